@@ -1,0 +1,1 @@
+//! Songs with moods, and recommendations that suit a mood.

@@ -1,0 +1,1 @@
+//! Audio files, RAVDESS labels, splits and cached features.

@@ -1,0 +1,1 @@
+//! Audio features with librosa's names, defaults and numbers.

@@ -1,0 +1,1 @@
+//! Layers, architectures, training and a recogniser for speech emotion.
