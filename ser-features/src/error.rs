@@ -1,0 +1,163 @@
+//! What can be wrong with a configuration, and what can be wrong with a signal.
+
+use thiserror::Error;
+
+/// A configuration that can't work, named by the rule that it breaks.
+///
+/// Every `new` returns it; once a plan stands, its configuration is trusted.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A count or a step is zero.
+    #[error("{parameter} must be at least 1")]
+    Zero {
+        /// Name of the field.
+        parameter: &'static str,
+    },
+    /// The window does not fit into the Fourier transform.
+    #[error("win_length must not exceed n_fft, but win_length is {win_length} and n_fft is {n_fft}")]
+    WindowTooLong {
+        /// The window's length in samples.
+        win_length: usize,
+        /// The transform's length in samples.
+        n_fft: usize,
+    },
+    /// A frequency lies above half of the sample rate.
+    #[error("{parameter} must not exceed half of the sample rate, but {frequency} Hz > {nyquist} Hz")]
+    AboveNyquist {
+        /// Name of the field, or of what is derived from it.
+        parameter: &'static str,
+        /// The frequency in Hz.
+        frequency: f64,
+        /// Half of the sample rate in Hz.
+        nyquist: f64,
+    },
+    /// The lower end of a frequency range does not lie below its upper end.
+    #[error("fmin must lie below fmax, but fmin is {fmin} Hz and fmax is {fmax} Hz")]
+    EmptyRange {
+        /// Lower end in Hz.
+        fmin: f64,
+        /// Upper end in Hz.
+        fmax: f64,
+    },
+    /// One count must not exceed another.
+    #[error("{parameter} must not exceed {limit_name}, but {value} > {limit}")]
+    TooMany {
+        /// Name of the field.
+        parameter: &'static str,
+        /// Its value.
+        value: usize,
+        /// Name of what bounds it.
+        limit_name: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// Any other rule about the value of one field.
+    #[error("{parameter} must be {rule}, but is {value}")]
+    OutOfRange {
+        /// Name of the field.
+        parameter: &'static str,
+        /// What the value must be.
+        rule: &'static str,
+        /// The value given.
+        value: f64,
+    },
+}
+
+impl ConfigError {
+    /// Refuses a count or step of zero.
+    pub(crate) fn refuse_zero(parameter: &'static str, value: usize) -> Result<(), Self> {
+        if value == 0 { Err(Self::Zero { parameter }) } else { Ok(()) }
+    }
+
+    /// Refuses a value for which `holds` is false.
+    #[allow(dead_code)] // its users follow
+    pub(crate) fn require(
+        holds: bool,
+        parameter: &'static str,
+        rule: &'static str,
+        value: f64,
+    ) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(Self::OutOfRange { parameter, rule, value }) }
+    }
+}
+
+/// A signal, or a matrix made from one, that can't be processed.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// There is no sample at all.
+    #[error("the signal must hold at least one sample, but is empty")]
+    Empty,
+    /// A sample is NaN or infinite.
+    #[error("every sample must be finite, but sample {index} is not")]
+    NotFinite {
+        /// Position of the first such sample.
+        index: usize,
+    },
+    /// The signal has fewer samples than the task needs.
+    #[error("the signal must have at least {minimum} samples, but has {given}")]
+    TooShort {
+        /// The fewest samples that work.
+        minimum: usize,
+        /// The samples given.
+        given: usize,
+    },
+    /// A matrix has fewer frames (columns) than the task needs.
+    #[error("there must be at least {minimum} frames, but there are {given}")]
+    TooFewFrames {
+        /// The fewest frames that work.
+        minimum: usize,
+        /// The frames given.
+        given: usize,
+    },
+    /// The signal is silent, or so faint that only noise is left in it.
+    #[error("the signal must not be silent, but its peak is {peak:e} of full scale")]
+    Silent {
+        /// Largest absolute sample value.
+        peak: f32,
+    },
+    /// A matrix has another number of rows than the plan was made for.
+    #[error("the input must have {expected} rows, but has {given}")]
+    Rows {
+        /// Rows that the plan expects.
+        expected: usize,
+        /// Rows given.
+        given: usize,
+    },
+    /// Interleaved samples don't divide into whole frames of the given number of channels.
+    #[error(
+        "interleaved samples must divide into channels, but {samples} samples are no multiple of {channels}"
+    )]
+    Channels {
+        /// Samples given.
+        samples: usize,
+        /// Channels given.
+        channels: usize,
+    },
+    /// A sample rate outside the range that can be resampled.
+    #[error("a sample rate must lie between {minimum} and {maximum} Hz, but is {given} Hz")]
+    SampleRate {
+        /// Lowest rate in Hz.
+        minimum: u32,
+        /// Highest rate in Hz.
+        maximum: u32,
+        /// The rate given in Hz.
+        given: u32,
+    },
+}
+
+/// Refuses an empty signal and one that holds NaN or infinity.
+pub(crate) fn check_samples(samples: &[f32]) -> Result<(), SignalError> {
+    if samples.is_empty() {
+        return Err(SignalError::Empty);
+    }
+    // A sum of products with zero is NaN exactly where a sample is not finite: one pass without branches.
+    if samples.iter().map(|x| x * 0.0).sum::<f32>() == 0.0 {
+        return Ok(());
+    }
+    match samples.iter().position(|x| !x.is_finite()) {
+        Some(index) => Err(SignalError::NotFinite { index }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,276 @@
+//! Short-time Fourier transform.
+
+use std::sync::Arc;
+
+use ndarray::Array2;
+use num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use crate::error::{ConfigError, SignalError, check_samples};
+use crate::matrix::reshape;
+use crate::window::Window;
+
+/// How a signal is cut into frames and transformed. The default is librosa's.
+///
+/// With `center`, frame `t` is centred on sample `t · hop_length`, and the signal is followed and preceded by zeros; without it,
+/// frame `t` starts at that sample and only whole frames count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct StftConfig {
+    /// Samples of a transform, at least 1. 2,048 samples last 93 ms at 22,050 Hz.
+    pub n_fft: usize,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
+    /// Samples under the window, 1..=`n_fft`; zeros fill the frame on both sides. `None` means `n_fft`.
+    pub win_length: Option<usize>,
+    /// Shape of the window.
+    pub window: Window,
+    /// Whether frames are centred on their time.
+    pub center: bool,
+}
+
+impl Default for StftConfig {
+    fn default() -> Self {
+        Self { n_fft: 2048, hop_length: 512, win_length: None, window: Window::Hann, center: true }
+    }
+}
+
+impl StftConfig {
+    /// Frequency bins of a frame, `n_fft / 2 + 1`. Bin `k` lies at `k · sample_rate / n_fft` Hz.
+    pub fn n_bins(&self) -> usize {
+        self.n_fft / 2 + 1
+    }
+
+    /// Frames of a signal with `n_samples` samples. With `center` and an even `n_fft` that is `1 + n_samples / hop_length`.
+    pub fn n_frames(&self, n_samples: usize) -> usize {
+        let padded = n_samples + 2 * self.padding();
+        if padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length }
+    }
+
+    /// Zeros before the first sample.
+    pub(crate) fn padding(&self) -> usize {
+        if self.center { self.n_fft / 2 } else { 0 }
+    }
+
+    pub(crate) fn win_length(&self) -> usize {
+        self.win_length.unwrap_or(self.n_fft)
+    }
+
+    /// First sample of a frame that lies under the window.
+    pub(crate) fn window_start(&self) -> usize {
+        (self.n_fft - self.win_length()) / 2
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::refuse_zero("n_fft", self.n_fft)?;
+        ConfigError::refuse_zero("hop_length", self.hop_length)?;
+        ConfigError::refuse_zero("win_length", self.win_length())?;
+        if self.win_length() > self.n_fft {
+            return Err(ConfigError::WindowTooLong { win_length: self.win_length(), n_fft: self.n_fft });
+        }
+        Ok(())
+    }
+
+    /// Refuses a signal that is empty, not finite, or too short for one frame.
+    pub(crate) fn check_signal(&self, samples: &[f32]) -> Result<(), SignalError> {
+        check_samples(samples)?;
+        if self.n_frames(samples.len()) == 0 {
+            return Err(SignalError::TooShort { minimum: self.n_fft, given: samples.len() });
+        }
+        Ok(())
+    }
+}
+
+/// Plan of a short-time Fourier transform: `X[k, t] = Σ w[n] · x[t·hop − n_fft/2 + n] · e^(−2πikn/n_fft)`, not normalised.
+///
+/// librosa runs window and transform in `f64` and stores the result as `complex64`; this runs both in `f32`. The error is near
+/// 1e-7 of the frame's largest magnitude.
+///
+/// ```
+/// use ser_features::{Stft, StftConfig};
+///
+/// let mut stft = Stft::new(StftConfig::default())?;
+/// let spectrum = stft.process(&[0.5; 22_050])?;
+/// assert_eq!(spectrum.dim(), (1025, 44));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Stft {
+    config: StftConfig,
+    window: Vec<f32>,
+    fft: Arc<dyn RealToComplex<f32>>,
+    frame: Vec<f32>,
+    spectrum: Vec<Complex<f32>>,
+    scratch: Vec<Complex<f32>>,
+}
+
+impl Stft {
+    /// Plans a transform.
+    ///
+    /// # Errors
+    /// When `n_fft`, `hop_length` or `win_length` is zero, or the window is longer than `n_fft`.
+    pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let fft = RealFftPlanner::new().plan_fft_forward(config.n_fft);
+        Ok(Self {
+            window: config.window.periodic(config.win_length()),
+            frame: fft.make_input_vec(),
+            spectrum: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            fft,
+            config,
+        })
+    }
+
+    /// The configuration that the plan was made from.
+    pub fn config(&self) -> &StftConfig {
+        &self.config
+    }
+
+    /// Transforms a signal into a matrix `[n_fft / 2 + 1, frames]`.
+    ///
+    /// # Errors
+    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<Complex<f32>>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(
+        &mut self,
+        samples: &[f32],
+        out: &mut Array2<Complex<f32>>,
+    ) -> Result<(), SignalError> {
+        self.config.check_signal(samples)?;
+        let n_frames = self.config.n_frames(samples.len());
+        reshape(out, self.config.n_bins(), n_frames);
+        for t in 0..n_frames {
+            let spectrum = self.frame(samples, t);
+            out.column_mut(t).iter_mut().zip(spectrum).for_each(|(out, &x)| *out = x);
+        }
+        Ok(())
+    }
+
+    /// Spectrum of frame `t`, which must lie below `n_frames`.
+    pub(crate) fn frame(&mut self, samples: &[f32], t: usize) -> &[Complex<f32>] {
+        // `start` is where the window's first sample falls in the signal; it may lie before the first or after the last sample.
+        let window_start = self.config.window_start();
+        let start = (t * self.config.hop_length + window_start) as isize - self.config.padding() as isize;
+        let skipped = start.min(0).unsigned_abs().min(self.window.len());
+        let first = start.max(0) as usize;
+        let count = samples.len().saturating_sub(first).min(self.window.len() - skipped);
+
+        // The transform overwrites its input, so the zeros around the samples are written each time.
+        let begin = window_start + skipped;
+        self.frame[..begin].fill(0.0);
+        self.frame[begin + count..].fill(0.0);
+        if count > 0 {
+            let window = &self.window[skipped..skipped + count];
+            let signal = &samples[first..first + count];
+            let frame = &mut self.frame[begin..begin + count];
+            for ((out, x), w) in frame.iter_mut().zip(signal).zip(window) {
+                *out = x * w;
+            }
+        }
+        let done = self.fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
+        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        &self.spectrum
+    }
+
+    /// Spectra of all frames one after the other, `[frames, n_fft / 2 + 1]` in standard layout: the order in which they are made
+    /// and in which most features read them. The signal must have been checked.
+    #[allow(dead_code)] // the harmonic part's first user
+    pub(crate) fn frames_into(&mut self, samples: &[f32], out: &mut Vec<Complex<f32>>) {
+        let n_frames = self.config.n_frames(samples.len());
+        out.clear();
+        out.reserve(n_frames * self.config.n_bins());
+        for t in 0..n_frames {
+            out.extend_from_slice(self.frame(samples, t));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::f64::consts::PI;
+
+    /// The definition, summed in f64.
+    fn slow(samples: &[f32], config: &StftConfig, k: usize, t: usize) -> Complex<f64> {
+        let window = config.window.periodic(config.win_length());
+        (0..config.win_length())
+            .map(|n| {
+                let in_frame = config.window_start() + n;
+                let at = (t * config.hop_length + in_frame) as isize - config.padding() as isize;
+                let x = if at < 0 { 0.0 } else { samples.get(at as usize).copied().unwrap_or(0.0) };
+                let angle = -2.0 * PI * (k * in_frame) as f64 / config.n_fft as f64;
+                Complex::from_polar(f64::from(window[n]) * f64::from(x), angle)
+            })
+            .sum()
+    }
+
+    #[test]
+    fn equals_the_definition_for_any_size() {
+        let samples: Vec<f32> = (0..97).map(|i| ((i * i) as f32 * 0.37).sin()).collect();
+        for n_fft in [1_usize, 2, 3, 8, 15, 16, 32] {
+            for win_length in [None, Some(1), Some(n_fft.div_ceil(2)), Some(n_fft)] {
+                for (hop_length, center) in [(1, true), (5, true), (7, false), (40, true)] {
+                    let config = StftConfig { n_fft, hop_length, win_length, center, ..Default::default() };
+                    let got = Stft::new(config.clone()).unwrap().process(&samples).unwrap();
+                    assert_eq!(got.dim(), (config.n_bins(), config.n_frames(samples.len())));
+                    for ((k, t), x) in got.indexed_iter() {
+                        let want = slow(&samples, &config, k, t);
+                        let error = (want - Complex::new(f64::from(x.re), f64::from(x.im))).norm();
+                        assert!(error < 1e-5, "{config:?} bin {k} frame {t}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let zero = |parameter| Some(ConfigError::Zero { parameter });
+        let base = StftConfig::default();
+        assert_eq!(Stft::new(StftConfig { n_fft: 0, ..base.clone() }).err(), zero("n_fft"));
+        assert_eq!(Stft::new(StftConfig { hop_length: 0, ..base.clone() }).err(), zero("hop_length"));
+        assert_eq!(Stft::new(StftConfig { win_length: Some(0), ..base.clone() }).err(), zero("win_length"));
+        assert_eq!(
+            Stft::new(StftConfig { win_length: Some(2049), ..base }).err(),
+            Some(ConfigError::WindowTooLong { win_length: 2049, n_fft: 2048 })
+        );
+    }
+
+    #[test]
+    fn signals_that_cannot_work_are_refused() {
+        let mut stft = Stft::new(StftConfig::default()).unwrap();
+        assert_eq!(stft.process(&[]).err(), Some(SignalError::Empty));
+        let mut samples = vec![0.0; 100];
+        samples[17] = f32::NAN;
+        samples[20] = f32::INFINITY;
+        assert_eq!(stft.process(&samples).err(), Some(SignalError::NotFinite { index: 17 }));
+
+        let mut stft = Stft::new(StftConfig { center: false, ..Default::default() }).unwrap();
+        let too_short = SignalError::TooShort { minimum: 2048, given: 2047 };
+        assert_eq!(stft.process(&[0.0; 2047]).err(), Some(too_short));
+    }
+
+    #[test]
+    fn memory_of_the_output_is_reused() {
+        let mut stft = Stft::new(StftConfig::default()).unwrap();
+        let mut out = Array2::default((0, 0));
+        stft.process_into(&[0.1; 22_050], &mut out).unwrap();
+        let memory = out.as_ptr();
+        stft.process_into(&[0.2; 11_025], &mut out).unwrap();
+        assert_eq!(out.dim(), (1025, 22));
+        assert_eq!(out.as_ptr(), memory);
+    }
+}
