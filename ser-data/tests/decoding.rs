@@ -1,0 +1,298 @@
+//! Every format against the samples that were encoded, and every bad file against its error.
+
+mod common;
+
+use common::{chunk, encoding, fmt, ravdess_originals, riff, wav};
+use ser_data::{Audio, AudioErrorKind};
+
+fn open(name: &str) -> Audio {
+    Audio::open(encoding(name)).unwrap()
+}
+
+/// The samples of a 16-bit mono WAV file with the plain 44-byte header, read without the decoder under test.
+fn plain_samples(name: &str) -> Vec<f32> {
+    let bytes = std::fs::read(encoding(name)).unwrap();
+    assert_eq!(&bytes[36..40], b"data");
+    bytes[44..].chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect()
+}
+
+/// Signal-to-noise ratio in dB of `copy` against `original`, the copy shifted by `lag` samples.
+fn snr(original: &[f32], copy: &[f32], lag: isize) -> f64 {
+    let (mut signal, mut noise) = (0.0, 1e-20);
+    for (n, &x) in original.iter().enumerate() {
+        if let Some(&y) = n.checked_add_signed(lag).and_then(|m| copy.get(m)) {
+            signal += f64::from(x).powi(2);
+            noise += f64::from(x - y).powi(2);
+        }
+    }
+    10.0 * (signal / noise).log10()
+}
+
+/// A lossy copy has the original's length and lines up with it: any shift makes it worse.
+fn assert_lines_up(original: &[f32], copy: &[f32], least_db: f64) {
+    assert_eq!(copy.len(), original.len());
+    let at_zero = snr(original, copy, 0);
+    assert!(at_zero > least_db, "{at_zero:.1} dB");
+    for lag in (-1200..=1200).filter(|&lag| lag != 0) {
+        assert!(snr(original, copy, lag) < at_zero, "better by {lag} samples");
+    }
+}
+
+#[test]
+fn wav_of_every_sample_type_is_exact() {
+    let expected = plain_samples("short.wav");
+    for name in ["short.wav", "pcm_s24.wav", "pcm_s32.wav", "pcm_f32.wav", "pcm_f64.wav", "streamed.wav"] {
+        let audio = open(name);
+        assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
+        assert_eq!(audio.samples, expected, "{name}");
+    }
+    let eight = open("pcm_u8.wav");
+    assert_eq!(eight.samples.len(), expected.len());
+    assert!(eight.samples.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= 1.0 / 128.0));
+}
+
+#[test]
+fn many_channels_keep_their_order() {
+    let audio = open("six_channels.wav");
+    assert_eq!((audio.channels, audio.sample_rate, audio.frames()), (6, 48_000, 240));
+    let peak = |c: usize| audio.samples.iter().skip(c).step_by(6).fold(0f32, |m, s| m.max(s.abs()));
+    for channel in 1..6 {
+        let ratio = peak(channel) / peak(0);
+        assert!((ratio - (channel + 1) as f32).abs() < 0.2, "channel {channel}: {ratio}");
+    }
+}
+
+#[test]
+fn sixty_four_channels_are_read() {
+    let data: Vec<u8> = (0..128i16).flat_map(|s| (s * 100).to_le_bytes()).collect();
+    let file = riff(&[chunk(b"fmt ", &fmt(1, 64, 16_000, 16)), chunk(b"data", &data)]);
+    let audio = Audio::decode(&file, None, "array.wav").unwrap();
+    assert_eq!((audio.channels, audio.frames()), (64, 2));
+    assert_eq!(audio.samples[65], 65.0 * 100.0 / 32_768.0);
+}
+
+#[test]
+fn flac_and_alac_are_exact() {
+    let expected = plain_samples("reference.wav");
+    for name in ["lossless.flac", "lossless.m4a"] {
+        let audio = open(name);
+        assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
+        assert_eq!(audio.samples, expected, "{name}");
+    }
+}
+
+#[test]
+fn lossy_formats_line_up_with_the_original() {
+    let expected = plain_samples("reference.wav");
+    for (name, least_db) in [("lame.mp3", 15.0), ("vorbis.ogg", 15.0), ("aac.m4a", 15.0)] {
+        println!("{name}");
+        let audio = open(name);
+        assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
+        assert_lines_up(&expected, &audio.samples, least_db);
+    }
+}
+
+#[test]
+fn stereo_mp3_lines_up_with_its_flac() {
+    let (flac, mp3) = (open("stereo_44100.flac"), open("stereo_44100.mp3"));
+    assert_eq!((mp3.channels, mp3.sample_rate), (2, 44_100));
+    let side = |a: &Audio, c: usize| a.samples.iter().skip(c).step_by(2).copied().collect::<Vec<_>>();
+    assert!(side(&flac, 0).iter().zip(side(&flac, 1)).all(|(l, r)| (l + r).abs() < 1e-4));
+    for channel in 0..2 {
+        assert_lines_up(&side(&flac, channel), &side(&mp3, channel), 15.0);
+    }
+}
+
+#[test]
+fn mp3_without_a_header_keeps_every_frame() {
+    let audio = open("bare.mp3");
+    assert_eq!(audio.samples.len() % 576, 0);
+    assert!(audio.samples.len() >= plain_samples("reference.wav").len() + 1105);
+}
+
+#[test]
+fn mp3_behind_junk_is_read_by_its_ending() {
+    let mut bytes = b"junk that a cut left behind".to_vec();
+    bytes.extend(std::fs::read(encoding("bare.mp3")).unwrap());
+    assert_eq!(Audio::decode(&bytes, Some("mp3"), "cut.mp3").unwrap(), open("bare.mp3"));
+    assert!(matches!(Audio::decode(&bytes, None, "cut").unwrap_err().kind, AudioErrorKind::NotAudio { .. }));
+}
+
+#[test]
+fn mp3_with_tags_at_its_end_is_read() {
+    let mut bytes = std::fs::read(encoding("lame.mp3")).unwrap();
+    let mut tag = b"TAG".to_vec();
+    tag.resize(128, b' ');
+    // Filler that has the look of a frame's first bytes.
+    tag[40..44].copy_from_slice(&[0xFF, 0xF3, 0x84, 0xC4]);
+    bytes.extend(tag);
+    assert_eq!(Audio::decode(&bytes, None, "tagged.mp3").unwrap(), open("lame.mp3"));
+}
+
+#[test]
+fn itunes_tag_stands_in_for_an_edit_list() {
+    let bytes = std::fs::read(encoding("aac.m4a")).unwrap();
+    let find = |what: &[u8]| bytes.windows(what.len()).position(|w| w == what).unwrap();
+    let mut tagged = bytes.clone();
+    tagged[find(b"edts")..][..4].copy_from_slice(b"free");
+    let untrimmed = Audio::decode(&tagged, None, "untrimmed.m4a").unwrap();
+    assert!(untrimmed.samples.len() > open("aac.m4a").samples.len());
+
+    let text = b" 00000000 00000400 00000000 00000000000019D7 00000000";
+    let mut data = (8 + 8 + text.len() as u32).to_be_bytes().to_vec();
+    data.extend(b"data\0\0\0\x01\0\0\0\0");
+    data.extend(text);
+    let mut udta = (8 + 8 + data.len() as u32).to_be_bytes().to_vec();
+    udta.extend(b"udtaiTunSMPB");
+    udta.extend(data);
+    let moov = find(b"moov") - 4;
+    let size = u32::from_be_bytes(tagged[moov..moov + 4].try_into().unwrap());
+    assert!(moov > find(b"mdat"), "growing the header must not move the data");
+    tagged[moov..moov + 4].copy_from_slice(&(size + udta.len() as u32).to_be_bytes());
+    tagged.splice(moov + size as usize..moov + size as usize, udta);
+    assert_eq!(Audio::decode(&tagged, None, "itunes.m4a").unwrap(), open("aac.m4a"));
+}
+
+#[test]
+fn chunks_around_the_data_are_passed_over() {
+    let samples = [1000i16, -2000, 3000];
+    let data: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let file = riff(&[
+        chunk(b"JUNK", &[0; 27]),
+        chunk(b"fmt ", &fmt(1, 1, 48_000, 16)),
+        chunk(b"LIST", b"INFOISFT\x05\0\0\0Sound"),
+        chunk(b"fact", &[0; 12]),
+        chunk(b"FLLR", &[0; 4044]),
+        chunk(b"data", &data),
+        chunk(b"bext", &[0; 603]),
+        chunk(b"_PMX", b"<x:xmpmeta/>"),
+    ]);
+    let audio = Audio::decode(&file, Some("wav"), "chunks.wav").unwrap();
+    assert_eq!(audio, Audio::decode(&wav(&samples, 48_000), None, "plain.wav").unwrap());
+}
+
+#[test]
+fn valid_bits_are_left_justified_in_their_container() {
+    // 20 of 24 bits: 0x400000 is one half.
+    let mut format = fmt(0xFFFE, 1, 48_000, 24);
+    format.extend([22, 0, 20, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x10, 0]);
+    format.extend([0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71]);
+    let file = riff(&[chunk(b"fmt ", &format), chunk(b"data", &[0, 0, 0x40, 0, 0, 0xC0])]);
+    assert_eq!(Audio::decode(&file, None, "20.wav").unwrap().samples, [0.5, -0.5]);
+}
+
+#[test]
+fn ravdess_originals_equal_their_flac_copies() {
+    let (Some(originals), Some(ravdess)) = (ravdess_originals(), common::ravdess()) else { return };
+    for (stem, channels) in [("03-01-01-01-01-01-01", 1), ("03-01-02-01-01-02-01", 2)] {
+        let wav = Audio::open(originals.join(format!("{stem}.wav"))).unwrap();
+        let flac = Audio::open(ravdess.join(format!("Actor_01/{stem}.flac"))).unwrap();
+        assert_eq!((wav.channels, wav.sample_rate), (channels, 48_000));
+        assert_eq!(wav, flac);
+    }
+}
+
+fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
+    let extension = name.rsplit_once('.').map(|(_, e)| e);
+    let error = Audio::decode(bytes, extension, name).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("{name}: ")), "{text}");
+    (error.kind, text)
+}
+
+#[test]
+fn unsupported_codecs_are_named() {
+    for (name, codec) in
+        [("opus.ogg", "Opus"), ("opus.webm", "Opus"), ("speex.ogg", "Speex"), ("ac3.mp4", "AC-3")]
+    {
+        let (kind, text) = error_of(&std::fs::read(encoding(name)).unwrap(), name);
+        assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
+        assert!(text.contains(&format!("codec {codec} is not supported; expected")), "{text}");
+    }
+    let file = riff(&[chunk(b"fmt ", &fmt(0x55, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
+    assert!(error_of(&file, "mp3.wav").1.contains("codec MP3 in WAV is not supported"));
+    let file = riff(&[chunk(b"fmt ", &fmt(3, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
+    assert!(error_of(&file, "half.wav").1.contains("16-bit floating point"));
+}
+
+#[test]
+fn what_is_not_audio_is_told_by_what_it_looks_like() {
+    for (bytes, expected) in [
+        (&b"# a README\nwith text\n"[..], "it looks like text"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"PK\x03\x04\x14\0", "a ZIP archive"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (&[0; 64], "zeros"),
+        (b"\x01\x02\x03\x04\x05", "01 02 03 04"),
+    ] {
+        for name in ["clip.wav", "clip.mp3", "clip"] {
+            let (kind, text) = error_of(bytes, name);
+            assert!(matches!(kind, AudioErrorKind::NotAudio { .. }), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Audio::open("no/such.wav").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::Io(_)));
+    assert!(error.to_string().starts_with("no/such.wav: cannot be read: "));
+}
+
+#[test]
+fn empty_files_are_refused() {
+    assert!(matches!(error_of(&[], "empty.wav").0, AudioErrorKind::Empty { bytes: 0 }));
+    assert!(matches!(error_of(&wav(&[], 48_000), "empty.wav").0, AudioErrorKind::Empty { bytes: 44 }));
+}
+
+#[test]
+fn a_truncated_wav_is_not_silently_shorter() {
+    let whole = std::fs::read(encoding("short.wav")).unwrap();
+    let (kind, text) = error_of(&whole[..whole.len() - 500], "cut.wav");
+    let declared = whole.len() as u64 - 44;
+    assert!(
+        matches!(kind, AudioErrorKind::Truncated { declared: d, found, .. } if d == declared && found == d - 500)
+    );
+    assert!(text.ends_with(&format!(
+        "is cut short: {declared} bytes of WAV data are declared, the file holds {}",
+        declared - 500
+    )));
+}
+
+#[test]
+fn truncation_of_any_format_is_an_error() {
+    for name in ["lossless.flac", "lossless.m4a", "aac.m4a", "lame.mp3", "vorbis.ogg", "pcm_f32.wav"] {
+        let whole = std::fs::read(encoding(name)).unwrap();
+        for percent in [99, 90, 60, 30, 5] {
+            let error = Audio::decode(&whole[..whole.len() * percent / 100], None, name).unwrap_err();
+            println!("{percent} % of {error}");
+        }
+    }
+}
+
+#[test]
+fn a_wav_without_its_chunks_is_refused() {
+    let format = chunk(b"fmt ", &fmt(1, 1, 8000, 16));
+    for (file, expected) in [
+        (riff(std::slice::from_ref(&format)), "no data chunk"),
+        (riff(&[chunk(b"data", &[0; 4])]), "no fmt chunk"),
+        (riff(&[chunk(b"fmt ", &[1, 0]), chunk(b"data", &[0; 4])]), "expected 16 or more"),
+        (riff(&[chunk(b"fmt ", &fmt(1, 0, 8000, 16)), chunk(b"data", &[0; 4])]), "0 channels at 8000 Hz"),
+        (riff(&[chunk(b"fmt ", &fmt(1, 1, 0, 16)), chunk(b"data", &[0; 4])]), "1 channels at 0 Hz"),
+    ] {
+        let text = error_of(&file, "bad.wav").1;
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn the_first_sample_that_is_not_finite_is_named() {
+    for (value, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+        let data: Vec<u8> = [0.0, 0.5, 0.25, value].iter().flat_map(|s: &f32| s.to_le_bytes()).collect();
+        let file = riff(&[chunk(b"fmt ", &fmt(3, 2, 8000, 32)), chunk(b"data", &data)]);
+        let (kind, text) = error_of(&file, "nan.wav");
+        assert!(matches!(kind, AudioErrorKind::NotFinite { index: 1, channel: 1, .. }));
+        assert!(text.contains(&format!("sample 1 (channel 1) is {shown}")), "{text}");
+    }
+}
