@@ -1,5 +1,7 @@
 //! Every format against the samples that were encoded, and every bad file against its error.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{chunk, encoding, fmt, ravdess_originals, riff, wav};

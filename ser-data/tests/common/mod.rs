@@ -1,5 +1,5 @@
 //! What several tests need: the small encodings, WAV files made to measure, and RAVDESS where it is there.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::PathBuf;
 

@@ -1,0 +1,219 @@
+//! Audio files that are read when they are needed: in a folder or within a ZIP archive.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use crate::audio::{Audio, AudioError};
+
+/// Entries of an archive above this size are no clips; a damaged archive may declare any size.
+const MAX_ENTRY_BYTES: u64 = 1 << 30;
+
+/// A file that can be decoded: a path, or an entry of a ZIP archive, which is not unpacked.
+///
+/// It is cheap to copy, and several threads can read files of one archive at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AudioFile {
+    source: Source,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Path(PathBuf),
+    Entry { archive: Arc<Archive>, index: usize, name: String, size: u64, crc32: u32 },
+}
+
+impl AudioFile {
+    /// A file on disk. It is not opened yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { source: Source::Path(path.into()) }
+    }
+
+    /// Reads and decodes the file.
+    ///
+    /// # Errors
+    ///
+    /// [`AudioError`] names the file and what is wrong with it.
+    pub fn read(&self) -> Result<Audio, AudioError> {
+        let name = match &self.source {
+            Source::Path(path) => path.as_path(),
+            Source::Entry { name, .. } => Path::new(name),
+        };
+        Audio::decode(&self.bytes()?, name.extension().and_then(|e| e.to_str()), &self.to_string())
+    }
+
+    /// The file's content, as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`AudioError`] names the file where it cannot be read, or where the archive is damaged there.
+    pub fn bytes(&self) -> Result<Vec<u8>, AudioError> {
+        let bytes = match &self.source {
+            Source::Path(path) => std::fs::read(path),
+            Source::Entry { archive, index, .. } => archive.bytes(*index),
+        };
+        bytes.map_err(|e| AudioError::new(self.to_string(), e))
+    }
+
+    /// A number that differs between files of different content, mostly, and costs little: the size, and for an
+    /// archive's entry its checksum, for a file on disk some bytes of its middle.
+    pub(crate) fn fingerprint(&self) -> Result<(u64, Vec<u8>), AudioError> {
+        match &self.source {
+            Source::Path(path) => middle(path).map_err(|e| AudioError::new(self.to_string(), e)),
+            Source::Entry { size, crc32, .. } => Ok((*size, crc32.to_le_bytes().to_vec())),
+        }
+    }
+
+    /// Whether two files are copies of one another, as far as that costs nothing to know.
+    pub(crate) fn looks_like_copy_of(&self, other: &Self) -> bool {
+        let size = |path: &Path| std::fs::metadata(path).map(|m| m.len()).ok();
+        match (&self.source, &other.source) {
+            (Source::Path(a), Source::Path(b)) => size(a).is_some() && size(a) == size(b),
+            (Source::Entry { size: a, crc32: c, .. }, Source::Entry { size: b, crc32: d, .. }) => {
+                (a, c) == (b, d)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for AudioFile {
+    /// The path; for an entry the archive's path and the entry's, joined by `/`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Path(path) => path.display().fmt(f),
+            Source::Entry { archive, name, .. } => write!(f, "{}/{name}", archive.path.display()),
+        }
+    }
+}
+
+impl AsRef<AudioFile> for AudioFile {
+    fn as_ref(&self) -> &AudioFile {
+        self
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(a), Self::Path(b)) => a == b,
+            (Self::Entry { archive: a, index: i, .. }, Self::Entry { archive: b, index: j, .. }) => {
+                a.path == b.path && i == j
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Source {}
+
+impl std::hash::Hash for Source {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Path(path) => path.hash(state),
+            Self::Entry { archive, index, .. } => (&archive.path, index).hash(state),
+        }
+    }
+}
+
+/// Size and 4 KiB from the middle: headers are alike and many clips begin and end in silence.
+fn middle(path: &Path) -> io::Result<(u64, Vec<u8>)> {
+    const PART: u64 = 4096;
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(PART) / 2))?;
+    let mut part = Vec::new();
+    file.take(PART).read_to_end(&mut part)?;
+    Ok((size, part))
+}
+
+/// A ZIP archive whose directory has been read.
+#[derive(Debug)]
+struct Archive {
+    path: PathBuf,
+    directory: ZipArchive<ReopenedFile>,
+}
+
+impl Archive {
+    fn bytes(&self, index: usize) -> io::Result<Vec<u8>> {
+        // The copy shares the directory and opens the file for itself.
+        let mut archive = self.directory.clone();
+        let mut entry = archive.by_index(index)?;
+        let declared = entry.size();
+        if declared > MAX_ENTRY_BYTES {
+            return Err(invalid(format!("it declares {declared} bytes, expected {MAX_ENTRY_BYTES} at most")));
+        }
+        let mut bytes = Vec::new();
+        // Read to its end, so that the checksum is compared.
+        (&mut entry).take(declared + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != declared {
+            return Err(invalid(format!("the archive declares {declared} bytes and holds {}", bytes.len())));
+        }
+        Ok(bytes)
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+/// The files of a ZIP archive with their paths in it, folders left out.
+pub(crate) fn archive_entries(path: &Path) -> Result<Vec<(String, AudioFile)>, ZipError> {
+    let mut directory = ZipArchive::new(ReopenedFile::new(path))?;
+    let mut entries = Vec::new();
+    for index in 0..directory.len() {
+        let entry = directory.by_index_raw(index)?;
+        if entry.is_file() {
+            entries.push((index, entry.name()?.replace('\\', "/"), entry.size(), entry.crc32()));
+        }
+    }
+    let archive = Arc::new(Archive { path: path.into(), directory: directory.clone() });
+    let file = |(index, name, size, crc32): (usize, String, u64, u32)| {
+        let source = Source::Entry { archive: archive.clone(), index, name: name.clone(), size, crc32 };
+        (name, AudioFile { source })
+    };
+    Ok(entries.into_iter().map(file).collect())
+}
+
+/// A file that each copy opens for itself when it is first read, so that each has its own position.
+#[derive(Debug)]
+struct ReopenedFile {
+    path: Arc<Path>,
+    file: Option<BufReader<File>>,
+}
+
+impl ReopenedFile {
+    fn new(path: &Path) -> Self {
+        Self { path: path.into(), file: None }
+    }
+
+    fn file(&mut self) -> io::Result<&mut BufReader<File>> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(BufReader::new(File::open(&self.path)?))),
+        }
+    }
+}
+
+impl Clone for ReopenedFile {
+    fn clone(&self) -> Self {
+        Self { path: self.path.clone(), file: None }
+    }
+}
+
+impl Read for ReopenedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file()?.read(buffer)
+    }
+}
+
+impl Seek for ReopenedFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file()?.seek(to)
+    }
+}

@@ -1,0 +1,139 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Emotion, Intensity, Modality, Sex, Statement, VocalChannel};
+
+/// What a RAVDESS file name says: seven two-digit fields joined by hyphens, `03-01-06-01-02-01-12.wav`
+/// (Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391).
+///
+/// ```
+/// use ser_data::{ClipName, Emotion, Sex};
+///
+/// let name: ClipName = "03-01-06-01-02-01-12.wav".parse()?;
+/// assert_eq!((name.emotion, name.actor, name.sex()), (Emotion::Fearful, 12, Sex::Female));
+/// assert_eq!(name.to_string(), "03-01-06-01-02-01-12");
+/// # Ok::<(), ser_data::NameError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClipName {
+    /// Sound, picture or both.
+    pub modality: Modality,
+    /// Speech or song.
+    pub vocal_channel: VocalChannel,
+    /// The emotion played.
+    pub emotion: Emotion,
+    /// Its strength; always normal for neutral.
+    pub intensity: Intensity,
+    /// The sentence.
+    pub statement: Statement,
+    /// First or second take: 1 or 2.
+    pub repetition: u8,
+    /// The actor, 1 to 24.
+    pub actor: u8,
+}
+
+/// A file name that is not RAVDESS's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// It is not made of seven fields of two digits.
+    #[error(
+        "{name}: a RAVDESS name is seven two-digit fields joined by hyphens, such as 03-01-06-01-02-01-12; \
+         expected 7 fields, found {found}"
+    )]
+    Shape {
+        /// The name.
+        name: String,
+        /// Number of fields that it has.
+        found: usize,
+    },
+    /// A field has a value that RAVDESS doesn't know.
+    #[error("{name}: {field} is {value}, expected {expected}")]
+    Field {
+        /// The name.
+        name: String,
+        /// The field, such as "emotion".
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// The values that there are.
+        expected: &'static str,
+    },
+}
+
+impl NameError {
+    /// The same error with the whole path in place of the name.
+    pub(super) fn in_file(self, file: String) -> Self {
+        match self {
+            Self::Shape { found, .. } => Self::Shape { name: file, found },
+            Self::Field { field, value, expected, .. } => Self::Field { name: file, field, value, expected },
+        }
+    }
+}
+
+impl ClipName {
+    /// The actor's sex, which the actor's number tells.
+    pub fn sex(&self) -> Sex {
+        if self.actor % 2 == 1 { Sex::Male } else { Sex::Female }
+    }
+}
+
+impl FromStr for ClipName {
+    type Err = NameError;
+
+    /// Reads a file name without its folder, with or without its ending.
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+        let fields: Vec<&str> = stem.split('-').collect();
+        let Ok([modality, vocal_channel, emotion, intensity, statement, repetition, actor]) =
+            <[&str; 7]>::try_from(fields.as_slice())
+        else {
+            return Err(NameError::Shape { name: name.into(), found: fields.len() });
+        };
+        let error = |field, value: &str, expected| NameError::Field {
+            name: name.into(),
+            field,
+            value: value.into(),
+            expected,
+        };
+        let number = |text: &str| match text.as_bytes() {
+            [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some((a - b'0') * 10 + (b - b'0')),
+            _ => None,
+        };
+        macro_rules! field {
+            ($read:expr, $text:ident, $field:literal, $expected:literal) => {
+                number($text).and_then($read).ok_or_else(|| error($field, $text, $expected))?
+            };
+        }
+        let parsed = Self {
+            modality: field!(Modality::from_code, modality, "modality", "01 to 03"),
+            vocal_channel: field!(VocalChannel::from_code, vocal_channel, "vocal channel", "01 or 02"),
+            emotion: field!(Emotion::from_code, emotion, "emotion", "01 to 08"),
+            intensity: field!(Intensity::from_code, intensity, "intensity", "01 or 02"),
+            statement: field!(Statement::from_code, statement, "statement", "01 or 02"),
+            repetition: field!(|n| (1..=2).contains(&n).then_some(n), repetition, "repetition", "01 or 02"),
+            actor: field!(|n| (1..=24).contains(&n).then_some(n), actor, "actor", "01 to 24"),
+        };
+        if parsed.emotion == Emotion::Neutral && parsed.intensity == Intensity::Strong {
+            return Err(error("intensity", intensity, "01, as neutral (emotion 01) has no strong intensity"));
+        }
+        Ok(parsed)
+    }
+}
+
+impl fmt::Display for ClipName {
+    /// The name without an ending.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:02}-{:02}-{:02}-{:02}-{:02}-{:02}-{:02}",
+            self.modality.code(),
+            self.vocal_channel.code(),
+            self.emotion.code(),
+            self.intensity.code(),
+            self.statement.code(),
+            self.repetition,
+            self.actor
+        )
+    }
+}
