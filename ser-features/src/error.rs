@@ -52,6 +52,14 @@ pub enum ConfigError {
         /// The bound.
         limit: usize,
     },
+    /// A choice is named twice.
+    #[error("each of {parameter} must be named once, but {name} is repeated")]
+    Repeated {
+        /// Name of the field.
+        parameter: &'static str,
+        /// What is repeated.
+        name: &'static str,
+    },
     /// Any other rule about the value of one field.
     #[error("{parameter} must be {rule}, but is {value}")]
     OutOfRange {
@@ -71,7 +79,6 @@ impl ConfigError {
     }
 
     /// Refuses a value for which `holds` is false.
-    #[allow(dead_code)] // its users follow
     pub(crate) fn require(
         holds: bool,
         parameter: &'static str,

@@ -1,6 +1,7 @@
 //! Reads the golden files that `tests/golden/make_goldens.py` makes from librosa 0.11.0.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses its own part of this module
+// Each test file uses its own part of this module, and a test may panic.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ndarray::{Array2, ArrayD, ArrayView2, Axis, IxDyn};
 use num_complex::Complex;

@@ -1,0 +1,185 @@
+//! From a recording to what features are taken from.
+
+use crate::error::{ConfigError, SignalError, check_samples};
+use crate::resample::{Resampler, SAMPLE_RATES};
+use crate::signal::{fix_length, normalize};
+use crate::trim::{Trim, TrimConfig};
+
+/// How a clip is made ready for its features. The default is that of the emotion recognisers that this crate serves: 22,050 Hz,
+/// silence trimmed, peak-normalised, three seconds.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct PreparationConfig {
+    /// Sample rate that the clip is brought to, in Hz, within [`SAMPLE_RATES`].
+    pub sample_rate: u32,
+    /// Silence at both ends is cut where frames lie this many dB below the loudest ([`Trim`], frames of 2,048 every 512); `None`
+    /// keeps it.
+    pub trim_top_db: Option<f32>,
+    /// Whether the largest absolute sample becomes 1.
+    pub normalize: bool,
+    /// Samples of the result, at least 1: zeros are appended or the end is cut. `None` keeps the length.
+    pub length: Option<usize>,
+}
+
+impl Default for PreparationConfig {
+    fn default() -> Self {
+        Self { sample_rate: 22_050, trim_top_db: Some(30.0), normalize: true, length: Some(66_150) }
+    }
+}
+
+impl PreparationConfig {
+    /// Resamples to a rate in Hz, and does nothing else.
+    pub fn raw(sample_rate: u32) -> Self {
+        Self { sample_rate, trim_top_db: None, normalize: false, length: None }
+    }
+}
+
+/// Plan that makes clips ready: resampled, trimmed, normalised, brought to one length, in this order.
+///
+/// ```
+/// use ser_features::{Preparation, PreparationConfig};
+///
+/// let recording: Vec<f32> = (0..48_000).map(|n| 0.2 * (n as f32 * 0.05).sin()).collect();
+/// let mut preparation = Preparation::new(PreparationConfig::default())?;
+/// let clip = preparation.process(&recording, 48_000)?;
+/// assert_eq!(clip.len(), 66_150);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Preparation {
+    config: PreparationConfig,
+    trim: Option<Trim>,
+    /// The last source's rate and its plan: clips of one corpus share it.
+    resampler: Option<(u32, Resampler)>,
+}
+
+impl Preparation {
+    /// Checks a configuration.
+    ///
+    /// # Errors
+    /// When `sample_rate` lies outside [`SAMPLE_RATES`], `trim_top_db` is not above 0, or `length` is zero.
+    pub fn new(config: PreparationConfig) -> Result<Self, ConfigError> {
+        let rate = config.sample_rate;
+        ConfigError::require(
+            SAMPLE_RATES.contains(&rate),
+            "sample_rate",
+            "from 1000 to 384000 Hz",
+            rate.into(),
+        )?;
+        if let Some(length) = config.length {
+            ConfigError::refuse_zero("length", length)?;
+        }
+        let trim = config
+            .trim_top_db
+            .map(|top_db| Trim::new(TrimConfig { top_db, ..Default::default() }))
+            .transpose()?;
+        Ok(Self { config, trim, resampler: None })
+    }
+
+    /// The configuration that the plan was made from.
+    pub fn config(&self) -> &PreparationConfig {
+        &self.config
+    }
+
+    /// Prepares one channel, recorded at `sample_rate` Hz.
+    ///
+    /// # Errors
+    /// When `samples` is empty or holds a NaN or infinite value, or `sample_rate` lies outside [`SAMPLE_RATES`].
+    pub fn process(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>, SignalError> {
+        check_samples(samples)?;
+        let mut clip = self.resample(samples, sample_rate)?;
+        if let Some(trim) = &self.trim {
+            let kept = trim.trim(&clip)?;
+            clip.truncate(kept.end);
+            clip.drain(..kept.start);
+        }
+        if self.config.normalize {
+            normalize(&mut clip);
+        }
+        if let Some(length) = self.config.length {
+            fix_length(&mut clip, length);
+        }
+        Ok(clip)
+    }
+
+    fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>, SignalError> {
+        let resampler = match &mut self.resampler {
+            Some((rate, resampler)) if *rate == sample_rate => resampler,
+            other => {
+                let refused = |_| SignalError::SampleRate {
+                    minimum: *SAMPLE_RATES.start(),
+                    maximum: *SAMPLE_RATES.end(),
+                    given: sample_rate,
+                };
+                let plan = Resampler::new(sample_rate, self.config.sample_rate).map_err(refused)?;
+                &mut other.insert((sample_rate, plan)).1
+            }
+        };
+        resampler.process(samples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(length: usize) -> Vec<f32> {
+        (0..length).map(|i| 0.25 * (i as f32 * 0.2).sin()).collect()
+    }
+
+    #[test]
+    fn silence_goes_the_peak_is_one_and_the_end_is_filled() {
+        let mut recording = vec![0.0; 11_264];
+        recording.extend(tone(22_050));
+        recording.extend([0.0; 20_000]);
+        let clip =
+            Preparation::new(PreparationConfig::default()).unwrap().process(&recording, 22_050).unwrap();
+        assert_eq!(clip.len(), 66_150);
+        // A frame is kept from the first that overlaps the tone at all loudly enough, so at most a frame of silence stays.
+        assert!(clip[..2048].iter().any(|x| x.abs() > 0.9));
+        assert_eq!(clip.iter().fold(0.0, |a: f32, b| a.max(b.abs())), 1.0);
+        assert!(clip[25_000..].iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn raw_at_the_same_rate_changes_nothing() {
+        let recording = tone(1_234);
+        let mut preparation = Preparation::new(PreparationConfig::raw(16_000)).unwrap();
+        assert_eq!(preparation.process(&recording, 16_000).unwrap(), recording);
+    }
+
+    #[test]
+    fn long_clips_are_cut() {
+        let config = PreparationConfig { length: Some(100), ..PreparationConfig::raw(16_000) };
+        let clip = Preparation::new(config).unwrap().process(&tone(500), 16_000).unwrap();
+        assert_eq!(clip, tone(100));
+    }
+
+    #[test]
+    fn silence_passes_through() {
+        let mut preparation = Preparation::new(PreparationConfig::default()).unwrap();
+        assert_eq!(preparation.process(&[0.0; 3_000], 48_000).unwrap(), vec![0.0; 66_150]);
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let mut preparation = Preparation::new(PreparationConfig::default()).unwrap();
+        assert_eq!(preparation.process(&[], 48_000), Err(SignalError::Empty));
+        assert_eq!(preparation.process(&[0.0, f32::NAN], 48_000), Err(SignalError::NotFinite { index: 1 }));
+        let rate = SignalError::SampleRate { minimum: 1_000, maximum: 384_000, given: 0 };
+        assert_eq!(preparation.process(&[0.0; 9], 0), Err(rate));
+        let refused = |config| Preparation::new(config).err().unwrap().to_string();
+        let base = PreparationConfig::default();
+        assert_eq!(
+            refused(PreparationConfig { length: Some(0), ..base.clone() }),
+            "length must be at least 1"
+        );
+        let top_db = PreparationConfig { trim_top_db: Some(-3.0), ..base.clone() };
+        assert_eq!(refused(top_db), "top_db must be above 0 and finite, but is -3");
+        let rate = PreparationConfig { sample_rate: 10, ..base };
+        assert_eq!(refused(rate), "sample_rate must be from 1000 to 384000 Hz, but is 10");
+    }
+}

@@ -1,0 +1,109 @@
+//! Root mean square of frames.
+
+use ndarray::{Array1, ArrayView2};
+
+use crate::error::{ConfigError, SignalError};
+use crate::stft::StftConfig;
+use crate::window::Window;
+
+/// How a signal is cut into frames. The default is librosa's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct RmsConfig {
+    /// Samples of a frame, at least 1.
+    pub frame_length: usize,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
+    /// Whether frames are centred on their time, with zeros around the signal.
+    pub center: bool,
+}
+
+impl Default for RmsConfig {
+    fn default() -> Self {
+        Self { frame_length: 2048, hop_length: 512, center: true }
+    }
+}
+
+/// Root mean square of each frame of a signal, as `librosa.feature.rms`.
+pub struct Rms {
+    frames: StftConfig,
+}
+
+impl Rms {
+    /// Checks a configuration.
+    ///
+    /// # Errors
+    /// When `frame_length` or `hop_length` is zero.
+    pub fn new(config: RmsConfig) -> Result<Self, ConfigError> {
+        ConfigError::refuse_zero("frame_length", config.frame_length)?;
+        ConfigError::refuse_zero("hop_length", config.hop_length)?;
+        let RmsConfig { frame_length, hop_length, center } = config;
+        let frames = StftConfig {
+            n_fft: frame_length,
+            hop_length,
+            win_length: None,
+            window: Window::Rectangular,
+            center,
+        };
+        Ok(Self { frames })
+    }
+
+    /// One value a frame, in the unit of the samples.
+    ///
+    /// # Errors
+    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    pub fn process(&self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
+        self.frames.check_signal(samples)?;
+        let frame_length = self.frames.n_fft;
+        let mean_of = |t: usize| {
+            let start = (t * self.frames.hop_length) as isize - self.frames.padding() as isize;
+            let end = (start + frame_length as isize).max(0) as usize;
+            let frame = &samples[(start.max(0) as usize).min(samples.len())..end.min(samples.len())];
+            frame.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() / frame_length as f64
+        };
+        Ok((0..self.frames.n_frames(samples.len())).map(|t| mean_of(t).sqrt() as f32).collect())
+    }
+
+    /// The same from the magnitudes `[frame_length / 2 + 1, frames]` of an [`Stft`](crate::Stft), by Parseval's theorem. The
+    /// values are those of the windowed frames.
+    ///
+    /// # Errors
+    /// When the matrix has another number of rows.
+    pub fn process_magnitude(&self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
+        let expected = self.frames.n_bins();
+        if magnitude.nrows() != expected {
+            return Err(SignalError::Rows { expected, given: magnitude.nrows() });
+        }
+        let n_fft = self.frames.n_fft;
+        let last = if n_fft.is_multiple_of(2) { expected - 1 } else { expected };
+        let power = |column: ndarray::ArrayView1<'_, f32>| {
+            // Every bin but the mean and the Nyquist bin stands for two of the full spectrum.
+            let weigh = |(k, &x): (usize, &f32)| {
+                f64::from(x) * f64::from(x) * if k == 0 || k == last { 0.5 } else { 1.0 }
+            };
+            2.0 * column.iter().enumerate().map(weigh).sum::<f64>() / (n_fft as f64).powi(2)
+        };
+        Ok(magnitude.columns().into_iter().map(|column| power(column).sqrt() as f32).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_has_its_own_level() {
+        let rms = Rms::new(RmsConfig { frame_length: 8, hop_length: 4, center: false }).unwrap();
+        assert_eq!(rms.process(&[-0.5; 16]).unwrap().to_vec(), [0.5; 3]);
+    }
+
+    #[test]
+    fn zero_lengths_are_refused() {
+        let config = RmsConfig { hop_length: 0, ..Default::default() };
+        assert_eq!(Rms::new(config).err(), Some(ConfigError::Zero { parameter: "hop_length" }));
+    }
+}

@@ -1,0 +1,87 @@
+//! Silence at the ends of a signal and inside it.
+
+use std::ops::Range;
+
+use crate::decibel::amplitude_to_db_value;
+use crate::error::{ConfigError, SignalError};
+use crate::rms::{Rms, RmsConfig};
+
+/// What counts as silence. The default is librosa's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct TrimConfig {
+    /// A frame is silent when its root mean square lies this far below the loudest frame's, in dB, above 0.
+    pub top_db: f32,
+    /// Samples of a frame, at least 1.
+    pub frame_length: usize,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
+}
+
+impl Default for TrimConfig {
+    fn default() -> Self {
+        Self { top_db: 60.0, frame_length: 2048, hop_length: 512 }
+    }
+}
+
+/// Finds the parts of a signal that are not silent, as `librosa.effects.trim` and `split`.
+pub struct Trim {
+    config: TrimConfig,
+    rms: Rms,
+}
+
+impl Trim {
+    /// Checks a configuration.
+    ///
+    /// # Errors
+    /// When `top_db` is not above 0, or `frame_length` or `hop_length` is zero.
+    pub fn new(config: TrimConfig) -> Result<Self, ConfigError> {
+        let TrimConfig { top_db, frame_length, hop_length } = config;
+        ConfigError::require(
+            top_db > 0.0 && top_db.is_finite(),
+            "top_db",
+            "above 0 and finite",
+            top_db.into(),
+        )?;
+        let rms = Rms::new(RmsConfig { frame_length, hop_length, center: true })?;
+        Ok(Self { config, rms })
+    }
+
+    /// The samples from the first to the last frame that is not silent. All frames of a silent signal are as loud as its loudest, so
+    /// nothing is cut from it.
+    ///
+    /// # Errors
+    /// When `samples` is empty or holds a NaN or infinite value.
+    pub fn trim(&self, samples: &[f32]) -> Result<Range<usize>, SignalError> {
+        let parts = self.split(samples)?;
+        Ok(match (parts.first(), parts.last()) {
+            (Some(first), Some(last)) => first.start..last.end,
+            _ => 0..0,
+        })
+    }
+
+    /// The parts between silences, in order.
+    ///
+    /// # Errors
+    /// As [`trim`](Self::trim).
+    pub fn split(&self, samples: &[f32]) -> Result<Vec<Range<usize>>, SignalError> {
+        let rms = self.rms.process(samples)?;
+        let loudest = rms.iter().fold(0.0, |a, &b| f32::max(a, b));
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for (t, &level) in rms.iter().enumerate() {
+            if amplitude_to_db_value(level, loudest) > -self.config.top_db {
+                let start = (t * self.config.hop_length).min(samples.len());
+                let end = ((t + 1) * self.config.hop_length).min(samples.len());
+                match parts.last_mut() {
+                    Some(part) if part.end == start => part.end = end,
+                    _ => parts.push(start..end),
+                }
+            }
+        }
+        Ok(parts)
+    }
+}

@@ -1,0 +1,83 @@
+//! Against librosa 0.11.0: what works on samples alone, and resampling.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod support;
+
+use ndarray::Axis;
+use realfft::RealFftPlanner;
+use ser_features::{Resampler, Rms, RmsConfig, Stft, StftConfig, Trim, TrimConfig};
+use support::{Golden, Report, columns, largest_error, signals};
+
+#[test]
+fn rms_equals_librosa() {
+    let golden = Golden::open("spectral");
+    let mut report = Report::new("rms", 1e-6);
+    let rms = Rms::new(RmsConfig::default()).unwrap();
+    let mut stft = Stft::new(StftConfig::default()).unwrap();
+    for signal in signals() {
+        let frames = golden.indices(&format!("{}/frames", signal.name));
+        let magnitude = stft.process(&signal.samples).unwrap().mapv(|x| x.norm());
+        for (name, got) in [
+            ("rms", rms.process(&signal.samples).unwrap()),
+            ("rms_from_magnitude", rms.process_magnitude(magnitude.view()).unwrap()),
+        ] {
+            let got = columns(got.insert_axis(Axis(0)).view(), &frames);
+            report.add(&signal.name, largest_error(&got, &golden.matrix(&format!("{}/{name}", signal.name))));
+        }
+    }
+    report.finish(30);
+}
+
+#[test]
+fn trim_and_split_find_the_intervals_that_librosa_finds() {
+    let golden = Golden::open("spectral");
+    let mut cut = 0;
+    for signal in signals() {
+        for top_db in [60, 30] {
+            let trim = Trim::new(TrimConfig { top_db: top_db as f32, ..Default::default() }).unwrap();
+            let kept = trim.trim(&signal.samples).unwrap();
+            let want = golden.indices(&format!("{}/trim_{top_db}", signal.name));
+            assert_eq!([kept.start, kept.end], want[..], "{} at {top_db} dB", signal.name);
+            cut += usize::from(kept.len() < signal.samples.len());
+
+            let parts = trim.split(&signal.samples).unwrap();
+            let got: Vec<usize> = parts.iter().flat_map(|part| [part.start, part.end]).collect();
+            assert_eq!(got, golden.indices(&format!("{}/split_{top_db}", signal.name)), "{}", signal.name);
+        }
+    }
+    assert!(cut > 3, "only {cut} signals had silence to trim");
+}
+
+/// Root mean square of the difference below 0.85 of the lower Nyquist frequency, in dB of the signal's own.
+fn difference_below(limit: f64, got: &[f32], want: &[f32]) -> f64 {
+    let energy = |signal: Vec<f32>| -> f64 {
+        let mut fft_input: Vec<f64> = signal.iter().map(|&x| f64::from(x)).collect();
+        let plan = RealFftPlanner::<f64>::new().plan_fft_forward(fft_input.len());
+        let mut spectrum = plan.make_output_vec();
+        plan.process(&mut fft_input, &mut spectrum).unwrap();
+        let last = (limit * signal.len() as f64 / 2.0) as usize;
+        spectrum[..=last].iter().map(|x| x.norm_sqr()).sum()
+    };
+    let difference = got.iter().zip(want).map(|(a, b)| a - b).collect();
+    10.0 * (energy(difference) / energy(want.to_vec())).log10()
+}
+
+#[test]
+fn resampling_agrees_with_soxr() {
+    let golden = Golden::open("resample");
+    let pairs = golden.groups();
+    assert_eq!(pairs.len(), 6);
+    for pair in pairs {
+        let (from, to) = pair.split_once('_').unwrap();
+        let (from, to): (u32, u32) = (from.parse().unwrap(), to.parse().unwrap());
+        let want = golden.vector(&format!("{pair}/output"));
+        let got =
+            Resampler::new(from, to).unwrap().process(&golden.vector(&format!("{pair}/input"))).unwrap();
+        assert_eq!(got.len(), want.len(), "{pair}");
+        let limit = 0.85 * f64::from(from.min(to)) / f64::from(to);
+        let level = difference_below(limit, &got, &want);
+        println!("{pair:<16} {level:7.1} dB");
+        assert!(level < -80.0, "{pair}: {level} dB");
+    }
+}
