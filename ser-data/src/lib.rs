@@ -4,10 +4,15 @@
 mod audio;
 mod file;
 mod ravdess;
+mod split;
 
 pub use audio::{Audio, AudioError, AudioErrorKind};
 pub use file::AudioFile;
 pub use ravdess::{
     BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, MOODS, Modality, NameError,
     Ravdess, RavdessOptions, Sex, Statement, VocalChannel, groups_of_identical, mood_of,
+};
+pub use split::{
+    PUBLISHED_FOLDS, PublishedFold, Shares, Split, SplitError, SplitIds, actor_k_folds, published_folds,
+    single_actor, stratified, stratified_k_folds,
 };

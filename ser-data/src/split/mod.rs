@@ -1,0 +1,173 @@
+//! Who trains and who tests: seeded partitions of clips.
+
+mod actors;
+mod stratified;
+
+use serde::{Deserialize, Serialize};
+
+pub use actors::{PUBLISHED_FOLDS, PublishedFold, actor_k_folds, published_folds, single_actor};
+pub use stratified::{Shares, stratified, stratified_k_folds};
+
+/// Positions of the clips of each part, ascending. No clip is in two parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Split {
+    /// What a model learns from.
+    pub train: Vec<usize>,
+    /// What decides when to stop and which model to keep; may be empty.
+    pub validation: Vec<usize>,
+    /// What decides nothing and is measured once.
+    pub test: Vec<usize>,
+}
+
+/// The same by the clips' identifiers, to be kept with a model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitIds {
+    /// Identifiers of [`Split::train`].
+    pub train: Vec<String>,
+    /// Identifiers of [`Split::validation`].
+    pub validation: Vec<String>,
+    /// Identifiers of [`Split::test`].
+    pub test: Vec<String>,
+}
+
+/// A split that cannot be made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SplitError {
+    /// The slices describe different numbers of clips.
+    #[error("there are {given} {what} for {clips} clips; expected as many")]
+    Length {
+        /// Of what there are too many or too few.
+        what: &'static str,
+        /// How many there are.
+        given: usize,
+        /// How many clips there are.
+        clips: usize,
+    },
+    /// A share is no part of the whole.
+    #[error(
+        "the validation share {validation} and the test share {test} must be 0 or more and sum to less than 1"
+    )]
+    Shares {
+        /// The share of the validation part.
+        validation: f64,
+        /// The share of the test part.
+        test: f64,
+    },
+    /// The number of folds doesn't fit.
+    #[error(
+        "{k} folds cannot be made of {available} {what}; expected 2 folds or more, and as many {what} as folds or more"
+    )]
+    Folds {
+        /// The number of folds asked for.
+        k: usize,
+        /// What is dealt out: clips or actors.
+        what: &'static str,
+        /// How many there are of them.
+        available: usize,
+    },
+    /// A part has no clip.
+    #[error("the {part} part has no clips: {reason}")]
+    EmptyPart {
+        /// "train", "validation" or "test".
+        part: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Identical clips belong to different actors, so that no split by actors keeps them together.
+    #[error("clips {first} and {second} are identical, yet of actors {first_actor} and {second_actor}")]
+    SharedByActors {
+        /// Position of a clip.
+        first: usize,
+        /// Its actor.
+        first_actor: u8,
+        /// Position of the clip that is identical to it.
+        second: usize,
+        /// That clip's actor.
+        second_actor: u8,
+    },
+    /// A clip of a recorded split is not there.
+    #[error("clip {id} of the {part} part is not among the clips")]
+    MissingClip {
+        /// Its identifier.
+        id: String,
+        /// "train", "validation" or "test".
+        part: &'static str,
+    },
+}
+
+impl Split {
+    /// The split by identifiers; `ids` are those of the clips that were split, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// [`SplitError::Length`], if there are fewer identifiers than clips.
+    pub fn ids<S: AsRef<str>>(&self, ids: &[S]) -> Result<SplitIds, SplitError> {
+        let part = |positions: &[usize]| -> Result<Vec<String>, SplitError> {
+            let id = |&at: &usize| {
+                let id = ids.get(at).map(|id| id.as_ref().to_string());
+                id.ok_or(SplitError::Length { what: "identifiers", given: ids.len(), clips: at + 1 })
+            };
+            positions.iter().map(id).collect()
+        };
+        Ok(SplitIds {
+            train: part(&self.train)?,
+            validation: part(&self.validation)?,
+            test: part(&self.test)?,
+        })
+    }
+
+    /// Splits by the part of each clip; clips of `None` are in no part.
+    fn from_parts(parts: &[Option<Part>]) -> Self {
+        let of = |part| (0..parts.len()).filter(|&at| parts[at] == Some(part)).collect();
+        Self { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) }
+    }
+
+    /// Refuses empty parts, of which validation may be wanted empty.
+    fn filled(self, with_validation: bool, reason: impl Fn() -> String) -> Result<Self, SplitError> {
+        let parts = [
+            ("train", &self.train, true),
+            ("validation", &self.validation, with_validation),
+            ("test", &self.test, true),
+        ];
+        match parts.iter().find(|(_, part, wanted)| *wanted && part.is_empty()) {
+            Some((part, ..)) => Err(SplitError::EmptyPart { part, reason: reason() }),
+            None => Ok(self),
+        }
+    }
+}
+
+impl SplitIds {
+    /// Finds the clips again, by their identifiers, wherever they lie now. `ids` may hold more clips than the split.
+    ///
+    /// # Errors
+    ///
+    /// [`SplitError::MissingClip`] names the first clip that is not among `ids`.
+    pub fn find<S: AsRef<str>>(&self, ids: &[S]) -> Result<Split, SplitError> {
+        let positions: std::collections::HashMap<&str, usize> =
+            ids.iter().enumerate().map(|(at, id)| (id.as_ref(), at)).collect();
+        let part = |part: &'static str, wanted: &[String]| -> Result<Vec<usize>, SplitError> {
+            let find = |id: &String| {
+                let found = positions.get(id.as_str()).copied();
+                found.ok_or_else(|| SplitError::MissingClip { id: id.clone(), part })
+            };
+            wanted.iter().map(find).collect()
+        };
+        Ok(Split {
+            train: part("train", &self.train)?,
+            validation: part("validation", &self.validation)?,
+            test: part("test", &self.test)?,
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Train,
+    Validation,
+    Test,
+}
+
+fn check_length(what: &'static str, given: usize, clips: usize) -> Result<(), SplitError> {
+    if given == clips { Ok(()) } else { Err(SplitError::Length { what, given, clips }) }
+}
