@@ -1,1 +1,8 @@
-//! Layers, architectures, training and a recogniser for speech emotion.
+#![doc = include_str!("../README.md")]
+
+mod generator;
+pub mod layers;
+mod parameters;
+
+pub use generator::Generator;
+pub use parameters::{Parameter, Parameters, Scope};

@@ -1,0 +1,402 @@
+//! Batch normalisation.
+
+use super::kernels::{Real, contiguous_slice, sum, sum_pairs, with_slice};
+use super::{Init, Layer, LayerError, Mode, checked_shape};
+use crate::parameters::Scope;
+use candle_core::{
+    CpuStorage, CustomOp3, DType, Device, Layout, Result as CandleResult, Shape, Tensor, Var, bail,
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, OnceLock};
+
+/// Settings of a [`BatchNorm`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BatchNormConfig {
+    /// How far the running statistics move towards a batch's, above 0 and at most 1, as PyTorch counts it: Keras's
+    /// `momentum` is 1 minus this.
+    pub momentum: f64,
+    /// Added to the variance, positive.
+    pub eps: f64,
+}
+
+/// Keras's settings: momentum 0.01 (Keras's 0.99) and eps 10⁻³. PyTorch's are 0.1 and 10⁻⁵.
+impl Default for BatchNormConfig {
+    fn default() -> Self {
+        Self { momentum: 0.01, eps: 1e-3 }
+    }
+}
+
+/// Batch normalisation of each channel (Ioffe and Szegedy 2015): `y = (x − mean) / √(variance + eps) · weight + bias`.
+///
+/// Input and output [batch, channels, …], any number of further axes, also none: PyTorch's `BatchNorm1d` and
+/// `BatchNorm2d` in one. In training the mean and the (biased) variance are the batch's, over all axes but the
+/// channels', and the running statistics move towards them (towards the unbiased variance, as in PyTorch); in inference
+/// they are the running ones.
+#[derive(Debug)]
+pub struct BatchNorm {
+    weight: Var,
+    bias: Var,
+    running_mean: Var,
+    running_var: Var,
+    channels: usize,
+    config: BatchNormConfig,
+}
+
+impl BatchNorm {
+    /// Makes `weight` (ones), `bias` (zeros), `running_mean` (zeros) and `running_var` (ones), each of shape (channels).
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if there are no channels or a setting is out of its range.
+    pub fn new(channels: usize, config: BatchNormConfig, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+        if channels == 0 {
+            return Err(LayerError::setting("BatchNorm", "channels", "must be 1 or more", 0));
+        }
+        if !(config.momentum > 0.0 && config.momentum <= 1.0) {
+            let rule = "must be above 0 and at most 1";
+            return Err(LayerError::setting("BatchNorm", "momentum", rule, config.momentum));
+        }
+        if !(config.eps > 0.0 && config.eps.is_finite()) {
+            return Err(LayerError::setting("BatchNorm", "eps", "must be positive", config.eps));
+        }
+        Ok(Self {
+            weight: scope.weight("weight", &[channels], Init::Ones)?,
+            bias: scope.weight("bias", &[channels], Init::Zeros)?,
+            running_mean: scope.statistic("running_mean", &[channels], Init::Zeros)?,
+            running_var: scope.statistic("running_var", &[channels], Init::Ones)?,
+            channels,
+            config,
+        })
+    }
+
+    fn train(&self, x: &Tensor) -> Result<Tensor, LayerError> {
+        if x.dim(0)? < 2 {
+            return Err(LayerError::BatchOfOne);
+        }
+        let (y, mean, variance) = if x.device().is_cpu() {
+            let statistics = Arc::new(OnceLock::new());
+            let op = Normalize { eps: self.config.eps, statistics: statistics.clone() };
+            let y = x.contiguous()?.apply_op3(&self.weight, &self.bias, op)?;
+            let Some(Statistics { mean, variance }) = statistics.get() else {
+                return Err(candle_core::Error::Msg("BatchNorm: no statistics".to_owned()).into());
+            };
+            let tensor = |v: &[f64]| Tensor::new(v, &Device::Cpu)?.to_dtype(x.dtype());
+            (y, tensor(mean)?, tensor(variance)?)
+        } else {
+            composed(x, &self.weight, &self.bias, self.config.eps)?
+        };
+        let n = (x.elem_count() / self.channels) as f64;
+        self.record(&self.running_mean, &mean)?;
+        self.record(&self.running_var, &(variance * (n / (n - 1.0)))?)?;
+        Ok(y)
+    }
+
+    /// Moves a running statistic towards the batch's.
+    fn record(&self, running: &Var, batch: &Tensor) -> CandleResult<()> {
+        let momentum = self.config.momentum;
+        let moved = ((running.as_detached_tensor() * (1.0 - momentum))? + (batch.detach() * momentum)?)?;
+        running.set(&moved)
+    }
+
+    fn infer(&self, x: &Tensor) -> CandleResult<Tensor> {
+        let detached = Var::as_detached_tensor;
+        let deviation = (detached(&self.running_var) + self.config.eps)?.sqrt()?;
+        let scale = detached(&self.weight).div(&deviation)?;
+        let shift = (detached(&self.bias) - detached(&self.running_mean).mul(&scale)?)?;
+        let shape = channel_shape(x, self.channels);
+        x.broadcast_mul(&scale.reshape(&*shape)?)?.broadcast_add(&shift.reshape(&*shape)?)
+    }
+}
+
+impl Layer for BatchNorm {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        checked_shape(self, x)?;
+        if mode.is_training() { self.train(x) } else { Ok(self.infer(x)?) }
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        if input.first() != Some(&self.channels) || input.contains(&0) {
+            return Err(LayerError::InputShape {
+                layer: "BatchNorm",
+                expected: format!("[{}, …]", self.channels),
+                given: input.to_vec(),
+            });
+        }
+        Ok(input.to_vec())
+    }
+
+    fn kind(&self) -> &'static str {
+        "BatchNorm"
+    }
+
+    fn vars(&self) -> Vec<&Var> {
+        vec![&self.weight, &self.bias, &self.running_mean, &self.running_var]
+    }
+}
+
+/// [1, channels, 1, …], as many axes as `x` has.
+fn channel_shape(x: &Tensor, channels: usize) -> Vec<usize> {
+    (0..x.rank()).map(|axis| if axis == 1 { channels } else { 1 }).collect()
+}
+
+/// A batch's mean and biased variance for each channel.
+#[derive(Debug)]
+struct Statistics {
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+}
+
+impl Statistics {
+    /// Each row's mean and squared deviations first, then these put together over the batch, which loses no digits to
+    /// a large mean.
+    fn of<T: Real>(x: &[T], batch: usize, channels: usize) -> Self {
+        let steps = x.len() / (batch * channels);
+        let rows: Vec<(f64, f64)> = x
+            .par_chunks(steps)
+            .with_min_len(64)
+            .map(|row| {
+                let mean = T::from_f64(sum(row).to_f64() / steps as f64);
+                let squares = sum_pairs(row, row, |x, _| (x - mean) * (x - mean));
+                (mean.to_f64(), squares.to_f64())
+            })
+            .collect();
+        let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
+        for clip in rows.chunks_exact(channels) {
+            mean.iter_mut().zip(clip).for_each(|(mean, row)| *mean += row.0 / batch as f64);
+        }
+        for clip in rows.chunks_exact(channels) {
+            for ((variance, mean), row) in variance.iter_mut().zip(&mean).zip(clip) {
+                *variance += (row.1 / steps as f64 + (row.0 - mean).powi(2)) / batch as f64;
+            }
+        }
+        Self { mean, variance }
+    }
+}
+
+/// The operation on the CPU in training: (x, weight, bias).
+#[derive(Debug)]
+struct Normalize {
+    eps: f64,
+    statistics: Arc<OnceLock<Statistics>>,
+}
+
+impl Normalize {
+    /// (mean, 1 / deviation) for each channel.
+    fn constants<T: Real>(&self, statistics: &Statistics) -> Vec<(T, T)> {
+        let constant = |(mean, variance): (&f64, &f64)| {
+            (T::from_f64(*mean), T::from_f64(1.0 / (variance + self.eps).sqrt()))
+        };
+        statistics.mean.iter().zip(&statistics.variance).map(constant).collect()
+    }
+
+    fn forward<T: Real>(
+        &self,
+        (s1, l1): (&CpuStorage, &Layout),
+        (s2, l2): (&CpuStorage, &Layout),
+        (s3, l3): (&CpuStorage, &Layout),
+    ) -> CandleResult<CpuStorage> {
+        let x = contiguous_slice::<T>(s1, l1)?;
+        let (weight, bias) = (contiguous_slice::<T>(s2, l2)?, contiguous_slice::<T>(s3, l3)?);
+        let (batch, channels) = (l1.dims()[0], l1.dims()[1]);
+        let steps = x.len() / (batch * channels);
+        let statistics = self.statistics.get_or_init(|| Statistics::of(x, batch, channels));
+        let constants = self.constants::<T>(statistics);
+        let mut y = vec![T::ZERO; x.len()];
+        let clip = channels * steps;
+        y.par_chunks_mut(clip).zip(x.par_chunks(clip)).for_each(|(y, x)| {
+            let rows = y.chunks_exact_mut(steps).zip(x.chunks_exact(steps));
+            for ((y, x), ((mean, inverse), (weight, bias))) in
+                rows.zip(constants.iter().zip(weight.iter().zip(bias)))
+            {
+                let scale = *inverse * *weight;
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = (*x - *mean) * scale + *bias;
+                }
+            }
+        });
+        Ok(T::to_cpu_storage_owned(y))
+    }
+
+    /// With x̂ the normalised input: ∂bias = Σ ∂y, ∂weight = Σ ∂y · x̂, and ∂x = weight / deviation · (∂y − (∂bias + x̂ ·
+    /// ∂weight) / n), sums and n over all axes but the channels'.
+    fn backward<T: Real>(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> CandleResult<[Tensor; 3]> {
+        let Some(statistics) = self.statistics.get() else { bail!("BatchNorm: backward before forward") };
+        let constants = self.constants::<T>(statistics);
+        let (batch, channels) = (x.dim(0)?, x.dim(1)?);
+        let steps = x.elem_count() / (batch * channels);
+        let clip = channels * steps;
+        let n = T::from_f64((batch * steps) as f64);
+        let mut dx = vec![T::ZERO; x.elem_count()];
+        let (dweight, dbias) = with_slice::<T, _>(x, |x| {
+            with_slice::<T, _>(weight, |weight| {
+                with_slice::<T, _>(dy, |dy| {
+                    let rows: Vec<(T, T)> = x
+                        .par_chunks(steps)
+                        .zip(dy.par_chunks(steps))
+                        .enumerate()
+                        .with_min_len(64)
+                        .map(|(row, (x, dy))| {
+                            let mean = constants[row % channels].0;
+                            (sum_pairs(x, dy, |x, dy| (x - mean) * dy), sum(dy))
+                        })
+                        .collect();
+                    let (mut dweight, mut dbias) = (vec![T::ZERO; channels], vec![T::ZERO; channels]);
+                    for clip in rows.chunks_exact(channels) {
+                        let totals = dweight.iter_mut().zip(dbias.iter_mut());
+                        for ((row, (_, inverse)), (dweight, dbias)) in clip.iter().zip(&constants).zip(totals)
+                        {
+                            *dweight += row.0 * *inverse;
+                            *dbias += row.1;
+                        }
+                    }
+                    dx.par_chunks_mut(clip).zip(x.par_chunks(clip).zip(dy.par_chunks(clip))).for_each(
+                        |(dx, (x, dy))| {
+                            let channel = |c: usize| (c * steps)..((c + 1) * steps);
+                            for (c, (mean, inverse)) in constants.iter().enumerate() {
+                                let scale = weight[c] * *inverse;
+                                let slope = *inverse * dweight[c] / n;
+                                let offset = dbias[c] / n;
+                                let rows = x[channel(c)].iter().zip(&dy[channel(c)]);
+                                for (dx, (x, dy)) in dx[channel(c)].iter_mut().zip(rows) {
+                                    *dx = scale * (*dy - offset - (*x - *mean) * slope);
+                                }
+                            }
+                        },
+                    );
+                    Ok((dweight, dbias))
+                })
+            })
+        })?;
+        let device = x.device();
+        Ok([
+            Tensor::from_vec(dx, x.shape(), device)?,
+            Tensor::from_vec(dweight, channels, device)?,
+            Tensor::from_vec(dbias, channels, device)?,
+        ])
+    }
+}
+
+impl CustomOp3 for Normalize {
+    fn name(&self) -> &'static str {
+        "ser-models-batch-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        let y = match s1 {
+            CpuStorage::F32(_) => self.forward::<f32>((s1, l1), (s2, l2), (s3, l3))?,
+            CpuStorage::F64(_) => self.forward::<f64>((s1, l1), (s2, l2), (s3, l3))?,
+            _ => bail!("BatchNorm works on f32 and f64"),
+        };
+        Ok((y, l1.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, dweight, dbias] = match dy.dtype() {
+            DType::F32 => self.backward::<f32>(x, weight, dy)?,
+            _ => self.backward::<f64>(x, weight, dy)?,
+        };
+        Ok((Some(dx), Some(dweight), Some(dbias)))
+    }
+}
+
+/// The same from Candle's own operations: (y, mean, biased variance).
+fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> CandleResult<(Tensor, Tensor, Tensor)> {
+    let axes: Vec<usize> = (0..x.rank()).filter(|axis| *axis != 1).collect();
+    let channels = weight.elem_count();
+    let shape = channel_shape(x, channels);
+    let mean = x.mean_keepdim(&*axes)?;
+    let centred = x.broadcast_sub(&mean)?;
+    let variance = centred.sqr()?.mean_keepdim(&*axes)?;
+    let scale = weight.reshape(&*shape)?.div(&(&variance + eps)?.sqrt()?)?;
+    let y = centred.broadcast_mul(&scale)?.broadcast_add(&bias.reshape(&*shape)?)?;
+    Ok((y, mean.flatten_all()?, variance.flatten_all()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::gradient_check::{check, input};
+    use crate::{Generator, Parameters};
+
+    fn batch_norm(channels: usize, config: BatchNormConfig) -> BatchNorm {
+        let mut parameters = Parameters::new(0, DType::F64, &Device::Cpu);
+        let layer = BatchNorm::new(channels, config, &mut parameters.scope("bn")).unwrap();
+        layer.weight.set(&(input(&[channels], 8) + 0.5).unwrap()).unwrap();
+        layer.bias.set(&input(&[channels], 9)).unwrap();
+        layer
+    }
+
+    #[test]
+    fn gradients_are_right_for_vectors_sequences_and_images() {
+        for shape in [&[5, 3][..], &[3, 4, 7], &[2, 3, 1], &[2, 3, 3, 5]] {
+            let layer = batch_norm(shape[1], BatchNormConfig::default());
+            let x = Var::from_tensor(&input(shape, 4)).unwrap();
+            let vars = [&x, &layer.weight, &layer.bias];
+            let forward = || layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+            let composition = || composed(&x, &layer.weight, &layer.bias, layer.config.eps).unwrap().0;
+            let difference = (forward() - composition()).unwrap().abs().unwrap().flatten_all().unwrap();
+            assert!(difference.max(0).unwrap().to_scalar::<f64>().unwrap() < 1e-13);
+            check("batch_norm", &vars, forward);
+            check("batch_norm, composed", &vars, composition);
+            check("batch_norm, inference", &[&x], || layer.forward(&x, &mut Mode::Inference).unwrap());
+        }
+    }
+
+    #[test]
+    fn running_statistics_move_towards_the_batch_by_momentum() {
+        let layer = batch_norm(2, BatchNormConfig { momentum: 0.25, ..Default::default() });
+        let x = Tensor::new(&[[1.0f64, 10.0], [3.0, 10.0], [5.0, 40.0]], &Device::Cpu).unwrap();
+        layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+        // Means 3 and 20, unbiased variances 4 and 300.
+        assert_eq!(layer.running_mean.to_vec1::<f64>().unwrap(), [0.75, 5.0]);
+        assert_eq!(layer.running_var.to_vec1::<f64>().unwrap(), [0.75 + 1.0, 0.75 + 75.0]);
+    }
+
+    #[test]
+    fn a_large_mean_loses_no_digits() {
+        let small = input(&[4, 1, 50], 3).to_dtype(DType::F32).unwrap();
+        let statistics = |x: &Tensor| {
+            let x = x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            Statistics::of(&x, 4, 1).variance[0]
+        };
+        let (near, far) = (statistics(&small), statistics(&(&small + 1000.0).unwrap()));
+        assert!((near - far).abs() < 1e-3 * near, "{near} {far}");
+    }
+
+    #[test]
+    fn a_batch_of_one_is_refused_in_training_and_answered_in_inference() {
+        let layer = batch_norm(2, BatchNormConfig::default());
+        let x = input(&[1, 2, 5], 3);
+        let error = layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap_err().to_string();
+        assert_eq!(error, "BatchNorm: training needs a batch of 2 or more examples, 1 was given");
+        assert!(layer.forward(&x, &mut Mode::Inference).is_ok());
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let mut build = |channels, momentum, eps| {
+            BatchNorm::new(channels, BatchNormConfig { momentum, eps }, &mut parameters.scope("bn"))
+        };
+        assert!(build(0, 0.1, 1e-3).is_err());
+        assert!(build(2, 0.0, 1e-3).is_err());
+        assert!(build(2, 1.5, 1e-3).is_err());
+        assert!(build(2, 0.1, 0.0).is_err());
+        assert!(build(2, f64::NAN, 1e-3).is_err());
+    }
+}

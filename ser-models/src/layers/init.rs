@@ -1,0 +1,83 @@
+//! Initial values of weights.
+
+use crate::generator::Generator;
+use serde::{Deserialize, Serialize};
+
+/// How a weight's first values are drawn, always from the project's seeded generator.
+///
+/// For a weight of shape [out, in, kernel…], fan_in is in · kernel… and fan_out is out · kernel….
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Init {
+    /// Zeros.
+    Zeros,
+    /// Ones.
+    Ones,
+    /// Uniform in ±√(6 / (fan_in + fan_out)); Keras's default (Glorot and Bengio 2010, eq. 16).
+    GlorotUniform,
+    /// Normal with standard deviation √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 12).
+    GlorotNormal,
+    /// Uniform in ±√(6 / fan_in), for layers before a ReLU (He et al. 2015, eq. 10).
+    HeUniform,
+    /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (He et al. 2015, eq. 10).
+    HeNormal,
+}
+
+impl Init {
+    /// Values for a weight of this shape, drawn in f64 so that models of both element types start alike.
+    pub(crate) fn values(self, shape: &[usize], generator: &mut Generator) -> Vec<f64> {
+        let n: usize = shape.iter().product();
+        let spread: usize = shape.iter().skip(2).product();
+        let fan_out = (shape.first().copied().unwrap_or(1) * spread) as f64;
+        let fan_in = (shape.get(1).copied().unwrap_or(1) * spread) as f64;
+        let mut uniform = |bound: f64| (0..n).map(|_| generator.uniform(-bound, bound)).collect();
+        match self {
+            Self::Zeros => vec![0.0; n],
+            Self::Ones => vec![1.0; n],
+            Self::GlorotUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
+            Self::HeUniform => uniform((6.0 / fan_in).sqrt()),
+            Self::GlorotNormal => {
+                let deviation = (2.0 / (fan_in + fan_out)).sqrt();
+                (0..n).map(|_| deviation * generator.normal()).collect()
+            }
+            Self::HeNormal => {
+                let deviation = (2.0 / fan_in).sqrt();
+                (0..n).map(|_| deviation * generator.normal()).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shape [30, 20, 5]: fan_in 100, fan_out 150.
+    fn statistics(init: Init) -> (f64, f64, f64) {
+        let values = init.values(&[30, 20, 5], &mut Generator::new(1));
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+        (mean, variance, values.iter().fold(0.0, |m: f64, v| m.max(v.abs())))
+    }
+
+    #[test]
+    fn draws_have_the_variance_and_the_bounds_of_their_formulas() {
+        let cases = [
+            (Init::GlorotUniform, 2.0f64 / 250.0, (6.0f64 / 250.0).sqrt()),
+            (Init::GlorotNormal, 2.0 / 250.0, f64::INFINITY),
+            (Init::HeUniform, 2.0 / 100.0, (6.0f64 / 100.0).sqrt()),
+            (Init::HeNormal, 2.0 / 100.0, f64::INFINITY),
+        ];
+        for (init, expected, bound) in cases {
+            let (mean, variance, largest) = statistics(init);
+            assert!(mean.abs() < 0.1 * expected.sqrt(), "{init:?}: mean {mean}");
+            assert!((variance / expected - 1.0).abs() < 0.06, "{init:?}: variance {variance}");
+            assert!(
+                largest <= bound && largest > 0.95 * bound.min(3.0 * expected.sqrt()),
+                "{init:?}: {largest}"
+            );
+        }
+    }
+}

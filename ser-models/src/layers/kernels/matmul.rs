@@ -1,0 +1,172 @@
+//! Matrix products by the `gemm` crate. The only unsafe code of the crate: `gemm` takes raw pointers.
+
+use super::Real;
+use rayon::prelude::*;
+
+/// A matrix somewhere in a slice, with any strides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matrix<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a, T: Real> Matrix<'a, T> {
+    /// Row-major, rows without gaps.
+    pub(crate) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
+        Self::with_row_stride(data, rows, columns, columns)
+    }
+
+    /// Row-major, the rows `row_stride` elements apart.
+    pub(crate) fn with_row_stride(data: &'a [T], rows: usize, columns: usize, row_stride: usize) -> Self {
+        Self { data, rows, columns, row_stride, column_stride: 1 }
+    }
+
+    /// The transpose, without moving anything.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// Rows `from..to`.
+    fn rows(self, from: usize, to: usize) -> Self {
+        Self { data: &self.data[from * self.row_stride..], rows: to - from, ..self }
+    }
+
+    fn span(&self) -> usize {
+        span(self.rows, self.columns, self.row_stride, self.column_stride)
+    }
+}
+
+/// How many elements a strided matrix reaches over.
+fn span(rows: usize, columns: usize, row_stride: usize, column_stride: usize) -> usize {
+    if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + (columns - 1) * column_stride + 1 }
+}
+
+/// `out = a · b`, or `out += a · b`; `out` is row-major, its rows `out_row_stride` elements apart. On one thread.
+///
+/// # Panics
+/// If the shapes don't fit together or reach beyond their slices: the callers' shapes are checked before.
+#[allow(unsafe_code)]
+pub(crate) fn matmul<T: Real>(
+    out: &mut [T],
+    out_row_stride: usize,
+    accumulate: bool,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert_eq!(k, b.rows, "the inner sizes differ");
+    assert!(n <= out_row_stride || m <= 1, "the rows of the product overlap");
+    assert!(a.span() <= a.data.len(), "the left matrix reaches beyond its slice");
+    assert!(b.span() <= b.data.len(), "the right matrix reaches beyond its slice");
+    assert!(span(m, n, out_row_stride, 1) <= out.len(), "the product reaches beyond its slice");
+    let stride = |s: usize| s as isize;
+    let one = T::from_f64(1.0);
+    // SAFETY: `T` is f32 or f64, which `gemm` knows. The three assertions on spans show that every element
+    // `row · row_stride + column · column_stride` lies in its slice, for all three matrices. `out` is borrowed mutably,
+    // so it overlaps neither `a` nor `b`, and its rows don't overlap each other.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            stride(out_row_stride),
+            accumulate,
+            a.data.as_ptr(),
+            stride(a.column_stride),
+            stride(a.row_stride),
+            b.data.as_ptr(),
+            stride(b.column_stride),
+            stride(b.row_stride),
+            one,
+            one,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// `a · b`, row-major, on all threads, in blocks of rows that don't depend on the number of threads.
+pub(crate) fn matmul_parallel<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>) -> Vec<T> {
+    const WORTH_SPLITTING: usize = 1 << 20;
+    const ROWS: usize = 64;
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    let mut out = vec![T::ZERO; m * n];
+    if m * n * k < WORTH_SPLITTING || n == 0 {
+        matmul(&mut out, n, false, a, b);
+    } else {
+        out.par_chunks_mut(ROWS * n).enumerate().for_each(|(block, out)| {
+            let from = block * ROWS;
+            matmul(out, n, false, a.rows(from, (from + ROWS).min(m)), b);
+        });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(n: usize) -> Vec<f64> {
+        (0..n).map(|i| ((i * 7919 + 13) % 101) as f64 - 50.0).collect()
+    }
+
+    fn slow(a: &Matrix<'_, f64>, b: &Matrix<'_, f64>) -> Vec<f64> {
+        let at = |m: &Matrix<'_, f64>, i: usize, j: usize| m.data[i * m.row_stride + j * m.column_stride];
+        let mut out = Vec::new();
+        for i in 0..a.rows {
+            for j in 0..b.columns {
+                out.push((0..a.columns).map(|l| at(a, i, l) * at(b, l, j)).sum());
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn products_of_every_small_shape_and_layout_are_exact() {
+        let (x, y) = (numbers(400), numbers(420));
+        for m in [1, 2, 5, 17] {
+            for n in [1, 3, 16, 19] {
+                for k in [1, 2, 3, 8, 20] {
+                    let plain = (Matrix::new(&x, m, k), Matrix::new(&y, k, n));
+                    let turned = (Matrix::new(&x, k, m).transposed(), Matrix::new(&y, n, k).transposed());
+                    for (a, b) in [plain, (plain.0, turned.1), (turned.0, plain.1), turned] {
+                        let expected = slow(&a, &b);
+                        let mut out = vec![1.0; m * n];
+                        matmul(&mut out, n, false, a, b);
+                        assert_eq!(out, expected);
+                        matmul(&mut out, n, true, a, b);
+                        assert!(out.iter().zip(&expected).all(|(o, e)| *o == 2.0 * e));
+                        assert_eq!(matmul_parallel(a, b), expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_products_split_over_rows_are_exact() {
+        let (x, y) = (numbers(150 * 90), numbers(90 * 130));
+        let (a, b) = (Matrix::new(&x, 150, 90), Matrix::new(&y, 90, 130));
+        assert_eq!(matmul_parallel(a, b), slow(&a, &b));
+    }
+
+    #[test]
+    #[should_panic(expected = "reaches beyond its slice")]
+    fn a_matrix_beyond_its_slice_is_caught() {
+        let x = numbers(11);
+        matmul(&mut [0.0; 16], 4, false, Matrix::new(&x, 4, 3), Matrix::new(&x, 3, 4));
+    }
+}

@@ -1,0 +1,42 @@
+//! Sums over slices with several running totals, which the compiler turns into vector instructions.
+
+use super::Real;
+
+const LANES: usize = 16;
+
+/// The sum of `f` over pairs of elements of two slices of one length.
+pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+    debug_assert_eq!(a.len(), b.len());
+    let mut lanes = [T::ZERO; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a_chunks
+        .remainder()
+        .iter()
+        .zip(b_chunks.remainder())
+        .fold(T::ZERO, |total, (x, y)| total + f(*x, *y));
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for ((lane, x), y) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += f(*x, *y);
+        }
+    }
+    lanes.iter().fold(rest, |total, lane| total + *lane)
+}
+
+/// The sum of the elements.
+pub(crate) fn sum<T: Real>(a: &[T]) -> T {
+    sum_pairs(a, a, |x, _| x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_every_short_length_are_exact() {
+        for n in 0..70 {
+            let a: Vec<f64> = (0..n).map(|i| i as f64).collect();
+            assert_eq!(sum(&a), a.iter().sum::<f64>());
+            assert_eq!(sum_pairs(&a, &a, |x, y| x * y), a.iter().map(|x| x * x).sum::<f64>());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Softmax and cross-entropy.
+
+use super::LayerError;
+use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
+
+/// Softmax cross-entropy over a batch, with label smoothing and class weights.
+///
+/// For logits z, targets q (rows that sum to 1), class weights w and smoothing ε:
+///
+/// `loss = Σ_i Σ_c w_c · ((1 − ε) · q_ic + ε / C) · −log softmax(z_i)_c  /  Σ_i Σ_c w_c · q_ic`
+///
+/// For targets that are one class each, this is PyTorch's `CrossEntropyLoss(weight, label_smoothing)` with mean
+/// reduction; mixed targets come from mixup.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossEntropy {
+    class_weights: Vec<f32>,
+    label_smoothing: f64,
+}
+
+impl CrossEntropy {
+    /// Class weights are positive, one per class; label smoothing is 0 or more and below 1.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if a weight or the smoothing is out of its range.
+    pub fn new(class_weights: Vec<f32>, label_smoothing: f64) -> Result<Self, LayerError> {
+        if let Some(weight) = class_weights.iter().find(|w| !(w.is_finite() && **w > 0.0)) {
+            let rule = "must be positive and finite";
+            return Err(LayerError::setting("CrossEntropy", "class_weights", rule, weight));
+        }
+        if !(0.0..1.0).contains(&label_smoothing) {
+            let rule = "must be 0 or more and below 1";
+            return Err(LayerError::setting("CrossEntropy", "label_smoothing", rule, label_smoothing));
+        }
+        Ok(Self { class_weights, label_smoothing })
+    }
+
+    /// The loss, a scalar, of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1.
+    ///
+    /// # Errors
+    /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights.
+    pub fn loss(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, LayerError> {
+        let classes = self.class_weights.len();
+        for tensor in [logits, targets] {
+            if !matches!(tensor.dims(), [batch, c] if *c == classes && *batch == logits.dims()[0]) {
+                return Err(LayerError::InputShape {
+                    layer: "CrossEntropy",
+                    expected: format!("[{classes}] in logits and in as many targets"),
+                    given: tensor.dims().to_vec(),
+                });
+            }
+        }
+        let weights = Tensor::new(&*self.class_weights, logits.device())?.to_dtype(logits.dtype())?;
+        let smoothed = targets.affine(1.0 - self.label_smoothing, self.label_smoothing / classes as f64)?;
+        let total = targets.broadcast_mul(&weights)?.sum_all()?;
+        let share = smoothed.broadcast_mul(&weights)?.broadcast_div(&total)?;
+        Ok((log_softmax(logits)? * share)?.sum_all()?.neg()?)
+    }
+
+    /// Targets [batch, classes] with a 1 at each label.
+    ///
+    /// # Errors
+    /// [`LayerError::Label`] if a label is not one of the classes.
+    pub fn targets(&self, labels: &[usize], dtype: DType, device: &Device) -> Result<Tensor, LayerError> {
+        let classes = self.class_weights.len();
+        let mut targets = vec![0f32; labels.len() * classes];
+        for (row, &label) in targets.chunks_exact_mut(classes.max(1)).zip(labels) {
+            *row.get_mut(label).ok_or(LayerError::Label { label, classes })? = 1.0;
+        }
+        Ok(Tensor::from_vec(targets, (labels.len(), classes), device)?.to_dtype(dtype)?)
+    }
+}
+
+/// `log softmax` over the last axis. The largest logit is taken off first, as a constant: it changes no value and no
+/// gradient.
+fn log_softmax(logits: &Tensor) -> CandleResult<Tensor> {
+    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
+    shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
+}
+
+/// Probabilities over the last axis: `exp(z_c) / Σ exp(z)`, without overflow. Its gradient is right, which the fused
+/// softmax of `candle-nn` lacks.
+///
+/// # Errors
+/// If the tensor has no axis.
+pub fn softmax(logits: &Tensor) -> Result<Tensor, LayerError> {
+    Ok(log_softmax(logits)?.exp()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::gradient_check::{check, input};
+    use candle_core::Var;
+
+    #[test]
+    fn gradients_are_right_with_weights_smoothing_and_mixed_targets() {
+        let logits = Var::from_tensor(&(input(&[5, 4], 1) * 3.0).unwrap()).unwrap();
+        let targets = softmax(&input(&[5, 4], 2)).unwrap();
+        for (weights, smoothing) in
+            [(vec![1.0; 4], 0.0), (vec![0.5, 2.0, 1.0, 3.0], 0.1), (vec![1.0; 4], 0.3)]
+        {
+            let loss = CrossEntropy::new(weights, smoothing).unwrap();
+            check("cross-entropy", &[&logits], || loss.loss(&logits, &targets).unwrap());
+        }
+        check("softmax", &[&logits], || softmax(&logits).unwrap());
+    }
+
+    #[test]
+    fn huge_logits_do_not_overflow() {
+        let logits = Tensor::new(&[[1e30f32, -1e30, 0.0]], &Device::Cpu).unwrap();
+        let loss = CrossEntropy::new(vec![1.0; 3], 0.0).unwrap();
+        let targets = Tensor::new(&[[1.0f32, 0.0, 0.0]], &Device::Cpu).unwrap();
+        assert_eq!(loss.loss(&logits, &targets).unwrap().to_scalar::<f32>().unwrap(), 0.0);
+        assert_eq!(softmax(&logits).unwrap().to_vec2::<f32>().unwrap(), [[1.0, 0.0, 0.0]]);
+    }
+
+    #[test]
+    fn bad_settings_shapes_and_labels_are_refused() {
+        assert!(CrossEntropy::new(vec![1.0, 0.0], 0.0).is_err());
+        assert!(CrossEntropy::new(vec![1.0, f32::NAN], 0.0).is_err());
+        assert!(CrossEntropy::new(vec![1.0, 1.0], 1.0).is_err());
+        let loss = CrossEntropy::new(vec![1.0; 3], 0.0).unwrap();
+        let (a, b) = (input(&[2, 3], 1), input(&[2, 4], 1));
+        assert!(loss.loss(&a, &b).is_err() && loss.loss(&b, &b).is_err());
+        assert!(loss.loss(&a, &input(&[1, 3], 1)).is_err());
+        let error = loss.targets(&[0, 3], DType::F32, &Device::Cpu).unwrap_err().to_string();
+        assert_eq!(error, "a label must be below the number of classes, 3: 3 was given");
+    }
+}

@@ -1,0 +1,171 @@
+"""Writes what PyTorch and Keras compute, for the tests of the layers and the optimisers.
+
+usage: KERAS_BACKEND=torch python make_goldens.py        (writes *.safetensors beside this script)
+needs: pip install torch==2.15.0 keras==3.15.1 safetensors==0.8.0 numpy
+"""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import keras
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+assert torch.__version__.split("+")[0] == "2.15.0", torch.__version__
+assert keras.__version__ == "3.15.1", keras.__version__
+HERE = Path(__file__).parent
+torch.set_num_threads(1)
+
+
+def draw(*shape, seed, dtype=torch.float64):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def save(name, tensors):
+    tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
+    save_file(tensors, HERE / name, metadata={"made_with": f"torch 2.15.0, keras {keras.__version__}"})
+
+
+def with_gradients(out, y, name, **inputs):
+    """Stores inputs, output and the gradients of a fixed weighting of the output."""
+    dy = draw(*y.shape, seed=999)
+    (y * dy).sum().backward()
+    out[f"{name}.y"], out[f"{name}.dy"] = y, dy
+    for key, value in inputs.items():
+        out[f"{name}.{key}"], out[f"{name}.d{key}"] = value, value.grad
+
+
+def layers():
+    out = {}
+    leaf = lambda *shape, seed: draw(*shape, seed=seed).requires_grad_()
+
+    # name: (batch, channels, length, filters, kernel, stride, dilation, padding)
+    convolutions = {
+        "conv_same": (3, 4, 13, 5, 5, 1, 1, "same"),
+        "conv_same_even": (2, 3, 11, 4, 4, 1, 1, "same"),
+        "conv_same_dilated": (2, 3, 11, 4, 3, 1, 3, "same"),
+        "conv_valid": (3, 4, 13, 5, 5, 1, 1, "valid"),
+        "conv_valid_strided": (3, 4, 13, 5, 3, 2, 1, "valid"),
+        "conv_valid_strided_dilated": (2, 3, 17, 4, 3, 3, 2, "valid"),
+        "conv_causal": (3, 4, 13, 5, 2, 1, 4, "causal"),
+        "conv_causal_strided": (2, 3, 12, 4, 3, 2, 2, "causal"),
+    }
+    for name, (b, c, n, o, k, stride, dilation, padding) in convolutions.items():
+        x, w, bias = leaf(b, c, n, seed=1), leaf(o, c, k, seed=2), leaf(o, seed=3)
+        seen, pad = (F.pad(x, (dilation * (k - 1), 0)), "valid") if padding == "causal" else (x, padding)
+        y = F.conv1d(seen, w, bias, stride=stride, dilation=dilation, padding=pad)
+        with_gradients(out, y, name, x=x, weight=w, bias=bias)
+
+    for name, (size, stride) in {"pool_2_2": (2, 2), "pool_3_2": (3, 2), "pool_2_3": (2, 3)}.items():
+        x = draw(2, 3, 11, seed=4).relu().requires_grad_()  # zeros from the ReLU make equal values
+        with_gradients(out, F.max_pool1d(x, size, stride), name, x=x)
+
+    for name, shape in {"batch_norm_1d": (6, 4), "batch_norm_sequence": (3, 4, 7), "batch_norm_image": (2, 4, 3, 5)}.items():
+        norm = (torch.nn.BatchNorm2d if len(shape) == 4 else torch.nn.BatchNorm1d)(4, eps=1e-3, momentum=0.1).double()
+        with torch.no_grad():
+            norm.weight.copy_(draw(4, seed=5))
+            norm.bias.copy_(draw(4, seed=6))
+        norm(draw(*shape, seed=7) * 2 + 1)  # a first batch, so that the running statistics have moved twice
+        x = leaf(*shape, seed=8)
+        with_gradients(out, norm(x), name, x=x, weight=norm.weight, bias=norm.bias)
+        out[f"{name}.first_x"] = draw(*shape, seed=7) * 2 + 1
+        out[f"{name}.running_mean"], out[f"{name}.running_var"] = norm.running_mean, norm.running_var
+        out[f"{name}.inference"] = norm.eval()(x)
+
+    x, w, bias = leaf(5, 7, seed=9), leaf(3, 7, seed=10), leaf(3, seed=11)
+    with_gradients(out, F.linear(x, w, bias), "dense", x=x, weight=w, bias=bias)
+    x = leaf(3, 4, 5, seed=12)
+    with_gradients(out, F.relu(x), "relu", x=x)
+
+    logits, labels = draw(6, 4, seed=13) * 2, torch.tensor([0, 3, 1, 1, 2, 0])
+    weights = torch.tensor([0.5, 2.0, 1.0, 1.5], dtype=torch.float64)
+    for name, weight, smoothing in [("loss", None, 0.0), ("loss_smoothed", None, 0.1), ("loss_weighted", weights, 0.0), ("loss_both", weights, 0.2)]:
+        x = logits.clone().requires_grad_()
+        y = F.cross_entropy(x, labels, weight=weight, label_smoothing=smoothing)
+        y.backward()
+        out[f"{name}.x"], out[f"{name}.y"], out[f"{name}.dx"] = x, y, x.grad
+    save("layers.safetensors", out)
+
+
+def optimizers():
+    start, gradients = draw(7, seed=20, dtype=torch.float32), draw(10, 7, seed=21, dtype=torch.float32)
+    gradients[:, 6] = 0  # a parameter that no gradient reaches, and one whose gradient vanishes
+    gradients[4:, 5] *= 1e-5
+    out = {"start": start, "gradients": gradients}
+
+    def torch_run(name, make):
+        p = start.clone().requires_grad_()
+        optimizer, rows = make([p]), []
+        for g in gradients:
+            p.grad = g.clone()
+            optimizer.step()
+            rows.append(p.detach().clone())
+        out[name] = torch.stack(rows)
+
+    def keras_run(name, optimizer):
+        v = keras.Variable(start.numpy())
+        optimizer.build([v])
+        rows = []
+        for g in gradients:
+            optimizer.apply([g], [v])
+            rows.append(v.value.detach().clone())
+        out[name] = torch.stack(rows)
+
+    o = torch.optim
+    torch_run("torch_sgd", lambda p: o.SGD(p, lr=0.1))
+    torch_run("torch_sgd_momentum", lambda p: o.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01))
+    torch_run("torch_sgd_nesterov", lambda p: o.SGD(p, lr=0.1, momentum=0.9, nesterov=True))
+    torch_run("torch_adam", lambda p: o.Adam(p, lr=0.01))
+    torch_run("torch_adam_decay", lambda p: o.Adam(p, lr=0.01, betas=(0.93, 0.98), weight_decay=0.1))
+    torch_run("torch_adamw", lambda p: o.AdamW(p, lr=0.01, weight_decay=0.1))
+    torch_run("torch_rmsprop", lambda p: o.RMSprop(p, lr=0.01))
+    torch_run("torch_rmsprop_momentum", lambda p: o.RMSprop(p, lr=0.01, momentum=0.9, weight_decay=0.1))
+    k = keras.optimizers
+    keras_run("keras_sgd_momentum", k.SGD(0.1, momentum=0.9))
+    keras_run("keras_rmsprop", k.RMSprop(0.01))
+    keras_run("keras_rmsprop_momentum", k.RMSprop(0.01, momentum=0.9))
+    keras_run("keras_adam", k.Adam(0.01))
+    save("optimizers.safetensors", out)
+
+
+def model():
+    """Five steps of a small 1D CNN: Conv -> ReLU -> BatchNorm -> MaxPool, twice, then Dense; Adam, f64."""
+    n = torch.nn
+    norm = lambda c: n.BatchNorm1d(c, eps=1e-3, momentum=0.01)
+    net = n.Sequential(
+        n.Conv1d(1, 4, 5, padding=2), n.ReLU(), norm(4), n.MaxPool1d(2),
+        n.Conv1d(4, 6, 3, padding=1), n.ReLU(), norm(6), n.MaxPool1d(2),
+        n.Flatten(), n.Linear(6 * 5, 3),
+    ).double()
+    names = ["conv1d_1", None, "batch_norm_1", None, "conv1d_2", None, "batch_norm_2", None, None, "dense_1"]
+    out = {}
+
+    def record(prefix):
+        for name, layer in zip(names, net):
+            for key, value in layer.state_dict().items():
+                if name and key != "num_batches_tracked":
+                    out[f"{prefix}.{name}.{key}"] = value.clone()
+
+    with torch.no_grad():
+        for i, p in enumerate(net.parameters()):
+            p.copy_(draw(*p.shape, seed=100 + i) * 0.5)
+    record("before")
+    x, labels = draw(8, 1, 20, seed=30), torch.tensor([0, 1, 2, 0, 1, 2, 2, 2])
+    optimizer, losses = torch.optim.Adam(net.parameters(), lr=0.01), []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x), labels, label_smoothing=0.1)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    record("after")
+    out |= {"x": x, "losses": torch.stack(losses), "logits": net.eval()(x)}
+    save("cnn_1d.safetensors", out)
+
+
+layers()
+optimizers()
+model()

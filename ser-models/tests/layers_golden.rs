@@ -1,0 +1,111 @@
+//! Outputs and gradients of every layer against PyTorch 2.15.0, by `golden/make_goldens.py`.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use candle_core::{DType, Device, Var};
+use common::{Golden, difference};
+use ser_models::layers::{
+    BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, CrossEntropy, Dense, Init, Layer, MaxPool1d, Mode,
+    Padding, Relu,
+};
+use ser_models::{Generator, Parameters};
+
+const TOLERANCE: f64 = 1e-12;
+
+/// Sets the layer's first variables to the golden `vars`, then checks the output and all gradients.
+fn check(golden: &Golden, name: &str, layer: &dyn Layer, vars: &[&str]) {
+    let tensor = |key: &str| golden.get(&format!("{name}.{key}"));
+    for (var, key) in layer.vars().iter().zip(vars) {
+        var.set(tensor(key)).unwrap();
+    }
+    if golden.has(&format!("{name}.first_x")) {
+        layer.forward(tensor("first_x"), &mut Mode::Training(&mut Generator::new(0))).unwrap();
+    }
+    let x = Var::from_tensor(tensor("x")).unwrap();
+    let y = layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+    assert!(difference(&y, tensor("y")) < TOLERANCE, "{name}: output");
+    let gradients = (y * tensor("dy")).unwrap().sum_all().unwrap().backward().unwrap();
+    let dx = difference(gradients.get(&x).unwrap(), tensor("dx"));
+    assert!(dx < TOLERANCE, "{name}: input gradient off by {dx}");
+    for (var, key) in layer.vars().iter().zip(vars) {
+        let error = difference(gradients.get(var).unwrap(), tensor(&format!("d{key}")));
+        assert!(error < TOLERANCE, "{name}: gradient of {key} off by {error}");
+    }
+}
+
+fn parameters() -> Parameters {
+    Parameters::new(0, DType::F64, &Device::Cpu)
+}
+
+#[test]
+fn convolution_equals_pytorch() {
+    let golden = Golden::load("layers.safetensors");
+    for (name, kernel_size, stride, dilation, padding) in [
+        ("conv_same", 5, 1, 1, Padding::Same),
+        ("conv_same_even", 4, 1, 1, Padding::Same),
+        ("conv_same_dilated", 3, 1, 3, Padding::Same),
+        ("conv_valid", 5, 1, 1, Padding::Valid),
+        ("conv_valid_strided", 3, 2, 1, Padding::Valid),
+        ("conv_valid_strided_dilated", 3, 3, 2, Padding::Valid),
+        ("conv_causal", 2, 1, 4, Padding::Causal),
+        ("conv_causal_strided", 3, 2, 2, Padding::Causal),
+    ] {
+        let (filters, channels, _) = golden.get(&format!("{name}.weight")).dims3().unwrap();
+        let config = Conv1dConfig { stride, dilation, padding, ..Conv1dConfig::new(filters, kernel_size) };
+        let conv = Conv1d::new(channels, config, &mut parameters().scope("conv")).unwrap();
+        check(&golden, name, &conv, &["weight", "bias"]);
+    }
+}
+
+#[test]
+fn pooling_equals_pytorch_also_among_equal_values() {
+    let golden = Golden::load("layers.safetensors");
+    for (name, pool_size, stride) in [("pool_2_2", 2, 2), ("pool_3_2", 3, 2), ("pool_2_3", 2, 3)] {
+        check(&golden, name, &MaxPool1d::new(pool_size, stride, Padding::Valid).unwrap(), &[]);
+    }
+}
+
+#[test]
+fn batch_normalisation_equals_pytorch_with_its_running_statistics() {
+    let golden = Golden::load("layers.safetensors");
+    for name in ["batch_norm_1d", "batch_norm_sequence", "batch_norm_image"] {
+        let config = BatchNormConfig { momentum: 0.1, eps: 1e-3 };
+        let layer = BatchNorm::new(4, config, &mut parameters().scope("bn")).unwrap();
+        check(&golden, name, &layer, &["weight", "bias"]);
+        for (var, key) in layer.vars()[2..].iter().zip(["running_mean", "running_var"]) {
+            assert!(difference(var, golden.get(&format!("{name}.{key}"))) < TOLERANCE, "{name}: {key}");
+        }
+        let y = layer.forward(golden.get(&format!("{name}.x")), &mut Mode::Inference).unwrap();
+        assert!(difference(&y, golden.get(&format!("{name}.inference"))) < TOLERANCE, "{name}: inference");
+    }
+}
+
+#[test]
+fn dense_and_relu_equal_pytorch() {
+    let golden = Golden::load("layers.safetensors");
+    let dense = Dense::new(7, 3, Init::Zeros, &mut parameters().scope("dense")).unwrap();
+    check(&golden, "dense", &dense, &["weight", "bias"]);
+    check(&golden, "relu", &Relu, &[]);
+}
+
+#[test]
+fn cross_entropy_equals_pytorch_with_class_weights_and_label_smoothing() {
+    let golden = Golden::load("layers.safetensors");
+    let weights = vec![0.5, 2.0, 1.0, 1.5];
+    for (name, weights, smoothing) in [
+        ("loss", vec![1.0; 4], 0.0),
+        ("loss_smoothed", vec![1.0; 4], 0.1),
+        ("loss_weighted", weights.clone(), 0.0),
+        ("loss_both", weights, 0.2),
+    ] {
+        let loss = CrossEntropy::new(weights, smoothing).unwrap();
+        let logits = Var::from_tensor(golden.get(&format!("{name}.x"))).unwrap();
+        let targets = loss.targets(&[0, 3, 1, 1, 2, 0], logits.dtype(), logits.device()).unwrap();
+        let y = loss.loss(&logits, &targets).unwrap();
+        assert!(difference(&y, golden.get(&format!("{name}.y"))) < TOLERANCE, "{name}");
+        let gradients = y.backward().unwrap();
+        let error = difference(gradients.get(&logits).unwrap(), golden.get(&format!("{name}.dx")));
+        assert!(error < TOLERANCE, "{name}: gradient off by {error}");
+    }
+}
