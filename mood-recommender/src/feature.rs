@@ -1,0 +1,128 @@
+//! The figures of a song that scores, filters and learning use.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+/// A figure of a song: one of Spotify's nine audio features, or its popularity.
+///
+/// The names are the columns' of `data_moods.csv`, also in serialised weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feature {
+    /// How positive it sounds, 0 to 1.
+    Valence,
+    /// How intense and active it sounds, 0 to 1.
+    Energy,
+    /// How sure it is that the song is acoustic, 0 to 1.
+    Acousticness,
+    /// How well it suits dancing, 0 to 1.
+    Danceability,
+    /// How sure it is that nobody sings, 0 to 1.
+    Instrumentalness,
+    /// How sure it is that an audience is heard, 0 to 1.
+    Liveness,
+    /// The mean level in dB relative to full scale; most songs lie between −60 and 0.
+    Loudness,
+    /// How much of it is spoken, 0 to 1.
+    Speechiness,
+    /// The tempo in beats per minute; 0 where none was found.
+    Tempo,
+    /// How much it is streamed, 0 to 100.
+    Popularity,
+}
+
+pub(crate) const FEATURES: usize = Feature::ALL.len();
+
+impl Feature {
+    /// All ten: the nine audio features, then popularity.
+    pub const ALL: [Feature; 10] = [
+        Feature::Valence,
+        Feature::Energy,
+        Feature::Acousticness,
+        Feature::Danceability,
+        Feature::Instrumentalness,
+        Feature::Liveness,
+        Feature::Loudness,
+        Feature::Speechiness,
+        Feature::Tempo,
+        Feature::Popularity,
+    ];
+
+    /// The nine that describe the sound, without popularity.
+    pub(crate) const AUDIO: &'static [Feature] = Feature::ALL.split_at(FEATURES - 1).0;
+
+    /// The name, which is also the column's in a CSV file: `"valence"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Feature::Valence => "valence",
+            Feature::Energy => "energy",
+            Feature::Acousticness => "acousticness",
+            Feature::Danceability => "danceability",
+            Feature::Instrumentalness => "instrumentalness",
+            Feature::Liveness => "liveness",
+            Feature::Loudness => "loudness",
+            Feature::Speechiness => "speechiness",
+            Feature::Tempo => "tempo",
+            Feature::Popularity => "popularity",
+        }
+    }
+
+    /// The values that a catalogue accepts.
+    pub fn range(self) -> RangeInclusive<f32> {
+        match self {
+            Feature::Loudness => -200.0..=50.0,
+            Feature::Tempo => 0.0..=1000.0,
+            Feature::Popularity => 0.0..=100.0,
+            _ => 0.0..=1.0,
+        }
+    }
+
+    /// The value on the scale of 0 to 1 that scores use: loudness from −60 to 0 dB, tempo from 0 to 250 beats per
+    /// minute, popularity from 0 to 100, the others as they are; what lies outside is moved to the end.
+    pub(crate) fn unit(self, value: f32) -> f32 {
+        let scaled = match self {
+            Feature::Loudness => (value + 60.0) / 60.0,
+            Feature::Tempo => value / 250.0,
+            Feature::Popularity => value / 100.0,
+            _ => value,
+        };
+        scaled.clamp(0.0, 1.0)
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_lie_in_their_own_order_in_all() {
+        assert!(Feature::ALL.iter().enumerate().all(|(at, &feature)| feature as usize == at));
+        assert!(!Feature::AUDIO.contains(&Feature::Popularity));
+    }
+
+    #[test]
+    fn every_range_maps_to_zero_to_one() {
+        for feature in Feature::ALL {
+            let range = feature.range();
+            assert_eq!(feature.unit(*range.start()), 0.0, "{feature}");
+            assert_eq!(feature.unit(*range.end()), 1.0, "{feature}");
+        }
+        assert_eq!(Feature::Loudness.unit(-15.0), 0.75);
+        assert_eq!(Feature::Tempo.unit(125.0), 0.5);
+    }
+
+    #[test]
+    fn serialised_names_are_the_columns() {
+        for feature in Feature::ALL {
+            assert_eq!(serde_json::to_value(feature).unwrap(), feature.as_str());
+        }
+    }
+}

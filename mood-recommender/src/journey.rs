@@ -1,0 +1,241 @@
+//! Playlists that lead from one mood to another, after the iso principle.
+//!
+//! The straight way from the listener's point to the target is divided by one waypoint a song. A shortest-path search
+//! takes one song near each waypoint such that every song is nearer to the target than the one before, and every step is
+//! at least *m* and less than 2 *m* long. Since the mean step is then at least *m*, no step is longer than twice the
+//! mean. Several *m* are tried and the playlist that keeps closest to its waypoints wins; where no *m* allows as many
+//! songs as asked, fewer are tried.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::index::{Index, artist_fingerprint, work_fingerprint};
+use crate::scan::{Sieve, TopK};
+use crate::{Catalog, Feature, Mood, Options, Point, Reading, Recommendation, Song};
+
+/// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
+const POOL_PER_WAYPOINT: usize = 64;
+const POOL_MIN: usize = 1024;
+/// Songs of the pool that may stand for a waypoint: the search takes time with their square.
+const CANDIDATES: usize = 48;
+/// A step's greatest length in multiples of its least, short of 2 by more than rounding.
+const STRETCH: f32 = 1.98;
+/// The least lengths that are tried, in multiples of the straight way's step, and outright for short ways.
+const RELATIVE_STEPS: [f32; 8] = [0.55, 0.7, 0.85, 1.0, 1.3, 1.7, 2.2, 3.0];
+const ABSOLUTE_STEPS: [f32; 4] = [0.01, 0.03, 0.08, 0.2];
+/// How much nearer the next song must be, so that rounding does not decide.
+const NEARER: f32 = 1e-5;
+/// The first and the last song stand for the listener's mood and for the target, which must not drift.
+const END_WEIGHT: f32 = 4.0;
+
+pub(crate) fn plan<'a>(
+    catalog: &'a Catalog,
+    index: &Index,
+    reading: &Reading,
+    target: Point,
+    options: &Options,
+    count: usize,
+) -> Vec<Recommendation<'a>> {
+    let way = Way { start: centre(reading), target };
+    let mut pool = pool(catalog, index, way, options, count);
+    let mut length = count;
+    while length > 0 {
+        let Some(path) = path(&pool, way, length) else {
+            // One fewer for the lists that people make, larger leaps for what no catalogue may hold.
+            length -= (length / 20).max(1);
+            continue;
+        };
+        match one_too_many(&path, options.max_per_artist) {
+            Some(song) => pool.retain(|stop| !std::ptr::eq(stop.song, song)),
+            None => return explain(&path, way),
+        }
+    }
+    Vec::new()
+}
+
+/// The mean of the moods' points by their probability.
+fn centre(reading: &Reading) -> Point {
+    let mean = |coordinate: fn(Point) -> f32| {
+        reading
+            .possible()
+            .map(|(mood, probability)| probability * f64::from(coordinate(mood.point())))
+            .sum::<f64>() as f32
+    };
+    Point { valence: mean(|point| point.valence), energy: mean(|point| point.energy) }
+}
+
+/// The straight way.
+#[derive(Clone, Copy)]
+struct Way {
+    start: Point,
+    target: Point,
+}
+
+impl Way {
+    fn length(self) -> f32 {
+        self.start.distance(self.target)
+    }
+
+    /// The place of waypoint `at` of `count`.
+    fn point(self, at: usize, count: usize) -> Point {
+        let part = if count > 1 { at as f32 / (count - 1) as f32 } else { 0.0 };
+        Point {
+            valence: self.start.valence + part * (self.target.valence - self.start.valence),
+            energy: self.start.energy + part * (self.target.energy - self.start.energy),
+        }
+    }
+
+    /// The number of the waypoint that lies nearest to a point.
+    fn nearest(self, point: Point, count: usize) -> usize {
+        let (x, y) = (self.target.valence - self.start.valence, self.target.energy - self.start.energy);
+        let along = (point.valence - self.start.valence) * x + (point.energy - self.start.energy) * y;
+        let part = along / (x * x + y * y).max(f32::MIN_POSITIVE);
+        (part.clamp(0.0, 1.0) * (count - 1) as f32).round() as usize
+    }
+}
+
+/// A song as a place to stop at.
+#[derive(Clone, Copy)]
+struct Stop<'a> {
+    song: &'a Song,
+    point: Point,
+    /// The distance from there to the target.
+    left: f32,
+}
+
+/// The songs closest to the way, spread over its length: one pass over the catalogue.
+fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
+    let (songs, sieve) = (catalog.songs(), Sieve::new(options));
+    let places = count.max(1);
+    let mut nearest: Vec<TopK> =
+        (0..places).map(|_| TopK::new(POOL_PER_WAYPOINT.max(POOL_MIN / places))).collect();
+    let moods = Mood::ALL.into_iter().map(Some).chain([None]);
+    for (group, mood) in index.groups.iter().zip(moods) {
+        let moods = &options.filter.moods;
+        if !(moods.is_empty() || mood.is_some_and(|mood| moods.contains(&mood))) {
+            continue;
+        }
+        let (valences, energies) =
+            (&group.columns[Feature::Valence as usize], &group.columns[Feature::Energy as usize]);
+        for (at, (&valence, &energy)) in valences.iter().zip(energies).enumerate() {
+            let point = Point { valence, energy };
+            let place = way.nearest(point, places);
+            let closeness = -point.distance(way.point(place, places));
+            if nearest[place].would_take(closeness) && sieve.passes(group, at, songs) {
+                nearest[place].push(closeness, group.songs[at] as usize);
+            }
+        }
+    }
+    let mut works = HashSet::new();
+    let found = nearest.into_iter().flat_map(TopK::into_sorted).map(|(_, at)| &songs[at]);
+    found
+        .filter(|song| works.insert(work_fingerprint(song)))
+        .map(|song| {
+            let point = Point { valence: song.valence, energy: song.energy };
+            Stop { song, point, left: point.distance(way.target) }
+        })
+        .collect()
+}
+
+/// The best playlist of exactly `length` songs.
+fn path<'a>(pool: &[Stop<'a>], way: Way, length: usize) -> Option<Vec<Stop<'a>>> {
+    let layers: Vec<Vec<Candidate<'a>>> = (0..length).map(|at| candidates(pool, way, at, length)).collect();
+    let step = way.length() / (length.max(2) - 1) as f32;
+    let least = RELATIVE_STEPS.into_iter().map(|factor| factor * step).chain(ABSOLUTE_STEPS);
+    let found = least.filter_map(|least| search(&layers, least));
+    let (_, stops) = found.reduce(|best, next| if next.0 < best.0 { next } else { best })?;
+    Some(stops)
+}
+
+/// A song that may stand for a waypoint, and how badly it does.
+struct Candidate<'a> {
+    stop: Stop<'a>,
+    cost: f32,
+}
+
+fn candidates<'a>(pool: &[Stop<'a>], way: Way, at: usize, length: usize) -> Vec<Candidate<'a>> {
+    let waypoint = way.point(at, length);
+    let weight = if at == 0 || at + 1 == length { END_WEIGHT } else { 1.0 };
+    let mut nearest = TopK::new(CANDIDATES);
+    for (place, stop) in pool.iter().enumerate() {
+        let closeness = -stop.point.distance(waypoint);
+        if nearest.would_take(closeness) {
+            nearest.push(closeness, place);
+        }
+    }
+    let candidate = |(closeness, place): (f32, usize)| Candidate {
+        stop: pool[place],
+        cost: weight * closeness * closeness,
+    };
+    nearest.into_sorted().into_iter().map(candidate).collect()
+}
+
+/// The cheapest path with one song a layer whose steps are `least` to `STRETCH * least` long, with its cost.
+fn search<'a>(layers: &[Vec<Candidate<'a>>], least: f32) -> Option<(f32, Vec<Stop<'a>>)> {
+    let steps = least..=STRETCH * least;
+    let mut costs: Vec<f32> = layers.first()?.iter().map(|candidate| candidate.cost).collect();
+    let mut origins: Vec<Vec<usize>> = Vec::new();
+    for pair in layers.windows(2) {
+        let (mut next_costs, mut from) = (Vec::new(), Vec::new());
+        for Candidate { stop: next, cost } in &pair[1] {
+            let reachable = pair[0].iter().map(|candidate| candidate.stop).zip(&costs).enumerate().filter(
+                |(_, (stop, _))| {
+                    stop.left > next.left + NEARER && steps.contains(&stop.point.distance(next.point))
+                },
+            );
+            let best =
+                reachable.map(|(at, (_, &cost))| (cost, at)).reduce(|a, b| if b.0 < a.0 { b } else { a });
+            let (so_far, at) = best.unwrap_or((f32::INFINITY, 0));
+            next_costs.push(so_far + cost);
+            from.push(at);
+        }
+        costs = next_costs;
+        origins.push(from);
+    }
+    let (mut at, &cost) = costs.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
+    if cost.is_infinite() {
+        return None;
+    }
+    let mut stops = Vec::with_capacity(layers.len());
+    for (layer, candidates) in layers.iter().enumerate().rev() {
+        stops.push(candidates[at].stop);
+        if layer > 0 {
+            at = origins[layer - 1][at];
+        }
+    }
+    stops.reverse();
+    Some((cost, stops))
+}
+
+/// A song of an artist who has more than their places.
+fn one_too_many<'a>(path: &[Stop<'a>], most: Option<usize>) -> Option<&'a Song> {
+    let mut songs_of_artist: HashMap<u64, usize> = HashMap::new();
+    path.iter().map(|stop| stop.song).find(|song| {
+        let songs = songs_of_artist.entry(artist_fingerprint(&song.artist)).or_default();
+        *songs += 1;
+        most.is_some_and(|most| *songs > most)
+    })
+}
+
+fn explain<'a>(path: &[Stop<'a>], way: Way) -> Vec<Recommendation<'a>> {
+    let name = match Mood::ALL.into_iter().find(|mood| mood.point() == way.target) {
+        Some(mood) => mood.to_string(),
+        None => "the target".to_owned(),
+    };
+    let mut before: Option<&Stop<'_>> = None;
+    let mut list = Vec::with_capacity(path.len());
+    for (at, stop) in path.iter().enumerate() {
+        let away = stop.point.distance(way.point(at, path.len()));
+        let words = match before {
+            None => format!("begins {:.2} from the listener's mood", stop.point.distance(way.start)),
+            Some(before) => {
+                format!("{:.2} nearer to {name}, {:.2} to go", before.left - stop.left, stop.left)
+            }
+        };
+        let Point { valence, energy } = stop.point;
+        let reason =
+            format!("valence {valence:.2}, energy {energy:.2}: song {} of {}, {words}", at + 1, path.len());
+        list.push(Recommendation { song: stop.song, score: (1.0 - away).max(0.0), reason });
+        before = Some(stop);
+    }
+    list
+}

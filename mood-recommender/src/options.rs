@@ -1,0 +1,162 @@
+//! What a list should look like.
+
+use std::ops::RangeInclusive;
+
+use crate::{Feature, Mood, Point, Profile, Strategy};
+
+/// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Complement`], at most two of an
+/// artist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The number of songs; the list is shorter where not as many are found.
+    pub count: usize,
+    /// How the mood leads to songs.
+    pub strategy: Strategy,
+    /// What every song must keep to.
+    pub filter: Filter,
+    /// The most songs of one artist, from 1; `None` for no limit. Case does not matter.
+    pub max_per_artist: Option<usize>,
+    /// How much songs should differ from each other in sound, 0 to 1: maximal marginal relevance, Carbonell & Goldstein
+    /// (1998), with λ = 1 − diversity. 0 takes the best scores, 1 looks at the difference only.
+    pub diversity: f32,
+    /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
+    pub shuffle: Option<Shuffle>,
+    /// What the listener liked and disliked before.
+    pub profile: Profile,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            count: 10,
+            strategy: Strategy::default(),
+            filter: Filter::default(),
+            max_per_artist: Some(2),
+            diversity: 0.0,
+            shuffle: None,
+            profile: Profile::default(),
+        }
+    }
+}
+
+/// What every song of a list must keep to. The default lets all pass.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Filter {
+    /// Years of release, ends included; songs without a date do not pass.
+    pub years: Option<RangeInclusive<u16>>,
+    /// Popularity, 0 to 100, ends included.
+    pub popularity: Option<RangeInclusive<f32>>,
+    /// Tempo in beats per minute, ends included.
+    pub tempo: Option<RangeInclusive<f32>>,
+    /// Moods of songs, whatever the strategy asks for; empty for any.
+    pub moods: Vec<Mood>,
+    /// Songs to leave out, those already heard for one, by [`Song::key`](crate::Song::key).
+    pub exclude_songs: Vec<String>,
+    /// Artists to leave out. Case does not matter.
+    pub exclude_artists: Vec<String>,
+}
+
+/// Seeded variation among near-equals: up to `tolerance` is added to each score at random before songs are chosen from
+/// the best ones. One seed gives one list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shuffle {
+    /// The seed.
+    pub seed: u64,
+    /// How far apart scores may lie to count as nearly equal, from 0 up. A song stands before a better one only where
+    /// their scores differ by no more.
+    pub tolerance: f32,
+}
+
+/// Why there is no list.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecommendError {
+    /// The catalogue has no songs.
+    #[error("a catalogue to recommend from must have at least one song")]
+    EmptyCatalog,
+    /// A weight is not a finite number.
+    #[error("the weight of {feature} for {mood} must be a finite number, given {given}")]
+    Weight {
+        /// The listener's mood.
+        mood: Mood,
+        /// The feature.
+        feature: Feature,
+        /// Its weight.
+        given: f64,
+    },
+    /// The weights for a mood say nothing.
+    #[error("the weights for {mood} cannot all be 0")]
+    ZeroWeights {
+        /// The listener's mood.
+        mood: Mood,
+    },
+    /// An option lies outside its range.
+    #[error("{option} must be {expected}, given {given}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        given: String,
+    },
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<(), RecommendError> {
+        let refuse =
+            |option, expected, given: String| Err(RecommendError::Option { option, expected, given });
+        if self.max_per_artist == Some(0) {
+            return refuse("max_per_artist", "at least 1", "0".into());
+        }
+        if !(0.0..=1.0).contains(&self.diversity) {
+            return refuse("diversity", "a number from 0 to 1", self.diversity.to_string());
+        }
+        if let Some(Shuffle { tolerance, .. }) = self.shuffle
+            && !(tolerance >= 0.0 && tolerance.is_finite())
+        {
+            return refuse("shuffle.tolerance", "a finite number from 0 up", tolerance.to_string());
+        }
+        for (option, range) in
+            [("filter.popularity", &self.filter.popularity), ("filter.tempo", &self.filter.tempo)]
+        {
+            if let Some(range) = range
+                && (range.start().is_nan() || range.end().is_nan())
+            {
+                return refuse(option, "a range of numbers", format!("{range:?}"));
+            }
+        }
+        if let Strategy::IsoJourney { target: Point { valence, energy } } = self.strategy
+            && !((0.0..=1.0).contains(&valence) && (0.0..=1.0).contains(&energy))
+        {
+            return refuse("target", "a valence and an energy from 0 to 1", format!("{valence}, {energy}"));
+        }
+        if !self.profile.is_finite() {
+            return refuse("profile", "of finite numbers", "one that is not".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_outside_their_range_are_refused_by_name() {
+        let refused = |change: fn(&mut Options)| {
+            let mut options = Options::default();
+            options.check().unwrap();
+            change(&mut options);
+            options.check().unwrap_err().to_string()
+        };
+        assert_eq!(refused(|o| o.max_per_artist = Some(0)), "max_per_artist must be at least 1, given 0");
+        assert_eq!(refused(|o| o.diversity = f32::NAN), "diversity must be a number from 0 to 1, given NaN");
+        let message = refused(|o| o.shuffle = Some(Shuffle { seed: 1, tolerance: -1.0 }));
+        assert_eq!(message, "shuffle.tolerance must be a finite number from 0 up, given -1");
+        let message = refused(|o| o.filter.tempo = Some(f32::NAN..=1.0));
+        assert_eq!(message, "filter.tempo must be a range of numbers, given NaN..=1.0");
+        let message = refused(|o| o.strategy = Strategy::journey_to(Point { valence: 2.0, energy: 0.5 }));
+        assert_eq!(message, "target must be a valence and an energy from 0 to 1, given 2, 0.5");
+    }
+}

@@ -1,0 +1,204 @@
+//! From the best songs to a list that people would keep.
+
+use std::collections::{HashMap, HashSet};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::index::{Index, similarity};
+use crate::profile::Taste;
+use crate::scan::{self, Sieve};
+use crate::strategy::Part;
+use crate::{Catalog, Feature, Options};
+
+/// A chosen song.
+#[derive(Debug, Clone)]
+pub(crate) struct Pick {
+    /// Its part of the list.
+    pub(crate) part: usize,
+    /// Its place in the group of the part's target.
+    pub(crate) at: usize,
+    pub(crate) score: f32,
+    /// The score with what shuffling added to it.
+    rank: f32,
+    pub(crate) sound: [f32; Feature::AUDIO.len()],
+}
+
+/// A list in the making.
+pub(crate) struct Selection<'a> {
+    catalog: &'a Catalog,
+    index: &'a Index,
+    options: &'a Options,
+    parts: &'a [Part],
+    taste: Option<&'a Taste>,
+    sieve: Sieve<'a>,
+    picks: Vec<Pick>,
+    used: Used,
+}
+
+/// What the picks have used up.
+#[derive(Clone, Default)]
+struct Used {
+    songs_of_artist: HashMap<u64, usize>,
+    works: HashSet<u64>,
+}
+
+/// The pool to choose from holds this many songs for each one wanted, and at least `POOL_MIN`.
+const POOL_PER_PICK: usize = 8;
+const POOL_MIN: usize = 64;
+
+impl<'a> Selection<'a> {
+    pub(crate) fn new(
+        catalog: &'a Catalog,
+        index: &'a Index,
+        options: &'a Options,
+        parts: &'a [Part],
+        taste: Option<&'a Taste>,
+    ) -> Self {
+        let (picks, used) = (Vec::new(), Used::default());
+        Selection { catalog, index, options, parts, taste, sieve: Sieve::new(options), picks, used }
+    }
+
+    /// Chooses `count` songs, from each part in proportion to its share; where a part runs dry, the others fill up.
+    pub(crate) fn choose(mut self, count: usize) -> Vec<Pick> {
+        let shares: Vec<f64> = self.parts.iter().map(|part| part.share).collect();
+        for (part, places) in apportion(&shares, count).into_iter().enumerate() {
+            self.draw(part, places);
+        }
+        for part in 0..self.parts.len() {
+            self.draw(part, count - self.picks.len());
+        }
+        // Stable: equal ranks stay in the order of choice.
+        self.picks.sort_by(|a, b| b.rank.total_cmp(&a.rank));
+        self.picks
+    }
+
+    /// Adds up to `wanted` songs of one part.
+    fn draw(&mut self, part: usize, wanted: usize) {
+        if wanted == 0 {
+            return;
+        }
+        let mut size = wanted.saturating_mul(POOL_PER_PICK).max(POOL_MIN) + self.picks.len();
+        loop {
+            let pool = self.pool(part, size);
+            let all = pool.len() < size;
+            let (picks, used) = self.pick(pool, wanted);
+            if picks.len() == wanted || all {
+                self.picks.extend(picks);
+                self.used = used;
+                return;
+            }
+            size = size.saturating_mul(4);
+        }
+    }
+
+    /// The best songs of a part, the best first, with their random shift.
+    fn pool(&self, part: usize, size: usize) -> Vec<Pick> {
+        let Part { target, share, weights, .. } = &self.parts[part];
+        let (index, songs) = (self.index, self.catalog.songs());
+        let group = index.group(*target);
+        let best = scan::best(group, songs, weights, self.taste, &index.scale, &self.sieve, size);
+        let mut shift = self.options.shuffle.map(|shuffle| {
+            let mut random = ChaCha8Rng::seed_from_u64(shuffle.seed);
+            random.set_stream(*target as u64);
+            move || random.random::<f32>() * shuffle.tolerance
+        });
+        best.into_iter()
+            .map(|(fit, at)| {
+                let score = fit * *share as f32;
+                let rank = score + shift.as_mut().map_or(0.0, |shift| shift());
+                Pick { part, at, score, rank, sound: group.sound(at, &index.scale) }
+            })
+            .collect()
+    }
+
+    /// Up to `wanted` songs of the pool by maximal marginal relevance, and what is used up with them.
+    fn pick(&self, mut pool: Vec<Pick>, wanted: usize) -> (Vec<Pick>, Used) {
+        let mut used = self.used.clone();
+        let mut picks: Vec<Pick> = Vec::new();
+        pool.sort_by(|a, b| b.rank.total_cmp(&a.rank));
+        if self.options.diversity == 0.0 {
+            for candidate in pool {
+                if picks.len() == wanted {
+                    break;
+                }
+                if self.take(&candidate, &mut used) {
+                    picks.push(candidate);
+                }
+            }
+            return (picks, used);
+        }
+        // The similarity of each candidate to the pick that it is most alike.
+        let nearest = |candidate: &Pick| {
+            self.picks.iter().map(|pick| similarity(&pick.sound, &candidate.sound)).fold(0.0, f32::max)
+        };
+        let mut pool: Vec<(Pick, f32)> =
+            pool.into_iter().map(|pick| (nearest(&pick), pick)).map(|(n, p)| (p, n)).collect();
+        while picks.len() < wanted {
+            let marginal = |(candidate, alike): &(Pick, f32)| {
+                let relevance = candidate.rank / self.parts[candidate.part].share as f32;
+                (1.0 - self.options.diversity) * relevance - self.options.diversity * alike
+            };
+            // The first among equals: `max_by` would take the last.
+            let values = pool.iter().map(marginal).enumerate();
+            let Some((place, _)) = values.reduce(|best, next| if next.1 > best.1 { next } else { best })
+            else {
+                break;
+            };
+            let (candidate, _) = pool.remove(place);
+            if self.take(&candidate, &mut used) {
+                for (other, alike) in &mut pool {
+                    *alike = alike.max(similarity(&candidate.sound, &other.sound));
+                }
+                picks.push(candidate);
+            }
+        }
+        (picks, used)
+    }
+
+    /// Marks a song as used, unless it is in the list already or its artist has no place left.
+    fn take(&self, candidate: &Pick, used: &mut Used) -> bool {
+        let group = self.index.group(self.parts[candidate.part].target);
+        let songs_of_artist = used.songs_of_artist.entry(group.artists[candidate.at]).or_default();
+        if self.options.max_per_artist.is_some_and(|most| *songs_of_artist >= most)
+            || !used.works.insert(group.works[candidate.at])
+        {
+            return false;
+        }
+        *songs_of_artist += 1;
+        true
+    }
+}
+
+/// Places in proportion to shares, by the largest remainder.
+fn apportion(shares: &[f64], count: usize) -> Vec<usize> {
+    let total: f64 = shares.iter().sum();
+    let exact: Vec<f64> = shares.iter().map(|share| share / total * count as f64).collect();
+    let mut places: Vec<usize> = exact.iter().map(|exact| exact.floor() as usize).collect();
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by(|&a, &b| exact[b].fract().total_cmp(&exact[a].fract()));
+    let mut left = count.saturating_sub(places.iter().sum());
+    for part in order {
+        if left > 0 {
+            places[part] += 1;
+            left -= 1;
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_go_by_the_largest_remainder() {
+        assert_eq!(apportion(&[1.0], 10), [10]);
+        assert_eq!(apportion(&[0.62, 0.3, 0.08], 10), [6, 3, 1]);
+        assert_eq!(apportion(&[0.97, 0.03], 10), [10, 0]);
+        assert_eq!(apportion(&[0.5, 0.5], 5), [3, 2]);
+        assert_eq!(apportion(&[0.3, 0.1], 4), [3, 1]);
+        assert_eq!(apportion(&[0.6, 0.4], 0), [0, 0]);
+        assert_eq!(apportion(&[], 3), [0; 0]);
+    }
+}

@@ -1,0 +1,216 @@
+//! Lists for moods and readings: what is in them, in which order and why.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use mood_recommender::{
+    Catalog, Filter, Mood, Options, Profile, Reading, RecommendError, Recommendation, Recommender, Shuffle,
+    Song, Strategy,
+};
+
+fn starter() -> Recommender {
+    Recommender::new(Catalog::starter()).unwrap()
+}
+
+fn count(count: usize) -> Options {
+    Options { count, ..Options::default() }
+}
+
+fn names<'a>(list: &[Recommendation<'a>]) -> Vec<&'a str> {
+    list.iter().map(|item| item.song.name.as_str()).collect()
+}
+
+#[test]
+fn complement_ranks_as_the_report_says() {
+    let recommender = starter();
+    let ask = |mood| recommender.recommend(mood, &Options::default()).unwrap();
+    let by = |mood, score: fn(&Song) -> f32| {
+        let mut songs: Vec<&Song> =
+            recommender.catalog().songs().iter().filter(|song| song.mood == Some(mood)).collect();
+        songs.sort_by(|a, b| score(b).total_cmp(&score(a)));
+        songs.iter().map(|song| song.name.as_str()).collect::<Vec<_>>()
+    };
+    let happy = by(Mood::Happy, |song| song.valence + song.popularity / 100.0);
+    assert_eq!(names(&ask(Mood::Sad)), happy);
+    assert_eq!(names(&ask(Mood::Happy)), happy);
+    assert_eq!(names(&ask(Mood::Calm)), by(Mood::Energetic, |song| song.energy));
+    assert_eq!(names(&ask(Mood::Energetic)), by(Mood::Calm, |song| song.acousticness - song.energy));
+}
+
+#[test]
+fn scores_and_reasons_say_what_was_looked_at() {
+    let recommender = starter();
+    let list = recommender.recommend(Mood::Sad, &count(2)).unwrap();
+    assert_eq!(names(&list), ["Africa", "1999"]);
+    assert!((list[0].score - (0.732 + 0.84) / 2.0).abs() < 1e-6);
+    assert_eq!(
+        list[0].reason,
+        "valence 0.73, popularity 84: happier than 75 % and more popular than 75 % of the Happy songs"
+    );
+    let list = recommender.recommend(Mood::Energetic, &count(1)).unwrap();
+    assert_eq!(list[0].song.name, "After The Rain");
+    assert!((list[0].score - (0.993 + 1.0 - 0.0337) / 2.0).abs() < 1e-6);
+    assert!(
+        list[0].reason.starts_with("energy 0.03, acousticness 0.99: calmer than 80 %"),
+        "{}",
+        list[0].reason
+    );
+}
+
+#[test]
+fn an_uncertain_reading_gives_a_mixed_list_in_proportion() {
+    let recommender = Recommender::new(common::random_catalog(500, 1)).unwrap();
+    let reading = Reading::from_probabilities([("Sad", 0.6), ("Calm", 0.3), ("Energetic", 0.1)]).unwrap();
+    let list = recommender.recommend(reading, &count(10)).unwrap();
+    let of = |mood| list.iter().filter(|item| item.song.mood == Some(mood)).count();
+    assert_eq!((of(Mood::Happy), of(Mood::Energetic), of(Mood::Calm)), (6, 3, 1));
+    assert!(list[0].reason.ends_with("; for Sad (60 %)"), "{}", list[0].reason);
+    assert!(list.iter().all(|item| item.score <= 0.6));
+    let sure = recommender.recommend(Mood::Sad, &count(6)).unwrap();
+    let happy: Vec<_> = list.iter().filter(|item| item.song.mood == Some(Mood::Happy)).collect();
+    assert!(sure.iter().zip(happy).all(|(sure, mixed)| sure.song == mixed.song));
+}
+
+#[test]
+fn where_one_mood_runs_out_the_others_fill_up() {
+    let reading = Reading::from_probabilities([("Sad", 0.9), ("Calm", 0.1)]).unwrap();
+    let recommender = starter();
+    let list = recommender.recommend(reading, &count(10)).unwrap();
+    let happy = list.iter().filter(|item| item.song.mood == Some(Mood::Happy)).count();
+    assert_eq!((happy, list.len()), (4, 10));
+}
+
+#[test]
+fn fewer_songs_than_asked_make_a_shorter_list() {
+    assert_eq!(starter().recommend(Mood::Sad, &count(1000)).unwrap().len(), 4);
+    assert_eq!(starter().recommend(Mood::Sad, &count(usize::MAX)).unwrap().len(), 4);
+    assert_eq!(starter().recommend(Mood::Sad, &count(0)).unwrap().len(), 0);
+}
+
+#[test]
+fn a_catalogue_without_songs_or_without_moods_has_an_answer() {
+    let empty = Catalog::builder().build();
+    assert_eq!(Recommender::new(empty).unwrap_err(), RecommendError::EmptyCatalog);
+    let mut builder = Catalog::builder();
+    builder.push(Song { name: "A".into(), artist: "B".into(), ..Song::default() }).unwrap();
+    let recommender = Recommender::new(builder.build()).unwrap();
+    assert!(recommender.recommend(Mood::Sad, &Options::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_song_comes_once_though_it_has_two_ids() {
+    let mut builder = Catalog::builder();
+    for (id, name, popularity) in [("1", "Africa", 80.0), ("2", "AFRICA ", 90.0), ("3", "Rosanna", 70.0)] {
+        let (name, artist, id, mood) = (name.into(), "TOTO".into(), id.into(), Some(Mood::Happy));
+        builder.push(Song { name, artist, id, mood, popularity, ..Song::default() }).unwrap();
+    }
+    let recommender = Recommender::new(builder.build()).unwrap();
+    assert_eq!(names(&recommender.recommend(Mood::Sad, &count(3)).unwrap()), ["AFRICA ", "Rosanna"]);
+    let options = Options { max_per_artist: Some(1), ..count(3) };
+    assert_eq!(names(&recommender.recommend(Mood::Sad, &options).unwrap()), ["AFRICA "]);
+}
+
+#[test]
+fn an_artist_with_all_the_best_songs_does_not_fill_the_list() {
+    let mut builder = Catalog::builder();
+    for at in 0..1000_u16 {
+        let (name, artist) =
+            (format!("Song {at}"), if at < 990 { "Same".into() } else { format!("Other {at}") });
+        let valence = 1.0 - f32::from(at) / 1000.0;
+        builder.push(Song { name, artist, valence, mood: Some(Mood::Happy), ..Song::default() }).unwrap();
+    }
+    let recommender = Recommender::new(builder.build()).unwrap();
+    for diversity in [0.0, 0.5] {
+        let list = recommender.recommend(Mood::Sad, &Options { diversity, ..Options::default() }).unwrap();
+        assert_eq!(list.len(), 10);
+        assert_eq!(list.iter().filter(|item| item.song.artist == "Same").count(), 2);
+    }
+}
+
+#[test]
+fn explicit_moods_keep_only_their_parts() {
+    let recommender = starter();
+    let reading = Reading::from_probabilities([("Sad", 0.5), ("Calm", 0.5)]).unwrap();
+    let filter = Filter { moods: vec![Mood::Energetic], ..Filter::default() };
+    let list = recommender.recommend(reading, &Options { filter, ..count(5) }).unwrap();
+    assert_eq!(list.len(), 5);
+    assert!(list.iter().all(|item| item.song.mood == Some(Mood::Energetic)));
+}
+
+#[test]
+fn diversity_makes_lists_less_alike() {
+    let recommender = Recommender::new(common::random_catalog(2000, 5)).unwrap();
+    let spread = |diversity| {
+        let list = recommender.recommend(Mood::Sad, &Options { diversity, ..count(10) }).unwrap();
+        assert_eq!(list.len(), 10);
+        let pairs =
+            list.iter().enumerate().flat_map(|(at, a)| list[at + 1..].iter().map(move |b| (a.song, b.song)));
+        let distances = pairs.map(|(a, b)| {
+            (a.energy - b.energy).powi(2)
+                + (a.acousticness - b.acousticness).powi(2)
+                + (a.liveness - b.liveness).powi(2)
+        });
+        distances.sum::<f32>()
+    };
+    assert!(spread(0.5) > spread(0.0));
+    assert!(spread(1.0) > spread(0.5));
+}
+
+#[test]
+fn shuffling_varies_the_list_by_seed_and_repeats_it_by_seed() {
+    let recommender = Recommender::new(common::random_catalog(2000, 6)).unwrap();
+    let ask = |seed| {
+        let shuffle = Some(Shuffle { seed, tolerance: 0.1 });
+        names(&recommender.recommend(Mood::Sad, &Options { shuffle, ..count(10) }).unwrap())
+    };
+    assert_eq!(ask(1), ask(1));
+    assert_ne!(ask(1), ask(2));
+}
+
+#[test]
+fn likes_and_dislikes_shift_the_next_list() {
+    let recommender = Recommender::new(common::random_catalog(3000, 7)).unwrap();
+    let mean_energy = |profile: &Profile| {
+        let options = Options { profile: profile.clone(), ..count(20) };
+        let list = recommender.recommend(Mood::Sad, &options).unwrap();
+        (list.iter().map(|item| item.song.energy).sum::<f32>() / 20.0, list)
+    };
+    let (mut still, mut loud) = (Profile::default(), Profile::default());
+    for song in recommender.catalog().songs() {
+        if song.energy < 0.02 {
+            still.like(song);
+            loud.dislike(song);
+        } else if song.energy > 0.98 {
+            still.dislike(song);
+            loud.like(song);
+        }
+    }
+    let (before, first) = mean_energy(&Profile::default());
+    let (stiller, list) = mean_energy(&still);
+    assert!(stiller < before - 0.05, "{stiller} {before}");
+    assert!(list.iter().any(|item| item.reason.contains("sounds like what you liked")));
+    assert!(mean_energy(&loud).0 > before + 0.05);
+    let mut tired = Profile::default();
+    tired.dislike(first[0].song);
+    assert!(mean_energy(&tired).1.iter().all(|item| item.song != first[0].song));
+}
+
+#[test]
+fn a_list_serialises_as_flat_objects() {
+    let recommender = starter();
+    let list = recommender.recommend(Mood::Sad, &count(1)).unwrap();
+    let json = serde_json::to_value(&list).unwrap();
+    assert_eq!(json[0]["name"], "Africa");
+    assert_eq!(json[0]["artist"], "TOTO");
+    assert_eq!(json[0]["score"], list[0].score);
+    assert_eq!(json[0]["reason"], list[0].reason);
+}
+
+#[test]
+fn a_recommender_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Recommender>();
+    shared::<RecommendError>();
+    assert_eq!(Options::default().strategy, Strategy::Complement);
+}
