@@ -40,11 +40,16 @@ impl AudioFile {
     ///
     /// [`AudioError`] names the file and what is wrong with it.
     pub fn read(&self) -> Result<Audio, AudioError> {
+        self.decode(&self.bytes()?)
+    }
+
+    /// Decodes the file's content, which is at hand.
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Audio, AudioError> {
         let name = match &self.source {
             Source::Path(path) => path.as_path(),
             Source::Entry { name, .. } => Path::new(name),
         };
-        Audio::decode(&self.bytes()?, name.extension().and_then(|e| e.to_str()), &self.to_string())
+        Audio::decode(bytes, name.extension().and_then(|e| e.to_str()), &self.to_string())
     }
 
     /// The file's content, as it is.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use container::Container;
 pub use error::{AudioError, AudioErrorKind};
+use ser_features::SignalError;
 
 /// Decoded audio.
 ///
@@ -57,6 +58,15 @@ impl Audio {
         catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, extension_hint)))
             .unwrap_or_else(|_| Err(AudioErrorKind::malformed("the decoder failed on it")))
             .map_err(|kind| AudioError::new(name, kind))
+    }
+
+    /// The mean of the channels, as `librosa.to_mono`.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError`], if there is no sample or `samples` doesn't divide into `channels`; what was decoded always does.
+    pub fn to_mono(&self) -> Result<Vec<f32>, SignalError> {
+        ser_features::to_mono(&self.samples, self.channels)
     }
 
     /// Number of frames: samples of one channel.

@@ -115,7 +115,9 @@ impl Format {
             (MU_LAW, 1) => CODEC_ID_PCM_MULAW,
             (PCM | FLOAT | A_LAW | MU_LAW, bytes) => {
                 let kind = if self.tag == FLOAT { "floating point" } else { "PCM" };
-                return Err(AudioErrorKind::UnsupportedCodec { codec: format!("{}-bit {kind}", bytes * 8) });
+                return Err(AudioErrorKind::UnsupportedCodec {
+                    codec: format!("{}-bit {kind}", 8 * u32::from(bytes)),
+                });
             }
             (tag, _) => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
         };
