@@ -66,21 +66,33 @@ pub fn power_to_db<D: Dimension>(
     config: &DecibelConfig,
 ) -> Result<(), ConfigError> {
     config.check()?;
+    match power.as_slice_memory_order_mut() {
+        Some(power) => to_decibels(power, config),
+        None => {
+            let mut values: Vec<f32> = power.iter().copied().collect();
+            to_decibels(&mut values, config);
+            power.iter_mut().zip(values).for_each(|(to, from)| *to = from);
+        }
+    }
+    Ok(())
+}
+
+/// The same with settings that were checked.
+pub(crate) fn to_decibels(power: &mut [f32], config: &DecibelConfig) {
     let reference = match config.reference {
         Reference::Value(value) => value.abs(),
         Reference::Max => power.iter().fold(0.0, |a, &b| f32::max(a, b)),
     };
     let offset = decibels(reference.max(config.amin));
     let mut largest = f32::NEG_INFINITY;
-    power.map_inplace(|x| {
+    for x in power.iter_mut() {
         *x = decibels(x.max(config.amin)) - offset;
         largest = largest.max(*x);
-    });
+    }
     if let Some(top_db) = config.top_db {
         let floor = largest - top_db;
-        power.map_inplace(|x| *x = x.max(floor));
+        power.iter_mut().for_each(|x| *x = x.max(floor));
     }
-    Ok(())
 }
 
 /// Turns amplitudes into decibels in place, as `librosa.amplitude_to_db`: the squares' decibels, with `amin` and the reference

@@ -11,13 +11,13 @@ use crate::error::ConfigError;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Feature {
-    /// Mel-frequency cepstral coefficients (`Mfcc`), `n_mfcc` rows.
+    /// Mel-frequency cepstral coefficients ([`Mfcc`](crate::Mfcc)), `n_mfcc` rows.
     Mfcc,
-    /// Chroma from magnitudes (`Chroma`), 12 rows from C to B, each frame's largest is 1.
+    /// Chroma from magnitudes ([`Chroma`](crate::Chroma)), 12 rows from C to B, each frame's largest is 1.
     Chroma,
-    /// Mel power spectrogram (`MelSpectrogram`), `n_mels` rows.
+    /// Mel power spectrogram ([`MelSpectrogram`](crate::MelSpectrogram)), `n_mels` rows.
     Mel,
-    /// Spectral contrast from magnitudes (`SpectralContrast`), 7 rows in dB.
+    /// Spectral contrast from magnitudes ([`SpectralContrast`](crate::SpectralContrast)), 7 rows in dB.
     Contrast,
     /// Tonal centroids of the harmonic part's constant-Q chroma, 6 rows.
     Tonnetz,

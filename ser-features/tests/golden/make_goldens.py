@@ -305,7 +305,6 @@ def functions():
     out["delta/9_1"] = librosa.feature.delta(matrix)
     out["delta/9_2"] = librosa.feature.delta(matrix, order=2)
     out["delta/5_1"] = librosa.feature.delta(matrix, width=5)
-    out["delta/11_2_nearest"] = librosa.feature.delta(matrix, width=11, order=2, mode="nearest")
     out["delta/9_1_of_9"] = librosa.feature.delta(matrix[:, :9])
     return {name: value.astype(np.float32) for name, value in out.items()}
 

@@ -1,0 +1,239 @@
+//! Chroma from a spectrogram.
+
+use ndarray::Array2;
+
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
+use crate::projection::Projection;
+use crate::spectrogram::{Frames, Spectrogram, Spectrum, write_column};
+use crate::stft::StftConfig;
+use crate::tuning::{TuningConfig, TuningEstimator};
+
+/// How chroma is computed. The default is librosa's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct ChromaConfig {
+    /// Sample rate of the signal in Hz, at least 1.
+    pub sample_rate: u32,
+    /// The transform underneath; `n_fft` at least 2.
+    pub stft: StftConfig,
+    /// What the filters are applied to: librosa's `chroma_stft(y=y)` takes powers, `chroma_stft(S=np.abs(stft(y)))` magnitudes.
+    pub spectrum: Spectrum,
+    /// Pitch classes, at least 1. The first is C.
+    pub n_chroma: usize,
+    /// Deviation from A4 = 440 Hz in parts of a pitch class; `None` estimates it from each signal, which needs the whole of it.
+    pub tuning: Option<f64>,
+    /// Centre of the octaves' weight, in octaves above 27.5 Hz.
+    pub ctroct: f64,
+    /// Width of that weight (standard deviation of a Gaussian) in octaves, above 0; `None` weighs all octaves the same.
+    pub octwidth: Option<f64>,
+}
+
+impl Default for ChromaConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            stft: StftConfig::default(),
+            spectrum: Spectrum::Power,
+            n_chroma: 12,
+            tuning: None,
+            ctroct: 5.0,
+            octwidth: Some(2.0),
+        }
+    }
+}
+
+impl ChromaConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        self.stft.check()?;
+        ConfigError::refuse_zero("sample_rate", self.sample_rate as usize)?;
+        ConfigError::refuse_zero("n_chroma", self.n_chroma)?;
+        let n_fft = self.stft.n_fft;
+        ConfigError::require(n_fft >= 2, "n_fft", "at least 2 for chroma", n_fft as f64)?;
+        if let Some(tuning) = self.tuning {
+            ConfigError::require(tuning.is_finite(), "tuning", "finite", tuning)?;
+        }
+        ConfigError::require(self.ctroct.is_finite(), "ctroct", "finite", self.ctroct)?;
+        if let Some(width) = self.octwidth {
+            ConfigError::require(width > 0.0, "octwidth", "above 0", width)?;
+        }
+        Ok(())
+    }
+}
+
+/// The filter bank for a tuning as a dense matrix `[n_chroma, n_fft / 2 + 1]`, as `librosa.filters.chroma` (Ellis, *Chroma feature
+/// analysis and synthesis*, 2007): a Gaussian bump around each pitch class in every octave, each bin's bumps scaled to length 1, then
+/// weighed by the octave.
+///
+/// # Errors
+/// When `n_chroma`, `sample_rate` or a length of the transform is zero, `n_fft` is 1, or a setting is not finite or `octwidth` not
+/// above 0.
+pub fn chroma_filter_bank(config: &ChromaConfig, tuning: f64) -> Result<Array2<f32>, ConfigError> {
+    config.check()?;
+    ConfigError::require(tuning.is_finite(), "tuning", "finite", tuning)?;
+    Ok(filter_bank(config, tuning))
+}
+
+fn filter_bank(config: &ChromaConfig, tuning: f64) -> Array2<f32> {
+    let (n_chroma, n_fft) = (config.n_chroma, config.stft.n_fft);
+    let classes = n_chroma as f64;
+    let octave_zero = 440.0 * 2.0_f64.powf(tuning / classes) / 16.0;
+    let class_of = |bin: usize| {
+        let hz = bin as f64 * f64::from(config.sample_rate) / n_fft as f64;
+        classes * (hz / octave_zero).log2()
+    };
+    // The mean has no pitch; librosa puts it one and a half octaves below the first bin.
+    let position = |bin: usize| if bin == 0 { class_of(1) - 1.5 * classes } else { class_of(bin) };
+    let half = (classes / 2.0).round_ties_even();
+
+    let mut bank = Array2::zeros((n_chroma, config.stft.n_bins()));
+    let mut bumps = vec![0.0; n_chroma];
+    for (bin, mut column) in bank.columns_mut().into_iter().enumerate() {
+        let at = position(bin);
+        let width = if bin + 1 < n_fft { (position(bin + 1) - at).max(1.0) } else { 1.0 };
+        for (class, bump) in bumps.iter_mut().enumerate() {
+            let distance = (at - class as f64 + half + 10.0 * classes).rem_euclid(classes) - half;
+            *bump = (-0.5 * (2.0 * distance / width).powi(2)).exp();
+        }
+        let length = bumps.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let length = if length < f64::MIN_POSITIVE { 1.0 } else { length };
+        let weight = match config.octwidth {
+            Some(width) => (-0.5 * ((at / classes - config.ctroct) / width).powi(2)).exp(),
+            None => 1.0,
+        };
+        for (class, out) in column.iter_mut().enumerate() {
+            // Bumps count from A, chroma from C, three semitones of twelve above.
+            *out = (bumps[(class + 3 * (n_chroma / 12)) % n_chroma] / length * weight) as f32;
+        }
+    }
+    bank
+}
+
+/// What turns a file's spectrogram into chroma.
+pub(crate) struct ChromaProjection {
+    config: ChromaConfig,
+    estimator: Option<TuningEstimator>,
+    /// The last tuning and its filters: signals of one singer or one recorder often share it.
+    filters: Option<(f64, Projection)>,
+    row: Vec<f32>,
+}
+
+impl ChromaProjection {
+    pub(crate) fn new(config: ChromaConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let tuning = TuningConfig {
+            sample_rate: config.sample_rate,
+            stft: config.stft.clone(),
+            spectrum: config.spectrum,
+            bins_per_octave: config.n_chroma,
+            ..Default::default()
+        };
+        let estimator = if config.tuning.is_none() { Some(TuningEstimator::new(&tuning)?) } else { None };
+        let row = vec![0.0; config.n_chroma];
+        Ok(Self { config, estimator, filters: None, row })
+    }
+
+    /// Chroma `[n_chroma, frames]` of a whole file's frames.
+    pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
+        let tuning = match &mut self.estimator {
+            Some(estimator) => estimator.estimate(frames),
+            None => self.config.tuning.unwrap_or(0.0),
+        };
+        let filters = match &mut self.filters {
+            Some((at, filters)) if *at == tuning => filters,
+            other => {
+                let bank = filter_bank(&self.config, tuning);
+                let projection = Projection::new(bank.nrows(), bank.ncols(), |class, bin| bank[[class, bin]]);
+                &mut other.insert((tuning, projection)).1
+            }
+        };
+        reshape(out, self.row.len(), frames.len());
+        for (t, frame) in frames.iter().enumerate() {
+            filters.apply(frame, &mut self.row);
+            let largest = self.row.iter().fold(0.0, |a, &b| f32::max(a, b));
+            // A frame this faint keeps its values, as in librosa.
+            if largest >= f32::MIN_POSITIVE {
+                self.row.iter_mut().for_each(|x| *x /= largest);
+            }
+            write_column(out, t, &self.row);
+        }
+    }
+}
+
+/// Plan of chroma, as `librosa.feature.chroma_stft`: how strong each pitch class is in each frame.
+///
+/// ```
+/// use ser_features::{Chroma, ChromaConfig};
+///
+/// let a4: Vec<f32> = (0..22_050).map(|n| (std::f32::consts::TAU * 440.0 * n as f32 / 22_050.0).sin()).collect();
+/// let mut chroma = Chroma::new(ChromaConfig { tuning: Some(0.0), ..Default::default() })?;
+/// let matrix = chroma.process(&a4)?;
+/// assert_eq!(matrix.dim(), (12, 44));
+/// assert_eq!(matrix[[9, 20]], 1.0); // A is the tenth pitch class from C
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Chroma {
+    spectrogram: Spectrogram,
+    projection: ChromaProjection,
+    frames: Frames,
+}
+
+impl Chroma {
+    /// Plans transform and filters.
+    ///
+    /// # Errors
+    /// As [`chroma_filter_bank`], and when the window is longer than the transform.
+    pub fn new(config: ChromaConfig) -> Result<Self, ConfigError> {
+        let spectrogram = Spectrogram::new(config.stft.clone(), config.spectrum)?;
+        Ok(Self { spectrogram, projection: ChromaProjection::new(config)?, frames: Frames::default() })
+    }
+
+    /// A matrix `[n_chroma, frames]` with values 0..=1; the largest of each frame is 1, but a silent frame is 0.
+    ///
+    /// # Errors
+    /// As [`Stft::process`](crate::Stft::process).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        self.spectrogram.check(samples)?;
+        self.spectrogram.frames_into(samples, &mut self.frames);
+        self.projection.process_into(&self.frames, out);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let refusal = |config| Chroma::new(config).err().unwrap().to_string();
+        let base = ChromaConfig::default();
+        assert_eq!(refusal(ChromaConfig { n_chroma: 0, ..base.clone() }), "n_chroma must be at least 1");
+        assert_eq!(
+            refusal(ChromaConfig { octwidth: Some(0.0), ..base.clone() }),
+            "octwidth must be above 0, but is 0"
+        );
+        let stft = StftConfig { n_fft: 1, ..Default::default() };
+        assert_eq!(refusal(ChromaConfig { stft, ..base }), "n_fft must be at least 2 for chroma, but is 1");
+    }
+
+    #[test]
+    fn silence_has_no_chroma() {
+        let got = Chroma::new(ChromaConfig::default()).unwrap().process(&[0.0; 3000]).unwrap();
+        assert!(got.iter().all(|&x| x == 0.0));
+    }
+}

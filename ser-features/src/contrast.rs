@@ -1,0 +1,243 @@
+//! Spectral contrast.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+use crate::decibel::{DecibelConfig, to_decibels};
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
+use crate::spectrogram::{Frames, Spectrogram, Spectrum, write_column};
+use crate::stft::StftConfig;
+
+/// How spectral contrast is computed. The default is librosa's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct ContrastConfig {
+    /// Sample rate of the signal in Hz. The last band must start below half of it: more than 12,800 Hz by default.
+    pub sample_rate: u32,
+    /// The transform underneath.
+    pub stft: StftConfig,
+    /// Upper edge of the first band in Hz, above 0. Each further band is an octave; the last one reaches to half of the sample rate.
+    pub fmin: f64,
+    /// Bands above the first, at least 1.
+    pub n_bands: usize,
+    /// Part of a band's bins, above 0 and below 1, whose mean makes its peak (the largest) and its valley (the smallest).
+    pub quantile: f64,
+    /// Whether the difference of peak and valley stays as it is instead of being that of their decibels.
+    pub linear: bool,
+    /// How far below the file's largest peak a peak may lie, and below the largest valley a valley, in dB, at least 0. `None` sets no
+    /// limit.
+    pub top_db: Option<f32>,
+}
+
+impl Default for ContrastConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            stft: StftConfig::default(),
+            fmin: 200.0,
+            n_bands: 6,
+            quantile: 0.02,
+            linear: false,
+            top_db: Some(80.0),
+        }
+    }
+}
+
+/// Bins of a band, and how many of them make a peak or a valley.
+struct Band {
+    bins: Range<usize>,
+    count: usize,
+}
+
+fn bands(config: &ContrastConfig) -> Result<Vec<Band>, ConfigError> {
+    let ContrastConfig { fmin, n_bands, quantile, .. } = *config;
+    config.stft.check()?;
+    ConfigError::refuse_zero("sample_rate", config.sample_rate as usize)?;
+    ConfigError::refuse_zero("n_bands", n_bands)?;
+    ConfigError::require(fmin > 0.0 && fmin.is_finite(), "fmin", "above 0 and finite", fmin)?;
+    ConfigError::require(quantile > 0.0 && quantile < 1.0, "quantile", "above 0 and below 1", quantile)?;
+    let sample_rate = f64::from(config.sample_rate);
+    let (start, nyquist) = (fmin * 2.0_f64.powi(n_bands.min(1000) as i32 - 1), sample_rate / 2.0);
+    if start >= nyquist {
+        let parameter = "the last contrast band's lower edge, fmin · 2^(n_bands − 1),";
+        return Err(ConfigError::AboveNyquist { parameter, frequency: start, nyquist });
+    }
+
+    let n_fft = config.stft.n_fft;
+    let n_bins = config.stft.n_bins();
+    let hz = |bin: usize| bin as f64 * (1.0 / (n_fft as f64 * (1.0 / sample_rate)));
+    let edge = |band: usize| if band == 0 { 0.0 } else { fmin * 2.0_f64.powi(band as i32 - 1) };
+    (0..=n_bands)
+        .map(|band| {
+            let inside = |&bin: &usize| hz(bin) >= edge(band) && hz(bin) <= edge(band + 1);
+            let first = (0..n_bins).find(inside).unwrap_or(n_bins);
+            let end =
+                if band == n_bands { n_bins } else { (first..n_bins).take_while(inside).count() + first };
+            // A band starts one bin early, and all but the last end one bin early; the count is taken before that end.
+            let first = if band == 0 { first } else { first.saturating_sub(1) };
+            let count = (quantile * end.saturating_sub(first) as f64).round_ties_even().max(1.0) as usize;
+            let bins = first..if band == n_bands { end } else { end.saturating_sub(1) };
+            let rule = "large enough for every contrast band to hold a bin";
+            ConfigError::require(!bins.is_empty() && first < end, "n_fft", rule, n_fft as f64)?;
+            Ok(Band { count: count.min(bins.len()), bins })
+        })
+        .collect()
+}
+
+/// What turns a file's magnitudes into contrast.
+pub(crate) struct ContrastBands {
+    bands: Vec<Band>,
+    decibel: Option<DecibelConfig>,
+    peaks: Frames,
+    valleys: Frames,
+    sorted: Vec<f32>,
+    row: Vec<f32>,
+}
+
+impl ContrastBands {
+    pub(crate) fn new(config: &ContrastConfig) -> Result<Self, ConfigError> {
+        let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
+        decibel.check()?;
+        let bands = bands(config)?;
+        let row = vec![0.0; bands.len()];
+        let decibel = (!config.linear).then_some(decibel);
+        Ok(Self {
+            bands,
+            decibel,
+            peaks: Frames::default(),
+            valleys: Frames::default(),
+            sorted: Vec::new(),
+            row,
+        })
+    }
+
+    /// Contrast `[n_bands + 1, frames]` of a whole file's frames.
+    pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
+        self.peaks.clear(self.bands.len());
+        self.valleys.clear(self.bands.len());
+        for frame in frames.iter() {
+            for band in &self.bands {
+                self.sorted.clear();
+                self.sorted.extend_from_slice(&frame[band.bins.clone()]);
+                let (valley, peak) = mean_of_ends(&mut self.sorted, band.count);
+                self.valleys.push(&[valley]);
+                self.peaks.push(&[peak]);
+            }
+        }
+        if let Some(decibel) = &self.decibel {
+            // Magnitudes through the formula for powers: so does librosa.
+            to_decibels(self.peaks.values_mut(), decibel);
+            to_decibels(self.valleys.values_mut(), decibel);
+        }
+        reshape(out, self.bands.len(), frames.len());
+        for (t, (peaks, valleys)) in self.peaks.iter().zip(self.valleys.iter()).enumerate() {
+            for ((out, peak), valley) in self.row.iter_mut().zip(peaks).zip(valleys) {
+                *out = peak - valley;
+            }
+            write_column(out, t, &self.row);
+        }
+    }
+}
+
+/// Mean of the `count` smallest and of the `count` largest values; reorders them.
+fn mean_of_ends(values: &mut [f32], count: usize) -> (f32, f32) {
+    let mean = |part: &[f32]| (part.iter().map(|&x| f64::from(x)).sum::<f64>() / part.len() as f64) as f32;
+    values.select_nth_unstable_by(count - 1, f32::total_cmp);
+    let smallest = mean(&values[..count]);
+    let first_of_largest = values.len() - count;
+    values.select_nth_unstable_by(first_of_largest, f32::total_cmp);
+    (smallest, mean(&values[first_of_largest..]))
+}
+
+/// Plan of spectral contrast (Jiang et al., *Music type classification by spectral contrast feature*, 2002), as
+/// `librosa.feature.spectral_contrast`: how far peaks stand above valleys in each octave. It is taken from magnitudes.
+///
+/// A valley below about 1e-5 of its frame's largest magnitude is rounding noise of the transform, in `f32` here and `f64` in librosa:
+/// there the results differ, and neither says anything about the signal.
+///
+/// ```
+/// use ser_features::{ContrastConfig, SpectralContrast};
+///
+/// let mut contrast = SpectralContrast::new(ContrastConfig::default())?;
+/// assert_eq!(contrast.process(&[0.1; 22_050])?.dim(), (7, 44));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SpectralContrast {
+    spectrogram: Spectrogram,
+    bands: ContrastBands,
+    frames: Frames,
+}
+
+impl SpectralContrast {
+    /// Plans transform and bands.
+    ///
+    /// # Errors
+    /// As [`Stft::new`](crate::Stft::new), and when a band would start at or above half of the sample rate, hold no bin, or a setting
+    /// lies outside its range.
+    pub fn new(config: ContrastConfig) -> Result<Self, ConfigError> {
+        let bands = ContrastBands::new(&config)?;
+        let spectrogram = Spectrogram::new(config.stft, Spectrum::Magnitude)?;
+        Ok(Self { spectrogram, bands, frames: Frames::default() })
+    }
+
+    /// A matrix `[n_bands + 1, frames]`, from the lowest band to the highest.
+    ///
+    /// # Errors
+    /// As [`Stft::process`](crate::Stft::process).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        self.spectrogram.check(samples)?;
+        self.spectrogram.frames_into(samples, &mut self.frames);
+        self.bands.process_into(&self.frames, out);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_averaged() {
+        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
+        assert_eq!(mean_of_ends(&mut values, 2), (1.5, 4.5));
+        assert_eq!(mean_of_ends(&mut [7.0], 1), (7.0, 7.0));
+    }
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let refusal = |config| SpectralContrast::new(config).err().unwrap().to_string();
+        let base = ContrastConfig::default();
+        assert_eq!(
+            refusal(ContrastConfig { sample_rate: 12_800, ..base.clone() }),
+            "the last contrast band's lower edge, fmin · 2^(n_bands − 1), must not exceed half of the sample rate, \
+             but 6400 Hz > 6400 Hz"
+        );
+        assert_eq!(refusal(ContrastConfig { n_bands: 0, ..base.clone() }), "n_bands must be at least 1");
+        assert_eq!(
+            refusal(ContrastConfig { quantile: 1.0, ..base.clone() }),
+            "quantile must be above 0 and below 1, but is 1"
+        );
+        let stft = StftConfig { n_fft: 64, ..Default::default() };
+        assert_eq!(
+            refusal(ContrastConfig { stft, ..base.clone() }),
+            "n_fft must be large enough for every contrast band to hold a bin, but is 64"
+        );
+        assert!(SpectralContrast::new(ContrastConfig { n_bands: usize::MAX, ..base }).is_err());
+    }
+}

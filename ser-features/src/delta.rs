@@ -1,0 +1,102 @@
+//! Slope and curvature of features over time.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::error::{ConfigError, SignalError};
+
+/// Which derivative is taken, and over how many frames. The default is librosa's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct DeltaConfig {
+    /// Frames under the fitted curve, odd and at least 3.
+    pub width: usize,
+    /// 1 for the slope of a line (delta), 2 for the curvature of a parabola (delta-delta).
+    pub order: usize,
+}
+
+impl Default for DeltaConfig {
+    fn default() -> Self {
+        Self { width: 9, order: 1 }
+    }
+}
+
+/// Derivative over time by local least squares (Savitzky and Golay, 1964), as `librosa.feature.delta` with `mode="interp"`.
+///
+/// ```
+/// use ndarray::Array2;
+/// use ser_features::{Delta, DeltaConfig};
+///
+/// let rising = Array2::from_shape_fn((3, 20), |(row, t)| (row * t) as f32);
+/// let slope = Delta::new(DeltaConfig::default())?.process(rising.view())?;
+/// assert!((slope[[2, 0]] - 2.0).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Delta {
+    weights: Vec<f32>,
+}
+
+impl Delta {
+    /// Computes the weights.
+    ///
+    /// # Errors
+    /// When `width` is even or below 3, or `order` is neither 1 nor 2.
+    pub fn new(config: DeltaConfig) -> Result<Self, ConfigError> {
+        let DeltaConfig { width, order } = config;
+        ConfigError::require(width >= 3 && width % 2 == 1, "width", "odd and at least 3", width as f64)?;
+        ConfigError::require(matches!(order, 1 | 2), "order", "1 or 2", order as f64)?;
+        let half = (width / 2) as isize;
+        let offsets = || (-half..=half).map(|i| i as f64);
+        let squares: f64 = offsets().map(|i| i * i).sum();
+        let weights = if order == 1 {
+            offsets().map(|i| (i / squares) as f32).collect()
+        } else {
+            let fourths: f64 = offsets().map(|i| i.powi(4)).sum();
+            let n = width as f64;
+            let determinant = n * fourths - squares * squares;
+            offsets().map(|i| (2.0 * (n * i * i - squares) / determinant) as f32).collect()
+        };
+        Ok(Self { weights })
+    }
+
+    /// The derivative of each row of `[rows, frames]`, in the same shape. At both ends it is that of the outermost full fit.
+    ///
+    /// # Errors
+    /// When there are fewer frames than `width`.
+    pub fn process(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>, SignalError> {
+        let (width, n_frames) = (self.weights.len(), features.ncols());
+        if n_frames < width {
+            return Err(SignalError::TooFewFrames { minimum: width, given: n_frames });
+        }
+        // The polynomial's degree is the derivative's order, so the derivative is one number for the whole window.
+        let at = |(row, t): (usize, usize)| {
+            let first = t.saturating_sub(width / 2).min(n_frames - width);
+            self.weights.iter().enumerate().map(|(i, w)| w * features[[row, first + i]]).sum()
+        };
+        Ok(Array2::from_shape_fn(features.dim(), at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parabola_has_one_curvature() {
+        let parabola = Array2::from_shape_fn((1, 12), |(_, t)| 0.5 * (t * t) as f32);
+        let got = Delta::new(DeltaConfig { width: 5, order: 2 }).unwrap().process(parabola.view()).unwrap();
+        assert!(got.iter().all(|x| (x - 1.0).abs() < 1e-4));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let refusal = |width, order| Delta::new(DeltaConfig { width, order }).err().unwrap().to_string();
+        assert_eq!(refusal(8, 1), "width must be odd and at least 3, but is 8");
+        assert_eq!(refusal(9, 3), "order must be 1 or 2, but is 3");
+        let short = Delta::new(DeltaConfig::default()).unwrap().process(Array2::zeros((2, 8)).view());
+        assert_eq!(short, Err(SignalError::TooFewFrames { minimum: 9, given: 8 }));
+    }
+}

@@ -1,0 +1,286 @@
+//! Mel filter bank and mel spectrogram.
+
+use ndarray::Array2;
+
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
+use crate::spectrogram::{Spectrogram, Spectrum, write_column};
+use crate::stft::StftConfig;
+
+/// How frequencies become mels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum MelScale {
+    /// Slaney's Auditory Toolbox (1998), librosa's default: linear below 1,000 Hz, 3 mels each 200 Hz; above, 27 mels for each factor
+    /// of 6.4.
+    #[default]
+    Slaney,
+    /// The Hidden Markov Model Toolkit: `2595 · log10(1 + f / 700)`.
+    Htk,
+}
+
+impl MelScale {
+    fn to_mel(self, hz: f64) -> f64 {
+        match self {
+            Self::Htk => 2595.0 * (1.0 + hz / 700.0).log10(),
+            Self::Slaney if hz < 1000.0 => hz * 3.0 / 200.0,
+            Self::Slaney => 15.0 + (hz / 1000.0).ln() * 27.0 / 6.4_f64.ln(),
+        }
+    }
+
+    fn to_hz(self, mel: f64) -> f64 {
+        match self {
+            Self::Htk => 700.0 * (10.0_f64.powf(mel / 2595.0) - 1.0),
+            Self::Slaney if mel < 15.0 => mel * 200.0 / 3.0,
+            Self::Slaney => 1000.0 * ((mel - 15.0) * 6.4_f64.ln() / 27.0).exp(),
+        }
+    }
+}
+
+/// Height of the mel filters' triangles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum MelNorm {
+    /// Each triangle's area is 1 (`2 / width in Hz` high), so that noise is flat. librosa's default.
+    #[default]
+    Slaney,
+    /// Each triangle is 1 high.
+    None,
+}
+
+/// How a mel spectrogram is computed. The default is librosa's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct MelConfig {
+    /// Sample rate of the signal in Hz, at least 1.
+    pub sample_rate: u32,
+    /// The transform underneath.
+    pub stft: StftConfig,
+    /// Whether filters are applied to powers or to magnitudes.
+    pub spectrum: Spectrum,
+    /// Number of bands, at least 1. With more bands than bins to fill them the lowest bands stay empty.
+    pub n_mels: usize,
+    /// Lower edge of the first band in Hz, at least 0.
+    pub fmin: f64,
+    /// Upper edge of the last band in Hz, above `fmin`, at most half of the sample rate, which `None` means.
+    pub fmax: Option<f64>,
+    /// Spacing of the bands.
+    pub scale: MelScale,
+    /// Height of the filters.
+    pub norm: MelNorm,
+}
+
+impl Default for MelConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            stft: StftConfig::default(),
+            spectrum: Spectrum::Power,
+            n_mels: 128,
+            fmin: 0.0,
+            fmax: None,
+            scale: MelScale::Slaney,
+            norm: MelNorm::Slaney,
+        }
+    }
+}
+
+impl MelConfig {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.stft.check()?;
+        ConfigError::refuse_zero("sample_rate", self.sample_rate as usize)?;
+        ConfigError::refuse_zero("n_mels", self.n_mels)?;
+        let nyquist = f64::from(self.sample_rate) / 2.0;
+        let (fmin, fmax) = (self.fmin, self.fmax.unwrap_or(nyquist));
+        ConfigError::require(fmin >= 0.0, "fmin", "at least 0", fmin)?;
+        if fmax > nyquist {
+            return Err(ConfigError::AboveNyquist { parameter: "fmax", frequency: fmax, nyquist });
+        }
+        // The comparison's negation also refuses NaN.
+        if fmin < fmax { Ok(()) } else { Err(ConfigError::EmptyRange { fmin, fmax }) }
+    }
+}
+
+/// The filter bank as a dense matrix `[n_mels, n_fft / 2 + 1]`, as `librosa.filters.mel`: triangles between neighbouring mels.
+///
+/// # Errors
+/// When `n_mels`, `sample_rate` or a length of the transform is zero, or the frequency range is empty or exceeds half of the sample
+/// rate.
+pub fn mel_filter_bank(config: &MelConfig) -> Result<Array2<f32>, ConfigError> {
+    let bank = MelFilterBank::new(config)?;
+    let mut dense = Array2::zeros((config.n_mels, config.stft.n_bins()));
+    for (mut row, filter) in dense.rows_mut().into_iter().zip(&bank.filters) {
+        for (i, &weight) in bank.weights[filter.weights.clone()].iter().enumerate() {
+            row[filter.first_bin + i] = weight;
+        }
+    }
+    Ok(dense)
+}
+
+/// The filter bank, with only the bins that each filter touches.
+pub(crate) struct MelFilterBank {
+    filters: Vec<Filter>,
+    weights: Vec<f32>,
+}
+
+struct Filter {
+    first_bin: usize,
+    weights: std::ops::Range<usize>,
+}
+
+impl MelFilterBank {
+    pub(crate) fn new(config: &MelConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let MelConfig { n_mels, scale, .. } = *config;
+        let sample_rate = f64::from(config.sample_rate);
+        let lowest = scale.to_mel(config.fmin);
+        let step = (scale.to_mel(config.fmax.unwrap_or(sample_rate / 2.0)) - lowest) / (n_mels + 1) as f64;
+        let edge = |i: usize| scale.to_hz(lowest + step * i as f64);
+
+        let mut bank = Self { filters: Vec::with_capacity(n_mels), weights: Vec::new() };
+        for band in 0..n_mels {
+            let (low, centre, high) = (edge(band), edge(band + 1), edge(band + 2));
+            let height = match config.norm {
+                MelNorm::Slaney => 2.0 / (high - low),
+                MelNorm::None => 1.0,
+            };
+            let weight = |bin: usize| {
+                let hz = bin as f64 * sample_rate / config.stft.n_fft as f64;
+                let triangle = ((hz - low) / (centre - low)).min((high - hz) / (high - centre));
+                (triangle.max(0.0) * height) as f32
+            };
+            let start = bank.weights.len();
+            let touched = |&bin: &usize| weight(bin) > 0.0;
+            let first_bin = (0..config.stft.n_bins()).find(touched).unwrap_or(0);
+            bank.weights.extend((first_bin..config.stft.n_bins()).take_while(touched).map(weight));
+            bank.filters.push(Filter { first_bin, weights: start..bank.weights.len() });
+        }
+        Ok(bank)
+    }
+
+    /// Bands of one frame's spectrum.
+    pub(crate) fn apply(&self, spectrum: &[f32], out: &mut [f32]) {
+        for (filter, out) in self.filters.iter().zip(out) {
+            let weights = &self.weights[filter.weights.clone()];
+            *out = dot(&spectrum[filter.first_bin..filter.first_bin + weights.len()], weights);
+        }
+    }
+}
+
+/// Sum of products in eight lanes, so that it is vectorised.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut lanes = [0.0_f32; 8];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// Plan of a mel spectrogram, as `librosa.feature.melspectrogram`.
+///
+/// ```
+/// use ser_features::{MelConfig, MelSpectrogram};
+///
+/// let mut mel = MelSpectrogram::new(MelConfig { n_mels: 64, ..Default::default() })?;
+/// assert_eq!(mel.process(&[0.1; 22_050])?.dim(), (64, 44));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct MelSpectrogram {
+    spectrogram: Spectrogram,
+    bank: MelFilterBank,
+    row: Vec<f32>,
+}
+
+impl MelSpectrogram {
+    /// Plans transform and filters.
+    ///
+    /// # Errors
+    /// As [`mel_filter_bank`], and when the window is longer than the transform.
+    pub fn new(config: MelConfig) -> Result<Self, ConfigError> {
+        let bank = MelFilterBank::new(&config)?;
+        let spectrogram = Spectrogram::new(config.stft, config.spectrum)?;
+        Ok(Self { spectrogram, bank, row: vec![0.0; config.n_mels] })
+    }
+
+    /// A matrix `[n_mels, frames]`, every value at least 0.
+    ///
+    /// # Errors
+    /// As [`Stft::process`](crate::Stft::process).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        let n_frames = self.spectrogram.check(samples)?;
+        reshape(out, self.row.len(), n_frames);
+        for t in 0..n_frames {
+            let frame = self.frame(samples, t);
+            write_column(out, t, frame);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
+        self.spectrogram.check(samples)
+    }
+
+    /// Bands of one frame of a checked signal.
+    pub(crate) fn frame(&mut self, samples: &[f32], t: usize) -> &[f32] {
+        self.bank.apply(self.spectrogram.frame(samples, t), &mut self.row);
+        &self.row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(config: MelConfig) -> String {
+        MelSpectrogram::new(config).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn scales_meet_their_definitions() {
+        assert_eq!(MelScale::Slaney.to_mel(1000.0), 15.0);
+        assert!((MelScale::Slaney.to_mel(6400.0) - 42.0).abs() < 1e-9);
+        assert!((MelScale::Htk.to_mel(700.0) - 2595.0 * 2.0_f64.log10()).abs() < 1e-9);
+        for scale in [MelScale::Slaney, MelScale::Htk] {
+            for hz in [0.0, 55.0, 999.0, 1001.0, 8000.0] {
+                assert!((scale.to_hz(scale.to_mel(hz)) - hz).abs() < 1e-8);
+            }
+        }
+    }
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let base = MelConfig::default();
+        assert_eq!(refusal(MelConfig { n_mels: 0, ..base.clone() }), "n_mels must be at least 1");
+        assert_eq!(refusal(MelConfig { sample_rate: 0, ..base.clone() }), "sample_rate must be at least 1");
+        assert_eq!(
+            refusal(MelConfig { fmax: Some(12_000.0), ..base.clone() }),
+            "fmax must not exceed half of the sample rate, but 12000 Hz > 11025 Hz"
+        );
+        assert_eq!(
+            refusal(MelConfig { fmin: 500.0, fmax: Some(500.0), ..base.clone() }),
+            "fmin must lie below fmax, but fmin is 500 Hz and fmax is 500 Hz"
+        );
+        assert_eq!(refusal(MelConfig { fmin: -1.0, ..base.clone() }), "fmin must be at least 0, but is -1");
+        assert!(MelSpectrogram::new(MelConfig { fmin: f64::NAN, ..base.clone() }).is_err());
+        assert!(MelSpectrogram::new(MelConfig { fmax: Some(f64::NAN), ..base }).is_err());
+    }
+}

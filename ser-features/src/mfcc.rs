@@ -1,0 +1,162 @@
+//! Mel-frequency cepstral coefficients.
+
+use std::f64::consts::PI;
+
+use ndarray::Array2;
+
+use crate::decibel::{DecibelConfig, to_decibels};
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
+use crate::mel::{MelConfig, MelSpectrogram};
+use crate::projection::Projection;
+use crate::spectrogram::{Frames, write_column};
+
+/// How cepstral coefficients are computed. The default is librosa's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct MfccConfig {
+    /// The mel spectrogram underneath.
+    pub mel: MelConfig,
+    /// Its logarithm; by default 0 dB is a power of 1 and everything lies within 80 dB of the file's loudest value.
+    pub decibel: DecibelConfig,
+    /// Coefficients to keep, 1..=`n_mels`.
+    pub n_mfcc: usize,
+    /// Liftering: coefficient `n` (from 1) is multiplied with `1 + lifter / 2 · sin(π · n / lifter)`; 0 leaves it.
+    pub lifter: f64,
+}
+
+impl Default for MfccConfig {
+    fn default() -> Self {
+        Self { mel: MelConfig::default(), decibel: DecibelConfig::default(), n_mfcc: 20, lifter: 0.0 }
+    }
+}
+
+/// The steps from mel powers to coefficients: decibels and the orthonormal discrete cosine transform (DCT-II),
+/// `c[k] = √(2/N) · Σ x[n] · cos(π · k · (2n + 1) / 2N)`, with `c[0]` divided by √2.
+pub(crate) struct Cepstrum {
+    decibel: DecibelConfig,
+    dct: Projection,
+    row: Vec<f32>,
+}
+
+impl Cepstrum {
+    pub(crate) fn new(config: &MfccConfig) -> Result<Self, ConfigError> {
+        let MfccConfig { n_mfcc, lifter, mel: MelConfig { n_mels, .. }, .. } = *config;
+        config.decibel.check()?;
+        ConfigError::refuse_zero("n_mfcc", n_mfcc)?;
+        if n_mfcc > n_mels {
+            let limit_name = "n_mels";
+            return Err(ConfigError::TooMany {
+                parameter: "n_mfcc",
+                value: n_mfcc,
+                limit_name,
+                limit: n_mels,
+            });
+        }
+        ConfigError::require(lifter >= 0.0 && lifter.is_finite(), "lifter", "at least 0 and finite", lifter)?;
+
+        let dct = Projection::new(n_mfcc, n_mels, |k, n| {
+            let scale = if k == 0 { 1.0 } else { 2.0 } / n_mels as f64;
+            let lift =
+                if lifter > 0.0 { 1.0 + lifter / 2.0 * (PI * (k + 1) as f64 / lifter).sin() } else { 1.0 };
+            let angle = PI * (k * (2 * n + 1)) as f64 / (2 * n_mels) as f64;
+            (scale.sqrt() * angle.cos() * lift) as f32
+        });
+        Ok(Self { decibel: config.decibel.clone(), dct, row: vec![0.0; n_mfcc] })
+    }
+
+    /// Turns the mel powers of a whole file into coefficients `[n_mfcc, frames]`; the powers become decibels.
+    pub(crate) fn process_into(&mut self, mel: &mut Frames, out: &mut Array2<f32>) {
+        to_decibels(mel.values_mut(), &self.decibel);
+        reshape(out, self.row.len(), mel.len());
+        for (t, frame) in mel.iter().enumerate() {
+            self.dct.apply(frame, &mut self.row);
+            write_column(out, t, &self.row);
+        }
+    }
+}
+
+/// Plan of mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (Davis and Mermelstein, 1980).
+///
+/// ```
+/// use ser_features::{Mfcc, MfccConfig};
+///
+/// let mut mfcc = Mfcc::new(MfccConfig { n_mfcc: 13, ..Default::default() })?;
+/// assert_eq!(mfcc.process(&[0.1; 22_050])?.dim(), (13, 44));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Mfcc {
+    mel: MelSpectrogram,
+    cepstrum: Cepstrum,
+    frames: Frames,
+    n_mels: usize,
+}
+
+impl Mfcc {
+    /// Plans transform, filters and cosines.
+    ///
+    /// # Errors
+    /// As [`MelSpectrogram::new`], and when `n_mfcc` is zero or exceeds `n_mels`, `lifter` is negative, or the decibels' settings break
+    /// a rule of [`power_to_db`](crate::power_to_db).
+    pub fn new(config: MfccConfig) -> Result<Self, ConfigError> {
+        let cepstrum = Cepstrum::new(&config)?;
+        let n_mels = config.mel.n_mels;
+        Ok(Self { mel: MelSpectrogram::new(config.mel)?, cepstrum, frames: Frames::default(), n_mels })
+    }
+
+    /// A matrix `[n_mfcc, frames]`.
+    ///
+    /// # Errors
+    /// As [`Stft::process`](crate::Stft::process).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        let n_frames = self.mel.check(samples)?;
+        self.frames.clear(self.n_mels);
+        for t in 0..n_frames {
+            self.frames.push(self.mel.frame(samples, t));
+        }
+        self.cepstrum.process_into(&mut self.frames, out);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_has_only_a_level() {
+        let got = Mfcc::new(MfccConfig::default()).unwrap().process(&[0.0; 4096]).unwrap();
+        // Every band lies at amin, −100 dB: the mean of 128 of them times √128.
+        assert!(got.row(0).iter().all(|x| (x + 100.0 * 128.0_f32.sqrt()).abs() < 1e-2));
+        assert!(got.rows().into_iter().skip(1).all(|row| row.iter().all(|x| x.abs() < 1e-2)));
+    }
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let refusal = |config| Mfcc::new(config).err().unwrap().to_string();
+        let base = MfccConfig::default();
+        assert_eq!(refusal(MfccConfig { n_mfcc: 0, ..base.clone() }), "n_mfcc must be at least 1");
+        assert_eq!(
+            refusal(MfccConfig { n_mfcc: 129, ..base.clone() }),
+            "n_mfcc must not exceed n_mels, but 129 > 128"
+        );
+        assert_eq!(
+            refusal(MfccConfig { lifter: -2.0, ..base }),
+            "lifter must be at least 0 and finite, but is -2"
+        );
+    }
+}

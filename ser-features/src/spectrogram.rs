@@ -1,0 +1,153 @@
+//! Magnitudes and powers of frames.
+
+use ndarray::Array2;
+use num_complex::Complex;
+
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
+use crate::stft::{Stft, StftConfig};
+
+/// What a bin of a spectrogram holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum Spectrum {
+    /// `|X|`, librosa's `power=1`.
+    Magnitude,
+    /// `|X|²`, librosa's `power=2`.
+    #[default]
+    Power,
+}
+
+impl Spectrum {
+    fn of(self, x: Complex<f32>) -> f32 {
+        let power = x.re * x.re + x.im * x.im;
+        match self {
+            Self::Magnitude => power.sqrt(),
+            Self::Power => power,
+        }
+    }
+
+    /// Fills `row` with a frame of the kind.
+    pub(crate) fn fill(self, row: &mut Vec<f32>, spectrum: &[Complex<f32>]) {
+        row.clear();
+        row.extend(spectrum.iter().map(|&x| self.of(x)));
+    }
+}
+
+/// Plan of a magnitude or power spectrogram.
+pub struct Spectrogram {
+    stft: Stft,
+    spectrum: Spectrum,
+    row: Vec<f32>,
+}
+
+impl Spectrogram {
+    /// Plans the transform.
+    ///
+    /// # Errors
+    /// As [`Stft::new`].
+    pub fn new(stft: StftConfig, spectrum: Spectrum) -> Result<Self, ConfigError> {
+        Ok(Self { stft: Stft::new(stft)?, spectrum, row: Vec::new() })
+    }
+
+    /// The transform's configuration.
+    pub fn config(&self) -> &StftConfig {
+        self.stft.config()
+    }
+
+    /// A matrix `[n_fft / 2 + 1, frames]`, every value at least 0.
+    ///
+    /// # Errors
+    /// As [`Stft::process`].
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        let n_frames = self.check(samples)?;
+        reshape(out, self.config().n_bins(), n_frames);
+        for t in 0..n_frames {
+            write_column(out, t, self.frame(samples, t));
+        }
+        Ok(())
+    }
+
+    /// Refuses what can't be transformed, and counts the frames of what can.
+    pub(crate) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
+        self.config().check_signal(samples)?;
+        Ok(self.config().n_frames(samples.len()))
+    }
+
+    /// One frame of a checked signal.
+    pub(crate) fn frame(&mut self, samples: &[f32], t: usize) -> &[f32] {
+        self.spectrum.fill(&mut self.row, self.stft.frame(samples, t));
+        &self.row
+    }
+
+    /// All frames of a checked signal.
+    pub(crate) fn frames_into(&mut self, samples: &[f32], out: &mut Frames) {
+        let n_frames = self.config().n_frames(samples.len());
+        out.clear(self.config().n_bins());
+        for t in 0..n_frames {
+            out.push(self.frame(samples, t));
+        }
+    }
+}
+
+/// Writes a frame into a matrix `[rows, frames]`.
+pub(crate) fn write_column(out: &mut Array2<f32>, t: usize, frame: &[f32]) {
+    out.column_mut(t).iter_mut().zip(frame).for_each(|(out, &x)| *out = x);
+}
+
+/// Frames one after the other: the order in which they are made and in which a feature reads them.
+#[derive(Default)]
+pub(crate) struct Frames {
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Frames {
+    /// Forgets all frames; those to come have `width` values.
+    pub(crate) fn clear(&mut self, width: usize) {
+        self.width = width;
+        self.values.clear();
+    }
+
+    pub(crate) fn push(&mut self, frame: &[f32]) {
+        self.values.extend_from_slice(frame);
+    }
+
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn power_is_the_square_of_the_magnitude() {
+        let samples: Vec<f32> = (0..300).map(|i| (i as f32 * 0.7).sin()).collect();
+        let config = StftConfig { n_fft: 64, hop_length: 32, ..Default::default() };
+        let magnitude =
+            Spectrogram::new(config.clone(), Spectrum::Magnitude).unwrap().process(&samples).unwrap();
+        let power = Spectrogram::new(config, Spectrum::Power).unwrap().process(&samples).unwrap();
+        assert_eq!(power.dim(), (33, 10));
+        assert!(magnitude.iter().zip(&power).all(|(m, p)| (m * m - p).abs() <= 1e-5 * p));
+    }
+}
