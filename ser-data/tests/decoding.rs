@@ -84,6 +84,32 @@ fn flac_and_alac_are_exact() {
 }
 
 #[test]
+fn other_containers_are_read_too() {
+    let expected = plain_samples("short.wav");
+    for name in ["short.aiff", "alac.caf", "fragmented.mp4"] {
+        assert_eq!(open(name).samples, expected, "{name}");
+    }
+}
+
+#[test]
+fn chained_ogg_streams_follow_one_another() {
+    let one = std::fs::read(encoding("vorbis.ogg")).unwrap();
+    let twice = Audio::decode(&[one.clone(), one].concat(), None, "chained.ogg").unwrap();
+    let samples = open("vorbis.ogg").samples;
+    assert_eq!(twice.samples, [samples.clone(), samples].concat());
+}
+
+#[test]
+fn a_wav_from_a_pipe_has_its_length_from_the_file() {
+    let whole = std::fs::read(encoding("short.wav")).unwrap();
+    for length in [u32::MAX, 0x7FFF_F000] {
+        let mut piped = whole.clone();
+        piped[40..44].copy_from_slice(&length.to_le_bytes());
+        assert_eq!(Audio::decode(&piped, None, "piped.wav").unwrap(), open("short.wav"));
+    }
+}
+
+#[test]
 fn lossy_formats_line_up_with_the_original() {
     let expected = plain_samples("reference.wav");
     for (name, least_db) in [("lame.mp3", 15.0), ("vorbis.ogg", 15.0), ("aac.m4a", 15.0)] {

@@ -1,10 +1,15 @@
-//! Names of the codecs that cannot be decoded.
+//! Names of codecs, for errors.
 
 use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
-/// The field's name for a codec, for errors.
+/// The field's name for a codec.
 pub(super) fn name(id: AudioCodecId) -> String {
     let known = match id {
+        CODEC_ID_AAC => "AAC",
+        CODEC_ID_ALAC => "ALAC",
+        CODEC_ID_FLAC => "FLAC",
+        CODEC_ID_MP3 => "MP3",
+        CODEC_ID_VORBIS => "Vorbis",
         CODEC_ID_OPUS => "Opus",
         CODEC_ID_SPEEX => "Speex",
         CODEC_ID_MUSEPACK => "Musepack",

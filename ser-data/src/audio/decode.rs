@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use symphonia::core::codecs::audio::{AudioDecoderOptions, well_known::CODEC_ID_MP3};
 use symphonia::core::errors::Error;
+use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_FLAC};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
@@ -57,10 +58,14 @@ fn decode_streams(
         return Err(AudioErrorKind::UnsupportedCodec { codec: codec::name(parameters.codec) });
     }
     let options = AudioDecoderOptions::default().gapless(matches!(gaps, Gaps::ByDecoder));
-    let mut decoder = registry.make_audio_decoder(parameters, &options).map_err(|e| match e {
-        Error::Unsupported(what) => AudioErrorKind::UnsupportedCodec { codec: what.into() },
-        e => fault(e, 0),
-    })?;
+    // A variant of the codec, such as HE-AAC.
+    let refused = |e, frames| match e {
+        Error::Unsupported(what) => AudioErrorKind::UnsupportedCodec {
+            codec: format!("{} of this kind ({what})", codec::name(parameters.codec)),
+        },
+        e => fault(e, frames),
+    };
+    let mut decoder = registry.make_audio_decoder(parameters, &options).map_err(|e| refused(e, 0))?;
 
     let start = decoded.as_ref().map_or(0, |audio| audio.samples.len());
     let mut buffer = Vec::new();
@@ -81,7 +86,7 @@ fn decode_streams(
                 failed.get_or_insert((e, frames));
                 continue;
             }
-            Err(e) => return Err(fault(e, frames)),
+            Err(e) => return Err(refused(e, frames)),
         };
         if let Some((e, frames)) = failed {
             return Err(fault(e, frames));
@@ -98,9 +103,13 @@ fn decode_streams(
         }
         audio.samples.extend_from_slice(&buffer);
     };
+    if let (Some((e, frames)), None) = (failed, &decoded) {
+        return Err(fault(e, frames));
+    }
     if let Some(audio) = decoded {
         let frames = (audio.samples.len() - start) / audio.channels;
-        let (from, to) = kept(gaps, &track, audio.sample_rate, frames as u64)?;
+        let exact = [FORMAT_ID_FLAC, FORMAT_ID_AIFF].contains(&reader.format_info().format);
+        let (from, to) = kept(gaps, &track, exact, audio.sample_rate, frames as u64)?;
         audio.samples.truncate(start + to * audio.channels);
         audio.samples.drain(start..start + from * audio.channels);
     }
@@ -119,27 +128,36 @@ fn select_track(reader: &dyn FormatReader, gaps: &Gaps) -> Result<Track, AudioEr
     sound.cloned().ok_or(AudioErrorKind::NoAudioTrack)
 }
 
-/// Frames to keep of those that were decoded, and whether they are as many as the file declares.
-fn kept(gaps: &Gaps, track: &Track, rate: u32, frames: u64) -> Result<(usize, usize), AudioErrorKind> {
+/// First and last frame to keep of those that were decoded; an error if they are fewer than the file declares. `exact`
+/// tells that the container declares what its frames decode to, neither rounded nor with padding.
+fn kept(
+    gaps: &Gaps,
+    track: &Track,
+    exact: bool,
+    rate: u32,
+    frames: u64,
+) -> Result<(usize, usize), AudioErrorKind> {
+    // A fragmented MP4 file declares none in its header.
+    let declared = track.num_frames.filter(|&n| n > 0);
     let (from, to, declared) = match gaps {
-        Gaps::ByDecoder => (0, frames, track.num_frames),
+        Gaps::ByDecoder => (0, frames, declared.filter(|_| exact)),
         Gaps::Mpeg => match track.delay {
             // `num_frames` is without delay and padding.
             Some(delay) => {
-                let end = track.num_frames.map(|n| n + u64::from(delay));
+                let end = declared.map(|n| n + u64::from(delay));
                 (delay.into(), end.unwrap_or(frames).min(frames), end)
             }
             None => (0, frames, None),
         },
-        Gaps::Edit(None) => (0, frames, track.num_frames),
+        Gaps::Edit(None) => (0, frames, declared),
         Gaps::Edit(Some(sound)) => {
             // The decoded rate differs from the track's where only the core of HE-AAC is decoded.
             let scale =
                 |ticks: u64| (u128::from(ticks) * u128::from(rate)).div_ceil(sound.timescale.into()) as u64;
             let from = scale(sound.start);
-            let listed = track.num_frames.map_or(frames, scale);
+            let listed = declared.map_or(frames, scale);
             let to = sound.length.map_or(frames, |length| from.saturating_add(scale(length)));
-            (from, to.min(listed).min(frames), track.num_frames.map(scale))
+            (from, to.min(listed).min(frames), declared.map(scale))
         }
     };
     if let Some(declared) = declared.filter(|&declared| frames < declared) {

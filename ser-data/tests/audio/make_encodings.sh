@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 sample=../../../examples/assets/sample.wav
-ff() { ffmpeg -nostdin -hide_banner -loglevel error -y -bitexact "$@"; }
+# The same bytes at each run: no versions, times and random serial numbers.
+ff() { ffmpeg -nostdin -hide_banner -loglevel error -y "${@:1:$#-1}" -fflags +bitexact -flags:a +bitexact "${!#}"; }
 
 # 0.3 s from the middle of a phrase: every other file is an encoding of this one.
 sox "$sample" -b 16 reference.wav trim 22050s 6615s
@@ -28,7 +29,7 @@ ff -i reference.wav -c:a alac lossless.m4a
 ff -i reference.wav -c:a libmp3lame -b:a 64k lame.mp3
 # The same without the header that tells the delay.
 ff -i reference.wav -c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0 bare.mp3
-ff -i reference.wav -c:a libvorbis -q:a 6 -serial_offset 1 vorbis.ogg
+ff -i reference.wav -c:a libvorbis -q:a 6 vorbis.ogg
 ff -i reference.wav -c:a aac -b:a 96k aac.m4a
 # Stereo, right = -left, at 44.1 kHz.
 ff -i reference.wav -af "aresample=44100,pan=stereo|c0=c0|c1=-1*c0" -c:a pcm_s16le stereo_44100.wav
@@ -36,8 +37,13 @@ flac --silent --force --best --no-padding -o stereo_44100.flac stereo_44100.wav 
 ff -i stereo_44100.wav -c:a libmp3lame -b:a 96k stereo_44100.mp3
 rm stereo_44100.wav
 
+# Containers beyond those that the crate promises.
+ff -i short.wav short.aiff
+ff -i short.wav -c:a alac alac.caf
+ff -i short.wav -c:a alac -movflags frag_keyframe+empty_moov fragmented.mp4
+
 # Codecs that are refused by name.
-ff -i short.wav -c:a libopus -b:a 24k -serial_offset 1 opus.ogg
+ff -i short.wav -c:a libopus -b:a 24k opus.ogg
 ff -i short.wav -c:a libopus -b:a 24k opus.webm
 ff -i short.wav -c:a ac3 -b:a 64k ac3.mp4
 ff -i short.wav -ar 8000 -c:a libspeex speex.ogg
