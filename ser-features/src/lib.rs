@@ -3,6 +3,7 @@
 
 mod chroma;
 mod contrast;
+mod cqt;
 mod decibel;
 mod delta;
 mod error;
@@ -24,6 +25,7 @@ mod window;
 
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
 pub use contrast::{ContrastConfig, SpectralContrast};
+pub use cqt::{Cqt, CqtConfig};
 pub use decibel::{DecibelConfig, Reference, amplitude_to_db, power_to_db};
 pub use delta::{Delta, DeltaConfig};
 pub use error::{ConfigError, SignalError};

@@ -1,0 +1,149 @@
+//! The wavelets of one octave, as sparse rows in the frequency domain.
+//!
+//! A constant-Q transform with kernels in the frequency domain: Brown and Puckette, "An efficient algorithm for the
+//! calculation of a constant Q transform" (1992); octave by octave: Schörkhuber and Klapuri, "Constant-Q transform toolbox for
+//! music processing" (2010). Constants and rounding are librosa's.
+
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+use num_complex::{Complex32, Complex64};
+use realfft::{RealFftPlanner, RealToComplex};
+
+/// The power of two that holds the longest of an octave's wavelets.
+pub(super) fn transform_length(lengths: &[f64]) -> f64 {
+    lengths.iter().copied().fold(1.0, f64::max).log2().ceil().exp2()
+}
+
+/// One octave's wavelets. Each row is kept from its first to its last bin that survives the thinning.
+pub(super) struct Kernel {
+    /// The transform that the rows are made for.
+    pub(super) fft: Arc<dyn RealToComplex<f32>>,
+    /// First bin that any row touches.
+    pub(super) first_bin: usize,
+    /// Number of bins from the first to the last one touched.
+    pub(super) n_bins: usize,
+    rows: Vec<Band>,
+    weights: Vec<Complex32>,
+}
+
+struct Band {
+    first_bin: usize,
+    /// Where the row's weights begin.
+    start: usize,
+    length: usize,
+}
+
+impl Kernel {
+    /// Builds the wavelets of `frequencies` (Hz), `lengths` samples long at `sample_rate`. The bins that together hold less than
+    /// `sparsity` of a row's magnitude are dropped. `gains` scales each row.
+    pub(super) fn new(
+        frequencies: &[f64],
+        lengths: &[f64],
+        sample_rate: f64,
+        sparsity: f64,
+        gains: &[f64],
+        planner: &mut RealFftPlanner<f32>,
+    ) -> Self {
+        let n_fft = transform_length(lengths) as usize;
+        let plan = RealFftPlanner::<f64>::new().plan_fft_forward(n_fft);
+        let (mut real, mut imaginary) = (plan.make_input_vec(), plan.make_input_vec());
+        let (mut real_bins, mut imaginary_bins) = (plan.make_output_vec(), plan.make_output_vec());
+        let mut scratch = plan.make_scratch_vec();
+        let mut rows = Vec::with_capacity(frequencies.len());
+        let mut weights = Vec::new();
+        for ((&frequency, &length), &gain) in frequencies.iter().zip(lengths).zip(gains) {
+            wavelet(frequency / sample_rate, length, &mut real, &mut imaginary);
+            // The buffers come from the plan itself, so neither transform can fail.
+            let _ = plan.process_with_scratch(&mut real, &mut real_bins, &mut scratch);
+            let _ = plan.process_with_scratch(&mut imaginary, &mut imaginary_bins, &mut scratch);
+            let bins: Vec<Complex64> =
+                real_bins.iter().zip(&imaginary_bins).map(|(re, im)| re + Complex64::i() * im).collect();
+            let threshold = threshold(&bins, sparsity);
+            let kept = |bin: &Complex64| bin.norm() >= threshold;
+            let first_bin = bins.iter().position(kept).unwrap_or(0);
+            let last_bin = bins.iter().rposition(kept).unwrap_or(0);
+            rows.push(Band { first_bin, start: weights.len(), length: last_bin + 1 - first_bin });
+            let gain = gain * length / n_fft as f64;
+            weights.extend(bins[first_bin..=last_bin].iter().map(|bin| {
+                let bin = if kept(bin) { bin * gain } else { Complex64::ZERO };
+                Complex32::new(bin.re as f32, bin.im as f32)
+            }));
+        }
+        let first_bin = rows.iter().map(|row| row.first_bin).min().unwrap_or(0);
+        let end = rows.iter().map(|row| row.first_bin + row.length).max().unwrap_or(0);
+        Self { fft: planner.plan_fft_forward(n_fft), first_bin, n_bins: end - first_bin, rows, weights }
+    }
+
+    /// Each row's offset from [`Self::first_bin`] and its weights.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (usize, &[Complex32])> {
+        self.rows
+            .iter()
+            .map(|row| (row.first_bin - self.first_bin, &self.weights[row.start..row.start + row.length]))
+    }
+}
+
+/// Writes a complex tone of `frequency` cycles per sample under a Hann window, with absolute values that sum to one, into the
+/// middle of the two buffers.
+fn wavelet(frequency: f64, length: f64, real: &mut [f64], imaginary: &mut [f64]) {
+    let before = (length / 2.0).ceil();
+    let count = (before + (length / 2.0).floor()) as usize;
+    let window = |n: usize| match count {
+        1 => 1.0,
+        _ => 0.5 - 0.5 * (2.0 * PI * n as f64 / count as f64).cos(),
+    };
+    let sum: f64 = (0..count).map(window).sum();
+    let start = (real.len() - count) / 2;
+    real.fill(0.0);
+    imaginary.fill(0.0);
+    for n in 0..count {
+        let (sin, cos) = (2.0 * PI * frequency * (n as f64 - before)).sin_cos();
+        real[start + n] = window(n) / sum * cos;
+        imaginary[start + n] = window(n) / sum * sin;
+    }
+}
+
+/// The magnitude of the first bin to keep, where the smaller ones together hold less than `sparsity` of the sum.
+fn threshold(bins: &[Complex64], sparsity: f64) -> f64 {
+    let mut magnitudes: Vec<f64> = bins.iter().map(|bin| bin.norm()).collect();
+    magnitudes.sort_unstable_by(f64::total_cmp);
+    let limit = sparsity * magnitudes.iter().sum::<f64>();
+    let mut sum = 0.0;
+    for &magnitude in &magnitudes {
+        sum += magnitude;
+        if sum >= limit {
+            return magnitude;
+        }
+    }
+    0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_thinning_every_bin_stays() {
+        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.0, &[1.0], &mut RealFftPlanner::new());
+        assert_eq!((kernel.fft.len(), kernel.first_bin, kernel.n_bins), (128, 0, 65));
+    }
+
+    #[test]
+    fn thinning_keeps_the_bins_around_the_tone() {
+        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.01, &[1.0], &mut RealFftPlanner::new());
+        assert!(kernel.first_bin >= 10 && kernel.first_bin + kernel.n_bins <= 23);
+    }
+
+    #[test]
+    fn a_matching_tone_answers_with_half_of_its_amplitude_times_the_length() {
+        // The transform of a real cosine holds half of its amplitude at the positive frequency.
+        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.0, &[1.0], &mut RealFftPlanner::new());
+        let plan = RealFftPlanner::<f32>::new().plan_fft_forward(128);
+        let mut frame: Vec<f32> = (0..128).map(|n| (PI / 4.0 * n as f64).cos() as f32).collect();
+        let mut bins = plan.make_output_vec();
+        plan.process(&mut frame, &mut bins).unwrap();
+        let (_, weights) = kernel.rows().next().unwrap();
+        let answer: Complex32 = bins.iter().zip(weights).map(|(x, w)| x * w).sum();
+        assert!((answer.norm() - 50.15).abs() < 0.05, "{answer}");
+    }
+}

@@ -1,0 +1,76 @@
+//! The constant-Q transform, librosa's recursive way.
+
+mod decimate;
+mod kernel;
+mod plan;
+mod transform;
+
+pub use transform::Cqt;
+
+/// What a constant-Q transform looks at. `Default` is librosa's: 84 bins of a semitone from C1 on.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct CqtConfig {
+    /// Sample rate of the signal in Hz.
+    pub sample_rate: u32,
+    /// Samples between two frames. Each factor of two in it lets one octave run at half of the rate of the octave above.
+    pub hop_length: usize,
+    /// Frequency of the lowest bin in Hz, before tuning.
+    pub fmin: f64,
+    /// Number of bins, from the lowest to the highest.
+    pub n_bins: usize,
+    /// Bins to an octave, at most 1200.
+    pub bins_per_octave: usize,
+    /// Offset of all bins, in fractions of a bin.
+    pub tuning: f64,
+    /// Scale of the filters' lengths; below 1 they are shorter and resolve time better and frequency worse.
+    pub filter_scale: f64,
+    /// Share of a filter's magnitude that its smallest frequency bins may hold together to be dropped; at least 0, below 1.
+    pub sparsity: f64,
+    /// Whether each bin is divided by the square root of its filter's length, the counterpart of an orthonormal transform.
+    pub scale: bool,
+}
+
+impl CqtConfig {
+    /// Frequency of the note C1 in Hz, in equal temperament with A4 at 440 Hz.
+    pub const C1: f64 = 32.703_195_662_574_83;
+
+    /// The centre frequency of each bin in Hz: `fmin · 2^((k + tuning) / bins_per_octave)`.
+    pub fn frequencies(&self) -> Vec<f64> {
+        (0..self.n_bins).map(|bin| self.frequency(bin)).collect()
+    }
+
+    fn frequency(&self, bin: usize) -> f64 {
+        let bins = self.bins_per_octave as f64;
+        let octave = (bin / self.bins_per_octave) as f64;
+        let step = (bin % self.bins_per_octave) as f64;
+        // In librosa's order, so that both round alike.
+        octave.exp2() * (step / bins).exp2() * (self.fmin * (self.tuning / bins).exp2())
+    }
+
+    /// Q: a filter's length in periods of its frequency.
+    fn quality(&self) -> f64 {
+        let ratio = (2.0 / self.bins_per_octave as f64).exp2();
+        self.filter_scale * (ratio + 1.0) / (ratio - 1.0)
+    }
+}
+
+impl Default for CqtConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            hop_length: 512,
+            fmin: Self::C1,
+            n_bins: 84,
+            bins_per_octave: 12,
+            tuning: 0.0,
+            filter_scale: 1.0,
+            sparsity: 0.01,
+            scale: true,
+        }
+    }
+}

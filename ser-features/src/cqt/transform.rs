@@ -1,0 +1,230 @@
+//! Runs a planned constant-Q transform over a signal.
+
+use ndarray::Array2;
+use num_complex::Complex32;
+use realfft::RealFftPlanner;
+
+use super::CqtConfig;
+use super::decimate::{Decimator, copy_padded};
+use super::kernel::Kernel;
+use super::plan::{Octave, Plan, check};
+use crate::error::{ConfigError, SignalError, check_samples};
+use crate::matrix::reshape;
+
+/// Frames that are handled at once, side by side.
+const LANES: usize = 8;
+
+type Lanes = [f32; LANES];
+
+/// The constant-Q transform of a whole signal; see [`CqtConfig`].
+///
+/// It computes what librosa 0.11 computes with `cqt(y, …)`: frames are centred, with zeros beyond both ends; each octave's
+/// filters are Hann-windowed complex tones of `Q = filter_scale · (r² + 1) / (r² − 1)` periods, `r = 2^(1 / bins_per_octave)`;
+/// octaves below the highest run on a signal halved in rate again and again.
+///
+/// ```
+/// use ser_features::{Cqt, CqtConfig};
+///
+/// let mut cqt = Cqt::new(CqtConfig::default())?;
+/// // One second of A3.
+/// let tone: Vec<f32> = (0..22_050).map(|n| (n as f32 * 220.0 / 22_050.0 * std::f32::consts::TAU).sin()).collect();
+/// let magnitude = cqt.process(&tone)?;
+/// assert_eq!(magnitude.dim(), (84, 44));
+/// // A3 lies 33 semitones above C1.
+/// let loudest = (0..84).max_by(|&a, &b| magnitude[[a, 20]].total_cmp(&magnitude[[b, 20]]));
+/// assert_eq!(loudest, Some(33));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Cqt {
+    plan: Plan,
+    workspace: Workspace,
+}
+
+impl Cqt {
+    /// Checks the configuration and builds the filters.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the highest filter reaches above half of the sample rate, if a count is zero, or if another field is
+    /// outside of its documented range.
+    pub fn new(config: CqtConfig) -> Result<Self, ConfigError> {
+        check(&config)?;
+        let mut workspace = Workspace::new();
+        Ok(Self { plan: Plan::new(&config, &mut workspace.planner), workspace })
+    }
+
+    /// The magnitude, `[n_bins, frames]`: one frame for each `hop_length` samples, and one more.
+    ///
+    /// # Errors
+    /// [`SignalError`] if the signal is empty or holds NaN or infinity, or if it has fewer samples than it is downsampled by
+    /// before the first octave (only where `fmin` and `n_bins` leave the upper octaves unused).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// Like [`process`](Self::process), into a matrix that is reused; it takes the shape that is needed.
+    ///
+    /// # Errors
+    /// Those of [`process`](Self::process).
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        self.workspace.transform(&self.plan, samples, out)
+    }
+
+    /// The complex transform, `[n_bins, frames]`.
+    ///
+    /// # Errors
+    /// Those of [`process`](Self::process).
+    pub fn process_complex(&mut self, samples: &[f32]) -> Result<Array2<Complex32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_complex_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// Like [`process_complex`](Self::process_complex), into a matrix that is reused.
+    ///
+    /// # Errors
+    /// Those of [`process`](Self::process).
+    pub fn process_complex_into(
+        &mut self,
+        samples: &[f32],
+        out: &mut Array2<Complex32>,
+    ) -> Result<(), SignalError> {
+        self.workspace.transform(&self.plan, samples, out)
+    }
+}
+
+/// What a bin of the result is made of.
+pub(crate) trait Value: Copy + Default {
+    fn new(re: f32, im: f32) -> Self;
+}
+
+impl Value for f32 {
+    fn new(re: f32, im: f32) -> Self {
+        (re * re + im * im).sqrt()
+    }
+}
+
+impl Value for Complex32 {
+    fn new(re: f32, im: f32) -> Self {
+        Self::new(re, im)
+    }
+}
+
+/// The buffers of a transform, which any number of plans can share.
+pub(crate) struct Workspace {
+    pub(crate) planner: RealFftPlanner<f32>,
+    decimators: Vec<(usize, Decimator)>,
+    signal: Vec<f32>,
+    next: Vec<f32>,
+    frame: Vec<f32>,
+    spectrum: Vec<Complex32>,
+    scratch: Vec<Complex32>,
+    re: Vec<Lanes>,
+    im: Vec<Lanes>,
+}
+
+impl Workspace {
+    pub(crate) fn new() -> Self {
+        Self {
+            planner: RealFftPlanner::new(),
+            decimators: Vec::new(),
+            signal: Vec::new(),
+            next: Vec::new(),
+            frame: Vec::new(),
+            spectrum: Vec::new(),
+            scratch: Vec::new(),
+            re: Vec::new(),
+            im: Vec::new(),
+        }
+    }
+
+    pub(crate) fn transform<T: Value>(
+        &mut self,
+        plan: &Plan,
+        samples: &[f32],
+        out: &mut Array2<T>,
+    ) -> Result<(), SignalError> {
+        check_samples(samples)?;
+        let minimum = plan.shortest_signal();
+        if samples.len() < minimum {
+            return Err(SignalError::TooShort { minimum, given: samples.len() });
+        }
+        let frames = plan.frames(samples.len());
+        reshape(out, plan.n_bins, frames);
+        let Some(values) = out.as_slice_mut() else { return Ok(()) };
+
+        self.signal.clear();
+        self.signal.extend_from_slice(samples);
+        if plan.early_halvings > 0 {
+            self.decimate(plan.early_halvings);
+        }
+        for (index, (octave, kernel)) in plan.octaves.iter().enumerate() {
+            let rows = octave.first_row..octave.first_row + octave.n_rows;
+            let values = &mut values[rows.start * frames..rows.end * frames];
+            self.octave(octave, &plan.kernels[*kernel], values, frames);
+            if octave.halve && index + 1 < plan.octaves.len() {
+                self.decimate(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn decimate(&mut self, halvings: usize) {
+        let position = self.decimators.iter().position(|(of, _)| *of == halvings);
+        let position = position.unwrap_or_else(|| {
+            self.decimators.push((halvings, Decimator::new(halvings, &mut self.planner)));
+            self.decimators.len() - 1
+        });
+        self.decimators[position].1.process(&self.signal, &mut self.next);
+        std::mem::swap(&mut self.signal, &mut self.next);
+    }
+
+    /// Fills the octave's rows, `frames` values each.
+    fn octave<T: Value>(&mut self, octave: &Octave, kernel: &Kernel, rows: &mut [T], frames: usize) {
+        self.re.resize(kernel.n_bins, [0.0; LANES]);
+        self.im.resize(kernel.n_bins, [0.0; LANES]);
+        for first_frame in (0..frames).step_by(LANES) {
+            let count = LANES.min(frames - first_frame);
+            for lane in 0..count {
+                self.spectrum_lane(octave, kernel, first_frame + lane, lane);
+            }
+            for ((offset, weights), row) in kernel.rows().zip(rows.chunks_exact_mut(frames)) {
+                let (re, im) = project(weights, &self.re[offset..], &self.im[offset..]);
+                let values = row[first_frame..first_frame + count].iter_mut();
+                for (value, (re, im)) in values.zip(re.into_iter().zip(im)) {
+                    *value = T::new(re, im);
+                }
+            }
+        }
+    }
+
+    /// Transforms one frame and keeps the bins that the kernel touches, in one lane.
+    fn spectrum_lane(&mut self, octave: &Octave, kernel: &Kernel, frame: usize, lane: usize) {
+        let fft = &kernel.fft;
+        self.frame.resize(fft.len(), 0.0);
+        self.spectrum.resize(fft.complex_len(), Complex32::ZERO);
+        self.scratch.resize(fft.get_scratch_len(), Complex32::ZERO);
+        let start = (frame * octave.hop_length) as isize - (fft.len() / 2) as isize;
+        copy_padded(&self.signal, start, &mut self.frame);
+        // All lengths are the plan's own, so the transform can't fail.
+        let _ = fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
+        let bins = &self.spectrum[kernel.first_bin..kernel.first_bin + kernel.n_bins];
+        for (bin, (re, im)) in bins.iter().zip(self.re.iter_mut().zip(&mut self.im)) {
+            re[lane] = bin.re;
+            im[lane] = bin.im;
+        }
+    }
+}
+
+/// The sum of the weights times the bins, for all lanes.
+fn project(weights: &[Complex32], bins_re: &[Lanes], bins_im: &[Lanes]) -> (Lanes, Lanes) {
+    let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
+    for (weight, (bin_re, bin_im)) in weights.iter().zip(bins_re.iter().zip(bins_im)) {
+        for lane in 0..LANES {
+            re[lane] += weight.re * bin_re[lane] - weight.im * bin_im[lane];
+            im[lane] += weight.re * bin_im[lane] + weight.im * bin_re[lane];
+        }
+    }
+    (re, im)
+}
