@@ -1,4 +1,4 @@
-//! Audio files, RAVDESS labels, splits and cached features.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod audio;
