@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// When a song came out, as exactly as its catalogue knows.
 ///
-/// Reads `1982-10-27`, `27-10-1982`, `1966-03` and `1993`; prints the first form, cut where the rest is unknown.
-/// Dates sort by year, then month, then day; the less exact one comes first.
+/// Reads `1982-10-27`, `27-10-1982`, `1966-03` and `1993`; prints the first form, cut where the rest is
+/// unknown. Dates sort by year, then month, then day; the less exact one comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ReleaseDate {

@@ -79,8 +79,8 @@ impl Feature {
         }
     }
 
-    /// The value on the scale of 0 to 1 that scores use: loudness from −60 to 0 dB, tempo from 0 to 250 beats per
-    /// minute, popularity from 0 to 100, the others as they are; what lies outside is moved to the end.
+    /// The value on the scale of 0 to 1 that scores use: loudness from −60 to 0 dB, tempo from 0 to 250 beats
+    /// per minute, popularity from 0 to 100, the others as they are; what lies outside is moved to the end.
     pub(crate) fn unit(self, value: f32) -> f32 {
         let scaled = match self {
             Feature::Loudness => (value + 60.0) / 60.0,

@@ -21,10 +21,12 @@ pub(crate) struct Group {
     pub(crate) songs: Vec<u32>,
     /// The features on their scale of 0 to 1.
     pub(crate) columns: [Vec<f32>; FEATURES],
+    /// The squared length of each sound in standard deviations.
+    pub(crate) squares: Vec<f32>,
     /// Years of release, 0 where unknown.
     pub(crate) years: Vec<u16>,
-    /// Fingerprints of the key, the artist, and artist with name: equal ones are taken for equal texts, which among a
-    /// million texts goes wrong once in tens of millions of catalogues.
+    /// Fingerprints of the key, the artist, and artist with name: equal ones are taken for equal texts, which
+    /// among a million texts goes wrong once in tens of millions of catalogues.
     pub(crate) keys: Vec<u64>,
     pub(crate) artists: Vec<u64>,
     pub(crate) works: Vec<u64>,
@@ -41,6 +43,10 @@ impl Index {
             group.ranks = std::array::from_fn(|feature| Ranks::new(&group.columns[feature]));
         }
         let scale = Scale::new(&groups, catalog.songs().len());
+        for group in &mut groups {
+            let square = |at| group.sound(at, &scale).iter().map(|value| value * value).sum();
+            group.squares = (0..group.songs.len()).map(square).collect();
+        }
         Index { groups, scale }
     }
 
@@ -66,7 +72,8 @@ impl Group {
         std::array::from_fn(|feature| self.columns[feature][at] / scale.deviations[feature])
     }
 
-    /// The part of the group that has less of the feature (or more, for `below == false`) than `unit`, rounded down.
+    /// The part of the group that has less of the feature (or more, for `below == false`) than `unit`,
+    /// rounded down.
     pub(crate) fn percent(&self, feature: Feature, unit: f32, below: bool) -> usize {
         self.ranks[feature as usize].percent(unit, below)
     }
@@ -92,10 +99,14 @@ impl Scale {
     }
 }
 
-/// How alike two songs sound, from 0 (apart) to 1 (the same): 1 / (1 + d²), with d² the mean squared difference in
-/// standard deviations.
+/// How alike two songs sound, from 0 (apart) to 1 (the same): 1 / (1 + d²), with d² the mean squared
+/// difference in standard deviations.
 pub(crate) fn similarity(a: &[f32; AUDIO], b: &[f32; AUDIO]) -> f32 {
-    let squares: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+    likeness(a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum())
+}
+
+/// [`similarity`] from the sum of the squared differences.
+pub(crate) fn likeness(squares: f32) -> f32 {
     1.0 / (1.0 + squares / AUDIO as f32)
 }
 

@@ -1,15 +1,15 @@
 //! Playlists that lead from one mood to another, after the iso principle.
 //!
-//! The straight way from the listener's point to the target is divided by one waypoint a song. A shortest-path search
-//! takes one song near each waypoint such that every song is nearer to the target than the one before, and every step is
-//! at least *m* and less than 2 *m* long. Since the mean step is then at least *m*, no step is longer than twice the
-//! mean. Several *m* are tried and the playlist that keeps closest to its waypoints wins; where no *m* allows as many
-//! songs as asked, fewer are tried.
+//! The straight way from the listener's point to the target is divided by one waypoint a song. A
+//! shortest-path search takes one song near each waypoint such that every song is nearer to the target than
+//! the one before, and every step is at least *m* and less than 2 *m* long. Since the mean step is then at
+//! least *m*, no step is longer than twice the mean. Several *m* are tried and the playlist that keeps
+//! closest to its waypoints wins; where no *m* allows as many songs as asked, fewer are tried.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::index::{Index, artist_fingerprint, work_fingerprint};
-use crate::scan::{Sieve, TopK};
+use crate::scan::{BLOCK, Sieve, TopK};
 use crate::{Catalog, Feature, Mood, Options, Point, Reading, Recommendation, Song};
 
 /// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
@@ -26,6 +26,8 @@ const ABSOLUTE_STEPS: [f32; 4] = [0.01, 0.03, 0.08, 0.2];
 const NEARER: f32 = 1e-5;
 /// The first and the last song stand for the listener's mood and for the target, which must not drift.
 const END_WEIGHT: f32 = 4.0;
+/// What it costs that the first or last song has another mood by name: as much as 0.1 of distance there.
+const ANOTHER_MOOD: f32 = END_WEIGHT * 0.1 * 0.1;
 
 pub(crate) fn plan<'a>(
     catalog: &'a Catalog,
@@ -35,42 +37,55 @@ pub(crate) fn plan<'a>(
     options: &Options,
     count: usize,
 ) -> Vec<Recommendation<'a>> {
-    let way = Way { start: centre(reading), target };
+    let way = Way::new(reading, target);
     let mut pool = pool(catalog, index, way, options, count);
-    let mut length = count;
+    let mut length = count.min(pool.len());
     while length > 0 {
         let Some(path) = path(&pool, way, length) else {
             // One fewer for the lists that people make, larger leaps for what no catalogue may hold.
             length -= (length / 20).max(1);
             continue;
         };
-        match one_too_many(&path, options.max_per_artist) {
-            Some(song) => pool.retain(|stop| !std::ptr::eq(stop.song, song)),
-            None => return explain(&path, way),
-        }
+        let Some(artist) = artist_with_too_many(&path, options.max_per_artist) else {
+            return explain(&path, way);
+        };
+        // The artist keeps the first songs of the path; all others make room, so that this ends soon.
+        let songs =
+            path.iter().map(|stop| stop.song).filter(|song| artist_fingerprint(&song.artist) == artist);
+        let kept: Vec<&Song> = songs.take(options.max_per_artist.unwrap_or(usize::MAX)).collect();
+        pool.retain(|stop| {
+            artist_fingerprint(&stop.song.artist) != artist
+                || kept.iter().any(|song| std::ptr::eq(*song, stop.song))
+        });
     }
     Vec::new()
-}
-
-/// The mean of the moods' points by their probability.
-fn centre(reading: &Reading) -> Point {
-    let mean = |coordinate: fn(Point) -> f32| {
-        reading
-            .possible()
-            .map(|(mood, probability)| probability * f64::from(coordinate(mood.point())))
-            .sum::<f64>() as f32
-    };
-    Point { valence: mean(|point| point.valence), energy: mean(|point| point.energy) }
 }
 
 /// The straight way.
 #[derive(Clone, Copy)]
 struct Way {
     start: Point,
+    /// The likeliest mood of the listener.
+    start_mood: Option<Mood>,
     target: Point,
+    /// The mood that the target stands for, if any.
+    target_mood: Option<Mood>,
 }
 
 impl Way {
+    fn new(reading: &Reading, target: Point) -> Self {
+        let mean = |coordinate: fn(Point) -> f32| {
+            let terms = reading
+                .possible()
+                .map(|(mood, probability)| probability * f64::from(coordinate(mood.point())));
+            terms.sum::<f64>() as f32
+        };
+        let start = Point { valence: mean(|point| point.valence), energy: mean(|point| point.energy) };
+        let likeliest = reading.possible().reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let target_mood = Mood::ALL.into_iter().find(|mood| mood.point() == target);
+        Way { start, start_mood: likeliest.map(|(mood, _)| mood), target, target_mood }
+    }
+
     fn length(self) -> f32 {
         self.start.distance(self.target)
     }
@@ -89,7 +104,7 @@ impl Way {
         let (x, y) = (self.target.valence - self.start.valence, self.target.energy - self.start.energy);
         let along = (point.valence - self.start.valence) * x + (point.energy - self.start.energy) * y;
         let part = along / (x * x + y * y).max(f32::MIN_POSITIVE);
-        (part.clamp(0.0, 1.0) * (count - 1) as f32).round() as usize
+        (part.clamp(0.0, 1.0) * (count - 1) as f32 + 0.5) as usize
     }
 }
 
@@ -105,23 +120,31 @@ struct Stop<'a> {
 /// The songs closest to the way, spread over its length: one pass over the catalogue.
 fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
     let (songs, sieve) = (catalog.songs(), Sieve::new(options));
-    let places = count.max(1);
-    let mut nearest: Vec<TopK> =
-        (0..places).map(|_| TopK::new(POOL_PER_WAYPOINT.max(POOL_MIN / places))).collect();
+    let waypoints: Vec<Point> = (0..count).map(|at| way.point(at, count)).collect();
+    let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
+    let mut nearest: Vec<TopK> = waypoints.iter().map(|_| TopK::new(kept)).collect();
     let moods = Mood::ALL.into_iter().map(Some).chain([None]);
     for (group, mood) in index.groups.iter().zip(moods) {
-        let moods = &options.filter.moods;
-        if !(moods.is_empty() || mood.is_some_and(|mood| moods.contains(&mood))) {
+        if !options.filter.allows(mood) || count == 0 {
             continue;
         }
         let (valences, energies) =
             (&group.columns[Feature::Valence as usize], &group.columns[Feature::Energy as usize]);
-        for (at, (&valence, &energy)) in valences.iter().zip(energies).enumerate() {
-            let point = Point { valence, energy };
-            let place = way.nearest(point, places);
-            let closeness = -point.distance(way.point(place, places));
-            if nearest[place].would_take(closeness) && sieve.passes(group, at, songs) {
-                nearest[place].push(closeness, group.songs[at] as usize);
+        let (mut closeness, mut places) = ([0.0; BLOCK], [0; BLOCK]);
+        for start in (0..group.songs.len()).step_by(BLOCK) {
+            let closeness = &mut closeness[..BLOCK.min(group.songs.len() - start)];
+            let points = valences[start..].iter().zip(&energies[start..]);
+            for ((closeness, place), (&valence, &energy)) in closeness.iter_mut().zip(&mut places).zip(points)
+            {
+                let point = Point { valence, energy };
+                *place = way.nearest(point, count);
+                *closeness = -point.squared_distance(waypoints[*place]);
+            }
+            sieve.sink(group, start, closeness);
+            for (at, (&closeness, &place)) in closeness.iter().zip(&places).enumerate() {
+                if nearest[place].would_take(closeness) && sieve.passes(group, start + at, songs) {
+                    nearest[place].push(closeness, group.songs[start + at] as usize);
+                }
             }
         }
     }
@@ -154,47 +177,50 @@ struct Candidate<'a> {
 
 fn candidates<'a>(pool: &[Stop<'a>], way: Way, at: usize, length: usize) -> Vec<Candidate<'a>> {
     let waypoint = way.point(at, length);
+    let mood = match at {
+        0 => way.start_mood,
+        _ if at + 1 == length => way.target_mood,
+        _ => None,
+    };
     let weight = if at == 0 || at + 1 == length { END_WEIGHT } else { 1.0 };
     let mut nearest = TopK::new(CANDIDATES);
     for (place, stop) in pool.iter().enumerate() {
-        let closeness = -stop.point.distance(waypoint);
-        if nearest.would_take(closeness) {
-            nearest.push(closeness, place);
+        let another = mood.is_some() && stop.song.mood != mood;
+        let cost = weight * stop.point.squared_distance(waypoint) + if another { ANOTHER_MOOD } else { 0.0 };
+        if nearest.would_take(-cost) {
+            nearest.push(-cost, place);
         }
     }
-    let candidate = |(closeness, place): (f32, usize)| Candidate {
-        stop: pool[place],
-        cost: weight * closeness * closeness,
-    };
+    let candidate = |(closeness, place): (f32, usize)| Candidate { stop: pool[place], cost: -closeness };
     nearest.into_sorted().into_iter().map(candidate).collect()
 }
 
 /// The cheapest path with one song a layer whose steps are `least` to `STRETCH * least` long, with its cost.
 fn search<'a>(layers: &[Vec<Candidate<'a>>], least: f32) -> Option<(f32, Vec<Stop<'a>>)> {
-    let steps = least..=STRETCH * least;
+    let (shortest, longest) = (least.powi(2), (STRETCH * least).powi(2));
     let mut costs: Vec<f32> = layers.first()?.iter().map(|candidate| candidate.cost).collect();
     let mut origins: Vec<Vec<usize>> = Vec::new();
     for pair in layers.windows(2) {
         let (mut next_costs, mut from) = (Vec::new(), Vec::new());
         for Candidate { stop: next, cost } in &pair[1] {
-            let reachable = pair[0].iter().map(|candidate| candidate.stop).zip(&costs).enumerate().filter(
-                |(_, (stop, _))| {
-                    stop.left > next.left + NEARER && steps.contains(&stop.point.distance(next.point))
-                },
-            );
-            let best =
-                reachable.map(|(at, (_, &cost))| (cost, at)).reduce(|a, b| if b.0 < a.0 { b } else { a });
-            let (so_far, at) = best.unwrap_or((f32::INFINITY, 0));
-            next_costs.push(so_far + cost);
-            from.push(at);
+            let (mut best, mut origin) = (f32::INFINITY, 0);
+            for (at, (Candidate { stop, .. }, &so_far)) in pair[0].iter().zip(&costs).enumerate() {
+                let step = stop.point.squared_distance(next.point);
+                let allowed = (step >= shortest) & (step <= longest) & (stop.left > next.left + NEARER);
+                if allowed & (so_far < best) {
+                    (best, origin) = (so_far, at);
+                }
+            }
+            next_costs.push(best + cost);
+            from.push(origin);
+        }
+        if next_costs.iter().all(|cost| cost.is_infinite()) {
+            return None;
         }
         costs = next_costs;
         origins.push(from);
     }
     let (mut at, &cost) = costs.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
-    if cost.is_infinite() {
-        return None;
-    }
     let mut stops = Vec::with_capacity(layers.len());
     for (layer, candidates) in layers.iter().enumerate().rev() {
         stops.push(candidates[at].stop);
@@ -206,21 +232,18 @@ fn search<'a>(layers: &[Vec<Candidate<'a>>], least: f32) -> Option<(f32, Vec<Sto
     Some((cost, stops))
 }
 
-/// A song of an artist who has more than their places.
-fn one_too_many<'a>(path: &[Stop<'a>], most: Option<usize>) -> Option<&'a Song> {
+/// The fingerprint of an artist who has more songs than allowed.
+fn artist_with_too_many(path: &[Stop<'_>], most: Option<usize>) -> Option<u64> {
     let mut songs_of_artist: HashMap<u64, usize> = HashMap::new();
-    path.iter().map(|stop| stop.song).find(|song| {
-        let songs = songs_of_artist.entry(artist_fingerprint(&song.artist)).or_default();
+    path.iter().map(|stop| artist_fingerprint(&stop.song.artist)).find(|artist| {
+        let songs = songs_of_artist.entry(*artist).or_default();
         *songs += 1;
         most.is_some_and(|most| *songs > most)
     })
 }
 
 fn explain<'a>(path: &[Stop<'a>], way: Way) -> Vec<Recommendation<'a>> {
-    let name = match Mood::ALL.into_iter().find(|mood| mood.point() == way.target) {
-        Some(mood) => mood.to_string(),
-        None => "the target".to_owned(),
-    };
+    let name = way.target_mood.map_or("the target", Mood::as_str);
     let mut before: Option<&Stop<'_>> = None;
     let mut list = Vec::with_capacity(path.len());
     for (at, stop) in path.iter().enumerate() {

@@ -13,11 +13,11 @@ const EXAMPLES: usize = 4096;
 impl Catalog {
     /// Gives every song without a mood the one that its sound suggests, and returns how many there were.
     ///
-    /// The 15 nearest of the songs that have a mood vote. Distances are taken on the nine audio features as z-scores,
-    /// each weighted by how much of its variance lies between the moods (the correlation ratio η², Fisher 1925), so that
-    /// features which tell moods apart count most. In 10-fold cross-validation on the 686 songs of `data_moods.csv` this
-    /// finds the mood of 81 % of the songs (mean of ten
-    /// seeds; the worst has 80 %). More than 4,096 examples are thinned out evenly.
+    /// The 15 nearest of the songs that have a mood vote. Distances are taken on the nine audio features as
+    /// z-scores, each weighted by how much of its variance lies between the moods (the correlation ratio η²,
+    /// Fisher 1925), so that features which tell moods apart count most. In 10-fold cross-validation on the
+    /// 686 songs of `data_moods.csv` this finds the mood of 81 % of the songs (mean of ten seeds; the worst
+    /// has 80 %). More than 4,096 examples are thinned out evenly.
     ///
     /// # Errors
     /// [`CatalogError::NoLabelledSongs`] when songs need a mood and none has one.

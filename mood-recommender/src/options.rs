@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use crate::{Feature, Mood, Point, Profile, Strategy};
 
-/// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Complement`], at most two of an
-/// artist.
+/// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Complement`], at most two
+/// of an artist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The number of songs; the list is shorter where not as many are found.
@@ -16,8 +16,8 @@ pub struct Options {
     pub filter: Filter,
     /// The most songs of one artist, from 1; `None` for no limit. Case does not matter.
     pub max_per_artist: Option<usize>,
-    /// How much songs should differ from each other in sound, 0 to 1: maximal marginal relevance, Carbonell & Goldstein
-    /// (1998), with λ = 1 − diversity. 0 takes the best scores, 1 looks at the difference only.
+    /// How much songs should differ from each other in sound, 0 to 1: maximal marginal relevance, Carbonell &
+    /// Goldstein (1998), with λ = 1 − diversity. 0 takes the best scores, 1 looks at the difference only.
     pub diversity: f32,
     /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
     pub shuffle: Option<Shuffle>,
@@ -56,14 +56,14 @@ pub struct Filter {
     pub exclude_artists: Vec<String>,
 }
 
-/// Seeded variation among near-equals: up to `tolerance` is added to each score at random before songs are chosen from
-/// the best ones. One seed gives one list.
+/// Seeded variation among near-equals: up to `tolerance` is added to each score at random before songs are
+/// chosen from the best ones. One seed gives one list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shuffle {
     /// The seed.
     pub seed: u64,
-    /// How far apart scores may lie to count as nearly equal, from 0 up. A song stands before a better one only where
-    /// their scores differ by no more.
+    /// How far apart scores may lie to count as nearly equal, from 0 up. A song stands before a better one
+    /// only where their scores differ by no more.
     pub tolerance: f32,
 }
 
@@ -100,6 +100,13 @@ pub enum RecommendError {
         /// What it is.
         given: String,
     },
+}
+
+impl Filter {
+    /// Whether songs of a mood, or without any, pass.
+    pub(crate) fn allows(&self, mood: Option<Mood>) -> bool {
+        self.moods.is_empty() || mood.is_some_and(|mood| self.moods.contains(&mood))
+    }
 }
 
 impl Options {

@@ -4,8 +4,8 @@ use crate::{Mood, UnknownMood};
 
 /// A listener's mood as a probability for each of the four, which sum to 1.
 ///
-/// A [`Mood`] converts into the reading that is sure of it. [`Reading::from_probabilities`] takes what a recogniser
-/// says.
+/// A [`Mood`] converts into the reading that is sure of it. [`Reading::from_probabilities`] takes what a
+/// recogniser says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     probabilities: [f64; Mood::ALL.len()],

@@ -4,7 +4,8 @@ use crate::index::Group;
 use crate::strategy::Part;
 use crate::{Feature, Song};
 
-/// For example: `valence 0.96, popularity 71: happier than 98 % and more popular than 87 % of the Happy songs`.
+/// For example: `valence 0.96, popularity 71: happier than 98 % and more popular than 87 % of the Happy
+/// songs`.
 pub(crate) fn reason(song: &Song, group: &Group, part: &Part, sounds_liked: bool) -> String {
     let mut terms: Vec<(Feature, f32)> =
         Feature::ALL.into_iter().zip(part.weights).filter(|(_, weight)| *weight != 0.0).collect();

@@ -1,36 +1,37 @@
 //! The best songs of one group, found in one pass over its columns without sorting them.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use crate::feature::FEATURES;
-use crate::index::{Group, Scale, artist_fingerprint, key_fingerprint};
+use crate::index::{Group, artist_fingerprint, key_fingerprint};
 use crate::profile::Taste;
 use crate::{Feature, Filter, Options, Song};
 
-/// Songs at a time: their scores and columns stay in the nearest cache.
-const BLOCK: usize = 1024;
+/// Songs at a time: their scores stay in the nearest cache while the columns pass by.
+pub(crate) const BLOCK: usize = 2048;
 
-/// The `k` best songs that pass, as (score, place in the group), the best first and the earlier first among equals.
+/// The `k` best songs that pass, as (score, place in the group), the best first and the earlier first among
+/// equals.
 pub(crate) fn best(
     group: &Group,
-    catalog: &[Song],
+    songs: &[Song],
     weights: &[f32; FEATURES],
     taste: Option<&Taste>,
-    scale: &Scale,
     sieve: &Sieve<'_>,
     k: usize,
 ) -> Vec<(f32, usize)> {
     let mut top = TopK::new(k);
     let mut block = [0.0; BLOCK];
     for start in (0..group.songs.len()).step_by(BLOCK) {
-        let end = group.songs.len().min(start + BLOCK);
-        let scores = &mut block[..end - start];
+        let scores = &mut block[..BLOCK.min(group.songs.len() - start)];
         fit(group, start, weights, scores);
         if let Some(taste) = taste {
-            blend(group, start, taste, scale, scores);
+            blend(group, start, taste, scores);
         }
+        sieve.sink(group, start, scores);
         for (at, &score) in (start..).zip(scores.iter()) {
-            if top.would_take(score) && sieve.passes(group, at, catalog) {
+            if top.would_take(score) && sieve.passes(group, at, songs) {
                 top.push(score, at);
             }
         }
@@ -51,31 +52,29 @@ fn fit(group: &Group, start: usize, weights: &[f32; FEATURES], scores: &mut [f32
     }
 }
 
-fn blend(group: &Group, start: usize, taste: &Taste, scale: &Scale, scores: &mut [f32]) {
-    let mut judged = [0.5; BLOCK];
-    for (centre, sign) in [(&taste.liked, 0.5), (&taste.disliked, -0.5)] {
-        let Some(centre) = centre else { continue };
-        let mut squares = [0.0; BLOCK];
-        for ((column, centre), deviation) in group.columns.iter().zip(centre).zip(scale.deviations) {
-            let inverse = 1.0 / deviation;
-            for (square, value) in squares.iter_mut().zip(&column[start..]) {
-                let difference = value * inverse - centre;
-                *square += difference * difference;
-            }
-        }
-        for (judged, square) in judged.iter_mut().zip(squares) {
-            *judged += sign / (1.0 + square / Feature::AUDIO.len() as f32);
+/// Mixes the listener's taste into the scores: 0.5 says nothing, 1 is like all that was liked.
+fn blend(group: &Group, start: usize, taste: &Taste, scores: &mut [f32]) {
+    // |a − b|² = |a|² − 2 a·b + |b|², so that each column is read once for both centres.
+    let (mut liked, mut disliked) = ([0.0; BLOCK], [0.0; BLOCK]);
+    for ((column, &towards), &away) in
+        group.columns.iter().zip(&taste.liked.factors).zip(&taste.disliked.factors)
+    {
+        for ((liked, disliked), value) in liked.iter_mut().zip(&mut disliked).zip(&column[start..]) {
+            *liked += towards * value;
+            *disliked += away * value;
         }
     }
-    for (score, judged) in scores.iter_mut().zip(judged) {
-        *score += taste.weight * (judged - *score);
+    let sums = liked.iter().zip(&disliked).zip(&group.squares[start..]);
+    for (score, ((liked, disliked), squares)) in scores.iter_mut().zip(sums) {
+        let pull = taste.liked.pull(*squares, *liked) - taste.disliked.pull(*squares, *disliked);
+        *score += taste.weight * (0.5 + 0.5 * pull - *score);
     }
 }
 
 /// Keeps the best `k` of what it is shown: gathers twice as many, then cuts the worse half in linear time.
 pub(crate) struct TopK {
     k: usize,
-    /// What a song must beat; an equal one comes later and stands behind.
+    /// What a song must beat, −∞ at first; an equal one comes later and stands behind.
     bar: f32,
     kept: Vec<(f32, usize)>,
 }
@@ -127,29 +126,37 @@ impl<'a> Sieve<'a> {
         }
     }
 
-    /// Cheap columns first; the song itself, elsewhere in memory, last.
-    pub(crate) fn passes(&self, group: &Group, at: usize, catalog: &[Song]) -> bool {
-        let within = |feature: Feature| {
-            let Some(range) = self.range(feature) else { return true };
-            let unit = group.columns[feature as usize][at];
-            // The scale of 0 to 1 cuts off its ends, so it may let too much through, but never too little.
-            unit >= feature.unit(*range.start())
-                && unit <= feature.unit(*range.end())
-                && range.contains(&catalog[group.songs[at] as usize].feature(feature))
-        };
-        self.filter.years.as_ref().is_none_or(|years| group.years[at] > 0 && years.contains(&group.years[at]))
-            && !self.keys.contains(&group.keys[at])
-            && !self.artists.contains(&group.artists[at])
-            && within(Feature::Popularity)
-            && within(Feature::Tempo)
+    /// Sets the scores of songs that do not pass to −∞, as far as columns tell: the scale of 0 to 1 cuts off
+    /// its ends, so it may let too many through, but never too few.
+    pub(crate) fn sink(&self, group: &Group, start: usize, scores: &mut [f32]) {
+        if let Some(years) = &self.filter.years {
+            // Year 0 stands for an unknown one, so that it is below every first year.
+            let (first, last) = (*years.start().max(&1), *years.end());
+            sink_outside(&group.years[start..], first, last, scores);
+        }
+        for (feature, range) in self.ranges() {
+            let (first, last) = (feature.unit(*range.start()), feature.unit(*range.end()));
+            sink_outside(&group.columns[feature as usize][start..], first, last, scores);
+        }
     }
 
-    fn range(&self, feature: Feature) -> Option<&std::ops::RangeInclusive<f32>> {
-        match feature {
-            Feature::Popularity => self.filter.popularity.as_ref(),
-            Feature::Tempo => self.filter.tempo.as_ref(),
-            _ => None,
-        }
+    /// Whether a song that was not sunk passes the rest, which lies elsewhere in memory.
+    pub(crate) fn passes(&self, group: &Group, at: usize, songs: &[Song]) -> bool {
+        let song = &songs[group.songs[at] as usize];
+        !self.keys.contains(&group.keys[at])
+            && !self.artists.contains(&group.artists[at])
+            && self.ranges().all(|(feature, range)| range.contains(&song.feature(feature)))
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = (Feature, &RangeInclusive<f32>)> {
+        let ranges = [(Feature::Popularity, &self.filter.popularity), (Feature::Tempo, &self.filter.tempo)];
+        ranges.into_iter().filter_map(|(feature, range)| Some((feature, range.as_ref()?)))
+    }
+}
+
+fn sink_outside<T: PartialOrd + Copy>(column: &[T], first: T, last: T, scores: &mut [f32]) {
+    for (score, &value) in scores.iter_mut().zip(column) {
+        *score = if (value >= first) & (value <= last) { *score } else { f32::NEG_INFINITY };
     }
 }
 

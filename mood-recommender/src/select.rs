@@ -59,7 +59,8 @@ impl<'a> Selection<'a> {
         Selection { catalog, index, options, parts, taste, sieve: Sieve::new(options), picks, used }
     }
 
-    /// Chooses `count` songs, from each part in proportion to its share; where a part runs dry, the others fill up.
+    /// Chooses `count` songs, from each part in proportion to its share; where a part runs dry, the others
+    /// fill up.
     pub(crate) fn choose(mut self, count: usize) -> Vec<Pick> {
         let shares: Vec<f64> = self.parts.iter().map(|part| part.share).collect();
         for (part, places) in apportion(&shares, count).into_iter().enumerate() {
@@ -97,7 +98,7 @@ impl<'a> Selection<'a> {
         let Part { target, share, weights, .. } = &self.parts[part];
         let (index, songs) = (self.index, self.catalog.songs());
         let group = index.group(*target);
-        let best = scan::best(group, songs, weights, self.taste, &index.scale, &self.sieve, size);
+        let best = scan::best(group, songs, weights, self.taste, &self.sieve, size);
         let mut shift = self.options.shuffle.map(|shuffle| {
             let mut random = ChaCha8Rng::seed_from_u64(shuffle.seed);
             random.set_stream(*target as u64);

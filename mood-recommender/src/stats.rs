@@ -5,8 +5,8 @@ use std::fmt;
 use crate::feature::FEATURES;
 use crate::{Catalog, Feature, Mood};
 
-/// Counts, means and correlations of a catalogue: those of §7.3 of the report *Speech Emotion Recognition with Music
-/// Recommendation*. Prints as a table.
+/// Counts, means and correlations of a catalogue: those of §7.3 of the report *Speech Emotion Recognition
+/// with Music Recommendation*. Prints as a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stats {
     /// The number of songs for each mood, then without any.
@@ -63,15 +63,17 @@ impl Stats {
         self.mean_of(&[mood], feature)
     }
 
-    /// Pearson's correlation, −1 to 1, of a feature with being of a mood (1) or of another (0): the point-biserial
-    /// coefficient over the songs that have a mood. Above 0, songs of the mood have more of the feature than others.
+    /// Pearson's correlation, −1 to 1, of a feature with being of a mood (1) or of another (0): the
+    /// point-biserial coefficient over the songs that have a mood. Above 0, songs of the mood have more of
+    /// the feature than others.
     ///
     /// `None` where the mood has no song or all of them, or the feature is the same everywhere.
     pub fn correlation(&self, mood: Mood, feature: Feature) -> Option<f64> {
         let songs = self.count(mood) as f64;
         let labelled = (self.songs() - self.unlabelled()) as f64;
         let difference = self.mean(mood, feature)? - self.mean_of(&Mood::ALL, feature)?;
-        // cov = p (mean of the mood − mean of all), var of the indicator = p (1 − p), with p = songs / labelled.
+        // cov = p (mean of the mood − mean of all), var of the indicator = p (1 − p), with p = songs /
+        // labelled.
         let spread = (songs * (labelled - songs) / labelled * self.squares[feature as usize]).sqrt();
         let correlation = songs * difference / spread;
         correlation.is_finite().then(|| correlation.clamp(-1.0, 1.0))

@@ -21,8 +21,8 @@ use crate::{Feature, Mood, Reading, RecommendError};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Strategy {
-    /// Songs that balance the mood: §10.8 of the report *Speech Emotion Recognition with Music Recommendation*, which
-    /// leaves Happy open; here it is kept.
+    /// Songs that balance the mood: §10.8 of the report *Speech Emotion Recognition with Music
+    /// Recommendation*, which leaves Happy open; here it is kept.
     #[default]
     Complement,
     /// Songs of the same mood, the most typical first: the traits of the report's §7.3.
@@ -31,13 +31,13 @@ pub enum Strategy {
     Uplift,
     /// The caller's own aims; a mood that is missing has the aim of [`Strategy::Complement`].
     Custom(BTreeMap<Mood, Aim>),
-    /// A playlist that begins at the listener's mood and moves in small steps to a target in the valence–energy plane,
-    /// after the iso principle of music therapy: meet the mood first, then change it.
+    /// A playlist that begins at the listener's mood and moves in small steps to a target in the
+    /// valence–energy plane, after the iso principle of music therapy: meet the mood first, then change it.
     ///
-    /// Songs of any mood take part. The list is in playing order, every song is nearer to the target than the one
-    /// before, and no step is longer than twice the mean step; it is shorter than asked where the catalogue has no such
-    /// path of that length. A score is 1 less the distance to the place on the straight way that the song stands for.
-    /// Diversity, shuffling and the profile's tastes do not act on a journey.
+    /// Songs of any mood take part. The list is in playing order, every song is nearer to the target than the
+    /// one before, and no step is longer than twice the mean step; it is shorter than asked where the
+    /// catalogue has no such path of that length. A score is 1 less the distance to the place on the straight
+    /// way that the song stands for. Diversity, shuffling and the profile's tastes do not act on a journey.
     IsoJourney {
         /// Where the journey ends.
         target: Point,
@@ -77,7 +77,8 @@ impl Strategy {
 pub struct Aim {
     /// The mood of the songs.
     pub target: Mood,
-    /// How much each feature counts against the others; below 0, the less of it, the better. Only their ratios matter.
+    /// How much each feature counts against the others; below 0, the less of it, the better. Only their
+    /// ratios matter.
     pub weights: BTreeMap<Feature, f64>,
 }
 
@@ -116,7 +117,11 @@ pub struct Point {
 
 impl Point {
     pub(crate) fn distance(self, other: Point) -> f32 {
-        (self.valence - other.valence).hypot(self.energy - other.energy)
+        self.squared_distance(other).sqrt()
+    }
+
+    pub(crate) fn squared_distance(self, other: Point) -> f32 {
+        (self.valence - other.valence).powi(2) + (self.energy - other.energy).powi(2)
     }
 }
 

@@ -101,14 +101,14 @@ fn a_catalogue_without_songs_or_without_moods_has_an_answer() {
 #[test]
 fn a_song_comes_once_though_it_has_two_ids() {
     let mut builder = Catalog::builder();
-    for (id, name, popularity) in [("1", "Africa", 80.0), ("2", "AFRICA ", 90.0), ("3", "Rosanna", 70.0)] {
+    for (id, name, popularity) in [("1", "Africa", 80.0), ("2", " AFRICA ", 90.0), ("3", "Rosanna", 70.0)] {
         let (name, artist, id, mood) = (name.into(), "TOTO".into(), id.into(), Some(Mood::Happy));
         builder.push(Song { name, artist, id, mood, popularity, ..Song::default() }).unwrap();
     }
     let recommender = Recommender::new(builder.build()).unwrap();
-    assert_eq!(names(&recommender.recommend(Mood::Sad, &count(3)).unwrap()), ["AFRICA ", "Rosanna"]);
+    assert_eq!(names(&recommender.recommend(Mood::Sad, &count(3)).unwrap()), ["AFRICA", "Rosanna"]);
     let options = Options { max_per_artist: Some(1), ..count(3) };
-    assert_eq!(names(&recommender.recommend(Mood::Sad, &options).unwrap()), ["AFRICA "]);
+    assert_eq!(names(&recommender.recommend(Mood::Sad, &options).unwrap()), ["AFRICA"]);
 }
 
 #[test]
@@ -126,6 +126,31 @@ fn an_artist_with_all_the_best_songs_does_not_fill_the_list() {
         assert_eq!(list.len(), 10);
         assert_eq!(list.iter().filter(|item| item.song.artist == "Same").count(), 2);
     }
+}
+
+#[test]
+fn a_journey_begins_at_the_mood_and_ends_at_the_target() {
+    let recommender = Recommender::new(common::random_catalog(2000, 9)).unwrap();
+    let options = Options { strategy: Strategy::journey_to(Mood::Happy), ..count(8) };
+    let list = recommender.recommend(Mood::Calm, &options).unwrap();
+    assert_eq!(list.len(), 8);
+    assert_eq!((list[0].song.mood, list[7].song.mood), (Some(Mood::Calm), Some(Mood::Happy)));
+    assert!(list[0].reason.contains("song 1 of 8, begins 0.0"), "{}", list[0].reason);
+    assert!(list[7].reason.contains("nearer to Happy, 0.0"), "{}", list[7].reason);
+    assert!(list.iter().all(|item| item.score > 0.9));
+}
+
+#[test]
+fn a_journey_through_one_artists_songs_is_as_short_as_the_limit() {
+    let mut builder = Catalog::builder();
+    for at in 0..300_u16 {
+        let (name, artist) = (format!("Song {at}"), "Same".into());
+        let (valence, energy) = (f32::from(at) / 300.0, f32::from(at % 20) / 20.0);
+        builder.push(Song { name, artist, valence, energy, ..Song::default() }).unwrap();
+    }
+    let recommender = Recommender::new(builder.build()).unwrap();
+    let options = Options { strategy: Strategy::journey_to(Mood::Happy), ..count(10) };
+    assert_eq!(recommender.recommend(Mood::Calm, &options).unwrap().len(), 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::write::is_own_column;
@@ -19,18 +20,19 @@ pub struct CatalogBuilder {
 impl CatalogBuilder {
     /// Adds a song.
     ///
-    /// A song whose id came before is left out and stands in [`Catalog::duplicates`].
+    /// Blanks around its texts are taken away. A song whose id came before is left out and stands in
+    /// [`Catalog::duplicates`].
     ///
     /// # Errors
-    /// [`CatalogError::Value`] when the name or artist is empty, or a feature lies outside [`Feature::range`] or is
-    /// not a number, or an extra column has the name of one that a song has anyway. The builder stays as it was.
-    pub fn push(&mut self, song: Song) -> Result<&mut Self, CatalogError> {
-        let row = self.rows + 1;
-        check(&song).map_err(|fault| fault.at(row, None))?;
-        for column in song.extra.keys() {
-            if !self.catalog.extra_columns.contains(column) {
-                self.catalog.extra_columns.push(Arc::clone(column));
-            }
+    /// [`CatalogError::Value`] when the name or artist is empty, or a feature lies outside [`Feature::range`]
+    /// or is not a number, the key is none, or the name of an extra column is taken. The builder stays as it
+    /// was.
+    pub fn push(&mut self, mut song: Song) -> Result<&mut Self, CatalogError> {
+        trim(&mut song);
+        let known = self.catalog.extra_columns.len();
+        if let Err(fault) = self.learn_columns(&song).and_then(|()| check(&song)) {
+            self.catalog.extra_columns.truncate(known);
+            return Err(fault.at(self.next_row(), None));
         }
         self.add(song);
         Ok(self)
@@ -44,6 +46,30 @@ impl CatalogBuilder {
     pub(super) fn with_extra_columns(extra_columns: Vec<Arc<str>>) -> Self {
         let catalog = Catalog { extra_columns, ..Catalog::default() };
         CatalogBuilder { catalog, ..CatalogBuilder::default() }
+    }
+
+    /// Notes extra columns that are new. One header must hold all their names, which reading trims and takes
+    /// in any case.
+    fn learn_columns(&mut self, song: &Song) -> Result<(), Fault> {
+        for column in song.extra.keys() {
+            let columns = &mut self.catalog.extra_columns;
+            match columns.iter().find(|known| known.eq_ignore_ascii_case(column)) {
+                Some(known) if known == column => {}
+                None if !is_own_column(column) && column.trim() == &**column => {
+                    columns.push(Arc::clone(column))
+                }
+                _ => {
+                    let expected =
+                        "trimmed names that differ from each other and from a song's own columns in any case";
+                    return Err(Fault {
+                        column: "extra".into(),
+                        expected: expected.into(),
+                        given: column.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn next_row(&self) -> usize {
@@ -81,13 +107,28 @@ impl Fault {
     }
 }
 
+pub(super) const KEYS: RangeInclusive<i8> = -1..=11;
+pub(super) const KEYS_EXPECTED: &str = "a whole number from -1 to 11";
+
+/// Takes away the blanks around texts, as reading does.
+fn trim(song: &mut Song) {
+    let own = [&mut song.name, &mut song.album, &mut song.artist, &mut song.id];
+    for text in own.into_iter().chain(song.extra.values_mut()) {
+        let trimmed = text.trim();
+        if trimmed.len() < text.len() {
+            *text = trimmed.to_owned();
+        }
+    }
+}
+
 /// The rules that every song of a catalogue keeps.
 fn check(song: &Song) -> Result<(), Fault> {
     check_text("name", &song.name)?;
     check_text("artist", &song.artist)?;
-    if let Some(column) = song.extra.keys().find(|column| is_own_column(column)) {
-        let expected = "a name that is not one of the song's own columns".into();
-        return Err(Fault { column: "extra".into(), expected, given: column.to_string() });
+    if let Some(key) = song.key
+        && !KEYS.contains(&key)
+    {
+        return Err(Fault { column: "key".into(), expected: KEYS_EXPECTED.into(), given: key.to_string() });
     }
     for feature in Feature::ALL {
         let value = song.feature(feature);
@@ -143,7 +184,38 @@ mod tests {
         let mut doubled = song("Second", "2");
         doubled.extra.insert("Energy".into(), "0.5".into());
         assert!(builder.push(doubled).unwrap_err().to_string().ends_with("given \"Energy\""));
+        assert!(
+            builder
+                .push(Song { key: Some(12), ..song("Second", "2") })
+                .unwrap_err()
+                .to_string()
+                .contains("key")
+        );
         assert_eq!(builder.build().songs().len(), 1);
+    }
+
+    #[test]
+    fn extra_columns_have_one_spelling_and_texts_no_blanks_around() {
+        let with = |name: &str, column: &str| {
+            let mut song = song(name, "");
+            song.extra.insert(column.into(), " x ".into());
+            song
+        };
+        let mut builder = Catalog::builder();
+        builder.push(with(" A ", "genre")).unwrap();
+        for taken in ["Genre", "genre ", "Valence"] {
+            assert!(builder.push(with("B", taken)).is_err(), "{taken}");
+        }
+        builder.push(with("C", "label")).unwrap();
+        let catalog = builder.build();
+        assert_eq!(
+            (catalog.songs()[0].name.as_str(), catalog.songs()[0].extra["genre"].as_str()),
+            ("A", "x")
+        );
+        let mut bytes = Vec::new();
+        catalog.write_to(&mut bytes).unwrap();
+        let header = "tempo,key,time_signature,mood,genre,label\n";
+        assert!(String::from_utf8(bytes).unwrap().contains(header));
     }
 
     #[test]

@@ -18,11 +18,12 @@ use crate::Song;
 /// Songs in the order of their source, each id once, every figure finite and in its range.
 ///
 /// # CSV
-/// The first row is a header that names the columns in any order and any case. `name`, `artist` and the ten of
-/// [`Feature::ALL`](crate::Feature::ALL) are needed; `album`, `id`, `release_date`, `length`, `key`, `time_signature`
-/// and `mood` may be missing or empty; any other column is kept in [`Song::extra`]. Cells are separated by commas and
-/// quoted with `"`; the text is UTF-8 with or without a byte order mark. Release dates have the forms of
-/// [`ReleaseDate`](crate::ReleaseDate); `0000`, Spotify's mark for an unknown date, is read as none.
+/// The first row is a header that names the columns in any order and any case. `name`, `artist` and the ten
+/// of [`Feature::ALL`](crate::Feature::ALL) are needed; `album`, `id`, `release_date`, `length`, `key`,
+/// `time_signature` and `mood` may be missing or empty; any other column is kept in [`Song::extra`]. Cells
+/// are separated by commas and quoted with `"`; the text is UTF-8 with or without a byte order mark. Release
+/// dates have the forms of [`ReleaseDate`](crate::ReleaseDate); `0000`, Spotify's mark for an unknown date,
+/// is read as none.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
     pub(crate) songs: Vec<Song>,
@@ -76,8 +77,9 @@ impl Catalog {
         CatalogBuilder::default()
     }
 
-    /// Twenty-two songs to begin with, bundled in the crate: the rows of `data_moods.csv` that the report *Speech
-    /// Emotion Recognition with Music Recommendation* prints in its Figure 2, with its figures. Their ids are empty.
+    /// Twenty-two songs to begin with, bundled in the crate: the rows of `data_moods.csv` that the report
+    /// *Speech Emotion Recognition with Music Recommendation* prints in its Figure 2, with its figures. Their
+    /// ids are empty.
     pub fn starter() -> Self {
         read::read(include_bytes!("starter.csv").as_slice()).expect("a test reads the bundled catalogue")
     }

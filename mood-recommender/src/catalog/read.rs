@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use csv::ByteRecord;
 
-use super::builder::{CatalogBuilder, Fault, check_feature, check_text};
+use super::builder::{CatalogBuilder, Fault, KEYS, KEYS_EXPECTED, check_feature, check_text};
 use super::{Catalog, CatalogError};
 use crate::date::InvalidDate;
 use crate::feature::FEATURES;
@@ -112,8 +112,8 @@ impl Columns {
             )?
             .flatten(),
             length: parsed(record, self.length, "length", "milliseconds as a whole number", whole)?,
-            key: parsed(record, self.key, "key", "a whole number from -1 to 11", |text| {
-                whole(text).filter(|key| (-1..=11).contains(key))
+            key: parsed(record, self.key, "key", KEYS_EXPECTED, |text| {
+                whole(text).filter(|key| KEYS.contains(key))
             })?,
             time_signature: parsed(record, self.time_signature, "time_signature", "a whole number", whole)?,
             mood: parsed(record, self.mood, "mood", "Calm, Happy, Sad or Energetic", |text| {
