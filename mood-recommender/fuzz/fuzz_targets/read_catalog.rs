@@ -1,0 +1,32 @@
+//! Any bytes are read or refused; what was read can be written, read again, described, learned from and recommended.
+//!
+//! `cargo fuzz run read_catalog`; the seeds in `corpus/` are catalogues, so that mutations get past the header.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mood_recommender::{Catalog, Mood, Options, Recommender, Strategy};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut catalog = match Catalog::from_bytes(bytes) {
+        Ok(catalog) => catalog,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let mut written = Vec::new();
+    catalog.write_to(&mut written).expect("memory takes everything");
+    let again = Catalog::from_bytes(&written).expect("what was written is right");
+    assert_eq!(again.songs(), catalog.songs());
+    assert!(again.duplicates().is_empty());
+
+    assert!(!catalog.stats().to_string().is_empty());
+    _ = catalog.assign_moods();
+    let Ok(recommender) = Recommender::new(catalog) else { return };
+    for mood in Mood::ALL {
+        let journey = Options { strategy: Strategy::journey_to(Mood::Happy), count: 3, ..Options::default() };
+        for options in [Options::default(), journey] {
+            let list = recommender.recommend(mood, &options).expect("the options are right");
+            assert!(list.len() <= options.count);
+            assert!(list.iter().all(|item| (0.0..=1.0).contains(&item.score)));
+        }
+    }
+});
