@@ -98,7 +98,6 @@ impl Istft {
     }
 
     /// As [`process_into`](Self::process_into) for frames that lie one after the other, `[frames, n_fft / 2 + 1]`.
-    #[allow(dead_code)] // the harmonic part's first user
     pub(crate) fn frames_into(&mut self, frames: &[Complex<f32>], length: Option<usize>, out: &mut Vec<f32>) {
         let n_bins = self.config.n_bins();
         self.begin(frames.len() / n_bins, length, out);

@@ -187,7 +187,6 @@ impl Stft {
 
     /// Spectra of all frames one after the other, `[frames, n_fft / 2 + 1]` in standard layout: the order in which they are made
     /// and in which most features read them. The signal must have been checked.
-    #[allow(dead_code)] // the harmonic part's first user
     pub(crate) fn frames_into(&mut self, samples: &[f32], out: &mut Vec<Complex<f32>>) {
         let n_frames = self.config.n_frames(samples.len());
         out.clear();
