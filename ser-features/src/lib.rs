@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod chroma;
+mod chroma_cqt;
 mod contrast;
 mod cqt;
 mod decibel;
@@ -21,11 +22,13 @@ mod rms;
 mod signal;
 mod spectrogram;
 mod stft;
+mod tonnetz;
 mod trim;
 mod tuning;
 mod window;
 
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
+pub use chroma_cqt::{ChromaCqt, ChromaCqtConfig};
 pub use contrast::{ContrastConfig, SpectralContrast};
 pub use cqt::{Cqt, CqtConfig};
 pub use decibel::{DecibelConfig, Reference, amplitude_to_db, power_to_db};
@@ -42,6 +45,7 @@ pub use rms::{Rms, RmsConfig};
 pub use signal::{MIN_SPEECH_PEAK, MIN_SPEECH_SECONDS, check_speech, fix_length, normalize, to_mono};
 pub use spectrogram::{Spectrogram, Spectrum};
 pub use stft::{Stft, StftConfig};
+pub use tonnetz::{Tonnetz, tonnetz};
 pub use trim::{Trim, TrimConfig};
 pub use tuning::{Pitches, Tuning, TuningConfig, pitch_tuning};
 pub use window::Window;

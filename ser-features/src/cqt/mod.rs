@@ -5,7 +5,9 @@ mod kernel;
 mod plan;
 mod transform;
 
+pub(crate) use plan::{Plan, check};
 pub use transform::Cqt;
+pub(crate) use transform::Workspace;
 
 /// What a constant-Q transform looks at. `Default` is librosa's: 84 bins of a semitone from C1 on.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,243 @@
+//! Chroma from the constant-Q transform.
+
+use ndarray::Array2;
+
+use crate::cqt::{CqtConfig, Plan, Workspace, check};
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
+use crate::tuning::{Tuning, TuningConfig};
+
+/// The tunings that an estimate can give, in bins.
+const TUNINGS: std::ops::RangeInclusive<f64> = -0.5..=0.5;
+
+/// What chroma from a constant-Q transform looks at. `Default` is librosa's: twelve pitch classes from seven octaves above C1,
+/// with three bins to a semitone.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct ChromaCqtConfig {
+    /// Sample rate of the signal in Hz.
+    pub sample_rate: u32,
+    /// Samples between two frames; see [`CqtConfig::hop_length`].
+    pub hop_length: usize,
+    /// Frequency of the lowest bin in Hz, before tuning.
+    pub fmin: f64,
+    /// Octaves above `fmin`.
+    pub n_octaves: usize,
+    /// Bins to an octave, a multiple of `n_chroma`.
+    pub bins_per_octave: usize,
+    /// Pitch classes; the first is C.
+    pub n_chroma: usize,
+    /// Offset of all bins, in fractions of a bin. `None` estimates it from each signal.
+    pub tuning: Option<f64>,
+    /// Sums below it count as zero, at least 0.
+    pub threshold: f32,
+}
+
+impl Default for ChromaCqtConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            hop_length: 512,
+            fmin: CqtConfig::C1,
+            n_octaves: 7,
+            bins_per_octave: 36,
+            n_chroma: 12,
+            tuning: None,
+            threshold: 0.0,
+        }
+    }
+}
+
+impl ChromaCqtConfig {
+    fn cqt(&self, tuning: f64) -> CqtConfig {
+        CqtConfig {
+            sample_rate: self.sample_rate,
+            hop_length: self.hop_length,
+            fmin: self.fmin,
+            n_bins: self.n_octaves.saturating_mul(self.bins_per_octave),
+            bins_per_octave: self.bins_per_octave,
+            tuning,
+            ..CqtConfig::default()
+        }
+    }
+
+    /// The pitch class of each bin of an octave. A class takes the bins around its frequency.
+    fn classes(&self) -> Vec<usize> {
+        let width = self.bins_per_octave / self.n_chroma;
+        let semitones_above_c = (12.0 * (self.fmin / CqtConfig::C1).log2()).rem_euclid(12.0);
+        let first = (semitones_above_c * self.n_chroma as f64 / 12.0).round_ties_even() as usize;
+        (0..self.bins_per_octave).map(|bin| ((bin + width / 2) / width + first) % self.n_chroma).collect()
+    }
+}
+
+/// Chroma of a signal from its constant-Q transform: the magnitudes of all bins of a pitch class are summed, then each frame is
+/// divided by its largest value. It computes what librosa 0.11 computes with `chroma_cqt(y=…)`.
+///
+/// Filters are built once for each tuning that occurs (an estimate has a hundred possible values) and kept.
+///
+/// ```
+/// use ser_features::{ChromaCqt, ChromaCqtConfig};
+///
+/// // One second of A3.
+/// let tone: Vec<f32> = (0..22_050).map(|n| (n as f32 * 220.0 / 22_050.0 * std::f32::consts::TAU).sin()).collect();
+/// let chroma = ChromaCqt::new(ChromaCqtConfig::default())?.process(&tone)?;
+/// assert_eq!(chroma.dim(), (12, 44));
+/// assert_eq!(chroma[[9, 20]], 1.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ChromaCqt {
+    config: ChromaCqtConfig,
+    tuning: Tuning,
+    classes: Vec<usize>,
+    plans: Vec<(f64, Plan)>,
+    workspace: Workspace,
+    magnitude: Array2<f32>,
+}
+
+impl ChromaCqt {
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// When `n_chroma` or `n_octaves` is zero, `bins_per_octave` is no multiple of `n_chroma`, `threshold` is negative, or for what
+    /// [`Cqt::new`](crate::Cqt::new) refuses: at 8,000 Hz, seven octaves above C1 reach above the Nyquist frequency. Where the
+    /// tuning is estimated, the configuration must work for every tuning from −0.5 to 0.5 bins.
+    pub fn new(config: ChromaCqtConfig) -> Result<Self, ConfigError> {
+        ConfigError::refuse_zero("n_chroma", config.n_chroma)?;
+        ConfigError::refuse_zero("n_octaves", config.n_octaves)?;
+        ConfigError::refuse_zero("bins_per_octave", config.bins_per_octave)?;
+        ConfigError::require(
+            config.bins_per_octave.is_multiple_of(config.n_chroma),
+            "bins_per_octave",
+            "a multiple of n_chroma",
+            config.bins_per_octave as f64,
+        )?;
+        ConfigError::require(
+            config.threshold >= 0.0,
+            "threshold",
+            "at least 0",
+            f64::from(config.threshold),
+        )?;
+        match config.tuning {
+            Some(tuning) => check(&config.cqt(tuning))?,
+            None => {
+                check(&config.cqt(*TUNINGS.start()))?;
+                check(&config.cqt(*TUNINGS.end()))?;
+            }
+        }
+        let tuning = TuningConfig {
+            sample_rate: config.sample_rate,
+            bins_per_octave: config.bins_per_octave,
+            ..TuningConfig::default()
+        };
+        Ok(Self {
+            tuning: Tuning::new(tuning)?,
+            classes: config.classes(),
+            plans: Vec::new(),
+            workspace: Workspace::new(),
+            magnitude: Array2::default((0, 0)),
+            config,
+        })
+    }
+
+    /// Chroma, `[n_chroma, frames]`, 0..=1: one frame for each `hop_length` samples, and one more. A frame of silence is zero.
+    ///
+    /// # Errors
+    /// Those of [`Cqt::process`](crate::Cqt::process).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process).
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        let tuning = match self.config.tuning {
+            Some(tuning) => tuning,
+            None => self.tuning.estimate(samples)?,
+        };
+        let known = self.plans.iter().position(|(of, _)| *of == tuning);
+        let index = known.unwrap_or_else(|| {
+            let plan = Plan::new(&self.config.cqt(tuning), &mut self.workspace.planner);
+            self.plans.push((tuning, plan));
+            self.plans.len() - 1
+        });
+        self.workspace.transform(&self.plans[index].1, samples, &mut self.magnitude)?;
+        self.fold_into(out);
+        Ok(())
+    }
+
+    /// Sums the magnitudes of each pitch class and divides each frame by its largest sum.
+    fn fold_into(&self, out: &mut Array2<f32>) {
+        reshape(out, self.config.n_chroma, self.magnitude.ncols());
+        out.fill(0.0);
+        for (row, &class) in self.magnitude.rows().into_iter().zip(self.classes.iter().cycle()) {
+            let mut sums = out.row_mut(class);
+            sums += &row;
+        }
+        for mut frame in out.columns_mut() {
+            frame.mapv_inplace(|x| if x < self.config.threshold { 0.0 } else { x });
+            let largest = frame.iter().copied().fold(0.0, f32::max);
+            if largest >= f32::MIN_POSITIVE {
+                frame.mapv_inplace(|x| x / largest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let refusal = |config| ChromaCqt::new(config).err().unwrap();
+        let base = ChromaCqtConfig::default();
+        let zero = |parameter| ConfigError::Zero { parameter };
+        assert_eq!(refusal(ChromaCqtConfig { n_chroma: 0, ..base.clone() }), zero("n_chroma"));
+        assert_eq!(refusal(ChromaCqtConfig { n_octaves: 0, ..base.clone() }), zero("n_octaves"));
+        assert_eq!(refusal(ChromaCqtConfig { bins_per_octave: 0, ..base.clone() }), zero("bins_per_octave"));
+        assert_eq!(refusal(ChromaCqtConfig { hop_length: 0, ..base.clone() }), zero("hop_length"));
+        assert_eq!(
+            refusal(ChromaCqtConfig { bins_per_octave: 40, ..base.clone() }).to_string(),
+            "bins_per_octave must be a multiple of n_chroma, but is 40"
+        );
+        for threshold in [-0.1, f32::NAN] {
+            let error = refusal(ChromaCqtConfig { threshold, ..base.clone() }).to_string();
+            assert!(error.starts_with("threshold must be at least 0"), "{error}");
+        }
+        let error = refusal(ChromaCqtConfig { sample_rate: 8_000, ..base.clone() });
+        assert!(matches!(error, ConfigError::AboveNyquist { .. }));
+        let error = refusal(ChromaCqtConfig { n_octaves: usize::MAX, ..base });
+        assert!(matches!(error, ConfigError::AboveNyquist { .. }));
+    }
+
+    #[test]
+    fn a_class_takes_the_bins_around_its_frequency() {
+        let base = ChromaCqtConfig::default();
+        assert_eq!(base.classes()[..8], [0, 0, 1, 1, 1, 2, 2, 2]);
+        assert_eq!(base.classes()[35], 0);
+        // From A1 on, A is the lowest bin.
+        let from_a = ChromaCqtConfig { fmin: 55.0, bins_per_octave: 12, ..base };
+        assert_eq!(from_a.classes(), [9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn sums_below_the_threshold_are_zero() {
+        let tone: Vec<f32> = (0..22_050).map(|n| (n as f32 * 0.0627).sin()).collect();
+        let chroma = |threshold| {
+            let config = ChromaCqtConfig { tuning: Some(0.0), threshold, ..Default::default() };
+            ChromaCqt::new(config).unwrap().process(&tone).unwrap()
+        };
+        let zeros = |chroma: Array2<f32>| chroma.column(20).iter().filter(|&&x| x == 0.0).count();
+        assert_eq!(zeros(chroma(0.0)), 0);
+        assert!((6..12).contains(&zeros(chroma(2.0))));
+        assert_eq!(zeros(chroma(1e9)), 12);
+    }
+}
