@@ -17,6 +17,7 @@ mod mel;
 mod mfcc;
 mod prepare;
 mod projection;
+mod real_fft;
 mod resample;
 mod rms;
 mod signal;

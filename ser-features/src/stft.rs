@@ -1,13 +1,11 @@
 //! Short-time Fourier transform.
 
-use std::sync::Arc;
-
 use ndarray::Array2;
 use num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::error::{ConfigError, SignalError, check_samples};
 use crate::matrix::reshape;
+use crate::real_fft::RealFft;
 use crate::window::Window;
 
 /// How a signal is cut into frames and transformed. The default is librosa's.
@@ -101,10 +99,9 @@ impl StftConfig {
 pub struct Stft {
     config: StftConfig,
     window: Vec<f32>,
-    fft: Arc<dyn RealToComplex<f32>>,
+    fft: RealFft,
     frame: Vec<f32>,
     spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
 }
 
 impl Stft {
@@ -114,13 +111,11 @@ impl Stft {
     /// When `n_fft`, `hop_length` or `win_length` is zero, or the window is longer than `n_fft`.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
-        let fft = RealFftPlanner::new().plan_fft_forward(config.n_fft);
         Ok(Self {
             window: config.window.periodic(config.win_length()),
-            frame: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
-            fft,
+            fft: RealFft::new(config.n_fft),
+            frame: vec![0.0; config.n_fft],
+            spectrum: vec![Complex::default(); config.n_bins()],
             config,
         })
     }
@@ -180,8 +175,7 @@ impl Stft {
                 *out = x * w;
             }
         }
-        let done = self.fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
-        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        self.fft.process(&mut self.frame, &mut self.spectrum);
         &self.spectrum
     }
 
