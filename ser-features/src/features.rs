@@ -122,7 +122,6 @@ impl FeatureConfig {
     }
 
     /// What no single feature's plan checks.
-    #[allow(dead_code)] // asked by the extractor
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         ConfigError::refuse_zero("the number of features", self.features.len())?;
         for (i, feature) in self.features.iter().enumerate() {
@@ -142,7 +141,6 @@ pub struct Features {
 }
 
 impl Features {
-    #[allow(dead_code)] // made by the extractor
     pub(crate) fn new(parts: Vec<(Feature, Array2<f32>)>) -> Self {
         Self { parts }
     }

@@ -276,15 +276,23 @@ impl HarmonicPercussive {
         self.stft.config().check_signal(samples)?;
         let mut frames = std::mem::take(&mut self.frames);
         self.stft.frames_into(samples, &mut frames);
-        let mut magnitude = std::mem::take(&mut self.hpss.magnitude);
-        magnitude.clear();
-        magnitude.extend(frames.iter().map(|x| x.norm()));
-        self.hpss.magnitude = magnitude;
-        self.hpss.filter(self.stft.config().n_bins(), frames.len() / self.stft.config().n_bins());
-        self.apply(part, &mut frames);
-        self.istft.frames_into(&frames, Some(samples.len()), out);
+        self.part_of_frames(&mut frames, part, samples.len(), out);
         self.frames = frames;
         Ok(())
+    }
+
+    /// The harmonic part of `length` samples from their transform, one frame after the other, which becomes its own.
+    pub(crate) fn harmonic_of_frames(&mut self, frames: &mut [Complex32], length: usize, out: &mut Vec<f32>) {
+        self.part_of_frames(frames, Part::Harmonic, length, out);
+    }
+
+    fn part_of_frames(&mut self, frames: &mut [Complex32], part: Part, length: usize, out: &mut Vec<f32>) {
+        let n_bins = self.stft.config().n_bins();
+        self.hpss.magnitude.clear();
+        self.hpss.magnitude.extend(frames.iter().map(|x| x.norm()));
+        self.hpss.filter(n_bins, frames.len() / n_bins);
+        self.apply(part, frames);
+        self.istft.frames_into(frames, Some(length), out);
     }
 
     fn apply(&self, part: Part, frames: &mut [Complex32]) {

@@ -40,6 +40,7 @@ impl Default for MfccConfig {
 pub(crate) struct Cepstrum {
     decibel: DecibelConfig,
     dct: Projection,
+    decibels: Vec<f32>,
     row: Vec<f32>,
 }
 
@@ -66,14 +67,16 @@ impl Cepstrum {
             let angle = PI * (k * (2 * n + 1)) as f64 / (2 * n_mels) as f64;
             (scale.sqrt() * angle.cos() * lift) as f32
         });
-        Ok(Self { decibel: config.decibel.clone(), dct, row: vec![0.0; n_mfcc] })
+        Ok(Self { decibel: config.decibel.clone(), dct, decibels: Vec::new(), row: vec![0.0; n_mfcc] })
     }
 
-    /// Turns the mel powers of a whole file into coefficients `[n_mfcc, frames]`; the powers become decibels.
-    pub(crate) fn process_into(&mut self, mel: &mut Frames, out: &mut Array2<f32>) {
-        to_decibels(mel.values_mut(), &self.decibel);
+    /// Coefficients `[n_mfcc, frames]` from the mel powers of a whole file.
+    pub(crate) fn process_into(&mut self, mel: &Frames, out: &mut Array2<f32>) {
+        self.decibels.clear();
+        self.decibels.extend_from_slice(mel.values());
+        to_decibels(&mut self.decibels, &self.decibel);
         reshape(out, self.row.len(), mel.len());
-        for (t, frame) in mel.iter().enumerate() {
+        for (t, frame) in self.decibels.chunks_exact(mel.width()).enumerate() {
             self.dct.apply(frame, &mut self.row);
             write_column(out, t, &self.row);
         }
@@ -128,7 +131,7 @@ impl Mfcc {
         for t in 0..n_frames {
             self.frames.push(self.mel.frame(samples, t));
         }
-        self.cepstrum.process_into(&mut self.frames, out);
+        self.cepstrum.process_into(&self.frames, out);
         Ok(())
     }
 }

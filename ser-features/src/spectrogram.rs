@@ -127,8 +127,23 @@ impl Frames {
         &mut self.values
     }
 
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// The frames as columns of a matrix.
+    pub(crate) fn to_matrix(&self) -> Array2<f32> {
+        let mut out = Array2::zeros((self.width, self.len()));
+        self.iter().enumerate().for_each(|(t, frame)| write_column(&mut out, t, frame));
+        out
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[f32]> {

@@ -1,0 +1,205 @@
+//! Several features of one signal.
+
+use ndarray::Array2;
+use num_complex::Complex;
+
+use crate::chroma::{ChromaConfig, ChromaProjection};
+use crate::chroma_cqt::ChromaCqtConfig;
+use crate::contrast::{ContrastBands, ContrastConfig};
+use crate::decibel::DecibelConfig;
+use crate::error::{ConfigError, SignalError};
+use crate::features::{Feature, FeatureConfig, Features};
+use crate::hpss::{HarmonicPercussive, HpssConfig};
+use crate::mel::{MelConfig, MelFilterBank};
+use crate::mfcc::{Cepstrum, MfccConfig};
+use crate::spectrogram::{Frames, Spectrum};
+use crate::stft::Stft;
+use crate::tonnetz::Tonnetz;
+
+/// Plan that computes any set of features from one shared short-time Fourier transform. Make one a thread and feed it many signals.
+///
+/// ```
+/// use ser_features::{Feature, FeatureConfig, FeatureExtractor};
+///
+/// let signal: Vec<f32> = (0..22_050).map(|n| (0.03 * n as f32).sin()).collect();
+/// let mut extractor = FeatureExtractor::new(FeatureConfig::default())?;
+/// let features = extractor.extract(&signal)?;
+/// assert_eq!(features.vector().len(), 193);
+/// assert_eq!(features.stack().dim(), (193, 44));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FeatureExtractor {
+    config: FeatureConfig,
+    shared: Shared,
+    /// One for each configured feature, in that order.
+    plans: Vec<Plan>,
+}
+
+/// What turns the shared transform into one feature.
+enum Plan {
+    Mfcc(Cepstrum),
+    Chroma(ChromaProjection),
+    Mel,
+    Contrast(ContrastBands),
+    Tonnetz(Box<HarmonicTonnetz>),
+}
+
+/// Tonal centroids of the harmonic part: librosa's `tonnetz(y=effects.harmonic(y))`.
+struct HarmonicTonnetz {
+    separation: HarmonicPercussive,
+    tonnetz: Tonnetz,
+    harmonic: Vec<f32>,
+}
+
+impl HarmonicTonnetz {
+    fn process_into(&mut self, shared: &mut Shared, out: &mut Array2<f32>) -> Result<(), SignalError> {
+        self.separation.harmonic_of_frames(&mut shared.spectra, shared.n_samples, &mut self.harmonic);
+        self.tonnetz.process_into(&self.harmonic, out)
+    }
+}
+
+impl Plan {
+    fn new(feature: Feature, config: &FeatureConfig) -> Result<Self, ConfigError> {
+        let (sample_rate, stft) = (config.sample_rate, config.stft());
+        Ok(match feature {
+            Feature::Mfcc => {
+                let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
+                let (mel, n_mfcc) = (mel_config(config), config.n_mfcc);
+                Self::Mfcc(Cepstrum::new(&MfccConfig { mel, decibel, n_mfcc, ..Default::default() })?)
+            }
+            Feature::Chroma => {
+                let (spectrum, tuning) = (Spectrum::Magnitude, config.tuning);
+                let chroma = ChromaConfig { sample_rate, stft, spectrum, tuning, ..Default::default() };
+                Self::Chroma(ChromaProjection::new(chroma)?)
+            }
+            Feature::Mel => Self::Mel,
+            Feature::Contrast => {
+                let contrast = ContrastConfig { sample_rate, stft, ..Default::default() };
+                Self::Contrast(ContrastBands::new(&contrast)?)
+            }
+            Feature::Tonnetz => {
+                let chroma =
+                    ChromaCqtConfig { sample_rate, hop_length: config.hop_length, ..Default::default() };
+                Self::Tonnetz(Box::new(HarmonicTonnetz {
+                    separation: HarmonicPercussive::new(stft, HpssConfig::default())?,
+                    tonnetz: Tonnetz::new(chroma)?,
+                    harmonic: Vec::new(),
+                }))
+            }
+        })
+    }
+
+    fn compute(&mut self, shared: &mut Shared) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        match self {
+            Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, &mut out),
+            Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, &mut out),
+            Self::Mel => out = shared.mel_frames.to_matrix(),
+            Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, &mut out),
+            Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, &mut out)?,
+        }
+        Ok(out)
+    }
+}
+
+fn mel_config(config: &FeatureConfig) -> MelConfig {
+    MelConfig {
+        sample_rate: config.sample_rate,
+        stft: config.stft(),
+        n_mels: config.n_mels,
+        fmin: config.fmin,
+        fmax: config.fmax,
+        ..Default::default()
+    }
+}
+
+/// The one transform, and what several features read of it. Only what a configured feature needs is kept.
+struct Shared {
+    stft: Stft,
+    mel: Option<MelFilterBank>,
+    keeps_magnitudes: bool,
+    keeps_spectra: bool,
+    n_samples: usize,
+    row: Vec<f32>,
+    mel_row: Vec<f32>,
+    mel_frames: Frames,
+    magnitudes: Frames,
+    spectra: Vec<Complex<f32>>,
+}
+
+impl Shared {
+    fn new(config: &FeatureConfig) -> Result<Self, ConfigError> {
+        let wants = |features: &[Feature]| features.iter().any(|f| config.features.contains(f));
+        let mel = wants(&[Feature::Mfcc, Feature::Mel]);
+        Ok(Self {
+            stft: Stft::new(config.stft())?,
+            mel: mel.then(|| MelFilterBank::new(&mel_config(config))).transpose()?,
+            keeps_magnitudes: wants(&[Feature::Chroma, Feature::Contrast]),
+            keeps_spectra: wants(&[Feature::Tonnetz]),
+            n_samples: 0,
+            row: Vec::new(),
+            mel_row: vec![0.0; config.n_mels],
+            mel_frames: Frames::default(),
+            magnitudes: Frames::default(),
+            spectra: Vec::new(),
+        })
+    }
+
+    fn transform(&mut self, samples: &[f32]) -> Result<(), SignalError> {
+        let config = self.stft.config();
+        config.check_signal(samples)?;
+        let n_frames = config.n_frames(samples.len());
+        self.n_samples = samples.len();
+        self.magnitudes.clear(config.n_bins());
+        self.spectra.clear();
+        self.mel_frames.clear(self.mel_row.len());
+        for t in 0..n_frames {
+            let spectrum = self.stft.frame(samples, t);
+            if let Some(mel) = &self.mel {
+                Spectrum::Power.fill(&mut self.row, spectrum);
+                mel.apply(&self.row, &mut self.mel_row);
+                self.mel_frames.push(&self.mel_row);
+            }
+            if self.keeps_magnitudes {
+                Spectrum::Magnitude.fill(&mut self.row, spectrum);
+                self.magnitudes.push(&self.row);
+            }
+            if self.keeps_spectra {
+                self.spectra.extend_from_slice(spectrum);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FeatureExtractor {
+    /// Checks the configuration and plans every configured feature.
+    ///
+    /// # Errors
+    /// When no feature is configured or one twice, and whatever a feature's own plan refuses: see [`Mfcc::new`](crate::Mfcc::new),
+    /// [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
+    /// [`SpectralContrast::new`](crate::SpectralContrast::new) and [`Tonnetz::new`].
+    pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let plans =
+            config.features.iter().map(|&feature| Plan::new(feature, &config)).collect::<Result<_, _>>()?;
+        Ok(Self { shared: Shared::new(&config)?, plans, config })
+    }
+
+    /// The configuration that the plan was made from.
+    pub fn config(&self) -> &FeatureConfig {
+        &self.config
+    }
+
+    /// Features of one channel at the configured sample rate. A signal shorter than a frame has the frames that librosa gives it.
+    ///
+    /// # Errors
+    /// When `samples` is empty or holds a NaN or infinite value, and with tonnetz also where [`Cqt::process`](crate::Cqt::process)
+    /// refuses the signal.
+    pub fn extract(&mut self, samples: &[f32]) -> Result<Features, SignalError> {
+        self.shared.transform(samples)?;
+        let plans = self.config.features.iter().zip(&mut self.plans);
+        let parts = plans.map(|(&feature, plan)| Ok((feature, plan.compute(&mut self.shared)?)));
+        Ok(Features::new(parts.collect::<Result<_, SignalError>>()?))
+    }
+}

@@ -1,0 +1,159 @@
+//! Several features of one signal: against librosa 0.11.0, and against each feature's own plan.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod support;
+
+use std::ops::Range;
+
+use ser_features::{
+    Chroma, ChromaConfig, ContrastConfig, Feature, FeatureConfig, FeatureExtractor, HarmonicPercussive,
+    HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preparation, PreparationConfig, SignalError,
+    SpectralContrast, Spectrum, StftConfig, Tonnetz,
+};
+use support::{Golden, Report, signals};
+
+/// Pure tones, sweeps and digital silence leave parts of the spectrum to rounding noise, which contrast and tonnetz then measure: only
+/// signals with something everywhere say whether they are right.
+const RICH: [&str; 5] = ["faint", "melody", "noise", "short", "speech"];
+const RICH_WHEN_PREPARED: [&str; 2] = ["melody", "speech"];
+
+#[test]
+fn the_vector_of_193_means_equals_librosas() {
+    let golden = Golden::open("tonal");
+    let mut mfcc = Report::new("vector mfcc", 0.005);
+    let mut chroma = Report::new("vector chroma", 1e-3);
+    let mut mel = Report::new("vector mel", 1e-5);
+    let mut contrast = Report::new("vector contrast", 0.01);
+    let mut tonnetz = Report::new("vector tonnetz", 2e-3);
+    for signal in signals() {
+        let sample_rate = signal.sample_rate;
+        let config = FeatureConfig { sample_rate, ..Default::default() };
+        if !golden.has(&format!("{}/issa193", signal.name)) {
+            assert!(FeatureExtractor::new(config).is_err(), "librosa refuses {} too", signal.name);
+            continue;
+        }
+        let mut extractor = FeatureExtractor::new(config).unwrap();
+        let preparation = PreparationConfig { sample_rate, ..Default::default() };
+        let prepared = Preparation::new(preparation).unwrap().process(&signal.samples, sample_rate).unwrap();
+        for (recipe, samples, rich) in [
+            ("issa193", &signal.samples, &RICH[..]),
+            ("issa193_prepared", &prepared, &RICH_WHEN_PREPARED[..]),
+        ] {
+            let name = format!("{}/{recipe}", signal.name);
+            let want = golden.vector(&name);
+            let got = extractor.extract(samples).unwrap().vector();
+            let error = |entries: Range<usize>| {
+                entries.map(|i| f64::from((got[i] - want[i]).abs())).fold(0.0, f64::max)
+            };
+            mfcc.add(&name, error(0..40));
+            // A click has no pitches to estimate a tuning from, so librosa's is noise.
+            if signal.name != "clicks" {
+                chroma.add(&name, error(40..52));
+            }
+            let loudest = want[52..180].iter().fold(1e-30, |a: f32, &b| a.max(b));
+            mel.add(&name, error(52..180) / f64::from(loudest));
+            if rich.contains(&signal.name.as_str()) {
+                contrast.add(&name, error(180..187));
+                tonnetz.add(&name, error(187..193));
+            }
+        }
+    }
+    mfcc.finish(24);
+    chroma.finish(22);
+    mel.finish(24);
+    contrast.finish(7);
+    tonnetz.finish(7);
+}
+
+fn speech() -> Vec<f32> {
+    signals().into_iter().find(|signal| signal.name == "speech").unwrap().samples
+}
+
+#[test]
+fn each_feature_is_what_its_own_plan_computes() {
+    let speech = speech();
+    let features = FeatureExtractor::new(FeatureConfig::default()).unwrap().extract(&speech).unwrap();
+    let mfcc = MfccConfig { n_mfcc: 40, ..Default::default() };
+    let chroma = ChromaConfig { spectrum: Spectrum::Magnitude, ..Default::default() };
+    let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default()).unwrap();
+    let harmonic = separation.harmonic(&speech).unwrap();
+    for (feature, alone) in [
+        (Feature::Mfcc, Mfcc::new(mfcc).unwrap().process(&speech)),
+        (Feature::Chroma, Chroma::new(chroma).unwrap().process(&speech)),
+        (Feature::Mel, MelSpectrogram::new(MelConfig::default()).unwrap().process(&speech)),
+        (Feature::Contrast, SpectralContrast::new(ContrastConfig::default()).unwrap().process(&speech)),
+        (Feature::Tonnetz, Tonnetz::new(Default::default()).unwrap().process(&harmonic)),
+    ] {
+        assert_eq!(features.get(feature), Some(&alone.unwrap()), "{feature}");
+    }
+}
+
+#[test]
+fn any_choice_of_features_gives_the_same_matrices_in_its_own_order() {
+    let speech = speech();
+    let all = FeatureExtractor::new(FeatureConfig::default()).unwrap().extract(&speech).unwrap();
+    for chosen in [
+        vec![Feature::Contrast],
+        vec![Feature::Mel],
+        vec![Feature::Tonnetz, Feature::Mfcc],
+        vec![Feature::Mel, Feature::Chroma, Feature::Mfcc],
+    ] {
+        let config = FeatureConfig { features: chosen.clone(), ..Default::default() };
+        let rows = config.total_rows();
+        let mut extractor = FeatureExtractor::new(config).unwrap();
+        // A second run must not see anything of the first.
+        extractor.extract(&speech[20_000..]).unwrap();
+        let got = extractor.extract(&speech).unwrap();
+        let order: Vec<Feature> = got.iter().map(|(feature, _)| feature).collect();
+        assert_eq!(order, chosen);
+        assert_eq!(got.stack().dim(), (rows, 186));
+        assert_eq!(got.vector().len(), rows);
+        for feature in chosen {
+            assert_eq!(got.get(feature), all.get(feature), "{feature}");
+        }
+    }
+}
+
+#[test]
+fn any_length_has_one_number_of_frames_in_all_features() {
+    let speech = speech();
+    let config = FeatureConfig::default();
+    let mut extractor = FeatureExtractor::new(config.clone()).unwrap();
+    for length in [1, 2, 511, 512, 513, 1023, 1024, 2047, 2048, 2049, 5000, 16_384] {
+        let features = extractor.extract(&speech[30_000..30_000 + length]).unwrap();
+        for (feature, matrix) in features.iter() {
+            assert_eq!(matrix.ncols(), 1 + length / 512, "{feature} of {length} samples");
+            assert!(matrix.iter().all(|x| x.is_finite()), "{feature} of {length} samples");
+        }
+        assert_eq!(features.n_frames(), config.n_frames(length));
+    }
+}
+
+#[test]
+fn configurations_that_cannot_work_are_refused() {
+    let refusal = |config| FeatureExtractor::new(config).err().unwrap().to_string();
+    let base = FeatureConfig::default();
+    assert_eq!(
+        refusal(FeatureConfig { features: vec![], ..base.clone() }),
+        "the number of features must be at least 1"
+    );
+    assert_eq!(
+        refusal(FeatureConfig { features: vec![Feature::Mel, Feature::Mel], ..base.clone() }),
+        "each of features must be named once, but mel is repeated"
+    );
+    assert_eq!(refusal(FeatureConfig { hop_length: 0, ..base.clone() }), "hop_length must be at least 1");
+    assert_eq!(refusal(FeatureConfig { n_fft: 0, ..base.clone() }), "n_fft must be at least 1");
+    assert_eq!(refusal(FeatureConfig { sample_rate: 0, ..base.clone() }), "sample_rate must be at least 1");
+    // What is not asked for need not work: contrast refuses this rate, mel does not.
+    let low = FeatureConfig { sample_rate: 8_000, ..base };
+    assert!(FeatureExtractor::new(low.clone()).is_err());
+    assert!(FeatureExtractor::new(FeatureConfig { features: vec![Feature::Mel], ..low }).is_ok());
+}
+
+#[test]
+fn signals_that_cannot_work_are_refused() {
+    let mut extractor = FeatureExtractor::new(FeatureConfig::default()).unwrap();
+    assert_eq!(extractor.extract(&[]), Err(SignalError::Empty));
+    assert_eq!(extractor.extract(&[0.1, f32::NAN]), Err(SignalError::NotFinite { index: 1 }));
+}

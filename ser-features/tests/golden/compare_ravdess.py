@@ -1,0 +1,109 @@
+"""Compares the 193-vector of real speech with librosa's, clip by clip.
+
+    python compare_ravdess.py RAVDESS_FOLDER [--every N] [--jobs N]
+
+RAVDESS_FOLDER holds the speech clips as FLAC or WAV, in any subfolders. Each is mixed to mono and resampled by librosa (soxr_hq) to
+22,050 Hz; both sides get these samples. A second table is about resampling: here this crate gets the clip at its own rate. Errors are
+in standard deviations of each entry over the corpus. It needs the versions of make_goldens.py, and cargo.
+"""
+
+import argparse
+import subprocess
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import make_goldens  # pins the versions  # noqa: I001
+import librosa
+import numpy as np
+import soundfile
+from safetensors.numpy import load_file, save_file
+
+CRATE = Path(__file__).resolve().parents[2]
+GROUPS = {
+    "mfcc": range(0, 40),
+    "chroma": range(40, 52),
+    "mel": range(52, 180),
+    "contrast 1-6": range(180, 186),
+    "contrast 7": range(186, 187),
+    "tonnetz": range(187, 193),
+}
+
+
+def read(path):
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return samples.mean(axis=1), rate
+
+
+def ours(clips, rate, folder):
+    save_file(clips, folder / "clips.safetensors")
+    subprocess.run(
+        ["cargo", "run", "--quiet", "--release", "--example", "issa193", "--"]
+        + [folder / "clips.safetensors", str(rate), folder / "vectors.safetensors"],
+        cwd=CRATE,
+        check=True,
+    )
+    return load_file(folder / "vectors.safetensors")
+
+
+def compare(paths):
+    """Vectors of a few clips: librosa's, ours of the same samples, ours from the recording's own rate; and both tunings."""
+    originals, resampled, expected, rates = {}, {}, {}, set()
+    for path in paths:
+        samples, rate = read(path)
+        rates.add(rate)
+        originals[path.stem] = samples
+        resampled[path.stem] = librosa.resample(samples, orig_sr=rate, target_sr=22050)
+        expected[path.stem] = make_goldens.issa193(resampled[path.stem], 22050)
+    assert len(rates) == 1, f"one sample rate is expected, but there are {rates}"
+    with tempfile.TemporaryDirectory() as folder:
+        same = ours(resampled, 22050, Path(folder))
+        own = ours(originals, rates.pop(), Path(folder))
+    return [(name, expected[name], same[name], own[name]) for name in sorted(expected)]
+
+
+def table(title, expected, got, limits):
+    error = np.abs(got - expected) / expected.std(axis=0)
+    print(f"\n{title}: errors in standard deviations, {len(expected)} clips")
+    print(f"{'entries':<14}{'median':>10}{'99 %':>10}{'99.9 %':>10}{'largest':>10}{'limit':>9}{'clips beyond':>14}")
+    for name, rows in GROUPS.items():
+        part = error[:, list(rows)]
+        beyond = (part > limits[name]).any(axis=1).sum()
+        figures = [np.median(part), np.quantile(part, 0.99), np.quantile(part, 0.999), part.max()]
+        print(f"{name:<14}" + "".join(f"{x:10.1e}" for x in figures) + f"{limits[name]:9.0e}{beyond:14d}")
+    return error
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="take each N-th clip")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--save", type=Path, help="keep all vectors in this safetensors file")
+    arguments = parser.parse_args()
+    paths = sorted(p for p in arguments.folder.rglob("03-01-*") if p.suffix in (".flac", ".wav"))[:: arguments.every]
+    if not paths:
+        parser.error(f"{arguments.folder} holds no clips 03-01-*.flac or .wav")
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--example", "issa193"], cwd=CRATE, check=True)
+
+    parts = [paths[i : i + 30] for i in range(0, len(paths), 30)]
+    results = []
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for part in pool.map(compare, parts):
+            results += part
+            print(f"{len(results)} of {len(paths)} clips", end="\r", flush=True)
+    names = [r[0] for r in results]
+    expected, same, own = (np.array([r[i] for r in results]) for i in (1, 2, 3))
+    if arguments.save:
+        save_file({"expected": expected, "same": same, "own": own}, arguments.save)
+
+    limits = dict.fromkeys(GROUPS, 1e-3) | {"contrast 7": 0.1, "tonnetz": 0.3}
+    error = table("same samples", expected, same, limits)
+    chroma = error[:, list(GROUPS["chroma"])].max(axis=1)
+    for i in np.flatnonzero(chroma > limits["chroma"]):
+        print(f"  chroma of {names[i]}: {chroma[i]:.3f}")
+    table("resampled here, by librosa there", expected, own, limits)
+
+
+if __name__ == "__main__":
+    main()
