@@ -20,9 +20,17 @@ pub struct BatchNormConfig {
     pub eps: f64,
 }
 
-/// Keras's settings: momentum 0.01 (Keras's 0.99) and eps 10⁻³. PyTorch's are 0.1 and 10⁻⁵.
+/// PyTorch's settings: momentum 0.1 and eps 10⁻⁵.
 impl Default for BatchNormConfig {
     fn default() -> Self {
+        Self { momentum: 0.1, eps: 1e-5 }
+    }
+}
+
+impl BatchNormConfig {
+    /// Keras's settings: momentum 0.01 (0.99 as Keras counts it) and eps 10⁻³. Running statistics then need some
+    /// hundred steps to follow the batches.
+    pub fn keras() -> Self {
         Self { momentum: 0.01, eps: 1e-3 }
     }
 }
@@ -344,7 +352,7 @@ mod tests {
     #[test]
     fn gradients_are_right_for_vectors_sequences_and_images() {
         for shape in [&[5, 3][..], &[3, 4, 7], &[2, 3, 1], &[2, 3, 3, 5]] {
-            let layer = batch_norm(shape[1], BatchNormConfig::default());
+            let layer = batch_norm(shape[1], BatchNormConfig::keras());
             let x = Var::from_tensor(&input(shape, 4)).unwrap();
             let vars = [&x, &layer.weight, &layer.bias];
             let forward = || layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();

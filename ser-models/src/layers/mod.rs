@@ -53,7 +53,7 @@ pub use loss::{CrossEntropy, softmax};
 pub use max_pool1d::MaxPool1d;
 pub use padding::Padding;
 pub use relu::Relu;
-pub use sequential::Sequential;
+pub use sequential::{NamedLayer, Sequential};
 
 use crate::generator::Generator;
 use candle_core::{Tensor, Var};

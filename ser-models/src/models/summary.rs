@@ -1,0 +1,72 @@
+//! What a model consists of, in a table.
+
+use super::ModelInput;
+use crate::layers::Sequential;
+use crate::parameters::Parameters;
+use std::fmt;
+
+/// A model's layers with their output shapes and parameters. Printed, it is a table as Keras's `model.summary()`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The architecture's name.
+    pub name: &'static str,
+    /// What goes in.
+    pub input: ModelInput,
+    /// The layers, in order.
+    pub rows: Vec<SummaryRow>,
+    /// Numbers that training moves.
+    pub trainable: usize,
+    /// Running statistics.
+    pub statistics: usize,
+}
+
+/// One layer of a [`Summary`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryRow {
+    /// The layer's name, the beginning of its parameters' names.
+    pub name: String,
+    /// The layer's kind, e.g. `Conv1d`.
+    pub kind: &'static str,
+    /// What it gives out, without the batch axis.
+    pub output_shape: Vec<usize>,
+    /// Its weights and statistics together.
+    pub parameters: usize,
+}
+
+impl Summary {
+    /// Of a model that is one chain of layers.
+    pub(crate) fn of(
+        name: &'static str,
+        input: ModelInput,
+        net: &Sequential,
+        parameters: &Parameters,
+    ) -> Self {
+        let rows = net.layers().iter().map(|layer| SummaryRow {
+            name: layer.name.clone(),
+            kind: layer.layer.kind(),
+            output_shape: layer.output_shape.clone(),
+            parameters: layer.layer.vars().iter().map(|var| var.elem_count()).sum(),
+        });
+        let rows: Vec<SummaryRow> = rows.collect();
+        let trainable = parameters.trainable_count();
+        let all: usize = rows.iter().map(|row| row.parameters).sum();
+        Self { name, input, rows, trainable, statistics: all - trainable }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, input {:?}", self.name, self.input.shape())?;
+        writeln!(f, "{:<20} {:<12} {:<16} {:>12}", "layer", "kind", "output shape", "parameters")?;
+        for row in &self.rows {
+            let shape = format!("{:?}", row.output_shape);
+            writeln!(f, "{:<20} {:<12} {shape:<16} {:>12}", row.name, row.kind, row.parameters)?;
+        }
+        let (trainable, statistics) = (self.trainable, self.statistics);
+        writeln!(
+            f,
+            "{} parameters: {trainable} trainable, {statistics} running statistics",
+            trainable + statistics
+        )
+    }
+}
