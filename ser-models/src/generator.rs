@@ -1,8 +1,9 @@
 //! The project's seeded random numbers.
 
+use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Beta, Distribution, StandardNormal};
 
 /// A seeded generator (ChaCha8). The same seed and stream give the same numbers on every machine.
 ///
@@ -27,13 +28,18 @@ impl Generator {
         Self(rng)
     }
 
+    /// A generator of a run's own, for one use in one epoch or step.
+    pub(crate) fn for_run(seed: u64, purpose: Purpose, index: u64) -> Self {
+        Self::with_stream(seed, ((purpose as u64) << 56) | index)
+    }
+
     /// 32 random bits.
     pub(crate) fn bits(&mut self) -> u32 {
         self.0.next_u32()
     }
 
-    /// Uniform in `[low, high)`.
-    pub(crate) fn uniform(&mut self, low: f64, high: f64) -> f64 {
+    /// A number from the uniform distribution over `low..high`.
+    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.0.random::<f64>()
     }
 
@@ -41,6 +47,25 @@ impl Generator {
     pub(crate) fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
     }
+
+    /// From Beta(`alpha`, `alpha`), which mixup draws from; `alpha` is positive and finite. Draws nothing otherwise.
+    pub(crate) fn beta(&mut self, alpha: f64) -> f64 {
+        Beta::new(alpha, alpha).map_or(1.0, |beta| beta.sample(&mut self.0))
+    }
+
+    /// Shuffles in place.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        items.shuffle(&mut self.0);
+    }
+}
+
+/// What a run draws random numbers for; initial weights come from stream 0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    /// The order of an epoch's examples.
+    Shuffle = 1,
+    /// A step's augmentation and dropout.
+    Step = 2,
 }
 
 #[cfg(test)]

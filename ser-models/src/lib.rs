@@ -1,8 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod checkpoint;
+mod classifier;
+mod files;
 mod generator;
 pub mod layers;
+mod metrics;
+pub mod models;
 mod parameters;
+pub mod training;
+mod weights;
 
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointSource, SplitRecord, TrainingRecord};
+pub use classifier::{Classifier, ClassifyError};
 pub use generator::Generator;
+pub use metrics::ConfusionMatrix;
 pub use parameters::{Parameter, Parameters, Scope};
+pub use weights::WeightsError;

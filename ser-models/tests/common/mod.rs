@@ -2,6 +2,11 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
+use ndarray::Array2;
+use ser_features::{Feature, FeatureConfig, PreparationConfig};
+use ser_models::models::{Architecture, Cnn1dConfig, ConvBlock};
+use ser_models::training::{Dataset, TrainingConfig};
+use ser_models::{CheckpointSource, Generator};
 use std::collections::HashMap;
 
 /// The tensors of a golden file.
@@ -30,4 +35,51 @@ pub fn difference(a: &Tensor, b: &Tensor) -> f64 {
         let error = (a - b).abs();
         if error.is_nan() { f64::INFINITY } else { error.max(most) }
     })
+}
+
+/// Length of the vectors of [`clips`]: 13 MFCC and 7 bands of contrast.
+pub const FEATURES: usize = 20;
+pub const LABELS: [&str; 3] = ["Calm", "Happy", "Sad"];
+
+/// Clips of three classes, the ids numbered from `first`: a pattern for each class, of very unlike scales, in noise.
+pub fn clips(n: usize, first: usize) -> Dataset {
+    let mut generator = Generator::with_stream(first as u64, 5);
+    let mut normal = || -> f32 {
+        // The sum of twelve uniform numbers is nearly normal.
+        (0..12).map(|_| generator.uniform(0.0, 1.0)).sum::<f64>() as f32 - 6.0
+    };
+    let inputs = Array2::from_shape_fn((n, FEATURES), |(clip, feature)| {
+        let pattern = ((clip % 3 + 1) * (feature + 1)) as f32;
+        let scale = if feature < 13 { 100.0 } else { 0.01 };
+        scale * (pattern.sin() + 0.7 * normal()) - 3.0
+    });
+    let ids = (first..first + n).map(|i| format!("clip-{i:03}"));
+    Dataset::new(inputs, (0..n).map(|i| i % 3).collect(), LABELS, ids).unwrap()
+}
+
+/// A small network for [`clips`].
+pub fn architecture() -> Architecture {
+    let blocks = vec![ConvBlock::new(8, 5, 2, 0.2), ConvBlock::new(12, 3, 2, 0.2)];
+    Cnn1dConfig { features: FEATURES, blocks, ..Default::default() }.into()
+}
+
+/// A few epochs with everything switched on that draws random numbers.
+pub fn config(epochs: usize) -> TrainingConfig {
+    let mut config = TrainingConfig { epochs, batch_size: 16, learning_rate: 3e-3, ..Default::default() };
+    config.augmentation.noise = 0.1;
+    config.augmentation.mixup = 0.2;
+    config.label_smoothing = 0.05;
+    config
+}
+
+/// What [`clips`] might have come from.
+pub fn source() -> CheckpointSource {
+    let features = vec![Feature::Mfcc, Feature::Contrast];
+    CheckpointSource {
+        preparation: PreparationConfig::default(),
+        features: FeatureConfig { n_mfcc: 13, features, ..Default::default() },
+        protocol: "stratified 80/20".to_owned(),
+        split_seed: 3,
+        test: vec!["clip-900".to_owned(), "clip-901".to_owned()],
+    }
 }

@@ -1,0 +1,376 @@
+//! A trained model in one file that says everything about itself.
+
+use crate::classifier::Classifier;
+use crate::files::write_atomically;
+use crate::layers::LayerError;
+use crate::models::{Architecture, Model, ModelInput};
+use crate::training::{Epoch, Normalization, RunIdentity, TrainingConfig};
+use crate::weights::{Weights, WeightsError};
+use ser_features::{FeatureConfig, PreparationConfig};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// The format of the files that this version reads and writes.
+const FORMAT: u64 = 1;
+/// What errors call bytes that come from no file.
+const IN_MEMORY: &str = "checkpoint in memory";
+
+/// A trained model with all that is needed to use it, and where it comes from.
+///
+/// The file is safetensors: the model's tensors under their own names, all else as JSON under the one metadata key
+/// `ser-models`. The same content gives the same bytes.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// The version of this crate that trained the model.
+    pub crate_version: String,
+    /// The network and its sizes.
+    pub architecture: Architecture,
+    /// The classes, in the order of the model's outputs.
+    pub labels: Vec<String>,
+    /// How clips are prepared.
+    pub preparation: PreparationConfig,
+    /// What features are taken of them.
+    pub features: FeatureConfig,
+    /// How inputs are normalised.
+    pub normalization: Normalization,
+    /// Which clips were used for what.
+    pub split: SplitRecord,
+    /// How the model was trained, and what it reached.
+    pub training: TrainingRecord,
+    weights: Weights,
+}
+
+/// Which clips were used for what.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SplitRecord {
+    /// How the clips were split, in words, e.g. `stratified 80/20`.
+    pub protocol: String,
+    /// The seed of the split.
+    pub seed: u64,
+    /// Ids of the clips whose loss moved the weights.
+    pub train: Vec<String>,
+    /// Ids of the clips that chose the epoch.
+    pub validation: Vec<String>,
+    /// Ids of the clips that decided nothing, on which the model may be measured.
+    pub test: Vec<String>,
+}
+
+/// How a model was trained, and what it reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrainingRecord {
+    /// The seed of the run.
+    pub seed: u64,
+    /// Its settings.
+    pub config: TrainingConfig,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch whose weights these are, counted from 1.
+    pub epoch: usize,
+    /// Figures of that epoch by name: `train_loss`, `train_accuracy`, and with a validation part `validation_loss`,
+    /// `validation_accuracy`, `validation_uar` and `validation_macro_f1`. A caller may add more.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// What a [`Trainer`](crate::training::Trainer) does not know of its data, for the checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckpointSource {
+    /// How the clips were prepared.
+    pub preparation: PreparationConfig,
+    /// What features were taken of them.
+    pub features: FeatureConfig,
+    /// How the clips were split, in words, e.g. `stratified 80/20`.
+    pub protocol: String,
+    /// The seed of the split.
+    pub split_seed: u64,
+    /// Ids of the clips that were kept apart for testing; may be none.
+    pub test: Vec<String>,
+}
+
+/// Why a checkpoint could not be made, written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file could not be read or written.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The file is cut, damaged or no checkpoint.
+    #[error("{file}: not a whole checkpoint: {reason}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file has a format that this version does not know.
+    #[error("{file}: checkpoint of format {given}, this version reads format {expected}")]
+    Format {
+        /// The file.
+        file: String,
+        /// The format of the file.
+        given: u64,
+        /// The format that is read.
+        expected: u64,
+    },
+    /// The file names an architecture that this version does not know.
+    #[error("{file}: architecture {given:?} is not known, known are {known:?}")]
+    Architecture {
+        /// The file.
+        file: String,
+        /// The architecture's name.
+        given: String,
+        /// The known names.
+        known: Vec<&'static str>,
+    },
+    /// Two parts of the checkpoint contradict each other.
+    #[error("{file}: {rule}, {given} was given")]
+    Inconsistent {
+        /// The file.
+        file: String,
+        /// What must hold.
+        rule: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// The tensors are not those of the architecture.
+    #[error("{file}: {source}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// The cause.
+        source: WeightsError,
+    },
+    /// The architecture's sizes do not fit together.
+    #[error("{file}: {source}")]
+    Layer {
+        /// The file.
+        file: String,
+        /// The cause.
+        source: LayerError,
+    },
+}
+
+/// The JSON under the metadata key; its fields are written in this order.
+#[derive(Debug, Serialize, Deserialize)]
+struct Metadata {
+    format: u64,
+    crate_version: String,
+    architecture: Architecture,
+    labels: Vec<String>,
+    preparation: PreparationConfig,
+    features: FeatureConfig,
+    normalization: Normalization,
+    split: SplitRecord,
+    training: TrainingRecord,
+}
+
+impl Checkpoint {
+    /// Of the best epoch of a run; `ids` are those of the training and of the validation part.
+    pub(crate) fn of_run(
+        run: &RunIdentity,
+        best: &Epoch,
+        epochs: usize,
+        (labels, normalization, weights): (Vec<String>, Normalization, Weights),
+        source: CheckpointSource,
+        ids: (Vec<String>, Vec<String>),
+    ) -> Result<Self, CheckpointError> {
+        let mut metrics = BTreeMap::from([
+            ("train_loss".to_owned(), best.train_loss),
+            ("train_accuracy".to_owned(), best.train_accuracy),
+        ]);
+        if let Some(validation) = &best.validation {
+            metrics.insert("validation_loss".to_owned(), validation.loss);
+            metrics.insert("validation_accuracy".to_owned(), validation.confusion.accuracy());
+            metrics.insert("validation_uar".to_owned(), validation.confusion.uar());
+            metrics.insert("validation_macro_f1".to_owned(), validation.confusion.macro_f1());
+        }
+        let CheckpointSource { preparation, features, protocol, split_seed, test } = source;
+        let (train, validation) = ids;
+        let checkpoint = Self {
+            crate_version: run.crate_version.clone(),
+            architecture: run.architecture.clone(),
+            labels,
+            preparation,
+            features,
+            normalization,
+            split: SplitRecord { protocol, seed: split_seed, train, validation, test },
+            training: TrainingRecord {
+                seed: run.seed,
+                config: run.config.clone(),
+                epochs,
+                epoch: best.epoch,
+                metrics,
+            },
+            weights,
+        };
+        checkpoint.checked_model("new checkpoint")?;
+        Ok(checkpoint)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is cut or damaged, has another format or architecture, lacks a tensor or has one too
+    /// many, or a tensor's shape, type or values don't fit. Each error names the file and the tensor.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let file = path.as_ref().display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Self::read(&bytes, &file),
+            Err(source) => Err(CheckpointError::Io { file, source }),
+        }
+    }
+
+    /// Reads the bytes of a file, e.g. of `include_bytes!`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        Self::read(bytes, IN_MEMORY)
+    }
+
+    fn read(bytes: &[u8], file: &str) -> Result<Self, CheckpointError> {
+        let damaged = |reason: String| CheckpointError::Damaged { file: file.to_owned(), reason };
+        let (weights, metadata) = Weights::from_safetensors(bytes).map_err(|source| match source {
+            WeightsError::File { .. } | WeightsError::Metadata => damaged(source.to_string()),
+            source => CheckpointError::Weights { file: file.to_owned(), source },
+        })?;
+        let json: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let given = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
+        if given != FORMAT {
+            return Err(CheckpointError::Format { file: file.to_owned(), given, expected: FORMAT });
+        }
+        let given = json["architecture"]["name"].as_str().unwrap_or_default();
+        if !Architecture::KINDS.contains(&given) {
+            let (given, known) = (given.to_owned(), Architecture::KINDS.to_vec());
+            return Err(CheckpointError::Architecture { file: file.to_owned(), given, known });
+        }
+        let metadata: Metadata = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let checkpoint = Self {
+            crate_version: metadata.crate_version,
+            architecture: metadata.architecture,
+            labels: metadata.labels,
+            preparation: metadata.preparation,
+            features: metadata.features,
+            normalization: metadata.normalization,
+            split: metadata.split,
+            training: metadata.training,
+            weights,
+        };
+        checkpoint.checked_model(file)?;
+        Ok(checkpoint)
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// If fields were changed such that they contradict each other.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        self.write(IN_MEMORY)
+    }
+
+    /// Writes the file, whole or not at all: at any moment there is the old file or the new one.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or fields were changed such that they contradict each other.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+        let file = path.as_ref().display().to_string();
+        let bytes = self.write(&file)?;
+        write_atomically(path.as_ref(), &bytes).map_err(|source| CheckpointError::Io { file, source })
+    }
+
+    fn write(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
+        self.checked_model(file)?;
+        let metadata = Metadata {
+            format: FORMAT,
+            crate_version: self.crate_version.clone(),
+            architecture: self.architecture.clone(),
+            labels: self.labels.clone(),
+            preparation: self.preparation.clone(),
+            features: self.features.clone(),
+            normalization: self.normalization.clone(),
+            split: self.split.clone(),
+            training: self.training.clone(),
+        };
+        let metadata = serde_json::to_string(&metadata)
+            .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;
+        let weights = |source| CheckpointError::Weights { file: file.to_owned(), source };
+        self.weights.to_safetensors(metadata).map_err(weights)
+    }
+
+    /// The model with its normalisation and labels, ready to answer.
+    ///
+    /// # Errors
+    /// If fields were changed such that they contradict each other.
+    pub fn classifier(&self) -> Result<Classifier, CheckpointError> {
+        let model = self.checked_model(IN_MEMORY)?;
+        self.weights
+            .apply(model.parameters())
+            .map_err(|e| CheckpointError::Layer { file: IN_MEMORY.to_owned(), source: e.into() })?;
+        Ok(Classifier::new(model, self.normalization.clone(), self.labels.clone()))
+    }
+
+    /// Checks that all parts fit together, and gives the model, its weights not yet set.
+    fn checked_model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
+        if let Some((rule, given)) = self.contradiction() {
+            return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
+        }
+        let model = self
+            .architecture
+            .build(self.labels.len(), 0)
+            .map_err(|source| CheckpointError::Layer { file: file.to_owned(), source })?;
+        let expected = self.input_shape(model.input());
+        if model.input().shape() != expected {
+            let rule = "the features must give the model's input";
+            let given = format!("{expected:?} for {:?}", model.input().shape());
+            return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
+        }
+        let elements: usize = expected.iter().product();
+        let Normalization { mean, std } = &self.normalization;
+        if mean.len() != elements || std.len() != elements {
+            let rule = "the normalisation must have a mean and a deviation for each element of an input";
+            let given = format!("{} and {} for {elements}", mean.len(), std.len());
+            return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
+        }
+        let weights = |source| CheckpointError::Weights { file: file.to_owned(), source };
+        self.weights.check(model.parameters()).map_err(weights)?;
+        Ok(model)
+    }
+
+    /// The shape that the features have for a model.
+    fn input_shape(&self, input: ModelInput) -> Vec<usize> {
+        match input {
+            ModelInput::Vector { .. } => vec![self.features.total_rows()],
+        }
+    }
+
+    /// The first rule that the fields break, the model apart: (rule, given).
+    fn contradiction(&self) -> Option<(&'static str, String)> {
+        let Normalization { mean, std } = &self.normalization;
+        if let Some(x) = mean.iter().find(|x| !x.is_finite()) {
+            return Some(("the normalisation's means must be finite", x.to_string()));
+        }
+        if let Some(x) = std.iter().find(|x| !(x.is_finite() && **x > 0.0)) {
+            return Some(("the normalisation's deviations must be positive", x.to_string()));
+        }
+        let names: HashSet<&String> = self.labels.iter().collect();
+        if names.len() != self.labels.len() {
+            return Some(("each label must be there once", format!("{:?}", self.labels)));
+        }
+        let rates = (self.preparation.sample_rate, self.features.sample_rate);
+        if rates.0 != rates.1 {
+            let rule = "preparation and features must have one sample rate";
+            return Some((rule, format!("{} and {}", rates.0, rates.1)));
+        }
+        let SplitRecord { train, validation, test, .. } = &self.split;
+        let seen: HashSet<&String> = train.iter().chain(validation).collect();
+        let overlap = test.iter().find(|id| seen.contains(id))?;
+        Some(("no clip of the test part may be in another part", overlap.clone()))
+    }
+}

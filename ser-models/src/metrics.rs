@@ -1,0 +1,180 @@
+//! How good a classifier is.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How often each class was taken for each, and the figures that follow from it.
+///
+/// Definitions are scikit-learn's with `zero_division=0`: a ratio without anything to divide by is 0.
+///
+/// ```
+/// use ser_models::ConfusionMatrix;
+///
+/// let mut matrix = ConfusionMatrix::new(["Calm", "Happy"]);
+/// for (truth, predicted) in [(0, 0), (0, 0), (0, 1), (1, 1)] {
+///     matrix.add(truth, predicted);
+/// }
+/// assert_eq!(matrix.accuracy(), 0.75);
+/// assert_eq!(matrix.recall(0), 2.0 / 3.0);
+/// assert_eq!(matrix.precision(1), 0.5);
+/// assert_eq!(matrix.uar(), (2.0 / 3.0 + 1.0) / 2.0);
+/// println!("{matrix}");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfusionMatrix {
+    labels: Vec<String>,
+    /// Row: the true class; column: the predicted one.
+    counts: Vec<Vec<u64>>,
+}
+
+impl ConfusionMatrix {
+    /// An empty matrix for these classes.
+    pub fn new(labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let labels: Vec<String> = labels.into_iter().map(Into::into).collect();
+        let counts = vec![vec![0; labels.len()]; labels.len()];
+        Self { labels, counts }
+    }
+
+    /// Counts one answer: the class that is true, and the one that was predicted.
+    ///
+    /// # Panics
+    /// If a class is not below the number of labels.
+    pub fn add(&mut self, truth: usize, predicted: usize) {
+        self.counts[truth][predicted] += 1;
+    }
+
+    /// The names of the classes.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// How often class `truth` was taken for class `predicted`.
+    ///
+    /// # Panics
+    /// If a class is not below the number of labels.
+    pub fn count(&self, truth: usize, predicted: usize) -> u64 {
+        self.counts[truth][predicted]
+    }
+
+    /// All answers.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
+    /// The share of right answers (WAR).
+    pub fn accuracy(&self) -> f64 {
+        ratio((0..self.labels.len()).map(|c| self.counts[c][c]).sum(), self.total())
+    }
+
+    /// The share of a class's examples that were recognised.
+    ///
+    /// # Panics
+    /// If the class is not below the number of labels.
+    pub fn recall(&self, class: usize) -> f64 {
+        ratio(self.counts[class][class], self.examples(class))
+    }
+
+    /// The share of right ones among the answers for a class.
+    ///
+    /// # Panics
+    /// If the class is not below the number of labels.
+    pub fn precision(&self, class: usize) -> f64 {
+        ratio(self.counts[class][class], self.answers(class))
+    }
+
+    /// The harmonic mean of precision and recall.
+    ///
+    /// # Panics
+    /// If the class is not below the number of labels.
+    pub fn f1(&self, class: usize) -> f64 {
+        ratio(2 * self.counts[class][class], self.examples(class) + self.answers(class))
+    }
+
+    /// Unweighted average recall: the mean over the classes that have examples.
+    pub fn uar(&self) -> f64 {
+        mean((0..self.labels.len()).filter(|c| self.examples(*c) > 0).map(|c| self.recall(c)))
+    }
+
+    /// The mean F1 over the classes that have examples or answers.
+    pub fn macro_f1(&self) -> f64 {
+        let present = |c: &usize| self.examples(*c) + self.answers(*c) > 0;
+        mean((0..self.labels.len()).filter(present).map(|c| self.f1(c)))
+    }
+
+    fn examples(&self, class: usize) -> u64 {
+        self.counts[class].iter().sum()
+    }
+
+    fn answers(&self, class: usize) -> u64 {
+        self.counts.iter().map(|row| row[class]).sum()
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0u32), |(sum, n), v| (sum + v, n + 1));
+    if n == 0 { 0.0 } else { sum / f64::from(n) }
+}
+
+/// A table: a row for each true class with its counts, recall, precision and F1, and a line with the averages.
+impl fmt::Display for ConfusionMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(6);
+        let first = width.max("true \\ predicted".len());
+        write!(f, "{:<first$}", "true \\ predicted")?;
+        for label in &self.labels {
+            write!(f, "  {label:>width$}")?;
+        }
+        writeln!(f, "  {:>7}  {:>9}  {:>7}", "recall", "precision", "F1")?;
+        for (class, label) in self.labels.iter().enumerate() {
+            write!(f, "{label:<first$}")?;
+            for count in &self.counts[class] {
+                write!(f, "  {count:>width$}")?;
+            }
+            let [recall, precision, f1] =
+                [self.recall(class), self.precision(class), self.f1(class)].map(|v| 100.0 * v);
+            writeln!(f, "  {recall:>6.1}%  {precision:>8.1}%  {f1:>6.1}%")?;
+        }
+        let [accuracy, uar, f1] = [self.accuracy(), self.uar(), self.macro_f1()].map(|v| 100.0 * v);
+        write!(f, "accuracy {accuracy:.1}%, UAR {uar:.1}%, macro-F1 {f1:.1}% of {} clips", self.total())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// scikit-learn's figures for the same answers:
+    /// ```python
+    /// t, p = [0]*5 + [1]*3 + [2]*2, [0, 0, 0, 1, 2, 1, 1, 0, 0, 0]
+    /// balanced_accuracy_score(t, p), f1_score(t, p, average="macro"), precision_score(t, p, average=None, zero_division=0)
+    /// # 0.4222…, 0.4070…, [0.5, 0.6667, 0.0]
+    /// ```
+    #[test]
+    fn figures_are_those_of_scikit_learn() {
+        let mut matrix = ConfusionMatrix::new(["a", "b", "c"]);
+        let truth = [0, 0, 0, 0, 0, 1, 1, 1, 2, 2];
+        for (truth, predicted) in truth.into_iter().zip([0, 0, 0, 1, 2, 1, 1, 0, 0, 0]) {
+            matrix.add(truth, predicted);
+        }
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        close(matrix.accuracy(), 0.5);
+        close(matrix.uar(), (0.6 + 2.0 / 3.0 + 0.0) / 3.0);
+        close(matrix.macro_f1(), (6.0 / 11.0 + 2.0 / 3.0 + 0.0) / 3.0);
+        close(matrix.precision(0), 0.5);
+        close(matrix.precision(1), 2.0 / 3.0);
+        assert_eq!(matrix.precision(2), 0.0);
+        assert!(matrix.to_string().ends_with("accuracy 50.0%, UAR 42.2%, macro-F1 40.4% of 10 clips"));
+    }
+
+    #[test]
+    fn classes_without_examples_count_for_nothing_and_nothing_gives_zero() {
+        let mut matrix = ConfusionMatrix::new(["a", "b", "c"]);
+        assert_eq!((matrix.accuracy(), matrix.uar(), matrix.macro_f1()), (0.0, 0.0, 0.0));
+        matrix.add(0, 0);
+        assert_eq!((matrix.accuracy(), matrix.uar(), matrix.macro_f1()), (1.0, 1.0, 1.0));
+    }
+}

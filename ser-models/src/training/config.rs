@@ -1,0 +1,136 @@
+//! What a run does.
+
+use super::{Augmentation, Dataset, OptimizerConfig, Schedule, TrainingError};
+use serde::{Deserialize, Serialize};
+
+/// What a run does, all but the model and the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the training part, 1 or more.
+    pub epochs: usize,
+    /// Examples per step, 2 or more. A single example that would be left over joins the last batch.
+    pub batch_size: usize,
+    /// The first learning rate, positive.
+    pub learning_rate: f64,
+    /// How the learning rate changes.
+    pub schedule: Schedule,
+    /// The optimiser.
+    pub optimizer: OptimizerConfig,
+    /// The largest Euclidean norm of all gradients together, positive; `None` leaves them alone.
+    pub clip_norm: Option<f64>,
+    /// Share of each target that is spread over all classes, 0 or more and below 1.
+    pub label_smoothing: f64,
+    /// How much each class counts in the loss.
+    pub class_weights: ClassWeights,
+    /// Whether inputs are z-scored by the training part's mean and standard deviation.
+    pub normalize: bool,
+    /// Changes of the training part's examples.
+    pub augmentation: Augmentation,
+    /// By what the validation part says which epoch is best. Without a validation part, the last one is.
+    pub monitor: Monitor,
+    /// When to stop before the last epoch; `None` runs all.
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// How much each class counts in the loss.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClassWeights {
+    /// All clips count the same.
+    #[default]
+    Uniform,
+    /// All classes count the same: clips / (classes · clips of the class), as scikit-learn's `balanced`.
+    Balanced,
+    /// A positive weight for each class, in the order of the label names.
+    Given(Vec<f32>),
+}
+
+/// What the validation part is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Monitor {
+    /// The loss, without label smoothing and class weights; less is better.
+    Loss,
+    /// Accuracy; more is better.
+    Accuracy,
+    /// Unweighted average recall; more is better.
+    Uar,
+}
+
+/// When to stop before the last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs without a better one, 1 or more, after which to stop.
+    pub patience: usize,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch_size: 32,
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            optimizer: OptimizerConfig::adam(),
+            clip_norm: None,
+            label_smoothing: 0.0,
+            class_weights: ClassWeights::Uniform,
+            normalize: true,
+            augmentation: Augmentation::default(),
+            monitor: Monitor::Uar,
+            early_stopping: None,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Checks every setting's range.
+    pub(crate) fn check(&self, has_validation: bool) -> Result<(), TrainingError> {
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        let own = if self.epochs == 0 {
+            Some(("epochs", "must be 1 or more", "0".to_owned()))
+        } else if self.batch_size < 2 {
+            Some(("batch_size", "must be 2 or more", self.batch_size.to_string()))
+        } else if !positive(self.learning_rate) {
+            Some(("learning_rate", "must be positive", self.learning_rate.to_string()))
+        } else if let Some(limit) = self.clip_norm.filter(|limit| !positive(*limit)) {
+            Some(("clip_norm", "must be positive", limit.to_string()))
+        } else if self.early_stopping.is_some_and(|stopping| stopping.patience == 0) {
+            Some(("early_stopping.patience", "must be 1 or more", "0".to_owned()))
+        } else if self.early_stopping.is_some() && !has_validation {
+            Some(("early_stopping", "needs a validation part", "none".to_owned()))
+        } else {
+            None
+        };
+        let problem = own
+            .or_else(|| self.schedule.problem(self.epochs))
+            .or_else(|| self.optimizer.problem())
+            .or_else(|| self.augmentation.problem());
+        match problem {
+            Some((setting, rule, given)) => Err(TrainingError::Setting { setting, rule, given }),
+            None => Ok(()),
+        }
+    }
+
+    /// The weight of each class of a training part in which every class has examples.
+    pub(crate) fn class_weights(&self, data: &Dataset) -> Result<Vec<f32>, TrainingError> {
+        let counts = data.class_counts();
+        match &self.class_weights {
+            ClassWeights::Uniform => Ok(vec![1.0; counts.len()]),
+            ClassWeights::Balanced => {
+                let weight = |n: &usize| data.len() as f32 / (counts.len() * n) as f32;
+                Ok(counts.iter().map(weight).collect())
+            }
+            ClassWeights::Given(weights) if weights.len() == counts.len() => Ok(weights.clone()),
+            ClassWeights::Given(weights) => Err(TrainingError::Setting {
+                setting: "class_weights",
+                rule: "must be as many as there are classes",
+                given: weights.len().to_string(),
+            }),
+        }
+    }
+}

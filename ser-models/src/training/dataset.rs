@@ -1,0 +1,212 @@
+//! Examples to learn from or to be measured on.
+
+use super::error::DatasetError;
+use ndarray::{Array, ArrayD, Axis, Dimension};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+
+/// Inputs with their classes and the ids of their clips.
+///
+/// ```
+/// use ndarray::array;
+/// use ser_models::training::Dataset;
+///
+/// let inputs = array![[0.1f32, 0.2], [0.3, 0.4], [0.5, 0.6]];
+/// let all = Dataset::new(inputs, vec![0, 1, 1], ["Calm", "Happy"], ["a", "b", "c"])?;
+/// let train = all.select(&[0, 2])?;
+/// assert_eq!(train.len(), 2);
+/// assert_eq!(train.ids(), ["a", "c"]);
+/// # Ok::<(), ser_models::training::DatasetError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    inputs: ArrayD<f32>,
+    labels: Vec<usize>,
+    label_names: Vec<String>,
+    ids: Vec<String>,
+}
+
+impl Dataset {
+    /// `inputs` [clips, …], not normalised; for each clip its class, an index into `label_names`, and its id.
+    ///
+    /// # Errors
+    /// If the set is empty, lengths differ, a label is out of range, a name or id stands twice, or a number is not
+    /// finite.
+    pub fn new<D: Dimension>(
+        inputs: Array<f32, D>,
+        labels: Vec<usize>,
+        label_names: impl IntoIterator<Item = impl Into<String>>,
+        ids: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, DatasetError> {
+        let inputs = inputs.into_dyn();
+        let label_names: Vec<String> = label_names.into_iter().map(Into::into).collect();
+        let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+        let clips = if inputs.ndim() == 0 { 0 } else { inputs.len_of(Axis(0)) };
+        if clips != labels.len() || clips != ids.len() {
+            return Err(DatasetError::Lengths { inputs: clips, labels: labels.len(), ids: ids.len() });
+        }
+        if inputs.is_empty() {
+            return Err(DatasetError::Empty);
+        }
+        if let Some(name) = first_repeated(&label_names) {
+            return Err(DatasetError::LabelName { name: name.to_owned() });
+        }
+        if let Some(id) = first_repeated(&ids) {
+            return Err(DatasetError::Id { id: id.to_owned() });
+        }
+        let classes = label_names.len();
+        for ((clip, &label), id) in inputs.outer_iter().zip(&labels).zip(&ids) {
+            if label >= classes {
+                return Err(DatasetError::Label { id: id.clone(), label, classes });
+            }
+            if let Some(element) = clip.iter().position(|x| !x.is_finite()) {
+                return Err(DatasetError::NotFinite { id: id.clone(), element });
+            }
+        }
+        Ok(Self { inputs, labels, label_names, ids })
+    }
+
+    /// The clips at these indices, in this order.
+    ///
+    /// # Errors
+    /// If there are none, one does not exist, or one stands twice.
+    pub fn select(&self, indices: &[usize]) -> Result<Self, DatasetError> {
+        if indices.is_empty() {
+            return Err(DatasetError::Empty);
+        }
+        if let Some(&index) = indices.iter().find(|i| **i >= self.len()) {
+            return Err(DatasetError::Index { clips: self.len(), index });
+        }
+        let ids: Vec<String> = indices.iter().map(|i| self.ids[*i].clone()).collect();
+        if let Some(id) = first_repeated(&ids) {
+            return Err(DatasetError::Id { id: id.to_owned() });
+        }
+        Ok(Self {
+            inputs: self.inputs.select(Axis(0), indices),
+            labels: indices.iter().map(|i| self.labels[*i]).collect(),
+            label_names: self.label_names.clone(),
+            ids,
+        })
+    }
+
+    /// How many clips there are, 1 or more.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Always false: a set holds 1 or more clips.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The inputs [clips, …].
+    pub fn inputs(&self) -> &ArrayD<f32> {
+        &self.inputs
+    }
+
+    /// The class of each clip, an index into [`Dataset::label_names`].
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The names of the classes.
+    pub fn label_names(&self) -> &[String] {
+        &self.label_names
+    }
+
+    /// The id of each clip.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// How many clips each class has.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.label_names.len()];
+        self.labels.iter().for_each(|label| counts[*label] += 1);
+        counts
+    }
+
+    /// A hexadecimal SHA-256 of everything in the set, down to the bits of its numbers.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut text = |items: &[String]| {
+            hash.update((items.len() as u64).to_le_bytes());
+            for item in items {
+                hash.update((item.len() as u64).to_le_bytes());
+                hash.update(item);
+            }
+        };
+        text(&self.label_names);
+        text(&self.ids);
+        for size in self.inputs.shape().iter().chain(&self.labels) {
+            hash.update((*size as u64).to_le_bytes());
+        }
+        for x in &self.inputs {
+            hash.update(x.to_le_bytes());
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn first_repeated(items: &[String]) -> Option<&str> {
+    let mut seen = HashSet::new();
+    items.iter().find(|item| !seen.insert(item.as_str())).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+
+    fn build(
+        inputs: Array2<f32>,
+        labels: &[usize],
+        names: &[&str],
+        ids: &[&str],
+    ) -> Result<Dataset, DatasetError> {
+        Dataset::new(inputs, labels.to_vec(), names.iter().copied(), ids.iter().copied())
+    }
+
+    #[test]
+    fn bad_sets_are_refused_with_the_clip_named() {
+        let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
+        let inputs = || array![[1.0f32, 2.0], [3.0, 4.0]];
+        assert!(message(build(Array2::zeros((0, 2)), &[], &["a"], &[])).contains("empty"));
+        assert!(message(build(Array2::zeros((2, 0)), &[0, 0], &["a"], &["x", "y"])).contains("empty"));
+        assert!(message(build(inputs(), &[0], &["a"], &["x", "y"])).contains("2 inputs, 1 labels, 2 ids"));
+        assert_eq!(
+            message(build(inputs(), &[0, 2], &["a", "b"], &["x", "y"])),
+            "clip y: the label must be below the number of classes, 2: 2 was given"
+        );
+        assert!(
+            message(build(inputs(), &[0, 1], &["a", "a"], &["x", "y"])).contains("\"a\" was given twice")
+        );
+        assert!(message(build(inputs(), &[0, 1], &["a", "b"], &["x", "x"])).contains("x was given twice"));
+        let broken = array![[1.0f32, 2.0], [3.0, f32::NAN]];
+        assert_eq!(
+            message(build(broken, &[0, 1], &["a", "b"], &["x", "y"])),
+            "clip y: element 1 of its input must be finite"
+        );
+        let set = build(inputs(), &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
+        assert!(set.select(&[]).is_err() && set.select(&[2]).is_err() && set.select(&[0, 0]).is_err());
+    }
+
+    #[test]
+    fn the_fingerprint_tells_sets_apart() {
+        let inputs = || array![[1.0f32, 2.0], [3.0, 4.0]];
+        let set = |inputs, labels: &[usize], names: &[&str], ids: &[&str]| {
+            build(inputs, labels, names, ids).unwrap().fingerprint()
+        };
+        let first = set(inputs(), &[0, 1], &["a", "b"], &["x", "y"]);
+        assert_eq!(first, set(inputs(), &[0, 1], &["a", "b"], &["x", "y"]));
+        assert_eq!(first.len(), 64);
+        let others = [
+            set(inputs() + 1e-6, &[0, 1], &["a", "b"], &["x", "y"]),
+            set(inputs(), &[1, 1], &["a", "b"], &["x", "y"]),
+            set(inputs(), &[0, 1], &["a", "c"], &["x", "y"]),
+            set(inputs(), &[0, 1], &["a", "b"], &["x", "z"]),
+            set(inputs(), &[0, 1], &["a", "b"], &["xy", ""]),
+        ];
+        assert!(others.iter().all(|other| *other != first));
+    }
+}

@@ -1,0 +1,196 @@
+//! What can go wrong in training.
+
+use crate::checkpoint::CheckpointError;
+use crate::layers::LayerError;
+use crate::weights::WeightsError;
+use std::path::PathBuf;
+
+/// Why a set of examples cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// There are no examples.
+    #[error("the set is empty: 1 or more examples are needed")]
+    Empty,
+    /// Inputs, labels and ids are not equally many.
+    #[error(
+        "there must be one label and one id for each input: {inputs} inputs, {labels} labels, {ids} ids given"
+    )]
+    Lengths {
+        /// Inputs given.
+        inputs: usize,
+        /// Labels given.
+        labels: usize,
+        /// Ids given.
+        ids: usize,
+    },
+    /// A label is not one of the classes.
+    #[error("clip {id}: the label must be below the number of classes, {classes}: {label} was given")]
+    Label {
+        /// The clip.
+        id: String,
+        /// Its label.
+        label: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Two classes have one name.
+    #[error("each class must have a name of its own: {name:?} was given twice")]
+    LabelName {
+        /// The name.
+        name: String,
+    },
+    /// Two clips have one id.
+    #[error("each clip must have an id of its own: {id} was given twice")]
+    Id {
+        /// The id.
+        id: String,
+    },
+    /// A number is NaN or infinite.
+    #[error("clip {id}: element {element} of its input must be finite")]
+    NotFinite {
+        /// The clip.
+        id: String,
+        /// Position in the input, in row-major order.
+        element: usize,
+    },
+    /// An index does not exist.
+    #[error("there are {clips} clips, number {index} was asked for")]
+    Index {
+        /// Examples in the set.
+        clips: usize,
+        /// The index asked for, counted from 0.
+        index: usize,
+    },
+}
+
+/// Why training could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// A setting is out of its range.
+    #[error("{setting} {rule}, {given} was given")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What holds for it.
+        rule: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// A class has no example to learn from.
+    #[error("every class must have examples in the training part: {label:?} has none")]
+    ClassWithoutExamples {
+        /// The class.
+        label: String,
+    },
+    /// Training and validation part name different classes.
+    #[error("training and validation part must name the same classes: {training:?} and {validation:?} given")]
+    LabelsDiffer {
+        /// The training part's classes.
+        training: Vec<String>,
+        /// The validation part's classes.
+        validation: Vec<String>,
+    },
+    /// A clip is in the training and in the validation part.
+    #[error("no clip may be in both training and validation part: {id} is")]
+    Overlap {
+        /// The clip.
+        id: String,
+    },
+    /// The examples do not have the shape that the model takes.
+    #[error("{part} part: inputs must have shape {expected:?}, {given:?} was given")]
+    InputShape {
+        /// `training` or `validation`.
+        part: &'static str,
+        /// What the model takes.
+        expected: Vec<usize>,
+        /// What the set holds.
+        given: Vec<usize>,
+    },
+    /// The loss is NaN or infinite.
+    #[error(
+        "epoch {epoch}, {place}: the loss is {loss}; a lower learning rate or gradient clipping may help"
+    )]
+    NotFinite {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Where in the epoch.
+        place: String,
+        /// The loss.
+        loss: f64,
+    },
+    /// Nothing has been learnt yet, so there is nothing to make a checkpoint of.
+    #[error("no epoch has ended yet: there is nothing to save")]
+    NoEpoch,
+    /// A layer failed.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// The file for resuming could not be written or read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The checkpoint's parts contradict each other.
+    #[error(transparent)]
+    Checkpoint(Box<CheckpointError>),
+    /// An operation on tensors failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl From<CheckpointError> for TrainingError {
+    fn from(error: CheckpointError) -> Self {
+        Self::Checkpoint(Box::new(error))
+    }
+}
+
+/// Why a training state could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The file could not be written or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The file is no training state, or a damaged one.
+    #[error("{}: not a whole training state: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file has a format that this version does not know.
+    #[error("{}: training state of format {given}, this version reads format {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format of the file.
+        given: u64,
+        /// The format that is read.
+        expected: u64,
+    },
+    /// The state belongs to a run with other settings or other data.
+    #[error("{}: the state is of another run: {what} differs, {expected} expected, {given} found", path.display())]
+    AnotherRun {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// This run's.
+        expected: String,
+        /// The file's.
+        given: String,
+    },
+    /// A tensor of the state does not fit.
+    #[error("{}: {source}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: WeightsError,
+    },
+}

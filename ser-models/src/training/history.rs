@@ -1,0 +1,81 @@
+//! What happened in a run, epoch by epoch.
+
+use super::Monitor;
+use crate::metrics::ConfusionMatrix;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// One epoch of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Its number, counted from 1.
+    pub epoch: usize,
+    /// The learning rate of its last step.
+    pub learning_rate: f64,
+    /// The mean training loss over its examples, with dropout, augmentation, smoothing and weights as trained.
+    pub train_loss: f64,
+    /// The share of right answers among the training examples as they went by.
+    pub train_accuracy: f64,
+    /// What the validation part said after it.
+    pub validation: Option<Evaluation>,
+    /// Whether it is the best so far.
+    pub best: bool,
+}
+
+/// What a model reached on a set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The mean cross-entropy, without label smoothing and class weights.
+    pub loss: f64,
+    /// The answers.
+    pub confusion: ConfusionMatrix,
+}
+
+impl Evaluation {
+    /// The figure that a monitor watches, turned so that more is better.
+    pub(crate) fn score(&self, monitor: Monitor) -> f64 {
+        match monitor {
+            Monitor::Loss => -self.loss,
+            Monitor::Accuracy => self.confusion.accuracy(),
+            Monitor::Uar => self.confusion.uar(),
+        }
+    }
+}
+
+/// The epochs of a run. Serialises to JSON through serde, and to CSV.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct History {
+    /// In order.
+    pub epochs: Vec<Epoch>,
+}
+
+impl History {
+    /// The best epoch: by the validation part, or without one the last.
+    pub fn best(&self) -> Option<&Epoch> {
+        self.epochs.iter().rfind(|epoch| epoch.best)
+    }
+
+    /// A table with a header line; validation columns are empty where there was no validation part.
+    pub fn to_csv(&self) -> String {
+        let mut csv = "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,\
+                       validation_uar,validation_macro_f1,best\n"
+            .to_owned();
+        for e in &self.epochs {
+            let validation = match &e.validation {
+                Some(v) => {
+                    let c = &v.confusion;
+                    format!("{},{},{},{}", v.loss, c.accuracy(), c.uar(), c.macro_f1())
+                }
+                None => ",,,".to_owned(),
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                csv,
+                "{},{},{},{},{validation},{}",
+                e.epoch, e.learning_rate, e.train_loss, e.train_accuracy, e.best
+            );
+        }
+        csv
+    }
+}

@@ -1,0 +1,337 @@
+//! Optimisers with the meaning that PyTorch and Keras give them.
+
+use crate::parameters::Parameters;
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Result as CandleResult, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Whose formula an optimiser follows where PyTorch and Keras differ: in where eps stands, and in whether momentum
+/// gathers gradients (PyTorch) or steps (Keras).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Framework {
+    /// As in PyTorch 2.
+    PyTorch,
+    /// As in Keras 3.
+    Keras,
+}
+
+/// An optimiser and its settings, all but the learning rate.
+///
+/// With gradient g, weight w, learning rate η and decay λ; weight decay is added to the gradient (`g += λ · w`) but
+/// for AdamW.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OptimizerConfig {
+    /// `b = momentum · b + g; w −= η · b`, or `w −= η · (g + momentum · b)` by Nesterov. Keras's is the same while the
+    /// learning rate stays.
+    Sgd {
+        /// 0 or more and below 1.
+        momentum: f64,
+        /// Whether to look ahead as Nesterov.
+        nesterov: bool,
+        /// 0 or more.
+        weight_decay: f64,
+    },
+    /// Kingma and Ba 2015. With `m̂ = m / (1 − beta1^t)` and `v̂ = v / (1 − beta2^t)`: `w −= η · m̂ / (√v̂ + eps)` in
+    /// PyTorch; in Keras eps is divided by `√(1 − beta2^t)`.
+    Adam {
+        /// Decay of the mean m, 0 or more and below 1.
+        beta1: f64,
+        /// Decay of the mean square v, 0 or more and below 1.
+        beta2: f64,
+        /// Positive.
+        eps: f64,
+        /// 0 or more.
+        weight_decay: f64,
+        /// Where eps stands.
+        framework: Framework,
+    },
+    /// Adam in PyTorch's form with decoupled decay (Loshchilov and Hutter 2019): `w −= η · λ · w` before each step.
+    AdamW {
+        /// Decay of the mean, 0 or more and below 1.
+        beta1: f64,
+        /// Decay of the mean square, 0 or more and below 1.
+        beta2: f64,
+        /// Positive.
+        eps: f64,
+        /// 0 or more.
+        weight_decay: f64,
+    },
+    /// `v = rho · v + (1 − rho) · g²`, then in PyTorch `b = momentum · b + g / (√v + eps); w −= η · b`, in Keras `b =
+    /// momentum · b + η · g / √(v + eps); w −= b`.
+    RmsProp {
+        /// Decay of the mean square, 0 or more and below 1. PyTorch calls it alpha.
+        rho: f64,
+        /// Positive.
+        eps: f64,
+        /// 0 or more and below 1.
+        momentum: f64,
+        /// 0 or more.
+        weight_decay: f64,
+        /// Where eps stands, and what momentum gathers.
+        framework: Framework,
+    },
+}
+
+impl OptimizerConfig {
+    /// Gradient descent with momentum 0.9.
+    pub fn sgd() -> Self {
+        Self::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 }
+    }
+
+    /// Adam with PyTorch's defaults: 0.9, 0.999, 10⁻⁸.
+    pub fn adam() -> Self {
+        Self::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, framework: Framework::PyTorch }
+    }
+
+    /// Adam with Keras's defaults: 0.9, 0.999, 10⁻⁷.
+    pub fn adam_keras() -> Self {
+        Self::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-7, weight_decay: 0.0, framework: Framework::Keras }
+    }
+
+    /// AdamW with PyTorch's defaults and this decay (PyTorch's is 0.01).
+    pub fn adamw(weight_decay: f64) -> Self {
+        Self::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay }
+    }
+
+    /// RMSprop with PyTorch's defaults: 0.99, 10⁻⁸, no momentum.
+    pub fn rmsprop() -> Self {
+        Self::RmsProp {
+            rho: 0.99,
+            eps: 1e-8,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            framework: Framework::PyTorch,
+        }
+    }
+
+    /// RMSprop with Keras's defaults: 0.9, 10⁻⁷, no momentum.
+    pub fn rmsprop_keras() -> Self {
+        Self::RmsProp { rho: 0.9, eps: 1e-7, momentum: 0.0, weight_decay: 0.0, framework: Framework::Keras }
+    }
+
+    /// What is wrong with the settings, if anything: (setting, rule, given).
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+        let (decays, eps, weight_decay) = match *self {
+            Self::Sgd { momentum, weight_decay, .. } => {
+                ([("optimizer.momentum", momentum); 2], 1.0, weight_decay)
+            }
+            Self::Adam { beta1, beta2, eps, weight_decay, .. }
+            | Self::AdamW { beta1, beta2, eps, weight_decay } => {
+                ([("optimizer.beta1", beta1), ("optimizer.beta2", beta2)], eps, weight_decay)
+            }
+            Self::RmsProp { rho, momentum, eps, weight_decay, .. } => {
+                ([("optimizer.rho", rho), ("optimizer.momentum", momentum)], eps, weight_decay)
+            }
+        };
+        if let Some((setting, value)) = decays.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
+            return Some((setting, "must be 0 or more and below 1", value.to_string()));
+        }
+        if !(eps > 0.0 && eps.is_finite()) {
+            return Some(("optimizer.eps", "must be positive", eps.to_string()));
+        }
+        (!(weight_decay >= 0.0 && weight_decay.is_finite()))
+            .then(|| ("optimizer.weight_decay", "must be 0 or more", weight_decay.to_string()))
+    }
+}
+
+/// An optimiser at work on a model's trainable parameters, with what it remembers of past gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optimizer {
+    config: OptimizerConfig,
+    steps: u64,
+    /// For each trainable parameter, in the model's order: its name, and two running values for each weight.
+    slots: Vec<(String, [Vec<f32>; 2])>,
+}
+
+impl Optimizer {
+    /// A fresh optimiser for a model's parameters.
+    pub fn new(config: OptimizerConfig, parameters: &Parameters) -> Self {
+        let slots = parameters.iter().filter(|p| p.is_trainable()).map(|p| {
+            let zeros = vec![0.0; p.var().elem_count()];
+            (p.name().to_owned(), [zeros.clone(), zeros])
+        });
+        Self { config, steps: 0, slots: slots.collect() }
+    }
+
+    /// Moves every trainable parameter that has a gradient one step.
+    ///
+    /// # Errors
+    /// If the tensors are not of `f32`.
+    pub fn step(
+        &mut self,
+        parameters: &Parameters,
+        gradients: &GradStore,
+        learning_rate: f64,
+    ) -> CandleResult<()> {
+        self.steps += 1;
+        let update = Update::new(&self.config, self.steps, learning_rate);
+        let trainable = parameters.iter().filter(|p| p.is_trainable());
+        for (parameter, (_, [first, second])) in trainable.zip(&mut self.slots) {
+            let var = parameter.var();
+            let Some(gradient) = gradients.get(var) else { continue };
+            let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
+            let mut weights = var.as_detached_tensor().flatten_all()?.to_vec1::<f32>()?;
+            update.apply(&mut weights, &gradient, first, second);
+            let weights = Tensor::from_vec(weights, var.shape(), &Device::Cpu)?.to_device(var.device())?;
+            var.set(&weights)?;
+        }
+        Ok(())
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The running values with the names of their parameters.
+    pub(crate) fn slots(&self) -> &[(String, [Vec<f32>; 2])] {
+        &self.slots
+    }
+
+    /// Takes over steps and running values; `find` gives the values of a parameter and slot.
+    pub(crate) fn restore(
+        &mut self,
+        steps: u64,
+        mut find: impl FnMut(&str, usize) -> Option<Vec<f32>>,
+    ) -> bool {
+        self.steps = steps;
+        self.slots.iter_mut().all(|(name, slots)| {
+            slots.iter_mut().enumerate().all(|(i, slot)| match find(name, i) {
+                Some(values) if values.len() == slot.len() => {
+                    *slot = values;
+                    true
+                }
+                _ => false,
+            })
+        })
+    }
+}
+
+/// The numbers of one step, in the precision of the weights.
+#[derive(Debug, Clone, Copy)]
+enum Update {
+    Sgd { rate: f32, momentum: f32, nesterov: bool, decay: f32 },
+    Adam { rate: f32, beta1: f32, beta2: f32, eps: f32, root: f32, decay: f32, shrink: f32 },
+    RmsProp { rate: f32, rho: f32, eps: f32, momentum: f32, decay: f32, framework: Framework },
+}
+
+impl Update {
+    fn new(config: &OptimizerConfig, step: u64, learning_rate: f64) -> Self {
+        let adam = |beta1: f64, beta2: f64, eps: f64, framework, decay: f64, shrink: f64| {
+            let step = step.min(i32::MAX as u64) as i32;
+            let root = (1.0 - beta2.powi(step)).sqrt();
+            let eps = if framework == Framework::Keras { eps / root } else { eps };
+            Self::Adam {
+                rate: (learning_rate / (1.0 - beta1.powi(step))) as f32,
+                beta1: beta1 as f32,
+                beta2: beta2 as f32,
+                eps: eps as f32,
+                root: root as f32,
+                decay: decay as f32,
+                shrink: shrink as f32,
+            }
+        };
+        match *config {
+            OptimizerConfig::Sgd { momentum, nesterov, weight_decay } => Self::Sgd {
+                rate: learning_rate as f32,
+                momentum: momentum as f32,
+                nesterov,
+                decay: weight_decay as f32,
+            },
+            OptimizerConfig::Adam { beta1, beta2, eps, weight_decay, framework } => {
+                adam(beta1, beta2, eps, framework, weight_decay, 1.0)
+            }
+            OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => {
+                adam(beta1, beta2, eps, Framework::PyTorch, 0.0, 1.0 - learning_rate * weight_decay)
+            }
+            OptimizerConfig::RmsProp { rho, eps, momentum, weight_decay, framework } => Self::RmsProp {
+                rate: learning_rate as f32,
+                rho: rho as f32,
+                eps: eps as f32,
+                momentum: momentum as f32,
+                decay: weight_decay as f32,
+                framework,
+            },
+        }
+    }
+
+    fn apply(&self, weights: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let state = first.iter_mut().zip(second);
+        for ((w, g), (a, b)) in weights.iter_mut().zip(gradient).zip(state) {
+            match *self {
+                Self::Sgd { rate, momentum, nesterov, decay } => {
+                    let g = g + decay * *w;
+                    *a = momentum * *a + g;
+                    *w -= rate * if nesterov { g + momentum * *a } else { *a };
+                }
+                Self::Adam { rate, beta1, beta2, eps, root, decay, shrink } => {
+                    let g = g + decay * *w;
+                    *w *= shrink;
+                    *a = beta1 * *a + (1.0 - beta1) * g;
+                    *b = beta2 * *b + (1.0 - beta2) * g * g;
+                    *w -= rate * *a / (b.sqrt() / root + eps);
+                }
+                Self::RmsProp { rate, rho, eps, momentum, decay, framework } => {
+                    let g = g + decay * *w;
+                    *a = rho * *a + (1.0 - rho) * g * g;
+                    match framework {
+                        Framework::PyTorch => {
+                            *b = momentum * *b + g / (a.sqrt() + eps);
+                            *w -= rate * *b;
+                        }
+                        Framework::Keras => {
+                            *b = momentum * *b + rate * g / (*a + eps).sqrt();
+                            *w -= *b;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Scales all gradients so that their common Euclidean norm is at most `limit`, as PyTorch's `clip_grad_norm_`.
+pub(crate) fn clip_gradients(
+    parameters: &Parameters,
+    gradients: &mut GradStore,
+    limit: f64,
+) -> CandleResult<()> {
+    let trainable = || parameters.iter().filter(|p| p.is_trainable()).map(|p| p.var().as_tensor());
+    let mut squares = 0.0;
+    for gradient in trainable().filter_map(|var| gradients.get(var)) {
+        squares += gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+    }
+    let norm = squares.sqrt();
+    if norm > limit {
+        for var in trainable() {
+            if let Some(gradient) = gradients.remove(var) {
+                gradients.insert(var, (gradient * (limit / norm))?);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Init;
+
+    #[test]
+    fn gradients_are_clipped_to_one_common_norm() {
+        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let a = parameters.scope("a").weight("w", &[2], Init::Ones).unwrap();
+        let b = parameters.scope("b").weight("w", &[1], Init::Ones).unwrap();
+        let loss = ((a.sum_all().unwrap() * 2.0).unwrap() + b.sum_all().unwrap()).unwrap();
+        let mut gradients = loss.backward().unwrap();
+        // The norm of (2, 2, 1) is 3.
+        clip_gradients(&parameters, &mut gradients, 5.0).unwrap();
+        assert_eq!(gradients.get(&a).unwrap().to_vec1::<f32>().unwrap(), [2.0, 2.0]);
+        clip_gradients(&parameters, &mut gradients, 1.5).unwrap();
+        assert_eq!(gradients.get(&a).unwrap().to_vec1::<f32>().unwrap(), [1.0, 1.0]);
+        assert_eq!(gradients.get(&b).unwrap().to_vec1::<f32>().unwrap(), [0.5]);
+    }
+}

@@ -1,0 +1,92 @@
+//! How the learning rate changes.
+
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// How the learning rate changes from step to step, as a factor on its first value.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Always 1.
+    #[default]
+    Constant,
+    /// `1 / (1 + rate · step)`: Keras's `InverseTimeDecay` and the `decay` of its older optimisers.
+    InverseTime {
+        /// Decay per step, 0 or more.
+        rate: f64,
+    },
+    /// `factor` to the power of the number of finished epochs.
+    Exponential {
+        /// Factor per epoch, above 0 and at most 1.
+        factor: f64,
+    },
+    /// From 0 up to 1 in a straight line over the warm-up, then down to `minimum` along half a cosine over the rest of
+    /// the run (Loshchilov and Hutter 2017, without restarts).
+    Cosine {
+        /// Epochs of warm-up, 0 or more, fewer than the run has.
+        warm_up: usize,
+        /// The factor at the end, 0 or more and at most 1.
+        minimum: f64,
+    },
+}
+
+impl Schedule {
+    /// The factor of one step, counted from 0, of a run.
+    pub(crate) fn factor(&self, step: u64, steps_per_epoch: usize, epochs: usize) -> f64 {
+        match *self {
+            Self::Constant => 1.0,
+            Self::InverseTime { rate } => 1.0 / (1.0 + rate * step as f64),
+            Self::Exponential { factor } => factor.powi((step / steps_per_epoch as u64) as i32),
+            Self::Cosine { warm_up, minimum } => {
+                let warm_up = (warm_up * steps_per_epoch) as f64;
+                let total = (epochs * steps_per_epoch) as f64;
+                let step = step as f64;
+                if step < warm_up {
+                    (step + 1.0) / warm_up
+                } else {
+                    let progress = ((step - warm_up) / (total - warm_up)).min(1.0);
+                    minimum + (1.0 - minimum) * 0.5 * (1.0 + (PI * progress).cos())
+                }
+            }
+        }
+    }
+
+    /// What is wrong with the settings, if anything: (setting, rule, given).
+    pub(crate) fn problem(&self, epochs: usize) -> Option<(&'static str, &'static str, String)> {
+        match *self {
+            Self::InverseTime { rate } if !(rate >= 0.0 && rate.is_finite()) => {
+                Some(("schedule.rate", "must be 0 or more", rate.to_string()))
+            }
+            Self::Exponential { factor } if !(factor > 0.0 && factor <= 1.0) => {
+                Some(("schedule.factor", "must be above 0 and at most 1", factor.to_string()))
+            }
+            Self::Cosine { warm_up, .. } if warm_up >= epochs => {
+                Some(("schedule.warm_up", "must be less than epochs", warm_up.to_string()))
+            }
+            Self::Cosine { minimum, .. } if !(0.0..=1.0).contains(&minimum) => {
+                Some(("schedule.minimum", "must be 0 or more and at most 1", minimum.to_string()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_follow_their_formulas() {
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        close(Schedule::Constant.factor(1000, 10, 5), 1.0);
+        close(Schedule::InverseTime { rate: 0.5 }.factor(2, 10, 5), 0.5);
+        close(Schedule::Exponential { factor: 0.5 }.factor(19, 10, 5), 0.5);
+        let cosine = Schedule::Cosine { warm_up: 1, minimum: 0.1 };
+        close(cosine.factor(0, 10, 5), 0.1);
+        close(cosine.factor(9, 10, 5), 1.0);
+        close(cosine.factor(10, 10, 5), 1.0);
+        close(cosine.factor(30, 10, 5), 0.55);
+        close(cosine.factor(50, 10, 5), 0.1);
+    }
+}

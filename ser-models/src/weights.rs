@@ -1,0 +1,160 @@
+//! The values of a model's tensors, apart from the model.
+
+use crate::parameters::{Parameter, Parameters};
+use candle_core::{DType, Device, Result as CandleResult, Tensor};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::{BTreeMap, HashMap};
+
+/// The one metadata key of a file: safetensors writes several in random order.
+const METADATA_KEY: &str = "ser-models";
+
+/// One tensor's shape and values in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Values {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
+}
+
+/// Tensors by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Weights(pub(crate) BTreeMap<String, Values>);
+
+/// Why tensors do not fit a model, or a file does not hold any.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// A tensor that the model has is not there.
+    #[error("tensor {name} of shape {expected:?} is missing")]
+    Missing {
+        /// The tensor.
+        name: String,
+        /// The shape that the model gives it.
+        expected: Vec<usize>,
+    },
+    /// A tensor is there that the model does not have.
+    #[error("tensor {name} does not belong to the model")]
+    Unexpected {
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another shape.
+    #[error("tensor {name}: shape {expected:?} expected, {given:?} found")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// The shape that the model gives it.
+        expected: Vec<usize>,
+        /// The shape found.
+        given: Vec<usize>,
+    },
+    /// A tensor has another element type.
+    #[error("tensor {name}: element type F32 expected, {given} found")]
+    ElementType {
+        /// The tensor.
+        name: String,
+        /// The type found.
+        given: String,
+    },
+    /// A tensor holds NaN or infinity.
+    #[error("tensor {name}: element {element} must be finite")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// The first such element, in row-major order.
+        element: usize,
+    },
+    /// The bytes are not a whole safetensors file.
+    #[error("not a whole safetensors file: {reason}")]
+    File {
+        /// What safetensors says.
+        reason: String,
+    },
+    /// The file's metadata lacks what this crate writes.
+    #[error("not written by ser-models: the metadata has no key {METADATA_KEY:?}")]
+    Metadata,
+}
+
+impl Weights {
+    /// Copies a model's tensors, under their names after `prefix`.
+    pub(crate) fn add(&mut self, prefix: &str, parameters: &Parameters) -> CandleResult<()> {
+        for parameter in parameters.iter() {
+            let tensor = parameter.var().as_detached_tensor();
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            let shape = tensor.dims().to_vec();
+            self.0.insert(format!("{prefix}{}", parameter.name()), Values { shape, values });
+        }
+        Ok(())
+    }
+
+    /// The tensors whose names begin with `prefix`, which is taken off.
+    pub(crate) fn part(&self, prefix: &str) -> Self {
+        let part = self.0.iter().filter_map(|(name, values)| {
+            name.strip_prefix(prefix).map(|name| (name.to_owned(), values.clone()))
+        });
+        Self(part.collect())
+    }
+
+    /// Whether the tensors are exactly those of a model, finite and of the right shapes.
+    pub(crate) fn check(&self, parameters: &Parameters) -> Result<(), WeightsError> {
+        for parameter in parameters.iter() {
+            let (name, expected) = (parameter.name().to_owned(), parameter.var().dims().to_vec());
+            let Some(found) = self.0.get(&name) else { return Err(WeightsError::Missing { name, expected }) };
+            if found.shape != expected {
+                return Err(WeightsError::Shape { name, expected, given: found.shape.clone() });
+            }
+            if let Some(element) = found.values.iter().position(|x| !x.is_finite()) {
+                return Err(WeightsError::NotFinite { name, element });
+            }
+        }
+        match self.0.keys().find(|name| parameters.get(name).is_none()) {
+            Some(name) => Err(WeightsError::Unexpected { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets a model's tensors to these, which were checked.
+    pub(crate) fn apply(&self, parameters: &Parameters) -> CandleResult<()> {
+        let set = |parameter: &Parameter, values: &Values| {
+            let tensor = Tensor::from_slice(&values.values, &*values.shape, &Device::Cpu)?;
+            parameter.var().set(&tensor.to_dtype(parameters.dtype())?.to_device(parameters.device())?)
+        };
+        parameters.iter().filter_map(|p| Some((p, self.0.get(p.name())?))).try_for_each(|(p, v)| set(p, v))
+    }
+
+    /// A safetensors file: tensors in the order of their names, all metadata in one key. The same content gives the
+    /// same bytes.
+    pub(crate) fn to_safetensors(&self, metadata: String) -> Result<Vec<u8>, WeightsError> {
+        let failed = |e: safetensors::SafeTensorError| WeightsError::File { reason: e.to_string() };
+        let bytes: Vec<(&String, &Values, Vec<u8>)> = self
+            .0
+            .iter()
+            .map(|(name, v)| (name, v, v.values.iter().flat_map(|x| x.to_le_bytes()).collect()))
+            .collect();
+        let views = bytes
+            .iter()
+            .map(|(name, v, bytes)| Ok((*name, TensorView::new(Dtype::F32, v.shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), metadata)]);
+        safetensors::serialize(views, Some(metadata)).map_err(failed)
+    }
+
+    /// The tensors and the metadata of a file.
+    pub(crate) fn from_safetensors(bytes: &[u8]) -> Result<(Self, String), WeightsError> {
+        let failed = |e: safetensors::SafeTensorError| WeightsError::File { reason: e.to_string() };
+        let file = SafeTensors::deserialize(bytes).map_err(failed)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
+        let metadata = header.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
+        let metadata = metadata.ok_or(WeightsError::Metadata)?.clone();
+        let mut weights = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(WeightsError::ElementType { name, given: format!("{:?}", view.dtype()) });
+            }
+            let (chunks, _) = view.data().as_chunks::<4>();
+            let values = chunks.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            weights.insert(name, Values { shape: view.shape().to_vec(), values });
+        }
+        Ok((Self(weights), metadata))
+    }
+}

@@ -1,0 +1,214 @@
+//! Checkpoints: whole, self-describing, refused when anything is off.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{LABELS, architecture, clips, config, source};
+use ndarray::Array2;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use ser_models::training::Trainer;
+use ser_models::{Checkpoint, CheckpointError, ClassifyError};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
+fn checkpoint() -> &'static Checkpoint {
+    static CHECKPOINT: OnceLock<Checkpoint> = OnceLock::new();
+    CHECKPOINT.get_or_init(|| {
+        let (train, validation) = (clips(70, 0), clips(30, 100));
+        let mut trainer = Trainer::new(config(2), architecture(), &train, Some(&validation), 7).unwrap();
+        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+        trainer.checkpoint(source()).unwrap()
+    })
+}
+
+/// The checkpoint's file with its metadata and its tensors changed.
+fn changed(
+    metadata: impl FnOnce(&mut serde_json::Value),
+    tensors: impl FnOnce(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>),
+) -> Vec<u8> {
+    let bytes = checkpoint().to_bytes().unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut json = serde_json::from_str(&header.metadata().as_ref().unwrap()["ser-models"]).unwrap();
+    metadata(&mut json);
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut parts: Vec<_> = file
+        .iter()
+        .map(|(name, view)| (name.to_owned(), view.dtype(), view.shape().to_vec(), view.data().to_vec()))
+        .collect();
+    tensors(&mut parts);
+    let views = parts.iter().map(|(name, dtype, shape, data)| {
+        (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    let metadata = HashMap::from([("ser-models".to_owned(), json.to_string())]);
+    safetensors::serialize(views, Some(metadata)).unwrap()
+}
+
+fn error(bytes: &[u8]) -> String {
+    Checkpoint::from_bytes(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn a_file_gives_back_what_was_saved_and_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    checkpoint().save(&path).unwrap();
+    let loaded = Checkpoint::load(&path).unwrap();
+    assert_eq!(&loaded, checkpoint());
+    assert!(loaded.to_bytes().unwrap() == std::fs::read(&path).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let x = clips(9, 500);
+    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs()).unwrap();
+    assert_eq!(answers(&loaded), answers(checkpoint()));
+}
+
+#[test]
+fn the_file_says_everything_under_one_key() {
+    let bytes = checkpoint().to_bytes().unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = header.metadata().as_ref().unwrap();
+    assert_eq!(metadata.keys().collect::<Vec<_>>(), ["ser-models"]);
+    let json: serde_json::Value = serde_json::from_str(&metadata["ser-models"]).unwrap();
+    assert_eq!(json["format"], 1);
+    assert_eq!(json["crate_version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(json["architecture"]["name"], "cnn-1d");
+    assert_eq!(json["labels"], serde_json::json!(LABELS));
+    assert_eq!(json["preparation"]["length"], 66_150);
+    assert_eq!(json["features"]["n_mfcc"], 13);
+    assert_eq!(json["split"]["protocol"], "stratified 80/20");
+    assert_eq!(json["split"]["test"], serde_json::json!(["clip-900", "clip-901"]));
+    assert_eq!(json["split"]["validation"].as_array().unwrap().len(), 30);
+    assert_eq!(json["training"]["seed"], 7);
+    assert_eq!(json["training"]["epochs"], 2);
+}
+
+#[test]
+fn a_cut_file_is_refused_at_every_length_and_named() {
+    let bytes = checkpoint().to_bytes().unwrap();
+    for cut in (0..bytes.len()).step_by(97).chain([7, 8, 9, bytes.len() - 1]) {
+        let refused = Checkpoint::from_bytes(&bytes[..cut]).unwrap_err();
+        assert!(matches!(refused, CheckpointError::Damaged { .. }), "{cut}: {refused}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.safetensors");
+    std::fs::write(&path, &bytes[..1000]).unwrap();
+    let message = Checkpoint::load(&path).unwrap_err().to_string();
+    assert!(message.starts_with(&format!("{}: not a whole checkpoint: ", path.display())), "{message}");
+    let none = Checkpoint::load(folder.path().join("none")).unwrap_err();
+    assert!(matches!(none, CheckpointError::Io { .. }) && none.to_string().contains("none: "), "{none}");
+    assert!(error(b"RIFF....WAVEfmt ").contains("not a whole"));
+    let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
+    assert!(error(&foreign).contains("not written by ser-models"));
+}
+
+#[test]
+fn other_formats_and_architectures_are_refused_by_name() {
+    let future = changed(|json| json["format"] = 2.into(), |_| {});
+    assert_eq!(error(&future), "checkpoint in memory: checkpoint of format 2, this version reads format 1");
+    let other = changed(|json| json["architecture"]["name"] = "tim-net".into(), |_| {});
+    assert_eq!(
+        error(&other),
+        "checkpoint in memory: architecture \"tim-net\" is not known, known are [\"cnn-1d\"]"
+    );
+    let unknown = changed(|json| json["architecture"]["filterz"] = 3.into(), |_| {});
+    assert!(error(&unknown).contains("filterz"));
+    let without = changed(|json| json["labels"] = serde_json::Value::Null, |_| {});
+    assert!(error(&without).contains("not a whole checkpoint"));
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_refused_with_name_and_shapes() {
+    let find = |parts: &[(String, Dtype, Vec<usize>, Vec<u8>)], name: &str| {
+        parts.iter().position(|part| part.0 == name).unwrap()
+    };
+    let missing = changed(
+        |_| {},
+        |parts| {
+            parts.remove(find(parts, "conv1d_2.weight"));
+        },
+    );
+    assert_eq!(
+        error(&missing),
+        "checkpoint in memory: tensor conv1d_2.weight of shape [12, 8, 3] is missing"
+    );
+    let extra = changed(|_| {}, |parts| parts.push(("lstm.weight".into(), Dtype::F32, vec![1], vec![0; 4])));
+    assert_eq!(error(&extra), "checkpoint in memory: tensor lstm.weight does not belong to the model");
+    let turned = changed(
+        |_| {},
+        |parts| {
+            let i = find(parts, "conv1d_2.weight");
+            parts[i].2 = vec![8, 12, 3];
+        },
+    );
+    assert_eq!(
+        error(&turned),
+        "checkpoint in memory: tensor conv1d_2.weight: shape [12, 8, 3] expected, [8, 12, 3] found"
+    );
+    let ints = changed(
+        |_| {},
+        |parts| {
+            let i = find(parts, "dense_1.bias");
+            parts[i].1 = Dtype::I32;
+        },
+    );
+    assert_eq!(
+        error(&ints),
+        "checkpoint in memory: tensor dense_1.bias: element type F32 expected, I32 found"
+    );
+    let broken = changed(
+        |_| {},
+        |parts| {
+            let i = find(parts, "dense_1.bias");
+            parts[i].3[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+        },
+    );
+    assert_eq!(error(&broken), "checkpoint in memory: tensor dense_1.bias: element 1 must be finite");
+    let wider = changed(|json| json["architecture"]["blocks"][0]["filters"] = 9.into(), |_| {});
+    assert!(error(&wider).contains("tensor conv1d_1.weight: shape [9, 1, 5] expected, [8, 1, 5] found"));
+}
+
+#[test]
+fn parts_that_contradict_each_other_are_refused() {
+    type Change = fn(&mut serde_json::Value);
+    let cases: [(Change, &str); 7] = [
+        (|j| j["features"]["n_mfcc"] = 14.into(), "the features must give the model's input"),
+        (|j| j["features"]["sample_rate"] = 16_000.into(), "must have one sample rate, 22050 and 16000"),
+        (|j| j["normalization"]["std"][3] = 0.0.into(), "deviations must be positive, 0 was given"),
+        (|j| j["normalization"]["mean"] = serde_json::json!([0.0]), "1 and 20 for 20 was given"),
+        (|j| j["labels"][1] = "Calm".into(), "each label must be there once"),
+        (|j| j["labels"] = serde_json::json!(["Calm"]), "classes must be 2 or more, 1 was given"),
+        (
+            |j| j["split"]["test"][0] = "clip-105".into(),
+            "no clip of the test part may be in another part, clip-105",
+        ),
+    ];
+    for (change, expected) in cases {
+        let message = error(&changed(change, |_| {}));
+        assert!(message.contains(expected), "{message}");
+    }
+    let mut wrong = checkpoint().clone();
+    wrong.labels[0] = "Happy".to_owned();
+    assert!(wrong.to_bytes().is_err() && wrong.classifier().is_err());
+}
+
+#[test]
+fn a_classifier_refuses_inputs_that_do_not_fit() {
+    let classifier = checkpoint().classifier().unwrap();
+    let probabilities = classifier.probabilities(clips(70, 0).inputs()).unwrap();
+    assert_eq!(probabilities.dim(), (70, 3));
+    assert!(probabilities.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-5));
+    let message = |inputs: Array2<f32>| classifier.probabilities(&inputs.into_dyn()).unwrap_err().to_string();
+    assert_eq!(message(Array2::zeros((2, 19))), "inputs must have shape [20], [19] was given");
+    let mut broken = Array2::zeros((2, 20));
+    broken[[1, 4]] = f32::INFINITY;
+    assert_eq!(message(broken), "input 1: element 4 must be finite");
+    assert!(classifier.probabilities(&Array2::zeros((0, 20)).into_dyn()).is_err());
+    let renamed = ser_models::training::Dataset::new(
+        Array2::zeros((2, 20)),
+        vec![0, 1],
+        ["Happy", "Calm", "Sad"],
+        ["a", "b"],
+    );
+    let error = classifier.evaluate(&renamed.unwrap()).unwrap_err();
+    assert!(matches!(error, ClassifyError::Labels { .. }), "{error}");
+}
