@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod audio;
+mod extract;
 mod file;
 mod ravdess;
 mod split;
 
 pub use audio::{Audio, AudioError, AudioErrorKind};
+pub use extract::{ClipError, ClipFeatures, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
 pub use file::AudioFile;
 pub use ravdess::{
     BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, MOODS, Modality, NameError,

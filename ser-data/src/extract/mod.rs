@@ -1,0 +1,249 @@
+//! Features of many clips: in parallel, and from the cache where they have been computed before.
+
+mod cache;
+mod features;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+use ser_features::{
+    ConfigError, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError, check_speech,
+};
+
+use crate::audio::{Audio, AudioError};
+use crate::file::AudioFile;
+use cache::Cache;
+pub use features::ClipFeatures;
+
+/// How [`extract_all`] makes features of clips.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExtractConfig {
+    /// What happens to the sound first.
+    pub preparation: PreparationConfig,
+    /// Which features are taken, and how. Its `sample_rate` is the preparation's.
+    pub features: FeatureConfig,
+    /// Folder that keeps the features from run to run; it is made where it is missing. `None` keeps nothing.
+    pub cache: Option<PathBuf>,
+    /// Leaves out bad clips and lists them in [`Extracted::skipped`], instead of ending with the first.
+    pub skip_bad: bool,
+}
+
+/// What [`extract_all`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Extracted<T> {
+    /// Position of each good clip in the files that were given, and what was kept of its features; ascending.
+    pub features: Vec<(usize, T)>,
+    /// Position of each bad clip, and what is wrong with it. Report them.
+    pub skipped: Vec<(usize, ClipError)>,
+    /// How many clips' features came out of the cache.
+    pub from_cache: usize,
+}
+
+/// How far [`extract_all`] has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Clips that are done, good or bad.
+    pub done: usize,
+    /// Clips in all.
+    pub total: usize,
+}
+
+/// A clip that no features can be taken from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClipError {
+    /// It cannot be read or decoded.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// It can hold no speech: it is silent or too short, see [`check_speech`]; or its sample rate is out of range.
+    #[error("{file}: {source}")]
+    Signal {
+        /// The file.
+        file: String,
+        /// What is wrong with its signal.
+        source: SignalError,
+    },
+}
+
+/// Why features could not be extracted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// A configuration that cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The clips would be prepared at one sample rate and the features taken at another.
+    #[error(
+        "clips are prepared at {preparation} Hz and features expect {features} Hz; both must be the same"
+    )]
+    SampleRates {
+        /// The preparation's rate in Hz.
+        preparation: u32,
+        /// The features' rate in Hz.
+        features: u32,
+    },
+    /// A bad clip, the first by position, where [`ExtractConfig::skip_bad`] is not set.
+    #[error(transparent)]
+    Clip(#[from] ClipError),
+    /// The cache cannot be written.
+    #[error("{}: the feature cache cannot be written: {source}", path.display())]
+    Cache {
+        /// File or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+impl AudioFile {
+    /// Reads the file as one channel of speech: samples and sample rate in Hz.
+    ///
+    /// # Errors
+    ///
+    /// [`ClipError`] names the file where it cannot be decoded, is silent or too short ([`check_speech`]).
+    pub fn read_speech(&self) -> Result<(Vec<f32>, u32), ClipError> {
+        self.speech_of(&self.read()?)
+    }
+
+    fn speech_of(&self, audio: &Audio) -> Result<(Vec<f32>, u32), ClipError> {
+        let mono = audio.to_mono().and_then(|mono| check_speech(&mono, audio.sample_rate).map(|()| mono));
+        Ok((mono.map_err(|e| self.signal_error(e))?, audio.sample_rate))
+    }
+
+    fn signal_error(&self, source: SignalError) -> ClipError {
+        ClipError::Signal { file: self.to_string(), source }
+    }
+}
+
+/// Extracts the features of many clips on all cores of rayon's pool, and passes each clip's to `keep`, which returns
+/// what is needed of them: all (`|f| f`), or only the vector of means.
+///
+/// The result depends neither on the number of threads nor on what the cache holds. An entry of the cache belongs to
+/// one content, one configuration and one arithmetic: after a change of any it is computed anew, as is an entry that
+/// is damaged. Several processes can share the folder. `progress` is called after each clip, from any thread, one
+/// call at a time.
+///
+/// # Errors
+///
+/// [`ExtractError`]; of several bad clips the first by position, whatever the threads do.
+///
+/// ```
+/// use ser_data::{AudioFile, ExtractConfig, extract_all};
+/// use ser_features::{Feature, FeatureConfig};
+///
+/// let files = [AudioFile::new("tests/audio/reference.wav"), AudioFile::new("tests/audio/lossless.flac")];
+/// let features = FeatureConfig { features: vec![Feature::Mfcc], ..Default::default() };
+/// let config = ExtractConfig { features, ..Default::default() };
+/// let extracted = extract_all(&files, &config, |_| {}, |features| features.vector().clone())?;
+/// let [(_, wav), (_, flac)] = &extracted.features[..] else { panic!() };
+/// assert_eq!((wav.len(), wav), (40, flac));
+/// # Ok::<(), ser_data::ExtractError>(())
+/// ```
+pub fn extract_all<F, T>(
+    files: &[F],
+    config: &ExtractConfig,
+    progress: impl Fn(Progress) + Sync,
+    keep: impl Fn(ClipFeatures) -> T + Sync,
+) -> Result<Extracted<T>, ExtractError>
+where
+    F: AsRef<AudioFile> + Sync,
+    T: Send,
+{
+    let mut worker = Worker::new(config)?;
+    let cache = match &config.cache {
+        Some(folder) => Some(Cache::open(folder, config, &mut worker)?),
+        None => None,
+    };
+    let workers = Mutex::new(vec![worker]);
+    let done = Mutex::new(0);
+    // Position of the first clip that ended the run: clips behind it need no work, clips before it may be worse.
+    let stopped_at = AtomicUsize::new(usize::MAX);
+
+    let results: Vec<_> = files
+        .par_iter()
+        .enumerate()
+        .filter(|(at, _)| *at < stopped_at.load(Ordering::Relaxed))
+        .map(|(at, file)| {
+            let spare = lock(&workers).pop();
+            let result = spare.map_or_else(|| Worker::new(config), Ok).and_then(|mut worker| {
+                let result = worker.features(file.as_ref(), cache.as_ref());
+                lock(&workers).push(worker);
+                result
+            });
+            if result.as_ref().is_err_and(|e| !(config.skip_bad && matches!(e, ExtractError::Clip(_)))) {
+                stopped_at.fetch_min(at, Ordering::Relaxed);
+            }
+            let result = result.map(|(features, cached)| (keep(features), cached));
+            let mut done = lock(&done);
+            *done += 1;
+            progress(Progress { done: *done, total: files.len() });
+            (at, result)
+        })
+        .collect();
+
+    let mut extracted = Extracted { features: Vec::new(), skipped: Vec::new(), from_cache: 0 };
+    for (at, result) in results {
+        match result {
+            Ok((kept, cached)) => {
+                extracted.features.push((at, kept));
+                extracted.from_cache += usize::from(cached);
+            }
+            Err(ExtractError::Clip(e)) if config.skip_bad => extracted.skipped.push((at, e)),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(extracted)
+}
+
+/// One thread's plans: to make them costs more than to use them.
+struct Worker {
+    preparation: Preparation,
+    extractor: FeatureExtractor,
+}
+
+impl Worker {
+    fn new(config: &ExtractConfig) -> Result<Self, ExtractError> {
+        let (preparation, features) = (config.preparation.sample_rate, config.features.sample_rate);
+        if preparation != features {
+            return Err(ExtractError::SampleRates { preparation, features });
+        }
+        Ok(Self {
+            preparation: Preparation::new(config.preparation.clone())?,
+            extractor: FeatureExtractor::new(config.features.clone())?,
+        })
+    }
+
+    /// The features of a clip, and whether they come from the cache.
+    fn features(
+        &mut self,
+        file: &AudioFile,
+        cache: Option<&Cache>,
+    ) -> Result<(ClipFeatures, bool), ExtractError> {
+        let bytes = file.bytes().map_err(ClipError::from)?;
+        let entry = cache.map(|cache| cache.entry(&bytes));
+        if let Some(features) = entry.as_ref().and_then(|entry| entry.load()) {
+            return Ok((features, true));
+        }
+        let audio = file.decode(&bytes).map_err(ClipError::from)?;
+        let (mono, sample_rate) = file.speech_of(&audio)?;
+        let features = self.compute(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
+        if let Some(entry) = entry {
+            entry.store(&features)?;
+        }
+        Ok((features, false))
+    }
+
+    fn compute(&mut self, mono: &[f32], sample_rate: u32) -> Result<ClipFeatures, SignalError> {
+        let prepared = self.preparation.process(mono, sample_rate)?;
+        Ok(ClipFeatures::from(&self.extractor.extract(&prepared)?))
+    }
+}
+
+/// Locks what is whole even where another thread panicked with it in hand.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
