@@ -6,7 +6,7 @@ use crate::layers::LayerError;
 use crate::models::{Architecture, Model, ModelInput};
 use crate::training::{Epoch, Normalization, RunIdentity, TrainingConfig};
 use crate::weights::{Weights, WeightsError};
-use ser_features::{FeatureConfig, PreparationConfig};
+use ser_features::{ConfigError, FeatureConfig, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 1;
 /// What errors call bytes that come from no file.
-const IN_MEMORY: &str = "checkpoint in memory";
+pub(crate) const IN_MEMORY: &str = "checkpoint in memory";
 
 /// A trained model with all that is needed to use it, and where it comes from.
 ///
@@ -146,6 +146,14 @@ pub enum CheckpointError {
         file: String,
         /// The cause.
         source: WeightsError,
+    },
+    /// A setting of the preparation or of the features is out of its range.
+    #[error("{file}: {source}")]
+    Front {
+        /// The file.
+        file: String,
+        /// The cause.
+        source: ConfigError,
     },
     /// The architecture's sizes do not fit together.
     #[error("{file}: {source}")]

@@ -8,6 +8,7 @@ pub mod layers;
 mod metrics;
 pub mod models;
 mod parameters;
+mod recognizer;
 pub mod training;
 mod weights;
 
@@ -16,4 +17,5 @@ pub use classifier::{Classifier, ClassifyError};
 pub use generator::Generator;
 pub use metrics::ConfusionMatrix;
 pub use parameters::{Parameter, Parameters, Scope};
+pub use recognizer::{Recognition, RecognizeError, Recognizer};
 pub use weights::WeightsError;

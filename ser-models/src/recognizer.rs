@@ -1,0 +1,108 @@
+//! From a recording to a mood.
+
+use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
+use crate::classifier::{Classifier, ClassifyError};
+use ndarray::{ArrayD, IxDyn};
+use ser_features::{FeatureExtractor, Preparation, SignalError, check_speech};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Recognises the mood of recordings, with a model from a [`Checkpoint`].
+///
+/// Made once and used for many clips: it owns the plans of its transforms. It can be sent to another thread; for
+/// several threads, make one each.
+pub struct Recognizer {
+    preparation: Preparation,
+    extractor: FeatureExtractor,
+    classifier: Classifier,
+}
+
+/// What a recording sounds like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recognition {
+    /// The most probable class.
+    pub label: String,
+    /// Every class with its probability, in the checkpoint's order; they sum to 1.
+    pub probabilities: Vec<(String, f32)>,
+}
+
+/// Why a recording was not recognised.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecognizeError {
+    /// The recording holds no speech: it is empty, too short, silent or not finite, or its sample rate cannot be used.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// The model does not answer.
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
+}
+
+impl Recognizer {
+    /// Reads a checkpoint's file.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`], and as [`Recognizer::new`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let file = path.as_ref().display().to_string();
+        Self::build(&Checkpoint::load(path)?, &file)
+    }
+
+    /// Reads a checkpoint's bytes, e.g. of `include_bytes!`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`], and as [`Recognizer::new`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        Self::new(&Checkpoint::from_bytes(bytes)?)
+    }
+
+    /// With the model of a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Front`] if a setting of its preparation or features is out of range.
+    pub fn new(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        Self::build(checkpoint, IN_MEMORY)
+    }
+
+    fn build(checkpoint: &Checkpoint, file: &str) -> Result<Self, CheckpointError> {
+        let front = |source| CheckpointError::Front { file: file.to_owned(), source };
+        Ok(Self {
+            preparation: Preparation::new(checkpoint.preparation.clone()).map_err(front)?,
+            extractor: FeatureExtractor::new(checkpoint.features.clone()).map_err(front)?,
+            classifier: checkpoint.classifier()?,
+        })
+    }
+
+    /// The names of the classes, in the order of the probabilities.
+    pub fn labels(&self) -> &[String] {
+        self.classifier.labels()
+    }
+
+    /// The mood of a recording: mono samples within ±1 at `sample_rate` Hz.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`] has the limits) or the rate cannot be
+    /// used.
+    pub fn recognize(&mut self, samples: &[f32], sample_rate: u32) -> Result<Recognition, RecognizeError> {
+        check_speech(samples, sample_rate)?;
+        let clip = self.preparation.process(samples, sample_rate)?;
+        let features = self.extractor.extract(&clip)?;
+        let input = self.classifier.model().input();
+        let (values, mut shape) = (input.of(&features), vec![1]);
+        shape.extend(input.shape());
+        let given = vec![values.len()];
+        let input = ArrayD::from_shape_vec(IxDyn(&shape), values)
+            .map_err(|_| ClassifyError::InputShape { expected: input.shape(), given })?;
+        let probabilities = self.classifier.probabilities(&input)?;
+        let probabilities: Vec<(String, f32)> =
+            self.labels().iter().cloned().zip(probabilities.iter().copied()).collect();
+        let best = probabilities.iter().fold(&probabilities[0], |a, b| if b.1 > a.1 { b } else { a });
+        Ok(Recognition { label: best.0.clone(), probabilities })
+    }
+}
+
+impl std::fmt::Debug for Recognizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recognizer").field("classifier", &self.classifier).finish_non_exhaustive()
+    }
+}
