@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn top_k_agrees_with_sorting_everything() {
-        let scores: Vec<f32> = (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) % 97) as f32).collect();
+        let scores: Vec<f32> =
+            (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) % 997) as f32 / 997.0).collect();
         let mut sorted: Vec<(f32, usize)> = scores.iter().copied().zip(0..).collect();
         sorted.sort_by(better_first);
         for k in [0, 1, 2, 7, 64, 4999, 5000, 9999] {
