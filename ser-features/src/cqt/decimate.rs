@@ -103,9 +103,9 @@ impl Halver {
     /// Plans for a filter with these taps, from the middle one to the right end.
     fn new(taps: &[f64], planner: &mut RealFftPlanner<f32>) -> Self {
         let reach = taps.len() - 1;
-        // Eight times the filter's length: the part of each block that the filter's ends spoil stays small, and the block
-        // stays in the cache.
-        let n = (16 * reach).next_power_of_two();
+        // 2,048 for the last filter, as in soxr, so that rounding noise fills the same blocks as there: what librosa computes
+        // for the silence behind a signal is the noise of the block in which the signal ends.
+        let n = (8 * reach).next_power_of_two().max(512);
         let forward = planner.plan_fft_forward(n);
         let inverse = planner.plan_fft_inverse(n / 2);
         Self {
