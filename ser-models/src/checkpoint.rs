@@ -4,6 +4,7 @@ use crate::classifier::Classifier;
 use crate::files::write_atomically;
 use crate::layers::LayerError;
 use crate::models::{Architecture, Model, ModelInput};
+use crate::parameters::Parameters;
 use crate::training::{Epoch, Normalization, RunIdentity, TrainingConfig};
 use crate::weights::{Weights, WeightsError};
 use ser_features::{ConfigError, FeatureConfig, PreparationConfig};
@@ -218,7 +219,7 @@ impl Checkpoint {
             },
             weights,
         };
-        checkpoint.checked_model("new checkpoint")?;
+        checkpoint.model("new checkpoint")?;
         Ok(checkpoint)
     }
 
@@ -271,7 +272,7 @@ impl Checkpoint {
             training: metadata.training,
             weights,
         };
-        checkpoint.checked_model(file)?;
+        checkpoint.model(file)?;
         Ok(checkpoint)
     }
 
@@ -294,7 +295,7 @@ impl Checkpoint {
     }
 
     fn write(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
-        self.checked_model(file)?;
+        self.model(file)?;
         let metadata = Metadata {
             format: FORMAT,
             crate_version: self.crate_version.clone(),
@@ -317,50 +318,41 @@ impl Checkpoint {
     /// # Errors
     /// If fields were changed such that they contradict each other.
     pub fn classifier(&self) -> Result<Classifier, CheckpointError> {
-        let model = self.checked_model(IN_MEMORY)?;
-        self.weights
-            .apply(model.parameters())
-            .map_err(|e| CheckpointError::Layer { file: IN_MEMORY.to_owned(), source: e.into() })?;
+        let model = self.model(IN_MEMORY)?;
         Ok(Classifier::new(model, self.normalization.clone(), self.labels.clone()))
     }
 
-    /// Checks that all parts fit together, and gives the model, its weights not yet set.
-    fn checked_model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
+    /// The model, if all parts fit together.
+    fn model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
         if let Some((rule, given)) = self.contradiction() {
             return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
         }
-        let model = self
-            .architecture
-            .build(self.labels.len(), 0)
-            .map_err(|source| CheckpointError::Layer { file: file.to_owned(), source })?;
-        let expected = self.input_shape(model.input());
-        if model.input().shape() != expected {
-            let rule = "the features must give the model's input";
-            let given = format!("{expected:?} for {:?}", model.input().shape());
-            return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
-        }
-        let elements: usize = expected.iter().product();
-        let Normalization { mean, std } = &self.normalization;
-        if mean.len() != elements || std.len() != elements {
-            let rule = "the normalisation must have a mean and a deviation for each element of an input";
-            let given = format!("{} and {} for {elements}", mean.len(), std.len());
-            return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
-        }
-        let weights = |source| CheckpointError::Weights { file: file.to_owned(), source };
-        self.weights.check(model.parameters()).map_err(weights)?;
+        let failed = |error| match error {
+            LayerError::Weights(source) => CheckpointError::Weights { file: file.to_owned(), source },
+            source => CheckpointError::Layer { file: file.to_owned(), source },
+        };
+        let parameters = Parameters::given(self.weights.clone());
+        let model = self.architecture.build_with(self.labels.len(), parameters).map_err(failed)?;
+        model.parameters().check_all_taken().map_err(|source| failed(source.into()))?;
         Ok(model)
     }
 
-    /// The shape that the features have for a model.
-    fn input_shape(&self, input: ModelInput) -> Vec<usize> {
-        match input {
-            ModelInput::Vector { .. } => vec![self.features.total_rows()],
-        }
-    }
-
-    /// The first rule that the fields break, the model apart: (rule, given).
+    /// The first rule that the fields break, the tensors apart: (rule, given).
     fn contradiction(&self) -> Option<(&'static str, String)> {
         let Normalization { mean, std } = &self.normalization;
+        let expected = self.architecture.input().shape();
+        let given = match self.architecture.input() {
+            ModelInput::Vector { .. } => vec![self.features.total_rows()],
+        };
+        if given != expected {
+            let rule = "the features must give the model's input";
+            return Some((rule, format!("{given:?} for {expected:?}")));
+        }
+        let elements: usize = expected.iter().product();
+        if mean.len() != elements || std.len() != elements {
+            let rule = "the normalisation must have a mean and a deviation for each element of an input";
+            return Some((rule, format!("{} and {} for {elements}", mean.len(), std.len())));
+        }
         if let Some(x) = mean.iter().find(|x| !x.is_finite()) {
             return Some(("the normalisation's means must be finite", x.to_string()));
         }

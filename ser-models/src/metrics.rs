@@ -21,10 +21,31 @@ use std::fmt;
 /// println!("{matrix}");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct ConfusionMatrix {
     labels: Vec<String>,
     /// Row: the true class; column: the predicted one.
     counts: Vec<Vec<u64>>,
+}
+
+/// What a matrix is read from, before it is known to be square.
+#[derive(Deserialize)]
+struct Fields {
+    labels: Vec<String>,
+    counts: Vec<Vec<u64>>,
+}
+
+impl TryFrom<Fields> for ConfusionMatrix {
+    type Error = String;
+
+    fn try_from(Fields { labels, counts }: Fields) -> Result<Self, String> {
+        let n = labels.len();
+        if counts.len() == n && counts.iter().all(|row| row.len() == n) {
+            Ok(Self { labels, counts })
+        } else {
+            Err(format!("a confusion matrix of {n} labels must have {n} rows of {n} counts"))
+        }
+    }
 }
 
 impl ConfusionMatrix {
@@ -168,6 +189,14 @@ mod tests {
         close(matrix.precision(1), 2.0 / 3.0);
         assert_eq!(matrix.precision(2), 0.0);
         assert!(matrix.to_string().ends_with("accuracy 50.0%, UAR 42.2%, macro-F1 40.4% of 10 clips"));
+    }
+
+    #[test]
+    fn json_that_is_not_square_is_refused() {
+        let matrix = ConfusionMatrix::new(["a", "b"]);
+        let json = serde_json::to_string(&matrix).unwrap();
+        assert_eq!(serde_json::from_str::<ConfusionMatrix>(&json).unwrap(), matrix);
+        assert!(serde_json::from_str::<ConfusionMatrix>(&json.replace("[0,0]", "[0]")).is_err());
     }
 
     #[test]

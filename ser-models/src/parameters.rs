@@ -2,6 +2,7 @@
 
 use crate::generator::Generator;
 use crate::layers::{Init, LayerError};
+use crate::weights::{Weights, WeightsError};
 use candle_core::{DType, Device, Tensor, Var};
 
 /// One named tensor of a model: a weight that training moves, or a running statistic that it only records.
@@ -29,22 +30,47 @@ impl Parameter {
     }
 }
 
-/// The named tensors of a model in the order in which its layers made them, and what new ones are made from: a seeded
-/// generator, an element type and a device.
+/// The named tensors of a model in the order in which its layers made them, and what new ones are made from: initial
+/// values, an element type and a device.
 ///
 /// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
 #[derive(Debug)]
 pub struct Parameters {
     entries: Vec<Parameter>,
-    generator: Generator,
+    origin: Origin,
     dtype: DType,
     device: Device,
+}
+
+/// Where first values come from.
+#[derive(Debug)]
+enum Origin {
+    /// Drawn as each layer's [`Init`] says.
+    Seeded(Box<Generator>),
+    /// Given by name.
+    Given(Weights),
 }
 
 impl Parameters {
     /// An empty list whose initial values come from `seed`, of `F32` or `F64`, on a device.
     pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
-        Self { entries: Vec::new(), generator: Generator::new(seed), dtype, device: device.clone() }
+        let origin = Origin::Seeded(Box::new(Generator::new(seed)));
+        Self { entries: Vec::new(), origin, dtype, device: device.clone() }
+    }
+
+    /// An empty list whose values are `weights`, of `F32` on the CPU. Nothing is allocated for a layer whose tensors are
+    /// not there in its very shape.
+    pub(crate) fn given(weights: Weights) -> Self {
+        let origin = Origin::Given(weights);
+        Self { entries: Vec::new(), origin, dtype: DType::F32, device: Device::Cpu }
+    }
+
+    /// Checks that no given tensor is left over.
+    pub(crate) fn check_all_taken(&self) -> Result<(), WeightsError> {
+        match &self.origin {
+            Origin::Given(weights) => weights.check_names(self),
+            Origin::Seeded(_) => Ok(()),
+        }
     }
 
     /// The place for a layer's tensors: their names begin with `name` and a dot.
@@ -117,10 +143,15 @@ impl Scope<'_> {
                 given: name,
             });
         }
-        let values = init.values(shape, &mut self.parameters.generator);
-        let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?
-            .to_dtype(self.parameters.dtype)?
-            .to_device(&self.parameters.device)?;
+        let tensor = match &mut self.parameters.origin {
+            Origin::Seeded(generator) => {
+                Tensor::from_vec(init.values(shape, generator), shape, &Device::Cpu)?
+            }
+            Origin::Given(weights) => {
+                Tensor::from_slice(&weights.find(&name, shape)?.values, shape, &Device::Cpu)?
+            }
+        };
+        let tensor = tensor.to_dtype(self.parameters.dtype)?.to_device(&self.parameters.device)?;
         let var = Var::from_tensor(&tensor)?;
         self.parameters.entries.push(Parameter { name, var: var.clone(), trainable });
         Ok(var)

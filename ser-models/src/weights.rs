@@ -94,18 +94,27 @@ impl Weights {
         Self(part.collect())
     }
 
-    /// Whether the tensors are exactly those of a model, finite and of the right shapes.
+    /// Checks that the tensors are exactly those of a model, finite and of the right shapes.
     pub(crate) fn check(&self, parameters: &Parameters) -> Result<(), WeightsError> {
-        for parameter in parameters.iter() {
-            let (name, expected) = (parameter.name().to_owned(), parameter.var().dims().to_vec());
-            let Some(found) = self.0.get(&name) else { return Err(WeightsError::Missing { name, expected }) };
-            if found.shape != expected {
-                return Err(WeightsError::Shape { name, expected, given: found.shape.clone() });
-            }
-            if let Some(element) = found.values.iter().position(|x| !x.is_finite()) {
-                return Err(WeightsError::NotFinite { name, element });
-            }
+        parameters.iter().try_for_each(|p| self.find(p.name(), p.var().dims()).map(|_| ()))?;
+        self.check_names(parameters)
+    }
+
+    /// The tensor of this name, of this shape and finite.
+    pub(crate) fn find(&self, name: &str, expected: &[usize]) -> Result<&Values, WeightsError> {
+        let (name, expected) = (name.to_owned(), expected.to_vec());
+        let Some(found) = self.0.get(&name) else { return Err(WeightsError::Missing { name, expected }) };
+        if found.shape != expected {
+            return Err(WeightsError::Shape { name, expected, given: found.shape.clone() });
         }
+        match found.values.iter().position(|x| !x.is_finite()) {
+            Some(element) => Err(WeightsError::NotFinite { name, element }),
+            None => Ok(found),
+        }
+    }
+
+    /// Checks that the model has every tensor.
+    pub(crate) fn check_names(&self, parameters: &Parameters) -> Result<(), WeightsError> {
         match self.0.keys().find(|name| parameters.get(name).is_none()) {
             Some(name) => Err(WeightsError::Unexpected { name: name.clone() }),
             None => Ok(()),

@@ -165,13 +165,18 @@ fn tensors_that_do_not_fit_are_refused_with_name_and_shapes() {
     assert_eq!(error(&broken), "checkpoint in memory: tensor dense_1.bias: element 1 must be finite");
     let wider = changed(|json| json["architecture"]["blocks"][0]["filters"] = 9.into(), |_| {});
     assert!(error(&wider).contains("tensor conv1d_1.weight: shape [9, 1, 5] expected, [8, 1, 5] found"));
+    let huge = changed(|json| json["architecture"]["blocks"][0]["filters"] = (1u64 << 62).into(), |_| {});
+    assert!(error(&huge).contains("tensor conv1d_1.weight: shape [4611686018427387904, 1, 5] expected"));
 }
 
 #[test]
 fn parts_that_contradict_each_other_are_refused() {
     type Change = fn(&mut serde_json::Value);
     let cases: [(Change, &str); 7] = [
-        (|j| j["features"]["n_mfcc"] = 14.into(), "the features must give the model's input"),
+        (
+            |j| j["features"]["n_mfcc"] = 14.into(),
+            "the features must give the model's input, [21] for [20] was given",
+        ),
         (|j| j["features"]["sample_rate"] = 16_000.into(), "must have one sample rate, 22050 and 16000"),
         (|j| j["normalization"]["std"][3] = 0.0.into(), "deviations must be positive, 0 was given"),
         (|j| j["normalization"]["mean"] = serde_json::json!([0.0]), "1 and 20 for 20 was given"),

@@ -1,5 +1,7 @@
 //! What can go wrong in a layer.
 
+use crate::weights::WeightsError;
+
 /// Why a layer could not be built or applied.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +57,9 @@ pub enum LayerError {
         /// The number of classes.
         classes: usize,
     },
+    /// A given tensor does not fit the layer.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// An operation on tensors failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

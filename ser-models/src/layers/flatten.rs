@@ -16,7 +16,7 @@ impl Layer for Flatten {
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(vec![input.iter().product()])
+        Ok(vec![input.iter().fold(1, |product: usize, size| product.saturating_mul(*size))])
     }
 
     fn kind(&self) -> &'static str {

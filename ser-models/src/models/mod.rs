@@ -13,7 +13,7 @@ pub use summary::{Summary, SummaryRow};
 
 use crate::layers::{LayerError, Mode};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// A network that tells classes apart.
@@ -76,9 +76,25 @@ impl Architecture {
     /// # Errors
     /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Box<dyn Model>, LayerError> {
+        self.build_with(classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+    }
+
+    /// The network with its tensors made in `parameters`.
+    pub(crate) fn build_with(
+        &self,
+        classes: usize,
+        parameters: Parameters,
+    ) -> Result<Box<dyn Model>, LayerError> {
         Ok(match self {
-            Self::Cnn1d(config) => Box::new(Cnn1d::new(config, classes, seed)?),
+            Self::Cnn1d(config) => Box::new(Cnn1d::with_parameters(config, classes, parameters)?),
         })
+    }
+
+    /// What one input of the network is.
+    pub fn input(&self) -> ModelInput {
+        match self {
+            Self::Cnn1d(config) => ModelInput::Vector { features: config.features },
+        }
     }
 }
 

@@ -144,7 +144,8 @@ impl Trainer {
         })
     }
 
-    /// Keeps the state after each epoch in a file, so that a run that was cut can [resume](Self::resume).
+    /// Keeps the state after each epoch in a file, so that a run that was cut can [resume](Self::resume). A file that is
+    /// there already is replaced when the run begins.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) {
         self.state_file = Some(path.into());
     }
