@@ -4,9 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
 
 use crate::error::{ConfigError, SignalError};
-use crate::istft::Istft;
 use crate::median::{LANES, SlidingMedian};
-use crate::stft::{Stft, StftConfig};
 
 /// How the medians become masks. The default is librosa's. The median filters span 31 frames and 31 bins.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,9 +52,11 @@ impl Default for HpssConfig {
 pub struct Hpss {
     config: HpssConfig,
     medians: SlidingMedian,
-    /// Magnitudes and medians of all frames, one frame after the other.
+    /// Of all frames, one frame after the other.
     magnitude: Vec<f32>,
+    /// Medians over time, then the harmonic part's masks.
     harmonic: Vec<f32>,
+    /// Medians over frequency, then the percussive part's masks.
     percussive: Vec<f32>,
 }
 
@@ -87,7 +87,7 @@ impl Hpss {
     }
 
     /// The harmonic and the percussive part of a spectrogram `[bins, frames]`, each of the same shape: of magnitudes (`f32`) or
-    /// of an [`Stft`]'s complex values, which keep their phase.
+    /// of an [`Stft`](crate::Stft)'s complex values, which keep their phase.
     ///
     /// # Errors
     /// When the matrix has no row or no frame, or a value that is NaN or infinite (its index counts row by row).
@@ -110,15 +110,27 @@ impl Hpss {
         self.filter(n_bins, n_frames);
         let (mut harmonic, mut percussive) = (spectrogram.to_owned(), spectrogram.to_owned());
         for ((k, t), value) in spectrogram.indexed_iter() {
-            let (h, p) = (self.harmonic[t * n_bins + k], self.percussive[t * n_bins + k]);
-            harmonic[[k, t]] = value.scaled(self.mask(h, p, self.config.margin_harmonic));
-            percussive[[k, t]] = value.scaled(self.mask(p, h, self.config.margin_percussive));
+            harmonic[[k, t]] = value.scaled(self.harmonic[t * n_bins + k]);
+            percussive[[k, t]] = value.scaled(self.percussive[t * n_bins + k]);
         }
         Ok((harmonic, percussive))
     }
 
-    /// Medians of what lies in `self.magnitude`.
+    /// The harmonic and the percussive part's masks for frames that lie one after the other.
+    pub(crate) fn masks_of_frames(&mut self, frames: &[Complex32], n_bins: usize) -> (&[f32], &[f32]) {
+        self.magnitude.clear();
+        self.magnitude.extend(frames.iter().map(|x| x.magnitude()));
+        self.filter(n_bins, frames.len() / n_bins);
+        (&self.harmonic, &self.percussive)
+    }
+
+    /// Masks for what lies in `self.magnitude`.
     fn filter(&mut self, n_bins: usize, n_frames: usize) {
+        self.take_medians(n_bins, n_frames);
+        self.mask();
+    }
+
+    fn take_medians(&mut self, n_bins: usize, n_frames: usize) {
         let magnitude = &self.magnitude[..n_bins * n_frames];
         self.harmonic.resize(magnitude.len(), 0.0);
         self.percussive.resize(magnitude.len(), 0.0);
@@ -147,22 +159,38 @@ impl Hpss {
         }
     }
 
-    /// The share of a bin that belongs to `part` rather than to `other`.
-    fn mask(&self, part: f32, other: f32, margin: f32) -> f32 {
-        let other = other * margin;
+    /// Turns the medians into masks.
+    fn mask(&mut self) {
         let power = self.config.power;
-        if power.is_infinite() {
-            return if part > other { 1.0 } else { 0.0 };
+        if power == 2.0 {
+            self.soft_masks(|x| x * x);
+        } else if power.is_finite() {
+            self.soft_masks(|x| x.powf(power));
+        } else {
+            let HpssConfig { margin_harmonic, margin_percussive, .. } = self.config;
+            for (h, p) in self.harmonic.iter_mut().zip(&mut self.percussive) {
+                (*h, *p) = (
+                    f32::from(u8::from(*h > *p * margin_harmonic)),
+                    f32::from(u8::from(*p > *h * margin_percussive)),
+                );
+            }
         }
-        let largest = part.max(other);
-        if largest < f32::MIN_POSITIVE {
-            let complementary = self.config.margin_harmonic == 1.0 && self.config.margin_percussive == 1.0;
-            return if complementary { 0.5 } else { 0.0 };
+    }
+
+    fn soft_masks(&mut self, raise: impl Fn(f32) -> f32) {
+        let HpssConfig { margin_harmonic, margin_percussive, .. } = self.config;
+        let of_nothing = if margin_harmonic == 1.0 && margin_percussive == 1.0 { 0.5 } else { 0.0 };
+        let share = |part: f32, other: f32| {
+            let largest = if part > other { part } else { other };
+            let nothing = largest < f32::MIN_POSITIVE;
+            // Relative to the larger one, no power can overflow.
+            let largest = if nothing { 1.0 } else { largest };
+            let (part, other) = (raise(part / largest), raise(other / largest));
+            if nothing { of_nothing } else { part / (part + other) }
+        };
+        for (h, p) in self.harmonic.iter_mut().zip(&mut self.percussive) {
+            (*h, *p) = (share(*h, *p * margin_harmonic), share(*p, *h * margin_percussive));
         }
-        // Relative to the larger one, no power can overflow.
-        let raise = |x: f32| if power == 2.0 { x * x } else { x.powf(power) };
-        let (part, other) = (raise(part / largest), raise(other / largest));
-        part / (part + other)
     }
 }
 
@@ -188,7 +216,7 @@ impl Bin for f32 {
 
 impl Bin for Complex32 {
     fn magnitude(self) -> f32 {
-        self.norm()
+        self.norm_sqr().sqrt()
     }
 
     fn scaled(self, gain: f32) -> Self {
@@ -200,117 +228,6 @@ mod private {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for num_complex::Complex32 {}
-}
-
-/// The harmonic or percussive part of a signal, from samples to samples: librosa's `effects.harmonic` and
-/// `effects.percussive`.
-///
-/// ```
-/// use ser_features::{HarmonicPercussive, HpssConfig, StftConfig};
-///
-/// let mut tone: Vec<f32> = (0..22_050).map(|n| 0.1 * (0.1 * n as f32).sin()).collect();
-/// tone[10_000] += 1.0; // a click
-/// let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default())?;
-/// assert!(separation.harmonic(&tone)?[10_000] < 0.3);
-/// assert!(separation.percussive(&tone)?[10_000] > 0.7);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct HarmonicPercussive {
-    hpss: Hpss,
-    stft: Stft,
-    istft: Istft,
-    frames: Vec<Complex32>,
-}
-
-impl HarmonicPercussive {
-    /// Plans the transforms.
-    ///
-    /// # Errors
-    /// Those of [`Stft::new`] and [`Hpss::new`].
-    pub fn new(stft: StftConfig, hpss: HpssConfig) -> Result<Self, ConfigError> {
-        Ok(Self {
-            hpss: Hpss::new(hpss)?,
-            istft: Istft::new(stft.clone())?,
-            stft: Stft::new(stft)?,
-            frames: Vec::new(),
-        })
-    }
-
-    /// The harmonic part, as long as the signal.
-    ///
-    /// # Errors
-    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
-    pub fn harmonic(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
-        let mut out = Vec::new();
-        self.harmonic_into(samples, &mut out)?;
-        Ok(out)
-    }
-
-    /// As [`harmonic`](Self::harmonic), into a vector that is resized and whose memory is reused.
-    ///
-    /// # Errors
-    /// As [`harmonic`](Self::harmonic).
-    pub fn harmonic_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
-        self.part_into(samples, Part::Harmonic, out)
-    }
-
-    /// The percussive part, as long as the signal.
-    ///
-    /// # Errors
-    /// As [`harmonic`](Self::harmonic).
-    pub fn percussive(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
-        let mut out = Vec::new();
-        self.percussive_into(samples, &mut out)?;
-        Ok(out)
-    }
-
-    /// As [`percussive`](Self::percussive), into a vector that is resized and whose memory is reused.
-    ///
-    /// # Errors
-    /// As [`harmonic`](Self::harmonic).
-    pub fn percussive_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
-        self.part_into(samples, Part::Percussive, out)
-    }
-
-    fn part_into(&mut self, samples: &[f32], part: Part, out: &mut Vec<f32>) -> Result<(), SignalError> {
-        self.stft.config().check_signal(samples)?;
-        let mut frames = std::mem::take(&mut self.frames);
-        self.stft.frames_into(samples, &mut frames);
-        self.part_of_frames(&mut frames, part, samples.len(), out);
-        self.frames = frames;
-        Ok(())
-    }
-
-    /// The harmonic part of `length` samples from their transform, one frame after the other, which becomes its own.
-    pub(crate) fn harmonic_of_frames(&mut self, frames: &mut [Complex32], length: usize, out: &mut Vec<f32>) {
-        self.part_of_frames(frames, Part::Harmonic, length, out);
-    }
-
-    fn part_of_frames(&mut self, frames: &mut [Complex32], part: Part, length: usize, out: &mut Vec<f32>) {
-        let n_bins = self.stft.config().n_bins();
-        self.hpss.magnitude.clear();
-        self.hpss.magnitude.extend(frames.iter().map(|x| x.norm()));
-        self.hpss.filter(n_bins, frames.len() / n_bins);
-        self.apply(part, frames);
-        self.istft.frames_into(frames, Some(length), out);
-    }
-
-    fn apply(&self, part: Part, frames: &mut [Complex32]) {
-        let hpss = &self.hpss;
-        let (own, other, margin) = match part {
-            Part::Harmonic => (&hpss.harmonic, &hpss.percussive, hpss.config.margin_harmonic),
-            Part::Percussive => (&hpss.percussive, &hpss.harmonic, hpss.config.margin_percussive),
-        };
-        for ((x, &own), &other) in frames.iter_mut().zip(own).zip(other) {
-            *x *= hpss.mask(own, other, margin);
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Harmonic,
-    Percussive,
 }
 
 #[cfg(test)]
@@ -345,28 +262,31 @@ mod tests {
         assert_eq!(refusal(matrix), SignalError::NotFinite { index: 11 });
     }
 
-    /// Both masks of a bin with the medians `H = 3` and `P = 4`.
-    fn masks(config: HpssConfig) -> (f32, f32) {
-        let hpss = Hpss::new(config).unwrap();
-        (hpss.mask(3.0, 4.0, hpss.config.margin_harmonic), hpss.mask(4.0, 3.0, hpss.config.margin_percussive))
+    /// Both masks of a bin with these medians.
+    fn masks(config: HpssConfig, harmonic: f32, percussive: f32) -> (f32, f32) {
+        let mut hpss = Hpss::new(config).unwrap();
+        hpss.harmonic.push(harmonic);
+        hpss.percussive.push(percussive);
+        hpss.mask();
+        (hpss.harmonic[0], hpss.percussive[0])
     }
 
     #[test]
     fn masks_follow_power_and_margins() {
-        assert_eq!(masks(HpssConfig::default()), (9.0 / 25.0, 16.0 / 25.0));
-        assert_eq!(masks(HpssConfig { power: f32::INFINITY, ..Default::default() }), (0.0, 1.0));
-        let (harmonic, percussive) =
-            masks(HpssConfig { power: 1.0, margin_harmonic: 2.0, margin_percussive: 4.0 });
+        assert_eq!(masks(HpssConfig::default(), 3.0, 4.0), (9.0 / 25.0, 16.0 / 25.0));
+        let hard = HpssConfig { power: f32::INFINITY, ..Default::default() };
+        assert_eq!(masks(hard.clone(), 3.0, 4.0), (0.0, 1.0));
+        assert_eq!(masks(hard, 3.0, 3.0), (0.0, 0.0));
+        let wide = HpssConfig { power: 1.0, margin_harmonic: 2.0, margin_percussive: 4.0 };
+        let (harmonic, percussive) = masks(wide, 3.0, 4.0);
         assert!((harmonic - 3.0 / 11.0).abs() < 1e-6 && (percussive - 4.0 / 16.0).abs() < 1e-6);
     }
 
     #[test]
     fn silence_is_split_evenly_without_margins() {
-        let at_zero = |margin_harmonic| {
-            let config = HpssConfig { margin_harmonic, ..Default::default() };
-            Hpss::new(config).unwrap().mask(0.0, 0.0, margin_harmonic)
-        };
-        assert_eq!((at_zero(1.0), at_zero(2.0)), (0.5, 0.0));
+        assert_eq!(masks(HpssConfig::default(), 0.0, 0.0), (0.5, 0.5));
+        let margin = HpssConfig { margin_harmonic: 2.0, ..Default::default() };
+        assert_eq!(masks(margin, 0.0, 0.0), (0.0, 0.0));
     }
 
     #[test]
@@ -375,16 +295,5 @@ mod tests {
         let (harmonic, percussive) =
             Hpss::new(HpssConfig::default()).unwrap().process(matrix.view()).unwrap();
         assert!(harmonic.iter().chain(&percussive).all(|x| x.is_finite()));
-    }
-
-    #[test]
-    fn both_parts_of_a_signal_add_up_to_it() {
-        let signal: Vec<f32> = (0..9_000).map(|n| ((n * n) as f32 * 1e-4).sin()).collect();
-        let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default()).unwrap();
-        let harmonic = separation.harmonic(&signal).unwrap();
-        let percussive = separation.percussive(&signal).unwrap();
-        for ((x, h), p) in signal.iter().zip(&harmonic).zip(&percussive) {
-            assert!((x - h - p).abs() < 1e-5);
-        }
     }
 }

@@ -1,0 +1,126 @@
+//! The harmonic and the percussive part of a signal.
+
+use num_complex::Complex32;
+
+use crate::error::{ConfigError, SignalError};
+use crate::hpss::{Hpss, HpssConfig};
+use crate::istft::Istft;
+use crate::stft::{Stft, StftConfig};
+
+/// The harmonic or percussive part of a signal, from samples to samples: librosa's `effects.harmonic` and
+/// `effects.percussive`.
+///
+/// ```
+/// use ser_features::{HarmonicPercussive, HpssConfig, StftConfig};
+///
+/// let mut tone: Vec<f32> = (0..22_050).map(|n| 0.1 * (0.1 * n as f32).sin()).collect();
+/// tone[10_000] += 1.0; // a click
+/// let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default())?;
+/// assert!(separation.harmonic(&tone)?[10_000] < 0.3);
+/// assert!(separation.percussive(&tone)?[10_000] > 0.7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct HarmonicPercussive {
+    hpss: Hpss,
+    stft: Stft,
+    istft: Istft,
+    frames: Vec<Complex32>,
+}
+
+impl HarmonicPercussive {
+    /// Plans the transforms.
+    ///
+    /// # Errors
+    /// Those of [`Stft::new`] and [`Hpss::new`].
+    pub fn new(stft: StftConfig, hpss: HpssConfig) -> Result<Self, ConfigError> {
+        Ok(Self {
+            hpss: Hpss::new(hpss)?,
+            istft: Istft::new(stft.clone())?,
+            stft: Stft::new(stft)?,
+            frames: Vec::new(),
+        })
+    }
+
+    /// The harmonic part, as long as the signal.
+    ///
+    /// # Errors
+    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    pub fn harmonic(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
+        let mut out = Vec::new();
+        self.harmonic_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`harmonic`](Self::harmonic), into a vector that is resized and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`harmonic`](Self::harmonic).
+    pub fn harmonic_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
+        self.part_into(samples, Part::Harmonic, out)
+    }
+
+    /// The percussive part, as long as the signal.
+    ///
+    /// # Errors
+    /// As [`harmonic`](Self::harmonic).
+    pub fn percussive(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
+        let mut out = Vec::new();
+        self.percussive_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`percussive`](Self::percussive), into a vector that is resized and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`harmonic`](Self::harmonic).
+    pub fn percussive_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
+        self.part_into(samples, Part::Percussive, out)
+    }
+
+    fn part_into(&mut self, samples: &[f32], part: Part, out: &mut Vec<f32>) -> Result<(), SignalError> {
+        self.stft.config().check_signal(samples)?;
+        let mut frames = std::mem::take(&mut self.frames);
+        self.stft.frames_into(samples, &mut frames);
+        self.part_of_frames(&mut frames, part, samples.len(), out);
+        self.frames = frames;
+        Ok(())
+    }
+
+    /// The harmonic part of `length` samples from their transform, one frame after the other, which becomes its own.
+    pub(crate) fn harmonic_of_frames(&mut self, frames: &mut [Complex32], length: usize, out: &mut Vec<f32>) {
+        self.part_of_frames(frames, Part::Harmonic, length, out);
+    }
+
+    fn part_of_frames(&mut self, frames: &mut [Complex32], part: Part, length: usize, out: &mut Vec<f32>) {
+        let n_bins = self.stft.config().n_bins();
+        let (harmonic, percussive) = self.hpss.masks_of_frames(frames, n_bins);
+        let masks = match part {
+            Part::Harmonic => harmonic,
+            Part::Percussive => percussive,
+        };
+        frames.iter_mut().zip(masks).for_each(|(x, &mask)| *x *= mask);
+        self.istft.frames_into(frames, Some(length), out);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Harmonic,
+    Percussive,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_of_a_signal_add_up_to_it() {
+        let signal: Vec<f32> = (0..9_000).map(|n| ((n * n) as f32 * 1e-4).sin()).collect();
+        let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default()).unwrap();
+        let harmonic = separation.harmonic(&signal).unwrap();
+        let percussive = separation.percussive(&signal).unwrap();
+        for ((x, h), p) in signal.iter().zip(&harmonic).zip(&percussive) {
+            assert!((x - h - p).abs() < 1e-5);
+        }
+    }
+}
