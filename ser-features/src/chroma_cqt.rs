@@ -143,7 +143,8 @@ impl ChromaCqt {
         })
     }
 
-    /// Chroma, `[n_chroma, frames]`, 0..=1: one frame for each `hop_length` samples, and one more. A frame of silence is zero.
+    /// Chroma, `[n_chroma, frames]`, 0..=1, with as many frames as [`Cqt::process`](crate::Cqt::process) gives. A frame of silence is
+    /// zero.
     ///
     /// # Errors
     /// Those of [`Cqt::process`](crate::Cqt::process).

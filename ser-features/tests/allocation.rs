@@ -8,8 +8,9 @@ use std::cell::Cell;
 
 use ndarray::Array2;
 use ser_features::{
-    Chroma, ChromaConfig, ContrastConfig, Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig,
-    SpectralContrast, Spectrogram, Spectrum, Stft, StftConfig,
+    Chroma, ChromaConfig, ChromaCqtConfig, ContrastConfig, Cqt, CqtConfig, HarmonicPercussive, HpssConfig,
+    Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig, SpectralContrast, Spectrogram, Spectrum, Stft,
+    StftConfig, Tonnetz,
 };
 
 struct Counting;
@@ -79,4 +80,17 @@ fn features_allocate_nothing_after_the_first_call() {
     assert_eq!(allocations_of_second(|| chroma.process_into(&x, &mut out).unwrap()), 0);
     let mut contrast = SpectralContrast::new(ContrastConfig::default()).unwrap();
     assert_eq!(allocations_of_second(|| contrast.process_into(&x, &mut out).unwrap()), 0);
+}
+
+#[test]
+fn tonal_features_allocate_nothing_after_the_first_call() {
+    let x = signal();
+    let (mut out, mut harmonic) = (Array2::default((0, 0)), Vec::new());
+    let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default()).unwrap();
+    assert_eq!(allocations_of_second(|| separation.harmonic_into(&x, &mut harmonic).unwrap()), 0);
+    let mut cqt = Cqt::new(CqtConfig::default()).unwrap();
+    assert_eq!(allocations_of_second(|| cqt.process_into(&x, &mut out).unwrap()), 0);
+    // With the tuning estimated: the second signal has the first one's, and so its filters.
+    let mut tonnetz = Tonnetz::new(ChromaCqtConfig::default()).unwrap();
+    assert_eq!(allocations_of_second(|| tonnetz.process_into(&x, &mut out).unwrap()), 0);
 }

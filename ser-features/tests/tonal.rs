@@ -85,6 +85,51 @@ fn cqt_equals_librosa() {
 }
 
 #[test]
+fn cqt_with_other_options_equals_librosa() {
+    let golden = Golden::open("cqt");
+    let mut report = Report::new("cqt options", 1e-3);
+    let base = CqtConfig::default();
+    let options = [
+        ("odd_hop", CqtConfig { hop_length: 441, ..base.clone() }),
+        ("few_halvings", CqtConfig { hop_length: 440, n_bins: 80, tuning: 0.3, ..base.clone() }),
+        ("lowest_octave", CqtConfig { n_bins: 12, ..base.clone() }),
+        ("lowest_octave_unscaled", CqtConfig { n_bins: 12, scale: false, ..base.clone() }),
+        ("unscaled", CqtConfig { scale: false, ..base.clone() }),
+        (
+            "short_filters",
+            CqtConfig {
+                fmin: 55.0,
+                n_bins: 24,
+                bins_per_octave: 24,
+                filter_scale: 0.5,
+                sparsity: 0.0,
+                ..base.clone()
+            },
+        ),
+        ("long_hop", CqtConfig { hop_length: 4096, fmin: 110.0, n_bins: 30, sparsity: 0.05, ..base.clone() }),
+        (
+            "two_an_octave",
+            CqtConfig { fmin: 100.0, n_bins: 9, bins_per_octave: 2, tuning: -0.5, ..base.clone() },
+        ),
+        ("one_bin", CqtConfig { fmin: 100.0, n_bins: 1, ..base }),
+    ];
+    for signal in signals().into_iter().filter(|signal| ["speech", "noise"].contains(&signal.name.as_str())) {
+        for (option, config) in &options {
+            let name = format!("{}/{option}", signal.name);
+            let config = CqtConfig { sample_rate: signal.sample_rate, ..config.clone() };
+            let got = Cqt::new(config).unwrap().process_complex(&signal.samples).unwrap();
+            let shape_and_largest = golden.values(&format!("{name}_shape_max"));
+            assert_eq!(got.ncols() as f64, shape_and_largest[[0]], "{name}");
+            let got = got.select(Axis(1), &golden.indices(&format!("{name}_frames")));
+            let got = got.mapv(|x| Complex::new(f64::from(x.re), f64::from(x.im)));
+            let error = (got - golden.complex(&name)).mapv(|x| x.norm()).into_iter().fold(0.0, f64::max);
+            report.add(&name, error / shape_and_largest[[1]]);
+        }
+    }
+    report.finish(18);
+}
+
+#[test]
 fn tuned_cqt_of_36_bins_an_octave_equals_librosa() {
     let golden = Golden::open("tonal");
     let mut report = Report::new("cqt 252", 1e-3);

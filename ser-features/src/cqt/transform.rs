@@ -52,7 +52,8 @@ impl Cqt {
         Ok(Self { plan: Plan::new(&config, &mut workspace.planner), workspace })
     }
 
-    /// The magnitude, `[n_bins, frames]`: one frame for each `hop_length` samples, and one more.
+    /// The magnitude, `[n_bins, frames]`, with `1 + samples.len() / hop_length` frames. Where `n_bins` leaves the highest octaves
+    /// unused, so that the signal is downsampled before the first octave, rounding its length up may give one frame more.
     ///
     /// # Errors
     /// [`SignalError`] if the signal is empty or holds NaN or infinity, or if it has fewer samples than it is downsampled by

@@ -4,7 +4,7 @@
     python make_goldens.py
 
 It writes `signals.safetensors` (the signals, so that both sides see the same samples), `spectral.safetensors`,
-`tonal.safetensors` and `resample.safetensors` beside itself, each stamped with the versions that made it, and refuses to run with
+`tonal.safetensors`, `cqt.safetensors` and `resample.safetensors` beside itself, each stamped with the versions that made it, and refuses to run with
 other versions. Tensors are named `SIGNAL/FEATURE`. A matrix holds only the frames listed in `SIGNAL/frames` (all of a short
 signal, some of a long one). What librosa refuses at a sample rate is left out.
 """
@@ -309,6 +309,34 @@ def functions():
     return {name: value.astype(np.float32) for name, value in out.items()}
 
 
+CQT_OPTIONS = {
+    "odd_hop": dict(hop_length=441),
+    "few_halvings": dict(hop_length=440, n_bins=80, tuning=0.3),
+    "lowest_octave": dict(n_bins=12),
+    "lowest_octave_unscaled": dict(n_bins=12, scale=False),
+    "unscaled": dict(scale=False),
+    "short_filters": dict(fmin=55.0, n_bins=24, bins_per_octave=24, filter_scale=0.5, sparsity=0.0),
+    "long_hop": dict(hop_length=4096, fmin=110.0, n_bins=30, sparsity=0.05),
+    "two_an_octave": dict(fmin=100.0, n_bins=9, bins_per_octave=2, tuning=-0.5),
+    "one_bin": dict(fmin=100.0, n_bins=1),
+}
+
+
+def constant_q():
+    """The constant-Q transform with other options than librosa's defaults."""
+    out = {}
+    for name in ("speech", "noise"):
+        sr, samples = signals()[name]
+        y = samples.astype(np.float32) / 32768 if samples.dtype == np.int16 else samples
+        for option, arguments in CQT_OPTIONS.items():
+            C = librosa.cqt(y, sr=sr, **arguments)
+            frames = pick(C.shape[1], 12)
+            out[f"{name}/{option}"] = split_complex(C[:, frames])
+            out[f"{name}/{option}_frames"] = frames.astype(np.int64)
+            out[f"{name}/{option}_shape_max"] = np.array([C.shape[1], np.abs(C).max()], dtype=np.float64)
+    return out
+
+
 def resampled():
     """Band-limited signals at several rates, resampled by soxr_hq."""
     out = {}
@@ -351,6 +379,7 @@ def main():
     save("signals", inputs)
     save("spectral", spectral_out)
     save("tonal", tonal_out)
+    save("cqt", constant_q())
     save("resample", resampled())
 
 
