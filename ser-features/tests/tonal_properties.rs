@@ -34,10 +34,6 @@ fn separation() -> HarmonicPercussive {
     HarmonicPercussive::new(StftConfig::default(), HpssConfig::default()).unwrap()
 }
 
-fn largest(values: impl IntoIterator<Item = f32>) -> f32 {
-    values.into_iter().fold(f32::MIN_POSITIVE, f32::max)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..Default::default() })]
 
@@ -74,7 +70,8 @@ proptest! {
         let sum: Vec<f32> = x.iter().zip(&y).map(|(x, y)| gain * x + y).collect();
         let (x, y) = (cqt.process_complex(&x).unwrap(), cqt.process_complex(&y).unwrap());
         let sum = cqt.process_complex(&sum).unwrap();
-        let scale = largest(x.iter().chain(&y).map(|x| x.norm()));
+        // A tone beyond the highest bin leaves only rounding, which goes by the signal's own scale.
+        let scale = x.iter().chain(&y).map(|x| x.norm()).fold(1.0, f32::max);
         for ((x, y), sum) in x.iter().zip(&y).zip(&sum) {
             prop_assert!((x * gain + y - sum).norm() < 2e-5 * scale);
         }
