@@ -6,7 +6,7 @@ use num_complex::Complex;
 use crate::chroma::{ChromaConfig, ChromaProjection};
 use crate::chroma_cqt::ChromaCqtConfig;
 use crate::contrast::{ContrastBands, ContrastConfig};
-use crate::decibel::DecibelConfig;
+use crate::decibel::{DecibelConfig, to_decibels};
 use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::harmonic_percussive::HarmonicPercussive;
@@ -40,7 +40,8 @@ pub struct FeatureExtractor {
 enum Plan {
     Mfcc(Cepstrum),
     Chroma(ChromaProjection),
-    Mel,
+    /// With the settings for decibels, or in power.
+    Mel(Option<DecibelConfig>),
     Contrast(ContrastBands),
     Tonnetz(Box<HarmonicTonnetz>),
 }
@@ -62,9 +63,9 @@ impl HarmonicTonnetz {
 impl Plan {
     fn new(feature: Feature, config: &FeatureConfig) -> Result<Self, ConfigError> {
         let (sample_rate, stft) = (config.sample_rate, config.stft());
+        let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
         Ok(match feature {
             Feature::Mfcc => {
-                let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
                 let (mel, n_mfcc) = (mel_config(config), config.n_mfcc);
                 Self::Mfcc(Cepstrum::new(&MfccConfig { mel, decibel, n_mfcc, ..Default::default() })?)
             }
@@ -73,7 +74,10 @@ impl Plan {
                 let chroma = ChromaConfig { sample_rate, stft, spectrum, tuning, ..Default::default() };
                 Self::Chroma(ChromaProjection::new(chroma)?)
             }
-            Feature::Mel => Self::Mel,
+            Feature::Mel => {
+                decibel.check()?;
+                Self::Mel(config.mel_in_db.then_some(decibel))
+            }
             Feature::Contrast => {
                 let contrast = ContrastConfig { sample_rate, stft, ..Default::default() };
                 Self::Contrast(ContrastBands::new(&contrast)?)
@@ -95,7 +99,12 @@ impl Plan {
         match self {
             Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, &mut out),
             Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, &mut out),
-            Self::Mel => out = shared.mel_frames.to_matrix(),
+            Self::Mel(decibel) => {
+                out = shared.mel_frames.to_matrix();
+                if let (Some(decibel), Some(mel)) = (decibel, out.as_slice_memory_order_mut()) {
+                    to_decibels(mel, decibel);
+                }
+            }
             Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, &mut out),
             Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, &mut out)?,
         }

@@ -70,7 +70,10 @@ pub struct FeatureConfig {
     pub fmin: f64,
     /// Highest frequency of the mel bands in Hz; `None` means half of the sample rate.
     pub fmax: Option<f64>,
-    /// MFCC: how far below the file's loudest mel value a value may lie, in dB; `None` sets no limit.
+    /// Mel: whether powers become decibels, as `power_to_db` with reference 1 and `amin` 1e-10. The recipe has powers; many who
+    /// follow it take decibels, since powers spread over orders of magnitude.
+    pub mel_in_db: bool,
+    /// Decibels, those of the MFCC too: how far below the file's loudest mel value a value may lie; `None` sets no limit.
     pub top_db: Option<f32>,
     /// Chroma: deviation from A4 = 440 Hz in fractions of a semitone, −0.5..0.5; `None` estimates it from each signal.
     pub tuning: Option<f64>,
@@ -88,6 +91,7 @@ impl Default for FeatureConfig {
             n_mels: 128,
             fmin: 0.0,
             fmax: None,
+            mel_in_db: false,
             top_db: Some(80.0),
             tuning: None,
             features: Feature::ALL.to_vec(),
@@ -141,6 +145,17 @@ pub struct Features {
 }
 
 impl Features {
+    /// Puts matrices `[rows, frames]` together, as from a file that keeps them.
+    ///
+    /// `None` when there is none, one has no frames or not as many as the others, or a feature comes twice.
+    pub fn from_parts(parts: Vec<(Feature, Array2<f32>)>) -> Option<Self> {
+        let frames = parts.first()?.1.ncols();
+        let fits = |(i, (feature, matrix)): (usize, &(Feature, Array2<f32>))| {
+            matrix.ncols() == frames && parts[..i].iter().all(|(other, _)| other != feature)
+        };
+        (frames > 0 && parts.iter().enumerate().all(fits)).then_some(Self { parts })
+    }
+
     pub(crate) fn new(parts: Vec<(Feature, Array2<f32>)>) -> Self {
         Self { parts }
     }
@@ -201,5 +216,16 @@ mod tests {
         assert_eq!(features.get(Feature::Mfcc), Some(&array![[-1.0, -2.0]]));
         assert_eq!(features.get(Feature::Chroma), None);
         assert_eq!(features.n_frames(), 2);
+    }
+
+    #[test]
+    fn parts_that_do_not_belong_together_are_refused() {
+        let (mel, mfcc) = ((Feature::Mel, array![[1.0, 3.0]]), (Feature::Mfcc, array![[0.0, 1.0]]));
+        let whole = Features::from_parts(vec![mel.clone(), mfcc.clone()]).unwrap();
+        assert_eq!(whole.vector(), array![2.0, 0.5]);
+        assert_eq!(Features::from_parts(vec![]), None);
+        assert_eq!(Features::from_parts(vec![mel.clone(), mel.clone()]), None);
+        assert_eq!(Features::from_parts(vec![mel, (Feature::Chroma, array![[1.0]])]), None);
+        assert_eq!(Features::from_parts(vec![(Feature::Mel, Array2::zeros((3, 0)))]), None);
     }
 }
