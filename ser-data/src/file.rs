@@ -14,6 +14,21 @@ use crate::audio::{Audio, AudioError};
 /// Entries of an archive above this size are no clips; a damaged archive may declare any size.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
+/// Endings of audio files, those of formats that are refused among them, so that such a file is named and not passed over.
+/// `mp4` is also that of RAVDESS's videos.
+const ENDINGS: [&str; 15] = [
+    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "aif", "aiff", "caf", "webm",
+    "mka",
+];
+
+/// Whether a file is taken for audio where a folder is searched: by its ending, in either case; hidden files are not.
+pub fn is_audio_path(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    !hidden && ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
+}
+
 /// A file that can be decoded: a path, or an entry of a ZIP archive, which is not unpacked.
 ///
 /// It is cheap to copy, and several threads can read files of one archive at once.

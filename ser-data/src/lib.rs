@@ -8,8 +8,8 @@ mod ravdess;
 mod split;
 
 pub use audio::{Audio, AudioError, AudioErrorKind};
-pub use extract::{ClipError, ClipFeatures, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
-pub use file::AudioFile;
+pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
+pub use file::{AudioFile, is_audio_path};
 pub use ravdess::{
     BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, MOODS, Modality, NameError,
     Ravdess, RavdessOptions, Sex, Statement, VocalChannel, groups_of_identical, mood_of,

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use common::{chunk, encoding, fmt, riff, tone, wav};
-use ser_data::{
-    AudioFile, ClipError, ClipFeatures, ExtractConfig, ExtractError, Extracted, Progress, extract_all,
-};
+use ser_data::{AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError};
 use tempfile::TempDir;
 
@@ -36,7 +34,7 @@ fn config() -> ExtractConfig {
     }
 }
 
-fn all(files: &[AudioFile], config: &ExtractConfig) -> Extracted<ClipFeatures> {
+fn all(files: &[AudioFile], config: &ExtractConfig) -> Extracted<Features> {
     extract_all(files, config, |_| {}, |f| f).unwrap()
 }
 
@@ -60,7 +58,7 @@ fn features_are_those_of_the_prepared_clip() {
     for (feature, matrix) in expected.iter() {
         assert_eq!(found.get(feature), Some(matrix));
     }
-    assert_eq!((found.vector(), found.stack()), (&expected.vector(), expected.stack()));
+    assert_eq!((found.vector(), found.stack()), (expected.vector(), expected.stack()));
     assert_eq!((found.vector().len(), found.n_frames()), (193, 130));
 }
 

@@ -4,23 +4,20 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use ser_features::FeatureConfig;
+use ser_features::{FeatureConfig, Features};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ClipFeatures, ExtractConfig, ExtractError, Worker};
+use super::{ExtractConfig, ExtractError, Worker};
 
 /// Changes with the layout of the entries.
 const FORMAT: u32 = 1;
 
 /// The one metadata key: safetensors writes several in random order.
 const KEY: &str = "ser-data";
-
-/// Name of the tensor of means, beside those named by their feature.
-const VECTOR: &str = "vector";
 
 /// What an entry says of itself.
 #[derive(Serialize, Deserialize, PartialEq)]
@@ -47,7 +44,7 @@ impl Cache {
         worker: &mut Worker,
     ) -> Result<Self, ExtractError> {
         let error = |path: &Path, source| ExtractError::Cache { path: path.into(), source };
-        let json = serde_json::to_string(&(&config.preparation, &config.features))
+        let json = serde_json::to_string(&(&config.preparation, &config.features, config.speech_only))
             .map_err(|e| error(folder, io::Error::other(e)))?;
         let mut name = Sha256::new();
         name.update(FORMAT.to_le_bytes());
@@ -79,7 +76,7 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     /// The features, if they are there and whole.
-    pub(super) fn load(&self) -> Option<ClipFeatures> {
+    pub(super) fn load(&self) -> Option<Features> {
         let file = std::fs::read(&self.path).ok()?;
         let (_, metadata) = SafeTensors::read_metadata(&file).ok()?;
         let record: Record = serde_json::from_str(metadata.metadata().as_ref()?.get(KEY)?).ok()?;
@@ -96,21 +93,20 @@ impl Entry<'_> {
             let &[rows, frames] = &shape[..] else { return None };
             matrices.push((feature, Array2::from_shape_vec((rows, frames), values).ok()?));
         }
-        let features = ClipFeatures::from_parts(matrices, Array1::from(tensor(VECTOR)?.1));
+        let features = Features::from_parts(matrices)?;
         (record == self.record(&features)).then_some(features)
     }
 
     /// Writes the features to a temporary file in the same folder and gives it its name when it is whole, so that
     /// another process sees all of an entry or nothing.
-    pub(super) fn store(&self, features: &ClipFeatures) -> Result<(), ExtractError> {
+    pub(super) fn store(&self, features: &Features) -> Result<(), ExtractError> {
         self.write(features).map_err(|source| ExtractError::Cache { path: self.path.clone(), source })
     }
 
-    fn write(&self, features: &ClipFeatures) -> io::Result<()> {
+    fn write(&self, features: &Features) -> io::Result<()> {
         let matrices =
             features.iter().map(|(feature, matrix)| (feature.as_str(), matrix.shape(), bytes(matrix.iter())));
-        let vector = (VECTOR, features.vector().shape(), bytes(features.vector().iter()));
-        let data: Vec<_> = matrices.chain([vector]).collect();
+        let data: Vec<_> = matrices.collect();
         let views: Vec<_> = data
             .iter()
             .map(|(name, shape, data)| {
@@ -126,13 +122,12 @@ impl Entry<'_> {
         Ok(())
     }
 
-    fn record(&self, features: &ClipFeatures) -> Record {
+    fn record(&self, features: &Features) -> Record {
         let mut digest = Sha256::new();
         for (_, matrix) in features.iter() {
             matrix.shape().iter().for_each(|&n| digest.update((n as u64).to_le_bytes()));
             digest.update(bytes(matrix.iter()));
         }
-        digest.update(bytes(features.vector().iter()));
         Record {
             format: FORMAT,
             content_sha256: self.content_sha256.clone(),

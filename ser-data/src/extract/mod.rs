@@ -1,7 +1,6 @@
 //! Features of many clips: in parallel, and from the cache where they have been computed before.
 
 mod cache;
-mod features;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,16 +8,16 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use ser_features::{
-    ConfigError, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError, check_speech,
+    ConfigError, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
+    check_speech,
 };
 
 use crate::audio::{Audio, AudioError};
 use crate::file::AudioFile;
 use cache::Cache;
-pub use features::ClipFeatures;
 
 /// How [`extract_all`] makes features of clips.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExtractConfig {
     /// What happens to the sound first.
     pub preparation: PreparationConfig,
@@ -28,6 +27,21 @@ pub struct ExtractConfig {
     pub cache: Option<PathBuf>,
     /// Leaves out bad clips and lists them in [`Extracted::skipped`], instead of ending with the first.
     pub skip_bad: bool,
+    /// Counts clips that can hold no speech ([`check_speech`]) as bad. Otherwise their features are taken as of any sound.
+    pub speech_only: bool,
+}
+
+impl Default for ExtractConfig {
+    /// Speech, prepared as the report does, with the features of Issa et al.; no cache, and no bad clip left out.
+    fn default() -> Self {
+        Self {
+            preparation: PreparationConfig::default(),
+            features: FeatureConfig::default(),
+            cache: None,
+            skip_bad: false,
+            speech_only: true,
+        }
+    }
 }
 
 /// What [`extract_all`] found.
@@ -106,12 +120,13 @@ impl AudioFile {
     ///
     /// [`ClipError`] names the file where it cannot be decoded, is silent or too short ([`check_speech`]).
     pub fn read_speech(&self) -> Result<(Vec<f32>, u32), ClipError> {
-        self.speech_of(&self.read()?)
+        let (mono, sample_rate) = self.mono_of(&self.read()?)?;
+        check_speech(&mono, sample_rate).map_err(|e| self.signal_error(e))?;
+        Ok((mono, sample_rate))
     }
 
-    fn speech_of(&self, audio: &Audio) -> Result<(Vec<f32>, u32), ClipError> {
-        let mono = audio.to_mono().and_then(|mono| check_speech(&mono, audio.sample_rate).map(|()| mono));
-        Ok((mono.map_err(|e| self.signal_error(e))?, audio.sample_rate))
+    fn mono_of(&self, audio: &Audio) -> Result<(Vec<f32>, u32), ClipError> {
+        Ok((audio.to_mono().map_err(|e| self.signal_error(e))?, audio.sample_rate))
     }
 
     fn signal_error(&self, source: SignalError) -> ClipError {
@@ -138,7 +153,7 @@ impl AudioFile {
 /// let files = [AudioFile::new("tests/audio/reference.wav"), AudioFile::new("tests/audio/lossless.flac")];
 /// let features = FeatureConfig { features: vec![Feature::Mfcc], ..Default::default() };
 /// let config = ExtractConfig { features, ..Default::default() };
-/// let extracted = extract_all(&files, &config, |_| {}, |features| features.vector().clone())?;
+/// let extracted = extract_all(&files, &config, |_| {}, |features| features.vector())?;
 /// let [(_, wav), (_, flac)] = &extracted.features[..] else { panic!() };
 /// assert_eq!((wav.len(), wav), (40, flac));
 /// # Ok::<(), ser_data::ExtractError>(())
@@ -147,7 +162,7 @@ pub fn extract_all<F, T>(
     files: &[F],
     config: &ExtractConfig,
     progress: impl Fn(Progress) + Sync,
-    keep: impl Fn(ClipFeatures) -> T + Sync,
+    keep: impl Fn(Features) -> T + Sync,
 ) -> Result<Extracted<T>, ExtractError>
 where
     F: AsRef<AudioFile> + Sync,
@@ -201,6 +216,7 @@ where
 
 /// One thread's plans: to make them costs more than to use them.
 struct Worker {
+    speech_only: bool,
     preparation: Preparation,
     extractor: FeatureExtractor,
 }
@@ -212,6 +228,7 @@ impl Worker {
             return Err(ExtractError::SampleRates { preparation, features });
         }
         Ok(Self {
+            speech_only: config.speech_only,
             preparation: Preparation::new(config.preparation.clone())?,
             extractor: FeatureExtractor::new(config.features.clone())?,
         })
@@ -222,14 +239,17 @@ impl Worker {
         &mut self,
         file: &AudioFile,
         cache: Option<&Cache>,
-    ) -> Result<(ClipFeatures, bool), ExtractError> {
+    ) -> Result<(Features, bool), ExtractError> {
         let bytes = file.bytes().map_err(ClipError::from)?;
         let entry = cache.map(|cache| cache.entry(&bytes));
         if let Some(features) = entry.as_ref().and_then(|entry| entry.load()) {
             return Ok((features, true));
         }
         let audio = file.decode(&bytes).map_err(ClipError::from)?;
-        let (mono, sample_rate) = file.speech_of(&audio)?;
+        let (mono, sample_rate) = file.mono_of(&audio)?;
+        if self.speech_only {
+            check_speech(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
+        }
         let features = self.compute(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         if let Some(entry) = entry {
             entry.store(&features)?;
@@ -237,9 +257,9 @@ impl Worker {
         Ok((features, false))
     }
 
-    fn compute(&mut self, mono: &[f32], sample_rate: u32) -> Result<ClipFeatures, SignalError> {
+    fn compute(&mut self, mono: &[f32], sample_rate: u32) -> Result<Features, SignalError> {
         let prepared = self.preparation.process(mono, sample_rate)?;
-        Ok(ClipFeatures::from(&self.extractor.extract(&prepared)?))
+        self.extractor.extract(&prepared)
     }
 }
 

@@ -6,13 +6,7 @@ use walkdir::WalkDir;
 
 use super::{ClipName, Modality, NameError, VocalChannel};
 use crate::audio::{Audio, AudioError};
-use crate::file::{AudioFile, archive_entries};
-
-/// Endings of files that are taken for clips; all others are passed over. `mp4` is RAVDESS's videos.
-const ENDINGS: [&str; 15] = [
-    "wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "mp4", "aac", "aif", "aiff", "caf", "webm",
-    "mka",
-];
+use crate::file::{AudioFile, archive_entries, is_audio_path};
 
 /// What to take from a RAVDESS folder or archive. The default takes speech only and refuses any bad file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -181,10 +175,10 @@ impl Ravdess {
         for (inner, file) in files {
             let file_name = inner.rsplit('/').next().unwrap_or(&inner);
             let Some((stem, ending)) = file_name.rsplit_once('.') else { continue };
-            let ending = ending.to_ascii_lowercase();
-            if file_name.starts_with('.') || !ENDINGS.contains(&&*ending) {
+            if !is_audio_path(file_name) {
                 continue;
             }
+            let ending = ending.to_ascii_lowercase();
             let name: ClipName = match stem.parse() {
                 Ok(name) => name,
                 Err(e) => {
