@@ -339,7 +339,6 @@ impl Checkpoint {
 
     /// The first rule that the fields break, the tensors apart: (rule, given).
     fn contradiction(&self) -> Option<(&'static str, String)> {
-        let Normalization { mean, std } = &self.normalization;
         let expected = self.architecture.input().shape();
         let given = match self.architecture.input() {
             ModelInput::Vector { .. } => vec![self.features.total_rows()],
@@ -348,16 +347,8 @@ impl Checkpoint {
             let rule = "the features must give the model's input";
             return Some((rule, format!("{given:?} for {expected:?}")));
         }
-        let elements: usize = expected.iter().product();
-        if mean.len() != elements || std.len() != elements {
-            let rule = "the normalisation must have a mean and a deviation for each element of an input";
-            return Some((rule, format!("{} and {} for {elements}", mean.len(), std.len())));
-        }
-        if let Some(x) = mean.iter().find(|x| !x.is_finite()) {
-            return Some(("the normalisation's means must be finite", x.to_string()));
-        }
-        if let Some(x) = std.iter().find(|x| !(x.is_finite() && **x > 0.0)) {
-            return Some(("the normalisation's deviations must be positive", x.to_string()));
+        if let Some(problem) = self.normalization.problem(expected.iter().product()) {
+            return Some(problem);
         }
         let names: HashSet<&String> = self.labels.iter().collect();
         if names.len() != self.labels.len() {

@@ -172,14 +172,15 @@ fn tensors_that_do_not_fit_are_refused_with_name_and_shapes() {
 #[test]
 fn parts_that_contradict_each_other_are_refused() {
     type Change = fn(&mut serde_json::Value);
-    let cases: [(Change, &str); 7] = [
+    let cases: [(Change, &str); 8] = [
         (
             |j| j["features"]["n_mfcc"] = 14.into(),
             "the features must give the model's input, [21] for [20] was given",
         ),
         (|j| j["features"]["sample_rate"] = 16_000.into(), "must have one sample rate, 22050 and 16000"),
         (|j| j["normalization"]["std"][3] = 0.0.into(), "deviations must be positive, 0 was given"),
-        (|j| j["normalization"]["mean"] = serde_json::json!([0.0]), "1 and 20 for 20 was given"),
+        (|j| j["normalization"]["mean"] = serde_json::json!([0.0]), "[20, 1, 20] for 20 was given"),
+        (|j| j["normalization"]["floor"][0] = (-1.0).into(), "floors must be 0 or more, -1 was given"),
         (|j| j["labels"][1] = "Calm".into(), "each label must be there once"),
         (|j| j["labels"] = serde_json::json!(["Calm"]), "classes must be 2 or more, 1 was given"),
         (

@@ -25,6 +25,8 @@ pub struct TrainingConfig {
     pub class_weights: ClassWeights,
     /// Whether inputs are z-scored by the training part's mean and standard deviation.
     pub normalize: bool,
+    /// Whether z-scores of features that are positive and skewed, as mel powers are, are those of their logarithms.
+    pub log_skewed: bool,
     /// Changes of the training part's examples.
     pub augmentation: Augmentation,
     /// By what the validation part says which epoch is best. Without a validation part, the last one is.
@@ -80,6 +82,7 @@ impl Default for TrainingConfig {
             label_smoothing: 0.0,
             class_weights: ClassWeights::Uniform,
             normalize: true,
+            log_skewed: true,
             augmentation: Augmentation::default(),
             monitor: Monitor::Uar,
             early_stopping: None,

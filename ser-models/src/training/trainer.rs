@@ -115,7 +115,7 @@ impl Trainer {
         }
         let loss = CrossEntropy::new(config.class_weights(training)?, config.label_smoothing)?;
         let normalization = if config.normalize {
-            Normalization::fit(training.inputs())
+            Normalization::fit(training.inputs(), config.log_skewed)
         } else {
             Normalization::identity(model.input().shape().iter().product())
         };
