@@ -3,7 +3,7 @@
 use num_complex::Complex32;
 
 use crate::error::{ConfigError, SignalError};
-use crate::hpss::{Hpss, HpssConfig};
+use crate::hpss::{Hpss, HpssConfig, Part};
 use crate::istft::Istft;
 use crate::stft::{Stft, StftConfig};
 
@@ -92,21 +92,9 @@ impl HarmonicPercussive {
     }
 
     fn part_of_frames(&mut self, frames: &mut [Complex32], part: Part, length: usize, out: &mut Vec<f32>) {
-        let n_bins = self.stft.config().n_bins();
-        let (harmonic, percussive) = self.hpss.masks_of_frames(frames, n_bins);
-        let masks = match part {
-            Part::Harmonic => harmonic,
-            Part::Percussive => percussive,
-        };
-        frames.iter_mut().zip(masks).for_each(|(x, &mask)| *x *= mask);
+        self.hpss.keep(part, frames, self.stft.config().n_bins());
         self.istft.frames_into(frames, Some(length), out);
     }
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Harmonic,
-    Percussive,
 }
 
 #[cfg(test)]

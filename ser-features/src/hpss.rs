@@ -37,6 +37,9 @@ impl Default for HpssConfig {
 /// `H` is the median of the magnitudes of 31 neighbouring frames, `P` that of 31 neighbouring bins, both reflected at the edges.
 /// The harmonic mask is `Hᵖ / (Hᵖ + (margin · P)ᵖ)`; where both vanish it is ½ with margins of 1, and 0 otherwise.
 ///
+/// The work runs in blocks of eight frames or bins that stay in the cache; beside its input, it keeps one `f32` for each bin of
+/// each frame.
+///
 /// ```
 /// use ndarray::Array2;
 /// use ser_features::{Hpss, HpssConfig};
@@ -52,12 +55,19 @@ impl Default for HpssConfig {
 pub struct Hpss {
     config: HpssConfig,
     medians: SlidingMedian,
-    /// Of all frames, one frame after the other.
-    magnitude: Vec<f32>,
-    /// Medians over time, then the harmonic part's masks.
+    /// Medians over time, of all frames.
     harmonic: Vec<f32>,
-    /// Medians over frequency, then the percussive part's masks.
+    /// Magnitudes, medians over frequency, and masks of a block of frames.
+    magnitude: Vec<f32>,
     percussive: Vec<f32>,
+    mask: Vec<f32>,
+}
+
+/// What a signal is split into.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    Harmonic,
+    Percussive,
 }
 
 impl Hpss {
@@ -80,9 +90,10 @@ impl Hpss {
         Ok(Self {
             config,
             medians: SlidingMedian::default(),
-            magnitude: Vec::new(),
             harmonic: Vec::new(),
+            magnitude: Vec::new(),
             percussive: Vec::new(),
+            mask: Vec::new(),
         })
     }
 
@@ -105,93 +116,90 @@ impl Hpss {
         if let Some(index) = spectrogram.iter().position(|x| !x.magnitude().is_finite()) {
             return Err(SignalError::NotFinite { index });
         }
-        self.magnitude.clear();
-        self.magnitude.extend(spectrogram.t().iter().map(|x| x.magnitude()));
-        self.filter(n_bins, n_frames);
-        let (mut harmonic, mut percussive) = (spectrogram.to_owned(), spectrogram.to_owned());
-        for ((k, t), value) in spectrogram.indexed_iter() {
-            harmonic[[k, t]] = value.scaled(self.harmonic[t * n_bins + k]);
-            percussive[[k, t]] = value.scaled(self.percussive[t * n_bins + k]);
+        let mut harmonic: Vec<T> = spectrogram.t().iter().copied().collect();
+        let mut percussive = harmonic.clone();
+        self.take_harmonic_medians(&harmonic, n_bins);
+        let blocks = harmonic.chunks_mut(LANES * n_bins).zip(percussive.chunks_mut(LANES * n_bins));
+        for (index, (harmonic, percussive)) in blocks.enumerate() {
+            self.take_percussive_medians(harmonic, n_bins);
+            self.apply(Part::Harmonic, index * LANES * n_bins, harmonic);
+            self.apply(Part::Percussive, index * LANES * n_bins, percussive);
         }
-        Ok((harmonic, percussive))
+        let matrix =
+            |frames: Vec<T>| Array2::from_shape_fn((n_bins, n_frames), |(k, t)| frames[t * n_bins + k]);
+        Ok((matrix(harmonic), matrix(percussive)))
     }
 
-    /// The harmonic and the percussive part's masks for frames that lie one after the other.
-    pub(crate) fn masks_of_frames(&mut self, frames: &[Complex32], n_bins: usize) -> (&[f32], &[f32]) {
-        self.magnitude.clear();
-        self.magnitude.extend(frames.iter().map(|x| x.magnitude()));
-        self.filter(n_bins, frames.len() / n_bins);
-        (&self.harmonic, &self.percussive)
+    /// Makes frames, which lie one after the other, one of their parts.
+    pub(crate) fn keep(&mut self, part: Part, frames: &mut [Complex32], n_bins: usize) {
+        self.take_harmonic_medians(frames, n_bins);
+        for (index, block) in frames.chunks_mut(LANES * n_bins).enumerate() {
+            self.take_percussive_medians(block, n_bins);
+            self.apply(part, index * LANES * n_bins, block);
+        }
     }
 
-    /// Masks for what lies in `self.magnitude`.
-    fn filter(&mut self, n_bins: usize, n_frames: usize) {
-        self.take_medians(n_bins, n_frames);
-        self.mask();
-    }
-
-    fn take_medians(&mut self, n_bins: usize, n_frames: usize) {
-        let magnitude = &self.magnitude[..n_bins * n_frames];
-        self.harmonic.resize(magnitude.len(), 0.0);
-        self.percussive.resize(magnitude.len(), 0.0);
-
+    fn take_harmonic_medians<T: Bin>(&mut self, frames: &[T], n_bins: usize) {
+        self.harmonic.resize(frames.len(), 0.0);
         for first in (0..n_bins).step_by(LANES) {
             let count = LANES.min(n_bins - first);
-            let medians = self.medians.filter(n_frames, |t| {
+            let medians = self.medians.filter(frames.len() / n_bins, |t| {
                 let mut lanes = [0.0; LANES];
-                lanes[..count].copy_from_slice(&magnitude[t * n_bins + first..][..count]);
+                let bins = &frames[t * n_bins + first..][..count];
+                lanes.iter_mut().zip(bins).for_each(|(lane, bin)| *lane = bin.magnitude());
                 lanes
             });
-            for (t, lanes) in medians.iter().enumerate() {
-                self.harmonic[t * n_bins + first..][..count].copy_from_slice(&lanes[..count]);
-            }
-        }
-
-        for first in (0..n_frames).step_by(LANES) {
-            let frames: [&[f32]; LANES] =
-                std::array::from_fn(|lane| &magnitude[(first + lane).min(n_frames - 1) * n_bins..][..n_bins]);
-            let medians = self.medians.filter(n_bins, |k| frames.map(|frame| frame[k]));
-            for (lane, out) in
-                self.percussive[first * n_bins..].chunks_exact_mut(n_bins).take(LANES).enumerate()
-            {
-                out.iter_mut().zip(medians).for_each(|(out, lanes)| *out = lanes[lane]);
+            for (frame, lanes) in self.harmonic.chunks_exact_mut(n_bins).zip(medians) {
+                frame[first..][..count].copy_from_slice(&lanes[..count]);
             }
         }
     }
 
-    /// Turns the medians into masks.
-    fn mask(&mut self) {
-        let power = self.config.power;
-        if power == 2.0 {
-            self.soft_masks(|x| x * x);
-        } else if power.is_finite() {
-            self.soft_masks(|x| x.powf(power));
-        } else {
-            let HpssConfig { margin_harmonic, margin_percussive, .. } = self.config;
-            for (h, p) in self.harmonic.iter_mut().zip(&mut self.percussive) {
-                (*h, *p) = (
-                    f32::from(u8::from(*h > *p * margin_harmonic)),
-                    f32::from(u8::from(*p > *h * margin_percussive)),
-                );
-            }
+    /// Takes the medians of a block of at most as many frames as there are lanes.
+    fn take_percussive_medians<T: Bin>(&mut self, block: &[T], n_bins: usize) {
+        self.magnitude.clear();
+        self.magnitude.extend(block.iter().map(|bin| bin.magnitude()));
+        let last = block.len() / n_bins - 1;
+        let frames: [&[f32]; LANES] =
+            std::array::from_fn(|lane| &self.magnitude[lane.min(last) * n_bins..][..n_bins]);
+        let medians = self.medians.filter(n_bins, |k| frames.map(|frame| frame[k]));
+        self.percussive.resize(block.len(), 0.0);
+        for (lane, frame) in self.percussive.chunks_exact_mut(n_bins).enumerate() {
+            frame.iter_mut().zip(medians).for_each(|(out, lanes)| *out = lanes[lane]);
         }
     }
 
-    fn soft_masks(&mut self, raise: impl Fn(f32) -> f32) {
-        let HpssConfig { margin_harmonic, margin_percussive, .. } = self.config;
-        let of_nothing = if margin_harmonic == 1.0 && margin_percussive == 1.0 { 0.5 } else { 0.0 };
-        let share = |part: f32, other: f32| {
-            let largest = if part > other { part } else { other };
-            let nothing = largest < f32::MIN_POSITIVE;
-            // Relative to the larger one, no power can overflow.
-            let largest = if nothing { 1.0 } else { largest };
-            let (part, other) = (raise(part / largest), raise(other / largest));
-            if nothing { of_nothing } else { part / (part + other) }
+    /// Multiplies the block that begins at `offset`, and whose medians were taken, with the masks of one part.
+    fn apply<T: Bin>(&mut self, part: Part, offset: usize, block: &mut [T]) {
+        let HpssConfig { power, margin_harmonic, margin_percussive } = self.config;
+        let (harmonic, percussive) =
+            (&self.harmonic[offset..][..block.len()], &self.percussive[..block.len()]);
+        let (own, other, margin) = match part {
+            Part::Harmonic => (harmonic, percussive, margin_harmonic),
+            Part::Percussive => (percussive, harmonic, margin_percussive),
         };
-        for (h, p) in self.harmonic.iter_mut().zip(&mut self.percussive) {
-            (*h, *p) = (share(*h, *p * margin_harmonic), share(*p, *h * margin_percussive));
+        let of_nothing = if margin_harmonic == 1.0 && margin_percussive == 1.0 { 0.5 } else { 0.0 };
+        self.mask.clear();
+        let medians = own.iter().zip(other).map(|(&own, &other)| (own, other * margin));
+        if power == 2.0 {
+            self.mask.extend(medians.map(|(own, other)| share(own, other, of_nothing, |x| x * x)));
+        } else if power.is_finite() {
+            self.mask.extend(medians.map(|(own, other)| share(own, other, of_nothing, |x| x.powf(power))));
+        } else {
+            self.mask.extend(medians.map(|(own, other)| if own > other { 1.0 } else { 0.0 }));
         }
+        block.iter_mut().zip(&self.mask).for_each(|(bin, &mask)| *bin = bin.scaled(mask));
     }
+}
+
+/// A part's share of a bin by its median and the other part's, or `of_nothing` where both vanish.
+fn share(own: f32, other: f32, of_nothing: f32, raise: impl Fn(f32) -> f32) -> f32 {
+    let largest = if own > other { own } else { other };
+    let nothing = largest < f32::MIN_POSITIVE;
+    // Relative to the larger one, no power can overflow.
+    let largest = if nothing { 1.0 } else { largest };
+    let (own, other) = (raise(own / largest), raise(other / largest));
+    if nothing { of_nothing } else { own / (own + other) }
 }
 
 /// A spectrogram's element: a magnitude or a complex value.
@@ -263,30 +271,33 @@ mod tests {
     }
 
     /// Both masks of a bin with these medians.
-    fn masks(config: HpssConfig, harmonic: f32, percussive: f32) -> (f32, f32) {
+    fn masks(config: HpssConfig, harmonic: f32, percussive: f32) -> [f32; 2] {
         let mut hpss = Hpss::new(config).unwrap();
         hpss.harmonic.push(harmonic);
         hpss.percussive.push(percussive);
-        hpss.mask();
-        (hpss.harmonic[0], hpss.percussive[0])
+        [Part::Harmonic, Part::Percussive].map(|part| {
+            let mut bin = [1.0];
+            hpss.apply(part, 0, &mut bin);
+            bin[0]
+        })
     }
 
     #[test]
     fn masks_follow_power_and_margins() {
-        assert_eq!(masks(HpssConfig::default(), 3.0, 4.0), (9.0 / 25.0, 16.0 / 25.0));
+        assert_eq!(masks(HpssConfig::default(), 3.0, 4.0), [9.0 / 25.0, 16.0 / 25.0]);
         let hard = HpssConfig { power: f32::INFINITY, ..Default::default() };
-        assert_eq!(masks(hard.clone(), 3.0, 4.0), (0.0, 1.0));
-        assert_eq!(masks(hard, 3.0, 3.0), (0.0, 0.0));
+        assert_eq!(masks(hard.clone(), 3.0, 4.0), [0.0, 1.0]);
+        assert_eq!(masks(hard, 3.0, 3.0), [0.0, 0.0]);
         let wide = HpssConfig { power: 1.0, margin_harmonic: 2.0, margin_percussive: 4.0 };
-        let (harmonic, percussive) = masks(wide, 3.0, 4.0);
+        let [harmonic, percussive] = masks(wide, 3.0, 4.0);
         assert!((harmonic - 3.0 / 11.0).abs() < 1e-6 && (percussive - 4.0 / 16.0).abs() < 1e-6);
     }
 
     #[test]
     fn silence_is_split_evenly_without_margins() {
-        assert_eq!(masks(HpssConfig::default(), 0.0, 0.0), (0.5, 0.5));
+        assert_eq!(masks(HpssConfig::default(), 0.0, 0.0), [0.5, 0.5]);
         let margin = HpssConfig { margin_harmonic: 2.0, ..Default::default() };
-        assert_eq!(masks(margin, 0.0, 0.0), (0.0, 0.0));
+        assert_eq!(masks(margin, 0.0, 0.0), [0.0, 0.0]);
     }
 
     #[test]
