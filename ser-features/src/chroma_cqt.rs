@@ -68,7 +68,9 @@ impl ChromaCqtConfig {
     /// The pitch class of each bin of an octave. A class takes the bins around its frequency.
     fn classes(&self) -> Vec<usize> {
         let width = self.bins_per_octave / self.n_chroma;
-        let semitones_above_c = (12.0 * (self.fmin / CqtConfig::C1).log2()).rem_euclid(12.0);
+        // By way of the MIDI number, as in librosa, so that halves are rounded alike.
+        let midi = 12.0 * (self.fmin.log2() - 440_f64.log2()) + 69.0;
+        let semitones_above_c = midi.rem_euclid(12.0);
         let first = (semitones_above_c * self.n_chroma as f64 / 12.0).round_ties_even() as usize;
         (0..self.bins_per_octave).map(|bin| ((bin + width / 2) / width + first) % self.n_chroma).collect()
     }
@@ -227,6 +229,9 @@ mod tests {
         // From A1 on, A is the lowest bin.
         let from_a = ChromaCqtConfig { fmin: 55.0, bins_per_octave: 12, ..base };
         assert_eq!(from_a.classes(), [9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        // librosa 0.11.0: filters.cq_to_chroma(12, bins_per_octave=12, n_chroma=6, fmin=55).argmax(axis=0)
+        let six = ChromaCqtConfig { n_chroma: 6, ..from_a };
+        assert_eq!(six.classes(), [4, 5, 5, 0, 0, 1, 1, 2, 2, 3, 3, 4]);
     }
 
     #[test]
