@@ -42,13 +42,8 @@ impl Rms {
         ConfigError::refuse_zero("frame_length", config.frame_length)?;
         ConfigError::refuse_zero("hop_length", config.hop_length)?;
         let RmsConfig { frame_length, hop_length, center } = config;
-        let frames = StftConfig {
-            n_fft: frame_length,
-            hop_length,
-            win_length: None,
-            window: Window::Rectangular,
-            center,
-        };
+        let window = Window::Rectangular;
+        let frames = StftConfig { n_fft: frame_length, hop_length, window, center, ..Default::default() };
         Ok(Self { frames })
     }
 

@@ -1,12 +1,25 @@
 //! Short-time Fourier transform.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use num_complex::Complex;
+use realfft::{FftNum, RealFftPlanner, RealToComplex};
 
 use crate::error::{ConfigError, SignalError, check_samples};
 use crate::matrix::reshape;
-use crate::real_fft::RealFft;
 use crate::window::Window;
+
+/// Which numbers a transform calculates with. Its result is `f32` either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum Precision {
+    /// `f32`, about twice as fast. Each bin's error is about 1e-7 of the frame's largest magnitude.
+    #[default]
+    Single,
+    /// `f64`, as in librosa: also a faint bin beside a strong one is right to seven digits.
+    Double,
+}
 
 /// How a signal is cut into frames and transformed. The default is librosa's.
 ///
@@ -29,11 +42,20 @@ pub struct StftConfig {
     pub window: Window,
     /// Whether frames are centred on their time.
     pub center: bool,
+    /// What window and transform calculate with. The inverse always uses `f32`.
+    pub precision: Precision,
 }
 
 impl Default for StftConfig {
     fn default() -> Self {
-        Self { n_fft: 2048, hop_length: 512, win_length: None, window: Window::Hann, center: true }
+        Self {
+            n_fft: 2048,
+            hop_length: 512,
+            win_length: None,
+            window: Window::Hann,
+            center: true,
+            precision: Precision::Single,
+        }
     }
 }
 
@@ -85,8 +107,7 @@ impl StftConfig {
 
 /// Plan of a short-time Fourier transform: `X[k, t] = Σ w[n] · x[t·hop − n_fft/2 + n] · e^(−2πikn/n_fft)`, not normalised.
 ///
-/// librosa runs window and transform in `f64` and stores the result as `complex64`; this runs both in `f32`. The error is near
-/// 1e-7 of the frame's largest magnitude.
+/// librosa runs window and transform in `f64` and stores the result as `complex64`: so does this with [`Precision::Double`].
 ///
 /// ```
 /// use ser_features::{Stft, StftConfig};
@@ -98,10 +119,59 @@ impl StftConfig {
 /// ```
 pub struct Stft {
     config: StftConfig,
-    window: Vec<f32>,
-    fft: RealFft,
-    frame: Vec<f32>,
+    transform: Transform,
     spectrum: Vec<Complex<f32>>,
+}
+
+enum Transform {
+    Single(Windowed<f32>),
+    Double(Windowed<f64>),
+}
+
+/// Window and transform of one frame.
+struct Windowed<T> {
+    window: Vec<T>,
+    fft: Arc<dyn RealToComplex<T>>,
+    frame: Vec<T>,
+    spectrum: Vec<Complex<T>>,
+    scratch: Vec<Complex<T>>,
+}
+
+impl<T: FftNum + From<f32>> Windowed<T> {
+    fn new(config: &StftConfig, window: Vec<T>) -> Self {
+        let fft = RealFftPlanner::new().plan_fft_forward(config.n_fft);
+        Self {
+            window,
+            frame: fft.make_input_vec(),
+            spectrum: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            fft,
+        }
+    }
+
+    /// Spectrum of frame `t`, in `self.spectrum`.
+    fn transform(&mut self, config: &StftConfig, samples: &[f32], t: usize) {
+        // `start` is where the window's first sample falls in the signal; it may lie before the first or after the last sample.
+        let window_start = config.window_start();
+        let start = (t * config.hop_length + window_start) as isize - config.padding() as isize;
+        let skipped = start.min(0).unsigned_abs().min(self.window.len());
+        let first = start.max(0) as usize;
+        let count = samples.len().saturating_sub(first).min(self.window.len() - skipped);
+
+        // The transform overwrites its input, so the zeros around the samples are written each time.
+        let begin = window_start + skipped;
+        self.frame[..begin].fill(T::zero());
+        self.frame[begin + count..].fill(T::zero());
+        if count > 0 {
+            let window = &self.window[skipped..skipped + count];
+            let signal = &samples[first..first + count];
+            for ((out, &x), &w) in self.frame[begin..begin + count].iter_mut().zip(signal).zip(window) {
+                *out = <T as From<f32>>::from(x) * w;
+            }
+        }
+        let done = self.fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
+        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+    }
 }
 
 impl Stft {
@@ -111,13 +181,12 @@ impl Stft {
     /// When `n_fft`, `hop_length` or `win_length` is zero, or the window is longer than `n_fft`.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self {
-            window: config.window.periodic(config.win_length()),
-            fft: RealFft::new(config.n_fft),
-            frame: vec![0.0; config.n_fft],
-            spectrum: vec![Complex::default(); config.n_bins()],
-            config,
-        })
+        let length = config.win_length();
+        let transform = match config.precision {
+            Precision::Single => Transform::Single(Windowed::new(&config, config.window.periodic(length))),
+            Precision::Double => Transform::Double(Windowed::new(&config, config.window.values(length))),
+        };
+        Ok(Self { transform, spectrum: vec![Complex::default(); config.n_bins()], config })
     }
 
     /// The configuration that the plan was made from.
@@ -156,27 +225,19 @@ impl Stft {
 
     /// Spectrum of frame `t`, which must lie below `n_frames`.
     pub(crate) fn frame(&mut self, samples: &[f32], t: usize) -> &[Complex<f32>] {
-        // `start` is where the window's first sample falls in the signal; it may lie before the first or after the last sample.
-        let window_start = self.config.window_start();
-        let start = (t * self.config.hop_length + window_start) as isize - self.config.padding() as isize;
-        let skipped = start.min(0).unsigned_abs().min(self.window.len());
-        let first = start.max(0) as usize;
-        let count = samples.len().saturating_sub(first).min(self.window.len() - skipped);
-
-        // The transform overwrites its input, so the zeros around the samples are written each time.
-        let begin = window_start + skipped;
-        self.frame[..begin].fill(0.0);
-        self.frame[begin + count..].fill(0.0);
-        if count > 0 {
-            let window = &self.window[skipped..skipped + count];
-            let signal = &samples[first..first + count];
-            let frame = &mut self.frame[begin..begin + count];
-            for ((out, x), w) in frame.iter_mut().zip(signal).zip(window) {
-                *out = x * w;
+        match &mut self.transform {
+            Transform::Single(single) => {
+                single.transform(&self.config, samples, t);
+                &single.spectrum
+            }
+            Transform::Double(double) => {
+                double.transform(&self.config, samples, t);
+                for (out, x) in self.spectrum.iter_mut().zip(&double.spectrum) {
+                    *out = Complex::new(x.re as f32, x.im as f32);
+                }
+                &self.spectrum
             }
         }
-        self.fft.process(&mut self.frame, &mut self.spectrum);
-        &self.spectrum
     }
 
     /// Spectra of all frames one after the other, `[frames, n_fft / 2 + 1]` in standard layout: the order in which they are made
@@ -215,8 +276,12 @@ mod tests {
         let samples: Vec<f32> = (0..97).map(|i| ((i * i) as f32 * 0.37).sin()).collect();
         for n_fft in [1_usize, 2, 3, 8, 15, 16, 32] {
             for win_length in [None, Some(1), Some(n_fft.div_ceil(2)), Some(n_fft)] {
-                for (hop_length, center) in [(1, true), (5, true), (7, false), (40, true)] {
-                    let config = StftConfig { n_fft, hop_length, win_length, center, ..Default::default() };
+                let (single, double) = (Precision::Single, Precision::Double);
+                for (hop_length, center, precision) in
+                    [(1, true, single), (5, true, double), (7, false, single), (40, true, double)]
+                {
+                    let window = Window::Hann;
+                    let config = StftConfig { n_fft, hop_length, win_length, window, center, precision };
                     let got = Stft::new(config.clone()).unwrap().process(&samples).unwrap();
                     assert_eq!(got.dim(), (config.n_bins(), config.n_frames(samples.len())));
                     for ((k, t), x) in got.indexed_iter() {

@@ -20,10 +20,14 @@ impl Window {
     ///
     /// Hann: `w[n] = ½ − ½ cos(2πn / length)`; a single value is 1.
     pub fn periodic(self, length: usize) -> Vec<f32> {
+        self.values(length).into_iter().map(|w| w as f32).collect()
+    }
+
+    pub(crate) fn values(self, length: usize) -> Vec<f64> {
         match self {
             Self::Hann if length > 1 => {
                 let step = 2.0 * PI / length as f64;
-                (0..length).map(|n| (0.5 - 0.5 * (step * n as f64).cos()) as f32).collect()
+                (0..length).map(|n| 0.5 - 0.5 * (step * n as f64).cos()).collect()
             }
             Self::Hann | Self::Rectangular => vec![1.0; length],
         }
