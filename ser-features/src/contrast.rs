@@ -158,8 +158,8 @@ fn mean_of_ends(values: &mut [f32], count: usize) -> (f32, f32) {
 /// Plan of spectral contrast (Jiang et al., *Music type classification by spectral contrast feature*, 2002), as
 /// `librosa.feature.spectral_contrast`: how far peaks stand above valleys in each octave. It is taken from magnitudes.
 ///
-/// A valley below about 1e-5 of its frame's largest magnitude is rounding noise of the transform, in `f32` here and `f64` in librosa:
-/// there the results differ, and neither says anything about the signal.
+/// A valley below about 1e-5 of its frame's largest magnitude is rounding noise. Where even that has to be librosa's, let the
+/// transform calculate with [`Precision::Double`](crate::Precision::Double).
 ///
 /// ```
 /// use ser_features::{ContrastConfig, SpectralContrast};

@@ -4,10 +4,10 @@
 
 use proptest::prelude::*;
 use ser_features::{
-    Chroma, ChromaConfig, ConfigError, ContrastConfig, Delta, DeltaConfig, Istft, MelConfig, MelSpectrogram,
-    Mfcc, MfccConfig, Preparation, PreparationConfig, Resampler, Rms, RmsConfig, SignalError,
-    SpectralContrast, Spectrogram, Spectrum, Stft, StftConfig, Trim, TrimConfig, Tuning, TuningConfig,
-    Window,
+    Chroma, ChromaConfig, ConfigError, ContrastConfig, Delta, DeltaConfig, FeatureExtractor, Istft,
+    MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preparation, PreparationConfig, Resampler, Rms, RmsConfig,
+    SignalError, SpectralContrast, Spectrogram, Spectrum, Stft, StftConfig, Trim, TrimConfig, Tuning,
+    TuningConfig, Window,
 };
 
 /// Signals of any length up to a few frames, as loud as a careless scaling makes them, partly silent.
@@ -182,4 +182,13 @@ fn errors_can_cross_threads() {
     fn crosses<T: std::error::Error + Send + Sync + Clone + PartialEq + 'static>() {}
     crosses::<ConfigError>();
     crosses::<SignalError>();
+}
+
+#[test]
+fn plans_can_move_to_a_thread() {
+    fn moves<T: Send>() {}
+    moves::<Stft>();
+    moves::<Istft>();
+    moves::<Preparation>();
+    moves::<FeatureExtractor>();
 }

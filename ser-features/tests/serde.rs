@@ -1,0 +1,52 @@
+//! Configurations as JSON, the way a checkpoint keeps them.
+
+#![cfg(feature = "serde")]
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use std::fmt::Debug;
+
+use ser_features::{
+    ChromaConfig, ContrastConfig, DecibelConfig, DeltaConfig, Feature, FeatureConfig, MelConfig, MfccConfig,
+    PreparationConfig, Reference, RmsConfig, StftConfig, TrimConfig, TuningConfig,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(config: T) {
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&json).unwrap(), config, "{json}");
+}
+
+#[test]
+fn every_configuration_survives_json() {
+    survives(PreparationConfig { trim_top_db: None, length: None, ..Default::default() });
+    survives(FeatureConfig {
+        features: vec![Feature::Tonnetz, Feature::Mel],
+        tuning: Some(0.1),
+        ..Default::default()
+    });
+    survives(StftConfig { win_length: Some(400), ..Default::default() });
+    survives(MelConfig { fmax: Some(8000.0), ..Default::default() });
+    survives(MfccConfig::default());
+    survives(DecibelConfig { reference: Reference::Max, ..Default::default() });
+    survives(ChromaConfig::default());
+    survives(ContrastConfig::default());
+    survives(TuningConfig::default());
+    survives(DeltaConfig::default());
+    survives(RmsConfig::default());
+    survives(TrimConfig::default());
+}
+
+#[test]
+fn names_are_the_documented_ones() {
+    let json = serde_json::to_value(FeatureConfig::default()).unwrap();
+    assert_eq!(json["features"], serde_json::json!(["mfcc", "chroma", "mel", "contrast", "tonnetz"]));
+    assert_eq!(json["precision"], "double");
+}
+
+#[test]
+fn what_is_missing_has_its_default_and_what_is_unknown_is_refused() {
+    let config: FeatureConfig = serde_json::from_str(r#"{"n_mels": 64}"#).unwrap();
+    assert_eq!(config, FeatureConfig { n_mels: 64, ..Default::default() });
+    let error = serde_json::from_str::<FeatureConfig>(r#"{"n_mel": 64}"#).unwrap_err().to_string();
+    assert!(error.contains("unknown field `n_mel`"), "{error}");
+}
