@@ -73,7 +73,7 @@ fn a_run_cut_at_any_batch_and_resumed_ends_bit_for_bit_like_an_uncut_one() {
     for optimizer in [OptimizerConfig::adam(), OptimizerConfig::rmsprop_keras(), OptimizerConfig::sgd()] {
         let config = || TrainingConfig {
             optimizer,
-            schedule: Schedule::Cosine { warm_up: 1, minimum: 0.1 },
+            schedule: Schedule::Cosine { warm_up: 0.25, minimum: 0.1 },
             clip_norm: Some(1.0),
             learning_rate: 3e-3,
             ..config(4)
@@ -304,7 +304,9 @@ fn bad_data_and_settings_are_refused_by_name() {
     assert!(setting(|c| c.clip_norm = Some(0.0)).starts_with("clip_norm must"));
     assert!(setting(|c| c.label_smoothing = 1.0).contains("label_smoothing must"));
     assert!(setting(|c| c.augmentation.noise = -0.1).starts_with("augmentation.noise must"));
-    assert!(setting(|c| c.schedule = Schedule::Cosine { warm_up: 5, minimum: 0.0 }).contains("warm_up must"));
+    assert!(
+        setting(|c| c.schedule = Schedule::Cosine { warm_up: 1.0, minimum: 0.0 }).contains("warm_up must")
+    );
     assert!(
         setting(|c| c.optimizer = OptimizerConfig::adamw(-1.0)).starts_with("optimizer.weight_decay must")
     );

@@ -15,10 +15,12 @@ use serde::{Deserialize, Serialize};
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
 /// | input | [1, 193] | |
-/// | convolution, 64 filters of 5, ReLU, batch normalisation, pooling by 2, dropout | [64, 96] | 640 |
-/// | convolution, 128 filters of 5, ReLU, batch normalisation, pooling by 2, dropout | [128, 48] | 41,600 |
-/// | convolution, 256 filters of 5, ReLU, batch normalisation, pooling by 2, dropout | [256, 24] | 165,120 |
-/// | flatten, dense | \[classes\] | 24,580 for 4 classes |
+/// | convolution, 32 filters of 5, ReLU, batch normalisation, pooling by 2, dropout 0.3 | [32, 96] | 320 |
+/// | convolution, 64 filters of 5, ReLU, batch normalisation, pooling by 2, dropout 0.3 | [64, 48] | 10,560 |
+/// | convolution, 128 filters of 5, ReLU, batch normalisation, pooling by 2, dropout 0.3 | [128, 24] | 41,600 |
+/// | flatten, dense | \[classes\] | 12,292 for 4 classes |
+///
+/// Running statistics are counted among the parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cnn1dConfig {
@@ -77,7 +79,7 @@ impl Default for Cnn1dConfig {
     fn default() -> Self {
         Self {
             features: 193,
-            blocks: [64, 128, 256].map(|filters| ConvBlock::new(filters, 5, 2, 0.3)).to_vec(),
+            blocks: [32, 64, 128].map(|filters| ConvBlock::new(filters, 5, 2, 0.3)).to_vec(),
             dropout: 0.0,
             dense: Vec::new(),
             normalize_logits: false,
@@ -218,14 +220,14 @@ mod tests {
         let block = |name: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.ends_with(name)).map(|row| row.parameters).sum()
         };
-        assert_eq!([block("_1") - 24_580, block("_2"), block("_3")], [640, 41_600, 165_120]);
+        assert_eq!([block("_1") - 12_292, block("_2"), block("_3")], [320, 10_560, 41_600]);
         let shape = |name: &str| &summary.rows.iter().find(|row| row.name == name).unwrap().output_shape;
-        assert_eq!(shape("dropout_1"), &[64, 96]);
-        assert_eq!(shape("dropout_2"), &[128, 48]);
-        assert_eq!(shape("dropout_3"), &[256, 24]);
+        assert_eq!(shape("dropout_1"), &[32, 96]);
+        assert_eq!(shape("dropout_2"), &[64, 48]);
+        assert_eq!(shape("dropout_3"), &[128, 24]);
         assert_eq!(shape("dense_1"), &[4]);
-        assert_eq!(summary.trainable + summary.statistics, 640 + 41_600 + 165_120 + 24_580);
-        assert_eq!(summary.statistics, 2 * (64 + 128 + 256));
+        assert_eq!(summary.trainable + summary.statistics, 320 + 10_560 + 41_600 + 12_292);
+        assert_eq!(summary.statistics, 2 * (32 + 64 + 128));
     }
 
     #[test]

@@ -70,14 +70,16 @@ pub struct EarlyStopping {
     pub patience: usize,
 }
 
+/// The recipe for the default 1D CNN, chosen on validation parts of RAVDESS: 100 epochs of 32, AdamW with decay 0.01 and
+/// learning rate 2·10⁻³ along a cosine with 5 % warm-up, the epoch of the best UAR, no augmentation.
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             epochs: 100,
             batch_size: 32,
-            learning_rate: 1e-3,
-            schedule: Schedule::Constant,
-            optimizer: OptimizerConfig::adam(),
+            learning_rate: 2e-3,
+            schedule: Schedule::Cosine { warm_up: 0.05, minimum: 0.0 },
+            optimizer: OptimizerConfig::adamw(0.01),
             clip_norm: None,
             label_smoothing: 0.0,
             class_weights: ClassWeights::Uniform,
@@ -110,7 +112,7 @@ impl TrainingConfig {
             None
         };
         let problem = own
-            .or_else(|| self.schedule.problem(self.epochs))
+            .or_else(|| self.schedule.problem())
             .or_else(|| self.optimizer.problem())
             .or_else(|| self.augmentation.problem());
         match problem {

@@ -24,8 +24,8 @@ pub enum Schedule {
     /// From 0 up to 1 in a straight line over the warm-up, then down to `minimum` along half a cosine over the rest of
     /// the run (Loshchilov and Hutter 2017, without restarts).
     Cosine {
-        /// Epochs of warm-up, 0 or more, fewer than the run has.
-        warm_up: usize,
+        /// The warm-up's share of the run, 0 or more and below 1.
+        warm_up: f64,
         /// The factor at the end, 0 or more and at most 1.
         minimum: f64,
     },
@@ -39,8 +39,8 @@ impl Schedule {
             Self::InverseTime { rate } => 1.0 / (1.0 + rate * step as f64),
             Self::Exponential { factor } => factor.powi((step / steps_per_epoch as u64) as i32),
             Self::Cosine { warm_up, minimum } => {
-                let warm_up = (warm_up * steps_per_epoch) as f64;
                 let total = (epochs * steps_per_epoch) as f64;
+                let warm_up = (warm_up * total).floor();
                 let step = step as f64;
                 if step < warm_up {
                     (step + 1.0) / warm_up
@@ -53,7 +53,7 @@ impl Schedule {
     }
 
     /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(crate) fn problem(&self, epochs: usize) -> Option<(&'static str, &'static str, String)> {
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
         match *self {
             Self::InverseTime { rate } if !(rate >= 0.0 && rate.is_finite()) => {
                 Some(("schedule.rate", "must be 0 or more", rate.to_string()))
@@ -61,8 +61,8 @@ impl Schedule {
             Self::Exponential { factor } if !(factor > 0.0 && factor <= 1.0) => {
                 Some(("schedule.factor", "must be above 0 and at most 1", factor.to_string()))
             }
-            Self::Cosine { warm_up, .. } if warm_up >= epochs => {
-                Some(("schedule.warm_up", "must be less than epochs", warm_up.to_string()))
+            Self::Cosine { warm_up, .. } if !(0.0..1.0).contains(&warm_up) => {
+                Some(("schedule.warm_up", "must be 0 or more and below 1", warm_up.to_string()))
             }
             Self::Cosine { minimum, .. } if !(0.0..=1.0).contains(&minimum) => {
                 Some(("schedule.minimum", "must be 0 or more and at most 1", minimum.to_string()))
@@ -82,7 +82,7 @@ mod tests {
         close(Schedule::Constant.factor(1000, 10, 5), 1.0);
         close(Schedule::InverseTime { rate: 0.5 }.factor(2, 10, 5), 0.5);
         close(Schedule::Exponential { factor: 0.5 }.factor(19, 10, 5), 0.5);
-        let cosine = Schedule::Cosine { warm_up: 1, minimum: 0.1 };
+        let cosine = Schedule::Cosine { warm_up: 0.2, minimum: 0.1 };
         close(cosine.factor(0, 10, 5), 0.1);
         close(cosine.factor(9, 10, 5), 1.0);
         close(cosine.factor(10, 10, 5), 1.0);

@@ -51,7 +51,7 @@ pub fn clips(n: usize, first: usize) -> Dataset {
     let inputs = Array2::from_shape_fn((n, FEATURES), |(clip, feature)| {
         let pattern = ((clip % 3 + 1) * (feature + 1)) as f32;
         let scale = if feature < 13 { 100.0 } else { 0.01 };
-        scale * (pattern.sin() + 0.7 * normal()) - 3.0
+        scale * (pattern.sin() + 0.5 * normal()) - 3.0
     });
     let ids = (first..first + n).map(|i| format!("clip-{i:03}"));
     Dataset::new(inputs, (0..n).map(|i| i % 3).collect(), LABELS, ids).unwrap()
