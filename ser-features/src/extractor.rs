@@ -6,7 +6,7 @@ use num_complex::Complex;
 use crate::chroma::{ChromaConfig, ChromaProjection};
 use crate::chroma_cqt::ChromaCqtConfig;
 use crate::contrast::{ContrastBands, ContrastConfig};
-use crate::decibel::{DecibelConfig, to_decibels};
+use crate::decibel::DecibelConfig;
 use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::harmonic_percussive::HarmonicPercussive;
@@ -40,8 +40,7 @@ pub struct FeatureExtractor {
 enum Plan {
     Mfcc(Cepstrum),
     Chroma(ChromaProjection),
-    /// With the settings for decibels, or in power.
-    Mel(Option<DecibelConfig>),
+    Mel,
     Contrast(ContrastBands),
     Tonnetz(Box<HarmonicTonnetz>),
 }
@@ -63,9 +62,9 @@ impl HarmonicTonnetz {
 impl Plan {
     fn new(feature: Feature, config: &FeatureConfig) -> Result<Self, ConfigError> {
         let (sample_rate, stft) = (config.sample_rate, config.stft());
-        let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
         Ok(match feature {
             Feature::Mfcc => {
+                let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
                 let (mel, n_mfcc) = (mel_config(config), config.n_mfcc);
                 Self::Mfcc(Cepstrum::new(&MfccConfig { mel, decibel, n_mfcc, ..Default::default() })?)
             }
@@ -74,10 +73,7 @@ impl Plan {
                 let chroma = ChromaConfig { sample_rate, stft, spectrum, tuning, ..Default::default() };
                 Self::Chroma(ChromaProjection::new(chroma)?)
             }
-            Feature::Mel => {
-                decibel.check()?;
-                Self::Mel(config.mel_in_db.then_some(decibel))
-            }
+            Feature::Mel => Self::Mel,
             Feature::Contrast => {
                 let contrast = ContrastConfig { sample_rate, stft, ..Default::default() };
                 Self::Contrast(ContrastBands::new(&contrast)?)
@@ -99,12 +95,7 @@ impl Plan {
         match self {
             Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, &mut out),
             Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, &mut out),
-            Self::Mel(decibel) => {
-                out = shared.mel_frames.to_matrix();
-                if let (Some(decibel), Some(mel)) = (decibel, out.as_slice_memory_order_mut()) {
-                    to_decibels(mel, decibel);
-                }
-            }
+            Self::Mel => out = shared.mel_frames.to_matrix(),
             Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, &mut out),
             Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, &mut out)?,
         }

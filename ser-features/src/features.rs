@@ -71,10 +71,7 @@ pub struct FeatureConfig {
     pub fmin: f64,
     /// Highest frequency of the mel bands in Hz; `None` means half of the sample rate.
     pub fmax: Option<f64>,
-    /// Mel: whether powers become decibels, as `power_to_db` with reference 1 and `amin` 1e-10. The recipe has powers; many who
-    /// follow it take decibels, since powers spread over orders of magnitude.
-    pub mel_in_db: bool,
-    /// Decibels, those of the MFCC too: how far below the file's loudest mel value a value may lie; `None` sets no limit.
+    /// MFCC: how far below the file's loudest mel value a value may lie, in dB; `None` sets no limit.
     pub top_db: Option<f32>,
     /// Chroma: deviation from A4 = 440 Hz in fractions of a semitone, −0.5..0.5; `None` estimates it from each signal.
     pub tuning: Option<f64>,
@@ -95,7 +92,6 @@ impl Default for FeatureConfig {
             n_mels: 128,
             fmin: 0.0,
             fmax: None,
-            mel_in_db: false,
             top_db: Some(80.0),
             tuning: None,
             precision: Precision::Double,

@@ -7,9 +7,9 @@ mod support;
 use std::ops::Range;
 
 use ser_features::{
-    Chroma, ChromaConfig, ContrastConfig, DecibelConfig, Feature, FeatureConfig, FeatureExtractor,
-    HarmonicPercussive, HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
-    PreparationConfig, SignalError, SpectralContrast, Spectrum, StftConfig, Tonnetz, power_to_db,
+    Chroma, ChromaConfig, ContrastConfig, Feature, FeatureConfig, FeatureExtractor, HarmonicPercussive,
+    HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation, PreparationConfig,
+    SignalError, SpectralContrast, Spectrum, StftConfig, Tonnetz,
 };
 use support::{Golden, Report, signals};
 
@@ -158,22 +158,4 @@ fn signals_that_cannot_work_are_refused() {
     let mut extractor = FeatureExtractor::new(FeatureConfig::default()).unwrap();
     assert_eq!(extractor.extract(&[]), Err(SignalError::Empty));
     assert_eq!(extractor.extract(&[0.1, f32::NAN]), Err(SignalError::NotFinite { index: 1 }));
-}
-
-#[test]
-fn mel_in_decibels_is_power_to_db_of_mel() {
-    let signal = signals().into_iter().find(|signal| signal.name == "speech").unwrap();
-    for top_db in [Some(80.0), Some(30.0), None] {
-        let config = FeatureConfig {
-            sample_rate: signal.sample_rate,
-            features: vec![Feature::Mel],
-            top_db,
-            ..Default::default()
-        };
-        let mel = |config| FeatureExtractor::new(config).unwrap().extract(&signal.samples).unwrap().stack();
-        let mut expected = mel(config.clone());
-        let decibel = DecibelConfig { top_db, ..Default::default() };
-        power_to_db(&mut expected, &decibel).unwrap();
-        assert_eq!(mel(FeatureConfig { mel_in_db: true, ..config }), expected);
-    }
 }
