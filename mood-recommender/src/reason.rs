@@ -18,9 +18,12 @@ pub(crate) fn reason(song: &Song, group: &Group, part: &Part, sounds_liked: bool
     if sounds_liked {
         text.push_str("; it sounds like what you liked");
     }
-    if part.asked_by.iter().any(|(_, probability)| *probability < 0.995) {
-        let moods: Vec<String> = part
-            .asked_by
+    // What rounds to 0 % explains nothing, unless there is nothing else.
+    let counts = |probability: f64| probability >= 0.005;
+    let all = !part.asked_by.iter().any(|(_, probability)| counts(*probability));
+    let moods: Vec<_> = part.asked_by.iter().filter(|(_, probability)| all || counts(*probability)).collect();
+    if moods.iter().any(|(_, probability)| *probability < 0.995) {
+        let moods: Vec<String> = moods
             .iter()
             .map(|(mood, probability)| format!("{mood} ({:.0} %)", probability * 100.0))
             .collect();
