@@ -1,1 +1,13 @@
-//! Experiments and benchmarks over the workspace.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod assets;
+pub mod cli;
+pub mod corpus;
+pub mod files;
+pub mod recipe;
+
+/// The snippets of the repository's README compile and run as doc tests of this crate, which knows all others.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,92 @@
+//! How good a checkpoint is, on the clips that it records as its test part and on no others.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use ser_bench::cli;
+use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
+use ser_models::{Checkpoint, ConfusionMatrix};
+use serde::Serialize;
+
+/// Prints accuracy, UAR, macro-F1 and the confusion matrix of a checkpoint on the test part that it records.
+///
+/// A checkpoint without a test part was trained on everything, and is refused.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
+)]
+struct Arguments {
+    /// RAVDESS: the folder, or the .zip as downloaded.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The checkpoint.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Folder to keep extracted features in.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    protocol: &'a str,
+    split_seed: u64,
+    test_clips: u64,
+    accuracy: f64,
+    uar: f64,
+    macro_f1: f64,
+    /// Rows are true classes, columns predicted ones, both in the order of `labels`.
+    confusion: &'a ConfusionMatrix,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let model = arguments.model.display().to_string();
+    let checkpoint = Checkpoint::load(&arguments.model)?;
+    let split = &checkpoint.split;
+    if split.test.is_empty() {
+        bail!("{model}: records no test part, so there is nothing that it may be measured on");
+    }
+    let labels = LabelSet::of_names(&checkpoint.labels).with_context(|| {
+        format!("{model}: labels must be the moods or the emotions, but are {:?}", checkpoint.labels)
+    })?;
+    let classifier = checkpoint.classifier()?;
+    let options = CorpusOptions {
+        labels,
+        preparation: checkpoint.preparation.clone(),
+        features: checkpoint.features.clone(),
+        input: classifier.model().input(),
+        cache: arguments.cache.clone(),
+        skip_bad: false,
+    };
+    let corpus = Corpus::load_clips(&arguments.data, &split.test, options)?;
+    let confusion = classifier.evaluate(&corpus.dataset)?.confusion;
+
+    if arguments.json {
+        let report = Report {
+            model,
+            protocol: &split.protocol,
+            split_seed: split.seed,
+            test_clips: confusion.total(),
+            accuracy: confusion.accuracy(),
+            uar: confusion.uar(),
+            macro_f1: confusion.macro_f1(),
+            confusion: &confusion,
+        };
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{model}: {}, seed {}, {} test clips\n", split.protocol, split.seed, confusion.total());
+        println!("{confusion}");
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The main job: a voice clip in, its mood and songs that suit it out.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use mood_recommender::{Catalog, Options, Reading, Recommendation, Recommender, Strategy};
+use ser_bench::{assets, cli};
+use ser_data::Audio;
+use ser_models::{Recognition, Recognizer};
+use serde::Serialize;
+
+/// Recognises the mood of a voice clip and recommends songs that suit it.
+///
+/// Without arguments it listens to a bundled clip, with a bundled model and a bundled starter catalogue.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3"
+)]
+struct Arguments {
+    /// The clip: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
+    clip: Option<PathBuf>,
+    /// A checkpoint that `train` wrote, for the four moods.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// A catalogue with the columns of data_moods.csv.
+    #[arg(long, value_name = "CSV")]
+    catalog: Option<PathBuf>,
+    /// Songs to recommend at most.
+    #[arg(long, default_value_t = 5)]
+    count: usize,
+    /// How the mood leads to songs.
+    #[arg(long, value_enum, default_value_t = StrategyName::Complement)]
+    strategy: StrategyName,
+    /// Print one JSON object: mood, probabilities (name → value) and songs (name, artist, score, reason).
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StrategyName {
+    /// Songs that balance the mood: Sad → happy, Calm → energetic, Energetic → calm, Happy → kept.
+    Complement,
+    /// Songs of the same mood.
+    Match,
+    /// Happy songs, whatever the mood.
+    Uplift,
+}
+
+impl From<StrategyName> for Strategy {
+    fn from(name: StrategyName) -> Self {
+        match name {
+            StrategyName::Complement => Strategy::Complement,
+            StrategyName::Match => Strategy::Match,
+            StrategyName::Uplift => Strategy::Uplift,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let (name, audio) = match &arguments.clip {
+        Some(path) => (path.display().to_string(), Audio::open(path)?),
+        None => {
+            ("the bundled sample".to_string(), Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?)
+        }
+    };
+    let mut recognizer = match &arguments.model {
+        Some(path) => Recognizer::load(path)?,
+        None => Recognizer::from_bytes(assets::MODEL)?,
+    };
+    let catalog = match &arguments.catalog {
+        Some(path) => Catalog::open(path)?,
+        None => Catalog::starter(),
+    };
+
+    let samples = audio.to_mono().with_context(|| name.clone())?;
+    let recognition = recognizer.recognize(&samples, audio.sample_rate).with_context(|| name.clone())?;
+    let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
+        .context("the model's labels must be moods")?;
+    let recommender = Recommender::new(catalog)?;
+    let options =
+        Options { count: arguments.count, strategy: arguments.strategy.into(), ..Options::default() };
+    let songs = recommender.recommend(reading, &options)?;
+
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?);
+    } else {
+        print(&name, &audio, &recognition, &songs);
+    }
+    Ok(())
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer<'a> {
+    mood: &'a str,
+    probabilities: serde_json::Map<String, serde_json::Value>,
+    songs: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    name: &'a str,
+    artist: &'a str,
+    score: f32,
+    reason: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    fn new(recognition: &'a Recognition, songs: &'a [Recommendation<'a>]) -> Self {
+        let item = |r: &'a Recommendation<'a>| Item {
+            name: &r.song.name,
+            artist: &r.song.artist,
+            score: r.score,
+            reason: &r.reason,
+        };
+        Self {
+            mood: &recognition.label,
+            probabilities: recognition
+                .probabilities
+                .iter()
+                .map(|(label, p)| (label.clone(), (*p).into()))
+                .collect(),
+            songs: songs.iter().map(item).collect(),
+        }
+    }
+}
+
+fn print(name: &str, audio: &Audio, recognition: &Recognition, songs: &[Recommendation<'_>]) {
+    let seconds = audio.duration().as_secs_f32();
+    println!("{name}: {seconds:.1} s at {} Hz\n", audio.sample_rate);
+    println!("Mood: {}", recognition.label);
+    for (label, probability) in &recognition.probabilities {
+        println!("  {label:<10} {} {:5.1} %", cli::cells(*probability, 30), probability * 100.0);
+    }
+    println!("\nSongs:");
+    if songs.is_empty() {
+        println!("  none in this catalogue");
+    }
+    for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
+        println!("{:3}. {} – {}  (score {score:.2})\n     {reason}", at + 1, song.artist, song.name);
+    }
+}

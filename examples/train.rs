@@ -1,0 +1,168 @@
+//! Training in one command: RAVDESS in, a checkpoint out that says everything about itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use indicatif::ProgressBar;
+use ser_bench::cli;
+use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
+use ser_bench::recipe;
+use ser_models::models::Architecture;
+use ser_models::training::{Event, Finish, Trainer, TrainingConfig};
+
+/// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
+/// part to choose the best epoch.
+///
+/// The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so
+/// far; `--resume` goes on from where the run stood, and ends as if it had never been cut.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors"
+)]
+struct Arguments {
+    /// RAVDESS: the folder, or the .zip as downloaded.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The checkpoint to write.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// The network: cnn-1d, or cnn-1d-issa (six convolutions, as Issa et al. 2020).
+    #[arg(long, default_value = "cnn-1d", value_parser = clap::builder::PossibleValuesParser::new(Architecture::NAMES))]
+    arch: String,
+    /// The classes: the four moods, or RAVDESS's eight emotions.
+    #[arg(long, value_enum, default_value_t = LabelSet::Moods)]
+    labels: LabelSet,
+    /// Share of all clips that is taken from the training part to choose the epoch; with 0 the last epoch is kept.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    validation: f64,
+    /// Seed of the split, the initial weights, the order of the clips, dropout and augmentation.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Passes over the training part.
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Clips per step.
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// The first learning rate.
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// Go on with a run that was cut.
+    #[arg(long)]
+    resume: bool,
+    /// Folder to keep extracted features in, so that the next run need not extract them again.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Write what every epoch brought to a CSV file.
+    #[arg(long, value_name = "CSV")]
+    history: Option<PathBuf>,
+    /// Report clips that can't be used and go on without them.
+    #[arg(long)]
+    skip_bad: bool,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut state_file = arguments.output.clone().into_os_string();
+    state_file.push(".training");
+    let state_file = PathBuf::from(state_file);
+    if !arguments.resume && state_file.exists() {
+        bail!(
+            "{}: a run was cut here; go on with --resume, or delete this file to begin anew",
+            state_file.display()
+        );
+    }
+
+    let architecture = Architecture::named(&arguments.arch).context("no such architecture")?;
+    let mut config = TrainingConfig::default();
+    config.epochs = arguments.epochs.unwrap_or(config.epochs);
+    config.batch_size = arguments.batch_size.unwrap_or(config.batch_size);
+    config.learning_rate = arguments.learning_rate.unwrap_or(config.learning_rate);
+
+    let options = CorpusOptions {
+        labels: arguments.labels,
+        cache: arguments.cache.clone(),
+        skip_bad: arguments.skip_bad,
+        ..CorpusOptions::default()
+    };
+    let corpus = Corpus::load(&arguments.data, options)?;
+    let split = recipe::split(&corpus, arguments.validation, arguments.seed)?;
+    let training = corpus.dataset.select(&split.train)?;
+    let validation = match &split.validation[..] {
+        [] => None,
+        chosen => Some(corpus.dataset.select(chosen)?),
+    };
+    println!(
+        "{} clips: {} train, {} choose the epoch, {} are kept apart for testing\n",
+        corpus.dataset.len(),
+        split.train.len(),
+        split.validation.len(),
+        split.test.len()
+    );
+
+    let mut trainer = Trainer::new(config, architecture, &training, validation.as_ref(), arguments.seed)?;
+    println!("{}", trainer.model().summary());
+    if arguments.resume {
+        trainer.resume(&state_file)?;
+    } else {
+        trainer.keep_state(&state_file);
+    }
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    let bar = cli::progress_bar(0, "training");
+    let finish = trainer.run(|event| draw(&bar, event), &stop);
+    bar.finish_and_clear();
+
+    // Whatever ended the run, what it reached is kept.
+    if let Some(best) = trainer.history().best() {
+        let source = corpus.checkpoint_source(recipe::PROTOCOL, arguments.seed, &split)?;
+        trainer.checkpoint(source)?.save(&arguments.output)?;
+        if let Some(path) = &arguments.history {
+            ser_bench::files::write(path, trainer.history().to_csv().as_bytes())?;
+        }
+        print!("{}: epoch {} of {}", arguments.output.display(), best.epoch, trainer.history().epochs.len());
+        if let Some(validation) = &best.validation {
+            let matrix = &validation.confusion;
+            print!(
+                ", validation accuracy {:.1} %, UAR {:.1} %",
+                matrix.accuracy() * 100.0,
+                matrix.uar() * 100.0
+            );
+        }
+        println!();
+    }
+    match finish? {
+        Finish::Stopped => bail!("stopped; go on with --resume"),
+        _ => std::fs::remove_file(&state_file).with_context(|| state_file.display().to_string()),
+    }
+}
+
+fn draw(bar: &ProgressBar, event: &Event<'_>) {
+    match event {
+        Event::Begin { epochs, done, batches } => {
+            bar.set_length((epochs * batches) as u64);
+            bar.set_position((done * batches) as u64);
+            bar.reset_eta();
+        }
+        Event::Batch { loss, .. } => {
+            bar.inc(1);
+            bar.set_message(format!("loss {loss:.3}"));
+        }
+        Event::Epoch(epoch) => {
+            if let Some(validation) = epoch.validation.as_ref().filter(|_| epoch.best) {
+                let uar = validation.confusion.uar() * 100.0;
+                bar.println(format!("epoch {}: best so far, validation UAR {uar:.1} %", epoch.epoch));
+            }
+        }
+        _ => {}
+    }
+}

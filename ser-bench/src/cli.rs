@@ -1,0 +1,59 @@
+//! What every example's command line shares: errors on one line, bars for people, exit codes for programs.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Turns a command's result into its exit code: 0, or 1 with the error and its causes on standard error.
+pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A progress bar of `length` steps on standard error, with the time left; silent where that is not a terminal.
+pub fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg} ({eta} left)")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style).with_prefix(what);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// A probability as a bar of `width` cells, in eighths of a cell.
+pub fn cells(fraction: f32, width: usize) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (fraction.clamp(0.0, 1.0) * (width * 8) as f32).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    if eighths % 8 > 0 {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    let drawn = bar.chars().count();
+    bar.push_str(&" ".repeat(width - drawn));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cells;
+
+    #[test]
+    fn cells_always_fill_the_width() {
+        for step in 0..=100 {
+            assert_eq!(cells(step as f32 / 100.0, 20).chars().count(), 20);
+        }
+        assert_eq!(cells(0.5, 4), "██  ");
+        assert_eq!(cells(f32::NAN, 4).chars().count(), 4);
+    }
+}

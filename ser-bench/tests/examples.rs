@@ -1,0 +1,234 @@
+//! The examples as their users run them: what they print, what they write, and how they fail.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use safetensors::SafeTensors;
+use ser_models::Checkpoint;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs an example, which `cargo test` has built beside this test.
+fn example<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Output {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(program.exists(), "{}: build it with `cargo test --workspace`", program.display());
+    Command::new(program).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs an example that must succeed, and gives what it prints.
+fn prints<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> String {
+    let output = example(name, arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Runs an example that must fail with exit code 1 and one line that holds all of `expected`.
+fn fails<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>, expected: &[&str]) {
+    let output = example(name, arguments);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.starts_with("error: ") && error.trim_end().lines().count() == 1, "{error}");
+    for part in expected {
+        assert!(error.contains(part), "{part:?} is not in {error:?}");
+    }
+    assert_eq!(text(&output.stdout), "");
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/assets/sample.wav")
+}
+
+fn bundled_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/cnn-1d.safetensors")
+}
+
+fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> String {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_string()
+}
+
+fn write_wav(folder: &TempDir, name: &str, samples: &[f32]) -> String {
+    let path = folder.path().join(name);
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 22_050,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    path.to_str().unwrap().to_string()
+}
+
+#[test]
+fn the_main_job_needs_no_arguments() {
+    let answer = prints("recommend_songs", [] as [&str; 0]);
+    assert!(answer.starts_with("the bundled sample: 4.3 s at 22050 Hz\n\nMood: "), "{answer}");
+    for mood in ["Calm", "Happy", "Sad", "Energetic"] {
+        assert!(answer.contains(&format!("\n  {mood}")), "{answer}");
+    }
+    assert!(answer.contains("\nSongs:\n  1. "), "{answer}");
+}
+
+#[test]
+fn json_holds_mood_probabilities_and_songs() {
+    let answer: Value = serde_json::from_str(&prints("recommend_songs", ["--json", "--count", "3"])).unwrap();
+    let probabilities = answer["probabilities"].as_object().unwrap();
+    let total: f64 = probabilities.values().map(|p| p.as_f64().unwrap()).sum();
+    assert!((total - 1.0).abs() < 1e-5, "{answer}");
+    let most = probabilities.iter().max_by(|a, b| a.1.as_f64().unwrap().total_cmp(&b.1.as_f64().unwrap()));
+    assert_eq!(answer["mood"], *most.unwrap().0);
+    let songs = answer["songs"].as_array().unwrap();
+    assert_eq!(songs.len(), 3);
+    for song in songs {
+        let keys: Vec<&String> = song.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["artist", "name", "reason", "score"]);
+        assert!(song["score"].as_f64().unwrap() > 0.0 && song["reason"].as_str().unwrap().len() > 10);
+    }
+}
+
+#[test]
+fn a_file_gives_what_the_same_bundled_clip_gives() {
+    let given = prints("recommend_songs", [sample().to_str().unwrap(), "--json"]);
+    assert_eq!(given, prints("recommend_songs", ["--json"]));
+}
+
+#[test]
+fn clips_that_hold_no_speech_are_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let wav = std::fs::read(sample()).unwrap();
+    let tone: Vec<f32> = (0..22_050).map(|n| (n as f32 * 0.05).sin()).collect();
+    let mut broken = tone.clone();
+    broken[7_000] = f32::NAN;
+    for (clip, expected) in [
+        (write(&folder, "letter.wav", "Dear Sir or Madam"), "is not audio"),
+        (write(&folder, "empty.wav", ""), "holds no samples"),
+        (write(&folder, "cut.wav", &wav[..50_000]), "is cut short"),
+        (write_wav(&folder, "none.wav", &[]), "holds no samples"),
+        (write_wav(&folder, "ten.wav", &tone[..10]), "at least 5513 samples, but has 10"),
+        (write_wav(&folder, "silence.wav", &[0.0; 22_050]), "must not be silent"),
+        (write_wav(&folder, "nan.wav", &broken), "sample 7000 (channel 0) is NaN"),
+        (folder.path().join("missing.wav").to_str().unwrap().to_string(), "cannot be read"),
+    ] {
+        fails("recommend_songs", [clip.as_str()], &[&clip, expected]);
+    }
+}
+
+#[test]
+fn bad_catalogues_and_models_are_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let catalog = write(&folder, "songs.csv", "name,artist\nA,B\n");
+    fails("recommend_songs", ["--catalog", catalog.as_str()], &[&catalog, "must have a column"]);
+
+    let model = std::fs::read(bundled_model()).unwrap();
+    let cut = write(&folder, "cut.safetensors", &model[..model.len() / 2]);
+    fails("recommend_songs", ["--model", cut.as_str()], &[&cut, "not a whole checkpoint"]);
+    let sample = sample();
+    let sample = sample.to_str().unwrap();
+    fails("recommend_songs", ["--model", sample], &[sample, "not a whole checkpoint"]);
+}
+
+#[test]
+fn a_checkpoint_without_a_test_part_is_not_measured() {
+    let folder = TempDir::new().unwrap();
+    let mut checkpoint = Checkpoint::load(bundled_model()).unwrap();
+    checkpoint.split.test.clear();
+    let path = folder.path().join("all.safetensors");
+    checkpoint.save(&path).unwrap();
+    let path = path.to_str().unwrap();
+    fails("evaluate", ["--data", "none", "--model", path], &[path, "records no test part"]);
+}
+
+#[test]
+fn folders_without_clips_or_with_other_names_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("model.safetensors");
+    let output = output.to_str().unwrap();
+    let data = folder.path().join("Actor_01");
+    std::fs::create_dir(&data).unwrap();
+    let data = data.to_str().unwrap().to_string();
+    let train =
+        |data: &str, expected: &[&str]| fails("train", ["--data", data, "--output", output], expected);
+    train(&data, &[&data, "no clips in it"]);
+    write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");
+    train(&data, &["03-01-09-01-01-01-01.wav", "emotion"]);
+    write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");
+    std::fs::remove_file(folder.path().join("Actor_01/03-01-09-01-01-01-01.wav")).unwrap();
+    write(&folder, "Actor_01/01-01-03-01-01-01-01.mp4", "");
+    train(&data, &["01-01-03-01-01-01-01.mp4", "modality is 01", "expected 03"]);
+    assert!(!Path::new(output).exists());
+}
+
+#[test]
+fn features_are_written_by_stem() {
+    let folder = TempDir::new().unwrap();
+    let wav = std::fs::read(sample()).unwrap();
+    write(&folder, "clips/Actor_01/one.wav", &wav);
+    write(&folder, "clips/two.wav", &wav);
+    write(&folder, "clips/notes.txt", "not a clip");
+    let output = folder.path().join("features.safetensors");
+    let clips = folder.path().join("clips");
+    prints("extract_features", [clips.as_os_str(), "--output".as_ref(), output.as_ref()]);
+
+    let bytes = std::fs::read(&output).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.len(), 12);
+    let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
+    for stem in ["Actor_01/one", "two"] {
+        for (feature, rows) in [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)] {
+            assert_eq!(shape(&format!("{stem}.{feature}")), [rows, 130]);
+        }
+        assert_eq!(shape(&format!("{stem}.vector")), [193]);
+    }
+    let vector = |stem: &str| tensors.tensor(&format!("{stem}.vector")).unwrap().data().to_vec();
+    assert_eq!(vector("two"), vector("Actor_01/one"));
+}
+
+#[test]
+fn raw_features_have_the_clips_own_length() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("raw.safetensors");
+    let arguments =
+        [sample().into_os_string(), "--raw".into(), "--output".into(), output.clone().into_os_string()];
+    prints("extract_features", arguments);
+    let bytes = std::fs::read(&output).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("sample.mfcc").unwrap().shape(), [40, 1 + 95_144 / 512]);
+}
+
+#[test]
+fn one_bad_file_among_many_is_named_and_left_out_only_when_asked() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "clips/good.wav", std::fs::read(sample()).unwrap());
+    let bad = write(&folder, "clips/bad.wav", "RIFF");
+    let clips = folder.path().join("clips");
+    let output = folder.path().join("features.safetensors");
+    let arguments = [clips.to_str().unwrap(), "--output", output.to_str().unwrap(), "--skip-bad"];
+    fails("extract_features", &arguments[..3], &[&bad]);
+    assert!(!output.exists());
+    let run = example("extract_features", arguments);
+    assert!(run.status.success());
+    assert!(text(&run.stderr).contains(&format!("skipped: {bad}")), "{}", text(&run.stderr));
+    assert_eq!(SafeTensors::deserialize(&std::fs::read(output).unwrap()).unwrap().len(), 6);
+}
+
+#[test]
+fn two_inputs_with_one_stem_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let other = write(&folder, "sample.wav", std::fs::read(sample()).unwrap());
+    let output = folder.path().join("features.safetensors");
+    let sample = sample();
+    let arguments = [sample.to_str().unwrap(), &other, "--output", output.to_str().unwrap()];
+    fails("extract_features", arguments, &["sample.*"]);
+}
