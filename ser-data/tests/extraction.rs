@@ -10,7 +10,9 @@ use std::sync::Mutex;
 
 use common::{chunk, encoding, fmt, riff, tone, wav};
 use ser_data::{AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
-use ser_features::{Feature, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError};
+use ser_features::{
+    Feature, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
+};
 use tempfile::TempDir;
 
 /// A folder of clips, each half a second of another tone.
