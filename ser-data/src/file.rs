@@ -237,3 +237,18 @@ impl Seek for ReopenedFile {
         self.file()?.seek(to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_audio_path;
+
+    #[test]
+    fn audio_is_told_by_its_ending_and_hidden_files_are_not_audio() {
+        for path in ["a.wav", "b/c.FLAC", "d.tar.mp3", "video.mp4", "e.opus"] {
+            assert!(is_audio_path(path), "{path}");
+        }
+        for path in ["a.txt", "wav", ".wav", "._a.wav", "b/.c.wav", "b.wav/", ""] {
+            assert_eq!(is_audio_path(path), path == "b.wav/", "{path}");
+        }
+    }
+}

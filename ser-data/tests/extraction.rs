@@ -239,3 +239,17 @@ fn clips_of_ravdess_are_extracted_from_flac_and_wav_alike() {
     assert_eq!(extracted.features[0].1, extracted.features[1].1);
     assert_eq!(extracted.features[0].1.stack().dim(), (193, 130));
 }
+
+#[test]
+fn silence_has_features_only_where_any_sound_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("silent.wav");
+    fs::write(&path, wav(&[0; 8000], 8000)).unwrap();
+    let files = [AudioFile::new(path)];
+    let cache = Some(folder.path().join("cache"));
+    let any = ExtractConfig { speech_only: false, cache: cache.clone(), ..config() };
+    assert_eq!(all(&files, &any).features.len(), 1);
+    // What was kept for any sound is not taken for speech.
+    let error = extract_all(&files, &ExtractConfig { cache, ..config() }, |_| {}, |f| f).unwrap_err();
+    assert!(error.to_string().contains("silent.wav: the signal must not be silent"), "{error}");
+}
