@@ -79,6 +79,8 @@ fn a_bad_number_in_row_17_is_told_with_row_line_and_column() {
     // A name over two lines moves the lines, not the rows.
     rows[2] = rows[2].replace("Song 3", "\"Song\n3\"");
     assert_eq!(message(csv(&rows)), expected.replace("18", "19"));
+    // Lines of Windows count the same.
+    assert_eq!(message(csv(&rows).replace('\n', "\r\n")), expected.replace("18", "19"));
 }
 
 #[test]

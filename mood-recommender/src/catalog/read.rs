@@ -15,13 +15,17 @@ use crate::{Feature, Mood, ReleaseDate, Song};
 pub(super) fn read(reader: impl Read) -> Result<Catalog, CatalogError> {
     // Flexible, since rows of a wrong length get an error of ours that names the row.
     let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
-    let columns = Columns::find(rows.byte_headers().map_err(io_error)?)?;
+    let header = rows.byte_headers().map_err(io_error)?;
+    let columns = Columns::find(header)?;
+    // csv counts a line where it reads its `\n`. Of `\r\n` that is one row late, which the header shows.
+    let breaks_in_cells = header.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+    let late = u64::from(rows.position().line() == 1 + breaks_in_cells);
     let mut builder =
         CatalogBuilder::with_extra_columns(columns.extra.iter().map(|(_, name)| name.clone()).collect());
     let mut record = ByteRecord::new();
     while rows.read_byte_record(&mut record).map_err(io_error)? {
         let row = builder.next_row();
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + late;
         if record.len() != columns.count {
             return Err(CatalogError::Cells { row, line, expected: columns.count, given: record.len() });
         }
