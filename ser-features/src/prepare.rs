@@ -5,6 +5,9 @@ use crate::resample::{Resampler, SAMPLE_RATES};
 use crate::signal::{fix_length, normalize};
 use crate::trim::{Trim, TrimConfig};
 
+/// Longest clip to fill up to, three hours at 22,050 Hz: no configuration from a damaged file may ask for all memory.
+const MAX_LENGTH: usize = 1 << 28;
+
 /// How a clip is made ready for its features. The default is that of the emotion recognisers that this crate serves: 22,050 Hz,
 /// silence trimmed, peak-normalised, three seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +24,7 @@ pub struct PreparationConfig {
     pub trim_top_db: Option<f32>,
     /// Whether the largest absolute sample becomes 1.
     pub normalize: bool,
-    /// Samples of the result, at least 1: zeros are appended or the end is cut. `None` keeps the length.
+    /// Samples of the result, 1..=268,435,456: zeros are appended or the end is cut. `None` keeps the length.
     pub length: Option<usize>,
 }
 
@@ -71,6 +74,7 @@ impl Preparation {
         )?;
         if let Some(length) = config.length {
             ConfigError::refuse_zero("length", length)?;
+            ConfigError::require(length <= MAX_LENGTH, "length", "at most 268435456", length as f64)?;
         }
         let trim = config
             .trim_top_db

@@ -10,6 +10,9 @@ use crate::error::{ConfigError, SignalError, check_samples};
 use crate::matrix::reshape;
 use crate::window::Window;
 
+/// Longest transform, 47 s at 22,050 Hz: no configuration from a damaged file may ask for all memory.
+const MAX_N_FFT: usize = 1 << 20;
+
 /// Which numbers a transform calculates with. Its result is `f32` either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
@@ -32,7 +35,7 @@ pub enum Precision {
     serde(default, deny_unknown_fields)
 )]
 pub struct StftConfig {
-    /// Samples of a transform, at least 1. 2,048 samples last 93 ms at 22,050 Hz.
+    /// Samples of a transform, 1..=1,048,576. 2,048 samples last 93 ms at 22,050 Hz.
     pub n_fft: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
@@ -89,6 +92,7 @@ impl StftConfig {
         ConfigError::refuse_zero("n_fft", self.n_fft)?;
         ConfigError::refuse_zero("hop_length", self.hop_length)?;
         ConfigError::refuse_zero("win_length", self.win_length())?;
+        ConfigError::require(self.n_fft <= MAX_N_FFT, "n_fft", "at most 1048576", self.n_fft as f64)?;
         if self.win_length() > self.n_fft {
             return Err(ConfigError::WindowTooLong { win_length: self.win_length(), n_fft: self.n_fft });
         }
