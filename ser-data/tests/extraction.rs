@@ -183,7 +183,7 @@ fn the_first_bad_clip_ends_the_run_by_its_name() {
         assert!(error.to_string().contains("silent.wav: the signal must not be silent"), "{error}");
         assert!(matches!(
             error,
-            ExtractError::Clip(ClipError::Signal { source: SignalError::Silent { .. }, .. })
+            ExtractError::Clip(ClipError::Signal { cause: SignalError::Silent { .. }, .. })
         ));
     }
 }

@@ -95,12 +95,12 @@ pub struct CheckpointSource {
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The file could not be read or written.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Io {
         /// The file.
         file: String,
         /// The cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is cut, damaged or no checkpoint.
     #[error("{file}: not a whole checkpoint: {reason}")]
@@ -141,28 +141,28 @@ pub enum CheckpointError {
         given: String,
     },
     /// The tensors are not those of the architecture.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Weights {
         /// The file.
         file: String,
         /// The cause.
-        source: WeightsError,
+        cause: WeightsError,
     },
     /// A setting of the preparation or of the features is out of its range.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Front {
         /// The file.
         file: String,
         /// The cause.
-        source: ConfigError,
+        cause: ConfigError,
     },
     /// The architecture's sizes do not fit together.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Layer {
         /// The file.
         file: String,
         /// The cause.
-        source: LayerError,
+        cause: LayerError,
     },
 }
 
@@ -232,7 +232,7 @@ impl Checkpoint {
         let file = path.as_ref().display().to_string();
         match std::fs::read(path) {
             Ok(bytes) => Self::read(&bytes, &file),
-            Err(source) => Err(CheckpointError::Io { file, source }),
+            Err(cause) => Err(CheckpointError::Io { file, cause }),
         }
     }
 
@@ -246,9 +246,9 @@ impl Checkpoint {
 
     fn read(bytes: &[u8], file: &str) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { file: file.to_owned(), reason };
-        let (weights, metadata) = Weights::from_safetensors(bytes).map_err(|source| match source {
-            WeightsError::File { .. } | WeightsError::Metadata => damaged(source.to_string()),
-            source => CheckpointError::Weights { file: file.to_owned(), source },
+        let (weights, metadata) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
+            WeightsError::File { .. } | WeightsError::Metadata => damaged(cause.to_string()),
+            cause => CheckpointError::Weights { file: file.to_owned(), cause },
         })?;
         let json: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
         let given = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
@@ -291,7 +291,7 @@ impl Checkpoint {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let file = path.as_ref().display().to_string();
         let bytes = self.write(&file)?;
-        write_atomically(path.as_ref(), &bytes).map_err(|source| CheckpointError::Io { file, source })
+        write_atomically(path.as_ref(), &bytes).map_err(|cause| CheckpointError::Io { file, cause })
     }
 
     fn write(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
@@ -309,7 +309,7 @@ impl Checkpoint {
         };
         let metadata = serde_json::to_string(&metadata)
             .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;
-        let weights = |source| CheckpointError::Weights { file: file.to_owned(), source };
+        let weights = |cause| CheckpointError::Weights { file: file.to_owned(), cause };
         self.weights.to_safetensors(metadata).map_err(weights)
     }
 
@@ -328,12 +328,12 @@ impl Checkpoint {
             return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
         }
         let failed = |error| match error {
-            LayerError::Weights(source) => CheckpointError::Weights { file: file.to_owned(), source },
-            source => CheckpointError::Layer { file: file.to_owned(), source },
+            LayerError::Weights(cause) => CheckpointError::Weights { file: file.to_owned(), cause },
+            cause => CheckpointError::Layer { file: file.to_owned(), cause },
         };
         let parameters = Parameters::given(self.weights.clone());
         let model = self.architecture.build_with(self.labels.len(), parameters).map_err(failed)?;
-        model.parameters().check_all_taken().map_err(|source| failed(source.into()))?;
+        model.parameters().check_all_taken().map_err(|cause| failed(cause.into()))?;
         Ok(model)
     }
 

@@ -65,7 +65,7 @@ impl Recognizer {
     }
 
     fn build(checkpoint: &Checkpoint, file: &str) -> Result<Self, CheckpointError> {
-        let front = |source| CheckpointError::Front { file: file.to_owned(), source };
+        let front = |cause| CheckpointError::Front { file: file.to_owned(), cause };
         Ok(Self {
             preparation: Preparation::new(checkpoint.preparation.clone()).map_err(front)?,
             extractor: FeatureExtractor::new(checkpoint.features.clone()).map_err(front)?,

@@ -43,7 +43,7 @@ impl Cache {
         config: &ExtractConfig,
         worker: &mut Worker,
     ) -> Result<Self, ExtractError> {
-        let error = |path: &Path, source| ExtractError::Cache { path: path.into(), source };
+        let error = |path: &Path, cause| ExtractError::Cache { path: path.into(), cause };
         let json = serde_json::to_string(&(&config.preparation, &config.features, config.speech_only))
             .map_err(|e| error(folder, io::Error::other(e)))?;
         let mut name = Sha256::new();
@@ -100,7 +100,7 @@ impl Entry<'_> {
     /// Writes the features to a temporary file in the same folder and gives it its name when it is whole, so that
     /// another process sees all of an entry or nothing.
     pub(super) fn store(&self, features: &Features) -> Result<(), ExtractError> {
-        self.write(features).map_err(|source| ExtractError::Cache { path: self.path.clone(), source })
+        self.write(features).map_err(|cause| ExtractError::Cache { path: self.path.clone(), cause })
     }
 
     fn write(&self, features: &Features) -> io::Result<()> {

@@ -74,12 +74,12 @@ pub enum ClipError {
     #[error(transparent)]
     Audio(#[from] AudioError),
     /// It can hold no speech: it is silent or too short, see [`check_speech`]; or its sample rate is out of range.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Signal {
         /// The file.
         file: String,
         /// What is wrong with its signal.
-        source: SignalError,
+        cause: SignalError,
     },
 }
 
@@ -104,12 +104,12 @@ pub enum ExtractError {
     #[error(transparent)]
     Clip(#[from] ClipError),
     /// The cache cannot be written.
-    #[error("{}: the feature cache cannot be written: {source}", path.display())]
+    #[error("{}: the feature cache cannot be written: {cause}", path.display())]
     Cache {
         /// File or folder.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -129,8 +129,8 @@ impl AudioFile {
         Ok((audio.to_mono().map_err(|e| self.signal_error(e))?, audio.sample_rate))
     }
 
-    fn signal_error(&self, source: SignalError) -> ClipError {
-        ClipError::Signal { file: self.to_string(), source }
+    fn signal_error(&self, cause: SignalError) -> ClipError {
+        ClipError::Signal { file: self.to_string(), cause }
     }
 }
 

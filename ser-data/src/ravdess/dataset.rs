@@ -109,12 +109,12 @@ pub enum BadFile {
 #[non_exhaustive]
 pub enum DatasetError {
     /// It cannot be opened.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {cause}", path.display())]
     Io {
         /// The folder or archive.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It is a file of another kind.
     #[error("{}: is neither a folder nor a ZIP archive; expected RAVDESS as one of them", path.display())]
@@ -226,7 +226,7 @@ fn find_files(
     path: &Path,
     bad: &mut Vec<(String, BadFile)>,
 ) -> Result<Vec<(String, AudioFile)>, DatasetError> {
-    let io_error = |source| DatasetError::Io { path: path.into(), source };
+    let io_error = |cause| DatasetError::Io { path: path.into(), cause };
     if std::fs::metadata(path).map_err(io_error)?.is_dir() {
         return Ok(folder_files(path, bad));
     }

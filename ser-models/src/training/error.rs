@@ -148,12 +148,12 @@ impl From<CheckpointError> for TrainingError {
 #[non_exhaustive]
 pub enum StateError {
     /// The file could not be written or read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is no training state, or a damaged one.
     #[error("{}: not a whole training state: {reason}", path.display())]
@@ -186,11 +186,11 @@ pub enum StateError {
         given: String,
     },
     /// A tensor of the state does not fit.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: WeightsError,
+        cause: WeightsError,
     },
 }

@@ -68,9 +68,9 @@ impl RunState {
         }
         let metadata = serde_json::to_string(&metadata)
             .map_err(|e| StateError::Damaged { path: path.into(), reason: e.to_string() })?;
-        let weights = |source| StateError::Weights { path: path.into(), source };
+        let weights = |cause| StateError::Weights { path: path.into(), cause };
         let bytes = all.to_safetensors(metadata).map_err(weights)?;
-        write_atomically(path, &bytes).map_err(|source| StateError::Io { path: path.into(), source })
+        write_atomically(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
     }
 
     /// Reads the state of this very run.
@@ -81,11 +81,11 @@ impl RunState {
         path: &Path,
     ) -> Result<Self, StateError> {
         let damaged = |reason: String| StateError::Damaged { path: path.into(), reason };
-        let weights_error = |source| match source {
+        let weights_error = |cause| match cause {
             WeightsError::File { reason } => damaged(reason),
-            source => StateError::Weights { path: path.into(), source },
+            cause => StateError::Weights { path: path.into(), cause },
         };
-        let bytes = std::fs::read(path).map_err(|source| StateError::Io { path: path.into(), source })?;
+        let bytes = std::fs::read(path).map_err(|cause| StateError::Io { path: path.into(), cause })?;
         let (all, metadata) = Weights::from_safetensors(&bytes).map_err(weights_error)?;
         let Format { format } = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
         if format != FORMAT {
