@@ -24,6 +24,9 @@ struct Arguments {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// Report files in the folder that are no clips and go on; clips of the test part must all be good.
+    #[arg(long)]
+    skip_bad: bool,
     /// Folder to keep extracted features in.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -67,9 +70,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         features: checkpoint.features.clone(),
         input: classifier.model().input(),
         cache: arguments.cache.clone(),
-        skip_bad: false,
+        skip_bad: arguments.skip_bad,
     };
-    let corpus = Corpus::load_clips(&arguments.data, &split.test, options)?;
+    let corpus = Corpus::load_clips(&arguments.data, &split.test, options)
+        .with_context(|| format!("cannot measure {model}"))?;
     let confusion = classifier.evaluate(&corpus.dataset)?.confusion;
 
     if arguments.json {
@@ -83,10 +87,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             macro_f1: confusion.macro_f1(),
             confusion: &confusion,
         };
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        cli::print(serde_json::to_string_pretty(&report)?)
     } else {
-        println!("{model}: {}, seed {}, {} test clips\n", split.protocol, split.seed, confusion.total());
-        println!("{confusion}");
+        let (protocol, seed, clips) = (&split.protocol, split.seed, confusion.total());
+        cli::print(format!("{model}: {protocol}, seed {seed}, {clips} test clips\n\n{confusion}"))
     }
-    Ok(())
 }

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    files::check_folder(&arguments.output)?;
     let inputs = find_inputs(&arguments.input)?;
     let (stems, audio): (Vec<&String>, Vec<&AudioFile>) = inputs.iter().unzip();
     let preparation = if arguments.raw {
@@ -74,8 +75,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         push_tensors(&mut tensors, stems[*at], features);
     }
     write(&arguments.output, &tensors)?;
-    println!("{}: {} clips, {} tensors", arguments.output.display(), extracted.features.len(), tensors.len());
-    Ok(())
+    let (clips, output) = (extracted.features.len(), arguments.output.display());
+    cli::print(format!("{output}: {clips} clips, {} tensors", tensors.len()))
 }
 
 /// The files to read by their STEM, in its order.

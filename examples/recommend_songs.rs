@@ -81,18 +81,23 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let samples = audio.to_mono().with_context(|| name.clone())?;
     let recognition = recognizer.recognize(&samples, audio.sample_rate).with_context(|| name.clone())?;
     let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
-        .context("the model's labels must be moods")?;
-    let recommender = Recommender::new(catalog)?;
+        .with_context(|| match &arguments.model {
+            Some(path) => format!("{}: its labels must be the moods", path.display()),
+            None => "the bundled model".to_string(),
+        })?;
+    let recommender = Recommender::new(catalog).with_context(|| match &arguments.catalog {
+        Some(path) => path.display().to_string(),
+        None => "the bundled catalogue".to_string(),
+    })?;
     let options =
         Options { count: arguments.count, strategy: arguments.strategy.into(), ..Options::default() };
     let songs = recommender.recommend(reading, &options)?;
 
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?);
+        cli::print(serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?)
     } else {
-        print(&name, &audio, &recognition, &songs);
+        cli::print(describe(&name, &audio, &recognition, &songs))
     }
-    Ok(())
 }
 
 /// What `--json` prints.
@@ -131,18 +136,22 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn print(name: &str, audio: &Audio, recognition: &Recognition, songs: &[Recommendation<'_>]) {
+fn describe(name: &str, audio: &Audio, recognition: &Recognition, songs: &[Recommendation<'_>]) -> String {
     let seconds = audio.duration().as_secs_f32();
-    println!("{name}: {seconds:.1} s at {} Hz\n", audio.sample_rate);
-    println!("Mood: {}", recognition.label);
+    let mut lines = vec![
+        format!("{name}: {seconds:.1} s at {} Hz\n", audio.sample_rate),
+        format!("Mood: {}", recognition.label),
+    ];
     for (label, probability) in &recognition.probabilities {
-        println!("  {label:<10} {} {:5.1} %", cli::cells(*probability, 30), probability * 100.0);
+        lines.push(format!("  {label:<10} {} {:5.1} %", cli::cells(*probability, 30), probability * 100.0));
     }
-    println!("\nSongs:");
+    lines.push("\nSongs:".to_string());
     if songs.is_empty() {
-        println!("  none in this catalogue");
+        lines.push("  none in this catalogue".to_string());
     }
     for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
-        println!("{:3}. {} – {}  (score {score:.2})\n     {reason}", at + 1, song.artist, song.name);
+        lines.push(format!("{:3}. {} – {}  (score {score:.2})", at + 1, song.artist, song.name));
+        lines.push(format!("     {reason}"));
     }
+    lines.join("\n")
 }

@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use clap::Parser;
 use indicatif::ProgressBar;
-use ser_bench::cli;
 use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
-use ser_bench::recipe;
+use ser_bench::{cli, files, recipe};
 use ser_models::models::Architecture;
-use ser_models::training::{Event, Finish, Trainer, TrainingConfig};
+use ser_models::training::{Evaluation, Event, Finish, Trainer, TrainingConfig};
 
 /// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
 /// part to choose the best epoch.
@@ -80,6 +79,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
 
+    files::check_folder(&arguments.output)?;
+    arguments.history.as_deref().map_or(Ok(()), files::check_folder)?;
     let architecture = Architecture::named(&arguments.arch).context("no such architecture")?;
     let mut config = TrainingConfig::default();
     config.epochs = arguments.epochs.unwrap_or(config.epochs);
@@ -99,18 +100,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         [] => None,
         chosen => Some(corpus.dataset.select(chosen)?),
     };
-    println!(
-        "{} clips: {} train, {} choose the epoch, {} are kept apart for testing\n",
+    let mut trainer = Trainer::new(config, architecture, &training, validation.as_ref(), arguments.seed)?;
+    // Nobody listening is no reason not to train.
+    let _ = cli::print(format!(
+        "{} clips: {} train, {} choose the epoch, {} are kept apart for testing\n\n{}",
         corpus.dataset.len(),
         split.train.len(),
         split.validation.len(),
-        split.test.len()
-    );
-
-    let mut trainer = Trainer::new(config, architecture, &training, validation.as_ref(), arguments.seed)?;
-    println!("{}", trainer.model().summary());
+        split.test.len(),
+        trainer.model().summary()
+    ));
     if arguments.resume {
-        trainer.resume(&state_file)?;
+        trainer.resume(&state_file).context("cannot go on with a run that was cut")?;
     } else {
         trainer.keep_state(&state_file);
     }
@@ -127,18 +128,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let source = corpus.checkpoint_source(recipe::PROTOCOL, arguments.seed, &split)?;
         trainer.checkpoint(source)?.save(&arguments.output)?;
         if let Some(path) = &arguments.history {
-            ser_bench::files::write(path, trainer.history().to_csv().as_bytes())?;
+            files::write(path, trainer.history().to_csv().as_bytes())?;
         }
-        print!("{}: epoch {} of {}", arguments.output.display(), best.epoch, trainer.history().epochs.len());
-        if let Some(validation) = &best.validation {
-            let matrix = &validation.confusion;
-            print!(
-                ", validation accuracy {:.1} %, UAR {:.1} %",
-                matrix.accuracy() * 100.0,
-                matrix.uar() * 100.0
-            );
+        let epochs = trainer.history().epochs.len();
+        let mut reached = format!("{}: epoch {} of {epochs}", arguments.output.display(), best.epoch);
+        if let Some(Evaluation { confusion, .. }) = &best.validation {
+            let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|x| x * 100.0);
+            reached += &format!(", validation accuracy {accuracy:.1} %, UAR {uar:.1} %");
         }
-        println!();
+        let _ = cli::print(reached);
     }
     match finish? {
         Finish::Stopped => bail!("stopped; go on with --resume"),

@@ -1,20 +1,33 @@
 //! What every example's command line shares: errors on one line, bars for people, exit codes for programs.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Turns a command's result into its exit code: 0, or 1 with the error and its causes on standard error.
+///
+/// Whoever closes our output, as `head` does, has read enough: that is no error.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a text and a line end to standard output.
+///
+/// # Errors
+/// Where `println!` would panic: if the output is closed or full.
+pub fn print(text: impl Display) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
 /// A progress bar of `length` steps on standard error, with the time left; silent where that is not a terminal.

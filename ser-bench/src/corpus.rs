@@ -99,12 +99,12 @@ impl Corpus {
         Self::extract(clips, options)
     }
 
-    /// The same for the clips with these ids alone, each of which must be there.
+    /// The same for the clips with these ids alone, each of which must be there and good, whatever else may be skipped.
     ///
     /// # Errors
     /// As [`Corpus::load`]; a missing clip is named.
-    pub fn load_clips(data: &Path, ids: &[String], options: CorpusOptions) -> anyhow::Result<Self> {
-        let clips = find_clips(data, options.skip_bad)?;
+    pub fn load_clips(data: &Path, ids: &[String], mut options: CorpusOptions) -> anyhow::Result<Self> {
+        let clips = find_clips(data, std::mem::take(&mut options.skip_bad))?;
         let wanted = |id: &String| {
             let found = clips.iter().find(|clip| clip.id == *id).cloned();
             found.with_context(|| format!("{}: has no clip {id}", data.display()))

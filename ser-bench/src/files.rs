@@ -3,7 +3,21 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+
+/// Refuses a path whose folder is not there, before long work is done for it.
+///
+/// # Errors
+/// The error names path and folder.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    let folder = folder(path);
+    ensure!(folder.is_dir(), "{}: there is no folder {} to write it to", path.display(), folder.display());
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 /// Writes a temporary file beside its place and then gives it its name, so that no half of it is ever seen.
 ///
@@ -11,7 +25,6 @@ use anyhow::Context;
 /// If it cannot be written; the error names it.
 pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let write = || -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {
@@ -19,7 +32,7 @@ pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let mut file = builder.tempfile_in(folder)?;
+        let mut file = builder.tempfile_in(folder(path))?;
         file.write_all(content)?;
         file.persist(path)?;
         Ok(())

@@ -232,3 +232,42 @@ fn two_inputs_with_one_stem_are_refused() {
     let arguments = [sample.to_str().unwrap(), &other, "--output", output.to_str().unwrap()];
     fails("extract_features", arguments, &["sample.*"]);
 }
+
+#[test]
+fn a_reader_that_stops_reading_is_no_error_and_a_full_disk_is_one() {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().unwrap().parent().unwrap().join("examples/recommend_songs");
+    let mut child = Command::new(&program).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    if let Ok(full) = std::fs::File::create("/dev/full") {
+        let output =
+            Command::new(&program).stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn nothing_is_done_for_a_folder_that_is_not_there() {
+    let sample = sample();
+    let arguments = [sample.to_str().unwrap(), "--output", "nowhere/features.safetensors"];
+    fails("extract_features", arguments, &["nowhere/features.safetensors", "there is no folder nowhere"]);
+    let arguments = ["--data", "none", "--output", "nowhere/model.safetensors"];
+    fails("train", arguments, &["nowhere/model.safetensors", "there is no folder nowhere"]);
+}
+
+#[test]
+fn no_error_says_a_thing_twice() {
+    let folder = TempDir::new().unwrap();
+    let silence = write_wav(&folder, "silence.wav", &[0.0; 22_050]);
+    let output = folder.path().join("model.safetensors");
+    for arguments in [["--model", "missing.safetensors"], ["--catalog", "missing.csv"]] {
+        let error = text(&example("recommend_songs", arguments).stderr);
+        assert_eq!(error.matches("os error 2").count(), 1, "{error}");
+    }
+    let named = folder.path().join("03-01-01-01-01-01-01.wav");
+    std::fs::rename(&silence, &named).unwrap();
+    let arguments = ["--data", folder.path().to_str().unwrap(), "--output", output.to_str().unwrap()];
+    let error = text(&example("train", arguments).stderr);
+    assert_eq!(error.matches("must not be silent").count(), 1, "{error}");
+}

@@ -39,20 +39,23 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         &arguments.data,
         CorpusOptions { cache: arguments.cache.clone(), ..CorpusOptions::default() },
     )?;
-    println!("| model | protocol | seed | accuracy | UAR | macro-F1 |");
-    println!("| --- | --- | --- | --- | --- | --- |");
+    cli::print("| model | protocol | seed | accuracy | UAR | macro-F1 |")?;
+    cli::print("| --- | --- | --- | --- | --- | --- |")?;
     let mut all = Vec::new();
     for seed in 0..arguments.seeds {
         let confusion = measure(&corpus, Architecture::Cnn1d(Default::default()), seed)?;
         let [accuracy, uar, macro_f1] = figures(&confusion).map(|x| x * 100.0);
-        println!("| cnn-1d | {} | {seed} | {accuracy:.1} | {uar:.1} | {macro_f1:.1} |", recipe::PROTOCOL);
+        cli::print(format!(
+            "| cnn-1d | {} | {seed} | {accuracy:.1} | {uar:.1} | {macro_f1:.1} |",
+            recipe::PROTOCOL
+        ))?;
         all.push([accuracy, uar, macro_f1]);
     }
     let [accuracy, uar, macro_f1] = [0, 1, 2].map(|figure| {
         let (mean, deviation) = mean_and_deviation(&all.iter().map(|row| row[figure]).collect::<Vec<f64>>());
         format!("{mean:.1} ± {deviation:.1}")
     });
-    println!("| cnn-1d | {} | all | {accuracy} | {uar} | {macro_f1} |", recipe::PROTOCOL);
+    cli::print(format!("| cnn-1d | {} | all | {accuracy} | {uar} | {macro_f1} |", recipe::PROTOCOL))?;
     Ok(())
 }
 
