@@ -134,7 +134,10 @@ impl Corpus {
 
         let mut shape = vec![clips.len()];
         shape.extend(options.input.shape());
-        let values: Vec<f32> = extracted.features.into_iter().flat_map(|(_, values)| values).collect();
+        let mut values = Vec::with_capacity(shape.iter().product());
+        for (_, input) in extracted.features {
+            values.extend(input?.values);
+        }
         let inputs = Array::from_shape_vec(IxDyn(&shape), values)?;
         let names = options.labels.names();
         let label = |clip: &Clip| {

@@ -3,7 +3,7 @@
 use crate::classifier::Classifier;
 use crate::files::write_atomically;
 use crate::layers::LayerError;
-use crate::models::{Architecture, Model, ModelInput};
+use crate::models::{Architecture, InputError, Model};
 use crate::parameters::Parameters;
 use crate::training::{Epoch, Normalization, RunIdentity, TrainingConfig};
 use crate::weights::{Weights, WeightsError};
@@ -139,6 +139,14 @@ pub enum CheckpointError {
         rule: &'static str,
         /// What was given.
         given: String,
+    },
+    /// The features do not give the model's input.
+    #[error("{file}: {cause}")]
+    Input {
+        /// The file.
+        file: String,
+        /// The cause.
+        cause: InputError,
     },
     /// The tensors are not those of the architecture.
     #[error("{file}: {cause}")]
@@ -324,6 +332,8 @@ impl Checkpoint {
 
     /// The model, if all parts fit together.
     fn model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
+        let input = |cause| CheckpointError::Input { file: file.to_owned(), cause };
+        self.architecture.input().check(&self.features).map_err(input)?;
         if let Some((rule, given)) = self.contradiction() {
             return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
         }
@@ -339,15 +349,8 @@ impl Checkpoint {
 
     /// The first rule that the fields break, the tensors apart: (rule, given).
     fn contradiction(&self) -> Option<(&'static str, String)> {
-        let expected = self.architecture.input().shape();
-        let given = match self.architecture.input() {
-            ModelInput::Vector { .. } => vec![self.features.total_rows()],
-        };
-        if given != expected {
-            let rule = "the features must give the model's input";
-            return Some((rule, format!("{given:?} for {expected:?}")));
-        }
-        if let Some(problem) = self.normalization.problem(expected.iter().product()) {
+        let elements = self.architecture.input().shape().iter().product();
+        if let Some(problem) = self.normalization.problem(elements) {
             return Some(problem);
         }
         let names: HashSet<&String> = self.labels.iter().collect();

@@ -121,7 +121,7 @@ fn logits(model: &dyn Model, values: &[f32], shape: &[usize]) -> Result<Tensor, 
     let batches = values.chunks(BATCH * size).map(|batch| {
         let mut dims = vec![batch.len() / size];
         dims.extend(shape);
-        model.forward(&Tensor::from_slice(batch, dims, &Device::Cpu)?, &mut Mode::Inference)
+        model.forward(&Tensor::from_slice(batch, dims, &Device::Cpu)?.into(), &mut Mode::Inference)
     });
     Ok(Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?)
 }

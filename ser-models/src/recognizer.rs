@@ -2,6 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::{Classifier, ClassifyError};
+use crate::models::InputError;
 use ndarray::{ArrayD, IxDyn};
 use ser_features::{FeatureExtractor, Preparation, SignalError, check_speech};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub enum RecognizeError {
     /// The recording holds no speech: it is empty, too short, silent or not finite, or its sample rate cannot be used.
     #[error(transparent)]
     Signal(#[from] SignalError),
+    /// The features do not give the model's input.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The model does not answer.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
@@ -88,7 +92,7 @@ impl Recognizer {
         let clip = self.preparation.process(samples, sample_rate)?;
         let features = self.extractor.extract(&clip)?;
         let input = self.classifier.model().input();
-        let (values, mut shape) = (input.of(&features), vec![1]);
+        let (values, mut shape) = (input.of(&features)?.values, vec![1]);
         shape.extend(input.shape());
         let given = vec![values.len()];
         let input = ArrayD::from_shape_vec(IxDyn(&shape), values)

@@ -175,7 +175,7 @@ fn parts_that_contradict_each_other_are_refused() {
     let cases: [(Change, &str); 8] = [
         (
             |j| j["features"]["n_mfcc"] = 14.into(),
-            "the features must give the model's input, [21] for [20] was given",
+            "the features must give the model's input, 21 rows for 20 were given",
         ),
         (|j| j["features"]["sample_rate"] = 16_000.into(), "must have one sample rate, 22050 and 16000"),
         (|j| j["normalization"]["std"][3] = 0.0.into(), "deviations must be positive, 0 was given"),

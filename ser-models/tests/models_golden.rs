@@ -51,7 +51,7 @@ fn five_training_steps_equal_pytorch() {
     let losses = golden.get("losses").to_vec1::<f64>().unwrap();
     let mut slots = Vec::new();
     for (step, expected) in losses.into_iter().enumerate() {
-        let logits = model.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+        let logits = model.forward(&(&x).into(), &mut Mode::Training(&mut Generator::new(0))).unwrap();
         let loss = loss.loss(&logits, &targets).unwrap();
         let error = (loss.to_scalar::<f64>().unwrap() - expected).abs();
         assert!(error < 1e-10, "loss of step {} off by {error}", step + 1);
@@ -61,7 +61,7 @@ fn five_training_steps_equal_pytorch() {
         let error = difference(p.var(), golden.get(&format!("after.{}", p.name())));
         assert!(error < 1e-8, "{} off by {error}", p.name());
     }
-    let logits = model.forward(&x, &mut Mode::Inference).unwrap();
+    let logits = model.forward(&(&x).into(), &mut Mode::Inference).unwrap();
     assert!(difference(&logits, golden.get("logits")) < 1e-8);
 }
 
@@ -85,7 +85,7 @@ fn every_trainable_parameter_of_every_architecture_moves() {
         let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
         let mut optimizer = Optimizer::new(OptimizerConfig::sgd(), model.parameters());
         for step in 0..3 {
-            let logits = model.forward(&x, &mut Mode::Training(&mut Generator::new(step))).unwrap();
+            let logits = model.forward(&(&x).into(), &mut Mode::Training(&mut Generator::new(step))).unwrap();
             let gradients = loss.loss(&logits, &targets).unwrap().backward().unwrap();
             optimizer.step(model.parameters(), &gradients, 0.1).unwrap();
         }
@@ -111,7 +111,7 @@ fn a_tiny_batch_is_learnt_by_heart() {
         let mut optimizer = Optimizer::new(OptimizerConfig::adam(), model.parameters());
         let mut last = f32::INFINITY;
         for step in 0..60 {
-            let logits = model.forward(&x, &mut Mode::Training(&mut Generator::new(step))).unwrap();
+            let logits = model.forward(&(&x).into(), &mut Mode::Training(&mut Generator::new(step))).unwrap();
             let loss = loss.loss(&logits, &targets).unwrap();
             last = loss.to_scalar().unwrap();
             optimizer.step(model.parameters(), &loss.backward().unwrap(), 1e-3).unwrap();
@@ -124,9 +124,9 @@ fn a_tiny_batch_is_learnt_by_heart() {
 fn an_example_is_answered_alike_alone_and_among_others_and_without_a_graph() {
     let model = Architecture::named("cnn-1d-issa").unwrap().build(4, 1).unwrap();
     let (x, _) = batch(&*model, 5);
-    let together = softmax(&model.forward(&x, &mut Mode::Inference).unwrap()).unwrap();
+    let together = softmax(&model.forward(&(&x).into(), &mut Mode::Inference).unwrap()).unwrap();
     for i in 0..5 {
-        let one = model.forward(&x.narrow(0, i, 1).unwrap(), &mut Mode::Inference).unwrap();
+        let one = model.forward(&x.narrow(0, i, 1).unwrap().into(), &mut Mode::Inference).unwrap();
         assert!(!one.track_op());
         assert!(difference(&softmax(&one).unwrap(), &together.narrow(0, i, 1).unwrap()) < 1e-6);
     }

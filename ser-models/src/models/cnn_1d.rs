@@ -1,6 +1,6 @@
 //! One-dimensional convolutions over a feature vector (`cnn-1d`).
 
-use super::{Model, ModelInput, Summary};
+use super::{Batch, Model, ModelInput, Summary};
 use crate::layers::{BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Mode, Padding, Sequential};
 use crate::parameters::Parameters;
 use candle_core::{DType, Device, Tensor};
@@ -182,9 +182,11 @@ impl Cnn1d {
 }
 
 impl Model for Cnn1d {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        match x.dims() {
-            [_, features] if *features == self.features => self.net.forward(&x.unsqueeze(1)?, mode),
+    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        match batch.values.dims() {
+            [_, features] if *features == self.features => {
+                self.net.forward(&batch.values.unsqueeze(1)?, mode)
+            }
             dims => Err(LayerError::InputShape {
                 layer: "cnn-1d",
                 expected: format!("[{}]", self.features),
@@ -250,7 +252,7 @@ mod tests {
         assert_eq!(build(Cnn1dConfig::default(), 1), "cnn-1d: classes must be 2 or more, 1 was given");
         let model = Cnn1d::new(&Cnn1dConfig::default(), 4, 0).unwrap();
         let x = Tensor::zeros((2, 192), DType::F32, &Device::Cpu).unwrap();
-        let error = model.forward(&x, &mut Mode::Inference).unwrap_err().to_string();
+        let error = model.forward(&x.into(), &mut Mode::Inference).unwrap_err().to_string();
         assert_eq!(error, "cnn-1d: each example must have shape [193], [192] was given");
     }
 }

@@ -3,12 +3,15 @@
 //! An [`Architecture`] is what a checkpoint records and a trainer is given; [`Architecture::build`] makes the
 //! [`Model`], which is one thing to trainer, checkpoints and recogniser whatever its layers are.
 
+mod batch;
 mod cnn_1d;
 mod input;
+mod resize;
 mod summary;
 
+pub use batch::Batch;
 pub use cnn_1d::{BlockLayer, Cnn1d, Cnn1dConfig, ConvBlock};
-pub use input::ModelInput;
+pub use input::{ClipInput, InputError, ModelInput};
 pub use summary::{Summary, SummaryRow};
 
 use crate::layers::{LayerError, Mode};
@@ -18,12 +21,13 @@ use serde::{Deserialize, Serialize};
 
 /// A network that tells classes apart.
 pub trait Model: std::fmt::Debug + Send + Sync {
-    /// Logits [batch, classes] for a batch of inputs [batch, …], each of [`Model::input`]'s shape.
+    /// Logits [batch, classes] for a batch of inputs [batch, …], each of [`Model::input`]'s shape. Models that read clips frame
+    /// by frame mind how many of the frames are real; the others don't look at the lengths.
     ///
     /// # Errors
-    /// [`LayerError::InputShape`] for any other shape, [`LayerError::BatchOfOne`] where batch normalisation would learn
+    /// [`LayerError::InputShape`] for any other shape, [`LayerError::Setting`] for lengths that don't fit it, [`LayerError::BatchOfOne`] where batch normalisation would learn
     /// from one example.
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError>;
+    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError>;
 
     /// All weights and statistics, named, in a fixed order.
     fn parameters(&self) -> &Parameters;

@@ -307,7 +307,7 @@ impl Trainer {
         dims.extend(shape);
         let inputs = Tensor::from_vec(inputs, dims, &Device::Cpu)?;
         let targets = Tensor::from_vec(targets, (clips.len(), self.label_names.len()), &Device::Cpu)?;
-        let logits = self.model.forward(&inputs, &mut Mode::Training(generator))?;
+        let logits = self.model.forward(&inputs.into(), &mut Mode::Training(generator))?;
         let loss = self.loss.loss(&logits, &targets)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         let answers = logits.detach().to_vec2::<f32>()?;
