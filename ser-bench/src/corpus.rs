@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ndarray::{Array, IxDyn};
 use ser_data::{
     Clip, Emotion, ExtractConfig, MOODS, Ravdess, RavdessOptions, Split, SplitIds, extract_all,
     groups_of_identical, mood_of,
@@ -132,21 +131,16 @@ impl Corpus {
             bail!("no clip could be used");
         }
 
-        let mut shape = vec![clips.len()];
-        shape.extend(options.input.shape());
-        let mut values = Vec::with_capacity(shape.iter().product());
-        for (_, input) in extracted.features {
-            values.extend(input?.values);
-        }
-        let inputs = Array::from_shape_vec(IxDyn(&shape), values)?;
         let names = options.labels.names();
         let label = |clip: &Clip| {
             let label = options.labels.label(clip.name.emotion);
             names.iter().position(|name| name == label).with_context(|| format!("{label} is no label"))
         };
         let labels = clips.iter().map(label).collect::<anyhow::Result<_>>()?;
+        let inputs = extracted.features.into_iter().map(|(_, input)| input).collect::<Result<Vec<_>, _>>()?;
+        let ids = clips.iter().map(|clip| clip.id.clone());
         Ok(Self {
-            dataset: Dataset::new(inputs, labels, names, clips.iter().map(|clip| clip.id.clone()))?,
+            dataset: Dataset::of_clips(options.input, inputs, labels, names, ids)?,
             groups: groups_of_identical(&clips)?,
             actors: clips.iter().map(|clip| clip.name.actor).collect(),
             options,

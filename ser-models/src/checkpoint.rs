@@ -349,8 +349,7 @@ impl Checkpoint {
 
     /// The first rule that the fields break, the tensors apart: (rule, given).
     fn contradiction(&self) -> Option<(&'static str, String)> {
-        let elements = self.architecture.input().shape().iter().product();
-        if let Some(problem) = self.normalization.problem(elements) {
+        if let Some(problem) = self.normalization.problem(self.architecture.input().features()) {
             return Some(problem);
         }
         let names: HashSet<&String> = self.labels.iter().collect();

@@ -1,14 +1,15 @@
 //! From inputs to probabilities.
 
+use crate::inputs::{Inputs, frames_of};
 use crate::layers::{CrossEntropy, LayerError, Mode, softmax};
 use crate::metrics::ConfusionMatrix;
 use crate::models::Model;
 use crate::training::{Dataset, Evaluation, Normalization};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ndarray::{Array2, ArrayD, Axis};
 
 /// Inputs that are answered together.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// A trained model with its normalisation and its classes: from inputs to probabilities.
 #[derive(Debug)]
@@ -28,6 +29,16 @@ pub enum ClassifyError {
         /// What the model takes.
         expected: Vec<usize>,
         /// What was given.
+        given: Vec<usize>,
+    },
+    /// The numbers of real frames don't fit the inputs.
+    #[error("frames must be 1 to {most} for each of {inputs} inputs, {given:?} was given")]
+    Frames {
+        /// Inputs given.
+        inputs: usize,
+        /// Frames of each input.
+        most: usize,
+        /// Real frames given.
         given: Vec<usize>,
     },
     /// A number of an input is NaN or infinite.
@@ -70,21 +81,25 @@ impl Classifier {
         &*self.model
     }
 
-    /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet.
+    /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet. Where the model's inputs are padded in
+    /// time, `frames` tells each one's own frames; `None` means that all are.
     ///
     /// # Errors
-    /// If the shape is not the model's or a number is not finite.
-    pub fn probabilities(&self, inputs: &ArrayD<f32>) -> Result<Array2<f32>, ClassifyError> {
+    /// If shape or frames don't fit the model or a number is not finite.
+    pub fn probabilities(
+        &self,
+        inputs: &ArrayD<f32>,
+        frames: Option<&[usize]>,
+    ) -> Result<Array2<f32>, ClassifyError> {
         let shape = self.model.input().shape();
         check_shape(inputs, &shape)?;
+        check_frames(inputs, frames)?;
         for (input, values) in inputs.outer_iter().enumerate() {
             if let Some(element) = values.iter().position(|x| !x.is_finite()) {
                 return Err(ClassifyError::NotFinite { input, element });
             }
         }
-        let mut values: Vec<f32> = inputs.iter().copied().collect();
-        self.normalization.apply(&mut values);
-        let logits = logits(&*self.model, &values, &shape)?;
+        let logits = logits(&*self.model, &Inputs::new(inputs, frames, &self.normalization))?;
         let probabilities = softmax(&logits)?.flatten_all()?.to_vec1::<f32>()?;
         let given = inputs.shape().to_vec();
         Array2::from_shape_vec((inputs.len_of(Axis(0)), self.labels.len()), probabilities)
@@ -101,9 +116,8 @@ impl Classifier {
             return Err(ClassifyError::Labels { expected: self.labels.clone(), given });
         }
         check_shape(data.inputs(), &self.model.input().shape())?;
-        let mut values: Vec<f32> = data.inputs().iter().copied().collect();
-        self.normalization.apply(&mut values);
-        Ok(evaluate(&*self.model, &values, data.labels(), &self.labels)?)
+        let inputs = Inputs::new(data.inputs(), data.frames(), &self.normalization);
+        Ok(evaluate(&*self.model, &inputs, data.labels(), &self.labels)?)
     }
 }
 
@@ -115,25 +129,32 @@ fn check_shape(inputs: &ArrayD<f32>, expected: &[usize]) -> Result<(), ClassifyE
     Ok(())
 }
 
-/// Logits of normalised inputs, row-major, each of `shape`.
-fn logits(model: &dyn Model, values: &[f32], shape: &[usize]) -> Result<Tensor, LayerError> {
-    let size: usize = shape.iter().product();
-    let batches = values.chunks(BATCH * size).map(|batch| {
-        let mut dims = vec![batch.len() / size];
-        dims.extend(shape);
-        model.forward(&Tensor::from_slice(batch, dims, &Device::Cpu)?.into(), &mut Mode::Inference)
-    });
+fn check_frames(inputs: &ArrayD<f32>, frames: Option<&[usize]>) -> Result<(), ClassifyError> {
+    let (count, most) = (inputs.len_of(Axis(0)), frames_of(&inputs.shape()[1..]));
+    match frames {
+        Some(frames) if frames.len() != count || !frames.iter().all(|n| (1..=most).contains(n)) => {
+            Err(ClassifyError::Frames { inputs: count, most, given: frames.to_vec() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn logits(model: &dyn Model, inputs: &Inputs) -> Result<Tensor, LayerError> {
+    let places: Vec<usize> = (0..inputs.len()).collect();
+    let batches = places
+        .chunks(BATCH)
+        .map(|places| model.forward(&inputs.select(places).into_batch()?, &mut Mode::Inference));
     Ok(Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?)
 }
 
-/// Loss and confusion matrix on normalised inputs, row-major.
+/// Loss and confusion matrix on normalised inputs.
 pub(crate) fn evaluate(
     model: &dyn Model,
-    values: &[f32],
+    inputs: &Inputs,
     labels: &[usize],
     label_names: &[String],
 ) -> Result<Evaluation, LayerError> {
-    let logits = logits(model, values, &model.input().shape())?;
+    let logits = logits(model, inputs)?;
     let loss = CrossEntropy::new(vec![1.0; label_names.len()], 0.0)?;
     let targets = loss.targets(labels, logits.dtype(), logits.device())?;
     let loss = f64::from(loss.loss(&logits, &targets)?.to_scalar::<f32>()?);

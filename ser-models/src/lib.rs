@@ -4,6 +4,7 @@ mod checkpoint;
 mod classifier;
 mod files;
 mod generator;
+mod inputs;
 pub mod layers;
 mod metrics;
 pub mod models;

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::{Classifier, ClassifyError};
-use crate::models::InputError;
+use crate::models::{ClipInput, InputError};
 use ndarray::{ArrayD, IxDyn};
 use ser_features::{FeatureExtractor, Preparation, SignalError, check_speech};
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,11 @@ impl Recognizer {
         self.classifier.labels()
     }
 
-    /// The mood of a recording: mono samples within ±1 at `sample_rate` Hz.
+    /// The mood of a recording: mono samples within ±1 at `sample_rate` Hz, of any length.
+    ///
+    /// The recording is first brought to the length of the checkpoint's preparation (the end is cut, or zeros follow), where it
+    /// has one. Where it has none, models of feature vectors and images hear all of it, and models of sequences as many frames
+    /// as they take, from the first on; what a shorter recording lacks is padding that they don't read.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`] has the limits) or the rate cannot be
@@ -92,12 +96,13 @@ impl Recognizer {
         let clip = self.preparation.process(samples, sample_rate)?;
         let features = self.extractor.extract(&clip)?;
         let input = self.classifier.model().input();
-        let (values, mut shape) = (input.of(&features)?.values, vec![1]);
-        shape.extend(input.shape());
+        let ClipInput { values, frames } = input.of(&features)?;
+        let shape: Vec<usize> = std::iter::once(1).chain(input.shape()).collect();
         let given = vec![values.len()];
-        let input = ArrayD::from_shape_vec(IxDyn(&shape), values)
+        let values = ArrayD::from_shape_vec(IxDyn(&shape), values)
             .map_err(|_| ClassifyError::InputShape { expected: input.shape(), given })?;
-        let probabilities = self.classifier.probabilities(&input)?;
+        let frames = frames.map(|frames| vec![frames]);
+        let probabilities = self.classifier.probabilities(&values, frames.as_deref())?;
         let probabilities: Vec<(String, f32)> =
             self.labels().iter().cloned().zip(probabilities.iter().copied()).collect();
         let best = probabilities.iter().fold(&probabilities[0], |a, b| if b.1 > a.1 { b } else { a });

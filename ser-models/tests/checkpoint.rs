@@ -58,7 +58,7 @@ fn a_file_gives_back_what_was_saved_and_the_same_bytes() {
     assert!(loaded.to_bytes().unwrap() == std::fs::read(&path).unwrap());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let x = clips(9, 500);
-    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs()).unwrap();
+    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs(), None).unwrap();
     assert_eq!(answers(&loaded), answers(checkpoint()));
 }
 
@@ -200,15 +200,16 @@ fn parts_that_contradict_each_other_are_refused() {
 #[test]
 fn a_classifier_refuses_inputs_that_do_not_fit() {
     let classifier = checkpoint().classifier().unwrap();
-    let probabilities = classifier.probabilities(clips(70, 0).inputs()).unwrap();
+    let probabilities = classifier.probabilities(clips(70, 0).inputs(), None).unwrap();
     assert_eq!(probabilities.dim(), (70, 3));
     assert!(probabilities.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-5));
-    let message = |inputs: Array2<f32>| classifier.probabilities(&inputs.into_dyn()).unwrap_err().to_string();
+    let message =
+        |inputs: Array2<f32>| classifier.probabilities(&inputs.into_dyn(), None).unwrap_err().to_string();
     assert_eq!(message(Array2::zeros((2, 19))), "inputs must have shape [20], [19] was given");
     let mut broken = Array2::zeros((2, 20));
     broken[[1, 4]] = f32::INFINITY;
     assert_eq!(message(broken), "input 1: element 4 must be finite");
-    assert!(classifier.probabilities(&Array2::zeros((0, 20)).into_dyn()).is_err());
+    assert!(classifier.probabilities(&Array2::zeros((0, 20)).into_dyn(), None).is_err());
     let renamed = ser_models::training::Dataset::new(
         Array2::zeros((2, 20)),
         vec![0, 1],

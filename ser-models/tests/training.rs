@@ -264,7 +264,8 @@ fn normalisation_and_weights_come_from_the_training_part_alone() {
     let (a, b) = (run(&clips(30, 100)), run(&clips(45, 200)));
     assert_eq!(a.normalization, b.normalization);
     let x = clips(30, 300);
-    let answers = |c: &ser_models::Checkpoint| c.classifier().unwrap().probabilities(x.inputs()).unwrap();
+    let answers =
+        |c: &ser_models::Checkpoint| c.classifier().unwrap().probabilities(x.inputs(), None).unwrap();
     assert_eq!(answers(&a), answers(&b));
 }
 

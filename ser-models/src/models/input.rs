@@ -111,6 +111,16 @@ impl ModelInput {
         }
     }
 
+    /// Features of one input, each with so many [frames](Self::frames): the elements of a vector, or all rows. Normalisation has
+    /// constants for each.
+    pub fn features(&self) -> usize {
+        match *self {
+            Self::Vector { features } => features,
+            Self::Sequence { rows, .. } | Self::Image { rows, .. } => rows,
+            Self::Channels { channels, rows, .. } => channels * rows,
+        }
+    }
+
     /// Whether clips are padded in time, so that each has a number of real frames.
     pub fn is_padded(&self) -> bool {
         matches!(self, Self::Sequence { .. } | Self::Channels { .. })

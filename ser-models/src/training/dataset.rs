@@ -1,7 +1,9 @@
 //! Examples to learn from or to be measured on.
 
 use super::error::DatasetError;
-use ndarray::{Array, ArrayD, Axis, Dimension};
+use crate::inputs::frames_of;
+use crate::models::{ClipInput, ModelInput};
+use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
@@ -18,9 +20,13 @@ use std::collections::HashSet;
 /// assert_eq!(train.ids(), ["a", "c"]);
 /// # Ok::<(), ser_models::training::DatasetError>(())
 /// ```
+///
+/// Inputs with two or more axes of their own have frames along the last one. Where clips were padded to one number of frames,
+/// [`Dataset::with_frames`] tells how many of them are each clip's own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     inputs: ArrayD<f32>,
+    frames: Option<Vec<usize>>,
     labels: Vec<usize>,
     label_names: Vec<String>,
     ids: Vec<String>,
@@ -63,7 +69,55 @@ impl Dataset {
                 return Err(DatasetError::NotFinite { id: id.clone(), element });
             }
         }
-        Ok(Self { inputs, labels, label_names, ids })
+        Ok(Self { inputs, frames: None, labels, label_names, ids })
+    }
+
+    /// The same of clips as a model takes them ([`ModelInput::of`]), with their real frames.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`]; also if a clip is not of this input's shape.
+    pub fn of_clips(
+        input: ModelInput,
+        clips: impl IntoIterator<Item = ClipInput>,
+        labels: Vec<usize>,
+        label_names: impl IntoIterator<Item = impl Into<String>>,
+        ids: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, DatasetError> {
+        let shape = input.shape();
+        let size = shape.iter().product();
+        let mut values = Vec::with_capacity(labels.len().saturating_mul(size));
+        let mut frames = Vec::with_capacity(labels.len());
+        let mut count = 0;
+        for clip in clips {
+            if clip.values.len() != size {
+                return Err(DatasetError::InputSize { clip: count, shape, given: clip.values.len() });
+            }
+            values.extend(clip.values);
+            frames.extend(clip.frames);
+            count += 1;
+        }
+        let dims: Vec<usize> = std::iter::once(count).chain(shape).collect();
+        // There is a value for each element of the shape: every clip was counted.
+        let inputs = Array::from_shape_vec(IxDyn(&dims), values).map_err(|_| DatasetError::Empty)?;
+        let data = Self::new(inputs, labels, label_names, ids)?;
+        if input.is_padded() { data.with_frames(frames) } else { Ok(data) }
+    }
+
+    /// Says how many frames of each clip are its own; what follows them is padding, which normalisation leaves at zero and
+    /// sequence models don't read.
+    ///
+    /// # Errors
+    /// If there is not one number for each clip, or one is not within 1 and the inputs' frames, their last axis.
+    pub fn with_frames(mut self, frames: Vec<usize>) -> Result<Self, DatasetError> {
+        if frames.len() != self.len() {
+            return Err(DatasetError::FramesGiven { clips: self.len(), given: frames.len() });
+        }
+        let most = frames_of(&self.inputs.shape()[1..]);
+        if let Some(clip) = frames.iter().position(|n| !(1..=most).contains(n)) {
+            return Err(DatasetError::Frames { id: self.ids[clip].clone(), most, given: frames[clip] });
+        }
+        self.frames = Some(frames);
+        Ok(self)
     }
 
     /// The clips at these indices, in this order.
@@ -83,6 +137,7 @@ impl Dataset {
         }
         Ok(Self {
             inputs: self.inputs.select(Axis(0), indices),
+            frames: self.frames.as_ref().map(|frames| indices.iter().map(|i| frames[*i]).collect()),
             labels: indices.iter().map(|i| self.labels[*i]).collect(),
             label_names: self.label_names.clone(),
             ids,
@@ -102,6 +157,11 @@ impl Dataset {
     /// The inputs [clips, …].
     pub fn inputs(&self) -> &ArrayD<f32> {
         &self.inputs
+    }
+
+    /// How many frames of each clip are its own, from the first on; `None` where nothing is padded.
+    pub fn frames(&self) -> Option<&[usize]> {
+        self.frames.as_deref()
     }
 
     /// The class of each clip, an index into [`Dataset::label_names`].
@@ -138,7 +198,8 @@ impl Dataset {
         };
         text(&self.label_names);
         text(&self.ids);
-        for size in self.inputs.shape().iter().chain(&self.labels) {
+        let frames = self.frames.iter().flatten();
+        for size in self.inputs.shape().iter().chain(&self.labels).chain(frames) {
             hash.update((*size as u64).to_le_bytes());
         }
         for x in &self.inputs {
@@ -189,6 +250,38 @@ mod tests {
         );
         let set = build(inputs(), &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
         assert!(set.select(&[]).is_err() && set.select(&[2]).is_err() && set.select(&[0, 0]).is_err());
+    }
+
+    #[test]
+    fn frames_are_those_of_the_clips_through_selections() {
+        let input = ModelInput::Sequence { rows: 2, frames: 3 };
+        let clip = |values: [f32; 6], frames| ClipInput { values: values.to_vec(), frames: Some(frames) };
+        let clips = || [clip([1.0, 2.0, 0.0, 3.0, 4.0, 0.0], 2), clip([5.0, 6.0, 7.0, 8.0, 9.0, 10.0], 3)];
+        let build =
+            |clips: Vec<ClipInput>| Dataset::of_clips(input, clips, vec![0, 1], ["a", "b"], ["x", "y"]);
+        let set = build(clips().to_vec()).unwrap();
+        assert_eq!(set.inputs().shape(), [2, 2, 3]);
+        assert_eq!(set.frames(), Some(&[2, 3][..]));
+        assert_eq!(set.select(&[1]).unwrap().frames(), Some(&[3][..]));
+        let mut other = clips();
+        other[0].frames = Some(1);
+        assert_ne!(build(other.to_vec()).unwrap().fingerprint(), set.fingerprint());
+
+        let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
+        let short = ClipInput { values: vec![0.0; 5], frames: None };
+        assert_eq!(
+            message(build(vec![clips()[0].clone(), short])),
+            "input 1: 5 numbers were given, shape [2, 3] has 6"
+        );
+        assert!(message(build(clips()[..1].to_vec())).contains("1 inputs, 2 labels, 2 ids"));
+        assert_eq!(
+            message(set.clone().with_frames(vec![3])),
+            "there must be a number of frames for each clip: 1 for 2 clips were given"
+        );
+        assert_eq!(
+            message(set.with_frames(vec![3, 4])),
+            "clip y: its own frames must be 1 or more and at most 3: 4 was given"
+        );
     }
 
     #[test]

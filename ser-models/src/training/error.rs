@@ -24,6 +24,34 @@ pub enum DatasetError {
         /// Ids given.
         ids: usize,
     },
+    /// A clip is not of the input's shape.
+    #[error("input {clip}: {given} numbers were given, shape {shape:?} has {}", shape.iter().product::<usize>())]
+    InputSize {
+        /// The clip, counted from 0.
+        clip: usize,
+        /// The input's shape.
+        shape: Vec<usize>,
+        /// How many numbers the clip has.
+        given: usize,
+    },
+    /// Clips and their numbers of frames are not equally many.
+    #[error("there must be a number of frames for each clip: {given} for {clips} clips were given")]
+    FramesGiven {
+        /// Clips in the set.
+        clips: usize,
+        /// Numbers given.
+        given: usize,
+    },
+    /// A clip's own frames are none, or more than its input has.
+    #[error("clip {id}: its own frames must be 1 or more and at most {most}: {given} was given")]
+    Frames {
+        /// The clip.
+        id: String,
+        /// Frames of the input.
+        most: usize,
+        /// Frames given.
+        given: usize,
+    },
     /// A label is not one of the classes.
     #[error("clip {id}: the label must be below the number of classes, {classes}: {label} was given")]
     Label {

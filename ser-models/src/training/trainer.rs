@@ -6,6 +6,7 @@ use super::{Dataset, Epoch, History, Normalization, Optimizer, StateError, Train
 use crate::checkpoint::{Checkpoint, CheckpointSource};
 use crate::classifier::{evaluate, largest};
 use crate::generator::{Generator, Purpose};
+use crate::inputs::Inputs;
 use crate::layers::{CrossEntropy, Mode};
 use crate::models::{Architecture, Model};
 use crate::weights::Weights;
@@ -75,16 +76,15 @@ pub struct Trainer {
 /// Normalised inputs with their labels and ids.
 #[derive(Debug)]
 struct Part {
-    values: Vec<f32>,
+    inputs: Inputs,
     labels: Vec<usize>,
     ids: Vec<String>,
 }
 
 impl Part {
     fn new(data: &Dataset, normalization: &Normalization) -> Self {
-        let mut values: Vec<f32> = data.inputs().iter().copied().collect();
-        normalization.apply(&mut values);
-        Self { values, labels: data.labels().to_vec(), ids: data.ids().to_vec() }
+        let inputs = Inputs::new(data.inputs(), data.frames(), normalization);
+        Self { inputs, labels: data.labels().to_vec(), ids: data.ids().to_vec() }
     }
 }
 
@@ -115,9 +115,9 @@ impl Trainer {
         }
         let loss = CrossEntropy::new(config.class_weights(training)?, config.label_smoothing)?;
         let normalization = if config.normalize {
-            Normalization::fit(training.inputs(), config.log_skewed)
+            Normalization::fit(training, config.log_skewed)
         } else {
-            Normalization::identity(model.input().shape().iter().product())
+            Normalization::identity(model.input().features())
         };
         let mut weights = Weights::default();
         weights.add("", model.parameters())?;
@@ -266,7 +266,7 @@ impl Trainer {
         let validation = self
             .validation
             .as_ref()
-            .map(|part| evaluate(&*self.model, &part.values, &part.labels, &self.label_names))
+            .map(|part| evaluate(&*self.model, &part.inputs, &part.labels, &self.label_names))
             .transpose()?;
         if let Some(loss) = validation.as_ref().map(|v| v.loss).filter(|loss| !loss.is_finite()) {
             return Err(TrainingError::NotFinite { epoch: number, place: "validation".to_owned(), loss });
@@ -294,20 +294,14 @@ impl Trainer {
         learning_rate: f64,
         generator: &mut Generator,
     ) -> Result<(f64, usize), TrainingError> {
-        let shape = self.model.input().shape();
-        let size: usize = shape.iter().product();
-        let mut inputs = Vec::with_capacity(clips.len() * size);
-        clips.iter().for_each(|clip| inputs.extend_from_slice(&self.training.values[clip * size..][..size]));
+        let mut inputs = self.training.inputs.select(clips);
         let labels: Vec<usize> = clips.iter().map(|clip| self.training.labels[*clip]).collect();
         let targets = self.loss.targets(&labels, DType::F32, &Device::Cpu)?;
         let mut targets = targets.flatten_all()?.to_vec1::<f32>()?;
-        self.run.config.augmentation.apply(&mut inputs, &mut targets, clips.len(), generator);
+        self.run.config.augmentation.apply(&mut inputs.values, &mut targets, clips.len(), generator);
 
-        let mut dims = vec![clips.len()];
-        dims.extend(shape);
-        let inputs = Tensor::from_vec(inputs, dims, &Device::Cpu)?;
         let targets = Tensor::from_vec(targets, (clips.len(), self.label_names.len()), &Device::Cpu)?;
-        let logits = self.model.forward(&inputs.into(), &mut Mode::Training(generator))?;
+        let logits = self.model.forward(&inputs.into_batch()?, &mut Mode::Training(generator))?;
         let loss = self.loss.loss(&logits, &targets)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         let answers = logits.detach().to_vec2::<f32>()?;
