@@ -6,8 +6,9 @@ mod common;
 use candle_core::{DType, Device, Var};
 use common::{Golden, difference};
 use ser_models::layers::{
-    BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, CrossEntropy, Dense, Init, Layer, MaxPool1d, Mode,
-    Padding, Relu,
+    AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig,
+    CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, MaxPool1d, MaxPool2d, Mode, Padding,
+    Relu,
 };
 use ser_models::{Generator, Parameters};
 
@@ -64,6 +65,42 @@ fn pooling_equals_pytorch_also_among_equal_values() {
     for (name, pool_size, stride) in [("pool_2_2", 2, 2), ("pool_3_2", 3, 2), ("pool_2_3", 2, 3)] {
         check(&golden, name, &MaxPool1d::new(pool_size, stride, Padding::Valid).unwrap(), &[]);
     }
+}
+
+#[test]
+fn convolution_over_images_equals_pytorch() {
+    use Padding::{Causal, Same, Valid};
+    let golden = Golden::load("images.safetensors");
+    for (name, stride, dilation, padding) in [
+        ("conv2d_same", [1, 1], [1, 1], [Same, Same]),
+        ("conv2d_same_even_dilated", [1, 1], [1, 2], [Same, Same]),
+        ("conv2d_valid_strided", [2, 3], [1, 1], [Valid, Valid]),
+        ("conv2d_valid_strided_dilated", [1, 2], [3, 2], [Valid, Valid]),
+        ("conv2d_causal", [1, 1], [1, 2], [Same, Causal]),
+        ("conv2d_causal_strided", [1, 2], [1, 1], [Valid, Causal]),
+    ] {
+        let (filters, channels, height, width) = golden.get(&format!("{name}.weight")).dims4().unwrap();
+        let config =
+            Conv2dConfig { stride, dilation, padding, ..Conv2dConfig::new(filters, [height, width]) };
+        let conv = Conv2d::new(channels, config, &mut parameters().scope("conv")).unwrap();
+        check(&golden, name, &conv, &["weight", "bias"]);
+    }
+}
+
+#[test]
+fn pooling_of_images_and_means_equals_pytorch() {
+    let golden = Golden::load("images.safetensors");
+    for (name, size, stride) in [("2_2", [2, 2], [2, 2]), ("3_2", [3, 2], [2, 3])] {
+        let max = MaxPool2d::new(size, stride, Padding::Valid).unwrap();
+        check(&golden, &format!("max_pool2d_{name}"), &max, &[]);
+        let mean = AvgPool2d::new(size, stride, Padding::Valid).unwrap();
+        check(&golden, &format!("avg_pool2d_{name}"), &mean, &[]);
+    }
+    for (name, size, stride) in [("avg_pool1d_3_2", 3, 2), ("avg_pool1d_2_3", 2, 3)] {
+        check(&golden, name, &AvgPool1d::new(size, stride, Padding::Valid).unwrap(), &[]);
+    }
+    check(&golden, "global_avg_pool", &GlobalAvgPool, &[]);
+    check(&golden, "global_max_pool", &GlobalMaxPool, &[]);
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Batch normalisation.
 
-use super::kernels::{Real, contiguous_slice, sum, sum_pairs, with_slice};
+use super::kernels::{Gradients, Operation, Real, apply3, sum, sum_pairs};
 use super::{Init, Layer, LayerError, Mode, checked_shape};
 use crate::parameters::Scope;
-use candle_core::{
-    CpuStorage, CustomOp3, DType, Device, Layout, Result as CandleResult, Shape, Tensor, Var, bail,
-};
+use candle_core::{Device, Result as CandleResult, Shape, Tensor, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
@@ -83,8 +81,9 @@ impl BatchNorm {
         }
         let (y, mean, variance) = if x.device().is_cpu() {
             let statistics = Arc::new(OnceLock::new());
-            let op = Normalize { eps: self.config.eps, statistics: statistics.clone() };
-            let y = x.contiguous()?.apply_op3(&self.weight, &self.bias, op)?;
+            let (shape, eps) = (x.shape().clone(), self.config.eps);
+            let normalize = Normalize { shape, eps, statistics: statistics.clone() };
+            let y = apply3(x, &self.weight, &self.bias, normalize)?;
             let Some(Statistics { mean, variance }) = statistics.get() else {
                 return Err(candle_core::Error::Msg("BatchNorm: no statistics".to_owned()).into());
             };
@@ -184,6 +183,7 @@ impl Statistics {
 /// The operation on the CPU in training: (x, weight, bias).
 #[derive(Debug)]
 struct Normalize {
+    shape: Shape,
     eps: f64,
     statistics: Arc<OnceLock<Statistics>>,
 }
@@ -196,16 +196,18 @@ impl Normalize {
         };
         statistics.mean.iter().zip(&statistics.variance).map(constant).collect()
     }
+}
 
-    fn forward<T: Real>(
-        &self,
-        (s1, l1): (&CpuStorage, &Layout),
-        (s2, l2): (&CpuStorage, &Layout),
-        (s3, l3): (&CpuStorage, &Layout),
-    ) -> CandleResult<CpuStorage> {
-        let x = contiguous_slice::<T>(s1, l1)?;
-        let (weight, bias) = (contiguous_slice::<T>(s2, l2)?, contiguous_slice::<T>(s3, l3)?);
-        let (batch, channels) = (l1.dims()[0], l1.dims()[1]);
+impl Operation<3> for Normalize {
+    const NAME: &'static str = "BatchNorm";
+
+    fn output_shape(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+        let channels = weight.len();
+        let batch = self.shape.dims()[0];
         let steps = x.len() / (batch * channels);
         let statistics = self.statistics.get_or_init(|| Statistics::of(x, batch, channels));
         let constants = self.constants::<T>(statistics);
@@ -222,103 +224,57 @@ impl Normalize {
                 }
             }
         });
-        Ok(T::to_cpu_storage_owned(y))
+        y
     }
 
     /// With x̂ the normalised input: ∂bias = Σ ∂y, ∂weight = Σ ∂y · x̂, and ∂x = weight / deviation · (∂y − (∂bias + x̂ ·
     /// ∂weight) / n), sums and n over all axes but the channels'.
-    fn backward<T: Real>(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> CandleResult<[Tensor; 3]> {
+    fn backward<T: Real>(
+        &self,
+        [x, weight, _]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+        _wanted: [bool; 3],
+    ) -> CandleResult<Gradients<T, 3>> {
         let Some(statistics) = self.statistics.get() else { bail!("BatchNorm: backward before forward") };
         let constants = self.constants::<T>(statistics);
-        let (batch, channels) = (x.dim(0)?, x.dim(1)?);
-        let steps = x.elem_count() / (batch * channels);
+        let (batch, channels) = (self.shape.dims()[0], weight.len());
+        let steps = x.len() / (batch * channels);
         let clip = channels * steps;
         let n = T::from_f64((batch * steps) as f64);
-        let mut dx = vec![T::ZERO; x.elem_count()];
-        let (dweight, dbias) = with_slice::<T, _>(x, |x| {
-            with_slice::<T, _>(weight, |weight| {
-                with_slice::<T, _>(dy, |dy| {
-                    let rows: Vec<(T, T)> = x
-                        .par_chunks(steps)
-                        .zip(dy.par_chunks(steps))
-                        .enumerate()
-                        .with_min_len(64)
-                        .map(|(row, (x, dy))| {
-                            let mean = constants[row % channels].0;
-                            (sum_pairs(x, dy, |x, dy| (x - mean) * dy), sum(dy))
-                        })
-                        .collect();
-                    let (mut dweight, mut dbias) = (vec![T::ZERO; channels], vec![T::ZERO; channels]);
-                    for clip in rows.chunks_exact(channels) {
-                        let totals = dweight.iter_mut().zip(dbias.iter_mut());
-                        for ((row, (_, inverse)), (dweight, dbias)) in clip.iter().zip(&constants).zip(totals)
-                        {
-                            *dweight += row.0 * *inverse;
-                            *dbias += row.1;
-                        }
-                    }
-                    dx.par_chunks_mut(clip).zip(x.par_chunks(clip).zip(dy.par_chunks(clip))).for_each(
-                        |(dx, (x, dy))| {
-                            let channel = |c: usize| (c * steps)..((c + 1) * steps);
-                            for (c, (mean, inverse)) in constants.iter().enumerate() {
-                                let scale = weight[c] * *inverse;
-                                let slope = *inverse * dweight[c] / n;
-                                let offset = dbias[c] / n;
-                                let rows = x[channel(c)].iter().zip(&dy[channel(c)]);
-                                for (dx, (x, dy)) in dx[channel(c)].iter_mut().zip(rows) {
-                                    *dx = scale * (*dy - offset - (*x - *mean) * slope);
-                                }
-                            }
-                        },
-                    );
-                    Ok((dweight, dbias))
-                })
+        let rows: Vec<(T, T)> = x
+            .par_chunks(steps)
+            .zip(dy.par_chunks(steps))
+            .enumerate()
+            .with_min_len(64)
+            .map(|(row, (x, dy))| {
+                let mean = constants[row % channels].0;
+                (sum_pairs(x, dy, |x, dy| (x - mean) * dy), sum(dy))
             })
-        })?;
-        let device = x.device();
-        Ok([
-            Tensor::from_vec(dx, x.shape(), device)?,
-            Tensor::from_vec(dweight, channels, device)?,
-            Tensor::from_vec(dbias, channels, device)?,
-        ])
-    }
-}
-
-impl CustomOp3 for Normalize {
-    fn name(&self) -> &'static str {
-        "ser-models-batch-norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> CandleResult<(CpuStorage, Shape)> {
-        let y = match s1 {
-            CpuStorage::F32(_) => self.forward::<f32>((s1, l1), (s2, l2), (s3, l3))?,
-            CpuStorage::F64(_) => self.forward::<f64>((s1, l1), (s2, l2), (s3, l3))?,
-            _ => bail!("BatchNorm works on f32 and f64"),
-        };
-        Ok((y, l1.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dx, dweight, dbias] = match dy.dtype() {
-            DType::F32 => self.backward::<f32>(x, weight, dy)?,
-            _ => self.backward::<f64>(x, weight, dy)?,
-        };
-        Ok((Some(dx), Some(dweight), Some(dbias)))
+            .collect();
+        let (mut dweight, mut dbias) = (vec![T::ZERO; channels], vec![T::ZERO; channels]);
+        for clip in rows.chunks_exact(channels) {
+            let totals = dweight.iter_mut().zip(dbias.iter_mut());
+            for ((row, (_, inverse)), (dweight, dbias)) in clip.iter().zip(&constants).zip(totals) {
+                *dweight += row.0 * *inverse;
+                *dbias += row.1;
+            }
+        }
+        let mut dx = vec![T::ZERO; x.len()];
+        let clips = dx.par_chunks_mut(clip).zip(x.par_chunks(clip).zip(dy.par_chunks(clip)));
+        clips.for_each(|(dx, (x, dy))| {
+            let channel = |c: usize| (c * steps)..((c + 1) * steps);
+            for (c, (mean, inverse)) in constants.iter().enumerate() {
+                let scale = weight[c] * *inverse;
+                let slope = *inverse * dweight[c] / n;
+                let offset = dbias[c] / n;
+                let rows = x[channel(c)].iter().zip(&dy[channel(c)]);
+                for (dx, (x, dy)) in dx[channel(c)].iter_mut().zip(rows) {
+                    *dx = scale * (*dy - offset - (*x - *mean) * slope);
+                }
+            }
+        });
+        Ok([Some(dx), Some(dweight), Some(dbias)])
     }
 }
 
@@ -340,6 +296,7 @@ mod tests {
     use super::*;
     use crate::layers::gradient_check::{check, input};
     use crate::{Generator, Parameters};
+    use candle_core::DType;
 
     fn batch_norm(channels: usize, config: BatchNormConfig) -> BatchNorm {
         let mut parameters = Parameters::new(0, DType::F64, &Device::Cpu);

@@ -1,9 +1,9 @@
 //! Fully connected layer.
 
-use super::kernels::{Matrix, Real, contiguous_slice, matmul_parallel, with_slice};
+use super::kernels::{Gradients, Matrix, Operation, Real, apply3, matmul_parallel};
 use super::{Init, Layer, LayerError, Mode, checked_shape};
 use crate::parameters::Scope;
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor, Var, bail};
+use candle_core::{Result as CandleResult, Shape, Tensor, Var};
 
 /// Fully connected layer: `y = x · weightᵀ + bias`.
 ///
@@ -38,8 +38,8 @@ impl Layer for Dense {
         checked_shape(self, x)?;
         let (weight, bias) = (mode.tensor(&self.weight), mode.tensor(&self.bias));
         if x.device().is_cpu() {
-            let product = Product { inputs: self.inputs, units: self.units };
-            Ok(x.contiguous()?.apply_op3(&weight, &bias, product)?)
+            let product = Product { batch: x.dim(0)?, inputs: self.inputs, units: self.units };
+            Ok(apply3(x, &weight, &bias, product)?)
         } else {
             Ok(x.matmul(&weight.t()?)?.broadcast_add(&bias)?)
         }
@@ -68,23 +68,21 @@ impl Layer for Dense {
 /// The operation on the CPU: (x, weight, bias).
 #[derive(Debug)]
 struct Product {
+    batch: usize,
     inputs: usize,
     units: usize,
 }
 
-impl Product {
-    fn forward<T: Real>(
-        &self,
-        (s1, l1): (&CpuStorage, &Layout),
-        (s2, l2): (&CpuStorage, &Layout),
-        (s3, l3): (&CpuStorage, &Layout),
-    ) -> CandleResult<CpuStorage> {
-        let x = contiguous_slice::<T>(s1, l1)?;
-        let weight = contiguous_slice::<T>(s2, l2)?;
-        let bias = contiguous_slice::<T>(s3, l3)?;
-        let batch = x.len() / self.inputs;
+impl Operation<3> for Product {
+    const NAME: &'static str = "Dense";
+
+    fn output_shape(&self) -> Shape {
+        (self.batch, self.units).into()
+    }
+
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
         let mut y = matmul_parallel(
-            Matrix::new(x, batch, self.inputs),
+            Matrix::new(x, self.batch, self.inputs),
             Matrix::new(weight, self.units, self.inputs).transposed(),
         );
         for row in y.chunks_exact_mut(self.units) {
@@ -92,79 +90,26 @@ impl Product {
                 *y += *bias;
             }
         }
-        Ok(T::to_cpu_storage_owned(y))
+        y
     }
 
     fn backward<T: Real>(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        dy: &Tensor,
-    ) -> CandleResult<(Option<Tensor>, Tensor, Tensor)> {
-        let batch = x.dim(0)?;
-        let (dx, dweight, dbias) = with_slice::<T, _>(dy, |dy| {
-            let rows = Matrix::new(dy, batch, self.units);
-            let dx = if x.track_op() {
-                let weight = with_slice::<T, _>(weight, |weight| {
-                    Ok(matmul_parallel(rows, Matrix::new(weight, self.units, self.inputs)))
-                });
-                Some(weight?)
-            } else {
-                None
-            };
-            let dweight = with_slice::<T, _>(x, |x| {
-                Ok(matmul_parallel(rows.transposed(), Matrix::new(x, batch, self.inputs)))
-            })?;
-            let mut dbias = vec![T::ZERO; self.units];
-            for row in dy.chunks_exact(self.units) {
-                for (total, dy) in dbias.iter_mut().zip(row) {
-                    *total += *dy;
-                }
+        [x, weight, _]: [&[T]; 3],
+        _y: &[T],
+        dy: &[T],
+        [input_wanted, ..]: [bool; 3],
+    ) -> CandleResult<Gradients<T, 3>> {
+        let rows = Matrix::new(dy, self.batch, self.units);
+        let dx = input_wanted.then(|| matmul_parallel(rows, Matrix::new(weight, self.units, self.inputs)));
+        let dweight = matmul_parallel(rows.transposed(), Matrix::new(x, self.batch, self.inputs));
+        let mut dbias = vec![T::ZERO; self.units];
+        for row in dy.chunks_exact(self.units) {
+            for (total, dy) in dbias.iter_mut().zip(row) {
+                *total += *dy;
             }
-            Ok((dx, dweight, dbias))
-        })?;
-        let device = dy.device();
-        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), device)).transpose()?;
-        let dweight = Tensor::from_vec(dweight, weight.shape(), device)?;
-        Ok((dx, dweight, Tensor::from_vec(dbias, self.units, device)?))
-    }
-}
-
-impl CustomOp3 for Product {
-    fn name(&self) -> &'static str {
-        "ser-models-dense"
-    }
-
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> CandleResult<(CpuStorage, Shape)> {
-        let y = match s1 {
-            CpuStorage::F32(_) => self.forward::<f32>((s1, l1), (s2, l2), (s3, l3))?,
-            CpuStorage::F64(_) => self.forward::<f64>((s1, l1), (s2, l2), (s3, l3))?,
-            _ => bail!("Dense works on f32 and f64"),
-        };
-        Ok((y, (l1.dims()[0], self.units).into()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dweight, dbias) = match dy.dtype() {
-            DType::F32 => self.backward::<f32>(x, weight, dy)?,
-            _ => self.backward::<f64>(x, weight, dy)?,
-        };
-        Ok((dx, Some(dweight), Some(dbias)))
+        }
+        Ok([dx, Some(dweight), Some(dbias)])
     }
 }
 
@@ -173,7 +118,7 @@ mod tests {
     use super::*;
     use crate::layers::gradient_check::{check, input};
     use crate::{Generator, Parameters};
-    use candle_core::Device;
+    use candle_core::{DType, Device};
 
     #[test]
     fn gradients_are_right() {

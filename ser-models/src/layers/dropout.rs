@@ -1,11 +1,9 @@
 //! Random silence of activations.
 
-use super::kernels::{Real, contiguous_slice, map2, with_slice};
-use super::{Layer, LayerError, Mode};
-use crate::generator::Generator;
-use candle_core::{
-    CpuStorage, CustomOp1, DType, Device, Layout, Result as CandleResult, Shape, Tensor, bail,
-};
+use super::kernels::{Gradients, Operation, Real, apply1, kept, map2};
+use super::{Layer, LayerError, Mode, checked_shape};
+use candle_core::{Result as CandleResult, Shape, Tensor};
+use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
 /// the expected value stays; otherwise hands its input on (Srivastava et al. 2014, in its inverted form).
@@ -20,38 +18,14 @@ impl Dropout {
     /// # Errors
     /// [`LayerError::Setting`] if the rate is out of its range.
     pub fn new(rate: f64) -> Result<Self, LayerError> {
-        if !(0.0..1.0).contains(&rate) {
-            return Err(LayerError::setting("Dropout", "rate", "must be 0 or more and below 1", rate));
-        }
+        check_rate("Dropout", rate)?;
         Ok(Self { rate })
-    }
-
-    /// 0 or 1 / (1 − rate) for each of `n` elements.
-    fn mask<T: Real>(&self, n: usize, generator: &mut Generator) -> Vec<T> {
-        let dropped = (self.rate * 2f64.powi(32)).round() as u64;
-        let kept = T::from_f64(1.0 / (1.0 - self.rate));
-        (0..n).map(|_| if u64::from(generator.bits()) < dropped { T::ZERO } else { kept }).collect()
-    }
-
-    fn drop<T: Real>(&self, x: &Tensor, generator: &mut Generator) -> CandleResult<Tensor> {
-        let mask = self.mask::<T>(x.elem_count(), generator);
-        if x.device().is_cpu() {
-            x.contiguous()?.apply_op1(Drop { mask })
-        } else {
-            x.mul(&Tensor::from_vec(mask, x.shape(), &Device::Cpu)?.to_device(x.device())?)
-        }
     }
 }
 
 impl Layer for Dropout {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        match mode {
-            Mode::Training(generator) if self.rate > 0.0 => Ok(match x.dtype() {
-                DType::F32 => self.drop::<f32>(x, generator)?,
-                _ => self.drop::<f64>(x, generator)?,
-            }),
-            _ => Ok(x.clone()),
-        }
+        Ok(drop(x, self.rate, 1, mode)?)
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -63,36 +37,126 @@ impl Layer for Dropout {
     }
 }
 
-/// Multiplies with a fixed mask. Candle's own product would also compute a gradient for the mask.
+/// As [`Dropout`], for whole channels: neighbouring steps are so alike that dropping single ones hides little from a
+/// convolution (Tompson et al. 2015).
+///
+/// Input and output [batch, channels, …], any number of further axes: Keras's `SpatialDropout1D` and `SpatialDropout2D`
+/// in one.
 #[derive(Debug)]
-struct Drop<T> {
-    mask: Vec<T>,
+pub struct SpatialDropout {
+    rate: f64,
 }
 
-impl<T: Real> CustomOp1 for Drop<T> {
-    fn name(&self) -> &'static str {
-        "ser-models-dropout"
+impl SpatialDropout {
+    /// `rate` is 0 or more and below 1.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if the rate is out of its range.
+    pub fn new(rate: f64) -> Result<Self, LayerError> {
+        check_rate("SpatialDropout", rate)?;
+        Ok(Self { rate })
+    }
+}
+
+impl Layer for SpatialDropout {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        checked_shape(self, x)?;
+        Ok(drop(x, self.rate, x.elem_count() / (x.dim(0)? * x.dim(1)?), mode)?)
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
-        let x = contiguous_slice::<T>(storage, layout)?;
-        if x.len() != self.mask.len() {
-            bail!("Dropout: {} elements, the mask has {}", x.len(), self.mask.len());
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        if input.is_empty() || input.contains(&0) {
+            return Err(LayerError::InputShape {
+                layer: "SpatialDropout",
+                expected: "[channels, …]".to_owned(),
+                given: input.to_vec(),
+            });
         }
-        Ok((T::to_cpu_storage_owned(map2(x, &self.mask, |x, m| x * m)), layout.shape().clone()))
+        Ok(input.to_vec())
     }
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> CandleResult<Option<Tensor>> {
-        let dx = with_slice::<T, _>(dy, |dy| Ok(map2(dy, &self.mask, |dy, m| dy * m)))?;
-        Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+    fn kind(&self) -> &'static str {
+        "SpatialDropout"
+    }
+}
+
+fn check_rate(layer: &str, rate: f64) -> Result<(), LayerError> {
+    match (0.0..1.0).contains(&rate) {
+        true => Ok(()),
+        false => Err(LayerError::setting(layer, "rate", "must be 0 or more and below 1", rate)),
+    }
+}
+
+/// Drops every `run` neighbouring elements together.
+fn drop(x: &Tensor, rate: f64, run: usize, mode: &mut Mode<'_>) -> CandleResult<Tensor> {
+    let Mode::Training(generator) = mode else { return Ok(x.clone()) };
+    if rate == 0.0 {
+        return Ok(x.clone());
+    }
+    let kept = kept(x.elem_count() / run, rate, generator);
+    let scale = 1.0 / (1.0 - rate);
+    if x.device().is_cpu() {
+        return apply1(x, Drop { shape: x.shape().clone(), kept, run, scale });
+    }
+    let mask: Vec<f32> = kept.into_iter().map(|kept| if kept { scale as f32 } else { 0.0 }).collect();
+    let mask = Tensor::from_vec(mask, (x.elem_count() / run, 1), x.device())?.to_dtype(x.dtype())?;
+    x.mul(&mask.broadcast_as((x.elem_count() / run, run))?.reshape(x.shape())?)
+}
+
+/// Multiplies with a fixed mask. Candle's own product would also compute a gradient for the mask.
+#[derive(Debug)]
+struct Drop {
+    shape: Shape,
+    kept: Vec<bool>,
+    run: usize,
+    scale: f64,
+}
+
+impl Drop {
+    fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
+        let scale = T::from_f64(self.scale);
+        if self.run == 1 {
+            return map2(x, &self.kept, |x, kept| if kept { x * scale } else { T::ZERO });
+        }
+        let mut y = vec![T::ZERO; x.len()];
+        let runs = y.par_chunks_mut(self.run).zip(x.par_chunks(self.run)).zip(&self.kept);
+        runs.with_min_len(64).filter(|(_, kept)| **kept).for_each(|((y, x), _)| {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = *x * scale;
+            }
+        });
+        y
+    }
+}
+
+impl Operation<1> for Drop {
+    const NAME: &'static str = "Dropout";
+
+    fn output_shape(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
+        self.apply(x)
+    }
+
+    fn backward<T: Real>(
+        &self,
+        _: [&[T]; 1],
+        _: &[T],
+        dy: &[T],
+        _: [bool; 1],
+    ) -> CandleResult<Gradients<T, 1>> {
+        Ok([Some(self.apply(dy))])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::Generator;
     use crate::layers::gradient_check::{check, input};
-    use candle_core::Var;
+    use candle_core::{DType, Device, Var};
 
     fn dropped(rate: f64, x: &Tensor, seed: u64) -> Tensor {
         Dropout::new(rate).unwrap().forward(x, &mut Mode::Training(&mut Generator::new(seed))).unwrap()
@@ -102,6 +166,27 @@ mod tests {
     fn gradients_are_right() {
         let x = Var::from_tensor(&input(&[3, 2, 7], 4)).unwrap();
         check("dropout", &[&x], || dropped(0.4, &x, 1));
+        let spatial = SpatialDropout::new(0.4).unwrap();
+        for shape in [&[3, 4][..], &[3, 4, 5], &[2, 5, 3, 2]] {
+            let x = Var::from_tensor(&input(shape, 4)).unwrap();
+            check("spatial dropout", &[&x], || {
+                spatial.forward(&x, &mut Mode::Training(&mut Generator::new(1))).unwrap()
+            });
+        }
+    }
+
+    #[test]
+    fn spatial_dropout_drops_whole_channels() {
+        let x = Tensor::ones((50, 40, 3, 4), DType::F32, &Device::Cpu).unwrap();
+        let spatial = SpatialDropout::new(0.25).unwrap();
+        let y = spatial.forward(&x, &mut Mode::Training(&mut Generator::new(1))).unwrap();
+        let y = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let channels = y.chunks(12).map(|channel| channel[0]).collect::<Vec<_>>();
+        assert!(y.chunks(12).all(|channel| channel.iter().all(|y| *y == channel[0])));
+        let share = channels.iter().filter(|y| **y == 0.0).count() as f64 / 2000.0;
+        assert!((share - 0.25).abs() < 0.03, "{share}");
+        assert!(channels.iter().all(|y| *y == 0.0 || (y - 4.0 / 3.0).abs() < 1e-6));
+        assert!(spatial.output_shape(&[]).is_err());
     }
 
     #[test]
@@ -127,6 +212,7 @@ mod tests {
     fn rates_out_of_range_are_refused() {
         for rate in [-0.1, 1.0, f64::NAN] {
             assert!(Dropout::new(rate).is_err(), "{rate}");
+            assert!(SpatialDropout::new(rate).is_err(), "{rate}");
         }
     }
 }

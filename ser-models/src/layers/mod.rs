@@ -1,6 +1,7 @@
 //! Layers on Candle tensors, with proved gradients.
 //!
-//! Shapes are PyTorch's: a batch of sequences is [batch, channels, length], a batch of vectors [batch, features]. On
+//! Shapes are PyTorch's: a batch of images is [batch, channels, height, width], of sequences [batch, channels, length],
+//! of vectors [batch, features]. On
 //! the CPU, convolution, pooling, batch normalisation, dropout and ReLU are Candle operations of this crate with their
 //! own gradients, in `f32` and `f64`; each is checked by finite differences and against PyTorch's values. On other
 //! devices they are compositions of Candle operations; these pass the same checks on the CPU, but have not been run on
@@ -28,6 +29,8 @@
 
 mod batch_norm;
 mod conv1d;
+mod conv2d;
+mod convolution;
 mod dense;
 mod dropout;
 mod error;
@@ -37,21 +40,23 @@ mod gradient_check;
 mod init;
 mod kernels;
 mod loss;
-mod max_pool1d;
 mod padding;
+mod pool;
 mod relu;
 mod sequential;
+mod unfold;
 
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv1d::{Conv1d, Conv1dConfig};
+pub use conv2d::{Conv2d, Conv2dConfig};
 pub use dense::Dense;
-pub use dropout::Dropout;
+pub use dropout::{Dropout, SpatialDropout};
 pub use error::LayerError;
 pub use flatten::Flatten;
 pub use init::Init;
 pub use loss::{CrossEntropy, softmax};
-pub use max_pool1d::MaxPool1d;
 pub use padding::Padding;
+pub use pool::{AvgPool, AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d};
 pub use relu::Relu;
 pub use sequential::{NamedLayer, Sequential};
 

@@ -1,8 +1,8 @@
 //! Rectified linear unit.
 
-use super::kernels::{Real, contiguous_slice, map, map2, with_slice};
+use super::kernels::{Gradients, Operation, Real, apply1, map, map2};
 use super::{Layer, LayerError, Mode};
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, Shape, Tensor, bail};
+use candle_core::{Result as CandleResult, Shape, Tensor};
 
 /// `max(x, 0)`, for an input of any shape. The gradient at 0 is 0, as in PyTorch.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +10,7 @@ pub struct Relu;
 
 impl Layer for Relu {
     fn forward(&self, x: &Tensor, _mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        if x.device().is_cpu() { Ok(x.contiguous()?.apply_op1(Rectify)?) } else { Ok(x.relu()?) }
+        if x.device().is_cpu() { Ok(apply1(x, Rectify(x.shape().clone()))?) } else { Ok(x.relu()?) }
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -22,41 +22,30 @@ impl Layer for Relu {
     }
 }
 
+/// The operation on the CPU, for a tensor of this shape.
 #[derive(Debug)]
-struct Rectify;
+struct Rectify(Shape);
 
-fn forward<T: Real>(storage: &CpuStorage, layout: &Layout) -> CandleResult<CpuStorage> {
-    // A NaN fails the comparison and is handed on.
-    let y = map(contiguous_slice::<T>(storage, layout)?, |x| if x < T::ZERO { T::ZERO } else { x });
-    Ok(T::to_cpu_storage_owned(y))
-}
+impl Operation<1> for Rectify {
+    const NAME: &'static str = "Relu";
 
-fn backward<T: Real>(y: &Tensor, dy: &Tensor) -> CandleResult<Tensor> {
-    let dx = with_slice::<T, _>(y, |y| {
-        with_slice::<T, _>(dy, |dy| Ok(map2(y, dy, |y, dy| if y > T::ZERO { dy } else { T::ZERO })))
-    })?;
-    Tensor::from_vec(dx, y.shape(), y.device())
-}
-
-impl CustomOp1 for Rectify {
-    fn name(&self) -> &'static str {
-        "ser-models-relu"
+    fn output_shape(&self) -> Shape {
+        self.0.clone()
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
-        let y = match storage {
-            CpuStorage::F32(_) => forward::<f32>(storage, layout)?,
-            CpuStorage::F64(_) => forward::<f64>(storage, layout)?,
-            _ => bail!("Relu works on f32 and f64"),
-        };
-        Ok((y, layout.shape().clone()))
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
+        // A NaN fails the comparison and is handed on.
+        map(x, |x| if x < T::ZERO { T::ZERO } else { x })
     }
 
-    fn bwd(&self, _x: &Tensor, y: &Tensor, dy: &Tensor) -> CandleResult<Option<Tensor>> {
-        Ok(Some(match dy.dtype() {
-            DType::F32 => backward::<f32>(y, dy)?,
-            _ => backward::<f64>(y, dy)?,
-        }))
+    fn backward<T: Real>(
+        &self,
+        _: [&[T]; 1],
+        y: &[T],
+        dy: &[T],
+        _: [bool; 1],
+    ) -> CandleResult<Gradients<T, 1>> {
+        Ok([Some(map2(y, dy, |y, dy| if y > T::ZERO { dy } else { T::ZERO }))])
     }
 }
 

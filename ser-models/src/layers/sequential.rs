@@ -1,7 +1,8 @@
 //! Layers one after another.
 
 use super::{
-    BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Dense, Dropout, Flatten, Init, MaxPool1d, Relu,
+    AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig, Dense,
+    Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Init, MaxPool1d, MaxPool2d, Relu, SpatialDropout,
 };
 use super::{Layer, LayerError, Mode, Padding};
 use crate::parameters::Parameters;
@@ -99,6 +100,16 @@ impl Sequential {
         self.push("conv1d", layer)
     }
 
+    /// Adds a [`Conv2d`].
+    ///
+    /// # Errors
+    /// See [`Conv2d::new`]; also if the input is smaller than the window.
+    pub fn conv2d(&mut self, config: Conv2dConfig, parameters: &mut Parameters) -> Result<(), LayerError> {
+        let name = self.next_name("conv2d");
+        let layer = Conv2d::new(self.channels(), config, &mut parameters.scope(name))?;
+        self.push("conv2d", layer)
+    }
+
     /// Adds a [`BatchNorm`].
     ///
     /// # Errors
@@ -121,6 +132,46 @@ impl Sequential {
         self.push("max_pool1d", MaxPool1d::new(pool_size, pool_size, Padding::Valid)?)
     }
 
+    /// Adds a [`MaxPool2d`] whose window moves by its own size.
+    ///
+    /// # Errors
+    /// See [`MaxPool2d::new`]; also if the input is smaller than the window.
+    pub fn max_pool2d(&mut self, pool_size: [usize; 2]) -> Result<(), LayerError> {
+        self.push("max_pool2d", MaxPool2d::new(pool_size, pool_size, Padding::Valid)?)
+    }
+
+    /// Adds an [`AvgPool1d`] whose window moves by its own size.
+    ///
+    /// # Errors
+    /// See [`AvgPool1d::new`]; also if the input is shorter than the window.
+    pub fn avg_pool1d(&mut self, pool_size: usize) -> Result<(), LayerError> {
+        self.push("avg_pool1d", AvgPool1d::new(pool_size, pool_size, Padding::Valid)?)
+    }
+
+    /// Adds an [`AvgPool2d`] whose window moves by its own size.
+    ///
+    /// # Errors
+    /// See [`AvgPool2d::new`]; also if the input is smaller than the window.
+    pub fn avg_pool2d(&mut self, pool_size: [usize; 2]) -> Result<(), LayerError> {
+        self.push("avg_pool2d", AvgPool2d::new(pool_size, pool_size, Padding::Valid)?)
+    }
+
+    /// Adds a [`GlobalAvgPool`].
+    ///
+    /// # Errors
+    /// If the input has no axis but the channels.
+    pub fn global_avg_pool(&mut self) -> Result<(), LayerError> {
+        self.push("global_avg_pool", GlobalAvgPool)
+    }
+
+    /// Adds a [`GlobalMaxPool`].
+    ///
+    /// # Errors
+    /// If the input has no axis but the channels.
+    pub fn global_max_pool(&mut self) -> Result<(), LayerError> {
+        self.push("global_max_pool", GlobalMaxPool)
+    }
+
     /// Adds a [`Relu`].
     ///
     /// # Errors
@@ -135,6 +186,14 @@ impl Sequential {
     /// See [`Dropout::new`].
     pub fn dropout(&mut self, rate: f64) -> Result<(), LayerError> {
         self.push("dropout", Dropout::new(rate)?)
+    }
+
+    /// Adds a [`SpatialDropout`].
+    ///
+    /// # Errors
+    /// See [`SpatialDropout::new`].
+    pub fn spatial_dropout(&mut self, rate: f64) -> Result<(), LayerError> {
+        self.push("spatial_dropout", SpatialDropout::new(rate)?)
     }
 
     /// Adds a [`Flatten`].

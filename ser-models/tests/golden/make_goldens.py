@@ -90,6 +90,46 @@ def layers():
     save("layers.safetensors", out)
 
 
+def images():
+    """Convolution and pooling over two axes, and pooling with means."""
+    out = {}
+    leaf = lambda *shape, seed: draw(*shape, seed=seed).requires_grad_()
+
+    # name: (batch, channels, height, width, filters, kernel, stride, dilation, padding of height, of width)
+    convolutions = {
+        "conv2d_same": (2, 3, 5, 7, 4, (3, 3), 1, 1, "same", "same"),
+        "conv2d_same_even_dilated": (2, 2, 6, 7, 3, (2, 3), 1, (1, 2), "same", "same"),
+        "conv2d_valid_strided": (3, 2, 7, 9, 4, (3, 2), (2, 3), 1, "valid", "valid"),
+        "conv2d_valid_strided_dilated": (2, 3, 7, 9, 2, (2, 3), (1, 2), (3, 2), "valid", "valid"),
+        "conv2d_causal": (2, 2, 5, 8, 3, (3, 3), 1, (1, 2), "same", "causal"),
+        "conv2d_causal_strided": (2, 2, 5, 8, 3, (3, 2), (1, 2), 1, "valid", "causal"),
+    }
+    for name, (b, c, h, w, o, kernel, stride, dilation, rows, columns) in convolutions.items():
+        x, weight, bias = leaf(b, c, h, w, seed=1), leaf(o, c, *kernel, seed=2), leaf(o, seed=3)
+        dilations = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+        beyond = []
+        for k, d, padding in [(kernel[1], dilations[1], columns), (kernel[0], dilations[0], rows)]:
+            reach = (k - 1) * d
+            beyond += {"valid": [0, 0], "same": [reach // 2, reach - reach // 2], "causal": [reach, 0]}[padding]
+        y = F.conv2d(F.pad(x, beyond), weight, bias, stride=stride, dilation=dilation)
+        with_gradients(out, y, name, x=x, weight=weight, bias=bias)
+
+    for name, (size, stride) in {"max_pool2d_2_2": ((2, 2), (2, 2)), "max_pool2d_3_2": ((3, 2), (2, 3))}.items():
+        x = draw(2, 3, 5, 7, seed=4).relu().requires_grad_()  # zeros from the ReLU make equal values
+        with_gradients(out, F.max_pool2d(x, size, stride), name, x=x)
+    for name, (size, stride) in {"avg_pool2d_2_2": ((2, 2), (2, 2)), "avg_pool2d_3_2": ((3, 2), (2, 3))}.items():
+        x = leaf(2, 3, 5, 7, seed=5)
+        with_gradients(out, F.avg_pool2d(x, size, stride), name, x=x)
+    for name, (size, stride) in {"avg_pool1d_3_2": (3, 2), "avg_pool1d_2_3": (2, 3)}.items():
+        x = leaf(2, 3, 11, seed=6)
+        with_gradients(out, F.avg_pool1d(x, size, stride), name, x=x)
+    x = leaf(2, 3, 5, 7, seed=7)
+    with_gradients(out, F.adaptive_avg_pool2d(x, 1).flatten(1), "global_avg_pool", x=x)
+    x = leaf(2, 3, 5, 7, seed=8)
+    with_gradients(out, F.adaptive_max_pool2d(x, 1).flatten(1), "global_max_pool", x=x)
+    save("images.safetensors", out)
+
+
 def optimizers():
     start, gradients = draw(7, seed=20, dtype=torch.float32), draw(10, 7, seed=21, dtype=torch.float32)
     gradients[:, 6] = 0  # a parameter that no gradient reaches, and one whose gradient vanishes
@@ -167,5 +207,6 @@ def model():
 
 
 layers()
+images()
 optimizers()
 model()

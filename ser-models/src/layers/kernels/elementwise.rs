@@ -18,7 +18,7 @@ pub(crate) fn map<T: Real>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 }
 
 /// `f` of every pair of elements of two slices of one length.
-pub(crate) fn map2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+pub(crate) fn map2<T: Real, U: Copy + Sync>(a: &[T], b: &[U], f: impl Fn(T, U) -> T + Sync) -> Vec<T> {
     debug_assert_eq!(a.len(), b.len());
     let mut out = vec![T::ZERO; a.len()];
     out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK))).for_each(|(out, (a, b))| {

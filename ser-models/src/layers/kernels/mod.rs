@@ -3,14 +3,20 @@
 //! Work is always split by shape, never by the number of threads, and partial sums are added in a fixed order: a
 //! result has the same bits however many cores there are.
 
-mod conv1d;
+mod conv;
 mod elementwise;
+mod mask;
 mod matmul;
+mod operation;
+mod pool;
 mod real;
 mod sums;
 
-pub(crate) use conv1d::ConvShape;
+pub(crate) use conv::ConvShape;
 pub(crate) use elementwise::{map, map2};
+pub(crate) use mask::kept;
 pub(crate) use matmul::{Matrix, matmul, matmul_parallel};
-pub(crate) use real::{Real, contiguous_slice, with_slice};
+pub(crate) use operation::{Gradients, Operation, apply1, apply3};
+pub(crate) use pool::PoolShape;
+pub(crate) use real::Real;
 pub(crate) use sums::{sum, sum_pairs};
