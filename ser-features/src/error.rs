@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration, and what can be wrong with a signal.
 
+use ndarray::ArrayView2;
 use thiserror::Error;
 
 /// A configuration that can't work, named by the rule that it breaks.
@@ -60,6 +61,14 @@ pub enum ConfigError {
         /// What is repeated.
         name: &'static str,
     },
+    /// What is asked for depends on the whole signal, so it can't be had of a stream.
+    #[error("to stream, {parameter} must be {rule}: anything else needs the whole signal")]
+    NeedsWholeSignal {
+        /// Name of the field.
+        parameter: &'static str,
+        /// What the value must be.
+        rule: &'static str,
+    },
     /// Any other rule about the value of one field.
     #[error("{parameter} must be {rule}, but is {value}")]
     OutOfRange {
@@ -100,6 +109,12 @@ pub enum SignalError {
     #[error("every sample must be finite, but sample {index} is not")]
     NotFinite {
         /// Position of the first such sample.
+        index: usize,
+    },
+    /// A magnitude is negative.
+    #[error("every magnitude must be at least 0, but value {index}, counted row by row, is negative")]
+    Negative {
+        /// Position of the first such value, counted row by row.
         index: usize,
     },
     /// The signal has fewer samples than the task needs.
@@ -165,6 +180,21 @@ pub(crate) fn check_samples(samples: &[f32]) -> Result<(), SignalError> {
     }
     match samples.iter().position(|x| !x.is_finite()) {
         Some(index) => Err(SignalError::NotFinite { index }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses magnitudes with another number of rows, without a frame, or with a value that no magnitude can have.
+pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> Result<(), SignalError> {
+    if magnitude.nrows() != rows {
+        return Err(SignalError::Rows { expected: rows, given: magnitude.nrows() });
+    }
+    if magnitude.ncols() == 0 {
+        return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
+    }
+    match magnitude.iter().enumerate().find(|(_, x)| !x.is_finite() || **x < 0.0) {
+        Some((index, x)) if x.is_finite() => Err(SignalError::Negative { index }),
+        Some((index, _)) => Err(SignalError::NotFinite { index }),
         None => Ok(()),
     }
 }

@@ -3,8 +3,8 @@
 use ndarray::{Array1, ArrayView2};
 
 use crate::error::{ConfigError, SignalError};
-use crate::stft::StftConfig;
-use crate::window::Window;
+use crate::framing::Framing;
+use crate::matrix::resize;
 
 /// How a signal is cut into frames. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ use crate::window::Window;
     serde(default, deny_unknown_fields)
 )]
 pub struct RmsConfig {
-    /// Samples of a frame, at least 1.
+    /// Samples of a frame, 1..=1,048,576.
     pub frame_length: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
@@ -29,22 +29,27 @@ impl Default for RmsConfig {
 }
 
 /// Root mean square of each frame of a signal, as `librosa.feature.rms`.
+///
+/// ```
+/// use ser_features::{Rms, RmsConfig};
+///
+/// let rms = Rms::new(RmsConfig::default())?;
+/// let levels = rms.process(&[0.5; 22_050])?;
+/// assert_eq!((levels.len(), levels[20]), (44, 0.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Rms {
-    frames: StftConfig,
+    framing: Framing,
 }
 
 impl Rms {
     /// Checks a configuration.
     ///
     /// # Errors
-    /// When `frame_length` or `hop_length` is zero.
+    /// When `frame_length` or `hop_length` is zero, or the frame is longer than its limit.
     pub fn new(config: RmsConfig) -> Result<Self, ConfigError> {
-        ConfigError::refuse_zero("frame_length", config.frame_length)?;
-        ConfigError::refuse_zero("hop_length", config.hop_length)?;
         let RmsConfig { frame_length, hop_length, center } = config;
-        let window = Window::Rectangular;
-        let frames = StftConfig { n_fft: frame_length, hop_length, window, center, ..Default::default() };
-        Ok(Self { frames })
+        Ok(Self { framing: Framing::new(frame_length, hop_length, center)? })
     }
 
     /// One value a frame, in the unit of the samples.
@@ -52,15 +57,24 @@ impl Rms {
     /// # Errors
     /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
     pub fn process(&self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
-        self.frames.check_signal(samples)?;
-        let frame_length = self.frames.n_fft;
-        let mean_of = |t: usize| {
-            let start = (t * self.frames.hop_length) as isize - self.frames.padding() as isize;
-            let end = (start + frame_length as isize).max(0) as usize;
-            let frame = &samples[(start.max(0) as usize).min(samples.len())..end.min(samples.len())];
-            frame.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() / frame_length as f64
-        };
-        Ok((0..self.frames.n_frames(samples.len())).map(|t| mean_of(t).sqrt() as f32).collect())
+        let mut out = Array1::default(0);
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into an array that is resized as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
+        let n_frames = self.framing.check(samples)?;
+        resize(out, n_frames);
+        for (t, out) in out.iter_mut().enumerate() {
+            let frame = &samples[self.framing.range(samples.len(), t)];
+            let energy: f64 = frame.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+            *out = (energy / self.framing.frame_length as f64).sqrt() as f32;
+        }
+        Ok(())
     }
 
     /// The same from the magnitudes `[frame_length / 2 + 1, frames]` of an [`Stft`](crate::Stft), by Parseval's theorem. The
@@ -69,11 +83,11 @@ impl Rms {
     /// # Errors
     /// When the matrix has another number of rows.
     pub fn process_magnitude(&self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
-        let expected = self.frames.n_bins();
+        let expected = self.framing.frame_length / 2 + 1;
         if magnitude.nrows() != expected {
             return Err(SignalError::Rows { expected, given: magnitude.nrows() });
         }
-        let n_fft = self.frames.n_fft;
+        let n_fft = self.framing.frame_length;
         let last = if n_fft.is_multiple_of(2) { expected - 1 } else { expected };
         let power = |column: ndarray::ArrayView1<'_, f32>| {
             // Every bin but the mean and the Nyquist bin stands for two of the full spectrum.

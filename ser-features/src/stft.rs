@@ -11,7 +11,7 @@ use crate::matrix::reshape;
 use crate::window::Window;
 
 /// Longest transform, 47 s at 22,050 Hz: no configuration from a damaged file may ask for all memory.
-const MAX_N_FFT: usize = 1 << 20;
+pub(crate) const MAX_N_FFT: usize = 1 << 20;
 
 /// Which numbers a transform calculates with. Its result is `f32` either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

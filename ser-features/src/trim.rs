@@ -16,7 +16,7 @@ use crate::rms::{Rms, RmsConfig};
 pub struct TrimConfig {
     /// A frame is silent when its root mean square lies this far below the loudest frame's, in dB, above 0.
     pub top_db: f32,
-    /// Samples of a frame, at least 1.
+    /// Samples of a frame, 1..=1,048,576.
     pub frame_length: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
@@ -38,7 +38,7 @@ impl Trim {
     /// Checks a configuration.
     ///
     /// # Errors
-    /// When `top_db` is not above 0, or `frame_length` or `hop_length` is zero.
+    /// When `top_db` is not above 0, `frame_length` or `hop_length` is zero, or the frame is longer than its limit.
     pub fn new(config: TrimConfig) -> Result<Self, ConfigError> {
         let TrimConfig { top_db, frame_length, hop_length } = config;
         ConfigError::require(
@@ -75,7 +75,7 @@ impl Trim {
         for (t, &level) in rms.iter().enumerate() {
             if amplitude_to_db_value(level, loudest) > -self.config.top_db {
                 let start = (t * self.config.hop_length).min(samples.len());
-                let end = ((t + 1) * self.config.hop_length).min(samples.len());
+                let end = start.saturating_add(self.config.hop_length).min(samples.len());
                 match parts.last_mut() {
                     Some(part) if part.end == start => part.end = end,
                     _ => parts.push(start..end),

@@ -6,8 +6,9 @@
 use std::fmt::Debug;
 
 use ser_features::{
-    ChromaConfig, ContrastConfig, DecibelConfig, DeltaConfig, Feature, FeatureConfig, MelConfig, MfccConfig,
-    PreparationConfig, Reference, RmsConfig, StftConfig, TrimConfig, TuningConfig,
+    BandwidthConfig, CentroidConfig, ChromaConfig, ContrastConfig, DecibelConfig, DeltaConfig, Feature,
+    FeatureConfig, FlatnessConfig, MelConfig, MfccConfig, PreemphasisConfig, PreparationConfig, Reference,
+    RmsConfig, RolloffConfig, StftConfig, TrimConfig, TuningConfig, YinConfig, ZeroCrossingConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -34,6 +35,13 @@ fn every_configuration_survives_json() {
     survives(DeltaConfig::default());
     survives(RmsConfig::default());
     survives(TrimConfig::default());
+    survives(CentroidConfig { sample_rate: 16_000, ..Default::default() });
+    survives(BandwidthConfig { p: 1.5, ..Default::default() });
+    survives(RolloffConfig { roll_percent: 0.5, ..Default::default() });
+    survives(FlatnessConfig { power: 1.0, ..Default::default() });
+    survives(ZeroCrossingConfig { zero_pos: false, ..Default::default() });
+    survives(YinConfig { hop_length: Some(160), ..Default::default() });
+    survives(PreemphasisConfig { coef: 0.95 });
 }
 
 #[test]

@@ -4,8 +4,8 @@
     python make_goldens.py
 
 It writes `signals.safetensors` (the signals, so that both sides see the same samples), `spectral.safetensors`,
-`tonal.safetensors`, `cqt.safetensors` and `resample.safetensors` beside itself, each stamped with the versions that made it, and refuses to run with
-other versions. Tensors are named `SIGNAL/FEATURE`. A matrix holds only the frames listed in `SIGNAL/frames` (all of a short
+`tonal.safetensors`, `descriptors.safetensors`, `cqt.safetensors` and `resample.safetensors` beside itself, each stamped with the
+versions that made it, and refuses to run with other versions. Tensors are named `SIGNAL/FEATURE`. A matrix holds only the frames listed in `SIGNAL/frames` (all of a short
 signal, some of a long one). What librosa refuses at a sample rate is left out.
 """
 
@@ -281,6 +281,45 @@ def issa193(y, sr):
     return np.concatenate([f.mean(axis=1) for f in features])
 
 
+def descriptors(y, sr):
+    """Features with one value a frame, and pre-emphasis."""
+    S = np.abs(librosa.stft(y))
+    frames = pick(S.shape[1])
+    out = {"frames": frames.astype(np.int64)}
+    out["centroid"] = librosa.feature.spectral_centroid(y=y, sr=sr)[:, frames]
+    out["centroid_of_power"] = librosa.feature.spectral_centroid(S=S**2, sr=sr)[:, frames]
+    out["bandwidth"] = librosa.feature.spectral_bandwidth(y=y, sr=sr)[:, frames]
+    out["bandwidth_p_not_normalised"] = librosa.feature.spectral_bandwidth(S=S, sr=sr, p=1.5, norm=False)[:, frames]
+    out["rolloff"] = librosa.feature.spectral_rolloff(y=y, sr=sr)[:, frames]
+    out["rolloff_half"] = librosa.feature.spectral_rolloff(S=S, sr=sr, roll_percent=0.5)[:, frames]
+    out["flatness"] = librosa.feature.spectral_flatness(y=y)[:, frames]
+    out["flatness_of_magnitude"] = librosa.feature.spectral_flatness(S=S, power=1.0, amin=1e-6)[:, frames]
+    out["zero_crossing_rate"] = librosa.feature.zero_crossing_rate(y)[:, frames]
+
+    own = {
+        "zero_crossing_rate_zero_apart": allowed(
+            librosa.feature.zero_crossing_rate, y, frame_length=501, hop_length=160, center=False, threshold=1e-3, zero_pos=False
+        ),
+        "yin": librosa.yin(y, sr=sr, fmin=librosa.note_to_hz("C2"), fmax=librosa.note_to_hz("C7"))[None],
+        "yin_of_speech": allowed(
+            librosa.yin, y, sr=sr, fmin=100, fmax=400, frame_length=1024, hop_length=300, trough_threshold=0.2, center=False
+        ),
+    }
+    for name, value in own.items():
+        if value is not None:
+            value = np.atleast_2d(value)
+            some = pick(value.shape[1])
+            out[name], out[name + "_frames"] = value[:, some], some.astype(np.int64)
+            out[name + "_n_frames"] = np.array([value.shape[1]])
+
+    if len(y) > 1:
+        step = max(1, len(y) // 1500)
+        out["sample_step"] = np.array([step])
+        out["preemphasis"] = librosa.effects.preemphasis(y)[::step]
+        out["deemphasis"] = librosa.effects.deemphasis(y, coef=0.9)[::step]
+    return out
+
+
 def functions():
     """Filter banks and functions of matrices, on their own."""
     rng = np.random.default_rng(5)
@@ -368,17 +407,18 @@ def to_stored(value):
 
 
 def main():
-    inputs, spectral_out, tonal_out = {}, functions(), {}
+    inputs, spectral_out, tonal_out, descriptors_out = {}, functions(), {}, {}
     for name, (sr, samples) in signals().items():
         inputs[f"{name}/samples"] = samples
         inputs[f"{name}/sample_rate"] = np.array([sr], dtype=np.int64)
         y = samples.astype(np.float32) / 32768 if samples.dtype == np.int16 else samples
-        for store, make in ((spectral_out, spectral), (tonal_out, tonal)):
+        for store, make in ((spectral_out, spectral), (tonal_out, tonal), (descriptors_out, descriptors)):
             store.update({f"{name}/{key}": to_stored(value) for key, value in make(y, sr).items()})
         print(f"{name}: {len(samples)} samples at {sr} Hz")
     save("signals", inputs)
     save("spectral", spectral_out)
     save("tonal", tonal_out)
+    save("descriptors", descriptors_out)
     save("cqt", constant_q())
     save("resample", resampled())
 

@@ -1,0 +1,69 @@
+//! Frames of samples, for what needs no Fourier transform.
+
+use std::ops::Range;
+
+use crate::error::{ConfigError, SignalError, check_samples};
+use crate::stft::MAX_N_FFT;
+
+/// How a signal is cut into frames: frame `t` starts at sample `t · hop_length`, less half a frame where frames are centred.
+pub(crate) struct Framing {
+    pub(crate) frame_length: usize,
+    hop_length: usize,
+    center: bool,
+}
+
+impl Framing {
+    pub(crate) fn new(frame_length: usize, hop_length: usize, center: bool) -> Result<Self, ConfigError> {
+        ConfigError::refuse_zero("frame_length", frame_length)?;
+        ConfigError::refuse_zero("hop_length", hop_length)?;
+        let rule = "at most 1048576";
+        ConfigError::require(frame_length <= MAX_N_FFT, "frame_length", rule, frame_length as f64)?;
+        Ok(Self { frame_length, hop_length, center })
+    }
+
+    fn padding(&self) -> usize {
+        if self.center { self.frame_length / 2 } else { 0 }
+    }
+
+    /// Refuses what can't be cut into frames, and counts the frames of what can.
+    pub(crate) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
+        check_samples(samples)?;
+        let padded = samples.len() + 2 * self.padding();
+        if padded < self.frame_length {
+            return Err(SignalError::TooShort { minimum: self.frame_length, given: samples.len() });
+        }
+        Ok(1 + (padded - self.frame_length) / self.hop_length)
+    }
+
+    /// The samples of the signal that lie in frame `t`.
+    pub(crate) fn range(&self, n_samples: usize, t: usize) -> Range<usize> {
+        let start = t * self.hop_length;
+        let end = (start + self.frame_length).saturating_sub(self.padding()).min(n_samples);
+        start.saturating_sub(self.padding()).min(end)..end
+    }
+
+    /// How many samples of frame `t` come before the signal's first.
+    pub(crate) fn lead(&self, t: usize) -> usize {
+        self.padding().saturating_sub(t * self.hop_length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn centred_frames_reach_beyond_both_ends() {
+        let framing = Framing::new(4, 3, true).unwrap();
+        assert_eq!(framing.check(&[0.1; 5]), Ok(2));
+        assert_eq!((framing.lead(0), framing.range(5, 0)), (2, 0..2));
+        assert_eq!((framing.lead(1), framing.range(5, 1)), (0, 1..5));
+    }
+
+    #[test]
+    fn a_signal_may_lie_within_its_only_frame() {
+        let framing = Framing::new(9, 1, true).unwrap();
+        assert_eq!(framing.check(&[1.0]), Ok(1));
+        assert_eq!((framing.lead(0), framing.range(1, 0)), (4, 0..1));
+    }
+}

@@ -1,0 +1,136 @@
+//! Spectral bandwidth.
+
+use ndarray::{Array1, ArrayView2};
+
+use super::{Frequencies, Measure, Measured};
+use crate::error::{ConfigError, SignalError};
+use crate::stft::StftConfig;
+
+/// How the spectral bandwidth is computed. The default is librosa's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct BandwidthConfig {
+    /// Sample rate of the signal in Hz, at least 1.
+    pub sample_rate: u32,
+    /// The transform underneath.
+    pub stft: StftConfig,
+    /// Power that deviations are raised to, at least 1; 2 gives a standard deviation.
+    pub p: f64,
+    /// Whether each frame's magnitudes are divided by their sum first. Otherwise a louder frame is also a wider one.
+    pub norm: bool,
+}
+
+impl Default for BandwidthConfig {
+    fn default() -> Self {
+        Self { sample_rate: 22_050, stft: StftConfig::default(), p: 2.0, norm: true }
+    }
+}
+
+/// Plan of the spectral bandwidth, as `librosa.feature.spectral_bandwidth`: how far a frame's magnitudes lie from their centroid `c`,
+/// `(Σ S[k] · |f[k] − c|ᵖ / Σ S[k])^(1/p)` (Klapuri and Davy, *Signal Processing Methods for Music Transcription*, 2007).
+///
+/// ```
+/// use ser_features::{BandwidthConfig, SpectralBandwidth};
+///
+/// let tone: Vec<f32> = (0..22_050).map(|n| (n as f32 * 1_000.0 / 22_050.0 * std::f32::consts::TAU).sin()).collect();
+/// let bandwidth = SpectralBandwidth::new(BandwidthConfig::default())?.process(&tone)?;
+/// assert_eq!(bandwidth.len(), 44);
+/// assert!(bandwidth[20] < 200.0); // white noise has about 3,200 Hz
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SpectralBandwidth(pub(crate) Measured<Bandwidth>);
+
+pub(crate) struct Bandwidth {
+    frequencies: Frequencies,
+    nyquist: f64,
+    p: f64,
+    norm: bool,
+}
+
+impl Measure for Bandwidth {
+    fn of(&self, frame: &[f32]) -> f32 {
+        let (mass, centroid) = self.frequencies.mass_and_centroid(frame);
+        // In parts of the highest frequency, no power can overflow.
+        let deviation = |bin: usize| (self.frequencies.hz(bin) - centroid).abs() / self.nyquist;
+        let sum = |raised: &dyn Fn(f64) -> f64| -> f64 {
+            frame.iter().enumerate().map(|(bin, &x)| f64::from(x) * raised(deviation(bin))).sum()
+        };
+        let sum = if self.p == 2.0 { sum(&|d| d * d) } else { sum(&|d| d.powf(self.p)) };
+        let sum = if self.norm { sum / mass } else { sum };
+        (sum.powf(self.p.recip()) * self.nyquist) as f32
+    }
+}
+
+impl SpectralBandwidth {
+    /// Plans the transform.
+    ///
+    /// # Errors
+    /// As [`Stft::new`](crate::Stft::new), and when `sample_rate` is zero or `p` below 1 or not finite.
+    pub fn new(config: BandwidthConfig) -> Result<Self, ConfigError> {
+        let BandwidthConfig { sample_rate, p, norm, .. } = config;
+        let frequencies = Frequencies::new(sample_rate, &config.stft)?;
+        ConfigError::require(p >= 1.0 && p.is_finite(), "p", "at least 1 and finite", p)?;
+        let bandwidth = Bandwidth { frequencies, nyquist: f64::from(sample_rate) / 2.0, p, norm };
+        Ok(Self(Measured::new(config.stft, bandwidth)?))
+    }
+
+    /// One width a frame in Hz, at least 0; 0 for silence.
+    ///
+    /// # Errors
+    /// As [`Stft::process`](crate::Stft::process).
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
+        let mut out = Array1::default(0);
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into an array that is resized as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
+        self.0.process_into(samples, out)
+    }
+
+    /// As [`process`](Self::process), from magnitudes (or any other energies) `[n_fft / 2 + 1, frames]`.
+    ///
+    /// # Errors
+    /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
+    pub fn process_magnitude(&mut self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
+        self.0.process_magnitude(magnitude)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    fn bandwidth(p: f64, norm: bool) -> f32 {
+        let stft = StftConfig { n_fft: 4, hop_length: 2, ..Default::default() };
+        let config = BandwidthConfig { sample_rate: 400, stft, p, norm };
+        // Two equal masses at 0 and 200 Hz: both lie 100 Hz from their centre.
+        let magnitude = array![[4.0], [0.0], [4.0]];
+        SpectralBandwidth::new(config).unwrap().process_magnitude(magnitude.view()).unwrap()[0]
+    }
+
+    #[test]
+    fn two_equal_masses_lie_as_far_from_their_centre_for_any_power() {
+        for p in [1.0, 2.0, 3.5, 200.0] {
+            assert!((bandwidth(p, true) - 100.0).abs() < 1e-4, "{p}");
+        }
+        assert!((bandwidth(1.0, false) - 800.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn powers_that_cannot_work_are_refused() {
+        for p in [0.5, f64::NAN, f64::INFINITY] {
+            let error = SpectralBandwidth::new(BandwidthConfig { p, ..Default::default() }).err().unwrap();
+            assert!(error.to_string().starts_with("p must be at least 1 and finite"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Numbers that say where and how a frame's magnitudes are spread.
+
+mod bandwidth;
+mod centroid;
+mod flatness;
+mod rolloff;
+
+pub use bandwidth::{BandwidthConfig, SpectralBandwidth};
+pub use centroid::{CentroidConfig, SpectralCentroid};
+pub use flatness::{FlatnessConfig, SpectralFlatness};
+pub use rolloff::{RolloffConfig, SpectralRolloff};
+
+use ndarray::{Array1, ArrayView2};
+
+use crate::error::{ConfigError, SignalError, check_magnitudes};
+use crate::matrix::resize;
+use crate::spectrogram::{Spectrogram, Spectrum};
+use crate::stft::StftConfig;
+
+/// One number of a frame of magnitudes.
+pub(crate) trait Measure {
+    fn of(&self, frame: &[f32]) -> f32;
+}
+
+/// A transform and what is measured of its magnitudes.
+pub(crate) struct Measured<M> {
+    spectrogram: Spectrogram,
+    measure: M,
+    row: Vec<f32>,
+}
+
+impl<M: Measure> Measured<M> {
+    fn new(stft: StftConfig, measure: M) -> Result<Self, ConfigError> {
+        Ok(Self { spectrogram: Spectrogram::new(stft, Spectrum::Magnitude)?, measure, row: Vec::new() })
+    }
+
+    fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
+        let n_frames = self.spectrogram.check(samples)?;
+        resize(out, n_frames);
+        for (t, out) in out.iter_mut().enumerate() {
+            *out = self.measure.of(self.spectrogram.frame(samples, t));
+        }
+        Ok(())
+    }
+
+    fn process_magnitude(&mut self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
+        check_magnitudes(magnitude, self.spectrogram.config().n_bins())?;
+        let measure = |column: ndarray::ArrayView1<'_, f32>| {
+            self.row.clear();
+            self.row.extend(column);
+            self.measure.of(&self.row)
+        };
+        Ok(magnitude.columns().into_iter().map(measure).collect())
+    }
+
+    /// The number of the first frame of a stream's samples.
+    pub(crate) fn frame(&mut self, samples: &[f32]) -> &[f32] {
+        let value = self.measure.of(self.spectrogram.frame(samples, 0));
+        self.row.clear();
+        self.row.push(value);
+        &self.row
+    }
+}
+
+/// Frequencies of a transform's bins in Hz.
+struct Frequencies {
+    hz_per_bin: f64,
+}
+
+impl Frequencies {
+    fn new(sample_rate: u32, stft: &StftConfig) -> Result<Self, ConfigError> {
+        stft.check()?;
+        ConfigError::refuse_zero("sample_rate", sample_rate as usize)?;
+        Ok(Self { hz_per_bin: f64::from(sample_rate) / stft.n_fft as f64 })
+    }
+
+    fn hz(&self, bin: usize) -> f64 {
+        bin as f64 * self.hz_per_bin
+    }
+
+    /// Sum of a frame and its centre of mass in Hz. A sum below the smallest normal number is not divided by, as in librosa.
+    fn mass_and_centroid(&self, frame: &[f32]) -> (f64, f64) {
+        let (mut mass, mut moment) = (0.0, 0.0);
+        for (bin, &x) in frame.iter().enumerate() {
+            mass += f64::from(x);
+            moment += f64::from(x) * bin as f64;
+        }
+        let mass = if mass < f64::from(f32::MIN_POSITIVE) { 1.0 } else { mass };
+        (mass, moment * self.hz_per_bin / mass)
+    }
+}

@@ -1,0 +1,286 @@
+//! Fundamental frequency.
+
+use std::sync::Arc;
+
+use ndarray::Array1;
+use num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+
+use crate::error::{ConfigError, SignalError};
+use crate::framing::Framing;
+use crate::matrix::resize;
+
+/// How the fundamental frequency is found. The default is librosa's; `fmin` and `fmax`, which librosa wants to be given, are those
+/// that its documentation recommends, C2 and C7.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct YinConfig {
+    /// Sample rate of the signal in Hz, at least 1.
+    pub sample_rate: u32,
+    /// Lowest fundamental in Hz, above 0. One of its periods must fit into a frame, and two should.
+    pub fmin: f64,
+    /// Highest fundamental in Hz, above `fmin`, at most half of the sample rate.
+    pub fmax: f64,
+    /// Samples of a frame, 1..=1,048,576.
+    pub frame_length: usize,
+    /// Samples from one frame to the next, at least 1; `None` means a quarter of a frame.
+    pub hop_length: Option<usize>,
+    /// The first dip of the difference below this is taken for the period, at least 0; without any, the deepest.
+    pub trough_threshold: f64,
+    /// Whether frames are centred on their time, with zeros around the signal.
+    pub center: bool,
+}
+
+impl Default for YinConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            fmin: 65.406_391_325_149_66,
+            fmax: 2_093.004_522_404_789,
+            frame_length: 2048,
+            hop_length: None,
+            trough_threshold: 0.1,
+            center: true,
+        }
+    }
+}
+
+/// Plan of the fundamental frequency by the YIN algorithm (de Cheveigné and Kawahara, *YIN, a fundamental frequency estimator for
+/// speech and music*, 2002), as `librosa.yin`: the period is where the frame, shifted, differs least from itself.
+///
+/// Every frame gets a frequency, whether it is voiced or not; a silent one gets the highest. librosa sums in `f32`, this in `f64`.
+/// Where two dips are nearly as deep, or one nearly as deep as the threshold, rounding may decide otherwise.
+///
+/// ```
+/// use ser_features::{Yin, YinConfig};
+///
+/// let a3: Vec<f32> = (0..22_050).map(|n| (n as f32 * 220.0 / 22_050.0 * std::f32::consts::TAU).sin()).collect();
+/// let mut yin = Yin::new(YinConfig { fmin: 80.0, fmax: 500.0, ..Default::default() })?;
+/// let f0 = yin.process(&a3)?;
+/// assert_eq!(f0.len(), 44);
+/// assert!((f0[20] - 220.0).abs() < 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Yin {
+    framing: Framing,
+    sample_rate: f64,
+    trough_threshold: f64,
+    min_period: usize,
+    correlation: Autocorrelation,
+    /// Of the periods from `min_period` to `max_period`.
+    difference: Vec<f64>,
+}
+
+impl Yin {
+    /// Plans the transforms.
+    ///
+    /// # Errors
+    /// When a count is zero, `fmin` is not above 0 or not below `fmax`, `fmax` exceeds half of the sample rate, no period of `fmin` fits
+    /// into a frame, or the threshold is negative.
+    pub fn new(config: YinConfig) -> Result<Self, ConfigError> {
+        let YinConfig { fmin, fmax, frame_length, trough_threshold, center, .. } = config;
+        ConfigError::refuse_zero("sample_rate", config.sample_rate as usize)?;
+        let hop_length = config.hop_length.unwrap_or(frame_length / 4);
+        let framing = Framing::new(frame_length, hop_length, center)?;
+        let rate = f64::from(config.sample_rate);
+        ConfigError::require(fmin > 0.0, "fmin", "above 0", fmin)?;
+        if fmax > rate / 2.0 {
+            let nyquist = rate / 2.0;
+            return Err(ConfigError::AboveNyquist { parameter: "fmax", frequency: fmax, nyquist });
+        }
+        if fmin.partial_cmp(&fmax) != Some(std::cmp::Ordering::Less) {
+            return Err(ConfigError::EmptyRange { fmin, fmax });
+        }
+        let fits = rate / fmin < frame_length as f64 - 1.0;
+        ConfigError::require(fits, "fmin", "so high that a frame is longer than its period", fmin)?;
+        let rule = "at least 0";
+        ConfigError::require(trough_threshold >= 0.0, "trough_threshold", rule, trough_threshold)?;
+
+        let min_period = (rate / fmax).floor() as usize;
+        let max_period = ((rate / fmin).ceil() as usize).min(frame_length - 1);
+        Ok(Self {
+            framing,
+            sample_rate: rate,
+            trough_threshold,
+            min_period,
+            correlation: Autocorrelation::new(frame_length, max_period),
+            difference: Vec::new(),
+        })
+    }
+
+    /// One frequency a frame in Hz, about `fmin` to `fmax`.
+    ///
+    /// # Errors
+    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
+        let mut out = Array1::default(0);
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into an array that is resized as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
+        let n_frames = self.framing.check(samples)?;
+        resize(out, n_frames);
+        for (t, out) in out.iter_mut().enumerate() {
+            let frame = &samples[self.framing.range(samples.len(), t)];
+            self.differ(self.framing.lead(t), frame);
+            *out = (self.sample_rate / self.period()) as f32;
+        }
+        Ok(())
+    }
+
+    /// The frame's difference from itself, shifted by each period, in parts of its mean over all shorter shifts.
+    fn differ(&mut self, lead: usize, frame: &[f32]) {
+        let correlation = self.correlation.of(lead, frame);
+        let energy = correlation[0];
+        let (mut head, mut sum) = (square(lead, frame, 0), 0.0);
+        self.difference.clear();
+        for (period, correlation) in correlation.iter().enumerate().skip(1) {
+            // The samples that have none to differ from are left out; not so for a period of 1, in librosa.
+            let mut difference = 2.0 * (energy - correlation);
+            if period > 1 {
+                head += square(lead, frame, period - 1);
+                difference -= head;
+            }
+            sum += difference;
+            if period >= self.min_period {
+                let mean = sum / period as f64;
+                self.difference.push(difference / (mean + f64::from(f32::MIN_POSITIVE)));
+            }
+        }
+    }
+
+    /// The period in samples, between two of which a parabola finds the lowest point.
+    fn period(&self) -> f64 {
+        let d = &self.difference;
+        let is_trough = |i: usize| {
+            let falls = i == 0 || d[i] < d[i - 1];
+            let rises = d.get(i + 1).is_none_or(|&next| if i == 0 { d[i] < next } else { d[i] <= next });
+            falls && rises
+        };
+        let first = (0..d.len()).find(|&i| d[i] < self.trough_threshold && is_trough(i));
+        let lowest = || (1..d.len()).fold(0, |lowest, i| if d[i] < d[lowest] { i } else { lowest });
+        let at = first.unwrap_or_else(lowest);
+        let shift = if at == 0 || at + 1 == d.len() {
+            0.0
+        } else {
+            let curvature = d[at + 1] + d[at - 1] - 2.0 * d[at];
+            let slope = (d[at + 1] - d[at - 1]) / 2.0;
+            if slope.abs() >= curvature.abs() { 0.0 } else { -slope / curvature }
+        };
+        (self.min_period + at) as f64 + shift
+    }
+}
+
+/// A sample squared, by its place in the frame, of which the signal covers only what comes after `lead`.
+fn square(lead: usize, frame: &[f32], at: usize) -> f64 {
+    let x = at.checked_sub(lead).and_then(|at| frame.get(at)).copied().unwrap_or(0.0);
+    f64::from(x) * f64::from(x)
+}
+
+/// Autocorrelation by way of the power spectrum.
+struct Autocorrelation {
+    forward: Arc<dyn RealToComplex<f64>>,
+    inverse: Arc<dyn ComplexToReal<f64>>,
+    frame: Vec<f64>,
+    spectrum: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
+    shifts: usize,
+}
+
+impl Autocorrelation {
+    fn new(frame_length: usize, max_shift: usize) -> Self {
+        // As many zeros as the largest shift keep the frame's end from meeting its start.
+        let length = fast_length(frame_length + max_shift);
+        let mut planner = RealFftPlanner::new();
+        let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
+        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        Self {
+            frame: forward.make_input_vec(),
+            spectrum: forward.make_output_vec(),
+            scratch: vec![Complex::default(); scratch],
+            forward,
+            inverse,
+            shifts: max_shift + 1,
+        }
+    }
+
+    /// The correlation for each shift from 0 on.
+    fn of(&mut self, lead: usize, samples: &[f32]) -> &[f64] {
+        self.frame.fill(0.0);
+        self.frame[lead..lead + samples.len()].iter_mut().zip(samples).for_each(|(to, &x)| *to = x.into());
+        let done = self.forward.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
+        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        let scale = 1.0 / self.frame.len() as f64;
+        self.spectrum.iter_mut().for_each(|x| *x = Complex::new(x.norm_sqr() * scale, 0.0));
+        let done = self.inverse.process_with_scratch(&mut self.spectrum, &mut self.frame, &mut self.scratch);
+        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        &self.frame[..self.shifts]
+    }
+}
+
+/// The smallest even length from `at_least` on that has no other factors than 2 and 3: such transforms are fast.
+fn fast_length(at_least: usize) -> usize {
+    let power = |three: usize| three * at_least.div_ceil(three).next_power_of_two().max(2);
+    [1, 3, 9].into_iter().map(power).min().unwrap_or(at_least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlation_is_the_sum_of_products() {
+        let samples = [1.0, -2.0, 3.0, 0.5];
+        // Two samples of the frame lie before the signal.
+        let mut correlation = Autocorrelation::new(6, 3);
+        let want = [14.25, -6.5, 2.0, 0.5];
+        let got = correlation.of(2, &samples);
+        assert!(got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-12), "{got:?}");
+    }
+
+    #[test]
+    fn fast_lengths_are_long_enough() {
+        for at_least in 1..3_000 {
+            let length = fast_length(at_least);
+            assert!(length >= at_least && length.is_multiple_of(2) && length < 2 * at_least + 2);
+        }
+        assert_eq!(fast_length(2_386), 3 * 1024);
+        assert_eq!(fast_length(2_200), 9 * 256);
+    }
+
+    #[test]
+    fn silence_has_the_highest_frequency() {
+        let f0 = Yin::new(YinConfig::default()).unwrap().process(&[0.0; 4_000]).unwrap();
+        assert!(f0.iter().all(|&f| f == 2_205.0), "{f0}");
+    }
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let refusal = |config| Yin::new(config).err().unwrap().to_string();
+        let base = YinConfig::default();
+        for (config, rule) in [
+            (YinConfig { sample_rate: 0, ..base.clone() }, "sample_rate must be at least 1"),
+            (YinConfig { frame_length: 0, ..base.clone() }, "frame_length must be at least 1"),
+            (YinConfig { hop_length: Some(0), ..base.clone() }, "hop_length must be at least 1"),
+            (YinConfig { fmin: 0.0, ..base.clone() }, "fmin must be above 0, but is 0"),
+            (YinConfig { fmin: 3_000.0, ..base.clone() }, "fmin must lie below fmax"),
+            (YinConfig { fmin: f64::NAN, ..base.clone() }, "fmin must be above 0, but is NaN"),
+            (YinConfig { fmax: f64::NAN, ..base.clone() }, "fmin must lie below fmax"),
+            (YinConfig { fmax: 12_000.0, ..base.clone() }, "fmax must not exceed half of the sample rate"),
+            (YinConfig { fmin: 10.0, ..base.clone() }, "fmin must be so high that a frame is longer"),
+            (YinConfig { trough_threshold: -1.0, ..base.clone() }, "trough_threshold must be at least 0"),
+        ] {
+            let error = refusal(config);
+            assert!(error.starts_with(rule), "{error}");
+        }
+    }
+}
