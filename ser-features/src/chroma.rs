@@ -118,7 +118,7 @@ pub(crate) struct ChromaProjection {
     config: ChromaConfig,
     estimator: Option<TuningEstimator>,
     /// The last tuning and its filters: signals of one singer or one recorder often share it.
-    filters: Option<(f64, Projection)>,
+    filters: (f64, Projection),
     row: Vec<f32>,
 }
 
@@ -133,35 +133,40 @@ impl ChromaProjection {
             ..Default::default()
         };
         let estimator = if config.tuning.is_none() { Some(TuningEstimator::new(&tuning)?) } else { None };
+        let filters = filters(&config, config.tuning.unwrap_or(0.0));
         let row = vec![0.0; config.n_chroma];
-        Ok(Self { config, estimator, filters: None, row })
+        Ok(Self { config, estimator, filters, row })
     }
 
     /// Chroma `[n_chroma, frames]` of a whole file's frames.
     pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
-        let tuning = match &mut self.estimator {
-            Some(estimator) => estimator.estimate(frames),
-            None => self.config.tuning.unwrap_or(0.0),
-        };
-        let filters = match &mut self.filters {
-            Some((at, filters)) if *at == tuning => filters,
-            other => {
-                let bank = filter_bank(&self.config, tuning);
-                let projection = Projection::new(bank.nrows(), bank.ncols(), |class, bin| bank[[class, bin]]);
-                &mut other.insert((tuning, projection)).1
+        if let Some(estimator) = &mut self.estimator {
+            let tuning = estimator.estimate(frames);
+            if tuning != self.filters.0 {
+                self.filters = filters(&self.config, tuning);
             }
-        };
+        }
         reshape(out, self.row.len(), frames.len());
         for (t, frame) in frames.iter().enumerate() {
-            filters.apply(frame, &mut self.row);
-            let largest = self.row.iter().fold(0.0, |a, &b| f32::max(a, b));
-            // A frame this faint keeps its values, as in librosa.
-            if largest >= f32::MIN_POSITIVE {
-                self.row.iter_mut().for_each(|x| *x /= largest);
-            }
-            write_column(out, t, &self.row);
+            write_column(out, t, self.frame(frame));
         }
     }
+
+    /// Chroma of one frame with the last tuning.
+    pub(crate) fn frame(&mut self, frame: &[f32]) -> &[f32] {
+        self.filters.1.apply(frame, &mut self.row);
+        let largest = self.row.iter().fold(0.0, |a, &b| f32::max(a, b));
+        // A frame this faint keeps its values, as in librosa.
+        if largest >= f32::MIN_POSITIVE {
+            self.row.iter_mut().for_each(|x| *x /= largest);
+        }
+        &self.row
+    }
+}
+
+fn filters(config: &ChromaConfig, tuning: f64) -> (f64, Projection) {
+    let bank = filter_bank(config, tuning);
+    (tuning, Projection::new(bank.nrows(), bank.ncols(), |class, bin| bank[[class, bin]]))
 }
 
 /// Plan of chroma, as `librosa.feature.chroma_stft`: how strong each pitch class is in each frame.
@@ -211,6 +216,15 @@ impl Chroma {
         self.spectrogram.frames_into(samples, &mut self.frames);
         self.projection.process_into(&self.frames, out);
         Ok(())
+    }
+
+    pub(crate) fn n_chroma(&self) -> usize {
+        self.projection.row.len()
+    }
+
+    /// The first frame of a stream's samples.
+    pub(crate) fn frame(&mut self, samples: &[f32]) -> &[f32] {
+        self.projection.frame(self.spectrogram.frame(samples, 0))
     }
 }
 

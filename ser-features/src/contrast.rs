@@ -119,9 +119,24 @@ impl ContrastBands {
 
     /// Contrast `[n_bands + 1, frames]` of a whole file's frames.
     pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
+        self.take_ends(frames.iter());
+        reshape(out, self.bands.len(), frames.len());
+        for t in 0..frames.len() {
+            write_column(out, t, self.difference(t));
+        }
+    }
+
+    /// Contrast of one frame, where `top_db` doesn't need the others.
+    pub(crate) fn frame(&mut self, frame: &[f32]) -> &[f32] {
+        self.take_ends(std::iter::once(frame));
+        self.difference(0)
+    }
+
+    /// Peaks and valleys of frames.
+    fn take_ends<'a>(&mut self, frames: impl Iterator<Item = &'a [f32]>) {
         self.peaks.clear(self.bands.len());
         self.valleys.clear(self.bands.len());
-        for frame in frames.iter() {
+        for frame in frames {
             for band in &self.bands {
                 self.sorted.clear();
                 self.sorted.extend_from_slice(&frame[band.bins.clone()]);
@@ -135,13 +150,16 @@ impl ContrastBands {
             to_decibels(self.peaks.values_mut(), decibel);
             to_decibels(self.valleys.values_mut(), decibel);
         }
-        reshape(out, self.bands.len(), frames.len());
-        for (t, (peaks, valleys)) in self.peaks.iter().zip(self.valleys.iter()).enumerate() {
-            for ((out, peak), valley) in self.row.iter_mut().zip(peaks).zip(valleys) {
-                *out = peak - valley;
-            }
-            write_column(out, t, &self.row);
+    }
+
+    fn difference(&mut self, t: usize) -> &[f32] {
+        let n_bands = self.bands.len();
+        let peaks = &self.peaks.values()[t * n_bands..][..n_bands];
+        let valleys = &self.valleys.values()[t * n_bands..][..n_bands];
+        for ((out, peak), valley) in self.row.iter_mut().zip(peaks).zip(valleys) {
+            *out = peak - valley;
         }
+        &self.row
     }
 }
 
@@ -205,6 +223,15 @@ impl SpectralContrast {
         self.spectrogram.frames_into(samples, &mut self.frames);
         self.bands.process_into(&self.frames, out);
         Ok(())
+    }
+
+    pub(crate) fn n_rows(&self) -> usize {
+        self.bands.row.len()
+    }
+
+    /// The first frame of a stream's samples.
+    pub(crate) fn frame(&mut self, samples: &[f32]) -> &[f32] {
+        self.bands.frame(self.spectrogram.frame(samples, 0))
     }
 }
 

@@ -54,6 +54,17 @@ impl DecibelConfig {
         }
         Ok(())
     }
+
+    /// Refuses what makes one value depend on all others.
+    pub(crate) fn check_stream(&self) -> Result<(), ConfigError> {
+        if self.top_db.is_some() {
+            return Err(ConfigError::NeedsWholeSignal { parameter: "top_db", rule: "None" });
+        }
+        match self.reference {
+            Reference::Value(_) => Ok(()),
+            Reference::Max => Err(ConfigError::NeedsWholeSignal { parameter: "reference", rule: "a value" }),
+        }
+    }
 }
 
 /// Turns powers into decibels in place, as `librosa.power_to_db`: `10 · log10(max(amin, S)) − 10 · log10(max(amin, reference))`,

@@ -27,6 +27,7 @@ mod signal;
 mod spectral_shape;
 mod spectrogram;
 mod stft;
+mod streaming;
 mod tonnetz;
 mod trim;
 mod tuning;
@@ -59,6 +60,9 @@ pub use spectral_shape::{
 };
 pub use spectrogram::{Spectrogram, Spectrum};
 pub use stft::{Precision, Stft, StftConfig};
+pub use streaming::{
+    FrameByFrame, Streaming, StreamingChroma, StreamingContrast, StreamingMel, StreamingMfcc, StreamingStft,
+};
 pub use tonnetz::{Tonnetz, tonnetz};
 pub use trim::{Trim, TrimConfig};
 pub use tuning::{Pitches, Tuning, TuningConfig, pitch_tuning};

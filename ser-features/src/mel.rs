@@ -235,6 +235,10 @@ impl MelSpectrogram {
         Ok(())
     }
 
+    pub(crate) fn n_mels(&self) -> usize {
+        self.row.len()
+    }
+
     pub(crate) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
         self.spectrogram.check(samples)
     }

@@ -81,6 +81,15 @@ impl Cepstrum {
             write_column(out, t, &self.row);
         }
     }
+
+    /// Coefficients of one frame's mel powers, where the decibels' settings don't need the other frames.
+    pub(crate) fn frame(&mut self, mel: &[f32]) -> &[f32] {
+        self.decibels.clear();
+        self.decibels.extend_from_slice(mel);
+        to_decibels(&mut self.decibels, &self.decibel);
+        self.dct.apply(&self.decibels, &mut self.row);
+        &self.row
+    }
 }
 
 /// Plan of mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (Davis and Mermelstein, 1980).
@@ -133,6 +142,15 @@ impl Mfcc {
         }
         self.cepstrum.process_into(&self.frames, out);
         Ok(())
+    }
+
+    pub(crate) fn n_mfcc(&self) -> usize {
+        self.cepstrum.row.len()
+    }
+
+    /// The first frame of a stream's samples.
+    pub(crate) fn frame(&mut self, samples: &[f32]) -> &[f32] {
+        self.cepstrum.frame(self.mel.frame(samples, 0))
     }
 }
 
