@@ -122,7 +122,17 @@ impl Scope<'_> {
     /// # Errors
     /// [`LayerError::Setting`] if the name is taken.
     pub fn weight(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var, LayerError> {
-        self.add(name, shape, init, true)
+        self.add(name, shape, |generator| init.values(shape, generator), true)
+    }
+
+    /// Makes a weight that training moves, whose parts begin in different ways; `values` draws them in row-major order.
+    pub(crate) fn packed_weight(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl FnOnce(&mut Generator) -> Vec<f64>,
+    ) -> Result<Var, LayerError> {
+        self.add(name, shape, values, true)
     }
 
     /// Makes a tensor that training does not move by gradients, such as a running statistic.
@@ -130,10 +140,16 @@ impl Scope<'_> {
     /// # Errors
     /// [`LayerError::Setting`] if the name is taken.
     pub fn statistic(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var, LayerError> {
-        self.add(name, shape, init, false)
+        self.add(name, shape, |generator| init.values(shape, generator), false)
     }
 
-    fn add(&mut self, name: &str, shape: &[usize], init: Init, trainable: bool) -> Result<Var, LayerError> {
+    fn add(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl FnOnce(&mut Generator) -> Vec<f64>,
+        trainable: bool,
+    ) -> Result<Var, LayerError> {
         let name = format!("{}.{name}", self.prefix);
         if self.parameters.get(&name).is_some() {
             return Err(LayerError::Setting {
@@ -144,9 +160,7 @@ impl Scope<'_> {
             });
         }
         let tensor = match &mut self.parameters.origin {
-            Origin::Seeded(generator) => {
-                Tensor::from_vec(init.values(shape, generator), shape, &Device::Cpu)?
-            }
+            Origin::Seeded(generator) => Tensor::from_vec(values(generator), shape, &Device::Cpu)?,
             Origin::Given(weights) => {
                 Tensor::from_slice(&weights.find(&name, shape)?.values, shape, &Device::Cpu)?
             }

@@ -7,8 +7,8 @@ use candle_core::{DType, Device, Var};
 use common::{Golden, difference};
 use ser_models::layers::{
     AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig,
-    CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, MaxPool1d, MaxPool2d, Mode, Padding,
-    Relu,
+    CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, Lstm, LstmConfig, MaxPool1d, MaxPool2d,
+    Mode, Padding, Relu, SimpleRnn, SimpleRnnConfig, States,
 };
 use ser_models::{Generator, Parameters};
 
@@ -144,5 +144,56 @@ fn cross_entropy_equals_pytorch_with_class_weights_and_label_smoothing() {
         let gradients = y.backward().unwrap();
         let error = difference(gradients.get(&logits).unwrap(), golden.get(&format!("{name}.dx")));
         assert!(error < TOLERANCE, "{name}: gradient off by {error}");
+    }
+}
+
+#[test]
+fn recurrent_layers_equal_pytorch_with_its_packed_sequences() {
+    let golden = Golden::load("recurrent.safetensors");
+    let lengths = [7, 3, 1, 5];
+    for kind in ["rnn", "lstm", "lstm_stacked", "lstm_bidirectional"] {
+        for (states, word) in [(States::Sequence, "sequence"), (States::Last, "last")] {
+            let mut parameters = parameters();
+            let rnn = || SimpleRnnConfig { states, ..SimpleRnnConfig::new(4) };
+            let mut lstm = |layers, bidirectional| {
+                let config = LstmConfig { layers, bidirectional, states, ..LstmConfig::new(4) };
+                Lstm::new(3, config, &mut parameters.scope("lstm")).unwrap()
+            };
+            enum Either {
+                Rnn(SimpleRnn),
+                Lstm(Lstm),
+            }
+            let layer = match kind {
+                "lstm" => Either::Lstm(lstm(1, false)),
+                "lstm_stacked" => Either::Lstm(lstm(2, false)),
+                "lstm_bidirectional" => Either::Lstm(lstm(2, true)),
+                _ => Either::Rnn(SimpleRnn::new(3, rnn(), &mut parameters.scope("rnn.l0")).unwrap()),
+            };
+            for p in parameters.iter() {
+                let (_, name) = p.name().split_once('.').unwrap();
+                p.var().set(golden.get(&format!("{kind}.{name}"))).unwrap();
+            }
+            for lengths in [None, Some(&lengths[..])] {
+                let name = format!("{kind}_{word}{}", if lengths.is_some() { "_masked" } else { "" });
+                let x = Var::from_tensor(golden.get(&format!("{name}.x"))).unwrap();
+                let mode = &mut Mode::Training(&mut Generator::new(0));
+                let y = match &layer {
+                    Either::Rnn(layer) => layer.forward_masked(&x, lengths, mode),
+                    Either::Lstm(layer) => layer.forward_masked(&x, lengths, mode),
+                };
+                let y = y.unwrap();
+                assert!(difference(&y, golden.get(&format!("{name}.y"))) < TOLERANCE, "{name}: output");
+                let dy = golden.get(&format!("{name}.dy"));
+                let gradients = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
+                let dx = difference(gradients.get(&x).unwrap(), golden.get(&format!("{name}.dx")));
+                assert!(dx < TOLERANCE, "{name}: input gradient off by {dx}");
+                for p in parameters.iter() {
+                    let (_, key) = p.name().split_once('.').unwrap();
+                    let expected = golden.get(&format!("{name}.d{key}"));
+                    let error = difference(gradients.get(p.var()).unwrap(), expected);
+                    assert!(error < TOLERANCE, "{name}: gradient of {key} off by {error}");
+                }
+            }
+        }
     }
 }

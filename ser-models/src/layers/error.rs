@@ -46,6 +46,18 @@ pub enum LayerError {
         /// Steps of the input.
         length: usize,
     },
+    /// The clips' lengths don't fit the batch.
+    #[error("{layer}: there must be a length of 1 to {frames} frames for each of {batch} clips, {given}")]
+    Lengths {
+        /// The layer, by its kind.
+        layer: &'static str,
+        /// Frames of each clip with its padding.
+        frames: usize,
+        /// Clips in the batch.
+        batch: usize,
+        /// What was given.
+        given: String,
+    },
     /// Batch normalisation was asked to learn from a single example.
     #[error("BatchNorm: training needs a batch of 2 or more examples, 1 was given")]
     BatchOfOne,

@@ -22,6 +22,9 @@ pub enum Init {
     HeUniform,
     /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (He et al. 2015, eq. 10).
     HeNormal,
+    /// Orthogonal rows of length 1, or columns where there are more rows than columns, drawn evenly from all such
+    /// matrices (Saxe et al. 2014); the weight is read as a matrix [out, in · kernel…]. For recurrent weights.
+    Orthogonal,
 }
 
 impl Init {
@@ -45,7 +48,34 @@ impl Init {
                 let deviation = (2.0 / fan_in).sqrt();
                 (0..n).map(|_| deviation * generator.normal()).collect()
             }
+            Self::Orthogonal => {
+                let rows = shape.first().copied().unwrap_or(1);
+                orthogonal(rows, n.checked_div(rows).unwrap_or(0), generator)
+            }
         }
+    }
+}
+
+/// Gram and Schmidt's vectors of normal numbers, row-major [rows, columns]; done twice, which makes them orthogonal to the
+/// last digit (Giraud et al. 2005).
+fn orthogonal(rows: usize, columns: usize, generator: &mut Generator) -> Vec<f64> {
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    for _ in 0..count {
+        let mut vector: Vec<f64> = (0..length).map(|_| generator.normal()).collect();
+        for before in vectors.iter().chain(&vectors) {
+            let share = dot(&vector, before);
+            vector.iter_mut().zip(before).for_each(|(x, b)| *x -= share * b);
+        }
+        let norm = dot(&vector, &vector).sqrt();
+        vector.iter_mut().for_each(|x| *x /= norm);
+        vectors.push(vector);
+    }
+    if rows <= columns {
+        vectors.concat()
+    } else {
+        (0..length).flat_map(|i| vectors.iter().map(move |vector| vector[i])).collect()
     }
 }
 
@@ -79,5 +109,22 @@ mod tests {
                 "{init:?}: {largest}"
             );
         }
+    }
+
+    #[test]
+    fn orthogonal_weights_are_orthogonal_along_their_shorter_side() {
+        for (rows, columns) in [(6, 6), (3, 8), (40, 10)] {
+            let w = Init::Orthogonal.values(&[rows, columns], &mut Generator::new(2));
+            let at = |vector: usize, i: usize| {
+                if rows <= columns { w[vector * columns + i] } else { w[i * columns + vector] }
+            };
+            for a in 0..rows.min(columns) {
+                for b in 0..rows.min(columns) {
+                    let product: f64 = (0..rows.max(columns)).map(|i| at(a, i) * at(b, i)).sum();
+                    assert!((product - f64::from(u8::from(a == b))).abs() < 1e-13, "{a} {b}: {product}");
+                }
+            }
+        }
+        assert!(Init::Orthogonal.values(&[0, 3], &mut Generator::new(2)).is_empty());
     }
 }

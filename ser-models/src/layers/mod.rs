@@ -1,8 +1,9 @@
 //! Layers on Candle tensors, with proved gradients.
 //!
-//! Shapes are PyTorch's: a batch of images is [batch, channels, height, width], of sequences [batch, channels, length],
-//! of vectors [batch, features]. On
-//! the CPU, convolution, pooling, batch normalisation, dropout and ReLU are Candle operations of this crate with their
+//! Shapes are PyTorch's: a batch of images is [batch, channels, height, width], of vectors [batch, features], of sequences
+//! [batch, channels, length] for convolutions and [batch, time, features] for recurrent layers, since these read whole
+//! frames one after another; [`TimeSteps`] goes from the one to the other. On the CPU, recurrence, convolution, pooling,
+//! batch normalisation, dropout and ReLU are Candle operations of this crate with their
 //! own gradients, in `f32` and `f64`; each is checked by finite differences and against PyTorch's values. On other
 //! devices they are compositions of Candle operations; these pass the same checks on the CPU, but have not been run on
 //! a GPU.
@@ -27,6 +28,7 @@
 //! # }
 //! ```
 
+mod attention;
 mod batch_norm;
 mod conv1d;
 mod conv2d;
@@ -40,12 +42,17 @@ mod gradient_check;
 mod init;
 mod kernels;
 mod loss;
+mod lstm;
 mod padding;
 mod pool;
+mod recurrent;
 mod relu;
 mod sequential;
+mod simple_rnn;
+mod time_steps;
 mod unfold;
 
+pub use attention::AttentionPool;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use conv1d::{Conv1d, Conv1dConfig};
 pub use conv2d::{Conv2d, Conv2dConfig};
@@ -55,10 +62,14 @@ pub use error::LayerError;
 pub use flatten::Flatten;
 pub use init::Init;
 pub use loss::{CrossEntropy, softmax};
+pub use lstm::{Lstm, LstmConfig};
 pub use padding::Padding;
 pub use pool::{AvgPool, AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d};
+pub use recurrent::States;
 pub use relu::Relu;
 pub use sequential::{NamedLayer, Sequential};
+pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
+pub use time_steps::TimeSteps;
 
 use crate::generator::Generator;
 use candle_core::{Tensor, Var};

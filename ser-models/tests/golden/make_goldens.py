@@ -130,6 +130,60 @@ def images():
     save("images.safetensors", out)
 
 
+def packed(state, prefix=""):
+    """PyTorch's parameters of a recurrent layer as one weight and one bias for each layer and direction."""
+    out = {}
+    for key in state:
+        if key.startswith(f"{prefix}weight_ih_"):
+            end = key.removeprefix(f"{prefix}weight_ih_")
+            part = lambda kind: state[f"{prefix}{kind}_{end}"]
+            out[f"{end}.weight"] = torch.cat([part("weight_ih"), part("weight_hh")], 1)
+            out[f"{end}.bias"] = part("bias_ih") + part("bias_hh")
+    return out
+
+
+def packed_gradients(module):
+    grads = {k: p.grad for k, p in module.named_parameters()}
+    # The gradient of a sum is that of each of its terms.
+    return {k: v / 2 if k.endswith("bias") else v for k, v in packed(grads).items()}
+
+
+def recurrent():
+    out = {}
+    n = torch.nn
+    lengths = torch.tensor([7, 3, 1, 5])
+    modules = {
+        "rnn": n.RNN(3, 4, batch_first=True),
+        "lstm": n.LSTM(3, 4, batch_first=True),
+        "lstm_stacked": n.LSTM(3, 4, num_layers=2, batch_first=True),
+        "lstm_bidirectional": n.LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True),
+    }
+    for m, (kind, module) in enumerate(modules.items()):
+        module.double()
+        with torch.no_grad():
+            for i, p in enumerate(module.parameters()):
+                p.copy_(draw(*p.shape, seed=200 + 20 * m + i) * 0.5)
+        for key, value in packed(dict(module.named_parameters())).items():
+            out[f"{kind}.{key}"] = value
+        for masked in [False, True]:
+            for states in ["sequence", "last"]:
+                name = f"{kind}_{states}" + ("_masked" if masked else "")
+                x = draw(4, 7, 3, seed=40).requires_grad_()
+                given = n.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False) if masked else x
+                module.zero_grad()
+                y, h = module(given)
+                if masked:
+                    y, _ = n.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=7)
+                if states == "last":  # of each direction of the last layer, side by side
+                    h = h[0] if isinstance(h, tuple) else h
+                    h = h.view(module.num_layers, -1, 4, 4)[-1]
+                    y = torch.cat(list(h), -1)
+                with_gradients(out, y, name, x=x)
+                for key, value in packed_gradients(module).items():
+                    out[f"{name}.d{key}"] = value
+    save("recurrent.safetensors", out)
+
+
 def optimizers():
     start, gradients = draw(7, seed=20, dtype=torch.float32), draw(10, 7, seed=21, dtype=torch.float32)
     gradients[:, 6] = 0  # a parameter that no gradient reaches, and one whose gradient vanishes
@@ -208,5 +262,6 @@ def model():
 
 layers()
 images()
+recurrent()
 optimizers()
 model()

@@ -3,13 +3,16 @@
 //! Work is always split by shape, never by the number of threads, and partial sums are added in a fixed order: a
 //! result has the same bits however many cores there are.
 
+mod activations;
 mod conv;
 mod elementwise;
 mod mask;
 mod matmul;
 mod operation;
+mod panels;
 mod pool;
 mod real;
+mod recurrence;
 mod sums;
 
 pub(crate) use conv::ConvShape;
@@ -19,4 +22,5 @@ pub(crate) use matmul::{Matrix, matmul, matmul_parallel};
 pub(crate) use operation::{Gradients, Operation, apply1, apply3};
 pub(crate) use pool::PoolShape;
 pub(crate) use real::Real;
+pub(crate) use recurrence::{Cell, Recurrence, Saved};
 pub(crate) use sums::{sum, sum_pairs};

@@ -1,0 +1,209 @@
+//! Long short-term memory.
+
+use super::kernels::Cell;
+use super::recurrent::{Pass, States, check_frames, check_sequences, side_by_side};
+use super::{Dropout, Init, Layer, LayerError, Mode};
+use crate::parameters::Scope;
+use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+/// Settings of an [`Lstm`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LstmConfig {
+    /// Units of each layer in each direction, 1 or more.
+    pub units: usize,
+    /// Layers one upon another, 1 or more.
+    pub layers: usize,
+    /// Whether each layer also reads every clip backward; its output is then twice as wide, forward first.
+    pub bidirectional: bool,
+    /// Dropout between one layer and the next, 0 or more and below 1.
+    pub dropout: f64,
+    /// What comes out of the last layer.
+    pub states: States,
+    /// Initial weights of the input; those of the state are orthogonal.
+    pub init: Init,
+    /// Initial bias of the forget gates; the other biases start at zero.
+    pub forget_bias: f64,
+}
+
+impl LstmConfig {
+    /// One layer in one direction, its last state, Glorot uniform weights, forget bias 1 (Gers et al. 2000; Keras's
+    /// default).
+    pub fn new(units: usize) -> Self {
+        Self {
+            units,
+            layers: 1,
+            bidirectional: false,
+            dropout: 0.0,
+            states: States::Last,
+            init: Init::GlorotUniform,
+            forget_bias: 1.0,
+        }
+    }
+}
+
+/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), one or more layers,
+/// in one or both directions. With i, f, g, o the four parts of `weight · [x_t, h_(t−1)] + bias`:
+///
+/// `c_t = σ(f) · c_(t−1) + σ(i) · tanh(g)`, `h_t = σ(o) · tanh(c_t)`, `h` and `c` zero before the first frame.
+///
+/// Input [batch, time, inputs], PyTorch's `batch_first` and Keras's only order. Output by [`States`]. Where clips are padded,
+/// [`Lstm::forward_masked`] takes their lengths: each is read over its own frames only, backward from its own last frame, as
+/// in PyTorch's packed sequences.
+#[derive(Debug)]
+pub struct Lstm {
+    /// The directions of each layer.
+    layers: Vec<Vec<Pass>>,
+    dropout: Dropout,
+    inputs: usize,
+    config: LstmConfig,
+}
+
+impl Lstm {
+    /// Makes for each layer, counted from 0, `l0.weight` of shape (4 · units, inputs + units) and `l0.bias` of shape (4 ·
+    /// units), and for the backward direction `l0_reverse.weight` and `l0_reverse.bias`. The gates stand in PyTorch's order
+    /// i, f, g, o; a row of the weight is PyTorch's row of `weight_ih` followed by that of `weight_hh`, and the bias is the
+    /// sum of its two.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if a size is 0 or the dropout is out of its range.
+    pub fn new(inputs: usize, config: LstmConfig, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+        for (setting, size) in [("inputs", inputs), ("units", config.units), ("layers", config.layers)] {
+            if size == 0 {
+                return Err(LayerError::setting("Lstm", setting, "must be 1 or more", 0));
+            }
+        }
+        let dropout = Dropout::new(config.dropout)?;
+        if !config.forget_bias.is_finite() {
+            return Err(LayerError::setting("Lstm", "forget_bias", "must be finite", config.forget_bias));
+        }
+        let directions: &[(bool, &str)] =
+            if config.bidirectional { &[(false, ""), (true, "_reverse")] } else { &[(false, "")] };
+        let mut layers = Vec::new();
+        let mut width = inputs;
+        for layer in 0..config.layers {
+            let mut pass = |(reverse, suffix): &(bool, &str)| {
+                let scope = &mut scope.scope(&format!("l{layer}{suffix}"));
+                let sizes = (width, config.units);
+                Pass::new(Cell::Lstm, sizes, config.init, config.forget_bias, *reverse, scope)
+            };
+            layers.push(directions.iter().map(&mut pass).collect::<Result<Vec<_>, _>>()?);
+            width = config.units * directions.len();
+        }
+        Ok(Self { layers, dropout, inputs, config })
+    }
+
+    /// As [`Layer::forward`], with the number of real frames of each clip, 1 to time; `None` if none is padded.
+    ///
+    /// # Errors
+    /// [`LayerError::InputShape`], or [`LayerError::Lengths`] if the lengths don't fit the batch.
+    pub fn forward_masked(
+        &self,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor, LayerError> {
+        check_sequences("Lstm", x, self.inputs, lengths)?;
+        let mut x = x.clone();
+        for (number, passes) in self.layers.iter().enumerate() {
+            let states = if number + 1 == self.layers.len() { self.config.states } else { States::Sequence };
+            let mut directions = passes.iter().map(|pass| pass.forward(&x, lengths, states, mode));
+            let y = match (directions.next(), directions.next()) {
+                (Some(forward), Some(backward)) => side_by_side(forward?, backward?)?,
+                (Some(forward), None) => forward?,
+                _ => x.clone(),
+            };
+            drop(directions);
+            x = if number + 1 < self.layers.len() { self.dropout.forward(&y, mode)? } else { y };
+        }
+        Ok(x)
+    }
+}
+
+impl Layer for Lstm {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        self.forward_masked(x, None, mode)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        check_frames("Lstm", input, self.inputs)?;
+        let width = self.config.units * (1 + usize::from(self.config.bidirectional));
+        Ok(match self.config.states {
+            States::Last => vec![width],
+            States::Sequence => vec![input[0], width],
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        "Lstm"
+    }
+
+    fn vars(&self) -> Vec<&Var> {
+        self.layers.iter().flatten().flat_map(|pass| [&pass.weight, &pass.bias]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::gradient_check::{check, input};
+    use crate::{Generator, Parameters};
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn gradients_are_right_through_layers_directions_and_dropout() {
+        for states in [States::Last, States::Sequence] {
+            for lengths in [None, Some(&[4, 2, 6][..])] {
+                let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+                let config =
+                    LstmConfig { layers: 2, bidirectional: true, dropout: 0.3, states, ..LstmConfig::new(3) };
+                let lstm = Lstm::new(2, config, &mut parameters.scope("lstm")).unwrap();
+                let x = Var::from_tensor(&input(&[3, 6, 2], 4)).unwrap();
+                let mut vars = vec![&x];
+                vars.extend(lstm.vars());
+                check("lstm", &vars, || {
+                    lstm.forward_masked(&x, lengths, &mut Mode::Training(&mut Generator::new(1))).unwrap()
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_begin_as_documented() {
+        let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let config = LstmConfig { layers: 2, bidirectional: true, ..LstmConfig::new(5) };
+        let lstm = Lstm::new(3, config, &mut parameters.scope("lstm")).unwrap();
+        let names: Vec<&str> = parameters.iter().map(|p| p.name()).collect();
+        assert_eq!(names[..3], ["lstm.l0.weight", "lstm.l0.bias", "lstm.l0_reverse.weight"]);
+        assert_eq!(lstm.vars()[0].dims(), [20, 8]);
+        assert_eq!(lstm.vars()[4].dims(), [20, 15]);
+        let bias = lstm.vars()[1].to_vec1::<f64>().unwrap();
+        assert!(bias.iter().enumerate().all(|(i, b)| *b == f64::from(u8::from((5..10).contains(&i)))));
+        let state = lstm.vars()[0].narrow(1, 3, 5).unwrap();
+        let product = state.t().unwrap().matmul(&state.contiguous().unwrap()).unwrap();
+        let error = (product - Tensor::eye(5, DType::F64, &Device::Cpu).unwrap()).unwrap();
+        assert!(error.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap() < 1e-12);
+        assert_eq!(lstm.output_shape(&[7, 3]).unwrap(), [10]);
+    }
+
+    #[test]
+    fn settings_out_of_range_and_wrong_inputs_are_refused() {
+        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let mut refused = |inputs, config| {
+            Lstm::new(inputs, config, &mut parameters.scope("x")).map(|_| ()).unwrap_err().to_string()
+        };
+        assert_eq!(refused(0, LstmConfig::new(2)), "Lstm: inputs must be 1 or more, 0 was given");
+        assert!(refused(2, LstmConfig::new(0)).contains("units"));
+        assert!(refused(2, LstmConfig { layers: 0, ..LstmConfig::new(2) }).contains("layers"));
+        assert!(refused(2, LstmConfig { dropout: 1.0, ..LstmConfig::new(2) }).contains("Dropout"));
+        let lstm = Lstm::new(2, LstmConfig::new(3), &mut parameters.scope("lstm")).unwrap();
+        let shape = |dims: &[usize]| {
+            let x = Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap();
+            lstm.forward(&x, &mut Mode::Inference).unwrap_err().to_string()
+        };
+        assert!(shape(&[2, 5, 3]).contains("[time, 2]"));
+        assert!(shape(&[2, 0, 2]).contains("only 0"));
+        assert!(shape(&[0, 5, 2]).contains("batch"));
+    }
+}

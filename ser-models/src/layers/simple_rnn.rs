@@ -1,0 +1,114 @@
+//! The plain recurrent layer.
+
+use super::kernels::Cell;
+use super::recurrent::{Pass, States, check_frames, check_sequences};
+use super::{Init, Layer, LayerError, Mode};
+use crate::parameters::Scope;
+use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+/// Settings of a [`SimpleRnn`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimpleRnnConfig {
+    /// Units, 1 or more.
+    pub units: usize,
+    /// What comes out.
+    pub states: States,
+    /// Initial weights of the input; those of the state are orthogonal.
+    pub init: Init,
+}
+
+impl SimpleRnnConfig {
+    /// The last state, Glorot uniform weights.
+    pub fn new(units: usize) -> Self {
+        Self { units, states: States::Last, init: Init::GlorotUniform }
+    }
+}
+
+/// The plain recurrent layer (Elman 1990), Keras's `SimpleRNN` and PyTorch's `RNN`: `h_t = tanh(weight · [x_t, h_(t−1)] +
+/// bias)`, h zero before the first frame.
+///
+/// Input [batch, time, inputs], output by [`States`]. Padded clips are read over their own frames only.
+#[derive(Debug)]
+pub struct SimpleRnn {
+    pass: Pass,
+    inputs: usize,
+    config: SimpleRnnConfig,
+}
+
+impl SimpleRnn {
+    /// Makes `weight` of shape (units, inputs + units), PyTorch's `weight_ih` and `weight_hh` side by side, and `bias` of
+    /// shape (units), which starts at zero and is the sum of PyTorch's two.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if a size is 0.
+    pub fn new(inputs: usize, config: SimpleRnnConfig, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+        for (setting, size) in [("inputs", inputs), ("units", config.units)] {
+            if size == 0 {
+                return Err(LayerError::setting("SimpleRnn", setting, "must be 1 or more", 0));
+            }
+        }
+        let pass = Pass::new(Cell::Tanh, (inputs, config.units), config.init, 0.0, false, scope)?;
+        Ok(Self { pass, inputs, config })
+    }
+
+    /// As [`Layer::forward`], with the number of real frames of each clip, 1 to time; `None` if none is padded.
+    ///
+    /// # Errors
+    /// [`LayerError::InputShape`], or [`LayerError::Lengths`] if the lengths don't fit the batch.
+    pub fn forward_masked(
+        &self,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor, LayerError> {
+        check_sequences("SimpleRnn", x, self.inputs, lengths)?;
+        Ok(self.pass.forward(x, lengths, self.config.states, mode)?)
+    }
+}
+
+impl Layer for SimpleRnn {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        self.forward_masked(x, None, mode)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        check_frames("SimpleRnn", input, self.inputs)?;
+        Ok(match self.config.states {
+            States::Last => vec![self.config.units],
+            States::Sequence => vec![input[0], self.config.units],
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        "SimpleRnn"
+    }
+
+    fn vars(&self) -> Vec<&Var> {
+        vec![&self.pass.weight, &self.pass.bias]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn shapes_follow_the_output_and_bad_sizes_are_refused() {
+        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        assert!(SimpleRnn::new(0, SimpleRnnConfig::new(2), &mut parameters.scope("a")).is_err());
+        assert!(SimpleRnn::new(2, SimpleRnnConfig::new(0), &mut parameters.scope("a")).is_err());
+        for (states, expected) in [(States::Last, vec![4]), (States::Sequence, vec![6, 4])] {
+            let config = SimpleRnnConfig { states, ..SimpleRnnConfig::new(4) };
+            let rnn = SimpleRnn::new(3, config, &mut parameters.scope(format!("{states:?}"))).unwrap();
+            assert_eq!(rnn.output_shape(&[6, 3]).unwrap(), expected);
+            let x = Tensor::ones((2, 6, 3), DType::F32, &Device::Cpu).unwrap();
+            let y = rnn.forward_masked(&x, Some(&[6, 1]), &mut Mode::Inference).unwrap();
+            assert_eq!(y.dims()[1..], expected);
+            assert!(rnn.forward_masked(&x, Some(&[6, 7]), &mut Mode::Inference).is_err());
+        }
+    }
+}
