@@ -3,6 +3,8 @@
 use ndarray::ArrayView2;
 use thiserror::Error;
 
+use crate::vector::vectorized;
+
 /// A configuration that can't work, named by the rule that it breaks.
 ///
 /// Every `new` returns it; once a plan stands, its configuration is trusted.
@@ -174,8 +176,7 @@ pub(crate) fn check_samples(samples: &[f32]) -> Result<(), SignalError> {
     if samples.is_empty() {
         return Err(SignalError::Empty);
     }
-    // A sum of products with zero is NaN exactly where a sample is not finite: one pass without branches.
-    if samples.iter().map(|x| x * 0.0).sum::<f32>() == 0.0 {
+    if all_finite(samples) {
         return Ok(());
     }
     match samples.iter().position(|x| !x.is_finite()) {
@@ -196,5 +197,12 @@ pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> R
         Some((index, x)) if x.is_finite() => Err(SignalError::Negative { index }),
         Some((index, _)) => Err(SignalError::NotFinite { index }),
         None => Ok(()),
+    }
+}
+
+vectorized! {
+    /// In one pass without branches.
+    fn all_finite(samples: &[f32]) -> bool {
+        samples.iter().fold(true, |finite, x| finite & x.is_finite())
     }
 }

@@ -5,6 +5,7 @@ use num_complex::Complex32;
 
 use crate::error::{ConfigError, SignalError};
 use crate::median::{LANES, SlidingMedian};
+use crate::vector::vectorized;
 
 /// How the medians become masks. The default is librosa's. The median filters span 31 frames and 31 bins.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,7 +183,8 @@ impl Hpss {
         self.mask.clear();
         let medians = own.iter().zip(other).map(|(&own, &other)| (own, other * margin));
         if power == 2.0 {
-            self.mask.extend(medians.map(|(own, other)| share(own, other, of_nothing, |x| x * x)));
+            self.mask.resize(block.len(), 0.0);
+            squared_shares(own, other, margin, of_nothing, &mut self.mask);
         } else if power.is_finite() {
             self.mask.extend(medians.map(|(own, other)| share(own, other, of_nothing, |x| x.powf(power))));
         } else {
@@ -192,7 +194,17 @@ impl Hpss {
     }
 }
 
+vectorized! {
+    /// A part's shares with a power of 2.
+    fn squared_shares(own: &[f32], other: &[f32], margin: f32, of_nothing: f32, out: &mut [f32]) {
+        for ((out, &own), &other) in out.iter_mut().zip(own).zip(other) {
+            *out = share(own, other * margin, of_nothing, |x| x * x);
+        }
+    }
+}
+
 /// A part's share of a bin by its median and the other part's, or `of_nothing` where both vanish.
+#[inline(always)]
 fn share(own: f32, other: f32, of_nothing: f32, raise: impl Fn(f32) -> f32) -> f32 {
     let largest = if own > other { own } else { other };
     let nothing = largest < f32::MIN_POSITIVE;

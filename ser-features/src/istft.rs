@@ -8,6 +8,7 @@ use realfft::{ComplexToReal, RealFftPlanner};
 
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
+use crate::vector::vectorized;
 
 /// Plan of an inverse short-time Fourier transform: frames are windowed again, overlapped, added, and divided by the sum of the
 /// squared windows (Griffin and Lim, 1984), so that an unchanged [`Stft`](crate::Stft) gives its signal back wherever windows
@@ -141,10 +142,7 @@ impl Istft {
         let frame = &self.frame[begin..begin + count];
         let window = &self.window[skipped..skipped + count];
         let sum = &mut self.window_sum[first..first + count];
-        for (((out, sum), x), w) in out[first..first + count].iter_mut().zip(sum).zip(frame).zip(window) {
-            *out += x * (w * scale);
-            *sum += w * w;
-        }
+        overlap_add(&mut out[first..first + count], sum, frame, window, scale);
     }
 
     fn normalize(&self, out: &mut [f32]) {
@@ -152,6 +150,15 @@ impl Istft {
             if sum > f32::MIN_POSITIVE {
                 *out /= sum;
             }
+        }
+    }
+}
+
+vectorized! {
+    fn overlap_add(out: &mut [f32], sum: &mut [f32], frame: &[f32], window: &[f32], scale: f32) {
+        for (((out, sum), x), w) in out.iter_mut().zip(sum).zip(frame).zip(window) {
+            *out += x * (w * scale);
+            *sum += w * w;
         }
     }
 }

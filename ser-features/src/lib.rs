@@ -31,6 +31,7 @@ mod streaming;
 mod tonnetz;
 mod trim;
 mod tuning;
+mod vector;
 mod window;
 mod yin;
 mod zero_crossing;

@@ -1,4 +1,4 @@
-//! Sliding medians over 31 values, eight independent series at a time.
+//! Sliding medians over 31 values, several independent series at a time.
 //!
 //! Neighbouring windows share most of their values, so the work is shared instead of sorting each window. Sixteen
 //! consecutive windows have sixteen values in common; eight of them share eight more, four of those another four, and so on.
@@ -8,6 +8,8 @@
 //!
 //! Every step is a minimum or maximum of two arrays of eight, without branches, which the compiler turns into vector
 //! instructions.
+
+use crate::vector::vectorized;
 
 /// Values under the median.
 pub(crate) const KERNEL: usize = 31;
@@ -47,25 +49,26 @@ impl SlidingMedian {
         let end = tiles * TILE + KERNEL - 1 - half;
         self.padded.extend((length..end).map(|i| value(reflect(i as isize, length))));
 
-        // Sorted groups, each made of two smaller ones: pairs begin at 2k + 1, fours at 4k + 3, eights at 8k + 7.
-        self.pairs.clear();
-        self.pairs.extend(self.padded[1..].as_chunks().0.iter().map(|&[a, b]| [min(a, b), max(a, b)]));
-        self.fours.clear();
-        self.fours.extend(self.pairs[1..].as_chunks().0.iter().map(|&[a, b]| merge_pairs(a, b)));
-        self.eights.clear();
-        self.eights.extend(self.fours[1..].as_chunks().0.iter().map(|&[a, b]| merge_fours(a, b)));
-
         self.medians.resize(tiles * TILE, [0.0; LANES]);
-        for (tile, medians) in self.medians.as_chunks_mut().0.iter_mut().enumerate() {
-            self::tile(
-                &self.padded[tile * TILE..],
-                &self.pairs[tile * (TILE / 2)..],
-                &self.fours[tile * (TILE / 4)..],
-                &self.eights[tile * (TILE / 8)..],
-                medians,
-            );
-        }
+        medians(self);
         &self.medians[..length]
+    }
+}
+
+vectorized! {
+    fn medians(filter: &mut SlidingMedian) {
+        let SlidingMedian { padded, pairs, fours, eights, medians } = filter;
+        // Sorted groups, each made of two smaller ones: pairs begin at 2k + 1, fours at 4k + 3, eights at 8k + 7.
+        pairs.clear();
+        pairs.extend(padded[1..].as_chunks().0.iter().map(|&[a, b]| [min(a, b), max(a, b)]));
+        fours.clear();
+        fours.extend(pairs[1..].as_chunks().0.iter().map(|&[a, b]| merge_pairs(a, b)));
+        eights.clear();
+        eights.extend(fours[1..].as_chunks().0.iter().map(|&[a, b]| merge_fours(a, b)));
+        for (at, medians) in medians.as_chunks_mut().0.iter_mut().enumerate() {
+            let (pairs, fours) = (&pairs[at * (TILE / 2)..], &fours[at * (TILE / 4)..]);
+            tile(&padded[at * TILE..], pairs, fours, &eights[at * (TILE / 8)..], medians);
+        }
     }
 }
 
@@ -77,6 +80,7 @@ fn reflect(position: isize, length: usize) -> usize {
 }
 
 /// The medians of sixteen consecutive windows. Window `j` covers `values[j..j + 31]`.
+#[inline(always)]
 fn tile(
     values: &[Lanes],
     pairs: &[[Lanes; 2]],

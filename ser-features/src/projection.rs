@@ -1,5 +1,7 @@
 //! Dense matrix times the vectors of frames.
 
+use crate::vector::vectorized;
+
 /// Outputs that are summed side by side; a wider projection takes several passes.
 const LANES: usize = 16;
 
@@ -24,9 +26,19 @@ impl Projection {
         Self { outputs, blocks }
     }
 
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     pub(crate) fn apply(&self, frame: &[f32], out: &mut [f32]) {
         debug_assert_eq!(out.len(), self.outputs);
-        for (block, out) in self.blocks.iter().zip(out.chunks_mut(LANES)) {
+        project(&self.blocks, frame, out);
+    }
+}
+
+vectorized! {
+    fn project(blocks: &[Vec<[f32; LANES]>], frame: &[f32], out: &mut [f32]) {
+        for (block, out) in blocks.iter().zip(out.chunks_mut(LANES)) {
             // Two sums in turn halve the wait of each addition for the one before.
             let mut sums = [[0.0_f32; LANES]; 2];
             let mut weights = block.chunks_exact(2);

@@ -5,6 +5,7 @@ use ndarray::{Array1, ArrayView2};
 use crate::error::{ConfigError, SignalError};
 use crate::framing::Framing;
 use crate::matrix::resize;
+use crate::vector::vectorized;
 
 /// How a signal is cut into frames. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,7 @@ impl Rms {
         resize(out, n_frames);
         for (t, out) in out.iter_mut().enumerate() {
             let frame = &samples[self.framing.range(samples.len(), t)];
-            let energy: f64 = frame.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-            *out = (energy / self.framing.frame_length as f64).sqrt() as f32;
+            *out = (sum_of_squares(frame) / self.framing.frame_length as f64).sqrt() as f32;
         }
         Ok(())
     }
@@ -97,6 +97,19 @@ impl Rms {
             2.0 * column.iter().enumerate().map(weigh).sum::<f64>() / (n_fft as f64).powi(2)
         };
         Ok(magnitude.columns().into_iter().map(|column| power(column).sqrt() as f32).collect())
+    }
+}
+
+vectorized! {
+    fn sum_of_squares(values: &[f32]) -> f64 {
+        let mut lanes = [0.0; 16];
+        let (chunks, rest) = values.as_chunks::<16>();
+        for chunk in chunks {
+            for (sum, &x) in lanes.iter_mut().zip(chunk) {
+                *sum += f64::from(x) * f64::from(x);
+            }
+        }
+        lanes.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>()
     }
 }
 

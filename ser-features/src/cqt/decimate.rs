@@ -18,6 +18,8 @@ use std::sync::Arc;
 use num_complex::Complex32;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
+use crate::vector::vectorized;
+
 /// Cut-off of the last filter (its −6 dB point), in units of the new sample rate.
 const CUTOFF: f64 = 0.478_435_91;
 
@@ -139,23 +141,29 @@ impl Halver {
         // The lengths come from the plans themselves, and `fold` leaves both real bins real: neither transform can fail.
         let _ =
             self.forward.process_with_scratch(&mut self.block, &mut self.spectrum, &mut self.forward_scratch);
-        for (bin, &gain) in self.spectrum.iter_mut().zip(&self.response) {
-            *bin *= gain;
-        }
-        fold(&self.spectrum, &mut self.folded);
+        fold(&mut self.spectrum, &self.response, &mut self.folded);
         let _ =
             self.inverse.process_with_scratch(&mut self.folded, &mut self.output, &mut self.inverse_scratch);
     }
 }
 
-/// Adds up the two halves of a spectrum that fall on the same frequencies at half of the rate. Of both spectra, whose signals are
-/// real, only the non-negative frequencies are given.
-fn fold(spectrum: &[Complex32], folded: &mut [Complex32]) {
-    for ((sum, low), high) in folded.iter_mut().zip(spectrum).zip(spectrum.iter().rev()) {
-        *sum = low + high.conj();
-    }
+/// Applies a filter's response, and adds up the two halves of the spectrum that fall on the same frequencies at half of the rate. Of
+/// both spectra, whose signals are real, only the non-negative frequencies are given.
+fn fold(spectrum: &mut [Complex32], response: &[f32], folded: &mut [Complex32]) {
+    filter_and_fold(spectrum, response, folded);
     folded[0].im = 0.0;
     folded[spectrum.len() / 2].im = 0.0;
+}
+
+vectorized! {
+    fn filter_and_fold(spectrum: &mut [Complex32], response: &[f32], folded: &mut [Complex32]) {
+        for (bin, &gain) in spectrum.iter_mut().zip(response) {
+            *bin *= gain;
+        }
+        for ((sum, low), high) in folded.iter_mut().zip(&*spectrum).zip(spectrum.iter().rev()) {
+            *sum = low + high.conj();
+        }
+    }
 }
 
 /// Copies `out.len()` samples from `start` on, with zeros before and behind the signal.

@@ -10,9 +10,10 @@ use super::kernel::Kernel;
 use super::plan::{Octave, Plan, check};
 use crate::error::{ConfigError, SignalError, check_samples};
 use crate::matrix::reshape;
+use crate::vector::vectorized;
 
 /// Frames that are handled at once, side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 type Lanes = [f32; LANES];
 
@@ -190,13 +191,12 @@ impl Workspace {
             for lane in 0..count {
                 self.spectrum_lane(octave, kernel, first_frame + lane, lane);
             }
-            for ((offset, weights), row) in kernel.rows().zip(rows.chunks_exact_mut(frames)) {
-                let (re, im) = project(weights, &self.re[offset..], &self.im[offset..]);
-                let values = row[first_frame..first_frame + count].iter_mut();
-                for (value, (re, im)) in values.zip(re.into_iter().zip(im)) {
+            project(kernel, &self.re, &self.im, |index, re, im| {
+                let row = &mut rows[index * frames + first_frame..][..count];
+                for (value, (&re, &im)) in row.iter_mut().zip(re.iter().zip(im)) {
                     *value = T::new(re, im);
                 }
-            }
+            });
         }
     }
 
@@ -218,14 +218,19 @@ impl Workspace {
     }
 }
 
-/// The sum of the weights times the bins, for all lanes.
-fn project(weights: &[Complex32], bins_re: &[Lanes], bins_im: &[Lanes]) -> (Lanes, Lanes) {
-    let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
-    for (weight, (bin_re, bin_im)) in weights.iter().zip(bins_re.iter().zip(bins_im)) {
-        for lane in 0..LANES {
-            re[lane] += weight.re * bin_re[lane] - weight.im * bin_im[lane];
-            im[lane] += weight.re * bin_im[lane] + weight.im * bin_re[lane];
+vectorized! {
+    /// Calls `found` with each row of the kernel and the sums of its weights times the bins, for all lanes.
+    fn project(kernel: &Kernel, bins_re: &[Lanes], bins_im: &[Lanes], mut found: impl FnMut(usize, &Lanes, &Lanes)) {
+        for (index, (offset, weights)) in kernel.rows().enumerate() {
+            let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
+            let bins = bins_re[offset..].iter().zip(&bins_im[offset..]);
+            for (weight, (bin_re, bin_im)) in weights.iter().zip(bins) {
+                for lane in 0..LANES {
+                    re[lane] += weight.re * bin_re[lane] - weight.im * bin_im[lane];
+                    im[lane] += weight.re * bin_im[lane] + weight.im * bin_re[lane];
+                }
+            }
+            found(index, &re, &im);
         }
     }
-    (re, im)
 }
