@@ -3,9 +3,9 @@
 use ndarray::Array2;
 
 use crate::error::{ConfigError, SignalError};
-use crate::matrix::reshape;
+use crate::matrix::fill_columns;
 use crate::projection::Projection;
-use crate::spectrogram::{Frames, Spectrogram, Spectrum, write_column};
+use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 use crate::tuning::{TuningConfig, TuningEstimator};
 
@@ -120,6 +120,7 @@ pub(crate) struct ChromaProjection {
     /// The last tuning and its filters: signals of one singer or one recorder often share it.
     filters: (f64, Projection),
     row: Vec<f32>,
+    block: Vec<f32>,
 }
 
 impl ChromaProjection {
@@ -135,7 +136,7 @@ impl ChromaProjection {
         let estimator = if config.tuning.is_none() { Some(TuningEstimator::new(&tuning)?) } else { None };
         let filters = filters(&config, config.tuning.unwrap_or(0.0));
         let row = vec![0.0; config.n_chroma];
-        Ok(Self { config, estimator, filters, row })
+        Ok(Self { config, estimator, filters, row, block: Vec::new() })
     }
 
     /// Chroma `[n_chroma, frames]` of a whole file's frames.
@@ -146,10 +147,12 @@ impl ChromaProjection {
                 self.filters = filters(&self.config, tuning);
             }
         }
-        reshape(out, self.row.len(), frames.len());
-        for (t, frame) in frames.iter().enumerate() {
-            write_column(out, t, self.frame(frame));
-        }
+        let shape = (self.config.n_chroma, frames.len());
+        let mut block = std::mem::take(&mut self.block);
+        fill_columns(out, shape, &mut block, |t, classes| {
+            classes.copy_from_slice(self.frame(frames.frame(t)))
+        });
+        self.block = block;
     }
 
     /// Chroma of one frame with the last tuning.

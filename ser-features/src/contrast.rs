@@ -6,8 +6,9 @@ use ndarray::Array2;
 
 use crate::decibel::{DecibelConfig, to_decibels};
 use crate::error::{ConfigError, SignalError};
-use crate::matrix::reshape;
-use crate::spectrogram::{Frames, Spectrogram, Spectrum, write_column};
+use crate::extremes::mean_of_ends;
+use crate::matrix::fill_columns;
+use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 
 /// How spectral contrast is computed. The default is librosa's.
@@ -96,8 +97,10 @@ pub(crate) struct ContrastBands {
     decibel: Option<DecibelConfig>,
     peaks: Frames,
     valleys: Frames,
-    sorted: Vec<f32>,
+    values: Vec<f32>,
+    candidates: Vec<f32>,
     row: Vec<f32>,
+    block: Vec<f32>,
 }
 
 impl ContrastBands {
@@ -112,18 +115,20 @@ impl ContrastBands {
             decibel,
             peaks: Frames::default(),
             valleys: Frames::default(),
-            sorted: Vec::new(),
+            values: Vec::new(),
+            candidates: Vec::new(),
             row,
+            block: Vec::new(),
         })
     }
 
     /// Contrast `[n_bands + 1, frames]` of a whole file's frames.
     pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
         self.take_ends(frames.iter());
-        reshape(out, self.bands.len(), frames.len());
-        for t in 0..frames.len() {
-            write_column(out, t, self.difference(t));
-        }
+        let shape = (self.bands.len(), frames.len());
+        let mut block = std::mem::take(&mut self.block);
+        fill_columns(out, shape, &mut block, |t, frame| frame.copy_from_slice(self.difference(t)));
+        self.block = block;
     }
 
     /// Contrast of one frame, where `top_db` doesn't need the others.
@@ -138,9 +143,9 @@ impl ContrastBands {
         self.valleys.clear(self.bands.len());
         for frame in frames {
             for band in &self.bands {
-                self.sorted.clear();
-                self.sorted.extend_from_slice(&frame[band.bins.clone()]);
-                let (valley, peak) = mean_of_ends(&mut self.sorted, band.count);
+                self.values.clear();
+                self.values.extend_from_slice(&frame[band.bins.clone()]);
+                let (valley, peak) = mean_of_ends(&mut self.values, band.count, &mut self.candidates);
                 self.valleys.push(&[valley]);
                 self.peaks.push(&[peak]);
             }
@@ -153,24 +158,12 @@ impl ContrastBands {
     }
 
     fn difference(&mut self, t: usize) -> &[f32] {
-        let n_bands = self.bands.len();
-        let peaks = &self.peaks.values()[t * n_bands..][..n_bands];
-        let valleys = &self.valleys.values()[t * n_bands..][..n_bands];
-        for ((out, peak), valley) in self.row.iter_mut().zip(peaks).zip(valleys) {
+        let ends = self.peaks.frame(t).iter().zip(self.valleys.frame(t));
+        for (out, (peak, valley)) in self.row.iter_mut().zip(ends) {
             *out = peak - valley;
         }
         &self.row
     }
-}
-
-/// Mean of the `count` smallest and of the `count` largest values; reorders them.
-fn mean_of_ends(values: &mut [f32], count: usize) -> (f32, f32) {
-    let mean = |part: &[f32]| (part.iter().map(|&x| f64::from(x)).sum::<f64>() / part.len() as f64) as f32;
-    values.select_nth_unstable_by(count - 1, f32::total_cmp);
-    let smallest = mean(&values[..count]);
-    let first_of_largest = values.len() - count;
-    values.select_nth_unstable_by(first_of_largest, f32::total_cmp);
-    (smallest, mean(&values[first_of_largest..]))
 }
 
 /// Plan of spectral contrast (Jiang et al., *Music type classification by spectral contrast feature*, 2002), as
@@ -238,13 +231,6 @@ impl SpectralContrast {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ends_are_averaged() {
-        let mut values = [5.0, 1.0, 4.0, 2.0, 3.0];
-        assert_eq!(mean_of_ends(&mut values, 2), (1.5, 4.5));
-        assert_eq!(mean_of_ends(&mut [7.0], 1), (7.0, 7.0));
-    }
 
     #[test]
     fn configurations_that_cannot_work_are_refused() {

@@ -11,6 +11,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::harmonic_percussive::HarmonicPercussive;
 use crate::hpss::HpssConfig;
+use crate::matrix::fill_columns;
 use crate::mel::{MelConfig, MelFilterBank};
 use crate::mfcc::{Cepstrum, MfccConfig};
 use crate::spectrogram::{Frames, Spectrum};
@@ -95,7 +96,7 @@ impl Plan {
         match self {
             Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, &mut out),
             Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, &mut out),
-            Self::Mel => out = shared.mel_frames.to_matrix(),
+            Self::Mel => shared.mel_matrix(&mut out),
             Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, &mut out),
             Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, &mut out)?,
         }
@@ -123,6 +124,7 @@ struct Shared {
     n_samples: usize,
     row: Vec<f32>,
     mel_row: Vec<f32>,
+    block: Vec<f32>,
     mel_frames: Frames,
     magnitudes: Frames,
     spectra: Vec<Complex<f32>>,
@@ -138,12 +140,20 @@ impl Shared {
             keeps_magnitudes: wants(&[Feature::Chroma, Feature::Contrast]),
             keeps_spectra: wants(&[Feature::Tonnetz]),
             n_samples: 0,
-            row: Vec::new(),
+            row: vec![0.0; config.stft().n_bins()],
             mel_row: vec![0.0; config.n_mels],
+            block: Vec::new(),
             mel_frames: Frames::default(),
             magnitudes: Frames::default(),
             spectra: Vec::new(),
         })
+    }
+
+    fn mel_matrix(&mut self, out: &mut Array2<f32>) {
+        let Self { mel_frames, block, .. } = self;
+        fill_columns(out, (mel_frames.width(), mel_frames.len()), block, |t, frame| {
+            frame.copy_from_slice(mel_frames.frame(t));
+        });
     }
 
     fn transform(&mut self, samples: &[f32]) -> Result<(), SignalError> {

@@ -9,6 +9,7 @@ mod decibel;
 mod delta;
 mod error;
 mod extractor;
+mod extremes;
 mod features;
 mod framing;
 mod harmonic_percussive;

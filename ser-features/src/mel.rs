@@ -3,9 +3,10 @@
 use ndarray::Array2;
 
 use crate::error::{ConfigError, SignalError};
-use crate::matrix::reshape;
-use crate::spectrogram::{Spectrogram, Spectrum, write_column};
+use crate::matrix::fill_columns;
+use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
+use crate::vector::vectorized;
 
 /// How frequencies become mels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,12 +123,39 @@ pub fn mel_filter_bank(config: &MelConfig) -> Result<Array2<f32>, ConfigError> {
 }
 
 /// The filter bank, with only the bins that each filter touches.
+///
+/// Narrow filters are summed eight at a time, one in each lane, over the bins that any of them touches; wide ones alone, with
+/// neighbouring bins in the lanes.
 pub(crate) struct MelFilterBank {
     filters: Vec<Filter>,
     weights: Vec<f32>,
+    /// The first filters, eight to a group.
+    groups: Vec<Group>,
+    /// One array for each bin of a group.
+    group_weights: Vec<[f32; LANES]>,
 }
 
+/// Filters that are summed side by side.
+const LANES: usize = 8;
+
+/// Bins of a filter that are summed side by side.
+const WIDE_LANES: usize = 16;
+
+/// What summing up the lanes of a wide filter costs, measured in bins of a group.
+const WIDE_COST: usize = 9;
+
 struct Filter {
+    first_bin: usize,
+    weights: std::ops::Range<usize>,
+}
+
+impl Filter {
+    fn end_bin(&self) -> usize {
+        self.first_bin + self.weights.len()
+    }
+}
+
+struct Group {
     first_bin: usize,
     weights: std::ops::Range<usize>,
 }
@@ -141,7 +169,7 @@ impl MelFilterBank {
         let step = (scale.to_mel(config.fmax.unwrap_or(sample_rate / 2.0)) - lowest) / (n_mels + 1) as f64;
         let edge = |i: usize| scale.to_hz(lowest + step * i as f64);
 
-        let mut bank = Self { filters: Vec::with_capacity(n_mels), weights: Vec::new() };
+        let (mut filters, mut weights) = (Vec::with_capacity(n_mels), Vec::new());
         for band in 0..n_mels {
             let (low, centre, high) = (edge(band), edge(band + 1), edge(band + 2));
             let height = match config.norm {
@@ -153,36 +181,101 @@ impl MelFilterBank {
                 let triangle = ((hz - low) / (centre - low)).min((high - hz) / (high - centre));
                 (triangle.max(0.0) * height) as f32
             };
-            let start = bank.weights.len();
+            let start = weights.len();
             let touched = |&bin: &usize| weight(bin) > 0.0;
             let first_bin = (0..config.stft.n_bins()).find(touched).unwrap_or(0);
-            bank.weights.extend((first_bin..config.stft.n_bins()).take_while(touched).map(weight));
-            bank.filters.push(Filter { first_bin, weights: start..bank.weights.len() });
+            weights.extend((first_bin..config.stft.n_bins()).take_while(touched).map(weight));
+            filters.push(Filter { first_bin, weights: start..weights.len() });
         }
+        let mut bank = Self { filters, weights, groups: Vec::new(), group_weights: Vec::new() };
+        bank.group();
         Ok(bank)
+    }
+
+    /// Groups the narrow filters, which are the lowest.
+    fn group(&mut self) {
+        for filters in self.filters.as_chunks::<LANES>().0 {
+            let first_bin = filters.iter().map(|filter| filter.first_bin).min().unwrap_or(0);
+            let bins = first_bin..filters.iter().map(Filter::end_bin).max().unwrap_or(0).max(first_bin);
+            let alone = |filter: &Filter| filter.weights.len().div_ceil(WIDE_LANES) + WIDE_COST;
+            if bins.len() > filters.iter().map(alone).sum() {
+                break;
+            }
+            let start = self.group_weights.len();
+            self.group_weights.extend(bins.map(|bin| {
+                filters.each_ref().map(|filter| {
+                    let inside = (filter.first_bin..filter.end_bin()).contains(&bin);
+                    if inside { self.weights[filter.weights.start + bin - filter.first_bin] } else { 0.0 }
+                })
+            }));
+            self.groups.push(Group { first_bin, weights: start..self.group_weights.len() });
+        }
     }
 
     /// Bands of one frame's spectrum.
     pub(crate) fn apply(&self, spectrum: &[f32], out: &mut [f32]) {
-        for (filter, out) in self.filters.iter().zip(out) {
-            let weights = &self.weights[filter.weights.clone()];
-            *out = dot(&spectrum[filter.first_bin..filter.first_bin + weights.len()], weights);
+        bands(self, spectrum, out);
+    }
+}
+
+vectorized! {
+    fn bands(bank: &MelFilterBank, spectrum: &[f32], out: &mut [f32]) {
+        let (grouped, alone) = out.split_at_mut(bank.groups.len() * LANES);
+        for (group, out) in bank.groups.iter().zip(grouped.as_chunks_mut::<LANES>().0) {
+            let weights = &bank.group_weights[group.weights.clone()];
+            *out = sum_group(&spectrum[group.first_bin..][..weights.len()], weights);
+        }
+        for (filter, out) in bank.filters[grouped.len()..].iter().zip(alone) {
+            let weights = &bank.weights[filter.weights.clone()];
+            *out = dot(&spectrum[filter.first_bin..][..weights.len()], weights);
         }
     }
 }
 
-/// Sum of products in eight lanes, so that it is vectorised.
+/// Sums of products, one a lane. Four sums in turn spare each addition the wait for the one before.
+#[inline(always)]
+fn sum_group(bins: &[f32], weights: &[[f32; LANES]]) -> [f32; LANES] {
+    let mut sums = [[0.0_f32; LANES]; 4];
+    let ((bins, bins_rest), (weights, weights_rest)) = (bins.as_chunks::<4>(), weights.as_chunks::<4>());
+    for (bins, weights) in bins.iter().zip(weights) {
+        for turn in 0..4 {
+            add(&mut sums[turn], bins[turn], &weights[turn]);
+        }
+    }
+    for (&bin, weights) in bins_rest.iter().zip(weights_rest) {
+        add(&mut sums[0], bin, weights);
+    }
+    std::array::from_fn(|i| (sums[0][i] + sums[1][i]) + (sums[2][i] + sums[3][i]))
+}
+
+#[inline(always)]
+fn add(sums: &mut [f32; LANES], bin: f32, weights: &[f32; LANES]) {
+    for i in 0..LANES {
+        sums[i] += bin * weights[i];
+    }
+}
+
+/// The sum of products, with neighbours in lanes.
+#[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut lanes = [0.0_f32; 8];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<WIDE_LANES>(), b.as_chunks::<WIDE_LANES>());
+    let mut lanes = [0.0_f32; WIDE_LANES];
     for (a, b) in a.iter().zip(b) {
-        for i in 0..8 {
+        for i in 0..WIDE_LANES {
             lanes[i] += a[i] * b[i];
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
+    for ((lane, a), b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
+        *lane += a * b;
+    }
+    let mut width = WIDE_LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 /// Plan of a mel spectrogram, as `librosa.feature.melspectrogram`.
@@ -198,6 +291,7 @@ pub struct MelSpectrogram {
     spectrogram: Spectrogram,
     bank: MelFilterBank,
     row: Vec<f32>,
+    block: Vec<f32>,
 }
 
 impl MelSpectrogram {
@@ -208,7 +302,7 @@ impl MelSpectrogram {
     pub fn new(config: MelConfig) -> Result<Self, ConfigError> {
         let bank = MelFilterBank::new(&config)?;
         let spectrogram = Spectrogram::new(config.stft, config.spectrum)?;
-        Ok(Self { spectrogram, bank, row: vec![0.0; config.n_mels] })
+        Ok(Self { spectrogram, bank, row: vec![0.0; config.n_mels], block: Vec::new() })
     }
 
     /// A matrix `[n_mels, frames]`, every value at least 0.
@@ -226,12 +320,9 @@ impl MelSpectrogram {
     /// # Errors
     /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
-        let n_frames = self.spectrogram.check(samples)?;
-        reshape(out, self.row.len(), n_frames);
-        for t in 0..n_frames {
-            let frame = self.frame(samples, t);
-            write_column(out, t, frame);
-        }
+        let shape = (self.row.len(), self.spectrogram.check(samples)?);
+        let Self { spectrogram, bank, block, .. } = self;
+        fill_columns(out, shape, block, |t, frame| bank.apply(spectrogram.frame(samples, t), frame));
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use ndarray::Array2;
 
 use crate::decibel::{DecibelConfig, to_decibels};
 use crate::error::{ConfigError, SignalError};
-use crate::matrix::reshape;
+use crate::matrix::fill_columns;
 use crate::mel::{MelConfig, MelSpectrogram};
 use crate::projection::Projection;
-use crate::spectrogram::{Frames, write_column};
+use crate::spectrogram::Frames;
 
 /// How cepstral coefficients are computed. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,7 @@ pub(crate) struct Cepstrum {
     dct: Projection,
     decibels: Vec<f32>,
     row: Vec<f32>,
+    block: Vec<f32>,
 }
 
 impl Cepstrum {
@@ -67,7 +68,13 @@ impl Cepstrum {
             let angle = PI * (k * (2 * n + 1)) as f64 / (2 * n_mels) as f64;
             (scale.sqrt() * angle.cos() * lift) as f32
         });
-        Ok(Self { decibel: config.decibel.clone(), dct, decibels: Vec::new(), row: vec![0.0; n_mfcc] })
+        Ok(Self {
+            decibel: config.decibel.clone(),
+            dct,
+            decibels: Vec::new(),
+            row: vec![0.0; n_mfcc],
+            block: Vec::new(),
+        })
     }
 
     /// Coefficients `[n_mfcc, frames]` from the mel powers of a whole file.
@@ -75,11 +82,10 @@ impl Cepstrum {
         self.decibels.clear();
         self.decibels.extend_from_slice(mel.values());
         to_decibels(&mut self.decibels, &self.decibel);
-        reshape(out, self.row.len(), mel.len());
-        for (t, frame) in self.decibels.chunks_exact(mel.width()).enumerate() {
-            self.dct.apply(frame, &mut self.row);
-            write_column(out, t, &self.row);
-        }
+        let Self { dct, decibels, block, .. } = self;
+        fill_columns(out, (dct.outputs(), mel.len()), block, |t, frame| {
+            dct.apply(&decibels[t * mel.width()..][..mel.width()], frame);
+        });
     }
 
     /// Coefficients of one frame's mel powers, where the decibels' settings don't need the other frames.

@@ -4,8 +4,9 @@ use ndarray::Array2;
 use num_complex::Complex;
 
 use crate::error::{ConfigError, SignalError};
-use crate::matrix::reshape;
+use crate::matrix::fill_columns;
 use crate::stft::{Stft, StftConfig};
+use crate::vector::vectorized;
 
 /// What a bin of a spectrogram holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,18 +20,28 @@ pub enum Spectrum {
 }
 
 impl Spectrum {
-    fn of(self, x: Complex<f32>) -> f32 {
-        let power = x.re * x.re + x.im * x.im;
+    /// Fills `row` with a frame of the kind.
+    pub(crate) fn fill(self, row: &mut [f32], spectrum: &[Complex<f32>]) {
         match self {
-            Self::Magnitude => power.sqrt(),
-            Self::Power => power,
+            Self::Magnitude => magnitudes(row, spectrum),
+            Self::Power => powers(row, spectrum),
         }
     }
+}
 
-    /// Fills `row` with a frame of the kind.
-    pub(crate) fn fill(self, row: &mut Vec<f32>, spectrum: &[Complex<f32>]) {
-        row.clear();
-        row.extend(spectrum.iter().map(|&x| self.of(x)));
+vectorized! {
+    fn powers(out: &mut [f32], spectrum: &[Complex<f32>]) {
+        for (out, x) in out.iter_mut().zip(spectrum) {
+            *out = x.re * x.re + x.im * x.im;
+        }
+    }
+}
+
+vectorized! {
+    pub(crate) fn magnitudes(out: &mut [f32], spectrum: &[Complex<f32>]) {
+        for (out, x) in out.iter_mut().zip(spectrum) {
+            *out = (x.re * x.re + x.im * x.im).sqrt();
+        }
     }
 }
 
@@ -39,6 +50,7 @@ pub struct Spectrogram {
     stft: Stft,
     spectrum: Spectrum,
     row: Vec<f32>,
+    block: Vec<f32>,
 }
 
 impl Spectrogram {
@@ -47,7 +59,8 @@ impl Spectrogram {
     /// # Errors
     /// As [`Stft::new`].
     pub fn new(stft: StftConfig, spectrum: Spectrum) -> Result<Self, ConfigError> {
-        Ok(Self { stft: Stft::new(stft)?, spectrum, row: Vec::new() })
+        let row = vec![0.0; stft.n_bins()];
+        Ok(Self { stft: Stft::new(stft)?, spectrum, row, block: Vec::new() })
     }
 
     /// The transform's configuration.
@@ -70,11 +83,9 @@ impl Spectrogram {
     /// # Errors
     /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
-        let n_frames = self.check(samples)?;
-        reshape(out, self.config().n_bins(), n_frames);
-        for t in 0..n_frames {
-            write_column(out, t, self.frame(samples, t));
-        }
+        let shape = (self.config().n_bins(), self.check(samples)?);
+        let Self { stft, spectrum, block, .. } = self;
+        fill_columns(out, shape, block, |t, frame| spectrum.fill(frame, stft.frame(samples, t)));
         Ok(())
     }
 
@@ -98,11 +109,6 @@ impl Spectrogram {
             out.push(self.frame(samples, t));
         }
     }
-}
-
-/// Writes a frame into a matrix `[rows, frames]`.
-pub(crate) fn write_column(out: &mut Array2<f32>, t: usize, frame: &[f32]) {
-    out.column_mut(t).iter_mut().zip(frame).for_each(|(out, &x)| *out = x);
 }
 
 /// Frames one after the other: the order in which they are made and in which a feature reads them.
@@ -139,11 +145,8 @@ impl Frames {
         self.values.len().checked_div(self.width).unwrap_or(0)
     }
 
-    /// The frames as columns of a matrix.
-    pub(crate) fn to_matrix(&self) -> Array2<f32> {
-        let mut out = Array2::zeros((self.width, self.len()));
-        self.iter().enumerate().for_each(|(t, frame)| write_column(&mut out, t, frame));
-        out
+    pub(crate) fn frame(&self, t: usize) -> &[f32] {
+        &self.values[t * self.width..][..self.width]
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[f32]> {

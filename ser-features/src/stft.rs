@@ -7,7 +7,8 @@ use num_complex::Complex;
 use realfft::{FftNum, RealFftPlanner, RealToComplex};
 
 use crate::error::{ConfigError, SignalError, check_samples};
-use crate::matrix::reshape;
+use crate::matrix::fill_columns;
+use crate::vector::vectorized;
 use crate::window::Window;
 
 /// Longest transform, 47 s at 22,050 Hz: no configuration from a damaged file may ask for all memory.
@@ -125,6 +126,7 @@ pub struct Stft {
     config: StftConfig,
     transform: Transform,
     spectrum: Vec<Complex<f32>>,
+    block: Vec<Complex<f32>>,
 }
 
 enum Transform {
@@ -169,12 +171,26 @@ impl<T: FftNum + From<f32>> Windowed<T> {
         if count > 0 {
             let window = &self.window[skipped..skipped + count];
             let signal = &samples[first..first + count];
-            for ((out, &x), &w) in self.frame[begin..begin + count].iter_mut().zip(signal).zip(window) {
-                *out = <T as From<f32>>::from(x) * w;
-            }
+            windowed(&mut self.frame[begin..begin + count], signal, window);
         }
         let done = self.fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
         debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+    }
+}
+
+vectorized! {
+    fn windowed<T: From<f32> + std::ops::Mul<Output = T> + Copy>(out: &mut [T], signal: &[f32], window: &[T]) {
+        for ((out, &x), &w) in out.iter_mut().zip(signal).zip(window) {
+            *out = T::from(x) * w;
+        }
+    }
+}
+
+vectorized! {
+    fn narrow(out: &mut [Complex<f32>], spectrum: &[Complex<f64>]) {
+        for (out, x) in out.iter_mut().zip(spectrum) {
+            *out = Complex::new(x.re as f32, x.im as f32);
+        }
     }
 }
 
@@ -190,7 +206,7 @@ impl Stft {
             Precision::Single => Transform::Single(Windowed::new(&config, config.window.periodic(length))),
             Precision::Double => Transform::Double(Windowed::new(&config, config.window.values(length))),
         };
-        Ok(Self { transform, spectrum: vec![Complex::default(); config.n_bins()], config })
+        Ok(Self { transform, spectrum: vec![Complex::default(); config.n_bins()], block: Vec::new(), config })
     }
 
     /// The configuration that the plan was made from.
@@ -218,12 +234,10 @@ impl Stft {
         out: &mut Array2<Complex<f32>>,
     ) -> Result<(), SignalError> {
         self.config.check_signal(samples)?;
-        let n_frames = self.config.n_frames(samples.len());
-        reshape(out, self.config.n_bins(), n_frames);
-        for t in 0..n_frames {
-            let spectrum = self.frame(samples, t);
-            out.column_mut(t).iter_mut().zip(spectrum).for_each(|(out, &x)| *out = x);
-        }
+        let shape = (self.config.n_bins(), self.config.n_frames(samples.len()));
+        let mut block = std::mem::take(&mut self.block);
+        fill_columns(out, shape, &mut block, |t, frame| frame.copy_from_slice(self.frame(samples, t)));
+        self.block = block;
         Ok(())
     }
 
@@ -236,9 +250,7 @@ impl Stft {
             }
             Transform::Double(double) => {
                 double.transform(&self.config, samples, t);
-                for (out, x) in self.spectrum.iter_mut().zip(&double.spectrum) {
-                    *out = Complex::new(x.re as f32, x.im as f32);
-                }
+                narrow(&mut self.spectrum, &double.spectrum);
                 &self.spectrum
             }
         }
