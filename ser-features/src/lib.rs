@@ -52,7 +52,7 @@ pub use istft::Istft;
 pub use mel::{MelConfig, MelNorm, MelScale, MelSpectrogram, mel_filter_bank};
 pub use mfcc::{Mfcc, MfccConfig};
 pub use preemphasis::{Preemphasis, PreemphasisConfig};
-pub use prepare::{Preparation, PreparationConfig};
+pub use prepare::{Alignment, Preparation, PreparationConfig};
 pub use resample::{Resampler, SAMPLE_RATES};
 pub use rms::{Rms, RmsConfig};
 pub use signal::{MIN_SPEECH_PEAK, MIN_SPEECH_SECONDS, check_speech, fix_length, normalize, to_mono};

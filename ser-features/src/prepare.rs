@@ -24,20 +24,57 @@ pub struct PreparationConfig {
     pub trim_top_db: Option<f32>,
     /// Whether the largest absolute sample becomes 1.
     pub normalize: bool,
-    /// Samples of the result, 1..=268,435,456: zeros are appended or the end is cut. `None` keeps the length.
+    /// Samples of the result, 1..=268,435,456: zeros are added or samples are cut. `None` keeps the length.
     pub length: Option<usize>,
+    /// Where zeros are added or samples cut.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Alignment::is_start"))]
+    pub alignment: Alignment,
+}
+
+/// Which part of a clip keeps its place when the clip is brought to another length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+pub enum Alignment {
+    /// The start: zeros are appended, or the end is cut.
+    #[default]
+    Start,
+    /// The centre: both ends get zeros or are cut alike, the end by one sample more where the difference is odd.
+    Centre,
+}
+
+impl Alignment {
+    /// Cuts samples to `length`, or adds zeros up to it.
+    pub fn fix_length(self, samples: &mut Vec<f32>, length: usize) {
+        let difference = samples.len().abs_diff(length);
+        match self {
+            Self::Centre if samples.len() > length => {
+                samples.drain(..difference / 2);
+            }
+            Self::Centre => {
+                samples.splice(..0, std::iter::repeat_n(0.0, difference / 2));
+            }
+            Self::Start => {}
+        }
+        fix_length(samples, length);
+    }
+
+    #[cfg(feature = "serde")]
+    fn is_start(&self) -> bool {
+        *self == Self::Start
+    }
 }
 
 impl Default for PreparationConfig {
     fn default() -> Self {
-        Self { sample_rate: 22_050, trim_top_db: Some(30.0), normalize: true, length: Some(66_150) }
+        let (trim_top_db, length) = (Some(30.0), Some(66_150));
+        Self { sample_rate: 22_050, trim_top_db, normalize: true, length, alignment: Alignment::Start }
     }
 }
 
 impl PreparationConfig {
     /// Resamples to a rate in Hz, and does nothing else.
     pub fn raw(sample_rate: u32) -> Self {
-        Self { sample_rate, trim_top_db: None, normalize: false, length: None }
+        Self { sample_rate, trim_top_db: None, normalize: false, length: None, ..Self::default() }
     }
 }
 
@@ -104,7 +141,7 @@ impl Preparation {
             normalize(&mut clip);
         }
         if let Some(length) = self.config.length {
-            fix_length(&mut clip, length);
+            self.config.alignment.fix_length(&mut clip, length);
         }
         Ok(clip)
     }
@@ -160,6 +197,25 @@ mod tests {
         let config = PreparationConfig { length: Some(100), ..PreparationConfig::raw(16_000) };
         let clip = Preparation::new(config).unwrap().process(&tone(500), 16_000).unwrap();
         assert_eq!(clip, tone(100));
+    }
+
+    #[test]
+    fn the_centre_keeps_its_place_where_it_is_asked_to() {
+        let centred = |samples: &[f32], length| {
+            let mut samples = samples.to_vec();
+            Alignment::Centre.fix_length(&mut samples, length);
+            samples
+        };
+        assert_eq!(centred(&[1.0, 2.0, 3.0], 6), [0.0, 1.0, 2.0, 3.0, 0.0, 0.0]);
+        assert_eq!(centred(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3), [2.0, 3.0, 4.0]);
+        assert_eq!(centred(&[1.0, 2.0], 2), [1.0, 2.0]);
+        let config = PreparationConfig {
+            length: Some(100),
+            alignment: Alignment::Centre,
+            ..PreparationConfig::raw(16_000)
+        };
+        let clip = Preparation::new(config).unwrap().process(&tone(500), 16_000).unwrap();
+        assert_eq!(clip, tone(500)[200..300]);
     }
 
     #[test]

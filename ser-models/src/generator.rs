@@ -48,6 +48,11 @@ impl Generator {
         low + (high - low) * self.0.random::<f64>()
     }
 
+    /// A whole number from 0 up, evenly below `limit`, which is 1 or more.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0.random_range(0..limit.max(1) as u64) as usize
+    }
+
     /// Standard normal.
     pub(crate) fn normal(&mut self) -> f64 {
         StandardNormal.sample(&mut self.0)
@@ -71,6 +76,8 @@ pub(crate) enum Purpose {
     Shuffle = 1,
     /// A step's augmentation and dropout.
     Step = 2,
+    /// What becomes of a clip's sound in an epoch.
+    Audio = 3,
 }
 
 #[cfg(test)]

@@ -1,29 +1,16 @@
 //! From samples to a mood, with a model trained on made-up voices.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{RATE, voice};
 use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError};
 use ser_models::models::{Cnn1dConfig, ConvBlock};
 use ser_models::training::{Dataset, Trainer, TrainingConfig};
-use ser_models::{Checkpoint, CheckpointError, CheckpointSource, Generator, RecognizeError, Recognizer};
+use ser_models::{Checkpoint, CheckpointError, CheckpointSource, RecognizeError, Recognizer};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
-
-const RATE: u32 = 16_000;
-
-/// A second of a tone with overtones in noise: low and dull for class 0, high and bright for class 1.
-fn voice(class: usize, seed: u64) -> Vec<f32> {
-    let mut generator = Generator::new(seed);
-    let pitch = if class == 0 { generator.uniform(90.0, 140.0) } else { generator.uniform(220.0, 320.0) };
-    let fall = if class == 0 { 2.5 } else { 0.8 };
-    (0..RATE)
-        .map(|n| {
-            let phase = 2.0 * std::f64::consts::PI * pitch * f64::from(n) / f64::from(RATE);
-            let tone: f64 = (1..12).map(|k| (phase * f64::from(k)).sin() / f64::from(k).powf(fall)).sum();
-            (0.2 * tone + generator.uniform(-0.01, 0.01)) as f32
-        })
-        .collect()
-}
 
 fn checkpoint() -> &'static Checkpoint {
     static CHECKPOINT: OnceLock<Checkpoint> = OnceLock::new();

@@ -6,8 +6,8 @@ mod common;
 use common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
 use ser_models::training::{
-    ClassWeights, Dataset, EarlyStopping, Event, Finish, Monitor, OptimizerConfig, Schedule, StateError,
-    Trainer, TrainingConfig, TrainingError,
+    ClassWeights, Dataset, EarlyStopping, Event, Finish, Masks, Monitor, OptimizerConfig, Schedule,
+    StateError, Trainer, TrainingConfig, TrainingError,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,9 +70,11 @@ fn the_number_of_threads_does_not_change_a_bit() {
 
 #[test]
 fn a_run_cut_at_any_batch_and_resumed_ends_bit_for_bit_like_an_uncut_one() {
-    for optimizer in [OptimizerConfig::adam(), OptimizerConfig::rmsprop_keras(), OptimizerConfig::sgd()] {
+    let optimizers = [OptimizerConfig::adam(), OptimizerConfig::rmsprop_keras(), OptimizerConfig::sgd()];
+    for (optimizer, ema_decay) in optimizers.into_iter().zip([None, None, Some(0.95)]) {
         let config = || TrainingConfig {
             optimizer,
+            ema_decay,
             schedule: Schedule::Cosine { warm_up: 0.25, minimum: 0.1 },
             clip_norm: Some(1.0),
             learning_rate: 3e-3,
@@ -109,6 +111,24 @@ fn a_run_cut_at_any_batch_and_resumed_ends_bit_for_bit_like_an_uncut_one() {
 }
 
 #[test]
+fn averaged_weights_are_what_is_validated_and_kept() {
+    let run = |ema_decay| {
+        let mut trainer = trainer(TrainingConfig { ema_decay, ..config(4) });
+        trainer.run(|_| {}, &GO).unwrap();
+        let checkpoint = trainer.checkpoint(source()).unwrap();
+        let again = checkpoint.classifier().unwrap().evaluate(&clips(30, 100)).unwrap();
+        assert_eq!(&again, trainer.history().best().unwrap().validation.as_ref().unwrap());
+        let losses: Vec<f64> = trainer.history().epochs.iter().map(|epoch| epoch.train_loss).collect();
+        (losses, again)
+    };
+    let (plain, averaged) = (run(None), run(Some(0.9)));
+    // The average moves nothing that trains.
+    assert_eq!(plain.0, averaged.0);
+    assert_ne!(plain.1, averaged.1);
+    assert_eq!(run(Some(0.0)), plain);
+}
+
+#[test]
 fn a_stopped_trainer_can_also_go_on_without_a_file() {
     let mut uncut = trainer(config(3));
     uncut.run(|_| {}, &GO).unwrap();
@@ -136,7 +156,9 @@ fn another_runs_state_and_damaged_ones_are_refused() {
         TrainingError::State(StateError::AnotherRun { what, .. }) => what,
         error => panic!("{error}"),
     };
-    assert_eq!(refused(&mut trainer(config(3))), "the training configuration");
+    assert_eq!(refused(&mut trainer(config(3))), "training.epochs");
+    let error = trainer(config(3)).resume(&path).unwrap_err().to_string();
+    assert!(error.ends_with("the state is of another run: training.epochs is 2 there and 3 here"), "{error}");
     let (train, validation) = (clips(70, 0), clips(30, 100));
     let build = |train: &Dataset, validation: Option<&Dataset>, seed| {
         Trainer::new(config(2), architecture(), train, validation, seed).unwrap()
@@ -304,6 +326,14 @@ fn bad_data_and_settings_are_refused_by_name() {
     assert!(setting(|c| c.learning_rate = f64::NAN).starts_with("learning_rate must"));
     assert!(setting(|c| c.clip_norm = Some(0.0)).starts_with("clip_norm must"));
     assert!(setting(|c| c.label_smoothing = 1.0).contains("label_smoothing must"));
+    assert!(setting(|c| c.ema_decay = Some(1.0)).starts_with("ema_decay must"));
+    assert!(setting(|c| c.augmentation.audio.snr = Some([9.0, 3.0])).starts_with("augmentation.audio.snr"));
+    assert_eq!(
+        setting(|c| c.augmentation.audio.shift = 0.1),
+        "augmentation.audio needs the training clips themselves (Dataset::with_audio), none was given"
+    );
+    let masks = setting(|c| c.augmentation.time_masks = Masks { count: 1, width: 5 });
+    assert!(masks.contains("need inputs with frames"), "{masks}");
     assert!(setting(|c| c.augmentation.noise = -0.1).starts_with("augmentation.noise must"));
     assert!(
         setting(|c| c.schedule = Schedule::Cosine { warm_up: 1.0, minimum: 0.0 }).contains("warm_up must")

@@ -1,17 +1,46 @@
-//! Small changes of training examples, so that a model learns more than their exact values.
+//! Changes of training examples, so that a model learns more than their exact values.
 
+use super::AudioAugmentation;
 use crate::generator::Generator;
+use crate::inputs::{Inputs, frames_of};
 use serde::{Deserialize, Serialize};
 
-/// Small changes of the training part's examples, drawn anew at every step; both are off by default.
+/// Changes of the training part's examples, drawn anew every time that they are used; all are off by default.
+///
+/// Clips are changed as audio first, then their normalised features: noise, masks, and mixup, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
+    /// Changes of the sound, of which features are then taken anew. They need [`Dataset::with_audio`](super::Dataset::with_audio).
+    #[serde(skip_serializing_if = "is_default")]
+    pub audio: AudioAugmentation,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
     pub noise: f64,
+    /// Spans of frames that are masked in each clip, all rows alike (SpecAugment, Park et al. 2019). Only for inputs with frames.
+    #[serde(skip_serializing_if = "is_default")]
+    pub time_masks: Masks,
+    /// Spans of rows that are masked in each clip, at all frames and in all channels alike. Only for inputs with frames.
+    #[serde(skip_serializing_if = "is_default")]
+    pub frequency_masks: Masks,
     /// α of mixup (Zhang et al. 2018), 0 or more; 0 mixes nothing. Each batch is mixed with itself in another order, λ :
-    /// (1 − λ), inputs and targets alike, λ from Beta(α, α).
+    /// (1 − λ), inputs and targets alike, λ from Beta(α, α). Of two clips' real frames, the mixture has the longer one's.
     pub mixup: f64,
+}
+
+/// Spans that are set to 0, the mean of what is normalised. Their width is drawn evenly from 0 to `width`, then their place
+/// among all that fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Masks {
+    /// How many, 0 for none.
+    pub count: usize,
+    /// The largest width, in frames or rows; a clip's own frames or rows are the most that are masked.
+    pub width: usize,
+}
+
+/// Whether a setting is at its default, and need not be written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Augmentation {
@@ -21,30 +50,72 @@ impl Augmentation {
             .into_iter()
             .find(|(_, value)| !(*value >= 0.0 && value.is_finite()))
             .map(|(setting, value)| (setting, "must be 0 or more", value.to_string()))
+            .or_else(|| self.audio.problem())
     }
 
-    /// Changes a batch of normalised inputs and their targets in place; both are row-major with `batch` rows.
-    pub(crate) fn apply(
-        &self,
-        inputs: &mut [f32],
-        targets: &mut [f32],
-        batch: usize,
-        generator: &mut Generator,
-    ) {
-        if self.noise > 0.0 {
-            for x in inputs.iter_mut() {
-                *x += (self.noise * generator.normal()) as f32;
+    /// Whether some spans are masked.
+    pub(crate) fn masks(&self) -> bool {
+        [self.time_masks, self.frequency_masks].iter().any(|masks| masks.count > 0 && masks.width > 0)
+    }
+
+    /// Changes a batch of normalised inputs and their targets, [batch, classes] in row-major order.
+    pub(crate) fn apply(&self, inputs: &mut Inputs, targets: &mut [f32], generator: &mut Generator) {
+        let frames = frames_of(&inputs.shape);
+        let (batch, size) = (inputs.len(), inputs.size());
+        let own = |frames_of_clips: &Option<Vec<usize>>, clip: usize| {
+            frames_of_clips.as_ref().map_or(frames, |frames| frames[clip])
+        };
+        for (clip, values) in inputs.values.chunks_exact_mut(size.max(1)).enumerate() {
+            let own = own(&inputs.frames, clip);
+            if self.noise > 0.0 {
+                for row in values.chunks_exact_mut(frames) {
+                    row[..own].iter_mut().for_each(|x| *x += (self.noise * generator.normal()) as f32);
+                }
+            }
+            if self.masks() {
+                let rows = inputs.shape.iter().rev().nth(1).copied().unwrap_or(1);
+                self.mask(values, (rows, frames), own, generator);
             }
         }
         if self.mixup > 0.0 {
             let share = generator.beta(self.mixup) as f32;
             let mut partners: Vec<usize> = (0..batch).collect();
             generator.shuffle(&mut partners);
-            for values in [inputs, targets] {
+            for values in [&mut inputs.values[..], targets] {
                 mix(values, &partners, share);
+            }
+            if let Some(frames) = &mut inputs.frames {
+                *frames = (0..batch).map(|clip| frames[clip].max(frames[partners[clip]])).collect();
             }
         }
     }
+
+    /// Masks one clip [channels, rows, frames] with so many frames of its own.
+    fn mask(
+        &self,
+        values: &mut [f32],
+        (rows, frames): (usize, usize),
+        own: usize,
+        generator: &mut Generator,
+    ) {
+        for _ in 0..self.time_masks.count {
+            let span = span(self.time_masks.width, own, generator);
+            values.chunks_exact_mut(frames).for_each(|row| row[span.clone()].fill(0.0));
+        }
+        for _ in 0..self.frequency_masks.count {
+            let span = span(self.frequency_masks.width, rows, generator);
+            for channel in values.chunks_exact_mut(rows * frames) {
+                channel[span.start * frames..span.end * frames].fill(0.0);
+            }
+        }
+    }
+}
+
+/// A span of at most `width` among `n`.
+fn span(width: usize, n: usize, generator: &mut Generator) -> std::ops::Range<usize> {
+    let width = generator.below(width.min(n) + 1);
+    let start = generator.below(n - width + 1);
+    start..start + width
 }
 
 fn mix(values: &mut [f32], partners: &[usize], share: f32) {
@@ -61,31 +132,78 @@ fn mix(values: &mut [f32], partners: &[usize], share: f32) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_default_changes_nothing() {
-        let (mut x, mut y) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0]);
-        Augmentation::default().apply(&mut x, &mut y, 2, &mut Generator::new(0));
-        assert_eq!((x, y), ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0]));
+    fn inputs(values: &[f32], shape: &[usize], frames: Option<&[usize]>) -> Inputs {
+        Inputs { values: values.to_vec(), frames: frames.map(<[usize]>::to_vec), shape: shape.to_vec() }
     }
 
     #[test]
-    fn noise_has_its_deviation_and_leaves_targets() {
-        let (mut x, mut y) = (vec![1.0; 10_000], vec![1.0; 10]);
-        Augmentation { noise: 0.5, mixup: 0.0 }.apply(&mut x, &mut y, 10, &mut Generator::new(0));
-        let variance = x.iter().map(|x| f64::from(x - 1.0).powi(2)).sum::<f64>() / 10_000.0;
-        assert!((variance - 0.25).abs() < 0.02, "{variance}");
+    fn the_default_changes_nothing() {
+        let (mut x, mut y) = (inputs(&[1.0, 2.0, 3.0, 4.0], &[2], None), [1.0, 0.0, 0.0, 1.0]);
+        Augmentation::default().apply(&mut x, &mut y, &mut Generator::new(0));
+        assert_eq!((&x.values[..], y), (&[1.0, 2.0, 3.0, 4.0][..], [1.0, 0.0, 0.0, 1.0]));
+        assert_eq!(serde_json::to_string(&Augmentation::default()).unwrap(), r#"{"noise":0.0,"mixup":0.0}"#);
+    }
+
+    #[test]
+    fn noise_has_its_deviation_and_leaves_targets_and_padding() {
+        let (mut x, mut y) = (inputs(&[1.0; 20_000], &[10, 200], Some(&[100; 10])), vec![1.0; 10]);
+        Augmentation { noise: 0.5, ..Default::default() }.apply(&mut x, &mut y, &mut Generator::new(0));
+        let rows = || x.values.chunks(200);
+        let variance = rows().flat_map(|row| &row[..100]).map(|x| f64::from(x - 1.0).powi(2)).sum::<f64>();
+        assert!((variance / 10_000.0 - 0.25).abs() < 0.02, "{variance}");
+        assert!(rows().all(|row| row[100..].iter().all(|x| *x == 1.0)));
         assert_eq!(y, [1.0; 10]);
     }
 
     #[test]
-    fn mixup_mixes_inputs_and_targets_alike() {
+    fn mixup_mixes_inputs_and_targets_alike_and_takes_the_longer_clip() {
         // Each input equals its target's second entry, before and after.
-        let mut x: Vec<f32> = (0..8).map(|i| (i % 2) as f32).collect();
-        let mut y: Vec<f32> = x.iter().flat_map(|x| [1.0 - x, *x]).collect();
-        Augmentation { noise: 0.0, mixup: 1.0 }.apply(&mut x, &mut y, 8, &mut Generator::new(3));
-        for (x, y) in x.iter().zip(y.chunks(2)) {
+        let values: Vec<f32> = (0..8).map(|i| (i % 2) as f32).collect();
+        let mut x = inputs(&values, &[1, 1], Some(&[1; 8]));
+        let mut y: Vec<f32> = values.iter().flat_map(|x| [1.0 - x, *x]).collect();
+        Augmentation { mixup: 1.0, ..Default::default() }.apply(&mut x, &mut y, &mut Generator::new(3));
+        for (x, y) in x.values.iter().zip(y.chunks(2)) {
             assert!((x - y[1]).abs() < 1e-6 && (y[0] + y[1] - 1.0).abs() < 1e-6);
         }
-        assert!(x.iter().any(|x| *x > 0.0 && *x < 1.0));
+        assert!(x.values.iter().any(|x| *x > 0.0 && *x < 1.0));
+
+        let mut x = inputs(&[1.0; 8], &[1, 4], Some(&[2, 4]));
+        // Over the seeds both orders come up; the mixed frames are 4 wherever two clips were mixed.
+        let mixed = (0..9).any(|seed| {
+            x.frames = Some(vec![2, 4]);
+            let augmentation = Augmentation { mixup: 1.0, ..Default::default() };
+            augmentation.apply(&mut x, &mut [0.0; 2], &mut Generator::new(seed));
+            x.frames == Some(vec![4, 4])
+        });
+        assert!(mixed);
+    }
+
+    #[test]
+    fn masks_cover_frames_of_all_rows_and_rows_of_all_channels() {
+        let (channels, rows, frames, own) = (2, 6, 10, 8);
+        let augmentation = Augmentation {
+            time_masks: Masks { count: 1, width: 3 },
+            frequency_masks: Masks { count: 1, width: 2 },
+            ..Default::default()
+        };
+        let (mut widest, mut tallest) = (0, 0);
+        for seed in 0..60 {
+            let mut x = inputs(&[1.0; 120], &[channels, rows, frames], Some(&[own]));
+            augmentation.apply(&mut x, &mut [1.0], &mut Generator::new(seed));
+            let zero = |c: usize, r: usize, f: usize| x.values[(c * rows + r) * frames + f] == 0.0;
+            let masked_frames: Vec<usize> =
+                (0..frames).filter(|f| (0..channels).all(|c| (0..rows).all(|r| zero(c, r, *f)))).collect();
+            let masked_rows: Vec<usize> =
+                (0..rows).filter(|r| (0..channels).all(|c| (0..frames).all(|f| zero(c, *r, f)))).collect();
+            for (masked, most) in [(&masked_frames, 3), (&masked_rows, 2)] {
+                assert!(masked.len() <= most && masked.windows(2).all(|w| w[1] == w[0] + 1));
+            }
+            assert!(masked_frames.iter().all(|f| *f < own));
+            let zeros = x.values.iter().filter(|x| **x == 0.0).count();
+            let (f, r) = (masked_frames.len(), masked_rows.len());
+            assert_eq!(zeros, channels * (f * rows + r * frames - f * r));
+            (widest, tallest) = (widest.max(f), tallest.max(r));
+        }
+        assert_eq!((widest, tallest), (3, 2));
     }
 }

@@ -29,6 +29,11 @@ pub struct TrainingConfig {
     pub log_skewed: bool,
     /// Changes of the training part's examples.
     pub augmentation: Augmentation,
+    /// Decay of an exponential moving average of the weights, 0 or more and below 1, e.g. 0.999: the average is what is validated and
+    /// kept, instead of the last weights. It begins with a smaller decay, so that the first weights don't linger. `None` averages
+    /// nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
     /// By what the validation part says which epoch is best. Without a validation part, the last one is.
     pub monitor: Monitor,
     /// When to stop before the last epoch; `None` runs all.
@@ -86,6 +91,7 @@ impl Default for TrainingConfig {
             normalize: true,
             log_skewed: true,
             augmentation: Augmentation::default(),
+            ema_decay: None,
             monitor: Monitor::Uar,
             early_stopping: None,
         }
@@ -104,6 +110,8 @@ impl TrainingConfig {
             Some(("learning_rate", "must be positive", self.learning_rate.to_string()))
         } else if let Some(limit) = self.clip_norm.filter(|limit| !positive(*limit)) {
             Some(("clip_norm", "must be positive", limit.to_string()))
+        } else if let Some(decay) = self.ema_decay.filter(|decay| !(0.0..1.0).contains(decay)) {
+            Some(("ema_decay", "must be 0 or more and below 1", decay.to_string()))
         } else if self.early_stopping.is_some_and(|stopping| stopping.patience == 0) {
             Some(("early_stopping.patience", "must be 1 or more", "0".to_owned()))
         } else if self.early_stopping.is_some() && !has_validation {

@@ -4,8 +4,10 @@ use super::error::DatasetError;
 use crate::inputs::frames_of;
 use crate::models::{ClipInput, ModelInput};
 use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
+use ser_features::{FeatureConfig, PreparationConfig};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Inputs with their classes and the ids of their clips.
 ///
@@ -30,6 +32,15 @@ pub struct Dataset {
     labels: Vec<usize>,
     label_names: Vec<String>,
     ids: Vec<String>,
+    audio: Option<Audio>,
+}
+
+/// The clips behind the inputs, and how inputs are made of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Audio {
+    pub(crate) samples: Vec<Arc<[f32]>>,
+    pub(crate) preparation: PreparationConfig,
+    pub(crate) features: FeatureConfig,
 }
 
 impl Dataset {
@@ -69,7 +80,7 @@ impl Dataset {
                 return Err(DatasetError::NotFinite { id: id.clone(), element });
             }
         }
-        Ok(Self { inputs, frames: None, labels, label_names, ids })
+        Ok(Self { inputs, frames: None, labels, label_names, ids, audio: None })
     }
 
     /// The same of clips as a model takes them ([`ModelInput::of`]), with their real frames.
@@ -120,6 +131,33 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Adds the clips themselves, so that training can change them as sound ([`AudioAugmentation`](super::AudioAugmentation)):
+    /// for each its samples after this preparation, of which these features gave the inputs.
+    ///
+    /// # Errors
+    /// If there are not as many as there are clips, one is empty or not finite, or the rates of preparation and features differ.
+    pub fn with_audio(
+        mut self,
+        samples: Vec<Vec<f32>>,
+        preparation: PreparationConfig,
+        features: FeatureConfig,
+    ) -> Result<Self, DatasetError> {
+        if samples.len() != self.len() {
+            return Err(DatasetError::AudioGiven { clips: self.len(), given: samples.len() });
+        }
+        let usable = |clip: &Vec<f32>| !clip.is_empty() && clip.iter().all(|x| x.is_finite());
+        if let Some(clip) = samples.iter().position(|clip| !usable(clip)) {
+            return Err(DatasetError::Audio { id: self.ids[clip].clone() });
+        }
+        let rates = (preparation.sample_rate, features.sample_rate);
+        if rates.0 != rates.1 {
+            return Err(DatasetError::SampleRates { preparation: rates.0, features: rates.1 });
+        }
+        let samples = samples.into_iter().map(Arc::from).collect();
+        self.audio = Some(Audio { samples, preparation, features });
+        Ok(self)
+    }
+
     /// The clips at these indices, in this order.
     ///
     /// # Errors
@@ -141,6 +179,10 @@ impl Dataset {
             labels: indices.iter().map(|i| self.labels[*i]).collect(),
             label_names: self.label_names.clone(),
             ids,
+            audio: self.audio.as_ref().map(|audio| Audio {
+                samples: indices.iter().map(|i| audio.samples[*i].clone()).collect(),
+                ..audio.clone()
+            }),
         })
     }
 
@@ -162,6 +204,11 @@ impl Dataset {
     /// How many frames of each clip are its own, from the first on; `None` where nothing is padded.
     pub fn frames(&self) -> Option<&[usize]> {
         self.frames.as_deref()
+    }
+
+    /// The clips behind the inputs, if they were added.
+    pub(crate) fn audio(&self) -> Option<&Audio> {
+        self.audio.as_ref()
     }
 
     /// The class of each clip, an index into [`Dataset::label_names`].
@@ -204,6 +251,13 @@ impl Dataset {
         }
         for x in &self.inputs {
             hash.update(x.to_le_bytes());
+        }
+        if let Some(Audio { samples, preparation, features }) = &self.audio {
+            hash.update(serde_json::to_vec(&(preparation, features)).unwrap_or_default());
+            for clip in samples {
+                hash.update((clip.len() as u64).to_le_bytes());
+                clip.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            }
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -282,6 +336,28 @@ mod tests {
             message(set.with_frames(vec![3, 4])),
             "clip y: its own frames must be 1 or more and at most 3: 4 was given"
         );
+    }
+
+    #[test]
+    fn audio_that_does_not_belong_to_the_inputs_is_refused() {
+        let set = || build(array![[1.0f32], [2.0]], &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
+        let add = |samples: &[&[f32]], sample_rate| {
+            let samples = samples.iter().map(|clip| clip.to_vec()).collect();
+            let features = FeatureConfig { sample_rate, ..Default::default() };
+            set().with_audio(samples, PreparationConfig::default(), features)
+        };
+        let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
+        assert_eq!(
+            message(add(&[&[0.1]], 22_050)),
+            "there must be samples for each clip: 1 for 2 clips were given"
+        );
+        assert!(message(add(&[&[0.1], &[]], 22_050)).starts_with("clip y: its samples must be finite"));
+        assert!(message(add(&[&[0.1], &[f32::NAN]], 22_050)).starts_with("clip y: "));
+        assert!(message(add(&[&[0.1], &[0.2]], 16_000)).contains("22050 Hz and features expect 16000 Hz"));
+        let whole = add(&[&[0.1], &[0.2, 0.3]], 22_050).unwrap();
+        let second = whole.select(&[1]).unwrap();
+        assert_eq!(*second.audio().unwrap().samples[0], [0.2, 0.3]);
+        assert_ne!(whole.fingerprint(), set().fingerprint());
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::checkpoint::CheckpointError;
 use crate::layers::LayerError;
+use crate::models::InputError;
 use crate::weights::WeightsError;
+use ser_features::{ConfigError, SignalError};
 use std::path::PathBuf;
 
 /// Why a set of examples cannot be used.
@@ -51,6 +53,30 @@ pub enum DatasetError {
         most: usize,
         /// Frames given.
         given: usize,
+    },
+    /// Clips and their samples are not equally many.
+    #[error("there must be samples for each clip: {given} for {clips} clips were given")]
+    AudioGiven {
+        /// Clips in the set.
+        clips: usize,
+        /// Clips given as samples.
+        given: usize,
+    },
+    /// A clip has no samples, or one that is NaN or infinite.
+    #[error("clip {id}: its samples must be finite, and 1 or more")]
+    Audio {
+        /// The clip.
+        id: String,
+    },
+    /// Clips are prepared at one sample rate, and features taken at another.
+    #[error(
+        "clips are prepared at {preparation} Hz and features expect {features} Hz; both must be the same"
+    )]
+    SampleRates {
+        /// The preparation's rate in Hz.
+        preparation: u32,
+        /// The features' rate in Hz.
+        features: u32,
     },
     /// A label is not one of the classes.
     #[error("clip {id}: the label must be below the number of classes, {classes}: {label} was given")]
@@ -148,6 +174,30 @@ pub enum TrainingError {
         /// The loss.
         loss: f64,
     },
+    /// A step failed.
+    #[error("epoch {epoch}, {place}: {cause}")]
+    Failed {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Where in the epoch.
+        place: String,
+        /// Why.
+        cause: Box<TrainingError>,
+    },
+    /// No features could be taken of a clip that was changed as sound.
+    #[error("clip {id}: {cause}")]
+    Audio {
+        /// The clip.
+        id: String,
+        /// Why.
+        cause: SignalError,
+    },
+    /// The features of the clips do not give the model's input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A setting of the features is out of its range.
+    #[error(transparent)]
+    Features(#[from] ConfigError),
     /// Nothing has been learnt yet, so there is nothing to make a checkpoint of.
     #[error("no epoch has ended yet: there is nothing to save")]
     NoEpoch,
@@ -202,12 +252,12 @@ pub enum StateError {
         expected: u64,
     },
     /// The state belongs to a run with other settings or other data.
-    #[error("{}: the state is of another run: {what} differs, {expected} expected, {given} found", path.display())]
+    #[error("{}: the state is of another run: {what} is {given} there and {expected} here", path.display())]
     AnotherRun {
         /// The file.
         path: PathBuf,
-        /// What differs.
-        what: &'static str,
+        /// What differs: the first setting that does, by its name.
+        what: String,
         /// This run's.
         expected: String,
         /// The file's.

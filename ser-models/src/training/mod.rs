@@ -4,18 +4,23 @@
 //! learning-rate schedule, early stopping and the best epoch by the validation part. The caller hears of each batch
 //! and epoch, and may stop between batches. One seed gives one result, bit for bit, on one machine.
 
+mod audio_augmentation;
 mod augmentation;
+mod average;
 mod config;
 mod dataset;
+mod epoch;
 mod error;
 mod history;
 mod normalization;
 mod optimizer;
 mod schedule;
+mod source;
 mod state;
 mod trainer;
 
-pub use augmentation::Augmentation;
+pub use audio_augmentation::AudioAugmentation;
+pub use augmentation::{Augmentation, Masks};
 pub use config::{ClassWeights, EarlyStopping, Monitor, TrainingConfig};
 pub use dataset::Dataset;
 pub use error::{DatasetError, StateError, TrainingError};

@@ -6,6 +6,7 @@ use crate::models::Architecture;
 use crate::parameters::Parameters;
 use crate::weights::{Values, Weights, WeightsError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The format of the files that this version reads and writes.
@@ -18,6 +19,8 @@ pub(crate) struct RunState {
     pub(crate) optimizer: Optimizer,
     /// The weights of the best epoch so far; empty before the first.
     pub(crate) best: Weights,
+    /// The moving average of the weights; empty where none is taken.
+    pub(crate) average: Weights,
     pub(crate) history: History,
 }
 
@@ -57,7 +60,9 @@ impl RunState {
             history: self.history.clone(),
         };
         let mut all = Weights::default();
-        for (prefix, weights) in [("model/", &self.weights), ("best/", &self.best)] {
+        for (prefix, weights) in
+            [("model/", &self.weights), ("best/", &self.best), ("average/", &self.average)]
+        {
             all.0.extend(weights.0.iter().map(|(name, values)| (format!("{prefix}{name}"), values.clone())));
         }
         for (name, slots) in self.optimizer.slots() {
@@ -95,8 +100,11 @@ impl RunState {
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
             return Err(StateError::AnotherRun { path: path.into(), what, expected, given });
         }
-        let (weights, best) = (all.part("model/"), all.part("best/"));
+        let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));
         weights.check(parameters).map_err(weights_error)?;
+        if run.config.ema_decay.is_some() {
+            average.check(parameters).map_err(weights_error)?;
+        }
         if !metadata.history.epochs.is_empty() {
             best.check(parameters).map_err(weights_error)?;
         }
@@ -106,26 +114,90 @@ impl RunState {
         if !optimizer.restore(metadata.optimizer_steps, find) {
             return Err(damaged("the optimiser's values do not fit the model".to_owned()));
         }
-        Ok(Self { weights, optimizer, best, history: metadata.history })
+        Ok(Self { weights, optimizer, best, average, history: metadata.history })
     }
 }
 
 impl RunIdentity {
     /// The first thing in which another run differs: (what, this run's, the other's).
-    fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
-        fn differ<T: PartialEq + Serialize>(
-            what: &'static str,
-            a: &T,
-            b: &T,
-        ) -> Option<(&'static str, String, String)> {
-            let text = |value| serde_json::to_string(value).unwrap_or_default();
-            (a != b).then(|| (what, text(a), text(b)))
+    fn difference(&self, other: &Self) -> Option<(String, String, String)> {
+        fn differ<T: PartialEq + Serialize>(what: &str, a: &T, b: &T) -> Option<(String, String, String)> {
+            let value = |x| serde_json::to_value(x).unwrap_or_default();
+            if a == b {
+                return None;
+            }
+            let (path, a, b) = first_difference(&value(a), &value(b));
+            let dotted: String = path.iter().map(|key| format!(".{key}")).collect();
+            Some((format!("{what}{dotted}"), a, b))
         }
         differ("the crate's version", &self.crate_version, &other.crate_version)
             .or_else(|| differ("the seed", &self.seed, &other.seed))
-            .or_else(|| differ("the architecture", &self.architecture, &other.architecture))
-            .or_else(|| differ("the training configuration", &self.config, &other.config))
+            .or_else(|| differ("architecture", &self.architecture, &other.architecture))
+            .or_else(|| differ("training", &self.config, &other.config))
             .or_else(|| differ("the training part", &self.training, &other.training))
             .or_else(|| differ("the validation part", &self.validation, &other.validation))
+    }
+}
+
+/// Where two values differ first, and what stands there in each: a number of a list counts from 0, and what is not written is
+/// `null`.
+fn first_difference(a: &Value, b: &Value) -> (Vec<String>, String, String) {
+    let within = |key: String, a: &Value, b: &Value| {
+        let (mut path, a, b) = first_difference(a, b);
+        path.insert(0, key);
+        (path, a, b)
+    };
+    let both = match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys = a.keys().chain(b.keys()).find(|key| a.get(*key) != b.get(*key));
+            let of = |map: &Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or_default();
+            keys.map(|key| (key.clone(), of(a, key), of(b, key)))
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let at = a.iter().zip(b).position(|(a, b)| a != b);
+            at.map(|at| (at.to_string(), a[at].clone(), b[at].clone()))
+        }
+        _ => None,
+    };
+    match both {
+        Some((key, a, b)) => within(key, &a, &b),
+        None => (Vec::new(), a.to_string(), b.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::OptimizerConfig;
+
+    #[test]
+    fn the_first_setting_that_differs_is_named_with_both_values() {
+        let run = |config| RunIdentity {
+            crate_version: "1".to_owned(),
+            seed: 0,
+            architecture: Architecture::Cnn1d(Default::default()),
+            config,
+            training: "a".to_owned(),
+            validation: None,
+        };
+        let usual = run(TrainingConfig::default());
+        assert_eq!(usual.difference(&usual), None);
+        let mut config = TrainingConfig { ema_decay: Some(0.5), ..Default::default() };
+        let difference = usual.difference(&run(config.clone())).unwrap();
+        assert_eq!(difference, ("training.ema_decay".into(), "null".into(), "0.5".into()));
+        config = TrainingConfig::default();
+        config.augmentation.audio.snr = Some([10.0, 20.0]);
+        let (what, ..) = usual.difference(&run(config.clone())).unwrap();
+        assert_eq!(what, "training.augmentation.audio");
+        let mut other = config.clone();
+        other.augmentation.audio.snr = Some([10.0, 30.0]);
+        let difference = run(config).difference(&run(other)).unwrap();
+        assert_eq!(difference, ("training.augmentation.audio.snr.1".into(), "20.0".into(), "30.0".into()));
+        let other = TrainingConfig { optimizer: OptimizerConfig::adamw(0.02), ..Default::default() };
+        let difference = usual.difference(&run(other)).unwrap();
+        assert_eq!(difference, ("training.optimizer.weight_decay".into(), "0.01".into(), "0.02".into()));
+        let mut other = usual.clone();
+        other.training = "b".to_owned();
+        assert_eq!(usual.difference(&other).unwrap().0, "the training part");
     }
 }

@@ -1,18 +1,16 @@
 //! The training loop.
 
-use super::optimizer::clip_gradients;
+use super::source::{AudioSource, Source};
 use super::state::{RunIdentity, RunState};
 use super::{Dataset, Epoch, History, Normalization, Optimizer, StateError, TrainingConfig, TrainingError};
 use crate::checkpoint::{Checkpoint, CheckpointSource};
-use crate::classifier::{evaluate, largest};
-use crate::generator::{Generator, Purpose};
 use crate::inputs::Inputs;
-use crate::layers::{CrossEntropy, Mode};
-use crate::models::{Architecture, Model};
+use crate::layers::CrossEntropy;
+use crate::models::{Architecture, Model, ModelInput};
 use crate::weights::Weights;
-use candle_core::{DType, Device, Tensor};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What a caller hears of a run, e.g. to draw a progress bar.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,32 +58,29 @@ pub enum Finish {
 /// cut and resumed in between.
 #[derive(Debug)]
 pub struct Trainer {
-    run: RunIdentity,
-    model: Box<dyn Model>,
-    optimizer: Optimizer,
-    loss: CrossEntropy,
+    pub(super) run: RunIdentity,
+    pub(super) model: Box<dyn Model>,
+    pub(super) optimizer: Optimizer,
+    pub(super) loss: CrossEntropy,
     normalization: Normalization,
-    label_names: Vec<String>,
-    training: Part,
-    validation: Option<Part>,
+    pub(super) label_names: Vec<String>,
+    pub(super) source: Arc<Source>,
+    pub(super) training_labels: Vec<usize>,
+    training_ids: Vec<String>,
+    pub(super) validation: Option<Part>,
+    /// The moving average of the weights; empty where none is taken.
+    pub(super) average: Weights,
     /// After the last whole epoch.
-    state: RunState,
+    pub(super) state: RunState,
     state_file: Option<PathBuf>,
 }
 
 /// Normalised inputs with their labels and ids.
 #[derive(Debug)]
-struct Part {
-    inputs: Inputs,
-    labels: Vec<usize>,
+pub(super) struct Part {
+    pub(super) inputs: Inputs,
+    pub(super) labels: Vec<usize>,
     ids: Vec<String>,
-}
-
-impl Part {
-    fn new(data: &Dataset, normalization: &Normalization) -> Self {
-        let inputs = Inputs::new(data.inputs(), data.frames(), normalization);
-        Self { inputs, labels: data.labels().to_vec(), ids: data.ids().to_vec() }
-    }
 }
 
 impl Trainer {
@@ -94,7 +89,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If a setting is out of its range, the inputs do not have the model's shape, a class has no training example, the
-    /// parts name different classes, or a clip is in both.
+    /// parts name different classes, a clip is in both, or the augmentation needs what the training part does not have.
     pub fn new(
         config: TrainingConfig,
         architecture: Architecture,
@@ -119,8 +114,10 @@ impl Trainer {
         } else {
             Normalization::identity(model.input().features())
         };
+        let source = source(&config, training, &normalization, model.input(), seed)?;
         let mut weights = Weights::default();
         weights.add("", model.parameters())?;
+        let average = if config.ema_decay.is_some() { weights.clone() } else { Weights::default() };
         let optimizer = Optimizer::new(config.optimizer, model.parameters());
         let run = RunIdentity {
             crate_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -135,11 +132,24 @@ impl Trainer {
             model,
             optimizer: optimizer.clone(),
             loss,
-            training: Part::new(training, &normalization),
-            validation: validation.map(|data| Part::new(data, &normalization)),
+            source: Arc::new(source),
+            training_labels: training.labels().to_vec(),
+            training_ids: training.ids().to_vec(),
+            validation: validation.map(|data| Part {
+                inputs: Inputs::new(data.inputs(), data.frames(), &normalization),
+                labels: data.labels().to_vec(),
+                ids: data.ids().to_vec(),
+            }),
             normalization,
             label_names,
-            state: RunState { weights, optimizer, best: Weights::default(), history: History::default() },
+            average: average.clone(),
+            state: RunState {
+                weights,
+                optimizer,
+                best: Weights::default(),
+                average,
+                history: History::default(),
+            },
             state_file: None,
         })
     }
@@ -168,8 +178,8 @@ impl Trainer {
     /// looked at before each batch.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] if a loss is NaN or infinite: what was reached by the epoch before stays.
-    /// [`TrainingError::State`] if the state cannot be written.
+    /// [`TrainingError::NotFinite`] if a loss is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and batch:
+    /// what was reached by the epoch before stays. [`TrainingError::State`] if the state cannot be written.
     pub fn run(
         &mut self,
         mut on_event: impl FnMut(&Event<'_>),
@@ -219,12 +229,13 @@ impl Trainer {
         let validation = self.validation.as_ref().map(|part| part.ids.clone()).unwrap_or_default();
         let model = (self.label_names.clone(), self.normalization.clone(), self.state.best.clone());
         let epochs = self.state.history.epochs.len();
-        let ids = (self.training.ids.clone(), validation);
+        let ids = (self.training_ids.clone(), validation);
         Ok(Checkpoint::of_run(&self.run, best, epochs, model, source, ids)?)
     }
 
     fn batches(&self) -> usize {
-        batch_ends(self.training.labels.len(), self.run.config.batch_size).count()
+        let order: Vec<usize> = (0..self.training_labels.len()).collect();
+        super::epoch::batches(&order, self.run.config.batch_size).len()
     }
 
     fn is_patience_over(&self) -> bool {
@@ -234,95 +245,14 @@ impl Trainer {
         history.epochs.len() - best >= stopping.patience
     }
 
-    /// One epoch; `None` if it was stopped.
-    fn epoch(
-        &mut self,
-        number: usize,
-        on_event: &mut impl FnMut(&Event<'_>),
-        stop: &AtomicBool,
-    ) -> Result<Option<Epoch>, TrainingError> {
-        let (seed, config) = (self.run.seed, self.run.config.clone());
-        let mut order: Vec<usize> = (0..self.training.labels.len()).collect();
-        Generator::for_run(seed, Purpose::Shuffle, number as u64).shuffle(&mut order);
-        let batches = self.batches();
-        let (mut loss_sum, mut right, mut learning_rate, mut start) = (0.0, 0, config.learning_rate, 0);
-        for (batch, end) in batch_ends(order.len(), config.batch_size).enumerate() {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let step = self.optimizer.steps();
-            learning_rate = config.learning_rate * config.schedule.factor(step, batches, config.epochs);
-            let mut generator = Generator::for_run(seed, Purpose::Step, step);
-            let (loss, hits) = self.step(&order[start..end], learning_rate, &mut generator)?;
-            if !loss.is_finite() {
-                let place = format!("batch {} of {batches}", batch + 1);
-                return Err(TrainingError::NotFinite { epoch: number, place, loss });
-            }
-            loss_sum += loss * (end - start) as f64;
-            right += hits;
-            start = end;
-            on_event(&Event::Batch { epoch: number, batch: batch + 1, batches, loss });
-        }
-        let validation = self
-            .validation
-            .as_ref()
-            .map(|part| evaluate(&*self.model, &part.inputs, &part.labels, &self.label_names))
-            .transpose()?;
-        if let Some(loss) = validation.as_ref().map(|v| v.loss).filter(|loss| !loss.is_finite()) {
-            return Err(TrainingError::NotFinite { epoch: number, place: "validation".to_owned(), loss });
-        }
-        let best_before = self.state.history.best().and_then(|epoch| epoch.validation.as_ref());
-        let best = match (&validation, best_before) {
-            (Some(now), Some(before)) => now.score(config.monitor) > before.score(config.monitor),
-            _ => true,
-        };
-        Ok(Some(Epoch {
-            epoch: number,
-            learning_rate,
-            train_loss: loss_sum / order.len() as f64,
-            train_accuracy: right as f64 / order.len() as f64,
-            validation,
-            best,
-        }))
-    }
-
-    /// One step on the clips at these places: the loss, and how many were answered rightly. A loss that is not finite
-    /// moves nothing.
-    fn step(
-        &mut self,
-        clips: &[usize],
-        learning_rate: f64,
-        generator: &mut Generator,
-    ) -> Result<(f64, usize), TrainingError> {
-        let mut inputs = self.training.inputs.select(clips);
-        let labels: Vec<usize> = clips.iter().map(|clip| self.training.labels[*clip]).collect();
-        let targets = self.loss.targets(&labels, DType::F32, &Device::Cpu)?;
-        let mut targets = targets.flatten_all()?.to_vec1::<f32>()?;
-        self.run.config.augmentation.apply(&mut inputs.values, &mut targets, clips.len(), generator);
-
-        let targets = Tensor::from_vec(targets, (clips.len(), self.label_names.len()), &Device::Cpu)?;
-        let logits = self.model.forward(&inputs.into_batch()?, &mut Mode::Training(generator))?;
-        let loss = self.loss.loss(&logits, &targets)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        let answers = logits.detach().to_vec2::<f32>()?;
-        let right = answers.iter().zip(&labels).filter(|(logits, label)| largest(logits) == **label).count();
-        if value.is_finite() {
-            let parameters = self.model.parameters();
-            let mut gradients = loss.backward()?;
-            if let Some(limit) = self.run.config.clip_norm {
-                clip_gradients(parameters, &mut gradients, limit)?;
-            }
-            self.optimizer.step(parameters, &gradients, learning_rate)?;
-        }
-        Ok((value, right))
-    }
-
     /// Takes over what an epoch brought.
     fn finish_epoch(&mut self, epoch: Epoch) -> Result<(), TrainingError> {
         self.state.weights.add("", self.model.parameters())?;
         self.state.optimizer = self.optimizer.clone();
+        self.state.average.clone_from(&self.average);
         if epoch.best {
-            self.state.best = self.state.weights.clone();
+            let averaged = self.run.config.ema_decay.is_some();
+            self.state.best = if averaged { &self.state.average } else { &self.state.weights }.clone();
         }
         self.state.history.epochs.push(epoch);
         Ok(())
@@ -335,15 +265,35 @@ impl Trainer {
     /// Back to the state after the last whole epoch.
     fn restore(&mut self) -> Result<(), TrainingError> {
         self.optimizer = self.state.optimizer.clone();
+        self.average.clone_from(&self.state.average);
         Ok(self.state.weights.apply(self.model.parameters())?)
     }
 }
 
-/// Where each batch ends among `n` examples. One that would be left over alone joins the batch before it: batch
-/// normalisation cannot learn from one.
-fn batch_ends(n: usize, batch_size: usize) -> impl Iterator<Item = usize> {
-    let batches = if n % batch_size == 1 && n > 1 { n / batch_size } else { n.div_ceil(batch_size) };
-    (1..=batches).map(move |batch| if batch == batches { n } else { batch * batch_size })
+/// What the training part's batches are made of, if the configuration's augmentation can be had of it.
+fn source(
+    config: &TrainingConfig,
+    training: &Dataset,
+    normalization: &Normalization,
+    input: ModelInput,
+    seed: u64,
+) -> Result<Source, TrainingError> {
+    let refused = |setting, rule| {
+        let given = "none".to_owned();
+        Err(TrainingError::Setting { setting, rule, given })
+    };
+    if config.augmentation.masks() && matches!(input, ModelInput::Vector { .. }) {
+        return refused("augmentation.time_masks and frequency_masks", "need inputs with frames");
+    }
+    if !config.augmentation.audio.is_on() {
+        return Ok(Source::Features(Inputs::new(training.inputs(), training.frames(), normalization)));
+    }
+    let Some(audio) = training.audio() else {
+        return refused("augmentation.audio", "needs the training clips themselves (Dataset::with_audio)");
+    };
+    let (ids, augmentation) = (training.ids().to_vec(), config.augmentation.audio);
+    let source = AudioSource::new(audio.clone(), ids, augmentation, input, normalization.clone(), seed)?;
+    Ok(Source::Audio(Box::new(source)))
 }
 
 fn check_data(
@@ -374,20 +324,4 @@ fn check_data(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_batch_has_one_example() {
-        let ends = |n, size| batch_ends(n, size).collect::<Vec<_>>();
-        assert_eq!(ends(64, 32), [32, 64]);
-        assert_eq!(ends(65, 32), [32, 65]);
-        assert_eq!(ends(66, 32), [32, 64, 66]);
-        assert_eq!(ends(33, 32), [33]);
-        assert_eq!(ends(5, 32), [5]);
-        assert_eq!(ends(3, 2), [3]);
-    }
 }

@@ -83,3 +83,20 @@ pub fn source() -> CheckpointSource {
         test: vec!["clip-900".to_owned(), "clip-901".to_owned()],
     }
 }
+
+/// Sample rate of [`voice`].
+pub const RATE: u32 = 16_000;
+
+/// A second of a tone with overtones in noise: low and dull for class 0, high and bright for class 1.
+pub fn voice(class: usize, seed: u64) -> Vec<f32> {
+    let mut generator = Generator::new(seed);
+    let pitch = if class == 0 { generator.uniform(90.0, 140.0) } else { generator.uniform(220.0, 320.0) };
+    let fall = if class == 0 { 2.5 } else { 0.8 };
+    (0..RATE)
+        .map(|n| {
+            let phase = 2.0 * std::f64::consts::PI * pitch * f64::from(n) / f64::from(RATE);
+            let tone: f64 = (1..12).map(|k| (phase * f64::from(k)).sin() / f64::from(k).powf(fall)).sum();
+            (0.2 * tone + generator.uniform(-0.01, 0.01)) as f32
+        })
+        .collect()
+}

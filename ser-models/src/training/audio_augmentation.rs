@@ -1,0 +1,239 @@
+//! Changes of training clips as sound.
+
+use crate::generator::Generator;
+use ser_features::{ConfigError, PreparationConfig, Resampler, SignalError};
+use serde::{Deserialize, Serialize};
+
+/// Changes of the training part's clips as sound, each drawn anew for every clip and epoch, in this order: speed, time shift,
+/// gain, noise. All are off by default.
+///
+/// Features are taken of the changed clips by other threads while the model trains. What a clip becomes depends on the run's seed,
+/// the epoch and the clip alone, whatever the threads do.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AudioAugmentation {
+    /// Range of the factor of speed, within 0.5..=2: pitch and tempo change together, as on a tape. 1.1 is faster. Steps are of
+    /// 0.01. Clips that are prepared to one length keep it.
+    pub speed: Option<[f64; 2]>,
+    /// The clip moves by up to so many seconds to either side, 0 or more; zeros fill in.
+    pub shift: f64,
+    /// Range of a gain in dB, within ±60.
+    pub gain: Option<[f64; 2]>,
+    /// Range of a signal-to-noise ratio in dB, within −20..=100: white Gaussian noise is added. The signal's power is that from the
+    /// first to the last sample that is not zero.
+    pub snr: Option<[f64; 2]>,
+    /// The probability with which each of the changes is made, above 0 and at most 1.
+    pub probability: f64,
+}
+
+impl Default for AudioAugmentation {
+    fn default() -> Self {
+        Self { speed: None, shift: 0.0, gain: None, snr: None, probability: 1.0 }
+    }
+}
+
+impl AudioAugmentation {
+    /// Whether there is anything to change.
+    pub(crate) fn is_on(&self) -> bool {
+        self.speed.is_some() || self.shift > 0.0 || self.gain.is_some() || self.snr.is_some()
+    }
+
+    /// What is wrong with the settings, if anything: (setting, rule, given).
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+        let ranges = [
+            (self.speed, 0.5..=2.0, "augmentation.audio.speed", "must be a range within 0.5..=2"),
+            (self.gain, -60.0..=60.0, "augmentation.audio.gain", "must be a range within ±60 dB"),
+            (self.snr, -20.0..=100.0, "augmentation.audio.snr", "must be a range within −20..=100 dB"),
+        ];
+        for (range, limits, setting, rule) in ranges {
+            let Some([low, high]) = range else { continue };
+            if !(limits.contains(&low) && limits.contains(&high) && low <= high) {
+                return Some((setting, rule, format!("[{low}, {high}]")));
+            }
+        }
+        if !(self.shift >= 0.0 && self.shift.is_finite()) {
+            return Some(("augmentation.audio.shift", "must be 0 or more", self.shift.to_string()));
+        }
+        let p = self.probability;
+        (!(p > 0.0 && p <= 1.0))
+            .then(|| ("augmentation.audio.probability", "must be above 0 and at most 1", p.to_string()))
+    }
+
+    /// A prepared clip, changed.
+    ///
+    /// # Errors
+    /// If the clip is empty or not finite.
+    pub(crate) fn apply(
+        &self,
+        samples: &[f32],
+        preparation: &PreparationConfig,
+        generator: &mut Generator,
+    ) -> Result<Vec<f32>, SignalError> {
+        // Every number is drawn, made use of or not, so that one setting does not change what the others draw.
+        let mut draw = |range: Option<[f64; 2]>| {
+            let (chance, place) = (generator.uniform(0.0, 1.0), generator.uniform(0.0, 1.0));
+            range.filter(|_| chance < self.probability).map(|[low, high]| low + (high - low) * place)
+        };
+        let (speed, gain, snr) = (draw(self.speed), draw(self.gain), draw(self.snr));
+        let shift = draw(Some([-self.shift, self.shift])).unwrap_or(0.0);
+
+        let mut clip = match speed {
+            Some(factor) => at_speed(samples, factor)?,
+            None => samples.to_vec(),
+        };
+        if let Some(length) = preparation.length {
+            preparation.alignment.fix_length(&mut clip, length);
+        }
+        move_by(&mut clip, (shift * f64::from(preparation.sample_rate)).round() as isize);
+        if let Some(decibels) = gain {
+            let factor = 10f64.powf(decibels / 20.0) as f32;
+            clip.iter_mut().for_each(|x| *x *= factor);
+        }
+        if let Some(decibels) = snr {
+            let deviation = (power(&clip) / 10f64.powf(decibels / 10.0)).sqrt();
+            clip.iter_mut().for_each(|x| *x += (deviation * generator.normal()) as f32);
+        }
+        Ok(clip)
+    }
+}
+
+/// Plays a clip so many times as fast, in steps of 1 %.
+fn at_speed(samples: &[f32], factor: f64) -> Result<Vec<f32>, SignalError> {
+    // Only the ratio of the rates matters; these lie within the range of all rates, and make short filters.
+    let (from, to) = ((factor * 100.0).round() as u32 * 100, 10_000);
+    let refused = |_: ConfigError| SignalError::SampleRate { minimum: 5_000, maximum: 20_000, given: from };
+    Resampler::new(from, to).map_err(refused)?.process(samples)
+}
+
+/// Moves a clip within its own length: later for a positive number of samples.
+fn move_by(clip: &mut [f32], samples: isize) {
+    let by = samples.unsigned_abs().min(clip.len());
+    if samples >= 0 {
+        clip.rotate_right(by);
+        clip[..by].fill(0.0);
+    } else {
+        clip.rotate_left(by);
+        let kept = clip.len() - by;
+        clip[kept..].fill(0.0);
+    }
+}
+
+/// The mean square from the first to the last sample that is not zero; 0 for silence.
+fn power(clip: &[f32]) -> f64 {
+    let (Some(first), Some(last)) =
+        (clip.iter().position(|x| *x != 0.0), clip.iter().rposition(|x| *x != 0.0))
+    else {
+        return 0.0;
+    };
+    let sounding = &clip[first..=last];
+    sounding.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / sounding.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 16_000;
+
+    /// A second of 400 Hz, then a second of silence.
+    fn clip() -> Vec<f32> {
+        let tone =
+            |n: u32| (2.0 * std::f64::consts::PI * 400.0 * f64::from(n) / f64::from(RATE)).sin() as f32;
+        (0..2 * RATE).map(|n| if n < RATE { 0.5 * tone(n) } else { 0.0 }).collect()
+    }
+
+    fn change(augmentation: AudioAugmentation, length: Option<usize>, seed: u64) -> Vec<f32> {
+        assert!(augmentation.problem().is_none());
+        let preparation = PreparationConfig { length, ..PreparationConfig::raw(RATE) };
+        augmentation.apply(&clip(), &preparation, &mut Generator::new(seed)).unwrap()
+    }
+
+    fn crossings(clip: &[f32]) -> usize {
+        clip.windows(2).filter(|w| w[0] < 0.0 && w[1] >= 0.0).count()
+    }
+
+    #[test]
+    fn nothing_changes_by_default() {
+        assert_eq!(change(AudioAugmentation::default(), None, 1), clip());
+        assert!(!AudioAugmentation::default().is_on());
+    }
+
+    #[test]
+    fn noise_has_the_given_ratio_to_what_sounds() {
+        let noisy = change(AudioAugmentation { snr: Some([10.0; 2]), ..Default::default() }, None, 1);
+        let noise: Vec<f32> = noisy.iter().zip(clip()).map(|(a, b)| a - b).collect();
+        let ratio = 10.0 * (power(&clip()) / power(&noise)).log10();
+        assert!((ratio - 10.0).abs() < 0.15, "{ratio}");
+    }
+
+    #[test]
+    fn gain_is_in_decibels_and_within_its_range() {
+        let louder = change(AudioAugmentation { gain: Some([6.0206; 2]), ..Default::default() }, None, 1);
+        assert!((power(&louder) / power(&clip()) - 4.0).abs() < 1e-3);
+        let gains: Vec<f64> = (0..50)
+            .map(|seed| {
+                let changed =
+                    change(AudioAugmentation { gain: Some([-6.0, 3.0]), ..Default::default() }, None, seed);
+                10.0 * (power(&changed) / power(&clip())).log10()
+            })
+            .collect();
+        assert!(gains.iter().all(|gain| (-6.01..=3.01).contains(gain)), "{gains:?}");
+        assert!(gains.iter().any(|gain| *gain < -4.0) && gains.iter().any(|gain| *gain > 1.0));
+    }
+
+    #[test]
+    fn speed_changes_pitch_and_tempo_and_a_fixed_length_stays() {
+        let faster = AudioAugmentation { speed: Some([1.25; 2]), ..Default::default() };
+        let natural = change(faster, None, 1);
+        assert_eq!(natural.len(), 25_600);
+        let fixed = change(faster, Some(32_000), 1);
+        assert_eq!(fixed.len(), 32_000);
+        // 400 periods in 0.8 seconds.
+        for changed in [&natural, &fixed] {
+            let loud = changed.iter().rposition(|x| x.abs() > 0.1).unwrap();
+            assert!(loud.abs_diff(12_800) < 100 && crossings(&changed[..loud]).abs_diff(400) < 4);
+        }
+    }
+
+    #[test]
+    fn a_shift_keeps_length_and_fills_with_zeros() {
+        let shift = AudioAugmentation { shift: 0.5, ..Default::default() };
+        let mut directions = [false; 2];
+        for seed in 0..20 {
+            let moved = change(shift, None, seed);
+            assert_eq!(moved.len(), clip().len());
+            let first = moved.iter().position(|x| *x != 0.0).unwrap();
+            assert!(first <= 8_001);
+            directions[usize::from(first > 1)] = true;
+        }
+        assert_eq!(directions, [true; 2]);
+    }
+
+    #[test]
+    fn each_change_is_made_with_its_probability_and_draws_for_itself() {
+        let gain = AudioAugmentation { gain: Some([6.0; 2]), probability: 0.3, ..Default::default() };
+        let changed = (0..200).filter(|seed| change(gain, None, *seed) != clip()).count();
+        assert!((40..80).contains(&changed), "{changed}");
+        let both = AudioAugmentation { gain: Some([-9.0, 9.0]), shift: 0.5, ..Default::default() };
+        let alone = AudioAugmentation { shift: 0.5, ..Default::default() };
+        let start = |clip: Vec<f32>| clip.iter().position(|x| *x != 0.0);
+        assert_eq!(start(change(both, None, 5)), start(change(alone, None, 5)));
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        let problem = |augmentation: AudioAugmentation| {
+            let (setting, rule, given) = augmentation.problem().unwrap();
+            format!("{setting} {rule}, {given}")
+        };
+        let default = AudioAugmentation::default();
+        assert_eq!(
+            problem(AudioAugmentation { snr: Some([30.0, 15.0]), ..default }),
+            "augmentation.audio.snr must be a range within −20..=100 dB, [30, 15]"
+        );
+        assert!(problem(AudioAugmentation { speed: Some([0.0, 1.0]), ..default }).contains("speed"));
+        assert!(problem(AudioAugmentation { gain: Some([f64::NAN, 1.0]), ..default }).contains("gain"));
+        assert!(problem(AudioAugmentation { shift: -1.0, ..default }).contains("shift"));
+        assert!(problem(AudioAugmentation { probability: 0.0, ..default }).contains("probability"));
+    }
+}

@@ -1,0 +1,173 @@
+//! One epoch: steps along its batches, then the validation part.
+
+use super::average::update_average;
+use super::optimizer::clip_gradients;
+use super::trainer::{Event, Trainer};
+use super::{Epoch, Evaluation, TrainingError};
+use crate::classifier::{evaluate, largest};
+use crate::generator::{Generator, Purpose};
+use crate::inputs::Inputs;
+use crate::layers::Mode;
+use candle_core::{DType, Device, Tensor};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What an epoch's steps brought.
+struct Steps {
+    loss_sum: f64,
+    right: usize,
+    learning_rate: f64,
+}
+
+impl Trainer {
+    /// One epoch; `None` if it was stopped.
+    pub(super) fn epoch(
+        &mut self,
+        number: usize,
+        on_event: &mut impl FnMut(&Event<'_>),
+        stop: &AtomicBool,
+    ) -> Result<Option<Epoch>, TrainingError> {
+        let mut order: Vec<usize> = (0..self.training_labels.len()).collect();
+        Generator::for_run(self.run.seed, Purpose::Shuffle, number as u64).shuffle(&mut order);
+        let places = batches(&order, self.run.config.batch_size);
+        let source = Arc::clone(&self.source);
+        let steps =
+            source.batches(number, &places, |inputs| self.steps(number, &places, inputs, on_event, stop))?;
+        let Some(Steps { loss_sum, right, learning_rate }) = steps else { return Ok(None) };
+        let validation = self.validate()?;
+        if let Some(loss) = validation.as_ref().map(|v| v.loss).filter(|loss| !loss.is_finite()) {
+            return Err(TrainingError::NotFinite { epoch: number, place: "validation".to_owned(), loss });
+        }
+        let monitor = self.run.config.monitor;
+        let best_before = self.state.history.best().and_then(|epoch| epoch.validation.as_ref());
+        let best = match (&validation, best_before) {
+            (Some(now), Some(before)) => now.score(monitor) > before.score(monitor),
+            _ => true,
+        };
+        Ok(Some(Epoch {
+            epoch: number,
+            learning_rate,
+            train_loss: loss_sum / order.len() as f64,
+            train_accuracy: right as f64 / order.len() as f64,
+            validation,
+            best,
+        }))
+    }
+
+    /// All steps of an epoch; `None` if it was stopped.
+    fn steps(
+        &mut self,
+        epoch: usize,
+        places: &[&[usize]],
+        inputs: &mut dyn Iterator<Item = Result<Inputs, TrainingError>>,
+        on_event: &mut impl FnMut(&Event<'_>),
+        stop: &AtomicBool,
+    ) -> Result<Option<Steps>, TrainingError> {
+        let batches = places.len();
+        let mut steps = Steps { loss_sum: 0.0, right: 0, learning_rate: self.run.config.learning_rate };
+        for (places, batch) in places.iter().zip(1..) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let place = || format!("batch {batch} of {batches}");
+            let failed = |cause| TrainingError::Failed { epoch, place: place(), cause: Box::new(cause) };
+            let Some(inputs) = inputs.next() else { return Ok(None) };
+            let config = &self.run.config;
+            let factor = config.schedule.factor(self.optimizer.steps(), batches, config.epochs);
+            steps.learning_rate = config.learning_rate * factor;
+            let taken = inputs.and_then(|inputs| self.step(places, inputs, steps.learning_rate));
+            let (loss, right) = taken.map_err(failed)?;
+            if !loss.is_finite() {
+                return Err(TrainingError::NotFinite { epoch, place: place(), loss });
+            }
+            steps.loss_sum += loss * places.len() as f64;
+            steps.right += right;
+            on_event(&Event::Batch { epoch, batch, batches, loss });
+        }
+        Ok(Some(steps))
+    }
+
+    /// One step on the clips at these places: the loss, and how many were answered rightly. A loss that is not finite
+    /// moves nothing.
+    fn step(
+        &mut self,
+        places: &[usize],
+        mut inputs: Inputs,
+        learning_rate: f64,
+    ) -> Result<(f64, usize), TrainingError> {
+        let config = &self.run.config;
+        let mut generator = Generator::for_run(self.run.seed, Purpose::Step, self.optimizer.steps());
+        let labels: Vec<usize> = places.iter().map(|clip| self.training_labels[*clip]).collect();
+        let targets = self.loss.targets(&labels, DType::F32, &Device::Cpu)?;
+        let mut targets = targets.flatten_all()?.to_vec1::<f32>()?;
+        config.augmentation.apply(&mut inputs, &mut targets, &mut generator);
+
+        let targets = Tensor::from_vec(targets, (places.len(), self.label_names.len()), &Device::Cpu)?;
+        let logits = self.model.forward(&inputs.into_batch()?, &mut Mode::Training(&mut generator))?;
+        let loss = self.loss.loss(&logits, &targets)?;
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        let answers = logits.detach().to_vec2::<f32>()?;
+        let right = answers.iter().zip(&labels).filter(|(logits, label)| largest(logits) == **label).count();
+        if value.is_finite() {
+            let parameters = self.model.parameters();
+            let mut gradients = loss.backward()?;
+            if let Some(limit) = config.clip_norm {
+                clip_gradients(parameters, &mut gradients, limit)?;
+            }
+            self.optimizer.step(parameters, &gradients, learning_rate)?;
+            if let Some(decay) = config.ema_decay {
+                update_average(&mut self.average, decay, self.optimizer.steps(), parameters)?;
+            }
+        }
+        Ok((value, right))
+    }
+
+    /// What the validation part says of the weights, or of their average where one is taken.
+    fn validate(&mut self) -> Result<Option<Evaluation>, TrainingError> {
+        let Some(part) = &self.validation else { return Ok(None) };
+        let parameters = self.model.parameters();
+        let mut weights = crate::weights::Weights::default();
+        if self.run.config.ema_decay.is_some() {
+            weights.add("", parameters)?;
+            self.average.apply(parameters)?;
+        }
+        let evaluation = evaluate(&*self.model, &part.inputs, &part.labels, &self.label_names);
+        weights.apply(parameters)?;
+        Ok(Some(evaluation?))
+    }
+}
+
+/// An epoch's order in batches. One example that would be left over alone joins the batch before it: batch normalisation
+/// cannot learn from one.
+pub(super) fn batches(order: &[usize], batch_size: usize) -> Vec<&[usize]> {
+    let alone = order.len() % batch_size == 1 && order.len() > batch_size;
+    let (whole, last) = order.split_at(if alone { order.len() - batch_size - 1 } else { 0 });
+    let mut batches: Vec<&[usize]> = whole.chunks(batch_size).collect();
+    if alone {
+        batches.push(last);
+    } else {
+        batches.extend(last.chunks(batch_size));
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_batch_has_one_example_and_all_are_there_in_order() {
+        let sizes = |n, size| {
+            let order: Vec<usize> = (0..n).collect();
+            let batches = batches(&order, size);
+            assert_eq!(batches.concat(), order);
+            batches.iter().map(|batch| batch.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(64, 32), [32, 32]);
+        assert_eq!(sizes(65, 32), [32, 33]);
+        assert_eq!(sizes(66, 32), [32, 32, 2]);
+        assert_eq!(sizes(33, 32), [33]);
+        assert_eq!(sizes(5, 32), [5]);
+        assert_eq!(sizes(3, 2), [3]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Where an epoch's batches come from: features that are there, or clips that are changed and listened to anew.
+
+use super::dataset::Audio;
+use super::{AudioAugmentation, Normalization, TrainingError};
+use crate::generator::{Generator, Purpose};
+use crate::inputs::{Inputs, frames_of};
+use crate::models::{ClipInput, ModelInput};
+use rayon::prelude::*;
+use ser_features::FeatureExtractor;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, PoisonError};
+
+/// Batches that are made ahead of the one that trains.
+const AHEAD: usize = 2;
+
+/// What the batches of the training part are made of.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Normalised inputs.
+    Features(Inputs),
+    /// Clips that are changed as sound.
+    Audio(Box<AudioSource>),
+}
+
+impl Source {
+    /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Where they have to be made first,
+    /// other threads do so while `train` works, and stop when it returns.
+    pub(super) fn batches<R>(
+        &self,
+        epoch: usize,
+        places: &[&[usize]],
+        train: impl FnOnce(&mut dyn Iterator<Item = Result<Inputs, TrainingError>>) -> R,
+    ) -> R {
+        match self {
+            Self::Features(inputs) => train(&mut places.iter().map(|places| Ok(inputs.select(places)))),
+            Self::Audio(audio) => std::thread::scope(|scope| {
+                let (sender, receiver) = sync_channel(AHEAD);
+                scope.spawn(move || {
+                    // Whoever does not listen any more has stopped.
+                    let _ = places.iter().try_for_each(|places| sender.send(audio.batch(epoch, places)));
+                });
+                train(&mut receiver.into_iter())
+            }),
+        }
+    }
+}
+
+/// Makes inputs of clips that are changed as sound.
+pub(super) struct AudioSource {
+    clips: Audio,
+    ids: Vec<String>,
+    augmentation: AudioAugmentation,
+    input: ModelInput,
+    normalization: Normalization,
+    seed: u64,
+    /// One for each thread that has worked so far: to plan transforms costs more than to use them.
+    extractors: Mutex<Vec<FeatureExtractor>>,
+    /// Threads of its own, so that the layers' short tasks never wait for a clip. `None`, where no more threads can be had, works
+    /// on the layers' threads.
+    pool: Option<rayon::ThreadPool>,
+}
+
+impl AudioSource {
+    pub(super) fn new(
+        clips: Audio,
+        ids: Vec<String>,
+        augmentation: AudioAugmentation,
+        input: ModelInput,
+        normalization: Normalization,
+        seed: u64,
+    ) -> Result<Self, TrainingError> {
+        input.check(&clips.features)?;
+        let extractors = Mutex::new(vec![FeatureExtractor::new(clips.features.clone())?]);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build().ok();
+        Ok(Self { clips, ids, augmentation, input, normalization, seed, extractors, pool })
+    }
+
+    fn batch(&self, epoch: usize, places: &[usize]) -> Result<Inputs, TrainingError> {
+        let work = || places.par_iter().map(|at| self.clip(epoch, *at)).collect::<Result<Vec<_>, _>>();
+        let clips = self.pool.as_ref().map_or_else(work, |pool| pool.install(work))?;
+        let frames: Option<Vec<usize>> = clips.iter().map(|clip| clip.frames).collect();
+        let mut values = clips.into_iter().flat_map(|clip| clip.values).collect::<Vec<f32>>();
+        let shape = self.input.shape();
+        self.normalization.apply(&mut values, frames_of(&shape), frames.as_deref());
+        Ok(Inputs { values, frames, shape })
+    }
+
+    /// A clip as it is in an epoch. Each epoch and clip has a stream of random numbers of its own.
+    fn clip(&self, epoch: usize, at: usize) -> Result<ClipInput, TrainingError> {
+        let failed = |cause| TrainingError::Audio { id: self.ids[at].clone(), cause };
+        let index = ((epoch as u64) << 28) | at as u64;
+        let mut generator = Generator::for_run(self.seed, Purpose::Audio, index);
+        let samples = &self.clips.samples[at];
+        let changed =
+            self.augmentation.apply(samples, &self.clips.preparation, &mut generator).map_err(failed)?;
+        let spare = self.extractors().pop();
+        let mut extractor = spare.map_or_else(|| FeatureExtractor::new(self.clips.features.clone()), Ok)?;
+        let features = extractor.extract(&changed);
+        self.extractors().push(extractor);
+        Ok(self.input.of(&features.map_err(failed)?)?)
+    }
+
+    fn extractors(&self) -> std::sync::MutexGuard<'_, Vec<FeatureExtractor>> {
+        self.extractors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for AudioSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (clips, augmentation) = (self.ids.len(), self.augmentation);
+        f.debug_struct("AudioSource").field("clips", &clips).field("augmentation", &augmentation).finish()
+    }
+}

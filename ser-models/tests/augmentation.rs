@@ -1,0 +1,112 @@
+//! Training on clips that are changed as sound while the model trains.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{RATE, voice};
+use ndarray::Array2;
+use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
+use ser_models::CheckpointSource;
+use ser_models::models::{Cnn1dConfig, ConvBlock};
+use ser_models::training::{
+    AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Trainer, TrainingConfig,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static GO: AtomicBool = AtomicBool::new(false);
+
+fn preparation() -> PreparationConfig {
+    PreparationConfig { length: Some(RATE as usize / 2), ..PreparationConfig::raw(RATE) }
+}
+
+fn features() -> FeatureConfig {
+    let features = vec![Feature::Mfcc, Feature::Contrast];
+    FeatureConfig { sample_rate: RATE, n_mfcc: 13, features, ..Default::default() }
+}
+
+fn voices(first: u64, n: u64) -> Dataset {
+    let clips: Vec<Vec<f32>> =
+        (first..first + n).map(|i| voice(i as usize % 2, i)[..RATE as usize / 2].to_vec()).collect();
+    let mut extractor = FeatureExtractor::new(features()).unwrap();
+    let rows: Vec<f32> = clips.iter().flat_map(|clip| extractor.extract(clip).unwrap().vector()).collect();
+    let inputs = Array2::from_shape_vec((clips.len(), 20), rows).unwrap();
+    let labels = (0..clips.len()).map(|i| i % 2).collect();
+    let ids = (first..first + n).map(|i| format!("voice-{i}"));
+    let data = Dataset::new(inputs, labels, ["Calm", "Energetic"], ids).unwrap();
+    data.with_audio(clips, preparation(), features()).unwrap()
+}
+
+fn trainer(audio: AudioAugmentation) -> Trainer {
+    let architecture =
+        Cnn1dConfig { features: 20, blocks: vec![ConvBlock::new(4, 5, 2, 0.2)], ..Default::default() };
+    let augmentation = Augmentation { audio, ..Default::default() };
+    let config = TrainingConfig { epochs: 3, batch_size: 6, augmentation, ..Default::default() };
+    Trainer::new(config, architecture.into(), &voices(0, 16), Some(&voices(100, 6)), 4).unwrap()
+}
+
+fn everything() -> AudioAugmentation {
+    AudioAugmentation {
+        speed: Some([0.9, 1.1]),
+        shift: 0.05,
+        gain: Some([-6.0, 6.0]),
+        snr: Some([10.0, 30.0]),
+        probability: 0.7,
+    }
+}
+
+/// The history and the file of a whole run.
+fn finished(mut trainer: Trainer) -> (History, Vec<u8>) {
+    assert_eq!(trainer.run(|_| {}, &GO).unwrap(), Finish::Completed);
+    let source = CheckpointSource {
+        preparation: preparation(),
+        features: features(),
+        protocol: "made up".to_owned(),
+        split_seed: 0,
+        test: Vec::new(),
+    };
+    (trainer.history().clone(), trainer.checkpoint(source).unwrap().to_bytes().unwrap())
+}
+
+#[test]
+fn one_seed_gives_one_result_with_any_number_of_threads() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| finished(trainer(everything())))
+    };
+    let one = run(1);
+    assert!(one == run(3));
+    assert!(one == finished(trainer(everything())));
+}
+
+#[test]
+fn a_run_cut_at_any_batch_and_resumed_ends_bit_for_bit_like_an_uncut_one() {
+    let uncut = finished(trainer(everything()));
+    let folder = tempfile::tempdir().unwrap();
+    for cut in [1, 3, 5] {
+        let path = folder.path().join(format!("state-{cut}"));
+        let (stop, mut seen) = (AtomicBool::new(false), 0);
+        let mut cut_run = trainer(everything());
+        cut_run.keep_state(&path);
+        let count = |event: &Event<'_>| {
+            seen += usize::from(matches!(event, Event::Batch { .. }));
+            stop.store(seen == cut, Ordering::Relaxed);
+        };
+        assert_eq!(cut_run.run(count, &stop).unwrap(), Finish::Stopped);
+        let mut resumed = trainer(everything());
+        resumed.resume(&path).unwrap();
+        assert!(finished(resumed) == uncut, "cut at batch {cut}");
+    }
+}
+
+#[test]
+fn clips_differ_from_epoch_to_epoch_and_normalisation_is_that_of_the_clips_as_they_are() {
+    let (plain, changed) = (trainer(AudioAugmentation::default()), trainer(everything()));
+    let (plain, changed) = (finished(plain), finished(changed));
+    assert_ne!(plain.0, changed.0);
+    let load = |bytes: &[u8]| ser_models::Checkpoint::from_bytes(bytes).unwrap();
+    assert_eq!(load(&plain.1).normalization, load(&changed.1).normalization);
+
+    // A change that leaves every clip as it is trains as if there were none.
+    let idle = AudioAugmentation { gain: Some([0.0, 0.0]), ..Default::default() };
+    assert_eq!(finished(trainer(idle)).0, plain.0);
+}
