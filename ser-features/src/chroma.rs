@@ -23,9 +23,9 @@ pub struct ChromaConfig {
     pub stft: StftConfig,
     /// What the filters are applied to: librosa's `chroma_stft(y=y)` takes powers, `chroma_stft(S=np.abs(stft(y)))` magnitudes.
     pub spectrum: Spectrum,
-    /// Pitch classes, at least 1. The first is C.
+    /// Pitch classes, at least 1, at most 268,435,456 divided by the bins. The first is C.
     pub n_chroma: usize,
-    /// Deviation from A4 = 440 Hz in parts of a pitch class; `None` estimates it from each signal, which needs the whole of it.
+    /// Deviation from A4 = 440 Hz in parts of a pitch class, at most 100 octaves; `None` estimates it from each signal, which needs the whole of it.
     pub tuning: Option<f64>,
     /// Centre of the octaves' weight, in octaves above 27.5 Hz.
     pub ctroct: f64,
@@ -54,14 +54,20 @@ impl ChromaConfig {
         ConfigError::refuse_zero("n_chroma", self.n_chroma)?;
         let n_fft = self.stft.n_fft;
         ConfigError::require(n_fft >= 2, "n_fft", "at least 2 for chroma", n_fft as f64)?;
+        ConfigError::bound_table("n_chroma", self.n_chroma, self.stft.n_bins())?;
         if let Some(tuning) = self.tuning {
-            ConfigError::require(tuning.is_finite(), "tuning", "finite", tuning)?;
+            self.check_tuning(tuning)?;
         }
         ConfigError::require(self.ctroct.is_finite(), "ctroct", "finite", self.ctroct)?;
         if let Some(width) = self.octwidth {
             ConfigError::require(width > 0.0, "octwidth", "above 0", width)?;
         }
         Ok(())
+    }
+
+    fn check_tuning(&self, tuning: f64) -> Result<(), ConfigError> {
+        let octaves = tuning / self.n_chroma as f64;
+        ConfigError::require(octaves.abs() <= 100.0, "tuning", "within 100 octaves", tuning)
     }
 }
 
@@ -70,11 +76,11 @@ impl ChromaConfig {
 /// weighed by the octave.
 ///
 /// # Errors
-/// When `n_chroma`, `sample_rate` or a length of the transform is zero, `n_fft` is 1, or a setting is not finite or `octwidth` not
-/// above 0.
+/// When `n_chroma`, `sample_rate` or a length of the transform is zero, `n_fft` is 1, a setting is not finite, `octwidth` is not above
+/// 0, or `n_chroma` or the tuning exceeds its limit.
 pub fn chroma_filter_bank(config: &ChromaConfig, tuning: f64) -> Result<Array2<f32>, ConfigError> {
     config.check()?;
-    ConfigError::require(tuning.is_finite(), "tuning", "finite", tuning)?;
+    config.check_tuning(tuning)?;
     Ok(filter_bank(config, tuning))
 }
 
@@ -244,6 +250,12 @@ mod tests {
             refusal(ChromaConfig { octwidth: Some(0.0), ..base.clone() }),
             "octwidth must be above 0, but is 0"
         );
+        for tuning in [1e9, f64::NAN] {
+            let error = refusal(ChromaConfig { tuning: Some(tuning), ..base.clone() });
+            assert!(error.starts_with("tuning must be within 100 octaves"), "{error}");
+        }
+        let error = refusal(ChromaConfig { n_chroma: usize::MAX, ..base.clone() });
+        assert!(error.starts_with("n_chroma must be so small that"), "{error}");
         let stft = StftConfig { n_fft: 1, ..Default::default() };
         assert_eq!(refusal(ChromaConfig { stft, ..base }), "n_fft must be at least 2 for chroma, but is 1");
     }

@@ -136,7 +136,8 @@ vectorized! {
 /// squared too.
 ///
 /// # Errors
-/// As [`power_to_db`].
+/// As [`power_to_db`], and when the square of `amin` or of the reference leaves the range of `f32`. The values are then left as they
+/// were.
 pub fn amplitude_to_db<D: Dimension>(
     amplitude: &mut ArrayRef<f32, D>,
     config: &DecibelConfig,
@@ -146,8 +147,12 @@ pub fn amplitude_to_db<D: Dimension>(
         Reference::Value(value) => Reference::Value(value * value),
         Reference::Max => Reference::Max,
     };
+    let amin = config.amin;
+    let squared = DecibelConfig { reference, amin: amin * amin, ..*config };
+    ConfigError::require(squared.amin > 0.0, "amin", "so large that its square is above 0", amin.into())?;
+    squared.check()?;
     amplitude.map_inplace(|x| *x *= *x);
-    power_to_db(amplitude, &DecibelConfig { reference, amin: config.amin * config.amin, ..*config })
+    power_to_db(amplitude, &squared)
 }
 
 /// `10 · log10` of a power above 0, within 1.5e-7 of its own value or 4e-7, whichever is more; in steps that vectors can take.
@@ -214,6 +219,19 @@ mod tests {
         let mut power = array![[0.0, 0.0]];
         power_to_db(&mut power, &DecibelConfig::default()).unwrap();
         assert_eq!(power, array![[-100.0, -100.0]]);
+    }
+
+    #[test]
+    fn amplitudes_are_left_alone_where_a_square_leaves_the_range() {
+        let base = DecibelConfig::amplitude();
+        for config in [
+            DecibelConfig { amin: 1e-30, ..base.clone() },
+            DecibelConfig { reference: Reference::Value(1e30), ..base },
+        ] {
+            let mut amplitude = array![3.0];
+            assert!(amplitude_to_db(&mut amplitude, &config).is_err(), "{config:?}");
+            assert_eq!(amplitude, array![3.0]);
+        }
     }
 
     #[test]

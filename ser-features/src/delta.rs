@@ -4,6 +4,9 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::error::{ConfigError, SignalError};
 
+/// No configuration from a damaged file may ask for all memory.
+const MAX_WIDTH: usize = 65_535;
+
 /// Which derivative is taken, and over how many frames. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
@@ -12,7 +15,7 @@ use crate::error::{ConfigError, SignalError};
     serde(default, deny_unknown_fields)
 )]
 pub struct DeltaConfig {
-    /// Frames under the fitted curve, odd and at least 3.
+    /// Frames under the fitted curve, odd, 3..=65,535.
     pub width: usize,
     /// 1 for the slope of a line (delta), 2 for the curvature of a parabola (delta-delta).
     pub order: usize,
@@ -43,10 +46,11 @@ impl Delta {
     /// Computes the weights.
     ///
     /// # Errors
-    /// When `width` is even or below 3, or `order` is neither 1 nor 2.
+    /// When `width` is even, below 3 or above its limit, or `order` is neither 1 nor 2.
     pub fn new(config: DeltaConfig) -> Result<Self, ConfigError> {
         let DeltaConfig { width, order } = config;
         ConfigError::require(width >= 3 && width % 2 == 1, "width", "odd and at least 3", width as f64)?;
+        ConfigError::require(width <= MAX_WIDTH, "width", "at most 65535", width as f64)?;
         ConfigError::require(matches!(order, 1 | 2), "order", "1 or 2", order as f64)?;
         let half = (width / 2) as isize;
         let offsets = || (-half..=half).map(|i| i as f64);
@@ -95,6 +99,7 @@ mod tests {
     fn what_cannot_work_is_refused() {
         let refusal = |width, order| Delta::new(DeltaConfig { width, order }).err().unwrap().to_string();
         assert_eq!(refusal(8, 1), "width must be odd and at least 3, but is 8");
+        assert_eq!(refusal(65_537, 1), "width must be at most 65535, but is 65537");
         assert_eq!(refusal(9, 3), "order must be 1 or 2, but is 3");
         let short = Delta::new(DeltaConfig::default()).unwrap().process(Array2::zeros((2, 8)).view());
         assert_eq!(short, Err(SignalError::TooFewFrames { minimum: 9, given: 8 }));

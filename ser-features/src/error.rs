@@ -5,6 +5,9 @@ use thiserror::Error;
 
 use crate::vector::vectorized;
 
+/// Most values of a filter bank or another table, a gibibyte: no configuration from a damaged file may ask for all memory.
+const MAX_TABLE: usize = 1 << 28;
+
 /// A configuration that can't work, named by the rule that it breaks.
 ///
 /// Every `new` returns it; once a plan stands, its configuration is trusted.
@@ -87,6 +90,13 @@ impl ConfigError {
     /// Refuses a count or step of zero.
     pub(crate) fn refuse_zero(parameter: &'static str, value: usize) -> Result<(), Self> {
         if value == 0 { Err(Self::Zero { parameter }) } else { Ok(()) }
+    }
+
+    /// Refuses a table so large that only a damaged configuration asks for it.
+    pub(crate) fn bound_table(parameter: &'static str, rows: usize, columns: usize) -> Result<(), Self> {
+        let fits = rows.checked_mul(columns).is_some_and(|values| values <= MAX_TABLE);
+        let rule = "so small that its table has at most 268435456 values";
+        Self::require(fits, parameter, rule, rows as f64)
     }
 
     /// Refuses a value for which `holds` is false.

@@ -18,10 +18,10 @@ pub struct HpssConfig {
     /// Exponent of the soft masks, above 0. Infinity makes hard masks: each bin goes wholly to the larger part, and to none
     /// where both are equal.
     pub power: f32,
-    /// How much larger the harmonic median must be for an even split, at least 1. With margins above 1, the two parts don't
+    /// How much larger the harmonic median must be for an even split, 1..=1,000,000. With margins above 1, the two parts don't
     /// add up to the whole: a residual stays out of both.
     pub margin_harmonic: f32,
-    /// The same for the percussive part, at least 1.
+    /// The same for the percussive part.
     pub margin_percussive: f32,
 }
 
@@ -75,16 +75,16 @@ impl Hpss {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// When `power` is not above 0 or a margin is below 1.
+    /// When `power` is not above 0 or a margin lies outside its range.
     pub fn new(config: HpssConfig) -> Result<Self, ConfigError> {
         ConfigError::require(config.power > 0.0, "power", "above 0", f64::from(config.power))?;
         for (parameter, margin) in
             [("margin_harmonic", config.margin_harmonic), ("margin_percussive", config.margin_percussive)]
         {
             ConfigError::require(
-                margin >= 1.0 && margin.is_finite(),
+                (1.0..=1e6).contains(&margin),
                 parameter,
-                "at least 1 and finite",
+                "from 1 to 1000000",
                 f64::from(margin),
             )?;
         }

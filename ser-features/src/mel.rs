@@ -63,7 +63,7 @@ pub struct MelConfig {
     pub stft: StftConfig,
     /// Whether filters are applied to powers or to magnitudes.
     pub spectrum: Spectrum,
-    /// Number of bands, at least 1. With more bands than bins to fill them the lowest bands stay empty.
+    /// Number of bands, at least 1, at most 268,435,456 divided by the bins. With more bands than bins to fill them the lowest bands stay empty.
     pub n_mels: usize,
     /// Lower edge of the first band in Hz, at least 0.
     pub fmin: f64,
@@ -95,6 +95,7 @@ impl MelConfig {
         self.stft.check()?;
         ConfigError::refuse_zero("sample_rate", self.sample_rate as usize)?;
         ConfigError::refuse_zero("n_mels", self.n_mels)?;
+        ConfigError::bound_table("n_mels", self.n_mels, self.stft.n_bins())?;
         let nyquist = f64::from(self.sample_rate) / 2.0;
         let (fmin, fmax) = (self.fmin, self.fmax.unwrap_or(nyquist));
         ConfigError::require(fmin >= 0.0, "fmin", "at least 0", fmin)?;
@@ -365,6 +366,10 @@ mod tests {
     fn configurations_that_cannot_work_are_refused() {
         let base = MelConfig::default();
         assert_eq!(refusal(MelConfig { n_mels: 0, ..base.clone() }), "n_mels must be at least 1");
+        for n_mels in [1 << 20, usize::MAX] {
+            let error = refusal(MelConfig { n_mels, ..base.clone() });
+            assert!(error.starts_with("n_mels must be so small that"), "{error}");
+        }
         assert_eq!(refusal(MelConfig { sample_rate: 0, ..base.clone() }), "sample_rate must be at least 1");
         assert_eq!(
             refusal(MelConfig { fmax: Some(12_000.0), ..base.clone() }),

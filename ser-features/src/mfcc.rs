@@ -59,6 +59,7 @@ impl Cepstrum {
                 limit: n_mels,
             });
         }
+        ConfigError::bound_table("n_mfcc", n_mfcc, n_mels)?;
         ConfigError::require(lifter >= 0.0 && lifter.is_finite(), "lifter", "at least 0 and finite", lifter)?;
 
         let dct = Projection::new(n_mfcc, n_mels, |k, n| {

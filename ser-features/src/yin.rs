@@ -152,7 +152,8 @@ impl Yin {
             }
             sum += difference;
             if period >= self.min_period {
-                let mean = sum / period as f64;
+                // Of a constant, rounding can leave less than nothing.
+                let mean = f64::max(sum, 0.0) / period as f64;
                 self.difference.push(difference / (mean + f64::from(f32::MIN_POSITIVE)));
             }
         }
