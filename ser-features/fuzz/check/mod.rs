@@ -1,0 +1,494 @@
+//! What must hold for any configuration and any samples.
+
+mod draw;
+mod streams;
+
+use std::fmt::Debug;
+
+use draw::Draw;
+use ndarray::{Array1, Array2};
+use num_complex::Complex;
+use ser_features::{
+    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ConfigError,
+    ContrastConfig, Cqt, CqtConfig, DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig,
+    FeatureExtractor, FlatnessConfig, HarmonicPercussive, Hpss, HpssConfig, Istft, MelConfig, MelNorm,
+    MelScale, MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig, Preparation,
+    PreparationConfig, Reference, Resampler, Rms, RmsConfig, RolloffConfig, SignalError, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Stft, Tonnetz, Trim,
+    TrimConfig, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate, amplitude_to_db,
+    check_speech, power_to_db, tonnetz,
+};
+
+/// Runs one plan on one signal, both made from bytes, and panics where something does not hold.
+pub fn check(bytes: &[u8]) {
+    let mut draw = Draw::new(bytes);
+    // What a plan refuses is done with.
+    _ = match draw.case(24) {
+        0 => stft(&mut draw),
+        1 => mel(&mut draw),
+        2 => mfcc(&mut draw),
+        3 => chroma(&mut draw),
+        4 => contrast(&mut draw),
+        5 => rows(&mut draw),
+        6 => zero_crossings(&mut draw),
+        7 => yin(&mut draw),
+        8 => level(&mut draw),
+        9 => emphasis(&mut draw),
+        10 => pitches(&mut draw),
+        11 => separation(&mut draw),
+        12 => constant_q(&mut draw),
+        13 => chroma_cqt(&mut draw),
+        14 => preparation(&mut draw),
+        15 => resampling(&mut draw),
+        16 => matrices(&mut draw),
+        17..=19 => extraction(&mut draw),
+        _ => streams::stream(&mut draw),
+    };
+}
+
+/// The plan, where the configuration is not refused; then the refusal says something.
+pub fn made<T>(plan: Result<T, ConfigError>) -> Option<T> {
+    plan.inspect_err(|error| assert!(error.to_string().len() > 10)).ok()
+}
+
+/// How loud a signal may be for its features to be finite.
+const LOUDEST: f32 = 1e6;
+
+/// What a plan gives for samples: an error for what is not finite or too short, else something of the frames it announces, with nothing
+/// in it that is not finite.
+fn holds<T: Debug + Parts>(samples: &[f32], result: Result<T, SignalError>) -> Option<T> {
+    let broken = samples.iter().position(|x| !x.is_finite());
+    let loudest = samples.iter().fold(0.0, |loudest: f32, x| loudest.max(x.abs()));
+    match (result, broken) {
+        (Err(error), _) if samples.is_empty() => assert_eq!(error, SignalError::Empty),
+        (Err(error), Some(index)) => assert_eq!(error, SignalError::NotFinite { index }),
+        (Err(SignalError::TooShort { minimum, given }), None) => {
+            assert!(given == samples.len() && minimum > given);
+        }
+        (Err(SignalError::Silent { .. }), None) => {}
+        // One of two transforms in a row may overflow, and the other then refuses what it gets.
+        (Err(SignalError::NotFinite { .. }), None) if loudest > LOUDEST => {}
+        (Err(error), None) => panic!("{error} of {} samples", samples.len()),
+        (Ok(value), None) if !samples.is_empty() => {
+            assert!(loudest > LOUDEST || value.is_finite(), "{value:?}");
+            return Some(value);
+        }
+        (Ok(value), _) => panic!("{value:?} of samples that are no signal"),
+    }
+    None
+}
+
+/// Results that may hold NaN or infinity.
+pub trait Parts {
+    fn is_finite(&self) -> bool;
+}
+
+impl Parts for Array2<f32> {
+    fn is_finite(&self) -> bool {
+        self.iter().all(|x| x.is_finite())
+    }
+}
+
+impl Parts for Array1<f32> {
+    fn is_finite(&self) -> bool {
+        self.iter().all(|x| x.is_finite())
+    }
+}
+
+impl Parts for Array2<Complex<f32>> {
+    fn is_finite(&self) -> bool {
+        self.iter().all(|x| x.is_finite())
+    }
+}
+
+impl Parts for Vec<f32> {
+    fn is_finite(&self) -> bool {
+        self.iter().all(|x| x.is_finite())
+    }
+}
+
+impl Parts for f64 {
+    fn is_finite(&self) -> bool {
+        f64::is_finite(*self)
+    }
+}
+
+impl Parts for () {
+    fn is_finite(&self) -> bool {
+        true
+    }
+}
+
+fn stft(draw: &mut Draw<'_>) -> Option<()> {
+    let config = draw.stft();
+    let (mut stft, mut istft) = (made(Stft::new(config.clone()))?, made(Istft::new(config.clone()))?);
+    let length = draw.option(|draw| draw.within(0..=5_000));
+    let spectrum = draw.spectrum();
+    let samples = draw.samples(4_000);
+    let complex = holds(&samples, stft.process(&samples))?;
+    assert_eq!(complex.dim(), (config.n_bins(), config.n_frames(samples.len())));
+    let again = istft.process(complex.view(), length).expect("the frames are the transform's own");
+    assert_eq!(again.len(), length.unwrap_or(again.len()));
+    let mut spectrogram = Spectrogram::new(config, spectrum).expect("the transform stands");
+    let values = holds(&samples, spectrogram.process(&samples))?;
+    assert_eq!(values.dim(), complex.dim());
+    Some(())
+}
+
+pub fn mel_config(draw: &mut Draw<'_>) -> MelConfig {
+    MelConfig {
+        stft: draw.stft(),
+        sample_rate: draw.sample_rate(),
+        spectrum: draw.spectrum(),
+        n_mels: draw.size(1..=140),
+        fmin: draw.real(0.0..=500.0),
+        fmax: draw.option(|draw| draw.real(400.0..=25_000.0)),
+        scale: if draw.flag() { MelScale::Htk } else { MelScale::Slaney },
+        norm: if draw.flag() { MelNorm::None } else { MelNorm::Slaney },
+    }
+}
+
+pub fn decibel_config(draw: &mut Draw<'_>) -> DecibelConfig {
+    DecibelConfig {
+        reference: if draw.flag() { Reference::Max } else { Reference::Value(draw.single(0.0..=2.0)) },
+        amin: draw.single(1e-12..=1e-3),
+        top_db: draw.option(|draw| draw.single(0.0..=120.0)),
+    }
+}
+
+pub fn mfcc_config(draw: &mut Draw<'_>) -> MfccConfig {
+    MfccConfig {
+        mel: mel_config(draw),
+        decibel: decibel_config(draw),
+        n_mfcc: draw.size(1..=40),
+        lifter: draw.real(0.0..=40.0),
+    }
+}
+
+pub fn chroma_config(draw: &mut Draw<'_>) -> ChromaConfig {
+    ChromaConfig {
+        stft: draw.stft(),
+        sample_rate: draw.sample_rate(),
+        spectrum: draw.spectrum(),
+        n_chroma: draw.size(1..=40),
+        tuning: draw.option(|draw| draw.real(-0.5..=0.5)),
+        ctroct: draw.real(-1.0..=9.0),
+        octwidth: draw.option(|draw| draw.real(0.1..=4.0)),
+    }
+}
+
+pub fn contrast_config(draw: &mut Draw<'_>) -> ContrastConfig {
+    ContrastConfig {
+        stft: draw.stft(),
+        sample_rate: draw.sample_rate(),
+        fmin: draw.real(50.0..=1_000.0),
+        n_bands: draw.size(1..=7),
+        quantile: draw.real(0.0..=1.0),
+        linear: draw.flag(),
+        top_db: draw.option(|draw| draw.single(0.0..=120.0)),
+    }
+}
+
+fn mel(draw: &mut Draw<'_>) -> Option<()> {
+    let config = mel_config(draw);
+    let mut plan = made(MelSpectrogram::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let mel = holds(&samples, plan.process(&samples))?;
+    assert_eq!(mel.dim(), (config.n_mels, config.stft.n_frames(samples.len())));
+    assert!(mel.iter().all(|&x| x >= 0.0 || x.is_nan()));
+    Some(())
+}
+
+fn mfcc(draw: &mut Draw<'_>) -> Option<()> {
+    let config = mfcc_config(draw);
+    let mut plan = made(Mfcc::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let mfcc = holds(&samples, plan.process(&samples))?;
+    assert_eq!(mfcc.dim(), (config.n_mfcc, config.mel.stft.n_frames(samples.len())));
+    Some(())
+}
+
+fn chroma(draw: &mut Draw<'_>) -> Option<()> {
+    let config = chroma_config(draw);
+    let mut plan = made(Chroma::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let chroma = holds(&samples, plan.process(&samples))?;
+    assert_eq!(chroma.dim(), (config.n_chroma, config.stft.n_frames(samples.len())));
+    Some(())
+}
+
+fn contrast(draw: &mut Draw<'_>) -> Option<()> {
+    let config = contrast_config(draw);
+    let mut plan = made(SpectralContrast::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let contrast = holds(&samples, plan.process(&samples))?;
+    assert_eq!(contrast.dim(), (config.n_bands + 1, config.stft.n_frames(samples.len())));
+    Some(())
+}
+
+fn rows(draw: &mut Draw<'_>) -> Option<()> {
+    let (stft, sample_rate) = (draw.stft(), draw.sample_rate());
+    let n_frames = |samples: &[f32]| stft.n_frames(samples.len());
+    match draw.case(4) {
+        0 => {
+            let mut plan = made(SpectralCentroid::new(CentroidConfig { sample_rate, stft: stft.clone() }))?;
+            let samples = draw.samples(4_000);
+            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
+        }
+        1 => {
+            let (p, norm) = (draw.real(1.0..=4.0), draw.flag());
+            let config = BandwidthConfig { sample_rate, stft: stft.clone(), p, norm };
+            let mut plan = made(SpectralBandwidth::new(config))?;
+            let samples = draw.samples(4_000);
+            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
+        }
+        2 => {
+            let roll_percent = draw.single(0.0..=1.0);
+            let config = RolloffConfig { sample_rate, stft: stft.clone(), roll_percent };
+            let mut plan = made(SpectralRolloff::new(config))?;
+            let samples = draw.samples(4_000);
+            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
+        }
+        _ => {
+            let (amin, power) = (draw.single(1e-12..=1e-3), draw.single(0.5..=4.0));
+            let mut plan = made(SpectralFlatness::new(FlatnessConfig { stft: stft.clone(), amin, power }))?;
+            let samples = draw.samples(4_000);
+            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
+        }
+    }
+    Some(())
+}
+
+fn zero_crossings(draw: &mut Draw<'_>) -> Option<()> {
+    let config = ZeroCrossingConfig {
+        frame_length: draw.size(1..=600),
+        hop_length: draw.size(1..=800),
+        center: !draw.flag(),
+        threshold: draw.real(0.0..=0.1),
+        zero_pos: !draw.flag(),
+    };
+    let mut plan = made(ZeroCrossingRate::new(config))?;
+    let samples = draw.samples(4_000);
+    let rate = holds(&samples, plan.process(&samples))?;
+    assert!(rate.iter().all(|x| (0.0..=1.0).contains(x)));
+    Some(())
+}
+
+fn yin(draw: &mut Draw<'_>) -> Option<()> {
+    let config = YinConfig {
+        sample_rate: draw.sample_rate(),
+        fmin: draw.real(30.0..=500.0),
+        fmax: draw.real(200.0..=4_000.0),
+        frame_length: draw.size(2..=1_500),
+        hop_length: draw.option(|draw| draw.size(100..=800)),
+        trough_threshold: draw.real(0.0..=1.0),
+        center: !draw.flag(),
+    };
+    let mut plan = made(Yin::new(config))?;
+    let samples = draw.samples(4_000);
+    let frequencies = holds(&samples, plan.process(&samples))?;
+    assert!(frequencies.iter().all(|&f| f > 0.0));
+    Some(())
+}
+
+fn level(draw: &mut Draw<'_>) -> Option<()> {
+    let (frame_length, hop_length) = (draw.size(1..=600), draw.size(1..=800));
+    let (center, top_db) = (!draw.flag(), draw.single(1.0..=100.0));
+    let samples = draw.samples(4_000);
+    if let Some(rms) = made(Rms::new(RmsConfig { frame_length, hop_length, center })) {
+        holds(&samples, rms.process(&samples));
+    }
+    let trim = made(Trim::new(TrimConfig { top_db, frame_length, hop_length }))?;
+    let kept = trim.trim(&samples).ok()?;
+    assert!(kept.start <= kept.end && kept.end <= samples.len());
+    let parts = trim.split(&samples).expect("what can be trimmed can be split");
+    assert!(parts.windows(2).all(|pair| pair[0].end < pair[1].start));
+    assert!(parts.iter().all(|part| kept.start <= part.start && part.end <= kept.end));
+    Some(())
+}
+
+fn emphasis(draw: &mut Draw<'_>) -> Option<()> {
+    let plan = made(Preemphasis::new(PreemphasisConfig { coef: draw.single(0.0..=1.0) }))?;
+    let samples = draw.samples(4_000);
+    let filtered = holds(&samples, plan.process(&samples))?;
+    assert_eq!(filtered.len(), samples.len());
+    holds(&samples, plan.deemphasis(&samples))?;
+    Some(())
+}
+
+fn pitches(draw: &mut Draw<'_>) -> Option<()> {
+    let config = TuningConfig {
+        stft: draw.stft(),
+        sample_rate: draw.sample_rate(),
+        spectrum: draw.spectrum(),
+        fmin: draw.real(0.0..=500.0),
+        fmax: draw.real(400.0..=25_000.0),
+        threshold: draw.single(0.0..=1.0),
+        resolution: draw.real(0.001..=0.5),
+        bins_per_octave: draw.size(1..=60),
+    };
+    let mut plan = made(Tuning::new(config))?;
+    let samples = draw.samples(4_000);
+    let tuning = holds(&samples, plan.estimate(&samples))?;
+    assert!((-0.5..=0.5).contains(&tuning));
+    let pitches = plan.pitches(&samples).expect("what can be tuned has pitches");
+    assert_eq!(pitches.frequencies.dim(), pitches.magnitudes.dim());
+    Some(())
+}
+
+fn hpss_config(draw: &mut Draw<'_>) -> HpssConfig {
+    HpssConfig {
+        power: draw.single(0.5..=4.0),
+        margin_harmonic: draw.single(1.0..=5.0),
+        margin_percussive: draw.single(1.0..=5.0),
+    }
+}
+
+fn separation(draw: &mut Draw<'_>) -> Option<()> {
+    let mut plan = made(HarmonicPercussive::new(draw.stft(), hpss_config(draw)))?;
+    let percussive = draw.flag();
+    let samples = draw.samples(2_000);
+    let part = if percussive { plan.percussive(&samples) } else { plan.harmonic(&samples) };
+    assert_eq!(holds(&samples, part)?.len(), samples.len());
+    Some(())
+}
+
+fn constant_q(draw: &mut Draw<'_>) -> Option<()> {
+    let config = CqtConfig {
+        sample_rate: draw.sample_rate(),
+        hop_length: draw.size(16..=1_500),
+        fmin: draw.real(30.0..=900.0),
+        n_bins: draw.size(1..=90),
+        bins_per_octave: draw.size(1..=30),
+        tuning: draw.real(-0.5..=0.5),
+        filter_scale: draw.real(0.1..=2.0),
+        sparsity: draw.real(0.0..=0.2),
+        scale: !draw.flag(),
+    };
+    // Anything lower is allowed, but its filters take too long to make again and again.
+    if config.fmin < 5.0 && config.fmin > 0.0 || config.filter_scale > 10.0 {
+        return None;
+    }
+    let n_bins = config.n_bins;
+    let mut plan = made(Cqt::new(config))?;
+    let samples = draw.samples(4_000);
+    let magnitude = holds(&samples, plan.process(&samples))?;
+    assert_eq!(magnitude.nrows(), n_bins);
+    let complex = holds(&samples, plan.process_complex(&samples))?;
+    assert_eq!(complex.dim(), magnitude.dim());
+    Some(())
+}
+
+fn chroma_cqt(draw: &mut Draw<'_>) -> Option<()> {
+    let config = ChromaCqtConfig {
+        sample_rate: draw.sample_rate(),
+        hop_length: draw.size(64..=1_500),
+        fmin: draw.real(60.0..=900.0),
+        n_octaves: draw.size(1..=6),
+        bins_per_octave: draw.size(1..=3).saturating_mul(12),
+        n_chroma: draw.size(1..=24),
+        tuning: draw.option(|draw| draw.real(-0.5..=0.5)),
+        threshold: draw.single(0.0..=1.0),
+    };
+    if config.fmin < 5.0 && config.fmin > 0.0 {
+        return None;
+    }
+    let n_chroma = config.n_chroma;
+    let mut plan = made(Tonnetz::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let centroids = holds(&samples, plan.process(&samples))?;
+    let mut plan = ChromaCqt::new(config).expect("tonnetz takes the same configurations");
+    let chroma = holds(&samples, plan.process(&samples))?;
+    assert_eq!((chroma.nrows(), centroids.dim()), (n_chroma, (6, chroma.ncols())));
+    assert_eq!(tonnetz(chroma.view()).dim(), centroids.dim());
+    Some(())
+}
+
+fn preparation(draw: &mut Draw<'_>) -> Option<()> {
+    let config = PreparationConfig {
+        sample_rate: draw.sample_rate(),
+        trim_top_db: draw.option(|draw| draw.single(1.0..=100.0)),
+        normalize: draw.flag(),
+        length: draw.option(|draw| draw.size(1..=10_000)),
+    };
+    let mut plan = made(Preparation::new(config.clone()))?;
+    let source = draw.sample_rate();
+    let samples = draw.samples(2_000);
+    match plan.process(&samples, source) {
+        Err(SignalError::SampleRate { given, .. }) => assert_eq!(given, source),
+        clip => {
+            let clip = holds(&samples, clip)?;
+            assert_eq!(clip.len(), config.length.unwrap_or(clip.len()));
+        }
+    }
+    holds(&samples, check_speech(&samples, source));
+    Some(())
+}
+
+fn resampling(draw: &mut Draw<'_>) -> Option<()> {
+    let (from, to) = (draw.sample_rate(), draw.sample_rate());
+    let mut plan = made(Resampler::new(from, to))?;
+    let samples = draw.samples(2_000);
+    let resampled = holds(&samples, plan.process(&samples))?;
+    let length = samples.len() as f64 * (f64::from(to) / f64::from(from));
+    assert_eq!(resampled.len(), length.ceil() as usize);
+    Some(())
+}
+
+fn matrices(draw: &mut Draw<'_>) -> Option<()> {
+    let (delta, hpss) =
+        (DeltaConfig { width: draw.size(1..=21), order: draw.size(1..=2) }, hpss_config(draw));
+    let (decibel, n_rows) = (decibel_config(draw), draw.within(1..=40));
+    let mut values = draw.samples(2_000);
+    values.truncate(values.len() / n_rows * n_rows);
+    let n_columns = values.len() / n_rows;
+    let finite = values.iter().all(|x| x.abs() <= LOUDEST);
+    let mut matrix = Array2::from_shape_vec((n_rows, n_columns), values).expect("a whole number of rows");
+
+    if let Some(delta) = made(Delta::new(delta)) {
+        match delta.process(matrix.view()) {
+            Ok(slope) => assert!(!finite || slope.is_finite() && slope.dim() == matrix.dim()),
+            Err(error) => assert!(matches!(error, SignalError::TooFewFrames { .. }), "{error}"),
+        }
+    }
+    if let Some(mut hpss) = made(Hpss::new(hpss)) {
+        match hpss.process(matrix.view()) {
+            Ok((harmonic, percussive)) => {
+                assert!(!finite || harmonic.is_finite() && percussive.is_finite());
+            }
+            Err(error) => assert!(!finite || n_columns == 0, "{error}"),
+        }
+    }
+    let mut amplitude = matrix.clone();
+    if amplitude_to_db(&mut amplitude, &decibel).is_ok() {
+        assert!(!finite || decibel.top_db == Some(f32::INFINITY) || amplitude.is_finite());
+    }
+    made(power_to_db(&mut matrix, &decibel))?;
+    assert!(!finite || matrix.is_finite());
+    Some(())
+}
+
+fn extraction(draw: &mut Draw<'_>) -> Option<()> {
+    let mut features = Vec::new();
+    for _ in 0..draw.within(0..=4) {
+        features.push(Feature::ALL[usize::from(draw.case(5))]);
+    }
+    let config = FeatureConfig {
+        sample_rate: draw.sample_rate(),
+        n_fft: draw.size(1..=2_048),
+        hop_length: draw.size(1..=16).saturating_mul(64),
+        n_mfcc: draw.size(1..=40),
+        n_mels: draw.size(1..=140),
+        fmin: draw.real(0.0..=500.0),
+        fmax: draw.option(|draw| draw.real(400.0..=25_000.0)),
+        top_db: draw.option(|draw| draw.single(0.0..=120.0)),
+        tuning: draw.option(|draw| draw.real(-0.5..=0.5)),
+        features,
+        ..Default::default()
+    };
+    let mut plan = made(FeatureExtractor::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let stack = holds(&samples, plan.extract(&samples).map(|features| features.stack()))?;
+    assert_eq!(stack.dim(), (config.total_rows(), config.n_frames(samples.len())));
+    Some(())
+}

@@ -1,0 +1,129 @@
+//! Streams, whatever the pieces.
+
+use ndarray::{Array2, Axis};
+use num_complex::Complex;
+use ser_features::{
+    BandwidthConfig, CentroidConfig, Chroma, FlatnessConfig, FrameByFrame, MelSpectrogram, Mfcc,
+    RolloffConfig, SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness,
+    SpectralRolloff, Stft, Streaming,
+};
+
+use super::draw::Draw;
+use super::{chroma_config, contrast_config, made, mel_config, mfcc_config};
+
+/// A value whose bits are compared, so that NaN equals NaN.
+trait Bits: Copy + Default {
+    fn bits(self) -> [u32; 2];
+}
+
+impl Bits for f32 {
+    fn bits(self) -> [u32; 2] {
+        [if self.is_nan() { u32::MAX } else { self.to_bits() }, 0]
+    }
+}
+
+impl Bits for Complex<f32> {
+    fn bits(self) -> [u32; 2] {
+        [self.re.bits()[0], self.im.bits()[0]]
+    }
+}
+
+/// Streams one feature of a signal and compares it with that of the whole signal.
+pub fn stream(draw: &mut Draw<'_>) -> Option<()> {
+    match draw.case(9) {
+        0 => {
+            let config = draw.stft();
+            compare::<Stft>(draw, config.clone(), |x| Some(made(Stft::new(config))?.process(x)))
+        }
+        1 => {
+            let config = mel_config(draw);
+            compare::<MelSpectrogram>(draw, config.clone(), |x| {
+                Some(made(MelSpectrogram::new(config))?.process(x))
+            })
+        }
+        2 => {
+            let config = mfcc_config(draw);
+            compare::<Mfcc>(draw, config.clone(), |x| Some(made(Mfcc::new(config))?.process(x)))
+        }
+        3 => {
+            let config = chroma_config(draw);
+            compare::<Chroma>(draw, config.clone(), |x| Some(made(Chroma::new(config))?.process(x)))
+        }
+        4 => {
+            let config = contrast_config(draw);
+            compare::<SpectralContrast>(draw, config.clone(), |x| {
+                Some(made(SpectralContrast::new(config))?.process(x))
+            })
+        }
+        5 => {
+            let config = CentroidConfig { stft: draw.stft(), sample_rate: draw.sample_rate() };
+            compare::<SpectralCentroid>(draw, config.clone(), |x| {
+                Some(made(SpectralCentroid::new(config))?.process(x).map(|row| row.insert_axis(Axis(0))))
+            })
+        }
+        6 => {
+            let config = BandwidthConfig { stft: draw.stft(), ..Default::default() };
+            compare::<SpectralBandwidth>(draw, config.clone(), |x| {
+                Some(made(SpectralBandwidth::new(config))?.process(x).map(|row| row.insert_axis(Axis(0))))
+            })
+        }
+        7 => {
+            let config = RolloffConfig { stft: draw.stft(), ..Default::default() };
+            compare::<SpectralRolloff>(draw, config.clone(), |x| {
+                Some(made(SpectralRolloff::new(config))?.process(x).map(|row| row.insert_axis(Axis(0))))
+            })
+        }
+        _ => {
+            let config = FlatnessConfig { stft: draw.stft(), ..Default::default() };
+            compare::<SpectralFlatness>(draw, config.clone(), |x| {
+                Some(made(SpectralFlatness::new(config))?.process(x).map(|row| row.insert_axis(Axis(0))))
+            })
+        }
+    }
+}
+
+fn compare<P: FrameByFrame>(
+    draw: &mut Draw<'_>,
+    config: P::Config,
+    whole: impl FnOnce(&[f32]) -> Option<Result<Array2<P::Value>, SignalError>>,
+) -> Option<()>
+where
+    P::Value: Bits,
+{
+    let mut stream = made(Streaming::<P>::new(config))?;
+    let latency = stream.latency();
+    let pieces: Vec<usize> = (0..1 + draw.case(4)).map(|_| draw.within(0..=1_000)).collect();
+    let samples = draw.samples(3_000);
+    let mut frames: Vec<P::Value> = Vec::new();
+    let mut rows = 1;
+    let mut rest = samples.as_slice();
+    // A piece of none at all would never end.
+    for piece in pieces.into_iter().chain([701]).cycle() {
+        let (piece, after) = rest.split_at(piece.min(rest.len()));
+        match stream.push(piece) {
+            Ok(new) => frames.extend(new.columns().into_iter().flatten()),
+            Err(error) => {
+                assert!(matches!(error, SignalError::NotFinite { index } if !piece[index].is_finite()));
+                return None;
+            }
+        }
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    let last = stream.finish().map(|new| {
+        rows = new.nrows();
+        frames.extend(new.columns().into_iter().flatten());
+    });
+    let whole = whole(&samples).expect("what streams has a plan");
+    match (last, whole) {
+        (Ok(()), Ok(whole)) => {
+            assert_eq!((whole.nrows(), whole.len()), (rows, frames.len()), "latency {latency}");
+            let whole = whole.columns().into_iter().flatten().copied().map(Bits::bits);
+            assert!(whole.eq(frames.into_iter().map(Bits::bits)));
+        }
+        (last, whole) => assert_eq!(last.err(), whole.err()),
+    }
+    Some(())
+}
