@@ -133,10 +133,10 @@ fn bad_catalogues_and_models_are_refused_by_name() {
 
     let model = std::fs::read(bundled_model()).unwrap();
     let cut = write(&folder, "cut.safetensors", &model[..model.len() / 2]);
-    fails("recommend_songs", ["--model", cut.as_str()], &[&cut, "not a whole checkpoint"]);
+    fails("recommend_songs", ["--model", cut.as_str()], &[&cut, "no checkpoint, or a damaged one"]);
     let sample = sample();
     let sample = sample.to_str().unwrap();
-    fails("recommend_songs", ["--model", sample], &[sample, "not a whole checkpoint"]);
+    fails("recommend_songs", ["--model", sample], &[sample, "no checkpoint, or a damaged one"]);
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub enum CheckpointError {
         cause: std::io::Error,
     },
     /// The file is cut, damaged or no checkpoint.
-    #[error("{file}: not a whole checkpoint: {reason}")]
+    #[error("{file}: no checkpoint, or a damaged one: {reason}")]
     Damaged {
         /// The file.
         file: String,
@@ -111,7 +111,9 @@ pub enum CheckpointError {
         reason: String,
     },
     /// The file has a format that this version does not know.
-    #[error("{file}: checkpoint of format {given}, this version reads format {expected}")]
+    #[error(
+        "{file}: this checkpoint has format {given}, format {expected} was expected: another version wrote it"
+    )]
     Format {
         /// The file.
         file: String,
@@ -121,7 +123,7 @@ pub enum CheckpointError {
         expected: u64,
     },
     /// The file names an architecture that this version does not know.
-    #[error("{file}: architecture {given:?} is not known, known are {known:?}")]
+    #[error("{file}: this checkpoint holds the architecture {given:?}, one of {known:?} was expected")]
     Architecture {
         /// The file.
         file: String,
@@ -129,6 +131,14 @@ pub enum CheckpointError {
         given: String,
         /// The known names.
         known: Vec<&'static str>,
+    },
+    /// The checkpoint holds another network than the caller wants.
+    #[error("this checkpoint holds {given:?}, {expected:?} was expected")]
+    AnotherArchitecture {
+        /// The kind of network in the checkpoint.
+        given: &'static str,
+        /// The kind that was expected.
+        expected: String,
     },
     /// Two parts of the checkpoint contradict each other.
     #[error("{file}: {rule}, {given} was given")]
@@ -319,6 +329,17 @@ impl Checkpoint {
             .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;
         let weights = |cause| CheckpointError::Weights { file: file.to_owned(), cause };
         self.weights.to_safetensors(metadata).map_err(weights)
+    }
+
+    /// Makes sure that the network is of this kind, one of [`Architecture::KINDS`].
+    ///
+    /// # Errors
+    /// [`CheckpointError::AnotherArchitecture`] says what it is and what was expected.
+    pub fn expect_architecture(&self, kind: &str) -> Result<(), CheckpointError> {
+        match self.architecture.name() {
+            given if given == kind => Ok(()),
+            given => Err(CheckpointError::AnotherArchitecture { given, expected: kind.to_owned() }),
+        }
     }
 
     /// The model with its normalisation and labels, ready to answer.

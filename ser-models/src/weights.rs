@@ -64,13 +64,13 @@ pub enum WeightsError {
         element: usize,
     },
     /// The bytes are not a whole safetensors file.
-    #[error("not a whole safetensors file: {reason}")]
+    #[error("safetensors finds the file cut short or damaged ({reason})")]
     File {
         /// What safetensors says.
         reason: String,
     },
     /// The file's metadata lacks what this crate writes.
-    #[error("not written by ser-models: the metadata has no key {METADATA_KEY:?}")]
+    #[error("ser-models did not write it, its metadata has no key {METADATA_KEY:?}")]
     Metadata,
 }
 

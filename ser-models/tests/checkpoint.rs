@@ -93,27 +93,39 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
     let path = folder.path().join("cut.safetensors");
     std::fs::write(&path, &bytes[..1000]).unwrap();
     let message = Checkpoint::load(&path).unwrap_err().to_string();
-    assert!(message.starts_with(&format!("{}: not a whole checkpoint: ", path.display())), "{message}");
+    assert!(
+        message
+            .starts_with(&format!("{}: no checkpoint, or a damaged one: safetensors finds", path.display())),
+        "{message}"
+    );
     let none = Checkpoint::load(folder.path().join("none")).unwrap_err();
     assert!(matches!(none, CheckpointError::Io { .. }) && none.to_string().contains("none: "), "{none}");
-    assert!(error(b"RIFF....WAVEfmt ").contains("not a whole"));
+    assert!(error(b"RIFF....WAVEfmt ").contains("cut short or damaged"));
     let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
-    assert!(error(&foreign).contains("not written by ser-models"));
+    assert!(error(&foreign).contains("ser-models did not write it"));
 }
 
 #[test]
 fn other_formats_and_architectures_are_refused_by_name() {
     let future = changed(|json| json["format"] = 2.into(), |_| {});
-    assert_eq!(error(&future), "checkpoint in memory: checkpoint of format 2, this version reads format 1");
-    let other = changed(|json| json["architecture"]["name"] = "tim-net".into(), |_| {});
     assert_eq!(
-        error(&other),
-        "checkpoint in memory: architecture \"tim-net\" is not known, known are [\"cnn-1d\"]"
+        error(&future),
+        "checkpoint in memory: this checkpoint has format 2, format 1 was expected: another version wrote it"
     );
+    let other = changed(|json| json["architecture"]["name"] = "transformer".into(), |_| {});
+    let message = error(&other);
+    let expected =
+        "checkpoint in memory: this checkpoint holds the architecture \"transformer\", one of [\"cnn-1d\"";
+    assert!(message.starts_with(expected), "{message}");
+    assert_eq!(
+        checkpoint().expect_architecture("cnn-lstm").unwrap_err().to_string(),
+        "this checkpoint holds \"cnn-1d\", \"cnn-lstm\" was expected"
+    );
+    assert!(checkpoint().expect_architecture("cnn-1d").is_ok());
     let unknown = changed(|json| json["architecture"]["filterz"] = 3.into(), |_| {});
     assert!(error(&unknown).contains("filterz"));
     let without = changed(|json| json["labels"] = serde_json::Value::Null, |_| {});
-    assert!(error(&without).contains("not a whole checkpoint"));
+    assert!(error(&without).contains("no checkpoint, or a damaged one"));
 }
 
 #[test]

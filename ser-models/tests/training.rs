@@ -172,7 +172,10 @@ fn another_runs_state_and_damaged_ones_are_refused() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let error = trainer(config(2)).resume(&path).unwrap_err();
         assert!(matches!(error, TrainingError::State(StateError::Damaged { .. })), "{error}");
-        assert!(error.to_string().contains("state: not a whole training state"), "{error}");
+        assert!(
+            error.to_string().contains("state: no training state, or a damaged one: safetensors finds"),
+            "{error}"
+        );
     }
     let error = trainer(config(2)).resume(folder.path().join("none")).unwrap_err();
     assert!(matches!(error, TrainingError::State(StateError::Io { .. })), "{error}");

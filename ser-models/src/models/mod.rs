@@ -5,6 +5,7 @@
 
 mod batch;
 mod cnn_1d;
+mod front;
 mod input;
 mod resize;
 mod summary;

@@ -234,7 +234,7 @@ pub enum StateError {
         cause: std::io::Error,
     },
     /// The file is no training state, or a damaged one.
-    #[error("{}: not a whole training state: {reason}", path.display())]
+    #[error("{}: no training state, or a damaged one: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -242,7 +242,7 @@ pub enum StateError {
         reason: String,
     },
     /// The file has a format that this version does not know.
-    #[error("{}: training state of format {given}, this version reads format {expected}", path.display())]
+    #[error("{}: this training state has format {given}, format {expected} was expected: another version wrote it", path.display())]
     Format {
         /// The file.
         path: PathBuf,

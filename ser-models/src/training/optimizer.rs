@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 /// Whose formula an optimiser follows where PyTorch and Keras differ: in where eps stands, and in whether momentum
 /// gathers gradients (PyTorch) or steps (Keras).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Framework {
     /// As in PyTorch 2.
+    #[default]
     PyTorch,
     /// As in Keras 3.
     Keras,
@@ -20,62 +21,123 @@ pub enum Framework {
 ///
 /// With gradient g, weight w, learning rate η and decay λ; weight decay is added to the gradient (`g += λ · w`) but
 /// for AdamW.
+///
+/// Read from a file, a setting that is not there has PyTorch's default.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case")]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum OptimizerConfig {
     /// `b = momentum · b + g; w −= η · b`, or `w −= η · (g + momentum · b)` by Nesterov. Keras's is the same while the
     /// learning rate stays.
     Sgd {
         /// 0 or more and below 1.
+        #[serde(default)]
         momentum: f64,
         /// Whether to look ahead as Nesterov.
+        #[serde(default)]
         nesterov: bool,
         /// 0 or more.
+        #[serde(default)]
         weight_decay: f64,
     },
     /// Kingma and Ba 2015. With `m̂ = m / (1 − beta1^t)` and `v̂ = v / (1 − beta2^t)`: `w −= η · m̂ / (√v̂ + eps)` in
     /// PyTorch; in Keras eps is divided by `√(1 − beta2^t)`.
     Adam {
         /// Decay of the mean m, 0 or more and below 1.
+        #[serde(default = "defaults::beta1")]
         beta1: f64,
         /// Decay of the mean square v, 0 or more and below 1.
+        #[serde(default = "defaults::beta2")]
         beta2: f64,
         /// Positive.
+        #[serde(default = "defaults::eps")]
         eps: f64,
         /// 0 or more.
+        #[serde(default)]
         weight_decay: f64,
         /// Where eps stands.
+        #[serde(default)]
         framework: Framework,
     },
     /// Adam in PyTorch's form with decoupled decay (Loshchilov and Hutter 2019): `w −= η · λ · w` before each step.
+    #[serde(alias = "adamw")]
     AdamW {
         /// Decay of the mean, 0 or more and below 1.
+        #[serde(default = "defaults::beta1")]
         beta1: f64,
         /// Decay of the mean square, 0 or more and below 1.
+        #[serde(default = "defaults::beta2")]
         beta2: f64,
         /// Positive.
+        #[serde(default = "defaults::eps")]
         eps: f64,
         /// 0 or more.
+        #[serde(default = "defaults::adamw_decay")]
         weight_decay: f64,
     },
     /// `v = rho · v + (1 − rho) · g²`, then in PyTorch `b = momentum · b + g / (√v + eps); w −= η · b`, in Keras `b =
     /// momentum · b + η · g / √(v + eps); w −= b`.
+    #[serde(alias = "rmsprop")]
     RmsProp {
         /// Decay of the mean square, 0 or more and below 1. PyTorch calls it alpha.
+        #[serde(default = "defaults::rho")]
         rho: f64,
         /// Positive.
+        #[serde(default = "defaults::eps")]
         eps: f64,
         /// 0 or more and below 1.
+        #[serde(default)]
         momentum: f64,
         /// 0 or more.
+        #[serde(default)]
         weight_decay: f64,
         /// Where eps stands, and what momentum gathers.
+        #[serde(default)]
         framework: Framework,
     },
 }
 
+/// PyTorch's defaults.
+mod defaults {
+    pub(super) fn beta1() -> f64 {
+        0.9
+    }
+
+    pub(super) fn beta2() -> f64 {
+        0.999
+    }
+
+    pub(super) fn eps() -> f64 {
+        1e-8
+    }
+
+    pub(super) fn rho() -> f64 {
+        0.99
+    }
+
+    pub(super) fn adamw_decay() -> f64 {
+        0.01
+    }
+}
+
 impl OptimizerConfig {
+    /// The names that [`OptimizerConfig::named`] knows.
+    pub const NAMES: [&'static str; 6] = ["sgd", "adam", "adam-keras", "adamw", "rmsprop", "rmsprop-keras"];
+
+    /// A ready optimiser by its name, one of [`OptimizerConfig::NAMES`]: with the defaults of PyTorch or Keras, `sgd` with momentum
+    /// 0.9, `adamw` with decay 0.01.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "sgd" => Self::sgd(),
+            "adam" => Self::adam(),
+            "adam-keras" => Self::adam_keras(),
+            "adamw" => Self::adamw(0.01),
+            "rmsprop" => Self::rmsprop(),
+            "rmsprop-keras" => Self::rmsprop_keras(),
+            _ => return None,
+        })
+    }
+
     /// Gradient descent with momentum 0.9.
     pub fn sgd() -> Self {
         Self::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 }
@@ -321,6 +383,20 @@ mod tests {
     use super::*;
     use crate::layers::Init;
     use candle_core::DType;
+
+    #[test]
+    fn names_and_files_give_the_same_defaults() {
+        let read = |json: &str| serde_json::from_str::<OptimizerConfig>(json);
+        assert_eq!(read(r#"{"name":"adam"}"#).unwrap(), OptimizerConfig::adam());
+        assert_eq!(read(r#"{"name":"rmsprop"}"#).unwrap(), OptimizerConfig::rmsprop());
+        let adamw = read(r#"{"name":"adamw"}"#).unwrap();
+        assert_eq!(Some(adamw), OptimizerConfig::named("adamw"));
+        let tim_net = read(r#"{"name":"adam","beta1":0.93,"beta2":0.98}"#).unwrap();
+        assert!(matches!(tim_net, OptimizerConfig::Adam { beta1: 0.93, beta2: 0.98, .. }));
+        assert!(read(r#"{"name":"adam","beta3":0.5}"#).unwrap_err().to_string().contains("beta3"));
+        assert!(OptimizerConfig::NAMES.iter().all(|name| OptimizerConfig::named(name).is_some()));
+        assert!(OptimizerConfig::named("lion").is_none());
+    }
 
     #[test]
     fn gradients_are_clipped_to_one_common_norm() {

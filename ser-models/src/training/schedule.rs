@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 
 /// How the learning rate changes from step to step, as a factor on its first value.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case")]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Schedule {
     /// Always 1.
@@ -25,8 +25,10 @@ pub enum Schedule {
     /// the run (Loshchilov and Hutter 2017, without restarts).
     Cosine {
         /// The warm-up's share of the run, 0 or more and below 1.
+        #[serde(default)]
         warm_up: f64,
         /// The factor at the end, 0 or more and at most 1.
+        #[serde(default)]
         minimum: f64,
     },
 }

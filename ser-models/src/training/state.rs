@@ -87,7 +87,7 @@ impl RunState {
     ) -> Result<Self, StateError> {
         let damaged = |reason: String| StateError::Damaged { path: path.into(), reason };
         let weights_error = |cause| match cause {
-            WeightsError::File { reason } => damaged(reason),
+            cause @ (WeightsError::File { .. } | WeightsError::Metadata) => damaged(cause.to_string()),
             cause => StateError::Weights { path: path.into(), cause },
         };
         let bytes = std::fs::read(path).map_err(|cause| StateError::Io { path: path.into(), cause })?;
