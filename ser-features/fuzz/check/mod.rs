@@ -9,8 +9,8 @@ use draw::Draw;
 use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use ser_features::{
-    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ConfigError,
-    ContrastConfig, Cqt, CqtConfig, DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig,
+    Alignment, BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig,
+    ConfigError, ContrastConfig, Cqt, CqtConfig, DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig,
     FeatureExtractor, FlatnessConfig, HarmonicPercussive, Hpss, HpssConfig, Istft, MelConfig, MelNorm,
     MelScale, MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig, Preparation,
     PreparationConfig, Reference, Resampler, Rms, RmsConfig, RolloffConfig, SignalError, SpectralBandwidth,
@@ -121,6 +121,7 @@ impl Parts for () {
 
 fn stft(draw: &mut Draw<'_>) -> Option<()> {
     let config = draw.stft();
+    _ = config.n_frames(4_000);
     let (mut stft, mut istft) = (made(Stft::new(config.clone()))?, made(Istft::new(config.clone()))?);
     let length = draw.option(|draw| draw.within(0..=5_000));
     let spectrum = draw.spectrum();
@@ -410,6 +411,7 @@ fn preparation(draw: &mut Draw<'_>) -> Option<()> {
         trim_top_db: draw.option(|draw| draw.single(1.0..=100.0)),
         normalize: draw.flag(),
         length: draw.option(|draw| draw.size(1..=10_000)),
+        alignment: if draw.flag() { Alignment::Centre } else { Alignment::Start },
     };
     let mut plan = made(Preparation::new(config.clone()))?;
     let source = draw.sample_rate();
@@ -486,6 +488,8 @@ fn extraction(draw: &mut Draw<'_>) -> Option<()> {
         features,
         ..Default::default()
     };
+    // Also of a configuration that can't work.
+    _ = (config.total_rows(), config.n_frames(4_000));
     let mut plan = made(FeatureExtractor::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let stack = holds(&samples, plan.extract(&samples).map(|features| features.stack()))?;
