@@ -141,7 +141,7 @@ impl Shared {
             keeps_spectra: wants(&[Feature::Tonnetz]),
             n_samples: 0,
             row: vec![0.0; config.stft().n_bins()],
-            mel_row: vec![0.0; config.n_mels],
+            mel_row: vec![0.0; if mel { config.n_mels } else { 0 }],
             block: Vec::new(),
             mel_frames: Frames::default(),
             magnitudes: Frames::default(),

@@ -114,7 +114,7 @@ impl FeatureConfig {
 
     /// Rows of all configured features together: the length of [`Features::vector`].
     pub fn total_rows(&self) -> usize {
-        self.features.iter().map(|&feature| self.rows(feature)).sum()
+        self.features.iter().fold(0, |rows, &feature| self.rows(feature).saturating_add(rows))
     }
 
     /// Frames of a signal with `n_samples` samples, `1 + n_samples / hop_length` for an even `n_fft`.

@@ -69,10 +69,11 @@ impl StftConfig {
         self.n_fft / 2 + 1
     }
 
-    /// Frames of a signal with `n_samples` samples. With `center` and an even `n_fft` that is `1 + n_samples / hop_length`.
+    /// Frames of a signal with `n_samples` samples. With `center` and an even `n_fft` that is `1 + n_samples / hop_length`. Without a
+    /// hop there are none.
     pub fn n_frames(&self, n_samples: usize) -> usize {
-        let padded = n_samples + 2 * self.padding();
-        if padded < self.n_fft { 0 } else { 1 + (padded - self.n_fft) / self.hop_length }
+        let beyond = n_samples.saturating_add(2 * self.padding()).checked_sub(self.n_fft);
+        beyond.and_then(|beyond| beyond.checked_div(self.hop_length)).map_or(0, |hops| hops.saturating_add(1))
     }
 
     /// Zeros before the first sample.

@@ -47,9 +47,10 @@ impl CqtConfig {
     }
 
     fn frequency(&self, bin: usize) -> f64 {
-        let bins = self.bins_per_octave as f64;
-        let octave = (bin / self.bins_per_octave) as f64;
-        let step = (bin % self.bins_per_octave) as f64;
+        let bins_per_octave = self.bins_per_octave.max(1);
+        let bins = bins_per_octave as f64;
+        let octave = (bin / bins_per_octave) as f64;
+        let step = (bin % bins_per_octave) as f64;
         // In librosa's order, so that both round alike.
         octave.exp2() * (step / bins).exp2() * (self.fmin * (self.tuning / bins).exp2())
     }
