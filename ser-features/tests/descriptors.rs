@@ -182,7 +182,7 @@ fn yin_equals_librosa() {
         ..Default::default()
     };
     for (feature, config, at_least) in [("yin", YinConfig::default(), 14), ("yin_of_speech", low, 12)] {
-        let mut report = Report::new(feature, 1e-4);
+        let mut report = Report::new(feature, 1e-5);
         // Single clicks differ from themselves as much for any shorter period: in librosa, rounding picks one.
         for signal in signals().into_iter().filter(|signal| signal.name != "clicks") {
             let config = YinConfig { sample_rate: signal.sample_rate, ..config.clone() };
