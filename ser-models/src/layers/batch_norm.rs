@@ -1,10 +1,9 @@
 //! Batch normalisation.
 
-use super::kernels::{Gradients, Operation, Real, apply3, sum, sum_pairs};
+use super::kernels::{Chain, Gradients, Norm, Operation, Real, Statistics, apply3};
 use super::{Init, Layer, LayerError, Mode, checked_shape};
 use crate::parameters::Scope;
-use candle_core::{Device, Result as CandleResult, Shape, Tensor, Var, bail};
-use rayon::prelude::*;
+use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, Var, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -79,23 +78,54 @@ impl BatchNorm {
         if x.dim(0)? < 2 {
             return Err(LayerError::BatchOfOne);
         }
-        let (y, mean, variance) = if x.device().is_cpu() {
+        if x.device().is_cpu() {
             let statistics = Arc::new(OnceLock::new());
             let (shape, eps) = (x.shape().clone(), self.config.eps);
             let normalize = Normalize { shape, eps, statistics: statistics.clone() };
             let y = apply3(x, &self.weight, &self.bias, normalize)?;
-            let Some(Statistics { mean, variance }) = statistics.get() else {
+            let Some(statistics) = statistics.get() else {
                 return Err(candle_core::Error::Msg("BatchNorm: no statistics".to_owned()).into());
             };
-            let tensor = |v: &[f64]| Tensor::new(v, &Device::Cpu)?.to_dtype(x.dtype());
-            (y, tensor(mean)?, tensor(variance)?)
-        } else {
-            composed(x, &self.weight, &self.bias, self.config.eps)?
-        };
-        let n = (x.elem_count() / self.channels) as f64;
-        self.record(&self.running_mean, &mean)?;
-        self.record(&self.running_var, &(variance * (n / (n - 1.0)))?)?;
+            self.record_statistics(statistics, x.elem_count() / self.channels)?;
+            return Ok(y);
+        }
+        let (y, mean, variance) = composed(x, &self.weight, &self.bias, self.config.eps)?;
+        self.record_both(&mean, &variance, x.elem_count() / self.channels)?;
         Ok(y)
+    }
+
+    /// Moves the running statistics towards those of a batch of `n` values in each channel.
+    pub(crate) fn record_statistics(&self, statistics: &Statistics, n: usize) -> CandleResult<()> {
+        let tensor = |v: &[f64]| Tensor::new(v, &Device::Cpu)?.to_dtype(self.weight.dtype());
+        self.record_both(&tensor(&statistics.mean)?, &tensor(&statistics.variance)?, n)
+    }
+
+    fn record_both(&self, mean: &Tensor, variance: &Tensor, n: usize) -> CandleResult<()> {
+        let n = n as f64;
+        self.record(&self.running_mean, mean)?;
+        self.record(&self.running_var, &(variance * (n / (n - 1.0)))?)
+    }
+
+    /// Weight and bias.
+    pub(crate) fn weights(&self) -> [&Var; 2] {
+        [&self.weight, &self.bias]
+    }
+
+    pub(crate) fn eps(&self) -> f64 {
+        self.config.eps
+    }
+
+    /// What inference multiplies each channel with, and adds to it.
+    pub(crate) fn affine(&self) -> CandleResult<Vec<(f64, f64)>> {
+        let values = |var: &Var| var.as_detached_tensor().to_dtype(DType::F64)?.to_vec1::<f64>();
+        let (weight, bias) = (values(&self.weight)?, values(&self.bias)?);
+        let (mean, variance) = (values(&self.running_mean)?, values(&self.running_var)?);
+        let channels = weight.iter().zip(&bias).zip(mean.iter().zip(&variance));
+        let pair = |((weight, bias), (mean, variance)): ((&f64, &f64), (&f64, &f64))| {
+            let scale = weight / (variance + self.config.eps).sqrt();
+            (scale, bias - mean * scale)
+        };
+        Ok(channels.map(pair).collect())
     }
 
     /// Moves a running statistic towards the batch's.
@@ -146,56 +176,12 @@ fn channel_shape(x: &Tensor, channels: usize) -> Vec<usize> {
     (0..x.rank()).map(|axis| if axis == 1 { channels } else { 1 }).collect()
 }
 
-/// A batch's mean and biased variance for each channel.
-#[derive(Debug)]
-struct Statistics {
-    mean: Vec<f64>,
-    variance: Vec<f64>,
-}
-
-impl Statistics {
-    /// Each row's mean and squared deviations first, then these put together over the batch, which loses no digits to
-    /// a large mean.
-    fn of<T: Real>(x: &[T], batch: usize, channels: usize) -> Self {
-        let steps = x.len() / (batch * channels);
-        let rows: Vec<(f64, f64)> = x
-            .par_chunks(steps)
-            .with_min_len(64)
-            .map(|row| {
-                let mean = T::from_f64(sum(row).to_f64() / steps as f64);
-                let squares = sum_pairs(row, row, |x, _| (x - mean) * (x - mean));
-                (mean.to_f64(), squares.to_f64())
-            })
-            .collect();
-        let (mut mean, mut variance) = (vec![0.0; channels], vec![0.0; channels]);
-        for clip in rows.chunks_exact(channels) {
-            mean.iter_mut().zip(clip).for_each(|(mean, row)| *mean += row.0 / batch as f64);
-        }
-        for clip in rows.chunks_exact(channels) {
-            for ((variance, mean), row) in variance.iter_mut().zip(&mean).zip(clip) {
-                *variance += (row.1 / steps as f64 + (row.0 - mean).powi(2)) / batch as f64;
-            }
-        }
-        Self { mean, variance }
-    }
-}
-
 /// The operation on the CPU in training: (x, weight, bias).
 #[derive(Debug)]
 struct Normalize {
     shape: Shape,
     eps: f64,
     statistics: Arc<OnceLock<Statistics>>,
-}
-
-impl Normalize {
-    /// (mean, 1 / deviation) for each channel.
-    fn constants<T: Real>(&self, statistics: &Statistics) -> Vec<(T, T)> {
-        let constant = |(mean, variance): (&f64, &f64)| {
-            (T::from_f64(*mean), T::from_f64(1.0 / (variance + self.eps).sqrt()))
-        };
-        statistics.mean.iter().zip(&statistics.variance).map(constant).collect()
-    }
 }
 
 impl Operation<3> for Normalize {
@@ -206,29 +192,14 @@ impl Operation<3> for Normalize {
     }
 
     fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
-        let channels = weight.len();
-        let batch = self.shape.dims()[0];
-        let steps = x.len() / (batch * channels);
+        let (batch, channels) = (self.shape.dims()[0], weight.len());
         let statistics = self.statistics.get_or_init(|| Statistics::of(x, batch, channels));
-        let constants = self.constants::<T>(statistics);
+        let norm = Norm { batch, channels, eps: self.eps, statistics, chain: &Chain::default() };
         let mut y = vec![T::ZERO; x.len()];
-        let clip = channels * steps;
-        y.par_chunks_mut(clip).zip(x.par_chunks(clip)).for_each(|(y, x)| {
-            let rows = y.chunks_exact_mut(steps).zip(x.chunks_exact(steps));
-            for ((y, x), ((mean, inverse), (weight, bias))) in
-                rows.zip(constants.iter().zip(weight.iter().zip(bias)))
-            {
-                let scale = *inverse * *weight;
-                for (y, x) in y.iter_mut().zip(x) {
-                    *y = (*x - *mean) * scale + *bias;
-                }
-            }
-        });
+        norm.forward(x, weight, bias, &mut y, &mut []);
         y
     }
 
-    /// With x̂ the normalised input: ∂bias = Σ ∂y, ∂weight = Σ ∂y · x̂, and ∂x = weight / deviation · (∂y − (∂bias + x̂ ·
-    /// ∂weight) / n), sums and n over all axes but the channels'.
     fn backward<T: Real>(
         &self,
         [x, weight, _]: [&[T]; 3],
@@ -237,43 +208,10 @@ impl Operation<3> for Normalize {
         _wanted: [bool; 3],
     ) -> CandleResult<Gradients<T, 3>> {
         let Some(statistics) = self.statistics.get() else { bail!("BatchNorm: backward before forward") };
-        let constants = self.constants::<T>(statistics);
         let (batch, channels) = (self.shape.dims()[0], weight.len());
-        let steps = x.len() / (batch * channels);
-        let clip = channels * steps;
-        let n = T::from_f64((batch * steps) as f64);
-        let rows: Vec<(T, T)> = x
-            .par_chunks(steps)
-            .zip(dy.par_chunks(steps))
-            .enumerate()
-            .with_min_len(64)
-            .map(|(row, (x, dy))| {
-                let mean = constants[row % channels].0;
-                (sum_pairs(x, dy, |x, dy| (x - mean) * dy), sum(dy))
-            })
-            .collect();
-        let (mut dweight, mut dbias) = (vec![T::ZERO; channels], vec![T::ZERO; channels]);
-        for clip in rows.chunks_exact(channels) {
-            let totals = dweight.iter_mut().zip(dbias.iter_mut());
-            for ((row, (_, inverse)), (dweight, dbias)) in clip.iter().zip(&constants).zip(totals) {
-                *dweight += row.0 * *inverse;
-                *dbias += row.1;
-            }
-        }
+        let norm = Norm { batch, channels, eps: self.eps, statistics, chain: &Chain::default() };
         let mut dx = vec![T::ZERO; x.len()];
-        let clips = dx.par_chunks_mut(clip).zip(x.par_chunks(clip).zip(dy.par_chunks(clip)));
-        clips.for_each(|(dx, (x, dy))| {
-            let channel = |c: usize| (c * steps)..((c + 1) * steps);
-            for (c, (mean, inverse)) in constants.iter().enumerate() {
-                let scale = weight[c] * *inverse;
-                let slope = *inverse * dweight[c] / n;
-                let offset = dbias[c] / n;
-                let rows = x[channel(c)].iter().zip(&dy[channel(c)]);
-                for (dx, (x, dy)) in dx[channel(c)].iter_mut().zip(rows) {
-                    *dx = scale * (*dy - offset - (*x - *mean) * slope);
-                }
-            }
-        });
+        let (dweight, dbias) = norm.backward(x, weight, &[], dy, &mut dx);
         Ok([Some(dx), Some(dweight), Some(dbias)])
     }
 }
@@ -296,7 +234,6 @@ mod tests {
     use super::*;
     use crate::layers::gradient_check::{check, input};
     use crate::{Generator, Parameters};
-    use candle_core::DType;
 
     fn batch_norm(channels: usize, config: BatchNormConfig) -> BatchNorm {
         let mut parameters = Parameters::new(0, DType::F64, &Device::Cpu);

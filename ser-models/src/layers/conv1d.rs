@@ -44,7 +44,7 @@ impl Conv1dConfig {
 ///
 /// Input [batch, channels, length], output [batch, filters, output length]; the length is [`Padding`]'s.
 #[derive(Debug)]
-pub struct Conv1d(Convolution<1>);
+pub struct Conv1d(pub(super) Convolution<1>);
 
 impl Conv1d {
     /// Makes `weight` of shape (filters, in_channels, kernel_size) and `bias` of shape (filters).

@@ -46,7 +46,7 @@ impl Conv2dConfig {
 /// Input [batch, channels, height, width], output [batch, filters, output height, output width]; each length is its
 /// [`Padding`]'s.
 #[derive(Debug)]
-pub struct Conv2d(Convolution<2>);
+pub struct Conv2d(pub(super) Convolution<2>);
 
 impl Conv2d {
     /// Makes `weight` of shape (filters, in_channels, kernel height, kernel width) and `bias` of shape (filters).

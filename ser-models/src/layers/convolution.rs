@@ -1,6 +1,6 @@
 //! What convolutions over one and over two axes share.
 
-use super::kernels::{ConvShape, Gradients, Operation, Real, apply3};
+use super::kernels::{Chain, ConvShape, Gradients, Operation, Real, apply3};
 use super::padding::{Placed, Window};
 use super::unfold::{as_image, unfold};
 use super::{Init, LayerError, Mode};
@@ -99,7 +99,9 @@ impl Operation<3> for Convolve {
     }
 
     fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
-        self.shape.forward(x, weight, bias)
+        let mut y = vec![T::ZERO; self.output.elem_count()];
+        self.shape.forward([x, weight, bias], &Chain::default(), &mut y, &mut []);
+        y
     }
 
     fn backward<T: Real>(
@@ -109,7 +111,9 @@ impl Operation<3> for Convolve {
         dy: &[T],
         [input_wanted, ..]: [bool; 3],
     ) -> CandleResult<Gradients<T, 3>> {
-        let (dx, dweight, dbias) = self.shape.backward(x, weight, dy, input_wanted);
+        let mut dx = input_wanted.then(|| vec![T::ZERO; x.len()]);
+        let chain = Chain::default();
+        let (dweight, dbias) = self.shape.backward([x, weight], &chain, &[], dy, dx.as_deref_mut());
         Ok([dx, Some(dweight), Some(dbias)])
     }
 }

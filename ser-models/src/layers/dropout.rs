@@ -2,6 +2,7 @@
 
 use super::kernels::{Gradients, Operation, Real, apply1, kept, map2};
 use super::{Layer, LayerError, Mode, checked_shape};
+use crate::generator::Generator;
 use candle_core::{Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -20,6 +21,10 @@ impl Dropout {
     pub fn new(rate: f64) -> Result<Self, LayerError> {
         check_rate("Dropout", rate)?;
         Ok(Self { rate })
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate
     }
 }
 
@@ -55,6 +60,10 @@ impl SpatialDropout {
     pub fn new(rate: f64) -> Result<Self, LayerError> {
         check_rate("SpatialDropout", rate)?;
         Ok(Self { rate })
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate
     }
 }
 
@@ -93,14 +102,18 @@ fn drop(x: &Tensor, rate: f64, run: usize, mode: &mut Mode<'_>) -> CandleResult<
     if rate == 0.0 {
         return Ok(x.clone());
     }
-    let kept = kept(x.elem_count() / run, rate, generator);
-    let scale = 1.0 / (1.0 - rate);
+    let (kept, scale) = draw(x.elem_count() / run, rate, generator);
     if x.device().is_cpu() {
         return apply1(x, Drop { shape: x.shape().clone(), kept, run, scale });
     }
     let mask: Vec<f32> = kept.into_iter().map(|kept| if kept { scale as f32 } else { 0.0 }).collect();
     let mask = Tensor::from_vec(mask, (x.elem_count() / run, 1), x.device())?.to_dtype(x.dtype())?;
     x.mul(&mask.broadcast_as((x.elem_count() / run, run))?.reshape(x.shape())?)
+}
+
+/// Which of `n` elements are kept, and by what these are multiplied.
+pub(crate) fn draw(n: usize, rate: f64, generator: &mut Generator) -> (Vec<bool>, f64) {
+    (kept(n, rate, generator), 1.0 / (1.0 - rate))
 }
 
 /// Multiplies with a fixed mask. Candle's own product would also compute a gradient for the mask.
@@ -154,7 +167,6 @@ impl Operation<1> for Drop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::Generator;
     use crate::layers::gradient_check::{check, input};
     use candle_core::{DType, Device, Var};
 

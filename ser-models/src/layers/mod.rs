@@ -49,6 +49,7 @@ mod recurrent;
 mod relu;
 mod sequential;
 mod simple_rnn;
+mod stack;
 mod time_steps;
 mod unfold;
 
@@ -97,7 +98,7 @@ impl Mode<'_> {
 }
 
 /// One layer: a tensor in, a tensor out, the first axis of both being the batch.
-pub trait Layer: std::fmt::Debug + Send + Sync {
+pub trait Layer: std::any::Any + std::fmt::Debug + Send + Sync {
     /// Applies the layer.
     ///
     /// # Errors

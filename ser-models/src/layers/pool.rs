@@ -12,7 +12,7 @@ use candle_core::{Result as CandleResult, Shape, Tensor};
 /// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. Nothing
 /// beyond the ends is ever the largest.
 #[derive(Debug)]
-pub struct MaxPool<const AXES: usize>(Pooling<AXES>);
+pub struct MaxPool<const AXES: usize>(pub(super) Pooling<AXES>);
 
 /// [`MaxPool`] over a sequence: input [batch, channels, length].
 pub type MaxPool1d = MaxPool<1>;
@@ -131,7 +131,7 @@ enum Kind {
 }
 
 #[derive(Debug)]
-struct Pooling<const AXES: usize> {
+pub(super) struct Pooling<const AXES: usize> {
     layer: &'static str,
     kind: Kind,
     windows: [Window; AXES],
@@ -173,6 +173,10 @@ impl<const AXES: usize> Pooling<AXES> {
             *placed = window.over(self.layer, *length)?;
         }
         Ok(placed)
+    }
+
+    pub(super) fn shape(&self, input: &[usize]) -> Result<PoolShape, LayerError> {
+        Ok(PoolShape { windows: self.placed(input)? })
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

@@ -1,5 +1,6 @@
 //! Layers one after another.
 
+use super::stack::Stack;
 use super::{
     AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig, Dense,
     Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Init, MaxPool1d, MaxPool2d, Relu, SpatialDropout,
@@ -218,8 +219,15 @@ impl Sequential {
 impl Layer for Sequential {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let mut x = x.clone();
-        for layer in &self.layers {
-            x = layer.layer.forward(&x, mode)?;
+        let mut rest = &self.layers[..];
+        while let Some((layer, others)) = rest.split_first() {
+            if let Some(stack) = Stack::of(rest, &x, mode)? {
+                rest = &rest[stack.layers..];
+                x = stack.forward(&x, mode)?;
+            } else {
+                x = layer.layer.forward(&x, mode)?;
+                rest = others;
+            }
         }
         Ok(x)
     }

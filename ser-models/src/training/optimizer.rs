@@ -3,6 +3,7 @@
 use crate::parameters::Parameters;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result as CandleResult, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Whose formula an optimiser follows where PyTorch and Keras differ: in where eps stands, and in whether momentum
@@ -231,16 +232,16 @@ impl Optimizer {
         self.steps += 1;
         let update = Update::new(&self.config, self.steps, learning_rate);
         let trainable = parameters.iter().filter(|p| p.is_trainable());
-        for (parameter, (_, [first, second])) in trainable.zip(&mut self.slots) {
+        let all: Vec<_> = trainable.zip(&mut self.slots).collect();
+        all.into_par_iter().try_for_each(|(parameter, (_, [first, second]))| {
             let var = parameter.var();
-            let Some(gradient) = gradients.get(var) else { continue };
+            let Some(gradient) = gradients.get(var) else { return Ok(()) };
             let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
             let mut weights = var.as_detached_tensor().flatten_all()?.to_vec1::<f32>()?;
             update.apply(&mut weights, &gradient, first, second);
             let weights = Tensor::from_vec(weights, var.shape(), &Device::Cpu)?.to_device(var.device())?;
-            var.set(&weights)?;
-        }
-        Ok(())
+            var.set(&weights)
+        })
     }
 
     /// Steps taken so far.

@@ -8,12 +8,18 @@
 //! the cache; short clips are put side by side in a tile, so that the products stay large enough to be fast.
 
 use super::super::padding::Placed;
-use super::{Matrix, Real, matmul, sum};
+use super::{Buffer, Chain, Matrix, Real, matmul, sum, vectorized};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Output positions that a tile should have at least.
-const POSITIONS: usize = 192;
+/// Output positions that clips side by side should have.
+const POSITIONS: usize = 800;
+/// Parts that a batch of short clips is split into at least, so that there is work for several threads.
+const UNITS: usize = 4;
+/// Output positions of a tile: a multiple of the rows that `gemm` computes at once, so that none are wasted.
+const TILE: usize = 384;
+/// Batches below this are split within clips.
+const SMALL: usize = 4;
 /// Elements of the im2col matrix at a time.
 const BLOCK: usize = 1 << 16;
 /// Parts of a batch, each with its own sum of weight gradients.
@@ -68,20 +74,15 @@ impl ConvShape {
         self.in_channels * self.taps()
     }
 
-    /// The tiles of so many clips, as ranges of the output positions of all of them: either some positions of one clip,
-    /// or some whole clips.
-    fn tiles(&self, clips: usize) -> Vec<Range<usize>> {
-        let (plane, total) = (self.out_plane(), clips * self.out_plane());
-        let step = if plane >= 2 * POSITIONS {
-            plane.div_ceil(plane / POSITIONS)
-        } else {
-            plane * (POSITIONS / plane).max(1)
-        };
-        let span = if plane >= 2 * POSITIONS { plane } else { total };
-        let tiles_of = |start: usize| {
-            (start..start + span).step_by(step).map(move |from| from..(from + step).min(start + span))
-        };
-        (0..total).step_by(span).flat_map(tiles_of).collect()
+    /// Clips that are convolved side by side, so that products are large enough to be fast.
+    fn unit(&self) -> usize {
+        (POSITIONS / self.out_plane()).min(self.batch.div_ceil(UNITS)).max(1)
+    }
+
+    /// So many output positions in tiles.
+    fn tiles(positions: usize, tile: usize) -> impl Iterator<Item = Range<usize>> {
+        let count = (positions / tile).max(1);
+        (0..count).map(move |i| i * tile..if i + 1 == count { positions } else { (i + 1) * tile })
     }
 
     fn runs(&self, tile: Range<usize>) -> Vec<Run> {
@@ -172,89 +173,150 @@ impl ConvShape {
         });
     }
 
-    /// `y` [batch, out_channels, …] of `x` [batch, in_channels, …], `weight` [out_channels, in_channels, …] and `bias`
-    /// [out_channels].
-    pub(crate) fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
-        let plane = self.out_plane();
-        let mut y = vec![T::ZERO; self.batch * self.out_size()];
-        let tiles = self.tiles(self.batch);
-        // Each tile's own rows of `y`: one for each clip and output channel.
-        let mut rows: Vec<Vec<&mut [T]>> = tiles.iter().map(|_| Vec::new()).collect();
-        let mut first = 0;
-        for (clip, y) in y.chunks_exact_mut(self.out_size()).enumerate() {
-            while tiles[first].end <= clip * plane {
-                first += 1;
+    /// `y` [batch, out_channels, …], and its codes if these are wanted, of `x` [batch, in_channels, …], `weight`
+    /// [out_channels, in_channels, …] and `bias` [out_channels].
+    pub(crate) fn forward<T: Real>(
+        &self,
+        [x, weight, bias]: [&[T]; 3],
+        chain: &Chain,
+        y: &mut [T],
+        codes: &mut [u8],
+    ) {
+        let plane = chain.output(self.out_plane());
+        // Small batches are split within clips, large ones between them.
+        let unit = if self.batch < SMALL { 1 } else { self.unit() };
+        let size = unit * self.out_channels * plane;
+        let codes: Vec<&mut [u8]> = match codes.is_empty() {
+            true => (0..self.batch.div_ceil(unit)).map(|_| &mut [][..]).collect(),
+            false => codes.chunks_mut(size).collect(),
+        };
+        if self.batch < SMALL {
+            let units = y.chunks_mut(size).zip(x.chunks(unit * self.in_size())).zip(codes);
+            for (number, ((y, x), codes)) in units.enumerate() {
+                let mut z = Buffer::new(self.out_size());
+                self.convolve_clip(x, weight, bias, &mut z);
+                let first = number * self.out_channels;
+                let planes = z.par_chunks_mut(self.out_plane()).zip(y.par_chunks_mut(plane));
+                let codes = split(codes, plane, self.out_channels);
+                planes.zip(codes).enumerate().with_min_len((1 << 13) / plane + 1).for_each(
+                    |(channel, ((z, y), codes))| finish(chain, (first + channel, channel), z, y, codes),
+                );
             }
-            for mut row in y.chunks_exact_mut(plane) {
-                let mut tile = first;
-                while !row.is_empty() {
-                    let from = tiles[tile].start.max(clip * plane);
-                    let (head, tail) = row.split_at_mut(tiles[tile].end.min((clip + 1) * plane) - from);
-                    rows[tile].push(head);
-                    (row, tile) = (tail, tile + 1);
-                }
-            }
+            return;
         }
-        tiles.into_par_iter().zip(rows).for_each_init(
-            || (Vec::new(), Vec::new()),
-            |(columns, product), (tile, rows)| {
-                let n = tile.len();
-                product.resize(self.out_channels * n, T::ZERO);
-                for (row, bias) in product.chunks_exact_mut(n).zip(bias) {
-                    row.fill(*bias);
+        let units = y.par_chunks_mut(size).zip(x.par_chunks(unit * self.in_size())).zip(codes);
+        units.enumerate().for_each(|(number, ((y, x), codes))| {
+            let clips = x.len() / self.in_size();
+            let n = clips * self.out_plane();
+            let in_place = clips == 1 && chain.pool().is_none();
+            let mut scratch = Buffer::new(if in_place { 0 } else { self.out_channels * n });
+            self.convolve(x, weight, bias, if in_place { &mut *y } else { &mut scratch });
+            let codes = split(codes, plane, clips * self.out_channels);
+            for (i, (y, codes)) in y.chunks_exact_mut(plane).zip(codes).enumerate() {
+                let (clip, channel) = (i / self.out_channels, i % self.out_channels);
+                let at = (number * unit * self.out_channels + i, channel);
+                if in_place {
+                    vectorized(
+                        #[inline(always)]
+                        || chain.forward(at, &mut [], y, codes),
+                    );
+                } else {
+                    let z = &mut scratch[channel * n + clip * self.out_plane()..][..self.out_plane()];
+                    finish(chain, at, z, y, codes);
                 }
-                self.forward_tile(x, weight, tile, product, columns);
-                for (i, row) in rows.into_iter().enumerate() {
-                    let (clip, channel) = (i / self.out_channels, i % self.out_channels);
-                    let at = channel * n + clip * row.len();
-                    row.copy_from_slice(&product[at..at + row.len()]);
-                }
-            },
-        );
-        y
+            }
+        });
     }
 
-    /// Adds the products of a tile to `y` [out_channels, n].
-    fn forward_tile<T: Real>(
+    /// Some clips on one thread: `y` [out_channels, clips, …].
+    fn convolve<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T]) {
+        let n = y.len() / self.out_channels;
+        let mut columns = Buffer::new(0);
+        for (row, bias) in y.chunks_exact_mut(n).zip(bias) {
+            row.fill(*bias);
+        }
+        for tile in Self::tiles(n, TILE) {
+            let first = tile.start;
+            self.convolve_tile(x, weight, tile, &mut y[first..], n, &mut columns);
+        }
+    }
+
+    /// One clip on all threads: `y` [out_channels, …].
+    fn convolve_clip<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T]) {
+        let plane = self.out_plane();
+        let tile = (plane / 64 * 32).clamp(32, TILE);
+        let tiles: Vec<Range<usize>> = Self::tiles(plane, tile).collect();
+        let mut rows: Vec<Vec<&mut [T]>> = tiles.iter().map(|_| Vec::new()).collect();
+        for mut row in y.chunks_exact_mut(plane) {
+            for (tile, rows) in tiles.iter().zip(&mut rows) {
+                let (head, tail) = row.split_at_mut(tile.len());
+                rows.push(head);
+                row = tail;
+            }
+        }
+        tiles.into_par_iter().zip(rows).for_each(|(tile, rows)| {
+            let n = tile.len();
+            let (mut product, mut columns) = (Buffer::new(self.out_channels * n), Buffer::new(0));
+            for (row, bias) in product.chunks_exact_mut(n).zip(bias) {
+                row.fill(*bias);
+            }
+            self.convolve_tile(x, weight, tile, &mut product, n, &mut columns);
+            for (row, product) in rows.into_iter().zip(product.chunks_exact(n)) {
+                row.copy_from_slice(product);
+            }
+        });
+    }
+
+    /// Adds the products of a tile to `y`, whose rows are `stride` elements apart.
+    fn convolve_tile<T: Real>(
         &self,
         x: &[T],
         weight: &[T],
         tile: Range<usize>,
         y: &mut [T],
-        columns: &mut Vec<T>,
+        stride: usize,
+        columns: &mut Buffer<T>,
     ) {
         let n = tile.len();
         let runs = self.runs(tile);
         for block in self.channel_blocks(n) {
             let depth = block.1 * self.taps();
-            columns.resize(depth * n, T::ZERO);
+            columns.resize(depth * n);
             self.unfold(x, &runs, block, n, columns);
             let weight = &weight[block.0 * self.taps()..];
             let weight = Matrix::with_row_stride(weight, self.out_channels, depth, self.depth());
-            matmul(y, n, true, weight, Matrix::new(columns, depth, n));
+            matmul(y, stride, true, weight, Matrix::new(columns, depth, n));
         }
     }
 
-    /// Gradients for `x` (if asked for), `weight` and `bias` from `dy`, the gradient for `y`.
+    /// Gradients for `weight` and `bias` from `dy`, the gradient for `y`, and its codes; that for `x` is added to `dx`, if
+    /// there is one.
     pub(crate) fn backward<T: Real>(
         &self,
-        x: &[T],
-        weight: &[T],
+        [x, weight]: [&[T]; 2],
+        chain: &Chain,
+        codes: &[u8],
         dy: &[T],
-        input_wanted: bool,
-    ) -> (Option<Vec<T>>, Vec<T>, Vec<T>) {
-        let part = self.batch.div_ceil(PARTS);
-        let mut dx = vec![T::ZERO; if input_wanted { x.len() } else { 0 }];
-        let dx_parts: Vec<Option<&mut [T]>> = if input_wanted {
-            dx.chunks_mut(part * self.in_size()).map(Some).collect()
+        dx: Option<&mut [T]>,
+    ) -> (Vec<T>, Vec<T>) {
+        let size = self.out_channels * chain.output(self.out_plane());
+        let part = self.batch.div_ceil(PARTS).max(self.unit());
+        let parts = self.batch.div_ceil(part);
+        let dx_parts: Vec<Option<&mut [T]>> = match dx {
+            Some(dx) => dx.chunks_mut(part * self.in_size()).map(Some).collect(),
+            None => (0..parts).map(|_| None).collect(),
+        };
+        let codes: Vec<&[u8]> = if codes.is_empty() {
+            (0..parts).map(|_| &[][..]).collect()
         } else {
-            (0..self.batch.div_ceil(part)).map(|_| None).collect()
+            codes.chunks(part * size).collect()
         };
         let sums: Vec<(Vec<T>, Vec<T>)> = x
             .par_chunks(part * self.in_size())
-            .zip(dy.par_chunks(part * self.out_size()))
+            .zip(dy.par_chunks(part * size))
+            .zip(codes)
             .zip(dx_parts)
-            .map(|((x, dy), dx)| self.backward_part(x, weight, dy, dx))
+            .map(|(((x, dy), codes), dx)| self.backward_part([x, weight, dy], chain, codes, dx))
             .collect();
         let mut sums = sums.into_iter();
         let (mut dweight, mut dbias) = sums.next().unwrap_or_default();
@@ -262,55 +324,85 @@ impl ConvShape {
             add_to(&mut dweight, &weight_part);
             add_to(&mut dbias, &bias_part);
         }
-        (input_wanted.then_some(dx), dweight, dbias)
+        (dweight, dbias)
     }
 
     fn backward_part<T: Real>(
         &self,
-        x: &[T],
-        weight: &[T],
-        dy: &[T],
+        [x, weight, dy]: [&[T]; 3],
+        chain: &Chain,
+        codes: &[u8],
         mut dx: Option<&mut [T]>,
     ) -> (Vec<T>, Vec<T>) {
-        let (plane, depth) = (self.out_plane(), self.depth());
+        let (depth, out_plane) = (self.depth(), self.out_plane());
+        let plane = chain.output(out_plane);
+        let unit = self.unit();
         let mut dweight = vec![T::ZERO; self.out_channels * depth];
         let mut dbias = vec![T::ZERO; self.out_channels];
-        for (i, row) in dy.chunks_exact(plane).enumerate() {
-            dbias[i % self.out_channels] += sum(row);
-        }
-        let (mut columns, mut side_by_side) = (Vec::new(), Vec::new());
-        for tile in self.tiles(x.len() / self.in_size()) {
-            let (n, first) = (tile.len(), tile.start / plane);
-            let dy = if n <= plane {
-                let at = tile.start % plane;
-                let dy = &dy[first * self.out_size() + at..];
-                Matrix::with_row_stride(dy, self.out_channels, n, plane)
-            } else {
-                side_by_side.resize(self.out_channels * n, T::ZERO);
-                for (i, row) in dy[first * self.out_size()..].chunks_exact(plane).enumerate() {
-                    let (clip, channel) = (i / self.out_channels, i % self.out_channels);
-                    if clip * plane == n {
-                        break;
+        let mut columns = Buffer::new(0);
+        for (number, x) in x.chunks(unit * self.in_size()).enumerate() {
+            let clips = x.len() / self.in_size();
+            let n = clips * out_plane;
+            let from = number * unit * self.out_channels * plane;
+            let size = clips * self.out_channels * plane;
+            let (dy, codes) =
+                (&dy[from..][..size], if codes.is_empty() { codes } else { &codes[from..][..size] });
+            let mut dz = Buffer::new(self.out_channels * n);
+            for (i, dy) in dy.chunks_exact(plane).enumerate() {
+                let (clip, channel) = (i / self.out_channels, i % self.out_channels);
+                let codes = if codes.is_empty() { codes } else { &codes[i * plane..][..plane] };
+                let dz = &mut dz[channel * n + clip * out_plane..][..out_plane];
+                dbias[channel] += vectorized(
+                    #[inline(always)]
+                    || {
+                        chain.backward(codes, dy, dz);
+                        sum(dz)
+                    },
+                );
+            }
+            let mut dx = dx.as_mut().map(|dx| &mut dx[number * unit * self.in_size()..][..x.len()]);
+            for tile in Self::tiles(n, TILE) {
+                let (m, dz) = (tile.len(), &dz[tile.start..]);
+                let dz = Matrix::with_row_stride(dz, self.out_channels, m, n);
+                let runs = self.runs(tile);
+                for block in self.channel_blocks(m) {
+                    let (rows, at) = (block.1 * self.taps(), block.0 * self.taps());
+                    columns.resize(rows * m);
+                    self.unfold(x, &runs, block, m, &mut columns);
+                    let seen = Matrix::new(&columns, rows, m).transposed();
+                    matmul(&mut dweight[at..], depth, true, dz, seen);
+                    if let Some(dx) = &mut dx {
+                        let weight = Matrix::with_row_stride(&weight[at..], self.out_channels, rows, depth);
+                        matmul(&mut columns, m, false, weight.transposed(), dz);
+                        self.fold(&columns, &runs, block, m, dx);
                     }
-                    side_by_side[channel * n + clip * plane..][..plane].copy_from_slice(row);
-                }
-                Matrix::new(&side_by_side[..self.out_channels * n], self.out_channels, n)
-            };
-            let runs = self.runs(tile);
-            for block in self.channel_blocks(n) {
-                let (rows, at) = (block.1 * self.taps(), block.0 * self.taps());
-                columns.resize(rows * n, T::ZERO);
-                self.unfold(x, &runs, block, n, &mut columns);
-                let seen = Matrix::new(&columns, rows, n).transposed();
-                matmul(&mut dweight[at..], depth, true, dy, seen);
-                if let Some(dx) = &mut dx {
-                    let weight = Matrix::with_row_stride(&weight[at..], self.out_channels, rows, depth);
-                    matmul(&mut columns, n, false, weight.transposed(), dy);
-                    self.fold(&columns, &runs, block, n, dx);
                 }
             }
         }
         (dweight, dbias)
+    }
+}
+
+/// Applies what follows to a plane.
+fn finish<T: Real>(chain: &Chain, at: (usize, usize), z: &mut [T], y: &mut [T], codes: &mut [u8]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            if chain.pool().is_some() {
+                chain.forward(at, z, y, codes);
+            } else {
+                y.copy_from_slice(z);
+                chain.forward(at, &mut [], y, codes);
+            }
+        },
+    );
+}
+
+/// `count` parts of so many codes; empty ones where no codes are wanted.
+fn split(codes: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
+    match codes.is_empty() {
+        true => (0..count).map(|_| &mut [][..]).collect(),
+        false => codes.chunks_exact_mut(length).collect(),
     }
 }
 

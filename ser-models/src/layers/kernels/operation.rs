@@ -1,8 +1,11 @@
 //! The way from plain loops over slices to Candle's operations with gradients.
 
 use super::Real;
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail,
+};
 use std::fmt::Debug;
+use std::ops::Deref;
 
 /// The gradients of an operation for its `N` inputs, without those that nobody wants.
 pub(crate) type Gradients<T, const N: usize> = [Option<Vec<T>>; N];
@@ -34,6 +37,11 @@ pub(crate) trait Operation<const N: usize>: Debug + Send + Sync + 'static {
 /// Applies an operation of one tensor.
 pub(crate) fn apply1(x: &Tensor, operation: impl Operation<1>) -> Result<Tensor> {
     x.contiguous()?.apply_op1(OnCpu(operation))
+}
+
+/// Applies an operation of two tensors.
+pub(crate) fn apply2(x: &Tensor, y: &Tensor, operation: impl Operation<2>) -> Result<Tensor> {
+    x.contiguous()?.apply_op2(&y.contiguous()?, OnCpu(operation))
 }
 
 /// Applies an operation of three tensors.
@@ -116,6 +124,13 @@ fn contiguous_slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
     }
 }
 
+/// The elements of contiguous tensors in CPU memory, from their guarded storages.
+pub(crate) fn slices<'a, T: Real, G: Deref<Target = Storage>>(
+    guards: &'a [(G, &Layout)],
+) -> Result<Vec<&'a [T]>> {
+    guards.iter().map(|(storage, layout)| cpu_slice(storage, layout)).collect()
+}
+
 fn cpu_slice<'a, T: Real>(storage: &'a Storage, layout: &Layout) -> Result<&'a [T]> {
     match storage {
         Storage::Cpu(storage) => contiguous_slice(storage, layout),
@@ -135,6 +150,33 @@ impl<O: Operation<1>> CustomOp1 for OnCpu<O> {
     fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let [dx] = self.backward([x], y, dy)?;
         Ok(dx)
+    }
+}
+
+impl<O: Operation<2>> CustomOp2 for OnCpu<O> {
+    fn name(&self) -> &'static str {
+        O::NAME
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.forward([(s1, l1), (s2, l2)])
+    }
+
+    fn bwd(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [da, db] = self.backward([a, b], y, dy)?;
+        Ok((da, db))
     }
 }
 

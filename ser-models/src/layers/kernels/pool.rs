@@ -14,11 +14,11 @@ pub(crate) struct PoolShape {
 }
 
 impl PoolShape {
-    fn in_plane(&self) -> usize {
+    pub(crate) fn in_plane(&self) -> usize {
         self.windows[0].input * self.windows[1].input
     }
 
-    fn out_plane(&self) -> usize {
+    pub(crate) fn out_plane(&self) -> usize {
         self.windows[0].output * self.windows[1].output
     }
 
@@ -48,22 +48,100 @@ impl PoolShape {
 
     /// The largest value of each window. A NaN is handed on, so that the loss shows it.
     pub(crate) fn max<T: Real>(&self, x: &[T]) -> Vec<T> {
+        self.forward(x, |y, x| self.max_plane(x, y))
+    }
+
+    /// [`Self::max`] of one plane.
+    #[inline(always)]
+    pub(crate) fn max_plane<T: Real>(&self, x: &[T], y: &mut [T]) {
+        self.for_each_tap(x, y, &mut [], |_, x, y, _| {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = larger(*y, x);
+            }
+        });
+    }
+
+    /// [`Self::max`] of one plane, with the tap that won in each window.
+    #[inline(always)]
+    pub(crate) fn max_plane_with_codes<T: Real>(&self, x: &[T], y: &mut [T], codes: &mut [u8]) {
+        self.for_each_tap(x, y, codes, |tap, x, y, codes| {
+            for ((y, code), x) in y.iter_mut().zip(codes).zip(x) {
+                let wins = x > *y || is_nan(x);
+                *code = if wins { tap } else { *code };
+                *y = if wins { x } else { *y };
+            }
+        });
+    }
+
+    /// For every row of the output and every tap: `f(tap, what it sees, the elements of y, their codes)`.
+    #[inline(always)]
+    fn for_each_tap<T: Real>(
+        &self,
+        x: &[T],
+        y: &mut [T],
+        codes: &mut [u8],
+        f: impl Fn(u8, std::iter::StepBy<std::iter::Copied<std::slice::Iter<'_, T>>>, &mut [T], &mut [u8]),
+    ) {
         let [rows, columns] = &self.windows;
-        self.forward(x, |y, x| {
-            // First over the rows that a window sees, then over its columns.
-            let mut line = vec![T::ZERO; columns.input];
-            for (row, y) in y.chunks_exact_mut(columns.output).enumerate() {
-                line.fill(T::NEG_INFINITY);
-                for x in rows.range(row).map(|row| &x[row * columns.input..][..columns.input]) {
-                    for (largest, x) in line.iter_mut().zip(x) {
-                        *largest = larger(*largest, *x);
+        let stride = columns.stride;
+        y.fill(T::NEG_INFINITY);
+        codes.fill(u8::MAX);
+        for row in 0..rows.output {
+            let y = &mut y[row * columns.output..][..columns.output];
+            let codes =
+                if codes.is_empty() { &mut [] } else { &mut codes[row * columns.output..][..columns.output] };
+            for p in 0..rows.kernel {
+                let Some(seen) = rows.seen(row, p) else { continue };
+                let line = &x[seen * columns.input..][..columns.input];
+                for q in 0..columns.kernel {
+                    let (inside, start) = columns.inside(q);
+                    let y = &mut y[inside.clone()];
+                    let codes = if codes.is_empty() { &mut [] } else { &mut codes[inside] };
+                    let tap = (p * columns.kernel + q) as u8;
+                    // A known step lets the compiler use vector instructions.
+                    match stride {
+                        1 => f(tap, line[start..].iter().copied().step_by(1), y, codes),
+                        2 => f(tap, line[start..].iter().copied().step_by(2), y, codes),
+                        _ => f(tap, line[start..].iter().copied().step_by(stride), y, codes),
                     }
                 }
-                for (column, y) in y.iter_mut().enumerate() {
-                    *y = line[columns.range(column)].iter().copied().fold(T::NEG_INFINITY, larger);
+            }
+        }
+    }
+
+    /// Calls `f` with each code and the input position that it stands for.
+    #[inline(always)]
+    pub(crate) fn for_each_code(&self, codes: &mut [u8], mut f: impl FnMut(&mut u8, usize)) {
+        let [rows, columns] = &self.windows;
+        for (row, codes) in codes.chunks_exact_mut(columns.output).enumerate() {
+            for (column, code) in codes.iter_mut().enumerate() {
+                let (p, q) = (*code as usize / columns.kernel, *code as usize % columns.kernel);
+                if let (Some(row), Some(column)) = (rows.seen(row, p), columns.seen(column, q)) {
+                    f(code, row * columns.input + column);
                 }
             }
-        })
+        }
+    }
+
+    /// Adds `scale · dy` to the winners' places in `dx`; codes of no tap go nowhere.
+    #[inline(always)]
+    pub(crate) fn scatter<T: Real>(&self, codes: &[u8], dy: &[T], dx: &mut [T], scale: T) {
+        let [rows, columns] = &self.windows;
+        let width = columns.input;
+        let offsets: [isize; 256] =
+            std::array::from_fn(|code| ((code / columns.kernel) * width + code % columns.kernel) as isize);
+        for (row, (dy, codes)) in
+            dy.chunks_exact(columns.output).zip(codes.chunks_exact(columns.output)).enumerate()
+        {
+            let first = (row * rows.stride) as isize - rows.before as isize;
+            let first = first * width as isize - columns.before as isize;
+            for (column, (dy, code)) in dy.iter().zip(codes).enumerate() {
+                if *code != u8::MAX {
+                    let at = first + (column * columns.stride) as isize + offsets[*code as usize];
+                    dx[at as usize] += *dy * scale;
+                }
+            }
+        }
     }
 
     /// The gradient of [`Self::max`]: the first of equal values gets all of it.

@@ -1,11 +1,12 @@
 //! The two element types of the layers.
 
 use super::activations;
+use super::buffers::Pooled;
 use candle_core::WithDType;
 use pulp::Simd;
 
 /// `f32`, in which models are trained, or `f64`, in which their gradients are proved.
-pub(crate) trait Real: WithDType + std::fmt::Debug {
+pub(crate) trait Real: WithDType + Pooled + std::fmt::Debug {
     /// 0.
     const ZERO: Self;
     /// −∞.
