@@ -6,6 +6,7 @@ pub mod cli;
 pub mod corpus;
 pub mod files;
 pub mod recipe;
+pub mod speed;
 
 /// The snippets of the repository's README compile and run as doc tests of this crate, which knows all others.
 #[cfg(doctest)]
