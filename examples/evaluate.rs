@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use ser_bench::cli;
 use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
+use ser_models::models::Architecture;
 use ser_models::{Checkpoint, ConfusionMatrix};
 use serde::Serialize;
 
@@ -24,6 +25,9 @@ struct Arguments {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// Refuse a checkpoint of another kind of network than this one.
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Architecture::KINDS))]
+    arch: Option<String>,
     /// Report files in the folder that are no clips and go on; clips of the test part must all be good.
     #[arg(long)]
     skip_bad: bool,
@@ -56,6 +60,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let model = arguments.model.display().to_string();
     let checkpoint = Checkpoint::load(&arguments.model)?;
+    if let Some(kind) = &arguments.arch {
+        checkpoint.expect_architecture(kind).with_context(|| model.clone())?;
+    }
     let split = &checkpoint.split;
     if split.test.is_empty() {
         bail!("{model}: records no test part, so there is nothing that it may be measured on");
@@ -69,6 +76,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         preparation: checkpoint.preparation.clone(),
         features: checkpoint.features.clone(),
         input: classifier.model().input(),
+        audio: false,
         cache: arguments.cache.clone(),
         skip_bad: arguments.skip_bad,
     };

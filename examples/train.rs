@@ -1,26 +1,29 @@
 //! Training in one command: RAVDESS in, a checkpoint out that says everything about itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
 use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
-use ser_bench::{cli, files, recipe};
+use ser_bench::recipe::{self, Recipe, RecipeFile};
+use ser_bench::{cli, files};
 use ser_models::models::Architecture;
-use ser_models::training::{Evaluation, Event, Finish, Trainer, TrainingConfig};
+use ser_models::training::{Evaluation, Event, Finish, History, OptimizerConfig, Trainer, TrainingConfig};
 
 /// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
 /// part to choose the best epoch.
 ///
-/// The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so
+/// The network decides which features are taken of the clips. A file reaches every setting; what the command line says counts
+/// more. The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so
 /// far; `--resume` goes on from where the run stood, and ends as if it had never been cut.
 #[derive(Parser)]
 #[command(
-    after_help = "Example:\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors"
+    after_help = "Examples:\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml"
 )]
 struct Arguments {
     /// RAVDESS: the folder, or the .zip as downloaded.
@@ -29,9 +32,12 @@ struct Arguments {
     /// The checkpoint to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// The network: cnn-1d, or cnn-1d-issa (six convolutions, as Issa et al. 2020).
-    #[arg(long, default_value = "cnn-1d", value_parser = clap::builder::PossibleValuesParser::new(Architecture::NAMES))]
-    arch: String,
+    /// The network [default: the file's, or cnn-1d].
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Architecture::NAMES))]
+    arch: Option<String>,
+    /// A TOML file with settings; examples/train.toml explains them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The classes: the four moods, or RAVDESS's eight emotions.
     #[arg(long, value_enum, default_value_t = LabelSet::Moods)]
     labels: LabelSet,
@@ -47,6 +53,9 @@ struct Arguments {
     /// Clips per step.
     #[arg(long)]
     batch_size: Option<usize>,
+    /// The optimiser, with PyTorch's defaults or Keras's.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(OptimizerConfig::NAMES))]
+    optimizer: Option<String>,
     /// The first learning rate.
     #[arg(long)]
     learning_rate: Option<f64>,
@@ -56,12 +65,32 @@ struct Arguments {
     /// Folder to keep extracted features in, so that the next run need not extract them again.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write what every epoch brought to a CSV file.
-    #[arg(long, value_name = "CSV")]
+    /// Write what every epoch brought to a file: JSON if its name ends so, otherwise CSV.
+    #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
     /// Report clips that can't be used and go on without them.
     #[arg(long)]
     skip_bad: bool,
+}
+
+impl Arguments {
+    /// What to train: the file's settings over the architecture's, the command line's over both.
+    fn recipe(&self) -> anyhow::Result<Recipe> {
+        let file = self.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
+        let arch = self.arch.as_deref().map_or_else(|| file.arch(), |arch| Ok(Some(arch)))?;
+        let arch = arch.unwrap_or("cnn-1d");
+        let known =
+            || format!("there is no architecture {arch}, known are {}", Architecture::NAMES.join(", "));
+        let architecture = Architecture::named(arch).with_context(known)?;
+        let mut recipe = Recipe::new(architecture, TrainingConfig::default()).with(&file)?;
+        let training = &mut recipe.training;
+        training.epochs = self.epochs.unwrap_or(training.epochs);
+        training.batch_size = self.batch_size.unwrap_or(training.batch_size);
+        training.learning_rate = self.learning_rate.unwrap_or(training.learning_rate);
+        let optimizer = self.optimizer.as_deref().and_then(OptimizerConfig::named);
+        training.optimizer = optimizer.unwrap_or(training.optimizer);
+        Ok(recipe)
+    }
 }
 
 fn main() -> ExitCode {
@@ -81,17 +110,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     files::check_folder(&arguments.output)?;
     arguments.history.as_deref().map_or(Ok(()), files::check_folder)?;
-    let architecture = Architecture::named(&arguments.arch).context("no such architecture")?;
-    let mut config = TrainingConfig::default();
-    config.epochs = arguments.epochs.unwrap_or(config.epochs);
-    config.batch_size = arguments.batch_size.unwrap_or(config.batch_size);
-    config.learning_rate = arguments.learning_rate.unwrap_or(config.learning_rate);
-
+    let Recipe { architecture, preparation, features, training: config } = arguments.recipe()?;
+    architecture.input().check(&features)?;
     let options = CorpusOptions {
         labels: arguments.labels,
+        preparation,
+        features,
+        input: architecture.input(),
+        audio: config.augmentation.audio.is_on(),
         cache: arguments.cache.clone(),
         skip_bad: arguments.skip_bad,
-        ..CorpusOptions::default()
     };
     let corpus = Corpus::load(&arguments.data, options)?;
     let split = recipe::split(&corpus, arguments.validation, arguments.seed)?;
@@ -128,7 +156,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let source = corpus.checkpoint_source(recipe::PROTOCOL, arguments.seed, &split)?;
         trainer.checkpoint(source)?.save(&arguments.output)?;
         if let Some(path) = &arguments.history {
-            files::write(path, trainer.history().to_csv().as_bytes())?;
+            files::write(path, written(trainer.history(), path)?.as_bytes())?;
         }
         let epochs = trainer.history().epochs.len();
         let mut reached = format!("{}: epoch {} of {epochs}", arguments.output.display(), best.epoch);
@@ -136,12 +164,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|x| x * 100.0);
             reached += &format!(", validation accuracy {accuracy:.1} %, UAR {uar:.1} %");
         }
+        if let Some(bytes) = cli::peak_memory() {
+            reached += &format!("\npeak memory {} MiB", bytes >> 20);
+        }
         let _ = cli::print(reached);
     }
     match finish? {
         Finish::Stopped => bail!("stopped; go on with --resume"),
         _ => std::fs::remove_file(&state_file).with_context(|| state_file.display().to_string()),
     }
+}
+
+/// The history in the format that its file's name asks for.
+fn written(history: &History, path: &Path) -> anyhow::Result<String> {
+    let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    Ok(if is_json { serde_json::to_string_pretty(history)? } else { history.to_csv() })
 }
 
 fn draw(bar: &ProgressBar, event: &Event<'_>) {

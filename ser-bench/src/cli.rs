@@ -44,6 +44,13 @@ pub fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
     bar
 }
 
+/// The most memory that this process has held so far, in bytes. Known on Linux alone.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(kilobytes.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
 /// A probability as a bar of `width` cells, in eighths of a cell.
 pub fn cells(fraction: f32, width: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -59,7 +66,15 @@ pub fn cells(fraction: f32, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cells;
+    use super::{cells, peak_memory};
+
+    #[test]
+    fn the_peak_of_memory_holds_what_was_held() {
+        let held = std::hint::black_box(vec![1u8; 8 << 20]);
+        let peak = peak_memory();
+        assert_eq!(peak.is_some(), cfg!(target_os = "linux"));
+        assert!(peak.is_none_or(|bytes| bytes > held.len() as u64));
+    }
 
     #[test]
     fn cells_always_fill_the_width() {

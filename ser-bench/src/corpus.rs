@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use ser_data::{
     Clip, Emotion, ExtractConfig, MOODS, Ravdess, RavdessOptions, Split, SplitIds, extract_all,
-    groups_of_identical, mood_of,
+    groups_of_identical, mood_of, prepare_all,
 };
 use ser_features::{FeatureConfig, PreparationConfig};
 use ser_models::CheckpointSource;
@@ -56,6 +56,8 @@ pub struct CorpusOptions {
     pub features: FeatureConfig,
     /// What a model is given of them.
     pub input: ModelInput,
+    /// Whether the prepared clips themselves are kept, for training that changes them as sound: 380 MB for all of RAVDESS.
+    pub audio: bool,
     /// Folder that keeps extracted features from run to run.
     pub cache: Option<PathBuf>,
     /// Reports clips that can't be used, on standard error, and goes on without them.
@@ -71,6 +73,7 @@ impl Default for CorpusOptions {
             preparation: PreparationConfig::default(),
             input: ModelInput::Vector { features: features.total_rows() },
             features,
+            audio: false,
             cache: None,
             skip_bad: false,
         }
@@ -131,6 +134,7 @@ impl Corpus {
             bail!("no clip could be used");
         }
 
+        let audio = options.audio.then(|| prepare(&clips, &options.preparation)).transpose()?;
         let names = options.labels.names();
         let label = |clip: &Clip| {
             let label = options.labels.label(clip.name.emotion);
@@ -139,8 +143,12 @@ impl Corpus {
         let labels = clips.iter().map(label).collect::<anyhow::Result<_>>()?;
         let inputs = extracted.features.into_iter().map(|(_, input)| input).collect::<Result<Vec<_>, _>>()?;
         let ids = clips.iter().map(|clip| clip.id.clone());
+        let mut dataset = Dataset::of_clips(options.input, inputs, labels, names, ids)?;
+        if let Some(samples) = audio {
+            dataset = dataset.with_audio(samples, options.preparation.clone(), options.features.clone())?;
+        }
         Ok(Self {
-            dataset: Dataset::of_clips(options.input, inputs, labels, names, ids)?,
+            dataset,
             groups: groups_of_identical(&clips)?,
             actors: clips.iter().map(|clip| clip.name.actor).collect(),
             options,
@@ -171,6 +179,13 @@ impl Corpus {
             test,
         })
     }
+}
+
+fn prepare(clips: &[Clip], preparation: &PreparationConfig) -> anyhow::Result<Vec<Vec<f32>>> {
+    let bar = cli::progress_bar(clips.len() as u64, "clips");
+    let prepared = prepare_all(clips, preparation, |at| bar.set_position(at.done as u64))?;
+    bar.finish_and_clear();
+    Ok(prepared)
 }
 
 fn find_clips(data: &Path, skip_bad: bool) -> anyhow::Result<Vec<Clip>> {

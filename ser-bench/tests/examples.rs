@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 
 use safetensors::SafeTensors;
 use ser_models::Checkpoint;
+use ser_models::models::Architecture;
+use ser_models::training::OptimizerConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -137,6 +139,86 @@ fn bad_catalogues_and_models_are_refused_by_name() {
     let sample = sample();
     let sample = sample.to_str().unwrap();
     fails("recommend_songs", ["--model", sample], &[sample, "no checkpoint, or a damaged one"]);
+}
+
+/// A folder of made-up clips with RAVDESS's names: five of each emotion, each emotion a pitch.
+fn made_up_ravdess() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for emotion in 1..=8u16 {
+        for repetition in 1..=5u16 {
+            let pitch = 0.01 * f32::from(emotion) + 0.0004 * f32::from(repetition);
+            let tone: Vec<f32> = (0..11_025u16).map(|n| 0.3 * (f32::from(n) * pitch).sin()).collect();
+            let intensity = if emotion > 1 && repetition % 2 == 0 { 2 } else { 1 };
+            let name =
+                format!("03-01-{emotion:02}-{intensity:02}-01-{:02}-{repetition:02}.wav", repetition % 2 + 1);
+            write_wav(&folder, &name, &tone);
+        }
+    }
+    folder
+}
+
+#[test]
+fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let config = "arch = 'cnn-1d'\n[features]\nfeatures = ['mfcc']\n[architecture]\nfeatures = 40\n[training]\nepochs = 7\n\
+                  optimizer = { name = 'sgd', momentum = 0.5 }\naugmentation.audio = { snr = [10, 20], shift = 0.1 }";
+    let config = write(&folder, "config.toml", config);
+    let run = |output: &str, more: &[&str]| {
+        let output = folder.path().join(output);
+        let history = folder.path().join("history.json");
+        let arguments =
+            ["--data", data, "--config", &config, "--epochs", "2", "--output", output.to_str().unwrap()];
+        let history = ["--history", history.to_str().unwrap()];
+        prints("train", arguments.iter().chain(&history).chain(more))
+    };
+    let said = run("one.safetensors", &[]);
+    assert_eq!(said.contains("peak memory"), cfg!(target_os = "linux"), "{said}");
+    let checkpoint = Checkpoint::load(folder.path().join("one.safetensors")).unwrap();
+    let training = &checkpoint.training;
+    assert_eq!((training.epochs, training.config.epochs), (2, 2));
+    let expected = OptimizerConfig::Sgd { momentum: 0.5, nesterov: false, weight_decay: 0.0 };
+    assert_eq!(training.config.optimizer, expected);
+    assert_eq!(training.config.augmentation.audio.snr, Some([10.0, 20.0]));
+    let history: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("history.json")).unwrap()).unwrap();
+    assert_eq!(history.as_array().unwrap().len(), 2);
+
+    run("two.safetensors", &[]);
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(bytes("one.safetensors") == bytes("two.safetensors"));
+    run("adam.safetensors", &["--optimizer", "adam-keras"]);
+    let checkpoint = Checkpoint::load(folder.path().join("adam.safetensors")).unwrap();
+    assert_eq!(checkpoint.training.config.optimizer, OptimizerConfig::adam_keras());
+
+    let wrong = write(&folder, "wrong.toml", "[training]\nepoch = 3");
+    let output = folder.path().join("none.safetensors");
+    let arguments = ["--data", data, "--config", &wrong, "--output", output.to_str().unwrap()];
+    fails("train", arguments, &[&wrong, "[training]: unknown field `epoch`"]);
+    let model = folder.path().join("one.safetensors");
+    let model = model.to_str().unwrap();
+    for other in Architecture::KINDS.into_iter().filter(|kind| *kind != "cnn-1d") {
+        let arguments = ["--data", data, "--model", model, "--arch", other];
+        let expected = format!("{other:?} was expected");
+        fails("evaluate", arguments, &[model, "this checkpoint holds \"cnn-1d\"", &expected]);
+    }
+}
+
+#[test]
+fn every_architecture_is_trained_measured_and_listened_with() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    for arch in Architecture::KINDS {
+        let model = folder.path().join(format!("{arch}.safetensors"));
+        let model = model.to_str().unwrap();
+        prints("train", ["--data", data, "--arch", arch, "--epochs", "1", "--output", model]);
+        let measured = prints("evaluate", ["--data", data, "--model", model]);
+        assert!(measured.contains("8 test clips"), "{arch}: {measured}");
+        let heard = prints("recommend_songs", ["--model", model, "--count", "1"]);
+        assert!(heard.contains("Mood: "), "{arch}: {heard}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod ravdess;
 mod split;
 
 pub use audio::{Audio, AudioError, AudioErrorKind};
-pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
+pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all};
 pub use file::{AudioFile, is_audio_path};
 pub use ravdess::{
     BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, MOODS, Modality, NameError,

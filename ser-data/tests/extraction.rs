@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use common::{chunk, encoding, fmt, riff, tone, wav};
-use ser_data::{AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all};
+use ser_data::{
+    AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all,
+};
 use ser_features::{
     Feature, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
 };
@@ -62,6 +64,22 @@ fn features_are_those_of_the_prepared_clip() {
     }
     assert_eq!((found.vector(), found.stack()), (expected.vector(), expected.stack()));
     assert_eq!((found.vector().len(), found.n_frames()), (193, 130));
+}
+
+#[test]
+fn prepared_clips_are_those_that_features_are_taken_of() {
+    let (folder, mut files) = clips(3);
+    let config = config();
+    let prepared = prepare_all(&files, &config.preparation, |_| {}).unwrap();
+    let mut extractor = FeatureExtractor::new(config.features.clone()).unwrap();
+    for ((_, expected), clip) in all(&files, &config).features.iter().zip(&prepared) {
+        assert_eq!(extractor.extract(clip).unwrap().vector(), expected.vector());
+    }
+    let bad = folder.path().join("bad.wav");
+    fs::write(&bad, b"RIFF").unwrap();
+    files.insert(1, AudioFile::new(&bad));
+    let error = prepare_all(&files, &config.preparation, |_| {}).unwrap_err().to_string();
+    assert!(error.contains("bad.wav"), "{error}");
 }
 
 #[test]

@@ -196,6 +196,9 @@ struct Metadata {
     normalization: Normalization,
     split: SplitRecord,
     training: TrainingRecord,
+    /// Of the tensors: a damaged value looks like any other. Files of the first version have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weights_sha256: Option<String>,
 }
 
 impl Checkpoint {
@@ -291,6 +294,10 @@ impl Checkpoint {
             weights,
         };
         checkpoint.model(file)?;
+        let written = metadata.weights_sha256;
+        if written.is_some_and(|written| written != checkpoint.weights.sha256()) {
+            return Err(damaged("its weights are not those that were written".to_owned()));
+        }
         Ok(checkpoint)
     }
 
@@ -324,6 +331,7 @@ impl Checkpoint {
             normalization: self.normalization.clone(),
             split: self.split.clone(),
             training: self.training.clone(),
+            weights_sha256: Some(self.weights.sha256()),
         };
         let metadata = serde_json::to_string(&metadata)
             .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;

@@ -3,6 +3,7 @@
 use crate::parameters::{Parameter, Parameters};
 use candle_core::{DType, Device, Result as CandleResult, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
 /// The one metadata key of a file: safetensors writes several in random order.
@@ -128,6 +129,19 @@ impl Weights {
             parameter.var().set(&tensor.to_dtype(parameters.dtype())?.to_device(parameters.device())?)
         };
         parameters.iter().filter_map(|p| Some((p, self.0.get(p.name())?))).try_for_each(|(p, v)| set(p, v))
+    }
+
+    /// A hexadecimal SHA-256 of names, shapes and values, down to their bits.
+    pub(crate) fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, Values { shape, values }) in &self.0 {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update((shape.len() as u64).to_le_bytes());
+            shape.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
+            values.iter().for_each(|x| hash.update(x.to_le_bytes()));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// A safetensors file: tensors in the order of their names, all metadata in one key. The same content gives the

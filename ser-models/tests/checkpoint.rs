@@ -106,6 +106,20 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
 }
 
 #[test]
+fn a_damaged_value_is_noticed_where_a_digest_was_written() {
+    let mut bytes = checkpoint().to_bytes().unwrap();
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    assert_eq!(
+        error(&bytes),
+        "checkpoint in memory: no checkpoint, or a damaged one: its weights are not those that were written"
+    );
+    let old =
+        changed(|json| assert!(json.as_object_mut().unwrap().remove("weights_sha256").is_some()), |_| {});
+    assert_eq!(&Checkpoint::from_bytes(&old).unwrap(), checkpoint());
+}
+
+#[test]
 fn other_formats_and_architectures_are_refused_by_name() {
     let future = changed(|json| json["format"] = 2.into(), |_| {});
     assert_eq!(

@@ -214,6 +214,35 @@ where
     Ok(extracted)
 }
 
+/// Prepares many clips of speech on all cores of rayon's pool, for those who change them before they take features: the samples that
+/// [`extract_all`] takes features of, one clip after the other. The whole set stays in memory, 260 KB for three seconds at 22,050 Hz.
+/// `progress` is called as there.
+///
+/// # Errors
+///
+/// [`ExtractError`]; of several bad clips the first by position.
+pub fn prepare_all<F: AsRef<AudioFile> + Sync>(
+    files: &[F],
+    config: &PreparationConfig,
+    progress: impl Fn(Progress) + Sync,
+) -> Result<Vec<Vec<f32>>, ExtractError> {
+    let plans = Mutex::new(vec![Preparation::new(config.clone())?]);
+    let done = Mutex::new(0);
+    let prepare = |file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
+        let (mono, sample_rate) = file.read_speech()?;
+        let spare = lock(&plans).pop();
+        let mut plan = spare.map_or_else(|| Preparation::new(config.clone()), Ok)?;
+        let clip = plan.process(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
+        lock(&plans).push(plan);
+        let mut done = lock(&done);
+        *done += 1;
+        progress(Progress { done: *done, total: files.len() });
+        Ok(clip)
+    };
+    let clips: Vec<_> = files.par_iter().map(|file| prepare(file.as_ref())).collect();
+    clips.into_iter().collect()
+}
+
 /// One thread's plans: to make them costs more than to use them.
 struct Worker {
     speech_only: bool,

@@ -34,7 +34,7 @@ impl Default for AudioAugmentation {
 
 impl AudioAugmentation {
     /// Whether there is anything to change.
-    pub(crate) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.speed.is_some() || self.shift > 0.0 || self.gain.is_some() || self.snr.is_some()
     }
 
