@@ -176,8 +176,10 @@ mod tests {
         assert_eq!(changed.training.ema_decay, Some(0.99));
         assert_ne!(changed.architecture, recipe().architecture);
         assert!(!changed.training.augmentation.audio.is_on());
-        let on =
-            include_str!("../../examples/train.toml").replace("\n# s", "\ns").replace("\n# gain", "\ngain");
+        let mut on = include_str!("../../examples/train.toml").to_owned();
+        for key in ["speed", "shift", "gain", "snr"] {
+            on = on.replace(&format!("# {key} = "), &format!("{key} = "));
+        }
         let on = recipe().with(&read(&on).unwrap()).unwrap().training.augmentation.audio;
         assert_eq!((on.speed, on.shift, on.snr), (Some([0.9, 1.1]), 0.2, Some([15.0, 30.0])));
     }
@@ -196,7 +198,6 @@ mod tests {
                 "[training]\noptimizer = { beta1 = 0.9, momentum = 0.9 }",
                 "[training]: unknown field `momentum`",
             ),
-            ("[training]\nschedule = { name = 'constant', rate = 1 }", "[training]: unknown field `rate`"),
             ("[training]\nschedule = { name = 'cosine', rate = 1 }", "[training]: unknown field `rate`"),
             ("[features]\nn_mel = 64", "[features]: unknown field `n_mel`"),
             ("[training]\nepochs = 'ten'", "[training]: invalid type"),
