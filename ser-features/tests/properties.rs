@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use ser_features::{
     Chroma, ChromaConfig, ConfigError, ContrastConfig, Delta, DeltaConfig, FeatureExtractor, Istft,
     MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preparation, PreparationConfig, Resampler, Rms, RmsConfig,
-    SignalError, SpectralContrast, Spectrogram, Spectrum, Stft, StftConfig, Trim, TrimConfig, Tuning,
-    TuningConfig, Window,
+    SignalError, SpectralContrast, Spectrogram, Spectrum, Stft, StftConfig, StreamingContrast, StreamingMfcc,
+    Trim, TrimConfig, Tuning, TuningConfig, Window, Yin,
 };
 
 /// Signals of any length up to a few frames, as loud as a careless scaling makes them, partly silent.
@@ -191,4 +191,7 @@ fn plans_can_move_to_a_thread() {
     moves::<Istft>();
     moves::<Preparation>();
     moves::<FeatureExtractor>();
+    moves::<Yin>();
+    moves::<StreamingMfcc>();
+    moves::<StreamingContrast>();
 }
