@@ -14,6 +14,12 @@ pub const SAMPLE_RATES: RangeInclusive<u32> = 1_000..=384_000;
 /// 0.91..1 of the Nyquist frequency, as that of librosa's default (`soxr_hq`).
 const MIN_TAPS: u32 = 290;
 
+/// Louder samples overflow in the plan's Fourier transform, which then panics.
+const LOUDEST: f32 = 1e20;
+
+/// What they are divided by: 2^64.
+const SCALE: f32 = (1_u128 << 64) as f32;
+
 /// Plan that changes the sample rate of whole clips, with the filter's delay taken out exactly.
 ///
 /// librosa resamples with soxr (`soxr_hq`). Below 0.85 of the lower Nyquist frequency both waveforms differ by less than −80 dB
@@ -64,6 +70,17 @@ impl Resampler {
     /// When `samples` is empty or holds a NaN or infinite value.
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         check_samples(samples)?;
+        if samples.iter().any(|x| x.abs() > LOUDEST) {
+            // Scaled by a power of two and back, which changes no digit.
+            let softer: Vec<f32> = samples.iter().map(|x| x / SCALE).collect();
+            let mut output = self.resample(&softer)?;
+            output.iter_mut().for_each(|x| *x *= SCALE);
+            return Ok(output);
+        }
+        self.resample(samples)
+    }
+
+    fn resample(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let Some(plan) = &mut self.plan else {
             return Ok(samples.to_vec());
         };
@@ -120,6 +137,15 @@ mod tests {
         let first = resampler.process(&clip).unwrap();
         resampler.process(&[0.9; 3_001]).unwrap();
         assert_eq!(resampler.process(&clip).unwrap(), first);
+    }
+
+    #[test]
+    fn the_loudest_samples_have_the_same_waveform() {
+        let clip: Vec<f32> = (0..2_000).map(|i| 0.5 * (i as f32 * 0.05).sin()).collect();
+        let loud: Vec<f32> = clip.iter().map(|x| x * 2.0_f32.powi(127)).collect();
+        let mut resampler = Resampler::new(48_000, 22_050).unwrap();
+        let (want, got) = (resampler.process(&clip).unwrap(), resampler.process(&loud).unwrap());
+        assert!(want.iter().zip(&got).all(|(a, b)| (a - b / 2.0_f32.powi(127)).abs() < 1e-6));
     }
 
     #[test]

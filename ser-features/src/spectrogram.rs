@@ -59,8 +59,9 @@ impl Spectrogram {
     /// # Errors
     /// As [`Stft::new`].
     pub fn new(stft: StftConfig, spectrum: Spectrum) -> Result<Self, ConfigError> {
-        let row = vec![0.0; stft.n_bins()];
-        Ok(Self { stft: Stft::new(stft)?, spectrum, row, block: Vec::new() })
+        let stft = Stft::new(stft)?;
+        let row = vec![0.0; stft.config().n_bins()];
+        Ok(Self { stft, spectrum, row, block: Vec::new() })
     }
 
     /// The transform's configuration.
