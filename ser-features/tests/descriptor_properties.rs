@@ -22,6 +22,9 @@ fn signal(peak: f32) -> impl Strategy<Value = Vec<f32>> {
     ]
 }
 
+/// A feature: its name, its range, and its values.
+type Described = (&'static str, f32, f32, Array1<f32>);
+
 struct Plans {
     centroid: SpectralCentroid,
     bandwidth: SpectralBandwidth,
@@ -46,8 +49,7 @@ impl Plans {
         }
     }
 
-    /// Each feature with its name and its range.
-    fn process(&mut self, x: &[f32]) -> Result<[(&'static str, f32, f32, Array1<f32>); 6], SignalError> {
+    fn process(&mut self, x: &[f32]) -> Result<[Described; 6], SignalError> {
         Ok([
             ("centroid", 0.0, 11_025.0, self.centroid.process(x)?),
             ("bandwidth", 0.0, 11_025.0, self.bandwidth.process(x)?),
