@@ -4,6 +4,11 @@
 //! zeros by Candle's graph. Here ReLU, pooling and dropout work on a channel while it lies in the cache, only what the
 //! backward pass needs is kept, in memory that is used again at the next step, and batch normalisation folds into one
 //! multiplication in inference. The layers' own operations remain for every other order; both give the same numbers.
+//!
+//! Beside PyTorch 2.15 on two cores with AVX-512, whole networks, a step of 32 and an inference of one (medians of
+//! `ser-bench/reference/compare_torch.py`): two 2D blocks and an LSTM on 40 by 862 MFCC are 2.9 and 2.0 times as fast (3.0
+//! and 2.1 times with batch normalisation), three 1D blocks and two LSTMs 1.03 and 1.2 times, six 1D convolutions on 193
+//! features 1.3 and 0.94 times.
 
 use super::convolution::Convolution;
 use super::dropout::draw;
