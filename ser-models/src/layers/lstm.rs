@@ -89,7 +89,7 @@ impl Lstm {
                 Pass::new(Cell::Lstm, sizes, config.init, config.forget_bias, *reverse, scope)
             };
             layers.push(directions.iter().map(&mut pass).collect::<Result<Vec<_>, _>>()?);
-            width = config.units * directions.len();
+            width = config.units.saturating_mul(directions.len());
         }
         Ok(Self { layers, dropout, inputs, config })
     }

@@ -42,8 +42,8 @@ impl Pass {
         reverse: bool,
         scope: &mut Scope<'_>,
     ) -> Result<Self, LayerError> {
-        let width = cell.gates() * units;
-        let weight = scope.packed_weight("weight", &[width, inputs + units], |generator| {
+        let width = cell.gates().saturating_mul(units);
+        let weight = scope.packed_weight("weight", &[width, inputs.saturating_add(units)], |generator| {
             let input = init.values(&[width, inputs], generator);
             let state = Init::Orthogonal.values(&[width, units], generator);
             let rows = input.chunks_exact(inputs).zip(state.chunks_exact(units));
@@ -209,7 +209,7 @@ fn sigmoid(x: &Tensor) -> CandleResult<Tensor> {
 }
 
 /// Each clip's frames backward in time, its padding left at the end.
-fn reversed(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
+pub(crate) fn reversed(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
     let (batch, time, features) = x.dims3()?;
     let frames = lengths.iter().enumerate().flat_map(|(clip, length)| {
         (0..time).map(move |t| (clip * time + if t < *length { length - 1 - t } else { t }) as u32)

@@ -44,6 +44,8 @@ pub struct NamedLayer {
 /// ```
 #[derive(Debug)]
 pub struct Sequential {
+    /// What the layers' names begin with.
+    prefix: String,
     input_shape: Vec<usize>,
     layers: Vec<NamedLayer>,
 }
@@ -51,7 +53,13 @@ pub struct Sequential {
 impl Sequential {
     /// No layer yet, for inputs of this shape (without the batch axis).
     pub fn new(input_shape: impl Into<Vec<usize>>) -> Self {
-        Self { input_shape: input_shape.into(), layers: Vec::new() }
+        Self::named("", input_shape)
+    }
+
+    /// As [`Sequential::new`], for one of several in a model: `name` and a dot come before the layers' names.
+    pub fn named(name: &str, input_shape: impl Into<Vec<usize>>) -> Self {
+        let prefix = if name.is_empty() { String::new() } else { format!("{name}.") };
+        Self { prefix, input_shape: input_shape.into(), layers: Vec::new() }
     }
 
     /// The shape that goes in, without the batch axis.
@@ -81,6 +89,7 @@ impl Sequential {
     }
 
     fn next_name(&self, kind: &str) -> String {
+        let kind = format!("{}{kind}", self.prefix);
         let number =
             self.layers.iter().filter(|l| l.name.rsplit_once('_').is_some_and(|(k, _)| k == kind)).count();
         format!("{kind}_{}", number + 1)

@@ -73,6 +73,21 @@ impl ConvBlock {
         use BlockLayer::{BatchNorm, Dropout, MaxPool, Relu};
         Self { filters, kernel_size, then: vec![Relu, BatchNorm, MaxPool(pool_size), Dropout(dropout)] }
     }
+
+    /// Adds the layers after the convolution.
+    pub(super) fn add_rest(
+        &self,
+        net: &mut Sequential,
+        batch_norm: BatchNormConfig,
+        parameters: &mut Parameters,
+    ) -> Result<(), LayerError> {
+        self.then.iter().try_for_each(|layer| match *layer {
+            BlockLayer::Relu => net.relu(),
+            BlockLayer::BatchNorm => net.batch_norm(batch_norm, parameters),
+            BlockLayer::MaxPool(pool_size) => net.max_pool1d(pool_size),
+            BlockLayer::Dropout(rate) => net.dropout(rate),
+        })
+    }
 }
 
 impl Default for Cnn1dConfig {
@@ -153,14 +168,7 @@ impl Cnn1d {
                 ..Conv1dConfig::new(block.filters, block.kernel_size)
             };
             net.conv1d(convolution, &mut parameters)?;
-            for layer in &block.then {
-                match *layer {
-                    BlockLayer::Relu => net.relu()?,
-                    BlockLayer::BatchNorm => net.batch_norm(batch_norm, &mut parameters)?,
-                    BlockLayer::MaxPool(pool_size) => net.max_pool1d(pool_size)?,
-                    BlockLayer::Dropout(rate) => net.dropout(rate)?,
-                }
-            }
+            block.add_rest(&mut net, batch_norm, &mut parameters)?;
         }
         net.flatten()?;
         if config.dropout != 0.0 {

@@ -3,17 +3,28 @@
 //! An [`Architecture`] is what a checkpoint records and a trainer is given; [`Architecture::build`] makes the
 //! [`Model`], which is one thing to trainer, checkpoints and recogniser whatever its layers are.
 
+mod attention_lstm;
 mod batch;
 mod cnn_1d;
+mod cnn_lstm;
+mod frames;
 mod front;
+mod hybrid;
 mod input;
 mod resize;
+mod rnn_lstm;
 mod summary;
+mod tim_net;
 
+pub use attention_lstm::{AttentionLstm, AttentionLstmConfig};
 pub use batch::Batch;
 pub use cnn_1d::{BlockLayer, Cnn1d, Cnn1dConfig, ConvBlock};
+pub use cnn_lstm::{CnnLstm, CnnLstmConfig, ImageBlock};
+pub use hybrid::{Hybrid, HybridConfig};
 pub use input::{ClipInput, InputError, ModelInput};
+pub use rnn_lstm::{RnnLstm, RnnLstmConfig};
 pub use summary::{Summary, SummaryRow};
+pub use tim_net::{TimNet, TimNetConfig};
 
 use crate::layers::{LayerError, Mode};
 use crate::parameters::Parameters;
@@ -51,28 +62,66 @@ pub enum Architecture {
     /// One-dimensional convolutions over a feature vector.
     #[serde(rename = "cnn-1d")]
     Cnn1d(Cnn1dConfig),
+    /// Two-dimensional convolutions over MFCC or several features, then an LSTM.
+    CnnLstm(CnnLstmConfig),
+    /// One-dimensional convolutions over all features of every frame, then LSTM layers.
+    Hybrid(HybridConfig),
+    /// A SimpleRNN and an LSTM over a mel image.
+    RnnLstm(RnnLstmConfig),
+    /// LSTM layers with attention over time.
+    AttentionLstm(AttentionLstmConfig),
+    /// Dilated convolutions in both directions of time.
+    TimNet(TimNetConfig),
 }
 
 impl Architecture {
     /// The names of all kinds of network.
-    pub const KINDS: [&'static str; 1] = ["cnn-1d"];
+    pub const KINDS: [&'static str; 6] =
+        ["cnn-1d", "cnn-lstm", "hybrid", "rnn-lstm", "attention-lstm", "tim-net"];
 
-    /// The names that [`Architecture::named`] knows.
-    pub const NAMES: [&'static str; 2] = ["cnn-1d", "cnn-1d-issa"];
+    /// The names that [`Architecture::named`] knows: each kind in its default sizes, and other ready sizes.
+    pub const NAMES: [&'static str; 11] = [
+        "cnn-1d",
+        "cnn-1d-issa",
+        "cnn-lstm",
+        "cnn-lstm-bn",
+        "cnn-lstm-benchmark",
+        "cnn-lstm-bn-benchmark",
+        "hybrid",
+        "rnn-lstm",
+        "rnn-lstm-benchmark",
+        "attention-lstm",
+        "tim-net",
+    ];
 
-    /// A ready configuration by its name, one of [`Architecture::NAMES`].
+    /// A ready configuration by its name, one of [`Architecture::NAMES`]. Those that end in `-benchmark` have the sizes by which
+    /// this crate is compared with PyTorch; `cnn-1d-issa` and `hybrid` have them too.
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "cnn-1d" => Some(Self::Cnn1d(Cnn1dConfig::default())),
-            "cnn-1d-issa" => Some(Self::Cnn1d(Cnn1dConfig::issa())),
-            _ => None,
-        }
+        Some(match name {
+            "cnn-1d" => Cnn1dConfig::default().into(),
+            "cnn-1d-issa" => Cnn1dConfig::issa().into(),
+            "cnn-lstm" => CnnLstmConfig::default().into(),
+            "cnn-lstm-bn" => CnnLstmConfig::batch_normalized().into(),
+            "cnn-lstm-benchmark" => CnnLstmConfig::benchmark(false).into(),
+            "cnn-lstm-bn-benchmark" => CnnLstmConfig::benchmark(true).into(),
+            "hybrid" => HybridConfig::default().into(),
+            "rnn-lstm" => RnnLstmConfig::default().into(),
+            "rnn-lstm-benchmark" => RnnLstmConfig::benchmark().into(),
+            "attention-lstm" => AttentionLstmConfig::default().into(),
+            "tim-net" => TimNetConfig::default().into(),
+            _ => return None,
+        })
     }
 
-    /// The name of the kind of network, e.g. `cnn-1d`.
+    /// The name of the kind of network, one of [`Architecture::KINDS`].
     pub fn name(&self) -> &'static str {
         match self {
             Self::Cnn1d(_) => "cnn-1d",
+            Self::CnnLstm(_) => "cnn-lstm",
+            Self::Hybrid(_) => "hybrid",
+            Self::RnnLstm(_) => "rnn-lstm",
+            Self::AttentionLstm(_) => "attention-lstm",
+            Self::TimNet(_) => "tim-net",
         }
     }
 
@@ -84,14 +133,20 @@ impl Architecture {
         self.build_with(classes, Parameters::new(seed, DType::F32, &Device::Cpu))
     }
 
-    /// The network with its tensors made in `parameters`.
-    pub(crate) fn build_with(
-        &self,
-        classes: usize,
-        parameters: Parameters,
-    ) -> Result<Box<dyn Model>, LayerError> {
+    /// The network with its tensors made in `parameters`, which decide on seed, element type and device.
+    ///
+    /// # Errors
+    /// As [`Architecture::build`].
+    pub fn build_with(&self, classes: usize, parameters: Parameters) -> Result<Box<dyn Model>, LayerError> {
         Ok(match self {
             Self::Cnn1d(config) => Box::new(Cnn1d::with_parameters(config, classes, parameters)?),
+            Self::CnnLstm(config) => Box::new(CnnLstm::with_parameters(config, classes, parameters)?),
+            Self::Hybrid(config) => Box::new(Hybrid::with_parameters(config, classes, parameters)?),
+            Self::RnnLstm(config) => Box::new(RnnLstm::with_parameters(config, classes, parameters)?),
+            Self::AttentionLstm(config) => {
+                Box::new(AttentionLstm::with_parameters(config, classes, parameters)?)
+            }
+            Self::TimNet(config) => Box::new(TimNet::with_parameters(config, classes, parameters)?),
         })
     }
 
@@ -99,12 +154,26 @@ impl Architecture {
     pub fn input(&self) -> ModelInput {
         match self {
             Self::Cnn1d(config) => ModelInput::Vector { features: config.features },
+            Self::CnnLstm(config) => config.input(),
+            Self::Hybrid(config) => config.input(),
+            Self::RnnLstm(config) => config.input(),
+            Self::AttentionLstm(config) => config.input(),
+            Self::TimNet(config) => config.input(),
         }
     }
 }
 
-impl From<Cnn1dConfig> for Architecture {
-    fn from(config: Cnn1dConfig) -> Self {
-        Self::Cnn1d(config)
-    }
+macro_rules! from {
+    ($($kind:ident $config:ident),*) => {$(
+        impl From<$config> for Architecture {
+            fn from(config: $config) -> Self {
+                Self::$kind(config)
+            }
+        }
+    )*};
 }
+
+from!(
+    Cnn1d Cnn1dConfig, CnnLstm CnnLstmConfig, Hybrid HybridConfig, RnnLstm RnnLstmConfig,
+    AttentionLstm AttentionLstmConfig, TimNet TimNetConfig
+);

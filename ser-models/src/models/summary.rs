@@ -1,7 +1,7 @@
 //! What a model consists of, in a table.
 
 use super::ModelInput;
-use crate::layers::Sequential;
+use crate::layers::{Layer, LayerError, NamedLayer, Sequential};
 use crate::parameters::Parameters;
 use std::fmt;
 
@@ -34,6 +34,18 @@ pub struct SummaryRow {
 }
 
 impl Summary {
+    /// Of a model with these layers.
+    pub(crate) fn new(
+        name: &'static str,
+        input: ModelInput,
+        rows: Vec<SummaryRow>,
+        parameters: &Parameters,
+    ) -> Self {
+        let trainable = parameters.trainable_count();
+        let all: usize = parameters.iter().map(|p| p.var().elem_count()).sum();
+        Self { name, input, rows, trainable, statistics: all - trainable }
+    }
+
     /// Of a model that is one chain of layers.
     pub(crate) fn of(
         name: &'static str,
@@ -41,26 +53,44 @@ impl Summary {
         net: &Sequential,
         parameters: &Parameters,
     ) -> Self {
-        let rows = net.layers().iter().map(|layer| SummaryRow {
+        Self::new(name, input, SummaryRow::chain(net), parameters)
+    }
+}
+
+impl SummaryRow {
+    /// Of one layer that gets examples of shape `input`.
+    pub(crate) fn of(name: &str, layer: &dyn Layer, input: &[usize]) -> Result<Self, LayerError> {
+        Ok(Self {
+            name: name.to_owned(),
+            kind: layer.kind(),
+            output_shape: layer.output_shape(input)?,
+            parameters: count(layer),
+        })
+    }
+
+    /// Of a chain of layers.
+    pub(crate) fn chain(net: &Sequential) -> Vec<Self> {
+        let row = |layer: &NamedLayer| Self {
             name: layer.name.clone(),
             kind: layer.layer.kind(),
             output_shape: layer.output_shape.clone(),
-            parameters: layer.layer.vars().iter().map(|var| var.elem_count()).sum(),
-        });
-        let rows: Vec<SummaryRow> = rows.collect();
-        let trainable = parameters.trainable_count();
-        let all: usize = rows.iter().map(|row| row.parameters).sum();
-        Self { name, input, rows, trainable, statistics: all - trainable }
+            parameters: count(&*layer.layer),
+        };
+        net.layers().iter().map(row).collect()
     }
+}
+
+fn count(layer: &dyn Layer) -> usize {
+    layer.vars().iter().map(|var| var.elem_count()).sum()
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, input {:?}", self.name, self.input.shape())?;
-        writeln!(f, "{:<20} {:<12} {:<16} {:>12}", "layer", "kind", "output shape", "parameters")?;
+        writeln!(f, "{:<32} {:<14} {:<16} {:>12}", "layer", "kind", "output shape", "parameters")?;
         for row in &self.rows {
             let shape = format!("{:?}", row.output_shape);
-            writeln!(f, "{:<20} {:<12} {shape:<16} {:>12}", row.name, row.kind, row.parameters)?;
+            writeln!(f, "{:<32} {:<14} {shape:<16} {:>12}", row.name, row.kind, row.parameters)?;
         }
         let (trainable, statistics) = (self.trainable, self.statistics);
         writeln!(

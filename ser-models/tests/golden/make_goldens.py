@@ -260,8 +260,149 @@ def model():
     save("cnn_1d.safetensors", out)
 
 
+def models():
+    """Small models: one training step's logits and gradients of clips that are padded, and the logits afterwards."""
+    n = torch.nn
+    out = {}
+
+    def inside(lengths, frames):
+        return (torch.arange(frames)[None] < lengths[:, None]).double()
+
+    def mask(x, lengths):  # [batch, ..., frames]
+        return x * inside(lengths, x.shape[-1]).view(len(lengths), *[1] * (x.dim() - 2), -1)
+
+    def run(recurrent, x, lengths, states):
+        packed = n.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        y, h = recurrent(packed)
+        if states == "sequence":
+            return n.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])[0]
+        return (h[0] if isinstance(h, tuple) else h)[-1]
+
+    def steps(x):
+        return x.flatten(1, -2).transpose(1, 2)
+
+    def conv(kind, i, o, k, **kw):
+        return kind(i, o, k, padding="same", **kw)
+
+    class CnnLstm(n.Module):
+        shape, lengths = (6, 13), [13, 9, 3, 12]
+        names = {"c1": "conv2d_1", "b1": "batch_norm_1", "c2": "conv2d_2", "b2": "batch_norm_2", "l": "lstm_1", "d1": "head.dense_1", "d2": "head.dense_2"}
+        def __init__(s):
+            super().__init__()
+            s.c1, s.b1, s.c2, s.b2 = conv(n.Conv2d, 1, 3, 3), n.BatchNorm2d(3), conv(n.Conv2d, 3, 4, 3), n.BatchNorm2d(4)
+            s.l, s.d1, s.d2 = n.LSTM(4 * 3, 5, batch_first=True), n.Linear(5, 4), n.Linear(4, 3)
+        def forward(s, x, lengths):
+            x = x[:, None]
+            for c, b, pool in [(s.c1, s.b1, (2, 2)), (s.c2, s.b2, (1, 2))]:
+                x = F.max_pool2d(b(c(mask(x, lengths))).relu(), pool)
+                lengths = (lengths // 2).clamp(min=1)
+            return s.d2(s.d1(run(s.l, steps(x), lengths, "last")).relu())
+
+    class Hybrid(n.Module):
+        shape, lengths = (4, 13), [13, 9, 4, 12]
+        names = {"c1": "conv1d_1", "b1": "batch_norm_1", "c2": "conv1d_2", "b2": "batch_norm_2", "l": "lstm_1", "d1": "head.dense_1", "d2": "head.dense_2"}
+        def __init__(s):
+            super().__init__()
+            s.c1, s.b1, s.c2, s.b2 = conv(n.Conv1d, 4, 5, 3), n.BatchNorm1d(5), conv(n.Conv1d, 5, 6, 3), n.BatchNorm1d(6)
+            s.l, s.d1, s.d2 = n.LSTM(6, 4, num_layers=2, batch_first=True), n.Linear(4, 4), n.Linear(4, 3)
+        def forward(s, x, lengths):
+            x = F.max_pool1d(s.b1(s.c1(mask(x, lengths)).relu()), 2)
+            lengths = (lengths // 2).clamp(min=1)
+            x = s.b2(s.c2(mask(x, lengths)).relu())
+            return s.d2(s.d1(run(s.l, steps(x), lengths, "last")).relu())
+
+    class RnnLstm(n.Module):
+        shape, lengths = (5, 7), [7, 7, 7, 7]
+        names = {"r": "simple_rnn_1", "l": "lstm_1", "d1": "head.dense_1", "d2": "head.dense_2"}
+        def __init__(s):
+            super().__init__()
+            s.r, s.l, s.d1, s.d2 = n.RNN(5, 4, batch_first=True), n.LSTM(4, 3, batch_first=True), n.Linear(3, 4), n.Linear(4, 3)
+        def forward(s, x, lengths):
+            return s.d2(s.d1(s.l(s.r(steps(x))[0])[0][:, -1]).relu())
+
+    class AttentionLstm(n.Module):
+        shape, lengths = (4, 9), [9, 5, 1, 8]
+        names = {"p": "conv1d_1", "l1": "lstm_1", "b1": "batch_norm_1", "l2": "lstm_2", "a": "attention_1", "v": "attention_1", "b2": "batch_norm_2", "d": "head.dense_1"}
+        def __init__(s):
+            super().__init__()
+            lstm = lambda: n.LSTM(6, 3, bidirectional=True, batch_first=True)
+            s.p, s.l1, s.b1, s.l2 = n.Conv1d(4, 6, 1), lstm(), n.BatchNorm1d(6), lstm()
+            s.a, s.v, s.b2, s.d = n.Linear(6, 4), n.Linear(4, 1, bias=False), n.BatchNorm1d(6), n.Linear(6, 3)
+        def forward(s, x, lengths):
+            x = steps(s.p(mask(x, lengths)))
+            x = s.b1((x + run(s.l1, x, lengths, "sequence")).flatten(0, 1)).view(x.shape)
+            y = run(s.l2, x, lengths, "sequence")
+            scores = s.v(s.a(y).tanh())[..., 0].masked_fill(inside(lengths, x.shape[1]) == 0, -torch.inf)
+            return s.d(s.b2((scores.softmax(1)[..., None] * y).sum(1)))
+
+    class TimNet(n.Module):
+        shape, lengths = (4, 9), [9, 5, 1, 8]
+        def __init__(s):
+            super().__init__()
+            s.names = {}
+            for way in ["forward", "backward"]:
+                s.add(f"{way}.conv1d_1", n.Conv1d(4, 5, 1))
+                for block in range(3):
+                    for half in [1, 2]:
+                        s.add(f"{way}.block_{block + 1}.conv1d_{half}", n.Conv1d(5, 5, 2, dilation=2**block))
+                        s.add(f"{way}.block_{block + 1}.batch_norm_{half}", n.BatchNorm1d(5))
+            s.add("fusion", n.Linear(3, 1, bias=False))
+            s.add("head.dense_1", n.Linear(5, 3))
+        def add(s, name, module):
+            s.names[name.replace(".", "_")] = name
+            s.add_module(name.replace(".", "_"), module)
+        def forward(s, x, lengths):
+            own = mask(torch.ones_like(x[:, :1]), lengths) / lengths[:, None, None]
+            means = [0, 0, 0]
+            for way in ["forward", "backward"]:
+                y = x
+                if way == "backward":
+                    y = torch.stack([torch.cat([c[:, :k].flip(1), c[:, k:]], 1) for c, k in zip(x, lengths)])
+                y = s.get_submodule(f"{way}_conv1d_1")(y)
+                for block in range(3):
+                    z = y
+                    for half in [1, 2]:
+                        c, b = [s.get_submodule(f"{way}_block_{block + 1}_{kind}_{half}") for kind in ["conv1d", "batch_norm"]]
+                        z = b(c(F.pad(z, (2**block, 0)))).relu()
+                    y = y * z.sigmoid()
+                    means[block] = means[block] + (y * own).sum(2)
+            return s.head_dense_1(s.fusion(torch.stack(means, 2))[..., 0])
+
+    def record(out, prefix, model, gradients):
+        for part, name in model.names.items():
+            module = model.get_submodule(part)
+            if isinstance(module, n.RNNBase):
+                values = packed_gradients(module) if gradients else packed(dict(module.named_parameters()))
+                values = {k.removeprefix("l0.") if type(module) is n.RNN else k: v for k, v in values.items()}
+            elif gradients:
+                values = {k: p.grad for k, p in module.named_parameters()}
+            else:
+                values = {k: v for k, v in module.state_dict().items() if k != "num_batches_tracked"}
+            for key, value in values.items():
+                key = "vector" if part == "v" else key
+                out[f"{prefix}.{name}.{key}"] = value.clone()
+
+    kinds = {"cnn-lstm": CnnLstm(), "hybrid": Hybrid(), "rnn-lstm": RnnLstm(), "attention-lstm": AttentionLstm(), "tim-net": TimNet()}
+    for m, (kind, model) in enumerate(kinds.items()):
+        model.double()
+        with torch.no_grad():
+            for i, p in enumerate(model.parameters()):
+                p.copy_(draw(*p.shape, seed=1000 * (m + 1) + i) * 0.5)
+        record(out, f"{kind}.before", model, False)
+        lengths = torch.tensor(model.lengths)
+        x = mask(draw(4, *model.shape, seed=50 + m), lengths)
+        logits = model(x, lengths)
+        dy = draw(*logits.shape, seed=60)
+        (logits * dy).sum().backward()
+        record(out, f"{kind}.gradient", model, True)
+        out |= {f"{kind}.x": x, f"{kind}.lengths": lengths, f"{kind}.logits": logits, f"{kind}.dy": dy}
+        out[f"{kind}.inference"] = model.eval()(x, lengths)
+    save("models.safetensors", out)
+
+
 layers()
 images()
 recurrent()
+models()
 optimizers()
 model()

@@ -18,6 +18,7 @@ mod real;
 mod recurrence;
 mod sums;
 
+pub(crate) use activations::{gated, gated_back};
 pub(crate) use buffers::{Buffer, Pooled};
 pub(crate) use chain::{Act, Chain};
 pub(crate) use conv::ConvShape;

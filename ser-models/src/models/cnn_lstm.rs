@@ -1,0 +1,286 @@
+//! Two-dimensional convolutions over a spectrogram, then a recurrent layer over time (`cnn-lstm`, `cnn-lstm-bn`).
+
+use super::frames::{Frames, check_classes, head};
+use super::summary::SummaryRow;
+use super::{Batch, Model, ModelInput, Summary};
+use crate::layers::{
+    BatchNormConfig, Conv2dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, TimeSteps,
+};
+use crate::parameters::Parameters;
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of a [`CnnLstm`].
+///
+/// The default, `cnn-lstm`, has the layers of the report that this project follows (§5.3): two convolutions over the MFCC of
+/// 40 × 862, each with max pooling and dropout, flattened for each time step, an LSTM, a dense layer. The report gives no
+/// sizes.
+///
+/// | layer | output shape | parameters |
+/// | --- | --- | --- |
+/// | input | [1, 40, 862] | |
+/// | convolution, 16 filters of 3 × 3, ReLU, pooling by 2 × 2, dropout 0.25 | [16, 20, 431] | 160 |
+/// | convolution, 32 filters of 3 × 3, ReLU, pooling by 2 × 2, dropout 0.25 | [32, 10, 215] | 4,640 |
+/// | flattened for each time step | [215, 320] | |
+/// | LSTM of 64, last state | \[64\] | 98,560 |
+/// | dropout 0.25, dense | \[classes\] | 260 for 4 classes |
+///
+/// Clips are padded in time with zeros after extraction: three seconds are 130 frames of the 862. The state that is read is the
+/// one at the clip's own end, pooled like the frames, not the one after the padding; neither a convolution nor the LSTM sees
+/// the padding, and none of it that all clips of a batch share is computed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CnnLstmConfig {
+    /// Features stacked as channels (§5.1 of the report), each of `rows` rows; 1 takes one matrix of `rows` rows, such as MFCC.
+    pub channels: usize,
+    /// Rows of the input.
+    pub rows: usize,
+    /// Frames of the input after padding.
+    pub frames: usize,
+    /// The convolutions, each with what follows it.
+    pub blocks: Vec<ImageBlock>,
+    /// Units of the LSTM.
+    pub lstm_units: usize,
+    /// Dropout before each dense layer, 0 or more and below 1.
+    pub dropout: f64,
+    /// Units of dense layers with ReLU before the last one, which has one unit for each class.
+    pub dense: Vec<usize>,
+    /// Settings of every batch normalisation.
+    pub batch_norm: BatchNormConfig,
+    /// Initial weights of convolutions, dense layers, and the LSTM's input.
+    pub init: Init,
+}
+
+/// A convolution with stride 1 and same padding, then batch normalisation, ReLU, max pooling, dropout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageBlock {
+    /// Output channels.
+    pub filters: usize,
+    /// Rows and frames of the kernel.
+    pub kernel_size: [usize; 2],
+    /// Whether the convolution is batch-normalised.
+    pub batch_norm: bool,
+    /// Rows and frames that are pooled into one.
+    pub pool_size: [usize; 2],
+    /// Dropout, 0 or more and below 1.
+    pub dropout: f64,
+}
+
+impl ImageBlock {
+    /// A kernel of 3 × 3, pooling by 2 × 2, dropout 0.25.
+    pub fn new(filters: usize, batch_norm: bool) -> Self {
+        Self { filters, kernel_size: [3; 2], batch_norm, pool_size: [2; 2], dropout: 0.25 }
+    }
+}
+
+impl Default for CnnLstmConfig {
+    fn default() -> Self {
+        Self {
+            channels: 1,
+            rows: 40,
+            frames: 862,
+            blocks: vec![ImageBlock::new(16, false), ImageBlock::new(32, false)],
+            lstm_units: 64,
+            dropout: 0.25,
+            dense: Vec::new(),
+            batch_norm: BatchNormConfig::default(),
+            init: Init::GlorotUniform,
+        }
+    }
+}
+
+impl CnnLstmConfig {
+    /// `cnn-lstm-bn` (§5.4 of the report): deeper, with batch normalisation.
+    ///
+    /// | layer | output shape | parameters |
+    /// | --- | --- | --- |
+    /// | input | [1, 40, 862] | |
+    /// | convolution, 16 filters of 3 × 3, batch normalisation, ReLU, pooling by 2 × 2, dropout 0.25 | [16, 20, 431] | 224 |
+    /// | convolution, 32 filters of 3 × 3, the same | [32, 10, 215] | 4,768 |
+    /// | convolution, 64 filters of 3 × 3, the same | [64, 5, 107] | 18,752 |
+    /// | flattened for each time step | [107, 320] | |
+    /// | LSTM of 64, last state | \[64\] | 98,560 |
+    /// | dropout 0.25, dense | \[classes\] | 260 for 4 classes |
+    ///
+    /// Running statistics are counted among the parameters.
+    pub fn batch_normalized() -> Self {
+        Self {
+            blocks: [16, 32, 64].map(|filters| ImageBlock::new(filters, true)).to_vec(),
+            ..Self::default()
+        }
+    }
+
+    /// The sizes by which this crate is compared with PyTorch: two convolutions of 32 and 64 filters, an LSTM of 128, no
+    /// dropout after it; 412,740 parameters for 4 classes without batch normalisation, 413,124 with it.
+    pub fn benchmark(batch_norm: bool) -> Self {
+        let blocks = [32, 64].map(|filters| ImageBlock::new(filters, batch_norm)).to_vec();
+        Self { blocks, lstm_units: 128, dropout: 0.0, ..Self::default() }
+    }
+
+    pub(crate) fn input(&self) -> ModelInput {
+        let Self { channels, rows, frames, .. } = *self;
+        match channels {
+            1 => ModelInput::Sequence { rows, frames },
+            _ => ModelInput::Channels { channels, rows, frames },
+        }
+    }
+}
+
+/// Two-dimensional convolutions over frequency and time, then an LSTM over time and dense layers.
+#[derive(Debug)]
+pub struct CnnLstm {
+    convolutions: Sequential,
+    lstm: Lstm,
+    head: Sequential,
+    parameters: Parameters,
+    config: CnnLstmConfig,
+    classes: usize,
+    summary: Summary,
+}
+
+impl CnnLstm {
+    /// The network with initial weights from `seed`, in `f32` on the CPU.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
+    pub fn new(config: &CnnLstmConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
+        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+    }
+
+    /// The network with its weights in `parameters`, which decide on seed, element type and device.
+    ///
+    /// # Errors
+    /// As [`CnnLstm::new`].
+    pub fn with_parameters(
+        config: &CnnLstmConfig,
+        classes: usize,
+        mut parameters: Parameters,
+    ) -> Result<Self, LayerError> {
+        check_classes("cnn-lstm", classes)?;
+        let mut net = Sequential::new([config.channels, config.rows, config.frames]);
+        for block in &config.blocks {
+            let convolution =
+                Conv2dConfig { init: config.init, ..Conv2dConfig::new(block.filters, block.kernel_size) };
+            net.conv2d(convolution, &mut parameters)?;
+            if block.batch_norm {
+                net.batch_norm(config.batch_norm, &mut parameters)?;
+            }
+            net.relu()?;
+            if block.pool_size != [1, 1] {
+                net.max_pool2d(block.pool_size)?;
+            }
+            if block.dropout != 0.0 {
+                net.dropout(block.dropout)?;
+            }
+        }
+        let steps = TimeSteps.output_shape(net.output_shape())?;
+        let lstm = LstmConfig { init: config.init, ..LstmConfig::new(config.lstm_units) };
+        let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
+        let head =
+            head(config.lstm_units, &config.dense, config.dropout, classes, config.init, &mut parameters)?;
+        let mut rows = SummaryRow::chain(&net);
+        rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
+        rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
+        rows.extend(SummaryRow::chain(&head));
+        let summary = Summary::new("cnn-lstm", config.input(), rows, &parameters);
+        let config = config.clone();
+        Ok(Self { convolutions: net, lstm, head, parameters, config, classes, summary })
+    }
+
+    /// Frames that pooling needs.
+    fn least(&self) -> usize {
+        self.config.blocks.iter().fold(1, |product: usize, b| product.saturating_mul(b.pool_size[1]))
+    }
+}
+
+impl Model for CnnLstm {
+    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let mut frames = Frames::new("cnn-lstm", batch, &self.input().shape(), self.least())?;
+        if self.config.channels == 1 {
+            frames.x = frames.x.unsqueeze(1)?;
+        }
+        let frames = frames.through(&self.convolutions, mode)?;
+        let steps = TimeSteps.forward(&frames.x, mode)?;
+        let state = self.lstm.forward_masked(&steps, frames.lengths(), mode)?;
+        self.head.forward(&state, mode)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn input(&self) -> ModelInput {
+        self.config.input()
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(config: &CnnLstmConfig) -> (Summary, impl Fn(&str) -> (Vec<usize>, usize) + use<>) {
+        let summary = CnnLstm::new(config, 4, 0).unwrap().summary();
+        let rows = summary.rows.clone();
+        (summary, move |name: &str| {
+            let row = rows.iter().find(|row| row.name == name).unwrap();
+            (row.output_shape.clone(), row.parameters)
+        })
+    }
+
+    #[test]
+    fn the_default_has_the_documented_shapes_and_parameters() {
+        let (summary, row) = rows(&CnnLstmConfig::default());
+        assert_eq!(row("conv2d_1"), (vec![16, 40, 862], 160));
+        assert_eq!(row("dropout_1"), (vec![16, 20, 431], 0));
+        assert_eq!(row("conv2d_2").1, 4_640);
+        assert_eq!(row("dropout_2").0, [32, 10, 215]);
+        assert_eq!(row("time_steps_1").0, [215, 320]);
+        assert_eq!(row("lstm_1"), (vec![64], 98_560));
+        assert_eq!(row("head.dense_1"), (vec![4], 260));
+        assert_eq!((summary.trainable, summary.statistics), (160 + 4_640 + 98_560 + 260, 0));
+    }
+
+    #[test]
+    fn the_normalised_one_has_the_documented_shapes_and_parameters() {
+        let (summary, row) = rows(&CnnLstmConfig::batch_normalized());
+        let block = |n: usize| row(&format!("conv2d_{n}")).1 + row(&format!("batch_norm_{n}")).1;
+        assert_eq!([block(1), block(2), block(3)], [224, 4_768, 18_752]);
+        assert_eq!(row("dropout_3").0, [64, 5, 107]);
+        assert_eq!(row("time_steps_1").0, [107, 320]);
+        assert_eq!(row("lstm_1").1, 98_560);
+        assert_eq!(summary.statistics, 2 * (16 + 32 + 64));
+    }
+
+    #[test]
+    fn the_sizes_compared_with_pytorch_have_its_parameters() {
+        // PyTorch counts a second bias of the LSTM, 4 · 128 more.
+        let count = |batch_norm| rows(&CnnLstmConfig::benchmark(batch_norm)).0.trainable;
+        assert_eq!(count(false), 320 + 18_496 + 4 * 128 * (640 + 128 + 1) + 516);
+        assert_eq!(count(true), count(false) + 2 * 96);
+    }
+
+    #[test]
+    fn features_as_channels_are_taken_and_sizes_that_do_not_fit_are_refused() {
+        let config = CnnLstmConfig { channels: 5, rows: 12, frames: 16, ..Default::default() };
+        let model = CnnLstm::new(&config, 3, 0).unwrap();
+        assert_eq!(model.input(), ModelInput::Channels { channels: 5, rows: 12, frames: 16 });
+        let x = Tensor::ones((2, 5, 12, 16), DType::F32, &Device::Cpu).unwrap();
+        let y = model.forward(&x.into(), &mut Mode::Inference).unwrap();
+        assert_eq!(y.dims(), [2, 3]);
+        let refused = |config| CnnLstm::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let short = CnnLstmConfig { frames: 3, ..Default::default() };
+        assert!(refused(short).contains("MaxPool2d"));
+        assert!(refused(CnnLstmConfig { lstm_units: 0, ..Default::default() }).contains("units"));
+        let error = CnnLstm::new(&CnnLstmConfig::default(), 1, 0).unwrap_err().to_string();
+        assert_eq!(error, "cnn-lstm: classes must be 2 or more, 1 was given");
+    }
+}

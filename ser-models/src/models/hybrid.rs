@@ -1,0 +1,205 @@
+//! One-dimensional convolutions over frames, then recurrent layers (`hybrid`).
+
+use super::cnn_1d::{BlockLayer, ConvBlock};
+use super::frames::{Frames, check_classes, head};
+use super::summary::SummaryRow;
+use super::{Batch, Model, ModelInput, Summary};
+use crate::layers::{
+    BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, TimeSteps,
+};
+use crate::parameters::Parameters;
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of a [`Hybrid`].
+///
+/// The default has the layers of the report that this project follows (§5.5): three convolutions over time on all five
+/// features of every frame, two LSTM layers, dense layers. The report gives no sizes; these are also those by which this
+/// crate is compared with PyTorch.
+///
+/// | layer | output shape | parameters |
+/// | --- | --- | --- |
+/// | input | [193, 130] | |
+/// | convolution, 128 filters of 5, ReLU, batch normalisation, dropout 0.2, pooling by 2 | [128, 65] | 124,160 |
+/// | convolution, 128 filters of 5, the same | [128, 32] | 82,560 |
+/// | convolution, 128 filters of 5, the same without pooling | [128, 32] | 82,560 |
+/// | time before features | [32, 128] | |
+/// | two LSTM layers of 128, dropout 0.3 between them, last state | \[128\] | 263,168 |
+/// | dense, ReLU | \[64\] | 8,256 |
+/// | dense | \[classes\] | 260 for 4 classes |
+///
+/// Running statistics are counted among the parameters. Padded clips are read at their own end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HybridConfig {
+    /// Features of each frame.
+    pub rows: usize,
+    /// Frames of the input after padding; 130 are three seconds at 22,050 Hz.
+    pub frames: usize,
+    /// The convolutions, each with what follows it.
+    pub blocks: Vec<ConvBlock>,
+    /// Units of each LSTM layer.
+    pub lstm_units: usize,
+    /// LSTM layers.
+    pub lstm_layers: usize,
+    /// Dropout between LSTM layers, 0 or more and below 1.
+    pub lstm_dropout: f64,
+    /// Dropout before each dense layer, 0 or more and below 1.
+    pub dropout: f64,
+    /// Units of dense layers with ReLU before the last one, which has one unit for each class.
+    pub dense: Vec<usize>,
+    /// Settings of every batch normalisation.
+    pub batch_norm: BatchNormConfig,
+    /// Initial weights of convolutions, dense layers, and the LSTM's input.
+    pub init: Init,
+}
+
+impl Default for HybridConfig {
+    fn default() -> Self {
+        use BlockLayer::{BatchNorm, Dropout, MaxPool, Relu};
+        let block = |then: &[BlockLayer]| ConvBlock { filters: 128, kernel_size: 5, then: then.to_vec() };
+        let pooled = block(&[Relu, BatchNorm, Dropout(0.2), MaxPool(2)]);
+        Self {
+            rows: 193,
+            frames: 130,
+            blocks: vec![pooled.clone(), pooled, block(&[Relu, BatchNorm, Dropout(0.2)])],
+            lstm_units: 128,
+            lstm_layers: 2,
+            lstm_dropout: 0.3,
+            dropout: 0.0,
+            dense: vec![64],
+            batch_norm: BatchNormConfig::default(),
+            init: Init::GlorotUniform,
+        }
+    }
+}
+
+impl HybridConfig {
+    pub(crate) fn input(&self) -> ModelInput {
+        ModelInput::Sequence { rows: self.rows, frames: self.frames }
+    }
+}
+
+/// One-dimensional convolutions over time, then LSTM layers and dense layers.
+#[derive(Debug)]
+pub struct Hybrid {
+    convolutions: Sequential,
+    lstm: Lstm,
+    head: Sequential,
+    parameters: Parameters,
+    config: HybridConfig,
+    classes: usize,
+    summary: Summary,
+}
+
+impl Hybrid {
+    /// The network with initial weights from `seed`, in `f32` on the CPU.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
+    pub fn new(config: &HybridConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
+        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+    }
+
+    /// The network with its weights in `parameters`, which decide on seed, element type and device.
+    ///
+    /// # Errors
+    /// As [`Hybrid::new`].
+    pub fn with_parameters(
+        config: &HybridConfig,
+        classes: usize,
+        mut parameters: Parameters,
+    ) -> Result<Self, LayerError> {
+        check_classes("hybrid", classes)?;
+        let mut net = Sequential::new([config.rows, config.frames]);
+        for block in &config.blocks {
+            let convolution =
+                Conv1dConfig { init: config.init, ..Conv1dConfig::new(block.filters, block.kernel_size) };
+            net.conv1d(convolution, &mut parameters)?;
+            block.add_rest(&mut net, config.batch_norm, &mut parameters)?;
+        }
+        let steps = TimeSteps.output_shape(net.output_shape())?;
+        let lstm = LstmConfig {
+            layers: config.lstm_layers,
+            dropout: config.lstm_dropout,
+            init: config.init,
+            ..LstmConfig::new(config.lstm_units)
+        };
+        let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
+        let head =
+            head(config.lstm_units, &config.dense, config.dropout, classes, config.init, &mut parameters)?;
+        let mut rows = SummaryRow::chain(&net);
+        rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
+        rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
+        rows.extend(SummaryRow::chain(&head));
+        let summary = Summary::new("hybrid", config.input(), rows, &parameters);
+        let config = config.clone();
+        Ok(Self { convolutions: net, lstm, head, parameters, config, classes, summary })
+    }
+
+    /// Frames that pooling needs.
+    fn least(&self) -> usize {
+        let pools = self.config.blocks.iter().flat_map(|block| &block.then).filter_map(|layer| match layer {
+            BlockLayer::MaxPool(size) => Some(*size),
+            _ => None,
+        });
+        pools.fold(1, usize::saturating_mul)
+    }
+}
+
+impl Model for Hybrid {
+    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let frames = Frames::new("hybrid", batch, &self.input().shape(), self.least())?;
+        let frames = frames.through(&self.convolutions, mode)?;
+        let steps = TimeSteps.forward(&frames.x, mode)?;
+        let state = self.lstm.forward_masked(&steps, frames.lengths(), mode)?;
+        self.head.forward(&state, mode)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn input(&self) -> ModelInput {
+        self.config.input()
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_has_the_documented_shapes_and_parameters() {
+        let summary = Hybrid::new(&HybridConfig::default(), 4, 0).unwrap().summary();
+        let row = |name: &str| summary.rows.iter().find(|row| row.name == name).unwrap();
+        let block =
+            |n: usize| row(&format!("conv1d_{n}")).parameters + row(&format!("batch_norm_{n}")).parameters;
+        assert_eq!([block(1), block(2), block(3)], [124_160, 82_560, 82_560]);
+        assert_eq!(row("max_pool1d_1").output_shape, [128, 65]);
+        assert_eq!(row("dropout_3").output_shape, [128, 32]);
+        assert_eq!(row("time_steps_1").output_shape, [32, 128]);
+        assert_eq!((row("lstm_1").output_shape.clone(), row("lstm_1").parameters), (vec![128], 263_168));
+        assert_eq!([row("head.dense_1").parameters, row("head.dense_2").parameters], [8_256, 260]);
+        assert_eq!(summary.statistics, 2 * 3 * 128);
+        let all = summary.rows.iter().map(|row| row.parameters).sum::<usize>();
+        assert_eq!(summary.trainable + summary.statistics, all);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let refused = |config| Hybrid::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        assert!(refused(HybridConfig { frames: 3, ..Default::default() }).contains("MaxPool1d"));
+        assert!(refused(HybridConfig { lstm_layers: 0, ..Default::default() }).contains("layers"));
+        assert!(refused(HybridConfig { lstm_dropout: 1.0, ..Default::default() }).contains("Dropout"));
+        assert!(refused(HybridConfig { rows: 0, ..Default::default() }).contains("in_channels"));
+    }
+}

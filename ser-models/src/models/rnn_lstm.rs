@@ -1,0 +1,172 @@
+//! Recurrent layers over a mel image (`rnn-lstm`).
+
+use super::frames::{Frames, check_classes, head};
+use super::summary::SummaryRow;
+use super::{Batch, Model, ModelInput, Summary};
+use crate::layers::{
+    Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, SimpleRnn, SimpleRnnConfig, States,
+    TimeSteps,
+};
+use crate::parameters::Parameters;
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of an [`RnnLstm`].
+///
+/// The default has the layers of the report that this project follows (§5.6): a SimpleRNN and an LSTM over the mel spectrogram
+/// resized to 128 × 128, then dense layers. Time, the image's width, is the sequence axis. The report gives no sizes.
+///
+/// | layer | output shape | parameters |
+/// | --- | --- | --- |
+/// | input: 128 bands, 128 columns | [128, 128] | |
+/// | time before bands | [128, 128] | |
+/// | SimpleRNN of 128, all states | [128, 128] | 32,896 |
+/// | LSTM of 64, last state | \[64\] | 49,408 |
+/// | dropout 0.2, dense, ReLU | \[64\] | 4,160 |
+/// | dropout 0.2, dense | \[classes\] | 260 for 4 classes |
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RnnLstmConfig {
+    /// Bands of the image after resizing.
+    pub rows: usize,
+    /// Columns of the image after resizing.
+    pub frames: usize,
+    /// Units of the SimpleRNN.
+    pub rnn_units: usize,
+    /// Units of the LSTM.
+    pub lstm_units: usize,
+    /// Dropout before each dense layer, 0 or more and below 1.
+    pub dropout: f64,
+    /// Units of dense layers with ReLU before the last one, which has one unit for each class.
+    pub dense: Vec<usize>,
+    /// Initial weights of dense layers and of the recurrent layers' inputs.
+    pub init: Init,
+}
+
+impl Default for RnnLstmConfig {
+    fn default() -> Self {
+        Self {
+            rows: 128,
+            frames: 128,
+            rnn_units: 128,
+            lstm_units: 64,
+            dropout: 0.2,
+            dense: vec![64],
+            init: Init::GlorotUniform,
+        }
+    }
+}
+
+impl RnnLstmConfig {
+    /// The sizes by which this crate is compared with PyTorch: the default without dropout.
+    pub fn benchmark() -> Self {
+        Self { dropout: 0.0, ..Self::default() }
+    }
+
+    pub(crate) fn input(&self) -> ModelInput {
+        ModelInput::Image { rows: self.rows, frames: self.frames }
+    }
+}
+
+/// A SimpleRNN, an LSTM and dense layers over an image, column by column.
+#[derive(Debug)]
+pub struct RnnLstm {
+    rnn: SimpleRnn,
+    lstm: Lstm,
+    head: Sequential,
+    parameters: Parameters,
+    config: RnnLstmConfig,
+    classes: usize,
+    summary: Summary,
+}
+
+impl RnnLstm {
+    /// The network with initial weights from `seed`, in `f32` on the CPU.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if a size is 0 or a dropout out of its range, or for less than two classes.
+    pub fn new(config: &RnnLstmConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
+        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+    }
+
+    /// The network with its weights in `parameters`, which decide on seed, element type and device.
+    ///
+    /// # Errors
+    /// As [`RnnLstm::new`].
+    pub fn with_parameters(
+        config: &RnnLstmConfig,
+        classes: usize,
+        mut parameters: Parameters,
+    ) -> Result<Self, LayerError> {
+        check_classes("rnn-lstm", classes)?;
+        let image = [config.rows, config.frames];
+        let steps = TimeSteps.output_shape(&image)?;
+        let init = config.init;
+        let rnn =
+            SimpleRnnConfig { states: States::Sequence, init, ..SimpleRnnConfig::new(config.rnn_units) };
+        let rnn = SimpleRnn::new(config.rows, rnn, &mut parameters.scope("simple_rnn_1"))?;
+        let lstm = LstmConfig { init, ..LstmConfig::new(config.lstm_units) };
+        let lstm = Lstm::new(config.rnn_units, lstm, &mut parameters.scope("lstm_1"))?;
+        let head = head(config.lstm_units, &config.dense, config.dropout, classes, init, &mut parameters)?;
+        let mut rows = vec![
+            SummaryRow::of("time_steps_1", &TimeSteps, &image)?,
+            SummaryRow::of("simple_rnn_1", &rnn, &steps)?,
+            SummaryRow::of("lstm_1", &lstm, &rnn.output_shape(&steps)?)?,
+        ];
+        rows.extend(SummaryRow::chain(&head));
+        let summary = Summary::new("rnn-lstm", config.input(), rows, &parameters);
+        Ok(Self { rnn, lstm, head, parameters, config: config.clone(), classes, summary })
+    }
+}
+
+impl Model for RnnLstm {
+    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let frames = Frames::new("rnn-lstm", batch, &self.input().shape(), 1)?;
+        let steps = TimeSteps.forward(&frames.x, mode)?;
+        let states = self.rnn.forward_masked(&steps, frames.lengths(), mode)?;
+        let state = self.lstm.forward_masked(&states, frames.lengths(), mode)?;
+        self.head.forward(&state, mode)
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn input(&self) -> ModelInput {
+        self.config.input()
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn summary(&self) -> Summary {
+        self.summary.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_has_the_documented_shapes_and_parameters() {
+        let summary = RnnLstm::new(&RnnLstmConfig::default(), 4, 0).unwrap().summary();
+        let row = |name: &str| {
+            let row = summary.rows.iter().find(|row| row.name == name).unwrap();
+            (row.output_shape.clone(), row.parameters)
+        };
+        assert_eq!(row("simple_rnn_1"), (vec![128, 128], 32_896));
+        assert_eq!(row("lstm_1"), (vec![64], 49_408));
+        assert_eq!(row("head.dense_1"), (vec![64], 4_160));
+        assert_eq!(row("head.dense_2"), (vec![4], 260));
+        assert_eq!(summary.trainable, 32_896 + 49_408 + 4_160 + 260);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let refused = |config| RnnLstm::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        assert!(refused(RnnLstmConfig { rnn_units: 0, ..Default::default() }).contains("SimpleRnn"));
+        assert!(refused(RnnLstmConfig { frames: 0, ..Default::default() }).contains("only 0"));
+    }
+}

@@ -1,0 +1,266 @@
+//! What every architecture must do.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use candle_core::{DType, Device, Tensor};
+use common::difference;
+use ser_models::Generator;
+use ser_models::layers::{CrossEntropy, Mode, softmax};
+use ser_models::models::{
+    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnLstmConfig, ConvBlock,
+    HybridConfig, ImageBlock, Model, ModelInput, RnnLstmConfig, TimNetConfig,
+};
+use ser_models::training::{Optimizer, OptimizerConfig};
+
+/// Every kind in small sizes, with so many frames and this dropout everywhere.
+fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
+    let image = |filters, batch_norm| ImageBlock { dropout, ..ImageBlock::new(filters, batch_norm) };
+    let cnn_lstm = |channels, batch_norm| CnnLstmConfig {
+        channels,
+        rows: 8,
+        frames,
+        blocks: vec![image(6, batch_norm), image(8, batch_norm)],
+        lstm_units: 16,
+        dropout,
+        ..Default::default()
+    };
+    let hybrid = HybridConfig {
+        rows: 10,
+        frames,
+        blocks: vec![ConvBlock::new(12, 3, 2, dropout), ConvBlock::new(12, 3, 2, dropout)],
+        lstm_units: 16,
+        lstm_dropout: dropout,
+        dropout,
+        dense: vec![12],
+        ..Default::default()
+    };
+    let attention = AttentionLstmConfig {
+        rows: 10,
+        frames,
+        lstm_units: 8,
+        attention_units: 6,
+        dropout,
+        ..Default::default()
+    };
+    let tim_net = TimNetConfig {
+        rows: 10,
+        frames,
+        filters: 12,
+        blocks: 4,
+        spatial_dropout: dropout,
+        ..Default::default()
+    };
+    vec![
+        Cnn1dConfig { features: 24, blocks: vec![ConvBlock::new(8, 3, 2, dropout)], ..Default::default() }
+            .into(),
+        cnn_lstm(1, false).into(),
+        cnn_lstm(3, true).into(),
+        hybrid.into(),
+        RnnLstmConfig { rows: 10, frames, rnn_units: 16, lstm_units: 12, dropout, ..Default::default() }
+            .into(),
+        attention.into(),
+        tim_net.into(),
+    ]
+}
+
+/// A batch of random inputs with labels in turn; where inputs are padded, most of each is, with zeros.
+fn batch(input: ModelInput, n: usize, classes: usize) -> (Batch, Vec<usize>) {
+    let mut shape = vec![n];
+    shape.extend(input.shape());
+    let mut values: Vec<f32> = (0..shape.iter().product::<usize>())
+        .map(|i| ((i as f32 * 12.9898).sin() * 43_758.547).fract() * 2.0)
+        .collect();
+    let frames = input.frames();
+    let lengths = input.is_padded().then(|| (0..n).map(|i| (24 - i % 3).min(frames)).collect::<Vec<_>>());
+    if let Some(lengths) = &lengths {
+        for (clip, length) in values.chunks_mut(shape[1..].iter().product()).zip(lengths) {
+            clip.chunks_mut(frames).for_each(|row| row[*length..].fill(0.0));
+        }
+    }
+    let values = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+    (Batch { values, lengths }, (0..n).map(|i| i % classes).collect())
+}
+
+/// Trains on one batch and gives the last loss.
+fn train(model: &dyn Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: u64) -> f32 {
+    let (batch, labels) = batch(model.input(), n, model.classes());
+    let loss = CrossEntropy::new(vec![1.0; model.classes()], 0.0).unwrap();
+    let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+    let mut optimizer = Optimizer::new(optimizer, model.parameters());
+    let mut last = f32::NAN;
+    for step in 0..steps {
+        let logits = model.forward(&batch, &mut Mode::Training(&mut Generator::new(step))).unwrap();
+        let loss = loss.loss(&logits, &targets).unwrap();
+        last = loss.to_scalar().unwrap();
+        optimizer.step(model.parameters(), &loss.backward().unwrap(), rate).unwrap();
+    }
+    last
+}
+
+fn values(model: &dyn Model) -> Vec<Tensor> {
+    model.parameters().iter().map(|p| p.var().copy().unwrap()).collect()
+}
+
+#[test]
+fn every_trainable_parameter_of_every_architecture_moves() {
+    for name in Architecture::NAMES {
+        let model = Architecture::named(name).unwrap().build(4, 1).unwrap();
+        let before = values(&*model);
+        train(&*model, OptimizerConfig::sgd(), 0.1, 6, 3);
+        for (p, before) in model.parameters().iter().zip(before) {
+            // Normalisation takes away the bias before it, which only rounding moves.
+            let least = if p.name().ends_with("bias") { 0.0 } else { 1e-9 };
+            assert!(difference(p.var(), &before) > least, "{name}: {} has not moved", p.name());
+        }
+    }
+}
+
+#[test]
+fn a_tiny_batch_is_learnt_by_heart() {
+    for architecture in small(24, 0.0) {
+        let model = architecture.build(4, 1).unwrap();
+        let loss = train(&*model, OptimizerConfig::adam(), 1e-2, 8, 150);
+        assert!(loss < 2e-3, "{}: loss {loss}", architecture.name());
+    }
+}
+
+#[test]
+fn one_seed_gives_one_model_and_one_run() {
+    for architecture in small(24, 0.3) {
+        let run = |seed| {
+            let model = architecture.build(4, seed).unwrap();
+            train(&*model, OptimizerConfig::adam(), 1e-3, 7, 3);
+            let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            values(&*model).into_iter().flat_map(flat).map(f32::to_bits).collect::<Vec<_>>()
+        };
+        assert!(run(1) == run(1), "{}", architecture.name());
+        assert!(run(1) != run(2), "{}", architecture.name());
+    }
+}
+
+#[test]
+fn an_example_is_answered_alike_alone_and_among_others_and_without_a_graph() {
+    for architecture in small(24, 0.3) {
+        let name = architecture.name();
+        let model = architecture.build(4, 1).unwrap();
+        train(&*model, OptimizerConfig::adam(), 1e-3, 6, 3);
+        let (all, _) = batch(model.input(), 5, 4);
+        let together = softmax(&model.forward(&all, &mut Mode::Inference).unwrap()).unwrap();
+        for i in 0..5 {
+            let values = all.values.narrow(0, i, 1).unwrap();
+            let lengths = all.lengths.as_ref().map(|lengths| vec![lengths[i]]);
+            let one = model.forward(&Batch { values, lengths }, &mut Mode::Inference).unwrap();
+            assert!(!one.track_op(), "{name}");
+            let error = difference(&softmax(&one).unwrap(), &together.narrow(0, i, 1).unwrap());
+            assert!(error < 1e-6, "{name}: off by {error}");
+        }
+    }
+}
+
+#[test]
+fn padding_does_not_change_the_answer() {
+    for (short, long) in small(24, 0.3).into_iter().zip(small(61, 0.3)) {
+        let (name, input) = (short.name(), short.input());
+        if !input.is_padded() {
+            continue;
+        }
+        let [short, long] = [short, long].map(|architecture| architecture.build(4, 1).unwrap());
+        train(&*short, OptimizerConfig::adam(), 1e-3, 6, 3);
+        for (from, to) in short.parameters().iter().zip(long.parameters().iter()) {
+            to.var().set(from.var()).unwrap();
+        }
+        let (given, _) = batch(input, 5, 4);
+        let answer = |model: &dyn Model, values: Tensor, lengths: Vec<usize>| {
+            model.forward(&Batch { values, lengths: Some(lengths) }, &mut Mode::Inference).unwrap()
+        };
+        let lengths = vec![24, 23, 17, 8, 5];
+        let expected = answer(&*short, given.values.clone(), lengths.clone());
+        // What lies in the padding does not count either.
+        let last = given.values.rank() - 1;
+        let padded = given.values.pad_with_same(last, 0, 37).unwrap();
+        let error = difference(&answer(&*long, padded, lengths), &expected);
+        assert!(error < 1e-5, "{name}: off by {error}");
+        // Nor does it when another clip is so long that the padding is computed.
+        let twice = Tensor::cat(&[&given.values, &given.values], 0).unwrap();
+        let padded = twice.pad_with_same(last, 0, 37).unwrap();
+        let among = answer(&*long, padded, vec![24, 23, 17, 8, 5, 61, 60, 59, 40, 30]);
+        let error = difference(&among.narrow(0, 0, 5).unwrap(), &expected);
+        assert!(error < 1e-5, "{name}: off by {error} among longer ones");
+    }
+}
+
+#[test]
+fn wrong_shapes_and_lengths_are_refused() {
+    for architecture in small(24, 0.3) {
+        let (name, input) = (architecture.name(), architecture.input());
+        let model = architecture.build(4, 1).unwrap();
+        let refused = |batch: Batch| model.forward(&batch, &mut Mode::Inference).unwrap_err().to_string();
+        let mut shape = vec![2];
+        shape.extend(input.shape());
+        shape[1] += 1;
+        let wrong = Tensor::zeros(&*shape, DType::F32, &Device::Cpu).unwrap();
+        let message = refused(wrong.into());
+        assert!(message.starts_with(name) && message.contains("was given"), "{message}");
+        if input.is_padded() {
+            let (mut given, _) = batch(input, 2, 4);
+            given.lengths = Some(vec![25, 3]);
+            assert!(refused(given).contains("25 of 24"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_summary_ends_with_the_classes_and_counts_everything() {
+    for name in Architecture::NAMES {
+        let architecture = Architecture::named(name).unwrap();
+        let model = architecture.build(4, 0).unwrap();
+        let summary = model.summary();
+        assert_eq!(summary.name, architecture.name());
+        assert_eq!(summary.input, architecture.input());
+        assert_eq!(summary.rows.last().unwrap().output_shape, [4]);
+        let all: usize = summary.rows.iter().map(|row| row.parameters).sum();
+        assert_eq!(all, summary.trainable + summary.statistics, "{name}");
+        assert!(summary.to_string().contains("trainable"));
+        for p in model.parameters().iter() {
+            assert!(summary.rows.iter().any(|row| p.name().starts_with(&row.name)), "{name}: {}", p.name());
+        }
+    }
+}
+
+#[test]
+fn a_configuration_survives_json() {
+    for name in Architecture::NAMES {
+        let architecture = Architecture::named(name).unwrap();
+        assert!(Architecture::KINDS.contains(&architecture.name()));
+        let json = serde_json::to_string(&architecture).unwrap();
+        assert!(json.contains(&format!("\"name\":\"{}\"", architecture.name())));
+        assert_eq!(serde_json::from_str::<Architecture>(&json).unwrap(), architecture);
+    }
+    for kind in Architecture::KINDS {
+        let changed = format!(r#"{{"name":"{kind}","filterz":3}}"#);
+        assert!(serde_json::from_str::<Architecture>(&changed).is_err());
+        let default = format!(r#"{{"name":"{kind}"}}"#);
+        assert_eq!(
+            serde_json::from_str::<Architecture>(&default).unwrap(),
+            Architecture::named(kind).unwrap()
+        );
+    }
+    assert!(Architecture::named("transformer").is_none());
+}
+
+/// Without pooling, dropout or normalisation, blocks may be anything.
+#[test]
+fn blocks_are_free() {
+    let bare = ConvBlock { filters: 3, kernel_size: 2, then: vec![BlockLayer::Relu] };
+    let config = HybridConfig { rows: 4, frames: 6, blocks: vec![bare], ..Default::default() };
+    let block =
+        ImageBlock { filters: 2, kernel_size: [1, 4], batch_norm: false, pool_size: [1, 1], dropout: 0.0 };
+    let image =
+        CnnLstmConfig { rows: 3, frames: 5, blocks: vec![block], dense: vec![4, 3], ..Default::default() };
+    for architecture in [Architecture::from(config), image.into()] {
+        let model = architecture.build(2, 0).unwrap();
+        let (given, _) = batch(model.input(), 3, 2);
+        assert_eq!(model.forward(&given, &mut Mode::Inference).unwrap().dims(), [3, 2]);
+    }
+}
