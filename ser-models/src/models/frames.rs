@@ -1,7 +1,7 @@
 //! What the models that read clips frame by frame share.
 
 use super::Batch;
-use crate::layers::{Init, LayerError, Mode, Sequential, keep_frames};
+use crate::layers::{Init, Layer, LayerError, Mode, Sequential, keep_frames};
 use crate::parameters::Parameters;
 use candle_core::{D, Tensor};
 
@@ -52,6 +52,10 @@ impl Frames {
     /// clip's own frames, and pooling leaves so many frames as it would of the clip alone, but at least one: the padding
     /// changes nothing.
     pub(crate) fn through(mut self, net: &Sequential, mode: &mut Mode<'_>) -> Result<Self, LayerError> {
+        if self.lengths.is_none() {
+            self.x = net.forward(&self.x, mode)?;
+            return Ok(self);
+        }
         for named in net.layers() {
             let layer = &*named.layer;
             if matches!(layer.kind(), "Conv1d" | "Conv2d") {

@@ -1,7 +1,7 @@
 //! Matrix products by the `gemm` crate. The only unsafe code of the crate: `gemm` takes raw pointers.
 
 use super::Real;
-use rayon::prelude::*;
+use gemm::Parallelism;
 
 /// A matrix somewhere in a slice, with any strides.
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +35,6 @@ impl<'a, T: Real> Matrix<'a, T> {
         }
     }
 
-    /// Rows `from..to`.
-    fn rows(self, from: usize, to: usize) -> Self {
-        Self { data: &self.data[from * self.row_stride..], rows: to - from, ..self }
-    }
-
     fn span(&self) -> usize {
         span(self.rows, self.columns, self.row_stride, self.column_stride)
     }
@@ -54,13 +49,35 @@ fn span(rows: usize, columns: usize, row_stride: usize, column_stride: usize) ->
 ///
 /// # Panics
 /// If the shapes don't fit together or reach beyond their slices: the callers' shapes are checked before.
-#[allow(unsafe_code)]
 pub(crate) fn matmul<T: Real>(
     out: &mut [T],
     out_row_stride: usize,
     accumulate: bool,
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
+) {
+    multiply(out, out_row_stride, accumulate, a, b, Parallelism::None);
+}
+
+/// `a · b`, row-major, on all threads. `gemm` splits rows and columns among them but no sum: how many there are changes
+/// no bit.
+pub(crate) fn matmul_parallel<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>) -> Vec<T> {
+    const WORTH_SPLITTING: usize = 1 << 20;
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    let mut out = vec![T::ZERO; m * n];
+    let parallelism = if m * n * k < WORTH_SPLITTING { Parallelism::None } else { Parallelism::Rayon(0) };
+    multiply(&mut out, n, false, a, b, parallelism);
+    out
+}
+
+#[allow(unsafe_code)]
+fn multiply<T: Real>(
+    out: &mut [T],
+    out_row_stride: usize,
+    accumulate: bool,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    parallelism: Parallelism,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "the inner sizes differ");
@@ -93,26 +110,9 @@ pub(crate) fn matmul<T: Real>(
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
-}
-
-/// `a · b`, row-major, on all threads, in blocks of rows that don't depend on the number of threads.
-pub(crate) fn matmul_parallel<T: Real>(a: Matrix<'_, T>, b: Matrix<'_, T>) -> Vec<T> {
-    const WORTH_SPLITTING: usize = 1 << 20;
-    const ROWS: usize = 64;
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    let mut out = vec![T::ZERO; m * n];
-    if m * n * k < WORTH_SPLITTING || n == 0 {
-        matmul(&mut out, n, false, a, b);
-    } else {
-        out.par_chunks_mut(ROWS * n).enumerate().for_each(|(block, out)| {
-            let from = block * ROWS;
-            matmul(out, n, false, a.rows(from, (from + ROWS).min(m)), b);
-        });
-    }
-    out
 }
 
 #[cfg(test)]
@@ -157,10 +157,23 @@ mod tests {
     }
 
     #[test]
-    fn large_products_split_over_rows_are_exact() {
+    fn large_products_are_exact_and_have_the_same_bits_on_any_number_of_threads() {
         let (x, y) = (numbers(150 * 90), numbers(90 * 130));
         let (a, b) = (Matrix::new(&x, 150, 90), Matrix::new(&y, 90, 130));
         assert_eq!(matmul_parallel(a, b), slow(&a, &b));
+
+        let numbers = |n: usize| (0..n).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<f32>>();
+        for (m, n, k) in [(700, 130, 90), (60, 515, 640), (300, 200, 5000)] {
+            let (x, y) = (numbers(m * k), numbers(k * n));
+            let product = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let plain = (Matrix::new(&x, m, k), Matrix::new(&y, k, n));
+                let turned = (Matrix::new(&x, k, m).transposed(), Matrix::new(&y, n, k).transposed());
+                pool.install(|| [plain, turned, (plain.0, turned.1)].map(|(a, b)| matmul_parallel(a, b)))
+            };
+            let one = product(1);
+            assert!([2, 3, 5].into_iter().all(|threads| product(threads) == one));
+        }
     }
 
     #[test]

@@ -55,9 +55,12 @@ impl<T: Real> Panels<T> {
         let width = panels.width;
         for (p, rows) in data.chunks(row_stride * width).enumerate() {
             let panel = &mut panels.data[p * depth * width..][..depth * width];
-            for (column, row) in rows.chunks(row_stride).enumerate() {
-                for (to, from) in panel[column..].iter_mut().step_by(width).zip(&row[from..][..depth]) {
-                    *to = *from;
+            for (block, panel) in panel.chunks_mut(NEAR * width).enumerate() {
+                for (column, row) in rows.chunks(row_stride).enumerate() {
+                    let row = &row[from + block * NEAR..from + depth];
+                    for (to, from) in panel[column..].iter_mut().step_by(width).zip(row) {
+                        *to = *from;
+                    }
                 }
             }
         }
@@ -104,6 +107,9 @@ impl<T: Real> Panels<T> {
 const NARROW: usize = 2;
 /// Registers across a panel for a single row, whose sums would otherwise wait for each other.
 const WIDE: usize = 8;
+
+/// Rows of a panel that are filled together, few enough to stay in the cache until all their columns are there.
+const NEAR: usize = 16;
 
 fn registers(rows: usize) -> usize {
     if rows == 1 { WIDE } else { NARROW }

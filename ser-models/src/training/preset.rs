@@ -1,0 +1,127 @@
+//! Architectures with the training that somebody published for them.
+
+use super::{EarlyStopping, Monitor, OptimizerConfig, Schedule, TrainingConfig};
+use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnLstmConfig, TimNetConfig};
+
+/// An architecture with the training that somebody published for it.
+///
+/// Those of the report that this project follows have its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of
+/// the best validation loss. What the report leaves open is Keras's default: Adam or RMSprop as Keras counts them, learning rate
+/// 10⁻³. It names RMSprop for the hybrid only, so the others have Adam. The last two were published without a validation part, by
+/// their last epoch, as it is here where none is given.
+///
+/// | name | architecture | epochs | optimiser |
+/// | --- | --- | --- | --- |
+/// | `report-cnn-1d` | `cnn-1d` | 700 | Adam |
+/// | `report-cnn-lstm` | `cnn-lstm` | 35 | Adam |
+/// | `report-cnn-lstm-bn` | `cnn-lstm-bn` | 35 | Adam |
+/// | `report-hybrid` | `hybrid` | 700 | RMSprop |
+/// | `report-rnn-lstm` | `rnn-lstm` | 100 | Adam |
+/// | `issa` | `cnn-1d-issa` | 700 | RMSprop, 10⁻⁵, decay 10⁻⁶ |
+/// | `tim-net` | `tim-net` | 500 | Adam (0.93, 0.98), batches of 64, label smoothing 0.1 |
+///
+/// ```
+/// use ser_models::training::Preset;
+///
+/// let preset = Preset::named("report-hybrid").unwrap();
+/// assert_eq!((preset.training.batch_size, preset.training.epochs), (32, 700));
+/// assert_eq!(preset.architecture.name(), "hybrid");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preset {
+    /// The network.
+    pub architecture: Architecture,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+impl Preset {
+    /// The names that [`Preset::named`] knows.
+    pub const NAMES: [&'static str; 7] = [
+        "report-cnn-1d",
+        "report-cnn-lstm",
+        "report-cnn-lstm-bn",
+        "report-hybrid",
+        "report-rnn-lstm",
+        "issa",
+        "tim-net",
+    ];
+
+    /// A preset by its name, one of [`Preset::NAMES`].
+    pub fn named(name: &str) -> Option<Self> {
+        let (adam, rmsprop) = (OptimizerConfig::adam_keras(), OptimizerConfig::rmsprop_keras());
+        Some(match name {
+            "report-cnn-1d" => Self::report(Cnn1dConfig::default(), 700, adam),
+            "report-cnn-lstm" => Self::report(CnnLstmConfig::default(), 35, adam),
+            "report-cnn-lstm-bn" => Self::report(CnnLstmConfig::batch_normalized(), 35, adam),
+            "report-hybrid" => Self::report(HybridConfig::default(), 700, rmsprop),
+            "report-rnn-lstm" => Self::report(RnnLstmConfig::default(), 100, adam),
+            "issa" => Self {
+                architecture: Cnn1dConfig::issa().into(),
+                training: TrainingConfig {
+                    learning_rate: 1e-5,
+                    schedule: Schedule::InverseTime { rate: 1e-6 },
+                    ..Self::published(700, rmsprop)
+                },
+            },
+            "tim-net" => Self {
+                architecture: TimNetConfig::default().into(),
+                training: TrainingConfig {
+                    batch_size: 64,
+                    label_smoothing: 0.1,
+                    ..Self::published(500, tim_net_adam())
+                },
+            },
+            _ => return None,
+        })
+    }
+
+    /// A run as frameworks' defaults have it.
+    fn published(epochs: usize, optimizer: OptimizerConfig) -> TrainingConfig {
+        TrainingConfig {
+            epochs,
+            batch_size: 32,
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            optimizer,
+            monitor: Monitor::Loss,
+            ..TrainingConfig::default()
+        }
+    }
+
+    /// The report stops early but doesn't say when: a tenth of the epochs without a better one, 20 at least.
+    fn report(architecture: impl Into<Architecture>, epochs: usize, optimizer: OptimizerConfig) -> Self {
+        let early_stopping = Some(EarlyStopping { patience: (epochs / 10).max(20) });
+        let training = TrainingConfig { early_stopping, ..Self::published(epochs, optimizer) };
+        Self { architecture: architecture.into(), training }
+    }
+}
+
+fn tim_net_adam() -> OptimizerConfig {
+    match OptimizerConfig::adam_keras() {
+        OptimizerConfig::Adam { eps, weight_decay, framework, .. } => {
+            OptimizerConfig::Adam { beta1: 0.93, beta2: 0.98, eps, weight_decay, framework }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_in_range_and_the_reports_have_its_table() {
+        for name in Preset::NAMES {
+            let Preset { architecture, training } = Preset::named(name).unwrap();
+            training.check(true).unwrap();
+            architecture.build(4, 0).unwrap();
+            if name.starts_with("report") {
+                assert_eq!(training.batch_size, 32);
+                assert!((35..=700).contains(&training.epochs));
+                assert!(training.early_stopping.is_some());
+            }
+        }
+        assert!(Preset::named("report").is_none());
+    }
+}
