@@ -4,14 +4,16 @@
 mod common;
 
 use candle_core::{DType, Device, Tensor};
-use common::difference;
-use ser_models::Generator;
+use common::{LABELS, difference, source};
+use ndarray::ArrayD;
 use ser_models::layers::{CrossEntropy, Mode, softmax};
 use ser_models::models::{
     Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnLstmConfig, ConvBlock,
     HybridConfig, ImageBlock, Model, ModelInput, RnnLstmConfig, TimNetConfig,
 };
-use ser_models::training::{Optimizer, OptimizerConfig};
+use ser_models::training::{Dataset, Optimizer, OptimizerConfig, Trainer, TrainingConfig};
+use ser_models::{Checkpoint, CheckpointSource, Generator};
+use std::sync::atomic::AtomicBool;
 
 /// Every kind in small sizes, with so many frames and this dropout everywhere.
 fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
@@ -225,6 +227,31 @@ fn a_summary_ends_with_the_classes_and_counts_everything() {
         for p in model.parameters().iter() {
             assert!(summary.rows.iter().any(|row| p.name().starts_with(&row.name)), "{name}: {}", p.name());
         }
+    }
+}
+
+#[test]
+fn a_trained_model_comes_back_from_its_checkpoint_with_the_same_answers() {
+    for architecture in small(24, 0.3).into_iter().skip(1) {
+        let name = architecture.name();
+        let (given, labels) = batch(architecture.input(), 12, 3);
+        let values = given.values.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let inputs = ArrayD::from_shape_vec(given.values.dims(), values).unwrap();
+        let ids = (0..12).map(|i| format!("clip-{i}"));
+        let mut data = Dataset::new(inputs, labels, LABELS, ids).unwrap();
+        if let Some(lengths) = given.lengths {
+            data = data.with_frames(lengths).unwrap();
+        }
+        let config = TrainingConfig { epochs: 2, batch_size: 6, ..Default::default() };
+        let mut trainer = Trainer::new(config, architecture.clone(), &data, None, 1).unwrap();
+        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+        let origin = CheckpointSource { features: architecture.features(), ..source() };
+        let checkpoint = trainer.checkpoint(origin).unwrap();
+        let bytes = checkpoint.to_bytes().unwrap();
+        let back = Checkpoint::from_bytes(&bytes).unwrap();
+        assert_eq!(back, checkpoint, "{name}");
+        let answers = |checkpoint: &Checkpoint| checkpoint.classifier().unwrap().evaluate(&data).unwrap();
+        assert_eq!(answers(&back).loss.to_bits(), answers(&checkpoint).loss.to_bits(), "{name}");
     }
 }
 
