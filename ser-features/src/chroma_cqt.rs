@@ -167,7 +167,7 @@ impl ChromaCqt {
         };
         let known = self.plans.iter().position(|(of, _)| *of == tuning);
         let index = known.unwrap_or_else(|| {
-            let plan = Plan::new(&self.config.cqt(tuning), &mut self.workspace.planner);
+            let plan = Plan::new(&self.config.cqt(tuning));
             self.plans.push((tuning, plan));
             self.plans.len() - 1
         });

@@ -1,12 +1,11 @@
 //! Inverse short-time Fourier transform.
 
-use std::sync::Arc;
-
 use ndarray::ArrayView2;
 use num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner};
+use rustfft::FftPlanner;
 
 use crate::error::{ConfigError, SignalError};
+use crate::fourier::Inverse;
 use crate::stft::StftConfig;
 use crate::vector::vectorized;
 
@@ -26,10 +25,9 @@ use crate::vector::vectorized;
 pub struct Istft {
     config: StftConfig,
     window: Vec<f32>,
-    ifft: Arc<dyn ComplexToReal<f32>>,
+    ifft: Inverse<f32>,
     spectrum: Vec<Complex<f32>>,
     frame: Vec<f32>,
-    scratch: Vec<Complex<f32>>,
     window_sum: Vec<f32>,
 }
 
@@ -40,12 +38,11 @@ impl Istft {
     /// As [`Stft::new`](crate::Stft::new).
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
-        let ifft = RealFftPlanner::new().plan_fft_inverse(config.n_fft);
+        let ifft = Inverse::new(config.n_fft, &mut FftPlanner::new());
         Ok(Self {
             window: config.window.periodic(config.win_length()),
-            spectrum: ifft.make_input_vec(),
-            frame: ifft.make_output_vec(),
-            scratch: ifft.make_scratch_vec(),
+            spectrum: vec![Complex::default(); config.n_bins()],
+            frame: vec![0.0; config.n_fft],
             window_sum: Vec::new(),
             ifft,
             config,
@@ -134,8 +131,7 @@ impl Istft {
         if self.config.n_fft.is_multiple_of(2) {
             self.spectrum[self.config.n_fft / 2].im = 0.0;
         }
-        let done = self.ifft.process_with_scratch(&mut self.spectrum, &mut self.frame, &mut self.scratch);
-        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        self.ifft.process(&self.spectrum, &mut self.frame);
 
         let scale = 1.0 / self.config.n_fft as f32;
         let begin = window_start + skipped;

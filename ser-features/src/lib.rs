@@ -11,6 +11,7 @@ mod error;
 mod extractor;
 mod extremes;
 mod features;
+mod fourier;
 mod framing;
 mod harmonic_percussive;
 mod hpss;

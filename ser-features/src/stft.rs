@@ -1,12 +1,11 @@
 //! Short-time Fourier transform.
 
-use std::sync::Arc;
-
 use ndarray::Array2;
 use num_complex::Complex;
-use realfft::{FftNum, RealFftPlanner, RealToComplex};
+use rustfft::FftPlanner;
 
 use crate::error::{ConfigError, SignalError, check_samples};
+use crate::fourier::{Forward, Real};
 use crate::matrix::fill_columns;
 use crate::vector::vectorized;
 use crate::window::Window;
@@ -138,22 +137,16 @@ enum Transform {
 /// Window and transform of one frame.
 struct Windowed<T> {
     window: Vec<T>,
-    fft: Arc<dyn RealToComplex<T>>,
+    fft: Forward<T>,
     frame: Vec<T>,
     spectrum: Vec<Complex<T>>,
-    scratch: Vec<Complex<T>>,
 }
 
-impl<T: FftNum + From<f32>> Windowed<T> {
+impl<T: Real> Windowed<T> {
     fn new(config: &StftConfig, window: Vec<T>) -> Self {
-        let fft = RealFftPlanner::new().plan_fft_forward(config.n_fft);
-        Self {
-            window,
-            frame: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
-            fft,
-        }
+        let fft = Forward::new(config.n_fft, &mut FftPlanner::new());
+        let zero = Complex::new(T::zero(), T::zero());
+        Self { window, frame: vec![T::zero(); config.n_fft], spectrum: vec![zero; config.n_bins()], fft }
     }
 
     /// Spectrum of frame `t`, in `self.spectrum`.
@@ -165,7 +158,6 @@ impl<T: FftNum + From<f32>> Windowed<T> {
         let first = start.max(0) as usize;
         let count = samples.len().saturating_sub(first).min(self.window.len() - skipped);
 
-        // The transform overwrites its input, so the zeros around the samples are written each time.
         let begin = window_start + skipped;
         self.frame[..begin].fill(T::zero());
         self.frame[begin + count..].fill(T::zero());
@@ -174,8 +166,7 @@ impl<T: FftNum + From<f32>> Windowed<T> {
             let signal = &samples[first..first + count];
             windowed(&mut self.frame[begin..begin + count], signal, window);
         }
-        let done = self.fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
-        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        self.fft.process(&self.frame, &mut self.spectrum);
     }
 }
 

@@ -13,11 +13,11 @@
 //! same frequencies: one transform of `n` and one of `n / 2` for each block.
 
 use std::f64::consts::PI;
-use std::sync::Arc;
 
-use num_complex::Complex32;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use num_complex::{Complex32, Complex64};
+use rustfft::FftPlanner;
 
+use crate::fourier::{Forward, Inverse};
 use crate::vector::vectorized;
 
 /// Cut-off of the last filter (its −6 dB point), in units of the new sample rate.
@@ -56,7 +56,7 @@ pub(super) struct Decimator {
 
 impl Decimator {
     /// Plans for the factor 2^`halvings`, at least 2.
-    pub(super) fn new(halvings: usize, planner: &mut RealFftPlanner<f32>) -> Self {
+    pub(super) fn new(halvings: usize, planner: &mut FftPlanner<f32>) -> Self {
         debug_assert!(halvings > 0);
         let shape = SHAPES[halvings.clamp(1, SHAPES.len()) - 1];
         Self {
@@ -91,36 +91,30 @@ struct Halver {
     reach: usize,
     /// The filter's response, which is real because the filter is symmetric, with all scaling folded in.
     response: Vec<f32>,
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
+    forward: Forward<f32>,
+    inverse: Inverse<f32>,
     block: Vec<f32>,
     spectrum: Vec<Complex32>,
     folded: Vec<Complex32>,
     output: Vec<f32>,
-    forward_scratch: Vec<Complex32>,
-    inverse_scratch: Vec<Complex32>,
 }
 
 impl Halver {
     /// Plans for a filter with these taps, from the middle one to the right end.
-    fn new(taps: &[f64], planner: &mut RealFftPlanner<f32>) -> Self {
+    fn new(taps: &[f64], planner: &mut FftPlanner<f32>) -> Self {
         let reach = taps.len() - 1;
         // 2,048 for the last filter, as in soxr, so that rounding noise fills the same blocks as there: what librosa computes
         // for the silence behind a signal is the noise of the block in which the signal ends.
         let n = (8 * reach).next_power_of_two().max(512);
-        let forward = planner.plan_fft_forward(n);
-        let inverse = planner.plan_fft_inverse(n / 2);
         Self {
             reach,
             response: response(taps, n, 2_f64.sqrt() / n as f64),
-            block: forward.make_input_vec(),
-            spectrum: forward.make_output_vec(),
-            folded: inverse.make_input_vec(),
-            output: inverse.make_output_vec(),
-            forward_scratch: forward.make_scratch_vec(),
-            inverse_scratch: inverse.make_scratch_vec(),
-            forward,
-            inverse,
+            block: vec![0.0; n],
+            spectrum: vec![Complex32::ZERO; n / 2 + 1],
+            folded: vec![Complex32::ZERO; n / 4 + 1],
+            output: vec![0.0; n / 2],
+            forward: Forward::new(n, planner),
+            inverse: Inverse::new(n / 2, planner),
         }
     }
 
@@ -138,12 +132,9 @@ impl Halver {
     }
 
     fn filter_block(&mut self) {
-        // The lengths come from the plans themselves, and `fold` leaves both real bins real: neither transform can fail.
-        let _ =
-            self.forward.process_with_scratch(&mut self.block, &mut self.spectrum, &mut self.forward_scratch);
+        self.forward.process(&self.block, &mut self.spectrum);
         fold(&mut self.spectrum, &self.response, &mut self.folded);
-        let _ =
-            self.inverse.process_with_scratch(&mut self.folded, &mut self.output, &mut self.inverse_scratch);
+        self.inverse.process(&self.folded, &mut self.output);
     }
 }
 
@@ -215,15 +206,13 @@ fn bessel_i0(x: f64) -> f64 {
 
 /// The first `n / 2 + 1` values of the symmetric filter's transform of length `n`, times `scale`.
 fn response(taps: &[f64], n: usize, scale: f64) -> Vec<f32> {
-    let plan = RealFftPlanner::<f64>::new().plan_fft_forward(n);
-    let mut filter = plan.make_input_vec();
-    let mut spectrum = plan.make_output_vec();
+    let (mut filter, mut spectrum) = (vec![0.0; n], vec![Complex64::ZERO; n / 2 + 1]);
     filter[0] = taps[0];
     for (k, &tap) in taps.iter().enumerate().skip(1) {
         filter[k] = tap;
         filter[n - k] = tap;
     }
-    let _ = plan.process(&mut filter, &mut spectrum);
+    Forward::new(n, &mut FftPlanner::new()).process(&filter, &mut spectrum);
     spectrum.iter().map(|bin| (bin.re * scale) as f32).collect()
 }
 
@@ -233,7 +222,7 @@ mod tests {
 
     fn decimate(signal: &[f32], halvings: usize) -> Vec<f32> {
         let mut out = Vec::new();
-        Decimator::new(halvings, &mut RealFftPlanner::new()).process(signal, &mut out);
+        Decimator::new(halvings, &mut FftPlanner::new()).process(signal, &mut out);
         out
     }
 
@@ -253,7 +242,7 @@ mod tests {
             for length in lengths {
                 let signal = noise(length);
                 let mut out = Vec::new();
-                Halver::new(&taps, &mut RealFftPlanner::new()).process(&signal, length, &mut out);
+                Halver::new(&taps, &mut FftPlanner::new()).process(&signal, length, &mut out);
                 for (m, &value) in out.iter().enumerate() {
                     let tap = |i: usize| taps.get(i.abs_diff(2 * m)).copied().unwrap_or(0.0);
                     let expected: f64 = signal.iter().enumerate().map(|(i, &x)| tap(i) * f64::from(x)).sum();

@@ -5,10 +5,11 @@
 //! music processing" (2010). Constants and rounding are librosa's.
 
 use std::f64::consts::PI;
-use std::sync::Arc;
 
 use num_complex::{Complex32, Complex64};
-use realfft::{RealFftPlanner, RealToComplex};
+use rustfft::FftPlanner;
+
+use crate::fourier::Forward;
 
 /// The power of two that holds the longest of an octave's wavelets.
 pub(super) fn transform_length(lengths: &[f64]) -> f64 {
@@ -17,8 +18,8 @@ pub(super) fn transform_length(lengths: &[f64]) -> f64 {
 
 /// One octave's wavelets. Each row is kept from its first to its last bin that survives the thinning.
 pub(super) struct Kernel {
-    /// The transform that the rows are made for.
-    pub(super) fft: Arc<dyn RealToComplex<f32>>,
+    /// Length of the transform that the rows are made for.
+    pub(super) n_fft: usize,
     /// First bin that any row touches.
     pub(super) first_bin: usize,
     /// Number of bins from the first to the last one touched.
@@ -43,20 +44,18 @@ impl Kernel {
         sample_rate: f64,
         sparsity: f64,
         gains: &[f64],
-        planner: &mut RealFftPlanner<f32>,
     ) -> Self {
         let n_fft = transform_length(lengths) as usize;
-        let plan = RealFftPlanner::<f64>::new().plan_fft_forward(n_fft);
-        let (mut real, mut imaginary) = (plan.make_input_vec(), plan.make_input_vec());
-        let (mut real_bins, mut imaginary_bins) = (plan.make_output_vec(), plan.make_output_vec());
-        let mut scratch = plan.make_scratch_vec();
+        let mut fft = Forward::new(n_fft, &mut FftPlanner::new());
+        let (mut real, mut imaginary) = (vec![0.0; n_fft], vec![0.0; n_fft]);
+        let mut real_bins = vec![Complex64::ZERO; fft.n_bins()];
+        let mut imaginary_bins = real_bins.clone();
         let mut rows = Vec::with_capacity(frequencies.len());
         let mut weights = Vec::new();
         for ((&frequency, &length), &gain) in frequencies.iter().zip(lengths).zip(gains) {
             wavelet(frequency / sample_rate, length, &mut real, &mut imaginary);
-            // The buffers come from the plan itself, so neither transform can fail.
-            let _ = plan.process_with_scratch(&mut real, &mut real_bins, &mut scratch);
-            let _ = plan.process_with_scratch(&mut imaginary, &mut imaginary_bins, &mut scratch);
+            fft.process(&real, &mut real_bins);
+            fft.process(&imaginary, &mut imaginary_bins);
             let bins: Vec<Complex64> =
                 real_bins.iter().zip(&imaginary_bins).map(|(re, im)| re + Complex64::i() * im).collect();
             let threshold = threshold(&bins, sparsity);
@@ -72,7 +71,7 @@ impl Kernel {
         }
         let first_bin = rows.iter().map(|row| row.first_bin).min().unwrap_or(0);
         let end = rows.iter().map(|row| row.first_bin + row.length).max().unwrap_or(0);
-        Self { fft: planner.plan_fft_forward(n_fft), first_bin, n_bins: end - first_bin, rows, weights }
+        Self { n_fft, first_bin, n_bins: end - first_bin, rows, weights }
     }
 
     /// Each row's offset from [`Self::first_bin`] and its weights.
@@ -124,24 +123,23 @@ mod tests {
 
     #[test]
     fn without_thinning_every_bin_stays() {
-        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.0, &[1.0], &mut RealFftPlanner::new());
-        assert_eq!((kernel.fft.len(), kernel.first_bin, kernel.n_bins), (128, 0, 65));
+        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.0, &[1.0]);
+        assert_eq!((kernel.n_fft, kernel.first_bin, kernel.n_bins), (128, 0, 65));
     }
 
     #[test]
     fn thinning_keeps_the_bins_around_the_tone() {
-        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.01, &[1.0], &mut RealFftPlanner::new());
+        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.01, &[1.0]);
         assert!(kernel.first_bin >= 10 && kernel.first_bin + kernel.n_bins <= 23);
     }
 
     #[test]
     fn a_matching_tone_answers_with_half_of_its_amplitude_times_the_length() {
         // The transform of a real cosine holds half of its amplitude at the positive frequency.
-        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.0, &[1.0], &mut RealFftPlanner::new());
-        let plan = RealFftPlanner::<f32>::new().plan_fft_forward(128);
-        let mut frame: Vec<f32> = (0..128).map(|n| (PI / 4.0 * n as f64).cos() as f32).collect();
-        let mut bins = plan.make_output_vec();
-        plan.process(&mut frame, &mut bins).unwrap();
+        let kernel = Kernel::new(&[1000.0], &[100.3], 8_000.0, 0.0, &[1.0]);
+        let frame: Vec<f32> = (0..128).map(|n| (PI / 4.0 * n as f64).cos() as f32).collect();
+        let mut bins = [Complex32::ZERO; 65];
+        Forward::new(128, &mut FftPlanner::new()).process(&frame, &mut bins);
         let (_, weights) = kernel.rows().next().unwrap();
         let answer: Complex32 = bins.iter().zip(weights).map(|(x, w)| x * w).sum();
         assert!((answer.norm() - 50.15).abs() < 0.05, "{answer}");

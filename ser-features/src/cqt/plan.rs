@@ -1,7 +1,5 @@
 //! Which wavelets, transforms and signals each octave of a constant-Q transform uses.
 
-use realfft::RealFftPlanner;
-
 use super::CqtConfig;
 use super::kernel::{Kernel, transform_length};
 use crate::error::ConfigError;
@@ -40,7 +38,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Builds the filters of a configuration that [`check`] has passed.
-    pub(crate) fn new(config: &CqtConfig, planner: &mut RealFftPlanner<f32>) -> Self {
+    pub(crate) fn new(config: &CqtConfig) -> Self {
         let frequencies = config.frequencies();
         let early = early_halvings(config);
         let start_rate = start_rate(config);
@@ -62,14 +60,7 @@ impl Plan {
                     }
                 };
                 let gains: Vec<f64> = lengths.iter().map(gain).collect();
-                kernels.push(Kernel::new(
-                    frequencies,
-                    &lengths,
-                    octave.rate,
-                    config.sparsity,
-                    &gains,
-                    planner,
-                ));
+                kernels.push(Kernel::new(frequencies, &lengths, octave.rate, config.sparsity, &gains));
                 last = Some(same);
             }
             octaves.push((octave, kernels.len() - 1));
@@ -241,7 +232,7 @@ mod tests {
 
     #[test]
     fn octaves_of_an_even_hop_share_their_filters() {
-        let plan = |config: CqtConfig| Plan::new(&config, &mut RealFftPlanner::new());
+        let plan = |config: CqtConfig| Plan::new(&config);
         assert_eq!(plan(CqtConfig::default()).kernels.len(), 1);
         // The lowest octave has fewer bins.
         assert_eq!(plan(CqtConfig { n_bins: 80, ..Default::default() }).kernels.len(), 2);
@@ -255,7 +246,7 @@ mod tests {
 
     #[test]
     fn unused_octaves_are_left_out_early() {
-        let plan = |config: CqtConfig| Plan::new(&config, &mut RealFftPlanner::new()).early_halvings;
+        let plan = |config: CqtConfig| Plan::new(&config).early_halvings;
         let low = CqtConfig { n_bins: 12, ..Default::default() };
         assert_eq!(plan(low.clone()), 6);
         assert_eq!(plan(CqtConfig { hop_length: 64, ..low.clone() }), 6);

@@ -2,13 +2,14 @@
 
 use ndarray::Array2;
 use num_complex::Complex32;
-use realfft::RealFftPlanner;
+use rustfft::FftPlanner;
 
 use super::CqtConfig;
 use super::decimate::{Decimator, copy_padded};
 use super::kernel::Kernel;
 use super::plan::{Octave, Plan, check};
 use crate::error::{ConfigError, SignalError, check_samples};
+use crate::fourier::Forward;
 use crate::matrix::reshape;
 use crate::vector::vectorized;
 
@@ -49,8 +50,7 @@ impl Cqt {
     /// outside of its documented range.
     pub fn new(config: CqtConfig) -> Result<Self, ConfigError> {
         check(&config)?;
-        let mut workspace = Workspace::new();
-        Ok(Self { plan: Plan::new(&config, &mut workspace.planner), workspace })
+        Ok(Self { plan: Plan::new(&config), workspace: Workspace::new() })
     }
 
     /// The magnitude, `[n_bins, frames]`, with `1 + samples.len() / hop_length` frames. Where `n_bins` leaves the highest octaves
@@ -115,13 +115,13 @@ impl Value for Complex32 {
 
 /// The buffers of a transform, which any number of plans can share.
 pub(crate) struct Workspace {
-    pub(crate) planner: RealFftPlanner<f32>,
+    planner: FftPlanner<f32>,
+    transforms: Vec<Forward<f32>>,
     decimators: Vec<(usize, Decimator)>,
     signal: Vec<f32>,
     next: Vec<f32>,
     frame: Vec<f32>,
     spectrum: Vec<Complex32>,
-    scratch: Vec<Complex32>,
     re: Vec<Lanes>,
     im: Vec<Lanes>,
 }
@@ -129,13 +129,13 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn new() -> Self {
         Self {
-            planner: RealFftPlanner::new(),
+            planner: FftPlanner::new(),
+            transforms: Vec::new(),
             decimators: Vec::new(),
             signal: Vec::new(),
             next: Vec::new(),
             frame: Vec::new(),
             spectrum: Vec::new(),
-            scratch: Vec::new(),
             re: Vec::new(),
             im: Vec::new(),
         }
@@ -186,10 +186,11 @@ impl Workspace {
     fn octave<T: Value>(&mut self, octave: &Octave, kernel: &Kernel, rows: &mut [T], frames: usize) {
         self.re.resize(kernel.n_bins, [0.0; LANES]);
         self.im.resize(kernel.n_bins, [0.0; LANES]);
+        let fft = self.transform_of(kernel.n_fft);
         for first_frame in (0..frames).step_by(LANES) {
             let count = LANES.min(frames - first_frame);
             for lane in 0..count {
-                self.spectrum_lane(octave, kernel, first_frame + lane, lane);
+                self.spectrum_lane(octave, kernel, fft, first_frame + lane, lane);
             }
             project(kernel, &self.re, &self.im, |index, re, im| {
                 let row = &mut rows[index * frames + first_frame..][..count];
@@ -200,16 +201,23 @@ impl Workspace {
         }
     }
 
+    /// Position of the transform of this length.
+    fn transform_of(&mut self, n_fft: usize) -> usize {
+        let position = self.transforms.iter().position(|fft| fft.length() == n_fft);
+        position.unwrap_or_else(|| {
+            self.transforms.push(Forward::new(n_fft, &mut self.planner));
+            self.transforms.len() - 1
+        })
+    }
+
     /// Transforms one frame and keeps the bins that the kernel touches, in one lane.
-    fn spectrum_lane(&mut self, octave: &Octave, kernel: &Kernel, frame: usize, lane: usize) {
-        let fft = &kernel.fft;
-        self.frame.resize(fft.len(), 0.0);
-        self.spectrum.resize(fft.complex_len(), Complex32::ZERO);
-        self.scratch.resize(fft.get_scratch_len(), Complex32::ZERO);
-        let start = (frame * octave.hop_length) as isize - (fft.len() / 2) as isize;
+    fn spectrum_lane(&mut self, octave: &Octave, kernel: &Kernel, fft: usize, frame: usize, lane: usize) {
+        let fft = &mut self.transforms[fft];
+        self.frame.resize(fft.length(), 0.0);
+        self.spectrum.resize(fft.n_bins(), Complex32::ZERO);
+        let start = (frame * octave.hop_length) as isize - (fft.length() / 2) as isize;
         copy_padded(&self.signal, start, &mut self.frame);
-        // All lengths are the plan's own, so the transform can't fail.
-        let _ = fft.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
+        fft.process(&self.frame, &mut self.spectrum);
         let bins = &self.spectrum[kernel.first_bin..kernel.first_bin + kernel.n_bins];
         for (bin, (re, im)) in bins.iter().zip(self.re.iter_mut().zip(&mut self.im)) {
             re[lane] = bin.re;
