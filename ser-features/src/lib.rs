@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod batch;
 mod chroma;
 mod chroma_cqt;
 mod contrast;
@@ -38,6 +39,7 @@ mod window;
 mod yin;
 mod zero_crossing;
 
+pub use batch::{extract_batch, map_batch};
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
 pub use chroma_cqt::{ChromaCqt, ChromaCqtConfig};
 pub use contrast::{ContrastConfig, SpectralContrast};

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
 use ser_features::{
     ConfigError, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
-    check_speech,
+    check_speech, map_batch,
 };
 
 use crate::audio::{Audio, AudioError};
@@ -168,27 +167,22 @@ where
     F: AsRef<AudioFile> + Sync,
     T: Send,
 {
-    let mut worker = Worker::new(config)?;
     let cache = match &config.cache {
-        Some(folder) => Some(Cache::open(folder, config, &mut worker)?),
+        Some(folder) => Some(Cache::open(folder, config, &mut Worker::new(config)?)?),
         None => None,
     };
-    let workers = Mutex::new(vec![worker]);
     let done = Mutex::new(0);
     // Position of the first clip that ended the run: clips behind it need no work, clips before it may be worse.
     let stopped_at = AtomicUsize::new(usize::MAX);
 
-    let results: Vec<_> = files
-        .par_iter()
-        .enumerate()
-        .filter(|(at, _)| *at < stopped_at.load(Ordering::Relaxed))
-        .map(|(at, file)| {
-            let spare = lock(&workers).pop();
-            let result = spare.map_or_else(|| Worker::new(config), Ok).and_then(|mut worker| {
-                let result = worker.features(file.as_ref(), cache.as_ref());
-                lock(&workers).push(worker);
-                result
-            });
+    let results = map_batch(
+        files,
+        || Worker::new(config),
+        |worker, at, file| {
+            if at > stopped_at.load(Ordering::Relaxed) {
+                return None;
+            }
+            let result = worker.features(file.as_ref(), cache.as_ref());
             if result.as_ref().is_err_and(|e| !(config.skip_bad && matches!(e, ExtractError::Clip(_)))) {
                 stopped_at.fetch_min(at, Ordering::Relaxed);
             }
@@ -196,12 +190,13 @@ where
             let mut done = lock(&done);
             *done += 1;
             progress(Progress { done: *done, total: files.len() });
-            (at, result)
-        })
-        .collect();
+            Some(result)
+        },
+    )?;
 
     let mut extracted = Extracted { features: Vec::new(), skipped: Vec::new(), from_cache: 0 };
-    for (at, result) in results {
+    for (at, result) in results.into_iter().enumerate() {
+        let Some(result) = result else { continue };
         match result {
             Ok((kept, cached)) => {
                 extracted.features.push((at, kept));

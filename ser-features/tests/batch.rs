@@ -1,0 +1,59 @@
+//! Batches equal what one clip after the other gives.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ser_features::{ConfigError, FeatureConfig, FeatureExtractor, SignalError, extract_batch, map_batch};
+
+/// Clips of many lengths; every fifth is bad.
+fn clips() -> Vec<Vec<f32>> {
+    (0..23)
+        .map(|i| {
+            let mut clip: Vec<f32> =
+                (0..1 + 700 * i).map(|n| (n as f32 * (0.02 + 0.001 * i as f32)).sin()).collect();
+            if i % 5 == 3 {
+                clip[i] = f32::NAN;
+            }
+            clip
+        })
+        .collect()
+}
+
+#[test]
+fn a_batch_equals_one_clip_after_the_other_bit_for_bit() {
+    let (config, clips) = (FeatureConfig::default(), clips());
+    let mut extractor = FeatureExtractor::new(config.clone()).unwrap();
+    let one_by_one: Vec<_> = clips.iter().map(|clip| extractor.extract(clip)).collect();
+    assert_eq!(extract_batch(&config, &clips).unwrap(), one_by_one);
+    assert_eq!(one_by_one[8], Err(SignalError::NotFinite { index: 8 }));
+}
+
+#[cfg(feature = "parallel")]
+#[test]
+fn the_number_of_threads_changes_nothing_and_bounds_the_plans() {
+    let (config, clips) =
+        (FeatureConfig { features: vec![ser_features::Feature::Mfcc], ..Default::default() }, clips());
+    let expected = extract_batch(&config, &clips).unwrap();
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        assert_eq!(pool.install(|| extract_batch(&config, &clips)).unwrap(), expected);
+
+        let plans = AtomicUsize::new(0);
+        let plan = || Ok::<_, ConfigError>(plans.fetch_add(1, Ordering::Relaxed));
+        let positions = pool.install(|| map_batch(&[(); 500], plan, |_, at, ()| at)).unwrap();
+        assert_eq!(positions, (0..500).collect::<Vec<_>>());
+        assert!(plans.into_inner() <= threads);
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_made_is_an_error_even_without_clips() {
+    let config = FeatureConfig { n_mels: 0, ..Default::default() };
+    assert!(extract_batch::<Vec<f32>>(&config, &[]).is_err());
+    let made = AtomicUsize::new(0);
+    let none: Vec<usize> =
+        map_batch(&[], || Ok::<_, ConfigError>(made.fetch_add(1, Ordering::Relaxed)), |_, _, x: &usize| *x)
+            .unwrap();
+    assert_eq!((none, made.into_inner()), (vec![], 1));
+}
