@@ -221,21 +221,17 @@ pub fn prepare_all<F: AsRef<AudioFile> + Sync>(
     config: &PreparationConfig,
     progress: impl Fn(Progress) + Sync,
 ) -> Result<Vec<Vec<f32>>, ExtractError> {
-    let plans = Mutex::new(vec![Preparation::new(config.clone())?]);
     let done = Mutex::new(0);
-    let prepare = |file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
+    let prepare = |plan: &mut Preparation, file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
         let (mono, sample_rate) = file.read_speech()?;
-        let spare = lock(&plans).pop();
-        let mut plan = spare.map_or_else(|| Preparation::new(config.clone()), Ok)?;
         let clip = plan.process(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
-        lock(&plans).push(plan);
         let mut done = lock(&done);
         *done += 1;
         progress(Progress { done: *done, total: files.len() });
         Ok(clip)
     };
-    let clips: Vec<_> = files.par_iter().map(|file| prepare(file.as_ref())).collect();
-    clips.into_iter().collect()
+    let plan = || Preparation::new(config.clone());
+    map_batch(files, plan, |plan, _, file| prepare(plan, file.as_ref()))?.into_iter().collect()
 }
 
 /// One thread's plans: to make them costs more than to use them.
