@@ -324,3 +324,16 @@ fn the_first_sample_that_is_not_finite_is_named() {
         assert!(text.contains(&format!("sample 1 (channel 1) is {shown}")), "{text}");
     }
 }
+
+#[test]
+fn no_more_is_decoded_than_the_limit() {
+    use std::time::Duration;
+    for name in ["lossless.flac", "lossless.m4a", "aac.m4a", "lame.mp3", "vorbis.ogg", "pcm_f32.wav"] {
+        let whole = std::fs::read(encoding(name)).unwrap();
+        let length = Audio::decode(&whole, None, name).unwrap().duration();
+        let within = length + Duration::from_millis(200);
+        assert_eq!(Audio::decode_up_to(within, &whole, None, name).unwrap().duration(), length);
+        let error = Audio::decode_up_to(length / 2, &whole, None, name).unwrap_err();
+        assert!(matches!(error.kind, AudioErrorKind::TooLong { limit } if limit == length / 2), "{error}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Symphonia's readers and decoders, from the first packet to the last.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use symphonia::core::codecs::audio::{AudioDecoderOptions, well_known::CODEC_ID_MP3};
 use symphonia::core::errors::Error;
@@ -23,7 +24,7 @@ pub(super) enum Gaps {
     Edit(Option<AudioTrack>),
 }
 
-pub(super) fn decode(bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> {
+pub(super) fn decode(limit: Duration, bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let mut reader = symphonia::default::get_probe()
         .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
@@ -36,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> 
 
     let mut decoded: Option<Audio> = None;
     loop {
-        let chained = decode_streams(&mut *reader, &gaps, &mut decoded)?;
+        let chained = decode_streams(limit, &mut *reader, &gaps, &mut decoded)?;
         if !chained {
             break;
         }
@@ -46,6 +47,7 @@ pub(super) fn decode(bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> 
 
 /// Decodes until the end, or until the reader starts over with new tracks, as chained OGG files do (`true`).
 fn decode_streams(
+    limit: Duration,
     reader: &mut dyn FormatReader,
     gaps: &Gaps,
     decoded: &mut Option<Audio>,
@@ -102,6 +104,7 @@ fn decode_streams(
             )));
         }
         audio.samples.extend_from_slice(&buffer);
+        audio.check_length(limit)?;
     };
     if let (Some((e, frames)), None) = (failed, &decoded) {
         return Err(fault(e, frames));

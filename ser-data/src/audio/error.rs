@@ -1,4 +1,5 @@
 use std::io;
+use std::time::Duration;
 
 /// A file that could not be read as audio: which one, and why.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,12 @@ pub enum AudioErrorKind {
     Empty {
         /// The size of the file in bytes.
         bytes: usize,
+    },
+    /// The file goes on for longer than the caller wants.
+    #[error("is longer than {} s, the most that is taken", limit.as_secs_f64())]
+    TooLong {
+        /// The most that is taken.
+        limit: Duration,
     },
     /// A sample of a floating point file is NaN or infinite.
     #[error("sample {index} (channel {channel}) is {value}; expected a finite number")]

@@ -54,8 +54,23 @@ impl Audio {
     ///
     /// [`AudioError`] names the file and what is wrong with it: see [`AudioErrorKind`].
     pub fn decode(bytes: &[u8], extension_hint: Option<&str>, name: &str) -> Result<Self, AudioError> {
+        Self::decode_up_to(Duration::MAX, bytes, extension_hint, name)
+    }
+
+    /// The same for files from strangers: of a file that goes on for longer than `limit`, no more is decoded. A few
+    /// kilobytes of FLAC can hold hours of silence.
+    ///
+    /// # Errors
+    ///
+    /// As [`Audio::decode`], and [`AudioErrorKind::TooLong`].
+    pub fn decode_up_to(
+        limit: Duration,
+        bytes: &[u8],
+        extension_hint: Option<&str>,
+        name: &str,
+    ) -> Result<Self, AudioError> {
         // The decoders are a library's: a panic on some damaged file must not end a run over many files.
-        catch_unwind(AssertUnwindSafe(|| decode_checked(bytes, extension_hint)))
+        catch_unwind(AssertUnwindSafe(|| decode_checked(limit, bytes, extension_hint)))
             .unwrap_or_else(|_| Err(AudioErrorKind::malformed("the decoder failed on it")))
             .map_err(|kind| AudioError::new(name, kind))
     }
@@ -78,28 +93,37 @@ impl Audio {
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.frames() as f64 / f64::from(self.sample_rate.max(1)))
     }
+
+    fn check_length(&self, limit: Duration) -> Result<(), AudioErrorKind> {
+        if self.duration() > limit { Err(AudioErrorKind::TooLong { limit }) } else { Ok(()) }
+    }
 }
 
-fn decode_checked(bytes: &[u8], extension_hint: Option<&str>) -> Result<Audio, AudioErrorKind> {
+fn decode_checked(
+    limit: Duration,
+    bytes: &[u8],
+    extension_hint: Option<&str>,
+) -> Result<Audio, AudioErrorKind> {
     if bytes.is_empty() {
         return Err(AudioErrorKind::Empty { bytes: 0 });
     }
     let audio = match container::identify(bytes, extension_hint)? {
-        Container::Wave => wav::decode(bytes)?,
+        Container::Wave => wav::decode(limit, bytes)?,
         Container::Ogg => {
             ogg::check(bytes)?;
-            decode::decode(bytes, decode::Gaps::ByDecoder)?
+            decode::decode(limit, bytes, decode::Gaps::ByDecoder)?
         }
         Container::Mp4 => {
             let track = mp4::first_audio_track(bytes)?;
-            decode::decode(bytes, decode::Gaps::Edit(track))?
+            decode::decode(limit, bytes, decode::Gaps::Edit(track))?
         }
-        Container::Mpeg => decode::decode(bytes, decode::Gaps::Mpeg)?,
-        Container::Other => decode::decode(bytes, decode::Gaps::ByDecoder)?,
+        Container::Mpeg => decode::decode(limit, bytes, decode::Gaps::Mpeg)?,
+        Container::Other => decode::decode(limit, bytes, decode::Gaps::ByDecoder)?,
     };
     if audio.samples.is_empty() {
         return Err(AudioErrorKind::Empty { bytes: bytes.len() });
     }
+    audio.check_length(limit)?;
     if let Some(at) = audio.samples.iter().position(|s| !s.is_finite()) {
         let (index, channel) = (at / audio.channels, at % audio.channels);
         return Err(AudioErrorKind::NotFinite { index, channel, value: audio.samples[at] });

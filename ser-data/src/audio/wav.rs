@@ -23,10 +23,10 @@ const UNKNOWN_LENGTHS: [u32; 2] = [u32::MAX, 0x7FFF_F000];
 /// Frames that the decoder gets at once.
 const PACKET_FRAMES: usize = 16_384;
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Audio, AudioErrorKind> {
+pub(super) fn decode(limit: std::time::Duration, bytes: &[u8]) -> Result<Audio, AudioErrorKind> {
     let (format, data) = chunks(bytes)?;
     if matches!(format.tag, MS_ADPCM | IMA_ADPCM) {
-        return decode::decode(bytes, decode::Gaps::ByDecoder);
+        return decode::decode(limit, bytes, decode::Gaps::ByDecoder);
     }
     let mut parameters = AudioCodecParameters::new();
     parameters
