@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use mood_recommender::{Catalog, Options, Reading, Recommendation, Recommender, Strategy};
+use ser_bench::answer::Answer;
 use ser_bench::{assets, cli};
 use ser_data::Audio;
 use ser_models::{Recognition, Recognizer};
-use serde::Serialize;
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
 ///
@@ -33,7 +33,8 @@ struct Arguments {
     /// How the mood leads to songs.
     #[arg(long, value_enum, default_value_t = StrategyName::Complement)]
     strategy: StrategyName,
-    /// Print one JSON object: mood, probabilities (name → value) and songs (name, artist, score, reason).
+    /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, score,
+    /// reason).
     #[arg(long)]
     json: bool,
 }
@@ -97,42 +98,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         cli::print(serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?)
     } else {
         cli::print(describe(&name, &audio, &recognition, &songs))
-    }
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Answer<'a> {
-    mood: &'a str,
-    probabilities: serde_json::Map<String, serde_json::Value>,
-    songs: Vec<Item<'a>>,
-}
-
-#[derive(Serialize)]
-struct Item<'a> {
-    name: &'a str,
-    artist: &'a str,
-    score: f32,
-    reason: &'a str,
-}
-
-impl<'a> Answer<'a> {
-    fn new(recognition: &'a Recognition, songs: &'a [Recommendation<'a>]) -> Self {
-        let item = |r: &'a Recommendation<'a>| Item {
-            name: &r.song.name,
-            artist: &r.song.artist,
-            score: r.score,
-            reason: &r.reason,
-        };
-        Self {
-            mood: &recognition.label,
-            probabilities: recognition
-                .probabilities
-                .iter()
-                .map(|(label, p)| (label.clone(), (*p).into()))
-                .collect(),
-            songs: songs.iter().map(item).collect(),
-        }
     }
 }
 

@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod assets;
 pub mod cli;
 pub mod corpus;
 pub mod files;
+pub mod plot;
 pub mod recipe;
+pub mod sound;
 pub mod speed;
 
 /// The snippets of the repository's README compile and run as doc tests of this crate, which knows all others.

@@ -95,7 +95,7 @@ fn json_holds_mood_probabilities_and_songs() {
     assert_eq!(songs.len(), 3);
     for song in songs {
         let keys: Vec<&String> = song.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["artist", "name", "reason", "score"]);
+        assert_eq!(keys, ["artist", "key", "link", "name", "reason", "score"]);
         assert!(song["score"].as_f64().unwrap() > 0.0 && song["reason"].as_str().unwrap().len() > 10);
     }
 }
@@ -352,4 +352,21 @@ fn no_error_says_a_thing_twice() {
     let arguments = ["--data", folder.path().to_str().unwrap(), "--output", output.to_str().unwrap()];
     let error = text(&example("train", arguments).stderr);
     assert_eq!(error.matches("must not be silent").count(), 1, "{error}");
+}
+
+#[test]
+fn features_are_drawn_as_png_and_svg() {
+    let folder = TempDir::new().unwrap();
+    let (png, svg) = (folder.path().join("one.png"), folder.path().join("two.svg"));
+    let clip = sample();
+    prints("plot_features", ["--output", png.to_str().unwrap()]);
+    assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+    let arguments = [clip.to_str().unwrap(), clip.to_str().unwrap(), "--show", "waveform,mel", "--output"];
+    let said = prints("plot_features", arguments.into_iter().chain([svg.to_str().unwrap()]));
+    assert!(said.ends_with("two.svg: 1280 × 514 pixels\n"), "{said}");
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("sample.wav · sample.wav"));
+    let jpeg = folder.path().join("three.jpg");
+    fails("plot_features", ["--output", jpeg.to_str().unwrap()], &["three.jpg", "must end in .png or .svg"]);
+    let letter = write(&folder, "letter.wav", "Dear Sir or Madam");
+    fails("plot_features", [&letter, "--output", png.to_str().unwrap()], &["letter.wav", "is not audio"]);
 }

@@ -1,0 +1,77 @@
+//! Pictures of clips: waveform, MFCC, mel spectrogram, chroma, contrast and tonnetz, one clip or several side by side.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use ser_bench::plot::{Format, Page, Theme};
+use ser_bench::sound::{Picture, Sound};
+use ser_bench::{assets, cli, files};
+use ser_data::Audio;
+
+/// Draws what a recogniser sees of a clip, as PNG or SVG by the output's name. With two clips, say a happy and a sad one,
+/// they stand side by side.
+///
+/// Without clips it draws the bundled one.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
+)]
+struct Arguments {
+    /// Clips: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
+    clips: Vec<PathBuf>,
+    /// The picture to write; its name ends in .png or .svg.
+    #[arg(long, value_name = "FILE", default_value = "features.png")]
+    output: PathBuf,
+    /// What to draw; everything if left out.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    show: Vec<Picture>,
+    /// Width of one figure in pixels.
+    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(240..=4000))]
+    width: u32,
+    /// Draw on a dark ground.
+    #[arg(long)]
+    dark: bool,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    Format::of(&arguments.output)?;
+    files::check_folder(&arguments.output)?;
+    let sounds = if arguments.clips.is_empty() {
+        let sample = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
+        vec![("the bundled sample".to_string(), analyse(&sample)?)]
+    } else {
+        let open = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            let audio = Audio::open(path)?;
+            Ok((name, analyse(&audio).with_context(|| path.display().to_string())?))
+        };
+        arguments.clips.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?
+    };
+    let shown = if arguments.show.is_empty() { &Picture::ALL[..] } else { &arguments.show };
+    let mut figures = Vec::new();
+    for picture in shown {
+        for (_, sound) in &sounds {
+            figures.push(sound.figure(*picture)?);
+        }
+    }
+    let names: Vec<&str> = sounds.iter().map(|(name, _)| name.as_str()).collect();
+    let page = Page {
+        title: names.join(" · "),
+        columns: sounds.len(),
+        theme: if arguments.dark { Theme::Dark } else { Theme::Light },
+        ..Page::new(figures, (arguments.width, arguments.width * 3 / 8))
+    };
+    page.save(&arguments.output)?;
+    let (width, height) = page.dimensions();
+    cli::print(format!("{}: {width} × {height} pixels", arguments.output.display()))
+}
+
+fn analyse(audio: &Audio) -> anyhow::Result<Sound> {
+    Sound::new(audio.to_mono()?, audio.sample_rate)
+}

@@ -1,0 +1,106 @@
+//! The whole system as a page in the browser: say something, see your mood, get songs.
+
+mod api;
+mod options;
+mod page;
+mod pictures;
+mod problem;
+mod recognizers;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Parser;
+use mood_recommender::{Catalog, Recommender};
+use ser_bench::{assets, cli};
+use tokio::net::TcpListener;
+
+use crate::api::App;
+use crate::recognizers::Recognizers;
+
+/// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.
+///
+/// It opens on a bundled model, a bundled starter catalogue and a bundled clip, loads nothing from elsewhere, and keeps no audio.
+#[derive(Parser)]
+#[command(
+    after_help = "Example:\n  cargo run --release --example web_demo -- --port 7860 --catalog data_moods.csv"
+)]
+struct Arguments {
+    /// Port to listen on; 0 takes any that is free.
+    #[arg(long, default_value_t = 7860)]
+    port: u16,
+    /// Address to listen on. Browsers give a microphone only to this machine's own pages, or by HTTPS.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// A checkpoint that `train` wrote, for the four moods.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// A catalogue with the columns of data_moods.csv.
+    #[arg(long, value_name = "CSV")]
+    catalog: Option<PathBuf>,
+    /// Clips that are recognised at once; as many as there are cores if left out.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let workers = match arguments.workers {
+        Some(workers) => workers.into(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let recognizers = match &arguments.model {
+        Some(path) => {
+            Recognizers::new(&std::fs::read(path).with_context(|| path.display().to_string())?, workers)
+                .with_context(|| path.display().to_string())?
+        }
+        None => Recognizers::new(assets::MODEL, workers)?,
+    };
+    let catalog = match &arguments.catalog {
+        Some(path) => Catalog::open(path)?,
+        None => Catalog::starter(),
+    };
+    let recommender = Recommender::new(catalog).with_context(|| match &arguments.catalog {
+        Some(path) => path.display().to_string(),
+        None => "the bundled catalogue".to_string(),
+    })?;
+    let app = Arc::new(App { recognizers, recommender });
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let address = SocketAddr::new(arguments.host, arguments.port);
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        cli::print(format!("listening on http://{}", listener.local_addr()?))?;
+        axum::serve(listener, api::router(app)).with_graceful_shutdown(asked_to_stop()).await?;
+        Ok(())
+    })
+}
+
+/// Ends at Ctrl-C or, on Unix, at SIGTERM; requests that run are answered first.
+async fn asked_to_stop() {
+    let interrupt = async {
+        // Without a handler Ctrl-C ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! { () = interrupt => (), _ = terminate.recv() => () }
+            }
+            Err(_) => interrupt.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}

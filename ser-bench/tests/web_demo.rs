@@ -1,0 +1,282 @@
+//! The web demo as programs use it: answers, refusals, load, and the end.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{Server, recommend_songs, sample};
+
+/// A client that takes refusals for answers.
+fn agent() -> ureq::Agent {
+    let timeout = Some(Duration::from_secs(60));
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(timeout).build().into()
+}
+
+struct Answered {
+    status: u16,
+    kind: String,
+    retry_after: Option<String>,
+    body: Value,
+}
+
+fn post(address: &str, body: &[u8]) -> Answered {
+    let mut response = agent().post(address).send(body).unwrap();
+    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_string());
+    let (kind, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
+    let body = response.body_mut().read_to_vec().unwrap();
+    Answered {
+        status: response.status().as_u16(),
+        kind,
+        retry_after,
+        body: serde_json::from_slice(&body).unwrap(),
+    }
+}
+
+fn get(address: &str) -> (u16, Vec<u8>) {
+    let mut response = agent().get(address).call().unwrap();
+    (response.status().as_u16(), response.body_mut().read_to_vec().unwrap())
+}
+
+#[test]
+fn a_clip_gives_what_recommend_songs_prints() {
+    let server = Server::start(&[]);
+    let expected = recommend_songs(&["--count", "4"]);
+    let clip = std::fs::read(sample()).unwrap();
+    let raw = post(&format!("{}/api/recognize?count=4", server.address), &clip);
+    assert_eq!(raw.status, 200, "{}", raw.body);
+
+    let mut form =
+        b"--frontier\r\nContent-Disposition: form-data; name=\"file\"; filename=\"voice.wav\"\r\n\r\n"
+            .to_vec();
+    form.extend_from_slice(&clip);
+    form.extend_from_slice(b"\r\n--frontier--\r\n");
+    let request = agent()
+        .post(format!("{}/api/recognize?count=4", server.address))
+        .content_type("multipart/form-data; boundary=frontier");
+    let formed: Value = request.send(&form[..]).unwrap().body_mut().read_json().unwrap();
+
+    for answer in [&raw.body, &formed] {
+        for key in ["mood", "probabilities", "songs"] {
+            assert_eq!(answer[key], expected[key], "{key}");
+        }
+        assert_eq!(answer["audio"]["sample_rate"], 22_050);
+    }
+
+    // The songs alone, from the same probabilities.
+    let body = json!({ "probabilities": expected["probabilities"], "options": { "count": 4 } }).to_string();
+    let songs = post(&format!("{}/api/recommend", server.address), body.as_bytes());
+    for (song, expected) in
+        songs.body["songs"].as_array().unwrap().iter().zip(expected["songs"].as_array().unwrap())
+    {
+        assert_eq!(song["key"], expected["key"]);
+    }
+}
+
+#[test]
+fn pictures_are_drawn_when_they_are_asked_for() {
+    let server = Server::start(&["--workers", "1"]);
+    let clip = std::fs::read(sample()).unwrap();
+    let pictures = |query: &str| {
+        let answer = post(&format!("{}/api/recognize?{query}", server.address), &clip);
+        answer.body["pictures"].as_array().unwrap().clone()
+    };
+    assert!(pictures("count=0").is_empty());
+    let (light, dark) = (pictures("pictures=true"), pictures("pictures=true&dark=true"));
+    assert_eq!((light.len(), dark.len()), (4, 4));
+    for (light, dark) in light.iter().zip(&dark) {
+        assert!(light["src"].as_str().unwrap().starts_with("data:image/png;base64,iVBORw0KGgo"));
+        assert!(light["alt"].as_str().unwrap().len() > 20);
+        assert_ne!(light["src"], dark["src"]);
+    }
+}
+
+/// A WAV file of 16-bit samples.
+fn wav(samples: impl Iterator<Item = i16>, sample_rate: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    samples.for_each(|sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused_with_a_reason() {
+    let server = Server::start(&[]);
+    let at = |path: &str| format!("{}{path}", server.address);
+    let clip = std::fs::read(sample()).unwrap();
+    let tone = |n: i32| ((f64::from(n) * 0.05).sin() * 9000.0) as i16;
+    let quiet = |n: i32| ((f64::from(n) * 0.05).sin() * 30.0) as i16;
+    let recognize = at("/api/recognize");
+    let cases: Vec<(Answered, u16, &str)> = vec![
+        (post(&recognize, b"Dear Sir or Madam, this is a letter"), 415, "not-audio"),
+        (post(&recognize, b""), 422, "damaged"),
+        (post(&recognize, &clip[..50_000]), 422, "damaged"),
+        (post(&recognize, &wav((0..22_050).map(|_| 0), 22_050)), 422, "silence"),
+        (post(&recognize, &wav((0..100).map(tone), 22_050)), 422, "too-short"),
+        (post(&recognize, &wav((0..61 * 8_000).map(tone), 8_000)), 413, "too-long"),
+        (post(&recognize, &vec![0; 20_000_001]), 413, "too-large"),
+        (post(&at("/api/recognize?silence_db=-50"), &wav((0..22_050).map(quiet), 22_050)), 422, "silence"),
+        (post(&at("/api/recognize?count=many"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recognize?count=101"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recognize?colour=red"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recommend"), b"{"), 400, "invalid-request"),
+        (post(&at("/api/recommend"), b"{}"), 400, "invalid-request"),
+        (post(&at("/api/recommend"), br#"{"mood": "Bored"}"#), 400, "invalid-request"),
+        (post(&at("/api/recommend"), br#"{"probabilities": {"Sad": -1}}"#), 400, "invalid-request"),
+        (
+            post(&at("/api/recommend"), br#"{"mood": "Sad", "options": {"diversity": 2}}"#),
+            400,
+            "invalid-request",
+        ),
+        (post(&at("/api/health"), b""), 405, "method"),
+        (post(&at("/"), b""), 405, "method"),
+        (post(&at("/api/nothing"), b""), 404, "not-found"),
+    ];
+    for (answer, status, code) in cases {
+        assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{}", answer.body);
+        assert_eq!(answer.kind, "application/problem+json", "{}", answer.body);
+        assert_eq!(answer.body["status"], status);
+        assert!(!answer.body["detail"].as_str().unwrap().is_empty() || status == 400, "{}", answer.body);
+    }
+}
+
+#[test]
+fn a_few_kilobytes_that_hold_an_hour_are_refused_at_once() {
+    // FLAC stores silence in a few bytes a block: an hour of it has 40 kB or so.
+    let server = Server::start(&["--workers", "1"]);
+    let block = |number: u32| {
+        // Fixed block size 65,535 (16 bits follow), 44.1 kHz, mono, 16 bit; one constant subframe of zero.
+        let mut frame = vec![0xFF, 0xF8, 0x79, 0x08];
+        let number = number.min(0x7FF);
+        if number < 0x80 {
+            frame.push(number as u8);
+        } else {
+            frame.extend([0xC0 | (number >> 6) as u8, 0x80 | (number & 0x3F) as u8]);
+        }
+        frame.extend(65_534u16.to_be_bytes());
+        frame.push(crc8(&frame));
+        frame.extend([0x00, 0, 0]);
+        frame.extend(crc16(&frame).to_be_bytes());
+        frame
+    };
+    let mut flac = b"fLaC\x80\x00\x00\x22".to_vec();
+    flac.extend(65_535u16.to_be_bytes());
+    flac.extend(65_535u16.to_be_bytes());
+    flac.extend([0; 6]);
+    // 20 bits of sample rate, 3 of channels − 1, 5 of bits − 1, 36 of samples (0: not known).
+    flac.extend(((44_100u64 << 44) | (15 << 36)).to_be_bytes());
+    flac.extend([0; 16]);
+    (0..2_400).for_each(|number| flac.extend(block(number)));
+    let answer = post(&format!("{}/api/recognize", server.address), &flac);
+    assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too-long")), "{}", answer.body);
+}
+
+fn crc8(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ byte, |crc: u8, _| if crc & 0x80 != 0 { crc << 1 ^ 0x07 } else { crc << 1 })
+    })
+}
+
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        let crc = crc ^ u16::from(*byte) << 8;
+        (0..8).fold(crc, |crc: u16, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 })
+    })
+}
+
+#[test]
+fn likes_and_dislikes_change_the_list() {
+    let server = Server::start(&[]);
+    let list = |options: Value| {
+        let body = json!({ "mood": "Calm", "options": options }).to_string();
+        let answer = post(&format!("{}/api/recommend", server.address), body.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let songs = answer.body["songs"].as_array().unwrap().clone();
+        songs.iter().map(|song| song["key"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let first = list(json!({ "count": 5 }));
+    let without = list(json!({ "count": 5, "disliked": [first[0]] }));
+    assert!(!without.contains(&first[0]));
+    let scores = |liked: &str| list(json!({ "count": 5, "liked": [liked] }));
+    assert_ne!(scores(&first[4]), without);
+    assert_eq!(list(json!({ "count": 2, "strategy": "journey", "target": "Happy" })).len(), 2);
+    assert!(list(json!({ "count": 9, "year_from": 2000 })).len() < 9);
+}
+
+#[test]
+fn every_answer_forbids_foreign_content_and_the_interface_is_described() {
+    let server = Server::start(&[]);
+    for path in ["/", "/app.js", "/nothing", "/api/health"] {
+        let response = agent().get(format!("{}{path}", server.address)).call().unwrap();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"));
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    }
+    let page = String::from_utf8(get(&server.address).1).unwrap();
+    assert!(!page.contains("http://") && !page.contains("https://"), "everything comes from here");
+    for line in page.lines().filter(|line| line.contains("src=") || line.contains("href=")) {
+        let address = line.split('"').find(|part| part.starts_with('/')).unwrap();
+        assert_eq!(get(&format!("{}{address}", server.address)).0, 200, "{address}");
+    }
+    let described: Value =
+        serde_json::from_slice(&get(&format!("{}/api/openapi.json", server.address)).1).unwrap();
+    for path in ["/api/recognize", "/api/recommend", "/api/health"] {
+        assert!(described["paths"][path].is_object(), "{path}");
+    }
+    assert!(described["components"]["schemas"]["Recognized"].is_object(), "{described}");
+}
+
+#[test]
+fn too_many_clips_at_once_are_turned_away() {
+    let server = Server::start(&["--workers", "1"]);
+    let clip = std::fs::read(sample()).unwrap();
+    let address = format!("{}/api/recognize?pictures=true", server.address);
+    let answers: Vec<Answered> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..40).map(|_| scope.spawn(|| post(&address, &clip))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (answered, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert!(answered.len() >= 9, "one works and eight wait: {} were answered", answered.len());
+    assert!(!refused.is_empty());
+    for answer in refused {
+        assert_eq!((answer.status, answer.retry_after.as_deref()), (503, Some("1")), "{}", answer.body);
+        assert_eq!(answer.body["code"], "busy");
+    }
+    assert_eq!(post(&address, &clip).status, 200, "and it goes on");
+}
+
+#[cfg(unix)]
+#[test]
+fn when_asked_to_stop_it_finishes_what_runs() {
+    let mut server = Server::start(&["--workers", "1"]);
+    let clip = std::fs::read(sample()).unwrap();
+    let mut stream = TcpStream::connect(server.address.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /api/recognize HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        clip.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&clip[..10_000]).unwrap();
+    stream.flush().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let id = server.process.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(&clip[10_000..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.contains("\"mood\""));
+    assert!(server.process.wait().unwrap().success());
+}
