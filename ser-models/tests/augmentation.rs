@@ -7,9 +7,11 @@ use common::{RATE, voice};
 use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
 use ser_models::CheckpointSource;
-use ser_models::models::{Cnn1dConfig, ConvBlock};
+use ser_models::models::{
+    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, ImageBlock, TimNetConfig,
+};
 use ser_models::training::{
-    AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Trainer, TrainingConfig,
+    AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Masks, Trainer, TrainingConfig,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -57,9 +59,13 @@ fn everything() -> AudioAugmentation {
 /// The history and the file of a whole run.
 fn finished(mut trainer: Trainer) -> (History, Vec<u8>) {
     assert_eq!(trainer.run(|_| {}, &GO).unwrap(), Finish::Completed);
+    let mut features = features();
+    if trainer.model().input().is_padded() {
+        features.features = vec![Feature::Mfcc];
+    }
     let source = CheckpointSource {
         preparation: preparation(),
-        features: features(),
+        features,
         protocol: "made up".to_owned(),
         split_seed: 0,
         test: Vec::new(),
@@ -109,4 +115,75 @@ fn clips_differ_from_epoch_to_epoch_and_normalisation_is_that_of_the_clips_as_th
     // A change that leaves every clip as it is trains as if there were none.
     let idle = AudioAugmentation { gain: Some([0.0, 0.0]), ..Default::default() };
     assert_eq!(finished(trainer(idle)).0, plain.0);
+}
+
+/// Voices of 3 to 8 tenths of a second, 10 to 26 frames of which a network takes 20 at most.
+fn uneven(architecture: &Architecture, first: u64, n: u64) -> Dataset {
+    let (preparation, input) = (PreparationConfig::raw(RATE), architecture.input());
+    let features = FeatureConfig { features: vec![Feature::Mfcc], ..features() };
+    let length = |i: u64| RATE as usize * (3 + i as usize * 7 % 6) / 10;
+    let clips: Vec<Vec<f32>> =
+        (first..first + n).map(|i| voice(i as usize % 2, i)[..length(i)].to_vec()).collect();
+    let mut extractor = FeatureExtractor::new(features.clone()).unwrap();
+    let inputs: Vec<_> =
+        clips.iter().map(|clip| input.of(&extractor.extract(clip).unwrap()).unwrap()).collect();
+    let labels = (0..clips.len()).map(|i| i % 2).collect();
+    let ids = (first..first + n).map(|i| format!("voice-{i}"));
+    let data = Dataset::of_clips(input, inputs, labels, ["Calm", "Energetic"], ids).unwrap();
+    let frames = data.frames().unwrap();
+    assert!(frames.contains(&10) && frames.contains(&20));
+    data.with_audio(clips, preparation, features).unwrap()
+}
+
+fn recurrent() -> [Architecture; 3] {
+    let (rows, frames) = (13, 20);
+    let image = |batch_norm| ImageBlock { dropout: 0.2, ..ImageBlock::new(4, batch_norm) };
+    [
+        AttentionLstmConfig { rows, frames, lstm_units: 6, attention_units: 4, ..Default::default() }.into(),
+        CnnLstmConfig {
+            rows,
+            frames,
+            blocks: vec![image(false), image(true)],
+            lstm_units: 6,
+            ..Default::default()
+        }
+        .into(),
+        TimNetConfig { rows, frames, filters: 6, blocks: 3, ..Default::default() }.into(),
+    ]
+}
+
+#[test]
+fn clips_of_many_lengths_that_are_changed_as_sound_and_masked_are_resumed_bit_for_bit() {
+    let masks = |count, width| Masks { count, width };
+    let augmentation = Augmentation {
+        audio: everything(),
+        time_masks: masks(2, 4),
+        frequency_masks: masks(1, 3),
+        mixup: 0.2,
+        ..Default::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for architecture in recurrent() {
+        let name = architecture.name();
+        let (training, validation) = (uneven(&architecture, 0, 12), uneven(&architecture, 100, 6));
+        let new = || {
+            let config = TrainingConfig { epochs: 2, batch_size: 5, augmentation, ..Default::default() };
+            Trainer::new(config, architecture.clone(), &training, Some(&validation), 4).unwrap()
+        };
+        let uncut = finished(new());
+        for cut in [1, 2, 3, 4, 5] {
+            let path = folder.path().join(format!("{name}-{cut}"));
+            let (stop, mut seen) = (AtomicBool::new(false), 0);
+            let mut cut_run = new();
+            cut_run.keep_state(&path);
+            let count = |event: &Event<'_>| {
+                seen += usize::from(matches!(event, Event::Batch { .. }));
+                stop.store(seen == cut, Ordering::Relaxed);
+            };
+            assert_eq!(cut_run.run(count, &stop).unwrap(), Finish::Stopped, "{name}: cut at batch {cut}");
+            let mut resumed = new();
+            resumed.resume(&path).unwrap();
+            assert!(finished(resumed) == uncut, "{name}: cut at batch {cut}");
+        }
+    }
 }

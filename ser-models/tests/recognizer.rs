@@ -4,9 +4,12 @@
 mod common;
 
 use common::{RATE, voice};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayD, IxDyn};
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError};
-use ser_models::models::{Cnn1dConfig, ConvBlock};
+use ser_models::models::{
+    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, HybridConfig, ImageBlock,
+    RnnLstmConfig, TimNetConfig,
+};
 use ser_models::training::{Dataset, Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointError, CheckpointSource, RecognizeError, Recognizer};
 use std::sync::OnceLock;
@@ -90,4 +93,102 @@ fn a_checkpoint_with_features_that_cannot_be_computed_is_refused() {
     let error = Recognizer::new(&broken).unwrap_err();
     assert!(matches!(error, CheckpointError::Front { .. }), "{error}");
     assert!(error.to_string().contains("hop_length"), "{error}");
+}
+
+/// Every kind of network that reads frames, in small sizes, with what it reads of a clip.
+fn of_frames() -> Vec<(Architecture, Vec<Feature>)> {
+    let (rows, frames, mfcc) = (13, 24, vec![Feature::Mfcc]);
+    let image = || CnnLstmConfig {
+        rows,
+        frames,
+        blocks: vec![ImageBlock::new(4, true), ImageBlock::new(4, false)],
+        lstm_units: 6,
+        ..Default::default()
+    };
+    let blocks = vec![ConvBlock::new(6, 3, 4, 0.2), ConvBlock::new(6, 3, 4, 0.2)];
+    vec![
+        (image().into(), mfcc.clone()),
+        (CnnLstmConfig { channels: 2, ..image() }.into(), vec![Feature::Mfcc, Feature::Mel]),
+        (
+            HybridConfig { rows, frames, blocks, lstm_units: 6, dense: vec![4], ..Default::default() }.into(),
+            mfcc.clone(),
+        ),
+        (
+            RnnLstmConfig { rows: 16, frames: 16, rnn_units: 6, lstm_units: 6, ..Default::default() }.into(),
+            vec![Feature::Mel],
+        ),
+        (
+            AttentionLstmConfig { rows, frames, lstm_units: 6, attention_units: 4, ..Default::default() }
+                .into(),
+            mfcc.clone(),
+        ),
+        (TimNetConfig { rows, frames, filters: 6, blocks: 4, ..Default::default() }.into(), mfcc),
+    ]
+}
+
+fn source(features: FeatureConfig) -> CheckpointSource {
+    let (protocol, test) = ("all for training".to_owned(), Vec::new());
+    let preparation = PreparationConfig::raw(RATE);
+    CheckpointSource { preparation, features, protocol, split_seed: 0, test }
+}
+
+#[test]
+fn clips_shorter_and_longer_than_the_networks_frames_are_heard_as_far_as_it_reads() {
+    // From the shortest that can be speech, 8 frames and less than the hybrid's pooling, to more than twice the frames.
+    let clips = [4_000, 6_000, 12_000, 16_000, 32_000].map(|length| {
+        let voice = voice(length % 2, length as u64).repeat(2);
+        voice[..length].to_vec()
+    });
+    for (architecture, features) in of_frames() {
+        let (name, input) = (architecture.name(), architecture.input());
+        let features = FeatureConfig { sample_rate: RATE, n_mfcc: 13, features, ..Default::default() };
+        let mut extractor = FeatureExtractor::new(features.clone()).unwrap();
+        let of = |clip: &Vec<f32>| input.of(&extractor.extract(clip).unwrap()).unwrap();
+        let inputs: Vec<_> = clips.iter().map(of).collect();
+        let own: Option<Vec<usize>> = inputs.iter().map(|clip| clip.frames).collect();
+        assert_eq!(own, input.is_padded().then(|| vec![8, 12, 24, 24, 24]), "{name}");
+        let values: Vec<f32> = inputs.iter().flat_map(|clip| clip.values.clone()).collect();
+        let ids = (0..clips.len()).map(|i| format!("voice-{i}"));
+        let data = Dataset::of_clips(input, inputs, vec![0, 1, 0, 1, 0], ["Calm", "Energetic"], ids).unwrap();
+        let config = TrainingConfig { epochs: 2, batch_size: 5, ..Default::default() };
+        let mut trainer = Trainer::new(config, architecture, &data, None, 1).unwrap();
+        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+        let checkpoint = trainer.checkpoint(source(features)).unwrap();
+        let shape: Vec<usize> = std::iter::once(clips.len()).chain(input.shape()).collect();
+        let values = ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap();
+        let together = checkpoint.classifier().unwrap().probabilities(&values, own.as_deref()).unwrap();
+        let mut recognizer = Recognizer::new(&checkpoint).unwrap();
+        for (clip, expected) in clips.iter().zip(together.outer_iter()) {
+            let recognition = recognizer.recognize(clip, RATE).unwrap();
+            let near = |(a, b): (&(String, f32), &f32)| (a.1 - b).abs() < 1e-5;
+            assert!(recognition.probabilities.iter().zip(expected).all(near), "{name}: {recognition:?}");
+        }
+        let error = recognizer.recognize(&clips[0][..3_999], RATE).unwrap_err().to_string();
+        assert!(error.contains("4000") && error.contains("3999"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_clip_of_a_single_frame_is_answered_and_one_of_none_refused() {
+    for (architecture, features) in of_frames() {
+        let (name, input) = (architecture.name(), architecture.input());
+        if !input.is_padded() {
+            continue;
+        }
+        let shape: Vec<usize> = std::iter::once(2).chain(input.shape()).collect();
+        let values = ArrayD::from_shape_fn(IxDyn(&shape), |at| (at[shape.len() - 1] as f32).sin());
+        let data = Dataset::new(values.clone(), vec![0, 1], ["Calm", "Energetic"], ["a", "b"]).unwrap();
+        let data = data.with_frames(vec![24, 1]).unwrap();
+        let config = TrainingConfig { epochs: 1, batch_size: 2, ..Default::default() };
+        let mut trainer = Trainer::new(config, architecture, &data, None, 1).unwrap();
+        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+        let loss = trainer.history().epochs[0].train_loss;
+        assert!(loss.is_finite(), "{name}");
+        let features = FeatureConfig { sample_rate: RATE, n_mfcc: 13, features, ..Default::default() };
+        let classifier = trainer.checkpoint(source(features)).unwrap().classifier().unwrap();
+        let answer = classifier.probabilities(&values, Some(&[1, 2])).unwrap();
+        assert!(answer.iter().all(|p| (0.0..=1.0).contains(p)), "{name}: {answer}");
+        let error = classifier.probabilities(&values, Some(&[0, 25])).unwrap_err().to_string();
+        assert!(error.contains("1 to 24") && error.contains("[0, 25]"), "{name}: {error}");
+    }
 }
