@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -13,17 +14,20 @@ use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
 use ser_bench::recipe::{self, Recipe, RecipeFile};
 use ser_bench::{cli, files};
 use ser_models::models::Architecture;
-use ser_models::training::{Evaluation, Event, Finish, History, OptimizerConfig, Trainer, TrainingConfig};
+use ser_models::training::{
+    Evaluation, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig,
+};
 
 /// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
 /// part to choose the best epoch.
 ///
-/// The network decides which features are taken of the clips. A file reaches every setting; what the command line says counts
-/// more. The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so
-/// far; `--resume` goes on from where the run stood, and ends as if it had never been cut.
+/// The network decides which features are taken of the clips. A preset is a network with the training that was published for
+/// it. A file reaches every setting, and counts more than a preset; what the command line says counts most. The same seed, data
+/// and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far; `--resume` goes on
+/// from where the run stood, and ends as if it had never been cut.
 #[derive(Parser)]
 #[command(
-    after_help = "Examples:\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml"
+    after_help = "Examples:\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid"
 )]
 struct Arguments {
     /// RAVDESS: the folder, or the .zip as downloaded.
@@ -35,6 +39,9 @@ struct Arguments {
     /// The network [default: the file's, or cnn-1d].
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Architecture::NAMES))]
     arch: Option<String>,
+    /// A network with the training that was published for it.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Preset::NAMES), conflicts_with = "arch")]
+    preset: Option<String>,
     /// A TOML file with settings; examples/train.toml explains them.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -74,15 +81,11 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// What to train: the file's settings over the architecture's, the command line's over both.
+    /// What to train: the file's settings over the preset's or the architecture's, the command line's over all.
     fn recipe(&self) -> anyhow::Result<Recipe> {
         let file = self.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
-        let arch = self.arch.as_deref().map_or_else(|| file.arch(), |arch| Ok(Some(arch)))?;
-        let arch = arch.unwrap_or("cnn-1d");
-        let known =
-            || format!("there is no architecture {arch}, known are {}", Architecture::NAMES.join(", "));
-        let architecture = Architecture::named(arch).with_context(known)?;
-        let mut recipe = Recipe::new(architecture, TrainingConfig::default()).with(&file)?;
+        let Preset { architecture, training } = self.base(&file)?;
+        let mut recipe = Recipe::new(architecture, training).with(&file)?;
         let training = &mut recipe.training;
         training.epochs = self.epochs.unwrap_or(training.epochs);
         training.batch_size = self.batch_size.unwrap_or(training.batch_size);
@@ -90,6 +93,28 @@ impl Arguments {
         let optimizer = self.optimizer.as_deref().and_then(OptimizerConfig::named);
         training.optimizer = optimizer.unwrap_or(training.optimizer);
         Ok(recipe)
+    }
+
+    /// What the file's settings are put over.
+    fn base(&self, file: &RecipeFile) -> anyhow::Result<Preset> {
+        let named = |arch: &str| {
+            let known =
+                || format!("there is no architecture {arch}, known are {}", Architecture::NAMES.join(", "));
+            Architecture::named(arch).with_context(known)
+        };
+        if let Some(name) = &self.preset {
+            let preset = Preset::named(name).with_context(|| format!("there is no preset {name}"))?;
+            if let (Some(config), Some(arch)) = (&self.config, file.arch()?)
+                && named(arch)? != preset.architecture
+            {
+                let config = config.display();
+                bail!("{config}: arch must be the preset's network: {arch} is not that of {name}");
+            }
+            return Ok(preset);
+        }
+        let arch = self.arch.as_deref().map_or_else(|| file.arch(), |arch| Ok(Some(arch)))?;
+        let architecture = named(arch.unwrap_or("cnn-1d"))?;
+        Ok(Preset { architecture, training: TrainingConfig::default() })
     }
 }
 
@@ -148,7 +173,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
     let bar = cli::progress_bar(0, "training");
+    let begin = Instant::now();
     let finish = trainer.run(|event| draw(&bar, event), &stop);
+    let seconds = begin.elapsed().as_secs_f64();
     bar.finish_and_clear();
 
     // Whatever ended the run, what it reached is kept.
@@ -164,8 +191,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|x| x * 100.0);
             reached += &format!(", validation accuracy {accuracy:.1} %, UAR {uar:.1} %");
         }
+        reached += &format!("\ntrained for {seconds:.1} s");
         if let Some(bytes) = cli::peak_memory() {
-            reached += &format!("\npeak memory {} MiB", bytes >> 20);
+            reached += &format!(", peak memory {} MiB", bytes >> 20);
         }
         let _ = cli::print(reached);
     }
