@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
 
 use crate::error::{ConfigError, SignalError};
-use crate::median::{LANES, SlidingMedian};
+use crate::median::{KERNEL, LANES, SlidingMedian};
 use crate::vector::vectorized;
 
 /// How the medians become masks. The default is librosa's. The median filters span 31 frames and 31 bins.
@@ -38,8 +38,8 @@ impl Default for HpssConfig {
 /// `H` is the median of the magnitudes of 31 neighbouring frames, `P` that of 31 neighbouring bins, both reflected at the edges.
 /// The harmonic mask is `Hᵖ / (Hᵖ + (margin · P)ᵖ)`; where both vanish it is ½ with margins of 1, and 0 otherwise.
 ///
-/// The work runs in blocks of eight frames or bins that stay in the cache; beside its input, it keeps one `f32` for each bin of
-/// each frame.
+/// The work runs in blocks of eight frames or bins that stay in the cache. Medians over time are kept of all frames here, and of 512
+/// at a time in [`HarmonicPercussive`](crate::HarmonicPercussive), whose memory beside the transform does not grow.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -56,13 +56,21 @@ impl Default for HpssConfig {
 pub struct Hpss {
     config: HpssConfig,
     medians: SlidingMedian,
-    /// Medians over time, of all frames.
+    /// Magnitudes of the last frames before a stretch of frames, as they were before they were masked.
+    before: Vec<f32>,
+    /// Medians over time, of a stretch of frames.
     harmonic: Vec<f32>,
     /// Magnitudes, medians over frequency, and masks of a block of frames.
     magnitude: Vec<f32>,
     percussive: Vec<f32>,
     mask: Vec<f32>,
 }
+
+/// Frames whose medians over time are kept at once. Each stretch costs 30 neighbours more.
+const STRETCH: usize = 512;
+
+/// Neighbours of a value on each side of it in its median.
+const HALF: usize = KERNEL / 2;
 
 /// What a signal is split into.
 #[derive(Clone, Copy)]
@@ -91,6 +99,7 @@ impl Hpss {
         Ok(Self {
             config,
             medians: SlidingMedian::default(),
+            before: Vec::new(),
             harmonic: Vec::new(),
             magnitude: Vec::new(),
             percussive: Vec::new(),
@@ -119,7 +128,8 @@ impl Hpss {
         }
         let mut harmonic: Vec<T> = spectrogram.t().iter().copied().collect();
         let mut percussive = harmonic.clone();
-        self.take_harmonic_medians(&harmonic, n_bins);
+        self.before.clear();
+        self.take_harmonic_medians(&harmonic, n_frames, n_bins);
         let blocks = harmonic.chunks_mut(LANES * n_bins).zip(percussive.chunks_mut(LANES * n_bins));
         for (index, (harmonic, percussive)) in blocks.enumerate() {
             self.take_percussive_medians(harmonic, n_bins);
@@ -133,25 +143,43 @@ impl Hpss {
 
     /// Makes frames, which lie one after the other, one of their parts.
     pub(crate) fn keep(&mut self, part: Part, frames: &mut [Complex32], n_bins: usize) {
-        self.take_harmonic_medians(frames, n_bins);
-        for (index, block) in frames.chunks_mut(LANES * n_bins).enumerate() {
-            self.take_percussive_medians(block, n_bins);
-            self.apply(part, index * LANES * n_bins, block);
+        self.before.clear();
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let count = STRETCH.min(rest.len() / n_bins);
+            self.take_harmonic_medians(rest, count, n_bins);
+            let (stretch, behind) = rest.split_at_mut(count * n_bins);
+            self.before.clear();
+            let kept = count.min(HALF) * n_bins;
+            self.before.extend(stretch[stretch.len() - kept..].iter().map(|bin| bin.magnitude()));
+            for (index, block) in stretch.chunks_mut(LANES * n_bins).enumerate() {
+                self.take_percussive_medians(block, n_bins);
+                self.apply(part, index * LANES * n_bins, block);
+            }
+            rest = behind;
         }
     }
 
-    fn take_harmonic_medians<T: Bin>(&mut self, frames: &[T], n_bins: usize) {
-        self.harmonic.resize(frames.len(), 0.0);
+    /// Takes the medians over time of the first `count` frames. Those behind them and those in `before` are the neighbours.
+    fn take_harmonic_medians<T: Bin>(&mut self, frames: &[T], count: usize, n_bins: usize) {
+        let n_before = self.before.len() / n_bins;
+        let length = n_before + (frames.len() / n_bins).min(count + HALF);
+        self.harmonic.resize(count * n_bins, 0.0);
         for first in (0..n_bins).step_by(LANES) {
-            let count = LANES.min(n_bins - first);
-            let medians = self.medians.filter(frames.len() / n_bins, |t| {
+            let width = LANES.min(n_bins - first);
+            let before = &self.before;
+            let medians = self.medians.filter(length, |t| {
                 let mut lanes = [0.0; LANES];
-                let bins = &frames[t * n_bins + first..][..count];
-                lanes.iter_mut().zip(bins).for_each(|(lane, bin)| *lane = bin.magnitude());
+                if t < n_before {
+                    lanes[..width].copy_from_slice(&before[t * n_bins + first..][..width]);
+                } else {
+                    let bins = &frames[(t - n_before) * n_bins + first..][..width];
+                    lanes.iter_mut().zip(bins).for_each(|(lane, bin)| *lane = bin.magnitude());
+                }
                 lanes
             });
-            for (frame, lanes) in self.harmonic.chunks_exact_mut(n_bins).zip(medians) {
-                frame[first..][..count].copy_from_slice(&lanes[..count]);
+            for (frame, lanes) in self.harmonic.chunks_exact_mut(n_bins).zip(&medians[n_before..]) {
+                frame[first..][..width].copy_from_slice(&lanes[..width]);
             }
         }
     }
@@ -310,6 +338,20 @@ mod tests {
         assert_eq!(masks(HpssConfig::default(), 0.0, 0.0), [0.5, 0.5]);
         let margin = HpssConfig { margin_harmonic: 2.0, ..Default::default() };
         assert_eq!(masks(margin, 0.0, 0.0), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn stretches_of_frames_give_what_all_of_them_give() {
+        let n_bins = 33;
+        for n_frames in [1, 14, STRETCH - 1, STRETCH + 1, STRETCH + HALF, 2 * STRETCH + 7] {
+            let value = |i: usize| Complex32::new(((i * i) as f32 * 0.1).sin(), (i as f32 * 0.7).cos());
+            let mut frames: Vec<Complex32> = (0..n_frames * n_bins).map(value).collect();
+            let matrix = Array2::from_shape_fn((n_bins, n_frames), |(k, t)| frames[t * n_bins + k]);
+            let mut hpss = Hpss::new(HpssConfig::default()).unwrap();
+            let (harmonic, _) = hpss.process(matrix.view()).unwrap();
+            hpss.keep(Part::Harmonic, &mut frames, n_bins);
+            assert!(harmonic.t().iter().eq(&frames), "{n_frames} frames");
+        }
     }
 
     #[test]
