@@ -46,6 +46,10 @@ enum Plan {
     Tonnetz(Box<HarmonicTonnetz>),
 }
 
+/// Bins that are kept from signal to signal: a minute and a half at 22,050 Hz. A longer transform is given back as soon as nothing needs
+/// it any more, before the constant-Q transform makes room for its own.
+const KEPT_SPECTRA: usize = 1 << 22;
+
 /// Tonal centroids of the harmonic part: librosa's `tonnetz(y=effects.harmonic(y))`.
 struct HarmonicTonnetz {
     separation: HarmonicPercussive,
@@ -56,6 +60,9 @@ struct HarmonicTonnetz {
 impl HarmonicTonnetz {
     fn process_into(&mut self, shared: &mut Shared, out: &mut Array2<f32>) -> Result<(), SignalError> {
         self.separation.harmonic_of_frames(&mut shared.spectra, shared.n_samples, &mut self.harmonic);
+        if shared.spectra.capacity() > KEPT_SPECTRA {
+            shared.spectra = Vec::new();
+        }
         self.tonnetz.process_into(&self.harmonic, out)
     }
 }

@@ -1,0 +1,49 @@
+//! How much memory features take. One test, because the peak is the process's.
+#![cfg(target_os = "linux")]
+
+use ser_features::{FeatureConfig, FeatureExtractor, map_batch};
+
+const SAMPLE_RATE: usize = 22_050;
+const MEGABYTE: u64 = 1 << 20;
+
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
+fn noise(length: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed + 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn means(clips: std::ops::Range<u64>) {
+    let seeds: Vec<u64> = clips.collect();
+    let vectors = map_batch(
+        &seeds,
+        || FeatureExtractor::new(FeatureConfig::default()),
+        |extractor, _, &seed| extractor.extract(&noise(3 * SAMPLE_RATE, seed)).unwrap().vector(),
+    );
+    assert!(vectors.unwrap().iter().all(|vector| vector.len() == 193));
+}
+
+#[test]
+fn memory_follows_threads_and_the_longest_signal() {
+    means(0..16);
+    let few = peak();
+    means(0..160);
+    let many = peak();
+    println!("peak: {} MB after 16 clips, {} MB after 160 more", few / MEGABYTE, many / MEGABYTE);
+    assert!(many < few + 16 * MEGABYTE, "{few} bytes for 16 clips, {many} for 160");
+
+    let signal = noise(600 * SAMPLE_RATE, 0);
+    let vector = FeatureExtractor::new(FeatureConfig::default()).unwrap().extract(&signal).unwrap().vector();
+    assert_eq!(vector.len(), 193);
+    let ratio = peak() as f64 / (4 * signal.len()) as f64;
+    println!("peak: {} MB for ten minutes, {ratio:.1} times its samples", peak() / MEGABYTE);
+    assert!(ratio < 12.0, "{ratio:.1} times the samples");
+}
