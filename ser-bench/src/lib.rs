@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod files;
 pub mod plot;
 pub mod recipe;
+pub mod shard;
 pub mod sound;
 pub mod speed;
 
