@@ -1,0 +1,198 @@
+"""Times ser-features and librosa on one machine in one go, and prints the ratios as a Markdown table.
+
+    pip install -r requirements.txt
+    python compare_librosa.py [--clip CLIP.wav] [--corpus WAV_FOLDER [--every N]]
+
+Each side runs on one thread with the same 66,150 samples at 22,050 Hz: the clip, repeated to three seconds. Figures are medians after
+warm-up. The Rust side is `time_features` of this crate in the default release build, which cargo builds first. torchaudio is
+measured where it is installed.
+
+--corpus times the vector of 193 features of all WAV files below a folder (RAVDESS: 1,440 clips at 48 kHz), from the file on, with two
+threads here and two processes of librosa, which gets every Nth clip; its time is scaled to all of them.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+for variable in ("OMP", "MKL", "OPENBLAS", "NUMBA"):
+    os.environ[f"{variable}_NUM_THREADS"] = "1"
+warnings.filterwarnings("ignore")
+
+import librosa  # noqa: E402
+import numpy as np  # noqa: E402
+import scipy.fft  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RATE = 22050
+ROWS = [
+    ("stft", "STFT"),
+    ("mel", "mel spectrogram, 128 bands"),
+    ("mfcc", "40 MFCC of 128 bands"),
+    ("chroma_stft", "`chroma_stft` with tuning estimate"),
+    ("contrast", "spectral contrast"),
+    ("harmonic", "harmonic part"),
+    ("cqt", "constant-Q transform, 84 bins"),
+    ("chroma_cqt", "`chroma_cqt` with tuning estimate, 252 bins"),
+    ("issa193", "the 193 features of Issa et al."),
+    ("trim", "trimming"),
+    ("resample", "resampling from 48,000 to 22,050 Hz"),
+]
+
+
+def check_versions():
+    lines = (HERE / "requirements.txt").read_text().split()
+    for name, pinned in (line.split("==") for line in lines if "==" in line):
+        if version(name) != pinned:
+            sys.exit(f"{name} is {version(name)}, but the comparison is with {pinned}")
+
+
+def median(run, budget=1.0):
+    run(), run()
+    times, begin = [], time.perf_counter()
+    while len(times) < 3 or time.perf_counter() - begin < budget:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1e6
+
+
+def vector(y):
+    feature = librosa.feature
+    magnitude = np.abs(librosa.stft(y))
+    harmonic = librosa.effects.harmonic(y)
+    return np.hstack(
+        [
+            feature.mfcc(y=y, sr=RATE, n_mfcc=40).mean(axis=1),
+            feature.chroma_stft(S=magnitude, sr=RATE).mean(axis=1),
+            feature.melspectrogram(y=y, sr=RATE).mean(axis=1),
+            feature.spectral_contrast(S=magnitude, sr=RATE).mean(axis=1),
+            feature.tonnetz(y=harmonic, sr=RATE).mean(axis=1),
+        ]
+    )
+
+
+def librosa_times(y):
+    feature, frames = librosa.feature, librosa.util.frame(np.pad(y, 1024), frame_length=2048, hop_length=512)
+    frames, recording = frames.T.copy(), np.resize(y, 144000)
+    work = {
+        "floor": lambda: scipy.fft.rfft(frames, axis=1),
+        "stft": lambda: librosa.stft(y),
+        "mel": lambda: feature.melspectrogram(y=y, sr=RATE),
+        "mfcc": lambda: feature.mfcc(y=y, sr=RATE, n_mfcc=40),
+        "chroma_stft": lambda: feature.chroma_stft(y=y, sr=RATE),
+        "contrast": lambda: feature.spectral_contrast(y=y, sr=RATE),
+        "harmonic": lambda: librosa.effects.harmonic(y),
+        "cqt": lambda: np.abs(librosa.cqt(y, sr=RATE)),
+        "chroma_cqt": lambda: feature.chroma_cqt(y=y, sr=RATE),
+        "issa193": lambda: vector(y),
+        "trim": lambda: librosa.effects.trim(y, top_db=30),
+        "resample": lambda: librosa.resample(recording, orig_sr=48000, target_sr=RATE),
+    }
+    return {name: median(run, 2.0 if name == "issa193" else 0.6) for name, run in work.items()}
+
+
+def torchaudio_times(y):
+    if find_spec("torchaudio") is None:
+        return {}
+    import torch
+    import torchaudio.transforms as transforms
+
+    torch.set_num_threads(1)
+    mel = dict(n_fft=2048, hop_length=512, n_mels=128, norm="slaney", mel_scale="slaney", pad_mode="constant")
+    plans = {
+        "stft": transforms.Spectrogram(n_fft=2048, hop_length=512, power=None, pad_mode="constant"),
+        "mel": transforms.MelSpectrogram(RATE, **mel),
+        "mfcc": transforms.MFCC(RATE, n_mfcc=40, melkwargs=mel),
+    }
+    samples = torch.from_numpy(y)
+    with torch.inference_mode():
+        return {name: median(lambda plan=plan: plan(samples), 0.6) for name, plan in plans.items()}
+
+
+def rust(*arguments):
+    program = ROOT / "target" / "release" / "time_features"
+    return json.loads(subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout)
+
+
+def print_table(ours, theirs, torch):
+    def cell(microseconds):
+        return f"{microseconds:,.0f} µs" if microseconds else "–"
+
+    extra = " torchaudio |" if torch else ""
+    print(f"| three seconds, one thread | librosa {librosa.__version__} |{extra} ser-features | faster than librosa | in realfft's time |")
+    print("| --- | --- |" + (" --- |" if torch else "") + " --- | --- | --- |")
+    extra = f" {cell(None)} |" if torch else ""
+    print(f"| 130 real FFTs of 2,048 (SciPy, realfft) | {cell(theirs['floor'])} |{extra} {cell(ours['floor'])} | – | 1 |")
+    for name, title in ROWS:
+        extra = f" {cell(torch.get(name))} |" if torch else ""
+        factor, floor = theirs[name] / ours[name], ours[name] / ours["floor"]
+        print(f"| {title} | {cell(theirs[name])} |{extra} {cell(ours[name])} | {factor:.1f} × | {floor:.2f} |")
+
+
+def print_scaling(clip):
+    scaling, memory = rust("scaling", clip), rust("memory", clip)
+    print("\n| sound | 193 features | times real time |\n| --- | --- | --- |")
+    for seconds, milliseconds in sorted(scaling["milliseconds_by_seconds"].items(), key=lambda item: int(item[0])):
+        print(f"| {seconds} s | {milliseconds:.1f} ms | {int(seconds) * 1000 / milliseconds:,.0f} |")
+    batch = scaling["milliseconds_of_256_clips_by_threads"]
+    for threads, milliseconds in sorted(batch.items(), key=lambda item: int(item[0])):
+        print(f"\n256 clips of 3 s on {threads} thread(s): {milliseconds:.0f} ms ({batch['1'] / milliseconds:.2f} × one thread)")
+    ratio = memory["peak_bytes"] / memory["sample_bytes"]
+    print(f"\nPeak memory for 10 minutes: {memory['peak_bytes'] / 1e6:.0f} MB, {ratio:.1f} × the samples")
+
+
+def vector_of_file(path):
+    y, _ = librosa.load(path, sr=RATE)
+    y = librosa.util.normalize(librosa.effects.trim(y, top_db=30)[0])
+    return vector(librosa.util.fix_length(y, size=66150))
+
+
+def print_corpus(folder, every):
+    ours = rust("corpus", folder, "--threads", "2")
+    files = sorted(str(path) for path in Path(folder).rglob("*.wav"))
+    if len(files) != ours["clips"]:
+        sys.exit(f"{folder}: {len(files)} WAV files, but the Rust side found {ours['clips']} clips")
+    sample = files[::every]
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(vector_of_file, sample[:2] * 4, chunksize=1)  # compile and warm up
+        start = time.perf_counter()
+        pool.map(vector_of_file, sample, chunksize=1)
+        seconds = (time.perf_counter() - start) * len(files) / len(sample)
+    print(f"\n{len(files)} clips from WAV, 193 features: librosa with 2 processes {seconds:.1f} s (measured on every {every}th, scaled),")
+    print(f"ser-data with 2 threads {ours['seconds']:.2f} s: {seconds / ours['seconds']:.1f} × as fast; peak memory {ours['peak_bytes'] / 1e6:.0f} MB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--clip", default=ROOT / "examples" / "assets" / "sample.wav")
+    parser.add_argument("--corpus", help="folder of WAV files")
+    parser.add_argument("--every", type=int, default=12, help="librosa gets every Nth file of the corpus")
+    parser.add_argument("--no-build", action="store_true", help="take the binary as it is")
+    arguments = parser.parse_args()
+    check_versions()
+    if not arguments.no_build:
+        command = ["cargo", "build", "--release", "--quiet", "-p", "ser-bench", "--bin", "time_features"]
+        subprocess.run(command, check=True, cwd=ROOT)
+    y = np.resize(librosa.load(arguments.clip, sr=RATE)[0], 66150).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = str(Path(folder) / "clip.f32")
+        y.tofile(clip)
+        print_table(rust("features", clip), librosa_times(y), torchaudio_times(y))
+        print_scaling(clip)
+    if arguments.corpus:
+        print_corpus(arguments.corpus, arguments.every)
+
+
+if __name__ == "__main__":
+    main()
