@@ -1,5 +1,6 @@
 //! How much memory features take. One test, because the peak is the process's.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)] // a test may panic
 
 use ser_features::{FeatureConfig, FeatureExtractor, map_batch};
 
