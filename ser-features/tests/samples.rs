@@ -5,9 +5,8 @@
 mod support;
 
 use ndarray::Axis;
-use realfft::RealFftPlanner;
 use ser_features::{Resampler, Rms, RmsConfig, Stft, StftConfig, Trim, TrimConfig};
-use support::{Golden, Report, columns, largest_error, signals};
+use support::{Golden, Report, columns, difference_below, largest_error, signals};
 
 #[test]
 fn rms_equals_librosa() {
@@ -47,20 +46,6 @@ fn trim_and_split_find_the_intervals_that_librosa_finds() {
         }
     }
     assert!(cut > 3, "only {cut} signals had silence to trim");
-}
-
-/// Root mean square of the difference below 0.85 of the lower Nyquist frequency, in dB of the signal's own.
-fn difference_below(limit: f64, got: &[f32], want: &[f32]) -> f64 {
-    let energy = |signal: Vec<f32>| -> f64 {
-        let mut fft_input: Vec<f64> = signal.iter().map(|&x| f64::from(x)).collect();
-        let plan = RealFftPlanner::<f64>::new().plan_fft_forward(fft_input.len());
-        let mut spectrum = plan.make_output_vec();
-        plan.process(&mut fft_input, &mut spectrum).unwrap();
-        let last = (limit * signal.len() as f64 / 2.0) as usize;
-        spectrum[..=last].iter().map(|x| x.norm_sqr()).sum()
-    };
-    let difference = got.iter().zip(want).map(|(a, b)| a - b).collect();
-    10.0 * (energy(difference) / energy(want.to_vec())).log10()
 }
 
 #[test]

@@ -4,7 +4,8 @@
 
 RAVDESS_FOLDER holds the speech clips as FLAC or WAV, in any subfolders. Each is mixed to mono and resampled by librosa (soxr_hq) to
 22,050 Hz; both sides get these samples. A second table is about resampling: here this crate gets the clip at its own rate. Errors are
-in standard deviations of each entry over the corpus. It needs the versions of make_goldens.py, and cargo.
+in standard deviations of each entry over the clips. A third compares the resampled waveforms themselves, below 0.85 of the new
+Nyquist frequency, with soxr's and with ideal interpolation. It needs the versions of make_goldens.py, and cargo.
 """
 
 import argparse
@@ -35,19 +36,36 @@ def read(path):
     return samples.mean(axis=1), rate
 
 
-def ours(clips, rate, folder):
+def ours(example, clips, rates, folder):
+    """What one of this crate's examples makes of clips."""
     save_file(clips, folder / "clips.safetensors")
     subprocess.run(
-        ["cargo", "run", "--quiet", "--release", "--example", "issa193", "--"]
-        + [folder / "clips.safetensors", str(rate), folder / "vectors.safetensors"],
+        ["cargo", "run", "--quiet", "--release", "--example", example, "--"]
+        + [folder / "clips.safetensors", *map(str, rates), folder / "output.safetensors"],
         cwd=CRATE,
         check=True,
     )
-    return load_file(folder / "vectors.safetensors")
+    return load_file(folder / "output.safetensors")
+
+
+def ideal(samples, rate, target):
+    """Band-limited interpolation in the Fourier domain, in float64: every frequency below both Nyquist frequencies is kept as it is."""
+    step, by = rate // np.gcd(rate, target), target // np.gcd(rate, target)
+    # Silence behind the clip, so that its end does not reach round to its start.
+    blocks = -(-(len(samples) + rate) // step)
+    spectrum = np.fft.rfft(samples.astype(np.float64), blocks * step)
+    whole = np.fft.irfft(spectrum, blocks * by) if by > step else np.fft.irfft(spectrum[: blocks * by // 2 + 1], blocks * by)
+    return whole[: -(-len(samples) * by // step)] * by / step
+
+
+def waveform_error(got, want, share):
+    """RMS of the difference below a share of the Nyquist frequency, relative to that of `want`, in dB."""
+    power = [np.abs(np.fft.rfft(y.astype(np.float64))[: int(share * len(want) / 2) + 1]) ** 2 for y in (got - want, want)]
+    return 10 * np.log10(power[0].sum() / power[1].sum())
 
 
 def compare(paths):
-    """Vectors of a few clips: librosa's, ours of the same samples, ours from the recording's own rate; and both tunings."""
+    """Of a few clips: librosa's vector, ours of the same samples, ours from the recording's own rate; and the waveforms' errors."""
     originals, resampled, expected, rates = {}, {}, {}, set()
     for path in paths:
         samples, rate = read(path)
@@ -56,10 +74,18 @@ def compare(paths):
         resampled[path.stem] = librosa.resample(samples, orig_sr=rate, target_sr=22050)
         expected[path.stem] = make_goldens.issa193(resampled[path.stem], 22050)
     assert len(rates) == 1, f"one sample rate is expected, but there are {rates}"
+    rate = rates.pop()
     with tempfile.TemporaryDirectory() as folder:
-        same = ours(resampled, 22050, Path(folder))
-        own = ours(originals, rates.pop(), Path(folder))
-    return [(name, expected[name], same[name], own[name]) for name in sorted(expected)]
+        same = ours("issa193", resampled, [22050], Path(folder))
+        own = ours("issa193", originals, [rate], Path(folder))
+        waveforms = ours("resample", originals, [rate, 22050], Path(folder))
+    share = 0.85 * min(rate, 22050) / 22050
+    results = []
+    for name in sorted(expected):
+        mine, theirs, exact = waveforms[name], resampled[name], ideal(originals[name], rate, 22050)
+        errors = [waveform_error(*pair, share) for pair in ((mine, theirs), (mine, exact), (theirs, exact))]
+        results.append((name, expected[name], same[name], own[name], errors))
+    return results
 
 
 def fullest_bins(path):
@@ -95,7 +121,7 @@ def main():
     paths = sorted(p for p in arguments.folder.rglob("03-01-*") if p.suffix in (".flac", ".wav"))[:: arguments.every]
     if not paths:
         parser.error(f"{arguments.folder} holds no clips 03-01-*.flac or .wav")
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--example", "issa193"], cwd=CRATE, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--examples"], cwd=CRATE, check=True)
 
     parts = [paths[i : i + 30] for i in range(0, len(paths), 30)]
     results = []
@@ -104,7 +130,7 @@ def main():
             results += part
             print(f"{len(results)} of {len(paths)} clips", end="\r", flush=True)
     names = [r[0] for r in results]
-    expected, same, own = (np.array([r[i] for r in results]) for i in (1, 2, 3))
+    expected, same, own, waveforms = (np.array([r[i] for r in results]) for i in (1, 2, 3, 4))
     if arguments.save:
         save_file({"expected": expected, "same": same, "own": own}, arguments.save)
 
@@ -115,6 +141,10 @@ def main():
         first, second = fullest_bins(next(path for path in paths if path.stem == names[i]))
         print(f"  chroma of {names[i]}: {chroma[i]:.3f}; the fullest tuning bins hold {first} and {second} pitches")
     table("resampled here, by librosa there", expected, own, limits)
+
+    print("\nwaveforms below 0.85 of the Nyquist frequency: RMS of the difference, relative")
+    for pair, level in zip(("here and soxr_hq", "here and ideal", "soxr_hq and ideal"), waveforms.T):
+        print(f"{pair:<20} median {np.median(level):7.1f} dB, largest {level.max():7.1f} dB")
 
 
 if __name__ == "__main__":

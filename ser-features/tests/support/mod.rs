@@ -5,6 +5,7 @@
 
 use ndarray::{Array2, ArrayD, ArrayView2, Axis, IxDyn};
 use num_complex::Complex;
+use realfft::RealFftPlanner;
 use safetensors::{Dtype, SafeTensors};
 
 /// One golden file in memory.
@@ -144,4 +145,18 @@ impl Report {
         assert!(self.failed.is_empty(), "{} above {:e}: {:?}", self.feature, self.tolerance, self.failed);
         assert!(self.compared >= at_least, "{}: only {} signals compared", self.feature, self.compared);
     }
+}
+
+/// Root mean square of the difference of two waveforms below a share of the Nyquist frequency, in dB of the wanted one's own.
+pub fn difference_below(limit: f64, got: &[f32], want: &[f32]) -> f64 {
+    let energy = |signal: Vec<f32>| -> f64 {
+        let mut fft_input: Vec<f64> = signal.iter().map(|&x| f64::from(x)).collect();
+        let plan = RealFftPlanner::<f64>::new().plan_fft_forward(fft_input.len());
+        let mut spectrum = plan.make_output_vec();
+        plan.process(&mut fft_input, &mut spectrum).unwrap();
+        let last = (limit * signal.len() as f64 / 2.0) as usize;
+        spectrum[..=last].iter().map(|x| x.norm_sqr()).sum()
+    };
+    let difference = got.iter().zip(want).map(|(a, b)| a - b).collect();
+    10.0 * (energy(difference) / energy(want.to_vec())).log10()
 }
