@@ -8,6 +8,9 @@ use crate::vector::vectorized;
 /// Most values of a filter bank or another table, a gibibyte: no configuration from a damaged file may ask for all memory.
 const MAX_TABLE: usize = 1 << 28;
 
+/// Loudest sample that features are taken of: the power spectrum of any transform that fits into memory stays finite.
+const LOUDEST: f32 = 1e12;
+
 /// A configuration that can't work, named by the rule that it breaks.
 ///
 /// Every `new` returns it; once a plan stands, its configuration is trusted.
@@ -123,6 +126,14 @@ pub enum SignalError {
         /// Position of the first such sample.
         index: usize,
     },
+    /// A sample is so loud that powers of its spectrum would overflow.
+    #[error("every sample must lie within ±1e12, where full scale is ±1, but sample {index} is {value:e}")]
+    TooLoud {
+        /// Position of the first such sample.
+        index: usize,
+        /// The sample.
+        value: f32,
+    },
     /// A magnitude is negative.
     #[error("every magnitude must be at least 0, but value {index}, counted row by row, is negative")]
     Negative {
@@ -181,16 +192,28 @@ pub enum SignalError {
     },
 }
 
-/// Refuses an empty signal and one that holds NaN or infinity.
+/// Refuses an empty signal, one that holds NaN or infinity, and one with samples beyond [`LOUDEST`].
 pub(crate) fn check_samples(samples: &[f32]) -> Result<(), SignalError> {
+    check_within(samples, LOUDEST)
+}
+
+/// Refuses an empty signal and one that holds NaN or infinity.
+pub(crate) fn check_finite(samples: &[f32]) -> Result<(), SignalError> {
+    check_within(samples, f32::MAX)
+}
+
+fn check_within(samples: &[f32], limit: f32) -> Result<(), SignalError> {
     if samples.is_empty() {
         return Err(SignalError::Empty);
     }
-    if all_finite(samples) {
+    if all_within(samples, limit) {
         return Ok(());
     }
-    match samples.iter().position(|x| !x.is_finite()) {
-        Some(index) => Err(SignalError::NotFinite { index }),
+    if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
+        return Err(SignalError::NotFinite { index });
+    }
+    match samples.iter().enumerate().find(|(_, x)| x.abs() > limit) {
+        Some((index, &value)) => Err(SignalError::TooLoud { index, value }),
         None => Ok(()),
     }
 }
@@ -211,8 +234,8 @@ pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> R
 }
 
 vectorized! {
-    /// In one pass without branches.
-    fn all_finite(samples: &[f32]) -> bool {
-        samples.iter().fold(true, |finite, x| finite & x.is_finite())
+    /// In one pass without branches. NaN is within no limit.
+    fn all_within(samples: &[f32], limit: f32) -> bool {
+        samples.iter().fold(true, |within, x| within & (x.abs() <= limit))
     }
 }

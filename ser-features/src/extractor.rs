@@ -212,7 +212,7 @@ impl FeatureExtractor {
     /// Features of one channel at the configured sample rate. A signal shorter than a frame has the frames that librosa gives it.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a NaN or infinite value, and with tonnetz also where [`Cqt::process`](crate::Cqt::process)
+    /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12, and with tonnetz also where [`Cqt::process`](crate::Cqt::process)
     /// refuses the signal.
     pub fn extract(&mut self, samples: &[f32]) -> Result<Features, SignalError> {
         self.shared.transform(samples)?;

@@ -44,7 +44,7 @@ impl HarmonicPercussive {
     /// The harmonic part, as long as the signal.
     ///
     /// # Errors
-    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn harmonic(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let mut out = Vec::new();
         self.harmonic_into(samples, &mut out)?;

@@ -1,6 +1,6 @@
 //! Boost of high frequencies before analysis.
 
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::error::{ConfigError, SignalError, check_finite};
 
 /// How strong the filter is. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,7 +103,7 @@ impl Preemphasis {
 
 /// The two samples that the filter's start is taken from.
 fn start(samples: &[f32]) -> Result<(f32, f32), SignalError> {
-    check_samples(samples)?;
+    check_finite(samples)?;
     match samples {
         [first, second, ..] => Ok((*first, *second)),
         _ => Err(SignalError::TooShort { minimum: 2, given: samples.len() }),

@@ -1,6 +1,6 @@
 //! From a recording to what features are taken from.
 
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::error::{ConfigError, SignalError, check_finite, check_samples};
 use crate::resample::{Resampler, SAMPLE_RATES};
 use crate::signal::{fix_length, normalize};
 use crate::trim::{Trim, TrimConfig};
@@ -128,9 +128,10 @@ impl Preparation {
     /// Prepares one channel, recorded at `sample_rate` Hz.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a NaN or infinite value, or `sample_rate` lies outside [`SAMPLE_RATES`].
+    /// When `samples` is empty or holds a value that is NaN, infinite or, with trimming, beyond ±1e12, or `sample_rate` lies outside
+    /// [`SAMPLE_RATES`].
     pub fn process(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>, SignalError> {
-        check_samples(samples)?;
+        if self.trim.is_some() { check_samples(samples) } else { check_finite(samples) }?;
         let mut clip = self.resample(samples, sample_rate)?;
         if let Some(trim) = &self.trim {
             let kept = trim.trim(&clip)?;

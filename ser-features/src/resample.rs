@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::error::{ConfigError, SignalError, check_finite};
 
 /// Sample rates that can be resampled from and to, in Hz.
 pub const SAMPLE_RATES: RangeInclusive<u32> = 1_000..=384_000;
@@ -69,7 +69,7 @@ impl Resampler {
     /// # Errors
     /// When `samples` is empty or holds a NaN or infinite value.
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
-        check_samples(samples)?;
+        check_finite(samples)?;
         if samples.iter().any(|x| x.abs() > LOUDEST) {
             // Scaled by a power of two and back, which changes no digit.
             let softer: Vec<f32> = samples.iter().map(|x| x / SCALE).collect();

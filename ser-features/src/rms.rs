@@ -56,7 +56,7 @@ impl Rms {
     /// One value a frame, in the unit of the samples.
     ///
     /// # Errors
-    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn process(&self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
         let mut out = Array1::default(0);
         self.process_into(samples, &mut out)?;

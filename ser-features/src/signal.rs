@@ -1,6 +1,6 @@
 //! Operations on samples that need no plan.
 
-use crate::error::{SignalError, check_samples};
+use crate::error::{SignalError, check_finite};
 
 /// Mean of the channels of interleaved samples, as `librosa.to_mono`.
 ///
@@ -53,7 +53,7 @@ pub const MIN_SPEECH_PEAK: f32 = 1e-4;
 /// # Errors
 /// [`SignalError::Empty`], [`SignalError::NotFinite`], [`SignalError::TooShort`] or [`SignalError::Silent`].
 pub fn check_speech(samples: &[f32], sample_rate: u32) -> Result<(), SignalError> {
-    check_samples(samples)?;
+    check_finite(samples)?;
     let minimum = (MIN_SPEECH_SECONDS * f64::from(sample_rate)).ceil() as usize;
     if samples.len() < minimum {
         return Err(SignalError::TooShort { minimum, given: samples.len() });

@@ -171,7 +171,7 @@ impl<T: Real> Windowed<T> {
 }
 
 vectorized! {
-    fn windowed<T: From<f32> + std::ops::Mul<Output = T> + Copy>(out: &mut [T], signal: &[f32], window: &[T]) {
+    fn windowed<T: Real>(out: &mut [T], signal: &[f32], window: &[T]) {
         for ((out, &x), &w) in out.iter_mut().zip(signal).zip(window) {
             *out = T::from(x) * w;
         }
@@ -209,7 +209,7 @@ impl Stft {
     /// Transforms a signal into a matrix `[n_fft / 2 + 1, frames]`.
     ///
     /// # Errors
-    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn process(&mut self, samples: &[f32]) -> Result<Array2<Complex<f32>>, SignalError> {
         let mut out = Array2::default((0, 0));
         self.process_into(samples, &mut out)?;

@@ -55,7 +55,7 @@ impl Trim {
     /// nothing is cut from it.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a NaN or infinite value.
+    /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12.
     pub fn trim(&self, samples: &[f32]) -> Result<Range<usize>, SignalError> {
         let parts = self.split(samples)?;
         Ok(match (parts.first(), parts.last()) {

@@ -115,7 +115,7 @@ impl Yin {
     /// One frequency a frame in Hz, about `fmin` to `fmax`.
     ///
     /// # Errors
-    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
         let mut out = Array1::default(0);
         self.process_into(samples, &mut out)?;

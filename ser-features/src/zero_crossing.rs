@@ -68,7 +68,7 @@ impl ZeroCrossingRate {
     /// One value a frame, 0..=1.
     ///
     /// # Errors
-    /// When `samples` is empty, holds a NaN or infinite value, or (only without `center`) is shorter than a frame.
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
         let mut out = Array1::default(0);
         self.process_into(samples, &mut out)?;

@@ -7,9 +7,9 @@ mod support;
 use std::ops::Range;
 
 use ser_features::{
-    Chroma, ChromaConfig, ContrastConfig, Feature, FeatureConfig, FeatureExtractor, HarmonicPercussive,
-    HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation, PreparationConfig,
-    SignalError, SpectralContrast, Spectrum, StftConfig, Tonnetz,
+    Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Feature, FeatureConfig, FeatureExtractor,
+    HarmonicPercussive, HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
+    PreparationConfig, SignalError, SpectralContrast, Spectrum, StftConfig, Tonnetz,
 };
 use support::{Golden, Report, signals};
 
@@ -158,4 +158,30 @@ fn signals_that_cannot_work_are_refused() {
     let mut extractor = FeatureExtractor::new(FeatureConfig::default()).unwrap();
     assert_eq!(extractor.extract(&[]), Err(SignalError::Empty));
     assert_eq!(extractor.extract(&[0.1, f32::NAN]), Err(SignalError::NotFinite { index: 1 }));
+}
+
+#[test]
+fn samples_too_loud_for_powers_are_refused_and_those_below_are_not() {
+    let mut samples: Vec<f32> = (0..22_050).map(|i| 1e12 * (i as f32 * 0.05).sin()).collect();
+    let mut extractor = FeatureExtractor::new(FeatureConfig::default()).unwrap();
+    assert!(extractor.extract(&samples).unwrap().stack().iter().all(|x| x.is_finite()));
+    samples[7_000] = -1e30;
+    let error = extractor.extract(&samples).unwrap_err();
+    assert_eq!(error, SignalError::TooLoud { index: 7_000, value: -1e30 });
+    assert_eq!(
+        error.to_string(),
+        "every sample must lie within ±1e12, where full scale is ±1, but sample 7000 is -1e30"
+    );
+    // What takes no powers takes any finite sample.
+    let clip = Preparation::new(PreparationConfig { trim_top_db: None, ..Default::default() }).unwrap();
+    assert!({ clip }.process(&samples, 22_050).unwrap().iter().all(|x| x.abs() <= 1.0));
+}
+
+#[test]
+fn frequencies_of_any_number_of_bins_need_no_memory() {
+    let config = CqtConfig { n_bins: usize::MAX, bins_per_octave: 1, ..Default::default() };
+    let mut frequencies = config.frequencies();
+    assert_eq!(frequencies.len(), usize::MAX);
+    assert_eq!(frequencies.nth(1), Some(2.0 * CqtConfig::C1));
+    assert!(Cqt::new(config.clone()).is_err());
 }

@@ -42,8 +42,8 @@ impl CqtConfig {
     pub const C1: f64 = 32.703_195_662_574_83;
 
     /// The centre frequency of each bin in Hz: `fmin · 2^((k + tuning) / bins_per_octave)`.
-    pub fn frequencies(&self) -> Vec<f64> {
-        (0..self.n_bins).map(|bin| self.frequency(bin)).collect()
+    pub fn frequencies(&self) -> impl ExactSizeIterator<Item = f64> {
+        (0..self.n_bins).map(|bin| self.frequency(bin))
     }
 
     fn frequency(&self, bin: usize) -> f64 {

@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Builds the filters of a configuration that [`check`] has passed.
     pub(crate) fn new(config: &CqtConfig) -> Self {
-        let frequencies = config.frequencies();
+        let frequencies = config.frequencies().collect::<Vec<_>>();
         let early = early_halvings(config);
         let start_rate = start_rate(config);
         let mut kernels = Vec::new();

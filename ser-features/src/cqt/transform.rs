@@ -228,7 +228,8 @@ impl Workspace {
 
 vectorized! {
     /// Calls `found` with each row of the kernel and the sums of its weights times the bins, for all lanes.
-    fn project(kernel: &Kernel, bins_re: &[Lanes], bins_im: &[Lanes], mut found: impl FnMut(usize, &Lanes, &Lanes)) {
+    fn project(kernel: &Kernel, bins_re: &[Lanes], bins_im: &[Lanes], found: impl FnMut(usize, &Lanes, &Lanes)) {
+        let mut found = found;
         for (index, (offset, weights)) in kernel.rows().enumerate() {
             let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
             let bins = bins_re[offset..].iter().zip(&bins_im[offset..]);
