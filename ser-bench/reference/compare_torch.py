@@ -128,8 +128,6 @@ class Twin:
 class Rust:
     def __init__(self, **environment):
         pipe = subprocess.PIPE
-        # Candle's own threads would only wait beside the layers' threads; the README of ser-models says so to users.
-        environment = {"CANDLE_NUM_THREADS": "1", **environment}
         self.process = subprocess.Popen([BINARY], stdin=pipe, stdout=pipe, text=True, env={**os.environ, **environment})
 
     def ask(self, name, kind):
