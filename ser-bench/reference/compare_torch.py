@@ -163,7 +163,7 @@ def main():
         rust.process.stdin.close()
     mean = {kind: math.exp(statistics.fmean(map(math.log, values))) for kind, values in ratios.items()}
     print(f"| geometric mean | | | | {mean['train']:.2f} | | | {mean['infer']:.2f} | |")
-    recognizer = Rust(RAYON_NUM_THREADS="1")
+    recognizer = Rust(RAYON_NUM_THREADS="1", CANDLE_NUM_THREADS="1")
     times = recognizer.ask("recognizer", "infer")["milliseconds"]
     print(f"| recogniser, 3 s, one core | | | | | | {statistics.median(times):.2f} ms | | |")
     recognizer.process.stdin.close()
