@@ -7,8 +7,8 @@ use crate::error::ConfigError;
 /// Equivalent noise bandwidth of the Hann window in bins: librosa's figure, which decides what counts as above Nyquist.
 const HANN_BANDWIDTH: f64 = 1.500_183_105_468_75;
 
-/// The most samples that one octave's filters may have together, padded to the transform's length.
-const LARGEST_OCTAVE: f64 = (1 << 26) as f64;
+/// The most samples that all filters may have together, padded to their transforms' lengths.
+const MOST_SAMPLES: f64 = (1 << 26) as f64;
 
 /// One octave of the transform.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,14 @@ pub(super) struct Octave {
     pub(super) first_row: usize,
     /// Number of the octave's bins.
     pub(super) n_rows: usize,
+}
+
+impl Octave {
+    /// What the wavelets of the octave that is `index` octaves down depend on: an octave down at half of the rate, they are the same
+    /// samples.
+    fn filters(&self, index: usize) -> (f64, usize) {
+        (self.rate * (index as f64).exp2(), self.n_rows)
+    }
 }
 
 /// All that depends on the configuration alone. Octaves run from the highest to the lowest.
@@ -46,9 +54,9 @@ impl Plan {
         let mut last = None;
         let mut octaves = Vec::new();
         for (index, octave) in layout(config).into_iter().enumerate() {
-            // An octave down at half of the rate, the wavelets are the same samples, and so are their gains with `scale`.
-            let same = (octave.rate * (index as f64).exp2(), octave.n_rows);
-            if last != Some(same) || !config.scale {
+            let own = Some(octave.filters(index));
+            // The gains are the same too, with `scale`.
+            if last != own || !config.scale {
                 let frequencies = &frequencies[octave.first_row..octave.first_row + octave.n_rows];
                 let lengths: Vec<f64> =
                     frequencies.iter().map(|f| config.quality() * octave.rate / f).collect();
@@ -61,7 +69,7 @@ impl Plan {
                 };
                 let gains: Vec<f64> = lengths.iter().map(gain).collect();
                 kernels.push(Kernel::new(frequencies, &lengths, octave.rate, config.sparsity, &gains));
-                last = Some(same);
+                last = own;
             }
             octaves.push((octave, kernels.len() - 1));
         }
@@ -132,15 +140,21 @@ pub(crate) fn check(config: &CqtConfig) -> Result<(), ConfigError> {
             nyquist,
         });
     }
-    for octave in layout(config) {
-        let longest = config.quality() * octave.rate / config.frequency(octave.first_row);
-        ConfigError::require(
-            transform_length(&[longest]) * octave.n_rows as f64 <= LARGEST_OCTAVE,
-            "fmin",
-            "so high that the filters of an octave have no more than 67,108,864 samples together",
-            config.fmin,
-        )?;
+    let (mut samples, mut last) = (0.0, None);
+    for (index, octave) in layout(config).into_iter().enumerate() {
+        let own = Some(octave.filters(index));
+        if last != own {
+            let longest = config.quality() * octave.rate / config.frequency(octave.first_row);
+            samples += transform_length(&[longest]) * octave.n_rows as f64;
+            last = own;
+        }
     }
+    ConfigError::require(
+        samples <= MOST_SAMPLES,
+        "fmin",
+        "so high that the filters have no more than 67,108,864 samples together",
+        config.fmin,
+    )?;
     Ok(())
 }
 
@@ -213,6 +227,18 @@ mod tests {
             ("fmin", CqtConfig { fmin: 0.0, ..base.clone() }),
             ("fmin", CqtConfig { fmin: f64::NAN, ..base.clone() }),
             ("fmin", CqtConfig { fmin: 1e-9, n_bins: 1, ..base.clone() }),
+            // The lowest octave's 52 million would be allowed, were it alone.
+            (
+                "fmin",
+                CqtConfig {
+                    sample_rate: 96_000,
+                    hop_length: 1,
+                    fmin: 40.0,
+                    bins_per_octave: 100,
+                    n_bins: 800,
+                    ..base.clone()
+                },
+            ),
             ("filter_scale", CqtConfig { filter_scale: -1.0, ..base.clone() }),
             ("sparsity", CqtConfig { sparsity: 1.0, ..base.clone() }),
             ("tuning", CqtConfig { tuning: f64::INFINITY, ..base.clone() }),
