@@ -60,7 +60,13 @@ impl Cepstrum {
             });
         }
         ConfigError::bound_table("n_mfcc", n_mfcc, n_mels)?;
-        ConfigError::require(lifter >= 0.0 && lifter.is_finite(), "lifter", "at least 0 and finite", lifter)?;
+        let steps = PI * n_mfcc as f64 / lifter;
+        ConfigError::require(
+            lifter == 0.0 || lifter > 0.0 && lifter.is_finite() && steps.is_finite(),
+            "lifter",
+            "0, or more and finite, and not so small that π · n_mfcc / lifter is infinite",
+            lifter,
+        )?;
 
         let dct = Projection::new(n_mfcc, n_mels, |k, n| {
             let scale = if k == 0 { 1.0 } else { 2.0 } / n_mels as f64;
@@ -119,7 +125,7 @@ impl Mfcc {
     /// Plans transform, filters and cosines.
     ///
     /// # Errors
-    /// As [`MelSpectrogram::new`], and when `n_mfcc` is zero or exceeds `n_mels`, `lifter` is negative, or the decibels' settings break
+    /// As [`MelSpectrogram::new`], and when `n_mfcc` is zero or exceeds `n_mels`, `lifter` is negative or gives no finite weights, or the decibels' settings break
     /// a rule of [`power_to_db`](crate::power_to_db).
     pub fn new(config: MfccConfig) -> Result<Self, ConfigError> {
         let cepstrum = Cepstrum::new(&config)?;
@@ -183,8 +189,13 @@ mod tests {
             "n_mfcc must not exceed n_mels, but 129 > 128"
         );
         assert_eq!(
-            refusal(MfccConfig { lifter: -2.0, ..base }),
-            "lifter must be at least 0 and finite, but is -2"
+            refusal(MfccConfig { lifter: -2.0, ..base.clone() }),
+            "lifter must be 0, or more and finite, and not so small that π · n_mfcc / lifter is infinite, but is -2"
         );
+        // The sine of infinity is no number.
+        for lifter in [1e-310, f64::INFINITY, f64::NAN] {
+            assert!(refusal(MfccConfig { lifter, ..base.clone() }).starts_with("lifter must be"));
+        }
+        assert!(Mfcc::new(MfccConfig { lifter: 1e-300, ..base }).is_ok());
     }
 }
