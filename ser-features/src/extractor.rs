@@ -87,6 +87,9 @@ impl Plan {
                 Self::Contrast(ContrastBands::new(&contrast)?)
             }
             Feature::Tonnetz => {
+                // A centred transform of odd length has a frame less where the hop divides the signal.
+                let even = config.n_fft.is_multiple_of(2);
+                ConfigError::require(even, "n_fft", "even, with tonnetz", config.n_fft as f64)?;
                 let chroma =
                     ChromaCqtConfig { sample_rate, hop_length: config.hop_length, ..Default::default() };
                 Self::Tonnetz(Box::new(HarmonicTonnetz {
@@ -194,7 +197,7 @@ impl FeatureExtractor {
     /// Checks the configuration and plans every configured feature.
     ///
     /// # Errors
-    /// When no feature is configured or one twice, and whatever a feature's own plan refuses: see [`Mfcc::new`](crate::Mfcc::new),
+    /// When no feature is configured or one twice, `n_fft` is odd with tonnetz, and whatever a feature's own plan refuses: see [`Mfcc::new`](crate::Mfcc::new),
     /// [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
     /// [`SpectralContrast::new`](crate::SpectralContrast::new) and [`Tonnetz::new`].
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {

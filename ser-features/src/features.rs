@@ -59,9 +59,9 @@ impl fmt::Display for Feature {
 pub struct FeatureConfig {
     /// Sample rate of the signal in Hz, at least 1. Contrast needs more than 12,800 Hz.
     pub sample_rate: u32,
-    /// Samples of a transform, at least 1.
+    /// Samples of a transform, at least 1; with tonnetz even.
     pub n_fft: usize,
-    /// Samples from one frame to the next, at least 1; with tonnetz a multiple of 64.
+    /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
     /// Coefficients of the MFCC, 1..=`n_mels`.
     pub n_mfcc: usize,

@@ -133,6 +133,20 @@ fn any_length_has_one_number_of_frames_in_all_features() {
 }
 
 #[test]
+fn all_features_have_the_same_frames_for_any_hop_and_length() {
+    for hop_length in [63, 100, 500, 512] {
+        let config = FeatureConfig { hop_length, ..Default::default() };
+        let mut extractor = FeatureExtractor::new(config.clone()).unwrap();
+        for length in [1, 62, 63, 500, 1000, 1023, 1024, 4409] {
+            let noise: Vec<f32> =
+                (0..length).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 8) as f32 / 1e8).collect();
+            let features = extractor.extract(&noise).unwrap();
+            assert_eq!(features.stack().dim(), (193, config.n_frames(noise.len())), "{hop_length} {length}");
+        }
+    }
+}
+
+#[test]
 fn configurations_that_cannot_work_are_refused() {
     let refusal = |config| FeatureExtractor::new(config).err().unwrap().to_string();
     let base = FeatureConfig::default();
@@ -146,6 +160,10 @@ fn configurations_that_cannot_work_are_refused() {
     );
     assert_eq!(refusal(FeatureConfig { hop_length: 0, ..base.clone() }), "hop_length must be at least 1");
     assert_eq!(refusal(FeatureConfig { n_fft: 0, ..base.clone() }), "n_fft must be at least 1");
+    assert_eq!(
+        refusal(FeatureConfig { n_fft: 2047, ..base.clone() }),
+        "n_fft must be even, with tonnetz, but is 2047"
+    );
     assert_eq!(refusal(FeatureConfig { sample_rate: 0, ..base.clone() }), "sample_rate must be at least 1");
     // What is not asked for need not work: contrast refuses this rate, mel does not.
     let low = FeatureConfig { sample_rate: 8_000, ..base };

@@ -397,7 +397,7 @@ fn extraction(draw: &mut Draw<'_>) -> Option<()> {
     let config = FeatureConfig {
         sample_rate: draw.sample_rate(),
         n_fft: draw.size(1..=2_048),
-        hop_length: draw.size(1..=16).saturating_mul(64),
+        hop_length: draw.size(16..=1_024),
         n_mfcc: draw.size(1..=40),
         n_mels: draw.size(1..=140),
         fmin: draw.real(0.0..=500.0),
@@ -411,6 +411,7 @@ fn extraction(draw: &mut Draw<'_>) -> Option<()> {
     if config.features.contains(&Feature::Tonnetz) && tonal::takes_long(config.sample_rate, 32.7) {
         return None;
     }
+
     // Also of a configuration that can't work.
     _ = (config.total_rows(), config.n_frames(4_000));
     let mut plan = made(FeatureExtractor::new(config.clone()))?;
