@@ -18,5 +18,5 @@ pub use classifier::{Classifier, ClassifyError};
 pub use generator::Generator;
 pub use metrics::ConfusionMatrix;
 pub use parameters::{Parameter, Parameters, Scope};
-pub use recognizer::{Recognition, RecognizeError, Recognizer};
+pub use recognizer::{Recognition, RecognizeError, Recognizer, Stage};
 pub use weights::WeightsError;

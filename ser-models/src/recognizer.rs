@@ -27,6 +27,17 @@ pub struct Recognition {
     pub probabilities: Vec<(String, f32)>,
 }
 
+/// A part of the way from a recording to a mood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Samples are brought to the model's rate, trimmed, normalised and brought to one length.
+    Preparation,
+    /// Features are taken.
+    Features,
+    /// The network answers.
+    Model,
+}
+
 /// Why a recording was not recognised.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -92,9 +103,24 @@ impl Recognizer {
     /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`] has the limits) or the rate cannot be
     /// used.
     pub fn recognize(&mut self, samples: &[f32], sample_rate: u32) -> Result<Recognition, RecognizeError> {
+        self.recognize_by_stages(samples, sample_rate, |_| {})
+    }
+
+    /// The same, and `done` is called as each stage ends, for whoever wants to time them.
+    ///
+    /// # Errors
+    /// As [`Recognizer::recognize`]; the stages that follow the one which fails are not told.
+    pub fn recognize_by_stages(
+        &mut self,
+        samples: &[f32],
+        sample_rate: u32,
+        mut done: impl FnMut(Stage),
+    ) -> Result<Recognition, RecognizeError> {
         check_speech(samples, sample_rate)?;
         let clip = self.preparation.process(samples, sample_rate)?;
+        done(Stage::Preparation);
         let features = self.extractor.extract(&clip)?;
+        done(Stage::Features);
         let input = self.classifier.model().input();
         let ClipInput { values, frames } = input.of(&features)?;
         let shape: Vec<usize> = std::iter::once(1).chain(input.shape()).collect();
@@ -105,6 +131,7 @@ impl Recognizer {
         let probabilities = self.classifier.probabilities(&values, frames.as_deref())?;
         let probabilities: Vec<(String, f32)> =
             self.labels().iter().cloned().zip(probabilities.iter().copied()).collect();
+        done(Stage::Model);
         let best = probabilities.iter().fold(&probabilities[0], |a, b| if b.1 > a.1 { b } else { a });
         Ok(Recognition { label: best.0.clone(), probabilities })
     }
