@@ -7,7 +7,7 @@ mod file;
 mod ravdess;
 mod split;
 
-pub use audio::{Audio, AudioError, AudioErrorKind};
+pub use audio::{Audio, AudioError, AudioErrorKind, AudioLimits};
 pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all};
 pub use file::{AudioFile, is_audio_path};
 pub use ravdess::{

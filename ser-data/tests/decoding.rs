@@ -5,7 +5,7 @@
 mod common;
 
 use common::{chunk, encoding, fmt, ravdess_originals, riff, wav};
-use ser_data::{Audio, AudioErrorKind};
+use ser_data::{Audio, AudioErrorKind, AudioLimits};
 
 fn open(name: &str) -> Audio {
     Audio::open(encoding(name)).unwrap()
@@ -330,10 +330,15 @@ fn no_more_is_decoded_than_the_limit() {
     use std::time::Duration;
     for name in ["lossless.flac", "lossless.m4a", "aac.m4a", "lame.mp3", "vorbis.ogg", "pcm_f32.wav"] {
         let whole = std::fs::read(encoding(name)).unwrap();
-        let length = Audio::decode(&whole, None, name).unwrap().duration();
+        let decoded = Audio::decode(&whole, None, name).unwrap();
+        let length = decoded.duration();
         let within = length + Duration::from_millis(200);
-        assert_eq!(Audio::decode_up_to(within, &whole, None, name).unwrap().duration(), length);
-        let error = Audio::decode_up_to(length / 2, &whole, None, name).unwrap_err();
+        let lasting = |duration| AudioLimits { duration, ..AudioLimits::NONE };
+        assert_eq!(Audio::decode_within(lasting(within), &whole, None, name).unwrap().duration(), length);
+        let error = Audio::decode_within(lasting(length / 2), &whole, None, name).unwrap_err();
         assert!(matches!(error.kind, AudioErrorKind::TooLong { limit } if limit == length / 2), "{error}");
+        let few = AudioLimits { samples: decoded.samples.len() - 1, ..AudioLimits::NONE };
+        let error = Audio::decode_within(few, &whole, None, name).unwrap_err();
+        assert!(matches!(error.kind, AudioErrorKind::TooManySamples { .. }), "{error}");
     }
 }

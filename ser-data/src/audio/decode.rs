@@ -1,7 +1,6 @@
 //! Symphonia's readers and decoders, from the first packet to the last.
 
 use std::io::Cursor;
-use std::time::Duration;
 
 use symphonia::core::codecs::audio::{AudioDecoderOptions, well_known::CODEC_ID_MP3};
 use symphonia::core::errors::Error;
@@ -11,7 +10,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
 use super::mp4::AudioTrack;
-use super::{Audio, AudioErrorKind, codec, container};
+use super::{Audio, AudioErrorKind, AudioLimits, codec, container};
 
 /// Where the encoder's delay and padding are told, which are no part of the sound.
 pub(super) enum Gaps {
@@ -24,7 +23,7 @@ pub(super) enum Gaps {
     Edit(Option<AudioTrack>),
 }
 
-pub(super) fn decode(limit: Duration, bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> {
+pub(super) fn decode(limits: AudioLimits, bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> {
     let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let mut reader = symphonia::default::get_probe()
         .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
@@ -37,7 +36,7 @@ pub(super) fn decode(limit: Duration, bytes: &[u8], gaps: Gaps) -> Result<Audio,
 
     let mut decoded: Option<Audio> = None;
     loop {
-        let chained = decode_streams(limit, &mut *reader, &gaps, &mut decoded)?;
+        let chained = decode_streams(limits, &mut *reader, &gaps, &mut decoded)?;
         if !chained {
             break;
         }
@@ -47,7 +46,7 @@ pub(super) fn decode(limit: Duration, bytes: &[u8], gaps: Gaps) -> Result<Audio,
 
 /// Decodes until the end, or until the reader starts over with new tracks, as chained OGG files do (`true`).
 fn decode_streams(
-    limit: Duration,
+    limits: AudioLimits,
     reader: &mut dyn FormatReader,
     gaps: &Gaps,
     decoded: &mut Option<Audio>,
@@ -104,7 +103,7 @@ fn decode_streams(
             )));
         }
         audio.samples.extend_from_slice(&buffer);
-        audio.check_length(limit)?;
+        audio.check_size(limits)?;
     };
     if let (Some((e, frames)), None) = (failed, &decoded) {
         return Err(fault(e, frames));

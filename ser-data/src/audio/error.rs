@@ -65,6 +65,18 @@ pub enum AudioErrorKind {
         /// The most that is taken.
         limit: Duration,
     },
+    /// The file holds more samples than the caller wants.
+    #[error(
+        "has more than {limit} samples, the most that is taken ({channels} channels at {sample_rate} Hz)"
+    )]
+    TooManySamples {
+        /// The most that is taken, all channels together.
+        limit: usize,
+        /// The file's channels.
+        channels: usize,
+        /// Its frames per second in Hz.
+        sample_rate: u32,
+    },
     /// A sample of a floating point file is NaN or infinite.
     #[error("sample {index} (channel {channel}) is {value}; expected a finite number")]
     NotFinite {

@@ -32,6 +32,21 @@ pub struct Audio {
     pub sample_rate: u32,
 }
 
+/// How much of a file is decoded at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioLimits {
+    /// The longest time that it may last.
+    pub duration: Duration,
+    /// The most samples that it may hold, all channels together: four bytes of memory each, and up to as much again while
+    /// they are gathered.
+    pub samples: usize,
+}
+
+impl AudioLimits {
+    /// Whatever a file holds.
+    pub const NONE: Self = Self { duration: Duration::MAX, samples: usize::MAX };
+}
+
 impl Audio {
     /// Reads and decodes a file. Its content decides what it is, not its name.
     ///
@@ -54,23 +69,23 @@ impl Audio {
     ///
     /// [`AudioError`] names the file and what is wrong with it: see [`AudioErrorKind`].
     pub fn decode(bytes: &[u8], extension_hint: Option<&str>, name: &str) -> Result<Self, AudioError> {
-        Self::decode_up_to(Duration::MAX, bytes, extension_hint, name)
+        Self::decode_within(AudioLimits::NONE, bytes, extension_hint, name)
     }
 
-    /// The same for files from strangers: of a file that goes on for longer than `limit`, no more is decoded. A few
-    /// kilobytes of FLAC can hold hours of silence.
+    /// The same for files from strangers: of a file that exceeds the limits, no more is decoded. A few kilobytes of FLAC can
+    /// hold hours of silence, or a minute of it in eight channels at 655,350 Hz, which is a gigabyte of samples.
     ///
     /// # Errors
     ///
-    /// As [`Audio::decode`], and [`AudioErrorKind::TooLong`].
-    pub fn decode_up_to(
-        limit: Duration,
+    /// As [`Audio::decode`], [`AudioErrorKind::TooLong`] and [`AudioErrorKind::TooManySamples`].
+    pub fn decode_within(
+        limits: AudioLimits,
         bytes: &[u8],
         extension_hint: Option<&str>,
         name: &str,
     ) -> Result<Self, AudioError> {
         // The decoders are a library's: a panic on some damaged file must not end a run over many files.
-        catch_unwind(AssertUnwindSafe(|| decode_checked(limit, bytes, extension_hint)))
+        catch_unwind(AssertUnwindSafe(|| decode_checked(limits, bytes, extension_hint)))
             .unwrap_or_else(|_| Err(AudioErrorKind::malformed("the decoder failed on it")))
             .map_err(|kind| AudioError::new(name, kind))
     }
@@ -94,13 +109,24 @@ impl Audio {
         Duration::from_secs_f64(self.frames() as f64 / f64::from(self.sample_rate.max(1)))
     }
 
-    fn check_length(&self, limit: Duration) -> Result<(), AudioErrorKind> {
-        if self.duration() > limit { Err(AudioErrorKind::TooLong { limit }) } else { Ok(()) }
+    fn check_size(&self, AudioLimits { duration, samples }: AudioLimits) -> Result<(), AudioErrorKind> {
+        if self.duration() > duration {
+            return Err(AudioErrorKind::TooLong { limit: duration });
+        }
+        let channels = self.channels;
+        if self.samples.len() > samples {
+            return Err(AudioErrorKind::TooManySamples {
+                limit: samples,
+                channels,
+                sample_rate: self.sample_rate,
+            });
+        }
+        Ok(())
     }
 }
 
 fn decode_checked(
-    limit: Duration,
+    limits: AudioLimits,
     bytes: &[u8],
     extension_hint: Option<&str>,
 ) -> Result<Audio, AudioErrorKind> {
@@ -108,22 +134,22 @@ fn decode_checked(
         return Err(AudioErrorKind::Empty { bytes: 0 });
     }
     let audio = match container::identify(bytes, extension_hint)? {
-        Container::Wave => wav::decode(limit, bytes)?,
+        Container::Wave => wav::decode(limits, bytes)?,
         Container::Ogg => {
             ogg::check(bytes)?;
-            decode::decode(limit, bytes, decode::Gaps::ByDecoder)?
+            decode::decode(limits, bytes, decode::Gaps::ByDecoder)?
         }
         Container::Mp4 => {
             let track = mp4::first_audio_track(bytes)?;
-            decode::decode(limit, bytes, decode::Gaps::Edit(track))?
+            decode::decode(limits, bytes, decode::Gaps::Edit(track))?
         }
-        Container::Mpeg => decode::decode(limit, bytes, decode::Gaps::Mpeg)?,
-        Container::Other => decode::decode(limit, bytes, decode::Gaps::ByDecoder)?,
+        Container::Mpeg => decode::decode(limits, bytes, decode::Gaps::Mpeg)?,
+        Container::Other => decode::decode(limits, bytes, decode::Gaps::ByDecoder)?,
     };
     if audio.samples.is_empty() {
         return Err(AudioErrorKind::Empty { bytes: bytes.len() });
     }
-    audio.check_length(limit)?;
+    audio.check_size(limits)?;
     if let Some(at) = audio.samples.iter().position(|s| !s.is_finite()) {
         let (index, channel) = (at / audio.channels, at % audio.channels);
         return Err(AudioErrorKind::NotFinite { index, channel, value: audio.samples[at] });

@@ -7,7 +7,7 @@ use symphonia::core::codecs::audio::{
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
-use super::{Audio, AudioErrorKind, codec, decode};
+use super::{Audio, AudioErrorKind, AudioLimits, codec, decode};
 
 const PCM: u16 = 1;
 const MS_ADPCM: u16 = 2;
@@ -23,10 +23,10 @@ const UNKNOWN_LENGTHS: [u32; 2] = [u32::MAX, 0x7FFF_F000];
 /// Frames that the decoder gets at once.
 const PACKET_FRAMES: usize = 16_384;
 
-pub(super) fn decode(limit: std::time::Duration, bytes: &[u8]) -> Result<Audio, AudioErrorKind> {
+pub(super) fn decode(limits: AudioLimits, bytes: &[u8]) -> Result<Audio, AudioErrorKind> {
     let (format, data) = chunks(bytes)?;
     if matches!(format.tag, MS_ADPCM | IMA_ADPCM) {
-        return decode::decode(limit, bytes, decode::Gaps::ByDecoder);
+        return decode::decode(limits, bytes, decode::Gaps::ByDecoder);
     }
     let mut parameters = AudioCodecParameters::new();
     parameters
