@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use ser_bench::cli;
 use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
+use ser_bench::{charts, cli};
 use ser_models::models::Architecture;
 use ser_models::{Checkpoint, ConfusionMatrix};
 use serde::Serialize;
@@ -15,9 +15,9 @@ use serde::Serialize;
 ///
 /// A checkpoint without a test part was trained on everything, and is refused.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
-)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
+))]
 struct Arguments {
     /// RAVDESS: the folder, or the .zip as downloaded.
     #[arg(long, value_name = "DIR")]
@@ -34,6 +34,9 @@ struct Arguments {
     /// Folder to keep extracted features in.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Folder to draw the confusion matrix into, as confusion.png and confusion.svg.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -83,6 +86,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let corpus = Corpus::load_clips(&arguments.data, &split.test, options)
         .with_context(|| format!("cannot measure {model}"))?;
     let confusion = classifier.evaluate(&corpus.dataset)?.confusion;
+    if let Some(folder) = &arguments.plots {
+        let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|share| share * 100.0);
+        let title = format!("{} test clips: accuracy {accuracy:.1} %, UAR {uar:.1} %", confusion.total());
+        charts::save(&charts::confusion(title, &confusion), folder, "confusion")?;
+    }
 
     if arguments.json {
         let report = Report {

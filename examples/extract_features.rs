@@ -24,9 +24,9 @@ use walkdir::WalkDir;
 ///
 /// The file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors"
-)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors"
+))]
 struct Arguments {
     /// Audio files, or folders that are searched for them.
     #[arg(required = true)]
@@ -47,6 +47,9 @@ struct Arguments {
     /// features-003-of-012.safetensors. A part whose file is there and whole is not made again.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Print one JSON object instead of a line.
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> ExitCode {
@@ -84,7 +87,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         found: Found::default(),
     };
     if arguments.shard.is_some() && extraction.is_whole_at(&output, arguments.skip_bad) {
-        return cli::print(format!("{}: whole already, {} clips", output.display(), stems.len()));
+        let (clips, skipped) = (stems.len(), Vec::new());
+        let written = Written {
+            output: output.display().to_string(),
+            clips,
+            tensors: None,
+            skipped,
+            whole_already: true,
+        };
+        return written.print(arguments.json);
     }
 
     let bar = cli::progress_bar(audio.len() as u64, "extracting");
@@ -106,8 +117,40 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         tensors_sha256: sha256(tensors.iter().map(|(name, (_, data))| (name.as_str(), &data[..]))),
     };
     write(&output, &tensors, &Extraction { found, ..extraction }.text()?)?;
-    let (clips, output) = (extracted.features.len(), output.display());
-    cli::print(format!("{output}: {clips} clips, {} tensors", tensors.len()))
+    let written = Written {
+        output: output.display().to_string(),
+        clips: extracted.features.len(),
+        tensors: Some(tensors.len()),
+        skipped: extracted.skipped.iter().map(|(_, error)| error.to_string()).collect(),
+        whole_already: false,
+    };
+    written.print(arguments.json)
+}
+
+/// What was done.
+#[derive(Serialize)]
+struct Written {
+    /// The file.
+    output: String,
+    /// The clips in it; of a file that was whole already, those that were asked for.
+    clips: usize,
+    /// The tensors in it, where it was written.
+    tensors: Option<usize>,
+    /// Why clips were left out now.
+    skipped: Vec<String>,
+    /// Whether the file was there, so that nothing was done.
+    whole_already: bool,
+}
+
+impl Written {
+    fn print(&self, json: bool) -> anyhow::Result<()> {
+        let Self { output, clips, tensors, .. } = self;
+        match tensors {
+            _ if json => cli::print(serde_json::to_string_pretty(self)?),
+            Some(tensors) => cli::print(format!("{output}: {clips} clips, {tensors} tensors")),
+            None => cli::print(format!("{output}: whole already, {clips} clips")),
+        }
+    }
 }
 
 /// What a file says about itself.

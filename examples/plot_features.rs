@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use ser_bench::plot::{Format, Page, Theme};
+use ser_bench::charts::PictureFile;
+use ser_bench::plot::Page;
 use ser_bench::sound::{Picture, Sound};
-use ser_bench::{assets, cli, files};
+use ser_bench::{assets, cli};
 use ser_data::Audio;
 
 /// Draws what a recogniser sees of a clip, as PNG or SVG by the output's name. With two clips, say a happy and a sad one,
@@ -15,24 +16,20 @@ use ser_data::Audio;
 ///
 /// Without clips it draws the bundled one.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
-)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
+))]
 struct Arguments {
     /// Clips: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
     clips: Vec<PathBuf>,
-    /// The picture to write; its name ends in .png or .svg.
-    #[arg(long, value_name = "FILE", default_value = "features.png")]
-    output: PathBuf,
+    #[command(flatten)]
+    picture: PictureFile,
     /// What to draw; everything if left out.
     #[arg(long, value_enum, value_delimiter = ',')]
     show: Vec<Picture>,
     /// Width of one figure in pixels.
     #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(240..=4000))]
     width: u32,
-    /// Draw on a dark ground.
-    #[arg(long)]
-    dark: bool,
 }
 
 fn main() -> ExitCode {
@@ -40,8 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    Format::of(&arguments.output)?;
-    files::check_folder(&arguments.output)?;
+    arguments.picture.check()?;
     let sounds = if arguments.clips.is_empty() {
         let sample = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
         vec![("the bundled sample".to_string(), analyse(&sample)?)]
@@ -64,12 +60,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let page = Page {
         title: names.join(" · "),
         columns: sounds.len(),
-        theme: if arguments.dark { Theme::Dark } else { Theme::Light },
         ..Page::new(figures, (arguments.width, arguments.width * 3 / 8))
     };
-    page.save(&arguments.output)?;
-    let (width, height) = page.dimensions();
-    cli::print(format!("{}: {width} × {height} pixels", arguments.output.display()))
+    arguments.picture.save(page)
 }
 
 fn analyse(audio: &Audio) -> anyhow::Result<Sound> {

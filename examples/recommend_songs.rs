@@ -15,9 +15,9 @@ use ser_models::{Recognition, Recognizer};
 ///
 /// Without arguments it listens to a bundled clip, with a bundled model and a bundled starter catalogue.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3"
-)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3"
+))]
 struct Arguments {
     /// The clip: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
     clip: Option<PathBuf>,

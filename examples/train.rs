@@ -1,5 +1,6 @@
 //! Training in one command: RAVDESS in, a checkpoint out that says everything about itself.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use indicatif::ProgressBar;
+use ser_bench::cli::Stopped;
 use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
 use ser_bench::recipe::{self, Recipe, RecipeFile};
-use ser_bench::{cli, files};
+use ser_bench::{charts, cli, files};
 use ser_models::models::Architecture;
 use ser_models::training::{
     Evaluation, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig,
 };
+use serde::Serialize;
 
 /// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
 /// part to choose the best epoch.
@@ -26,9 +29,9 @@ use ser_models::training::{
 /// and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far; `--resume` goes on
 /// from where the run stood, and ends as if it had never been cut.
 #[derive(Parser)]
-#[command(
-    after_help = "Examples:\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid"
-)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid"
+))]
 struct Arguments {
     /// RAVDESS: the folder, or the .zip as downloaded.
     #[arg(long, value_name = "DIR")]
@@ -75,6 +78,12 @@ struct Arguments {
     /// Write what every epoch brought to a file: JSON if its name ends so, otherwise CSV.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
+    /// Folder to draw into, as PNG and SVG: learning-curves, and confusion, that of the part which chooses the epoch.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Print one JSON object at the end, and nothing else, to standard output.
+    #[arg(long)]
+    json: bool,
     /// Report clips that can't be used and go on without them.
     #[arg(long)]
     skip_bad: bool,
@@ -154,15 +163,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         chosen => Some(corpus.dataset.select(chosen)?),
     };
     let mut trainer = Trainer::new(config, architecture, &training, validation.as_ref(), arguments.seed)?;
-    // Nobody listening is no reason not to train.
-    let _ = cli::print(format!(
+    let summary = format!(
         "{} clips: {} train, {} choose the epoch, {} are kept apart for testing\n\n{}",
         corpus.dataset.len(),
         split.train.len(),
         split.validation.len(),
         split.test.len(),
         trainer.model().summary()
-    ));
+    );
+    if arguments.json {
+        eprintln!("{summary}");
+    } else {
+        // Nobody listening is no reason not to train.
+        let _ = cli::print(summary);
+    }
     if arguments.resume {
         trainer.resume(&state_file).context("cannot go on with a run that was cut")?;
     } else {
@@ -185,21 +199,59 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         if let Some(path) = &arguments.history {
             files::write(path, written(trainer.history(), path)?.as_bytes())?;
         }
-        let epochs = trainer.history().epochs.len();
-        let mut reached = format!("{}: epoch {} of {epochs}", arguments.output.display(), best.epoch);
-        if let Some(Evaluation { confusion, .. }) = &best.validation {
-            let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|x| x * 100.0);
-            reached += &format!(", validation accuracy {accuracy:.1} %, UAR {uar:.1} %");
+        if let Some(folder) = &arguments.plots {
+            charts::save(&charts::learning_curves(trainer.history()), folder, "learning-curves")?;
+            if let Some(Evaluation { confusion, .. }) = &best.validation {
+                let title = format!("{} clips that chose epoch {}", confusion.total(), best.epoch);
+                charts::save(&charts::confusion(title, confusion), folder, "confusion")?;
+            }
         }
-        reached += &format!("\ntrained for {seconds:.1} s");
-        if let Some(bytes) = cli::peak_memory() {
-            reached += &format!(", peak memory {} MiB", bytes >> 20);
-        }
-        let _ = cli::print(reached);
+        let reached = Reached {
+            model: arguments.output.display().to_string(),
+            epoch: best.epoch,
+            epochs: trainer.history().epochs.len(),
+            validation_accuracy: best.validation.as_ref().map(|validation| validation.confusion.accuracy()),
+            validation_uar: best.validation.as_ref().map(|validation| validation.confusion.uar()),
+            seconds,
+            peak_memory_bytes: cli::peak_memory(),
+        };
+        let _ = if arguments.json {
+            cli::print(serde_json::to_string_pretty(&reached)?)
+        } else {
+            cli::print(reached)
+        };
     }
     match finish? {
-        Finish::Stopped => bail!("stopped; go on with --resume"),
+        Finish::Stopped => Err(Stopped { advice: "go on with --resume" }.into()),
         _ => std::fs::remove_file(&state_file).with_context(|| state_file.display().to_string()),
+    }
+}
+
+/// What a run reached.
+#[derive(Serialize)]
+struct Reached {
+    model: String,
+    /// The epoch that was kept.
+    epoch: usize,
+    /// The epochs that were run.
+    epochs: usize,
+    validation_accuracy: Option<f64>,
+    validation_uar: Option<f64>,
+    seconds: f64,
+    peak_memory_bytes: Option<u64>,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: epoch {} of {}", self.model, self.epoch, self.epochs)?;
+        if let (Some(accuracy), Some(uar)) = (self.validation_accuracy, self.validation_uar) {
+            write!(f, ", validation accuracy {:.1} %, UAR {:.1} %", accuracy * 100.0, uar * 100.0)?;
+        }
+        write!(f, "\ntrained for {:.1} s", self.seconds)?;
+        if let Some(bytes) = self.peak_memory_bytes {
+            write!(f, ", peak memory {} MiB", bytes >> 20)?;
+        }
+        Ok(())
     }
 }
 

@@ -13,8 +13,11 @@ use axum::{Json, Router};
 use http_body_util::BodyExt;
 use mood_recommender::{Mood, Reading, Recommender};
 use ser_bench::answer::{Answer, SongItem};
+use ser_bench::live;
 use ser_bench::plot::Theme;
-use ser_data::Audio;
+use ser_data::{Audio, AudioLimits};
+use ser_features::MIN_SPEECH_SECONDS;
+use ser_models::Stage;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -29,8 +32,8 @@ use crate::recognizers::Recognizers;
 
 /// The most bytes of a request.
 const MAX_BYTES: usize = 20_000_000;
-/// The longest clip.
-const MAX_LENGTH: Duration = Duration::from_secs(60);
+/// The longest clip, and the most samples, whatever rate and channels a file declares: a minute in stereo at 192 kHz.
+const LIMITS: AudioLimits = AudioLimits { duration: Duration::from_secs(60), samples: 60 * 192_000 * 2 };
 /// The time that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
@@ -120,7 +123,8 @@ struct RecognizeQuery {
     pictures: bool,
     /// Whether pictures are drawn on a dark ground.
     dark: bool,
-    /// Clips whose root mean square stays this many dB below full scale, e.g. −50, count as silence.
+    /// Clips with less than a quarter of a second at this level or above, in dB relative to full scale and between 80 and
+    /// 8,000 Hz, count as silence; −50 suits microphones.
     silence_db: Option<f32>,
 }
 
@@ -159,8 +163,12 @@ struct Timing {
     wait: f64,
     /// From a file to samples.
     decode: f64,
-    /// From samples to a mood: features and model.
-    recognize: f64,
+    /// From samples to a clip as the model knows them: rate, trimming, level, length.
+    prepare: f64,
+    /// From the clip to its features.
+    features: f64,
+    /// From features to a mood.
+    model: f64,
     /// From a mood to songs.
     recommend: f64,
     /// Drawing.
@@ -203,11 +211,21 @@ async fn recognize(
         // Blocking: decoding, features and model take milliseconds of a core.
         tokio::task::block_in_place(|| {
             let mut timing = Timing { wait, ..Timing::default() };
-            let audio = clocked(&mut timing.decode, || Audio::decode_up_to(MAX_LENGTH, &file, None, &name))?;
+            let audio = clocked(&mut timing.decode, || Audio::decode_within(LIMITS, &file, None, &name))?;
             let samples = audio.to_mono()?;
-            check_level(&samples, query.silence_db)?;
-            let recognition = clocked(&mut timing.recognize, || {
-                app.recognizers.with(&turn, |recognizer| recognizer.recognize(&samples, audio.sample_rate))
+            check_silence(&samples, audio.sample_rate, query.silence_db)?;
+            let mut start = Instant::now();
+            let done = |stage| {
+                let time = milliseconds(start);
+                start = Instant::now();
+                match stage {
+                    Stage::Preparation => timing.prepare = time,
+                    Stage::Features => timing.features = time,
+                    Stage::Model => timing.model = time,
+                }
+            };
+            let recognition = app.recognizers.with(&turn, |recognizer| {
+                recognizer.recognize_by_stages(&samples, audio.sample_rate, done)
             })??;
             let songs = clocked(&mut timing.recommend, || {
                 let reading =
@@ -241,14 +259,12 @@ fn clocked<T>(time: &mut f64, work: impl FnOnce() -> T) -> T {
 }
 
 /// Refuses a clip that stays below a level, as a live microphone does between sentences.
-fn check_level(samples: &[f32], silence_db: Option<f32>) -> Result<(), Problem> {
+fn check_silence(samples: &[f32], sample_rate: u32, silence_db: Option<f32>) -> Result<(), Problem> {
     let Some(limit) = silence_db else { return Ok(()) };
-    let power = samples.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / samples.len().max(1) as f64;
-    let level = 10.0 * power.max(1e-12).log10();
-    if level >= f64::from(limit) {
+    if !live::is_silent(samples, sample_rate, limit)? {
         return Ok(());
     }
-    let detail = format!("its level is {level:.0} dB, speech lies above {limit:.0} dB");
+    let detail = format!("less than {MIN_SPEECH_SECONDS} s of it reach {limit:.0} dB").replace('-', "−");
     Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "silence", "The clip is silent", detail))
 }
 
@@ -307,6 +323,14 @@ struct RecommendBody {
 struct Recommended {
     /// The best first; in playing order for a journey.
     songs: Vec<SongItem>,
+    timing_ms: RecommendTiming,
+}
+
+/// How long the stages took, in milliseconds.
+#[derive(Default, Serialize, ToSchema)]
+struct RecommendTiming {
+    /// From a mood to songs.
+    recommend: f64,
 }
 
 #[utoipa::path(
@@ -328,8 +352,11 @@ async fn recommend(State(app): Shared, request: Request) -> Result<Json<Recommen
         _ => return Err(Problem::invalid("either mood or probabilities must be given")),
     };
     tokio::task::block_in_place(|| {
-        let options = body.options.resolve(&app.recommender)?;
-        let songs = app.recommender.recommend(reading, &options)?;
-        Ok(Json(Recommended { songs: songs.iter().map(SongItem::new).collect() }))
+        let mut timing_ms = RecommendTiming::default();
+        let songs = clocked(&mut timing_ms.recommend, || {
+            let options = body.options.resolve(&app.recommender)?;
+            Ok::<_, Problem>(app.recommender.recommend(reading, &options)?)
+        })?;
+        Ok(Json(Recommended { songs: songs.iter().map(SongItem::new).collect(), timing_ms }))
     })
 }

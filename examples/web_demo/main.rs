@@ -25,9 +25,9 @@ use crate::recognizers::Recognizers;
 ///
 /// It opens on a bundled model, a bundled starter catalogue and a bundled clip, loads nothing from elsewhere, and keeps no audio.
 #[derive(Parser)]
-#[command(
-    after_help = "Example:\n  cargo run --release --example web_demo -- --port 7860 --catalog data_moods.csv"
-)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example web_demo -- --port 7860 --catalog data_moods.csv"
+))]
 struct Arguments {
     /// Port to listen on; 0 takes any that is free.
     #[arg(long, default_value_t = 7860)]

@@ -83,6 +83,9 @@ impl From<AudioError> for Problem {
             AudioErrorKind::TooLong { .. } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "too-long", "The clip is too long")
             }
+            AudioErrorKind::TooManySamples { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The clip has too many samples")
+            }
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "damaged", "The file is damaged or empty"),
         };
         Self::new(status, code, title, error)

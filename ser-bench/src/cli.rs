@@ -6,8 +6,28 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ser_features::SignalError;
+use ser_models::RecognizeError;
 
-/// Turns a command's result into its exit code: 0, or 1 with the error and its causes on standard error.
+/// What every example says of its exit codes; [`exit`] and clap give them.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 a clip holds no speech (silent, too short), \
+                          130 stopped by Ctrl-C before the end.";
+
+/// The end of an example's `--help`: real calls, one a line, and the exit codes.
+pub fn epilogue(calls: &str) -> String {
+    format!("Example:\n{calls}\n\n{EXIT_CODES}")
+}
+
+/// Work that Ctrl-C ended before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped; {advice}")]
+pub struct Stopped {
+    /// What to do next.
+    pub advice: &'static str,
+}
+
+/// Turns a command's result into its exit code: 0, or another with the error and its causes on standard error. 3 stands for a clip
+/// that can be read but holds no speech, 130 for [`Stopped`], 1 for all other errors.
 ///
 /// Whoever closes our output, as `head` does, has read enough: that is no error.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
@@ -17,8 +37,24 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
         Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            code(&error).into()
         }
+    }
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    let silent = |error: &SignalError| {
+        matches!(error, SignalError::Silent { .. } | SignalError::TooShort { .. } | SignalError::Empty)
+    };
+    // An error that is transparent stands for its cause, which is then no link of the chain.
+    let no_speech = error.chain().any(|cause| match cause.downcast_ref() {
+        Some(RecognizeError::Signal(signal)) => silent(signal),
+        _ => cause.downcast_ref().is_some_and(silent),
+    });
+    match error.downcast_ref::<Stopped>() {
+        Some(_) => 130,
+        None if no_speech => 3,
+        None => 1,
     }
 }
 

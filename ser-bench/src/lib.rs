@@ -3,9 +3,11 @@
 
 pub mod answer;
 pub mod assets;
+pub mod charts;
 pub mod cli;
 pub mod corpus;
 pub mod files;
+pub mod live;
 pub mod plot;
 pub mod recipe;
 pub mod shard;

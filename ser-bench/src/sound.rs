@@ -80,7 +80,9 @@ impl Sound {
             let (title, unit, seconds) = (title.to_string(), unit.to_string(), self.seconds);
             Figure::Heatmap(Heatmap { title, values, seconds, rows, unit })
         };
-        let names = |names: &[&str]| Rows::Names(names.iter().map(ToString::to_string).collect());
+        let names = |of: &str, names: &[&str]| {
+            Rows::Names(of.to_string(), names.iter().map(ToString::to_string).collect())
+        };
         let feature = |feature| self.features.get(feature).cloned().context("was not extracted");
         Ok(match picture {
             Picture::Waveform => Figure::Waveform(Waveform {
@@ -95,21 +97,21 @@ impl Sound {
                 heatmap("Mel spectrogram", values, Rows::Hertz(self.mel_centres()?), "dB")
             }
             Picture::Mfcc => {
-                heatmap("MFCC", feature(Feature::Mfcc)?, Rows::Numbered("coefficient".to_string()), "")
+                heatmap("MFCC", feature(Feature::Mfcc)?, Rows::Numbered("coefficient".to_string()), "dB")
             }
             Picture::Chroma => {
                 let classes = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
-                heatmap("Chroma", feature(Feature::Chroma)?, names(&classes), "")
+                heatmap("Chroma", feature(Feature::Chroma)?, names("pitch class", &classes), "of max")
             }
             Picture::Contrast => {
                 let bands =
                     ["0–200", "200–400", "400–800", "800–1600", "1600–3200", "3200–6400", "6400–11025"];
-                let rows = names(&bands);
-                heatmap("Spectral contrast by band in Hz", feature(Feature::Contrast)?, rows, "dB")
+                let rows = names("band in Hz", &bands);
+                heatmap("Spectral contrast", feature(Feature::Contrast)?, rows, "dB")
             }
             Picture::Tonnetz => {
                 let axes = ["fifth x", "fifth y", "minor x", "minor y", "major x", "major y"];
-                heatmap("Tonnetz", feature(Feature::Tonnetz)?, names(&axes), "")
+                heatmap("Tonnetz", feature(Feature::Tonnetz)?, names("tonal centroid", &axes), "")
             }
         })
     }

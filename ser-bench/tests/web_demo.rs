@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Server, recommend_songs, sample};
+use support::{Server, recommend_songs, sample, wav};
 
 /// A client that takes refusals for answers.
 fn agent() -> ureq::Agent {
@@ -65,6 +65,11 @@ fn a_clip_gives_what_recommend_songs_prints() {
             assert_eq!(answer[key], expected[key], "{key}");
         }
         assert_eq!(answer["audio"]["sample_rate"], 22_050);
+        let stages: Vec<&String> = answer["timing_ms"].as_object().unwrap().keys().collect();
+        assert_eq!(stages, ["decode", "features", "model", "pictures", "prepare", "recommend", "wait"]);
+        for stage in ["decode", "features", "model", "recommend"] {
+            assert!(answer["timing_ms"][stage].as_f64().unwrap() > 0.0, "{stage} takes time");
+        }
     }
 
     // The songs alone, from the same probabilities.
@@ -75,6 +80,7 @@ fn a_clip_gives_what_recommend_songs_prints() {
     {
         assert_eq!(song["key"], expected["key"]);
     }
+    assert!(songs.body["timing_ms"]["recommend"].as_f64().unwrap() > 0.0);
 }
 
 #[test]
@@ -93,21 +99,6 @@ fn pictures_are_drawn_when_they_are_asked_for() {
         assert!(light["alt"].as_str().unwrap().len() > 20);
         assert_ne!(light["src"], dark["src"]);
     }
-}
-
-/// A WAV file of 16-bit samples.
-fn wav(samples: impl Iterator<Item = i16>, sample_rate: u32) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
-    samples.for_each(|sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
-    bytes.into_inner()
 }
 
 #[test]
@@ -152,12 +143,30 @@ fn what_cannot_be_answered_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_few_kilobytes_that_hold_an_hour_are_refused_at_once() {
-    // FLAC stores silence in a few bytes a block: an hour of it has 40 kB or so.
+fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_are_refused_at_once() {
     let server = Server::start(&["--workers", "1"]);
+    let hour = silent_flac(44_100, 1, 2_400);
+    let answer = post(&format!("{}/api/recognize", server.address), &hour);
+    assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too-long")), "{}", answer.body);
+    // Not quite a minute, but in eight channels at the highest rate that a FLAC file can declare.
+    let gigabyte = silent_flac(655_350, 8, 590);
+    assert!(gigabyte.len() < 50_000);
+    let answer = post(&format!("{}/api/recognize", server.address), &gigabyte);
+    assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too-large")), "{}", answer.body);
+    assert!(answer.body["detail"].as_str().unwrap().contains("8 channels at 655350 Hz"), "{}", answer.body);
+    if cfg!(target_os = "linux") {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(kilobytes < 500_000, "{kilobytes} kB");
+    }
+}
+
+/// A FLAC file of so many blocks of 65,535 frames of zeros, 16 bit: a few bytes a block.
+fn silent_flac(sample_rate: u64, channels: u8, blocks: u32) -> Vec<u8> {
     let block = |number: u32| {
-        // Fixed block size 65,535 (16 bits follow), 44.1 kHz, mono, 16 bit; one constant subframe of zero.
-        let mut frame = vec![0xFF, 0xF8, 0x79, 0x08];
+        // Block size 65,535 (16 bits follow), rate and bits as the file declares; constant subframes of zero.
+        let mut frame = vec![0xFF, 0xF8, 0x70, (channels - 1) << 4];
         let number = number.min(0x7FF);
         if number < 0x80 {
             frame.push(number as u8);
@@ -166,7 +175,7 @@ fn a_few_kilobytes_that_hold_an_hour_are_refused_at_once() {
         }
         frame.extend(65_534u16.to_be_bytes());
         frame.push(crc8(&frame));
-        frame.extend([0x00, 0, 0]);
+        (0..channels).for_each(|_| frame.extend([0x00, 0, 0]));
         frame.extend(crc16(&frame).to_be_bytes());
         frame
     };
@@ -175,11 +184,10 @@ fn a_few_kilobytes_that_hold_an_hour_are_refused_at_once() {
     flac.extend(65_535u16.to_be_bytes());
     flac.extend([0; 6]);
     // 20 bits of sample rate, 3 of channels − 1, 5 of bits − 1, 36 of samples (0: not known).
-    flac.extend(((44_100u64 << 44) | (15 << 36)).to_be_bytes());
+    flac.extend(((sample_rate << 44) | (u64::from(channels - 1) << 41) | (15 << 36)).to_be_bytes());
     flac.extend([0; 16]);
-    (0..2_400).for_each(|number| flac.extend(block(number)));
-    let answer = post(&format!("{}/api/recognize", server.address), &flac);
-    assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too-long")), "{}", answer.body);
+    (0..blocks).for_each(|number| flac.extend(block(number)));
+    flac
 }
 
 fn crc8(bytes: &[u8]) -> u8 {

@@ -1,6 +1,6 @@
 // The page: a file, the microphone or the sample goes to the server, and what it answers is shown.
 import { Microphone, decodeHere, level, microphoneProblem, wav } from "./audio.js";
-import { MOODS, ask, complain, element, meter } from "./common.js";
+import { MOODS, SILENCE_DB, ask, complain, element, meter } from "./common.js";
 import * as feedback from "./feedback.js";
 import * as live from "./live.js";
 import * as songs from "./songs.js";
@@ -8,7 +8,7 @@ import * as songs from "./songs.js";
 const MAX_BYTES = 20_000_000;
 const MAX_SECONDS = 60;
 
-async function recognize(file, name) {
+async function recognize(file, name, wish = "") {
   complain(null);
   if (file.size > MAX_BYTES) {
     complain({ message: "The file is too large: 20 MB at most." });
@@ -17,7 +17,7 @@ async function recognize(file, name) {
   element("status").textContent = `Listening to ${name}…`;
   document.body.setAttribute("aria-busy", "true");
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const send = (body) => ask(`/api/recognize?count=0&pictures=true&dark=${dark}`, { method: "POST", body });
+  const send = (body) => ask(`/api/recognize?count=0&pictures=true&dark=${dark}${wish}`, { method: "POST", body });
   try {
     let answer;
     try {
@@ -64,13 +64,20 @@ function show(answer, name, file) {
   element("pictures").replaceChildren(...answer.pictures.map(({ alt, src, width, height }) =>
     Object.assign(new Image(), { alt, src, width, height })));
   const { seconds, sample_rate, channels } = answer.audio;
-  const stages = { wait: "waiting", decode: "decoding", recognize: "features and model", recommend: "songs", pictures: "pictures" };
+  const stages = {
+    wait: "waiting for a worker", decode: "decoding", prepare: "resampling and trimming", features: "features", model: "model",
+    pictures: "pictures",
+  };
   const rows = Object.entries(stages).map(([stage, title]) => [title, `${answer.timing_ms[stage].toFixed(1)} ms`]);
+  // The songs are asked for on their own, and tell their time when they come.
+  rows.push(["songs", "…"]);
   const kind = `${seconds.toFixed(1)} s, ${sample_rate} Hz, ${channels === 1 ? "mono" : `${channels} channels`}`;
   element("timing").querySelector("tbody").replaceChildren(...[["clip", kind], ...rows].map(([title, value]) => {
     const row = document.createElement("tr");
     const head = Object.assign(document.createElement("th"), { scope: "row", textContent: title });
-    row.append(head, Object.assign(document.createElement("td"), { textContent: value }));
+    const cell = Object.assign(document.createElement("td"), { textContent: value });
+    if (title === "songs") cell.id = "songs-time";
+    row.append(head, cell);
     return row;
   }));
   feedback.judge(answer, name);
@@ -118,7 +125,8 @@ async function stopRecording() {
     samples.set(block, at);
     at += block.length;
   }
-  await recognize(wav(samples, sampleRate), "your recording");
+  // A microphone is never quite still: what it hears of an empty room is no mood.
+  await recognize(wav(samples, sampleRate), "your recording", `&silence_db=${SILENCE_DB}`);
 }
 
 function begin() {

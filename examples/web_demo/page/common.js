@@ -2,6 +2,9 @@
 
 export const MOODS = ["Calm", "Happy", "Sad", "Energetic"];
 
+/** Levels below this, in dB relative to full scale, are a microphone's silence. */
+export const SILENCE_DB = -50;
+
 export const element = (id) => document.getElementById(id);
 
 /** Shows what went wrong, or nothing. */

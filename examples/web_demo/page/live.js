@@ -1,13 +1,15 @@
 // Live: while the microphone is on, a reading every half second of the last three seconds, drawn as a timeline.
-import { ask, complain, element, MOODS, meter } from "./common.js";
+import { MOODS, SILENCE_DB, ask, complain, element, meter } from "./common.js";
 import { Microphone, level, microphoneProblem, wav } from "./audio.js";
 
 const WINDOW_SECONDS = 3;
 const EVERY_MS = 500;
-const SILENCE_DB = -50;
 const READINGS = 120;
 const COLOURS = { Calm: "#0072b2", Happy: "#e69f00", Sad: "#cc79a7", Energetic: "#d55e00" };
 const DASHES = { Calm: [], Happy: [10, 4], Sad: [3, 3], Energetic: [14, 4, 3, 4] };
+const LINES = { Calm: "whole line", Happy: "dashes", Sad: "dots", Energetic: "dashes and dots" };
+const HEIGHT = 180;
+const RIGHT = 96;
 
 let microphone = null;
 let timer = null;
@@ -71,9 +73,14 @@ function note(mood, probabilities) {
 function draw() {
   const canvas = element("timeline");
   const pen = canvas.getContext("2d");
-  const { width, height } = canvas;
+  // As many pixels as the screen shows, or letters would shrink with the canvas on a phone.
+  const [width, height] = [canvas.clientWidth, HEIGHT];
+  canvas.width = width * devicePixelRatio;
+  canvas.height = height * devicePixelRatio;
+  pen.scale(devicePixelRatio, devicePixelRatio);
   const ink = getComputedStyle(document.body).color;
-  const x = (i) => width - 70 - (readings.length - 1 - i) * ((width - 110) / (READINGS - 1));
+  const step = (width - RIGHT - 40) / (READINGS - 1);
+  const x = (i) => width - RIGHT - (readings.length - 1 - i) * step;
   const y = (share) => 12 + (1 - share) * (height - 40);
   pen.clearRect(0, 0, width, height);
   pen.font = "13px system-ui, sans-serif";
@@ -84,12 +91,12 @@ function draw() {
   for (const share of [0, 0.5, 1]) {
     pen.beginPath();
     pen.moveTo(40, y(share));
-    pen.lineTo(width - 70, y(share));
+    pen.lineTo(width - RIGHT, y(share));
     pen.stroke();
     pen.fillText(`${share * 100} %`, 2, y(share) + 4);
   }
   for (let seconds = 0; seconds <= 60; seconds += 15) {
-    const at = width - 70 - (seconds * 1000 / EVERY_MS) * ((width - 110) / (READINGS - 1));
+    const at = width - RIGHT - (seconds * 1000 / EVERY_MS) * step;
     pen.fillText(seconds === 0 ? "now" : `−${seconds} s`, Math.max(0, at - 14), height - 6);
   }
   pen.lineWidth = 2.5;
@@ -111,13 +118,19 @@ function draw() {
     const last = readings.at(-1);
     if (last) ends.push([y(last[mood]), mood]);
   }
-  // Names beside the lines' ends, pushed apart where they would overlap.
+  // Names beside the lines' ends, pushed apart where they would overlap, and none below the axis.
+  ends.sort((a, b) => a[0] - b[0]);
   let free = 0;
-  for (const [at, mood] of ends.sort((a, b) => a[0] - b[0])) {
-    free = Math.max(at + 4, free + 14);
-    pen.fillStyle = COLOURS[mood];
-    pen.fillText(mood, width - 66, free);
-  }
+  ends.forEach(([at, mood], i) => {
+    free = Math.max(Math.min(at, y(0) - 14 * (ends.length - 1 - i)), free + 14);
+    pen.strokeStyle = COLOURS[mood];
+    pen.setLineDash(DASHES[mood]);
+    pen.beginPath();
+    pen.moveTo(width - RIGHT + 6, free);
+    pen.lineTo(width - RIGHT + 28, free);
+    pen.stroke();
+    pen.fillText(mood, width - RIGHT + 32, free + 4);
+  });
 }
 
 export async function stop() {
@@ -149,7 +162,7 @@ async function start() {
 }
 
 export function begin() {
-  const legend = MOODS.map((mood) => `${mood}: ${DASHES[mood].length === 0 ? "whole" : "dashed"} line`);
+  const legend = MOODS.map((mood) => `${mood}: ${LINES[mood]}`);
   element("live-legend").textContent =
     `A reading every half second of the last ${WINDOW_SECONDS} seconds. ${legend.join(", ")}; each is named at its end. Gaps are silence.`;
   element("live").addEventListener("click", () => (microphone ? stop() : start()));

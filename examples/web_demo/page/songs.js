@@ -32,9 +32,11 @@ export async function recommend(given = probabilities) {
   const turn = asked;
   try {
     const body = JSON.stringify({ probabilities, options: wishes() });
-    const { songs } = await ask("/api/recommend", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+    const { songs, timing_ms } = await ask("/api/recommend", { method: "POST", body, headers: { "Content-Type": "application/json" } });
     // An answer that a later question has overtaken.
-    if (turn === asked) show(songs);
+    if (turn !== asked) return;
+    show(songs);
+    element("songs-time").textContent = `${timing_ms.recommend.toFixed(1)} ms`;
   } catch (error) {
     complain(error);
   }

@@ -5,7 +5,7 @@ use plotters::prelude::{
     ChartBuilder, Circle, Color, DrawingArea, DrawingBackend, LineSeries, PathElement, SeriesLabelPosition,
 };
 
-use super::{PlotError, Theme};
+use super::{PlotError, Theme, number};
 
 /// Values from epoch to epoch, such as losses or accuracies.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,8 @@ impl Curves {
             .label_style(theme.text(13))
             .x_desc(&self.x)
             .y_desc(&self.y)
+            .x_label_formatter(&|x| number(*x, 1))
+            .y_label_formatter(&|y| number(*y, 2))
             .draw()
             .map_err(PlotError::draw)?;
         for (n, series) in self.series.iter().enumerate() {
@@ -74,9 +76,17 @@ impl Curves {
             let mark = series.mark.map(|at| Circle::new(at, 4, color.filled()));
             chart.draw_series(mark).map_err(PlotError::draw)?;
         }
+        // The legend stands where the curves do not end.
+        let ends = self.series.iter().filter_map(|series| series.points.iter().rfind(|p| p.1.is_finite()));
+        let heights: Vec<f64> = ends.map(|end| (end.1 - low) / (high - low)).collect();
+        let ends_high = heights.iter().sum::<f64>() > 0.5 * heights.len() as f64;
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(if ends_high {
+                SeriesLabelPosition::LowerRight
+            } else {
+                SeriesLabelPosition::UpperRight
+            })
             .background_style(theme.ground().mix(0.8))
             .border_style(theme.faint())
             .label_font(theme.text(13))

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use plotters::coord::Shift;
 use plotters::prelude::{BitMapElement, ChartBuilder, DrawingArea, DrawingBackend, PathElement, Text};
 
-use super::{PlotError, Theme};
+use super::{PlotError, Theme, number};
 
 /// Feature values over time: rows upwards, frames to the right, with a bar that tells what colours mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +26,8 @@ pub struct Heatmap {
 pub enum Rows {
     /// Bands around these frequencies in Hz, ascending.
     Hertz(Vec<f32>),
-    /// One name each.
-    Names(Vec<String>),
+    /// One name each, of what they are called together, e.g. `pitch class`.
+    Names(String, Vec<String>),
     /// Numbered from 0, called so, e.g. `coefficient`.
     Numbered(String),
 }
@@ -36,8 +36,7 @@ impl Rows {
     fn axis(&self) -> &str {
         match self {
             Self::Hertz(_) => "frequency in Hz",
-            Self::Names(_) => "",
-            Self::Numbered(name) => name,
+            Self::Names(name, _) | Self::Numbered(name) => name,
         }
     }
 
@@ -48,7 +47,7 @@ impl Rows {
                 let octaves = (0..9).map(|octave| 64.0 * 2f32.powi(octave));
                 octaves.filter_map(|hertz| Some((place(centres, hertz)?, format!("{hertz:.0}")))).collect()
             }
-            Self::Names(names) => {
+            Self::Names(_, names) => {
                 names.iter().enumerate().map(|(row, name)| (row as f64 + 0.5, name.clone())).collect()
             }
             Self::Numbered(_) => {
@@ -95,7 +94,7 @@ impl Heatmap {
             .caption(&self.title, theme.text(16))
             .margin(8)
             .x_label_area_size(34)
-            .y_label_area_size(60)
+            .y_label_area_size(88)
             .build_cartesian_2d(0.0..self.seconds.max(1e-3), 0.0..rows as f64)
             .map_err(PlotError::draw)?;
         chart
@@ -104,6 +103,7 @@ impl Heatmap {
             .axis_style(theme.faint())
             .label_style(theme.text(13))
             .x_desc("time in s")
+            .x_label_formatter(&|seconds| number(*seconds, 2))
             .y_desc(self.rows.axis())
             .y_labels(0)
             .draw()
@@ -156,7 +156,7 @@ pub(super) fn draw_key<DB: DrawingBackend>(
     fill(&bar, |_, y, _, height| color(1.0 - y as f32 / (height - 1).max(1) as f32))?;
     let digits = if high - low >= 20.0 { 0 } else { 2 };
     for (value, y) in [(high, top), ((low + high) / 2.0, (top + bottom) / 2), (low, bottom)] {
-        let label = format!("{value:.digits$}").replace('-', "−");
+        let label = number(value.into(), digits);
         area.draw(&Text::new(label, (20, y - 6), theme.text(13))).map_err(PlotError::draw)?;
     }
     area.draw(&Text::new(unit.to_string(), (0, top - 18), theme.text(13))).map_err(PlotError::draw)

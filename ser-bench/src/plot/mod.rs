@@ -22,6 +22,13 @@ pub use waveform::Waveform;
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
 
+/// A number at an axis: no digits that say nothing, and a true minus.
+fn number(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".to_string() } else { text.replace('-', "−") }
+}
+
 /// One picture of a [`Page`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Figure {
@@ -82,7 +89,7 @@ mod tests {
                 kept: Some(1000..4000),
             }),
             heatmap(ramp.clone(), Rows::Hertz((1..=12).map(|n| 100.0 * n as f32).collect())),
-            heatmap(ramp.clone(), Rows::Names(names(12))),
+            heatmap(ramp.clone(), Rows::Names("name".into(), names(12))),
             heatmap(ramp, Rows::Numbered("row".into())),
             Figure::Curves(Curves {
                 title: "Curves".into(),
@@ -94,6 +101,13 @@ mod tests {
             Figure::Matrix(Matrix::correlations("Correlations", &names(2), array![[1.0, -0.4], [-0.4, 1.0]])),
             Figure::Bars(Bars { title: "Bars".into(), unit: "songs".into(), bars: vec![("a".into(), 3.0)] }),
         ]
+    }
+
+    #[test]
+    fn numbers_are_short_and_never_minus_nothing() {
+        let shown = [(5.0, 1), (-0.04, 1), (-0.05, 2), (0.125, 2), (100.0, 0), (-56.2, 0)];
+        let shown = shown.map(|(value, digits)| number(value, digits));
+        assert_eq!(shown, ["5", "0", "−0.05", "0.12", "100", "−56"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::coord::Shift;
 use plotters::prelude::{ChartBuilder, Color, DrawingArea, DrawingBackend, PathElement, Rectangle};
 
-use super::{PlotError, Theme};
+use super::{PlotError, Theme, number};
 
 /// Samples over time, with the part that was kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,8 @@ impl Waveform {
             .x_desc("time in s")
             .y_desc("amplitude")
             .y_labels(5)
+            .x_label_formatter(&|seconds| number(*seconds, 2))
+            .y_label_formatter(&|amplitude| number((*amplitude).into(), 3))
             .draw()
             .map_err(PlotError::draw)?;
 

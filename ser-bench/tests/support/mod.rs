@@ -19,6 +19,21 @@ pub(crate) fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/assets/sample.wav")
 }
 
+/// A WAV file of 16-bit samples.
+pub(crate) fn wav(samples: impl Iterator<Item = i16>, sample_rate: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    samples.for_each(|sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    bytes.into_inner()
+}
+
 /// What `recommend_songs --json` answers.
 pub(crate) fn recommend_songs(arguments: &[&str]) -> serde_json::Value {
     let output = Command::new(program("recommend_songs")).arg("--json").args(arguments).output().unwrap();

@@ -1,0 +1,107 @@
+//! Readings as a steady line, as lines, or as JSON.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use console::style;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ser_bench::cli;
+use ser_bench::live::Reading;
+use serde::Serialize;
+
+/// Shows readings.
+pub(crate) struct Display {
+    json: bool,
+    labels: Vec<String>,
+    /// The line that is rewritten on a terminal.
+    line: Option<ProgressBar>,
+}
+
+/// A reading as `--json` prints it.
+#[derive(Serialize)]
+struct Line<'a> {
+    seconds: f64,
+    mood: Option<&'a str>,
+    probabilities: Option<BTreeMap<&'a str, f32>>,
+    level_db: f32,
+    latency_ms: f64,
+}
+
+impl Display {
+    pub(crate) fn new(json: bool, labels: Vec<String>) -> Self {
+        let line = (!json && std::io::stdout().is_terminal()).then(|| {
+            // Cut to the terminal's width, so that a narrow one is not filled with rests of lines.
+            let style = ProgressStyle::with_template("{wide_msg}");
+            let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+            line.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+        });
+        Self { json, labels, line }
+    }
+
+    pub(crate) fn show(&mut self, reading: &Reading, latency: Duration) -> anyhow::Result<()> {
+        if self.json {
+            return cli::print(serde_json::to_string(&Line::new(reading, latency))?);
+        }
+        let text = self.text(reading, latency);
+        match &self.line {
+            Some(line) => {
+                line.set_message(text);
+                line.tick();
+                Ok(())
+            }
+            None => cli::print(text),
+        }
+    }
+
+    /// Leaves the last reading on the terminal.
+    pub(crate) fn finish(&self) {
+        if let Some(line) = &self.line {
+            line.abandon();
+            // The line has no end of its own. Nobody watching is no fault.
+            let _ = cli::print("");
+        }
+    }
+
+    fn text(&self, reading: &Reading, latency: Duration) -> String {
+        let Reading { seconds, level_db, heard } = reading;
+        // Even widths, whatever is heard: nothing on the line moves but the bars. Colours stay away where there is no terminal.
+        let widest = self.labels.iter().map(String::len).max().unwrap_or(0).max("silence".len());
+        let mood = heard.as_ref().map_or("silence", |heard| heard.label.as_str());
+        let mut text = format!("{seconds:6.2} s {}", style(format!("{mood:<widest$}")).bold());
+        let cells = self.cells(widest);
+        for (n, label) in self.labels.iter().enumerate() {
+            let share = heard.as_ref().map_or(0.0, |heard| heard.probabilities[n].1);
+            let bar = cli::cells(share, cells);
+            let bar = if mood == label { style(bar).cyan().bold() } else { style(bar).dim() };
+            let percent = heard.as_ref().map_or("–".to_string(), |_| format!("{:.0}", share * 100.0));
+            text += &format!(" {label} {bar}{percent:>4}%");
+        }
+        let milliseconds = latency.as_secs_f64() * 1000.0;
+        format!("{text} {level_db:4.0} dB {milliseconds:5.1} ms").replace('-', "−")
+    }
+
+    /// How long bars are, so that a terminal of 80 columns shows all four, and a wider one level and latency too.
+    fn cells(&self, widest: usize) -> usize {
+        if self.line.is_none() {
+            return 6;
+        }
+        let labels: usize = self.labels.iter().map(|label| label.len() + " ".len() * 2 + " 100%".len()).sum();
+        let rest = "  0.00 s ".len() + widest + labels + " -120 dB   0.0 ms".len();
+        let columns = usize::from(console::Term::stdout().size().1);
+        (columns.saturating_sub(rest) / self.labels.len().max(1)).clamp(3, 12)
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(reading: &'a Reading, latency: Duration) -> Self {
+        let heard = reading.heard.as_ref();
+        Self {
+            seconds: reading.seconds,
+            mood: heard.map(|heard| heard.label.as_str()),
+            probabilities: heard.map(|heard| heard.probabilities.iter().map(|(l, p)| (&**l, *p)).collect()),
+            level_db: reading.level_db,
+            latency_ms: latency.as_secs_f64() * 1000.0,
+        }
+    }
+}

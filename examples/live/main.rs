@@ -1,0 +1,134 @@
+//! The live ear: a voice on standard input or a microphone, and every quarter of a second its mood on one steady line.
+
+mod display;
+mod latency;
+#[cfg(feature = "microphone")]
+mod microphone;
+mod source;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use ser_bench::live::{Encoding, Listener, LiveConfig, Pcm, SILENCE_DB};
+use ser_bench::{assets, cli};
+use ser_models::Recognizer;
+
+use crate::display::Display;
+use crate::latency::Latency;
+use crate::source::Source;
+
+/// Listens to WAV or raw samples on standard input, or to a microphone, and tells the mood of the last three seconds every 250 ms
+/// of sound.
+///
+/// The first reading comes after half a second. Silence is called silence. On a terminal one line is rewritten, elsewhere each
+/// reading is a line of its own. At the end standard error says how long after its last sample a reading was printed.
+#[derive(Parser)]
+#[command(after_help = cli::epilogue(
+    "  arecord -q -f S16_LE -r 22050 -c 1 | cargo run --release --example live -- --raw s16le --rate 22050\n  \
+       ffmpeg -v error -i voice.mp3 -f wav - | cargo run --release --example live\n  \
+       cargo run --release -p ser-bench --features microphone --example live -- --microphone"
+))]
+struct Arguments {
+    /// Standard input holds raw samples, not WAV.
+    #[arg(long, value_enum, value_name = "ENCODING", requires = "rate")]
+    raw: Option<Encoding>,
+    /// Raw samples of a channel in a second.
+    #[arg(long, value_name = "HZ", requires = "raw")]
+    rate: Option<u32>,
+    /// Channels of raw samples, interleaved.
+    #[arg(long, default_value_t = 1, requires = "raw")]
+    channels: u16,
+    /// Listen to the default microphone until Ctrl-C (needs the feature `microphone`).
+    #[arg(long, conflicts_with = "raw")]
+    microphone: bool,
+    /// A checkpoint that `train` wrote.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Level below which is silence, in dB relative to full scale.
+    #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
+    silence_db: f32,
+    /// Print each reading as a JSON object on a line of its own: seconds, mood and probabilities (null in silence), level_db,
+    /// latency_ms.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let recognizer = match &arguments.model {
+        Some(path) => Recognizer::load(path)?,
+        None => Recognizer::from_bytes(assets::MODEL)?,
+    };
+    let labels = recognizer.labels().to_vec();
+    let source = if arguments.microphone { open_microphone()? } else { open_input(arguments)? };
+    let config = LiveConfig { silence_db: arguments.silence_db, ..LiveConfig::default() };
+    let mut listener = Listener::new(recognizer, source.sample_rate, config)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    let mut display = Display::new(arguments.json, labels);
+    let mut latency = Latency::default();
+    let mut last = None;
+    let heard = loop {
+        if stop.load(Ordering::Relaxed) {
+            break Ok(());
+        }
+        let piece = match source.pieces.recv_timeout(Duration::from_millis(100)) {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => break Err(error),
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break Ok(()),
+        };
+        listener.push(&piece.samples, |reading| {
+            display.show(&reading, piece.age())?;
+            latency.note(piece.age());
+            Ok(())
+        })?;
+        last = Some(piece);
+    };
+    let ended = heard.and_then(|()| match listener.finish()? {
+        Some(reading) => display.show(&reading, last.map_or(Duration::ZERO, |piece| piece.age())),
+        None => Ok(()),
+    });
+    display.finish();
+    ended.with_context(|| source.name)?;
+    if let Some(lost) = source.lost.as_ref().map(|lost| lost.load(Ordering::Relaxed)).filter(|lost| *lost > 0)
+    {
+        eprintln!("{lost} pieces of sound came too fast and were lost");
+    }
+    eprintln!("{latency}");
+    Ok(())
+}
+
+fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {
+    let mut input = std::io::stdin();
+    if input.is_terminal() {
+        bail!("standard input is a terminal: a WAV stream or raw samples must be piped in (see --help)");
+    }
+    let pcm = match (arguments.raw, arguments.rate) {
+        (Some(encoding), Some(rate)) => Pcm::raw(encoding, rate, arguments.channels),
+        _ => Pcm::of_wav(&mut input),
+    };
+    Ok(Source::reading(input, pcm.context(source::STANDARD_INPUT)?))
+}
+
+#[cfg(feature = "microphone")]
+fn open_microphone() -> anyhow::Result<Source> {
+    microphone::open()
+}
+
+#[cfg(not(feature = "microphone"))]
+fn open_microphone() -> anyhow::Result<Source> {
+    bail!("this program was built without a microphone: build it with `-p ser-bench --features microphone`")
+}

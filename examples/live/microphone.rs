@@ -1,0 +1,90 @@
+//! The default microphone, through the system's own interface for sound.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{Device, FromSample, InputCallbackInfo, Sample, SampleFormat, SizedSample, Stream, StreamConfig};
+use std::sync::mpsc::SyncSender;
+
+use crate::source::{Piece, Source};
+
+/// Pieces that may wait: a second or more. The sound card does not wait, so one more is lost, and counted.
+const WAITING: usize = 100;
+
+/// Opens the default microphone with its own rate and channels.
+pub(crate) fn open() -> anyhow::Result<Source> {
+    let device = cpal::default_host().default_input_device().context("no microphone was found")?;
+    let config = device.default_input_config().context("the microphone cannot be used")?;
+    let (send, pieces) = sync_channel(WAITING);
+    let lost = Arc::new(AtomicUsize::new(0));
+    let ear =
+        Ear { send, lost: Arc::clone(&lost), channels: config.channels().into(), rate: config.sample_rate() };
+    let sample_rate = config.sample_rate();
+    let format = config.sample_format();
+    let config: StreamConfig = config.into();
+    let stream = match format {
+        SampleFormat::F32 => ear.listen::<f32>(&device, config),
+        SampleFormat::I16 => ear.listen::<i16>(&device, config),
+        SampleFormat::U16 => ear.listen::<u16>(&device, config),
+        SampleFormat::I32 => ear.listen::<i32>(&device, config),
+        SampleFormat::U8 => ear.listen::<u8>(&device, config),
+        SampleFormat::I8 => ear.listen::<i8>(&device, config),
+        other => bail!("the microphone gives samples as {other}, which are not read here"),
+    }?;
+    stream.play().context("the microphone cannot be started")?;
+    Ok(Source {
+        name: "the microphone",
+        sample_rate,
+        pieces,
+        lost: Some(lost),
+        _stream: Some(Box::new(stream)),
+    })
+}
+
+/// Where samples go.
+struct Ear {
+    send: SyncSender<anyhow::Result<Piece>>,
+    lost: Arc<AtomicUsize>,
+    channels: usize,
+    rate: u32,
+}
+
+impl Ear {
+    fn listen<T>(self, device: &Device, config: StreamConfig) -> anyhow::Result<Stream>
+    where
+        T: SizedSample + Send + 'static,
+        f32: FromSample<T>,
+    {
+        let fail = self.send.clone();
+        let failed = move |error: cpal::Error| {
+            // A hiccup of the sound card is no end.
+            if !matches!(error.kind(), cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied) {
+                let _ = fail.try_send(Err(anyhow!(error)));
+            }
+        };
+        let heard = move |samples: &[T], info: &InputCallbackInfo| self.hear(samples, info);
+        device.build_input_stream(config, heard, failed, None).context("the microphone cannot be opened")
+    }
+
+    fn hear<T>(&self, samples: &[T], info: &InputCallbackInfo)
+    where
+        T: Sample,
+        f32: FromSample<T>,
+    {
+        let mono = |frame: &[T]| {
+            frame.iter().map(|&sample| f32::from_sample(sample)).sum::<f32>() / frame.len() as f32
+        };
+        let samples: Vec<f32> = samples.chunks_exact(self.channels).map(mono).collect();
+        // The card tells when it recorded the first of them.
+        let since_first = info.timestamp().callback.duration_since(info.timestamp().capture);
+        let lasting = Duration::from_secs_f64(samples.len() as f64 / f64::from(self.rate));
+        let piece = Piece { samples, came: Instant::now(), delay: since_first.saturating_sub(lasting) };
+        if self.send.try_send(Ok(piece)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Where sound comes from: pieces of samples, each with the time at which it came.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ser_bench::live::Pcm;
+
+/// What errors call standard input.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
+/// Samples that came together.
+pub(crate) struct Piece {
+    /// Mono, within ±1.
+    pub(crate) samples: Vec<f32>,
+    /// When they were there to be taken.
+    pub(crate) came: Instant,
+    /// How long before that the last of them was recorded, as far as that is known.
+    pub(crate) delay: Duration,
+}
+
+impl Piece {
+    /// The time since the last sample was recorded.
+    pub(crate) fn age(&self) -> Duration {
+        self.came.elapsed() + self.delay
+    }
+}
+
+/// A stream of pieces.
+pub(crate) struct Source {
+    /// What errors call it.
+    pub(crate) name: &'static str,
+    /// Samples in a second.
+    pub(crate) sample_rate: u32,
+    /// The pieces, until the stream ends or fails.
+    pub(crate) pieces: Receiver<anyhow::Result<Piece>>,
+    /// How many pieces found no room, where a source cannot wait.
+    pub(crate) lost: Option<Arc<AtomicUsize>>,
+    /// What keeps the stream going.
+    pub(crate) _stream: Option<Box<dyn std::any::Any>>,
+}
+
+impl Source {
+    /// Reads a stream on a thread of its own, only a little ahead: a file or a program that is faster than sound waits, and loses
+    /// nothing.
+    pub(crate) fn reading(mut stream: impl Read + Send + 'static, mut pcm: Pcm) -> Self {
+        const AHEAD: usize = 1;
+        let sample_rate = pcm.sample_rate();
+        let (send, pieces) = sync_channel(AHEAD);
+        thread::spawn(move || {
+            let mut held = Vec::new();
+            while let Some(read) = pcm.read(&mut stream, &mut held).transpose() {
+                let failed = read.is_err();
+                let piece =
+                    read.map(|samples| Piece { samples, came: Instant::now(), delay: Duration::ZERO });
+                if send.send(piece).is_err() || failed {
+                    break;
+                }
+            }
+        });
+        Self { name: STANDARD_INPUT, sample_rate, pieces, lost: None, _stream: None }
+    }
+}

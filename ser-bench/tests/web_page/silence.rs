@@ -1,0 +1,45 @@
+//! A microphone that hears nothing.
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::support::wav;
+
+#[tokio::test]
+async fn silence_is_called_silence_and_no_mood() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("silence.wav");
+    // Not quite nothing, as a real microphone.
+    let murmur = (0..5 * 48_000).map(|n| if n % 7 == 0 { 6 } else { -1 });
+    std::fs::write(&path, wav(murmur, 48_000)).unwrap();
+    let Some(browser) = Browser::open(&path).await else { return };
+    let page = &browser.page;
+
+    page.click("#live").await;
+    page.until("readings", "return Number(document.getElementById('live-now').dataset.readings) >= 6").await;
+    assert_eq!(page.text("#live-now").await, "Silence");
+    assert_eq!(page.text("#problem").await, "");
+    let level = page.text("#level-text").await;
+    assert!(level.starts_with('−') && level.ends_with(" dB"), "{level}");
+    page.click("#live").await;
+
+    // A recording of it is refused with the reason.
+    page.click("#record").await;
+    let pressed = "return document.getElementById('record').getAttribute('aria-pressed') == 'true'";
+    page.until("recording", pressed).await;
+    // Chromium's own start of the capture takes a moment.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    page.click("#record").await;
+    let problem =
+        page.until("a problem", "return document.getElementById('problem').textContent || null").await;
+    let problem = problem.as_str().unwrap();
+    assert!(
+        problem.starts_with("The clip is silent: less than 0.25 s of it reach −50 dB")
+            || problem.contains("too short"),
+        "{problem}"
+    );
+    let hidden =
+        page.client.execute("return document.getElementById('result').hidden", vec![]).await.unwrap();
+    assert_eq!(hidden, json!(true), "no mood is shown");
+    browser.close().await;
+}

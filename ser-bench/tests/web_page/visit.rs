@@ -1,0 +1,177 @@
+//! One visit, from the sample to the last setting.
+
+use std::time::Duration;
+
+use fantoccini::key::Key;
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::support::{recommend_songs, sample};
+
+#[tokio::test]
+async fn the_page_hears_shows_and_recommends() {
+    let microphone = sample().canonicalize().unwrap();
+    let Some(browser) = Browser::open(&microphone).await else { return };
+    let (page, folder) = (&browser.page, &browser.folder);
+    assert_eq!(page.client.title().await.unwrap(), "Voice, mood, music");
+
+    // The sample gives what the command line gives.
+    let expected = recommend_songs(&["--count", "5"]);
+    page.click("#sample").await;
+    let shown = page.result().await;
+    assert_eq!(shown["mood"], expected["mood"]);
+    for (shown, expected) in
+        shown["songs"].as_array().unwrap().iter().zip(expected["songs"].as_array().unwrap())
+    {
+        let title =
+            format!("{} – {}", expected["artist"].as_str().unwrap(), expected["name"].as_str().unwrap());
+        assert_eq!(shown, &json!([title, expected["link"], expected["reason"]]));
+    }
+    for (bar, mood) in shown["bars"].as_array().unwrap().iter().zip(["Calm", "Happy", "Sad", "Energetic"]) {
+        let percent = expected["probabilities"][mood].as_f64().unwrap() * 100.0;
+        assert_eq!(bar, &json!(format!("{mood} {percent:.1} %")));
+    }
+    let loaded = "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete && i.naturalWidth > 0 && i.alt).length == 4";
+    page.until("four pictures", loaded).await;
+    for stage in
+        ["waiting for a worker", "decoding", "resampling and trimming", "features", "model", "pictures"]
+    {
+        assert!(page.text("#timing").await.contains(stage), "{stage}");
+    }
+    page.until("the songs' time", "return / ms$/.test(document.getElementById('songs-time').textContent)")
+        .await;
+    page.screenshot("page.png").await;
+
+    // A file, and the same clip in another format.
+    page.forget().await;
+    page.upload(microphone.to_str().unwrap()).await;
+    assert_eq!(page.result().await["mood"], expected["mood"]);
+
+    // Likes and dislikes change the list.
+    let titles = || {
+        page.until(
+            "songs",
+            "return [...document.querySelectorAll('#songs li > a')].map((a) => a.textContent)",
+        )
+    };
+    let before = titles().await;
+    page.click("#songs li:first-child .judge button:nth-child(2)").await;
+    let first = before[0].as_str().unwrap();
+    let gone = format!(
+        "return ![...document.querySelectorAll('#songs li > a')].some((a) => a.textContent == {})",
+        json!(first)
+    );
+    page.until("the disliked song's end", &gone).await;
+    page.click("#songs li:nth-child(2) .judge button:first-child").await;
+    page.until("a like", "return document.querySelector('.judge button[aria-pressed=true]') != null").await;
+    page.click("#forget").await;
+    page.until("the disliked song's return", &gone.replace("return !", "return ")).await;
+
+    // Another strategy and another number.
+    let script = "const s = document.getElementById('strategy'); s.value = 'journey'; s.dispatchEvent(new Event('change', {bubbles: true}))";
+    page.client.execute(script, vec![]).await.unwrap();
+    page.until(
+        "a journey",
+        "return document.querySelector('#songs .quiet').textContent.includes('song 1 of')",
+    )
+    .await;
+    page.until("the journey's end", "return !document.getElementById('target-label').hidden").await;
+
+    // What is no audio, neither for the server nor for the browser.
+    let letter = folder.path().join("letter.wav");
+    std::fs::write(&letter, "Dear Sir or Madam").unwrap();
+    page.upload(letter.to_str().unwrap()).await;
+    page.until("a problem", "return document.getElementById('problem').textContent.includes('no audio')")
+        .await;
+
+    // The microphone, which Chromium feeds from the sample.
+    page.forget().await;
+    page.click("#record").await;
+    page.until(
+        "recording",
+        "return document.getElementById('record').getAttribute('aria-pressed') == 'true'",
+    )
+    .await;
+    page.until("a level", "return document.getElementById('level').value > -59").await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    page.click("#record").await;
+    page.result().await;
+    assert!(page.text("#timing").await.contains("mono"));
+
+    // Was this right? Answers stay here and leave as CSV.
+    page.click("#feedback-moods button:nth-child(2)").await;
+    let kept = page.until("an answer", "return JSON.parse(localStorage.getItem('answers'))").await;
+    assert_eq!((kept.as_array().unwrap().len(), &kept[0]["said"]), (1, &json!("Happy")));
+    let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done(module.csv()))";
+    let csv = page.client.execute_async(csv, vec![]).await.unwrap();
+    let lines: Vec<&str> = csv.as_str().unwrap().lines().collect();
+    assert_eq!(lines[0], "time,clip,recognised,said,Calm,Happy,Sad,Energetic");
+    assert!(lines.len() == 2 && lines[1].contains(",your recording,"), "{lines:?}");
+
+    // Live: readings come and are drawn.
+    page.click("#live").await;
+    page.until("live readings", "return Number(document.getElementById('live-now').dataset.readings) >= 4")
+        .await;
+    let drawn = "const c = document.getElementById('timeline'); \
+                 return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x > 0)";
+    page.until("a timeline", drawn).await;
+    page.until(
+        "a mood",
+        "return /Calm|Happy|Sad|Energetic/.test(document.getElementById('live-now').textContent)",
+    )
+    .await;
+    if std::env::var_os("WEB_SCREENSHOTS").is_some() {
+        let more = "return Number(document.getElementById('live-now').dataset.readings) >= 44";
+        page.until("a timeline worth a picture", more).await;
+        page.screenshot("live.png").await;
+    }
+    page.click("#live").await;
+    page.until("the end", "return document.getElementById('live').getAttribute('aria-pressed') == 'false'")
+        .await;
+
+    // By keyboard alone.
+    page.client.refresh().await.unwrap();
+    let mut reached = Vec::new();
+    for _ in 0..12 {
+        page.press(Key::Tab).await;
+        reached.push(page.client.execute("return document.activeElement.id", vec![]).await.unwrap());
+        if reached.ends_with(&[json!("sample")]) {
+            page.press(Key::Enter).await;
+            break;
+        }
+    }
+    assert!(reached.contains(&json!("file")) && reached.contains(&json!("record")), "{reached:?}");
+    page.result().await;
+    let focused = page.client.execute("return document.activeElement.id", vec![]).await.unwrap();
+    assert_eq!(focused, "result", "a screen reader goes on at the result");
+
+    // A phone's width, in the dark.
+    page.chrome(
+        "goog/cdp/execute",
+        json!({ "cmd": "Emulation.setEmulatedMedia",
+        "params": { "features": [{ "name": "prefers-color-scheme", "value": "dark" }] } }),
+    )
+    .await;
+    page.chrome(
+        "goog/cdp/execute",
+        json!({ "cmd": "Emulation.setDeviceMetricsOverride",
+        "params": { "width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": true } }),
+    )
+    .await;
+    page.forget().await;
+    page.click("#sample").await;
+    page.result().await;
+    page.until("four pictures", loaded).await;
+    let overflow = page
+        .client
+        .execute("return document.documentElement.scrollWidth - innerWidth", vec![])
+        .await
+        .unwrap();
+    assert_eq!(overflow, 0, "nothing sticks out at the side");
+    let ground =
+        page.client.execute("return getComputedStyle(document.body).backgroundColor", vec![]).await.unwrap();
+    assert_eq!(ground, "rgb(19, 20, 23)");
+    page.screenshot("phone-dark.png").await;
+
+    browser.close().await;
+}
