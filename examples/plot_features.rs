@@ -42,12 +42,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let sample = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
         vec![("the bundled sample".to_string(), analyse(&sample)?)]
     } else {
+        let bar = cli::progress_bar(arguments.clips.len() as u64, "listening");
         let open = |path: &PathBuf| {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let audio = Audio::open(path)?;
-            Ok((name, analyse(&audio).with_context(|| path.display().to_string())?))
+            let sound = analyse(&audio).with_context(|| path.display().to_string())?;
+            bar.inc(1);
+            Ok((name, sound))
         };
-        arguments.clips.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?
+        let sounds = arguments.clips.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        bar.finish_and_clear();
+        sounds
     };
     let shown = if arguments.show.is_empty() { &Picture::ALL[..] } else { &arguments.show };
     let mut figures = Vec::new();
