@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use ser_data::Audio;
 use ser_models::layers::{
     BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, Lstm, LstmConfig, Mode,
-    Sequential, SimpleRnn, SimpleRnnConfig, States, TimeSteps,
+    Sequential, SimpleRnn, SimpleRnnConfig, States, TimeSteps, backward,
 };
 use ser_models::training::{Optimizer, OptimizerConfig};
 use ser_models::{Generator, Parameters, Recognizer};
@@ -73,7 +73,7 @@ impl Subject {
     pub fn train(&mut self) -> Result<f32> {
         let logits = self.net.forward(&self.batch, &mut Mode::Training(&mut self.generator))?;
         let loss = self.loss.loss(&logits, &self.targets)?;
-        self.optimizer.step(&self.parameters, &loss.backward()?, LEARNING_RATE)?;
+        self.optimizer.step(&self.parameters, &backward(&loss)?, LEARNING_RATE)?;
         Ok(loss.to_scalar()?)
     }
 

@@ -191,13 +191,13 @@ impl Operation<3> for Normalize {
         self.shape.clone()
     }
 
-    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> CandleResult<Vec<T>> {
         let (batch, channels) = (self.shape.dims()[0], weight.len());
         let statistics = self.statistics.get_or_init(|| Statistics::of(x, batch, channels));
         let norm = Norm { batch, channels, eps: self.eps, statistics, chain: &Chain::default() };
         let mut y = vec![T::ZERO; x.len()];
         norm.forward(x, weight, bias, &mut y, &mut []);
-        y
+        Ok(y)
     }
 
     fn backward<T: Real>(

@@ -98,10 +98,10 @@ impl Operation<3> for Convolve {
         self.output.clone()
     }
 
-    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> CandleResult<Vec<T>> {
         let mut y = vec![T::ZERO; self.output.elem_count()];
         self.shape.forward([x, weight, bias], &Chain::default(), &mut y, &mut []);
-        y
+        Ok(y)
     }
 
     fn backward<T: Real>(

@@ -80,7 +80,7 @@ impl Operation<3> for Product {
         (self.batch, self.units).into()
     }
 
-    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> CandleResult<Vec<T>> {
         let mut y = matmul_parallel(
             Matrix::new(x, self.batch, self.inputs),
             Matrix::new(weight, self.units, self.inputs).transposed(),
@@ -90,7 +90,7 @@ impl Operation<3> for Product {
                 *y += *bias;
             }
         }
-        y
+        Ok(y)
     }
 
     fn backward<T: Real>(

@@ -68,8 +68,8 @@ impl Operation<1> for Keep {
         self.shape.clone()
     }
 
-    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
-        self.apply(x)
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
+        Ok(self.apply(x))
     }
 
     fn backward<T: Real>(

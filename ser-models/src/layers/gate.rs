@@ -23,8 +23,8 @@ impl Operation<2> for Gate {
         self.0.clone()
     }
 
-    fn forward<T: Real>(&self, [x, a]: [&[T]; 2]) -> Vec<T> {
-        gated(x, a)
+    fn forward<T: Real>(&self, [x, a]: [&[T]; 2]) -> CandleResult<Vec<T>> {
+        Ok(gated(x, a))
     }
 
     fn backward<T: Real>(

@@ -146,10 +146,10 @@ impl Operation<3> for Recur {
         self.sizes.shape().into()
     }
 
-    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> Vec<T> {
+    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> CandleResult<Vec<T>> {
         let (y, saved) = self.sizes.forward(x, weight, bias, self.keep);
         *self.saved() = saved.map(|saved| Box::new(saved) as Box<dyn Any + Send>);
-        y
+        Ok(y)
     }
 
     fn backward<T: Real>(

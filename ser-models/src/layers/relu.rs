@@ -33,9 +33,9 @@ impl Operation<1> for Rectify {
         self.0.clone()
     }
 
-    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
         // A NaN fails the comparison and is handed on.
-        map(x, |x| if x < T::ZERO { T::ZERO } else { x })
+        Ok(map(x, |x| if x < T::ZERO { T::ZERO } else { x }))
     }
 
     fn backward<T: Real>(

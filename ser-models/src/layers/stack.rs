@@ -12,62 +12,16 @@
 
 use super::convolution::Convolution;
 use super::dropout::draw;
-use super::kernels::{
-    Act, Buffer, Chain, ConvShape, Gradients, Norm, Operation, Pooled, Real, Statistics, apply2, slices,
-};
+use super::fused::{Fused, Kind, Stage};
+use super::kernels::{Act, Chain, ConvShape, Statistics};
 use super::padding::Placed;
 use super::{
-    BatchNorm, Conv1d, Conv2d, Dropout, Layer, LayerError, MaxPool1d, MaxPool2d, Mode, NamedLayer, Relu,
-    SpatialDropout,
+    BatchNorm, Conv1d, Conv2d, Dropout, Flatten, Layer, LayerError, MaxPool1d, MaxPool2d, Mode, NamedLayer,
+    Relu, SpatialDropout,
 };
-use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, Var, bail};
+use candle_core::{DType, Tensor, Var};
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
-
-/// What a stage does before its chain.
-#[derive(Debug)]
-enum Kind {
-    Convolution(ConvShape),
-    /// Batch normalisation in training; the statistics come to be in the forward pass.
-    Norm {
-        channels: usize,
-        eps: f64,
-        statistics: Arc<OnceLock<Statistics>>,
-    },
-}
-
-/// A convolution or a batch normalisation, and the chain after it.
-#[derive(Debug)]
-struct Stage {
-    kind: Kind,
-    chain: Chain,
-    /// Elements of weight and bias.
-    sizes: [usize; 2],
-    /// Channels of an example that come out, and elements of each of them before and after the chain.
-    channels: usize,
-    planes: [usize; 2],
-}
-
-impl Stage {
-    fn forward<T: Real>(&self, batch: usize, [x, weight, bias]: [&[T]; 3], y: &mut [T], codes: &mut [u8]) {
-        match &self.kind {
-            Kind::Convolution(shape) => shape.forward([x, weight, bias], &self.chain, y, codes),
-            Kind::Norm { channels, eps, statistics } => {
-                let statistics = statistics.get_or_init(|| Statistics::of(x, batch, *channels));
-                self.norm(batch, *channels, *eps, statistics).forward(x, weight, bias, y, codes);
-            }
-        }
-    }
-
-    fn norm<'a>(&'a self, batch: usize, channels: usize, eps: f64, statistics: &'a Statistics) -> Norm<'a> {
-        Norm { batch, channels, eps, statistics, chain: &self.chain }
-    }
-
-    /// Elements of a batch that come out.
-    fn output(&self, batch: usize) -> usize {
-        batch * self.channels * self.planes[1]
-    }
-}
 
 /// A run of layers that are applied together.
 #[derive(Debug)]
@@ -79,6 +33,8 @@ pub(crate) struct Stack<'a> {
     vars: Vec<[&'a Var; 2]>,
     norms: Vec<(&'a BatchNorm, Arc<OnceLock<Statistics>>, usize)>,
     output: Vec<usize>,
+    /// Whether the output's channels are gone.
+    flat: bool,
 }
 
 /// A convolution over any axes.
@@ -126,6 +82,7 @@ impl<'a> Stack<'a> {
             vars: Vec::new(),
             norms: Vec::new(),
             output: shape.to_vec(),
+            flat: false,
         };
         for layer in layers {
             if !stack.add(&*layer.layer, mode)? {
@@ -139,6 +96,10 @@ impl<'a> Stack<'a> {
     /// Adds a layer if it fits.
     fn add(&mut self, layer: &'a dyn Layer, mode: &mut Mode<'_>) -> Result<bool, LayerError> {
         let output = layer.output_shape(&self.output)?;
+        let any: &dyn Any = layer;
+        if self.flat && !(any.is::<Relu>() || any.is::<Dropout>()) {
+            return Ok(false);
+        }
         if let Some(Found { vars, windows }) = convolution(layer, &self.output)? {
             let (in_channels, out_channels) = (self.output[0], output[0]);
             let shape = ConvShape { batch: self.batch, in_channels, out_channels, windows };
@@ -146,7 +107,10 @@ impl<'a> Stack<'a> {
             return Ok(true);
         }
         let Some(stage) = self.stages.last_mut() else { return Ok(false) };
-        let any: &dyn Any = layer;
+        if any.is::<Flatten>() {
+            (self.flat, self.output) = (true, output);
+            return Ok(true);
+        }
         if let Some(norm) = any.downcast_ref::<BatchNorm>() {
             if !mode.is_training() {
                 stage.chain.0.push(Act::Affine(norm.affine()?));
@@ -202,9 +166,8 @@ impl<'a> Stack<'a> {
 
     fn push(&mut self, kind: Kind, vars: [&'a Var; 2], output: &[usize]) {
         let plane = output[1..].iter().product();
-        let sizes = vars.map(|var| var.elem_count());
         let chain = Chain::default();
-        self.stages.push(Stage { kind, chain, sizes, channels: output[0], planes: [plane; 2] });
+        self.stages.push(Stage { kind, chain, channels: output[0], planes: [plane; 2] });
         self.vars.push(vars);
         self.output = output.to_vec();
     }
@@ -214,18 +177,12 @@ impl<'a> Stack<'a> {
         let x = x.contiguous()?;
         let mut output = vec![self.batch];
         output.extend(self.output);
-        let fused =
-            Fused { batch: self.batch, stages: self.stages, output: output.into(), saved: OnceLock::new() };
+        let weights = self.vars.into_iter().map(|pair| pair.map(|var| mode.tensor(var))).collect();
+        let fused = Fused::new(self.batch, self.stages, weights, output.into());
         if !mode.is_training() {
-            let vars = self.vars.into_iter().flatten().map(Var::as_detached_tensor).collect::<Vec<_>>();
-            return Ok(match x.dtype() {
-                DType::F32 => fused.infer::<f32>(&x, &vars)?,
-                _ => fused.infer::<f64>(&x, &vars)?,
-            });
+            return Ok(fused.infer(&x)?);
         }
-        let vars = self.vars.iter().flatten().map(|var| var.flatten_all());
-        let packed = Tensor::cat(&vars.collect::<CandleResult<Vec<_>>>()?, 0)?;
-        let y = apply2(&x, &packed, fused)?;
+        let y = fused.train(&x)?;
         for (norm, statistics, n) in self.norms {
             if let Some(statistics) = statistics.get() {
                 norm.record_statistics(statistics, n)?;
@@ -235,129 +192,13 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// The operation on the CPU: (x, all weights and biases one after another).
-#[derive(Debug)]
-struct Fused {
-    batch: usize,
-    stages: Vec<Stage>,
-    output: Shape,
-    /// A [`Saved`] of the element type.
-    saved: OnceLock<Box<dyn Any + Send + Sync>>,
-}
-
-/// What the backward pass needs.
-struct Saved<T: Pooled> {
-    /// What goes into each stage but the first.
-    inputs: Vec<Buffer<T>>,
-    /// The codes of each stage's chain.
-    codes: Vec<Buffer<u8>>,
-}
-
-impl Fused {
-    /// Weight and bias of each stage.
-    fn weights<'a, T>(&self, mut packed: &'a [T]) -> Vec<[&'a [T]; 2]> {
-        let mut take = |n| {
-            let (head, tail) = packed.split_at(n);
-            packed = tail;
-            head
-        };
-        self.stages.iter().map(|stage| stage.sizes.map(&mut take)).collect()
-    }
-
-    fn run<T: Real>(&self, x: &[T], weights: &[[&[T]; 2]], training: bool) -> (Vec<T>, Saved<T>) {
-        let mut saved = Saved { inputs: Vec::<Buffer<T>>::new(), codes: Vec::new() };
-        let mut last = Vec::new();
-        for (number, (stage, [weight, bias])) in self.stages.iter().zip(weights).enumerate() {
-            let n = stage.output(self.batch);
-            let mut codes = Buffer::new(if training && !stage.chain.0.is_empty() { n } else { 0 });
-            let input = saved.inputs.last().map_or(x, |buffer| buffer);
-            if number + 1 == self.stages.len() {
-                last = vec![T::ZERO; n];
-                stage.forward(self.batch, [input, weight, bias], &mut last, &mut codes);
-            } else {
-                let mut y = Buffer::new(n);
-                stage.forward(self.batch, [input, weight, bias], &mut y, &mut codes);
-                saved.inputs.push(y);
-            }
-            saved.codes.push(codes);
-        }
-        (last, saved)
-    }
-
-    fn infer<T: Real>(&self, x: &Tensor, vars: &[Tensor]) -> CandleResult<Tensor> {
-        let guards: Vec<_> = std::iter::once(x).chain(vars).map(Tensor::storage_and_layout).collect();
-        let all = slices::<T, _>(&guards)?;
-        let weights: Vec<[&[T]; 2]> = all[1..].chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
-        Tensor::from_vec(self.run(all[0], &weights, false).0, self.output.clone(), &Device::Cpu)
-    }
-}
-
-impl Operation<2> for Fused {
-    const NAME: &'static str = "convolution";
-
-    fn output_shape(&self) -> Shape {
-        self.output.clone()
-    }
-
-    fn forward<T: Real>(&self, [x, packed]: [&[T]; 2]) -> Vec<T> {
-        let (y, saved) = self.run(x, &self.weights(packed), true);
-        // One operation is one forward pass: the lock is always empty here.
-        let _ = self.saved.set(Box::new(saved));
-        y
-    }
-
-    fn backward<T: Real>(
-        &self,
-        [x, packed]: [&[T]; 2],
-        _y: &[T],
-        dy: &[T],
-        [input_wanted, _]: [bool; 2],
-    ) -> CandleResult<Gradients<T, 2>> {
-        let Some(saved) = self.saved.get().and_then(|saved| saved.downcast_ref::<Saved<T>>()) else {
-            bail!("convolution: backward before forward")
-        };
-        let weights = self.weights(packed);
-        let mut gradients: Vec<[Vec<T>; 2]> = Vec::new();
-        let mut dx = Vec::new();
-        // The gradient for what came out of the stage at hand: all stages but the last.
-        let mut outer: Option<Buffer<T>> = None;
-        for (number, stage) in self.stages.iter().enumerate().rev() {
-            let input = if number == 0 { x } else { &saved.inputs[number - 1] };
-            let (weight, codes) = (weights[number][0], &saved.codes[number]);
-            let dy = outer.as_deref().unwrap_or(dy);
-            let wanted = number > 0 || input_wanted;
-            let mut inner = Buffer::new(if wanted && number > 0 { input.len() } else { 0 });
-            if number == 0 && wanted {
-                dx = vec![T::ZERO; input.len()];
-            }
-            let di = if number == 0 { &mut dx[..] } else { &mut inner[..] };
-            let (dweight, dbias) = match &stage.kind {
-                Kind::Convolution(shape) => {
-                    di.fill(T::ZERO);
-                    shape.backward([input, weight], &stage.chain, codes, dy, wanted.then_some(di))
-                }
-                Kind::Norm { channels, eps, statistics } => {
-                    let Some(statistics) = statistics.get() else {
-                        bail!("BatchNorm: backward before forward")
-                    };
-                    let norm = stage.norm(self.batch, *channels, *eps, statistics);
-                    norm.backward(input, weight, codes, dy, di)
-                }
-            };
-            gradients.push([dweight, dbias]);
-            outer = Some(inner);
-        }
-        let packed = gradients.into_iter().rev().flatten().flatten().collect();
-        Ok([input_wanted.then_some(dx), Some(packed)])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::layers::gradient_check::{check, input};
     use crate::layers::{BatchNormConfig, Conv1dConfig, Conv2dConfig, Padding, Sequential};
     use crate::{Generator, Parameters};
+    use candle_core::Device;
 
     type Build = fn(&mut Sequential, &mut Parameters) -> Result<(), LayerError>;
 
@@ -399,6 +240,7 @@ mod tests {
                 net.dropout(0.2)?;
                 net.max_pool1d(2)?;
                 net.flatten()?;
+                net.dropout(0.3)?;
                 net.dense(3, crate::layers::Init::GlorotUniform, parameters)
             }),
             (&[2, 6, 5], |net, parameters| {
@@ -406,6 +248,14 @@ mod tests {
                 net.conv2d(Conv2dConfig::new(5, [3, 1]), parameters)?;
                 net.spatial_dropout(0.4)?;
                 net.push("max_pool2d", MaxPool2d::new([3, 2], [1, 2], Padding::Same)?)?;
+                net.relu()?;
+                net.batch_norm(BatchNormConfig::default(), parameters)
+            }),
+            (&[1, 23], |net, parameters| {
+                net.conv1d(Conv1dConfig::new(9, 4), parameters)?;
+                net.conv1d(Conv1dConfig { padding: Padding::Valid, ..Conv1dConfig::new(5, 3) }, parameters)?;
+                net.flatten()?;
+                net.dropout(0.3)?;
                 net.relu()?;
                 net.batch_norm(BatchNormConfig::default(), parameters)
             }),

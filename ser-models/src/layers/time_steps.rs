@@ -75,8 +75,8 @@ impl Operation<1> for Turn {
         (self.batch, self.columns, self.rows).into()
     }
 
-    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Vec<T> {
-        turn(x, self.rows, self.columns)
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
+        Ok(turn(x, self.rows, self.columns))
     }
 
     fn backward<T: Real>(

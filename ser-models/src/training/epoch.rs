@@ -7,7 +7,7 @@ use super::{Epoch, Evaluation, TrainingError};
 use crate::classifier::{evaluate, largest};
 use crate::generator::{Generator, Purpose};
 use crate::inputs::Inputs;
-use crate::layers::Mode;
+use crate::layers::{Mode, backward};
 use candle_core::{DType, Device, Tensor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +110,7 @@ impl Trainer {
         let right = answers.iter().zip(&labels).filter(|(logits, label)| largest(logits) == **label).count();
         if value.is_finite() {
             let parameters = self.model.parameters();
-            let mut gradients = loss.backward()?;
+            let mut gradients = backward(&loss)?;
             if let Some(limit) = config.clip_norm {
                 clip_gradients(parameters, &mut gradients, limit)?;
             }

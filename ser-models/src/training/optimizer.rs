@@ -2,9 +2,10 @@
 
 use crate::parameters::Parameters;
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Result as CandleResult, Tensor};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, PoisonError};
 
 /// Whose formula an optimiser follows where PyTorch and Keras differ: in where eps stands, and in whether momentum
 /// gathers gradients (PyTorch) or steps (Keras).
@@ -222,7 +223,7 @@ impl Optimizer {
     /// Moves every trainable parameter that has a gradient one step.
     ///
     /// # Errors
-    /// If the tensors are not of `f32`.
+    /// If the tensors are not of `f32` or do not lie in CPU memory.
     pub fn step(
         &mut self,
         parameters: &Parameters,
@@ -236,11 +237,8 @@ impl Optimizer {
         all.into_par_iter().try_for_each(|(parameter, (_, [first, second]))| {
             let var = parameter.var();
             let Some(gradient) = gradients.get(var) else { return Ok(()) };
-            let gradient = gradient.flatten_all()?.to_vec1::<f32>()?;
-            let mut weights = var.as_detached_tensor().flatten_all()?.to_vec1::<f32>()?;
-            update.apply(&mut weights, &gradient, first, second);
-            let weights = Tensor::from_vec(weights, var.shape(), &Device::Cpu)?.to_device(var.device())?;
-            var.set(&weights)
+            let slots = Mutex::new((&mut first[..], &mut second[..]));
+            var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
         })
     }
 
@@ -270,6 +268,42 @@ impl Optimizer {
                 _ => false,
             })
         })
+    }
+}
+
+/// A step on one parameter, where it lies.
+struct Move<'a> {
+    update: Update,
+    /// Its two running values for each weight.
+    slots: Mutex<(&'a mut [f32], &'a mut [f32])>,
+}
+
+impl InplaceOp2 for Move<'_> {
+    fn name(&self) -> &'static str {
+        "optimizer"
+    }
+
+    fn cpu_fwd(
+        &self,
+        weights: &mut CpuStorage,
+        weights_layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> CandleResult<()> {
+        let (CpuStorage::F32(weights), CpuStorage::F32(gradient)) = (weights, gradient) else {
+            bail!("an optimiser moves weights of f32")
+        };
+        let (Some(weights_at), Some(gradient_at)) =
+            (weights_layout.contiguous_offsets(), gradient_layout.contiguous_offsets())
+        else {
+            bail!("an optimiser needs contiguous tensors")
+        };
+        let weights = &mut weights[weights_at.0..weights_at.1];
+        let gradient = &gradient[gradient_at.0..gradient_at.1];
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, second) = &mut *slots;
+        self.update.apply(weights, gradient, first, second);
+        Ok(())
     }
 }
 
@@ -383,7 +417,7 @@ pub(crate) fn clip_gradients(
 mod tests {
     use super::*;
     use crate::layers::Init;
-    use candle_core::DType;
+    use candle_core::{DType, Device};
 
     #[test]
     fn names_and_files_give_the_same_defaults() {

@@ -8,6 +8,7 @@
 //! the cache; short clips are put side by side in a tile, so that the products stay large enough to be fast.
 
 use super::super::padding::Placed;
+use super::sequence::Sequence;
 use super::{Buffer, Chain, Matrix, Real, matmul, sum, vectorized};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -48,15 +49,15 @@ struct Run {
 }
 
 impl ConvShape {
-    fn in_plane(&self) -> usize {
+    pub(super) fn in_plane(&self) -> usize {
         self.windows[0].input * self.windows[1].input
     }
 
-    fn out_plane(&self) -> usize {
+    pub(super) fn out_plane(&self) -> usize {
         self.windows[0].output * self.windows[1].output
     }
 
-    fn in_size(&self) -> usize {
+    pub(super) fn in_size(&self) -> usize {
         self.in_channels * self.in_plane()
     }
 
@@ -70,7 +71,7 @@ impl ConvShape {
     }
 
     /// Length of a row of the weight matrix.
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.in_channels * self.taps()
     }
 
@@ -182,14 +183,14 @@ impl ConvShape {
         y: &mut [T],
         codes: &mut [u8],
     ) {
+        if let Some(sequence) = Sequence::of(self) {
+            return sequence.forward([x, weight, bias], chain, y, codes);
+        }
         let plane = chain.output(self.out_plane());
         // Small batches are split within clips, large ones between them.
         let unit = if self.batch < SMALL { 1 } else { self.unit() };
         let size = unit * self.out_channels * plane;
-        let codes: Vec<&mut [u8]> = match codes.is_empty() {
-            true => (0..self.batch.div_ceil(unit)).map(|_| &mut [][..]).collect(),
-            false => codes.chunks_mut(size).collect(),
-        };
+        let codes = split(codes, size, self.batch.div_ceil(unit));
         if self.batch < SMALL {
             let units = y.chunks_mut(size).zip(x.chunks(unit * self.in_size())).zip(codes);
             for (number, ((y, x), codes)) in units.enumerate() {
@@ -289,7 +290,7 @@ impl ConvShape {
         }
     }
 
-    /// Gradients for `weight` and `bias` from `dy`, the gradient for `y`, and its codes; that for `x` is added to `dx`, if
+    /// Gradients for `weight` and `bias` from `dy`, the gradient for `y`, and its codes; that for `x` is written to `dx`, if
     /// there is one.
     pub(crate) fn backward<T: Real>(
         &self,
@@ -299,6 +300,9 @@ impl ConvShape {
         dy: &[T],
         dx: Option<&mut [T]>,
     ) -> (Vec<T>, Vec<T>) {
+        if let Some(sequence) = Sequence::of(self) {
+            return sequence.backward([x, weight], chain, codes, dy, dx);
+        }
         let size = self.out_channels * chain.output(self.out_plane());
         let part = self.batch.div_ceil(PARTS).max(self.unit());
         let parts = self.batch.div_ceil(part);
@@ -311,19 +315,14 @@ impl ConvShape {
         } else {
             codes.chunks(part * size).collect()
         };
-        let sums: Vec<(Vec<T>, Vec<T>)> = x
+        let sums: Vec<[Vec<T>; 2]> = x
             .par_chunks(part * self.in_size())
             .zip(dy.par_chunks(part * size))
             .zip(codes)
             .zip(dx_parts)
             .map(|(((x, dy), codes), dx)| self.backward_part([x, weight, dy], chain, codes, dx))
             .collect();
-        let mut sums = sums.into_iter();
-        let (mut dweight, mut dbias) = sums.next().unwrap_or_default();
-        for (weight_part, bias_part) in sums {
-            add_to(&mut dweight, &weight_part);
-            add_to(&mut dbias, &bias_part);
-        }
+        let [dweight, dbias] = add_sums(sums);
         (dweight, dbias)
     }
 
@@ -333,7 +332,10 @@ impl ConvShape {
         chain: &Chain,
         codes: &[u8],
         mut dx: Option<&mut [T]>,
-    ) -> (Vec<T>, Vec<T>) {
+    ) -> [Vec<T>; 2] {
+        if let Some(dx) = &mut dx {
+            dx.fill(T::ZERO);
+        }
         let (depth, out_plane) = (self.depth(), self.out_plane());
         let plane = chain.output(out_plane);
         let unit = self.unit();
@@ -379,12 +381,12 @@ impl ConvShape {
                 }
             }
         }
-        (dweight, dbias)
+        [dweight, dbias]
     }
 }
 
 /// Applies what follows to a plane.
-fn finish<T: Real>(chain: &Chain, at: (usize, usize), z: &mut [T], y: &mut [T], codes: &mut [u8]) {
+pub(super) fn finish<T: Real>(chain: &Chain, at: (usize, usize), z: &mut [T], y: &mut [T], codes: &mut [u8]) {
     vectorized(
         #[inline(always)]
         || {
@@ -398,16 +400,27 @@ fn finish<T: Real>(chain: &Chain, at: (usize, usize), z: &mut [T], y: &mut [T], 
     );
 }
 
-/// `count` parts of so many codes; empty ones where no codes are wanted.
-fn split(codes: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
+/// `count` parts of so many codes, the last of which may be shorter; empty ones where no codes are wanted.
+pub(super) fn split(codes: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
     match codes.is_empty() {
         true => (0..count).map(|_| &mut [][..]).collect(),
-        false => codes.chunks_exact_mut(length).collect(),
+        false => codes.chunks_mut(length).collect(),
     }
 }
 
-fn add_to<T: Real>(total: &mut [T], part: &[T]) {
-    for (total, part) in total.iter_mut().zip(part) {
-        *total += *part;
+/// The sums of the weights' and the biases' gradients over all parts of a batch.
+pub(super) fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
+    const BLOCK: usize = 1 << 13;
+    let mut parts = parts.into_iter();
+    let mut totals = parts.next().unwrap_or_default();
+    let parts: Vec<[Vec<T>; 2]> = parts.collect();
+    for (i, total) in totals.iter_mut().enumerate() {
+        total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
+            for part in &parts {
+                let part = &part[i][block * BLOCK..][..total.len()];
+                total.iter_mut().zip(part).for_each(|(total, part)| *total += *part);
+            }
+        });
     }
+    totals
 }

@@ -7,6 +7,7 @@ mod activations;
 mod buffers;
 mod chain;
 mod conv;
+mod direct;
 mod elementwise;
 mod mask;
 mod matmul;
@@ -16,6 +17,7 @@ mod panels;
 mod pool;
 mod real;
 mod recurrence;
+mod sequence;
 mod sums;
 
 pub(crate) use activations::{gated, gated_back};

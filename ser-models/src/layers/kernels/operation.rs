@@ -1,5 +1,6 @@
 //! The way from plain loops over slices to Candle's operations with gradients.
 
+use super::super::gradients::hand_over;
 use super::Real;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Storage, Tensor, bail,
@@ -21,7 +22,7 @@ pub(crate) trait Operation<const N: usize>: Debug + Send + Sync + 'static {
     fn output_shape(&self) -> Shape;
 
     /// The output, of [`Self::output_shape`], from the inputs in row-major order.
-    fn forward<T: Real>(&self, inputs: [&[T]; N]) -> Vec<T>;
+    fn forward<T: Real>(&self, inputs: [&[T]; N]) -> Result<Vec<T>>;
 
     /// The gradients for the inputs from `dy`, the gradient for the output `y`. None is needed for inputs that are not
     /// `wanted`.
@@ -68,7 +69,7 @@ impl<O> OnCpu<O> {
             for (slice, (storage, layout)) in slices.iter_mut().zip(inputs) {
                 *slice = contiguous_slice(storage, layout)?;
             }
-            Ok(T::to_cpu_storage_owned(operation.forward::<T>(slices)))
+            Ok(T::to_cpu_storage_owned(operation.forward::<T>(slices)?))
         }
         let y = match inputs[0].0 {
             CpuStorage::F32(_) => run::<f32, N>(&self.0, inputs)?,
@@ -105,7 +106,10 @@ impl<O> OnCpu<O> {
                 operation.backward::<T>(slices, cpu_slice(&y.0, y.1)?, cpu_slice(&dy.0, dy.1)?, wanted)?;
             let mut tensors = [const { None }; N];
             for ((tensor, gradient), input) in tensors.iter_mut().zip(gradients).zip(inputs) {
-                *tensor = gradient.map(|g| Tensor::from_vec(g, input.shape(), input.device())).transpose()?;
+                if let Some(gradient) = gradient {
+                    let gradient = Tensor::from_vec(gradient, input.shape(), input.device())?;
+                    *tensor = hand_over(input, gradient)?;
+                }
             }
             Ok(tensors)
         }
