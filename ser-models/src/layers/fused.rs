@@ -2,7 +2,7 @@
 
 use super::gradients::hand_over;
 use super::kernels::{
-    Buffer, Chain, ConvShape, Gradients, Norm, Operation, Pooled, Real, Statistics, apply2, slices,
+    Buffer, Chain, ConvShape, Gradients, Norm, Operation, Pooled, Real, Statistics, all_slices, apply2,
 };
 use candle_core::{
     CpuStorage, CustomOp3, DType, Device, Layout, Result as CandleResult, Shape, Tensor, bail,
@@ -83,7 +83,8 @@ impl Fused {
     pub(crate) fn infer(self, x: &Tensor) -> CandleResult<Tensor> {
         fn infer<T: Real>(fused: &Fused, x: &Tensor) -> CandleResult<Tensor> {
             let guard = [x.storage_and_layout()];
-            let y = fused.run(slices::<T, _>(&guard)?[0], false)?.0;
+            let [x] = all_slices::<T, _, 1>(&guard)?;
+            let y = fused.run(x, false)?.0;
             Tensor::from_vec(y, fused.output.clone(), &Device::Cpu)
         }
         match x.dtype() {
@@ -106,8 +107,7 @@ impl Fused {
     fn with_weights<T: Real, R>(&self, stage: usize, f: impl FnOnce([&[T]; 2]) -> R) -> CandleResult<R> {
         let [weight, bias] = &self.weights[stage];
         let guards = [weight.storage_and_layout(), bias.storage_and_layout()];
-        let both = slices::<T, _>(&guards)?;
-        Ok(f([both[0], both[1]]))
+        Ok(f(all_slices(&guards)?))
     }
 
     fn run<T: Real>(&self, x: &[T], training: bool) -> CandleResult<(Vec<T>, Saved<T>)> {
