@@ -1,16 +1,14 @@
-//! What the benchmarks of the models time: networks with the sizes of the PyTorch twins in `reference/compare_torch.py`, and the
+//! What the benchmarks of the models time: architectures in the sizes of the PyTorch twins in `reference/compare_torch.py`, and the
 //! recogniser.
 
 use crate::assets;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use ser_data::Audio;
-use ser_models::layers::{
-    BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, Lstm, LstmConfig, Mode,
-    Sequential, SimpleRnn, SimpleRnnConfig, States, TimeSteps, backward,
-};
+use ser_models::layers::{CrossEntropy, Mode, backward};
+use ser_models::models::{Architecture, Batch, Model};
 use ser_models::training::{Optimizer, OptimizerConfig};
-use ser_models::{Generator, Parameters, Recognizer};
+use ser_models::{Generator, Recognizer};
 
 /// Examples of a training step.
 pub const BATCH: usize = 32;
@@ -21,12 +19,11 @@ const LEARNING_RATE: f64 = 1e-4;
 /// A network with a batch of noise to work on.
 #[derive(Debug)]
 pub struct Subject {
-    net: Sequential,
-    parameters: Parameters,
+    model: Box<dyn Model>,
     optimizer: Optimizer,
     loss: CrossEntropy,
-    batch: Tensor,
-    one: Tensor,
+    batch: Batch,
+    one: Batch,
     targets: Tensor,
     generator: Generator,
 }
@@ -40,30 +37,37 @@ impl Subject {
     /// # Errors
     /// For a name that is not one of [`Subject::NAMES`].
     pub fn new(name: &str) -> Result<Self> {
-        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
-        let net = network(name, &mut parameters)?;
+        let architecture = match name {
+            "cnn-1d" => "cnn-1d-issa",
+            "cnn-lstm" => "cnn-lstm-benchmark",
+            "cnn-lstm-bn" => "cnn-lstm-bn-benchmark",
+            "hybrid" => "hybrid",
+            "rnn-lstm" => "rnn-lstm-benchmark",
+            _ => bail!("{name:?} is none of {:?}", Self::NAMES),
+        };
+        let architecture = Architecture::named(architecture).context("a ready configuration")?;
+        let model = architecture.build(CLASSES, 0)?;
         let mut generator = Generator::new(0);
-        let dims: Vec<usize> = std::iter::once(BATCH).chain(net.input_shape().iter().copied()).collect();
+        let dims: Vec<usize> = std::iter::once(BATCH).chain(model.input().shape()).collect();
         let values: Vec<f32> =
             (0..dims.iter().product()).map(|_| generator.uniform(-1.7, 1.7) as f32).collect();
         let batch = Tensor::from_vec(values, dims, &Device::Cpu)?;
         let labels: Vec<usize> = (0..BATCH).map(|clip| clip % CLASSES).collect();
         let loss = CrossEntropy::new(vec![1.0; CLASSES], 0.0)?;
         Ok(Self {
-            optimizer: Optimizer::new(OptimizerConfig::rmsprop(), &parameters),
-            one: batch.narrow(0, 0, 1)?.contiguous()?,
+            optimizer: Optimizer::new(OptimizerConfig::rmsprop(), model.parameters()),
+            one: batch.narrow(0, 0, 1)?.contiguous()?.into(),
             targets: loss.targets(&labels, DType::F32, &Device::Cpu)?,
-            net,
-            parameters,
+            model,
             loss,
-            batch,
+            batch: batch.into(),
             generator,
         })
     }
 
     /// How many numbers the optimiser moves.
     pub fn trainable(&self) -> usize {
-        self.parameters.trainable_count()
+        self.model.parameters().trainable_count()
     }
 
     /// One training step of [`BATCH`] examples: forward, backward, RMSprop. Gives the loss.
@@ -71,9 +75,9 @@ impl Subject {
     /// # Errors
     /// If a layer fails.
     pub fn train(&mut self) -> Result<f32> {
-        let logits = self.net.forward(&self.batch, &mut Mode::Training(&mut self.generator))?;
+        let logits = self.model.forward(&self.batch, &mut Mode::Training(&mut self.generator))?;
         let loss = self.loss.loss(&logits, &self.targets)?;
-        self.optimizer.step(&self.parameters, &backward(&loss)?, LEARNING_RATE)?;
+        self.optimizer.step(self.model.parameters(), &backward(&loss)?, LEARNING_RATE)?;
         Ok(loss.to_scalar()?)
     }
 
@@ -82,88 +86,8 @@ impl Subject {
     /// # Errors
     /// If a layer fails.
     pub fn infer(&self) -> Result<Vec<f32>> {
-        Ok(self.net.forward(&self.one, &mut Mode::Inference)?.flatten_all()?.to_vec1()?)
+        Ok(self.model.forward(&self.one, &mut Mode::Inference)?.flatten_all()?.to_vec1()?)
     }
-}
-
-fn network(name: &str, parameters: &mut Parameters) -> Result<Sequential> {
-    let (norm, init) = (BatchNormConfig::default(), Init::GlorotUniform);
-    let mut net;
-    match name {
-        "cnn-1d" => {
-            net = Sequential::new([1, 193]);
-            net.conv1d(Conv1dConfig::new(256, 5), parameters)?;
-            net.batch_norm(norm, parameters)?;
-            net.relu()?;
-            net.conv1d(Conv1dConfig::new(128, 5), parameters)?;
-            net.relu()?;
-            net.dropout(0.1)?;
-            net.batch_norm(norm, parameters)?;
-            net.max_pool1d(8)?;
-            for _ in 0..2 {
-                net.conv1d(Conv1dConfig::new(128, 5), parameters)?;
-                net.relu()?;
-            }
-            net.conv1d(Conv1dConfig::new(128, 5), parameters)?;
-            net.batch_norm(norm, parameters)?;
-            net.relu()?;
-            net.dropout(0.2)?;
-            net.conv1d(Conv1dConfig::new(128, 5), parameters)?;
-            net.relu()?;
-            net.flatten()?;
-            net.dropout(0.2)?;
-            net.dense(CLASSES, init, parameters)?;
-            net.batch_norm(norm, parameters)?;
-        }
-        "cnn-lstm" | "cnn-lstm-bn" => {
-            net = Sequential::new([1, 40, 862]);
-            for filters in [32, 64] {
-                net.conv2d(Conv2dConfig::new(filters, [3, 3]), parameters)?;
-                if name == "cnn-lstm-bn" {
-                    net.batch_norm(norm, parameters)?;
-                }
-                net.relu()?;
-                net.max_pool2d([2, 2])?;
-                net.dropout(0.25)?;
-            }
-            net.push("time_steps", TimeSteps)?;
-            lstm(&mut net, LstmConfig::new(128), parameters)?;
-            net.dense(CLASSES, init, parameters)?;
-        }
-        "hybrid" => {
-            net = Sequential::new([193, 130]);
-            for pool in [true, true, false] {
-                net.conv1d(Conv1dConfig::new(128, 5), parameters)?;
-                net.relu()?;
-                net.batch_norm(norm, parameters)?;
-                net.dropout(0.2)?;
-                if pool {
-                    net.max_pool1d(2)?;
-                }
-            }
-            net.push("time_steps", TimeSteps)?;
-            lstm(&mut net, LstmConfig { layers: 2, dropout: 0.3, ..LstmConfig::new(128) }, parameters)?;
-            net.dense(64, init, parameters)?;
-            net.relu()?;
-            net.dense(CLASSES, init, parameters)?;
-        }
-        "rnn-lstm" => {
-            net = Sequential::new([128, 128]);
-            let rnn = SimpleRnnConfig { states: States::Sequence, ..SimpleRnnConfig::new(128) };
-            net.push("simple_rnn", SimpleRnn::new(128, rnn, &mut parameters.scope("simple_rnn_1"))?)?;
-            lstm(&mut net, LstmConfig::new(64), parameters)?;
-            net.dense(64, init, parameters)?;
-            net.relu()?;
-            net.dense(CLASSES, init, parameters)?;
-        }
-        _ => bail!("{name:?} is none of {:?}", Subject::NAMES),
-    }
-    Ok(net)
-}
-
-fn lstm(net: &mut Sequential, config: LstmConfig, parameters: &mut Parameters) -> Result<()> {
-    let features = net.output_shape()[1];
-    Ok(net.push("lstm", Lstm::new(features, config, &mut parameters.scope("lstm_1"))?)?)
 }
 
 /// The bundled recogniser with three seconds of the bundled clip: features and model together.

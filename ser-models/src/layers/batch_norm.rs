@@ -1,9 +1,11 @@
 //! Batch normalisation.
 
+use super::frames::{own_frames, spread_frames};
 use super::kernels::{Chain, Gradients, Norm, Operation, Real, Statistics, apply3};
+use super::recurrent::check_lengths;
 use super::{Init, Layer, LayerError, Mode, checked_shape};
 use crate::parameters::Scope;
-use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, Var, bail};
+use candle_core::{D, DType, Device, Result as CandleResult, Shape, Tensor, Var, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -74,10 +76,36 @@ impl BatchNorm {
         })
     }
 
-    fn train(&self, x: &Tensor) -> Result<Tensor, LayerError> {
-        if x.dim(0)? < 2 {
+    /// As [`Layer::forward`] for clips [batch, channels, …, time] of which only the first frames are real, as many as
+    /// `lengths` says: in training, on the CPU, the statistics are those of the real frames, and what comes out is zero in
+    /// place of the others. `None` if no clip is padded.
+    ///
+    /// # Errors
+    /// [`LayerError::InputShape`], [`LayerError::BatchOfOne`] in training, or [`LayerError::Lengths`] if the lengths don't
+    /// fit the batch.
+    pub fn forward_masked(
+        &self,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor, LayerError> {
+        checked_shape(self, x)?;
+        let (Some(lengths), true) = (lengths, mode.is_training() && x.device().is_cpu()) else {
+            return self.forward(x, mode);
+        };
+        let (batch, frames) = (x.dim(0)?, if x.rank() > 2 { x.dim(D::Minus1)? } else { 1 });
+        check_lengths("BatchNorm", lengths, batch, frames)?;
+        if batch < 2 {
             return Err(LayerError::BatchOfOne);
         }
+        if x.rank() < 3 || lengths.iter().all(|length| *length == frames) {
+            return self.forward(x, mode);
+        }
+        let own = self.train(&own_frames(x, lengths)?)?;
+        Ok(spread_frames(&own, x.dims(), lengths)?)
+    }
+
+    fn train(&self, x: &Tensor) -> Result<Tensor, LayerError> {
         if x.device().is_cpu() {
             let statistics = Arc::new(OnceLock::new());
             let (shape, eps) = (x.shape().clone(), self.config.eps);
@@ -148,7 +176,11 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         checked_shape(self, x)?;
-        if mode.is_training() { self.train(x) } else { Ok(self.infer(x)?) }
+        match mode.is_training() {
+            true if x.dim(0)? < 2 => Err(LayerError::BatchOfOne),
+            true => self.train(x),
+            false => Ok(self.infer(x)?),
+        }
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -267,6 +299,48 @@ mod tests {
         // Means 3 and 20, unbiased variances 4 and 300.
         assert_eq!(layer.running_mean.to_vec1::<f64>().unwrap(), [0.75, 5.0]);
         assert_eq!(layer.running_var.to_vec1::<f64>().unwrap(), [0.75 + 1.0, 0.75 + 75.0]);
+    }
+
+    #[test]
+    fn padding_counts_for_nothing_and_its_output_is_zero() {
+        for shape in [&[3, 2, 5][..], &[3, 2, 2, 5]] {
+            let layer = batch_norm(2, BatchNormConfig { momentum: 1.0, ..Default::default() });
+            let other = batch_norm(2, BatchNormConfig { momentum: 1.0, ..Default::default() });
+            let lengths = [5, 1, 3];
+            let x = Var::from_tensor(&input(shape, 4)).unwrap();
+            let vars = [&x, &layer.weight, &layer.bias];
+            let forward = |layer: &BatchNorm, x: &Tensor, lengths: &[usize]| {
+                layer.forward_masked(x, Some(lengths), &mut Mode::Training(&mut Generator::new(0))).unwrap()
+            };
+            check("batch_norm, masked", &vars, || forward(&layer, &x, &lengths));
+            // The same frames laid out as clips of one frame, none of which is padded.
+            let frame =
+                |t: &Tensor, clip, at| t.narrow(0, clip, 1).unwrap().narrow(D::Minus1, at, 1).unwrap();
+            let own: Vec<(usize, usize)> =
+                (0..3).flat_map(|c| (0..lengths[c]).map(move |t| (c, t))).collect();
+            let frames: Vec<Tensor> = own.iter().map(|(clip, at)| frame(&x, *clip, *at)).collect();
+            let expected = forward(&other, &Tensor::cat(&frames, 0).unwrap(), &[1; 9]);
+            let y = forward(&layer, &x, &lengths);
+            let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            for (i, (clip, at)) in own.iter().enumerate() {
+                let (ours, theirs) = (flat(&frame(&y, *clip, *at)), flat(&expected.narrow(0, i, 1).unwrap()));
+                assert!(ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-12));
+            }
+            assert!(flat(&frame(&y, 1, 1)).iter().chain(&flat(&frame(&y, 2, 4))).all(|y| *y == 0.0));
+            for (ours, theirs) in
+                [(&layer.running_mean, &other.running_mean), (&layer.running_var, &other.running_var)]
+            {
+                assert!(flat(ours).iter().zip(flat(theirs)).all(|(a, b)| (a - b).abs() < 1e-12));
+            }
+        }
+        let layer = batch_norm(2, BatchNormConfig::default());
+        let mut generator = Generator::new(0);
+        let wrong = layer.forward_masked(
+            &input(&[3, 2, 5], 4),
+            Some(&[5, 6, 1]),
+            &mut Mode::Training(&mut generator),
+        );
+        assert!(matches!(wrong, Err(LayerError::Lengths { .. })));
     }
 
     #[test]

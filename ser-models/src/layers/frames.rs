@@ -39,6 +39,74 @@ pub(crate) fn turn_frames(x: &Tensor, lengths: Option<&[usize]>) -> Result<Tenso
     TimeSteps.forward(&turned, &mut Mode::Inference)
 }
 
+/// Each channel's own frames of all clips one after another, as one example: [batch, channels, …, time] becomes [1, channels,
+/// frames]. In CPU memory.
+pub(crate) fn own_frames(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
+    apply1(x, Pack { shape: x.dims().to_vec(), lengths: lengths.to_vec(), back: false })
+}
+
+/// The other way round, to a tensor of this shape, with zeros in place of the padding.
+pub(crate) fn spread_frames(packed: &Tensor, shape: &[usize], lengths: &[usize]) -> CandleResult<Tensor> {
+    apply1(packed, Pack { shape: shape.to_vec(), lengths: lengths.to_vec(), back: true })
+}
+
+/// [`own_frames`], or back.
+#[derive(Debug)]
+struct Pack {
+    /// With the padding.
+    shape: Vec<usize>,
+    lengths: Vec<usize>,
+    back: bool,
+}
+
+impl Pack {
+    fn apply<T: Real>(&self, x: &[T], back: bool) -> Vec<T> {
+        let (channels, time) = (self.shape[1], self.shape[self.shape.len() - 1]);
+        let rows: usize = self.shape[2..self.shape.len() - 1].iter().product();
+        let frames: usize = self.lengths.iter().sum::<usize>() * rows;
+        let padded: usize = self.shape.iter().product();
+        let mut y = vec![T::ZERO; if back { padded } else { frames * channels }];
+        let mut packed = 0;
+        for channel in 0..channels {
+            for (clip, length) in self.lengths.iter().enumerate() {
+                for row in 0..rows {
+                    let own = ((clip * channels + channel) * rows + row) * time;
+                    let (from, to) = if back { (packed, own) } else { (own, packed) };
+                    y[to..to + length].copy_from_slice(&x[from..from + length]);
+                    packed += length;
+                }
+            }
+        }
+        y
+    }
+}
+
+impl Operation<1> for Pack {
+    const NAME: &'static str = "ser-models-own-frames";
+
+    fn output_shape(&self) -> Shape {
+        if self.back {
+            return self.shape.clone().into();
+        }
+        let rows: usize = self.shape[2..self.shape.len() - 1].iter().product();
+        (1, self.shape[1], self.lengths.iter().sum::<usize>() * rows).into()
+    }
+
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
+        Ok(self.apply(x, self.back))
+    }
+
+    fn backward<T: Real>(
+        &self,
+        _inputs: [&[T]; 1],
+        _y: &[T],
+        dy: &[T],
+        _wanted: [bool; 1],
+    ) -> CandleResult<Gradients<T, 1>> {
+        Ok([Some(self.apply(dy, !self.back))])
+    }
+}
+
 /// The operation on the CPU.
 #[derive(Debug)]
 struct Keep {

@@ -94,13 +94,19 @@ pub(crate) fn check_sequences(
         [] | [0, ..] => Err(LayerError::EmptyBatch { layer, given: x.dims().to_vec() }),
         [_, ref rest @ ..] => check_frames(layer, rest, features),
     }?;
-    let (batch, frames) = (x.dim(0)?, x.dim(1)?);
-    let given = match lengths {
-        Some(lengths) if lengths.len() != batch => format!("{} were given", lengths.len()),
-        Some(lengths) => match lengths.iter().find(|length| **length == 0 || **length > frames) {
-            Some(length) => format!("{length} was given"),
-            None => return Ok(()),
-        },
+    lengths.map_or(Ok(()), |lengths| check_lengths(layer, lengths, x.dim(0)?, x.dim(1)?))
+}
+
+/// Checks the real frames of each of a batch's clips.
+pub(crate) fn check_lengths(
+    layer: &'static str,
+    lengths: &[usize],
+    batch: usize,
+    frames: usize,
+) -> Result<(), LayerError> {
+    let given = match lengths.iter().find(|length| **length == 0 || **length > frames) {
+        _ if lengths.len() != batch => format!("{} were given", lengths.len()),
+        Some(length) => format!("{length} was given"),
         None => return Ok(()),
     };
     Err(LayerError::Lengths { layer, frames, batch, given })

@@ -168,7 +168,12 @@ impl Model for AttentionLstm {
         let x = TimeSteps.forward(&frames.x, mode)?;
         let x = (&x + self.residual.forward_masked(&x, lengths, mode)?)?;
         let shape = x.dims3()?;
-        let x = self.frame_norm.forward(&x.reshape((shape.0 * shape.1, shape.2))?, mode)?.reshape(shape)?;
+        let x = if lengths.is_some() && mode.is_training() {
+            let x = TimeSteps.forward(&x, mode)?;
+            TimeSteps.forward(&self.frame_norm.forward_masked(&x, lengths, mode)?, mode)?
+        } else {
+            self.frame_norm.forward(&x.reshape((shape.0 * shape.1, shape.2))?, mode)?.reshape(shape)?
+        };
         let states = self.lstm.forward_masked(&x, lengths, mode)?;
         let pooled = self.attention.forward_masked(&states, lengths, mode)?;
         self.head.forward(&self.norm.forward(&pooled, mode)?, mode)

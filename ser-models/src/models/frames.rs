@@ -1,9 +1,10 @@
 //! What the models that read clips frame by frame share.
 
 use super::Batch;
-use crate::layers::{Init, Layer, LayerError, Mode, Sequential, keep_frames};
+use crate::layers::{BatchNorm, Init, Layer, LayerError, Mode, Sequential, keep_frames};
 use crate::parameters::Parameters;
 use candle_core::{D, Tensor};
+use std::any::Any;
 
 /// A batch on its way through a model: a tensor [batch, …, time], and the real frames of each clip where one is padded.
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ impl Frames {
     }
 
     /// Sends the batch through convolutions and what stands between them. No convolution sees anything but zeros beyond a
-    /// clip's own frames, and pooling leaves so many frames as it would of the clip alone, but at least one: the padding
-    /// changes nothing.
+    /// clip's own frames, batch normalisation counts only these, and pooling leaves so many frames as it would of the clip
+    /// alone, but at least one: the padding changes nothing.
     pub(crate) fn through(mut self, net: &Sequential, mode: &mut Mode<'_>) -> Result<Self, LayerError> {
         if self.lengths.is_none() {
             self.x = net.forward(&self.x, mode)?;
@@ -62,7 +63,11 @@ impl Frames {
                 self.x = keep_frames(&self.x, self.lengths.as_deref())?;
             }
             let mut shape = self.x.dims().get(1..).unwrap_or_default().to_vec();
-            self.x = layer.forward(&self.x, mode)?;
+            let any: &dyn Any = layer;
+            self.x = match any.downcast_ref::<BatchNorm>() {
+                Some(norm) => norm.forward_masked(&self.x, self.lengths.as_deref(), mode)?,
+                None => layer.forward(&self.x, mode)?,
+            };
             let after = self.x.dim(D::Minus1)?;
             for length in self.lengths.iter_mut().flatten() {
                 if let Some(last) = shape.last_mut() {

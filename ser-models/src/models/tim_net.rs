@@ -127,11 +127,19 @@ impl Direction {
     }
 
     /// What each block gives, in order, [batch, filters, time] each.
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Vec<Tensor>, LayerError> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        lengths: Option<&[usize]>,
+        mode: &mut Mode<'_>,
+    ) -> Result<Vec<Tensor>, LayerError> {
+        // A causal convolution sees no padding behind a clip; batch normalisation in training does.
+        let lengths = lengths.filter(|_| mode.is_training()).map(<[usize]>::to_vec);
         let mut x = self.projection.forward(x, mode)?;
         let mut outputs = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
-            x = gate(&x, &block.forward(&x, mode)?)?;
+            let frames = Frames { x: x.clone(), lengths: lengths.clone() };
+            x = gate(&x, &frames.through(block, mode)?.x)?;
             outputs.push(x.clone());
         }
         Ok(outputs)
@@ -186,9 +194,10 @@ impl TimNet {
 impl Model for TimNet {
     fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let frames = Frames::new("tim-net", batch, &self.input().shape(), 1)?;
-        let [forward, backward] = &self.directions;
-        let forward = forward.forward(&frames.x, mode)?;
-        let backward = backward.forward(&turn_frames(&frames.x, frames.lengths())?, mode)?;
+        let [forward, in_reverse] = &self.directions;
+        let forward = forward.forward(&frames.x, frames.lengths(), mode)?;
+        let turned = turn_frames(&frames.x, frames.lengths())?;
+        let backward = in_reverse.forward(&turned, frames.lengths(), mode)?;
         let mut means = Vec::with_capacity(self.config.blocks);
         for (forward, backward) in forward.into_iter().zip(backward) {
             // The mean of the sum does not ask which frames meet each other.

@@ -1,6 +1,6 @@
 //! How the learning rate changes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::f64::consts::PI;
 
 /// How the learning rate changes from step to step, as a factor on its first value.
@@ -10,6 +10,7 @@ use std::f64::consts::PI;
 pub enum Schedule {
     /// Always 1.
     #[default]
+    #[serde(deserialize_with = "nothing")]
     Constant,
     /// `1 / (1 + rate · step)`: Keras's `InverseTimeDecay` and the `decay` of its older optimisers.
     InverseTime {
@@ -31,6 +32,14 @@ pub enum Schedule {
         #[serde(default)]
         minimum: f64,
     },
+}
+
+/// No settings, where serde would overlook any.
+fn nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    Nothing::deserialize(deserializer).map(|Nothing {}| ())
 }
 
 impl Schedule {
@@ -77,6 +86,18 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_a_schedule_does_not_have_are_refused_by_name() {
+        let read = |json: &str| serde_json::from_str::<Schedule>(json);
+        assert_eq!(read(r#"{"name":"constant"}"#).unwrap(), Schedule::Constant);
+        for name in ["constant", "inverse_time", "exponential", "cosine"] {
+            let error = read(&format!(r#"{{"name":"{name}","half_life":1}}"#)).unwrap_err().to_string();
+            assert!(error.contains("half_life"), "{error}");
+        }
+        let json = serde_json::to_string(&Schedule::Constant).unwrap();
+        assert_eq!(json, r#"{"name":"constant"}"#);
+    }
 
     #[test]
     fn factors_follow_their_formulas() {
