@@ -271,6 +271,15 @@ def models():
     def mask(x, lengths):  # [batch, ..., frames]
         return x * inside(lengths, x.shape[-1]).view(len(lengths), *[1] * (x.dim() - 2), -1)
 
+    def norm(layer, x, lengths):
+        """Batch normalisation of [batch, channels, ..., frames] whose statistics are those of the real frames."""
+        if not layer.training:
+            return layer(x)
+        own = inside(lengths, x.shape[-1]).bool().view(len(lengths), *[1] * (x.dim() - 2), -1).expand_as(x).transpose(0, 1)
+        packed = x.transpose(0, 1)[own].view(1, x.shape[1], -1)
+        packed = layer(packed[..., None])[..., 0] if isinstance(layer, n.BatchNorm2d) else layer(packed)
+        return torch.zeros_like(x.transpose(0, 1)).masked_scatter(own, packed).transpose(0, 1)
+
     def run(recurrent, x, lengths, states):
         packed = n.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         y, h = recurrent(packed)
@@ -294,7 +303,7 @@ def models():
         def forward(s, x, lengths):
             x = x[:, None]
             for c, b, pool in [(s.c1, s.b1, (2, 2)), (s.c2, s.b2, (1, 2))]:
-                x = F.max_pool2d(b(c(mask(x, lengths))).relu(), pool)
+                x = F.max_pool2d(norm(b, c(mask(x, lengths)), lengths).relu(), pool)
                 lengths = (lengths // 2).clamp(min=1)
             return s.d2(s.d1(run(s.l, steps(x), lengths, "last")).relu())
 
@@ -306,9 +315,9 @@ def models():
             s.c1, s.b1, s.c2, s.b2 = conv(n.Conv1d, 4, 5, 3), n.BatchNorm1d(5), conv(n.Conv1d, 5, 6, 3), n.BatchNorm1d(6)
             s.l, s.d1, s.d2 = n.LSTM(6, 4, num_layers=2, batch_first=True), n.Linear(4, 4), n.Linear(4, 3)
         def forward(s, x, lengths):
-            x = F.max_pool1d(s.b1(s.c1(mask(x, lengths)).relu()), 2)
+            x = F.max_pool1d(norm(s.b1, s.c1(mask(x, lengths)).relu(), lengths), 2)
             lengths = (lengths // 2).clamp(min=1)
-            x = s.b2(s.c2(mask(x, lengths)).relu())
+            x = norm(s.b2, s.c2(mask(x, lengths)).relu(), lengths)
             return s.d2(s.d1(run(s.l, steps(x), lengths, "last")).relu())
 
     class RnnLstm(n.Module):
@@ -330,7 +339,8 @@ def models():
             s.a, s.v, s.b2, s.d = n.Linear(6, 4), n.Linear(4, 1, bias=False), n.BatchNorm1d(6), n.Linear(6, 3)
         def forward(s, x, lengths):
             x = steps(s.p(mask(x, lengths)))
-            x = s.b1((x + run(s.l1, x, lengths, "sequence")).flatten(0, 1)).view(x.shape)
+            x = x + run(s.l1, x, lengths, "sequence")
+            x = norm(s.b1, x.transpose(1, 2), lengths).transpose(1, 2)
             y = run(s.l2, x, lengths, "sequence")
             scores = s.v(s.a(y).tanh())[..., 0].masked_fill(inside(lengths, x.shape[1]) == 0, -torch.inf)
             return s.d(s.b2((scores.softmax(1)[..., None] * y).sum(1)))
@@ -363,7 +373,7 @@ def models():
                     z = y
                     for half in [1, 2]:
                         c, b = [s.get_submodule(f"{way}_block_{block + 1}_{kind}_{half}") for kind in ["conv1d", "batch_norm"]]
-                        z = b(c(F.pad(z, (2**block, 0)))).relu()
+                        z = norm(b, c(F.pad(z, (2**block, 0))), lengths).relu()
                     y = y * z.sigmoid()
                     means[block] = means[block] + (y * own).sum(2)
             return s.head_dense_1(s.fusion(torch.stack(means, 2))[..., 0])
