@@ -371,10 +371,10 @@ mod tests {
         let (mut y, mut dx) = (vec![T::ZERO; dy.len()], vec![T::ZERO; x.len()]);
         let mut dweight = vec![T::ZERO; weight.len()];
         for clip in 0..clips {
-            for f in 0..filters {
+            for (f, bias) in bias.iter().enumerate() {
                 for j in 0..output {
                     let out = (clip * filters + f) * output + j;
-                    y[out] = bias[f];
+                    y[out] = *bias;
                     for c in 0..channels {
                         for tap in 0..kernel {
                             let Some(i) = window.seen(j, tap) else { continue };
