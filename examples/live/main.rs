@@ -90,11 +90,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break Ok(()),
         };
-        listener.push(&piece.samples, |reading| {
+        let read = listener.push(&piece.samples, |reading| {
             display.show(&reading, piece.age())?;
             latency.note(piece.age());
             Ok(())
-        })?;
+        });
+        if read.is_err() {
+            break read;
+        }
         last = Some(piece);
     };
     let ended = heard.and_then(|()| match listener.finish()? {
