@@ -17,6 +17,11 @@ thread_local! {
 /// # Errors
 /// If an operation has no gradient.
 pub fn backward(loss: &Tensor) -> Result<GradStore, LayerError> {
+    // From one of its own threads rayon starts the others without waking and waiting at every layer.
+    rayon::join(|| collect(loss), || ()).0
+}
+
+fn collect(loss: &Tensor) -> Result<GradStore, LayerError> {
     // Calls may lie within each other: a thread that waits for others may be lent to another training meanwhile.
     let outer = HANDED_OVER.replace(Some(Vec::new()));
     let gradients = loss.backward();

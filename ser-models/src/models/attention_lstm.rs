@@ -1,17 +1,18 @@
 //! Recurrent layers with attention over time (`attention-lstm`).
 
-use super::frames::{Frames, check_classes, head};
+use super::framed::Network;
+use super::frames::{Frames, head};
 use super::summary::SummaryRow;
-use super::{Batch, Model, ModelInput, Summary};
+use super::{Batch, ModelInput};
 use crate::layers::{
     AttentionPool, BatchNorm, BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode,
     Sequential, States, TimeSteps,
 };
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Sizes of an [`AttentionLstm`].
+/// Sizes of `attention-lstm`.
 ///
 /// The report that this project follows names attention over LSTM states as future work. The default has the structure of
 /// ResLSTM-SA, the best model trained from nothing that was found on RAVDESS with unseen speakers: a first LSTM with a residual
@@ -78,7 +79,7 @@ impl AttentionLstmConfig {
 
 /// Two LSTM layers, the first with a residual connection, then attention over time and dense layers.
 #[derive(Debug)]
-pub struct AttentionLstm {
+pub(super) struct AttentionLstm {
     projection: Sequential,
     residual: Lstm,
     frame_norm: BatchNorm,
@@ -86,35 +87,25 @@ pub struct AttentionLstm {
     attention: AttentionPool,
     norm: BatchNorm,
     head: Sequential,
-    parameters: Parameters,
-    config: AttentionLstmConfig,
-    classes: usize,
-    summary: Summary,
 }
 
-impl AttentionLstm {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] if a size is 0 or a dropout out of its range, or for less than two classes.
-    pub fn new(config: &AttentionLstmConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
-        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+impl Network for AttentionLstm {
+    type Config = AttentionLstmConfig;
+    const NAME: &'static str = "attention-lstm";
+
+    fn input(config: &AttentionLstmConfig) -> ModelInput {
+        config.input()
     }
 
-    /// The network with its weights in `parameters`, which decide on seed, element type and device.
-    ///
-    /// # Errors
-    /// As [`AttentionLstm::new`].
-    pub fn with_parameters(
+    fn new(
         config: &AttentionLstmConfig,
         classes: usize,
-        mut parameters: Parameters,
-    ) -> Result<Self, LayerError> {
-        check_classes("attention-lstm", classes)?;
+        parameters: &mut Parameters,
+    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
         let init = config.init;
         let width = config.lstm_units.saturating_mul(1 + usize::from(config.bidirectional));
         let mut projection = Sequential::new([config.rows, config.frames]);
-        projection.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(width, 1) }, &mut parameters)?;
+        projection.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(width, 1) }, parameters)?;
         let lstm = LstmConfig {
             bidirectional: config.bidirectional,
             states: States::Sequence,
@@ -127,7 +118,7 @@ impl AttentionLstm {
         let scope = &mut parameters.scope("attention_1");
         let attention = AttentionPool::new(width, config.attention_units, init, scope)?;
         let norm = BatchNorm::new(width, config.batch_norm, &mut parameters.scope("batch_norm_2"))?;
-        let head = head(width, &config.dense, config.dropout, classes, init, &mut parameters)?;
+        let head = head(width, &config.dense, config.dropout, classes, init, parameters)?;
         let steps = TimeSteps.output_shape(projection.output_shape())?;
         let mut rows = SummaryRow::chain(&projection);
         rows.extend([
@@ -142,27 +133,11 @@ impl AttentionLstm {
             SummaryRow::of("batch_norm_2", &norm, &[width])?,
         ]);
         rows.extend(SummaryRow::chain(&head));
-        let summary = Summary::new("attention-lstm", config.input(), rows, &parameters);
-        let config = config.clone();
-        Ok(Self {
-            projection,
-            residual,
-            frame_norm,
-            lstm,
-            attention,
-            norm,
-            head,
-            parameters,
-            config,
-            classes,
-            summary,
-        })
+        Ok((Self { projection, residual, frame_norm, lstm, attention, norm, head }, rows))
     }
-}
 
-impl Model for AttentionLstm {
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new("attention-lstm", batch, &self.input().shape(), 1)?;
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let frames = Frames::new(Self::NAME, batch, input, 1)?;
         let frames = frames.through(&self.projection, mode)?;
         let lengths = frames.lengths();
         let x = TimeSteps.forward(&frames.x, mode)?;
@@ -178,31 +153,18 @@ impl Model for AttentionLstm {
         let pooled = self.attention.forward_masked(&states, lengths, mode)?;
         self.head.forward(&self.norm.forward(&pooled, mode)?, mode)
     }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn input(&self) -> ModelInput {
-        self.config.input()
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Model;
+    use super::super::framed::Framed;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = AttentionLstm::new(&AttentionLstmConfig::default(), 4, 0).unwrap().summary();
+        let summary =
+            Framed::<AttentionLstm>::seeded(&AttentionLstmConfig::default(), 4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
@@ -219,7 +181,8 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| AttentionLstm::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused =
+            |config| Framed::<AttentionLstm>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
         assert!(refused(AttentionLstmConfig { lstm_units: 0, ..Default::default() }).contains("filters"));
         let config = AttentionLstmConfig { attention_units: 0, ..Default::default() };
         assert!(refused(config).contains("AttentionPool"));

@@ -1,12 +1,14 @@
 //! One-dimensional convolutions over a feature vector (`cnn-1d`).
 
-use super::{Batch, Model, ModelInput, Summary};
+use super::framed::Network;
+use super::summary::SummaryRow;
+use super::{Batch, ModelInput};
 use crate::layers::{BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Mode, Padding, Sequential};
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Sizes of a [`Cnn1d`].
+/// Sizes of `cnn-1d`.
 ///
 /// The default has the layers of the 1D CNN of the report that this project follows: three blocks of convolution,
 /// ReLU, batch normalisation, max pooling and dropout, then a dense layer. The report gives no sizes; those here were
@@ -131,34 +133,21 @@ impl Cnn1dConfig {
 /// One-dimensional convolutions over a feature vector, then dense layers: the vector is read as one channel
 /// of a sequence [1, features].
 #[derive(Debug)]
-pub struct Cnn1d {
-    net: Sequential,
-    parameters: Parameters,
-    features: usize,
-    classes: usize,
-}
+pub(super) struct Cnn1d(Sequential);
 
-impl Cnn1d {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
-    pub fn new(config: &Cnn1dConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
-        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+impl Network for Cnn1d {
+    type Config = Cnn1dConfig;
+    const NAME: &'static str = "cnn-1d";
+
+    fn input(config: &Cnn1dConfig) -> ModelInput {
+        ModelInput::Vector { features: config.features }
     }
 
-    /// The network with its weights in `parameters`, which decide on seed, element type and device.
-    ///
-    /// # Errors
-    /// As [`Cnn1d::new`].
-    pub fn with_parameters(
+    fn new(
         config: &Cnn1dConfig,
         classes: usize,
-        mut parameters: Parameters,
-    ) -> Result<Self, LayerError> {
-        if classes < 2 {
-            return Err(LayerError::setting("cnn-1d", "classes", "must be 2 or more", classes));
-        }
+        parameters: &mut Parameters,
+    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
         let (init, batch_norm) = (config.init, config.batch_norm);
         let mut net = Sequential::new([1, config.features]);
         for block in &config.blocks {
@@ -167,66 +156,50 @@ impl Cnn1d {
                 init,
                 ..Conv1dConfig::new(block.filters, block.kernel_size)
             };
-            net.conv1d(convolution, &mut parameters)?;
-            block.add_rest(&mut net, batch_norm, &mut parameters)?;
+            net.conv1d(convolution, parameters)?;
+            block.add_rest(&mut net, batch_norm, parameters)?;
         }
         net.flatten()?;
         if config.dropout != 0.0 {
             net.dropout(config.dropout)?;
         }
         for units in &config.dense {
-            net.dense(*units, init, &mut parameters)?;
+            net.dense(*units, init, parameters)?;
             net.relu()?;
             if config.dropout != 0.0 {
                 net.dropout(config.dropout)?;
             }
         }
-        net.dense(classes, init, &mut parameters)?;
+        net.dense(classes, init, parameters)?;
         if config.normalize_logits {
-            net.batch_norm(batch_norm, &mut parameters)?;
+            net.batch_norm(batch_norm, parameters)?;
         }
-        Ok(Self { net, parameters, features: config.features, classes })
+        let rows = SummaryRow::chain(&net);
+        Ok((Self(net), rows))
     }
-}
 
-impl Model for Cnn1d {
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         match batch.values.dims() {
-            [_, features] if *features == self.features => {
-                self.net.forward(&batch.values.unsqueeze(1)?, mode)
-            }
+            [_, given @ ..] if given == input => self.0.forward(&batch.values.unsqueeze(1)?, mode),
             dims => Err(LayerError::InputShape {
-                layer: "cnn-1d",
-                expected: format!("[{}]", self.features),
+                layer: Self::NAME,
+                expected: format!("{input:?}"),
                 given: dims.get(1..).unwrap_or_default().to_vec(),
             }),
         }
-    }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn input(&self) -> ModelInput {
-        ModelInput::Vector { features: self.features }
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn summary(&self) -> Summary {
-        Summary::of("cnn-1d", self.input(), &self.net, &self.parameters)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Model;
+    use super::super::framed::Framed;
     use super::*;
+    use candle_core::{DType, Device};
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Cnn1d::new(&Cnn1dConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::<Cnn1d>::seeded(&Cnn1dConfig::default(), 4, 0).unwrap().summary();
         let block = |name: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.ends_with(name)).map(|row| row.parameters).sum()
         };
@@ -242,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_network_of_issa_has_half_a_million_parameters() {
-        let summary = Cnn1d::new(&Cnn1dConfig::issa(), 4, 0).unwrap().summary();
+        let summary = Framed::<Cnn1d>::seeded(&Cnn1dConfig::issa(), 4, 0).unwrap().summary();
         // Convolutions 1,536 + 163,968 + 4 · 82,048; norms 2 · (256 + 128 + 128 + 4); dense 128 · 24 · 4 + 4.
         assert_eq!(summary.trainable, 1_536 + 163_968 + 4 * 82_048 + 2 * 516 + 12_292);
         assert!(summary.to_string().contains("conv1d_6"));
@@ -251,14 +224,14 @@ mod tests {
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
         let build = |config: Cnn1dConfig, classes| {
-            Cnn1d::new(&config, classes, 0).map(|_| ()).unwrap_err().to_string()
+            Framed::<Cnn1d>::seeded(&config, classes, 0).map(|_| ()).unwrap_err().to_string()
         };
         let deep = Cnn1dConfig { blocks: vec![ConvBlock::new(2, 3, 8, 0.1); 3], ..Default::default() };
         assert_eq!(build(deep, 4), "MaxPool1d: the window reaches over 8 steps, the input has only 3");
         let empty = Cnn1dConfig { features: 0, ..Default::default() };
         assert!(build(empty, 4).contains("the input has only 0"));
         assert_eq!(build(Cnn1dConfig::default(), 1), "cnn-1d: classes must be 2 or more, 1 was given");
-        let model = Cnn1d::new(&Cnn1dConfig::default(), 4, 0).unwrap();
+        let model = Framed::<Cnn1d>::seeded(&Cnn1dConfig::default(), 4, 0).unwrap();
         let x = Tensor::zeros((2, 192), DType::F32, &Device::Cpu).unwrap();
         let error = model.forward(&x.into(), &mut Mode::Inference).unwrap_err().to_string();
         assert_eq!(error, "cnn-1d: each example must have shape [193], [192] was given");

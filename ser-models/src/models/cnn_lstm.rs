@@ -1,16 +1,17 @@
 //! Two-dimensional convolutions over a spectrogram, then a recurrent layer over time (`cnn-lstm`, `cnn-lstm-bn`).
 
-use super::frames::{Frames, check_classes, head};
+use super::framed::Network;
+use super::frames::{Frames, head};
 use super::summary::SummaryRow;
-use super::{Batch, Model, ModelInput, Summary};
+use super::{Batch, ModelInput};
 use crate::layers::{
     BatchNormConfig, Conv2dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, TimeSteps,
 };
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Sizes of a [`CnnLstm`].
+/// Sizes of `cnn-lstm`.
 ///
 /// The default, `cnn-lstm`, has the layers of the report that this project follows (§5.3): two convolutions over the MFCC of
 /// 40 × 862, each with max pooling and dropout, flattened for each time step, an LSTM, a dense layer. The report gives no
@@ -129,42 +130,34 @@ impl CnnLstmConfig {
 
 /// Two-dimensional convolutions over frequency and time, then an LSTM over time and dense layers.
 #[derive(Debug)]
-pub struct CnnLstm {
+pub(super) struct CnnLstm {
     convolutions: Sequential,
     lstm: Lstm,
     head: Sequential,
-    parameters: Parameters,
-    config: CnnLstmConfig,
-    classes: usize,
-    summary: Summary,
+    /// Frames that pooling needs.
+    least: usize,
 }
 
-impl CnnLstm {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
-    pub fn new(config: &CnnLstmConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
-        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+impl Network for CnnLstm {
+    type Config = CnnLstmConfig;
+    const NAME: &'static str = "cnn-lstm";
+
+    fn input(config: &CnnLstmConfig) -> ModelInput {
+        config.input()
     }
 
-    /// The network with its weights in `parameters`, which decide on seed, element type and device.
-    ///
-    /// # Errors
-    /// As [`CnnLstm::new`].
-    pub fn with_parameters(
+    fn new(
         config: &CnnLstmConfig,
         classes: usize,
-        mut parameters: Parameters,
-    ) -> Result<Self, LayerError> {
-        check_classes("cnn-lstm", classes)?;
+        parameters: &mut Parameters,
+    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
         let mut net = Sequential::new([config.channels, config.rows, config.frames]);
         for block in &config.blocks {
             let convolution =
                 Conv2dConfig { init: config.init, ..Conv2dConfig::new(block.filters, block.kernel_size) };
-            net.conv2d(convolution, &mut parameters)?;
+            net.conv2d(convolution, parameters)?;
             if block.batch_norm {
-                net.batch_norm(config.batch_norm, &mut parameters)?;
+                net.batch_norm(config.batch_norm, parameters)?;
             }
             net.relu()?;
             if block.pool_size != [1, 1] {
@@ -177,27 +170,18 @@ impl CnnLstm {
         let steps = TimeSteps.output_shape(net.output_shape())?;
         let lstm = LstmConfig { init: config.init, ..LstmConfig::new(config.lstm_units) };
         let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
-        let head =
-            head(config.lstm_units, &config.dense, config.dropout, classes, config.init, &mut parameters)?;
+        let head = head(config.lstm_units, &config.dense, config.dropout, classes, config.init, parameters)?;
         let mut rows = SummaryRow::chain(&net);
         rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
         rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
         rows.extend(SummaryRow::chain(&head));
-        let summary = Summary::new("cnn-lstm", config.input(), rows, &parameters);
-        let config = config.clone();
-        Ok(Self { convolutions: net, lstm, head, parameters, config, classes, summary })
+        let least = config.blocks.iter().fold(1, |product: usize, b| product.saturating_mul(b.pool_size[1]));
+        Ok((Self { convolutions: net, lstm, head, least }, rows))
     }
 
-    /// Frames that pooling needs.
-    fn least(&self) -> usize {
-        self.config.blocks.iter().fold(1, |product: usize, b| product.saturating_mul(b.pool_size[1]))
-    }
-}
-
-impl Model for CnnLstm {
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let mut frames = Frames::new("cnn-lstm", batch, &self.input().shape(), self.least())?;
-        if self.config.channels == 1 {
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let mut frames = Frames::new(Self::NAME, batch, input, self.least)?;
+        if frames.x.rank() == 3 {
             frames.x = frames.x.unsqueeze(1)?;
         }
         let frames = frames.through(&self.convolutions, mode)?;
@@ -205,30 +189,17 @@ impl Model for CnnLstm {
         let state = self.lstm.forward_masked(&steps, frames.lengths(), mode)?;
         self.head.forward(&state, mode)
     }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn input(&self) -> ModelInput {
-        self.config.input()
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::framed::Framed;
+    use super::super::{Model, Summary};
     use super::*;
+    use candle_core::{DType, Device};
 
     fn rows(config: &CnnLstmConfig) -> (Summary, impl Fn(&str) -> (Vec<usize>, usize) + use<>) {
-        let summary = CnnLstm::new(config, 4, 0).unwrap().summary();
+        let summary = Framed::<CnnLstm>::seeded(config, 4, 0).unwrap().summary();
         let rows = summary.rows.clone();
         (summary, move |name: &str| {
             let row = rows.iter().find(|row| row.name == name).unwrap();
@@ -271,16 +242,16 @@ mod tests {
     #[test]
     fn features_as_channels_are_taken_and_sizes_that_do_not_fit_are_refused() {
         let config = CnnLstmConfig { channels: 5, rows: 12, frames: 16, ..Default::default() };
-        let model = CnnLstm::new(&config, 3, 0).unwrap();
+        let model = Framed::<CnnLstm>::seeded(&config, 3, 0).unwrap();
         assert_eq!(model.input(), ModelInput::Channels { channels: 5, rows: 12, frames: 16 });
         let x = Tensor::ones((2, 5, 12, 16), DType::F32, &Device::Cpu).unwrap();
         let y = model.forward(&x.into(), &mut Mode::Inference).unwrap();
         assert_eq!(y.dims(), [2, 3]);
-        let refused = |config| CnnLstm::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::<CnnLstm>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
         let short = CnnLstmConfig { frames: 3, ..Default::default() };
         assert!(refused(short).contains("MaxPool2d"));
         assert!(refused(CnnLstmConfig { lstm_units: 0, ..Default::default() }).contains("units"));
-        let error = CnnLstm::new(&CnnLstmConfig::default(), 1, 0).unwrap_err().to_string();
+        let error = Framed::<CnnLstm>::seeded(&CnnLstmConfig::default(), 1, 0).unwrap_err().to_string();
         assert_eq!(error, "cnn-lstm: classes must be 2 or more, 1 was given");
     }
 }

@@ -103,14 +103,6 @@ pub(crate) fn head(
     Ok(net)
 }
 
-/// Refuses fewer than two classes.
-pub(crate) fn check_classes(model: &str, classes: usize) -> Result<(), LayerError> {
-    if classes < 2 {
-        return Err(LayerError::setting(model, "classes", "must be 2 or more", classes));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,18 @@
 //! One-dimensional convolutions over frames, then recurrent layers (`hybrid`).
 
 use super::cnn_1d::{BlockLayer, ConvBlock};
-use super::frames::{Frames, check_classes, head};
+use super::framed::Network;
+use super::frames::{Frames, head};
 use super::summary::SummaryRow;
-use super::{Batch, Model, ModelInput, Summary};
+use super::{Batch, ModelInput};
 use crate::layers::{
     BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, TimeSteps,
 };
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Sizes of a [`Hybrid`].
+/// Sizes of `hybrid`.
 ///
 /// The default has the layers of the report that this project follows (§5.5): three convolutions over time on all five
 /// features of every frame, two LSTM layers, dense layers. The report gives no sizes; these are also those by which this
@@ -82,41 +83,33 @@ impl HybridConfig {
 
 /// One-dimensional convolutions over time, then LSTM layers and dense layers.
 #[derive(Debug)]
-pub struct Hybrid {
+pub(super) struct Hybrid {
     convolutions: Sequential,
     lstm: Lstm,
     head: Sequential,
-    parameters: Parameters,
-    config: HybridConfig,
-    classes: usize,
-    summary: Summary,
+    /// Frames that pooling needs.
+    least: usize,
 }
 
-impl Hybrid {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
-    pub fn new(config: &HybridConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
-        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+impl Network for Hybrid {
+    type Config = HybridConfig;
+    const NAME: &'static str = "hybrid";
+
+    fn input(config: &HybridConfig) -> ModelInput {
+        config.input()
     }
 
-    /// The network with its weights in `parameters`, which decide on seed, element type and device.
-    ///
-    /// # Errors
-    /// As [`Hybrid::new`].
-    pub fn with_parameters(
+    fn new(
         config: &HybridConfig,
         classes: usize,
-        mut parameters: Parameters,
-    ) -> Result<Self, LayerError> {
-        check_classes("hybrid", classes)?;
+        parameters: &mut Parameters,
+    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
         let mut net = Sequential::new([config.rows, config.frames]);
         for block in &config.blocks {
             let convolution =
                 Conv1dConfig { init: config.init, ..Conv1dConfig::new(block.filters, block.kernel_size) };
-            net.conv1d(convolution, &mut parameters)?;
-            block.add_rest(&mut net, config.batch_norm, &mut parameters)?;
+            net.conv1d(convolution, parameters)?;
+            block.add_rest(&mut net, config.batch_norm, parameters)?;
         }
         let steps = TimeSteps.output_shape(net.output_shape())?;
         let lstm = LstmConfig {
@@ -126,60 +119,37 @@ impl Hybrid {
             ..LstmConfig::new(config.lstm_units)
         };
         let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
-        let head =
-            head(config.lstm_units, &config.dense, config.dropout, classes, config.init, &mut parameters)?;
+        let head = head(config.lstm_units, &config.dense, config.dropout, classes, config.init, parameters)?;
         let mut rows = SummaryRow::chain(&net);
         rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
         rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
         rows.extend(SummaryRow::chain(&head));
-        let summary = Summary::new("hybrid", config.input(), rows, &parameters);
-        let config = config.clone();
-        Ok(Self { convolutions: net, lstm, head, parameters, config, classes, summary })
-    }
-
-    /// Frames that pooling needs.
-    fn least(&self) -> usize {
-        let pools = self.config.blocks.iter().flat_map(|block| &block.then).filter_map(|layer| match layer {
+        let pools = config.blocks.iter().flat_map(|block| &block.then).filter_map(|layer| match layer {
             BlockLayer::MaxPool(size) => Some(*size),
             _ => None,
         });
-        pools.fold(1, usize::saturating_mul)
+        let least = pools.fold(1, usize::saturating_mul);
+        Ok((Self { convolutions: net, lstm, head, least }, rows))
     }
-}
 
-impl Model for Hybrid {
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new("hybrid", batch, &self.input().shape(), self.least())?;
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let frames = Frames::new(Self::NAME, batch, input, self.least)?;
         let frames = frames.through(&self.convolutions, mode)?;
         let steps = TimeSteps.forward(&frames.x, mode)?;
         let state = self.lstm.forward_masked(&steps, frames.lengths(), mode)?;
         self.head.forward(&state, mode)
     }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn input(&self) -> ModelInput {
-        self.config.input()
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Model;
+    use super::super::framed::Framed;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Hybrid::new(&HybridConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::<Hybrid>::seeded(&HybridConfig::default(), 4, 0).unwrap().summary();
         let row = |name: &str| summary.rows.iter().find(|row| row.name == name).unwrap();
         let block =
             |n: usize| row(&format!("conv1d_{n}")).parameters + row(&format!("batch_norm_{n}")).parameters;
@@ -196,7 +166,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Hybrid::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::<Hybrid>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
         assert!(refused(HybridConfig { frames: 3, ..Default::default() }).contains("MaxPool1d"));
         assert!(refused(HybridConfig { lstm_layers: 0, ..Default::default() }).contains("layers"));
         assert!(refused(HybridConfig { lstm_dropout: 1.0, ..Default::default() }).contains("Dropout"));

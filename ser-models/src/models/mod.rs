@@ -7,6 +7,7 @@ mod attention_lstm;
 mod batch;
 mod cnn_1d;
 mod cnn_lstm;
+mod framed;
 mod frames;
 mod front;
 mod hybrid;
@@ -16,15 +17,23 @@ mod rnn_lstm;
 mod summary;
 mod tim_net;
 
-pub use attention_lstm::{AttentionLstm, AttentionLstmConfig};
+pub use attention_lstm::AttentionLstmConfig;
 pub use batch::Batch;
-pub use cnn_1d::{BlockLayer, Cnn1d, Cnn1dConfig, ConvBlock};
-pub use cnn_lstm::{CnnLstm, CnnLstmConfig, ImageBlock};
-pub use hybrid::{Hybrid, HybridConfig};
+pub use cnn_1d::{BlockLayer, Cnn1dConfig, ConvBlock};
+pub use cnn_lstm::{CnnLstmConfig, ImageBlock};
+pub use hybrid::HybridConfig;
 pub use input::{ClipInput, InputError, ModelInput};
-pub use rnn_lstm::{RnnLstm, RnnLstmConfig};
+pub use rnn_lstm::RnnLstmConfig;
 pub use summary::{Summary, SummaryRow};
-pub use tim_net::{TimNet, TimNetConfig};
+pub use tim_net::TimNetConfig;
+
+use attention_lstm::AttentionLstm;
+use cnn_1d::Cnn1d;
+use cnn_lstm::CnnLstm;
+use framed::Framed;
+use hybrid::Hybrid;
+use rnn_lstm::RnnLstm;
+use tim_net::TimNet;
 
 use crate::layers::{LayerError, Mode};
 use crate::parameters::Parameters;
@@ -139,14 +148,14 @@ impl Architecture {
     /// As [`Architecture::build`].
     pub fn build_with(&self, classes: usize, parameters: Parameters) -> Result<Box<dyn Model>, LayerError> {
         Ok(match self {
-            Self::Cnn1d(config) => Box::new(Cnn1d::with_parameters(config, classes, parameters)?),
-            Self::CnnLstm(config) => Box::new(CnnLstm::with_parameters(config, classes, parameters)?),
-            Self::Hybrid(config) => Box::new(Hybrid::with_parameters(config, classes, parameters)?),
-            Self::RnnLstm(config) => Box::new(RnnLstm::with_parameters(config, classes, parameters)?),
+            Self::Cnn1d(config) => Box::new(Framed::<Cnn1d>::new(config, classes, parameters)?),
+            Self::CnnLstm(config) => Box::new(Framed::<CnnLstm>::new(config, classes, parameters)?),
+            Self::Hybrid(config) => Box::new(Framed::<Hybrid>::new(config, classes, parameters)?),
+            Self::RnnLstm(config) => Box::new(Framed::<RnnLstm>::new(config, classes, parameters)?),
             Self::AttentionLstm(config) => {
-                Box::new(AttentionLstm::with_parameters(config, classes, parameters)?)
+                Box::new(Framed::<AttentionLstm>::new(config, classes, parameters)?)
             }
-            Self::TimNet(config) => Box::new(TimNet::with_parameters(config, classes, parameters)?),
+            Self::TimNet(config) => Box::new(Framed::<TimNet>::new(config, classes, parameters)?),
         })
     }
 

@@ -1,17 +1,18 @@
 //! Recurrent layers over a mel image (`rnn-lstm`).
 
-use super::frames::{Frames, check_classes, head};
+use super::framed::Network;
+use super::frames::{Frames, head};
 use super::summary::SummaryRow;
-use super::{Batch, Model, ModelInput, Summary};
+use super::{Batch, ModelInput};
 use crate::layers::{
     Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, SimpleRnn, SimpleRnnConfig, States,
     TimeSteps,
 };
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Sizes of an [`RnnLstm`].
+/// Sizes of `rnn-lstm`.
 ///
 /// The default has the layers of the report that this project follows (§5.6): a SimpleRNN and an LSTM over the mel spectrogram
 /// resized to 128 × 128, then dense layers. Time, the image's width, is the sequence axis. The report gives no sizes.
@@ -70,35 +71,25 @@ impl RnnLstmConfig {
 
 /// A SimpleRNN, an LSTM and dense layers over an image, column by column.
 #[derive(Debug)]
-pub struct RnnLstm {
+pub(super) struct RnnLstm {
     rnn: SimpleRnn,
     lstm: Lstm,
     head: Sequential,
-    parameters: Parameters,
-    config: RnnLstmConfig,
-    classes: usize,
-    summary: Summary,
 }
 
-impl RnnLstm {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] if a size is 0 or a dropout out of its range, or for less than two classes.
-    pub fn new(config: &RnnLstmConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
-        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+impl Network for RnnLstm {
+    type Config = RnnLstmConfig;
+    const NAME: &'static str = "rnn-lstm";
+
+    fn input(config: &RnnLstmConfig) -> ModelInput {
+        config.input()
     }
 
-    /// The network with its weights in `parameters`, which decide on seed, element type and device.
-    ///
-    /// # Errors
-    /// As [`RnnLstm::new`].
-    pub fn with_parameters(
+    fn new(
         config: &RnnLstmConfig,
         classes: usize,
-        mut parameters: Parameters,
-    ) -> Result<Self, LayerError> {
-        check_classes("rnn-lstm", classes)?;
+        parameters: &mut Parameters,
+    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
         let image = [config.rows, config.frames];
         let steps = TimeSteps.output_shape(&image)?;
         let init = config.init;
@@ -107,51 +98,34 @@ impl RnnLstm {
         let rnn = SimpleRnn::new(config.rows, rnn, &mut parameters.scope("simple_rnn_1"))?;
         let lstm = LstmConfig { init, ..LstmConfig::new(config.lstm_units) };
         let lstm = Lstm::new(config.rnn_units, lstm, &mut parameters.scope("lstm_1"))?;
-        let head = head(config.lstm_units, &config.dense, config.dropout, classes, init, &mut parameters)?;
+        let head = head(config.lstm_units, &config.dense, config.dropout, classes, init, parameters)?;
         let mut rows = vec![
             SummaryRow::of("time_steps_1", &TimeSteps, &image)?,
             SummaryRow::of("simple_rnn_1", &rnn, &steps)?,
             SummaryRow::of("lstm_1", &lstm, &rnn.output_shape(&steps)?)?,
         ];
         rows.extend(SummaryRow::chain(&head));
-        let summary = Summary::new("rnn-lstm", config.input(), rows, &parameters);
-        Ok(Self { rnn, lstm, head, parameters, config: config.clone(), classes, summary })
+        Ok((Self { rnn, lstm, head }, rows))
     }
-}
 
-impl Model for RnnLstm {
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new("rnn-lstm", batch, &self.input().shape(), 1)?;
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let frames = Frames::new(Self::NAME, batch, input, 1)?;
         let steps = TimeSteps.forward(&frames.x, mode)?;
         let states = self.rnn.forward_masked(&steps, frames.lengths(), mode)?;
         let state = self.lstm.forward_masked(&states, frames.lengths(), mode)?;
         self.head.forward(&state, mode)
     }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn input(&self) -> ModelInput {
-        self.config.input()
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Model;
+    use super::super::framed::Framed;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = RnnLstm::new(&RnnLstmConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::<RnnLstm>::seeded(&RnnLstmConfig::default(), 4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
@@ -165,7 +139,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| RnnLstm::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::<RnnLstm>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
         assert!(refused(RnnLstmConfig { rnn_units: 0, ..Default::default() }).contains("SimpleRnn"));
         assert!(refused(RnnLstmConfig { frames: 0, ..Default::default() }).contains("only 0"));
     }

@@ -45,16 +45,6 @@ impl Summary {
         let all: usize = parameters.iter().map(|p| p.var().elem_count()).sum();
         Self { name, input, rows, trainable, statistics: all - trainable }
     }
-
-    /// Of a model that is one chain of layers.
-    pub(crate) fn of(
-        name: &'static str,
-        input: ModelInput,
-        net: &Sequential,
-        parameters: &Parameters,
-    ) -> Self {
-        Self::new(name, input, SummaryRow::chain(net), parameters)
-    }
 }
 
 impl SummaryRow {
@@ -66,6 +56,12 @@ impl SummaryRow {
             output_shape: layer.output_shape(input)?,
             parameters: count(layer),
         })
+    }
+
+    /// Of several layers as one.
+    pub(crate) fn block(name: &str, kind: &'static str, net: &Sequential) -> Self {
+        let output_shape = net.output_shape().to_vec();
+        Self { name: name.to_owned(), kind, output_shape, parameters: count(net) }
     }
 
     /// Of a chain of layers.

@@ -1,20 +1,21 @@
 //! Dilated convolutions in both directions of time (`tim-net`).
 
-use super::frames::{Frames, check_classes, head};
+use super::framed::Network;
+use super::frames::{Frames, head};
 use super::summary::SummaryRow;
-use super::{Batch, Model, ModelInput, Summary};
+use super::{Batch, ModelInput};
 use crate::layers::{
     BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Mode, Padding, Sequential, gate, mean_of_frames,
     turn_frames,
 };
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 /// Most blocks: the last one's kernel then reaches over 2³¹ frames.
 const MAX_BLOCKS: usize = 32;
 
-/// Sizes of a [`TimNet`].
+/// Sizes of `tim-net`.
 ///
 /// The default has those of Ye et al. (ICASSP 2023): 39 MFCC of five seconds at 22,050 Hz; for each direction of time a
 /// convolution of 1, then eight temporal-aware blocks with dilations 1, 2, …, 128.
@@ -80,22 +81,18 @@ impl TimNetConfig {
 
 /// Temporal-aware blocks over the clip and over the clip backward, their means over time weighted by how far each block sees.
 #[derive(Debug)]
-pub struct TimNet {
+pub(super) struct TimNet {
     directions: [Direction; 2],
     /// How much each pair of blocks counts, [1, blocks].
     weight: Var,
     head: Sequential,
-    parameters: Parameters,
-    config: TimNetConfig,
-    classes: usize,
-    summary: Summary,
 }
 
 #[derive(Debug)]
 struct Direction {
     projection: Sequential,
-    /// What gates each block's input.
-    blocks: Vec<Sequential>,
+    /// What gates each block's input, with its name.
+    blocks: Vec<(String, Sequential)>,
 }
 
 impl Direction {
@@ -104,8 +101,8 @@ impl Direction {
         let mut projection = Sequential::named(name, [config.rows, config.frames]);
         projection.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(config.filters, 1) }, parameters)?;
         let block = |number: usize| {
-            let mut net =
-                Sequential::named(&format!("{name}.block_{}", number + 1), projection.output_shape());
+            let name = format!("{name}.block_{}", number + 1);
+            let mut net = Sequential::named(&name, projection.output_shape());
             for _ in 0..2 {
                 let convolution = Conv1dConfig {
                     dilation: 1 << number,
@@ -120,7 +117,7 @@ impl Direction {
                     net.spatial_dropout(config.spatial_dropout)?;
                 }
             }
-            Ok(net)
+            Ok((name, net))
         };
         let blocks = (0..config.blocks).map(block).collect::<Result<_, LayerError>>()?;
         Ok(Self { projection, blocks })
@@ -137,7 +134,7 @@ impl Direction {
         let lengths = lengths.filter(|_| mode.is_training()).map(<[usize]>::to_vec);
         let mut x = self.projection.forward(x, mode)?;
         let mut outputs = Vec::with_capacity(self.blocks.len());
-        for block in &self.blocks {
+        for (_, block) in &self.blocks {
             let frames = Frames { x: x.clone(), lengths: lengths.clone() };
             x = gate(&x, &frames.through(block, mode)?.x)?;
             outputs.push(x.clone());
@@ -146,37 +143,30 @@ impl Direction {
     }
 }
 
-impl TimNet {
-    /// The network with initial weights from `seed`, in `f32` on the CPU.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] if a size is out of its range, or for less than two classes.
-    pub fn new(config: &TimNetConfig, classes: usize, seed: u64) -> Result<Self, LayerError> {
-        Self::with_parameters(config, classes, Parameters::new(seed, DType::F32, &Device::Cpu))
+impl Network for TimNet {
+    type Config = TimNetConfig;
+    const NAME: &'static str = "tim-net";
+
+    fn input(config: &TimNetConfig) -> ModelInput {
+        config.input()
     }
 
-    /// The network with its weights in `parameters`, which decide on seed, element type and device.
-    ///
-    /// # Errors
-    /// As [`TimNet::new`].
-    pub fn with_parameters(
+    fn new(
         config: &TimNetConfig,
         classes: usize,
-        mut parameters: Parameters,
-    ) -> Result<Self, LayerError> {
-        check_classes("tim-net", classes)?;
+        parameters: &mut Parameters,
+    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
         if !(1..=MAX_BLOCKS).contains(&config.blocks) {
             return Err(LayerError::setting("tim-net", "blocks", "must be 1 to 32", config.blocks));
         }
-        let forward = Direction::new("forward", config, &mut parameters)?;
-        let backward = Direction::new("backward", config, &mut parameters)?;
+        let forward = Direction::new("forward", config, parameters)?;
+        let backward = Direction::new("backward", config, parameters)?;
         let weight = parameters.scope("fusion").weight("weight", &[1, config.blocks], Init::Ones)?;
-        let head =
-            head(config.filters, &config.dense, config.dropout, classes, config.init, &mut parameters)?;
+        let head = head(config.filters, &config.dense, config.dropout, classes, config.init, parameters)?;
         let mut rows = Vec::new();
         for direction in [&forward, &backward] {
             rows.extend(SummaryRow::chain(&direction.projection));
-            rows.extend(direction.blocks.iter().flat_map(SummaryRow::chain));
+            rows.extend(direction.blocks.iter().map(|(name, block)| SummaryRow::block(name, "Block", block)));
         }
         rows.push(SummaryRow {
             name: "fusion".to_owned(),
@@ -185,20 +175,17 @@ impl TimNet {
             parameters: config.blocks,
         });
         rows.extend(SummaryRow::chain(&head));
-        let summary = Summary::new("tim-net", config.input(), rows, &parameters);
         let directions = [forward, backward];
-        Ok(Self { directions, weight, head, parameters, config: config.clone(), classes, summary })
+        Ok((Self { directions, weight, head }, rows))
     }
-}
 
-impl Model for TimNet {
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new("tim-net", batch, &self.input().shape(), 1)?;
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let frames = Frames::new(Self::NAME, batch, input, 1)?;
         let [forward, in_reverse] = &self.directions;
         let forward = forward.forward(&frames.x, frames.lengths(), mode)?;
         let turned = turn_frames(&frames.x, frames.lengths())?;
         let backward = in_reverse.forward(&turned, frames.lengths(), mode)?;
-        let mut means = Vec::with_capacity(self.config.blocks);
+        let mut means = Vec::with_capacity(forward.len());
         for (forward, backward) in forward.into_iter().zip(backward) {
             // The mean of the sum does not ask which frames meet each other.
             means.push(mean_of_frames(&(forward + backward)?, frames.lengths())?);
@@ -209,47 +196,34 @@ impl Model for TimNet {
         let fused = means.reshape((batch * filters, blocks))?.matmul(&weight)?.reshape((batch, filters))?;
         self.head.forward(&fused, mode)
     }
-
-    fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    fn input(&self) -> ModelInput {
-        self.config.input()
-    }
-
-    fn classes(&self) -> usize {
-        self.classes
-    }
-
-    fn summary(&self) -> Summary {
-        self.summary.clone()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Model;
+    use super::super::framed::Framed;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = TimNet::new(&TimNetConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::<TimNet>::seeded(&TimNetConfig::default(), 4, 0).unwrap().summary();
         let starting = |start: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.starts_with(start)).map(|row| row.parameters).sum()
         };
         for direction in ["forward", "backward"] {
             assert_eq!(starting(&format!("{direction}.conv1d_1")), 1_560);
-            assert_eq!(starting(&format!("{direction}.block_8.")), 6_474);
+            assert_eq!(starting(&format!("{direction}.block_8")), 6_474);
         }
         assert_eq!([starting("fusion"), starting("head")], [8, 160]);
         assert_eq!(summary.trainable + summary.statistics, 106_872);
         assert_eq!(summary.statistics, 2 * 16 * 2 * 39);
+        assert_eq!(summary.rows.len(), 2 * 9 + 2);
         assert!(summary.rows.iter().all(|row| row.output_shape[0] == 39 || row.name.starts_with("head")));
     }
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| TimNet::new(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::<TimNet>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
         for blocks in [0, 33] {
             assert!(refused(TimNetConfig { blocks, ..Default::default() }).contains("must be 1 to 32"));
         }
