@@ -6,9 +6,9 @@
 //! multiplication in inference. The layers' own operations remain for every other order; both give the same numbers.
 //!
 //! Beside PyTorch 2.15 on two cores with AVX-512, whole networks, a step of 32 and an inference of one (medians of
-//! `ser-bench/reference/compare_torch.py`): two 2D blocks and an LSTM on 40 by 862 MFCC are 3.1 and 2.0 times as fast (3.4
-//! and 2.2 times with batch normalisation), three 1D blocks and two LSTMs 1.0 and 1.1 times, six 1D convolutions on 193
-//! features 0.95 and 1.15 times: these last two rows are within the noise of such runs.
+//! `ser-bench/reference/compare_torch.py`): two 2D blocks and an LSTM on 40 by 862 MFCC are 3.1 and 1.8 times as fast (3.2
+//! and 2.2 times with batch normalisation), three 1D blocks and two LSTMs 1.4 and 1.6 times, six 1D convolutions on 193
+//! features 1.6 and 1.4 times.
 
 use super::convolution::Convolution;
 use super::dropout::draw;
