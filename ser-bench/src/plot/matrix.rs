@@ -52,7 +52,7 @@ impl Matrix {
             rows: names.to_vec(),
             columns: names.to_vec(),
             axes: (String::new(), String::new()),
-            labels: values.map(|value| format!("{value:.2}").replace('-', "−")),
+            labels: values.map(|value| format!("{value:.2}").replace("-0.00", "0.00").replace('-', "−")),
             shades: values,
             signed: true,
         }
