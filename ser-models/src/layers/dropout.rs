@@ -1,9 +1,9 @@
 //! Random silence of activations.
 
-use super::kernels::{Gradients, Operation, Real, apply1, kept, map2};
+use super::kernels::{Real, Scaling, kept, map2, scale as scaled};
 use super::{Layer, LayerError, Mode, checked_shape};
 use crate::generator::Generator;
-use candle_core::{Result as CandleResult, Shape, Tensor};
+use candle_core::{Result as CandleResult, Tensor};
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
@@ -104,7 +104,7 @@ fn drop(x: &Tensor, rate: f64, run: usize, mode: &mut Mode<'_>) -> CandleResult<
     }
     let (kept, scale) = draw(x.elem_count() / run, rate, generator);
     if x.device().is_cpu() {
-        return apply1(x, Drop { shape: x.shape().clone(), kept, run, scale });
+        return scaled(x, Drop { kept, run, scale });
     }
     let mask: Vec<f32> = kept.into_iter().map(|kept| if kept { scale as f32 } else { 0.0 }).collect();
     let mask = Tensor::from_vec(mask, (x.elem_count() / run, 1), x.device())?.to_dtype(x.dtype())?;
@@ -119,13 +119,14 @@ pub(crate) fn draw(n: usize, rate: f64, generator: &mut Generator) -> (Vec<bool>
 /// Multiplies with a fixed mask. Candle's own product would also compute a gradient for the mask.
 #[derive(Debug)]
 struct Drop {
-    shape: Shape,
     kept: Vec<bool>,
     run: usize,
     scale: f64,
 }
 
-impl Drop {
+impl Scaling for Drop {
+    const NAME: &'static str = "Dropout";
+
     fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
         let scale = T::from_f64(self.scale);
         if self.run == 1 {
@@ -139,28 +140,6 @@ impl Drop {
             }
         });
         y
-    }
-}
-
-impl Operation<1> for Drop {
-    const NAME: &'static str = "Dropout";
-
-    fn output_shape(&self) -> Shape {
-        self.shape.clone()
-    }
-
-    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
-        Ok(self.apply(x))
-    }
-
-    fn backward<T: Real>(
-        &self,
-        _: [&[T]; 1],
-        _: &[T],
-        dy: &[T],
-        _: [bool; 1],
-    ) -> CandleResult<Gradients<T, 1>> {
-        Ok([Some(self.apply(dy))])
     }
 }
 

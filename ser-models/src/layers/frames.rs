@@ -1,6 +1,6 @@
 //! Padded clips among layers that read [batch, …, time].
 
-use super::kernels::{Gradients, Operation, Real, apply1};
+use super::kernels::{Gradients, Operation, Real, Scaling, apply1, scale};
 use super::recurrent::{frame_mask, reversed};
 use super::{Layer, LayerError, Mode, TimeSteps};
 use candle_core::{D, Result as CandleResult, Shape, Tensor};
@@ -14,7 +14,7 @@ pub(crate) fn keep_frames(x: &Tensor, lengths: Option<&[usize]>) -> CandleResult
         return Ok(x.clone());
     };
     if x.device().is_cpu() {
-        return apply1(x, Keep { shape: x.shape().clone(), time, lengths: lengths.to_vec() });
+        return scale(x, Keep { time, lengths: lengths.to_vec() });
     }
     let mut shape = vec![1; x.rank()];
     (shape[0], shape[x.rank() - 1]) = (lengths.len(), time);
@@ -110,12 +110,13 @@ impl Operation<1> for Pack {
 /// The operation on the CPU.
 #[derive(Debug)]
 struct Keep {
-    shape: Shape,
     time: usize,
     lengths: Vec<usize>,
 }
 
-impl Keep {
+impl Scaling for Keep {
+    const NAME: &'static str = "ser-models-keep-frames";
+
     fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
         let mut y = vec![T::ZERO; x.len()];
         let clip = x.len() / self.lengths.len();
@@ -126,28 +127,6 @@ impl Keep {
             }
         });
         y
-    }
-}
-
-impl Operation<1> for Keep {
-    const NAME: &'static str = "ser-models-keep-frames";
-
-    fn output_shape(&self) -> Shape {
-        self.shape.clone()
-    }
-
-    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
-        Ok(self.apply(x))
-    }
-
-    fn backward<T: Real>(
-        &self,
-        _inputs: [&[T]; 1],
-        _y: &[T],
-        dy: &[T],
-        _wanted: [bool; 1],
-    ) -> CandleResult<Gradients<T, 1>> {
-        Ok([Some(self.apply(dy))])
     }
 }
 

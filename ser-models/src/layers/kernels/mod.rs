@@ -28,7 +28,7 @@ pub(crate) use elementwise::{map, map2};
 pub(crate) use mask::kept;
 pub(crate) use matmul::{Matrix, matmul, matmul_parallel};
 pub(crate) use norm::{Norm, Statistics};
-pub(crate) use operation::{Gradients, Operation, all_slices, apply1, apply2, apply3};
+pub(crate) use operation::{Gradients, Operation, Scaling, all_slices, apply1, apply2, apply3, scale};
 pub(crate) use pool::PoolShape;
 pub(crate) use real::Real;
 pub(crate) use recurrence::{Cell, Recurrence, Saved};

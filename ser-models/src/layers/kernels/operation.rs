@@ -59,6 +59,42 @@ pub(crate) fn apply3(x: &Tensor, y: &Tensor, z: &Tensor, operation: impl Operati
     Node::apply([x, y, z], operation, |node, [x, y, z]| x.apply_op3(y, z, node))
 }
 
+/// An operation that is its own gradient: it multiplies each element with a constant.
+pub(crate) trait Scaling: Debug + Send + Sync + 'static {
+    /// What it is called in errors.
+    const NAME: &'static str;
+
+    /// The elements `x`, multiplied.
+    fn apply<T: Real>(&self, x: &[T]) -> Vec<T>;
+}
+
+/// Applies such an operation.
+pub(crate) fn scale(x: &Tensor, scaling: impl Scaling) -> Result<Tensor> {
+    apply1(x, Scaled { shape: x.shape().clone(), scaling })
+}
+
+#[derive(Debug)]
+struct Scaled<S> {
+    shape: Shape,
+    scaling: S,
+}
+
+impl<S: Scaling> Operation<1> for Scaled<S> {
+    const NAME: &'static str = S::NAME;
+
+    fn output_shape(&self) -> Shape {
+        self.shape.clone()
+    }
+
+    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> Result<Vec<T>> {
+        Ok(self.scaling.apply(x))
+    }
+
+    fn backward<T: Real>(&self, _: [&[T]; 1], _: &[T], dy: &[T], _: [bool; 1]) -> Result<Gradients<T, 1>> {
+        Ok([Some(self.scaling.apply(dy))])
+    }
+}
+
 /// What an operation's output was, without its graph, and the gradient for it, on their way back to it.
 type Returned = Mutex<Option<(Tensor, Tensor)>>;
 
