@@ -6,6 +6,7 @@ pub mod assets;
 pub mod charts;
 pub mod cli;
 pub mod corpus;
+pub mod experiments;
 pub mod files;
 pub mod live;
 pub mod plot;

@@ -27,7 +27,7 @@ pub fn split(corpus: &Corpus, validation: f64, seed: u64) -> Result<Split, Split
 }
 
 /// A network, what it hears of a clip, and how it is trained.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recipe {
     /// The network and its sizes.
     pub architecture: Architecture,
@@ -46,6 +46,15 @@ impl Recipe {
         Self { architecture, preparation, features, training }
     }
 
+    /// The recipe that a file has whole: its architecture, with [`TrainingConfig::default`] where it says nothing.
+    ///
+    /// # Errors
+    /// As [`Recipe::with`]; if it names no architecture, or none that is known.
+    pub fn of(file: &RecipeFile) -> anyhow::Result<Self> {
+        let name = file.arch()?.with_context(|| format!("{}: arch must name a network", file.file))?;
+        Self::new(named(name)?, TrainingConfig::default()).with(file)
+    }
+
     /// The recipe with the settings of a file put over it. Preparation and features are first what the file's architecture reads by
     /// default.
     ///
@@ -61,6 +70,15 @@ impl Recipe {
             architecture: base.architecture,
         })
     }
+}
+
+/// The architecture of this name, in its ready sizes.
+///
+/// # Errors
+/// If there is none; the error lists those that there are.
+pub fn named(arch: &str) -> anyhow::Result<Architecture> {
+    let known = || format!("there is no architecture {arch}, known are {}", Architecture::NAMES.join(", "));
+    Architecture::named(arch).with_context(known)
 }
 
 /// A TOML file with settings: `arch`, and tables `architecture`, `preparation`, `features` and `training` with those fields of
@@ -81,7 +99,16 @@ impl RecipeFile {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path).with_context(|| file.clone())?;
-        let tables: Map<String, Value> = toml::from_str(&text).map_err(|error| {
+        Self::parse(file, &text)
+    }
+
+    /// The settings that a file with this name and text has.
+    ///
+    /// # Errors
+    /// As [`RecipeFile::read`].
+    pub fn parse(file: impl Into<String>, text: &str) -> anyhow::Result<Self> {
+        let file = file.into();
+        let tables: Map<String, Value> = toml::from_str(text).map_err(|error| {
             let line = 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count();
             anyhow!("{file}: line {line}: {}", error.message())
         })?;

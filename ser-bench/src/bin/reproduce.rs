@@ -1,33 +1,52 @@
-//! Runs the report's experiments with honest protocols and prints what they give.
+//! Runs the report's experiments and their neighbours with honest protocols, and says what they give.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::{Context, bail};
 use clap::Parser;
-use ser_bench::cli;
-use ser_bench::corpus::{Corpus, CorpusOptions};
-use ser_bench::recipe;
-use ser_models::ConfusionMatrix;
-use ser_models::models::Architecture;
-use ser_models::training::{Event, Trainer, TrainingConfig};
+use clap::builder::PossibleValuesParser;
+use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report};
+use ser_bench::recipe::{Recipe, RecipeFile};
+use ser_bench::{cli, files};
 
-/// Trains the report's 1D CNN on stratified 80/20 splits of RAVDESS in four classes, one for each seed, and measures each
-/// model once on its own test part, which decided nothing.
+/// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, which decided
+/// nothing.
+///
+/// The folder of results holds each model's predictions, history and checkpoint, pictures, and all figures as `results.json` and
+/// `results.md`. What is done there is not done again: the same command goes on where it was cut.
 #[derive(Parser)]
 #[command(
-    after_help = "Example:\n  cargo run --release -p ser-bench --bin reproduce -- --data Audio_Speech_Actors_01-24.zip --seeds 5"
+    after_help = "Examples:\n  cargo run --release -p ser-bench --bin reproduce -- --data Audio_Speech_Actors_01-24.zip\n  cargo run --release -p ser-bench --bin reproduce -- --data Audio_Speech_Actors_01-24.zip --only cnn-1d --seeds 1"
 )]
 struct Arguments {
     /// RAVDESS: the folder, or the .zip as downloaded.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// How many seeds, from 0 up.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    seeds: u64,
-    /// Folder to keep extracted features in.
+    /// Only this experiment; may be given more than once.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Experiment::ALL.map(|e| e.name)))]
+    only: Vec<String>,
+    /// How many seeds, from 0 up, instead of as many as each protocol asks for.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Folder of the results.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    output: PathBuf,
+    /// Folder to keep extracted features in [default: `features` in the folder of the results].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Measure on parts of the training parts instead, as one does to choose a recipe: the test parts are not touched.
+    #[arg(long)]
+    validate: bool,
+    /// Then let the speaker-independent models answer for disturbed recordings: with noise, at other levels, through a telephone and
+    /// through MP3 (where the program `ffmpeg` is there).
+    #[arg(long, conflicts_with = "validate")]
+    robustness: bool,
+    /// Another recipe than the experiment's own, as a file for `train --config`.
+    #[arg(long, value_name = "FILE", requires = "only")]
+    recipe: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -35,55 +54,63 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let corpus = Corpus::load(
-        &arguments.data,
-        CorpusOptions { cache: arguments.cache.clone(), ..CorpusOptions::default() },
-    )?;
-    cli::print("| model | protocol | seed | accuracy | UAR | macro-F1 |")?;
-    cli::print("| --- | --- | --- | --- | --- | --- |")?;
-    let mut all = Vec::new();
-    for seed in 0..arguments.seeds {
-        let confusion = measure(&corpus, Architecture::Cnn1d(Default::default()), seed)?;
-        let [accuracy, uar, macro_f1] = figures(&confusion).map(|x| x * 100.0);
-        cli::print(format!(
-            "| cnn-1d | {} | {seed} | {accuracy:.1} | {uar:.1} | {macro_f1:.1} |",
-            recipe::PROTOCOL
-        ))?;
-        all.push([accuracy, uar, macro_f1]);
-    }
-    let [accuracy, uar, macro_f1] = [0, 1, 2].map(|figure| {
-        let (mean, deviation) = mean_and_deviation(&all.iter().map(|row| row[figure]).collect::<Vec<f64>>());
-        format!("{mean:.1} ± {deviation:.1}")
-    });
-    cli::print(format!("| cnn-1d | {} | all | {accuracy} | {uar} | {macro_f1} |", recipe::PROTOCOL))?;
-    Ok(())
-}
-
-/// Trains with one seed, on all of the training part and to the last epoch, and answers for the test part.
-fn measure(corpus: &Corpus, architecture: Architecture, seed: u64) -> anyhow::Result<ConfusionMatrix> {
-    let split = recipe::split(corpus, 0.0, seed)?;
-    let config = TrainingConfig::default();
-    let bar = cli::progress_bar(config.epochs as u64, "training");
-    let mut trainer = Trainer::new(config, architecture, &corpus.dataset.select(&split.train)?, None, seed)?;
-    let draw = |event: &Event<'_>| {
-        if let Event::Epoch(_) = event {
-            bar.inc(1);
-        }
+    let chosen = |experiment: &Experiment| {
+        arguments.only.is_empty() || arguments.only.iter().any(|name| name == experiment.name)
     };
-    trainer.run(draw, &AtomicBool::new(false))?;
-    bar.finish_and_clear();
-    let checkpoint = trainer.checkpoint(corpus.checkpoint_source(recipe::PROTOCOL, seed, &split)?)?;
-    Ok(checkpoint.classifier()?.evaluate(&corpus.dataset.select(&split.test)?)?.confusion)
+    let experiments: Vec<Experiment> = Experiment::ALL.into_iter().filter(chosen).collect();
+    let recipe = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?)).transpose()?;
+    if recipe.is_some() && experiments.len() > 1 {
+        bail!("--recipe needs one experiment, but --only names {}", experiments.len());
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+
+    let cache = arguments.cache.clone().unwrap_or_else(|| arguments.output.join("features"));
+    let part = if arguments.validate { Part::Validation } else { Part::Test };
+    let seeds = |experiment: &Experiment| arguments.seeds.unwrap_or(experiment.protocol.seeds());
+    for (number, experiment) in experiments.iter().enumerate() {
+        let run = Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output)?;
+        let corpus = run.corpus(&arguments.data, Some(cache.clone()))?;
+        let bar = cli::progress_bar(0, "epochs");
+        bar.set_prefix(format!("{} of {}: {}", number + 1, experiments.len(), experiment.name));
+        run.train(&corpus, &bar, &stop)?;
+        bar.finish_and_clear();
+        if arguments.robustness && experiment.is_shown_robustness() {
+            let bar = cli::progress_bar(0, "disturbed");
+            run.disturb(&arguments.data, &bar, &stop)?;
+            bar.finish_and_clear();
+        }
+        // After each, so that they can be read while the others run.
+        report(&arguments.output, part, seeds)?;
+    }
+    cli::print(report(&arguments.output, part, seeds)?.trim_end())
 }
 
-fn figures(confusion: &ConfusionMatrix) -> [f64; 3] {
-    [confusion.accuracy(), confusion.uar(), confusion.macro_f1()]
-}
-
-/// The mean and the sample standard deviation, which is 0 for one value.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
+/// Writes what all experiments in a folder have given so far, and returns the tables.
+fn report(output: &Path, part: Part, seeds: impl Fn(&Experiment) -> u64) -> anyhow::Result<String> {
+    let mut all = Vec::new();
+    for experiment in Experiment::ALL {
+        let folder = Folder::new(experiment, part, output);
+        let validation = Folder::new(experiment, Part::Validation, output);
+        if let Some(results) = Results::of(&folder, &validation, seeds(&experiment))? {
+            report::draw(&folder, &results)?;
+            all.push(results);
+        }
+    }
+    let parts = [
+        ("", report::table(&all)),
+        ("What is left where recordings are worse", report::robustness_table(&all)),
+        ("Whether probabilities are true, in percent", report::calibration_table(&all)),
+        ("What else the report says", report::claims(&all)),
+    ];
+    let mut text = String::new();
+    for (title, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
+        let title = if title.is_empty() { String::new() } else { format!("\n{title}:\n\n") };
+        text += &(title + &part);
+    }
+    let name = if part == Part::Test { "results" } else { "validation" };
+    files::write(&output.join(format!("{name}.json")), &serde_json::to_vec_pretty(&all)?)?;
+    files::write(&output.join(format!("{name}.md")), text.as_bytes())?;
+    Ok(text)
 }

@@ -1,0 +1,100 @@
+//! Whether probabilities say how often they are right.
+
+use super::Predictions;
+
+/// Bins of the expected calibration error, of equal width.
+const BINS: usize = 15;
+
+/// The expected calibration error, 0 to 1: how far the probability of the answer lies from the share of right answers, the mean over
+/// 15 bins of equal width, weighted by their answers; of some models' answers together (Guo et al., *On Calibration of Modern Neural Networks*, 2017).
+pub fn expected_calibration_error<'a>(predictions: impl IntoIterator<Item = &'a Predictions>) -> f64 {
+    let mut bins = [(0.0, 0.0); BINS];
+    let mut all = 0.0;
+    for of in predictions {
+        for (&truth, (answer, confidence)) in of.truth.iter().zip(of.answers()) {
+            let (confidences, right) = &mut bins[((confidence * BINS as f32) as usize).min(BINS - 1)];
+            *confidences += f64::from(confidence);
+            *right += f64::from(u8::from(answer == truth));
+            all += 1.0;
+        }
+    }
+    bins.iter().map(|(confidences, right)| (confidences - right).abs() / all).sum()
+}
+
+/// The temperature that probabilities should be softened by (above 1) or sharpened (below 1), so that the true classes of these
+/// predictions are as likely as can be: 0.05 to 20.
+pub fn fit_temperature(predictions: &Predictions) -> f64 {
+    // The likelihood has one peak over the logarithm of the temperature: golden section.
+    const RATIO: f64 = 0.618_033_988_749_895;
+    let loss = |log: f64| mean_loss(&with_temperature(predictions, log.exp()));
+    let (mut low, mut high) = (0.05f64.ln(), 20f64.ln());
+    for _ in 0..60 {
+        let (a, b) = (high - RATIO * (high - low), low + RATIO * (high - low));
+        if loss(a) <= loss(b) {
+            high = b;
+        } else {
+            low = a;
+        }
+    }
+    f64::midpoint(low, high).exp()
+}
+
+/// The predictions with each logit divided by a temperature.
+pub fn with_temperature(predictions: &Predictions, temperature: f64) -> Predictions {
+    let mut scaled = predictions.clone();
+    for mut row in scaled.probabilities.outer_iter_mut() {
+        let logits: Vec<f64> = row.iter().map(|p| f64::from(p.max(1e-30)).ln() / temperature).collect();
+        let largest = logits.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+        row.iter_mut().zip(logits).for_each(|(p, logit)| *p = ((logit - largest).exp() / sum) as f32);
+    }
+    scaled
+}
+
+fn mean_loss(predictions: &Predictions) -> f64 {
+    let rows = predictions.truth.iter().zip(predictions.probabilities.outer_iter());
+    let sum: f64 = rows.map(|(&truth, row)| -f64::from(row[truth].max(1e-30)).ln()).sum();
+    sum / predictions.truth.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+
+    /// Answers that are sure to degree `p`, of which a share is right.
+    fn sure(p: f32, right: f64) -> Predictions {
+        let n = 1000;
+        let truth = (0..n).map(|at| usize::from(at as f64 >= right * n as f64)).collect();
+        let probabilities = Array2::from_shape_fn((n, 2), |(_, class)| if class == 0 { p } else { 1.0 - p });
+        Predictions {
+            labels: vec!["a".into(), "b".into()],
+            clips: vec![String::new(); n],
+            truth,
+            probabilities,
+        }
+    }
+
+    #[test]
+    fn the_error_is_the_distance_between_confidence_and_truth() {
+        assert!((expected_calibration_error([&sure(0.9, 0.6)]) - 0.3).abs() < 1e-6);
+        assert!(expected_calibration_error([&sure(0.75, 0.75)]) < 1e-6);
+        assert!(expected_calibration_error([&sure(1.0, 1.0)]) < 1e-6);
+    }
+
+    #[test]
+    fn the_fitted_temperature_makes_probabilities_true() {
+        for (p, right) in [(0.95f32, 0.7), (0.6, 0.9), (0.8, 0.8)] {
+            let predictions = sure(p, right);
+            let temperature = fit_temperature(&predictions);
+            let odds = |p: f64| (p / (1.0 - p)).ln();
+            let expected = odds(f64::from(p)) / odds(right);
+            assert!((temperature / expected - 1.0).abs() < 1e-3, "{temperature} for {expected}");
+            let calibrated = with_temperature(&predictions, temperature);
+            assert!(expected_calibration_error([&calibrated]) < 1e-3);
+            let sum: f32 = calibrated.probabilities.row(0).sum();
+            assert!((sum - 1.0).abs() < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the results of one experiment lie.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::{Disturbance, Experiment, Part, Predictions};
+use crate::files;
+use crate::recipe::Recipe;
+
+/// The folder of one experiment's results. Each model leaves `NAME.csv` (predictions), `NAME.history.csv` and `NAME.safetensors`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folder {
+    /// Whose results these are.
+    pub experiment: Experiment,
+    path: PathBuf,
+}
+
+/// The answers of one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Its name, such as `fold-2-seed-0`.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// What it said of the clips that it was tested on.
+    pub predictions: Predictions,
+}
+
+impl Folder {
+    /// The folder below `results` that is named by the experiment, for [`Part::Validation`] the folder `validation` in it.
+    pub fn new(experiment: Experiment, part: Part, results: &Path) -> Self {
+        let mut path = results.join(experiment.name);
+        if part == Part::Validation {
+            path.push("validation");
+        }
+        Self { experiment, path }
+    }
+
+    /// Makes the folder and writes down of which recipe its results will be.
+    ///
+    /// # Errors
+    /// If it cannot be made, or holds results of another recipe.
+    pub fn claim(&self, recipe: &Recipe) -> anyhow::Result<()> {
+        self.make()?;
+        let file = self.path.join("recipe.json");
+        let mine = serde_json::to_string_pretty(recipe)?;
+        match std::fs::read_to_string(&file) {
+            Ok(text) if text == mine => Ok(()),
+            Ok(_) => bail!(
+                "{}: the results there are of another recipe; choose another folder, or delete this one",
+                self.path.display()
+            ),
+            Err(_) => files::write(&file, mine.as_bytes()),
+        }
+    }
+
+    /// The folder of what a disturbance leaves of the same models.
+    pub fn disturbed(&self, disturbance: Disturbance) -> Self {
+        let path = self.path.join("robustness").join(disturbance.name());
+        Self { experiment: self.experiment, path }
+    }
+
+    /// Makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn make(&self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.path).with_context(|| self.path.display().to_string())
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether another folder's results are of the same recipe.
+    pub fn has_recipe_of(&self, other: &Self) -> bool {
+        let recipe = |folder: &Self| std::fs::read(folder.file("recipe.json")).ok();
+        recipe(self).is_some_and(|mine| recipe(other) == Some(mine))
+    }
+
+    /// The models that are done, by name; none where the folder is missing.
+    ///
+    /// # Errors
+    /// If the folder cannot be read or a file is damaged; the error names the file.
+    pub fn finished(&self) -> anyhow::Result<Vec<Finished>> {
+        if !self.path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut finished = Vec::new();
+        for entry in std::fs::read_dir(&self.path).with_context(|| self.path.display().to_string())? {
+            let path = entry.with_context(|| self.path.display().to_string())?.path();
+            let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".csv"));
+            // What else lies there has no seed at the end of its name.
+            let Some((name, seed)) = name.and_then(|name| Some((name, name.rsplit_once("seed-")?.1))) else {
+                continue;
+            };
+            if let Ok(seed) = seed.parse() {
+                finished.push(Finished { name: name.into(), seed, predictions: Predictions::load(&path)? });
+            }
+        }
+        finished.sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));
+        Ok(finished)
+    }
+}

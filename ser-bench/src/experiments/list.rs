@@ -1,0 +1,248 @@
+//! The experiments.
+
+use ser_models::models::Cnn1dConfig;
+use ser_models::training::TrainingConfig;
+use serde::Serialize;
+
+use super::Protocol;
+use crate::corpus::LabelSet;
+use crate::recipe::{Recipe, RecipeFile};
+
+/// A recipe, and the protocol by which it is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Experiment {
+    /// Its name on the command line, and that of its folder of results.
+    pub name: &'static str,
+    /// The model, in words.
+    pub title: &'static str,
+    /// The classes.
+    pub labels: LabelSet,
+    /// Who trains and who is tested.
+    pub protocol: Protocol,
+    /// What others reached, and who.
+    pub reported: &'static str,
+    /// What must be reached here.
+    pub goal: Option<Goal>,
+    /// What learns.
+    pub learner: Learner,
+}
+
+/// What learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learner {
+    /// A network.
+    Network {
+        /// Where its recipe lies in this crate.
+        file: &'static str,
+        /// What the file says.
+        recipe: &'static str,
+    },
+    /// Always the most frequent class of the training part.
+    Majority,
+    /// A random forest of 300 trees on the 193 features.
+    Forest,
+}
+
+/// What must be reached, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Goal {
+    /// Of which figure.
+    pub figure: Figure,
+    /// At least.
+    pub must: f64,
+    /// What is aimed at.
+    pub aim: f64,
+}
+
+/// A figure of merit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// The share of right answers (WAR).
+    Accuracy,
+    /// The mean of the classes' recalls.
+    Uar,
+}
+
+impl Figure {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Uar => "UAR",
+        }
+    }
+}
+
+/// A network by the name of its recipe's file.
+macro_rules! network {
+    ($name:literal) => {
+        Learner::Network {
+            file: concat!("recipes/", $name, ".toml"),
+            recipe: include_str!(concat!("../../recipes/", $name, ".toml")),
+        }
+    };
+}
+
+impl Experiment {
+    /// All of them, speaker-independent ones first: these tell what to expect of a voice that no model has heard.
+    pub const ALL: [Self; 23] = [
+        Self {
+            name: "speaker-independent-moods",
+            title: "attention-lstm",
+            labels: LabelSet::Moods,
+            protocol: Protocol::SpeakerIndependent,
+            reported: "–",
+            goal: uar(70.0, 80.0),
+            learner: network!("speaker-independent"),
+        },
+        Self {
+            name: "speaker-independent",
+            title: "attention-lstm",
+            labels: LabelSet::Emotions,
+            protocol: Protocol::SpeakerIndependent,
+            reported: "62.3 UAR (ResLSTM-SA), best seed 65.2",
+            goal: uar(65.2, 72.0),
+            learner: network!("speaker-independent"),
+        },
+        report("cnn-1d", "65 %", 78.0, 85.0, network!("cnn-1d")),
+        report("cnn-lstm", "57.76 %", 70.0, 82.0, network!("cnn-lstm")),
+        report("cnn-lstm-bn", "49.31 %", 70.0, 82.0, network!("cnn-lstm-bn")),
+        report("hybrid", "56.94 %", 75.0, 85.0, network!("hybrid")),
+        report("rnn-lstm", "22.92 %", 60.0, 72.0, network!("rnn-lstm")),
+        Self {
+            name: "cnn-lstm-single-actor",
+            protocol: Protocol::SingleActor,
+            ..report("cnn-lstm", "80 % (one actor)", 80.0, 90.0, network!("cnn-lstm-single-actor"))
+        },
+        Self {
+            name: "cnn-1d-single-actor",
+            protocol: Protocol::SingleActor,
+            ..report("cnn-1d", "40 % (one actor)", 70.0, 85.0, network!("cnn-1d-single-actor"))
+        },
+        Self {
+            name: "issa",
+            title: "cnn-1d of Issa et al.",
+            labels: LabelSet::Emotions,
+            protocol: Protocol::RandomFolds(5),
+            reported: "71.61 % (Issa et al.)",
+            goal: accuracy(71.61, 80.0),
+            learner: network!("issa"),
+        },
+        Self {
+            name: "tim-net",
+            title: "tim-net",
+            labels: LabelSet::Emotions,
+            protocol: Protocol::RandomFolds(10),
+            reported: "90.07 % (TIM-Net)",
+            goal: accuracy(88.0, 93.0),
+            learner: network!("tim-net"),
+        },
+        baseline(
+            "majority-speaker-independent-moods",
+            Learner::Majority,
+            LabelSet::Moods,
+            Protocol::SpeakerIndependent,
+        ),
+        baseline(
+            "forest-speaker-independent-moods",
+            Learner::Forest,
+            LabelSet::Moods,
+            Protocol::SpeakerIndependent,
+        ),
+        baseline(
+            "majority-speaker-independent",
+            Learner::Majority,
+            LabelSet::Emotions,
+            Protocol::SpeakerIndependent,
+        ),
+        baseline(
+            "forest-speaker-independent",
+            Learner::Forest,
+            LabelSet::Emotions,
+            Protocol::SpeakerIndependent,
+        ),
+        baseline("majority-stratified", Learner::Majority, LabelSet::Moods, Protocol::Stratified),
+        baseline("forest-stratified", Learner::Forest, LabelSet::Moods, Protocol::Stratified),
+        baseline("majority-single-actor", Learner::Majority, LabelSet::Moods, Protocol::SingleActor),
+        baseline("forest-single-actor", Learner::Forest, LabelSet::Moods, Protocol::SingleActor),
+        baseline("majority-5-fold", Learner::Majority, LabelSet::Emotions, Protocol::RandomFolds(5)),
+        baseline("forest-5-fold", Learner::Forest, LabelSet::Emotions, Protocol::RandomFolds(5)),
+        baseline("majority-10-fold", Learner::Majority, LabelSet::Emotions, Protocol::RandomFolds(10)),
+        baseline("forest-10-fold", Learner::Forest, LabelSet::Emotions, Protocol::RandomFolds(10)),
+    ];
+
+    /// Whether it is measured how the models bear worse recordings: those that tell what to expect of a stranger's voice.
+    pub fn is_shown_robustness(&self) -> bool {
+        self.protocol == Protocol::SpeakerIndependent && matches!(self.learner, Learner::Network { .. })
+    }
+
+    /// Its recipe; that of a baseline says what features it reads.
+    ///
+    /// # Errors
+    /// If the file in this crate is no recipe, which a test rules out.
+    pub fn recipe(&self) -> anyhow::Result<Recipe> {
+        match self.learner {
+            Learner::Network { file, recipe } => Recipe::of(&RecipeFile::parse(file, recipe)?),
+            Learner::Majority | Learner::Forest => {
+                Ok(Recipe::new(Cnn1dConfig::default().into(), TrainingConfig::default()))
+            }
+        }
+    }
+}
+
+const fn accuracy(must: f64, aim: f64) -> Option<Goal> {
+    Some(Goal { figure: Figure::Accuracy, must, aim })
+}
+
+const fn uar(must: f64, aim: f64) -> Option<Goal> {
+    Some(Goal { figure: Figure::Uar, must, aim })
+}
+
+/// One of the report's rows: four moods, stratified.
+const fn report(
+    name: &'static str,
+    reported: &'static str,
+    must: f64,
+    aim: f64,
+    learner: Learner,
+) -> Experiment {
+    Experiment {
+        name,
+        title: name,
+        labels: LabelSet::Moods,
+        protocol: Protocol::Stratified,
+        reported,
+        goal: accuracy(must, aim),
+        learner,
+    }
+}
+
+/// What anybody gets without a network.
+const fn baseline(name: &'static str, learner: Learner, labels: LabelSet, protocol: Protocol) -> Experiment {
+    let title = match learner {
+        Learner::Forest => "random forest",
+        _ => "most frequent class",
+    };
+    Experiment { name, title, labels, protocol, reported: "–", goal: None, learner }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_recipe_of_this_crate_can_be_built_and_every_name_is_one() {
+        for experiment in Experiment::ALL {
+            let recipe = experiment.recipe().unwrap();
+            recipe.architecture.input().check(&recipe.features).unwrap();
+            recipe.architecture.build(experiment.labels.names().len(), 0).unwrap();
+        }
+        let names: HashSet<&str> = Experiment::ALL.iter().map(|experiment| experiment.name).collect();
+        assert_eq!(names.len(), Experiment::ALL.len());
+    }
+}

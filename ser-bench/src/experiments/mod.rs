@@ -1,0 +1,21 @@
+//! The report's Table 1 and its neighbours: what is trained, who is tested, what must be reached, and what came out.
+
+mod baseline;
+mod calibration;
+mod folder;
+mod list;
+mod predictions;
+mod protocol;
+pub mod report;
+mod results;
+mod robustness;
+mod run;
+
+pub use calibration::{expected_calibration_error, fit_temperature, with_temperature};
+pub use folder::{Finished, Folder};
+pub use list::{Experiment, Figure, Goal, Learner};
+pub use predictions::Predictions;
+pub use protocol::{Clips, Protocol, Unit};
+pub use results::{Calibration, Results, Robustness, Score, Spread};
+pub use robustness::Disturbance;
+pub use run::{Part, Run};

@@ -1,0 +1,161 @@
+//! What models said of the clips that they were tested on, in CSV files.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use ndarray::Array2;
+use ser_models::ConfusionMatrix;
+
+use crate::files;
+
+/// The answers to some clips.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    /// The classes.
+    pub labels: Vec<String>,
+    /// The id of each clip.
+    pub clips: Vec<String>,
+    /// The true class of each.
+    pub truth: Vec<usize>,
+    /// The probability of each class, [clips, classes].
+    pub probabilities: Array2<f32>,
+}
+
+impl Predictions {
+    /// The most probable class of each clip, the first of equals, and its probability.
+    pub fn answers(&self) -> impl Iterator<Item = (usize, f32)> {
+        self.probabilities.outer_iter().map(|row| {
+            row.iter()
+                .enumerate()
+                .fold((0, f32::MIN), |best, (at, &p)| if p > best.1 { (at, p) } else { best })
+        })
+    }
+
+    /// How often each class was taken for which.
+    pub fn confusion(&self) -> ConfusionMatrix {
+        let mut confusion = ConfusionMatrix::new(&self.labels);
+        self.truth.iter().zip(self.answers()).for_each(|(&truth, (answer, _))| confusion.add(truth, answer));
+        confusion
+    }
+
+    /// With classes put together: `of` gives the new class of each, and probabilities are summed.
+    pub fn merged(&self, labels: Vec<String>, of: &[usize]) -> Self {
+        let mut probabilities = Array2::zeros((self.clips.len(), labels.len()));
+        for (mut sums, row) in probabilities.outer_iter_mut().zip(self.probabilities.outer_iter()) {
+            row.iter().zip(of).for_each(|(p, &class)| sums[class] += p);
+        }
+        let truth = self.truth.iter().map(|&class| of[class]).collect();
+        Self { labels, clips: self.clips.clone(), truth, probabilities }
+    }
+
+    /// Writes a CSV file with a row for each clip: `clip`, `true`, `predicted`, and the probability of each class under its name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let header = ["clip", "true", "predicted"].into_iter().chain(self.labels.iter().map(String::as_str));
+        csv.write_record(header)?;
+        let rows = self.probabilities.outer_iter().zip(self.answers());
+        for ((clip, &truth), (row, (answer, _))) in self.clips.iter().zip(&self.truth).zip(rows) {
+            let names = [clip, &self.labels[truth], &self.labels[answer]];
+            csv.write_record(names.into_iter().cloned().chain(row.iter().map(f32::to_string)))?;
+        }
+        let bytes = csv.into_inner().map_err(|error| error.into_error())?;
+        files::write(path, &bytes)
+    }
+
+    /// Reads what [`Predictions::save`] wrote.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no such file; the error names file and row.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let named = || path.display().to_string();
+        let mut csv = csv::Reader::from_reader(File::open(path).with_context(named)?);
+        let header = csv.headers().with_context(named)?.clone();
+        let first: Vec<&str> = header.iter().take(3).collect();
+        ensure!(
+            first == ["clip", "true", "predicted"] && header.len() > 4,
+            "{}: the columns must be clip, true, predicted and two classes or more, but are {header:?}",
+            path.display()
+        );
+        let labels: Vec<String> = header.iter().skip(3).map(String::from).collect();
+        let (mut clips, mut truth, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, record) in csv.records().enumerate() {
+            let place = || format!("{}: row {}", path.display(), row + 1);
+            let record = record.with_context(place)?;
+            let class = labels.iter().position(|label| *label == record[1]);
+            clips.push(record[0].to_string());
+            truth.push(class.with_context(|| format!("{}: {} is no class", place(), &record[1]))?);
+            for value in record.iter().skip(3) {
+                let p = value.parse::<f32>().ok().filter(|p| (0.0..=1.0).contains(p));
+                probabilities
+                    .push(p.with_context(|| format!("{}: {value} is no probability from 0 to 1", place()))?);
+            }
+        }
+        ensure!(!clips.is_empty(), "{}: has no rows", path.display());
+        let probabilities = Array2::from_shape_vec((clips.len(), labels.len()), probabilities)?;
+        Ok(Self { labels, clips, truth, probabilities })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ndarray::array;
+
+    use super::*;
+
+    fn predictions() -> Predictions {
+        Predictions {
+            labels: ["calm", "sad", "happy"].map(String::from).to_vec(),
+            clips: ["a,1", "b", "c"].map(String::from).to_vec(),
+            truth: vec![0, 1, 2],
+            probabilities: array![[0.5, 0.25, 0.25], [0.3, 0.3, 0.4], [0.1, 1e-9, 0.9]],
+        }
+    }
+
+    #[test]
+    fn a_file_keeps_every_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fold.csv");
+        predictions().save(&path).unwrap();
+        assert_eq!(Predictions::load(&path).unwrap(), predictions());
+    }
+
+    #[test]
+    fn damaged_files_are_refused_with_file_and_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fold.csv");
+        for (text, expected) in [
+            ("", "the columns must be clip, true, predicted"),
+            ("clip,true,predicted,calm\n", "two classes or more"),
+            ("clip,true,predicted,calm,sad\n", "has no rows"),
+            ("clip,true,predicted,calm,sad\na,calm,calm,1,0\nb,happy,sad,0,1\n", "row 2: happy is no class"),
+            ("clip,true,predicted,calm,sad\na,calm,calm,1.5,0\n", "row 1: 1.5 is no probability"),
+            ("clip,true,predicted,calm,sad\na,calm,calm,NaN,0\n", "row 1: NaN is no probability"),
+            ("clip,true,predicted,calm,sad\na,calm,calm,1\n", "row 1: CSV error"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = format!("{:#}", Predictions::load(&path).unwrap_err());
+            assert!(error.contains("fold.csv: ") && error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn answers_are_the_most_probable_classes() {
+        assert_eq!(predictions().answers().map(|answer| answer.0).collect::<Vec<_>>(), [0, 2, 2]);
+        let confusion = predictions().confusion();
+        assert_eq!((confusion.count(1, 2), confusion.accuracy()), (1, 2.0 / 3.0));
+    }
+
+    #[test]
+    fn merged_classes_sum_their_probabilities() {
+        let merged = predictions().merged(["low", "high"].map(String::from).to_vec(), &[0, 0, 1]);
+        assert_eq!(merged.truth, [0, 0, 1]);
+        assert_eq!(merged.answers().map(|answer| answer.0).collect::<Vec<_>>(), [0, 0, 1]);
+        assert_eq!(merged.probabilities.row(0).to_vec(), [0.75, 0.25]);
+    }
+}

@@ -1,0 +1,217 @@
+//! Who trains and who is tested.
+
+use ser_data::{
+    PUBLISHED_FOLDS, Shares, Split, published_folds, single_actor, stratified, stratified_k_folds,
+};
+
+/// Share of a training part that validates where a recipe is being chosen.
+const VALIDATION: f64 = 0.2;
+
+/// Which clips train a model and which test it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Of each class four fifths train and one fifth tests: another fifth for each seed.
+    Stratified,
+    /// The clips of each actor alone, split like that.
+    SingleActor,
+    /// So many folds of equal classes, whoever speaks; each tests once.
+    RandomFolds(usize),
+    /// The [five published folds](ser_data::PUBLISHED_FOLDS) of whole actors: nobody who tests has trained.
+    SpeakerIndependent,
+}
+
+/// What a protocol needs to know of each clip.
+#[derive(Debug, Clone, Copy)]
+pub struct Clips<'a> {
+    /// Its class.
+    pub labels: &'a [&'a str],
+    /// Byte-identical clips share a number.
+    pub groups: &'a [usize],
+    /// Its speaker.
+    pub actors: &'a [u8],
+}
+
+/// One model to train, and the clips that it is tested on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Name of its files, such as `fold-2-seed-0`.
+    pub name: String,
+    /// Seed of the training, and of the split where it is random.
+    pub seed: u64,
+    /// Positions of the clips of each part.
+    pub split: Split,
+}
+
+impl Protocol {
+    /// In words, as tables and checkpoints say it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Stratified => "stratified 80/20".into(),
+            Self::SingleActor => "each actor alone, stratified 75/25".into(),
+            Self::RandomFolds(folds) => format!("{folds}-fold random"),
+            Self::SpeakerIndependent => "speaker-independent, 5 published folds".into(),
+        }
+    }
+
+    /// How many seeds a figure is the mean of, unless somebody asks for others.
+    pub fn seeds(self) -> u64 {
+        match self {
+            Self::Stratified => 5,
+            Self::SpeakerIndependent => 3,
+            Self::SingleActor | Self::RandomFolds(_) => 1,
+        }
+    }
+
+    /// Models of one seed: folds, or actors.
+    pub fn folds(self) -> usize {
+        match self {
+            Self::Stratified => 1,
+            Self::SingleActor => 24,
+            Self::RandomFolds(folds) => folds,
+            Self::SpeakerIndependent => PUBLISHED_FOLDS.len(),
+        }
+    }
+
+    /// The models of one seed, one for each fold.
+    ///
+    /// For choosing a recipe, `validate` takes the test part out of the game: a part of the training part, of other actors where
+    /// the protocol is about actors, takes its place, and the rest trains.
+    ///
+    /// # Errors
+    /// If there are too few clips for it.
+    pub fn units(self, clips: &Clips<'_>, seed: u64, validate: bool) -> anyhow::Result<Vec<Unit>> {
+        let Clips { labels, groups, actors } = *clips;
+        let unit = |name: String, split: Split| Unit { name: format!("{name}seed-{seed}"), seed, split };
+        let folds = |splits: Vec<Split>| {
+            splits.into_iter().zip(1..).map(|(split, fold)| unit(format!("fold-{fold}-"), split)).collect()
+        };
+        let mut units: Vec<Unit> = match self {
+            Self::Stratified => {
+                vec![unit(String::new(), stratified(labels, groups, Shares::default(), seed)?)]
+            }
+            Self::SingleActor => {
+                let mut voices = actors.to_vec();
+                voices.sort_unstable();
+                voices.dedup();
+                let shares = Shares { test: 0.25, ..Shares::default() };
+                let split = |actor: u8| {
+                    let split = single_actor(labels, actors, groups, actor, shares, seed)?;
+                    Ok(unit(format!("actor-{actor:02}-"), split))
+                };
+                voices.into_iter().map(split).collect::<anyhow::Result<_>>()?
+            }
+            Self::RandomFolds(k) => folds(stratified_k_folds(labels, groups, k, 0.0, seed)?),
+            Self::SpeakerIndependent => folds(published_folds(actors, groups)?),
+        };
+        for unit in &mut units {
+            let split = &mut unit.split;
+            if validate && self != Self::SpeakerIndependent {
+                split.validation = carve(&mut split.train, labels, groups, seed)?;
+            } else if !validate {
+                split.train.append(&mut split.validation);
+                split.train.sort_unstable();
+            }
+            if validate {
+                split.test = std::mem::take(&mut split.validation);
+            }
+        }
+        Ok(units)
+    }
+}
+
+/// Takes a share of each class out of a training part.
+fn carve(train: &mut Vec<usize>, labels: &[&str], groups: &[usize], seed: u64) -> anyhow::Result<Vec<usize>> {
+    let labels: Vec<&str> = train.iter().map(|&at| labels[at]).collect();
+    let groups: Vec<usize> = train.iter().map(|&at| groups[at]).collect();
+    let inner = stratified(&labels, &groups, Shares { validation: 0.0, test: VALIDATION }, seed)?;
+    let places = |part: &[usize]| part.iter().map(|&at| train[at]).collect::<Vec<_>>();
+    let (rest, validation) = (places(&inner.train), places(&inner.test));
+    *train = rest;
+    Ok(validation)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const ALL: [Protocol; 4] =
+        [Protocol::Stratified, Protocol::SingleActor, Protocol::RandomFolds(5), Protocol::SpeakerIndependent];
+
+    /// 24 actors with 20 clips each, of two classes; the first two clips of each actor are identical.
+    fn with_clips<T>(check: impl FnOnce(&Clips<'_>) -> T) -> T {
+        let labels: Vec<&str> = (0..480).map(|clip| ["calm", "sad"][clip % 2]).collect();
+        let groups: Vec<usize> = (0..480).map(|clip| if clip % 20 == 2 { clip - 2 } else { clip }).collect();
+        let actors: Vec<u8> = (0..480).map(|clip| 1 + clip / 20).map(|actor| actor as u8).collect();
+        check(&Clips { labels: &labels, groups: &groups, actors: &actors })
+    }
+
+    fn set(part: &[usize]) -> HashSet<usize> {
+        part.iter().copied().collect()
+    }
+
+    #[test]
+    fn no_clip_and_no_copy_of_it_both_trains_and_tests() {
+        with_clips(|clips| {
+            for (protocol, validate) in ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
+                let units = protocol.units(clips, 0, validate).unwrap();
+                assert_eq!(units.len(), protocol.folds(), "{protocol:?}");
+                for unit in &units {
+                    let groups =
+                        |part: &[usize]| part.iter().map(|&at| clips.groups[at]).collect::<HashSet<_>>();
+                    assert!(groups(&unit.split.train).is_disjoint(&groups(&unit.split.test)), "{protocol:?}");
+                    assert!(unit.split.validation.is_empty() && !unit.split.test.is_empty());
+                }
+                let names: HashSet<&String> = units.iter().map(|unit| &unit.name).collect();
+                assert_eq!(names.len(), units.len());
+            }
+        });
+    }
+
+    #[test]
+    fn choosing_a_recipe_never_looks_at_a_test_part() {
+        with_clips(|clips| {
+            for protocol in ALL {
+                let [units, choosing] =
+                    [false, true].map(|validate| protocol.units(clips, 3, validate).unwrap());
+                for (unit, choosing) in units.iter().zip(&choosing) {
+                    let (split, inner) = (&unit.split, &choosing.split);
+                    let seen: HashSet<usize> = set(&inner.train).union(&set(&inner.test)).copied().collect();
+                    assert_eq!(seen, set(&split.train), "{protocol:?}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn speakers_who_test_or_validate_never_train() {
+        with_clips(|clips| {
+            for validate in [false, true] {
+                for unit in Protocol::SpeakerIndependent.units(clips, 0, validate).unwrap() {
+                    let voices =
+                        |part: &[usize]| part.iter().map(|&at| clips.actors[at]).collect::<HashSet<_>>();
+                    assert!(voices(&unit.split.train).is_disjoint(&voices(&unit.split.test)));
+                    assert_eq!(
+                        voices(&unit.split.test).len(),
+                        if validate { 2 } else { 5.min(voices(&unit.split.test).len()) }
+                    );
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn seeds_change_random_splits_and_published_folds_stay() {
+        with_clips(|clips| {
+            for protocol in ALL {
+                let [a, b] = [0, 1].map(|seed| protocol.units(clips, seed, false).unwrap());
+                let same = a.iter().zip(&b).all(|(a, b)| a.split == b.split);
+                assert_eq!(same, protocol == Protocol::SpeakerIndependent, "{protocol:?}");
+                assert_eq!(protocol.units(clips, 0, false).unwrap(), a);
+            }
+        });
+    }
+}

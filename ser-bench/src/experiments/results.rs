@@ -1,0 +1,228 @@
+//! What came out, as figures for people and for programs.
+
+use std::collections::BTreeMap;
+
+use ser_models::ConfusionMatrix;
+use serde::Serialize;
+
+use super::{
+    Disturbance, Experiment, Figure, Finished, Folder, Goal, Predictions, expected_calibration_error,
+    fit_temperature, with_temperature,
+};
+
+/// What one experiment gave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Results {
+    /// The experiment's name.
+    pub name: String,
+    /// The model.
+    pub model: String,
+    /// Who trained and who was tested.
+    pub protocol: String,
+    /// How many classes there were.
+    pub classes: usize,
+    /// What others reached.
+    pub reported: String,
+    /// What must be reached.
+    pub goal: Option<Goal>,
+    /// Whether it was reached; `None` without a goal, and where models are missing.
+    pub reached: Option<bool>,
+    /// Models that the protocol has, and how many of them are done.
+    pub models: [usize; 2],
+    /// Mean and standard deviation of each figure.
+    pub accuracy: Spread,
+    /// The mean of the classes' recalls.
+    pub uar: Spread,
+    /// The mean of the classes' F1.
+    pub macro_f1: Spread,
+    /// What each model gave.
+    pub scores: BTreeMap<String, Score>,
+    /// All models' answers together.
+    pub confusion: ConfusionMatrix,
+    /// How far probabilities are true; `None` where no validation parts were measured.
+    pub calibration: Option<Calibration>,
+    /// What is left of the figures where recordings are worse: by the disturbance's name, in the order of
+    /// [`Disturbance::ALL`]; empty where it was not measured.
+    pub robustness: Vec<(String, Robustness)>,
+}
+
+/// How far probabilities are true.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Calibration {
+    /// The temperature that validation parts ask for, a mean over models.
+    pub temperature: f64,
+    /// The expected calibration error of the answers, 0 to 1.
+    pub before: f64,
+    /// The same with each model's probabilities at its temperature.
+    pub after: f64,
+}
+
+/// Figures of disturbed recordings, means over models.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Robustness {
+    /// The share of right answers.
+    pub accuracy: f64,
+    /// The mean of the classes' recalls.
+    pub uar: f64,
+}
+
+/// The figures of one model on its test part, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Score {
+    /// Seed of the model.
+    pub seed: u64,
+    /// Clips of its test part.
+    pub clips: u64,
+    /// The share of right answers.
+    pub accuracy: f64,
+    /// The mean of the classes' recalls.
+    pub uar: f64,
+    /// The mean of the classes' F1.
+    pub macro_f1: f64,
+}
+
+/// Mean and sample standard deviation, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation: 0 for one value.
+    pub deviation: f64,
+}
+
+impl Spread {
+    /// Of some values.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        Self { mean, deviation: (squares / (n - 1.0).max(1.0)).sqrt() }
+    }
+
+    /// In percent with one decimal, `62.3 ± 1.2`.
+    pub fn percent(self) -> String {
+        format!("{:.1} ± {:.1}", self.mean * 100.0, self.deviation * 100.0)
+    }
+}
+
+impl Results {
+    /// The figures of all models that are done; `None` if none is.
+    ///
+    /// `validation` is the folder of [`Part::Validation`](super::Part::Validation): with the same recipe, temperatures come from it. A
+    /// figure is the mean over models. Its deviation is that over seeds where there are several, each seed's figure being the mean
+    /// over its folds; otherwise that over folds or actors.
+    ///
+    /// # Errors
+    /// If a file of predictions is damaged.
+    pub fn of(folder: &Folder, validation: &Folder, seeds: u64) -> anyhow::Result<Option<Self>> {
+        let finished = folder.finished()?;
+        if finished.is_empty() {
+            return Ok(None);
+        }
+        let mut scores = BTreeMap::new();
+        let mut confusion = ConfusionMatrix::new(folder.experiment.labels.names());
+        for Finished { name, seed, predictions } in &finished {
+            for (&truth, (answer, _)) in predictions.truth.iter().zip(predictions.answers()) {
+                confusion.add(truth, answer);
+            }
+            scores.insert(name.clone(), Score::of(*seed, predictions));
+        }
+        let models = folder.experiment.protocol.folds() * seeds as usize;
+        let mut results = Self::summed(&folder.experiment, models, scores, confusion);
+        if folder.has_recipe_of(validation) {
+            results.calibration = Calibration::of(&finished, &validation.finished()?);
+        }
+        for way in Disturbance::ALL {
+            let disturbed = folder.disturbed(way).finished()?;
+            if disturbed.len() == finished.len() {
+                results.robustness.push((way.name(), Robustness::of(&disturbed)));
+            }
+        }
+        Ok(Some(results))
+    }
+
+    fn summed(
+        experiment: &Experiment,
+        models: usize,
+        scores: BTreeMap<String, Score>,
+        confusion: ConfusionMatrix,
+    ) -> Self {
+        let spread = |figure: fn(&Score) -> f64| {
+            let mut seeds: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+            scores.values().for_each(|score| seeds.entry(score.seed).or_default().push(figure(score)));
+            match seeds.len() {
+                1 => Spread::of(&scores.values().map(figure).collect::<Vec<_>>()),
+                _ => Spread::of(&seeds.values().map(|of| Spread::of(of).mean).collect::<Vec<_>>()),
+            }
+        };
+        let (accuracy, uar) = (spread(|score| score.accuracy), spread(|score| score.uar));
+        let goal = experiment.goal.filter(|_| scores.len() == models);
+        let reached = goal.map(|goal| {
+            let figure = match goal.figure {
+                Figure::Accuracy => accuracy,
+                Figure::Uar => uar,
+            };
+            figure.mean * 100.0 >= goal.must
+        });
+        Self {
+            name: experiment.name.into(),
+            model: experiment.title.into(),
+            protocol: experiment.protocol.name(),
+            classes: confusion.labels().len(),
+            reported: experiment.reported.into(),
+            goal: experiment.goal,
+            reached,
+            models: [models, scores.len()],
+            accuracy,
+            uar,
+            macro_f1: spread(|score| score.macro_f1),
+            scores,
+            confusion,
+            calibration: None,
+            robustness: Vec::new(),
+        }
+    }
+}
+
+impl Calibration {
+    /// Of models on test parts, each at the temperature that the model of the same name asks for on its validation part. `None` where
+    /// a model has no such other.
+    fn of(tested: &[Finished], validated: &[Finished]) -> Option<Self> {
+        let mut temperatures = Vec::new();
+        let mut calibrated = Vec::new();
+        for Finished { name, predictions, .. } in tested {
+            let chosen = validated.iter().find(|other| other.name == *name)?;
+            let temperature = fit_temperature(&chosen.predictions);
+            calibrated.push(with_temperature(predictions, temperature));
+            temperatures.push(temperature);
+        }
+        Some(Self {
+            temperature: Spread::of(&temperatures).mean,
+            before: expected_calibration_error(tested.iter().map(|of| &of.predictions)),
+            after: expected_calibration_error(&calibrated),
+        })
+    }
+}
+
+impl Robustness {
+    fn of(finished: &[Finished]) -> Self {
+        let scores: Vec<Score> = finished.iter().map(|of| Score::of(of.seed, &of.predictions)).collect();
+        let mean =
+            |figure: fn(&Score) -> f64| Spread::of(&scores.iter().map(figure).collect::<Vec<_>>()).mean;
+        Self { accuracy: mean(|score| score.accuracy), uar: mean(|score| score.uar) }
+    }
+}
+
+impl Score {
+    /// Of a model's predictions.
+    pub fn of(seed: u64, predictions: &Predictions) -> Self {
+        let confusion = predictions.confusion();
+        Self {
+            seed,
+            clips: confusion.total(),
+            accuracy: confusion.accuracy(),
+            uar: confusion.uar(),
+            macro_f1: confusion.macro_f1(),
+        }
+    }
+}

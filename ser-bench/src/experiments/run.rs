@@ -1,0 +1,242 @@
+//! One experiment's models, trained one after the other and kept as they come.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, ensure};
+use indicatif::ProgressBar;
+use ndarray::{Array2, ArrayD};
+use rayon::prelude::*;
+use ser_data::{Clip, Ravdess, RavdessOptions};
+use ser_models::training::{Dataset, Event, Finish, Trainer};
+use ser_models::{Checkpoint, Recognizer};
+
+use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Predictions, Unit, baseline};
+use crate::corpus::{Corpus, CorpusOptions};
+use crate::files;
+use crate::recipe::Recipe;
+
+/// What a run measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The test parts, by models that trained on all else.
+    Test,
+    /// Validation parts taken from the training parts, for choosing a recipe: the test parts are not touched.
+    Validation,
+}
+
+/// The models of one experiment. One whose predictions are there is not trained again, and one that was cut goes on.
+pub struct Run {
+    folder: Folder,
+    recipe: Recipe,
+    part: Part,
+    seeds: u64,
+}
+
+impl Run {
+    /// A run of `seeds` seeds that keeps its results below `results`. The recipe is the experiment's own unless one is given.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or holds results of another recipe.
+    pub fn new(
+        experiment: Experiment,
+        recipe: Option<Recipe>,
+        part: Part,
+        seeds: u64,
+        results: &Path,
+    ) -> anyhow::Result<Self> {
+        let recipe = recipe.map_or_else(|| experiment.recipe(), Ok)?;
+        let folder = Folder::new(experiment, part, results);
+        folder.claim(&recipe)?;
+        Ok(Self { folder, recipe, part, seeds })
+    }
+
+    /// The clips as this experiment reads them.
+    ///
+    /// # Errors
+    /// As [`Corpus::load`].
+    pub fn corpus(&self, data: &Path, cache: Option<PathBuf>) -> anyhow::Result<Corpus> {
+        let Recipe { architecture, preparation, features, training } = self.recipe.clone();
+        architecture.input().check(&features)?;
+        let options = CorpusOptions {
+            labels: self.folder.experiment.labels,
+            preparation,
+            features,
+            input: architecture.input(),
+            audio: training.augmentation.audio.is_on(),
+            cache,
+            skip_bad: false,
+        };
+        Corpus::load(data, options)
+    }
+
+    /// The models to train, of all seeds.
+    fn units(&self, corpus: &Corpus) -> anyhow::Result<Vec<Unit>> {
+        let labels = corpus.label_names();
+        let clips = Clips { labels: &labels, groups: &corpus.groups, actors: &corpus.actors };
+        let mut units = Vec::new();
+        for seed in 0..self.seeds {
+            let protocol = self.folder.experiment.protocol;
+            units.append(&mut protocol.units(&clips, seed, self.part == Part::Validation)?);
+        }
+        Ok(units)
+    }
+
+    /// Trains all units that are not done yet. `bar` counts epochs.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the training or the files; `stop` ends it with an error too, and what was reached is kept.
+    pub fn train(&self, corpus: &Corpus, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
+        let units = self.units(corpus)?;
+        let epochs = self.recipe.training.epochs;
+        bar.set_length((units.len() * epochs) as u64);
+        let (todo, done): (Vec<_>, Vec<_>) =
+            units.into_iter().partition(|unit| !self.file(unit, "csv").exists());
+        bar.set_position((done.len() * epochs) as u64);
+        bar.reset_eta();
+        for unit in todo {
+            bar.set_message(unit.name.clone());
+            self.train_unit(corpus, &unit, bar, stop)
+                .with_context(|| format!("{}: {}", self.folder.experiment.name, unit.name))?;
+        }
+        Ok(())
+    }
+
+    fn train_unit(
+        &self,
+        corpus: &Corpus,
+        unit: &Unit,
+        bar: &ProgressBar,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<()> {
+        let training = corpus.dataset.select(&unit.split.train)?;
+        let test = corpus.dataset.select(&unit.split.test)?;
+        let predictions = match self.folder.experiment.learner {
+            Learner::Network { .. } => self.train_network(corpus, unit, &training, &test, bar, stop)?,
+            Learner::Majority => baseline::majority(&training, &test),
+            Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
+        };
+        predictions.save(&self.file(unit, "csv"))?;
+        // Not needed any more, and nothing is lost where it stays.
+        let _ = std::fs::remove_file(self.file(unit, "training"));
+        Ok(())
+    }
+
+    /// Leaves the checkpoint and the history, and says what the network answers to the test part.
+    fn train_network(
+        &self,
+        corpus: &Corpus,
+        unit: &Unit,
+        training: &Dataset,
+        test: &Dataset,
+        bar: &ProgressBar,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Predictions> {
+        let Recipe { architecture, training: config, .. } = self.recipe.clone();
+        let mut trainer = Trainer::new(config, architecture, training, None, unit.seed)?;
+        let state = self.file(unit, "training");
+        if state.exists() {
+            trainer.resume(&state)?;
+        } else {
+            trainer.keep_state(&state);
+        }
+        let begin = bar.position();
+        let finish = trainer.run(
+            |event| match event {
+                Event::Begin { done, .. } => bar.set_position(begin + *done as u64),
+                Event::Epoch(_) => bar.inc(1),
+                _ => {}
+            },
+            stop,
+        )?;
+        ensure!(finish != Finish::Stopped, "stopped; the same command goes on");
+
+        let protocol = self.folder.experiment.protocol.name();
+        // The last epoch: there is no validation part that could choose one.
+        let checkpoint =
+            trainer.checkpoint(corpus.checkpoint_source(&protocol, unit.seed, &unit.split)?)?;
+        checkpoint.save(self.file(unit, "safetensors"))?;
+        files::write(&self.file(unit, "history.csv"), trainer.history().to_csv().as_bytes())?;
+        predict(&checkpoint, test)
+    }
+
+    /// Lets all models that are done answer again for their own test parts, disturbed in every way of [`Disturbance::ALL`]; what is
+    /// there already is not made again. `bar` counts models.
+    ///
+    /// # Errors
+    /// If a clip or a file cannot be read or written, or a disturbance fails.
+    pub fn disturb(&self, data: &Path, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
+        let finished = self.folder.finished()?;
+        let ways: Vec<(Disturbance, Folder)> =
+            Disturbance::ALL.into_iter().map(|way| (way, self.folder.disturbed(way))).collect();
+        ways.iter().try_for_each(|(_, folder)| folder.make())?;
+        let clips: HashMap<String, Clip> = Ravdess::open(data, &RavdessOptions::default())?
+            .clips
+            .into_iter()
+            .map(|clip| (clip.id.clone(), clip))
+            .collect();
+        bar.set_length((finished.len() * ways.len()) as u64);
+        for Finished { name, predictions, .. } in finished {
+            let checkpoint = Checkpoint::load(self.folder.file(&format!("{name}.safetensors")))?;
+            for (way, folder) in &ways {
+                ensure!(!stop.load(Ordering::Relaxed), "stopped; the same command goes on");
+                let file = folder.file(&format!("{name}.csv"));
+                if !file.exists()
+                    && let Some(answers) = disturbed(&checkpoint, &predictions, &clips, *way)?
+                {
+                    answers.save(&file)?;
+                }
+                bar.inc(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, unit: &Unit, ending: &str) -> PathBuf {
+        self.folder.file(&format!("{}.{ending}", unit.name))
+    }
+}
+
+/// What a model answers to clips that something happened to; `None` where a program for it is missing.
+fn disturbed(
+    checkpoint: &Checkpoint,
+    clean: &Predictions,
+    clips: &HashMap<String, Clip>,
+    way: Disturbance,
+) -> anyhow::Result<Option<Predictions>> {
+    let answer =
+        |recognizer: &mut Recognizer, (seed, id): (usize, &String)| -> anyhow::Result<Option<Vec<f32>>> {
+            let clip = clips.get(id).with_context(|| format!("there is no clip {id}"))?;
+            let audio = clip.read()?;
+            let Some((samples, rate)) = way.apply(&audio.to_mono()?, audio.sample_rate, seed as u64)? else {
+                return Ok(None);
+            };
+            let recognition = recognizer.recognize(&samples, rate).with_context(|| id.clone())?;
+            Ok(Some(recognition.probabilities.into_iter().map(|(_, p)| p).collect()))
+        };
+    // A recogniser's plans take time to make: one for many clips.
+    let parts: Vec<Vec<Option<Vec<f32>>>> = clean
+        .clips
+        .par_chunks(clean.clips.len().div_ceil(rayon::current_num_threads()))
+        .enumerate()
+        .map(|(part, ids)| {
+            let mut recognizer = Recognizer::new(checkpoint)?;
+            let first = part * clean.clips.len().div_ceil(rayon::current_num_threads());
+            ids.iter().enumerate().map(|(at, id)| answer(&mut recognizer, (first + at, id))).collect()
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let Some(rows) = parts.into_iter().flatten().collect::<Option<Vec<Vec<f32>>>>() else { return Ok(None) };
+    let probabilities = Array2::from_shape_vec(clean.probabilities.dim(), rows.concat())?;
+    Ok(Some(Predictions { probabilities, ..clean.clone() }))
+}
+
+fn predict(checkpoint: &Checkpoint, data: &Dataset) -> anyhow::Result<Predictions> {
+    let inputs: &ArrayD<f32> = data.inputs();
+    Ok(Predictions {
+        labels: data.label_names().to_vec(),
+        clips: data.ids().to_vec(),
+        truth: data.labels().to_vec(),
+        probabilities: checkpoint.classifier()?.probabilities(inputs, data.frames())?,
+    })
+}
