@@ -10,5 +10,6 @@ mod extract_features;
 mod live;
 mod plots;
 mod recommend_songs;
+mod reproduce;
 mod run;
 mod train;

@@ -1,0 +1,89 @@
+//! The binary `reproduce`: what it keeps, how it goes on, and what it refuses.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::run::{text, write};
+use crate::train::made_up_ravdess;
+
+fn reproduce(data: &TempDir, output: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reproduce"));
+    command.arg("--data").arg(data.path()).arg("--output").arg(output).args(arguments).output().unwrap()
+}
+
+fn prints(data: &TempDir, output: &Path, arguments: &[&str]) -> String {
+    let output = reproduce(data, output, arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn fails(data: &TempDir, output: &Path, arguments: &[&str], expected: &str) {
+    let output = reproduce(data, output, arguments);
+    let error = text(&output.stderr);
+    assert!(!output.status.success() && error.contains(expected), "{error}");
+}
+
+#[test]
+fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    let results = folder.path().join("results");
+    let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 3");
+    let only = ["--only", "cnn-1d", "--recipe", &recipe, "--seeds", "2"];
+
+    let validated = prints(&data, &results, &[&only[..], &["--validate"]].concat());
+    assert!(validated.contains("| cnn-1d | 4 | stratified 80/20 | 65 % |"), "{validated}");
+    assert!(!results.join("results.json").exists() && results.join("validation.json").is_file());
+
+    let first = prints(&data, &results, &only);
+    assert!(first.contains("% accuracy:") && first.contains("calibration error before"), "{first}");
+    let experiment = results.join("cnn-1d");
+    for file in ["recipe.json", "confusion.png", "curves.png", "seed-1.history.csv", "seed-1.safetensors"] {
+        assert!(experiment.join(file).is_file(), "{file}");
+    }
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(results.join("results.json")).unwrap()).unwrap();
+    assert_eq!((&report[0]["name"], &report[0]["models"]), (&"cnn-1d".into(), &vec![2, 2].into()));
+    assert_eq!(report[0]["scores"]["seed-0"]["clips"], 8);
+    assert!(std::fs::read_to_string(results.join("results.md")).unwrap().trim_end() == first.trim_end());
+
+    // One model is lost: it alone is made again, and comes out the same.
+    let lost = experiment.join("seed-1.csv");
+    let [before, other] = [&lost, &experiment.join("seed-0.csv")].map(|path| std::fs::read(path).unwrap());
+    std::fs::remove_file(&lost).unwrap();
+    std::fs::write(experiment.join("seed-0.safetensors"), "not touched").unwrap();
+    assert_eq!(prints(&data, &results, &only), first);
+    assert!(std::fs::read(&lost).unwrap() == before);
+    assert!(std::fs::read(experiment.join("seed-0.csv")).unwrap() == other);
+    assert!(std::fs::read(experiment.join("seed-0.safetensors")).unwrap() == b"not touched");
+
+    // A baseline stands in the same table.
+    let both = prints(&data, &results, &["--only", "majority-stratified", "--seeds", "2"]);
+    assert!(both.contains("| most frequent class |") && both.contains("| cnn-1d |"), "{both}");
+
+    let another = write(&folder, "another.toml", "arch = 'cnn-1d'\n[training]\nepochs = 4");
+    fails(
+        &data,
+        &results,
+        &["--only", "cnn-1d", "--recipe", &another],
+        "the results there are of another recipe",
+    );
+    std::fs::write(&lost, "clip,true\n").unwrap();
+    fails(&data, &results, &only, "seed-1.csv: the columns must be");
+}
+
+#[test]
+fn what_cannot_be_run_is_refused() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'");
+    let two = ["--only", "cnn-1d", "--only", "hybrid", "--recipe", &recipe];
+    fails(&data, folder.path(), &two, "--recipe needs one experiment, but --only names 2");
+    fails(&data, folder.path(), &["--only", "resnet"], "speaker-independent");
+    let nameless = write(&folder, "nameless.toml", "[training]\nepochs = 3");
+    fails(&data, folder.path(), &["--only", "cnn-1d", "--recipe", &nameless], "arch must name a network");
+    fails(&data, folder.path(), &["--only", "speaker-independent"], "the validation part has no clips");
+}
