@@ -6,6 +6,7 @@ mod page;
 mod pictures;
 mod problem;
 mod recognizers;
+mod serve;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -78,7 +79,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         cli::print(format!("listening on http://{}", listener.local_addr()?))?;
-        axum::serve(listener, api::router(app)).with_graceful_shutdown(asked_to_stop()).await?;
+        serve::serve(listener, api::router(app), asked_to_stop()).await;
         Ok(())
     })
 }

@@ -288,3 +288,28 @@ fn when_asked_to_stop_it_finishes_what_runs() {
     assert!(answer.contains("\"mood\""));
     assert!(server.process.wait().unwrap().success());
 }
+
+#[test]
+fn whoever_is_too_slow_is_given_up() {
+    let server = Server::start(&[]);
+    let address = server.address.strip_prefix("http://").unwrap().to_string();
+    let answer = |sent: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(50))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    std::thread::scope(|scope| {
+        // No header's end; a body of which the end is missing.
+        let header = scope.spawn(|| answer("GET / HTTP/1.1\r\nHost: here\r\n"));
+        let body = scope.spawn(|| {
+            answer("POST /api/recognize HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\nRIFF")
+        });
+        assert!(!header.join().unwrap().contains("200"));
+        let body = body.join().unwrap();
+        assert!(body.starts_with("HTTP/1.1 408") && body.contains("application/problem+json"), "{body}");
+    });
+    assert_eq!(get(&format!("{}/api/health", server.address)).0, 200);
+}
