@@ -65,7 +65,7 @@ impl Sound {
             kept = place(part.start)..place(part.end).min(samples.len());
             clip = clip[part].to_vec();
         }
-        normalize(&mut clip);
+        normalize(&mut clip)?;
         let features = FeatureExtractor::new(config.clone())?.extract(&clip)?;
         let seconds = clip.len() as f64 / f64::from(front.sample_rate);
         Ok(Self { samples, sample_rate, kept, features, seconds, config })

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::{ConfigError, SignalError};
+use crate::matrix::reshape;
 
 /// No configuration from a damaged file may ask for all memory.
 const MAX_WIDTH: usize = 65_535;
@@ -66,11 +67,25 @@ impl Delta {
         Ok(Self { weights })
     }
 
-    /// The derivative of each row of `[rows, frames]`, in the same shape. At both ends it is that of the outermost full fit.
+    /// The derivative of each row of `[rows, frames]`, in the same shape; where a value is NaN or infinite, so are those around it. At both ends it is that of the outermost full fit.
     ///
     /// # Errors
     /// When there are fewer frames than `width`.
     pub fn process(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>, SignalError> {
+        let mut out = Array2::default((0, 0));
+        self.process_into(features, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into a matrix that is reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(
+        &self,
+        features: ArrayView2<'_, f32>,
+        out: &mut Array2<f32>,
+    ) -> Result<(), SignalError> {
         let (width, n_frames) = (self.weights.len(), features.ncols());
         if n_frames < width {
             return Err(SignalError::TooFewFrames { minimum: width, given: n_frames });
@@ -80,7 +95,9 @@ impl Delta {
             let first = t.saturating_sub(width / 2).min(n_frames - width);
             self.weights.iter().enumerate().map(|(i, w)| w * features[[row, first + i]]).sum()
         };
-        Ok(Array2::from_shape_fn(features.dim(), at))
+        reshape(out, features.nrows(), n_frames);
+        out.indexed_iter_mut().for_each(|(place, out)| *out = at(place));
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several features of one signal.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 
 use crate::chroma::{ChromaConfig, ChromaProjection};
@@ -11,12 +11,18 @@ use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::harmonic_percussive::HarmonicPercussive;
 use crate::hpss::HpssConfig;
-use crate::matrix::fill_columns;
+use crate::matrix::{fill_columns, reshape};
 use crate::mel::{MelConfig, MelFilterBank};
 use crate::mfcc::{Cepstrum, MfccConfig};
+use crate::rms::{Rms, RmsConfig};
+use crate::spectral_shape::{
+    BandwidthConfig, CentroidConfig, FlatnessConfig, Measure, RolloffConfig, SpectralBandwidth,
+    SpectralCentroid, SpectralFlatness, SpectralRolloff,
+};
 use crate::spectrogram::{Frames, Spectrum};
 use crate::stft::Stft;
 use crate::tonnetz::Tonnetz;
+use crate::zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};
 
 /// Plan that computes any set of features from one shared short-time Fourier transform. Make one a thread and feed it many signals.
 ///
@@ -44,6 +50,10 @@ enum Plan {
     Mel,
     Contrast(ContrastBands),
     Tonnetz(Box<HarmonicTonnetz>),
+    /// One number of each frame of magnitudes.
+    Measure(Box<dyn Measure + Send>),
+    ZeroCrossingRate(ZeroCrossingRate),
+    Rms(Rms),
 }
 
 /// Bins that are kept from signal to signal: a minute and a half at 22,050 Hz. A longer transform is given back as soon as nothing needs
@@ -98,20 +108,67 @@ impl Plan {
                     harmonic: Vec::new(),
                 }))
             }
+            Feature::Centroid => {
+                let centroid = SpectralCentroid::new(CentroidConfig { sample_rate, stft })?;
+                Self::Measure(Box::new(centroid.0.into_measure()))
+            }
+            Feature::Bandwidth => {
+                let bandwidth = BandwidthConfig { sample_rate, stft, ..Default::default() };
+                Self::Measure(Box::new(SpectralBandwidth::new(bandwidth)?.0.into_measure()))
+            }
+            Feature::Rolloff => {
+                let rolloff = RolloffConfig { sample_rate, stft, ..Default::default() };
+                Self::Measure(Box::new(SpectralRolloff::new(rolloff)?.0.into_measure()))
+            }
+            Feature::Flatness => {
+                let flatness = FlatnessConfig { stft, ..Default::default() };
+                Self::Measure(Box::new(SpectralFlatness::new(flatness)?.0.into_measure()))
+            }
+            Feature::ZeroCrossingRate => {
+                let (frame_length, hop_length) = (config.n_fft, config.hop_length);
+                let crossings = ZeroCrossingConfig { frame_length, hop_length, ..Default::default() };
+                Self::ZeroCrossingRate(ZeroCrossingRate::new(crossings)?)
+            }
+            Feature::Rms => {
+                let (frame_length, hop_length) = (config.n_fft, config.hop_length);
+                Self::Rms(Rms::new(RmsConfig { frame_length, hop_length, ..Default::default() })?)
+            }
         })
     }
 
-    fn compute(&mut self, shared: &mut Shared) -> Result<Array2<f32>, SignalError> {
-        let mut out = Array2::default((0, 0));
+    fn compute_into(
+        &mut self,
+        shared: &mut Shared,
+        samples: &[f32],
+        out: &mut Array2<f32>,
+    ) -> Result<(), SignalError> {
         match self {
-            Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, &mut out),
-            Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, &mut out),
-            Self::Mel => shared.mel_matrix(&mut out),
-            Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, &mut out),
-            Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, &mut out)?,
+            Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, out),
+            Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, out),
+            Self::Mel => shared.mel_matrix(out),
+            Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, out),
+            Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, out)?,
+            Self::Measure(measure) => {
+                let magnitudes = &shared.magnitudes;
+                reshape(out, 1, magnitudes.len());
+                out.iter_mut().enumerate().for_each(|(t, out)| *out = measure.of(magnitudes.frame(t)));
+            }
+            Self::ZeroCrossingRate(rate) => row_into(out, |row| rate.process_into(samples, row))?,
+            Self::Rms(rms) => row_into(out, |row| rms.process_into(samples, row))?,
         }
-        Ok(out)
+        Ok(())
     }
+}
+
+/// Makes a matrix of one row, in the memory that it has.
+fn row_into(
+    out: &mut Array2<f32>,
+    fill: impl FnOnce(&mut Array1<f32>) -> Result<(), SignalError>,
+) -> Result<(), SignalError> {
+    let mut row = Array1::from_vec(std::mem::take(out).into_raw_vec_and_offset().0);
+    fill(&mut row)?;
+    *out = row.insert_axis(Axis(0));
+    Ok(())
 }
 
 fn mel_config(config: &FeatureConfig) -> MelConfig {
@@ -147,7 +204,14 @@ impl Shared {
         Ok(Self {
             stft: Stft::new(config.stft())?,
             mel: mel.then(|| MelFilterBank::new(&mel_config(config))).transpose()?,
-            keeps_magnitudes: wants(&[Feature::Chroma, Feature::Contrast]),
+            keeps_magnitudes: wants(&[
+                Feature::Chroma,
+                Feature::Contrast,
+                Feature::Centroid,
+                Feature::Bandwidth,
+                Feature::Rolloff,
+                Feature::Flatness,
+            ]),
             keeps_spectra: wants(&[Feature::Tonnetz]),
             n_samples: 0,
             row: vec![0.0; config.stft().n_bins()],
@@ -218,9 +282,21 @@ impl FeatureExtractor {
     /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12, and with tonnetz also where [`Cqt::process`](crate::Cqt::process)
     /// refuses the signal.
     pub fn extract(&mut self, samples: &[f32]) -> Result<Features, SignalError> {
+        let mut features = Features::new(Vec::new());
+        self.extract_into(samples, &mut features)?;
+        Ok(features)
+    }
+
+    /// As [`extract`](Self::extract), into the matrices of an earlier signal, which are reshaped as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`extract`](Self::extract); what `features` holds is then unspecified.
+    pub fn extract_into(&mut self, samples: &[f32], features: &mut Features) -> Result<(), SignalError> {
         self.shared.transform(samples)?;
-        let plans = self.config.features.iter().zip(&mut self.plans);
-        let parts = plans.map(|(&feature, plan)| Ok((feature, plan.compute(&mut self.shared)?)));
-        Ok(Features::new(parts.collect::<Result<_, SignalError>>()?))
+        let parts = features.parts_mut(&self.config.features);
+        for ((_, out), plan) in parts.iter_mut().zip(&mut self.plans) {
+            plan.compute_into(&mut self.shared, samples, out)?;
+        }
+        Ok(())
     }
 }

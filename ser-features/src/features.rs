@@ -9,7 +9,7 @@ use crate::stft::{Precision, StftConfig};
 
 /// A feature: a matrix with one column a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Feature {
     /// Mel-frequency cepstral coefficients ([`Mfcc`](crate::Mfcc)), `n_mfcc` rows.
@@ -22,13 +22,40 @@ pub enum Feature {
     Contrast,
     /// Tonal centroids of the harmonic part's constant-Q chroma, 6 rows.
     Tonnetz,
+    /// Spectral centroid ([`SpectralCentroid`](crate::SpectralCentroid)), a row in Hz.
+    Centroid,
+    /// Spectral bandwidth ([`SpectralBandwidth`](crate::SpectralBandwidth)), a row in Hz.
+    Bandwidth,
+    /// Roll-off frequency ([`SpectralRolloff`](crate::SpectralRolloff)), a row in Hz.
+    Rolloff,
+    /// Spectral flatness ([`SpectralFlatness`](crate::SpectralFlatness)), a row from 0 to 1.
+    Flatness,
+    /// Zero-crossing rate of frames of `n_fft` samples ([`ZeroCrossingRate`](crate::ZeroCrossingRate)), a row from 0 to 1.
+    ZeroCrossingRate,
+    /// Root mean square of frames of `n_fft` samples ([`Rms`](crate::Rms)), a row in the unit of the samples.
+    Rms,
 }
 
 impl Feature {
-    /// All features, in the order of Issa et al. (2020).
-    pub const ALL: [Self; 5] = [Self::Mfcc, Self::Chroma, Self::Mel, Self::Contrast, Self::Tonnetz];
+    /// The five features of Issa et al. (2020), in their order.
+    pub const ISSA: [Self; 5] = [Self::Mfcc, Self::Chroma, Self::Mel, Self::Contrast, Self::Tonnetz];
 
-    /// The name in lower case: `mfcc`, `chroma`, `mel`, `contrast`, `tonnetz`.
+    /// All features, those of [`Feature::ISSA`] first.
+    pub const ALL: [Self; 11] = [
+        Self::Mfcc,
+        Self::Chroma,
+        Self::Mel,
+        Self::Contrast,
+        Self::Tonnetz,
+        Self::Centroid,
+        Self::Bandwidth,
+        Self::Rolloff,
+        Self::Flatness,
+        Self::ZeroCrossingRate,
+        Self::Rms,
+    ];
+
+    /// The name in lower case, as it stands in configuration files: `mfcc`, `zero_crossing_rate`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mfcc => "mfcc",
@@ -36,6 +63,12 @@ impl Feature {
             Self::Mel => "mel",
             Self::Contrast => "contrast",
             Self::Tonnetz => "tonnetz",
+            Self::Centroid => "centroid",
+            Self::Bandwidth => "bandwidth",
+            Self::Rolloff => "rolloff",
+            Self::Flatness => "flatness",
+            Self::ZeroCrossingRate => "zero_crossing_rate",
+            Self::Rms => "rms",
         }
     }
 }
@@ -95,7 +128,7 @@ impl Default for FeatureConfig {
             top_db: Some(80.0),
             tuning: None,
             precision: Precision::Double,
-            features: Feature::ALL.to_vec(),
+            features: Feature::ISSA.to_vec(),
         }
     }
 }
@@ -109,6 +142,12 @@ impl FeatureConfig {
             Feature::Mel => self.n_mels,
             Feature::Contrast => 7,
             Feature::Tonnetz => 6,
+            Feature::Centroid
+            | Feature::Bandwidth
+            | Feature::Rolloff
+            | Feature::Flatness
+            | Feature::ZeroCrossingRate
+            | Feature::Rms => 1,
         }
     }
 
@@ -147,6 +186,14 @@ pub struct Features {
 }
 
 impl Features {
+    /// The matrices of these features, in this order; new and empty ones where there are others so far.
+    pub(crate) fn parts_mut(&mut self, features: &[Feature]) -> &mut [(Feature, Array2<f32>)] {
+        if !self.parts.iter().map(|part| &part.0).eq(features) {
+            self.parts = features.iter().map(|&feature| (feature, Array2::default((0, 0)))).collect();
+        }
+        &mut self.parts
+    }
+
     /// Puts matrices `[rows, frames]` together, as from a file that keeps them.
     ///
     /// `None` when there is none, one has no frames or not as many as the others, or a feature comes twice.

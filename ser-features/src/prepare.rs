@@ -139,7 +139,7 @@ impl Preparation {
             clip.drain(..kept.start);
         }
         if self.config.normalize {
-            normalize(&mut clip);
+            normalize(&mut clip)?;
         }
         if let Some(length) = self.config.length {
             self.config.alignment.fix_length(&mut clip, length);

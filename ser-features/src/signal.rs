@@ -5,11 +5,10 @@ use crate::error::{SignalError, check_finite};
 /// Mean of the channels of interleaved samples, as `librosa.to_mono`.
 ///
 /// # Errors
-/// When `samples` is empty, `channels` is zero, or the one is no multiple of the other.
+/// When `samples` is empty or holds a value that is NaN or infinite (its index counts all channels), `channels` is zero, or the one
+/// is no multiple of the other.
 pub fn to_mono(interleaved: &[f32], channels: usize) -> Result<Vec<f32>, SignalError> {
-    if interleaved.is_empty() {
-        return Err(SignalError::Empty);
-    }
+    check_finite(interleaved)?;
     if channels == 0 || !interleaved.len().is_multiple_of(channels) {
         return Err(SignalError::Channels { samples: interleaved.len(), channels });
     }
@@ -21,12 +20,17 @@ pub fn to_mono(interleaved: &[f32], channels: usize) -> Result<Vec<f32>, SignalE
 }
 
 /// Scales samples so that the largest absolute value is 1, as `librosa.util.normalize`; silence stays silence.
-pub fn normalize(samples: &mut [f32]) {
+///
+/// # Errors
+/// When `samples` is empty or holds a value that is NaN or infinite; they are then left as they were.
+pub fn normalize(samples: &mut [f32]) -> Result<(), SignalError> {
+    check_finite(samples)?;
     let peak = peak(samples);
     // librosa's threshold: the smallest normal f32.
     if peak >= f32::MIN_POSITIVE {
         samples.iter_mut().for_each(|x| *x /= peak);
     }
+    Ok(())
 }
 
 /// Cuts samples to `length`, or appends zeros up to it, as `librosa.util.fix_length`.
@@ -81,16 +85,21 @@ mod tests {
         assert_eq!(to_mono(&[0.0; 5], 2), Err(SignalError::Channels { samples: 5, channels: 2 }));
         assert_eq!(to_mono(&[0.0; 5], 0), Err(SignalError::Channels { samples: 5, channels: 0 }));
         assert_eq!(to_mono(&[], 2), Err(SignalError::Empty));
+        assert_eq!(to_mono(&[0.0, f32::NAN], 2), Err(SignalError::NotFinite { index: 1 }));
     }
 
     #[test]
     fn the_peak_becomes_one_and_silence_stays() {
         let mut samples = [0.1, -0.5, 0.25];
-        normalize(&mut samples);
+        normalize(&mut samples).unwrap();
         assert_eq!(samples, [0.2, -1.0, 0.5]);
         let mut silence = [0.0; 4];
-        normalize(&mut silence);
+        normalize(&mut silence).unwrap();
         assert_eq!(silence, [0.0; 4]);
+        let mut broken = [0.5, f32::NEG_INFINITY];
+        assert_eq!(normalize(&mut broken), Err(SignalError::NotFinite { index: 1 }));
+        assert_eq!(broken, [0.5, f32::NEG_INFINITY]);
+        assert_eq!(normalize(&mut []), Err(SignalError::Empty));
     }
 
     #[test]

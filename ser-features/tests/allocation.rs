@@ -9,11 +9,11 @@ use std::cell::Cell;
 use ndarray::{Array1, Array2};
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
-    CqtConfig, DecibelConfig, FlatnessConfig, FrameByFrame, HarmonicPercussive, HpssConfig, Istft, MelConfig,
-    MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig, Rms, RmsConfig, RolloffConfig,
-    SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram,
-    Spectrum, Stft, StftConfig, Streaming, Tonnetz, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig,
-    ZeroCrossingRate,
+    CqtConfig, DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig,
+    FrameByFrame, HarmonicPercussive, HpssConfig, Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig,
+    Preemphasis, PreemphasisConfig, Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid,
+    SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft, StftConfig, Streaming,
+    Tonnetz, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
 };
 
 struct Counting;
@@ -65,6 +65,21 @@ fn stft_and_its_inverse_allocate_nothing_after_the_first_call() {
     let count = allocations_of_second(|| {
         stft.process_into(&x, &mut spectrum).unwrap();
         istft.process_into(spectrum.view(), Some(x.len()), &mut again).unwrap();
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn several_features_and_their_deltas_allocate_nothing_after_the_first_call() {
+    let x = signal();
+    let config = FeatureConfig { features: Feature::ALL.to_vec(), ..Default::default() };
+    let mut extractor = FeatureExtractor::new(config).unwrap();
+    let mut features = extractor.extract(&x).unwrap();
+    let delta = Delta::new(DeltaConfig::default()).unwrap();
+    let mut deltas = Array2::default((0, 0));
+    let count = allocations_of_second(|| {
+        extractor.extract_into(&x, &mut features).unwrap();
+        delta.process_into(features.get(Feature::Mfcc).unwrap().view(), &mut deltas).unwrap();
     });
     assert_eq!(count, 0);
 }

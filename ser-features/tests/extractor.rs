@@ -7,9 +7,11 @@ mod support;
 use std::ops::Range;
 
 use ser_features::{
-    Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Feature, FeatureConfig, FeatureExtractor,
-    HarmonicPercussive, HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
-    PreparationConfig, SignalError, SpectralContrast, Spectrum, StftConfig, Tonnetz,
+    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Feature,
+    FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive, HpssConfig, MelConfig,
+    MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation, PreparationConfig, Rms, RolloffConfig,
+    SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
+    Spectrum, StftConfig, Tonnetz, ZeroCrossingRate,
 };
 use support::{Golden, Report, signals};
 
@@ -73,7 +75,9 @@ fn speech() -> Vec<f32> {
 #[test]
 fn each_feature_is_what_its_own_plan_computes() {
     let speech = speech();
-    let features = FeatureExtractor::new(FeatureConfig::default()).unwrap().extract(&speech).unwrap();
+    let config = FeatureConfig { features: Feature::ALL.to_vec(), ..Default::default() };
+    let features = FeatureExtractor::new(config.clone()).unwrap().extract(&speech).unwrap();
+    assert_eq!(features.stack().dim(), (199, config.n_frames(speech.len())));
     let stft = || StftConfig { precision: Precision::Double, ..Default::default() };
     let mel = || MelConfig { stft: stft(), ..Default::default() };
     let mfcc = MfccConfig { mel: mel(), n_mfcc: 40, ..Default::default() };
@@ -89,17 +93,35 @@ fn each_feature_is_what_its_own_plan_computes() {
     ] {
         assert_eq!(features.get(feature), Some(&alone.unwrap()), "{feature}");
     }
+    let centroid = CentroidConfig { stft: stft(), ..Default::default() };
+    let bandwidth = BandwidthConfig { stft: stft(), ..Default::default() };
+    let rolloff = RolloffConfig { stft: stft(), ..Default::default() };
+    let flatness = FlatnessConfig { stft: stft(), ..Default::default() };
+    for (feature, alone) in [
+        (Feature::Centroid, SpectralCentroid::new(centroid).unwrap().process(&speech)),
+        (Feature::Bandwidth, SpectralBandwidth::new(bandwidth).unwrap().process(&speech)),
+        (Feature::Rolloff, SpectralRolloff::new(rolloff).unwrap().process(&speech)),
+        (Feature::Flatness, SpectralFlatness::new(flatness).unwrap().process(&speech)),
+        (Feature::ZeroCrossingRate, ZeroCrossingRate::new(Default::default()).unwrap().process(&speech)),
+        (Feature::Rms, Rms::new(Default::default()).unwrap().process(&speech)),
+    ] {
+        let alone = alone.unwrap().insert_axis(ndarray::Axis(0));
+        assert_eq!(features.get(feature), Some(&alone), "{feature}");
+    }
 }
 
 #[test]
 fn any_choice_of_features_gives_the_same_matrices_in_its_own_order() {
     let speech = speech();
-    let all = FeatureExtractor::new(FeatureConfig::default()).unwrap().extract(&speech).unwrap();
+    let all = FeatureConfig { features: Feature::ALL.to_vec(), ..Default::default() };
+    let all = FeatureExtractor::new(all).unwrap().extract(&speech).unwrap();
     for chosen in [
         vec![Feature::Contrast],
         vec![Feature::Mel],
         vec![Feature::Tonnetz, Feature::Mfcc],
         vec![Feature::Mel, Feature::Chroma, Feature::Mfcc],
+        vec![Feature::Rms, Feature::Mel, Feature::Flatness],
+        vec![Feature::Centroid],
     ] {
         let config = FeatureConfig { features: chosen.clone(), ..Default::default() };
         let rows = config.total_rows();
@@ -107,6 +129,9 @@ fn any_choice_of_features_gives_the_same_matrices_in_its_own_order() {
         // A second run must not see anything of the first.
         extractor.extract(&speech[20_000..]).unwrap();
         let got = extractor.extract(&speech).unwrap();
+        let mut again = all.clone();
+        extractor.extract_into(&speech, &mut again).unwrap();
+        assert_eq!(again, got);
         let order: Vec<Feature> = got.iter().map(|(feature, _)| feature).collect();
         assert_eq!(order, chosen);
         assert_eq!(got.stack().dim(), (rows, 186));

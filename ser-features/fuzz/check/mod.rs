@@ -392,7 +392,7 @@ fn matrices(draw: &mut Draw<'_>) -> Option<()> {
 fn extraction(draw: &mut Draw<'_>) -> Option<()> {
     let mut features = Vec::new();
     for _ in 0..draw.within(0..=4) {
-        features.push(Feature::ALL[usize::from(draw.case(5))]);
+        features.push(Feature::ALL[usize::from(draw.case(11))]);
     }
     let config = FeatureConfig {
         sample_rate: draw.sample_rate(),

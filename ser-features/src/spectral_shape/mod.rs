@@ -34,6 +34,11 @@ impl<M: Measure> Measured<M> {
         Ok(Self { spectrogram: Spectrogram::new(stft, Spectrum::Magnitude)?, measure, row: Vec::new() })
     }
 
+    /// What is measured, for magnitudes of somebody else's transform.
+    pub(crate) fn into_measure(self) -> M {
+        self.measure
+    }
+
     fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
         let n_frames = self.spectrogram.check(samples)?;
         resize(out, n_frames);

@@ -20,7 +20,7 @@ impl Architecture {
 
     /// Which features the network reads by default, with librosa's settings: for an image the mel spectrogram, for a sequence of 193
     /// rows and for vectors all five features, for any other sequence as many MFCC as it has rows, for channels the first
-    /// features in the order of [`Feature::ALL`].
+    /// features in the order of [`Feature::ISSA`].
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
         match self.input() {
@@ -28,7 +28,7 @@ impl Architecture {
                 FeatureConfig { n_mfcc: rows, features: vec![Feature::Mfcc], ..all }
             }
             ModelInput::Channels { channels, .. } => {
-                let features = Feature::ALL.into_iter().take(channels).collect();
+                let features = Feature::ISSA.into_iter().take(channels).collect();
                 FeatureConfig { features, ..all }
             }
             ModelInput::Image { .. } => FeatureConfig { features: vec![Feature::Mel], ..all },
