@@ -13,10 +13,11 @@ use ser_bench::assets;
 use ser_data::Audio;
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
-    CqtConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive, HpssConfig, MelConfig,
-    MelSpectrogram, Mfcc, MfccConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
-    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Stft, StftConfig, Tonnetz, Trim,
-    TrimConfig, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate, extract_batch,
+    CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive,
+    HpssConfig, Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig,
+    Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid, SpectralContrast,
+    SpectralFlatness, SpectralRolloff, Stft, StftConfig, Tonnetz, Trim, TrimConfig, Tuning, TuningConfig,
+    Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate, extract_batch,
 };
 
 const SAMPLE_RATE: usize = 22_050;
@@ -62,18 +63,24 @@ fn single(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let stft = StftConfig::default;
     let mut plan = Stft::new(stft())?;
     time(criterion, "stft", clip, |clip| plan.process(clip));
+    let (spectrum, mut inverse) = (plan.process(clip)?, Istft::new(stft())?);
+    time(criterion, "istft", clip, |_| inverse.process(spectrum.view(), None));
     let mut plan = MelSpectrogram::new(MelConfig::default())?;
     time(criterion, "melspectrogram, 128 bands", clip, |clip| plan.process(clip));
     let mut plan = Mfcc::new(MfccConfig { n_mfcc: 40, ..Default::default() })?;
     time(criterion, "mfcc, 40 of 128 bands", clip, |clip| plan.process(clip));
+    let (mfcc, delta) = (plan.process(clip)?, Delta::new(DeltaConfig::default())?);
+    time(criterion, "delta of 40 mfcc", clip, |_| delta.process(mfcc.view()));
     let mut plan = Chroma::new(ChromaConfig::default())?;
     time(criterion, "chroma_stft with tuning estimate", clip, |clip| plan.process(clip));
     let mut plan = Tuning::new(TuningConfig::default())?;
     time(criterion, "estimate_tuning", clip, |clip| plan.estimate(clip));
+    time(criterion, "piptrack", clip, |clip| plan.pitches(clip));
     let mut plan = SpectralContrast::new(ContrastConfig::default())?;
     time(criterion, "spectral_contrast", clip, |clip| plan.process(clip));
     let mut plan = HarmonicPercussive::new(stft(), HpssConfig::default())?;
     time(criterion, "harmonic", clip, |clip| plan.harmonic(clip));
+    time(criterion, "percussive", clip, |clip| plan.percussive(clip));
     let mut plan = Cqt::new(CqtConfig::default())?;
     time(criterion, "cqt, 84 bins", clip, |clip| plan.process(clip));
     let mut plan = ChromaCqt::new(ChromaCqtConfig::default())?;
@@ -94,6 +101,8 @@ fn single(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     time(criterion, "rms", clip, |clip| plan.process(clip));
     let mut plan = Yin::new(YinConfig::default())?;
     time(criterion, "yin", clip, |clip| plan.process(clip));
+    let plan = Preemphasis::new(PreemphasisConfig::default())?;
+    time(criterion, "preemphasis", clip, |clip| plan.process(clip));
     let plan = Trim::new(TrimConfig::default())?;
     time(criterion, "trim", clip, |clip| plan.trim(clip));
     let mut plan = Resampler::new(48_000, SAMPLE_RATE as u32)?;
