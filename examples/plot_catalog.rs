@@ -33,7 +33,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (name, catalog) = match &arguments.catalog {
         Some(path) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            (name, Catalog::open(path)?)
+            (name, cli::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?)
         }
         None => ("the bundled catalogue".to_string(), Catalog::starter()),
     };

@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Recognizer::from_bytes(assets::MODEL)?,
     };
     let catalog = match &arguments.catalog {
-        Some(path) => Catalog::open(path)?,
+        Some(path) => cli::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
         None => Catalog::starter(),
     };
 

@@ -64,7 +64,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Recognizers::new(assets::MODEL, workers)?,
     };
     let catalog = match &arguments.catalog {
-        Some(path) => Catalog::open(path)?,
+        Some(path) => cli::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
         None => Catalog::starter(),
     };
     let recommender = Recommender::new(catalog).with_context(|| match &arguments.catalog {

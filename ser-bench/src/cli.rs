@@ -68,16 +68,25 @@ pub fn print(text: impl Display) -> anyhow::Result<()> {
 
 /// A progress bar of `length` steps on standard error, with the time left; silent where that is not a terminal.
 pub fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
     let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg} ({eta} left)")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style).with_prefix(what);
+    let bar = ProgressBar::with_draw_target(Some(length), target()).with_style(style).with_prefix(what);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// Does what may take a while, such as reading a large file, and says so meanwhile on standard error, where that is a terminal.
+pub fn busy<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
+    let spinner = ProgressBar::with_draw_target(None, target()).with_message(what.to_string());
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let done = work();
+    spinner.finish_and_clear();
+    done
+}
+
+/// Standard error, where that is a terminal.
+fn target() -> ProgressDrawTarget {
+    if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 /// The most memory that this process has held so far, in bytes. Known on Linux alone.
