@@ -106,9 +106,11 @@ mod tests {
     #[test]
     fn gradients_are_right_at_every_stride_padding_and_dilation() {
         use Padding::{Causal, Same, Valid};
-        for padding in [[Valid, Valid], [Same, Same], [Valid, Same], [Same, Causal], [Valid, Causal]] {
+        for padding in
+            [[Valid, Valid], [Same, Same], [Valid, Same], [Same, Valid], [Same, Causal], [Valid, Causal]]
+        {
             for stride in [[1, 1], [2, 1], [1, 3], [2, 2]] {
-                for dilation in [[1, 1], [2, 1], [1, 2]] {
+                for dilation in [[1, 1], [2, 1], [1, 2], [2, 3]] {
                     for kernel_size in [[3, 3], [1, 2], [2, 1]] {
                         let config =
                             Conv2dConfig { stride, dilation, padding, ..Conv2dConfig::new(2, kernel_size) };

@@ -153,11 +153,16 @@ mod tests {
 
     #[test]
     fn gradients_are_right_through_layers_directions_and_dropout() {
+        for (layers, bidirectional) in [(2, true), (2, false), (1, true)] {
+            check_gradients(LstmConfig { layers, bidirectional, dropout: 0.3, ..LstmConfig::new(3) });
+        }
+    }
+
+    fn check_gradients(config: LstmConfig) {
         for states in [States::Last, States::Sequence] {
             for lengths in [None, Some(&[4, 2, 6][..])] {
                 let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
-                let config =
-                    LstmConfig { layers: 2, bidirectional: true, dropout: 0.3, states, ..LstmConfig::new(3) };
+                let config = LstmConfig { states, ..config };
                 let lstm = Lstm::new(2, config, &mut parameters.scope("lstm")).unwrap();
                 let x = Var::from_tensor(&input(&[3, 6, 2], 4)).unwrap();
                 let mut vars = vec![&x];
