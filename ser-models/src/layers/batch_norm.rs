@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use super::frames::{own_frames, spread_frames};
+use super::frames::{keep_composed, own_frames, spread_frames};
 use super::kernels::{Chain, Gradients, Norm, Operation, Real, Statistics, apply3};
 use super::recurrent::check_lengths;
 use super::{Init, Layer, LayerError, Mode, checked_shape};
@@ -77,8 +77,8 @@ impl BatchNorm {
     }
 
     /// As [`Layer::forward`] for clips [batch, channels, …, time] of which only the first frames are real, as many as
-    /// `lengths` says: in training, on the CPU, the statistics are those of the real frames, and what comes out is zero in
-    /// place of the others. `None` if no clip is padded.
+    /// `lengths` says: in training the statistics are those of the real frames, and what comes out is zero in place of the
+    /// others. `None` if no clip is padded.
     ///
     /// # Errors
     /// [`LayerError::InputShape`], [`LayerError::BatchOfOne`] in training, or [`LayerError::Lengths`] if the lengths don't
@@ -90,7 +90,7 @@ impl BatchNorm {
         mode: &mut Mode<'_>,
     ) -> Result<Tensor, LayerError> {
         checked_shape(self, x)?;
-        let (Some(lengths), true) = (lengths, mode.is_training() && x.device().is_cpu()) else {
+        let (Some(lengths), true) = (lengths, mode.is_training()) else {
             return self.forward(x, mode);
         };
         let (batch, frames) = (x.dim(0)?, if x.rank() > 2 { x.dim(D::Minus1)? } else { 1 });
@@ -100,6 +100,9 @@ impl BatchNorm {
         }
         if x.rank() < 3 || lengths.iter().all(|length| *length == frames) {
             return self.forward(x, mode);
+        }
+        if !x.device().is_cpu() {
+            return Ok(self.train_composed(x, Some(lengths))?);
         }
         let own = self.train(&own_frames(x, lengths)?)?;
         Ok(spread_frames(&own, x.dims(), lengths)?)
@@ -117,8 +120,17 @@ impl BatchNorm {
             self.record_statistics(statistics, x.elem_count() / self.channels)?;
             return Ok(y);
         }
-        let (y, mean, variance) = composed(x, &self.weight, &self.bias, self.config.eps)?;
-        self.record_both(&mean, &variance, x.elem_count() / self.channels)?;
+        Ok(self.train_composed(x, None)?)
+    }
+
+    /// [`BatchNorm::forward_masked`] in training from Candle's own operations.
+    fn train_composed(&self, x: &Tensor, lengths: Option<&[usize]>) -> CandleResult<Tensor> {
+        let mut n = x.elem_count() / self.channels;
+        if let Some(lengths) = lengths {
+            n = n / (x.dim(0)? * x.dim(D::Minus1)?) * lengths.iter().sum::<usize>();
+        }
+        let (y, mean, variance) = composed(x, lengths, n, [&self.weight, &self.bias], self.config.eps)?;
+        self.record_both(&mean, &variance, n)?;
         Ok(y)
     }
 
@@ -248,23 +260,30 @@ impl Operation<3> for Normalize {
     }
 }
 
-/// The same from Candle's own operations: (y, mean, biased variance).
-fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> CandleResult<(Tensor, Tensor, Tensor)> {
+/// The same from Candle's own operations, of clips with `n` own values in each channel: (y, mean, biased variance).
+fn composed(
+    x: &Tensor,
+    lengths: Option<&[usize]>,
+    n: usize,
+    [weight, bias]: [&Tensor; 2],
+    eps: f64,
+) -> CandleResult<(Tensor, Tensor, Tensor)> {
+    let keep = |x: Tensor| lengths.map_or_else(|| Ok(x.clone()), |lengths| keep_composed(&x, lengths));
     let axes: Vec<usize> = (0..x.rank()).filter(|axis| *axis != 1).collect();
     let channels = weight.elem_count();
     let shape = channel_shape(x, channels);
-    let mean = x.mean_keepdim(&*axes)?;
-    let centred = x.broadcast_sub(&mean)?;
-    let variance = centred.sqr()?.mean_keepdim(&*axes)?;
+    let mean = (keep(x.clone())?.sum_keepdim(&*axes)? / n as f64)?;
+    let centred = keep(x.broadcast_sub(&mean)?)?;
+    let variance = (centred.sqr()?.sum_keepdim(&*axes)? / n as f64)?;
     let scale = weight.reshape(&*shape)?.div(&(&variance + eps)?.sqrt()?)?;
-    let y = centred.broadcast_mul(&scale)?.broadcast_add(&bias.reshape(&*shape)?)?;
+    let y = keep(centred.broadcast_mul(&scale)?.broadcast_add(&bias.reshape(&*shape)?)?)?;
     Ok((y, mean.flatten_all()?, variance.flatten_all()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
+    use crate::layers::gradient_check::{check, difference, input};
     use crate::{Generator, Parameters};
 
     fn batch_norm(channels: usize, config: BatchNormConfig) -> BatchNorm {
@@ -282,9 +301,8 @@ mod tests {
             let x = Var::from_tensor(&input(shape, 4)).unwrap();
             let vars = [&x, &layer.weight, &layer.bias];
             let forward = || layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
-            let composition = || composed(&x, &layer.weight, &layer.bias, layer.config.eps).unwrap().0;
-            let difference = (forward() - composition()).unwrap().abs().unwrap().flatten_all().unwrap();
-            assert!(difference.max(0).unwrap().to_scalar::<f64>().unwrap() < 1e-13);
+            let composition = || layer.train_composed(&x, None).unwrap();
+            assert!(difference(&forward(), &composition()) < 1e-13);
             check("batch_norm", &vars, forward);
             check("batch_norm, composed", &vars, composition);
             check("batch_norm, inference", &[&x], || layer.forward(&x, &mut Mode::Inference).unwrap());
@@ -313,6 +331,14 @@ mod tests {
                 layer.forward_masked(x, Some(lengths), &mut Mode::Training(&mut Generator::new(0))).unwrap()
             };
             check("batch_norm, masked", &vars, || forward(&layer, &x, &lengths));
+            check("batch_norm, masked, composed", &vars, || {
+                layer.train_composed(&x, Some(&lengths)).unwrap()
+            });
+            let composition = batch_norm(2, layer.config);
+            let composed = composition.train_composed(&x, Some(&lengths)).unwrap();
+            assert!(difference(&forward(&layer, &x, &lengths), &composed) < 1e-13);
+            assert!(difference(&layer.running_mean, &composition.running_mean) < 1e-13);
+            assert!(difference(&layer.running_var, &composition.running_var) < 1e-13);
             // The same frames laid out as clips of one frame, none of which is padded.
             let frame =
                 |t: &Tensor, clip, at| t.narrow(0, clip, 1).unwrap().narrow(D::Minus1, at, 1).unwrap();

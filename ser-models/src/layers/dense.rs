@@ -41,7 +41,7 @@ impl Layer for Dense {
             let product = Product { batch: x.dim(0)?, inputs: self.inputs, units: self.units };
             Ok(apply3(x, &weight, &bias, product)?)
         } else {
-            Ok(x.matmul(&weight.t()?)?.broadcast_add(&bias)?)
+            Ok(composed(x, &weight, &bias)?)
         }
     }
 
@@ -113,10 +113,15 @@ impl Operation<3> for Product {
     }
 }
 
+/// The same from Candle's own operations.
+fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor) -> CandleResult<Tensor> {
+    x.matmul(&weight.t()?)?.broadcast_add(bias)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
+    use crate::layers::gradient_check::{check, difference, input};
     use crate::{Generator, Parameters};
     use candle_core::{DType, Device};
 
@@ -127,9 +132,12 @@ mod tests {
             let scope = &mut parameters.scope("dense");
             let dense = Dense::new(inputs, units, Init::GlorotUniform, scope).unwrap();
             let x = Var::from_tensor(&input(&[batch, inputs], 4)).unwrap();
-            check("dense", &[&x, &dense.weight, &dense.bias], || {
-                dense.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap()
-            });
+            let vars = [&x, &dense.weight, &dense.bias];
+            let forward = || dense.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+            let composition = || composed(&x, &dense.weight, &dense.bias).unwrap();
+            assert!(difference(&forward(), &composition()) < 1e-13);
+            check("dense", &vars, forward);
+            check("dense, composed", &vars, composition);
         }
     }
 

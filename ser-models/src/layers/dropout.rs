@@ -3,7 +3,7 @@
 use super::kernels::{Real, Scaling, kept, map2, scale as scaled};
 use super::{Layer, LayerError, Mode, checked_shape};
 use crate::generator::Generator;
-use candle_core::{Result as CandleResult, Tensor};
+use candle_core::{Device, Result as CandleResult, Tensor};
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
@@ -106,9 +106,15 @@ fn drop(x: &Tensor, rate: f64, run: usize, mode: &mut Mode<'_>) -> CandleResult<
     if x.device().is_cpu() {
         return scaled(x, Drop { kept, run, scale });
     }
-    let mask: Vec<f32> = kept.into_iter().map(|kept| if kept { scale as f32 } else { 0.0 }).collect();
-    let mask = Tensor::from_vec(mask, (x.elem_count() / run, 1), x.device())?.to_dtype(x.dtype())?;
-    x.mul(&mask.broadcast_as((x.elem_count() / run, run))?.reshape(x.shape())?)
+    composed(x, &kept, run, scale)
+}
+
+/// The same as [`Drop`] from Candle's own operations.
+fn composed(x: &Tensor, kept: &[bool], run: usize, scale: f64) -> CandleResult<Tensor> {
+    let mask: Vec<f64> = kept.iter().map(|kept| if *kept { scale } else { 0.0 }).collect();
+    let mask = Tensor::from_vec(mask, (kept.len(), 1), &Device::Cpu)?;
+    let mask = mask.to_dtype(x.dtype())?.to_device(x.device())?;
+    x.mul(&mask.broadcast_as((kept.len(), run))?.reshape(x.shape())?)
 }
 
 /// Which of `n` elements are kept, and by what these are multiplied.
@@ -146,8 +152,8 @@ impl Scaling for Drop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
-    use candle_core::{DType, Device, Var};
+    use crate::layers::gradient_check::{check, difference, input};
+    use candle_core::{DType, Var};
 
     fn dropped(rate: f64, x: &Tensor, seed: u64) -> Tensor {
         Dropout::new(rate).unwrap().forward(x, &mut Mode::Training(&mut Generator::new(seed))).unwrap()
@@ -163,6 +169,18 @@ mod tests {
             check("spatial dropout", &[&x], || {
                 spatial.forward(&x, &mut Mode::Training(&mut Generator::new(1))).unwrap()
             });
+        }
+    }
+
+    #[test]
+    fn the_composition_drops_the_same_elements() {
+        for (shape, run) in [(&[3, 2, 7][..], 1), (&[3, 4, 5], 5), (&[2, 5, 3, 2], 6)] {
+            let x = Var::from_tensor(&input(shape, 4)).unwrap();
+            let (kept, scale) = draw(x.elem_count() / run, 0.4, &mut Generator::new(1));
+            let composition = || composed(&x, &kept, run, scale).unwrap();
+            let ours = drop(&x, 0.4, run, &mut Mode::Training(&mut Generator::new(1))).unwrap();
+            assert!(difference(&ours, &composition()) < 1e-15);
+            check("dropout, composed", &[&x], composition);
         }
     }
 

@@ -16,6 +16,12 @@ pub(crate) fn keep_frames(x: &Tensor, lengths: Option<&[usize]>) -> CandleResult
     if x.device().is_cpu() {
         return scale(x, Keep { time, lengths: lengths.to_vec() });
     }
+    keep_composed(x, lengths)
+}
+
+/// [`keep_frames`] from Candle's own operations.
+pub(crate) fn keep_composed(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
+    let time = x.dim(D::Minus1)?;
     let mut shape = vec![1; x.rank()];
     (shape[0], shape[x.rank() - 1]) = (lengths.len(), time);
     x.broadcast_mul(&frame_mask(lengths, time, x)?.reshape(shape)?)
@@ -133,7 +139,7 @@ impl Scaling for Keep {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
+    use crate::layers::gradient_check::{check, difference, input};
     use candle_core::Var;
 
     #[test]
@@ -142,7 +148,9 @@ mod tests {
             let x = Var::from_tensor(&input(shape, 4)).unwrap();
             let lengths = [5, 1, 3];
             check("keep", &[&x], || keep_frames(&x, Some(&lengths)).unwrap());
+            check("keep, composed", &[&x], || keep_composed(&x, &lengths).unwrap());
             let y = keep_frames(&x, Some(&lengths)).unwrap();
+            assert_eq!(difference(&y, &keep_composed(&x, &lengths).unwrap()), 0.0);
             let own = |clip: usize, from: usize, count: usize| {
                 let part = y.narrow(0, clip, 1).unwrap().narrow(D::Minus1, from, count).unwrap();
                 part.flatten_all().unwrap().to_vec1::<f64>().unwrap()

@@ -329,7 +329,14 @@ mod tests {
         for shape in [&[2, 3, 7][..], &[2, 3, 5, 3]] {
             let x = Var::from_tensor(&input(shape, 4)).unwrap();
             for kind in [Kind::Max, Kind::Mean] {
-                check("global pooling", &[&x], || global("global", kind, &x).unwrap());
+                let forward = || global("global", kind, &x).unwrap();
+                check("global pooling", &[&x], forward);
+                let sequence = || x.flatten_from(2).unwrap();
+                let length = sequence().dim(2).unwrap();
+                let whole = Pooling::new("global", kind, [length], [1], Padding::Valid).unwrap();
+                let composition = || composition(&whole, &sequence());
+                check("global pooling, composed", &[&x], composition);
+                assert!(agree(&forward(), &composition()));
             }
         }
         let x = Tensor::new(&[[[1.0f64, 2.0, 6.0], [-4.0, -2.0, -9.0]]], &Device::Cpu).unwrap();

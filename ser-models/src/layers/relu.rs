@@ -10,7 +10,7 @@ pub struct Relu;
 
 impl Layer for Relu {
     fn forward(&self, x: &Tensor, _mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        if x.device().is_cpu() { Ok(apply1(x, Rectify(x.shape().clone()))?) } else { Ok(x.relu()?) }
+        Ok(if x.device().is_cpu() { apply1(x, Rectify(x.shape().clone())) } else { composed(x) }?)
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -49,6 +49,12 @@ impl Operation<1> for Rectify {
     }
 }
 
+/// The same from Candle's own operations, whose `relu` has the gradient 1 at 0.
+fn composed(x: &Tensor) -> CandleResult<Tensor> {
+    // A NaN fails this comparison too.
+    x.detach().le(0.0)?.where_cond(&x.zeros_like()?, x)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,14 +65,26 @@ mod tests {
     fn gradients_are_right() {
         let x = Var::from_tensor(&input(&[3, 2, 7], 4)).unwrap();
         check("relu", &[&x], || Relu.forward(&x, &mut Mode::Inference).unwrap());
+        check("relu, composed", &[&x], || composed(&x).unwrap());
     }
 
     #[test]
     fn the_gradient_at_zero_is_zero() {
         let x = Var::new(&[-1.0f32, 0.0, 2.0], &Device::Cpu).unwrap();
-        let y = Relu.forward(&x, &mut Mode::Inference).unwrap();
-        assert_eq!(y.to_vec1::<f32>().unwrap(), [0.0, 0.0, 2.0]);
-        let gradient = y.sum_all().unwrap().backward().unwrap();
-        assert_eq!(gradient.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.0, 0.0, 1.0]);
+        for y in [Relu.forward(&x, &mut Mode::Inference).unwrap(), composed(&x).unwrap()] {
+            assert_eq!(y.to_vec1::<f32>().unwrap(), [0.0, 0.0, 2.0]);
+            let gradient = y.sum_all().unwrap().backward().unwrap();
+            assert_eq!(gradient.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.0, 0.0, 1.0]);
+        }
+    }
+
+    #[test]
+    fn infinities_are_cut_and_a_nan_is_handed_on() {
+        let x = Tensor::new(&[f32::NEG_INFINITY, f32::INFINITY, f32::NAN], &Device::Cpu).unwrap();
+        for y in [Relu.forward(&x, &mut Mode::Inference).unwrap(), composed(&x).unwrap()] {
+            let y = y.to_vec1::<f32>().unwrap();
+            assert_eq!(y[..2], [0.0, f32::INFINITY]);
+            assert!(y[2].is_nan());
+        }
     }
 }

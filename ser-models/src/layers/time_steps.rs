@@ -15,7 +15,7 @@ impl Layer for TimeSteps {
         checked_shape(self, x)?;
         let x = x.flatten(1, x.rank() - 2)?;
         if !x.device().is_cpu() {
-            return Ok(x.transpose(1, 2)?.contiguous()?);
+            return Ok(composed(&x)?);
         }
         let (batch, rows, columns) = x.dims3()?;
         Ok(apply1(&x, Turn { batch, rows, columns })?)
@@ -38,6 +38,11 @@ impl Layer for TimeSteps {
     fn kind(&self) -> &'static str {
         "TimeSteps"
     }
+}
+
+/// The same from Candle's own operations.
+fn composed(x: &Tensor) -> CandleResult<Tensor> {
+    x.transpose(1, 2)?.contiguous()
 }
 
 /// Transposes each example's matrix, in squares that fit the cache.
@@ -101,11 +106,13 @@ mod tests {
         for shape in [&[2, 3, 5][..], &[3, 2, 3, 7], &[1, 19, 33]] {
             let x = Var::from_tensor(&input(shape, 4)).unwrap();
             let y = TimeSteps.forward(&x, &mut Mode::Inference).unwrap();
-            let expected = x.flatten(1, shape.len() - 2).unwrap().transpose(1, 2).unwrap();
+            let composition = || composed(&x.flatten(1, shape.len() - 2).unwrap()).unwrap();
+            let expected = composition();
             assert_eq!(y.to_vec3::<f64>().unwrap(), expected.to_vec3::<f64>().unwrap());
             assert_eq!(y.dims()[1..], TimeSteps.output_shape(&shape[1..]).unwrap());
             if x.elem_count() < 100 {
                 check("time steps", &[&x], || TimeSteps.forward(&x, &mut Mode::Inference).unwrap());
+                check("time steps, composed", &[&x], composition);
             }
         }
         assert!(TimeSteps.output_shape(&[5]).is_err());
