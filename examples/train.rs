@@ -15,6 +15,7 @@ use ser_bench::cli::Stopped;
 use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
 use ser_bench::recipe::{self, Recipe, RecipeFile};
 use ser_bench::{charts, cli, files};
+use ser_models::CheckpointSource;
 use ser_models::models::Architecture;
 use ser_models::training::{
     Evaluation, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig,
@@ -192,39 +193,52 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let seconds = begin.elapsed().as_secs_f64();
     bar.finish_and_clear();
 
-    // Whatever ended the run, what it reached is kept.
-    if let Some(best) = trainer.history().best() {
-        let source = corpus.checkpoint_source(recipe::PROTOCOL, arguments.seed, &split)?;
-        trainer.checkpoint(source)?.save(&arguments.output)?;
-        if let Some(path) = &arguments.history {
-            files::write(path, written(trainer.history(), path)?.as_bytes())?;
-        }
-        if let Some(folder) = &arguments.plots {
-            charts::save(&charts::learning_curves(trainer.history()), folder, "learning-curves")?;
-            if let Some(Evaluation { confusion, .. }) = &best.validation {
-                let title = format!("{} clips that chose epoch {}", confusion.total(), best.epoch);
-                charts::save(&charts::confusion(title, confusion), folder, "confusion")?;
-            }
-        }
-        let reached = Reached {
-            model: arguments.output.display().to_string(),
-            epoch: best.epoch,
-            epochs: trainer.history().epochs.len(),
-            validation_accuracy: best.validation.as_ref().map(|validation| validation.confusion.accuracy()),
-            validation_uar: best.validation.as_ref().map(|validation| validation.confusion.uar()),
-            seconds,
-            peak_memory_bytes: cli::peak_memory(),
-        };
-        let _ = if arguments.json {
-            cli::print(serde_json::to_string_pretty(&reached)?)
-        } else {
-            cli::print(reached)
-        };
-    }
-    match finish? {
+    // Whatever ended the run, what it reached is kept; why it ended counts more than why that could not be.
+    let source = corpus.checkpoint_source(recipe::PROTOCOL, arguments.seed, &split);
+    let kept = source.and_then(|source| keep(arguments, &trainer, source, seconds));
+    let finish = finish?;
+    kept?;
+    match finish {
         Finish::Stopped => Err(Stopped { advice: "go on with --resume" }.into()),
         _ => std::fs::remove_file(&state_file).with_context(|| state_file.display().to_string()),
     }
+}
+
+/// Writes the best epoch so far, if one has ended, and all that was asked for about the run, and prints what was reached.
+fn keep(
+    arguments: &Arguments,
+    trainer: &Trainer,
+    source: CheckpointSource,
+    seconds: f64,
+) -> anyhow::Result<()> {
+    let Some(best) = trainer.history().best() else { return Ok(()) };
+    trainer.checkpoint(source)?.save(&arguments.output)?;
+    if let Some(path) = &arguments.history {
+        files::write(path, written(trainer.history(), path)?.as_bytes())?;
+    }
+    if let Some(folder) = &arguments.plots {
+        charts::save(&charts::learning_curves(trainer.history()), folder, "learning-curves")?;
+        if let Some(Evaluation { confusion, .. }) = &best.validation {
+            let title = format!("{} clips that chose epoch {}", confusion.total(), best.epoch);
+            charts::save(&charts::confusion(title, confusion), folder, "confusion")?;
+        }
+    }
+    let reached = Reached {
+        model: arguments.output.display().to_string(),
+        epoch: best.epoch,
+        epochs: trainer.history().epochs.len(),
+        validation_accuracy: best.validation.as_ref().map(|validation| validation.confusion.accuracy()),
+        validation_uar: best.validation.as_ref().map(|validation| validation.confusion.uar()),
+        seconds,
+        peak_memory_bytes: cli::peak_memory(),
+    };
+    // Nobody listening is no reason not to have trained.
+    let _ = if arguments.json {
+        cli::print(serde_json::to_string_pretty(&reached)?)
+    } else {
+        cli::print(reached)
+    };
+    Ok(())
 }
 
 /// What a run reached.

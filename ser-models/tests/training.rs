@@ -211,6 +211,44 @@ fn the_last_good_epoch_survives_a_later_nan() {
 }
 
 #[test]
+fn weights_that_break_in_an_epochs_last_step_are_noticed_without_a_validation_part() {
+    let folder = tempfile::tempdir().unwrap();
+    for ema_decay in [None, Some(0.9)] {
+        let path = folder.path().join("state");
+        let build = || {
+            // One step makes an epoch, and each turns every weight to −10¹⁵ times itself.
+            let config = TrainingConfig {
+                batch_size: 70,
+                learning_rate: 1.0,
+                optimizer: OptimizerConfig::Sgd { momentum: 0.0, nesterov: false, weight_decay: 1e15 },
+                ema_decay,
+                ..config(9)
+            };
+            Trainer::new(config, architecture(), &clips(70, 0), None, 7).unwrap()
+        };
+        let mut trainer = build();
+        trainer.keep_state(&path);
+        let mut losses = Vec::new();
+        let each = |event: &Event<'_>| {
+            if let Event::Batch { loss, .. } = event {
+                losses.push(*loss);
+            }
+        };
+        let error = trainer.run(each, &GO).unwrap_err();
+        println!("{error} {losses:?}");
+        let TrainingError::NotFinite { epoch, place, what, value } = error else { panic!("{error}") };
+        assert!(epoch > 1 && place == "batch 1 of 1", "{epoch}, {place}");
+        assert!(what.starts_with("a value of ") && !value.is_finite(), "{what}, {value}");
+        assert_eq!(trainer.history().epochs.len(), epoch - 1);
+        let good = bytes(&trainer);
+        let mut resumed = build();
+        resumed.resume(&path).unwrap();
+        assert_eq!(resumed.history(), trainer.history());
+        assert!(bytes(&resumed) == good);
+    }
+}
+
+#[test]
 fn early_stopping_waits_for_its_patience() {
     let stopping = TrainingConfig { early_stopping: Some(EarlyStopping { patience: 3 }), ..config(60) };
     let mut trainer = trainer(stopping);

@@ -75,6 +75,23 @@ fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
 }
 
 #[test]
+fn a_run_that_breaks_says_where_and_keeps_its_last_good_epoch() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    // One step makes an epoch, and each turns every weight to −10¹⁵ times itself.
+    let config = "[features]\nfeatures = ['mfcc']\n[architecture]\nfeatures = 40\n[training]\nbatch_size = 64\n\
+                  learning_rate = 1.0\noptimizer = { name = 'sgd', weight_decay = 1e15 }";
+    let config = write(&folder, "config.toml", config);
+    let output = folder.path().join("model.safetensors");
+    let output = output.to_str().unwrap();
+    let data = data.path().to_str().unwrap();
+    let arguments = ["--data", data, "--config", &config, "--validation", "0", "--output", output];
+    fails("train", arguments, &["batch 1 of 1: a value of ", "a lower learning rate"]);
+    let training = Checkpoint::load(output).unwrap().training;
+    assert!(training.epoch == training.epochs && training.epochs < training.config.epochs);
+}
+
+#[test]
 fn a_preset_is_trained_as_published_but_for_what_file_and_command_line_say() {
     let data = made_up_ravdess();
     let data = data.path().to_str().unwrap();

@@ -8,7 +8,7 @@ use crate::classifier::{evaluate, largest};
 use crate::generator::{Generator, Purpose};
 use crate::inputs::Inputs;
 use crate::layers::{Mode, backward};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Result as CandleResult, Storage, Tensor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +36,8 @@ impl Trainer {
         let Some(Steps { loss_sum, right, learning_rate }) = steps else { return Ok(None) };
         let validation = self.validate()?;
         if let Some(loss) = validation.as_ref().map(|v| v.loss).filter(|loss| !loss.is_finite()) {
-            return Err(TrainingError::NotFinite { epoch: number, place: "validation".to_owned(), loss });
+            let (place, what) = ("validation".to_owned(), "the loss".to_owned());
+            return Err(TrainingError::NotFinite { epoch: number, place, what, value: loss });
         }
         let monitor = self.run.config.monitor;
         let best_before = self.state.history.best().and_then(|epoch| epoch.validation.as_ref());
@@ -77,8 +78,13 @@ impl Trainer {
             steps.learning_rate = config.learning_rate * factor;
             let taken = inputs.and_then(|inputs| self.step(places, inputs, steps.learning_rate));
             let (loss, right) = taken.map_err(failed)?;
-            if !loss.is_finite() {
-                return Err(TrainingError::NotFinite { epoch, place: place(), loss });
+            // A loss that is finite may have a gradient that is not: the epoch's last step has no loss after it to show that.
+            let broken = match loss.is_finite() {
+                false => Some(("the loss".to_owned(), loss)),
+                true => self.not_finite().map_err(|cause| failed(cause.into()))?,
+            };
+            if let Some((what, value)) = broken {
+                return Err(TrainingError::NotFinite { epoch, place: place(), what, value });
             }
             steps.loss_sum += loss * places.len() as f64;
             steps.right += right;
@@ -120,6 +126,22 @@ impl Trainer {
             }
         }
         Ok((value, right))
+    }
+
+    /// The first weight, statistic or average of one that is NaN or infinite: what it is, and its value.
+    fn not_finite(&self) -> CandleResult<Option<(String, f64)>> {
+        let wrong = |values: &[f32]| values.iter().find(|x| !x.is_finite()).map(|x| f64::from(*x));
+        for parameter in self.model.parameters().iter() {
+            let (storage, _) = parameter.var().storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else { continue };
+            if let Some(value) = wrong(storage.as_slice()?) {
+                return Ok(Some((format!("a value of {}", parameter.name()), value)));
+            }
+        }
+        let mut average = self.average.0.iter();
+        Ok(average.find_map(|(name, average)| {
+            wrong(&average.values).map(|value| (format!("a value of the average of {name}"), value))
+        }))
     }
 
     /// What the validation part says of the weights, or of their average where one is taken.

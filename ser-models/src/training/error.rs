@@ -162,17 +162,17 @@ pub enum TrainingError {
         /// What the set holds.
         given: Vec<usize>,
     },
-    /// The loss is NaN or infinite.
-    #[error(
-        "epoch {epoch}, {place}: the loss is {loss}; a lower learning rate or gradient clipping may help"
-    )]
+    /// The loss, a weight, a statistic or an average of one is NaN or infinite.
+    #[error("epoch {epoch}, {place}: {what} is {value}; a lower learning rate or gradient clipping may help")]
     NotFinite {
         /// The epoch, counted from 1.
         epoch: usize,
         /// Where in the epoch.
         place: String,
-        /// The loss.
-        loss: f64,
+        /// What is not finite: the loss, or a value of a tensor by its name.
+        what: String,
+        /// NaN or infinite.
+        value: f64,
     },
     /// A step failed.
     #[error("epoch {epoch}, {place}: {cause}")]

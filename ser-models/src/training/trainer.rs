@@ -178,7 +178,7 @@ impl Trainer {
     /// looked at before each batch.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] if a loss is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and batch:
+    /// [`TrainingError::NotFinite`] if a loss or a weight is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and batch:
     /// what was reached by the epoch before stays. [`TrainingError::State`] if the state cannot be written.
     pub fn run(
         &mut self,
