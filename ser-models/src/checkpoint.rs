@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// The format of the files that this version reads and writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// What errors call bytes that come from no file.
 pub(crate) const IN_MEMORY: &str = "checkpoint in memory";
 
 /// A trained model with all that is needed to use it, and where it comes from.
 ///
 /// The file is safetensors: the model's tensors under their own names, all else as JSON under the one metadata key
-/// `ser-models`. The same content gives the same bytes.
+/// `ser-models`, whose last field is a SHA-256 of all of them. The same content gives the same bytes.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Checkpoint {
@@ -196,9 +196,6 @@ struct Metadata {
     normalization: Normalization,
     split: SplitRecord,
     training: TrainingRecord,
-    /// Of the tensors: a damaged value looks like any other. Files of the first version have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    weights_sha256: Option<String>,
 }
 
 impl Checkpoint {
@@ -267,11 +264,11 @@ impl Checkpoint {
 
     fn read(bytes: &[u8], file: &str) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { file: file.to_owned(), reason };
-        let (weights, metadata) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
+        let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
             WeightsError::File { .. } | WeightsError::Metadata => damaged(cause.to_string()),
             cause => CheckpointError::Weights { file: file.to_owned(), cause },
         })?;
-        let json: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
         let given = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
         if given != FORMAT {
             return Err(CheckpointError::Format { file: file.to_owned(), given, expected: FORMAT });
@@ -281,7 +278,7 @@ impl Checkpoint {
             let (given, known) = (given.to_owned(), Architecture::KINDS.to_vec());
             return Err(CheckpointError::Architecture { file: file.to_owned(), given, known });
         }
-        let metadata: Metadata = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let metadata: Metadata = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
         let checkpoint = Self {
             crate_version: metadata.crate_version,
             architecture: metadata.architecture,
@@ -294,10 +291,8 @@ impl Checkpoint {
             weights,
         };
         checkpoint.model(file)?;
-        let written = metadata.weights_sha256;
-        if written.is_some_and(|written| written != checkpoint.weights.sha256()) {
-            return Err(damaged("its weights are not those that were written".to_owned()));
-        }
+        // Last, for the errors above say more.
+        checkpoint.weights.check_digest(&text).map_err(|cause| damaged(cause.to_string()))?;
         Ok(checkpoint)
     }
 
@@ -331,12 +326,11 @@ impl Checkpoint {
             normalization: self.normalization.clone(),
             split: self.split.clone(),
             training: self.training.clone(),
-            weights_sha256: Some(self.weights.sha256()),
         };
         let metadata = serde_json::to_string(&metadata)
             .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;
         let weights = |cause| CheckpointError::Weights { file: file.to_owned(), cause };
-        self.weights.to_safetensors(metadata).map_err(weights)
+        self.weights.to_safetensors(&metadata).map_err(weights)
     }
 
     /// Makes sure that the network is of this kind, one of [`Architecture::KINDS`].

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The one metadata key of a file: safetensors writes several in random order.
 const METADATA_KEY: &str = "ser-models";
+/// What stands before and after the digest, at the end of the metadata.
+const DIGEST_FIELD: &str = ",\"sha256\":\"";
+const DIGEST_END: &str = "\"}";
 
 /// One tensor's shape and values in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +76,9 @@ pub enum WeightsError {
     /// The file's metadata lacks what this crate writes.
     #[error("ser-models did not write it, its metadata has no key {METADATA_KEY:?}")]
     Metadata,
+    /// The content is not that of which the file's digest was taken.
+    #[error("what it holds is not what was written: its SHA-256 is another")]
+    Digest,
 }
 
 impl Weights {
@@ -131,22 +137,26 @@ impl Weights {
         parameters.iter().filter_map(|p| Some((p, self.0.get(p.name())?))).try_for_each(|(p, v)| set(p, v))
     }
 
-    /// A hexadecimal SHA-256 of names, shapes and values, down to their bits.
-    pub(crate) fn sha256(&self) -> String {
+    /// A hexadecimal SHA-256 of metadata, names, shapes and values, down to their bits.
+    fn sha256(&self, metadata: &str) -> String {
         let mut hash = Sha256::new();
+        let text = |hash: &mut Sha256, text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        };
+        text(&mut hash, metadata);
         for (name, Values { shape, values }) in &self.0 {
-            hash.update((name.len() as u64).to_le_bytes());
-            hash.update(name);
-            hash.update((shape.len() as u64).to_le_bytes());
-            shape.iter().for_each(|size| hash.update((*size as u64).to_le_bytes()));
+            text(&mut hash, name);
+            text(&mut hash, &format!("{shape:?}"));
             values.iter().for_each(|x| hash.update(x.to_le_bytes()));
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// A safetensors file: tensors in the order of their names, all metadata in one key. The same content gives the
+    /// A safetensors file: tensors in the order of their names, and as metadata the fields of a JSON object, to which a
+    /// digest of everything is added as the last one: a damaged value looks like any other. The same content gives the
     /// same bytes.
-    pub(crate) fn to_safetensors(&self, metadata: String) -> Result<Vec<u8>, WeightsError> {
+    pub(crate) fn to_safetensors(&self, metadata: &str) -> Result<Vec<u8>, WeightsError> {
         let failed = |e: safetensors::SafeTensorError| WeightsError::File { reason: e.to_string() };
         let bytes: Vec<(&String, &Values, Vec<u8>)> = self
             .0
@@ -158,8 +168,19 @@ impl Weights {
             .map(|(name, v, bytes)| Ok((*name, TensorView::new(Dtype::F32, v.shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), metadata)]);
+        let fields = metadata.strip_suffix('}').unwrap_or(metadata);
+        let sealed = format!("{fields}{DIGEST_FIELD}{}{DIGEST_END}", self.sha256(fields));
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), sealed)]);
         safetensors::serialize(views, Some(metadata)).map_err(failed)
+    }
+
+    /// Checks these tensors and their metadata against the digest that was written with them.
+    pub(crate) fn check_digest(&self, metadata: &str) -> Result<(), WeightsError> {
+        let sealed = metadata.strip_suffix(DIGEST_END).and_then(|rest| rest.rsplit_once(DIGEST_FIELD));
+        match sealed {
+            Some((fields, digest)) if digest == self.sha256(fields) => Ok(()),
+            _ => Err(WeightsError::Digest),
+        }
     }
 
     /// The tensors and the metadata of a file.

@@ -69,7 +69,7 @@ fn the_file_says_everything_under_one_key() {
     let metadata = header.metadata().as_ref().unwrap();
     assert_eq!(metadata.keys().collect::<Vec<_>>(), ["ser-models"]);
     let json: serde_json::Value = serde_json::from_str(&metadata["ser-models"]).unwrap();
-    assert_eq!(json["format"], 1);
+    assert_eq!(json["format"], 2);
     assert_eq!(json["crate_version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(json["architecture"]["name"], "cnn-1d");
     assert_eq!(json["labels"], serde_json::json!(LABELS));
@@ -106,25 +106,43 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
 }
 
 #[test]
-fn a_damaged_value_is_noticed_where_a_digest_was_written() {
-    let mut bytes = checkpoint().to_bytes().unwrap();
-    let last = bytes.len() - 2;
-    bytes[last] ^= 1;
-    assert_eq!(
-        error(&bytes),
-        "checkpoint in memory: no checkpoint, or a damaged one: its weights are not those that were written"
-    );
-    let old =
-        changed(|json| assert!(json.as_object_mut().unwrap().remove("weights_sha256").is_some()), |_| {});
-    assert_eq!(&Checkpoint::from_bytes(&old).unwrap(), checkpoint());
+fn a_flipped_bit_is_noticed_wherever_it_is() {
+    let whole = checkpoint().to_bytes().unwrap();
+    for place in (0..whole.len()).step_by(101).chain([whole.len() - 2]) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        assert!(Checkpoint::from_bytes(&bytes).is_err(), "byte {place}");
+    }
+    let mut bytes = whole.clone();
+    bytes[whole.len() - 2] ^= 1;
+    let message = error(&bytes);
+    let expected =
+        "checkpoint in memory: no checkpoint, or a damaged one: what it holds is not what was written";
+    assert!(message.starts_with(expected), "{message}");
+}
+
+#[test]
+fn a_plausible_change_is_noticed_and_so_is_a_digest_taken_away() {
+    type Change = fn(&mut serde_json::Value);
+    let changes: [Change; 5] = [
+        |json| json["normalization"]["mean"][3] = 0.5.into(),
+        |json| json["labels"][0] = "Calk".into(),
+        |json| json["features"]["hop_length"] = 513.into(),
+        |json| json["training"]["metrics"]["validation_uar"] = 1.0.into(),
+        |json| assert!(json.as_object_mut().unwrap().remove("sha256").is_some()),
+    ];
+    for change in changes {
+        let message = error(&changed(change, |_| {}));
+        assert!(message.contains("what it holds is not what was written"), "{message}");
+    }
 }
 
 #[test]
 fn other_formats_and_architectures_are_refused_by_name() {
-    let future = changed(|json| json["format"] = 2.into(), |_| {});
+    let future = changed(|json| json["format"] = 3.into(), |_| {});
     assert_eq!(
         error(&future),
-        "checkpoint in memory: this checkpoint has format 2, format 1 was expected: another version wrote it"
+        "checkpoint in memory: this checkpoint has format 3, format 2 was expected: another version wrote it"
     );
     let other = changed(|json| json["architecture"]["name"] = "transformer".into(), |_| {});
     let message = error(&other);

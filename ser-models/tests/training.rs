@@ -182,6 +182,63 @@ fn another_runs_state_and_damaged_ones_are_refused() {
 }
 
 #[test]
+fn a_state_with_a_flipped_bit_or_of_another_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let build = || trainer(TrainingConfig { ema_decay: Some(0.9), ..config(2) });
+    let mut first = build();
+    first.keep_state(&path);
+    first.run(|_| {}, &GO).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let mut second = build();
+    let mut refused = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        second.resume(&path).unwrap_err()
+    };
+    for place in (0..whole.len()).step_by(211) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        let error = refused(&bytes);
+        let TrainingError::State(error) = error else { panic!("byte {place}: {error}") };
+        assert!(!matches!(error, StateError::AnotherRun { .. }), "byte {place}: {error}");
+    }
+
+    // The lowest bit of a value in every part of the file, and a digit of the history.
+    let data = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let file = safetensors::SafeTensors::deserialize(&whole).unwrap();
+    let place = |name: &str| {
+        let tensor = file.tensor(name).unwrap().data();
+        tensor.as_ptr() as usize - whole.as_ptr() as usize
+    };
+    let mut places: Vec<usize> = ["model/", "best/", "average/", "optimizer/"]
+        .iter()
+        .flat_map(|part| file.names().into_iter().filter(move |name| name.starts_with(part)).take(3))
+        .map(|name| place(name))
+        .collect();
+    assert!(places.len() == 12 && places.iter().all(|place| *place >= data));
+    let loss = whole.windows(10).position(|window| window == b"train_loss").unwrap();
+    places.push(loss + whole[loss..].iter().position(|byte| *byte == b'.').unwrap() + 2);
+    for place in places {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        let error = refused(&bytes).to_string();
+        assert!(error.contains("what it holds is not what was written"), "byte {place}: {error}");
+    }
+
+    let format = whole.windows(6).position(|window| window == b"format").unwrap();
+    let digit = format + whole[format..].iter().position(u8::is_ascii_digit).unwrap();
+    let mut bytes = whole.clone();
+    bytes[digit] = b'9';
+    let error = refused(&bytes);
+    let TrainingError::State(StateError::Format { given: 9, expected, .. }) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(whole[digit], b'0' + expected as u8);
+    std::fs::write(&path, &whole).unwrap();
+    second.resume(&path).unwrap();
+}
+
+#[test]
 fn a_loss_that_is_not_finite_stops_with_its_place_and_keeps_what_was_good() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");

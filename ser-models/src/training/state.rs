@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The format of the files that this version reads and writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// Where a run stands after an epoch. Random numbers need no place here: every epoch and step has a stream of its own.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl RunState {
         let metadata = serde_json::to_string(&metadata)
             .map_err(|e| StateError::Damaged { path: path.into(), reason: e.to_string() })?;
         let weights = |cause| StateError::Weights { path: path.into(), cause };
-        let bytes = all.to_safetensors(metadata).map_err(weights)?;
+        let bytes = all.to_safetensors(&metadata).map_err(weights)?;
         write_atomically(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
     }
 
@@ -87,7 +87,9 @@ impl RunState {
     ) -> Result<Self, StateError> {
         let damaged = |reason: String| StateError::Damaged { path: path.into(), reason };
         let weights_error = |cause| match cause {
-            cause @ (WeightsError::File { .. } | WeightsError::Metadata) => damaged(cause.to_string()),
+            cause @ (WeightsError::File { .. } | WeightsError::Metadata | WeightsError::Digest) => {
+                damaged(cause.to_string())
+            }
             cause => StateError::Weights { path: path.into(), cause },
         };
         let bytes = std::fs::read(path).map_err(|cause| StateError::Io { path: path.into(), cause })?;
@@ -96,6 +98,7 @@ impl RunState {
         if format != FORMAT {
             return Err(StateError::Format { path: path.into(), given: format, expected: FORMAT });
         }
+        all.check_digest(&metadata).map_err(weights_error)?;
         let metadata: Metadata = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
             return Err(StateError::AnotherRun { path: path.into(), what, expected, given });
