@@ -6,7 +6,7 @@ mod common;
 use candle_core::{DType, Device, Tensor};
 use common::{LABELS, difference, source};
 use ndarray::ArrayD;
-use ser_models::layers::{CrossEntropy, Mode, softmax};
+use ser_models::layers::{CrossEntropy, Mode, backward, softmax};
 use ser_models::models::{
     Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnLstmConfig, ConvBlock,
     HybridConfig, ImageBlock, Model, ModelInput, RnnLstmConfig, TimNetConfig,
@@ -53,9 +53,26 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         spatial_dropout: dropout,
         ..Default::default()
     };
+    let block = |then: &[BlockLayer]| ConvBlock { filters: 8, kernel_size: 3, then: then.to_vec() };
+    let issa = Cnn1dConfig {
+        features: 24,
+        blocks: vec![
+            block(&[BlockLayer::BatchNorm, BlockLayer::Relu]),
+            block(&[
+                BlockLayer::Relu,
+                BlockLayer::Dropout(dropout),
+                BlockLayer::BatchNorm,
+                BlockLayer::MaxPool(4),
+            ]),
+        ],
+        dropout,
+        normalize_logits: true,
+        ..Default::default()
+    };
     vec![
         Cnn1dConfig { features: 24, blocks: vec![ConvBlock::new(8, 3, 2, dropout)], ..Default::default() }
             .into(),
+        issa.into(),
         cnn_lstm(1, false).into(),
         cnn_lstm(3, true).into(),
         hybrid.into(),
@@ -106,14 +123,49 @@ fn values(model: &dyn Model) -> Vec<Tensor> {
 
 #[test]
 fn every_trainable_parameter_of_every_architecture_moves() {
+    let mut still = Vec::new();
     for name in Architecture::NAMES {
         let model = Architecture::named(name).unwrap().build(4, 1).unwrap();
         let before = values(&*model);
         train(&*model, OptimizerConfig::sgd(), 0.1, 6, 3);
         for (p, before) in model.parameters().iter().zip(before) {
-            // Normalisation takes away the bias before it, which only rounding moves.
-            let least = if p.name().ends_with("bias") { 0.0 } else { 1e-9 };
-            assert!(difference(p.var(), &before) > least, "{name}: {} has not moved", p.name());
+            if difference(p.var(), &before) <= 1e-7 && !is_taken_away(name, p.name()) {
+                still.push(format!("{name} {}", p.name()));
+            }
+        }
+    }
+    assert_eq!(still, [""; 0]);
+}
+
+/// Whether it is a bias right before a batch normalisation, which takes it away again.
+fn is_taken_away(architecture: &str, parameter: &str) -> bool {
+    match architecture {
+        "cnn-1d-issa" => ["conv1d_1.bias", "conv1d_5.bias", "dense_1.bias"].contains(&parameter),
+        "cnn-lstm-bn" | "cnn-lstm-bn-benchmark" => {
+            parameter.starts_with("conv2d") && parameter.ends_with("bias")
+        }
+        "tim-net" => parameter.contains(".block_") && parameter.ends_with("bias"),
+        _ => false,
+    }
+}
+
+#[test]
+fn gradients_are_the_same_handed_over_and_in_candles_own_way() {
+    for architecture in small(24, 0.3) {
+        let (name, model) = (architecture.name(), architecture.build(4, 1).unwrap());
+        let (batch, labels) = batch(model.input(), 6, 4);
+        let loss = CrossEntropy::new(vec![1.0; 4], 0.1).unwrap();
+        let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+        // A forward pass each: recurrent layers keep their state for one way back.
+        let [own, candles] = [true, false].map(|own| {
+            let logits = model.forward(&batch, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+            let loss = loss.loss(&logits, &targets).unwrap();
+            if own { backward(&loss).unwrap() } else { loss.backward().unwrap() }
+        });
+        for p in model.parameters().iter().filter(|p| p.is_trainable()) {
+            let [own, candles] = [&own, &candles].map(|gradients| gradients.get(p.var()).unwrap());
+            let error = difference(own, candles);
+            assert!(error < 1e-6, "{name}: {} off by {error}", p.name());
         }
     }
 }
@@ -122,7 +174,7 @@ fn every_trainable_parameter_of_every_architecture_moves() {
 fn a_tiny_batch_is_learnt_by_heart() {
     for architecture in small(24, 0.0) {
         let model = architecture.build(4, 1).unwrap();
-        let loss = train(&*model, OptimizerConfig::adam(), 1e-2, 8, 150);
+        let loss = train(&*model, OptimizerConfig::adam(), 1e-2, 8, 2000);
         assert!(loss < 2e-3, "{}: loss {loss}", architecture.name());
     }
 }
@@ -232,7 +284,8 @@ fn a_summary_ends_with_the_classes_and_counts_everything() {
 
 #[test]
 fn a_trained_model_comes_back_from_its_checkpoint_with_the_same_answers() {
-    for architecture in small(24, 0.3).into_iter().skip(1) {
+    // All but those that read fewer features than a configuration gives.
+    for architecture in small(24, 0.3).into_iter().filter(|a| a.name() != "cnn-1d") {
         let name = architecture.name();
         let (given, labels) = batch(architecture.input(), 12, 3);
         let values = given.values.flatten_all().unwrap().to_vec1::<f32>().unwrap();

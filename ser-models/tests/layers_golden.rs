@@ -6,9 +6,9 @@ mod common;
 use candle_core::{DType, Device, Var};
 use common::{Golden, difference};
 use ser_models::layers::{
-    AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig,
-    CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, Lstm, LstmConfig, MaxPool1d, MaxPool2d,
-    Mode, Padding, Relu, SimpleRnn, SimpleRnnConfig, States,
+    AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
+    Conv2dConfig, CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, Lstm, LstmConfig,
+    MaxPool1d, MaxPool2d, Mode, Padding, Relu, SimpleRnn, SimpleRnnConfig, States, softmax,
 };
 use ser_models::{Generator, Parameters};
 
@@ -51,6 +51,8 @@ fn convolution_equals_pytorch() {
         ("conv_valid_strided_dilated", 3, 3, 2, Padding::Valid),
         ("conv_causal", 2, 1, 4, Padding::Causal),
         ("conv_causal_strided", 3, 2, 2, Padding::Causal),
+        ("conv_same_strided", 5, 2, 1, Padding::Same),
+        ("conv_same_strided_dilated", 4, 3, 2, Padding::Same),
     ] {
         let (filters, channels, _) = golden.get(&format!("{name}.weight")).dims3().unwrap();
         let config = Conv1dConfig { stride, dilation, padding, ..Conv1dConfig::new(filters, kernel_size) };
@@ -68,6 +70,56 @@ fn pooling_equals_pytorch_also_among_equal_values() {
 }
 
 #[test]
+fn pooling_beyond_the_ends_and_of_whole_sequences_equals_pytorch() {
+    let golden = Golden::load("layers.safetensors");
+    for (name, pool_size, stride) in [("pool_same_3_2", 3, 2), ("pool_same_4_3", 4, 3)] {
+        let max = MaxPool1d::new(pool_size, stride, Padding::Same).unwrap();
+        check(&golden, &format!("max_{name}"), &max, &[]);
+        let mean = AvgPool1d::new(pool_size, stride, Padding::Same).unwrap();
+        check(&golden, &format!("avg_{name}"), &mean, &[]);
+    }
+    check(&golden, "global_avg_pool_sequence", &GlobalAvgPool, &[]);
+    check(&golden, "global_max_pool_sequence", &GlobalMaxPool, &[]);
+    let golden = Golden::load("images.safetensors");
+    for (name, size, stride) in [("pool2d_same", [3, 2], [2, 3]), ("pool2d_same_even", [2, 4], [2, 2])] {
+        let max = MaxPool2d::new(size, stride, Padding::Same).unwrap();
+        check(&golden, &format!("max_{name}"), &max, &[]);
+        let mean = AvgPool2d::new(size, stride, Padding::Same).unwrap();
+        check(&golden, &format!("avg_{name}"), &mean, &[]);
+    }
+}
+
+#[test]
+fn attention_equals_pytorch_with_and_without_padding() {
+    let golden = Golden::load("layers.safetensors");
+    for (name, lengths) in [("attention", None), ("attention_masked", Some(&[6, 3, 1][..]))] {
+        let tensor = |key: &str| golden.get(&format!("{name}.{key}"));
+        let pool = AttentionPool::new(5, 4, Init::Zeros, &mut parameters().scope("pool")).unwrap();
+        let keys = ["weight", "bias", "vector"];
+        for (var, key) in pool.vars().iter().zip(keys) {
+            var.set(tensor(key)).unwrap();
+        }
+        let x = Var::from_tensor(tensor("x")).unwrap();
+        let y = pool.forward_masked(&x, lengths, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+        assert!(difference(&y, tensor("y")) < TOLERANCE, "{name}: output");
+        let gradients = (y * tensor("dy")).unwrap().sum_all().unwrap().backward().unwrap();
+        let dx = difference(gradients.get(&x).unwrap(), tensor("dx"));
+        assert!(dx < TOLERANCE, "{name}: input gradient off by {dx}");
+        for (var, key) in pool.vars().iter().zip(keys) {
+            let error = difference(gradients.get(var).unwrap(), tensor(&format!("d{key}")));
+            assert!(error < TOLERANCE, "{name}: gradient of {key} off by {error}");
+        }
+    }
+}
+
+#[test]
+fn softmax_equals_pytorch() {
+    let golden = Golden::load("layers.safetensors");
+    let y = softmax(&(golden.get("softmax.x") * 3.0).unwrap()).unwrap();
+    assert!(difference(&y, golden.get("softmax.y")) < TOLERANCE);
+}
+
+#[test]
 fn convolution_over_images_equals_pytorch() {
     use Padding::{Causal, Same, Valid};
     let golden = Golden::load("images.safetensors");
@@ -78,6 +130,9 @@ fn convolution_over_images_equals_pytorch() {
         ("conv2d_valid_strided_dilated", [1, 2], [3, 2], [Valid, Valid]),
         ("conv2d_causal", [1, 1], [1, 2], [Same, Causal]),
         ("conv2d_causal_strided", [1, 2], [1, 1], [Valid, Causal]),
+        ("conv2d_causal_strided_dilated", [2, 2], [2, 2], [Same, Causal]),
+        ("conv2d_same_strided", [2, 3], [1, 1], [Same, Same]),
+        ("conv2d_same_strided_dilated", [3, 2], [1, 2], [Same, Same]),
     ] {
         let (filters, channels, height, width) = golden.get(&format!("{name}.weight")).dims4().unwrap();
         let config =

@@ -213,7 +213,7 @@ fn a_state_with_a_flipped_bit_or_of_another_format_is_refused() {
     let mut places: Vec<usize> = ["model/", "best/", "average/", "optimizer/"]
         .iter()
         .flat_map(|part| file.names().into_iter().filter(move |name| name.starts_with(part)).take(3))
-        .map(|name| place(name))
+        .map(place)
         .collect();
     assert!(places.len() == 12 && places.iter().all(|place| *place >= data));
     let loss = whole.windows(10).position(|window| window == b"train_loss").unwrap();

@@ -38,6 +38,13 @@ def with_gradients(out, y, name, **inputs):
         out[f"{name}.{key}"], out[f"{name}.d{key}"] = value, value.grad
 
 
+def same_padding(length, kernel, stride, dilation=1):
+    """What TensorFlow puts before and after an axis for ceil(length / stride) outputs."""
+    reach = (kernel - 1) * dilation + 1
+    total = max((-(-length // stride) - 1) * stride + reach - length, 0)
+    return [total // 2, total - total // 2]
+
+
 def layers():
     out = {}
     leaf = lambda *shape, seed: draw(*shape, seed=seed).requires_grad_()
@@ -52,10 +59,14 @@ def layers():
         "conv_valid_strided_dilated": (2, 3, 17, 4, 3, 3, 2, "valid"),
         "conv_causal": (3, 4, 13, 5, 2, 1, 4, "causal"),
         "conv_causal_strided": (2, 3, 12, 4, 3, 2, 2, "causal"),
+        "conv_same_strided": (3, 4, 13, 5, 5, 2, 1, "same"),
+        "conv_same_strided_dilated": (2, 3, 14, 4, 4, 3, 2, "same"),
     }
     for name, (b, c, n, o, k, stride, dilation, padding) in convolutions.items():
         x, w, bias = leaf(b, c, n, seed=1), leaf(o, c, k, seed=2), leaf(o, seed=3)
         seen, pad = (F.pad(x, (dilation * (k - 1), 0)), "valid") if padding == "causal" else (x, padding)
+        if padding == "same" and stride > 1:  # which PyTorch does not offer
+            seen, pad = F.pad(x, same_padding(n, k, stride, dilation)), "valid"
         y = F.conv1d(seen, w, bias, stride=stride, dilation=dilation, padding=pad)
         with_gradients(out, y, name, x=x, weight=w, bias=bias)
 
@@ -74,6 +85,30 @@ def layers():
         out[f"{name}.first_x"] = draw(*shape, seed=7) * 2 + 1
         out[f"{name}.running_mean"], out[f"{name}.running_var"] = norm.running_mean, norm.running_var
         out[f"{name}.inference"] = norm.eval()(x)
+
+    # Same padding, of which the mean counts nothing.
+    for name, (size, stride) in {"pool_same_3_2": (3, 2), "pool_same_4_3": (4, 3)}.items():
+        beyond = same_padding(11, size, stride)
+        x = draw(2, 3, 11, seed=14).relu().requires_grad_()
+        with_gradients(out, F.max_pool1d(F.pad(x, beyond, value=-torch.inf), size, stride), f"max_{name}", x=x)
+        x = leaf(2, 3, 11, seed=15)
+        inside = F.avg_pool1d(F.pad(torch.ones_like(x), beyond), size, stride)
+        with_gradients(out, F.avg_pool1d(F.pad(x, beyond), size, stride) / inside, f"avg_{name}", x=x)
+    x = leaf(2, 3, 11, seed=16)
+    with_gradients(out, x.mean(2), "global_avg_pool_sequence", x=x)
+    x = leaf(2, 3, 11, seed=17)
+    with_gradients(out, F.adaptive_max_pool1d(x, 1).flatten(1), "global_max_pool_sequence", x=x)
+
+    lengths = torch.tensor([6, 3, 1])
+    for name, masked in {"attention": False, "attention_masked": True}.items():
+        x, w, bias, vector = leaf(3, 6, 5, seed=18), leaf(4, 5, seed=19), leaf(4, seed=20), leaf(1, 4, seed=21)
+        scores = F.linear(torch.tanh(F.linear(x, w, bias)), vector)
+        if masked:
+            scores = scores.masked_fill((torch.arange(6) >= lengths[:, None])[..., None], -torch.inf)
+        y = (torch.softmax(scores, 1) * x).sum(1)
+        with_gradients(out, y, name, x=x, weight=w, bias=bias, vector=vector)
+    x = leaf(5, 4, seed=22)
+    with_gradients(out, torch.softmax(3 * x, 1), "softmax", x=x)
 
     x, w, bias = leaf(5, 7, seed=9), leaf(3, 7, seed=10), leaf(3, seed=11)
     with_gradients(out, F.linear(x, w, bias), "dense", x=x, weight=w, bias=bias)
@@ -103,14 +138,18 @@ def images():
         "conv2d_valid_strided_dilated": (2, 3, 7, 9, 2, (2, 3), (1, 2), (3, 2), "valid", "valid"),
         "conv2d_causal": (2, 2, 5, 8, 3, (3, 3), 1, (1, 2), "same", "causal"),
         "conv2d_causal_strided": (2, 2, 5, 8, 3, (3, 2), (1, 2), 1, "valid", "causal"),
+        "conv2d_causal_strided_dilated": (2, 2, 5, 9, 3, (2, 3), (2, 2), (2, 2), "same", "causal"),
+        "conv2d_same_strided": (2, 3, 6, 9, 3, (3, 4), (2, 3), 1, "same", "same"),
+        "conv2d_same_strided_dilated": (2, 2, 7, 8, 3, (3, 2), (3, 2), (1, 2), "same", "same"),
     }
     for name, (b, c, h, w, o, kernel, stride, dilation, rows, columns) in convolutions.items():
         x, weight, bias = leaf(b, c, h, w, seed=1), leaf(o, c, *kernel, seed=2), leaf(o, seed=3)
         dilations = dilation if isinstance(dilation, tuple) else (dilation, dilation)
+        strides = stride if isinstance(stride, tuple) else (stride, stride)
         beyond = []
-        for k, d, padding in [(kernel[1], dilations[1], columns), (kernel[0], dilations[0], rows)]:
-            reach = (k - 1) * d
-            beyond += {"valid": [0, 0], "same": [reach // 2, reach - reach // 2], "causal": [reach, 0]}[padding]
+        for axis, length, padding in [(1, w, columns), (0, h, rows)]:
+            k, s, d = kernel[axis], strides[axis], dilations[axis]
+            beyond += {"valid": [0, 0], "same": same_padding(length, k, s, d), "causal": [(k - 1) * d, 0]}[padding]
         y = F.conv2d(F.pad(x, beyond), weight, bias, stride=stride, dilation=dilation)
         with_gradients(out, y, name, x=x, weight=weight, bias=bias)
 
@@ -120,6 +159,13 @@ def images():
     for name, (size, stride) in {"avg_pool2d_2_2": ((2, 2), (2, 2)), "avg_pool2d_3_2": ((3, 2), (2, 3))}.items():
         x = leaf(2, 3, 5, 7, seed=5)
         with_gradients(out, F.avg_pool2d(x, size, stride), name, x=x)
+    for name, (size, stride) in {"pool2d_same": ((3, 2), (2, 3)), "pool2d_same_even": ((2, 4), (2, 2))}.items():
+        beyond = same_padding(7, size[1], stride[1]) + same_padding(5, size[0], stride[0])
+        x = draw(2, 3, 5, 7, seed=9).relu().requires_grad_()
+        with_gradients(out, F.max_pool2d(F.pad(x, beyond, value=-torch.inf), size, stride), f"max_{name}", x=x)
+        x = leaf(2, 3, 5, 7, seed=10)
+        inside = F.avg_pool2d(F.pad(torch.ones_like(x), beyond), size, stride)
+        with_gradients(out, F.avg_pool2d(F.pad(x, beyond), size, stride) / inside, f"avg_{name}", x=x)
     for name, (size, stride) in {"avg_pool1d_3_2": (3, 2), "avg_pool1d_2_3": (2, 3)}.items():
         x = leaf(2, 3, 11, seed=6)
         with_gradients(out, F.avg_pool1d(x, size, stride), name, x=x)
