@@ -86,7 +86,13 @@ fn a_run_that_breaks_says_where_and_keeps_its_last_good_epoch() {
     let output = output.to_str().unwrap();
     let data = data.path().to_str().unwrap();
     let arguments = ["--data", data, "--config", &config, "--validation", "0", "--output", output];
-    fails("train", arguments, &["batch 1 of 1: a value of ", "a lower learning rate"]);
+    let ended = example("train", arguments);
+    let error = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("batch 1 of 1: a value of ") && error.contains("a lower learning rate"),
+        "{error}"
+    );
     let training = Checkpoint::load(output).unwrap().training;
     assert!(training.epoch == training.epochs && training.epochs < training.config.epochs);
 }
