@@ -107,15 +107,10 @@ impl Arguments {
 
     /// What the file's settings are put over.
     fn base(&self, file: &RecipeFile) -> anyhow::Result<Preset> {
-        let named = |arch: &str| {
-            let known =
-                || format!("there is no architecture {arch}, known are {}", Architecture::NAMES.join(", "));
-            Architecture::named(arch).with_context(known)
-        };
         if let Some(name) = &self.preset {
             let preset = Preset::named(name).with_context(|| format!("there is no preset {name}"))?;
             if let (Some(config), Some(arch)) = (&self.config, file.arch()?)
-                && named(arch)? != preset.architecture
+                && recipe::named(arch)? != preset.architecture
             {
                 let config = config.display();
                 bail!("{config}: arch must be the preset's network: {arch} is not that of {name}");
@@ -123,7 +118,7 @@ impl Arguments {
             return Ok(preset);
         }
         let arch = self.arch.as_deref().map_or_else(|| file.arch(), |arch| Ok(Some(arch)))?;
-        let architecture = named(arch.unwrap_or("cnn-1d"))?;
+        let architecture = recipe::named(arch.unwrap_or("cnn-1d"))?;
         Ok(Preset { architecture, training: TrainingConfig::default() })
     }
 }

@@ -43,16 +43,17 @@ impl Folder {
     /// If it cannot be made, or holds results of another recipe.
     pub fn claim(&self, recipe: &Recipe) -> anyhow::Result<()> {
         self.make()?;
-        let file = self.path.join("recipe.json");
-        let mine = serde_json::to_string_pretty(recipe)?;
-        match std::fs::read_to_string(&file) {
-            Ok(text) if text == mine => Ok(()),
-            Ok(_) => bail!(
+        let file = self.file("recipe.json");
+        if self.is_of(recipe)? {
+            return Ok(());
+        }
+        if file.exists() {
+            bail!(
                 "{}: the results there are of another recipe; choose another folder, or delete this one",
                 self.path.display()
-            ),
-            Err(_) => files::write(&file, mine.as_bytes()),
+            );
         }
+        files::write(&file, serde_json::to_string_pretty(recipe)?.as_bytes())
     }
 
     /// The folder of what a disturbance leaves of the same models.
@@ -72,6 +73,15 @@ impl Folder {
     /// A file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Whether its results are of this recipe.
+    ///
+    /// # Errors
+    /// If the recipe cannot be written as JSON.
+    pub fn is_of(&self, recipe: &Recipe) -> anyhow::Result<bool> {
+        let written = std::fs::read_to_string(self.file("recipe.json")).ok();
+        Ok(written == Some(serde_json::to_string_pretty(recipe)?))
     }
 
     /// Whether another folder's results are of the same recipe.

@@ -4,6 +4,8 @@ use ser_data::{
     PUBLISHED_FOLDS, Shares, Split, published_folds, single_actor, stratified, stratified_k_folds,
 };
 
+use crate::recipe::PROTOCOL;
+
 /// Share of a training part that validates where a recipe is being chosen.
 const VALIDATION: f64 = 0.2;
 
@@ -46,7 +48,7 @@ impl Protocol {
     /// In words, as tables and checkpoints say it.
     pub fn name(self) -> String {
         match self {
-            Self::Stratified => "stratified 80/20".into(),
+            Self::Stratified => PROTOCOL.into(),
             Self::SingleActor => "each actor alone, stratified 75/25".into(),
             Self::RandomFolds(folds) => format!("{folds}-fold random"),
             Self::SpeakerIndependent => "speaker-independent, 5 published folds".into(),

@@ -129,6 +129,10 @@ impl Results {
         }
         let models = folder.experiment.protocol.folds() * seeds as usize;
         let mut results = Self::summed(&folder.experiment, models, scores, confusion);
+        if !folder.is_of(&folder.experiment.recipe()?)? {
+            // The title names what the experiment's own recipe trains.
+            results.model += " (another recipe)";
+        }
         if folder.has_recipe_of(validation) {
             results.calibration = Calibration::of(&finished, &validation.finished()?);
         }
