@@ -4,7 +4,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ser_features::{ConfigError, FeatureConfig, FeatureExtractor, SignalError, extract_batch, map_batch};
+use proptest::prelude::*;
+use ser_features::{
+    ConfigError, Feature, FeatureConfig, FeatureExtractor, SignalError, extract_batch, map_batch,
+};
 
 /// Clips of many lengths; every fifth is bad.
 fn clips() -> Vec<Vec<f32>> {
@@ -29,11 +32,24 @@ fn a_batch_equals_one_clip_after_the_other_bit_for_bit() {
     assert_eq!(one_by_one[8], Err(SignalError::NotFinite { index: 8 }));
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_batch_equals_one_clip_after_the_other(
+        clips in prop::collection::vec(prop::collection::vec(-1.0f32..1.0, 0..3_000), 0..8),
+    ) {
+        let config = FeatureConfig { features: vec![Feature::Mfcc, Feature::Contrast], ..Default::default() };
+        let mut extractor = FeatureExtractor::new(config.clone()).unwrap();
+        let one_by_one: Vec<_> = clips.iter().map(|clip| extractor.extract(clip)).collect();
+        prop_assert_eq!(extract_batch(&config, &clips).unwrap(), one_by_one);
+    }
+}
+
 #[cfg(feature = "parallel")]
 #[test]
 fn the_number_of_threads_changes_nothing_and_bounds_the_plans() {
-    let (config, clips) =
-        (FeatureConfig { features: vec![ser_features::Feature::Mfcc], ..Default::default() }, clips());
+    let (config, clips) = (FeatureConfig { features: vec![Feature::Mfcc], ..Default::default() }, clips());
     let expected = extract_batch(&config, &clips).unwrap();
     for threads in [1, 2, 5] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

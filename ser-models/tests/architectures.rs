@@ -144,7 +144,7 @@ fn is_taken_away(architecture: &str, parameter: &str) -> bool {
         "cnn-lstm-bn" | "cnn-lstm-bn-benchmark" => {
             parameter.starts_with("conv2d") && parameter.ends_with("bias")
         }
-        "tim-net" => parameter.contains(".block_") && parameter.ends_with("bias"),
+        "tim-net" => parameter.contains(".conv1d_") && parameter.ends_with("bias"),
         _ => false,
     }
 }
@@ -174,7 +174,13 @@ fn gradients_are_the_same_handed_over_and_in_candles_own_way() {
 fn a_tiny_batch_is_learnt_by_heart() {
     for architecture in small(24, 0.0) {
         let model = architecture.build(4, 1).unwrap();
-        let loss = train(&*model, OptimizerConfig::adam(), 1e-2, 8, 2000);
+        // Normalised logits grow with their scale alone, which takes its time.
+        let steps = if matches!(&architecture, Architecture::Cnn1d(config) if config.normalize_logits) {
+            2000
+        } else {
+            150
+        };
+        let loss = train(&*model, OptimizerConfig::adam(), 1e-2, 8, steps);
         assert!(loss < 2e-3, "{}: loss {loss}", architecture.name());
     }
 }
