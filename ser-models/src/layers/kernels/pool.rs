@@ -54,59 +54,54 @@ impl PoolShape {
     /// [`Self::max`] of one plane.
     #[inline(always)]
     pub(crate) fn max_plane<T: Real>(&self, x: &[T], y: &mut [T]) {
-        self.for_each_tap(x, y, &mut [], |_, x, y, _| {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = larger(*y, x);
-            }
-        });
+        self.max_plane_with_codes(x, y, &mut []);
     }
 
-    /// [`Self::max`] of one plane, with the tap that won in each window.
+    /// [`Self::max`] of one plane, with the tap that won in each window, if there is room for these.
     #[inline(always)]
     pub(crate) fn max_plane_with_codes<T: Real>(&self, x: &[T], y: &mut [T], codes: &mut [u8]) {
-        self.for_each_tap(x, y, codes, |tap, x, y, codes| {
-            for ((y, code), x) in y.iter_mut().zip(codes).zip(x) {
-                let wins = x > *y || is_nan(x);
-                *code = if wins { tap } else { *code };
-                *y = if wins { x } else { *y };
-            }
-        });
-    }
-
-    /// For every row of the output and every tap: `f(tap, what it sees, the elements of y, their codes)`.
-    #[inline(always)]
-    fn for_each_tap<T: Real>(
-        &self,
-        x: &[T],
-        y: &mut [T],
-        codes: &mut [u8],
-        f: impl Fn(u8, std::iter::StepBy<std::iter::Copied<std::slice::Iter<'_, T>>>, &mut [T], &mut [u8]),
-    ) {
         let [rows, columns] = &self.windows;
-        let stride = columns.stride;
-        y.fill(T::NEG_INFINITY);
-        codes.fill(u8::MAX);
+        // Codes as wide as values, steps that are known and no choice of branches: so the compiler uses vector instructions.
+        let mut wide = vec![0u32; columns.output];
         for row in 0..rows.output {
             let y = &mut y[row * columns.output..][..columns.output];
-            let codes =
-                if codes.is_empty() { &mut [] } else { &mut codes[row * columns.output..][..columns.output] };
+            y.fill(T::NEG_INFINITY);
+            wide.fill(u8::MAX.into());
             for p in 0..rows.kernel {
                 let Some(seen) = rows.seen(row, p) else { continue };
                 let line = &x[seen * columns.input..][..columns.input];
-                for q in 0..columns.kernel {
+                let tap = (p * columns.kernel) as u32;
+                if self.has_pairs() {
+                    for ((y, code), [a, b]) in y.iter_mut().zip(&mut wide).zip(line.as_chunks().0) {
+                        take(y, code, *a, tap);
+                        take(y, code, *b, tap + 1);
+                    }
+                    continue;
+                }
+                for (q, tap) in (0..columns.kernel).zip(tap..) {
                     let (inside, start) = columns.inside(q);
-                    let y = &mut y[inside.clone()];
-                    let codes = if codes.is_empty() { &mut [] } else { &mut codes[inside] };
-                    let tap = (p * columns.kernel + q) as u8;
-                    // A known step lets the compiler use vector instructions.
-                    match stride {
-                        1 => f(tap, line[start..].iter().copied().step_by(1), y, codes),
-                        2 => f(tap, line[start..].iter().copied().step_by(2), y, codes),
-                        _ => f(tap, line[start..].iter().copied().step_by(stride), y, codes),
+                    let line = &line[start..];
+                    let outputs = y[inside.clone()].iter_mut().zip(&mut wide[inside]);
+                    match columns.stride {
+                        1 => outputs.zip(line).for_each(|((y, code), x)| take(y, code, *x, tap)),
+                        stride => {
+                            let line = line.iter().step_by(stride);
+                            outputs.zip(line).for_each(|((y, code), x)| take(y, code, *x, tap));
+                        }
                     }
                 }
             }
+            if let Some(codes) = codes.get_mut(row * columns.output..) {
+                codes.iter_mut().zip(&wide).for_each(|(code, wide)| *code = *wide as u8);
+            }
         }
+    }
+
+    /// Whether each output sees two columns of its own.
+    fn has_pairs(&self) -> bool {
+        let columns = &self.windows[1];
+        let Placed { kernel, stride, dilation, before, input, output } = *columns;
+        [kernel, stride, dilation, before] == [2, 2, 1, 0] && 2 * output <= input
     }
 
     /// Calls `f` with each code and the input position that it stands for.
@@ -128,6 +123,31 @@ impl PoolShape {
     pub(crate) fn scatter<T: Real>(&self, codes: &[u8], dy: &[T], dx: &mut [T], scale: T) {
         let [rows, columns] = &self.windows;
         let width = columns.input;
+        // Each place belongs to one window, or to none: nothing is looked up.
+        let alone = self.has_pairs() || [columns.kernel, columns.stride, columns.before] == [1, 1, 0];
+        if alone && rows.stride >= rows.kernel && rows.before == 0 && rows.dilation == 1 {
+            for (row, (dy, codes)) in
+                dy.chunks_exact(columns.output).zip(codes.chunks_exact(columns.output)).enumerate()
+            {
+                for p in 0..rows.kernel {
+                    let Some(seen) = rows.seen(row, p) else { continue };
+                    let dx = &mut dx[seen * width..][..width];
+                    let tap = (p * columns.kernel) as u8;
+                    let part = |code: u8, tap: u8, dy: T| if code == tap { dy * scale } else { T::ZERO };
+                    if columns.kernel == 1 {
+                        for ((dx, dy), code) in dx.iter_mut().zip(dy).zip(codes) {
+                            *dx += part(*code, tap, *dy);
+                        }
+                    } else {
+                        for (([a, b], dy), code) in dx.as_chunks_mut().0.iter_mut().zip(dy).zip(codes) {
+                            *a += part(*code, tap, *dy);
+                            *b += part(*code, tap + 1, *dy);
+                        }
+                    }
+                }
+            }
+            return;
+        }
         let offsets: [isize; 256] =
             std::array::from_fn(|code| ((code / columns.kernel) * width + code % columns.kernel) as isize);
         for (row, (dy, codes)) in
@@ -202,7 +222,10 @@ fn is_nan<T: Real>(x: T) -> bool {
     x.partial_cmp(&x).is_none()
 }
 
-/// The larger of two, or the NaN among them.
-fn larger<T: Real>(a: T, b: T) -> T {
-    if b > a || is_nan(b) { b } else { a }
+/// Replaces `y` by `x` and its code by `tap` if `x` is larger or a NaN.
+#[inline(always)]
+fn take<T: Real>(y: &mut T, code: &mut u32, x: T, tap: u32) {
+    let wins = (x > *y) | is_nan(x);
+    *code = if wins { tap } else { *code };
+    *y = if wins { x } else { *y };
 }
