@@ -431,7 +431,9 @@ fn bad_data_and_settings_are_refused_by_name() {
         "augmentation.audio needs the training clips themselves (Dataset::with_audio), none was given"
     );
     let masks = setting(|c| c.augmentation.time_masks = Masks { count: 1, width: 5 });
-    assert!(masks.contains("need inputs with frames"), "{masks}");
+    assert!(masks.starts_with("augmentation.time_masks needs inputs with frames"), "{masks}");
+    let shift = setting(|c| c.augmentation.frequency_shift = 2);
+    assert!(shift.starts_with("augmentation.frequency_shift needs inputs with frames"), "{shift}");
     assert!(setting(|c| c.augmentation.noise = -0.1).starts_with("augmentation.noise must"));
     assert!(
         setting(|c| c.schedule = Schedule::Cosine { warm_up: 1.0, minimum: 0.0 }).contains("warm_up must")

@@ -7,13 +7,20 @@ use serde::{Deserialize, Serialize};
 
 /// Changes of the training part's examples, drawn anew every time that they are used; all are off by default.
 ///
-/// Clips are changed as audio first, then their normalised features: noise, masks, and mixup, in this order.
+/// Clips are changed as audio first, then their normalised features: shifts, noise, masks, and mixup, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
     /// Changes of the sound, of which features are then taken anew. They need [`Dataset::with_audio`](super::Dataset::with_audio).
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
+    /// Each clip moves by up to so many frames to either side, within its own frames; what comes in repeats the edge. Only for inputs
+    /// with frames.
+    #[serde(skip_serializing_if = "is_default")]
+    pub time_shift: usize,
+    /// The same for rows, each channel alike: of mel bands it is another pitch and another vocal tract.
+    #[serde(skip_serializing_if = "is_default")]
+    pub frequency_shift: usize,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
     pub noise: f64,
     /// Spans of frames that are masked in each clip, all rows alike (SpecAugment, Park et al. 2019). Only for inputs with frames.
@@ -53,9 +60,17 @@ impl Augmentation {
             .or_else(|| self.audio.problem())
     }
 
-    /// Whether some spans are masked.
-    pub(crate) fn masks(&self) -> bool {
-        [self.time_masks, self.frequency_masks].iter().any(|masks| masks.count > 0 && masks.width > 0)
+    /// Whether something is changed that only inputs with frames have: the setting's name.
+    pub(crate) fn needs_frames(&self) -> Option<&'static str> {
+        let masks = |masks: Masks| masks.count > 0 && masks.width > 0;
+        [
+            (self.time_shift > 0, "augmentation.time_shift"),
+            (self.frequency_shift > 0, "augmentation.frequency_shift"),
+            (masks(self.time_masks), "augmentation.time_masks"),
+            (masks(self.frequency_masks), "augmentation.frequency_masks"),
+        ]
+        .into_iter()
+        .find_map(|(on, name)| on.then_some(name))
     }
 
     /// Changes a batch of normalised inputs and their targets, [batch, classes] in row-major order.
@@ -67,15 +82,14 @@ impl Augmentation {
         };
         for (clip, values) in inputs.values.chunks_exact_mut(size.max(1)).enumerate() {
             let own = own(&inputs.frames, clip);
+            let rows = inputs.shape.iter().rev().nth(1).copied().unwrap_or(1);
+            self.shift(values, (rows, frames), own, generator);
             if self.noise > 0.0 {
                 for row in values.chunks_exact_mut(frames) {
                     row[..own].iter_mut().for_each(|x| *x += (self.noise * generator.normal()) as f32);
                 }
             }
-            if self.masks() {
-                let rows = inputs.shape.iter().rev().nth(1).copied().unwrap_or(1);
-                self.mask(values, (rows, frames), own, generator);
-            }
+            self.mask(values, (rows, frames), own, generator);
         }
         if self.mixup > 0.0 {
             let share = generator.beta(self.mixup) as f32;
@@ -87,6 +101,24 @@ impl Augmentation {
             if let Some(frames) = &mut inputs.frames {
                 *frames = (0..batch).map(|clip| frames[clip].max(frames[partners[clip]])).collect();
             }
+        }
+    }
+
+    /// Moves one clip [channels, rows, frames] with so many frames of its own.
+    fn shift(
+        &self,
+        values: &mut [f32],
+        (rows, frames): (usize, usize),
+        own: usize,
+        generator: &mut Generator,
+    ) {
+        if self.time_shift > 0 {
+            let steps = steps(self.time_shift, generator);
+            values.chunks_exact_mut(frames).for_each(|row| slide(&mut row[..own], 1, steps));
+        }
+        if self.frequency_shift > 0 {
+            let steps = steps(self.frequency_shift, generator);
+            values.chunks_exact_mut(rows * frames).for_each(|channel| slide(channel, frames, steps));
         }
     }
 
@@ -108,6 +140,27 @@ impl Augmentation {
                 channel[span.start * frames..span.end * frames].fill(0.0);
             }
         }
+    }
+}
+
+/// A number of steps of at most `most` to either side.
+fn steps(most: usize, generator: &mut Generator) -> isize {
+    generator.below(2 * most + 1) as isize - most as isize
+}
+
+/// Moves items of `size` numbers by so many places, to higher ones for a positive number. What was first or last fills in.
+fn slide(values: &mut [f32], size: usize, steps: isize) {
+    let gap = size * steps.unsigned_abs().min((values.len() / size).saturating_sub(1));
+    let rest = values.len() - gap;
+    let (edge, filled) = if steps > 0 {
+        values.copy_within(..rest, gap);
+        (gap, 0..gap)
+    } else {
+        values.copy_within(gap.., 0);
+        (rest - size, rest..values.len())
+    };
+    for place in filled.step_by(size) {
+        values.copy_within(edge..edge + size, place);
     }
 }
 
@@ -176,6 +229,46 @@ mod tests {
             x.frames == Some(vec![4, 4])
         });
         assert!(mixed);
+    }
+
+    #[test]
+    fn items_slide_and_the_edge_fills_in() {
+        let slid = |size, steps| {
+            let mut values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+            slide(&mut values, size, steps);
+            values
+        };
+        assert_eq!(slid(1, 0), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(slid(1, 2), [1.0, 1.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(slid(1, -2), [3.0, 4.0, 5.0, 6.0, 6.0, 6.0]);
+        assert_eq!(slid(2, 1), [1.0, 2.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(slid(2, -1), [3.0, 4.0, 5.0, 6.0, 5.0, 6.0]);
+        assert_eq!((slid(1, 9), slid(1, -9)), ([1.0; 6], [6.0; 6]));
+    }
+
+    #[test]
+    fn clips_move_within_their_own_frames_by_every_step() {
+        let (rows, frames, own) = (5, 6, 4);
+        let original: Vec<f32> =
+            (0..2 * rows * frames).map(|i| if i % frames < own { i as f32 } else { -1.0 }).collect();
+        let augmentation = Augmentation { time_shift: 2, frequency_shift: 1, ..Default::default() };
+        let mut seen = std::collections::HashSet::new();
+        for seed in 0..200 {
+            let mut x = inputs(&original, &[2, rows, frames], Some(&[own]));
+            augmentation.apply(&mut x, &mut [1.0], &mut Generator::new(seed));
+            let moved =
+                (-1..=1isize).flat_map(|down| (-2..=2isize).map(move |later| (down, later))).find(|m| {
+                    x.values.iter().enumerate().all(|(i, value)| {
+                        let (channel, row, frame) = (i / (rows * frames), i / frames % rows, i % frames);
+                        let row = row.saturating_add_signed(-m.0).min(rows - 1);
+                        let from = frame.saturating_add_signed(-m.1).min(own - 1);
+                        let from = if frame < own { from } else { frame };
+                        *value == original[(channel * rows + row) * frames + from]
+                    })
+                });
+            seen.insert(moved.expect("both channels move alike"));
+        }
+        assert_eq!(seen.len(), 15);
     }
 
     #[test]

@@ -282,8 +282,10 @@ fn source(
         let given = "none".to_owned();
         Err(TrainingError::Setting { setting, rule, given })
     };
-    if config.augmentation.masks() && matches!(input, ModelInput::Vector { .. }) {
-        return refused("augmentation.time_masks and frequency_masks", "need inputs with frames");
+    if let Some(setting) = config.augmentation.needs_frames()
+        && matches!(input, ModelInput::Vector { .. })
+    {
+        return refused(setting, "needs inputs with frames");
     }
     if !config.augmentation.audio.is_on() {
         return Ok(Source::Features(Inputs::new(training.inputs(), training.frames(), normalization)));
