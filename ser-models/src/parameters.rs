@@ -37,6 +37,8 @@ impl Parameter {
 #[derive(Debug)]
 pub struct Parameters {
     entries: Vec<Parameter>,
+    /// What new names begin with.
+    prefix: String,
     origin: Origin,
     dtype: DType,
     device: Device,
@@ -55,14 +57,14 @@ impl Parameters {
     /// An empty list whose initial values come from `seed`, of `F32` or `F64`, on a device.
     pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
         let origin = Origin::Seeded(Box::new(Generator::new(seed)));
-        Self { entries: Vec::new(), origin, dtype, device: device.clone() }
+        Self { entries: Vec::new(), prefix: String::new(), origin, dtype, device: device.clone() }
     }
 
     /// An empty list whose values are `weights`, of `F32` on the CPU. Nothing is allocated for a layer whose tensors are
     /// not there in its very shape.
     pub(crate) fn given(weights: Weights) -> Self {
         let origin = Origin::Given(weights);
-        Self { entries: Vec::new(), origin, dtype: DType::F32, device: Device::Cpu }
+        Self { entries: Vec::new(), prefix: String::new(), origin, dtype: DType::F32, device: Device::Cpu }
     }
 
     /// Checks that no given tensor is left over.
@@ -75,7 +77,17 @@ impl Parameters {
 
     /// The place for a layer's tensors: their names begin with `name` and a dot.
     pub fn scope(&mut self, name: impl Into<String>) -> Scope<'_> {
-        Scope { parameters: self, prefix: name.into() }
+        let prefix = self.prefix.clone() + &name.into();
+        Scope { parameters: self, prefix }
+    }
+
+    /// What `make` makes gets names that begin with `prefix`.
+    pub(crate) fn within<T>(&mut self, prefix: &str, make: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.prefix.clone();
+        self.prefix.push_str(prefix);
+        let made = make(self);
+        self.prefix = outer;
+        made
     }
 
     /// All tensors, in the order of the layers.

@@ -8,8 +8,8 @@ use common::{LABELS, difference, source};
 use ndarray::ArrayD;
 use ser_models::layers::{CrossEntropy, Mode, backward, softmax};
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnLstmConfig, ConvBlock,
-    HybridConfig, ImageBlock, Model, ModelInput, RnnLstmConfig, TimNetConfig,
+    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig,
+    ConvBlock, EnsembleConfig, HybridConfig, ImageBlock, Model, ModelInput, RnnLstmConfig, TimNetConfig,
 };
 use ser_models::training::{Dataset, Optimizer, OptimizerConfig, Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointSource, Generator};
@@ -53,6 +53,14 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         spatial_dropout: dropout,
         ..Default::default()
     };
+    let cnn_attention = CnnAttentionConfig {
+        rows: 8,
+        frames,
+        blocks: vec![image(6, true), image(8, true)],
+        attention_units: 6,
+        dropout,
+        ..Default::default()
+    };
     let block = |then: &[BlockLayer]| ConvBlock { filters: 8, kernel_size: 3, then: then.to_vec() };
     let issa = Cnn1dConfig {
         features: 24,
@@ -80,6 +88,8 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
             .into(),
         attention.into(),
         tim_net.into(),
+        cnn_attention.clone().into(),
+        EnsembleConfig { members: 2, network: Box::new(cnn_attention.into()) }.into(),
     ]
 }
 
@@ -105,7 +115,7 @@ fn batch(input: ModelInput, n: usize, classes: usize) -> (Batch, Vec<usize>) {
 fn train(model: &dyn Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: u64) -> f32 {
     let (batch, labels) = batch(model.input(), n, model.classes());
     let loss = CrossEntropy::new(vec![1.0; model.classes()], 0.0).unwrap();
-    let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+    let targets = loss.targets(&labels.repeat(model.members()), DType::F32, &Device::Cpu).unwrap();
     let mut optimizer = Optimizer::new(optimizer, model.parameters());
     let mut last = f32::NAN;
     for step in 0..steps {
@@ -141,8 +151,8 @@ fn every_trainable_parameter_of_every_architecture_moves() {
 fn is_taken_away(architecture: &str, parameter: &str) -> bool {
     match architecture {
         "cnn-1d-issa" => ["conv1d_1.bias", "conv1d_5.bias", "dense_1.bias"].contains(&parameter),
-        "cnn-lstm-bn" | "cnn-lstm-bn-benchmark" => {
-            parameter.starts_with("conv2d") && parameter.ends_with("bias")
+        "cnn-lstm-bn" | "cnn-lstm-bn-benchmark" | "cnn-attention" | "ensemble" => {
+            parameter.contains("conv2d") && parameter.ends_with("bias")
         }
         "tim-net" => parameter.contains(".conv1d_") && parameter.ends_with("bias"),
         _ => false,
@@ -155,6 +165,7 @@ fn gradients_are_the_same_handed_over_and_in_candles_own_way() {
         let (name, model) = (architecture.name(), architecture.build(4, 1).unwrap());
         let (batch, labels) = batch(model.input(), 6, 4);
         let loss = CrossEntropy::new(vec![1.0; 4], 0.1).unwrap();
+        let labels = labels.repeat(model.members());
         let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
         // A forward pass each: recurrent layers keep their state for one way back.
         let [own, candles] = [true, false].map(|own| {
@@ -253,7 +264,7 @@ fn padding_does_not_change_the_answer() {
 #[test]
 fn wrong_shapes_and_lengths_are_refused() {
     for architecture in small(24, 0.3) {
-        let (name, input) = (architecture.name(), architecture.input());
+        let (name, input) = (architecture.member().name(), architecture.input());
         let model = architecture.build(4, 1).unwrap();
         let refused = |batch: Batch| model.forward(&batch, &mut Mode::Inference).unwrap_err().to_string();
         let mut shape = vec![2];

@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Tensor};
 use common::{Golden, difference};
 use ser_models::layers::{BatchNormConfig, CrossEntropy, Mode};
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnLstmConfig, ConvBlock,
-    HybridConfig, ImageBlock, Model, RnnLstmConfig, TimNetConfig,
+    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig,
+    ConvBlock, HybridConfig, ImageBlock, Model, RnnLstmConfig, TimNetConfig,
 };
 use ser_models::{Generator, Parameters};
 
@@ -67,7 +67,7 @@ fn five_training_steps_equal_pytorch() {
     assert!(difference(&logits, golden.get("logits")) < 1e-8);
 }
 
-fn small_models() -> [Architecture; 5] {
+fn small_models() -> [Architecture; 6] {
     use BlockLayer::{BatchNorm, MaxPool, Relu};
     let image = |filters, pool_size| ImageBlock {
         filters,
@@ -123,6 +123,15 @@ fn small_models() -> [Architecture; 5] {
             filters: 5,
             blocks: 3,
             spatial_dropout: 0.0,
+            ..Default::default()
+        }
+        .into(),
+        CnnAttentionConfig {
+            rows: 6,
+            frames: 13,
+            blocks: vec![image(3, [2, 2]), image(4, [2, 1])],
+            attention_units: 5,
+            dropout: 0.0,
             ..Default::default()
         }
         .into(),

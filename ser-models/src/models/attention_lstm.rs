@@ -1,6 +1,6 @@
 //! Recurrent layers with attention over time (`attention-lstm`).
 
-use super::framed::Network;
+use super::framed::{Built, Network};
 use super::frames::{Frames, head};
 use super::summary::SummaryRow;
 use super::{Batch, ModelInput};
@@ -89,19 +89,14 @@ pub(super) struct AttentionLstm {
     head: Sequential,
 }
 
-impl Network for AttentionLstm {
-    type Config = AttentionLstmConfig;
+impl AttentionLstm {
     const NAME: &'static str = "attention-lstm";
 
-    fn input(config: &AttentionLstmConfig) -> ModelInput {
-        config.input()
-    }
-
-    fn new(
+    pub(super) fn build(
         config: &AttentionLstmConfig,
         classes: usize,
         parameters: &mut Parameters,
-    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
+    ) -> Result<Built, LayerError> {
         let init = config.init;
         let width = config.lstm_units.saturating_mul(1 + usize::from(config.bidirectional));
         let mut projection = Sequential::new([config.rows, config.frames]);
@@ -133,9 +128,11 @@ impl Network for AttentionLstm {
             SummaryRow::of("batch_norm_2", &norm, &[width])?,
         ]);
         rows.extend(SummaryRow::chain(&head));
-        Ok((Self { projection, residual, frame_norm, lstm, attention, norm, head }, rows))
+        Ok((Box::new(Self { projection, residual, frame_norm, lstm, attention, norm, head }), rows))
     }
+}
 
+impl Network for AttentionLstm {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let frames = Frames::new(Self::NAME, batch, input, 1)?;
         let frames = frames.through(&self.projection, mode)?;
@@ -163,8 +160,7 @@ mod tests {
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary =
-            Framed::<AttentionLstm>::seeded(&AttentionLstmConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::seeded(AttentionLstmConfig::default(), 4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
@@ -181,8 +177,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused =
-            |config| Framed::<AttentionLstm>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         assert!(refused(AttentionLstmConfig { lstm_units: 0, ..Default::default() }).contains("filters"));
         let config = AttentionLstmConfig { attention_units: 0, ..Default::default() };
         assert!(refused(config).contains("AttentionPool"));

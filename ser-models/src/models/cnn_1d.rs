@@ -1,8 +1,8 @@
 //! One-dimensional convolutions over a feature vector (`cnn-1d`).
 
-use super::framed::Network;
+use super::Batch;
+use super::framed::{Built, Network};
 use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
 use crate::layers::{BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Mode, Padding, Sequential};
 use crate::parameters::Parameters;
 use candle_core::Tensor;
@@ -146,19 +146,14 @@ impl Cnn1dConfig {
 #[derive(Debug)]
 pub(super) struct Cnn1d(Sequential);
 
-impl Network for Cnn1d {
-    type Config = Cnn1dConfig;
+impl Cnn1d {
     const NAME: &'static str = "cnn-1d";
 
-    fn input(config: &Cnn1dConfig) -> ModelInput {
-        ModelInput::Vector { features: config.features }
-    }
-
-    fn new(
+    pub(super) fn build(
         config: &Cnn1dConfig,
         classes: usize,
         parameters: &mut Parameters,
-    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
+    ) -> Result<Built, LayerError> {
         let (init, batch_norm) = (config.init, config.batch_norm);
         let mut net = Sequential::new([1, config.features]);
         for block in &config.blocks {
@@ -186,9 +181,11 @@ impl Network for Cnn1d {
             net.batch_norm(batch_norm, parameters)?;
         }
         let rows = SummaryRow::chain(&net);
-        Ok((Self(net), rows))
+        Ok((Box::new(Self(net)), rows))
     }
+}
 
+impl Network for Cnn1d {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         match batch.values.dims() {
             [_, given @ ..] if given == input => self.0.forward(&batch.values.unsqueeze(1)?, mode),
@@ -210,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::<Cnn1d>::seeded(&Cnn1dConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::seeded(Cnn1dConfig::default(), 4, 0).unwrap().summary();
         let block = |name: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.ends_with(name)).map(|row| row.parameters).sum()
         };
@@ -226,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_network_of_issa_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::<Cnn1d>::seeded(&Cnn1dConfig::issa(), 4, 0).unwrap().summary();
+        let summary = Framed::seeded(Cnn1dConfig::issa(), 4, 0).unwrap().summary();
         // A convolution or the dense layer, and all that follows up to the next: its last shape and its parameters.
         let mut blocks: Vec<(Vec<usize>, usize)> = Vec::new();
         for row in &summary.rows {
@@ -253,14 +250,14 @@ mod tests {
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
         let build = |config: Cnn1dConfig, classes| {
-            Framed::<Cnn1d>::seeded(&config, classes, 0).map(|_| ()).unwrap_err().to_string()
+            Framed::seeded(config, classes, 0).map(|_| ()).unwrap_err().to_string()
         };
         let deep = Cnn1dConfig { blocks: vec![ConvBlock::new(2, 3, 8, 0.1); 3], ..Default::default() };
         assert_eq!(build(deep, 4), "MaxPool1d: the window reaches over 8 steps, the input has only 3");
         let empty = Cnn1dConfig { features: 0, ..Default::default() };
         assert!(build(empty, 4).contains("the input has only 0"));
         assert_eq!(build(Cnn1dConfig::default(), 1), "cnn-1d: classes must be 2 or more, 1 was given");
-        let model = Framed::<Cnn1d>::seeded(&Cnn1dConfig::default(), 4, 0).unwrap();
+        let model = Framed::seeded(Cnn1dConfig::default(), 4, 0).unwrap();
         let x = Tensor::zeros((2, 192), DType::F32, &Device::Cpu).unwrap();
         let error = model.forward(&x.into(), &mut Mode::Inference).unwrap_err().to_string();
         assert_eq!(error, "cnn-1d: each example must have shape [193], [192] was given");

@@ -1,6 +1,6 @@
 //! Two-dimensional convolutions over a spectrogram, then a recurrent layer over time (`cnn-lstm`, `cnn-lstm-bn`).
 
-use super::framed::Network;
+use super::framed::{Built, Network};
 use super::frames::{Frames, head};
 use super::summary::SummaryRow;
 use super::{Batch, ModelInput};
@@ -138,35 +138,46 @@ pub(super) struct CnnLstm {
     least: usize,
 }
 
-impl Network for CnnLstm {
-    type Config = CnnLstmConfig;
+/// The convolutions of all blocks.
+pub(super) fn convolutions(
+    shape: [usize; 3],
+    blocks: &[ImageBlock],
+    batch_norm: BatchNormConfig,
+    init: Init,
+    parameters: &mut Parameters,
+) -> Result<Sequential, LayerError> {
+    let mut net = Sequential::new(shape);
+    for block in blocks {
+        net.conv2d(Conv2dConfig { init, ..Conv2dConfig::new(block.filters, block.kernel_size) }, parameters)?;
+        if block.batch_norm {
+            net.batch_norm(batch_norm, parameters)?;
+        }
+        net.relu()?;
+        if block.pool_size != [1, 1] {
+            net.max_pool2d(block.pool_size)?;
+        }
+        if block.dropout != 0.0 {
+            net.dropout(block.dropout)?;
+        }
+    }
+    Ok(net)
+}
+
+/// How many frames a clip must have for the pooling of all blocks.
+pub(super) fn frames_for_pooling(blocks: &[ImageBlock]) -> usize {
+    blocks.iter().fold(1, |product: usize, block| product.saturating_mul(block.pool_size[1]))
+}
+
+impl CnnLstm {
     const NAME: &'static str = "cnn-lstm";
 
-    fn input(config: &CnnLstmConfig) -> ModelInput {
-        config.input()
-    }
-
-    fn new(
+    pub(super) fn build(
         config: &CnnLstmConfig,
         classes: usize,
         parameters: &mut Parameters,
-    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
-        let mut net = Sequential::new([config.channels, config.rows, config.frames]);
-        for block in &config.blocks {
-            let convolution =
-                Conv2dConfig { init: config.init, ..Conv2dConfig::new(block.filters, block.kernel_size) };
-            net.conv2d(convolution, parameters)?;
-            if block.batch_norm {
-                net.batch_norm(config.batch_norm, parameters)?;
-            }
-            net.relu()?;
-            if block.pool_size != [1, 1] {
-                net.max_pool2d(block.pool_size)?;
-            }
-            if block.dropout != 0.0 {
-                net.dropout(block.dropout)?;
-            }
-        }
+    ) -> Result<Built, LayerError> {
+        let shape = [config.channels, config.rows, config.frames];
+        let net = convolutions(shape, &config.blocks, config.batch_norm, config.init, parameters)?;
         let steps = TimeSteps.output_shape(net.output_shape())?;
         let lstm = LstmConfig { init: config.init, ..LstmConfig::new(config.lstm_units) };
         let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
@@ -175,10 +186,12 @@ impl Network for CnnLstm {
         rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
         rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
         rows.extend(SummaryRow::chain(&head));
-        let least = config.blocks.iter().fold(1, |product: usize, b| product.saturating_mul(b.pool_size[1]));
-        Ok((Self { convolutions: net, lstm, head, least }, rows))
+        let least = frames_for_pooling(&config.blocks);
+        Ok((Box::new(Self { convolutions: net, lstm, head, least }), rows))
     }
+}
 
+impl Network for CnnLstm {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let mut frames = Frames::new(Self::NAME, batch, input, self.least)?;
         if frames.x.rank() == 3 {
@@ -199,7 +212,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     fn rows(config: &CnnLstmConfig) -> (Summary, impl Fn(&str) -> (Vec<usize>, usize) + use<>) {
-        let summary = Framed::<CnnLstm>::seeded(config, 4, 0).unwrap().summary();
+        let summary = Framed::seeded(config.clone(), 4, 0).unwrap().summary();
         let rows = summary.rows.clone();
         (summary, move |name: &str| {
             let row = rows.iter().find(|row| row.name == name).unwrap();
@@ -242,16 +255,16 @@ mod tests {
     #[test]
     fn features_as_channels_are_taken_and_sizes_that_do_not_fit_are_refused() {
         let config = CnnLstmConfig { channels: 5, rows: 12, frames: 16, ..Default::default() };
-        let model = Framed::<CnnLstm>::seeded(&config, 3, 0).unwrap();
+        let model = Framed::seeded(config, 3, 0).unwrap();
         assert_eq!(model.input(), ModelInput::Channels { channels: 5, rows: 12, frames: 16 });
         let x = Tensor::ones((2, 5, 12, 16), DType::F32, &Device::Cpu).unwrap();
         let y = model.forward(&x.into(), &mut Mode::Inference).unwrap();
         assert_eq!(y.dims(), [2, 3]);
-        let refused = |config| Framed::<CnnLstm>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         let short = CnnLstmConfig { frames: 3, ..Default::default() };
         assert!(refused(short).contains("MaxPool2d"));
         assert!(refused(CnnLstmConfig { lstm_units: 0, ..Default::default() }).contains("units"));
-        let error = Framed::<CnnLstm>::seeded(&CnnLstmConfig::default(), 1, 0).unwrap_err().to_string();
+        let error = Framed::seeded(CnnLstmConfig::default(), 1, 0).unwrap_err().to_string();
         assert_eq!(error, "cnn-lstm: classes must be 2 or more, 1 was given");
     }
 }

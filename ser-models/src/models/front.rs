@@ -8,7 +8,7 @@ impl Architecture {
     /// silence trimmed, peak-normalised, three seconds, which are 130 frames. `tim-net` gets that of its authors: 22,050 Hz and
     /// nothing else than 110,000 samples from the clip's centre, or with zeros around it.
     pub fn preparation(&self) -> PreparationConfig {
-        match self.name() {
+        match self.member().name() {
             "tim-net" => PreparationConfig {
                 length: Some(110_000),
                 alignment: Alignment::Centre,
@@ -18,12 +18,15 @@ impl Architecture {
         }
     }
 
-    /// Which features the network reads by default, with librosa's settings: for an image the mel spectrogram, for a sequence of 193
-    /// rows and for vectors all five features, for any other sequence as many MFCC as it has rows, for channels the first
+    /// Which features the network reads by default, with librosa's settings: for an image the mel spectrogram, for `cnn-attention` as
+    /// many mel bands as it has rows, for a sequence of 193 rows and for vectors all five features, for any other sequence as many MFCC as it has rows, for channels the first
     /// features in the order of [`Feature::ISSA`].
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
         match self.input() {
+            ModelInput::Sequence { rows, .. } if self.member().name() == "cnn-attention" => {
+                FeatureConfig { n_mels: rows, features: vec![Feature::Mel], ..all }
+            }
             ModelInput::Sequence { rows, .. } if rows != all.total_rows() => {
                 FeatureConfig { n_mfcc: rows, features: vec![Feature::Mfcc], ..all }
             }

@@ -1,7 +1,7 @@
 //! One-dimensional convolutions over frames, then recurrent layers (`hybrid`).
 
 use super::cnn_1d::{BlockLayer, ConvBlock};
-use super::framed::Network;
+use super::framed::{Built, Network};
 use super::frames::{Frames, head};
 use super::summary::SummaryRow;
 use super::{Batch, ModelInput};
@@ -91,19 +91,14 @@ pub(super) struct Hybrid {
     least: usize,
 }
 
-impl Network for Hybrid {
-    type Config = HybridConfig;
+impl Hybrid {
     const NAME: &'static str = "hybrid";
 
-    fn input(config: &HybridConfig) -> ModelInput {
-        config.input()
-    }
-
-    fn new(
+    pub(super) fn build(
         config: &HybridConfig,
         classes: usize,
         parameters: &mut Parameters,
-    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
+    ) -> Result<Built, LayerError> {
         let mut net = Sequential::new([config.rows, config.frames]);
         for block in &config.blocks {
             let convolution =
@@ -129,9 +124,11 @@ impl Network for Hybrid {
             _ => None,
         });
         let least = pools.fold(1, usize::saturating_mul);
-        Ok((Self { convolutions: net, lstm, head, least }, rows))
+        Ok((Box::new(Self { convolutions: net, lstm, head, least }), rows))
     }
+}
 
+impl Network for Hybrid {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let frames = Frames::new(Self::NAME, batch, input, self.least)?;
         let frames = frames.through(&self.convolutions, mode)?;
@@ -149,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::<Hybrid>::seeded(&HybridConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::seeded(HybridConfig::default(), 4, 0).unwrap().summary();
         let row = |name: &str| summary.rows.iter().find(|row| row.name == name).unwrap();
         let block =
             |n: usize| row(&format!("conv1d_{n}")).parameters + row(&format!("batch_norm_{n}")).parameters;
@@ -166,7 +163,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::<Hybrid>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         assert!(refused(HybridConfig { frames: 3, ..Default::default() }).contains("MaxPool1d"));
         assert!(refused(HybridConfig { lstm_layers: 0, ..Default::default() }).contains("layers"));
         assert!(refused(HybridConfig { lstm_dropout: 1.0, ..Default::default() }).contains("Dropout"));

@@ -6,7 +6,9 @@
 mod attention_lstm;
 mod batch;
 mod cnn_1d;
+mod cnn_attention;
 mod cnn_lstm;
+mod ensemble;
 mod framed;
 mod frames;
 mod front;
@@ -20,7 +22,9 @@ mod tim_net;
 pub use attention_lstm::AttentionLstmConfig;
 pub use batch::Batch;
 pub use cnn_1d::{BlockLayer, Cnn1dConfig, ConvBlock};
+pub use cnn_attention::CnnAttentionConfig;
 pub use cnn_lstm::{CnnLstmConfig, ImageBlock};
+pub use ensemble::EnsembleConfig;
 pub use hybrid::HybridConfig;
 pub use input::{ClipInput, InputError, ModelInput};
 pub use rnn_lstm::RnnLstmConfig;
@@ -29,8 +33,10 @@ pub use tim_net::TimNetConfig;
 
 use attention_lstm::AttentionLstm;
 use cnn_1d::Cnn1d;
+use cnn_attention::CnnAttention;
 use cnn_lstm::CnnLstm;
-use framed::Framed;
+use ensemble::Ensemble;
+use framed::{Built, Framed};
 use hybrid::Hybrid;
 use rnn_lstm::RnnLstm;
 use tim_net::TimNet;
@@ -49,6 +55,12 @@ pub trait Model: std::fmt::Debug + Send + Sync {
     /// [`LayerError::InputShape`] for any other shape, [`LayerError::Setting`] for lengths that don't fit it, [`LayerError::BatchOfOne`] where batch normalisation would learn
     /// from one example.
     fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError>;
+
+    /// How many networks answer. One that is several gives in training the logits of every member for every input, [members · batch,
+    /// classes], those of the first member first.
+    fn members(&self) -> usize {
+        1
+    }
 
     /// All weights and statistics, named, in a fixed order.
     fn parameters(&self) -> &Parameters;
@@ -81,15 +93,27 @@ pub enum Architecture {
     AttentionLstm(AttentionLstmConfig),
     /// Dilated convolutions in both directions of time.
     TimNet(TimNetConfig),
+    /// Two-dimensional convolutions over a mel spectrogram with attention over time.
+    CnnAttention(CnnAttentionConfig),
+    /// Several networks that answer together.
+    Ensemble(EnsembleConfig),
 }
 
 impl Architecture {
     /// The names of all kinds of network.
-    pub const KINDS: [&'static str; 6] =
-        ["cnn-1d", "cnn-lstm", "hybrid", "rnn-lstm", "attention-lstm", "tim-net"];
+    pub const KINDS: [&'static str; 8] = [
+        "cnn-1d",
+        "cnn-lstm",
+        "hybrid",
+        "rnn-lstm",
+        "attention-lstm",
+        "tim-net",
+        "cnn-attention",
+        "ensemble",
+    ];
 
     /// The names that [`Architecture::named`] knows: each kind in its default sizes, and other ready sizes.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 13] = [
         "cnn-1d",
         "cnn-1d-issa",
         "cnn-lstm",
@@ -101,6 +125,8 @@ impl Architecture {
         "rnn-lstm-benchmark",
         "attention-lstm",
         "tim-net",
+        "cnn-attention",
+        "ensemble",
     ];
 
     /// A ready configuration by its name, one of [`Architecture::NAMES`]. Those that end in `-benchmark` have the sizes by which
@@ -118,6 +144,8 @@ impl Architecture {
             "rnn-lstm-benchmark" => RnnLstmConfig::benchmark().into(),
             "attention-lstm" => AttentionLstmConfig::default().into(),
             "tim-net" => TimNetConfig::default().into(),
+            "cnn-attention" => CnnAttentionConfig::default().into(),
+            "ensemble" => EnsembleConfig::default().into(),
             _ => return None,
         })
     }
@@ -131,6 +159,8 @@ impl Architecture {
             Self::RnnLstm(_) => "rnn-lstm",
             Self::AttentionLstm(_) => "attention-lstm",
             Self::TimNet(_) => "tim-net",
+            Self::CnnAttention(_) => "cnn-attention",
+            Self::Ensemble(_) => "ensemble",
         }
     }
 
@@ -147,16 +177,37 @@ impl Architecture {
     /// # Errors
     /// As [`Architecture::build`].
     pub fn build_with(&self, classes: usize, parameters: Parameters) -> Result<Box<dyn Model>, LayerError> {
-        Ok(match self {
-            Self::Cnn1d(config) => Box::new(Framed::<Cnn1d>::new(config, classes, parameters)?),
-            Self::CnnLstm(config) => Box::new(Framed::<CnnLstm>::new(config, classes, parameters)?),
-            Self::Hybrid(config) => Box::new(Framed::<Hybrid>::new(config, classes, parameters)?),
-            Self::RnnLstm(config) => Box::new(Framed::<RnnLstm>::new(config, classes, parameters)?),
-            Self::AttentionLstm(config) => {
-                Box::new(Framed::<AttentionLstm>::new(config, classes, parameters)?)
-            }
-            Self::TimNet(config) => Box::new(Framed::<TimNet>::new(config, classes, parameters)?),
-        })
+        Ok(Box::new(Framed::new(self, classes, parameters)?))
+    }
+
+    /// The layers, made in `parameters`.
+    fn network(&self, classes: usize, parameters: &mut Parameters) -> Result<Built, LayerError> {
+        match self {
+            Self::Cnn1d(config) => Cnn1d::build(config, classes, parameters),
+            Self::CnnLstm(config) => CnnLstm::build(config, classes, parameters),
+            Self::Hybrid(config) => Hybrid::build(config, classes, parameters),
+            Self::RnnLstm(config) => RnnLstm::build(config, classes, parameters),
+            Self::AttentionLstm(config) => AttentionLstm::build(config, classes, parameters),
+            Self::TimNet(config) => TimNet::build(config, classes, parameters),
+            Self::CnnAttention(config) => CnnAttention::build(config, classes, parameters),
+            Self::Ensemble(config) => Ensemble::build(config, classes, parameters),
+        }
+    }
+
+    /// How many networks answer: 1 for all but an ensemble.
+    pub fn members(&self) -> usize {
+        match self {
+            Self::Ensemble(config) => config.members,
+            _ => 1,
+        }
+    }
+
+    /// The network that every member of an ensemble is; all others themselves.
+    pub fn member(&self) -> &Self {
+        match self {
+            Self::Ensemble(config) => &config.network,
+            single => single,
+        }
     }
 
     /// What one input of the network is.
@@ -168,6 +219,9 @@ impl Architecture {
             Self::RnnLstm(config) => config.input(),
             Self::AttentionLstm(config) => config.input(),
             Self::TimNet(config) => config.input(),
+            Self::CnnAttention(config) => config.input(),
+            // One that holds another cannot be built.
+            Self::Ensemble(config) => config.network.input(),
         }
     }
 }
@@ -184,5 +238,6 @@ macro_rules! from {
 
 from!(
     Cnn1d Cnn1dConfig, CnnLstm CnnLstmConfig, Hybrid HybridConfig, RnnLstm RnnLstmConfig,
-    AttentionLstm AttentionLstmConfig, TimNet TimNetConfig
+    AttentionLstm AttentionLstmConfig, TimNet TimNetConfig, CnnAttention CnnAttentionConfig,
+    Ensemble EnsembleConfig
 );

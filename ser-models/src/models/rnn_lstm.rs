@@ -1,6 +1,6 @@
 //! Recurrent layers over a mel image (`rnn-lstm`).
 
-use super::framed::Network;
+use super::framed::{Built, Network};
 use super::frames::{Frames, head};
 use super::summary::SummaryRow;
 use super::{Batch, ModelInput};
@@ -77,19 +77,14 @@ pub(super) struct RnnLstm {
     head: Sequential,
 }
 
-impl Network for RnnLstm {
-    type Config = RnnLstmConfig;
+impl RnnLstm {
     const NAME: &'static str = "rnn-lstm";
 
-    fn input(config: &RnnLstmConfig) -> ModelInput {
-        config.input()
-    }
-
-    fn new(
+    pub(super) fn build(
         config: &RnnLstmConfig,
         classes: usize,
         parameters: &mut Parameters,
-    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
+    ) -> Result<Built, LayerError> {
         let image = [config.rows, config.frames];
         let steps = TimeSteps.output_shape(&image)?;
         let init = config.init;
@@ -105,9 +100,11 @@ impl Network for RnnLstm {
             SummaryRow::of("lstm_1", &lstm, &rnn.output_shape(&steps)?)?,
         ];
         rows.extend(SummaryRow::chain(&head));
-        Ok((Self { rnn, lstm, head }, rows))
+        Ok((Box::new(Self { rnn, lstm, head }), rows))
     }
+}
 
+impl Network for RnnLstm {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let frames = Frames::new(Self::NAME, batch, input, 1)?;
         let steps = TimeSteps.forward(&frames.x, mode)?;
@@ -125,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::<RnnLstm>::seeded(&RnnLstmConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::seeded(RnnLstmConfig::default(), 4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
@@ -139,7 +136,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::<RnnLstm>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         assert!(refused(RnnLstmConfig { rnn_units: 0, ..Default::default() }).contains("SimpleRnn"));
         assert!(refused(RnnLstmConfig { frames: 0, ..Default::default() }).contains("only 0"));
     }

@@ -1,6 +1,6 @@
 //! Dilated convolutions in both directions of time (`tim-net`).
 
-use super::framed::Network;
+use super::framed::{Built, Network};
 use super::frames::{Frames, head};
 use super::summary::SummaryRow;
 use super::{Batch, ModelInput};
@@ -143,19 +143,14 @@ impl Direction {
     }
 }
 
-impl Network for TimNet {
-    type Config = TimNetConfig;
+impl TimNet {
     const NAME: &'static str = "tim-net";
 
-    fn input(config: &TimNetConfig) -> ModelInput {
-        config.input()
-    }
-
-    fn new(
+    pub(super) fn build(
         config: &TimNetConfig,
         classes: usize,
         parameters: &mut Parameters,
-    ) -> Result<(Self, Vec<SummaryRow>), LayerError> {
+    ) -> Result<Built, LayerError> {
         if !(1..=MAX_BLOCKS).contains(&config.blocks) {
             return Err(LayerError::setting("tim-net", "blocks", "must be 1 to 32", config.blocks));
         }
@@ -176,9 +171,11 @@ impl Network for TimNet {
         });
         rows.extend(SummaryRow::chain(&head));
         let directions = [forward, backward];
-        Ok((Self { directions, weight, head }, rows))
+        Ok((Box::new(Self { directions, weight, head }), rows))
     }
+}
 
+impl Network for TimNet {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
         let frames = Frames::new(Self::NAME, batch, input, 1)?;
         let [forward, in_reverse] = &self.directions;
@@ -206,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::<TimNet>::seeded(&TimNetConfig::default(), 4, 0).unwrap().summary();
+        let summary = Framed::seeded(TimNetConfig::default(), 4, 0).unwrap().summary();
         let starting = |start: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.starts_with(start)).map(|row| row.parameters).sum()
         };
@@ -223,7 +220,7 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::<TimNet>::seeded(&config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         for blocks in [0, 33] {
             assert!(refused(TimNetConfig { blocks, ..Default::default() }).contains("must be 1 to 32"));
         }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What an epoch's steps brought.
 struct Steps {
     loss_sum: f64,
-    right: usize,
+    right: f64,
     learning_rate: f64,
 }
 
@@ -49,7 +49,7 @@ impl Trainer {
             epoch: number,
             learning_rate,
             train_loss: loss_sum / order.len() as f64,
-            train_accuracy: right as f64 / order.len() as f64,
+            train_accuracy: right / order.len() as f64,
             validation,
             best,
         }))
@@ -65,7 +65,7 @@ impl Trainer {
         stop: &AtomicBool,
     ) -> Result<Option<Steps>, TrainingError> {
         let batches = places.len();
-        let mut steps = Steps { loss_sum: 0.0, right: 0, learning_rate: self.run.config.learning_rate };
+        let mut steps = Steps { loss_sum: 0.0, right: 0.0, learning_rate: self.run.config.learning_rate };
         for (places, batch) in places.iter().zip(1..) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -93,14 +93,14 @@ impl Trainer {
         Ok(Some(steps))
     }
 
-    /// One step on the clips at these places: the loss, and how many were answered rightly. A loss that is not finite
+    /// One step on the clips at these places: the loss, and how many were answered rightly, a mean over members. A loss that is not finite
     /// moves nothing.
     fn step(
         &mut self,
         places: &[usize],
         mut inputs: Inputs,
         learning_rate: f64,
-    ) -> Result<(f64, usize), TrainingError> {
+    ) -> Result<(f64, f64), TrainingError> {
         let config = &self.run.config;
         let mut generator = Generator::for_run(self.run.seed, Purpose::Step, self.optimizer.steps());
         let labels: Vec<usize> = places.iter().map(|clip| self.training_labels[*clip]).collect();
@@ -108,12 +108,17 @@ impl Trainer {
         let mut targets = targets.flatten_all()?.to_vec1::<f32>()?;
         config.augmentation.apply(&mut inputs, &mut targets, &mut generator);
 
-        let targets = Tensor::from_vec(targets, (places.len(), self.label_names.len()), &Device::Cpu)?;
+        // Each member of an ensemble learns the same.
+        let members = self.model.members();
+        let shape = (members * places.len(), self.label_names.len());
+        let targets = Tensor::from_vec(targets.repeat(members), shape, &Device::Cpu)?;
+        let labels = labels.repeat(members);
         let logits = self.model.forward(&inputs.into_batch()?, &mut Mode::Training(&mut generator))?;
         let loss = self.loss.loss(&logits, &targets)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         let answers = logits.detach().to_vec2::<f32>()?;
-        let right = answers.iter().zip(&labels).filter(|(logits, label)| largest(logits) == **label).count();
+        let right =
+            answers.iter().zip(&labels).filter(|(logits, label)| largest(logits) == **label).count() as f64;
         if value.is_finite() {
             let parameters = self.model.parameters();
             let mut gradients = backward(&loss)?;
@@ -125,7 +130,7 @@ impl Trainer {
                 update_average(&mut self.average, decay, self.optimizer.steps(), parameters)?;
             }
         }
-        Ok((value, right))
+        Ok((value, right / members as f64))
     }
 
     /// The first weight, statistic or average of one that is NaN or infinite: what it is, and its value.

@@ -391,6 +391,22 @@ def models():
             scores = s.v(s.a(y).tanh())[..., 0].masked_fill(inside(lengths, x.shape[1]) == 0, -torch.inf)
             return s.d(s.b2((scores.softmax(1)[..., None] * y).sum(1)))
 
+    class CnnAttention(n.Module):
+        shape, lengths = (6, 13), [13, 9, 3, 12]
+        names = {"c1": "conv2d_1", "b1": "batch_norm_1", "c2": "conv2d_2", "b2": "batch_norm_2", "a": "attention_1", "v": "attention_1", "d": "head.dense_1"}
+        def __init__(s):
+            super().__init__()
+            s.c1, s.b1, s.c2, s.b2 = conv(n.Conv2d, 1, 3, 3), n.BatchNorm2d(3), conv(n.Conv2d, 3, 4, 3), n.BatchNorm2d(4)
+            s.a, s.v, s.d = n.Linear(4 * 1, 5), n.Linear(5, 1, bias=False), n.Linear(4 * 1, 3)
+        def forward(s, x, lengths):
+            x = x[:, None]
+            for c, b, pool in [(s.c1, s.b1, (2, 2)), (s.c2, s.b2, (2, 1))]:
+                x = F.max_pool2d(norm(b, c(mask(x, lengths)), lengths).relu(), pool)
+                lengths = (lengths // pool[1]).clamp(min=1)
+            y = steps(x)
+            scores = s.v(s.a(y).tanh())[..., 0].masked_fill(inside(lengths, y.shape[1]) == 0, -torch.inf)
+            return s.d((scores.softmax(1)[..., None] * y).sum(1))
+
     class TimNet(n.Module):
         shape, lengths = (4, 9), [9, 5, 1, 8]
         def __init__(s):
@@ -438,7 +454,7 @@ def models():
                 key = "vector" if part == "v" else key
                 out[f"{prefix}.{name}.{key}"] = value.clone()
 
-    kinds = {"cnn-lstm": CnnLstm(), "hybrid": Hybrid(), "rnn-lstm": RnnLstm(), "attention-lstm": AttentionLstm(), "tim-net": TimNet()}
+    kinds = {"cnn-lstm": CnnLstm(), "hybrid": Hybrid(), "rnn-lstm": RnnLstm(), "attention-lstm": AttentionLstm(), "tim-net": TimNet(), "cnn-attention": CnnAttention()}
     for m, (kind, model) in enumerate(kinds.items()):
         model.double()
         with torch.no_grad():

@@ -1,0 +1,157 @@
+//! Several networks that answer together (`ensemble`).
+
+use super::framed::{Built, Network};
+use super::{Architecture, Batch, CnnAttentionConfig};
+use crate::layers::{LayerError, Mode, softmax};
+use crate::parameters::Parameters;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// An ensemble: networks of one architecture that begin with different weights, and whose probabilities are averaged (Lakshminarayanan
+/// et al., *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*, 2017).
+///
+/// Each member learns as if it were alone: in training the model gives the logits of every member for every input, [members · batch,
+/// classes], and the loss is their mean. All members see the same batches. Otherwise it gives the logarithms of the members' mean
+/// probabilities, [batch, classes]. Parameters are named as the network's own, after `member_1.`, `member_2.`, …
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnsembleConfig {
+    /// How many networks, 1 or more.
+    pub members: usize,
+    /// What each of them is; no ensemble.
+    pub network: Box<Architecture>,
+}
+
+impl Default for EnsembleConfig {
+    /// Three [`CnnAttentionConfig`].
+    fn default() -> Self {
+        Self { members: 3, network: Box::new(CnnAttentionConfig::default().into()) }
+    }
+}
+
+/// Networks whose probabilities are averaged.
+#[derive(Debug)]
+pub(super) struct Ensemble {
+    members: Vec<Box<dyn Network>>,
+}
+
+impl Ensemble {
+    pub(super) fn build(
+        config: &EnsembleConfig,
+        classes: usize,
+        parameters: &mut Parameters,
+    ) -> Result<Built, LayerError> {
+        if matches!(*config.network, Architecture::Ensemble(_)) {
+            return Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"));
+        }
+        if config.members == 0 {
+            return Err(LayerError::setting("ensemble", "members", "must be 1 or more", 0));
+        }
+        let (mut members, mut rows) = (Vec::new(), Vec::new());
+        for member in 1..=config.members {
+            let name = format!("member_{member}.");
+            let (network, of_member) =
+                parameters.within(&name, |parameters| config.network.network(classes, parameters))?;
+            members.push(network);
+            rows.extend(of_member.into_iter().map(|mut row| {
+                row.name.insert_str(0, &name);
+                row
+            }));
+        }
+        Ok((Box::new(Self { members }), rows))
+    }
+}
+
+impl Network for Ensemble {
+    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let logits = self
+            .members
+            .iter()
+            .map(|member| member.forward(batch, input, mode))
+            .collect::<Result<Vec<_>, _>>()?;
+        if mode.is_training() {
+            return Ok(Tensor::cat(&logits, 0)?);
+        }
+        let mut sum = softmax(&logits[0])?;
+        for logits in &logits[1..] {
+            sum = (sum + softmax(logits)?)?;
+        }
+        // A probability may be too small for f32: its logarithm must still be a number.
+        Ok((sum / self.members.len() as f64)?.clamp(f64::from(f32::MIN_POSITIVE), 1.0)?.log()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::framed::Framed;
+    use super::super::{Cnn1dConfig, Model};
+    use super::*;
+    use crate::generator::Generator;
+    use candle_core::{DType, Device};
+
+    fn pair() -> (Framed, Batch) {
+        let network = Cnn1dConfig { features: 24, ..Default::default() };
+        let config = EnsembleConfig { members: 2, network: Box::new(network.into()) };
+        let values: Vec<f32> = (0..5 * 24).map(|i| (i as f32 * 0.7).sin()).collect();
+        let values = Tensor::from_vec(values, (5, 24), &Device::Cpu).unwrap();
+        (Framed::seeded(config, 3, 1).unwrap(), (&values).into())
+    }
+
+    /// A member by itself.
+    fn alone(ensemble: &Framed, member: usize) -> Framed {
+        let network = Cnn1dConfig { features: 24, ..Default::default() };
+        let alone = Framed::seeded(network, 3, 9).unwrap();
+        for p in alone.parameters().iter() {
+            let name = format!("member_{member}.{}", p.name());
+            p.var().set(ensemble.parameters().get(&name).unwrap().var()).unwrap();
+        }
+        alone
+    }
+
+    fn rows(x: &Tensor) -> Vec<Vec<f32>> {
+        x.to_dtype(DType::F32).unwrap().to_vec2().unwrap()
+    }
+
+    #[test]
+    fn the_answer_is_the_mean_of_the_members_probabilities() {
+        let (ensemble, batch) = pair();
+        let own = |member| {
+            let logits = alone(&ensemble, member).forward(&batch, &mut Mode::Inference).unwrap();
+            rows(&softmax(&logits).unwrap())
+        };
+        let (first, second) = (own(1), own(2));
+        assert!(first != second);
+        let together = ensemble.forward(&batch, &mut Mode::Inference).unwrap();
+        for (clip, row) in rows(&softmax(&together).unwrap()).iter().enumerate() {
+            for (class, p) in row.iter().enumerate() {
+                let mean = f32::midpoint(first[clip][class], second[clip][class]);
+                assert!((p - mean).abs() < 1e-6, "{p} for {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_training_every_member_answers_and_gets_the_gradient_of_its_own_answer() {
+        let (ensemble, batch) = pair();
+        assert_eq!(ensemble.members(), 2);
+        let mut generator = Generator::new(0);
+        let logits = ensemble.forward(&batch, &mut Mode::Training(&mut generator)).unwrap();
+        assert_eq!(logits.dims(), [10, 3]);
+        let gradients = logits.narrow(0, 5, 5).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        for p in ensemble.parameters().iter().filter(|p| p.is_trainable()) {
+            let moved = gradients
+                .get(p.var())
+                .map_or(0.0, |g| g.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap());
+            assert_eq!(moved > 0.0, p.name().starts_with("member_2."), "{}", p.name());
+        }
+    }
+
+    #[test]
+    fn an_ensemble_of_ensembles_or_of_nobody_is_refused() {
+        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let inner = EnsembleConfig::default();
+        let nested = EnsembleConfig { members: 2, network: Box::new(inner.into()) };
+        assert_eq!(refused(nested), "ensemble: network must be no ensemble, ensemble was given");
+        assert!(refused(EnsembleConfig { members: 0, ..Default::default() }).contains("members must be 1"));
+    }
+}
