@@ -70,10 +70,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if split.test.is_empty() {
         bail!("{model}: records no test part, so there is nothing that it may be measured on");
     }
-    let labels = LabelSet::of_names(&checkpoint.labels).with_context(|| {
-        format!("{model}: labels must be the moods or the emotions, but are {:?}", checkpoint.labels)
-    })?;
     let classifier = checkpoint.classifier()?;
+    let labels = LabelSet::of_names(classifier.labels()).with_context(|| {
+        format!("{model}: labels must be the moods or the emotions, but are {:?}", classifier.labels())
+    })?;
     let options = CorpusOptions {
         labels,
         preparation: checkpoint.preparation.clone(),

@@ -5,6 +5,7 @@ use crate::files::write_atomically;
 use crate::layers::LayerError;
 use crate::models::{Architecture, InputError, Model};
 use crate::parameters::Parameters;
+use crate::readout::Readout;
 use crate::training::{Epoch, Normalization, RunIdentity, TrainingConfig};
 use crate::weights::{Weights, WeightsError};
 use ser_features::{ConfigError, FeatureConfig, PreparationConfig};
@@ -28,8 +29,10 @@ pub struct Checkpoint {
     pub crate_version: String,
     /// The network and its sizes.
     pub architecture: Architecture,
-    /// The classes, in the order of the model's outputs.
+    /// What the network tells apart, in the order of its outputs.
     pub labels: Vec<String>,
+    /// How its outputs become the answer.
+    pub readout: Readout,
     /// How clips are prepared.
     pub preparation: PreparationConfig,
     /// What features are taken of them.
@@ -191,11 +194,18 @@ struct Metadata {
     crate_version: String,
     architecture: Architecture,
     labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    readout: Readout,
     preparation: PreparationConfig,
     features: FeatureConfig,
     normalization: Normalization,
     split: SplitRecord,
     training: TrainingRecord,
+}
+
+/// Whether a field need not be written.
+fn is_default(readout: &Readout) -> bool {
+    *readout == Readout::default()
 }
 
 impl Checkpoint {
@@ -224,6 +234,7 @@ impl Checkpoint {
             crate_version: run.crate_version.clone(),
             architecture: run.architecture.clone(),
             labels,
+            readout: Readout::default(),
             preparation,
             features,
             normalization,
@@ -283,6 +294,7 @@ impl Checkpoint {
             crate_version: metadata.crate_version,
             architecture: metadata.architecture,
             labels: metadata.labels,
+            readout: metadata.readout,
             preparation: metadata.preparation,
             features: metadata.features,
             normalization: metadata.normalization,
@@ -321,6 +333,7 @@ impl Checkpoint {
             crate_version: self.crate_version.clone(),
             architecture: self.architecture.clone(),
             labels: self.labels.clone(),
+            readout: self.readout.clone(),
             preparation: self.preparation.clone(),
             features: self.features.clone(),
             normalization: self.normalization.clone(),
@@ -350,7 +363,7 @@ impl Checkpoint {
     /// If fields were changed such that they contradict each other.
     pub fn classifier(&self) -> Result<Classifier, CheckpointError> {
         let model = self.model(IN_MEMORY)?;
-        Ok(Classifier::new(model, self.normalization.clone(), self.labels.clone()))
+        Ok(Classifier::new(model, self.normalization.clone(), self.labels.clone(), self.readout.clone()))
     }
 
     /// The model, if all parts fit together.
@@ -378,6 +391,9 @@ impl Checkpoint {
         let names: HashSet<&String> = self.labels.iter().collect();
         if names.len() != self.labels.len() {
             return Some(("each label must be there once", format!("{:?}", self.labels)));
+        }
+        if let Some(problem) = self.readout.problem(&self.labels) {
+            return Some(problem);
         }
         let rates = (self.preparation.sample_rate, self.features.sample_rate);
         if rates.0 != rates.1 {

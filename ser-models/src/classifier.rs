@@ -1,9 +1,10 @@
 //! From inputs to probabilities.
 
 use crate::inputs::{Inputs, frames_of};
-use crate::layers::{CrossEntropy, LayerError, Mode, softmax};
+use crate::layers::{LayerError, Mode};
 use crate::metrics::ConfusionMatrix;
 use crate::models::Model;
+use crate::readout::Readout;
 use crate::training::{Dataset, Evaluation, Normalization};
 use candle_core::Tensor;
 use ndarray::{Array2, ArrayD, Axis};
@@ -16,6 +17,10 @@ const BATCH: usize = 32;
 pub struct Classifier {
     model: Box<dyn Model>,
     normalization: Normalization,
+    /// What the model tells apart.
+    outputs: Vec<String>,
+    readout: Readout,
+    /// The classes of the answer.
     labels: Vec<String>,
 }
 
@@ -66,9 +71,15 @@ pub enum ClassifyError {
 }
 
 impl Classifier {
-    /// A model whose classes and normalisation fit it.
-    pub(crate) fn new(model: Box<dyn Model>, normalization: Normalization, labels: Vec<String>) -> Self {
-        Self { model, normalization, labels }
+    /// A model whose classes, normalisation and readout fit it.
+    pub(crate) fn new(
+        model: Box<dyn Model>,
+        normalization: Normalization,
+        outputs: Vec<String>,
+        readout: Readout,
+    ) -> Self {
+        let labels = readout.names(&outputs);
+        Self { model, normalization, outputs, readout, labels }
     }
 
     /// The names of the classes, in the order of the probabilities.
@@ -100,7 +111,7 @@ impl Classifier {
             }
         }
         let logits = logits(&*self.model, &Inputs::new(inputs, frames, &self.normalization))?;
-        let probabilities = softmax(&logits)?.flatten_all()?.to_vec1::<f32>()?;
+        let probabilities = self.readout.probabilities(&logits, &self.outputs)?;
         let given = inputs.shape().to_vec();
         Array2::from_shape_vec((inputs.len_of(Axis(0)), self.labels.len()), probabilities)
             .map_err(|_| ClassifyError::InputShape { expected: shape, given })
@@ -115,9 +126,8 @@ impl Classifier {
             let given = data.label_names().to_vec();
             return Err(ClassifyError::Labels { expected: self.labels.clone(), given });
         }
-        check_shape(data.inputs(), &self.model.input().shape())?;
-        let inputs = Inputs::new(data.inputs(), data.frames(), &self.normalization);
-        Ok(evaluate(&*self.model, &inputs, data.labels(), &self.labels)?)
+        let probabilities = self.probabilities(data.inputs(), data.frames())?.into_raw_vec_and_offset().0;
+        Ok(measure(&probabilities, data.labels(), &self.labels))
     }
 }
 
@@ -154,15 +164,19 @@ pub(crate) fn evaluate(
     labels: &[usize],
     label_names: &[String],
 ) -> Result<Evaluation, LayerError> {
-    let logits = logits(model, inputs)?;
-    let loss = CrossEntropy::new(vec![1.0; label_names.len()], 0.0)?;
-    let targets = loss.targets(labels, logits.dtype(), logits.device())?;
-    let loss = f64::from(loss.loss(&logits, &targets)?.to_scalar::<f32>()?);
+    let probabilities = Readout::default().probabilities(&logits(model, inputs)?, label_names)?;
+    Ok(measure(&probabilities, labels, label_names))
+}
+
+/// Mean loss and confusion matrix of probabilities [clips, classes] in row-major order.
+fn measure(probabilities: &[f32], labels: &[usize], label_names: &[String]) -> Evaluation {
     let mut confusion = ConfusionMatrix::new(label_names);
-    for (logits, label) in logits.to_vec2::<f32>()?.iter().zip(labels) {
-        confusion.add(*label, largest(logits));
+    let mut loss = 0.0;
+    for (row, &label) in probabilities.chunks_exact(label_names.len().max(1)).zip(labels) {
+        confusion.add(label, largest(row));
+        loss -= f64::from(row[label].max(f32::MIN_POSITIVE)).ln();
     }
-    Ok(Evaluation { loss, confusion })
+    Evaluation { loss: loss / labels.len().max(1) as f64, confusion }
 }
 
 /// The place of the first largest value.

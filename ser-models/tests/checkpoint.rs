@@ -6,8 +6,8 @@ mod common;
 use common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use ser_models::training::Trainer;
-use ser_models::{Checkpoint, CheckpointError, ClassifyError};
+use ser_models::training::{Dataset, Trainer};
+use ser_models::{Checkpoint, CheckpointError, ClassifyError, Readout};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -80,6 +80,41 @@ fn the_file_says_everything_under_one_key() {
     assert_eq!(json["split"]["validation"].as_array().unwrap().len(), 30);
     assert_eq!(json["training"]["seed"], 7);
     assert_eq!(json["training"]["epochs"], 2);
+}
+
+#[test]
+fn the_readout_is_kept_and_decides_what_is_answered() {
+    let mut summed = checkpoint().clone();
+    assert!(!String::from_utf8_lossy(&summed.to_bytes().unwrap()).contains("readout"));
+    let classes = ["Low", "High", "Low"].map(String::from).to_vec();
+    summed.readout = Readout { temperature: 1.5, classes };
+    let back = Checkpoint::from_bytes(&summed.to_bytes().unwrap()).unwrap();
+    assert_eq!(back, summed);
+    let classifier = back.classifier().unwrap();
+    assert_eq!(classifier.labels(), ["Low", "High"]);
+    let x = clips(9, 500);
+    let plain = checkpoint().classifier().unwrap().probabilities(x.inputs(), None).unwrap();
+    let answers = classifier.probabilities(x.inputs(), None).unwrap();
+    for (plain, answer) in plain.outer_iter().zip(answers.outer_iter()) {
+        let softened: Vec<f32> = plain.iter().map(|p| p.powf(1.0 / 1.5)).collect();
+        let sum: f32 = softened.iter().sum();
+        assert!((answer[1] - softened[1] / sum).abs() < 1e-5 && (answer.sum() - 1.0).abs() < 1e-6);
+    }
+    let labels = ["Low", "High"];
+    let truth: Vec<usize> = x.labels().iter().map(|label| label % 2).collect();
+    let ids = x.ids().to_vec();
+    let data = Dataset::new(x.inputs().clone(), truth.clone(), labels, ids).unwrap();
+    let measured = classifier.evaluate(&data).unwrap();
+    let loss: f64 =
+        answers.outer_iter().zip(&truth).map(|(row, label)| -f64::from(row[*label]).ln()).sum::<f64>() / 9.0;
+    assert!((measured.loss - loss).abs() < 1e-6 && measured.confusion.total() == 9);
+    assert!(matches!(classifier.evaluate(&x), Err(ClassifyError::Labels { .. })));
+
+    let mut wrong = checkpoint().clone();
+    wrong.readout.temperature = 0.0;
+    assert!(wrong.to_bytes().unwrap_err().to_string().contains("temperature must be positive, 0 was given"));
+    let text = error(&changed(|json| json["readout"] = serde_json::json!({"classes": ["Low"]}), |_| {}));
+    assert!(text.contains("a class for each label, 1 for 3 was given"), "{text}");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! From what a network says to the probabilities of an answer.
+
+use crate::layers::LayerError;
+use crate::layers::softmax;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// How a network's logits become the probabilities of an answer: softened by a temperature, and classes put together. The default does
+/// neither.
+///
+/// ```
+/// use ser_models::Readout;
+///
+/// let labels = ["neutral", "calm", "angry"].map(String::from);
+/// let moods = ["Calm", "Calm", "Energetic"].map(String::from).to_vec();
+/// let readout = Readout { classes: moods, ..Readout::default() };
+/// assert_eq!(readout.names(&labels), ["Calm", "Energetic"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Readout {
+    /// What logits are divided by before the softmax, positive: above 1, probabilities are less sure of themselves (temperature
+    /// scaling; Guo et al., *On Calibration of Modern Neural Networks*, 2017). The most probable label stays the same.
+    pub temperature: f64,
+    /// For each of the network's labels the class that its probability is added to; empty where every label is a class of its own.
+    pub classes: Vec<String>,
+}
+
+impl Default for Readout {
+    fn default() -> Self {
+        Self { temperature: 1.0, classes: Vec::new() }
+    }
+}
+
+impl Readout {
+    /// The classes of the answer for a network with these labels, in the order in which they first come.
+    pub fn names(&self, labels: &[String]) -> Vec<String> {
+        let mut names = Vec::new();
+        for class in if self.classes.is_empty() { labels } else { &self.classes } {
+            if !names.contains(class) {
+                names.push(class.clone());
+            }
+        }
+        names
+    }
+
+    /// What is wrong with it for a network with these labels, if anything: (rule, given).
+    pub(crate) fn problem(&self, labels: &[String]) -> Option<(&'static str, String)> {
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return Some(("the readout's temperature must be positive", self.temperature.to_string()));
+        }
+        if !self.classes.is_empty() && self.classes.len() != labels.len() {
+            let given = format!("{} for {}", self.classes.len(), labels.len());
+            return Some(("the readout must have a class for each label", given));
+        }
+        None
+    }
+
+    /// The probabilities [batch, classes] of logits [batch, labels], in row-major order.
+    pub(crate) fn probabilities(&self, logits: &Tensor, labels: &[String]) -> Result<Vec<f32>, LayerError> {
+        let logits = if self.temperature == 1.0 { logits.clone() } else { (logits / self.temperature)? };
+        let rows = softmax(&logits)?.to_vec2::<f32>()?;
+        if self.classes.is_empty() {
+            return Ok(rows.concat());
+        }
+        let names = self.names(labels);
+        let mut sums = Vec::with_capacity(rows.len() * names.len());
+        for row in rows {
+            for name in &names {
+                let of_class = row.iter().zip(&self.classes).filter(|(_, class)| *class == name);
+                sums.push(of_class.map(|(p, _)| p).sum());
+            }
+        }
+        Ok(sums)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn labels() -> Vec<String> {
+        ["a", "b", "c"].map(String::from).to_vec()
+    }
+
+    fn answer(readout: &Readout) -> Vec<f32> {
+        let logits = Tensor::new(&[[0.0f32, 1.0, 2.0], [3.0, 3.0, 3.0]], &Device::Cpu).unwrap();
+        readout.probabilities(&logits, &labels()).unwrap()
+    }
+
+    #[test]
+    fn classes_are_sums_and_a_temperature_softens() {
+        let plain = answer(&Readout::default());
+        assert_eq!(plain.len(), 6);
+        let odds = |p: &[f32]| p[2] / p[0];
+        assert!((odds(&plain) - 2f32.exp()).abs() < 1e-4);
+        let soft = answer(&Readout { temperature: 2.0, ..Default::default() });
+        assert!((odds(&soft) - 1f32.exp()).abs() < 1e-5);
+        let classes = ["z", "y", "z"].map(String::from).to_vec();
+        let summed = Readout { classes, ..Default::default() };
+        assert_eq!(summed.names(&labels()), ["z", "y"]);
+        let answer = answer(&summed);
+        assert_eq!(answer[..2], [plain[0] + plain[2], plain[1]]);
+        assert!((answer[2] - 2.0 / 3.0).abs() < 1e-6 && (answer[3] - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let rule = |readout: Readout| readout.problem(&labels()).unwrap();
+        for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(rule(Readout { temperature, ..Default::default() }).0.contains("temperature"));
+        }
+        let (_, given) = rule(Readout { classes: labels()[1..].to_vec(), ..Default::default() });
+        assert_eq!(given, "2 for 3");
+        assert_eq!(Readout::default().problem(&labels()), None);
+    }
+}
