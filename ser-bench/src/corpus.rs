@@ -45,6 +45,12 @@ impl LabelSet {
     }
 }
 
+/// The mood of each of RAVDESS's emotions, by the report's Table 2; `None` unless the labels are these emotions.
+pub fn emotions_as_moods(labels: &[String]) -> Option<Vec<String>> {
+    (labels == LabelSet::Emotions.names())
+        .then(|| Emotion::ALL.iter().map(|emotion| mood_of(*emotion).to_string()).collect())
+}
+
 /// What to make of the clips.
 #[derive(Debug, Clone)]
 pub struct CorpusOptions {

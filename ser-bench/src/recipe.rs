@@ -2,7 +2,7 @@
 //!
 //! What the report leaves open is in [`TrainingConfig::default`], chosen on validation parts; the test parts decided nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use ser_data::{Shares, Split, SplitError, stratified};
@@ -12,7 +12,7 @@ use ser_models::training::TrainingConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, CorpusOptions, LabelSet};
 
 /// The name of [`split`] in checkpoints and tables.
 pub const PROTOCOL: &str = "stratified 80/20";
@@ -44,6 +44,24 @@ impl Recipe {
     pub fn new(architecture: Architecture, training: TrainingConfig) -> Self {
         let (preparation, features) = (architecture.preparation(), architecture.features());
         Self { architecture, preparation, features, training }
+    }
+
+    /// How a corpus must be read for it; no clip may be left out.
+    ///
+    /// # Errors
+    /// If the features do not give the network's input.
+    pub fn corpus_options(&self, labels: LabelSet, cache: Option<PathBuf>) -> anyhow::Result<CorpusOptions> {
+        let input = self.architecture.input();
+        input.check(&self.features)?;
+        Ok(CorpusOptions {
+            labels,
+            preparation: self.preparation.clone(),
+            features: self.features.clone(),
+            input,
+            audio: self.training.augmentation.audio.is_on(),
+            cache,
+            skip_bad: false,
+        })
     }
 
     /// The recipe that a file has whole: its architecture, with [`TrainingConfig::default`] where it says nothing.

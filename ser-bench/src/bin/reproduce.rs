@@ -57,7 +57,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let chosen = |experiment: &Experiment| {
         arguments.only.is_empty() || arguments.only.iter().any(|name| name == experiment.name)
     };
-    let experiments: Vec<Experiment> = Experiment::ALL.into_iter().filter(chosen).collect();
+    let sources: Vec<Experiment> =
+        Experiment::ALL.into_iter().filter(chosen).map(Experiment::source).collect();
+    // In the order of the list, in which a source comes before the sums of its answers.
+    let experiments: Vec<Experiment> =
+        Experiment::ALL.into_iter().filter(|e| chosen(e) || sources.contains(e)).collect();
     let recipe = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?)).transpose()?;
     if recipe.is_some() && experiments.len() > 1 {
         bail!("--recipe needs one experiment, but --only names {}", experiments.len());
@@ -71,6 +75,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let seeds = |experiment: &Experiment| arguments.seeds.unwrap_or(experiment.protocol.seeds());
     for (number, experiment) in experiments.iter().enumerate() {
         let run = Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output)?;
+        if experiment.source() != *experiment {
+            run.sum()?;
+            report(&arguments.output, part, seeds)?;
+            continue;
+        }
         let corpus = run.corpus(&arguments.data, Some(cache.clone()))?;
         let bar = cli::progress_bar(0, "epochs");
         bar.set_prefix(format!("{} of {}: {}", number + 1, experiments.len(), experiment.name));

@@ -22,11 +22,11 @@ pub fn expected_calibration_error<'a>(predictions: impl IntoIterator<Item = &'a 
 }
 
 /// The temperature that probabilities should be softened by (above 1) or sharpened (below 1), so that the true classes of these
-/// predictions are as likely as can be: 0.05 to 20.
-pub fn fit_temperature(predictions: &Predictions) -> f64 {
+/// predictions are as likely as can be: 0.05 to 20. `view` is what is made of the answers after that, such as sums of classes.
+pub fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictions) -> Predictions) -> f64 {
     // The likelihood has one peak over the logarithm of the temperature: golden section.
     const RATIO: f64 = 0.618_033_988_749_895;
-    let loss = |log: f64| mean_loss(&with_temperature(predictions, log.exp()));
+    let loss = |log: f64| mean_loss(&view(with_temperature(predictions, log.exp())));
     let (mut low, mut high) = (0.05f64.ln(), 20f64.ln());
     for _ in 0..60 {
         let (a, b) = (high - RATIO * (high - low), low + RATIO * (high - low));
@@ -87,7 +87,7 @@ mod tests {
     fn the_fitted_temperature_makes_probabilities_true() {
         for (p, right) in [(0.95f32, 0.7), (0.6, 0.9), (0.8, 0.8)] {
             let predictions = sure(p, right);
-            let temperature = fit_temperature(&predictions);
+            let temperature = fit_temperature(&predictions, |answers| answers);
             let odds = |p: f64| (p / (1.0 - p)).ln();
             let expected = odds(f64::from(p)) / odds(right);
             assert!((temperature / expected - 1.0).abs() < 1e-3, "{temperature} for {expected}");

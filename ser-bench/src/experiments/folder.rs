@@ -13,7 +13,10 @@ use crate::recipe::Recipe;
 pub struct Folder {
     /// Whose results these are.
     pub experiment: Experiment,
+    /// Below which the folders of all experiments lie.
+    results: PathBuf,
     path: PathBuf,
+    part: Part,
 }
 
 /// The answers of one model.
@@ -27,6 +30,13 @@ pub struct Finished {
     pub predictions: Predictions,
 }
 
+impl Finished {
+    /// What its name says beside the seed, such as `fold-2-`; empty where the protocol has no folds.
+    pub fn fold(&self) -> &str {
+        self.name.rsplit_once("seed-").map_or("", |(fold, _)| fold)
+    }
+}
+
 impl Folder {
     /// The folder below `results` that is named by the experiment, for [`Part::Validation`] the folder `validation` in it.
     pub fn new(experiment: Experiment, part: Part, results: &Path) -> Self {
@@ -34,7 +44,12 @@ impl Folder {
         if part == Part::Validation {
             path.push("validation");
         }
-        Self { experiment, path }
+        Self { experiment, results: results.to_path_buf(), path, part }
+    }
+
+    /// The folder of the experiment whose models answer: itself, but for sums another.
+    pub fn source(&self) -> Self {
+        Self::new(self.experiment.source(), self.part, &self.results)
     }
 
     /// Makes the folder and writes down of which recipe its results will be.
@@ -59,7 +74,7 @@ impl Folder {
     /// The folder of what a disturbance leaves of the same models.
     pub fn disturbed(&self, disturbance: Disturbance) -> Self {
         let path = self.path.join("robustness").join(disturbance.name());
-        Self { experiment: self.experiment, path }
+        Self { path, ..self.clone() }
     }
 
     /// Makes the folder where it is missing.

@@ -4,7 +4,7 @@ use ser_models::models::Cnn1dConfig;
 use ser_models::training::TrainingConfig;
 use serde::Serialize;
 
-use super::Protocol;
+use super::{Predictions, Protocol};
 use crate::corpus::LabelSet;
 use crate::recipe::{Recipe, RecipeFile};
 
@@ -37,6 +37,8 @@ pub enum Learner {
         /// What the file says.
         recipe: &'static str,
     },
+    /// The networks of the eight-class experiment of this name and protocol, their emotions' probabilities summed to moods.
+    Summed(&'static str),
     /// Always the most frequent class of the training part.
     Majority,
     /// A random forest of 300 trees on the 193 features.
@@ -74,6 +76,9 @@ impl Figure {
     }
 }
 
+/// The eight-class experiment whose recipe trains the bundled model.
+const SPEAKER_INDEPENDENT: &str = "speaker-independent";
+
 /// A network by the name of its recipe's file.
 macro_rules! network {
     ($name:literal) => {
@@ -88,22 +93,22 @@ impl Experiment {
     /// All of them, speaker-independent ones first: these tell what to expect of a voice that no model has heard.
     pub const ALL: [Self; 23] = [
         Self {
-            name: "speaker-independent-moods",
-            title: "attention-lstm",
-            labels: LabelSet::Moods,
-            protocol: Protocol::SpeakerIndependent,
-            reported: "–",
-            goal: uar(70.0, 80.0),
-            learner: network!("speaker-independent"),
-        },
-        Self {
-            name: "speaker-independent",
-            title: "attention-lstm",
+            name: SPEAKER_INDEPENDENT,
+            title: "3 × cnn-attention",
             labels: LabelSet::Emotions,
             protocol: Protocol::SpeakerIndependent,
             reported: "62.3 UAR (ResLSTM-SA), best seed 65.2",
             goal: uar(65.2, 72.0),
             learner: network!("speaker-independent"),
+        },
+        Self {
+            name: "speaker-independent-moods",
+            title: "the same, emotions summed to moods",
+            labels: LabelSet::Moods,
+            protocol: Protocol::SpeakerIndependent,
+            reported: "–",
+            goal: uar(70.0, 80.0),
+            learner: Learner::Summed(SPEAKER_INDEPENDENT),
         },
         report("cnn-1d", "65 %", 78.0, 85.0, network!("cnn-1d")),
         report("cnn-lstm", "57.76 %", 70.0, 82.0, network!("cnn-lstm")),
@@ -172,6 +177,27 @@ impl Experiment {
         baseline("forest-10-fold", Learner::Forest, LabelSet::Emotions, Protocol::RandomFolds(10)),
     ];
 
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|experiment| experiment.name == name)
+    }
+
+    /// The experiment whose models answer: itself, but for sums another.
+    pub fn source(self) -> Self {
+        match self.learner {
+            Learner::Summed(name) => Self::named(name).unwrap_or(self),
+            _ => self,
+        }
+    }
+
+    /// What this experiment makes of its source's answers.
+    pub fn view(&self, answers: Predictions) -> Predictions {
+        match self.learner {
+            Learner::Summed(_) => answers.in_moods(),
+            _ => answers,
+        }
+    }
+
     /// Whether it is measured how the models bear worse recordings: those that tell what to expect of a stranger's voice.
     pub fn is_shown_robustness(&self) -> bool {
         self.protocol == Protocol::SpeakerIndependent && matches!(self.learner, Learner::Network { .. })
@@ -182,9 +208,9 @@ impl Experiment {
     /// # Errors
     /// If the file in this crate is no recipe, which a test rules out.
     pub fn recipe(&self) -> anyhow::Result<Recipe> {
-        match self.learner {
+        match self.source().learner {
             Learner::Network { file, recipe } => Recipe::of(&RecipeFile::parse(file, recipe)?),
-            Learner::Majority | Learner::Forest => {
+            Learner::Summed(_) | Learner::Majority | Learner::Forest => {
                 Ok(Recipe::new(Cnn1dConfig::default().into(), TrainingConfig::default()))
             }
         }
@@ -241,6 +267,13 @@ mod tests {
             let recipe = experiment.recipe().unwrap();
             recipe.architecture.input().check(&recipe.features).unwrap();
             recipe.architecture.build(experiment.labels.names().len(), 0).unwrap();
+        }
+        for experiment in Experiment::ALL {
+            let source = experiment.source();
+            assert_eq!(source.protocol, experiment.protocol);
+            let is_sum = matches!(experiment.learner, Learner::Summed(_));
+            assert_eq!(source == experiment, !is_sum);
+            assert!(!is_sum || source.labels == LabelSet::Emotions);
         }
         let names: HashSet<&str> = Experiment::ALL.iter().map(|experiment| experiment.name).collect();
         assert_eq!(names.len(), Experiment::ALL.len());

@@ -18,4 +18,4 @@ pub use predictions::Predictions;
 pub use protocol::{Clips, Protocol, Unit};
 pub use results::{Calibration, Results, Robustness, Score, Spread};
 pub use robustness::Disturbance;
-pub use run::{Part, Run};
+pub use run::{Part, Run, train};

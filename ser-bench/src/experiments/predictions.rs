@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use ndarray::Array2;
 use ser_models::ConfusionMatrix;
 
+use crate::corpus::{LabelSet, emotions_as_moods};
 use crate::files;
 
 /// The answers to some clips.
@@ -39,14 +40,20 @@ impl Predictions {
         confusion
     }
 
-    /// With classes put together: `of` gives the new class of each, and probabilities are summed.
-    pub fn merged(&self, labels: Vec<String>, of: &[usize]) -> Self {
-        let mut probabilities = Array2::zeros((self.clips.len(), labels.len()));
+    /// With emotions put together as moods, whose probabilities are sums; other classes stay as they are.
+    pub fn in_moods(&self) -> Self {
+        let moods = LabelSet::Moods.names();
+        let of: Option<Vec<usize>> = emotions_as_moods(&self.labels)
+            .map(|classes| classes.iter().filter_map(|mood| moods.iter().position(|m| m == mood)).collect());
+        let Some(of) = of else { return self.clone() };
+        let mut probabilities = Array2::zeros((self.clips.len(), moods.len()));
         for (mut sums, row) in probabilities.outer_iter_mut().zip(self.probabilities.outer_iter()) {
-            row.iter().zip(of).for_each(|(p, &class)| sums[class] += p);
+            row.iter().zip(&of).for_each(|(p, &class)| sums[class] += p);
         }
+        // Sums of floats may be a trifle more than 1.
+        probabilities.mapv_inplace(|p: f32| p.min(1.0));
         let truth = self.truth.iter().map(|&class| of[class]).collect();
-        Self { labels, clips: self.clips.clone(), truth, probabilities }
+        Self { labels: moods, clips: self.clips.clone(), truth, probabilities }
     }
 
     /// Writes a CSV file with a row for each clip: `clip`, `true`, `predicted`, and the probability of each class under its name.
@@ -152,10 +159,17 @@ mod tests {
     }
 
     #[test]
-    fn merged_classes_sum_their_probabilities() {
-        let merged = predictions().merged(["low", "high"].map(String::from).to_vec(), &[0, 0, 1]);
-        assert_eq!(merged.truth, [0, 0, 1]);
-        assert_eq!(merged.answers().map(|answer| answer.0).collect::<Vec<_>>(), [0, 0, 1]);
-        assert_eq!(merged.probabilities.row(0).to_vec(), [0.75, 0.25]);
+    fn emotions_sum_to_moods_and_other_classes_stay() {
+        assert_eq!(predictions().in_moods(), predictions());
+        let labels = LabelSet::Emotions.names();
+        // Neutral, calm, happy, sad, angry, fearful, disgust, surprised.
+        let row = [0.1, 0.2, 0.15, 0.05, 0.1, 0.2, 0.1, 0.1];
+        let probabilities = Array2::from_shape_vec((1, 8), row.to_vec()).unwrap();
+        let summed =
+            Predictions { labels, clips: vec!["a".into()], truth: vec![5], probabilities }.in_moods();
+        assert_eq!(summed.labels, ["Calm", "Happy", "Sad", "Energetic"]);
+        assert_eq!(summed.truth, [2]);
+        let expected = [0.3, 0.15, 0.25, 0.3];
+        assert!(summed.probabilities.iter().zip(expected).all(|(p, e): (&f32, f32)| (p - e).abs() < 1e-6));
     }
 }

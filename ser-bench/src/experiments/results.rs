@@ -6,8 +6,8 @@ use ser_models::ConfusionMatrix;
 use serde::Serialize;
 
 use super::{
-    Disturbance, Experiment, Figure, Finished, Folder, Goal, Predictions, expected_calibration_error,
-    fit_temperature, with_temperature,
+    Disturbance, Experiment, Figure, Finished, Folder, Goal, Predictions, Protocol,
+    expected_calibration_error, fit_temperature, with_temperature,
 };
 
 /// What one experiment gave.
@@ -115,31 +115,34 @@ impl Results {
     /// # Errors
     /// If a file of predictions is damaged.
     pub fn of(folder: &Folder, validation: &Folder, seeds: u64) -> anyhow::Result<Option<Self>> {
+        let experiment = folder.experiment;
+        let (folder, validation) = (folder.source(), validation.source());
         let finished = folder.finished()?;
         if finished.is_empty() {
             return Ok(None);
         }
         let mut scores = BTreeMap::new();
-        let mut confusion = ConfusionMatrix::new(folder.experiment.labels.names());
+        let mut confusion = ConfusionMatrix::new(experiment.labels.names());
         for Finished { name, seed, predictions } in &finished {
+            let predictions = experiment.view(predictions.clone());
             for (&truth, (answer, _)) in predictions.truth.iter().zip(predictions.answers()) {
                 confusion.add(truth, answer);
             }
-            scores.insert(name.clone(), Score::of(*seed, predictions));
+            scores.insert(name.clone(), Score::of(*seed, &predictions));
         }
-        let models = folder.experiment.protocol.folds() * seeds as usize;
-        let mut results = Self::summed(&folder.experiment, models, scores, confusion);
-        if !folder.is_of(&folder.experiment.recipe()?)? {
+        let models = experiment.protocol.folds() * seeds as usize;
+        let mut results = Self::summed(&experiment, models, scores, confusion);
+        if !folder.is_of(&experiment.recipe()?)? {
             // The title names what the experiment's own recipe trains.
             results.model += " (another recipe)";
         }
-        if folder.has_recipe_of(validation) {
-            results.calibration = Calibration::of(&finished, &validation.finished()?);
+        if folder.has_recipe_of(&validation) {
+            results.calibration = Calibration::of(&experiment, &finished, &validation.finished()?);
         }
         for way in Disturbance::ALL {
             let disturbed = folder.disturbed(way).finished()?;
             if disturbed.len() == finished.len() {
-                results.robustness.push((way.name(), Robustness::of(&disturbed)));
+                results.robustness.push((way.name(), Robustness::of(&experiment, &disturbed)));
             }
         }
         Ok(Some(results))
@@ -189,28 +192,34 @@ impl Results {
 }
 
 impl Calibration {
-    /// Of models on test parts, each at the temperature that the model of the same name asks for on its validation part. `None` where
-    /// a model has no such other.
-    fn of(tested: &[Finished], validated: &[Finished]) -> Option<Self> {
+    /// Of models on test parts, each at the temperature that the model of the same fold and seed asks for on its validation part. Where
+    /// folds are the same for all seeds, another seed's will do. `None` where there is no such model.
+    fn of(experiment: &Experiment, tested: &[Finished], validated: &[Finished]) -> Option<Self> {
+        let view = |answers: Predictions| experiment.view(answers);
         let mut temperatures = Vec::new();
-        let mut calibrated = Vec::new();
-        for Finished { name, predictions, .. } in tested {
-            let chosen = validated.iter().find(|other| other.name == *name)?;
-            let temperature = fit_temperature(&chosen.predictions);
-            calibrated.push(with_temperature(predictions, temperature));
+        let fixed = experiment.protocol == Protocol::SpeakerIndependent;
+        let (mut plain, mut calibrated) = (Vec::new(), Vec::new());
+        for of in tested {
+            let same_fold = |other: &&Finished| other.fold() == of.fold();
+            let chosen = validated.iter().find(|other| other.name == of.name);
+            let chosen = chosen.or_else(|| validated.iter().find(same_fold).filter(|_| fixed))?;
+            let temperature = fit_temperature(&chosen.predictions, view);
+            plain.push(view(of.predictions.clone()));
+            calibrated.push(view(with_temperature(&of.predictions, temperature)));
             temperatures.push(temperature);
         }
         Some(Self {
             temperature: Spread::of(&temperatures).mean,
-            before: expected_calibration_error(tested.iter().map(|of| &of.predictions)),
+            before: expected_calibration_error(&plain),
             after: expected_calibration_error(&calibrated),
         })
     }
 }
 
 impl Robustness {
-    fn of(finished: &[Finished]) -> Self {
-        let scores: Vec<Score> = finished.iter().map(|of| Score::of(of.seed, &of.predictions)).collect();
+    fn of(experiment: &Experiment, finished: &[Finished]) -> Self {
+        let score = |of: &Finished| Score::of(of.seed, &experiment.view(of.predictions.clone()));
+        let scores: Vec<Score> = finished.iter().map(score).collect();
         let mean =
             |figure: fn(&Score) -> f64| Spread::of(&scores.iter().map(figure).collect::<Vec<_>>()).mean;
         Self { accuracy: mean(|score| score.accuracy), uar: mean(|score| score.uar) }

@@ -13,7 +13,7 @@ use ser_models::training::{Dataset, Event, Finish, Trainer};
 use ser_models::{Checkpoint, Recognizer};
 
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Predictions, Unit, baseline};
-use crate::corpus::{Corpus, CorpusOptions};
+use crate::corpus::Corpus;
 use crate::files;
 use crate::recipe::Recipe;
 
@@ -57,18 +57,7 @@ impl Run {
     /// # Errors
     /// As [`Corpus::load`].
     pub fn corpus(&self, data: &Path, cache: Option<PathBuf>) -> anyhow::Result<Corpus> {
-        let Recipe { architecture, preparation, features, training } = self.recipe.clone();
-        architecture.input().check(&features)?;
-        let options = CorpusOptions {
-            labels: self.folder.experiment.labels,
-            preparation,
-            features,
-            input: architecture.input(),
-            audio: training.augmentation.audio.is_on(),
-            cache,
-            skip_bad: false,
-        };
-        Corpus::load(data, options)
+        Corpus::load(data, self.recipe.corpus_options(self.folder.experiment.labels, cache)?)
     }
 
     /// The models to train, of all seeds.
@@ -114,12 +103,28 @@ impl Run {
         let test = corpus.dataset.select(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
             Learner::Network { .. } => self.train_network(corpus, unit, &training, &test, bar, stop)?,
+            Learner::Summed(_) => return Ok(()),
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };
         predictions.save(&self.file(unit, "csv"))?;
         // Not needed any more, and nothing is lost where it stays.
         let _ = std::fs::remove_file(self.file(unit, "training"));
+        Ok(())
+    }
+
+    /// Where the models are another experiment's: writes what comes of their answers.
+    ///
+    /// # Errors
+    /// If the other experiment has no answers yet, or a file cannot be read or written.
+    pub fn sum(&self) -> anyhow::Result<()> {
+        let source = self.folder.source();
+        let finished = source.finished()?;
+        let (name, own) = (source.experiment.name, self.folder.experiment);
+        ensure!(!finished.is_empty(), "{}: needs the results of {name}", own.name);
+        for Finished { name, predictions, .. } in finished {
+            own.view(predictions).save(&self.folder.file(&format!("{name}.csv")))?;
+        }
         Ok(())
     }
 
@@ -133,25 +138,7 @@ impl Run {
         bar: &ProgressBar,
         stop: &AtomicBool,
     ) -> anyhow::Result<Predictions> {
-        let Recipe { architecture, training: config, .. } = self.recipe.clone();
-        let mut trainer = Trainer::new(config, architecture, training, None, unit.seed)?;
-        let state = self.file(unit, "training");
-        if state.exists() {
-            trainer.resume(&state)?;
-        } else {
-            trainer.keep_state(&state);
-        }
-        let begin = bar.position();
-        let finish = trainer.run(
-            |event| match event {
-                Event::Begin { done, .. } => bar.set_position(begin + *done as u64),
-                Event::Epoch(_) => bar.inc(1),
-                _ => {}
-            },
-            stop,
-        )?;
-        ensure!(finish != Finish::Stopped, "stopped; the same command goes on");
-
+        let trainer = train(&self.recipe, training, unit.seed, &self.file(unit, "training"), bar, stop)?;
         let protocol = self.folder.experiment.protocol.name();
         // The last epoch: there is no validation part that could choose one.
         let checkpoint =
@@ -196,6 +183,39 @@ impl Run {
     fn file(&self, unit: &Unit, ending: &str) -> PathBuf {
         self.folder.file(&format!("{}.{ending}", unit.name))
     }
+}
+
+/// Trains to the last epoch, without a validation part, or goes on where `state` was left. `bar` counts epochs.
+///
+/// # Errors
+/// If settings, data or the state's file are refused, or the training fails; `stop` ends it with an error too, and what was reached is
+/// kept.
+pub fn train(
+    recipe: &Recipe,
+    training: &Dataset,
+    seed: u64,
+    state: &Path,
+    bar: &ProgressBar,
+    stop: &AtomicBool,
+) -> anyhow::Result<Trainer> {
+    let Recipe { architecture, training: config, .. } = recipe.clone();
+    let mut trainer = Trainer::new(config, architecture, training, None, seed)?;
+    if state.exists() {
+        trainer.resume(state)?;
+    } else {
+        trainer.keep_state(state);
+    }
+    let begin = bar.position();
+    let finish = trainer.run(
+        |event| match event {
+            Event::Begin { done, .. } => bar.set_position(begin + *done as u64),
+            Event::Epoch(_) => bar.inc(1),
+            _ => {}
+        },
+        stop,
+    )?;
+    ensure!(finish != Finish::Stopped, "stopped; the same command goes on");
+    Ok(trainer)
 }
 
 /// What a model answers to clips that something happened to; `None` where a program for it is missing.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use ser_models::Checkpoint;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -89,4 +90,40 @@ fn what_cannot_be_run_is_refused() {
     let nameless = write(&folder, "nameless.toml", "[training]\nepochs = 3");
     fails(&data, folder.path(), &["--only", "cnn-1d", "--recipe", &nameless], "arch must name a network");
     fails(&data, folder.path(), &["--only", "speaker-independent"], "the validation part has no clips");
+}
+
+#[test]
+fn emotions_are_summed_to_moods_only_where_emotions_were_told_apart() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    let only = ["--only", "speaker-independent-moods"];
+    fails(&data, folder.path(), &[&only[..], &["--recipe", "x.toml"]].concat(), "x.toml");
+    let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 1");
+    let two = [&only[..], &["--recipe", &recipe]].concat();
+    fails(&data, folder.path(), &two, "--recipe needs one experiment, but --only names 2");
+}
+
+#[test]
+fn the_bundled_model_learns_from_all_clips_answers_moods_and_comes_out_the_same_again() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 2");
+    let bundle = |name: &str, temperature: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bundle"));
+        let output = folder.path().join(name);
+        command.arg("--data").arg(data.path()).arg("--output").arg(&output);
+        let run = command.args(["--recipe", &recipe, "--temperature", temperature]).output().unwrap();
+        (output, run)
+    };
+    let [(first, run), (second, _)] = ["a.safetensors", "b.safetensors"].map(|name| bundle(name, "1.25"));
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    assert!(std::fs::read(&first).unwrap() == std::fs::read(second).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    let checkpoint = Checkpoint::load(&first).unwrap();
+    assert!(checkpoint.split.test.is_empty() && checkpoint.split.validation.is_empty());
+    assert!(text(&run.stdout).contains(&format!("{} clips, 2 epochs", checkpoint.split.train.len())));
+    assert_eq!((checkpoint.labels.len(), checkpoint.readout.temperature), (8, 1.25));
+    assert_eq!(checkpoint.classifier().unwrap().labels(), ["Calm", "Happy", "Sad", "Energetic"]);
+    let (_, refused) = bundle("c.safetensors", "0");
+    assert!(text(&refused.stderr).contains("--temperature must be positive"));
 }
