@@ -14,7 +14,7 @@ use ser_bench::{cli, files};
 use ser_data::Split;
 use ser_models::Readout;
 
-/// Trains the experiment `speaker-independent`'s recipe on all clips, none left to test it, and lets it answer moods. The same command
+/// Trains the recipe of the experiment `speaker-independent-moods` on all clips, none left to test it, and lets it answer moods. The same command
 /// gives the same file, byte for byte on one machine; one that was cut goes on.
 #[derive(Parser)]
 struct Arguments {
@@ -49,7 +49,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.temperature
     );
     files::check_folder(&arguments.output)?;
-    let experiment = Experiment::named("speaker-independent").context("there is no such experiment")?;
+    let experiment = Experiment::named(Experiment::BUNDLED).context("there is no such experiment")?.source();
     let given = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?));
     let recipe = given.unwrap_or_else(|| experiment.recipe())?;
     let options = recipe.corpus_options(experiment.labels, arguments.cache.clone())?;
