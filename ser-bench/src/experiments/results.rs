@@ -239,3 +239,56 @@ impl Score {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ndarray::Array2;
+
+    use super::super::{Part, Run};
+    use super::*;
+    use crate::corpus::LabelSet;
+
+    /// Answers to a clip of each emotion: the right one gets `sure`, the others share the rest.
+    fn answers(sure: f32) -> Predictions {
+        let labels = LabelSet::Emotions.names();
+        let probabilities =
+            Array2::from_shape_fn(
+                (8, 8),
+                |(clip, class)| {
+                    if clip == class { sure } else { (1.0 - sure) / 7.0 }
+                },
+            );
+        let clips = (0..8).map(|clip| format!("clip-{clip}")).collect();
+        Predictions { labels, clips, truth: (0..8).collect(), probabilities }
+    }
+
+    #[test]
+    fn sums_come_from_another_experiments_answers_and_temperatures_from_another_seeds_same_fold() {
+        let results = tempfile::tempdir().unwrap();
+        let moods = Experiment::named(Experiment::BUNDLED).unwrap();
+        let folder = |part| Folder::new(moods, part, results.path());
+        let run = || Run::new(moods, None, Part::Test, 2, results.path()).unwrap();
+        let error = run().sum().unwrap_err().to_string();
+        assert!(error.ends_with("needs the results of speaker-independent-normalized"), "{error}");
+        for (part, seeds) in [(Part::Test, 2), (Part::Validation, 1)] {
+            let source = folder(part).source();
+            source.claim(&moods.recipe().unwrap()).unwrap();
+            for (fold, seed) in (1..=5).flat_map(|fold| (0..seeds).map(move |seed| (fold, seed))) {
+                answers(0.9).save(&source.file(&format!("fold-{fold}-seed-{seed}.csv"))).unwrap();
+            }
+        }
+        run().sum().unwrap();
+        let saved = Predictions::load(&folder(Part::Test).file("fold-3-seed-1.csv")).unwrap();
+        assert_eq!((saved.labels.len(), saved.clips.len()), (4, 8));
+
+        let of = Results::of(&folder(Part::Test), &folder(Part::Validation), 2).unwrap().unwrap();
+        assert_eq!((of.classes, of.models, of.reached), (4, [10, 10], Some(true)));
+        assert_eq!(of.confusion.total(), 80);
+        // All answers are right, so they may be as sure as can be.
+        let calibration = of.calibration.unwrap();
+        assert!(calibration.temperature < 0.06 && calibration.after < 1e-3, "{calibration:?}");
+        assert!((0.05..0.1).contains(&calibration.before), "{calibration:?}");
+    }
+}
