@@ -1,4 +1,4 @@
-//! Trains the bundled model: the recipe that hears strangers best, on every clip of RAVDESS.
+//! Trains a model to carry along: the recipe of the speaker-independent moods, on every clip of RAVDESS.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -97,7 +97,7 @@ const SPEAKER_INDEPENDENT: Experiment = Experiment {
     learner: network!("speaker-independent"),
 };
 
-/// The experiment of the same whose recipe trains the bundled model: how loud a recording is does not count.
+/// The experiment of the same in which it does not count how loud a recording is.
 const NORMALIZED: &str = "speaker-independent-normalized";
 
 impl Experiment {
@@ -187,7 +187,7 @@ impl Experiment {
         baseline("forest-10-fold", Learner::Forest, LabelSet::Emotions, Protocol::RandomFolds(10)),
     ];
 
-    /// Whose recipe trains the bundled model, and which tells what to expect of it.
+    /// Whose recipe the binary `bundle` trains, and which tells what to expect of such a model.
     pub const BUNDLED: &str = "speaker-independent-moods";
 
     /// The one of this name.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 use ndarray::{Array2, ArrayD};
 use rayon::prelude::*;
@@ -103,7 +103,7 @@ impl Run {
         let test = corpus.dataset.select(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
             Learner::Network { .. } => self.train_network(corpus, unit, &training, &test, bar, stop)?,
-            Learner::Summed(_) => return Ok(()),
+            Learner::Summed(name) => bail!("nothing is trained here: the models of {name} answer"),
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-attention`.
 ///
-/// Not one of the report's: the small network that hears strangers best here. Four convolutions look for shapes in a mel
+/// Not one of the report's: a small network for voices that it never heard. Four convolutions look for shapes in a mel
 /// spectrogram wherever they lie; attention over time then decides which moments count.
 ///
 /// | layer | output shape | parameters |
