@@ -103,6 +103,8 @@ fn report(output: &Path, part: Part, seeds: impl Fn(&Experiment) -> u64) -> anyh
         let folder = Folder::new(experiment, part, output);
         let validation = Folder::new(experiment, Part::Validation, output);
         if let Some(results) = Results::of(&folder, &validation, seeds(&experiment))? {
+            // That of sums is not there before their turn, although their source's answers are.
+            folder.make()?;
             report::draw(&folder, &results)?;
             all.push(results);
         }

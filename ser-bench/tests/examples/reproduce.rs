@@ -127,3 +127,19 @@ fn the_bundled_model_learns_from_all_clips_answers_moods_and_comes_out_the_same_
     let (_, refused) = bundle("c.safetensors", "0");
     assert!(text(&refused.stderr).contains("--temperature must be positive"));
 }
+
+#[test]
+fn sums_stand_in_the_tables_as_soon_as_their_source_has_answers() {
+    let data = made_up_ravdess();
+    let results = TempDir::new().unwrap();
+    let source = results.path().join("speaker-independent-normalized");
+    std::fs::create_dir(&source).unwrap();
+    let csv = "clip,true,predicted,neutral,calm,happy,sad,angry,fearful,disgust,surprised\n\
+               a,surprised,angry,0,0,0,0,0.6,0,0,0.4\n";
+    std::fs::write(source.join("fold-1-seed-0.csv"), csv).unwrap();
+    let history = "epoch,learning_rate,train_loss,train_accuracy\n1,0.1,2,0.5\n2,0.1,1,0.5\n";
+    std::fs::write(source.join("fold-1-seed-0.history.csv"), history).unwrap();
+    let printed = prints(&data, results.path(), &["--only", "majority-stratified", "--seeds", "1"]);
+    assert!(printed.contains("emotions summed to moods") && printed.contains("1 of 5 models"), "{printed}");
+    assert!(results.path().join("speaker-independent-moods/confusion.png").is_file());
+}
