@@ -1,8 +1,8 @@
 //! Two-dimensional convolutions over a log-mel spectrogram with attention over time (`cnn-attention`).
 
-use super::cnn_lstm::{ImageBlock, convolutions, frames_for_pooling};
 use super::framed::{Built, Network};
 use super::frames::{Frames, head};
+use super::image_blocks::{ImageBlock, convolutions, frames_for_pooling};
 use super::summary::SummaryRow;
 use super::{Batch, ModelInput};
 use crate::layers::{AttentionPool, BatchNormConfig, Init, Layer, LayerError, Mode, Sequential, TimeSteps};

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 /// An ensemble: networks of one architecture that begin with different weights, and whose probabilities are averaged (Lakshminarayanan
 /// et al., *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*, 2017).
 ///
-/// Each member learns as if it were alone: in training the model gives the logits of every member for every input, [members · batch,
-/// classes], and the loss is their mean. All members see the same batches. Otherwise it gives the logarithms of the members' mean
+/// Each member learns from its own answers alone: in training the model gives the logits of every member for every input, [members ·
+/// batch, classes], and the loss is their mean. So a member's gradient is that of the member alone divided by their number, which Adam
+/// and RMSprop scale away, but SGD and `clip_norm` do not. All members see the same batches. Otherwise it gives the logarithms of the members' mean
 /// probabilities, [batch, classes]. Parameters are named as the network's own, after `member_1.`, `member_2.`, …
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
