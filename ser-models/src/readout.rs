@@ -4,6 +4,7 @@ use crate::layers::LayerError;
 use crate::layers::softmax;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// How a network's logits become the probabilities of an answer: softened by a temperature, and classes put together. The default does
 /// neither.
@@ -19,8 +20,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Readout {
-    /// What logits are divided by before the softmax, positive: above 1, probabilities are less sure of themselves (temperature
-    /// scaling; Guo et al., *On Calibration of Modern Neural Networks*, 2017). The most probable label stays the same.
+    /// What logits are divided by before the softmax, within [`Readout::TEMPERATURES`]: above 1, probabilities are less sure of
+    /// themselves (temperature scaling; Guo et al., *On Calibration of Modern Neural Networks*, 2017). The most probable label stays the
+    /// same; the most probable class may change where labels are put together.
     pub temperature: f64,
     /// For each of the network's labels the class that its probability is added to; empty where every label is a class of its own.
     pub classes: Vec<String>,
@@ -33,6 +35,9 @@ impl Default for Readout {
 }
 
 impl Readout {
+    /// The temperatures that are taken.
+    pub const TEMPERATURES: RangeInclusive<f64> = 0.01..=100.0;
+
     /// The classes of the answer for a network with these labels, in the order in which they first come.
     pub fn names(&self, labels: &[String]) -> Vec<String> {
         let mut names = Vec::new();
@@ -46,8 +51,8 @@ impl Readout {
 
     /// What is wrong with it for a network with these labels, if anything: (rule, given).
     pub(crate) fn problem(&self, labels: &[String]) -> Option<(&'static str, String)> {
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return Some(("the readout's temperature must be positive", self.temperature.to_string()));
+        if !Self::TEMPERATURES.contains(&self.temperature) {
+            return Some(("the readout's temperature must be 0.01 to 100", self.temperature.to_string()));
         }
         if !self.classes.is_empty() && self.classes.len() != labels.len() {
             let given = format!("{} for {}", self.classes.len(), labels.len());

@@ -112,7 +112,9 @@ fn the_readout_is_kept_and_decides_what_is_answered() {
 
     let mut wrong = checkpoint().clone();
     wrong.readout.temperature = 0.0;
-    assert!(wrong.to_bytes().unwrap_err().to_string().contains("temperature must be positive, 0 was given"));
+    assert!(
+        wrong.to_bytes().unwrap_err().to_string().contains("temperature must be 0.01 to 100, 0 was given")
+    );
     let text = error(&changed(|json| json["readout"] = serde_json::json!({"classes": ["Low"]}), |_| {}));
     assert!(text.contains("a class for each label, 1 for 3 was given"), "{text}");
 }

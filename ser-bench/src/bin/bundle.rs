@@ -24,7 +24,8 @@ struct Arguments {
     /// The model's file.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// What logits are divided by: the temperature that `reproduce` prints for validation parts.
+    /// What logits are divided by: the temperature that `reproduce --only speaker-independent-moods --validate` prints for the row of
+    /// four classes.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
     /// Another recipe than the experiment's own, as a file for `train --config`.
@@ -43,9 +44,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let range = Readout::TEMPERATURES;
     ensure!(
-        arguments.temperature > 0.0 && arguments.temperature.is_finite(),
-        "--temperature must be positive, {} was given",
+        range.contains(&arguments.temperature),
+        "--temperature must be {} to {}, {} was given",
+        range.start(),
+        range.end(),
         arguments.temperature
     );
     files::check_folder(&arguments.output)?;
