@@ -34,6 +34,7 @@ pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         }
         let mut file = builder.tempfile_in(folder(path))?;
         file.write_all(content)?;
+        file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())
     };

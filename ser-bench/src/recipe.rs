@@ -1,6 +1,6 @@
 //! What is trained, and how: an architecture with its features and its settings, from a name or a file.
 //!
-//! What the report leaves open is in [`TrainingConfig::default`], chosen on validation parts; the test parts decided nothing.
+//! What the report leaves open is in [`TrainingConfig::default`] and in this crate's `recipes`, chosen on validation parts.
 
 use std::path::{Path, PathBuf};
 

@@ -59,9 +59,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let sources: Vec<Experiment> =
         Experiment::ALL.into_iter().filter(chosen).map(Experiment::source).collect();
-    // In the order of the list, in which a source comes before the sums of its answers.
-    let experiments: Vec<Experiment> =
-        Experiment::ALL.into_iter().filter(|e| chosen(e) || sources.contains(e)).collect();
+    let experiments: Vec<Experiment> = Experiment::ALL.into_iter().filter(|e| sources.contains(e)).collect();
     let recipe = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?)).transpose()?;
     if recipe.is_some() && experiments.len() > 1 {
         bail!("--recipe needs one experiment, but --only names {}", experiments.len());
@@ -72,14 +70,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.output.join("features"));
     let part = if arguments.validate { Part::Validation } else { Part::Test };
-    let seeds = |experiment: &Experiment| arguments.seeds.unwrap_or(experiment.protocol.seeds());
-    for (number, experiment) in experiments.iter().enumerate() {
-        let run = Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output)?;
-        if experiment.source() != *experiment {
-            run.sum()?;
-            report(&arguments.output, part, seeds)?;
-            continue;
-        }
+    // Others that lie in the folder of results are shown as their protocols ask for.
+    let seeds = |experiment: &Experiment| {
+        let asked = arguments.seeds.filter(|_| experiments.contains(&experiment.source()));
+        asked.unwrap_or(experiment.protocol.seeds())
+    };
+    // All folders first: a clash shall not show after hours.
+    let runs: Vec<Run> = experiments
+        .iter()
+        .map(|experiment| Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output))
+        .collect::<anyhow::Result<_>>()?;
+    for (number, (run, experiment)) in runs.iter().zip(&experiments).enumerate() {
         let corpus = run.corpus(&arguments.data, Some(cache.clone()))?;
         let bar = cli::progress_bar(0, "epochs");
         bar.set_prefix(format!("{} of {}: {}", number + 1, experiments.len(), experiment.name));
@@ -103,7 +104,7 @@ fn report(output: &Path, part: Part, seeds: impl Fn(&Experiment) -> u64) -> anyh
         let folder = Folder::new(experiment, part, output);
         let validation = Folder::new(experiment, Part::Validation, output);
         if let Some(results) = Results::of(&folder, &validation, seeds(&experiment))? {
-            // That of sums is not there before their turn, although their source's answers are.
+            // Nobody has made that of sums.
             folder.make()?;
             report::draw(&folder, &results)?;
             all.push(results);

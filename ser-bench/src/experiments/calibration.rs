@@ -7,7 +7,7 @@ const BINS: usize = 15;
 
 /// The expected calibration error, 0 to 1: how far the probability of the answer lies from the share of right answers, the mean over
 /// 15 bins of equal width, weighted by their answers; of some models' answers together (Guo et al., *On Calibration of Modern Neural Networks*, 2017).
-pub fn expected_calibration_error<'a>(predictions: impl IntoIterator<Item = &'a Predictions>) -> f64 {
+pub(super) fn expected_calibration_error<'a>(predictions: impl IntoIterator<Item = &'a Predictions>) -> f64 {
     let mut bins = [(0.0, 0.0); BINS];
     let mut all = 0.0;
     for of in predictions {
@@ -23,12 +23,18 @@ pub fn expected_calibration_error<'a>(predictions: impl IntoIterator<Item = &'a 
 
 /// The temperature that probabilities should be softened by (above 1) or sharpened (below 1), so that the true classes of these
 /// predictions are as likely as can be: 0.05 to 20. `view` is what is made of the answers after that, such as sums of classes.
-pub fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictions) -> Predictions) -> f64 {
-    // The likelihood has one peak over the logarithm of the temperature: golden section.
+pub(super) fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictions) -> Predictions) -> f64 {
+    // Over the logarithm of the temperature the likelihood of a softmax has one peak, but that of sums of classes may have more: the
+    // best of a grid, then golden section between its neighbours.
     const RATIO: f64 = 0.618_033_988_749_895;
+    const STEPS: usize = 40;
     let loss = |log: f64| mean_loss(&view(with_temperature(predictions, log.exp())));
-    let (mut low, mut high) = (0.05f64.ln(), 20f64.ln());
-    for _ in 0..60 {
+    let (from, to) = (0.05f64.ln(), 20f64.ln());
+    let at = |step: usize| from + (to - from) * step as f64 / STEPS as f64;
+    let losses: Vec<f64> = (0..=STEPS).map(|step| loss(at(step))).collect();
+    let best = (0..=STEPS).min_by(|&a, &b| losses[a].total_cmp(&losses[b])).unwrap_or_default();
+    let (mut low, mut high) = (at(best.saturating_sub(1)), at((best + 1).min(STEPS)));
+    for _ in 0..40 {
         let (a, b) = (high - RATIO * (high - low), low + RATIO * (high - low));
         if loss(a) <= loss(b) {
             high = b;
@@ -40,7 +46,7 @@ pub fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictions) -> 
 }
 
 /// The predictions with each logit divided by a temperature.
-pub fn with_temperature(predictions: &Predictions, temperature: f64) -> Predictions {
+pub(super) fn with_temperature(predictions: &Predictions, temperature: f64) -> Predictions {
     let mut scaled = predictions.clone();
     for mut row in scaled.probabilities.outer_iter_mut() {
         let logits: Vec<f64> = row.iter().map(|p| f64::from(p.max(1e-30)).ln() / temperature).collect();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::{Disturbance, Experiment, Part, Predictions};
 use crate::files;
@@ -55,16 +55,16 @@ impl Folder {
     /// Makes the folder and writes down of which recipe its results will be.
     ///
     /// # Errors
-    /// If it cannot be made, or holds results of another recipe.
+    /// If it cannot be made, or holds results of another recipe or of an unknown one.
     pub fn claim(&self, recipe: &Recipe) -> anyhow::Result<()> {
         self.make()?;
         let file = self.file("recipe.json");
         if self.is_of(recipe)? {
             return Ok(());
         }
-        if file.exists() {
+        if file.exists() || !self.finished()?.is_empty() {
             bail!(
-                "{}: the results there are of another recipe; choose another folder, or delete this one",
+                "{}: the results there are of another recipe; choose another folder, or delete this one with all that it holds",
                 self.path.display()
             );
         }
@@ -99,6 +99,11 @@ impl Folder {
         Ok(written == Some(serde_json::to_string_pretty(recipe)?))
     }
 
+    /// Whether its results are of test parts, and not of validation parts.
+    pub fn is_test(&self) -> bool {
+        self.part == Part::Test
+    }
+
     /// Whether another folder's results are of the same recipe.
     pub fn has_recipe_of(&self, other: &Self) -> bool {
         let recipe = |folder: &Self| std::fs::read(folder.file("recipe.json")).ok();
@@ -108,7 +113,7 @@ impl Folder {
     /// The models that are done, by name; none where the folder is missing.
     ///
     /// # Errors
-    /// If the folder cannot be read or a file is damaged; the error names the file.
+    /// If the folder cannot be read, or a file is damaged or has other classes than the experiment; the error names the file.
     pub fn finished(&self) -> anyhow::Result<Vec<Finished>> {
         if !self.path.is_dir() {
             return Ok(Vec::new());
@@ -122,7 +127,14 @@ impl Folder {
                 continue;
             };
             if let Ok(seed) = seed.parse() {
-                finished.push(Finished { name: name.into(), seed, predictions: Predictions::load(&path)? });
+                let predictions = Predictions::load(&path)?;
+                let (given, labels) = (&predictions.labels, self.experiment.source().labels.names());
+                ensure!(
+                    *given == labels,
+                    "{}: the classes must be {labels:?}, but are {given:?}",
+                    path.display()
+                );
+                finished.push(Finished { name: name.into(), seed, predictions });
             }
         }
         finished.sort_by(|a, b| (a.seed, &a.name).cmp(&(b.seed, &b.name)));

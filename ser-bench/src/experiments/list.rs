@@ -37,7 +37,8 @@ pub enum Learner {
         /// What the file says.
         recipe: &'static str,
     },
-    /// The networks of the eight-class experiment of this name and protocol, their emotions' probabilities summed to moods.
+    /// The networks of the eight-class experiment of this name and protocol, their emotions' probabilities summed to moods: nothing
+    /// is trained for it, and it has a confusion matrix but no files of predictions of its own.
     Summed(&'static str),
     /// Always the most frequent class of the training part.
     Majority,
@@ -86,7 +87,7 @@ macro_rules! network {
     };
 }
 
-/// Strangers' voices, at the level that they were recorded at.
+/// Strangers' voices.
 const SPEAKER_INDEPENDENT: Experiment = Experiment {
     name: "speaker-independent",
     title: "3 × cnn-attention",
@@ -97,29 +98,19 @@ const SPEAKER_INDEPENDENT: Experiment = Experiment {
     learner: network!("speaker-independent"),
 };
 
-/// The experiment of the same in which it does not count how loud a recording is.
-const NORMALIZED: &str = "speaker-independent-normalized";
-
 impl Experiment {
     /// All of them, speaker-independent ones first: these tell what to expect of a voice that no model has heard.
-    pub const ALL: [Self; 24] = [
-        Self {
-            name: NORMALIZED,
-            title: "3 × cnn-attention, any level",
-            goal: None,
-            learner: network!("speaker-independent-normalized"),
-            ..SPEAKER_INDEPENDENT
-        },
+    pub const ALL: [Self; 23] = [
+        SPEAKER_INDEPENDENT,
         Self {
             name: Self::BUNDLED,
-            title: "the same, emotions summed to moods",
+            title: "3 × cnn-attention, emotions summed to moods",
             labels: LabelSet::Moods,
             reported: "–",
             goal: uar(70.0, 80.0),
-            learner: Learner::Summed(NORMALIZED),
+            learner: Learner::Summed(SPEAKER_INDEPENDENT.name),
             ..SPEAKER_INDEPENDENT
         },
-        SPEAKER_INDEPENDENT,
         report("cnn-1d", "65 %", 78.0, 85.0, network!("cnn-1d")),
         report("cnn-lstm", "57.76 %", 70.0, 82.0, network!("cnn-lstm")),
         report("cnn-lstm-bn", "49.31 %", 70.0, 82.0, network!("cnn-lstm-bn")),
@@ -216,7 +207,7 @@ impl Experiment {
         self.protocol == Protocol::SpeakerIndependent && matches!(self.learner, Learner::Network { .. })
     }
 
-    /// Its recipe; that of a baseline says what features it reads.
+    /// Its recipe; that of a baseline says what features it reads: at the level that clips were recorded at where networks keep it too.
     ///
     /// # Errors
     /// If the file in this crate is no recipe, which a test rules out.
@@ -224,7 +215,9 @@ impl Experiment {
         match self.source().learner {
             Learner::Network { file, recipe } => Recipe::of(&RecipeFile::parse(file, recipe)?),
             Learner::Summed(_) | Learner::Majority | Learner::Forest => {
-                Ok(Recipe::new(Cnn1dConfig::default().into(), TrainingConfig::default()))
+                let mut recipe = Recipe::new(Cnn1dConfig::default().into(), TrainingConfig::default());
+                recipe.preparation.normalize = self.protocol == Protocol::SpeakerIndependent;
+                Ok(recipe)
             }
         }
     }

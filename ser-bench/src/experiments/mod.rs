@@ -11,11 +11,12 @@ mod results;
 mod robustness;
 mod run;
 
-pub use calibration::{expected_calibration_error, fit_temperature, with_temperature};
+use calibration::{expected_calibration_error, fit_temperature, with_temperature};
 pub use folder::{Finished, Folder};
 pub use list::{Experiment, Figure, Goal, Learner};
 pub use predictions::Predictions;
-pub use protocol::{Clips, Protocol, Unit};
+pub use protocol::Protocol;
+use protocol::{Clips, Unit};
 pub use results::{Calibration, Results, Robustness, Score, Spread};
 pub use robustness::Disturbance;
 pub use run::{Part, Run, train};

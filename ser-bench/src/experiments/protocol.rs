@@ -24,7 +24,7 @@ pub enum Protocol {
 
 /// What a protocol needs to know of each clip.
 #[derive(Debug, Clone, Copy)]
-pub struct Clips<'a> {
+pub(super) struct Clips<'a> {
     /// Its class.
     pub labels: &'a [&'a str],
     /// Byte-identical clips share a number.
@@ -35,7 +35,7 @@ pub struct Clips<'a> {
 
 /// One model to train, and the clips that it is tested on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit {
+pub(super) struct Unit {
     /// Name of its files, such as `fold-2-seed-0`.
     pub name: String,
     /// Seed of the training, and of the split where it is random.
@@ -81,7 +81,7 @@ impl Protocol {
     ///
     /// # Errors
     /// If there are too few clips for it.
-    pub fn units(self, clips: &Clips<'_>, seed: u64, validate: bool) -> anyhow::Result<Vec<Unit>> {
+    pub(super) fn units(self, clips: &Clips<'_>, seed: u64, validate: bool) -> anyhow::Result<Vec<Unit>> {
         let Clips { labels, groups, actors } = *clips;
         let unit = |name: String, split: Split| Unit { name: format!("{name}seed-{seed}"), seed, split };
         let folds = |splits: Vec<Split>| {
@@ -91,6 +91,7 @@ impl Protocol {
             Self::Stratified => {
                 vec![unit(String::new(), stratified(labels, groups, Shares::default(), seed)?)]
             }
+            // One seed gives every actor the same draw: who is better than whom does not come from other sentences.
             Self::SingleActor => {
                 let mut voices = actors.to_vec();
                 voices.sort_unstable();

@@ -61,9 +61,10 @@ pub fn calibration_table(results: &[Results]) -> String {
     let rows = results.iter().filter_map(|of| Some((of, of.calibration?)));
     let rows: Vec<String> = rows
         .map(|(of, Calibration { temperature, before, after })| {
-            let [before, after] = [before, after].map(|error| error * 100.0);
+            let percent = |error: f64| format!("{:.1}", error * 100.0);
+            let (before, after) = (percent(before), after.map_or("–".to_owned(), percent));
             let Results { model, classes, protocol, .. } = of;
-            format!("| {model} | {classes} | {protocol} | {temperature:.2} | {before:.1} | {after:.1} |\n")
+            format!("| {model} | {classes} | {protocol} | {temperature:.2} | {before} | {after} |\n")
         })
         .collect();
     if rows.is_empty() {
@@ -75,7 +76,7 @@ pub fn calibration_table(results: &[Results]) -> String {
 }
 
 /// The pairs of classes that were confused, and what share of all wrong answers each is, the greatest first.
-pub fn confusions(confusion: &ConfusionMatrix) -> Vec<(String, f64)> {
+fn confusions(confusion: &ConfusionMatrix) -> Vec<(String, f64)> {
     let labels = confusion.labels();
     let n = labels.len();
     let wrong = |a: usize, b: usize| (confusion.count(a, b) + confusion.count(b, a)) as f64;

@@ -23,7 +23,7 @@ pub struct Results {
     pub classes: usize,
     /// What others reached.
     pub reported: String,
-    /// What must be reached.
+    /// What must be reached on test parts; `None` for validation parts.
     pub goal: Option<Goal>,
     /// Whether it was reached; `None` without a goal, and where models are missing.
     pub reached: Option<bool>,
@@ -53,8 +53,8 @@ pub struct Calibration {
     pub temperature: f64,
     /// The expected calibration error of the answers, 0 to 1.
     pub before: f64,
-    /// The same with each model's probabilities at its temperature.
-    pub after: f64,
+    /// The same with each model's probabilities at its temperature; `None` for the validation parts that ask for it.
+    pub after: Option<f64>,
 }
 
 /// Figures of disturbed recordings, means over models.
@@ -106,7 +106,7 @@ impl Spread {
 }
 
 impl Results {
-    /// The figures of all models that are done; `None` if none is.
+    /// The figures of all models of seeds below `seeds` that are done; `None` if none is.
     ///
     /// `validation` is the folder of [`Part::Validation`](super::Part::Validation): with the same recipe, temperatures come from it. A
     /// figure is the mean over models. Its deviation is that over seeds where there are several, each seed's figure being the mean
@@ -117,7 +117,7 @@ impl Results {
     pub fn of(folder: &Folder, validation: &Folder, seeds: u64) -> anyhow::Result<Option<Self>> {
         let experiment = folder.experiment;
         let (folder, validation) = (folder.source(), validation.source());
-        let finished = folder.finished()?;
+        let finished = models(&folder, seeds)?;
         if finished.is_empty() {
             return Ok(None);
         }
@@ -130,25 +130,27 @@ impl Results {
             }
             scores.insert(name.clone(), Score::of(*seed, &predictions));
         }
-        let models = experiment.protocol.folds() * seeds as usize;
-        let mut results = Self::summed(&experiment, models, scores, confusion);
+        let all = experiment.protocol.folds() * seeds as usize;
+        let experiment = Experiment { goal: experiment.goal.filter(|_| folder.is_test()), ..experiment };
+        let mut results = Self::over_models(&experiment, all, scores, confusion);
         if !folder.is_of(&experiment.recipe()?)? {
             // The title names what the experiment's own recipe trains.
             results.model += " (another recipe)";
         }
         if folder.has_recipe_of(&validation) {
-            results.calibration = Calibration::of(&experiment, &finished, &validation.finished()?);
+            let validated = validation.finished()?;
+            results.calibration = Calibration::of(&experiment, &finished, &validated, folder.is_test());
         }
         for way in Disturbance::ALL {
-            let disturbed = folder.disturbed(way).finished()?;
-            if disturbed.len() == finished.len() {
+            let disturbed = models(&folder.disturbed(way), seeds)?;
+            if disturbed.iter().map(|of| &of.name).eq(finished.iter().map(|of| &of.name)) {
                 results.robustness.push((way.name(), Robustness::of(&experiment, &disturbed)));
             }
         }
         Ok(Some(results))
     }
 
-    fn summed(
+    fn over_models(
         experiment: &Experiment,
         models: usize,
         scores: BTreeMap<String, Score>,
@@ -193,8 +195,9 @@ impl Results {
 
 impl Calibration {
     /// Of models on test parts, each at the temperature that the model of the same fold and seed asks for on its validation part. Where
-    /// folds are the same for all seeds, another seed's will do. `None` where there is no such model.
-    fn of(experiment: &Experiment, tested: &[Finished], validated: &[Finished]) -> Option<Self> {
+    /// folds are the same for all seeds, another seed's will do. `None` where there is no such model. `apart`: whether the answers are
+    /// not the ones that the temperatures come from.
+    fn of(experiment: &Experiment, tested: &[Finished], validated: &[Finished], apart: bool) -> Option<Self> {
         let view = |answers: Predictions| experiment.view(answers);
         let mut temperatures = Vec::new();
         let fixed = experiment.protocol == Protocol::SpeakerIndependent;
@@ -211,9 +214,14 @@ impl Calibration {
         Some(Self {
             temperature: Spread::of(&temperatures).mean,
             before: expected_calibration_error(&plain),
-            after: expected_calibration_error(&calibrated),
+            after: apart.then(|| expected_calibration_error(&calibrated)),
         })
     }
+}
+
+/// The models of seeds below `seeds` that are done.
+fn models(folder: &Folder, seeds: u64) -> anyhow::Result<Vec<Finished>> {
+    Ok(folder.finished()?.into_iter().filter(|of| of.seed < seeds).collect())
 }
 
 impl Robustness {
@@ -246,7 +254,7 @@ mod tests {
 
     use ndarray::Array2;
 
-    use super::super::{Part, Run};
+    use super::super::Part;
     use super::*;
     use crate::corpus::LabelSet;
 
@@ -269,9 +277,6 @@ mod tests {
         let results = tempfile::tempdir().unwrap();
         let moods = Experiment::named(Experiment::BUNDLED).unwrap();
         let folder = |part| Folder::new(moods, part, results.path());
-        let run = || Run::new(moods, None, Part::Test, 2, results.path()).unwrap();
-        let error = run().sum().unwrap_err().to_string();
-        assert!(error.ends_with("needs the results of speaker-independent-normalized"), "{error}");
         for (part, seeds) in [(Part::Test, 2), (Part::Validation, 1)] {
             let source = folder(part).source();
             source.claim(&moods.recipe().unwrap()).unwrap();
@@ -279,16 +284,41 @@ mod tests {
                 answers(0.9).save(&source.file(&format!("fold-{fold}-seed-{seed}.csv"))).unwrap();
             }
         }
-        run().sum().unwrap();
-        let saved = Predictions::load(&folder(Part::Test).file("fold-3-seed-1.csv")).unwrap();
-        assert_eq!((saved.labels.len(), saved.clips.len()), (4, 8));
-
         let of = Results::of(&folder(Part::Test), &folder(Part::Validation), 2).unwrap().unwrap();
         assert_eq!((of.classes, of.models, of.reached), (4, [10, 10], Some(true)));
         assert_eq!(of.confusion.total(), 80);
         // All answers are right, so they may be as sure as can be.
         let calibration = of.calibration.unwrap();
-        assert!(calibration.temperature < 0.06 && calibration.after < 1e-3, "{calibration:?}");
+        assert!(calibration.temperature < 0.06 && calibration.after.unwrap() < 1e-3, "{calibration:?}");
         assert!((0.05..0.1).contains(&calibration.before), "{calibration:?}");
+
+        // Parts that ask for temperatures do not tell what these are worth, nor whether a goal is reached.
+        let validation = folder(Part::Validation);
+        let of = Results::of(&validation, &validation, 1).unwrap().unwrap();
+        assert_eq!((of.goal, of.reached, of.calibration.unwrap().after), (None, None, None));
+    }
+
+    #[test]
+    fn only_the_seeds_that_are_asked_for_count_and_other_classes_are_refused() {
+        let results = tempfile::tempdir().unwrap();
+        let experiment = Experiment::named("issa").unwrap();
+        let folder = Folder::new(experiment, Part::Test, results.path());
+        folder.make().unwrap();
+        for (seed, sure) in [(0, 0.9), (1, 0.0)] {
+            answers(sure).save(&folder.file(&format!("fold-1-seed-{seed}.csv"))).unwrap();
+        }
+        let of = |seeds| Results::of(&folder, &folder, seeds).map(|of| of.unwrap());
+        assert_eq!((of(1).unwrap().accuracy.mean, of(1).unwrap().models), (1.0, [5, 1]));
+        assert_eq!((of(2).unwrap().accuracy.mean, of(2).unwrap().models), (0.5, [10, 2]));
+
+        let moods = answers(0.9).in_moods();
+        moods.save(&folder.file("fold-2-seed-0.csv")).unwrap();
+        let error = of(1).unwrap_err().to_string();
+        assert!(error.contains("fold-2-seed-0.csv: the classes must be"), "{error}");
+        let error = folder.claim(&experiment.recipe().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("fold-2-seed-0.csv"), "{error}");
+        std::fs::remove_file(folder.file("fold-2-seed-0.csv")).unwrap();
+        let error = folder.claim(&experiment.recipe().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("of another recipe"), "{error}");
     }
 }

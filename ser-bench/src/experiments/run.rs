@@ -13,6 +13,7 @@ use ser_models::training::{Dataset, Event, Finish, Trainer};
 use ser_models::{Checkpoint, Recognizer};
 
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Predictions, Unit, baseline};
+use crate::cli::Stopped;
 use crate::corpus::Corpus;
 use crate::files;
 use crate::recipe::Recipe;
@@ -25,6 +26,9 @@ pub enum Part {
     /// Validation parts taken from the training parts, for choosing a recipe: the test parts are not touched.
     Validation,
 }
+
+/// What a run that was stopped says.
+const STOPPED: Stopped = Stopped { advice: "the same command goes on" };
 
 /// The models of one experiment. One whose predictions are there is not trained again, and one that was cut goes on.
 pub struct Run {
@@ -75,16 +79,27 @@ impl Run {
     /// Trains all units that are not done yet. `bar` counts epochs.
     ///
     /// # Errors
-    /// Whatever is wrong with the training or the files; `stop` ends it with an error too, and what was reached is kept.
+    /// Whatever is wrong with the training or the files, such as answers that are there for other clips; `stop` ends it with
+    /// [`Stopped`], and what was reached is kept.
     pub fn train(&self, corpus: &Corpus, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
         let units = self.units(corpus)?;
         let epochs = self.recipe.training.epochs;
         bar.set_length((units.len() * epochs) as u64);
         let (todo, done): (Vec<_>, Vec<_>) =
             units.into_iter().partition(|unit| !self.file(unit, "csv").exists());
+        for unit in &done {
+            let file = self.file(unit, "csv");
+            let asked = unit.split.test.iter().map(|&at| &corpus.dataset.ids()[at]);
+            ensure!(
+                asked.eq(&Predictions::load(&file)?.clips),
+                "{}: the answers there are for other clips than this test part has; choose another folder, or delete them",
+                file.display()
+            );
+        }
         bar.set_position((done.len() * epochs) as u64);
         bar.reset_eta();
         for unit in todo {
+            ensure!(!stop.load(Ordering::Relaxed), STOPPED);
             bar.set_message(unit.name.clone());
             self.train_unit(corpus, &unit, bar, stop)
                 .with_context(|| format!("{}: {}", self.folder.experiment.name, unit.name))?;
@@ -110,21 +125,6 @@ impl Run {
         predictions.save(&self.file(unit, "csv"))?;
         // Not needed any more, and nothing is lost where it stays.
         let _ = std::fs::remove_file(self.file(unit, "training"));
-        Ok(())
-    }
-
-    /// Where the models are another experiment's: writes what comes of their answers.
-    ///
-    /// # Errors
-    /// If the other experiment has no answers yet, or a file cannot be read or written.
-    pub fn sum(&self) -> anyhow::Result<()> {
-        let source = self.folder.source();
-        let finished = source.finished()?;
-        let (name, own) = (source.experiment.name, self.folder.experiment);
-        ensure!(!finished.is_empty(), "{}: needs the results of {name}", own.name);
-        for Finished { name, predictions, .. } in finished {
-            own.view(predictions).save(&self.folder.file(&format!("{name}.csv")))?;
-        }
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Run {
         for Finished { name, predictions, .. } in finished {
             let checkpoint = Checkpoint::load(self.folder.file(&format!("{name}.safetensors")))?;
             for (way, folder) in &ways {
-                ensure!(!stop.load(Ordering::Relaxed), "stopped; the same command goes on");
+                ensure!(!stop.load(Ordering::Relaxed), STOPPED);
                 let file = folder.file(&format!("{name}.csv"));
                 if !file.exists()
                     && let Some(answers) = disturbed(&checkpoint, &predictions, &clips, *way)?
@@ -188,7 +188,7 @@ impl Run {
 /// Trains to the last epoch, without a validation part, or goes on where `state` was left. `bar` counts epochs.
 ///
 /// # Errors
-/// If settings, data or the state's file are refused, or the training fails; `stop` ends it with an error too, and what was reached is
+/// If settings, data or the state's file are refused, or the training fails; `stop` ends it with [`Stopped`], and what was reached is
 /// kept.
 pub fn train(
     recipe: &Recipe,
@@ -214,7 +214,7 @@ pub fn train(
         },
         stop,
     )?;
-    ensure!(finish != Finish::Stopped, "stopped; the same command goes on");
+    ensure!(finish != Finish::Stopped, STOPPED);
     Ok(trainer)
 }
 

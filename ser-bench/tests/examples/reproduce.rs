@@ -75,6 +75,8 @@ fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
         &["--only", "cnn-1d", "--recipe", &another],
         "the results there are of another recipe",
     );
+    std::fs::write(&lost, text(&before).replace("\n03-", "\nother-")).unwrap();
+    fails(&data, &results, &only, "seed-1.csv: the answers there are for other clips");
     std::fs::write(&lost, "clip,true\n").unwrap();
     fails(&data, &results, &only, "seed-1.csv: the columns must be");
 }
@@ -93,14 +95,16 @@ fn what_cannot_be_run_is_refused() {
 }
 
 #[test]
-fn emotions_are_summed_to_moods_only_where_emotions_were_told_apart() {
+fn the_recipe_of_sums_is_that_of_the_experiment_that_is_summed() {
     let data = made_up_ravdess();
     let folder = TempDir::new().unwrap();
     let only = ["--only", "speaker-independent-moods"];
     fails(&data, folder.path(), &[&only[..], &["--recipe", "x.toml"]].concat(), "x.toml");
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 1");
-    let two = [&only[..], &["--recipe", &recipe]].concat();
-    fails(&data, folder.path(), &two, "--recipe needs one experiment, but --only names 2");
+    let own = [&only[..], &["--recipe", &recipe]].concat();
+    fails(&data, folder.path(), &own, "the validation part has no clips");
+    let written = std::fs::read_to_string(folder.path().join("speaker-independent/recipe.json")).unwrap();
+    assert!(written.contains("cnn-1d") && !folder.path().join("speaker-independent-moods").exists());
 }
 
 #[test]
@@ -125,14 +129,14 @@ fn the_bundled_model_learns_from_all_clips_answers_moods_and_comes_out_the_same_
     assert_eq!((checkpoint.labels.len(), checkpoint.readout.temperature), (8, 1.25));
     assert_eq!(checkpoint.classifier().unwrap().labels(), ["Calm", "Happy", "Sad", "Energetic"]);
     let (_, refused) = bundle("c.safetensors", "0");
-    assert!(text(&refused.stderr).contains("--temperature must be positive"));
+    assert!(text(&refused.stderr).contains("--temperature must be 0.01 to 100, 0 was given"));
 }
 
 #[test]
 fn sums_stand_in_the_tables_as_soon_as_their_source_has_answers() {
     let data = made_up_ravdess();
     let results = TempDir::new().unwrap();
-    let source = results.path().join("speaker-independent-normalized");
+    let source = results.path().join("speaker-independent");
     std::fs::create_dir(&source).unwrap();
     let csv = "clip,true,predicted,neutral,calm,happy,sad,angry,fearful,disgust,surprised\n\
                a,surprised,angry,0,0,0,0,0.6,0,0,0.4\n";
@@ -140,6 +144,6 @@ fn sums_stand_in_the_tables_as_soon_as_their_source_has_answers() {
     let history = "epoch,learning_rate,train_loss,train_accuracy\n1,0.1,2,0.5\n2,0.1,1,0.5\n";
     std::fs::write(source.join("fold-1-seed-0.history.csv"), history).unwrap();
     let printed = prints(&data, results.path(), &["--only", "majority-stratified", "--seeds", "1"]);
-    assert!(printed.contains("emotions summed to moods") && printed.contains("1 of 5 models"), "{printed}");
+    assert!(printed.contains("emotions summed to moods") && printed.contains("1 of 15 models"), "{printed}");
     assert!(results.path().join("speaker-independent-moods/confusion.png").is_file());
 }
