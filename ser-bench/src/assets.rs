@@ -3,5 +3,5 @@
 /// A sample clip: 4.3 seconds of synthetic speech, WAV, 22,050 Hz, 16 bit, mono.
 pub const SAMPLE_WAV: &[u8] = include_bytes!("../../examples/assets/sample.wav");
 
-/// The bundled model; its card is `models/cnn-1d.md`.
-pub const MODEL: &[u8] = include_bytes!("../../models/cnn-1d.safetensors");
+/// The bundled model; its card is `models/moods.md`.
+pub const MODEL: &[u8] = include_bytes!("../../models/moods.safetensors");

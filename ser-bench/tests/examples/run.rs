@@ -48,7 +48,7 @@ pub(crate) fn ends<S: AsRef<OsStr>>(
 }
 
 pub(crate) fn bundled_model() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/cnn-1d.safetensors")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/moods.safetensors")
 }
 
 pub(crate) fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> String {
