@@ -24,8 +24,8 @@ struct Arguments {
     /// The model's file.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// What logits are divided by: the temperature that `reproduce --only speaker-independent-moods --validate` prints for the row of
-    /// four classes.
+    /// What logits are divided by: the temperature that `reproduce --only speaker-independent-moods --validate --seeds 1` prints for
+    /// the row of four classes.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
     /// Another recipe than the experiment's own, as a file for `train --config`.

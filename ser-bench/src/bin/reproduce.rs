@@ -12,8 +12,8 @@ use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report};
 use ser_bench::recipe::{Recipe, RecipeFile};
 use ser_bench::{cli, files};
 
-/// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, which decided
-/// nothing.
+/// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, from which it
+/// learnt nothing.
 ///
 /// The folder of results holds each model's predictions, history and checkpoint, pictures, and all figures as `results.json` and
 /// `results.md`. What is done there is not done again: the same command goes on where it was cut.
