@@ -53,7 +53,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.temperature
     );
     files::check_folder(&arguments.output)?;
-    let experiment = Experiment::named(Experiment::BUNDLED).context("there is no such experiment")?.source();
+    let experiment = Experiment::named(Experiment::BUNDLED)
+        .and_then(|experiment| experiment.sources().into_iter().next())
+        .context("there is no such experiment")?;
     let given = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?));
     let recipe = given.unwrap_or_else(|| experiment.recipe())?;
     let options = recipe.corpus_options(experiment.labels, arguments.cache.clone())?;

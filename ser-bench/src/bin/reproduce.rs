@@ -58,7 +58,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.only.is_empty() || arguments.only.iter().any(|name| name == experiment.name)
     };
     let sources: Vec<Experiment> =
-        Experiment::ALL.into_iter().filter(chosen).map(Experiment::source).collect();
+        Experiment::ALL.into_iter().filter(chosen).flat_map(Experiment::sources).collect();
     let experiments: Vec<Experiment> = Experiment::ALL.into_iter().filter(|e| sources.contains(e)).collect();
     let recipe = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?)).transpose()?;
     if recipe.is_some() && experiments.len() > 1 {
@@ -72,7 +72,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let part = if arguments.validate { Part::Validation } else { Part::Test };
     // Others that lie in the folder of results are shown as their protocols ask for.
     let seeds = |experiment: &Experiment| {
-        let asked = arguments.seeds.filter(|_| experiments.contains(&experiment.source()));
+        let asked = arguments.seeds.filter(|_| experiment.sources().iter().all(|source| experiments.contains(source)));
         asked.unwrap_or(experiment.protocol.seeds())
     };
     // All folders first: a clash shall not show after hours.

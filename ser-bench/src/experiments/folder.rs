@@ -47,9 +47,10 @@ impl Folder {
         Self { experiment, results: results.to_path_buf(), path, part }
     }
 
-    /// The folder of the experiment whose models answer: itself, but for sums another.
-    pub fn source(&self) -> Self {
-        Self::new(self.experiment.source(), self.part, &self.results)
+    /// The folders of the experiments whose models answer: this one alone, unless its experiment combines others.
+    pub fn sources(&self) -> Vec<Self> {
+        let folder = |experiment| Self::new(experiment, self.part, &self.results);
+        self.experiment.sources().into_iter().map(folder).collect()
     }
 
     /// Makes the folder and writes down of which recipe its results will be.
@@ -128,7 +129,7 @@ impl Folder {
             };
             if let Ok(seed) = seed.parse() {
                 let predictions = Predictions::load(&path)?;
-                let (given, labels) = (&predictions.labels, self.experiment.source().labels.names());
+                let (given, labels) = (&predictions.labels, self.experiment.labels.names());
                 ensure!(
                     *given == labels,
                     "{}: the classes must be {labels:?}, but are {given:?}",

@@ -40,6 +40,25 @@ impl Predictions {
         confusion
     }
 
+    /// The mean of several models' answers to the same clips.
+    ///
+    /// # Errors
+    /// If there are none, or they are about other clips or classes.
+    pub fn mean(answers: &[&Self]) -> anyhow::Result<Self> {
+        let (first, others) = answers.split_first().context("there are no answers")?;
+        let mut mean = (*first).clone();
+        for other in others {
+            ensure!(
+                (&other.labels, &other.clips, &other.truth) == (&first.labels, &first.clips, &first.truth),
+                "the answers are to other clips or of other classes"
+            );
+            mean.probabilities += &other.probabilities;
+        }
+        // One model's answers keep every bit.
+        mean.probabilities /= answers.len() as f32;
+        Ok(mean)
+    }
+
     /// With emotions put together as moods, whose probabilities are sums; other classes stay as they are.
     pub fn in_moods(&self) -> Self {
         let moods = LabelSet::Moods.names();
@@ -122,6 +141,19 @@ mod tests {
             truth: vec![0, 1, 2],
             probabilities: array![[0.5, 0.25, 0.25], [0.3, 0.3, 0.4], [0.1, 1e-9, 0.9]],
         }
+    }
+
+    #[test]
+    fn several_models_answer_by_the_mean_and_only_to_the_same_clips() {
+        let (one, mut other) = (predictions(), predictions());
+        other.probabilities.fill(0.5);
+        let mean = Predictions::mean(&[&one, &other]).unwrap();
+        assert_eq!(mean.probabilities.row(0), array![0.5, 0.375, 0.375]);
+        assert_eq!((&mean.clips, &mean.truth), (&one.clips, &one.truth));
+        assert_eq!(Predictions::mean(&[&one]).unwrap(), one);
+        other.clips.swap(0, 1);
+        assert!(Predictions::mean(&[&one, &other]).unwrap_err().to_string().contains("other clips"));
+        assert!(Predictions::mean(&[]).is_err());
     }
 
     #[test]

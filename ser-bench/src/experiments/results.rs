@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use ser_models::ConfusionMatrix;
 use serde::Serialize;
 
@@ -116,8 +117,8 @@ impl Results {
     /// If a file of predictions is damaged.
     pub fn of(folder: &Folder, validation: &Folder, seeds: u64) -> anyhow::Result<Option<Self>> {
         let experiment = folder.experiment;
-        let (folder, validation) = (folder.source(), validation.source());
-        let finished = models(&folder, seeds)?;
+        let (folders, validations) = (folder.sources(), validation.sources());
+        let finished = models(&folders, seeds)?;
         if finished.is_empty() {
             return Ok(None);
         }
@@ -133,16 +134,20 @@ impl Results {
         let all = experiment.protocol.folds() * seeds as usize;
         let experiment = Experiment { goal: experiment.goal.filter(|_| folder.is_test()), ..experiment };
         let mut results = Self::over_models(&experiment, all, scores, confusion);
-        if !folder.is_of(&experiment.recipe()?)? {
-            // The title names what the experiment's own recipe trains.
-            results.model += " (another recipe)";
+        for source in &folders {
+            if !source.is_of(&source.experiment.recipe()?)? {
+                // The title names what the experiment's own recipe trains.
+                results.model += " (another recipe)";
+                break;
+            }
         }
-        if folder.has_recipe_of(&validation) {
-            let validated = validation.finished()?;
+        if folders.iter().zip(&validations).all(|(folder, validation)| folder.has_recipe_of(validation)) {
+            let validated = models(&validations, u64::MAX)?;
             results.calibration = Calibration::of(&experiment, &finished, &validated, folder.is_test());
         }
         for way in Disturbance::ALL {
-            let disturbed = models(&folder.disturbed(way), seeds)?;
+            let folders: Vec<Folder> = folders.iter().map(|folder| folder.disturbed(way)).collect();
+            let disturbed = models(&folders, seeds)?;
             if disturbed.iter().map(|of| &of.name).eq(finished.iter().map(|of| &of.name)) {
                 results.robustness.push((way.name(), Robustness::of(&experiment, &disturbed)));
             }
@@ -219,9 +224,28 @@ impl Calibration {
     }
 }
 
-/// The models of seeds below `seeds` that are done.
-fn models(folder: &Folder, seeds: u64) -> anyhow::Result<Vec<Finished>> {
-    Ok(folder.finished()?.into_iter().filter(|of| of.seed < seeds).collect())
+/// The models of seeds below `seeds` that are done; of several folders those that are done in all, and their mean answers.
+fn models(folders: &[Folder], seeds: u64) -> anyhow::Result<Vec<Finished>> {
+    let mut all: Vec<Vec<Finished>> = Vec::new();
+    for folder in folders {
+        all.push(folder.finished()?.into_iter().filter(|of| of.seed < seeds).collect());
+    }
+    let mut models = Vec::new();
+    for first in all.first().into_iter().flatten() {
+        let answers: Vec<&Predictions> = all
+            .iter()
+            .filter_map(|models| models.iter().find(|of| of.name == first.name))
+            .map(|of| &of.predictions)
+            .collect();
+        if answers.len() == folders.len() {
+            let predictions = Predictions::mean(&answers).with_context(|| {
+                let names: Vec<_> = folders.iter().map(|folder| folder.experiment.name).collect();
+                format!("{} of {}", first.name, names.join(" and "))
+            })?;
+            models.push(Finished { predictions, ..first.clone() });
+        }
+    }
+    Ok(models)
 }
 
 impl Robustness {
@@ -278,8 +302,8 @@ mod tests {
         let moods = Experiment::named(Experiment::BUNDLED).unwrap();
         let folder = |part| Folder::new(moods, part, results.path());
         for (part, seeds) in [(Part::Test, 2), (Part::Validation, 1)] {
-            let source = folder(part).source();
-            source.claim(&moods.recipe().unwrap()).unwrap();
+            let [source] = &folder(part).sources()[..] else { panic!("one experiment's models answer") };
+            source.claim(&source.experiment.recipe().unwrap()).unwrap();
             for (fold, seed) in (1..=5).flat_map(|fold| (0..seeds).map(move |seed| (fold, seed))) {
                 answers(0.9).save(&source.file(&format!("fold-{fold}-seed-{seed}.csv"))).unwrap();
             }
@@ -296,6 +320,29 @@ mod tests {
         let validation = folder(Part::Validation);
         let of = Results::of(&validation, &validation, 1).unwrap().unwrap();
         assert_eq!((of.goal, of.reached, of.calibration.unwrap().after), (None, None, None));
+    }
+
+    #[test]
+    fn experiments_answer_together_where_both_have_models() {
+        let results = tempfile::tempdir().unwrap();
+        let together = Experiment::named("ensemble-10-fold").unwrap();
+        let folder = Folder::new(together, Part::Test, results.path());
+        let of = || Results::of(&folder, &folder, 1).unwrap();
+        // The first one's answers are all wrong, but not as sure as the second one's right ones.
+        for (source, (sure, folds)) in folder.sources().iter().zip([(0.1, 2), (0.8, 3)]) {
+            assert_eq!(of(), None);
+            source.claim(&source.experiment.recipe().unwrap()).unwrap();
+            for fold in 1..=folds {
+                answers(sure).save(&source.file(&format!("fold-{fold}-seed-0.csv"))).unwrap();
+            }
+        }
+        let given = of().unwrap();
+        assert_eq!((given.models, given.accuracy.mean, given.reached), ([10, 2], 1.0, None));
+        assert_eq!(given.model, together.title);
+        let first = &folder.sources()[0];
+        assert_eq!(Results::of(first, first, 1).unwrap().unwrap().accuracy.mean, 0.0);
+        std::fs::write(first.file("recipe.json"), "{}").unwrap();
+        assert!(of().unwrap().model.ends_with("(another recipe)"));
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl Run {
         let test = corpus.dataset.select(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
             Learner::Network { .. } => self.train_network(corpus, unit, &training, &test, bar, stop)?,
-            Learner::Summed(name) => bail!("nothing is trained here: the models of {name} answer"),
+            Learner::Combined(names) => {
+                bail!("nothing is trained here: the models of {} answer", names.join(" and "))
+            }
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };
