@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod band;
 mod batch;
 mod chroma;
 mod chroma_cqt;
@@ -39,6 +40,7 @@ mod window;
 mod yin;
 mod zero_crossing;
 
+pub use band::BandPass;
 pub use batch::{extract_batch, map_batch};
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
 pub use chroma_cqt::{ChromaCqt, ChromaCqtConfig};

@@ -7,9 +7,8 @@ use anyhow::{Context, ensure};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use realfft::RealFftPlanner;
 use ser_data::Audio;
-use ser_features::Resampler;
+use ser_features::{BandPass, Resampler};
 
 /// Something that happens to a recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +66,8 @@ impl Disturbance {
                 (samples.iter().map(|x| (x * factor).clamp(-1.0, 1.0)).collect(), sample_rate)
             }
             Self::Telephone => {
-                (band(&Resampler::new(sample_rate, 8_000)?.process(samples)?, 300.0..3_400.0, 8_000)?, 8_000)
+                let samples = Resampler::new(sample_rate, 8_000)?.process(samples)?;
+                (BandPass::new(8_000).process(&samples, 300.0..3_400.0)?, 8_000)
             }
             Self::Mp3 => return through_mp3(samples, sample_rate),
         }))
@@ -80,22 +80,6 @@ fn with_noise(samples: &[f32], snr: f64, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut noise = || -> f64 { StandardNormal.sample(&mut random) };
     samples.iter().map(|x| x + (deviation * noise()) as f32).collect()
-}
-
-/// What of a signal lies within a band of frequencies in Hz.
-fn band(samples: &[f32], hertz: std::ops::Range<f64>, sample_rate: u32) -> anyhow::Result<Vec<f32>> {
-    let mut planner = RealFftPlanner::<f32>::new();
-    let (forward, inverse) =
-        (planner.plan_fft_forward(samples.len()), planner.plan_fft_inverse(samples.len()));
-    let (mut signal, mut spectrum) = (samples.to_vec(), forward.make_output_vec());
-    forward.process(&mut signal, &mut spectrum)?;
-    let scale = 1.0 / samples.len() as f32;
-    for (bin, value) in spectrum.iter_mut().enumerate() {
-        let at = bin as f64 * f64::from(sample_rate) / samples.len() as f64;
-        *value *= if hertz.contains(&at) { scale } else { 0.0 };
-    }
-    inverse.process(&mut spectrum, &mut signal)?;
-    Ok(signal)
 }
 
 fn through_mp3(samples: &[f32], sample_rate: u32) -> anyhow::Result<Option<(Vec<f32>, u32)>> {
