@@ -52,6 +52,8 @@ fn everything() -> AudioAugmentation {
         shift: 0.05,
         gain: Some([-6.0, 6.0]),
         snr: Some([10.0, 30.0]),
+        low_pass: Some([2_000.0, 4_000.0]),
+        high_pass: Some([50.0, 300.0]),
         probability: 0.7,
     }
 }

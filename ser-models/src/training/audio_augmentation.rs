@@ -1,11 +1,11 @@
 //! Changes of training clips as sound.
 
 use crate::generator::Generator;
-use ser_features::{ConfigError, PreparationConfig, Resampler, SignalError};
+use ser_features::{BandPass, ConfigError, PreparationConfig, Resampler, SignalError};
 use serde::{Deserialize, Serialize};
 
 /// Changes of the training part's clips as sound, each drawn anew for every clip and epoch, in this order: speed, time shift,
-/// gain, noise. All are off by default.
+/// gain, noise, band of frequencies. All are off by default.
 ///
 /// Features are taken of the changed clips by other threads while the model trains. What a clip becomes depends on the run's seed,
 /// the epoch and the clip alone, whatever the threads do.
@@ -22,28 +22,47 @@ pub struct AudioAugmentation {
     /// Range of a signal-to-noise ratio in dB, within −20..=100: white Gaussian noise is added. The signal's power is that from the
     /// first to the last sample that is not zero.
     pub snr: Option<[f64; 2]>,
+    /// Range of a frequency in Hz, more than 0, from which on nothing is left, as after a telephone or a codec. It is drawn evenly in
+    /// octaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low_pass: Option<[f64; 2]>,
+    /// Range of a frequency in Hz, more than 0, below which nothing is left. It is drawn evenly in octaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high_pass: Option<[f64; 2]>,
     /// The probability with which each of the changes is made, above 0 and at most 1.
     pub probability: f64,
 }
 
 impl Default for AudioAugmentation {
     fn default() -> Self {
-        Self { speed: None, shift: 0.0, gain: None, snr: None, probability: 1.0 }
+        Self {
+            speed: None,
+            shift: 0.0,
+            gain: None,
+            snr: None,
+            low_pass: None,
+            high_pass: None,
+            probability: 1.0,
+        }
     }
 }
 
 impl AudioAugmentation {
     /// Whether there is anything to change.
     pub fn is_on(&self) -> bool {
-        self.speed.is_some() || self.shift > 0.0 || self.gain.is_some() || self.snr.is_some()
+        let ranges = [self.speed, self.gain, self.snr, self.low_pass, self.high_pass];
+        self.shift > 0.0 || ranges.iter().any(Option::is_some)
     }
 
     /// What is wrong with the settings, if anything: (setting, rule, given).
     pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+        let hertz = f64::MIN_POSITIVE..=f64::MAX;
         let ranges = [
             (self.speed, 0.5..=2.0, "augmentation.audio.speed", "must be a range within 0.5..=2"),
             (self.gain, -60.0..=60.0, "augmentation.audio.gain", "must be a range within ±60 dB"),
             (self.snr, -20.0..=100.0, "augmentation.audio.snr", "must be a range within −20..=100 dB"),
+            (self.low_pass, hertz.clone(), "augmentation.audio.low_pass", "must be a range above 0 Hz"),
+            (self.high_pass, hertz, "augmentation.audio.high_pass", "must be a range above 0 Hz"),
         ];
         for (range, limits, setting, rule) in ranges {
             let Some([low, high]) = range else { continue };
@@ -59,7 +78,7 @@ impl AudioAugmentation {
             .then(|| ("augmentation.audio.probability", "must be above 0 and at most 1", p.to_string()))
     }
 
-    /// A prepared clip, changed.
+    /// A prepared clip, changed; `filter` is for clips of its sample rate.
     ///
     /// # Errors
     /// If the clip is empty or not finite.
@@ -67,6 +86,7 @@ impl AudioAugmentation {
         &self,
         samples: &[f32],
         preparation: &PreparationConfig,
+        filter: &mut BandPass,
         generator: &mut Generator,
     ) -> Result<Vec<f32>, SignalError> {
         // Every number is drawn, made use of or not, so that one setting does not change what the others draw.
@@ -76,6 +96,8 @@ impl AudioAugmentation {
         };
         let (speed, gain, snr) = (draw(self.speed), draw(self.gain), draw(self.snr));
         let shift = draw(Some([-self.shift, self.shift])).unwrap_or(0.0);
+        let [high_pass, low_pass] =
+            [self.high_pass, self.low_pass].map(|range| draw(range.map(|range| range.map(f64::ln))));
 
         let mut clip = match speed {
             Some(factor) => at_speed(samples, factor)?,
@@ -92,6 +114,10 @@ impl AudioAugmentation {
         if let Some(decibels) = snr {
             let deviation = (power(&clip) / 10f64.powf(decibels / 10.0)).sqrt();
             clip.iter_mut().for_each(|x| *x += (deviation * generator.normal()) as f32);
+        }
+        if high_pass.is_some() || low_pass.is_some() {
+            let (from, to) = (high_pass.map_or(0.0, f64::exp), low_pass.map_or(f64::INFINITY, f64::exp));
+            clip = filter.process(&clip, from..to)?;
         }
         Ok(clip)
     }
@@ -145,7 +171,9 @@ mod tests {
     fn change(augmentation: AudioAugmentation, length: Option<usize>, seed: u64) -> Vec<f32> {
         assert!(augmentation.problem().is_none());
         let preparation = PreparationConfig { length, ..PreparationConfig::raw(RATE) };
-        augmentation.apply(&clip(), &preparation, &mut Generator::new(seed)).unwrap()
+        augmentation
+            .apply(&clip(), &preparation, &mut BandPass::new(RATE), &mut Generator::new(seed))
+            .unwrap()
     }
 
     fn crossings(clip: &[f32]) -> usize {
@@ -164,6 +192,32 @@ mod tests {
         let noise: Vec<f32> = noisy.iter().zip(clip()).map(|(a, b)| a - b).collect();
         let ratio = 10.0 * (power(&clip()) / power(&noise)).log10();
         assert!((ratio - 10.0).abs() < 0.15, "{ratio}");
+    }
+
+    #[test]
+    fn bands_are_cut_at_frequencies_within_their_ranges() {
+        let left = |low_pass: Option<[f64; 2]>, high_pass: Option<[f64; 2]>, seed| {
+            let cut = AudioAugmentation { low_pass, high_pass, ..Default::default() };
+            let energy = |clip: Vec<f32>| clip.iter().map(|x| f64::from(x * x)).sum::<f64>();
+            energy(change(cut, None, seed)) / energy(clip())
+        };
+        // The clip is a tone of 400 Hz, which its sudden end smears a little.
+        for (low_pass, high_pass, part) in [
+            (Some([500.0, 600.0]), None, 1.0),
+            (Some([200.0, 300.0]), None, 0.0),
+            (None, Some([200.0, 300.0]), 1.0),
+            (None, Some([500.0, 600.0]), 0.0),
+            (Some([500.0, 9e9]), Some([1.0, 300.0]), 1.0),
+            (Some([300.0; 2]), Some([500.0; 2]), 0.0),
+        ] {
+            for seed in 0..5 {
+                let left = left(low_pass, high_pass, seed);
+                assert!((left - part).abs() < 0.02, "{left} of {low_pass:?} and {high_pass:?}");
+            }
+        }
+        // The middle of 100 to 1,600 Hz in octaves is the tone's 400.
+        let kept = (0..400).filter(|seed| left(Some([100.0, 1_600.0]), None, *seed) > 0.5).count();
+        assert!((160..240).contains(&kept), "{kept}");
     }
 
     #[test]
@@ -233,6 +287,11 @@ mod tests {
         );
         assert!(problem(AudioAugmentation { speed: Some([0.0, 1.0]), ..default }).contains("speed"));
         assert!(problem(AudioAugmentation { gain: Some([f64::NAN, 1.0]), ..default }).contains("gain"));
+        assert!(
+            problem(AudioAugmentation { low_pass: Some([0.0, 9.0]), ..default })
+                .contains("above 0 Hz, [0, 9]")
+        );
+        assert!(problem(AudioAugmentation { high_pass: Some([2.0, 1.0]), ..default }).contains("high_pass"));
         assert!(problem(AudioAugmentation { shift: -1.0, ..default }).contains("shift"));
         assert!(problem(AudioAugmentation { probability: 0.0, ..default }).contains("probability"));
     }

@@ -6,7 +6,7 @@ use crate::generator::{Generator, Purpose};
 use crate::inputs::{Inputs, frames_of};
 use crate::models::{ClipInput, ModelInput};
 use rayon::prelude::*;
-use ser_features::FeatureExtractor;
+use ser_features::{BandPass, ConfigError, FeatureExtractor};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
@@ -45,6 +45,19 @@ impl Source {
     }
 }
 
+/// What one thread changes clips and takes their features with.
+struct Ear {
+    filter: BandPass,
+    extractor: FeatureExtractor,
+}
+
+impl Ear {
+    fn new(clips: &Audio) -> Result<Self, ConfigError> {
+        let filter = BandPass::new(clips.preparation.sample_rate);
+        Ok(Self { filter, extractor: FeatureExtractor::new(clips.features.clone())? })
+    }
+}
+
 /// Makes inputs of clips that are changed as sound.
 pub(super) struct AudioSource {
     clips: Audio,
@@ -54,7 +67,7 @@ pub(super) struct AudioSource {
     normalization: Normalization,
     seed: u64,
     /// One for each thread that has worked so far: to plan transforms costs more than to use them.
-    extractors: Mutex<Vec<FeatureExtractor>>,
+    ears: Mutex<Vec<Ear>>,
     /// Threads of its own, so that the layers' short tasks never wait for a clip. `None`, where no more threads can be had, works
     /// on the layers' threads.
     pool: Option<rayon::ThreadPool>,
@@ -70,9 +83,9 @@ impl AudioSource {
         seed: u64,
     ) -> Result<Self, TrainingError> {
         input.check(&clips.features)?;
-        let extractors = Mutex::new(vec![FeatureExtractor::new(clips.features.clone())?]);
+        let ears = Mutex::new(vec![Ear::new(&clips)?]);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build().ok();
-        Ok(Self { clips, ids, augmentation, input, normalization, seed, extractors, pool })
+        Ok(Self { clips, ids, augmentation, input, normalization, seed, ears, pool })
     }
 
     fn batch(&self, epoch: usize, places: &[usize]) -> Result<Inputs, TrainingError> {
@@ -90,18 +103,17 @@ impl AudioSource {
         let failed = |cause| TrainingError::Audio { id: self.ids[at].clone(), cause };
         let index = ((epoch as u64) << 28) | at as u64;
         let mut generator = Generator::for_run(self.seed, Purpose::Audio, index);
-        let samples = &self.clips.samples[at];
-        let changed =
-            self.augmentation.apply(samples, &self.clips.preparation, &mut generator).map_err(failed)?;
-        let spare = self.extractors().pop();
-        let mut extractor = spare.map_or_else(|| FeatureExtractor::new(self.clips.features.clone()), Ok)?;
-        let features = extractor.extract(&changed);
-        self.extractors().push(extractor);
+        let spare = self.ears().pop();
+        let mut ear = spare.map_or_else(|| Ear::new(&self.clips), Ok)?;
+        let (samples, preparation) = (&self.clips.samples[at], &self.clips.preparation);
+        let changed = self.augmentation.apply(samples, preparation, &mut ear.filter, &mut generator);
+        let features = changed.and_then(|changed| ear.extractor.extract(&changed));
+        self.ears().push(ear);
         Ok(self.input.of(&features.map_err(failed)?)?)
     }
 
-    fn extractors(&self) -> std::sync::MutexGuard<'_, Vec<FeatureExtractor>> {
-        self.extractors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ears(&self) -> std::sync::MutexGuard<'_, Vec<Ear>> {
+        self.ears.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
