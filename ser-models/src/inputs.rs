@@ -42,6 +42,17 @@ impl Inputs {
         Self { values, frames, shape: self.shape.clone() }
     }
 
+    /// Several of one shape, one after the other.
+    pub(crate) fn concat(parts: Vec<Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next()?;
+        for part in parts {
+            all.values.extend(part.values);
+            all.frames.iter_mut().for_each(|frames| frames.extend(part.frames.iter().flatten()));
+        }
+        Some(all)
+    }
+
     /// All of them as one batch.
     pub(crate) fn into_batch(self) -> CandleResult<Batch> {
         let mut dims = vec![self.len()];

@@ -89,7 +89,7 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         attention.into(),
         tim_net.into(),
         cnn_attention.clone().into(),
-        EnsembleConfig { members: 2, network: Box::new(cnn_attention.into()) }.into(),
+        EnsembleConfig::new(2, cnn_attention).into(),
     ]
 }
 

@@ -8,7 +8,8 @@ use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
 use ser_models::CheckpointSource;
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, ImageBlock, TimNetConfig,
+    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, EnsembleConfig, ImageBlock,
+    TimNetConfig,
 };
 use ser_models::training::{
     AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Masks, Trainer, TrainingConfig,
@@ -38,10 +39,15 @@ fn voices(first: u64, n: u64) -> Dataset {
     data.with_audio(clips, preparation(), features()).unwrap()
 }
 
+fn network() -> Cnn1dConfig {
+    Cnn1dConfig { features: 20, blocks: vec![ConvBlock::new(4, 5, 2, 0.2)], ..Default::default() }
+}
+
 fn trainer(audio: AudioAugmentation) -> Trainer {
-    let architecture =
-        Cnn1dConfig { features: 20, blocks: vec![ConvBlock::new(4, 5, 2, 0.2)], ..Default::default() };
-    let augmentation = Augmentation { audio, ..Default::default() };
+    trainer_of(network(), Augmentation { audio, ..Default::default() })
+}
+
+fn trainer_of(architecture: impl Into<Architecture>, augmentation: Augmentation) -> Trainer {
     let config = TrainingConfig { epochs: 3, batch_size: 6, augmentation, ..Default::default() };
     Trainer::new(config, architecture.into(), &voices(0, 16), Some(&voices(100, 6)), 4).unwrap()
 }
@@ -104,6 +110,29 @@ fn a_run_cut_at_any_batch_and_resumed_ends_bit_for_bit_like_an_uncut_one() {
         resumed.resume(&path).unwrap();
         assert!(finished(resumed) == uncut, "cut at batch {cut}");
     }
+}
+
+#[test]
+fn members_of_an_ensemble_may_see_batches_of_their_own() {
+    let ensemble = |members, own_batches| {
+        let config = EnsembleConfig { own_batches, ..EnsembleConfig::new(members, network()) };
+        trainer_of(config, Augmentation { audio: everything(), mixup: 0.4, ..Default::default() })
+    };
+    // One member alone sees what it would see otherwise.
+    assert_eq!(finished(ensemble(1, true)).0, finished(ensemble(1, false)).0);
+    let own = finished(ensemble(3, true));
+    assert_ne!(own.0, finished(ensemble(3, false)).0);
+    assert!(own == finished(ensemble(3, true)));
+
+    let folder = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let mut cut = ensemble(3, true);
+    cut.keep_state(folder.path().join("state"));
+    let first = |event: &Event<'_>| stop.store(matches!(event, Event::Epoch(_)), Ordering::Relaxed);
+    assert_eq!(cut.run(first, &stop).unwrap(), Finish::Stopped);
+    let mut resumed = ensemble(3, true);
+    resumed.resume(folder.path().join("state")).unwrap();
+    assert!(own == finished(resumed));
 }
 
 #[test]

@@ -49,6 +49,26 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// The inputs in so many parts of equal size, in order.
+    pub(super) fn split(&self, parts: usize) -> Result<Vec<Self>, LayerError> {
+        let batch = self.values.dims().first().copied().unwrap_or(0);
+        if !batch.is_multiple_of(parts) {
+            let (rule, given) = ("must be as many for each member", format!("{batch} for {parts}"));
+            return Err(LayerError::setting("batch", "inputs", rule, given));
+        }
+        let each = batch / parts;
+        (0..batch)
+            .step_by(each.max(1))
+            .map(|from| {
+                let lengths = self.lengths.as_ref().and_then(|lengths| lengths.get(from..from + each));
+                let values = self.values.narrow(0, from, each)?.contiguous()?;
+                Ok(Self { values, lengths: lengths.map(<[usize]>::to_vec) })
+            })
+            .collect()
+    }
+}
+
 impl From<Tensor> for Batch {
     fn from(values: Tensor) -> Self {
         Self { values, lengths: None }

@@ -7,13 +7,13 @@ use crate::parameters::Parameters;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// An ensemble: networks of one architecture that begin with different weights, and whose probabilities are averaged (Lakshminarayanan
-/// et al., *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*, 2017).
+/// An ensemble: networks of one architecture that begin with different weights, and whose probabilities are averaged
+/// (Lakshminarayanan et al., *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*, 2017).
 ///
-/// Each member learns from its own answers alone: in training the model gives the logits of every member for every input, [members ·
-/// batch, classes], and the loss is their mean. So a member's gradient is that of the member alone divided by their number, which Adam
-/// and RMSprop scale away, but SGD and `clip_norm` do not. All members see the same batches. Otherwise it gives the logarithms of the members' mean
-/// probabilities, [batch, classes]. Parameters are named as the network's own, after `member_1.`, `member_2.`, …
+/// Each member learns from its own answers alone: in training the model gives the logits of every member, [members · batch,
+/// classes], and the loss is their mean. So a member's gradient is that of the member alone divided by their number, which Adam and
+/// RMSprop scale away, but SGD and `clip_norm` do not. Otherwise it gives the logarithms of the members' mean probabilities,
+/// [batch, classes]. Parameters are named as the network's own, after `member_1.`, `member_2.`, …
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
@@ -21,12 +21,24 @@ pub struct EnsembleConfig {
     pub members: usize,
     /// What each of them is; no ensemble.
     pub network: Box<Architecture>,
+    /// Whether each member sees the training clips in an order of its own, and with changes of its own, as if it learnt alone:
+    /// members then differ by more than their first weights and dropout. Clips that are changed as sound are listened to once
+    /// for each member. Otherwise all members see the same batches.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_batches: bool,
+}
+
+impl EnsembleConfig {
+    /// So many networks that see the same batches.
+    pub fn new(members: usize, network: impl Into<Architecture>) -> Self {
+        Self { members, network: Box::new(network.into()), own_batches: false }
+    }
 }
 
 impl Default for EnsembleConfig {
-    /// Three [`CnnAttentionConfig`].
+    /// Three [`CnnAttentionConfig`] that see the same batches.
     fn default() -> Self {
-        Self { members: 3, network: Box::new(CnnAttentionConfig::default().into()) }
+        Self::new(3, CnnAttentionConfig::default())
     }
 }
 
@@ -34,6 +46,7 @@ impl Default for EnsembleConfig {
 #[derive(Debug)]
 pub(super) struct Ensemble {
     members: Vec<Box<dyn Network>>,
+    own_batches: bool,
 }
 
 impl Ensemble {
@@ -59,16 +72,22 @@ impl Ensemble {
                 row
             }));
         }
-        Ok((Box::new(Self { members }), rows))
+        Ok((Box::new(Self { members, own_batches: config.own_batches }), rows))
     }
 }
 
 impl Network for Ensemble {
     fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+        let own = if self.own_batches && mode.is_training() {
+            batch.split(self.members.len())?
+        } else {
+            vec![batch.clone(); self.members.len()]
+        };
         let logits = self
             .members
             .iter()
-            .map(|member| member.forward(batch, input, mode))
+            .zip(&own)
+            .map(|(member, batch)| member.forward(batch, input, mode))
             .collect::<Result<Vec<_>, _>>()?;
         if mode.is_training() {
             return Ok(Tensor::cat(&logits, 0)?);
@@ -92,10 +111,12 @@ mod tests {
 
     fn pair() -> (Framed, Batch) {
         let network = Cnn1dConfig { features: 24, ..Default::default() };
-        let config = EnsembleConfig { members: 2, network: Box::new(network.into()) };
-        let values: Vec<f32> = (0..5 * 24).map(|i| (i as f32 * 0.7).sin()).collect();
-        let values = Tensor::from_vec(values, (5, 24), &Device::Cpu).unwrap();
-        (Framed::seeded(config, 3, 1).unwrap(), (&values).into())
+        (Framed::seeded(EnsembleConfig::new(2, network), 3, 1).unwrap(), clips(5))
+    }
+
+    fn clips(n: usize) -> Batch {
+        let values: Vec<f32> = (0..n * 24).map(|i| (i as f32 * 0.7).sin()).collect();
+        Tensor::from_vec(values, (n, 24), &Device::Cpu).unwrap().into()
     }
 
     /// A member by itself.
@@ -148,10 +169,31 @@ mod tests {
     }
 
     #[test]
+    fn members_may_learn_from_batches_of_their_own() {
+        let network = Cnn1dConfig { features: 24, ..Default::default() };
+        let config = EnsembleConfig { own_batches: true, ..EnsembleConfig::new(2, network) };
+        let ensemble = Framed::seeded(config, 3, 1).unwrap();
+        assert_eq!((ensemble.members(), ensemble.batches()), (2, 2));
+        let both = clips(10);
+        let mut generator = Generator::new(0);
+        let together = ensemble.forward(&both, &mut Mode::Training(&mut generator)).unwrap();
+        let mut generator = Generator::new(0);
+        for (member, own) in both.split(2).unwrap().iter().enumerate() {
+            let logits =
+                alone(&ensemble, member + 1).forward(own, &mut Mode::Training(&mut generator)).unwrap();
+            assert_eq!(rows(&together.narrow(0, member * 5, 5).unwrap()), rows(&logits));
+        }
+        let answers = ensemble.forward(&both, &mut Mode::Inference).unwrap();
+        assert_eq!(answers.dims(), [10, 3]);
+        let odd = ensemble.forward(&clips(9), &mut Mode::Training(&mut generator)).unwrap_err().to_string();
+        assert!(odd.contains("must be as many for each member, 9 for 2"), "{odd}");
+    }
+
+    #[test]
     fn an_ensemble_of_ensembles_or_of_nobody_is_refused() {
         let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         let inner = EnsembleConfig::default();
-        let nested = EnsembleConfig { members: 2, network: Box::new(inner.into()) };
+        let nested = EnsembleConfig::new(2, inner);
         assert_eq!(refused(nested), "ensemble: network must be no ensemble, ensemble was given");
         assert!(refused(EnsembleConfig { members: 0, ..Default::default() }).contains("members must be 1"));
     }

@@ -23,6 +23,7 @@ pub(super) struct Framed {
     input: ModelInput,
     classes: usize,
     members: usize,
+    batches: usize,
     summary: Summary,
 }
 
@@ -38,9 +39,10 @@ impl Framed {
             return Err(LayerError::setting(name, "classes", "must be 2 or more", classes));
         }
         let (network, rows) = architecture.network(classes, &mut parameters)?;
-        let (input, members) = (architecture.input(), architecture.members());
+        let input = architecture.input();
+        let (members, batches) = (architecture.members(), architecture.batches());
         let summary = Summary::new(name, input, rows, &parameters);
-        Ok(Self { network, parameters, input, classes, members, summary })
+        Ok(Self { network, parameters, input, classes, members, batches, summary })
     }
 
     /// In `f32` on the CPU, with initial weights from a seed.
@@ -75,6 +77,10 @@ impl Model for Framed {
 
     fn members(&self) -> usize {
         self.members
+    }
+
+    fn batches(&self) -> usize {
+        self.batches
     }
 
     fn summary(&self) -> Summary {

@@ -58,9 +58,15 @@ pub trait Model: std::fmt::Debug + Send + Sync {
     /// from one example.
     fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError>;
 
-    /// How many networks answer. One that is several gives in training the logits of every member for every input, [members · batch,
-    /// classes], those of the first member first.
+    /// How many networks answer. One that is several gives in training the logits of every member for every input that the member is
+    /// given, [members · batch, classes], those of the first member first.
     fn members(&self) -> usize {
+        1
+    }
+
+    /// How many batches it takes at once in training, one after the other as one: as many as members, where each member is given its
+    /// own, or 1.
+    fn batches(&self) -> usize {
         1
     }
 
@@ -200,6 +206,15 @@ impl Architecture {
     pub fn members(&self) -> usize {
         match self {
             Self::Ensemble(config) => config.members,
+            _ => 1,
+        }
+    }
+
+    /// How many batches the network takes at once in training: 1, but for an ensemble with
+    /// [`own_batches`](EnsembleConfig::own_batches).
+    pub fn batches(&self) -> usize {
+        match self {
+            Self::Ensemble(config) if config.own_batches => config.members,
             _ => 1,
         }
     }

@@ -3,7 +3,7 @@
 use super::average::update_average;
 use super::optimizer::clip_gradients;
 use super::trainer::{Event, Trainer};
-use super::{Epoch, Evaluation, TrainingError};
+use super::{Augmentation, Epoch, Evaluation, TrainingError};
 use crate::classifier::{evaluate, largest};
 use crate::generator::{Generator, Purpose};
 use crate::inputs::Inputs;
@@ -27,13 +27,12 @@ impl Trainer {
         on_event: &mut impl FnMut(&Event<'_>),
         stop: &AtomicBool,
     ) -> Result<Option<Epoch>, TrainingError> {
-        let mut order: Vec<usize> = (0..self.training_labels.len()).collect();
-        Generator::for_run(self.run.seed, Purpose::Shuffle, number as u64).shuffle(&mut order);
-        let places = batches(&order, self.run.config.batch_size);
+        let places = self.places(number);
         let source = Arc::clone(&self.source);
         let steps =
             source.batches(number, &places, |inputs| self.steps(number, &places, inputs, on_event, stop))?;
         let Some(Steps { loss_sum, right, learning_rate }) = steps else { return Ok(None) };
+        let uses = places.iter().map(Vec::len).sum::<usize>() as f64;
         let validation = self.validate()?;
         if let Some(loss) = validation.as_ref().map(|v| v.loss).filter(|loss| !loss.is_finite()) {
             let (place, what) = ("validation".to_owned(), "the loss".to_owned());
@@ -48,18 +47,38 @@ impl Trainer {
         Ok(Some(Epoch {
             epoch: number,
             learning_rate,
-            train_loss: loss_sum / order.len() as f64,
-            train_accuracy: right / order.len() as f64,
+            train_loss: loss_sum / uses,
+            train_accuracy: right / uses,
             validation,
             best,
         }))
+    }
+
+    /// The batches of an epoch as places of clips. Where each member of an ensemble has its own, they lie one after the other, and the
+    /// places of each member begin behind those of the one before.
+    fn places(&self, epoch: usize) -> Vec<Vec<usize>> {
+        let clips = self.training_labels.len();
+        let mut places: Vec<Vec<usize>> = Vec::new();
+        for member in 0..self.model.batches() {
+            let mut order: Vec<usize> = (member * clips..(member + 1) * clips).collect();
+            self.generator(Purpose::Shuffle, epoch as u64, member).shuffle(&mut order);
+            let own = batches(&order, self.run.config.batch_size);
+            places.resize(own.len(), Vec::new());
+            places.iter_mut().zip(own).for_each(|(places, own)| places.extend(own));
+        }
+        places
+    }
+
+    /// A generator for one use in one epoch or step, another for each batch that the model takes at once.
+    fn generator(&self, purpose: Purpose, index: u64, member: usize) -> Generator {
+        Generator::for_run(self.run.seed, purpose, ((member as u64) << 40) | index)
     }
 
     /// All steps of an epoch; `None` if it was stopped.
     fn steps(
         &mut self,
         epoch: usize,
-        places: &[&[usize]],
+        places: &[Vec<usize>],
         inputs: &mut dyn Iterator<Item = Result<Inputs, TrainingError>>,
         on_event: &mut impl FnMut(&Event<'_>),
         stop: &AtomicBool,
@@ -93,23 +112,27 @@ impl Trainer {
         Ok(Some(steps))
     }
 
-    /// One step on the clips at these places: the loss, and how many were answered rightly, a mean over members. A loss that is not finite
-    /// moves nothing.
+    /// One step on the clips at these places: the loss, and how many were answered rightly, a mean over members that see the same. A
+    /// loss that is not finite moves nothing.
     fn step(
         &mut self,
         places: &[usize],
-        mut inputs: Inputs,
+        inputs: Inputs,
         learning_rate: f64,
     ) -> Result<(f64, f64), TrainingError> {
-        let config = &self.run.config;
-        let mut generator = Generator::for_run(self.run.seed, Purpose::Step, self.optimizer.steps());
-        let labels: Vec<usize> = places.iter().map(|clip| self.training_labels[*clip]).collect();
+        let (config, batches) = (&self.run.config, self.model.batches());
+        let labels: Vec<usize> =
+            places.iter().map(|place| self.training_labels[place % self.training_labels.len()]).collect();
         let targets = self.loss.targets(&labels, DType::F32, &Device::Cpu)?;
         let mut targets = targets.flatten_all()?.to_vec1::<f32>()?;
-        config.augmentation.apply(&mut inputs, &mut targets, &mut generator);
+        let step = self.optimizer.steps();
+        let mut generators: Vec<Generator> =
+            (0..batches).map(|member| self.generator(Purpose::Step, step, member)).collect();
+        let inputs = augmented(&config.augmentation, inputs, &mut targets, &mut generators);
+        let mut generator = generators.swap_remove(0);
 
-        // Each member of an ensemble learns the same.
-        let members = self.model.members();
+        // Members that see the same learn the same.
+        let members = self.model.members() / batches;
         let shape = (members * places.len(), self.label_names.len());
         let targets = Tensor::from_vec(targets.repeat(members), shape, &Device::Cpu)?;
         let labels = labels.repeat(members);
@@ -162,6 +185,27 @@ impl Trainer {
         weights.apply(parameters)?;
         Ok(Some(evaluation?))
     }
+}
+
+/// Changes batches that lie one after the other, each with its own generator.
+fn augmented(
+    augmentation: &Augmentation,
+    mut inputs: Inputs,
+    targets: &mut [f32],
+    generators: &mut [Generator],
+) -> Inputs {
+    if let [generator] = generators {
+        augmentation.apply(&mut inputs, targets, generator);
+        return inputs;
+    }
+    let each = inputs.len() / generators.len();
+    let targets = targets.chunks_exact_mut(targets.len() / generators.len());
+    let own = generators.iter_mut().zip(targets).enumerate().map(|(at, (generator, targets))| {
+        let mut own = inputs.select(&(at * each..(at + 1) * each).collect::<Vec<_>>());
+        augmentation.apply(&mut own, targets, generator);
+        own
+    });
+    Inputs::concat(own.collect()).unwrap_or(inputs)
 }
 
 /// An epoch's order in batches. One example that would be left over alone joins the batch before it: batch normalisation

@@ -23,16 +23,21 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Where they have to be made first,
+    /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Places beyond the last clip begin again at
+    /// the first, for another member of an ensemble, for whom clips are changed in another way. Where they have to be made first,
     /// other threads do so while `train` works, and stop when it returns.
     pub(super) fn batches<R>(
         &self,
         epoch: usize,
-        places: &[&[usize]],
+        places: &[Vec<usize>],
         train: impl FnOnce(&mut dyn Iterator<Item = Result<Inputs, TrainingError>>) -> R,
     ) -> R {
         match self {
-            Self::Features(inputs) => train(&mut places.iter().map(|places| Ok(inputs.select(places)))),
+            Self::Features(inputs) => {
+                let clips =
+                    |places: &Vec<usize>| places.iter().map(|at| at % inputs.len()).collect::<Vec<_>>();
+                train(&mut places.iter().map(|places| Ok(inputs.select(&clips(places)))))
+            }
             Self::Audio(audio) => std::thread::scope(|scope| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 scope.spawn(move || {
@@ -98,10 +103,11 @@ impl AudioSource {
         Ok(Inputs { values, frames, shape })
     }
 
-    /// A clip as it is in an epoch. Each epoch and clip has a stream of random numbers of its own.
-    fn clip(&self, epoch: usize, at: usize) -> Result<ClipInput, TrainingError> {
+    /// A clip as it is in an epoch. Each epoch and place has a stream of random numbers of its own.
+    fn clip(&self, epoch: usize, place: usize) -> Result<ClipInput, TrainingError> {
+        let at = place % self.ids.len();
         let failed = |cause| TrainingError::Audio { id: self.ids[at].clone(), cause };
-        let index = ((epoch as u64) << 28) | at as u64;
+        let index = ((epoch as u64) << 28) | place as u64;
         let mut generator = Generator::for_run(self.seed, Purpose::Audio, index);
         let spare = self.ears().pop();
         let mut ear = spare.map_or_else(|| Ear::new(&self.clips), Ok)?;
