@@ -72,7 +72,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let part = if arguments.validate { Part::Validation } else { Part::Test };
     // Others that lie in the folder of results are shown as their protocols ask for.
     let seeds = |experiment: &Experiment| {
-        let asked = arguments.seeds.filter(|_| experiment.sources().iter().all(|source| experiments.contains(source)));
+        let asked = arguments
+            .seeds
+            .filter(|_| experiment.sources().iter().all(|source| experiments.contains(source)));
         asked.unwrap_or(experiment.protocol.seeds())
     };
     // All folders first: a clash shall not show after hours.

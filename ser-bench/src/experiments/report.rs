@@ -101,15 +101,14 @@ pub fn claims(results: &[Results]) -> String {
             .collect();
         let _ = writeln!(text, "- Wrong answers of {}, {}: {}.", of.model, of.protocol, pairs.join(", "));
     }
-    let accuracy = |name: &str| Some(results.iter().find(|of| of.name == name)?.accuracy.mean * 100.0);
-    let rows = ["cnn-1d", "cnn-lstm", "cnn-1d-single-actor", "cnn-lstm-single-actor"].map(accuracy);
-    if let [Some(cnn), Some(lstm), Some(cnn_alone), Some(lstm_alone)] = rows {
-        let _ = writeln!(
-            text,
-            "- cnn-lstm over cnn-1d, in points of accuracy: {:+.1} with all speakers, {:+.1} with one.",
-            lstm - cnn,
-            lstm_alone - cnn_alone
-        );
+    let of = |name: &str| results.iter().find(|of| of.name == name);
+    for (lstm, cnn) in [("cnn-lstm", "cnn-1d"), ("cnn-lstm-single-actor", "cnn-1d-single-actor")] {
+        if let (Some(lstm), Some(cnn)) = (of(lstm), of(cnn)) {
+            let points = (lstm.accuracy.mean - cnn.accuracy.mean) * 100.0;
+            let Results { model, protocol, .. } = lstm;
+            let _ =
+                writeln!(text, "- {model} over {}, {protocol}: {points:+.1} points of accuracy.", cnn.model);
+        }
     }
     text
 }

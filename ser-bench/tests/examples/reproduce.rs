@@ -36,7 +36,10 @@ fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
     let only = ["--only", "cnn-1d", "--recipe", &recipe, "--seeds", "2"];
 
     let validated = prints(&data, &results, &[&only[..], &["--validate"]].concat());
-    assert!(validated.contains("| cnn-1d (another recipe) | 4 | stratified 80/20 | 65 % |"), "{validated}");
+    assert!(
+        validated.contains("| 5 × cnn-1d (another recipe) | 4 | stratified 80/20 | 65 % |"),
+        "{validated}"
+    );
     assert!(!results.join("results.json").exists() && results.join("validation.json").is_file());
 
     let first = prints(&data, &results, &only);
@@ -64,7 +67,7 @@ fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
     // A baseline stands in the same table.
     let both = prints(&data, &results, &["--only", "majority-stratified", "--seeds", "2"]);
     assert!(
-        both.contains("| most frequent class |") && both.contains("| cnn-1d (another recipe) |"),
+        both.contains("| most frequent class |") && both.contains("| 5 × cnn-1d (another recipe) |"),
         "{both}"
     );
 
