@@ -1,4 +1,4 @@
-//! Trains a model to carry along: the recipe of the speaker-independent moods, on every clip of RAVDESS.
+//! Trains a model to carry along: a speaker-independent recipe, on every clip of RAVDESS.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,8 +14,8 @@ use ser_bench::{cli, files};
 use ser_data::Split;
 use ser_models::Readout;
 
-/// Trains the recipe of the experiment `speaker-independent-moods` on all clips, none left to test it, and lets it answer moods. The same command
-/// gives the same file, byte for byte on one machine; one that was cut goes on.
+/// Trains the recipe of the experiment `speaker-independent-robust-moods` on all clips, none left to test it, and lets it answer moods. The same
+/// command gives the same file, byte for byte on one machine; one that was cut goes on.
 #[derive(Parser)]
 struct Arguments {
     /// RAVDESS speech: a folder with its WAV files, or the ZIP archive.
@@ -24,8 +24,8 @@ struct Arguments {
     /// The model's file.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// What logits are divided by: the temperature that `reproduce --only speaker-independent-moods --validate --seeds 1` prints for
-    /// the row of four classes.
+    /// What logits are divided by: the temperature that `reproduce --only speaker-independent-robust-moods --validate --seeds 1` prints
+    /// for the row of four classes.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
     /// Another recipe than the experiment's own, as a file for `train --config`.

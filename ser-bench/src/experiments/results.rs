@@ -297,15 +297,16 @@ mod tests {
     }
 
     #[test]
-    fn sums_come_from_another_experiments_answers_and_temperatures_from_another_seeds_same_fold() {
+    fn sums_come_from_other_experiments_answers_and_temperatures_from_another_seeds_same_fold() {
         let results = tempfile::tempdir().unwrap();
-        let moods = Experiment::named(Experiment::BUNDLED).unwrap();
+        let moods = Experiment::named("speaker-independent-moods").unwrap();
         let folder = |part| Folder::new(moods, part, results.path());
         for (part, seeds) in [(Part::Test, 2), (Part::Validation, 1)] {
-            let [source] = &folder(part).sources()[..] else { panic!("one experiment's models answer") };
-            source.claim(&source.experiment.recipe().unwrap()).unwrap();
-            for (fold, seed) in (1..=5).flat_map(|fold| (0..seeds).map(move |seed| (fold, seed))) {
-                answers(0.9).save(&source.file(&format!("fold-{fold}-seed-{seed}.csv"))).unwrap();
+            for source in folder(part).sources() {
+                source.claim(&source.experiment.recipe().unwrap()).unwrap();
+                for (fold, seed) in (1..=5).flat_map(|fold| (0..seeds).map(move |seed| (fold, seed))) {
+                    answers(0.9).save(&source.file(&format!("fold-{fold}-seed-{seed}.csv"))).unwrap();
+                }
             }
         }
         let of = Results::of(&folder(Part::Test), &folder(Part::Validation), 2).unwrap().unwrap();

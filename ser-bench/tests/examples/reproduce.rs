@@ -94,20 +94,23 @@ fn what_cannot_be_run_is_refused() {
     fails(&data, folder.path(), &["--only", "resnet"], "speaker-independent");
     let nameless = write(&folder, "nameless.toml", "[training]\nepochs = 3");
     fails(&data, folder.path(), &["--only", "cnn-1d", "--recipe", &nameless], "arch must name a network");
-    fails(&data, folder.path(), &["--only", "speaker-independent"], "the validation part has no clips");
+    fails(&data, folder.path(), &["--only", "speaker-independent-clean"], "the validation part has no clips");
 }
 
 #[test]
-fn the_recipe_of_sums_is_that_of_the_experiment_that_is_summed() {
+fn those_that_answer_together_are_trained_by_their_own_recipes() {
     let data = made_up_ravdess();
     let folder = TempDir::new().unwrap();
     let only = ["--only", "speaker-independent-moods"];
-    fails(&data, folder.path(), &[&only[..], &["--recipe", "x.toml"]].concat(), "x.toml");
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 1");
-    let own = [&only[..], &["--recipe", &recipe]].concat();
-    fails(&data, folder.path(), &own, "the validation part has no clips");
-    let written = std::fs::read_to_string(folder.path().join("speaker-independent/recipe.json")).unwrap();
-    assert!(written.contains("cnn-1d") && !folder.path().join("speaker-independent-moods").exists());
+    let given = [&only[..], &["--recipe", &recipe]].concat();
+    fails(&data, folder.path(), &given, "--recipe needs one experiment, but --only names 2");
+    fails(&data, folder.path(), &only, "the validation part has no clips");
+    for (name, noise) in [("clean", false), ("robust", true)] {
+        let file = folder.path().join(format!("speaker-independent-{name}/recipe.json"));
+        assert_eq!(std::fs::read_to_string(file).unwrap().contains("\"low_pass\""), noise);
+    }
+    assert!(!folder.path().join("speaker-independent-moods").exists());
 }
 
 #[test]
@@ -136,17 +139,20 @@ fn the_bundled_model_learns_from_all_clips_answers_moods_and_comes_out_the_same_
 }
 
 #[test]
-fn sums_stand_in_the_tables_as_soon_as_their_source_has_answers() {
+fn sums_stand_in_the_tables_as_soon_as_all_their_sources_have_answers() {
     let data = made_up_ravdess();
     let results = TempDir::new().unwrap();
-    let source = results.path().join("speaker-independent");
-    std::fs::create_dir(&source).unwrap();
     let csv = "clip,true,predicted,neutral,calm,happy,sad,angry,fearful,disgust,surprised\n\
                a,surprised,angry,0,0,0,0,0.6,0,0,0.4\n";
-    std::fs::write(source.join("fold-1-seed-0.csv"), csv).unwrap();
     let history = "epoch,learning_rate,train_loss,train_accuracy\n1,0.1,2,0.5\n2,0.1,1,0.5\n";
-    std::fs::write(source.join("fold-1-seed-0.history.csv"), history).unwrap();
-    let printed = prints(&data, results.path(), &["--only", "majority-stratified", "--seeds", "1"]);
-    assert!(printed.contains("emotions summed to moods") && printed.contains("1 of 15 models"), "{printed}");
+    for (source, all) in [("clean", false), ("robust", true)] {
+        let source = results.path().join(format!("speaker-independent-{source}"));
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("fold-1-seed-0.csv"), csv).unwrap();
+        std::fs::write(source.join("fold-1-seed-0.history.csv"), history).unwrap();
+        let printed = prints(&data, results.path(), &["--only", "majority-stratified", "--seeds", "1"]);
+        assert_eq!(printed.contains("emotions summed to moods"), all, "{printed}");
+        assert_eq!(printed.contains("1 of 15 models"), all, "{printed}");
+    }
     assert!(results.path().join("speaker-independent-moods/confusion.png").is_file());
 }
