@@ -25,7 +25,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// What logits are divided by: the temperature that `reproduce --only speaker-independent-robust-moods --validate --seeds 1` prints
-    /// for the row of four classes.
+    /// for its sums to moods.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
     /// Another recipe than the experiment's own, as a file for `train --config`.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, bail};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report};
+use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report, save_combined};
 use ser_bench::recipe::{Recipe, RecipeFile};
 use ser_bench::{cli, files};
 
@@ -42,7 +42,7 @@ struct Arguments {
     validate: bool,
     /// Then let the speaker-independent models answer for disturbed recordings: with noise, at other levels, through a telephone and
     /// through MP3 (where the program `ffmpeg` is there).
-    #[arg(long, conflicts_with = "validate")]
+    #[arg(long)]
     robustness: bool,
     /// Another recipe than the experiment's own, as a file for `train --config`.
     #[arg(long, value_name = "FILE", requires = "only")]
@@ -62,7 +62,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let experiments: Vec<Experiment> = Experiment::ALL.into_iter().filter(|e| sources.contains(e)).collect();
     let recipe = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?)).transpose()?;
     if recipe.is_some() && experiments.len() > 1 {
-        bail!("--recipe needs one experiment, but --only names {}", experiments.len());
+        let names: Vec<&str> = experiments.iter().map(|experiment| experiment.name).collect();
+        bail!("--recipe needs one experiment, but {} are to be trained: {}", names.len(), names.join(", "));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -77,11 +78,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .filter(|_| experiment.sources().iter().all(|source| experiments.contains(source)));
         asked.unwrap_or(experiment.protocol.seeds())
     };
-    // All folders first: a clash shall not show after hours.
+    // All folders first: a clash shall not show after hours, nor damage to what lies there.
     let runs: Vec<Run> = experiments
         .iter()
         .map(|experiment| Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output))
         .collect::<anyhow::Result<_>>()?;
+    report(&arguments.output, part, seeds)?;
     for (number, (run, experiment)) in runs.iter().zip(&experiments).enumerate() {
         let corpus = run.corpus(&arguments.data, Some(cache.clone()))?;
         let bar = cli::progress_bar(0, "epochs");
@@ -106,8 +108,7 @@ fn report(output: &Path, part: Part, seeds: impl Fn(&Experiment) -> u64) -> anyh
         let folder = Folder::new(experiment, part, output);
         let validation = Folder::new(experiment, Part::Validation, output);
         if let Some(results) = Results::of(&folder, &validation, seeds(&experiment))? {
-            // Nobody has made that of sums.
-            folder.make()?;
+            save_combined(&folder, seeds(&experiment))?;
             report::draw(&folder, &results)?;
             all.push(results);
         }

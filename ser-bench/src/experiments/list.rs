@@ -39,7 +39,7 @@ pub enum Learner {
         recipe: &'static str,
     },
     /// The networks of these experiments of the same protocol: for each clip the mean of their probabilities, those of emotions summed
-    /// where moods are asked for. Nothing is trained for it, and it has a confusion matrix but no files of predictions of its own.
+    /// where moods are asked for. Nothing is trained for it.
     Combined(&'static [&'static str]),
     /// Always the most frequent class of the training part.
     Majority,

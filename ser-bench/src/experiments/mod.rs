@@ -17,6 +17,6 @@ pub use list::{Experiment, Figure, Goal, Learner};
 pub use predictions::Predictions;
 pub use protocol::Protocol;
 use protocol::{Clips, Unit};
-pub use results::{Calibration, Results, Robustness, Score, Spread};
+pub use results::{Calibration, Results, Robustness, Score, Spread, save_combined};
 pub use robustness::Disturbance;
 pub use run::{Part, Run, train};

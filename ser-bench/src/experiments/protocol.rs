@@ -49,7 +49,7 @@ impl Protocol {
     pub fn name(self) -> String {
         match self {
             Self::Stratified => PROTOCOL.into(),
-            Self::SingleActor => "each actor alone, stratified 75/25".into(),
+            Self::SingleActor => format!("each actor alone, {PROTOCOL}"),
             Self::RandomFolds(folds) => format!("{folds}-fold random"),
             Self::SpeakerIndependent => "speaker-independent, 5 published folds".into(),
         }
@@ -96,9 +96,8 @@ impl Protocol {
                 let mut voices = actors.to_vec();
                 voices.sort_unstable();
                 voices.dedup();
-                let shares = Shares { test: 0.25, ..Shares::default() };
                 let split = |actor: u8| {
-                    let split = single_actor(labels, actors, groups, actor, shares, seed)?;
+                    let split = single_actor(labels, actors, groups, actor, Shares::default(), seed)?;
                     Ok(unit(format!("actor-{actor:02}-"), split))
                 };
                 voices.into_iter().map(split).collect::<anyhow::Result<_>>()?

@@ -18,6 +18,7 @@ pub fn table(results: &[Results]) -> String {
     for of in results {
         let [all, done] = of.models;
         let reached = match (of.goal, of.reached) {
+            (None, _) if done < all => format!("{done} of {all} models"),
             (None, _) => "–".to_owned(),
             (Some(goal), Some(true)) => format!("{} % {}: reached", goal.must, goal.figure.name()),
             (Some(goal), Some(false)) => format!("{} % {}: **not reached**", goal.must, goal.figure.name()),

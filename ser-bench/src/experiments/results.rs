@@ -7,7 +7,7 @@ use ser_models::ConfusionMatrix;
 use serde::Serialize;
 
 use super::{
-    Disturbance, Experiment, Figure, Finished, Folder, Goal, Predictions, Protocol,
+    Disturbance, Experiment, Figure, Finished, Folder, Goal, Learner, Predictions, Protocol,
     expected_calibration_error, fit_temperature, with_temperature,
 };
 
@@ -87,8 +87,8 @@ pub struct Score {
 pub struct Spread {
     /// The mean.
     pub mean: f64,
-    /// The standard deviation: 0 for one value.
-    pub deviation: f64,
+    /// The standard deviation; `None` for one value.
+    pub deviation: Option<f64>,
 }
 
 impl Spread {
@@ -97,12 +97,14 @@ impl Spread {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Self { mean, deviation: (squares / (n - 1.0).max(1.0)).sqrt() }
+        Self { mean, deviation: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()) }
     }
 
-    /// In percent with one decimal, `62.3 ± 1.2`.
+    /// In percent with one decimal, `62.3 ± 1.2`, or `62.3` of one value.
     pub fn percent(self) -> String {
-        format!("{:.1} ± {:.1}", self.mean * 100.0, self.deviation * 100.0)
+        let deviation =
+            self.deviation.map_or(String::new(), |deviation| format!(" ± {:.1}", deviation * 100.0));
+        format!("{:.1}{deviation}", self.mean * 100.0)
     }
 }
 
@@ -224,6 +226,20 @@ impl Calibration {
     }
 }
 
+/// Leaves the answers of an experiment that combines others in its folder, as those of any other model are.
+///
+/// # Errors
+/// If a file of the others' predictions is damaged, or one cannot be written.
+pub fn save_combined(folder: &Folder, seeds: u64) -> anyhow::Result<()> {
+    if matches!(folder.experiment.learner, Learner::Combined(_)) {
+        for Finished { name, predictions, .. } in models(&folder.sources(), seeds)? {
+            folder.make()?;
+            folder.experiment.view(predictions).save(&folder.file(&format!("{name}.csv")))?;
+        }
+    }
+    Ok(())
+}
+
 /// The models of seeds below `seeds` that are done; of several folders those that are done in all, and their mean answers.
 fn models(folders: &[Folder], seeds: u64) -> anyhow::Result<Vec<Finished>> {
     let mut all: Vec<Vec<Finished>> = Vec::new();
@@ -311,6 +327,9 @@ mod tests {
         }
         let of = Results::of(&folder(Part::Test), &folder(Part::Validation), 2).unwrap().unwrap();
         assert_eq!((of.classes, of.models, of.reached), (4, [10, 10], Some(true)));
+        save_combined(&folder(Part::Test), 2).unwrap();
+        let left = Predictions::load(&folder(Part::Test).file("fold-5-seed-1.csv")).unwrap();
+        assert_eq!((left.labels, left.clips.len()), (LabelSet::Moods.names(), 8));
         assert_eq!(of.confusion.total(), 80);
         // All answers are right, so they may be as sure as can be.
         let calibration = of.calibration.unwrap();
@@ -356,8 +375,11 @@ mod tests {
             answers(sure).save(&folder.file(&format!("fold-1-seed-{seed}.csv"))).unwrap();
         }
         let of = |seeds| Results::of(&folder, &folder, seeds).map(|of| of.unwrap());
-        assert_eq!((of(1).unwrap().accuracy.mean, of(1).unwrap().models), (1.0, [5, 1]));
-        assert_eq!((of(2).unwrap().accuracy.mean, of(2).unwrap().models), (0.5, [10, 2]));
+        assert_eq!((of(1).unwrap().accuracy.percent(), of(1).unwrap().models), ("100.0".into(), [5, 1]));
+        assert_eq!(
+            (of(2).unwrap().accuracy.percent(), of(2).unwrap().models),
+            ("50.0 ± 70.7".into(), [10, 2])
+        );
 
         let moods = answers(0.9).in_moods();
         moods.save(&folder.file("fold-2-seed-0.csv")).unwrap();

@@ -101,8 +101,11 @@ impl Run {
         for unit in todo {
             ensure!(!stop.load(Ordering::Relaxed), STOPPED);
             bar.set_message(unit.name.clone());
+            let begin = bar.position();
             self.train_unit(corpus, &unit, bar, stop)
                 .with_context(|| format!("{}: {}", self.folder.experiment.name, unit.name))?;
+            // Baselines know no epochs.
+            bar.set_position(begin + epochs as u64);
         }
         Ok(())
     }
@@ -150,7 +153,7 @@ impl Run {
         predict(&checkpoint, test)
     }
 
-    /// Lets all models that are done answer again for their own test parts, disturbed in every way of [`Disturbance::ALL`]; what is
+    /// Lets all models that are done answer again for the clips that they were measured on, disturbed in every way of [`Disturbance::ALL`]; what is
     /// there already is not made again. `bar` counts models.
     ///
     /// # Errors
@@ -171,10 +174,11 @@ impl Run {
             for (way, folder) in &ways {
                 ensure!(!stop.load(Ordering::Relaxed), STOPPED);
                 let file = folder.file(&format!("{name}.csv"));
-                if !file.exists()
-                    && let Some(answers) = disturbed(&checkpoint, &predictions, &clips, *way)?
-                {
-                    answers.save(&file)?;
+                if !file.exists() {
+                    match disturbed(&checkpoint, &predictions, &clips, *way)? {
+                        Some(answers) => answers.save(&file)?,
+                        None => bar.println(format!("{} is left out: there is no ffmpeg", way.name())),
+                    }
                 }
                 bar.inc(1);
             }

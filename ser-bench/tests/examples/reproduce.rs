@@ -90,7 +90,12 @@ fn what_cannot_be_run_is_refused() {
     let folder = TempDir::new().unwrap();
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'");
     let two = ["--only", "cnn-1d", "--only", "hybrid", "--recipe", &recipe];
-    fails(&data, folder.path(), &two, "--recipe needs one experiment, but --only names 2");
+    fails(
+        &data,
+        folder.path(),
+        &two,
+        "--recipe needs one experiment, but 2 are to be trained: cnn-1d, hybrid",
+    );
     fails(&data, folder.path(), &["--only", "resnet"], "speaker-independent");
     let nameless = write(&folder, "nameless.toml", "[training]\nepochs = 3");
     fails(&data, folder.path(), &["--only", "cnn-1d", "--recipe", &nameless], "arch must name a network");
@@ -104,7 +109,7 @@ fn those_that_answer_together_are_trained_by_their_own_recipes() {
     let only = ["--only", "speaker-independent-moods"];
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 1");
     let given = [&only[..], &["--recipe", &recipe]].concat();
-    fails(&data, folder.path(), &given, "--recipe needs one experiment, but --only names 2");
+    fails(&data, folder.path(), &given, "--recipe needs one experiment, but 2 are to be trained: speaker");
     fails(&data, folder.path(), &only, "the validation part has no clips");
     for (name, noise) in [("clean", false), ("robust", true)] {
         let file = folder.path().join(format!("speaker-independent-{name}/recipe.json"));
@@ -152,7 +157,8 @@ fn sums_stand_in_the_tables_as_soon_as_all_their_sources_have_answers() {
         std::fs::write(source.join("fold-1-seed-0.history.csv"), history).unwrap();
         let printed = prints(&data, results.path(), &["--only", "majority-stratified", "--seeds", "1"]);
         assert_eq!(printed.contains("emotions summed to moods"), all, "{printed}");
-        assert_eq!(printed.contains("1 of 15 models"), all, "{printed}");
+        assert_eq!(printed.contains("70 % UAR: 1 of 15 models"), all, "{printed}");
+        assert!(printed.contains("| 1 of 15 models |"), "{printed}");
     }
     assert!(results.path().join("speaker-independent-moods/confusion.png").is_file());
 }
