@@ -43,7 +43,9 @@ pub struct Checkpoint {
     pub split: SplitRecord,
     /// How the model was trained, and what it reached.
     pub training: TrainingRecord,
-    weights: Weights,
+    /// How the networks were trained that [`Checkpoint::join`] put to those of [`Checkpoint::training`]; mostly none.
+    pub joined: Vec<TrainingRecord>,
+    pub(crate) weights: Weights,
 }
 
 /// Which clips were used for what.
@@ -201,6 +203,8 @@ struct Metadata {
     normalization: Normalization,
     split: SplitRecord,
     training: TrainingRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    joined: Vec<TrainingRecord>,
 }
 
 /// Whether a field need not be written.
@@ -246,6 +250,7 @@ impl Checkpoint {
                 epoch: best.epoch,
                 metrics,
             },
+            joined: Vec::new(),
             weights,
         };
         checkpoint.model("new checkpoint")?;
@@ -300,6 +305,7 @@ impl Checkpoint {
             normalization: metadata.normalization,
             split: metadata.split,
             training: metadata.training,
+            joined: metadata.joined,
             weights,
         };
         checkpoint.model(file)?;
@@ -339,6 +345,7 @@ impl Checkpoint {
             normalization: self.normalization.clone(),
             split: self.split.clone(),
             training: self.training.clone(),
+            joined: self.joined.clone(),
         };
         let metadata = serde_json::to_string(&metadata)
             .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;
@@ -367,7 +374,7 @@ impl Checkpoint {
     }
 
     /// The model, if all parts fit together.
-    fn model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
+    pub(crate) fn model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
         let input = |cause| CheckpointError::Input { file: file.to_owned(), cause };
         self.architecture.input().check(&self.features).map_err(input)?;
         if let Some((rule, given)) = self.contradiction() {

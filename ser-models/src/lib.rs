@@ -5,6 +5,7 @@ mod classifier;
 mod files;
 mod generator;
 mod inputs;
+mod join;
 pub mod layers;
 mod metrics;
 pub mod models;

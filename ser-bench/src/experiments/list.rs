@@ -38,9 +38,9 @@ pub enum Learner {
         /// What the file says.
         recipe: &'static str,
     },
-    /// The networks of these experiments of the same protocol: for each clip the mean of their probabilities, those of emotions summed
-    /// where moods are asked for. Nothing is trained for it.
-    Combined(&'static [&'static str]),
+    /// The networks of these experiments of the same protocol: for each clip the mean of their probabilities, each experiment's counted
+    /// by its weight, and those of emotions summed where moods are asked for. Nothing is trained for it.
+    Combined(&'static [(&'static str, u16)]),
     /// Always the most frequent class of the training part.
     Majority,
     /// A random forest of 300 trees on the 193 features.
@@ -96,7 +96,7 @@ const SPEAKER_INDEPENDENT: Experiment = Experiment {
     protocol: Protocol::SpeakerIndependent,
     reported: "62.3 UAR (ResLSTM-SA), best seed 65.2",
     goal: uar(65.2, 72.0),
-    learner: Learner::Combined(&["speaker-independent-clean", ROBUST.name]),
+    learner: Learner::Combined(&[("speaker-independent-clean", 1), (ROBUST.name, 3)]),
 };
 
 /// Strangers' voices, of any microphone.
@@ -123,10 +123,10 @@ const TIM_NET: Experiment = Experiment {
 
 impl Experiment {
     /// All of them, speaker-independent ones first: these tell what to expect of a voice that no model has heard.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 27] = [
         SPEAKER_INDEPENDENT,
         Self {
-            name: "speaker-independent-moods",
+            name: Self::BUNDLED,
             title: "6 × cnn-attention, emotions summed to moods",
             labels: LabelSet::Moods,
             reported: "–",
@@ -134,13 +134,6 @@ impl Experiment {
             ..SPEAKER_INDEPENDENT
         },
         ROBUST,
-        Self {
-            name: Self::BUNDLED,
-            title: "3 × cnn-attention that heard noise, emotions summed to moods",
-            labels: LabelSet::Moods,
-            learner: Learner::Combined(&[ROBUST.name]),
-            ..ROBUST
-        },
         Self {
             name: "speaker-independent-clean",
             title: "3 × cnn-attention that heard clean recordings",
@@ -183,7 +176,7 @@ impl Experiment {
             title: "cnn-attention and 2 × tim-net together",
             reported: "90.07 % (TIM-Net)",
             goal: accuracy(88.0, 93.0),
-            learner: Learner::Combined(&["cnn-attention-10-fold", TIM_NET.name]),
+            learner: Learner::Combined(&[("cnn-attention-10-fold", 1), (TIM_NET.name, 1)]),
             ..TIM_NET
         },
         baseline(
@@ -220,8 +213,8 @@ impl Experiment {
         baseline("forest-10-fold", Learner::Forest, LabelSet::Emotions, Protocol::RandomFolds(10)),
     ];
 
-    /// Whose recipe the binary `bundle` trains, and which tells what to expect of such a model.
-    pub const BUNDLED: &str = "speaker-independent-robust-moods";
+    /// Whose recipes the binary `bundle` trains, and which tells what to expect of such a model.
+    pub const BUNDLED: &str = "speaker-independent-moods";
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -231,8 +224,16 @@ impl Experiment {
     /// The experiments whose models answer: itself alone, unless it combines others.
     pub fn sources(self) -> Vec<Self> {
         match self.learner {
-            Learner::Combined(names) => names.iter().filter_map(|name| Self::named(name)).collect(),
+            Learner::Combined(parts) => parts.iter().filter_map(|(name, _)| Self::named(name)).collect(),
             _ => vec![self],
+        }
+    }
+
+    /// How much the answers of each of its [`sources`](Self::sources) count; only the ratios matter.
+    pub fn weights(&self) -> Vec<u16> {
+        match self.learner {
+            Learner::Combined(parts) => parts.iter().map(|&(_, weight)| weight).collect(),
+            _ => vec![1],
         }
     }
 
@@ -256,7 +257,10 @@ impl Experiment {
     pub fn recipe(&self) -> anyhow::Result<Recipe> {
         match self.learner {
             Learner::Network { file, recipe } => Recipe::of(&RecipeFile::parse(file, recipe)?),
-            Learner::Combined(names) => bail!("{}: recipes are those of {}", self.name, names.join(" and ")),
+            Learner::Combined(_) => {
+                let names: Vec<&str> = self.sources().iter().map(|source| source.name).collect();
+                bail!("{}: recipes are those of {}", self.name, names.join(" and "))
+            }
             Learner::Majority | Learner::Forest => {
                 let mut recipe = Recipe::new(Cnn1dConfig::default().into(), TrainingConfig::default());
                 recipe.preparation.normalize = self.protocol == Protocol::SpeakerIndependent;
@@ -314,15 +318,18 @@ mod tests {
     fn every_recipe_of_this_crate_can_be_built_and_every_name_is_one() {
         for experiment in Experiment::ALL {
             let sources = experiment.sources();
-            let Learner::Combined(names) = experiment.learner else {
-                assert_eq!(sources, [experiment]);
+            let weights = experiment.weights();
+            let Learner::Combined(parts) = experiment.learner else {
+                assert_eq!((&sources[..], &weights[..]), (&[experiment][..], &[1][..]));
                 let recipe = experiment.recipe().unwrap();
                 recipe.architecture.input().check(&recipe.features).unwrap();
                 recipe.architecture.build(experiment.labels.names().len(), 0).unwrap();
                 continue;
             };
-            assert!(experiment.recipe().unwrap_err().to_string().contains(names[0]));
-            assert_eq!(sources.iter().map(|source| source.name).collect::<Vec<_>>(), names);
+            assert!(experiment.recipe().unwrap_err().to_string().contains(parts[0].0));
+            let names = sources.iter().map(|source| source.name);
+            assert_eq!(names.zip(weights).collect::<Vec<_>>(), parts);
+            assert!(parts.iter().all(|&(_, weight)| weight > 0));
             for source in sources {
                 assert_eq!(source.protocol, experiment.protocol);
                 assert_eq!(source.labels, LabelSet::Emotions);

@@ -40,22 +40,22 @@ impl Predictions {
         confusion
     }
 
-    /// The mean of several models' answers to the same clips.
+    /// The mean of several models' answers to the same clips, each model's counted by its weight of 1 or more.
     ///
     /// # Errors
     /// If there are none, or they are about other clips or classes.
-    pub fn mean(answers: &[&Self]) -> anyhow::Result<Self> {
-        let (first, others) = answers.split_first().context("there are no answers")?;
-        let mut mean = (*first).clone();
-        for other in others {
+    pub fn mean(answers: &[(&Self, u16)]) -> anyhow::Result<Self> {
+        let (first, _) = answers.first().context("there are no answers")?;
+        let mut mean = Self { probabilities: Array2::zeros(first.probabilities.dim()), ..(*first).clone() };
+        for (other, weight) in answers {
             ensure!(
                 (&other.labels, &other.clips, &other.truth) == (&first.labels, &first.clips, &first.truth),
                 "the answers are to other clips or of other classes"
             );
-            mean.probabilities += &other.probabilities;
+            mean.probabilities.scaled_add(f32::from(*weight), &other.probabilities);
         }
         // One model's answers keep every bit.
-        mean.probabilities /= answers.len() as f32;
+        mean.probabilities /= answers.iter().map(|(_, weight)| f32::from(*weight)).sum::<f32>();
         Ok(mean)
     }
 
@@ -147,12 +147,14 @@ mod tests {
     fn several_models_answer_by_the_mean_and_only_to_the_same_clips() {
         let (one, mut other) = (predictions(), predictions());
         other.probabilities.fill(0.5);
-        let mean = Predictions::mean(&[&one, &other]).unwrap();
-        assert_eq!(mean.probabilities.row(0), array![0.5, 0.375, 0.375]);
+        let mean = Predictions::mean(&[(&one, 1), (&other, 3)]).unwrap();
+        assert_eq!(mean.probabilities.row(0), array![0.5, 0.4375, 0.4375]);
         assert_eq!((&mean.clips, &mean.truth), (&one.clips, &one.truth));
-        assert_eq!(Predictions::mean(&[&one]).unwrap(), one);
+        assert_eq!(Predictions::mean(&[(&one, 1)]).unwrap(), one);
         other.clips.swap(0, 1);
-        assert!(Predictions::mean(&[&one, &other]).unwrap_err().to_string().contains("other clips"));
+        assert!(
+            Predictions::mean(&[(&one, 1), (&other, 1)]).unwrap_err().to_string().contains("other clips")
+        );
         assert!(Predictions::mean(&[]).is_err());
     }
 

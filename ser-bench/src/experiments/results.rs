@@ -120,7 +120,7 @@ impl Results {
     pub fn of(folder: &Folder, validation: &Folder, seeds: u64) -> anyhow::Result<Option<Self>> {
         let experiment = folder.experiment;
         let (folders, validations) = (folder.sources(), validation.sources());
-        let finished = models(&folders, seeds)?;
+        let finished = models(&experiment, &folders, seeds)?;
         if finished.is_empty() {
             return Ok(None);
         }
@@ -144,12 +144,12 @@ impl Results {
             }
         }
         if folders.iter().zip(&validations).all(|(folder, validation)| folder.has_recipe_of(validation)) {
-            let validated = models(&validations, u64::MAX)?;
+            let validated = models(&experiment, &validations, u64::MAX)?;
             results.calibration = Calibration::of(&experiment, &finished, &validated, folder.is_test());
         }
         for way in Disturbance::ALL {
             let folders: Vec<Folder> = folders.iter().map(|folder| folder.disturbed(way)).collect();
-            let disturbed = models(&folders, seeds)?;
+            let disturbed = models(&experiment, &folders, seeds)?;
             if disturbed.iter().map(|of| &of.name).eq(finished.iter().map(|of| &of.name)) {
                 results.robustness.push((way.name(), Robustness::of(&experiment, &disturbed)));
             }
@@ -232,7 +232,7 @@ impl Calibration {
 /// If a file of the others' predictions is damaged, or one cannot be written.
 pub fn save_combined(folder: &Folder, seeds: u64) -> anyhow::Result<()> {
     if matches!(folder.experiment.learner, Learner::Combined(_)) {
-        for Finished { name, predictions, .. } in models(&folder.sources(), seeds)? {
+        for Finished { name, predictions, .. } in models(&folder.experiment, &folder.sources(), seeds)? {
             folder.make()?;
             folder.experiment.view(predictions).save(&folder.file(&format!("{name}.csv")))?;
         }
@@ -240,18 +240,19 @@ pub fn save_combined(folder: &Folder, seeds: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The models of seeds below `seeds` that are done; of several folders those that are done in all, and their mean answers.
-fn models(folders: &[Folder], seeds: u64) -> anyhow::Result<Vec<Finished>> {
+/// The models of seeds below `seeds` that are done; of several sources' folders those that are done in all, and their mean answers.
+fn models(experiment: &Experiment, folders: &[Folder], seeds: u64) -> anyhow::Result<Vec<Finished>> {
     let mut all: Vec<Vec<Finished>> = Vec::new();
     for folder in folders {
         all.push(folder.finished()?.into_iter().filter(|of| of.seed < seeds).collect());
     }
     let mut models = Vec::new();
     for first in all.first().into_iter().flatten() {
-        let answers: Vec<&Predictions> = all
+        let answers: Vec<(&Predictions, u16)> = all
             .iter()
-            .filter_map(|models| models.iter().find(|of| of.name == first.name))
-            .map(|of| &of.predictions)
+            .zip(experiment.weights())
+            .filter_map(|(models, weight)| Some((models.iter().find(|of| of.name == first.name)?, weight)))
+            .map(|(of, weight)| (&of.predictions, weight))
             .collect();
         if answers.len() == folders.len() {
             let predictions = Predictions::mean(&answers).with_context(|| {

@@ -121,9 +121,7 @@ impl Run {
         let test = corpus.dataset.select(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
             Learner::Network { .. } => self.train_network(corpus, unit, &training, &test, bar, stop)?,
-            Learner::Combined(names) => {
-                bail!("nothing is trained here: the models of {} answer", names.join(" and "))
-            }
+            Learner::Combined(_) => bail!("nothing is trained here: the models of other experiments answer"),
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// Each member learns from its own answers alone: in training the model gives the logits of every member, [members · batch,
 /// classes], and the loss is their mean. So a member's gradient is that of the member alone divided by their number, which Adam and
-/// RMSprop scale away, but SGD and `clip_norm` do not. Otherwise it gives the logarithms of the members' mean probabilities,
-/// [batch, classes]. Parameters are named as the network's own, after `member_1.`, `member_2.`, …
+/// RMSprop scale away, but SGD and `clip_norm` do not. Otherwise it gives the logarithms of the members' mean probabilities, weighted
+/// by [`weights`](Self::weights), [batch, classes]. Parameters are named as the network's own, after `member_1.`, `member_2.`, …
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
@@ -26,12 +26,21 @@ pub struct EnsembleConfig {
     /// for each member. Otherwise all members see the same batches.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own_batches: bool,
+    /// How much each member's answer counts: a number above 0 for each, of which only the ratios matter. Empty: all count the same.
+    /// Nothing is trained otherwise for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
 }
 
 impl EnsembleConfig {
-    /// So many networks that see the same batches.
+    /// So many networks that see the same batches and count the same.
     pub fn new(members: usize, network: impl Into<Architecture>) -> Self {
-        Self { members, network: Box::new(network.into()), own_batches: false }
+        Self { members, network: Box::new(network.into()), own_batches: false, weights: Vec::new() }
+    }
+
+    /// How much each member's answer counts, whether or not it was written down.
+    pub(crate) fn weights(&self) -> Vec<f64> {
+        if self.weights.is_empty() { vec![1.0; self.members] } else { self.weights.clone() }
     }
 }
 
@@ -47,6 +56,8 @@ impl Default for EnsembleConfig {
 pub(super) struct Ensemble {
     members: Vec<Box<dyn Network>>,
     own_batches: bool,
+    /// One for each member, 1 on the mean.
+    weights: Vec<f64>,
 }
 
 impl Ensemble {
@@ -72,7 +83,16 @@ impl Ensemble {
                 row
             }));
         }
-        Ok((Box::new(Self { members, own_batches: config.own_batches }), rows))
+        // Not before there are so many members: their number may come from a file.
+        let mut weights = config.weights();
+        let mean = weights.iter().sum::<f64>() / config.members as f64;
+        if weights.len() != config.members || !weights.iter().all(|weight| *weight > 0.0) || !mean.is_finite()
+        {
+            let rule = "must be none, or one number above 0 for each member";
+            return Err(LayerError::setting("ensemble", "weights", rule, format!("{weights:?}")));
+        }
+        weights.iter_mut().for_each(|weight| *weight /= mean);
+        Ok((Box::new(Self { members, own_batches: config.own_batches, weights }), rows))
     }
 }
 
@@ -92,9 +112,9 @@ impl Network for Ensemble {
         if mode.is_training() {
             return Ok(Tensor::cat(&logits, 0)?);
         }
-        let mut sum = softmax(&logits[0])?;
-        for logits in &logits[1..] {
-            sum = (sum + softmax(logits)?)?;
+        let mut sum = (softmax(&logits[0])? * self.weights[0])?;
+        for (logits, &weight) in logits.iter().zip(&self.weights).skip(1) {
+            sum = (sum + (softmax(logits)? * weight)?)?;
         }
         // A probability may be too small for f32: its logarithm must still be a number.
         Ok((sum / self.members.len() as f64)?.clamp(f64::from(f32::MIN_POSITIVE), 1.0)?.log()?)
@@ -109,9 +129,10 @@ mod tests {
     use crate::generator::Generator;
     use candle_core::{DType, Device};
 
-    fn pair() -> (Framed, Batch) {
+    fn pair(weights: &[f64]) -> (Framed, Batch) {
         let network = Cnn1dConfig { features: 24, ..Default::default() };
-        (Framed::seeded(EnsembleConfig::new(2, network), 3, 1).unwrap(), clips(5))
+        let config = EnsembleConfig { weights: weights.to_vec(), ..EnsembleConfig::new(2, network) };
+        (Framed::seeded(config, 3, 1).unwrap(), clips(5))
     }
 
     fn clips(n: usize) -> Batch {
@@ -135,26 +156,28 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_the_mean_of_the_members_probabilities() {
-        let (ensemble, batch) = pair();
-        let own = |member| {
-            let logits = alone(&ensemble, member).forward(&batch, &mut Mode::Inference).unwrap();
-            rows(&softmax(&logits).unwrap())
-        };
-        let (first, second) = (own(1), own(2));
-        assert!(first != second);
-        let together = ensemble.forward(&batch, &mut Mode::Inference).unwrap();
-        for (clip, row) in rows(&softmax(&together).unwrap()).iter().enumerate() {
-            for (class, p) in row.iter().enumerate() {
-                let mean = f32::midpoint(first[clip][class], second[clip][class]);
-                assert!((p - mean).abs() < 1e-6, "{p} for {mean}");
+    fn the_answer_is_the_weighted_mean_of_the_members_probabilities() {
+        for (weights, share) in [(&[][..], 0.5), (&[0.5, 1.5], 0.25)] {
+            let (ensemble, batch) = pair(weights);
+            let own = |member| {
+                let logits = alone(&ensemble, member).forward(&batch, &mut Mode::Inference).unwrap();
+                rows(&softmax(&logits).unwrap())
+            };
+            let (first, second) = (own(1), own(2));
+            assert!(first != second);
+            let together = ensemble.forward(&batch, &mut Mode::Inference).unwrap();
+            for (clip, row) in rows(&softmax(&together).unwrap()).iter().enumerate() {
+                for (class, p) in row.iter().enumerate() {
+                    let mean = first[clip][class] * share + second[clip][class] * (1.0 - share);
+                    assert!((p - mean).abs() < 1e-6, "{p} for {mean}");
+                }
             }
         }
     }
 
     #[test]
     fn in_training_every_member_answers_and_gets_the_gradient_of_its_own_answer() {
-        let (ensemble, batch) = pair();
+        let (ensemble, batch) = pair(&[]);
         assert_eq!(ensemble.members(), 2);
         let mut generator = Generator::new(0);
         let logits = ensemble.forward(&batch, &mut Mode::Training(&mut generator)).unwrap();
@@ -190,11 +213,15 @@ mod tests {
     }
 
     #[test]
-    fn an_ensemble_of_ensembles_or_of_nobody_is_refused() {
+    fn an_ensemble_of_ensembles_of_nobody_or_with_wrong_weights_is_refused() {
         let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
         let inner = EnsembleConfig::default();
         let nested = EnsembleConfig::new(2, inner);
         assert_eq!(refused(nested), "ensemble: network must be no ensemble, ensemble was given");
         assert!(refused(EnsembleConfig { members: 0, ..Default::default() }).contains("members must be 1"));
+        for weights in [vec![1.0, 1.0], vec![1.0, 1.0, 0.0], vec![1.0, 1.0, f64::INFINITY]] {
+            let error = refused(EnsembleConfig { weights, ..Default::default() });
+            assert!(error.contains("weights must be none, or one number above 0 for each member"), "{error}");
+        }
     }
 }

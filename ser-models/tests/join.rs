@@ -1,0 +1,87 @@
+//! Models that were trained one by one and answer together.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{architecture, clips, config, source};
+use ndarray::Array2;
+use ser_models::models::{Architecture, EnsembleConfig};
+use ser_models::training::{Trainer, TrainingConfig};
+use ser_models::{Checkpoint, CheckpointSource};
+use std::sync::atomic::AtomicBool;
+
+fn trained(
+    architecture: Architecture,
+    config: TrainingConfig,
+    seed: u64,
+    source: CheckpointSource,
+) -> Checkpoint {
+    let mut trainer = Trainer::new(config, architecture, &clips(70, 0), None, seed).unwrap();
+    trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+    trainer.checkpoint(source).unwrap()
+}
+
+fn answers(model: &Checkpoint) -> Array2<f32> {
+    model.classifier().unwrap().probabilities(clips(9, 500).inputs(), None).unwrap()
+}
+
+#[test]
+fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record() {
+    let alone = trained(architecture(), config(2), 1, source());
+    let quiet = TrainingConfig { label_smoothing: 0.0, ..config(3) };
+    // Another seed of the split, but the same clips.
+    let elsewhere = CheckpointSource { split_seed: 4, ..source() };
+    let pair = trained(EnsembleConfig::new(2, architecture()).into(), quiet.clone(), 2, elsewhere);
+    let joined = Checkpoint::join(&[(alone.clone(), 3.0), (pair.clone(), 1.0)]).unwrap();
+    let Architecture::Ensemble(of) = &joined.architecture else { panic!("it must be an ensemble") };
+    assert_eq!((of.members, &*of.network, &of.weights[..]), (3, &architecture(), &[3.0, 0.5, 0.5][..]));
+    let mean = answers(&alone) * 0.75 + answers(&pair) * 0.25;
+    assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
+
+    assert_eq!((&joined.training, &joined.split), (&alone.training, &alone.split));
+    assert_eq!((joined.joined[0].seed, &joined.joined[0].config), (2, &quiet));
+    let bytes = joined.to_bytes().unwrap();
+    let read = Checkpoint::from_bytes(&bytes).unwrap();
+    assert_eq!(read, joined);
+    assert!(read.to_bytes().unwrap() == bytes);
+
+    // What is joined may be joined again, and one alone stays what it is.
+    let again = Checkpoint::join(&[(joined, 1.0), (alone.clone(), 1.0)]).unwrap();
+    assert_eq!(again.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [2, 1]);
+    let Architecture::Ensemble(of) = &again.architecture else { panic!("it must be an ensemble") };
+    assert_eq!((of.members, &of.weights[..]), (4, &[0.75, 0.125, 0.125, 1.0][..]));
+    assert_eq!(Checkpoint::join(&[(alone.clone(), 1.0)]).unwrap(), alone);
+}
+
+#[test]
+fn models_that_do_not_agree_are_refused() {
+    type Change<'a> = &'a dyn Fn(&mut Checkpoint);
+    let one = trained(architecture(), config(1), 1, source());
+    let refused = |change: Change<'_>| {
+        let mut other = one.clone();
+        change(&mut other);
+        Checkpoint::join(&[one.clone(), one.clone(), other].map(|of| (of, 1.0))).unwrap_err().to_string()
+    };
+    let other_clips = {
+        let mut trainer = Trainer::new(config(1), architecture(), &clips(70, 100), None, 1).unwrap();
+        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+        trainer.checkpoint(source()).unwrap()
+    };
+    let cases: [(&str, Change<'_>); 7] = [
+        ("be of one network", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
+        ("have the same labels", &|of| of.labels.swap(0, 1)),
+        ("have the same readout", &|of| of.readout.temperature = 2.0),
+        ("prepare clips alike", &|of| of.preparation.length = None),
+        ("read the same features", &|of| of.features.n_fft *= 2),
+        ("normalise inputs alike", &|of| *of = other_clips.clone()),
+        ("have trained on the same clips", &|of| of.split.train.truncate(9)),
+    ];
+    for (expected, change) in cases {
+        let error = refused(change);
+        assert!(error.contains(&format!("joined models must {expected}, another in model 3")), "{error}");
+    }
+    let error = Checkpoint::join(&[]).unwrap_err().to_string();
+    assert!(error.contains("models that are joined must be 1 or more, 0 was given"), "{error}");
+    let error = Checkpoint::join(&[(one.clone(), 1.0), (one.clone(), 0.0)]).unwrap_err().to_string();
+    assert!(error.contains("weights must be none, or one number above 0 for each member"), "{error}");
+}
