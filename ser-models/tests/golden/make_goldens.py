@@ -336,6 +336,10 @@ def models():
     def steps(x):
         return x.flatten(1, -2).transpose(1, 2)
 
+    def attend(weight, vector, x, lengths):  # [batch, frames, features] to their mean by attention
+        scores = vector(weight(x).tanh())[..., 0].masked_fill(inside(lengths, x.shape[1]) == 0, -torch.inf)
+        return (scores.softmax(1)[..., None] * x).sum(1)
+
     def conv(kind, i, o, k, **kw):
         return kind(i, o, k, padding="same", **kw)
 
@@ -388,8 +392,7 @@ def models():
             x = x + run(s.l1, x, lengths, "sequence")
             x = norm(s.b1, x.transpose(1, 2), lengths).transpose(1, 2)
             y = run(s.l2, x, lengths, "sequence")
-            scores = s.v(s.a(y).tanh())[..., 0].masked_fill(inside(lengths, x.shape[1]) == 0, -torch.inf)
-            return s.d(s.b2((scores.softmax(1)[..., None] * y).sum(1)))
+            return s.d(s.b2(attend(s.a, s.v, y, lengths)))
 
     class CnnAttention(n.Module):
         shape, lengths = (6, 13), [13, 9, 3, 12]
@@ -403,9 +406,7 @@ def models():
             for c, b, pool in [(s.c1, s.b1, (2, 2)), (s.c2, s.b2, (2, 1))]:
                 x = F.max_pool2d(norm(b, c(mask(x, lengths)), lengths).relu(), pool)
                 lengths = (lengths // pool[1]).clamp(min=1)
-            y = steps(x)
-            scores = s.v(s.a(y).tanh())[..., 0].masked_fill(inside(lengths, y.shape[1]) == 0, -torch.inf)
-            return s.d((scores.softmax(1)[..., None] * y).sum(1))
+            return s.d(attend(s.a, s.v, steps(x), lengths))
 
     class TimNet(n.Module):
         shape, lengths = (4, 9), [9, 5, 1, 8]
