@@ -11,6 +11,7 @@ use clap::builder::PossibleValuesParser;
 use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report, save_combined};
 use ser_bench::recipe::{Recipe, RecipeFile};
 use ser_bench::{cli, files};
+use ser_data::Ravdess;
 
 /// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, from which it
 /// learnt nothing.
@@ -86,6 +87,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     report(&arguments.output, part, seeds)?;
     for (number, (run, experiment)) in runs.iter().zip(&experiments).enumerate() {
         let corpus = run.corpus(&arguments.data, Some(cache.clone()))?;
+        let clips = corpus.groups.len();
+        if number == 0 && clips != Ravdess::SPEECH_CLIPS {
+            let data = arguments.data.display();
+            eprintln!(
+                "note: {data} holds {clips} clips, RAVDESS {}: figures will not compare",
+                Ravdess::SPEECH_CLIPS
+            );
+        }
         let bar = cli::progress_bar(0, "epochs");
         bar.set_prefix(format!("{} of {}: {}", number + 1, experiments.len(), experiment.name));
         run.train(&corpus, &bar, &stop)?;

@@ -64,8 +64,10 @@ fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
     assert!(std::fs::read(experiment.join("seed-0.csv")).unwrap() == other);
     assert!(std::fs::read(experiment.join("seed-0.safetensors")).unwrap() == b"not touched");
 
-    // A baseline stands in the same table.
-    let both = prints(&data, &results, &["--only", "majority-stratified", "--seeds", "2"]);
+    // A baseline stands in the same table. That these are not RAVDESS's clips is said.
+    let baseline = reproduce(&data, &results, &["--only", "majority-stratified", "--seeds", "2"]);
+    assert!(text(&baseline.stderr).contains("holds 40 clips, RAVDESS 1440"), "{}", text(&baseline.stderr));
+    let both = text(&baseline.stdout);
     assert!(
         both.contains("| most frequent class |") && both.contains("| 5 × cnn-1d (another recipe) |"),
         "{both}"

@@ -153,6 +153,10 @@ pub enum DatasetError {
 }
 
 impl Ravdess {
+    /// How many clips all of its speech are: 60 by each of 24 actors (Livingstone & Russo 2018,
+    /// [doi:10.1371/journal.pone.0196391](https://doi.org/10.1371/journal.pone.0196391)).
+    pub const SPEECH_CLIPS: usize = 1440;
+
     /// Finds the clips in a folder, at any depth, or in a ZIP archive, which is not unpacked.
     ///
     /// Any tree will do: `Actor_01/*.wav` as downloaded, FLAC copies, or Kaggle's archive, which holds every file
