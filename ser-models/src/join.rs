@@ -85,7 +85,7 @@ impl Checkpoint {
     /// How much each of its networks counts.
     fn member_weights(&self) -> Vec<f64> {
         match &self.architecture {
-            Architecture::Ensemble(config) => config.weights(),
+            Architecture::Ensemble(config) => config.member_weights(),
             _ => vec![1.0],
         }
     }

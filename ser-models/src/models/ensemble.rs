@@ -39,7 +39,7 @@ impl EnsembleConfig {
     }
 
     /// How much each member's answer counts, whether or not it was written down.
-    pub(crate) fn weights(&self) -> Vec<f64> {
+    pub(crate) fn member_weights(&self) -> Vec<f64> {
         if self.weights.is_empty() { vec![1.0; self.members] } else { self.weights.clone() }
     }
 }
@@ -84,7 +84,7 @@ impl Ensemble {
             }));
         }
         // Not before there are so many members: their number may come from a file.
-        let mut weights = config.weights();
+        let mut weights = config.member_weights();
         let mean = weights.iter().sum::<f64>() / config.members as f64;
         if weights.len() != config.members || !weights.iter().all(|weight| *weight > 0.0) || !mean.is_finite()
         {
