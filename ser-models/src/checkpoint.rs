@@ -43,7 +43,7 @@ pub struct Checkpoint {
     pub split: SplitRecord,
     /// How the model was trained, and what it reached.
     pub training: TrainingRecord,
-    /// How the networks were trained that [`Checkpoint::join`] put to those of [`Checkpoint::training`]; mostly none.
+    /// One record for each further model that [`Checkpoint::join`] added, in their order; empty unless joined.
     pub joined: Vec<TrainingRecord>,
     pub(crate) weights: Weights,
 }

@@ -1,36 +1,44 @@
-//! Several trained models as one that answers with their weighted mean.
+//! Several trained models as one whose networks answer together.
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord};
 use crate::models::{Architecture, EnsembleConfig};
 use crate::weights::Weights;
 use std::collections::BTreeMap;
 
-/// The clips of a split, whatever its seed was.
+/// The clips of a split's parts, whatever its protocol and seed were.
 fn clips(split: &SplitRecord) -> [&Vec<String>; 3] {
     [&split.train, &split.validation, &split.test]
 }
 
 impl Checkpoint {
-    /// One model of all these models' networks, whose answer is the mean of the models' answers, each counted by its weight: an
-    /// `ensemble` (see [`EnsembleConfig`]). So networks may answer together that were trained one by one, with other seeds or
-    /// settings; a model that is an ensemble itself gives all its members, which share its weight as they did. Weights are
-    /// numbers above 0, of which only the ratios matter.
+    /// One model of all these models' networks: an `ensemble` (see [`EnsembleConfig`]) whose probabilities are the mean of the
+    /// models', each counted by its weight, before the readout that all of them share is applied. So networks may answer together
+    /// that were trained one by one, with other seeds or settings. A model that is an ensemble itself gives all its members, among
+    /// which its weight is divided in the ratio of their own. Weights are numbers above 0, of which only the ratios matter.
     ///
-    /// The first model's record of training is kept as [`Checkpoint::training`], the others' as [`Checkpoint::joined`]. One model
-    /// alone stays as it is.
+    /// The first model's record of training is kept as [`Checkpoint::training`], the others' in their order as
+    /// [`Checkpoint::joined`]; the version of this crate, protocol and seed of the split are the first one's. One model alone stays
+    /// as it is.
     ///
     /// # Errors
-    /// [`CheckpointError::Inconsistent`] if there are no models, or they do not agree in network, labels, readout, preparation,
-    /// features, normalisation or clips: it names the first thing and the first model, counted from 1, that differs.
-    /// [`CheckpointError::Layer`] if a weight is out of range.
+    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in network, labels,
+    /// readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model, counted
+    /// from 1, that differs. All that [`Checkpoint::to_bytes`] refuses is refused of each model.
     pub fn join(models: &[(Self, f64)]) -> Result<Self, CheckpointError> {
         let refused = |rule, given| CheckpointError::Inconsistent { file: IN_MEMORY.to_owned(), rule, given };
         let [(first, _), others @ ..] = models else {
             return Err(refused("models that are joined must be 1 or more", "0".to_owned()));
         };
-        for ((of, _), at) in others.iter().zip(2..) {
+        for ((of, weight), at) in models.iter().zip(1..) {
             let rules = [
-                (of.network() == first.network(), "joined models must be of one network"),
+                (
+                    weight.is_normal() && *weight > 0.0,
+                    "weights of joined models must be finite numbers above 0",
+                ),
+                (
+                    of.architecture.member() == first.architecture.member(),
+                    "joined models must have the same network",
+                ),
                 (of.labels == first.labels, "joined models must have the same labels"),
                 (of.readout == first.readout, "joined models must have the same readout"),
                 (of.preparation == first.preparation, "joined models must prepare clips alike"),
@@ -38,21 +46,22 @@ impl Checkpoint {
                 (of.normalization == first.normalization, "joined models must normalise inputs alike"),
                 (
                     clips(&of.split) == clips(&first.split),
-                    "joined models must have trained on the same clips",
+                    "joined models must have the same clips in each part",
                 ),
             ];
             if let Some((_, rule)) = rules.into_iter().find(|(holds, _)| !holds) {
-                return Err(refused(rule, format!("another in model {at}")));
+                return Err(refused(rule, format!("another of model {at}")));
             }
+            of.model(&format!("model {at}"))?;
         }
         if others.is_empty() {
             return Ok(first.clone());
         }
         let (mut shares, mut tensors) = (Vec::new(), BTreeMap::new());
         for (of, weight) in models {
-            let weights = of.member_weights();
-            let all: f64 = weights.iter().sum();
-            for (member, own) in (1..).zip(weights) {
+            let members = of.architecture.member_weights();
+            let all: f64 = members.iter().sum();
+            for (member, own) in (1..).zip(members) {
                 shares.push(weight * own / all);
                 let (from, to) = (format!("member_{member}."), format!("member_{}.", shares.len()));
                 let Weights(part) = match of.architecture {
@@ -62,9 +71,10 @@ impl Checkpoint {
                 tensors.extend(part.into_iter().map(|(name, values)| (to.clone() + &name, values)));
             }
         }
-        let together = EnsembleConfig::new(shares.len(), first.network().clone());
+        let together = EnsembleConfig::new(shares.len(), first.architecture.member().clone());
         let records = |of: &Self| [std::slice::from_ref(&of.training), &of.joined].concat();
         let joined = Self {
+            // Each model had batches of its own.
             architecture: EnsembleConfig { own_batches: true, weights: shares, ..together }.into(),
             weights: Weights(tensors),
             joined: models.iter().flat_map(|(of, _)| records(of)).skip(1).collect(),
@@ -72,21 +82,5 @@ impl Checkpoint {
         };
         joined.model(IN_MEMORY)?;
         Ok(joined)
-    }
-
-    /// The network that it has, or has several of.
-    fn network(&self) -> &Architecture {
-        match &self.architecture {
-            Architecture::Ensemble(config) => &config.network,
-            network => network,
-        }
-    }
-
-    /// How much each of its networks counts.
-    fn member_weights(&self) -> Vec<f64> {
-        match &self.architecture {
-            Architecture::Ensemble(config) => config.member_weights(),
-            _ => vec![1.0],
-        }
     }
 }

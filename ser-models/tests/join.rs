@@ -38,6 +38,19 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
     let mean = answers(&alone) * 0.75 + answers(&pair) * 0.25;
     assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
 
+    // A temperature softens the mean, not what it is the mean of.
+    let soft = [&alone, &pair, &joined].map(|model| {
+        let mut model = model.clone();
+        model.readout.temperature = 2.0;
+        model
+    });
+    let mut roots = mean.mapv(f32::sqrt);
+    roots.outer_iter_mut().for_each(|mut row| row /= row.sum());
+    let [first, second, softened] = soft;
+    let again = Checkpoint::join(&[(first, 3.0), (second, 1.0)]).unwrap();
+    assert_eq!(again.readout, softened.readout);
+    assert!(answers(&again).iter().zip(&roots).all(|(a, b)| (a - b).abs() < 1e-5));
+
     assert_eq!((&joined.training, &joined.split), (&alone.training, &alone.split));
     assert_eq!((joined.joined[0].seed, &joined.joined[0].config), (2, &quiet));
     let bytes = joined.to_bytes().unwrap();
@@ -68,20 +81,31 @@ fn models_that_do_not_agree_are_refused() {
         trainer.checkpoint(source()).unwrap()
     };
     let cases: [(&str, Change<'_>); 7] = [
-        ("be of one network", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
+        ("have the same network", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
         ("have the same labels", &|of| of.labels.swap(0, 1)),
         ("have the same readout", &|of| of.readout.temperature = 2.0),
         ("prepare clips alike", &|of| of.preparation.length = None),
         ("read the same features", &|of| of.features.n_fft *= 2),
         ("normalise inputs alike", &|of| *of = other_clips.clone()),
-        ("have trained on the same clips", &|of| of.split.train.truncate(9)),
+        ("have the same clips in each part", &|of| of.split.train.truncate(9)),
     ];
     for (expected, change) in cases {
         let error = refused(change);
-        assert!(error.contains(&format!("joined models must {expected}, another in model 3")), "{error}");
+        assert!(error.contains(&format!("joined models must {expected}, another of model 3")), "{error}");
     }
     let error = Checkpoint::join(&[]).unwrap_err().to_string();
     assert!(error.contains("models that are joined must be 1 or more, 0 was given"), "{error}");
-    let error = Checkpoint::join(&[(one.clone(), 1.0), (one.clone(), 0.0)]).unwrap_err().to_string();
-    assert!(error.contains("weights must be none, or one number above 0 for each member"), "{error}");
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let error = Checkpoint::join(&[(one.clone(), weight)]).unwrap_err().to_string();
+        assert!(error.contains("weights of joined models must be finite numbers above 0"), "{error}");
+    }
+    // What could not be written is not joined either.
+    for (members, weights) in
+        [(usize::MAX, vec![]), (0, vec![]), (1, vec![]), (2, vec![1.0]), (2, vec![-1.0; 2])]
+    {
+        let mut pair = trained(EnsembleConfig::new(2, architecture()).into(), config(1), 1, source());
+        pair.architecture = EnsembleConfig { weights, ..EnsembleConfig::new(members, architecture()) }.into();
+        let error = Checkpoint::join(&[(one.clone(), 1.0), (pair, 1.0)]).unwrap_err().to_string();
+        assert!(error.starts_with("model 2: "), "{error}");
+    }
 }

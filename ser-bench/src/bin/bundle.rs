@@ -1,13 +1,12 @@
 //! Trains a model to carry along: the speaker-independent recipes, on every clip of RAVDESS.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use indicatif::ProgressBar;
 use ser_bench::corpus::{Corpus, LabelSet, emotions_as_moods};
 use ser_bench::experiments::{Experiment, train};
 use ser_bench::recipe::{Recipe, RecipeFile};
@@ -29,7 +28,7 @@ struct Arguments {
     /// for its sums to moods.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
-    /// Another recipe instead of the experiment's own, as a file for `train --config`.
+    /// Another recipe, which is then trained alone, instead of the experiment's own: as a file for `train --config`.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Seed of the training.
@@ -64,6 +63,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .map(|(source, weight)| Ok((source.recipe()?, weight)))
             .collect::<anyhow::Result<_>>()?,
     };
+    // All recipes read the same: networks that read differently cannot answer together in one file.
+    let (first, _) = recipes.first().context("there is no recipe")?;
+    let corpus =
+        Corpus::load(&arguments.data, first.corpus_options(LabelSet::Emotions, arguments.cache.clone())?)?;
+    let all = Split { train: (0..corpus.groups.len()).collect(), ..Split::default() };
+    let source = corpus.checkpoint_source("all clips", arguments.seed, &all)?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
@@ -74,12 +79,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let state = PathBuf::from(state);
         let bar = cli::progress_bar(recipe.training.epochs as u64, "epochs");
         bar.set_prefix(format!("{number} of {}", recipes.len()));
-        models.push((trained(recipe, arguments, &state, &bar, &stop)?, f64::from(*weight)));
+        let trainer = train(recipe, &corpus.dataset, arguments.seed, &state, &bar, &stop)?;
+        models.push((trainer.checkpoint(source.clone())?, f64::from(*weight)));
         bar.finish_and_clear();
         states.push(state);
     }
     let mut model = Checkpoint::join(&models)?;
-    let classes = emotions_as_moods(&model.labels).context("the experiment must tell emotions apart")?;
+    let classes = emotions_as_moods(&model.labels).context("labels must be emotions")?;
     model.readout = Readout { temperature: arguments.temperature, classes };
     model.save(&arguments.output)?;
     for state in states {
@@ -89,19 +95,4 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let epochs: Vec<_> = recipes.iter().map(|(recipe, _)| recipe.training.epochs.to_string()).collect();
     let (file, clips) = (arguments.output.display(), model.split.train.len());
     cli::print(format!("{file}: {clips} clips, {} epochs", epochs.join(" and ")))
-}
-
-/// A model that has trained on all clips.
-fn trained(
-    recipe: &Recipe,
-    arguments: &Arguments,
-    state: &Path,
-    bar: &ProgressBar,
-    stop: &AtomicBool,
-) -> anyhow::Result<Checkpoint> {
-    let options = recipe.corpus_options(LabelSet::Emotions, arguments.cache.clone())?;
-    let corpus = Corpus::load(&arguments.data, options)?;
-    let trainer = train(recipe, &corpus.dataset, arguments.seed, state, bar, stop)?;
-    let all = Split { train: (0..corpus.groups.len()).collect(), ..Split::default() };
-    Ok(trainer.checkpoint(corpus.checkpoint_source("all clips", arguments.seed, &all)?)?)
 }

@@ -91,7 +91,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         if number == 0 && clips != Ravdess::SPEECH_CLIPS {
             let data = arguments.data.display();
             eprintln!(
-                "note: {data} holds {clips} clips, RAVDESS {}: figures will not compare",
+                "note: {data} holds {clips} clips, RAVDESS {}: figures cannot be compared with published ones",
                 Ravdess::SPEECH_CLIPS
             );
         }

@@ -330,6 +330,15 @@ mod tests {
             let names = sources.iter().map(|source| source.name);
             assert_eq!(names.zip(weights).collect::<Vec<_>>(), parts);
             assert!(parts.iter().all(|&(_, weight)| weight > 0));
+            // What `bundle` joins must read the same.
+            if experiment.name == Experiment::BUNDLED {
+                let reads = |source: &Experiment| {
+                    let Recipe { architecture, preparation, features, training } = source.recipe().unwrap();
+                    let audio = training.augmentation.audio.is_on();
+                    (architecture.member().clone(), preparation, features, training.log_skewed, audio)
+                };
+                assert!(sources.iter().all(|source| reads(source) == reads(&sources[0])));
+            }
             for source in sources {
                 assert_eq!(source.protocol, experiment.protocol);
                 assert_eq!(source.labels, LabelSet::Emotions);

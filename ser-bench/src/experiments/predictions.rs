@@ -54,7 +54,7 @@ impl Predictions {
             );
             mean.probabilities.scaled_add(f32::from(*weight), &other.probabilities);
         }
-        // One model's answers keep every bit.
+        // The answers of one model that counts once keep every bit.
         mean.probabilities /= answers.iter().map(|(_, weight)| f32::from(*weight)).sum::<f32>();
         Ok(mean)
     }

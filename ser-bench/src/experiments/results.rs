@@ -367,6 +367,25 @@ mod tests {
     }
 
     #[test]
+    fn sources_count_by_their_weights() {
+        let results = tempfile::tempdir().unwrap();
+        let together = Experiment::named("speaker-independent").unwrap();
+        assert_eq!(together.weights(), [1, 3]);
+        let folder = Folder::new(together, Part::Test, results.path());
+        // Wrong and sure once, right and half as sure three times.
+        for (source, shift) in folder.sources().iter().zip([1, 0]) {
+            source.claim(&source.experiment.recipe().unwrap()).unwrap();
+            let mut given = answers(if shift == 1 { 0.95 } else { 0.5 });
+            let rows: Vec<usize> = (0..8).map(|clip| (clip + 8 - shift) % 8).collect();
+            given.probabilities = given.probabilities.select(ndarray::Axis(0), &rows);
+            given.save(&source.file("fold-1-seed-0.csv")).unwrap();
+        }
+        let right = |folder: &Folder| Results::of(folder, folder, 1).unwrap().unwrap().accuracy.mean;
+        let [wrong, other] = [0, 1].map(|at| right(&folder.sources()[at]));
+        assert_eq!((wrong, other, right(&folder)), (0.0, 1.0, 1.0));
+    }
+
+    #[test]
     fn only_the_seeds_that_are_asked_for_count_and_other_classes_are_refused() {
         let results = tempfile::tempdir().unwrap();
         let experiment = Experiment::named("issa").unwrap();

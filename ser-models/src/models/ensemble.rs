@@ -27,7 +27,7 @@ pub struct EnsembleConfig {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own_batches: bool,
     /// How much each member's answer counts: a number above 0 for each, of which only the ratios matter. Empty: all count the same.
-    /// Nothing is trained otherwise for it.
+    /// The loss does not depend on it; answers do, and so which epoch a validation part chooses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
 }
@@ -56,7 +56,7 @@ impl Default for EnsembleConfig {
 pub(super) struct Ensemble {
     members: Vec<Box<dyn Network>>,
     own_batches: bool,
-    /// One for each member, 1 on the mean.
+    /// One for each member, scaled to a mean of 1.
     weights: Vec<f64>,
 }
 
@@ -86,10 +86,13 @@ impl Ensemble {
         // Not before there are so many members: their number may come from a file.
         let mut weights = config.member_weights();
         let mean = weights.iter().sum::<f64>() / config.members as f64;
-        if weights.len() != config.members || !weights.iter().all(|weight| *weight > 0.0) || !mean.is_finite()
-        {
-            let rule = "must be none, or one number above 0 for each member";
-            return Err(LayerError::setting("ensemble", "weights", rule, format!("{weights:?}")));
+        let refused = |rule, given: String| LayerError::setting("ensemble", "weights", rule, given);
+        if weights.len() != config.members {
+            let given = format!("{} for {}", weights.len(), config.members);
+            return Err(refused("must be none, or one for each member", given));
+        }
+        if let Some(weight) = weights.iter().find(|weight| !(mean.is_finite() && **weight > 0.0)) {
+            return Err(refused("must be above 0, and finite together", weight.to_string()));
         }
         weights.iter_mut().for_each(|weight| *weight /= mean);
         Ok((Box::new(Self { members, own_batches: config.own_batches, weights }), rows))
@@ -219,9 +222,14 @@ mod tests {
         let nested = EnsembleConfig::new(2, inner);
         assert_eq!(refused(nested), "ensemble: network must be no ensemble, ensemble was given");
         assert!(refused(EnsembleConfig { members: 0, ..Default::default() }).contains("members must be 1"));
-        for weights in [vec![1.0, 1.0], vec![1.0, 1.0, 0.0], vec![1.0, 1.0, f64::INFINITY]] {
+        for (weights, expected) in [
+            (vec![1.0, 1.0], "weights must be none, or one for each member, 2 for 3 was given"),
+            (vec![1.0, 1.0, 0.0], "weights must be above 0, and finite together, 0 was given"),
+            (vec![1.0, f64::NAN, 1.0], "weights must be above 0, and finite together"),
+            (vec![f64::MAX; 3], "weights must be above 0, and finite together"),
+        ] {
             let error = refused(EnsembleConfig { weights, ..Default::default() });
-            assert!(error.contains("weights must be none, or one number above 0 for each member"), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -219,6 +219,15 @@ impl Architecture {
         }
     }
 
+    /// How much each network's answer counts: 1 for all but an ensemble. It must have been built before: one that cannot be may have
+    /// any number of members.
+    pub(crate) fn member_weights(&self) -> Vec<f64> {
+        match self {
+            Self::Ensemble(config) => config.member_weights(),
+            _ => vec![1.0],
+        }
+    }
+
     /// The network that every member of an ensemble is; all others themselves.
     pub fn member(&self) -> &Self {
         match self {
