@@ -46,12 +46,17 @@ pub fn robustness_table(results: &[Results]) -> String {
     if measured.is_empty() {
         return String::new();
     }
-    let mut table =
-        "| model | classes | recordings | accuracy | UAR |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    let mut table = "| model | classes | recordings | accuracy | UAR | at its temperature | UAR |\n\
+                     | --- | --- | --- | --- | --- | --- | --- |\n"
+        .to_owned();
     for of in measured {
-        for (name, Robustness { accuracy, uar }) in &of.robustness {
-            let [accuracy, uar] = [accuracy, uar].map(|figure| figure * 100.0);
-            let _ = writeln!(table, "| {} | {} | {name} | {accuracy:.1} | {uar:.1} |", of.model, of.classes);
+        for (name, Robustness { accuracy, uar, calibrated }) in &of.robustness {
+            let percent = |figure: f64| format!("{:.1}", figure * 100.0);
+            let calibrated =
+                calibrated.map_or(["–", "–"].map(String::from), |of| of.map(percent)).join(" | ");
+            let (accuracy, uar) = (percent(*accuracy), percent(*uar));
+            let Results { model, classes, .. } = of;
+            let _ = writeln!(table, "| {model} | {classes} | {name} | {accuracy} | {uar} | {calibrated} |");
         }
     }
     table

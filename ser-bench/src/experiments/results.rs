@@ -65,6 +65,9 @@ pub struct Robustness {
     pub accuracy: f64,
     /// The mean of the classes' recalls.
     pub uar: f64,
+    /// Accuracy and UAR with each model's probabilities at its temperature, which changes answers where classes are summed
+    /// afterwards; `None` where no validation parts were measured.
+    pub calibrated: Option<[f64; 2]>,
 }
 
 /// The figures of one model on its test part, 0 to 1.
@@ -143,15 +146,19 @@ impl Results {
                 break;
             }
         }
+        let mut temperatures = None;
         if folders.iter().zip(&validations).all(|(folder, validation)| folder.has_recipe_of(validation)) {
             let validated = models(&experiment, &validations, u64::MAX)?;
-            results.calibration = Calibration::of(&experiment, &finished, &validated, folder.is_test());
+            temperatures = self::temperatures(&experiment, &finished, &validated);
+            let calibration = |of: &Vec<f64>| Calibration::of(&experiment, &finished, of, folder.is_test());
+            results.calibration = temperatures.as_ref().map(calibration);
         }
         for way in Disturbance::ALL {
             let folders: Vec<Folder> = folders.iter().map(|folder| folder.disturbed(way)).collect();
             let disturbed = models(&experiment, &folders, seeds)?;
             if disturbed.iter().map(|of| &of.name).eq(finished.iter().map(|of| &of.name)) {
-                results.robustness.push((way.name(), Robustness::of(&experiment, &disturbed)));
+                let of = Robustness::of(&experiment, &disturbed, temperatures.as_deref());
+                results.robustness.push((way.name(), of));
             }
         }
         Ok(Some(results))
@@ -200,29 +207,32 @@ impl Results {
     }
 }
 
+/// Of each model on a test part the temperature that the model of the same fold and seed asks for on its validation part. Where folds
+/// are the same for all seeds, another seed's will do. `None` where there is no such model.
+fn temperatures(experiment: &Experiment, tested: &[Finished], validated: &[Finished]) -> Option<Vec<f64>> {
+    let fixed = experiment.protocol == Protocol::SpeakerIndependent;
+    let temperature = |of: &Finished| {
+        let same_fold = |other: &&Finished| other.fold() == of.fold();
+        let chosen = validated.iter().find(|other| other.name == of.name);
+        let chosen = chosen.or_else(|| validated.iter().find(same_fold).filter(|_| fixed))?;
+        Some(fit_temperature(&chosen.predictions, |answers| experiment.view(answers)))
+    };
+    tested.iter().map(temperature).collect()
+}
+
 impl Calibration {
-    /// Of models on test parts, each at the temperature that the model of the same fold and seed asks for on its validation part. Where
-    /// folds are the same for all seeds, another seed's will do. `None` where there is no such model. `apart`: whether the answers are
-    /// not the ones that the temperatures come from.
-    fn of(experiment: &Experiment, tested: &[Finished], validated: &[Finished], apart: bool) -> Option<Self> {
-        let view = |answers: Predictions| experiment.view(answers);
-        let mut temperatures = Vec::new();
-        let fixed = experiment.protocol == Protocol::SpeakerIndependent;
+    /// Of models on test parts, each at its temperature. `apart`: whether the answers are not the ones that the temperatures come from.
+    fn of(experiment: &Experiment, tested: &[Finished], temperatures: &[f64], apart: bool) -> Self {
         let (mut plain, mut calibrated) = (Vec::new(), Vec::new());
-        for of in tested {
-            let same_fold = |other: &&Finished| other.fold() == of.fold();
-            let chosen = validated.iter().find(|other| other.name == of.name);
-            let chosen = chosen.or_else(|| validated.iter().find(same_fold).filter(|_| fixed))?;
-            let temperature = fit_temperature(&chosen.predictions, view);
-            plain.push(view(of.predictions.clone()));
-            calibrated.push(view(with_temperature(&of.predictions, temperature)));
-            temperatures.push(temperature);
+        for (of, &temperature) in tested.iter().zip(temperatures) {
+            plain.push(experiment.view(of.predictions.clone()));
+            calibrated.push(experiment.view(with_temperature(&of.predictions, temperature)));
         }
-        Some(Self {
-            temperature: Spread::of(&temperatures).mean,
+        Self {
+            temperature: Spread::of(temperatures).mean,
             before: expected_calibration_error(&plain),
             after: apart.then(|| expected_calibration_error(&calibrated)),
-        })
+        }
     }
 }
 
@@ -266,12 +276,18 @@ fn models(experiment: &Experiment, folders: &[Folder], seeds: u64) -> anyhow::Re
 }
 
 impl Robustness {
-    fn of(experiment: &Experiment, finished: &[Finished]) -> Self {
-        let score = |of: &Finished| Score::of(of.seed, &experiment.view(of.predictions.clone()));
-        let scores: Vec<Score> = finished.iter().map(score).collect();
-        let mean =
-            |figure: fn(&Score) -> f64| Spread::of(&scores.iter().map(figure).collect::<Vec<_>>()).mean;
-        Self { accuracy: mean(|score| score.accuracy), uar: mean(|score| score.uar) }
+    fn of(experiment: &Experiment, finished: &[Finished], temperatures: Option<&[f64]>) -> Self {
+        let means = |answers: &dyn Fn(usize) -> Predictions| {
+            let scores: Vec<Score> = (0..finished.len())
+                .map(|at| Score::of(finished[at].seed, &experiment.view(answers(at))))
+                .collect();
+            [|score: &Score| score.accuracy, |score: &Score| score.uar]
+                .map(|figure| Spread::of(&scores.iter().map(figure).collect::<Vec<_>>()).mean)
+        };
+        let [accuracy, uar] = means(&|at| finished[at].predictions.clone());
+        let calibrated =
+            temperatures.map(|of| means(&|at| with_temperature(&finished[at].predictions, of[at])));
+        Self { accuracy, uar, calibrated }
     }
 }
 
@@ -336,6 +352,23 @@ mod tests {
         let calibration = of.calibration.unwrap();
         assert!(calibration.temperature < 0.06 && calibration.after.unwrap() < 1e-3, "{calibration:?}");
         assert!((0.05..0.1).contains(&calibration.before), "{calibration:?}");
+
+        // A temperature this low lets the likeliest emotion decide, where plain sums are right of clip 0: neutral and calm are Calm.
+        let mut close = answers(0.9);
+        close.probabilities.row_mut(0).assign(&ndarray::arr1(&[0.3, 0.3, 0.4, 0.0, 0.0, 0.0, 0.0, 0.0]));
+        for source in folder(Part::Test).sources() {
+            let disturbed = source.disturbed(Disturbance::ALL[0]);
+            disturbed.make().unwrap();
+            for (fold, seed) in (1..=5).flat_map(|fold| [(fold, 0), (fold, 1)]) {
+                close.save(&disturbed.file(&format!("fold-{fold}-seed-{seed}.csv"))).unwrap();
+            }
+        }
+        let of = Results::of(&folder(Part::Test), &folder(Part::Validation), 2).unwrap().unwrap();
+        let [(name, Robustness { accuracy, calibrated, .. })] = &of.robustness[..] else {
+            panic!("one was measured")
+        };
+        assert_eq!((name, *accuracy), (&Disturbance::ALL[0].name(), 1.0));
+        assert!((calibrated.unwrap()[0] - 0.875).abs() < 1e-9, "{calibrated:?}");
 
         // Parts that ask for temperatures do not tell what these are worth, nor whether a goal is reached.
         let validation = folder(Part::Validation);
