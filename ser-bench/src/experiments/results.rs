@@ -146,13 +146,12 @@ impl Results {
                 break;
             }
         }
-        let mut temperatures = None;
-        if folders.iter().zip(&validations).all(|(folder, validation)| folder.has_recipe_of(validation)) {
-            let validated = models(&experiment, &validations, u64::MAX)?;
-            temperatures = self::temperatures(&experiment, &finished, &validated);
-            let calibration = |of: &Vec<f64>| Calibration::of(&experiment, &finished, of, folder.is_test());
-            results.calibration = temperatures.as_ref().map(calibration);
-        }
+        let same =
+            folders.iter().zip(&validations).all(|(folder, validation)| folder.has_recipe_of(validation));
+        let validated = if same { models(&experiment, &validations, u64::MAX)? } else { Vec::new() };
+        let temperatures = temperatures(&experiment, &finished, &validated);
+        let calibration = |of: &[f64]| Calibration::of(&experiment, &finished, of, folder.is_test());
+        results.calibration = temperatures.as_deref().map(calibration);
         for way in Disturbance::ALL {
             let folders: Vec<Folder> = folders.iter().map(|folder| folder.disturbed(way)).collect();
             let disturbed = models(&experiment, &folders, seeds)?;
