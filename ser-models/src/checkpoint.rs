@@ -2,11 +2,11 @@
 
 use crate::classifier::Classifier;
 use crate::files::write_atomically;
+use crate::input::{InputError, Normalization};
 use crate::layers::LayerError;
-use crate::models::{Architecture, InputError, Model};
-use crate::parameters::Parameters;
+use crate::models::{Architecture, Model};
+use crate::parameters::{ParameterError, Parameters};
 use crate::readout::Readout;
-use crate::training::{Epoch, Normalization, RunIdentity, TrainingConfig};
 use crate::weights::{Weights, WeightsError};
 use ser_features::{ConfigError, FeatureConfig, PreparationConfig};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// The format of the files that this version reads and writes.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// What errors call bytes that come from no file.
 pub(crate) const IN_MEMORY: &str = "checkpoint in memory";
 
@@ -69,8 +69,9 @@ pub struct SplitRecord {
 pub struct TrainingRecord {
     /// The seed of the run.
     pub seed: u64,
-    /// Its settings.
-    pub config: TrainingConfig,
+    /// Its settings, those of a [`TrainingConfig`](crate::training::TrainingConfig) as JSON: a model answers whether or not
+    /// this version knows all of them.
+    pub config: serde_json::Value,
     /// Epochs that were run.
     pub epochs: usize,
     /// The epoch whose weights these are, counted from 1.
@@ -213,50 +214,6 @@ fn is_default(readout: &Readout) -> bool {
 }
 
 impl Checkpoint {
-    /// Of the best epoch of a run; `ids` are those of the training and of the validation part.
-    pub(crate) fn of_run(
-        run: &RunIdentity,
-        best: &Epoch,
-        epochs: usize,
-        (labels, normalization, weights): (Vec<String>, Normalization, Weights),
-        source: CheckpointSource,
-        ids: (Vec<String>, Vec<String>),
-    ) -> Result<Self, CheckpointError> {
-        let mut metrics = BTreeMap::from([
-            ("train_loss".to_owned(), best.train_loss),
-            ("train_accuracy".to_owned(), best.train_accuracy),
-        ]);
-        if let Some(validation) = &best.validation {
-            metrics.insert("validation_loss".to_owned(), validation.loss);
-            metrics.insert("validation_accuracy".to_owned(), validation.confusion.accuracy());
-            metrics.insert("validation_uar".to_owned(), validation.confusion.uar());
-            metrics.insert("validation_macro_f1".to_owned(), validation.confusion.macro_f1());
-        }
-        let CheckpointSource { preparation, features, protocol, split_seed, test } = source;
-        let (train, validation) = ids;
-        let checkpoint = Self {
-            crate_version: run.crate_version.clone(),
-            architecture: run.architecture.clone(),
-            labels,
-            readout: Readout::default(),
-            preparation,
-            features,
-            normalization,
-            split: SplitRecord { protocol, seed: split_seed, train, validation, test },
-            training: TrainingRecord {
-                seed: run.seed,
-                config: run.config.clone(),
-                epochs,
-                epoch: best.epoch,
-                metrics,
-            },
-            joined: Vec::new(),
-            weights,
-        };
-        checkpoint.model("new checkpoint")?;
-        Ok(checkpoint)
-    }
-
     /// Reads a file.
     ///
     /// # Errors
@@ -374,19 +331,22 @@ impl Checkpoint {
     }
 
     /// The model, if all parts fit together.
-    pub(crate) fn model(&self, file: &str) -> Result<Box<dyn Model>, CheckpointError> {
+    pub(crate) fn model(&self, file: &str) -> Result<Model, CheckpointError> {
         let input = |cause| CheckpointError::Input { file: file.to_owned(), cause };
         self.architecture.input().check(&self.features).map_err(input)?;
         if let Some((rule, given)) = self.contradiction() {
             return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
         }
         let failed = |error| match error {
-            LayerError::Weights(cause) => CheckpointError::Weights { file: file.to_owned(), cause },
+            LayerError::Parameter(ParameterError::Weights(cause)) => {
+                CheckpointError::Weights { file: file.to_owned(), cause }
+            }
             cause => CheckpointError::Layer { file: file.to_owned(), cause },
         };
         let parameters = Parameters::given(self.weights.clone());
         let model = self.architecture.build_with(self.labels.len(), parameters).map_err(failed)?;
-        model.parameters().check_all_taken().map_err(|cause| failed(cause.into()))?;
+        let taken = model.parameters().check_all_taken();
+        taken.map_err(|cause| CheckpointError::Weights { file: file.to_owned(), cause })?;
         Ok(model)
     }
 

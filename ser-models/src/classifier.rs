@@ -1,11 +1,11 @@
 //! From inputs to probabilities.
 
-use crate::inputs::{Inputs, frames_of};
-use crate::layers::{LayerError, Mode};
-use crate::metrics::ConfusionMatrix;
+use crate::input::{Dataset, Normalization, batch_of, frames_of};
+use crate::layer::elements;
+use crate::layers::{Layer, LayerError, Mode, Padded};
+use crate::metrics::{ConfusionMatrix, Evaluation};
 use crate::models::Model;
 use crate::readout::Readout;
-use crate::training::{Dataset, Evaluation, Normalization};
 use candle_core::Tensor;
 use ndarray::{Array2, ArrayD, Axis};
 
@@ -15,7 +15,7 @@ const BATCH: usize = 32;
 /// A trained model with its normalisation and its classes: from inputs to probabilities.
 #[derive(Debug)]
 pub struct Classifier {
-    model: Box<dyn Model>,
+    model: Model,
     normalization: Normalization,
     /// What the model tells apart.
     outputs: Vec<String>,
@@ -29,21 +29,21 @@ pub struct Classifier {
 #[non_exhaustive]
 pub enum ClassifyError {
     /// The inputs do not have the shape that the model takes.
-    #[error("inputs must have shape {expected:?}, {given:?} was given")]
+    #[error("classifier: inputs must have shape {expected:?}, got {given:?}")]
     InputShape {
         /// What the model takes.
         expected: Vec<usize>,
         /// What was given.
         given: Vec<usize>,
     },
-    /// The numbers of real frames don't fit the inputs.
-    #[error("frames must be 1 to {most} for each of {inputs} inputs, {given:?} was given")]
+    /// The numbers of valid frames don't fit the inputs.
+    #[error("classifier: valid frames must be 1 to {most} for each of {inputs} inputs, got {given:?}")]
     Frames {
         /// Inputs given.
         inputs: usize,
         /// Frames of each input.
         most: usize,
-        /// Real frames given.
+        /// Valid frames given.
         given: Vec<usize>,
     },
     /// A number of an input is NaN or infinite.
@@ -73,7 +73,7 @@ pub enum ClassifyError {
 impl Classifier {
     /// A model whose classes, normalisation and readout fit it.
     pub(crate) fn new(
-        model: Box<dyn Model>,
+        model: Model,
         normalization: Normalization,
         outputs: Vec<String>,
         readout: Readout,
@@ -88,12 +88,12 @@ impl Classifier {
     }
 
     /// The model behind it.
-    pub fn model(&self) -> &dyn Model {
-        &*self.model
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet. Where the model's inputs are padded in
-    /// time, `frames` tells each one's own frames; `None` means that all are.
+    /// time, `frames` tells each one's valid frames; `None` means that all are.
     ///
     /// # Errors
     /// If shape or frames don't fit the model or a number is not finite.
@@ -103,18 +103,25 @@ impl Classifier {
         frames: Option<&[usize]>,
     ) -> Result<Array2<f32>, ClassifyError> {
         let shape = self.model.input().shape();
-        check_shape(inputs, &shape)?;
+        check_shape(inputs.shape(), &shape)?;
         check_frames(inputs, frames)?;
-        for (input, values) in inputs.outer_iter().enumerate() {
+        let probabilities = self.answer(&batch_of(inputs, frames)?)?;
+        let given = inputs.shape().to_vec();
+        Array2::from_shape_vec((inputs.len_of(Axis(0)), self.labels.len()), probabilities)
+            .map_err(|_| ClassifyError::InputShape { expected: shape, given })
+    }
+
+    /// Probabilities [inputs, classes] in row-major order of inputs that are not normalised yet, of the model's shape.
+    pub(crate) fn answer(&self, inputs: &Padded) -> Result<Vec<f32>, ClassifyError> {
+        check_shape(inputs.dims(), &self.model.input().shape())?;
+        let size: usize = inputs.dims()[1..].iter().product();
+        for (input, values) in elements(inputs.values())?.slice::<f32>()?.chunks_exact(size).enumerate() {
             if let Some(element) = values.iter().position(|x| !x.is_finite()) {
                 return Err(ClassifyError::NotFinite { input, element });
             }
         }
-        let logits = logits(&*self.model, &Inputs::new(inputs, frames, &self.normalization))?;
-        let probabilities = self.readout.probabilities(&logits, &self.outputs)?;
-        let given = inputs.shape().to_vec();
-        Array2::from_shape_vec((inputs.len_of(Axis(0)), self.labels.len()), probabilities)
-            .map_err(|_| ClassifyError::InputShape { expected: shape, given })
+        let logits = logits(&self.model, &self.normalization.normalized(inputs)?)?;
+        Ok(self.readout.probabilities(&logits, &self.outputs)?)
     }
 
     /// Loss and confusion matrix on a set that names the same classes in the same order.
@@ -131,12 +138,14 @@ impl Classifier {
     }
 }
 
-fn check_shape(inputs: &ArrayD<f32>, expected: &[usize]) -> Result<(), ClassifyError> {
-    if inputs.ndim() == 0 || inputs.shape()[1..] != *expected || inputs.is_empty() {
-        let given = inputs.shape().get(1..).unwrap_or_default().to_vec();
-        return Err(ClassifyError::InputShape { expected: expected.to_vec(), given });
+fn check_shape(dims: &[usize], expected: &[usize]) -> Result<(), ClassifyError> {
+    match dims.split_first() {
+        Some((1.., given)) if given == expected => Ok(()),
+        given => {
+            let given = given.map(|(_, given)| given.to_vec()).unwrap_or_default();
+            Err(ClassifyError::InputShape { expected: expected.to_vec(), given })
+        }
     }
-    Ok(())
 }
 
 fn check_frames(inputs: &ArrayD<f32>, frames: Option<&[usize]>) -> Result<(), ClassifyError> {
@@ -149,18 +158,19 @@ fn check_frames(inputs: &ArrayD<f32>, frames: Option<&[usize]>) -> Result<(), Cl
     }
 }
 
-fn logits(model: &dyn Model, inputs: &Inputs) -> Result<Tensor, LayerError> {
+fn logits(model: &Model, inputs: &Padded) -> Result<Tensor, LayerError> {
     let places: Vec<usize> = (0..inputs.len()).collect();
-    let batches = places
-        .chunks(BATCH)
-        .map(|places| model.forward(&inputs.select(places).into_batch()?, &mut Mode::Inference));
-    Ok(Tensor::cat(&batches.collect::<Result<Vec<_>, _>>()?, 0)?)
+    let batches = places.chunks(BATCH).map(|places| {
+        let pass = model.forward(&inputs.select(places)?, &mut Mode::Inference)?;
+        Ok(pass.into_output().into_values())
+    });
+    Ok(Tensor::cat(&batches.collect::<Result<Vec<_>, LayerError>>()?, 0)?)
 }
 
 /// Loss and confusion matrix on normalised inputs.
 pub(crate) fn evaluate(
-    model: &dyn Model,
-    inputs: &Inputs,
+    model: &Model,
+    inputs: &Padded,
     labels: &[usize],
     label_names: &[String],
 ) -> Result<Evaluation, LayerError> {

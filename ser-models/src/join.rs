@@ -74,8 +74,7 @@ impl Checkpoint {
         let together = EnsembleConfig::new(shares.len(), first.architecture.member().clone());
         let records = |of: &Self| [std::slice::from_ref(&of.training), &of.joined].concat();
         let joined = Self {
-            // Each model had batches of its own.
-            architecture: EnsembleConfig { own_batches: true, weights: shares, ..together }.into(),
+            architecture: EnsembleConfig { weights: shares, ..together }.into(),
             weights: Weights(tensors),
             joined: models.iter().flat_map(|(of, _)| records(of)).skip(1).collect(),
             ..first.clone()

@@ -28,6 +28,15 @@ pub struct ConfusionMatrix {
     counts: Vec<Vec<u64>>,
 }
 
+/// What a model reached on a set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The mean cross-entropy, without label smoothing and class weights.
+    pub loss: f64,
+    /// The answers.
+    pub confusion: ConfusionMatrix,
+}
+
 /// What a matrix is read from, before it is known to be square.
 #[derive(Deserialize)]
 struct Fields {

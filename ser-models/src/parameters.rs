@@ -1,11 +1,17 @@
 //! The named tensors of a model.
 
 use crate::generator::Generator;
-use crate::layers::{Init, LayerError};
-use crate::weights::{Weights, WeightsError};
-use candle_core::{DType, Device, Tensor, Var};
+use crate::init::{Init, candle_values};
+use crate::memory::Memory;
+use crate::weights::{Values, Weights, WeightsError};
+use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, Var};
+use candle_nn::VarBuilder;
+use candle_nn::var_builder::SimpleBackend;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One named tensor of a model: a weight that training moves, or a running statistic that it only records.
+///
+/// Clones share the tensor.
 #[derive(Debug, Clone)]
 pub struct Parameter {
     name: String,
@@ -34,14 +40,22 @@ impl Parameter {
 /// values, an element type and a device.
 ///
 /// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
+///
+/// Layers of `candle-nn` make their tensors here through [`Parameters::var_builder`].
 #[derive(Debug)]
 pub struct Parameters {
+    contents: Mutex<Contents>,
+    dtype: DType,
+    device: Device,
+    memory: Memory,
+}
+
+#[derive(Debug)]
+struct Contents {
     entries: Vec<Parameter>,
     /// What new names begin with.
     prefix: String,
     origin: Origin,
-    dtype: DType,
-    device: Device,
 }
 
 /// Where first values come from.
@@ -53,56 +67,91 @@ enum Origin {
     Given(Weights),
 }
 
+/// Why a tensor could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParameterError {
+    /// Two tensors of a model would have one name.
+    #[error("parameters: name must be unique in its model, got {name} twice")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A given tensor does not fit the layer.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// An operation on tensors failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
 impl Parameters {
-    /// An empty list whose initial values come from `seed`, of `F32` or `F64`, on a device.
+    /// An empty list whose initial values come from `seed`, of `F32` on a device; of `F64` with the cargo feature `f64`.
     pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
-        let origin = Origin::Seeded(Box::new(Generator::new(seed)));
-        Self { entries: Vec::new(), prefix: String::new(), origin, dtype, device: device.clone() }
+        Self::of(Origin::Seeded(Box::new(Generator::new(seed))), dtype, device)
     }
 
     /// An empty list whose values are `weights`, of `F32` on the CPU. Nothing is allocated for a layer whose tensors are
     /// not there in its very shape.
     pub(crate) fn given(weights: Weights) -> Self {
-        let origin = Origin::Given(weights);
-        Self { entries: Vec::new(), prefix: String::new(), origin, dtype: DType::F32, device: Device::Cpu }
+        Self::of(Origin::Given(weights), DType::F32, &Device::Cpu)
+    }
+
+    fn of(origin: Origin, dtype: DType, device: &Device) -> Self {
+        let contents = Contents { entries: Vec::new(), prefix: String::new(), origin };
+        let (device, memory) = (device.clone(), Memory::default());
+        Self { contents: Mutex::new(contents), dtype, device, memory }
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks that no given tensor is left over.
     pub(crate) fn check_all_taken(&self) -> Result<(), WeightsError> {
-        match &self.origin {
-            Origin::Given(weights) => weights.check_names(self),
-            Origin::Seeded(_) => Ok(()),
-        }
+        let contents = self.contents();
+        let Origin::Given(weights) = &contents.origin else { return Ok(()) };
+        weights.check_names(contents.entries.iter().map(Parameter::name))
     }
 
     /// The place for a layer's tensors: their names begin with `name` and a dot.
-    pub fn scope(&mut self, name: impl Into<String>) -> Scope<'_> {
-        let prefix = self.prefix.clone() + &name.into();
-        Scope { parameters: self, prefix }
+    pub fn scope(&self, name: impl Into<String>) -> Scope<'_> {
+        Scope { source: Source::Parameters(self), prefix: self.prefixed(&name.into()) }
+    }
+
+    fn prefixed(&self, name: &str) -> String {
+        self.contents().prefix.clone() + name
     }
 
     /// What `make` makes gets names that begin with `prefix`.
-    pub(crate) fn within<T>(&mut self, prefix: &str, make: impl FnOnce(&mut Self) -> T) -> T {
-        let outer = self.prefix.clone();
-        self.prefix.push_str(prefix);
+    pub(crate) fn within<T>(&self, prefix: &str, make: impl FnOnce(&Self) -> T) -> T {
+        let outer = self.contents().prefix.clone();
+        self.contents().prefix.push_str(prefix);
         let made = make(self);
-        self.prefix = outer;
+        self.contents().prefix = outer;
         made
     }
 
+    /// A builder for the layers of `candle-nn`: `candle_nn::linear(64, 4, parameters.var_builder().pp("head"))` makes
+    /// `head.weight` and `head.bias` here, in the order of the calls and with values drawn from the seed. A name that is
+    /// there already gives its tensor again, as in Candle's `VarMap`.
+    pub fn var_builder(&self) -> VarBuilder<'_> {
+        VarBuilder::from_backend(Box::new(self), self.dtype, self.device.clone())
+    }
+
     /// All tensors, in the order of the layers.
-    pub fn iter(&self) -> std::slice::Iter<'_, Parameter> {
-        self.entries.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Parameter> + use<> {
+        self.contents().entries.clone().into_iter()
     }
 
     /// The tensor of this name.
-    pub fn get(&self, name: &str) -> Option<&Parameter> {
-        self.entries.iter().find(|p| p.name == name)
+    pub fn get(&self, name: &str) -> Option<Parameter> {
+        self.contents().entries.iter().find(|p| p.name == name).cloned()
     }
 
-    /// How many numbers an optimiser moves.
+    /// The number of elements that an optimiser moves.
     pub fn trainable_count(&self) -> usize {
-        self.iter().filter(|p| p.trainable).map(|p| p.var.elem_count()).sum()
+        self.iter().filter(Parameter::is_trainable).map(|p| p.var.elem_count()).sum()
     }
 
     /// The device that the tensors lie on.
@@ -114,72 +163,188 @@ impl Parameters {
     pub fn dtype(&self) -> DType {
         self.dtype
     }
+
+    /// Copies of all values.
+    pub(crate) fn values(&self) -> CandleResult<Weights> {
+        let values = |parameter: Parameter| {
+            let tensor = parameter.var.as_detached_tensor();
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            Ok((parameter.name, Values { shape: tensor.dims().to_vec(), values }))
+        };
+        Ok(Weights(self.iter().map(values).collect::<CandleResult<_>>()?))
+    }
+
+    /// Sets the tensors that `weights` names to its values, which were checked.
+    pub(crate) fn set_values(&self, weights: &Weights) -> CandleResult<()> {
+        self.iter().try_for_each(|parameter| {
+            let Some(Values { shape, values }) = weights.0.get(&parameter.name) else { return Ok(()) };
+            let tensor = Tensor::from_slice(values, &**shape, &Device::Cpu)?;
+            parameter.var.set(&tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+        })
+    }
+
+    /// Checks that `weights` are exactly these tensors, finite and of the right shapes.
+    pub(crate) fn check(&self, weights: &Weights) -> Result<(), WeightsError> {
+        let contents = self.contents();
+        contents.entries.iter().try_for_each(|p| weights.find(&p.name, p.var.dims()).map(|_| ()))?;
+        weights.check_names(contents.entries.iter().map(Parameter::name))
+    }
+
+    fn add(
+        &self,
+        name: String,
+        shape: &[usize],
+        values: impl FnOnce(&mut Generator) -> Vec<f64>,
+        trainable: bool,
+    ) -> Result<Var, ParameterError> {
+        let mut contents = self.contents();
+        if contents.entries.iter().any(|p| p.name == name) {
+            return Err(ParameterError::Name { name });
+        }
+        let tensor = match &mut contents.origin {
+            Origin::Seeded(generator) => Tensor::from_vec(values(generator), shape, &Device::Cpu)?,
+            Origin::Given(weights) => {
+                Tensor::from_slice(&weights.find(&name, shape)?.values, shape, &Device::Cpu)?
+            }
+        };
+        let var = Var::from_tensor(&tensor.to_dtype(self.dtype)?.to_device(&self.device)?)?;
+        contents.entries.push(Parameter { name, var: var.clone(), trainable });
+        Ok(var)
+    }
 }
 
-/// The place of one layer's tensors among a model's [`Parameters`].
-#[derive(Debug)]
+/// What `candle-nn` asks for tensors.
+impl SimpleBackend for &Parameters {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        init: candle_nn::Init,
+        _: DType,
+        _: &Device,
+    ) -> CandleResult<Tensor> {
+        let name = &self.prefixed(name);
+        if let Some(parameter) = Parameters::get(self, name) {
+            if parameter.var.shape() != &shape {
+                let (expected, got) = (shape, parameter.var.shape().clone());
+                return Err(candle_core::Error::UnexpectedShape { msg: name.to_owned(), expected, got });
+            }
+            return Ok(parameter.var.as_tensor().clone());
+        }
+        let values = |generator: &mut Generator| candle_values(init, shape.dims(), generator);
+        match self.add(name.to_owned(), shape.dims(), values, true) {
+            Ok(var) => Ok(var.into_inner()),
+            Err(ParameterError::Candle(error)) => Err(error),
+            Err(error) => Err(candle_core::Error::wrap(error)),
+        }
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> CandleResult<Tensor> {
+        match Parameters::get(self, &self.prefixed(name)) {
+            Some(parameter) => Ok(parameter.var.into_inner()),
+            None => Err(candle_core::Error::CannotFindTensor { path: name.to_owned() }),
+        }
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        Parameters::get(self, &self.prefixed(name)).is_some()
+    }
+}
+
+/// The place of one layer's tensors: a name in a model's [`Parameters`], or a `candle_nn::VarBuilder`.
+///
+/// From a `VarBuilder` of Candle's own, such as one over a `VarMap`, a layer takes the tensors that are there. It sets the
+/// others to its own initial values, which depend on the tensor's name alone, since Candle's generator cannot be seeded.
+#[derive(Clone)]
 pub struct Scope<'a> {
-    parameters: &'a mut Parameters,
+    source: Source<'a>,
     prefix: String,
+}
+
+#[derive(Clone)]
+enum Source<'a> {
+    Parameters(&'a Parameters),
+    VarBuilder(VarBuilder<'a>),
+}
+
+impl<'a> From<VarBuilder<'a>> for Scope<'a> {
+    fn from(builder: VarBuilder<'a>) -> Self {
+        Scope { prefix: builder.prefix(), source: Source::VarBuilder(builder) }
+    }
+}
+
+impl std::fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Scope").field(&self.prefix).finish()
+    }
 }
 
 impl Scope<'_> {
     /// A scope within this one.
-    pub fn scope(&mut self, name: &str) -> Scope<'_> {
-        Scope { prefix: format!("{}.{name}", self.prefix), parameters: self.parameters }
+    #[must_use]
+    pub fn scope(&self, name: &str) -> Self {
+        let source = match &self.source {
+            Source::VarBuilder(builder) => Source::VarBuilder(builder.pp(name)),
+            parameters => parameters.clone(),
+        };
+        Scope { source, prefix: format!("{}.{name}", self.prefix) }
     }
 
     /// Makes a weight that training moves.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if the name is taken.
-    pub fn weight(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var, LayerError> {
+    /// [`ParameterError::Name`] if the name is taken; another if the tensor cannot be made.
+    pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Var, ParameterError> {
         self.add(name, shape, |generator| init.values(shape, generator), true)
     }
 
     /// Makes a weight that training moves, whose parts begin in different ways; `values` draws them in row-major order.
     pub(crate) fn packed_weight(
-        &mut self,
+        &self,
         name: &str,
         shape: &[usize],
         values: impl FnOnce(&mut Generator) -> Vec<f64>,
-    ) -> Result<Var, LayerError> {
+    ) -> Result<Var, ParameterError> {
         self.add(name, shape, values, true)
     }
 
     /// Makes a tensor that training does not move by gradients, such as a running statistic.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if the name is taken.
-    pub fn statistic(&mut self, name: &str, shape: &[usize], init: Init) -> Result<Var, LayerError> {
+    /// As [`Scope::weight`].
+    pub fn statistic(&self, name: &str, shape: &[usize], init: Init) -> Result<Var, ParameterError> {
         self.add(name, shape, |generator| init.values(shape, generator), false)
     }
 
+    /// The scratch memory that the layers of the model share.
+    pub(crate) fn memory(&self) -> Memory {
+        match &self.source {
+            Source::Parameters(parameters) => parameters.memory.clone(),
+            Source::VarBuilder(_) => Memory::default(),
+        }
+    }
+
     fn add(
-        &mut self,
+        &self,
         name: &str,
         shape: &[usize],
         values: impl FnOnce(&mut Generator) -> Vec<f64>,
         trainable: bool,
-    ) -> Result<Var, LayerError> {
-        let name = format!("{}.{name}", self.prefix);
-        if self.parameters.get(&name).is_some() {
-            return Err(LayerError::Setting {
-                layer: self.prefix.clone(),
-                setting: "name",
-                rule: "must be unique in its model",
-                given: name,
-            });
-        }
-        let tensor = match &mut self.parameters.origin {
-            Origin::Seeded(generator) => Tensor::from_vec(values(generator), shape, &Device::Cpu)?,
-            Origin::Given(weights) => {
-                Tensor::from_slice(&weights.find(&name, shape)?.values, shape, &Device::Cpu)?
+    ) -> Result<Var, ParameterError> {
+        let builder = match &self.source {
+            Source::Parameters(parameters) => {
+                return parameters.add(format!("{}.{name}", self.prefix), shape, values, trainable);
             }
+            Source::VarBuilder(builder) => builder,
         };
-        let tensor = tensor.to_dtype(self.parameters.dtype)?.to_device(&self.parameters.device)?;
-        let var = Var::from_tensor(&tensor)?;
-        self.parameters.entries.push(Parameter { name, var: var.clone(), trainable });
+        let is_there = builder.contains_tensor(name);
+        let var = Var::from_tensor(&builder.get(shape, name)?)?;
+        if !is_there {
+            let path = format!("{}.{name}", self.prefix);
+            let seed = path.bytes().fold(0u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+            let values = Tensor::from_vec(values(&mut Generator::new(seed)), shape, &Device::Cpu)?;
+            var.set(&values.to_dtype(var.dtype())?.to_device(var.device())?)?;
+        }
         Ok(var)
     }
 }

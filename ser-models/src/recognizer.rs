@@ -2,8 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::{Classifier, ClassifyError};
-use crate::models::{ClipInput, InputError};
-use ndarray::{ArrayD, IxDyn};
+use crate::input::InputError;
 use ser_features::{FeatureExtractor, Preparation, SignalError, check_speech};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -122,15 +121,8 @@ impl Recognizer {
         let features = self.extractor.extract(&clip)?;
         done(Stage::Features);
         let input = self.classifier.model().input();
-        let ClipInput { values, frames } = input.of(&features)?;
-        let shape: Vec<usize> = std::iter::once(1).chain(input.shape()).collect();
-        let given = vec![values.len()];
-        let values = ArrayD::from_shape_vec(IxDyn(&shape), values)
-            .map_err(|_| ClassifyError::InputShape { expected: input.shape(), given })?;
-        let frames = frames.map(|frames| vec![frames]);
-        let probabilities = self.classifier.probabilities(&values, frames.as_deref())?;
-        let probabilities: Vec<(String, f32)> =
-            self.labels().iter().cloned().zip(probabilities.iter().copied()).collect();
+        let probabilities = self.classifier.answer(&input.of(&features)?)?;
+        let probabilities: Vec<(String, f32)> = self.labels().iter().cloned().zip(probabilities).collect();
         done(Stage::Model);
         let best = probabilities.iter().fold(&probabilities[0], |a, b| if b.1 > a.1 { b } else { a });
         Ok(Recognition { label: best.0.clone(), probabilities })

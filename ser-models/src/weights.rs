@@ -1,10 +1,8 @@
 //! The values of a model's tensors, apart from the model.
 
-use crate::parameters::{Parameter, Parameters};
-use candle_core::{DType, Device, Result as CandleResult, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The one metadata key of a file: safetensors writes several in random order.
 const METADATA_KEY: &str = "ser-models";
@@ -77,34 +75,17 @@ pub enum WeightsError {
     #[error("ser-models did not write it, its metadata has no key {METADATA_KEY:?}")]
     Metadata,
     /// The content is not that of which the file's digest was taken.
-    #[error("what it holds is not what was written: its SHA-256 is another")]
+    #[error("checksum mismatch: the file is corrupted")]
     Digest,
 }
 
 impl Weights {
-    /// Copies a model's tensors, under their names after `prefix`.
-    pub(crate) fn add(&mut self, prefix: &str, parameters: &Parameters) -> CandleResult<()> {
-        for parameter in parameters.iter() {
-            let tensor = parameter.var().as_detached_tensor();
-            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            let shape = tensor.dims().to_vec();
-            self.0.insert(format!("{prefix}{}", parameter.name()), Values { shape, values });
-        }
-        Ok(())
-    }
-
     /// The tensors whose names begin with `prefix`, which is taken off.
     pub(crate) fn part(&self, prefix: &str) -> Self {
         let part = self.0.iter().filter_map(|(name, values)| {
             name.strip_prefix(prefix).map(|name| (name.to_owned(), values.clone()))
         });
         Self(part.collect())
-    }
-
-    /// Checks that the tensors are exactly those of a model, finite and of the right shapes.
-    pub(crate) fn check(&self, parameters: &Parameters) -> Result<(), WeightsError> {
-        parameters.iter().try_for_each(|p| self.find(p.name(), p.var().dims()).map(|_| ()))?;
-        self.check_names(parameters)
     }
 
     /// The tensor of this name, of this shape and finite.
@@ -120,21 +101,13 @@ impl Weights {
         }
     }
 
-    /// Checks that the model has every tensor.
-    pub(crate) fn check_names(&self, parameters: &Parameters) -> Result<(), WeightsError> {
-        match self.0.keys().find(|name| parameters.get(name).is_none()) {
+    /// Checks that every tensor is among these names.
+    pub(crate) fn check_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), WeightsError> {
+        let names: HashSet<&str> = names.collect();
+        match self.0.keys().find(|name| !names.contains(name.as_str())) {
             Some(name) => Err(WeightsError::Unexpected { name: name.clone() }),
             None => Ok(()),
         }
-    }
-
-    /// Sets a model's tensors to these, which were checked.
-    pub(crate) fn apply(&self, parameters: &Parameters) -> CandleResult<()> {
-        let set = |parameter: &Parameter, values: &Values| {
-            let tensor = Tensor::from_slice(&values.values, &*values.shape, &Device::Cpu)?;
-            parameter.var().set(&tensor.to_dtype(parameters.dtype())?.to_device(parameters.device())?)
-        };
-        parameters.iter().filter_map(|p| Some((p, self.0.get(p.name())?))).try_for_each(|(p, v)| set(p, v))
     }
 
     /// A hexadecimal SHA-256 of metadata, names, shapes and values, down to their bits.
@@ -150,7 +123,7 @@ impl Weights {
             text(&mut hash, &format!("{shape:?}"));
             values.iter().for_each(|x| hash.update(x.to_le_bytes()));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     /// A safetensors file: tensors in the order of their names, and as metadata the fields of a JSON object, to which a
@@ -201,4 +174,9 @@ impl Weights {
         }
         Ok((Self(weights), metadata))
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

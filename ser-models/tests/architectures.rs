@@ -3,13 +3,15 @@
 
 mod common;
 
-use candle_core::{DType, Device, Tensor};
-use common::{LABELS, difference, source};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::Optimizer as _;
+use common::{LABELS, difference, infer, source};
 use ndarray::ArrayD;
-use ser_models::layers::{CrossEntropy, Mode, backward, softmax};
+use ser_models::layers::{CrossEntropy, Layer, Mode, Padded, in_graph, softmax};
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig,
-    ConvBlock, EnsembleConfig, HybridConfig, ImageBlock, Model, ModelInput, RnnLstmConfig, TimNetConfig,
+    Architecture, AttentionLstmConfig, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig, ConvBlock,
+    EnsembleConfig, HybridConfig, Model, ModelInput, RnnLstmConfig, TimNetConfig,
 };
 use ser_models::training::{Dataset, Optimizer, OptimizerConfig, Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointSource, Generator};
@@ -17,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 /// Every kind in small sizes, with so many frames and this dropout everywhere.
 fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
-    let image = |filters, batch_norm| ImageBlock { dropout, ..ImageBlock::new(filters, batch_norm) };
+    let image = |filters, batch_norm| ConvBlock::image(filters, batch_norm, [2; 2], dropout);
     let cnn_lstm = |channels, batch_norm| CnnLstmConfig {
         channels,
         rows: 8,
@@ -93,8 +95,13 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
     ]
 }
 
+/// Those that can be trained: all but ensembles.
+fn small_networks(frames: usize, dropout: f64) -> impl Iterator<Item = Architecture> {
+    small(frames, dropout).into_iter().filter(|architecture| architecture.members() == 1)
+}
+
 /// A batch of random inputs with labels in turn; where inputs are padded, most of each is, with zeros.
-fn batch(input: ModelInput, n: usize, classes: usize) -> (Batch, Vec<usize>) {
+fn batch(input: ModelInput, n: usize, classes: usize) -> (Padded, Vec<usize>) {
     let mut shape = vec![n];
     shape.extend(input.shape());
     let mut values: Vec<f32> = (0..shape.iter().product::<usize>())
@@ -108,36 +115,67 @@ fn batch(input: ModelInput, n: usize, classes: usize) -> (Batch, Vec<usize>) {
         }
     }
     let values = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
-    (Batch { values, lengths }, (0..n).map(|i| i % classes).collect())
+    (Padded::new(values, lengths).unwrap(), (0..n).map(|i| i % classes).collect())
 }
 
 /// Trains on one batch and gives the last loss.
-fn train(model: &dyn Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: u64) -> f32 {
+fn train(model: &Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: u64) -> f64 {
     let (batch, labels) = batch(model.input(), n, model.classes());
     let loss = CrossEntropy::new(vec![1.0; model.classes()], 0.0).unwrap();
-    let targets = loss.targets(&labels.repeat(model.members()), DType::F32, &Device::Cpu).unwrap();
-    let mut optimizer = Optimizer::new(optimizer, model.parameters());
-    let mut last = f32::NAN;
+    let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+    let mut optimizer = Optimizer::for_parameters(optimizer, rate, model.parameters());
+    let mut last = f64::NAN;
     for step in 0..steps {
-        let logits = model.forward(&batch, &mut Mode::Training(&mut Generator::new(step))).unwrap();
-        let loss = loss.loss(&logits, &targets).unwrap();
-        last = loss.to_scalar().unwrap();
-        optimizer.step(model.parameters(), &loss.backward().unwrap(), rate).unwrap();
+        let pass = common::train(model, &batch, step);
+        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+        last = value;
+        let mut gradients = GradStore::default();
+        pass.backward_weights(&dlogits, &mut gradients).unwrap();
+        optimizer.step(&gradients).unwrap();
     }
     last
 }
 
-fn values(model: &dyn Model) -> Vec<Tensor> {
+/// The network after three steps of Adam; an ensemble's members are trained one by one.
+fn trained(architecture: &Architecture) -> Model {
+    let network = |seed| {
+        let network = architecture.member().build(4, seed).unwrap();
+        train(&network, OptimizerConfig::adam(), 1e-3, 6, 3);
+        network
+    };
+    if architecture.members() == 1 {
+        return network(1);
+    }
+    let ensemble = architecture.build(4, 0).unwrap();
+    for number in 1..=architecture.members() {
+        for from in network(number as u64).parameters().iter() {
+            let to = ensemble.parameters().get(&format!("member_{number}.{}", from.name())).unwrap();
+            to.var().set(from.var()).unwrap();
+        }
+    }
+    ensemble
+}
+
+fn values(model: &Model) -> Vec<Tensor> {
     model.parameters().iter().map(|p| p.var().copy().unwrap()).collect()
+}
+
+fn bits(model: &Model) -> Vec<u32> {
+    let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    values(model).into_iter().flat_map(flat).map(f32::to_bits).collect()
 }
 
 #[test]
 fn every_trainable_parameter_of_every_architecture_moves() {
     let mut still = Vec::new();
     for name in Architecture::NAMES {
-        let model = Architecture::named(name).unwrap().build(4, 1).unwrap();
-        let before = values(&*model);
-        train(&*model, OptimizerConfig::sgd(), 0.1, 6, 3);
+        let architecture = Architecture::named(name).unwrap();
+        if architecture.members() > 1 {
+            continue;
+        }
+        let model = architecture.build(4, 1).unwrap();
+        let before = values(&model);
+        train(&model, OptimizerConfig::sgd(), 0.1, 6, 3);
         for (p, before) in model.parameters().iter().zip(before) {
             if difference(p.var(), &before) <= 1e-7 && !is_taken_away(name, p.name()) {
                 still.push(format!("{name} {}", p.name()));
@@ -151,7 +189,7 @@ fn every_trainable_parameter_of_every_architecture_moves() {
 fn is_taken_away(architecture: &str, parameter: &str) -> bool {
     match architecture {
         "cnn-1d-issa" => ["conv1d_1.bias", "conv1d_5.bias", "dense_1.bias"].contains(&parameter),
-        "cnn-lstm-bn" | "cnn-lstm-bn-benchmark" | "cnn-attention" | "ensemble" => {
+        "cnn-lstm-bn" | "cnn-lstm-bn-benchmark" | "cnn-attention" => {
             parameter.contains("conv2d") && parameter.ends_with("bias")
         }
         "tim-net" => parameter.contains(".conv1d_") && parameter.ends_with("bias"),
@@ -160,30 +198,42 @@ fn is_taken_away(architecture: &str, parameter: &str) -> bool {
 }
 
 #[test]
-fn gradients_are_the_same_handed_over_and_in_candles_own_way() {
-    for architecture in small(24, 0.3) {
+fn gradients_are_the_same_with_and_without_candles_graph() {
+    for architecture in small_networks(24, 0.3) {
         let (name, model) = (architecture.name(), architecture.build(4, 1).unwrap());
         let (batch, labels) = batch(model.input(), 6, 4);
         let loss = CrossEntropy::new(vec![1.0; 4], 0.1).unwrap();
-        let labels = labels.repeat(model.members());
         let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
-        // A forward pass each: recurrent layers keep their state for one way back.
-        let [own, candles] = [true, false].map(|own| {
-            let logits = model.forward(&batch, &mut Mode::Training(&mut Generator::new(0))).unwrap();
-            let loss = loss.loss(&logits, &targets).unwrap();
-            if own { backward(&loss).unwrap() } else { loss.backward().unwrap() }
-        });
+
+        let pass = common::train(&model, &batch, 0);
+        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+        let mut own = GradStore::default();
+        let dx = pass.backward(&dlogits, &mut own).unwrap();
+        // The weights get the same gradients where the input's is not asked for.
+        let mut alone = GradStore::default();
+        common::train(&model, &batch, 0).backward_weights(&dlogits, &mut alone).unwrap();
+
+        let x = Var::from_tensor(batch.values()).unwrap();
+        let tracked = Padded::new(x.as_tensor().clone(), batch.lengths().map(<[usize]>::to_vec)).unwrap();
+        let logits = in_graph(&model, &tracked, &mut Mode::Training(&mut Generator::new(0))).unwrap();
+        let scalar = loss.loss(&logits, &targets).unwrap();
+        assert!((f64::from(scalar.to_scalar::<f32>().unwrap()) - value).abs() < 1e-6, "{name}");
+        let candles = scalar.backward().unwrap();
+
+        let error = difference(&dx, candles.get(&x).unwrap());
+        assert!(dx.dims() == batch.dims() && error < 1e-6, "{name}: input gradient off by {error}");
         for p in model.parameters().iter().filter(|p| p.is_trainable()) {
-            let [own, candles] = [&own, &candles].map(|gradients| gradients.get(p.var()).unwrap());
+            let [own, alone, candles] = [&own, &alone, &candles].map(|from| from.get(p.var()).unwrap());
             let error = difference(own, candles);
             assert!(error < 1e-6, "{name}: {} off by {error}", p.name());
+            assert_eq!(difference(own, alone), 0.0, "{name}: {}", p.name());
         }
     }
 }
 
 #[test]
 fn a_tiny_batch_is_learnt_by_heart() {
-    for architecture in small(24, 0.0) {
+    for architecture in small_networks(24, 0.0) {
         let model = architecture.build(4, 1).unwrap();
         // Normalised logits grow with their scale alone, which takes its time.
         let steps = if matches!(&architecture, Architecture::Cnn1d(config) if config.normalize_logits) {
@@ -191,7 +241,7 @@ fn a_tiny_batch_is_learnt_by_heart() {
         } else {
             150
         };
-        let loss = train(&*model, OptimizerConfig::adam(), 1e-2, 8, steps);
+        let loss = train(&model, OptimizerConfig::adam(), 1e-2, 8, steps);
         assert!(loss < 2e-3, "{}: loss {loss}", architecture.name());
     }
 }
@@ -201,9 +251,10 @@ fn one_seed_gives_one_model_and_one_run() {
     for architecture in small(24, 0.3) {
         let run = |seed| {
             let model = architecture.build(4, seed).unwrap();
-            train(&*model, OptimizerConfig::adam(), 1e-3, 7, 3);
-            let flat = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            values(&*model).into_iter().flat_map(flat).map(f32::to_bits).collect::<Vec<_>>()
+            if architecture.members() == 1 {
+                train(&model, OptimizerConfig::adam(), 1e-3, 7, 3);
+            }
+            bits(&model)
         };
         assert!(run(1) == run(1), "{}", architecture.name());
         assert!(run(1) != run(2), "{}", architecture.name());
@@ -213,15 +264,13 @@ fn one_seed_gives_one_model_and_one_run() {
 #[test]
 fn an_example_is_answered_alike_alone_and_among_others_and_without_a_graph() {
     for architecture in small(24, 0.3) {
-        let name = architecture.name();
-        let model = architecture.build(4, 1).unwrap();
-        train(&*model, OptimizerConfig::adam(), 1e-3, 6, 3);
+        let (name, model) = (architecture.name(), trained(&architecture));
         let (all, _) = batch(model.input(), 5, 4);
-        let together = softmax(&model.forward(&all, &mut Mode::Inference).unwrap()).unwrap();
+        let together = softmax(&infer(&model, &all)).unwrap();
         for i in 0..5 {
-            let values = all.values.narrow(0, i, 1).unwrap();
-            let lengths = all.lengths.as_ref().map(|lengths| vec![lengths[i]]);
-            let one = model.forward(&Batch { values, lengths }, &mut Mode::Inference).unwrap();
+            let values = Var::from_tensor(&all.values().narrow(0, i, 1).unwrap()).unwrap();
+            let lengths = all.lengths().map(|lengths| vec![lengths[i]]);
+            let one = infer(&model, &Padded::new(values.as_tensor().clone(), lengths).unwrap());
             assert!(!one.track_op(), "{name}");
             let error = difference(&softmax(&one).unwrap(), &together.narrow(0, i, 1).unwrap());
             assert!(error < 1e-6, "{name}: off by {error}");
@@ -236,26 +285,25 @@ fn padding_does_not_change_the_answer() {
         if !input.is_padded() {
             continue;
         }
-        let [short, long] = [short, long].map(|architecture| architecture.build(4, 1).unwrap());
-        train(&*short, OptimizerConfig::adam(), 1e-3, 6, 3);
+        let (short, long) = (trained(&short), long.build(4, 1).unwrap());
         for (from, to) in short.parameters().iter().zip(long.parameters().iter()) {
             to.var().set(from.var()).unwrap();
         }
         let (given, _) = batch(input, 5, 4);
-        let answer = |model: &dyn Model, values: Tensor, lengths: Vec<usize>| {
-            model.forward(&Batch { values, lengths: Some(lengths) }, &mut Mode::Inference).unwrap()
+        let answer = |model: &Model, values: Tensor, lengths: Vec<usize>| {
+            infer(model, &Padded::new(values, Some(lengths)).unwrap())
         };
         let lengths = vec![24, 23, 17, 8, 5];
-        let expected = answer(&*short, given.values.clone(), lengths.clone());
+        let expected = answer(&short, given.values().clone(), lengths.clone());
         // What lies in the padding does not count either.
-        let last = given.values.rank() - 1;
-        let padded = given.values.pad_with_same(last, 0, 37).unwrap();
-        let error = difference(&answer(&*long, padded, lengths), &expected);
+        let last = given.values().rank() - 1;
+        let padded = given.values().pad_with_same(last, 0, 37).unwrap();
+        let error = difference(&answer(&long, padded, lengths), &expected);
         assert!(error < 1e-5, "{name}: off by {error}");
         // Nor does it when another clip is so long that the padding is computed.
-        let twice = Tensor::cat(&[&given.values, &given.values], 0).unwrap();
+        let twice = Tensor::cat(&[given.values(), given.values()], 0).unwrap();
         let padded = twice.pad_with_same(last, 0, 37).unwrap();
-        let among = answer(&*long, padded, vec![24, 23, 17, 8, 5, 61, 60, 59, 40, 30]);
+        let among = answer(&long, padded, vec![24, 23, 17, 8, 5, 61, 60, 59, 40, 30]);
         let error = difference(&among.narrow(0, 0, 5).unwrap(), &expected);
         assert!(error < 1e-5, "{name}: off by {error} among longer ones");
     }
@@ -264,21 +312,68 @@ fn padding_does_not_change_the_answer() {
 #[test]
 fn wrong_shapes_and_lengths_are_refused() {
     for architecture in small(24, 0.3) {
-        let (name, input) = (architecture.member().name(), architecture.input());
+        let (name, input) = (architecture.name(), architecture.input());
         let model = architecture.build(4, 1).unwrap();
-        let refused = |batch: Batch| model.forward(&batch, &mut Mode::Inference).unwrap_err().to_string();
+        let refused = |batch: &Padded| model.forward(batch, &mut Mode::Inference).unwrap_err().to_string();
         let mut shape = vec![2];
         shape.extend(input.shape());
+        let expected = format!("{name}: the input must be a batch of 1 or more examples, got shape [0, ");
+        let none = Tensor::zeros(&*[&[0], &shape[1..]].concat(), DType::F32, &Device::Cpu).unwrap();
+        assert!(refused(&none.into()).starts_with(&expected), "{name}");
         shape[1] += 1;
         let wrong = Tensor::zeros(&*shape, DType::F32, &Device::Cpu).unwrap();
-        let message = refused(wrong.into());
-        assert!(message.starts_with(name) && message.contains("was given"), "{message}");
+        let expected =
+            format!("{name}: each example must have shape {:?}, got {:?}", input.shape(), &shape[1..]);
+        assert_eq!(refused(&wrong.into()), expected);
         if input.is_padded() {
-            let (mut given, _) = batch(input, 2, 4);
-            given.lengths = Some(vec![25, 3]);
-            assert!(refused(given).contains("25 of 24"), "{name}");
+            let (given, _) = batch(input, 2, 4);
+            let refused =
+                |lengths| Padded::new(given.values().clone(), Some(lengths)).unwrap_err().to_string();
+            for (lengths, wrong) in [(vec![25, 3], "25"), (vec![3, 0], "0"), (vec![3], "1 lengths")] {
+                let message = refused(lengths);
+                let rule = "lengths must be 1 to 24 frames for each of 2 examples";
+                assert_eq!(message, format!("Padded: {rule}, got {wrong}"), "{name}");
+            }
         }
     }
+}
+
+#[test]
+fn lengths_beyond_the_time_axis_are_refused_where_another_axis_is_longer() {
+    let config = HybridConfig { rows: 30, frames: 12, blocks: Vec::new(), ..Default::default() };
+    let model = Architecture::from(config).build(4, 1).unwrap();
+    let values = Tensor::zeros((2, 30, 12), DType::F32, &Device::Cpu).unwrap();
+    let batch = Padded::new(values, Some(vec![13, 3])).unwrap();
+    for mode in [&mut Mode::Inference, &mut Mode::Training(&mut Generator::new(0))] {
+        let message = model.forward(&batch, mode).unwrap_err().to_string();
+        assert_eq!(message, "hybrid: lengths must be 1 to 12 frames for each of 2 examples, got 13");
+    }
+}
+
+#[test]
+fn an_ensemble_is_not_trained_but_joined() {
+    let ensemble = small(24, 0.3).pop().unwrap();
+    assert_eq!(ensemble.members(), 2);
+    let model = ensemble.build(4, 1).unwrap();
+    let (batch, _) = batch(model.input(), 4, 4);
+    let before = bits(&model);
+    let error = model.forward(&batch, &mut Mode::Training(&mut Generator::new(0))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "ensemble: mode must be inference: train each member and join their checkpoints, got training"
+    );
+    assert!(bits(&model) == before);
+    let answer = infer(&model, &batch).exp().unwrap();
+    let sums = answer.sum(1).unwrap().to_vec1::<f32>().unwrap();
+    assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-6), "{sums:?}");
+
+    let data = data(&ensemble);
+    let config = TrainingConfig { epochs: 1, batch_size: 6, ..Default::default() };
+    let error = Trainer::new(config, ensemble, &data, None, 1).map(|_| ()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "training: architecture must be one network: train each member and join their checkpoints, got ensemble"
+    );
 }
 
 #[test]
@@ -299,24 +394,36 @@ fn a_summary_ends_with_the_classes_and_counts_everything() {
     }
 }
 
+/// Twelve clips for the architecture, of the labels in turn.
+fn data(architecture: &Architecture) -> Dataset {
+    let (given, labels) = batch(architecture.input(), 12, 3);
+    let values = given.values().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let inputs = ArrayD::from_shape_vec(given.dims(), values).unwrap();
+    let data = Dataset::new(inputs, labels, LABELS, (0..12).map(|i| format!("clip-{i}"))).unwrap();
+    match given.lengths() {
+        Some(lengths) => data.with_frames(lengths.to_vec()).unwrap(),
+        None => data,
+    }
+}
+
 #[test]
 fn a_trained_model_comes_back_from_its_checkpoint_with_the_same_answers() {
     // All but those that read fewer features than a configuration gives.
     for architecture in small(24, 0.3).into_iter().filter(|a| a.name() != "cnn-1d") {
         let name = architecture.name();
-        let (given, labels) = batch(architecture.input(), 12, 3);
-        let values = given.values.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let inputs = ArrayD::from_shape_vec(given.values.dims(), values).unwrap();
-        let ids = (0..12).map(|i| format!("clip-{i}"));
-        let mut data = Dataset::new(inputs, labels, LABELS, ids).unwrap();
-        if let Some(lengths) = given.lengths {
-            data = data.with_frames(lengths).unwrap();
-        }
-        let config = TrainingConfig { epochs: 2, batch_size: 6, ..Default::default() };
-        let mut trainer = Trainer::new(config, architecture.clone(), &data, None, 1).unwrap();
-        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
-        let origin = CheckpointSource { features: architecture.features(), ..source() };
-        let checkpoint = trainer.checkpoint(origin).unwrap();
+        let data = data(&architecture);
+        let of_seed = |seed| {
+            let config = TrainingConfig { epochs: 2, batch_size: 6, ..Default::default() };
+            let network = architecture.member().clone();
+            let mut trainer = Trainer::new(config, network, &data, None, seed).unwrap();
+            trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+            let origin = CheckpointSource { features: architecture.features(), ..source() };
+            (trainer.checkpoint(origin).unwrap(), 1.0)
+        };
+        let members: Vec<(Checkpoint, f64)> = (1..=architecture.members() as u64).map(of_seed).collect();
+        let checkpoint = Checkpoint::join(&members).unwrap();
+        assert_eq!(checkpoint.architecture.name(), name);
+        assert_eq!(checkpoint.architecture.members(), architecture.members());
         let bytes = checkpoint.to_bytes().unwrap();
         let back = Checkpoint::from_bytes(&bytes).unwrap();
         assert_eq!(back, checkpoint, "{name}");
@@ -351,13 +458,12 @@ fn a_configuration_survives_json() {
 fn blocks_are_free() {
     let bare = ConvBlock { filters: 3, kernel_size: 2, then: vec![BlockLayer::Relu] };
     let config = HybridConfig { rows: 4, frames: 6, blocks: vec![bare], ..Default::default() };
-    let block =
-        ImageBlock { filters: 2, kernel_size: [1, 4], batch_norm: false, pool_size: [1, 1], dropout: 0.0 };
+    let block = ConvBlock { filters: 2, kernel_size: [1, 4], then: vec![BlockLayer::Relu] };
     let image =
         CnnLstmConfig { rows: 3, frames: 5, blocks: vec![block], dense: vec![4, 3], ..Default::default() };
     for architecture in [Architecture::from(config), image.into()] {
         let model = architecture.build(2, 0).unwrap();
         let (given, _) = batch(model.input(), 3, 2);
-        assert_eq!(model.forward(&given, &mut Mode::Inference).unwrap().dims(), [3, 2]);
+        assert_eq!(infer(&model, &given).dims(), [3, 2]);
     }
 }

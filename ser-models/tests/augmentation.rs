@@ -6,14 +6,13 @@ mod common;
 use common::{RATE, voice};
 use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
-use ser_models::CheckpointSource;
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, EnsembleConfig, ImageBlock,
-    TimNetConfig,
+    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, TimNetConfig,
 };
 use ser_models::training::{
     AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Masks, Trainer, TrainingConfig,
 };
+use ser_models::{Checkpoint, CheckpointSource};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -44,12 +43,12 @@ fn network() -> Cnn1dConfig {
 }
 
 fn trainer(audio: AudioAugmentation) -> Trainer {
-    trainer_of(network(), Augmentation { audio, ..Default::default() })
+    trainer_of(Augmentation { audio, ..Default::default() }, 4)
 }
 
-fn trainer_of(architecture: impl Into<Architecture>, augmentation: Augmentation) -> Trainer {
+fn trainer_of(augmentation: Augmentation, seed: u64) -> Trainer {
     let config = TrainingConfig { epochs: 3, batch_size: 6, augmentation, ..Default::default() };
-    Trainer::new(config, architecture.into(), &voices(0, 16), Some(&voices(100, 6)), 4).unwrap()
+    Trainer::new(config, network().into(), &voices(0, 16), Some(&voices(100, 6)), seed).unwrap()
 }
 
 fn everything() -> AudioAugmentation {
@@ -113,26 +112,38 @@ fn a_run_cut_at_any_batch_and_resumed_ends_bit_for_bit_like_an_uncut_one() {
 }
 
 #[test]
-fn members_of_an_ensemble_may_see_batches_of_their_own() {
-    let ensemble = |members, own_batches| {
-        let config = EnsembleConfig { own_batches, ..EnsembleConfig::new(members, network()) };
-        trainer_of(config, Augmentation { audio: everything(), mixup: 0.4, ..Default::default() })
+fn members_of_an_ensemble_see_batches_of_their_own_and_answer_with_their_mean() {
+    let member =
+        |seed| trainer_of(Augmentation { audio: everything(), mixup: 0.4, ..Default::default() }, seed);
+    let members: Vec<(History, Vec<u8>)> = (4..7).map(|seed| finished(member(seed))).collect();
+    assert!(members[0].0 != members[1].0 && members[1].0 != members[2].0);
+    let join = |files: &[&[u8]]| {
+        let members: Vec<_> = files.iter().map(|file| (Checkpoint::from_bytes(file).unwrap(), 1.0)).collect();
+        Checkpoint::join(&members).unwrap()
     };
-    // One member alone sees what it would see otherwise.
-    assert_eq!(finished(ensemble(1, true)).0, finished(ensemble(1, false)).0);
-    let own = finished(ensemble(3, true));
-    assert_ne!(own.0, finished(ensemble(3, false)).0);
-    assert!(own == finished(ensemble(3, true)));
+    let files: Vec<&[u8]> = members.iter().map(|(_, file)| &file[..]).collect();
+    let joined = join(&files);
+    assert_eq!(joined.architecture.members(), 3);
 
+    let clips = voices(200, 7);
+    let answers =
+        |model: &Checkpoint| model.classifier().unwrap().probabilities(clips.inputs(), None).unwrap();
+    let mean = files.iter().map(|file| answers(&join(&[file]))).reduce(|sum, own| sum + own).unwrap() / 3.0;
+    assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
+
+    // A member that was cut and resumed joins with the same bytes.
     let folder = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
-    let mut cut = ensemble(3, true);
+    let mut cut = member(5);
     cut.keep_state(folder.path().join("state"));
     let first = |event: &Event<'_>| stop.store(matches!(event, Event::Epoch(_)), Ordering::Relaxed);
     assert_eq!(cut.run(first, &stop).unwrap(), Finish::Stopped);
-    let mut resumed = ensemble(3, true);
+    let mut resumed = member(5);
     resumed.resume(folder.path().join("state")).unwrap();
-    assert!(own == finished(resumed));
+    let resumed = finished(resumed);
+    assert!(resumed == members[1]);
+    let again = join(&[files[0], &resumed.1, files[2]]);
+    assert!(again.to_bytes().unwrap() == joined.to_bytes().unwrap());
 }
 
 #[test]
@@ -140,7 +151,7 @@ fn clips_differ_from_epoch_to_epoch_and_normalisation_is_that_of_the_clips_as_th
     let (plain, changed) = (trainer(AudioAugmentation::default()), trainer(everything()));
     let (plain, changed) = (finished(plain), finished(changed));
     assert_ne!(plain.0, changed.0);
-    let load = |bytes: &[u8]| ser_models::Checkpoint::from_bytes(bytes).unwrap();
+    let load = |bytes: &[u8]| Checkpoint::from_bytes(bytes).unwrap();
     assert_eq!(load(&plain.1).normalization, load(&changed.1).normalization);
 
     // A change that leaves every clip as it is trains as if there were none.
@@ -168,7 +179,7 @@ fn uneven(architecture: &Architecture, first: u64, n: u64) -> Dataset {
 
 fn recurrent() -> [Architecture; 3] {
     let (rows, frames) = (13, 20);
-    let image = |batch_norm| ImageBlock { dropout: 0.2, ..ImageBlock::new(4, batch_norm) };
+    let image = |batch_norm| ConvBlock::image(4, batch_norm, [2; 2], 0.2);
     [
         AttentionLstmConfig { rows, frames, lstm_units: 6, attention_units: 4, ..Default::default() }.into(),
         CnnLstmConfig {

@@ -6,7 +6,7 @@ mod common;
 use common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use ser_models::training::{Dataset, Trainer};
+use ser_models::training::{Dataset, Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointError, ClassifyError, Readout};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -69,7 +69,7 @@ fn the_file_says_everything_under_one_key() {
     let metadata = header.metadata().as_ref().unwrap();
     assert_eq!(metadata.keys().collect::<Vec<_>>(), ["ser-models"]);
     let json: serde_json::Value = serde_json::from_str(&metadata["ser-models"]).unwrap();
-    assert_eq!(json["format"], 2);
+    assert_eq!(json["format"], 3);
     assert_eq!(json["crate_version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(json["architecture"]["name"], "cnn-1d");
     assert_eq!(json["labels"], serde_json::json!(LABELS));
@@ -80,6 +80,20 @@ fn the_file_says_everything_under_one_key() {
     assert_eq!(json["split"]["validation"].as_array().unwrap().len(), 30);
     assert_eq!(json["training"]["seed"], 7);
     assert_eq!(json["training"]["epochs"], 2);
+}
+
+#[test]
+fn a_model_answers_whatever_settings_another_version_trained_it_with() {
+    assert_eq!(TrainingConfig::of_record(&checkpoint().training).unwrap(), config(2));
+    let mut other = checkpoint().clone();
+    other.training.config["phase_of_the_moon"] = 0.5.into();
+    let back = Checkpoint::from_bytes(&other.to_bytes().unwrap()).unwrap();
+    assert_eq!(back, other);
+    let x = clips(9, 500);
+    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs(), None).unwrap();
+    assert_eq!(answers(&back), answers(checkpoint()));
+    let message = TrainingConfig::of_record(&back.training).unwrap_err().to_string();
+    assert!(message.contains("phase_of_the_moon"), "{message}");
 }
 
 #[test]
@@ -176,11 +190,13 @@ fn a_plausible_change_is_noticed_and_so_is_a_digest_taken_away() {
 
 #[test]
 fn other_formats_and_architectures_are_refused_by_name() {
-    let future = changed(|json| json["format"] = 3.into(), |_| {});
-    assert_eq!(
-        error(&future),
-        "checkpoint in memory: this checkpoint has format 3, format 2 was expected: another version wrote it"
-    );
+    for other in [2, 4] {
+        let expected = format!("this checkpoint has format {other}, format 3 was expected");
+        assert_eq!(
+            error(&changed(|json| json["format"] = other.into(), |_| {})),
+            format!("checkpoint in memory: {expected}: another version wrote it")
+        );
+    }
     let other = changed(|json| json["architecture"]["name"] = "transformer".into(), |_| {});
     let message = error(&other);
     let expected =
@@ -263,7 +279,7 @@ fn parts_that_contradict_each_other_are_refused() {
         (|j| j["normalization"]["mean"] = serde_json::json!([0.0]), "[20, 1, 20] for 20 was given"),
         (|j| j["normalization"]["floor"][0] = (-1.0).into(), "floors must be 0 or more, -1 was given"),
         (|j| j["labels"][1] = "Calm".into(), "each label must be there once"),
-        (|j| j["labels"] = serde_json::json!(["Calm"]), "classes must be 2 or more, 1 was given"),
+        (|j| j["labels"] = serde_json::json!(["Calm"]), "cnn-1d: classes must be 2 or more, got 1"),
         (
             |j| j["split"]["test"][0] = "clip-105".into(),
             "no clip of the test part may be in another part, clip-105",
@@ -286,7 +302,7 @@ fn a_classifier_refuses_inputs_that_do_not_fit() {
     assert!(probabilities.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-5));
     let message =
         |inputs: Array2<f32>| classifier.probabilities(&inputs.into_dyn(), None).unwrap_err().to_string();
-    assert_eq!(message(Array2::zeros((2, 19))), "inputs must have shape [20], [19] was given");
+    assert_eq!(message(Array2::zeros((2, 19))), "classifier: inputs must have shape [20], got [19]");
     let mut broken = Array2::zeros((2, 20));
     broken[[1, 4]] = f32::INFINITY;
     assert_eq!(message(broken), "input 1: element 4 must be finite");

@@ -10,13 +10,8 @@ use ser_models::training::{Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointSource};
 use std::sync::atomic::AtomicBool;
 
-fn trained(
-    architecture: Architecture,
-    config: TrainingConfig,
-    seed: u64,
-    source: CheckpointSource,
-) -> Checkpoint {
-    let mut trainer = Trainer::new(config, architecture, &clips(70, 0), None, seed).unwrap();
+fn trained(config: TrainingConfig, seed: u64, source: CheckpointSource) -> Checkpoint {
+    let mut trainer = Trainer::new(config, architecture(), &clips(70, 0), None, seed).unwrap();
     trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
     trainer.checkpoint(source).unwrap()
 }
@@ -27,11 +22,15 @@ fn answers(model: &Checkpoint) -> Array2<f32> {
 
 #[test]
 fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record() {
-    let alone = trained(architecture(), config(2), 1, source());
+    let alone = trained(config(2), 1, source());
     let quiet = TrainingConfig { label_smoothing: 0.0, ..config(3) };
     // Another seed of the split, but the same clips.
     let elsewhere = CheckpointSource { split_seed: 4, ..source() };
-    let pair = trained(EnsembleConfig::new(2, architecture()).into(), quiet.clone(), 2, elsewhere);
+    let members = [2, 3].map(|seed| trained(quiet.clone(), seed, elsewhere.clone()));
+    let pair = Checkpoint::join(&members.each_ref().map(|of| (of.clone(), 1.0))).unwrap();
+    let mean = (answers(&members[0]) + answers(&members[1])) / 2.0;
+    assert!(answers(&members[0]) != answers(&members[1]));
+    assert!(answers(&pair).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
     let joined = Checkpoint::join(&[(alone.clone(), 3.0), (pair.clone(), 1.0)]).unwrap();
     let Architecture::Ensemble(of) = &joined.architecture else { panic!("it must be an ensemble") };
     assert_eq!((of.members, &*of.network, &of.weights[..]), (3, &architecture(), &[3.0, 0.5, 0.5][..]));
@@ -52,7 +51,9 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
     assert!(answers(&again).iter().zip(&roots).all(|(a, b)| (a - b).abs() < 1e-5));
 
     assert_eq!((&joined.training, &joined.split), (&alone.training, &alone.split));
-    assert_eq!((joined.joined[0].seed, &joined.joined[0].config), (2, &quiet));
+    let configs: Vec<_> = joined.joined.iter().map(|of| TrainingConfig::of_record(of).unwrap()).collect();
+    assert_eq!(joined.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(configs, [quiet.clone(), quiet]);
     let bytes = joined.to_bytes().unwrap();
     let read = Checkpoint::from_bytes(&bytes).unwrap();
     assert_eq!(read, joined);
@@ -60,7 +61,7 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
 
     // What is joined may be joined again, and one alone stays what it is.
     let again = Checkpoint::join(&[(joined, 1.0), (alone.clone(), 1.0)]).unwrap();
-    assert_eq!(again.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(again.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [2, 3, 1]);
     let Architecture::Ensemble(of) = &again.architecture else { panic!("it must be an ensemble") };
     assert_eq!((of.members, &of.weights[..]), (4, &[0.75, 0.125, 0.125, 1.0][..]));
     assert_eq!(Checkpoint::join(&[(alone.clone(), 1.0)]).unwrap(), alone);
@@ -69,7 +70,7 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
 #[test]
 fn models_that_do_not_agree_are_refused() {
     type Change<'a> = &'a dyn Fn(&mut Checkpoint);
-    let one = trained(architecture(), config(1), 1, source());
+    let one = trained(config(1), 1, source());
     let refused = |change: Change<'_>| {
         let mut other = one.clone();
         change(&mut other);
@@ -103,7 +104,7 @@ fn models_that_do_not_agree_are_refused() {
     for (members, weights) in
         [(usize::MAX, vec![]), (0, vec![]), (1, vec![]), (2, vec![1.0]), (2, vec![-1.0; 2])]
     {
-        let mut pair = trained(EnsembleConfig::new(2, architecture()).into(), config(1), 1, source());
+        let mut pair = Checkpoint::join(&[(one.clone(), 1.0), (one.clone(), 1.0)]).unwrap();
         pair.architecture = EnsembleConfig { weights, ..EnsembleConfig::new(members, architecture()) }.into();
         let error = Checkpoint::join(&[(one.clone(), 1.0), (pair, 1.0)]).unwrap_err().to_string();
         assert!(error.starts_with("model 2: "), "{error}");

@@ -3,36 +3,66 @@
 
 mod common;
 
-use candle_core::{DType, Device, Var};
-use common::{Golden, difference};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Tensor, Var};
+use common::{Golden, difference, infer, train};
 use ser_models::layers::{
     AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
     Conv2dConfig, CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, Lstm, LstmConfig,
-    MaxPool1d, MaxPool2d, Mode, Padding, Relu, SimpleRnn, SimpleRnnConfig, States, softmax,
+    MaxPool1d, MaxPool2d, Mode, Padded, Padding, Relu, SimpleRnn, SimpleRnnConfig, States, in_graph, softmax,
 };
 use ser_models::{Generator, Parameters};
 
 const TOLERANCE: f64 = 1e-12;
 
-/// Sets the layer's first variables to the golden `vars`, then checks the output and all gradients.
-fn check(golden: &Golden, name: &str, layer: &dyn Layer, vars: &[&str]) {
-    let tensor = |key: &str| golden.get(&format!("{name}.{key}"));
-    for (var, key) in layer.vars().iter().zip(vars) {
-        var.set(tensor(key)).unwrap();
-    }
+/// Sets the layer's weights to the golden `keys`, then checks the output and all gradients.
+fn check(golden: &Golden, name: &str, layer: &dyn Layer, keys: &[&str]) {
+    set(golden, name, layer, keys);
     if golden.has(&format!("{name}.first_x")) {
-        layer.forward(tensor("first_x"), &mut Mode::Training(&mut Generator::new(0))).unwrap();
+        train(layer, &golden.get(&format!("{name}.first_x")).into(), 0);
     }
+    check_passes(golden, name, layer, keys, None);
+}
+
+/// Sets the layer's weights to the golden `keys`, which are all that it has.
+fn set(golden: &Golden, name: &str, layer: &dyn Layer, keys: &[&str]) {
+    assert_eq!(layer.weights().len(), keys.len(), "{name}");
+    for (var, key) in layer.weights().iter().zip(keys) {
+        var.set(golden.get(&format!("{name}.{key}"))).unwrap();
+    }
+}
+
+/// Checks the output and all gradients, in Candle's graph and without one, on clips of these lengths.
+fn check_passes(golden: &Golden, name: &str, layer: &dyn Layer, keys: &[&str], lengths: Option<&[usize]>) {
+    let tensor = |key: &str| golden.get(&format!("{name}.{key}"));
+    let batch = |x: &Tensor| Padded::new(x.clone(), lengths.map(<[usize]>::to_vec)).unwrap();
+    let expect = |y: &Tensor, key: &str| {
+        let error = difference(y, tensor(key));
+        assert!(error < TOLERANCE, "{name}: {key} off by {error}");
+    };
+    let expect_gradients = |gradients: &GradStore| {
+        for (var, key) in layer.weights().iter().zip(keys) {
+            expect(gradients.get(var).unwrap(), &format!("d{key}"));
+        }
+    };
+    // Candle's graph goes first, and its pass leaves no trace in the running statistics.
+    let statistics: Vec<Tensor> = layer.statistics().iter().map(|var| var.copy().unwrap()).collect();
     let x = Var::from_tensor(tensor("x")).unwrap();
-    let y = layer.forward(&x, &mut Mode::Training(&mut Generator::new(0))).unwrap();
-    assert!(difference(&y, tensor("y")) < TOLERANCE, "{name}: output");
+    let y = in_graph(layer, &batch(&x), &mut Mode::Training(&mut Generator::new(0))).unwrap();
+    expect(&y, "y");
     let gradients = (y * tensor("dy")).unwrap().sum_all().unwrap().backward().unwrap();
-    let dx = difference(gradients.get(&x).unwrap(), tensor("dx"));
-    assert!(dx < TOLERANCE, "{name}: input gradient off by {dx}");
-    for (var, key) in layer.vars().iter().zip(vars) {
-        let error = difference(gradients.get(var).unwrap(), tensor(&format!("d{key}")));
-        assert!(error < TOLERANCE, "{name}: gradient of {key} off by {error}");
+    expect(gradients.get(&x).unwrap(), "dx");
+    expect_gradients(&gradients);
+    for (var, before) in layer.statistics().iter().zip(&statistics) {
+        var.set(before).unwrap();
     }
+
+    let pass = train(layer, &batch(tensor("x")), 0);
+    expect(pass.output().values(), "y");
+    let mut gradients = GradStore::default();
+    let dx = pass.backward(tensor("dy"), &mut gradients).unwrap();
+    expect(&dx, "dx");
+    expect_gradients(&gradients);
 }
 
 fn parameters() -> Parameters {
@@ -56,7 +86,7 @@ fn convolution_equals_pytorch() {
     ] {
         let (filters, channels, _) = golden.get(&format!("{name}.weight")).dims3().unwrap();
         let config = Conv1dConfig { stride, dilation, padding, ..Conv1dConfig::new(filters, kernel_size) };
-        let conv = Conv1d::new(channels, config, &mut parameters().scope("conv")).unwrap();
+        let conv = Conv1d::new(channels, config, &parameters().scope("conv")).unwrap();
         check(&golden, name, &conv, &["weight", "bias"]);
     }
 }
@@ -93,22 +123,10 @@ fn pooling_beyond_the_ends_and_of_whole_sequences_equals_pytorch() {
 fn attention_equals_pytorch_with_and_without_padding() {
     let golden = Golden::load("layers.safetensors");
     for (name, lengths) in [("attention", None), ("attention_masked", Some(&[6, 3, 1][..]))] {
-        let tensor = |key: &str| golden.get(&format!("{name}.{key}"));
-        let pool = AttentionPool::new(5, 4, Init::Zeros, &mut parameters().scope("pool")).unwrap();
+        let pool = AttentionPool::new(5, 4, Init::Zeros, &parameters().scope("pool")).unwrap();
         let keys = ["weight", "bias", "vector"];
-        for (var, key) in pool.vars().iter().zip(keys) {
-            var.set(tensor(key)).unwrap();
-        }
-        let x = Var::from_tensor(tensor("x")).unwrap();
-        let y = pool.forward_masked(&x, lengths, &mut Mode::Training(&mut Generator::new(0))).unwrap();
-        assert!(difference(&y, tensor("y")) < TOLERANCE, "{name}: output");
-        let gradients = (y * tensor("dy")).unwrap().sum_all().unwrap().backward().unwrap();
-        let dx = difference(gradients.get(&x).unwrap(), tensor("dx"));
-        assert!(dx < TOLERANCE, "{name}: input gradient off by {dx}");
-        for (var, key) in pool.vars().iter().zip(keys) {
-            let error = difference(gradients.get(var).unwrap(), tensor(&format!("d{key}")));
-            assert!(error < TOLERANCE, "{name}: gradient of {key} off by {error}");
-        }
+        set(&golden, name, &pool, &keys);
+        check_passes(&golden, name, &pool, &keys, lengths);
     }
 }
 
@@ -137,7 +155,7 @@ fn convolution_over_images_equals_pytorch() {
         let (filters, channels, height, width) = golden.get(&format!("{name}.weight")).dims4().unwrap();
         let config =
             Conv2dConfig { stride, dilation, padding, ..Conv2dConfig::new(filters, [height, width]) };
-        let conv = Conv2d::new(channels, config, &mut parameters().scope("conv")).unwrap();
+        let conv = Conv2d::new(channels, config, &parameters().scope("conv")).unwrap();
         check(&golden, name, &conv, &["weight", "bias"]);
     }
 }
@@ -163,12 +181,12 @@ fn batch_normalisation_equals_pytorch_with_its_running_statistics() {
     let golden = Golden::load("layers.safetensors");
     for name in ["batch_norm_1d", "batch_norm_sequence", "batch_norm_image"] {
         let config = BatchNormConfig { momentum: 0.1, eps: 1e-3 };
-        let layer = BatchNorm::new(4, config, &mut parameters().scope("bn")).unwrap();
+        let layer = BatchNorm::new(4, config, &parameters().scope("bn")).unwrap();
         check(&golden, name, &layer, &["weight", "bias"]);
-        for (var, key) in layer.vars()[2..].iter().zip(["running_mean", "running_var"]) {
+        for (var, key) in layer.statistics().into_iter().zip(["running_mean", "running_var"]) {
             assert!(difference(var, golden.get(&format!("{name}.{key}"))) < TOLERANCE, "{name}: {key}");
         }
-        let y = layer.forward(golden.get(&format!("{name}.x")), &mut Mode::Inference).unwrap();
+        let y = infer(&layer, &golden.get(&format!("{name}.x")).into());
         assert!(difference(&y, golden.get(&format!("{name}.inference"))) < TOLERANCE, "{name}: inference");
     }
 }
@@ -176,7 +194,7 @@ fn batch_normalisation_equals_pytorch_with_its_running_statistics() {
 #[test]
 fn dense_and_relu_equal_pytorch() {
     let golden = Golden::load("layers.safetensors");
-    let dense = Dense::new(7, 3, Init::Zeros, &mut parameters().scope("dense")).unwrap();
+    let dense = Dense::new(7, 3, Init::Zeros, &parameters().scope("dense")).unwrap();
     check(&golden, "dense", &dense, &["weight", "bias"]);
     check(&golden, "relu", &Relu, &[]);
 }
@@ -199,6 +217,11 @@ fn cross_entropy_equals_pytorch_with_class_weights_and_label_smoothing() {
         let gradients = y.backward().unwrap();
         let error = difference(gradients.get(&logits).unwrap(), golden.get(&format!("{name}.dx")));
         assert!(error < TOLERANCE, "{name}: gradient off by {error}");
+        let (value, gradient) = loss.loss_and_gradient(&logits, &targets).unwrap();
+        let expected = golden.get(&format!("{name}.y")).to_scalar::<f64>().unwrap();
+        assert!((value - expected).abs() < TOLERANCE, "{name}");
+        let error = difference(&gradient, golden.get(&format!("{name}.dx")));
+        assert!(error < TOLERANCE, "{name}: gradient without a graph off by {error}");
     }
 }
 
@@ -208,46 +231,24 @@ fn recurrent_layers_equal_pytorch_with_its_packed_sequences() {
     let lengths = [7, 3, 1, 5];
     for kind in ["rnn", "lstm", "lstm_stacked", "lstm_bidirectional"] {
         for (states, word) in [(States::Sequence, "sequence"), (States::Last, "last")] {
-            let mut parameters = parameters();
-            let rnn = || SimpleRnnConfig { states, ..SimpleRnnConfig::new(4) };
-            let mut lstm = |layers, bidirectional| {
+            let parameters = parameters();
+            let rnn = SimpleRnnConfig { states, ..SimpleRnnConfig::new(4) };
+            let lstm = |layers, bidirectional| -> Box<dyn Layer> {
                 let config = LstmConfig { layers, bidirectional, states, ..LstmConfig::new(4) };
-                Lstm::new(3, config, &mut parameters.scope("lstm")).unwrap()
+                Box::new(Lstm::new(3, config, &parameters.scope("lstm")).unwrap())
             };
-            enum Either {
-                Rnn(SimpleRnn),
-                Lstm(Lstm),
-            }
-            let layer = match kind {
-                "lstm" => Either::Lstm(lstm(1, false)),
-                "lstm_stacked" => Either::Lstm(lstm(2, false)),
-                "lstm_bidirectional" => Either::Lstm(lstm(2, true)),
-                _ => Either::Rnn(SimpleRnn::new(3, rnn(), &mut parameters.scope("rnn.l0")).unwrap()),
+            let layer: Box<dyn Layer> = match kind {
+                "lstm" => lstm(1, false),
+                "lstm_stacked" => lstm(2, false),
+                "lstm_bidirectional" => lstm(2, true),
+                _ => Box::new(SimpleRnn::new(3, rnn, &parameters.scope("rnn.l0")).unwrap()),
             };
-            for p in parameters.iter() {
-                let (_, name) = p.name().split_once('.').unwrap();
-                p.var().set(golden.get(&format!("{kind}.{name}"))).unwrap();
-            }
+            let names: Vec<String> = parameters.iter().map(|p| p.name().to_owned()).collect();
+            let keys: Vec<&str> = names.iter().map(|name| name.split_once('.').unwrap().1).collect();
+            set(&golden, kind, &*layer, &keys);
             for lengths in [None, Some(&lengths[..])] {
                 let name = format!("{kind}_{word}{}", if lengths.is_some() { "_masked" } else { "" });
-                let x = Var::from_tensor(golden.get(&format!("{name}.x"))).unwrap();
-                let mode = &mut Mode::Training(&mut Generator::new(0));
-                let y = match &layer {
-                    Either::Rnn(layer) => layer.forward_masked(&x, lengths, mode),
-                    Either::Lstm(layer) => layer.forward_masked(&x, lengths, mode),
-                };
-                let y = y.unwrap();
-                assert!(difference(&y, golden.get(&format!("{name}.y"))) < TOLERANCE, "{name}: output");
-                let dy = golden.get(&format!("{name}.dy"));
-                let gradients = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
-                let dx = difference(gradients.get(&x).unwrap(), golden.get(&format!("{name}.dx")));
-                assert!(dx < TOLERANCE, "{name}: input gradient off by {dx}");
-                for p in parameters.iter() {
-                    let (_, key) = p.name().split_once('.').unwrap();
-                    let expected = golden.get(&format!("{name}.d{key}"));
-                    let error = difference(gradients.get(p.var()).unwrap(), expected);
-                    assert!(error < TOLERANCE, "{name}: gradient of {key} off by {error}");
-                }
+                check_passes(&golden, &name, &*layer, &keys, lengths);
             }
         }
     }

@@ -5,13 +5,13 @@ mod common;
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
-use common::{Golden, difference};
-use ser_models::layers::{BatchNormConfig, CrossEntropy, Mode};
+use common::{Golden, difference, infer, train};
+use ser_models::Parameters;
+use ser_models::layers::{BatchNormConfig, CrossEntropy, Padded};
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Batch, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig,
-    ConvBlock, HybridConfig, ImageBlock, Model, RnnLstmConfig, TimNetConfig,
+    Architecture, AttentionLstmConfig, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig, ConvBlock,
+    HybridConfig, Model, RnnLstmConfig, TimNetConfig,
 };
-use ser_models::{Generator, Parameters};
 
 fn small_config() -> Cnn1dConfig {
     use BlockLayer::{BatchNorm, MaxPool, Relu};
@@ -22,7 +22,7 @@ fn small_config() -> Cnn1dConfig {
 }
 
 /// One step of Adam, in f64 by hand, because the optimiser works on f32.
-fn adam(model: &dyn Model, gradients: &GradStore, slots: &mut Vec<[Tensor; 2]>, step: i32) {
+fn adam(model: &Model, gradients: &GradStore, slots: &mut Vec<[Tensor; 2]>, step: i32) {
     for (i, p) in model.parameters().iter().filter(|p| p.is_trainable()).enumerate() {
         let gradient = gradients.get(p.var()).unwrap();
         if slots.len() == i {
@@ -53,29 +53,25 @@ fn five_training_steps_equal_pytorch() {
     let losses = golden.get("losses").to_vec1::<f64>().unwrap();
     let mut slots = Vec::new();
     for (step, expected) in losses.into_iter().enumerate() {
-        let logits = model.forward(&(&x).into(), &mut Mode::Training(&mut Generator::new(0))).unwrap();
-        let loss = loss.loss(&logits, &targets).unwrap();
-        let error = (loss.to_scalar::<f64>().unwrap() - expected).abs();
+        let pass = train(&model, &(&x).into(), 0);
+        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+        let error = (value - expected).abs();
         assert!(error < 1e-10, "loss of step {} off by {error}", step + 1);
-        adam(&*model, &loss.backward().unwrap(), &mut slots, step as i32 + 1);
+        let mut gradients = GradStore::default();
+        pass.backward_weights(&dlogits, &mut gradients).unwrap();
+        adam(&model, &gradients, &mut slots, step as i32 + 1);
     }
     for p in model.parameters().iter() {
         let error = difference(p.var(), golden.get(&format!("after.{}", p.name())));
         assert!(error < 1e-8, "{} off by {error}", p.name());
     }
-    let logits = model.forward(&(&x).into(), &mut Mode::Inference).unwrap();
+    let logits = infer(&model, &(&x).into());
     assert!(difference(&logits, golden.get("logits")) < 1e-8);
 }
 
 fn small_models() -> [Architecture; 6] {
     use BlockLayer::{BatchNorm, MaxPool, Relu};
-    let image = |filters, pool_size| ImageBlock {
-        filters,
-        kernel_size: [3; 2],
-        batch_norm: true,
-        pool_size,
-        dropout: 0.0,
-    };
+    let image = |filters, pool_size| ConvBlock::image(filters, true, pool_size, 0.0);
     let block = |filters, then: &[BlockLayer]| ConvBlock { filters, kernel_size: 3, then: then.to_vec() };
     [
         CnnLstmConfig {
@@ -150,17 +146,18 @@ fn models_of_padded_clips_equal_pytorch_in_logits_gradients_and_running_statisti
             p.var().set(get(&format!("before.{}", p.name()))).unwrap();
         }
         let lengths = get("lengths").to_vec1::<i64>().unwrap().into_iter().map(|n| n as usize).collect();
-        let batch = Batch { values: get("x").clone(), lengths: Some(lengths) };
-        let logits = model.forward(&batch, &mut Mode::Training(&mut Generator::new(0))).unwrap();
-        let error = difference(&logits, get("logits"));
+        let batch = Padded::new(get("x").clone(), Some(lengths)).unwrap();
+        let pass = train(&model, &batch, 0);
+        let error = difference(pass.output().values(), get("logits"));
         assert!(error < 1e-12, "{kind}: logits off by {error}");
-        let gradients = (logits * get("dy")).unwrap().sum_all().unwrap().backward().unwrap();
+        let mut gradients = GradStore::default();
+        pass.backward_weights(get("dy"), &mut gradients).unwrap();
         for p in model.parameters().iter().filter(|p| p.is_trainable()) {
             let expected = get(&format!("gradient.{}", p.name()));
             let error = difference(gradients.get(p.var()).unwrap(), expected);
             assert!(error < 1e-11, "{kind}: gradient of {} off by {error}", p.name());
         }
-        let error = difference(&model.forward(&batch, &mut Mode::Inference).unwrap(), get("inference"));
+        let error = difference(&infer(&model, &batch), get("inference"));
         assert!(error < 1e-11, "{kind}: logits in inference off by {error}");
     }
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use candle_core::{DType, Device};
+use candle_nn::Optimizer as _;
 use common::{Golden, difference};
 use ser_models::Parameters;
 use ser_models::layers::Init;
@@ -11,15 +12,15 @@ use ser_models::training::{Framework, Optimizer, OptimizerConfig};
 
 fn check(name: &str, config: OptimizerConfig, learning_rate: f64) {
     let golden = Golden::load("optimizers.safetensors");
-    let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+    let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
     let w = parameters.scope("layer").weight("w", &[7], Init::Zeros).unwrap();
     w.set(golden.get("start")).unwrap();
-    let mut optimizer = Optimizer::new(config, &parameters);
+    let mut optimizer = Optimizer::for_parameters(config, learning_rate, &parameters);
     for step in 0..10 {
         // The gradient of Σ g · w is g.
         let gradient = golden.get("gradients").get(step).unwrap();
         let gradients = (w.as_tensor() * &gradient).unwrap().sum_all().unwrap().backward().unwrap();
-        optimizer.step(&parameters, &gradients, learning_rate).unwrap();
+        optimizer.step(&gradients).unwrap();
         let error = difference(&w, &golden.get(name).get(step).unwrap());
         assert!(error < 2e-6, "{name}: off by {error} after step {}", step + 1);
     }

@@ -6,9 +6,10 @@ mod common;
 use common::{RATE, voice};
 use ndarray::{Array2, ArrayD, IxDyn};
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError};
+use ser_models::layers::Padded;
 use ser_models::models::{
-    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, HybridConfig, ImageBlock,
-    RnnLstmConfig, TimNetConfig,
+    Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, HybridConfig, RnnLstmConfig,
+    TimNetConfig,
 };
 use ser_models::training::{Dataset, Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointError, CheckpointSource, RecognizeError, Recognizer};
@@ -101,7 +102,7 @@ fn of_frames() -> Vec<(Architecture, Vec<Feature>)> {
     let image = || CnnLstmConfig {
         rows,
         frames,
-        blocks: vec![ImageBlock::new(4, true), ImageBlock::new(4, false)],
+        blocks: [true, false].map(|batch_norm| ConvBlock::image(4, batch_norm, [2; 2], 0.25)).to_vec(),
         lstm_units: 6,
         ..Default::default()
     };
@@ -145,9 +146,11 @@ fn clips_shorter_and_longer_than_the_networks_frames_are_heard_as_far_as_it_read
         let mut extractor = FeatureExtractor::new(features.clone()).unwrap();
         let of = |clip: &Vec<f32>| input.of(&extractor.extract(clip).unwrap()).unwrap();
         let inputs: Vec<_> = clips.iter().map(of).collect();
-        let own: Option<Vec<usize>> = inputs.iter().map(|clip| clip.frames).collect();
+        let own: Option<Vec<usize>> =
+            inputs.iter().map(|clip| clip.lengths().map(|lengths| lengths[0])).collect();
         assert_eq!(own, input.is_padded().then(|| vec![8, 12, 24, 24, 24]), "{name}");
-        let values: Vec<f32> = inputs.iter().flat_map(|clip| clip.values.clone()).collect();
+        let flat = |clip: &Padded| clip.values().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values: Vec<f32> = inputs.iter().flat_map(flat).collect();
         let ids = (0..clips.len()).map(|i| format!("voice-{i}"));
         let data = Dataset::of_clips(input, inputs, vec![0, 1, 0, 1, 0], ["Calm", "Energetic"], ids).unwrap();
         let config = TrainingConfig { epochs: 2, batch_size: 5, ..Default::default() };

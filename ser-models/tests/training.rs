@@ -5,6 +5,7 @@ mod common;
 
 use common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
+use ser_models::models::EnsembleConfig;
 use ser_models::training::{
     ClassWeights, Dataset, EarlyStopping, Event, Finish, Masks, Monitor, OptimizerConfig, Schedule,
     StateError, Trainer, TrainingConfig, TrainingError,
@@ -418,32 +419,39 @@ fn bad_data_and_settings_are_refused_by_name() {
         change(&mut config);
         build(config, &train, Some(&validation))
     };
-    assert_eq!(setting(|c| c.epochs = 0), "epochs must be 1 or more, 0 was given");
-    assert_eq!(setting(|c| c.batch_size = 1), "batch_size must be 2 or more, 1 was given");
-    assert_eq!(setting(|c| c.learning_rate = -1.0), "learning_rate must be positive, -1 was given");
-    assert!(setting(|c| c.learning_rate = f64::NAN).starts_with("learning_rate must"));
-    assert!(setting(|c| c.clip_norm = Some(0.0)).starts_with("clip_norm must"));
-    assert!(setting(|c| c.label_smoothing = 1.0).contains("label_smoothing must"));
-    assert!(setting(|c| c.ema_decay = Some(1.0)).starts_with("ema_decay must"));
-    assert!(setting(|c| c.augmentation.audio.snr = Some([9.0, 3.0])).starts_with("augmentation.audio.snr"));
+    assert_eq!(setting(|c| c.epochs = 0), "training: epochs must be 1 or more, got 0");
+    assert_eq!(setting(|c| c.batch_size = 1), "training: batch_size must be 2 or more, got 1");
+    assert_eq!(setting(|c| c.learning_rate = -1.0), "training: learning_rate must be positive, got -1");
+    assert!(setting(|c| c.learning_rate = f64::NAN).starts_with("training: learning_rate must"));
+    assert!(setting(|c| c.clip_norm = Some(0.0)).starts_with("training: clip_norm must"));
+    assert!(setting(|c| c.label_smoothing = 1.0).starts_with("CrossEntropy: label_smoothing must"));
+    assert!(setting(|c| c.ema_decay = Some(1.0)).starts_with("training: ema_decay must"));
+    assert!(
+        setting(|c| c.augmentation.audio.snr = Some([9.0, 3.0]))
+            .starts_with("training: augmentation.audio.snr")
+    );
     assert_eq!(
         setting(|c| c.augmentation.audio.shift = 0.1),
-        "augmentation.audio needs the training clips themselves (Dataset::with_audio), none was given"
+        "training: augmentation.audio needs the training clips themselves (Dataset::with_audio), got none"
     );
     let masks = setting(|c| c.augmentation.time_masks = Masks { count: 1, width: 5 });
-    assert!(masks.starts_with("augmentation.time_masks needs inputs with frames"), "{masks}");
+    assert!(masks.starts_with("training: augmentation.time_masks needs inputs with frames"), "{masks}");
     let shift = setting(|c| c.augmentation.frequency_shift = 2);
-    assert!(shift.starts_with("augmentation.frequency_shift needs inputs with frames"), "{shift}");
-    assert!(setting(|c| c.augmentation.noise = -0.1).starts_with("augmentation.noise must"));
+    assert!(shift.starts_with("training: augmentation.frequency_shift needs inputs with frames"), "{shift}");
+    assert!(setting(|c| c.augmentation.noise = -0.1).starts_with("training: augmentation.noise must"));
     assert!(
         setting(|c| c.schedule = Schedule::Cosine { warm_up: 1.0, minimum: 0.0 }).contains("warm_up must")
     );
     assert!(
-        setting(|c| c.optimizer = OptimizerConfig::adamw(-1.0)).starts_with("optimizer.weight_decay must")
+        setting(|c| c.optimizer = OptimizerConfig::adamw(-1.0))
+            .starts_with("training: optimizer.weight_decay must")
     );
-    assert!(setting(|c| c.class_weights = ClassWeights::Given(vec![1.0])).starts_with("class_weights must"));
+    assert!(
+        setting(|c| c.class_weights = ClassWeights::Given(vec![1.0]))
+            .starts_with("training: class_weights must")
+    );
     let unclear = TrainingConfig { early_stopping: Some(EarlyStopping { patience: 3 }), ..config(5) };
-    assert_eq!(build(unclear, &train, None), "early_stopping needs a validation part, none was given");
+    assert_eq!(build(unclear, &train, None), "training: early_stopping needs a validation part, got none");
 
     assert_eq!(
         build(config(5), &train, Some(&clips(30, 60))),
@@ -460,4 +468,8 @@ fn bad_data_and_settings_are_refused_by_name() {
         Dataset::new(Array2::zeros((3, 20)), vec![0, 1, 2], ["Calm", "Sad", "Happy"], ["a", "b", "c"])
             .unwrap();
     assert!(build(config(5), &train, Some(&renamed)).contains("must name the same classes"));
+    let ensemble = EnsembleConfig::new(3, architecture()).into();
+    let error = Trainer::new(config(5), ensemble, &train, None, 7).map(|_| ()).unwrap_err().to_string();
+    let rule = "architecture must be one network: train each member and join their checkpoints";
+    assert_eq!(error, format!("training: {rule}, got ensemble"));
 }

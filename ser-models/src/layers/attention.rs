@@ -1,24 +1,27 @@
 //! Attention over time.
 
-use super::recurrent::{check_frames, check_sequences, frame_mask};
-use super::{Dense, Init, Layer, LayerError, Mode};
+use super::Init;
+use super::recurrent::{check_frames, check_sequences};
+use crate::kernels::{Matrix, Real, matmul_parallel, sum_pairs, tanh};
+use crate::layer::{
+    Forward, Layer, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor,
+};
 use crate::parameters::Scope;
-use candle_core::{D, Tensor, Var};
-
-/// What is taken off the scores of padding, so that their exponentials are zero.
-const FAR: f64 = 1e30;
+use candle_core::Var;
 
 /// Additive self-attention pooling over time (Bahdanau et al. 2015; Lin et al. 2017): a mean of the frames in which each
 /// counts as much as it scores,
 ///
-/// `score_t = vector · tanh(weight · x_t + bias)`, `α = softmax(score)` over the clip's own frames, `y = Σ_t α_t · x_t`.
+/// `score_t = vector · tanh(weight · x_t + bias)`, `α = softmax(score)` over the valid frames, `y = Σ_t α_t · x_t`.
 ///
 /// Input [batch, time, features], output [batch, features].
 #[derive(Debug)]
 pub struct AttentionPool {
-    hidden: Dense,
+    weight: Var,
+    bias: Var,
     vector: Var,
     features: usize,
+    units: usize,
 }
 
 impl AttentionPool {
@@ -26,43 +29,122 @@ impl AttentionPool {
     ///
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0.
-    pub fn new(features: usize, units: usize, init: Init, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+    pub fn new(features: usize, units: usize, init: Init, scope: &Scope<'_>) -> Result<Self, LayerError> {
         for (setting, size) in [("features", features), ("units", units)] {
             if size == 0 {
                 return Err(LayerError::setting("AttentionPool", setting, "must be 1 or more", 0));
             }
         }
-        let hidden = Dense::new(features, units, init, scope)?;
-        Ok(Self { hidden, vector: scope.weight("vector", &[1, units], init)?, features })
+        let weight = scope.weight("weight", &[units, features], init)?;
+        let bias = scope.weight("bias", &[units], Init::Zeros)?;
+        let vector = scope.weight("vector", &[1, units], init)?;
+        Ok(Self { weight, bias, vector, features, units })
     }
 
-    /// As [`Layer::forward`], with the number of real frames of each clip, 1 to time; `None` if none is padded.
-    ///
-    /// # Errors
-    /// [`LayerError::InputShape`], or [`LayerError::Lengths`] if the lengths don't fit the batch.
-    pub fn forward_masked(
-        &self,
-        x: &Tensor,
-        lengths: Option<&[usize]>,
-        mode: &mut Mode<'_>,
-    ) -> Result<Tensor, LayerError> {
-        check_sequences("AttentionPool", x, self.features, lengths)?;
-        let (batch, time, features) = x.dims3()?;
-        let hidden = self.hidden.forward(&x.reshape((batch * time, features))?, mode)?.tanh()?;
-        let mut scores = hidden.matmul(&mode.tensor(&self.vector).t()?)?.reshape((batch, time))?;
-        if let Some(lengths) = lengths {
-            scores = (scores + ((frame_mask(lengths, time, x)? - 1.0)? * FAR)?)?;
+    fn pool<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
+        let (batch, time, features) = x.values().dims3()?;
+        let (rows, units) = (batch * time, self.units);
+        let lengths = x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec);
+        let x = x.values().contiguous()?;
+        let (weight, bias, vector) = (self.weight.clone(), self.bias.clone(), self.vector.clone());
+        let (y, hidden, shares) = {
+            let (x, weight) = (elements(&x)?, elements(&weight)?);
+            let (bias, vector) = (elements(&bias)?, elements(&vector)?);
+            let (x, bias, vector) = (x.slice::<T>()?, bias.slice::<T>()?, vector.slice::<T>()?);
+            let weight = Matrix::new(weight.slice::<T>()?, units, features);
+            let mut hidden = matmul_parallel(Matrix::new(x, rows, features), weight.transposed());
+            for row in hidden.chunks_exact_mut(units) {
+                row.iter_mut().zip(bias).for_each(|(h, bias)| *h += *bias);
+            }
+            tanh(&mut hidden);
+            let mut shares: Vec<T> =
+                hidden.chunks_exact(units).map(|h| sum_pairs(h, vector, |h, v| h * v)).collect();
+            let mut y = vec![T::ZERO; batch * features];
+            let examples = shares.chunks_exact_mut(time).zip(&lengths);
+            let outputs = y.chunks_exact_mut(features).zip(x.chunks_exact(time * features));
+            for ((shares, length), (y, x)) in examples.zip(outputs) {
+                softmax(shares, *length);
+                for (share, x) in shares.iter().zip(x.chunks_exact(features)) {
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
+                }
+            }
+            (tensor(y, (batch, features))?, hidden, shares)
+        };
+        if !mode.is_training() {
+            return Ok(Forward::inference(y));
         }
-        // The largest score keeps the exponentials finite and takes no part in the gradient.
-        let shares = scores.broadcast_sub(&scores.detach().max_keepdim(D::Minus1)?)?.exp()?;
-        let shares = shares.broadcast_div(&shares.sum_keepdim(D::Minus1)?)?;
-        Ok(shares.unsqueeze(1)?.matmul(&x.contiguous()?)?.squeeze(1)?)
+        Ok(Forward::training(y, move |dy, input_wanted, gradients| {
+            let dy = dy.contiguous()?;
+            let (dx, dweight, dbias, dvector) = {
+                let (x, dy) = (elements(&x)?, elements(&dy)?);
+                let (weight, vector) = (elements(&weight)?, elements(&vector)?);
+                let (x, dy, vector) = (x.slice::<T>()?, dy.slice::<T>()?, vector.slice::<T>()?);
+                // The gradient for a score: α_t · (dy · x_t − Σ_s α_s · (dy · x_s)).
+                let mut dscores = vec![T::ZERO; rows];
+                let examples = dscores.chunks_exact_mut(time).zip(shares.chunks_exact(time));
+                for ((dscores, shares), (x, dy)) in
+                    examples.zip(x.chunks_exact(time * features).zip(dy.chunks_exact(features)))
+                {
+                    for (dscore, x) in dscores.iter_mut().zip(x.chunks_exact(features)) {
+                        *dscore = sum_pairs(dy, x, |dy, x| dy * x);
+                    }
+                    let mean = sum_pairs(dscores, shares, |dscore, share| dscore * share);
+                    for (dscore, share) in dscores.iter_mut().zip(shares) {
+                        *dscore = *share * (*dscore - mean);
+                    }
+                }
+                let mut dvector = vec![T::ZERO; units];
+                let mut dbias = vec![T::ZERO; units];
+                // The hidden values become the gradients for what went into their tanh.
+                let mut dhidden = hidden;
+                for (row, dscore) in dhidden.chunks_exact_mut(units).zip(&dscores) {
+                    for (((h, vector), dvector), dbias) in
+                        row.iter_mut().zip(vector).zip(&mut dvector).zip(&mut dbias)
+                    {
+                        *dvector += *dscore * *h;
+                        *h = *dscore * *vector * (T::from_f64(1.0) - *h * *h);
+                        *dbias += *h;
+                    }
+                }
+                let dhidden = Matrix::new(&dhidden, rows, units);
+                let dweight = matmul_parallel(dhidden.transposed(), Matrix::new(x, rows, features));
+                let dx = if input_wanted {
+                    let weight = Matrix::new(weight.slice()?, units, features);
+                    let mut dx = matmul_parallel(dhidden, weight);
+                    let examples = dx.chunks_exact_mut(time * features).zip(shares.chunks_exact(time));
+                    for ((dx, shares), dy) in examples.zip(dy.chunks_exact(features)) {
+                        for (dx, share) in dx.chunks_exact_mut(features).zip(shares) {
+                            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += *share * *dy);
+                        }
+                    }
+                    Some(dx)
+                } else {
+                    None
+                };
+                (dx, dweight, dbias, dvector)
+            };
+            add_gradient(gradients, &weight, tensor(dweight, (units, features))?)?;
+            add_gradient(gradients, &bias, tensor(dbias, units)?)?;
+            add_gradient(gradients, &vector, tensor(dvector, (1, units))?)?;
+            dx.map(|dx| tensor(dx, (batch, time, features))).transpose()
+        }))
     }
 }
 
+/// Softmax of the first `length` scores, zeros after them. The largest score keeps the exponentials finite.
+fn softmax<T: Real>(scores: &mut [T], length: usize) {
+    let (valid, padding) = scores.split_at_mut(length);
+    let largest = valid.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
+    valid.iter_mut().for_each(|x| *x = T::from_f64((*x - largest).to_f64().exp()));
+    let total = valid.iter().fold(T::ZERO, |total, x| total + *x);
+    valid.iter_mut().for_each(|x| *x = *x / total);
+    padding.fill(T::ZERO);
+}
+
 impl Layer for AttentionPool {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        self.forward_masked(x, None, mode)
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        check_sequences("AttentionPool", x, self.features)?;
+        for_element_type!(x.values(), self.pool(x, mode))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -74,35 +156,37 @@ impl Layer for AttentionPool {
         "AttentionPool"
     }
 
-    fn vars(&self) -> Vec<&Var> {
-        let mut vars = self.hidden.vars();
-        vars.push(&self.vector);
-        vars
+    fn weights(&self) -> Vec<&Var> {
+        vec![&self.weight, &self.bias, &self.vector]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
-    use crate::{Generator, Parameters};
+    use crate::Parameters;
+    use crate::layers::gradient_check::{
+        answer, check, check_layer, difference, input, padded, train, variable,
+    };
+    use crate::layers::reference;
     use candle_core::{DType, Device};
 
     fn pool(features: usize, units: usize) -> AttentionPool {
-        let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
-        AttentionPool::new(features, units, Init::GlorotUniform, &mut parameters.scope("pool")).unwrap()
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        AttentionPool::new(features, units, Init::GlorotUniform, &parameters.scope("pool")).unwrap()
     }
 
     #[test]
-    fn gradients_are_right_with_and_without_padding() {
+    fn gradients_are_correct_with_and_without_padding() {
         let pool = pool(4, 3);
-        let x = Var::from_tensor(&input(&[3, 5, 4], 4)).unwrap();
-        let mut vars = vec![&x];
-        vars.extend(pool.vars());
+        pool.bias.set(&input(&[3], 8)).unwrap();
+        let x = variable(&[3, 5, 4], 4);
         for lengths in [None, Some(&[5, 2, 1][..])] {
-            check("attention", &vars, || {
-                pool.forward_masked(&x, lengths, &mut Mode::Training(&mut Generator::new(0))).unwrap()
-            });
+            check_layer("attention", &pool, &x, lengths);
+            let weights = [&pool.weight, &pool.bias, &pool.vector].map(|var| var.as_tensor());
+            let composition = || reference::attention(&x, lengths, weights).unwrap();
+            check("attention, reference", &[&x, &pool.vector], composition);
+            assert!(difference(&train(&pool, padded(&x, lengths), 0), &composition()) < 1e-14);
         }
     }
 
@@ -110,11 +194,11 @@ mod tests {
     fn padding_does_not_count() {
         let pool = pool(4, 3);
         let x = input(&[2, 6, 4], 4);
-        let masked = pool.forward_masked(&x, Some(&[3, 3]), &mut Mode::Inference).unwrap();
-        let cut = pool.forward(&x.narrow(1, 0, 3).unwrap(), &mut Mode::Inference).unwrap();
-        let error = (masked - cut).unwrap().abs().unwrap().max_all().unwrap();
-        assert!(error.to_scalar::<f64>().unwrap() < 1e-14);
-        assert!(pool.forward_masked(&x, Some(&[3]), &mut Mode::Inference).is_err());
+        let masked = answer(&pool, padded(&x, Some(&[3, 3])));
+        let cut = answer(&pool, x.narrow(1, 0, 3).unwrap());
+        assert!(difference(&masked, &cut) < 1e-14);
+        let beyond = Padded::of(x, Some(vec![3, 7]));
+        assert!(pool.forward(&beyond, &mut Mode::Inference).is_err());
         assert!(pool.output_shape(&[6, 5]).is_err());
     }
 }

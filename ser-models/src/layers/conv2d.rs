@@ -1,10 +1,14 @@
 //! Convolution over an image.
 
-use super::convolution::Convolution;
-use super::padding::Window;
-use super::{Init, Layer, LayerError, Mode, Padding};
+use super::convolution::{convolution, output_shape};
+use super::fused::Fused;
+use super::{Init, Padding};
+use crate::kernels::Window;
+use crate::layer::{
+    ConvolutionParameters, Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape,
+};
 use crate::parameters::Scope;
-use candle_core::{Tensor, Var};
+use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a [`Conv2d`], each for height and width.
@@ -46,14 +50,14 @@ impl Conv2dConfig {
 /// Input [batch, channels, height, width], output [batch, filters, output height, output width]; each length is its
 /// [`Padding`]'s.
 #[derive(Debug)]
-pub struct Conv2d(pub(super) Convolution<2>);
+pub struct Conv2d(ConvolutionParameters);
 
 impl Conv2d {
     /// Makes `weight` of shape (filters, in_channels, kernel height, kernel width) and `bias` of shape (filters).
     ///
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0 or the padding of the height causal.
-    pub fn new(in_channels: usize, config: Conv2dConfig, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+    pub fn new(in_channels: usize, config: Conv2dConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         let Conv2dConfig { filters, kernel_size, stride, dilation, padding, init } = config;
         if padding[0] == Padding::Causal {
             let rule = "must be valid or same for the height";
@@ -65,25 +69,30 @@ impl Conv2d {
             dilation: dilation[axis],
             padding: padding[axis],
         };
-        Ok(Self(Convolution::new("Conv2d", in_channels, filters, [window(0), window(1)], init, scope)?))
+        Ok(Self(convolution("Conv2d", (in_channels, filters), vec![window(0), window(1)], init, scope)?))
     }
 }
 
 impl Layer for Conv2d {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        self.0.forward(x, mode)
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        checked_shape(self, x)?;
+        Fused::single(self, x, mode)
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        self.0.output_shape(input)
+        output_shape("Conv2d", &self.0, input)
     }
 
     fn kind(&self) -> &'static str {
         "Conv2d"
     }
 
-    fn vars(&self) -> Vec<&Var> {
+    fn weights(&self) -> Vec<&Var> {
         vec![&self.0.weight, &self.0.bias]
+    }
+
+    fn fusion(&self) -> Fusion<'_> {
+        Fusion(FusionKind::Convolution(&self.0))
     }
 }
 
@@ -94,17 +103,17 @@ mod tests {
     use crate::layers::convolution::tests::{
         check_against_composition, check_convolution, composition, difference,
     };
-    use crate::layers::gradient_check::input;
-    use candle_core::{DType, Device};
+    use crate::layers::gradient_check::{answer, input};
+    use candle_core::{DType, Device, Tensor};
     use proptest::prelude::*;
 
     fn conv(in_channels: usize, config: Conv2dConfig) -> Conv2d {
-        let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
-        Conv2d::new(in_channels, config, &mut parameters.scope("conv")).unwrap()
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        Conv2d::new(in_channels, config, &parameters.scope("conv")).unwrap()
     }
 
     #[test]
-    fn gradients_are_right_at_every_stride_padding_and_dilation() {
+    fn gradients_are_correct_at_every_stride_padding_and_dilation() {
         use Padding::{Causal, Same, Valid};
         for padding in
             [[Valid, Valid], [Same, Same], [Valid, Same], [Same, Valid], [Same, Causal], [Valid, Causal]]
@@ -114,7 +123,7 @@ mod tests {
                     for kernel_size in [[3, 3], [1, 2], [2, 1]] {
                         let config =
                             Conv2dConfig { stride, dilation, padding, ..Conv2dConfig::new(2, kernel_size) };
-                        check_convolution(&conv(2, config).0, &[2, 2, 5, 7]);
+                        check_convolution(&conv(2, config), &[2, 2, 5, 7]);
                     }
                 }
             }
@@ -122,20 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn gradients_are_right_when_the_window_is_larger_than_the_input() {
+    fn gradients_are_correct_when_the_window_is_larger_than_the_input() {
         for padding in [[Padding::Same, Padding::Same], [Padding::Same, Padding::Causal]] {
             for (stride, dilation) in [([1, 1], [1, 1]), ([2, 3], [3, 2])] {
                 let config = Conv2dConfig { stride, dilation, padding, ..Conv2dConfig::new(2, [5, 4]) };
-                check_convolution(&conv(3, config).0, &[2, 3, 3, 2]);
+                check_convolution(&conv(3, config), &[2, 3, 3, 2]);
             }
         }
     }
 
     #[test]
-    fn gradients_are_right_where_the_work_is_split_into_tiles_and_blocks() {
+    fn gradients_are_correct_where_the_work_is_split_into_tiles_and_blocks() {
         // Several tiles in an image, with ends within rows; several images in a tile; two blocks of channels.
         for shape in [[9, 2, 21, 43], [33, 3, 5, 7], [2, 50, 13, 37]] {
-            check_against_composition(&conv(shape[1], Conv2dConfig::new(3, [3, 3])).0, &shape);
+            check_against_composition(&conv(shape[1], Conv2dConfig::new(3, [3, 3])), &shape);
         }
     }
 
@@ -146,7 +155,7 @@ mod tests {
         let x = input(&[1, 1, 4, 12], 1);
         let changed = Tensor::cat(&[x.narrow(3, 0, 8).unwrap(), input(&[1, 1, 4, 4], 2)], 3).unwrap();
         let first = |x: &Tensor| {
-            let y = conv.forward(x, &mut Mode::Inference).unwrap();
+            let y = answer(&conv, x);
             y.narrow(3, 0, 8).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
         };
         assert_eq!(first(&x), first(&changed));
@@ -167,30 +176,27 @@ mod tests {
             }));
             let conv = conv(channels, config);
             let x = input(&[batch, channels, size[0], size[1]], 5);
-            let ours = conv.forward(&x, &mut Mode::Inference).unwrap();
-            prop_assert!(difference(&ours, &composition(&conv.0, &x)) < 1e-12);
+            let ours = answer(&conv, &x);
+            prop_assert!(difference(&ours, &composition(&conv, &x)) < 1e-12);
         }
     }
 
     #[test]
     fn settings_out_of_range_and_wrong_shapes_are_refused() {
-        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
-        let mut build = |channels, config| Conv2d::new(channels, config, &mut parameters.scope("conv"));
+        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let build = |channels, config| Conv2d::new(channels, config, &parameters.scope("conv"));
         let config = || Conv2dConfig::new(4, [3, 3]);
         let error = build(1, Conv2dConfig { dilation: [1, 0], ..config() }).unwrap_err();
-        assert_eq!(error.to_string(), "Conv2d: dilation must be 1 or more, 0 was given");
+        assert_eq!(error.to_string(), "Conv2d: dilation must be 1 or more, got 0");
         let error = build(1, Conv2dConfig { padding: [Padding::Causal; 2], ..config() }).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "Conv2d: padding must be valid or same for the height, causal was given"
-        );
+        assert_eq!(error.to_string(), "Conv2d: padding must be valid or same for the height, got causal");
         assert!(build(0, config()).is_err());
         assert!(build(1, Conv2dConfig { filters: 0, ..config() }).is_err());
         let conv = build(2, Conv2dConfig { padding: [Padding::Valid; 2], ..config() }).unwrap();
         let error = conv.output_shape(&[3, 10, 10]).unwrap_err().to_string();
-        assert_eq!(error, "Conv2d: each example must have shape [2, height, width], [3, 10, 10] was given");
+        assert_eq!(error, "Conv2d: each example must have shape [2, height, width], got [3, 10, 10]");
         let error = conv.output_shape(&[2, 2, 10]).unwrap_err().to_string();
-        assert_eq!(error, "Conv2d: the window reaches over 3 steps, the input has only 2");
+        assert_eq!(error, "Conv2d: the input must have as many steps as the window spans, 3, got 2");
         assert!(conv.output_shape(&[2, 10]).is_err());
         assert!(conv.output_shape(&[2, 10, 0]).is_err());
     }

@@ -1,9 +1,11 @@
 //! Random silence of activations.
 
-use super::kernels::{Real, Scaling, kept, map2, scale as scaled};
-use super::{Layer, LayerError, Mode, checked_shape};
 use crate::generator::Generator;
-use candle_core::{Device, Result as CandleResult, Tensor};
+use crate::kernels::{Real, keep_mask, map2};
+use crate::layer::{
+    Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
+    tensor,
+};
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
@@ -22,15 +24,11 @@ impl Dropout {
         check_rate("Dropout", rate)?;
         Ok(Self { rate })
     }
-
-    pub(crate) fn rate(&self) -> f64 {
-        self.rate
-    }
 }
 
 impl Layer for Dropout {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        Ok(drop(x, self.rate, 1, mode)?)
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        for_element_type!(x.values(), drop(x, self.rate, 1, mode))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -39,6 +37,10 @@ impl Layer for Dropout {
 
     fn kind(&self) -> &'static str {
         "Dropout"
+    }
+
+    fn fusion(&self) -> Fusion<'_> {
+        Fusion(FusionKind::Dropout { rate: self.rate, channels: false })
     }
 }
 
@@ -61,16 +63,13 @@ impl SpatialDropout {
         check_rate("SpatialDropout", rate)?;
         Ok(Self { rate })
     }
-
-    pub(crate) fn rate(&self) -> f64 {
-        self.rate
-    }
 }
 
 impl Layer for SpatialDropout {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         checked_shape(self, x)?;
-        Ok(drop(x, self.rate, x.elem_count() / (x.dim(0)? * x.dim(1)?), mode)?)
+        let plane = x.dims()[2..].iter().product();
+        for_element_type!(x.values(), drop(x, self.rate, plane, mode))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -87,6 +86,10 @@ impl Layer for SpatialDropout {
     fn kind(&self) -> &'static str {
         "SpatialDropout"
     }
+
+    fn fusion(&self) -> Fusion<'_> {
+        Fusion(FusionKind::Dropout { rate: self.rate, channels: true })
+    }
 }
 
 fn check_rate(layer: &str, rate: f64) -> Result<(), LayerError> {
@@ -97,90 +100,61 @@ fn check_rate(layer: &str, rate: f64) -> Result<(), LayerError> {
 }
 
 /// Drops every `run` neighbouring elements together.
-fn drop(x: &Tensor, rate: f64, run: usize, mode: &mut Mode<'_>) -> CandleResult<Tensor> {
-    let Mode::Training(generator) = mode else { return Ok(x.clone()) };
+fn drop<T: Real>(x: &Padded, rate: f64, run: usize, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+    let generator = match mode {
+        Mode::Training(generator) => generator,
+        Mode::Inference => return Ok(Forward::inference(x.clone())),
+    };
     if rate == 0.0 {
-        return Ok(x.clone());
+        return Ok(Forward::training(x.clone(), |dy, _, _| Ok(Some(dy.clone()))));
     }
-    let (kept, scale) = draw(x.elem_count() / run, rate, generator);
-    if x.device().is_cpu() {
-        return scaled(x, Drop { kept, run, scale });
-    }
-    composed(x, &kept, run, scale)
-}
-
-/// The same as [`Drop`] from Candle's own operations.
-fn composed(x: &Tensor, kept: &[bool], run: usize, scale: f64) -> CandleResult<Tensor> {
-    let mask: Vec<f64> = kept.iter().map(|kept| if *kept { scale } else { 0.0 }).collect();
-    let mask = Tensor::from_vec(mask, (kept.len(), 1), &Device::Cpu)?;
-    let mask = mask.to_dtype(x.dtype())?.to_device(x.device())?;
-    x.mul(&mask.broadcast_as((kept.len(), run))?.reshape(x.shape())?)
+    let values = x.values().contiguous()?;
+    let (mask, scale) = draw(values.elem_count() / run, rate, generator);
+    let y = scaled::<T>(elements(&values)?.slice()?, &mask, run, scale);
+    let output = Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec));
+    Ok(Forward::training(output, move |dy, _, _| {
+        let dy = dy.contiguous()?;
+        Ok(Some(tensor(scaled::<T>(elements(&dy)?.slice()?, &mask, run, scale), dy.dims())?))
+    }))
 }
 
 /// Which of `n` elements are kept, and by what these are multiplied.
-pub(crate) fn draw(n: usize, rate: f64, generator: &mut Generator) -> (Vec<bool>, f64) {
-    (kept(n, rate, generator), 1.0 / (1.0 - rate))
+pub(super) fn draw(n: usize, rate: f64, generator: &mut Generator) -> (Vec<bool>, f64) {
+    (keep_mask(n, rate, generator), 1.0 / (1.0 - rate))
 }
 
-/// Multiplies with a fixed mask. Candle's own product would also compute a gradient for the mask.
-#[derive(Debug)]
-struct Drop {
-    kept: Vec<bool>,
-    run: usize,
-    scale: f64,
-}
-
-impl Scaling for Drop {
-    const NAME: &'static str = "Dropout";
-
-    fn apply<T: Real>(&self, x: &[T]) -> Vec<T> {
-        let scale = T::from_f64(self.scale);
-        if self.run == 1 {
-            return map2(x, &self.kept, |x, kept| if kept { x * scale } else { T::ZERO });
-        }
-        let mut y = vec![T::ZERO; x.len()];
-        let runs = y.par_chunks_mut(self.run).zip(x.par_chunks(self.run)).zip(&self.kept);
-        runs.with_min_len(64).filter(|(_, kept)| **kept).for_each(|((y, x), _)| {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = *x * scale;
-            }
-        });
-        y
+/// The elements that are kept, multiplied, and zeros.
+fn scaled<T: Real>(x: &[T], mask: &[bool], run: usize, scale: f64) -> Vec<T> {
+    let scale = T::from_f64(scale);
+    if run == 1 {
+        return map2(x, mask, |x, kept| if kept { x * scale } else { T::ZERO });
     }
+    let mut y = vec![T::ZERO; x.len()];
+    let runs = y.par_chunks_mut(run).zip(x.par_chunks(run)).zip(mask);
+    runs.with_min_len(64).filter(|(_, kept)| **kept).for_each(|((y, x), _)| {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = *x * scale;
+        }
+    });
+    y
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, difference, input};
-    use candle_core::{DType, Var};
+    use crate::layers::gradient_check::{answer, check_layer, input, train, variable};
+    use candle_core::{DType, Device, Tensor};
 
     fn dropped(rate: f64, x: &Tensor, seed: u64) -> Tensor {
-        Dropout::new(rate).unwrap().forward(x, &mut Mode::Training(&mut Generator::new(seed))).unwrap()
+        train(&Dropout::new(rate).unwrap(), x, seed)
     }
 
     #[test]
-    fn gradients_are_right() {
-        let x = Var::from_tensor(&input(&[3, 2, 7], 4)).unwrap();
-        check("dropout", &[&x], || dropped(0.4, &x, 1));
-        let spatial = SpatialDropout::new(0.4).unwrap();
+    fn gradients_are_correct() {
+        check_layer("dropout", &Dropout::new(0.4).unwrap(), &variable(&[3, 2, 7], 4), None);
+        check_layer("dropout at rate 0", &Dropout::new(0.0).unwrap(), &variable(&[3, 2, 7], 4), None);
         for shape in [&[3, 4][..], &[3, 4, 5], &[2, 5, 3, 2]] {
-            let x = Var::from_tensor(&input(shape, 4)).unwrap();
-            check("spatial dropout", &[&x], || {
-                spatial.forward(&x, &mut Mode::Training(&mut Generator::new(1))).unwrap()
-            });
-        }
-    }
-
-    #[test]
-    fn the_composition_drops_the_same_elements() {
-        for (shape, run) in [(&[3, 2, 7][..], 1), (&[3, 4, 5], 5), (&[2, 5, 3, 2], 6)] {
-            let x = Var::from_tensor(&input(shape, 4)).unwrap();
-            let (kept, scale) = draw(x.elem_count() / run, 0.4, &mut Generator::new(1));
-            let composition = || composed(&x, &kept, run, scale).unwrap();
-            let ours = drop(&x, 0.4, run, &mut Mode::Training(&mut Generator::new(1))).unwrap();
-            assert!(difference(&ours, &composition()) < 1e-15);
-            check("dropout, composed", &[&x], composition);
+            check_layer("spatial dropout", &SpatialDropout::new(0.4).unwrap(), &variable(shape, 4), None);
         }
     }
 
@@ -188,7 +162,7 @@ mod tests {
     fn spatial_dropout_drops_whole_channels() {
         let x = Tensor::ones((50, 40, 3, 4), DType::F32, &Device::Cpu).unwrap();
         let spatial = SpatialDropout::new(0.25).unwrap();
-        let y = spatial.forward(&x, &mut Mode::Training(&mut Generator::new(1))).unwrap();
+        let y = train(&spatial, x, 1);
         let y = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let channels = y.chunks(12).map(|channel| channel[0]).collect::<Vec<_>>();
         assert!(y.chunks(12).all(|channel| channel.iter().all(|y| *y == channel[0])));
@@ -213,7 +187,7 @@ mod tests {
         let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
         assert_eq!(values(dropped(0.5, &x, 1)), values(dropped(0.5, &x, 1)));
         assert_ne!(values(dropped(0.5, &x, 1)), values(dropped(0.5, &x, 2)));
-        let y = Dropout::new(0.5).unwrap().forward(&x, &mut Mode::Inference).unwrap();
+        let y = answer(&Dropout::new(0.5).unwrap(), &x);
         assert_eq!(values(y), values(x));
     }
 

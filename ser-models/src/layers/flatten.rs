@@ -1,18 +1,22 @@
 //! From any shape to a vector.
 
-use super::{Layer, LayerError, Mode};
-use candle_core::Tensor;
+use crate::layer::{Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded};
 
-/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …].
+/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …], padding included.
 #[derive(Debug, Clone, Copy)]
 pub struct Flatten;
 
 impl Layer for Flatten {
-    fn forward(&self, x: &Tensor, _mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        if x.rank() < 2 {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        if x.dims().len() < 2 {
             return Err(LayerError::EmptyBatch { layer: "Flatten", given: x.dims().to_vec() });
         }
-        Ok(x.flatten_from(1)?)
+        let y = x.values().flatten_from(1)?;
+        if !mode.is_training() {
+            return Ok(Forward::inference(y));
+        }
+        let dims = x.dims().to_vec();
+        Ok(Forward::training(y, move |dy, _, _| Ok(Some(dy.reshape(dims)?))))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -21,5 +25,9 @@ impl Layer for Flatten {
 
     fn kind(&self) -> &'static str {
         "Flatten"
+    }
+
+    fn fusion(&self) -> Fusion<'_> {
+        Fusion(FusionKind::Flatten)
     }
 }

@@ -1,6 +1,6 @@
 //! Softmax and cross-entropy.
 
-use super::LayerError;
+use crate::layer::LayerError;
 use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
 
 /// Softmax cross-entropy over a batch, with label smoothing and class weights.
@@ -34,11 +34,30 @@ impl CrossEntropy {
         Ok(Self { class_weights, label_smoothing })
     }
 
-    /// The loss, a scalar, of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1.
+    /// The loss of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1, and its gradient for the
+    /// logits: `Σ_c s_ic · softmax(z_i) − s_i`, s being what multiplies the negative logarithms.
+    ///
+    /// # Errors
+    /// As [`CrossEntropy::loss`].
+    pub fn loss_and_gradient(&self, logits: &Tensor, targets: &Tensor) -> Result<(f64, Tensor), LayerError> {
+        let shares = self.shares(logits, targets)?;
+        let logarithms = log_softmax(&logits.detach())?;
+        let loss = (&logarithms * &shares)?.sum_all()?.neg()?.to_dtype(DType::F64)?.to_scalar()?;
+        let gradient = (logarithms.exp()?.broadcast_mul(&shares.sum_keepdim(D::Minus1)?)? - shares)?;
+        Ok((loss, gradient))
+    }
+
+    /// The loss, a scalar that Candle differentiates, of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1.
     ///
     /// # Errors
     /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights.
     pub fn loss(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, LayerError> {
+        let shares = self.shares(logits, targets)?;
+        Ok((log_softmax(logits)? * shares)?.sum_all()?.neg()?)
+    }
+
+    /// What multiplies the negative logarithm of each probability, [batch, classes].
+    fn shares(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, LayerError> {
         let classes = self.class_weights.len();
         for tensor in [logits, targets] {
             if !matches!(tensor.dims(), [batch, c] if *c == classes && *batch == logits.dims()[0]) {
@@ -52,8 +71,7 @@ impl CrossEntropy {
         let weights = Tensor::new(&*self.class_weights, logits.device())?.to_dtype(logits.dtype())?;
         let smoothed = targets.affine(1.0 - self.label_smoothing, self.label_smoothing / classes as f64)?;
         let total = targets.broadcast_mul(&weights)?.sum_all()?;
-        let share = smoothed.broadcast_mul(&weights)?.broadcast_div(&total)?;
-        Ok((log_softmax(logits)? * share)?.sum_all()?.neg()?)
+        Ok(smoothed.broadcast_mul(&weights)?.broadcast_div(&total)?)
     }
 
     /// Targets [batch, classes] with a 1 at each label.
@@ -89,11 +107,11 @@ pub fn softmax(logits: &Tensor) -> Result<Tensor, LayerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
+    use crate::layers::gradient_check::{check, difference, input};
     use candle_core::Var;
 
     #[test]
-    fn gradients_are_right_with_weights_smoothing_and_mixed_targets() {
+    fn gradients_are_correct_with_weights_smoothing_and_mixed_targets() {
         let logits = Var::from_tensor(&(input(&[5, 4], 1) * 3.0).unwrap()).unwrap();
         let targets = softmax(&input(&[5, 4], 2)).unwrap();
         for (weights, smoothing) in
@@ -101,6 +119,11 @@ mod tests {
         {
             let loss = CrossEntropy::new(weights, smoothing).unwrap();
             check("cross-entropy", &[&logits], || loss.loss(&logits, &targets).unwrap());
+            let in_graph = loss.loss(&logits, &targets).unwrap();
+            let (value, gradient) = loss.loss_and_gradient(&logits, &targets).unwrap();
+            assert!((value - in_graph.to_scalar::<f64>().unwrap()).abs() < 1e-14);
+            let gradients = in_graph.backward().unwrap();
+            assert!(difference(&gradient, gradients.get(&logits).unwrap()) < 1e-15);
         }
         check("softmax", &[&logits], || softmax(&logits).unwrap());
     }
@@ -124,6 +147,6 @@ mod tests {
         assert!(loss.loss(&a, &b).is_err() && loss.loss(&b, &b).is_err());
         assert!(loss.loss(&a, &input(&[1, 3], 1)).is_err());
         let error = loss.targets(&[0, 3], DType::F32, &Device::Cpu).unwrap_err().to_string();
-        assert_eq!(error, "a label must be below the number of classes, 3: 3 was given");
+        assert_eq!(error, "CrossEntropy: labels must be below the number of classes, 3, got 3");
     }
 }

@@ -1,10 +1,11 @@
 //! Long short-term memory.
 
-use super::kernels::Cell;
-use super::recurrent::{Pass, States, check_frames, check_sequences, side_by_side};
-use super::{Dropout, Init, Layer, LayerError, Mode};
+use super::recurrent::{Pass, States, check_frames, check_sequences, lengths_of};
+use super::{Dropout, Init};
+use crate::kernels::Cell;
+use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, chain};
 use crate::parameters::Scope;
-use candle_core::{Tensor, Var};
+use candle_core::{D, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 /// Settings of an [`Lstm`].
@@ -48,9 +49,8 @@ impl LstmConfig {
 ///
 /// `c_t = σ(f) · c_(t−1) + σ(i) · tanh(g)`, `h_t = σ(o) · tanh(c_t)`, `h` and `c` zero before the first frame.
 ///
-/// Input [batch, time, inputs], PyTorch's `batch_first` and Keras's only order. Output by [`States`]. Where clips are padded,
-/// [`Lstm::forward_masked`] takes their lengths: each is read over its own frames only, backward from its own last frame, as
-/// in PyTorch's packed sequences.
+/// Input [batch, time, inputs], PyTorch's `batch_first` and Keras's only order. Output by [`States`]. Each clip is read over
+/// its valid frames only, backward from the last of them, as in PyTorch's packed sequences.
 #[derive(Debug)]
 pub struct Lstm {
     /// The directions of each layer.
@@ -68,7 +68,7 @@ impl Lstm {
     ///
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0 or the dropout is out of its range.
-    pub fn new(inputs: usize, config: LstmConfig, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+    pub fn new(inputs: usize, config: LstmConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         for (setting, size) in [("inputs", inputs), ("units", config.units), ("layers", config.layers)] {
             if size == 0 {
                 return Err(LayerError::setting("Lstm", setting, "must be 1 or more", 0));
@@ -84,7 +84,7 @@ impl Lstm {
         let mut width = inputs;
         for layer in 0..config.layers {
             let mut pass = |(reverse, suffix): &(bool, &str)| {
-                let scope = &mut scope.scope(&format!("l{layer}{suffix}"));
+                let scope = &scope.scope(&format!("l{layer}{suffix}"));
                 let sizes = (width, config.units);
                 Pass::new(Cell::Lstm, sizes, config.init, config.forget_bias, *reverse, scope)
             };
@@ -93,37 +93,53 @@ impl Lstm {
         }
         Ok(Self { layers, dropout, inputs, config })
     }
+}
 
-    /// As [`Layer::forward`], with the number of real frames of each clip, 1 to time; `None` if none is padded.
-    ///
-    /// # Errors
-    /// [`LayerError::InputShape`], or [`LayerError::Lengths`] if the lengths don't fit the batch.
-    pub fn forward_masked(
-        &self,
-        x: &Tensor,
-        lengths: Option<&[usize]>,
-        mode: &mut Mode<'_>,
-    ) -> Result<Tensor, LayerError> {
-        check_sequences("Lstm", x, self.inputs, lengths)?;
-        let mut x = x.clone();
-        for (number, passes) in self.layers.iter().enumerate() {
-            let states = if number + 1 == self.layers.len() { self.config.states } else { States::Sequence };
-            let mut directions = passes.iter().map(|pass| pass.forward(&x, lengths, states, mode));
-            let y = match (directions.next(), directions.next()) {
-                (Some(forward), Some(backward)) => side_by_side(forward?, backward?)?,
-                (Some(forward), None) => forward?,
-                _ => x.clone(),
+/// One layer in all its directions, side by side.
+fn directions(
+    passes: &[Pass],
+    x: &Padded,
+    states: States,
+    mode: &Mode<'_>,
+) -> Result<(Tensor, Option<Backward>), LayerError> {
+    let done: Vec<_> = passes.iter().map(|pass| pass.forward(x, states, mode)).collect::<Result<_, _>>()?;
+    let (outputs, backwards): (Vec<Tensor>, Vec<Option<Backward>>) = done.into_iter().unzip();
+    let y = Tensor::cat(&outputs, D::Minus1)?;
+    let Some(backwards) = backwards.into_iter().collect::<Option<Vec<_>>>() else { return Ok((y, None)) };
+    let backward: Backward = Box::new(move |dy, input_wanted, gradients| {
+        let width = dy.dim(D::Minus1)? / backwards.len();
+        let mut sum: Option<Tensor> = None;
+        for (number, backward) in backwards.into_iter().enumerate() {
+            let dy = dy.narrow(D::Minus1, number * width, width)?;
+            let dx = backward(&dy, input_wanted, gradients)?;
+            sum = match (sum, dx) {
+                (Some(sum), Some(dx)) => Some((sum + dx)?),
+                (sum, dx) => sum.or(dx),
             };
-            drop(directions);
-            x = if number + 1 < self.layers.len() { self.dropout.forward(&y, mode)? } else { y };
         }
-        Ok(x)
-    }
+        Ok(sum)
+    });
+    Ok((y, Some(backward)))
 }
 
 impl Layer for Lstm {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        self.forward_masked(x, None, mode)
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        check_sequences("Lstm", x, self.inputs)?;
+        let mut x = x.clone();
+        let mut backwards = Vec::new();
+        for (number, passes) in self.layers.iter().enumerate() {
+            let is_last = number + 1 == self.layers.len();
+            let states = if is_last { self.config.states } else { States::Sequence };
+            let (y, backward) = directions(passes, &x, states, mode)?;
+            backwards.extend(backward.map(|backward| (backward, true)));
+            x = Padded::of(y, lengths_of(&x, states));
+            if !is_last {
+                let (dropped, backward) = self.dropout.forward(&x, mode)?.into_parts();
+                backwards.extend(backward.map(|backward| (backward, false)));
+                x = dropped;
+            }
+        }
+        Ok(if mode.is_training() { Forward::training(x, chain(backwards)) } else { Forward::inference(x) })
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -139,7 +155,7 @@ impl Layer for Lstm {
         "Lstm"
     }
 
-    fn vars(&self) -> Vec<&Var> {
+    fn weights(&self) -> Vec<&Var> {
         self.layers.iter().flatten().flat_map(|pass| [&pass.weight, &pass.bias]).collect()
     }
 }
@@ -147,12 +163,12 @@ impl Layer for Lstm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
-    use crate::{Generator, Parameters};
+    use crate::Parameters;
+    use crate::layers::gradient_check::{check_layer, variable};
     use candle_core::{DType, Device};
 
     #[test]
-    fn gradients_are_right_through_layers_directions_and_dropout() {
+    fn gradients_are_correct_through_layers_directions_and_dropout() {
         for (layers, bidirectional) in [(2, true), (2, false), (1, true)] {
             check_gradients(LstmConfig { layers, bidirectional, dropout: 0.3, ..LstmConfig::new(3) });
         }
@@ -161,31 +177,26 @@ mod tests {
     fn check_gradients(config: LstmConfig) {
         for states in [States::Last, States::Sequence] {
             for lengths in [None, Some(&[4, 2, 6][..])] {
-                let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+                let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
                 let config = LstmConfig { states, ..config };
-                let lstm = Lstm::new(2, config, &mut parameters.scope("lstm")).unwrap();
-                let x = Var::from_tensor(&input(&[3, 6, 2], 4)).unwrap();
-                let mut vars = vec![&x];
-                vars.extend(lstm.vars());
-                check("lstm", &vars, || {
-                    lstm.forward_masked(&x, lengths, &mut Mode::Training(&mut Generator::new(1))).unwrap()
-                });
+                let lstm = Lstm::new(2, config, &parameters.scope("lstm")).unwrap();
+                check_layer("lstm", &lstm, &variable(&[3, 6, 2], 4), lengths);
             }
         }
     }
 
     #[test]
     fn parameters_begin_as_documented() {
-        let mut parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
         let config = LstmConfig { layers: 2, bidirectional: true, ..LstmConfig::new(5) };
-        let lstm = Lstm::new(3, config, &mut parameters.scope("lstm")).unwrap();
-        let names: Vec<&str> = parameters.iter().map(|p| p.name()).collect();
+        let lstm = Lstm::new(3, config, &parameters.scope("lstm")).unwrap();
+        let names: Vec<String> = parameters.iter().map(|p| p.name().to_owned()).collect();
         assert_eq!(names[..3], ["lstm.l0.weight", "lstm.l0.bias", "lstm.l0_reverse.weight"]);
-        assert_eq!(lstm.vars()[0].dims(), [20, 8]);
-        assert_eq!(lstm.vars()[4].dims(), [20, 15]);
-        let bias = lstm.vars()[1].to_vec1::<f64>().unwrap();
+        assert_eq!(lstm.weights()[0].dims(), [20, 8]);
+        assert_eq!(lstm.weights()[4].dims(), [20, 15]);
+        let bias = lstm.weights()[1].to_vec1::<f64>().unwrap();
         assert!(bias.iter().enumerate().all(|(i, b)| *b == f64::from(u8::from((5..10).contains(&i)))));
-        let state = lstm.vars()[0].narrow(1, 3, 5).unwrap();
+        let state = lstm.weights()[0].narrow(1, 3, 5).unwrap();
         let product = state.t().unwrap().matmul(&state.contiguous().unwrap()).unwrap();
         let error = (product - Tensor::eye(5, DType::F64, &Device::Cpu).unwrap()).unwrap();
         assert!(error.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap() < 1e-12);
@@ -194,21 +205,21 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_and_wrong_inputs_are_refused() {
-        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
-        let mut refused = |inputs, config| {
-            Lstm::new(inputs, config, &mut parameters.scope("x")).map(|_| ()).unwrap_err().to_string()
+        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let refused = |inputs, config| {
+            Lstm::new(inputs, config, &parameters.scope("x")).map(|_| ()).unwrap_err().to_string()
         };
-        assert_eq!(refused(0, LstmConfig::new(2)), "Lstm: inputs must be 1 or more, 0 was given");
+        assert_eq!(refused(0, LstmConfig::new(2)), "Lstm: inputs must be 1 or more, got 0");
         assert!(refused(2, LstmConfig::new(0)).contains("units"));
         assert!(refused(2, LstmConfig { layers: 0, ..LstmConfig::new(2) }).contains("layers"));
         assert!(refused(2, LstmConfig { dropout: 1.0, ..LstmConfig::new(2) }).contains("Dropout"));
-        let lstm = Lstm::new(2, LstmConfig::new(3), &mut parameters.scope("lstm")).unwrap();
+        let lstm = Lstm::new(2, LstmConfig::new(3), &parameters.scope("lstm")).unwrap();
         let shape = |dims: &[usize]| {
             let x = Tensor::zeros(dims, DType::F32, &Device::Cpu).unwrap();
-            lstm.forward(&x, &mut Mode::Inference).unwrap_err().to_string()
+            lstm.forward(&x.into(), &mut Mode::Inference).unwrap_err().to_string()
         };
         assert!(shape(&[2, 5, 3]).contains("[time, 2]"));
-        assert!(shape(&[2, 0, 2]).contains("only 0"));
+        assert!(shape(&[2, 0, 2]).contains("got 0"));
         assert!(shape(&[0, 5, 2]).contains("batch"));
     }
 }

@@ -1,12 +1,11 @@
 //! What recurrent layers share: one pass through time, in one direction.
 
-use super::kernels::{Cell, Gradients, Operation, Real, Recurrence, Saved, apply3};
-use super::{Init, LayerError, Mode};
+use super::Init;
+use crate::kernels::{Cell, Real, Recurrence};
+use crate::layer::{Backward, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor};
 use crate::parameters::Scope;
-use candle_core::{D, Device, Result as CandleResult, Shape, Tensor, Var, bail};
+use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
-use std::any::Any;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a recurrent layer gives out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,9 +21,9 @@ pub enum States {
 
 /// One layer in one direction.
 #[derive(Debug)]
-pub(crate) struct Pass {
-    pub(crate) weight: Var,
-    pub(crate) bias: Var,
+pub(super) struct Pass {
+    pub(super) weight: Var,
+    pub(super) bias: Var,
     cell: Cell,
     inputs: usize,
     units: usize,
@@ -34,13 +33,13 @@ pub(crate) struct Pass {
 impl Pass {
     /// Makes `weight` (gates · units, inputs + units) and `bias` (gates · units). The input's part of the weight is drawn
     /// by `init`, the state's is orthogonal over all gates together, as Keras's.
-    pub(crate) fn new(
+    pub(super) fn new(
         cell: Cell,
         (inputs, units): (usize, usize),
         init: Init,
         forget_bias: f64,
         reverse: bool,
-        scope: &mut Scope<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Self, LayerError> {
         let width = cell.gates().saturating_mul(units);
         let weight = scope.packed_weight("weight", &[width, inputs.saturating_add(units)], |generator| {
@@ -56,64 +55,65 @@ impl Pass {
         Ok(Self { weight, bias, cell, inputs, units, reverse })
     }
 
-    /// `x` [batch, time, inputs] and `lengths` are checked before.
-    pub(crate) fn forward(
+    /// The states of a batch of frames, whose shape and lengths were checked, and in training the way back.
+    pub(super) fn forward(
         &self,
-        x: &Tensor,
-        lengths: Option<&[usize]>,
+        x: &Padded,
         states: States,
         mode: &Mode<'_>,
-    ) -> CandleResult<Tensor> {
-        let (batch, time, _) = x.dims3()?;
+    ) -> Result<(Tensor, Option<Backward>), LayerError> {
+        for_element_type!(x.values(), self.run(x, states, mode))
+    }
+
+    fn run<T: Real>(
+        &self,
+        x: &Padded,
+        states: States,
+        mode: &Mode<'_>,
+    ) -> Result<(Tensor, Option<Backward>), LayerError> {
+        let (batch, time, _) = x.values().dims3()?;
         let sizes = Recurrence {
             cell: self.cell,
             inputs: self.inputs,
             units: self.units,
             time,
-            lengths: lengths.map_or_else(|| vec![time; batch], <[usize]>::to_vec),
+            lengths: x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec),
             reverse: self.reverse,
             sequence: states == States::Sequence,
         };
-        let (weight, bias) = (mode.tensor(&self.weight), mode.tensor(&self.bias));
-        if !x.device().is_cpu() {
-            return composed(x, &weight, &bias, &sizes);
-        }
-        let keep = x.track_op() || weight.track_op();
-        apply3(x, &weight, &bias, Recur { sizes, keep, saved: Mutex::new(None) })
+        let x = x.values().contiguous()?;
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+        let (y, saved) = {
+            let (x, weight, bias) = (elements(&x)?, elements(&weight)?, elements(&bias)?);
+            sizes.forward::<T>(x.slice()?, weight.slice()?, bias.slice()?, mode.is_training())
+        };
+        let y = tensor(y, sizes.shape())?;
+        let Some(saved) = saved else { return Ok((y, None)) };
+        let backward: Backward = Box::new(move |dy, input_wanted, gradients| {
+            let dy = dy.contiguous()?;
+            let found = {
+                let (x, weight, dy) = (elements(&x)?, elements(&weight)?, elements(&dy)?);
+                sizes.backward::<T>(saved, x.slice()?, weight.slice()?, dy.slice()?, input_wanted)
+            };
+            add_gradient(gradients, &weight, tensor(found.dweight, weight.dims())?)?;
+            add_gradient(gradients, &bias, tensor(found.dbias, bias.dims())?)?;
+            found.dx.map(|dx| tensor(dx, x.dims())).transpose()
+        });
+        Ok((y, Some(backward)))
     }
 }
 
-/// Checks the shape of an input [batch, time, features] and the clips' lengths.
-pub(crate) fn check_sequences(
-    layer: &'static str,
-    x: &Tensor,
-    features: usize,
-    lengths: Option<&[usize]>,
-) -> Result<(), LayerError> {
+/// Checks a batch of frames [batch, time, features].
+pub(super) fn check_sequences(layer: &'static str, x: &Padded, features: usize) -> Result<(), LayerError> {
     match *x.dims() {
         [] | [0, ..] => Err(LayerError::EmptyBatch { layer, given: x.dims().to_vec() }),
         [_, ref rest @ ..] => check_frames(layer, rest, features),
     }?;
-    lengths.map_or(Ok(()), |lengths| check_lengths(layer, lengths, x.dim(0)?, x.dim(1)?))
-}
-
-/// Checks the real frames of each of a batch's clips.
-pub(crate) fn check_lengths(
-    layer: &'static str,
-    lengths: &[usize],
-    batch: usize,
-    frames: usize,
-) -> Result<(), LayerError> {
-    let given = match lengths.iter().find(|length| **length == 0 || **length > frames) {
-        _ if lengths.len() != batch => format!("{} were given", lengths.len()),
-        Some(length) => format!("{length} was given"),
-        None => return Ok(()),
-    };
-    Err(LayerError::Lengths { layer, frames, batch, given })
+    x.check(layer, x.dims()[1])
 }
 
 /// Checks the shape [time, features] of one example.
-pub(crate) fn check_frames(
+pub(super) fn check_frames(
     layer: &'static str,
     example: &[usize],
     features: usize,
@@ -129,126 +129,50 @@ pub(crate) fn check_frames(
     }
 }
 
-/// The operation on the CPU: (x, weight, bias). Its gradient can be asked for once, since the gates become their own
-/// gradients on the way back.
-#[derive(Debug)]
-struct Recur {
-    sizes: Recurrence,
-    keep: bool,
-    /// A [`Saved`] of the inputs' element type.
-    saved: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-impl Recur {
-    fn saved(&self) -> MutexGuard<'_, Option<Box<dyn Any + Send>>> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Operation<3> for Recur {
-    const NAME: &'static str = "ser-models-recurrence";
-
-    fn output_shape(&self) -> Shape {
-        self.sizes.shape().into()
-    }
-
-    fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3]) -> CandleResult<Vec<T>> {
-        let (y, saved) = self.sizes.forward(x, weight, bias, self.keep);
-        *self.saved() = saved.map(|saved| Box::new(saved) as Box<dyn Any + Send>);
-        Ok(y)
-    }
-
-    fn backward<T: Real>(
-        &self,
-        [x, weight, _]: [&[T]; 3],
-        _y: &[T],
-        dy: &[T],
-        [x_wanted, ..]: [bool; 3],
-    ) -> CandleResult<Gradients<T, 3>> {
-        match self.saved().take().map(|saved| saved.downcast::<Saved<T>>()) {
-            Some(Ok(saved)) => Ok(self.sizes.backward(*saved, x, weight, dy, x_wanted)),
-            _ => bail!("a recurrent layer's gradients can be asked for once"),
-        }
-    }
-}
-
-/// The same from Candle's own operations.
-fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor, sizes: &Recurrence) -> CandleResult<Tensor> {
-    let (batch, time, units) = (sizes.lengths.len(), sizes.time, sizes.units);
-    let device = x.device();
-    let x = if sizes.reverse { reversed(x, &sizes.lengths)? } else { x.clone() };
-    let input_weight = weight.narrow(1, 0, sizes.inputs)?.t()?;
-    let state_weight = weight.narrow(1, sizes.inputs, units)?.t()?.contiguous()?;
-    let shares = x.reshape((batch * time, sizes.inputs))?.matmul(&input_weight.contiguous()?)?;
-    let shares = shares.broadcast_add(bias)?.reshape((batch, time, ()))?;
-    let mut state = Tensor::zeros((batch, units), x.dtype(), device)?;
-    let (mut cell, mut states) = (state.clone(), Vec::with_capacity(time));
-    for step in 0..time {
-        let a = (shares.narrow(1, step, 1)?.squeeze(1)? + state.matmul(&state_weight)?)?;
-        let (new_cell, new_state) = match sizes.cell {
-            Cell::Tanh => (cell.clone(), a.tanh()?),
-            Cell::Lstm => {
-                let gate = |number| a.narrow(1, number * units, units);
-                let [i, f, o] = [sigmoid(&gate(0)?)?, sigmoid(&gate(1)?)?, sigmoid(&gate(3)?)?];
-                let cell = ((f * &cell)? + (i * gate(2)?.tanh()?)?)?;
-                let state = (o * cell.tanh()?)?;
-                (cell, state)
-            }
-        };
-        let inside: Vec<u8> = sizes.lengths.iter().map(|length| u8::from(*length > step)).collect();
-        let inside = Tensor::from_vec(inside, (batch, 1), device)?.broadcast_as((batch, units))?;
-        state = inside.where_cond(&new_state, &state)?;
-        cell = inside.where_cond(&new_cell, &cell)?;
-        if sizes.sequence {
-            states.push(inside.where_cond(&new_state, &new_state.zeros_like()?)?);
-        }
-    }
-    if !sizes.sequence {
-        return Ok(state);
-    }
-    let states = Tensor::stack(&states, 1)?;
-    if sizes.reverse { reversed(&states, &sizes.lengths) } else { Ok(states) }
-}
-
-fn sigmoid(x: &Tensor) -> CandleResult<Tensor> {
-    (x.neg()?.exp()? + 1.0)?.recip()
-}
-
-/// Each clip's frames backward in time, its padding left at the end.
-pub(crate) fn reversed(x: &Tensor, lengths: &[usize]) -> CandleResult<Tensor> {
-    let (batch, time, features) = x.dims3()?;
-    let frames = lengths.iter().enumerate().flat_map(|(clip, length)| {
-        (0..time).map(move |t| (clip * time + if t < *length { length - 1 - t } else { t }) as u32)
-    });
-    let frames = Tensor::from_vec(frames.collect::<Vec<_>>(), batch * time, &Device::Cpu)?;
-    let frames = frames.to_device(x.device())?;
-    x.reshape((batch * time, features))?.index_select(&frames, 0)?.reshape(x.shape())
-}
-
-/// Ones for the frames of each clip and zeros for its padding, [batch, time].
-pub(crate) fn frame_mask(lengths: &[usize], time: usize, like: &Tensor) -> CandleResult<Tensor> {
-    let inside = lengths.iter().flat_map(|length| (0..time).map(move |t| f64::from(u8::from(t < *length))));
-    let mask = Tensor::from_vec(inside.collect::<Vec<_>>(), (lengths.len(), time), &Device::Cpu)?;
-    mask.to_dtype(like.dtype())?.to_device(like.device())
-}
-
-/// Two directions' outputs side by side.
-pub(crate) fn side_by_side(forward: Tensor, backward: Tensor) -> CandleResult<Tensor> {
-    Tensor::cat(&[forward, backward], D::Minus1)
+/// The valid frames of what comes out.
+pub(super) fn lengths_of(x: &Padded, states: States) -> Option<Vec<usize>> {
+    x.lengths().filter(|_| states == States::Sequence).map(<[usize]>::to_vec)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
+    use crate::layer::{Forward, Layer};
+    use crate::layers::gradient_check::{
+        answer, check, check_layer, difference, input, padded, train, values, variable,
+    };
+    use crate::layers::reference;
     use crate::{Generator, Parameters};
-    use candle_core::DType;
+    use candle_core::{DType, Device};
 
     const CELLS: [Cell; 2] = [Cell::Tanh, Cell::Lstm];
 
+    /// One pass as a layer.
+    #[derive(Debug)]
+    struct Single(Pass, States);
+
+    impl Layer for Single {
+        fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+            let (y, backward) = self.0.forward(x, self.1, mode)?;
+            Ok(backward.map_or(Forward::inference(y.clone()), |backward| Forward::training(y, backward)))
+        }
+
+        fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+            Ok(input.to_vec())
+        }
+
+        fn kind(&self) -> &'static str {
+            "Single"
+        }
+
+        fn weights(&self) -> Vec<&Var> {
+            vec![&self.0.weight, &self.0.bias]
+        }
+    }
+
     fn pass(cell: Cell, inputs: usize, units: usize, reverse: bool) -> Pass {
-        let mut parameters = Parameters::new(5, DType::F64, &Device::Cpu);
-        let scope = &mut parameters.scope("pass");
+        let parameters = Parameters::new(5, DType::F64, &Device::Cpu);
+        let scope = &parameters.scope("pass");
         let pass = Pass::new(cell, (inputs, units), Init::GlorotUniform, 1.0, reverse, scope).unwrap();
         pass.bias.set(&input(&[cell.gates() * units], 8)).unwrap();
         pass
@@ -265,24 +189,22 @@ mod tests {
     }
 
     #[test]
-    fn gradients_are_right_for_both_outputs_and_directions_with_and_without_padding() {
+    fn gradients_are_correct_for_both_outputs_and_directions_with_and_without_padding() {
         for (cell, reverse, states, lengths) in cases() {
             for (inputs, units) in [(4, 3), (1, 5)] {
-                let pass = pass(cell, inputs, units, reverse);
-                let x = Var::from_tensor(&input(&[3, 5, inputs], 4)).unwrap();
-                let mode = Mode::Training(&mut Generator::new(0));
+                let single = Single(pass(cell, inputs, units, reverse), states);
                 let what = format!("{cell:?} reverse {reverse} {states:?} {lengths:?}");
-                let vars = [&x, &pass.weight, &pass.bias];
-                check(&what, &vars, || pass.forward(&x, lengths.as_deref(), states, &mode).unwrap());
+                check_layer(&what, &single, &variable(&[3, 5, inputs], 4), lengths.as_deref());
             }
         }
     }
 
     #[test]
-    fn the_composition_is_the_same_and_its_gradients_are_right() {
+    fn the_reference_is_the_same_and_its_gradients_are_correct() {
         for (cell, reverse, states, lengths) in cases() {
-            let pass = pass(cell, 4, 3, reverse);
-            let x = Var::from_tensor(&input(&[3, 5, 4], 4)).unwrap();
+            let single = Single(pass(cell, 4, 3, reverse), states);
+            let Single(pass, _) = &single;
+            let x = variable(&[3, 5, 4], 4);
             let sizes = Recurrence {
                 cell,
                 inputs: 4,
@@ -292,12 +214,11 @@ mod tests {
                 reverse,
                 sequence: states == States::Sequence,
             };
-            let composition = || composed(&x, &pass.weight, &pass.bias, &sizes).unwrap();
-            let what = format!("composed {cell:?} reverse {reverse} {states:?} {lengths:?}");
+            let composition = || reference::recurrence(&x, &pass.weight, &pass.bias, &sizes).unwrap();
+            let what = format!("reference {cell:?} reverse {reverse} {states:?} {lengths:?}");
             check(&what, &[&x, &pass.weight, &pass.bias], composition);
-            let y = pass.forward(&x, lengths.as_deref(), states, &Mode::Inference).unwrap();
-            let error = (y - composition()).unwrap().abs().unwrap().max_all().unwrap();
-            assert!(error.to_scalar::<f64>().unwrap() < 1e-14, "{what}");
+            let y = answer(&single, padded(&x, lengths.as_deref()));
+            assert!(difference(&y, &composition()) < 1e-14, "{what}");
         }
     }
 
@@ -305,24 +226,19 @@ mod tests {
     fn padding_holds_the_state_gives_zeros_and_gets_no_gradient() {
         for cell in CELLS {
             for reverse in [false, true] {
-                let pass = pass(cell, 2, 3, reverse);
-                let x = Var::from_tensor(&input(&[2, 6, 2], 4)).unwrap();
-                let mode = Mode::Training(&mut Generator::new(0));
-                let lengths = [4, 6];
-                let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-                let states = pass.forward(&x, Some(&lengths), States::Sequence, &mode).unwrap();
-                assert!(
-                    values(states.narrow(1, 4, 2).unwrap().narrow(0, 0, 1).unwrap())
-                        .iter()
-                        .all(|h| *h == 0.0)
-                );
-                let last = pass.forward(&x, Some(&lengths), States::Last, &mode).unwrap();
+                let x = variable(&[2, 6, 2], 4);
+                let lengths = Some(&[4, 6][..]);
+                let states = Single(pass(cell, 2, 3, reverse), States::Sequence);
+                let states = answer(&states, padded(&x, lengths));
+                let beyond = values(&states.narrow(1, 4, 2).unwrap().narrow(0, 0, 1).unwrap());
+                assert!(beyond.iter().all(|h| *h == 0.0));
+                let last = train(&Single(pass(cell, 2, 3, reverse), States::Last), padded(&x, lengths), 0);
                 let end = if reverse { 0 } else { 3 };
                 let at_end = states.narrow(0, 0, 1).unwrap().narrow(1, end, 1).unwrap();
-                assert_eq!(values(last.narrow(0, 0, 1).unwrap()), values(at_end));
+                assert_eq!(values(&last.narrow(0, 0, 1).unwrap()), values(&at_end));
                 let gradient = last.sum_all().unwrap().backward().unwrap();
                 let dx = gradient.get(&x).unwrap().narrow(0, 0, 1).unwrap().narrow(1, 4, 2).unwrap();
-                assert!(values(dx).iter().all(|d| *d == 0.0));
+                assert!(values(&dx).iter().all(|d| *d == 0.0));
             }
         }
     }
@@ -330,31 +246,27 @@ mod tests {
     #[test]
     fn a_clip_gives_the_same_bits_alone_and_among_others_and_on_any_number_of_threads() {
         // Large enough to be split among threads.
-        let mut parameters = Parameters::new(5, DType::F32, &Device::Cpu);
-        let scope = &mut parameters.scope("pass");
+        let parameters = Parameters::new(5, DType::F32, &Device::Cpu);
+        let scope = &parameters.scope("pass");
         let pass = Pass::new(Cell::Lstm, (8, 64), Init::GlorotUniform, 1.0, false, scope).unwrap();
+        let single = Single(pass, States::Sequence);
         let x = input(&[19, 40, 8], 1).to_dtype(DType::F32).unwrap();
         let lengths: Vec<usize> = (0..19).map(|i| 40 - i).collect();
-        let train = |threads: usize| {
+        let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let mode = Mode::Training(&mut Generator::new(0));
-                let y = pass.forward(&x, Some(&lengths), States::Sequence, &mode).unwrap();
+                let y = train(&single, padded(&x, Some(&lengths)), 0);
                 let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
                 let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                (
-                    flat(&y),
-                    flat(gradients.get(&pass.weight).unwrap()),
-                    flat(gradients.get(&pass.bias).unwrap()),
-                )
+                let Single(pass, _) = &single;
+                (flat(&y), [&pass.weight, &pass.bias].map(|var| flat(gradients.get(var).unwrap())))
             })
         };
-        let one = train(1);
-        assert!(one == train(2) && one == train(3) && one == train(5));
+        let one = run(1);
+        assert!(one == run(2) && one == run(3) && one == run(5));
         for clip in [0, 7, 18] {
-            let alone = x.narrow(0, clip, 1).unwrap();
-            let y = pass.forward(&alone, Some(&lengths[clip..=clip]), States::Sequence, &Mode::Inference);
-            let alone = y.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let alone = padded(&x.narrow(0, clip, 1).unwrap(), Some(&lengths[clip..=clip]));
+            let alone = answer(&single, alone).flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let among = &one.0[clip * 40 * 64..][..40 * 64];
             assert!(alone.iter().zip(among).all(|(a, b)| (a - b).abs() < 1e-6));
         }
@@ -362,19 +274,25 @@ mod tests {
 
     #[test]
     fn gradients_asked_for_twice_and_lengths_that_do_not_fit_are_refused() {
-        let pass = pass(Cell::Lstm, 2, 3, false);
+        let single = Single(pass(Cell::Lstm, 2, 3, false), States::Last);
         let x = input(&[2, 6, 2], 4);
-        let y = pass.forward(&x, None, States::Last, &Mode::Training(&mut Generator::new(0))).unwrap();
+        let y = in_training(&single, &x);
         let loss = y.sum_all().unwrap();
         loss.backward().unwrap();
         assert!(loss.backward().unwrap_err().to_string().contains("once"));
-        let error =
-            |lengths: &[usize]| check_sequences("Lstm", &x, 2, Some(lengths)).unwrap_err().to_string();
-        let rule = "Lstm: there must be a length of 1 to 6 frames for each of 2 clips,";
-        assert_eq!(error(&[3]), format!("{rule} 1 were given"));
-        assert_eq!(error(&[3, 0]), format!("{rule} 0 was given"));
-        assert_eq!(error(&[7, 2]), format!("{rule} 7 was given"));
-        let wrong = check_sequences("Lstm", &x, 4, None).unwrap_err().to_string();
-        assert_eq!(wrong, "Lstm: each example must have shape [time, 4], [6, 2] was given");
+        let error = |lengths: &[usize]| {
+            let x = Padded::of(x.clone(), Some(lengths.to_vec()));
+            check_sequences("Lstm", &x, 2).unwrap_err().to_string()
+        };
+        let rule = "Lstm: lengths must be 1 to 6 frames for each of 2 examples, got";
+        assert_eq!(error(&[3]), format!("{rule} 1 lengths"));
+        assert_eq!(error(&[3, 0]), format!("{rule} 0"));
+        assert_eq!(error(&[7, 2]), format!("{rule} 7"));
+        let wrong = check_sequences("Lstm", &x.into(), 4).unwrap_err().to_string();
+        assert_eq!(wrong, "Lstm: each example must have shape [time, 4], got [6, 2]");
+    }
+
+    fn in_training(layer: &dyn Layer, x: &Tensor) -> Tensor {
+        crate::layers::in_graph(layer, &x.into(), &mut Mode::Training(&mut Generator::new(0))).unwrap()
     }
 }

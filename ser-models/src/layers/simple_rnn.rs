@@ -1,10 +1,11 @@
 //! The plain recurrent layer.
 
-use super::kernels::Cell;
-use super::recurrent::{Pass, States, check_frames, check_sequences};
-use super::{Init, Layer, LayerError, Mode};
+use super::Init;
+use super::recurrent::{Pass, States, check_frames, check_sequences, lengths_of};
+use crate::kernels::Cell;
+use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
 use crate::parameters::Scope;
-use candle_core::{Tensor, Var};
+use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
 /// Settings of a [`SimpleRnn`].
@@ -29,7 +30,7 @@ impl SimpleRnnConfig {
 /// The plain recurrent layer (Elman 1990), Keras's `SimpleRNN` and PyTorch's `RNN`: `h_t = tanh(weight · [x_t, h_(t−1)] +
 /// bias)`, h zero before the first frame.
 ///
-/// Input [batch, time, inputs], output by [`States`]. Padded clips are read over their own frames only.
+/// Input [batch, time, inputs], output by [`States`]. Padded clips are read over their valid frames only.
 #[derive(Debug)]
 pub struct SimpleRnn {
     pass: Pass,
@@ -43,7 +44,7 @@ impl SimpleRnn {
     ///
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0.
-    pub fn new(inputs: usize, config: SimpleRnnConfig, scope: &mut Scope<'_>) -> Result<Self, LayerError> {
+    pub fn new(inputs: usize, config: SimpleRnnConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         for (setting, size) in [("inputs", inputs), ("units", config.units)] {
             if size == 0 {
                 return Err(LayerError::setting("SimpleRnn", setting, "must be 1 or more", 0));
@@ -52,25 +53,18 @@ impl SimpleRnn {
         let pass = Pass::new(Cell::Tanh, (inputs, config.units), config.init, 0.0, false, scope)?;
         Ok(Self { pass, inputs, config })
     }
-
-    /// As [`Layer::forward`], with the number of real frames of each clip, 1 to time; `None` if none is padded.
-    ///
-    /// # Errors
-    /// [`LayerError::InputShape`], or [`LayerError::Lengths`] if the lengths don't fit the batch.
-    pub fn forward_masked(
-        &self,
-        x: &Tensor,
-        lengths: Option<&[usize]>,
-        mode: &mut Mode<'_>,
-    ) -> Result<Tensor, LayerError> {
-        check_sequences("SimpleRnn", x, self.inputs, lengths)?;
-        Ok(self.pass.forward(x, lengths, self.config.states, mode)?)
-    }
 }
 
 impl Layer for SimpleRnn {
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        self.forward_masked(x, None, mode)
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        check_sequences("SimpleRnn", x, self.inputs)?;
+        let states = self.config.states;
+        let (y, backward) = self.pass.forward(x, states, mode)?;
+        let output = Padded::of(y, lengths_of(x, states));
+        Ok(match backward {
+            Some(backward) => Forward::training(output, backward),
+            None => Forward::inference(output),
+        })
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -85,7 +79,7 @@ impl Layer for SimpleRnn {
         "SimpleRnn"
     }
 
-    fn vars(&self) -> Vec<&Var> {
+    fn weights(&self) -> Vec<&Var> {
         vec![&self.pass.weight, &self.pass.bias]
     }
 }
@@ -94,21 +88,22 @@ impl Layer for SimpleRnn {
 mod tests {
     use super::*;
     use crate::Parameters;
-    use candle_core::{DType, Device};
+    use crate::layers::gradient_check::{answer, padded};
+    use candle_core::{DType, Device, Tensor};
 
     #[test]
     fn shapes_follow_the_output_and_bad_sizes_are_refused() {
-        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
-        assert!(SimpleRnn::new(0, SimpleRnnConfig::new(2), &mut parameters.scope("a")).is_err());
-        assert!(SimpleRnn::new(2, SimpleRnnConfig::new(0), &mut parameters.scope("a")).is_err());
+        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        assert!(SimpleRnn::new(0, SimpleRnnConfig::new(2), &parameters.scope("a")).is_err());
+        assert!(SimpleRnn::new(2, SimpleRnnConfig::new(0), &parameters.scope("a")).is_err());
         for (states, expected) in [(States::Last, vec![4]), (States::Sequence, vec![6, 4])] {
             let config = SimpleRnnConfig { states, ..SimpleRnnConfig::new(4) };
-            let rnn = SimpleRnn::new(3, config, &mut parameters.scope(format!("{states:?}"))).unwrap();
+            let rnn = SimpleRnn::new(3, config, &parameters.scope(format!("{states:?}"))).unwrap();
             assert_eq!(rnn.output_shape(&[6, 3]).unwrap(), expected);
             let x = Tensor::ones((2, 6, 3), DType::F32, &Device::Cpu).unwrap();
-            let y = rnn.forward_masked(&x, Some(&[6, 1]), &mut Mode::Inference).unwrap();
+            let y = answer(&rnn, padded(&x, Some(&[6, 1])));
             assert_eq!(y.dims()[1..], expected);
-            assert!(rnn.forward_masked(&x, Some(&[6, 7]), &mut Mode::Inference).is_err());
+            assert!(rnn.forward(&Padded::of(x, Some(vec![6, 7])), &mut Mode::Inference).is_err());
         }
     }
 }

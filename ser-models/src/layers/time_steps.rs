@@ -1,24 +1,21 @@
 //! From channels to frames.
 
-use super::kernels::{Gradients, Operation, Real, apply1};
-use super::{Layer, LayerError, Mode, checked_shape};
-use candle_core::{Result as CandleResult, Shape, Tensor};
+use crate::kernels::Real;
+use crate::layer::{
+    Forward, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type, tensor,
+};
 use rayon::prelude::*;
 
 /// Puts time before features, for recurrent layers after convolutions: [batch, channels, …, time] becomes [batch, time,
-/// channels · …], every frame's features flattened in row-major order (Keras's `TimeDistributed(Flatten())`).
+/// channels · …], every frame's features flattened in row-major order (Keras's `TimeDistributed(Flatten())`). Of frames
+/// [batch, time, features] it makes [batch, features, time] again.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeSteps;
 
 impl Layer for TimeSteps {
-    fn forward(&self, x: &Tensor, _mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         checked_shape(self, x)?;
-        let x = x.flatten(1, x.rank() - 2)?;
-        if !x.device().is_cpu() {
-            return Ok(composed(&x)?);
-        }
-        let (batch, rows, columns) = x.dims3()?;
-        Ok(apply1(&x, Turn { batch, rows, columns })?)
+        for_element_type!(x.values(), transpose(x, mode))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -40,9 +37,20 @@ impl Layer for TimeSteps {
     }
 }
 
-/// The same from Candle's own operations.
-fn composed(x: &Tensor) -> CandleResult<Tensor> {
-    x.transpose(1, 2)?.contiguous()
+fn transpose<T: Real>(x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
+    let values = x.values().contiguous()?;
+    let dims = x.dims().to_vec();
+    let (batch, columns) = (dims[0], dims[dims.len() - 1]);
+    let rows = dims[1..dims.len() - 1].iter().product();
+    let y = turn::<T>(elements(&values)?.slice()?, rows, columns);
+    let output = Padded::of(tensor(y, (batch, columns, rows))?, x.lengths().map(<[usize]>::to_vec));
+    if !mode.is_training() {
+        return Ok(Forward::inference(output));
+    }
+    Ok(Forward::training(output, move |dy, _, _| {
+        let dy = dy.contiguous()?;
+        Ok(Some(tensor(turn::<T>(elements(&dy)?.slice()?, columns, rows), dims)?))
+    }))
 }
 
 /// Transposes each example's matrix, in squares that fit the cache.
@@ -65,54 +73,21 @@ fn turn<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     y
 }
 
-/// The operation on the CPU.
-#[derive(Debug)]
-struct Turn {
-    batch: usize,
-    rows: usize,
-    columns: usize,
-}
-
-impl Operation<1> for Turn {
-    const NAME: &'static str = "ser-models-time-steps";
-
-    fn output_shape(&self) -> Shape {
-        (self.batch, self.columns, self.rows).into()
-    }
-
-    fn forward<T: Real>(&self, [x]: [&[T]; 1]) -> CandleResult<Vec<T>> {
-        Ok(turn(x, self.rows, self.columns))
-    }
-
-    fn backward<T: Real>(
-        &self,
-        _inputs: [&[T]; 1],
-        _y: &[T],
-        dy: &[T],
-        _wanted: [bool; 1],
-    ) -> CandleResult<Gradients<T, 1>> {
-        Ok([Some(turn(dy, self.columns, self.rows))])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::gradient_check::{check, input};
-    use candle_core::Var;
+    use crate::layers::gradient_check::{answer, check_layer, variable};
 
     #[test]
-    fn frames_keep_their_order_and_gradients_are_right() {
+    fn frames_keep_their_order_and_gradients_are_correct() {
         for shape in [&[2, 3, 5][..], &[3, 2, 3, 7], &[1, 19, 33]] {
-            let x = Var::from_tensor(&input(shape, 4)).unwrap();
-            let y = TimeSteps.forward(&x, &mut Mode::Inference).unwrap();
-            let composition = || composed(&x.flatten(1, shape.len() - 2).unwrap()).unwrap();
-            let expected = composition();
+            let x = variable(shape, 4);
+            let y = answer(&TimeSteps, x.as_tensor());
+            let expected = x.flatten(1, shape.len() - 2).unwrap().transpose(1, 2).unwrap();
             assert_eq!(y.to_vec3::<f64>().unwrap(), expected.to_vec3::<f64>().unwrap());
             assert_eq!(y.dims()[1..], TimeSteps.output_shape(&shape[1..]).unwrap());
             if x.elem_count() < 100 {
-                check("time steps", &[&x], || TimeSteps.forward(&x, &mut Mode::Inference).unwrap());
-                check("time steps, composed", &[&x], composition);
+                check_layer("time steps", &TimeSteps, &x, None);
             }
         }
         assert!(TimeSteps.output_shape(&[5]).is_err());

@@ -1,15 +1,9 @@
 //! Recurrent layers with attention over time (`attention-lstm`).
 
-use super::framed::{Built, Network};
-use super::frames::{Frames, head};
-use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
-use crate::layers::{
-    AttentionPool, BatchNorm, BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode,
-    Sequential, States, TimeSteps,
-};
+use super::blocks::add_head;
+use crate::input::ModelInput;
+use crate::layers::{BatchNormConfig, Conv1dConfig, Init, LayerError, LstmConfig, Sequential, States};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `attention-lstm`.
@@ -25,9 +19,9 @@ use serde::{Deserialize, Serialize};
 /// | projection to 64 (a convolution of 1) | [64, 130] | 12,416 |
 /// | time before features | [130, 64] | |
 /// | bidirectional LSTM of 32, added to its input | [130, 64] | 24,832 |
-/// | batch normalisation of each frame | [130, 64] | 256 |
+/// | batch normalisation of each frame, features before time | [64, 130] | 256 |
 /// | bidirectional LSTM of 32, all states | [130, 64] | 24,832 |
-/// | attention of 32 units over the clip's own frames | \[64\] | 2,112 |
+/// | attention of 32 units over the valid frames | \[64\] | 2,112 |
 /// | batch normalisation | \[64\] | 256 |
 /// | dropout 0.3, dense | \[classes\] | 260 for 4 classes |
 ///
@@ -78,96 +72,49 @@ impl AttentionLstmConfig {
 }
 
 /// Two LSTM layers, the first with a residual connection, then attention over time and dense layers.
-#[derive(Debug)]
-pub(super) struct AttentionLstm {
-    projection: Sequential,
-    residual: Lstm,
-    frame_norm: BatchNorm,
-    lstm: Lstm,
-    attention: AttentionPool,
-    norm: BatchNorm,
-    head: Sequential,
-}
-
-impl AttentionLstm {
-    const NAME: &'static str = "attention-lstm";
-
-    pub(super) fn build(
-        config: &AttentionLstmConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        let init = config.init;
-        let width = config.lstm_units.saturating_mul(1 + usize::from(config.bidirectional));
-        let mut projection = Sequential::new([config.rows, config.frames]);
-        projection.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(width, 1) }, parameters)?;
-        let lstm = LstmConfig {
-            bidirectional: config.bidirectional,
-            states: States::Sequence,
-            init,
-            ..LstmConfig::new(config.lstm_units)
-        };
-        let residual = Lstm::new(width, lstm, &mut parameters.scope("lstm_1"))?;
-        let frame_norm = BatchNorm::new(width, config.batch_norm, &mut parameters.scope("batch_norm_1"))?;
-        let lstm = Lstm::new(width, lstm, &mut parameters.scope("lstm_2"))?;
-        let scope = &mut parameters.scope("attention_1");
-        let attention = AttentionPool::new(width, config.attention_units, init, scope)?;
-        let norm = BatchNorm::new(width, config.batch_norm, &mut parameters.scope("batch_norm_2"))?;
-        let head = head(width, &config.dense, config.dropout, classes, init, parameters)?;
-        let steps = TimeSteps.output_shape(projection.output_shape())?;
-        let mut rows = SummaryRow::chain(&projection);
-        rows.extend([
-            SummaryRow::of("time_steps_1", &TimeSteps, projection.output_shape())?,
-            SummaryRow::of("lstm_1", &residual, &steps)?,
-            SummaryRow {
-                output_shape: steps.clone(),
-                ..SummaryRow::of("batch_norm_1", &frame_norm, &[width])?
-            },
-            SummaryRow::of("lstm_2", &lstm, &steps)?,
-            SummaryRow::of("attention_1", &attention, &steps)?,
-            SummaryRow::of("batch_norm_2", &norm, &[width])?,
-        ]);
-        rows.extend(SummaryRow::chain(&head));
-        Ok((Box::new(Self { projection, residual, frame_norm, lstm, attention, norm, head }), rows))
-    }
-}
-
-impl Network for AttentionLstm {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new(Self::NAME, batch, input, 1)?;
-        let frames = frames.through(&self.projection, mode)?;
-        let lengths = frames.lengths();
-        let x = TimeSteps.forward(&frames.x, mode)?;
-        let x = (&x + self.residual.forward_masked(&x, lengths, mode)?)?;
-        let shape = x.dims3()?;
-        let x = if lengths.is_some() && mode.is_training() {
-            let x = TimeSteps.forward(&x, mode)?;
-            TimeSteps.forward(&self.frame_norm.forward_masked(&x, lengths, mode)?, mode)?
-        } else {
-            self.frame_norm.forward(&x.reshape((shape.0 * shape.1, shape.2))?, mode)?.reshape(shape)?
-        };
-        let states = self.lstm.forward_masked(&x, lengths, mode)?;
-        let pooled = self.attention.forward_masked(&states, lengths, mode)?;
-        self.head.forward(&self.norm.forward(&pooled, mode)?, mode)
-    }
+pub(super) fn network(
+    config: &AttentionLstmConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let (init, batch_norm) = (config.init, config.batch_norm);
+    let width = config.lstm_units.saturating_mul(1 + usize::from(config.bidirectional));
+    let lstm = LstmConfig {
+        bidirectional: config.bidirectional,
+        states: States::Sequence,
+        init,
+        ..LstmConfig::new(config.lstm_units)
+    };
+    let mut net = Sequential::new([config.rows, config.frames]);
+    net.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(width, 1) }, parameters)?;
+    net.time_steps()?;
+    net.residual_lstm(lstm, parameters)?;
+    // Batch normalisation reads features before time.
+    net.time_steps()?;
+    net.batch_norm(batch_norm, parameters)?;
+    net.time_steps()?;
+    net.lstm(lstm, parameters)?;
+    net.attention(config.attention_units, init, parameters)?;
+    net.batch_norm(batch_norm, parameters)?;
+    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+    Ok(net)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::framed::Framed;
+    use super::super::Architecture;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(AttentionLstmConfig::default(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(AttentionLstmConfig::default()).build(4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
         };
         assert_eq!(row("conv1d_1"), (vec![64, 130], 12_416));
         assert_eq!(row("lstm_1"), (vec![130, 64], 24_832));
-        assert_eq!(row("batch_norm_1"), (vec![130, 64], 256));
+        assert_eq!(row("batch_norm_1"), (vec![64, 130], 256));
         assert_eq!(row("lstm_2"), (vec![130, 64], 24_832));
         assert_eq!(row("attention_1"), (vec![64], 2_112));
         assert_eq!(row("head.dense_1"), (vec![4], 260));
@@ -177,7 +124,9 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config: AttentionLstmConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
         assert!(refused(AttentionLstmConfig { lstm_units: 0, ..Default::default() }).contains("filters"));
         let config = AttentionLstmConfig { attention_units: 0, ..Default::default() };
         assert!(refused(config).contains("AttentionPool"));

@@ -1,11 +1,8 @@
 //! One-dimensional convolutions over a feature vector (`cnn-1d`).
 
-use super::Batch;
-use super::framed::{Built, Network};
-use super::summary::SummaryRow;
-use crate::layers::{BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Mode, Padding, Sequential};
+use super::blocks::{BlockLayer, ConvBlock, add_blocks};
+use crate::layers::{BatchNormConfig, Init, LayerError, Sequential};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-1d`.
@@ -40,56 +37,6 @@ pub struct Cnn1dConfig {
     pub batch_norm: BatchNormConfig,
     /// Initial weights of convolutions and dense layers.
     pub init: Init,
-}
-
-/// A convolution with stride 1 and same padding, and the layers after it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConvBlock {
-    /// Output channels.
-    pub filters: usize,
-    /// Taps of the kernel.
-    pub kernel_size: usize,
-    /// What follows, in order.
-    pub then: Vec<BlockLayer>,
-}
-
-/// A layer after a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum BlockLayer {
-    /// `max(x, 0)`.
-    Relu,
-    /// Batch normalisation.
-    BatchNorm,
-    /// The largest of every so many values.
-    MaxPool(usize),
-    /// Dropout at this rate.
-    Dropout(f64),
-}
-
-impl ConvBlock {
-    /// The report's block: convolution, ReLU, batch normalisation, max pooling by `pool_size`, dropout.
-    pub fn new(filters: usize, kernel_size: usize, pool_size: usize, dropout: f64) -> Self {
-        use BlockLayer::{BatchNorm, Dropout, MaxPool, Relu};
-        Self { filters, kernel_size, then: vec![Relu, BatchNorm, MaxPool(pool_size), Dropout(dropout)] }
-    }
-
-    /// Adds the layers after the convolution.
-    pub(super) fn add_rest(
-        &self,
-        net: &mut Sequential,
-        batch_norm: BatchNormConfig,
-        parameters: &mut Parameters,
-    ) -> Result<(), LayerError> {
-        self.then.iter().try_for_each(|layer| match *layer {
-            BlockLayer::Relu => net.relu(),
-            BlockLayer::BatchNorm => net.batch_norm(batch_norm, parameters),
-            BlockLayer::MaxPool(pool_size) => net.max_pool1d(pool_size),
-            BlockLayer::Dropout(rate) => net.dropout(rate),
-        })
-    }
 }
 
 impl Default for Cnn1dConfig {
@@ -141,73 +88,43 @@ impl Cnn1dConfig {
     }
 }
 
-/// One-dimensional convolutions over a feature vector, then dense layers: the vector is read as one channel
-/// of a sequence [1, features].
-#[derive(Debug)]
-pub(super) struct Cnn1d(Sequential);
-
-impl Cnn1d {
-    const NAME: &'static str = "cnn-1d";
-
-    pub(super) fn build(
-        config: &Cnn1dConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        let (init, batch_norm) = (config.init, config.batch_norm);
-        let mut net = Sequential::new([1, config.features]);
-        for block in &config.blocks {
-            let convolution = Conv1dConfig {
-                padding: Padding::Same,
-                init,
-                ..Conv1dConfig::new(block.filters, block.kernel_size)
-            };
-            net.conv1d(convolution, parameters)?;
-            block.add_rest(&mut net, batch_norm, parameters)?;
-        }
-        net.flatten()?;
+/// Convolutions over the vector as one channel of a sequence [1, features], then dense layers.
+pub(super) fn network(
+    config: &Cnn1dConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let (init, batch_norm) = (config.init, config.batch_norm);
+    let mut net = Sequential::new([1, config.features]);
+    add_blocks(&mut net, &config.blocks, batch_norm, init, parameters)?;
+    net.flatten()?;
+    if config.dropout != 0.0 {
+        net.dropout(config.dropout)?;
+    }
+    for units in &config.dense {
+        net.dense(*units, init, parameters)?;
+        net.relu()?;
         if config.dropout != 0.0 {
             net.dropout(config.dropout)?;
         }
-        for units in &config.dense {
-            net.dense(*units, init, parameters)?;
-            net.relu()?;
-            if config.dropout != 0.0 {
-                net.dropout(config.dropout)?;
-            }
-        }
-        net.dense(classes, init, parameters)?;
-        if config.normalize_logits {
-            net.batch_norm(batch_norm, parameters)?;
-        }
-        let rows = SummaryRow::chain(&net);
-        Ok((Box::new(Self(net)), rows))
     }
-}
-
-impl Network for Cnn1d {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        match batch.values.dims() {
-            [_, given @ ..] if given == input => self.0.forward(&batch.values.unsqueeze(1)?, mode),
-            dims => Err(LayerError::InputShape {
-                layer: Self::NAME,
-                expected: format!("{input:?}"),
-                given: dims.get(1..).unwrap_or_default().to_vec(),
-            }),
-        }
+    net.dense(classes, init, parameters)?;
+    if config.normalize_logits {
+        net.batch_norm(batch_norm, parameters)?;
     }
+    Ok(net)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::framed::Framed;
+    use super::super::Architecture;
     use super::*;
-    use candle_core::{DType, Device};
+    use crate::layers::{Layer, Mode};
+    use candle_core::{DType, Device, Tensor};
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(Cnn1dConfig::default(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(Cnn1dConfig::default()).build(4, 0).unwrap().summary();
         let block = |name: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.ends_with(name)).map(|row| row.parameters).sum()
         };
@@ -223,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_network_of_issa_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(Cnn1dConfig::issa(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(Cnn1dConfig::issa()).build(4, 0).unwrap().summary();
         // A convolution or the dense layer, and all that follows up to the next: its last shape and its parameters.
         let mut blocks: Vec<(Vec<usize>, usize)> = Vec::new();
         for row in &summary.rows {
@@ -250,16 +167,19 @@ mod tests {
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
         let build = |config: Cnn1dConfig, classes| {
-            Framed::seeded(config, classes, 0).map(|_| ()).unwrap_err().to_string()
+            Architecture::from(config).build(classes, 0).map(|_| ()).unwrap_err().to_string()
         };
         let deep = Cnn1dConfig { blocks: vec![ConvBlock::new(2, 3, 8, 0.1); 3], ..Default::default() };
-        assert_eq!(build(deep, 4), "MaxPool1d: the window reaches over 8 steps, the input has only 3");
+        assert_eq!(
+            build(deep, 4),
+            "MaxPool1d: the input must have as many steps as the window spans, 8, got 3"
+        );
         let empty = Cnn1dConfig { features: 0, ..Default::default() };
-        assert!(build(empty, 4).contains("the input has only 0"));
-        assert_eq!(build(Cnn1dConfig::default(), 1), "cnn-1d: classes must be 2 or more, 1 was given");
-        let model = Framed::seeded(Cnn1dConfig::default(), 4, 0).unwrap();
+        assert!(build(empty, 4).contains("got 0"));
+        assert_eq!(build(Cnn1dConfig::default(), 1), "cnn-1d: classes must be 2 or more, got 1");
+        let model = Architecture::from(Cnn1dConfig::default()).build(4, 0).unwrap();
         let x = Tensor::zeros((2, 192), DType::F32, &Device::Cpu).unwrap();
         let error = model.forward(&x.into(), &mut Mode::Inference).unwrap_err().to_string();
-        assert_eq!(error, "cnn-1d: each example must have shape [193], [192] was given");
+        assert_eq!(error, "cnn-1d: each example must have shape [193], got [192]");
     }
 }

@@ -1,13 +1,9 @@
 //! Two-dimensional convolutions over a log-mel spectrogram with attention over time (`cnn-attention`).
 
-use super::framed::{Built, Network};
-use super::frames::{Frames, head};
-use super::image_blocks::{ImageBlock, convolutions, frames_for_pooling};
-use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
-use crate::layers::{AttentionPool, BatchNormConfig, Init, Layer, LayerError, Mode, Sequential, TimeSteps};
+use super::blocks::{ConvBlock, add_blocks, add_head};
+use crate::input::ModelInput;
+use crate::layers::{BatchNormConfig, Init, LayerError, Sequential};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-attention`.
@@ -23,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// | convolution, 64 filters of 3 × 3, the same | [64, 8, 16] | 18,752 |
 /// | convolution, 96 filters of 3 × 3, the same with pooling by 2 × 1 | [96, 4, 16] | 55,776 |
 /// | flattened for each time step | [16, 384] | |
-/// | attention of 64 units over the clip's own frames | \[384\] | 24,704 |
+/// | attention of 64 units over the valid frames | \[384\] | 24,704 |
 /// | dropout 0.3, dense | \[classes\] | 1,540 for 4 classes |
 ///
 /// Running statistics are counted among the parameters. The default features are mel powers; normalisation takes their
@@ -36,7 +32,7 @@ pub struct CnnAttentionConfig {
     /// Frames of the input after padding; 130 are three seconds at 22,050 Hz.
     pub frames: usize,
     /// The convolutions, each with what follows it.
-    pub blocks: Vec<ImageBlock>,
+    pub blocks: Vec<ConvBlock<[usize; 2]>>,
     /// Units of the attention.
     pub attention_units: usize,
     /// Dropout before each dense layer, 0 or more and below 1.
@@ -51,11 +47,7 @@ pub struct CnnAttentionConfig {
 
 impl Default for CnnAttentionConfig {
     fn default() -> Self {
-        let block = |filters, frames| ImageBlock {
-            pool_size: [2, frames],
-            dropout: 0.0,
-            ..ImageBlock::new(filters, true)
-        };
+        let block = |filters, frames| ConvBlock::image(filters, true, [2, frames], 0.0);
         Self {
             rows: 64,
             frames: 130,
@@ -75,59 +67,29 @@ impl CnnAttentionConfig {
     }
 }
 
-/// Two-dimensional convolutions over frequency and time, then attention over time and dense layers.
-#[derive(Debug)]
-pub(super) struct CnnAttention {
-    convolutions: Sequential,
-    attention: AttentionPool,
-    head: Sequential,
-    /// Frames that pooling needs.
-    least: usize,
-}
-
-impl CnnAttention {
-    const NAME: &'static str = "cnn-attention";
-
-    pub(super) fn build(
-        config: &CnnAttentionConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        let (init, shape) = (config.init, [1, config.rows, config.frames]);
-        let net = convolutions(shape, &config.blocks, config.batch_norm, init, parameters)?;
-        let steps = TimeSteps.output_shape(net.output_shape())?;
-        let scope = &mut parameters.scope("attention_1");
-        let attention = AttentionPool::new(steps[1], config.attention_units, init, scope)?;
-        let head = head(steps[1], &config.dense, config.dropout, classes, init, parameters)?;
-        let mut rows = SummaryRow::chain(&net);
-        rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
-        rows.push(SummaryRow::of("attention_1", &attention, &steps)?);
-        rows.extend(SummaryRow::chain(&head));
-        let least = frames_for_pooling(&config.blocks);
-        Ok((Box::new(Self { convolutions: net, attention, head, least }), rows))
-    }
-}
-
-impl Network for CnnAttention {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let mut frames = Frames::new(Self::NAME, batch, input, self.least)?;
-        frames.x = frames.x.unsqueeze(1)?;
-        let frames = frames.through(&self.convolutions, mode)?;
-        let steps = TimeSteps.forward(&frames.x, mode)?;
-        let pooled = self.attention.forward_masked(&steps, frames.lengths(), mode)?;
-        self.head.forward(&pooled, mode)
-    }
+/// Convolutions over frequency and time, then attention over time and dense layers.
+pub(super) fn network(
+    config: &CnnAttentionConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let init = config.init;
+    let mut net = Sequential::new([1, config.rows, config.frames]);
+    add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
+    net.time_steps()?;
+    net.attention(config.attention_units, init, parameters)?;
+    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+    Ok(net)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::framed::Framed;
+    use super::super::Architecture;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(CnnAttentionConfig::default(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(CnnAttentionConfig::default()).build(4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
@@ -145,9 +107,11 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config: CnnAttentionConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
         let default = CnnAttentionConfig::default;
-        assert!(refused(CnnAttentionConfig { rows: 8, ..default() }).contains("only 1"));
+        assert!(refused(CnnAttentionConfig { rows: 8, ..default() }).contains("got 1"));
         assert!(refused(CnnAttentionConfig { attention_units: 0, ..default() }).contains("AttentionPool"));
     }
 }

@@ -1,15 +1,9 @@
 //! Two-dimensional convolutions over a spectrogram, then a recurrent layer over time (`cnn-lstm`, `cnn-lstm-bn`).
 
-use super::framed::{Built, Network};
-use super::frames::{Frames, head};
-use super::image_blocks::{ImageBlock, convolutions, frames_for_pooling};
-use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
-use crate::layers::{
-    BatchNormConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, TimeSteps,
-};
+use super::blocks::{ConvBlock, add_blocks, add_head};
+use crate::input::ModelInput;
+use crate::layers::{BatchNormConfig, Init, LayerError, LstmConfig, Sequential};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-lstm`.
@@ -40,7 +34,7 @@ pub struct CnnLstmConfig {
     /// Frames of the input after padding.
     pub frames: usize,
     /// The convolutions, each with what follows it.
-    pub blocks: Vec<ImageBlock>,
+    pub blocks: Vec<ConvBlock<[usize; 2]>>,
     /// Units of the LSTM.
     pub lstm_units: usize,
     /// Dropout before each dense layer, 0 or more and below 1.
@@ -59,7 +53,7 @@ impl Default for CnnLstmConfig {
             channels: 1,
             rows: 40,
             frames: 862,
-            blocks: vec![ImageBlock::new(16, false), ImageBlock::new(32, false)],
+            blocks: [16, 32].map(|filters| block(filters, false)).to_vec(),
             lstm_units: 64,
             dropout: 0.25,
             dense: Vec::new(),
@@ -84,16 +78,13 @@ impl CnnLstmConfig {
     ///
     /// Running statistics are counted among the parameters.
     pub fn batch_normalized() -> Self {
-        Self {
-            blocks: [16, 32, 64].map(|filters| ImageBlock::new(filters, true)).to_vec(),
-            ..Self::default()
-        }
+        Self { blocks: [16, 32, 64].map(|filters| block(filters, true)).to_vec(), ..Self::default() }
     }
 
     /// The sizes by which this crate is compared with PyTorch: two convolutions of 32 and 64 filters, an LSTM of 128, no
     /// dropout after it; 412,740 parameters for 4 classes without batch normalisation, 413,124 with it.
     pub fn benchmark(batch_norm: bool) -> Self {
-        let blocks = [32, 64].map(|filters| ImageBlock::new(filters, batch_norm)).to_vec();
+        let blocks = [32, 64].map(|filters| block(filters, batch_norm)).to_vec();
         Self { blocks, lstm_units: 128, dropout: 0.0, ..Self::default() }
     }
 
@@ -106,61 +97,35 @@ impl CnnLstmConfig {
     }
 }
 
-/// Two-dimensional convolutions over frequency and time, then an LSTM over time and dense layers.
-#[derive(Debug)]
-pub(super) struct CnnLstm {
-    convolutions: Sequential,
-    lstm: Lstm,
-    head: Sequential,
-    /// Frames that pooling needs.
-    least: usize,
+/// A convolution of 3 × 3 with pooling by 2 × 2 and dropout 0.25.
+fn block(filters: usize, batch_norm: bool) -> ConvBlock<[usize; 2]> {
+    ConvBlock::image(filters, batch_norm, [2; 2], 0.25)
 }
 
-impl CnnLstm {
-    const NAME: &'static str = "cnn-lstm";
-
-    pub(super) fn build(
-        config: &CnnLstmConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        let shape = [config.channels, config.rows, config.frames];
-        let net = convolutions(shape, &config.blocks, config.batch_norm, config.init, parameters)?;
-        let steps = TimeSteps.output_shape(net.output_shape())?;
-        let lstm = LstmConfig { init: config.init, ..LstmConfig::new(config.lstm_units) };
-        let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
-        let head = head(config.lstm_units, &config.dense, config.dropout, classes, config.init, parameters)?;
-        let mut rows = SummaryRow::chain(&net);
-        rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
-        rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
-        rows.extend(SummaryRow::chain(&head));
-        let least = frames_for_pooling(&config.blocks);
-        Ok((Box::new(Self { convolutions: net, lstm, head, least }), rows))
-    }
-}
-
-impl Network for CnnLstm {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let mut frames = Frames::new(Self::NAME, batch, input, self.least)?;
-        if frames.x.rank() == 3 {
-            frames.x = frames.x.unsqueeze(1)?;
-        }
-        let frames = frames.through(&self.convolutions, mode)?;
-        let steps = TimeSteps.forward(&frames.x, mode)?;
-        let state = self.lstm.forward_masked(&steps, frames.lengths(), mode)?;
-        self.head.forward(&state, mode)
-    }
+/// Convolutions over frequency and time, then an LSTM over time and dense layers.
+pub(super) fn network(
+    config: &CnnLstmConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let init = config.init;
+    let mut net = Sequential::new([config.channels, config.rows, config.frames]);
+    add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
+    net.time_steps()?;
+    net.lstm(LstmConfig { init, ..LstmConfig::new(config.lstm_units) }, parameters)?;
+    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+    Ok(net)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::framed::Framed;
-    use super::super::{Model, Summary};
+    use super::super::{Architecture, Summary};
     use super::*;
-    use candle_core::{DType, Device};
+    use crate::layers::{Layer, Mode};
+    use candle_core::{DType, Device, Tensor};
 
     fn rows(config: &CnnLstmConfig) -> (Summary, impl Fn(&str) -> (Vec<usize>, usize) + use<>) {
-        let summary = Framed::seeded(config.clone(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(config.clone()).build(4, 0).unwrap().summary();
         let rows = summary.rows.clone();
         (summary, move |name: &str| {
             let row = rows.iter().find(|row| row.name == name).unwrap();
@@ -203,16 +168,18 @@ mod tests {
     #[test]
     fn features_as_channels_are_taken_and_sizes_that_do_not_fit_are_refused() {
         let config = CnnLstmConfig { channels: 5, rows: 12, frames: 16, ..Default::default() };
-        let model = Framed::seeded(config, 3, 0).unwrap();
+        let model = Architecture::from(config).build(3, 0).unwrap();
         assert_eq!(model.input(), ModelInput::Channels { channels: 5, rows: 12, frames: 16 });
         let x = Tensor::ones((2, 5, 12, 16), DType::F32, &Device::Cpu).unwrap();
         let y = model.forward(&x.into(), &mut Mode::Inference).unwrap();
-        assert_eq!(y.dims(), [2, 3]);
-        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(y.output().dims(), [2, 3]);
+        let refused = |config: CnnLstmConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
         let short = CnnLstmConfig { frames: 3, ..Default::default() };
         assert!(refused(short).contains("MaxPool2d"));
         assert!(refused(CnnLstmConfig { lstm_units: 0, ..Default::default() }).contains("units"));
-        let error = Framed::seeded(CnnLstmConfig::default(), 1, 0).unwrap_err().to_string();
-        assert_eq!(error, "cnn-lstm: classes must be 2 or more, 1 was given");
+        let error = Architecture::from(CnnLstmConfig::default()).build(1, 0).unwrap_err().to_string();
+        assert_eq!(error, "cnn-lstm: classes must be 2 or more, got 1");
     }
 }

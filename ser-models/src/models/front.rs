@@ -1,6 +1,7 @@
-//! What is taken of a clip for a network, where nobody says otherwise.
+//! What is taken of a clip for a network, by default.
 
-use super::{Architecture, ModelInput};
+use super::Architecture;
+use crate::input::ModelInput;
 use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 
 impl Architecture {

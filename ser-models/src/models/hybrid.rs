@@ -1,15 +1,9 @@
 //! One-dimensional convolutions over frames, then recurrent layers (`hybrid`).
 
-use super::cnn_1d::{BlockLayer, ConvBlock};
-use super::framed::{Built, Network};
-use super::frames::{Frames, head};
-use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
-use crate::layers::{
-    BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, TimeSteps,
-};
+use super::blocks::{BlockLayer, ConvBlock, add_blocks, add_head};
+use crate::input::ModelInput;
+use crate::layers::{BatchNormConfig, Init, LayerError, LstmConfig, Sequential};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `hybrid`.
@@ -81,72 +75,35 @@ impl HybridConfig {
     }
 }
 
-/// One-dimensional convolutions over time, then LSTM layers and dense layers.
-#[derive(Debug)]
-pub(super) struct Hybrid {
-    convolutions: Sequential,
-    lstm: Lstm,
-    head: Sequential,
-    /// Frames that pooling needs.
-    least: usize,
-}
-
-impl Hybrid {
-    const NAME: &'static str = "hybrid";
-
-    pub(super) fn build(
-        config: &HybridConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        let mut net = Sequential::new([config.rows, config.frames]);
-        for block in &config.blocks {
-            let convolution =
-                Conv1dConfig { init: config.init, ..Conv1dConfig::new(block.filters, block.kernel_size) };
-            net.conv1d(convolution, parameters)?;
-            block.add_rest(&mut net, config.batch_norm, parameters)?;
-        }
-        let steps = TimeSteps.output_shape(net.output_shape())?;
-        let lstm = LstmConfig {
-            layers: config.lstm_layers,
-            dropout: config.lstm_dropout,
-            init: config.init,
-            ..LstmConfig::new(config.lstm_units)
-        };
-        let lstm = Lstm::new(steps[1], lstm, &mut parameters.scope("lstm_1"))?;
-        let head = head(config.lstm_units, &config.dense, config.dropout, classes, config.init, parameters)?;
-        let mut rows = SummaryRow::chain(&net);
-        rows.push(SummaryRow::of("time_steps_1", &TimeSteps, net.output_shape())?);
-        rows.push(SummaryRow::of("lstm_1", &lstm, &steps)?);
-        rows.extend(SummaryRow::chain(&head));
-        let pools = config.blocks.iter().flat_map(|block| &block.then).filter_map(|layer| match layer {
-            BlockLayer::MaxPool(size) => Some(*size),
-            _ => None,
-        });
-        let least = pools.fold(1, usize::saturating_mul);
-        Ok((Box::new(Self { convolutions: net, lstm, head, least }), rows))
-    }
-}
-
-impl Network for Hybrid {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new(Self::NAME, batch, input, self.least)?;
-        let frames = frames.through(&self.convolutions, mode)?;
-        let steps = TimeSteps.forward(&frames.x, mode)?;
-        let state = self.lstm.forward_masked(&steps, frames.lengths(), mode)?;
-        self.head.forward(&state, mode)
-    }
+/// Convolutions over time, then LSTM layers and dense layers.
+pub(super) fn network(
+    config: &HybridConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let init = config.init;
+    let mut net = Sequential::new([config.rows, config.frames]);
+    add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
+    net.time_steps()?;
+    let lstm = LstmConfig {
+        layers: config.lstm_layers,
+        dropout: config.lstm_dropout,
+        init,
+        ..LstmConfig::new(config.lstm_units)
+    };
+    net.lstm(lstm, parameters)?;
+    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+    Ok(net)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::framed::Framed;
+    use super::super::Architecture;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(HybridConfig::default(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(HybridConfig::default()).build(4, 0).unwrap().summary();
         let row = |name: &str| summary.rows.iter().find(|row| row.name == name).unwrap();
         let block =
             |n: usize| row(&format!("conv1d_{n}")).parameters + row(&format!("batch_norm_{n}")).parameters;
@@ -163,7 +120,9 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config: HybridConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
         assert!(refused(HybridConfig { frames: 3, ..Default::default() }).contains("MaxPool1d"));
         assert!(refused(HybridConfig { lstm_layers: 0, ..Default::default() }).contains("layers"));
         assert!(refused(HybridConfig { lstm_dropout: 1.0, ..Default::default() }).contains("Dropout"));

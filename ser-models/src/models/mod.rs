@@ -1,87 +1,40 @@
 //! Architectures: each file one model.
 //!
 //! An [`Architecture`] is what a checkpoint records and a trainer is given; [`Architecture::build`] makes the
-//! [`Model`], which is one thing to trainer, checkpoints and recogniser whatever its layers are.
+//! [`Model`], which is one thing to trainer, checkpoints and recogniser whatever its layers are. To add an architecture: a
+//! file here with its sizes (`…Config`) and a function `network` that adds its layers to a [`Sequential`], and a variant of
+//! [`Architecture`].
 
 mod attention_lstm;
-mod batch;
+mod blocks;
 mod cnn_1d;
 mod cnn_attention;
 mod cnn_lstm;
 mod ensemble;
-mod framed;
-mod frames;
 mod front;
 mod hybrid;
-mod image_blocks;
-mod input;
-mod resize;
+mod model;
 mod rnn_lstm;
 mod summary;
 mod tim_net;
 
 pub use attention_lstm::AttentionLstmConfig;
-pub use batch::Batch;
-pub use cnn_1d::{BlockLayer, Cnn1dConfig, ConvBlock};
+pub use blocks::{BlockLayer, ConvBlock};
+pub use cnn_1d::Cnn1dConfig;
 pub use cnn_attention::CnnAttentionConfig;
 pub use cnn_lstm::CnnLstmConfig;
 pub use ensemble::EnsembleConfig;
 pub use hybrid::HybridConfig;
-pub use image_blocks::ImageBlock;
-pub use input::{ClipInput, InputError, ModelInput};
+pub use model::Model;
 pub use rnn_lstm::RnnLstmConfig;
-pub use summary::{Summary, SummaryRow};
+pub use summary::Summary;
 pub use tim_net::TimNetConfig;
 
-use attention_lstm::AttentionLstm;
-use cnn_1d::Cnn1d;
-use cnn_attention::CnnAttention;
-use cnn_lstm::CnnLstm;
-use ensemble::Ensemble;
-use framed::{Built, Framed};
-use hybrid::Hybrid;
-use rnn_lstm::RnnLstm;
-use tim_net::TimNet;
-
-use crate::layers::{LayerError, Mode};
+pub use crate::input::{InputError, ModelInput};
+use crate::layers::{LayerError, Sequential};
 use crate::parameters::Parameters;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
-
-/// A network that tells classes apart.
-pub trait Model: std::fmt::Debug + Send + Sync {
-    /// Logits [batch, classes] for a batch of inputs [batch, …], each of [`Model::input`]'s shape. Models that read clips frame
-    /// by frame mind how many of the frames are real; the others don't look at the lengths.
-    ///
-    /// # Errors
-    /// [`LayerError::InputShape`] for any other shape, [`LayerError::Setting`] for lengths that don't fit it, [`LayerError::BatchOfOne`] where batch normalisation would learn
-    /// from one example.
-    fn forward(&self, batch: &Batch, mode: &mut Mode<'_>) -> Result<Tensor, LayerError>;
-
-    /// How many networks answer. One that is several gives in training the logits of every member for every input that the member is
-    /// given, [members · batch, classes], those of the first member first.
-    fn members(&self) -> usize {
-        1
-    }
-
-    /// How many batches it takes at once in training, one after the other as one: as many as members, where each member is given its
-    /// own, or 1.
-    fn batches(&self) -> usize {
-        1
-    }
-
-    /// All weights and statistics, named, in a fixed order.
-    fn parameters(&self) -> &Parameters;
-
-    /// What one input is.
-    fn input(&self) -> ModelInput;
-
-    /// How many classes it tells apart.
-    fn classes(&self) -> usize;
-
-    /// The layers with their output shapes and parameters, as Keras prints them.
-    fn summary(&self) -> Summary;
-}
 
 /// A kind of network with its sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -176,29 +129,31 @@ impl Architecture {
     ///
     /// # Errors
     /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
-    pub fn build(&self, classes: usize, seed: u64) -> Result<Box<dyn Model>, LayerError> {
+    pub fn build(&self, classes: usize, seed: u64) -> Result<Model, LayerError> {
         self.build_with(classes, Parameters::new(seed, DType::F32, &Device::Cpu))
     }
 
-    /// The network with its tensors made in `parameters`, which decide on seed, element type and device.
+    /// The network with its tensors made in `parameters`, which decide on seed and element type.
     ///
     /// # Errors
     /// As [`Architecture::build`].
-    pub fn build_with(&self, classes: usize, parameters: Parameters) -> Result<Box<dyn Model>, LayerError> {
-        Ok(Box::new(Framed::new(self, classes, parameters)?))
+    pub fn build_with(&self, classes: usize, parameters: Parameters) -> Result<Model, LayerError> {
+        Model::new(self, classes, parameters)
     }
 
-    /// The layers, made in `parameters`.
-    fn network(&self, classes: usize, parameters: &mut Parameters) -> Result<Built, LayerError> {
+    /// The layers of one network, made in `parameters`.
+    fn network(&self, classes: usize, parameters: &Parameters) -> Result<Sequential, LayerError> {
         match self {
-            Self::Cnn1d(config) => Cnn1d::build(config, classes, parameters),
-            Self::CnnLstm(config) => CnnLstm::build(config, classes, parameters),
-            Self::Hybrid(config) => Hybrid::build(config, classes, parameters),
-            Self::RnnLstm(config) => RnnLstm::build(config, classes, parameters),
-            Self::AttentionLstm(config) => AttentionLstm::build(config, classes, parameters),
-            Self::TimNet(config) => TimNet::build(config, classes, parameters),
-            Self::CnnAttention(config) => CnnAttention::build(config, classes, parameters),
-            Self::Ensemble(config) => Ensemble::build(config, classes, parameters),
+            Self::Cnn1d(config) => cnn_1d::network(config, classes, parameters),
+            Self::CnnLstm(config) => cnn_lstm::network(config, classes, parameters),
+            Self::Hybrid(config) => hybrid::network(config, classes, parameters),
+            Self::RnnLstm(config) => rnn_lstm::network(config, classes, parameters),
+            Self::AttentionLstm(config) => attention_lstm::network(config, classes, parameters),
+            Self::TimNet(config) => tim_net::network(config, classes, parameters),
+            Self::CnnAttention(config) => cnn_attention::network(config, classes, parameters),
+            Self::Ensemble(_) => {
+                Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"))
+            }
         }
     }
 
@@ -206,15 +161,6 @@ impl Architecture {
     pub fn members(&self) -> usize {
         match self {
             Self::Ensemble(config) => config.members,
-            _ => 1,
-        }
-    }
-
-    /// How many batches the network takes at once in training: 1, but for an ensemble with
-    /// [`own_batches`](EnsembleConfig::own_batches).
-    pub fn batches(&self) -> usize {
-        match self {
-            Self::Ensemble(config) if config.own_batches => config.members,
             _ => 1,
         }
     }

@@ -1,15 +1,9 @@
 //! Recurrent layers over a mel image (`rnn-lstm`).
 
-use super::framed::{Built, Network};
-use super::frames::{Frames, head};
-use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
-use crate::layers::{
-    Init, Layer, LayerError, Lstm, LstmConfig, Mode, Sequential, SimpleRnn, SimpleRnnConfig, States,
-    TimeSteps,
-};
+use super::blocks::add_head;
+use crate::input::ModelInput;
+use crate::layers::{Init, LayerError, LstmConfig, Sequential, SimpleRnnConfig, States};
 use crate::parameters::Parameters;
-use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `rnn-lstm`.
@@ -70,59 +64,29 @@ impl RnnLstmConfig {
 }
 
 /// A SimpleRNN, an LSTM and dense layers over an image, column by column.
-#[derive(Debug)]
-pub(super) struct RnnLstm {
-    rnn: SimpleRnn,
-    lstm: Lstm,
-    head: Sequential,
-}
-
-impl RnnLstm {
-    const NAME: &'static str = "rnn-lstm";
-
-    pub(super) fn build(
-        config: &RnnLstmConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        let image = [config.rows, config.frames];
-        let steps = TimeSteps.output_shape(&image)?;
-        let init = config.init;
-        let rnn =
-            SimpleRnnConfig { states: States::Sequence, init, ..SimpleRnnConfig::new(config.rnn_units) };
-        let rnn = SimpleRnn::new(config.rows, rnn, &mut parameters.scope("simple_rnn_1"))?;
-        let lstm = LstmConfig { init, ..LstmConfig::new(config.lstm_units) };
-        let lstm = Lstm::new(config.rnn_units, lstm, &mut parameters.scope("lstm_1"))?;
-        let head = head(config.lstm_units, &config.dense, config.dropout, classes, init, parameters)?;
-        let mut rows = vec![
-            SummaryRow::of("time_steps_1", &TimeSteps, &image)?,
-            SummaryRow::of("simple_rnn_1", &rnn, &steps)?,
-            SummaryRow::of("lstm_1", &lstm, &rnn.output_shape(&steps)?)?,
-        ];
-        rows.extend(SummaryRow::chain(&head));
-        Ok((Box::new(Self { rnn, lstm, head }), rows))
-    }
-}
-
-impl Network for RnnLstm {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new(Self::NAME, batch, input, 1)?;
-        let steps = TimeSteps.forward(&frames.x, mode)?;
-        let states = self.rnn.forward_masked(&steps, frames.lengths(), mode)?;
-        let state = self.lstm.forward_masked(&states, frames.lengths(), mode)?;
-        self.head.forward(&state, mode)
-    }
+pub(super) fn network(
+    config: &RnnLstmConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let init = config.init;
+    let mut net = Sequential::new([config.rows, config.frames]);
+    net.time_steps()?;
+    let rnn = SimpleRnnConfig { states: States::Sequence, init, ..SimpleRnnConfig::new(config.rnn_units) };
+    net.simple_rnn(rnn, parameters)?;
+    net.lstm(LstmConfig { init, ..LstmConfig::new(config.lstm_units) }, parameters)?;
+    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+    Ok(net)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::framed::Framed;
+    use super::super::Architecture;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(RnnLstmConfig::default(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(RnnLstmConfig::default()).build(4, 0).unwrap().summary();
         let row = |name: &str| {
             let row = summary.rows.iter().find(|row| row.name == name).unwrap();
             (row.output_shape.clone(), row.parameters)
@@ -136,8 +100,10 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config: RnnLstmConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
         assert!(refused(RnnLstmConfig { rnn_units: 0, ..Default::default() }).contains("SimpleRnn"));
-        assert!(refused(RnnLstmConfig { frames: 0, ..Default::default() }).contains("only 0"));
+        assert!(refused(RnnLstmConfig { frames: 0, ..Default::default() }).contains("got 0"));
     }
 }

@@ -1,7 +1,7 @@
 //! What a model consists of, in a table.
 
-use super::ModelInput;
-use crate::layers::{Layer, LayerError, NamedLayer, Sequential};
+use crate::input::ModelInput;
+use crate::layers::SummaryRow;
 use crate::parameters::Parameters;
 use std::fmt;
 
@@ -20,19 +20,6 @@ pub struct Summary {
     pub statistics: usize,
 }
 
-/// One layer of a [`Summary`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct SummaryRow {
-    /// The layer's name, the beginning of its parameters' names.
-    pub name: String,
-    /// The layer's kind, e.g. `Conv1d`.
-    pub kind: &'static str,
-    /// What it gives out, without the batch axis.
-    pub output_shape: Vec<usize>,
-    /// Its weights and statistics together.
-    pub parameters: usize,
-}
-
 impl Summary {
     /// Of a model with these layers.
     pub(crate) fn new(
@@ -45,39 +32,6 @@ impl Summary {
         let all: usize = parameters.iter().map(|p| p.var().elem_count()).sum();
         Self { name, input, rows, trainable, statistics: all - trainable }
     }
-}
-
-impl SummaryRow {
-    /// Of one layer that gets examples of shape `input`.
-    pub(crate) fn of(name: &str, layer: &dyn Layer, input: &[usize]) -> Result<Self, LayerError> {
-        Ok(Self {
-            name: name.to_owned(),
-            kind: layer.kind(),
-            output_shape: layer.output_shape(input)?,
-            parameters: count(layer),
-        })
-    }
-
-    /// Of several layers as one.
-    pub(crate) fn block(name: &str, kind: &'static str, net: &Sequential) -> Self {
-        let output_shape = net.output_shape().to_vec();
-        Self { name: name.to_owned(), kind, output_shape, parameters: count(net) }
-    }
-
-    /// Of a chain of layers.
-    pub(crate) fn chain(net: &Sequential) -> Vec<Self> {
-        let row = |layer: &NamedLayer| Self {
-            name: layer.name.clone(),
-            kind: layer.layer.kind(),
-            output_shape: layer.output_shape.clone(),
-            parameters: count(&*layer.layer),
-        };
-        net.layers().iter().map(row).collect()
-    }
-}
-
-fn count(layer: &dyn Layer) -> usize {
-    layer.vars().iter().map(|var| var.elem_count()).sum()
 }
 
 impl fmt::Display for Summary {

@@ -1,14 +1,15 @@
 //! Dilated convolutions in both directions of time (`tim-net`).
 
-use super::framed::{Built, Network};
-use super::frames::{Frames, head};
-use super::summary::SummaryRow;
-use super::{Batch, ModelInput};
+use super::blocks::add_head;
+use crate::input::ModelInput;
+use crate::kernels::{Real, gated, gated_backward, sum_pairs};
+use crate::layer::{checked_shape, elements, for_element_type, tensor};
 use crate::layers::{
-    BatchNormConfig, Conv1dConfig, Init, Layer, LayerError, Mode, Padding, Sequential, gate, mean_of_frames,
-    turn_frames,
+    BatchNormConfig, Conv1dConfig, Forward, Init, Layer, LayerError, Mode, Padded, Padding, Sequential,
+    SummaryRow, add_gradient,
 };
 use crate::parameters::Parameters;
+use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ const MAX_BLOCKS: usize = 32;
 /// | sum of the eight means with learnt weights | \[39\] | 8 |
 /// | dense | \[classes\] | 160 for 4 classes |
 ///
-/// 106,872 parameters for 4 classes, running statistics counted. Each clip is reversed, and its means are taken, over its own
+/// 106,872 parameters for 4 classes, running statistics counted. Each clip is reversed, and its means are taken, over its valid
 /// frames.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -79,24 +80,42 @@ impl TimNetConfig {
     }
 }
 
-/// Temporal-aware blocks over the clip and over the clip backward, their means over time weighted by how far each block sees.
+/// Temporal-aware blocks in both directions of time, then dense layers.
+pub(super) fn network(
+    config: &TimNetConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    if !(1..=MAX_BLOCKS).contains(&config.blocks) {
+        return Err(LayerError::setting("tim-net", "blocks", "must be 1 to 32", config.blocks));
+    }
+    let mut net = Sequential::new([config.rows, config.frames]);
+    net.push("temporal_blocks", TemporalBlocks::new(config, parameters)?)?;
+    add_head(&mut net, &config.dense, config.dropout, classes, config.init, parameters)?;
+    Ok(net)
+}
+
+/// Blocks over the clip and over the clip backward, their means over time weighted by how far each block sees: [batch,
+/// rows, time] becomes [batch, filters].
 #[derive(Debug)]
-pub(super) struct TimNet {
+struct TemporalBlocks {
     directions: [Direction; 2],
     /// How much each pair of blocks counts, [1, blocks].
     weight: Var,
-    head: Sequential,
+    rows: usize,
+    filters: usize,
 }
 
+/// A projection, then blocks whose sigmoid gates each block's input.
 #[derive(Debug)]
 struct Direction {
     projection: Sequential,
-    /// What gates each block's input, with its name.
+    /// With their names.
     blocks: Vec<(String, Sequential)>,
 }
 
 impl Direction {
-    fn new(name: &str, config: &TimNetConfig, parameters: &mut Parameters) -> Result<Self, LayerError> {
+    fn new(name: &str, config: &TimNetConfig, parameters: &Parameters) -> Result<Self, LayerError> {
         let init = config.init;
         let mut projection = Sequential::named(name, [config.rows, config.frames]);
         projection.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(config.filters, 1) }, parameters)?;
@@ -123,87 +142,202 @@ impl Direction {
         Ok(Self { projection, blocks })
     }
 
-    /// What each block gives, in order, [batch, filters, time] each.
-    fn forward(
-        &self,
-        x: &Tensor,
-        lengths: Option<&[usize]>,
-        mode: &mut Mode<'_>,
-    ) -> Result<Vec<Tensor>, LayerError> {
+    /// The output of each block, [batch, filters, time], and in training the way back.
+    fn forward<T: Real>(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Outputs, LayerError> {
         // A causal convolution sees no padding behind a clip; batch normalisation in training does.
-        let lengths = lengths.filter(|_| mode.is_training()).map(<[usize]>::to_vec);
-        let mut x = self.projection.forward(x, mode)?;
-        let mut outputs = Vec::with_capacity(self.blocks.len());
+        let lengths = x.lengths().filter(|_| mode.is_training()).map(<[usize]>::to_vec);
+        let (projected, projection) = self.projection.forward(x, mode)?.into_parts();
+        let mut outputs = vec![projected.into_values()];
+        let mut gates = Vec::new();
         for (_, block) in &self.blocks {
-            let frames = Frames { x: x.clone(), lengths: lengths.clone() };
-            x = gate(&x, &frames.through(block, mode)?.x)?;
-            outputs.push(x.clone());
+            let x = outputs[outputs.len() - 1].clone();
+            let (gate, backward) = block.forward(&Padded::of(x.clone(), lengths.clone()), mode)?.into_parts();
+            let gate = gate.into_values();
+            let y = gated::<T>(elements(&x)?.slice()?, elements(&gate)?.slice()?);
+            outputs.push(tensor(y, x.dims())?);
+            gates.extend(backward.map(|backward| (x, gate, backward)));
         }
-        Ok(outputs)
+        outputs.remove(0);
+        let Some(projection) = projection else { return Ok((outputs, None)) };
+        let backward: BlocksBackward = Box::new(move |douts, input_wanted, gradients| {
+            let mut dx: Option<Tensor> = None;
+            for ((x, gate, backward), dout) in gates.into_iter().zip(douts).rev() {
+                let dy = match dx {
+                    Some(dx) => (dx + dout)?,
+                    None => dout.clone(),
+                };
+                let (direct, dgate) = {
+                    let (x, gate, dy) = (elements(&x)?, elements(&gate)?, elements(&dy)?);
+                    gated_backward::<T>(x.slice()?, gate.slice()?, dy.slice()?)
+                };
+                let through = backward(&tensor(dgate, x.dims())?, true, gradients)?;
+                let direct = tensor(direct, x.dims())?;
+                dx = Some(match through {
+                    Some(through) => (direct + through)?,
+                    None => direct,
+                });
+            }
+            match dx {
+                Some(dx) => projection(&dx, input_wanted, gradients),
+                None => Ok(None),
+            }
+        });
+        Ok((outputs, Some(backward)))
     }
 }
 
-impl TimNet {
-    const NAME: &'static str = "tim-net";
+/// What each block gives, and the way back from the gradients for all of them.
+type Outputs = (Vec<Tensor>, Option<BlocksBackward>);
+type BlocksBackward =
+    Box<dyn FnOnce(&[Tensor], bool, &mut GradStore) -> Result<Option<Tensor>, LayerError> + Send>;
 
-    pub(super) fn build(
-        config: &TimNetConfig,
-        classes: usize,
-        parameters: &mut Parameters,
-    ) -> Result<Built, LayerError> {
-        if !(1..=MAX_BLOCKS).contains(&config.blocks) {
-            return Err(LayerError::setting("tim-net", "blocks", "must be 1 to 32", config.blocks));
-        }
+impl TemporalBlocks {
+    fn new(config: &TimNetConfig, parameters: &Parameters) -> Result<Self, LayerError> {
         let forward = Direction::new("forward", config, parameters)?;
         let backward = Direction::new("backward", config, parameters)?;
         let weight = parameters.scope("fusion").weight("weight", &[1, config.blocks], Init::Ones)?;
-        let head = head(config.filters, &config.dense, config.dropout, classes, config.init, parameters)?;
-        let mut rows = Vec::new();
-        for direction in [&forward, &backward] {
-            rows.extend(SummaryRow::chain(&direction.projection));
-            rows.extend(direction.blocks.iter().map(|(name, block)| SummaryRow::block(name, "Block", block)));
+        let (rows, filters) = (config.rows, config.filters);
+        Ok(Self { directions: [forward, backward], weight, rows, filters })
+    }
+
+    fn run<T: Real>(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        let (batch, _, time) = x.values().dims3()?;
+        let (filters, shape) = (self.filters, x.dims().to_vec());
+        let lengths = x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec);
+        let [ahead, reverse] = &self.directions;
+        let (ahead, ahead_backward) = ahead.forward::<T>(x, mode)?;
+        let values = x.values().contiguous()?;
+        let mut turned = elements(&values)?.slice::<T>()?.to_vec();
+        turn(&mut turned, &shape, &lengths);
+        let turned = Padded::of(tensor(turned, &shape[..])?, x.lengths().map(<[usize]>::to_vec));
+        let (reverse, reverse_backward) = reverse.forward::<T>(&turned, mode)?;
+
+        // The mean of the sum does not ask which frames meet each other.
+        let pairs = ahead.iter().zip(&reverse);
+        let means = pairs.map(|(a, b)| means::<T>(a, b, &lengths)).collect::<Result<Vec<_>, _>>()?;
+        let weight = self.weight.clone();
+        let factors = elements(&weight)?.slice::<T>()?.to_vec();
+        let mut fused = vec![T::ZERO; batch * filters];
+        for (means, factor) in means.iter().zip(&factors) {
+            fused.iter_mut().zip(means).for_each(|(sum, mean)| *sum += *factor * *mean);
         }
-        rows.push(SummaryRow {
-            name: "fusion".to_owned(),
-            kind: "WeightedSum",
-            output_shape: vec![config.filters],
-            parameters: config.blocks,
-        });
-        rows.extend(SummaryRow::chain(&head));
-        let directions = [forward, backward];
-        Ok((Box::new(Self { directions, weight, head }), rows))
+        let fused = tensor(fused, (batch, filters))?;
+        let (Some(ahead_backward), Some(reverse_backward)) = (ahead_backward, reverse_backward) else {
+            return Ok(Forward::inference(fused));
+        };
+        Ok(Forward::training(fused, move |dy, input_wanted, gradients| {
+            let dy = dy.contiguous()?;
+            let dy = elements(&dy)?;
+            let dy = dy.slice::<T>()?;
+            let dweight = means.iter().map(|means| sum_pairs(means, dy, |mean, dy| mean * dy)).collect();
+            add_gradient(gradients, &weight, tensor(dweight, weight.dims())?)?;
+            let of = |factor: &T| tensor(spread(dy, *factor, time, &lengths), (batch, filters, time));
+            let douts = factors.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            let dx = ahead_backward(&douts, input_wanted, gradients)?;
+            let dturned = reverse_backward(&douts, input_wanted, gradients)?;
+            let (Some(dx), Some(dturned)) = (dx, dturned) else { return Ok(None) };
+            let mut dturned = elements(&dturned)?.slice::<T>()?.to_vec();
+            turn(&mut dturned, &shape, &lengths);
+            Ok(Some((dx + tensor(dturned, &shape[..])?)?))
+        }))
     }
 }
 
-impl Network for TimNet {
-    fn forward(&self, batch: &Batch, input: &[usize], mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
-        let frames = Frames::new(Self::NAME, batch, input, 1)?;
-        let [forward, in_reverse] = &self.directions;
-        let forward = forward.forward(&frames.x, frames.lengths(), mode)?;
-        let turned = turn_frames(&frames.x, frames.lengths())?;
-        let backward = in_reverse.forward(&turned, frames.lengths(), mode)?;
-        let mut means = Vec::with_capacity(forward.len());
-        for (forward, backward) in forward.into_iter().zip(backward) {
-            // The mean of the sum does not ask which frames meet each other.
-            means.push(mean_of_frames(&(forward + backward)?, frames.lengths())?);
+/// Each example's valid frames, the last axis, backward in time.
+fn turn<T>(values: &mut [T], shape: &[usize], lengths: &[usize]) {
+    let (size, time) = (shape[1] * shape[2], shape[2]);
+    for (example, length) in values.chunks_exact_mut(size).zip(lengths) {
+        example.chunks_exact_mut(time).for_each(|row| row[..*length].reverse());
+    }
+}
+
+/// The means of the sum of two outputs over each example's valid frames, [batch, filters].
+fn means<T: Real>(a: &Tensor, b: &Tensor, lengths: &[usize]) -> Result<Vec<T>, LayerError> {
+    let (_, filters, time) = a.dims3()?;
+    let (a, b) = (elements(a)?, elements(b)?);
+    let rows = a.slice::<T>()?.chunks_exact(time).zip(b.slice::<T>()?.chunks_exact(time));
+    let mean = |(number, (a, b)): (usize, (&[T], &[T]))| {
+        let length = lengths[number / filters];
+        sum_pairs(&a[..length], &b[..length], |a, b| a + b) * T::from_f64(1.0 / length as f64)
+    };
+    Ok(rows.enumerate().map(mean).collect())
+}
+
+/// The gradient for each valid frame of outputs whose means have the gradient `factor · dy`.
+fn spread<T: Real>(dy: &[T], factor: T, time: usize, lengths: &[usize]) -> Vec<T> {
+    let filters = dy.len() / lengths.len();
+    let mut spread = vec![T::ZERO; dy.len() * time];
+    for (number, (row, dy)) in spread.chunks_exact_mut(time).zip(dy).enumerate() {
+        let length = lengths[number / filters];
+        row[..length].fill(factor * *dy * T::from_f64(1.0 / length as f64));
+    }
+    spread
+}
+
+impl Layer for TemporalBlocks {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        checked_shape(self, x)?;
+        x.check(self.kind(), x.dims()[2])?;
+        for_element_type!(x.values(), self.run(x, mode))
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        match *input {
+            [rows, time] if rows == self.rows && time > 0 => Ok(vec![self.filters]),
+            _ => {
+                let expected = format!("[{}, time]", self.rows);
+                Err(LayerError::InputShape { layer: self.kind(), expected, given: input.to_vec() })
+            }
         }
-        let means = Tensor::stack(&means, 2)?;
-        let (batch, filters, blocks) = means.dims3()?;
-        let weight = mode.tensor(&self.weight).t()?;
-        let fused = means.reshape((batch * filters, blocks))?.matmul(&weight)?.reshape((batch, filters))?;
-        self.head.forward(&fused, mode)
+    }
+
+    fn kind(&self) -> &'static str {
+        "TemporalBlocks"
+    }
+
+    fn weights(&self) -> Vec<&Var> {
+        self.networks().flat_map(|(_, net)| net.weights()).chain([&self.weight]).collect()
+    }
+
+    fn statistics(&self) -> Vec<&Var> {
+        self.networks().flat_map(|(_, net)| net.statistics()).collect()
+    }
+
+    fn summary(&self, _name: &str, output_shape: &[usize]) -> Vec<SummaryRow> {
+        let row = |(name, net): (&str, &Sequential)| SummaryRow {
+            name: name.to_owned(),
+            kind: if name.contains("block") { "Block" } else { "Projection" },
+            output_shape: net.output_shape().to_vec(),
+            parameters: net.weights().into_iter().chain(net.statistics()).map(|var| var.elem_count()).sum(),
+        };
+        let fusion = SummaryRow {
+            name: "fusion".to_owned(),
+            kind: "WeightedSum",
+            output_shape: output_shape.to_vec(),
+            parameters: self.weight.elem_count(),
+        };
+        self.networks().map(row).chain([fusion]).collect()
+    }
+}
+
+impl TemporalBlocks {
+    /// The networks of both directions with their names, in the order in which they made their parameters.
+    fn networks(&self) -> impl Iterator<Item = (&str, &Sequential)> {
+        self.directions.iter().zip(["forward.conv1d_1", "backward.conv1d_1"]).flat_map(|(direction, name)| {
+            let blocks = direction.blocks.iter().map(|(name, block)| (&**name, block));
+            std::iter::once((name, &direction.projection)).chain(blocks)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::framed::Framed;
+    use super::super::Architecture;
     use super::*;
 
     #[test]
     fn the_default_has_the_documented_shapes_and_parameters() {
-        let summary = Framed::seeded(TimNetConfig::default(), 4, 0).unwrap().summary();
+        let summary = Architecture::from(TimNetConfig::default()).build(4, 0).unwrap().summary();
         let starting = |start: &str| -> usize {
             summary.rows.iter().filter(|row| row.name.starts_with(start)).map(|row| row.parameters).sum()
         };
@@ -220,7 +354,9 @@ mod tests {
 
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
-        let refused = |config| Framed::seeded(config, 3, 0).map(|_| ()).unwrap_err().to_string();
+        let refused = |config: TimNetConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
         for blocks in [0, 33] {
             assert!(refused(TimNetConfig { blocks, ..Default::default() }).contains("must be 1 to 32"));
         }

@@ -2,7 +2,9 @@
 
 use super::AudioAugmentation;
 use crate::generator::Generator;
-use crate::inputs::{Inputs, frames_of};
+use crate::input::frames_of;
+use crate::layer::{LayerError, Padded, elements};
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Changes of the training part's examples, drawn anew every time that they are used; all are off by default.
@@ -11,10 +13,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Changes of the sound, of which features are then taken anew. They need [`Dataset::with_audio`](super::Dataset::with_audio).
+    /// Changes of the sound, of which features are then taken anew. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
-    /// Each clip moves by up to so many frames to either side, within its own frames; what comes in repeats the edge. Only for inputs
+    /// Each clip moves by up to so many frames to either side, within its valid frames; what comes in repeats the edge. Only for inputs
     /// with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_shift: usize,
@@ -30,7 +32,7 @@ pub struct Augmentation {
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_masks: Masks,
     /// α of mixup (Zhang et al. 2018), 0 or more; 0 mixes nothing. Each batch is mixed with itself in another order, λ :
-    /// (1 − λ), inputs and targets alike, λ from Beta(α, α). Of two clips' real frames, the mixture has the longer one's.
+    /// (1 − λ), inputs and targets alike, λ from Beta(α, α). Of two clips' valid frames, the mixture has the longer one's.
     pub mixup: f64,
 }
 
@@ -41,7 +43,7 @@ pub struct Augmentation {
 pub struct Masks {
     /// How many, 0 for none.
     pub count: usize,
-    /// The largest width, in frames or rows; a clip's own frames or rows are the most that are masked.
+    /// The largest width, in frames or rows; a clip's valid frames or rows are the most that are masked.
     pub width: usize,
 }
 
@@ -73,48 +75,53 @@ impl Augmentation {
         .find_map(|(on, name)| on.then_some(name))
     }
 
-    /// Changes a batch of normalised inputs and their targets, [batch, classes] in row-major order.
-    pub(crate) fn apply(&self, inputs: &mut Inputs, targets: &mut [f32], generator: &mut Generator) {
-        let frames = frames_of(&inputs.shape);
-        let (batch, size) = (inputs.len(), inputs.size());
-        let own = |frames_of_clips: &Option<Vec<usize>>, clip: usize| {
-            frames_of_clips.as_ref().map_or(frames, |frames| frames[clip])
-        };
-        for (clip, values) in inputs.values.chunks_exact_mut(size.max(1)).enumerate() {
-            let own = own(&inputs.frames, clip);
-            let rows = inputs.shape.iter().rev().nth(1).copied().unwrap_or(1);
-            self.shift(values, (rows, frames), own, generator);
+    /// A batch of normalised inputs, changed, and with it their targets, [batch, classes] in row-major order.
+    pub(crate) fn apply(
+        &self,
+        batch: &Padded,
+        targets: &mut [f32],
+        generator: &mut Generator,
+    ) -> Result<Padded, LayerError> {
+        let mut values = elements(batch.values())?.slice::<f32>()?.to_vec();
+        let shape = &batch.dims()[1..];
+        let (frames, rows) = (frames_of(shape), shape.iter().rev().nth(1).copied().unwrap_or(1));
+        let size: usize = shape.iter().product();
+        for (clip, values) in values.chunks_exact_mut(size.max(1)).enumerate() {
+            let valid = batch.lengths().map_or(frames, |lengths| lengths[clip]);
+            self.shift(values, (rows, frames), valid, generator);
             if self.noise > 0.0 {
                 for row in values.chunks_exact_mut(frames) {
-                    row[..own].iter_mut().for_each(|x| *x += (self.noise * generator.normal()) as f32);
+                    row[..valid].iter_mut().for_each(|x| *x += (self.noise * generator.normal()) as f32);
                 }
             }
-            self.mask(values, (rows, frames), own, generator);
+            self.mask(values, (rows, frames), valid, generator);
         }
+        let mut lengths = batch.lengths().map(<[usize]>::to_vec);
         if self.mixup > 0.0 {
             let share = generator.beta(self.mixup) as f32;
-            let mut partners: Vec<usize> = (0..batch).collect();
+            let mut partners: Vec<usize> = (0..batch.len()).collect();
             generator.shuffle(&mut partners);
-            for values in [&mut inputs.values[..], targets] {
+            for values in [&mut values[..], targets] {
                 mix(values, &partners, share);
             }
-            if let Some(frames) = &mut inputs.frames {
-                *frames = (0..batch).map(|clip| frames[clip].max(frames[partners[clip]])).collect();
-            }
+            lengths = lengths.map(|lengths| {
+                lengths.iter().zip(&partners).map(|(own, partner)| *own.max(&lengths[*partner])).collect()
+            });
         }
+        Ok(Padded::of(Tensor::from_vec(values, batch.dims(), &Device::Cpu)?, lengths))
     }
 
-    /// Moves one clip [channels, rows, frames] with so many frames of its own.
+    /// Moves one clip [channels, rows, frames] of which so many frames are valid.
     fn shift(
         &self,
         values: &mut [f32],
         (rows, frames): (usize, usize),
-        own: usize,
+        valid: usize,
         generator: &mut Generator,
     ) {
         if self.time_shift > 0 {
             let steps = steps(self.time_shift, generator);
-            values.chunks_exact_mut(frames).for_each(|row| slide(&mut row[..own], 1, steps));
+            values.chunks_exact_mut(frames).for_each(|row| slide(&mut row[..valid], 1, steps));
         }
         if self.frequency_shift > 0 {
             let steps = steps(self.frequency_shift, generator);
@@ -122,16 +129,16 @@ impl Augmentation {
         }
     }
 
-    /// Masks one clip [channels, rows, frames] with so many frames of its own.
+    /// Masks one clip [channels, rows, frames] of which so many frames are valid.
     fn mask(
         &self,
         values: &mut [f32],
         (rows, frames): (usize, usize),
-        own: usize,
+        valid: usize,
         generator: &mut Generator,
     ) {
         for _ in 0..self.time_masks.count {
-            let span = span(self.time_masks.width, own, generator);
+            let span = span(self.time_masks.width, valid, generator);
             values.chunks_exact_mut(frames).for_each(|row| row[span.clone()].fill(0.0));
         }
         for _ in 0..self.frequency_masks.count {
@@ -185,23 +192,37 @@ fn mix(values: &mut [f32], partners: &[usize], share: f32) {
 mod tests {
     use super::*;
 
-    fn inputs(values: &[f32], shape: &[usize], frames: Option<&[usize]>) -> Inputs {
-        Inputs { values: values.to_vec(), frames: frames.map(<[usize]>::to_vec), shape: shape.to_vec() }
+    fn inputs(values: &[f32], shape: &[usize], lengths: Option<&[usize]>) -> Padded {
+        let mut dims = vec![values.len() / shape.iter().product::<usize>()];
+        dims.extend(shape);
+        let values = Tensor::from_slice(values, dims, &Device::Cpu).unwrap();
+        Padded::of(values, lengths.map(<[usize]>::to_vec))
+    }
+
+    /// The values of a batch after its augmentation, and its lengths.
+    fn changed(
+        augmentation: Augmentation,
+        x: &Padded,
+        y: &mut [f32],
+        seed: u64,
+    ) -> (Vec<f32>, Option<Vec<usize>>) {
+        let x = augmentation.apply(x, y, &mut Generator::new(seed)).unwrap();
+        (x.values().flatten_all().unwrap().to_vec1().unwrap(), x.lengths().map(<[usize]>::to_vec))
     }
 
     #[test]
     fn the_default_changes_nothing() {
-        let (mut x, mut y) = (inputs(&[1.0, 2.0, 3.0, 4.0], &[2], None), [1.0, 0.0, 0.0, 1.0]);
-        Augmentation::default().apply(&mut x, &mut y, &mut Generator::new(0));
-        assert_eq!((&x.values[..], y), (&[1.0, 2.0, 3.0, 4.0][..], [1.0, 0.0, 0.0, 1.0]));
+        let (x, mut y) = (inputs(&[1.0, 2.0, 3.0, 4.0], &[2], None), [1.0, 0.0, 0.0, 1.0]);
+        let (values, _) = changed(Augmentation::default(), &x, &mut y, 0);
+        assert_eq!((&values[..], y), (&[1.0, 2.0, 3.0, 4.0][..], [1.0, 0.0, 0.0, 1.0]));
         assert_eq!(serde_json::to_string(&Augmentation::default()).unwrap(), r#"{"noise":0.0,"mixup":0.0}"#);
     }
 
     #[test]
     fn noise_has_its_deviation_and_leaves_targets_and_padding() {
-        let (mut x, mut y) = (inputs(&[1.0; 20_000], &[10, 200], Some(&[100; 10])), vec![1.0; 10]);
-        Augmentation { noise: 0.5, ..Default::default() }.apply(&mut x, &mut y, &mut Generator::new(0));
-        let rows = || x.values.chunks(200);
+        let (x, mut y) = (inputs(&[1.0; 20_000], &[10, 200], Some(&[100; 10])), vec![1.0; 10]);
+        let (values, _) = changed(Augmentation { noise: 0.5, ..Default::default() }, &x, &mut y, 0);
+        let rows = || values.chunks(200);
         let variance = rows().flat_map(|row| &row[..100]).map(|x| f64::from(x - 1.0).powi(2)).sum::<f64>();
         assert!((variance / 10_000.0 - 0.25).abs() < 0.02, "{variance}");
         assert!(rows().all(|row| row[100..].iter().all(|x| *x == 1.0)));
@@ -212,21 +233,19 @@ mod tests {
     fn mixup_mixes_inputs_and_targets_alike_and_takes_the_longer_clip() {
         // Each input equals its target's second entry, before and after.
         let values: Vec<f32> = (0..8).map(|i| (i % 2) as f32).collect();
-        let mut x = inputs(&values, &[1, 1], Some(&[1; 8]));
+        let x = inputs(&values, &[1, 1], Some(&[1; 8]));
         let mut y: Vec<f32> = values.iter().flat_map(|x| [1.0 - x, *x]).collect();
-        Augmentation { mixup: 1.0, ..Default::default() }.apply(&mut x, &mut y, &mut Generator::new(3));
-        for (x, y) in x.values.iter().zip(y.chunks(2)) {
+        let (values, _) = changed(Augmentation { mixup: 1.0, ..Default::default() }, &x, &mut y, 3);
+        for (x, y) in values.iter().zip(y.chunks(2)) {
             assert!((x - y[1]).abs() < 1e-6 && (y[0] + y[1] - 1.0).abs() < 1e-6);
         }
-        assert!(x.values.iter().any(|x| *x > 0.0 && *x < 1.0));
+        assert!(values.iter().any(|x| *x > 0.0 && *x < 1.0));
 
-        let mut x = inputs(&[1.0; 8], &[1, 4], Some(&[2, 4]));
+        let x = inputs(&[1.0; 8], &[1, 4], Some(&[2, 4]));
         // Over the seeds both orders come up; the mixed frames are 4 wherever two clips were mixed.
         let mixed = (0..9).any(|seed| {
-            x.frames = Some(vec![2, 4]);
             let augmentation = Augmentation { mixup: 1.0, ..Default::default() };
-            augmentation.apply(&mut x, &mut [0.0; 2], &mut Generator::new(seed));
-            x.frames == Some(vec![4, 4])
+            changed(augmentation, &x, &mut [0.0; 2], seed).1 == Some(vec![4, 4])
         });
         assert!(mixed);
     }
@@ -247,18 +266,18 @@ mod tests {
     }
 
     #[test]
-    fn clips_move_within_their_own_frames_by_every_step() {
+    fn clips_move_within_their_valid_frames_by_every_step() {
         let (rows, frames, own) = (5, 6, 4);
         let original: Vec<f32> =
             (0..2 * rows * frames).map(|i| if i % frames < own { i as f32 } else { -1.0 }).collect();
         let augmentation = Augmentation { time_shift: 2, frequency_shift: 1, ..Default::default() };
         let mut seen = std::collections::HashSet::new();
         for seed in 0..200 {
-            let mut x = inputs(&original, &[2, rows, frames], Some(&[own]));
-            augmentation.apply(&mut x, &mut [1.0], &mut Generator::new(seed));
+            let x = inputs(&original, &[2, rows, frames], Some(&[own]));
+            let (values, _) = changed(augmentation, &x, &mut [1.0], seed);
             let moved =
                 (-1..=1isize).flat_map(|down| (-2..=2isize).map(move |later| (down, later))).find(|m| {
-                    x.values.iter().enumerate().all(|(i, value)| {
+                    values.iter().enumerate().all(|(i, value)| {
                         let (channel, row, frame) = (i / (rows * frames), i / frames % rows, i % frames);
                         let row = row.saturating_add_signed(-m.0).min(rows - 1);
                         let from = frame.saturating_add_signed(-m.1).min(own - 1);
@@ -281,9 +300,9 @@ mod tests {
         };
         let (mut widest, mut tallest) = (0, 0);
         for seed in 0..60 {
-            let mut x = inputs(&[1.0; 120], &[channels, rows, frames], Some(&[own]));
-            augmentation.apply(&mut x, &mut [1.0], &mut Generator::new(seed));
-            let zero = |c: usize, r: usize, f: usize| x.values[(c * rows + r) * frames + f] == 0.0;
+            let x = inputs(&[1.0; 120], &[channels, rows, frames], Some(&[own]));
+            let (values, _) = changed(augmentation, &x, &mut [1.0], seed);
+            let zero = |c: usize, r: usize, f: usize| values[(c * rows + r) * frames + f] == 0.0;
             let masked_frames: Vec<usize> =
                 (0..frames).filter(|f| (0..channels).all(|c| (0..rows).all(|r| zero(c, r, *f)))).collect();
             let masked_rows: Vec<usize> =
@@ -292,7 +311,7 @@ mod tests {
                 assert!(masked.len() <= most && masked.windows(2).all(|w| w[1] == w[0] + 1));
             }
             assert!(masked_frames.iter().all(|f| *f < own));
-            let zeros = x.values.iter().filter(|x| **x == 0.0).count();
+            let zeros = values.iter().filter(|x| **x == 0.0).count();
             let (f, r) = (masked_frames.len(), masked_rows.len());
             assert_eq!(zeros, channels * (f * rows + r * frames - f * r));
             (widest, tallest) = (widest.max(f), tallest.max(r));

@@ -1,6 +1,8 @@
 //! What a run does.
 
-use super::{Augmentation, Dataset, OptimizerConfig, Schedule, TrainingError};
+use super::{Augmentation, OptimizerConfig, Schedule, TrainingError};
+use crate::checkpoint::TrainingRecord;
+use crate::input::Dataset;
 use serde::{Deserialize, Serialize};
 
 /// What a run does, all but the model and the data.
@@ -99,6 +101,14 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// The settings that a checkpoint records.
+    ///
+    /// # Errors
+    /// If another version wrote a setting that this one does not know.
+    pub fn of_record(record: &TrainingRecord) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(record.config.clone())
+    }
+
     /// Checks every setting's range.
     pub(crate) fn check(&self, has_validation: bool) -> Result<(), TrainingError> {
         let positive = |value: f64| value > 0.0 && value.is_finite();

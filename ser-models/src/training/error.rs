@@ -1,129 +1,18 @@
 //! What can go wrong in training.
 
 use crate::checkpoint::CheckpointError;
+use crate::input::InputError;
 use crate::layers::LayerError;
-use crate::models::InputError;
 use crate::weights::WeightsError;
 use ser_features::{ConfigError, SignalError};
 use std::path::PathBuf;
-
-/// Why a set of examples cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatasetError {
-    /// There are no examples.
-    #[error("the set is empty: 1 or more examples are needed")]
-    Empty,
-    /// Inputs, labels and ids are not equally many.
-    #[error(
-        "there must be one label and one id for each input: {inputs} inputs, {labels} labels, {ids} ids given"
-    )]
-    Lengths {
-        /// Inputs given.
-        inputs: usize,
-        /// Labels given.
-        labels: usize,
-        /// Ids given.
-        ids: usize,
-    },
-    /// A clip is not of the input's shape.
-    #[error("input {clip}: {given} numbers were given, shape {shape:?} has {}", shape.iter().product::<usize>())]
-    InputSize {
-        /// The clip, counted from 0.
-        clip: usize,
-        /// The input's shape.
-        shape: Vec<usize>,
-        /// How many numbers the clip has.
-        given: usize,
-    },
-    /// Clips and their numbers of frames are not equally many.
-    #[error("there must be a number of frames for each clip: {given} for {clips} clips were given")]
-    FramesGiven {
-        /// Clips in the set.
-        clips: usize,
-        /// Numbers given.
-        given: usize,
-    },
-    /// A clip's own frames are none, or more than its input has.
-    #[error("clip {id}: its own frames must be 1 or more and at most {most}: {given} was given")]
-    Frames {
-        /// The clip.
-        id: String,
-        /// Frames of the input.
-        most: usize,
-        /// Frames given.
-        given: usize,
-    },
-    /// Clips and their samples are not equally many.
-    #[error("there must be samples for each clip: {given} for {clips} clips were given")]
-    AudioGiven {
-        /// Clips in the set.
-        clips: usize,
-        /// Clips given as samples.
-        given: usize,
-    },
-    /// A clip has no samples, or one that is NaN or infinite.
-    #[error("clip {id}: its samples must be finite, and 1 or more")]
-    Audio {
-        /// The clip.
-        id: String,
-    },
-    /// Clips are prepared at one sample rate, and features taken at another.
-    #[error(
-        "clips are prepared at {preparation} Hz and features expect {features} Hz; both must be the same"
-    )]
-    SampleRates {
-        /// The preparation's rate in Hz.
-        preparation: u32,
-        /// The features' rate in Hz.
-        features: u32,
-    },
-    /// A label is not one of the classes.
-    #[error("clip {id}: the label must be below the number of classes, {classes}: {label} was given")]
-    Label {
-        /// The clip.
-        id: String,
-        /// Its label.
-        label: usize,
-        /// The number of classes.
-        classes: usize,
-    },
-    /// Two classes have one name.
-    #[error("each class must have a name of its own: {name:?} was given twice")]
-    LabelName {
-        /// The name.
-        name: String,
-    },
-    /// Two clips have one id.
-    #[error("each clip must have an id of its own: {id} was given twice")]
-    Id {
-        /// The id.
-        id: String,
-    },
-    /// A number is NaN or infinite.
-    #[error("clip {id}: element {element} of its input must be finite")]
-    NotFinite {
-        /// The clip.
-        id: String,
-        /// Position in the input, in row-major order.
-        element: usize,
-    },
-    /// An index does not exist.
-    #[error("there are {clips} clips, number {index} was asked for")]
-    Index {
-        /// Examples in the set.
-        clips: usize,
-        /// The index asked for, counted from 0.
-        index: usize,
-    },
-}
 
 /// Why training could not begin or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
     /// A setting is out of its range.
-    #[error("{setting} {rule}, {given} was given")]
+    #[error("training: {setting} {rule}, got {given}")]
     Setting {
         /// The setting.
         setting: &'static str,

@@ -1,7 +1,7 @@
 //! What happened in a run, epoch by epoch.
 
 use super::Monitor;
-use crate::metrics::ConfusionMatrix;
+use crate::metrics::Evaluation;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ pub struct Epoch {
     pub learning_rate: f64,
     /// The mean training loss over its examples, with dropout, augmentation, smoothing and weights as trained.
     pub train_loss: f64,
-    /// The share of right answers among the training examples as they went by.
+    /// The share of correct answers among the training examples as they went by.
     pub train_accuracy: f64,
     /// What the validation part said after it.
     pub validation: Option<Evaluation>,
@@ -22,23 +22,12 @@ pub struct Epoch {
     pub best: bool,
 }
 
-/// What a model reached on a set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// The mean cross-entropy, without label smoothing and class weights.
-    pub loss: f64,
-    /// The answers.
-    pub confusion: ConfusionMatrix,
-}
-
-impl Evaluation {
-    /// The figure that a monitor watches, turned so that more is better.
-    pub(crate) fn score(&self, monitor: Monitor) -> f64 {
-        match monitor {
-            Monitor::Loss => -self.loss,
-            Monitor::Accuracy => self.confusion.accuracy(),
-            Monitor::Uar => self.confusion.uar(),
-        }
+/// The figure of an evaluation that a monitor watches, turned so that more is better.
+pub(super) fn score(evaluation: &Evaluation, monitor: Monitor) -> f64 {
+    match monitor {
+        Monitor::Loss => -evaluation.loss,
+        Monitor::Accuracy => evaluation.confusion.accuracy(),
+        Monitor::Uar => evaluation.confusion.uar(),
     }
 }
 

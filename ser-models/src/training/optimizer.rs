@@ -1,8 +1,8 @@
 //! Optimisers with the meaning that PyTorch and Keras give them.
 
-use crate::parameters::Parameters;
+use crate::parameters::{Parameter, Parameters};
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, bail};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
@@ -202,54 +202,41 @@ impl OptimizerConfig {
 }
 
 /// An optimiser at work on a model's trainable parameters, with what it remembers of past gradients.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// It is a `candle_nn::Optimizer`: [`step`](candle_nn::Optimizer::step) moves every variable that has a gradient, at the
+/// learning rate that was [set](candle_nn::Optimizer::set_learning_rate).
+#[derive(Debug, Clone)]
 pub struct Optimizer {
     config: OptimizerConfig,
+    learning_rate: f64,
     steps: u64,
-    /// For each trainable parameter, in the model's order: its name, and two running values for each weight.
-    slots: Vec<(String, [Vec<f32>; 2])>,
+    slots: Vec<Slot>,
+}
+
+/// A variable with its name and two running values for each of its elements.
+#[derive(Debug, Clone)]
+struct Slot {
+    name: String,
+    var: Var,
+    running: [Vec<f32>; 2],
 }
 
 impl Optimizer {
-    /// A fresh optimiser for a model's parameters.
-    pub fn new(config: OptimizerConfig, parameters: &Parameters) -> Self {
-        let slots = parameters.iter().filter(|p| p.is_trainable()).map(|p| {
-            let zeros = vec![0.0; p.var().elem_count()];
-            (p.name().to_owned(), [zeros.clone(), zeros])
-        });
-        Self { config, steps: 0, slots: slots.collect() }
+    /// A fresh optimiser for a model's trainable parameters.
+    pub fn for_parameters(config: OptimizerConfig, learning_rate: f64, parameters: &Parameters) -> Self {
+        let trainable = parameters.iter().filter(Parameter::is_trainable);
+        let slots = trainable.map(|p| Slot::new(p.name(), p.var())).collect();
+        Self { config, learning_rate, steps: 0, slots }
     }
 
-    /// Moves every trainable parameter that has a gradient one step.
-    ///
-    /// # Errors
-    /// If the tensors are not of `f32` or do not lie in CPU memory.
-    pub fn step(
-        &mut self,
-        parameters: &Parameters,
-        gradients: &GradStore,
-        learning_rate: f64,
-    ) -> CandleResult<()> {
-        self.steps += 1;
-        let update = Update::new(&self.config, self.steps, learning_rate);
-        let trainable = parameters.iter().filter(|p| p.is_trainable());
-        let all: Vec<_> = trainable.zip(&mut self.slots).collect();
-        all.into_par_iter().try_for_each(|(parameter, (_, [first, second]))| {
-            let var = parameter.var();
-            let Some(gradient) = gradients.get(var) else { return Ok(()) };
-            let slots = Mutex::new((&mut first[..], &mut second[..]));
-            var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
-        })
-    }
-
-    /// Steps taken so far.
+    /// The number of steps taken so far.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
     /// The running values with the names of their parameters.
-    pub(crate) fn slots(&self) -> &[(String, [Vec<f32>; 2])] {
-        &self.slots
+    pub(crate) fn running(&self) -> impl Iterator<Item = (&str, &[Vec<f32>; 2])> {
+        self.slots.iter().map(|slot| (&*slot.name, &slot.running))
     }
 
     /// Takes over steps and running values; `find` gives the values of a parameter and slot.
@@ -259,15 +246,63 @@ impl Optimizer {
         mut find: impl FnMut(&str, usize) -> Option<Vec<f32>>,
     ) -> bool {
         self.steps = steps;
-        self.slots.iter_mut().all(|(name, slots)| {
-            slots.iter_mut().enumerate().all(|(i, slot)| match find(name, i) {
-                Some(values) if values.len() == slot.len() => {
-                    *slot = values;
+        self.slots.iter_mut().all(|slot| {
+            slot.running.iter_mut().enumerate().all(|(i, running)| match find(&slot.name, i) {
+                Some(values) if values.len() == running.len() => {
+                    *running = values;
                     true
                 }
                 _ => false,
             })
         })
+    }
+}
+
+impl Slot {
+    fn new(name: &str, var: &Var) -> Self {
+        let zeros = vec![0.0; var.elem_count()];
+        Self { name: name.to_owned(), var: var.clone(), running: [zeros.clone(), zeros] }
+    }
+}
+
+/// An optimiser's settings with its learning rate, as `candle_nn::Optimizer` takes them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptimizerParams {
+    /// The optimiser and its settings.
+    pub config: OptimizerConfig,
+    /// The learning rate, positive.
+    pub learning_rate: f64,
+}
+
+impl candle_nn::Optimizer for Optimizer {
+    type Config = OptimizerParams;
+
+    fn new(vars: Vec<Var>, OptimizerParams { config, learning_rate }: OptimizerParams) -> CandleResult<Self> {
+        let slots =
+            vars.iter().enumerate().map(|(number, var)| Slot::new(&number.to_string(), var)).collect();
+        Ok(Self { config, learning_rate, steps: 0, slots })
+    }
+
+    /// Moves every variable that has a gradient one step.
+    ///
+    /// # Errors
+    /// If the tensors are not of `f32` or do not lie in CPU memory.
+    fn step(&mut self, gradients: &GradStore) -> CandleResult<()> {
+        self.steps += 1;
+        let update = Update::new(&self.config, self.steps, self.learning_rate);
+        self.slots.par_iter_mut().try_for_each(|Slot { var, running: [first, second], .. }| {
+            let Some(gradient) = gradients.get(var) else { return Ok(()) };
+            let slots = Mutex::new((&mut first[..], &mut second[..]));
+            var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
+        })
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate;
     }
 }
 
@@ -396,15 +431,16 @@ pub(crate) fn clip_gradients(
     gradients: &mut GradStore,
     limit: f64,
 ) -> CandleResult<()> {
-    let trainable = || parameters.iter().filter(|p| p.is_trainable()).map(|p| p.var().as_tensor());
+    let trainable: Vec<Var> =
+        parameters.iter().filter(Parameter::is_trainable).map(|p| p.var().clone()).collect();
     let mut squares = 0.0;
-    for gradient in trainable().filter_map(|var| gradients.get(var)) {
+    for gradient in trainable.iter().filter_map(|var| gradients.get(var)) {
         let values = gradient.flatten_all()?.to_vec1::<f32>()?;
         squares += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
     }
     let norm = squares.sqrt();
     if norm > limit {
-        for var in trainable() {
+        for var in &trainable {
             if let Some(gradient) = gradients.remove(var) {
                 gradients.insert(var, (gradient * (limit / norm))?);
             }
@@ -435,7 +471,7 @@ mod tests {
 
     #[test]
     fn gradients_are_clipped_to_one_common_norm() {
-        let mut parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
         let a = parameters.scope("a").weight("w", &[2], Init::Ones).unwrap();
         let b = parameters.scope("b").weight("w", &[1], Init::Ones).unwrap();
         let loss = ((a.sum_all().unwrap() * 2.0).unwrap() + b.sum_all().unwrap()).unwrap();

@@ -1,10 +1,10 @@
 //! Where an epoch's batches come from: features that are there, or clips that are changed and listened to anew.
 
-use super::dataset::Audio;
-use super::{AudioAugmentation, Normalization, TrainingError};
+use super::{AudioAugmentation, TrainingError};
 use crate::generator::{Generator, Purpose};
-use crate::inputs::{Inputs, frames_of};
-use crate::models::{ClipInput, ModelInput};
+use crate::input::{Audio, ModelInput, Normalization};
+use crate::layer::{LayerError, Padded};
+use candle_core::Tensor;
 use rayon::prelude::*;
 use ser_features::{BandPass, ConfigError, FeatureExtractor};
 use std::sync::mpsc::sync_channel;
@@ -17,31 +17,26 @@ const AHEAD: usize = 2;
 #[derive(Debug)]
 pub(super) enum Source {
     /// Normalised inputs.
-    Features(Inputs),
+    Features(Padded),
     /// Clips that are changed as sound.
     Audio(Box<AudioSource>),
 }
 
 impl Source {
-    /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Places beyond the last clip begin again at
-    /// the first, for another member of an ensemble, for whom clips are changed in another way. Where they have to be made first,
+    /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Where they have to be made first,
     /// other threads do so while `train` works, and stop when it returns.
     pub(super) fn batches<R>(
         &self,
         epoch: usize,
-        places: &[Vec<usize>],
-        train: impl FnOnce(&mut dyn Iterator<Item = Result<Inputs, TrainingError>>) -> R,
+        places: &[&[usize]],
+        train: impl FnOnce(&mut dyn Iterator<Item = Result<Padded, TrainingError>>) -> R,
     ) -> R {
         match self {
-            Self::Features(inputs) => {
-                let clips =
-                    |places: &Vec<usize>| places.iter().map(|at| at % inputs.len()).collect::<Vec<_>>();
-                train(&mut places.iter().map(|places| Ok(inputs.select(&clips(places)))))
-            }
+            Self::Features(inputs) => train(&mut places.iter().map(|places| Ok(inputs.select(places)?))),
             Self::Audio(audio) => std::thread::scope(|scope| {
                 let (sender, receiver) = sync_channel(AHEAD);
                 scope.spawn(move || {
-                    // Whoever does not listen any more has stopped.
+                    // The receiver is gone when training has stopped.
                     let _ = places.iter().try_for_each(|places| sender.send(audio.batch(epoch, places)));
                 });
                 train(&mut receiver.into_iter())
@@ -93,21 +88,19 @@ impl AudioSource {
         Ok(Self { clips, ids, augmentation, input, normalization, seed, ears, pool })
     }
 
-    fn batch(&self, epoch: usize, places: &[usize]) -> Result<Inputs, TrainingError> {
+    fn batch(&self, epoch: usize, places: &[usize]) -> Result<Padded, TrainingError> {
         let work = || places.par_iter().map(|at| self.clip(epoch, *at)).collect::<Result<Vec<_>, _>>();
         let clips = self.pool.as_ref().map_or_else(work, |pool| pool.install(work))?;
-        let frames: Option<Vec<usize>> = clips.iter().map(|clip| clip.frames).collect();
-        let mut values = clips.into_iter().flat_map(|clip| clip.values).collect::<Vec<f32>>();
-        let shape = self.input.shape();
-        self.normalization.apply(&mut values, frames_of(&shape), frames.as_deref());
-        Ok(Inputs { values, frames, shape })
+        let lengths = clips.iter().map(|clip| clip.lengths().map(|lengths| lengths[0])).collect();
+        let values: Vec<&Tensor> = clips.iter().map(Padded::values).collect();
+        let batch = Padded::of(Tensor::cat(&values, 0).map_err(LayerError::from)?, lengths);
+        Ok(self.normalization.normalized(&batch)?)
     }
 
-    /// A clip as it is in an epoch. Each epoch and place has a stream of random numbers of its own.
-    fn clip(&self, epoch: usize, place: usize) -> Result<ClipInput, TrainingError> {
-        let at = place % self.ids.len();
+    /// A clip as it is in an epoch. Each epoch and clip has a stream of random numbers of its own.
+    fn clip(&self, epoch: usize, at: usize) -> Result<Padded, TrainingError> {
         let failed = |cause| TrainingError::Audio { id: self.ids[at].clone(), cause };
-        let index = ((epoch as u64) << 28) | place as u64;
+        let index = epoch as u64 * self.ids.len() as u64 + at as u64;
         let mut generator = Generator::for_run(self.seed, Purpose::Audio, index);
         let spare = self.ears().pop();
         let mut ear = spare.map_or_else(|| Ear::new(&self.clips), Ok)?;

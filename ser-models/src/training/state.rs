@@ -1,5 +1,6 @@
 //! Where a run stands after an epoch, and the file that lets it go on from there.
 
+use super::learner::LearnerState;
 use super::{History, Optimizer, StateError, TrainingConfig};
 use crate::files::write_atomically;
 use crate::models::Architecture;
@@ -10,17 +11,14 @@ use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The format of the files that this version reads and writes.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// Where a run stands after an epoch. Random numbers need no place here: every epoch and step has a stream of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct RunState {
-    pub(crate) weights: Weights,
-    pub(crate) optimizer: Optimizer,
+    pub(crate) learner: LearnerState,
     /// The weights of the best epoch so far; empty before the first.
     pub(crate) best: Weights,
-    /// The moving average of the weights; empty where none is taken.
-    pub(crate) average: Weights,
     pub(crate) history: History,
 }
 
@@ -56,16 +54,16 @@ impl RunState {
         let metadata = Metadata {
             format: FORMAT,
             run: run.clone(),
-            optimizer_steps: self.optimizer.steps(),
+            optimizer_steps: self.learner.optimizer.steps(),
             history: self.history.clone(),
         };
         let mut all = Weights::default();
         for (prefix, weights) in
-            [("model/", &self.weights), ("best/", &self.best), ("average/", &self.average)]
+            [("model/", &self.learner.weights), ("best/", &self.best), ("average/", &self.learner.average)]
         {
             all.0.extend(weights.0.iter().map(|(name, values)| (format!("{prefix}{name}"), values.clone())));
         }
-        for (name, slots) in self.optimizer.slots() {
+        for (name, slots) in self.learner.optimizer.running() {
             for (i, slot) in slots.iter().enumerate() {
                 let values = Values { shape: vec![slot.len()], values: slot.clone() };
                 all.0.insert(format!("optimizer/{name}/{i}"), values);
@@ -104,12 +102,12 @@ impl RunState {
             return Err(StateError::AnotherRun { path: path.into(), what, expected, given });
         }
         let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));
-        weights.check(parameters).map_err(weights_error)?;
+        parameters.check(&weights).map_err(weights_error)?;
         if run.config.ema_decay.is_some() {
-            average.check(parameters).map_err(weights_error)?;
+            parameters.check(&average).map_err(weights_error)?;
         }
         if !metadata.history.epochs.is_empty() {
-            best.check(parameters).map_err(weights_error)?;
+            parameters.check(&best).map_err(weights_error)?;
         }
         let mut optimizer = fresh.clone();
         let slots = all.part("optimizer/");
@@ -117,7 +115,8 @@ impl RunState {
         if !optimizer.restore(metadata.optimizer_steps, find) {
             return Err(damaged("the optimiser's values do not fit the model".to_owned()));
         }
-        Ok(Self { weights, optimizer, best, average, history: metadata.history })
+        let learner = LearnerState { weights, optimizer, average };
+        Ok(Self { learner, best, history: metadata.history })
     }
 }
 

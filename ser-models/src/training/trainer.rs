@@ -1,56 +1,19 @@
 //! The training loop.
 
-use super::source::{AudioSource, Source};
+use super::history::score;
+use super::learner::LearnerState;
+use super::part::{Steps, TrainingPart, ValidationPart};
 use super::state::{RunIdentity, RunState};
-use super::{Dataset, Epoch, History, Normalization, Optimizer, StateError, TrainingConfig, TrainingError};
-use crate::checkpoint::{Checkpoint, CheckpointSource};
-use crate::inputs::Inputs;
-use crate::layers::CrossEntropy;
-use crate::models::{Architecture, Model, ModelInput};
+use super::{Epoch, Event, Finish, History, Learner, StateError, TrainingConfig, TrainingError};
+use crate::checkpoint::{Checkpoint, CheckpointSource, SplitRecord, TrainingRecord};
+use crate::input::{Dataset, ModelInput, Normalization};
+use crate::metrics::Evaluation;
+use crate::models::{Architecture, Model};
+use crate::readout::Readout;
 use crate::weights::Weights;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// What a caller hears of a run, e.g. to draw a progress bar.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// The run begins, or goes on.
-    Begin {
-        /// Epochs of the whole run.
-        epochs: usize,
-        /// Epochs that are done already.
-        done: usize,
-        /// Steps of each epoch.
-        batches: usize,
-    },
-    /// A step was taken.
-    Batch {
-        /// The epoch, counted from 1.
-        epoch: usize,
-        /// The step, counted from 1.
-        batch: usize,
-        /// Steps of the epoch.
-        batches: usize,
-        /// The loss of the batch.
-        loss: f64,
-    },
-    /// An epoch ended.
-    Epoch(&'a Epoch),
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Finish {
-    /// All epochs are done.
-    Completed,
-    /// Early stopping ended it.
-    EarlyStopped,
-    /// The caller's flag ended it. The epoch that was under way counts for nothing; run or resume to go on.
-    Stopped,
-}
 
 /// Trains one model on one training part.
 ///
@@ -58,29 +21,15 @@ pub enum Finish {
 /// cut and resumed in between.
 #[derive(Debug)]
 pub struct Trainer {
-    pub(super) run: RunIdentity,
-    pub(super) model: Box<dyn Model>,
-    pub(super) optimizer: Optimizer,
-    pub(super) loss: CrossEntropy,
+    run: RunIdentity,
+    learner: Learner,
     normalization: Normalization,
-    pub(super) label_names: Vec<String>,
-    pub(super) source: Arc<Source>,
-    pub(super) training_labels: Vec<usize>,
-    training_ids: Vec<String>,
-    pub(super) validation: Option<Part>,
-    /// The moving average of the weights; empty where none is taken.
-    pub(super) average: Weights,
+    label_names: Vec<String>,
+    training: TrainingPart,
+    validation: Option<ValidationPart>,
     /// After the last whole epoch.
-    pub(super) state: RunState,
+    state: RunState,
     state_file: Option<PathBuf>,
-}
-
-/// Normalised inputs with their labels and ids.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) inputs: Inputs,
-    pub(super) labels: Vec<usize>,
-    ids: Vec<String>,
 }
 
 impl Trainer {
@@ -99,8 +48,14 @@ impl Trainer {
     ) -> Result<Self, TrainingError> {
         config.check(validation.is_some())?;
         let label_names = training.label_names().to_vec();
+        if architecture.members() != 1 {
+            let (setting, rule) =
+                ("architecture", "must be one network: train each member and join their checkpoints");
+            return Err(TrainingError::Setting { setting, rule, given: "ensemble".to_owned() });
+        }
         let model = architecture.build(label_names.len(), seed)?;
-        check_data(&*model, training, validation)?;
+        let input = model.input();
+        check_data(input, training, validation)?;
         if training.len() < 2 {
             return Err(TrainingError::Setting {
                 setting: "training part",
@@ -108,48 +63,29 @@ impl Trainer {
                 given: training.len().to_string(),
             });
         }
-        let loss = CrossEntropy::new(config.class_weights(training)?, config.label_smoothing)?;
         let normalization = if config.normalize {
             Normalization::fit(training, config.log_skewed)
         } else {
-            Normalization::identity(model.input().features())
+            Normalization::identity(input.features())
         };
-        let source = source(&config, training, &normalization, model.input(), seed)?;
-        let mut weights = Weights::default();
-        weights.add("", model.parameters())?;
-        let average = if config.ema_decay.is_some() { weights.clone() } else { Weights::default() };
-        let optimizer = Optimizer::new(config.optimizer, model.parameters());
-        let run = RunIdentity {
-            crate_version: env!("CARGO_PKG_VERSION").to_owned(),
-            seed,
-            architecture,
-            config,
-            training: training.fingerprint(),
-            validation: validation.map(Dataset::fingerprint),
-        };
+        let learner = Learner::new(model, &config, config.class_weights(training)?)?;
+        let state =
+            RunState { learner: learner.state()?, best: Weights::default(), history: History::default() };
         Ok(Self {
-            run,
-            model,
-            optimizer: optimizer.clone(),
-            loss,
-            source: Arc::new(source),
-            training_labels: training.labels().to_vec(),
-            training_ids: training.ids().to_vec(),
-            validation: validation.map(|data| Part {
-                inputs: Inputs::new(data.inputs(), data.frames(), &normalization),
-                labels: data.labels().to_vec(),
-                ids: data.ids().to_vec(),
-            }),
+            training: TrainingPart::new(&config, training, &normalization, input, seed)?,
+            validation: validation.map(|data| ValidationPart::new(data, &normalization)).transpose()?,
+            run: RunIdentity {
+                crate_version: env!("CARGO_PKG_VERSION").to_owned(),
+                seed,
+                architecture,
+                config,
+                training: training.fingerprint(),
+                validation: validation.map(Dataset::fingerprint),
+            },
+            learner,
             normalization,
             label_names,
-            average: average.clone(),
-            state: RunState {
-                weights,
-                optimizer,
-                best: Weights::default(),
-                average,
-                history: History::default(),
-            },
+            state,
             state_file: None,
         })
     }
@@ -166,10 +102,13 @@ impl Trainer {
     /// If the file cannot be read, is damaged, or is of a run with another configuration, seed or data.
     pub fn resume(&mut self, path: impl Into<PathBuf>) -> Result<(), TrainingError> {
         let path = path.into();
-        let parameters = self.model.parameters();
-        let fresh = Optimizer::new(self.run.config.optimizer, parameters);
-        self.state = RunState::load(&self.run, parameters, &fresh, &path)?;
-        self.restore()?;
+        self.state = RunState::load(
+            &self.run,
+            self.learner.model().parameters(),
+            &self.state.learner.optimizer,
+            &path,
+        )?;
+        self.learner.restore(&self.state.learner)?;
         self.state_file = Some(path);
         Ok(())
     }
@@ -186,7 +125,7 @@ impl Trainer {
         stop: &AtomicBool,
     ) -> Result<Finish, TrainingError> {
         let (epochs, done) = (self.run.config.epochs, self.state.history.epochs.len());
-        on_event(&Event::Begin { epochs, done, batches: self.batches() });
+        on_event(&Event::Begin { epochs, done, batches: self.training.batches(self.run.config.batch_size) });
         self.save_state()?;
         for number in done + 1..=epochs {
             if self.is_patience_over() {
@@ -201,7 +140,7 @@ impl Trainer {
                     self.save_state()?;
                 }
                 cut => {
-                    self.restore()?;
+                    self.learner.restore(&self.state.learner)?;
                     return cut.map(|_| Finish::Stopped);
                 }
             }
@@ -215,8 +154,8 @@ impl Trainer {
     }
 
     /// The model as it is after the last whole epoch, which need not be the best one.
-    pub fn model(&self) -> &dyn Model {
-        &*self.model
+    pub fn model(&self) -> &Model {
+        self.learner.model()
     }
 
     /// A checkpoint of the best epoch so far: by the validation part, or without one the last.
@@ -226,16 +165,45 @@ impl Trainer {
     /// model.
     pub fn checkpoint(&self, source: CheckpointSource) -> Result<Checkpoint, TrainingError> {
         let best = self.state.history.best().ok_or(TrainingError::NoEpoch)?;
+        let mut metrics = BTreeMap::from([
+            ("train_loss".to_owned(), best.train_loss),
+            ("train_accuracy".to_owned(), best.train_accuracy),
+        ]);
+        if let Some(Evaluation { loss, confusion }) = &best.validation {
+            metrics.insert("validation_loss".to_owned(), *loss);
+            metrics.insert("validation_accuracy".to_owned(), confusion.accuracy());
+            metrics.insert("validation_uar".to_owned(), confusion.uar());
+            metrics.insert("validation_macro_f1".to_owned(), confusion.macro_f1());
+        }
+        let CheckpointSource { preparation, features, protocol, split_seed, test } = source;
         let validation = self.validation.as_ref().map(|part| part.ids.clone()).unwrap_or_default();
-        let model = (self.label_names.clone(), self.normalization.clone(), self.state.best.clone());
-        let epochs = self.state.history.epochs.len();
-        let ids = (self.training_ids.clone(), validation);
-        Ok(Checkpoint::of_run(&self.run, best, epochs, model, source, ids)?)
-    }
-
-    fn batches(&self) -> usize {
-        let order: Vec<usize> = (0..self.training_labels.len()).collect();
-        super::epoch::batches(&order, self.run.config.batch_size).len()
+        let checkpoint = Checkpoint {
+            crate_version: self.run.crate_version.clone(),
+            architecture: self.run.architecture.clone(),
+            labels: self.label_names.clone(),
+            readout: Readout::default(),
+            preparation,
+            features,
+            normalization: self.normalization.clone(),
+            split: SplitRecord {
+                protocol,
+                seed: split_seed,
+                train: self.training.ids.clone(),
+                validation,
+                test,
+            },
+            training: TrainingRecord {
+                seed: self.run.seed,
+                config: serde_json::to_value(&self.run.config).unwrap_or_default(),
+                epochs: self.state.history.epochs.len(),
+                epoch: best.epoch,
+                metrics,
+            },
+            joined: Vec::new(),
+            weights: self.state.best.clone(),
+        };
+        checkpoint.model("new checkpoint")?;
+        Ok(checkpoint)
     }
 
     fn is_patience_over(&self) -> bool {
@@ -245,14 +213,37 @@ impl Trainer {
         history.epochs.len() - best >= stopping.patience
     }
 
-    /// Takes over what an epoch brought.
+    /// One epoch; `None` if it was stopped.
+    fn epoch(
+        &mut self,
+        number: usize,
+        on_event: &mut impl FnMut(&Event<'_>),
+        stop: &AtomicBool,
+    ) -> Result<Option<Epoch>, TrainingError> {
+        let plan = (&self.run.config, self.run.seed, number);
+        let steps = self.training.epoch(&mut self.learner, plan, on_event, stop)?;
+        let Some(Steps { loss, accuracy, learning_rate }) = steps else { return Ok(None) };
+        let validation = self.validation.as_ref().map(|part| part.evaluate(&self.learner)).transpose()?;
+        if let Some(loss) = validation.as_ref().map(|v| v.loss).filter(|loss| !loss.is_finite()) {
+            let (place, what) = ("validation".to_owned(), "the loss".to_owned());
+            return Err(TrainingError::NotFinite { epoch: number, place, what, value: loss });
+        }
+        let monitor = self.run.config.monitor;
+        let best_before = self.state.history.best().and_then(|epoch| epoch.validation.as_ref());
+        let best = match (&validation, best_before) {
+            (Some(now), Some(before)) => score(now, monitor) > score(before, monitor),
+            _ => true,
+        };
+        let (train_loss, train_accuracy) = (loss, accuracy);
+        Ok(Some(Epoch { epoch: number, learning_rate, train_loss, train_accuracy, validation, best }))
+    }
+
+    /// Records a whole epoch.
     fn finish_epoch(&mut self, epoch: Epoch) -> Result<(), TrainingError> {
-        self.state.weights.add("", self.model.parameters())?;
-        self.state.optimizer = self.optimizer.clone();
-        self.state.average.clone_from(&self.average);
+        self.state.learner = self.learner.state()?;
         if epoch.best {
-            let averaged = self.run.config.ema_decay.is_some();
-            self.state.best = if averaged { &self.state.average } else { &self.state.weights }.clone();
+            let LearnerState { weights, average, .. } = &self.state.learner;
+            self.state.best = if average.0.is_empty() { weights } else { average }.clone();
         }
         self.state.history.epochs.push(epoch);
         Ok(())
@@ -261,49 +252,14 @@ impl Trainer {
     fn save_state(&self) -> Result<(), StateError> {
         self.state_file.as_deref().map_or(Ok(()), |path: &Path| self.state.save(&self.run, path))
     }
-
-    /// Back to the state after the last whole epoch.
-    fn restore(&mut self) -> Result<(), TrainingError> {
-        self.optimizer = self.state.optimizer.clone();
-        self.average.clone_from(&self.state.average);
-        Ok(self.state.weights.apply(self.model.parameters())?)
-    }
-}
-
-/// What the training part's batches are made of, if the configuration's augmentation can be had of it.
-fn source(
-    config: &TrainingConfig,
-    training: &Dataset,
-    normalization: &Normalization,
-    input: ModelInput,
-    seed: u64,
-) -> Result<Source, TrainingError> {
-    let refused = |setting, rule| {
-        let given = "none".to_owned();
-        Err(TrainingError::Setting { setting, rule, given })
-    };
-    if let Some(setting) = config.augmentation.needs_frames()
-        && matches!(input, ModelInput::Vector { .. })
-    {
-        return refused(setting, "needs inputs with frames");
-    }
-    if !config.augmentation.audio.is_on() {
-        return Ok(Source::Features(Inputs::new(training.inputs(), training.frames(), normalization)));
-    }
-    let Some(audio) = training.audio() else {
-        return refused("augmentation.audio", "needs the training clips themselves (Dataset::with_audio)");
-    };
-    let (ids, augmentation) = (training.ids().to_vec(), config.augmentation.audio);
-    let source = AudioSource::new(audio.clone(), ids, augmentation, input, normalization.clone(), seed)?;
-    Ok(Source::Audio(Box::new(source)))
 }
 
 fn check_data(
-    model: &dyn Model,
+    input: ModelInput,
     training: &Dataset,
     validation: Option<&Dataset>,
 ) -> Result<(), TrainingError> {
-    let expected = model.input().shape();
+    let expected = input.shape();
     for (part, data) in [("training", Some(training)), ("validation", validation)] {
         if let Some(given) = data.map(|data| data.inputs().shape()[1..].to_vec()).filter(|s| *s != expected) {
             return Err(TrainingError::InputShape { part, expected, given });

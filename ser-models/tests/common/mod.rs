@@ -4,6 +4,7 @@
 use candle_core::{DType, Device, Tensor};
 use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, PreparationConfig};
+use ser_models::layers::{Forward, Layer, Mode, Padded};
 use ser_models::models::{Architecture, Cnn1dConfig, ConvBlock};
 use ser_models::training::{Dataset, TrainingConfig};
 use ser_models::{CheckpointSource, Generator};
@@ -35,6 +36,16 @@ pub fn difference(a: &Tensor, b: &Tensor) -> f64 {
         let error = (a - b).abs();
         if error.is_nan() { f64::INFINITY } else { error.max(most) }
     })
+}
+
+/// A layer's output in inference mode.
+pub fn infer(layer: &dyn Layer, x: &Padded) -> Tensor {
+    layer.forward(x, &mut Mode::Inference).unwrap().into_output().into_values()
+}
+
+/// A layer's forward pass in training mode, with random numbers from `seed`.
+pub fn train(layer: &dyn Layer, x: &Padded, seed: u64) -> Forward {
+    layer.forward(x, &mut Mode::Training(&mut Generator::new(seed))).unwrap()
 }
 
 /// Length of the vectors of [`clips`]: 13 MFCC and 7 bands of contrast.

@@ -1,0 +1,503 @@
+//! Examples to learn from or to be measured on.
+
+use super::{ModelInput, frames_of};
+use crate::layer::{Padded, elements};
+use crate::weights::hex;
+use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
+use ser_features::{FeatureConfig, PreparationConfig};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Inputs with their classes and the ids of their clips.
+///
+/// ```
+/// use ndarray::array;
+/// use ser_models::training::Dataset;
+///
+/// let inputs = array![[0.1f32, 0.2], [0.3, 0.4], [0.5, 0.6]];
+/// let all = Dataset::new(inputs, vec![0, 1, 1], ["Calm", "Happy"], ["a", "b", "c"])?;
+/// let train = all.select(&[0, 2])?;
+/// assert_eq!(train.len(), 2);
+/// assert_eq!(train.ids(), ["a", "c"]);
+/// # Ok::<(), ser_models::training::DatasetError>(())
+/// ```
+///
+/// Inputs with two or more axes of their own have frames along the last one. Where clips were padded to one number of frames,
+/// [`Dataset::with_frames`] tells how many of them are each clip's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    inputs: ArrayD<f32>,
+    frames: Option<Vec<usize>>,
+    labels: Vec<usize>,
+    label_names: Vec<String>,
+    ids: Vec<String>,
+    audio: Option<Audio>,
+}
+
+/// Why a set of examples cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// There are no examples.
+    #[error("the set is empty: 1 or more examples are needed")]
+    Empty,
+    /// Inputs, labels and ids are not equally many.
+    #[error("dataset: labels and ids must be as many as inputs, {inputs}, got {labels} labels and {ids} ids")]
+    Lengths {
+        /// Inputs given.
+        inputs: usize,
+        /// Labels given.
+        labels: usize,
+        /// Ids given.
+        ids: usize,
+    },
+    /// A clip is not of the input's shape.
+    #[error("input {clip}: {given} numbers were given, shape {shape:?} has {}", shape.iter().product::<usize>())]
+    InputSize {
+        /// The clip, counted from 0.
+        clip: usize,
+        /// The input's shape.
+        shape: Vec<usize>,
+        /// How many numbers the clip has.
+        given: usize,
+    },
+    /// Clips and their numbers of frames are not equally many.
+    #[error("there must be a number of frames for each clip: {given} for {clips} clips were given")]
+    FramesGiven {
+        /// Clips in the set.
+        clips: usize,
+        /// Numbers given.
+        given: usize,
+    },
+    /// A clip's own frames are none, or more than its input has.
+    #[error("clip {id}: its own frames must be 1 or more and at most {most}: {given} was given")]
+    Frames {
+        /// The clip.
+        id: String,
+        /// Frames of the input.
+        most: usize,
+        /// Frames given.
+        given: usize,
+    },
+    /// Clips and their samples are not equally many.
+    #[error("there must be samples for each clip: {given} for {clips} clips were given")]
+    AudioGiven {
+        /// Clips in the set.
+        clips: usize,
+        /// Clips given as samples.
+        given: usize,
+    },
+    /// A clip has no samples, or one that is NaN or infinite.
+    #[error("clip {id}: its samples must be finite, and 1 or more")]
+    Audio {
+        /// The clip.
+        id: String,
+    },
+    /// Clips are prepared at one sample rate, and features taken at another.
+    #[error(
+        "clips are prepared at {preparation} Hz and features expect {features} Hz; both must be the same"
+    )]
+    SampleRates {
+        /// The preparation's rate in Hz.
+        preparation: u32,
+        /// The features' rate in Hz.
+        features: u32,
+    },
+    /// A label is not one of the classes.
+    #[error("clip {id}: the label must be below the number of classes, {classes}: {label} was given")]
+    Label {
+        /// The clip.
+        id: String,
+        /// Its label.
+        label: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Two classes have one name.
+    #[error("each class must have a name of its own: {name:?} was given twice")]
+    LabelName {
+        /// The name.
+        name: String,
+    },
+    /// Two clips have one id.
+    #[error("each clip must have an id of its own: {id} was given twice")]
+    Id {
+        /// The id.
+        id: String,
+    },
+    /// A number is NaN or infinite.
+    #[error("clip {id}: element {element} of its input must be finite")]
+    NotFinite {
+        /// The clip.
+        id: String,
+        /// Position in the input, in row-major order.
+        element: usize,
+    },
+    /// An index does not exist.
+    #[error("there are {clips} clips, number {index} was asked for")]
+    Index {
+        /// Examples in the set.
+        clips: usize,
+        /// The index asked for, counted from 0.
+        index: usize,
+    },
+}
+
+/// The clips behind the inputs, and how inputs are made of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Audio {
+    pub(crate) samples: Vec<Arc<[f32]>>,
+    pub(crate) preparation: PreparationConfig,
+    pub(crate) features: FeatureConfig,
+}
+
+impl Dataset {
+    /// `inputs` [clips, …], not normalised; for each clip its class, an index into `label_names`, and its id.
+    ///
+    /// # Errors
+    /// If the set is empty, lengths differ, a label is out of range, a name or id stands twice, or a number is not
+    /// finite.
+    pub fn new<D: Dimension>(
+        inputs: Array<f32, D>,
+        labels: Vec<usize>,
+        label_names: impl IntoIterator<Item = impl Into<String>>,
+        ids: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, DatasetError> {
+        let inputs = inputs.into_dyn();
+        let label_names: Vec<String> = label_names.into_iter().map(Into::into).collect();
+        let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+        let clips = if inputs.ndim() == 0 { 0 } else { inputs.len_of(Axis(0)) };
+        if clips != labels.len() || clips != ids.len() {
+            return Err(DatasetError::Lengths { inputs: clips, labels: labels.len(), ids: ids.len() });
+        }
+        if inputs.is_empty() {
+            return Err(DatasetError::Empty);
+        }
+        if let Some(name) = first_repeated(&label_names) {
+            return Err(DatasetError::LabelName { name: name.to_owned() });
+        }
+        if let Some(id) = first_repeated(&ids) {
+            return Err(DatasetError::Id { id: id.to_owned() });
+        }
+        let classes = label_names.len();
+        for ((clip, &label), id) in inputs.outer_iter().zip(&labels).zip(&ids) {
+            if label >= classes {
+                return Err(DatasetError::Label { id: id.clone(), label, classes });
+            }
+            if let Some(element) = clip.iter().position(|x| !x.is_finite()) {
+                return Err(DatasetError::NotFinite { id: id.clone(), element });
+            }
+        }
+        Ok(Self { inputs, frames: None, labels, label_names, ids, audio: None })
+    }
+
+    /// The same of clips as a model takes them ([`ModelInput::of`]), with their valid frames.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`]; also if a clip is not of this input's shape.
+    pub fn of_clips(
+        input: ModelInput,
+        clips: impl IntoIterator<Item = Padded>,
+        labels: Vec<usize>,
+        label_names: impl IntoIterator<Item = impl Into<String>>,
+        ids: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, DatasetError> {
+        let shape = input.shape();
+        let size = shape.iter().product();
+        let mut values = Vec::with_capacity(labels.len().saturating_mul(size));
+        let mut frames = Vec::with_capacity(labels.len());
+        let mut count = 0;
+        for clip in clips {
+            let given = clip.values().elem_count();
+            let elements = elements(clip.values()).ok();
+            let elements = elements.as_ref().and_then(|elements| elements.slice::<f32>().ok());
+            let Some(elements) = elements.filter(|_| given == size) else {
+                return Err(DatasetError::InputSize { clip: count, shape, given });
+            };
+            values.extend_from_slice(elements);
+            frames.extend(clip.lengths().into_iter().flatten());
+            count += 1;
+        }
+        let dims: Vec<usize> = std::iter::once(count).chain(shape).collect();
+        // There is a value for each element of the shape: every clip was counted.
+        let inputs = Array::from_shape_vec(IxDyn(&dims), values).map_err(|_| DatasetError::Empty)?;
+        let data = Self::new(inputs, labels, label_names, ids)?;
+        if input.is_padded() { data.with_frames(frames) } else { Ok(data) }
+    }
+
+    /// Says how many frames of each clip are its own; what follows them is padding, which normalisation leaves at zero and
+    /// sequence models don't read.
+    ///
+    /// # Errors
+    /// If there is not one number for each clip, or one is not within 1 and the inputs' frames, their last axis.
+    pub fn with_frames(mut self, frames: Vec<usize>) -> Result<Self, DatasetError> {
+        if frames.len() != self.len() {
+            return Err(DatasetError::FramesGiven { clips: self.len(), given: frames.len() });
+        }
+        let most = frames_of(&self.inputs.shape()[1..]);
+        if let Some(clip) = frames.iter().position(|n| !(1..=most).contains(n)) {
+            return Err(DatasetError::Frames { id: self.ids[clip].clone(), most, given: frames[clip] });
+        }
+        self.frames = Some(frames);
+        Ok(self)
+    }
+
+    /// Adds the clips themselves, so that training can change them as sound ([`AudioAugmentation`](crate::training::AudioAugmentation)):
+    /// for each its samples after this preparation, of which these features gave the inputs.
+    ///
+    /// # Errors
+    /// If there are not as many as there are clips, one is empty or not finite, or the rates of preparation and features differ.
+    pub fn with_audio(
+        mut self,
+        samples: Vec<Vec<f32>>,
+        preparation: PreparationConfig,
+        features: FeatureConfig,
+    ) -> Result<Self, DatasetError> {
+        if samples.len() != self.len() {
+            return Err(DatasetError::AudioGiven { clips: self.len(), given: samples.len() });
+        }
+        let usable = |clip: &Vec<f32>| !clip.is_empty() && clip.iter().all(|x| x.is_finite());
+        if let Some(clip) = samples.iter().position(|clip| !usable(clip)) {
+            return Err(DatasetError::Audio { id: self.ids[clip].clone() });
+        }
+        let rates = (preparation.sample_rate, features.sample_rate);
+        if rates.0 != rates.1 {
+            return Err(DatasetError::SampleRates { preparation: rates.0, features: rates.1 });
+        }
+        let samples = samples.into_iter().map(Arc::from).collect();
+        self.audio = Some(Audio { samples, preparation, features });
+        Ok(self)
+    }
+
+    /// The clips at these indices, in this order.
+    ///
+    /// # Errors
+    /// If there are none, one does not exist, or one stands twice.
+    pub fn select(&self, indices: &[usize]) -> Result<Self, DatasetError> {
+        if indices.is_empty() {
+            return Err(DatasetError::Empty);
+        }
+        if let Some(&index) = indices.iter().find(|i| **i >= self.len()) {
+            return Err(DatasetError::Index { clips: self.len(), index });
+        }
+        let ids: Vec<String> = indices.iter().map(|i| self.ids[*i].clone()).collect();
+        if let Some(id) = first_repeated(&ids) {
+            return Err(DatasetError::Id { id: id.to_owned() });
+        }
+        Ok(Self {
+            inputs: self.inputs.select(Axis(0), indices),
+            frames: self.frames.as_ref().map(|frames| indices.iter().map(|i| frames[*i]).collect()),
+            labels: indices.iter().map(|i| self.labels[*i]).collect(),
+            label_names: self.label_names.clone(),
+            ids,
+            audio: self.audio.as_ref().map(|audio| Audio {
+                samples: indices.iter().map(|i| audio.samples[*i].clone()).collect(),
+                ..audio.clone()
+            }),
+        })
+    }
+
+    /// How many clips there are, 1 or more.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Always false: a set holds 1 or more clips.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The inputs [clips, …].
+    pub fn inputs(&self) -> &ArrayD<f32> {
+        &self.inputs
+    }
+
+    /// How many frames of each clip are its own, from the first on; `None` where nothing is padded.
+    pub fn frames(&self) -> Option<&[usize]> {
+        self.frames.as_deref()
+    }
+
+    /// The clips behind the inputs, if they were added.
+    pub(crate) fn audio(&self) -> Option<&Audio> {
+        self.audio.as_ref()
+    }
+
+    /// The class of each clip, an index into [`Dataset::label_names`].
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The names of the classes.
+    pub fn label_names(&self) -> &[String] {
+        &self.label_names
+    }
+
+    /// The id of each clip.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// How many clips each class has.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.label_names.len()];
+        self.labels.iter().for_each(|label| counts[*label] += 1);
+        counts
+    }
+
+    /// A hexadecimal SHA-256 of everything in the set, down to the bits of its numbers.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut text = |items: &[String]| {
+            hash.update((items.len() as u64).to_le_bytes());
+            for item in items {
+                hash.update((item.len() as u64).to_le_bytes());
+                hash.update(item);
+            }
+        };
+        text(&self.label_names);
+        text(&self.ids);
+        let frames = self.frames.iter().flatten();
+        for size in self.inputs.shape().iter().chain(&self.labels).chain(frames) {
+            hash.update((*size as u64).to_le_bytes());
+        }
+        for x in &self.inputs {
+            hash.update(x.to_le_bytes());
+        }
+        if let Some(Audio { samples, preparation, features }) = &self.audio {
+            hash.update(serde_json::to_vec(&(preparation, features)).unwrap_or_default());
+            for clip in samples {
+                hash.update((clip.len() as u64).to_le_bytes());
+                clip.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            }
+        }
+        hex(&hash.finalize())
+    }
+}
+
+fn first_repeated(items: &[String]) -> Option<&str> {
+    let mut seen = HashSet::new();
+    items.iter().find(|item| !seen.insert(item.as_str())).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Tensor};
+    use ndarray::{Array2, array};
+
+    fn build(
+        inputs: Array2<f32>,
+        labels: &[usize],
+        names: &[&str],
+        ids: &[&str],
+    ) -> Result<Dataset, DatasetError> {
+        Dataset::new(inputs, labels.to_vec(), names.iter().copied(), ids.iter().copied())
+    }
+
+    #[test]
+    fn bad_sets_are_refused_with_the_clip_named() {
+        let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
+        let inputs = || array![[1.0f32, 2.0], [3.0, 4.0]];
+        assert!(message(build(Array2::zeros((0, 2)), &[], &["a"], &[])).contains("empty"));
+        assert!(message(build(Array2::zeros((2, 0)), &[0, 0], &["a"], &["x", "y"])).contains("empty"));
+        assert!(
+            message(build(inputs(), &[0], &["a"], &["x", "y"]))
+                .contains("as many as inputs, 2, got 1 labels and 2 ids")
+        );
+        assert_eq!(
+            message(build(inputs(), &[0, 2], &["a", "b"], &["x", "y"])),
+            "clip y: the label must be below the number of classes, 2: 2 was given"
+        );
+        assert!(
+            message(build(inputs(), &[0, 1], &["a", "a"], &["x", "y"])).contains("\"a\" was given twice")
+        );
+        assert!(message(build(inputs(), &[0, 1], &["a", "b"], &["x", "x"])).contains("x was given twice"));
+        let broken = array![[1.0f32, 2.0], [3.0, f32::NAN]];
+        assert_eq!(
+            message(build(broken, &[0, 1], &["a", "b"], &["x", "y"])),
+            "clip y: element 1 of its input must be finite"
+        );
+        let set = build(inputs(), &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
+        assert!(set.select(&[]).is_err() && set.select(&[2]).is_err() && set.select(&[0, 0]).is_err());
+    }
+
+    #[test]
+    fn frames_are_those_of_the_clips_through_selections() {
+        let input = ModelInput::Sequence { rows: 2, frames: 3 };
+        let clip = |values: &[f32], frames: Option<usize>| {
+            let values = Tensor::from_slice(values, (1, values.len()), &Device::Cpu).unwrap();
+            Padded::of(values, frames.map(|frames| vec![frames]))
+        };
+        let clips = || {
+            [clip(&[1.0, 2.0, 0.0, 3.0, 4.0, 0.0], Some(2)), clip(&[5.0, 6.0, 7.0, 8.0, 9.0, 10.0], Some(3))]
+        };
+        let build = |clips: Vec<Padded>| Dataset::of_clips(input, clips, vec![0, 1], ["a", "b"], ["x", "y"]);
+        let set = build(clips().to_vec()).unwrap();
+        assert_eq!(set.inputs().shape(), [2, 2, 3]);
+        assert_eq!(set.frames(), Some(&[2, 3][..]));
+        assert_eq!(set.select(&[1]).unwrap().frames(), Some(&[3][..]));
+        let mut other = clips();
+        other[0] = clip(&[1.0, 2.0, 0.0, 3.0, 4.0, 0.0], Some(1));
+        assert_ne!(build(other.to_vec()).unwrap().fingerprint(), set.fingerprint());
+
+        let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
+        let short = clip(&[0.0; 5], None);
+        assert_eq!(
+            message(build(vec![clips()[0].clone(), short])),
+            "input 1: 5 numbers were given, shape [2, 3] has 6"
+        );
+        assert!(
+            message(build(clips()[..1].to_vec())).contains("as many as inputs, 1, got 2 labels and 2 ids")
+        );
+        assert_eq!(
+            message(set.clone().with_frames(vec![3])),
+            "there must be a number of frames for each clip: 1 for 2 clips were given"
+        );
+        assert_eq!(
+            message(set.with_frames(vec![3, 4])),
+            "clip y: its own frames must be 1 or more and at most 3: 4 was given"
+        );
+    }
+
+    #[test]
+    fn audio_that_does_not_belong_to_the_inputs_is_refused() {
+        let set = || build(array![[1.0f32], [2.0]], &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
+        let add = |samples: &[&[f32]], sample_rate| {
+            let samples = samples.iter().map(|clip| clip.to_vec()).collect();
+            let features = FeatureConfig { sample_rate, ..Default::default() };
+            set().with_audio(samples, PreparationConfig::default(), features)
+        };
+        let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
+        assert_eq!(
+            message(add(&[&[0.1]], 22_050)),
+            "there must be samples for each clip: 1 for 2 clips were given"
+        );
+        assert!(message(add(&[&[0.1], &[]], 22_050)).starts_with("clip y: its samples must be finite"));
+        assert!(message(add(&[&[0.1], &[f32::NAN]], 22_050)).starts_with("clip y: "));
+        assert!(message(add(&[&[0.1], &[0.2]], 16_000)).contains("22050 Hz and features expect 16000 Hz"));
+        let whole = add(&[&[0.1], &[0.2, 0.3]], 22_050).unwrap();
+        let second = whole.select(&[1]).unwrap();
+        assert_eq!(*second.audio().unwrap().samples[0], [0.2, 0.3]);
+        assert_ne!(whole.fingerprint(), set().fingerprint());
+    }
+
+    #[test]
+    fn the_fingerprint_tells_sets_apart() {
+        let inputs = || array![[1.0f32, 2.0], [3.0, 4.0]];
+        let set = |inputs, labels: &[usize], names: &[&str], ids: &[&str]| {
+            build(inputs, labels, names, ids).unwrap().fingerprint()
+        };
+        let first = set(inputs(), &[0, 1], &["a", "b"], &["x", "y"]);
+        assert_eq!(first, set(inputs(), &[0, 1], &["a", "b"], &["x", "y"]));
+        assert_eq!(first.len(), 64);
+        let others = [
+            set(inputs() + 1e-6, &[0, 1], &["a", "b"], &["x", "y"]),
+            set(inputs(), &[1, 1], &["a", "b"], &["x", "y"]),
+            set(inputs(), &[0, 1], &["a", "c"], &["x", "y"]),
+            set(inputs(), &[0, 1], &["a", "b"], &["x", "z"]),
+            set(inputs(), &[0, 1], &["a", "b"], &["xy", ""]),
+        ];
+        assert!(others.iter().all(|other| *other != first));
+    }
+}

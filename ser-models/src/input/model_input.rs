@@ -1,0 +1,274 @@
+//! What a model is given of a clip.
+
+use super::resize::resize;
+use crate::layer::Padded;
+use candle_core::{Device, Tensor};
+use ndarray::{Array2, ArrayView2, s};
+use ser_features::{DecibelConfig, Feature, FeatureConfig, Features, Reference, power_to_db};
+use serde::{Deserialize, Serialize};
+
+/// Most numbers of one input, 256 MiB: no configuration from a damaged file may ask for all memory.
+const MAX_ELEMENTS: usize = 1 << 26;
+
+/// What a model is given of a clip.
+///
+/// Frames are brought to one number after extraction: zeros are appended, or the end is cut. The frames that are left of the
+/// clip itself are its valid ones; sequence models read their answer at the last of them. Where inputs are normalised, only valid
+/// frames are, by constants for each row, so that padding stays zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModelInput {
+    /// The time means of all features ([`Features::vector`]), \[features\].
+    Vector {
+        /// Length of the vector; 193 for the features of Issa et al.
+        features: usize,
+    },
+    /// All features of every frame on top of each other ([`Features::stack`]), [rows, frames], padded or cut in time. Mel
+    /// stays in power, as everywhere in the stack; normalisation takes its logarithm.
+    Sequence {
+        /// Rows of all features together; 193 for the features of Issa et al., 40 for 40 MFCC alone.
+        rows: usize,
+        /// Frames after padding; 130 are three seconds at 22,050 Hz.
+        frames: usize,
+    },
+    /// Each feature as a channel, [channels, rows, frames]: brought to one number of rows by bilinear resizing along
+    /// frequency, then padded or cut in time. Mel is in dB before resizing, as for [`ModelInput::Image`].
+    Channels {
+        /// How many features there are.
+        channels: usize,
+        /// Rows of each after resizing.
+        rows: usize,
+        /// Frames after padding.
+        frames: usize,
+    },
+    /// The mel spectrogram as an image, [rows, frames]: in dB below the clip's largest value (80 dB at most, as
+    /// `power_to_db(ref=np.max)` in librosa), then resized along frequency and time (bilinear, as PyTorch's `interpolate` with
+    /// `align_corners=False`, without a low-pass filter). The whole clip fills the image: nothing is padded.
+    Image {
+        /// Rows after resizing; 128 in the report.
+        rows: usize,
+        /// Columns after resizing; 128 in the report.
+        frames: usize,
+    },
+}
+
+/// Why features do not give a model's input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The rows of all features are not those of the input.
+    #[error("the features must give the model's input, {given} rows for {expected} were given")]
+    Rows {
+        /// What the input has.
+        expected: usize,
+        /// What the features have.
+        given: usize,
+    },
+    /// There are not as many features as the input has channels.
+    #[error("there must be a feature for each channel of the input, {given} for {expected} were given")]
+    Channels {
+        /// Channels of the input.
+        expected: usize,
+        /// Features.
+        given: usize,
+    },
+    /// The input is made of the mel spectrogram, which is not among the features.
+    #[error("the features must hold the mel spectrogram, which the model's input is made of")]
+    NoMel,
+    /// The input holds nothing, or more than fits into memory.
+    #[error("an input must have 1 to {MAX_ELEMENTS} numbers, shape {shape:?} was given")]
+    Size {
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+}
+
+impl ModelInput {
+    /// The shape of one input.
+    pub fn shape(&self) -> Vec<usize> {
+        match *self {
+            Self::Vector { features } => vec![features],
+            Self::Sequence { rows, frames } | Self::Image { rows, frames } => vec![rows, frames],
+            Self::Channels { channels, rows, frames } => vec![channels, rows, frames],
+        }
+    }
+
+    /// Frames of one input, its last axis; 1 for a vector.
+    pub fn frames(&self) -> usize {
+        match *self {
+            Self::Vector { .. } => 1,
+            Self::Sequence { frames, .. } | Self::Channels { frames, .. } | Self::Image { frames, .. } => {
+                frames
+            }
+        }
+    }
+
+    /// Features of one input, each with so many [frames](Self::frames): the elements of a vector, or all rows. Normalisation has
+    /// constants for each.
+    pub fn features(&self) -> usize {
+        match *self {
+            Self::Vector { features } => features,
+            Self::Sequence { rows, .. } | Self::Image { rows, .. } => rows,
+            Self::Channels { channels, rows, .. } => channels * rows,
+        }
+    }
+
+    /// Whether clips are padded in time, so that each has a number of valid frames.
+    pub fn is_padded(&self) -> bool {
+        matches!(self, Self::Sequence { .. } | Self::Channels { .. })
+    }
+
+    /// Whether features of this configuration give this input.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    pub fn check(&self, features: &FeatureConfig) -> Result<(), InputError> {
+        let shape = self.shape();
+        let elements = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        if !elements.is_some_and(|n| (1..=MAX_ELEMENTS).contains(&n)) {
+            return Err(InputError::Size { shape });
+        }
+        let kinds = features.features.iter().map(|feature| (*feature, features.rows(*feature)));
+        self.check_rows(kinds)
+    }
+
+    fn check_rows(&self, features: impl Iterator<Item = (Feature, usize)>) -> Result<(), InputError> {
+        match *self {
+            Self::Vector { features: expected } | Self::Sequence { rows: expected, .. } => {
+                let given = features.map(|(_, rows)| rows).fold(0, usize::saturating_add);
+                if given == expected { Ok(()) } else { Err(InputError::Rows { expected, given }) }
+            }
+            Self::Channels { channels: expected, .. } => {
+                let given = features.count();
+                if given == expected { Ok(()) } else { Err(InputError::Channels { expected, given }) }
+            }
+            Self::Image { .. } => {
+                let has_mel = features.into_iter().any(|(feature, _)| feature == Feature::Mel);
+                if has_mel { Ok(()) } else { Err(InputError::NoMel) }
+            }
+        }
+    }
+
+    /// One input from a clip's features, not normalised: a batch of one example, with its valid frames where inputs are
+    /// padded.
+    ///
+    /// # Errors
+    /// [`InputError`] if they are not those of the input.
+    pub fn of(&self, features: &Features) -> Result<Padded, InputError> {
+        self.check_rows(features.iter().map(|(feature, matrix)| (feature, matrix.nrows())))?;
+        let own = self.is_padded().then(|| features.n_frames().min(self.frames()));
+        let values = match *self {
+            Self::Vector { .. } => features.vector().to_vec(),
+            Self::Sequence { frames, .. } => pad(features.stack().view(), frames),
+            Self::Channels { rows, frames, .. } => features
+                .iter()
+                .flat_map(|(feature, matrix)| {
+                    let matrix = if feature == Feature::Mel { decibels(matrix) } else { matrix.clone() };
+                    pad(resize(matrix.view(), rows, matrix.ncols()).view(), frames)
+                })
+                .collect(),
+            Self::Image { rows, frames } => {
+                let mel = features.get(Feature::Mel).ok_or(InputError::NoMel)?;
+                resize(decibels(mel).view(), rows, frames).into_raw_vec_and_offset().0
+            }
+        };
+        let mut shape = self.shape();
+        shape.insert(0, 1);
+        let values = Tensor::from_vec(values, shape, &Device::Cpu)
+            .map_err(|_| InputError::Size { shape: self.shape() })?;
+        Ok(Padded::of(values, own.map(|frames| vec![frames])))
+    }
+}
+
+/// Powers in dB below their largest.
+fn decibels(power: &Array2<f32>) -> Array2<f32> {
+    let mut decibels = power.clone();
+    let config = DecibelConfig { reference: Reference::Max, ..DecibelConfig::default() };
+    // The configuration is a constant that is in range.
+    let _ = power_to_db(&mut decibels, &config);
+    decibels
+}
+
+/// A matrix in row-major order with zeros after its columns, or cut at the end, so that it has `frames`.
+fn pad(matrix: ArrayView2<'_, f32>, frames: usize) -> Vec<f32> {
+    let mut padded = Array2::zeros((matrix.nrows(), frames));
+    let own = matrix.ncols().min(frames);
+    padded.slice_mut(s![.., ..own]).assign(&matrix.slice(s![.., ..own]));
+    padded.into_raw_vec_and_offset().0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    /// The values of an input in row-major order, and its valid frames.
+    fn parts(input: &Padded) -> (Vec<f32>, Option<&[usize]>) {
+        (input.values().flatten_all().unwrap().to_vec1().unwrap(), input.lengths())
+    }
+
+    fn features() -> Features {
+        let mel = array![[1.0, 10.0, 100.0], [0.0, 1000.0, 1.0]];
+        let mfcc = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]];
+        Features::from_parts(vec![(Feature::Mfcc, mfcc), (Feature::Mel, mel)]).unwrap()
+    }
+
+    #[test]
+    fn sequences_are_padded_with_zeros_or_cut_and_know_their_frames() {
+        let sequence = |frames| ModelInput::Sequence { rows: 5, frames }.of(&features()).unwrap();
+        let longer = sequence(4);
+        assert_eq!(longer.dims(), [1, 5, 4]);
+        let (values, lengths) = parts(&longer);
+        assert_eq!(lengths, Some(&[3][..]));
+        assert_eq!(values[..8], [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+        assert_eq!(values[12..], [1.0, 10.0, 100.0, 0.0, 0.0, 1000.0, 1.0, 0.0]);
+        let shorter = sequence(2);
+        let (values, lengths) = parts(&shorter);
+        assert_eq!(lengths, Some(&[2][..]));
+        assert_eq!(values, [1.0, 2.0, 4.0, 5.0, 7.0, 8.0, 1.0, 10.0, 0.0, 1000.0]);
+    }
+
+    #[test]
+    fn an_image_is_mel_in_decibels_below_the_largest_resized() {
+        let image = ModelInput::Image { rows: 2, frames: 3 }.of(&features()).unwrap();
+        let (values, lengths) = parts(&image);
+        assert_eq!(lengths, None);
+        let expected = [-30.0, -20.0, -10.0, -80.0, 0.0, -30.0];
+        assert!(values.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{values:?}");
+        let wide = ModelInput::Image { rows: 1, frames: 6 }.of(&features()).unwrap();
+        let (values, _) = parts(&wide);
+        assert_eq!(values.len(), 6);
+        assert!((values[0] + 55.0).abs() < 1e-5, "{values:?}");
+    }
+
+    #[test]
+    fn channels_have_one_height_and_mel_in_decibels() {
+        let input = ModelInput::Channels { channels: 2, rows: 1, frames: 4 };
+        let clip = input.of(&features()).unwrap();
+        let (values, lengths) = parts(&clip);
+        assert_eq!(lengths, Some(&[3][..]));
+        assert_eq!(values[..4], [4.0, 5.0, 6.0, 0.0]);
+        let expected = [-55.0, -10.0, -20.0, 0.0];
+        assert!(values[4..].iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{values:?}");
+        assert_eq!(input.shape(), [2, 1, 4]);
+    }
+
+    #[test]
+    fn features_that_do_not_fit_are_refused() {
+        let error = |input: ModelInput| input.of(&features()).unwrap_err().to_string();
+        assert_eq!(
+            error(ModelInput::Vector { features: 6 }),
+            "the features must give the model's input, 5 rows for 6 were given"
+        );
+        assert!(error(ModelInput::Sequence { rows: 4, frames: 3 }).contains("5 rows for 4"));
+        assert!(error(ModelInput::Channels { channels: 3, rows: 4, frames: 3 }).contains("2 for 3"));
+        let config = FeatureConfig { features: vec![Feature::Mfcc], ..FeatureConfig::default() };
+        assert_eq!(ModelInput::Image { rows: 2, frames: 3 }.check(&config), Err(InputError::NoMel));
+        assert_eq!(ModelInput::Sequence { rows: 40, frames: 862 }.check(&config), Ok(()));
+        for frames in [0, 1 << 62, usize::MAX] {
+            let refused = ModelInput::Sequence { rows: 40, frames }.check(&config);
+            assert!(matches!(refused, Err(InputError::Size { .. })), "{refused:?}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Normalisation of inputs: logarithms of what is skewed, then z-scores.
+
+use super::{Dataset, frames_of};
+use crate::layer::{LayerError, Padded, elements};
+use candle_core::{Device, Tensor};
+use ndarray::Axis;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A spread below this share of the mean's size counts as constant.
+const CONSTANT: f64 = 1e-6;
+/// A positive feature of more skewness than this is taken in logarithms. An exponential distribution has 2.
+const SKEWED: f64 = 1.0;
+/// Powers of single frames are cut this far below the largest, 80 dB, before their logarithm is taken: digital silence has none.
+const RANGE: f64 = 1e-8;
+
+/// Brings each feature to mean 0 and standard deviation 1, by constants from the training part alone. Features that are
+/// always positive and skewed to the right, as powers are, are taken in logarithms first.
+///
+/// A feature is an element of a vector, or a row of a sequence or an image with all its frames. Only valid frames are counted
+/// and changed; padding is zero afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Normalization {
+    /// For each feature, in row-major order: 0 where it is taken as it is, or the positive number below which it is cut before
+    /// its natural logarithm is taken.
+    pub floor: Vec<f32>,
+    /// Of each feature, after the logarithm.
+    pub mean: Vec<f32>,
+    /// The same; positive.
+    pub std: Vec<f32>,
+}
+
+impl Normalization {
+    /// Changes nothing: no logarithm, mean 0, standard deviation 1.
+    pub fn identity(features: usize) -> Self {
+        Self { floor: vec![0.0; features], mean: vec![0.0; features], std: vec![1.0; features] }
+    }
+
+    /// The constants of a training part. The standard deviation is the biased one; a feature that is constant gets 1, so that
+    /// it becomes 0.
+    ///
+    /// With `log_skewed`, an element of a vector that is positive in every clip and whose skewness (third standardised moment)
+    /// is above 1 is taken in logarithms, cut at its smallest value. A row of frames may also be zero, as powers are in digital
+    /// silence: it is taken in logarithms, cut 80 dB below its largest value or at its smallest, where that makes it less
+    /// skewed.
+    pub fn fit(data: &Dataset, log_skewed: bool) -> Self {
+        let inputs = data.inputs();
+        let frames = frames_of(&inputs.shape()[1..]);
+        let rows = inputs.len() / inputs.len_of(Axis(0)).max(1) / frames.max(1);
+        // Inputs of a set are in standard layout, unless they were given otherwise.
+        let values = inputs.as_standard_layout();
+        let values = values.as_slice().unwrap_or_default();
+        let column = |row: usize| -> Vec<f64> {
+            let clips = values.chunks_exact((rows * frames).max(1)).enumerate();
+            let own = |clip: usize| data.frames().map_or(frames, |frames| frames[clip]);
+            clips.flat_map(|(clip, x)| x[row * frames..][..own(clip)].iter().map(|x| f64::from(*x))).collect()
+        };
+        let constants: Vec<[f32; 3]> =
+            (0..rows).into_par_iter().map(|row| constants(column(row), log_skewed, frames > 1)).collect();
+        let each = |i: usize| constants.iter().map(|constants| constants[i]).collect();
+        Self { floor: each(0), mean: each(1), std: each(2) }
+    }
+
+    /// Normalises one input, or several after one another, in place. Each feature has so many `frames`, 1 in a vector, of which
+    /// `own` tells the valid ones of each input (all, for `None`); the others become zero.
+    pub fn apply(&self, values: &mut [f32], frames: usize, own: Option<&[usize]>) {
+        let features = self.mean.len();
+        for (clip, input) in values.chunks_exact_mut((features * frames).max(1)).enumerate() {
+            let own = own.and_then(|own| own.get(clip).copied()).unwrap_or(frames).min(frames);
+            let constants = self.floor.iter().zip(self.mean.iter().zip(&self.std));
+            for (row, (floor, (mean, std))) in input.chunks_exact_mut(frames.max(1)).zip(constants) {
+                let (real, padding) = row.split_at_mut(own);
+                for x in real {
+                    if *floor > 0.0 {
+                        *x = x.max(*floor).ln();
+                    }
+                    *x = (*x - mean) / std;
+                }
+                padding.fill(0.0);
+            }
+        }
+    }
+
+    /// Inputs [clips, …], normalised; their padding is zero afterwards.
+    pub(crate) fn normalized(&self, inputs: &Padded) -> Result<Padded, LayerError> {
+        let mut values = elements(inputs.values())?.slice::<f32>()?.to_vec();
+        self.apply(&mut values, frames_of(&inputs.dims()[1..]), inputs.lengths());
+        let values = Tensor::from_vec(values, inputs.dims(), &Device::Cpu)?;
+        Ok(Padded::of(values, inputs.lengths().map(<[usize]>::to_vec)))
+    }
+
+    /// What is wrong with constants for inputs of so many features, if anything: (rule, given).
+    pub(crate) fn problem(&self, features: usize) -> Option<(&'static str, String)> {
+        let lengths = [self.floor.len(), self.mean.len(), self.std.len()];
+        if lengths != [features; 3] {
+            let rule =
+                "the normalisation must have a floor, a mean and a deviation for each feature of an input";
+            return Some((rule, format!("{lengths:?} for {features}")));
+        }
+        if let Some(x) = self.floor.iter().find(|x| !(x.is_finite() && **x >= 0.0)) {
+            return Some(("the normalisation's floors must be 0 or more", x.to_string()));
+        }
+        if let Some(x) = self.mean.iter().find(|x| !x.is_finite()) {
+            return Some(("the normalisation's means must be finite", x.to_string()));
+        }
+        let x = self.std.iter().find(|x| !(x.is_finite() && **x > 0.0))?;
+        Some(("the normalisation's deviations must be positive", x.to_string()))
+    }
+}
+
+/// Floor, mean and deviation of one feature's values; `of_frames` if they are those of single frames.
+fn constants(mut column: Vec<f64>, log_skewed: bool, of_frames: bool) -> [f32; 3] {
+    let range = |(low, high): (f64, f64), x: &f64| (low.min(*x), high.max(*x));
+    let (smallest, largest) = column.iter().fold((f64::INFINITY, f64::NEG_INFINITY), range);
+    let lowest = f64::from(f32::MIN_POSITIVE);
+    let mut floor = 0.0;
+    if log_skewed {
+        let cut = if of_frames && smallest >= 0.0 { smallest.max(RANGE * largest) } else { smallest };
+        let skewness_before = if cut >= lowest { skewness(&column) } else { 0.0 };
+        if skewness_before > SKEWED {
+            let logarithms: Vec<f64> = column.iter().map(|x| x.max(cut).ln()).collect();
+            if !of_frames || skewness(&logarithms).abs() < skewness_before {
+                (floor, column) = (cut, logarithms);
+            }
+        }
+    }
+    let (mean, std) = mean_and_std(&column);
+    let spreads = std > CONSTANT * mean.abs() && std >= lowest;
+    [floor as f32, mean as f32, if spreads { std as f32 } else { 1.0 }]
+}
+
+fn mean_and_std(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    (mean, variance.sqrt())
+}
+
+/// The third standardised moment; 0 for what is constant.
+fn skewness(values: &[f64]) -> f64 {
+    let (mean, std) = mean_and_std(values);
+    if std <= CONSTANT * mean.abs() {
+        return 0.0;
+    }
+    values.iter().map(|x| ((x - mean) / std).powi(3)).sum::<f64>() / values.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array, Array2, Array3, Dimension, array};
+
+    fn set<D: Dimension>(inputs: Array<f32, D>) -> Dataset {
+        let clips = inputs.shape()[0];
+        Dataset::new(inputs, vec![0; clips], ["a"], (0..clips).map(|i| i.to_string())).unwrap()
+    }
+
+    #[test]
+    fn each_feature_gets_mean_zero_and_deviation_one_and_constants_become_zero() {
+        let inputs = array![[1.0f32, 5.0, 100.0], [3.0, 5.0, 300.0], [5.0, 5.0, 200.0]];
+        let normalization = Normalization::fit(&set(inputs.clone()), true);
+        let mut values: Vec<f32> = inputs.iter().copied().collect();
+        normalization.apply(&mut values, 1, None);
+        for feature in [0, 2] {
+            let column: Vec<f32> = values.iter().skip(feature).step_by(3).copied().collect();
+            assert!(column.iter().sum::<f32>().abs() < 1e-6);
+            assert!((column.iter().map(|x| x * x).sum::<f32>() / 3.0 - 1.0).abs() < 1e-6);
+        }
+        assert_eq!([values[1], values[4], values[7]], [0.0; 3]);
+        assert_eq!(normalization.floor, [0.0; 3]);
+    }
+
+    #[test]
+    fn powers_are_taken_in_logarithms_and_other_features_are_not() {
+        // Columns: powers of two, the same but with a zero, negative ones, and evenly spread numbers.
+        let inputs = Array2::from_shape_fn((12, 4), |(clip, feature)| match feature {
+            0 => 2f32.powi(clip as i32),
+            1 if clip == 3 => 0.0,
+            1 => 2f32.powi(clip as i32),
+            2 => -(2f32.powi(clip as i32)),
+            _ => 1.0 + clip as f32,
+        });
+        let normalization = Normalization::fit(&set(inputs.clone()), true);
+        assert_eq!(normalization.floor, [1.0, 0.0, 0.0, 0.0]);
+        let mut values: Vec<f32> = inputs.iter().copied().collect();
+        normalization.apply(&mut values, 1, None);
+        let powers: Vec<f32> = values.iter().step_by(4).copied().collect();
+        assert!(powers.windows(3).all(|w| (w[0] - 2.0 * w[1] + w[2]).abs() < 1e-5), "{powers:?}");
+        assert_eq!(Normalization::fit(&set(inputs), false).floor, [0.0; 4]);
+        // Below the floor, zero included, nothing becomes infinite.
+        let mut below = [0.0, 1.0, 1.0, 1.0];
+        normalization.apply(&mut below, 1, None);
+        assert_eq!(below[0], powers[0]);
+    }
+
+    #[test]
+    fn rows_of_frames_share_constants_that_padding_neither_changes_nor_gets() {
+        // Two clips of two rows; the first has two real frames, the second three.
+        let inputs = array![[[1.0f32, 3.0, 99.0], [7.0, 7.0, 99.0]], [[5.0, 3.0, 3.0], [7.0, 7.0, 7.0]]];
+        let data = set(inputs.clone()).with_frames(vec![2, 3]).unwrap();
+        let normalization = Normalization::fit(&data, true);
+        assert_eq!((&normalization.mean[..], normalization.std[1]), (&[3.0, 7.0][..], 1.0));
+        assert!((normalization.std[0] - 1.6f32.sqrt()).abs() < 1e-6);
+        let mut values: Vec<f32> = inputs.iter().copied().collect();
+        normalization.apply(&mut values, 3, data.frames());
+        assert_eq!(values[..6], [-2.0 / normalization.std[0], 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(values[6..], [2.0 / normalization.std[0], 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn powers_of_frames_are_taken_in_logarithms_with_digital_silence_among_them() {
+        // Rows: powers over ten decades with zeros, a share within 0 and 1 that is often 1, and decibels.
+        let inputs = Array3::from_shape_fn((4, 3, 50), |(clip, row, frame)| match row {
+            0 if frame > 40 => 0.0,
+            0 => 10f32.powi(((clip * 7 + frame * 3) % 11) as i32 - 8),
+            1 => ((clip * 5 + frame * 7) % 10) as f32 / 9.0,
+            _ => ((clip * 3 + frame) % 20) as f32 - 40.0,
+        });
+        let normalization = Normalization::fit(&set(inputs), true);
+        assert!((normalization.floor[0] - 1e-6).abs() < 1e-12, "{normalization:?}");
+        assert_eq!(normalization.floor[1..], [0.0, 0.0]);
+        assert!(normalization.std.iter().chain(&normalization.mean).all(|x| x.is_finite()));
+    }
+}

@@ -1,0 +1,99 @@
+//! The sizes of a convolution, and what its algorithms share.
+
+use super::window::Placed;
+use super::{Epilogue, Real, vectorized};
+use crate::memory::Memory;
+use rayon::prelude::*;
+
+/// Parts that a batch is split into at least, so that there is work for several threads.
+pub(super) const UNITS: usize = 4;
+/// Batches below this are split within clips.
+pub(super) const SMALL: usize = 4;
+/// Parts of a batch, each with its own sum of weight gradients.
+pub(super) const PARTS: usize = 8;
+
+/// All sizes of one convolution.
+#[derive(Debug, Clone)]
+pub(crate) struct ConvShape {
+    pub(crate) batch: usize,
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    /// The windows over the rows and the columns of an image.
+    pub(crate) windows: [Placed; 2],
+    /// Where scratch memory comes from.
+    pub(crate) memory: Memory,
+}
+
+impl ConvShape {
+    pub(super) fn in_plane(&self) -> usize {
+        self.windows[0].input * self.windows[1].input
+    }
+
+    pub(super) fn out_plane(&self) -> usize {
+        self.windows[0].output * self.windows[1].output
+    }
+
+    pub(super) fn in_size(&self) -> usize {
+        self.in_channels * self.in_plane()
+    }
+
+    pub(super) fn out_size(&self) -> usize {
+        self.out_channels * self.out_plane()
+    }
+
+    /// Taps of the window.
+    pub(super) fn taps(&self) -> usize {
+        self.windows[0].kernel * self.windows[1].kernel
+    }
+
+    /// Length of a row of the weight matrix.
+    pub(super) fn depth(&self) -> usize {
+        self.in_channels * self.taps()
+    }
+}
+
+/// Applies what follows to a plane.
+pub(super) fn finish<T: Real>(
+    epilogue: &Epilogue,
+    at: (usize, usize),
+    z: &mut [T],
+    y: &mut [T],
+    argmax: &mut [u8],
+) {
+    vectorized(
+        #[inline(always)]
+        || {
+            if epilogue.pool().is_some() {
+                epilogue.forward(at, z, y, argmax);
+            } else {
+                y.copy_from_slice(z);
+                epilogue.forward(at, &mut [], y, argmax);
+            }
+        },
+    );
+}
+
+/// `count` parts of so many argmax, the last of which may be shorter; empty ones where no argmax are wanted.
+pub(super) fn split(argmax: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
+    match argmax.is_empty() {
+        true => (0..count).map(|_| &mut [][..]).collect(),
+        false => argmax.chunks_mut(length).collect(),
+    }
+}
+
+/// The sums of the weights' and the biases' gradients over all parts of a batch.
+pub(super) fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
+    const BLOCK: usize = 1 << 13;
+    let mut parts = parts.into_iter();
+    let mut totals = parts.next().unwrap_or_default();
+    let parts: Vec<[Vec<T>; 2]> = parts.collect();
+    for (i, total) in totals.iter_mut().enumerate() {
+        total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
+            for part in &parts {
+                let part = &part[i][block * BLOCK..][..total.len()];
+                total.iter_mut().zip(part).for_each(|(total, part)| *total += *part);
+            }
+        });
+    }
+    totals
+}

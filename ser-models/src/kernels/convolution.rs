@@ -1,0 +1,36 @@
+//! Convolution over one or two axes, with what follows it and its gradients: by the algorithm that suits its sizes.
+
+use super::batched_conv1d::BatchedConv1d;
+use super::im2col::Im2col;
+use super::{ConvShape, Epilogue, Real};
+
+/// `y` [batch, out_channels, …], and its argmax if there is room for it, of `x` [batch, in_channels, …], `weight`
+/// [out_channels, in_channels, …] and `bias` [out_channels].
+pub(crate) fn convolve<T: Real>(
+    shape: &ConvShape,
+    inputs: [&[T]; 3],
+    epilogue: &Epilogue,
+    y: &mut [T],
+    argmax: &mut [u8],
+) {
+    match BatchedConv1d::of(shape) {
+        Some(convolution) => convolution.forward(inputs, epilogue, y, argmax),
+        None => Im2col(shape).forward(inputs, epilogue, y, argmax),
+    }
+}
+
+/// Gradients for weight and bias from `dy`, the gradient for the output of [`convolve`], and its argmax; that for `x` is
+/// written to `dx`, if there is one.
+pub(crate) fn convolve_backward<T: Real>(
+    shape: &ConvShape,
+    inputs: [&[T]; 2],
+    epilogue: &Epilogue,
+    argmax: &[u8],
+    dy: &[T],
+    dx: Option<&mut [T]>,
+) -> (Vec<T>, Vec<T>) {
+    match BatchedConv1d::of(shape) {
+        Some(convolution) => convolution.backward(inputs, epilogue, argmax, dy, dx),
+        None => Im2col(shape).backward(inputs, epilogue, argmax, dy, dx),
+    }
+}

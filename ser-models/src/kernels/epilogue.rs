@@ -1,0 +1,140 @@
+//! What follows a convolution or a normalisation, on one plane (a channel of an example) while it lies in the cache.
+//!
+//! The gradient needs one byte for each element that comes out: the tap of the pooling window that won, or that nothing
+//! goes back because ReLU or dropout silenced it.
+
+use super::{PoolShape, Real};
+
+/// The code of an element whose gradient goes nowhere.
+const DEAD: u8 = u8::MAX;
+
+/// One step.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// `x · scale + shift`, a pair for each channel: a batch normalisation in inference.
+    Affine(Vec<(f64, f64)>),
+    /// `max(x, 0)`.
+    Relu,
+    /// Dropout: what is kept of every `run` neighbouring elements, and by what that is multiplied.
+    Drop { kept: Vec<bool>, run: usize, scale: f64 },
+    /// The largest value of each window, of less than 255 taps. At most one in an epilogue.
+    Pool(PoolShape),
+    /// Zeros beyond the valid columns of each example, of `channels` planes with rows of `width`. The last step.
+    Mask { lengths: Vec<usize>, channels: usize, width: usize },
+}
+
+/// Steps one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Epilogue(pub(crate) Vec<Step>);
+
+impl Epilogue {
+    /// The most taps of a pooling window that a code can tell apart.
+    pub(crate) const TAPS: usize = DEAD as usize - 1;
+
+    pub(crate) fn pool(&self) -> Option<&PoolShape> {
+        self.0.iter().find_map(|step| if let Step::Pool(shape) = step { Some(shape) } else { None })
+    }
+
+    /// elements that come out of a plane of so many.
+    pub(crate) fn output(&self, plane: usize) -> usize {
+        self.pool().map_or(plane, PoolShape::out_plane)
+    }
+
+    /// From the elements `x` of a plane, which change, to `y`; without pooling `x` is empty and `y` changes in place.
+    /// Argmax are written if there are any. `plane` counts all planes, `channel` those of one example.
+    #[inline(always)]
+    pub(crate) fn forward<T: Real>(
+        &self,
+        (plane, channel): (usize, usize),
+        x: &mut [T],
+        y: &mut [T],
+        argmax: &mut [u8],
+    ) {
+        let mut pooled = self.pool().is_none();
+        let (mut silenced, mut dropped) = (false, None);
+        if pooled {
+            argmax.fill(0);
+        }
+        for step in &self.0 {
+            let values = if pooled { &mut *y } else { &mut *x };
+            match step {
+                Step::Affine(pairs) => {
+                    let (scale, shift) = (T::from_f64(pairs[channel].0), T::from_f64(pairs[channel].1));
+                    values.iter_mut().for_each(|x| *x = *x * scale + shift);
+                }
+                Step::Relu => {
+                    // A NaN fails the comparison and is handed on.
+                    values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x });
+                    silenced = true;
+                }
+                Step::Drop { kept, run, scale } => {
+                    let scale = T::from_f64(*scale);
+                    if *run == 1 {
+                        let kept = &kept[plane * values.len()..][..values.len()];
+                        for (x, kept) in values.iter_mut().zip(kept) {
+                            *x = if *kept { *x * scale } else { T::ZERO };
+                        }
+                        if pooled {
+                            for (code, kept) in argmax.iter_mut().zip(kept) {
+                                *code = if *kept { *code } else { DEAD };
+                            }
+                        } else {
+                            dropped = Some(kept);
+                        }
+                    } else if kept[plane] {
+                        values.iter_mut().for_each(|x| *x *= scale);
+                    } else {
+                        values.fill(T::ZERO);
+                        silenced = true;
+                    }
+                }
+                Step::Pool(shape) => {
+                    if argmax.is_empty() {
+                        shape.max_plane(x, y);
+                    } else {
+                        shape.max_plane_with_argmax(x, y, argmax);
+                    }
+                    if let Some(kept) = dropped {
+                        shape.for_each_argmax(argmax, |code, at| {
+                            if !kept[at] {
+                                *code = DEAD;
+                            }
+                        });
+                    }
+                    pooled = true;
+                }
+                Step::Mask { lengths, channels, width } => {
+                    let valid = lengths[plane / channels];
+                    y.chunks_exact_mut(*width).for_each(|row| row[valid..].fill(T::ZERO));
+                    argmax.chunks_mut(*width).for_each(|row| row[valid..].fill(DEAD));
+                }
+            }
+        }
+        if silenced {
+            for (code, y) in argmax.iter_mut().zip(&*y) {
+                *code = if *y <= T::ZERO { DEAD } else { *code };
+            }
+        }
+    }
+
+    /// By what the gradients of what is alive are multiplied.
+    fn scale(&self) -> f64 {
+        self.0.iter().map(|step| if let Step::Drop { scale, .. } = step { *scale } else { 1.0 }).product()
+    }
+
+    /// The gradient for a plane from that of the output and its argmax.
+    #[inline(always)]
+    pub(crate) fn backward<T: Real>(&self, argmax: &[u8], dy: &[T], dx: &mut [T]) {
+        let scale = T::from_f64(self.scale());
+        if let Some(shape) = self.pool() {
+            dx.fill(T::ZERO);
+            shape.scatter(argmax, dy, dx, scale);
+        } else if argmax.is_empty() {
+            dx.copy_from_slice(dy);
+        } else {
+            for ((dx, dy), code) in dx.iter_mut().zip(dy).zip(argmax) {
+                *dx = if *code == DEAD { T::ZERO } else { *dy * scale };
+            }
+        }
+    }
+}

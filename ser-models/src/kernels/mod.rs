@@ -1,0 +1,39 @@
+//! Plain loops over CPU slices, on which the layers stand: in `f32`, and in `f64` for gradient checks.
+//!
+//! Work is always split by shape, never by the number of threads, and partial sums are added in a fixed order: a
+//! result has the same bits however many cores there are.
+
+mod activations;
+mod batched_conv1d;
+mod conv_shape;
+mod convolution;
+mod direct_conv1d;
+mod elementwise;
+mod epilogue;
+mod im2col;
+mod mask;
+mod matmul;
+mod norm;
+mod packed_matrix;
+mod pool;
+mod real;
+mod recurrence;
+mod sums;
+mod vectorized;
+mod window;
+
+pub(crate) use activations::{gated, gated_backward, tanh};
+pub(crate) use conv_shape::ConvShape;
+pub(crate) use convolution::{convolve, convolve_backward};
+pub(crate) use elementwise::{map, map2};
+pub(crate) use epilogue::{Epilogue, Step};
+pub(crate) use mask::keep_mask;
+pub(crate) use matmul::{Matrix, matmul, matmul_parallel};
+pub(crate) use norm::{Norm, Statistics, Valid};
+pub(crate) use pool::PoolShape;
+pub(crate) use real::Real;
+pub(crate) use recurrence::{Cell, Recurrence};
+pub(crate) use sums::{sum, sum_pairs};
+pub(crate) use vectorized::vectorized;
+pub use window::Padding;
+pub(crate) use window::{Placed, TooShort, Window};

@@ -1,0 +1,83 @@
+//! The two element types of the layers.
+
+use super::activations;
+use crate::memory::Element;
+use candle_core::WithDType;
+use pulp::Simd;
+
+/// `f32`, in which models are trained, or `f64`, in which gradients are checked.
+pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
+    /// 0.
+    const ZERO: Self;
+    /// −∞.
+    const NEG_INFINITY: Self;
+    /// One vector register of the instruction set `S`.
+    type Lanes<S: Simd>: Copy + std::fmt::Debug + Send + Sync;
+
+    /// The same number in all lanes.
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Lanes<S>;
+
+    /// `a · b + c`, rounded once where the processor can.
+    fn multiply_add<S: Simd>(
+        simd: S,
+        a: Self::Lanes<S>,
+        b: Self::Lanes<S>,
+        c: Self::Lanes<S>,
+    ) -> Self::Lanes<S>;
+
+    /// A slice as registers; what does not fill one is left out.
+    fn lanes<S: Simd>(x: &[Self]) -> &[Self::Lanes<S>];
+
+    /// The same for a slice that is written.
+    fn lanes_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Lanes<S>];
+
+    /// The logistic function, by [`super::activations`].
+    fn sigmoid<S: Simd>(self) -> Self;
+
+    /// The hyperbolic tangent, by [`super::activations`].
+    fn tanh<S: Simd>(self) -> Self;
+}
+
+macro_rules! real {
+    ($real:ident, $lanes:ident, $splat:ident, $multiply_add:ident, $as_lanes:ident, $as_lanes_mut:ident) => {
+        impl Real for $real {
+            const ZERO: Self = 0.0;
+            const NEG_INFINITY: Self = $real::NEG_INFINITY;
+            type Lanes<S: Simd> = S::$lanes;
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, x: Self) -> S::$lanes {
+                simd.$splat(x)
+            }
+
+            #[inline(always)]
+            fn multiply_add<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes, c: S::$lanes) -> S::$lanes {
+                simd.$multiply_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn lanes<S: Simd>(x: &[Self]) -> &[S::$lanes] {
+                S::$as_lanes(x).0
+            }
+
+            #[inline(always)]
+            fn lanes_mut<S: Simd>(x: &mut [Self]) -> &mut [S::$lanes] {
+                S::$as_lanes_mut(x).0
+            }
+
+            #[inline(always)]
+            fn sigmoid<S: Simd>(self) -> Self {
+                activations::$real::sigmoid::<S>(self)
+            }
+
+            #[inline(always)]
+            fn tanh<S: Simd>(self) -> Self {
+                activations::$real::tanh::<S>(self)
+            }
+        }
+    };
+}
+
+real!(f32, f32s, splat_f32s, mul_add_e_f32s, as_simd_f32s, as_mut_simd_f32s);
+#[cfg(any(test, feature = "f64"))]
+real!(f64, f64s, splat_f64s, mul_add_e_f64s, as_simd_f64s, as_mut_simd_f64s);

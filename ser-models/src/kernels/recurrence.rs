@@ -1,0 +1,428 @@
+//! One recurrent layer over a batch of whole sequences, with its gradients.
+//!
+//! The frames of all clips lie one after another without the padding ("packed": clip 1's frames, clip 2's, …), so that
+//! nothing is computed for padding. The input's share of every gate is one product over all frames, and so are the
+//! gradients of input and weights; only the state's share is computed step by step, in small products with a matrix in
+//! [`PackedMatrix`]. The clips are split among the threads, each of which goes through time on its own.
+
+use super::packed_matrix::PackedMatrix;
+use super::{Matrix, Real, matmul_parallel};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// Multiplications below which splitting the clips among threads costs more than it gives.
+const WORTH_SPLITTING: usize = 1 << 21;
+
+/// What happens in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// `h = tanh(a)`.
+    Tanh,
+    /// Long short-term memory.
+    Lstm,
+}
+
+impl Cell {
+    /// Rows of the weight for each unit.
+    pub(crate) fn gates(self) -> usize {
+        match self {
+            Self::Tanh => 1,
+            Self::Lstm => 4,
+        }
+    }
+}
+
+/// All sizes of one recurrent layer in one direction.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recurrence {
+    pub(crate) cell: Cell,
+    pub(crate) inputs: usize,
+    pub(crate) units: usize,
+    /// Frames of each clip with its padding.
+    pub(crate) time: usize,
+    /// Frames of each clip without it, 1..=time.
+    pub(crate) lengths: Vec<usize>,
+    /// Whether each clip is read from its last frame to its first.
+    pub(crate) reverse: bool,
+    /// Whether the output is the states of all frames, or the one after the last step.
+    pub(crate) sequence: bool,
+}
+
+/// What the gradients need of the forward pass, packed.
+#[derive(Debug)]
+pub(crate) struct Saved<T> {
+    /// After their activations, [frames, gates · units].
+    gates: Vec<T>,
+    /// The state before each step, [frames, units].
+    previous: Vec<T>,
+    /// The cell after each step, [frames, units]; empty for [`Cell::Tanh`].
+    cells: Vec<T>,
+}
+
+/// The gradients of one layer.
+#[derive(Debug)]
+pub(crate) struct RecurrenceGradients<T> {
+    /// If it was asked for.
+    pub(crate) dx: Option<Vec<T>>,
+    pub(crate) dweight: Vec<T>,
+    pub(crate) dbias: Vec<T>,
+}
+
+impl Recurrence {
+    fn width(&self) -> usize {
+        self.cell.gates() * self.units
+    }
+
+    fn frames(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+
+    fn row(&self) -> usize {
+        self.inputs + self.units
+    }
+
+    /// The output's shape.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        let batch = self.lengths.len();
+        if self.sequence { vec![batch, self.time, self.units] } else { vec![batch, self.units] }
+    }
+
+    /// elements of one clip's output.
+    fn out_size(&self) -> usize {
+        if self.sequence { self.time * self.units } else { self.units }
+    }
+
+    /// The frame of a clip that its step reads.
+    fn frame(&self, step: usize, length: usize) -> usize {
+        if self.reverse { length - 1 - step } else { step }
+    }
+
+    fn is_padded(&self) -> bool {
+        self.lengths.iter().any(|length| *length != self.time)
+    }
+
+    /// [batch, time, inputs] without the padding.
+    fn pack<'a, T: Real>(&self, x: &'a [T]) -> Cow<'a, [T]> {
+        if !self.is_padded() {
+            return Cow::Borrowed(x);
+        }
+        let mut packed = Vec::with_capacity(self.frames() * self.inputs);
+        for (x, length) in x.chunks_exact(self.time * self.inputs).zip(&self.lengths) {
+            packed.extend_from_slice(&x[..length * self.inputs]);
+        }
+        Cow::Owned(packed)
+    }
+
+    /// The other way round, with zeros.
+    fn unpack<T: Real>(&self, packed: Vec<T>) -> Vec<T> {
+        if !self.is_padded() {
+            return packed;
+        }
+        let mut x = vec![T::ZERO; self.lengths.len() * self.time * self.inputs];
+        let mut rest = &packed[..];
+        for (x, length) in x.chunks_exact_mut(self.time * self.inputs).zip(&self.lengths) {
+            let (part, others) = rest.split_at(length * self.inputs);
+            x[..part.len()].copy_from_slice(part);
+            rest = others;
+        }
+        x
+    }
+
+    /// Distributes the clips over a chunk for each thread that is used, the longest first, so that in every chunk those that
+    /// a step still reaches are the first ones.
+    fn chunks<C>(&self, clips: impl Iterator<Item = C>) -> Vec<Vec<(usize, C)>> {
+        let work = self.frames() * self.width() * self.units;
+        let threads = if work < WORTH_SPLITTING { 1 } else { rayon::current_num_threads() };
+        let mut clips: Vec<(usize, C)> = self.lengths.iter().copied().zip(clips).collect();
+        clips.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+        let n = threads.clamp(1, clips.len().max(1));
+        let mut chunks: Vec<Vec<(usize, C)>> = (0..n).map(|_| Vec::new()).collect();
+        for (i, clip) in clips.into_iter().enumerate() {
+            chunks[i % n].push(clip);
+        }
+        chunks
+    }
+
+    /// The output for `x` [batch, time, inputs], `weight` [gates · units, inputs + units] and `bias` [gates · units],
+    /// and, if asked for, what the gradients need.
+    pub(crate) fn forward<T: Real>(
+        &self,
+        x: &[T],
+        weight: &[T],
+        bias: &[T],
+        keep: bool,
+    ) -> (Vec<T>, Option<Saved<T>>) {
+        let (frames, width, units) = (self.frames(), self.width(), self.units);
+        let x = self.pack(x);
+        let input_weight = Matrix::with_row_stride(weight, width, self.inputs, self.row());
+        let mut gates = matmul_parallel(Matrix::new(&x, frames, self.inputs), input_weight.transposed());
+        let mut y = vec![T::ZERO; self.lengths.len() * self.out_size()];
+        let mut previous = vec![T::ZERO; if keep { frames * units } else { 0 }];
+        let mut cells = vec![T::ZERO; if keep && self.cell == Cell::Lstm { frames * units } else { 0 }];
+        let clips = self
+            .split(&mut gates, width)
+            .zip(y.chunks_exact_mut(self.out_size()))
+            .zip(self.split(&mut previous, units).zip(self.split(&mut cells, units)))
+            .map(|((gates, y), (previous, cells))| Forward { gates, y, previous, cells });
+        run(self.chunks(clips), |clips| {
+            Arch::new().dispatch(ForwardPass { sizes: self, weight, bias, clips })
+        });
+        (y, keep.then_some(Saved { gates, previous, cells }))
+    }
+
+    /// Each clip's rows of a packed matrix; nothing for each clip of an empty one.
+    fn split<'a, T>(&'a self, packed: &'a mut [T], columns: usize) -> impl Iterator<Item = &'a mut [T]> {
+        let kept = if packed.is_empty() { 0 } else { columns };
+        let mut rest = packed;
+        self.lengths.iter().map(move |length| {
+            let (part, others) = std::mem::take(&mut rest).split_at_mut(length * kept);
+            rest = others;
+            part
+        })
+    }
+
+    /// Gradients for `x` (if asked for), `weight` and `bias` from `dy`, the gradient for the output.
+    pub(crate) fn backward<T: Real>(
+        &self,
+        saved: Saved<T>,
+        x: &[T],
+        weight: &[T],
+        dy: &[T],
+        input_wanted: bool,
+    ) -> RecurrenceGradients<T> {
+        let (frames, width, units) = (self.frames(), self.width(), self.units);
+        let Saved { mut gates, previous, mut cells } = saved;
+        let mut clip_bias = vec![T::ZERO; self.lengths.len() * width];
+        let clips = self
+            .split(&mut gates, width)
+            .zip(self.split(&mut cells, units))
+            .zip(dy.chunks_exact(self.out_size()).zip(clip_bias.chunks_exact_mut(width)))
+            .map(|((gates, cells), (dy, bias))| Backward { gates, cells, dy, bias });
+        run(self.chunks(clips), |clips| Arch::new().dispatch(BackwardPass { sizes: self, weight, clips }));
+
+        let mut dbias = vec![T::ZERO; width];
+        for clip in clip_bias.chunks_exact(width) {
+            dbias.iter_mut().zip(clip).for_each(|(total, part)| *total += *part);
+        }
+        let dgates = Matrix::new(&gates, frames, width);
+        let from_input =
+            matmul_parallel(dgates.transposed(), Matrix::new(&self.pack(x), frames, self.inputs));
+        let from_state = matmul_parallel(dgates.transposed(), Matrix::new(&previous, frames, units));
+        let rows = from_input.chunks_exact(self.inputs).zip(from_state.chunks_exact(units));
+        let dweight = rows.flat_map(|(input, state)| input.iter().chain(state)).copied().collect();
+        let dx = input_wanted.then(|| {
+            let weight = Matrix::with_row_stride(weight, width, self.inputs, self.row());
+            self.unpack(matmul_parallel(dgates, weight))
+        });
+        RecurrenceGradients { dx, dweight, dbias }
+    }
+}
+
+/// Calls `f` for each chunk, each on its own thread if there are several.
+fn run<C: Send>(chunks: Vec<C>, f: impl Fn(C) + Sync + Send) {
+    if chunks.len() == 1 {
+        chunks.into_iter().for_each(f);
+    } else {
+        chunks.into_par_iter().with_max_len(1).for_each(f);
+    }
+}
+
+/// One clip in the forward pass.
+struct Forward<'a, T> {
+    /// The input's share, which becomes the gates.
+    gates: &'a mut [T],
+    y: &'a mut [T],
+    previous: &'a mut [T],
+    cells: &'a mut [T],
+}
+
+/// Some clips, from their first step to their last.
+struct ForwardPass<'a, T> {
+    sizes: &'a Recurrence,
+    weight: &'a [T],
+    bias: &'a [T],
+    clips: Vec<(usize, Forward<'a, T>)>,
+}
+
+impl<T: Real> WithSimd for ForwardPass<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sizes, weight, bias, mut clips } = self;
+        let (units, width, rows) = (sizes.units, sizes.width(), clips.len());
+        let source = (weight, sizes.row(), sizes.inputs);
+        let packed = PackedMatrix::transposed::<S>(source, units, width, rows);
+        let mut states = vec![T::ZERO; rows * units];
+        let mut cells = states.clone();
+        let mut shares = vec![T::ZERO; rows * packed.padded()];
+        let steps = clips.first().map_or(0, |(length, _)| *length);
+        for step in 0..steps {
+            let active = clips.partition_point(|(length, _)| *length > step);
+            if step > 0 {
+                packed.product(simd, &states[..active * units], &mut shares[..active * packed.padded()]);
+            }
+            let rows = states.chunks_exact_mut(units).zip(cells.chunks_exact_mut(units));
+            let rows = rows.zip(shares.chunks_exact(packed.padded()));
+            for ((length, clip), ((state, cell), share)) in clips[..active].iter_mut().zip(rows) {
+                let frame = sizes.frame(step, *length);
+                let own = frame * units..(frame + 1) * units;
+                if !clip.previous.is_empty() {
+                    clip.previous[own.clone()].copy_from_slice(state);
+                }
+                let gates = &mut clip.gates[frame * width..][..width];
+                for ((gate, share), bias) in gates.iter_mut().zip(share).zip(bias) {
+                    *gate += *share + *bias;
+                }
+                match sizes.cell {
+                    Cell::Tanh => tanh_step::<S, T>(gates, state),
+                    Cell::Lstm => lstm_step::<S, T>(gates, cell, state),
+                }
+                if !clip.cells.is_empty() {
+                    clip.cells[own.clone()].copy_from_slice(cell);
+                }
+                if sizes.sequence {
+                    clip.y[own].copy_from_slice(state);
+                } else if step + 1 == *length {
+                    clip.y.copy_from_slice(state);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn tanh_step<S: Simd, T: Real>(gates: &mut [T], state: &mut [T]) {
+    for (gate, state) in gates.iter_mut().zip(state) {
+        *gate = Real::tanh::<S>(*gate);
+        *state = *gate;
+    }
+}
+
+/// The four gates of all units: (i, f, g, o).
+#[inline(always)]
+fn quarters<T>(gates: &mut [T]) -> (&mut [T], &mut [T], &mut [T], &mut [T]) {
+    let units = gates.len() / 4;
+    let (i, rest) = gates.split_at_mut(units);
+    let (f, rest) = rest.split_at_mut(units);
+    let (g, o) = rest.split_at_mut(units);
+    (i, f, g, o)
+}
+
+#[inline(always)]
+fn lstm_step<S: Simd, T: Real>(gates: &mut [T], cell: &mut [T], state: &mut [T]) {
+    let (i, f, g, o) = quarters(gates);
+    i.iter_mut().for_each(|i| *i = Real::sigmoid::<S>(*i));
+    f.iter_mut().for_each(|f| *f = Real::sigmoid::<S>(*f));
+    g.iter_mut().for_each(|g| *g = Real::tanh::<S>(*g));
+    o.iter_mut().for_each(|o| *o = Real::sigmoid::<S>(*o));
+    for (((c, i), f), g) in cell.iter_mut().zip(&*i).zip(&*f).zip(&*g) {
+        *c = *f * *c + *i * *g;
+    }
+    for ((h, c), o) in state.iter_mut().zip(&*cell).zip(&*o) {
+        *h = *o * Real::tanh::<S>(*c);
+    }
+}
+
+/// One clip in the backward pass.
+struct Backward<'a, T> {
+    /// The gates, which become the gradients for what went into their activations.
+    gates: &'a mut [T],
+    cells: &'a mut [T],
+    dy: &'a [T],
+    /// The clip's share of the bias's gradient.
+    bias: &'a mut [T],
+}
+
+/// Some clips, from their last step to their first.
+struct BackwardPass<'a, T> {
+    sizes: &'a Recurrence,
+    weight: &'a [T],
+    clips: Vec<(usize, Backward<'a, T>)>,
+}
+
+impl<T: Real> WithSimd for BackwardPass<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sizes, weight, mut clips } = self;
+        let (units, width, rows) = (sizes.units, sizes.width(), clips.len());
+        let source = (weight, sizes.row(), sizes.inputs);
+        let packed = PackedMatrix::new::<S>(source, width, units, rows);
+        let mut dstates = vec![T::ZERO; rows * packed.padded()];
+        let mut dcells = vec![T::ZERO; rows * units];
+        let mut dgates = vec![T::ZERO; rows * width];
+        let (start, mut tangents) = (vec![T::ZERO; units], vec![T::ZERO; units]);
+        let steps = clips.first().map_or(0, |(length, _)| *length);
+        for step in (0..steps).rev() {
+            let active = clips.partition_point(|(length, _)| *length > step);
+            let rows = dstates.chunks_exact_mut(packed.padded()).zip(dcells.chunks_exact_mut(units));
+            let rows = rows.zip(dgates.chunks_exact_mut(width));
+            for ((length, clip), ((dstate, dcell), dgate)) in clips[..active].iter_mut().zip(rows) {
+                let frame = sizes.frame(step, *length);
+                let dstate = &mut dstate[..units];
+                let own = |frame: usize| frame * units..(frame + 1) * units;
+                if sizes.sequence {
+                    add(dstate, &clip.dy[own(frame)]);
+                } else if step + 1 == *length {
+                    add(dstate, clip.dy);
+                }
+                let gates = &mut clip.gates[frame * width..][..width];
+                match sizes.cell {
+                    Cell::Tanh => {
+                        for (gate, dstate) in gates.iter_mut().zip(&*dstate) {
+                            *gate = *dstate * (T::from_f64(1.0) - *gate * *gate);
+                        }
+                    }
+                    Cell::Lstm => {
+                        let before =
+                            if step == 0 { &start } else { &clip.cells[own(sizes.frame(step - 1, *length))] };
+                        for (tangent, cell) in tangents.iter_mut().zip(&clip.cells[own(frame)]) {
+                            *tangent = Real::tanh::<S>(*cell);
+                        }
+                        lstm_step_backward(gates, before, &tangents, dcell, dstate);
+                    }
+                }
+                dgate.copy_from_slice(gates);
+                add(clip.bias, gates);
+            }
+            if step > 0 {
+                let dgates = &dgates[..active * width];
+                packed.product(simd, dgates, &mut dstates[..active * packed.padded()]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add<T: Real>(total: &mut [T], part: &[T]) {
+    for (total, part) in total.iter_mut().zip(part) {
+        *total += *part;
+    }
+}
+
+/// With c' = f · c + i · g and h = o · tanh(c'): `gates` becomes the gradients for the four sums, `dcell`, the gradient for
+/// c', that for c. In loops over few slices each, which the compiler can prove to be apart.
+#[inline(always)]
+fn lstm_step_backward<T: Real>(gates: &mut [T], before: &[T], tangents: &[T], dcell: &mut [T], dstate: &[T]) {
+    let one = T::from_f64(1.0);
+    let (i, f, g, o) = quarters(gates);
+    for (((dc, o), tangent), dh) in dcell.iter_mut().zip(&*o).zip(tangents).zip(dstate) {
+        *dc += *dh * *o * (one - *tangent * *tangent);
+    }
+    for ((o, tangent), dh) in o.iter_mut().zip(tangents).zip(dstate) {
+        *o = *dh * *tangent * *o * (one - *o);
+    }
+    for ((i, g), dc) in i.iter_mut().zip(g).zip(&*dcell) {
+        let (input, candidate) = (*i, *g);
+        *i = *dc * candidate * input * (one - input);
+        *g = *dc * input * (one - candidate * candidate);
+    }
+    for ((f, dc), c) in f.iter_mut().zip(dcell).zip(before) {
+        let forget = *f;
+        *f = *dc * *c * forget * (one - forget);
+        *dc *= forget;
+    }
+}

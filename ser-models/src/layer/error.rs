@@ -1,0 +1,105 @@
+//! What can go wrong in a layer.
+
+use crate::kernels::TooShort;
+use crate::parameters::ParameterError;
+
+/// Why a layer could not be built or applied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// A setting is out of its range.
+    #[error("{layer}: {setting} {rule}, got {given}")]
+    Setting {
+        /// The layer, by its kind or name.
+        layer: String,
+        /// The setting.
+        setting: &'static str,
+        /// What holds for the setting.
+        rule: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// The input does not have the shape that the layer takes.
+    #[error("{layer}: each example must have shape {expected}, got {given:?}")]
+    InputShape {
+        /// The layer, by its kind.
+        layer: &'static str,
+        /// What it takes, without the batch axis.
+        expected: String,
+        /// What was given, without the batch axis.
+        given: Vec<usize>,
+    },
+    /// The input holds no example.
+    #[error("{layer}: the input must be a batch of 1 or more examples, got shape {given:?}")]
+    EmptyBatch {
+        /// The layer, by its kind.
+        layer: &'static str,
+        /// The input's shape.
+        given: Vec<usize>,
+    },
+    /// The input is too short for the layer's window.
+    #[error("{layer}: the input must have as many steps as the window spans, {window}, got {length}")]
+    TooShort {
+        /// The layer, by its kind.
+        layer: &'static str,
+        /// Steps that the window reaches over.
+        window: usize,
+        /// Steps of the input.
+        length: usize,
+    },
+    /// The clips' lengths don't fit the batch.
+    #[error("{layer}: lengths must be 1 to {frames} frames for each of {batch} examples, got {given}")]
+    Lengths {
+        /// The layer, by its kind.
+        layer: &'static str,
+        /// Frames of each clip with its padding.
+        frames: usize,
+        /// Clips in the batch.
+        batch: usize,
+        /// What was given.
+        given: String,
+    },
+    /// Batch normalisation was asked to learn from a single example.
+    #[error("BatchNorm: the batch must have 2 or more examples in training, got 1")]
+    BatchOfOne,
+    /// A label is not one of the classes.
+    #[error("CrossEntropy: labels must be below the number of classes, {classes}, got {label}")]
+    Label {
+        /// The label.
+        label: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// The tensors are not of an element type that layers take.
+    #[error("a layer's tensors must be of f32, or of f64 with the cargo feature f64, got {given:?}")]
+    ElementType {
+        /// The type given.
+        given: candle_core::DType,
+    },
+    /// A backward pass was asked for that there is not.
+    #[error("a backward pass needs a forward pass in training mode, got one in inference mode")]
+    NoBackward,
+    /// A tensor of the layer could not be made.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// An operation on tensors failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl LayerError {
+    /// An input that is shorter than a layer's window.
+    pub(crate) fn too_short(layer: &'static str, TooShort { window, length }: TooShort) -> Self {
+        Self::TooShort { layer, window, length }
+    }
+
+    /// A setting that breaks a rule.
+    pub(crate) fn setting(
+        layer: &str,
+        setting: &'static str,
+        rule: &'static str,
+        given: impl ToString,
+    ) -> Self {
+        Self::Setting { layer: layer.to_owned(), setting, rule, given: given.to_string() }
+    }
+}

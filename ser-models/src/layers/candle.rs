@@ -1,0 +1,290 @@
+//! Between this crate's layers and Candle's graph.
+//!
+//! Training here builds no graph: each layer has a forward and a backward pass. Those who mix both worlds go one way or the
+//! other: [`in_graph`] and the layers' [`Module`] make any layer one operation of Candle's graph, and [`Foreign`] makes any
+//! module of Candle's a layer.
+
+use super::{
+    AttentionPool, AvgPool, BatchNorm, Conv1d, Conv2d, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool,
+    Relu, SimpleRnn, TimeSteps,
+};
+use crate::generator::Generator;
+use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, add_gradient, into_storage};
+use crate::parameters::{Parameter, Parameters};
+use candle_core::backprop::GradStore;
+use candle_core::{
+    CpuStorage, CustomOp2, Layout, Module, ModuleT, Result as CandleResult, Shape, Tensor, Var, bail,
+};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+/// A forward pass as one operation of Candle's graph: gradients go through it to `x` and to the layer's weights. In
+/// inference mode there is no way back, and what comes out is a constant.
+///
+/// # Errors
+/// As the layer's forward pass.
+pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Tensor, LayerError> {
+    let (output, backward) = layer.forward(x, mode)?.into_parts();
+    let Some(backward) = backward else { return Ok(output.into_values().detach()) };
+    let weights: Vec<Var> = layer.weights().into_iter().cloned().collect();
+    let flat = weights.iter().map(|weight| weight.flatten_all()).collect::<CandleResult<Vec<_>>>()?;
+    // An operation takes three tensors at most: the weights go in as one, which Candle's `cat` takes apart on the way back.
+    let flat = match flat.is_empty() {
+        true => Tensor::zeros(1, x.values().dtype(), x.values().device())?,
+        false => Tensor::cat(&flat, 0)?,
+    };
+    let shape = output.values().shape().clone();
+    let pass =
+        Pass { output: into_storage(output.values())?, shape, weights, backward: Mutex::new(Some(backward)) };
+    Ok(x.values().contiguous()?.apply_op2(&flat, pass)?)
+}
+
+/// A forward pass that is done, and its way back.
+struct Pass {
+    output: CpuStorage,
+    shape: Shape,
+    weights: Vec<Var>,
+    backward: Mutex<Option<Backward>>,
+}
+
+impl CustomOp2 for Pass {
+    fn name(&self) -> &'static str {
+        "layer"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        Ok((self.output.clone(), self.shape.clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        flat: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+        let backward = self.backward.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(backward) = backward else { bail!("a layer's backward pass can be asked for once") };
+        let mut gradients = GradStore::default();
+        let dx = backward(dy, x.track_op(), &mut gradients).map_err(candle_core::Error::wrap)?;
+        let of = |weight: &Var| match gradients.get(weight) {
+            Some(gradient) => gradient.flatten_all(),
+            None => weight.zeros_like()?.flatten_all(),
+        };
+        let dflat = self.weights.iter().map(of).collect::<CandleResult<Vec<_>>>()?;
+        let dflat = if flat.track_op() { Some(Tensor::cat(&dflat, 0)?) } else { None };
+        Ok((dx, dflat))
+    }
+}
+
+/// Layers that do the same in training and inference are Candle modules; gradients always go through them.
+macro_rules! module {
+    ($($layer:ty),*) => {$(
+        impl Module for $layer {
+            fn forward(&self, x: &Tensor) -> CandleResult<Tensor> {
+                let mode = &mut Mode::Training(&mut Generator::new(0));
+                in_graph(self, &x.into(), mode).map_err(candle_core::Error::wrap)
+            }
+        }
+    )*};
+}
+
+module!(
+    AttentionPool,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Relu,
+    SimpleRnn,
+    TimeSteps,
+    MaxPool<1>,
+    MaxPool<2>,
+    AvgPool<1>,
+    AvgPool<2>
+);
+
+impl ModuleT for BatchNorm {
+    fn forward_t(&self, x: &Tensor, train: bool) -> CandleResult<Tensor> {
+        let mut generator = Generator::new(0);
+        let mut mode = if train { Mode::Training(&mut generator) } else { Mode::Inference };
+        in_graph(self, &x.into(), &mut mode).map_err(candle_core::Error::wrap)
+    }
+}
+
+/// Any layer as a Candle module that draws its random numbers, such as dropout masks, from a seed: for
+/// [`Dropout`](super::Dropout), [`Lstm`](super::Lstm) with dropout, and [`Sequential`](super::Sequential).
+#[derive(Debug)]
+pub struct Seeded<L> {
+    layer: L,
+    generator: Mutex<Generator>,
+}
+
+impl<L: Layer> Seeded<L> {
+    /// The layer, with random numbers from `seed`.
+    pub fn new(layer: L, seed: u64) -> Self {
+        Self { layer, generator: Mutex::new(Generator::new(seed)) }
+    }
+}
+
+impl<L: Layer> ModuleT for Seeded<L> {
+    fn forward_t(&self, x: &Tensor, train: bool) -> CandleResult<Tensor> {
+        let mut generator = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mode = if train { Mode::Training(&mut generator) } else { Mode::Inference };
+        in_graph(&self.layer, &x.into(), &mut mode).map_err(candle_core::Error::wrap)
+    }
+}
+
+/// A module of Candle's as a layer. Its backward pass is Candle's own.
+///
+/// Padding is not known to it: valid lengths pass through where the module keeps the number of axes.
+pub struct Foreign {
+    module: Box<dyn ModuleT + Send + Sync>,
+    input_shape: Vec<usize>,
+    output_shape: Vec<usize>,
+    weights: Vec<Var>,
+}
+
+impl Foreign {
+    /// `module` for examples of `input_shape`, which gives examples of `output_shape`. Its weights are the tensors whose
+    /// names in `parameters` begin with `name` and a dot.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if there is no such tensor.
+    pub fn new(
+        module: impl ModuleT + Send + Sync + 'static,
+        input_shape: impl Into<Vec<usize>>,
+        output_shape: impl Into<Vec<usize>>,
+        parameters: &Parameters,
+        name: &str,
+    ) -> Result<Self, LayerError> {
+        let (module, prefix) = (Box::new(module), format!("{name}."));
+        let own = parameters.iter().filter(|p| p.name().starts_with(&prefix) && p.is_trainable());
+        let weights: Vec<Var> = own.map(|p: Parameter| p.var().clone()).collect();
+        if weights.is_empty() {
+            return Err(LayerError::setting(name, "name", "must begin the name of a parameter", name));
+        }
+        Ok(Self { module, input_shape: input_shape.into(), output_shape: output_shape.into(), weights })
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Foreign").field("output_shape", &self.output_shape).finish_non_exhaustive()
+    }
+}
+
+impl Layer for Foreign {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        let lengths = x.lengths().filter(|_| self.output_shape.len() == self.input_shape.len());
+        let lengths = lengths.map(<[usize]>::to_vec);
+        if !mode.is_training() {
+            let y = self.module.forward_t(&x.values().detach(), false)?.detach();
+            return Ok(Forward::inference(Padded::of(y, lengths)));
+        }
+        let x = Var::from_tensor(&x.values().detach())?;
+        let y = self.module.forward_t(&x, true)?;
+        let weights = self.weights.clone();
+        Ok(Forward::training(Padded::of(y.detach(), lengths), move |dy, input_wanted, gradients| {
+            let mut found = (y * dy)?.sum_all()?.backward()?;
+            for weight in &weights {
+                if let Some(gradient) = found.remove(weight) {
+                    add_gradient(gradients, weight, gradient)?;
+                }
+            }
+            match found.remove(&x) {
+                Some(dx) if input_wanted => Ok(Some(dx)),
+                None if input_wanted => Ok(Some(x.zeros_like()?)),
+                _ => Ok(None),
+            }
+        }))
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        if input != self.input_shape {
+            let expected = format!("{:?}", self.input_shape);
+            return Err(LayerError::InputShape { layer: "Foreign", expected, given: input.to_vec() });
+        }
+        Ok(self.output_shape.clone())
+    }
+
+    fn kind(&self) -> &'static str {
+        "Foreign"
+    }
+
+    fn weights(&self) -> Vec<&Var> {
+        self.weights.iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::gradient_check::{answer, check, check_layer, difference, input, train, variable};
+    use crate::layers::{Dropout, Init, Sequential};
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn gradients_are_correct_where_outputs_go_several_ways_through_layers_and_candles_operations() {
+        let x = variable(&[3, 4, 5], 4);
+        check("several ways", &[&x], || {
+            let once = train(&Relu, x.as_tensor(), 0);
+            let turned = train(&TimeSteps, &once, 0);
+            let twice = train(&TimeSteps, &turned, 0);
+            let view = once.narrow(1, 1, 2).unwrap().sqr().unwrap();
+            let both = ((&once * &twice).unwrap() + train(&Relu, &twice, 0)).unwrap();
+            Tensor::cat(&[both, view], 1).unwrap()
+        });
+    }
+
+    #[test]
+    fn a_layer_that_is_used_twice_gets_the_sum_of_its_gradients() {
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let dense = Dense::new(4, 4, Init::GlorotUniform, &parameters.scope("dense")).unwrap();
+        let x = variable(&[3, 4], 1);
+        let mut vars = vec![&x];
+        vars.extend(dense.weights());
+        check("twice", &vars, || {
+            let twice = train(&dense, train(&dense, x.as_tensor(), 0), 0);
+            (twice.sqr().unwrap().sum_all().unwrap() + dense.weights()[0].sqr().unwrap().sum_all().unwrap())
+                .unwrap()
+        });
+    }
+
+    #[test]
+    fn a_module_of_candles_has_its_own_gradients_within_a_network() {
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let mut net = Sequential::new([2, 6]);
+        net.conv1d(crate::layers::Conv1dConfig::new(3, 3), &parameters).unwrap();
+        net.relu().unwrap();
+        net.flatten().unwrap();
+        let linear = candle_nn::linear(18, 4, parameters.var_builder().pp("head")).unwrap();
+        net.module("head", linear, [4], &parameters).unwrap();
+        check_layer("mixed", &net, &variable(&[3, 2, 6], 5), None);
+        let names: Vec<String> = parameters.iter().map(|p| p.name().to_owned()).collect();
+        assert_eq!(names[2..], ["head.weight", "head.bias"]);
+        assert!(net.module("nothing", Relu, [4], &parameters).is_err());
+    }
+
+    #[test]
+    fn layers_are_modules_and_draw_from_a_seed() {
+        let x = input(&[4, 50], 1);
+        let expected = x.relu().unwrap();
+        assert_eq!(difference(&Module::forward(&Relu, &x).unwrap(), &expected), 0.0);
+        let seeded = |seed| Seeded::new(Dropout::new(0.5).unwrap(), seed);
+        let (one, two) = (seeded(1), seeded(1));
+        let first = one.forward_t(&x, true).unwrap();
+        assert_eq!(difference(&first, &two.forward_t(&x, true).unwrap()), 0.0);
+        assert!(difference(&first, &one.forward_t(&x, true).unwrap()) > 0.0);
+        assert_eq!(difference(&one.forward_t(&x, false).unwrap(), &x), 0.0);
+        assert_eq!(difference(&answer(&Dropout::new(0.5).unwrap(), &x), &x), 0.0);
+    }
+}

@@ -1,0 +1,72 @@
+//! A connection around a layer.
+
+use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
+use candle_core::Var;
+
+/// A layer whose input is added to its output: `y = x + layer(x)` (He et al. 2016). The layer keeps its input's shape.
+#[derive(Debug)]
+pub struct Residual(Box<dyn Layer>);
+
+impl Residual {
+    /// A connection around `layer`.
+    pub fn new(layer: impl Layer + 'static) -> Self {
+        Self(Box::new(layer))
+    }
+}
+
+impl Layer for Residual {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        let (inner, backward) = self.0.forward(x, mode)?.into_parts();
+        let lengths = inner.lengths().map(<[usize]>::to_vec);
+        let output = Padded::of((x.values() + inner.values())?, lengths);
+        let Some(backward) = backward else { return Ok(Forward::inference(output)) };
+        Ok(Forward::training(output, move |dy, input_wanted, gradients| {
+            let dx = backward(dy, input_wanted, gradients)?;
+            Ok(dx.map(|dx| dx + dy).transpose()?)
+        }))
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        let output = self.0.output_shape(input)?;
+        if output != input {
+            let (layer, expected) =
+                (self.0.kind(), format!("{output:?}, that of the output, for a residual connection"));
+            return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
+        }
+        Ok(output)
+    }
+
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn weights(&self) -> Vec<&Var> {
+        self.0.weights()
+    }
+
+    fn statistics(&self) -> Vec<&Var> {
+        self.0.statistics()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use crate::layers::gradient_check::{check_layer, variable};
+    use crate::layers::{Lstm, LstmConfig, States};
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn gradients_are_correct_with_and_without_padding() {
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let config = LstmConfig { states: States::Sequence, ..LstmConfig::new(3) };
+        let residual = Residual::new(Lstm::new(3, config, &parameters.scope("lstm")).unwrap());
+        for lengths in [None, Some(&[5, 2][..])] {
+            check_layer("residual", &residual, &variable(&[2, 5, 3], 4), lengths);
+        }
+        assert_eq!(residual.output_shape(&[5, 3]).unwrap(), [5, 3]);
+        let other = Residual::new(Lstm::new(2, config, &parameters.scope("other")).unwrap());
+        assert!(other.output_shape(&[5, 2]).is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! A network with what goes in and what comes out.
+
+use super::{Architecture, Summary};
+use crate::input::ModelInput;
+use crate::layers::{Forward, Layer, LayerError, Mode, Padded, Sequential, softmax};
+use crate::parameters::Parameters;
+use candle_core::{D, Tensor, Var};
+
+/// A network that tells classes apart, or several that answer together.
+///
+/// As a [`Layer`] it gives logits [batch, classes] of inputs [batch, …], each of [`Model::input`]'s shape. Padding that all
+/// inputs of a batch share is cut off first, so that it costs nothing.
+#[derive(Debug)]
+pub struct Model {
+    members: Vec<Sequential>,
+    /// How much each member's answer counts: a mean of 1.
+    weights: Vec<f64>,
+    parameters: Parameters,
+    name: &'static str,
+    input: ModelInput,
+    classes: usize,
+    /// The fewest frames that the network takes.
+    least: usize,
+}
+
+impl Model {
+    /// The network with its tensors made in `parameters`, which decide on seed, element type and device.
+    pub(super) fn new(
+        architecture: &Architecture,
+        classes: usize,
+        parameters: Parameters,
+    ) -> Result<Self, LayerError> {
+        let (name, input) = (architecture.name(), architecture.input());
+        if classes < 2 {
+            return Err(LayerError::setting(name, "classes", "must be 2 or more", classes));
+        }
+        let (members, weights) = match architecture {
+            Architecture::Ensemble(config) => {
+                config.check()?;
+                let member = |number| {
+                    let prefix = format!("member_{number}.");
+                    parameters.within(&prefix, |parameters| config.network.network(classes, parameters))
+                };
+                let members = (1..=config.members).map(member).collect::<Result<Vec<_>, _>>()?;
+                (members, config.scaled_weights()?)
+            }
+            single => (vec![single.network(classes, &parameters)?], vec![1.0]),
+        };
+        let least = least_frames(&members[0]);
+        Ok(Self { members, weights, parameters, name, input, classes, least })
+    }
+
+    /// All weights and statistics, named, in a fixed order.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// What one input is.
+    pub fn input(&self) -> ModelInput {
+        self.input
+    }
+
+    /// The number of classes that it tells apart.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The layers with their output shapes and parameters, as Keras prints them.
+    pub fn summary(&self) -> Summary {
+        let rows = self.members.iter().zip(1..).flat_map(|(net, number)| {
+            let mut rows = Layer::summary(net, "", &[]);
+            if self.members.len() > 1 {
+                rows.iter_mut().for_each(|row| row.name.insert_str(0, &format!("member_{number}.")));
+            }
+            rows
+        });
+        Summary::new(self.name, self.input, rows.collect(), &self.parameters)
+    }
+
+    /// The inputs as the network takes them: without padding that all of them share, as images where it reads images.
+    fn cut(&self, batch: &Padded) -> Result<Padded, LayerError> {
+        let shape = self.input.shape();
+        match batch.dims() {
+            [] | [0, ..] => {
+                return Err(LayerError::EmptyBatch { layer: self.name, given: batch.dims().to_vec() });
+            }
+            [_, given @ ..] if given != shape => {
+                let (layer, expected) = (self.name, format!("{shape:?}"));
+                return Err(LayerError::InputShape { layer, expected, given: given.to_vec() });
+            }
+            _ => {}
+        }
+        let mut values = batch.values().clone();
+        let mut lengths = None;
+        if self.input.is_padded() && batch.lengths().is_some() {
+            let frames = self.input.frames();
+            batch.check(self.name, frames)?;
+            let valid = batch.lengths().unwrap_or_default();
+            let longest = valid.iter().copied().max().unwrap_or(frames).max(self.least).min(frames);
+            if valid.iter().any(|length| *length < longest) {
+                lengths = Some(valid.to_vec());
+            }
+            values = values.narrow(D::Minus1, 0, longest)?.contiguous()?;
+        }
+        if self.members[0].input_shape().len() > shape.len() {
+            values = values.unsqueeze(1)?;
+        }
+        Ok(Padded::of(values, lengths))
+    }
+
+    fn answer(&self, batch: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        let x = self.cut(batch)?;
+        if let [network] = &self.members[..] {
+            let (logits, backward) = network.forward(&x, mode)?.into_parts();
+            let Some(backward) = backward else { return Ok(Forward::inference(logits)) };
+            let dims = batch.dims().to_vec();
+            return Ok(Forward::training(logits, move |dy, input_wanted, gradients| {
+                let Some(mut dx) = backward(dy, input_wanted, gradients)? else { return Ok(None) };
+                if dx.rank() > dims.len() {
+                    dx = dx.squeeze(1)?;
+                }
+                let cut = dims[dims.len() - 1] - dx.dim(D::Minus1)?;
+                Ok(Some(dx.pad_with_zeros(D::Minus1, 0, cut)?))
+            }));
+        }
+        if mode.is_training() {
+            let rule = "must be inference: train each member and join their checkpoints";
+            return Err(LayerError::setting(self.name, "mode", rule, "training"));
+        }
+        let mut sum: Option<Tensor> = None;
+        for (network, weight) in self.members.iter().zip(&self.weights) {
+            let logits = network.forward(&x, mode)?.into_output().into_values();
+            let probabilities = (softmax(&logits)? * *weight)?;
+            sum = Some(match sum {
+                Some(sum) => (sum + probabilities)?,
+                None => probabilities,
+            });
+        }
+        let Some(sum) = sum else { return Err(LayerError::NoBackward) };
+        // A probability may be too small for f32: its logarithm must still be a number.
+        let mean = (sum / self.members.len() as f64)?.clamp(f64::from(f32::MIN_POSITIVE), 1.0)?;
+        Ok(Forward::inference(mean.log()?))
+    }
+}
+
+impl Layer for Model {
+    fn forward(&self, batch: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        // From one of its own threads rayon starts the others without waking and waiting at every layer.
+        rayon::join(|| self.answer(batch, mode), || ()).0
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        let shape = self.input.shape();
+        if input != shape {
+            let (layer, expected) = (self.name, format!("{shape:?}"));
+            return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
+        }
+        Ok(vec![self.classes])
+    }
+
+    fn kind(&self) -> &'static str {
+        "Model"
+    }
+
+    fn weights(&self) -> Vec<&Var> {
+        self.members.iter().flat_map(Layer::weights).collect()
+    }
+
+    fn statistics(&self) -> Vec<&Var> {
+        self.members.iter().flat_map(Layer::statistics).collect()
+    }
+}
+
+/// The fewest frames, the last axis, with which every window of the network finds room.
+fn least_frames(net: &Sequential) -> usize {
+    let Some((frames, rest)) = net.input_shape().split_last() else { return 1 };
+    let fits = |frames: usize| net.shape_for(&[rest, &[frames]].concat()).is_ok();
+    // Whether there is room grows with the frames.
+    let (mut least, mut most) = (1, *frames);
+    while least < most {
+        let middle = least.midpoint(most);
+        if fits(middle) { most = middle } else { least = middle + 1 }
+    }
+    least
+}

@@ -1,0 +1,43 @@
+//! How a run reports its progress and its end.
+
+use super::Epoch;
+
+/// Training progress events, e.g. for a progress bar.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The run begins or continues.
+    Begin {
+        /// Epochs of the whole run.
+        epochs: usize,
+        /// Epochs that are done already.
+        done: usize,
+        /// Steps of each epoch.
+        batches: usize,
+    },
+    /// A step was taken.
+    Batch {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step, counted from 1.
+        batch: usize,
+        /// Steps of the epoch.
+        batches: usize,
+        /// The loss of the batch.
+        loss: f64,
+    },
+    /// An epoch ended.
+    Epoch(&'a Epoch),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finish {
+    /// All epochs are done.
+    Completed,
+    /// Early stopping ended it.
+    EarlyStopped,
+    /// The caller's flag ended it. The epoch that was under way is discarded; call `run` or `resume` to continue.
+    Stopped,
+}

@@ -1,0 +1,163 @@
+//! One model that learns, step by step.
+
+use super::average::update_average;
+use super::optimizer::clip_gradients;
+use super::{Optimizer, TrainingConfig, TrainingError};
+use crate::classifier::{evaluate, largest};
+use crate::generator::Generator;
+use crate::layers::{CrossEntropy, Layer, Mode, Padded};
+use crate::metrics::Evaluation;
+use crate::models::Model;
+use crate::weights::Weights;
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Result as CandleResult, Storage, Tensor};
+use candle_nn::Optimizer as _;
+
+/// A model with what makes it learn: a loss, an optimiser, and the moving average of its weights where one is taken.
+#[derive(Debug)]
+pub struct Learner {
+    model: Model,
+    optimizer: Optimizer,
+    loss: CrossEntropy,
+    clip_norm: Option<f64>,
+    ema_decay: Option<f64>,
+    /// Empty where none is taken.
+    average: Weights,
+}
+
+/// What a step brought.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The loss of the batch, with label smoothing and class weights.
+    pub loss: f64,
+    /// How many answers were correct: those whose largest logit is that of the largest target.
+    pub correct: usize,
+}
+
+/// All that changes when a model learns.
+#[derive(Debug, Clone)]
+pub(crate) struct LearnerState {
+    pub(crate) weights: Weights,
+    pub(crate) optimizer: Optimizer,
+    /// Empty where none is taken.
+    pub(crate) average: Weights,
+}
+
+impl Learner {
+    /// A model at the beginning of its training; `class_weights` are one for each class.
+    ///
+    /// # Errors
+    /// If a class weight or the label smoothing is out of its range.
+    pub fn new(
+        model: Model,
+        config: &TrainingConfig,
+        class_weights: Vec<f32>,
+    ) -> Result<Self, TrainingError> {
+        let loss = CrossEntropy::new(class_weights, config.label_smoothing)?;
+        let optimizer = Optimizer::for_parameters(config.optimizer, config.learning_rate, model.parameters());
+        let average =
+            if config.ema_decay.is_some() { model.parameters().values()? } else { Weights::default() };
+        let (clip_norm, ema_decay) = (config.clip_norm, config.ema_decay);
+        Ok(Self { model, optimizer, loss, clip_norm, ema_decay, average })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The number of steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.optimizer.steps()
+    }
+
+    /// Targets [batch, classes] in row-major order, with a 1 at each label.
+    ///
+    /// # Errors
+    /// If a label is not one of the classes.
+    pub fn targets(&self, labels: &[usize]) -> Result<Vec<f32>, TrainingError> {
+        let targets = self.loss.targets(labels, candle_core::DType::F32, &Device::Cpu)?;
+        Ok(targets.flatten_all()?.to_vec1()?)
+    }
+
+    /// One step on a batch of normalised inputs with their targets [batch, classes]: forward pass, loss, backward pass,
+    /// optimiser. A loss that is not finite moves nothing.
+    ///
+    /// # Errors
+    /// If inputs or targets do not fit the model.
+    pub fn step(
+        &mut self,
+        inputs: &Padded,
+        targets: &[f32],
+        learning_rate: f64,
+        generator: &mut Generator,
+    ) -> Result<Step, TrainingError> {
+        let shape = (inputs.len(), self.model.classes());
+        let wanted = Tensor::from_slice(targets, shape, &Device::Cpu)?;
+        let pass = self.model.forward(inputs, &mut Mode::Training(generator))?;
+        let logits = pass.output().values().clone();
+        let (loss, dlogits) = self.loss.loss_and_gradient(&logits, &wanted)?;
+        let answers = logits.to_vec2::<f32>()?;
+        let rows = answers.iter().zip(targets.chunks_exact(self.model.classes()));
+        let correct = rows.filter(|(logits, targets)| largest(logits) == largest(targets)).count();
+        if loss.is_finite() {
+            let mut gradients = GradStore::default();
+            // From one of its own threads rayon starts the others without waking and waiting at every layer.
+            rayon::join(|| pass.backward_weights(&dlogits, &mut gradients), || ()).0?;
+            let parameters = self.model.parameters();
+            if let Some(limit) = self.clip_norm {
+                clip_gradients(parameters, &mut gradients, limit)?;
+            }
+            self.optimizer.set_learning_rate(learning_rate);
+            self.optimizer.step(&gradients)?;
+            if let Some(decay) = self.ema_decay {
+                update_average(&mut self.average, decay, self.optimizer.steps(), parameters)?;
+            }
+        }
+        Ok(Step { loss, correct })
+    }
+
+    /// The first weight, statistic or average of one that is NaN or infinite: what it is, and its value.
+    pub(super) fn not_finite(&self) -> CandleResult<Option<(String, f64)>> {
+        let wrong = |values: &[f32]| values.iter().find(|x| !x.is_finite()).map(|x| f64::from(*x));
+        for parameter in self.model.parameters().iter() {
+            let (storage, _) = parameter.var().storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else { continue };
+            if let Some(value) = wrong(storage.as_slice()?) {
+                return Ok(Some((format!("a value of {}", parameter.name()), value)));
+            }
+        }
+        let mut average = self.average.0.iter();
+        Ok(average.find_map(|(name, average)| {
+            wrong(&average.values).map(|value| (format!("a value of the average of {name}"), value))
+        }))
+    }
+
+    /// Loss and confusion matrix on normalised inputs, of the weights or of their average where one is taken.
+    pub(super) fn evaluate(
+        &self,
+        inputs: &Padded,
+        labels: &[usize],
+        label_names: &[String],
+    ) -> Result<Evaluation, TrainingError> {
+        let parameters = self.model.parameters();
+        let weights = if self.average.0.is_empty() { Weights::default() } else { parameters.values()? };
+        parameters.set_values(&self.average)?;
+        let evaluation = evaluate(&self.model, inputs, labels, label_names);
+        parameters.set_values(&weights)?;
+        Ok(evaluation?)
+    }
+
+    /// Copies of all that changes.
+    pub(super) fn state(&self) -> Result<LearnerState, TrainingError> {
+        let weights = self.model.parameters().values()?;
+        Ok(LearnerState { weights, optimizer: self.optimizer.clone(), average: self.average.clone() })
+    }
+
+    /// Goes back to a state.
+    pub(super) fn restore(&mut self, state: &LearnerState) -> Result<(), TrainingError> {
+        self.optimizer = state.optimizer.clone();
+        self.average.clone_from(&state.average);
+        Ok(self.model.parameters().set_values(&state.weights)?)
+    }
+}

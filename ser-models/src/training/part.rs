@@ -1,0 +1,180 @@
+//! The clips of one part of a split, ready for a model, and an epoch of steps on them.
+
+use super::source::{AudioSource, Source};
+use super::{Event, Learner, TrainingConfig, TrainingError};
+use crate::generator::{Generator, Purpose};
+use crate::input::{Dataset, ModelInput, Normalization, batch_of};
+use crate::layers::Padded;
+use crate::metrics::Evaluation;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The training part.
+#[derive(Debug)]
+pub(super) struct TrainingPart {
+    source: Source,
+    labels: Vec<usize>,
+    pub(super) ids: Vec<String>,
+}
+
+/// The validation part: normalised inputs.
+#[derive(Debug)]
+pub(super) struct ValidationPart {
+    inputs: Padded,
+    labels: Vec<usize>,
+    label_names: Vec<String>,
+    pub(super) ids: Vec<String>,
+}
+
+/// What an epoch's steps brought, as means over its examples.
+pub(super) struct Steps {
+    pub(super) loss: f64,
+    pub(super) accuracy: f64,
+    /// Of the last step.
+    pub(super) learning_rate: f64,
+}
+
+impl TrainingPart {
+    /// The training part, if the configuration's augmentation can be had of it.
+    pub(super) fn new(
+        config: &TrainingConfig,
+        data: &Dataset,
+        normalization: &Normalization,
+        input: ModelInput,
+        seed: u64,
+    ) -> Result<Self, TrainingError> {
+        let source = source(config, data, normalization, input, seed)?;
+        Ok(Self { source, labels: data.labels().to_vec(), ids: data.ids().to_vec() })
+    }
+
+    /// The number of steps of an epoch.
+    pub(super) fn batches(&self, batch_size: usize) -> usize {
+        batches(&(0..self.labels.len()).collect::<Vec<_>>(), batch_size).len()
+    }
+
+    /// All steps of an epoch, counted from 1; `None` if it was stopped.
+    pub(super) fn epoch(
+        &self,
+        learner: &mut Learner,
+        (config, seed, epoch): (&TrainingConfig, u64, usize),
+        on_event: &mut impl FnMut(&Event<'_>),
+        stop: &AtomicBool,
+    ) -> Result<Option<Steps>, TrainingError> {
+        let mut order: Vec<usize> = (0..self.labels.len()).collect();
+        Generator::for_run(seed, Purpose::Shuffle, epoch as u64).shuffle(&mut order);
+        let places = batches(&order, config.batch_size);
+        let total = places.len();
+        let mut steps = Steps { loss: 0.0, accuracy: 0.0, learning_rate: config.learning_rate };
+        let mut train = |inputs: &mut dyn Iterator<Item = Result<Padded, TrainingError>>| {
+            for (places, batch) in places.iter().zip(1..) {
+                let Some(inputs) = inputs.next().filter(|_| !stop.load(Ordering::Relaxed)) else {
+                    return Ok(false);
+                };
+                let place = || format!("batch {batch} of {total}");
+                let failed = |cause| TrainingError::Failed { epoch, place: place(), cause: Box::new(cause) };
+                let factor = config.schedule.factor(learner.steps(), total, config.epochs);
+                steps.learning_rate = config.learning_rate * factor;
+                let taken = inputs.and_then(|inputs| {
+                    let mut generator = Generator::for_run(seed, Purpose::Step, learner.steps());
+                    let labels: Vec<usize> = places.iter().map(|at| self.labels[*at]).collect();
+                    let mut targets = learner.targets(&labels)?;
+                    let inputs = config.augmentation.apply(&inputs, &mut targets, &mut generator)?;
+                    learner.step(&inputs, &targets, steps.learning_rate, &mut generator)
+                });
+                let step = taken.map_err(failed)?;
+                // A loss that is finite may have a gradient that is not: the epoch's last step has no loss after it to show that.
+                let broken = match step.loss.is_finite() {
+                    false => Some(("the loss".to_owned(), step.loss)),
+                    true => learner.not_finite().map_err(|cause| failed(cause.into()))?,
+                };
+                if let Some((what, value)) = broken {
+                    return Err(TrainingError::NotFinite { epoch, place: place(), what, value });
+                }
+                steps.loss += step.loss * places.len() as f64;
+                steps.accuracy += step.correct as f64;
+                on_event(&Event::Batch { epoch, batch, batches: total, loss: step.loss });
+            }
+            Ok(true)
+        };
+        if !self.source.batches(epoch, &places, &mut train)? {
+            return Ok(None);
+        }
+        let examples = self.labels.len() as f64;
+        Ok(Some(Steps { loss: steps.loss / examples, accuracy: steps.accuracy / examples, ..steps }))
+    }
+}
+
+impl ValidationPart {
+    pub(super) fn new(data: &Dataset, normalization: &Normalization) -> Result<Self, TrainingError> {
+        let inputs = normalization.normalized(&batch_of(data.inputs(), data.frames())?)?;
+        let (labels, label_names) = (data.labels().to_vec(), data.label_names().to_vec());
+        Ok(Self { inputs, labels, label_names, ids: data.ids().to_vec() })
+    }
+
+    pub(super) fn evaluate(&self, learner: &Learner) -> Result<Evaluation, TrainingError> {
+        learner.evaluate(&self.inputs, &self.labels, &self.label_names)
+    }
+}
+
+/// What the training part's batches are made of.
+fn source(
+    config: &TrainingConfig,
+    training: &Dataset,
+    normalization: &Normalization,
+    input: ModelInput,
+    seed: u64,
+) -> Result<Source, TrainingError> {
+    let refused = |setting, rule| {
+        let given = "none".to_owned();
+        Err(TrainingError::Setting { setting, rule, given })
+    };
+    if let Some(setting) = config.augmentation.needs_frames()
+        && matches!(input, ModelInput::Vector { .. })
+    {
+        return refused(setting, "needs inputs with frames");
+    }
+    if !config.augmentation.audio.is_on() {
+        let inputs = batch_of(training.inputs(), training.frames())?;
+        return Ok(Source::Features(normalization.normalized(&inputs)?));
+    }
+    let Some(audio) = training.audio() else {
+        return refused("augmentation.audio", "needs the training clips themselves (Dataset::with_audio)");
+    };
+    let (ids, augmentation) = (training.ids().to_vec(), config.augmentation.audio);
+    let source = AudioSource::new(audio.clone(), ids, augmentation, input, normalization.clone(), seed)?;
+    Ok(Source::Audio(Box::new(source)))
+}
+
+/// An epoch's order in batches. One example that would be left over alone joins the batch before it: batch normalisation
+/// cannot learn from one.
+fn batches(order: &[usize], batch_size: usize) -> Vec<&[usize]> {
+    let alone = order.len() % batch_size == 1 && order.len() > batch_size;
+    let (whole, last) = order.split_at(if alone { order.len() - batch_size - 1 } else { 0 });
+    let mut batches: Vec<&[usize]> = whole.chunks(batch_size).collect();
+    if alone {
+        batches.push(last);
+    } else {
+        batches.extend(last.chunks(batch_size));
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_batch_has_one_example_and_all_are_there_in_order() {
+        let sizes = |n, size| {
+            let order: Vec<usize> = (0..n).collect();
+            let batches = batches(&order, size);
+            assert_eq!(batches.concat(), order);
+            batches.iter().map(|batch| batch.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(64, 32), [32, 32]);
+        assert_eq!(sizes(65, 32), [32, 33]);
+        assert_eq!(sizes(66, 32), [32, 32, 2]);
+        assert_eq!(sizes(33, 32), [33]);
+        assert_eq!(sizes(5, 32), [5]);
+        assert_eq!(sizes(3, 2), [3]);
+    }
+}
