@@ -26,7 +26,7 @@ const FLOORS: &[(&str, Floors)] = &[
         "ser-features",
         &[
             &["matrix", "vector", "window"],
-            &["error", "extremes", "fourier", "median", "projection"],
+            &["check", "error", "extremes", "fourier", "median", "projection"],
             &["band", "decibel", "delta", "preemphasis", "resample", "signal"],
             &["cqt", "framing", "hpss", "istft", "spectrogram", "stft"],
             &["harmonic_percussive", "mel", "rms", "spectral_shape", "tuning", "yin", "zero_crossing"],

@@ -12,7 +12,8 @@ pub use rolloff::{RolloffConfig, SpectralRolloff};
 
 use ndarray::{Array1, ArrayView2};
 
-use crate::error::{ConfigError, SignalError, check_magnitudes};
+use crate::check::check_magnitudes;
+use crate::error::{ConfigError, SignalError};
 use crate::matrix::resize;
 use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;

@@ -4,9 +4,10 @@ mod plans;
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::check::check_samples;
 use crate::chroma::Chroma;
 use crate::contrast::SpectralContrast;
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::error::{ConfigError, SignalError};
 use crate::matrix::reshape;
 use crate::mel::MelSpectrogram;
 use crate::mfcc::Mfcc;
