@@ -2,8 +2,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::feature::FEATURES;
-use crate::{Catalog, Feature, Mood, Song};
+use crate::catalog::Catalog;
+use crate::feature::{FEATURES, Feature};
+use crate::mood::Mood;
+use crate::song::Song;
 
 const AUDIO: usize = Feature::AUDIO.len();
 

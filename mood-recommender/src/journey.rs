@@ -8,9 +8,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::catalog::Catalog;
+use crate::feature::Feature;
 use crate::index::{Index, artist_fingerprint, work_fingerprint};
+use crate::mood::Mood;
+use crate::options::Options;
+use crate::point::Point;
+use crate::reading::Reading;
+use crate::recommendation::Recommendation;
 use crate::scan::{BLOCK, Sieve, TopK};
-use crate::{Catalog, Feature, Mood, Options, Point, Reading, Recommendation, Song};
+use crate::song::Song;
 
 /// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
 const POOL_PER_WAYPOINT: usize = 64;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Point;
+use crate::point::Point;
 
 /// A mood of a listener or of a song.
 ///
@@ -69,6 +69,12 @@ impl FromStr for Mood {
             .into_iter()
             .find(|mood| mood.as_str().eq_ignore_ascii_case(wanted))
             .ok_or_else(|| UnknownMood { given: name.to_owned() })
+    }
+}
+
+impl From<Mood> for Point {
+    fn from(mood: Mood) -> Self {
+        mood.point()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Moods for songs that have none, learned from those that have one.
 
-use crate::{Catalog, CatalogError, Feature, Mood, Song};
+use crate::catalog::{Catalog, CatalogError};
+use crate::feature::Feature;
+use crate::mood::Mood;
+use crate::song::Song;
 
 const AUDIO: usize = Feature::AUDIO.len();
 const MOODS: usize = Mood::ALL.len();

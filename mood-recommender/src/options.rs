@@ -2,7 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{Feature, Mood, Point, Profile, Strategy};
+use crate::error::RecommendError;
+use crate::mood::Mood;
+use crate::point::Point;
+use crate::profile::Profile;
+use crate::strategy::Strategy;
 
 /// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Complement`], at most two
 /// of an artist.
@@ -65,41 +69,6 @@ pub struct Shuffle {
     /// How far apart scores may lie to count as nearly equal, from 0 up. A song stands before a better one
     /// only where their scores differ by no more.
     pub tolerance: f32,
-}
-
-/// Why there is no list.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecommendError {
-    /// The catalogue has no songs.
-    #[error("a catalogue to recommend from must have at least one song")]
-    EmptyCatalog,
-    /// A weight is not a finite number.
-    #[error("the weight of {feature} for {mood} must be a finite number, given {given}")]
-    Weight {
-        /// The listener's mood.
-        mood: Mood,
-        /// The feature.
-        feature: Feature,
-        /// Its weight.
-        given: f64,
-    },
-    /// The weights for a mood say nothing.
-    #[error("the weights for {mood} cannot all be 0")]
-    ZeroWeights {
-        /// The listener's mood.
-        mood: Mood,
-    },
-    /// An option lies outside its range.
-    #[error("{option} must be {expected}, given {given}")]
-    Option {
-        /// The option.
-        option: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        given: String,
-    },
 }
 
 impl Filter {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::index::{Scale, likeness, similarity};
-use crate::{Feature, Song};
+use crate::feature::Feature;
+use crate::song::Song;
 
 const AUDIO: usize = Feature::AUDIO.len();
 
@@ -19,9 +19,12 @@ const AUDIO: usize = Feature::AUDIO.len();
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
-    liked: BTreeMap<String, [f32; AUDIO]>,
-    disliked: BTreeMap<String, [f32; AUDIO]>,
+    liked: Sounds,
+    disliked: Sounds,
 }
+
+/// The audio features of songs by the songs' keys.
+pub(crate) type Sounds = BTreeMap<String, [f32; AUDIO]>;
 
 impl Profile {
     /// Notes that the listener likes a song, whatever was noted before.
@@ -43,73 +46,21 @@ impl Profile {
         self.disliked.remove(key.as_ref());
     }
 
-    /// The keys of the disliked songs.
-    pub(crate) fn disliked(&self) -> impl Iterator<Item = &str> {
-        self.disliked.keys().map(String::as_str)
+    pub(crate) fn liked(&self) -> &Sounds {
+        &self.liked
+    }
+
+    pub(crate) fn disliked(&self) -> &Sounds {
+        &self.disliked
     }
 
     pub(crate) fn is_finite(&self) -> bool {
         self.liked.values().chain(self.disliked.values()).flatten().all(|value| value.is_finite())
     }
-
-    pub(crate) fn taste(&self, scale: &Scale) -> Option<Taste> {
-        let judged = self.liked.len() + self.disliked.len();
-        (judged > 0).then(|| Taste {
-            liked: Centre::new(&self.liked, scale),
-            disliked: Centre::new(&self.disliked, scale),
-            weight: judged as f32 / (2 * judged + 8) as f32,
-        })
-    }
 }
 
 fn sound(song: &Song) -> [f32; AUDIO] {
     std::array::from_fn(|at| song.feature(Feature::AUDIO[at]))
-}
-
-/// A profile, ready to judge the songs of one index.
-#[derive(Debug)]
-pub(crate) struct Taste {
-    pub(crate) liked: Centre,
-    pub(crate) disliked: Centre,
-    /// How much of a score taste makes up, 0 to 1.
-    pub(crate) weight: f32,
-}
-
-/// The mean sound of some songs.
-#[derive(Debug, Default)]
-pub(crate) struct Centre {
-    /// In standard deviations of the catalogue.
-    sound: [f32; AUDIO],
-    /// The same for values on the scale of 0 to 1.
-    pub(crate) factors: [f32; AUDIO],
-    squares: f32,
-    /// 1, or 0 where there are no songs.
-    strength: f32,
-}
-
-impl Centre {
-    fn new(songs: &BTreeMap<String, [f32; AUDIO]>, scale: &Scale) -> Self {
-        if songs.is_empty() {
-            return Centre::default();
-        }
-        let sound: [f32; AUDIO] = std::array::from_fn(|at| {
-            let units = songs.values().map(|sound| f64::from(Feature::AUDIO[at].unit(sound[at])));
-            (units.sum::<f64>() / songs.len() as f64) as f32 / scale.deviations[at]
-        });
-        let factors = std::array::from_fn(|at| sound[at] / scale.deviations[at]);
-        let squares = sound.iter().map(|value| value * value).sum();
-        Centre { sound, factors, squares, strength: 1.0 }
-    }
-
-    /// How alike a song is, 0 to 1, from its squared length and its product with [`Centre::factors`].
-    pub(crate) fn pull(&self, squares: f32, product: f32) -> f32 {
-        self.strength * likeness((squares - 2.0 * product + self.squares).max(0.0))
-    }
-
-    /// How alike a song is, 0 to 1, from its sound.
-    pub(crate) fn similarity(&self, sound: &[f32; AUDIO]) -> f32 {
-        self.strength * similarity(&self.sound, sound)
-    }
 }
 
 #[cfg(test)]
@@ -122,7 +73,7 @@ mod tests {
         let mut profile = Profile::default();
         profile.like(&song);
         profile.dislike(&song);
-        assert_eq!(profile.disliked().collect::<Vec<_>>(), ["TOTO – Africa"]);
+        assert_eq!(profile.disliked().keys().collect::<Vec<_>>(), ["TOTO – Africa"]);
         assert!(profile.liked.is_empty());
         profile.forget(&song);
         assert_eq!(profile, Profile::default());

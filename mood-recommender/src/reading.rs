@@ -1,6 +1,6 @@
 //! What is known about the listener's mood.
 
-use crate::{Mood, UnknownMood};
+use crate::mood::{Mood, UnknownMood};
 
 /// A listener's mood as a probability for each of the four, which sum to 1.
 ///

@@ -1,8 +1,9 @@
 //! Why a song was chosen, in numbers and in words.
 
+use crate::feature::Feature;
 use crate::index::Group;
+use crate::song::Song;
 use crate::strategy::Part;
-use crate::{Feature, Song};
 
 /// For example: `valence 0.96, popularity 71: happier than 98 % and more popular than 87 % of the Happy
 /// songs`.

@@ -1,11 +1,16 @@
 //! Recommendations: the crate's main job.
 
-use serde::Serialize;
-
+use crate::catalog::Catalog;
+use crate::error::RecommendError;
 use crate::index::Index;
+use crate::journey;
+use crate::options::Options;
+use crate::reading::Reading;
 use crate::reason::reason;
+use crate::recommendation::Recommendation;
 use crate::select::{Pick, Selection};
-use crate::{Catalog, Options, Reading, RecommendError, Song, Strategy, journey, strategy};
+use crate::strategy::{self, Strategy};
+use crate::taste::Taste;
 
 /// From which similarity on a song counts as like the liked ones.
 const ALIKE: f32 = 0.5;
@@ -18,22 +23,6 @@ const ALIKE: f32 = 0.5;
 pub struct Recommender {
     catalog: Catalog,
     index: Index,
-}
-
-/// A song of a list.
-///
-/// Serialised, it is one flat object: the song's fields, `score` and `reason`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recommendation<'a> {
-    /// The song.
-    #[serde(flatten)]
-    pub song: &'a Song,
-    /// How well it suits, 0 to 1: the weighted mean of the features that the strategy looks at, mixed with
-    /// the listener's taste where a profile is given, times the probability of the moods that ask for such
-    /// songs.
-    pub score: f32,
-    /// Why it was chosen, in numbers and in words.
-    pub reason: String,
 }
 
 impl Recommender {
@@ -78,7 +67,7 @@ impl Recommender {
         }
         let mut parts = strategy::parts(&options.strategy, &reading)?;
         parts.retain(|part| options.filter.allows(Some(part.target)));
-        let taste = options.profile.taste(&self.index.scale);
+        let taste = Taste::new(&options.profile, &self.index.scale);
         let picks = Selection::new(&self.catalog, &self.index, options, &parts, taste.as_ref()).choose(count);
         let explain = |Pick { part, at, score, sound, .. }: Pick| {
             let part = &parts[part];

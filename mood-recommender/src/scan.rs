@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use crate::feature::FEATURES;
+use crate::feature::{FEATURES, Feature};
 use crate::index::{Group, artist_fingerprint, key_fingerprint};
-use crate::profile::Taste;
-use crate::{Feature, Filter, Options, Song};
+use crate::options::{Filter, Options};
+use crate::song::Song;
+use crate::taste::Taste;
 
 /// Songs at a time: their scores stay in the nearest cache while the columns pass by.
 pub(crate) const BLOCK: usize = 2048;
@@ -118,10 +119,10 @@ pub(crate) struct Sieve<'a> {
 impl<'a> Sieve<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
         let filter = &options.filter;
-        let keys = filter.exclude_songs.iter().map(String::as_str).chain(options.profile.disliked());
+        let keys = filter.exclude_songs.iter().chain(options.profile.disliked().keys());
         Sieve {
             filter,
-            keys: keys.map(key_fingerprint).collect(),
+            keys: keys.map(|key| key_fingerprint(key)).collect(),
             artists: filter.exclude_artists.iter().map(|artist| artist_fingerprint(artist)).collect(),
         }
     }

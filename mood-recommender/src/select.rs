@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::catalog::Catalog;
+use crate::feature::Feature;
 use crate::index::{Index, similarity};
-use crate::profile::Taste;
+use crate::options::Options;
 use crate::scan::{self, Sieve};
 use crate::strategy::Part;
-use crate::{Catalog, Feature, Options};
+use crate::taste::Taste;
 
 /// A chosen song.
 #[derive(Debug, Clone)]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Feature, Mood, ReleaseDate};
+use crate::date::ReleaseDate;
+use crate::feature::Feature;
+use crate::mood::Mood;
 
 /// A song with its figures, as Spotify's Web API names and scales them.
 ///

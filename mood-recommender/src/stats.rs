@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::feature::FEATURES;
-use crate::{Catalog, Feature, Mood};
+use crate::catalog::Catalog;
+use crate::feature::{FEATURES, Feature};
+use crate::mood::Mood;
 
 /// Counts, means and correlations of a catalogue: those of §7.3 of the report *Speech Emotion Recognition
 /// with Music Recommendation*. Prints as a table.

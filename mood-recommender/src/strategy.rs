@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::feature::FEATURES;
-use crate::{Feature, Mood, Reading, RecommendError};
+use crate::error::RecommendError;
+use crate::feature::{FEATURES, Feature};
+use crate::mood::Mood;
+use crate::point::Point;
+use crate::reading::Reading;
 
 /// How a listener's mood leads to songs.
 ///
@@ -103,31 +106,6 @@ impl Aim {
             normalised[feature as usize] = weight / largest / total;
         }
         Ok(normalised)
-    }
-}
-
-/// A place in the valence–energy plane, both from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// From gloomy (0) to happy (1).
-    pub valence: f32,
-    /// From still (0) to intense (1).
-    pub energy: f32,
-}
-
-impl Point {
-    pub(crate) fn distance(self, other: Point) -> f32 {
-        self.squared_distance(other).sqrt()
-    }
-
-    pub(crate) fn squared_distance(self, other: Point) -> f32 {
-        (self.valence - other.valence).powi(2) + (self.energy - other.energy).powi(2)
-    }
-}
-
-impl From<Mood> for Point {
-    fn from(mood: Mood) -> Self {
-        mood.point()
     }
 }
 

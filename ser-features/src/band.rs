@@ -5,7 +5,8 @@ use std::ops::Range;
 use num_complex::Complex;
 use rustfft::FftPlanner;
 
-use crate::error::{SignalError, check_finite};
+use crate::check::check_finite;
+use crate::error::SignalError;
 use crate::fourier::{Forward, Inverse};
 
 /// Keeps what lies within a band of frequencies: an ideal filter without delay, that sets all other bins of the whole signal's Fourier

@@ -1,15 +1,9 @@
 //! What can be wrong with a configuration, and what can be wrong with a signal.
 
-use ndarray::ArrayView2;
 use thiserror::Error;
-
-use crate::vector::vectorized;
 
 /// Most values of a filter bank or another table, a gibibyte: no configuration from a damaged file may ask for all memory.
 const MAX_TABLE: usize = 1 << 28;
-
-/// Loudest sample that features are taken of: the power spectrum of any transform that fits into memory stays finite.
-const LOUDEST: f32 = 1e12;
 
 /// A configuration that can't work, named by the rule that it breaks.
 ///
@@ -190,52 +184,4 @@ pub enum SignalError {
         /// The rate given in Hz.
         given: u32,
     },
-}
-
-/// Refuses an empty signal, one that holds NaN or infinity, and one with samples beyond [`LOUDEST`].
-pub(crate) fn check_samples(samples: &[f32]) -> Result<(), SignalError> {
-    check_within(samples, LOUDEST)
-}
-
-/// Refuses an empty signal and one that holds NaN or infinity.
-pub(crate) fn check_finite(samples: &[f32]) -> Result<(), SignalError> {
-    check_within(samples, f32::MAX)
-}
-
-fn check_within(samples: &[f32], limit: f32) -> Result<(), SignalError> {
-    if samples.is_empty() {
-        return Err(SignalError::Empty);
-    }
-    if all_within(samples, limit) {
-        return Ok(());
-    }
-    if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
-        return Err(SignalError::NotFinite { index });
-    }
-    match samples.iter().enumerate().find(|(_, x)| x.abs() > limit) {
-        Some((index, &value)) => Err(SignalError::TooLoud { index, value }),
-        None => Ok(()),
-    }
-}
-
-/// Refuses magnitudes with another number of rows, without a frame, or with a value that no magnitude can have.
-pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> Result<(), SignalError> {
-    if magnitude.nrows() != rows {
-        return Err(SignalError::Rows { expected: rows, given: magnitude.nrows() });
-    }
-    if magnitude.ncols() == 0 {
-        return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
-    }
-    match magnitude.iter().enumerate().find(|(_, x)| !x.is_finite() || **x < 0.0) {
-        Some((index, x)) if x.is_finite() => Err(SignalError::Negative { index }),
-        Some((index, _)) => Err(SignalError::NotFinite { index }),
-        None => Ok(()),
-    }
-}
-
-vectorized! {
-    /// In one pass without branches. NaN is within no limit.
-    fn all_within(samples: &[f32], limit: f32) -> bool {
-        samples.iter().fold(true, |within, x| within & (x.abs() <= limit))
-    }
 }

@@ -1,7 +1,7 @@
 //! Several features of one signal.
 //!
-//! The five features of Issa et al. of three seconds take 2.6 ms from one transform, and 3.7 ms from five extractors; with plans made
-//! anew each time they take 4.5 ms (x86-64 with AVX-512).
+//! The five features of Issa et al. of three seconds take 2.6 ms from one transform, and 3.7 ms from five extractors; with new
+//! plans each time they take 4.5 ms (x86-64 with AVX-512).
 
 use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::check::check_samples;
+use crate::error::{ConfigError, SignalError};
 use crate::stft::MAX_N_FFT;
 
 /// How a signal is cut into frames: frame `t` starts at sample `t · hop_length`, less half a frame where frames are centred.

@@ -3,6 +3,7 @@
 
 mod band;
 mod batch;
+mod check;
 mod chroma;
 mod chroma_cqt;
 mod contrast;

@@ -1,6 +1,7 @@
 //! Boost of high frequencies before analysis.
 
-use crate::error::{ConfigError, SignalError, check_finite};
+use crate::check::check_finite;
+use crate::error::{ConfigError, SignalError};
 
 /// How strong the filter is. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]

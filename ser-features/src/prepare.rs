@@ -1,6 +1,7 @@
 //! From a recording to what features are taken from.
 
-use crate::error::{ConfigError, SignalError, check_finite, check_samples};
+use crate::check::{check_finite, check_samples};
+use crate::error::{ConfigError, SignalError};
 use crate::resample::{Resampler, SAMPLE_RATES};
 use crate::signal::{fix_length, normalize};
 use crate::trim::{Trim, TrimConfig};

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _, WindowFunction};
 
-use crate::error::{ConfigError, SignalError, check_finite};
+use crate::check::check_finite;
+use crate::error::{ConfigError, SignalError};
 
 /// Sample rates that can be resampled from and to, in Hz.
 pub const SAMPLE_RATES: RangeInclusive<u32> = 1_000..=384_000;

@@ -1,6 +1,7 @@
 //! Operations on samples that need no plan.
 
-use crate::error::{SignalError, check_finite};
+use crate::check::check_finite;
+use crate::error::SignalError;
 
 /// Mean of the channels of interleaved samples, as `librosa.to_mono`.
 ///

@@ -4,7 +4,8 @@ use ndarray::Array2;
 use num_complex::Complex;
 use rustfft::FftPlanner;
 
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::check::check_samples;
+use crate::error::{ConfigError, SignalError};
 use crate::fourier::{Forward, Real};
 use crate::matrix::fill_columns;
 use crate::vector::vectorized;

@@ -19,7 +19,7 @@ const CIRCLES: [(f64, f64); 3] = [(1.0, 7.0 / 6.0), (1.0, 3.0 / 2.0), (0.5, 2.0 
 /// 2006).
 ///
 /// Rows are sine and cosine on the circles of fifths, of minor thirds (both −1..=1) and of major thirds (−0.5..=0.5); each frame's
-/// chroma is first divided by its sum. The chroma comes from [`ChromaCqt`]. librosa's documentation suggests to hand it only the
+/// chroma is first divided by its sum. The chroma comes from [`ChromaCqt`]. librosa's documentation suggests passing only the
 /// [harmonic part](crate::HarmonicPercussive) of a signal.
 ///
 /// ```

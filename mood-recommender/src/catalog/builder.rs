@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::write::is_own_column;
 use super::{Catalog, CatalogError, Duplicate};
-use crate::{Feature, Song};
+use crate::feature::Feature;
+use crate::song::Song;
 
 /// Builds a [`Catalog`] from songs of any source.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use builder::CatalogBuilder;
 pub use error::CatalogError;
 
-use crate::Song;
+use crate::song::Song;
 
 /// Songs in the order of their source, each id once, every figure finite and in its range.
 ///

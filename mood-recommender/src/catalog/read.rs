@@ -8,9 +8,10 @@ use csv::ByteRecord;
 
 use super::builder::{CatalogBuilder, Fault, KEYS, KEYS_EXPECTED, check_feature, check_text};
 use super::{Catalog, CatalogError};
-use crate::date::InvalidDate;
-use crate::feature::FEATURES;
-use crate::{Feature, Mood, ReleaseDate, Song};
+use crate::date::{InvalidDate, ReleaseDate};
+use crate::feature::{FEATURES, Feature};
+use crate::mood::Mood;
+use crate::song::Song;
 
 pub(super) fn read(reader: impl Read) -> Result<Catalog, CatalogError> {
     // Flexible, since rows of a wrong length get an error of ours that names the row.

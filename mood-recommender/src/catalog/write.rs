@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process;
 
 use super::Catalog;
-use crate::{Feature, Song};
+use crate::feature::Feature;
+use crate::song::Song;
 
 /// The columns of `data_moods.csv`, in its order.
 const COLUMNS: [(&str, Column); 19] = [

@@ -15,8 +15,8 @@ use calibration::{expected_calibration_error, fit_temperature, with_temperature}
 pub use folder::{Finished, Folder};
 pub use list::{Experiment, Figure, Goal, Learner};
 pub use predictions::Predictions;
-pub use protocol::Protocol;
 use protocol::{Clips, Unit};
+pub use protocol::{Part, Protocol};
 pub use results::{Calibration, Results, Robustness, Score, Spread, save_combined};
 pub use robustness::Disturbance;
-pub use run::{Part, Run, train};
+pub use run::{Run, train};

@@ -22,6 +22,15 @@ pub enum Protocol {
     SpeakerIndependent,
 }
 
+/// What a run measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The test parts, by models that trained on all else.
+    Test,
+    /// Validation parts taken from the training parts, for choosing a recipe: the test parts are not touched.
+    Validation,
+}
+
 /// What a protocol needs to know of each clip.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clips<'a> {
@@ -76,12 +85,12 @@ impl Protocol {
 
     /// The models of one seed, one for each fold.
     ///
-    /// For choosing a recipe, `validate` takes the test part out of the game: a part of the training part, of other actors where
-    /// the protocol is about actors, takes its place, and the rest trains.
+    /// [`Part::Validation`] takes the test part out of the game: a part of the training part, of other actors where the protocol is
+    /// about actors, takes its place, and the rest trains.
     ///
     /// # Errors
     /// If there are too few clips for it.
-    pub(super) fn units(self, clips: &Clips<'_>, seed: u64, validate: bool) -> anyhow::Result<Vec<Unit>> {
+    pub(super) fn units(self, clips: &Clips<'_>, seed: u64, part: Part) -> anyhow::Result<Vec<Unit>> {
         let Clips { labels, groups, actors } = *clips;
         let unit = |name: String, split: Split| Unit { name: format!("{name}seed-{seed}"), seed, split };
         let folds = |splits: Vec<Split>| {
@@ -105,16 +114,18 @@ impl Protocol {
             Self::RandomFolds(k) => folds(stratified_k_folds(labels, groups, k, 0.0, seed)?),
             Self::SpeakerIndependent => folds(published_folds(actors, groups)?),
         };
-        for unit in &mut units {
-            let split = &mut unit.split;
-            if validate && self != Self::SpeakerIndependent {
-                split.validation = carve(&mut split.train, labels, groups, seed)?;
-            } else if !validate {
-                split.train.append(&mut split.validation);
-                split.train.sort_unstable();
-            }
-            if validate {
-                split.test = std::mem::take(&mut split.validation);
+        for Unit { split, .. } in &mut units {
+            match part {
+                Part::Test => {
+                    split.train.append(&mut split.validation);
+                    split.train.sort_unstable();
+                }
+                Part::Validation => {
+                    if self != Self::SpeakerIndependent {
+                        split.validation = carve(&mut split.train, labels, groups, seed)?;
+                    }
+                    split.test = std::mem::take(&mut split.validation);
+                }
             }
         }
         Ok(units)
@@ -140,6 +151,7 @@ mod tests {
 
     use super::*;
 
+    const PARTS: [Part; 2] = [Part::Test, Part::Validation];
     const ALL: [Protocol; 4] =
         [Protocol::Stratified, Protocol::SingleActor, Protocol::RandomFolds(5), Protocol::SpeakerIndependent];
 
@@ -158,8 +170,8 @@ mod tests {
     #[test]
     fn no_clip_and_no_copy_of_it_both_trains_and_tests() {
         with_clips(|clips| {
-            for (protocol, validate) in ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
-                let units = protocol.units(clips, 0, validate).unwrap();
+            for (protocol, part) in ALL.into_iter().flat_map(|protocol| PARTS.map(|part| (protocol, part))) {
+                let units = protocol.units(clips, 0, part).unwrap();
                 assert_eq!(units.len(), protocol.folds(), "{protocol:?}");
                 for unit in &units {
                     let groups =
@@ -177,8 +189,7 @@ mod tests {
     fn choosing_a_recipe_never_looks_at_a_test_part() {
         with_clips(|clips| {
             for protocol in ALL {
-                let [units, choosing] =
-                    [false, true].map(|validate| protocol.units(clips, 3, validate).unwrap());
+                let [units, choosing] = PARTS.map(|part| protocol.units(clips, 3, part).unwrap());
                 for (unit, choosing) in units.iter().zip(&choosing) {
                     let (split, inner) = (&unit.split, &choosing.split);
                     let seen: HashSet<usize> = set(&inner.train).union(&set(&inner.test)).copied().collect();
@@ -191,14 +202,14 @@ mod tests {
     #[test]
     fn speakers_who_test_or_validate_never_train() {
         with_clips(|clips| {
-            for validate in [false, true] {
-                for unit in Protocol::SpeakerIndependent.units(clips, 0, validate).unwrap() {
+            for part in PARTS {
+                for unit in Protocol::SpeakerIndependent.units(clips, 0, part).unwrap() {
                     let voices =
                         |part: &[usize]| part.iter().map(|&at| clips.actors[at]).collect::<HashSet<_>>();
                     assert!(voices(&unit.split.train).is_disjoint(&voices(&unit.split.test)));
                     assert_eq!(
                         voices(&unit.split.test).len(),
-                        if validate { 2 } else { 5.min(voices(&unit.split.test).len()) }
+                        if part == Part::Validation { 2 } else { 5.min(voices(&unit.split.test).len()) }
                     );
                 }
             }
@@ -209,10 +220,10 @@ mod tests {
     fn seeds_change_random_splits_and_published_folds_stay() {
         with_clips(|clips| {
             for protocol in ALL {
-                let [a, b] = [0, 1].map(|seed| protocol.units(clips, seed, false).unwrap());
+                let [a, b] = [0, 1].map(|seed| protocol.units(clips, seed, Part::Test).unwrap());
                 let same = a.iter().zip(&b).all(|(a, b)| a.split == b.split);
                 assert_eq!(same, protocol == Protocol::SpeakerIndependent, "{protocol:?}");
-                assert_eq!(protocol.units(clips, 0, false).unwrap(), a);
+                assert_eq!(protocol.units(clips, 0, Part::Test).unwrap(), a);
             }
         });
     }

@@ -12,20 +12,11 @@ use ser_data::{Clip, Ravdess, RavdessOptions};
 use ser_models::training::{Dataset, Event, Finish, Trainer};
 use ser_models::{Checkpoint, Recognizer};
 
-use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Predictions, Unit, baseline};
+use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 use crate::cli::Stopped;
 use crate::corpus::Corpus;
 use crate::files;
 use crate::recipe::Recipe;
-
-/// What a run measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The test parts, by models that trained on all else.
-    Test,
-    /// Validation parts taken from the training parts, for choosing a recipe: the test parts are not touched.
-    Validation,
-}
 
 /// What a run that was stopped says.
 const STOPPED: Stopped = Stopped { advice: "the same command goes on" };
@@ -71,7 +62,7 @@ impl Run {
         let mut units = Vec::new();
         for seed in 0..self.seeds {
             let protocol = self.folder.experiment.protocol;
-            units.append(&mut protocol.units(&clips, seed, self.part == Part::Validation)?);
+            units.append(&mut protocol.units(&clips, seed, self.part)?);
         }
         Ok(units)
     }

@@ -59,7 +59,7 @@ pub enum AudioErrorKind {
         /// The size of the file in bytes.
         bytes: usize,
     },
-    /// The file goes on for longer than the caller wants.
+    /// The file is longer than the limit.
     #[error("is longer than {} s, the most that is taken", limit.as_secs_f64())]
     TooLong {
         /// The most that is taken.

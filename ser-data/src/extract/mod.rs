@@ -137,7 +137,7 @@ impl AudioFile {
 /// what is needed of them: all (`|f| f`), or only the vector of means.
 ///
 /// The result depends neither on the number of threads nor on what the cache holds. An entry of the cache belongs to
-/// one content, one configuration and one arithmetic: after a change of any it is computed anew, as is an entry that
+/// one content, one configuration and one arithmetic: after a change of any it is recomputed, as is an entry that
 /// is damaged. Several processes can share the folder. `progress` is called after each clip, from any thread, one
 /// call at a time.
 ///

@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 
 use ndarray::{Array1, ArrayView2};
 
-use super::{Measure, Measured};
+use super::{Measure, Measured, impl_process};
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
@@ -124,33 +124,9 @@ impl SpectralFlatness {
         ConfigError::require(power > 0.0 && power <= 4.0, "power", rule, power.into())?;
         Ok(Self(Measured::new(config.stft, Flatness { amin: amin.into(), power: power.into() })?))
     }
-
-    /// One value a frame, 0..=1; 1 for silence.
-    ///
-    /// # Errors
-    /// As [`Stft::process`](crate::Stft::process).
-    pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
-        let mut out = Array1::default(0);
-        self.process_into(samples, &mut out)?;
-        Ok(out)
-    }
-
-    /// As [`process`](Self::process), into an array that is resized as needed and whose memory is reused.
-    ///
-    /// # Errors
-    /// As [`process`](Self::process); `out` is then left as it was.
-    pub fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
-        self.0.process_into(samples, out)
-    }
-
-    /// As [`process`](Self::process), from magnitudes `[n_fft / 2 + 1, frames]`.
-    ///
-    /// # Errors
-    /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
-    pub fn process_magnitude(&mut self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
-        self.0.process_magnitude(magnitude)
-    }
 }
+
+impl_process!(SpectralFlatness, "One value a frame, 0..=1; 1 for silence.");
 
 #[cfg(test)]
 mod tests {

@@ -12,10 +12,53 @@ pub use rolloff::{RolloffConfig, SpectralRolloff};
 
 use ndarray::{Array1, ArrayView2};
 
-use crate::error::{ConfigError, SignalError, check_magnitudes};
+use crate::check::check_magnitudes;
+use crate::error::{ConfigError, SignalError};
 use crate::matrix::resize;
 use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
+
+/// Gives a plan the methods that all four have; the first line says what `process` returns.
+macro_rules! impl_process {
+    ($plan:ident, $returns:literal) => {
+        impl $plan {
+            #[doc = $returns]
+            ///
+            /// # Errors
+            /// As [`Stft::process`](crate::Stft::process).
+            pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
+                let mut out = Array1::default(0);
+                self.process_into(samples, &mut out)?;
+                Ok(out)
+            }
+
+            /// As [`process`](Self::process), into an array that is resized as needed and whose memory is reused.
+            ///
+            /// # Errors
+            /// As [`process`](Self::process); `out` is then left as it was.
+            pub fn process_into(
+                &mut self,
+                samples: &[f32],
+                out: &mut Array1<f32>,
+            ) -> Result<(), SignalError> {
+                self.0.process_into(samples, out)
+            }
+
+            /// As [`process`](Self::process), from magnitudes (or any other energies) `[n_fft / 2 + 1, frames]`.
+            ///
+            /// # Errors
+            /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
+            pub fn process_magnitude(
+                &mut self,
+                magnitude: ArrayView2<'_, f32>,
+            ) -> Result<Array1<f32>, SignalError> {
+                self.0.process_magnitude(magnitude)
+            }
+        }
+    };
+}
+
+use impl_process;
 
 /// One number of a frame of magnitudes.
 pub(crate) trait Measure {

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayView2};
 
-use super::{Frequencies, Measure, Measured};
+use super::{Frequencies, Measure, Measured, impl_process};
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
@@ -73,33 +73,9 @@ impl SpectralRolloff {
         ConfigError::require(part > 0.0 && part < 1.0, "roll_percent", rule, part.into())?;
         Ok(Self(Measured::new(config.stft, Rolloff { frequencies, part })?))
     }
-
-    /// One frequency a frame in Hz, that of a bin; 0 for silence.
-    ///
-    /// # Errors
-    /// As [`Stft::process`](crate::Stft::process).
-    pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
-        let mut out = Array1::default(0);
-        self.process_into(samples, &mut out)?;
-        Ok(out)
-    }
-
-    /// As [`process`](Self::process), into an array that is resized as needed and whose memory is reused.
-    ///
-    /// # Errors
-    /// As [`process`](Self::process); `out` is then left as it was.
-    pub fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
-        self.0.process_into(samples, out)
-    }
-
-    /// As [`process`](Self::process), from magnitudes (or any other energies) `[n_fft / 2 + 1, frames]`.
-    ///
-    /// # Errors
-    /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
-    pub fn process_magnitude(&mut self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
-        self.0.process_magnitude(magnitude)
-    }
 }
+
+impl_process!(SpectralRolloff, "One frequency a frame in Hz, that of a bin; 0 for silence.");
 
 #[cfg(test)]
 mod tests {

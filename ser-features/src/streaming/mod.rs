@@ -4,9 +4,10 @@ mod plans;
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::check::check_samples;
 use crate::chroma::Chroma;
 use crate::contrast::SpectralContrast;
-use crate::error::{ConfigError, SignalError, check_samples};
+use crate::error::{ConfigError, SignalError};
 use crate::matrix::reshape;
 use crate::mel::MelSpectrogram;
 use crate::mfcc::Mfcc;
@@ -144,7 +145,7 @@ impl<P: FrameByFrame> Streaming<P> {
     /// empty piece is fine.
     ///
     /// # Errors
-    /// When a sample is NaN, infinite or beyond ±1e12; the index counts from the piece's start. The stream then goes on as if the piece had not come.
+    /// When a sample is NaN, infinite or beyond ±1e12; the index counts from the piece's start. The stream ignores such a piece.
     pub fn push(&mut self, samples: &[f32]) -> Result<ArrayView2<'_, P::Value>, SignalError> {
         if !samples.is_empty() {
             check_samples(samples)?;

@@ -1,0 +1,124 @@
+//! The architecture of the workspace: which crate may use which, and which file which.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod arrows;
+mod made_up;
+mod rules;
+mod source;
+mod workspace;
+
+use rules::Floors;
+use source::Source;
+use workspace::Package;
+
+/// The crates that each library may use. Crates that are not published may use all.
+const CRATES: &[(&str, &[&str])] = &[
+    ("ser-features", &[]),
+    ("mood-recommender", &[]),
+    ("ser-data", &["ser-features"]),
+    ("ser-models", &["ser-features"]),
+];
+
+/// The modules of each library, from the ground up.
+const FLOORS: &[(&str, Floors)] = &[
+    (
+        "ser-features",
+        &[
+            &["matrix", "vector", "window"],
+            &["check", "error", "extremes", "fourier", "median", "projection"],
+            &["band", "decibel", "delta", "preemphasis", "resample", "signal"],
+            &["cqt", "framing", "hpss", "istft", "spectrogram", "stft"],
+            &["harmonic_percussive", "mel", "rms", "spectral_shape", "tuning", "yin", "zero_crossing"],
+            &["chroma", "chroma_cqt", "contrast", "mfcc", "tonnetz", "trim"],
+            &["extractor", "features", "prepare", "streaming"],
+            &["batch"],
+        ],
+    ),
+    (
+        "mood-recommender",
+        &[
+            &["date", "feature", "mood", "point", "song"],
+            &["catalog", "neighbours", "stats"],
+            &["error", "options", "profile", "reading", "recommendation", "strategy"],
+            &["index", "scan", "taste"],
+            &["journey", "reason", "select"],
+            &["recommender"],
+        ],
+    ),
+    ("ser-data", &[&["audio", "split"], &["file"], &["extract", "ravdess"]]),
+    (
+        "ser-models",
+        &[
+            &["weights", "parameters", "init", "generator", "metrics"],
+            &["layer"],
+            &["kernels"],
+            &["layers"],
+            &["input", "normalization"],
+            &["models"],
+            &["checkpoint"],
+            &["classifier", "recognizer"],
+            &["training"],
+        ],
+    ),
+];
+
+/// Crates whose files are not checked: ser-models until it has the floors above.
+const UNCHECKED: &[&str] = &["ser-models"];
+
+#[test]
+fn files_use_each_other_in_no_circle() {
+    let mut violations = Vec::new();
+    for package in checked() {
+        for target in &package.targets {
+            violations.extend(in_package(&package, rules::circles(&Source::read(target))));
+        }
+    }
+    assert_none(&violations);
+}
+
+#[test]
+fn files_use_no_higher_floor() {
+    let mut violations = Vec::new();
+    for package in checked().filter(|package| package.is_published) {
+        let source = Source::read(package.library.as_ref().unwrap());
+        let floors = row(FLOORS, &package);
+        violations.extend(in_package(&package, rules::upward_arrows(&source, floors)));
+    }
+    assert_none(&violations);
+}
+
+#[test]
+fn libraries_use_only_the_crates_below_them() {
+    let packages = workspace::packages();
+    let mut violations = Vec::new();
+    for package in packages.iter().filter(|package| package.is_published) {
+        let allowed = row(CRATES, package);
+        let others = packages.iter().map(|other| other.name.as_str());
+        let forbidden: Vec<&str> =
+            others.filter(|other| *other != package.name && !allowed.contains(other)).collect();
+        violations.extend(in_package(package, rules::forbidden_crates(package, &forbidden)));
+    }
+    assert_none(&violations);
+}
+
+fn checked() -> impl Iterator<Item = Package> {
+    workspace::packages().into_iter().filter(|package| !UNCHECKED.contains(&package.name.as_str()))
+}
+
+fn row<T: Copy>(table: &[(&str, T)], package: &Package) -> T {
+    let row = table.iter().find(|(name, _)| *name == package.name);
+    row.unwrap_or_else(|| {
+        panic!("{} is published: give it a row in the tables of crates and floors", package.name)
+    })
+    .1
+}
+
+fn in_package(package: &Package, violations: Vec<String>) -> impl Iterator<Item = String> {
+    violations.into_iter().map(|violation| format!("{}: {violation}", package.name))
+}
+
+fn assert_none(violations: &[String]) {
+    let root = format!("{}/", workspace::root().display());
+    assert!(violations.is_empty(), "\n{}", violations.join("\n").replace(&root, ""));
+}

@@ -1,0 +1,57 @@
+//! Checks of samples and magnitudes.
+
+use ndarray::ArrayView2;
+
+use crate::error::SignalError;
+use crate::vector::vectorized;
+
+/// Loudest sample that features are taken of: the power spectrum of any transform that fits into memory stays finite.
+const LOUDEST: f32 = 1e12;
+
+/// Refuses an empty signal, one that holds NaN or infinity, and one with samples beyond [`LOUDEST`].
+pub(crate) fn check_samples(samples: &[f32]) -> Result<(), SignalError> {
+    check_within(samples, LOUDEST)
+}
+
+/// Refuses an empty signal and one that holds NaN or infinity.
+pub(crate) fn check_finite(samples: &[f32]) -> Result<(), SignalError> {
+    check_within(samples, f32::MAX)
+}
+
+fn check_within(samples: &[f32], limit: f32) -> Result<(), SignalError> {
+    if samples.is_empty() {
+        return Err(SignalError::Empty);
+    }
+    if all_within(samples, limit) {
+        return Ok(());
+    }
+    if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
+        return Err(SignalError::NotFinite { index });
+    }
+    match samples.iter().enumerate().find(|(_, x)| x.abs() > limit) {
+        Some((index, &value)) => Err(SignalError::TooLoud { index, value }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses magnitudes with another number of rows, without a frame, or with a value that no magnitude can have.
+pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> Result<(), SignalError> {
+    if magnitude.nrows() != rows {
+        return Err(SignalError::Rows { expected: rows, given: magnitude.nrows() });
+    }
+    if magnitude.ncols() == 0 {
+        return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
+    }
+    match magnitude.iter().enumerate().find(|(_, x)| !x.is_finite() || **x < 0.0) {
+        Some((index, x)) if x.is_finite() => Err(SignalError::Negative { index }),
+        Some((index, _)) => Err(SignalError::NotFinite { index }),
+        None => Ok(()),
+    }
+}
+
+vectorized! {
+    /// In one pass without branches. NaN is within no limit.
+    fn all_within(samples: &[f32], limit: f32) -> bool {
+        samples.iter().fold(true, |within, x| within & (x.abs() <= limit))
+    }
+}
