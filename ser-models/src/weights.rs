@@ -150,7 +150,7 @@ impl Weights {
             text(&mut hash, &format!("{shape:?}"));
             values.iter().for_each(|x| hash.update(x.to_le_bytes()));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(hash.finalize())
     }
 
     /// A safetensors file: tensors in the order of their names, and as metadata the fields of a JSON object, to which a

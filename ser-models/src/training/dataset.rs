@@ -259,7 +259,7 @@ impl Dataset {
                 clip.iter().for_each(|x| hash.update(x.to_le_bytes()));
             }
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(hash.finalize())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a run stands after an epoch, and the file that lets it go on from there.
 
 use super::{History, Optimizer, StateError, TrainingConfig};
-use crate::files::write_atomically;
+use crate::files::write_file;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
 use crate::weights::{Values, Weights, WeightsError};
@@ -75,7 +75,7 @@ impl RunState {
             .map_err(|e| StateError::Damaged { path: path.into(), reason: e.to_string() })?;
         let weights = |cause| StateError::Weights { path: path.into(), cause };
         let bytes = all.to_safetensors(&metadata).map_err(weights)?;
-        write_atomically(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
+        write_file(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
     }
 
     /// Reads the state of this very run.
