@@ -1,17 +1,20 @@
 //! What a training step (batch 32) and an inference cost for each architecture, on all cores, and the recogniser with its
-//! features. `ser-bench/reference/compare_torch.py` sets the same networks beside PyTorch's.
+//! features. `ser-bench/reference/compare_torch.py` compares the same networks with PyTorch's.
+
+mod common;
 
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::criterion;
 use criterion::{Criterion, criterion_group, criterion_main};
-use ser_bench::speed::{Recognition, Subject};
+use ser_bench::subjects::{ModelSubject, RecognizerSubject};
 
 fn models(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("models");
     group.sample_size(10).measurement_time(Duration::from_secs(5)).warm_up_time(Duration::from_secs(1));
-    for name in Subject::NAMES {
-        let mut subject = Subject::new(name).expect("the network can be built");
+    for name in ModelSubject::NAMES {
+        let mut subject = ModelSubject::new(name).expect("the network can be built");
         group.bench_function(format!("{name}, training step"), |b| {
             b.iter(|| subject.train().expect("the network learns"));
         });
@@ -20,11 +23,15 @@ fn models(criterion: &mut Criterion) {
         });
     }
     group.bench_function("recogniser, three seconds", |b| {
-        let mut recognition = Recognition::new().expect("the bundled model can be read");
+        let mut recognition = RecognizerSubject::new().expect("the bundled model can be read");
         b.iter(|| black_box(recognition.run().expect("the bundled clip is speech")));
     });
     group.finish();
 }
 
-criterion_group!(benches, models);
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = models
+}
 criterion_main!(benches);

@@ -5,11 +5,14 @@
 //! common that a scan could stop early, so that real catalogues are no harder. Loading is timed once: it
 //! takes seconds.
 
+mod common;
+
 use std::fmt::Write;
 use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use common::criterion;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mood_recommender::{
     Catalog, Filter, Mood, Options, Profile, Reading, RecommendError, Recommender, Shuffle, Strategy,
@@ -114,5 +117,9 @@ fn csv(songs: usize) -> String {
     text
 }
 
-criterion_group!(benches, lists);
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = lists
+}
 criterion_main!(benches);

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
-use ser_bench::{charts, cli};
+use ser_data::{CorpusOptions, LabelSet};
+use ser_examples::cli;
+use ser_examples::training_set::TrainingSet;
 use ser_models::models::Architecture;
 use ser_models::{Checkpoint, ConfusionMatrix};
 use serde::Serialize;
@@ -34,10 +35,7 @@ struct Arguments {
     /// Folder to keep extracted features in.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Folder to draw the confusion matrix into, as confusion.png and confusion.svg.
-    #[arg(long, value_name = "DIR")]
-    plots: Option<PathBuf>,
-    /// Print one JSON object instead of a table.
+    /// Print one JSON object instead of a table; the example plot_training draws its confusion matrix.
     #[arg(long)]
     json: bool,
 }
@@ -78,19 +76,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         labels,
         preparation: checkpoint.preparation.clone(),
         features: checkpoint.features.clone(),
-        input: classifier.model().input(),
         audio: false,
         cache: arguments.cache.clone(),
         skip_bad: arguments.skip_bad,
     };
-    let corpus = Corpus::load_clips(&arguments.data, &split.test, options)
+    let input = classifier.model().input();
+    let set = TrainingSet::load_clips(&arguments.data, &split.test, &options, input)
         .with_context(|| format!("cannot measure {model}"))?;
-    let confusion = classifier.evaluate(&corpus.dataset)?.confusion;
-    if let Some(folder) = &arguments.plots {
-        let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|share| share * 100.0);
-        let title = format!("{} test clips: accuracy {accuracy:.1} %, UAR {uar:.1} %", confusion.total());
-        charts::save(&charts::confusion(title, &confusion), folder, "confusion")?;
-    }
+    let confusion = classifier.evaluate(&set.dataset)?.confusion;
 
     if arguments.json {
         let report = Report {

@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use ser_bench::shard::Shard;
-use ser_bench::{cli, files};
 use ser_data::{AudioFile, ExtractConfig, extract_all, is_audio_path};
+use ser_examples::shard::Shard;
+use ser_examples::{cli, output, progress};
 use ser_features::{FeatureConfig, Features, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    files::check_folder(&arguments.output)?;
+    output::check_folder(&arguments.output)?;
     let mut inputs = find_inputs(&arguments.input)?;
     let mut output = arguments.output.clone();
     if let Some(shard) = arguments.shard {
@@ -74,7 +74,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         preparation,
         features: FeatureConfig { sample_rate: arguments.sample_rate, ..FeatureConfig::default() },
         skip_bad: arguments.skip_bad,
-        // Whoever asks for the features of silence gets them.
+        // Features of silence are taken too.
         speech_only: false,
         ..ExtractConfig::default()
     };
@@ -98,7 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return written.print(arguments.json);
     }
 
-    let bar = cli::progress_bar(audio.len() as u64, "extracting");
+    let bar = progress::bar(audio.len() as u64, "extracting");
     let extracted = extract_all(&audio, &config, |at| bar.set_position(at.done as u64), |features| features)?;
     bar.finish_and_clear();
     for (_, error) in &extracted.skipped {
@@ -222,7 +222,7 @@ fn sha256<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
         digest.update(name);
         digest.update(data);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(digest.finalize())
 }
 
 /// The files to read by their STEM, in its order.
@@ -282,5 +282,5 @@ fn write(path: &Path, tensors: &Tensors, extraction: &str) -> anyhow::Result<()>
         .map(|(name, (shape, data))| Ok((name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
         .collect::<Result<_, safetensors::SafeTensorError>>()?;
     let metadata = HashMap::from([(METADATA_KEY.to_string(), extraction.to_string())]);
-    files::write(path, &safetensors::serialize(views, Some(metadata))?)
+    output::write(path, &safetensors::serialize(views, Some(metadata))?)
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use mood_recommender::{Catalog, Options, Reading, Recommendation, Recommender, Strategy};
-use ser_bench::answer::Answer;
-use ser_bench::{assets, cli};
 use ser_data::Audio;
+use ser_examples::answer::Answer;
+use ser_examples::{assets, cli, progress};
 use ser_models::{Recognition, Recognizer};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Recognizer::from_bytes(assets::MODEL)?,
     };
     let catalog = match &arguments.catalog {
-        Some(path) => cli::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
+        Some(path) => progress::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
         None => Catalog::starter(),
     };
 

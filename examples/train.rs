@@ -1,34 +1,30 @@
-//! Training in one command: RAVDESS in, a checkpoint out that says everything about itself.
+//! Training in one command: RAVDESS in, a self-describing checkpoint out.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
-use ser_bench::cli::Stopped;
-use ser_bench::corpus::{Corpus, CorpusOptions, LabelSet};
-use ser_bench::recipe::{self, Recipe, RecipeFile};
-use ser_bench::{charts, cli, files};
-use ser_models::CheckpointSource;
+use ser_data::{CorpusOptions, LabelSet};
+use ser_examples::cli::Stopped;
+use ser_examples::training_set::{PROTOCOL, TrainingSet, corpus_options};
+use ser_examples::{cli, interrupt, memory, output, progress};
 use ser_models::models::Architecture;
-use ser_models::training::{
-    Evaluation, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig,
-};
+use ser_models::training::{Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig};
+use ser_models::{CheckpointSource, Recipe, RecipeFile};
 use serde::Serialize;
 
 /// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
 /// part to choose the best epoch.
 ///
 /// The network decides which features are taken of the clips. A preset is a network with the training that was published for
-/// it. A file reaches every setting, and counts more than a preset; what the command line says counts most. The same seed, data
-/// and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far; `--resume` goes on
-/// from where the run stood, and ends as if it had never been cut.
+/// it. A file reaches every setting and overrides a preset; the command line overrides both. The same seed, data and settings give
+/// the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far; `--resume` continues the run and ends with
+/// the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid"
@@ -50,8 +46,8 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The classes: the four moods, or RAVDESS's eight emotions.
-    #[arg(long, value_enum, default_value_t = LabelSet::Moods)]
-    labels: LabelSet,
+    #[arg(long, value_enum, default_value_t = Labels::Moods)]
+    labels: Labels,
     /// Share of all clips that is taken from the training part to choose the epoch; with 0 the last epoch is kept.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     validation: f64,
@@ -70,24 +66,39 @@ struct Arguments {
     /// The first learning rate.
     #[arg(long)]
     learning_rate: Option<f64>,
-    /// Go on with a run that was cut.
+    /// Continue a run that was interrupted.
     #[arg(long)]
     resume: bool,
     /// Folder to keep extracted features in, so that the next run need not extract them again.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write what every epoch brought to a file: JSON if its name ends so, otherwise CSV.
+    /// Write the figures of every epoch to a file: JSON if its name ends in .json, otherwise CSV. The example plot_training draws
+    /// the JSON.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// Folder to draw into, as PNG and SVG: learning-curves, and confusion, that of the part which chooses the epoch.
-    #[arg(long, value_name = "DIR")]
-    plots: Option<PathBuf>,
     /// Print one JSON object at the end, and nothing else, to standard output.
     #[arg(long)]
     json: bool,
     /// Report clips that can't be used and go on without them.
     #[arg(long)]
     skip_bad: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Labels {
+    /// Calm, Happy, Sad and Energetic.
+    Moods,
+    /// RAVDESS's eight emotions.
+    Emotions,
+}
+
+impl From<Labels> for LabelSet {
+    fn from(labels: Labels) -> Self {
+        match labels {
+            Labels::Moods => Self::Moods,
+            Labels::Emotions => Self::Emotions,
+        }
+    }
 }
 
 impl Arguments {
@@ -109,16 +120,19 @@ impl Arguments {
     fn base(&self, file: &RecipeFile) -> anyhow::Result<Preset> {
         if let Some(name) = &self.preset {
             let preset = Preset::named(name).with_context(|| format!("there is no preset {name}"))?;
-            if let (Some(config), Some(arch)) = (&self.config, file.arch()?)
-                && recipe::named(arch)? != preset.architecture
+            if let (Some(config), Some(given)) = (&self.config, file.architecture()?)
+                && given != preset.architecture
             {
-                let config = config.display();
-                bail!("{config}: arch must be the preset's network: {arch} is not that of {name}");
+                let (config, given, arch) = (config.display(), given.name(), preset.architecture.name());
+                bail!("{config}: arch must be that of the preset {name}, {arch}, got {given}");
             }
             return Ok(preset);
         }
-        let arch = self.arch.as_deref().map_or_else(|| file.arch(), |arch| Ok(Some(arch)))?;
-        let architecture = recipe::named(arch.unwrap_or("cnn-1d"))?;
+        let named = self.arch.as_deref().and_then(Architecture::named);
+        let architecture = match named.map_or_else(|| file.architecture(), |named| Ok(Some(named)))? {
+            Some(architecture) => architecture,
+            None => Architecture::named("cnn-1d").context("cnn-1d is an architecture")?,
+        };
         Ok(Preset { architecture, training: TrainingConfig::default() })
     }
 }
@@ -133,35 +147,30 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let state_file = PathBuf::from(state_file);
     if !arguments.resume && state_file.exists() {
         bail!(
-            "{}: a run was cut here; go on with --resume, or delete this file to begin anew",
+            "{}: a run was interrupted here; continue it with --resume, or delete this file to start again",
             state_file.display()
         );
     }
 
-    files::check_folder(&arguments.output)?;
-    arguments.history.as_deref().map_or(Ok(()), files::check_folder)?;
-    let Recipe { architecture, preparation, features, training: config } = arguments.recipe()?;
-    architecture.input().check(&features)?;
+    output::check_folder(&arguments.output)?;
+    arguments.history.as_deref().map_or(Ok(()), output::check_folder)?;
+    let recipe = arguments.recipe()?;
     let options = CorpusOptions {
-        labels: arguments.labels,
-        preparation,
-        features,
-        input: architecture.input(),
-        audio: config.augmentation.audio.is_on(),
-        cache: arguments.cache.clone(),
         skip_bad: arguments.skip_bad,
+        ..corpus_options(&recipe, arguments.labels.into(), arguments.cache.clone())?
     };
-    let corpus = Corpus::load(&arguments.data, options)?;
-    let split = recipe::split(&corpus, arguments.validation, arguments.seed)?;
-    let training = corpus.dataset.select(&split.train)?;
+    let Recipe { architecture, training: config, .. } = recipe;
+    let set = TrainingSet::load(&arguments.data, &options, architecture.input())?;
+    let split = set.split(arguments.validation, arguments.seed)?;
+    let training = set.dataset.select(&split.train)?;
     let validation = match &split.validation[..] {
         [] => None,
-        chosen => Some(corpus.dataset.select(chosen)?),
+        chosen => Some(set.dataset.select(chosen)?),
     };
     let mut trainer = Trainer::new(config, architecture, &training, validation.as_ref(), arguments.seed)?;
     let summary = format!(
         "{} clips: {} train, {} choose the epoch, {} are kept apart for testing\n\n{}",
-        corpus.dataset.len(),
+        set.dataset.len(),
         split.train.len(),
         split.validation.len(),
         split.test.len(),
@@ -170,36 +179,34 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         eprintln!("{summary}");
     } else {
-        // Nobody listening is no reason not to train.
+        // Training continues if standard output is closed.
         let _ = cli::print(summary);
     }
     if arguments.resume {
-        trainer.resume(&state_file).context("cannot go on with a run that was cut")?;
+        trainer.resume(&state_file).context("cannot continue the run")?;
     } else {
         trainer.keep_state(&state_file);
     }
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
-    let bar = cli::progress_bar(0, "training");
+    let stop = interrupt::on_ctrl_c()?;
+    let bar = progress::bar(0, "training");
     let begin = Instant::now();
     let finish = trainer.run(|event| draw(&bar, event), &stop);
     let seconds = begin.elapsed().as_secs_f64();
     bar.finish_and_clear();
 
-    // Whatever ended the run, what it reached is kept; why it ended counts more than why that could not be.
-    let source = corpus.checkpoint_source(recipe::PROTOCOL, arguments.seed, &split);
+    // The best epoch is kept however the run ended. An error of the run is reported before one of keeping it.
+    let source = set.checkpoint_source(PROTOCOL, arguments.seed, &split);
     let kept = source.and_then(|source| keep(arguments, &trainer, source, seconds));
     let finish = finish?;
     kept?;
     match finish {
-        Finish::Stopped => Err(Stopped { advice: "go on with --resume" }.into()),
+        Finish::Stopped => Err(Stopped { advice: "continue with --resume" }.into()),
         _ => std::fs::remove_file(&state_file).with_context(|| state_file.display().to_string()),
     }
 }
 
-/// Writes the best epoch so far, if one has ended, and all that was asked for about the run, and prints what was reached.
+/// Writes the best epoch so far, if an epoch has ended, and the history if it was asked for, and prints what was reached.
 fn keep(
     arguments: &Arguments,
     trainer: &Trainer,
@@ -209,14 +216,7 @@ fn keep(
     let Some(best) = trainer.history().best() else { return Ok(()) };
     trainer.checkpoint(source)?.save(&arguments.output)?;
     if let Some(path) = &arguments.history {
-        files::write(path, written(trainer.history(), path)?.as_bytes())?;
-    }
-    if let Some(folder) = &arguments.plots {
-        charts::save(&charts::learning_curves(trainer.history()), folder, "learning-curves")?;
-        if let Some(Evaluation { confusion, .. }) = &best.validation {
-            let title = format!("{} clips that chose epoch {}", confusion.total(), best.epoch);
-            charts::save(&charts::confusion(title, confusion), folder, "confusion")?;
-        }
+        output::write(path, written(trainer.history(), path)?.as_bytes())?;
     }
     let reached = Reached {
         model: arguments.output.display().to_string(),
@@ -225,9 +225,9 @@ fn keep(
         validation_accuracy: best.validation.as_ref().map(|validation| validation.confusion.accuracy()),
         validation_uar: best.validation.as_ref().map(|validation| validation.confusion.uar()),
         seconds,
-        peak_memory_bytes: cli::peak_memory(),
+        peak_memory_bytes: memory::peak_memory(),
     };
-    // Nobody listening is no reason not to have trained.
+    // A closed standard output does not undo the training.
     let _ = if arguments.json {
         cli::print(serde_json::to_string_pretty(&reached)?)
     } else {

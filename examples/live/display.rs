@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ser_bench::cli;
-use ser_bench::live::Reading;
+use ser_examples::cli;
+use ser_models::live::Reading;
 use serde::Serialize;
 
 /// Shows readings.
@@ -58,7 +58,7 @@ impl Display {
     pub(crate) fn finish(&self) {
         if let Some(line) = &self.line {
             line.abandon();
-            // The line has no end of its own. Nobody watching is no fault.
+            // Ends the line. A closed standard output is no error.
             let _ = cli::print("");
         }
     }

@@ -1,4 +1,4 @@
-//! How late readings are.
+//! The latency of readings.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The live ear: a voice on standard input or a microphone, and every quarter of a second its mood on one steady line.
+//! Live recognition: a voice on standard input or a microphone, and every quarter of a second its mood on one line.
 
 mod display;
 mod latency;
@@ -9,16 +9,16 @@ mod source;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use clap::Parser;
-use ser_bench::live::{Encoding, Listener, LiveConfig, Pcm, SILENCE_DB};
-use ser_bench::{assets, cli};
+use anyhow::{Context, anyhow, bail};
+use clap::{Parser, ValueEnum};
+use ser_data::{Pcm, PcmEncoding, PcmError};
+use ser_examples::{assets, cli, interrupt};
 use ser_models::Recognizer;
+use ser_models::live::{Listener, LiveConfig, SILENCE_DB};
 
 use crate::display::Display;
 use crate::latency::Latency;
@@ -27,18 +27,18 @@ use crate::source::Source;
 /// Listens to WAV or raw samples on standard input, or to a microphone, and tells the mood of the last three seconds every 250 ms
 /// of sound.
 ///
-/// The first reading comes after half a second. Silence is called silence. On a terminal one line is rewritten, elsewhere each
-/// reading is a line of its own. At the end standard error says how long after its last sample a reading was printed.
+/// The first reading comes after half a second. Silence is reported as silence. On a terminal one line is rewritten, elsewhere each
+/// reading is a line of its own. At the end standard error reports the latency from a reading's last sample to its line.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  arecord -q -f S16_LE -r 22050 -c 1 | cargo run --release --example live -- --raw s16le --rate 22050\n  \
        ffmpeg -v error -i voice.mp3 -f wav - | cargo run --release --example live\n  \
-       cargo run --release -p ser-bench --features microphone --example live -- --microphone"
+       cargo run --release -p ser-examples --features microphone --example live -- --microphone"
 ))]
 struct Arguments {
     /// Standard input holds raw samples, not WAV.
     #[arg(long, value_enum, value_name = "ENCODING", requires = "rate")]
-    raw: Option<Encoding>,
+    raw: Option<Raw>,
     /// Raw samples of a channel in a second.
     #[arg(long, value_name = "HZ", requires = "raw")]
     rate: Option<u32>,
@@ -60,6 +60,24 @@ struct Arguments {
     json: bool,
 }
 
+/// How a raw sample is stored.
+#[derive(Clone, Copy, ValueEnum)]
+enum Raw {
+    /// Signed 16-bit integers, little-endian.
+    S16le,
+    /// 32-bit floating point within ±1, little-endian.
+    F32le,
+}
+
+impl From<Raw> for PcmEncoding {
+    fn from(raw: Raw) -> Self {
+        match raw {
+            Raw::S16le => Self::S16le,
+            Raw::F32le => Self::F32le,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     cli::exit(run(&Arguments::parse()))
 }
@@ -74,9 +92,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = LiveConfig { silence_db: arguments.silence_db, ..LiveConfig::default() };
     let mut listener = Listener::new(recognizer, source.sample_rate, config)?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    let stop = interrupt::on_ctrl_c()?;
     let mut display = Display::new(arguments.json, labels);
     let mut latency = Latency::default();
     let mut last = None;
@@ -90,7 +106,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break Ok(()),
         };
-        let read = listener.push(&piece.samples, |reading| {
+        let read = listener.push(&piece.samples, |reading| -> anyhow::Result<()> {
             display.show(&reading, piece.age())?;
             latency.note(piece.age());
             Ok(())
@@ -120,9 +136,13 @@ fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {
         bail!("standard input is a terminal: a WAV stream or raw samples must be piped in (see --help)");
     }
     let pcm = match (arguments.raw, arguments.rate) {
-        (Some(encoding), Some(rate)) => Pcm::raw(encoding, rate, arguments.channels),
+        (Some(encoding), Some(rate)) => Pcm::raw(encoding.into(), rate, arguments.channels),
         _ => Pcm::of_wav(&mut input),
     };
+    let pcm = pcm.map_err(|error| match error {
+        PcmError::NotWav => anyhow!("{error}, or raw samples with --raw and --rate"),
+        error => error.into(),
+    });
     Ok(Source::reading(input, pcm.context(source::STANDARD_INPUT)?))
 }
 
@@ -133,5 +153,7 @@ fn open_microphone() -> anyhow::Result<Source> {
 
 #[cfg(not(feature = "microphone"))]
 fn open_microphone() -> anyhow::Result<Source> {
-    bail!("this program was built without a microphone: build it with `-p ser-bench --features microphone`")
+    bail!(
+        "this program was built without a microphone: build it with `-p ser-examples --features microphone`"
+    )
 }

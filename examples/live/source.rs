@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ser_bench::live::Pcm;
+use ser_data::Pcm;
 
 /// What errors call standard input.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
@@ -44,8 +44,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Reads a stream on a thread of its own, only a little ahead: a file or a program that is faster than sound waits, and loses
-    /// nothing.
+    /// Reads a stream on its own thread, one piece ahead: a file or a program that is faster than sound waits and loses nothing.
     pub(crate) fn reading(mut stream: impl Read + Send + 'static, mut pcm: Pcm) -> Self {
         const AHEAD: usize = 1;
         let sample_rate = pcm.sample_rate();
@@ -54,8 +53,9 @@ impl Source {
             let mut held = Vec::new();
             while let Some(read) = pcm.read(&mut stream, &mut held).transpose() {
                 let failed = read.is_err();
-                let piece =
-                    read.map(|samples| Piece { samples, came: Instant::now(), delay: Duration::ZERO });
+                let piece = read
+                    .map(|samples| Piece { samples, came: Instant::now(), delay: Duration::ZERO })
+                    .map_err(anyhow::Error::from);
                 if send.send(piece).is_err() || failed {
                     break;
                 }

@@ -12,12 +12,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http_body_util::BodyExt;
 use mood_recommender::{Mood, Reading, Recommender};
-use ser_bench::answer::{Answer, SongItem};
-use ser_bench::live;
-use ser_bench::plot::Theme;
 use ser_data::{Audio, AudioLimits};
+use ser_examples::answer::{Answer, SongItem};
 use ser_features::MIN_SPEECH_SECONDS;
-use ser_models::Stage;
+use ser_models::{Stage, live};
+use ser_plots::Theme;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -29,6 +28,7 @@ use crate::page;
 use crate::pictures::{self, Drawn};
 use crate::problem::Problem;
 use crate::recognizers::Recognizers;
+use crate::schema::{AnswerSchema, SongSchema};
 
 /// The most bytes of a request.
 const MAX_BYTES: usize = 20_000_000;
@@ -138,6 +138,7 @@ impl Default for RecognizeQuery {
 #[derive(Serialize, ToSchema)]
 struct Recognized {
     #[serde(flatten)]
+    #[schema(value_type = AnswerSchema)]
     answer: Answer,
     audio: AudioFacts,
     timing_ms: Timing,
@@ -322,6 +323,7 @@ struct RecommendBody {
 #[derive(Serialize, ToSchema)]
 struct Recommended {
     /// The best first; in playing order for a journey.
+    #[schema(value_type = Vec<SongSchema>)]
     songs: Vec<SongItem>,
     timing_ms: RecommendTiming,
 }

@@ -6,6 +6,7 @@ mod page;
 mod pictures;
 mod problem;
 mod recognizers;
+mod schema;
 mod serve;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use mood_recommender::{Catalog, Recommender};
-use ser_bench::{assets, cli};
+use ser_examples::{assets, cli, progress};
 use tokio::net::TcpListener;
 
 use crate::api::App;
@@ -64,7 +65,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Recognizers::new(assets::MODEL, workers)?,
     };
     let catalog = match &arguments.catalog {
-        Some(path) => cli::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
+        Some(path) => progress::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
         None => Catalog::starter(),
     };
     let recommender = Recommender::new(catalog).with_context(|| match &arguments.catalog {

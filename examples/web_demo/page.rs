@@ -2,7 +2,7 @@
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use ser_bench::assets;
+use ser_examples::assets;
 
 /// A file by its address.
 pub(crate) fn file(path: &str) -> Option<Response> {

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ser_bench::plot::{Format, Page, Theme};
-use ser_bench::sound::{Picture, Sound};
+use ser_plots::sound::{Picture, Sound};
+use ser_plots::{Format, Page, Theme};
 use serde::Serialize;
 use utoipa::ToSchema;
 

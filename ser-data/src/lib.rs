@@ -2,17 +2,19 @@
 #![forbid(unsafe_code)]
 
 mod audio;
+mod corpus;
 mod extract;
 mod file;
 mod ravdess;
 mod split;
 
-pub use audio::{Audio, AudioError, AudioErrorKind, AudioLimits};
+pub use audio::{Audio, AudioError, AudioErrorKind, AudioLimits, Pcm, PcmEncoding, PcmError};
+pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
 pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all};
 pub use file::{AudioFile, is_audio_path};
 pub use ravdess::{
-    BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, MOODS, Modality, NameError,
-    Ravdess, RavdessOptions, Sex, Statement, VocalChannel, groups_of_identical, mood_of,
+    BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, LabelSet, MOODS, Modality,
+    NameError, Ravdess, RavdessOptions, Sex, Statement, VocalChannel, groups_of_identical, mood_of,
 };
 pub use split::{
     PUBLISHED_FOLDS, PublishedFold, Shares, Split, SplitError, SplitIds, actor_k_folds, published_folds,

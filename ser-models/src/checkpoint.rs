@@ -1,7 +1,7 @@
 //! A trained model in one file that says everything about itself.
 
 use crate::classifier::Classifier;
-use crate::files::write_atomically;
+use crate::files::write_file;
 use crate::input::{InputError, Normalization};
 use crate::layers::LayerError;
 use crate::models::{Architecture, Model};
@@ -286,7 +286,7 @@ impl Checkpoint {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let file = path.as_ref().display().to_string();
         let bytes = self.write(&file)?;
-        write_atomically(path.as_ref(), &bytes).map_err(|cause| CheckpointError::Io { file, cause })
+        write_file(path, &bytes).map_err(|cause| CheckpointError::Io { file, cause })
     }
 
     fn write(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {

@@ -1,24 +1,109 @@
-//! Whole files or none.
+//! Files that are written whole or not at all.
 
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes a file so that at any moment, a crash included, there is either the whole old one or the whole new one.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+/// Writes a file. At any moment, a crash included, a regular file holds its old content or the new content, never a part.
+///
+/// A symbolic link is followed: it stays, and its target gets the bytes. A device, a pipe or another special file is opened and
+/// written to; it is never replaced.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("history.csv");
+/// ser_models::write_file(&path, b"epoch,train_loss\n")?;
+/// assert_eq!(std::fs::read(&path)?, b"epoch,train_loss\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// The system's, such as a missing folder or a full disk. The old file, if there was one, is then unchanged.
+pub fn write_file(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
+    let path = path.as_ref();
+    match target(path)? {
+        Target::Replace { path, old } => replace(&path, old.as_ref(), bytes),
+        Target::WriteThrough => {
+            let mut file = OpenOptions::new().write(true).open(path)?;
+            // A regular file comes here only where no path leads to it, as from /proc/self/fd.
+            if file.metadata()?.is_file() {
+                file.set_len(0)?;
+            }
+            file.write_all(bytes)?;
+            file.flush()
+        }
+    }
+}
+
+/// How a path is written.
+enum Target {
+    /// A regular file, or none yet, at this path, which is no link.
+    Replace { path: PathBuf, old: Option<Metadata> },
+    /// Anything else.
+    WriteThrough,
+}
+
+fn target(path: &Path) -> io::Result<Target> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => match fs::canonicalize(path) {
+            Ok(real) if fs::symlink_metadata(&real).is_ok_and(|it| same_file(&it, &found)) => {
+                Ok(Target::Replace { path: real, old: Some(found) })
+            }
+            _ => Ok(Target::WriteThrough),
+        },
+        Ok(_) => Ok(Target::WriteThrough),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Target::Replace { path: end_of_links(path)?, old: None })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a chain of links ends whose last target is missing.
+fn end_of_links(path: &Path) -> io::Result<PathBuf> {
+    const MOST: usize = 40; // as Linux follows
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST {
+        match fs::read_link(&path) {
+            Ok(next) => path = folder(&path).join(next),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many levels of symbolic links"))
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(a: &Metadata, _: &Metadata) -> bool {
+    a.is_file()
+}
+
+/// The folder that holds a file.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes a temporary file in the same folder and renames it.
+fn replace(path: &Path, old: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".ser-models-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
+        builder.permissions(fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
     }
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = builder.tempfile_in(folder(path))?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    let written: &File = file.as_file();
+    if let Some(old) = old {
+        written.set_permissions(old.permissions())?;
+    }
+    written.sync_all()?;
     file.persist(path)?;
     Ok(())
 }
@@ -31,10 +116,98 @@ mod tests {
     fn a_file_is_replaced_whole_and_nothing_else_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.bin");
-        write_atomically(&path, b"old").unwrap();
-        write_atomically(&path, b"newer").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"newer");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(write_atomically(&folder.path().join("none/a.bin"), b"x").is_err());
+        write_file(&path, b"older").unwrap();
+        write_file(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(write_file(folder.path().join("none/a.bin"), b"x").is_err());
+        assert!(write_file(folder.path(), b"x").is_err(), "a folder is no file");
+    }
+}
+
+/// What only Unix has: permissions, links, pipes and devices.
+#[cfg(all(test, unix))]
+mod unix_tests {
+    use super::*;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+    use std::process::Command;
+
+    #[test]
+    fn a_private_file_stays_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        fs::write(&path, b"old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        write_file(&path, b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_link_stays_and_its_target_gets_the_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("elsewhere")).unwrap();
+        symlink("elsewhere/target.bin", at("first")).unwrap();
+        symlink(at("first"), at("second")).unwrap();
+        // The target is missing at first, then there.
+        for content in [&b"one"[..], b"two"] {
+            write_file(at("second"), content).unwrap();
+            for link in ["first", "second"] {
+                assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink(), "{link}");
+            }
+            assert_eq!(fs::read(at("elsewhere/target.bin")).unwrap(), content);
+            assert_eq!(fs::read_dir(at("elsewhere")).unwrap().count(), 1);
+        }
+        symlink("loop", at("loop")).unwrap();
+        assert!(write_file(at("loop"), b"x").is_err());
+    }
+
+    #[test]
+    fn a_pipe_stays_and_its_reader_gets_the_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let reader = {
+            let path = path.clone();
+            std::thread::spawn(move || fs::read(path).unwrap())
+        };
+        write_file(&path, b"through the pipe").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through the pipe");
+        assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// A second name of the system's null device, in a folder of the test's own: the system's own is not touched.
+    #[test]
+    fn a_device_stays_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("null");
+        let made = Command::new("mknod").arg(&path).args(["c", "1", "3"]).output();
+        if !made.is_ok_and(|made| made.status.success()) || fs::write(&path, b"probe").is_err() {
+            println!("skipped: this user may not make devices");
+            return;
+        }
+        write_file(&path, b"nothing is kept").unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().file_type().is_char_device());
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        // Through a link too, which stays a link.
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        write_file(&link, b"nothing is kept").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(&path).unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn a_full_device_is_an_error_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full");
+        let made = Command::new("mknod").arg(&path).args(["c", "1", "7"]).output();
+        if !made.is_ok_and(|made| made.status.success()) || File::open(&path).is_err() {
+            println!("skipped: this user may not make devices");
+            return;
+        }
+        assert_eq!(write_file(&path, b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(fs::symlink_metadata(&path).unwrap().file_type().is_char_device());
     }
 }

@@ -123,7 +123,7 @@ impl Weights {
             text(&mut hash, &format!("{shape:?}"));
             values.iter().for_each(|x| hash.update(x.to_le_bytes()));
         }
-        hex(&hash.finalize())
+        hex::encode(hash.finalize())
     }
 
     /// A safetensors file: tensors in the order of their names, and as metadata the fields of a JSON object, to which a
@@ -174,9 +174,4 @@ impl Weights {
         }
         Ok((Self(weights), metadata))
     }
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,17 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::corpus::{Corpus, LabelSet, emotions_as_moods};
 use ser_bench::experiments::{Experiment, train};
-use ser_bench::recipe::{Recipe, RecipeFile};
-use ser_bench::{cli, files};
-use ser_data::Split;
-use ser_models::{Checkpoint, Readout};
+use ser_data::{LabelSet, Split};
+use ser_examples::training_set::{TrainingSet, corpus_options};
+use ser_examples::{cli, interrupt, output, progress};
+use ser_models::{Checkpoint, Readout, Recipe, RecipeFile};
 
 /// Trains the recipes of the experiment `speaker-independent-moods` on all clips, none left to test them, and lets their networks answer moods
 /// together, in one file. The same command gives the same file, byte for byte on one machine; one that was cut goes on.
@@ -52,7 +49,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         range.end(),
         arguments.temperature
     );
-    files::check_folder(&arguments.output)?;
+    output::check_folder(&arguments.output)?;
     let experiment = Experiment::named(Experiment::BUNDLED).context("there is no such experiment")?;
     let recipes: Vec<(Recipe, u16)> = match &arguments.recipe {
         Some(path) => vec![(Recipe::of(&RecipeFile::read(path)?)?, 1)],
@@ -65,27 +62,25 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     // All recipes read the same: networks that read differently cannot answer together in one file.
     let (first, _) = recipes.first().context("there is no recipe")?;
-    let corpus =
-        Corpus::load(&arguments.data, first.corpus_options(LabelSet::Emotions, arguments.cache.clone())?)?;
-    let all = Split { train: (0..corpus.groups.len()).collect(), ..Split::default() };
-    let source = corpus.checkpoint_source("all clips", arguments.seed, &all)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    let options = corpus_options(first, LabelSet::Emotions, arguments.cache.clone())?;
+    let set = TrainingSet::load(&arguments.data, &options, first.architecture.input())?;
+    let all = Split { train: (0..set.groups.len()).collect(), ..Split::default() };
+    let source = set.checkpoint_source("all clips", arguments.seed, &all)?;
+    let stop = interrupt::on_ctrl_c()?;
     let (mut models, mut states) = (Vec::new(), Vec::new());
     for (number, (recipe, weight)) in (1..).zip(&recipes) {
         let mut state = arguments.output.clone().into_os_string();
         state.push(format!(".{number}.training"));
         let state = PathBuf::from(state);
-        let bar = cli::progress_bar(recipe.training.epochs as u64, "epochs");
+        let bar = progress::bar(recipe.training.epochs as u64, "epochs");
         bar.set_prefix(format!("{number} of {}", recipes.len()));
-        let trainer = train(recipe, &corpus.dataset, arguments.seed, &state, &bar, &stop)?;
+        let trainer = train(recipe, &set.dataset, arguments.seed, &state, &bar, &stop)?;
         models.push((trainer.checkpoint(source.clone())?, f64::from(*weight)));
         bar.finish_and_clear();
         states.push(state);
     }
     let mut model = Checkpoint::join(&models)?;
-    let classes = emotions_as_moods(&model.labels).context("labels must be emotions")?;
+    let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
     model.readout = Readout { temperature: arguments.temperature, classes };
     model.save(&arguments.output)?;
     for state in states {

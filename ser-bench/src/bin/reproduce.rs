@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report, save_combined};
-use ser_bench::recipe::{Recipe, RecipeFile};
-use ser_bench::{cli, files};
 use ser_data::Ravdess;
+use ser_examples::{cli, interrupt, output, progress};
+use ser_models::{Recipe, RecipeFile};
 
 /// Trains the report's networks on RAVDESS by several protocols and measures each model once on its own test part, from which it
 /// learnt nothing.
@@ -66,9 +64,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let names: Vec<&str> = experiments.iter().map(|experiment| experiment.name).collect();
         bail!("--recipe needs one experiment, but {} are to be trained: {}", names.len(), names.join(", "));
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")?;
+    let stop = interrupt::on_ctrl_c()?;
 
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.output.join("features"));
     let part = if arguments.validate { Part::Validation } else { Part::Test };
@@ -86,8 +82,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     report(&arguments.output, part, seeds)?;
     for (number, (run, experiment)) in runs.iter().zip(&experiments).enumerate() {
-        let corpus = run.corpus(&arguments.data, Some(cache.clone()))?;
-        let clips = corpus.groups.len();
+        let set = run.clips(&arguments.data, Some(cache.clone()))?;
+        let clips = set.groups.len();
         if number == 0 && clips != Ravdess::SPEECH_CLIPS {
             let data = arguments.data.display();
             eprintln!(
@@ -95,12 +91,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 Ravdess::SPEECH_CLIPS
             );
         }
-        let bar = cli::progress_bar(0, "epochs");
+        let bar = progress::bar(0, "epochs");
         bar.set_prefix(format!("{} of {}: {}", number + 1, experiments.len(), experiment.name));
-        run.train(&corpus, &bar, &stop)?;
+        run.train(&set, &bar, &stop)?;
         bar.finish_and_clear();
         if arguments.robustness && experiment.is_shown_robustness() {
-            let bar = cli::progress_bar(0, "disturbed");
+            let bar = progress::bar(0, "disturbed");
             run.disturb(&arguments.data, &bar, &stop)?;
             bar.finish_and_clear();
         }
@@ -134,7 +130,7 @@ fn report(output: &Path, part: Part, seeds: impl Fn(&Experiment) -> u64) -> anyh
         text += &(title + &part);
     }
     let name = if part == Part::Test { "results" } else { "validation" };
-    files::write(&output.join(format!("{name}.json")), &serde_json::to_vec_pretty(&all)?)?;
-    files::write(&output.join(format!("{name}.md")), text.as_bytes())?;
+    output::write(&output.join(format!("{name}.json")), &serde_json::to_vec_pretty(&all)?)?;
+    output::write(&output.join(format!("{name}.md")), text.as_bytes())?;
     Ok(text)
 }

@@ -1,20 +1,17 @@
-//! What features cost, as JSON: the Rust side of `reference/compare_librosa.py`.
+//! Times and memory of features as JSON: the Rust side of `reference/compare_librosa.py`.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
-use realfft::RealFftPlanner;
-use ser_bench::cli;
+use ser_bench::subjects::{CLIP, SAMPLE_RATE, feature_subjects, repeated};
+use ser_bench::timing;
 use ser_data::{AudioFile, ExtractConfig, extract_all, is_audio_path};
-use ser_features::{
-    Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt, CqtConfig, FeatureConfig,
-    FeatureExtractor, HarmonicPercussive, HpssConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Resampler,
-    SpectralContrast, Stft, StftConfig, Trim, TrimConfig, extract_batch,
-};
+use ser_examples::{cli, memory::peak_memory};
+use ser_features::{FeatureConfig, FeatureExtractor, extract_batch};
 use serde_json::{Map, Value, json};
 use walkdir::WalkDir;
 
@@ -55,8 +52,6 @@ enum What {
     },
 }
 
-const SAMPLE_RATE: usize = 22_050;
-
 fn main() -> ExitCode {
     cli::exit(run(&Arguments::parse().what))
 }
@@ -82,79 +77,35 @@ fn read_samples(path: &Path) -> anyhow::Result<Vec<f32>> {
     Ok(samples.iter().map(|&b| f32::from_le_bytes(b)).collect())
 }
 
-fn repeated(clip: &[f32], length: usize) -> Vec<f32> {
-    clip.iter().copied().cycle().take(length).collect()
+/// The median time in milliseconds, after three calls that warm up.
+fn median_time(seconds: f64, run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    Ok(timing::median(timing::times(3, Duration::from_secs_f64(seconds), run)?))
 }
 
-/// The median of runs that fill `budget` seconds, after three that warm up, in microseconds.
-fn median(budget: f64, mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    for _ in 0..3 {
-        run()?;
-    }
-    let begin = Instant::now();
-    let mut times = Vec::new();
-    while times.len() < 3 || begin.elapsed().as_secs_f64() < budget {
-        let start = Instant::now();
-        run()?;
-        times.push(start.elapsed().as_secs_f64() * 1e6);
-    }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
-}
+/// The features that librosa is timed for, by the names of their subjects.
+const COMPARED: [&str; 12] = [
+    "floor",
+    "stft",
+    "mel",
+    "mfcc",
+    "chroma_stft",
+    "contrast",
+    "harmonic",
+    "cqt",
+    "chroma_cqt",
+    "issa193",
+    "trim",
+    "resample",
+];
 
 fn features(clip: &[f32]) -> anyhow::Result<Value> {
     let mut times = Map::new();
-    let mut measure = |name: &str, run: &mut dyn FnMut() -> anyhow::Result<()>| {
-        times.insert(name.into(), median(0.6, run)?.into());
-        anyhow::Ok(())
-    };
-    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(2048);
-    let (mut input, mut spectrum) = (fft.make_input_vec(), fft.make_output_vec());
-    let mut scratch = fft.make_scratch_vec();
-    let hop = (clip.len() - 2048) / 129;
-    measure("floor", &mut || {
-        for frame in 0..130 {
-            input.copy_from_slice(&clip[frame * hop..][..2048]);
-            fft.process_with_scratch(&mut input, &mut spectrum, &mut scratch)?;
-            black_box(&spectrum);
-        }
-        Ok(())
-    })?;
-
-    let (mut complex, mut matrix, mut signal) = Default::default();
-    let stft = StftConfig::default;
-    let mut plan = Stft::new(stft())?;
-    measure("stft", &mut || Ok(plan.process_into(clip, &mut complex)?))?;
-    let mut plan = MelSpectrogram::new(MelConfig::default())?;
-    measure("mel", &mut || Ok(plan.process_into(clip, &mut matrix)?))?;
-    let mut plan = Mfcc::new(MfccConfig { n_mfcc: 40, ..Default::default() })?;
-    measure("mfcc", &mut || Ok(plan.process_into(clip, &mut matrix)?))?;
-    let mut plan = Chroma::new(ChromaConfig::default())?;
-    measure("chroma_stft", &mut || Ok(plan.process_into(clip, &mut matrix)?))?;
-    let mut plan = SpectralContrast::new(ContrastConfig::default())?;
-    measure("contrast", &mut || Ok(plan.process_into(clip, &mut matrix)?))?;
-    let mut plan = HarmonicPercussive::new(stft(), HpssConfig::default())?;
-    measure("harmonic", &mut || Ok(plan.harmonic_into(clip, &mut signal)?))?;
-    let mut plan = Cqt::new(CqtConfig::default())?;
-    measure("cqt", &mut || Ok(plan.process_into(clip, &mut matrix)?))?;
-    let mut plan = ChromaCqt::new(ChromaCqtConfig::default())?;
-    measure("chroma_cqt", &mut || Ok(plan.process_into(clip, &mut matrix)?))?;
-    let mut plan = FeatureExtractor::new(FeatureConfig::default())?;
-    measure("issa193", &mut || {
-        black_box(plan.extract(clip)?.vector());
-        Ok(())
-    })?;
-    let plan = Trim::new(TrimConfig { top_db: 30.0, ..Default::default() })?;
-    measure("trim", &mut || {
-        black_box(plan.trim(clip)?);
-        Ok(())
-    })?;
-    let recording = repeated(clip, 144_000);
-    let mut plan = Resampler::new(48_000, SAMPLE_RATE as u32)?;
-    measure("resample", &mut || {
-        black_box(plan.process(&recording)?);
-        Ok(())
-    })?;
+    for mut subject in feature_subjects(clip)?.into_iter().filter(|subject| COMPARED.contains(&subject.name))
+    {
+        let milliseconds = median_time(0.6, || subject.run())?;
+        times.insert(subject.name.into(), (milliseconds * 1e3).into());
+    }
+    ensure!(times.len() == COMPARED.len(), "a subject is missing");
     Ok(times.into())
 }
 
@@ -167,17 +118,16 @@ fn scaling(clip: &[f32]) -> anyhow::Result<Value> {
             black_box(extractor.extract(&signal)?);
             anyhow::Ok(())
         };
-        let microseconds = if seconds < 600 {
-            median(0.5, run)?
+        // Ten minutes of sound take long enough to be timed in three calls, of which none warms up.
+        let milliseconds = if seconds < 600 {
+            median_time(0.5, run)?
         } else {
-            let start = Instant::now();
-            run()?;
-            start.elapsed().as_secs_f64() * 1e6
+            timing::median(timing::times(0, Duration::ZERO, &mut run)?)
         };
-        by_length.insert(seconds.to_string(), (microseconds / 1e3).into());
+        by_length.insert(seconds.to_string(), milliseconds.into());
     }
 
-    let clips = vec![repeated(clip, 3 * SAMPLE_RATE); 256];
+    let clips = vec![repeated(clip, CLIP); 256];
     let mut by_threads = Map::new();
     for threads in [1, std::thread::available_parallelism()?.get()] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
@@ -185,7 +135,7 @@ fn scaling(clip: &[f32]) -> anyhow::Result<Value> {
             black_box(pool.install(|| extract_batch(&FeatureConfig::default(), &clips))?);
             anyhow::Ok(())
         };
-        by_threads.insert(threads.to_string(), (median(1.5, run)? / 1e3).into());
+        by_threads.insert(threads.to_string(), median_time(1.5, run)?.into());
     }
     Ok(json!({ "milliseconds_by_seconds": by_length, "milliseconds_of_256_clips_by_threads": by_threads }))
 }
@@ -194,7 +144,7 @@ fn memory(clip: &[f32], seconds: usize) -> anyhow::Result<Value> {
     let signal = repeated(clip, seconds * SAMPLE_RATE);
     let vector = FeatureExtractor::new(FeatureConfig::default())?.extract(&signal)?.vector();
     ensure!(vector.len() == 193, "the recipe has 193 features");
-    Ok(json!({ "peak_bytes": peak_memory()?, "sample_bytes": 4 * signal.len() }))
+    Ok(json!({ "peak_bytes": peak()?, "sample_bytes": 4 * signal.len() }))
 }
 
 fn corpus(folder: &Path, threads: usize) -> anyhow::Result<Value> {
@@ -210,9 +160,9 @@ fn corpus(folder: &Path, threads: usize) -> anyhow::Result<Value> {
     let extracted = pool
         .install(|| extract_all(&files, &ExtractConfig::default(), |_| {}, |features| features.vector()))?;
     let seconds = start.elapsed().as_secs_f64();
-    Ok(json!({ "clips": extracted.features.len(), "seconds": seconds, "peak_bytes": peak_memory()? }))
+    Ok(json!({ "clips": extracted.features.len(), "seconds": seconds, "peak_bytes": peak()? }))
 }
 
-fn peak_memory() -> anyhow::Result<u64> {
-    cli::peak_memory().context("peak memory is known on Linux only")
+fn peak() -> anyhow::Result<u64> {
+    peak_memory().context("peak memory is known on Linux only")
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use ser_examples::output;
+use ser_models::Recipe;
 
 use super::{Disturbance, Experiment, Part, Predictions};
-use crate::files;
-use crate::recipe::Recipe;
 
 /// The folder of one experiment's results. Each model leaves `NAME.csv` (predictions), `NAME.history.csv` and `NAME.safetensors`.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +69,7 @@ impl Folder {
                 self.path.display()
             );
         }
-        files::write(&file, serde_json::to_string_pretty(recipe)?.as_bytes())
+        output::write(&file, serde_json::to_string_pretty(recipe)?.as_bytes())
     }
 
     /// The folder of what a disturbance leaves of the same models.

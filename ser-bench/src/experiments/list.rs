@@ -1,13 +1,13 @@
 //! The experiments.
 
 use anyhow::bail;
+use ser_data::LabelSet;
 use ser_models::models::Cnn1dConfig;
 use ser_models::training::TrainingConfig;
+use ser_models::{Recipe, RecipeFile};
 use serde::Serialize;
 
 use super::{Predictions, Protocol};
-use crate::corpus::LabelSet;
-use crate::recipe::{Recipe, RecipeFile};
 
 /// A recipe, and the protocol by which it is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -256,7 +256,7 @@ impl Experiment {
     /// If it combines others, which have their own, or the file in this crate is no recipe, which a test rules out.
     pub fn recipe(&self) -> anyhow::Result<Recipe> {
         match self.learner {
-            Learner::Network { file, recipe } => Recipe::of(&RecipeFile::parse(file, recipe)?),
+            Learner::Network { file, recipe } => Ok(Recipe::of(&RecipeFile::parse(file, recipe)?)?),
             Learner::Combined(_) => {
                 let names: Vec<&str> = self.sources().iter().map(|source| source.name).collect();
                 bail!("{}: recipes are those of {}", self.name, names.join(" and "))

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use ndarray::Array2;
+use ser_data::LabelSet;
+use ser_examples::output;
 use ser_models::ConfusionMatrix;
-
-use crate::corpus::{LabelSet, emotions_as_moods};
-use crate::files;
 
 /// The answers to some clips.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +61,7 @@ impl Predictions {
     /// With emotions put together as moods, whose probabilities are sums; other classes stay as they are.
     pub fn in_moods(&self) -> Self {
         let moods = LabelSet::Moods.names();
-        let of: Option<Vec<usize>> = emotions_as_moods(&self.labels)
+        let of: Option<Vec<usize>> = LabelSet::moods_of_emotions(&self.labels)
             .map(|classes| classes.iter().filter_map(|mood| moods.iter().position(|m| m == mood)).collect());
         let Some(of) = of else { return self.clone() };
         let mut probabilities = Array2::zeros((self.clips.len(), moods.len()));
@@ -89,7 +88,7 @@ impl Predictions {
             csv.write_record(names.into_iter().cloned().chain(row.iter().map(f32::to_string)))?;
         }
         let bytes = csv.into_inner().map_err(|error| error.into_error())?;
-        files::write(path, &bytes)
+        output::write(path, &bytes)
     }
 
     /// Reads what [`Predictions::save`] wrote.

@@ -3,8 +3,7 @@
 use ser_data::{
     PUBLISHED_FOLDS, Shares, Split, published_folds, single_actor, stratified, stratified_k_folds,
 };
-
-use crate::recipe::PROTOCOL;
+use ser_examples::training_set::PROTOCOL;
 
 /// Share of a training part that validates where a recipe is being chosen.
 const VALIDATION: f64 = 0.2;

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use ser_models::ConfusionMatrix;
+use ser_plots::{Curves, Figure, Page, Series, charts};
 
 use super::{Calibration, Folder, Learner, Results, Robustness};
-use crate::charts;
-use crate::plot::{Curves, Figure, Page, Series};
 
 /// The Markdown table of all results, in the order that they have.
 pub fn table(results: &[Results]) -> String {

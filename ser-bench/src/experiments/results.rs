@@ -312,7 +312,7 @@ mod tests {
 
     use super::super::Part;
     use super::*;
-    use crate::corpus::LabelSet;
+    use ser_data::LabelSet;
 
     /// Answers to a clip of each emotion: the right one gets `sure`, the others share the rest.
     fn answers(sure: f32) -> Predictions {

@@ -9,17 +9,16 @@ use indicatif::ProgressBar;
 use ndarray::{Array2, ArrayD};
 use rayon::prelude::*;
 use ser_data::{Clip, Ravdess, RavdessOptions};
+use ser_examples::cli::Stopped;
+use ser_examples::output;
+use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_models::training::{Dataset, Event, Finish, Trainer};
-use ser_models::{Checkpoint, Recognizer};
+use ser_models::{Checkpoint, Recipe, Recognizer};
 
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
-use crate::cli::Stopped;
-use crate::corpus::Corpus;
-use crate::files;
-use crate::recipe::Recipe;
 
 /// What a run that was stopped says.
-const STOPPED: Stopped = Stopped { advice: "the same command goes on" };
+const STOPPED: Stopped = Stopped { advice: "the same command continues" };
 
 /// The models of one experiment. One whose predictions are there is not trained again, and one that was cut goes on.
 pub struct Run {
@@ -50,15 +49,16 @@ impl Run {
     /// The clips as this experiment reads them.
     ///
     /// # Errors
-    /// As [`Corpus::load`].
-    pub fn corpus(&self, data: &Path, cache: Option<PathBuf>) -> anyhow::Result<Corpus> {
-        Corpus::load(data, self.recipe.corpus_options(self.folder.experiment.labels, cache)?)
+    /// As [`TrainingSet::load`].
+    pub fn clips(&self, data: &Path, cache: Option<PathBuf>) -> anyhow::Result<TrainingSet> {
+        let options = corpus_options(&self.recipe, self.folder.experiment.labels, cache)?;
+        TrainingSet::load(data, &options, self.recipe.architecture.input())
     }
 
     /// The models to train, of all seeds.
-    fn units(&self, corpus: &Corpus) -> anyhow::Result<Vec<Unit>> {
-        let labels = corpus.label_names();
-        let clips = Clips { labels: &labels, groups: &corpus.groups, actors: &corpus.actors };
+    fn units(&self, set: &TrainingSet) -> anyhow::Result<Vec<Unit>> {
+        let labels = set.named_labels();
+        let clips = Clips { labels: &labels, groups: &set.groups, actors: &set.actors };
         let mut units = Vec::new();
         for seed in 0..self.seeds {
             let protocol = self.folder.experiment.protocol;
@@ -72,15 +72,15 @@ impl Run {
     /// # Errors
     /// Whatever is wrong with the training or the files, such as answers that are there for other clips; `stop` ends it with
     /// [`Stopped`], and what was reached is kept.
-    pub fn train(&self, corpus: &Corpus, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
-        let units = self.units(corpus)?;
+    pub fn train(&self, set: &TrainingSet, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
+        let units = self.units(set)?;
         let epochs = self.recipe.training.epochs;
         bar.set_length((units.len() * epochs) as u64);
         let (todo, done): (Vec<_>, Vec<_>) =
             units.into_iter().partition(|unit| !self.file(unit, "csv").exists());
         for unit in &done {
             let file = self.file(unit, "csv");
-            let asked = unit.split.test.iter().map(|&at| &corpus.dataset.ids()[at]);
+            let asked = unit.split.test.iter().map(|&at| &set.dataset.ids()[at]);
             ensure!(
                 asked.eq(&Predictions::load(&file)?.clips),
                 "{}: the answers there are for other clips than this test part has; choose another folder, or delete them",
@@ -93,7 +93,7 @@ impl Run {
             ensure!(!stop.load(Ordering::Relaxed), STOPPED);
             bar.set_message(unit.name.clone());
             let begin = bar.position();
-            self.train_unit(corpus, &unit, bar, stop)
+            self.train_unit(set, &unit, bar, stop)
                 .with_context(|| format!("{}: {}", self.folder.experiment.name, unit.name))?;
             // Baselines know no epochs.
             bar.set_position(begin + epochs as u64);
@@ -103,15 +103,15 @@ impl Run {
 
     fn train_unit(
         &self,
-        corpus: &Corpus,
+        set: &TrainingSet,
         unit: &Unit,
         bar: &ProgressBar,
         stop: &AtomicBool,
     ) -> anyhow::Result<()> {
-        let training = corpus.dataset.select(&unit.split.train)?;
-        let test = corpus.dataset.select(&unit.split.test)?;
+        let training = set.dataset.select(&unit.split.train)?;
+        let test = set.dataset.select(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
-            Learner::Network { .. } => self.train_network(corpus, unit, &training, &test, bar, stop)?,
+            Learner::Network { .. } => self.train_network(set, unit, &training, &test, bar, stop)?,
             Learner::Combined(_) => bail!("nothing is trained here: the models of other experiments answer"),
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
@@ -125,7 +125,7 @@ impl Run {
     /// Leaves the checkpoint and the history, and says what the network answers to the test part.
     fn train_network(
         &self,
-        corpus: &Corpus,
+        set: &TrainingSet,
         unit: &Unit,
         training: &Dataset,
         test: &Dataset,
@@ -135,10 +135,9 @@ impl Run {
         let trainer = train(&self.recipe, training, unit.seed, &self.file(unit, "training"), bar, stop)?;
         let protocol = self.folder.experiment.protocol.name();
         // The last epoch: there is no validation part that could choose one.
-        let checkpoint =
-            trainer.checkpoint(corpus.checkpoint_source(&protocol, unit.seed, &unit.split)?)?;
+        let checkpoint = trainer.checkpoint(set.checkpoint_source(&protocol, unit.seed, &unit.split)?)?;
         checkpoint.save(self.file(unit, "safetensors"))?;
-        files::write(&self.file(unit, "history.csv"), trainer.history().to_csv().as_bytes())?;
+        output::write(&self.file(unit, "history.csv"), trainer.history().to_csv().as_bytes())?;
         predict(&checkpoint, test)
     }
 

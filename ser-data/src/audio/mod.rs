@@ -6,6 +6,7 @@ mod decode;
 mod error;
 mod mp4;
 mod ogg;
+mod pcm;
 mod wav;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use container::Container;
 pub use error::{AudioError, AudioErrorKind};
+pub use pcm::{Pcm, PcmEncoding, PcmError};
 use ser_features::SignalError;
 
 /// Decoded audio.

@@ -56,14 +56,14 @@ impl Cache {
             Ok(features) => features.iter().for_each(|(_, matrix)| name.update(bytes(matrix.iter()))),
             Err(e) => name.update(e.to_string()),
         }
-        let folder = folder.join(&hex(&name.finalize())[..32]);
+        let folder = folder.join(&hex::encode(name.finalize())[..32]);
         std::fs::create_dir_all(&folder).map_err(|e| error(&folder, e))?;
         Ok(Self { folder, features: config.features.clone() })
     }
 
     /// The entry of a clip, by the content of its file.
     pub(super) fn entry(&self, content: &[u8]) -> Entry<'_> {
-        let content_sha256 = hex(&Sha256::digest(content));
+        let content_sha256 = hex::encode(Sha256::digest(content));
         Entry { path: self.folder.join(format!("{content_sha256}.safetensors")), content_sha256, cache: self }
     }
 }
@@ -131,17 +131,13 @@ impl Entry<'_> {
         Record {
             format: FORMAT,
             content_sha256: self.content_sha256.clone(),
-            features_sha256: hex(&digest.finalize()),
+            features_sha256: hex::encode(digest.finalize()),
         }
     }
 }
 
 fn bytes<'a>(values: impl Iterator<Item = &'a f32>) -> Vec<u8> {
     values.flat_map(|x| x.to_le_bytes()).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 const KNOWN_RATE: u32 = 32_000;

@@ -2,7 +2,6 @@
 
 use super::{ModelInput, frames_of};
 use crate::layer::{Padded, elements};
-use crate::weights::hex;
 use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
 use ser_features::{FeatureConfig, PreparationConfig};
 use sha2::{Digest, Sha256};
@@ -371,7 +370,7 @@ impl Dataset {
                 clip.iter().for_each(|x| hash.update(x.to_le_bytes()));
             }
         }
-        hex(&hash.finalize())
+        hex::encode(hash.finalize())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::learner::LearnerState;
 use super::{History, Optimizer, StateError, TrainingConfig};
-use crate::files::write_atomically;
+use crate::files::write_file;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
 use crate::weights::{Values, Weights, WeightsError};
@@ -73,7 +73,7 @@ impl RunState {
             .map_err(|e| StateError::Damaged { path: path.into(), reason: e.to_string() })?;
         let weights = |cause| StateError::Weights { path: path.into(), cause };
         let bytes = all.to_safetensors(&metadata).map_err(weights)?;
-        write_atomically(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
+        write_file(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
     }
 
     /// Reads the state of this very run.

@@ -1,0 +1,74 @@
+//! Pictures of clips: waveform, MFCC, mel spectrogram, chroma, contrast and tonnetz, one clip or several side by side.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use ser_data::Audio;
+use ser_examples::{assets, cli, progress};
+use ser_plots::sound::{Picture, Sound};
+use ser_plots::{Page, PictureFile};
+
+/// Draws what a recogniser sees of a clip, as PNG or SVG by the output's name. With two clips, say a happy and a sad one,
+/// they stand side by side.
+///
+/// Without clips it draws the bundled one.
+#[derive(Parser)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
+))]
+struct Arguments {
+    /// Clips: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
+    clips: Vec<PathBuf>,
+    #[command(flatten)]
+    picture: PictureFile,
+    /// What to draw; everything if left out.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    show: Vec<Picture>,
+    /// Width of one figure in pixels.
+    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(240..=4000))]
+    width: u32,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    arguments.picture.check()?;
+    let sounds = if arguments.clips.is_empty() {
+        let sample = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
+        vec![("the bundled sample".to_string(), analyse(&sample)?)]
+    } else {
+        let bar = progress::bar(arguments.clips.len() as u64, "listening");
+        let open = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            let audio = Audio::open(path)?;
+            let sound = analyse(&audio).with_context(|| path.display().to_string())?;
+            bar.inc(1);
+            Ok((name, sound))
+        };
+        let sounds = arguments.clips.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        bar.finish_and_clear();
+        sounds
+    };
+    let shown = if arguments.show.is_empty() { &Picture::ALL[..] } else { &arguments.show };
+    let mut figures = Vec::new();
+    for picture in shown {
+        for (_, sound) in &sounds {
+            figures.push(sound.figure(*picture)?);
+        }
+    }
+    let names: Vec<&str> = sounds.iter().map(|(name, _)| name.as_str()).collect();
+    let page = Page {
+        title: names.join(" · "),
+        columns: sounds.len(),
+        ..Page::new(figures, (arguments.width, arguments.width * 3 / 8))
+    };
+    arguments.picture.save(page)
+}
+
+fn analyse(audio: &Audio) -> anyhow::Result<Sound> {
+    Sound::new(audio.to_mono()?, audio.sample_rate)
+}

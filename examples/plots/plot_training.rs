@@ -1,0 +1,81 @@
+//! Pictures of training and of results: learning curves and confusion matrices, from what `train` and `evaluate` write.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use ser_examples::cli;
+use ser_models::ConfusionMatrix;
+use ser_models::training::{Evaluation, History};
+use ser_plots::{Page, PictureFile, charts};
+use serde::Deserialize;
+
+/// Draws the learning curves of a run, or a confusion matrix, as PNG or SVG by the output's name.
+///
+/// Of a history that `train --history FILE.json` wrote it draws the curves of loss, accuracy and UAR; with --confusion the matrix of
+/// the part that chose the epoch. Of what `evaluate --json` printed it draws the confusion matrix of the test part.
+#[derive(Parser)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example plot_training -- history.json --output curves.png\n  \
+       cargo run --release --example plot_training -- history.json --confusion --output confusion.svg\n  \
+       cargo run --release --example plot_training -- evaluation.json --output confusion.png"
+))]
+struct Arguments {
+    /// The JSON file of `train --history` or of `evaluate --json`.
+    file: PathBuf,
+    /// Draw a history's confusion matrix instead of its curves.
+    #[arg(long)]
+    confusion: bool,
+    #[command(flatten)]
+    picture: PictureFile,
+}
+
+/// What `evaluate --json` prints, as far as it is drawn.
+#[derive(Deserialize)]
+struct Measured {
+    confusion: ConfusionMatrix,
+}
+
+/// The content of the file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Run(History),
+    Test(Measured),
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    arguments.picture.check()?;
+    let file = || arguments.file.display().to_string();
+    let bytes = std::fs::read(&arguments.file).with_context(file)?;
+    let content: Content = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{}: must be a history in JSON or the output of evaluate --json", file()))?;
+    let page = match content {
+        Content::Run(history) if arguments.confusion => chosen(&history).with_context(file)?,
+        Content::Run(history) => charts::learning_curves(&history),
+        Content::Test(Measured { confusion }) => tested(&confusion),
+    };
+    arguments.picture.save(page)
+}
+
+/// The confusion matrix of the part that chose the epoch.
+fn chosen(history: &History) -> anyhow::Result<Page> {
+    let best = history.best().context("the history has no epoch")?;
+    let Evaluation { confusion, .. } = best
+        .validation
+        .as_ref()
+        .context("the run had no validation part, so there is no confusion matrix")?;
+    let title = format!("{} clips that chose epoch {}", confusion.total(), best.epoch);
+    Ok(charts::confusion(title, confusion))
+}
+
+fn tested(confusion: &ConfusionMatrix) -> Page {
+    let [accuracy, uar] = [confusion.accuracy(), confusion.uar()].map(|share| share * 100.0);
+    let title = format!("{} test clips: accuracy {accuracy:.1} %, UAR {uar:.1} %", confusion.total());
+    charts::confusion(title, confusion)
+}

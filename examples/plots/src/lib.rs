@@ -1,0 +1,166 @@
+//! Pictures of clips, of training and of catalogues, as PNG or SVG.
+//!
+//! A [`Page`] is a grid of [`Figure`]s. No font of the system is needed: the letters of PNG files are part of this crate. Colour
+//! maps are perceptually uniform (magma, viridis), so that they read in grey too. [`charts`] draws training, results and
+//! catalogues, [`sound`] one clip.
+
+#![forbid(unsafe_code)]
+
+mod bars;
+pub mod charts;
+mod curves;
+mod heatmap;
+mod matrix;
+mod page;
+mod picture_file;
+pub mod sound;
+mod theme;
+mod waveform;
+
+pub use bars::Bars;
+pub use curves::{Curves, Series};
+pub use heatmap::{Heatmap, Rows};
+pub use matrix::Matrix;
+pub use page::{Format, Page, PlotError};
+pub use picture_file::PictureFile;
+pub use theme::{Theme, register_font};
+pub use waveform::Waveform;
+
+use plotters::coord::Shift;
+use plotters::prelude::{DrawingArea, DrawingBackend};
+
+/// A number at an axis: no digits that say nothing, and a true minus.
+fn number(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".to_string() } else { text.replace('-', "−") }
+}
+
+/// One picture of a [`Page`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Figure {
+    /// Samples over time.
+    Waveform(Waveform),
+    /// Feature values over time.
+    Heatmap(Heatmap),
+    /// Values from epoch to epoch.
+    Curves(Curves),
+    /// Counts or correlations of pairs.
+    Matrix(Matrix),
+    /// Amounts by name.
+    Bars(Bars),
+}
+
+impl Figure {
+    fn draw<DB: DrawingBackend>(
+        &self,
+        area: &DrawingArea<DB, Shift>,
+        theme: &Theme,
+    ) -> Result<(), PlotError> {
+        match self {
+            Self::Waveform(figure) => figure.draw(area, theme),
+            Self::Heatmap(figure) => figure.draw(area, theme),
+            Self::Curves(figure) => figure.draw(area, theme),
+            Self::Matrix(figure) => figure.draw(area, theme),
+            Self::Bars(figure) => figure.draw(area, theme),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::*;
+
+    fn heatmap(values: Array2<f32>, rows: Rows) -> Figure {
+        Figure::Heatmap(Heatmap { title: "Heat".into(), values, seconds: 3.0, rows, unit: "dB".into() })
+    }
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|n| format!("name {n}")).collect()
+    }
+
+    fn figures() -> Vec<Figure> {
+        let ramp = Array2::from_shape_fn((12, 40), |(row, frame)| (row * frame) as f32);
+        let curve = |name: &str, mark| Series {
+            name: name.into(),
+            points: vec![(1.0, 2.0), (2.0, 1.5), (3.0, f64::NAN), (4.0, 0.5)],
+            mark,
+        };
+        vec![
+            Figure::Waveform(Waveform {
+                title: "Wave".into(),
+                samples: (0..5000).map(|n| (n as f32 * 0.01).sin()).collect(),
+                sample_rate: 8000,
+                kept: Some(1000..4000),
+            }),
+            heatmap(ramp.clone(), Rows::Hertz((1..=12).map(|n| 100.0 * n as f32).collect())),
+            heatmap(ramp.clone(), Rows::Names("name".into(), names(12))),
+            heatmap(ramp, Rows::Numbered("row".into())),
+            Figure::Curves(Curves {
+                title: "Curves".into(),
+                x: "epoch".into(),
+                y: "loss".into(),
+                series: vec![curve("train", None), curve("validation", Some((2.0, 1.5)))],
+            }),
+            Figure::Matrix(Matrix::confusion("Confusion", &names(2), &array![[9, 1], [3, 7]])),
+            Figure::Matrix(Matrix::correlations("Correlations", &names(2), array![[1.0, -0.4], [-0.4, 1.0]])),
+            Figure::Bars(Bars { title: "Bars".into(), unit: "songs".into(), bars: vec![("a".into(), 3.0)] }),
+        ]
+    }
+
+    #[test]
+    fn numbers_are_short_and_never_minus_nothing() {
+        let shown = [(5.0, 1), (-0.04, 1), (-0.05, 2), (0.125, 2), (100.0, 0), (-56.2, 0)];
+        let shown = shown.map(|(value, digits)| number(value, digits));
+        assert_eq!(shown, ["5", "0", "−0.05", "0.12", "100", "−56"]);
+    }
+
+    #[test]
+    fn every_figure_is_drawn_on_both_grounds_and_in_both_formats() {
+        for figure in figures() {
+            for theme in [Theme::Light, Theme::Dark] {
+                let page =
+                    Page { theme, title: "Title".into(), ..Page::new(vec![figure.clone()], (480, 240)) };
+                let bytes = page.bytes(Format::Png).unwrap();
+                let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+                let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+                reader.next_frame(&mut pixels).unwrap();
+                assert_eq!((reader.info().width, reader.info().height), page.dimensions());
+                let ground = [theme.ground().0, theme.ground().1, theme.ground().2];
+                let drawn = pixels.chunks_exact(3).filter(|pixel| **pixel != ground).count();
+                assert!(drawn > pixels.len() / 3 / 100, "{drawn} pixels of {figure:?}");
+                let svg = String::from_utf8(page.bytes(Format::Svg).unwrap()).unwrap();
+                assert!(svg.starts_with("<svg") && svg.contains("Title"), "{svg}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        let empty = [
+            Page::new(vec![], (480, 240)),
+            Page::new(figures(), (10, 10)),
+            Page::new(vec![heatmap(Array2::zeros((0, 4)), Rows::Numbered("row".into()))], (480, 240)),
+            Page::new(
+                vec![Figure::Bars(Bars { title: "".into(), unit: "".into(), bars: vec![] })],
+                (480, 240),
+            ),
+            Page::new(
+                vec![Figure::Matrix(Matrix::confusion("", &names(40), &Array2::zeros((40, 40))))],
+                (100, 80),
+            ),
+        ];
+        for page in empty {
+            assert!(page.bytes(Format::Png).is_err() && page.bytes(Format::Svg).is_err(), "{page:?}");
+        }
+        // Nothing to see is no fault.
+        let silence = Waveform { title: "".into(), samples: vec![], sample_rate: 0, kept: None };
+        let flat = heatmap(Array2::zeros((2, 1)), Rows::Numbered("row".into()));
+        let curves = Curves { title: "".into(), x: "".into(), y: "".into(), series: vec![] };
+        for figure in [Figure::Waveform(silence), flat, Figure::Curves(curves)] {
+            Page::new(vec![figure], (480, 240)).bytes(Format::Png).unwrap();
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Figures side by side, and how they become files.
+
+use std::path::Path;
+
+use plotters::coord::Shift;
+use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
+
+use ser_examples::output;
+
+use super::{Figure, Theme};
+
+/// A grid of figures, filled row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Stands above the figures where it isn't empty.
+    pub title: String,
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// Figures in a row, 1 or more.
+    pub columns: usize,
+    /// Width and height of a figure in pixels.
+    pub size: (u32, u32),
+    /// Light or dark.
+    pub theme: Theme,
+}
+
+/// How a picture is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Pixels.
+    Png,
+    /// Shapes and letters.
+    Svg,
+}
+
+/// Why there is no picture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlotError {
+    /// A page without figures, or figures without pixels.
+    #[error("a picture must have a figure, and every figure at least 80 × 60 pixels")]
+    Empty,
+    /// The file's name does not say how to store a picture.
+    #[error("{file}: the name of a picture must end in .png or .svg")]
+    Format {
+        /// The file.
+        file: String,
+    },
+    /// The drawing library fails.
+    #[error("cannot be drawn: {0}")]
+    Draw(String),
+    /// The picture cannot be compressed.
+    #[error("cannot be stored as PNG")]
+    Png(#[from] png::EncodingError),
+}
+
+impl PlotError {
+    pub(super) fn draw(error: impl std::fmt::Display) -> Self {
+        Self::Draw(error.to_string())
+    }
+}
+
+impl Format {
+    /// By the ending of a file's name.
+    ///
+    /// # Errors
+    /// [`PlotError::Format`] for any other ending than `.png` and `.svg`.
+    pub fn of(path: &Path) -> Result<Self, PlotError> {
+        match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("png") => Ok(Self::Png),
+            Some("svg") => Ok(Self::Svg),
+            _ => Err(PlotError::Format { file: path.display().to_string() }),
+        }
+    }
+}
+
+const TITLE: u32 = 34;
+
+impl Page {
+    /// Figures below each other, without a title, light.
+    pub fn new(figures: Vec<Figure>, size: (u32, u32)) -> Self {
+        Self { title: String::new(), figures, columns: 1, size, theme: Theme::Light }
+    }
+
+    /// Width and height of the whole in pixels.
+    pub fn dimensions(&self) -> (u32, u32) {
+        let columns = self.columns.clamp(1, self.figures.len().max(1));
+        let rows = self.figures.len().div_ceil(columns);
+        let title = if self.title.is_empty() { 0 } else { TITLE };
+        (self.size.0 * columns as u32, self.size.1 * rows as u32 + title)
+    }
+
+    /// The picture as the bytes of a file.
+    ///
+    /// # Errors
+    /// [`PlotError::Empty`], or whatever keeps the library from drawing.
+    pub fn bytes(&self, format: Format) -> Result<Vec<u8>, PlotError> {
+        if self.figures.is_empty() || self.size.0 < 80 || self.size.1 < 60 {
+            return Err(PlotError::Empty);
+        }
+        let (width, height) = self.dimensions();
+        match format {
+            Format::Svg => {
+                let mut text = String::new();
+                self.draw(&SVGBackend::with_string(&mut text, (width, height)).into_drawing_area())?;
+                Ok(text.into_bytes())
+            }
+            Format::Png => {
+                let mut pixels = vec![0; (width * height * 3) as usize];
+                self.draw(&BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area())?;
+                let mut bytes = Vec::new();
+                let mut encoder = png::Encoder::new(&mut bytes, width, height);
+                encoder.set_color(png::ColorType::Rgb);
+                encoder.set_depth(png::BitDepth::Eight);
+                encoder.write_header()?.write_image_data(&pixels)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Writes the picture to a file whose name ends in `.png` or `.svg`.
+    ///
+    /// # Errors
+    /// As [`Page::bytes`]; [`PlotError::Format`], or whatever keeps the file from being written, by its name.
+    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let bytes = self.bytes(Format::of(path)?)?;
+        output::write(path, &bytes)
+    }
+
+    fn draw<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>) -> Result<(), PlotError> {
+        root.fill(&self.theme.ground()).map_err(PlotError::draw)?;
+        let root = if self.title.is_empty() {
+            root.clone()
+        } else {
+            let (title, rest) = root.split_vertically(TITLE);
+            title.draw_text(&self.title, &self.theme.text(20), (12, 8)).map_err(PlotError::draw)?;
+            rest
+        };
+        let columns = self.columns.clamp(1, self.figures.len());
+        let areas = root.split_evenly((self.figures.len().div_ceil(columns), columns));
+        for (figure, area) in self.figures.iter().zip(&areas) {
+            figure.draw(area, &self.theme)?;
+        }
+        root.present().map_err(PlotError::draw)
+    }
+}

@@ -1,0 +1,115 @@
+//! What the command lines of all examples share: `--help`, exit codes, printing, and errors on one line.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use ser_features::SignalError;
+use ser_models::RecognizeError;
+use ser_models::live::LiveError;
+
+/// The exit codes that [`exit`] and clap return.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 a clip holds no speech (silent, too short), \
+                          130 stopped by Ctrl-C before the end.";
+
+/// The end of an example's `--help`: calls, one a line, and the exit codes.
+pub fn epilogue(calls: &str) -> String {
+    format!("Example:\n{calls}\n\n{EXIT_CODES}")
+}
+
+/// Work that Ctrl-C stopped before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped; {advice}")]
+pub struct Stopped {
+    /// What to do next.
+    pub advice: &'static str,
+}
+
+/// Turns a command's result into its exit code, and prints an error with its causes on standard error. 3 stands for a clip that can
+/// be read but holds no speech, 130 for [`Stopped`], 1 for all other errors.
+///
+/// A closed standard output, as `head` leaves it, is no error.
+pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            code(&error).into()
+        }
+    }
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    let silent = |error: &SignalError| {
+        matches!(error, SignalError::Silent { .. } | SignalError::TooShort { .. } | SignalError::Empty)
+    };
+    // The cause of a transparent error is no link of the chain.
+    let recognized =
+        |error: &RecognizeError| matches!(error, RecognizeError::Signal(signal) if silent(signal));
+    let heard = |error: &LiveError| match error {
+        LiveError::Signal(signal) => silent(signal),
+        LiveError::Recognize(error) => recognized(error),
+        _ => false,
+    };
+    let no_speech = error.chain().any(|cause| {
+        cause.downcast_ref().is_some_and(silent)
+            || cause.downcast_ref().is_some_and(recognized)
+            || cause.downcast_ref().is_some_and(heard)
+    });
+    match error.downcast_ref::<Stopped>() {
+        Some(_) => 130,
+        None if no_speech => 3,
+        None => 1,
+    }
+}
+
+/// Prints a text and a line end to standard output.
+///
+/// # Errors
+/// Where `println!` would panic: if the output is closed or full.
+pub fn print(text: impl Display) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// A probability as a bar of `width` cells, in eighths of a cell.
+pub fn cells(fraction: f32, width: usize) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (fraction.clamp(0.0, 1.0) * (width * 8) as f32).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    let drawn = bar.chars().count();
+    bar.push_str(&" ".repeat(width - drawn));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_always_fill_the_width() {
+        for step in 0..=100 {
+            assert_eq!(cells(step as f32 / 100.0, 20).chars().count(), 20);
+        }
+        assert_eq!(cells(0.5, 4), "██  ");
+        assert_eq!(cells(f32::NAN, 4).chars().count(), 4);
+    }
+
+    #[test]
+    fn exit_codes_tell_failures_apart() {
+        let silent = || SignalError::TooShort { minimum: 2, given: 1 };
+        let not_finite = SignalError::NotFinite { index: 0 };
+        let code = |error: anyhow::Error| super::code(&error.context("clip.wav"));
+        assert_eq!(code(silent().into()), 3);
+        assert_eq!(code(RecognizeError::Signal(silent()).into()), 3);
+        assert_eq!(code(LiveError::Signal(silent()).into()), 3);
+        assert_eq!(code(LiveError::Recognize(silent().into()).into()), 3);
+        assert_eq!(code(LiveError::Signal(not_finite).into()), 1);
+        assert_eq!(code(Stopped { advice: "continue with --resume" }.into()), 130);
+        assert_eq!(code(io::Error::other("a full disk").into()), 1);
+    }
+}

@@ -1,0 +1,20 @@
+//! What the examples share: command line, exit codes, progress, Ctrl-C, output files, bundled files and the JSON answer.
+//!
+//! The examples are programs to run and to read; `examples/README.md` shows what each one does. This crate is not published.
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod assets;
+pub mod cli;
+pub mod interrupt;
+pub mod memory;
+pub mod output;
+pub mod progress;
+pub mod shard;
+pub mod training_set;
+
+/// The snippets of the repository's README compile and run as doc tests of this crate, which knows all others.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,23 @@
+//! Files that an example writes.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+
+/// Refuses a path whose folder does not exist, before long work is done for it.
+///
+/// # Errors
+/// The error names path and folder.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    ensure!(folder.is_dir(), "{}: there is no folder {} to write it to", path.display(), folder.display());
+    Ok(())
+}
+
+/// Writes a file by [`ser_models::write_file`].
+///
+/// # Errors
+/// If it cannot be written; the error names it.
+pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    ser_models::write_file(path, content).with_context(|| path.display().to_string())
+}

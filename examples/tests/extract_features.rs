@@ -1,0 +1,154 @@
+//! `extract_features`: the file it writes, its parts, and what it leaves out.
+
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use tempfile::TempDir;
+
+use crate::support::{example, fails, prints, sample, text, write, write_wav};
+
+#[test]
+fn features_are_written_by_stem() {
+    let folder = TempDir::new().unwrap();
+    let wav = std::fs::read(sample()).unwrap();
+    write(&folder, "clips/Actor_01/one.wav", &wav);
+    write(&folder, "clips/two.wav", &wav);
+    write(&folder, "clips/notes.txt", "not a clip");
+    let output = folder.path().join("features.safetensors");
+    let clips = folder.path().join("clips");
+    prints("extract_features", [clips.as_os_str(), "--output".as_ref(), output.as_ref()]);
+
+    let bytes = std::fs::read(&output).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.len(), 12);
+    let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
+    for stem in ["Actor_01/one", "two"] {
+        for (feature, rows) in [("mfcc", 40), ("chroma", 12), ("mel", 128), ("contrast", 7), ("tonnetz", 6)] {
+            assert_eq!(shape(&format!("{stem}.{feature}")), [rows, 130]);
+        }
+        assert_eq!(shape(&format!("{stem}.vector")), [193]);
+    }
+    let vector = |stem: &str| tensors.tensor(&format!("{stem}.vector")).unwrap().data().to_vec();
+    assert_eq!(vector("two"), vector("Actor_01/one"));
+}
+
+#[test]
+fn raw_features_have_the_clips_own_length() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("raw.safetensors");
+    let arguments =
+        [sample().into_os_string(), "--raw".into(), "--output".into(), output.clone().into_os_string()];
+    prints("extract_features", arguments);
+    let bytes = std::fs::read(&output).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("sample.mfcc").unwrap().shape(), [40, 1 + 95_144 / 512]);
+}
+
+/// The clips in a file of features.
+fn stems(path: &Path) -> Vec<String> {
+    let bytes = std::fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut stems: Vec<String> =
+        tensors.names().iter().filter_map(|name| Some(name.strip_suffix(".vector")?.to_string())).collect();
+    assert_eq!(tensors.len(), 6 * stems.len());
+    stems.sort();
+    stems
+}
+
+#[test]
+fn shards_are_disjoint_complete_and_made_once() {
+    let folder = TempDir::new().unwrap();
+    let tone: Vec<f32> = (0..22_050u16).map(|n| 0.3 * (f32::from(n) * 0.05).sin()).collect();
+    let mut clips: Vec<String> =
+        ["a", "b", "c", "d", "e"].map(|name| write_wav(&folder, &format!("{name}.wav"), &tone)).to_vec();
+    let output = folder.path().join("features.safetensors");
+    let shard = |clips: &[String], shard: &str, more: &[&str]| {
+        let options = ["--output", output.to_str().unwrap(), "--shard", shard];
+        prints(
+            "extract_features",
+            clips.iter().map(String::as_str).chain(options).chain(more.iter().copied()),
+        )
+    };
+    let file = |index: usize| folder.path().join(format!("features-{index:03}-of-003.safetensors"));
+
+    assert!(shard(&clips, "1/3", &[]).contains("features-001-of-003.safetensors: 2 clips, 12 tensors"));
+    shard(&clips, "2/3", &[]);
+    // The order of the arguments changes nothing.
+    clips.reverse();
+    shard(&clips, "3/3", &[]);
+    assert_eq!([1, 2, 3].map(|index| stems(&file(index))), [vec!["a", "d"], vec!["b", "e"], vec!["c"]]);
+    assert!(shard(&clips, "1/3", &[]).contains("whole already, 2 clips"));
+
+    // A file that is not what this run would write is made anew: damaged in its values or its header, cut, of other clips or settings.
+    let whole = std::fs::read(file(1)).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let mut header = whole.clone();
+    header[20] ^= 1;
+    let other = std::fs::read(file(2)).unwrap();
+    for damaged in [&flipped[..], &header, &whole[..whole.len() - 1], b"", &other] {
+        std::fs::write(file(1), damaged).unwrap();
+        assert!(shard(&clips, "1/3", &[]).contains("2 clips, 12 tensors"));
+        assert!(std::fs::read(file(1)).unwrap() == whole);
+    }
+    assert!(shard(&clips, "1/3", &["--raw"]).contains("2 clips, 12 tensors"));
+    assert!(shard(&clips, "1/3", &[]).contains("2 clips, 12 tensors"));
+    assert!(shard(&clips[..4], "1/3", &[]).contains("2 clips, 12 tensors"));
+
+    // Nothing else is left beside them, and a part without clips is whole too.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5 + 3);
+    assert!(shard(&clips[..1], "2/2", &[]).contains("features-002-of-002.safetensors: 0 clips, 0 tensors"));
+    assert!(shard(&clips[..1], "2/2", &[]).contains("whole already"));
+}
+
+#[test]
+fn a_shard_that_leaves_out_bad_clips_is_whole_only_for_those_who_allow_it() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "clips/good.wav", std::fs::read(sample()).unwrap());
+    let bad = write(&folder, "clips/bad.wav", "RIFF");
+    let clips = folder.path().join("clips");
+    let output = folder.path().join("features.safetensors");
+    let arguments =
+        [clips.to_str().unwrap(), "--output", output.to_str().unwrap(), "--shard", "1/1", "--skip-bad"];
+    assert!(prints("extract_features", arguments).contains("1 clips, 6 tensors"));
+    assert!(prints("extract_features", arguments).contains("whole already"));
+    fails("extract_features", &arguments[..5], &[&bad]);
+}
+
+#[test]
+fn what_is_no_shard_is_refused_with_the_rule() {
+    let sample = sample();
+    for shard in ["0/4", "5/4", "x"] {
+        let arguments = [sample.to_str().unwrap(), "--output", "features.safetensors", "--shard", shard];
+        let output = example("extract_features", arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let error = text(&output.stderr);
+        assert!(error.contains(shard) && error.contains("must be I/N with I from 1 to N"), "{error}");
+    }
+}
+
+#[test]
+fn one_bad_file_among_many_is_named_and_left_out_only_when_asked() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "clips/good.wav", std::fs::read(sample()).unwrap());
+    let bad = write(&folder, "clips/bad.wav", "RIFF");
+    let clips = folder.path().join("clips");
+    let output = folder.path().join("features.safetensors");
+    let arguments = [clips.to_str().unwrap(), "--output", output.to_str().unwrap(), "--skip-bad"];
+    fails("extract_features", &arguments[..3], &[&bad]);
+    assert!(!output.exists());
+    let run = example("extract_features", arguments);
+    assert!(run.status.success());
+    assert!(text(&run.stderr).contains(&format!("skipped: {bad}")), "{}", text(&run.stderr));
+    assert_eq!(SafeTensors::deserialize(&std::fs::read(output).unwrap()).unwrap().len(), 6);
+}
+
+#[test]
+fn two_inputs_with_one_stem_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let other = write(&folder, "sample.wav", std::fs::read(sample()).unwrap());
+    let output = folder.path().join("features.safetensors");
+    let sample = sample();
+    let arguments = [sample.to_str().unwrap(), &other, "--output", output.to_str().unwrap()];
+    fails("extract_features", arguments, &["sample.*"]);
+}

@@ -1,0 +1,157 @@
+//! `live`: what it makes of streams on standard input.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use ser_data::Audio;
+use ser_examples::assets;
+use ser_models::Recognizer;
+use serde_json::Value;
+
+use crate::support::{ends, fails, program, text};
+
+/// Runs `live` with these bytes on standard input.
+fn live(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(program("live"));
+    let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        // It may have ended before it has read all.
+        scope.spawn(move || stdin.write_all(input).is_ok());
+        child.wait_with_output().unwrap()
+    })
+}
+
+fn hears(arguments: &[&str], input: &[u8]) -> Vec<Value> {
+    let output = live(arguments, input);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn samples() -> Vec<f32> {
+    Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav").unwrap().to_mono().unwrap()
+}
+
+fn s16le(samples: &[f32]) -> Vec<u8> {
+    samples.iter().flat_map(|x| ((x * 32_768.0) as i16).to_le_bytes()).collect()
+}
+
+#[test]
+fn a_piped_wav_gives_a_reading_every_quarter_second_as_the_recogniser_would() {
+    let readings = hears(&["--json"], assets::SAMPLE_WAV);
+    let seconds: Vec<f64> = readings.iter().map(|reading| reading["seconds"].as_f64().unwrap()).collect();
+    assert_eq!(seconds.len(), 17, "{seconds:?}");
+    for (n, seconds) in seconds[..16].iter().enumerate() {
+        assert!((seconds - 0.25 * (n + 2) as f64).abs() < 1e-4, "{seconds}");
+    }
+    let samples = samples();
+    let mut recognizer = Recognizer::from_bytes(assets::MODEL).unwrap();
+    let mut moods = 0;
+    for reading in &readings {
+        let end = (reading["seconds"].as_f64().unwrap() * 22_050.0).round() as usize;
+        let Some(mood) = reading["mood"].as_str() else {
+            assert!(reading["probabilities"].is_null());
+            continue;
+        };
+        moods += 1;
+        let heard = recognizer.recognize(&samples[end.saturating_sub(66_150)..end], 22_050).unwrap();
+        assert_eq!(mood, heard.label);
+        for (label, share) in heard.probabilities {
+            assert_eq!(reading["probabilities"][&label].as_f64().unwrap() as f32, share, "{reading}");
+        }
+        assert!(reading["latency_ms"].as_f64().unwrap() > 0.0);
+        assert!((-120.0..0.0).contains(&reading["level_db"].as_f64().unwrap()), "{reading}");
+    }
+    assert!(moods > 10 && !readings.last().unwrap()["mood"].is_null(), "{readings:?}");
+}
+
+#[test]
+fn raw_samples_and_wav_give_the_same_readings() {
+    let strip = |mut readings: Vec<Value>| {
+        readings.iter_mut().for_each(|reading| reading["latency_ms"] = Value::Null);
+        readings
+    };
+    let expected = strip(hears(&["--json"], assets::SAMPLE_WAV));
+    let arguments = ["--json", "--raw", "s16le", "--rate", "22050"];
+    assert_eq!(strip(hears(&arguments, &s16le(&samples()))), expected);
+    let stereo: Vec<u8> = samples().iter().flat_map(|x| [*x, *x]).flat_map(f32::to_le_bytes).collect();
+    let arguments = ["--json", "--raw", "f32le", "--rate", "22050", "--channels", "2"];
+    assert_eq!(strip(hears(&arguments, &stereo)), expected);
+}
+
+#[test]
+fn lines_for_people_hold_mood_bars_and_level_and_the_end_tells_the_latency() {
+    let output = live(&[], assets::SAMPLE_WAV);
+    let (lines, summary) = (text(&output.stdout), text(&output.stderr));
+    assert!(!lines.contains(['\u{1b}', '\r']), "neither colours nor rewriting away from a terminal");
+    let last = lines.lines().last().unwrap();
+    for part in ["4.31 s", "Calm", "Happy", "Sad", "Energetic", "█", "% ", " dB", " ms"] {
+        assert!(last.contains(part), "{part:?} is not in {last:?}");
+    }
+    let widths: std::collections::BTreeSet<usize> = lines.lines().map(|line| line.chars().count()).collect();
+    assert!(lines.lines().count() == 17 && widths.len() == 1, "a steady line: {lines}");
+    // The last, at the end of the stream, was not due: it has no latency.
+    assert!(summary.starts_with("16 readings; latency from sample to reading: median "), "{summary}");
+    assert!(summary.contains(" ms, p99 "), "{summary}");
+}
+
+#[test]
+fn silence_is_called_silence() {
+    let arguments = ["--json", "--raw", "s16le", "--rate", "16000"];
+    let readings = hears(&arguments, &vec![0; 2 * 16_000 * 2]);
+    assert_eq!(readings.len(), 7);
+    assert!(readings.iter().all(|reading| reading["mood"].is_null() && reading["level_db"] == -120.0));
+    let output = live(&arguments[1..], &vec![0; 2 * 16_000 * 2]);
+    assert!(text(&output.stdout).lines().all(|line| line.contains(" silence ")));
+    // A murmur is silence or not as the caller says.
+    let murmur = s16le(&samples().iter().map(|x| x * 0.01).collect::<Vec<_>>());
+    let arguments = ["--json", "--raw", "s16le", "--rate", "22050"];
+    let moods = |arguments: &[&str]| {
+        hears(arguments, &murmur).iter().filter(|reading| !reading["mood"].is_null()).count()
+    };
+    assert_eq!(moods(&arguments), 0);
+    assert!(moods(&[&arguments[..], &["--silence-db", "-90"]].concat()) > 10);
+}
+
+#[test]
+fn less_than_a_window_is_heard_and_less_than_a_syllable_is_refused() {
+    let wav = |samples: usize| {
+        let mut wav = assets::SAMPLE_WAV[..44 + 2 * samples].to_vec();
+        wav[40..44].copy_from_slice(&(2 * samples as u32).to_le_bytes());
+        wav
+    };
+    assert_eq!(hears(&["--json"], &wav(22_050)).len(), 3);
+    assert_eq!(hears(&["--json"], &wav(8_000)).len(), 1);
+    let output = live(&[], &wav(4_000));
+    assert_eq!(output.status.code(), Some(3));
+    let error = text(&output.stderr);
+    assert!(error.contains("standard input: ") && error.contains("at least 5513 samples"), "{error}");
+}
+
+#[test]
+fn what_is_no_stream_of_samples_is_refused() {
+    let refused = |arguments: &[&str], input: &[u8], code: i32, expected: &str| {
+        let output = live(arguments, input);
+        let error = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""), "{error}");
+        assert!(error.contains(expected), "{expected:?} is not in {error:?}");
+    };
+    refused(&[], b"Dear Sir or Madam", 1, "standard input: expected a WAV stream");
+    refused(&[], &assets::SAMPLE_WAV[..30], 1, "standard input: the WAV stream ends");
+    refused(&["--raw", "s16le"], b"", 2, "--rate");
+    refused(&["--rate", "22050"], b"", 2, "--raw");
+    refused(
+        &["--raw", "s16le", "--rate", "1"],
+        b"",
+        1,
+        "standard input: the sample rate in Hz must be 1000 to 384000, got 1",
+    );
+    refused(&["--raw", "s16le", "--rate", "8000", "--channels", "0"], b"", 1, "channels must be 1 to 64");
+    let nan: Vec<u8> = [f32::NAN; 8].iter().flat_map(|x| x.to_le_bytes()).collect();
+    refused(&["--raw", "f32le", "--rate", "8000"], &nan, 1, "standard input: sample 0 (channel 0) is NaN");
+    ends(1, "live", ["--model", "missing.safetensors"], &["missing.safetensors"]);
+    if !cfg!(feature = "microphone") {
+        fails("live", ["--microphone"], &["--features microphone"]);
+    }
+}

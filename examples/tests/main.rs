@@ -1,0 +1,11 @@
+//! The examples as their users run them: what they print, what they write, and how they fail.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod checklist;
+mod extract_features;
+mod live;
+mod real_speech;
+mod recommend_songs;
+mod support;
+mod train;

@@ -1,0 +1,182 @@
+//! `train` and `evaluate`: what they write, measure and refuse.
+
+use std::path::Path;
+
+use ser_models::Checkpoint;
+use ser_models::models::Architecture;
+use ser_models::training::{OptimizerConfig, Preset, TrainingConfig};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{bundled_model, example, fails, made_up_ravdess, prints, text, write};
+
+#[test]
+fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let config = "arch = 'cnn-1d'\n[features]\nfeatures = ['mfcc']\n[architecture]\nfeatures = 40\n[training]\nepochs = 7\n\
+                  optimizer = { name = 'sgd', momentum = 0.5 }\naugmentation.audio = { snr = [10, 20], shift = 0.1 }";
+    let config = write(&folder, "config.toml", config);
+    let run = |output: &str, more: &[&str]| {
+        let output = folder.path().join(output);
+        let history = folder.path().join("history.json");
+        let arguments =
+            ["--data", data, "--config", &config, "--epochs", "2", "--output", output.to_str().unwrap()];
+        let history = ["--history", history.to_str().unwrap()];
+        prints("train", arguments.iter().chain(&history).chain(more))
+    };
+    let said = run("one.safetensors", &[]);
+    assert_eq!(said.contains("peak memory"), cfg!(target_os = "linux"), "{said}");
+    let checkpoint = Checkpoint::load(folder.path().join("one.safetensors")).unwrap();
+    let training = &checkpoint.training;
+    assert_eq!((training.epochs, training.config.epochs), (2, 2));
+    let expected = OptimizerConfig::Sgd { momentum: 0.5, nesterov: false, weight_decay: 0.0 };
+    assert_eq!(training.config.optimizer, expected);
+    assert_eq!(training.config.augmentation.audio.snr, Some([10.0, 20.0]));
+    let history: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("history.json")).unwrap()).unwrap();
+    assert_eq!(history.as_array().unwrap().len(), 2);
+
+    run("two.safetensors", &[]);
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(bytes("one.safetensors") == bytes("two.safetensors"));
+    run("adam.safetensors", &["--optimizer", "adam-keras"]);
+    let checkpoint = Checkpoint::load(folder.path().join("adam.safetensors")).unwrap();
+    assert_eq!(checkpoint.training.config.optimizer, OptimizerConfig::adam_keras());
+
+    let wrong = write(&folder, "wrong.toml", "[training]\nepoch = 3");
+    let output = folder.path().join("none.safetensors");
+    let arguments = ["--data", data, "--config", &wrong, "--output", output.to_str().unwrap()];
+    fails("train", arguments, &[&wrong, "[training]: unknown field `epoch`"]);
+    let model = folder.path().join("one.safetensors");
+    let model = model.to_str().unwrap();
+    for other in Architecture::KINDS.into_iter().filter(|kind| *kind != "cnn-1d") {
+        let arguments = ["--data", data, "--model", model, "--arch", other];
+        let expected = format!("{other:?} was expected");
+        fails("evaluate", arguments, &[model, "this checkpoint holds \"cnn-1d\"", &expected]);
+    }
+}
+
+#[test]
+fn a_run_that_breaks_says_where_and_keeps_its_last_good_epoch() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    // One step makes an epoch, and each turns every weight to −10¹⁵ times itself.
+    let config = "[features]\nfeatures = ['mfcc']\n[architecture]\nfeatures = 40\n[training]\nbatch_size = 64\n\
+                  learning_rate = 1.0\noptimizer = { name = 'sgd', weight_decay = 1e15 }";
+    let config = write(&folder, "config.toml", config);
+    let output = folder.path().join("model.safetensors");
+    let output = output.to_str().unwrap();
+    let data = data.path().to_str().unwrap();
+    let arguments = ["--data", data, "--config", &config, "--validation", "0", "--output", output];
+    let ended = example("train", arguments);
+    let error = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("batch 1 of 1: a value of ") && error.contains("a lower learning rate"),
+        "{error}"
+    );
+    let training = Checkpoint::load(output).unwrap().training;
+    assert!(training.epoch == training.epochs && training.epochs < training.config.epochs);
+}
+
+#[test]
+fn a_preset_is_trained_as_published_but_for_what_file_and_command_line_say() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("model.safetensors");
+    let output = output.to_str().unwrap();
+    let arguments = ["--data", data, "--output", output, "--preset", "tim-net"];
+    let config =
+        "arch = 'tim-net'\n[architecture]\nblocks = 3\n[training]\nepochs = 9\nlearning_rate = 0.002";
+    let config = write(&folder, "config.toml", config);
+    prints("train", arguments.iter().chain(&["--config", &config, "--epochs", "1"]));
+    let checkpoint = Checkpoint::load(output).unwrap();
+    let Preset { architecture, training } = Preset::named("tim-net").unwrap();
+    let expected = TrainingConfig { epochs: 1, learning_rate: 0.002, ..training };
+    assert_eq!(checkpoint.training.config, expected);
+    assert_ne!(checkpoint.architecture, architecture);
+    assert_eq!(checkpoint.architecture.name(), "tim-net");
+
+    let other = write(&folder, "other.toml", "arch = 'cnn-1d'");
+    let other = other.as_str();
+    let named = ["--config", other];
+    fails(
+        "train",
+        arguments.iter().chain(&named),
+        &[other, "arch must be that of the preset tim-net, tim-net, got cnn-1d"],
+    );
+    let both = example("train", arguments.iter().chain(&["--arch", "tim-net"]));
+    assert_eq!(both.status.code(), Some(2));
+    assert!(text(&both.stderr).contains("cannot be used with"), "{}", text(&both.stderr));
+    let help = prints("train", ["--help"]);
+    for name in Preset::NAMES {
+        assert!(help.contains(name), "{name} is not in {help}");
+    }
+}
+
+#[test]
+fn every_architecture_is_trained_measured_and_listened_with() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    for arch in Architecture::NAMES.into_iter().filter(|name| !name.ends_with("-benchmark")) {
+        let model = folder.path().join(format!("{arch}.safetensors"));
+        let model = model.to_str().unwrap();
+        prints("train", ["--data", data, "--arch", arch, "--epochs", "1", "--output", model]);
+        let measured = prints("evaluate", ["--data", data, "--model", model]);
+        assert!(measured.contains("8 test clips"), "{arch}: {measured}");
+        let heard = prints("recommend_songs", ["--model", model, "--count", "1"]);
+        assert!(heard.contains("Mood: "), "{arch}: {heard}");
+    }
+}
+
+#[test]
+fn training_and_measuring_are_told_as_json() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model.safetensors");
+    let model = model.to_str().unwrap();
+    let arguments = ["--data", data, "--output", model, "--epochs", "3", "--json"];
+    let reached: Value = serde_json::from_str(&prints("train", arguments)).unwrap();
+    assert_eq!((&reached["model"], &reached["epochs"]), (&model.into(), &3.into()));
+    assert!(reached["validation_uar"].is_number() && reached["seconds"].is_number(), "{reached}");
+    let measured: Value =
+        serde_json::from_str(&prints("evaluate", ["--data", data, "--model", model, "--json"])).unwrap();
+    assert_eq!(measured["test_clips"], 8);
+    assert!(measured["accuracy"].is_number() && measured["confusion"].is_object(), "{measured}");
+}
+
+#[test]
+fn a_checkpoint_without_a_test_part_is_not_measured() {
+    let folder = TempDir::new().unwrap();
+    let mut checkpoint = Checkpoint::load(bundled_model()).unwrap();
+    checkpoint.split.test.clear();
+    let path = folder.path().join("all.safetensors");
+    checkpoint.save(&path).unwrap();
+    let path = path.to_str().unwrap();
+    fails("evaluate", ["--data", "none", "--model", path], &[path, "records no test part"]);
+}
+
+#[test]
+fn folders_without_clips_or_with_other_names_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("model.safetensors");
+    let output = output.to_str().unwrap();
+    let data = folder.path().join("Actor_01");
+    std::fs::create_dir(&data).unwrap();
+    let data = data.to_str().unwrap().to_string();
+    let train =
+        |data: &str, expected: &[&str]| fails("train", ["--data", data, "--output", output], expected);
+    train(&data, &[&data, "no clips in it"]);
+    write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");
+    train(&data, &["03-01-09-01-01-01-01.wav", "emotion"]);
+    write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");
+    std::fs::remove_file(folder.path().join("Actor_01/03-01-09-01-01-01-01.wav")).unwrap();
+    write(&folder, "Actor_01/01-01-03-01-01-01-01.mp4", "");
+    train(&data, &["01-01-03-01-01-01-01.mp4", "modality is 01", "expected 03"]);
+    assert!(!Path::new(output).exists());
+}

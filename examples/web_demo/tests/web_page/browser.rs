@@ -1,0 +1,212 @@
+//! A real browser with the page in it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::key::Key;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+
+use crate::server::Server;
+
+/// `chromedriver`, running until it is dropped.
+struct Driver {
+    process: Child,
+    address: String,
+}
+
+impl Driver {
+    fn start() -> Option<Self> {
+        let mut process = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().ok()?;
+        let lines = BufReader::new(process.stdout.take()?).lines();
+        let port = lines.map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        })?;
+        Some(Self { process, address: format!("http://127.0.0.1:{port}") })
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Asked to end, it ends its browsers too; killed, it would leave them behind after a test that failed.
+        let asked = Command::new("kill").arg(self.process.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            let _ = self.process.kill();
+        }
+        let _ = self.process.wait();
+    }
+}
+
+/// A command of Chromium's driver that is not part of WebDriver.
+#[derive(Debug)]
+struct ChromeCommand(&'static str, Value);
+
+impl WebDriverCompatibleCommand for ChromeCommand {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.0))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.1.to_string()))
+    }
+}
+
+/// The page, as its users see it.
+pub(crate) struct Page {
+    pub(crate) client: Client,
+}
+
+impl Page {
+    /// Waits until a script gives something else than null or false, and gives that.
+    pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
+        let begin = Instant::now();
+        loop {
+            let value = self.client.execute(script, vec![]).await.unwrap();
+            if !value.is_null() && value != json!(false) {
+                return value;
+            }
+            let problem = self.text("#problem").await;
+            assert!(begin.elapsed() < Duration::from_secs(30), "{what} did not come; problem: {problem:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        let script = "return document.querySelector(arguments[0])?.textContent ?? ''";
+        self.client.execute(script, vec![json!(selector)]).await.unwrap().as_str().unwrap().to_string()
+    }
+
+    pub(crate) async fn click(&self, selector: &str) {
+        self.client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    pub(crate) async fn press(&self, key: Key) {
+        let value = char::from(key);
+        let keys = KeyActions::new("keyboard".to_string());
+        let keys = keys.then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.client.perform_actions(keys).await.unwrap();
+    }
+
+    /// Sends a file through the file chooser.
+    pub(crate) async fn upload(&self, path: &str) {
+        self.client.find(Locator::Css("#file")).await.unwrap().send_keys(path).await.unwrap();
+    }
+
+    /// Forgets the last result, so that the next can be waited for.
+    pub(crate) async fn forget(&self) {
+        let script = "document.getElementById('mood').textContent = ''; document.getElementById('songs').replaceChildren(); \
+                      document.getElementById('problem').textContent = ''";
+        self.client.execute(script, vec![]).await.unwrap();
+    }
+
+    /// Mood, probabilities and songs as the page shows them, when they are there.
+    pub(crate) async fn result(&self) -> Value {
+        self.until(
+            "a result",
+            "const mood = document.getElementById('mood').textContent; \
+             const songs = [...document.querySelectorAll('#songs li')].map((li) => \
+                 [li.querySelector('a').textContent, li.querySelector('a').href, li.querySelector('.quiet').textContent]); \
+             const bars = [...document.querySelectorAll('#probabilities li')].map((li) => li.innerText.replace(/\\s+/g, ' ')); \
+             return mood && songs.length > 0 ? { mood, songs, bars } : null",
+        )
+        .await
+    }
+
+    pub(crate) async fn screenshot(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("WEB_SCREENSHOTS") {
+            let size = "return document.documentElement.scrollHeight";
+            let height = self.client.execute(size, vec![]).await.unwrap().as_u64().unwrap();
+            let width = self.client.execute("return innerWidth", vec![]).await.unwrap().as_u64().unwrap();
+            self.client.set_window_size(width as u32, height as u32 + 140).await.unwrap();
+            self.client.execute("scrollTo(0, 0)", vec![]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let picture = self.client.screenshot().await.unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+            self.client.set_window_size(width as u32, 900).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn chrome(&self, command: &'static str, body: Value) -> Value {
+        self.client.issue_cmd(ChromeCommand(command, body)).await.unwrap()
+    }
+
+    /// What the console holds of warnings and errors, but for refusals that the page asked for.
+    pub(crate) async fn faults(&self) -> Vec<String> {
+        let log = self.chrome("se/log", json!({ "type": "browser" })).await;
+        let messages =
+            log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_string());
+        let refused = |message: &String| {
+            let status = |code: &str| message.contains(&format!("status of {code}"));
+            message.contains("/api/recognize") && ["413", "415", "422"].into_iter().any(status)
+        };
+        messages.filter(|message| !refused(message)).collect()
+    }
+}
+
+/// A browser and the page in it.
+pub(crate) struct Browser {
+    pub(crate) page: Page,
+    /// A folder for files, which is also where downloads go.
+    pub(crate) folder: tempfile::TempDir,
+    _server: Server,
+    _driver: Driver,
+}
+
+impl Browser {
+    /// Opens the web demo's page in Chromium, whose microphone hears a WAV file over and over; `None` without a driver.
+    pub(crate) async fn open(microphone: &Path) -> Option<Self> {
+        let Some(driver) = Driver::start() else {
+            assert!(std::env::var_os("REQUIRE_CHROMIUM").is_none(), "chromedriver must be installed");
+            println!("skipped: there is no chromedriver");
+            return None;
+        };
+        let folder = tempfile::TempDir::new().unwrap();
+        let arguments = [
+            "--headless=new".to_string(),
+            // Chromium's sandbox refuses to run as root, as it must in containers.
+            "--no-sandbox".to_string(),
+            "--disable-gpu".to_string(),
+            "--disable-dev-shm-usage".to_string(),
+            "--disable-quic".to_string(),
+            "--no-first-run".to_string(),
+            "--disable-background-networking".to_string(),
+            "--disable-component-update".to_string(),
+            "--disable-sync".to_string(),
+            "--autoplay-policy=no-user-gesture-required".to_string(),
+            "--use-fake-device-for-media-stream".to_string(),
+            "--use-fake-ui-for-media-stream".to_string(),
+            format!("--use-file-for-fake-audio-capture={}", microphone.display()),
+            format!("--user-data-dir={}", folder.path().join("profile").display()),
+            "--window-size=1000,900".to_string(),
+        ];
+        let capabilities: Capabilities = serde_json::from_value(json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "WARNING" },
+        }))
+        .unwrap();
+        let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&driver.address)
+            .await
+            .unwrap();
+        let page = Page { client };
+        let downloads = json!({ "behavior": "allow", "downloadPath": folder.path().to_str().unwrap() });
+        page.chrome("goog/cdp/execute", json!({ "cmd": "Browser.setDownloadBehavior", "params": downloads }))
+            .await;
+        let server = Server::start(&[]);
+        page.client.goto(&server.address).await.unwrap();
+        Some(Self { page, folder, _server: server, _driver: driver })
+    }
+
+    /// Ends it, if nothing went wrong that the console knows of.
+    pub(crate) async fn close(self) {
+        assert_eq!(self.page.faults().await, Vec::<String>::new());
+        self.page.client.close().await.unwrap();
+    }
+}

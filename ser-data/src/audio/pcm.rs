@@ -1,0 +1,316 @@
+//! Samples from a stream of bytes: raw PCM, or a WAV stream.
+
+use std::io::{self, Read};
+use std::ops::RangeInclusive;
+
+use ser_features::{SAMPLE_RATES, SignalError};
+
+use super::{Audio, AudioErrorKind};
+
+/// How a raw sample is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PcmEncoding {
+    /// Signed 16-bit integers, little-endian.
+    S16le,
+    /// 32-bit floating point within ±1, little-endian.
+    F32le,
+}
+
+/// Why a stream of bytes gives no samples.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PcmError {
+    /// The stream cannot be read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// The stream is not WAV.
+    #[error("expected a WAV stream (`ffmpeg -i FILE -f wav -` makes one of any file)")]
+    NotWav,
+    /// The header of a WAV stream is incomplete or wrong.
+    #[error("the WAV stream {0}")]
+    Header(&'static str),
+    /// A number of the format is out of range.
+    #[error("{parameter} must be {least} to {most}, got {given}")]
+    Format {
+        /// What it counts.
+        parameter: &'static str,
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
+        /// What it was.
+        given: u32,
+    },
+    /// The samples cannot be decoded, or one of them is not finite.
+    #[error(transparent)]
+    Audio(#[from] AudioErrorKind),
+    /// The samples cannot be mixed to one channel.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+}
+
+/// The channels that a stream may have.
+const CHANNELS: RangeInclusive<u32> = 1..=64;
+
+/// The most bytes of a WAV stream that may stand before its samples.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// Decodes a stream of bytes to mono samples, piece by piece.
+///
+/// Each piece is decoded as a small WAV file, so that a stream may have every encoding that a WAV file may have.
+///
+/// ```
+/// use ser_data::{Pcm, PcmEncoding};
+///
+/// let mut stream: &[u8] = &[0x00, 0x40, 0x00, 0xC0]; // e.g. of `arecord -f S16_LE -r 16000 -c 1`
+/// let mut pcm = Pcm::raw(PcmEncoding::S16le, 16_000, 1)?;
+/// let mut held = Vec::new();
+/// while let Some(samples) = pcm.read(&mut stream, &mut held)? {
+///     assert_eq!(samples, [0.5, -0.5]);
+/// }
+/// # Ok::<(), ser_data::PcmError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pcm {
+    /// A WAV file up to the length of its samples.
+    head: Vec<u8>,
+    /// Bytes of a frame: one sample of each channel.
+    frame: usize,
+    /// Frames in a second.
+    sample_rate: u32,
+    /// The bytes of samples that follow, where that is known.
+    length: Option<u64>,
+}
+
+impl Pcm {
+    /// Raw samples of 1 to 64 interleaved channels at `sample_rate` Hz.
+    ///
+    /// # Errors
+    /// If rate or channels are out of range.
+    pub fn raw(encoding: PcmEncoding, sample_rate: u32, channels: u16) -> Result<Self, PcmError> {
+        let (tag, bytes): (u16, u16) = match encoding {
+            PcmEncoding::S16le => (1, 2),
+            PcmEncoding::F32le => (3, 4),
+        };
+        let frame = bytes.saturating_mul(channels);
+        let mut format = Vec::new();
+        format.extend(tag.to_le_bytes());
+        format.extend(channels.to_le_bytes());
+        format.extend(sample_rate.to_le_bytes());
+        format.extend(sample_rate.saturating_mul(frame.into()).to_le_bytes());
+        format.extend(frame.to_le_bytes());
+        format.extend((8 * bytes).to_le_bytes());
+        Self::new(&format, None)
+    }
+
+    /// Reads a WAV stream up to its samples. A declared length of 0 means that the length is unknown.
+    ///
+    /// # Errors
+    /// If it is no WAV stream of PCM or floating-point samples, or rate or channels are out of range.
+    pub fn of_wav(stream: &mut impl Read) -> Result<Self, PcmError> {
+        let mut riff = [0; 12];
+        let read = read_up_to(stream, &mut riff)?;
+        if read < 12 || &riff[..4] != b"RIFF" || &riff[8..] != b"WAVE" {
+            return Err(PcmError::NotWav);
+        }
+        let (mut format, mut seen) = (None, 0);
+        loop {
+            let mut header = [0; 8];
+            stream.read_exact(&mut header).map_err(|_| PcmError::Header("ends before its samples"))?;
+            let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+            if &header[..4] == b"data" {
+                let format: Vec<u8> =
+                    format.ok_or(PcmError::Header("has no fmt chunk before its samples"))?;
+                return Self::new(&format, (length > 0).then_some(length.into()));
+            }
+            // A chunk of odd length is followed by a byte of padding.
+            let whole = u64::from(length) + u64::from(length % 2);
+            seen += whole;
+            if seen > MAX_HEADER {
+                return Err(PcmError::Header("has more than 1 MiB before its samples"));
+            }
+            let mut chunk = Vec::new();
+            stream.by_ref().take(whole).read_to_end(&mut chunk)?;
+            if &header[..4] == b"fmt " {
+                chunk.truncate(length as usize);
+                format = Some(chunk);
+            }
+        }
+    }
+
+    fn new(format: &[u8], length: Option<u64>) -> Result<Self, PcmError> {
+        let Some(&[c0, c1, r0, r1, r2, r3, _, _, _, _, f0, f1]) = format.get(2..14) else {
+            return Err(PcmError::Header("has a fmt chunk of less than 16 bytes"));
+        };
+        let (channels, frame) = (u16::from_le_bytes([c0, c1]), u16::from_le_bytes([f0, f1]));
+        let sample_rate = u32::from_le_bytes([r0, r1, r2, r3]);
+        within("channels", &CHANNELS, channels.into())?;
+        within("the sample rate in Hz", &SAMPLE_RATES, sample_rate)?;
+        let mut head = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
+        head.extend((format.len() as u32).to_le_bytes());
+        head.extend(format);
+        if format.len() % 2 == 1 {
+            head.push(0);
+        }
+        head.extend(b"data");
+        let pcm = Self { head, frame: frame.into(), sample_rate, length };
+        // An encoding that cannot be decoded is refused here, not at the first samples.
+        pcm.decode(&vec![0; pcm.frame])?;
+        Ok(pcm)
+    }
+
+    /// Samples of a channel in a second.
+    pub fn sample_rate(&self) -> u32 {
+        self.sample_rate
+    }
+
+    /// Reads what the stream has and returns it as mono samples, or `None` at the end of the stream. Waits for one frame at least.
+    /// `held` keeps the bytes of an incomplete frame between calls; pass an empty one first.
+    ///
+    /// # Errors
+    /// If the stream cannot be read, or a sample is not finite.
+    pub fn read(&mut self, stream: &mut impl Read, held: &mut Vec<u8>) -> Result<Option<Vec<f32>>, PcmError> {
+        // A tenth of a second or less of most streams: larger pieces would add latency.
+        const PIECE: usize = 4_096;
+        loop {
+            let from = held.len();
+            let room = self.length.map_or(PIECE, |left| PIECE.min(usize::try_from(left).unwrap_or(PIECE)));
+            held.resize(from + room, 0);
+            let read = match stream.read(&mut held[from..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Ok(0) => return Ok(None),
+                other => other?,
+            };
+            held.truncate(from + read);
+            self.length = self.length.map(|left| left - read as u64);
+            let whole = held.len() - held.len() % self.frame;
+            if whole > 0 {
+                let samples = self.decode(&held[..whole])?;
+                held.drain(..whole);
+                return Ok(Some(samples));
+            }
+        }
+    }
+
+    /// Whole frames, mixed to mono.
+    fn decode(&self, frames: &[u8]) -> Result<Vec<f32>, PcmError> {
+        let mut wav = self.head.clone();
+        wav.extend((frames.len() as u32).to_le_bytes());
+        wav.extend(frames);
+        let audio = Audio::decode(&wav, Some("wav"), "the stream").map_err(|error| error.kind)?;
+        Ok(audio.to_mono()?)
+    }
+}
+
+fn within(parameter: &'static str, range: &RangeInclusive<u32>, given: u32) -> Result<(), PcmError> {
+    if range.contains(&given) {
+        return Ok(());
+    }
+    Err(PcmError::Format { parameter, least: *range.start(), most: *range.end(), given })
+}
+
+/// Fills a buffer as far as the stream goes.
+fn read_up_to(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut whole = Vec::new();
+    stream.by_ref().take(buffer.len() as u64).read_to_end(&mut whole)?;
+    buffer[..whole.len()].copy_from_slice(&whole);
+    Ok(whole.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAV: &[u8] = include_bytes!("../../../examples/assets/sample.wav");
+
+    /// A stream that gives at most so many bytes at a time.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let most = buffer.len().min(self.1);
+            self.0.read(&mut buffer[..most])
+        }
+    }
+
+    fn samples(pcm: &mut Pcm, stream: &mut impl Read) -> Vec<f32> {
+        let (mut held, mut samples) = (Vec::new(), Vec::new());
+        while let Some(piece) = pcm.read(stream, &mut held).unwrap() {
+            samples.extend(piece);
+        }
+        samples
+    }
+
+    fn expected() -> Vec<f32> {
+        Audio::decode(WAV, Some("wav"), "sample.wav").unwrap().to_mono().unwrap()
+    }
+
+    #[test]
+    fn a_wav_stream_gives_its_files_samples_whatever_its_pieces_and_declared_length() {
+        let at = WAV.windows(4).position(|bytes| bytes == b"data").unwrap();
+        for declared in [None, Some(0), Some(u32::MAX), Some(0x7FFF_F000)] {
+            let mut wav = WAV.to_vec();
+            if let Some(declared) = declared {
+                wav[at + 4..at + 8].copy_from_slice(&declared.to_le_bytes());
+            } else {
+                wav.extend(b"LIST\x04\0\0\0INFO");
+            }
+            for bytes in [1, 999, 100_000] {
+                let mut stream = Trickle(&wav, bytes);
+                let mut pcm = Pcm::of_wav(&mut stream).unwrap();
+                assert_eq!(pcm.sample_rate(), 22_050);
+                assert!(samples(&mut pcm, &mut stream) == expected(), "{declared:?} {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn raw_samples_of_both_encodings_are_mixed_to_mono() {
+        let left = expected();
+        let floats: Vec<u8> = left.iter().flat_map(|x| [*x, 0.0]).flat_map(f32::to_le_bytes).collect();
+        let mut pcm = Pcm::raw(PcmEncoding::F32le, 22_050, 2).unwrap();
+        let mixed = samples(&mut pcm, &mut Trickle(&floats, 37));
+        assert!(
+            mixed.iter().zip(&left).all(|(mixed, left)| *mixed == left / 2.0) && mixed.len() == left.len()
+        );
+        let at = WAV.windows(4).position(|bytes| bytes == b"data").unwrap();
+        let mut pcm = Pcm::raw(PcmEncoding::S16le, 22_050, 1).unwrap();
+        assert!(samples(&mut pcm, &mut Trickle(&WAV[at + 8..], 501)) == left);
+    }
+
+    #[test]
+    fn what_is_no_stream_of_samples_is_refused_with_the_rule() {
+        for (encoding, rate, channels, expected) in [
+            (PcmEncoding::S16le, 22_050, 0, "channels must be 1 to 64, got 0"),
+            (PcmEncoding::F32le, 22_050, 65_535, "channels must be 1 to 64, got 65535"),
+            (PcmEncoding::F32le, 999, 1, "the sample rate in Hz must be 1000 to 384000, got 999"),
+        ] {
+            let error = Pcm::raw(encoding, rate, channels).unwrap_err().to_string();
+            assert_eq!(error, expected);
+        }
+        let wav = WAV;
+        let mut zero = wav.to_vec();
+        zero[32..34].fill(0);
+        let mut endless = b"RIFF\0\0\0\0WAVEjunk".to_vec();
+        endless.extend(u32::MAX.to_le_bytes());
+        let cases: [(&[u8], &str); 6] = [
+            (b"", "expected a WAV stream"),
+            (b"Dear Sir or Madam", "expected a WAV stream"),
+            (&wav[..30], "the WAV stream ends before its samples"),
+            (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "no fmt chunk"),
+            (&zero, "frames of 0 bytes"),
+            (&endless, "more than 1 MiB before its samples"),
+        ];
+        for (stream, expected) in cases {
+            let error = Pcm::of_wav(&mut &stream[..]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_sample_that_is_not_finite_is_an_error() {
+        let mut pcm = Pcm::raw(PcmEncoding::F32le, 16_000, 1).unwrap();
+        let bytes = f32::NAN.to_le_bytes();
+        assert!(pcm.read(&mut &bytes[..], &mut Vec::new()).unwrap_err().to_string().contains("NaN"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The classes that clips are told apart by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Emotion, LabelError, MOODS, mood_of};
+
+/// The classes that RAVDESS's clips are told apart by.
+///
+/// ```
+/// use ser_data::{Emotion, LabelSet};
+///
+/// let moods: LabelSet = "moods".parse()?;
+/// assert_eq!(moods.names(), ["Calm", "Happy", "Sad", "Energetic"]);
+/// assert_eq!(moods.names()[moods.index_of(Emotion::Fearful)], "Sad");
+/// # Ok::<(), ser_data::LabelError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LabelSet {
+    /// The four moods that the report maps RAVDESS's emotions to ([`mood_of`]).
+    Moods,
+    /// RAVDESS's eight emotions.
+    Emotions,
+}
+
+impl LabelSet {
+    /// Both sets.
+    pub const ALL: [Self; 2] = [Self::Moods, Self::Emotions];
+
+    /// The set's word: `moods` or `emotions`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Moods => "moods",
+            Self::Emotions => "emotions",
+        }
+    }
+
+    /// The names of the classes, in the order of a model's outputs.
+    pub fn names(self) -> Vec<String> {
+        match self {
+            Self::Moods => MOODS.map(String::from).to_vec(),
+            Self::Emotions => Emotion::ALL.iter().map(|emotion| emotion.as_str().to_owned()).collect(),
+        }
+    }
+
+    /// The set with exactly these names in this order.
+    pub fn of_names(names: &[String]) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.names() == names)
+    }
+
+    /// The class of an emotion, an index into [`LabelSet::names`].
+    pub fn index_of(self, emotion: Emotion) -> usize {
+        match self {
+            Self::Moods => MOODS.iter().position(|mood| *mood == mood_of(emotion)).unwrap_or_default(),
+            Self::Emotions => emotion as usize,
+        }
+    }
+
+    /// The mood of each label, where the labels are RAVDESS's emotions in their order; `None` for other labels. This is how the
+    /// probabilities of emotions are summed to those of moods.
+    pub fn moods_of_emotions(labels: &[String]) -> Option<Vec<String>> {
+        let moods = || Emotion::ALL.iter().map(|emotion| mood_of(*emotion).to_owned()).collect();
+        (labels == Self::Emotions.names()).then(moods)
+    }
+}
+
+impl fmt::Display for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for LabelSet {
+    type Err = LabelError;
+
+    fn from_str(word: &str) -> Result<Self, LabelError> {
+        Self::ALL.into_iter().find(|set| set.as_str() == word).ok_or_else(|| LabelError {
+            field: "label set",
+            value: word.into(),
+            expected: Self::ALL.map(Self::as_str).join(", "),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_emotion_has_its_place_in_both_sets() {
+        for &emotion in Emotion::ALL {
+            assert_eq!(LabelSet::Emotions.names()[LabelSet::Emotions.index_of(emotion)], emotion.as_str());
+            assert_eq!(LabelSet::Moods.names()[LabelSet::Moods.index_of(emotion)], mood_of(emotion));
+        }
+    }
+
+    #[test]
+    fn a_set_is_found_by_its_word_and_by_its_names() {
+        for set in LabelSet::ALL {
+            assert_eq!(set.to_string().parse(), Ok(set));
+            assert_eq!(LabelSet::of_names(&set.names()), Some(set));
+        }
+        assert_eq!(LabelSet::of_names(&["Calm".into()]), None);
+        let error = "feelings".parse::<LabelSet>().unwrap_err().to_string();
+        assert!(error.contains("feelings") && error.contains("moods, emotions"), "{error}");
+    }
+
+    #[test]
+    fn only_emotions_are_summed_to_moods() {
+        let moods = LabelSet::moods_of_emotions(&LabelSet::Emotions.names()).unwrap();
+        assert_eq!(moods[..4], ["Calm", "Calm", "Happy", "Sad"]);
+        assert_eq!(LabelSet::moods_of_emotions(&LabelSet::Moods.names()), None);
+    }
+}

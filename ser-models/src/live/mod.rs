@@ -1,0 +1,344 @@
+//! Live recognition: moods of a voice while it speaks, as readings over a sliding window.
+//!
+//! [`Listener`] takes samples in pieces of any size and gives a [`Reading`] every quarter of a second. The levels, and so what
+//! counts as silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser hears the whole window again for each
+//! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading
+//! therefore equals [`Recognizer::recognize`] of the same samples.
+//!
+//! ```no_run
+//! use ser_models::Recognizer;
+//! use ser_models::live::{Listener, LiveConfig, LiveError};
+//!
+//! # let pieces: Vec<Vec<f32>> = Vec::new();
+//! let recognizer = Recognizer::load("models/moods.safetensors")?;
+//! let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default())?;
+//! for samples in pieces {
+//!     listener.push(&samples, |reading| {
+//!         let mood = reading.heard.map_or("silence".to_owned(), |heard| heard.label);
+//!         println!("{:.2} s: {mood}", reading.seconds);
+//!         Ok::<(), LiveError>(())
+//!     })?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod activity;
+
+pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
+
+use crate::recognizer::{Recognition, RecognizeError, Recognizer};
+use ser_features::{MIN_SPEECH_SECONDS, SignalError};
+use std::collections::VecDeque;
+
+/// How a stream is read. Times are seconds of sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveConfig {
+    /// Length of the window that a reading is about, 0.25 to 60.
+    pub window: f64,
+    /// Time from one reading to the next, 0.01 to 60.
+    pub interval: f64,
+    /// Time before the first reading, 0.25 to 60. It may be shorter than a window.
+    pub first: f64,
+    /// Levels below this, in dB relative to full scale, are silence. Must be finite.
+    pub silence_db: f32,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self { window: 3.0, interval: 0.25, first: 0.5, silence_db: SILENCE_DB }
+    }
+}
+
+impl LiveConfig {
+    fn check(&self) -> Result<(), LiveError> {
+        const MOST: f64 = 60.0;
+        for (setting, least, given) in [
+            ("window", MIN_SPEECH_SECONDS, self.window),
+            ("interval", 0.01, self.interval),
+            ("first", MIN_SPEECH_SECONDS, self.first),
+        ] {
+            if !(least..=MOST).contains(&given) {
+                return Err(LiveError::Seconds { setting, least, most: MOST, given });
+            }
+        }
+        if !self.silence_db.is_finite() {
+            return Err(LiveError::SilenceDb { given: self.silence_db });
+        }
+        Ok(())
+    }
+}
+
+/// Why a stream cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LiveError {
+    /// A time of [`LiveConfig`] is out of range.
+    #[error("live: {setting} must be {least} to {most} s, got {given}")]
+    Seconds {
+        /// The field.
+        setting: &'static str,
+        /// The least.
+        least: f64,
+        /// The most.
+        most: f64,
+        /// What it was.
+        given: f64,
+    },
+    /// [`LiveConfig::silence_db`] is not finite.
+    #[error("live: silence_db must be finite, got {given}")]
+    SilenceDb {
+        /// What it was.
+        given: f32,
+    },
+    /// The sample rate cannot be used, a sample is not finite, or the whole stream is too short for speech.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// The recogniser failed.
+    #[error(transparent)]
+    Recognize(#[from] RecognizeError),
+}
+
+/// What a window sounds like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The end of the window, in seconds of sound from the stream's start.
+    pub seconds: f64,
+    /// The loudest frame since the last reading, in dB relative to full scale.
+    pub level_db: f32,
+    /// The mood; `None` is silence.
+    pub heard: Option<Recognition>,
+}
+
+/// Listens to a stream of samples. Its memory does not grow with the stream.
+pub struct Listener {
+    recognizer: Recognizer,
+    activity: Activity,
+    config: LiveConfig,
+    sample_rate: u32,
+    /// The last samples: a window's.
+    window: VecDeque<f32>,
+    /// The levels of the frames in it.
+    levels: VecDeque<f32>,
+    level_db: f32,
+    /// Samples that came.
+    taken: u64,
+    /// Samples that had come at the last reading.
+    told: u64,
+    /// Intervals that are full when the next reading is due.
+    due: u64,
+}
+
+impl Listener {
+    /// Listens to a stream at `sample_rate` Hz.
+    ///
+    /// # Errors
+    /// [`LiveError::Signal`] if the rate is outside [`SAMPLE_RATES`](ser_features::SAMPLE_RATES), or the error of the setting that
+    /// is out of range.
+    pub fn new(recognizer: Recognizer, sample_rate: u32, config: LiveConfig) -> Result<Self, LiveError> {
+        config.check()?;
+        let activity = Activity::new(sample_rate)?;
+        let due = (config.first / config.interval).ceil() as u64;
+        Ok(Self {
+            recognizer,
+            activity,
+            config,
+            sample_rate,
+            window: VecDeque::new(),
+            levels: VecDeque::new(),
+            level_db: LOWEST_DB,
+            taken: 0,
+            told: 0,
+            due,
+        })
+    }
+
+    /// Takes the next samples, mono within ±1, and calls `tell` with each reading that they complete: one at the end of each
+    /// interval.
+    ///
+    /// # Errors
+    /// [`LiveError`] if a sample is not finite or the recogniser fails; what `tell` returns. The rest of the samples is then not
+    /// taken.
+    pub fn push<E: From<LiveError>>(
+        &mut self,
+        mut samples: &[f32],
+        mut tell: impl FnMut(Reading) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while !samples.is_empty() {
+            let next = (self.due as f64 * self.config.interval * f64::from(self.sample_rate)).round() as u64;
+            let wanted = usize::try_from(next.saturating_sub(self.taken)).unwrap_or(usize::MAX);
+            let (now, later) = samples.split_at(wanted.min(samples.len()));
+            self.take(now).map_err(LiveError::from)?;
+            samples = later;
+            if now.len() == wanted {
+                self.due += 1;
+                tell(self.read()?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream. Gives a last reading if samples came after the one before it.
+    ///
+    /// # Errors
+    /// If the whole stream is too short for speech, or the recogniser fails.
+    pub fn finish(mut self) -> Result<Option<Reading>, LiveError> {
+        let minimum = (MIN_SPEECH_SECONDS * f64::from(self.sample_rate)).ceil() as usize;
+        if self.taken < minimum as u64 {
+            return Err(SignalError::TooShort { minimum, given: self.window.len() }.into());
+        }
+        if self.taken > self.told { self.read().map(Some) } else { Ok(None) }
+    }
+
+    fn take(&mut self, samples: &[f32]) -> Result<(), SignalError> {
+        let levels = self.activity.push(samples)?;
+        self.taken += samples.len() as u64;
+        self.level_db = levels.iter().copied().fold(self.level_db, f32::max);
+        keep_last(&mut self.levels, &levels, (self.config.window / self.activity.frame_seconds()) as usize);
+        let length = (self.config.window * f64::from(self.sample_rate)).round() as usize;
+        keep_last(&mut self.window, samples, length);
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Reading, LiveError> {
+        let level_db = std::mem::replace(&mut self.level_db, LOWEST_DB);
+        self.told = self.taken;
+        let seconds = self.taken as f64 / f64::from(self.sample_rate);
+        let silence =
+            activity::is_silence(&self.levels, self.activity.frame_seconds(), self.config.silence_db);
+        let heard = if silence { None } else { self.recognize()? };
+        Ok(Reading { seconds, level_db, heard })
+    }
+
+    fn recognize(&mut self) -> Result<Option<Recognition>, LiveError> {
+        match self.recognizer.recognize(self.window.make_contiguous(), self.sample_rate) {
+            Ok(recognition) => Ok(Some(recognition)),
+            Err(RecognizeError::Signal(SignalError::Silent { .. })) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Appends values and drops the first ones beyond `length`.
+fn keep_last(kept: &mut VecDeque<f32>, values: &[f32], length: usize) {
+    let values = &values[values.len().saturating_sub(length)..];
+    let excess = (kept.len() + values.len()).saturating_sub(length);
+    kept.drain(..excess);
+    kept.extend(values);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODEL: &[u8] = include_bytes!("../../../models/moods.safetensors");
+
+    /// The clip of the examples: 16 bit, mono, 22,050 Hz, after a header of 44 bytes.
+    fn sample() -> Vec<f32> {
+        let wav = include_bytes!("../../../examples/assets/sample.wav");
+        let (samples, _) = wav[44..].as_chunks();
+        samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
+    }
+
+    fn readings(pieces: usize, samples: &[f32]) -> Vec<Reading> {
+        let recognizer = Recognizer::from_bytes(MODEL).unwrap();
+        let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default()).unwrap();
+        let mut readings = Vec::new();
+        for piece in samples.chunks(pieces) {
+            let keep = |reading| {
+                readings.push(reading);
+                Ok::<(), LiveError>(())
+            };
+            listener.push(piece, keep).unwrap();
+        }
+        readings.extend(listener.finish().unwrap());
+        readings
+    }
+
+    #[test]
+    fn a_reading_is_what_the_recogniser_says_of_the_window() {
+        let samples = sample();
+        let mut recognizer = Recognizer::from_bytes(MODEL).unwrap();
+        let readings = readings(1_000, &samples);
+        let seconds: Vec<f64> = readings.iter().map(|reading| (reading.seconds * 100.0).round()).collect();
+        let expected: Vec<f64> = (2..=17).map(|n| f64::from(n) * 25.0).chain([431.0]).collect();
+        assert_eq!(seconds, expected);
+        for reading in &readings {
+            let end = (reading.seconds * 22_050.0).round() as usize;
+            let window = &samples[end.saturating_sub(66_150)..end];
+            let Some(heard) = &reading.heard else {
+                assert!(is_silent(window, 22_050, SILENCE_DB).unwrap(), "{reading:?}");
+                continue;
+            };
+            assert_eq!(*heard, recognizer.recognize(window, 22_050).unwrap());
+        }
+        assert!(readings.last().unwrap().heard.is_some());
+    }
+
+    #[test]
+    fn the_pieces_that_samples_come_in_change_nothing() {
+        let samples = sample();
+        let expected = readings(samples.len(), &samples);
+        assert_eq!(readings(7, &samples), expected);
+        assert_eq!(readings(5_512, &samples), expected);
+    }
+
+    #[test]
+    fn silence_is_called_silence_and_speech_after_it_is_not() {
+        let mut samples = vec![0.0; 22_050];
+        samples.extend(sample());
+        let speech = samples.len() as f64 / 22_050.0;
+        samples.extend([1e-5; 5 * 22_050]);
+        for reading in readings(4_096, &samples) {
+            let silent = reading.seconds <= 1.0 || reading.seconds > speech + 3.0;
+            assert!(!silent || reading.heard.is_none(), "{reading:?}");
+            let spoken = reading.seconds > 2.0 && reading.seconds < speech + 1.0;
+            assert!(!spoken || reading.heard.is_some(), "{reading:?}");
+        }
+    }
+
+    #[test]
+    fn short_streams_get_one_reading_and_shorter_ones_none() {
+        let samples = sample();
+        let short = readings(100, &samples[10_000..17_000]);
+        assert_eq!(short.len(), 1);
+        let recognizer = Recognizer::from_bytes(MODEL).unwrap();
+        let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default()).unwrap();
+        listener.push::<LiveError>(&samples[..5_000], |_| panic!("no reading is due")).unwrap();
+        assert!(listener.finish().unwrap_err().to_string().contains("at least 5513 samples"));
+    }
+
+    #[test]
+    fn what_cannot_be_listened_to_is_refused_with_the_rule() {
+        let refused = |sample_rate, config| {
+            let recognizer = Recognizer::from_bytes(MODEL).unwrap();
+            match Listener::new(recognizer, sample_rate, config) {
+                Ok(_) => panic!("it is listened to"),
+                Err(error) => error.to_string(),
+            }
+        };
+        let config = LiveConfig::default;
+        for (config, expected) in [
+            (LiveConfig { window: 0.1, ..config() }, "live: window must be 0.25 to 60 s, got 0.1"),
+            (LiveConfig { interval: f64::NAN, ..config() }, "live: interval must be 0.01 to 60 s, got NaN"),
+            (LiveConfig { first: 61.0, ..config() }, "live: first must be 0.25 to 60 s, got 61"),
+            (
+                LiveConfig { silence_db: f32::INFINITY, ..config() },
+                "live: silence_db must be finite, got inf",
+            ),
+        ] {
+            assert_eq!(refused(22_050, config), expected);
+        }
+        assert!(refused(999, config()).contains("1000"), "the range of sample rates");
+    }
+
+    #[test]
+    fn an_error_of_the_caller_ends_the_piece() {
+        let recognizer = Recognizer::from_bytes(MODEL).unwrap();
+        let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default()).unwrap();
+        let error =
+            listener.push(&sample(), |_| Err(Box::<dyn std::error::Error>::from("the pipe is closed")));
+        assert_eq!(error.unwrap_err().to_string(), "the pipe is closed");
+        let mut nan = |_| Ok::<(), LiveError>(());
+        assert!(matches!(listener.push(&[f32::NAN], &mut nan), Err(LiveError::Signal(_))));
+    }
+}

@@ -1,0 +1,294 @@
+//! What is trained and how: an architecture with its features and its training settings, from a name or a TOML file.
+
+use crate::models::Architecture;
+use crate::training::TrainingConfig;
+use ser_features::{FeatureConfig, PreparationConfig};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::io;
+use std::path::Path;
+
+/// A network, the features that it reads of a clip, and how it is trained.
+///
+/// ```
+/// use ser_models::{Recipe, RecipeFile};
+///
+/// let file = RecipeFile::parse("short.toml", "arch = 'hybrid'\n[training]\nepochs = 5\n")?;
+/// let recipe = Recipe::of(&file)?;
+/// assert_eq!((recipe.architecture.name(), recipe.training.epochs), ("hybrid", 5));
+/// # Ok::<(), ser_models::RecipeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recipe {
+    /// The network and its sizes.
+    pub architecture: Architecture,
+    /// How clips are prepared.
+    pub preparation: PreparationConfig,
+    /// Which features are taken.
+    pub features: FeatureConfig,
+    /// How it is trained.
+    pub training: TrainingConfig,
+}
+
+impl Recipe {
+    /// An architecture with the preparation and the features that it reads by default.
+    pub fn new(architecture: Architecture, training: TrainingConfig) -> Self {
+        let (preparation, features) = (architecture.preparation(), architecture.features());
+        Self { architecture, preparation, features, training }
+    }
+
+    /// The recipe of a file that names its architecture. [`TrainingConfig::default`] holds where the file sets nothing.
+    ///
+    /// # Errors
+    /// As [`Recipe::with`], and if the file names no architecture or an unknown one.
+    pub fn of(file: &RecipeFile) -> Result<Self, RecipeError> {
+        let architecture = file.architecture()?.ok_or_else(|| file.arch_error("nothing"))?;
+        Self::new(architecture, TrainingConfig::default()).with(file)
+    }
+
+    /// Changes the settings that the file sets. Preparation and features start from what the file's architecture reads by default.
+    ///
+    /// # Errors
+    /// If a key is unknown or a value has the wrong type; the error names the file, the table and the key.
+    pub fn with(self, file: &RecipeFile) -> Result<Self, RecipeError> {
+        let architecture = file.put_over("architecture", &self.architecture)?;
+        let base = Self::new(architecture, self.training);
+        Ok(Self {
+            preparation: file.put_over("preparation", &base.preparation)?,
+            features: file.put_over("features", &base.features)?,
+            training: file.put_over("training", &base.training)?,
+            architecture: base.architecture,
+        })
+    }
+}
+
+/// Why a recipe cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("{file}: {cause}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// The text is not TOML.
+    #[error("{file}: line {line}: {reason}")]
+    Toml {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key at the top is unknown.
+    #[error("{file}: a setting must be one of {}, got `{key}`", RecipeFile::KEYS.join(", "))]
+    Key {
+        /// The file.
+        file: String,
+        /// The key.
+        key: String,
+    },
+    /// `arch` is missing, unknown or no text.
+    #[error("{file}: arch must be one of {}, got {given}", Architecture::NAMES.join(", "))]
+    Architecture {
+        /// The file.
+        file: String,
+        /// What it was.
+        given: String,
+    },
+    /// A table has an unknown key or a value of the wrong type.
+    #[error("{file}: [{table}]: {reason}")]
+    Table {
+        /// The file.
+        file: String,
+        /// The table.
+        table: &'static str,
+        /// Which key, and what is wrong.
+        reason: String,
+    },
+}
+
+/// A TOML file of settings: `arch`, and the tables `architecture`, `preparation`, `features` and `training` with those fields of
+/// [`Recipe`] that differ from the architecture's defaults. `examples/train.toml` in the repository explains every setting.
+#[derive(Debug, Clone, Default)]
+pub struct RecipeFile {
+    file: String,
+    tables: Map<String, Value>,
+}
+
+impl RecipeFile {
+    const KEYS: [&'static str; 5] = ["arch", "architecture", "preparation", "features", "training"];
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not TOML, or has an unknown key; the error names the file, and the line or the key.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, RecipeError> {
+        let file = path.as_ref().display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(file, &text),
+            Err(cause) => Err(RecipeError::Io { file, cause }),
+        }
+    }
+
+    /// Reads the text of a file. Errors call it `file`.
+    ///
+    /// # Errors
+    /// As [`RecipeFile::read`].
+    pub fn parse(file: impl Into<String>, text: &str) -> Result<Self, RecipeError> {
+        let file = file.into();
+        let tables: Map<String, Value> = match toml::from_str(text) {
+            Ok(tables) => tables,
+            Err(error) => {
+                let line = 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count();
+                return Err(RecipeError::Toml { file, line, reason: error.message().to_owned() });
+            }
+        };
+        match tables.keys().find(|key| !Self::KEYS.contains(&key.as_str())) {
+            Some(key) => Err(RecipeError::Key { key: key.clone(), file }),
+            None => Ok(Self { file, tables }),
+        }
+    }
+
+    /// The architecture that `arch` names in its ready sizes, if the file has it.
+    ///
+    /// # Errors
+    /// [`RecipeError::Architecture`] if there is none of this name.
+    pub fn architecture(&self) -> Result<Option<Architecture>, RecipeError> {
+        let Some(value) = self.tables.get("arch") else { return Ok(None) };
+        let named = value.as_str().and_then(Architecture::named);
+        named.map(Some).ok_or_else(|| self.arch_error(&value.to_string()))
+    }
+
+    fn arch_error(&self, given: &str) -> RecipeError {
+        RecipeError::Architecture { file: self.file.clone(), given: given.to_owned() }
+    }
+
+    /// Settings with this table of the file put over them.
+    fn put_over<T>(&self, table: &'static str, settings: &T) -> Result<T, RecipeError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let error = |error: serde_json::Error| RecipeError::Table {
+            file: self.file.clone(),
+            table,
+            reason: error.to_string(),
+        };
+        let mut value = serde_json::to_value(settings).map_err(error)?;
+        if let Some(over) = self.tables.get(table) {
+            put_over(&mut value, over);
+        }
+        serde_json::from_value(value).map_err(error)
+    }
+}
+
+/// Tables field by field, all else whole. A table with another `name`, such as another optimiser's, is taken whole too.
+fn put_over(value: &mut Value, over: &Value) {
+    let renamed = over.get("name").is_some_and(|name| value.get("name") != Some(name));
+    match (value, over) {
+        (Value::Object(value), Value::Object(over)) if !renamed => {
+            for (key, over) in over {
+                put_over(value.entry(key).or_insert(Value::Null), over);
+            }
+        }
+        (value, over) => *value = over.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::{OptimizerConfig, Schedule};
+
+    fn read(text: &str) -> Result<RecipeFile, RecipeError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).unwrap();
+        RecipeFile::read(&path)
+    }
+
+    fn recipe() -> Recipe {
+        Recipe::new(Architecture::named("cnn-1d").unwrap(), TrainingConfig::default())
+    }
+
+    #[test]
+    fn a_file_changes_what_it_names_and_nothing_else() {
+        let file = read(
+            "arch = 'cnn-1d'\n[training]\nepochs = 3\noptimizer = { name = 'adam', beta1 = 0.93 }\n\
+             schedule = { warm_up = 0.1 }\naugmentation.audio.snr = [15, 30]\n[features]\nn_fft = 1024\n",
+        )
+        .unwrap();
+        assert_eq!(file.architecture().unwrap(), Architecture::named("cnn-1d"));
+        let changed = recipe().with(&file).unwrap();
+        let mut expected = recipe();
+        expected.features.n_fft = 1024;
+        expected.training.epochs = 3;
+        expected.training.schedule = Schedule::Cosine { warm_up: 0.1, minimum: 0.0 };
+        expected.training.augmentation.audio.snr = Some([15.0, 30.0]);
+        let OptimizerConfig::Adam { beta2, eps, weight_decay, framework, .. } = OptimizerConfig::adam()
+        else {
+            panic!()
+        };
+        expected.training.optimizer =
+            OptimizerConfig::Adam { beta1: 0.93, beta2, eps, weight_decay, framework };
+        assert_eq!(changed, expected);
+        assert_eq!(recipe().with(&RecipeFile::default()).unwrap(), recipe());
+    }
+
+    #[test]
+    fn the_documented_file_is_read_and_differs_from_the_defaults() {
+        let file = read(include_str!("../../examples/train.toml")).unwrap();
+        let changed = recipe().with(&file).unwrap();
+        assert_eq!((changed.preparation, changed.features), (recipe().preparation, recipe().features));
+        assert_eq!(changed.training.ema_decay, Some(0.99));
+        assert_ne!(changed.architecture, recipe().architecture);
+        assert!(!changed.training.augmentation.audio.is_on());
+        let mut on = include_str!("../../examples/train.toml").to_owned();
+        for key in ["speed", "shift", "gain", "snr", "low_pass", "high_pass"] {
+            on = on.replace(&format!("# {key} = "), &format!("{key} = "));
+        }
+        let on = recipe().with(&read(&on).unwrap()).unwrap().training.augmentation.audio;
+        assert_eq!((on.speed, on.shift, on.snr), (Some([0.9, 1.1]), 0.2, Some([15.0, 30.0])));
+        assert_eq!((on.low_pass, on.high_pass), (Some([3e3, 11e3]), Some([20.0, 400.0])));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_file_and_key() {
+        let refused = |text: &str| match read(text).and_then(|file| recipe().with(&file)) {
+            Ok(_) => panic!("{text}"),
+            Err(error) => error.to_string(),
+        };
+        for (text, expected) in [
+            (
+                "epochs = 3",
+                "a setting must be one of arch, architecture, preparation, features, training, got `epochs`",
+            ),
+            ("[training]\nepoch = 3", "[training]: unknown field `epoch`"),
+            ("[training.augmentation.audio]\nsnrr = [1, 2]", "[training]: unknown field `snrr`"),
+            (
+                "[training]\noptimizer = { beta1 = 0.9, momentum = 0.9 }",
+                "[training]: unknown field `momentum`",
+            ),
+            ("[training]\nschedule = { name = 'cosine', rate = 1 }", "[training]: unknown field `rate`"),
+            ("[features]\nn_mel = 64", "[features]: unknown field `n_mel`"),
+            ("[training]\nepochs = 'ten'", "[training]: invalid type"),
+            ("[architecture]\nfilters = 3", "[architecture]: unknown field `filters`"),
+            ("\n[training\nepochs = 3", "line 2: "),
+        ] {
+            let message = refused(text);
+            assert!(message.contains("recipe.toml: ") && message.contains(expected), "{message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        for (text, given) in [("arch = 3", "3"), ("arch = 'resnet'", "\"resnet\""), ("", "nothing")] {
+            let error = Recipe::of(&read(text).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("recipe.toml: arch must be one of cnn-1d, "), "{error}");
+            assert!(error.ends_with(&format!(", got {given}")), "{error}");
+        }
+        let missing = RecipeFile::read("none/recipe.toml").unwrap_err().to_string();
+        assert!(missing.starts_with("none/recipe.toml: "), "{missing}");
+    }
+}
