@@ -46,7 +46,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["recommender"],
         ],
     ),
-    ("ser-data", &[&["audio", "split"], &["file"], &["extract", "ravdess"]]),
+    ("ser-data", &[&["audio", "split"], &["file"], &["extract", "ravdess"], &["corpus"]]),
     (
         "ser-models",
         &[
