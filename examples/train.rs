@@ -1,8 +1,10 @@
 //! Training in one command: RAVDESS in, a self-describing checkpoint out.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -14,8 +16,10 @@ use ser_examples::cli::Stopped;
 use ser_examples::training_set::{PROTOCOL, TrainingSet, corpus_options};
 use ser_examples::{cli, interrupt, memory, output, progress};
 use ser_models::models::Architecture;
-use ser_models::training::{Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig};
-use ser_models::{CheckpointSource, Recipe, RecipeFile};
+use ser_models::training::{
+    Dataset, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig, member_seed,
+};
+use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 use serde::Serialize;
 
 /// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
@@ -54,6 +58,10 @@ struct Arguments {
     /// Seed of the split, the initial weights, the order of the clips, dropout and augmentation.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// How many networks to train, each from a seed of its own, and to join into one checkpoint that averages their answers
+    /// [default: the file's, or 1].
+    #[arg(long, value_name = "N")]
+    members: Option<NonZeroUsize>,
     /// Passes over the training part.
     #[arg(long)]
     epochs: Option<usize>,
@@ -107,6 +115,7 @@ impl Arguments {
         let file = self.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
         let Preset { architecture, training } = self.base(&file)?;
         let mut recipe = Recipe::new(architecture, training).with(&file)?;
+        recipe.members = self.members.map_or(recipe.members, NonZeroUsize::get);
         let training = &mut recipe.training;
         training.epochs = self.epochs.unwrap_or(training.epochs);
         training.batch_size = self.batch_size.unwrap_or(training.batch_size);
@@ -142,67 +151,120 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut state_file = arguments.output.clone().into_os_string();
-    state_file.push(".training");
-    let state_file = PathBuf::from(state_file);
-    if !arguments.resume && state_file.exists() {
+    let recipe = arguments.recipe()?;
+    let states: Vec<PathBuf> =
+        (0..recipe.members).map(|member| state_file(arguments, &recipe, member)).collect();
+    if let Some(state) = states.iter().find(|state| !arguments.resume && state.exists()) {
         bail!(
             "{}: a run was interrupted here; continue it with --resume, or delete this file to start again",
-            state_file.display()
+            state.display()
         );
+    }
+    if recipe.members > 1 && arguments.history.is_some() {
+        bail!("--history must be left out where several members are trained, got {}", recipe.members);
     }
 
     output::check_folder(&arguments.output)?;
     arguments.history.as_deref().map_or(Ok(()), output::check_folder)?;
-    let recipe = arguments.recipe()?;
     let options = CorpusOptions {
         skip_bad: arguments.skip_bad,
         ..corpus_options(&recipe, arguments.labels.into(), arguments.cache.clone())?
     };
-    let Recipe { architecture, training: config, .. } = recipe;
-    let set = TrainingSet::load(&arguments.data, &options, architecture.input())?;
+    let set = TrainingSet::load(&arguments.data, &options, recipe.architecture.input())?;
     let split = set.split(arguments.validation, arguments.seed)?;
     let training = set.dataset.select(&split.train)?;
     let validation = match &split.validation[..] {
         [] => None,
         chosen => Some(set.dataset.select(chosen)?),
     };
-    let mut trainer = Trainer::new(config, architecture, &training, validation.as_ref(), arguments.seed)?;
-    let summary = format!(
-        "{} clips: {} train, {} choose the epoch, {} are kept apart for testing\n\n{}",
+    let source = set.checkpoint_source(PROTOCOL, arguments.seed, &split)?;
+    let parts = format!(
+        "{} clips: {} train, {} choose the epoch, {} are kept apart for testing",
         set.dataset.len(),
         split.train.len(),
         split.validation.len(),
         split.test.len(),
-        trainer.model().summary()
     );
-    if arguments.json {
-        eprintln!("{summary}");
-    } else {
-        // Training continues if standard output is closed.
-        let _ = cli::print(summary);
-    }
-    if arguments.resume {
-        trainer.resume(&state_file).context("cannot continue the run")?;
-    } else {
-        trainer.keep_state(&state_file);
-    }
-
     let stop = interrupt::on_ctrl_c()?;
-    let bar = progress::bar(0, "training");
-    let begin = Instant::now();
-    let finish = trainer.run(|event| draw(&bar, event), &stop);
-    let seconds = begin.elapsed().as_secs_f64();
-    bar.finish_and_clear();
+    let mut models = Vec::new();
+    for (member, state) in states.iter().enumerate() {
+        let run = Member { arguments, recipe: &recipe, number: member, parts: &parts, state };
+        models.push((run.train(&training, validation.as_ref(), &source, &stop)?, 1.0));
+    }
+    if recipe.members > 1 {
+        Checkpoint::join(&models)?.save(&arguments.output)?;
+        // A closed standard output does not undo the training.
+        let file = arguments.output.display();
+        let _ = cli::print(format!("{file}: {} networks answer together", recipe.members));
+    }
+    states
+        .iter()
+        .try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
+}
 
-    // The best epoch is kept however the run ended. An error of the run is reported before one of keeping it.
-    let source = set.checkpoint_source(PROTOCOL, arguments.seed, &split);
-    let kept = source.and_then(|source| keep(arguments, &trainer, source, seconds));
-    let finish = finish?;
-    kept?;
-    match finish {
-        Finish::Stopped => Err(Stopped { advice: "continue with --resume" }.into()),
-        _ => std::fs::remove_file(&state_file).with_context(|| state_file.display().to_string()),
+/// Where the state of a member is kept: beside the output, in a file of its own for each of several.
+fn state_file(arguments: &Arguments, recipe: &Recipe, member: usize) -> PathBuf {
+    let mut name = arguments.output.clone().into_os_string();
+    if recipe.members > 1 {
+        name.push(format!(".{}", member + 1));
+    }
+    name.push(".training");
+    name.into()
+}
+
+/// The training of one network.
+struct Member<'a> {
+    arguments: &'a Arguments,
+    recipe: &'a Recipe,
+    number: usize,
+    /// How the clips are split, for the summary.
+    parts: &'a str,
+    state: &'a Path,
+}
+
+impl Member<'_> {
+    fn train(
+        &self,
+        training: &Dataset,
+        validation: Option<&Dataset>,
+        source: &CheckpointSource,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Checkpoint> {
+        let Self { arguments, recipe, number, .. } = *self;
+        let seed = member_seed(arguments.seed, recipe.members, number);
+        let (config, architecture) = (recipe.training.clone(), recipe.architecture.clone());
+        let mut trainer = Trainer::new(config, architecture, training, validation, seed)?;
+        let summary = match number {
+            0 => format!("{}\n\n{}", self.parts, trainer.model().summary()),
+            _ => format!("network {} of {}", number + 1, recipe.members),
+        };
+        if arguments.json {
+            eprintln!("{summary}");
+        } else {
+            // Training continues if standard output is closed.
+            let _ = cli::print(summary);
+        }
+        // Of several members, those that had not begun have no state yet.
+        if arguments.resume && (recipe.members == 1 || self.state.exists()) {
+            trainer.resume(self.state).context("cannot continue the run")?;
+        } else {
+            trainer.keep_state(self.state);
+        }
+        let bar = progress::bar(0, "training");
+        let begin = Instant::now();
+        let finish = trainer.run(|event| draw(&bar, event), stop);
+        let seconds = begin.elapsed().as_secs_f64();
+        bar.finish_and_clear();
+
+        // The best epoch is kept however the run ended. An error of the run is reported before one of keeping it.
+        let kept =
+            if recipe.members == 1 { keep(arguments, &trainer, source.clone(), seconds) } else { Ok(()) };
+        let finish = finish?;
+        kept?;
+        match finish {
+            Finish::Stopped => Err(Stopped { advice: "continue with --resume" }.into()),
+            _ => Ok(trainer.checkpoint(source.clone())?),
+        }
     }
 }
 

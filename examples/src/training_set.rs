@@ -7,7 +7,8 @@ use ser_data::{
     stratified,
 };
 use ser_features::{FeatureConfig, PreparationConfig};
-use ser_models::models::{ClipInput, InputError, ModelInput};
+use ser_models::input::{InputError, ModelInput};
+use ser_models::layers::Padded;
 use ser_models::training::Dataset;
 use ser_models::{CheckpointSource, Recipe};
 
@@ -54,10 +55,7 @@ impl TrainingSet {
     fn read(
         options: &CorpusOptions,
         input: ModelInput,
-        load: impl FnOnce(
-            &ProgressCall<'_>,
-            &Keep<'_>,
-        ) -> Result<Corpus<Result<ClipInput, InputError>>, CorpusError>,
+        load: impl FnOnce(&ProgressCall<'_>, &Keep<'_>) -> Result<Corpus<Result<Padded, InputError>>, CorpusError>,
     ) -> anyhow::Result<Self> {
         let bar = progress::bar(0, "features");
         let show = |stage, at: Progress| {
@@ -118,7 +116,7 @@ impl TrainingSet {
 }
 
 type ProgressCall<'a> = dyn Fn(CorpusStage, Progress) + Sync + 'a;
-type Keep<'a> = dyn Fn(ser_features::Features) -> Result<ClipInput, InputError> + Sync + 'a;
+type Keep<'a> = dyn Fn(ser_features::Features) -> Result<Padded, InputError> + Sync + 'a;
 
 /// How a corpus must be read for a recipe; no clip may be left out.
 ///

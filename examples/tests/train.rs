@@ -10,6 +10,11 @@ use tempfile::TempDir;
 
 use crate::support::{bundled_model, example, fails, made_up_ravdess, prints, text, write};
 
+/// The settings that a checkpoint records.
+fn settings(checkpoint: &Checkpoint) -> TrainingConfig {
+    serde_json::from_value(checkpoint.training.config.clone()).unwrap()
+}
+
 #[test]
 fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
     let data = made_up_ravdess();
@@ -30,10 +35,11 @@ fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
     assert_eq!(said.contains("peak memory"), cfg!(target_os = "linux"), "{said}");
     let checkpoint = Checkpoint::load(folder.path().join("one.safetensors")).unwrap();
     let training = &checkpoint.training;
-    assert_eq!((training.epochs, training.config.epochs), (2, 2));
+    let config = settings(&checkpoint);
+    assert_eq!((training.epochs, config.epochs), (2, 2));
     let expected = OptimizerConfig::Sgd { momentum: 0.5, nesterov: false, weight_decay: 0.0 };
-    assert_eq!(training.config.optimizer, expected);
-    assert_eq!(training.config.augmentation.audio.snr, Some([10.0, 20.0]));
+    assert_eq!(config.optimizer, expected);
+    assert_eq!(config.augmentation.audio.snr, Some([10.0, 20.0]));
     let history: Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("history.json")).unwrap()).unwrap();
     assert_eq!(history.as_array().unwrap().len(), 2);
@@ -43,7 +49,7 @@ fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
     assert!(bytes("one.safetensors") == bytes("two.safetensors"));
     run("adam.safetensors", &["--optimizer", "adam-keras"]);
     let checkpoint = Checkpoint::load(folder.path().join("adam.safetensors")).unwrap();
-    assert_eq!(checkpoint.training.config.optimizer, OptimizerConfig::adam_keras());
+    assert_eq!(settings(&checkpoint).optimizer, OptimizerConfig::adam_keras());
 
     let wrong = write(&folder, "wrong.toml", "[training]\nepoch = 3");
     let output = folder.path().join("none.safetensors");
@@ -77,8 +83,9 @@ fn a_run_that_breaks_says_where_and_keeps_its_last_good_epoch() {
         error.contains("batch 1 of 1: a value of ") && error.contains("a lower learning rate"),
         "{error}"
     );
-    let training = Checkpoint::load(output).unwrap().training;
-    assert!(training.epoch == training.epochs && training.epochs < training.config.epochs);
+    let checkpoint = Checkpoint::load(output).unwrap();
+    let training = &checkpoint.training;
+    assert!(training.epoch == training.epochs && training.epochs < settings(&checkpoint).epochs);
 }
 
 #[test]
@@ -96,7 +103,7 @@ fn a_preset_is_trained_as_published_but_for_what_file_and_command_line_say() {
     let checkpoint = Checkpoint::load(output).unwrap();
     let Preset { architecture, training } = Preset::named("tim-net").unwrap();
     let expected = TrainingConfig { epochs: 1, learning_rate: 0.002, ..training };
-    assert_eq!(checkpoint.training.config, expected);
+    assert_eq!(settings(&checkpoint), expected);
     assert_ne!(checkpoint.architecture, architecture);
     assert_eq!(checkpoint.architecture.name(), "tim-net");
 
@@ -179,4 +186,25 @@ fn folders_without_clips_or_with_other_names_are_refused() {
     write(&folder, "Actor_01/01-01-03-01-01-01-01.mp4", "");
     train(&data, &["01-01-03-01-01-01-01.mp4", "modality is 01", "expected 03"]);
     assert!(!Path::new(output).exists());
+}
+
+#[test]
+fn several_members_are_trained_from_their_own_seeds_and_joined() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let run = |name: &str, more: &[&str]| {
+        let output = folder.path().join(name);
+        let arguments = ["--data", data, "--epochs", "1", "--output", output.to_str().unwrap()];
+        prints("train", arguments.iter().chain(more));
+        Checkpoint::load(output).unwrap()
+    };
+    let both = run("both.safetensors", &["--members", "2", "--seed", "3"]);
+    assert_eq!((both.architecture.name(), both.architecture.members()), ("ensemble", 2));
+    assert_eq!((both.training.seed, both.joined[0].seed), (6, 7));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let history = folder.path().join("history.csv");
+    let arguments =
+        ["--data", data, "--members", "2", "--output", "none", "--history", history.to_str().unwrap()];
+    fails("train", arguments, &["--history must be left out where several members are trained, got 2"]);
 }

@@ -1,9 +1,5 @@
 //! Catalogues in and out: what is read, what is refused and how that is told.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-
-mod common;
-
 use std::fs;
 
 use mood_recommender::{Catalog, CatalogError, Feature, Mood};
@@ -192,8 +188,8 @@ fn a_file_is_named_in_its_errors() {
 fn what_is_saved_reads_back_the_same_and_nothing_else_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("songs.csv");
-    let mut catalogs = vec![Catalog::starter(), common::random_catalog(300, 3)];
-    catalogs.extend(common::data_moods());
+    let mut catalogs = vec![Catalog::starter(), crate::common::random_catalog(300, 3)];
+    catalogs.extend(crate::common::data_moods());
     let extra = csv(&rows(2)).replace("mood\n", "mood,genre\n").replace("Happy", "Happy,\"a, b\"");
     catalogs.push(Catalog::from_bytes(extra).unwrap());
     for catalog in catalogs {

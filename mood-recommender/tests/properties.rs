@@ -1,9 +1,5 @@
 //! What holds for every catalogue, reading and set of options.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-
-mod common;
-
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -16,7 +12,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 static RECOMMENDERS: LazyLock<Vec<Recommender>> = LazyLock::new(|| {
-    let catalogs = [1, 5, 40, 200, 1500].map(|songs| common::random_catalog(songs, songs as u64));
+    let catalogs = [1, 5, 40, 200, 1500].map(|songs| crate::common::random_catalog(songs, songs as u64));
     catalogs
         .into_iter()
         .chain([Catalog::starter()])
@@ -179,7 +175,7 @@ proptest! {
         }
         prop_assert!(songs_of_artist.values().all(|&songs| most.is_none_or(|most| songs <= most)));
         let path: Vec<Point> = list.iter().map(|item| Point { valence: item.song.valence, energy: item.song.energy }).collect();
-        common::check_journey(&path, target);
+        crate::common::check_journey(&path, target);
         prop_assert_eq!(&recommender.recommend(reading, &options).unwrap(), &list);
     }
 
@@ -187,12 +183,12 @@ proptest! {
     fn random_catalogues_of_200_songs_and_more_have_whole_journeys(
         songs in 200..400_usize, seed in any::<u64>(), from in moods(), to in moods(), count in 5..=10_usize,
     ) {
-        let recommender = Recommender::new(common::random_catalog(songs, seed)).unwrap();
+        let recommender = Recommender::new(crate::common::random_catalog(songs, seed)).unwrap();
         let options = Options { count, strategy: Aims::journey_to(to), ..Options::default() };
         let list = recommender.recommend(from, &options).unwrap();
         prop_assert_eq!(list.len(), count);
         let path: Vec<Point> = list.iter().map(|item| Point { valence: item.song.valence, energy: item.song.energy }).collect();
-        common::check_journey(&path, to.point());
+        crate::common::check_journey(&path, to.point());
         let away = |point: Point, other: Point| (point.valence - other.valence).hypot(point.energy - other.energy);
         if from != to {
             // Songs are 0.03 apart on average; a short way with many songs must begin further out.

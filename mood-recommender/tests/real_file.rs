@@ -1,9 +1,5 @@
 //! The whole of `data_moods.csv`, where it is kept beside the repository.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-
-mod common;
-
 use mood_recommender::{Catalog, Feature, Mood, Options, Point, Recommender, Strategy};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -11,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 #[test]
 fn the_file_is_read_whole() {
-    let Some(catalog) = common::data_moods() else { return };
+    let Some(catalog) = crate::common::data_moods() else { return };
     assert_eq!(catalog.songs().len(), 686);
     assert!(catalog.duplicates().is_empty());
     assert!(
@@ -26,7 +22,7 @@ fn the_file_is_read_whole() {
 
 #[test]
 fn the_starter_catalogue_agrees_with_it() {
-    let Some(catalog) = common::data_moods() else { return };
+    let Some(catalog) = crate::common::data_moods() else { return };
     for song in Catalog::starter().songs() {
         let real = catalog.songs().iter().find(|real| real.name == song.name && real.artist == song.artist);
         let real = real.unwrap_or_else(|| panic!("{} is not there", song.name));
@@ -44,7 +40,7 @@ fn the_starter_catalogue_agrees_with_it() {
 
 #[test]
 fn the_reports_correlations_are_there() {
-    let Some(catalog) = common::data_moods() else { return };
+    let Some(catalog) = crate::common::data_moods() else { return };
     let stats = catalog.stats();
     assert_eq!(Mood::ALL.map(|mood| stats.count(mood)), [195, 140, 197, 154]);
     // §7.3: what moods have more of (+) or less of (−) than the others.
@@ -76,7 +72,7 @@ fn the_reports_correlations_are_there() {
 
 #[test]
 fn moods_are_learned_with_at_least_79_percent_in_ten_fold_cross_validation() {
-    let Some(catalog) = common::data_moods() else { return };
+    let Some(catalog) = crate::common::data_moods() else { return };
     let seeds = 0..10_u64;
     let accuracies: Vec<f64> = seeds
         .map(|seed| {
@@ -109,7 +105,7 @@ fn right_in_fold(catalog: &Catalog, order: &[usize], fold: usize) -> usize {
 
 #[test]
 fn journeys_between_all_moods_have_every_length_that_people_play() {
-    let Some(catalog) = common::data_moods() else { return };
+    let Some(catalog) = crate::common::data_moods() else { return };
     let recommender = Recommender::new(catalog).unwrap();
     for from in Mood::ALL {
         for to in Mood::ALL.into_iter().filter(|to| *to != from) {
@@ -121,7 +117,7 @@ fn journeys_between_all_moods_have_every_length_that_people_play() {
                     .iter()
                     .map(|item| Point { valence: item.song.valence, energy: item.song.energy })
                     .collect();
-                common::check_journey(&path, to.point());
+                crate::common::check_journey(&path, to.point());
             }
         }
     }
@@ -129,7 +125,7 @@ fn journeys_between_all_moods_have_every_length_that_people_play() {
 
 #[test]
 fn lists_from_the_real_file_are_what_the_report_describes() {
-    let Some(catalog) = common::data_moods() else { return };
+    let Some(catalog) = crate::common::data_moods() else { return };
     let recommender = Recommender::new(catalog).unwrap();
     for (mood, target) in
         [(Mood::Sad, Mood::Happy), (Mood::Calm, Mood::Energetic), (Mood::Energetic, Mood::Calm)]

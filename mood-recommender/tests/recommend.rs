@@ -1,9 +1,5 @@
 //! Lists for moods and readings: what is in them, in which order and why.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-
-mod common;
-
 use mood_recommender::{
     Catalog, Filter, Mood, Options, Profile, Reading, RecommendError, Recommendation, Recommender, Shuffle,
     Song, Strategy,
@@ -60,7 +56,7 @@ fn scores_and_reasons_say_what_was_looked_at() {
 
 #[test]
 fn an_uncertain_reading_gives_a_mixed_list_in_proportion() {
-    let recommender = Recommender::new(common::random_catalog(500, 1)).unwrap();
+    let recommender = Recommender::new(crate::common::random_catalog(500, 1)).unwrap();
     let reading = Reading::from_probabilities([("Sad", 0.6), ("Calm", 0.3), ("Energetic", 0.1)]).unwrap();
     let list = recommender.recommend(reading, &count(10)).unwrap();
     let of = |mood| list.iter().filter(|item| item.song.mood == Some(mood)).count();
@@ -130,7 +126,7 @@ fn an_artist_with_all_the_best_songs_does_not_fill_the_list() {
 
 #[test]
 fn a_journey_begins_at_the_mood_and_ends_at_the_target() {
-    let recommender = Recommender::new(common::random_catalog(2000, 9)).unwrap();
+    let recommender = Recommender::new(crate::common::random_catalog(2000, 9)).unwrap();
     let options = Options { strategy: Strategy::journey_to(Mood::Happy), ..count(8) };
     let list = recommender.recommend(Mood::Calm, &options).unwrap();
     assert_eq!(list.len(), 8);
@@ -165,7 +161,7 @@ fn explicit_moods_keep_only_their_parts() {
 
 #[test]
 fn diversity_makes_lists_less_alike() {
-    let recommender = Recommender::new(common::random_catalog(2000, 5)).unwrap();
+    let recommender = Recommender::new(crate::common::random_catalog(2000, 5)).unwrap();
     let spread = |diversity| {
         let list = recommender.recommend(Mood::Sad, &Options { diversity, ..count(10) }).unwrap();
         assert_eq!(list.len(), 10);
@@ -184,7 +180,7 @@ fn diversity_makes_lists_less_alike() {
 
 #[test]
 fn shuffling_varies_the_list_by_seed_and_repeats_it_by_seed() {
-    let recommender = Recommender::new(common::random_catalog(2000, 6)).unwrap();
+    let recommender = Recommender::new(crate::common::random_catalog(2000, 6)).unwrap();
     let ask = |seed| {
         let shuffle = Some(Shuffle { seed, tolerance: 0.1 });
         names(&recommender.recommend(Mood::Sad, &Options { shuffle, ..count(10) }).unwrap())
@@ -195,7 +191,7 @@ fn shuffling_varies_the_list_by_seed_and_repeats_it_by_seed() {
 
 #[test]
 fn likes_and_dislikes_shift_the_next_list() {
-    let recommender = Recommender::new(common::random_catalog(3000, 7)).unwrap();
+    let recommender = Recommender::new(crate::common::random_catalog(3000, 7)).unwrap();
     let mean_energy = |profile: &Profile| {
         let options = Options { profile: profile.clone(), ..count(20) };
         let list = recommender.recommend(Mood::Sad, &options).unwrap();

@@ -1,14 +1,10 @@
 //! Clips with labels, groups and actors, as a set to learn from.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use common::{ravdess, tone};
+use crate::common::{ravdess, tone};
 use ndarray::Array1;
 use ser_data::{Corpus, CorpusError, CorpusOptions, CorpusStage, LabelSet, Progress, Skipped};
 use ser_features::{Feature, FeatureConfig, PreparationConfig};

@@ -1,15 +1,11 @@
 //! Finding clips in folders and archives, good and bad.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::tone;
+use crate::common::tone;
 use rayon::prelude::*;
 use ser_data::{
     Audio, BadFile, DatasetError, Emotion, Modality, Ravdess, RavdessOptions, VocalChannel,
@@ -236,7 +232,7 @@ fn identical_clips_are_grouped() {
 
 #[test]
 fn all_of_ravdess_is_found() {
-    let Some(path) = common::ravdess() else { return };
+    let Some(path) = crate::common::ravdess() else { return };
     let dataset = open(&path).unwrap();
     assert_eq!((dataset.clips.len(), dataset.skipped.len()), (Ravdess::SPEECH_CLIPS, 0));
     assert_eq!(dataset.songs_left_out, 0);
@@ -271,7 +267,7 @@ fn all_of_ravdess_is_found() {
 
 #[test]
 fn wav_files_as_downloaded_are_grouped_by_content() {
-    let Some(originals) = common::ravdess_originals() else { return };
+    let Some(originals) = crate::common::ravdess_originals() else { return };
     let bytes = fs::read(originals.join("03-01-01-01-01-01-01.wav")).unwrap();
     let folder = folder(&[
         ("Actor_07/03-01-03-01-02-01-07.wav", bytes.clone()),

@@ -1,10 +1,6 @@
 //! Every format against the samples that were encoded, and every bad file against its error.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{chunk, encoding, fmt, ravdess_originals, riff, wav};
+use crate::common::{chunk, encoding, fmt, ravdess_originals, riff, wav};
 use ser_data::{Audio, AudioErrorKind, AudioLimits};
 
 fn open(name: &str) -> Audio {
@@ -211,7 +207,7 @@ fn valid_bits_are_left_justified_in_their_container() {
 
 #[test]
 fn ravdess_originals_equal_their_flac_copies() {
-    let (Some(originals), Some(ravdess)) = (ravdess_originals(), common::ravdess()) else { return };
+    let (Some(originals), Some(ravdess)) = (ravdess_originals(), crate::common::ravdess()) else { return };
     for (stem, channels) in [("03-01-01-01-01-01-01", 1), ("03-01-02-01-01-02-01", 2)] {
         let wav = Audio::open(originals.join(format!("{stem}.wav"))).unwrap();
         let flac = Audio::open(ravdess.join(format!("Actor_01/{stem}.flac"))).unwrap();

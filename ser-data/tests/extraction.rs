@@ -1,14 +1,10 @@
 //! Features of many clips: the same from every number of threads, and from the cache.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use common::{chunk, encoding, fmt, riff, tone, wav};
+use crate::common::{chunk, encoding, fmt, riff, tone, wav};
 use ser_data::{
     AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all,
 };
@@ -247,7 +243,10 @@ fn configurations_that_cannot_work_are_refused_before_any_clip() {
 
 #[test]
 fn clips_of_ravdess_are_extracted_from_flac_and_wav_alike() {
-    let (Some(ravdess), Some(originals)) = (common::ravdess(), common::ravdess_originals()) else { return };
+    let (Some(ravdess), Some(originals)) = (crate::common::ravdess(), crate::common::ravdess_originals())
+    else {
+        return;
+    };
     let stem = "03-01-02-01-01-02-01";
     let files = [
         AudioFile::new(ravdess.join(format!("Actor_01/{stem}.flac"))),

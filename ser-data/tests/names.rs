@@ -1,7 +1,5 @@
 //! RAVDESS file names, labels and moods.
 
-#![allow(clippy::unwrap_used)]
-
 use proptest::prelude::*;
 use ser_data::{
     ClipName, Emotion, Intensity, MOODS, Modality, NameError, Sex, Statement, VocalChannel, mood_of,

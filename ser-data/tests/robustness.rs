@@ -1,13 +1,9 @@
 //! Damaged files of every kind: an error that names the file, or sound that holds together, and never a panic.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 use std::io::Write;
 
-use common::{encoding, tone};
+use crate::common::{encoding, tone};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ser_data::{Audio, Ravdess, RavdessOptions};

@@ -1,9 +1,5 @@
 //! Properties that every split has, and the splits of RAVDESS.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -217,7 +213,7 @@ fn published_folds_are_those_of_the_papers() {
 
 #[test]
 fn the_identical_pair_of_ravdess_stays_together() {
-    let Some(path) = common::ravdess() else { return };
+    let Some(path) = crate::common::ravdess() else { return };
     let dataset = Ravdess::open(path, &RavdessOptions::default()).unwrap();
     let groups = groups_of_identical(&dataset.clips).unwrap();
     let moods: Vec<&str> = dataset.clips.iter().map(|c| mood_of(c.name.emotion)).collect();

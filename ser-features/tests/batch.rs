@@ -1,7 +1,5 @@
 //! Batches equal what one clip after the other gives.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;

@@ -1,7 +1,5 @@
 //! What holds for every signal: features with one value a frame, pre-emphasis, and all features together.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
 use ndarray::Array1;
 use proptest::prelude::*;
 use ser_features::{

@@ -1,16 +1,12 @@
 //! Against librosa 0.11.0: features with one value a frame, and pre-emphasis.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
-mod support;
-
+use crate::support::{Golden, Report, Signal, signals};
 use ndarray::{Array1, Array2};
 use ser_features::{
     BandwidthConfig, CentroidConfig, FlatnessConfig, Precision, Preemphasis, PreemphasisConfig,
     RolloffConfig, SpectralBandwidth, SpectralCentroid, SpectralFlatness, SpectralRolloff, Spectrogram,
     Spectrum, StftConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
 };
-use support::{Golden, Report, Signal, signals};
 
 /// librosa's default transform, calculated as librosa does or in `f32`.
 fn transform(precision: Precision) -> StftConfig {

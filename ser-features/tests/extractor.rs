@@ -1,11 +1,8 @@
 //! Several features of one signal: against librosa 0.11.0, and against each feature's own plan.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
-mod support;
-
 use std::ops::Range;
 
+use crate::support::{Golden, Report, signals};
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Feature,
     FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive, HpssConfig, MelConfig,
@@ -13,7 +10,6 @@ use ser_features::{
     SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
     Spectrum, StftConfig, Tonnetz, ZeroCrossingRate,
 };
-use support::{Golden, Report, signals};
 
 /// Pure tones, sweeps and digital silence leave parts of the constant-Q spectrum to rounding noise, which tonnetz then measures: only
 /// signals with something everywhere say whether it is right.

@@ -1,7 +1,5 @@
 //! What the fuzzer found worth keeping holds in every test run.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
 // A crate of its own in the fuzz target, whose items have no other users.
 #[path = "../fuzz/check/mod.rs"]
 #[allow(unreachable_pub)]

@@ -1,7 +1,5 @@
 //! What must hold for every signal.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
 use proptest::prelude::*;
 use ser_features::{
     Chroma, ChromaConfig, ConfigError, ContrastConfig, Delta, DeltaConfig, FeatureExtractor, Istft,

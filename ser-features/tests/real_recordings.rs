@@ -1,15 +1,11 @@
 //! Resampling of real speech against band-limited interpolation in the Fourier domain, which is exact.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::difference_below;
 use num_complex::Complex;
 use realfft::RealFftPlanner;
 use ser_features::{Resampler, to_mono};
-use support::difference_below;
 
 const FROM: usize = 48_000;
 const TO: usize = 22_050;

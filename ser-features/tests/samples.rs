@@ -1,12 +1,8 @@
 //! Against librosa 0.11.0: what works on samples alone, and resampling.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
-mod support;
-
+use crate::support::{Golden, Report, columns, difference_below, largest_error, signals};
 use ndarray::Axis;
 use ser_features::{Resampler, Rms, RmsConfig, Stft, StftConfig, Trim, TrimConfig};
-use support::{Golden, Report, columns, difference_below, largest_error, signals};
 
 #[test]
 fn rms_equals_librosa() {

@@ -1,8 +1,5 @@
 //! Configurations as JSON, the way a checkpoint keeps them.
 
-#![cfg(feature = "serde")]
-#![allow(clippy::unwrap_used)] // a test may panic
-
 use std::fmt::Debug;
 
 use ser_features::{

@@ -1,9 +1,6 @@
 //! Against librosa 0.11.0: the short-time Fourier transform and what comes straight from it.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
-mod support;
-
+use crate::support::{Golden, Report, Signal, columns, largest_error, signals};
 use ndarray::{Array2, Axis};
 use num_complex::Complex;
 use ser_features::{
@@ -11,7 +8,6 @@ use ser_features::{
     MelScale, MelSpectrogram, Mfcc, MfccConfig, Precision, Reference, SpectralContrast, Spectrum, Stft,
     StftConfig, Tuning, TuningConfig, amplitude_to_db, chroma_filter_bank, mel_filter_bank, power_to_db,
 };
-use support::{Golden, Report, Signal, columns, largest_error, signals};
 
 /// Compares the stored frames of one feature of all signals; `scale` gives what an error is relative to.
 fn compare(

@@ -1,11 +1,8 @@
 //! Streams give, frame for frame and bit for bit, what whole signals give.
 
-#![allow(clippy::unwrap_used)] // a test may panic
-
-mod support;
-
 use std::fmt::Debug;
 
+use crate::support::signals;
 use ndarray::{Array2, ArrayView2, Axis};
 use num_complex::Complex;
 use proptest::prelude::*;
@@ -16,7 +13,6 @@ use ser_features::{
     SpectralRolloff, Stft, StftConfig, Streaming, StreamingChroma, StreamingContrast, StreamingMel,
     StreamingMfcc, StreamingStft,
 };
-use support::signals;
 
 /// A value's bits: 0 and −0 differ, and NaN would equal itself.
 trait Bits: Copy + Default {

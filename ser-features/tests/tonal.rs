@@ -1,14 +1,12 @@
 //! Against librosa 0.11.0: harmonic-percussive separation, and what comes from the constant-Q transform.
 
-mod support;
-
+use crate::support::{Golden, Report, columns, largest_error, signals};
 use ndarray::{Array2, Axis};
 use num_complex::Complex;
 use ser_features::{
     ChromaCqt, ChromaCqtConfig, Cqt, CqtConfig, HarmonicPercussive, Hpss, HpssConfig, Stft, StftConfig,
     Tonnetz, tonnetz,
 };
-use support::{Golden, Report, columns, largest_error, signals};
 
 fn peak(samples: &[f32]) -> f32 {
     samples.iter().fold(0.0, |peak, x| peak.max(x.abs()))

@@ -1,7 +1,5 @@
 //! What holds for every signal: harmonic-percussive separation and the constant-Q transform.
 
-#![allow(clippy::unwrap_used)]
-
 use ndarray::Array2;
 use proptest::prelude::*;
 use ser_features::{

@@ -11,7 +11,7 @@ use ser_models::layers::{
     BatchNorm, BatchNormConfig, Conv1dConfig, CrossEntropy, Dense, Dropout, Init, Layer, Lstm, LstmConfig,
     Relu, Seeded, Sequential, States,
 };
-use ser_models::training::{Optimizer, OptimizerConfig};
+use ser_models::training::{Optimizer, OptimizerConfig, OptimizerParams};
 use ser_models::{Generator, Parameters, Scope};
 
 /// How far two computations of one thing in f64 may differ.
@@ -137,8 +137,7 @@ fn adamw_takes_the_steps_of_candles_adamw() {
     let weight = parameters.scope("layer").weight("weight", &[4, 5], Init::Zeros).unwrap();
     weight.set(&start).unwrap();
     let mut by_parameters = Optimizer::for_parameters(OptimizerConfig::adamw(0.1), 0.01, &parameters);
-    let of_vars =
-        ser_models::training::OptimizerParams { config: OptimizerConfig::adamw(0.1), learning_rate: 0.01 };
+    let of_vars = OptimizerParams { config: OptimizerConfig::adamw(0.1), learning_rate: 0.01 };
     let mut by_vars = Optimizer::new(vec![ours.clone()], of_vars).unwrap();
     for step in 0..10 {
         let gradient = numbers(&[4, 5], 10 + step).to_dtype(DType::F32).unwrap();
@@ -296,7 +295,10 @@ fn layers_from_a_var_map_are_trained_by_candles_optimiser() {
     let mut optimizer = candle_nn::AdamW::new_lr(map.all_vars(), 0.02).unwrap();
     let mut losses = Vec::new();
     for _ in 0..60 {
-        let logits = second.forward(&Relu.forward(&first.forward(&x).unwrap()).unwrap()).unwrap();
+        let logits = {
+            let hidden = Module::forward(&Relu, &Module::forward(&first, &x).unwrap()).unwrap();
+            Module::forward(&second, &hidden).unwrap()
+        };
         let loss = loss.loss(&logits, &targets).unwrap();
         losses.push(loss.to_scalar::<f32>().unwrap());
         optimizer.backward_step(&loss).unwrap();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::experiments::{Experiment, train};
+use ser_bench::experiments::{Experiment, remove_states, train};
 use ser_data::{LabelSet, Split};
 use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{cli, interrupt, output, progress};
@@ -72,10 +72,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut state = arguments.output.clone().into_os_string();
         state.push(format!(".{number}.training"));
         let state = PathBuf::from(state);
-        let bar = progress::bar(recipe.training.epochs as u64, "epochs");
+        let bar = progress::bar((recipe.training.epochs * recipe.members) as u64, "epochs");
         bar.set_prefix(format!("{number} of {}", recipes.len()));
-        let trainer = train(recipe, &set.dataset, arguments.seed, &state, &bar, &stop)?;
-        models.push((trainer.checkpoint(source.clone())?, f64::from(*weight)));
+        let (model, _) = train(recipe, &set.dataset, arguments.seed, &source, &state, &bar, &stop)?;
+        models.push((model, f64::from(*weight)));
         bar.finish_and_clear();
         states.push(state);
     }
@@ -83,9 +83,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
     model.readout = Readout { temperature: arguments.temperature, classes };
     model.save(&arguments.output)?;
-    for state in states {
-        // Not needed any more, and nothing is lost where it stays.
-        let _ = std::fs::remove_file(state);
+    for ((recipe, _), state) in recipes.iter().zip(&states) {
+        remove_states(recipe, state);
     }
     let epochs: Vec<_> = recipes.iter().map(|(recipe, _)| recipe.training.epochs.to_string()).collect();
     let (file, clips) = (arguments.output.display(), model.split.train.len());

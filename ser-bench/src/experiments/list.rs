@@ -333,7 +333,8 @@ mod tests {
             // What `bundle` joins must read the same.
             if experiment.name == Experiment::BUNDLED {
                 let reads = |source: &Experiment| {
-                    let Recipe { architecture, preparation, features, training } = source.recipe().unwrap();
+                    let Recipe { architecture, preparation, features, training, .. } =
+                        source.recipe().unwrap();
                     let audio = training.augmentation.audio.is_on();
                     (architecture.member().clone(), preparation, features, training.log_skewed, audio)
                 };

@@ -19,4 +19,4 @@ use protocol::{Clips, Unit};
 pub use protocol::{Part, Protocol};
 pub use results::{Calibration, Results, Robustness, Score, Spread, save_combined};
 pub use robustness::Disturbance;
-pub use run::{Run, train};
+pub use run::{Run, remove_states, train};

@@ -12,8 +12,8 @@ use ser_data::{Clip, Ravdess, RavdessOptions};
 use ser_examples::cli::Stopped;
 use ser_examples::output;
 use ser_examples::training_set::{TrainingSet, corpus_options};
-use ser_models::training::{Dataset, Event, Finish, Trainer};
-use ser_models::{Checkpoint, Recipe, Recognizer};
+use ser_models::training::{Dataset, Event, Finish, History, Trainer, member_seed};
+use ser_models::{Checkpoint, CheckpointSource, Recipe, Recognizer};
 
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 
@@ -74,7 +74,7 @@ impl Run {
     /// [`Stopped`], and what was reached is kept.
     pub fn train(&self, set: &TrainingSet, bar: &ProgressBar, stop: &AtomicBool) -> anyhow::Result<()> {
         let units = self.units(set)?;
-        let epochs = self.recipe.training.epochs;
+        let epochs = self.recipe.training.epochs * self.recipe.members;
         bar.set_length((units.len() * epochs) as u64);
         let (todo, done): (Vec<_>, Vec<_>) =
             units.into_iter().partition(|unit| !self.file(unit, "csv").exists());
@@ -117,8 +117,7 @@ impl Run {
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };
         predictions.save(&self.file(unit, "csv"))?;
-        // Not needed any more, and nothing is lost where it stays.
-        let _ = std::fs::remove_file(self.file(unit, "training"));
+        remove_states(&self.recipe, &self.file(unit, "training"));
         Ok(())
     }
 
@@ -132,12 +131,16 @@ impl Run {
         bar: &ProgressBar,
         stop: &AtomicBool,
     ) -> anyhow::Result<Predictions> {
-        let trainer = train(&self.recipe, training, unit.seed, &self.file(unit, "training"), bar, stop)?;
         let protocol = self.folder.experiment.protocol.name();
-        // The last epoch: there is no validation part that could choose one.
-        let checkpoint = trainer.checkpoint(set.checkpoint_source(&protocol, unit.seed, &unit.split)?)?;
+        let source = set.checkpoint_source(&protocol, unit.seed, &unit.split)?;
+        let state = self.file(unit, "training");
+        let (checkpoint, histories) = train(&self.recipe, training, unit.seed, &source, &state, bar, stop)?;
         checkpoint.save(self.file(unit, "safetensors"))?;
-        output::write(&self.file(unit, "history.csv"), trainer.history().to_csv().as_bytes())?;
+        for (number, history) in histories.iter().enumerate() {
+            let ending =
+                if number == 0 { "history.csv".to_owned() } else { format!("{}.history.csv", number + 1) };
+            output::write(&self.file(unit, &ending), history.to_csv().as_bytes())?;
+        }
         predict(&checkpoint, test)
     }
 
@@ -179,37 +182,64 @@ impl Run {
     }
 }
 
-/// Trains to the last epoch, without a validation part, or goes on where `state` was left. `bar` counts epochs.
+/// Trains all members of a recipe to the last epoch, without a validation part, and joins them; a member resumes where its state
+/// was left. `bar` counts epochs.
 ///
 /// # Errors
-/// If settings, data or the state's file are refused, or the training fails; `stop` ends it with [`Stopped`], and what was reached is
+/// If settings, data or a state's file are refused, or the training fails; `stop` ends it with [`Stopped`], and what was reached is
 /// kept.
 pub fn train(
     recipe: &Recipe,
     training: &Dataset,
     seed: u64,
+    source: &CheckpointSource,
     state: &Path,
     bar: &ProgressBar,
     stop: &AtomicBool,
-) -> anyhow::Result<Trainer> {
-    let Recipe { architecture, training: config, .. } = recipe.clone();
-    let mut trainer = Trainer::new(config, architecture, training, None, seed)?;
-    if state.exists() {
-        trainer.resume(state)?;
-    } else {
-        trainer.keep_state(state);
+) -> anyhow::Result<(Checkpoint, Vec<History>)> {
+    let (mut models, mut histories) = (Vec::new(), Vec::new());
+    for member in 0..recipe.members {
+        let (config, architecture) = (recipe.training.clone(), recipe.architecture.clone());
+        let seed = member_seed(seed, recipe.members, member);
+        let mut trainer = Trainer::new(config, architecture, training, None, seed)?;
+        let state = member_state(recipe, state, member);
+        if state.exists() {
+            trainer.resume(state)?;
+        } else {
+            trainer.keep_state(state);
+        }
+        let begin = bar.position();
+        let finish = trainer.run(
+            |event| match event {
+                Event::Begin { done, .. } => bar.set_position(begin + *done as u64),
+                Event::Epoch(_) => bar.inc(1),
+                _ => {}
+            },
+            stop,
+        )?;
+        ensure!(finish != Finish::Stopped, STOPPED);
+        // The last epoch: there is no validation part that could choose one.
+        models.push((trainer.checkpoint(source.clone())?, 1.0));
+        histories.push(trainer.history().clone());
     }
-    let begin = bar.position();
-    let finish = trainer.run(
-        |event| match event {
-            Event::Begin { done, .. } => bar.set_position(begin + *done as u64),
-            Event::Epoch(_) => bar.inc(1),
-            _ => {}
-        },
-        stop,
-    )?;
-    ensure!(finish != Finish::Stopped, STOPPED);
-    Ok(trainer)
+    Ok((Checkpoint::join(&models)?, histories))
+}
+
+/// Where a member's state is kept: a file of its own for each of several.
+fn member_state(recipe: &Recipe, state: &Path, member: usize) -> PathBuf {
+    if recipe.members == 1 {
+        return state.to_path_buf();
+    }
+    let mut name = state.as_os_str().to_owned();
+    name.push(format!(".{}", member + 1));
+    name.into()
+}
+
+/// Removes the states of a training that is done; nothing is lost where they stay.
+pub fn remove_states(recipe: &Recipe, state: &Path) {
+    for member in 0..recipe.members {
+        let _ = std::fs::remove_file(member_state(recipe, state, member));
+    }
 }
 
 /// What a model answers to clips that something happened to; `None` where a program for it is missing.

@@ -1,12 +1,12 @@
 //! Networks in the sizes of the PyTorch twins in `reference/compare_torch.py`, and the bundled recogniser.
 
 use anyhow::{Context, Result, bail};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use ser_data::Audio;
 use ser_examples::assets;
-use ser_models::layers::{CrossEntropy, Mode, backward};
-use ser_models::models::{Architecture, Batch, Model};
-use ser_models::training::{Optimizer, OptimizerConfig};
+use ser_models::layers::{Layer, Mode, Padded};
+use ser_models::models::Architecture;
+use ser_models::training::{Learner, OptimizerConfig, TrainingConfig};
 use ser_models::{Generator, Recognizer};
 
 /// Examples of a training step.
@@ -18,18 +18,16 @@ const LEARNING_RATE: f64 = 1e-4;
 /// A network with a batch of noise to work on.
 #[derive(Debug)]
 pub struct ModelSubject {
-    model: Box<dyn Model>,
-    optimizer: Optimizer,
-    loss: CrossEntropy,
-    batch: Batch,
-    one: Batch,
-    targets: Tensor,
+    learner: Learner,
+    batch: Padded,
+    one: Padded,
+    targets: Vec<f32>,
     generator: Generator,
 }
 
 impl ModelSubject {
-    /// The networks.
-    pub const NAMES: [&str; 5] = ["cnn-1d", "cnn-lstm", "cnn-lstm-bn", "hybrid", "rnn-lstm"];
+    /// The networks; `hybrid-padded` is `hybrid` with examples of unequal lengths.
+    pub const NAMES: [&str; 6] = ["cnn-1d", "cnn-lstm", "cnn-lstm-bn", "hybrid", "rnn-lstm", "hybrid-padded"];
 
     /// The network of this name with initial weights.
     ///
@@ -40,7 +38,7 @@ impl ModelSubject {
             "cnn-1d" => "cnn-1d-issa",
             "cnn-lstm" => "cnn-lstm-benchmark",
             "cnn-lstm-bn" => "cnn-lstm-bn-benchmark",
-            "hybrid" => "hybrid",
+            "hybrid" | "hybrid-padded" => "hybrid",
             "rnn-lstm" => "rnn-lstm-benchmark",
             _ => bail!("a network must be one of {:?}, got {name:?}", Self::NAMES),
         };
@@ -52,32 +50,31 @@ impl ModelSubject {
             (0..dims.iter().product()).map(|_| generator.uniform(-1.7, 1.7) as f32).collect();
         let batch = Tensor::from_vec(values, dims, &Device::Cpu)?;
         let labels: Vec<usize> = (0..BATCH).map(|clip| clip % CLASSES).collect();
-        let loss = CrossEntropy::new(vec![1.0; CLASSES], 0.0)?;
+        // Lengths of which one is whole, so that nothing of the batch is cut off.
+        let frames = model.input().frames();
+        let lengths = (name == "hybrid-padded").then(|| (0..BATCH).map(|clip| frames - clip % 40).collect());
+        let config = TrainingConfig { optimizer: OptimizerConfig::rmsprop(), ..TrainingConfig::default() };
+        let learner = Learner::new(model, &config, vec![1.0; CLASSES])?;
         Ok(Self {
-            optimizer: Optimizer::new(OptimizerConfig::rmsprop(), model.parameters()),
             one: batch.narrow(0, 0, 1)?.contiguous()?.into(),
-            targets: loss.targets(&labels, DType::F32, &Device::Cpu)?,
-            model,
-            loss,
-            batch: batch.into(),
+            targets: learner.targets(&labels)?,
+            learner,
+            batch: Padded::new(batch, lengths)?,
             generator,
         })
     }
 
     /// How many numbers the optimiser moves.
     pub fn trainable(&self) -> usize {
-        self.model.parameters().trainable_count()
+        self.learner.model().parameters().trainable_count()
     }
 
     /// One training step of [`BATCH`] examples: forward, backward, RMSprop. Gives the loss.
     ///
     /// # Errors
     /// If a layer fails.
-    pub fn train(&mut self) -> Result<f32> {
-        let logits = self.model.forward(&self.batch, &mut Mode::Training(&mut self.generator))?;
-        let loss = self.loss.loss(&logits, &self.targets)?;
-        self.optimizer.step(self.model.parameters(), &backward(&loss)?, LEARNING_RATE)?;
-        Ok(loss.to_scalar()?)
+    pub fn train(&mut self) -> Result<f64> {
+        Ok(self.learner.step(&self.batch, &self.targets, LEARNING_RATE, &mut self.generator)?.loss)
     }
 
     /// Logits of one example.
@@ -85,7 +82,8 @@ impl ModelSubject {
     /// # Errors
     /// If a layer fails.
     pub fn infer(&self) -> Result<Vec<f32>> {
-        Ok(self.model.forward(&self.one, &mut Mode::Inference)?.flatten_all()?.to_vec1()?)
+        let pass = self.learner.model().forward(&self.one, &mut Mode::Inference)?;
+        Ok(pass.into_output().into_values().flatten_all()?.to_vec1()?)
     }
 }
 

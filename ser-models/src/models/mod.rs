@@ -73,8 +73,8 @@ impl Architecture {
         "ensemble",
     ];
 
-    /// The names that [`Architecture::named`] knows: each kind in its default sizes, and other ready sizes.
-    pub const NAMES: [&'static str; 13] = [
+    /// The names that [`Architecture::named`] knows: each kind that can be trained in its default sizes, and other ready sizes.
+    pub const NAMES: [&'static str; 12] = [
         "cnn-1d",
         "cnn-1d-issa",
         "cnn-lstm",
@@ -87,7 +87,6 @@ impl Architecture {
         "attention-lstm",
         "tim-net",
         "cnn-attention",
-        "ensemble",
     ];
 
     /// A ready configuration by its name, one of [`Architecture::NAMES`]. Those that end in `-benchmark` have the sizes by which
@@ -106,7 +105,6 @@ impl Architecture {
             "attention-lstm" => AttentionLstmConfig::default().into(),
             "tim-net" => TimNetConfig::default().into(),
             "cnn-attention" => CnnAttentionConfig::default().into(),
-            "ensemble" => EnsembleConfig::default().into(),
             _ => return None,
         })
     }

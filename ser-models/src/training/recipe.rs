@@ -1,7 +1,7 @@
 //! What is trained and how: an architecture with its features and its training settings, from a name or a TOML file.
 
+use super::TrainingConfig;
 use crate::models::Architecture;
-use crate::training::TrainingConfig;
 use ser_features::{FeatureConfig, PreparationConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -28,13 +28,27 @@ pub struct Recipe {
     pub features: FeatureConfig,
     /// How it is trained.
     pub training: TrainingConfig,
+    /// How many such networks are trained, each from a seed of its own ([`member_seed`]), and joined to answer together
+    /// ([`Checkpoint::join`](crate::Checkpoint::join)); 1 or more.
+    #[serde(skip_serializing_if = "is_one")]
+    pub members: usize,
+}
+
+fn is_one(members: &usize) -> bool {
+    *members == 1
+}
+
+/// The seed that one of several networks is trained from, counted from 0: `seed · members + member`, so that no two networks of
+/// experiments with one number of members share a seed.
+pub fn member_seed(seed: u64, members: usize, member: usize) -> u64 {
+    seed.wrapping_mul(members as u64).wrapping_add(member as u64)
 }
 
 impl Recipe {
     /// An architecture with the preparation and the features that it reads by default.
     pub fn new(architecture: Architecture, training: TrainingConfig) -> Self {
         let (preparation, features) = (architecture.preparation(), architecture.features());
-        Self { architecture, preparation, features, training }
+        Self { architecture, preparation, features, training, members: 1 }
     }
 
     /// The recipe of a file that names its architecture. [`TrainingConfig::default`] holds where the file sets nothing.
@@ -53,7 +67,12 @@ impl Recipe {
     pub fn with(self, file: &RecipeFile) -> Result<Self, RecipeError> {
         let architecture = file.put_over("architecture", &self.architecture)?;
         let base = Self::new(architecture, self.training);
+        let members = file.put_over("members", &self.members)?;
+        if members == 0 {
+            return Err(RecipeError::Members { file: file.file.clone() });
+        }
         Ok(Self {
+            members,
             preparation: file.put_over("preparation", &base.preparation)?,
             features: file.put_over("features", &base.features)?,
             training: file.put_over("training", &base.training)?,
@@ -100,6 +119,12 @@ pub enum RecipeError {
         /// What it was.
         given: String,
     },
+    /// `members` is 0.
+    #[error("{file}: members must be 1 or more, got 0")]
+    Members {
+        /// The file.
+        file: String,
+    },
     /// A table has an unknown key or a value of the wrong type.
     #[error("{file}: [{table}]: {reason}")]
     Table {
@@ -112,7 +137,7 @@ pub enum RecipeError {
     },
 }
 
-/// A TOML file of settings: `arch`, and the tables `architecture`, `preparation`, `features` and `training` with those fields of
+/// A TOML file of settings: `arch`, `members`, and the tables `architecture`, `preparation`, `features` and `training` with those fields of
 /// [`Recipe`] that differ from the architecture's defaults. `examples/train.toml` in the repository explains every setting.
 #[derive(Debug, Clone, Default)]
 pub struct RecipeFile {
@@ -121,7 +146,8 @@ pub struct RecipeFile {
 }
 
 impl RecipeFile {
-    const KEYS: [&'static str; 5] = ["arch", "architecture", "preparation", "features", "training"];
+    const KEYS: [&'static str; 6] =
+        ["arch", "members", "architecture", "preparation", "features", "training"];
 
     /// Reads a file.
     ///
@@ -241,13 +267,13 @@ mod tests {
 
     #[test]
     fn the_documented_file_is_read_and_differs_from_the_defaults() {
-        let file = read(include_str!("../../examples/train.toml")).unwrap();
+        let file = read(include_str!("../../../examples/train.toml")).unwrap();
         let changed = recipe().with(&file).unwrap();
         assert_eq!((changed.preparation, changed.features), (recipe().preparation, recipe().features));
         assert_eq!(changed.training.ema_decay, Some(0.99));
         assert_ne!(changed.architecture, recipe().architecture);
         assert!(!changed.training.augmentation.audio.is_on());
-        let mut on = include_str!("../../examples/train.toml").to_owned();
+        let mut on = include_str!("../../../examples/train.toml").to_owned();
         for key in ["speed", "shift", "gain", "snr", "low_pass", "high_pass"] {
             on = on.replace(&format!("# {key} = "), &format!("{key} = "));
         }
@@ -265,8 +291,10 @@ mod tests {
         for (text, expected) in [
             (
                 "epochs = 3",
-                "a setting must be one of arch, architecture, preparation, features, training, got `epochs`",
+                "a setting must be one of arch, members, architecture, preparation, features, training, got `epochs`",
             ),
+            ("members = 0", "members must be 1 or more, got 0"),
+            ("members = 'two'", "[members]: invalid type"),
             ("[training]\nepoch = 3", "[training]: unknown field `epoch`"),
             ("[training.augmentation.audio]\nsnrr = [1, 2]", "[training]: unknown field `snrr`"),
             (

@@ -1,0 +1,19 @@
+//! The tests of the public interface, in one program: it is compiled and linked once. Those that measure memory are alone in theirs.
+
+#![allow(clippy::unwrap_used)] // a test may panic
+
+mod batch;
+mod descriptor_properties;
+mod descriptors;
+mod extractor;
+mod fuzz_corpus;
+mod properties;
+mod real_recordings;
+mod samples;
+#[cfg(feature = "serde")]
+mod serde;
+mod spectral;
+mod streaming;
+mod support;
+mod tonal;
+mod tonal_properties;

@@ -1,0 +1,263 @@
+//! A training step on padded clips is the same however far they are padded, and whatever the padding holds.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use candle_core::backprop::GradStore;
+use candle_core::{D, DType, Device, Tensor};
+use common::{difference, train};
+use ser_models::layers::{
+    BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, LstmConfig, Padded, Sequential,
+    SimpleRnnConfig, States,
+};
+use ser_models::models::{
+    Architecture, AttentionLstmConfig, BlockLayer, CnnAttentionConfig, CnnLstmConfig, ConvBlock,
+    HybridConfig, TimNetConfig,
+};
+use ser_models::{Generator, Parameters};
+
+/// The valid frames of the clips.
+const LENGTHS: [usize; 5] = [24, 23, 17, 8, 5];
+/// Frames of the batches, one padded further than the other.
+const FRAMES: [usize; 2] = [24, 61];
+const CLASSES: usize = 4;
+const DROPOUT: f64 = 0.3;
+
+/// Every architecture that reads padded clips, in small sizes.
+fn architectures(frames: usize) -> [Architecture; 6] {
+    let image = |filters, batch_norm| ConvBlock::image(filters, batch_norm, [2; 2], DROPOUT);
+    let cnn_lstm = |channels, batch_norm| CnnLstmConfig {
+        channels,
+        rows: 8,
+        frames,
+        blocks: vec![image(6, batch_norm), image(8, batch_norm)],
+        lstm_units: 12,
+        dropout: DROPOUT,
+        ..Default::default()
+    };
+    let hybrid = HybridConfig {
+        rows: 10,
+        frames,
+        blocks: vec![ConvBlock::new(12, 3, 2, DROPOUT), ConvBlock::new(12, 3, 2, DROPOUT)],
+        lstm_units: 12,
+        dropout: DROPOUT,
+        dense: vec![12],
+        ..Default::default()
+    };
+    let cnn_attention = CnnAttentionConfig {
+        rows: 8,
+        frames,
+        blocks: vec![image(6, true), image(8, true)],
+        attention_units: 6,
+        ..Default::default()
+    };
+    [
+        cnn_lstm(1, false).into(),
+        cnn_lstm(2, true).into(),
+        hybrid.into(),
+        cnn_attention.into(),
+        AttentionLstmConfig { rows: 10, frames, lstm_units: 8, attention_units: 6, ..Default::default() }
+            .into(),
+        TimNetConfig { rows: 10, frames, filters: 12, blocks: 4, ..Default::default() }.into(),
+    ]
+}
+
+fn numbers(shape: &[usize], seed: u64) -> Tensor {
+    let mut generator = Generator::new(seed);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| generator.uniform(-1.0, 1.0) as f32).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// The same clips [5, `axes`…, frames] at any number of frames; `fill` is what their padding holds.
+fn clips(axes: &[usize], frames: usize, fill: f64) -> Padded {
+    let own = numbers(&[&[LENGTHS.len()], axes, &[FRAMES[0]]].concat(), 1);
+    let pad = |(clip, length): (usize, &usize)| {
+        let own = own.narrow(0, clip, 1).unwrap().narrow(D::Minus1, 0, *length).unwrap();
+        let shape = [&[1], axes, &[frames - length]].concat();
+        let padding = (numbers(&shape, 2 + clip as u64 + frames as u64) * fill).unwrap();
+        Tensor::cat(&[&own, &padding], own.rank() - 1).unwrap()
+    };
+    let clips: Vec<Tensor> = LENGTHS.iter().enumerate().map(pad).collect();
+    Padded::new(Tensor::cat(&clips, 0).unwrap(), Some(LENGTHS.to_vec())).unwrap()
+}
+
+/// What a training step brings.
+struct Step {
+    loss: f64,
+    /// The gradients for the weights, in the layer's order.
+    gradients: Vec<Tensor>,
+    dx: Tensor,
+    /// The running statistics after it.
+    statistics: Vec<Tensor>,
+}
+
+fn step(layer: &dyn Layer, x: &Padded) -> Step {
+    let loss = CrossEntropy::new(vec![1.0, 0.5, 2.0, 1.0], 0.1).unwrap();
+    let labels: Vec<usize> = (0..x.len()).map(|i| i % CLASSES).collect();
+    let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+    let pass = train(layer, x, 7);
+    let (loss, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+    let mut gradients = GradStore::default();
+    let dx = pass.backward(&dlogits, &mut gradients).unwrap();
+    let gradients = layer.weights().into_iter().map(|weight| gradients.remove(weight).unwrap()).collect();
+    let statistics = layer.statistics().into_iter().map(|var| var.copy().unwrap()).collect();
+    Step { loss, gradients, dx, statistics }
+}
+
+fn largest(tensors: &[Tensor]) -> f64 {
+    tensors.iter().map(|t| difference(t, &t.zeros_like().unwrap())).fold(0.0, f64::max)
+}
+
+/// Checks that two steps agree, and that the second's padding has no gradient.
+fn check_alike(name: &str, short: &Step, long: &Step) {
+    assert!((short.loss - long.loss).abs() < 1e-5 * short.loss, "{name}: {} and {}", short.loss, long.loss);
+    let scale = largest(&short.gradients);
+    assert!(scale > 1e-3, "{name}: gradients of {scale}");
+    for (number, (a, b)) in short.gradients.iter().zip(&long.gradients).enumerate() {
+        let error = difference(a, b);
+        assert!(error < 1e-5 * scale, "{name}: gradient of weight {number} off by {error} of {scale}");
+    }
+    for (a, b) in short.statistics.iter().zip(&long.statistics) {
+        let error = difference(a, b);
+        assert!(error < 1e-5, "{name}: running statistics off by {error}");
+    }
+    let scale = largest(std::slice::from_ref(&short.dx));
+    for (clip, length) in LENGTHS.iter().enumerate() {
+        let of = |dx: &Tensor, start: usize, count: usize| {
+            dx.narrow(0, clip, 1).unwrap().narrow(D::Minus1, start, count).unwrap()
+        };
+        let error = difference(&of(&short.dx, 0, *length), &of(&long.dx, 0, *length));
+        assert!(error < 1e-5 * scale, "{name}: input gradient of clip {clip} off by {error} of {scale}");
+        let padding = of(&long.dx, *length, long.dx.dim(D::Minus1).unwrap() - length);
+        assert_eq!(largest(&[padding]), 0.0, "{name}: the padding of clip {clip} has a gradient");
+    }
+}
+
+#[test]
+fn a_models_step_does_not_depend_on_how_far_clips_are_padded() {
+    for (short, long) in architectures(FRAMES[0]).into_iter().zip(architectures(FRAMES[1])) {
+        let (name, shape) = (short.name(), short.input().shape());
+        let axes = &shape[..shape.len() - 1];
+        // Masks of dropout are alike too: padding that all clips share is cut off before.
+        let [short, long] = [short, long].map(|architecture| architecture.build(CLASSES, 1).unwrap());
+        let short = step(&short, &clips(axes, FRAMES[0], 0.0));
+        let long = step(&long, &clips(axes, FRAMES[1], 3.0));
+        check_alike(name, &short, &long);
+    }
+}
+
+/// Networks of the layers that the architectures are made of, with their names.
+fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
+    let parameters = || Parameters::new(1, DType::F32, &Device::Cpu);
+    let init = Init::GlorotUniform;
+    let lstm = |states| LstmConfig { states, ..LstmConfig::new(6) };
+
+    let (all, mut hybrid) = (parameters(), Sequential::new([10, frames]));
+    for _ in 0..2 {
+        hybrid.conv1d(Conv1dConfig::new(12, 3), &all).unwrap();
+        hybrid.relu().unwrap();
+        hybrid.batch_norm(BatchNormConfig::default(), &all).unwrap();
+        hybrid.max_pool1d(2).unwrap();
+    }
+    hybrid.time_steps().unwrap();
+    hybrid.lstm(lstm(States::Last), &all).unwrap();
+    hybrid.dense(CLASSES, init, &all).unwrap();
+
+    let (all, mut images) = (parameters(), Sequential::new([2, 8, frames]));
+    for _ in 0..2 {
+        images.conv2d(Conv2dConfig::new(6, [3, 3]), &all).unwrap();
+        images.batch_norm(BatchNormConfig::default(), &all).unwrap();
+        images.relu().unwrap();
+        images.max_pool2d([2, 2]).unwrap();
+    }
+    images.time_steps().unwrap();
+    images.attention(5, init, &all).unwrap();
+    images.dense(CLASSES, init, &all).unwrap();
+
+    let (all, mut recurrent) = (parameters(), Sequential::new([10, frames]));
+    recurrent.conv1d(Conv1dConfig::new(12, 1), &all).unwrap();
+    recurrent.time_steps().unwrap();
+    let both = LstmConfig { bidirectional: true, layers: 2, ..lstm(States::Sequence) };
+    recurrent.residual_lstm(both, &all).unwrap();
+    let rnn = SimpleRnnConfig { states: States::Sequence, ..SimpleRnnConfig::new(8) };
+    recurrent.simple_rnn(rnn, &all).unwrap();
+    recurrent.attention(5, init, &all).unwrap();
+    recurrent.batch_norm(BatchNormConfig::default(), &all).unwrap();
+    recurrent.dense(CLASSES, init, &all).unwrap();
+
+    vec![
+        ("convolutions over time, LSTM", hybrid, vec![10]),
+        ("convolutions over images, attention", images, vec![2, 8]),
+        ("recurrent layers in both directions, attention", recurrent, vec![10]),
+    ]
+}
+
+#[test]
+fn a_networks_step_does_not_depend_on_padding_that_is_computed() {
+    for ((name, short, axes), (_, long, _)) in networks(FRAMES[0]).into_iter().zip(networks(FRAMES[1])) {
+        let expected = step(&short, &clips(&axes, FRAMES[0], 0.0));
+        check_alike(name, &expected, &step(&long, &clips(&axes, FRAMES[1], 3.0)));
+    }
+}
+
+#[test]
+fn without_batch_normalisation_clips_are_learnt_from_as_if_each_were_alone_and_unpadded() {
+    let frames = FRAMES[0];
+    let image = |filters| ConvBlock::image(filters, false, [2; 2], 0.0);
+    let block = |filters, pool| ConvBlock {
+        filters,
+        kernel_size: 3,
+        then: vec![BlockLayer::Relu, BlockLayer::MaxPool(pool)],
+    };
+    let architectures: [Architecture; 3] = [
+        CnnLstmConfig {
+            rows: 8,
+            frames,
+            blocks: vec![image(6), image(8)],
+            dropout: 0.0,
+            ..Default::default()
+        }
+        .into(),
+        HybridConfig {
+            rows: 10,
+            frames,
+            blocks: vec![block(12, 2), block(8, 2)],
+            lstm_units: 12,
+            lstm_dropout: 0.0,
+            ..Default::default()
+        }
+        .into(),
+        CnnAttentionConfig {
+            rows: 8,
+            frames,
+            blocks: vec![image(6), image(8)],
+            dropout: 0.0,
+            ..Default::default()
+        }
+        .into(),
+    ];
+    for architecture in architectures {
+        let (name, model) = (architecture.name(), architecture.build(CLASSES, 1).unwrap());
+        let batch = clips(&architecture.input().shape()[..1], frames, 3.0);
+        let dy = numbers(&[LENGTHS.len(), CLASSES], 9);
+        let mut together = GradStore::default();
+        train(&model, &batch, 0).backward_weights(&dy, &mut together).unwrap();
+        // Gradients for one weight add up in the store.
+        let mut alone = GradStore::default();
+        for (clip, length) in LENGTHS.iter().enumerate() {
+            let values = batch.values().narrow(0, clip, 1).unwrap();
+            let one = Padded::new(values, Some(vec![*length])).unwrap();
+            let pass = train(&model, &one, 0);
+            pass.backward_weights(&dy.narrow(0, clip, 1).unwrap(), &mut alone).unwrap();
+        }
+        let of = |gradients: &GradStore| -> Vec<Tensor> {
+            model.weights().into_iter().map(|weight| gradients.get(weight).unwrap().clone()).collect()
+        };
+        let (together, alone) = (of(&together), of(&alone));
+        let scale = largest(&together);
+        for (number, (a, b)) in together.iter().zip(&alone).enumerate() {
+            let error = difference(a, b);
+            assert!(error < 1e-5 * scale, "{name}: gradient of weight {number} off by {error} of {scale}");
+        }
+    }
+}
