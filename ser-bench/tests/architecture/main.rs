@@ -61,7 +61,6 @@ const FLOORS: &[(&str, Floors)] = &[
             &["checkpoint", "join"],
             &["live", "recognizer"],
             &["training"],
-            &["recipe"],
         ],
     ),
 ];
