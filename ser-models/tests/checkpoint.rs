@@ -168,7 +168,7 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
     bytes[whole.len() - 2] ^= 1;
     let message = error(&bytes);
     let expected =
-        "checkpoint in memory: no checkpoint, or a damaged one: what it holds is not what was written";
+        "checkpoint in memory: no checkpoint, or a damaged one: checksum mismatch: the file is corrupted";
     assert!(message.starts_with(expected), "{message}");
 }
 
@@ -184,7 +184,7 @@ fn a_plausible_change_is_noticed_and_so_is_a_digest_taken_away() {
     ];
     for change in changes {
         let message = error(&changed(change, |_| {}));
-        assert!(message.contains("what it holds is not what was written"), "{message}");
+        assert!(message.contains("checksum mismatch: the file is corrupted"), "{message}");
     }
 }
 

@@ -223,7 +223,7 @@ fn a_state_with_a_flipped_bit_or_of_another_format_is_refused() {
         let mut bytes = whole.clone();
         bytes[place] ^= 1;
         let error = refused(&bytes).to_string();
-        assert!(error.contains("what it holds is not what was written"), "byte {place}: {error}");
+        assert!(error.contains("checksum mismatch: the file is corrupted"), "byte {place}: {error}");
     }
 
     let format = whole.windows(6).position(|window| window == b"format").unwrap();
