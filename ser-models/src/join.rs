@@ -41,9 +41,9 @@ impl Checkpoint {
                 ),
                 (of.labels == first.labels, "joined models must have the same labels"),
                 (of.readout == first.readout, "joined models must have the same readout"),
-                (of.preparation == first.preparation, "joined models must prepare clips alike"),
-                (of.features == first.features, "joined models must read the same features"),
-                (of.normalization == first.normalization, "joined models must normalise inputs alike"),
+                (of.preparation == first.preparation, "joined models must have the same preparation"),
+                (of.features == first.features, "joined models must have the same features"),
+                (of.normalization == first.normalization, "joined models must have the same normalisation"),
                 (
                     clips(&of.split) == clips(&first.split),
                     "joined models must have the same clips in each part",

@@ -105,7 +105,7 @@ impl Recognizer {
         self.recognize_by_stages(samples, sample_rate, |_| {})
     }
 
-    /// The same, and `done` is called as each stage ends, for whoever wants to time them.
+    /// The same, and `done` is called as each stage ends, e.g. to time them.
     ///
     /// # Errors
     /// As [`Recognizer::recognize`]; the stages that follow the one which fails are not told.

@@ -69,8 +69,8 @@ pub enum DatasetError {
         /// Numbers given.
         given: usize,
     },
-    /// A clip's own frames are none, or more than its input has.
-    #[error("clip {id}: its own frames must be 1 or more and at most {most}: {given} was given")]
+    /// A clip has no valid frames, or more than its input has.
+    #[error("clip {id}: valid frames must be 1 to {most}, got {given}")]
     Frames {
         /// The clip.
         id: String,
@@ -453,10 +453,7 @@ mod tests {
             message(set.clone().with_frames(vec![3])),
             "there must be a number of frames for each clip: 1 for 2 clips were given"
         );
-        assert_eq!(
-            message(set.with_frames(vec![3, 4])),
-            "clip y: its own frames must be 1 or more and at most 3: 4 was given"
-        );
+        assert_eq!(message(set.with_frames(vec![3, 4])), "clip y: valid frames must be 1 to 3, got 4");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Normalization {
         Self { floor: each(0), mean: each(1), std: each(2) }
     }
 
-    /// Normalises one input, or several after one another, in place. Each feature has so many `frames`, 1 in a vector, of which
+    /// Normalises one input, or several after one another, in place. Each feature has `frames` frames, 1 in a vector, of which
     /// `own` tells the valid ones of each input (all, for `None`); the others become zero.
     pub fn apply(&self, values: &mut [f32], frames: usize, own: Option<&[usize]>) {
         let features = self.mean.len();
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn rows_of_frames_share_constants_that_padding_neither_changes_nor_gets() {
-        // Two clips of two rows; the first has two real frames, the second three.
+        // Two clips of two rows; the first has two valid frames, the second three.
         let inputs = array![[[1.0f32, 3.0, 99.0], [7.0, 7.0, 99.0]], [[5.0, 3.0, 3.0], [7.0, 7.0, 7.0]]];
         let data = set(inputs.clone()).with_frames(vec![2, 3]).unwrap();
         let normalization = Normalization::fit(&data, true);

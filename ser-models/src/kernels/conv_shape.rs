@@ -73,7 +73,7 @@ pub(super) fn finish<T: Real>(
     );
 }
 
-/// `count` parts of so many argmax, the last of which may be shorter; empty ones where no argmax are wanted.
+/// `argmax` in `count` parts of `length`, the last of which may be shorter; empty parts where no argmax is wanted.
 pub(super) fn split(argmax: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
     match argmax.is_empty() {
         true => (0..count).map(|_| &mut [][..]).collect(),

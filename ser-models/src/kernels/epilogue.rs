@@ -35,7 +35,7 @@ impl Epilogue {
         self.0.iter().find_map(|step| if let Step::Pool(shape) = step { Some(shape) } else { None })
     }
 
-    /// elements that come out of a plane of so many.
+    /// elements that come out of a plane of this size.
     pub(crate) fn output(&self, plane: usize) -> usize {
         self.pool().map_or(plane, PoolShape::out_plane)
     }
@@ -63,7 +63,7 @@ impl Epilogue {
                     values.iter_mut().for_each(|x| *x = *x * scale + shift);
                 }
                 Step::Relu => {
-                    // A NaN fails the comparison and is handed on.
+                    // A NaN fails the comparison and stays.
                     values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x });
                     silenced = true;
                 }

@@ -46,7 +46,7 @@ impl PoolShape {
         y
     }
 
-    /// The largest value of each window. A NaN is handed on, so that the loss shows it.
+    /// The largest value of each window. A NaN stays, so that the loss shows it.
     pub(crate) fn max<T: Real>(&self, x: &[T]) -> Vec<T> {
         self.forward(x, |y, x| self.max_plane(x, y))
     }

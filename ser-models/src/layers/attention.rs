@@ -137,7 +137,7 @@ fn softmax<T: Real>(scores: &mut [T], length: usize) {
     let largest = valid.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
     valid.iter_mut().for_each(|x| *x = T::from_f64((*x - largest).to_f64().exp()));
     let total = valid.iter().fold(T::ZERO, |total, x| total + *x);
-    valid.iter_mut().for_each(|x| *x = *x / total);
+    valid.iter_mut().for_each(|x| *x /= total);
     padding.fill(T::ZERO);
 }
 

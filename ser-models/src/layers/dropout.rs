@@ -9,7 +9,7 @@ use crate::layer::{
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
-/// the expected value stays; otherwise hands its input on (Srivastava et al. 2014, in its inverted form).
+/// the expected value stays; otherwise gives its input (Srivastava et al. 2014, in its inverted form).
 #[derive(Debug)]
 pub struct Dropout {
     rate: f64,

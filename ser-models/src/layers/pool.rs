@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nan_is_handed_on() {
+    fn a_nan_stays() {
         let pool = MaxPool1d::new(3, 1, Padding::Valid).unwrap();
         for place in 0..3 {
             let mut x = [1.0f32, 0.5, 2.0];

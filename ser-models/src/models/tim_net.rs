@@ -27,7 +27,7 @@ const MAX_BLOCKS: usize = 32;
 /// | for each direction: projection (a convolution of 1) | [39, 215] | 1,560 |
 /// | for each direction and block: twice a causal convolution of 2, batch normalisation, ReLU, spatial dropout 0.1; the sigmoid of that times the block's input | [39, 215] | 6,474 |
 /// | after each block: both directions added, mean over time | \[39\] | |
-/// | sum of the eight means with learnt weights | \[39\] | 8 |
+/// | sum of the eight means with trained weights | \[39\] | 8 |
 /// | dense | \[classes\] | 160 for 4 classes |
 ///
 /// 106,872 parameters for 4 classes, running statistics counted. Each clip is reversed, and its means are taken, over its valid

@@ -4,7 +4,7 @@ use crate::generator::Generator;
 use ser_features::{BandPass, ConfigError, PreparationConfig, Resampler, SignalError};
 use serde::{Deserialize, Serialize};
 
-/// Changes of the training part's clips as sound, each drawn anew for every clip and epoch, in this order: speed, time shift,
+/// Changes of the training part's clips as sound, each drawn for every clip and epoch, in this order: speed, time shift,
 /// gain, noise, band of frequencies. All are off by default.
 ///
 /// Features are taken of the changed clips by other threads while the model trains. What a clip becomes depends on the run's seed,
@@ -123,7 +123,7 @@ impl AudioAugmentation {
     }
 }
 
-/// Plays a clip so many times as fast, in steps of 1 %.
+/// Plays a clip `factor` times as fast, in steps of 1 %.
 fn at_speed(samples: &[f32], factor: f64) -> Result<Vec<f32>, SignalError> {
     // Only the ratio of the rates matters; these lie within the range of all rates, and make short filters.
     let (from, to) = ((factor * 100.0).round() as u32 * 100, 10_000);

@@ -7,13 +7,13 @@ use crate::layer::{LayerError, Padded, elements};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Changes of the training part's examples, drawn anew every time that they are used; all are off by default.
+/// Changes of the training part's examples, drawn for each use; all are off by default.
 ///
 /// Clips are changed as audio first, then their normalised features: shifts, noise, masks, and mixup, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Changes of the sound, of which features are then taken anew. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
+    /// Changes of the sound, of which features are then taken. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
     /// Each clip moves by up to so many frames to either side, within its valid frames; what comes in repeats the edge. Only for inputs
@@ -155,7 +155,7 @@ fn steps(most: usize, generator: &mut Generator) -> isize {
     generator.below(2 * most + 1) as isize - most as isize
 }
 
-/// Moves items of `size` numbers by so many places, to higher ones for a positive number. What was first or last fills in.
+/// Moves items of `size` numbers by `steps` places, to higher ones for a positive number. The first or the last item fills in.
 fn slide(values: &mut [f32], size: usize, steps: isize) {
     let gap = size * steps.unsigned_abs().min((values.len() / size).saturating_sub(1));
     let rest = values.len() - gap;

@@ -87,7 +87,7 @@ pub enum TrainingError {
     /// A setting of the features is out of its range.
     #[error(transparent)]
     Features(#[from] ConfigError),
-    /// Nothing has been learnt yet, so there is nothing to make a checkpoint of.
+    /// No epoch has ended, so there are no weights for a checkpoint.
     #[error("no epoch has ended yet: there is nothing to save")]
     NoEpoch,
     /// A layer failed.

@@ -81,7 +81,7 @@ impl Learner {
     }
 
     /// One step on a batch of normalised inputs with their targets [batch, classes]: forward pass, loss, backward pass,
-    /// optimiser. A loss that is not finite moves nothing.
+    /// optimiser. A loss that is not finite moves no weight; running statistics then have recorded the batch.
     ///
     /// # Errors
     /// If inputs or targets do not fit the model.

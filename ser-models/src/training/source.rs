@@ -1,4 +1,4 @@
-//! Where an epoch's batches come from: features that are there, or clips that are changed and listened to anew.
+//! Where an epoch's batches come from: features of the clips, or features of clips that are changed as sound first.
 
 use super::{AudioAugmentation, TrainingError};
 use crate::generator::{Generator, Purpose};

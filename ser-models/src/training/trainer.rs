@@ -48,7 +48,7 @@ impl Trainer {
     ) -> Result<Self, TrainingError> {
         config.check(validation.is_some())?;
         let label_names = training.label_names().to_vec();
-        if architecture.members() != 1 {
+        if architecture.member() != &architecture {
             let (setting, rule) =
                 ("architecture", "must be one network: train each member and join their checkpoints");
             return Err(TrainingError::Setting { setting, rule, given: "ensemble".to_owned() });
