@@ -85,6 +85,8 @@ fn a_circle_through_paths_in_code_is_found() {
         "macro_rules! m { () => { $crate::b::g() }; }",
         "mod inner { fn f() { super::super::b::g() } }",
         "#[cfg(feature = \"x\")] fn f() { crate::b::g() }",
+        "#[cfg(not(test))] fn f() { crate::b::g() }",
+        "#[cfg(any(test, feature = \"x\"))] fn f() { crate::b::g() }",
     ] {
         let found = circles(&[
             ("main.rs", "mod a; mod b; fn main() {}"),
@@ -101,6 +103,7 @@ fn what_is_no_use_makes_no_arrow() {
         "//! See [`B`](crate::b::B).\n/// As [`crate::b::g`].\npub fn f() {}",
         "#[cfg(test)] mod tests { use crate::b::B; } pub fn f() {}",
         "#[cfg(test)] use crate::b::{B}; pub fn f() {}",
+        "#[cfg(all(test, unix))] mod tests { use crate::b::B; } pub fn f() {}",
         "#[cfg(test)] #[allow(dead_code)] fn t() { crate::b::g() } pub fn f() {}",
         "pub fn f() { \"crate::b::g\"; /* crate::b::g */ }",
         "pub fn f(x: X) { x.b; y::b::g() }",

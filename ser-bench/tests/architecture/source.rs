@@ -248,8 +248,14 @@ fn item_length(tokens: &[TokenTree]) -> usize {
     tokens.iter().position(is_end).map_or(tokens.len(), |end| end + 1)
 }
 
+/// Whether an attribute is `cfg(test)`, or `cfg(all(…))` with `test` in it.
 fn is_for_tests(attribute: &Group) -> bool {
-    attribute.stream().to_string().replace(' ', "") == "cfg(test)"
+    let text = attribute.stream().to_string().replace(' ', "");
+    let Some(condition) = text.strip_prefix("cfg(").and_then(|rest| rest.strip_suffix(')')) else {
+        return false;
+    };
+    let all = condition.strip_prefix("all(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(condition);
+    all.split(',').any(|part| part == "test")
 }
 
 /// The value of `#[path = "…"]`.

@@ -10,6 +10,7 @@ mod convolution;
 mod direct_conv1d;
 mod elementwise;
 mod epilogue;
+mod functions;
 mod im2col;
 mod mask;
 mod matmul;

@@ -1,6 +1,6 @@
 //! The two element types of the layers.
 
-use super::activations;
+use super::functions;
 use crate::memory::Element;
 use candle_core::WithDType;
 use pulp::Simd;
@@ -31,10 +31,10 @@ pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
     /// The same for a slice that is written.
     fn lanes_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Lanes<S>];
 
-    /// The logistic function, by [`super::activations`].
+    /// The logistic function, by [`super::functions`].
     fn sigmoid<S: Simd>(self) -> Self;
 
-    /// The hyperbolic tangent, by [`super::activations`].
+    /// The hyperbolic tangent, by [`super::functions`].
     fn tanh<S: Simd>(self) -> Self;
 }
 
@@ -67,12 +67,12 @@ macro_rules! real {
 
             #[inline(always)]
             fn sigmoid<S: Simd>(self) -> Self {
-                activations::$real::sigmoid::<S>(self)
+                functions::$real::sigmoid::<S>(self)
             }
 
             #[inline(always)]
             fn tanh<S: Simd>(self) -> Self {
-                activations::$real::tanh::<S>(self)
+                functions::$real::tanh::<S>(self)
             }
         }
     };
