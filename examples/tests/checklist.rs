@@ -32,6 +32,7 @@ fn every_example_of_the_folder_is_checked() {
         std::fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            .filter(|path| !path.ends_with("tests"))
             .filter(|path| {
                 path.extension().is_some_and(|ending| ending == "rs") || path.join("main.rs").exists()
             })

@@ -146,7 +146,7 @@ fn the_bundled_model_learns_from_all_clips_answers_moods_and_comes_out_the_same_
     assert_eq!((checkpoint.labels.len(), checkpoint.readout.temperature), (8, 1.25));
     assert_eq!(checkpoint.classifier().unwrap().labels(), ["Calm", "Happy", "Sad", "Energetic"]);
     let (_, refused) = bundle("c.safetensors", "0");
-    assert!(text(&refused.stderr).contains("--temperature must be 0.01 to 100, 0 was given"));
+    assert!(text(&refused.stderr).contains("--temperature must be 0.01 to 100, got 0"));
 }
 
 #[test]

@@ -117,9 +117,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// The file has a format that this version does not know.
-    #[error(
-        "{file}: this checkpoint has format {given}, format {expected} was expected: another version wrote it"
-    )]
+    #[error("{file}: the checkpoint's format must be {expected}, got {given}: another version wrote it")]
     Format {
         /// The file.
         file: String,
@@ -129,7 +127,7 @@ pub enum CheckpointError {
         expected: u64,
     },
     /// The file names an architecture that this version does not know.
-    #[error("{file}: this checkpoint holds the architecture {given:?}, one of {known:?} was expected")]
+    #[error("{file}: the architecture must be one of {known:?}, got {given:?}")]
     Architecture {
         /// The file.
         file: String,
@@ -139,7 +137,7 @@ pub enum CheckpointError {
         known: Vec<&'static str>,
     },
     /// The checkpoint holds another network than the caller wants.
-    #[error("this checkpoint holds {given:?}, {expected:?} was expected")]
+    #[error("checkpoint: the architecture must be {expected:?}, got {given:?}")]
     AnotherArchitecture {
         /// The kind of network in the checkpoint.
         given: &'static str,
@@ -147,7 +145,7 @@ pub enum CheckpointError {
         expected: String,
     },
     /// Two parts of the checkpoint contradict each other.
-    #[error("{file}: {rule}, {given} was given")]
+    #[error("{file}: {rule}, got {given}")]
     Inconsistent {
         /// The file.
         file: String,

@@ -55,7 +55,7 @@ pub enum ClassifyError {
         element: usize,
     },
     /// The set to measure on names other classes.
-    #[error("the set must name the model's classes, {expected:?}: {given:?} was given")]
+    #[error("dataset: classes must be the model's, {expected:?}, got {given:?}")]
     Labels {
         /// The model's classes.
         expected: Vec<String>,

@@ -40,7 +40,7 @@ pub enum WeightsError {
         name: String,
     },
     /// A tensor has another shape.
-    #[error("tensor {name}: shape {expected:?} expected, {given:?} found")]
+    #[error("tensor {name}: shape must be {expected:?}, got {given:?}")]
     Shape {
         /// The tensor.
         name: String,
@@ -50,7 +50,7 @@ pub enum WeightsError {
         given: Vec<usize>,
     },
     /// A tensor has another element type.
-    #[error("tensor {name}: element type F32 expected, {given} found")]
+    #[error("tensor {name}: element type must be F32, got {given}")]
     ElementType {
         /// The tensor.
         name: String,

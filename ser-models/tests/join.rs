@@ -95,7 +95,7 @@ fn models_that_do_not_agree_are_refused() {
         assert!(error.contains(&format!("joined models must {expected}, another of model 3")), "{error}");
     }
     let error = Checkpoint::join(&[]).unwrap_err().to_string();
-    assert!(error.contains("models that are joined must be 1 or more, 0 was given"), "{error}");
+    assert!(error.contains("models that are joined must be 1 or more, got 0"), "{error}");
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let error = Checkpoint::join(&[(one.clone(), weight)]).unwrap_err().to_string();
         assert!(error.contains("weights of joined models must be finite numbers above 0"), "{error}");

@@ -159,7 +159,10 @@ fn another_runs_state_and_damaged_ones_are_refused() {
     };
     assert_eq!(refused(&mut trainer(config(3))), "training.epochs");
     let error = trainer(config(3)).resume(&path).unwrap_err().to_string();
-    assert!(error.ends_with("the state is of another run: training.epochs is 2 there and 3 here"), "{error}");
+    assert!(
+        error.ends_with("training.epochs must be this run's, 3, got 2: the state is of another run"),
+        "{error}"
+    );
     let (train, validation) = (clips(70, 0), clips(30, 100));
     let build = |train: &Dataset, validation: Option<&Dataset>, seed| {
         Trainer::new(config(2), architecture(), train, validation, seed).unwrap()
@@ -455,19 +458,22 @@ fn bad_data_and_settings_are_refused_by_name() {
 
     assert_eq!(
         build(config(5), &train, Some(&clips(30, 60))),
-        "no clip may be in both training and validation part: clip-060 is"
+        "validation part: clips must not be in the training part, got clip-060"
     );
     let two: Vec<usize> = (0..70).filter(|i| i % 3 != 1).collect();
     assert_eq!(
         build(config(5), &train.select(&two).unwrap(), None),
-        "every class must have examples in the training part: \"Happy\" has none"
+        "training part: examples of class \"Happy\" must be 1 or more, got 0"
     );
     let narrow = Dataset::new(Array2::zeros((3, 19)), vec![0, 1, 2], LABELS, ["a", "b", "c"]).unwrap();
-    assert_eq!(build(config(5), &narrow, None), "training part: inputs must have shape [20], [19] was given");
+    assert_eq!(build(config(5), &narrow, None), "training part: inputs must have shape [20], got [19]");
     let renamed =
         Dataset::new(Array2::zeros((3, 20)), vec![0, 1, 2], ["Calm", "Sad", "Happy"], ["a", "b", "c"])
             .unwrap();
-    assert!(build(config(5), &train, Some(&renamed)).contains("must name the same classes"));
+    assert!(
+        build(config(5), &train, Some(&renamed))
+            .contains("validation part: classes must be the training part's")
+    );
     let ensemble = EnsembleConfig::new(3, architecture()).into();
     let error = Trainer::new(config(5), ensemble, &train, None, 7).map(|_| ()).unwrap_err().to_string();
     let rule = "architecture must be one network: train each member and join their checkpoints";

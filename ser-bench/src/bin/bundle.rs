@@ -44,7 +44,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let range = Readout::TEMPERATURES;
     ensure!(
         range.contains(&arguments.temperature),
-        "--temperature must be {} to {}, {} was given",
+        "--temperature must be {} to {}, got {}",
         range.start(),
         range.end(),
         arguments.temperature

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let [name, kind, seconds] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-            bail!("a line must be: NAME train|infer SECONDS, {line:?} was given");
+            bail!("a line must be NAME train|infer SECONDS, got {line:?}");
         };
         let limit = Duration::from_secs_f64(seconds.parse().context("SECONDS")?);
         let (milliseconds, parameters) = if name == "recognizer" {
@@ -40,7 +40,7 @@ fn main() -> Result<()> {
             let milliseconds = match kind {
                 "train" => times(1, limit, || subject.train().map(drop))?,
                 "infer" => times(1, limit, || subject.infer().map(drop))?,
-                _ => bail!("one can train or infer, {kind:?} was given"),
+                _ => bail!("the second word must be train or infer, got {kind:?}"),
             };
             (milliseconds, Some(subject.trainable()))
         };

@@ -90,9 +90,7 @@ pub enum ExtractError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The clips would be prepared at one sample rate and the features taken at another.
-    #[error(
-        "clips are prepared at {preparation} Hz and features expect {features} Hz; both must be the same"
-    )]
+    #[error("features: sample_rate must be the preparation's, {preparation} Hz, got {features} Hz")]
     SampleRates {
         /// The preparation's rate in Hz.
         preparation: u32,

@@ -39,7 +39,7 @@ pub struct Dataset {
 #[non_exhaustive]
 pub enum DatasetError {
     /// There are no examples.
-    #[error("the set is empty: 1 or more examples are needed")]
+    #[error("dataset: examples must be 1 or more, got 0")]
     Empty,
     /// Inputs, labels and ids are not equally many.
     #[error("dataset: labels and ids must be as many as inputs, {inputs}, got {labels} labels and {ids} ids")]
@@ -52,7 +52,7 @@ pub enum DatasetError {
         ids: usize,
     },
     /// A clip is not of the input's shape.
-    #[error("input {clip}: {given} numbers were given, shape {shape:?} has {}", shape.iter().product::<usize>())]
+    #[error("input {clip}: numbers must be {}, as shape {shape:?} holds, got {given}", shape.iter().product::<usize>())]
     InputSize {
         /// The clip, counted from 0.
         clip: usize,
@@ -62,7 +62,7 @@ pub enum DatasetError {
         given: usize,
     },
     /// Clips and their numbers of frames are not equally many.
-    #[error("there must be a number of frames for each clip: {given} for {clips} clips were given")]
+    #[error("dataset: numbers of frames must be as many as clips, {clips}, got {given}")]
     FramesGiven {
         /// Clips in the set.
         clips: usize,
@@ -80,7 +80,7 @@ pub enum DatasetError {
         given: usize,
     },
     /// Clips and their samples are not equally many.
-    #[error("there must be samples for each clip: {given} for {clips} clips were given")]
+    #[error("dataset: clips of samples must be as many as clips, {clips}, got {given}")]
     AudioGiven {
         /// Clips in the set.
         clips: usize,
@@ -88,15 +88,13 @@ pub enum DatasetError {
         given: usize,
     },
     /// A clip has no samples, or one that is NaN or infinite.
-    #[error("clip {id}: its samples must be finite, and 1 or more")]
+    #[error("clip {id}: samples must be finite, and 1 or more")]
     Audio {
         /// The clip.
         id: String,
     },
     /// Clips are prepared at one sample rate, and features taken at another.
-    #[error(
-        "clips are prepared at {preparation} Hz and features expect {features} Hz; both must be the same"
-    )]
+    #[error("features: sample_rate must be the preparation's, {preparation} Hz, got {features} Hz")]
     SampleRates {
         /// The preparation's rate in Hz.
         preparation: u32,
@@ -104,7 +102,7 @@ pub enum DatasetError {
         features: u32,
     },
     /// A label is not one of the classes.
-    #[error("clip {id}: the label must be below the number of classes, {classes}: {label} was given")]
+    #[error("clip {id}: label must be below the number of classes, {classes}, got {label}")]
     Label {
         /// The clip.
         id: String,
@@ -114,19 +112,19 @@ pub enum DatasetError {
         classes: usize,
     },
     /// Two classes have one name.
-    #[error("each class must have a name of its own: {name:?} was given twice")]
+    #[error("dataset: names of classes must differ, got {name:?} twice")]
     LabelName {
         /// The name.
         name: String,
     },
     /// Two clips have one id.
-    #[error("each clip must have an id of its own: {id} was given twice")]
+    #[error("dataset: ids of clips must differ, got {id} twice")]
     Id {
         /// The id.
         id: String,
     },
     /// A number is NaN or infinite.
-    #[error("clip {id}: element {element} of its input must be finite")]
+    #[error("clip {id}: element {element} of the input must be finite")]
     NotFinite {
         /// The clip.
         id: String,
@@ -134,7 +132,7 @@ pub enum DatasetError {
         element: usize,
     },
     /// An index does not exist.
-    #[error("there are {clips} clips, number {index} was asked for")]
+    #[error("dataset: index must be below the number of clips, {clips}, got {index}")]
     Index {
         /// Examples in the set.
         clips: usize,
@@ -398,24 +396,27 @@ mod tests {
     fn bad_sets_are_refused_with_the_clip_named() {
         let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
         let inputs = || array![[1.0f32, 2.0], [3.0, 4.0]];
-        assert!(message(build(Array2::zeros((0, 2)), &[], &["a"], &[])).contains("empty"));
-        assert!(message(build(Array2::zeros((2, 0)), &[0, 0], &["a"], &["x", "y"])).contains("empty"));
+        assert!(
+            message(build(Array2::zeros((0, 2)), &[], &["a"], &[])).contains("examples must be 1 or more")
+        );
+        assert!(
+            message(build(Array2::zeros((2, 0)), &[0, 0], &["a"], &["x", "y"]))
+                .contains("examples must be 1 or more")
+        );
         assert!(
             message(build(inputs(), &[0], &["a"], &["x", "y"]))
                 .contains("as many as inputs, 2, got 1 labels and 2 ids")
         );
         assert_eq!(
             message(build(inputs(), &[0, 2], &["a", "b"], &["x", "y"])),
-            "clip y: the label must be below the number of classes, 2: 2 was given"
+            "clip y: label must be below the number of classes, 2, got 2"
         );
-        assert!(
-            message(build(inputs(), &[0, 1], &["a", "a"], &["x", "y"])).contains("\"a\" was given twice")
-        );
-        assert!(message(build(inputs(), &[0, 1], &["a", "b"], &["x", "x"])).contains("x was given twice"));
+        assert!(message(build(inputs(), &[0, 1], &["a", "a"], &["x", "y"])).contains("got \"a\" twice"));
+        assert!(message(build(inputs(), &[0, 1], &["a", "b"], &["x", "x"])).contains("got x twice"));
         let broken = array![[1.0f32, 2.0], [3.0, f32::NAN]];
         assert_eq!(
             message(build(broken, &[0, 1], &["a", "b"], &["x", "y"])),
-            "clip y: element 1 of its input must be finite"
+            "clip y: element 1 of the input must be finite"
         );
         let set = build(inputs(), &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
         assert!(set.select(&[]).is_err() && set.select(&[2]).is_err() && set.select(&[0, 0]).is_err());
@@ -444,14 +445,14 @@ mod tests {
         let short = clip(&[0.0; 5], None);
         assert_eq!(
             message(build(vec![clips()[0].clone(), short])),
-            "input 1: 5 numbers were given, shape [2, 3] has 6"
+            "input 1: numbers must be 6, as shape [2, 3] holds, got 5"
         );
         assert!(
             message(build(clips()[..1].to_vec())).contains("as many as inputs, 1, got 2 labels and 2 ids")
         );
         assert_eq!(
             message(set.clone().with_frames(vec![3])),
-            "there must be a number of frames for each clip: 1 for 2 clips were given"
+            "dataset: numbers of frames must be as many as clips, 2, got 1"
         );
         assert_eq!(message(set.with_frames(vec![3, 4])), "clip y: valid frames must be 1 to 3, got 4");
     }
@@ -467,11 +468,13 @@ mod tests {
         let message = |r: Result<Dataset, DatasetError>| r.unwrap_err().to_string();
         assert_eq!(
             message(add(&[&[0.1]], 22_050)),
-            "there must be samples for each clip: 1 for 2 clips were given"
+            "dataset: clips of samples must be as many as clips, 2, got 1"
         );
-        assert!(message(add(&[&[0.1], &[]], 22_050)).starts_with("clip y: its samples must be finite"));
+        assert!(message(add(&[&[0.1], &[]], 22_050)).starts_with("clip y: samples must be finite"));
         assert!(message(add(&[&[0.1], &[f32::NAN]], 22_050)).starts_with("clip y: "));
-        assert!(message(add(&[&[0.1], &[0.2]], 16_000)).contains("22050 Hz and features expect 16000 Hz"));
+        assert!(
+            message(add(&[&[0.1], &[0.2]], 16_000)).contains("the preparation's, 22050 Hz, got 16000 Hz")
+        );
         let whole = add(&[&[0.1], &[0.2, 0.3]], 22_050).unwrap();
         let second = whole.select(&[1]).unwrap();
         assert_eq!(*second.audio().unwrap().samples[0], [0.2, 0.3]);

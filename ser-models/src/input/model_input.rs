@@ -58,7 +58,7 @@ pub enum ModelInput {
 #[non_exhaustive]
 pub enum InputError {
     /// The rows of all features are not those of the input.
-    #[error("the features must give the model's input, {given} rows for {expected} were given")]
+    #[error("features: rows must be as many as the model's input has, {expected}, got {given}")]
     Rows {
         /// What the input has.
         expected: usize,
@@ -66,7 +66,7 @@ pub enum InputError {
         given: usize,
     },
     /// There are not as many features as the input has channels.
-    #[error("there must be a feature for each channel of the input, {given} for {expected} were given")]
+    #[error("features: features must be as many as the model's input has channels, {expected}, got {given}")]
     Channels {
         /// Channels of the input.
         expected: usize,
@@ -74,10 +74,10 @@ pub enum InputError {
         given: usize,
     },
     /// The input is made of the mel spectrogram, which is not among the features.
-    #[error("the features must hold the mel spectrogram, which the model's input is made of")]
+    #[error("features: the mel spectrogram must be among them, the model's input is made of it")]
     NoMel,
     /// The input holds nothing, or more than fits into memory.
-    #[error("an input must have 1 to {MAX_ELEMENTS} numbers, shape {shape:?} was given")]
+    #[error("input: numbers must be 1 to {MAX_ELEMENTS}, got shape {shape:?}")]
     Size {
         /// Its shape.
         shape: Vec<usize>,
@@ -259,10 +259,13 @@ mod tests {
         let error = |input: ModelInput| input.of(&features()).unwrap_err().to_string();
         assert_eq!(
             error(ModelInput::Vector { features: 6 }),
-            "the features must give the model's input, 5 rows for 6 were given"
+            "features: rows must be as many as the model's input has, 6, got 5"
         );
-        assert!(error(ModelInput::Sequence { rows: 4, frames: 3 }).contains("5 rows for 4"));
-        assert!(error(ModelInput::Channels { channels: 3, rows: 4, frames: 3 }).contains("2 for 3"));
+        assert!(error(ModelInput::Sequence { rows: 4, frames: 3 }).contains("input has, 4, got 5"));
+        assert!(
+            error(ModelInput::Channels { channels: 3, rows: 4, frames: 3 })
+                .contains("has channels, 3, got 2")
+        );
         let config = FeatureConfig { features: vec![Feature::Mfcc], ..FeatureConfig::default() };
         assert_eq!(ModelInput::Image { rows: 2, frames: 3 }.check(&config), Err(InputError::NoMel));
         assert_eq!(ModelInput::Sequence { rows: 40, frames: 862 }.check(&config), Ok(()));

@@ -22,13 +22,13 @@ pub enum TrainingError {
         given: String,
     },
     /// A class has no example to learn from.
-    #[error("every class must have examples in the training part: {label:?} has none")]
+    #[error("training part: examples of class {label:?} must be 1 or more, got 0")]
     ClassWithoutExamples {
         /// The class.
         label: String,
     },
     /// Training and validation part name different classes.
-    #[error("training and validation part must name the same classes: {training:?} and {validation:?} given")]
+    #[error("validation part: classes must be the training part's, {training:?}, got {validation:?}")]
     LabelsDiffer {
         /// The training part's classes.
         training: Vec<String>,
@@ -36,13 +36,13 @@ pub enum TrainingError {
         validation: Vec<String>,
     },
     /// A clip is in the training and in the validation part.
-    #[error("no clip may be in both training and validation part: {id} is")]
+    #[error("validation part: clips must not be in the training part, got {id}")]
     Overlap {
         /// The clip.
         id: String,
     },
     /// The examples do not have the shape that the model takes.
-    #[error("{part} part: inputs must have shape {expected:?}, {given:?} was given")]
+    #[error("{part} part: inputs must have shape {expected:?}, got {given:?}")]
     InputShape {
         /// `training` or `validation`.
         part: &'static str,
@@ -131,7 +131,7 @@ pub enum StateError {
         reason: String,
     },
     /// The file has a format that this version does not know.
-    #[error("{}: this training state has format {given}, format {expected} was expected: another version wrote it", path.display())]
+    #[error("{}: the training state's format must be {expected}, got {given}: another version wrote it", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -141,7 +141,7 @@ pub enum StateError {
         expected: u64,
     },
     /// The state belongs to a run with other settings or other data.
-    #[error("{}: the state is of another run: {what} is {given} there and {expected} here", path.display())]
+    #[error("{}: {what} must be this run's, {expected}, got {given}: the state is of another run", path.display())]
     AnotherRun {
         /// The file.
         path: PathBuf,
