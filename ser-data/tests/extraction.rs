@@ -228,10 +228,7 @@ fn configurations_that_cannot_work_are_refused_before_any_clip() {
         |config: &ExtractConfig| extract_all(&none, config, |_| {}, |_| ()).unwrap_err().to_string();
     let mut rates = config();
     rates.features.sample_rate = 16_000;
-    assert_eq!(
-        refused(&rates),
-        "clips are prepared at 22050 Hz and features expect 16000 Hz; both must be the same"
-    );
+    assert_eq!(refused(&rates), "features: sample_rate must be the preparation's, 22050 Hz, got 16000 Hz");
     let mut features = config();
     features.features.features.clear();
     assert!(matches!(extract_all(&none, &features, |_| {}, |_| ()), Err(ExtractError::Config(_))));

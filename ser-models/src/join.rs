@@ -30,11 +30,11 @@ impl Checkpoint {
             return Err(refused("models that are joined must be 1 or more", "0".to_owned()));
         };
         for ((of, weight), at) in models.iter().zip(1..) {
+            if !(weight.is_normal() && *weight > 0.0) {
+                let rule = "weights of joined models must be finite numbers above 0";
+                return Err(refused(rule, format!("{weight} of model {at}")));
+            }
             let rules = [
-                (
-                    weight.is_normal() && *weight > 0.0,
-                    "weights of joined models must be finite numbers above 0",
-                ),
                 (
                     of.architecture.member() == first.architecture.member(),
                     "joined models must have the same network",
@@ -50,7 +50,7 @@ impl Checkpoint {
                 ),
             ];
             if let Some((_, rule)) = rules.into_iter().find(|(holds, _)| !holds) {
-                return Err(refused(rule, format!("another of model {at}")));
+                return Err(refused(rule, format!("another in model {at}")));
             }
             of.model(&format!("model {at}"))?;
         }

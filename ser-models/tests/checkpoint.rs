@@ -167,7 +167,7 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
     let message = error(&bytes);
     let expected =
         "checkpoint in memory: no checkpoint, or a damaged one: checksum mismatch: the file is corrupted";
-    assert!(message.starts_with(expected) && message.ends_with("], got \"transformer\""), "{message}");
+    assert!(message.starts_with(expected), "{message}");
 }
 
 #[test]

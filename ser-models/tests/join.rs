@@ -85,20 +85,21 @@ fn models_that_do_not_agree_are_refused() {
         ("have the same network", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
         ("have the same labels", &|of| of.labels.swap(0, 1)),
         ("have the same readout", &|of| of.readout.temperature = 2.0),
-        ("prepare clips alike", &|of| of.preparation.length = None),
-        ("read the same features", &|of| of.features.n_fft *= 2),
-        ("normalise inputs alike", &|of| *of = other_clips.clone()),
+        ("have the same preparation", &|of| of.preparation.length = None),
+        ("have the same features", &|of| of.features.n_fft *= 2),
+        ("have the same normalisation", &|of| *of = other_clips.clone()),
         ("have the same clips in each part", &|of| of.split.train.truncate(9)),
     ];
     for (expected, change) in cases {
         let error = refused(change);
-        assert!(error.contains(&format!("joined models must {expected}, another of model 3")), "{error}");
+        assert!(error.contains(&format!("joined models must {expected}, got another in model 3")), "{error}");
     }
     let error = Checkpoint::join(&[]).unwrap_err().to_string();
     assert!(error.contains("models that are joined must be 1 or more, got 0"), "{error}");
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let error = Checkpoint::join(&[(one.clone(), weight)]).unwrap_err().to_string();
-        assert!(error.contains("weights of joined models must be finite numbers above 0"), "{error}");
+        let expected = format!("must be finite numbers above 0, got {weight} of model 1");
+        assert!(error.ends_with(&expected), "{error}");
     }
     // What could not be written is not joined either.
     for (members, weights) in
