@@ -1,4 +1,4 @@
-//! How alike a song is to what a listener judged.
+//! Similarity of a song to the songs that a listener judged.
 
 use crate::feature::Feature;
 use crate::index::{Scale, likeness, similarity};

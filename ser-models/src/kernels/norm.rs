@@ -65,7 +65,7 @@ pub(crate) struct Valid<'a> {
     pub(crate) width: usize,
 }
 
-/// How the planes of an example are read: rows of so many columns, and how many of these are valid.
+/// The planes of an example: rows, columns a row, and valid columns.
 fn row(valid: Option<Valid<'_>>, example: usize, plane: usize) -> (usize, usize) {
     valid.map_or((plane, plane), |valid| (valid.width, valid.lengths[example]))
 }

@@ -16,7 +16,7 @@ pub struct Augmentation {
     /// Changes of the sound, of which features are then taken. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
-    /// Each clip moves by up to so many frames to either side, within its valid frames; what comes in repeats the edge. Only for inputs
+    /// Each clip moves by up to this number of frames to either side, within its valid frames; what comes in repeats the edge. Only for inputs
     /// with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_shift: usize,
@@ -111,7 +111,7 @@ impl Augmentation {
         Ok(Padded::of(Tensor::from_vec(values, batch.dims(), &Device::Cpu)?, lengths))
     }
 
-    /// Moves one clip [channels, rows, frames] of which so many frames are valid.
+    /// Moves one clip [channels, rows, frames] within its valid frames.
     fn shift(
         &self,
         values: &mut [f32],
@@ -129,7 +129,7 @@ impl Augmentation {
         }
     }
 
-    /// Masks one clip [channels, rows, frames] of which so many frames are valid.
+    /// Masks one clip [channels, rows, frames] within its valid frames.
     fn mask(
         &self,
         values: &mut [f32],
