@@ -22,7 +22,7 @@ fn memory_does_not_grow_from_epoch_to_epoch() {
     // So many weights that one more copy of them each epoch would show.
     let blocks = vec![ConvBlock::new(32, 5, 2, 0.2)];
     let architecture =
-        Cnn1dConfig { features: FEATURES, blocks, dense: vec![2048, 256], ..Default::default() };
+        Cnn1dConfig { features: FEATURES, blocks, dense: vec![4096, 256], ..Default::default() };
     let config = TrainingConfig { batch_size: 16, ema_decay: Some(0.9), ..common::config(10) };
     let (training, validation) = (clips(70, 0), clips(30, 100));
     let mut trainer = Trainer::new(config, architecture.into(), &training, Some(&validation), 7).unwrap();
