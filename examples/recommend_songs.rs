@@ -8,8 +8,8 @@ use clap::{Parser, ValueEnum};
 use mood_recommender::{Catalog, Options, Reading, Recommendation, Recommender, Strategy};
 use ser_data::Audio;
 use ser_examples::answer::Answer;
-use ser_examples::{assets, cli, progress};
-use ser_models::{Recognition, Recognizer};
+use ser_examples::{assets, cli, progress, segments};
+use ser_models::{Recognition, Recognizer, Timeline};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
 ///
@@ -33,10 +33,21 @@ struct Arguments {
     /// How the mood leads to songs.
     #[arg(long, value_enum, default_value_t = StrategyName::Complement)]
     strategy: StrategyName,
+    /// Which part of the recording the songs are for.
+    #[arg(long, value_enum, value_name = "PART", default_value_t = At::Whole)]
+    at: At,
     /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, score,
     /// reason).
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum At {
+    /// All of it.
+    Whole,
+    /// Its last ten seconds of speech.
+    End,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -80,7 +91,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
 
     let samples = audio.to_mono().with_context(|| name.clone())?;
-    let recognition = recognizer.recognize(&samples, audio.sample_rate).with_context(|| name.clone())?;
+    let timeline = recognizer.timeline(&samples, audio.sample_rate).with_context(|| name.clone())?;
+    let recognition = match arguments.at {
+        At::Whole => timeline.overall.clone(),
+        At::End => timeline.at_end(10.0),
+    };
     let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
         .with_context(|| match &arguments.model {
             Some(path) => format!("{}: its labels must be the moods", path.display()),
@@ -97,16 +112,28 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         cli::print(serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?)
     } else {
-        cli::print(describe(&name, &audio, &recognition, &songs))
+        cli::print(describe(&name, &audio, &timeline, &recognition, &songs))
     }
 }
 
-fn describe(name: &str, audio: &Audio, recognition: &Recognition, songs: &[Recommendation<'_>]) -> String {
+fn describe(
+    name: &str,
+    audio: &Audio,
+    timeline: &Timeline,
+    recognition: &Recognition,
+    songs: &[Recommendation<'_>],
+) -> String {
     let seconds = audio.duration().as_secs_f32();
-    let mut lines = vec![
-        format!("{name}: {seconds:.1} s at {} Hz\n", audio.sample_rate),
-        format!("Mood: {}", recognition.label),
-    ];
+    let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", cli::printable(name), audio.sample_rate)];
+    if timeline.windows.len() > 1 {
+        let colors = console::colors_enabled();
+        lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));
+        lines.push(format!("{}\n", segments::line(&timeline.segments)));
+    }
+    lines.push(match recognition.confident {
+        true => format!("Mood: {}", recognition.label),
+        false => format!("Mood: {}", segments::in_words(recognition)),
+    });
     for (label, probability) in &recognition.probabilities {
         lines.push(format!("  {label:<10} {} {:5.1} %", cli::cells(*probability, 30), probability * 100.0));
     }

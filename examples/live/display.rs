@@ -18,6 +18,9 @@ pub(crate) struct Display {
     line: Option<ProgressBar>,
 }
 
+/// What a window with sound but without speech is called.
+const NO_SPEECH: &str = "no speech";
+
 /// A reading as `--json` prints it.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -64,10 +67,11 @@ impl Display {
     }
 
     fn text(&self, reading: &Reading, latency: Duration) -> String {
-        let Reading { seconds, level_db, heard } = reading;
+        let Reading { seconds, level_db, silent, heard } = reading;
         // Even widths, whatever is heard: nothing on the line moves but the bars. Colours stay away where there is no terminal.
-        let widest = self.labels.iter().map(String::len).max().unwrap_or(0).max("silence".len());
-        let mood = heard.as_ref().map_or("silence", |heard| heard.label.as_str());
+        let widest = self.labels.iter().map(String::len).max().unwrap_or(0).max(NO_SPEECH.len());
+        let mood =
+            heard.as_ref().map_or(if *silent { "silence" } else { NO_SPEECH }, |heard| heard.label.as_str());
         let mut text = format!("{seconds:6.2} s {}", style(format!("{mood:<widest$}")).bold());
         let cells = self.cells(widest);
         for (n, label) in self.labels.iter().enumerate() {

@@ -14,6 +14,8 @@ pub struct Answer {
     pub mood: String,
     /// Every mood with its probability; they sum to 1.
     pub probabilities: BTreeMap<String, f32>,
+    /// Whether the mood is sure.
+    pub confident: bool,
     /// The songs, the best first.
     pub songs: Vec<SongItem>,
 }
@@ -41,6 +43,7 @@ impl Answer {
         Self {
             mood: recognition.label.clone(),
             probabilities: recognition.probabilities.iter().cloned().collect(),
+            confident: recognition.confident,
             songs: songs.iter().map(SongItem::new).collect(),
         }
     }

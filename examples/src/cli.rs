@@ -9,7 +9,7 @@ use ser_models::RecognizeError;
 use ser_models::live::LiveError;
 
 /// The exit codes that [`exit`] and clap return.
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 a clip holds no speech (silent, too short), \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 a clip holds no speech (silent, too short, music, noise), \
                           130 stopped by Ctrl-C before the end.";
 
 /// The end of an example's `--help`: calls, one a line, and the exit codes.
@@ -46,8 +46,11 @@ fn code(error: &anyhow::Error) -> u8 {
         matches!(error, SignalError::Silent { .. } | SignalError::TooShort { .. } | SignalError::Empty)
     };
     // The cause of a transparent error is no link of the chain.
-    let recognized =
-        |error: &RecognizeError| matches!(error, RecognizeError::Signal(signal) if silent(signal));
+    let recognized = |error: &RecognizeError| match error {
+        RecognizeError::Signal(signal) => silent(signal),
+        RecognizeError::NoSpeech { .. } => true,
+        _ => false,
+    };
     let heard = |error: &LiveError| match error {
         LiveError::Signal(signal) => silent(signal),
         LiveError::Recognize(error) => recognized(error),
@@ -71,6 +74,11 @@ fn code(error: &anyhow::Error) -> u8 {
 /// Where `println!` would panic: if the output is closed or full.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// A text without the control characters that would move a terminal's cursor or change its colours.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// A probability as a bar of `width` cells, in eighths of a cell.

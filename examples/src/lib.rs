@@ -1,4 +1,5 @@
-//! What the examples share: command line, exit codes, progress, Ctrl-C, output files, bundled files and the JSON answer.
+//! What the examples share: command line, exit codes, progress, Ctrl-C, inputs, output files, bundled files, moods in words and the
+//! JSON answer.
 //!
 //! The examples are programs to run and to read; `examples/README.md` shows what each one does. This crate is not published.
 
@@ -7,12 +8,15 @@
 pub mod answer;
 pub mod assets;
 pub mod cli;
+pub mod inputs;
 pub mod interrupt;
 pub mod memory;
 pub mod output;
 pub mod progress;
+pub mod segments;
 pub mod shard;
 pub mod training_set;
+pub mod truth;
 
 /// The snippets of the repository's README compile and run as doc tests of this crate, which knows all others.
 #[cfg(doctest)]

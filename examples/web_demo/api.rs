@@ -15,7 +15,7 @@ use mood_recommender::{Mood, Reading, Recommender};
 use ser_data::{Audio, AudioLimits};
 use ser_examples::answer::{Answer, SongItem};
 use ser_features::MIN_SPEECH_SECONDS;
-use ser_models::{Stage, live};
+use ser_models::live;
 use ser_plots::Theme;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -164,12 +164,8 @@ struct Timing {
     wait: f64,
     /// From a file to samples.
     decode: f64,
-    /// From samples to a clip as the model knows them: rate, trimming, level, length.
-    prepare: f64,
-    /// From the clip to its features.
-    features: f64,
-    /// From features to a mood.
-    model: f64,
+    /// From samples to moods.
+    recognize: f64,
     /// From a mood to songs.
     recommend: f64,
     /// Drawing.
@@ -215,25 +211,16 @@ async fn recognize(
             let audio = clocked(&mut timing.decode, || Audio::decode_within(LIMITS, &file, None, &name))?;
             let samples = audio.to_mono()?;
             check_silence(&samples, audio.sample_rate, query.silence_db)?;
-            let mut start = Instant::now();
-            let done = |stage| {
-                let time = milliseconds(start);
-                start = Instant::now();
-                match stage {
-                    Stage::Preparation => timing.prepare = time,
-                    Stage::Features => timing.features = time,
-                    Stage::Model => timing.model = time,
-                }
-            };
-            let recognition = app.recognizers.with(&turn, |recognizer| {
-                recognizer.recognize_by_stages(&samples, audio.sample_rate, done)
+            let timeline = clocked(&mut timing.recognize, || {
+                app.recognizers.with(&turn, |recognizer| recognizer.timeline(&samples, audio.sample_rate))
             })??;
+            let recognition = &timeline.overall;
             let songs = clocked(&mut timing.recommend, || {
                 let reading =
                     Reading::from_probabilities(recognition.probabilities.iter().map(|(m, p)| (m, *p)))?;
                 Ok::<_, Problem>(app.recommender.recommend(reading, &options)?)
             })?;
-            let answer = Answer::new(&recognition, &songs);
+            let answer = Answer::new(recognition, &songs);
             let (seconds, sample_rate) = (audio.duration().as_secs_f64(), audio.sample_rate);
             let pictures = clocked(&mut timing.pictures, || match (query.pictures, query.dark) {
                 (false, _) => Ok(Vec::new()),

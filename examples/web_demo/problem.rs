@@ -107,6 +107,9 @@ impl From<RecognizeError> for Problem {
     fn from(error: RecognizeError) -> Self {
         match error {
             RecognizeError::Signal(error) => error.into(),
+            RecognizeError::NoSpeech { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no-speech", "The clip holds no speech", error)
+            }
             error => Self::internal(error),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct AnswerSchema {
     mood: String,
     /// Every mood with its probability; they sum to 1.
     probabilities: BTreeMap<String, f32>,
+    /// Whether the mood is sure.
+    confident: bool,
     /// The songs, the best first.
     songs: Vec<SongSchema>,
 }

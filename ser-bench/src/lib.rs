@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod experiments;
+pub mod sounds;
 pub mod subjects;
 pub mod timing;

@@ -17,6 +17,7 @@ pub mod models;
 mod parameters;
 mod readout;
 mod recognizer;
+pub mod recording;
 pub mod training;
 mod weights;
 
@@ -27,6 +28,7 @@ pub use generator::Generator;
 pub use metrics::{ConfusionMatrix, Evaluation};
 pub use parameters::{Parameter, ParameterError, Parameters, Scope};
 pub use readout::Readout;
-pub use recognizer::{Recognition, RecognizeError, Recognizer, Stage};
+pub use recognizer::{Listening, RecognizeError, Recognizer};
+pub use recording::{Recognition, Segment, Timeline, TimelineConfig, TimelineWindow};
 pub use training::{Recipe, RecipeError, RecipeFile};
 pub use weights::WeightsError;

@@ -26,11 +26,18 @@ pub struct Readout {
     pub temperature: f64,
     /// For each of the network's labels the class that its probability is added to; empty where every label is a class of its own.
     pub classes: Vec<String>,
+    /// The least probability, 0 to 1, of the most probable class at which an answer counts as sure. 0, the default, means always.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub confidence: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for Readout {
     fn default() -> Self {
-        Self { temperature: 1.0, classes: Vec::new() }
+        Self { temperature: 1.0, classes: Vec::new(), confidence: 0.0 }
     }
 }
 
@@ -53,6 +60,9 @@ impl Readout {
     pub(crate) fn problem(&self, labels: &[String]) -> Option<(&'static str, String)> {
         if !Self::TEMPERATURES.contains(&self.temperature) {
             return Some(("the readout's temperature must be 0.01 to 100", self.temperature.to_string()));
+        }
+        if !(0.0..=1.0).contains(&self.confidence) {
+            return Some(("the readout's confidence must be 0 to 1", self.confidence.to_string()));
         }
         if !self.classes.is_empty() && self.classes.len() != labels.len() {
             let given = format!("{} for {}", self.classes.len(), labels.len());

@@ -65,8 +65,7 @@ function show(answer, name, file) {
     Object.assign(new Image(), { alt, src, width, height })));
   const { seconds, sample_rate, channels } = answer.audio;
   const stages = {
-    wait: "waiting for a worker", decode: "decoding", prepare: "resampling and trimming", features: "features", model: "model",
-    pictures: "pictures",
+    wait: "waiting for a worker", decode: "decoding", recognize: "features and model", pictures: "pictures",
   };
   const rows = Object.entries(stages).map(([stage, title]) => [title, `${answer.timing_ms[stage].toFixed(1)} ms`]);
   // The songs are asked for on their own, and tell their time when they come.

@@ -46,7 +46,7 @@ async function read() {
     const answer = await ask(`/api/recognize?count=0&silence_db=${SILENCE_DB}`, { method: "POST", body });
     note(answer.mood, answer.probabilities);
   } catch (error) {
-    if (["silence", "too-short"].includes(error.code)) note("silence", null);
+    if (["silence", "too-short", "no-speech"].includes(error.code)) note("silence", null);
     else if (error.code !== "busy") {
       complain(error);
       await stop();

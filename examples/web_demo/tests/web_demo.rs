@@ -71,8 +71,8 @@ fn a_clip_gives_what_recommend_songs_prints() {
         }
         assert_eq!(answer["audio"]["sample_rate"], 22_050);
         let stages: Vec<&String> = answer["timing_ms"].as_object().unwrap().keys().collect();
-        assert_eq!(stages, ["decode", "features", "model", "pictures", "prepare", "recommend", "wait"]);
-        for stage in ["decode", "features", "model", "recommend"] {
+        assert_eq!(stages, ["decode", "pictures", "recognize", "recommend", "wait"]);
+        for stage in ["decode", "recognize", "recommend"] {
             assert!(answer["timing_ms"][stage].as_f64().unwrap() > 0.0, "{stage} takes time");
         }
     }

@@ -25,6 +25,9 @@ struct Arguments {
     /// for its sums to moods.
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
+    /// The least probability of an answer that counts as sure, 0 to 1: the one that the same run prints for its sums to moods.
+    #[arg(long, default_value_t = 0.0)]
+    confidence: f64,
     /// Another recipe, which is then trained alone, instead of the experiment's own: as a file for `train --config`.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
@@ -48,6 +51,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         range.start(),
         range.end(),
         arguments.temperature
+    );
+    ensure!(
+        (0.0..=1.0).contains(&arguments.confidence),
+        "--confidence must be 0 to 1, got {}",
+        arguments.confidence
     );
     output::check_folder(&arguments.output)?;
     let experiment = Experiment::named(Experiment::BUNDLED).context("there is no such experiment")?;
@@ -81,7 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut model = Checkpoint::join(&models)?;
     let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
-    model.readout = Readout { temperature: arguments.temperature, classes };
+    model.readout = Readout { temperature: arguments.temperature, classes, confidence: arguments.confidence };
     model.save(&arguments.output)?;
     for ((recipe, _), state) in recipes.iter().zip(&states) {
         remove_states(recipe, state);

@@ -256,7 +256,7 @@ fn disturbed(
             let Some((samples, rate)) = way.apply(&audio.to_mono()?, audio.sample_rate, seed as u64)? else {
                 return Ok(None);
             };
-            let recognition = recognizer.recognize(&samples, rate).with_context(|| id.clone())?;
+            let recognition = recognizer.recognize_window(&samples, rate).with_context(|| id.clone())?;
             Ok(Some(recognition.probabilities.into_iter().map(|(_, p)| p).collect()))
         };
     // A recogniser's plans take time to make: one for many clips.

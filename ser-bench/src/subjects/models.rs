@@ -112,6 +112,6 @@ impl RecognizerSubject {
     /// # Errors
     /// If the clip is no speech.
     pub fn run(&mut self) -> Result<String> {
-        Ok(self.recognizer.recognize(&self.clip, self.sample_rate)?.label)
+        Ok(self.recognizer.recognize_window(&self.clip, self.sample_rate)?.label)
     }
 }

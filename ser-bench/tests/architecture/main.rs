@@ -54,7 +54,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["kernels"],
             &["layer"],
             &["layers"],
-            &["input", "readout"],
+            &["input", "readout", "recording"],
             &["models"],
             &["checkpoint", "classifier", "join"],
             &["recognizer"],

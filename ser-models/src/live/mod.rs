@@ -3,7 +3,8 @@
 //! [`Listener`] takes samples in pieces of any size and gives a [`Reading`] every quarter of a second. The levels, and so what
 //! counts as silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser hears the whole window again for each
 //! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading
-//! therefore equals [`Recognizer::recognize`] of the same samples.
+//! therefore equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a
+//! whole window, the readings are the windows of [`Recognizer::timeline`].
 //!
 //! ```no_run
 //! use ser_models::Recognizer;
@@ -14,7 +15,7 @@
 //! let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default())?;
 //! for samples in pieces {
 //!     listener.push(&samples, |reading| {
-//!         let mood = reading.heard.map_or("silence".to_owned(), |heard| heard.label);
+//!         let mood = reading.heard.map_or("no speech".to_owned(), |heard| heard.label);
 //!         println!("{:.2} s: {mood}", reading.seconds);
 //!         Ok::<(), LiveError>(())
 //!     })?;
@@ -22,13 +23,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod activity;
+pub use crate::recording::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
 
-pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
-
-use crate::recognizer::{Recognition, RecognizeError, Recognizer};
+use crate::recognizer::{RecognizeError, Recognizer};
+use crate::recording::{Recognition, SpeechDetector, Windows};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
-use std::collections::VecDeque;
 
 /// How a stream is read. Times are seconds of sound.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,27 +104,19 @@ pub struct Reading {
     pub seconds: f64,
     /// The loudest frame since the last reading, in dB relative to full scale.
     pub level_db: f32,
-    /// The mood; `None` is silence.
+    /// Whether the window is silent.
+    pub silent: bool,
+    /// The mood; `None` where the window holds no speech.
     pub heard: Option<Recognition>,
 }
 
 /// Listens to a stream of samples. Its memory does not grow with the stream.
 pub struct Listener {
     recognizer: Recognizer,
-    activity: Activity,
-    config: LiveConfig,
+    windows: Windows,
+    detector: Option<SpeechDetector>,
+    silence_db: f32,
     sample_rate: u32,
-    /// The last samples: a window's.
-    window: VecDeque<f32>,
-    /// The levels of the frames in it.
-    levels: VecDeque<f32>,
-    level_db: f32,
-    /// Samples that came.
-    taken: u64,
-    /// Samples that had come at the last reading.
-    told: u64,
-    /// Intervals that are full when the next reading is due.
-    due: u64,
 }
 
 impl Listener {
@@ -136,20 +127,10 @@ impl Listener {
     /// is out of range.
     pub fn new(recognizer: Recognizer, sample_rate: u32, config: LiveConfig) -> Result<Self, LiveError> {
         config.check()?;
-        let activity = Activity::new(sample_rate)?;
-        let due = (config.first / config.interval).ceil() as u64;
-        Ok(Self {
-            recognizer,
-            activity,
-            config,
-            sample_rate,
-            window: VecDeque::new(),
-            levels: VecDeque::new(),
-            level_db: LOWEST_DB,
-            taken: 0,
-            told: 0,
-            due,
-        })
+        let windows = Windows::new(sample_rate, config.window, config.interval, config.first)?;
+        let detects = recognizer.config().detect_speech;
+        let detector = detects.then(|| SpeechDetector::new(sample_rate)).transpose()?;
+        Ok(Self { recognizer, windows, detector, silence_db: config.silence_db, sample_rate })
     }
 
     /// Takes the next samples, mono within ±1, and calls `tell` with each reading that they complete: one at the end of each
@@ -164,13 +145,8 @@ impl Listener {
         mut tell: impl FnMut(Reading) -> Result<(), E>,
     ) -> Result<(), E> {
         while !samples.is_empty() {
-            let next = (self.due as f64 * self.config.interval * f64::from(self.sample_rate)).round() as u64;
-            let wanted = usize::try_from(next.saturating_sub(self.taken)).unwrap_or(usize::MAX);
-            let (now, later) = samples.split_at(wanted.min(samples.len()));
-            self.take(now).map_err(LiveError::from)?;
-            samples = later;
-            if now.len() == wanted {
-                self.due += 1;
+            samples = self.windows.take(samples, |_| {}).map_err(LiveError::from)?;
+            if self.windows.is_due() {
                 tell(self.read()?)?;
             }
         }
@@ -183,47 +159,31 @@ impl Listener {
     /// If the whole stream is too short for speech, or the recogniser fails.
     pub fn finish(mut self) -> Result<Option<Reading>, LiveError> {
         let minimum = (MIN_SPEECH_SECONDS * f64::from(self.sample_rate)).ceil() as usize;
-        if self.taken < minimum as u64 {
-            return Err(SignalError::TooShort { minimum, given: self.window.len() }.into());
+        let taken = self.windows.taken();
+        if taken < minimum as u64 {
+            return Err(SignalError::TooShort { minimum, given: taken as usize }.into());
         }
-        if self.taken > self.told { self.read().map(Some) } else { Ok(None) }
-    }
-
-    fn take(&mut self, samples: &[f32]) -> Result<(), SignalError> {
-        let levels = self.activity.push(samples)?;
-        self.taken += samples.len() as u64;
-        self.level_db = levels.iter().copied().fold(self.level_db, f32::max);
-        keep_last(&mut self.levels, &levels, (self.config.window / self.activity.frame_seconds()) as usize);
-        let length = (self.config.window * f64::from(self.sample_rate)).round() as usize;
-        keep_last(&mut self.window, samples, length);
-        Ok(())
+        if self.windows.has_rest() { self.read().map(Some) } else { Ok(None) }
     }
 
     fn read(&mut self) -> Result<Reading, LiveError> {
-        let level_db = std::mem::replace(&mut self.level_db, LOWEST_DB);
-        self.told = self.taken;
-        let seconds = self.taken as f64 / f64::from(self.sample_rate);
-        let silence =
-            activity::is_silence(&self.levels, self.activity.frame_seconds(), self.config.silence_db);
-        let heard = if silence { None } else { self.recognize()? };
-        Ok(Reading { seconds, level_db, heard })
+        let window = self.windows.window(self.silence_db);
+        let silent = window.is_silent();
+        let speech = match &mut self.detector {
+            _ if silent => false,
+            Some(detector) => detector.refuse(window.samples)?.is_none(),
+            None => true,
+        };
+        let heard = match speech {
+            true => match self.recognizer.recognize_window(window.samples, self.sample_rate) {
+                Ok(recognition) => Some(recognition),
+                Err(RecognizeError::Signal(SignalError::Silent { .. })) => None,
+                Err(error) => return Err(error.into()),
+            },
+            false => None,
+        };
+        Ok(Reading { seconds: window.end, level_db: window.level_db, silent, heard })
     }
-
-    fn recognize(&mut self) -> Result<Option<Recognition>, LiveError> {
-        match self.recognizer.recognize(self.window.make_contiguous(), self.sample_rate) {
-            Ok(recognition) => Ok(Some(recognition)),
-            Err(RecognizeError::Signal(SignalError::Silent { .. })) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Appends values and drops the first ones beyond `length`.
-fn keep_last(kept: &mut VecDeque<f32>, values: &[f32], length: usize) {
-    let values = &values[values.len().saturating_sub(length)..];
-    let excess = (kept.len() + values.len()).saturating_sub(length);
-    kept.drain(..excess);
-    kept.extend(values);
 }
 
 #[cfg(test)]
@@ -266,10 +226,11 @@ mod tests {
             let end = (reading.seconds * 22_050.0).round() as usize;
             let window = &samples[end.saturating_sub(66_150)..end];
             let Some(heard) = &reading.heard else {
-                assert!(is_silent(window, 22_050, SILENCE_DB).unwrap(), "{reading:?}");
+                let refused = SpeechDetector::new(22_050).unwrap().refuse(window).unwrap();
+                assert!(refused.is_some() || is_silent(window, 22_050, SILENCE_DB).unwrap(), "{reading:?}");
                 continue;
             };
-            assert_eq!(*heard, recognizer.recognize(window, 22_050).unwrap());
+            assert_eq!(*heard, recognizer.recognize_window(window, 22_050).unwrap());
         }
         assert!(readings.last().unwrap().heard.is_some());
     }

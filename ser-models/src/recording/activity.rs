@@ -75,24 +75,25 @@ fn decibel(mean_square: f32) -> f32 {
     (10.0 * mean_square.max(f32::MIN_POSITIVE).log10()).max(LOWEST_DB)
 }
 
-/// Whether the frames of a window hold too little sound for speech: less than [`MIN_SPEECH_SECONDS`] at `silence_db` or above.
-pub(super) fn is_silence<'a>(
+/// How many seconds of the frames of a window are at `silence_db` or above.
+pub(super) fn sounding_seconds<'a>(
     levels: impl IntoIterator<Item = &'a f32>,
     frame_seconds: f64,
     silence_db: f32,
-) -> bool {
+) -> f64 {
     let sounding = levels.into_iter().filter(|&&level| level >= silence_db).count();
-    (sounding as f64) * frame_seconds < MIN_SPEECH_SECONDS
+    sounding as f64 * frame_seconds
 }
 
-/// Whether a clip is silent by the rule of a live stream's windows. `samples` are mono at `sample_rate` Hz.
+/// Whether a clip is silent by the rule of windows: less than [`MIN_SPEECH_SECONDS`] of it are at `silence_db` or above. `samples` are
+/// mono at `sample_rate` Hz.
 ///
 /// # Errors
 /// If a sample is not finite, or the rate is outside [`SAMPLE_RATES`].
 pub fn is_silent(samples: &[f32], sample_rate: u32, silence_db: f32) -> Result<bool, SignalError> {
     let mut activity = Activity::new(sample_rate)?;
     let levels = activity.push(samples)?;
-    Ok(is_silence(&levels, activity.frame_seconds(), silence_db))
+    Ok(sounding_seconds(&levels, activity.frame_seconds(), silence_db) < MIN_SPEECH_SECONDS)
 }
 
 #[cfg(test)]

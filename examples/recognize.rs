@@ -1,0 +1,267 @@
+//! Many recordings in, the moods of each out: a line for each, as soon as it is known.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use ser_examples::inputs::{self, Input};
+use ser_examples::shard::Shard;
+use ser_examples::truth::Truth;
+use ser_examples::{assets, cli, interrupt, progress, segments};
+use ser_models::{Recognizer, Timeline, TimelineConfig};
+use serde::Serialize;
+
+/// Recognises the moods of recordings of any length: files, folders, or standard input (`-`).
+///
+/// A recording is heard in windows of three seconds, one every second, and those without speech are left out. Its mood is the mean of
+/// its windows. `--timeline` tells the mood from its start to its end.
+#[derive(Parser)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example recognize -- recordings --timeline\n  \
+       cargo run --release --example recognize -- recordings --format csv --skip-bad > moods.csv"
+))]
+struct Arguments {
+    /// Audio files, folders that are searched for them, or `-` for a file on standard input.
+    #[arg(required = true)]
+    input: Vec<PathBuf>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Tell the stretches of each mood, too.
+    #[arg(long)]
+    timeline: bool,
+    /// A checkpoint that `train` wrote.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Score the answers by a CSV file with the columns `file` and `mood`: accuracy, UAR and the confusion matrix, on standard error.
+    #[arg(long, value_name = "CSV")]
+    labels: Option<PathBuf>,
+    /// Seconds from one window to the next.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    hop: f64,
+    /// Answer for all sound, speech or not.
+    #[arg(long)]
+    any_sound: bool,
+    /// Report files that can't be read or hold no speech, and go on with the others.
+    #[arg(long)]
+    skip_bad: bool,
+    /// Take only the I-th of N parts of the recordings.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// A JSON object a line.
+    Jsonl,
+    /// A row for each recording; with --timeline, a row for each stretch of one mood.
+    Csv,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut inputs = inputs::find(&arguments.input)?;
+    if let Some(shard) = arguments.shard {
+        inputs = shard.part(inputs).collect();
+    }
+    let config = TimelineConfig {
+        hop: arguments.hop,
+        detect_speech: !arguments.any_sound,
+        ..TimelineConfig::default()
+    };
+    let open = || -> anyhow::Result<Recognizer> {
+        let recognizer = match &arguments.model {
+            Some(path) => Recognizer::load(path)?,
+            None => Recognizer::from_bytes(assets::MODEL)?,
+        };
+        Ok(recognizer.with_config(config.clone())?)
+    };
+    let recognizer = open()?;
+    let labels = recognizer.labels().to_vec();
+    let mut truth = arguments.labels.as_deref().map(|path| Truth::open(path, &labels)).transpose()?;
+
+    let stop = interrupt::on_ctrl_c()?;
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
+    let (answers, heard) = mpsc::sync_channel(2 * threads);
+    let mut recognizers = vec![recognizer];
+    while recognizers.len() < threads {
+        recognizers.push(open()?);
+    }
+    let mut printer = Printer::new(arguments, &labels);
+    std::thread::scope(|scope| {
+        for mut recognizer in recognizers {
+            let (answers, inputs, next, stop) = (answers.clone(), &inputs, &next, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(input) = inputs.get(at) else { break };
+                    if answers.send((at, hear(&mut recognizer, input))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(answers);
+        let bar = progress::bar(inputs.len() as u64, "recognizing");
+        // In the order of the inputs: what is known early waits for those before it.
+        let (mut early, mut due) = (BTreeMap::new(), 0);
+        for (at, answer) in heard {
+            early.insert(at, answer);
+            while let Some(answer) = early.remove(&due) {
+                let input = &inputs[due];
+                due += 1;
+                bar.inc(1);
+                match answer {
+                    Ok(timeline) => {
+                        bar.suspend(|| printer.print(input, &timeline))?;
+                        if let Some(truth) = &mut truth {
+                            truth.score(&input.to_string(), &timeline.overall.label);
+                        }
+                    }
+                    Err(error) if arguments.skip_bad => bar.suspend(|| eprintln!("skipped: {error:#}")),
+                    Err(error) => {
+                        stop.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        bar.finish_and_clear();
+        match stop.load(Ordering::Relaxed) {
+            true => Err(cli::Stopped { advice: "what was printed is whole" }.into()),
+            false => Ok(()),
+        }
+    })?;
+    if let Some(truth) = truth {
+        eprintln!("{}", truth.report()?);
+    }
+    Ok(())
+}
+
+fn hear(recognizer: &mut Recognizer, input: &Input) -> anyhow::Result<Timeline> {
+    let audio = input.read()?;
+    let samples = audio.to_mono().with_context(|| input.to_string())?;
+    recognizer.timeline(&samples, audio.sample_rate).with_context(|| input.to_string())
+}
+
+/// A recording as a line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: String,
+    seconds: f64,
+    mood: &'a str,
+    confident: bool,
+    probabilities: BTreeMap<&'a str, f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<Stretch<'a>>>,
+}
+
+/// A stretch of one mood; `mood` is null where there is no speech.
+#[derive(Serialize)]
+struct Stretch<'a> {
+    start: f64,
+    end: f64,
+    mood: Option<&'a str>,
+    confident: Option<bool>,
+    probabilities: Option<BTreeMap<&'a str, f32>>,
+}
+
+struct Printer<'a> {
+    format: Format,
+    timeline: bool,
+    labels: &'a [String],
+    /// Whether the first line of a CSV file is still due.
+    header: bool,
+}
+
+impl<'a> Printer<'a> {
+    fn new(arguments: &Arguments, labels: &'a [String]) -> Self {
+        Self { format: arguments.format, timeline: arguments.timeline, labels, header: true }
+    }
+
+    fn print(&mut self, input: &Input, timeline: &Timeline) -> anyhow::Result<()> {
+        match self.format {
+            Format::Table => {
+                let (overall, seconds) = (&timeline.overall, timeline.seconds);
+                let mood = segments::in_words(overall);
+                cli::print(format!(
+                    "{}  {}  {mood}",
+                    cli::printable(&input.to_string()),
+                    segments::clock(seconds)
+                ))?;
+                if self.timeline {
+                    cli::print(format!("    {}", segments::line(&timeline.segments)))?;
+                }
+                Ok(())
+            }
+            Format::Jsonl => cli::print(serde_json::to_string(&self.line(input, timeline))?),
+            Format::Csv => self.csv(input, timeline),
+        }
+    }
+
+    fn line<'t>(&self, input: &Input, timeline: &'t Timeline) -> Line<'t> {
+        let overall = &timeline.overall;
+        let stretches = || {
+            let stretch = |segment: &'t ser_models::Segment| Stretch {
+                start: segment.start,
+                end: segment.end,
+                mood: segment.heard.as_ref().map(|heard| heard.label.as_str()),
+                confident: segment.heard.as_ref().map(|heard| heard.confident),
+                probabilities: segment.heard.as_ref().map(by_name),
+            };
+            timeline.segments.iter().map(stretch).collect()
+        };
+        Line {
+            file: input.to_string(),
+            seconds: timeline.seconds,
+            mood: &overall.label,
+            confident: overall.confident,
+            probabilities: by_name(overall),
+            timeline: self.timeline.then(stretches),
+        }
+    }
+
+    fn csv(&mut self, input: &Input, timeline: &Timeline) -> anyhow::Result<()> {
+        let mut rows = csv::Writer::from_writer(Vec::new());
+        if std::mem::take(&mut self.header) {
+            let first: &[&str] = if self.timeline { &["file", "start", "end"] } else { &["file", "seconds"] };
+            let rest = ["mood", "confident"].into_iter().chain(self.labels.iter().map(String::as_str));
+            rows.write_record(first.iter().copied().chain(rest))?;
+        }
+        let mut row = |first: Vec<String>, heard: Option<&ser_models::Recognition>| {
+            let answer = match heard {
+                Some(heard) => {
+                    let head = [heard.label.clone(), heard.confident.to_string()];
+                    head.into_iter().chain(heard.probabilities.iter().map(|(_, p)| p.to_string())).collect()
+                }
+                None => vec![String::new(); 2 + self.labels.len()],
+            };
+            rows.write_record(first.into_iter().chain(answer))
+        };
+        let file = input.to_string();
+        if self.timeline {
+            for segment in &timeline.segments {
+                let first = vec![file.clone(), segment.start.to_string(), segment.end.to_string()];
+                row(first, segment.heard.as_ref())?;
+            }
+        } else {
+            row(vec![file, timeline.seconds.to_string()], Some(&timeline.overall))?;
+        }
+        Ok(std::io::stdout().lock().write_all(&rows.into_inner()?)?)
+    }
+}
+
+fn by_name(heard: &ser_models::Recognition) -> BTreeMap<&str, f32> {
+    heard.probabilities.iter().map(|(label, p)| (label.as_str(), *p)).collect()
+}

@@ -1,0 +1,73 @@
+//! The recordings that a command line names.
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use ser_data::{Audio, is_audio_path};
+use walkdir::WalkDir;
+
+/// A recording to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input, written `-`.
+    Standard,
+}
+
+impl Input {
+    /// Reads the recording.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no recording; the error names it.
+    pub fn read(&self) -> anyhow::Result<Audio> {
+        match self {
+            Self::File(path) => Ok(Audio::open(path)?),
+            Self::Standard => {
+                let mut bytes = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
+                Ok(Audio::decode(&bytes, None, "standard input")?)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Standard => f.write_str("standard input"),
+        }
+    }
+}
+
+/// Files as they are named, and all recordings below folders, sorted; `-` is standard input.
+///
+/// # Errors
+/// If a folder cannot be read or holds no recording.
+pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
+    let mut found = Vec::new();
+    for path in named {
+        if path == Path::new("-") {
+            found.push(Input::Standard);
+        } else if path.is_dir() {
+            let mut files = Vec::new();
+            for entry in WalkDir::new(path).follow_links(true) {
+                let entry = entry?;
+                if entry.file_type().is_file() && is_audio_path(entry.path()) {
+                    files.push(entry.into_path());
+                }
+            }
+            if files.is_empty() {
+                bail!("{}: a folder must hold audio files, got none", path.display());
+            }
+            files.sort();
+            found.extend(files.into_iter().map(Input::File));
+        } else {
+            found.push(Input::File(path.clone()));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,100 @@
+//! Moods and timelines in words and colours, for a terminal.
+
+use console::Style;
+use ser_models::{Recognition, Segment};
+
+/// A time as `M:SS`, or `H:MM:SS` from an hour on.
+pub fn clock(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// `happy 78 %`, or `not sure: happy 43 %, sad 26 %`.
+pub fn in_words(heard: &Recognition) -> String {
+    let name = |(label, p): &(String, f32)| format!("{} {:.0} %", label.to_lowercase(), p * 100.0);
+    match heard.likeliest() {
+        (first, Some(second)) if !heard.confident => format!("not sure: {}, {}", name(first), name(second)),
+        (first, _) => name(first),
+    }
+}
+
+/// `0:00–0:14 calm, 0:14–0:30 happy`; stretches without speech are left out.
+pub fn line(segments: &[Segment]) -> String {
+    let spoken = segments.iter().filter_map(|segment| Some((segment, segment.heard.as_ref()?)));
+    let words = spoken.map(|(segment, heard)| {
+        format!("{}–{} {}", clock(segment.start), clock(segment.end), heard.label.to_lowercase())
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// A timeline as `width` cells in the colours of the moods; a dot is a stretch without speech. Without colours, letters tell the moods.
+pub fn cells(segments: &[Segment], seconds: f64, width: usize, colors: bool) -> String {
+    let at = |cell: usize| {
+        let middle = (cell as f64 + 0.5) / width as f64 * seconds;
+        segments.iter().find(|segment| middle < segment.end).and_then(|segment| segment.heard.as_ref())
+    };
+    let cell = |heard: Option<&Recognition>| match heard {
+        None => "·".to_owned(),
+        Some(heard) if colors => color(&heard.label).apply_to("█").to_string(),
+        Some(heard) => heard.label.chars().next().unwrap_or('?').to_string(),
+    };
+    (0..width).map(|n| cell(at(n))).collect()
+}
+
+/// The colour of a mood on a terminal.
+pub fn color(mood: &str) -> Style {
+    let style = Style::new().force_styling(true);
+    match mood {
+        "Calm" => style.cyan(),
+        "Happy" => style.yellow(),
+        "Sad" => style.blue(),
+        "Energetic" => style.red(),
+        _ => style.magenta(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(label: &str, confident: bool) -> Option<Recognition> {
+        let probabilities = vec![(label.to_owned(), 0.6), ("Sad".to_owned(), 0.4)];
+        Some(Recognition { label: label.to_owned(), probabilities, confident })
+    }
+
+    fn segments() -> Vec<Segment> {
+        vec![
+            Segment { start: 0.0, end: 14.0, heard: heard("Calm", true) },
+            Segment { start: 14.0, end: 16.0, heard: None },
+            Segment { start: 16.0, end: 20.0, heard: heard("Happy", false) },
+        ]
+    }
+
+    #[test]
+    fn times_are_as_on_a_clock() {
+        assert_eq!(
+            [clock(4.3), clock(59.6), clock(754.0), clock(3_725.0)],
+            ["0:04", "1:00", "12:34", "1:02:05"]
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_sure_names_two() {
+        assert_eq!(in_words(&heard("Calm", true).unwrap_or_else(|| unreachable!())), "calm 60 %");
+        assert_eq!(
+            in_words(&heard("Calm", false).unwrap_or_else(|| unreachable!())),
+            "not sure: calm 60 %, sad 40 %"
+        );
+    }
+
+    #[test]
+    fn a_timeline_is_a_line() {
+        assert_eq!(line(&segments()), "0:00–0:14 calm, 0:16–0:20 happy");
+        assert_eq!(cells(&segments(), 20.0, 10, false), "CCCCCCC·HH");
+        assert!(cells(&segments(), 20.0, 10, true).contains("\u{1b}[36m"));
+    }
+}

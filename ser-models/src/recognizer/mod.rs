@@ -1,0 +1,160 @@
+//! From a recording to its moods.
+
+mod listening;
+mod one_window;
+
+pub use listening::Listening;
+
+use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
+use crate::classifier::ClassifyError;
+use crate::input::InputError;
+use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig, TimelineError};
+use one_window::WindowRecognizer;
+use ser_features::SignalError;
+use std::path::Path;
+
+/// Recognises the moods of recordings, with a model from a [`Checkpoint`].
+///
+/// Made once and used for many recordings: it owns the plans of its transforms. It can be sent to another thread; for several
+/// recordings at a time, make one each. One long recording keeps all cores busy.
+///
+/// A recording is heard in windows as long as the clips that the model was trained on (3 s for the bundled one), of which one ends
+/// every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound fits into one window is
+/// heard as one.
+pub struct Recognizer {
+    one: WindowRecognizer,
+    /// Twins for other threads, made when they are needed.
+    others: Vec<WindowRecognizer>,
+    config: TimelineConfig,
+}
+
+/// Why a recording was not recognised.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecognizeError {
+    /// The recording is empty, too short, silent or not finite, or its sample rate cannot be used.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// The recording holds sound but no speech.
+    #[error("recording: sound must hold speech, got {seconds:.1} s {reason}")]
+    NoSpeech {
+        /// Its length in seconds.
+        seconds: f64,
+        /// What the sound is like instead.
+        reason: NotSpeech,
+    },
+    /// The features do not give the model's input.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The model does not answer.
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
+}
+
+impl Recognizer {
+    /// Reads a checkpoint's file.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`], and as [`Recognizer::new`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let file = path.as_ref().display().to_string();
+        Self::build(&Checkpoint::load(path)?, &file)
+    }
+
+    /// Reads a checkpoint's bytes, e.g. of `include_bytes!`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`], and as [`Recognizer::new`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        Self::new(&Checkpoint::from_bytes(bytes)?)
+    }
+
+    /// With the model of a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Front`] if a setting of its preparation or features is out of range.
+    pub fn new(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        Self::build(checkpoint, IN_MEMORY)
+    }
+
+    fn build(checkpoint: &Checkpoint, file: &str) -> Result<Self, CheckpointError> {
+        let one = WindowRecognizer::new(checkpoint, file)?;
+        Ok(Self { one, others: Vec::new(), config: TimelineConfig::default() })
+    }
+
+    /// Hears recordings in another way than the default.
+    ///
+    /// # Errors
+    /// The setting that is out of range.
+    pub fn with_config(self, config: TimelineConfig) -> Result<Self, TimelineError> {
+        config.check()?;
+        Ok(Self { config, ..self })
+    }
+
+    /// How recordings are heard.
+    pub fn config(&self) -> &TimelineConfig {
+        &self.config
+    }
+
+    /// The names of the classes, in the order of the probabilities.
+    pub fn labels(&self) -> &[String] {
+        self.one.classifier().labels()
+    }
+
+    /// Length of a window in seconds: that of the clips which the model takes, or 3 s where it takes any.
+    pub fn window_seconds(&self) -> f64 {
+        let preparation = self.one.preparation();
+        preparation.length.map_or(3.0, |length| length as f64 / f64::from(preparation.sample_rate))
+    }
+
+    /// The mood of a whole recording: mono samples within ±1 at `sample_rate` Hz, of any length. This is [`Timeline::overall`] of
+    /// [`Recognizer::timeline`].
+    ///
+    /// # Errors
+    /// As [`Recognizer::timeline`].
+    pub fn recognize(&mut self, samples: &[f32], sample_rate: u32) -> Result<Recognition, RecognizeError> {
+        Ok(self.timeline(samples, sample_rate)?.overall)
+    }
+
+    /// The moods of a recording from its start to its end: mono samples within ±1 at `sample_rate` Hz, of any length.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Signal`] if the recording cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or
+    /// the rate cannot be used; [`RecognizeError::NoSpeech`] if nothing in it sounds like speech.
+    pub fn timeline(&mut self, samples: &[f32], sample_rate: u32) -> Result<Timeline, RecognizeError> {
+        let mut listening = self.listen(sample_rate)?;
+        listening.push(samples)?;
+        listening.finish()
+    }
+
+    /// Begins to hear a recording that comes in pieces, e.g. of a file that is decoded as it is read.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Signal`] if the rate cannot be used.
+    pub fn listen(&mut self, sample_rate: u32) -> Result<Listening<'_>, RecognizeError> {
+        Listening::new(self, sample_rate)
+    }
+
+    /// The mood of a window: what the model hears of these samples alone, whether they are speech or not.
+    ///
+    /// The samples are first brought to the length of the checkpoint's preparation (the end is cut, or zeros follow), where it
+    /// has one. Where it has none, models of feature vectors and images hear all of them, and models of sequences as many frames
+    /// as they take, from the first on; what a shorter window lacks is padding that they don't read.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Signal`] if the samples cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or the
+    /// rate cannot be used.
+    pub fn recognize_window(
+        &mut self,
+        samples: &[f32],
+        sample_rate: u32,
+    ) -> Result<Recognition, RecognizeError> {
+        self.one.recognize(samples, sample_rate)
+    }
+}
+
+impl std::fmt::Debug for Recognizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recognizer").field("classifier", self.one.classifier()).finish_non_exhaustive()
+    }
+}

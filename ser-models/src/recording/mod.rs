@@ -1,0 +1,14 @@
+//! What a recording of any length is made of: levels, windows, segments of one mood.
+
+mod activity;
+mod recognition;
+mod segments;
+mod speech;
+mod timeline;
+mod windows;
+
+pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
+pub use recognition::Recognition;
+pub use speech::{CUES, NotSpeech, SpeechCues, SpeechDetector};
+pub use timeline::{Segment, Timeline, TimelineConfig, TimelineError, TimelineWindow};
+pub(crate) use windows::{Window, Windows};

@@ -1,0 +1,76 @@
+//! What a voice sounds like.
+
+use serde::{Deserialize, Serialize};
+
+/// What a recording, or a part of one, sounds like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recognition {
+    /// The most probable class.
+    pub label: String,
+    /// Every class with its probability, in the checkpoint's order; they sum to 1.
+    pub probabilities: Vec<(String, f32)>,
+    /// Whether the answer is sure: whether the most probable class is at least as probable as the checkpoint's
+    /// [`Readout::confidence`](crate::Readout::confidence).
+    pub confident: bool,
+}
+
+impl Recognition {
+    /// Of at least one class; an answer counts as sure from a probability of `confidence` on.
+    pub(crate) fn new(probabilities: Vec<(String, f32)>, confidence: f64) -> Self {
+        let best = probabilities.iter().fold(&probabilities[0], |a, b| if b.1 > a.1 { b } else { a });
+        let (label, confident) = (best.0.clone(), f64::from(best.1) >= confidence);
+        Self { label, probabilities, confident }
+    }
+
+    /// The mean of answers with the same classes, weighted; `None` if no weight is above 0. A single answer stays what it is, bit for bit.
+    pub(crate) fn mean<'a>(
+        answers: impl IntoIterator<Item = (f64, &'a Self)>,
+        confidence: f64,
+    ) -> Option<Self> {
+        let answers: Vec<_> = answers.into_iter().filter(|(weight, _)| *weight > 0.0).collect();
+        if let [(_, single)] = answers[..] {
+            return Some(single.clone());
+        }
+        let (_, first) = answers.first()?;
+        let total: f64 = answers.iter().map(|(weight, _)| weight).sum();
+        let probabilities = first.probabilities.iter().enumerate().map(|(class, (label, _))| {
+            let sum: f64 =
+                answers.iter().map(|(weight, a)| weight * f64::from(a.probabilities[class].1)).sum();
+            (label.clone(), (sum / total) as f32)
+        });
+        Some(Self::new(probabilities.collect(), confidence))
+    }
+
+    /// The two most probable classes with their probabilities, the most probable first; the second is `None` where there is one class.
+    pub fn likeliest(&self) -> (&(String, f32), Option<&(String, f32)>) {
+        let mut order: Vec<&(String, f32)> = self.probabilities.iter().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        (order[0], order.get(1).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(calm: f32) -> Recognition {
+        Recognition::new(vec![("Calm".to_owned(), calm), ("Sad".to_owned(), 1.0 - calm)], 0.7)
+    }
+
+    #[test]
+    fn an_answer_is_sure_from_the_threshold_on() {
+        assert!(answer(0.75).confident && answer(0.25).confident && !answer(0.6).confident);
+        assert_eq!(answer(0.25).label, "Sad");
+        let (first, second) = (answer(0.25).likeliest().0.clone(), answer(0.25).likeliest().1.cloned());
+        assert_eq!((first.0.as_str(), second.unwrap().0.as_str()), ("Sad", "Calm"));
+    }
+
+    #[test]
+    fn means_are_weighted() {
+        let mean = Recognition::mean([(1.0, &answer(0.0)), (3.0, &answer(1.0)), (0.0, &answer(0.5))], 0.7);
+        assert_eq!(mean.unwrap(), answer(0.75));
+        assert_eq!(Recognition::mean([(2.0, &answer(0.3))], 0.7).unwrap(), answer(0.3));
+        assert_eq!(Recognition::mean([(0.0, &answer(0.3))], 0.7), None);
+        assert_eq!(Recognition::mean([], 0.7), None);
+    }
+}

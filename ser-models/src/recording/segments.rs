@@ -1,0 +1,242 @@
+//! Stretches of one mood, from the answers of windows that overlap and from the levels of frames.
+//!
+//! Time is cut into cells of a quarter of a second. Levels tell the cells with sound from those without; windows tell which mood is
+//! heard around each cell. Neighbouring cells of one mood are a segment.
+
+use super::Recognition;
+use super::timeline::{Segment, TimelineConfig, TimelineWindow};
+
+/// Seconds of a cell.
+const CELL: f64 = 0.25;
+
+/// Pauses that are shorter, in cells, belong to the speech around them: stops and breaths.
+const SHORTEST_PAUSE: usize = 2;
+
+/// Sound that lies this far above the noise floor, in dB, is told apart from it.
+const ABOVE_FLOOR_DB: f32 = 6.0;
+
+/// A noise floor is sought this far below the loudest frames at most, in dB: a steady voice is no noise floor.
+const BELOW_PEAK_DB: f32 = 10.0;
+
+/// Cells around a cell, on each side, in which its noise floor is sought: five seconds.
+const FLOOR_CELLS: usize = 20;
+
+/// The segments of a recording, which cover it from 0 to `seconds`.
+pub(super) fn segments(
+    config: &TimelineConfig,
+    windows: &[TimelineWindow],
+    levels: &[f32],
+    frame_seconds: f64,
+    seconds: f64,
+    confidence: f64,
+) -> Vec<Segment> {
+    let count = ((seconds / CELL).ceil() as usize).max(1);
+    let sounding = sounding_cells(levels, frame_seconds, config.silence_db, count);
+    let mut answers = answers_of_cells(windows, &sounding, count, confidence);
+    smooth(&mut answers, (config.smoothing / CELL).round() as usize, confidence);
+    let mut segments: Vec<(Segment, f64)> = Vec::new();
+    for (cell, answer) in answers.into_iter().enumerate() {
+        let end = ((cell + 1) as f64 * CELL).min(seconds);
+        match segments.last_mut() {
+            Some((last, cells)) if label(&last.heard) == label(&answer) => {
+                last.end = end;
+                if let (Some(mean), Some(answer)) = (&last.heard, &answer) {
+                    last.heard = Recognition::mean([(*cells, mean), (1.0, answer)], confidence);
+                }
+                *cells += 1.0;
+            }
+            _ => segments.push((Segment { start: cell as f64 * CELL, end, heard: answer }, 1.0)),
+        }
+    }
+    segments.into_iter().map(|(segment, _)| segment).collect()
+}
+
+fn label(heard: &Option<Recognition>) -> Option<&str> {
+    heard.as_ref().map(|answer| answer.label.as_str())
+}
+
+/// Which cells hold sound: frames above `silence_db` and above the noise around them.
+fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: usize) -> Vec<bool> {
+    let mut cells: Vec<Vec<f32>> = vec![Vec::new(); count];
+    for (frame, level) in levels.iter().enumerate() {
+        let cell = (frame as f64 * frame_seconds / CELL) as usize;
+        cells[cell.min(count - 1)].push(*level);
+    }
+    let at = |cell: usize, share: f64| -> f32 {
+        let around = cell.saturating_sub(FLOOR_CELLS)..(cell + FLOOR_CELLS + 1).min(count);
+        let mut levels: Vec<f32> = cells[around].concat();
+        levels.sort_by(f32::total_cmp);
+        levels
+            .get(((levels.len() as f64 * share) as usize).min(levels.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(f32::NEG_INFINITY)
+    };
+    let mut sounding: Vec<bool> = (0..count)
+        .map(|cell| {
+            let (floor, peak) = (at(cell, 0.1), at(cell, 0.98));
+            let threshold = silence_db.max((floor + ABOVE_FLOOR_DB).min(peak - BELOW_PEAK_DB));
+            let above = cells[cell].iter().filter(|level| **level >= threshold).count();
+            3 * above >= cells[cell].len().max(1)
+        })
+        .collect();
+    fill_pauses(&mut sounding);
+    sounding
+}
+
+/// Fills short pauses between sounding cells.
+fn fill_pauses(sounding: &mut [bool]) {
+    let mut last = None;
+    for cell in 0..sounding.len() {
+        if sounding[cell] {
+            if let Some(last) = last.filter(|last| cell - last - 1 <= SHORTEST_PAUSE) {
+                sounding[last + 1..cell].fill(true);
+            }
+            last = Some(cell);
+        }
+    }
+}
+
+/// The answer of each sounding cell: the mean of the windows around it, the nearer their centre the more. Where windows without speech
+/// outweigh the others, there is none.
+fn answers_of_cells(
+    windows: &[TimelineWindow],
+    sounding: &[bool],
+    count: usize,
+    confidence: f64,
+) -> Vec<Option<Recognition>> {
+    let mut first = 0;
+    (0..count)
+        .map(|cell| {
+            let middle = (cell as f64 + 0.5) * CELL;
+            // Windows are in order: those that ended before this cell ended before all later ones.
+            while windows.get(first).is_some_and(|window| window.end < middle) {
+                first += 1;
+            }
+            if !sounding[cell] {
+                return None;
+            }
+            let around = windows[first..].iter().take_while(|window| window.start <= middle);
+            let (mut with, mut without, mut answers) = (0.0, 0.0, Vec::new());
+            for window in around.filter(|window| window.end >= middle) {
+                let half = ((window.end - window.start) / 2.0).max(CELL);
+                let distance = (middle - (window.start + window.end) / 2.0).abs();
+                let weight = (1.0 - distance / half).max(0.0) + 0.05;
+                match &window.heard {
+                    Some(answer) => {
+                        with += weight;
+                        answers.push((weight, answer));
+                    }
+                    None => without += weight,
+                }
+            }
+            if with < without { None } else { Recognition::mean(answers, confidence) }
+        })
+        .collect()
+}
+
+/// Averages each answer with its neighbours, up to `reach` cells away or to the next cell without speech.
+fn smooth(answers: &mut Vec<Option<Recognition>>, reach: usize, confidence: f64) {
+    if reach == 0 {
+        return;
+    }
+    let smoothed = (0..answers.len()).map(|cell| {
+        answers[cell].as_ref()?;
+        let before = answers[..cell].iter().rev().take(reach).map_while(Option::as_ref);
+        let from_here = answers[cell..].iter().take(reach + 1).map_while(Option::as_ref);
+        Recognition::mean(before.chain(from_here).map(|answer| (1.0, answer)), confidence)
+    });
+    *answers = smoothed.collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(calm: f32) -> Recognition {
+        Recognition::new(vec![("Calm".to_owned(), calm), ("Sad".to_owned(), 1.0 - calm)], 0.7)
+    }
+
+    /// Windows of 3 s every second, each with what is heard in its middle.
+    fn windows(seconds: usize, heard: impl Fn(f64) -> Option<Recognition>) -> Vec<TimelineWindow> {
+        (0..=seconds - 3)
+            .map(|start| {
+                let start = start as f64;
+                TimelineWindow { start, end: start + 3.0, speech: 2.0, heard: heard(start + 1.5) }
+            })
+            .collect()
+    }
+
+    fn found(windows: &[TimelineWindow], levels: &[f32], smoothing: f64) -> Vec<(f64, f64, String)> {
+        let config = TimelineConfig { smoothing, ..TimelineConfig::default() };
+        let seconds = levels.len() as f64 * 0.02;
+        let segments = segments(&config, windows, levels, 0.02, seconds, 0.7);
+        let name = |heard: Option<Recognition>| heard.map_or("none".to_owned(), |answer| answer.label);
+        segments.into_iter().map(|s| (s.start, s.end, name(s.heard))).collect()
+    }
+
+    /// Levels of speech, which has pauses between its syllables, every 20 ms.
+    fn speech(seconds: usize, floor: f32) -> Vec<f32> {
+        (0..seconds * 50).map(|frame| if frame % 10 < 7 { -20.0 } else { floor }).collect()
+    }
+
+    #[test]
+    fn one_mood_is_one_segment_and_two_meet_where_they_change() {
+        let calm = windows(12, |_| Some(answer(0.9)));
+        assert_eq!(found(&calm, &speech(12, -80.0), 1.0), [(0.0, 12.0, "Calm".into())]);
+        let change = windows(20, |middle| Some(answer(if middle < 10.0 { 0.9 } else { 0.1 })));
+        let segments = found(&change, &speech(20, -80.0), 1.0);
+        assert_eq!(segments.len(), 2, "{segments:?}");
+        assert!((segments[0].1 - 10.0).abs() <= 0.5 && segments[1].1 == 20.0, "{segments:?}");
+    }
+
+    #[test]
+    fn silence_and_noise_between_sentences_belong_to_no_mood() {
+        for floor in [-90.0, -34.0] {
+            let mut levels = speech(6, floor);
+            levels.extend([floor; 200]);
+            levels.extend(speech(6, floor));
+            let segments = found(&windows(16, |_| Some(answer(0.9))), &levels, 1.0);
+            let labels: Vec<&str> = segments.iter().map(|segment| segment.2.as_str()).collect();
+            assert_eq!(labels, ["Calm", "none", "Calm"], "{floor} dB");
+            assert!(
+                (segments[1].0 - 6.0).abs() <= 0.5 && (segments[1].1 - 10.0).abs() <= 0.5,
+                "{segments:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_steady_voice_is_no_noise_floor() {
+        let segments = found(&windows(5, |_| Some(answer(0.9))), &[-20.0; 250], 1.0);
+        assert_eq!(segments, [(0.0, 5.0, "Calm".into())]);
+    }
+
+    #[test]
+    fn windows_without_speech_leave_none() {
+        let music_first = windows(20, |middle| (middle > 10.0).then(|| answer(0.9)));
+        let segments = found(&music_first, &speech(20, -80.0), 1.0);
+        assert_eq!(segments.len(), 2, "{segments:?}");
+        assert!((segments[0].1 - 10.0).abs() <= 0.75 && segments[0].2 == "none", "{segments:?}");
+    }
+
+    #[test]
+    fn smoothing_removes_a_single_window_that_differs() {
+        let odd = windows(20, |middle| Some(answer(if middle == 10.5 { 0.3 } else { 0.75 })));
+        let narrow = |window: &TimelineWindow| TimelineWindow {
+            start: window.start + 1.0,
+            end: window.end - 1.0,
+            ..window.clone()
+        };
+        let odd: Vec<TimelineWindow> = odd.iter().map(narrow).collect();
+        assert_eq!(found(&odd, &speech(20, -80.0), 0.0).iter().filter(|s| s.2 == "Sad").count(), 1);
+        assert!(found(&odd, &speech(20, -80.0), 2.0).iter().all(|segment| segment.2 != "Sad"));
+    }
+
+    #[test]
+    fn segments_cover_the_recording_without_a_gap() {
+        let segments =
+            found(&windows(7, |m| Some(answer(if m > 3.0 { 0.9 } else { 0.2 }))), &speech(7, -80.0), 0.5);
+        assert_eq!((segments[0].0, segments[segments.len() - 1].1), (0.0, 7.0));
+        assert!(segments.windows(2).all(|pair| pair[0].1 == pair[1].0 && pair[0].2 != pair[1].2));
+    }
+}

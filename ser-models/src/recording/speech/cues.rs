@@ -1,0 +1,185 @@
+//! Numbers in which speech differs from music, tones and noise.
+
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use ser_features::{
+    DecibelConfig, MIN_SPEECH_SECONDS, MelConfig, MelSpectrogram, Reference, Resampler, SAMPLE_RATES,
+    SignalError, StftConfig, Yin, YinConfig, power_to_db,
+};
+
+/// How many cues there are.
+pub const CUES: usize = 8;
+
+/// The rate in Hz at which cues are taken: all that telephones carry.
+const RATE: u32 = 8_000;
+
+/// Samples from one frame of the pitch to the next: 20 ms.
+const PITCH_HOP: usize = 160;
+
+/// Samples from one frame of the bands to the next: 10 ms.
+const HOP: usize = 80;
+
+/// Bands of the mel spectrogram.
+const BANDS: usize = 20;
+
+/// Frames this far below the loudest, in dB, hold no sound.
+const QUIET_DB: f32 = 35.0;
+
+/// Plan of the cues by which [`SpeechDetector`](super::SpeechDetector) tells speech from other sounds. The ideas are those of Scheirer
+/// and Slaney, *Construction and Evaluation of a Robust Multifeature Speech/Music Discriminator* (1997): the pitch of speech glides
+/// and breaks off, its energy rises and falls with its syllables about four times a second, and its spectrum changes from sound to
+/// sound.
+///
+/// In order, of the frames that sound:
+/// 0. share of frames whose pitch moves by less than 1/200 octave to the next (tones, music),
+/// 1. share of frames whose pitch moves by 1/200 to 1/10 octave (voices),
+/// 2. deviation of the pitch in octaves, where it moves by less than 1/10 from frame to frame,
+/// 3. share of the envelope's modulation between 2 and 8 Hz (syllables),
+/// 4. standard deviation of the envelope in dB,
+/// 5. mean change of the spectrum from frame to frame in dB, the level left out,
+/// 6. standard deviation of the spectrum over time in dB, the level left out, mean of the bands,
+/// 7. standard deviation of the mean spectrum over the bands in dB.
+pub struct SpeechCues {
+    resampler: Resampler,
+    yin: Yin,
+    mel: MelSpectrogram,
+    minimum: usize,
+}
+
+impl SpeechCues {
+    /// Plans the transforms for sound at `sample_rate` Hz, within [`SAMPLE_RATES`].
+    ///
+    /// # Errors
+    /// [`SignalError::SampleRate`] for any other rate.
+    pub fn new(sample_rate: u32) -> Result<Self, SignalError> {
+        let refused = SignalError::SampleRate {
+            minimum: *SAMPLE_RATES.start(),
+            maximum: *SAMPLE_RATES.end(),
+            given: sample_rate,
+        };
+        let yin = YinConfig {
+            sample_rate: RATE,
+            fmin: 70.0,
+            fmax: 500.0,
+            frame_length: 512,
+            hop_length: Some(PITCH_HOP),
+            ..YinConfig::default()
+        };
+        let mel = MelConfig {
+            sample_rate: RATE,
+            stft: StftConfig { n_fft: 256, hop_length: HOP, ..StftConfig::default() },
+            n_mels: BANDS,
+            fmin: 60.0,
+            fmax: Some(3_800.0),
+            ..MelConfig::default()
+        };
+        let plan = || {
+            let minimum = (MIN_SPEECH_SECONDS * f64::from(sample_rate)).ceil() as usize;
+            let resampler = Resampler::new(sample_rate, RATE)?;
+            Ok::<_, ser_features::ConfigError>(Self {
+                resampler,
+                yin: Yin::new(yin)?,
+                mel: MelSpectrogram::new(mel)?,
+                minimum,
+            })
+        };
+        // No rate within the range gives a plan that cannot be made.
+        plan().map_err(|_| refused)
+    }
+
+    /// The cues of samples, mono at the plan's rate and 0.25 s or more.
+    ///
+    /// # Errors
+    /// If the samples are not finite or shorter than [`MIN_SPEECH_SECONDS`].
+    pub fn of(&mut self, samples: &[f32]) -> Result<[f32; CUES], SignalError> {
+        if samples.len() < self.minimum {
+            return Err(SignalError::TooShort { minimum: self.minimum, given: samples.len() });
+        }
+        let samples = self.resampler.process(samples)?;
+        let mut bands = self.mel.process(&samples)?;
+        let level = bands.sum_axis(Axis(0)).mapv(|power| 10.0 * power.max(1e-20).log10());
+        let decibel = DecibelConfig { reference: Reference::Max, top_db: Some(60.0), ..Default::default() };
+        // No setting of this configuration is out of range.
+        let Ok(()) = power_to_db(&mut bands, &decibel) else { return Ok([0.0; CUES]) };
+        let loudest = level.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sounding: Vec<usize> = (0..level.len()).filter(|&t| level[t] > loudest - QUIET_DB).collect();
+        let pitch = self.yin.process(&samples)?;
+        let [steady, gliding, deviation] = pitch_cues(&pitch, |frame| {
+            level.get(frame * PITCH_HOP / HOP).is_some_and(|level| *level > loudest - QUIET_DB)
+        });
+        let envelope = level.mapv(|level| level.max(loudest - QUIET_DB));
+        let [change, variation, shape] = spectrum_cues(&bands, &sounding);
+        Ok([
+            steady,
+            gliding,
+            deviation,
+            syllables(envelope.view()),
+            envelope.std(0.0),
+            change,
+            variation,
+            shape,
+        ])
+    }
+}
+
+/// Shares of steady and of gliding pitch among the frames that sound, and the deviation of both.
+fn pitch_cues(pitch: &Array1<f32>, sounds: impl Fn(usize) -> bool) -> [f32; 3] {
+    let (mut frames, mut steady, mut gliding, mut kept) = (0.0f32, 0.0, 0.0, Vec::new());
+    for t in 1..pitch.len() {
+        if !(sounds(t - 1) && sounds(t)) {
+            continue;
+        }
+        frames += 1.0;
+        let octaves = (pitch[t] / pitch[t - 1]).log2().abs();
+        if octaves < 0.1 {
+            kept.push(pitch[t].log2());
+            if octaves < 0.005 { steady += 1.0 } else { gliding += 1.0 }
+        }
+    }
+    let frames = frames.max(1.0);
+    let deviation = if kept.is_empty() { 0.0 } else { Array1::from(kept).std(0.0) };
+    [steady / frames, gliding / frames, deviation]
+}
+
+/// The share of the envelope's variance between 2 and 8 Hz.
+fn syllables(envelope: ArrayView1<'_, f32>) -> f32 {
+    let n = envelope.len();
+    let mean = envelope.mean().unwrap_or(0.0);
+    let total: f32 = envelope.iter().map(|x| (x - mean).powi(2)).sum::<f32>() * n as f32;
+    if total <= f32::EPSILON {
+        return 0.0;
+    }
+    let seconds = n as f32 * HOP as f32 / RATE as f32;
+    let (lowest, highest) = ((2.0 * seconds).ceil() as usize, (8.0 * seconds).floor() as usize);
+    let power_of = |k: usize| {
+        let step = std::f32::consts::TAU * k as f32 / n as f32;
+        let (mut re, mut im) = (0.0, 0.0);
+        for (t, x) in envelope.iter().enumerate() {
+            let angle = step * t as f32;
+            re += (x - mean) * angle.cos();
+            im += (x - mean) * angle.sin();
+        }
+        re * re + im * im
+    };
+    // Each of these lines has a twin among the negative frequencies; Parseval.
+    2.0 * (lowest..=highest.min(n / 2)).map(power_of).sum::<f32>() / total
+}
+
+/// Change from frame to frame, deviation over time, and deviation of the mean over the bands, each frame's mean level left out.
+fn spectrum_cues(bands: &Array2<f32>, sounding: &[usize]) -> [f32; 3] {
+    let mut shapes = bands.select(Axis(1), sounding);
+    for mut frame in shapes.columns_mut() {
+        let mean = frame.mean().unwrap_or(0.0);
+        frame -= mean;
+    }
+    let mut change = 0.0;
+    for pair in 1..sounding.len() {
+        if sounding[pair] == sounding[pair - 1] + 1 {
+            let difference = &shapes.column(pair) - &shapes.column(pair - 1);
+            change += difference.mapv(f32::abs).mean().unwrap_or(0.0);
+        }
+    }
+    let change = change / (sounding.len().max(2) - 1) as f32;
+    let variation = shapes.std_axis(Axis(1), 0.0).mean().unwrap_or(0.0);
+    let shape = shapes.mean_axis(Axis(1)).map_or(0.0, |mean| mean.std(0.0));
+    [change, variation, shape]
+}

@@ -1,0 +1,185 @@
+//! The windows of a stream: what a model hears of it, one after the other.
+
+use super::activity::{Activity, LOWEST_DB, sounding_seconds};
+use ser_features::{MIN_SPEECH_SECONDS, SignalError};
+use std::collections::VecDeque;
+
+/// Cuts a stream of samples, which comes in pieces of any size, into windows. Keeps the samples of one window, so that its memory
+/// does not grow with the stream.
+pub(crate) struct Windows {
+    activity: Activity,
+    sample_rate: u32,
+    /// Seconds of a window.
+    length: f64,
+    /// Seconds from one window's end to the next one's.
+    interval: f64,
+    /// The last samples: a window's.
+    samples: VecDeque<f32>,
+    /// The levels of the frames in it.
+    levels: VecDeque<f32>,
+    /// The loudest frame since the last window.
+    level_db: f32,
+    /// Samples that came.
+    taken: u64,
+    /// Samples that had come at the last window.
+    told: u64,
+    /// Intervals that are full when the next window is due.
+    due: u64,
+}
+
+/// A window of a stream.
+pub(crate) struct Window<'a> {
+    /// Its samples, mono.
+    pub(crate) samples: &'a [f32],
+    /// Where it begins and ends, in seconds from the stream's start.
+    pub(crate) start: f64,
+    pub(crate) end: f64,
+    /// Seconds of it that are not silent.
+    pub(crate) sounding: f64,
+    /// The loudest frame since the window before, in dB relative to full scale.
+    pub(crate) level_db: f32,
+}
+
+impl Window<'_> {
+    /// Whether it holds too little sound for speech.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.sounding < MIN_SPEECH_SECONDS
+    }
+}
+
+impl Windows {
+    /// Windows of `length` seconds that end every `interval` seconds; the first one ends at the first of these times that is not
+    /// before `first`.
+    pub(crate) fn new(sample_rate: u32, length: f64, interval: f64, first: f64) -> Result<Self, SignalError> {
+        Ok(Self {
+            activity: Activity::new(sample_rate)?,
+            sample_rate,
+            length,
+            interval,
+            samples: VecDeque::new(),
+            levels: VecDeque::new(),
+            level_db: LOWEST_DB,
+            taken: 0,
+            told: 0,
+            due: (first / interval).ceil().max(1.0) as u64,
+        })
+    }
+
+    /// Seconds from one frame of levels to the next.
+    pub(crate) fn frame_seconds(&self) -> f64 {
+        self.activity.frame_seconds()
+    }
+
+    /// Seconds of sound that came.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.taken as f64 / f64::from(self.sample_rate)
+    }
+
+    /// Samples that came.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Takes samples up to the next window's end, and returns what is left of them. `levels` gets those of the frames that they
+    /// complete. [`Windows::is_due`] then tells whether the window is full.
+    ///
+    /// # Errors
+    /// If a sample is not finite; the pieces before it stay taken.
+    pub(crate) fn take<'a>(
+        &mut self,
+        samples: &'a [f32],
+        mut levels: impl FnMut(&[f32]),
+    ) -> Result<&'a [f32], SignalError> {
+        let wanted = usize::try_from(self.next_end().saturating_sub(self.taken)).unwrap_or(usize::MAX);
+        let (now, later) = samples.split_at(wanted.min(samples.len()));
+        let measured = self.activity.push(now)?;
+        levels(&measured);
+        self.taken += now.len() as u64;
+        self.level_db = measured.iter().copied().fold(self.level_db, f32::max);
+        let frames = (self.length / self.frame_seconds()) as usize;
+        keep_last(&mut self.levels, &measured, frames);
+        let length = (self.length * f64::from(self.sample_rate)).round() as usize;
+        keep_last(&mut self.samples, now, length);
+        Ok(later)
+    }
+
+    /// Whether a window has just become full.
+    pub(crate) fn is_due(&self) -> bool {
+        self.taken == self.next_end()
+    }
+
+    /// Whether samples came after the last window.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.taken > self.told
+    }
+
+    /// The window that ends here, whose frames below `silence_db` are silent; the next one is due an interval later.
+    pub(crate) fn window(&mut self, silence_db: f32) -> Window<'_> {
+        if self.is_due() {
+            self.due += 1;
+        }
+        self.told = self.taken;
+        let end = self.seconds();
+        let sounding = sounding_seconds(&self.levels, self.frame_seconds(), silence_db);
+        let level_db = std::mem::replace(&mut self.level_db, LOWEST_DB);
+        let samples = &*self.samples.make_contiguous();
+        let start = end - samples.len() as f64 / f64::from(self.sample_rate);
+        Window { samples, start, end, sounding, level_db }
+    }
+
+    /// Samples that have come when the next window is full.
+    fn next_end(&self) -> u64 {
+        (self.due as f64 * self.interval * f64::from(self.sample_rate)).round() as u64
+    }
+}
+
+/// Appends values and drops the first ones beyond `length`.
+fn keep_last(kept: &mut VecDeque<f32>, values: &[f32], length: usize) {
+    let values = &values[values.len().saturating_sub(length)..];
+    let excess = (kept.len() + values.len()).saturating_sub(length);
+    kept.drain(..excess);
+    kept.extend(values);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::SILENCE_DB;
+
+    /// Start, end and sound of each window of a signal that comes in pieces.
+    fn windows(samples: &[f32], piece: usize, first: f64) -> Vec<(f64, f64, bool)> {
+        let mut windows = Windows::new(8_000, 3.0, 1.0, first).unwrap();
+        let mut found = Vec::new();
+        for mut piece in samples.chunks(piece) {
+            while !piece.is_empty() {
+                piece = windows.take(piece, |_| {}).unwrap();
+                if windows.is_due() {
+                    let window = windows.window(SILENCE_DB);
+                    assert_eq!(
+                        window.samples.len(),
+                        ((window.end - window.start) * 8_000.0).round() as usize
+                    );
+                    found.push((window.start, window.end, window.is_silent()));
+                }
+            }
+        }
+        if windows.has_rest() {
+            let window = windows.window(SILENCE_DB);
+            found.push((window.start, window.end, window.is_silent()));
+        }
+        found
+    }
+
+    #[test]
+    fn windows_end_every_interval_and_at_the_end() {
+        let mut samples = vec![0.0; 44_000];
+        samples[..8_000].iter_mut().enumerate().for_each(|(n, x)| *x = 0.3 * (n as f32 * 0.5).sin());
+        let expected = [(0.0, 3.0, false), (1.0, 4.0, true), (2.0, 5.0, true), (2.5, 5.5, true)];
+        assert_eq!(windows(&samples, 44_000, 3.0), expected);
+        assert_eq!(windows(&samples, 123, 3.0), expected);
+        assert_eq!(windows(&samples[..20_000], 999, 3.0), [(0.0, 2.5, false)]);
+        let short: Vec<f64> = windows(&samples, 999, 0.5).iter().map(|window| window.1).collect();
+        assert_eq!(short, [1.0, 2.0, 3.0, 4.0, 5.0, 5.5]);
+        assert_eq!(windows(&samples[..24_000], 24_000, 3.0), [(0.0, 3.0, false)]);
+    }
+}
