@@ -6,6 +6,7 @@ mod checklist;
 mod extract_features;
 mod live;
 mod real_speech;
+mod recognize;
 mod recommend_songs;
 mod support;
 mod train;

@@ -1,0 +1,121 @@
+//! What `recognize` prints for many recordings, and how it fails.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{check_example, ends, example, fails, program, prints, sample, text, write, write_wav};
+
+/// The samples of the bundled clip.
+fn clip() -> Vec<f32> {
+    let file = std::fs::read(sample()).unwrap();
+    let (samples, _) = file[44..].as_chunks();
+    samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
+}
+
+/// A folder with the clip, with half a minute of it and pauses, and with a text.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write_wav(&folder, "b/short.wav", &clip());
+    let mut long = Vec::new();
+    for _ in 0..6 {
+        long.extend(clip());
+        long.extend([0.0; 22_050]);
+    }
+    write_wav(&folder, "a/long.wav", &long);
+    write(&folder, "notes.txt", "not audio");
+    folder
+}
+
+#[test]
+fn the_example_is_described() {
+    check_example("recognize", "recognize.rs");
+}
+
+#[test]
+fn a_line_for_each_recording_in_order() {
+    let folder = folder();
+    let lines = prints("recognize", [folder.path()]);
+    let lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("a/long.wav  0:32  ") && lines[1].contains("b/short.wav  0:04  "), "{lines:?}");
+    assert!(lines.iter().all(|line| line.ends_with(" %")), "{lines:?}");
+    let with = prints("recognize", [folder.path().to_str().unwrap(), "--timeline"]);
+    assert!(with.lines().nth(1).unwrap().starts_with("    0:00–"), "{with}");
+}
+
+#[test]
+fn json_lines_hold_probabilities_and_the_timeline() {
+    let folder = folder();
+    let lines = prints("recognize", [folder.path().to_str().unwrap(), "--format", "jsonl", "--timeline"]);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["confident", "file", "mood", "probabilities", "seconds", "timeline"]);
+        let total: f64 = line["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
+        assert!((total - 1.0).abs() < 1e-5, "{line}");
+        let stretches = line["timeline"].as_array().unwrap();
+        assert_eq!(stretches[0]["start"], 0.0);
+        assert_eq!(stretches.last().unwrap()["end"], line["seconds"]);
+        assert!(stretches.windows(2).all(|pair| pair[0]["end"] == pair[1]["start"]), "{line}");
+    }
+    assert!(lines[0]["timeline"].as_array().unwrap().iter().any(|stretch| stretch["mood"].is_null()), "pauses");
+}
+
+#[test]
+fn csv_has_a_header_and_a_row_for_each() {
+    let folder = folder();
+    let table = prints("recognize", [folder.path().to_str().unwrap(), "--format", "csv"]);
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows[0], "file,seconds,mood,confident,Calm,Happy,Sad,Energetic");
+    assert_eq!(rows.len(), 3);
+    let table = prints("recognize", [folder.path().to_str().unwrap(), "--format", "csv", "--timeline"]);
+    assert!(table.starts_with("file,start,end,mood,confident,") && table.lines().count() > 4, "{table}");
+}
+
+#[test]
+fn shards_together_are_the_whole() {
+    let folder = folder();
+    let part = |shard| prints("recognize", [folder.path().to_str().unwrap(), "--shard", shard]);
+    assert_eq!(part("1/2") + &part("2/2"), prints("recognize", [folder.path()]));
+}
+
+#[test]
+fn standard_input_is_a_recording_too() {
+    let file = std::fs::File::open(sample()).unwrap();
+    let output = Command::new(program("recognize")).arg("-").stdin(Stdio::from(file)).output().unwrap();
+    assert!(text(&output.stdout).starts_with("standard input  0:04  "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn answers_are_scored_by_a_table() {
+    let folder = folder();
+    let answers = prints("recognize", [folder.path().to_str().unwrap(), "--format", "jsonl"]);
+    let mood = |line: &str| serde_json::from_str::<Value>(line).unwrap()["mood"].as_str().unwrap().to_owned();
+    let mood = mood(answers.lines().next().unwrap());
+    let table = write(&folder, "moods.csv", format!("file,mood\nlong.wav,{mood}\n"));
+    let output = example("recognize", [folder.path().to_str().unwrap(), "--labels", &table]);
+    let report = text(&output.stderr);
+    assert!(report.contains("100.0") && report.contains("1 recordings are not in"), "{report}");
+    let wrong = write(&folder, "wrong.csv", "file,mood\nlong.wav,Furious\n");
+    fails("recognize", [folder.path().to_str().unwrap(), "--labels", &wrong], &["row 2: mood must be one of"]);
+}
+
+#[test]
+fn bad_recordings_stop_the_run_or_are_skipped() {
+    let folder = folder();
+    write(&folder, "a/damaged.wav", "RIFF");
+    let silence = write_wav(&folder, "c/silence.wav", &[0.0; 50_000]);
+    let tone: Vec<f32> = (0..100_000).map(|n| 0.3 * (n as f32 * 0.1).sin()).collect();
+    let tone = write_wav(&folder, "c/tone.wav", &tone);
+    ends(3, "recognize", [&silence], &["silent"]);
+    ends(3, "recognize", [&tone], &["sound must hold speech", "tones or music"]);
+    fails("recognize", [folder.path()], &["damaged.wav"]);
+    let output = example("recognize", [folder.path().to_str().unwrap(), "--skip-bad"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 2);
+    assert_eq!(text(&output.stderr).lines().filter(|line| line.starts_with("skipped: ")).count(), 3);
+    assert!(prints("recognize", [tone.as_str(), "--any-sound"]).contains("0:05"));
+}
