@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{check_example, ends, example, fails, program, prints, sample, text, write, write_wav};
+use crate::support::{ends, example, fails, prints, program, sample, text, write, write_wav};
 
 /// The samples of the bundled clip.
 fn clip() -> Vec<f32> {
@@ -29,11 +29,6 @@ fn folder() -> TempDir {
 }
 
 #[test]
-fn the_example_is_described() {
-    check_example("recognize", "recognize.rs");
-}
-
-#[test]
 fn a_line_for_each_recording_in_order() {
     let folder = folder();
     let lines = prints("recognize", [folder.path()]);
@@ -54,14 +49,18 @@ fn json_lines_hold_probabilities_and_the_timeline() {
     for line in &lines {
         let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["confident", "file", "mood", "probabilities", "seconds", "timeline"]);
-        let total: f64 = line["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
+        let total: f64 =
+            line["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
         assert!((total - 1.0).abs() < 1e-5, "{line}");
         let stretches = line["timeline"].as_array().unwrap();
         assert_eq!(stretches[0]["start"], 0.0);
         assert_eq!(stretches.last().unwrap()["end"], line["seconds"]);
         assert!(stretches.windows(2).all(|pair| pair[0]["end"] == pair[1]["start"]), "{line}");
     }
-    assert!(lines[0]["timeline"].as_array().unwrap().iter().any(|stretch| stretch["mood"].is_null()), "pauses");
+    assert!(
+        lines[0]["timeline"].as_array().unwrap().iter().any(|stretch| stretch["mood"].is_null()),
+        "pauses"
+    );
 }
 
 #[test]
@@ -100,7 +99,11 @@ fn answers_are_scored_by_a_table() {
     let report = text(&output.stderr);
     assert!(report.contains("100.0") && report.contains("1 recordings are not in"), "{report}");
     let wrong = write(&folder, "wrong.csv", "file,mood\nlong.wav,Furious\n");
-    fails("recognize", [folder.path().to_str().unwrap(), "--labels", &wrong], &["row 2: mood must be one of"]);
+    fails(
+        "recognize",
+        [folder.path().to_str().unwrap(), "--labels", &wrong],
+        &["row 2: mood must be one of"],
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report, save_combined};
+use ser_bench::experiments::{Experiment, Folder, Part, RecordingScore, Results, Run, report, save_combined};
 use ser_data::Ravdess;
 use ser_examples::{cli, interrupt, output, progress};
 use ser_models::{Recipe, RecipeFile};
@@ -43,6 +43,10 @@ struct Arguments {
     /// through MP3 (where the program `ffmpeg` is there).
     #[arg(long)]
     robustness: bool,
+    /// Then let each model that heard whole actors for the first time hear long recordings, joined from their clips, clean and in
+    /// noise, and print how much of the time its timeline is right.
+    #[arg(long)]
+    recordings: bool,
     /// Another recipe than the experiment's own, as a file for `train --config`.
     #[arg(long, value_name = "FILE", requires = "only")]
     recipe: Option<PathBuf>,
@@ -99,6 +103,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let bar = progress::bar(0, "disturbed");
             run.disturb(&arguments.data, &bar, &stop)?;
             bar.finish_and_clear();
+        }
+        if arguments.recordings && experiment.is_shown_robustness() {
+            let bar = progress::bar(0, "recordings");
+            let scores = run.recordings(&arguments.data, &bar, &stop)?;
+            bar.finish_and_clear();
+            cli::print(format!(
+                "Long recordings, {}:\n\n{}",
+                experiment.name,
+                RecordingScore::table(&scores)
+            ))?;
         }
         // After each, so that they can be read while the others run.
         report(&arguments.output, part, seeds)?;

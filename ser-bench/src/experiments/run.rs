@@ -1,6 +1,6 @@
 //! One experiment's models, trained one after the other and kept as they come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,13 +8,14 @@ use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 use ndarray::{Array2, ArrayD};
 use rayon::prelude::*;
-use ser_data::{Clip, Ravdess, RavdessOptions};
+use ser_data::{Clip, LabelSet, Ravdess, RavdessOptions};
 use ser_examples::cli::Stopped;
 use ser_examples::output;
 use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_models::training::{Dataset, Event, Finish, History, Trainer, member_seed};
 use ser_models::{Checkpoint, CheckpointSource, Recipe, Recognizer};
 
+use super::recordings::{self, RecordingScore};
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 
 /// What a run that was stopped says.
@@ -175,6 +176,39 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Lets all models that are done hear long recordings, joined from the clips that they were measured on: (what was done to them,
+    /// the mean over models and actors).
+    ///
+    /// # Errors
+    /// If a clip or a checkpoint cannot be read, its labels are no emotions or moods, or a disturbance fails.
+    pub fn recordings(
+        &self,
+        data: &Path,
+        bar: &ProgressBar,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Vec<(String, RecordingScore)>> {
+        let clips = Ravdess::open(data, &RavdessOptions::default())?.clips;
+        let finished = self.folder.finished()?;
+        let ways = [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)];
+        bar.set_length((finished.len() * ways.len()) as u64);
+        let mut scores: Vec<(String, Vec<RecordingScore>)> =
+            ways.map(|way| (way.name(), Vec::new())).to_vec();
+        for Finished { name, seed, predictions, .. } in finished {
+            let mut checkpoint = Checkpoint::load(self.folder.file(&format!("{name}.safetensors")))?;
+            if let Some(moods) = LabelSet::moods_of_emotions(&checkpoint.labels) {
+                checkpoint.readout.classes = moods;
+            }
+            let measured: HashSet<&str> = predictions.clips.iter().map(String::as_str).collect();
+            let clips: Vec<&Clip> = clips.iter().filter(|clip| measured.contains(clip.id.as_str())).collect();
+            for (way, (_, scores)) in ways.iter().zip(&mut scores) {
+                ensure!(!stop.load(Ordering::Relaxed), STOPPED);
+                scores.extend(recordings::measure(&checkpoint, &clips, *way, seed)?);
+                bar.inc(1);
+            }
+        }
+        Ok(scores.into_iter().map(|(way, scores)| (way, RecordingScore::mean(&scores))).collect())
     }
 
     fn file(&self, unit: &Unit, ending: &str) -> PathBuf {

@@ -1,0 +1,227 @@
+//! Long recordings with known boundaries, joined from clips, and how well a timeline finds them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::{Context, ensure};
+use rayon::prelude::*;
+use ser_data::{Clip, mood_of};
+use ser_features::{Trim, TrimConfig};
+use ser_models::{Checkpoint, Generator, Recognizer, Timeline};
+
+use super::Disturbance;
+
+/// Seconds of one recording, from and to.
+const SECONDS: [f64; 2] = [120.0, 300.0];
+
+/// Most clips of one mood that follow each other.
+const LONGEST_STRETCH: usize = 6;
+
+/// Pauses between clips in seconds, from and to.
+const PAUSE: [f64; 2] = [0.2, 2.5];
+
+/// A recording with what is true of it.
+struct Joined {
+    samples: Vec<f32>,
+    sample_rate: u32,
+    /// Speech of one mood: from, to, in seconds. What lies between is none.
+    truth: Vec<(f64, f64, &'static str)>,
+}
+
+/// How well recordings are heard. All shares are 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RecordingScore {
+    /// The share of the time with speech for which the timeline says the right mood.
+    pub right: f64,
+    /// The share of the time with speech for which it says that there is none.
+    pub missed: f64,
+    /// The share of the time without speech for which it says a mood.
+    pub false_speech: f64,
+    /// The median distance from a change of mood to the next change that the timeline tells, in seconds.
+    pub boundary_seconds: f64,
+    /// The share of the time with speech for which the answer of the first three seconds is right.
+    pub right_by_first_seconds: f64,
+}
+
+impl RecordingScore {
+    /// The mean of scores.
+    pub fn mean(scores: &[Self]) -> Self {
+        let mean = |of: fn(&Self) -> f64| scores.iter().map(of).sum::<f64>() / scores.len().max(1) as f64;
+        Self {
+            right: mean(|score| score.right),
+            missed: mean(|score| score.missed),
+            false_speech: mean(|score| score.false_speech),
+            boundary_seconds: mean(|score| score.boundary_seconds),
+            right_by_first_seconds: mean(|score| score.right_by_first_seconds),
+        }
+    }
+
+    /// Scores as a Markdown table, a row for each name.
+    pub fn table(rows: &[(String, Self)]) -> String {
+        let mut table = "| recordings | time right | by the first 3 s | speech missed | false speech | boundary error |\n\
+                         | --- | --- | --- | --- | --- | --- |\n"
+            .to_owned();
+        for (name, score) in rows {
+            let percent = |share: f64| format!("{:.1} %", share * 100.0);
+            table += &format!(
+                "| {name} | {} | {} | {} | {} | {:.2} s |\n",
+                percent(score.right),
+                percent(score.right_by_first_seconds),
+                percent(score.missed),
+                percent(score.false_speech),
+                score.boundary_seconds,
+            );
+        }
+        table
+    }
+}
+
+/// Joins the clips of each actor to a recording of two to five minutes, in stretches of one mood with pauses between, and measures
+/// a model of moods on it after a disturbance: a score for each actor.
+///
+/// # Errors
+/// If a clip cannot be read or the model fails.
+pub fn measure(
+    checkpoint: &Checkpoint,
+    clips: &[&Clip],
+    way: Disturbance,
+    seed: u64,
+) -> anyhow::Result<Vec<RecordingScore>> {
+    let mut by_actor: BTreeMap<u8, Vec<&Clip>> = BTreeMap::new();
+    for clip in clips {
+        by_actor.entry(clip.name.actor).or_default().push(clip);
+    }
+    ensure!(!by_actor.is_empty(), "recordings: clips must be one or more, got none");
+    let actors: Vec<(u8, Vec<&Clip>)> = by_actor.into_iter().collect();
+    let scores = actors.par_iter().map(|(actor, clips)| {
+        let mut random = Generator::with_stream(seed, u64::from(*actor));
+        let joined = join(clips, &mut random)?;
+        let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
+        let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
+        let mut recognizer = Recognizer::new(checkpoint)?;
+        let timeline = recognizer.timeline(&samples, rate)?;
+        let first = recognizer.recognize_window(&samples, rate)?;
+        Ok(score(&timeline, &first.label, &joined.truth))
+    });
+    scores.collect()
+}
+
+fn join(clips: &[&Clip], random: &mut Generator) -> anyhow::Result<Joined> {
+    let mut of_mood: HashMap<&'static str, Vec<&Clip>> = HashMap::new();
+    for clip in clips {
+        of_mood.entry(mood_of(clip.name.emotion)).or_default().push(clip);
+    }
+    let mut moods: Vec<&'static str> = of_mood.keys().copied().collect();
+    moods.sort_unstable();
+    let mut below = |n: usize| (random.uniform(0.0, n as f64) as usize).min(n.saturating_sub(1));
+    let trim = Trim::new(TrimConfig { top_db: 30.0, ..TrimConfig::default() })?;
+    let (mut samples, mut truth, mut sample_rate) = (Vec::new(), Vec::new(), 0);
+    let seconds = SECONDS[0] + (SECONDS[1] - SECONDS[0]) * below(1_000) as f64 / 1_000.0;
+    let mut last = "";
+    loop {
+        let others: Vec<&'static str> =
+            moods.iter().copied().filter(|mood| *mood != last || moods.len() == 1).collect();
+        let mood = others[below(others.len())];
+        last = mood;
+        for _ in 0..1 + below(LONGEST_STRETCH) {
+            let of = &of_mood[mood];
+            let audio = of[below(of.len())].read()?;
+            sample_rate = audio.sample_rate;
+            let at = samples.len() as f64 / f64::from(sample_rate);
+            let clip = audio.to_mono()?;
+            let spoken = trim.trim(&clip)?;
+            let second = |sample: usize| at + sample as f64 / f64::from(sample_rate);
+            truth.push((second(spoken.start), second(spoken.end), mood));
+            samples.extend(clip);
+            let pause = PAUSE[0] + (PAUSE[1] - PAUSE[0]) * below(1_000) as f64 / 1_000.0;
+            samples.resize(samples.len() + (pause * f64::from(sample_rate)) as usize, 0.0);
+        }
+        if samples.len() as f64 / f64::from(sample_rate) > seconds {
+            return Ok(Joined { samples, sample_rate, truth });
+        }
+    }
+}
+
+/// Compares a timeline with the truth every 50 ms.
+fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -> RecordingScore {
+    const STEP: f64 = 0.05;
+    let mut score = RecordingScore::default();
+    let (mut spoken, mut silent) = (0.0f64, 0.0f64);
+    let mut at = STEP / 2.0;
+    while at < timeline.seconds {
+        let said = timeline
+            .segments
+            .iter()
+            .find(|segment| at < segment.end)
+            .and_then(|segment| segment.heard.as_ref());
+        match truth.iter().find(|(from, to, _)| (*from..*to).contains(&at)) {
+            Some((_, _, mood)) => {
+                spoken += 1.0;
+                score.right += f64::from(u8::from(said.is_some_and(|heard| heard.label == *mood)));
+                score.missed += f64::from(u8::from(said.is_none()));
+                score.right_by_first_seconds += f64::from(u8::from(first == *mood));
+            }
+            None => {
+                silent += 1.0;
+                score.false_speech += f64::from(u8::from(said.is_some()));
+            }
+        }
+        at += STEP;
+    }
+    score.right /= spoken.max(1.0);
+    score.missed /= spoken.max(1.0);
+    score.right_by_first_seconds /= spoken.max(1.0);
+    score.false_speech /= silent.max(1.0);
+    let told = changes(
+        timeline.segments.iter().filter_map(|s| Some((s.start, s.end, s.heard.as_ref()?.label.as_str()))),
+    );
+    let mut distances: Vec<f64> = changes(truth.iter().copied())
+        .into_iter()
+        .map(|change| told.iter().map(|told| (told - change).abs()).fold(timeline.seconds, f64::min))
+        .collect();
+    distances.sort_by(f64::total_cmp);
+    score.boundary_seconds = distances.get(distances.len() / 2).copied().unwrap_or(0.0);
+    score
+}
+
+/// Where the mood changes: the middle between the end of one and the start of the next.
+fn changes<'a>(stretches: impl Iterator<Item = (f64, f64, &'a str)>) -> Vec<f64> {
+    let stretches: Vec<_> = stretches.collect();
+    let pairs = stretches.windows(2).filter(|pair| pair[0].2 != pair[1].2);
+    pairs.map(|pair| f64::midpoint(pair[0].1, pair[1].0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn changes_lie_between_stretches_of_different_moods() {
+        let stretches = [(0.0, 2.0, "Calm"), (3.0, 5.0, "Calm"), (6.0, 8.0, "Sad"), (8.0, 9.0, "Calm")];
+        assert_eq!(changes(stretches.into_iter()), [5.5, 8.0]);
+    }
+
+    #[test]
+    fn a_timeline_is_compared_with_the_truth() {
+        let text = r#"{"label":"Calm","probabilities":[["Calm",1.0]],"confident":true}"#;
+        let calm: ser_models::Recognition = serde_json::from_str(text).unwrap();
+        let mut recognizer = Recognizer::from_bytes(ser_examples::assets::MODEL).unwrap();
+        let samples: Vec<f32> = (0..220_500).map(|n| 0.3 * (n as f32 * 0.1).sin()).collect();
+        let config = ser_models::TimelineConfig { detect_speech: false, ..Default::default() };
+        recognizer = recognizer.with_config(config).unwrap();
+        let mut timeline = recognizer.timeline(&samples, 22_050).unwrap();
+        timeline.segments = vec![
+            ser_models::Segment { start: 0.0, end: 6.0, heard: Some(calm) },
+            ser_models::Segment { start: 6.0, end: 10.0, heard: None },
+        ];
+        let truth = [(0.0, 4.0, "Calm"), (5.0, 8.0, "Sad")];
+        let score = score(&timeline, "Sad", &truth);
+        assert!(
+            (score.right - 4.0 / 7.0).abs() < 0.01 && (score.missed - 2.0 / 7.0).abs() < 0.01,
+            "{score:?}"
+        );
+        assert!((score.false_speech - 1.0 / 3.0).abs() < 0.01, "{score:?}");
+        assert!((score.right_by_first_seconds - 3.0 / 7.0).abs() < 0.01, "{score:?}");
+    }
+}
