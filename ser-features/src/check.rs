@@ -49,6 +49,18 @@ pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> R
     }
 }
 
+/// Refuses a matrix with another number of rows, without a frame, or with a value that is NaN or infinite.
+pub(crate) fn check_finite_matrix(matrix: ArrayView2<'_, f32>, rows: usize) -> Result<(), SignalError> {
+    if matrix.nrows() != rows {
+        return Err(SignalError::Rows { expected: rows, given: matrix.nrows() });
+    }
+    if matrix.ncols() == 0 {
+        return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
+    }
+    let broken = matrix.iter().position(|x| !x.is_finite());
+    broken.map_or(Ok(()), |index| Err(SignalError::NotFinite { index }))
+}
+
 vectorized! {
     /// In one pass without branches. NaN is within no limit.
     fn all_within(samples: &[f32], limit: f32) -> bool {

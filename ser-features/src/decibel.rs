@@ -107,6 +107,69 @@ pub(crate) fn to_decibels(power: &mut [f32], config: &DecibelConfig) {
     }
 }
 
+/// Which logarithm a power becomes. The default is librosa's decibels.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum LogScale {
+    /// Decibels, as [`power_to_db`].
+    Decibel(DecibelConfig),
+    /// `log10(max(x, floor))`.
+    Log10 {
+        /// Smallest value, above 0; what is smaller counts as this.
+        floor: f32,
+    },
+    /// `ln(max(x, floor))`.
+    Ln {
+        /// Smallest value, above 0; what is smaller counts as this.
+        floor: f32,
+    },
+}
+
+impl Default for LogScale {
+    fn default() -> Self {
+        Self::Decibel(DecibelConfig::default())
+    }
+}
+
+impl LogScale {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        match *self {
+            Self::Decibel(ref decibel) => decibel.check(),
+            Self::Log10 { floor } | Self::Ln { floor } => {
+                let rule = "above 0 and finite";
+                ConfigError::require(floor > 0.0 && floor.is_finite(), "floor", rule, floor.into())
+            }
+        }
+    }
+
+    /// Refuses what makes one value depend on all others.
+    pub(crate) fn check_stream(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::Decibel(decibel) => decibel.check_stream(),
+            Self::Log10 { .. } | Self::Ln { .. } => Ok(()),
+        }
+    }
+
+    /// Replaces powers by their logarithms, with settings that were checked.
+    pub(crate) fn apply(&self, power: &mut [f32]) {
+        match *self {
+            Self::Decibel(ref decibel) => to_decibels(power, decibel),
+            Self::Log10 { floor } => take_logarithms(power, floor, 0.1),
+            Self::Ln { floor } => take_logarithms(power, floor, std::f32::consts::LN_10 / 10.0),
+        }
+    }
+}
+
+vectorized! {
+    /// Replaces powers by their logarithms, of which `scale` is one decibel.
+    fn take_logarithms(power: &mut [f32], floor: f32, scale: f32) {
+        for x in power {
+            *x = decibels(if *x > floor { *x } else { floor }) * scale;
+        }
+    }
+}
+
 vectorized! {
     /// Replaces powers by their decibels, and returns the largest.
     fn take_decibels(power: &mut [f32], amin: f32, offset: f32) -> f32 {
@@ -214,6 +277,20 @@ mod tests {
         }
         assert_eq!(decibels(f32::INFINITY), f32::INFINITY);
         assert_eq!(decibels(1.0), 0.0);
+    }
+
+    #[test]
+    fn each_scale_is_its_logarithm() {
+        for (scale, logarithm) in [
+            (LogScale::Log10 { floor: 1e-3 }, f64::log10 as fn(f64) -> f64),
+            (LogScale::Ln { floor: 1e-3 }, f64::ln),
+        ] {
+            let mut power: Vec<f32> = (0..40).map(|n| 10.0_f32.powi(n / 4 - 4) * (1.0 + n as f32)).collect();
+            let want: Vec<f64> = power.iter().map(|&x| logarithm(f64::from(x.max(1e-3)))).collect();
+            scale.apply(&mut power);
+            assert!(power.iter().zip(want).all(|(x, want)| (f64::from(*x) - want).abs() < 1e-6), "{scale:?}");
+        }
+        assert!(LogScale::Ln { floor: 0.0 }.check().is_err());
     }
 
     #[test]

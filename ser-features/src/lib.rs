@@ -19,10 +19,13 @@ mod framing;
 mod harmonic_percussive;
 mod hpss;
 mod istft;
+mod kaldi;
+mod log_mel;
 mod matrix;
 mod median;
 mod mel;
 mod mfcc;
+mod pad;
 mod preemphasis;
 mod prepare;
 mod projection;
@@ -37,6 +40,7 @@ mod tonnetz;
 mod trim;
 mod tuning;
 mod vector;
+mod whisper;
 mod window;
 mod yin;
 mod zero_crossing;
@@ -47,7 +51,7 @@ pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
 pub use chroma_cqt::{ChromaCqt, ChromaCqtConfig};
 pub use contrast::{ContrastConfig, SpectralContrast};
 pub use cqt::{Cqt, CqtConfig};
-pub use decibel::{DecibelConfig, Reference, amplitude_to_db, power_to_db};
+pub use decibel::{DecibelConfig, LogScale, Reference, amplitude_to_db, power_to_db};
 pub use delta::{Delta, DeltaConfig};
 pub use error::{ConfigError, SignalError};
 pub use extractor::FeatureExtractor;
@@ -55,8 +59,11 @@ pub use features::{Feature, FeatureConfig, Features};
 pub use harmonic_percussive::HarmonicPercussive;
 pub use hpss::{Bin, Hpss, HpssConfig};
 pub use istft::Istft;
+pub use kaldi::{KaldiFbank, KaldiFbankConfig, KaldiFrameConfig, KaldiMelConfig, KaldiMfcc, KaldiMfccConfig};
+pub use log_mel::{LogMel, LogMelConfig};
 pub use mel::{MelConfig, MelNorm, MelScale, MelSpectrogram, mel_filter_bank};
 pub use mfcc::{Mfcc, MfccConfig};
+pub use pad::PadMode;
 pub use preemphasis::{Preemphasis, PreemphasisConfig};
 pub use prepare::{Alignment, Preparation, PreparationConfig};
 pub use resample::{Resampler, SAMPLE_RATES};
@@ -69,11 +76,13 @@ pub use spectral_shape::{
 pub use spectrogram::{Spectrogram, Spectrum};
 pub use stft::{Precision, Stft, StftConfig};
 pub use streaming::{
-    FrameByFrame, Streaming, StreamingChroma, StreamingContrast, StreamingMel, StreamingMfcc, StreamingStft,
+    FrameByFrame, Streaming, StreamingChroma, StreamingContrast, StreamingLogMel, StreamingMel,
+    StreamingMfcc, StreamingStft,
 };
 pub use tonnetz::{Tonnetz, tonnetz};
 pub use trim::{Trim, TrimConfig};
 pub use tuning::{Pitches, Tuning, TuningConfig, pitch_tuning};
+pub use whisper::{WhisperConfig, WhisperMel};
 pub use window::Window;
 pub use yin::{Yin, YinConfig};
 pub use zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};

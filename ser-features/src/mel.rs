@@ -3,11 +3,13 @@
 //! Triangles are kept as the stretches of bins that they cover: on x86-64 with AVX-512 the 128 bands of three seconds take 8 µs on top
 //! of the power spectrogram's 200 µs, where ndarray's product with the whole matrix takes 335 µs.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
+use crate::check::check_magnitudes;
 use crate::error::{ConfigError, SignalError};
 use crate::matrix::fill_columns;
-use crate::spectrogram::{Spectrogram, Spectrum};
+use crate::pad::PadMode;
+use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 use crate::vector::vectorized;
 
@@ -94,6 +96,14 @@ impl Default for MelConfig {
 }
 
 impl MelConfig {
+    /// The defaults of torchaudio's `MelSpectrogram`: 16 kHz, transforms of 400 samples every 200, reflected ends, and 128 bands of
+    /// height 1 on HTK's scale.
+    pub fn torchaudio() -> Self {
+        let (n_fft, hop_length, pad_mode) = (400, 200, PadMode::Reflect);
+        let stft = StftConfig { n_fft, hop_length, pad_mode, ..Default::default() };
+        Self { sample_rate: 16_000, stft, scale: MelScale::Htk, norm: MelNorm::None, ..Default::default() }
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.stft.check()?;
         ConfigError::refuse_zero("sample_rate", self.sample_rate as usize)?;
@@ -192,9 +202,37 @@ impl MelFilterBank {
             weights.extend((first_bin..config.stft.n_bins()).take_while(touched).map(weight));
             filters.push(Filter { first_bin, weights: start..weights.len() });
         }
+        Ok(Self::grouped(filters, weights))
+    }
+
+    /// From a dense matrix `[bands, n_bins]`.
+    pub(crate) fn from_dense(dense: ArrayView2<'_, f32>, n_bins: usize) -> Result<Self, ConfigError> {
+        let (n_bands, columns) = dense.dim();
+        ConfigError::refuse_zero("the number of filters", n_bands)?;
+        let rule = "n_fft / 2 + 1";
+        ConfigError::require(columns == n_bins, "the number of columns of filters", rule, columns as f64)?;
+        if let Some(&weight) = dense.iter().find(|weight| !(weight.abs() <= 1e6)) {
+            ConfigError::require(false, "every weight of filters", "within ±1e6", weight.into())?;
+        }
+        let (mut filters, mut weights) = (Vec::with_capacity(n_bands), Vec::new());
+        for row in dense.rows() {
+            let first_bin = row.iter().position(|&weight| weight != 0.0).unwrap_or(0);
+            let end = row.iter().rposition(|&weight| weight != 0.0).map_or(first_bin, |last| last + 1);
+            let start = weights.len();
+            weights.extend(row.iter().take(end).skip(first_bin));
+            filters.push(Filter { first_bin, weights: start..weights.len() });
+        }
+        Ok(Self::grouped(filters, weights))
+    }
+
+    fn grouped(filters: Vec<Filter>, weights: Vec<f32>) -> Self {
         let mut bank = Self { filters, weights, groups: Vec::new(), group_weights: Vec::new() };
         bank.group();
-        Ok(bank)
+        bank
+    }
+
+    pub(crate) fn n_bands(&self) -> usize {
+        self.filters.len()
     }
 
     /// Groups the narrow filters, which are the lowest.
@@ -306,8 +344,23 @@ impl MelSpectrogram {
     /// As [`mel_filter_bank`], and when the window is longer than the transform.
     pub fn new(config: MelConfig) -> Result<Self, ConfigError> {
         let bank = MelFilterBank::new(&config)?;
+        Self::with_bank(config, bank)
+    }
+
+    /// Plans the transform, with filters of your own, `[bands, n_fft / 2 + 1]`, instead of those that the configuration describes: of it,
+    /// only `stft` and `spectrum` are read.
+    ///
+    /// # Errors
+    /// As [`Stft::new`](crate::Stft::new), and when there is no filter, a filter has another length, or a weight is not within ±1e6.
+    pub fn with_filters(config: MelConfig, filters: ArrayView2<'_, f32>) -> Result<Self, ConfigError> {
+        config.stft.check()?;
+        let bank = MelFilterBank::from_dense(filters, config.stft.n_bins())?;
+        Self::with_bank(config, bank)
+    }
+
+    fn with_bank(config: MelConfig, bank: MelFilterBank) -> Result<Self, ConfigError> {
         let spectrogram = Spectrogram::new(config.stft, config.spectrum)?;
-        Ok(Self { spectrogram, bank, row: vec![0.0; config.n_mels], block: Vec::new() })
+        Ok(Self { spectrogram, row: vec![0.0; bank.n_bands()], bank, block: Vec::new() })
     }
 
     /// A matrix `[n_mels, frames]`, every value at least 0.
@@ -331,8 +384,36 @@ impl MelSpectrogram {
         Ok(())
     }
 
+    /// As [`process`](Self::process), of a given spectrogram `[n_fft / 2 + 1, frames]`: powers, magnitudes or whatever else the filters
+    /// are to sum up.
+    ///
+    /// # Errors
+    /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
+    pub fn process_spectrogram(
+        &mut self,
+        spectrogram: ArrayView2<'_, f32>,
+    ) -> Result<Array2<f32>, SignalError> {
+        check_magnitudes(spectrogram, self.spectrogram.config().n_bins())?;
+        let (mut out, mut column) = (Array2::default((0, 0)), Vec::new());
+        let Self { bank, block, row, .. } = self;
+        fill_columns(&mut out, (row.len(), spectrogram.ncols()), block, |t, frame| {
+            column.clear();
+            column.extend(spectrogram.column(t));
+            bank.apply(&column, frame);
+        });
+        Ok(out)
+    }
+
     pub(crate) fn n_mels(&self) -> usize {
         self.row.len()
+    }
+
+    /// All frames of a checked signal.
+    pub(crate) fn frames_into(&mut self, samples: &[f32], n_frames: usize, out: &mut Frames) {
+        out.clear(self.n_mels());
+        for t in 0..n_frames {
+            out.push(self.frame(samples, t));
+        }
     }
 
     pub(crate) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
@@ -364,6 +445,35 @@ mod tests {
                 assert!((scale.to_hz(scale.to_mel(hz)) - hz).abs() < 1e-8);
             }
         }
+    }
+
+    #[test]
+    fn own_filters_give_what_the_same_filters_give() {
+        let config = MelConfig { n_mels: 30, ..Default::default() };
+        let samples: Vec<f32> = (0..5_000).map(|n| (n as f32 * 0.1 + (n * n) as f32 * 1e-4).sin()).collect();
+        let want = MelSpectrogram::new(config.clone()).unwrap().process(&samples).unwrap();
+        let filters = mel_filter_bank(&config).unwrap();
+        let mut own = MelSpectrogram::with_filters(config.clone(), filters.view()).unwrap();
+        assert_eq!(own.process(&samples).unwrap(), want);
+        let power = Spectrogram::new(config.stft, Spectrum::Power).unwrap().process(&samples).unwrap();
+        assert_eq!(own.process_spectrogram(power.view()).unwrap(), want);
+        let wrong = Array2::zeros((1024, 1));
+        assert_eq!(
+            own.process_spectrogram(wrong.view()).err(),
+            Some(SignalError::Rows { expected: 1025, given: 1024 })
+        );
+    }
+
+    #[test]
+    fn filters_that_cannot_work_are_refused() {
+        let refusal = |filters: Array2<f32>| {
+            MelSpectrogram::with_filters(MelConfig::default(), filters.view()).err().unwrap().to_string()
+        };
+        assert_eq!(refusal(Array2::zeros((0, 1025))), "the number of filters must be at least 1");
+        let rule = "the number of columns of filters must be n_fft / 2 + 1, but is 1024";
+        assert_eq!(refusal(Array2::zeros((3, 1024))), rule);
+        let rule = "every weight of filters must be within ±1e6, but is NaN";
+        assert_eq!(refusal(Array2::from_elem((3, 1025), f32::NAN)), rule);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::f64::consts::PI;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
+use crate::check::{check_finite_matrix, check_magnitudes};
 use crate::decibel::{DecibelConfig, to_decibels};
 use crate::error::{ConfigError, SignalError};
 use crate::matrix::fill_columns;
@@ -35,6 +36,13 @@ impl Default for MfccConfig {
     }
 }
 
+impl MfccConfig {
+    /// The defaults of torchaudio's `MFCC`: 40 coefficients of [`MelConfig::torchaudio`].
+    pub fn torchaudio() -> Self {
+        Self { mel: MelConfig::torchaudio(), n_mfcc: 40, ..Default::default() }
+    }
+}
+
 /// The steps from mel powers to coefficients: decibels and the orthonormal discrete cosine transform (DCT-II),
 /// `c[k] = √(2/N) · Σ x[n] · cos(π · k · (2n + 1) / 2N)`, with `c[0]` divided by √2.
 pub(crate) struct Cepstrum {
@@ -47,7 +55,12 @@ pub(crate) struct Cepstrum {
 
 impl Cepstrum {
     pub(crate) fn new(config: &MfccConfig) -> Result<Self, ConfigError> {
-        let MfccConfig { n_mfcc, lifter, mel: MelConfig { n_mels, .. }, .. } = *config;
+        Self::of_bands(config, config.mel.n_mels)
+    }
+
+    /// Of this many bands, whatever the configuration says.
+    fn of_bands(config: &MfccConfig, n_mels: usize) -> Result<Self, ConfigError> {
+        let MfccConfig { n_mfcc, lifter, .. } = *config;
         config.decibel.check()?;
         ConfigError::refuse_zero("n_mfcc", n_mfcc)?;
         if n_mfcc > n_mels {
@@ -89,9 +102,14 @@ impl Cepstrum {
         self.decibels.clear();
         self.decibels.extend_from_slice(mel.values());
         to_decibels(&mut self.decibels, &self.decibel);
+        self.transform(mel.width(), out);
+    }
+
+    /// Coefficients of frames of `width` decibels, which lie one after the other.
+    fn transform(&mut self, width: usize, out: &mut Array2<f32>) {
         let Self { dct, decibels, block, .. } = self;
-        fill_columns(out, (dct.outputs(), mel.len()), block, |t, frame| {
-            dct.apply(&decibels[t * mel.width()..][..mel.width()], frame);
+        fill_columns(out, (dct.outputs(), decibels.len() / width), block, |t, frame| {
+            dct.apply(&decibels[t * width..][..width], frame);
         });
     }
 
@@ -118,7 +136,6 @@ pub struct Mfcc {
     mel: MelSpectrogram,
     cepstrum: Cepstrum,
     frames: Frames,
-    n_mels: usize,
 }
 
 impl Mfcc {
@@ -129,8 +146,20 @@ impl Mfcc {
     /// a rule of [`power_to_db`](crate::power_to_db).
     pub fn new(config: MfccConfig) -> Result<Self, ConfigError> {
         let cepstrum = Cepstrum::new(&config)?;
-        let n_mels = config.mel.n_mels;
-        Ok(Self { mel: MelSpectrogram::new(config.mel)?, cepstrum, frames: Frames::default(), n_mels })
+        Ok(Self { mel: MelSpectrogram::new(config.mel)?, cepstrum, frames: Frames::default() })
+    }
+
+    /// Plans coefficients of filters of your own, `[bands, n_fft / 2 + 1]`: see [`MelSpectrogram::with_filters`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`MelSpectrogram::with_filters`].
+    pub fn with_filters(config: MfccConfig, filters: ArrayView2<'_, f32>) -> Result<Self, ConfigError> {
+        let cepstrum = Cepstrum::of_bands(&config, filters.nrows())?;
+        Ok(Self {
+            mel: MelSpectrogram::with_filters(config.mel, filters)?,
+            cepstrum,
+            frames: Frames::default(),
+        })
     }
 
     /// A matrix `[n_mfcc, frames]`.
@@ -149,12 +178,36 @@ impl Mfcc {
     /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
         let n_frames = self.mel.check(samples)?;
-        self.frames.clear(self.n_mels);
-        for t in 0..n_frames {
-            self.frames.push(self.mel.frame(samples, t));
-        }
+        self.mel.frames_into(samples, n_frames, &mut self.frames);
         self.cepstrum.process_into(&self.frames, out);
         Ok(())
+    }
+
+    /// As [`process`](Self::process), of a given mel spectrogram `[n_mels, frames]`, in powers.
+    ///
+    /// # Errors
+    /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
+    pub fn process_mel(&mut self, mel: ArrayView2<'_, f32>) -> Result<Array2<f32>, SignalError> {
+        check_magnitudes(mel, self.mel.n_mels())?;
+        let mut out = Array2::default((0, 0));
+        self.frames.clear(mel.nrows());
+        self.frames.extend(mel.t().iter().copied());
+        self.cepstrum.process_into(&self.frames, &mut out);
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), of a given logarithmic mel spectrogram `[n_mels, frames]`: librosa's `mfcc(S=…)`. `decibel` is not
+    /// applied.
+    ///
+    /// # Errors
+    /// When the matrix has another number of rows or no frame, or a value is NaN or infinite.
+    pub fn process_log_mel(&mut self, log_mel: ArrayView2<'_, f32>) -> Result<Array2<f32>, SignalError> {
+        check_finite_matrix(log_mel, self.mel.n_mels())?;
+        let mut out = Array2::default((0, 0));
+        self.cepstrum.decibels.clear();
+        self.cepstrum.decibels.extend(log_mel.t().iter());
+        self.cepstrum.transform(log_mel.nrows(), &mut out);
+        Ok(out)
     }
 
     pub(crate) fn n_mfcc(&self) -> usize {
@@ -177,6 +230,23 @@ mod tests {
         // Every band lies at amin, −100 dB: the mean of 128 of them times √128.
         assert!(got.row(0).iter().all(|x| (x + 100.0 * 128.0_f32.sqrt()).abs() < 1e-2));
         assert!(got.rows().into_iter().skip(1).all(|row| row.iter().all(|x| x.abs() < 1e-2)));
+    }
+
+    #[test]
+    fn every_entry_gives_the_same_coefficients() {
+        let samples: Vec<f32> = (0..9_000).map(|n| (n as f32 * 0.07 + (n * n) as f32 * 1e-5).sin()).collect();
+        let config = MfccConfig::default();
+        let mut mfcc = Mfcc::new(config.clone()).unwrap();
+        let want = mfcc.process(&samples).unwrap();
+        let mut mel = MelSpectrogram::new(config.mel.clone()).unwrap().process(&samples).unwrap();
+        assert_eq!(mfcc.process_mel(mel.view()).unwrap(), want);
+        crate::power_to_db(&mut mel, &config.decibel).unwrap();
+        assert_eq!(mfcc.process_log_mel(mel.view()).unwrap(), want);
+        let filters = crate::mel_filter_bank(&config.mel).unwrap();
+        assert_eq!(Mfcc::with_filters(config, filters.view()).unwrap().process(&samples).unwrap(), want);
+        mel[[3, 4]] = f32::NAN;
+        let error = Some(SignalError::NotFinite { index: 3 * mel.ncols() + 4 });
+        assert_eq!(mfcc.process_log_mel(mel.view()).err(), error);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Spectrogram {
 }
 
 /// Frames one after the other: the order in which they are made and in which a feature reads them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Frames {
     width: usize,
     values: Vec<f32>,
@@ -128,6 +128,10 @@ impl Frames {
 
     pub(crate) fn push(&mut self, frame: &[f32]) {
         self.values.extend_from_slice(frame);
+    }
+
+    pub(crate) fn extend(&mut self, values: impl Iterator<Item = f32>) {
+        self.values.extend(values);
     }
 
     pub(crate) fn values_mut(&mut self) -> &mut [f32] {
@@ -148,6 +152,11 @@ impl Frames {
 
     pub(crate) fn frame(&self, t: usize) -> &[f32] {
         &self.values[t * self.width..][..self.width]
+    }
+
+    /// As a matrix `[width, frames]`; `block` is memory to reuse.
+    pub(crate) fn write_into(&self, block: &mut Vec<f32>, out: &mut Array2<f32>) {
+        fill_columns(out, (self.width, self.len()), block, |t, frame| frame.copy_from_slice(self.frame(t)));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[f32]> {

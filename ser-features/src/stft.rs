@@ -8,6 +8,7 @@ use crate::check::check_samples;
 use crate::error::{ConfigError, SignalError};
 use crate::fourier::{Forward, Real};
 use crate::matrix::fill_columns;
+use crate::pad::PadMode;
 use crate::vector::vectorized;
 use crate::window::Window;
 
@@ -27,9 +28,9 @@ pub enum Precision {
 
 /// How a signal is cut into frames and transformed. The default is librosa's.
 ///
-/// With `center`, frame `t` is centred on sample `t · hop_length`, and the signal is followed and preceded by zeros; without it,
+/// With `center`, frame `t` is centred on sample `t · hop_length`, and `pad_mode` says what precedes and follows the signal; without it,
 /// frame `t` starts at that sample and only whole frames count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
@@ -46,6 +47,8 @@ pub struct StftConfig {
     pub window: Window,
     /// Whether frames are centred on their time.
     pub center: bool,
+    /// What centred frames read beyond the signal's ends.
+    pub pad_mode: PadMode,
     /// What window and transform calculate with. The inverse always uses `f32`.
     pub precision: Precision,
 }
@@ -58,6 +61,7 @@ impl Default for StftConfig {
             win_length: None,
             window: Window::Hann,
             center: true,
+            pad_mode: PadMode::Zero,
             precision: Precision::Single,
         }
     }
@@ -76,7 +80,7 @@ impl StftConfig {
         beyond.and_then(|beyond| beyond.checked_div(self.hop_length)).map_or(0, |hops| hops.saturating_add(1))
     }
 
-    /// Zeros before the first sample.
+    /// Samples of padding before the first sample.
     pub(crate) fn padding(&self) -> usize {
         if self.center { self.n_fft / 2 } else { 0 }
     }
@@ -98,7 +102,7 @@ impl StftConfig {
         if self.win_length() > self.n_fft {
             return Err(ConfigError::WindowTooLong { win_length: self.win_length(), n_fft: self.n_fft });
         }
-        Ok(())
+        self.window.check(self.win_length())
     }
 
     /// Refuses a signal that is empty, not finite, or too short for one frame.
@@ -141,13 +145,21 @@ struct Windowed<T> {
     fft: Forward<T>,
     frame: Vec<T>,
     spectrum: Vec<Complex<T>>,
+    /// Samples under the window where it reaches beyond the signal.
+    padded: Vec<f32>,
 }
 
 impl<T: Real> Windowed<T> {
     fn new(config: &StftConfig, window: Vec<T>) -> Self {
         let fft = Forward::new(config.n_fft, &mut FftPlanner::new());
         let zero = Complex::new(T::zero(), T::zero());
-        Self { window, frame: vec![T::zero(); config.n_fft], spectrum: vec![zero; config.n_bins()], fft }
+        Self {
+            window,
+            frame: vec![T::zero(); config.n_fft],
+            spectrum: vec![zero; config.n_bins()],
+            fft,
+            padded: Vec::new(),
+        }
     }
 
     /// Spectrum of frame `t`, in `self.spectrum`.
@@ -155,6 +167,17 @@ impl<T: Real> Windowed<T> {
         // `start` is where the window's first sample falls in the signal; it may lie before the first or after the last sample.
         let window_start = config.window_start();
         let start = (t * config.hop_length + window_start) as isize - config.padding() as isize;
+        let inside = start >= 0 && start as usize + self.window.len() <= samples.len();
+        if config.pad_mode != PadMode::Zero && !inside {
+            self.padded.resize(self.window.len(), 0.0);
+            config.pad_mode.read(samples, start, &mut self.padded);
+            let end = window_start + self.window.len();
+            self.frame[..window_start].fill(T::zero());
+            self.frame[end..].fill(T::zero());
+            windowed(&mut self.frame[window_start..end], &self.padded, &self.window);
+            self.fft.process(&self.frame, &mut self.spectrum);
+            return;
+        }
         let skipped = start.min(0).unsigned_abs().min(self.window.len());
         let first = start.max(0) as usize;
         let count = samples.len().saturating_sub(first).min(self.window.len() - skipped);
@@ -191,7 +214,8 @@ impl Stft {
     /// Plans a transform.
     ///
     /// # Errors
-    /// When `n_fft`, `hop_length` or `win_length` is zero, or the window is longer than `n_fft`.
+    /// When `n_fft`, `hop_length` or `win_length` is zero, the window is longer than `n_fft`, or its own values are not as many as
+    /// `win_length`.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let length = config.win_length();
@@ -273,7 +297,7 @@ mod tests {
             .map(|n| {
                 let in_frame = config.window_start() + n;
                 let at = (t * config.hop_length + in_frame) as isize - config.padding() as isize;
-                let x = if at < 0 { 0.0 } else { samples.get(at as usize).copied().unwrap_or(0.0) };
+                let x = config.pad_mode.index(at, samples.len()).map_or(0.0, |at| samples[at]);
                 let angle = -2.0 * PI * (k * in_frame) as f64 / config.n_fft as f64;
                 Complex::from_polar(f64::from(window[n]) * f64::from(x), angle)
             })
@@ -286,11 +310,15 @@ mod tests {
         for n_fft in [1_usize, 2, 3, 8, 15, 16, 32] {
             for win_length in [None, Some(1), Some(n_fft.div_ceil(2)), Some(n_fft)] {
                 let (single, double) = (Precision::Single, Precision::Double);
-                for (hop_length, center, precision) in
-                    [(1, true, single), (5, true, double), (7, false, single), (40, true, double)]
-                {
-                    let window = Window::Hann;
-                    let config = StftConfig { n_fft, hop_length, win_length, window, center, precision };
+                for (hop_length, center, precision, pad_mode, window) in [
+                    (1, true, single, PadMode::Zero, Window::Hann),
+                    (5, true, double, PadMode::Reflect, Window::Hamming),
+                    (7, false, single, PadMode::Edge, Window::Blackman),
+                    (40, true, double, PadMode::Edge, Window::Povey),
+                    (11, true, single, PadMode::Reflect, Window::Rectangular),
+                ] {
+                    let config =
+                        StftConfig { n_fft, hop_length, win_length, window, center, pad_mode, precision };
                     let got = Stft::new(config.clone()).unwrap().process(&samples).unwrap();
                     assert_eq!(got.dim(), (config.n_bins(), config.n_frames(samples.len())));
                     for ((k, t), x) in got.indexed_iter() {
@@ -311,9 +339,16 @@ mod tests {
         assert_eq!(Stft::new(StftConfig { hop_length: 0, ..base.clone() }).err(), zero("hop_length"));
         assert_eq!(Stft::new(StftConfig { win_length: Some(0), ..base.clone() }).err(), zero("win_length"));
         assert_eq!(
-            Stft::new(StftConfig { win_length: Some(2049), ..base }).err(),
+            Stft::new(StftConfig { win_length: Some(2049), ..base.clone() }).err(),
             Some(ConfigError::WindowTooLong { win_length: 2049, n_fft: 2048 })
         );
+        for (values, rule) in [
+            (vec![1.0; 7], "the number of window values must be win_length, but is 7"),
+            (vec![f64::NAN; 8], "every value of the window must be finite and within ±1e6, but is NaN"),
+        ] {
+            let config = StftConfig { n_fft: 8, window: Window::Custom(values), ..Default::default() };
+            assert_eq!(Stft::new(config).err().unwrap().to_string(), rule);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod batch;
 mod descriptor_properties;
 mod descriptors;
 mod extractor;
+mod front_ends;
 mod fuzz_corpus;
 mod properties;
 mod real_recordings;

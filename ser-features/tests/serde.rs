@@ -4,8 +4,9 @@ use std::fmt::Debug;
 
 use ser_features::{
     BandwidthConfig, CentroidConfig, ChromaConfig, ContrastConfig, DecibelConfig, DeltaConfig, Feature,
-    FeatureConfig, FlatnessConfig, MelConfig, MfccConfig, PreemphasisConfig, PreparationConfig, Reference,
-    RmsConfig, RolloffConfig, StftConfig, TrimConfig, TuningConfig, YinConfig, ZeroCrossingConfig,
+    FeatureConfig, FlatnessConfig, KaldiFbankConfig, KaldiMfccConfig, LogMelConfig, LogScale, MelConfig,
+    MfccConfig, PadMode, PreemphasisConfig, PreparationConfig, Reference, RmsConfig, RolloffConfig,
+    StftConfig, TrimConfig, TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -22,7 +23,13 @@ fn every_configuration_survives_json() {
         tuning: Some(0.1),
         ..Default::default()
     });
-    survives(StftConfig { win_length: Some(400), ..Default::default() });
+    survives(StftConfig { win_length: Some(400), pad_mode: PadMode::Reflect, ..Default::default() });
+    survives(StftConfig { window: Window::Custom(vec![0.1, 1.0, 0.3]), n_fft: 3, ..Default::default() });
+    survives(LogMelConfig { log: LogScale::Ln { floor: 1e-7 }, ..Default::default() });
+    survives(LogMelConfig::default());
+    survives(WhisperConfig { n_mels: 128 });
+    survives(KaldiFbankConfig { use_energy: true, ..Default::default() });
+    survives(KaldiMfccConfig { num_ceps: 20, ..Default::default() });
     survives(MelConfig { fmax: Some(8000.0), ..Default::default() });
     survives(MfccConfig::default());
     survives(DecibelConfig { reference: Reference::Max, ..Default::default() });

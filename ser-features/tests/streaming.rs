@@ -8,10 +8,10 @@ use num_complex::Complex;
 use proptest::prelude::*;
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ConfigError, ContrastConfig, DecibelConfig,
-    FlatnessConfig, FrameByFrame, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Reference,
-    RolloffConfig, SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness,
-    SpectralRolloff, Stft, StftConfig, Streaming, StreamingChroma, StreamingContrast, StreamingMel,
-    StreamingMfcc, StreamingStft,
+    FlatnessConfig, FrameByFrame, LogMel, LogMelConfig, LogScale, MelConfig, MelSpectrogram, Mfcc,
+    MfccConfig, PadMode, Precision, Reference, RolloffConfig, SignalError, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Stft, StftConfig, Streaming,
+    StreamingChroma, StreamingContrast, StreamingMel, StreamingMfcc, StreamingStft,
 };
 
 /// A value's bits: 0 and −0 differ, and NaN would equal itself.
@@ -118,6 +118,7 @@ fn compare_all(samples: &[f32], configs: &Configs, pieces: &[usize]) {
         };
     }
     compare!(MelSpectrogram, configs.mel());
+    compare!(LogMel, LogMelConfig { mel: configs.mel(), log: LogScale::Log10 { floor: 1e-9 } });
     compare!(Mfcc, configs.mfcc());
     compare!(Chroma, configs.chroma());
     compare!(SpectralContrast, configs.contrast());
@@ -165,11 +166,12 @@ proptest! {
         hop_length in prop_oneof![1_usize..150, 150_usize..2_000],
         center in any::<bool>(),
         double in any::<bool>(),
+        pad_mode in prop::sample::select(&[PadMode::Zero, PadMode::Reflect, PadMode::Edge]),
         pieces in prop::collection::vec(prop_oneof![Just(0_usize), 1_usize..20, 1_usize..700], 1..6),
     ) {
         let win_length = Some(1 + (window * (n_fft - 1) as f32) as usize);
         let precision = if double { Precision::Double } else { Precision::Single };
-        let stft = StftConfig { n_fft, hop_length, win_length, center, precision, ..Default::default() };
+        let stft = StftConfig { n_fft, hop_length, win_length, center, pad_mode, precision, ..Default::default() };
         let pieces: Vec<usize> = pieces.into_iter().chain([311]).collect();
         if n_fft > 1 {
             compare_all(&x, &Configs { stft, sample_rate: 8_000 }, &pieces);
@@ -186,14 +188,17 @@ proptest! {
         window in 0.0_f32..1.0,
         hop_length in 1_usize..60,
         center in any::<bool>(),
+        reflects in any::<bool>(),
     ) {
+        let pad_mode = if reflects { PadMode::Reflect } else { PadMode::Edge };
         let win_length = 1 + (window * (n_fft - 1) as f32) as usize;
         let stft =
-            StftConfig { n_fft, hop_length, win_length: Some(win_length), center, ..Default::default() };
+            StftConfig { n_fft, hop_length, win_length: Some(win_length), center, pad_mode, ..Default::default() };
         let mut stream = StreamingStft::new(stft.clone()).unwrap();
         let latency = stream.latency();
         if center {
-            prop_assert!(latency <= win_length.div_ceil(2) && latency + 1 >= win_length / 2);
+            let most = win_length.div_ceil(2).max(if reflects { n_fft / 2 + 1 } else { 1 });
+            prop_assert!(latency <= most && latency + 1 >= win_length / 2);
         } else {
             prop_assert_eq!(latency, n_fft);
         }

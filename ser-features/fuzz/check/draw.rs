@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use arbitrary::Unstructured;
-use ser_features::{Precision, Spectrum, StftConfig, Window};
+use ser_features::{PadMode, Precision, Spectrum, StftConfig, Window};
 
 /// Counts that no configuration allows, and 0 to 2, which some don't.
 const ODD_SIZES: [usize; 6] = [0, 1, 2, 1 << 40, usize::MAX / 2, usize::MAX];
@@ -82,9 +82,24 @@ impl<'a> Draw<'a> {
             n_fft: self.size(1..=600),
             hop_length: self.size(1..=800),
             win_length: self.option(|draw| draw.size(1..=600)),
-            window: if self.flag() { Window::Rectangular } else { Window::Hann },
+            window: self.window(),
             center: !self.flag(),
             precision: if self.flag() { Precision::Double } else { Precision::Single },
+            pad_mode: [PadMode::Zero, PadMode::Reflect, PadMode::Edge][usize::from(self.case(3))],
+        }
+    }
+
+    pub fn window(&mut self) -> Window {
+        match self.case(12) {
+            0 | 2 | 4 => Window::Hann,
+            6 => Window::Hamming,
+            8 => Window::Blackman,
+            10 => Window::Povey,
+            11 => {
+                let length = self.within(0..=600);
+                Window::Custom((0..length).map(|n| (n as f64 * 0.1).sin()).collect())
+            }
+            _ => Window::Rectangular,
         }
     }
 

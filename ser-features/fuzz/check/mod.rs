@@ -1,6 +1,7 @@
 //! What must hold for any configuration and any samples.
 
 mod draw;
+mod fronts;
 mod streams;
 mod tonal;
 
@@ -23,7 +24,7 @@ use ser_features::{
 pub fn check(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     // What a plan refuses is done with.
-    _ = match draw.case(24) {
+    _ = match draw.case(28) {
         0 => stft(&mut draw),
         1 => mel(&mut draw),
         2 => mfcc(&mut draw),
@@ -42,6 +43,9 @@ pub fn check(bytes: &[u8]) {
         15 => resampling(&mut draw),
         16 => matrices(&mut draw),
         17..=19 => extraction(&mut draw),
+        20 => fronts::log_mel(&mut draw),
+        21 => fronts::kaldi(&mut draw),
+        22 => fronts::whisper(&mut draw),
         _ => streams::stream(&mut draw),
     };
 }

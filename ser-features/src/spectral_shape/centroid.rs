@@ -7,7 +7,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
 /// How the spectral centroid is computed. The default is librosa's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),

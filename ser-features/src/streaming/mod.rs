@@ -8,9 +8,11 @@ use crate::check::check_samples;
 use crate::chroma::Chroma;
 use crate::contrast::SpectralContrast;
 use crate::error::{ConfigError, SignalError};
+use crate::log_mel::LogMel;
 use crate::matrix::reshape;
 use crate::mel::MelSpectrogram;
 use crate::mfcc::Mfcc;
+use crate::pad::PadMode;
 use crate::stft::{Stft, StftConfig};
 
 /// Spectra of a stream, `[n_fft / 2 + 1, new frames]`.
@@ -18,6 +20,9 @@ pub type StreamingStft = Streaming<Stft>;
 
 /// Mel spectrogram of a stream, `[n_mels, new frames]`.
 pub type StreamingMel = Streaming<MelSpectrogram>;
+
+/// Logarithmic mel spectrogram of a stream, `[n_mels, new frames]`. With decibels, `top_db` must be `None`.
+pub type StreamingLogMel = Streaming<LogMel>;
 
 /// Cepstral coefficients of a stream, `[n_mfcc, new frames]`. [`DecibelConfig::top_db`](crate::DecibelConfig::top_db) must be `None`.
 pub type StreamingMfcc = Streaming<Mfcc>;
@@ -93,8 +98,8 @@ pub struct Streaming<P: FrameByFrame> {
     config: P::Config,
     hop_length: usize,
     n_fft: usize,
-    /// Zeros before the first sample and after the last.
-    padding: usize,
+    /// What stands before the first sample and after the last.
+    padding: Padding,
     /// Samples from a frame's start on that must be there before it can be given.
     reach: usize,
     backlog: Backlog,
@@ -116,10 +121,11 @@ impl<P: FrameByFrame> Streaming<P> {
         let stft = P::stft(&mut uncentred);
         stft.check()?;
         let StftConfig { n_fft, hop_length, .. } = *stft;
-        let padding = stft.padding();
+        let padding = Padding::new(stft.padding(), stft.pad_mode);
         // The frame's end may lie beyond its window's, but a signal that ends there would not have the frame.
-        let reach = (stft.window_start() + stft.win_length()).max(n_fft - padding);
-        // The zeros around the signal are added here, so that frames start where the plan expects them.
+        let reach = (stft.window_start() + stft.win_length()).max(n_fft - padding.length);
+        let reach = reach.max(padding.length + padding.needs);
+        // The padding around the signal is added here, so that frames start where the plan expects them.
         stft.center = false;
         let plan = P::plan(uncentred)?;
         let out = Array2::default((0, plan.rows()));
@@ -136,9 +142,9 @@ impl<P: FrameByFrame> Streaming<P> {
     }
 
     /// How many samples after its time, `t · hop_length`, a frame is given: half of the window where frames are centred, else a
-    /// whole frame.
+    /// whole frame. [`PadMode::Reflect`] needs one sample more.
     pub fn latency(&self) -> usize {
-        self.reach - self.padding
+        self.reach - self.padding.length
     }
 
     /// Takes the next samples and gives the frames that they complete, `[rows, new frames]`: often none, many from a long piece. An
@@ -150,7 +156,7 @@ impl<P: FrameByFrame> Streaming<P> {
         if !samples.is_empty() {
             check_samples(samples)?;
         }
-        let received = self.padding as u64 + self.pushed + samples.len() as u64;
+        let received = self.padding.length as u64 + self.pushed + samples.len() as u64;
         let complete = match received.checked_sub(self.reach as u64) {
             Some(beyond) if !samples.is_empty() => 1 + beyond / self.hop_length as u64,
             _ => self.given,
@@ -159,7 +165,7 @@ impl<P: FrameByFrame> Streaming<P> {
         reshape(&mut self.out, n_new, self.plan.rows());
         let mut frame = 0;
         for piece in samples.chunks(self.n_fft) {
-            self.backlog.append(piece);
+            self.padding.pass(piece, &mut self.backlog);
             while self.backlog.samples().len() >= self.reach {
                 self.give(frame);
                 frame += 1;
@@ -178,7 +184,7 @@ impl<P: FrameByFrame> Streaming<P> {
     /// When no sample was pushed, or (only without `center`) fewer than a frame has. The plan is ready for the next stream then, too.
     pub fn finish(&mut self) -> Result<ArrayView2<'_, P::Value>, SignalError> {
         let (pushed, given) = (self.pushed, self.given);
-        let padded = 2 * self.padding as u64 + pushed;
+        let padded = 2 * self.padding.length as u64 + pushed;
         let n_frames = match padded.checked_sub(self.n_fft as u64) {
             Some(beyond) if pushed > 0 => 1 + beyond / self.hop_length as u64,
             _ => {
@@ -191,7 +197,7 @@ impl<P: FrameByFrame> Streaming<P> {
         };
         let n_new = n_frames.saturating_sub(given) as usize;
         reshape(&mut self.out, n_new, self.plan.rows());
-        self.backlog.append_zeros(self.padding);
+        self.padding.close(&mut self.backlog);
         (0..n_new).for_each(|frame| self.give(frame));
         self.reset();
         Ok(self.out.t())
@@ -200,7 +206,7 @@ impl<P: FrameByFrame> Streaming<P> {
     /// Forgets the stream so far, for the next one.
     pub fn reset(&mut self) {
         self.backlog.clear();
-        self.backlog.append_zeros(self.padding);
+        self.padding.open(&mut self.backlog);
         self.pushed = 0;
         self.given = 0;
     }
@@ -210,6 +216,75 @@ impl<P: FrameByFrame> Streaming<P> {
         let values = self.plan.frame(self.backlog.samples());
         self.out.row_mut(frame).iter_mut().zip(values).for_each(|(out, &x)| *out = x);
         self.backlog.advance(self.hop_length);
+    }
+}
+
+/// Puts padding around the samples of a stream.
+struct Padding {
+    length: usize,
+    mode: PadMode,
+    /// Samples next to an end of the signal that its padding is made of.
+    needs: usize,
+    /// The first samples, until there are as many as that; later the latest ones.
+    edge: Vec<f32>,
+    /// Whether the padding before the first sample was made.
+    opened: bool,
+    memory: Vec<f32>,
+}
+
+impl Padding {
+    fn new(length: usize, mode: PadMode) -> Self {
+        let needs = match mode {
+            _ if length == 0 => 0,
+            PadMode::Zero => 0,
+            PadMode::Edge => 1,
+            PadMode::Reflect => length + 1,
+        };
+        Self { length, mode, needs, edge: Vec::new(), opened: false, memory: vec![0.0; length] }
+    }
+
+    /// Begins a stream.
+    fn open(&mut self, backlog: &mut Backlog) {
+        self.edge.clear();
+        self.opened = false;
+        if self.needs == 0 {
+            self.write(-(self.length as isize), backlog);
+            self.opened = true;
+        }
+    }
+
+    /// Takes samples of the stream, and passes them on once the padding before them can be made.
+    fn pass(&mut self, piece: &[f32], backlog: &mut Backlog) {
+        if self.needs == 0 {
+            return backlog.append(piece);
+        }
+        self.edge.extend_from_slice(piece);
+        if self.opened {
+            backlog.append(piece);
+        } else if self.edge.len() >= self.needs {
+            self.begin(backlog);
+        }
+        self.edge.drain(..if self.opened { self.edge.len().saturating_sub(self.needs) } else { 0 });
+    }
+
+    fn begin(&mut self, backlog: &mut Backlog) {
+        self.write(-(self.length as isize), backlog);
+        backlog.append(&self.edge);
+        self.opened = true;
+    }
+
+    /// Ends the stream, of at least one sample.
+    fn close(&mut self, backlog: &mut Backlog) {
+        if !self.opened {
+            self.begin(backlog);
+        }
+        self.write(self.edge.len() as isize, backlog);
+    }
+
+    fn write(&mut self, start: isize, backlog: &mut Backlog) {
+        let mode = if self.needs == 0 { PadMode::Zero } else { self.mode };
+        mode.read(&self.edge, start, &mut self.memory);
+        backlog.append(&self.memory);
     }
 }
 
@@ -237,12 +312,6 @@ impl Backlog {
         let piece = &piece[self.pass_over(piece.len())..];
         self.make_room(piece.len());
         self.memory.extend_from_slice(piece);
-    }
-
-    fn append_zeros(&mut self, count: usize) {
-        let count = count - self.pass_over(count);
-        self.make_room(count);
-        self.memory.resize(self.memory.len() + count, 0.0);
     }
 
     /// How many of the next samples lie before the next frame.

@@ -6,6 +6,7 @@ use super::{FrameByFrame, private::Sealed};
 use crate::chroma::{Chroma, ChromaConfig};
 use crate::contrast::{ContrastConfig, SpectralContrast};
 use crate::error::ConfigError;
+use crate::log_mel::{LogMel, LogMelConfig};
 use crate::mel::{MelConfig, MelSpectrogram};
 use crate::mfcc::{Mfcc, MfccConfig};
 use crate::spectral_shape::{
@@ -55,6 +56,29 @@ impl FrameByFrame for MelSpectrogram {
 
     fn frame(&mut self, samples: &[f32]) -> &[f32] {
         self.frame(samples, 0)
+    }
+}
+
+impl Sealed for LogMel {}
+impl FrameByFrame for LogMel {
+    type Config = LogMelConfig;
+    type Value = f32;
+
+    fn plan(config: LogMelConfig) -> Result<Self, ConfigError> {
+        config.log.check_stream()?;
+        Self::new(config)
+    }
+
+    fn stft(config: &mut LogMelConfig) -> &mut StftConfig {
+        &mut config.mel.stft
+    }
+
+    fn rows(&self) -> usize {
+        self.n_mels()
+    }
+
+    fn frame(&mut self, samples: &[f32]) -> &[f32] {
+        self.frame(samples)
     }
 }
 
