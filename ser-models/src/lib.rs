@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod classifier;
+pub mod encoder;
 mod files;
 mod generator;
 mod init;

@@ -50,10 +50,12 @@ pub enum WeightsError {
         given: Vec<usize>,
     },
     /// A tensor has another element type.
-    #[error("tensor {name}: element type must be F32, got {given}")]
+    #[error("tensor {name}: element type must be {expected}, got {given}")]
     ElementType {
         /// The tensor.
         name: String,
+        /// The types that are read.
+        expected: &'static str,
         /// The type found.
         given: String,
     },
@@ -166,7 +168,8 @@ impl Weights {
         let mut weights = BTreeMap::new();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {
-                return Err(WeightsError::ElementType { name, given: format!("{:?}", view.dtype()) });
+                let given = format!("{:?}", view.dtype());
+                return Err(WeightsError::ElementType { name, expected: "F32", given });
             }
             let (chunks, _) = view.data().as_chunks::<4>();
             let values = chunks.iter().map(|b| f32::from_le_bytes(*b)).collect();

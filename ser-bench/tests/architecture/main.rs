@@ -53,7 +53,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["files", "generator", "init", "memory", "metrics", "parameters", "weights"],
             &["kernels"],
             &["layer"],
-            &["layers"],
+            &["encoder", "layers"],
             &["input", "readout", "recording"],
             &["models"],
             &["checkpoint", "classifier", "join"],

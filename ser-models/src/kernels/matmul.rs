@@ -1,4 +1,4 @@
-//! Matrix products by the `gemm` crate. The only unsafe code of the crate: `gemm` takes raw pointers.
+//! Matrix products by the `gemm` crate. `gemm` takes raw pointers: unsafe code is only here and in `integer_matrix`.
 
 use super::Real;
 use gemm::Parallelism;

@@ -1,6 +1,8 @@
 //! What several test files need.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod encoder;
+
 use candle_core::{DType, Device, Tensor};
 use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, PreparationConfig};

@@ -1,0 +1,173 @@
+//! The tensors of an encoder's file.
+
+use super::EncoderError;
+use super::block::HEAD;
+use crate::kernels::FrozenValues;
+use crate::weights::WeightsError;
+use half::f16;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+
+/// What the names begin with in files of different makers.
+const PREFIXES: [&str; 3] = ["encoder.", "model.encoder.", ""];
+/// What the name of the scales adds to that of the weights.
+pub(super) const SCALE: &str = "_scale";
+
+/// A file of safetensors, read tensor by tensor.
+pub(super) struct File<'a> {
+    tensors: SafeTensors<'a>,
+    bytes: &'a [u8],
+    name: String,
+    prefix: &'static str,
+}
+
+/// What the tensors' shapes tell.
+pub(super) struct Sizes {
+    pub(super) n_mels: usize,
+    pub(super) width: usize,
+    pub(super) hidden: usize,
+    pub(super) positions: usize,
+    pub(super) blocks: usize,
+}
+
+/// Weights of a file; the first axis is that of the rows.
+#[derive(Debug, Clone)]
+pub(super) struct Frozen {
+    values: FrozenValues,
+}
+
+impl<'a> File<'a> {
+    pub(super) fn new(bytes: &'a [u8], name: &str) -> Result<Self, EncoderError> {
+        let damaged = |cause: safetensors::SafeTensorError| EncoderError::Weights {
+            file: name.to_owned(),
+            cause: WeightsError::File { reason: cause.to_string() },
+        };
+        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let has = |prefix: &&str| tensors.tensor(&format!("{prefix}conv1.weight")).is_ok();
+        let prefix = PREFIXES.into_iter().find(has).unwrap_or(PREFIXES[0]);
+        Ok(Self { tensors, bytes, name: name.to_owned(), prefix })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(self.bytes))
+    }
+
+    /// All sizes.
+    pub(super) fn sizes(&self) -> Result<Sizes, EncoderError> {
+        let shape = |tensor: &str| self.shape(tensor);
+        let (width, n_mels) = match shape("conv1.weight")?[..] {
+            [width, n_mels, 3] if width > 0 && width % HEAD == 0 && n_mels > 0 => (width, n_mels),
+            _ => return Err(self.shape_error("conv1.weight", &[512, 80, 3])),
+        };
+        let positions = match shape("embed_positions.weight")?[..] {
+            [positions, columns] if positions > 0 && columns == width => positions,
+            _ => return Err(self.shape_error("embed_positions.weight", &[1500, width])),
+        };
+        let hidden = match shape("layers.0.fc1.weight")?[..] {
+            [hidden, columns] if hidden > 0 && columns == width => hidden,
+            _ => return Err(self.shape_error("layers.0.fc1.weight", &[4 * width, width])),
+        };
+        let blocks = (0..).take_while(|n| shape(&format!("layers.{n}.fc1.weight")).is_ok()).count();
+        Ok(Sizes { n_mels, width, hidden, positions, blocks })
+    }
+
+    fn shape(&self, tensor: &str) -> Result<Vec<usize>, EncoderError> {
+        Ok(self.view(tensor, &[])?.shape().to_vec())
+    }
+
+    fn shape_error(&self, tensor: &str, expected: &[usize]) -> EncoderError {
+        let given = self.shape(tensor).unwrap_or_default();
+        self.error(WeightsError::Shape { name: self.full(tensor), expected: expected.to_vec(), given })
+    }
+
+    fn error(&self, cause: WeightsError) -> EncoderError {
+        EncoderError::Weights { file: self.name.clone(), cause }
+    }
+
+    fn full(&self, tensor: &str) -> String {
+        format!("{}{tensor}", self.prefix)
+    }
+
+    fn view(&self, tensor: &str, expected: &[usize]) -> Result<TensorView<'a>, EncoderError> {
+        self.tensors.tensor(&self.full(tensor)).map_err(|_| {
+            self.error(WeightsError::Missing { name: self.full(tensor), expected: expected.to_vec() })
+        })
+    }
+
+    /// A tensor of this shape in `f32`.
+    pub(super) fn values(&self, tensor: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
+        Ok(self.frozen(tensor, shape)?.values.to_f32())
+    }
+
+    /// A tensor of this shape in its own type, finite.
+    pub(super) fn frozen(&self, tensor: &str, shape: &[usize]) -> Result<Frozen, EncoderError> {
+        let view = self.view(tensor, shape)?;
+        if view.shape() != shape {
+            return Err(self.shape_error(tensor, shape));
+        }
+        let bytes = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                FrozenValues::F32(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+            }
+            Dtype::F16 => {
+                FrozenValues::F16(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b)).collect())
+            }
+            Dtype::I8 => {
+                let scales = self.values(&format!("{tensor}{SCALE}"), &shape[..1])?;
+                FrozenValues::I8(bytes.iter().map(|b| b.cast_signed()).collect(), scales)
+            }
+            given => {
+                let (name, given) = (self.full(tensor), format!("{given:?}"));
+                return Err(self.error(WeightsError::ElementType {
+                    name,
+                    expected: "F32, F16 or I8",
+                    given,
+                }));
+            }
+        };
+        let broken = match &values {
+            FrozenValues::F32(values) => values.iter().position(|x| !x.is_finite()),
+            FrozenValues::F16(values) => values.iter().position(|x| !x.is_finite()),
+            FrozenValues::I8(..) => None,
+        };
+        match broken {
+            Some(element) => Err(self.error(WeightsError::NotFinite { name: self.full(tensor), element })),
+            None => Ok(Frozen { values }),
+        }
+    }
+}
+
+impl Frozen {
+    pub(super) fn into_values(self) -> FrozenValues {
+        self.values
+    }
+
+    /// Every `step`-th element from `first` on: of weights [rows, channels, taps] those of one tap.
+    pub(super) fn every(&self, step: usize, first: usize) -> FrozenValues {
+        fn pick<T: Copy>(values: &[T], step: usize, first: usize) -> Vec<T> {
+            values.iter().skip(first).step_by(step).copied().collect()
+        }
+        match &self.values {
+            FrozenValues::F32(values) => FrozenValues::F32(pick(values, step, first)),
+            FrozenValues::F16(values) => FrozenValues::F16(pick(values, step, first)),
+            FrozenValues::I8(values, scales) => FrozenValues::I8(pick(values, step, first), scales.clone()),
+        }
+    }
+
+    /// These rows and then those of the other; in `f32` where their types differ.
+    pub(super) fn and(self, other: Self) -> Self {
+        let values = match (self.values, other.values) {
+            (FrozenValues::F16(a), FrozenValues::F16(b)) => FrozenValues::F16([a, b].concat()),
+            (FrozenValues::I8(a, a_scales), FrozenValues::I8(b, b_scales)) => {
+                FrozenValues::I8([a, b].concat(), [a_scales, b_scales].concat())
+            }
+            (a, b) => FrozenValues::F32([a.to_f32(), b.to_f32()].concat()),
+        };
+        Self { values }
+    }
+}

@@ -1,0 +1,275 @@
+//! A pretrained ear: the encoder of Whisper, frozen.
+//!
+//! Radford et al., *Robust Speech Recognition via Large-Scale Weak Supervision* (2022). Two convolutions over a log-mel
+//! spectrogram, a table of positions, and pre-norm transformer blocks. Emotions are best read after the first few blocks, so
+//! only these are read and computed.
+
+mod block;
+mod convolution;
+mod error;
+mod file;
+mod quantize;
+
+pub use error::EncoderError;
+pub use quantize::quantize;
+
+use crate::kernels::{Frames, vectorized};
+use crate::layer::{LayerError, Padded, elements, tensor};
+use crate::memory::Memory;
+use block::Block;
+use convolution::Convolution;
+use file::File;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// What is added to a variance before its root is taken, so that the root has a gradient.
+pub(crate) const STATISTICS_EPS: f32 = 1e-5;
+/// What errors call bytes that come from no file.
+const IN_MEMORY: &str = "encoder in memory";
+/// Elements between the rows of frames: rows whose distance is a power of two would lie in the same places of the cache.
+const GAP: usize = 16;
+
+/// The first blocks of Whisper's encoder, for inference in `f32`.
+///
+/// The file is safetensors with the names of Hugging Face's `WhisperEncoder` (`encoder.layers.0.self_attn.q_proj.weight`),
+/// in `f32`, `f16`, or `i8` with a scale for each row as [`quantize`] writes them. All sizes come from the tensors' shapes; a
+/// head has 64 elements, as in all sizes of Whisper.
+///
+/// ```no_run
+/// use candle_core::{DType, Device, Tensor};
+/// use ser_models::encoder::WhisperEncoder;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let encoder = WhisperEncoder::load("whisper-base-encoder.safetensors", 4)?;
+/// let mel = Tensor::zeros((1, 80, 300), DType::F32, &Device::Cpu)?; // three seconds of log-mel
+/// let layers = encoder.encode(&mel.into())?;
+/// assert_eq!(layers.len(), 5); // after the convolutions, and after each block
+/// assert_eq!(layers[4].dims(), [1, 150, 512]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct WhisperEncoder {
+    convolutions: [Convolution; 2],
+    /// [positions, width].
+    positions: Vec<f32>,
+    blocks: Vec<Block>,
+    n_mels: usize,
+    width: usize,
+    sha256: String,
+    memory: Memory,
+}
+
+impl WhisperEncoder {
+    /// Reads a file and keeps the first `blocks` of its blocks.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is damaged, has less blocks, or a tensor is missing or does not fit. The error names the file
+    /// and the tensor.
+    pub fn load(path: impl AsRef<Path>, blocks: usize) -> Result<Self, EncoderError> {
+        let file = path.as_ref().display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Self::read(&bytes, &file, blocks),
+            Err(cause) => Err(EncoderError::Io { file, cause }),
+        }
+    }
+
+    /// The same of the bytes of a file, e.g. of `include_bytes!`.
+    ///
+    /// # Errors
+    /// As [`WhisperEncoder::load`].
+    pub fn from_bytes(bytes: &[u8], blocks: usize) -> Result<Self, EncoderError> {
+        Self::read(bytes, IN_MEMORY, blocks)
+    }
+
+    fn read(bytes: &[u8], file: &str, blocks: usize) -> Result<Self, EncoderError> {
+        let file = File::new(bytes, file)?;
+        let sizes = file.sizes()?;
+        if !(1..=sizes.blocks).contains(&blocks) {
+            let (file, most) = (file.name().to_owned(), sizes.blocks);
+            return Err(EncoderError::Blocks { file, most, given: blocks });
+        }
+        let convolution = |number: usize, channels: usize, stride: usize| {
+            Convolution::read(&file, &format!("conv{number}"), (sizes.width, channels), stride)
+        };
+        Ok(Self {
+            convolutions: [convolution(1, sizes.n_mels, 1)?, convolution(2, sizes.width, 2)?],
+            positions: file.values("embed_positions.weight", &[sizes.positions, sizes.width])?,
+            blocks: (0..blocks).map(|number| Block::read(&file, number, &sizes)).collect::<Result<_, _>>()?,
+            n_mels: sizes.n_mels,
+            width: sizes.width,
+            sha256: file.sha256(),
+            memory: Memory::default(),
+        })
+    }
+
+    /// Mel bands of the input, 80 in Whisper base.
+    pub fn n_mels(&self) -> usize {
+        self.n_mels
+    }
+
+    /// Features of each output frame, 512 in Whisper base.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Outputs: one after the convolutions and one after each block.
+    pub fn layers(&self) -> usize {
+        1 + self.blocks.len()
+    }
+
+    /// The most frames of a clip, as many as there are positions for: 3,000, which are 30 s.
+    pub fn max_frames(&self) -> usize {
+        2 * self.positions.len() / self.width
+    }
+
+    /// A hexadecimal SHA-256 of the file, by which a model says whose outputs it reads.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Output frames of a clip of so many frames: half as many, rounded up.
+    pub fn output_frames(frames: usize) -> usize {
+        frames.div_ceil(2)
+    }
+
+    /// The outputs for log-mel spectrograms [batch, mels, frames], each [batch, ⌈frames / 2⌉, width]: first that of the
+    /// convolutions with positions added, then that of each block. Clips of unequal lengths are computed for their valid frames
+    /// alone; zeros follow them in the outputs.
+    ///
+    /// # Errors
+    /// [`EncoderError::Mel`] if there are other bands, or no clip, or a clip is longer than [`WhisperEncoder::max_frames`].
+    pub fn encode(&self, mel: &Padded) -> Result<Vec<Padded>, EncoderError> {
+        let frames = self.checked_frames(mel)?;
+        let (batch, most) = (mel.len(), Self::output_frames(frames));
+        let mut outputs = vec![vec![0.0; batch * most * self.width]; self.layers()];
+        let mut by_clip: Vec<Vec<&mut [f32]>> = (0..batch).map(|_| Vec::new()).collect();
+        for output in &mut outputs {
+            output.chunks_exact_mut(most * self.width).zip(&mut by_clip).for_each(|(o, clip)| clip.push(o));
+        }
+        self.run(mel, by_clip, |output, layer, rows| {
+            for (to, from) in output[layer].chunks_exact_mut(self.width).zip(rows.iter()) {
+                to.copy_from_slice(from);
+            }
+        })?;
+        let lengths = mel.lengths().map(|lengths| lengths.iter().map(|n| Self::output_frames(*n)).collect());
+        let padded = |values| Ok(Padded::of(tensor(values, (batch, most, self.width))?, lengths.clone()));
+        outputs.into_iter().map(padded).collect()
+    }
+
+    /// The mean and the standard deviation over time of each output: [batch, layers · 2 · width], for each layer the means of all
+    /// features and then the deviations, √(variance + 10⁻⁵). Other than [`WhisperEncoder::encode`] it keeps no frames.
+    ///
+    /// # Errors
+    /// As [`WhisperEncoder::encode`].
+    pub fn statistics(&self, mel: &Padded) -> Result<Padded, EncoderError> {
+        self.checked_frames(mel)?;
+        let size = self.layers() * 2 * self.width;
+        let mut outputs = vec![0.0; mel.len() * size];
+        self.run(mel, outputs.chunks_exact_mut(size).collect(), |output, layer, rows| {
+            let (mean, deviation) =
+                output[layer * 2 * self.width..][..2 * self.width].split_at_mut(self.width);
+            statistics(rows, mean, deviation);
+        })?;
+        Ok(tensor(outputs, (mel.len(), size))?.into())
+    }
+
+    /// The frames of the batch, if the encoder takes it.
+    fn checked_frames(&self, mel: &Padded) -> Result<usize, EncoderError> {
+        match *mel.dims() {
+            [batch, bands, frames]
+                if batch > 0 && bands == self.n_mels && (1..=self.max_frames()).contains(&frames) =>
+            {
+                mel.check("WhisperEncoder", frames)?;
+                Ok(frames)
+            }
+            _ => {
+                let given = mel.dims().to_vec();
+                Err(EncoderError::Mel { n_mels: self.n_mels, most: self.max_frames(), given })
+            }
+        }
+    }
+
+    /// Computes clip by clip, on all threads, and gives each clip's rows after each layer to `tell` with what is its own.
+    fn run<O: Send>(
+        &self,
+        mel: &Padded,
+        outputs: Vec<O>,
+        tell: impl Fn(&mut O, usize, RowsOf<'_>) + Sync,
+    ) -> Result<(), EncoderError> {
+        let frames = mel.dims()[2];
+        let values = mel.values().contiguous().map_err(LayerError::from)?;
+        let values = elements(&values).map_err(LayerError::from)?;
+        let values = values.slice::<f32>().map_err(LayerError::from)?;
+        let clips = values.par_chunks_exact(self.n_mels * frames).zip(outputs).enumerate();
+        clips.for_each(|(clip, (mel_of_clip, mut output))| {
+            let valid = mel.lengths().map_or(frames, |lengths| lengths[clip]);
+            self.clip(mel_of_clip, valid, |layer, rows| tell(&mut output, layer, rows));
+        });
+        Ok(())
+    }
+
+    /// One clip [mels, frames], of which the first `valid` frames are computed.
+    fn clip(&self, mel: &[f32], valid: usize, mut tell: impl FnMut(usize, RowsOf<'_>)) {
+        let buffer = |length| self.memory.buffer::<f32>(length);
+        let [first, second] = &self.convolutions;
+        // Each input has a frame of zeros at both ends.
+        let mut input = buffer((valid + 2) * first.input().stride);
+        input.fill(0.0);
+        let frames = mel.len() / self.n_mels;
+        for (band, mel) in mel.chunks_exact(frames).enumerate() {
+            let column = input[first.input().stride + band..].iter_mut().step_by(first.input().stride);
+            column.zip(&mel[..valid]).for_each(|(to, from)| *to = *from);
+        }
+        let between = second.input();
+        let mut hidden = buffer((valid + 2) * between.stride);
+        hidden[..between.stride].fill(0.0);
+        hidden[(valid + 1) * between.stride..].fill(0.0);
+        first.forward(&input, &mut hidden[between.stride..(valid + 1) * between.stride], between.stride);
+
+        let rows = Self::output_frames(valid);
+        let shape = Frames { width: self.width, stride: self.width + GAP };
+        let mut x = buffer(rows * shape.stride);
+        second.forward(&hidden, &mut x, shape.stride);
+        for (x, position) in x.chunks_exact_mut(shape.stride).zip(self.positions.chunks_exact(self.width)) {
+            x.iter_mut().zip(position).for_each(|(x, position)| *x += position);
+        }
+        tell(0, RowsOf { data: &x, shape });
+        for (block, layer) in self.blocks.iter().zip(1..) {
+            block.forward(&mut x, shape, &self.memory);
+            tell(layer, RowsOf { data: &x, shape });
+        }
+    }
+}
+
+/// The rows of a clip after a layer.
+#[derive(Clone, Copy)]
+struct RowsOf<'a> {
+    data: &'a [f32],
+    shape: Frames,
+}
+
+impl<'a> RowsOf<'a> {
+    fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+        self.data.chunks_exact(self.shape.stride).map(move |row| &row[..self.shape.width])
+    }
+}
+
+/// Mean and deviation of each column.
+fn statistics(rows: RowsOf<'_>, mean: &mut [f32], deviation: &mut [f32]) {
+    let count = (rows.data.len() / rows.shape.stride) as f32;
+    vectorized(
+        #[inline(always)]
+        || {
+            for row in rows.iter() {
+                mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count);
+            }
+            for row in rows.iter() {
+                for ((deviation, x), mean) in deviation.iter_mut().zip(row).zip(&*mean) {
+                    *deviation += (x - mean) * (x - mean) / count;
+                }
+            }
+            deviation.iter_mut().for_each(|x| *x = (*x + STATISTICS_EPS).sqrt());
+        },
+    );
+}
