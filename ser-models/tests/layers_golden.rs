@@ -8,8 +8,9 @@ use candle_core::{DType, Device, Tensor, Var};
 use common::{Golden, difference, infer, train};
 use ser_models::layers::{
     AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
-    Conv2dConfig, CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, Lstm, LstmConfig,
-    MaxPool1d, MaxPool2d, Mode, Padded, Padding, Relu, SimpleRnn, SimpleRnnConfig, States, in_graph, softmax,
+    Conv2dConfig, CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, LayerMixture, Lstm,
+    LstmConfig, MaxPool1d, MaxPool2d, Mode, Padded, Padding, Relu, SimpleRnn, SimpleRnnConfig, States,
+    StatisticsPool, in_graph, softmax,
 };
 use ser_models::{Generator, Parameters};
 
@@ -127,6 +128,30 @@ fn attention_equals_pytorch_with_and_without_padding() {
         let keys = ["weight", "bias", "vector"];
         set(&golden, name, &pool, &keys);
         check_passes(&golden, name, &pool, &keys, lengths);
+    }
+}
+
+#[test]
+fn attention_with_deviations_equals_pytorch_with_and_without_padding() {
+    let golden = Golden::load("layers.safetensors");
+    for (name, lengths) in
+        [("attentive_statistics", None), ("attentive_statistics_masked", Some(&[6, 3, 1][..]))]
+    {
+        let pool =
+            AttentionPool::new(5, 4, Init::Zeros, &parameters().scope("pool")).unwrap().with_deviations();
+        let keys = ["weight", "bias", "vector"];
+        set(&golden, name, &pool, &keys);
+        check_passes(&golden, name, &pool, &keys, lengths);
+    }
+}
+
+#[test]
+fn mixtures_of_layers_and_statistics_equal_pytorch() {
+    let golden = Golden::load("layers.safetensors");
+    let mixture = LayerMixture::new(4, &parameters().scope("mixture")).unwrap();
+    check(&golden, "layer_mixture", &mixture, &["weight"]);
+    for (name, lengths) in [("statistics", None), ("statistics_masked", Some(&[6, 3, 1][..]))] {
+        check_passes(&golden, name, &StatisticsPool, &[], lengths);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Init;
 use super::recurrent::{check_frames, check_sequences};
+use super::statistics_pool::EPS;
 use crate::kernels::{Matrix, Real, matmul_parallel, sum_pairs, tanh};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor,
@@ -14,7 +15,8 @@ use candle_core::Var;
 ///
 /// `score_t = vector · tanh(weight · x_t + bias)`, `α = softmax(score)` over the valid frames, `y = Σ_t α_t · x_t`.
 ///
-/// Input [batch, time, features], output [batch, features].
+/// Input [batch, time, features], output [batch, features]; with deviations (attentive statistics pooling; Okabe et al. 2018)
+/// [batch, 2 · features]: after the means `√(Σ_t α_t · (x_t − y)² + 10⁻⁵)`.
 #[derive(Debug)]
 pub struct AttentionPool {
     weight: Var,
@@ -22,6 +24,7 @@ pub struct AttentionPool {
     vector: Var,
     features: usize,
     units: usize,
+    deviations: bool,
 }
 
 impl AttentionPool {
@@ -38,12 +41,23 @@ impl AttentionPool {
         let weight = scope.weight("weight", &[units, features], init)?;
         let bias = scope.weight("bias", &[units], Init::Zeros)?;
         let vector = scope.weight("vector", &[1, units], init)?;
-        Ok(Self { weight, bias, vector, features, units })
+        Ok(Self { weight, bias, vector, features, units, deviations: false })
+    }
+
+    /// The same that also gives the deviations from the means.
+    #[must_use]
+    pub fn with_deviations(self) -> Self {
+        Self { deviations: true, ..self }
+    }
+
+    /// Numbers that come out.
+    fn outputs(&self) -> usize {
+        if self.deviations { 2 * self.features } else { self.features }
     }
 
     fn pool<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
         let (batch, time, features) = x.values().dims3()?;
-        let (rows, units) = (batch * time, self.units);
+        let (rows, units, outputs) = (batch * time, self.units, self.outputs());
         let lengths = x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec);
         let x = x.values().contiguous()?;
         let (weight, bias, vector) = (self.weight.clone(), self.bias.clone(), self.vector.clone());
@@ -59,34 +73,52 @@ impl AttentionPool {
             tanh(&mut hidden);
             let mut shares: Vec<T> =
                 hidden.chunks_exact(units).map(|h| sum_pairs(h, vector, |h, v| h * v)).collect();
-            let mut y = vec![T::ZERO; batch * features];
+            let mut y = vec![T::ZERO; batch * outputs];
             let examples = shares.chunks_exact_mut(time).zip(&lengths);
-            let outputs = y.chunks_exact_mut(features).zip(x.chunks_exact(time * features));
-            for ((shares, length), (y, x)) in examples.zip(outputs) {
+            let pooled = y.chunks_exact_mut(outputs).zip(x.chunks_exact(time * features));
+            for ((shares, length), (y, x)) in examples.zip(pooled) {
                 softmax(shares, *length);
+                let (mean, deviation) = y.split_at_mut(features);
                 for (share, x) in shares.iter().zip(x.chunks_exact(features)) {
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
+                    mean.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
                 }
+                if deviation.is_empty() {
+                    continue;
+                }
+                for (share, x) in shares.iter().zip(x.chunks_exact(features)) {
+                    for ((deviation, x), mean) in deviation.iter_mut().zip(x).zip(&*mean) {
+                        *deviation += *share * (*x - *mean) * (*x - *mean);
+                    }
+                }
+                deviation.iter_mut().for_each(|x| *x = T::from_f64((x.to_f64() + EPS).sqrt()));
             }
-            (tensor(y, (batch, features))?, hidden, shares)
+            (tensor(y, (batch, outputs))?, hidden, shares)
         };
         if !mode.is_training() {
             return Ok(Forward::inference(y));
         }
+        let pooled = y.clone();
         Ok(Forward::training(y, move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let (dx, dweight, dbias, dvector) = {
-                let (x, dy) = (elements(&x)?, elements(&dy)?);
+                let (x, dy, pooled) = (elements(&x)?, elements(&dy)?, elements(&pooled)?);
                 let (weight, vector) = (elements(&weight)?, elements(&vector)?);
-                let (x, dy, vector) = (x.slice::<T>()?, dy.slice::<T>()?, vector.slice::<T>()?);
-                // The gradient for a score: α_t · (dy · x_t − Σ_s α_s · (dy · x_s)).
+                let (x, vector) = (x.slice::<T>()?, vector.slice::<T>()?);
+                let (dy, pooled) = (dy.slice::<T>()?, pooled.slice::<T>()?);
+                let (first, second) = by_power(dy, pooled, features, outputs);
+                // The gradient for a share: of Σ_t α_t · x_t what `first` weighs, of Σ_t α_t · x_t² what `second` weighs; for a score:
+                // α_t · (dα_t − Σ_s α_s · dα_s).
                 let mut dscores = vec![T::ZERO; rows];
                 let examples = dscores.chunks_exact_mut(time).zip(shares.chunks_exact(time));
-                for ((dscores, shares), (x, dy)) in
-                    examples.zip(x.chunks_exact(time * features).zip(dy.chunks_exact(features)))
-                {
+                for (clip, (dscores, shares)) in examples.enumerate() {
+                    let x = &x[clip * time * features..][..time * features];
                     for (dscore, x) in dscores.iter_mut().zip(x.chunks_exact(features)) {
-                        *dscore = sum_pairs(dy, x, |dy, x| dy * x);
+                        let first = &first[clip * features..][..features];
+                        *dscore = sum_pairs(first, x, |weight, x| weight * x);
+                        if let Some(second) = &second {
+                            let second = &second[clip * features..][..features];
+                            *dscore += sum_pairs(second, x, |weight, x| weight * x * x);
+                        }
                     }
                     let mean = sum_pairs(dscores, shares, |dscore, share| dscore * share);
                     for (dscore, share) in dscores.iter_mut().zip(shares) {
@@ -111,10 +143,16 @@ impl AttentionPool {
                 let dx = if input_wanted {
                     let weight = Matrix::new(weight.slice()?, units, features);
                     let mut dx = matmul_parallel(dhidden, weight);
-                    let examples = dx.chunks_exact_mut(time * features).zip(shares.chunks_exact(time));
-                    for ((dx, shares), dy) in examples.zip(dy.chunks_exact(features)) {
-                        for (dx, share) in dx.chunks_exact_mut(features).zip(shares) {
-                            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += *share * *dy);
+                    let frames = dx.chunks_exact_mut(features).zip(x.chunks_exact(features)).zip(&shares);
+                    for (frame, ((dx, x), share)) in frames.enumerate() {
+                        let first = &first[frame / time * features..][..features];
+                        dx.iter_mut().zip(first).for_each(|(dx, weight)| *dx += *share * *weight);
+                        if let Some(second) = &second {
+                            let second = &second[frame / time * features..][..features];
+                            let twice = *share + *share;
+                            for ((dx, x), weight) in dx.iter_mut().zip(x).zip(second) {
+                                *dx += twice * *weight * *x;
+                            }
                         }
                     }
                     Some(dx)
@@ -129,6 +167,27 @@ impl AttentionPool {
             dx.map(|dx| tensor(dx, (batch, time, features))).transpose()
         }))
     }
+}
+
+/// The gradients for the shares' sums of each feature and of its square, each [batch, features]; the second one is there where
+/// deviations are. A variance is Σ α · x² − mean²: through it the mean has another gradient.
+fn by_power<T: Real>(dy: &[T], y: &[T], features: usize, outputs: usize) -> (Vec<T>, Option<Vec<T>>) {
+    if outputs == features {
+        return (dy.to_vec(), None);
+    }
+    let half = T::from_f64(0.5);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for (dy, y) in dy.chunks_exact(outputs).zip(y.chunks_exact(outputs)) {
+        let ((dmean, ddeviation), (mean, deviation)) = (dy.split_at(features), y.split_at(features));
+        let squares = ddeviation.iter().zip(deviation).map(|(dy, y)| half * *dy / *y);
+        second.extend(squares);
+        let squares = &second[second.len() - features..];
+        let two = T::from_f64(2.0);
+        first.extend(
+            dmean.iter().zip(squares).zip(mean).map(|((dy, square), mean)| *dy - two * *square * *mean),
+        );
+    }
+    (first, Some(second))
 }
 
 /// Softmax of the first `length` scores, zeros after them. The largest score keeps the exponentials finite.
@@ -149,7 +208,7 @@ impl Layer for AttentionPool {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         check_frames("AttentionPool", input, self.features)?;
-        Ok(vec![self.features])
+        Ok(vec![self.outputs()])
     }
 
     fn kind(&self) -> &'static str {
@@ -188,6 +247,26 @@ mod tests {
             check("attention, reference", &[&x, &pool.vector], composition);
             assert!(difference(&train(&pool, padded(&x, lengths), 0), &composition()) < 1e-14);
         }
+    }
+
+    #[test]
+    fn deviations_and_their_gradients_are_correct() {
+        let pool = pool(4, 3).with_deviations();
+        let x = variable(&[3, 5, 4], 4);
+        for lengths in [None, Some(&[5, 2, 1][..])] {
+            check_layer("attentive statistics", &pool, &x, lengths);
+            let weights = [&pool.weight, &pool.bias, &pool.vector].map(|var| var.as_tensor());
+            let mean = reference::attention(&x, lengths, weights).unwrap();
+            let y = train(&pool, padded(&x, lengths), 0);
+            assert_eq!(y.dims(), [3, 8]);
+            assert!(difference(&y.narrow(1, 0, 4).unwrap(), &mean) < 1e-14);
+        }
+        // A vector of zeros makes all frames count the same.
+        pool.vector.set(&pool.vector.zeros_like().unwrap()).unwrap();
+        let lengths = Some(&[5, 2, 1][..]);
+        let plain = answer(&crate::layers::StatisticsPool, padded(&x, lengths));
+        assert!(difference(&answer(&pool, padded(&x, lengths)), &plain) < 1e-14);
+        assert_eq!(pool.output_shape(&[6, 4]).unwrap(), [8]);
     }
 
     #[test]

@@ -110,6 +110,23 @@ def layers():
     x = leaf(5, 4, seed=22)
     with_gradients(out, torch.softmax(3 * x, 1), "softmax", x=x)
 
+    x, weight = leaf(3, 12, 5, seed=23), leaf(4, seed=24)
+    mixed = (torch.softmax(weight, 0)[:, None, None] * x.unflatten(1, (4, 3))).sum(1)
+    with_gradients(out, mixed, "layer_mixture", x=x, weight=weight)
+    for name, valid in {"statistics": [6, 6, 6], "statistics_masked": [6, 3, 1]}.items():
+        x = leaf(3, 6, 5, seed=25)
+        pooled = [torch.cat([x[i, :n].mean(0), (x[i, :n].var(0, unbiased=False) + 1e-5).sqrt()]) for i, n in enumerate(valid)]
+        with_gradients(out, torch.stack(pooled), name, x=x)
+    for name, masked in {"attentive_statistics": False, "attentive_statistics_masked": True}.items():
+        x, w, bias, vector = leaf(3, 6, 5, seed=26), leaf(4, 5, seed=27), leaf(4, seed=28), leaf(1, 4, seed=29)
+        scores = F.linear(torch.tanh(F.linear(x, w, bias)), vector)
+        if masked:
+            scores = scores.masked_fill((torch.arange(6) >= lengths[:, None])[..., None], -torch.inf)
+        shares = torch.softmax(scores, 1)
+        mean = (shares * x).sum(1)
+        deviation = ((shares * (x - mean[:, None]) ** 2).sum(1) + 1e-5).sqrt()
+        with_gradients(out, torch.cat([mean, deviation], 1), name, x=x, weight=w, bias=bias, vector=vector)
+
     x, w, bias = leaf(5, 7, seed=9), leaf(3, 7, seed=10), leaf(3, seed=11)
     with_gradients(out, F.linear(x, w, bias), "dense", x=x, weight=w, bias=bias)
     x = leaf(3, 4, 5, seed=12)

@@ -1,0 +1,164 @@
+//! A learned mean of several layers' outputs.
+
+use super::Init;
+use crate::kernels::{Real, sum_pairs};
+use crate::layer::{
+    Forward, Layer, LayerError, Mode, Padded, add_gradient, checked_shape, elements, for_element_type, tensor,
+};
+use crate::parameters::Scope;
+use candle_core::Var;
+
+/// A mean of the outputs of an encoder's layers in which each counts as much as training finds:
+///
+/// `y = Σ_l α_l · x_l`, `α = softmax(weight)` (the scalar mix of Peters et al. 2018, without its factor).
+///
+/// Input [batch, layers · features, …], the features of one layer after those of another; output [batch, features, …]. At first
+/// all layers count the same.
+#[derive(Debug)]
+pub struct LayerMixture {
+    weight: Var,
+    layers: usize,
+}
+
+impl LayerMixture {
+    /// Makes `weight` of shape (layers), which starts at zero.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if there is no layer.
+    pub fn new(layers: usize, scope: &Scope<'_>) -> Result<Self, LayerError> {
+        if layers == 0 {
+            return Err(LayerError::setting("LayerMixture", "layers", "must be 1 or more", 0));
+        }
+        Ok(Self { weight: scope.weight("weight", &[layers], Init::Zeros)?, layers })
+    }
+
+    fn mix<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
+        let layers = self.layers;
+        let values = x.values().contiguous()?;
+        let mut dims = x.dims().to_vec();
+        dims[1] /= layers;
+        let size: usize = dims[1..].iter().product();
+        let (y, shares) = {
+            let (x, weight) = (elements(&values)?, elements(&self.weight)?);
+            let shares = softmax(weight.slice::<T>()?);
+            let mut y = vec![T::ZERO; dims[0] * size];
+            for (y, x) in y.chunks_exact_mut(size).zip(x.slice::<T>()?.chunks_exact(layers * size)) {
+                for (x, share) in x.chunks_exact(size).zip(&shares) {
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
+                }
+            }
+            (tensor(y, dims)?, shares)
+        };
+        let output = Padded::of(y, x.lengths().map(<[usize]>::to_vec));
+        if !mode.is_training() {
+            return Ok(Forward::inference(output));
+        }
+        let weight = self.weight.clone();
+        Ok(Forward::training(output, move |dy, input_wanted, gradients| {
+            let dy = dy.contiguous()?;
+            let dims = values.dims().to_vec();
+            let (dx, dweight) = {
+                let (x, dy) = (elements(&values)?, elements(&dy)?);
+                let (x, dy) = (x.slice::<T>()?, dy.slice::<T>()?);
+                let mut dshares = vec![T::ZERO; layers];
+                for (x, dy) in x.chunks_exact(layers * size).zip(dy.chunks_exact(size)) {
+                    for (dshare, x) in dshares.iter_mut().zip(x.chunks_exact(size)) {
+                        *dshare += sum_pairs(dy, x, |dy, x| dy * x);
+                    }
+                }
+                let mean = sum_pairs(&dshares, &shares, |dshare, share| dshare * share);
+                let dweight: Vec<T> =
+                    dshares.iter().zip(&shares).map(|(dshare, share)| *share * (*dshare - mean)).collect();
+                let dx = input_wanted.then(|| {
+                    let mut dx = Vec::with_capacity(x.len());
+                    for dy in dy.chunks_exact(size) {
+                        shares.iter().for_each(|share| dx.extend(dy.iter().map(|dy| *share * *dy)));
+                    }
+                    dx
+                });
+                (dx, dweight)
+            };
+            add_gradient(gradients, &weight, tensor(dweight, layers)?)?;
+            dx.map(|dx| tensor(dx, dims)).transpose()
+        }))
+    }
+}
+
+fn softmax<T: Real>(weights: &[T]) -> Vec<T> {
+    let largest = weights.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
+    let powers: Vec<T> = weights.iter().map(|x| T::from_f64((*x - largest).to_f64().exp())).collect();
+    let total = powers.iter().fold(T::ZERO, |total, x| total + *x);
+    powers.into_iter().map(|x| x / total).collect()
+}
+
+impl Layer for LayerMixture {
+    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
+        checked_shape(self, x)?;
+        for_element_type!(x.values(), self.mix(x, mode))
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        match input {
+            [rows, rest @ ..] if *rows > 0 && rows % self.layers == 0 && !rest.contains(&0) => {
+                Ok([&[rows / self.layers], rest].concat())
+            }
+            _ => Err(LayerError::InputShape {
+                layer: "LayerMixture",
+                expected: format!("[{} · features, …]", self.layers),
+                given: input.to_vec(),
+            }),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        "LayerMixture"
+    }
+
+    fn weights(&self) -> Vec<&Var> {
+        vec![&self.weight]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use crate::layers::gradient_check::{answer, check_layer, difference, input, train, variable};
+    use candle_core::{DType, Device};
+
+    fn mixture(layers: usize) -> LayerMixture {
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        LayerMixture::new(layers, &parameters.scope("mixture")).unwrap()
+    }
+
+    #[test]
+    fn gradients_are_correct() {
+        let mixture = mixture(3);
+        mixture.weight.set(&input(&[3], 8)).unwrap();
+        for shape in [&[2, 6][..], &[2, 6, 5], &[3, 3, 2, 4]] {
+            let x = variable(shape, 4);
+            check_layer("layer mixture", &mixture, &x, None);
+            let shares = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
+            let features = shape[1] / 3;
+            let parts = shares
+                .iter()
+                .enumerate()
+                .map(|(layer, share)| (x.narrow(1, layer * features, features).unwrap() * *share).unwrap());
+            let expected = parts.reduce(|sum, part| (sum + part).unwrap()).unwrap();
+            assert!(difference(&train(&mixture, x.as_tensor(), 0), &expected) < 1e-14);
+        }
+    }
+
+    #[test]
+    fn at_first_it_is_a_mean_and_keeps_lengths() {
+        let x = input(&[2, 4, 3], 1);
+        let expected = ((x.narrow(1, 0, 2).unwrap() + x.narrow(1, 2, 2).unwrap()).unwrap() / 2.0).unwrap();
+        assert!(difference(&answer(&mixture(2), x.clone()), &expected) < 1e-15);
+        let padded = Padded::new(x, Some(vec![3, 1])).unwrap();
+        let pass = mixture(2).forward(&padded, &mut Mode::Inference).unwrap();
+        assert_eq!(pass.output().lengths(), Some(&[3, 1][..]));
+        assert!(mixture(3).output_shape(&[4, 3]).is_err() && mixture(3).output_shape(&[]).is_err());
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        assert!(LayerMixture::new(0, &parameters.scope("none")).is_err());
+    }
+}
