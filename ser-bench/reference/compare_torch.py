@@ -8,6 +8,10 @@ Both sides take turns, three times each, SECONDS (default 1) at a time; what is 
 training step is a batch of 32 in float32: forward, backward, RMSprop. An inference is one example. PyTorch runs eagerly,
 in evaluation and inference mode where it infers, both warmed. The last row is the bundled recogniser, features and model
 together, on three seconds of speech and one core; it has no twin.
+
+A second table times the convolutions and the first four blocks of Whisper base's encoder on three seconds (300 mel frames, 150 after the
+convolutions) and one core, with made-up weights, beside PyTorch in float32 and, where it is installed (pip install ctranslate2==4.8.5),
+CTranslate2 in float32 and int8. Alone: ... compare_torch.py BINARY SECONDS encoder
 """
 
 import json
@@ -16,6 +20,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import torch
@@ -136,8 +141,125 @@ class Rust:
         return json.loads(self.process.stdout.readline())
 
 
+WIDTH, HEADS, HIDDEN, MELS, FRAMES, BLOCKS = 512, 8, 2048, 80, 300, 4
+
+
+class Block(nn.Module):
+    """A pre-norm block of Whisper's encoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.fc1, self.fc2 = nn.Linear(WIDTH, HIDDEN), nn.Linear(HIDDEN, WIDTH)
+
+    def forward(self, x):
+        q, k, v = self.qkv(self.norm1(x)).unflatten(-1, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        x = x + self.out(nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return x + self.fc2(nn.functional.gelu(self.fc1(self.norm2(x))))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv1d(MELS, WIDTH, 3, padding=1), nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
+        self.positions = nn.Parameter(torch.randn(1500, WIDTH))
+        self.blocks = nn.ModuleList(Block() for _ in range(BLOCKS))
+
+    def forward(self, mel):
+        x = nn.functional.gelu(self.conv2(nn.functional.gelu(self.conv1(mel)))).transpose(1, 2)
+        x = x + self.positions[: x.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def ctranslate2_models(folder):
+    """CTranslate2's Whisper of the same sizes with a decoder that is never run: {type: encode}."""
+    try:
+        import ctranslate2
+    except ImportError:
+        return {}
+    import numpy as np
+
+    spec, rng = ctranslate2.specs.WhisperSpec(BLOCKS, HEADS, 1, HEADS), np.random.default_rng(0)
+    draw = lambda *shape: rng.normal(0, 0.02, shape).astype(np.float32)
+
+    def linear(part, outputs, inputs):
+        part.weight, part.bias = draw(outputs, inputs), draw(outputs)
+
+    def norm(part):
+        part.gamma, part.beta = np.ones(WIDTH, np.float32), draw(WIDTH)
+
+    def layer(part):
+        norm(part.self_attention.layer_norm)
+        linear(part.self_attention.linear[0], 3 * WIDTH, WIDTH)
+        linear(part.self_attention.linear[1], WIDTH, WIDTH)
+        norm(part.ffn.layer_norm)
+        linear(part.ffn.linear_0, HIDDEN, WIDTH)
+        linear(part.ffn.linear_1, WIDTH, HIDDEN)
+
+    encoder, decoder = spec.encoder, spec.decoder
+    for convolution, channels in ((encoder.conv1, MELS), (encoder.conv2, WIDTH)):
+        convolution.weight, convolution.bias = draw(WIDTH, channels, 3), draw(WIDTH)
+    encoder.position_encodings.encodings, decoder.position_encodings.encodings = draw(1500, WIDTH), draw(448, WIDTH)
+    norm(encoder.layer_norm)
+    norm(decoder.layer_norm)
+    for part in encoder.layer:
+        layer(part)
+    for part in decoder.layer:
+        layer(part)
+        norm(part.attention.layer_norm)
+        for number, outputs in enumerate((WIDTH, 2 * WIDTH, WIDTH)):
+            linear(part.attention.linear[number], outputs, WIDTH)
+    decoder.embeddings.weight, decoder.scale_embeddings = draw(51865, WIDTH), False
+    decoder.projection.weight = decoder.embeddings.weight
+    spec.register_vocabulary([f"<|{token}|>" for token in range(51865)])
+    for key in ("suppress_ids", "suppress_ids_begin", "lang_ids", "alignment_heads"):
+        setattr(spec.config, key, [])
+    spec.validate()
+    spec.save(folder)
+    mel = ctranslate2.StorageView.from_array(rng.normal(size=(1, MELS, FRAMES)).astype(np.float32))
+    models = {}
+    for kind in ("float32", "int8"):
+        model = ctranslate2.models.Whisper(folder, device="cpu", compute_type=kind, intra_threads=1)
+        models[f"CTranslate2 {ctranslate2.__version__}, {kind}"] = lambda model=model: model.encode(mel)
+    return models
+
+
+def compare_encoder():
+    torch.set_num_threads(1)
+    twin, mel = Encoder().eval(), torch.randn(1, MELS, FRAMES)
+
+    def run_twin():
+        with torch.inference_mode():
+            twin(mel)
+
+    with tempfile.TemporaryDirectory() as folder:
+        calls = {f"PyTorch {torch.__version__}, float32": run_twin, **ctranslate2_models(folder)}
+    rust = Rust(RAYON_NUM_THREADS="1", CANDLE_NUM_THREADS="1")
+    times = {name: [] for name in [*calls, "encoder-f32", "encoder-i8"]}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            call()
+            start = time.perf_counter()
+            while time.perf_counter() - start < SECONDS:
+                begin = time.perf_counter()
+                call()
+                times[name].append((time.perf_counter() - begin) * 1e3)
+        for name in ("encoder-f32", "encoder-i8"):
+            times[name] += rust.ask(name, "infer")["milliseconds"]
+    rust.process.stdin.close()
+    print("\n| encoder of Whisper base, four blocks, 3 s, one core | median | least |")
+    print("| --- | --- | --- |")
+    for name, values in times.items():
+        print(f"| {name} | {statistics.median(values):.1f} ms | {min(values):.1f} ms |")
+
+
 def main():
     only = sys.argv[3:] or list(TWINS)
+    if only == ["encoder"]:
+        return compare_encoder()
     print(f"PyTorch {torch.__version__}, {CORES} cores, batch {BATCH}\n")
     print("| model | parameters | step, PyTorch | step | ratio | inference, PyTorch | inference | ratio | peak memory |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -167,6 +289,8 @@ def main():
     times = recognizer.ask("recognizer", "infer")["milliseconds"]
     print(f"| recogniser, 3 s, one core | | | | | | {statistics.median(times):.2f} ms | | |")
     recognizer.process.stdin.close()
+    if len(sys.argv) <= 3:
+        compare_encoder()
 
 
 def twice_counted(model):

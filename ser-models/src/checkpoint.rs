@@ -144,6 +144,16 @@ pub enum CheckpointError {
         /// The kind that was expected.
         expected: String,
     },
+    /// The network reads what an encoder heard, and there is none, or another one.
+    #[error("{file}: the encoder must be {expected}, got {given}")]
+    Encoder {
+        /// The file.
+        file: String,
+        /// The encoder that the network was trained with.
+        expected: String,
+        /// The encoder given.
+        given: String,
+    },
     /// Two parts of the checkpoint contradict each other.
     #[error("{file}: {rule}, got {given}")]
     Inconsistent {

@@ -11,7 +11,8 @@ use ndarray::ArrayD;
 use ser_models::layers::{CrossEntropy, Layer, Mode, Padded, in_graph, softmax};
 use ser_models::models::{
     Architecture, AttentionLstmConfig, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig, ConvBlock,
-    EnsembleConfig, HybridConfig, Model, ModelInput, RnnLstmConfig, TimNetConfig,
+    EnsembleConfig, HeadPooling, HybridConfig, Model, ModelInput, RnnLstmConfig, TimNetConfig,
+    WhisperHeadConfig,
 };
 use ser_models::training::{Dataset, Optimizer, OptimizerConfig, Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointSource, Generator};
@@ -63,6 +64,14 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         dropout,
         ..Default::default()
     };
+    let head = |pooling| WhisperHeadConfig {
+        blocks: 2,
+        width: 8,
+        pooling,
+        dense: vec![10],
+        dropout,
+        ..Default::default()
+    };
     let block = |then: &[BlockLayer]| ConvBlock { filters: 8, kernel_size: 3, then: then.to_vec() };
     let issa = Cnn1dConfig {
         features: 24,
@@ -91,6 +100,8 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         attention.into(),
         tim_net.into(),
         cnn_attention.clone().into(),
+        head(HeadPooling::Statistics).into(),
+        head(HeadPooling::Attentive { units: 6, frames }).into(),
         EnsembleConfig::new(2, cnn_attention).into(),
     ]
 }
@@ -419,7 +430,8 @@ fn a_trained_model_comes_back_from_its_checkpoint_with_the_same_answers() {
             let network = architecture.member().clone();
             let mut trainer = Trainer::new(config, network, &data, None, seed).unwrap();
             trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
-            let origin = CheckpointSource { features: architecture.features(), ..source() };
+            let (preparation, features) = (architecture.preparation(), architecture.features());
+            let origin = CheckpointSource { preparation, features, ..source() };
             (trainer.checkpoint(origin).unwrap(), 1.0)
         };
         let members: Vec<(Checkpoint, f64)> = (1..=architecture.members() as u64).map(of_seed).collect();

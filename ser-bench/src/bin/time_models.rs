@@ -1,8 +1,8 @@
 //! The Rust side of `reference/compare_torch.py`, which asks on standard input: a line with what to time and for how many
-//! seconds, e.g. `cnn-1d train 2.5`, `cnn-1d infer 0.5` or `recognizer infer 0.5`, is answered by a line of JSON.
+//! seconds, e.g. `cnn-1d train 2.5`, `cnn-1d infer 0.5`, `recognizer infer 0.5` or `encoder-i8 infer 0.5`, is answered by a line of JSON.
 
 use anyhow::{Context, Result, bail};
-use ser_bench::subjects::{ModelSubject, RecognizerSubject};
+use ser_bench::subjects::{EncoderSubject, ModelSubject, RecognizerSubject};
 use ser_bench::timing::times;
 use ser_examples::memory::peak_memory;
 use serde::Serialize;
@@ -23,6 +23,7 @@ struct Answer {
 
 fn main() -> Result<()> {
     let mut subjects: HashMap<String, ModelSubject> = HashMap::new();
+    let mut encoders: HashMap<String, EncoderSubject> = HashMap::new();
     let mut recognition = RecognizerSubject::new()?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -32,6 +33,12 @@ fn main() -> Result<()> {
         let limit = Duration::from_secs_f64(seconds.parse().context("SECONDS")?);
         let (milliseconds, parameters) = if name == "recognizer" {
             (times(1, limit, || recognition.run().map(drop))?, None)
+        } else if EncoderSubject::NAMES.contains(&name) {
+            if !encoders.contains_key(name) {
+                encoders.insert(name.to_owned(), EncoderSubject::new(name)?);
+            }
+            let encoder = encoders.get(name).context("the subject was just made")?;
+            (times(1, limit, || encoder.run().map(drop))?, None)
         } else {
             if !subjects.contains_key(name) {
                 subjects.insert(name.to_owned(), ModelSubject::new(name)?);

@@ -1,6 +1,7 @@
 //! What goes into a model: inputs made of a clip's features, sets of them, and their normalisation.
 
 mod dataset;
+mod ear;
 mod model_input;
 mod normalization;
 mod resize;
@@ -11,6 +12,7 @@ use ndarray::ArrayD;
 
 pub(crate) use dataset::Audio;
 pub use dataset::{Dataset, DatasetError};
+pub use ear::{Ear, EarError};
 pub use model_input::{InputError, ModelInput};
 pub use normalization::Normalization;
 

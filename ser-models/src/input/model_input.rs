@@ -51,6 +51,17 @@ pub enum ModelInput {
         /// Columns after resizing; 128 in the report.
         frames: usize,
     },
+    /// What an encoder heard, by an [`Ear`](crate::input::Ear): of each frame the features of one layer after those of another,
+    /// [layers · width, frames], padded or cut in time, or their statistics over time
+    /// ([`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics)), \[layers · 2 · width\].
+    Encoded {
+        /// The encoder's outputs: one after the convolutions and one after each block.
+        layers: usize,
+        /// Features of each.
+        width: usize,
+        /// Frames after padding, or none where the input is statistics.
+        frames: Option<usize>,
+    },
 }
 
 /// Why features do not give a model's input.
@@ -76,6 +87,9 @@ pub enum InputError {
     /// The input is made of the mel spectrogram, which is not among the features.
     #[error("features: the mel spectrogram must be among them, the model's input is made of it")]
     NoMel,
+    /// The input is made by an encoder.
+    #[error("features: the model's input must be made by an encoder, got features")]
+    Encoder,
     /// The input holds nothing, or more than fits into memory.
     #[error("input: numbers must be 1 to {MAX_ELEMENTS}, got shape {shape:?}")]
     Size {
@@ -91,6 +105,7 @@ impl ModelInput {
             Self::Vector { features } => vec![features],
             Self::Sequence { rows, frames } | Self::Image { rows, frames } => vec![rows, frames],
             Self::Channels { channels, rows, frames } => vec![channels, rows, frames],
+            Self::Encoded { frames, .. } => std::iter::once(self.features()).chain(frames).collect(),
         }
     }
 
@@ -101,6 +116,7 @@ impl ModelInput {
             Self::Sequence { frames, .. } | Self::Channels { frames, .. } | Self::Image { frames, .. } => {
                 frames
             }
+            Self::Encoded { frames, .. } => frames.unwrap_or(1),
         }
     }
 
@@ -111,12 +127,16 @@ impl ModelInput {
             Self::Vector { features } => features,
             Self::Sequence { rows, .. } | Self::Image { rows, .. } => rows,
             Self::Channels { channels, rows, .. } => channels * rows,
+            // A configuration from a damaged file may name any sizes.
+            Self::Encoded { layers, width, frames } => {
+                layers.saturating_mul(width).saturating_mul(if frames.is_some() { 1 } else { 2 })
+            }
         }
     }
 
     /// Whether clips are padded in time, so that each has a number of valid frames.
     pub fn is_padded(&self) -> bool {
-        matches!(self, Self::Sequence { .. } | Self::Channels { .. })
+        matches!(self, Self::Sequence { .. } | Self::Channels { .. } | Self::Encoded { frames: Some(_), .. })
     }
 
     /// Whether features of this configuration give this input.
@@ -143,6 +163,10 @@ impl ModelInput {
                 let given = features.count();
                 if given == expected { Ok(()) } else { Err(InputError::Channels { expected, given }) }
             }
+            Self::Encoded { .. } => match features.map(|(feature, _)| feature).collect::<Vec<_>>()[..] {
+                [Feature::Mel] => Ok(()),
+                _ => Err(InputError::NoMel),
+            },
             Self::Image { .. } => {
                 let has_mel = features.into_iter().any(|(feature, _)| feature == Feature::Mel);
                 if has_mel { Ok(()) } else { Err(InputError::NoMel) }
@@ -172,6 +196,7 @@ impl ModelInput {
                 let mel = features.get(Feature::Mel).ok_or(InputError::NoMel)?;
                 resize(decibels(mel).view(), rows, frames).into_raw_vec_and_offset().0
             }
+            Self::Encoded { .. } => return Err(InputError::Encoder),
         };
         let mut shape = self.shape();
         shape.insert(0, 1);

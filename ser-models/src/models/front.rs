@@ -1,13 +1,14 @@
 //! What is taken of a clip for a network, by default.
 
 use super::Architecture;
-use crate::input::ModelInput;
+use crate::input::{Ear, ModelInput};
 use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 
 impl Architecture {
     /// How clips are prepared for the network by default. All but `tim-net` get the report's preparation, the default: 22,050 Hz,
     /// silence trimmed, peak-normalised, three seconds, which are 130 frames. `tim-net` gets that of its authors: 22,050 Hz and
-    /// nothing else than 110,000 samples from the clip's centre, or with zeros around it.
+    /// nothing else than 110,000 samples from the clip's centre, or with zeros around it. `whisper-head` gets 16,000 Hz, silence trimmed
+    /// 40 dB below the loudest, peak-normalised, of any length.
     pub fn preparation(&self) -> PreparationConfig {
         match self.member().name() {
             "tim-net" => PreparationConfig {
@@ -15,13 +16,19 @@ impl Architecture {
                 alignment: Alignment::Centre,
                 ..PreparationConfig::raw(22_050)
             },
+            "whisper-head" => PreparationConfig {
+                sample_rate: Ear::SAMPLE_RATE,
+                trim_top_db: Some(40.0),
+                length: None,
+                ..PreparationConfig::default()
+            },
             _ => PreparationConfig::default(),
         }
     }
 
     /// Which features the network reads by default, with librosa's settings: for an image the mel spectrogram, for `cnn-attention` as
     /// many mel bands as it has rows, for a sequence of 193 rows and for vectors all five features, for any other sequence as many MFCC as it has rows, for channels the first
-    /// features in the order of [`Feature::ISSA`].
+    /// features in the order of [`Feature::ISSA`]. `whisper-head` reads what an [`Ear`] makes of the mel spectrogram that Whisper hears.
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
         match self.input() {
@@ -36,6 +43,7 @@ impl Architecture {
                 FeatureConfig { features, ..all }
             }
             ModelInput::Image { .. } => FeatureConfig { features: vec![Feature::Mel], ..all },
+            ModelInput::Encoded { .. } => Ear::features(),
             ModelInput::Vector { .. } | ModelInput::Sequence { .. } => all,
         }
     }

@@ -17,6 +17,7 @@ mod model;
 mod rnn_lstm;
 mod summary;
 mod tim_net;
+mod whisper_head;
 
 pub use attention_lstm::AttentionLstmConfig;
 pub use blocks::{BlockLayer, ConvBlock};
@@ -29,6 +30,7 @@ pub use model::Model;
 pub use rnn_lstm::RnnLstmConfig;
 pub use summary::Summary;
 pub use tim_net::TimNetConfig;
+pub use whisper_head::{HeadPooling, WhisperHeadConfig};
 
 pub use crate::input::{InputError, ModelInput};
 use crate::layers::{LayerError, Sequential};
@@ -56,13 +58,15 @@ pub enum Architecture {
     TimNet(TimNetConfig),
     /// Two-dimensional convolutions over a mel spectrogram with attention over time.
     CnnAttention(CnnAttentionConfig),
+    /// A learned mixture of what Whisper's encoder heard, and dense layers.
+    WhisperHead(WhisperHeadConfig),
     /// Several networks that answer together.
     Ensemble(EnsembleConfig),
 }
 
 impl Architecture {
     /// The names of all kinds of network.
-    pub const KINDS: [&'static str; 8] = [
+    pub const KINDS: [&'static str; 9] = [
         "cnn-1d",
         "cnn-lstm",
         "hybrid",
@@ -70,11 +74,12 @@ impl Architecture {
         "attention-lstm",
         "tim-net",
         "cnn-attention",
+        "whisper-head",
         "ensemble",
     ];
 
     /// The names that [`Architecture::named`] knows: each kind that can be trained in its default sizes, and other ready sizes.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "cnn-1d",
         "cnn-1d-issa",
         "cnn-lstm",
@@ -87,6 +92,7 @@ impl Architecture {
         "attention-lstm",
         "tim-net",
         "cnn-attention",
+        "whisper-head",
     ];
 
     /// A ready configuration by its name, one of [`Architecture::NAMES`]. Those that end in `-benchmark` have the sizes by which
@@ -105,6 +111,7 @@ impl Architecture {
             "attention-lstm" => AttentionLstmConfig::default().into(),
             "tim-net" => TimNetConfig::default().into(),
             "cnn-attention" => CnnAttentionConfig::default().into(),
+            "whisper-head" => WhisperHeadConfig::default().into(),
             _ => return None,
         })
     }
@@ -119,6 +126,7 @@ impl Architecture {
             Self::AttentionLstm(_) => "attention-lstm",
             Self::TimNet(_) => "tim-net",
             Self::CnnAttention(_) => "cnn-attention",
+            Self::WhisperHead(_) => "whisper-head",
             Self::Ensemble(_) => "ensemble",
         }
     }
@@ -149,6 +157,7 @@ impl Architecture {
             Self::AttentionLstm(config) => attention_lstm::network(config, classes, parameters),
             Self::TimNet(config) => tim_net::network(config, classes, parameters),
             Self::CnnAttention(config) => cnn_attention::network(config, classes, parameters),
+            Self::WhisperHead(config) => whisper_head::network(config, classes, parameters),
             Self::Ensemble(_) => {
                 Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"))
             }
@@ -180,6 +189,15 @@ impl Architecture {
         }
     }
 
+    /// SHA-256 of the encoder whose outputs the network reads, empty where any of its sizes will do; `None` for a network that reads
+    /// features.
+    pub fn encoder(&self) -> Option<&str> {
+        match self.member() {
+            Self::WhisperHead(config) => Some(&config.encoder),
+            _ => None,
+        }
+    }
+
     /// What one input of the network is.
     pub fn input(&self) -> ModelInput {
         match self {
@@ -190,6 +208,7 @@ impl Architecture {
             Self::AttentionLstm(config) => config.input(),
             Self::TimNet(config) => config.input(),
             Self::CnnAttention(config) => config.input(),
+            Self::WhisperHead(config) => config.input(),
             // One that holds another cannot be built.
             Self::Ensemble(config) => config.network.input(),
         }
@@ -208,6 +227,6 @@ macro_rules! from {
 
 from!(
     Cnn1d Cnn1dConfig, CnnLstm CnnLstmConfig, Hybrid HybridConfig, RnnLstm RnnLstmConfig,
-    AttentionLstm AttentionLstmConfig, TimNet TimNetConfig, CnnAttention CnnAttentionConfig,
+    AttentionLstm AttentionLstmConfig, TimNet TimNetConfig, CnnAttention CnnAttentionConfig, WhisperHead WhisperHeadConfig,
     Ensemble EnsembleConfig
 );

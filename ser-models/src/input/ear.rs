@@ -1,0 +1,208 @@
+//! From sound to what an encoder makes of it.
+
+use super::ModelInput;
+use crate::encoder::{EncoderError, WhisperEncoder};
+use crate::layer::Padded;
+use candle_core::{Device, Result as CandleResult, Tensor};
+use ndarray::{Array2, ArrayView2, s};
+use ser_features::{ConfigError, Feature, FeatureConfig, MelConfig, MelSpectrogram, SignalError, StftConfig};
+use std::sync::Arc;
+
+/// Samples of a transform, 25 ms.
+const N_FFT: usize = 400;
+/// Samples from one frame to the next, 10 ms.
+const HOP_LENGTH: usize = 160;
+
+/// A log-mel spectrogram as Whisper hears it, and an encoder: from a clip at 16,000 Hz to an encoded model's input.
+pub struct Ear {
+    mel: MelSpectrogram,
+    encoder: Arc<WhisperEncoder>,
+}
+
+/// Why an encoder heard nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EarError {
+    /// The clip cannot be heard.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encoder(#[from] EncoderError),
+    /// The encoder has not the outputs that the model reads.
+    #[error("encoder: outputs must be as the model reads them, {expected}, got {layers} layers of {width}")]
+    Outputs {
+        /// What the model reads.
+        expected: String,
+        /// Outputs of the encoder.
+        layers: usize,
+        /// Features of each.
+        width: usize,
+    },
+    /// An operation on tensors failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Ear {
+    /// The sample rate of the clips, in Hz.
+    pub const SAMPLE_RATE: u32 = 16_000;
+
+    /// With the plans of its transforms.
+    ///
+    /// # Errors
+    /// If the encoder has more mel bands than a spectrogram can.
+    pub fn new(encoder: Arc<WhisperEncoder>) -> Result<Self, ConfigError> {
+        let config = MelConfig {
+            sample_rate: Self::SAMPLE_RATE,
+            stft: StftConfig { n_fft: N_FFT, hop_length: HOP_LENGTH, center: false, ..StftConfig::default() },
+            n_mels: encoder.n_mels(),
+            ..MelConfig::default()
+        };
+        Ok(Self { mel: MelSpectrogram::new(config)?, encoder })
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &WhisperEncoder {
+        &self.encoder
+    }
+
+    /// The spectrogram's settings as those of features, which a checkpoint records.
+    pub fn features() -> FeatureConfig {
+        FeatureConfig {
+            sample_rate: Self::SAMPLE_RATE,
+            n_fft: N_FFT,
+            hop_length: HOP_LENGTH,
+            n_mels: 80,
+            features: vec![Feature::Mel],
+            ..FeatureConfig::default()
+        }
+    }
+
+    /// The input of an encoded model for a clip at [`Ear::SAMPLE_RATE`], not normalised: a batch of one example. A clip of more than the
+    /// encoder's frames is encoded in equal parts, whose frames are then taken together.
+    ///
+    /// # Errors
+    /// [`EarError::Outputs`] if the model reads other outputs than the encoder's, [`EarError::Signal`] if the clip is shorter than a frame
+    /// or not finite.
+    pub fn hear(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, EarError> {
+        let (layers, width) = (self.encoder.layers(), self.encoder.width());
+        let frames = match input {
+            ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => frames,
+            _ => return Err(EarError::Outputs { expected: format!("{input:?}"), layers, width }),
+        };
+        let mel = self.log_mel(samples)?;
+        match frames {
+            None => self.statistics(mel.view()),
+            Some(frames) => self.frames(mel.slice(s![.., ..mel.ncols().min(2 * frames)]), frames),
+        }
+    }
+
+    /// The mel powers' decimal logarithms, cut 8 below the largest, brought near ±1: [mels, ⌊samples / 160⌋] (Radford et al. 2022).
+    fn log_mel(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
+        let reach = N_FFT / 2;
+        if samples.len() <= reach {
+            return Err(SignalError::TooShort { minimum: reach + 1, given: samples.len() });
+        }
+        // Both ends are mirrored, so that frames are centred.
+        let before = samples[1..=reach].iter().rev();
+        let after = samples[samples.len() - 1 - reach..samples.len() - 1].iter().rev();
+        let padded: Vec<f32> = before.chain(samples).chain(after).copied().collect();
+        let mel = self.mel.process(&padded)?;
+        let mut mel = mel.slice(s![.., ..mel.ncols() - 1]).to_owned();
+        mel.mapv_inplace(|power| power.max(1e-10).log10());
+        let least = mel.iter().copied().fold(f32::NEG_INFINITY, f32::max) - 8.0;
+        mel.mapv_inplace(|x| (x.max(least) + 4.0) / 4.0);
+        Ok(mel)
+    }
+
+    /// A spectrogram in equal parts that the encoder takes, each of an even number of frames but the last.
+    fn parts<'a>(&self, mel: ArrayView2<'a, f32>) -> impl Iterator<Item = ArrayView2<'a, f32>> {
+        let parts = mel.ncols().div_ceil(self.encoder.max_frames()).max(1);
+        let size = mel.ncols().div_ceil(parts).next_multiple_of(2).min(self.encoder.max_frames());
+        let frames = mel.ncols();
+        (0..frames)
+            .step_by(size.max(1))
+            .map(move |from| mel.slice_move(s![.., from..(from + size).min(frames)]))
+    }
+
+    fn statistics(&self, mel: ArrayView2<'_, f32>) -> Result<Padded, EarError> {
+        let mut parts = Vec::new();
+        for part in self.parts(mel) {
+            let statistics =
+                self.encoder.statistics(&batch(part)?)?.into_values().flatten_all()?.to_vec1()?;
+            parts.push((WhisperEncoder::output_frames(part.ncols()), statistics));
+        }
+        let statistics = together(&parts, self.encoder.width());
+        let size = statistics.len();
+        Ok(Tensor::from_vec(statistics, (1, size), &Device::Cpu)?.into())
+    }
+
+    fn frames(&self, mel: ArrayView2<'_, f32>, frames: usize) -> Result<Padded, EarError> {
+        let rows = self.encoder.layers() * self.encoder.width();
+        let mut parts = Vec::new();
+        for part in self.parts(mel) {
+            let outputs = self.encoder.encode(&batch(part)?)?;
+            let outputs: Vec<Tensor> = outputs.into_iter().map(Padded::into_values).collect();
+            parts.push(Tensor::cat(&outputs, 2)?);
+        }
+        let valid = Tensor::cat(&parts, 1)?.transpose(1, 2)?.contiguous()?;
+        let own = valid.dim(2)?.min(frames);
+        let values = valid.narrow(2, 0, own)?.pad_with_zeros(2, 0, frames - own)?.contiguous()?;
+        debug_assert_eq!(values.dims(), [1, rows, frames]);
+        Ok(Padded::of(values, Some(vec![own])))
+    }
+}
+
+impl std::fmt::Debug for Ear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ear").field("encoder", &self.encoder.sha256()).finish_non_exhaustive()
+    }
+}
+
+fn batch(mel: ArrayView2<'_, f32>) -> CandleResult<Padded> {
+    let values: Vec<f32> = mel.iter().copied().collect();
+    Ok(Tensor::from_vec(values, (1, mel.nrows(), mel.ncols()), &Device::Cpu)?.into())
+}
+
+/// The statistics [layers, 2, width] of parts with so many frames, as if they were one.
+fn together(parts: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
+    if let [(_, statistics)] = parts {
+        return statistics.clone();
+    }
+    let frames = parts.iter().map(|(frames, _)| *frames as f64).sum::<f64>();
+    let size = parts.first().map_or(0, |(_, statistics)| statistics.len());
+    let mut all = vec![0.0; size];
+    for i in (0..size).filter(|i| i / width % 2 == 0) {
+        let of = |statistics: &[f32]| (f64::from(statistics[i]), f64::from(statistics[i + width]));
+        let mean = parts.iter().map(|(n, x)| *n as f64 * of(x).0).sum::<f64>() / frames;
+        // What is added to each variance stays added once, for the shares sum to 1.
+        let squares = parts.iter().map(|(n, x)| {
+            let (part, deviation) = of(x);
+            *n as f64 * (deviation * deviation + (part - mean) * (part - mean))
+        });
+        all[i] = mean as f32;
+        all[i + width] = (squares.sum::<f64>() / frames).sqrt() as f32;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_of_parts_are_those_of_the_whole() {
+        let frames: Vec<f32> = (0..35).map(|i| (i as f32 * 1.3).sin() + 0.1 * i as f32).collect();
+        let statistics = |x: &[f32]| {
+            let mean = x.iter().sum::<f32>() / x.len() as f32;
+            let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / x.len() as f32;
+            (x.len(), vec![mean, (variance + 1e-5).sqrt()])
+        };
+        let parts = [statistics(&frames[..20]), statistics(&frames[20..32]), statistics(&frames[32..])];
+        let (_, whole) = statistics(&frames);
+        let given = together(&parts, 1);
+        assert!(given.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-5), "{given:?} for {whole:?}");
+        assert_eq!(together(&parts[..1], 1), parts[0].1);
+    }
+}

@@ -1,0 +1,144 @@
+//! A small network over the outputs of Whisper's encoder (`whisper-head`).
+
+use super::blocks::add_head;
+use crate::input::ModelInput;
+use crate::layers::{AttentionPool, Init, LayerError, LayerMixture, Sequential};
+use crate::parameters::Parameters;
+use serde::{Deserialize, Serialize};
+
+/// Sizes of `whisper-head`.
+///
+/// What a pretrained encoder heard is all that it reads: the outputs of the encoder's convolutions and of its first blocks are
+/// mixed, each counting as much as training finds. Pooled over time, they go through dense layers.
+///
+/// | layer | output shape | parameters |
+/// | --- | --- | --- |
+/// | input: mean and deviation over time of the convolutions and of 4 blocks, 512 features each | \[5120\] | |
+/// | learned mixture of the 5 | \[1024\] | 5 |
+/// | dropout 0.4, dense, 192 units, ReLU | \[192\] | 196,800 |
+/// | dropout 0.4, dense | \[classes\] | 772 for 4 classes |
+///
+/// With [`HeadPooling::Attentive`] the input is all frames, and the mixture is pooled by attention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WhisperHeadConfig {
+    /// Blocks of the encoder whose outputs are read, 1 or more; that of the convolutions is read too.
+    pub blocks: usize,
+    /// Features of the encoder's frames: 512 in Whisper base.
+    pub width: usize,
+    /// SHA-256 of the encoder's file ([`WhisperEncoder::sha256`](crate::encoder::WhisperEncoder::sha256)): a recogniser takes no other.
+    /// Empty where any encoder of these sizes may be taken.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub encoder: String,
+    /// How frames become one vector.
+    pub pooling: HeadPooling,
+    /// Dropout before each dense layer, 0 or more and below 1.
+    pub dropout: f64,
+    /// Units of dense layers with ReLU before the last one, which has one unit for each class; none makes the head linear.
+    pub dense: Vec<usize>,
+    /// Initial weights.
+    pub init: Init,
+}
+
+/// How the frames of the encoder become one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum HeadPooling {
+    /// Mean and standard deviation over time, taken before training.
+    Statistics,
+    /// Mean and deviation weighted by attention ([`AttentionPool::with_deviations`]).
+    Attentive {
+        /// Units of the attention.
+        units: usize,
+        /// Frames of the input after padding; 150 are three seconds.
+        frames: usize,
+    },
+}
+
+impl Default for WhisperHeadConfig {
+    fn default() -> Self {
+        Self {
+            blocks: 4,
+            width: 512,
+            encoder: String::new(),
+            pooling: HeadPooling::Statistics,
+            dropout: 0.4,
+            dense: vec![192],
+            init: Init::GlorotUniform,
+        }
+    }
+}
+
+impl WhisperHeadConfig {
+    pub(crate) fn input(&self) -> ModelInput {
+        let frames = match self.pooling {
+            HeadPooling::Statistics => None,
+            HeadPooling::Attentive { frames, .. } => Some(frames),
+        };
+        ModelInput::Encoded { layers: self.blocks.saturating_add(1), width: self.width, frames }
+    }
+}
+
+/// The mixture, pooling where frames are read, and dense layers.
+pub(super) fn network(
+    config: &WhisperHeadConfig,
+    classes: usize,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let init = config.init;
+    for (setting, size) in [("blocks", config.blocks), ("width", config.width)] {
+        if size == 0 {
+            return Err(LayerError::setting("whisper-head", setting, "must be 1 or more", 0));
+        }
+    }
+    let mut net = Sequential::new(config.input().shape());
+    net.push("layer_mixture", LayerMixture::new(config.blocks + 1, &parameters.scope("layer_mixture_1"))?)?;
+    if let HeadPooling::Attentive { units, .. } = config.pooling {
+        net.time_steps()?;
+        let pool = AttentionPool::new(config.width, units, init, &parameters.scope("attention_1"))?;
+        net.push("attention", pool.with_deviations())?;
+    }
+    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+    Ok(net)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Architecture;
+    use super::*;
+
+    #[test]
+    fn the_default_has_the_documented_shapes_and_parameters() {
+        let summary = Architecture::from(WhisperHeadConfig::default()).build(4, 0).unwrap().summary();
+        let row = |name: &str| {
+            let row = summary.rows.iter().find(|row| row.name == name).unwrap();
+            (row.output_shape.clone(), row.parameters)
+        };
+        assert_eq!(row("layer_mixture_1"), (vec![1024], 5));
+        assert_eq!(row("head.dense_1"), (vec![192], 196_800));
+        assert_eq!(row("head.dense_2"), (vec![4], 772));
+        assert_eq!(summary.trainable, 5 + 196_800 + 772);
+    }
+
+    #[test]
+    fn frames_are_pooled_by_attention() {
+        let pooling = HeadPooling::Attentive { units: 16, frames: 30 };
+        let config = WhisperHeadConfig { blocks: 2, width: 8, pooling, dense: vec![], ..Default::default() };
+        assert_eq!(config.input().shape(), [24, 30]);
+        let summary = Architecture::from(config).build(3, 0).unwrap().summary();
+        let shapes: Vec<&[usize]> = summary.rows.iter().map(|row| &row.output_shape[..]).collect();
+        assert_eq!(shapes, [&[8, 30][..], &[30, 8], &[16], &[16], &[3]]);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_refused() {
+        let refused = |config: WhisperHeadConfig| {
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
+        let default = WhisperHeadConfig::default;
+        assert!(refused(WhisperHeadConfig { blocks: 0, ..default() }).contains("blocks must be 1 or more"));
+        assert!(refused(WhisperHeadConfig { width: 0, ..default() }).contains("width must be 1 or more"));
+        assert!(refused(WhisperHeadConfig { dropout: 1.0, ..default() }).contains("rate must be"));
+    }
+}
