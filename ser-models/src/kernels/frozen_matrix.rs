@@ -185,8 +185,12 @@ struct Product<'a> {
 /// How many rows are multiplied together when so many are left: as many as there are registers for their sums.
 #[inline(always)]
 fn tile_rows<S: Simd>(left: usize) -> usize {
-    let most = if S::REGISTER_COUNT >= 32 { 12 } else { 6 };
-    [12, 8, 6, 4, 2].into_iter().find(|rows| *rows <= left.min(most)).unwrap_or(1)
+    match left {
+        12.. if S::REGISTER_COUNT >= 32 => 12,
+        6.. => 6,
+        3.. => 3,
+        _ => 1,
+    }
 }
 
 impl WithSimd for Product<'_> {
@@ -232,11 +236,9 @@ impl WithSimd for Product<'_> {
                     let tile = Tile { x, weights, bias, add, out_stride };
                     let out = &mut out[row * out_stride + panel * width..];
                     match height {
-                        12 => tile.multiply::<S, 12>(simd, out),
-                        8 => tile.multiply::<S, 8>(simd, out),
+                        12 if S::REGISTER_COUNT >= 32 => tile.multiply::<S, 12>(simd, out),
                         6 => tile.multiply::<S, 6>(simd, out),
-                        4 => tile.multiply::<S, 4>(simd, out),
-                        2 => tile.multiply::<S, 2>(simd, out),
+                        3 => tile.multiply::<S, 3>(simd, out),
                         _ => tile.multiply::<S, 1>(simd, out),
                     }
                     row += height;

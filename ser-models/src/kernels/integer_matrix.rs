@@ -154,7 +154,7 @@ mod vnni {
     /// How many rows are multiplied together when so many are left.
     #[inline(always)]
     fn tile_rows(left: usize) -> usize {
-        [12, 8, 4, 2].into_iter().find(|rows| *rows <= left).unwrap_or(1)
+        [12, 6, 3].into_iter().find(|rows| *rows <= left).unwrap_or(1)
     }
 
     impl NullaryFnOnce for Product<'_> {
@@ -198,9 +198,8 @@ mod vnni {
                     let (steps, out) = (&steps[row..], &mut out[row * out_stride + panel * WIDTH..]);
                     match height {
                         12 => tile::<12>(matrix.simd, x, weights, steps, &columns, out, out_stride),
-                        8 => tile::<8>(matrix.simd, x, weights, steps, &columns, out, out_stride),
-                        4 => tile::<4>(matrix.simd, x, weights, steps, &columns, out, out_stride),
-                        2 => tile::<2>(matrix.simd, x, weights, steps, &columns, out, out_stride),
+                        6 => tile::<6>(matrix.simd, x, weights, steps, &columns, out, out_stride),
+                        3 => tile::<3>(matrix.simd, x, weights, steps, &columns, out, out_stride),
                         _ => tile::<1>(matrix.simd, x, weights, steps, &columns, out, out_stride),
                     }
                     row += height;
