@@ -4,18 +4,13 @@ use super::ModelInput;
 use crate::encoder::{EncoderError, WhisperEncoder};
 use crate::layer::Padded;
 use candle_core::{Device, Result as CandleResult, Tensor};
-use ndarray::{Array2, ArrayView2, s};
-use ser_features::{ConfigError, Feature, FeatureConfig, MelConfig, MelSpectrogram, SignalError, StftConfig};
+use ndarray::{ArrayView2, s};
+use ser_features::{ConfigError, Feature, FeatureConfig, SignalError, WhisperConfig, WhisperMel};
 use std::sync::Arc;
-
-/// Samples of a transform, 25 ms.
-const N_FFT: usize = 400;
-/// Samples from one frame to the next, 10 ms.
-const HOP_LENGTH: usize = 160;
 
 /// A log-mel spectrogram as Whisper hears it, and an encoder: from a clip at 16,000 Hz to an encoded model's input.
 pub struct Ear {
-    mel: MelSpectrogram,
+    mel: WhisperMel,
     encoder: Arc<WhisperEncoder>,
 }
 
@@ -46,20 +41,15 @@ pub enum EarError {
 
 impl Ear {
     /// The sample rate of the clips, in Hz.
-    pub const SAMPLE_RATE: u32 = 16_000;
+    pub const SAMPLE_RATE: u32 = WhisperMel::SAMPLE_RATE;
 
     /// With the plans of its transforms.
     ///
     /// # Errors
     /// If the encoder has more mel bands than a spectrogram can.
     pub fn new(encoder: Arc<WhisperEncoder>) -> Result<Self, ConfigError> {
-        let config = MelConfig {
-            sample_rate: Self::SAMPLE_RATE,
-            stft: StftConfig { n_fft: N_FFT, hop_length: HOP_LENGTH, center: false, ..StftConfig::default() },
-            n_mels: encoder.n_mels(),
-            ..MelConfig::default()
-        };
-        Ok(Self { mel: MelSpectrogram::new(config)?, encoder })
+        let mel = WhisperMel::new(WhisperConfig { n_mels: encoder.n_mels() })?;
+        Ok(Self { mel, encoder })
     }
 
     /// The encoder.
@@ -71,8 +61,8 @@ impl Ear {
     pub fn features() -> FeatureConfig {
         FeatureConfig {
             sample_rate: Self::SAMPLE_RATE,
-            n_fft: N_FFT,
-            hop_length: HOP_LENGTH,
+            n_fft: 400,
+            hop_length: 160,
             n_mels: 80,
             features: vec![Feature::Mel],
             ..FeatureConfig::default()
@@ -91,29 +81,11 @@ impl Ear {
             ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => frames,
             _ => return Err(EarError::Outputs { expected: format!("{input:?}"), layers, width }),
         };
-        let mel = self.log_mel(samples)?;
+        let mel = self.mel.process(samples)?;
         match frames {
             None => self.statistics(mel.view()),
             Some(frames) => self.frames(mel.slice(s![.., ..mel.ncols().min(2 * frames)]), frames),
         }
-    }
-
-    /// The mel powers' decimal logarithms, cut 8 below the largest, brought near ±1: [mels, ⌊samples / 160⌋] (Radford et al. 2022).
-    fn log_mel(&mut self, samples: &[f32]) -> Result<Array2<f32>, SignalError> {
-        let reach = N_FFT / 2;
-        if samples.len() <= reach {
-            return Err(SignalError::TooShort { minimum: reach + 1, given: samples.len() });
-        }
-        // Both ends are mirrored, so that frames are centred.
-        let before = samples[1..=reach].iter().rev();
-        let after = samples[samples.len() - 1 - reach..samples.len() - 1].iter().rev();
-        let padded: Vec<f32> = before.chain(samples).chain(after).copied().collect();
-        let mel = self.mel.process(&padded)?;
-        let mut mel = mel.slice(s![.., ..mel.ncols() - 1]).to_owned();
-        mel.mapv_inplace(|power| power.max(1e-10).log10());
-        let least = mel.iter().copied().fold(f32::NEG_INFINITY, f32::max) - 8.0;
-        mel.mapv_inplace(|x| (x.max(least) + 4.0) / 4.0);
-        Ok(mel)
     }
 
     /// A spectrogram in equal parts that the encoder takes, each of an even number of frames but the last.
