@@ -77,7 +77,7 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
     let rest = encoded.dataset(&ids(16)[12..], &labels[12..], &names, 0).unwrap();
     let expected = back.classifier().unwrap().probabilities(rest.inputs(), None).unwrap();
     for ((clip, label), expected) in clips[12..].iter().zip(&labels[12..]).zip(expected.outer_iter()) {
-        let recognition = recognizer.recognize(clip, 16_000).unwrap();
+        let recognition = recognizer.recognize_window(clip, 16_000).unwrap();
         assert_eq!(recognition.label, LABELS[*label]);
         let probabilities: Vec<f32> = recognition.probabilities.iter().map(|(_, p)| *p).collect();
         assert!(probabilities.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
@@ -98,7 +98,7 @@ fn a_head_with_attention_reads_frames() {
     let checkpoint = trained(architecture, &data);
     let mut recognizer = Recognizer::with_encoder(&checkpoint, encoder).unwrap();
     for (number, clip) in clips(4).iter().enumerate() {
-        assert_eq!(recognizer.recognize(clip, 16_000).unwrap().label, LABELS[number % 2]);
+        assert_eq!(recognizer.recognize_window(clip, 16_000).unwrap().label, LABELS[number % 2]);
     }
 }
 

@@ -80,7 +80,7 @@ impl RecordingScore {
 ///
 /// # Errors
 /// If a clip cannot be read or the model fails.
-pub fn measure(
+pub(super) fn measure(
     checkpoint: &Checkpoint,
     clips: &[&Clip],
     way: Disturbance,

@@ -7,11 +7,13 @@ pub use listening::Listening;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::ClassifyError;
-use crate::input::InputError;
+use crate::encoder::WhisperEncoder;
+use crate::input::{EarError, InputError};
 use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig, TimelineError};
 use one_window::WindowRecognizer;
 use ser_features::SignalError;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Recognises the moods of recordings, with a model from a [`Checkpoint`].
 ///
@@ -46,6 +48,9 @@ pub enum RecognizeError {
     /// The features do not give the model's input.
     #[error(transparent)]
     Input(#[from] InputError),
+    /// The encoder does not give the model's input.
+    #[error(transparent)]
+    Ear(#[from] EarError),
     /// The model does not answer.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
@@ -58,7 +63,7 @@ impl Recognizer {
     /// As [`Checkpoint::load`], and as [`Recognizer::new`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let file = path.as_ref().display().to_string();
-        Self::build(&Checkpoint::load(path)?, &file)
+        Self::build(&Checkpoint::load(path)?, None, &file)
     }
 
     /// Reads a checkpoint's bytes, e.g. of `include_bytes!`.
@@ -72,13 +77,30 @@ impl Recognizer {
     /// With the model of a checkpoint.
     ///
     /// # Errors
-    /// [`CheckpointError::Front`] if a setting of its preparation or features is out of range.
+    /// [`CheckpointError::Front`] if a setting of its preparation or features is out of range; [`CheckpointError::Encoder`] if it reads
+    /// an encoder's outputs: see [`Recognizer::with_encoder`].
     pub fn new(checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
-        Self::build(checkpoint, IN_MEMORY)
+        Self::build(checkpoint, None, IN_MEMORY)
     }
 
-    fn build(checkpoint: &Checkpoint, file: &str) -> Result<Self, CheckpointError> {
-        let one = WindowRecognizer::new(checkpoint, file)?;
+    /// With the model of a checkpoint that reads what an encoder heard, such as `whisper-head`, and that encoder. Several recognisers
+    /// may share one.
+    ///
+    /// # Errors
+    /// As [`Recognizer::new`]; [`CheckpointError::Encoder`] if the model reads features, or was trained with another encoder.
+    pub fn with_encoder(
+        checkpoint: &Checkpoint,
+        encoder: impl Into<Arc<WhisperEncoder>>,
+    ) -> Result<Self, CheckpointError> {
+        Self::build(checkpoint, Some(encoder.into()), IN_MEMORY)
+    }
+
+    fn build(
+        checkpoint: &Checkpoint,
+        encoder: Option<Arc<WhisperEncoder>>,
+        file: &str,
+    ) -> Result<Self, CheckpointError> {
+        let one = WindowRecognizer::new(checkpoint, encoder, file)?;
         Ok(Self { one, others: Vec::new(), config: TimelineConfig::default() })
     }
 
