@@ -49,7 +49,7 @@ pub use contrast::{ContrastConfig, SpectralContrast};
 pub use cqt::{Cqt, CqtConfig};
 pub use decibel::{DecibelConfig, Reference, amplitude_to_db, power_to_db};
 pub use delta::{Delta, DeltaConfig};
-pub use error::{ConfigError, SignalError};
+pub use error::{ConfigError, Error, SignalError};
 pub use extractor::FeatureExtractor;
 pub use features::{Feature, FeatureConfig, Features};
 pub use harmonic_percussive::HarmonicPercussive;
@@ -59,7 +59,7 @@ pub use mel::{MelConfig, MelNorm, MelScale, MelSpectrogram, mel_filter_bank};
 pub use mfcc::{Mfcc, MfccConfig};
 pub use preemphasis::{Preemphasis, PreemphasisConfig};
 pub use prepare::{Alignment, Preparation, PreparationConfig};
-pub use resample::{Resampler, SAMPLE_RATES};
+pub use resample::{Resampler, SAMPLE_RATES, StreamingResampler};
 pub use rms::{Rms, RmsConfig};
 pub use signal::{MIN_SPEECH_PEAK, MIN_SPEECH_SECONDS, check_speech, fix_length, normalize, to_mono};
 pub use spectral_shape::{

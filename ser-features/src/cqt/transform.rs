@@ -38,6 +38,7 @@ type Lanes = [f32; LANES];
 /// assert_eq!(loudest, Some(33));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Cqt {
     plan: Plan,
     workspace: Workspace,
@@ -115,6 +116,7 @@ impl Value for Complex32 {
 }
 
 /// The buffers of a transform, which any number of plans can share.
+#[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     planner: FftPlanner<f32>,
     transforms: Vec<Forward<f32>>,
