@@ -69,7 +69,9 @@ pub use spectral_shape::{
 pub use spectrogram::{Spectrogram, Spectrum};
 pub use stft::{Precision, Stft, StftConfig};
 pub use streaming::{
-    FrameByFrame, Streaming, StreamingChroma, StreamingContrast, StreamingMel, StreamingMfcc, StreamingStft,
+    FrameByFrame, RowByFrame, StreamedFrames, Streaming, StreamingChroma, StreamingContrast,
+    StreamingExtractor, StreamingMel, StreamingMfcc, StreamingPreemphasis, StreamingRms, StreamingRow,
+    StreamingStft, StreamingYin, StreamingZeroCrossingRate,
 };
 pub use tonnetz::{Tonnetz, tonnetz};
 pub use trim::{Trim, TrimConfig};
