@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod assets;
 pub mod cli;
+pub mod feature_file;
 pub mod interrupt;
 pub mod memory;
 pub mod output;

@@ -42,7 +42,7 @@ mod yin;
 mod zero_crossing;
 
 pub use band::BandPass;
-pub use batch::{extract_batch, map_batch};
+pub use batch::{BATCH_WINDOW, extract_batch, map_batch, map_batch_into};
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
 pub use chroma_cqt::{ChromaCqt, ChromaCqtConfig};
 pub use contrast::{ContrastConfig, SpectralContrast};
