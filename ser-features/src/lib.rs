@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod axes;
 mod band;
 mod batch;
 mod check;
@@ -23,6 +24,8 @@ mod matrix;
 mod median;
 mod mel;
 mod mfcc;
+#[cfg(feature = "serde")]
+mod number;
 mod preemphasis;
 mod prepare;
 mod projection;
@@ -41,6 +44,7 @@ mod window;
 mod yin;
 mod zero_crossing;
 
+pub use axes::{fft_frequencies, frames_to_time, mel_frequencies};
 pub use band::BandPass;
 pub use batch::{BATCH_WINDOW, extract_batch, map_batch, map_batch_into};
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
@@ -51,7 +55,7 @@ pub use decibel::{DecibelConfig, Reference, amplitude_to_db, power_to_db};
 pub use delta::{Delta, DeltaConfig};
 pub use error::{ConfigError, Error, SignalError};
 pub use extractor::FeatureExtractor;
-pub use features::{Feature, FeatureConfig, Features};
+pub use features::{Feature, FeatureConfig, Features, UnknownFeature};
 pub use harmonic_percussive::HarmonicPercussive;
 pub use hpss::{Bin, Hpss, HpssConfig};
 pub use istft::Istft;
@@ -78,4 +82,7 @@ pub use trim::{Trim, TrimConfig};
 pub use tuning::{Pitches, Tuning, TuningConfig, pitch_tuning};
 pub use window::Window;
 pub use yin::{Yin, YinConfig};
+/// The crates of the matrices and complex numbers in this one's interface.
+pub use {ndarray, num_complex};
+
 pub use zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};
