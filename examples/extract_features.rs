@@ -1,39 +1,47 @@
 //! Audio files in, librosa's features out: one safetensors file with MFCC, chroma, mel, contrast and tonnetz of every clip.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
-use ser_data::{AudioFile, ExtractConfig, extract_all, is_audio_path};
+use ser_data::{AudioFile, ExtractConfig, ExtractError, extract_each, is_audio_path};
+use ser_examples::feature_file::{Content, FeatureFile, Format, columns, read_whole};
 use ser_examples::shard::Shard;
-use ser_examples::{cli, output, progress};
-use ser_features::{FeatureConfig, Features, PreparationConfig};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use ser_examples::{cli, interrupt, output, progress};
+use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
+use serde::Serialize;
 use walkdir::WalkDir;
 
 /// Writes, for each clip, the tensors STEM.mfcc [40, T], STEM.chroma [12, T], STEM.mel [128, T] (power), STEM.contrast
 /// [7, T], STEM.tonnetz [6, T] and STEM.vector [193] (their means over time, in that order), all f32.
 ///
+/// Where the output's name ends in .csv, it has a row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to
+/// tonnetz_5; the settings stand in OUTPUT.json beside it.
+///
 /// STEM is a file's path below the given folder without its ending, or a single file's stem. Clips are prepared as in
 /// the report: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
 ///
-/// The file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out.
+/// The safetensors file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out. Clips are written
+/// as they are done, so memory does not grow with their number; the file appears when it is whole.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
-    "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors"
+    "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors\n  \
+     cargo run --release --example extract_features -- ravdess --features mfcc,rms --output means.csv"
 ))]
 struct Arguments {
     /// Audio files, or folders that are searched for them.
     #[arg(required = true)]
     input: Vec<PathBuf>,
-    /// The safetensors file to write.
+    /// The safetensors or CSV file to write.
     #[arg(long)]
     output: PathBuf,
+    /// The features, joined by commas: mfcc, chroma, mel, contrast, tonnetz, centroid, bandwidth, rolloff, flatness,
+    /// zero_crossing_rate, rms.
+    #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA)]
+    features: Vec<Feature>,
     /// Only decode, mix to mono and resample: no trimming, no normalisation, the clip's own length.
     #[arg(long)]
     raw: bool,
@@ -65,66 +73,98 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output = shard.path(&output);
     }
     let (stems, audio): (Vec<&String>, Vec<&AudioFile>) = inputs.iter().unzip();
-    let preparation = if arguments.raw {
-        PreparationConfig::raw(arguments.sample_rate)
-    } else {
-        PreparationConfig { sample_rate: arguments.sample_rate, ..PreparationConfig::default() }
-    };
-    let config = ExtractConfig {
-        preparation,
-        features: FeatureConfig { sample_rate: arguments.sample_rate, ..FeatureConfig::default() },
-        skip_bad: arguments.skip_bad,
-        // Features of silence are taken too.
-        speech_only: false,
-        ..ExtractConfig::default()
-    };
+    let config = config(arguments);
+    check_features(&config.features, audio.first().copied())?;
     let extraction = Extraction {
         version: env!("CARGO_PKG_VERSION"),
         shard: arguments.shard,
         preparation: &config.preparation,
         features: &config.features,
         clips: &stems,
-        found: Found::default(),
+        content: Content { skipped: Vec::new(), sha256: String::new() },
+    };
+    let csv = Format::of(&output) == Format::Csv;
+    let written = |clips, tensors, skipped, whole_already| Written {
+        output: output.display().to_string(),
+        clips,
+        tensors,
+        columns: csv.then(|| columns(&config.features).len()),
+        skipped,
+        whole_already,
     };
     if arguments.shard.is_some() && extraction.is_whole_at(&output, arguments.skip_bad) {
-        let (clips, skipped) = (stems.len(), Vec::new());
-        let written = Written {
-            output: output.display().to_string(),
-            clips,
-            tensors: None,
-            skipped,
-            whole_already: true,
-        };
-        return written.print(arguments.json);
+        return written(stems.len(), None, Vec::new(), true).print(arguments.json);
     }
 
+    let stop = interrupt::on_ctrl_c()?;
     let bar = progress::bar(audio.len() as u64, "extracting");
-    let extracted = extract_all(&audio, &config, |at| bar.set_position(at.done as u64), |features| features)?;
+    let mut file = FeatureFile::create(&output, &config.features)?;
+    let (mut skipped, mut errors) = (Vec::new(), Vec::new());
+    extract_each(
+        &audio,
+        &config,
+        |features| features,
+        |clip| {
+            if stop.load(Ordering::Relaxed) {
+                return Err(cli::Stopped { advice: "nothing was written" }.into());
+            }
+            let stem = stems[clip.position];
+            match clip.result {
+                Ok(features) => file.add(stem, &features)?,
+                Err(error) => {
+                    bar.suspend(|| eprintln!("skipped: {error}"));
+                    skipped.push(stem.clone());
+                    errors.push(error.to_string());
+                }
+            }
+            bar.inc(1);
+            Ok::<(), anyhow::Error>(())
+        },
+    )?;
     bar.finish_and_clear();
-    for (_, error) in &extracted.skipped {
-        eprintln!("skipped: {error}");
-    }
-    if extracted.features.is_empty() && arguments.shard.is_none() {
+    let clips = stems.len() - skipped.len();
+    if clips == 0 && arguments.shard.is_none() {
         bail!("no clip could be read");
     }
+    let tensors =
+        file.finish(|sha256| Extraction { content: Content { skipped, sha256 }, ..extraction }.text())?;
+    written(clips, (!csv).then_some(tensors), errors, false).print(arguments.json)
+}
 
-    let mut tensors = BTreeMap::new();
-    for (at, features) in &extracted.features {
-        insert_tensors(&mut tensors, stems[*at], features);
+fn config(arguments: &Arguments) -> ExtractConfig {
+    let Arguments { sample_rate, skip_bad, .. } = *arguments;
+    let preparation = if arguments.raw {
+        PreparationConfig::raw(sample_rate)
+    } else {
+        PreparationConfig { sample_rate, ..PreparationConfig::default() }
+    };
+    ExtractConfig {
+        preparation,
+        features: FeatureConfig {
+            sample_rate,
+            features: arguments.features.clone(),
+            ..FeatureConfig::default()
+        },
+        skip_bad,
+        // Features of silence are taken too.
+        speech_only: false,
+        ..ExtractConfig::default()
     }
-    let found = Found {
-        skipped: extracted.skipped.iter().map(|(at, _)| stems[*at].clone()).collect(),
-        tensors_sha256: sha256(tensors.iter().map(|(name, (_, data))| (name.as_str(), &data[..]))),
-    };
-    write(&output, &tensors, &Extraction { found, ..extraction }.text()?)?;
-    let written = Written {
-        output: output.display().to_string(),
-        clips: extracted.features.len(),
-        tensors: Some(tensors.len()),
-        skipped: extracted.skipped.iter().map(|(_, error)| error.to_string()).collect(),
-        whole_already: false,
-    };
-    written.print(arguments.json)
+}
+
+/// Names the feature that can't be had at the sample rate, and the first file that it was wanted of.
+fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::Result<()> {
+    for &feature in &config.features {
+        let alone = FeatureConfig { features: vec![feature], ..config.clone() };
+        FeatureExtractor::new(alone).with_context(|| {
+            let file = first.map(|file| format!("{file}: ")).unwrap_or_default();
+            let rate = config.sample_rate;
+            format!("{file}{feature} cannot be computed at {rate} Hz (choose others with --features)")
+        })?;
+    }
+    // What is wrong with all of them together: one is named twice.
+    FeatureExtractor::new(config.clone()).map_err(ExtractError::from)?;
+    Ok(())
 }
 
 /// What was done.
@@ -134,8 +174,10 @@ struct Written {
     output: String,
     /// The clips in it; of a file that was whole already, those that were asked for.
     clips: usize,
-    /// The tensors in it, where it was written.
+    /// The tensors in it, where a safetensors file was written.
     tensors: Option<usize>,
+    /// The values of each row of a CSV file.
+    columns: Option<usize>,
     /// Why clips were left out now.
     skipped: Vec<String>,
     /// Whether the file was there, so that nothing was done.
@@ -144,11 +186,14 @@ struct Written {
 
 impl Written {
     fn print(&self, json: bool) -> anyhow::Result<()> {
-        let Self { output, clips, tensors, .. } = self;
-        match tensors {
+        let Self { output, clips, whole_already, .. } = self;
+        match (self.tensors, self.columns) {
             _ if json => cli::print(serde_json::to_string_pretty(self)?),
-            Some(tensors) => cli::print(format!("{output}: {clips} clips, {tensors} tensors")),
-            None => cli::print(format!("{output}: whole already, {clips} clips")),
+            _ if *whole_already => cli::print(format!("{output}: whole already, {clips} clips")),
+            (Some(tensors), _) => cli::print(format!("{output}: {clips} clips, {tensors} tensors")),
+            (None, columns) => {
+                cli::print(format!("{output}: {clips} clips, {} values each", columns.unwrap_or(0)))
+            }
         }
     }
 }
@@ -163,16 +208,7 @@ struct Extraction<'a> {
     /// The stems of all clips that were to be read.
     clips: &'a [&'a String],
     #[serde(flatten)]
-    found: Found,
-}
-
-/// What is known only once the clips have been read.
-#[derive(Default, Serialize, Deserialize)]
-struct Found {
-    /// The stems of those that could not be.
-    skipped: Vec<String>,
-    /// SHA-256 of each tensor's name and data, in the order of their names.
-    tensors_sha256: String,
+    content: Content,
 }
 
 impl Extraction<'_> {
@@ -180,49 +216,29 @@ impl Extraction<'_> {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// Whether a file holds just what this run would write to it. Where it does not, or is damaged, it is made anew.
+    /// Whether a file holds just what this run would write to it. Where it does not, or is damaged, it is made again.
     fn is_whole_at(&self, path: &Path, skip_bad: bool) -> bool {
-        std::fs::read(path).is_ok_and(|bytes| self.describes(&bytes, skip_bad).unwrap_or(false))
-    }
-
-    fn describes(&self, bytes: &[u8], skip_bad: bool) -> anyhow::Result<bool> {
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY)) else {
-            return Ok(false);
-        };
-        let found: Found = serde_json::from_str(text)?;
-        let tensors: BTreeMap<_, _> = SafeTensors::deserialize(bytes)?.tensors().into_iter().collect();
-        let undamaged = found.tensors_sha256
-            == sha256(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.data())));
-        let mut expected = 0;
-        for stem in self.clips.iter().filter(|stem| !found.skipped.contains(stem)) {
-            let shape = |name: &str| match tensors.get(&format!("{stem}.{name}")) {
-                Some(tensor) if tensor.dtype() == Dtype::F32 => tensor.shape(),
-                _ => &[],
+        read_whole(path).is_ok_and(|(text, shapes)| {
+            let csv = Format::of(path) == Format::Csv;
+            let described = serde_json::from_str::<Content>(&text).is_ok_and(|content| {
+                let allowed = skip_bad || content.skipped.is_empty();
+                let clips = self.clips.len() - content.skipped.len().min(self.clips.len());
+                let tensors = if csv { 0 } else { clips * (self.features.features.len() + 1) };
+                let same = Extraction { content, ..*self }.text().is_ok_and(|own| own == text);
+                allowed && same && shapes.len() == tensors
+            });
+            let fits = |(name, shape): (&String, &Vec<usize>)| {
+                let feature = self.features.features.iter().find(|f| name.ends_with(&format!(".{f}")));
+                match feature {
+                    Some(&feature) => {
+                        shape.len() == 2 && shape[0] == self.features.rows(feature) && shape[1] > 0
+                    }
+                    None => shape[..] == [self.features.total_rows()],
+                }
             };
-            let frames = shape(self.features.features[0].as_str()).get(1);
-            let fits = |&feature| {
-                let rows = self.features.rows(feature);
-                frames.is_some_and(|&frames| frames > 0 && shape(feature.as_str()) == [rows, frames])
-            };
-            if !self.features.features.iter().all(fits) || shape("vector") != [self.features.total_rows()] {
-                return Ok(false);
-            }
-            expected += self.features.features.len() + 1;
-        }
-        let allowed = skip_bad || found.skipped.is_empty();
-        let same = *text == Extraction { found, ..*self }.text()?;
-        Ok(undamaged && allowed && same && tensors.len() == expected)
+            described && shapes.iter().all(fits)
+        })
     }
-}
-
-fn sha256<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut digest = Sha256::new();
-    for (name, data) in tensors {
-        digest.update(name);
-        digest.update(data);
-    }
-    hex::encode(digest.finalize())
 }
 
 /// The files to read by their STEM, in its order.
@@ -256,31 +272,4 @@ fn insert(found: &mut BTreeMap<String, AudioFile>, stem: &Path, path: &Path) -> 
         bail!("{}: its tensors would have the names of those of {other}: both are {stem}.*", path.display());
     }
     Ok(())
-}
-
-/// A file's tensors by name: shape, little-endian f32.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
-
-fn insert_tensors(tensors: &mut Tensors, stem: &str, features: &Features) {
-    for (feature, matrix) in features.iter() {
-        tensors.insert(format!("{stem}.{feature}"), (matrix.shape().to_vec(), bytes(matrix)));
-    }
-    let vector = features.vector();
-    tensors.insert(format!("{stem}.vector"), (vec![vector.len()], bytes(&vector)));
-}
-
-fn bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
-    values.into_iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-/// The one entry of a file's metadata: with several, their order would differ from run to run.
-const METADATA_KEY: &str = "extraction";
-
-fn write(path: &Path, tensors: &Tensors, extraction: &str) -> anyhow::Result<()> {
-    let views: Vec<(&String, TensorView<'_>)> = tensors
-        .iter()
-        .map(|(name, (shape, data))| Ok((name, TensorView::new(Dtype::F32, shape.clone(), data)?)))
-        .collect::<Result<_, safetensors::SafeTensorError>>()?;
-    let metadata = HashMap::from([(METADATA_KEY.to_string(), extraction.to_string())]);
-    output::write(path, &safetensors::serialize(views, Some(metadata))?)
 }

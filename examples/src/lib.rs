@@ -9,6 +9,7 @@ pub mod answer;
 pub mod assets;
 pub mod cli;
 pub mod inputs;
+pub mod feature_file;
 pub mod interrupt;
 pub mod memory;
 pub mod output;

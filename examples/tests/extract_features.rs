@@ -152,3 +152,53 @@ fn two_inputs_with_one_stem_are_refused() {
     let arguments = [sample.to_str().unwrap(), &other, "--output", output.to_str().unwrap()];
     fails("extract_features", arguments, &["sample.*"]);
 }
+
+#[test]
+fn a_csv_file_has_a_row_for_each_clip_and_names_its_columns() {
+    let folder = TempDir::new().unwrap();
+    let wav = std::fs::read(sample()).unwrap();
+    for name in ["clips/b, c.wav", "clips/a.wav"] {
+        write(&folder, name, &wav);
+    }
+    let clips = folder.path().join("clips");
+    let output = folder.path().join("means.CSV");
+    let whole = folder.path().join("whole.safetensors");
+    let arguments = |output: &Path, more: &[&str]| {
+        let given = [clips.to_str().unwrap(), "--features", "mfcc,rms", "--output", output.to_str().unwrap()];
+        given.iter().chain(more).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(prints("extract_features", arguments(&output, &[])).contains("2 clips, 41 values each"));
+    prints("extract_features", arguments(&whole, &[]));
+
+    let text = std::fs::read_to_string(&output).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("id,mfcc_0,mfcc_1,") && lines[0].ends_with(",mfcc_39,rms"), "{}", lines[0]);
+    let [a, b] = [1, 2].map(|i| lines[i]);
+    assert_eq!((lines.len(), a.strip_prefix("a,")), (3, b.strip_prefix("\"b, c\",")));
+    let values: Vec<f32> = a.split(',').skip(1).map(|x| x.parse().unwrap()).collect();
+    let bytes = std::fs::read(&whole).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let vector = tensors.tensor("a.vector").unwrap().data().to_vec();
+    assert_eq!(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>(), vector);
+    assert_eq!(tensors.len(), 6);
+
+    // A part is not made again where it is whole, and is where its rows were changed.
+    let shard = ["--shard", "1/1"];
+    assert!(prints("extract_features", arguments(&output, &shard)).contains("2 clips, 41 values each"));
+    assert!(prints("extract_features", arguments(&output, &shard)).contains("whole already"));
+    let part = folder.path().join("means-001-of-001.CSV");
+    std::fs::write(&part, text.replace("rms", "level")).unwrap();
+    assert!(prints("extract_features", arguments(&output, &shard)).contains("2 clips, 41 values each"));
+    assert_eq!(std::fs::read_to_string(&part).unwrap(), text);
+}
+
+#[test]
+fn a_feature_that_a_rate_has_not_is_named_with_the_file() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("features.csv");
+    let sample = sample();
+    let arguments = [sample.to_str().unwrap(), "--sample-rate", "8000", "--output", output.to_str().unwrap()];
+    fails("extract_features", arguments, &["sample.wav", "contrast", "8000 Hz", "--features"]);
+    let arguments = arguments.into_iter().chain(["--features", "mfcc,chroma"]);
+    assert!(prints("extract_features", arguments).contains("1 clips, 52 values each"));
+}

@@ -10,7 +10,10 @@ mod split;
 
 pub use audio::{Audio, AudioError, AudioErrorKind, AudioLimits, Pcm, PcmEncoding, PcmError};
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
-pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all};
+pub use extract::{
+    ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all, extract_each,
+    prepare_all,
+};
 pub use file::{AudioFile, is_audio_path};
 pub use ravdess::{
     BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, LabelSet, MOODS, Modality,

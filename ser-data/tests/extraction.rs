@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use crate::common::{chunk, encoding, fmt, riff, tone, wav};
 use ser_data::{
-    AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all,
+    AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all,
+    extract_each, prepare_all,
 };
 use ser_features::{
     Feature, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
@@ -266,4 +267,39 @@ fn silence_has_features_only_where_any_sound_is_taken() {
     // What was kept for any sound is not taken for speech.
     let error = extract_all(&files, &ExtractConfig { cache, ..config() }, |_| {}, |f| f).unwrap_err();
     assert!(error.to_string().contains("silent.wav: the signal must not be silent"), "{error}");
+}
+
+#[derive(Debug)]
+struct Failure(String);
+
+impl From<ExtractError> for Failure {
+    fn from(error: ExtractError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+#[test]
+fn clips_come_one_by_one_in_order_until_the_sink_fails() {
+    let (folder, mut files) = clips(40);
+    let bad = folder.path().join("bad.wav");
+    fs::write(&bad, b"RIFF").unwrap();
+    files.insert(3, AudioFile::new(&bad));
+    let skipping = ExtractConfig { skip_bad: true, ..config() };
+    let expected = all(&files, &skipping);
+    let mut given = Vec::new();
+    let sink = |clip: ExtractedClip<Features>| {
+        if clip.position == 37 {
+            return Err(Failure("the disk is full".into()));
+        }
+        given.push((clip.position, clip.result.ok()));
+        Ok(())
+    };
+    let failure = extract_each(files.iter(), &skipping, |f| f, sink).unwrap_err();
+    assert_eq!(failure.0, "the disk is full");
+    assert_eq!(given.iter().map(|(at, _)| *at).collect::<Vec<_>>(), (0..37).collect::<Vec<_>>());
+    assert!(given[3].1.is_none());
+    let good: Vec<_> = given.into_iter().filter_map(|(at, f)| Some((at, f?))).collect();
+    assert_eq!(good, expected.features[..36]);
+    let failure = extract_each(files.iter(), &config(), |f| f, |_| Ok::<(), Failure>(())).unwrap_err();
+    assert!(failure.0.contains("bad.wav"), "{}", failure.0);
 }

@@ -24,6 +24,7 @@ use crate::fourier::{Forward, Inverse};
 /// assert!(heard.iter().zip(tone(1_000)).all(|(heard, high)| (heard - high).abs() < 1e-4));
 /// # Ok::<(), ser_features::SignalError>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct BandPass {
     sample_rate: u32,
     /// For the length of the last signal: to plan transforms costs more than to use them.

@@ -1,5 +1,8 @@
 //! Many clips at once.
 
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::error::{ConfigError, SignalError};
 use crate::extractor::FeatureExtractor;
 use crate::features::{FeatureConfig, Features};
@@ -63,14 +66,96 @@ where
     R: Send,
     E: Send,
 {
-    let first = plan()?;
-    spread(items, first, plan, each)
+    let spare = Mutex::new(vec![plan()?]);
+    spread(items, &spare, plan, each)
+}
+
+/// As [`map_batch`], over any number of items with bounded memory: `sink(position, result)` gets the results on the calling thread, in
+/// the items' order.
+///
+/// Items are taken from the iterator as they are needed, and at most [`BATCH_WINDOW`] of them for each thread, or their results, are held
+/// at a time. Where `sink` returns [`ControlFlow::Break`](std::ops::ControlFlow::Break), no item is taken any more: so a run is cancelled, or ended by its first error.
+/// Returns whether it went through all items. Progress is what `sink` counts.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use ser_features::{FeatureConfig, FeatureExtractor, map_batch_into};
+///
+/// let recordings = (0..100).map(|n| vec![0.01 * n as f32; 2_048]); // made, or read, one after the other
+/// let mut loudest = 0.0_f32;
+/// let all = map_batch_into(
+///     recordings,
+///     || FeatureExtractor::new(FeatureConfig { features: vec![ser_features::Feature::Rms], ..Default::default() }),
+///     |extractor, _, samples| extractor.extract(&samples),
+///     |position, features| {
+///         loudest = features.map_or(loudest, |features| loudest.max(features.vector()[0]));
+///         if position < 49 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+///     },
+/// )?;
+/// assert!(!all && (loudest - 0.49).abs() < 0.15);
+/// # Ok::<(), ser_features::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// What `plan` fails with. The first plan is made, and may fail, even where there are no items.
+pub fn map_batch_into<I, P, R, E>(
+    items: I,
+    plan: impl Fn() -> Result<P, E> + Sync,
+    each: impl Fn(&mut P, usize, I::Item) -> R + Sync,
+    mut sink: impl FnMut(usize, R) -> ControlFlow<()>,
+) -> Result<bool, E>
+where
+    I: IntoIterator,
+    I::Item: Send,
+    P: Send,
+    R: Send,
+    E: Send,
+{
+    let spare = Mutex::new(vec![plan()?]);
+    let mut items = items.into_iter();
+    let mut done = 0;
+    loop {
+        let window: Vec<Mutex<Option<I::Item>>> =
+            items.by_ref().take(BATCH_WINDOW * threads()).map(|item| Mutex::new(Some(item))).collect();
+        if window.is_empty() {
+            return Ok(true);
+        }
+        let results = spread(&window, &spare, &plan, |plan, at, item| {
+            // Each is taken once, by the one thread that works on it.
+            locked(item).take().map(|item| each(plan, done + at, item))
+        })?;
+        for result in results.into_iter().flatten() {
+            if sink(done, result).is_break() {
+                return Ok(false);
+            }
+            done += 1;
+        }
+    }
+}
+
+/// Items of [`map_batch_into`] that are held for each thread: so many that threads seldom wait for the last of them.
+pub const BATCH_WINDOW: usize = 16;
+
+/// Locks what is whole even where another thread panicked with it in hand.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(feature = "parallel")]
+fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+#[cfg(not(feature = "parallel"))]
+fn threads() -> usize {
+    1
+}
+
+/// Maps items with plans of which each thread takes one for each item, so that there are never more plans than threads.
+#[cfg(feature = "parallel")]
 fn spread<T, P, R, E>(
     items: &[T],
-    first: P,
+    spare: &Mutex<Vec<P>>,
     plan: impl Fn() -> Result<P, E> + Sync,
     each: impl Fn(&mut P, usize, &T) -> R + Sync,
 ) -> Result<Vec<R>, E>
@@ -80,22 +165,17 @@ where
     R: Send,
     E: Send,
 {
-    use std::sync::{Mutex, PoisonError};
-
     use rayon::prelude::*;
 
-    // Plans that no thread uses. A thread takes one for each item, so there are never more than threads.
-    let spare = Mutex::new(vec![first]);
-    let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
     items
         .par_iter()
         .enumerate()
         .with_max_len(1)
         .map(|(at, item)| {
-            let taken = spare().pop();
+            let taken = locked(spare).pop();
             let mut own = taken.map_or_else(&plan, Ok)?;
             let result = each(&mut own, at, item);
-            spare().push(own);
+            locked(spare).push(own);
             Ok(result)
         })
         .collect()
@@ -104,9 +184,12 @@ where
 #[cfg(not(feature = "parallel"))]
 fn spread<T, P, R, E>(
     items: &[T],
-    mut first: P,
-    _: impl Fn() -> Result<P, E>,
+    spare: &Mutex<Vec<P>>,
+    plan: impl Fn() -> Result<P, E>,
     each: impl Fn(&mut P, usize, &T) -> R,
 ) -> Result<Vec<R>, E> {
-    Ok(items.iter().enumerate().map(|(at, item)| each(&mut first, at, item)).collect())
+    let mut own = locked(spare).pop().map_or_else(plan, Ok)?;
+    let results = items.iter().enumerate().map(|(at, item)| each(&mut own, at, item)).collect();
+    locked(spare).push(own);
+    Ok(results)
 }

@@ -120,6 +120,7 @@ fn filter_bank(config: &ChromaConfig, tuning: f64) -> Array2<f32> {
 }
 
 /// What turns a file's spectrogram into chroma.
+#[derive(Debug, Clone)]
 pub(crate) struct ChromaProjection {
     config: ChromaConfig,
     estimator: Option<TuningEstimator>,
@@ -190,6 +191,7 @@ fn filters(config: &ChromaConfig, tuning: f64) -> (f64, Projection) {
 /// assert_eq!(matrix[[9, 20]], 1.0); // A is the tenth pitch class from C
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Chroma {
     spectrogram: Spectrogram,
     projection: ChromaProjection,

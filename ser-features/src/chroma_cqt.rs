@@ -91,6 +91,7 @@ impl ChromaCqtConfig {
 /// assert_eq!(chroma[[9, 20]], 1.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct ChromaCqt {
     config: ChromaCqtConfig,
     tuning: Tuning,

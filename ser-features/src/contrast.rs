@@ -33,6 +33,7 @@ pub struct ContrastConfig {
     pub linear: bool,
     /// How far below the file's largest peak a peak may lie, and below the largest valley a valley, in dB, at least 0. `None` sets no
     /// limit.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
 }
 
@@ -51,6 +52,7 @@ impl Default for ContrastConfig {
 }
 
 /// Bins of a band, and how many of them make a peak or a valley.
+#[derive(Debug, Clone)]
 struct Band {
     bins: Range<usize>,
     count: usize,
@@ -90,6 +92,7 @@ fn bands(config: &ContrastConfig) -> Result<Vec<Band>, ConfigError> {
 }
 
 /// What turns a file's magnitudes into contrast.
+#[derive(Debug, Clone)]
 pub(crate) struct ContrastBands {
     bands: Vec<Band>,
     decibel: Option<DecibelConfig>,
@@ -177,6 +180,7 @@ impl ContrastBands {
 /// assert_eq!(contrast.process(&[0.1; 22_050])?.dim(), (7, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct SpectralContrast {
     spectrogram: Spectrogram,
     bands: ContrastBands,

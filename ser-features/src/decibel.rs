@@ -24,6 +24,7 @@ pub struct DecibelConfig {
     pub amin: f32,
     /// Largest distance below the largest result, at least 0: what lies deeper is raised. It needs the whole signal, so nothing that
     /// streams can have it. `None` leaves all values as they are.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
 }
 

@@ -39,6 +39,7 @@ impl Default for DeltaConfig {
 /// assert!((slope[[2, 0]] - 2.0).abs() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Delta {
     weights: Vec<f32>,
 }

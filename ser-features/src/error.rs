@@ -71,6 +71,19 @@ pub enum ConfigError {
         /// What the value must be.
         rule: &'static str,
     },
+    /// Two sample rates whose ratio takes numbers so large that a plan would not fit into memory.
+    #[error(
+        "the ratio of sample rates, in its lowest terms, must have numbers of at most {limit}, but that of {from} to {to} Hz does not; \
+         Resampler::with_ratio takes any ratio"
+    )]
+    RatioTooFine {
+        /// The source's rate in Hz.
+        from: u32,
+        /// The target's rate in Hz.
+        to: u32,
+        /// The largest number.
+        limit: usize,
+    },
     /// Any other rule about the value of one field.
     #[error("{parameter} must be {rule}, but is {value}")]
     OutOfRange {
@@ -105,6 +118,18 @@ impl ConfigError {
     ) -> Result<(), Self> {
         if holds { Ok(()) } else { Err(Self::OutOfRange { parameter, rule, value }) }
     }
+}
+
+/// Anything that this crate refuses, for functions that make plans and use them.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that can't work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A signal that can't be processed.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
 }
 
 /// A signal, or a matrix made from one, that can't be processed.

@@ -39,6 +39,7 @@ use crate::zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};
 /// assert_eq!(features.stack().dim(), (193, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct FeatureExtractor {
     config: FeatureConfig,
     shared: Shared,
@@ -47,7 +48,8 @@ pub struct FeatureExtractor {
 }
 
 /// What turns the shared transform into one feature.
-enum Plan {
+#[derive(Debug, Clone)]
+pub(crate) enum Plan {
     Mfcc(Cepstrum),
     Chroma(ChromaProjection),
     Mel,
@@ -64,7 +66,8 @@ enum Plan {
 const KEPT_SPECTRA: usize = 1 << 22;
 
 /// Tonal centroids of the harmonic part: librosa's `tonnetz(y=effects.harmonic(y))`.
-struct HarmonicTonnetz {
+#[derive(Debug, Clone)]
+pub(crate) struct HarmonicTonnetz {
     separation: HarmonicPercussive,
     tonnetz: Tonnetz,
     harmonic: Vec<f32>,
@@ -81,7 +84,7 @@ impl HarmonicTonnetz {
 }
 
 impl Plan {
-    fn new(feature: Feature, config: &FeatureConfig) -> Result<Self, ConfigError> {
+    pub(crate) fn new(feature: Feature, config: &FeatureConfig) -> Result<Self, ConfigError> {
         let (sample_rate, stft) = (config.sample_rate, config.stft());
         Ok(match feature {
             Feature::Mfcc => {
@@ -174,7 +177,7 @@ fn row_into(
     Ok(())
 }
 
-fn mel_config(config: &FeatureConfig) -> MelConfig {
+pub(crate) fn mel_config(config: &FeatureConfig) -> MelConfig {
     MelConfig {
         sample_rate: config.sample_rate,
         stft: config.stft(),
@@ -186,6 +189,7 @@ fn mel_config(config: &FeatureConfig) -> MelConfig {
 }
 
 /// The one transform, and what several features read of it. Only what a configured feature needs is kept.
+#[derive(Debug, Clone)]
 struct Shared {
     stft: Stft,
     mel: Option<MelFilterBank>,

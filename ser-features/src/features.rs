@@ -1,6 +1,8 @@
 //! Which features, how they are computed, and what comes out.
 
 use std::fmt;
+use std::ops::Index;
+use std::str::FromStr;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
@@ -73,6 +75,28 @@ impl Feature {
     }
 }
 
+/// A name that no feature has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a feature must be one of {}, but is {name:?}", names())]
+pub struct UnknownFeature {
+    /// The name given.
+    pub name: String,
+}
+
+fn names() -> String {
+    Feature::ALL.map(Feature::as_str).join(", ")
+}
+
+impl FromStr for Feature {
+    type Err = UnknownFeature;
+
+    /// The feature that [`as_str`](Feature::as_str) names so.
+    fn from_str(name: &str) -> Result<Self, UnknownFeature> {
+        let found = Self::ALL.into_iter().find(|feature| feature.as_str() == name);
+        found.ok_or_else(|| UnknownFeature { name: name.into() })
+    }
+}
+
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -105,6 +129,7 @@ pub struct FeatureConfig {
     /// Highest frequency of the mel bands in Hz; `None` means half of the sample rate.
     pub fmax: Option<f64>,
     /// MFCC: how far below the file's loudest mel value a value may lie, in dB; `None` sets no limit.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
     /// Chroma: deviation from A4 = 440 Hz in fractions of a semitone, −0.5..0.5; `None` estimates it from each signal.
     pub tuning: Option<f64>,
@@ -241,6 +266,24 @@ impl Features {
     }
 }
 
+impl Index<Feature> for Features {
+    type Output = Array2<f32>;
+
+    /// One feature as a matrix `[rows, frames]`. It must be one of those that were configured: [`get`](Features::get) asks.
+    ///
+    /// # Panics
+    /// When the feature was not configured.
+    fn index(&self, feature: Feature) -> &Array2<f32> {
+        match self.get(feature) {
+            Some(matrix) => matrix,
+            None => panic!(
+                "features: {feature} must be configured, got {:?}",
+                self.iter().map(|(f, _)| f).collect::<Vec<_>>()
+            ),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +308,19 @@ mod tests {
         assert_eq!(features.get(Feature::Mfcc), Some(&array![[-1.0, -2.0]]));
         assert_eq!(features.get(Feature::Chroma), None);
         assert_eq!(features.n_frames(), 2);
+    }
+
+    #[test]
+    fn names_are_read_back_and_index_the_matrices() {
+        for feature in Feature::ALL {
+            assert_eq!(feature.as_str().parse(), Ok(feature));
+        }
+        let error = "MFCC".parse::<Feature>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("a feature must be one of mfcc, chroma,") && error.ends_with("but is \"MFCC\""),
+            "{error}"
+        );
+        assert_eq!(Features::new(vec![(Feature::Mel, array![[1.0]])])[Feature::Mel], array![[1.0]]);
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl Real for f64 {
 }
 
 /// What both directions share: the complex transform, its memory, and the factors of the untangling.
+#[derive(Clone)]
 struct Halves<T> {
     length: usize,
     fft: Arc<dyn Fft<T>>,
@@ -39,6 +40,12 @@ struct Halves<T> {
     input: Vec<Complex<T>>,
     output: Vec<Complex<T>>,
     scratch: Vec<Complex<T>>,
+}
+
+impl<T> std::fmt::Debug for Halves<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transform").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 impl<T: Real> Halves<T> {
@@ -70,6 +77,7 @@ impl<T: Real> Halves<T> {
 }
 
 /// `X[k] = Σ x[n] · e^(−2πikn / length)` for `k` from 0 to `length / 2`.
+#[derive(Debug, Clone)]
 pub(crate) struct Forward<T>(Halves<T>);
 
 impl<T: Real> Forward<T> {
@@ -113,6 +121,7 @@ impl<T: Real> Forward<T> {
 
 /// `x[n] = Σ X[k] · e^(2πikn / length)` over all `length` bins, of which those from 0 to `length / 2` are given. It is not scaled: after
 /// [`Forward`], the signal comes back `length` times as large.
+#[derive(Debug, Clone)]
 pub(crate) struct Inverse<T>(Halves<T>);
 
 impl<T: Real> Inverse<T> {

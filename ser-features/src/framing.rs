@@ -7,7 +7,8 @@ use crate::error::{ConfigError, SignalError};
 use crate::stft::MAX_N_FFT;
 
 /// How a signal is cut into frames: frame `t` starts at sample `t · hop_length`, less half a frame where frames are centred.
-pub(crate) struct Framing {
+#[derive(Debug, Clone)]
+pub struct Framing {
     pub(crate) frame_length: usize,
     hop_length: usize,
     center: bool,
@@ -22,25 +23,43 @@ impl Framing {
         Ok(Self { frame_length, hop_length, center })
     }
 
-    fn padding(&self) -> usize {
+    /// Zeros before the first sample.
+    pub(crate) fn padding(&self) -> usize {
         if self.center { self.frame_length / 2 } else { 0 }
     }
 
     /// Refuses what can't be cut into frames, and counts the frames of what can.
     pub(crate) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
         check_samples(samples)?;
-        let padded = samples.len() + 2 * self.padding();
+        self.frames(samples.len())
+    }
+
+    /// Counts the frames of a signal of some samples.
+    pub(crate) fn frames(&self, n_samples: usize) -> Result<usize, SignalError> {
+        if n_samples == 0 {
+            return Err(SignalError::Empty);
+        }
+        let padded = n_samples + 2 * self.padding();
         if padded < self.frame_length {
-            return Err(SignalError::TooShort { minimum: self.frame_length, given: samples.len() });
+            return Err(SignalError::TooShort { minimum: self.frame_length, given: n_samples });
         }
         Ok(1 + (padded - self.frame_length) / self.hop_length)
     }
 
+    /// Place of the first sample of frame `t`, or of the signal where that comes later.
+    pub(crate) fn start(&self, t: usize) -> usize {
+        (t * self.hop_length).saturating_sub(self.padding())
+    }
+
+    /// Place behind the last sample of frame `t`.
+    pub(crate) fn end(&self, t: usize) -> usize {
+        (t * self.hop_length + self.frame_length).saturating_sub(self.padding())
+    }
+
     /// The samples of the signal that lie in frame `t`.
     pub(crate) fn range(&self, n_samples: usize, t: usize) -> Range<usize> {
-        let start = t * self.hop_length;
-        let end = (start + self.frame_length).saturating_sub(self.padding()).min(n_samples);
-        start.saturating_sub(self.padding()).min(end)..end
+        let end = self.end(t).min(n_samples);
+        self.start(t).min(end)..end
     }
 
     /// How many samples of frame `t` come before the signal's first.

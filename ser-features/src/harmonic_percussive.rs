@@ -20,6 +20,7 @@ use crate::stft::{Stft, StftConfig};
 /// assert!(separation.percussive(&tone)?[10_000] > 0.7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct HarmonicPercussive {
     hpss: Hpss,
     stft: Stft,

@@ -17,6 +17,7 @@ use crate::vector::vectorized;
 pub struct HpssConfig {
     /// Exponent of the soft masks, above 0. Infinity makes hard masks: each bin goes wholly to the larger part, and to none
     /// where both are equal.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub power: f32,
     /// How much larger the harmonic median must be for an even split, 1..=1,000,000. With margins above 1, the two parts don't
     /// add up to the whole: a residual stays out of both.
@@ -53,6 +54,7 @@ impl Default for HpssConfig {
 /// assert_eq!((harmonic[[10, 20]], percussive[[10, 20]]), (0.0, 1.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Hpss {
     config: HpssConfig,
     medians: SlidingMedian,
@@ -73,7 +75,7 @@ const STRETCH: usize = 512;
 const HALF: usize = KERNEL / 2;
 
 /// What a signal is split into.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
     Harmonic,
     Percussive,

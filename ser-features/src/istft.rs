@@ -22,6 +22,7 @@ use crate::vector::vectorized;
 /// assert!(signal.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-5));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Istft {
     config: StftConfig,
     window: Vec<f32>,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod axes;
 mod band;
 mod batch;
 mod check;
@@ -25,6 +26,8 @@ mod matrix;
 mod median;
 mod mel;
 mod mfcc;
+#[cfg(feature = "serde")]
+mod number;
 mod pad;
 mod preemphasis;
 mod prepare;
@@ -45,17 +48,18 @@ mod window;
 mod yin;
 mod zero_crossing;
 
+pub use axes::{fft_frequencies, frames_to_time, mel_frequencies};
 pub use band::BandPass;
-pub use batch::{extract_batch, map_batch};
+pub use batch::{BATCH_WINDOW, extract_batch, map_batch, map_batch_into};
 pub use chroma::{Chroma, ChromaConfig, chroma_filter_bank};
 pub use chroma_cqt::{ChromaCqt, ChromaCqtConfig};
 pub use contrast::{ContrastConfig, SpectralContrast};
 pub use cqt::{Cqt, CqtConfig};
 pub use decibel::{DecibelConfig, LogScale, Reference, amplitude_to_db, power_to_db};
 pub use delta::{Delta, DeltaConfig};
-pub use error::{ConfigError, SignalError};
+pub use error::{ConfigError, Error, SignalError};
 pub use extractor::FeatureExtractor;
-pub use features::{Feature, FeatureConfig, Features};
+pub use features::{Feature, FeatureConfig, Features, UnknownFeature};
 pub use harmonic_percussive::HarmonicPercussive;
 pub use hpss::{Bin, Hpss, HpssConfig};
 pub use istft::Istft;
@@ -66,7 +70,7 @@ pub use mfcc::{Mfcc, MfccConfig};
 pub use pad::PadMode;
 pub use preemphasis::{Preemphasis, PreemphasisConfig};
 pub use prepare::{Alignment, Preparation, PreparationConfig};
-pub use resample::{Resampler, SAMPLE_RATES};
+pub use resample::{Resampler, SAMPLE_RATES, StreamingResampler};
 pub use rms::{Rms, RmsConfig};
 pub use signal::{MIN_SPEECH_PEAK, MIN_SPEECH_SECONDS, check_speech, fix_length, normalize, to_mono};
 pub use spectral_shape::{
@@ -76,8 +80,9 @@ pub use spectral_shape::{
 pub use spectrogram::{Spectrogram, Spectrum};
 pub use stft::{Precision, Stft, StftConfig};
 pub use streaming::{
-    FrameByFrame, Streaming, StreamingChroma, StreamingContrast, StreamingLogMel, StreamingMel,
-    StreamingMfcc, StreamingStft,
+    FrameByFrame, RowByFrame, StreamedFrames, Streaming, StreamingChroma, StreamingContrast,
+    StreamingExtractor, StreamingLogMel, StreamingMel, StreamingMfcc, StreamingPreemphasis, StreamingRms,
+    StreamingRow, StreamingStft, StreamingYin, StreamingZeroCrossingRate,
 };
 pub use tonnetz::{Tonnetz, tonnetz};
 pub use trim::{Trim, TrimConfig};
@@ -85,4 +90,7 @@ pub use tuning::{Pitches, Tuning, TuningConfig, pitch_tuning};
 pub use whisper::{WhisperConfig, WhisperMel};
 pub use window::Window;
 pub use yin::{Yin, YinConfig};
+/// The crates of the matrices and complex numbers in this one's interface.
+pub use {ndarray, num_complex};
+
 pub use zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};

@@ -25,7 +25,7 @@ pub(crate) type Lanes = [f32; LANES];
 const TILE: usize = 16;
 
 /// Filters series of a fixed length, keeping its memory.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SlidingMedian {
     /// The series, reflected at both ends, and filled up to whole tiles.
     padded: Vec<Lanes>,

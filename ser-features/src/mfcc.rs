@@ -45,6 +45,7 @@ impl MfccConfig {
 
 /// The steps from mel powers to coefficients: decibels and the orthonormal discrete cosine transform (DCT-II),
 /// `c[k] = √(2/N) · Σ x[n] · cos(π · k · (2n + 1) / 2N)`, with `c[0]` divided by √2.
+#[derive(Debug, Clone)]
 pub(crate) struct Cepstrum {
     decibel: DecibelConfig,
     dct: Projection,
@@ -132,6 +133,7 @@ impl Cepstrum {
 /// assert_eq!(mfcc.process(&[0.1; 22_050])?.dim(), (13, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Mfcc {
     mel: MelSpectrogram,
     cepstrum: Cepstrum,

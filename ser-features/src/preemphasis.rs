@@ -36,6 +36,7 @@ impl Default for PreemphasisConfig {
 /// assert!(speech.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Preemphasis {
     coef: f32,
 }
@@ -68,9 +69,19 @@ impl Preemphasis {
     pub fn process_into(&self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
         let (first, second) = start(samples)?;
         out.clear();
-        out.push(first + (2.0 * first - second));
-        out.extend(samples.windows(2).map(|pair| pair[1] - self.coef * pair[0]));
+        out.push(self.first(first, second));
+        out.extend(samples.windows(2).map(|pair| self.next(pair[0], pair[1])));
         Ok(())
+    }
+
+    /// The first filtered sample, of the first two.
+    pub(crate) fn first(&self, first: f32, second: f32) -> f32 {
+        first + (2.0 * first - second)
+    }
+
+    /// Any other filtered sample.
+    pub(crate) fn next(&self, before: f32, sample: f32) -> f32 {
+        sample - self.coef * before
     }
 
     /// Undoes [`process`](Self::process).

@@ -90,6 +90,7 @@ impl PreparationConfig {
 /// assert_eq!(clip.len(), 66_150);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Preparation {
     config: PreparationConfig,
     trim: Option<Trim>,
@@ -157,7 +158,15 @@ impl Preparation {
                     maximum: *SAMPLE_RATES.end(),
                     given: sample_rate,
                 };
-                let plan = Resampler::new(sample_rate, self.config.sample_rate).map_err(refused)?;
+                let target = self.config.sample_rate;
+                let plan = match Resampler::new(sample_rate, target) {
+                    // No recorder's rate, but a file may have it.
+                    Err(ConfigError::RatioTooFine { from, to, .. }) => {
+                        Resampler::with_ratio(f64::from(to) / f64::from(from))
+                    }
+                    plan => plan,
+                };
+                let plan = plan.map_err(refused)?;
                 &mut other.insert((sample_rate, plan)).1
             }
         };

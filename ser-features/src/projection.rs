@@ -7,6 +7,7 @@ const LANES: usize = 16;
 
 /// A matrix that maps frames of `inputs` values to `outputs` values. Its memory is laid out such that neighbouring outputs are summed
 /// in neighbouring lanes, which needs no reordering of sums to be vectorised.
+#[derive(Debug, Clone)]
 pub(crate) struct Projection {
     outputs: usize,
     /// Blocks of `LANES` outputs; within each, one array an input.

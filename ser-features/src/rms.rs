@@ -39,6 +39,7 @@ impl Default for RmsConfig {
 /// assert_eq!((levels.len(), levels[20]), (44, 0.5));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Rms {
     framing: Framing,
 }
@@ -71,10 +72,18 @@ impl Rms {
         let n_frames = self.framing.check(samples)?;
         resize(out, n_frames);
         for (t, out) in out.iter_mut().enumerate() {
-            let frame = &samples[self.framing.range(samples.len(), t)];
-            *out = (sum_of_squares(frame) / self.framing.frame_length as f64).sqrt() as f32;
+            *out = self.of_frame(self.framing.lead(t), &samples[self.framing.range(samples.len(), t)]);
         }
         Ok(())
+    }
+
+    pub(crate) fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    /// Of one frame, of which the signal covers only a part.
+    pub(crate) fn of_frame(&self, _lead: usize, frame: &[f32]) -> f32 {
+        (sum_of_squares(frame) / self.framing.frame_length as f64).sqrt() as f32
     }
 
     /// The same from the magnitudes `[frame_length / 2 + 1, frames]` of an [`Stft`](crate::Stft), by Parseval's theorem. The

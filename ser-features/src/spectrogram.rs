@@ -46,6 +46,7 @@ vectorized! {
 }
 
 /// Plan of a magnitude or power spectrogram.
+#[derive(Debug, Clone)]
 pub struct Spectrogram {
     stft: Stft,
     spectrum: Spectrum,
@@ -113,7 +114,7 @@ impl Spectrogram {
 }
 
 /// Frames one after the other: the order in which they are made and in which a feature reads them.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Frames {
     width: usize,
     values: Vec<f32>,

@@ -127,6 +127,7 @@ impl StftConfig {
 /// assert_eq!(spectrum.dim(), (1025, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Stft {
     config: StftConfig,
     transform: Transform,
@@ -134,12 +135,14 @@ pub struct Stft {
     block: Vec<Complex<f32>>,
 }
 
+#[derive(Debug, Clone)]
 enum Transform {
     Single(Windowed<f32>),
     Double(Windowed<f64>),
 }
 
 /// Window and transform of one frame.
+#[derive(Debug, Clone)]
 struct Windowed<T> {
     window: Vec<T>,
     fft: Forward<T>,

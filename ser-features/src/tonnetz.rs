@@ -30,6 +30,7 @@ const CIRCLES: [(f64, f64); 3] = [(1.0, 7.0 / 6.0), (1.0, 3.0 / 2.0), (0.5, 2.0 
 /// assert_eq!(tonnetz.dim(), (6, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Tonnetz {
     chroma_cqt: ChromaCqt,
     chroma: Array2<f32>,

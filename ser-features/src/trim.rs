@@ -29,6 +29,7 @@ impl Default for TrimConfig {
 }
 
 /// Finds the parts of a signal that are not silent, as `librosa.effects.trim` and `split`.
+#[derive(Debug, Clone)]
 pub struct Trim {
     config: TrimConfig,
     rms: Rms,

@@ -57,6 +57,7 @@ pub struct Pitches {
 }
 
 /// Plan that tracks pitches and estimates tuning, as `librosa.piptrack` and `librosa.estimate_tuning`.
+#[derive(Debug, Clone)]
 pub struct Tuning {
     spectrogram: Spectrogram,
     estimator: TuningEstimator,
@@ -158,6 +159,7 @@ fn fullest_bin(frequencies: impl Iterator<Item = f32>, bins_per_octave: usize, c
 }
 
 /// What finds pitches in frames and estimates their tuning.
+#[derive(Debug, Clone)]
 pub(crate) struct TuningEstimator {
     /// Bins between `fmin` and `fmax`.
     bins: std::ops::Range<usize>,

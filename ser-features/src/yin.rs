@@ -30,6 +30,7 @@ pub struct YinConfig {
     /// Samples from one frame to the next, at least 1; `None` means a quarter of a frame.
     pub hop_length: Option<usize>,
     /// The first dip of the difference below this is taken for the period, at least 0; without any, the deepest.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub trough_threshold: f64,
     /// Whether frames are centred on their time, with zeros around the signal.
     pub center: bool,
@@ -65,6 +66,7 @@ impl Default for YinConfig {
 /// assert!((f0[20] - 220.0).abs() < 0.5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Yin {
     framing: Framing,
     sample_rate: f64,
@@ -130,11 +132,19 @@ impl Yin {
         let n_frames = self.framing.check(samples)?;
         resize(out, n_frames);
         for (t, out) in out.iter_mut().enumerate() {
-            let frame = &samples[self.framing.range(samples.len(), t)];
-            self.differ(self.framing.lead(t), frame);
-            *out = (self.sample_rate / self.period()) as f32;
+            *out = self.of_frame(self.framing.lead(t), &samples[self.framing.range(samples.len(), t)]);
         }
         Ok(())
+    }
+
+    pub(crate) fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    /// The frequency of one frame, of which `lead` samples come before the signal's first.
+    pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) -> f32 {
+        self.differ(lead, frame);
+        (self.sample_rate / self.period()) as f32
     }
 
     /// The frame's difference from itself, shifted by each period, in parts of its mean over all shorter shifts.
@@ -188,6 +198,7 @@ fn square(lead: usize, frame: &[f32], at: usize) -> f64 {
 }
 
 /// Autocorrelation by way of the power spectrum.
+#[derive(Clone)]
 struct Autocorrelation {
     forward: Arc<dyn RealToComplex<f64>>,
     inverse: Arc<dyn ComplexToReal<f64>>,
@@ -195,6 +206,12 @@ struct Autocorrelation {
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
     shifts: usize,
+}
+
+impl std::fmt::Debug for Autocorrelation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Autocorrelation").field("shifts", &self.shifts).finish_non_exhaustive()
+    }
 }
 
 impl Autocorrelation {

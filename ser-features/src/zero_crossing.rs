@@ -45,6 +45,7 @@ impl Default for ZeroCrossingConfig {
 /// assert!((rate[20] * 22_050.0 - 2_000.0).abs() < 15.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct ZeroCrossingRate {
     config: ZeroCrossingConfig,
     framing: Framing,
@@ -96,14 +97,30 @@ impl ZeroCrossingRate {
         Ok(())
     }
 
-    /// Adds up the crossings of a signal.
-    fn count(&mut self, samples: &[f32]) {
+    pub(crate) fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    /// Of one frame, of which the signal covers only a part.
+    pub(crate) fn of_frame(&self, _lead: usize, frame: &[f32]) -> f32 {
+        let sign = self.sign();
+        let count = frame.windows(2).filter(|pair| sign(pair[0]) != sign(pair[1])).count();
+        (count as f64 / self.framing.frame_length as f64) as f32
+    }
+
+    /// The sign of a sample, by the configuration.
+    fn sign(&self) -> impl Fn(f32) -> i8 + use<> {
         let ZeroCrossingConfig { threshold, zero_pos, .. } = self.config;
-        let sign = |x: f32| match f64::from(x) {
+        move |x| match f64::from(x) {
             x if x.abs() <= threshold => i8::from(zero_pos),
             x if x > 0.0 => 1,
             _ => -1,
-        };
+        }
+    }
+
+    /// Adds up the crossings of a signal.
+    fn count(&mut self, samples: &[f32]) {
+        let sign = self.sign();
         let mut before = samples.first().map_or(0, |&x| sign(x));
         let mut count = 0;
         self.crossings.clear();

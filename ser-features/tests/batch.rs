@@ -1,10 +1,12 @@
 //! Batches equal what one clip after the other gives.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use ser_features::{
-    ConfigError, Feature, FeatureConfig, FeatureExtractor, SignalError, extract_batch, map_batch,
+    BATCH_WINDOW, ConfigError, Feature, FeatureConfig, FeatureExtractor, SignalError, extract_batch,
+    map_batch, map_batch_into,
 };
 
 /// Clips of many lengths; every fifth is bad.
@@ -70,4 +72,31 @@ fn a_plan_that_cannot_be_made_is_an_error_even_without_clips() {
         map_batch(&[], || Ok::<_, ConfigError>(made.fetch_add(1, Ordering::Relaxed)), |_, _, x: &usize| *x)
             .unwrap();
     assert_eq!((none, made.into_inner()), (vec![], 1));
+}
+
+#[test]
+fn a_batch_into_a_sink_is_in_order_bounded_and_can_be_cancelled() {
+    let plan = || Ok::<_, ConfigError>(());
+    let (taken, mut given) = (AtomicUsize::new(0), Vec::new());
+    let threads = if cfg!(feature = "parallel") { rayon::current_num_threads() } else { 1 };
+    let items = (0..1_000).inspect(|_| _ = taken.fetch_add(1, Ordering::Relaxed));
+    let all = map_batch_into(
+        items,
+        plan,
+        |(), at, item| (at, 2 * item),
+        |position, result| {
+            assert_eq!(result, (position, 2 * position));
+            assert!(taken.load(Ordering::Relaxed) <= position + BATCH_WINDOW * threads);
+            given.push(position);
+            if position < 300 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        },
+    );
+    assert_eq!((all, given), (Ok(false), (0..=300).collect()));
+    assert!(taken.into_inner() < 301 + BATCH_WINDOW * threads);
+
+    let none = map_batch_into(std::iter::empty::<u8>(), plan, |(), _, x| x, |_, _| ControlFlow::Continue(()));
+    assert_eq!(none, Ok(true));
+    let refused =
+        map_batch_into([1], || Err::<(), _>("no plan"), |(), _, x| x, |_, _| ControlFlow::Continue(()));
+    assert_eq!(refused, Err("no plan"));
 }

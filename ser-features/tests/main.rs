@@ -15,6 +15,7 @@ mod samples;
 mod serde;
 mod spectral;
 mod streaming;
+mod streaming_rows;
 mod support;
 mod tonal;
 mod tonal_properties;

@@ -5,7 +5,7 @@ use ser_features::{
     Chroma, ChromaConfig, ConfigError, ContrastConfig, Delta, DeltaConfig, FeatureExtractor, Istft,
     MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preparation, PreparationConfig, Resampler, Rms, RmsConfig,
     SignalError, SpectralContrast, Spectrogram, Spectrum, Stft, StftConfig, StreamingContrast, StreamingMfcc,
-    Trim, TrimConfig, Tuning, TuningConfig, Window, Yin,
+    StreamingResampler, Trim, TrimConfig, Tuning, TuningConfig, Window, Yin,
 };
 
 /// Signals of any length up to a few frames, as loud as a careless scaling makes them, partly silent.
@@ -129,9 +129,37 @@ proptest! {
 
     #[test]
     fn resampling_any_clip_keeps_its_duration(x in signal(1.0), from in 8_000_u32..192_000) {
-        let got = Resampler::new(from, 22_050).unwrap().process(&x).unwrap();
-        prop_assert_eq!(got.len(), (x.len() as f64 * (22_050.0 / f64::from(from))).ceil() as usize);
+        let ratio = 22_050.0 / f64::from(from);
+        let plan = match Resampler::new(from, 22_050) {
+            Err(ConfigError::RatioTooFine { .. }) => Resampler::with_ratio(ratio),
+            plan => plan,
+        };
+        let got = plan.unwrap().process(&x).unwrap();
+        prop_assert_eq!(got.len(), (x.len() as f64 * ratio).ceil() as usize);
         prop_assert!(got.iter().all(|v| v.is_finite()));
+    }
+
+    #[test]
+    fn resampling_is_linear_and_streams_for_any_pieces(
+        x in signal(1.0),
+        pieces in proptest::collection::vec(0_usize..3_000, 1..6),
+        pair in proptest::sample::select(vec![(48_000, 22_050), (44_100, 22_050), (16_000, 22_050), (8_000, 48_000), (22_050, 22_050)]),
+    ) {
+        let mut plan = Resampler::new(pair.0, pair.1).unwrap();
+        let whole = plan.process(&x).unwrap();
+        let tripled: Vec<f32> = x.iter().map(|v| 3.0 * v).collect();
+        let tripled = plan.process(&tripled).unwrap();
+        prop_assert!(whole.iter().zip(&tripled).all(|(a, b)| (3.0 * a - b).abs() < 1e-5));
+        let mut plan = StreamingResampler::new(pair.0, pair.1).unwrap();
+        let (mut stream, mut rest) = (Vec::new(), &x[..]);
+        for piece in pieces.into_iter().chain([usize::MAX]) {
+            let (piece, after) = rest.split_at(piece.min(rest.len()));
+            stream.extend_from_slice(plan.push(piece).unwrap());
+            rest = after;
+        }
+        stream.extend_from_slice(plan.finish().unwrap());
+        prop_assert_eq!(stream.len(), whole.len());
+        prop_assert!(stream.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 3e-6));
     }
 }
 
@@ -192,4 +220,30 @@ fn plans_can_move_to_a_thread() {
     moves::<Yin>();
     moves::<StreamingMfcc>();
     moves::<StreamingContrast>();
+}
+
+#[test]
+fn plans_are_shown_and_copied_with_their_state() {
+    fn plan<T: std::fmt::Debug + Clone>() {}
+    plan::<Stft>();
+    plan::<Istft>();
+    plan::<Mfcc>();
+    plan::<Chroma>();
+    plan::<SpectralContrast>();
+    plan::<Tuning>();
+    plan::<Yin>();
+    plan::<Preparation>();
+    plan::<FeatureExtractor>();
+    plan::<StreamingMfcc>();
+    plan::<StreamingResampler>();
+    plan::<ser_features::StreamingExtractor>();
+    plan::<ser_features::Cqt>();
+    plan::<ser_features::Tonnetz>();
+    plan::<ser_features::HarmonicPercussive>();
+    let clip: Vec<f32> = (0..9_000).map(|n| (n as f32 * 0.1).sin()).collect();
+    let mut resampler = Resampler::with_ratio(0.9).unwrap();
+    assert_eq!(resampler.clone().process(&clip), resampler.process(&clip));
+    let mut stream = StreamingResampler::new(48_000, 22_050).unwrap();
+    stream.push(&clip).unwrap();
+    assert_eq!(stream.clone().finish(), stream.finish());
 }

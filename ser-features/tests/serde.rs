@@ -1,51 +1,94 @@
 //! Configurations as JSON, the way a checkpoint keeps them.
 
 use std::fmt::Debug;
+use std::path::Path;
 
 use ser_features::{
-    BandwidthConfig, CentroidConfig, ChromaConfig, ContrastConfig, DecibelConfig, DeltaConfig, Feature,
-    FeatureConfig, FlatnessConfig, KaldiFbankConfig, KaldiMfccConfig, LogMelConfig, LogScale, MelConfig,
-    MfccConfig, PadMode, PreemphasisConfig, PreparationConfig, Reference, RmsConfig, RolloffConfig,
-    StftConfig, TrimConfig, TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
+    BandwidthConfig, CentroidConfig, ChromaConfig, ChromaCqtConfig, ContrastConfig, CqtConfig, DecibelConfig,
+    DeltaConfig, Feature, FeatureConfig, FlatnessConfig, HpssConfig, KaldiFbankConfig, KaldiFrameConfig,
+    KaldiMelConfig, KaldiMfccConfig, LogMelConfig, LogScale, MelConfig, MfccConfig, PadMode,
+    PreemphasisConfig, PreparationConfig, Reference, RmsConfig, RolloffConfig, StftConfig, TrimConfig,
+    TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(config: T) {
+/// Compares a configuration with what comes back from JSON, and returns its type's name.
+fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(config: T) -> &'static str {
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<T>(&json).unwrap(), config, "{json}");
+    std::any::type_name::<T>().rsplit("::").next().unwrap()
+}
+
+/// The configurations that the sources declare.
+fn declared(folder: &Path, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            declared(&path, names);
+            continue;
+        }
+        let source = std::fs::read_to_string(path).unwrap();
+        let structs = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub struct ")?.split([' ', '(', '<', ';']).next());
+        names.extend(structs.filter(|name| name.ends_with("Config")).map(String::from));
+    }
 }
 
 #[test]
 fn every_configuration_survives_json() {
-    survives(PreparationConfig { trim_top_db: None, length: None, ..Default::default() });
-    survives(FeatureConfig {
-        features: vec![Feature::Tonnetz, Feature::Mel],
-        tuning: Some(0.1),
-        ..Default::default()
-    });
-    survives(StftConfig { win_length: Some(400), pad_mode: PadMode::Reflect, ..Default::default() });
-    survives(StftConfig { window: Window::Custom(vec![0.1, 1.0, 0.3]), n_fft: 3, ..Default::default() });
-    survives(LogMelConfig { log: LogScale::Ln { floor: 1e-7 }, ..Default::default() });
-    survives(LogMelConfig::default());
-    survives(WhisperConfig { n_mels: 128 });
-    survives(KaldiFbankConfig { use_energy: true, ..Default::default() });
-    survives(KaldiMfccConfig { num_ceps: 20, ..Default::default() });
-    survives(MelConfig { fmax: Some(8000.0), ..Default::default() });
-    survives(MfccConfig::default());
-    survives(DecibelConfig { reference: Reference::Max, ..Default::default() });
-    survives(ChromaConfig::default());
-    survives(ContrastConfig::default());
-    survives(TuningConfig::default());
-    survives(DeltaConfig::default());
-    survives(RmsConfig::default());
-    survives(TrimConfig::default());
-    survives(CentroidConfig { sample_rate: 16_000, ..Default::default() });
-    survives(BandwidthConfig { p: 1.5, ..Default::default() });
-    survives(RolloffConfig { roll_percent: 0.5, ..Default::default() });
-    survives(FlatnessConfig { power: 1.0, ..Default::default() });
-    survives(ZeroCrossingConfig { zero_pos: false, ..Default::default() });
-    survives(YinConfig { hop_length: Some(160), ..Default::default() });
-    survives(PreemphasisConfig { coef: 0.95 });
+    let top_db = Some(f32::INFINITY);
+    let mut tried = vec![
+        survives(PreparationConfig { trim_top_db: None, length: None, ..Default::default() }),
+        survives(FeatureConfig {
+            features: vec![Feature::Tonnetz, Feature::Mel],
+            tuning: Some(0.1),
+            top_db,
+            ..Default::default()
+        }),
+        survives(StftConfig { win_length: Some(400), pad_mode: PadMode::Reflect, ..Default::default() }),
+        survives(StftConfig { window: Window::Custom(vec![0.1, 1.0, 0.3]), n_fft: 3, ..Default::default() }),
+        survives(LogMelConfig { log: LogScale::Ln { floor: 1e-7 }, ..Default::default() }),
+        survives(LogMelConfig::default()),
+        survives(WhisperConfig { n_mels: 128 }),
+        survives(KaldiFrameConfig::default()),
+        survives(KaldiMelConfig::default()),
+        survives(KaldiFbankConfig { use_energy: true, ..Default::default() }),
+        survives(KaldiMfccConfig { num_ceps: 20, ..Default::default() }),
+        survives(MelConfig { fmax: Some(8000.0), ..Default::default() }),
+        survives(MfccConfig::default()),
+        survives(DecibelConfig { reference: Reference::Max, top_db, ..Default::default() }),
+        survives(ChromaConfig::default()),
+        survives(ChromaCqtConfig { tuning: Some(0.2), ..Default::default() }),
+        survives(ContrastConfig { top_db, ..Default::default() }),
+        survives(ContrastConfig { top_db: None, ..Default::default() }),
+        survives(CqtConfig::default()),
+        survives(HpssConfig { power: f32::INFINITY, ..Default::default() }),
+        survives(HpssConfig::default()),
+        survives(TuningConfig::default()),
+        survives(DeltaConfig::default()),
+        survives(RmsConfig::default()),
+        survives(TrimConfig::default()),
+        survives(CentroidConfig { sample_rate: 16_000, ..Default::default() }),
+        survives(BandwidthConfig { p: 1.5, ..Default::default() }),
+        survives(RolloffConfig { roll_percent: 0.5, ..Default::default() }),
+        survives(FlatnessConfig { power: 1.0, ..Default::default() }),
+        survives(ZeroCrossingConfig { zero_pos: false, ..Default::default() }),
+        survives(YinConfig { hop_length: Some(160), trough_threshold: f64::INFINITY, ..Default::default() }),
+        survives(PreemphasisConfig { coef: 0.95 }),
+    ];
+    tried.sort_unstable();
+    tried.dedup();
+    let mut declared_names = Vec::new();
+    declared(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut declared_names);
+    declared_names.sort();
+    assert_eq!(tried, declared_names);
+}
+
+#[test]
+fn only_infinity_has_a_name() {
+    let error = serde_json::from_str::<HpssConfig>(r#"{"power": "much"}"#).unwrap_err().to_string();
+    assert!(error.contains("must be a number or \"inf\", but is \"much\""), "{error}");
 }
 
 #[test]

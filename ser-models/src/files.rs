@@ -20,16 +20,27 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The system's, such as a missing folder or a full disk. The old file, if there was one, is then unchanged.
 pub fn write_file(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
+    write_file_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_file`], where the content is too long for memory: `write` is called once and writes it piece by piece.
+///
+/// # Errors
+/// As [`write_file`], and what `write` returns.
+pub fn write_file_with(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let path = path.as_ref();
     match target(path)? {
-        Target::Replace { path, old } => replace(&path, old.as_ref(), bytes),
+        Target::Replace { path, old } => replace(&path, old.as_ref(), write),
         Target::WriteThrough => {
             let mut file = OpenOptions::new().write(true).open(path)?;
             // A regular file comes here only where no path leads to it, as from /proc/self/fd.
             if file.metadata()?.is_file() {
                 file.set_len(0)?;
             }
-            file.write_all(bytes)?;
+            write(&mut file)?;
             file.flush()
         }
     }
@@ -89,7 +100,11 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Writes a temporary file in the same folder and renames it.
-fn replace(path: &Path, old: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> {
+fn replace(
+    path: &Path,
+    old: Option<&Metadata>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".ser-models-");
     #[cfg(unix)]
@@ -98,7 +113,7 @@ fn replace(path: &Path, old: Option<&Metadata>, bytes: &[u8]) -> io::Result<()> 
         builder.permissions(fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
     }
     let mut file = builder.tempfile_in(folder(path))?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     let written: &File = file.as_file();
     if let Some(old) = old {
         written.set_permissions(old.permissions())?;

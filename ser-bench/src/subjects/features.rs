@@ -11,9 +11,9 @@ use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
     CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive,
     HpssConfig, Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig,
-    Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid, SpectralContrast,
-    SpectralFlatness, SpectralRolloff, Stft, StftConfig, Tonnetz, Trim, TrimConfig, Tuning, TuningConfig,
-    Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
+    Preparation, PreparationConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Stft, StftConfig, Tonnetz, Trim,
+    TrimConfig, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
 };
 
 /// Samples of a clip in a second.
@@ -22,13 +22,19 @@ pub const SAMPLE_RATE: usize = 22_050;
 /// Samples of a clip: three seconds.
 pub const CLIP: usize = 3 * SAMPLE_RATE;
 
-/// The bundled clip, repeated to this many samples.
+/// The audio file that the environment variable `SER_BENCH_WAV` names, or else the bundled clip: mixed to mono, brought to 22,050 Hz and
+/// repeated to this many samples.
 ///
 /// # Errors
-/// If the bundled clip is damaged.
+/// If the file can't be read or has no samples; the error names it.
 pub fn sample(length: usize) -> anyhow::Result<Vec<f32>> {
-    let audio = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
-    Ok(repeated(&audio.to_mono()?, length))
+    let audio = match std::env::var_os("SER_BENCH_WAV") {
+        Some(path) => Audio::open(path)?,
+        None => Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?,
+    };
+    let mut preparation = Preparation::new(PreparationConfig::raw(SAMPLE_RATE as u32))?;
+    let clip = preparation.process(&audio.to_mono()?, audio.sample_rate)?;
+    Ok(repeated(&clip, length))
 }
 
 /// Samples, repeated from the start to this many.

@@ -2,13 +2,13 @@
 
 mod cache;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ser_features::{
     ConfigError, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
-    check_speech, map_batch,
+    check_speech, map_batch, map_batch_into,
 };
 
 use crate::audio::{Audio, AudioError};
@@ -136,8 +136,7 @@ impl AudioFile {
 ///
 /// The result depends neither on the number of threads nor on what the cache holds. An entry of the cache belongs to
 /// one content, one configuration and one arithmetic: after a change of any it is recomputed, as is an entry that
-/// is damaged. Several processes can share the folder. `progress` is called after each clip, from any thread, one
-/// call at a time.
+/// is damaged. Several processes can share the folder. `progress` is called after each clip, in their order.
 ///
 /// # Errors
 ///
@@ -158,53 +157,88 @@ impl AudioFile {
 pub fn extract_all<F, T>(
     files: &[F],
     config: &ExtractConfig,
-    progress: impl Fn(Progress) + Sync,
+    progress: impl Fn(Progress),
     keep: impl Fn(Features) -> T + Sync,
 ) -> Result<Extracted<T>, ExtractError>
 where
     F: AsRef<AudioFile> + Sync,
     T: Send,
 {
+    let mut extracted = Extracted { features: Vec::new(), skipped: Vec::new(), from_cache: 0 };
+    let total = files.len();
+    extract_each(files, config, keep, |clip| {
+        match clip.result {
+            Ok(kept) => extracted.features.push((clip.position, kept)),
+            Err(error) => extracted.skipped.push((clip.position, error)),
+        }
+        extracted.from_cache += usize::from(clip.from_cache);
+        progress(Progress { done: clip.position + 1, total });
+        Ok::<(), ExtractError>(())
+    })?;
+    Ok(extracted)
+}
+
+/// One clip of [`extract_each`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ExtractedClip<T> {
+    /// Position among the files that were given.
+    pub position: usize,
+    /// What was kept of its features, or what is wrong with it (only with [`ExtractConfig::skip_bad`]).
+    pub result: Result<T, ClipError>,
+    /// Whether its features came out of the cache.
+    pub from_cache: bool,
+}
+
+/// As [`extract_all`] for any number of clips, in bounded memory: `sink` gets what was kept of each, in their order, as soon as it is
+/// there. Where it fails, so does the run, with its error; this is how a run is cancelled.
+///
+/// At most [`BATCH_WINDOW`](ser_features::BATCH_WINDOW) clips for each thread are held at a time.
+///
+/// # Errors
+///
+/// [`ExtractError`], of several bad clips the first by position, and what `sink` fails with.
+pub fn extract_each<I, T, E>(
+    files: I,
+    config: &ExtractConfig,
+    keep: impl Fn(Features) -> T + Sync,
+    mut sink: impl FnMut(ExtractedClip<T>) -> Result<(), E>,
+) -> Result<(), E>
+where
+    I: IntoIterator<Item: AsRef<AudioFile> + Send>,
+    T: Send,
+    E: From<ExtractError>,
+{
     let cache = match &config.cache {
         Some(folder) => Some(Cache::open(folder, config, &mut Worker::new(config)?)?),
         None => None,
     };
-    let done = Mutex::new(0);
-    // Position of the first clip that ended the run: clips behind it need no work, clips before it may be worse.
-    let stopped_at = AtomicUsize::new(usize::MAX);
-
-    let results = map_batch(
+    let mut failed = None;
+    map_batch_into(
         files,
         || Worker::new(config),
-        |worker, at, file| {
-            if at > stopped_at.load(Ordering::Relaxed) {
-                return None;
-            }
+        |worker, _, file| {
             let result = worker.features(file.as_ref(), cache.as_ref());
-            if result.as_ref().is_err_and(|e| !(config.skip_bad && matches!(e, ExtractError::Clip(_)))) {
-                stopped_at.fetch_min(at, Ordering::Relaxed);
+            result.map(|(features, cached)| (keep(features), cached))
+        },
+        |position, result| {
+            let done = match result {
+                Ok((kept, from_cache)) => sink(ExtractedClip { position, result: Ok(kept), from_cache }),
+                Err(ExtractError::Clip(error)) if config.skip_bad => {
+                    sink(ExtractedClip { position, result: Err(error), from_cache: false })
+                }
+                Err(error) => Err(error.into()),
+            };
+            match done {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
             }
-            let result = result.map(|(features, cached)| (keep(features), cached));
-            let mut done = lock(&done);
-            *done += 1;
-            progress(Progress { done: *done, total: files.len() });
-            Some(result)
         },
     )?;
-
-    let mut extracted = Extracted { features: Vec::new(), skipped: Vec::new(), from_cache: 0 };
-    for (at, result) in results.into_iter().enumerate() {
-        let Some(result) = result else { continue };
-        match result {
-            Ok((kept, cached)) => {
-                extracted.features.push((at, kept));
-                extracted.from_cache += usize::from(cached);
-            }
-            Err(ExtractError::Clip(e)) if config.skip_bad => extracted.skipped.push((at, e)),
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(extracted)
+    failed.map_or(Ok(()), Err)
 }
 
 /// Prepares many clips of speech on all cores of rayon's pool, for those who change them before they take features: the samples that

@@ -16,8 +16,8 @@ use ser_features::{
     HpssConfig, Istft, MelConfig, MelNorm, MelScale, MelSpectrogram, Mfcc, MfccConfig, Preemphasis,
     PreemphasisConfig, Preparation, PreparationConfig, Reference, Resampler, Rms, RmsConfig, RolloffConfig,
     SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
-    Spectrogram, Stft, Trim, TrimConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
-    amplitude_to_db, check_speech, power_to_db,
+    Spectrogram, Stft, StreamingPreemphasis, StreamingResampler, Trim, TrimConfig, Yin, YinConfig,
+    ZeroCrossingConfig, ZeroCrossingRate, amplitude_to_db, check_speech, power_to_db,
 };
 
 /// Runs one plan on one signal, both made from bytes, and panics where something does not hold.
@@ -271,9 +271,10 @@ fn zero_crossings(draw: &mut Draw<'_>) -> Option<()> {
         threshold: draw.real(0.0..=0.1),
         zero_pos: !draw.flag(),
     };
-    let mut plan = made(ZeroCrossingRate::new(config))?;
+    let mut plan = made(ZeroCrossingRate::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let rate = holds(&samples, plan.process(&samples))?;
+    streams::row::<ZeroCrossingRate>(config, &samples, &rate);
     assert!(rate.iter().all(|x| (0.0..=1.0).contains(x)));
     Some(())
 }
@@ -288,9 +289,10 @@ fn yin(draw: &mut Draw<'_>) -> Option<()> {
         trough_threshold: draw.real(0.0..=1.0),
         center: !draw.flag(),
     };
-    let mut plan = made(Yin::new(config))?;
+    let mut plan = made(Yin::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let frequencies = holds(&samples, plan.process(&samples))?;
+    streams::row::<Yin>(config, &samples, &frequencies);
     assert!(frequencies.iter().all(|&f| f > 0.0));
     Some(())
 }
@@ -299,8 +301,11 @@ fn level(draw: &mut Draw<'_>) -> Option<()> {
     let (frame_length, hop_length) = (draw.size(1..=600), draw.size(1..=800));
     let (center, top_db) = (!draw.flag(), draw.single(1.0..=100.0));
     let samples = draw.samples(4_000);
-    if let Some(rms) = made(Rms::new(RmsConfig { frame_length, hop_length, center })) {
-        holds(&samples, rms.process(&samples));
+    let config = RmsConfig { frame_length, hop_length, center };
+    if let Some(levels) =
+        made(Rms::new(config.clone())).and_then(|rms| holds(&samples, rms.process(&samples)))
+    {
+        streams::row::<Rms>(config, &samples, &levels);
     }
     let trim = made(Trim::new(TrimConfig { top_db, frame_length, hop_length }))?;
     let kept = trim.trim(&samples).ok()?;
@@ -312,10 +317,16 @@ fn level(draw: &mut Draw<'_>) -> Option<()> {
 }
 
 fn emphasis(draw: &mut Draw<'_>) -> Option<()> {
-    let plan = made(Preemphasis::new(PreemphasisConfig { coef: draw.single(0.0..=1.0) }))?;
+    let config = PreemphasisConfig { coef: draw.single(0.0..=1.0) };
+    let plan = made(Preemphasis::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let filtered = holds(&samples, plan.process(&samples))?;
     assert_eq!(filtered.len(), samples.len());
+    let mut stream = StreamingPreemphasis::new(config).expect("the same configuration has a plan");
+    let (head, rest) = samples.split_at(samples.len() / 3);
+    let mut streamed = stream.push(head).expect("the whole is a signal").to_vec();
+    streamed.extend_from_slice(stream.push(rest).expect("the whole is a signal"));
+    assert_eq!(streamed, filtered);
     holds(&samples, plan.deemphasis(&samples))?;
     Some(())
 }
@@ -352,11 +363,23 @@ fn preparation(draw: &mut Draw<'_>) -> Option<()> {
 
 fn resampling(draw: &mut Draw<'_>) -> Option<()> {
     let (from, to) = (draw.sample_rate(), draw.sample_rate());
-    let mut plan = made(Resampler::new(from, to))?;
+    let ratio = f64::from(to) / f64::from(from);
+    let plan = match Resampler::new(from, to) {
+        Err(ConfigError::RatioTooFine { .. }) => Resampler::with_ratio(ratio),
+        plan => plan,
+    };
+    let mut plan = made(plan)?;
     let samples = draw.samples(2_000);
     let resampled = holds(&samples, plan.process(&samples))?;
-    let length = samples.len() as f64 * (f64::from(to) / f64::from(from));
-    assert_eq!(resampled.len(), length.ceil() as usize);
+    assert_eq!(resampled.len(), (samples.len() as f64 * ratio).ceil() as usize);
+    let mut stream = made(StreamingResampler::new(from, to))?;
+    let (piece, rest) = samples.split_at(samples.len() / 3);
+    let mut length = 0;
+    for piece in [piece, rest] {
+        length += stream.push(piece).ok()?.len();
+    }
+    length += stream.finish().expect("samples were pushed").len();
+    assert_eq!(length, resampled.len());
     Some(())
 }
 
@@ -421,6 +444,9 @@ fn extraction(draw: &mut Draw<'_>) -> Option<()> {
     let mut plan = made(FeatureExtractor::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let stack = holds(&samples, plan.extract(&samples).map(|features| features.stack()))?;
+    if !config.features.contains(&Feature::Contrast) {
+        streams::extractor(config.clone(), &samples, &stack);
+    }
     assert_eq!(stack.dim(), (config.total_rows(), config.n_frames(samples.len())));
     Some(())
 }

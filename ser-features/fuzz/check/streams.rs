@@ -1,11 +1,11 @@
 //! Streams, whatever the pieces.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 use ser_features::{
-    BandwidthConfig, CentroidConfig, Chroma, FlatnessConfig, FrameByFrame, MelSpectrogram, Mfcc,
-    RolloffConfig, SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness,
-    SpectralRolloff, Stft, Streaming,
+    BandwidthConfig, CentroidConfig, Chroma, FeatureConfig, FlatnessConfig, FrameByFrame, MelSpectrogram,
+    Mfcc, RolloffConfig, RowByFrame, SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast,
+    SpectralFlatness, SpectralRolloff, Stft, Streaming, StreamingExtractor, StreamingRow,
 };
 
 use super::draw::Draw;
@@ -80,6 +80,30 @@ pub fn stream(draw: &mut Draw<'_>) -> Option<()> {
             })
         }
     }
+}
+
+/// Streams one number a frame in two pieces, and compares it with that of the whole signal.
+pub fn row<P: RowByFrame>(config: P::Config, samples: &[f32], whole: &Array1<f32>) {
+    let mut stream = StreamingRow::<P>::new(config).expect("the same configuration has a plan");
+    let (head, rest) = samples.split_at(samples.len() / 3);
+    let mut streamed = stream.push(head).expect("the whole is a signal").to_vec();
+    streamed.extend_from_slice(stream.push(rest).expect("the whole is a signal"));
+    streamed.extend_from_slice(stream.finish().expect("the whole is a signal"));
+    assert!(streamed.iter().map(|x| x.bits()).eq(whole.iter().map(|x| x.bits())));
+}
+
+/// Streams several features in two pieces, where they can stream, and compares them with those of the whole signal.
+pub fn extractor(config: FeatureConfig, samples: &[f32], whole: &Array2<f32>) {
+    let Some(mut stream) = made(StreamingExtractor::new(config)) else { return };
+    let (head, rest) = samples.split_at(samples.len() / 3);
+    let mut streamed = Vec::new();
+    for piece in [head, rest] {
+        let frames = stream.push(piece).expect("the whole is a signal");
+        streamed.extend(frames.stack().columns().into_iter().flatten().map(|x| x.bits()));
+    }
+    let frames = stream.finish().expect("the whole is a signal");
+    streamed.extend(frames.stack().columns().into_iter().flatten().map(|x| x.bits()));
+    assert!(streamed.into_iter().eq(whole.columns().into_iter().flatten().map(|x| x.bits())));
 }
 
 fn compare<P: FrameByFrame>(

@@ -48,6 +48,7 @@ const HALF_BAND: [f64; 8] = [
 ];
 
 /// Downsamples by a power of two, scaled by its square root (librosa's `scale=True`), which keeps the signal's energy.
+#[derive(Debug, Clone)]
 pub(super) struct Decimator {
     half_band: Vec<Halver>,
     last: Halver,
@@ -86,6 +87,7 @@ impl Decimator {
 }
 
 /// Halves the rate with a symmetric filter.
+#[derive(Debug, Clone)]
 struct Halver {
     /// Taps on each side of the middle one.
     reach: usize,

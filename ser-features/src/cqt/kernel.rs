@@ -20,6 +20,7 @@ pub(super) fn transform_length(lengths: &[f64]) -> f64 {
 }
 
 /// One octave's wavelets. Each row is kept from its first to its last bin that survives the thinning.
+#[derive(Debug, Clone)]
 pub(super) struct Kernel {
     /// Length of the transform that the rows are made for.
     pub(super) n_fft: usize,
@@ -31,6 +32,7 @@ pub(super) struct Kernel {
     weights: Vec<Complex32>,
 }
 
+#[derive(Debug, Clone)]
 struct Band {
     first_bin: usize,
     /// Where the row's weights begin.

@@ -34,6 +34,7 @@ impl Octave {
 }
 
 /// All that depends on the configuration alone. Octaves run from the highest to the lowest.
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// Each octave and the position of its kernel.
     pub(super) octaves: Vec<(Octave, usize)>,

@@ -38,6 +38,7 @@ type Lanes = [f32; LANES];
 /// assert_eq!(loudest, Some(33));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Cqt {
     plan: Plan,
     workspace: Workspace,
@@ -114,9 +115,31 @@ impl Value for Complex32 {
     }
 }
 
+/// rustfft's planner. It only spares work that was done before, so a copy starts anew.
+struct Planner(FftPlanner<f32>);
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self(FftPlanner::new())
+    }
+}
+
+impl Clone for Planner {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Planner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FftPlanner")
+    }
+}
+
 /// The buffers of a transform, which any number of plans can share.
+#[derive(Debug, Clone)]
 pub(crate) struct Workspace {
-    planner: FftPlanner<f32>,
+    planner: Planner,
     transforms: Vec<Forward<f32>>,
     decimators: Vec<(usize, Decimator)>,
     signal: Vec<f32>,
@@ -130,7 +153,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     pub(crate) fn new() -> Self {
         Self {
-            planner: FftPlanner::new(),
+            planner: Planner::default(),
             transforms: Vec::new(),
             decimators: Vec::new(),
             signal: Vec::new(),
@@ -176,7 +199,7 @@ impl Workspace {
     fn decimate(&mut self, halvings: usize) {
         let position = self.decimators.iter().position(|(of, _)| *of == halvings);
         let position = position.unwrap_or_else(|| {
-            self.decimators.push((halvings, Decimator::new(halvings, &mut self.planner)));
+            self.decimators.push((halvings, Decimator::new(halvings, &mut self.planner.0)));
             self.decimators.len() - 1
         });
         self.decimators[position].1.process(&self.signal, &mut self.next);
@@ -206,7 +229,7 @@ impl Workspace {
     fn transform_of(&mut self, n_fft: usize) -> usize {
         let position = self.transforms.iter().position(|fft| fft.length() == n_fft);
         position.unwrap_or_else(|| {
-            self.transforms.push(Forward::new(n_fft, &mut self.planner));
+            self.transforms.push(Forward::new(n_fft, &mut self.planner.0));
             self.transforms.len() - 1
         })
     }

@@ -42,8 +42,10 @@ impl Default for BandwidthConfig {
 /// assert!(bandwidth[20] < 200.0); // white noise has about 3,200 Hz
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct SpectralBandwidth(pub(crate) Measured<Bandwidth>);
 
+#[derive(Debug, Clone)]
 pub(crate) struct Bandwidth {
     frequencies: Frequencies,
     nyquist: f64,

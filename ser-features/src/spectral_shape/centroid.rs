@@ -38,8 +38,10 @@ impl Default for CentroidConfig {
 /// assert!((centroid[20] - 1_000.0).abs() < 10.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct SpectralCentroid(pub(crate) Measured<Centroid>);
 
+#[derive(Debug, Clone)]
 pub(crate) struct Centroid(Frequencies);
 
 impl Measure for Centroid {

@@ -43,8 +43,10 @@ impl Default for FlatnessConfig {
 /// assert!(flatness[20] < 1e-3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct SpectralFlatness(pub(crate) Measured<Flatness>);
 
+#[derive(Debug, Clone)]
 pub(crate) struct Flatness {
     amin: f64,
     power: f64,
@@ -76,6 +78,7 @@ impl Flatness {
 
 /// A product of positive normal numbers, however many: fractions are multiplied and exponents added, which saves all logarithms
 /// but one.
+#[derive(Debug, Clone)]
 struct Product {
     fraction: f64,
     exponent: i64,

@@ -10,6 +10,8 @@ pub use centroid::{CentroidConfig, SpectralCentroid};
 pub use flatness::{FlatnessConfig, SpectralFlatness};
 pub use rolloff::{RolloffConfig, SpectralRolloff};
 
+use std::fmt::Debug;
+
 use ndarray::{Array1, ArrayView2};
 
 use crate::check::check_magnitudes;
@@ -61,11 +63,29 @@ macro_rules! impl_process {
 use impl_process;
 
 /// One number of a frame of magnitudes.
-pub(crate) trait Measure {
+pub(crate) trait Measure: Debug + CloneMeasure {
     fn of(&self, frame: &[f32]) -> f32;
 }
 
+/// Copies a measure whose type is not known.
+pub(crate) trait CloneMeasure {
+    fn boxed(&self) -> Box<dyn Measure + Send>;
+}
+
+impl<M: Measure + Clone + Send + 'static> CloneMeasure for M {
+    fn boxed(&self) -> Box<dyn Measure + Send> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Measure + Send> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
+
 /// A transform and what is measured of its magnitudes.
+#[derive(Debug, Clone)]
 pub(crate) struct Measured<M> {
     spectrogram: Spectrogram,
     measure: M,
@@ -111,6 +131,7 @@ impl<M: Measure> Measured<M> {
 }
 
 /// Frequencies of a transform's bins in Hz.
+#[derive(Debug, Clone)]
 struct Frequencies {
     hz_per_bin: f64,
 }

@@ -41,8 +41,10 @@ impl Default for RolloffConfig {
 /// assert!((rolloff[20] - 1_000.0).abs() < 15.0); // within a bin of 10.8 Hz or two
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct SpectralRolloff(pub(crate) Measured<Rolloff>);
 
+#[derive(Debug, Clone)]
 pub(crate) struct Rolloff {
     frequencies: Frequencies,
     part: f32,

@@ -1,6 +1,10 @@
 //! Features of a signal that arrives in pieces.
 
+mod extractor;
 mod plans;
+mod preemphasis;
+mod queue;
+mod rows;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -14,6 +18,9 @@ use crate::mel::MelSpectrogram;
 use crate::mfcc::Mfcc;
 use crate::pad::PadMode;
 use crate::stft::{Stft, StftConfig};
+pub use extractor::{StreamedFrames, StreamingExtractor};
+pub use preemphasis::StreamingPreemphasis;
+pub use rows::{RowByFrame, StreamingRms, StreamingRow, StreamingYin, StreamingZeroCrossingRate};
 
 /// Spectra of a stream, `[n_fft / 2 + 1, new frames]`.
 pub type StreamingStft = Streaming<Stft>;
@@ -69,9 +76,11 @@ pub trait FrameByFrame: Sized + private::Sealed {
 ///
 /// There are aliases for what is asked for most ([`StreamingMfcc`] and others); `Streaming<SpectralCentroid>` and its three siblings
 /// stream too. What needs the whole signal is refused by [`new`](Self::new): `top_db` (it depends on the loudest value), a reference of
-/// [`Max`](crate::Reference::Max), and a tuning that is estimated. Nothing else in this crate can stream exactly: median filters
-/// ([`Hpss`](crate::Hpss)) and recursive halving ([`Cqt`](crate::Cqt)) reach over frames, tuning and trimming over all of them. For
-/// those, take windows of the signal and their features one by one.
+/// [`Max`](crate::Reference::Max), and a tuning that is estimated. Other types stream what needs no such transform ([`StreamingRow`],
+/// [`StreamingPreemphasis`], [`StreamingResampler`](crate::StreamingResampler)) or several features at once ([`StreamingExtractor`]).
+///
+/// Median filters ([`Hpss`](crate::Hpss)) and recursive halving ([`Cqt`](crate::Cqt)) reach over many frames, tuning, trimming and
+/// normalising over the whole signal: they have no exact stream. Take windows of the signal and their features one by one.
 ///
 /// ```
 /// use ser_features::{DecibelConfig, MfccConfig, StreamingMfcc};
@@ -93,6 +102,7 @@ pub trait FrameByFrame: Sized + private::Sealed {
 /// assert_eq!(frames, 44); // and the plan is ready for the next stream
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Streaming<P: FrameByFrame> {
     plan: P,
     config: P::Config,
@@ -220,6 +230,7 @@ impl<P: FrameByFrame> Streaming<P> {
 }
 
 /// Puts padding around the samples of a stream.
+#[derive(Debug, Clone)]
 struct Padding {
     length: usize,
     mode: PadMode,
@@ -289,6 +300,7 @@ impl Padding {
 }
 
 /// The samples from the next frame's start on.
+#[derive(Debug, Clone)]
 struct Backlog {
     /// Reserved once.
     memory: Vec<f32>,

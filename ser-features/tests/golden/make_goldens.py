@@ -376,19 +376,26 @@ def constant_q():
     return out
 
 
+RESAMPLED = (
+    "48000_22050 44100_22050 32000_22050 24000_22050 16000_22050 8000_22050 96000_22050 192000_22050 48000_16000 44100_16000 "
+    "22050_16000 96000_16000 8000_16000 22050_48000 48000_44100 44100_8000"
+).split()
+
+
 def resampled():
-    """Band-limited signals at several rates, resampled by soxr_hq."""
+    """Noise of all frequencies at several rates, resampled by soxr_hq, as `librosa.load` does.
+
+    It begins with silence: soxr 1.1 gives other first samples than its own filter, up to a millisecond, where a signal begins at once.
+    """
     out = {}
-    for source, target in ((48000, 22050), (44100, 22050), (16000, 22050), (8000, 22050), (96000, 16000), (22050, 48000)):
+    for pair in RESAMPLED:
+        source, target = map(int, pair.split("_"))
         rng = np.random.default_rng(source + target)
-        # Every component lies below 0.85 of the lower Nyquist frequency: beyond it two resamplers roll off differently.
-        hz = rng.uniform(40, 0.85 * min(source, target) / 2, 40)
-        t = time(0.5, source)
-        envelope = scipy.signal.windows.tukey(len(t), 0.2)
-        y = sum(np.sin(2 * np.pi * f * t + p) for f, p in zip(hz, rng.uniform(0, 6, 40)))
-        y = (0.5 * envelope * y / np.abs(y).max()).astype(np.float32)
-        out[f"{source}_{target}/input"] = y
-        out[f"{source}_{target}/output"] = librosa.resample(y, orig_sr=source, target_sr=target)
+        samples = np.clip(np.round(6000 * rng.standard_normal(source // 8)), -32768, 32767).astype(np.int16)
+        samples[: source // 50] = 0
+        out[f"{pair}/input"] = samples
+        y = samples.astype(np.float32) / 32768
+        out[f"{pair}/output"] = librosa.resample(y, orig_sr=source, target_sr=target)
     return out
 
 

@@ -1,0 +1,149 @@
+//! Change of rate by any real ratio, by rubato's sinc interpolation.
+//!
+//! rubato takes no filter of one's own, so this one's transition band is wider than soxr's: 0.91 to 1 of the lower Nyquist frequency. It
+//! needs no table of the ratio, which is what it is here for.
+
+use audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{
+    Adjustable as _, Async, FixedAsync, Indexing, ResampleError, Resampler as _, ResamplerConstructionError,
+    Resizable as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
+};
+
+/// Taps of the filter at the lower rate.
+const TAPS: f64 = 296.0;
+
+/// Half of the amplitude passes here, as a share of the lower Nyquist frequency. With these taps and this window all is gone at 1.
+const CUTOFF: f32 = 0.953;
+
+/// Samples that are made at once.
+const CHUNK: usize = 512;
+
+/// A first step is at most two others long; the rest is room for rounding.
+const LONGEST_STEP: f64 = 2.5;
+
+/// Plan of one ratio.
+#[derive(Debug)]
+pub(super) struct AnyRatio {
+    ratio: f64,
+    /// Made again by a copy when it is first used: rubato's can't be copied.
+    plan: Option<Async<f32>>,
+    /// Samples that the plan gives before the signal's first.
+    lead: usize,
+    /// How far the first sample lies from the plan's start, in samples of the source.
+    first_step: f64,
+    chunk: Vec<f32>,
+}
+
+impl Clone for AnyRatio {
+    fn clone(&self) -> Self {
+        Self { plan: None, chunk: self.chunk.clone(), ..*self }
+    }
+}
+
+/// Taps of the filter at the source's rate.
+fn taps(ratio: f64) -> usize {
+    ((TAPS / ratio.min(1.0)).ceil() as usize).next_multiple_of(8)
+}
+
+fn plan(ratio: f64) -> Result<Async<f32>, ResamplerConstructionError> {
+    let parameters = SincInterpolationParameters::new(taps(ratio), WindowFunction::BlackmanHarris2)
+        .f_cutoff(CUTOFF)
+        .oversampling_factor(256)
+        .interpolation(SincInterpolationType::Cubic);
+    Async::new_sinc(ratio, LONGEST_STEP, &parameters, CHUNK, 1, FixedAsync::Output)
+}
+
+impl AnyRatio {
+    pub(super) fn new(ratio: f64) -> Result<Self, ResamplerConstructionError> {
+        // The plan starts half of a filter before the signal and steps before it gives a sample. With a first step of one to two
+        // others' length, a whole number of steps leads to the signal's first sample.
+        let delay = (taps(ratio) / 2) as f64;
+        let lead = (delay * ratio).floor() as usize - 1;
+        let first_step = delay - lead as f64 / ratio;
+        Ok(Self { ratio, plan: Some(plan(ratio)?), lead, first_step, chunk: vec![0.0; CHUNK] })
+    }
+
+    /// Resamples a whole signal into a vector, which is resized.
+    pub(super) fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        out.resize((samples.len() as f64 * self.ratio).ceil() as usize, 0.0);
+        // The same ratio made a plan before.
+        let Some(mut plan) = self.plan.take().or_else(|| plan(self.ratio).ok()) else { return };
+        let done = self.fill(&mut plan, samples, out);
+        debug_assert!(done.is_ok(), "chunks, buffers and the first step's ratio fit the plan: {done:?}");
+        self.plan = Some(plan);
+    }
+
+    fn fill(&mut self, plan: &mut Async<f32>, samples: &[f32], out: &mut [f32]) -> Result<(), ResampleError> {
+        plan.reset();
+        plan.set_chunk_size(1)?;
+        plan.set_resample_ratio(1.0 / self.first_step, false)?;
+        let mut rest = next_chunk(plan, samples, &mut self.chunk[..1])?;
+        let mut given = self.keep(0, 1, out);
+        plan.set_resample_ratio(self.ratio, false)?;
+        plan.set_chunk_size(CHUNK)?;
+        while given < self.lead + out.len() {
+            rest = next_chunk(plan, rest, &mut self.chunk)?;
+            given = self.keep(given, CHUNK, out);
+        }
+        Ok(())
+    }
+
+    /// Copies the chunk's samples to their places, and returns how many samples were given so far.
+    fn keep(&self, given: usize, count: usize, out: &mut [f32]) -> usize {
+        let early = self.lead.saturating_sub(given).min(count);
+        let start = (given + early).saturating_sub(self.lead);
+        let room = out.get_mut(start..).unwrap_or_default();
+        let kept = &self.chunk[early..count];
+        room.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
+        given + count
+    }
+}
+
+/// Makes the next samples and returns what is left of the source.
+fn next_chunk<'a>(
+    plan: &mut Async<f32>,
+    samples: &'a [f32],
+    out: &mut [f32],
+) -> Result<&'a [f32], ResampleError> {
+    let taken = plan.input_frames_next().min(samples.len());
+    let (piece, rest) = samples.split_at(taken);
+    let wrong_size = |_| ResampleError::InsufficientInputBufferSize { expected: taken, actual: piece.len() };
+    let count = out.len();
+    let input = InterleavedSlice::new(piece, 1, taken).map_err(wrong_size)?;
+    let mut output = InterleavedSlice::new_mut(out, 1, count).map_err(wrong_size)?;
+    let end = Indexing { partial_len: Some(taken), ..Default::default() };
+    plan.process_into_buffer(&input, &mut output, Some(&end))?;
+    Ok(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tone that fades in and out, at a rate that is `ratio` times the first.
+    fn tone(length: usize, ratio: f64) -> Vec<f32> {
+        let sample = |n: usize| {
+            let t = n as f64 / ratio;
+            ((0.3 * t).sin() * (-((t - 1_500.0) / 400.0).powi(2)).exp()) as f32
+        };
+        (0..length).map(sample).collect()
+    }
+
+    #[test]
+    fn any_ratio_keeps_the_waveform_and_its_place() {
+        for ratio in
+            [0.25, 0.5, 0.943_874_312_681_694, 1.0, std::f64::consts::SQRT_2, std::f64::consts::PI, 20.3]
+        {
+            let mut plan = AnyRatio::new(ratio).unwrap();
+            for _ in 0..2 {
+                let mut got = Vec::new();
+                plan.process(&tone(3_000, 1.0), &mut got);
+                let want = tone((3_000.0 * ratio).ceil() as usize, ratio);
+                assert_eq!(got.len(), want.len());
+                let worst = got.iter().zip(&want).fold(0.0, |worst, (a, b)| f32::max(worst, (a - b).abs()));
+                assert!(worst < 2e-6, "{ratio}: {worst}");
+            }
+        }
+    }
+}

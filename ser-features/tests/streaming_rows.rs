@@ -1,0 +1,180 @@
+//! Streams of frames without a shared plan, and of several features at once, give what whole signals give, bit for bit.
+
+use crate::support::signals;
+use ndarray::Array2;
+use proptest::prelude::*;
+use ser_features::{
+    ConfigError, ContrastConfig, Feature, FeatureConfig, FeatureExtractor, Preemphasis, PreemphasisConfig,
+    Rms, RmsConfig, RowByFrame, SignalError, SpectralContrast, StftConfig, StreamingExtractor,
+    StreamingPreemphasis, StreamingRms, StreamingRow, StreamingYin, StreamingZeroCrossingRate, Yin,
+    YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
+};
+
+/// A signal cut into pieces of these lengths, in turn, again and again.
+fn pieces<'a>(mut samples: &'a [f32], lengths: &'a [usize]) -> impl Iterator<Item = &'a [f32]> {
+    lengths.iter().cycle().map_while(move |&length| {
+        let (piece, rest) = samples.split_at(length.min(samples.len()));
+        let more = !samples.is_empty();
+        samples = rest;
+        more.then_some(piece)
+    })
+}
+
+fn row<P: RowByFrame>(
+    plan: &mut StreamingRow<P>,
+    samples: &[f32],
+    lengths: &[usize],
+) -> Result<Vec<u32>, SignalError> {
+    let mut out = Vec::new();
+    for piece in pieces(samples, lengths) {
+        out.extend(plan.push(piece)?.iter().map(|x| x.to_bits()));
+    }
+    out.extend(plan.finish()?.iter().map(|x| x.to_bits()));
+    Ok(out)
+}
+
+fn bits(values: Result<ndarray::Array1<f32>, SignalError>) -> Result<Vec<u32>, SignalError> {
+    values.map(|values| values.iter().map(|x| x.to_bits()).collect())
+}
+
+fn compare_rows(samples: &[f32], frame_length: usize, hop_length: usize, center: bool, lengths: &[usize]) {
+    let rms = RmsConfig { frame_length, hop_length, center };
+    let whole = Rms::new(rms.clone()).unwrap().process(samples);
+    assert_eq!(row(&mut StreamingRms::new(rms).unwrap(), samples, lengths), bits(whole), "rms");
+    for zero_pos in [true, false] {
+        let config = ZeroCrossingConfig { frame_length, hop_length, center, zero_pos, ..Default::default() };
+        let whole = ZeroCrossingRate::new(config.clone()).unwrap().process(samples);
+        let stream = row(&mut StreamingZeroCrossingRate::new(config).unwrap(), samples, lengths);
+        assert_eq!(stream, bits(whole), "zero crossings");
+    }
+    let fmin = 22_050.0 / (frame_length as f64 / 2.0);
+    let config = YinConfig {
+        fmin,
+        fmax: 5_000.0,
+        frame_length,
+        hop_length: Some(hop_length),
+        center,
+        ..Default::default()
+    };
+    if let Ok(mut yin) = Yin::new(config.clone()) {
+        let mut stream = StreamingYin::new(config).unwrap();
+        assert_eq!(row(&mut stream, samples, lengths), bits(yin.process(samples)), "yin");
+        // The plan is ready for the next stream.
+        assert_eq!(row(&mut stream, samples, &[usize::MAX]), bits(yin.process(samples)), "yin again");
+    }
+}
+
+fn streamed(plan: &mut StreamingExtractor, samples: &[f32], lengths: &[usize]) -> Array2<f32> {
+    let rows = plan.config().total_rows();
+    let (mut values, mut count) = (Vec::new(), 0);
+    let seconds = plan.config().hop_length as f64 / f64::from(plan.config().sample_rate);
+    let mut take = |frames: ser_features::StreamedFrames<'_>| {
+        assert_eq!(frames.first(), count);
+        for (i, frame) in frames.stack().columns().into_iter().enumerate() {
+            assert!((frames.time(i) - (count + i) as f64 * seconds).abs() < 1e-9);
+            values.extend(frame);
+        }
+        count += frames.len();
+    };
+    for piece in pieces(samples, lengths) {
+        take(plan.push(piece).unwrap());
+    }
+    take(plan.finish().unwrap());
+    Array2::from_shape_vec((count, rows), values).unwrap().reversed_axes()
+}
+
+/// All that streams and does not depend on the sample rate.
+fn config(sample_rate: u32) -> FeatureConfig {
+    let features =
+        Feature::ALL.into_iter().filter(|f| !matches!(f, Feature::Tonnetz | Feature::Contrast)).collect();
+    FeatureConfig { features, sample_rate, top_db: None, tuning: Some(0.1), ..Default::default() }
+}
+
+#[test]
+fn every_signal_streams_as_it_is_whole() {
+    for signal in signals().into_iter().filter(|signal| signal.samples.len() < 50_000) {
+        compare_rows(&signal.samples, 2_048, 512, true, &[480, 1, 5_000]);
+        let config = config(signal.sample_rate);
+        let whole = FeatureExtractor::new(config.clone()).unwrap().extract(&signal.samples).unwrap().stack();
+        let mut plan = StreamingExtractor::new(config).unwrap();
+        assert_eq!(plan.latency(), 1_024);
+        assert!(streamed(&mut plan, &signal.samples, &[480, 1, 5_000]) == whole, "{}", signal.name);
+        assert!(streamed(&mut plan, &signal.samples, &[usize::MAX]) == whole, "{}", signal.name);
+    }
+}
+
+#[test]
+fn streamed_contrast_has_no_top_db() {
+    let signal = signals().into_iter().find(|signal| signal.name == "vowel").unwrap();
+    let config = FeatureConfig { features: vec![Feature::Rms, Feature::Contrast], ..Default::default() };
+    let stft = StftConfig { precision: config.precision, ..Default::default() };
+    let mut contrast =
+        SpectralContrast::new(ContrastConfig { top_db: None, stft, ..Default::default() }).unwrap();
+    let mut plan = StreamingExtractor::new(config).unwrap();
+    let frames = plan.push(&signal.samples).unwrap();
+    let (got, want) = (frames.get(Feature::Contrast).unwrap(), contrast.process(&signal.samples).unwrap());
+    assert!(got.columns().into_iter().zip(want.columns()).all(|(a, b)| a == b));
+    assert_eq!(frames.get(Feature::Mel), None);
+}
+
+#[test]
+fn what_needs_the_whole_signal_is_refused() {
+    let refusal = |config| StreamingExtractor::new(config).err().unwrap();
+    let one = |feature| FeatureConfig { features: vec![feature], ..Default::default() };
+    let whole = |parameter, rule| ConfigError::NeedsWholeSignal { parameter, rule };
+    assert_eq!(refusal(one(Feature::Mfcc)), whole("top_db", "None"));
+    assert_eq!(refusal(one(Feature::Chroma)), whole("tuning", "given"));
+    assert_eq!(refusal(one(Feature::Tonnetz)), whole("features", "without tonnetz"));
+    assert_eq!(
+        refusal(FeatureConfig { n_fft: 0, ..one(Feature::Rms) }),
+        ConfigError::Zero { parameter: "n_fft" }
+    );
+}
+
+#[test]
+fn bad_pieces_are_ignored_and_empty_streams_refused() {
+    let mut plan = StreamingRms::new(RmsConfig::default()).unwrap();
+    assert_eq!(plan.finish(), Err(SignalError::Empty));
+    plan.push(&[0.5; 3_000]).unwrap();
+    assert_eq!(plan.push(&[0.0, f32::NAN]), Err(SignalError::NotFinite { index: 1 }));
+    let mut whole = plan.push(&[0.5; 3_000]).unwrap().len() + 2; // the first push's
+    whole += plan.finish().unwrap().len();
+    assert_eq!(whole, 1 + 6_000 / 512);
+    let mut filter = StreamingPreemphasis::new(PreemphasisConfig::default()).unwrap();
+    filter.push(&[1.0]).unwrap();
+    assert_eq!(filter.finish(), Err(SignalError::TooShort { minimum: 2, given: 1 }));
+    assert_eq!(filter.finish(), Err(SignalError::Empty));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_frames_stream_in_any_pieces(
+        samples in prop::collection::vec(prop_oneof![4 => -1.0_f32..1.0, 1 => Just(0.0)], 1..1_500),
+        frame_length in 8_usize..400,
+        hop_length in 1_usize..600,
+        center in any::<bool>(),
+        lengths in prop::collection::vec(1_usize..500, 1..5),
+    ) {
+        compare_rows(&samples, frame_length, hop_length, center, &lengths);
+        let mut filter = StreamingPreemphasis::new(PreemphasisConfig::default()).unwrap();
+        let mut stream = Vec::new();
+        for piece in pieces(&samples, &lengths) {
+            stream.extend_from_slice(filter.push(piece).unwrap());
+        }
+        match Preemphasis::new(PreemphasisConfig::default()).unwrap().process(&samples) {
+            Ok(whole) => prop_assert_eq!(stream, whole),
+            Err(error) => prop_assert_eq!(filter.finish(), Err(error)),
+        }
+        let config = FeatureConfig {
+            features: vec![Feature::Mel, Feature::Rms, Feature::ZeroCrossingRate, Feature::Flatness],
+            n_mels: 10, n_fft: frame_length, hop_length, top_db: None, ..Default::default()
+        };
+        let whole = FeatureExtractor::new(config.clone()).unwrap().extract(&samples);
+        let mut plan = StreamingExtractor::new(config).unwrap();
+        if let Ok(whole) = whole {
+            prop_assert!(streamed(&mut plan, &samples, &lengths) == whole.stack());
+        }
+    }
+}
