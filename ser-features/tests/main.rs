@@ -18,3 +18,4 @@ mod streaming;
 mod support;
 mod tonal;
 mod tonal_properties;
+mod voice;
