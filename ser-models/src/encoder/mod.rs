@@ -29,7 +29,12 @@ const IN_MEMORY: &str = "encoder in memory";
 /// Elements between the rows of frames: rows whose distance is a power of two would lie in the same places of the cache.
 const GAP: usize = 16;
 
-/// The first blocks of Whisper's encoder, for inference in `f32`.
+/// The first blocks of Whisper's encoder, for inference.
+///
+/// With weights in `f32` or `f16` all is computed in `f32`. With weights in eight bits the rows that they multiply are rounded to eight
+/// bits too, each to 255 steps between plus and minus its largest element; sums are whole numbers where the processor can
+/// (AVX-512 VNNI), and in `f32` of the same steps elsewhere. That moves the outputs' statistics by 0.05 at most where they reach 3, and
+/// takes half the time.
 ///
 /// The file is safetensors with the names of Hugging Face's `WhisperEncoder` (`encoder.layers.0.self_attn.q_proj.weight`),
 /// in `f32`, `f16`, or `i8` with a scale for each row as [`quantize`] writes them. All sizes come from the tensors' shapes; a

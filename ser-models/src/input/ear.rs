@@ -145,7 +145,7 @@ fn together(parts: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
     let frames = parts.iter().map(|(frames, _)| *frames as f64).sum::<f64>();
     let size = parts.first().map_or(0, |(_, statistics)| statistics.len());
     let mut all = vec![0.0; size];
-    for i in (0..size).filter(|i| i / width % 2 == 0) {
+    for i in (0..size).step_by(2 * width).flat_map(|layer| layer..layer + width) {
         let of = |statistics: &[f32]| (f64::from(statistics[i]), f64::from(statistics[i + width]));
         let mean = parts.iter().map(|(n, x)| *n as f64 * of(x).0).sum::<f64>() / frames;
         // What is added to each variance stays added once, for the shares sum to 1.

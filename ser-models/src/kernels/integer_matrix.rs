@@ -229,7 +229,7 @@ mod vnni {
     ) {
         let mut sums = [[pulp::bytemuck::cast::<_, __m512i>([0i32; WIDTH / 2]); 2]; M];
         for (x, weights) in x.as_chunks::<M>().0.iter().zip(weights) {
-            let weights = weights.map(|weights| pulp::bytemuck::cast::<_, __m512i>(weights));
+            let weights = weights.map(pulp::bytemuck::cast::<_, __m512i>);
             for i in 0..M {
                 for j in 0..2 {
                     sums[i][j] = dot(simd, sums[i][j], x[i], weights[j]);

@@ -85,7 +85,7 @@ pub enum EncodedError {
         id: String,
         /// Why.
         #[source]
-        cause: EarError,
+        cause: Box<EarError>,
     },
     /// The spectrogram cannot be planned.
     #[error(transparent)]
@@ -175,7 +175,7 @@ impl EncodedClips {
                 })
             };
             let values = heard.and_then(|heard| Ok(elements(heard.values())?.slice::<f32>()?.to_vec()));
-            values.map_err(|cause| EncodedError::Clip { id: ids[clip].clone(), cause })
+            values.map_err(|cause| EncodedError::Clip { id: ids[clip].clone(), cause: Box::new(cause) })
         };
         let all = 0..ids.len() * versions;
         let rows = all.into_par_iter().map_init(|| tool().ok(), encode).collect::<Result<Vec<_>, _>>()?;
