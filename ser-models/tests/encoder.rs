@@ -226,3 +226,29 @@ fn inputs_that_do_not_fit_are_refused() {
             .contains("lengths")
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    /// Most changes are in the header, so that names, types and shapes are among them.
+    #[test]
+    fn damaged_files_are_refused_or_read_but_never_end_the_program(
+        place in 0.0f64..1.0, in_header in proptest::bool::weighted(0.8), byte: u8, cut in proptest::option::of(0.0f64..1.0), eight: bool,
+    ) {
+        let mut bytes = file(&small(), Dtype::F16);
+        if eight {
+            bytes = quantize(&bytes).unwrap();
+        }
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let reach = if in_header { header } else { bytes.len() };
+        let at = (place * reach as f64) as usize;
+        bytes[at] = byte;
+        if let Some(cut) = cut {
+            bytes.truncate((cut * bytes.len() as f64) as usize);
+        }
+        let _ = quantize(&bytes);
+        if let Ok(encoder) = WhisperEncoder::from_bytes(&bytes, 2) {
+            let _ = encoder.encode(&mel(8, 13, 1).into());
+        }
+    }
+}

@@ -1,12 +1,10 @@
 //! One pre-norm transformer block.
 
 use super::file::{File, Sizes};
-use super::{EncoderError, GAP};
+use super::{EncoderError, GAP, HEAD};
 use crate::kernels::{Finish, Frames, FrozenMatrix, Rows, layer_norm, self_attention};
 use crate::memory::Memory;
 
-/// Elements of a head, in all sizes of Whisper.
-pub(super) const HEAD: usize = 64;
 /// PyTorch's default, with which Whisper was trained.
 const EPS: f32 = 1e-5;
 

@@ -1,7 +1,6 @@
 //! The tensors of an encoder's file.
 
-use super::EncoderError;
-use super::block::HEAD;
+use super::{EncoderError, HEAD};
 use crate::kernels::FrozenValues;
 use crate::weights::WeightsError;
 use half::f16;

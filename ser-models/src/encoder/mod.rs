@@ -26,6 +26,8 @@ use std::path::Path;
 pub(crate) const STATISTICS_EPS: f32 = 1e-5;
 /// What errors call bytes that come from no file.
 const IN_MEMORY: &str = "encoder in memory";
+/// Elements of a head, in all sizes of Whisper.
+const HEAD: usize = 64;
 /// Elements between the rows of frames: rows whose distance is a power of two would lie in the same places of the cache.
 const GAP: usize = 16;
 
