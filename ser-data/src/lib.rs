@@ -8,7 +8,9 @@ mod file;
 mod ravdess;
 mod split;
 
-pub use audio::{Audio, AudioError, AudioErrorKind, AudioLimits, Pcm, PcmEncoding, PcmError};
+pub use audio::{
+    Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm, PcmEncoding, PcmError,
+};
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
 pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all};
 pub use file::{AudioFile, is_audio_path};
