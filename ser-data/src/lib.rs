@@ -9,7 +9,7 @@ mod ravdess;
 mod split;
 
 pub use audio::{
-    Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm, PcmEncoding, PcmError,
+    Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm, PcmEncoding, PcmError, printable,
 };
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
 pub use extract::{ClipError, ExtractConfig, ExtractError, Extracted, Progress, extract_all, prepare_all};

@@ -291,8 +291,14 @@ fn truncation_of_any_format_is_an_error() {
     for name in ["lossless.flac", "lossless.m4a", "aac.m4a", "lame.mp3", "vorbis.ogg", "pcm_f32.wav"] {
         let whole = std::fs::read(encoding(name)).unwrap();
         for percent in [99, 90, 60, 30, 5] {
-            let error = Audio::decode(&whole[..whole.len() * percent / 100], None, name).unwrap_err();
-            println!("{percent} % of {error}");
+            match Audio::decode(&whole[..whole.len() * percent / 100], None, name) {
+                Err(error) => println!("{percent} % of {error}"),
+                // A few bytes less than declared are a recorder's mistake.
+                Ok(audio) => {
+                    assert_eq!((percent, name), (99, "pcm_f32.wav"));
+                    assert!(matches!(audio.warnings[..], [AudioWarning::WrongLength { .. }]));
+                }
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn open<'s>(
     let table = Table::parse(&table.unwrap_or_default(), &description)?;
     stream.skip = table.priming;
     stream.keep = table.valid;
-    stream.declared = table.valid.map(|valid| valid + table.priming);
+    // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
     let packets = table.packets.into_iter();
     Ok(Box::new(Packets { source, stream: Some(stream), packets, warnings }))
 }

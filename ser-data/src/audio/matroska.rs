@@ -286,10 +286,11 @@ fn track(tracks: &[u8]) -> Result<Track, AudioErrorKind> {
         name => return Err(AudioErrorKind::UnsupportedCodec { codec: super::codec::matroska_name(name) }),
     };
     let delay = unsigned(entry, id::CODEC_DELAY).unwrap_or(0);
-    let delay_rate = if matches!(stream.codec, Codec::Opus(_)) { 48_000.0 } else { sample_rate };
+    let decoded_rate = if matches!(stream.codec, Codec::Opus(_)) { 48_000.0 } else { sample_rate };
     stream.skip = match &stream.codec {
-        Codec::Opus(head) if delay == 0 => head.pre_skip.into(),
-        _ => (delay as f64 * delay_rate / 1e9).round() as u64,
+        // FFmpeg writes a wrong delay beside it where the encoder's rate isn't 48 kHz.
+        Codec::Opus(head) => head.pre_skip.into(),
+        Codec::Symphonia(_) => (delay as f64 * decoded_rate / 1e9).round() as u64,
     };
 
     let mut prefix = Vec::new();
@@ -305,7 +306,7 @@ fn track(tracks: &[u8]) -> Result<Track, AudioErrorKind> {
         }
         prefix = child(compression, id::CONTENT_COMP_SETTINGS).unwrap_or_default().to_vec();
     }
-    Ok(Track { number, stream, sample_rate: delay_rate, prefix, frame_bytes })
+    Ok(Track { number, stream, sample_rate: decoded_rate, prefix, frame_bytes })
 }
 
 /// Whether a file begins as an EBML file does.

@@ -28,8 +28,7 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
-pub use error::{AudioError, AudioErrorKind, AudioWarning};
-pub(crate) use error::printable;
+pub use error::{AudioError, AudioErrorKind, AudioWarning, printable};
 pub use pcm::{Pcm, PcmEncoding, PcmError};
 pub use reader::AudioReader;
 use ser_features::SignalError;
