@@ -9,6 +9,7 @@ use std::sync::mpsc;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use ser_data::printable;
 use ser_examples::inputs::{self, Input};
 use ser_examples::shard::Shard;
 use ser_examples::truth::Truth;
@@ -197,7 +198,7 @@ impl<'a> Printer<'a> {
                 let mood = segments::in_words(overall);
                 cli::print(format!(
                     "{}  {}  {mood}",
-                    cli::printable(&input.to_string()),
+                    printable(&input.to_string()),
                     segments::clock(seconds)
                 ))?;
                 if self.timeline {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use mood_recommender::{Catalog, Options, Reading, Recommendation, Recommender, Strategy};
-use ser_data::Audio;
+use ser_data::{Audio, AudioOptions, printable};
 use ser_examples::answer::Answer;
 use ser_examples::{assets, cli, progress, segments};
 use ser_models::{Recognition, Recognizer, Timeline};
@@ -19,7 +19,7 @@ use ser_models::{Recognition, Recognizer, Timeline};
     "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3"
 ))]
 struct Arguments {
-    /// The clip: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
+    /// The clip: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
     clip: Option<PathBuf>,
     /// A checkpoint that `train` wrote, for the four moods.
     #[arg(long, value_name = "FILE")]
@@ -40,6 +40,9 @@ struct Arguments {
     /// reason).
     #[arg(long)]
     json: bool,
+    /// Read a clip that is cut short or damaged up to that place.
+    #[arg(long)]
+    allow_truncated: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -75,12 +78,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..Default::default() };
     let (name, audio) = match &arguments.clip {
-        Some(path) => (path.display().to_string(), Audio::open(path)?),
+        Some(path) => (path.display().to_string(), Audio::open_with(&decoding, path)?),
         None => {
             ("the bundled sample".to_string(), Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?)
         }
     };
+    for warning in &audio.warnings {
+        eprintln!("warning: {}: {warning}", printable(&name));
+    }
     let mut recognizer = match &arguments.model {
         Some(path) => Recognizer::load(path)?,
         None => Recognizer::from_bytes(assets::MODEL)?,
@@ -124,7 +131,7 @@ fn describe(
     songs: &[Recommendation<'_>],
 ) -> String {
     let seconds = audio.duration().as_secs_f32();
-    let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", cli::printable(name), audio.sample_rate)];
+    let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", printable(name), audio.sample_rate)];
     if timeline.windows.len() > 1 {
         let colors = console::colors_enabled();
         lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));

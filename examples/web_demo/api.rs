@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http_body_util::BodyExt;
 use mood_recommender::{Mood, Reading, Recommender};
-use ser_data::{Audio, AudioLimits};
+use ser_data::{Audio, AudioLimits, AudioOptions};
 use ser_examples::answer::{Answer, SongItem};
 use ser_features::MIN_SPEECH_SECONDS;
 use ser_models::live;
@@ -33,7 +33,10 @@ use crate::schema::{AnswerSchema, SongSchema};
 /// The most bytes of a request.
 const MAX_BYTES: usize = 20_000_000;
 /// The longest clip, and the most samples, whatever rate and channels a file declares: a minute in stereo at 192 kHz.
-const LIMITS: AudioLimits = AudioLimits { duration: Duration::from_secs(60), samples: 60 * 192_000 * 2 };
+const OPTIONS: AudioOptions = AudioOptions {
+    limits: AudioLimits { duration: Duration::from_secs(60), samples: 60 * 192_000 * 2 },
+    allow_truncated: false,
+};
 /// The time that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
@@ -208,7 +211,7 @@ async fn recognize(
         // Blocking: decoding, features and model take milliseconds of a core.
         tokio::task::block_in_place(|| {
             let mut timing = Timing { wait, ..Timing::default() };
-            let audio = clocked(&mut timing.decode, || Audio::decode_within(LIMITS, &file, None, &name))?;
+            let audio = clocked(&mut timing.decode, || Audio::decode_with(&OPTIONS, &file, None, &name))?;
             let samples = audio.to_mono()?;
             check_silence(&samples, audio.sample_rate, query.silence_db)?;
             let timeline = clocked(&mut timing.recognize, || {

@@ -75,7 +75,10 @@ impl From<AudioError> for Problem {
             AudioErrorKind::NotAudio { .. } => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-audio", "This is no audio that can be read here")
             }
-            AudioErrorKind::UnsupportedCodec { .. } | AudioErrorKind::NoAudioTrack => (
+            AudioErrorKind::UnsupportedCodec { .. }
+            | AudioErrorKind::UnsupportedContainer { .. }
+            | AudioErrorKind::Changes { .. }
+            | AudioErrorKind::NoAudioTrack => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-codec",
                 "This kind of audio cannot be read here",

@@ -8,7 +8,9 @@ mod file;
 mod ravdess;
 mod split;
 
-pub use audio::{Audio, AudioError, AudioErrorKind, AudioLimits, Pcm, PcmEncoding, PcmError};
+pub use audio::{
+    Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm, PcmEncoding, PcmError, printable,
+};
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
 pub use extract::{
     ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all, extract_each,

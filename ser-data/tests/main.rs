@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+mod cases;
 mod common;
+mod conformance;
 mod corpus;
 mod dataset;
 mod decoding;
 mod extraction;
 mod names;
+mod reader;
 mod robustness;
 mod splits;

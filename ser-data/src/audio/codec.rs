@@ -2,6 +2,8 @@
 
 use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
+use super::{AudioErrorKind, printable};
+
 /// The field's name for a codec.
 pub(super) fn name(id: AudioCodecId) -> String {
     let known = match id {
@@ -29,6 +31,68 @@ pub(super) fn name(id: AudioCodecId) -> String {
     known.into()
 }
 
+/// The error for a variant of a codec that its decoder doesn't know. `what` is the decoder's word.
+pub(super) fn variant(id: AudioCodecId, what: &str) -> AudioErrorKind {
+    let codec = match id {
+        CODEC_ID_AAC => "AAC of another kind than LC (such as HE-AAC), or of more than two channels,".into(),
+        id => format!("{} of this kind ({what})", name(id)),
+    };
+    AudioErrorKind::UnsupportedCodec { codec }
+}
+
+/// The name of a codec in MP4 or QuickTime, by its four-character code.
+pub(super) fn mp4_name(code: &[u8; 4]) -> String {
+    let known = match code {
+        b"ac-3" => "AC-3",
+        b"ec-3" => "E-AC-3",
+        b"ac-4" => "AC-4",
+        b"samr" => "AMR-NB",
+        b"sawb" => "AMR-WB",
+        b"sawp" => "AMR-WB+",
+        b"dtsc" | b"dtsh" | b"dtsl" | b"dtse" => "DTS",
+        b"mlpa" => "TrueHD",
+        b"ima4" | b"ms\0\x11" => "IMA ADPCM in QuickTime",
+        b"ms\0\x02" => "Microsoft ADPCM in QuickTime",
+        b"QDM2" | b"QDMC" => "QDesign Music",
+        b"Qclp" | b"sqcp" => "QCELP",
+        b"sevc" => "EVRC",
+        b"MAC3" | b"MAC6" => "MACE",
+        b"agsm" => "GSM 6.10",
+        b"mha1" | b"mhm1" => "MPEG-H",
+        b"enca" | b"drms" => "encrypted audio",
+        code => return format!("{} in MP4", code.escape_ascii()),
+    };
+    known.into()
+}
+
+/// The name of a codec by MPEG-4's object type indication.
+pub(super) fn mpeg4_object_name(indication: u8) -> String {
+    let known = match indication {
+        0xA5 => "AC-3",
+        0xA6 => "E-AC-3",
+        0xA9..=0xAC => "DTS",
+        0xDD => "Vorbis in MP4",
+        0xE1 => "QCELP",
+        _ => return format!("MPEG-4 object type {indication:#04x}"),
+    };
+    known.into()
+}
+
+/// The name of a codec in Matroska.
+pub(super) fn matroska_name(id: &str) -> String {
+    let known = match id {
+        "A_AC3" => "AC-3",
+        "A_EAC3" => "E-AC-3",
+        "A_TRUEHD" => "TrueHD",
+        "A_TTA1" => "True Audio",
+        "A_WAVPACK4" => "WavPack",
+        id if id.starts_with("A_DTS") => "DTS",
+        id if id.starts_with("A_REAL") => "RealAudio",
+        id => return format!("{} in Matroska", printable(id)),
+    };
+    known.into()
+}
+
 /// The name of a WAV format tag (RFC 2361) that is neither PCM nor floating point.
 pub(super) fn wave_format_name(tag: u16) -> String {
     let known = match tag {
@@ -36,8 +100,6 @@ pub(super) fn wave_format_name(tag: u16) -> String {
         0x0011 => "IMA ADPCM",
         0x0031 => "GSM 6.10",
         0x0045 => "G.726 ADPCM",
-        0x0050 => "MPEG layer II",
-        0x0055 => "MP3 in WAV",
         0x0092 | 0x2000 => "AC-3",
         0x00FF => "AAC in WAV",
         0x0160..=0x0163 => "Windows Media Audio",

@@ -1,77 +1,109 @@
 //! What a file is, by its first bytes.
 
-use super::AudioErrorKind;
+use super::demux::Demuxer;
+use super::source::Source;
+use super::{AudioErrorKind, AudioOptions, aiff, au, caf, flac, matroska, mp4, mpeg, ogg, wav};
 
-/// The containers that need different handling.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Container {
-    Wave,
-    Ogg,
-    Mp4,
-    /// MPEG audio frames, with or without an ID3 tag in front.
-    Mpeg,
-    /// FLAC, AIFF, CAF, Matroska, ADTS.
-    Other,
-}
+/// Bytes that are looked at.
+const START: u64 = 1 << 14;
 
-pub(super) fn identify(bytes: &[u8], extension: Option<&str>) -> Result<Container, AudioErrorKind> {
-    let at = |from: usize, len: usize| bytes.get(from..from + len).unwrap_or_default();
+/// Opens a file with the reader of its container.
+pub(super) fn open<'s>(
+    mut source: Source<'s>,
+    extension: Option<&str>,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    let start = source.peek(START)?;
+    let at = |from: usize, len: usize| start.get(from..from + len).unwrap_or_default();
     match at(0, 4) {
-        b"RIFF" if at(8, 4) == b"WAVE" => return Ok(Container::Wave),
-        b"RF64" | b"BW64" if at(8, 4) == b"WAVE" => {
-            return Err(AudioErrorKind::UnsupportedCodec { codec: "64-bit WAV (RF64)".into() });
-        }
-        b"OggS" => return Ok(Container::Ogg),
-        b"fLaC" | b"caff" | [0x1A, 0x45, 0xDF, 0xA3] => return Ok(Container::Other),
-        b"FORM" if matches!(at(8, 4), b"AIFF" | b"AIFC") => return Ok(Container::Other),
+        b"RIFF" | b"RF64" | b"BW64" if at(8, 4) == b"WAVE" => return wav::open(source, options),
+        b"riff" if at(0, 16) == wav::W64_MAGIC => return wav::open_w64(source, options),
+        b"FORM" if matches!(at(8, 4), b"AIFF" | b"AIFC") => return aiff::open(source, options),
+        b".snd" => return au::open(source, options),
+        b"caff" => return caf::open(source, options),
+        b"fLaC" => return Ok(Box::new(flac::Frames::open(source)?)),
+        b"OggS" => return Ok(Box::new(ogg::Packets::open(source))),
+        _ if matroska::is_matroska(&start) => return Ok(Box::new(matroska::Packets::open(source, options)?)),
         _ => {}
     }
-    if at(4, 4) == b"ftyp" {
-        return Ok(Container::Mp4);
+    // Old QuickTime files begin with any of these.
+    if matches!(at(4, 4), b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot") && start.len() >= 16 {
+        return Ok(Box::new(mp4::Packets::open(source, options)?));
     }
-    if at(0, 3) == b"ID3" {
-        // FLAC and ADTS files may carry an ID3 tag too.
-        return Ok(match after_id3(bytes) {
-            b"fLaC" => Container::Other,
-            rest if is_adts(rest) => Container::Other,
-            _ => Container::Mpeg,
-        });
+    if let Some(container) = unsupported(&start) {
+        return Err(AudioErrorKind::UnsupportedContainer { container });
     }
-    if is_adts(bytes) {
-        return Ok(Container::Other);
+    // FLAC, MPEG and ADTS files may carry ID3 tags in front.
+    let mut behind = 0;
+    while let Some(id3) = mpeg::id3_bytes(&source.peek_at(behind, 10)?) {
+        behind += id3;
     }
-    if is_mpeg_sync(bytes)
-        || extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1"))
-    {
-        return Ok(Container::Mpeg);
+    if behind > 0 && source.peek_at(behind, 4)? == b"fLaC" {
+        return Ok(Box::new(flac::Frames::open(source)?));
     }
-    Err(not_audio(bytes))
+    let named = extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac"));
+    if behind > 0 || mpeg::is_frame(&start) || (named && !is_known_other(&start) && mpeg::begins(&mut source)?) {
+        return Ok(Box::new(mpeg::Frames::open(source, options)?));
+    }
+    Err(AudioErrorKind::NotAudio { found: looks_like(&start) })
 }
 
-/// The error for content that is no audio, with what it looks like.
-pub(super) fn not_audio(bytes: &[u8]) -> AudioErrorKind {
-    AudioErrorKind::NotAudio { found: looks_like(bytes) }
+/// The name of a container that holds audio and isn't read.
+fn unsupported(start: &[u8]) -> Option<&'static str> {
+    const MAGIC: [(&[u8], &str); 21] = [
+        (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (WMA, ASF)"),
+        (b"#!AMR-WB", "AMR-WB"),
+        (b"#!AMR", "AMR"),
+        (b"#!SILK", "SILK"),
+        (b"\x02#!SILK", "SILK"),
+        (b"#!EVRC", "EVRC"),
+        (b"wvpk", "WavPack"),
+        (b"MAC ", "Monkey's Audio"),
+        (b"TTA1", "True Audio"),
+        (b"MPCK", "Musepack"),
+        (b"MP+", "Musepack"),
+        (b"tBaK", "TAK"),
+        (b"DSD ", "DSD"),
+        (b"FRM8", "DSD"),
+        (b".RMF", "RealMedia"),
+        (b"FLV\x01", "Flash Video"),
+        (b"\x00\x00\x01\xBA", "MPEG program stream"),
+        (b"\x0B\x77", "AC-3"),
+        (b"\x7F\xFE\x80\x01", "DTS"),
+        (b"MThd", "MIDI"),
+        (b"ajkg", "Shorten"),
+    ];
+    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return Some(name);
+    }
+    match (start.get(..4), start.get(8..12)) {
+        (Some(b"RIFF"), Some(b"AVI ")) => return Some("AVI"),
+        (Some(b"RIFX"), Some(b"WAVE")) => return Some("big-endian WAV (RIFX)"),
+        _ => {}
+    }
+    // MPEG transport streams have a byte of synchronisation in each packet of 188.
+    let is_sync = |at: usize| start.get(at) == Some(&0x47);
+    ((0..4).all(|packet| is_sync(188 * packet))).then_some("MPEG transport stream")
 }
 
-fn is_mpeg_sync(bytes: &[u8]) -> bool {
-    matches!(bytes, [0xFF, second, ..] if second & 0xE0 == 0xE0 && second & 0x06 != 0)
+/// What is surely no MPEG audio, whatever the file's ending says.
+fn is_known_other(start: &[u8]) -> bool {
+    !looks_like(start).starts_with("no known format") && !looks_like(start).starts_with("text")
+        || start.starts_with(b"version https")
+        || is_text(start)
 }
 
-/// ADTS frames (raw AAC) have MPEG's sync word with a layer of zero.
-fn is_adts(bytes: &[u8]) -> bool {
-    matches!(bytes, [0xFF, second, ..] if second & 0xF6 == 0xF0)
+/// Printable text all through, which cut MP3 files aren't.
+fn is_text(start: &[u8]) -> bool {
+    start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7E))
 }
 
-/// The four bytes behind an ID3v2 tag: its size is 28 bits, 7 in each of the bytes 6 to 9, without the header's 10.
-fn after_id3(bytes: &[u8]) -> &[u8] {
-    let size = bytes.get(6..10).map_or(0, |s| s.iter().fold(0usize, |n, &b| n << 7 | usize::from(b & 0x7F)));
-    bytes.get(10 + size..14 + size).unwrap_or_default()
-}
-
-fn looks_like(bytes: &[u8]) -> String {
-    const MAGIC: [(&[u8], &str); 12] = [
+fn looks_like(start: &[u8]) -> String {
+    const MAGIC: [(&[u8], &str); 11] = [
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1F\x8B", "a gzip file"),
+        (b"7z\xBC\xAF", "a 7z archive"),
+        (b"Rar!", "a RAR archive"),
         (b"%PDF", "a PDF document"),
         (b"\x89PNG", "a PNG image"),
         (b"\xFF\xD8\xFF", "a JPEG image"),
@@ -79,14 +111,11 @@ fn looks_like(bytes: &[u8]) -> String {
         (b"<!DOCTYPE", "an HTML page"),
         (b"<html", "an HTML page"),
         (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-        (b"\x30\x26\xB2\x75", "a Windows Media (ASF) file"),
-        (b"#!AMR", "an AMR file"),
-        (b"wvpk", "a WavPack file"),
     ];
-    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+    if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
         return (*name).into();
     }
-    let start = &bytes[..bytes.len().min(512)];
+    let start = &start[..start.len().min(512)];
     if start.iter().all(|&b| b == 0) {
         return "zeros".into();
     }

@@ -1,177 +1,257 @@
-//! Symphonia's readers and decoders, from the first packet to the last.
+//! Packets become samples: decoders, trimming, and what a stream must hold.
 
-use std::io::Cursor;
-
-use symphonia::core::codecs::audio::{AudioDecoderOptions, well_known::CODEC_ID_MP3};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
-use symphonia::core::formats::well_known::{FORMAT_ID_AIFF, FORMAT_ID_FLAC};
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint};
-use symphonia::core::io::MediaSourceStream;
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::PacketRef;
+use symphonia::core::units::{Duration, Timestamp};
 
-use super::mp4::AudioTrack;
-use super::{Audio, AudioErrorKind, AudioLimits, codec, container};
+use super::convert::Converter;
+use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream};
+use super::opus::{self, OpusStream};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, codec};
 
-/// Where the encoder's delay and padding are told, which are no part of the sound.
-pub(super) enum Gaps {
-    /// Symphonia's decoder cuts them.
-    ByDecoder,
-    /// The MP3 encoder's tag tells them. Without one Symphonia guesses the length from the bit rate of the first
-    /// frame and would cut the end of a file with a variable one, so it isn't asked to cut.
-    Mpeg,
-    /// The MP4 file's edit list tells them, which Symphonia doesn't follow.
-    Edit(Option<AudioTrack>),
+/// A file's samples, packet after packet.
+pub(super) struct Decoding<'s> {
+    demuxer: Box<dyn Demuxer + 's>,
+    options: AudioOptions,
+    active: Option<Active>,
+    /// Channels and sample rate, of the first packet that gave samples.
+    spec: Option<(usize, u32)>,
+    /// Frames given so far.
+    frames: u64,
+    ended: bool,
+    warnings: Vec<AudioWarning>,
 }
 
-pub(super) fn decode(limits: AudioLimits, bytes: &[u8], gaps: Gaps) -> Result<Audio, AudioErrorKind> {
-    let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
-    let mut reader = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|e| match e {
-            Error::Unsupported("core (probe): no suitable format reader found") => {
-                container::not_audio(bytes)
-            }
-            e => fault(e, 0),
-        })?;
+/// The stream that is being decoded.
+struct Active {
+    decoder: Decoder,
+    stream: Stream,
+    /// Channels and sample rate that its packets decode to.
+    spec: Option<(usize, u32)>,
+    /// Frames that its packets decoded to.
+    decoded: u64,
+    /// Frames that were decoded beyond what the first OGG page counts.
+    lead: Option<i64>,
+    /// Brings it to the file's channels and rate, where the first stream's differ.
+    converter: Option<Converter>,
+    samples: Vec<f32>,
+}
 
-    let mut decoded: Option<Audio> = None;
-    loop {
-        let chained = decode_streams(limits, &mut *reader, &gaps, &mut decoded)?;
-        if !chained {
-            break;
+enum Decoder {
+    Symphonia(Box<dyn AudioDecoder>),
+    Opus(Box<OpusStream>),
+}
+
+impl<'s> Decoding<'s> {
+    pub(super) fn new(demuxer: Box<dyn Demuxer + 's>, options: AudioOptions) -> Self {
+        Self { demuxer, options, active: None, spec: None, frames: 0, ended: false, warnings: Vec::new() }
+    }
+
+    /// Channels and sample rate, after the first samples.
+    pub(super) fn spec(&self) -> Option<(usize, u32)> {
+        self.spec
+    }
+
+    pub(super) fn warnings(&self) -> &[AudioWarning] {
+        &self.warnings
+    }
+
+    /// Appends the next interleaved samples. `false` at the end.
+    pub(super) fn next(&mut self, out: &mut Vec<f32>) -> Result<bool, AudioErrorKind> {
+        let before = out.len();
+        while !self.ended && out.len() == before {
+            let step = self.step(out);
+            self.warnings.extend(self.demuxer.warnings());
+            match step {
+                Ok(()) => {}
+                // The way round for files that are cut: what stands before the place is given.
+                Err(error) if self.options.allow_truncated && error.is_damage() && self.frames > 0 => {
+                    self.warnings.push(AudioWarning::CutShort { reason: error.to_string() });
+                    self.ended = true;
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Err(error);
+                }
+            }
+            let channels = self.spec.map_or(1, |(channels, _)| channels);
+            self.frames += ((out.len() - before) / channels) as u64;
+        }
+        Ok(out.len() > before)
+    }
+
+    fn step(&mut self, out: &mut Vec<f32>) -> Result<(), AudioErrorKind> {
+        match self.demuxer.next()? {
+            Item::Stream(stream) => {
+                self.finish(out)?;
+                self.active = Some(Active::new(stream)?);
+            }
+            Item::Packet(packet) => {
+                let active = self.active.as_mut().ok_or(AudioErrorKind::NoAudioTrack)?;
+                active.decode(&packet, self.frames)?;
+                let Some((channels, rate)) = active.spec.filter(|_| !active.samples.is_empty()) else {
+                    return Ok(());
+                };
+                let spec = *self.spec.get_or_insert((channels, rate));
+                if spec == (channels, rate) {
+                    out.extend_from_slice(&active.samples);
+                    return Ok(());
+                }
+                if active.converter.is_none() {
+                    active.converter = Some(Converter::new((channels, rate), spec)?);
+                    let seconds = self.frames as f64 / f64::from(spec.1);
+                    self.warnings.push(AudioWarning::Changes { seconds, from: spec, to: (channels, rate) });
+                }
+                if let Some(converter) = &mut active.converter {
+                    converter.push(&active.samples, out)?;
+                }
+            }
+            Item::End => {
+                self.ended = true;
+                self.finish(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the current stream: an error, if it is shorter than its container declares.
+    fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), AudioErrorKind> {
+        let Some(mut active) = self.active.take() else { return Ok(()) };
+        if let Some(converter) = &mut active.converter {
+            converter.finish(out)?;
+        }
+        let rate = active.spec.map_or(0, |(_, rate)| rate);
+        let declared = active.stream.declared.map(|ticks| scaled(&active.stream, rate, ticks));
+        match declared {
+            Some(declared) if active.decoded < declared => {
+                Err(AudioErrorKind::Truncated { unit: "frames", declared, found: active.decoded })
+            }
+            _ => Ok(()),
         }
     }
-    decoded.ok_or(AudioErrorKind::Empty { bytes: bytes.len() })
 }
 
-/// Decodes until the end, or until the reader starts over with new tracks, as chained OGG files do (`true`).
-fn decode_streams(
-    limits: AudioLimits,
-    reader: &mut dyn FormatReader,
-    gaps: &Gaps,
-    decoded: &mut Option<Audio>,
-) -> Result<bool, AudioErrorKind> {
-    let track = select_track(reader, gaps)?;
-    let parameters =
-        track.codec_params.as_ref().and_then(|p| p.audio()).ok_or(AudioErrorKind::NoAudioTrack)?;
+/// Ticks of the container as decoded frames. They differ where only the core of HE-AAC is decoded.
+fn scaled(stream: &Stream, rate: u32, ticks: u64) -> u64 {
+    match stream.timescale {
+        Some(timescale) if timescale != rate && timescale > 0 => {
+            (u128::from(ticks) * u128::from(rate)).div_ceil(timescale.into()) as u64
+        }
+        _ => ticks,
+    }
+}
+
+impl Active {
+    fn new(stream: Stream) -> Result<Self, AudioErrorKind> {
+        let decoder = match &stream.codec {
+            Codec::Opus(head) => Decoder::Opus(Box::new(OpusStream::new(head)?)),
+            Codec::Symphonia(parameters) => Decoder::Symphonia(symphonia_decoder(parameters)?),
+        };
+        let spec = match &stream.codec {
+            Codec::Opus(head) => Some((usize::from(head.channels), opus::SAMPLE_RATE)),
+            Codec::Symphonia(_) => None,
+        };
+        Ok(Self { decoder, stream, spec, decoded: 0, lead: None, converter: None, samples: Vec::new() })
+    }
+
+    /// Decodes a packet to `samples`, without delay and padding. `given` are the file's frames so far, for errors.
+    fn decode(&mut self, packet: &Packet, given: u64) -> Result<(), AudioErrorKind> {
+        self.samples.clear();
+        if let (true, Some(granule)) = (packet.data.is_empty(), packet.granule) {
+            // An OGG page without a packet only counts.
+            return self.counted(granule).map(drop);
+        }
+        let decoded = match &mut self.decoder {
+            Decoder::Opus(decoder) => decoder.decode(&packet.data).map(|samples| self.samples.extend_from_slice(samples)),
+            Decoder::Symphonia(decoder) => {
+                let data = PacketRef::new(0, Timestamp::ZERO, Duration::new(packet.frames), &packet.data);
+                match decoder.decode_ref(&data) {
+                    Ok(part) => {
+                        let spec = (part.spec().channels().count(), part.spec().rate());
+                        if spec.0 == 0 || spec.1 == 0 {
+                            return Err(AudioErrorKind::malformed("a packet has no channels or no sample rate"));
+                        }
+                        if self.spec.is_some_and(|before| before != spec) {
+                            return Err(AudioErrorKind::malformed("a packet has other channels or another rate than its stream"));
+                        }
+                        self.spec = Some(spec);
+                        part.copy_to_vec_interleaved(&mut self.samples);
+                        Ok(())
+                    }
+                    Err(error) => Err(refused(error, &self.stream.codec, given)),
+                }
+            }
+        };
+        decoded?;
+        self.trim(packet)
+    }
+
+    /// Cuts the encoder's delay and padding off.
+    fn trim(&mut self, packet: &Packet) -> Result<(), AudioErrorKind> {
+        let Some((channels, rate)) = self.spec else { return Ok(()) };
+        let frames = (self.samples.len() / channels) as u64;
+        let start = self.decoded;
+        self.decoded += frames;
+        let mut end = self.decoded - packet.discard.min(frames);
+        if let Some(granule) = packet.granule {
+            end = end.min(self.counted(granule)?);
+        }
+        let first = scaled(&self.stream, rate, self.stream.skip);
+        let last = self.stream.keep.map(|keep| first.saturating_add(scaled(&self.stream, rate, keep)));
+        let end = end.min(last.unwrap_or(u64::MAX));
+        let from = first.clamp(start, self.decoded) - start;
+        let to = end.clamp(start, self.decoded) - start;
+        self.samples.truncate(to as usize * channels);
+        self.samples.drain(..(from.min(to)) as usize * channels);
+        Ok(())
+    }
+
+    /// The last frame to keep by what an OGG page counts, which must agree with what was decoded: fewer frames than from page to
+    /// page are lost sound.
+    fn counted(&mut self, granule: Granule) -> Result<u64, AudioErrorKind> {
+        let lead = i128::from(self.decoded) - i128::from(granule.frames);
+        let Some(before) = self.lead else {
+            self.lead = i64::try_from(lead).ok();
+            // Of a stream of one page the padding is all that the page doesn't count. Other streams may begin later.
+            return Ok(if granule.last { self.decoded.min(granule.frames) } else { self.decoded });
+        };
+        let excess = lead - i128::from(before);
+        if excess < 0 {
+            return Err(AudioErrorKind::malformed(format!(
+                "{} frames are missing before an OGG page that counts {}",
+                -excess, granule.frames
+            )));
+        }
+        if excess > 0 && !granule.last {
+            // A page that counts too little loses nothing.
+            self.lead = i64::try_from(lead).ok();
+            return Ok(self.decoded);
+        }
+        Ok(self.decoded.saturating_sub(u64::try_from(excess).unwrap_or(u64::MAX)))
+    }
+}
+
+fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioErrorKind> {
     let registry = symphonia::default::get_codecs();
     if registry.get_audio_decoder(parameters.codec).is_none() {
         return Err(AudioErrorKind::UnsupportedCodec { codec: codec::name(parameters.codec) });
     }
-    let options = AudioDecoderOptions::default().gapless(matches!(gaps, Gaps::ByDecoder));
-    // A variant of the codec, such as HE-AAC.
-    let refused = |e, frames| match e {
-        Error::Unsupported(what) => AudioErrorKind::UnsupportedCodec {
-            codec: format!("{} of this kind ({what})", codec::name(parameters.codec)),
-        },
-        e => fault(e, frames),
-    };
-    let mut decoder = registry.make_audio_decoder(parameters, &options).map_err(|e| refused(e, 0))?;
-
-    let start = decoded.as_ref().map_or(0, |audio| audio.samples.len());
-    let mut buffer = Vec::new();
-    let mut failed = None;
-    let chained = loop {
-        let frames = decoded.as_ref().map_or(0, Audio::frames);
-        let packet = match reader.next_packet() {
-            Ok(Some(packet)) if packet.track_id == track.id => packet,
-            Ok(Some(_)) => continue,
-            Ok(None) => break false,
-            Err(Error::ResetRequired) => break true,
-            Err(e) => return Err(fault(e, frames)),
-        };
-        let part = match decoder.decode(&packet) {
-            Ok(part) => part,
-            // What follows the last MP3 frame (tags, filler) may look like one. Only an error before more sound counts.
-            Err(e) if parameters.codec == CODEC_ID_MP3 => {
-                failed.get_or_insert((e, frames));
-                continue;
-            }
-            Err(e) => return Err(refused(e, frames)),
-        };
-        if let Some((e, frames)) = failed {
-            return Err(fault(e, frames));
-        }
-        part.copy_to_vec_interleaved(&mut buffer);
-        let (channels, sample_rate) = (part.spec().channels().count(), part.spec().rate());
-        let audio = decoded.get_or_insert(Audio { samples: Vec::new(), channels, sample_rate });
-        if (audio.channels, audio.sample_rate) != (channels, sample_rate) || channels == 0 || sample_rate == 0
-        {
-            return Err(AudioErrorKind::malformed(format!(
-                "it changes from {} channels at {} Hz to {channels} at {sample_rate} Hz",
-                audio.channels, audio.sample_rate
-            )));
-        }
-        audio.samples.extend_from_slice(&buffer);
-        audio.check_size(limits)?;
-    };
-    if let (Some((e, frames)), None) = (failed, &decoded) {
-        return Err(fault(e, frames));
-    }
-    if let Some(audio) = decoded {
-        let frames = (audio.samples.len() - start) / audio.channels;
-        let exact = [FORMAT_ID_FLAC, FORMAT_ID_AIFF].contains(&reader.format_info().format);
-        let (from, to) = kept(gaps, &track, exact, audio.sample_rate, frames as u64)?;
-        audio.samples.truncate(start + to * audio.channels);
-        audio.samples.drain(start..start + from * audio.channels);
-    }
-    Ok(chained)
+    // Trimming is done here, for all codecs alike; `gapless` makes Vorbis leave out its first packet, which is half a window.
+    let options = AudioDecoderOptions::default().gapless(true);
+    let codec = Codec::Symphonia(Box::new(parameters.clone()));
+    registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, 0))
 }
 
-/// The track to decode: a copy, so that the reader can go on.
-fn select_track(reader: &dyn FormatReader, gaps: &Gaps) -> Result<Track, AudioErrorKind> {
-    let sound = match gaps {
-        Gaps::Edit(Some(sound)) => reader.tracks().iter().find(|track| track.id == sound.id),
-        _ => reader.default_track(TrackType::Audio),
-    };
-    if let (Gaps::Edit(Some(sound)), true) = (gaps, sound.is_none_or(|track| track.codec_params.is_none())) {
-        return Err(AudioErrorKind::UnsupportedCodec { codec: sound.codec.clone() });
-    }
-    sound.cloned().ok_or(AudioErrorKind::NoAudioTrack)
-}
-
-/// First and last frame to keep of those that were decoded; an error if they are fewer than the file declares. `exact`
-/// tells that the container declares what its frames decode to, neither rounded nor with padding.
-fn kept(
-    gaps: &Gaps,
-    track: &Track,
-    exact: bool,
-    rate: u32,
-    frames: u64,
-) -> Result<(usize, usize), AudioErrorKind> {
-    // A fragmented MP4 file declares none in its header.
-    let declared = track.num_frames.filter(|&n| n > 0);
-    let (from, to, declared) = match gaps {
-        Gaps::ByDecoder => (0, frames, declared.filter(|_| exact)),
-        Gaps::Mpeg => match track.delay {
-            // `num_frames` is without delay and padding.
-            Some(delay) => {
-                let end = declared.map(|n| n + u64::from(delay));
-                (delay.into(), end.unwrap_or(frames).min(frames), end)
-            }
-            None => (0, frames, None),
-        },
-        Gaps::Edit(None) => (0, frames, declared),
-        Gaps::Edit(Some(sound)) => {
-            // The decoded rate differs from the track's where only the core of HE-AAC is decoded.
-            let scale =
-                |ticks: u64| (u128::from(ticks) * u128::from(rate)).div_ceil(sound.timescale.into()) as u64;
-            let from = scale(sound.start);
-            let listed = declared.map_or(frames, scale);
-            let to = sound.length.map_or(frames, |length| from.saturating_add(scale(length)));
-            (from, to.min(listed).min(frames), declared.map(scale))
+/// An error of a decoder: a variant of the codec that it doesn't know, or damage.
+fn refused(error: Error, codec: &Codec, frames: u64) -> AudioErrorKind {
+    match (error, codec) {
+        (Error::Unsupported(what), Codec::Symphonia(parameters)) => {
+            codec::variant(parameters.codec, what)
         }
-    };
-    if let Some(declared) = declared.filter(|&declared| frames < declared) {
-        return Err(AudioErrorKind::Truncated { unit: "frames", declared, found: frames });
+        (Error::IoError(e), _) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
+            AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
+        }
+        (e, _) => AudioErrorKind::malformed(format!("{e} (after {frames} frames)")),
     }
-    Ok((from.min(to) as usize, to as usize))
-}
-
-fn fault(error: Error, frames: usize) -> AudioErrorKind {
-    let reason = match error {
-        Error::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => "it ends early".into(),
-        e => e.to_string(),
-    };
-    AudioErrorKind::malformed(format!("{reason} (after {frames} frames)"))
 }

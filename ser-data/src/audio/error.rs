@@ -1,9 +1,31 @@
+//! What is wrong with a file, and what is odd and yet no error.
+
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
+/// What can be decoded, for the errors that refuse something else.
+const EXPECTED: &str = "WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4 with PCM, A-law, µ-law, ADPCM, FLAC, ALAC, MP3, \
+                        AAC-LC, Vorbis or Opus";
+
+/// How to make a file that can be decoded.
+const CONVERT: &str = "`ffmpeg -i FILE out.wav` converts it";
+
+/// Text of one line for a terminal: control characters, as file names may have them, are written as Rust escapes them.
+///
+/// ```
+/// assert_eq!(ser_data::printable("a\nb.wav"), "a\\nb.wav");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| c.is_control()) {
+        return text.into();
+    }
+    text.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
+}
+
 /// A file that could not be read as audio: which one, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: {kind}")]
+#[error("{}: {kind}", printable(file))]
 #[non_exhaustive]
 pub struct AudioError {
     /// The file as the caller named it, or archive and entry joined by `/`.
@@ -26,18 +48,35 @@ pub enum AudioErrorKind {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The content is of no audio format that this crate knows.
-    #[error("is not audio: it looks like {found}; expected WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC)")]
+    #[error("is not audio: it looks like {found}; expected {EXPECTED}")]
     NotAudio {
         /// What the first bytes look like.
         found: String,
     },
     /// The container is known, what it holds is not.
-    #[error(
-        "codec {codec} is not supported; expected PCM, FLAC, MP3, Vorbis, AAC-LC or ALAC (convert it to WAV or FLAC)"
-    )]
+    #[error("codec {codec} is not supported; expected {EXPECTED} ({CONVERT})")]
     UnsupportedCodec {
         /// The codec's name, or its identifier in the container.
         codec: String,
+    },
+    /// The file is audio, or holds some, in a container that isn't read.
+    #[error("{container} is not supported; expected {EXPECTED} ({CONVERT})")]
+    UnsupportedContainer {
+        /// The container's name.
+        container: &'static str,
+    },
+    /// A file's channels or sample rate change to what cannot be converted back.
+    #[error(
+        "changes from {} channels at {} Hz to {} channels at {} Hz, which cannot be joined: {reason} ({CONVERT})",
+        from.0, from.1, to.0, to.1
+    )]
+    Changes {
+        /// Channels and sample rate in Hz at first.
+        from: (usize, u32),
+        /// Those that follow.
+        to: (usize, u32),
+        /// Why both cannot be joined.
+        reason: String,
     },
     /// The container holds no sound, such as a video without one.
     #[error("holds no audio track")]
@@ -57,7 +96,7 @@ pub enum AudioErrorKind {
     #[error("holds no samples ({bytes} bytes in all)")]
     Empty {
         /// The size of the file in bytes.
-        bytes: usize,
+        bytes: u64,
     },
     /// The file is longer than the limit.
     #[error("is longer than {} s, the most that is taken", limit.as_secs_f64())]
@@ -87,6 +126,19 @@ pub enum AudioErrorKind {
         /// NaN or an infinity.
         value: f32,
     },
+    /// A sample exceeds full scale by more than 20 dB: it is on another scale, or the stream is damaged.
+    #[error(
+        "sample {index} (channel {channel}) is {value}, {:.0} dB beyond full scale; samples must be within ±10 (full scale is ±1)",
+        20.0 * value.abs().log10()
+    )]
+    TooLoud {
+        /// Position in its channel, from 0.
+        index: usize,
+        /// The channel, from 0.
+        channel: usize,
+        /// The sample.
+        value: f32,
+    },
     /// The content contradicts its format.
     #[error("is damaged: {reason}")]
     Malformed {
@@ -98,5 +150,65 @@ pub enum AudioErrorKind {
 impl AudioErrorKind {
     pub(super) fn malformed(reason: impl Into<String>) -> Self {
         Self::Malformed { reason: reason.into() }
+    }
+
+    /// Whether sound before the place may be whole.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Malformed { .. } | Self::Truncated { .. })
+    }
+}
+
+/// What is odd in a file and yet no error: its sound was read, and this is what a listener should know.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AudioWarning {
+    /// The header's length is a placeholder, or wrong. The sound was read to the end of the file.
+    #[error("the header declares {declared} {unit}, the file holds {found}: read to its end")]
+    WrongLength {
+        /// What is counted.
+        unit: &'static str,
+        /// The number that the header declares.
+        declared: u64,
+        /// The number that the file holds.
+        found: u64,
+    },
+    /// The file is cut short or damaged, which [`AudioOptions::allow_truncated`](super::AudioOptions::allow_truncated) allows.
+    #[error("read up to the place where it {reason}")]
+    CutShort {
+        /// The error.
+        reason: String,
+    },
+    /// Bytes behind the sound are none, and no tag that is known.
+    #[error("{bytes} bytes behind its sound were left out")]
+    BytesBehind {
+        /// How many.
+        bytes: u64,
+    },
+    /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
+    #[error("its last OGG page isn't marked as the end: it may have been longer")]
+    NoEnd,
+    /// Channels or sample rate change. What follows was converted.
+    #[error(
+        "changes at {seconds:.2} s from {} channels at {} Hz to {} channels at {} Hz: converted to the first",
+        from.0, from.1, to.0, to.1
+    )]
+    Changes {
+        /// Where, in seconds from the start.
+        seconds: f64,
+        /// Channels and sample rate in Hz at first.
+        from: (usize, u32),
+        /// Those that follow.
+        to: (usize, u32),
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_one_line_whatever_the_name() {
+        let error = AudioError::new("a\nb\u{1b}[2Jé.wav", AudioErrorKind::NoAudioTrack);
+        assert_eq!(error.to_string(), "a\\nb\\u{1b}[2Jé.wav: holds no audio track");
     }
 }

@@ -1,37 +1,54 @@
 //! Audio files of any common format, decoded to interleaved `f32` samples.
+//!
+//! A file goes through three stages: its container gives packets ([`demux`]), a decoder makes samples of them ([`decode`]), and
+//! [`AudioReader`] checks these and hands them out block by block.
 
+mod aiff;
+mod au;
+mod blocks;
+mod caf;
 mod codec;
 mod container;
+mod convert;
 mod decode;
+mod demux;
 mod error;
+mod flac;
+mod matroska;
 mod mp4;
+mod mpeg;
 mod ogg;
+mod opus;
 mod pcm;
+mod reader;
+mod source;
 mod wav;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
-use container::Container;
-pub use error::{AudioError, AudioErrorKind};
+pub use error::{AudioError, AudioErrorKind, AudioWarning, printable};
 pub use pcm::{Pcm, PcmEncoding, PcmError};
+pub use reader::AudioReader;
 use ser_features::SignalError;
 
 /// Decoded audio.
 ///
 /// Integer samples are divided by 2^(bits − 1), as libsndfile (and so librosa) does: 16-bit −32,768 is −1.0.
-/// Encoder delay and padding of MP3, AAC and Vorbis are cut off where the file tells them, so that a lossy copy
+/// Encoder delay and padding of MP3, AAC, Vorbis and Opus are cut off where the file tells them, so that a lossy copy
 /// lines up with its original.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
-    /// Samples in \[−1, 1\] (floating point files may exceed it), all finite, interleaved: frame after frame, in
-    /// each frame one sample per channel. `samples.len()` is a multiple of `channels`.
+    /// Samples in \[−1, 1\] (floating point files and lossy codecs may exceed it, by less than 20 dB), all finite, interleaved:
+    /// frame after frame, in each frame one sample per channel. `samples.len()` is a multiple of `channels`.
     pub samples: Vec<f32>,
     /// Number of channels, 1 or more.
     pub channels: usize,
     /// Frames per second in Hz.
     pub sample_rate: u32,
+    /// What was noticed and is no error, such as a length in the header that is wrong. Programs show it.
+    pub warnings: Vec<AudioWarning>,
 }
 
 /// How much of a file is decoded at most.
@@ -49,6 +66,23 @@ impl AudioLimits {
     pub const NONE: Self = Self { duration: Duration::MAX, samples: usize::MAX };
 }
 
+impl Default for AudioLimits {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// How files are decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AudioOptions {
+    /// How much is decoded at most, for files from strangers. A few kilobytes of FLAC can hold hours of silence, or a minute of
+    /// it in eight channels at 655,350 Hz, which is a gigabyte of samples.
+    pub limits: AudioLimits,
+    /// Whether a file that is cut short or damaged is read up to that place, with [`AudioWarning::CutShort`]. Otherwise it is an
+    /// error.
+    pub allow_truncated: bool,
+}
+
 impl Audio {
     /// Reads and decodes a file. Its content decides what it is, not its name.
     ///
@@ -56,10 +90,16 @@ impl Audio {
     ///
     /// [`AudioError`] names the file and what is wrong with it: see [`AudioErrorKind`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, AudioError> {
-        let path = path.as_ref();
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|e| AudioError::new(&name, e))?;
-        Self::decode(&bytes, path.extension().and_then(|e| e.to_str()), &name)
+        Self::open_with(&AudioOptions::default(), path)
+    }
+
+    /// [`Audio::open`] with limits, or for files that are cut short.
+    ///
+    /// # Errors
+    ///
+    /// As [`Audio::open`], [`AudioErrorKind::TooLong`] and [`AudioErrorKind::TooManySamples`].
+    pub fn open_with(options: &AudioOptions, path: impl AsRef<Path>) -> Result<Self, AudioError> {
+        Self::gather(AudioReader::open(path, options)?)
     }
 
     /// Decodes a file that is in memory.
@@ -71,25 +111,30 @@ impl Audio {
     ///
     /// [`AudioError`] names the file and what is wrong with it: see [`AudioErrorKind`].
     pub fn decode(bytes: &[u8], extension_hint: Option<&str>, name: &str) -> Result<Self, AudioError> {
-        Self::decode_within(AudioLimits::NONE, bytes, extension_hint, name)
+        Self::decode_with(&AudioOptions::default(), bytes, extension_hint, name)
     }
 
-    /// The same for files from strangers: of a file that exceeds the limits, no more is decoded. A few kilobytes of FLAC can
-    /// hold hours of silence, or a minute of it in eight channels at 655,350 Hz, which is a gigabyte of samples.
+    /// [`Audio::decode`] with limits, or for files that are cut short.
     ///
     /// # Errors
     ///
     /// As [`Audio::decode`], [`AudioErrorKind::TooLong`] and [`AudioErrorKind::TooManySamples`].
-    pub fn decode_within(
-        limits: AudioLimits,
+    pub fn decode_with(
+        options: &AudioOptions,
         bytes: &[u8],
         extension_hint: Option<&str>,
         name: &str,
     ) -> Result<Self, AudioError> {
-        // The decoders are a library's: a panic on some damaged file must not end a run over many files.
-        catch_unwind(AssertUnwindSafe(|| decode_checked(limits, bytes, extension_hint)))
-            .unwrap_or_else(|_| Err(AudioErrorKind::malformed("the decoder failed on it")))
-            .map_err(|kind| AudioError::new(name, kind))
+        Self::gather(AudioReader::new(Cursor::new(bytes), extension_hint, name, options)?)
+    }
+
+    fn gather(mut reader: AudioReader<'_>) -> Result<Self, AudioError> {
+        let mut samples = Vec::new();
+        while let Some(block) = reader.next_block()? {
+            samples.extend_from_slice(block);
+        }
+        let (channels, sample_rate) = (reader.channels(), reader.sample_rate());
+        Ok(Self { samples, channels, sample_rate, warnings: reader.warnings().to_vec() })
     }
 
     /// The mean of the channels, as `librosa.to_mono`.
@@ -110,51 +155,17 @@ impl Audio {
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.frames() as f64 / f64::from(self.sample_rate.max(1)))
     }
-
-    fn check_size(&self, AudioLimits { duration, samples }: AudioLimits) -> Result<(), AudioErrorKind> {
-        if self.duration() > duration {
-            return Err(AudioErrorKind::TooLong { limit: duration });
-        }
-        let channels = self.channels;
-        if self.samples.len() > samples {
-            return Err(AudioErrorKind::TooManySamples {
-                limit: samples,
-                channels,
-                sample_rate: self.sample_rate,
-            });
-        }
-        Ok(())
-    }
 }
 
-fn decode_checked(
-    limits: AudioLimits,
-    bytes: &[u8],
-    extension_hint: Option<&str>,
-) -> Result<Audio, AudioErrorKind> {
-    if bytes.is_empty() {
-        return Err(AudioErrorKind::Empty { bytes: 0 });
-    }
-    let audio = match container::identify(bytes, extension_hint)? {
-        Container::Wave => wav::decode(limits, bytes)?,
-        Container::Ogg => {
-            ogg::check(bytes)?;
-            decode::decode(limits, bytes, decode::Gaps::ByDecoder)?
-        }
-        Container::Mp4 => {
-            let track = mp4::first_audio_track(bytes)?;
-            decode::decode(limits, bytes, decode::Gaps::Edit(track))?
-        }
-        Container::Mpeg => decode::decode(limits, bytes, decode::Gaps::Mpeg)?,
-        Container::Other => decode::decode(limits, bytes, decode::Gaps::ByDecoder)?,
+/// For 3 to 8 channels the place in Vorbis's order of each channel in WAV's order (Vorbis I, 4.3.9); both differ only there.
+fn vorbis_to_wav_order(channels: usize) -> Option<Vec<usize>> {
+    let order: &[usize] = match channels {
+        3 => &[0, 2, 1],
+        5 => &[0, 2, 1, 3, 4],
+        6 => &[0, 2, 1, 5, 3, 4],
+        7 => &[0, 2, 1, 6, 5, 3, 4],
+        8 => &[0, 2, 1, 7, 5, 6, 3, 4],
+        _ => return None,
     };
-    if audio.samples.is_empty() {
-        return Err(AudioErrorKind::Empty { bytes: bytes.len() });
-    }
-    audio.check_size(limits)?;
-    if let Some(at) = audio.samples.iter().position(|s| !s.is_finite()) {
-        let (index, channel) = (at / audio.channels, at % audio.channels);
-        return Err(AudioErrorKind::NotFinite { index, channel, value: audio.samples[at] });
-    }
-    Ok(audio)
+    Some(order.to_vec())
 }

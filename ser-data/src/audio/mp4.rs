@@ -1,68 +1,170 @@
-//! What Symphonia's MP4 reader leaves out: encoder delay and padding, which the edit list or iTunes' tag tells
-//! (ISO/IEC 14496-12, 8.6.6).
+//! MP4, M4A, MOV and 3GP (ISO/IEC 14496-12, QuickTime): sample tables, fragments, and what is left out at both ends.
 
-use super::AudioErrorKind;
+use std::collections::VecDeque;
 
-/// The first sound track, as far as its trimming and its name matter.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct AudioTrack {
-    /// Identifier of the track in the file.
-    pub(super) id: u32,
-    /// Four-character code of its codec.
-    pub(super) codec: String,
-    /// Ticks a second of `start` and `length`.
-    pub(super) timescale: u32,
-    /// Ticks of encoder delay to leave out.
-    pub(super) start: u64,
-    /// Ticks to keep after that; all of them where the file doesn't say.
-    pub(super) length: Option<u64>,
+use symphonia::core::codecs::audio::well_known::*;
+
+use super::demux::{Demuxer, Item, Packet, Stream};
+use super::source::{Source, be};
+use super::{AudioErrorKind, AudioOptions, AudioWarning};
+
+mod boxes;
+mod entry;
+mod table;
+
+use boxes::{Boxes, child, children};
+pub(super) use entry::{aac_stream, mpeg4_stream};
+use table::{Defaults, Sample, Table};
+
+/// Bytes that a packet of plain samples has at most.
+const PIECE: u64 = 1 << 15;
+
+/// The packets of the first sound track.
+pub(super) struct Packets<'s> {
+    source: Source<'s>,
+    stream: Option<Stream>,
+    /// The samples that the header's tables list.
+    table: Option<Table>,
+    /// Samples of the current fragment.
+    queue: VecDeque<Sample>,
+    /// Where the next box that may be a fragment begins; `None` in files without fragments.
+    next_box: Option<u64>,
+    track: u32,
+    defaults: Defaults,
+    /// Bytes of a frame of plain samples.
+    frame_bytes: Option<u64>,
+    warnings: Vec<AudioWarning>,
 }
 
-/// Finds the first sound track. `None` where there is none, or where the boxes make no sense: the decoder will say.
-pub(super) fn first_audio_track(bytes: &[u8]) -> Result<Option<AudioTrack>, AudioErrorKind> {
-    let mut moov = None;
-    for item in Boxes(bytes) {
-        match item {
-            Ok((b"moov", body)) => moov = moov.or(Some(body)),
-            Ok(_) => {}
-            Err(cut) => return Err(cut),
+impl<'s> Packets<'s> {
+    pub(super) fn open(mut source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
+        let mut warnings = Vec::new();
+        let (mut moov, mut at, mut first_moof) = (None, 0, None);
+        while let Some((kind, header, size)) = next_box(&mut source, at)? {
+            let found = source.len() - at;
+            if size > found {
+                let unit = "bytes of an MP4 box";
+                let error = AudioErrorKind::Truncated { unit, declared: size, found };
+                if !options.allow_truncated || &kind == b"moov" {
+                    return Err(error);
+                }
+                warnings.push(AudioWarning::CutShort { reason: error.to_string() });
+            }
+            match &kind {
+                b"moov" if moov.is_none() => moov = Some(source.peek_at(at + header, size - header)?),
+                b"moof" => first_moof = first_moof.or(Some(at)),
+                _ => {}
+            }
+            at = at.saturating_add(size);
+        }
+        let moov = moov.ok_or_else(|| {
+            AudioErrorKind::malformed("the MP4 file has no moov box: its recorder was interrupted before it wrote the index")
+        })?;
+        let (trak, entry) = first_sound(&moov)?;
+        let mut entry = entry?;
+        let mdia = child(trak, b"mdia").unwrap_or_default();
+        let timescale = child(mdia, b"mdhd").and_then(timescale).unwrap_or(entry.sample_rate);
+        entry.stream.timescale = Some(timescale);
+        gaps(&moov, trak, timescale, &mut entry.stream);
+        let track = child(trak, b"tkhd").and_then(track_id).unwrap_or(0);
+        let stbl = child(child(mdia, b"minf").unwrap_or_default(), b"stbl").unwrap_or_default();
+        let table = Table::parse(stbl, entry.frame_bytes)?;
+        let defaults = children(child(&moov, b"mvex").unwrap_or_default(), b"trex")
+            .find(|trex| be(trex, 4, 4) == Some(track.into()))
+            .map(Defaults::of_trex)
+            .unwrap_or_default();
+        Ok(Self {
+            source,
+            stream: Some(entry.stream),
+            table: Some(table),
+            queue: VecDeque::new(),
+            next_box: first_moof,
+            track,
+            defaults,
+            frame_bytes: entry.frame_bytes,
+            warnings,
+        })
+    }
+
+    /// The next sample: of the header's tables, then of the fragments.
+    fn next_sample(&mut self) -> Result<Option<Sample>, AudioErrorKind> {
+        if let Some(table) = &mut self.table {
+            if let Some(sample) = table.next() {
+                return Ok(Some(sample));
+            }
+            if table.left() > 0 {
+                let left = table.left();
+                return Err(AudioErrorKind::malformed(format!("the MP4 file's tables don't tell where its last {left} samples lie")));
+            }
+            self.table = None;
+        }
+        loop {
+            if let Some(sample) = self.queue.pop_front() {
+                return Ok(Some(sample));
+            }
+            let Some(at) = self.next_box else { return Ok(None) };
+            let Some((kind, header, size)) = next_box(&mut self.source, at)? else { return Ok(None) };
+            if &kind == b"moof" {
+                let moof = self.source.peek_at(at + header, size - header)?;
+                table::fragment(&moof, at, self.track, &self.defaults, &mut self.queue)?;
+            }
+            self.next_box = Some(at.saturating_add(size));
         }
     }
-    Ok(moov.and_then(|moov| {
-        let movie_timescale = timescale(child(moov, b"mvhd")?)?;
-        let mut track = children(moov, b"trak").find_map(|trak| audio_track(trak, movie_timescale))?;
-        if track.start == 0
-            && let Some((delay, length)) = itunes_gapless(moov)
-        {
-            (track.start, track.length) = (delay, Some(length));
-        }
-        Some(track)
-    }))
 }
 
-fn audio_track(trak: &[u8], movie_timescale: u32) -> Option<AudioTrack> {
-    let mdia = child(trak, b"mdia")?;
-    if child(mdia, b"hdlr")?.get(8..12)? != b"soun" {
-        return None;
-    }
-    let tkhd = child(trak, b"tkhd")?;
-    // Version 1 has 64-bit times in front of the identifier.
-    let id = u32_at(tkhd, if *tkhd.first()? == 1 { 20 } else { 12 })?;
-    let timescale = timescale(child(mdia, b"mdhd")?)?;
-    let stsd = child(child(child(mdia, b"minf")?, b"stbl")?, b"stsd")?;
-    let codec = stsd.get(12..16).map(|code| code.escape_ascii().to_string())?;
-
-    let edits = child(trak, b"edts").and_then(|edts| child(edts, b"elst")).map(edits).unwrap_or_default();
-    // One edit says what to play. More of them rearrange the track, which nobody does to speech.
-    let (start, length) = match edits[..] {
-        [(duration, start)] => {
-            let ticks = u128::from(duration) * u128::from(timescale);
-            let length = u64::try_from(ticks.div_ceil(u128::from(movie_timescale))).ok().filter(|&l| l > 0);
-            (start, length)
-        }
-        _ => (0, None),
+/// Kind of the box at a place, bytes of its header and of all of it; `None` at the end of the file.
+fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u64)>, AudioErrorKind> {
+    let header = source.peek_at(at.min(source.len()), 16)?;
+    let (Some(size), Some(kind)) = (be(&header, 0, 4), header.get(4..8)) else { return Ok(None) };
+    let kind = [kind[0], kind[1], kind[2], kind[3]];
+    let (bytes, size) = match size {
+        0 => (8, source.len() - at),
+        1 => (16, be(&header, 8, 8).unwrap_or(0)),
+        size => (8, size),
     };
-    Some(AudioTrack { id, codec, timescale, start, length })
+    if size < bytes {
+        // Zeros behind the last box, or none.
+        return if at > 0 && size == 0 { Ok(None) } else {
+            Err(AudioErrorKind::malformed(format!("the MP4 box at byte {at} declares {size} bytes")))
+        };
+    }
+    Ok(Some((kind, bytes, size)))
+}
+
+/// The first sound track that can be read, or the reason why the first can't.
+fn first_sound(moov: &[u8]) -> Result<(&[u8], Result<entry::Entry, AudioErrorKind>), AudioErrorKind> {
+    let mut first = None;
+    for trak in children(moov, b"trak") {
+        let mdia = child(trak, b"mdia").unwrap_or_default();
+        if child(mdia, b"hdlr").and_then(|hdlr| hdlr.get(8..12)) != Some(b"soun") {
+            continue;
+        }
+        let stbl = child(child(mdia, b"minf").unwrap_or_default(), b"stbl").unwrap_or_default();
+        let entry = entry::Entry::parse(child(stbl, b"stsd").unwrap_or_default());
+        if entry.is_ok() {
+            return Ok((trak, entry));
+        }
+        first = first.or(Some((trak, entry)));
+    }
+    first.ok_or(AudioErrorKind::NoAudioTrack)
+}
+
+/// Finds the encoder's delay and padding in the edit list, or in iTunes' tag (ISO/IEC 14496-12, 8.6.6).
+fn gaps(moov: &[u8], trak: &[u8], timescale: u32, stream: &mut Stream) {
+    let movie_timescale = child(moov, b"mvhd").and_then(self::timescale).unwrap_or(1);
+    let list = child(trak, b"edts").and_then(|edts| child(edts, b"elst")).map(edits).unwrap_or_default();
+    // One edit says what to play. More of them rearrange the track, which nobody does to speech.
+    if let [(duration, start)] = list[..] {
+        let ticks = u128::from(duration) * u128::from(timescale);
+        stream.skip = start;
+        stream.keep = u64::try_from(ticks.div_ceil(movie_timescale.into())).ok().filter(|&length| length > 0);
+    }
+    if stream.skip == 0
+        && let Some((delay, length)) = itunes_gapless(moov)
+    {
+        (stream.skip, stream.keep) = (delay, Some(length));
+    }
 }
 
 /// Entries of the edit list that play media: (duration in the movie's ticks, start in the track's ticks).
@@ -72,9 +174,9 @@ fn edits(elst: &[u8]) -> Vec<(u64, u64)> {
     entries
         .filter_map(|entry| {
             if wide {
-                Some((u64_at(entry, 0)?, u64_at(entry, 8)? as i64))
+                Some((be(entry, 0, 8)?, be(entry, 8, 8)? as i64))
             } else {
-                Some((u32_at(entry, 0)?.into(), i64::from(u32_at(entry, 4)? as i32)))
+                Some((be(entry, 0, 4)?, i64::from(be(entry, 4, 4)? as u32 as i32)))
             }
         })
         // A start of −1 is an empty edit: silence in front.
@@ -86,57 +188,54 @@ fn edits(elst: &[u8]) -> Vec<(u64, u64)> {
 fn itunes_gapless(moov: &[u8]) -> Option<(u64, u64)> {
     let tag = b"iTunSMPB";
     let at = moov.windows(tag.len()).position(|w| w == tag)? + tag.len();
-    let (_, body) = Boxes(moov.get(at..)?).next()?.ok().filter(|(kind, _)| *kind == b"data")?;
+    let (_, body) = Boxes(moov.get(at..)?).next().filter(|(kind, _)| *kind == b"data")?;
     let text = std::str::from_utf8(body.get(8..)?).ok()?;
     let mut words = text.split_ascii_whitespace().map(|word| u64::from_str_radix(word, 16));
     let (delay, length) = (words.nth(1)?.ok()?, words.nth(1)?.ok()?);
     (length > 0).then_some((delay, length))
 }
 
-/// Ticks a second, from a movie's or a medium's header.
+/// Ticks a second, from a movie's or a medium's header. Version 1 has 64-bit times in front.
 fn timescale(header: &[u8]) -> Option<u32> {
-    u32_at(header, if *header.first()? == 1 { 20 } else { 12 }).filter(|&t| t > 0)
+    be(header, if *header.first()? == 1 { 20 } else { 12 }, 4).map(|ticks| ticks as u32).filter(|&ticks| ticks > 0)
 }
 
-fn child<'a>(bytes: &'a [u8], kind: &'static [u8; 4]) -> Option<&'a [u8]> {
-    children(bytes, kind).next()
+fn track_id(tkhd: &[u8]) -> Option<u32> {
+    be(tkhd, if *tkhd.first()? == 1 { 20 } else { 12 }, 4).map(|id| id as u32)
 }
 
-fn children<'a>(bytes: &'a [u8], kind: &'static [u8; 4]) -> impl Iterator<Item = &'a [u8]> {
-    Boxes(bytes).filter_map(Result::ok).filter(move |(k, _)| *k == kind).map(|(_, body)| body)
+impl Demuxer for Packets<'_> {
+    fn next(&mut self) -> Result<Item, AudioErrorKind> {
+        if let Some(stream) = self.stream.take() {
+            return Ok(Item::Stream(stream));
+        }
+        let Some(Sample { offset, bytes, .. }) = self.next_sample()? else { return Ok(Item::End) };
+        let found = self.source.len().saturating_sub(offset);
+        if found < bytes {
+            return Err(AudioErrorKind::Truncated { unit: "bytes of an MP4 sample", declared: bytes, found });
+        }
+        self.source.seek(offset)?;
+        let piece = self.frame_bytes.map_or(bytes, |frame| bytes.min((PIECE / frame).max(1) * frame));
+        if piece < bytes {
+            self.queue_rest(offset + piece, bytes - piece);
+        }
+        let data = self.source.bytes(piece)?;
+        let frames = self.frame_bytes.map_or(0, |frame| piece / frame);
+        Ok(Item::Packet(Packet { data, frames, ..Default::default() }))
+    }
+
+    fn warnings(&mut self) -> Vec<AudioWarning> {
+        std::mem::take(&mut self.warnings)
+    }
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes)
-}
-
-/// The boxes that follow one another in a slice: their kind and body, or the one that is longer than the slice.
-struct Boxes<'a>(&'a [u8]);
-
-impl<'a> Iterator for Boxes<'a> {
-    type Item = Result<(&'a [u8; 4], &'a [u8]), AudioErrorKind>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let all = std::mem::take(&mut self.0);
-        let kind = all.get(4..8)?.try_into().ok()?;
-        let (header, size) = match u32_at(all, 0)? {
-            0 => (8, all.len() as u64),
-            1 => (16, u64_at(all, 8)?),
-            size => (8, u64::from(size)),
-        };
-        let whole = usize::try_from(size).ok().and_then(|size| all.split_at_checked(size));
-        let Some((this, rest)) = whole else {
-            return Some(Err(AudioErrorKind::Truncated {
-                unit: "bytes of an MP4 box",
-                declared: size,
-                found: all.len() as u64,
-            }));
-        };
-        self.0 = rest;
-        Some(Ok((kind, this.get(header..)?)))
+impl Packets<'_> {
+    /// Keeps what is left of a chunk of plain samples.
+    fn queue_rest(&mut self, offset: u64, bytes: u64) {
+        let rest = Sample { offset, bytes };
+        match &mut self.table {
+            Some(table) => table.push_front(rest),
+            None => self.queue.push_front(rest),
+        }
     }
 }

@@ -139,10 +139,15 @@ impl Pcm {
     }
 
     fn new(format: &[u8], length: Option<u64>) -> Result<Self, PcmError> {
-        let Some(&[c0, c1, r0, r1, r2, r3, _, _, _, _, f0, f1]) = format.get(2..14) else {
+        let Some(&[c0, c1, r0, r1, r2, r3, _, _, _, _, f0, f1, b0, b1]) = format.get(2..16) else {
             return Err(PcmError::Header("has a fmt chunk of less than 16 bytes"));
         };
-        let (channels, frame) = (u16::from_le_bytes([c0, c1]), u16::from_le_bytes([f0, f1]));
+        let (channels, bits) = (u16::from_le_bytes([c0, c1]), u16::from_le_bytes([b0, b1]));
+        // As in files, the bits of a sample decide; ADPCM has blocks.
+        let frame = match bits {
+            0..=7 => u16::from_le_bytes([f0, f1]),
+            bits => channels.saturating_mul(bits.div_ceil(8)),
+        };
         let sample_rate = u32::from_le_bytes([r0, r1, r2, r3]);
         within("channels", &CHANNELS, channels.into())?;
         within("the sample rate in Hz", &SAMPLE_RATES, sample_rate)?;
@@ -290,7 +295,7 @@ mod tests {
         }
         let wav = WAV;
         let mut zero = wav.to_vec();
-        zero[32..34].fill(0);
+        zero[32..36].fill(0);
         let mut endless = b"RIFF\0\0\0\0WAVEjunk".to_vec();
         endless.extend(u32::MAX.to_le_bytes());
         let cases: [(&[u8], &str); 6] = [

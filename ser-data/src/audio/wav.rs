@@ -1,13 +1,11 @@
-//! RIFF WAVE: the chunks are found here, where lengths can be checked against the file; the PCM decoder is Symphonia's.
+//! WAV and its relatives for long files: RIFF, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) and Sony's Wave64.
 
-use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::{
-    AudioCodecId, AudioCodecParameters, AudioDecoderOptions, well_known::*,
-};
-use symphonia::core::packet::Packet;
-use symphonia::core::units::{Duration, Timestamp};
+use symphonia::core::codecs::audio::well_known::*;
 
-use super::{Audio, AudioErrorKind, AudioLimits, codec, decode};
+use super::blocks::{Blocks, Layout, Samples, check_counts};
+use super::demux::{Demuxer, sound_bytes};
+use super::source::{Source, le};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
 
 const PCM: u16 = 1;
 const MS_ADPCM: u16 = 2;
@@ -15,140 +13,205 @@ const FLOAT: u16 = 3;
 const A_LAW: u16 = 6;
 const MU_LAW: u16 = 7;
 const IMA_ADPCM: u16 = 0x11;
+const MPEG_2: u16 = 0x50;
+const MPEG_3: u16 = 0x55;
 const EXTENSIBLE: u16 = 0xFFFE;
 
-/// Lengths of the data chunk that stand for "until the end": ffmpeg's and SoX's, which they write into a pipe.
-const UNKNOWN_LENGTHS: [u32; 2] = [u32::MAX, 0x7FFF_F000];
+/// The last twelve bytes of Wave64's identifiers `fmt ` and `data`.
+const W64_TAIL: [u8; 12] = [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A];
 
-/// Frames that the decoder gets at once.
-const PACKET_FRAMES: usize = 16_384;
+/// The first sixteen bytes of a Wave64 file.
+pub(super) const W64_MAGIC: [u8; 16] =
+    [b'r', b'i', b'f', b'f', 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0x00, 0x00];
 
-pub(super) fn decode(limits: AudioLimits, bytes: &[u8]) -> Result<Audio, AudioErrorKind> {
-    let (format, data) = chunks(bytes)?;
-    if matches!(format.tag, MS_ADPCM | IMA_ADPCM) {
-        return decode::decode(limits, bytes, decode::Gaps::ByDecoder);
+/// Opens a RIFF, RF64 or BW64 file.
+pub(super) fn open<'s>(
+    mut source: Source<'s>,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    source.seek(12)?;
+    let (mut format, mut long_data) = (None, None);
+    loop {
+        let Some(header) = source.array::<8>()? else { break };
+        let (id, declared) = ([header[0], header[1], header[2], header[3]], le(&header, 4, 4).unwrap_or(0));
+        if &id == b"data" {
+            let format = format.ok_or_else(no_format)?;
+            // RF64 keeps the length in its ds64 chunk.
+            let declared = long_data.filter(|_| declared >= u64::from(u32::MAX)).unwrap_or(declared);
+            return data(source, &format, declared, options);
+        }
+        if declared > source.left() {
+            let (unit, found) = ("bytes of a WAV chunk", source.left());
+            return Err(AudioErrorKind::Truncated { unit, declared, found });
+        }
+        match &id {
+            b"fmt " => format = Some(Format::parse(&source.peek(declared.min(64))?, declared)?),
+            b"ds64" => long_data = le(&source.peek(16)?, 8, 8),
+            _ => {}
+        }
+        // A chunk of odd length is followed by a byte of padding.
+        source.skip(declared + declared % 2)?;
     }
-    let mut parameters = AudioCodecParameters::new();
-    parameters
-        .for_codec(format.codec()?)
-        .with_sample_rate(format.sample_rate)
-        .with_channels(Channels::Discrete(format.channels));
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
-        .map_err(|e| AudioErrorKind::malformed(e.to_string()))?;
+    format.ok_or_else(no_format)?;
+    Err(AudioErrorKind::malformed("the WAV file has no data chunk"))
+}
 
-    let mut samples = Vec::with_capacity(data.len() / usize::from(format.sample_bytes()));
-    let mut frame = Vec::new();
-    for packet in data.chunks(PACKET_FRAMES * usize::from(format.block_align)) {
-        let packet = Packet::new(0, Timestamp::ZERO, Duration::ZERO, packet);
-        let decoded = decoder.decode(&packet).map_err(|e| AudioErrorKind::malformed(e.to_string()))?;
-        decoded.copy_to_vec_interleaved(&mut frame);
-        samples.extend_from_slice(&frame);
+/// Opens a Wave64 file, whose chunks have identifiers of 16 bytes, and lengths of 8 bytes that count themselves.
+pub(super) fn open_w64<'s>(
+    mut source: Source<'s>,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    const HEADER: u64 = 24;
+    source.seek(HEADER + 16)?;
+    let mut format = None;
+    while let Some(header) = source.array::<24>()? {
+        let declared = le(&header, 16, 8).unwrap_or(0).saturating_sub(HEADER);
+        let known = header[4..16] == W64_TAIL;
+        if known && header.starts_with(b"data") {
+            return data(source, &format.ok_or_else(no_format)?, declared, options);
+        }
+        if declared > source.left() {
+            let (unit, found) = ("bytes of a Wave64 chunk", source.left());
+            return Err(AudioErrorKind::Truncated { unit, declared, found });
+        }
+        if known && header.starts_with(b"fmt ") {
+            format = Some(Format::parse(&source.peek(declared.min(64))?, declared)?);
+        }
+        source.skip(declared.next_multiple_of(8))?;
     }
-    Ok(Audio { samples, channels: format.channels.into(), sample_rate: format.sample_rate })
+    format.ok_or_else(no_format)?;
+    Err(AudioErrorKind::malformed("the Wave64 file has no data chunk"))
+}
+
+fn no_format() -> AudioErrorKind {
+    AudioErrorKind::malformed("the WAV file has no fmt chunk before its data")
+}
+
+/// The sound of a data chunk that begins at the source's position.
+fn data<'s>(
+    mut source: Source<'s>,
+    format: &Format,
+    declared: u64,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    let mut warnings = Vec::new();
+    let (start, found) = (source.position(), source.left());
+    let (unit, mut length) = ("bytes of WAV data", declared);
+    if declared == 0 && found > 0 && !are_chunks(&mut source, start)? {
+        // A recorder that crashed before it wrote the length.
+        warnings.push(AudioWarning::WrongLength { unit, declared, found });
+        length = found;
+    } else {
+        // Some writers count the header too.
+        length = sound_bytes(unit, length, found, start.max(format.block_align.into()), options, &mut warnings)?;
+        let behind = start + length + length % 2;
+        if behind < source.len() && !are_chunks(&mut source, behind)? && !is_tag(&source.peek_at(behind, 8)?) {
+            let bytes = source.len() - behind;
+            warnings.push(AudioWarning::BytesBehind { bytes });
+        }
+    }
+    let source = source.part(start, length)?;
+    match format.tag {
+        MPEG_2 | MPEG_3 => Ok(Box::new(mpeg::Frames::new(source, warnings)?)),
+        _ => Ok(Box::new(Blocks::new(source, format.layout()?, None, warnings)?)),
+    }
+}
+
+/// Whether RIFF chunks fill the file from a place to its end.
+fn are_chunks(source: &mut Source<'_>, mut at: u64) -> Result<bool, AudioErrorKind> {
+    while at + 1 < source.len() {
+        let header = source.peek_at(at, 8)?;
+        let printable = header.iter().take(4).all(|byte| matches!(byte, 0x20..=0x7E));
+        let Some(length) = le(&header, 4, 4).filter(|_| printable) else { return Ok(false) };
+        at = at.saturating_add(8 + length + length % 2);
+    }
+    Ok(at <= source.len() + 1)
+}
+
+/// Tags that players of other formats write behind any file, or filler.
+fn is_tag(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"TAG") || bytes.starts_with(b"ID3") || bytes.starts_with(b"APETAGEX") || bytes.iter().all(|&b| b == 0)
 }
 
 /// The `fmt ` chunk.
+#[derive(Debug)]
 struct Format {
     tag: u16,
     channels: u16,
     sample_rate: u32,
-    /// Bytes of a frame: one sample of each channel.
+    /// Bytes of a frame, one sample of each channel, or of a block of ADPCM.
     block_align: u16,
+    bits: u16,
 }
 
 impl Format {
-    fn parse(chunk: &[u8]) -> Result<Self, AudioErrorKind> {
-        let u16_at = |at: usize| chunk.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    fn parse(chunk: &[u8], declared: u64) -> Result<Self, AudioErrorKind> {
         let fields = || {
-            let sample_rate = chunk.get(4..8)?;
-            let format = Self {
-                tag: u16_at(0)?,
-                channels: u16_at(2)?,
-                sample_rate: u32::from_le_bytes(sample_rate.try_into().ok()?),
-                block_align: u16_at(12)?,
-            };
-            u16_at(14).map(|_bits| format)
+            Some(Self {
+                tag: le(chunk, 0, 2)? as u16,
+                channels: le(chunk, 2, 2)? as u16,
+                sample_rate: le(chunk, 4, 4)? as u32,
+                block_align: le(chunk, 12, 2)? as u16,
+                bits: le(chunk, 14, 2)? as u16,
+            })
         };
         let mut format = fields().ok_or_else(|| {
-            AudioErrorKind::malformed(format!("the fmt chunk has {} bytes, expected 16 or more", chunk.len()))
+            AudioErrorKind::malformed(format!("the fmt chunk has {declared} bytes, expected 16 or more"))
         })?;
         if format.tag == EXTENSIBLE {
             // The sub-format's GUID begins with the tag of the plain format.
-            format.tag = u16_at(24).ok_or_else(|| {
-                AudioErrorKind::malformed(format!(
-                    "the extensible fmt chunk has {} bytes, expected 40",
-                    chunk.len()
-                ))
-            })?;
+            format.tag = le(chunk, 24, 2).ok_or_else(|| {
+                AudioErrorKind::malformed(format!("the extensible fmt chunk has {declared} bytes, expected 40"))
+            })? as u16;
         }
-        if format.channels == 0 || format.sample_rate == 0 {
+        check_counts(format.channels, format.sample_rate)?;
+        let plain = matches!(format.tag, PCM | FLOAT | A_LAW | MU_LAW);
+        if plain && format.block_align == 0 && format.bits == 0 {
+            let channels = format.channels;
             return Err(AudioErrorKind::malformed(format!(
-                "the fmt chunk declares {} channels at {} Hz, expected 1 or more of each",
-                format.channels, format.sample_rate
-            )));
-        }
-        let known = matches!(format.tag, PCM | FLOAT | A_LAW | MU_LAW);
-        if known && (format.block_align == 0 || format.block_align % format.channels != 0) {
-            return Err(AudioErrorKind::malformed(format!(
-                "the fmt chunk declares frames of {} bytes for {} channels",
-                format.block_align, format.channels
+                "the fmt chunk declares frames of 0 bytes for {channels} channels"
             )));
         }
         Ok(format)
     }
 
+    /// Bytes of a sample: wBitsPerSample decides, since nBlockAlign is what recorders get wrong. Samples of fewer valid bits are
+    /// left-justified in their bytes.
     fn sample_bytes(&self) -> u16 {
-        self.block_align / self.channels
+        if self.bits > 0 { self.bits.div_ceil(8) } else { self.block_align / self.channels }
     }
 
-    /// By the bytes that a sample takes: samples of fewer valid bits are left-justified in them, the rest is zero.
-    fn codec(&self) -> Result<AudioCodecId, AudioErrorKind> {
-        let codec = match (self.tag, self.sample_bytes()) {
-            (PCM, 1) => CODEC_ID_PCM_U8,
-            (PCM, 2) => CODEC_ID_PCM_S16LE,
-            (PCM, 3) => CODEC_ID_PCM_S24LE,
-            (PCM, 4) => CODEC_ID_PCM_S32LE,
-            (FLOAT, 4) => CODEC_ID_PCM_F32LE,
-            (FLOAT, 8) => CODEC_ID_PCM_F64LE,
-            (A_LAW, 1) => CODEC_ID_PCM_ALAW,
-            (MU_LAW, 1) => CODEC_ID_PCM_MULAW,
-            (PCM | FLOAT | A_LAW | MU_LAW, bytes) => {
-                let kind = if self.tag == FLOAT { "floating point" } else { "PCM" };
-                return Err(AudioErrorKind::UnsupportedCodec {
-                    codec: format!("{}-bit {kind}", 8 * u32::from(bytes)),
-                });
-            }
-            (tag, _) => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
+    fn layout(&self) -> Result<Layout, AudioErrorKind> {
+        let bytes = self.sample_bytes();
+        let samples = match self.tag {
+            PCM if bytes == 1 => Samples::Unsigned8,
+            PCM => Samples::Signed { big: false },
+            FLOAT => Samples::Float { big: false },
+            A_LAW => Samples::ALaw,
+            MU_LAW => Samples::MuLaw,
+            MS_ADPCM | IMA_ADPCM => return self.adpcm(),
+            tag => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
         };
-        Ok(codec)
+        // G.711 has one byte a sample, whatever a header says.
+        let bytes = if matches!(samples, Samples::ALaw | Samples::MuLaw) { 1 } else { bytes };
+        Layout::of_samples(samples, bytes, self.channels, self.sample_rate)
     }
-}
 
-/// Finds `fmt ` and `data` among the chunks; all others (`LIST`, `bext`, `FLLR`, `_PMX`, …) are passed over.
-fn chunks(bytes: &[u8]) -> Result<(Format, &[u8]), AudioErrorKind> {
-    let (mut format, mut data) = (None, None);
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while format.is_none() || data.is_none() {
-        let Some((header, body)) = rest.split_at_checked(8) else { break };
-        let (id, length) = header.split_at(4);
-        let declared = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
-        let unknown = id == b"data" && UNKNOWN_LENGTHS.contains(&declared);
-        let length = if unknown { body.len() } else { declared as usize };
-        let chunk = body.get(..length).ok_or(AudioErrorKind::Truncated {
-            unit: if id == b"data" { "bytes of WAV data" } else { "bytes of a WAV chunk" },
-            declared: declared.into(),
-            found: body.len() as u64,
-        })?;
-        match id {
-            b"fmt " => format = Some(Format::parse(chunk)?),
-            b"data" => data = Some(chunk),
-            _ => {}
+    /// A block has a header of 7 or 4 bytes a channel, which holds two samples or one, and half a byte for each further sample.
+    fn adpcm(&self) -> Result<Layout, AudioErrorKind> {
+        let (codec, header, first) = match self.tag {
+            MS_ADPCM => (CODEC_ID_ADPCM_MS, 7, 2),
+            _ => (CODEC_ID_ADPCM_IMA_WAV, 4, 1),
+        };
+        let (channels, block_bytes) = (u64::from(self.channels), u64::from(self.block_align));
+        if channels > 2 || self.bits != 4 {
+            let codec = format!("{}-bit ADPCM of {channels} channels", self.bits);
+            return Err(AudioErrorKind::UnsupportedCodec { codec });
         }
-        // A chunk of odd length is followed by a byte of padding.
-        rest = body.get(length + length % 2..).unwrap_or_default();
+        let body = block_bytes.checked_sub(header * channels).ok_or_else(|| {
+            AudioErrorKind::malformed(format!("the fmt chunk declares ADPCM blocks of {block_bytes} bytes"))
+        })?;
+        let block_frames = 2 * body / channels + first;
+        Ok(Layout { codec, channels: self.channels, sample_rate: self.sample_rate, block_bytes, block_frames })
     }
-    let format = format.ok_or_else(|| AudioErrorKind::malformed("the WAV file has no fmt chunk"))?;
-    let data = data.ok_or_else(|| AudioErrorKind::malformed("the WAV file has no data chunk"))?;
-    Ok((format, data))
 }

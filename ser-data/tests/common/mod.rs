@@ -18,6 +18,11 @@ pub(crate) fn ravdess_originals() -> Option<PathBuf> {
     shared("ravdess-originals")
 }
 
+/// Small recordings that are odd, where they are there.
+pub(crate) fn cases() -> Option<PathBuf> {
+    shared("cases")
+}
+
 fn shared(folder: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(folder);
     if path.is_dir() {

@@ -1,0 +1,121 @@
+//! AIFF and AIFC (Apple 1989, 1991), big-endian relatives of WAV.
+
+use super::blocks::{Blocks, Layout, Samples, check_counts};
+use super::demux::{Demuxer, sound_bytes};
+use super::source::{Source, be};
+use super::{AudioErrorKind, AudioOptions};
+
+pub(super) fn open<'s>(
+    mut source: Source<'s>,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    let compressed = source.peek_at(8, 4)? == b"AIFC";
+    source.seek(12)?;
+    let (mut common, mut sound) = (None, None);
+    // The form's own length decides nothing: writers get it wrong.
+    while common.is_none() || sound.is_none() {
+        let Some(header) = source.array::<8>()? else { break };
+        let declared = be(&header, 4, 4).unwrap_or(0);
+        match &header[..4] {
+            b"COMM" => common = Some(Common::parse(&source.peek(declared.min(512))?, compressed)?),
+            b"SSND" => sound = Some((source.position(), declared)),
+            _ => {}
+        }
+        source.skip(declared + declared % 2)?;
+    }
+    let common = common.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no COMM chunk"))?;
+    let (start, declared) = sound.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no SSND chunk"))?;
+    let layout = common.layout()?;
+    let mut warnings = Vec::new();
+    let (unit, found) = ("bytes of AIFF sound", source.len() - start);
+    let tolerance = start.max(layout.block_bytes);
+    let length = if declared == 0 && common.frames > 0 {
+        // A recorder that crashed before it wrote the length.
+        sound_bytes(unit, u64::MAX, found, 0, options, &mut warnings)?
+    } else {
+        sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?
+    };
+    // Offset and block size stand before the samples.
+    let offset = be(&source.peek_at(start, 4)?, 0, 4).unwrap_or(0);
+    let source = source.part(start, length)?;
+    let sound = source.part((8 + offset).min(length), u64::MAX)?;
+    // COMM counts the frames; more than that is filler.
+    let wanted = common.frames.saturating_mul(layout.block_bytes);
+    if common.frames > 0 && wanted > sound.len() + tolerance && warnings.is_empty() {
+        sound_bytes("bytes of AIFF sound", wanted, sound.len(), tolerance, options, &mut warnings)?;
+    }
+    Ok(Box::new(Blocks::new(sound, layout, Some(common.frames).filter(|&frames| frames > 0), warnings)?))
+}
+
+/// The `COMM` chunk.
+struct Common {
+    channels: u16,
+    frames: u64,
+    bits: u16,
+    sample_rate: u32,
+    /// Four-character code of AIFC.
+    compression: [u8; 4],
+}
+
+impl Common {
+    fn parse(chunk: &[u8], compressed: bool) -> Result<Self, AudioErrorKind> {
+        let fields = || {
+            let compression = if compressed { chunk.get(18..22)?.try_into().ok()? } else { *b"NONE" };
+            Some(Self {
+                channels: be(chunk, 0, 2)? as u16,
+                frames: be(chunk, 2, 4)?,
+                bits: be(chunk, 6, 2)? as u16,
+                sample_rate: extended(be(chunk, 8, 2)?, be(chunk, 10, 8)?),
+                compression,
+            })
+        };
+        let common = fields()
+            .ok_or_else(|| AudioErrorKind::malformed(format!("the COMM chunk has {} bytes, expected 18 or more", chunk.len())))?;
+        check_counts(common.channels, common.sample_rate)?;
+        Ok(common)
+    }
+
+    fn layout(&self) -> Result<Layout, AudioErrorKind> {
+        let bytes = self.bits.div_ceil(8);
+        let (samples, bytes) = match &self.compression {
+            b"NONE" | b"twos" => (Samples::Signed { big: true }, bytes),
+            b"sowt" => (Samples::Signed { big: false }, bytes),
+            b"in24" => (Samples::Signed { big: true }, 3),
+            b"in32" => (Samples::Signed { big: true }, 4),
+            b"raw " if bytes == 1 => (Samples::Unsigned8, 1),
+            b"fl32" | b"FL32" => (Samples::Float { big: true }, 4),
+            b"fl64" | b"FL64" => (Samples::Float { big: true }, 8),
+            b"alaw" | b"ALAW" => (Samples::ALaw, 1),
+            b"ulaw" | b"ULAW" => (Samples::MuLaw, 1),
+            other => {
+                let codec = format!("{} in AIFC", other.escape_ascii());
+                return Err(AudioErrorKind::UnsupportedCodec { codec });
+            }
+        };
+        Layout::of_samples(samples, bytes, self.channels, self.sample_rate)
+    }
+}
+
+/// The integer part of an 80-bit floating point number; 0 where it is no sample rate.
+fn extended(exponent: u64, mantissa: u64) -> u32 {
+    // The bias is 16,383, and the mantissa has 63 bits behind its point.
+    match (exponent & 0x7FFF).checked_sub(16_383) {
+        Some(power @ 0..=31) if exponent < 0x8000 => {
+            let rounded = (mantissa >> (62 - power)).div_ceil(2);
+            u32::try_from(rounded).unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::extended;
+
+    #[test]
+    fn sample_rates_of_eighty_bits() {
+        assert_eq!(extended(0x400E, 0xAC44_0000_0000_0000), 44_100);
+        assert_eq!(extended(0x400C, 0xFA00_0000_0000_0000), 8_000);
+        assert_eq!((extended(0, 0), extended(0xC00E, u64::MAX), extended(0x7FFF, 1)), (0, 0, 0));
+    }
+}

@@ -1,0 +1,37 @@
+//! Sun's and NeXT's AU.
+
+use super::blocks::{Blocks, Layout, Samples};
+use super::demux::{Demuxer, sound_bytes};
+use super::source::{Source, be};
+use super::{AudioErrorKind, AudioOptions};
+
+pub(super) fn open<'s>(
+    mut source: Source<'s>,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    let header = source.bytes(24)?;
+    let field = |at| {
+        let short = || AudioErrorKind::malformed(format!("the AU header has {} bytes, expected 24", header.len()));
+        be(&header, at, 4).ok_or_else(short)
+    };
+    let (start, declared, encoding, rate, channels) = (field(4)?, field(8)?, field(12)?, field(16)?, field(20)?);
+    let (samples, bytes) = match encoding {
+        1 => (Samples::MuLaw, 1),
+        2..=5 => (Samples::Signed { big: true }, encoding as u16 - 1),
+        6 => (Samples::Float { big: true }, 4),
+        7 => (Samples::Float { big: true }, 8),
+        27 => (Samples::ALaw, 1),
+        23..=26 => return Err(AudioErrorKind::UnsupportedCodec { codec: "G.72x ADPCM in AU".into() }),
+        other => return Err(AudioErrorKind::UnsupportedCodec { codec: format!("encoding {other} in AU") }),
+    };
+    let layout = Layout::of_samples(samples, bytes, u16::try_from(channels).unwrap_or(0), rate as u32)?;
+    let mut warnings = Vec::new();
+    let found = source.len().saturating_sub(start);
+    // 2^32 − 1 is the format's own way to say that the length is not known.
+    let length = if declared == u64::from(u32::MAX) {
+        found
+    } else {
+        sound_bytes("bytes of AU sound", declared, found, start.max(layout.block_bytes), options, &mut warnings)?
+    };
+    Ok(Box::new(Blocks::new(source.part(start, length)?, layout, None, warnings)?))
+}

@@ -1,0 +1,126 @@
+//! Sound in blocks of equal size: PCM, companded and ADPCM, whatever container they are in.
+
+use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
+
+use super::demux::{Demuxer, Item, Packet, Stream, parameters};
+use super::source::Source;
+use super::{AudioErrorKind, AudioWarning};
+
+/// Frames that the decoder gets at once, at least.
+const PACKET_FRAMES: u64 = 4_096;
+
+/// How a block is stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) codec: AudioCodecId,
+    pub(super) channels: u16,
+    pub(super) sample_rate: u32,
+    /// Bytes of a block: of one frame, except in ADPCM.
+    pub(super) block_bytes: u64,
+    /// Frames of a block: 1, except in ADPCM.
+    pub(super) block_frames: u64,
+}
+
+/// Integer or floating point samples, as containers describe them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Samples {
+    Signed { big: bool },
+    Unsigned8,
+    Float { big: bool },
+    ALaw,
+    MuLaw,
+}
+
+impl Layout {
+    /// Frames of plain samples of `bytes` bytes each.
+    pub(super) fn of_samples(
+        samples: Samples,
+        bytes: u16,
+        channels: u16,
+        sample_rate: u32,
+    ) -> Result<Self, AudioErrorKind> {
+        let codec = match (samples, bytes) {
+            (Samples::Signed { .. }, 1) => CODEC_ID_PCM_S8,
+            (Samples::Signed { big: false }, 2) => CODEC_ID_PCM_S16LE,
+            (Samples::Signed { big: false }, 3) => CODEC_ID_PCM_S24LE,
+            (Samples::Signed { big: false }, 4) => CODEC_ID_PCM_S32LE,
+            (Samples::Signed { big: true }, 2) => CODEC_ID_PCM_S16BE,
+            (Samples::Signed { big: true }, 3) => CODEC_ID_PCM_S24BE,
+            (Samples::Signed { big: true }, 4) => CODEC_ID_PCM_S32BE,
+            (Samples::Unsigned8, 1) => CODEC_ID_PCM_U8,
+            (Samples::Float { big: false }, 4) => CODEC_ID_PCM_F32LE,
+            (Samples::Float { big: false }, 8) => CODEC_ID_PCM_F64LE,
+            (Samples::Float { big: true }, 4) => CODEC_ID_PCM_F32BE,
+            (Samples::Float { big: true }, 8) => CODEC_ID_PCM_F64BE,
+            (Samples::ALaw, 1) => CODEC_ID_PCM_ALAW,
+            (Samples::MuLaw, 1) => CODEC_ID_PCM_MULAW,
+            (samples, bytes) => {
+                let kind = if matches!(samples, Samples::Float { .. }) { "floating point" } else { "PCM" };
+                let codec = format!("{}-bit {kind}", 8 * u32::from(bytes));
+                return Err(AudioErrorKind::UnsupportedCodec { codec });
+            }
+        };
+        check_counts(channels, sample_rate)?;
+        let block_bytes = u64::from(bytes) * u64::from(channels);
+        Ok(Self { codec, channels, sample_rate, block_bytes, block_frames: 1 })
+    }
+}
+
+/// Refuses a header without channels or rate.
+pub(super) fn check_counts(channels: u16, sample_rate: u32) -> Result<(), AudioErrorKind> {
+    if channels == 0 || sample_rate == 0 {
+        return Err(AudioErrorKind::malformed(format!(
+            "the header declares {channels} channels at {sample_rate} Hz, expected 1 or more of each"
+        )));
+    }
+    Ok(())
+}
+
+/// The blocks of a part of a file.
+pub(super) struct Blocks<'s> {
+    source: Source<'s>,
+    layout: Layout,
+    begun: bool,
+    keep: Option<u64>,
+    warnings: Vec<AudioWarning>,
+}
+
+impl<'s> Blocks<'s> {
+    /// `source` is the sound alone; of it `keep` frames are wanted where that is known.
+    pub(super) fn new(
+        source: Source<'s>,
+        layout: Layout,
+        keep: Option<u64>,
+        warnings: Vec<AudioWarning>,
+    ) -> Result<Self, AudioErrorKind> {
+        if layout.block_bytes == 0 || layout.block_frames == 0 {
+            return Err(AudioErrorKind::malformed("the header declares blocks of 0 bytes"));
+        }
+        Ok(Self { source, layout, begun: false, keep, warnings })
+    }
+}
+
+impl Demuxer for Blocks<'_> {
+    fn next(&mut self) -> Result<Item, AudioErrorKind> {
+        let Layout { codec, channels, sample_rate, block_bytes, block_frames } = self.layout;
+        let blocks = PACKET_FRAMES.div_ceil(block_frames);
+        if !self.begun {
+            self.begun = true;
+            let mut parameters = parameters(codec, sample_rate, channels);
+            parameters.with_frames_per_block(block_frames).with_max_frames_per_packet(blocks * block_frames);
+            return Ok(Item::Stream(Stream { keep: self.keep, ..Stream::symphonia(parameters) }));
+        }
+        let mut data = self.source.bytes(blocks * block_bytes)?;
+        // A part of a block at the end holds no whole frame.
+        let whole = data.len() as u64 / block_bytes;
+        if whole == 0 {
+            return Ok(Item::End);
+        }
+        data.truncate((whole * block_bytes) as usize);
+        Ok(Item::Packet(Packet { data, frames: whole * block_frames, ..Default::default() }))
+    }
+
+    fn warnings(&mut self) -> Vec<AudioWarning> {
+        std::mem::take(&mut self.warnings)
+    }
+}

@@ -1,0 +1,191 @@
+//! Apple's Core Audio Format.
+
+use symphonia::core::codecs::audio::well_known::*;
+
+use super::blocks::{Blocks, Layout, Samples, check_counts};
+use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes};
+use super::opus::OpusHead;
+use super::source::{Source, be};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, mp4};
+
+pub(super) fn open<'s>(
+    mut source: Source<'s>,
+    options: &AudioOptions,
+) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    source.seek(8)?;
+    let (mut description, mut table, mut cookie, mut sound) = (None, None, Vec::new(), None);
+    let mut warnings = Vec::new();
+    while let Some(header) = source.array::<12>()? {
+        // −1 stands for "until the end", in the last chunk.
+        let declared = be(&header, 4, 8).unwrap_or(0);
+        let left = source.left();
+        match &header[..4] {
+            b"desc" => description = Some(Description::parse(&source.peek(declared.min(32))?)?),
+            b"pakt" => table = Some(source.peek(declared)?),
+            b"kuki" => cookie = source.peek(declared.min(1 << 16))?,
+            b"data" => {
+                // An edit count stands before the sound.
+                let found = if declared == u64::MAX {
+                    left
+                } else {
+                    sound_bytes("bytes of CAF data", declared, left, source.position(), options, &mut warnings)?
+                };
+                sound = Some((source.position() + 4, found.saturating_sub(4)));
+            }
+            _ => {}
+        }
+        source.skip(declared)?;
+    }
+    let missing = |chunk| AudioErrorKind::malformed(format!("the CAF file has no {chunk} chunk"));
+    let description = description.ok_or_else(|| missing("desc"))?;
+    let (start, length) = sound.ok_or_else(|| missing("data"))?;
+    let source = source.part(start, length)?;
+    if let Some(layout) = description.layout()? {
+        return Ok(Box::new(Blocks::new(source, layout, None, warnings)?));
+    }
+    let mut stream = description.stream(&cookie)?;
+    let table = Table::parse(&table.unwrap_or_default(), &description)?;
+    stream.skip = table.priming;
+    stream.keep = table.valid;
+    // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
+    let packets = table.packets.into_iter();
+    Ok(Box::new(Packets { source, stream: Some(stream), packets, warnings }))
+}
+
+/// The `desc` chunk.
+struct Description {
+    sample_rate: u32,
+    codec: [u8; 4],
+    flags: u64,
+    packet_bytes: u64,
+    packet_frames: u64,
+    channels: u16,
+    bits: u16,
+}
+
+impl Description {
+    fn parse(chunk: &[u8]) -> Result<Self, AudioErrorKind> {
+        let fields = || {
+            Some(Self {
+                sample_rate: f64::from_bits(be(chunk, 0, 8)?) as u32,
+                codec: chunk.get(8..12)?.try_into().ok()?,
+                flags: be(chunk, 12, 4)?,
+                packet_bytes: be(chunk, 16, 4)?,
+                packet_frames: be(chunk, 20, 4)?,
+                channels: u16::try_from(be(chunk, 24, 4)?).unwrap_or(0),
+                bits: be(chunk, 28, 4)? as u16,
+            })
+        };
+        let description = fields()
+            .ok_or_else(|| AudioErrorKind::malformed(format!("the desc chunk has {} bytes, expected 32", chunk.len())))?;
+        check_counts(description.channels, description.sample_rate)?;
+        Ok(description)
+    }
+
+    /// The layout of plain samples; `None` for codecs with packets.
+    fn layout(&self) -> Result<Option<Layout>, AudioErrorKind> {
+        let big = self.flags & 2 == 0;
+        let samples = match &self.codec {
+            b"lpcm" if self.flags & 1 == 1 => Samples::Float { big },
+            b"lpcm" => Samples::Signed { big },
+            b"alaw" => Samples::ALaw,
+            b"ulaw" => Samples::MuLaw,
+            _ => return Ok(None),
+        };
+        let bytes = self.packet_bytes.checked_div(u64::from(self.channels)).filter(|&bytes| bytes > 0);
+        let bytes = bytes.unwrap_or(u64::from(self.bits.div_ceil(8))) as u16;
+        Layout::of_samples(samples, bytes, self.channels, self.sample_rate).map(Some)
+    }
+
+    fn stream(&self, cookie: &[u8]) -> Result<Stream, AudioErrorKind> {
+        let (rate, channels) = (self.sample_rate, self.channels);
+        match &self.codec {
+            b"alac" => {
+                // Old cookies have MP4's boxes around them.
+                let cookie = if cookie.get(4..8) == Some(b"frma") { cookie.get(24..).unwrap_or_default() } else { cookie };
+                let mut alac = parameters(CODEC_ID_ALAC, rate, channels);
+                alac.with_extra_data(cookie.into());
+                Ok(Stream::symphonia(alac))
+            }
+            b"aac " => mp4::mpeg4_stream(cookie, rate, channels),
+            b"opus" => {
+                let mut head = b"OpusHead\x01".to_vec();
+                head.extend([self.channels as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+                Ok(Stream::new(Codec::Opus(OpusHead::parse(&head)?)))
+            }
+            other => Err(AudioErrorKind::UnsupportedCodec { codec: format!("{} in CAF", other.escape_ascii()) }),
+        }
+    }
+}
+
+/// The `pakt` chunk.
+struct Table {
+    packets: Vec<(u64, u64)>,
+    valid: Option<u64>,
+    priming: u64,
+}
+
+impl Table {
+    fn parse(chunk: &[u8], description: &Description) -> Result<Self, AudioErrorKind> {
+        let cut = || AudioErrorKind::malformed("the CAF file's packet table ends early");
+        let (count, valid) = (be(chunk, 0, 8).ok_or_else(cut)?, be(chunk, 8, 8).ok_or_else(cut)?);
+        let priming = be(chunk, 16, 4).ok_or_else(cut)?;
+        let mut rest = chunk.get(24..).ok_or_else(cut)?;
+        let mut packets = Vec::new();
+        for _ in 0..count {
+            let bytes = match description.packet_bytes {
+                0 => number(&mut rest).ok_or_else(cut)?,
+                bytes => bytes,
+            };
+            let frames = match description.packet_frames {
+                0 => number(&mut rest).ok_or_else(cut)?,
+                frames => frames,
+            };
+            if description.packet_bytes > 0 && description.packet_frames > 0 && packets.len() as u64 > 1 << 24 {
+                return Err(AudioErrorKind::malformed(format!("the CAF file declares {count} packets")));
+            }
+            packets.push((bytes, frames));
+        }
+        Ok(Self { packets, valid: Some(valid).filter(|&valid| valid > 0 && valid < 1 << 62), priming })
+    }
+}
+
+/// A number of seven bits a byte, the highest first.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0u64;
+    loop {
+        let (&byte, behind) = rest.split_first()?;
+        *rest = behind;
+        number = number.checked_mul(128)? | u64::from(byte & 0x7F);
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+}
+
+/// Packets that lie one behind the other.
+struct Packets<'s> {
+    source: Source<'s>,
+    stream: Option<Stream>,
+    packets: std::vec::IntoIter<(u64, u64)>,
+    warnings: Vec<AudioWarning>,
+}
+
+impl Demuxer for Packets<'_> {
+    fn next(&mut self) -> Result<Item, AudioErrorKind> {
+        if let Some(stream) = self.stream.take() {
+            return Ok(Item::Stream(stream));
+        }
+        let Some((bytes, frames)) = self.packets.next() else { return Ok(Item::End) };
+        let data = self.source.bytes(bytes)?;
+        if (data.len() as u64) < bytes {
+            let found = data.len() as u64;
+            return Err(AudioErrorKind::Truncated { unit: "bytes of a CAF packet", declared: bytes, found });
+        }
+        Ok(Item::Packet(Packet { data, frames, ..Default::default() }))
+    }
+
+    fn warnings(&mut self) -> Vec<AudioWarning> {
+        std::mem::take(&mut self.warnings)
+    }
+}

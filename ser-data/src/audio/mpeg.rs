@@ -1,0 +1,341 @@
+//! Frames in a row, without a container: MPEG audio layers I to III (ISO/IEC 11172-3, 13818-3) and AAC in ADTS (13818-7).
+//!
+//! The frames of the whole file are counted before the first is decoded. So it is known whether the encoder's tag counts right,
+//! where another encoding is joined, and whether something between the frames is none.
+
+use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
+
+use super::demux::{Demuxer, Item, Packet, Stream, parameters};
+use super::source::{Source, be};
+use super::{AudioErrorKind, AudioOptions, AudioWarning};
+
+/// Bytes of a frame that are looked at to know its header and its tag.
+const PEEK: u64 = 200;
+
+/// Bytes in front of the first frame that are searched for it.
+const SEARCHED: u64 = 1 << 20;
+
+/// What a frame's header says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Header {
+    codec: AudioCodecId,
+    sample_rate: u32,
+    channels: u16,
+    /// Bytes of the frame, with its header.
+    bytes: u64,
+    /// Bytes in front of the packet that the decoder takes.
+    skip: usize,
+    /// Samples of each channel.
+    frames: u64,
+}
+
+impl Header {
+    /// Whether one decoder reads both.
+    fn joins(&self, other: &Self) -> bool {
+        (self.codec, self.sample_rate, self.channels) == (other.codec, other.sample_rate, other.channels)
+    }
+}
+
+/// A header of layers I to III or of ADTS.
+fn header(bytes: &[u8]) -> Option<Header> {
+    let word = be(bytes, 0, 4)?;
+    if word >> 21 != 0x7FF {
+        return None;
+    }
+    if word >> 17 & 3 == 0 { adts(bytes) } else { mpeg(word) }
+}
+
+fn mpeg(word: u64) -> Option<Header> {
+    const RATES: [u32; 3] = [44_100, 48_000, 32_000];
+    // Kilobits a second of layers I, II and III of MPEG-1, and of layers I, and II and III of MPEG-2.
+    const KBITS: [[u64; 15]; 5] = [
+        [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+        [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+        [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+        [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+    ];
+    let (version, layer) = (word >> 19 & 3, 4 - (word >> 17 & 3));
+    let rate = RATES.get((word >> 10 & 3) as usize)?;
+    let (first, sample_rate) = match version {
+        3 => (true, *rate),
+        2 => (false, rate / 2),
+        0 => (false, rate / 4),
+        _ => return None,
+    };
+    let table = match (first, layer) {
+        (true, layer) => layer as usize - 1,
+        (false, 1) => 3,
+        (false, _) => 4,
+    };
+    let kbits = *KBITS[table].get((word >> 12 & 15) as usize)?;
+    let padding = word >> 9 & 1;
+    let (codec, frames, bytes) = match layer {
+        1 => (CODEC_ID_MP1, 384, (12_000 * kbits / u64::from(sample_rate) + padding) * 4),
+        2 => (CODEC_ID_MP2, 1152, 144_000 * kbits / u64::from(sample_rate) + padding),
+        _ if first => (CODEC_ID_MP3, 1152, 144_000 * kbits / u64::from(sample_rate) + padding),
+        _ => (CODEC_ID_MP3, 576, 72_000 * kbits / u64::from(sample_rate) + padding),
+    };
+    let channels = if word >> 6 & 3 == 3 { 1 } else { 2 };
+    // Free format has no size.
+    (kbits > 0).then_some(Header { codec, sample_rate, channels, bytes, skip: 0, frames })
+}
+
+fn adts(bytes: &[u8]) -> Option<Header> {
+    const RATES: [u32; 13] =
+        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+    let word = be(bytes, 0, 7)?;
+    let sample_rate = *RATES.get((word >> 34 & 15) as usize)?;
+    let channels = (word >> 30 & 7) as u16;
+    let length = word >> 13 & 0x1FFF;
+    // Without a checksum the header has 7 bytes, else 9.
+    let skip = if word >> 40 & 1 == 1 { 7 } else { 9 };
+    let blocks = (word & 3) + 1;
+    let codec = CODEC_ID_AAC;
+    (length > skip as u64).then_some(Header { codec, sample_rate, channels, bytes: length, skip, frames: 1024 * blocks })
+}
+
+/// Whether a file begins with a frame's header that another follows, or its end.
+pub(super) fn is_frame(start: &[u8]) -> bool {
+    header(start).is_some_and(|first| match start.get(first.bytes as usize..) {
+        Some(next) if next.len() >= 7 => header(next).is_some() || is_tag(next),
+        _ => true,
+    })
+}
+
+/// Whether frames begin somewhere near the start.
+pub(super) fn begins(source: &mut Source<'_>) -> Result<bool, AudioErrorKind> {
+    match first_frame(source) {
+        Ok(_) => Ok(true),
+        Err(AudioErrorKind::Malformed { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tags that stand behind the sound.
+fn is_tag(bytes: &[u8]) -> bool {
+    [&b"TAG"[..], b"ID3", b"APETAGEX", b"LYRICSBEGIN", b"3DI"].iter().any(|tag| bytes.starts_with(tag))
+        || bytes.iter().all(|&byte| byte == 0)
+}
+
+/// Bytes of an ID3v2 tag with its header: its size is 28 bits, 7 in each byte.
+pub(super) fn id3_bytes(header: &[u8]) -> Option<u64> {
+    let size = header.strip_prefix(b"ID3")?.get(3..7)?.iter().fold(0, |n, &b| n << 7 | u64::from(b & 0x7F));
+    let footer = if header[5] & 0x10 != 0 { 10 } else { 0 };
+    Some(10 + size + footer)
+}
+
+/// What an encoder's tag in the first frame says (Xing, Info or VBRI).
+#[derive(Debug, Clone, Copy, Default)]
+struct Tag {
+    /// MPEG frames behind the tag's own.
+    count: Option<u64>,
+    /// Bytes of the stream, from the tag's frame.
+    bytes: Option<u64>,
+    /// Samples of delay and padding.
+    gaps: Option<(u64, u64)>,
+}
+
+fn tag(frame: &[u8], header: &Header) -> Option<Tag> {
+    if header.codec != CODEC_ID_MP3 {
+        return None;
+    }
+    let first = header.frames == 1152;
+    let side = match (first, header.channels) {
+        (true, 2) => 32,
+        (true, _) | (false, 2) => 17,
+        _ => 9,
+    };
+    if frame.get(36..40) == Some(b"VBRI") {
+        return Some(Tag { count: be(frame, 50, 4), bytes: be(frame, 46, 4), gaps: None });
+    }
+    let body = frame.get(4 + side..)?;
+    let rest = body.strip_prefix(b"Xing").or_else(|| body.strip_prefix(b"Info"))?;
+    let flags = be(rest, 0, 4)?;
+    let mut at = 4;
+    let mut field = |bit: u64, bytes: usize| {
+        let value = (flags & bit != 0).then(|| be(rest, at, 4.min(bytes))).flatten();
+        at += if flags & bit != 0 { bytes } else { 0 };
+        value
+    };
+    let (count, bytes) = (field(1, 4), field(2, 4));
+    let _ = (field(4, 100), field(8, 4));
+    // LAME's part: the encoder's name in 9 bytes, and further on 12 bits of delay and 12 of padding. FFmpeg writes it too.
+    let named = rest.get(at..at + 4).is_some_and(|name| [b"LAME", b"Lavc", b"Lavf", b"L3.9"].iter().any(|n| name == *n));
+    let gaps = be(rest, at + 21, 3).filter(|_| named).map(|gaps| (gaps >> 12, gaps & 0xFFF));
+    Some(Tag { count: count.filter(|&count| count > 0), bytes, gaps })
+}
+
+/// Frames that one decoder reads.
+#[derive(Debug)]
+struct Segment {
+    header: Header,
+    /// Its first frame, without the tag's.
+    start: u64,
+    count: u64,
+    tag: Option<Tag>,
+    /// Where the tag's frame begins.
+    tag_at: u64,
+}
+
+/// The frames of a file.
+pub(super) struct Frames<'s> {
+    source: Source<'s>,
+    segments: std::vec::IntoIter<Segment>,
+    /// Frames left of the current segment.
+    left: u64,
+    /// How the file ends, where that is an error.
+    fault: Option<AudioErrorKind>,
+    warnings: Vec<AudioWarning>,
+}
+
+impl<'s> Frames<'s> {
+    pub(super) fn open(source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
+        let mut frames = Self::new(source, Vec::new())?;
+        // What is cut or damaged is known before anything is decoded.
+        match frames.fault.take() {
+            Some(fault) if !options.allow_truncated => Err(fault),
+            fault => Ok(Self { fault, ..frames }),
+        }
+    }
+
+    /// `warnings` are those of the container.
+    pub(super) fn new(mut source: Source<'s>, mut warnings: Vec<AudioWarning>) -> Result<Self, AudioErrorKind> {
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut fault = None;
+        let mut at = first_frame(&mut source)?;
+        // Whether the next frame begins a segment: behind a tag another encoding may be joined.
+        let mut fresh = true;
+        while at < source.len() {
+            let bytes = source.peek_at(at, PEEK)?;
+            if let Some(id3) = id3_bytes(&bytes) {
+                at = at.saturating_add(id3);
+                fresh = true;
+                continue;
+            }
+            let Some(header) = header(&bytes).filter(|_| !is_tag(&bytes)) else {
+                fault = behind(&mut source, at, &mut warnings)?;
+                break;
+            };
+            let next = at + header.bytes;
+            if next > source.len() {
+                let (unit, found) = ("bytes of an MPEG frame", source.len() - at);
+                fault = Some(AudioErrorKind::Truncated { unit, declared: header.bytes, found });
+                break;
+            }
+            if let Some(tag) = tag(&bytes, &header) {
+                segments.push(Segment { header, start: next, count: 0, tag: Some(tag), tag_at: at });
+            } else {
+                match segments.last_mut() {
+                    Some(segment) if segment.header.joins(&header) && (!fresh || segment.count == 0) => segment.count += 1,
+                    _ => segments.push(Segment { header, start: at, count: 1, tag: None, tag_at: at }),
+                }
+            }
+            fresh = false;
+            at = next;
+        }
+        for (index, segment) in segments.iter().enumerate() {
+            let end = segments.get(index + 1).map_or(source.len(), |next| next.tag_at);
+            let tag = segment.tag.unwrap_or_default();
+            let (declared, found) = (tag.count.unwrap_or(0), segment.count);
+            // A tag may count its own frame, or one too many; its bytes tell a frame that is missing.
+            let whole = tag.bytes.is_some_and(|bytes| segment.tag_at + bytes <= end);
+            if found < declared && !(whole && declared - found == 1) && fault.is_none() {
+                fault = Some(AudioErrorKind::Truncated { unit: "MPEG frames", declared, found });
+            }
+        }
+        Ok(Self { source, segments: segments.into_iter(), left: 0, fault, warnings })
+    }
+}
+
+/// The first frame: behind ID3 tags, and behind junk that a cut left.
+fn first_frame(source: &mut Source<'_>) -> Result<u64, AudioErrorKind> {
+    let mut at = 0;
+    while let Some(id3) = id3_bytes(&source.peek_at(at, 10)?) {
+        at += id3;
+    }
+    let start = source.peek_at(at, SEARCHED)?;
+    let found = (0..start.len()).find(|&offset| {
+        start.get(offset..).and_then(header).is_some_and(|first| {
+            let next = offset + first.bytes as usize;
+            offset == 0 && start.get(next..).is_none_or(|rest| rest.len() < 7)
+                || start.get(next..).and_then(header).is_some_and(|second| second.joins(&first))
+                || start.get(next..).is_some_and(|rest| is_tag(rest) || rest.is_empty())
+        })
+    });
+    found.map(|offset| at + offset as u64).ok_or_else(|| {
+        AudioErrorKind::malformed(format!("no MPEG frame begins in its first {} bytes", start.len()))
+    })
+}
+
+/// What stands where the next frame should: the end, or damage where more frames follow.
+fn behind(
+    source: &mut Source<'_>,
+    at: u64,
+    warnings: &mut Vec<AudioWarning>,
+) -> Result<Option<AudioErrorKind>, AudioErrorKind> {
+    let rest = source.peek_at(at, SEARCHED)?;
+    let follows = (1..rest.len()).find(|&offset| {
+        let first = rest.get(offset..).and_then(header);
+        first.is_some_and(|first| {
+            let second = rest.get(offset + first.bytes as usize..).and_then(header);
+            second.is_some_and(|second| second.joins(&first))
+        })
+    });
+    if let (Some(bytes), false) = (follows, is_tag(&rest[..rest.len().min(16)])) {
+        return Ok(Some(AudioErrorKind::malformed(format!("{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"))));
+    }
+    if let (Some(bytes), true) = (follows, rest.starts_with(b"TAG") || rest.starts_with(b"APETAGEX")) {
+        return Ok(Some(AudioErrorKind::malformed(format!("more frames follow {bytes} bytes of tags at byte {at}"))));
+    }
+    if !is_tag(&rest[..rest.len().min(16)]) {
+        warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
+    }
+    Ok(None)
+}
+
+impl Demuxer for Frames<'_> {
+    fn next(&mut self) -> Result<Item, AudioErrorKind> {
+        while self.left == 0 {
+            let Some(segment) = self.segments.next() else {
+                return self.fault.take().map_or(Ok(Item::End), Err);
+            };
+            if segment.count == 0 {
+                continue;
+            }
+            self.left = segment.count;
+            self.source.seek(segment.start)?;
+            return Ok(Item::Stream(segment.stream()?));
+        }
+        self.left -= 1;
+        let start = self.source.peek(10)?;
+        let header = header(&start).ok_or_else(|| AudioErrorKind::malformed("an MPEG frame has changed while it was read"))?;
+        let mut data = self.source.bytes(header.bytes)?;
+        data.drain(..header.skip.min(data.len()));
+        Ok(Item::Packet(Packet { data, frames: header.frames, ..Default::default() }))
+    }
+
+    fn warnings(&mut self) -> Vec<AudioWarning> {
+        std::mem::take(&mut self.warnings)
+    }
+}
+
+impl Segment {
+    fn stream(&self) -> Result<Stream, AudioErrorKind> {
+        /// Samples that the filter bank of an MP3 decoder delays by.
+        const DECODER_DELAY: u64 = 529;
+        let Header { codec, sample_rate, channels, .. } = self.header;
+        if codec == CODEC_ID_AAC && !(1..=2).contains(&channels) {
+            let codec = if channels == 0 { "AAC of its own channel order".into() } else { format!("AAC of {channels} channels") };
+            return Err(AudioErrorKind::UnsupportedCodec { codec });
+        }
+        let mut stream = Stream::symphonia(parameters(codec, sample_rate, channels));
+        if let Some(Tag { count, gaps: Some((delay, padding)), .. }) = self.tag {
+            stream.skip = delay + DECODER_DELAY;
+            // Where more frames stand than the tag counts, its padding isn't at their end.
+            let counted = count.filter(|&count| self.count <= count);
+            stream.keep = counted.map(|count| (count * self.header.frames).saturating_sub(delay + padding));
+        }
+        Ok(stream)
+    }
+}
