@@ -1,4 +1,4 @@
-//! What the examples share: command line, exit codes, progress, Ctrl-C, output files, bundled files and the JSON answer.
+//! What the examples share: command line, catalogues, exit codes, progress, Ctrl-C, output files, bundled files and the JSON answer.
 //!
 //! The examples are programs to run and to read; `examples/README.md` shows what each one does. This crate is not published.
 
@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod assets;
+pub mod catalog;
 pub mod cli;
 pub mod interrupt;
 pub mod memory;

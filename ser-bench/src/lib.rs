@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod experiments;
+pub mod songs;
 pub mod subjects;
 pub mod timing;
