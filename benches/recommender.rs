@@ -13,9 +13,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use common::criterion;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mood_recommender::{
-    Catalog, Filter, Mood, Options, Profile, Reading, RecommendError, Recommender, Shuffle, Strategy,
+    Catalog, CatalogFormat, Filter, Mood, Options, Profile, Reading, RecommendError, Recommender, Shuffle,
+    Strategy,
 };
 
 const SIZES: [usize; 4] = [686, 1_000, 100_000, 1_000_000];
@@ -117,9 +118,32 @@ fn csv(songs: usize) -> String {
     text
 }
 
+/// Reading each format, 10,000 songs.
+fn reading(criterion: &mut Criterion) {
+    const SONGS: usize = 10_000;
+    let csv = csv(SONGS);
+    let catalog = Catalog::from_bytes(&csv).expect("the made-up catalogue is right");
+    let mut group = criterion.benchmark_group("read");
+    group.sample_size(20).throughput(Throughput::Elements(SONGS as u64));
+    for (name, format) in [("JSON", CatalogFormat::Json), ("JSON Lines", CatalogFormat::JsonLines)] {
+        let mut bytes = Vec::new();
+        catalog.write_to(&mut bytes, format).expect("memory takes everything");
+        group.bench_function(BenchmarkId::new(name, SONGS), |bencher| {
+            bencher.iter(|| Catalog::from_bytes(black_box(&bytes)));
+        });
+    }
+    let utf_16: Vec<u8> = format!("\u{feff}{csv}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes) in [("CSV", csv.as_bytes()), ("CSV in UTF-16", &utf_16)] {
+        group.bench_function(BenchmarkId::new(name, SONGS), |bencher| {
+            bencher.iter(|| Catalog::from_bytes(black_box(bytes)));
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = criterion();
-    targets = lists
+    targets = lists, reading
 }
 criterion_main!(benches);

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use ser_data::printable;
+use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Input};
 use ser_examples::shard::Shard;
 use ser_examples::truth::Truth;
@@ -51,6 +51,9 @@ struct Arguments {
     /// Report files that can't be read or hold no speech, and go on with the others.
     #[arg(long)]
     skip_bad: bool,
+    /// Read recordings that are cut short or damaged up to that place.
+    #[arg(long)]
+    allow_truncated: bool,
     /// Take only the I-th of N parts of the recordings.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -91,6 +94,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let labels = recognizer.labels().to_vec();
     let mut truth = arguments.labels.as_deref().map(|path| Truth::open(path, &labels)).transpose()?;
 
+    let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..AudioOptions::default() };
     let stop = interrupt::on_ctrl_c()?;
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
@@ -107,7 +111,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 while !stop.load(Ordering::Relaxed) {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(at) else { break };
-                    if answers.send((at, hear(&mut recognizer, input))).is_err() {
+                    if answers.send((at, hear(&mut recognizer, input, &decoding))).is_err() {
                         break;
                     }
                 }
@@ -150,10 +154,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn hear(recognizer: &mut Recognizer, input: &Input) -> anyhow::Result<Timeline> {
-    let audio = input.read()?;
-    let samples = audio.to_mono().with_context(|| input.to_string())?;
-    recognizer.timeline(&samples, audio.sample_rate).with_context(|| input.to_string())
+/// Hears a recording as it is decoded, block by block.
+fn hear(recognizer: &mut Recognizer, input: &Input, options: &AudioOptions) -> anyhow::Result<Timeline> {
+    let mut reader = input.open(options)?;
+    let mut listening = recognizer.listen(reader.sample_rate()).with_context(|| input.to_string())?;
+    while let Some(samples) = reader.next_block()? {
+        listening.push(samples).with_context(|| input.to_string())?;
+    }
+    for warning in reader.warnings() {
+        eprintln!("warning: {}: {warning}", cli::printable(&input.to_string()));
+    }
+    listening.finish().with_context(|| input.to_string())
 }
 
 /// A recording as a line of JSON.
@@ -198,7 +209,7 @@ impl<'a> Printer<'a> {
                 let mood = segments::in_words(overall);
                 cli::print(format!(
                     "{}  {}  {mood}",
-                    printable(&input.to_string()),
+                    cli::printable(&input.to_string()),
                     segments::clock(seconds)
                 ))?;
                 if self.timeline {

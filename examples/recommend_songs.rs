@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
-use mood_recommender::{Catalog, Options, Reading, Recommendation, Recommender, Strategy};
-use ser_data::{Audio, AudioOptions, printable};
+use mood_recommender::{
+    Catalog, Mood, Options, Playlist, PlaylistFormat, Reading, Recommendation, Recommender, Strategy,
+};
+use ser_data::{Audio, AudioOptions};
 use ser_examples::answer::Answer;
-use ser_examples::{assets, cli, progress, segments};
+use ser_examples::catalog::CatalogArguments;
+use ser_examples::{assets, cli, output, segments};
 use ser_models::{Recognition, Recognizer, Timeline};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
@@ -16,7 +19,7 @@ use ser_models::{Recognition, Recognizer, Timeline};
 /// Without arguments it listens to a bundled clip, with a bundled model and a bundled starter catalogue.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
-    "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3"
+    "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3 --playlist songs.m3u8"
 ))]
 struct Arguments {
     /// The clip: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
@@ -24,19 +27,27 @@ struct Arguments {
     /// A checkpoint that `train` wrote, for the four moods.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// A catalogue with the columns of data_moods.csv.
-    #[arg(long, value_name = "CSV")]
-    catalog: Option<PathBuf>,
+    #[command(flatten)]
+    catalog: CatalogArguments,
     /// Songs to recommend at most.
-    #[arg(long, default_value_t = 5)]
-    count: usize,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
     /// How the mood leads to songs.
-    #[arg(long, value_enum, default_value_t = StrategyName::Complement)]
+    #[arg(long, value_enum, default_value_t = StrategyName::Balance)]
     strategy: StrategyName,
     /// Which part of the recording the songs are for.
     #[arg(long, value_enum, value_name = "PART", default_value_t = At::Whole)]
     at: At,
-    /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, score,
+    /// Where a journey ends: Calm, Happy, Sad or Energetic.
+    #[arg(long, default_value_t = Mood::Happy, value_name = "MOOD")]
+    target: Mood,
+    /// Write the songs as a playlist too: .m3u8, .xspf, .jspf, .csv or .txt.
+    #[arg(long, value_name = "FILE")]
+    playlist: Option<PathBuf>,
+    /// Play the songs of the playlist from this folder, where tags name them (needs the feature `files`).
+    #[arg(long, value_name = "FOLDER", requires = "playlist")]
+    music: Option<PathBuf>,
+    /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, mood_estimated, score,
     /// reason).
     #[arg(long)]
     json: bool,
@@ -53,24 +64,16 @@ enum At {
     End,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum StrategyName {
-    /// Songs that balance the mood: Sad → happy, Calm → energetic, Energetic → calm, Happy → kept.
-    Complement,
-    /// Songs of the same mood.
-    Match,
+    /// Songs that balance the mood: Sad → happy, Calm → energetic, Energetic → calm; Happy is kept.
+    Balance,
+    /// More of the same mood.
+    Keep,
     /// Happy songs, whatever the mood.
-    Uplift,
-}
-
-impl From<StrategyName> for Strategy {
-    fn from(name: StrategyName) -> Self {
-        match name {
-            StrategyName::Complement => Strategy::Complement,
-            StrategyName::Match => Strategy::Match,
-            StrategyName::Uplift => Strategy::Uplift,
-        }
-    }
+    CheerUp,
+    /// A playlist that begins at the mood and moves in small steps to the target.
+    Journey,
 }
 
 fn main() -> ExitCode {
@@ -78,6 +81,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(path) = &arguments.playlist {
+        PlaylistFormat::of_path(path)?;
+        output::check_folder(path)?;
+    }
+    check_music(arguments)?;
     let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..Default::default() };
     let (name, audio) = match &arguments.clip {
         Some(path) => (path.display().to_string(), Audio::open_with(&decoding, path)?),
@@ -86,16 +94,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     for warning in &audio.warnings {
-        eprintln!("warning: {}: {warning}", printable(&name));
+        eprintln!("warning: {}: {warning}", cli::printable(&name));
     }
     let mut recognizer = match &arguments.model {
         Some(path) => Recognizer::load(path)?,
         None => Recognizer::from_bytes(assets::MODEL)?,
     };
-    let catalog = match &arguments.catalog {
-        Some(path) => progress::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
-        None => Catalog::starter(),
-    };
+    let catalog = arguments.catalog.open()?;
 
     let samples = audio.to_mono().with_context(|| name.clone())?;
     let timeline = recognizer.timeline(&samples, audio.sample_rate).with_context(|| name.clone())?;
@@ -108,19 +113,89 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Some(path) => format!("{}: its labels must be the moods", path.display()),
             None => "the bundled model".to_string(),
         })?;
-    let recommender = Recommender::new(catalog).with_context(|| match &arguments.catalog {
-        Some(path) => path.display().to_string(),
-        None => "the bundled catalogue".to_string(),
-    })?;
-    let options =
-        Options { count: arguments.count, strategy: arguments.strategy.into(), ..Options::default() };
+    let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
+    let strategy = match arguments.strategy {
+        StrategyName::Balance => Strategy::Balance,
+        StrategyName::Keep => Strategy::Keep,
+        StrategyName::CheerUp => Strategy::CheerUp,
+        StrategyName::Journey => Strategy::journey_to(arguments.target),
+    };
+    let options = Options { count: arguments.count as usize, strategy, ..Options::default() };
     let songs = recommender.recommend(reading, &options)?;
+    if songs.is_empty() {
+        bail!("{}: {}", arguments.catalog.name(), missing(&options.strategy, reading, recommender.catalog()));
+    }
+    if let Some(path) = &arguments.playlist {
+        let mut playlist = Playlist::new(format!("Songs for {}", recognition.label), &songs);
+        find_music(arguments, &mut playlist)?;
+        playlist.save(path)?;
+    }
 
     if arguments.json {
         cli::print(serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?)
     } else {
-        cli::print(describe(&name, &audio, &timeline, &recognition, &songs))
+        cli::print(describe(&name, &audio, &timeline, &recognition, &options.strategy, &songs))
     }
+}
+
+/// Which songs were looked for, and which the catalogue holds.
+fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
+    let wanted: Vec<String> =
+        strategy.targets(reading).iter().map(|mood| mood.as_str().to_lowercase()).collect();
+    let stats = catalog.stats();
+    let mut held: Vec<String> = Mood::ALL
+        .into_iter()
+        .filter(|mood| stats.count(*mood) > 0)
+        .map(|mood| format!("{} {}", stats.count(mood), mood.as_str().to_lowercase()))
+        .collect();
+    if stats.unlabelled() > 0 {
+        held.push(format!("{} without a mood", stats.unlabelled()));
+    }
+    format!(
+        "no song suits: --strategy {} looks for {} songs, the catalogue holds {}",
+        strategy.as_str(),
+        wanted.join(" or "),
+        held.join(", ")
+    )
+}
+
+#[cfg(feature = "files")]
+fn check_music(_: &Arguments) -> anyhow::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(feature = "files"))]
+fn check_music(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.music.is_some() {
+        bail!(
+            "--music: this program was built without tags of audio files: build it with `-p ser-examples --features files`"
+        );
+    }
+    Ok(())
+}
+
+/// Gives the entries of the playlist the files that their tags name, and tells which were not found.
+#[cfg(feature = "files")]
+fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<()> {
+    use mood_recommender::MusicFolder;
+
+    let Some(folder) = &arguments.music else { return Ok(()) };
+    let what = format!("reading the tags in {}", folder.display());
+    let music = ser_examples::progress::busy(what, || MusicFolder::open(folder))
+        .with_context(|| folder.display().to_string())?;
+    for (path, reason) in music.unreadable() {
+        eprintln!("skipped: {}: {}", path.display(), cli::printable(reason));
+    }
+    for entry in music.locate(playlist) {
+        let title = cli::printable(&format!("{} – {}", entry.artist, entry.name));
+        eprintln!("not found in {}: {title}", folder.display());
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "files"))]
+fn find_music(_: &Arguments, _: &mut Playlist) -> anyhow::Result<()> {
+    Ok(())
 }
 
 fn describe(
@@ -128,10 +203,11 @@ fn describe(
     audio: &Audio,
     timeline: &Timeline,
     recognition: &Recognition,
+    strategy: &Strategy,
     songs: &[Recommendation<'_>],
 ) -> String {
     let seconds = audio.duration().as_secs_f32();
-    let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", printable(name), audio.sample_rate)];
+    let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", cli::printable(name), audio.sample_rate)];
     if timeline.windows.len() > 1 {
         let colors = console::colors_enabled();
         lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));
@@ -144,13 +220,24 @@ fn describe(
     for (label, probability) in &recognition.probabilities {
         lines.push(format!("  {label:<10} {} {:5.1} %", cli::cells(*probability, 30), probability * 100.0));
     }
-    lines.push("\nSongs:".to_string());
-    if songs.is_empty() {
-        lines.push("  none in this catalogue".to_string());
-    }
+    lines.push(format!("\nSongs{}:", effect(&recognition.label, strategy)));
     for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
-        lines.push(format!("{:3}. {} – {}  (score {score:.2})", at + 1, song.artist, song.name));
+        let title = cli::printable(&format!("{} – {}", song.artist, song.name));
+        lines.push(format!("{:3}. {}  (score {score:.2})", at + 1, cli::hyperlink(&title, &song.link())));
         lines.push(format!("     {reason}"));
     }
     lines.join("\n")
+}
+
+/// What the strategy does with the likeliest mood, and how to get more of the mood instead.
+fn effect(label: &str, strategy: &Strategy) -> String {
+    let Ok(mood) = label.parse::<Mood>() else { return String::new() };
+    let more = match strategy {
+        Strategy::Balance if strategy.targets(mood) != [mood] => "; `--strategy keep` for more of it",
+        _ => "",
+    };
+    format!(
+        " (you sound {}{more})",
+        strategy.effect(mood).replacen(mood.as_str(), &mood.as_str().to_lowercase(), 1)
+    )
 }

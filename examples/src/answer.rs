@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mood_recommender::{Recommendation, Song};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use mood_recommender::Recommendation;
 use ser_models::Recognition;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +28,10 @@ pub struct SongItem {
     pub name: String,
     /// The artist.
     pub artist: String,
-    /// Where to listen to it: the track's page where its id is known, else a search.
+    /// A page that plays it: the track's where its id is known, else a search.
     pub link: String,
+    /// Whether the song's mood was estimated from its sound.
+    pub mood_estimated: bool,
     /// How well it suits, 0 to 1.
     pub score: f32,
     /// Why it was chosen.
@@ -55,35 +56,12 @@ impl SongItem {
         let song = recommendation.song;
         Self {
             key: song.key().into_owned(),
-            name: song.name.clone(),
-            artist: song.artist.clone(),
-            link: link(song),
+            name: song.name.to_string(),
+            artist: song.artist.to_string(),
+            link: song.link(),
+            mood_estimated: song.mood_estimated,
             score: recommendation.score,
             reason: recommendation.reason.clone(),
         }
-    }
-}
-
-/// Spotify's page of a song, whose ids are 22 letters and digits, or a search for it there.
-fn link(song: &Song) -> String {
-    if song.id.len() == 22 && song.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return format!("https://open.spotify.com/track/{}", song.id);
-    }
-    let words = format!("{} {}", song.artist, song.name);
-    format!("https://open.spotify.com/search/{}", utf8_percent_encode(words.trim(), NON_ALPHANUMERIC))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_known_track_is_opened_and_others_are_searched() {
-        let mut song = Song { name: "99 Luftballons".into(), artist: "Nena & Co".into(), ..Song::default() };
-        assert_eq!(link(&song), "https://open.spotify.com/search/Nena%20%26%20Co%2099%20Luftballons");
-        song.id = "../../../elsewhere?a=b".into();
-        assert!(link(&song).starts_with("https://open.spotify.com/search/"));
-        song.id = "2374M0fQpWi3dLnB54qaLX".into();
-        assert_eq!(link(&song), "https://open.spotify.com/track/2374M0fQpWi3dLnB54qaLX");
     }
 }

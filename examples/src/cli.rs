@@ -76,6 +76,25 @@ pub fn print(text: impl Display) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
+/// A text from outside as a terminal may show it: control characters, and those that change the direction of text, become
+/// blanks.
+pub fn printable(text: &str) -> String {
+    let is_bad = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(is_bad, " ")
+}
+
+/// A text that opens an address where standard output is a terminal that supports it (OSC 8); else the text alone.
+pub fn hyperlink(text: &str, address: &str) -> String {
+    if supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
+        format!("\u{1b}]8;;{}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\", printable(address))
+    } else {
+        text.to_string()
+    }
+}
+
 /// A probability as a bar of `width` cells, in eighths of a cell.
 pub fn cells(fraction: f32, width: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -100,6 +119,12 @@ mod tests {
         }
         assert_eq!(cells(0.5, 4), "██  ");
         assert_eq!(cells(f32::NAN, 4).chars().count(), 4);
+    }
+
+    #[test]
+    fn texts_from_outside_give_the_terminal_no_orders() {
+        assert_eq!(printable("A\u{1b}[31m\r\nB\u{202e}C"), "A [31m  B C");
+        assert_eq!(hyperlink("text", "https://example.org"), "text", "tests have no terminal");
     }
 
     #[test]

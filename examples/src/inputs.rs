@@ -1,11 +1,11 @@
 //! The recordings that a command line names.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ser_data::{Audio, is_audio_path};
+use ser_data::{AudioOptions, AudioReader, is_audio_path};
 use walkdir::WalkDir;
 
 /// A recording to read.
@@ -18,17 +18,17 @@ pub enum Input {
 }
 
 impl Input {
-    /// Reads the recording.
+    /// Opens the recording, which is then read in blocks; standard input is read to its end first.
     ///
     /// # Errors
     /// If it cannot be read or is no recording; the error names it.
-    pub fn read(&self) -> anyhow::Result<Audio> {
+    pub fn open(&self, options: &AudioOptions) -> anyhow::Result<AudioReader<'static>> {
         match self {
-            Self::File(path) => Ok(Audio::open(path)?),
+            Self::File(path) => Ok(AudioReader::open(path, options)?),
             Self::Standard => {
                 let mut bytes = Vec::new();
                 std::io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
-                Ok(Audio::decode(&bytes, None, "standard input")?)
+                Ok(AudioReader::new(Cursor::new(bytes), None, "standard input", options)?)
             }
         }
     }

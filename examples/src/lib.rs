@@ -1,5 +1,5 @@
-//! What the examples share: command line, exit codes, progress, Ctrl-C, inputs, output files, bundled files, moods in words and the
-//! JSON answer.
+//! What the examples share: command line, catalogues, exit codes, progress, Ctrl-C, inputs, output files, bundled files, moods in words
+//! and the JSON answer.
 //!
 //! The examples are programs to run and to read; `examples/README.md` shows what each one does. This crate is not published.
 
@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod assets;
+pub mod catalog;
 pub mod cli;
 pub mod inputs;
 pub mod feature_file;

@@ -14,7 +14,7 @@ fn the_main_job_needs_no_arguments() {
     for mood in ["Calm", "Happy", "Sad", "Energetic"] {
         assert!(answer.contains(&format!("\n  {mood}")), "{answer}");
     }
-    assert!(answer.contains("\nSongs:\n  1. "), "{answer}");
+    assert!(answer.contains("\nSongs (you sound ") && answer.contains("):\n  1. "), "{answer}");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn json_holds_mood_probabilities_and_songs() {
     assert_eq!(songs.len(), 3);
     for song in songs {
         let keys: Vec<&String> = song.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["artist", "key", "link", "name", "reason", "score"]);
+        assert_eq!(keys, ["artist", "key", "link", "mood_estimated", "name", "reason", "score"]);
         assert!(song["score"].as_f64().unwrap() > 0.0 && song["reason"].as_str().unwrap().len() > 10);
     }
 }
@@ -65,7 +65,7 @@ fn clips_that_hold_no_speech_are_refused_by_name() {
 fn bad_catalogues_and_models_are_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let catalog = write(&folder, "songs.csv", "name,artist\nA,B\n");
-    fails("recommend_songs", ["--catalog", catalog.as_str()], &[&catalog, "must have a column"]);
+    fails("recommend_songs", ["--catalog", catalog.as_str()], &[&catalog, "must have the column", "valence or energy"]);
 
     let model = std::fs::read(bundled_model()).unwrap();
     let cut = write(&folder, "cut.safetensors", &model[..model.len() / 2]);
@@ -73,6 +73,51 @@ fn bad_catalogues_and_models_are_refused_by_name() {
     let sample = sample();
     let sample = sample.to_str().unwrap();
     fails("recommend_songs", ["--model", sample], &[sample, "no checkpoint, or a damaged one"]);
+}
+
+const HEADER: &str = "name,artist,valence,energy,popularity,mood\n";
+
+#[test]
+fn it_ends_well_only_with_songs_and_says_what_the_catalogue_holds() {
+    let folder = TempDir::new().unwrap();
+    let catalog = write(&folder, "sad.csv", format!("{HEADER}A,B,0.1,0.2,50,Sad\nC,D,0.2,0.1,40,Sad\n"));
+    let expected = [catalog.as_str(), "--strategy cheer-up looks for happy songs, the catalogue holds 2 sad"];
+    fails("recommend_songs", ["--catalog", catalog.as_str(), "--strategy", "cheer-up"], &expected);
+    let none = crate::support::example("recommend_songs", ["--count", "0"]);
+    assert_eq!(none.status.code(), Some(2), "{}", text(&none.stderr));
+}
+
+#[test]
+fn catalogues_of_other_programs_are_read_and_what_was_recognised_is_said() {
+    let folder = TempDir::new().unwrap();
+    let rows = "Track;Performer;Valence;Level\nUp\u{1b}[31m;A;0,9;0,8\nDown;B;0,2;0,1\nBad;C;high;0,5\n";
+    let catalog = write(&folder, "songs.csv", rows);
+    let arguments = ["--catalog", &catalog, "--column", "energy=Level", "--strategy", "cheer-up"];
+    fails("recommend_songs", arguments, &["row 3 (line 4): valence must be a number, got \"high\""]);
+    let output = crate::support::example("recommend_songs", arguments.iter().chain(&["--skip-bad"]));
+    let (told, answer) = (text(&output.stderr), text(&output.stdout));
+    assert!(output.status.success(), "{told}");
+    for part in ["cells are separated by ';'", "skipped: row 3 (line 4)", "2 songs have no mood; it is estimated"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(answer.contains("A – Up [31m") && answer.contains("; mood estimated"), "{answer}");
+    let wrong = ["--catalog", &catalog, "--column", "colour=Level"];
+    fails("recommend_songs", wrong, &["column must be one of name", "got \"colour\""]);
+}
+
+#[test]
+fn songs_are_saved_as_playlists() {
+    let folder = TempDir::new().unwrap();
+    for ending in ["m3u8", "xspf", "jspf", "csv", "txt"] {
+        let path = folder.path().join(format!("list.{ending}"));
+        let arguments = ["--strategy", "journey", "--target", "calm", "--playlist", path.to_str().unwrap()];
+        let answer = prints("recommend_songs", arguments);
+        assert!(answer.contains("songs that lead from there to Calm"), "{answer}");
+        let list = std::fs::read_to_string(&path).unwrap();
+        assert!(list.lines().count() >= 2, "{list}");
+    }
+    let other = folder.path().join("list.pls");
+    fails("recommend_songs", ["--playlist", other.to_str().unwrap()], &["file name must end in .m3u8"]);
 }
 
 #[test]

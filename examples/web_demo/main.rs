@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use mood_recommender::{Catalog, Recommender};
-use ser_examples::{assets, cli, progress};
+use mood_recommender::Recommender;
+use ser_examples::catalog::CatalogArguments;
+use ser_examples::{assets, cli};
 use tokio::net::TcpListener;
 
 use crate::api::App;
@@ -40,9 +41,8 @@ struct Arguments {
     /// A checkpoint that `train` wrote, for the four moods.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// A catalogue with the columns of data_moods.csv.
-    #[arg(long, value_name = "CSV")]
-    catalog: Option<PathBuf>,
+    #[command(flatten)]
+    catalog: CatalogArguments,
     /// Clips that are recognised at once; as many as there are cores if left out.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
@@ -64,14 +64,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         None => Recognizers::new(assets::MODEL, workers)?,
     };
-    let catalog = match &arguments.catalog {
-        Some(path) => progress::busy(format_args!("reading {}", path.display()), || Catalog::open(path))?,
-        None => Catalog::starter(),
-    };
-    let recommender = Recommender::new(catalog).with_context(|| match &arguments.catalog {
-        Some(path) => path.display().to_string(),
-        None => "the bundled catalogue".to_string(),
-    })?;
+    let catalog = arguments.catalog.open()?;
+    let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let app = Arc::new(App { recognizers, recommender });
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

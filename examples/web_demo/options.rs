@@ -11,15 +11,15 @@ const MAX_COUNT: usize = 100;
 
 /// How the mood leads to songs.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum StrategyName {
     /// Songs that balance the mood.
     #[default]
-    Complement,
+    Balance,
     /// Songs of the same mood.
-    Match,
+    Keep,
     /// Happy songs, whatever the mood.
-    Uplift,
+    CheerUp,
     /// A playlist that begins at the mood and moves in small steps to `target`.
     Journey,
 }
@@ -63,12 +63,12 @@ impl SongOptions {
     pub(crate) fn resolve(self, recommender: &Recommender) -> Result<Options, Problem> {
         let count = self.count.unwrap_or(5);
         if count > MAX_COUNT {
-            return Err(Problem::invalid(format!("count must be {MAX_COUNT} or less, given {count}")));
+            return Err(Problem::invalid(format!("count must be {MAX_COUNT} or less, got {count}")));
         }
         let strategy = match self.strategy {
-            StrategyName::Complement => Strategy::Complement,
-            StrategyName::Match => Strategy::Match,
-            StrategyName::Uplift => Strategy::Uplift,
+            StrategyName::Balance => Strategy::Balance,
+            StrategyName::Keep => Strategy::Keep,
+            StrategyName::CheerUp => Strategy::CheerUp,
             StrategyName::Journey => Strategy::journey_to(self.target.unwrap_or(Mood::Happy)),
         };
         let years = match (self.year_from, self.year_to) {

@@ -36,6 +36,8 @@ pub(crate) struct SongSchema {
     artist: String,
     /// A page to listen to it: the track's where its id is known, else a search.
     link: String,
+    /// Whether the song's mood was estimated from its sound.
+    mood_estimated: bool,
     /// How well it suits, 0 to 1.
     score: f32,
     /// Why it was chosen.

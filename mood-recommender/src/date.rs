@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// When a song came out, as exactly as its catalogue knows.
 ///
-/// Reads `1982-10-27`, `27-10-1982`, `1966-03` and `1993`; prints the first form, cut where the rest is
+/// Reads `1982-10-27`, `27-10-1982`, `27.10.1982`, `1966-03` and `1993`, with or without a time after a `T`; prints the first form, cut where the rest is
 /// unknown. Dates sort by year, then month, then day; the less exact one comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -35,13 +35,20 @@ impl ReleaseDate {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.trim().split('-').collect();
-        let (year, month, day) = match parts[..] {
-            [year] => (year, None, None),
-            [year, month] => (year, Some(month), None),
-            [year, month, day] if year.len() == 4 => (year, Some(month), Some(day)),
-            [day, month, year] => (year, Some(month), Some(day)),
-            _ => return None,
+        // APIs add a time, which says nothing of the day.
+        let text = text.trim();
+        let text = text.split_once('T').map_or(text, |(date, _)| date);
+        let separator = if text.contains('.') { '.' } else { '-' };
+        let mut parts = text.split(separator);
+        let (first, second, third) = (parts.next()?, parts.next(), parts.next());
+        if parts.next().is_some() || (separator == '.' && (third.is_none() || first.len() == 4)) {
+            return None;
+        }
+        let (year, month, day) = match (second, third) {
+            (None, _) => (first, None, None),
+            (Some(month), None) => (first, Some(month), None),
+            (Some(month), Some(day)) if first.len() == 4 => (first, Some(month), Some(day)),
+            (Some(month), Some(year)) => (year, Some(month), Some(first)),
         };
         if year.len() != 4 {
             return None;
@@ -110,7 +117,7 @@ impl TryFrom<String> for ReleaseDate {
 
 /// A text that is not a date of the calendar in one of the forms that are read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a release date must be {expected}, given {given:?}", expected = InvalidDate::EXPECTED)]
+#[error("release_date must be {expected}, got {given:?}", expected = InvalidDate::EXPECTED)]
 #[non_exhaustive]
 pub struct InvalidDate {
     /// The text as it was given.
@@ -136,6 +143,7 @@ mod tests {
         assert_eq!(date("1966-03").day(), None);
         assert_eq!(date("1993").year(), 1993);
         assert_eq!(date("1993").month(), None);
+        assert_eq!(date("1982-10-27T00:00:00Z"), date("27.10.1982"));
         assert_eq!(date(" 29-02-2000 ").day(), Some(29));
     }
 
@@ -162,6 +170,8 @@ mod tests {
             "+982",
             "1982-+1-01",
             "1982/10/27",
+            "1982.10.27",
+            "10.1982",
             "yesterday",
             "0000",
             "٠٠٠٠",

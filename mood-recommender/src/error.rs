@@ -8,10 +8,10 @@ use crate::mood::Mood;
 #[non_exhaustive]
 pub enum RecommendError {
     /// The catalogue has no songs.
-    #[error("a catalogue to recommend from must have at least one song")]
+    #[error("catalogue must have at least one song, got none")]
     EmptyCatalog,
     /// A weight is not a finite number.
-    #[error("the weight of {feature} for {mood} must be a finite number, given {given}")]
+    #[error("weight of {feature} for {mood} must be a finite number, got {given}")]
     Weight {
         /// The listener's mood.
         mood: Mood,
@@ -21,13 +21,13 @@ pub enum RecommendError {
         given: f64,
     },
     /// The weights for a mood say nothing.
-    #[error("the weights for {mood} cannot all be 0")]
+    #[error("weights for {mood} must hold one other than 0, got none")]
     ZeroWeights {
         /// The listener's mood.
         mood: Mood,
     },
     /// An option lies outside its range.
-    #[error("{option} must be {expected}, given {given}")]
+    #[error("{option} must be {expected}, got {given}")]
     Option {
         /// The option.
         option: &'static str,

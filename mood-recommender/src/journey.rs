@@ -145,7 +145,9 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
             {
                 let point = Point { valence, energy };
                 *place = way.nearest(point, count);
-                *closeness = -point.squared_distance(waypoints[*place]);
+                // A song without a place cannot be a stop.
+                let distance = point.squared_distance(waypoints[*place]);
+                *closeness = if distance.is_nan() { f32::NEG_INFINITY } else { -distance };
             }
             sieve.sink(group, start, closeness);
             for (at, (&closeness, &place)) in closeness.iter().zip(&places).enumerate() {
@@ -159,9 +161,9 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
     let found = nearest.into_iter().flat_map(TopK::into_sorted).map(|(_, at)| &songs[at]);
     found
         .filter(|song| works.insert(work_fingerprint(song)))
-        .map(|song| {
-            let point = Point { valence: song.valence, energy: song.energy };
-            Stop { song, point, left: point.distance(way.target) }
+        .filter_map(|song| {
+            let point = Point { valence: song.valence?, energy: song.energy? };
+            Some(Stop { song, point, left: point.distance(way.target) })
         })
         .collect()
 }

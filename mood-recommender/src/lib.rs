@@ -4,12 +4,18 @@
 mod catalog;
 mod date;
 mod error;
+mod estimate;
+mod extra;
 mod feature;
 mod index;
 mod journey;
 mod mood;
+#[cfg(feature = "files")]
+mod music;
 mod neighbours;
 mod options;
+mod output;
+mod playlist;
 mod point;
 mod profile;
 mod reading;
@@ -23,12 +29,17 @@ mod stats;
 mod strategy;
 mod taste;
 
-pub use catalog::{Catalog, CatalogBuilder, CatalogError, Duplicate};
+pub use catalog::{Catalog, CatalogBuilder, CatalogError, CatalogFormat, Duplicate, ReadOptions, Skipped};
+pub use compact_str::CompactString;
 pub use date::{InvalidDate, ReleaseDate};
 pub use error::RecommendError;
+pub use extra::Extra;
 pub use feature::Feature;
 pub use mood::{Mood, UnknownMood};
+#[cfg(feature = "files")]
+pub use music::MusicFolder;
 pub use options::{Filter, Options, Shuffle};
+pub use playlist::{Playlist, PlaylistEntry, PlaylistError, PlaylistFormat};
 pub use point::Point;
 pub use profile::Profile;
 pub use reading::{Reading, ReadingError};

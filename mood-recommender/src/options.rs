@@ -8,7 +8,7 @@ use crate::point::Point;
 use crate::profile::Profile;
 use crate::strategy::Strategy;
 
-/// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Complement`], at most two
+/// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Balance`], at most two
 /// of an artist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -102,7 +102,7 @@ impl Options {
                 return refuse(option, "a range of numbers", format!("{range:?}"));
             }
         }
-        if let Strategy::IsoJourney { target: Point { valence, energy } } = self.strategy
+        if let Strategy::Journey { target: Point { valence, energy } } = self.strategy
             && !((0.0..=1.0).contains(&valence) && (0.0..=1.0).contains(&energy))
         {
             return refuse("target", "a valence and an energy from 0 to 1", format!("{valence}, {energy}"));
@@ -126,13 +126,13 @@ mod tests {
             change(&mut options);
             options.check().unwrap_err().to_string()
         };
-        assert_eq!(refused(|o| o.max_per_artist = Some(0)), "max_per_artist must be at least 1, given 0");
-        assert_eq!(refused(|o| o.diversity = f32::NAN), "diversity must be a number from 0 to 1, given NaN");
+        assert_eq!(refused(|o| o.max_per_artist = Some(0)), "max_per_artist must be at least 1, got 0");
+        assert_eq!(refused(|o| o.diversity = f32::NAN), "diversity must be a number from 0 to 1, got NaN");
         let message = refused(|o| o.shuffle = Some(Shuffle { seed: 1, tolerance: -1.0 }));
-        assert_eq!(message, "shuffle.tolerance must be a finite number from 0 up, given -1");
+        assert_eq!(message, "shuffle.tolerance must be a finite number from 0 up, got -1");
         let message = refused(|o| o.filter.tempo = Some(f32::NAN..=1.0));
-        assert_eq!(message, "filter.tempo must be a range of numbers, given NaN..=1.0");
+        assert_eq!(message, "filter.tempo must be a range of numbers, got NaN..=1.0");
         let message = refused(|o| o.strategy = Strategy::journey_to(Point { valence: 2.0, energy: 0.5 }));
-        assert_eq!(message, "target must be a valence and an energy from 0 to 1, given 2, 0.5");
+        assert_eq!(message, "target must be a valence and an energy from 0 to 1, got 2, 0.5");
     }
 }

@@ -15,16 +15,50 @@ const AUDIO: usize = Feature::AUDIO.len();
 /// fall, the more songs were judged the stronger: with *n* judged songs, taste makes up *n* / (2 *n* + 8) of
 /// a score, half of it at most. A disliked song is not recommended again; a liked one may be.
 ///
-/// It holds the songs' keys and sound, so it needs no catalogue and works across catalogues.
+/// It holds the songs' keys and sound, so it needs no catalogue and works across catalogues. Serialised, it has a
+/// `version`, 1, and about 100 bytes of JSON for each judged song.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(into = "Stored", try_from = "Stored")]
 pub struct Profile {
     liked: Sounds,
     disliked: Sounds,
 }
 
-/// The audio features of songs by the songs' keys.
-pub(crate) type Sounds = BTreeMap<String, [f32; AUDIO]>;
+/// The nine audio features of songs by the songs' keys; `None` where one is unknown.
+pub(crate) type Sounds = BTreeMap<String, [Option<f32>; AUDIO]>;
+
+/// A profile as it is serialised.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    /// The features that the numbers of a song stand for.
+    features: Vec<Feature>,
+    liked: Sounds,
+    disliked: Sounds,
+}
+
+const VERSION: u32 = 1;
+
+impl From<Profile> for Stored {
+    fn from(Profile { liked, disliked }: Profile) -> Self {
+        Stored { version: VERSION, features: Feature::AUDIO.to_vec(), liked, disliked }
+    }
+}
+
+impl TryFrom<Stored> for Profile {
+    type Error = String;
+
+    fn try_from(Stored { version, features, liked, disliked }: Stored) -> Result<Self, String> {
+        if version != VERSION {
+            return Err(format!("profile: version must be {VERSION}, got {version}"));
+        }
+        if features != Feature::AUDIO {
+            return Err(format!("profile: features must be {:?}, got {features:?}", Feature::AUDIO));
+        }
+        Ok(Profile { liked, disliked })
+    }
+}
 
 impl Profile {
     /// Notes that the listener likes a song, whatever was noted before.
@@ -41,9 +75,22 @@ impl Profile {
 
     /// Takes back what was noted for a song.
     pub fn forget(&mut self, song: &Song) {
-        let key = song.key();
-        self.liked.remove(key.as_ref());
-        self.disliked.remove(key.as_ref());
+        self.forget_key(&song.key());
+    }
+
+    /// Takes back what was noted for the song with this [`Song::key`], and returns whether there was anything.
+    pub fn forget_key(&mut self, key: &str) -> bool {
+        self.liked.remove(key).is_some() | self.disliked.remove(key).is_some()
+    }
+
+    /// The keys of the songs that the listener likes.
+    pub fn liked_keys(&self) -> impl Iterator<Item = &str> {
+        self.liked.keys().map(String::as_str)
+    }
+
+    /// The keys of the songs that the listener dislikes.
+    pub fn disliked_keys(&self) -> impl Iterator<Item = &str> {
+        self.disliked.keys().map(String::as_str)
     }
 
     pub(crate) fn liked(&self) -> &Sounds {
@@ -55,11 +102,11 @@ impl Profile {
     }
 
     pub(crate) fn is_finite(&self) -> bool {
-        self.liked.values().chain(self.disliked.values()).flatten().all(|value| value.is_finite())
+        self.liked.values().chain(self.disliked.values()).flatten().flatten().all(|value| value.is_finite())
     }
 }
 
-fn sound(song: &Song) -> [f32; AUDIO] {
+fn sound(song: &Song) -> [Option<f32>; AUDIO] {
     std::array::from_fn(|at| song.feature(Feature::AUDIO[at]))
 }
 
@@ -73,18 +120,25 @@ mod tests {
         let mut profile = Profile::default();
         profile.like(&song);
         profile.dislike(&song);
-        assert_eq!(profile.disliked().keys().collect::<Vec<_>>(), ["TOTO – Africa"]);
-        assert!(profile.liked.is_empty());
-        profile.forget(&song);
+        assert_eq!(profile.disliked_keys().collect::<Vec<_>>(), ["TOTO – Africa"]);
+        assert_eq!(profile.liked_keys().count(), 0);
+        assert!(profile.forget_key("TOTO – Africa") && !profile.forget_key("TOTO – Africa"));
         assert_eq!(profile, Profile::default());
     }
 
     #[test]
-    fn a_profile_reads_back_from_json() {
+    fn a_profile_reads_back_from_json_of_its_version() {
         let mut profile = Profile::default();
-        profile.like(&Song { name: "A".into(), artist: "B".into(), energy: 0.3, ..Song::default() });
-        profile.dislike(&Song { id: "x".into(), tempo: 120.1, ..Song::default() });
+        profile.like(&Song { name: "A".into(), artist: "B".into(), energy: Some(0.3), ..Song::default() });
+        profile.dislike(&Song { id: "x".into(), tempo: Some(120.1), ..Song::default() });
         let text = serde_json::to_string(&profile).unwrap();
         assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), profile);
+        let newer =
+            serde_json::from_str::<Profile>(&text.replace("\"version\":1", "\"version\":2")).unwrap_err();
+        assert!(newer.to_string().starts_with("profile: version must be 1, got 2"), "{newer}");
+        let other = text.replace("\"energy\"", "\"popularity\"");
+        assert!(
+            serde_json::from_str::<Profile>(&other).unwrap_err().to_string().contains("features must be")
+        );
     }
 }

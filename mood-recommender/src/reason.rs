@@ -1,59 +1,111 @@
-//! Why a song was chosen, in numbers and in words.
+//! Why a song was chosen: in plain words first, with the numbers behind.
 
 use crate::feature::Feature;
 use crate::index::Group;
 use crate::song::Song;
-use crate::strategy::Part;
+use crate::strategy::{Part, Strategy};
 
-/// For example: `valence 0.96, popularity 71: happier than 98 % and more popular than 87 % of the Happy
-/// songs`.
-pub(crate) fn reason(song: &Song, group: &Group, part: &Part, sounds_liked: bool) -> String {
+/// A song is among the first in a feature if this part of its mood's songs, in per cent, has less of it.
+const FIRST: usize = 90;
+/// It has more of it than most.
+const MORE: usize = 50;
+/// What rounds to 0 % explains nothing.
+const LEAST: f64 = 0.005;
+
+/// For example: `one of the happiest well-known songs here (valence 0.96, popularity 84)`.
+pub(crate) fn reason(
+    song: &Song,
+    group: &Group,
+    part: &Part,
+    strategy: &Strategy,
+    sounds_liked: bool,
+) -> String {
     let mut terms: Vec<(Feature, f32)> =
         Feature::ALL.into_iter().zip(part.weights).filter(|(_, weight)| *weight != 0.0).collect();
     terms.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let numbers: Vec<String> = terms.iter().map(|(feature, _)| number(song, *feature)).collect();
-    let mut text = words(song, group, part, &terms);
+    let known = |(feature, weight): &(Feature, f32)| Some((*feature, *weight, song.feature(*feature)?));
+    let mut text = words(&terms.iter().filter_map(known).collect::<Vec<_>>(), group, part);
+    let numbers: Vec<String> =
+        terms.iter().filter_map(|(feature, _)| Some(number(*feature, song.feature(*feature)?))).collect();
     if !numbers.is_empty() {
-        text = format!("{}: {text}", numbers.join(", "));
+        text.push_str(&format!(" ({})", numbers.join(", ")));
+    }
+    let unknown: Vec<&str> = terms
+        .iter()
+        .filter(|(feature, _)| song.feature(*feature).is_none())
+        .map(|(feature, _)| feature.as_str())
+        .collect();
+    if !unknown.is_empty() {
+        text.push_str(&format!("; {} unknown", unknown.join(" and ")));
+    }
+    if song.mood_estimated {
+        text.push_str("; mood estimated");
     }
     if sounds_liked {
         text.push_str("; it sounds like what you liked");
     }
-    // What rounds to 0 % explains nothing, unless there is nothing else.
-    let counts = |probability: f64| probability >= 0.005;
-    let all = !part.asked_by.iter().any(|(_, probability)| counts(*probability));
-    let moods: Vec<_> = part.asked_by.iter().filter(|(_, probability)| all || counts(*probability)).collect();
-    if moods.iter().any(|(_, probability)| *probability < 0.995) {
-        let moods: Vec<String> = moods
+    let all = !part.asked_by.iter().any(|(_, probability)| *probability >= LEAST);
+    let moods: Vec<_> =
+        part.asked_by.iter().filter(|(_, probability)| all || *probability >= LEAST).collect();
+    if moods.iter().any(|(_, probability)| *probability < 1.0 - LEAST) {
+        let mut before = "";
+        let effects: Vec<String> = moods
             .iter()
-            .map(|(mood, probability)| format!("{mood} ({:.0} %)", probability * 100.0))
+            .map(|(mood, probability)| {
+                let (_, verb) = strategy.verb(*mood);
+                let verb = if verb == std::mem::replace(&mut before, verb) {
+                    String::new()
+                } else {
+                    format!("{verb} ")
+                };
+                format!("{verb}{mood} ({:.0} %)", probability * 100.0)
+            })
             .collect();
-        text.push_str(&format!("; for {}", moods.join(", ")));
+        text.push_str(&format!("; it {}", effects.join(" and ")));
     }
     text
 }
 
-/// What the song is better at than most songs of its mood.
-fn words(song: &Song, group: &Group, part: &Part, terms: &[(Feature, f32)]) -> String {
+/// What distinguishes the song among those of its mood: `terms` are the features that count, with weight and value.
+fn words(terms: &[(Feature, f32, f32)], group: &Group, part: &Part) -> String {
     let mood = part.target;
-    let praise: Vec<String> = terms
-        .iter()
-        .filter_map(|&(feature, weight)| {
-            let more = weight > 0.0;
-            let percent = group.percent(feature, feature.unit(song.feature(feature)), more);
-            (percent >= 50).then(|| format!("{} than {percent} %", comparative(feature, more)))
-        })
-        .collect();
-    match praise.split_last() {
-        Some((last, [])) => format!("{last} of the {mood} songs"),
-        Some((last, rest)) => format!("{} and {last} of the {mood} songs", rest.join(", ")),
-        None if group.songs.len() == 1 => format!("the only {mood} song"),
-        None => format!("the best {mood} song that is left"),
+    if group.songs.len() == 1 {
+        return format!("the only {mood} song here");
+    }
+    let ranked = terms.iter().map(|&(feature, weight, value)| {
+        let more = weight > 0.0;
+        (feature, more, group.percent(feature, feature.unit(value), more))
+    });
+    let (mut first, mut others) = (None, Vec::new());
+    for (feature, more, percent) in ranked.filter(|(.., percent)| *percent >= MORE) {
+        let (plain, most) = adjectives(feature, more);
+        if first.is_none() && percent >= FIRST {
+            first = Some(most);
+        } else {
+            others.push(plain);
+        }
+    }
+    match (first, &others[..]) {
+        (Some(first), others) => format!("one of the {} songs here", joined(first, others)),
+        (None, [plain, others @ ..]) => format!("{} {} song", article(plain), joined(plain, others)),
+        (None, []) => format!("the best {mood} song that is left"),
     }
 }
 
-fn number(song: &Song, feature: Feature) -> String {
-    let value = song.feature(feature);
+fn joined(first: &str, others: &[&str]) -> String {
+    let mut text = first.to_owned();
+    for other in others {
+        text.push_str(if text.contains(' ') { ", " } else { " " });
+        text.push_str(other);
+    }
+    text
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+fn number(feature: Feature, value: f32) -> String {
     match feature {
         Feature::Popularity => format!("{feature} {value:.0}"),
         Feature::Tempo => format!("{feature} {value:.0} BPM"),
@@ -62,27 +114,28 @@ fn number(song: &Song, feature: Feature) -> String {
     }
 }
 
-fn comparative(feature: Feature, more: bool) -> &'static str {
+/// What a song with much (or little) of a feature is, plainly and in the superlative.
+fn adjectives(feature: Feature, more: bool) -> (&'static str, &'static str) {
     match (feature, more) {
-        (Feature::Valence, true) => "happier",
-        (Feature::Valence, false) => "gloomier",
-        (Feature::Energy, true) => "more energetic",
-        (Feature::Energy, false) => "calmer",
-        (Feature::Acousticness, true) => "more acoustic",
-        (Feature::Acousticness, false) => "less acoustic",
-        (Feature::Danceability, true) => "more danceable",
-        (Feature::Danceability, false) => "less danceable",
-        (Feature::Instrumentalness, true) => "more instrumental",
-        (Feature::Instrumentalness, false) => "less instrumental",
-        (Feature::Liveness, true) => "more of a concert",
-        (Feature::Liveness, false) => "less of a concert",
-        (Feature::Loudness, true) => "louder",
-        (Feature::Loudness, false) => "quieter",
-        (Feature::Speechiness, true) => "more spoken",
-        (Feature::Speechiness, false) => "less spoken",
-        (Feature::Tempo, true) => "faster",
-        (Feature::Tempo, false) => "slower",
-        (Feature::Popularity, true) => "more popular",
-        (Feature::Popularity, false) => "less known",
+        (Feature::Valence, true) => ("happy", "happiest"),
+        (Feature::Valence, false) => ("gloomy", "gloomiest"),
+        (Feature::Energy, true) => ("energetic", "most energetic"),
+        (Feature::Energy, false) => ("calm", "calmest"),
+        (Feature::Acousticness, true) => ("acoustic", "most acoustic"),
+        (Feature::Acousticness, false) => ("electric", "most electric"),
+        (Feature::Danceability, true) => ("danceable", "most danceable"),
+        (Feature::Danceability, false) => ("undanceable", "least danceable"),
+        (Feature::Instrumentalness, true) => ("instrumental", "most instrumental"),
+        (Feature::Instrumentalness, false) => ("sung", "most sung"),
+        (Feature::Liveness, true) => ("live", "most live"),
+        (Feature::Liveness, false) => ("studio-made", "most studio-made"),
+        (Feature::Loudness, true) => ("loud", "loudest"),
+        (Feature::Loudness, false) => ("quiet", "quietest"),
+        (Feature::Speechiness, true) => ("spoken", "most spoken"),
+        (Feature::Speechiness, false) => ("wordless", "least spoken"),
+        (Feature::Tempo, true) => ("fast", "fastest"),
+        (Feature::Tempo, false) => ("slow", "slowest"),
+        (Feature::Popularity, true) => ("well-known", "best-known"),
+        (Feature::Popularity, false) => ("little-known", "least known"),
     }
 }

@@ -17,7 +17,7 @@ const ALIKE: f32 = 0.5;
 
 /// A catalogue with its index, ready to answer.
 ///
-/// Building takes time in proportion to the catalogue and about 75 bytes a song; build once, ask often. It
+/// Building takes time in proportion to the catalogue and about 50 bytes a song; build once, ask often. It
 /// can be shared between threads.
 #[derive(Debug)]
 pub struct Recommender {
@@ -26,14 +26,16 @@ pub struct Recommender {
 }
 
 impl Recommender {
-    /// Builds the index.
+    /// Builds the index. Songs without a mood get one by [`Catalog::estimate_moods`], so that any catalogue has answers;
+    /// [`Song::mood_estimated`](crate::Song::mood_estimated) and the reasons say so.
     ///
     /// # Errors
     /// [`RecommendError::EmptyCatalog`].
-    pub fn new(catalog: Catalog) -> Result<Self, RecommendError> {
+    pub fn new(mut catalog: Catalog) -> Result<Self, RecommendError> {
         if catalog.songs().is_empty() {
             return Err(RecommendError::EmptyCatalog);
         }
+        catalog.estimate_moods();
         let index = Index::new(&catalog);
         Ok(Recommender { catalog, index })
     }
@@ -49,7 +51,10 @@ impl Recommender {
     /// reading gives a mixed list: each target mood has places in proportion to the probability of the moods
     /// that lead to it (largest remainder), and where one has too few songs the others fill up. No song comes
     /// twice, also not under another id: songs of the same artist and name are taken for the same. The list
-    /// is never longer than asked; it is shorter, or empty, where not enough songs pass.
+    /// is never longer than asked; it is shorter, or empty, where not enough songs pass. [`Strategy::targets`] tells the
+    /// moods that were looked for, and [`Catalog::stats`] those that the catalogue has.
+    ///
+    /// A song is scored on the features that it has, and its reason names those that it lacks.
     ///
     /// # Errors
     /// [`RecommendError`] when an option lies outside its range or the weights for a possible mood are all 0
@@ -62,7 +67,7 @@ impl Recommender {
         options.check()?;
         let reading = reading.into();
         let count = options.count.min(self.catalog.songs().len());
-        if let Strategy::IsoJourney { target } = options.strategy {
+        if let Strategy::Journey { target } = options.strategy {
             return Ok(journey::plan(&self.catalog, &self.index, &reading, target, options, count));
         }
         let mut parts = strategy::parts(&options.strategy, &reading)?;
@@ -74,7 +79,7 @@ impl Recommender {
             let group = self.index.group(part.target);
             let song = &self.catalog.songs()[group.songs[at] as usize];
             let sounds_liked = taste.as_ref().is_some_and(|taste| taste.liked.similarity(&sound) >= ALIKE);
-            Recommendation { song, score, reason: reason(song, group, part, sounds_liked) }
+            Recommendation { song, score, reason: reason(song, group, part, &options.strategy, sounds_liked) }
         };
         Ok(picks.into_iter().map(explain).collect())
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use crate::feature::{FEATURES, Feature};
-use crate::index::{Group, artist_fingerprint, key_fingerprint};
+use crate::index::{Group, Scale, artist_fingerprint, key_fingerprint};
 use crate::options::{Filter, Options};
 use crate::song::Song;
 use crate::taste::Taste;
@@ -18,7 +18,7 @@ pub(crate) fn best(
     group: &Group,
     songs: &[Song],
     weights: &[f32; FEATURES],
-    taste: Option<&Taste>,
+    taste: Option<(&Taste, &Scale)>,
     sieve: &Sieve<'_>,
     k: usize,
 ) -> Vec<(f32, usize)> {
@@ -27,8 +27,8 @@ pub(crate) fn best(
     for start in (0..group.songs.len()).step_by(BLOCK) {
         let scores = &mut block[..BLOCK.min(group.songs.len() - start)];
         fit(group, start, weights, scores);
-        if let Some(taste) = taste {
-            blend(group, start, taste, scores);
+        if let Some((taste, scale)) = taste {
+            blend(group, start, taste, scale, scores);
         }
         sieve.sink(group, start, scores);
         for (at, &score) in (start..).zip(scores.iter()) {
@@ -40,12 +40,30 @@ pub(crate) fn best(
     top.into_sorted()
 }
 
-/// The weighted mean of the features, each counted as its distance from the worse end of its scale.
+/// The weighted mean of the features, each counted as its distance from the worse end of its scale. A song is judged by the
+/// features that it has; without any it has 0.
 fn fit(group: &Group, start: usize, weights: &[f32; FEATURES], scores: &mut [f32]) {
-    scores.fill(weights.iter().filter(|&&weight| weight < 0.0).map(|weight| -weight).sum());
-    for (column, &weight) in group.columns.iter().zip(weights).filter(|&(_, &weight)| weight != 0.0) {
-        for (score, value) in scores.iter_mut().zip(&column[start..]) {
-            *score += weight * value;
+    let weighed = || group.columns.iter().zip(weights).enumerate().filter(|(_, (_, weight))| **weight != 0.0);
+    if weighed().all(|(feature, _)| group.complete[feature]) {
+        scores.fill(weights.iter().filter(|&&weight| weight < 0.0).map(|weight| -weight).sum());
+        for (_, (column, &weight)) in weighed() {
+            for (score, value) in scores.iter_mut().zip(&column[start..]) {
+                *score += weight * value;
+            }
+        }
+    } else {
+        let total: f32 = weights.iter().map(|weight| weight.abs()).sum();
+        let mut known = [0.0; BLOCK];
+        scores.fill(0.0);
+        for (_, (column, &weight)) in weighed() {
+            for ((score, known), value) in scores.iter_mut().zip(&mut known).zip(&column[start..]) {
+                let gain = weight * value + f32::max(-weight, 0.0);
+                *score += if value.is_nan() { 0.0 } else { gain };
+                *known += if value.is_nan() { 0.0 } else { weight.abs() };
+            }
+        }
+        for (score, known) in scores.iter_mut().zip(&known) {
+            *score *= if *known > 0.0 { total / known } else { 0.0 };
         }
     }
     for score in scores {
@@ -54,13 +72,14 @@ fn fit(group: &Group, start: usize, weights: &[f32; FEATURES], scores: &mut [f32
 }
 
 /// Mixes the listener's taste into the scores: 0.5 says nothing, 1 is like all that was liked.
-fn blend(group: &Group, start: usize, taste: &Taste, scores: &mut [f32]) {
+fn blend(group: &Group, start: usize, taste: &Taste, scale: &Scale, scores: &mut [f32]) {
     // |a − b|² = |a|² − 2 a·b + |b|², so that each column is read once for both centres.
     let (mut liked, mut disliked) = ([0.0; BLOCK], [0.0; BLOCK]);
-    for ((column, &towards), &away) in
-        group.columns.iter().zip(&taste.liked.factors).zip(&taste.disliked.factors)
-    {
-        for ((liked, disliked), value) in liked.iter_mut().zip(&mut disliked).zip(&column[start..]) {
+    let factors = taste.liked.factors.iter().zip(&taste.disliked.factors);
+    for (feature, (&towards, &away)) in factors.enumerate() {
+        let column = &group.columns[feature][start..];
+        for ((liked, disliked), &value) in liked.iter_mut().zip(&mut disliked).zip(column) {
+            let value = scale.known(feature, value);
             *liked += towards * value;
             *disliked += away * value;
         }
@@ -144,9 +163,11 @@ impl<'a> Sieve<'a> {
     /// Whether a song that was not sunk passes the rest, which lies elsewhere in memory.
     pub(crate) fn passes(&self, group: &Group, at: usize, songs: &[Song]) -> bool {
         let song = &songs[group.songs[at] as usize];
-        !self.keys.contains(&group.keys[at])
-            && !self.artists.contains(&group.artists[at])
-            && self.ranges().all(|(feature, range)| range.contains(&song.feature(feature)))
+        (self.keys.is_empty() || !self.keys.contains(&key_fingerprint(&song.key())))
+            && (self.artists.is_empty() || !self.artists.contains(&artist_fingerprint(&song.artist)))
+            && self
+                .ranges()
+                .all(|(feature, range)| song.feature(feature).is_some_and(|value| range.contains(&value)))
     }
 
     fn ranges(&self) -> impl Iterator<Item = (Feature, &RangeInclusive<f32>)> {

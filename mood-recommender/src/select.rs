@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::catalog::Catalog;
 use crate::feature::Feature;
-use crate::index::{Index, similarity};
+use crate::index::{Index, artist_fingerprint, similarity, work_fingerprint};
 use crate::options::Options;
 use crate::scan::{self, Sieve};
 use crate::strategy::Part;
@@ -100,7 +100,14 @@ impl<'a> Selection<'a> {
         let Part { target, share, weights, .. } = &self.parts[part];
         let (index, songs) = (self.index, self.catalog.songs());
         let group = index.group(*target);
-        let best = scan::best(group, songs, weights, self.taste, &self.sieve, size);
+        let best = scan::best(
+            group,
+            songs,
+            weights,
+            self.taste.map(|taste| (taste, &index.scale)),
+            &self.sieve,
+            size,
+        );
         let mut shift = self.options.shuffle.map(|shuffle| {
             let mut random = ChaCha8Rng::seed_from_u64(shuffle.seed);
             random.set_stream(*target as u64);
@@ -162,9 +169,10 @@ impl<'a> Selection<'a> {
     /// Marks a song as used, unless it is in the list already or its artist has no place left.
     fn take(&self, candidate: &Pick, used: &mut Used) -> bool {
         let group = self.index.group(self.parts[candidate.part].target);
-        let songs_of_artist = used.songs_of_artist.entry(group.artists[candidate.at]).or_default();
+        let song = &self.catalog.songs()[group.songs[candidate.at] as usize];
+        let songs_of_artist = used.songs_of_artist.entry(artist_fingerprint(&song.artist)).or_default();
         if self.options.max_per_artist.is_some_and(|most| *songs_of_artist >= most)
-            || !used.works.insert(group.works[candidate.at])
+            || !used.works.insert(work_fingerprint(song))
         {
             return false;
         }

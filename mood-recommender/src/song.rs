@@ -1,67 +1,80 @@
 //! One song of a catalogue.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use compact_str::CompactString;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::date::ReleaseDate;
+use crate::extra::Extra;
 use crate::feature::Feature;
 use crate::mood::Mood;
 
 /// A song with its figures, as Spotify's Web API names and scales them.
 ///
-/// Fill in what you have and leave the rest to [`Song::default`], which is empty texts, zeros and `None`.
+/// Fill in what is known and leave the rest to [`Song::default`]: empty texts and `None`. Short texts lie in the
+/// song itself ([`CompactString`]); `"text".into()` and `format!(…).into()` make them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Song {
     /// The title.
-    pub name: String,
+    pub name: CompactString,
     /// The album.
-    pub album: String,
+    pub album: CompactString,
     /// The artist, or the artists as one text.
-    pub artist: String,
+    pub artist: CompactString,
     /// An id that no other song of the catalogue has, or an empty text.
-    pub id: String,
+    pub id: CompactString,
     /// When it came out.
     pub release_date: Option<ReleaseDate>,
     /// See [`Feature::Popularity`].
-    pub popularity: f32,
+    pub popularity: Option<f32>,
     /// The length in milliseconds.
-    pub length: Option<u32>,
+    pub duration_ms: Option<u32>,
     /// See [`Feature::Danceability`].
-    pub danceability: f32,
+    pub danceability: Option<f32>,
     /// See [`Feature::Acousticness`].
-    pub acousticness: f32,
+    pub acousticness: Option<f32>,
     /// See [`Feature::Energy`].
-    pub energy: f32,
+    pub energy: Option<f32>,
     /// See [`Feature::Instrumentalness`].
-    pub instrumentalness: f32,
+    pub instrumentalness: Option<f32>,
     /// See [`Feature::Liveness`].
-    pub liveness: f32,
+    pub liveness: Option<f32>,
     /// See [`Feature::Valence`].
-    pub valence: f32,
+    pub valence: Option<f32>,
     /// See [`Feature::Loudness`].
-    pub loudness: f32,
+    pub loudness: Option<f32>,
     /// See [`Feature::Speechiness`].
-    pub speechiness: f32,
+    pub speechiness: Option<f32>,
     /// See [`Feature::Tempo`].
-    pub tempo: f32,
+    pub tempo: Option<f32>,
     /// The key: 0 is C, 1 is C sharp, up to 11; −1 where none was found.
     pub key: Option<i8>,
     /// The number of beats in a bar.
     pub time_signature: Option<u8>,
-    /// The mood, where it is known; [`Catalog::assign_moods`](crate::Catalog::assign_moods) fills it in.
+    /// The mood, where it is known or estimated.
     pub mood: Option<Mood>,
-    /// The cells of columns that this crate does not know, by the column's name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub extra: BTreeMap<Arc<str>, String>,
+    /// Whether the mood was estimated from the sound: see [`Catalog::estimate_moods`](crate::Catalog::estimate_moods)
+    /// and [`Catalog::assign_moods`](crate::Catalog::assign_moods).
+    #[serde(skip_serializing_if = "is_false")]
+    pub mood_estimated: bool,
+    /// The file that holds the song.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Box<str>>,
+    /// The cells of columns that this crate does not know, by the column's name. Empty cells are left out.
+    #[serde(skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Song {
-    /// The value of a feature, in its own unit.
-    pub fn feature(&self, feature: Feature) -> f32 {
+    /// The value of a feature in its own unit; `None` where it is unknown.
+    pub fn feature(&self, feature: Feature) -> Option<f32> {
         match feature {
             Feature::Valence => self.valence,
             Feature::Energy => self.energy,
@@ -76,7 +89,7 @@ impl Song {
         }
     }
 
-    pub(crate) fn feature_mut(&mut self, feature: Feature) -> &mut f32 {
+    pub(crate) fn feature_mut(&mut self, feature: Feature) -> &mut Option<f32> {
         match feature {
             Feature::Valence => &mut self.valence,
             Feature::Energy => &mut self.energy,
@@ -99,6 +112,25 @@ impl Song {
             Cow::Borrowed(&self.id)
         }
     }
+
+    /// A page that plays the song: the address in its column `url`, `link` or `href` if it has one, Spotify's page
+    /// where its id is one of Spotify (22 letters and digits), else a search on Spotify for artist and title.
+    pub fn link(&self) -> String {
+        let addresses =
+            ["url", "link", "href"].into_iter().filter_map(|column| self.extra.get_any_case(column));
+        let is_page = |address: &&str| {
+            (address.starts_with("https://") || address.starts_with("http://"))
+                && address.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if let Some(address) = addresses.into_iter().find(is_page) {
+            return address.to_owned();
+        }
+        if self.id.len() == 22 && self.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return format!("https://open.spotify.com/track/{}", self.id);
+        }
+        let words = format!("{} {}", self.artist, self.name);
+        format!("https://open.spotify.com/search/{}", utf8_percent_encode(words.trim(), NON_ALPHANUMERIC))
+    }
 }
 
 #[cfg(test)]
@@ -109,10 +141,10 @@ mod tests {
     fn every_feature_reads_the_field_that_it_writes() {
         let mut song = Song::default();
         for (value, feature) in (1_u8..).zip(Feature::ALL) {
-            *song.feature_mut(feature) = f32::from(value);
+            *song.feature_mut(feature) = Some(f32::from(value));
         }
         for (value, feature) in (1_u8..).zip(Feature::ALL) {
-            assert_eq!(song.feature(feature), f32::from(value), "{feature}");
+            assert_eq!(song.feature(feature), Some(f32::from(value)), "{feature}");
             assert_eq!(serde_json::to_value(&song).unwrap()[feature.as_str()], f32::from(value));
         }
     }
@@ -129,9 +161,28 @@ mod tests {
     fn json_reads_back_and_may_leave_things_out() {
         let mut song: Song =
             serde_json::from_str(r#"{"name":"Africa","valence":0.7,"mood":"happy"}"#).unwrap();
-        song.extra.insert("genre".into(), "rock".into());
+        song.extra.insert("genre", "rock");
         assert_eq!(song.mood, Some(Mood::Happy));
         let text = serde_json::to_string(&song).unwrap();
         assert_eq!(serde_json::from_str::<Song>(&text).unwrap(), song);
+    }
+
+    #[test]
+    fn a_song_without_lists_takes_240_bytes_at_most() {
+        assert!(size_of::<Song>() <= 240, "{}", size_of::<Song>());
+    }
+
+    #[test]
+    fn a_known_track_is_opened_and_others_are_searched() {
+        let mut song = Song { name: "99 Luftballons".into(), artist: "Nena & Co".into(), ..Song::default() };
+        assert_eq!(song.link(), "https://open.spotify.com/search/Nena%20%26%20Co%2099%20Luftballons");
+        song.id = "../../../elsewhere?a=b".into();
+        assert!(song.link().starts_with("https://open.spotify.com/search/"));
+        song.id = "2374M0fQpWi3dLnB54qaLX".into();
+        assert_eq!(song.link(), "https://open.spotify.com/track/2374M0fQpWi3dLnB54qaLX");
+        song.extra.insert("URL", "javascript:alert(1)");
+        assert_eq!(song.link(), "https://open.spotify.com/track/2374M0fQpWi3dLnB54qaLX");
+        song.extra.insert("URL", "https://www.example.org/song");
+        assert_eq!(song.link(), "https://www.example.org/song");
     }
 }

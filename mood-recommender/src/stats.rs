@@ -12,7 +12,8 @@ use crate::mood::Mood;
 pub struct Stats {
     /// The number of songs for each mood, then without any.
     counts: [usize; GROUPS],
-    /// Sums of each feature over the same groups.
+    /// The songs of the same groups that have each feature, and the sums of it.
+    known: [[usize; FEATURES]; GROUPS],
     sums: [[f64; FEATURES]; GROUPS],
     /// Sums over the labelled songs of the squared distances from their mean.
     squares: [f64; FEATURES],
@@ -24,20 +25,23 @@ impl Catalog {
     /// Counts, means and correlations.
     pub fn stats(&self) -> Stats {
         let mut counts = [0; GROUPS];
-        let mut sums = [[0.0; FEATURES]; GROUPS];
+        let (mut known, mut sums) = ([[0; FEATURES]; GROUPS], [[0.0; FEATURES]; GROUPS]);
         for song in self.songs() {
             let group = song.mood.map_or(Mood::ALL.len(), |mood| mood as usize);
             counts[group] += 1;
             for feature in Feature::ALL {
-                sums[group][feature as usize] += f64::from(song.feature(feature));
+                if let Some(value) = song.feature(feature) {
+                    known[group][feature as usize] += 1;
+                    sums[group][feature as usize] += f64::from(value);
+                }
             }
         }
-        let mut stats = Stats { counts, sums, squares: [0.0; FEATURES] };
+        let mut stats = Stats { counts, known, sums, squares: [0.0; FEATURES] };
         for feature in Feature::ALL {
             let mean = stats.mean_of(&Mood::ALL, feature).unwrap_or_default();
             let labelled = self.songs().iter().filter(|song| song.mood.is_some());
-            stats.squares[feature as usize] =
-                labelled.map(|song| (f64::from(song.feature(feature)) - mean).powi(2)).sum();
+            let values = labelled.filter_map(|song| song.feature(feature));
+            stats.squares[feature as usize] = values.map(|value| (f64::from(value) - mean).powi(2)).sum();
         }
         stats
     }
@@ -59,19 +63,19 @@ impl Stats {
         self.counts[Mood::ALL.len()]
     }
 
-    /// The mean of a feature over the songs of a mood, in the feature's unit; `None` where there are none.
+    /// The mean of a feature over the songs of a mood, in the feature's unit; `None` where none has it.
     pub fn mean(&self, mood: Mood, feature: Feature) -> Option<f64> {
         self.mean_of(&[mood], feature)
     }
 
     /// Pearson's correlation, −1 to 1, of a feature with being of a mood (1) or of another (0): the
-    /// point-biserial coefficient over the songs that have a mood. Above 0, songs of the mood have more of
+    /// point-biserial coefficient over the songs that have a mood and the feature. Above 0, songs of the mood have more of
     /// the feature than others.
     ///
     /// `None` where the mood has no song or all of them, or the feature is the same everywhere.
     pub fn correlation(&self, mood: Mood, feature: Feature) -> Option<f64> {
-        let songs = self.count(mood) as f64;
-        let labelled = (self.songs() - self.unlabelled()) as f64;
+        let songs = self.known(&[mood], feature) as f64;
+        let labelled = self.known(&Mood::ALL, feature) as f64;
         let difference = self.mean(mood, feature)? - self.mean_of(&Mood::ALL, feature)?;
         // cov = p (mean of the mood − mean of all), var of the indicator = p (1 − p), with p = songs /
         // labelled.
@@ -81,9 +85,14 @@ impl Stats {
     }
 
     fn mean_of(&self, moods: &[Mood], feature: Feature) -> Option<f64> {
-        let songs: usize = moods.iter().map(|&mood| self.count(mood)).sum();
+        let songs = self.known(moods, feature);
         let sum: f64 = moods.iter().map(|&mood| self.sums[mood as usize][feature as usize]).sum();
         (songs > 0).then(|| sum / songs as f64)
+    }
+
+    /// How many songs of the moods have the feature.
+    fn known(&self, moods: &[Mood], feature: Feature) -> usize {
+        moods.iter().map(|&mood| self.known[mood as usize][feature as usize]).sum()
     }
 }
 
@@ -121,7 +130,7 @@ mod tests {
     use crate::Song;
 
     fn song(mood: Option<Mood>, energy: f32) -> Song {
-        Song { name: "A".into(), artist: "B".into(), mood, energy, ..Song::default() }
+        Song { name: "A".into(), artist: "B".into(), mood, energy: Some(energy), ..Song::default() }
     }
 
     fn stats(songs: impl IntoIterator<Item = Song>) -> Stats {

@@ -12,7 +12,7 @@ use crate::reading::Reading;
 
 /// How a listener's mood leads to songs.
 ///
-/// | listener | [`Complement`](Strategy::Complement) | [`Match`](Strategy::Match) | [`Uplift`](Strategy::Uplift) |
+/// | listener | [`Balance`](Strategy::Balance) | [`Keep`](Strategy::Keep) | [`CheerUp`](Strategy::CheerUp) |
 /// | --- | --- | --- | --- |
 /// | Calm | Energetic: energy | Calm: acousticness, −energy | Happy: 2 valence, danceability, energy |
 /// | Happy | Happy: valence, popularity | Happy: valence | the same |
@@ -21,27 +21,27 @@ use crate::reading::Reading;
 ///
 /// `−energy` reads: the less, the better.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
     /// Songs that balance the mood: §10.8 of the report *Speech Emotion Recognition with Music
     /// Recommendation*, which leaves Happy open; here it is kept.
     #[default]
-    Complement,
+    Balance,
     /// Songs of the same mood, the most typical first: the traits of the report's §7.3.
-    Match,
+    Keep,
     /// Happy songs that lift any mood.
-    Uplift,
-    /// The caller's own aims; a mood that is missing has the aim of [`Strategy::Complement`].
+    CheerUp,
+    /// The caller's own aims; a mood that is missing has the aim of [`Strategy::Balance`].
     Custom(BTreeMap<Mood, Aim>),
     /// A playlist that begins at the listener's mood and moves in small steps to a target in the
     /// valence–energy plane, after the iso principle of music therapy: meet the mood first, then change it.
     ///
-    /// Songs of any mood take part. The list is in playing order, every song is nearer to the target than the
-    /// one before, and no step is longer than twice the mean step; it is shorter than asked where the
-    /// catalogue has no such path of that length. A score is 1 less the distance to the place on the straight
+    /// Songs of any mood take part if their valence and energy are known. The list is in playing order, every song is
+    /// nearer to the target than the one before, and no step is longer than twice the mean step; it is shorter than asked
+    /// where the catalogue has no such path of that length. A score is 1 less the distance to the place on the straight
     /// way that the song stands for. Diversity, shuffling and the profile's tastes do not act on a journey.
-    IsoJourney {
+    Journey {
         /// Where the journey ends.
         target: Point,
     },
@@ -50,20 +50,71 @@ pub enum Strategy {
 impl Strategy {
     /// A journey to a mood or to any other point.
     pub fn journey_to(target: impl Into<Point>) -> Self {
-        Strategy::IsoJourney { target: target.into() }
+        Strategy::Journey { target: target.into() }
+    }
+
+    /// The name on command lines and in JSON: `"balance"`, `"keep"`, `"cheer-up"`, `"custom"`, `"journey"`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Strategy::Balance => "balance",
+            Strategy::Keep => "keep",
+            Strategy::CheerUp => "cheer-up",
+            Strategy::Custom(_) => "custom",
+            Strategy::Journey { .. } => "journey",
+        }
+    }
+
+    /// The moods of the songs that the strategy looks for, the largest share of the reading first. A journey takes songs of
+    /// all moods.
+    pub fn targets(&self, reading: impl Into<Reading>) -> Vec<Mood> {
+        if let Strategy::Journey { .. } = self {
+            return Mood::ALL.to_vec();
+        }
+        let mut shares = [0.0; Mood::ALL.len()];
+        for (mood, probability) in reading.into().possible() {
+            shares[self.aim(mood).target as usize] += probability;
+        }
+        let mut targets = Mood::ALL.to_vec();
+        targets.retain(|mood| shares[*mood as usize] > 0.0);
+        targets.sort_by(|a, b| shares[*b as usize].total_cmp(&shares[*a as usize]));
+        targets
+    }
+
+    /// What the strategy does with a mood, in words: `Energetic → calm songs, to balance it`.
+    pub fn effect(&self, mood: Mood) -> String {
+        if let Strategy::Journey { target } = self {
+            let name = Mood::ALL.into_iter().find(|mood| mood.point() == *target);
+            let end = name.map_or_else(
+                || format!("valence {:.2} and energy {:.2}", target.valence, target.energy),
+                |mood| mood.to_string(),
+            );
+            return format!("{mood} → songs that lead from there to {end}");
+        }
+        let target = self.aim(mood).target;
+        format!("{mood} → {} songs, to {} it", target.as_str().to_lowercase(), self.verb(mood).0)
+    }
+
+    /// What songs do to a listener's mood, as `to balance` and `balances`.
+    pub(crate) fn verb(&self, mood: Mood) -> (&'static str, &'static str) {
+        match self {
+            _ if self.aim(mood).target == mood => ("keep", "keeps"),
+            Strategy::CheerUp => ("lift", "lifts"),
+            Strategy::Custom(aims) if aims.contains_key(&mood) => ("answer", "answers"),
+            _ => ("balance", "balances"),
+        }
     }
 
     /// What songs to look for when the listener is in `mood`.
     fn aim(&self, mood: Mood) -> Aim {
         use Feature::{Acousticness, Danceability, Energy, Loudness, Popularity, Valence};
         match (self, mood) {
-            (Strategy::Match, Mood::Calm) => Aim::new(Mood::Calm, &[(Energy, -1.0), (Acousticness, 1.0)]),
-            (Strategy::Match, Mood::Happy) => Aim::new(Mood::Happy, &[(Valence, 1.0)]),
-            (Strategy::Match, Mood::Sad) => Aim::new(Mood::Sad, &[(Valence, -1.0), (Acousticness, 1.0)]),
-            (Strategy::Match, Mood::Energetic) => {
+            (Strategy::Keep, Mood::Calm) => Aim::new(Mood::Calm, &[(Energy, -1.0), (Acousticness, 1.0)]),
+            (Strategy::Keep, Mood::Happy) => Aim::new(Mood::Happy, &[(Valence, 1.0)]),
+            (Strategy::Keep, Mood::Sad) => Aim::new(Mood::Sad, &[(Valence, -1.0), (Acousticness, 1.0)]),
+            (Strategy::Keep, Mood::Energetic) => {
                 Aim::new(Mood::Energetic, &[(Energy, 1.0), (Loudness, 1.0), (Acousticness, -1.0)])
             }
-            (Strategy::Uplift, _) => {
+            (Strategy::CheerUp, _) => {
                 Aim::new(Mood::Happy, &[(Valence, 2.0), (Danceability, 1.0), (Energy, 1.0)])
             }
             (Strategy::Custom(aims), _) if aims.contains_key(&mood) => aims[&mood].clone(),
@@ -155,17 +206,34 @@ mod tests {
     }
 
     #[test]
-    fn complement_leads_where_the_report_says() {
+    fn balance_leads_where_the_report_says() {
         for (mood, target) in [
             (Mood::Sad, Mood::Happy),
             (Mood::Calm, Mood::Energetic),
             (Mood::Energetic, Mood::Calm),
             (Mood::Happy, Mood::Happy),
         ] {
-            assert_eq!(only_part(&Strategy::Complement, mood).target, target);
-            assert_eq!(only_part(&Strategy::Match, mood).target, mood);
-            assert_eq!(only_part(&Strategy::Uplift, mood).target, Mood::Happy);
+            assert_eq!(only_part(&Strategy::Balance, mood).target, target);
+            assert_eq!(only_part(&Strategy::Keep, mood).target, mood);
+            assert_eq!(only_part(&Strategy::CheerUp, mood).target, Mood::Happy);
         }
+    }
+
+    #[test]
+    fn effects_say_where_a_mood_leads_and_what_for() {
+        assert_eq!(Strategy::Balance.effect(Mood::Energetic), "Energetic → calm songs, to balance it");
+        assert_eq!(Strategy::Balance.effect(Mood::Happy), "Happy → happy songs, to keep it");
+        assert_eq!(Strategy::Keep.effect(Mood::Sad), "Sad → sad songs, to keep it");
+        assert_eq!(Strategy::CheerUp.effect(Mood::Sad), "Sad → happy songs, to lift it");
+        assert_eq!(
+            Strategy::journey_to(Mood::Happy).effect(Mood::Sad),
+            "Sad → songs that lead from there to Happy"
+        );
+        for strategy in [Strategy::Balance, Strategy::Keep, Strategy::CheerUp] {
+            assert_eq!(serde_json::to_value(&strategy).unwrap(), strategy.as_str());
+        }
+        let reading = Reading::from_probabilities([("Sad", 0.2), ("Calm", 0.3), ("Energetic", 0.5)]).unwrap();
+        assert_eq!(Strategy::Balance.targets(reading), [Mood::Calm, Mood::Energetic, Mood::Happy]);
     }
 
     #[test]
@@ -180,7 +248,7 @@ mod tests {
     #[test]
     fn moods_with_one_target_share_a_part() {
         let reading = Reading::from_probabilities([("Sad", 0.5), ("Happy", 0.2), ("Calm", 0.3)]).unwrap();
-        let parts = parts(&Strategy::Complement, &reading).unwrap();
+        let parts = parts(&Strategy::Balance, &reading).unwrap();
         assert_eq!(parts.iter().map(|part| part.target).collect::<Vec<_>>(), [Mood::Happy, Mood::Energetic]);
         assert!((parts[0].share - 0.7).abs() < 1e-12);
         assert_eq!(parts[0].weights[Feature::Valence as usize], 0.5);
@@ -193,10 +261,10 @@ mod tests {
             let aims = BTreeMap::from([(Mood::Sad, Aim::new(Mood::Calm, weights))]);
             parts(&Strategy::Custom(aims), &Mood::Sad.into()).unwrap_err().to_string()
         };
-        assert_eq!(custom(&[]), "the weights for Sad cannot all be 0");
-        assert_eq!(custom(&[(Feature::Energy, 0.0)]), "the weights for Sad cannot all be 0");
+        assert_eq!(custom(&[]), "weights for Sad must hold one other than 0, got none");
+        assert_eq!(custom(&[(Feature::Energy, 0.0)]), "weights for Sad must hold one other than 0, got none");
         let message = custom(&[(Feature::Energy, f64::NAN)]);
-        assert_eq!(message, "the weight of energy for Sad must be a finite number, given NaN");
+        assert_eq!(message, "weight of energy for Sad must be a finite number, got NaN");
     }
 
     #[test]
@@ -210,7 +278,7 @@ mod tests {
             strategy,
             Strategy::Custom(BTreeMap::from([(Mood::Sad, Aim::new(Mood::Happy, &weights))]))
         );
-        assert_eq!(serde_json::from_str::<Strategy>("\"complement\"").unwrap(), Strategy::Complement);
+        assert_eq!(serde_json::from_str::<Strategy>("\"balance\"").unwrap(), Strategy::Balance);
         let back = serde_json::to_string(&strategy).unwrap();
         assert_eq!(serde_json::from_str::<Strategy>(&back).unwrap(), strategy);
     }

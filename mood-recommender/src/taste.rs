@@ -45,7 +45,10 @@ impl Centre {
             return Centre::default();
         }
         let sound: [f32; AUDIO] = std::array::from_fn(|at| {
-            let units = songs.values().map(|sound| f64::from(Feature::AUDIO[at].unit(sound[at])));
+            let units = songs.values().map(|sound| {
+                sound[at]
+                    .map_or(f64::from(scale.means[at]), |value| f64::from(Feature::AUDIO[at].unit(value)))
+            });
             (units.sum::<f64>() / songs.len() as f64) as f32 / scale.deviations[at]
         });
         let factors = std::array::from_fn(|at| sound[at] / scale.deviations[at]);

@@ -4,6 +4,8 @@
 
 mod catalog;
 mod common;
+mod layouts;
+mod playlists;
 mod properties;
 mod real_file;
 mod recommend;

@@ -1,8 +1,8 @@
 //! Lists for moods and readings: what is in them, in which order and why.
 
 use mood_recommender::{
-    Catalog, Filter, Mood, Options, Profile, Reading, RecommendError, Recommendation, Recommender, Shuffle,
-    Song, Strategy,
+    Catalog, Feature, Filter, Mood, Options, Profile, Reading, RecommendError, Recommendation, Recommender,
+    Shuffle, Song, Strategy,
 };
 
 fn starter() -> Recommender {
@@ -18,7 +18,7 @@ fn names<'a>(list: &[Recommendation<'a>]) -> Vec<&'a str> {
 }
 
 #[test]
-fn complement_ranks_as_the_report_says() {
+fn balance_ranks_as_the_report_says() {
     let recommender = starter();
     let ask = |mood| recommender.recommend(mood, &Options::default()).unwrap();
     let by = |mood, score: fn(&Song) -> f32| {
@@ -27,11 +27,14 @@ fn complement_ranks_as_the_report_says() {
         songs.sort_by(|a, b| score(b).total_cmp(&score(a)));
         songs.iter().map(|song| song.name.as_str()).collect::<Vec<_>>()
     };
-    let happy = by(Mood::Happy, |song| song.valence + song.popularity / 100.0);
+    let happy = by(Mood::Happy, |song| song.valence.unwrap() + song.popularity.unwrap() / 100.0);
     assert_eq!(names(&ask(Mood::Sad)), happy);
     assert_eq!(names(&ask(Mood::Happy)), happy);
-    assert_eq!(names(&ask(Mood::Calm)), by(Mood::Energetic, |song| song.energy));
-    assert_eq!(names(&ask(Mood::Energetic)), by(Mood::Calm, |song| song.acousticness - song.energy));
+    assert_eq!(names(&ask(Mood::Calm)), by(Mood::Energetic, |song| song.energy.unwrap()));
+    assert_eq!(
+        names(&ask(Mood::Energetic)),
+        by(Mood::Calm, |song| song.acousticness.unwrap() - song.energy.unwrap())
+    );
 }
 
 #[test]
@@ -40,18 +43,11 @@ fn scores_and_reasons_say_what_was_looked_at() {
     let list = recommender.recommend(Mood::Sad, &count(2)).unwrap();
     assert_eq!(names(&list), ["Africa", "1999"]);
     assert!((list[0].score - (0.732 + 0.84) / 2.0).abs() < 1e-6);
-    assert_eq!(
-        list[0].reason,
-        "valence 0.73, popularity 84: happier than 75 % and more popular than 75 % of the Happy songs"
-    );
+    assert_eq!(list[0].reason, "a happy well-known song (valence 0.73, popularity 84)");
     let list = recommender.recommend(Mood::Energetic, &count(1)).unwrap();
     assert_eq!(list[0].song.name, "After The Rain");
     assert!((list[0].score - (0.993 + 1.0 - 0.0337) / 2.0).abs() < 1e-6);
-    assert!(
-        list[0].reason.starts_with("energy 0.03, acousticness 0.99: calmer than 80 %"),
-        "{}",
-        list[0].reason
-    );
+    assert_eq!(list[0].reason, "a calm acoustic song (energy 0.03, acousticness 0.99)");
 }
 
 #[test]
@@ -61,7 +57,7 @@ fn an_uncertain_reading_gives_a_mixed_list_in_proportion() {
     let list = recommender.recommend(reading, &count(10)).unwrap();
     let of = |mood| list.iter().filter(|item| item.song.mood == Some(mood)).count();
     assert_eq!((of(Mood::Happy), of(Mood::Energetic), of(Mood::Calm)), (6, 3, 1));
-    assert!(list[0].reason.ends_with("; for Sad (60 %)"), "{}", list[0].reason);
+    assert!(list[0].reason.ends_with("; it balances Sad (60 %)"), "{}", list[0].reason);
     assert!(list.iter().all(|item| item.score <= 0.6));
     let sure = recommender.recommend(Mood::Sad, &count(6)).unwrap();
     let happy: Vec<_> = list.iter().filter(|item| item.song.mood == Some(Mood::Happy)).collect();
@@ -99,6 +95,7 @@ fn a_song_comes_once_though_it_has_two_ids() {
     let mut builder = Catalog::builder();
     for (id, name, popularity) in [("1", "Africa", 80.0), ("2", " AFRICA ", 90.0), ("3", "Rosanna", 70.0)] {
         let (name, artist, id, mood) = (name.into(), "TOTO".into(), id.into(), Some(Mood::Happy));
+        let popularity = Some(popularity);
         builder.push(Song { name, artist, id, mood, popularity, ..Song::default() }).unwrap();
     }
     let recommender = Recommender::new(builder.build()).unwrap();
@@ -111,9 +108,11 @@ fn a_song_comes_once_though_it_has_two_ids() {
 fn an_artist_with_all_the_best_songs_does_not_fill_the_list() {
     let mut builder = Catalog::builder();
     for at in 0..1000_u16 {
-        let (name, artist) =
-            (format!("Song {at}"), if at < 990 { "Same".into() } else { format!("Other {at}") });
-        let valence = 1.0 - f32::from(at) / 1000.0;
+        let (name, artist) = (
+            format!("Song {at}").into(),
+            if at < 990 { "Same".into() } else { format!("Other {at}").into() },
+        );
+        let valence = Some(1.0 - f32::from(at) / 1000.0);
         builder.push(Song { name, artist, valence, mood: Some(Mood::Happy), ..Song::default() }).unwrap();
     }
     let recommender = Recommender::new(builder.build()).unwrap();
@@ -140,8 +139,8 @@ fn a_journey_begins_at_the_mood_and_ends_at_the_target() {
 fn a_journey_through_one_artists_songs_is_as_short_as_the_limit() {
     let mut builder = Catalog::builder();
     for at in 0..300_u16 {
-        let (name, artist) = (format!("Song {at}"), "Same".into());
-        let (valence, energy) = (f32::from(at) / 300.0, f32::from(at % 20) / 20.0);
+        let (name, artist) = (format!("Song {at}").into(), "Same".into());
+        let (valence, energy) = (Some(f32::from(at) / 300.0), Some(f32::from(at % 20) / 20.0));
         builder.push(Song { name, artist, valence, energy, ..Song::default() }).unwrap();
     }
     let recommender = Recommender::new(builder.build()).unwrap();
@@ -168,9 +167,10 @@ fn diversity_makes_lists_less_alike() {
         let pairs =
             list.iter().enumerate().flat_map(|(at, a)| list[at + 1..].iter().map(move |b| (a.song, b.song)));
         let distances = pairs.map(|(a, b)| {
-            (a.energy - b.energy).powi(2)
-                + (a.acousticness - b.acousticness).powi(2)
-                + (a.liveness - b.liveness).powi(2)
+            [Feature::Energy, Feature::Acousticness, Feature::Liveness]
+                .map(|feature| (a.feature(feature).unwrap() - b.feature(feature).unwrap()).powi(2))
+                .iter()
+                .sum::<f32>()
         });
         distances.sum::<f32>()
     };
@@ -195,14 +195,14 @@ fn likes_and_dislikes_shift_the_next_list() {
     let mean_energy = |profile: &Profile| {
         let options = Options { profile: profile.clone(), ..count(20) };
         let list = recommender.recommend(Mood::Sad, &options).unwrap();
-        (list.iter().map(|item| item.song.energy).sum::<f32>() / 20.0, list)
+        (list.iter().map(|item| item.song.energy.unwrap()).sum::<f32>() / 20.0, list)
     };
     let (mut still, mut loud) = (Profile::default(), Profile::default());
     for song in recommender.catalog().songs() {
-        if song.energy < 0.02 {
+        if song.energy.unwrap() < 0.02 {
             still.like(song);
             loud.dislike(song);
-        } else if song.energy > 0.98 {
+        } else if song.energy.unwrap() > 0.98 {
             still.dislike(song);
             loud.like(song);
         }
@@ -215,6 +215,59 @@ fn likes_and_dislikes_shift_the_next_list() {
     let mut tired = Profile::default();
     tired.dislike(first[0].song);
     assert!(mean_energy(&tired).1.iter().all(|item| item.song != first[0].song));
+}
+
+#[test]
+fn a_song_is_scored_on_what_it_has_and_its_reason_says_so() {
+    let mut builder = Catalog::builder();
+    for (name, valence, popularity) in [
+        ("Known", Some(0.8), Some(50.0)),
+        ("Half", Some(0.7), None),
+        ("Dull", Some(0.1), Some(10.0)),
+        ("None", None, None),
+    ] {
+        let (name, mood) = (name.into(), Some(Mood::Happy));
+        builder
+            .push(Song { name, artist: "B".into(), mood, valence, popularity, ..Song::default() })
+            .unwrap();
+    }
+    let recommender = Recommender::new(builder.build()).unwrap();
+    let options = Options { max_per_artist: None, ..Options::default() };
+    let list = recommender.recommend(Mood::Sad, &options).unwrap();
+    assert_eq!(names(&list), ["Half", "Known", "Dull", "None"]);
+    assert_eq!(list.iter().map(|item| item.score).collect::<Vec<_>>(), [0.7, 0.65, 0.1, 0.0]);
+    assert!(list[0].reason.ends_with("(valence 0.70); popularity unknown"), "{}", list[0].reason);
+    assert!(
+        list[3].reason.ends_with("; popularity and valence unknown")
+            || list[3].reason.ends_with("; valence and popularity unknown")
+    );
+    // Filters do not guess either.
+    let filter = Filter { popularity: Some(0.0..=100.0), ..Filter::default() };
+    assert_eq!(
+        names(&recommender.recommend(Mood::Sad, &Options { filter, ..options.clone() }).unwrap()),
+        ["Known", "Dull"]
+    );
+    // A taste of songs with unknown features is a taste too.
+    let mut profile = Profile::default();
+    profile.like(list[3].song);
+    profile.dislike(list[1].song);
+    let list = recommender.recommend(Mood::Sad, &Options { profile, diversity: 0.5, ..options }).unwrap();
+    assert!(list.iter().all(|item| item.score.is_finite()) && list.len() == 3);
+}
+
+#[test]
+fn a_catalogue_without_moods_has_estimated_ones() {
+    let mut builder = Catalog::builder();
+    for song in crate::common::random_catalog(300, 11).songs() {
+        builder.push(Song { mood: None, ..song.clone() }).unwrap();
+    }
+    let recommender = Recommender::new(builder.build()).unwrap();
+    for mood in Mood::ALL {
+        for item in recommender.recommend(mood, &Options::default()).unwrap() {
+            assert!(item.song.mood_estimated && item.reason.contains("; mood estimated"), "{}", item.reason);
+        }
+    }
+    assert_eq!(recommender.catalog().stats().unlabelled(), 0);
 }
 
 #[test]
@@ -233,5 +286,5 @@ fn a_recommender_is_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Recommender>();
     shared::<RecommendError>();
-    assert_eq!(Options::default().strategy, Strategy::Complement);
+    assert_eq!(Options::default().strategy, Strategy::Balance);
 }

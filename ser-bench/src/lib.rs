@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod experiments;
+pub mod songs;
 pub mod sounds;
 pub mod subjects;
 pub mod timing;

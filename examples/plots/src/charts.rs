@@ -1,6 +1,6 @@
 //! Pictures of training, of results and of catalogues.
 
-use mood_recommender::{Catalog, Feature, Mood};
+use mood_recommender::{Catalog, Feature, Mood, Song};
 use ndarray::Array2;
 use ser_models::ConfusionMatrix;
 use ser_models::training::{Epoch, Evaluation, History};
@@ -86,24 +86,28 @@ pub fn catalog(name: &str, catalog: &Catalog) -> Page {
     }
 }
 
-/// Pearson's correlation of each feature with each other; NaN where one is the same everywhere.
+/// Pearson's correlation of each feature with each other, over the songs that have both; NaN where one is the same everywhere.
 fn correlations(catalog: &Catalog) -> Array2<f32> {
     let songs = catalog.songs();
-    let centred = Feature::ALL.map(|feature| {
-        let values: Vec<f64> = songs.iter().map(|song| f64::from(song.feature(feature))).collect();
-        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-        values.into_iter().map(|value| value - mean).collect::<Vec<f64>>()
-    });
-    let product = |a: usize, b: usize| centred[a].iter().zip(&centred[b]).map(|(a, b)| a * b).sum::<f64>();
-    Array2::from_shape_fn((centred.len(), centred.len()), |(a, b)| {
-        (product(a, b) / (product(a, a) * product(b, b)).sqrt()) as f32
+    Array2::from_shape_fn((Feature::ALL.len(), Feature::ALL.len()), |(a, b)| {
+        let pairs = || {
+            let both = |feature: usize, song: &Song| song.feature(Feature::ALL[feature]).map(f64::from);
+            songs.iter().filter_map(move |song| Some((both(a, song)?, both(b, song)?)))
+        };
+        let count = pairs().count().max(1) as f64;
+        let sums = pairs().fold((0.0, 0.0), |sums, pair| (sums.0 + pair.0, sums.1 + pair.1));
+        let (mean_a, mean_b) = (sums.0 / count, sums.1 / count);
+        let mut products = [0.0; 3];
+        for (value_a, value_b) in pairs() {
+            let (x, y) = (value_a - mean_a, value_b - mean_b);
+            products.iter_mut().zip([x * y, x * x, y * y]).for_each(|(sum, product)| *sum += product);
+        }
+        (products[0] / (products[1] * products[2]).sqrt()) as f32
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use mood_recommender::Song;
-
     use super::*;
     use crate::Format;
 
@@ -113,7 +117,8 @@ mod tests {
         for (n, (valence, energy, tempo)) in
             [(0.1, 0.9, 100.0), (0.4, 0.7, 80.0), (0.5, 0.2, 120.0), (0.9, 0.1, 90.0)].into_iter().enumerate()
         {
-            let name = format!("song {n}");
+            let name = format!("song {n}").into();
+            let (valence, energy, tempo) = (Some(valence), Some(energy), Some(tempo));
             builder
                 .push(Song { name, artist: "A".into(), valence, energy, tempo, ..Song::default() })
                 .unwrap();
@@ -125,7 +130,7 @@ mod tests {
         assert!((at(Feature::Valence, Feature::Tempo) + 0.132_914_7).abs() < 1e-6, "{values}");
         assert_eq!(at(Feature::Energy, Feature::Valence), at(Feature::Valence, Feature::Energy));
         assert!((at(Feature::Tempo, Feature::Tempo) - 1.0).abs() < 1e-6);
-        assert!(at(Feature::Loudness, Feature::Energy).is_nan(), "the same everywhere");
+        assert!(at(Feature::Loudness, Feature::Energy).is_nan(), "unknown everywhere");
     }
 
     #[test]

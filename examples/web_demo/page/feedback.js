@@ -1,5 +1,6 @@
 // "Was this right?": answers that stay in this browser.
 import { element, MOODS } from "./common.js";
+import { recommend } from "./songs.js";
 
 const PLACE = "answers";
 let current = null;
@@ -56,6 +57,8 @@ export function begin() {
       document.querySelectorAll("#feedback-moods button").forEach((other) =>
         other.setAttribute("aria-pressed", String(other === button)));
       report("Thank you.");
+      // The songs follow the correction at once.
+      recommend({ [mood]: 1 });
     });
     return button;
   }));

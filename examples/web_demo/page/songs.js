@@ -3,6 +3,8 @@ import { element, ask, complain } from "./common.js";
 
 const liked = new Set();
 const disliked = new Set();
+// What the songs are called that are no longer shown.
+const titles = new Map();
 let probabilities = null;
 let asked = 0;
 
@@ -52,6 +54,7 @@ function judgement(song, set, other, label) {
     if (!set.delete(song.key)) {
       set.add(song.key);
       other.delete(song.key);
+      titles.set(song.key, `${song.artist} – ${song.name}`);
     }
     await recommend();
     // The list was made anew: whoever uses the keyboard goes on where they were.
@@ -61,7 +64,26 @@ function judgement(song, set, other, label) {
   return button;
 }
 
+function showDisliked() {
+  element("disliked").replaceChildren(...[...disliked].map((key) => {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "plain";
+    button.textContent = "Undo dislike";
+    button.setAttribute("aria-label", `Undo the dislike of ${titles.get(key)}`);
+    button.addEventListener("click", () => {
+      disliked.delete(key);
+      recommend();
+      element("songs-status").focus();
+    });
+    item.append(`${titles.get(key)} `, button);
+    return item;
+  }));
+}
+
 function show(songs) {
+  showDisliked();
   element("songs-section").hidden = false;
   element("target-label").hidden = element("strategy").value !== "journey";
   element("songs").replaceChildren(...songs.map((song) => {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::ops::RangeInclusive;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::write::is_own_column;
+use super::column::{KEYS, KEYS_RULE, TEXT_RULE, id, is_own};
+use super::error::Fault;
 use super::{Catalog, CatalogError, Duplicate};
 use crate::feature::Feature;
 use crate::song::Song;
@@ -15,27 +16,29 @@ use crate::song::Song;
 pub struct CatalogBuilder {
     catalog: Catalog,
     rows: usize,
-    row_of_id: HashMap<String, usize>,
+    ids: Ids,
 }
 
 impl CatalogBuilder {
     /// Adds a song.
     ///
-    /// Blanks around its texts are taken away. A song whose id came before is left out and stands in
-    /// [`Catalog::duplicates`].
+    /// Blanks around its texts are taken away, and empty extra cells; of a Spotify address as id, the id remains. A song
+    /// whose id came before is left out and stands in [`Catalog::duplicates`].
     ///
     /// # Errors
-    /// [`CatalogError::Value`] when the name or artist is empty, or a feature lies outside [`Feature::range`]
-    /// or is not a number, the key is none, or the name of an extra column is taken. The builder stays as it
-    /// was.
+    /// [`CatalogError::Value`] when the name or artist is empty, a feature lies outside [`Feature::range`] or is not a
+    /// number, the key is none, or the name of an extra column is taken. The builder stays as it was.
     pub fn push(&mut self, mut song: Song) -> Result<&mut Self, CatalogError> {
         trim(&mut song);
         let known = self.catalog.extra_columns.len();
         if let Err(fault) = self.learn_columns(&song).and_then(|()| check(&song)) {
             self.catalog.extra_columns.truncate(known);
-            return Err(fault.at(self.next_row(), None));
+            return Err(fault.at(self.rows + 1, None));
         }
-        self.add(song);
+        self.rows += 1;
+        if self.ids.is_new(&song, self.rows, &mut self.catalog.duplicates) {
+            self.catalog.songs.push(song);
+        }
         Ok(self)
     }
 
@@ -44,120 +47,101 @@ impl CatalogBuilder {
         self.catalog
     }
 
-    pub(super) fn with_extra_columns(extra_columns: Vec<Arc<str>>) -> Self {
-        let catalog = Catalog { extra_columns, ..Catalog::default() };
-        CatalogBuilder { catalog, ..CatalogBuilder::default() }
-    }
-
-    /// Notes extra columns that are new. One header must hold all their names, which reading trims and takes
-    /// in any case.
+    /// Notes extra columns that are new. One header must hold all their names, which reading trims and takes in any
+    /// spelling.
     fn learn_columns(&mut self, song: &Song) -> Result<(), Fault> {
-        for column in song.extra.keys() {
+        for (column, _) in song.extra.iter() {
             let columns = &mut self.catalog.extra_columns;
             match columns.iter().find(|known| known.eq_ignore_ascii_case(column)) {
                 Some(known) if known == column => {}
-                None if !is_own_column(column) && column.trim() == &**column => {
-                    columns.push(Arc::clone(column))
+                None if !column.trim().is_empty() && !is_own(column) && column.trim() == &**column => {
+                    columns.push(Arc::clone(column));
                 }
                 _ => {
-                    let expected =
-                        "trimmed names that differ from each other and from a song's own columns in any case";
-                    return Err(Fault {
-                        column: "extra".into(),
-                        expected: expected.into(),
-                        given: column.to_string(),
-                    });
+                    let rule = "trimmed names that differ from each other and from the names of a song's own columns";
+                    return Err(Fault::new("extra", rule, column));
                 }
             }
         }
         Ok(())
     }
+}
 
-    pub(super) fn next_row(&self) -> usize {
-        self.rows + 1
+/// The ids of a catalogue, as fingerprints of 64 bits: two texts with the same one come once in tens of millions of
+/// catalogues with a million songs.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    rows: HashMap<u64, usize>,
+}
+
+impl Ids {
+    pub(super) fn with_capacity(songs: usize) -> Self {
+        Ids { rows: HashMap::with_capacity(songs) }
     }
 
-    /// Adds a checked song whose extra columns are known.
-    pub(super) fn add(&mut self, song: Song) {
-        self.rows += 1;
-        if !song.id.is_empty() {
-            match self.row_of_id.entry(song.id.clone()) {
-                Entry::Occupied(first) => {
-                    let duplicate = Duplicate { id: song.id, row: self.rows, first_row: *first.get() };
-                    self.catalog.duplicates.push(duplicate);
-                    return;
-                }
-                Entry::Vacant(free) => _ = free.insert(self.rows),
+    /// Notes a song's id. If it came before, the song joins the duplicates.
+    pub(super) fn is_new(&mut self, song: &Song, row: usize, duplicates: &mut Vec<Duplicate>) -> bool {
+        if song.id.is_empty() {
+            return true;
+        }
+        let mut hasher = DefaultHasher::new();
+        song.id.hash(&mut hasher);
+        match self.rows.entry(hasher.finish()) {
+            Entry::Occupied(first) => {
+                duplicates.push(Duplicate { id: song.id.to_string(), row, first_row: *first.get() });
+                false
+            }
+            Entry::Vacant(free) => {
+                free.insert(row);
+                true
             }
         }
-        self.catalog.songs.push(song);
     }
 }
-
-/// What is wrong with one value, before it is known where it stands.
-pub(super) struct Fault {
-    pub(super) column: String,
-    pub(super) expected: String,
-    pub(super) given: String,
-}
-
-impl Fault {
-    pub(super) fn at(self, row: usize, line: Option<u64>) -> CatalogError {
-        let Fault { column, expected, given } = self;
-        CatalogError::Value { row, line, column, expected, given }
-    }
-}
-
-pub(super) const KEYS: RangeInclusive<i8> = -1..=11;
-pub(super) const KEYS_EXPECTED: &str = "a whole number from -1 to 11";
 
 /// Takes away the blanks around texts, as reading does.
 fn trim(song: &mut Song) {
-    let own = [&mut song.name, &mut song.album, &mut song.artist, &mut song.id];
-    for text in own.into_iter().chain(song.extra.values_mut()) {
-        let trimmed = text.trim();
-        if trimmed.len() < text.len() {
-            *text = trimmed.to_owned();
+    for text in [&mut song.name, &mut song.album, &mut song.artist, &mut song.id] {
+        if text.trim().len() < text.len() {
+            *text = text.trim().into();
         }
     }
+    if id(&song.id).len() < song.id.len() {
+        song.id = id(&song.id).into();
+    }
+    song.path = song.path.take().map(|path| path.trim().into()).filter(|path: &Box<str>| !path.is_empty());
+    song.mood_estimated &= song.mood.is_some();
+    song.extra.trim();
 }
 
 /// The rules that every song of a catalogue keeps.
-fn check(song: &Song) -> Result<(), Fault> {
-    check_text("name", &song.name)?;
-    check_text("artist", &song.artist)?;
+pub(super) fn check(song: &Song) -> Result<(), Fault> {
+    for (column, text) in [("name", &song.name), ("artist", &song.artist)] {
+        if text.trim().is_empty() {
+            return Err(Fault::new(column, TEXT_RULE, text));
+        }
+    }
     if let Some(key) = song.key
         && !KEYS.contains(&key)
     {
-        return Err(Fault { column: "key".into(), expected: KEYS_EXPECTED.into(), given: key.to_string() });
+        return Err(Fault::new("key", KEYS_RULE, &key.to_string()));
     }
     for feature in Feature::ALL {
-        let value = song.feature(feature);
-        check_feature(feature, value).map_err(|fault| Fault { given: value.to_string(), ..fault })?;
+        let range = feature.range();
+        if let Some(value) = song.feature(feature)
+            && !range.contains(&value)
+        {
+            let rule = format!("a number from {} to {}", range.start(), range.end());
+            return Err(Fault::new(feature.as_str(), &rule, &value.to_string()));
+        }
     }
     Ok(())
-}
-
-pub(super) fn check_text(column: &str, text: &str) -> Result<(), Fault> {
-    if text.trim().is_empty() {
-        return Err(Fault { column: column.into(), expected: "a text".into(), given: text.into() });
-    }
-    Ok(())
-}
-
-/// Refuses what lies outside the feature's range; `given` is left to the caller.
-pub(super) fn check_feature(feature: Feature, value: f32) -> Result<(), Fault> {
-    let range = feature.range();
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let expected = format!("a number from {} to {}", range.start(), range.end());
-    Err(Fault { column: feature.to_string(), expected, given: String::new() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CatalogFormat;
 
     fn song(name: &str, id: &str) -> Song {
         Song { name: name.into(), artist: "Somebody".into(), id: id.into(), ..Song::default() }
@@ -173,18 +157,15 @@ mod tests {
             (Feature::Popularity, 101.0),
         ] {
             let mut song = song("Second", "2");
-            *song.feature_mut(feature) = bad;
+            *song.feature_mut(feature) = Some(bad);
             let message = builder.push(song).unwrap_err().to_string();
-            assert!(
-                message.starts_with(&format!("row 2, column \"{feature}\": expected a number")),
-                "{message}"
-            );
-            assert!(message.ends_with(&format!("given \"{bad}\"")), "{message}");
+            assert!(message.starts_with(&format!("row 2: {feature} must be a number from ")), "{message}");
+            assert!(message.ends_with(&format!("got \"{bad}\"")), "{message}");
         }
-        assert!(builder.push(song("", "2")).unwrap_err().to_string().contains("\"name\""));
+        assert!(builder.push(song("", "2")).unwrap_err().to_string().contains("name must be"));
         let mut doubled = song("Second", "2");
-        doubled.extra.insert("Energy".into(), "0.5".into());
-        assert!(builder.push(doubled).unwrap_err().to_string().ends_with("given \"Energy\""));
+        doubled.extra.insert("Energy", "0.5");
+        assert!(builder.push(doubled).unwrap_err().to_string().ends_with("got \"Energy\""));
         assert!(
             builder
                 .push(Song { key: Some(12), ..song("Second", "2") })
@@ -199,22 +180,19 @@ mod tests {
     fn extra_columns_have_one_spelling_and_texts_no_blanks_around() {
         let with = |name: &str, column: &str| {
             let mut song = song(name, "");
-            song.extra.insert(column.into(), " x ".into());
+            song.extra.insert(column, " x ");
             song
         };
         let mut builder = Catalog::builder();
         builder.push(with(" A ", "genre")).unwrap();
-        for taken in ["Genre", "genre ", "Valence"] {
+        for taken in ["Genre", "genre ", "Valence", "Track Name"] {
             assert!(builder.push(with("B", taken)).is_err(), "{taken}");
         }
         builder.push(with("C", "label")).unwrap();
         let catalog = builder.build();
-        assert_eq!(
-            (catalog.songs()[0].name.as_str(), catalog.songs()[0].extra["genre"].as_str()),
-            ("A", "x")
-        );
+        assert_eq!((catalog.songs()[0].name.as_str(), &catalog.songs()[0].extra["genre"]), ("A", "x"));
         let mut bytes = Vec::new();
-        catalog.write_to(&mut bytes).unwrap();
+        catalog.write_to(&mut bytes, CatalogFormat::Csv).unwrap();
         let header = "tempo,key,time_signature,mood,genre,label\n";
         assert!(String::from_utf8(bytes).unwrap().contains(header));
     }

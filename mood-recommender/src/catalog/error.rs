@@ -3,9 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::feature::Feature;
+
 /// Why a catalogue could not be read, built, learned from or saved.
 ///
-/// Rows count the songs from 1, the header not among them; lines count the lines of the file from 1.
+/// Rows count the songs from 1, the header not among them; lines count the lines of the file from 1. Texts of files are
+/// cut to 60 characters.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
@@ -20,22 +23,30 @@ pub enum CatalogError {
     /// Reading or writing failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The header lacks a column that every catalogue needs.
-    #[error("the header must have a column {column:?}, given {given:?}")]
-    MissingColumn {
-        /// The column's name.
-        column: &'static str,
+    /// The header, or every JSON object, lacks what each catalogue needs.
+    #[error("header must have {}, got {}", needs(missing), list(given))]
+    MissingColumns {
+        /// What is missing, the columns that [`ReadOptions::column`](crate::ReadOptions::column) asked for among it.
+        missing: Vec<String>,
         /// The header as it was read.
         given: Vec<String>,
     },
     /// The header names a column twice.
-    #[error("the header must name a column once, given {column:?} twice")]
+    #[error("header must name a column once, got {column:?} twice")]
     DuplicateColumn {
         /// The column's name.
         column: String,
     },
+    /// A column was asked for that songs do not have.
+    #[error("column must be one of {}, got {given:?}", known.join(", "))]
+    UnknownColumn {
+        /// The columns that songs have.
+        known: Vec<&'static str>,
+        /// The column's name.
+        given: String,
+    },
     /// A row has more or fewer cells than the header.
-    #[error("row {row} (line {line}): expected {expected} cells as in the header, given {given}")]
+    #[error("row {row} (line {line}): cells must be {expected}, as many as in the header, got {given}")]
     Cells {
         /// The row.
         row: usize,
@@ -47,11 +58,11 @@ pub enum CatalogError {
         given: usize,
     },
     /// A cell, or a field of a song, holds what it must not.
-    #[error("row {row}{}, column {column:?}: expected {expected}, given {given:?}", on_line(*line))]
+    #[error("row {row}{}: {column} must be {expected}, got {given:?}", on_line(*line))]
     Value {
         /// The row, or the number of the song for a builder.
         row: usize,
-        /// The line on which the row begins; none for a builder.
+        /// The line on which the row begins; none for a builder and for JSON arrays.
         line: Option<u64>,
         /// The column or field.
         column: String,
@@ -60,9 +71,81 @@ pub enum CatalogError {
         /// What it holds.
         given: String,
     },
+    /// The text begins like JSON but is none.
+    #[error("file must be CSV or JSON, got JSON that ends at line {line}, column {column}: {error}")]
+    Json {
+        /// The line.
+        line: usize,
+        /// The character of the line.
+        column: usize,
+        /// What the parser says.
+        #[source]
+        error: serde_json::Error,
+    },
     /// No song has a mood, so that there is nothing to learn from.
-    #[error("at least one song must have a mood to learn from")]
+    #[error("catalogue must have at least one song with a mood to learn from, got none")]
     NoLabelledSongs,
+}
+
+/// What is wrong with one value, before it is known where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Fault {
+    Value { column: Box<str>, rule: Box<str>, given: Box<str> },
+    Cells { expected: usize, given: usize },
+}
+
+impl Fault {
+    pub(super) fn new(column: &str, rule: &str, given: &str) -> Self {
+        Fault::Value { column: column.into(), rule: rule.into(), given: excerpt(given).into() }
+    }
+
+    pub(super) fn at(self, row: usize, line: Option<u64>) -> CatalogError {
+        match self {
+            Fault::Value { column, rule, given } => CatalogError::Value {
+                row,
+                line,
+                column: column.into(),
+                expected: rule.into(),
+                given: given.into(),
+            },
+            Fault::Cells { expected, given } => {
+                CatalogError::Cells { row, line: line.unwrap_or_default(), expected, given }
+            }
+        }
+    }
+}
+
+/// The beginning of a text that came from outside.
+pub(super) fn excerpt(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn needs(missing: &[String]) -> String {
+    let named: Vec<String> = missing.iter().map(|column| format!("{column:?}")).collect();
+    match &named[..] {
+        [only] => format!("the column {only}"),
+        more => format!("the columns {}", more.join(", ")),
+    }
+}
+
+/// What stands for the sound among missing columns: any one feature is enough.
+pub(super) fn any_feature() -> String {
+    let names: Vec<&str> = Feature::AUDIO.iter().map(|feature| feature.as_str()).collect();
+    names.join(" or ")
+}
+
+fn list(names: &[String]) -> String {
+    const MOST: usize = 30;
+    let mut names_shown: Vec<String> =
+        names.iter().take(MOST).map(|name| format!("{:?}", excerpt(name))).collect();
+    if names.len() > MOST {
+        names_shown.push(format!("and {} more", names.len() - MOST));
+    }
+    if names_shown.is_empty() { "nothing".into() } else { names_shown.join(", ") }
 }
 
 fn on_line(line: Option<u64>) -> String {

@@ -1,34 +1,64 @@
 //! A catalogue of songs: where it comes from and where it is kept.
 
 mod builder;
+mod column;
 mod error;
+mod json;
+mod layout;
+mod options;
 mod read;
+mod rows;
+mod scale;
+mod table;
+mod text;
 mod write;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::fs;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 pub use builder::CatalogBuilder;
 pub use error::CatalogError;
+pub use options::ReadOptions;
+pub use write::CatalogFormat;
 
+use crate::output::write_file;
 use crate::song::Song;
 
-/// Songs in the order of their source, each id once, every figure finite and in its range.
+/// Songs in the order of their source, each id once, every figure that is known finite and in its range.
 ///
-/// # CSV
-/// The first row is a header that names the columns in any order and any case. `name`, `artist` and the ten
-/// of [`Feature::ALL`](crate::Feature::ALL) are needed; `album`, `id`, `release_date`, `length`, `key`,
-/// `time_signature` and `mood` may be missing or empty; any other column is kept in [`Song::extra`]. Cells
-/// are separated by commas and quoted with `"`; the text is UTF-8 with or without a byte order mark. Release
-/// dates have the forms of [`ReleaseDate`](crate::ReleaseDate); `0000`, Spotify's mark for an unknown date,
-/// is read as none.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// # Files
+/// CSV, with a header that names the columns in any order, and JSON: an array of objects, one object a line, or the
+/// answers of Spotify's Web API and of ReccoBeats. Songs need a `name`, an `artist` and at least one of the nine audio
+/// features; all else may be missing or empty: the other features, `album`, `id`, `release_date`, `popularity`, `length`,
+/// `key`, `time_signature`, `mood`, `mood_estimated`, `path`. Any other column is kept in [`Song::extra`], but for JSON's
+/// inner objects.
+///
+/// Headers are read in any spelling (`Track Name`, `track_name`, `trackName`) and under the names that exports give them:
+/// `track_name`, `artists`, `duration_ms` of Kaggle's data sets, `Artist Name(s)`, `Track URI` of Exportify and more;
+/// [`ReadOptions::column`] names others. Lists of artists become one text. Of two columns that could hold one field, the
+/// other goes to [`Song::extra`].
+///
+/// Recognised and told in [`Catalog::notes`]: UTF-8, UTF-16 and older encodings; cells separated by commas, semicolons,
+/// tabs or bars; features from 0 to 100 and popularity from 0 to 1; lengths in milliseconds, seconds or as `3:45`.
+/// Decimals may stand behind a comma. Release dates have the forms of [`ReleaseDate`](crate::ReleaseDate); `0000`,
+/// Spotify's mark for an unknown date, is read as none.
+///
+/// Catalogues are equal when their songs are.
+#[derive(Debug, Clone, Default)]
 pub struct Catalog {
     pub(crate) songs: Vec<Song>,
     extra_columns: Vec<Arc<str>>,
     duplicates: Vec<Duplicate>,
+    skipped: Vec<Skipped>,
+    notes: Vec<String>,
+}
+
+impl PartialEq for Catalog {
+    fn eq(&self, other: &Self) -> bool {
+        self.songs == other.songs
+    }
 }
 
 /// A row that was left out because its id came before.
@@ -43,33 +73,55 @@ pub struct Duplicate {
     pub first_row: usize,
 }
 
+/// A row that was left out because it could not be read: see [`ReadOptions::skip_bad`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The row; the first song's is 1.
+    pub row: usize,
+    /// The line on which it begins, where the format has lines.
+    pub line: Option<u64>,
+    /// The text of the [`CatalogError`] that it would have been.
+    pub reason: String,
+}
+
 impl Catalog {
-    /// Reads a CSV file.
+    /// Reads a CSV or JSON file.
     ///
     /// # Errors
     /// [`CatalogError::File`], which names the file and holds one of the other variants.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
+        Catalog::open_with(path, &ReadOptions::default())
+    }
+
+    /// Reads a CSV or JSON file with options.
+    ///
+    /// # Errors
+    /// As [`Catalog::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, CatalogError> {
         let path = path.as_ref();
-        File::open(path)
+        fs::read(path)
             .map_err(CatalogError::from)
-            .and_then(|file| read::read(BufReader::new(file)))
+            .and_then(|bytes| read::read(&bytes, options))
             .map_err(|error| CatalogError::File { path: path.into(), error: Box::new(error) })
     }
 
-    /// Reads CSV from a reader, which is buffered inside.
+    /// Reads CSV or JSON from a reader to its end.
     ///
     /// # Errors
     /// [`CatalogError`], with row, line and column where a cell is at fault.
-    pub fn from_reader(reader: impl Read) -> Result<Self, CatalogError> {
-        read::read(reader)
+    pub fn from_reader(mut reader: impl Read, options: &ReadOptions) -> Result<Self, CatalogError> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)?;
+        read::read(&bytes, options)
     }
 
-    /// Reads CSV from memory.
+    /// Reads CSV or JSON from memory.
     ///
     /// # Errors
     /// As [`Catalog::from_reader`].
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, CatalogError> {
-        read::read(bytes.as_ref())
+        read::read(bytes.as_ref(), &ReadOptions::default())
     }
 
     /// An empty catalogue to fill song by song.
@@ -81,7 +133,7 @@ impl Catalog {
     /// *Speech Emotion Recognition with Music Recommendation* prints in its Figure 2, with its figures. Their
     /// ids are empty.
     pub fn starter() -> Self {
-        read::read(include_bytes!("starter.csv").as_slice()).expect("a test reads the bundled catalogue")
+        Catalog::from_bytes(include_bytes!("starter.csv")).expect("a test reads the bundled catalogue")
     }
 
     /// The songs, in the order of their source.
@@ -94,23 +146,35 @@ impl Catalog {
         &self.duplicates
     }
 
-    /// Writes CSV to a file: [`Catalog::open`] reads the same songs back.
+    /// The rows that were left out because they could not be read.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// What was recognised of a file that it does not say itself: encoding, separator, units.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Writes a file: [`Catalog::open`] reads the same songs back. The name's ending tells the format: `.json`, `.jsonl` or
+    /// `.ndjson`, else CSV.
     ///
-    /// The file appears whole or not at all; one that exists is replaced.
+    /// A regular file holds its old content or the new content, never a part. A symbolic link is followed; a device or a
+    /// pipe is written to.
     ///
     /// # Errors
     /// [`CatalogError::File`] with the [`CatalogError::Io`] that writing met.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CatalogError> {
         let path = path.as_ref();
-        write::save(self, path)
+        write_file(path, |writer| self.write_to(writer, CatalogFormat::of_path(path)))
             .map_err(|error| CatalogError::File { path: path.into(), error: Box::new(error.into()) })
     }
 
-    /// Writes CSV to a writer: the columns of `data_moods.csv`, then the extra ones.
+    /// Writes to a writer.
     ///
     /// # Errors
     /// What the writer returns.
-    pub fn write_to(&self, writer: impl Write) -> io::Result<()> {
-        write::write(self, writer)
+    pub fn write_to(&self, writer: impl Write, format: CatalogFormat) -> io::Result<()> {
+        write::write(self, writer, format)
     }
 }

@@ -1,182 +1,209 @@
-//! CSV in.
+//! From a file's bytes to songs: text, rows, songs, units, then the rules that every song keeps.
 
-use std::io::Read;
-use std::str;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use csv::ByteRecord;
-
-use super::builder::{CatalogBuilder, Fault, KEYS, KEYS_EXPECTED, check_feature, check_text};
-use super::{Catalog, CatalogError};
-use crate::date::{InvalidDate, ReleaseDate};
-use crate::feature::{FEATURES, Feature};
-use crate::mood::Mood;
+use super::builder::{Ids, check};
+use super::column::Length;
+use super::error::{CatalogError, Fault};
+use super::json;
+use super::layout::Layout;
+use super::options::ReadOptions;
+use super::rows::Batch;
+use super::scale::{Ranges, Units};
+use super::table::Table;
+use super::text;
+use super::{Catalog, Skipped};
+use crate::feature::Feature;
 use crate::song::Song;
 
-pub(super) fn read(reader: impl Read) -> Result<Catalog, CatalogError> {
-    // Flexible, since rows of a wrong length get an error of ours that names the row.
-    let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
-    let header = rows.byte_headers().map_err(io_error)?;
-    let columns = Columns::find(header)?;
-    // csv counts a line where it reads its `\n`. Of `\r\n` that is one row late, which the header shows.
-    let breaks_in_cells = header.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-    let late = u64::from(rows.position().line() == 1 + breaks_in_cells);
-    let mut builder =
-        CatalogBuilder::with_extra_columns(columns.extra.iter().map(|(_, name)| name.clone()).collect());
-    let mut record = ByteRecord::new();
-    while rows.read_byte_record(&mut record).map_err(io_error)? {
-        let row = builder.next_row();
-        let line = record.position().map_or(0, csv::Position::line) + late;
-        if record.len() != columns.count {
-            return Err(CatalogError::Cells { row, line, expected: columns.count, given: record.len() });
+pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Catalog, CatalogError> {
+    let (text, note) = text::decode(bytes);
+    let mut notes: Vec<String> = note.into_iter().collect();
+    if json::is_json(&text) {
+        let objects = json::read(&text)?;
+        if objects.headers.is_empty() {
+            return Ok(Catalog { notes, ..Catalog::default() });
         }
-        builder.add(columns.song(&record).map_err(|fault| fault.at(row, Some(line)))?);
+        let headers: Vec<&str> = objects.headers.iter().map(String::as_str).collect();
+        let layout = Layout::find(&headers, options)?;
+        let rows = songs(&layout, &mut objects.batches().map(Ok))?;
+        return finish(&layout, rows, notes, options);
     }
-    Ok(builder.build())
+    let mut table = Table::new(&text)?;
+    notes.extend(table.note());
+    let headers: Vec<&str> = table.headers.iter().map(String::as_str).collect();
+    let layout = Layout::find(&headers, options)?;
+    let rows = songs(&layout, &mut std::iter::from_fn(|| table.next_batch().transpose()))?;
+    finish(&layout, rows, notes, options)
 }
 
-/// With byte records and flexible lengths, reading is all that can fail.
-fn io_error(error: csv::Error) -> CatalogError {
-    CatalogError::Io(error.into())
-}
-
-/// Where each column stands.
-struct Columns {
+/// What was read of all rows so far, or of one batch.
+#[derive(Default)]
+struct Rows {
+    songs: Vec<Song>,
+    /// The row, the line and the length of each song.
+    places: Vec<Place>,
+    lengths: Vec<Length>,
+    faults: Vec<(Place, Fault)>,
+    ranges: Ranges,
+    /// Rows so far, those with faults too.
     count: usize,
-    name: usize,
-    artist: usize,
-    features: [usize; FEATURES],
-    album: Option<usize>,
-    id: Option<usize>,
-    release_date: Option<usize>,
-    length: Option<usize>,
-    key: Option<usize>,
-    time_signature: Option<usize>,
-    mood: Option<usize>,
-    extra: Vec<(usize, Arc<str>)>,
 }
 
-impl Columns {
-    fn find(header: &ByteRecord) -> Result<Self, CatalogError> {
-        let mut names: Vec<Option<String>> =
-            header.iter().map(|cell| Some(String::from_utf8_lossy(cell).trim().to_owned())).collect();
-        let given: Vec<String> = names.iter().flatten().cloned().collect();
-        for (at, name) in given.iter().enumerate() {
-            if given[..at].iter().any(|earlier| earlier.eq_ignore_ascii_case(name)) {
-                return Err(CatalogError::DuplicateColumn { column: name.clone() });
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    line: Option<u64>,
+}
+
+impl Rows {
+    fn of_batch(layout: &Layout, batch: &Batch) -> Self {
+        let mut rows = Rows { count: batch.len(), ..Rows::default() };
+        rows.songs.reserve_exact(batch.len());
+        for row in 0..batch.len() {
+            let place = Place { row: row + 1, line: batch.line(row) };
+            let read = match batch.cells(row) {
+                given if given == layout.width => layout.song(|at| batch.cell(row, at)),
+                given => Err(Fault::Cells { expected: layout.width, given }),
+            };
+            match read {
+                Ok((song, length)) => {
+                    for feature in Feature::ALL {
+                        if let Some(value) = song.feature(feature) {
+                            rows.ranges.add_feature(feature, value);
+                        }
+                    }
+                    rows.ranges.add_length(length);
+                    rows.songs.push(song);
+                    rows.lengths.push(length);
+                    rows.places.push(place);
+                }
+                Err(fault) => rows.faults.push((place, fault)),
             }
         }
-        let mut take = |wanted: &str| {
-            let at = names
-                .iter()
-                .position(|name| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(wanted)))?;
-            names[at] = None;
-            Some(at)
-        };
-        let mut need =
-            |column| take(column).ok_or_else(|| CatalogError::MissingColumn { column, given: given.clone() });
-        let (name, artist) = (need("name")?, need("artist")?);
-        let mut features = [0; FEATURES];
-        for feature in Feature::ALL {
-            features[feature as usize] = need(feature.as_str())?;
+        rows
+    }
+
+    fn append(&mut self, next: Rows) {
+        let behind = |place: Place| Place { row: place.row + self.count, ..place };
+        self.places.extend(next.places.into_iter().map(behind));
+        self.faults.extend(next.faults.into_iter().map(|(place, fault)| (behind(place), fault)));
+        self.songs.extend(next.songs);
+        self.lengths.extend(next.lengths);
+        self.ranges.merge(&next.ranges);
+        self.count += next.count;
+    }
+}
+
+/// Reads the batches on all cores.
+fn songs(
+    layout: &Layout,
+    batches: &mut dyn Iterator<Item = Result<Batch, CatalogError>>,
+) -> Result<Rows, CatalogError> {
+    let mut all = Rows::default();
+    let Some(first) = batches.next().transpose()? else { return Ok(all) };
+    let Some(second) = batches.next().transpose()? else {
+        all.append(Rows::of_batch(layout, &first));
+        return Ok(all);
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    // A few batches wait, so that nobody does, and no more, so that memory holds the songs and not their text.
+    let (send, receive) = sync_channel::<(usize, Batch)>(2 * workers);
+    let receive = Mutex::new(receive);
+    let ordered = Mutex::new(Ordered { next: 0, early: BTreeMap::new(), rows: all });
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((at, batch)) = next(&receive) {
+                    let rows = Rows::of_batch(layout, &batch);
+                    ordered.lock().unwrap_or_else(PoisonError::into_inner).add(at, rows);
+                }
+            });
         }
-        Ok(Columns {
-            count: header.len(),
-            name,
-            artist,
-            features,
-            album: take("album"),
-            id: take("id"),
-            release_date: take("release_date"),
-            length: take("length"),
-            key: take("key"),
-            time_signature: take("time_signature"),
-            mood: take("mood"),
-            extra: names.into_iter().enumerate().filter_map(|(at, name)| Some((at, name?.into()))).collect(),
-        })
-    }
-
-    fn song(&self, record: &ByteRecord) -> Result<Song, Fault> {
-        let needed = |at, column: &str| {
-            let text = text(record, Some(at), column)?;
-            check_text(column, text)?;
-            Ok(text.to_owned())
-        };
-        let optional = |at, column: &str| text(record, at, column).map(str::to_owned);
-        let mut song = Song {
-            name: needed(self.name, "name")?,
-            artist: needed(self.artist, "artist")?,
-            album: optional(self.album, "album")?,
-            id: optional(self.id, "id")?,
-            release_date: parsed(
-                record,
-                self.release_date,
-                "release_date",
-                InvalidDate::EXPECTED,
-                release_date,
-            )?
-            .flatten(),
-            length: parsed(record, self.length, "length", "milliseconds as a whole number", whole)?,
-            key: parsed(record, self.key, "key", KEYS_EXPECTED, |text| {
-                whole(text).filter(|key| KEYS.contains(key))
-            })?,
-            time_signature: parsed(record, self.time_signature, "time_signature", "a whole number", whole)?,
-            mood: parsed(record, self.mood, "mood", "Calm, Happy, Sad or Energetic", |text| {
-                text.parse::<Mood>().ok()
-            })?,
-            ..Song::default()
-        };
-        for feature in Feature::ALL {
-            let column = feature.as_str();
-            let text = text(record, Some(self.features[feature as usize]), column)?;
-            // What is no number at all is outside every range, as NaN is.
-            let value = text.parse().unwrap_or(f32::NAN);
-            check_feature(feature, value).map_err(|fault| Fault { given: text.to_owned(), ..fault })?;
-            *song.feature_mut(feature) = value;
+        let waiting = [Ok(first), Ok(second)].into_iter().chain(batches).enumerate();
+        for (at, batch) in waiting {
+            // The receiver lives as long as this function.
+            _ = send.send((at, batch?));
         }
-        for (at, name) in &self.extra {
-            song.extra.insert(Arc::clone(name), text(record, Some(*at), name)?.to_owned());
+        drop(send);
+        Ok::<(), CatalogError>(())
+    })?;
+    Ok(ordered.into_inner().unwrap_or_else(PoisonError::into_inner).rows)
+}
+
+fn next(receive: &Mutex<Receiver<(usize, Batch)>>) -> Option<(usize, Batch)> {
+    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Puts batches that threads finish in any order back in order.
+struct Ordered {
+    next: usize,
+    early: BTreeMap<usize, Rows>,
+    rows: Rows,
+}
+
+impl Ordered {
+    fn add(&mut self, at: usize, rows: Rows) {
+        self.early.insert(at, rows);
+        while let Some(rows) = self.early.remove(&self.next) {
+            self.rows.append(rows);
+            self.next += 1;
         }
-        Ok(song)
     }
 }
 
-/// A cell without the blanks around it; empty where the column is missing.
-fn text<'r>(record: &'r ByteRecord, at: Option<usize>, column: &str) -> Result<&'r str, Fault> {
-    let cell = at.and_then(|at| record.get(at)).unwrap_or_default();
-    str::from_utf8(cell).map(str::trim).map_err(|_| Fault {
-        column: column.into(),
-        expected: "UTF-8".into(),
-        given: String::from_utf8_lossy(cell).into_owned(),
-    })
-}
-
-/// A cell that may be missing or empty, but holds nothing wrong.
-fn parsed<T>(
-    record: &ByteRecord,
-    at: Option<usize>,
-    column: &str,
-    expected: &str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, Fault> {
-    let text = text(record, at, column)?;
-    if text.is_empty() {
-        return Ok(None);
+/// Applies units, then the rules of a catalogue. The first bad row ends it, unless bad rows are skipped.
+fn finish(
+    layout: &Layout,
+    rows: Rows,
+    mut notes: Vec<String>,
+    options: &ReadOptions,
+) -> Result<Catalog, CatalogError> {
+    let units = rows.ranges.units(layout.length_unit);
+    notes.extend(units.notes());
+    let Rows { mut songs, places, lengths, mut faults, .. } = rows;
+    let mut bad = Vec::new();
+    for (at, (song, length)) in songs.iter_mut().zip(lengths).enumerate() {
+        if let Err(fault) = apply(&units, song, length).and_then(|()| check(song)) {
+            faults.push((places[at], fault));
+            bad.push(at);
+        }
     }
-    match parse(text) {
-        Some(value) => Ok(Some(value)),
-        None => Err(Fault { column: column.into(), expected: expected.into(), given: text.into() }),
+    faults.sort_by_key(|(place, _)| place.row);
+    if !options.skip_bad && !faults.is_empty() {
+        let (place, fault) = faults.swap_remove(0);
+        return Err(fault.at(place.row, place.line));
     }
+    let (mut at, mut bad) = (0, bad.into_iter().peekable());
+    let (mut ids, mut duplicates) = (Ids::with_capacity(songs.len()), Vec::new());
+    songs.retain(|song| {
+        at += 1;
+        bad.next_if(|bad| *bad == at - 1).is_none() && ids.is_new(song, places[at - 1].row, &mut duplicates)
+    });
+    songs.shrink_to_fit();
+    let skipped = faults
+        .into_iter()
+        .map(|(Place { row, line }, fault)| Skipped { row, line, reason: fault.at(row, line).to_string() })
+        .collect();
+    Ok(Catalog { songs, extra_columns: layout.extra_columns(), duplicates, skipped, notes })
 }
 
-fn release_date(text: &str) -> Option<Option<ReleaseDate>> {
-    if text == "0000" { Some(None) } else { text.parse().ok().map(Some) }
-}
-
-/// A whole number, which spreadsheets may have written as `4.0`.
-fn whole<T: TryFrom<i64>>(text: &str) -> Option<T> {
-    let digits = text
-        .split_once('.')
-        .map_or(text, |(digits, zeros)| if zeros.bytes().all(|byte| byte == b'0') { digits } else { text });
-    T::try_from(digits.parse().ok()?).ok()
+fn apply(units: &Units, song: &mut Song, length: Length) -> Result<(), Fault> {
+    if let Some(milliseconds) = units.length(length) {
+        let milliseconds = milliseconds.round();
+        if milliseconds > f64::from(u32::MAX) {
+            let rule = "at most 4294967295 milliseconds";
+            return Err(Fault::new("duration_ms", rule, &milliseconds.to_string()));
+        }
+        song.duration_ms = Some(milliseconds as u32);
+    }
+    for feature in units.percents() {
+        if let Some(value) = song.feature_mut(feature) {
+            *value /= 100.0;
+        }
+    }
+    Ok(())
 }

@@ -1,85 +1,104 @@
-//! CSV out.
+//! Catalogues out.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
-use std::process;
+
+use serde::ser::{SerializeMap, Serializer};
 
 use super::Catalog;
-use crate::feature::Feature;
+use super::column::{COLUMNS, Column, Own};
 use crate::song::Song;
 
-/// The columns of `data_moods.csv`, in its order.
-const COLUMNS: [(&str, Column); 19] = [
-    ("name", Column::Text(|song| song.name.clone())),
-    ("album", Column::Text(|song| song.album.clone())),
-    ("artist", Column::Text(|song| song.artist.clone())),
-    ("id", Column::Text(|song| song.id.clone())),
-    ("release_date", Column::Text(|song| cell(song.release_date))),
-    ("popularity", Column::Feature(Feature::Popularity)),
-    ("length", Column::Text(|song| cell(song.length))),
-    ("danceability", Column::Feature(Feature::Danceability)),
-    ("acousticness", Column::Feature(Feature::Acousticness)),
-    ("energy", Column::Feature(Feature::Energy)),
-    ("instrumentalness", Column::Feature(Feature::Instrumentalness)),
-    ("liveness", Column::Feature(Feature::Liveness)),
-    ("valence", Column::Feature(Feature::Valence)),
-    ("loudness", Column::Feature(Feature::Loudness)),
-    ("speechiness", Column::Feature(Feature::Speechiness)),
-    ("tempo", Column::Feature(Feature::Tempo)),
-    ("key", Column::Text(|song| cell(song.key))),
-    ("time_signature", Column::Text(|song| cell(song.time_signature))),
-    ("mood", Column::Text(|song| cell(song.mood))),
-];
-
-enum Column {
-    Text(fn(&Song) -> String),
-    Feature(Feature),
+/// How a catalogue is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CatalogFormat {
+    /// The columns of `data_moods.csv`, its `length` as `duration_ms`, then `mood_estimated` and `path` where a song has them, then the extra ones.
+    #[default]
+    Csv,
+    /// An array with an object for each song, whose fields are the same columns.
+    Json,
+    /// An object on each line.
+    JsonLines,
 }
 
-/// Whether a CSV column of this name holds a field of [`Song`].
-pub(super) fn is_own_column(column: &str) -> bool {
-    COLUMNS.iter().any(|(name, _)| name.eq_ignore_ascii_case(column.trim()))
+impl CatalogFormat {
+    /// The format that a file's ending names: `.json`, `.jsonl` or `.ndjson`, else CSV.
+    pub fn of_path(path: impl AsRef<Path>) -> Self {
+        match path.as_ref().extension().map(|ending| ending.to_ascii_lowercase()) {
+            Some(ending) if ending == "json" => CatalogFormat::Json,
+            Some(ending) if ending == "jsonl" || ending == "ndjson" => CatalogFormat::JsonLines,
+            _ => CatalogFormat::Csv,
+        }
+    }
 }
 
-fn cell(value: Option<impl ToString>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
+pub(super) fn write(catalog: &Catalog, mut writer: impl Write, format: CatalogFormat) -> io::Result<()> {
+    let columns = columns(catalog);
+    match format {
+        CatalogFormat::Csv => csv(catalog, &columns, writer),
+        CatalogFormat::JsonLines => {
+            for song in &catalog.songs {
+                object(song, &columns, &mut serde_json::Serializer::new(&mut writer))?;
+                writer.write_all(b"\n")?;
+            }
+            writer.flush()
+        }
+        CatalogFormat::Json => {
+            writer.write_all(b"[")?;
+            for (at, song) in catalog.songs.iter().enumerate() {
+                writer.write_all(if at == 0 { b"\n" } else { b",\n" })?;
+                object(song, &columns, &mut serde_json::Serializer::new(&mut writer))?;
+            }
+            writer.write_all(b"\n]\n")?;
+            writer.flush()
+        }
+    }
 }
 
-pub(super) fn write(catalog: &Catalog, writer: impl Write) -> io::Result<()> {
+/// The own columns to write. A rare one is also needed where an extra column would be taken for it.
+fn columns(catalog: &Catalog) -> Vec<&'static Own> {
+    let is_used = |own: &Own| {
+        catalog.extra_columns.iter().any(|name| own.rank(name).is_some())
+            || catalog.songs.iter().any(|song| !own.column.cell(song).is_empty())
+    };
+    COLUMNS.iter().filter(|own| !own.is_rare() || is_used(own)).collect()
+}
+
+fn csv(catalog: &Catalog, columns: &[&Own], writer: impl Write) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(writer);
-    let names = COLUMNS.iter().map(|(name, _)| *name);
+    let names = columns.iter().map(|own| own.name);
     rows.write_record(names.chain(catalog.extra_columns.iter().map(AsRef::as_ref)))?;
     for song in &catalog.songs {
-        for (_, column) in &COLUMNS {
-            match column {
-                Column::Text(text) => rows.write_field(text(song))?,
-                Column::Feature(feature) => rows.write_field(song.feature(*feature).to_string())?,
-            }
+        for own in columns {
+            rows.write_field(own.column.cell(song))?;
         }
         for name in &catalog.extra_columns {
-            rows.write_field(song.extra.get(name).map_or("", String::as_str))?;
+            rows.write_field(song.extra.get(name).unwrap_or_default())?;
         }
         rows.write_record(None::<&[u8]>)?;
     }
     rows.flush()
 }
 
-/// Writes beside the file, then renames, so that the file is never half written.
-pub(super) fn save(catalog: &Catalog, path: &Path) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(format!(".{}.part", process::id()));
-    let part = path.with_file_name(name);
-    let written = OpenOptions::new().write(true).create(true).truncate(true).open(&part).and_then(|file| {
-        let mut writer = BufWriter::new(file);
-        write(catalog, &mut writer)?;
-        writer.flush()?;
-        writer.get_ref().sync_all()
-    });
-    let saved = written.and_then(|()| fs::rename(&part, path));
-    if saved.is_err() {
-        // The first error is the one to tell; a part that cannot be removed either adds nothing to it.
-        _ = fs::remove_file(&part);
+fn object<W: Write>(song: &Song, columns: &[&Own], json: &mut serde_json::Serializer<W>) -> io::Result<()> {
+    let mut map = json.serialize_map(None)?;
+    for own in columns {
+        match own.column {
+            Column::Feature(feature) => map.serialize_entry(own.name, &song.feature(feature))?,
+            Column::Length => map.serialize_entry(own.name, &song.duration_ms)?,
+            Column::Key => map.serialize_entry(own.name, &song.key)?,
+            Column::TimeSignature => map.serialize_entry(own.name, &song.time_signature)?,
+            Column::MoodEstimated => map.serialize_entry(own.name, &song.mood_estimated)?,
+            column => {
+                let cell = column.cell(song);
+                map.serialize_entry(own.name, &(!cell.is_empty()).then_some(cell))?;
+            }
+        }
     }
-    saved
+    for (name, cell) in song.extra.iter() {
+        map.serialize_entry(name.as_ref(), cell)?;
+    }
+    map.end()?;
+    Ok(())
 }

@@ -14,24 +14,26 @@ pub(crate) fn random_catalog(songs: usize, seed: u64) -> Catalog {
     for at in 0..songs {
         let mut unit = || random.random::<f32>();
         let song = Song {
-            name: format!("Song {at}"),
-            artist: format!("Artist {}", (unit() * (songs as f32 / 3.0)) as usize),
-            id: format!("id{at}"),
+            name: format!("Song {at}").into(),
+            artist: format!("Artist {}", (unit() * (songs as f32 / 3.0)) as usize).into(),
+            id: format!("id{at}").into(),
             release_date: format!("{}", 1950 + (unit() * 75.0) as u32).parse().ok(),
-            popularity: (unit() * 100.0).floor(),
-            danceability: unit(),
-            acousticness: unit(),
-            energy: unit(),
-            instrumentalness: unit(),
-            liveness: unit(),
-            valence: unit(),
-            loudness: -60.0 * unit(),
-            speechiness: unit(),
-            tempo: 50.0 + 150.0 * unit(),
+            popularity: Some((unit() * 100.0).floor()),
+            danceability: Some(unit()),
+            acousticness: Some(unit()),
+            energy: Some(unit()),
+            instrumentalness: Some(unit()),
+            liveness: Some(unit()),
+            valence: Some(unit()),
+            loudness: Some(-60.0 * unit()),
+            speechiness: Some(unit()),
+            tempo: Some(50.0 + 150.0 * unit()),
             mood: Some(Mood::ALL[(unit() * 4.0) as usize % 4]),
             ..Song::default()
         };
-        assert!(Feature::ALL.iter().all(|feature| feature.range().contains(&song.feature(*feature))));
+        assert!(
+            Feature::ALL.iter().all(|feature| feature.range().contains(&song.feature(*feature).unwrap()))
+        );
         builder.push(song).unwrap();
     }
     builder.build()
@@ -46,6 +48,11 @@ pub(crate) fn data_moods() -> Option<Catalog> {
         return None;
     }
     Some(Catalog::open(path).unwrap())
+}
+
+/// Where a song lies.
+pub(crate) fn point(song: &Song) -> Point {
+    Point { valence: song.valence.unwrap(), energy: song.energy.unwrap() }
 }
 
 /// Every step leads towards the target, and none is longer than twice the mean step.

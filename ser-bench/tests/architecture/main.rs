@@ -38,11 +38,11 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "mood-recommender",
         &[
-            &["date", "feature", "mood", "point", "song"],
-            &["catalog", "neighbours", "stats"],
+            &["date", "extra", "feature", "mood", "output", "point", "song"],
+            &["catalog", "estimate", "neighbours", "stats"],
             &["error", "options", "profile", "reading", "recommendation", "strategy"],
-            &["index", "scan", "taste"],
-            &["journey", "reason", "select"],
+            &["index", "playlist", "scan", "taste"],
+            &["journey", "music", "reason", "select"],
             &["recommender"],
         ],
     ),

@@ -59,7 +59,7 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
     wish("popularity", "").await;
     wish("count", "5").await;
     page.until("five songs", &songs(5)).await;
-    for strategy in ["match", "uplift", "journey", "complement"] {
+    for strategy in ["keep", "cheer-up", "journey", "balance"] {
         let before = page.text("#songs").await;
         wish("strategy", strategy).await;
         let changed = format!("return document.getElementById('songs').textContent !== {}", json!(before));

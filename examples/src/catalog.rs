@@ -1,0 +1,76 @@
+//! The options that name a catalogue of songs, and what is said of it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use mood_recommender::{Catalog, ReadOptions};
+
+use crate::{cli, progress};
+
+/// Where the songs come from.
+#[derive(Debug, Args)]
+pub struct CatalogArguments {
+    /// A catalogue: CSV, JSON or JSON Lines with names, artists and audio features, as Exportify and Kaggle's data sets have
+    /// them. Without it, the bundled one.
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+    /// Read a column of songs from the one with this header, such as `energy=Energy level`; may be given again.
+    #[arg(long, value_name = "COLUMN=HEADER", requires = "catalog")]
+    pub column: Vec<String>,
+    /// Leave out rows that cannot be read, and list them on standard error.
+    #[arg(long, requires = "catalog")]
+    pub skip_bad: bool,
+}
+
+impl CatalogArguments {
+    /// Reads the catalogue, or the bundled one. Tells on standard error what was recognised and left out.
+    ///
+    /// # Errors
+    /// If it cannot be read; the error names the file.
+    pub fn open(&self) -> anyhow::Result<Catalog> {
+        let Some(path) = &self.catalog else { return Ok(Catalog::starter()) };
+        let mut options = ReadOptions::default().skip_bad(self.skip_bad);
+        for column in &self.column {
+            let (column, header) = column
+                .split_once('=')
+                .with_context(|| format!("--column: value must be COLUMN=HEADER, got {column:?}"))?;
+            options = options.column(column, header).context("--column")?;
+        }
+        let what = format!("reading {}", path.display());
+        let catalog = progress::busy(what, || Catalog::open_with(path, &options))?;
+        for note in catalog.notes() {
+            eprintln!("note: {}: {}", path.display(), cli::printable(note));
+        }
+        few(catalog.skipped(), |skipped| eprintln!("skipped: {}", cli::printable(&skipped.reason)));
+        few(catalog.duplicates(), |other| {
+            let id = cli::printable(&other.id);
+            eprintln!("skipped: row {} has the id {id} of row {}", other.row, other.first_row);
+        });
+        let without = catalog.stats().unlabelled();
+        if without > 0 {
+            eprintln!(
+                "note: {}: {without} songs have no mood; it is estimated from their sound",
+                path.display()
+            );
+        }
+        Ok(catalog)
+    }
+
+    /// What the catalogue is called in messages.
+    pub fn name(&self) -> String {
+        match &self.catalog {
+            Some(path) => path.display().to_string(),
+            None => "the bundled catalogue".to_string(),
+        }
+    }
+}
+
+/// Tells of the first ten, then how many there are.
+fn few<T>(all: &[T], tell: impl Fn(&T)) {
+    const FEW: usize = 10;
+    all.iter().take(FEW).for_each(tell);
+    if all.len() > FEW {
+        eprintln!("skipped: {} rows in all", all.len());
+    }
+}

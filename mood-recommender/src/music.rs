@@ -1,0 +1,254 @@
+//! Songs of playlists in a folder of audio files, found by their tags.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use lofty::config::ParseOptions;
+use lofty::file::{AudioFile, FileType, TaggedFileExt};
+use lofty::probe::Probe;
+use lofty::tag::Accessor;
+use walkdir::WalkDir;
+
+use crate::playlist::{Playlist, PlaylistEntry};
+
+/// How far the lengths of a song and of its file may lie apart, in milliseconds.
+const SLACK: u32 = 3000;
+
+/// The audio files of a folder and of all folders in it, by the artists and titles in their tags. Needs the feature `files`.
+#[derive(Debug, Default)]
+pub struct MusicFolder {
+    /// The files of each artist and title, as [`plain`] writes them.
+    files: HashMap<(String, String), Vec<File>>,
+    unreadable: Vec<(PathBuf, String)>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    duration_ms: Option<u32>,
+}
+
+impl MusicFolder {
+    /// Reads the tags of all audio files: those whose ending is an audio format's. Links are not followed.
+    ///
+    /// # Errors
+    /// If the folder itself cannot be read.
+    pub fn open(folder: impl AsRef<Path>) -> io::Result<Self> {
+        // Players may run elsewhere, so that paths are whole.
+        let folder = std::path::absolute(folder)?;
+        std::fs::read_dir(&folder)?;
+        let mut music = MusicFolder::default();
+        for entry in WalkDir::new(&folder).sort_by_file_name() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(&folder).to_path_buf();
+                    music.unreadable.push((path, error.to_string()));
+                    continue;
+                }
+            };
+            let is_audio =
+                entry.path().extension().is_some_and(|ending| FileType::from_ext(ending).is_some());
+            if entry.file_type().is_file() && is_audio {
+                music.add(entry.into_path());
+            }
+        }
+        Ok(music)
+    }
+
+    fn add(&mut self, path: PathBuf) {
+        let options = ParseOptions::new().read_cover_art(false);
+        // The content decides, since endings lie.
+        let read = Probe::open(&path).map_err(|error| error.to_string()).and_then(|probe| {
+            let probe = probe.options(options).guess_file_type().map_err(|error| error.to_string())?;
+            probe.read().map_err(|error| error.to_string())
+        });
+        let file = match read {
+            Ok(file) => file,
+            Err(error) => return self.unreadable.push((path, error)),
+        };
+        let milliseconds = u32::try_from(file.properties().duration().as_millis()).ok();
+        let duration_ms = milliseconds.filter(|length| *length > 0);
+        let tags = || file.primary_tag().into_iter().chain(file.tags());
+        let (artist, title) = (tags().find_map(|tag| tag.artist()), tags().find_map(|tag| tag.title()));
+        if let (Some(artist), Some(title)) = (artist, title) {
+            let names = (plain(&artist), plain_title(&title));
+            self.files.entry(names).or_default().push(File { path, duration_ms });
+        }
+    }
+
+    /// The number of files with an artist and a title.
+    pub fn len(&self) -> usize {
+        self.files.values().map(Vec::len).sum()
+    }
+
+    /// Whether no file has an artist and a title.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The files whose tags could not be read, with the reasons.
+    pub fn unreadable(&self) -> &[(PathBuf, String)] {
+        &self.unreadable
+    }
+
+    /// The file of a song: same artist, same title, and a length within 3 s where both are known; of several, the nearest in
+    /// length, then the first by name.
+    ///
+    /// Case, accents of composed letters, punctuation, what follows `feat.` and what follows ` - ` in a title (`2011
+    /// Remaster`) do not matter. Of several artists the first is enough.
+    pub fn find(&self, entry: &PlaylistEntry) -> Option<&Path> {
+        let first = entry.artist.split([',', ';']).next().unwrap_or_default();
+        let title = plain_title(&entry.name);
+        [plain(&entry.artist), plain(first)].into_iter().find_map(|artist| {
+            let files = self.files.get(&(artist, title.clone()))?.iter();
+            let apart = files.filter_map(|file| match (entry.duration_ms, file.duration_ms) {
+                (Some(wanted), Some(given)) => {
+                    let apart = wanted.abs_diff(given);
+                    (apart <= SLACK).then_some((apart, &file.path))
+                }
+                _ => Some((SLACK, &file.path)),
+            });
+            apart.min().map(|(_, path)| path.as_path())
+        })
+    }
+
+    /// Gives each entry of a playlist its file, and returns the entries that have none here; those keep what they had.
+    pub fn locate<'p>(&self, playlist: &'p mut Playlist) -> Vec<&'p PlaylistEntry> {
+        for entry in &mut playlist.entries {
+            if let Some(path) = self.find(entry) {
+                entry.location = Some(path.to_path_buf());
+            }
+        }
+        playlist.entries.iter().filter(|entry| self.find(entry).is_none()).collect()
+    }
+}
+
+/// A name reduced to what all its spellings share: lower-case letters and digits, Latin letters without accents.
+fn plain(name: &str) -> String {
+    let name = name.to_lowercase();
+    let end = [" feat.", " feat ", " ft.", " (feat", " [feat", " featuring "]
+        .iter()
+        .filter_map(|mark| name.find(mark))
+        .min()
+        .unwrap_or(name.len());
+    name[..end].chars().filter(|letter| letter.is_alphanumeric()).map(without_accent).collect()
+}
+
+fn plain_title(title: &str) -> String {
+    let start = title.split(" - ").next().unwrap_or_default();
+    let title = if plain(start).is_empty() { title } else { start };
+    // Edition marks in brackets behind the title, unless they are all of it.
+    let edition =
+        |text: &str| ["remaster", "version", "edit", "mono", "stereo"].iter().any(|word| text.contains(word));
+    match title.find(['(', '[']) {
+        Some(at) if at > 0 && edition(&title[at..].to_lowercase()) => plain(&title[..at]),
+        _ => plain(title),
+    }
+}
+
+/// The base of a letter of Latin-1 or Latin Extended-A that has an accent.
+fn without_accent(letter: char) -> char {
+    match letter {
+        'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
+        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => 'c',
+        'ď' | 'đ' => 'd',
+        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => 'e',
+        'ĝ' | 'ğ' | 'ġ' | 'ģ' => 'g',
+        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => 'i',
+        'ĺ' | 'ļ' | 'ľ' | 'ł' => 'l',
+        'ñ' | 'ń' | 'ņ' | 'ň' => 'n',
+        'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' => 'o',
+        'ŕ' | 'ŗ' | 'ř' => 'r',
+        'ś' | 'ŝ' | 'ş' | 'š' => 's',
+        'ţ' | 'ť' => 't',
+        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => 'u',
+        'ý' | 'ÿ' => 'y',
+        'ź' | 'ż' | 'ž' => 'z',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A WAV file of silence with a title and an artist in its INFO chunk.
+    fn wav(folder: &Path, name: &str, artist: &str, title: &str, seconds: f64) {
+        let mut info = b"INFO".to_vec();
+        for (id, text) in [(b"IART", artist), (b"INAM", title)] {
+            let mut text = text.as_bytes().to_vec();
+            text.push(0);
+            info.extend(id);
+            info.extend((text.len() as u32).to_le_bytes());
+            text.resize(text.len().next_multiple_of(2), 0);
+            info.extend(text);
+        }
+        let samples = vec![0; (seconds * 8000.0) as usize];
+        let mut body = b"WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+        body.extend(8000_u32.to_le_bytes());
+        body.extend(8000_u32.to_le_bytes());
+        body.extend(b"\x01\0\x08\0LIST");
+        body.extend((info.len() as u32).to_le_bytes());
+        body.extend(info);
+        body.extend(b"data");
+        body.extend((samples.len() as u32).to_le_bytes());
+        body.extend(samples);
+        let mut file = b"RIFF".to_vec();
+        file.extend((body.len() as u32).to_le_bytes());
+        file.extend(body);
+        std::fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        std::fs::write(folder.join(name), file).unwrap();
+    }
+
+    #[test]
+    fn songs_are_found_by_artist_title_and_length() {
+        let folder = tempfile::tempdir().unwrap();
+        wav(folder.path(), "a/live.wav", "Zoé", "Über Nacht", 9.0);
+        wav(folder.path(), "a/studio.wav", "ZOE", "Uber Nacht (2011 Remaster)", 4.0);
+        wav(folder.path(), "b.wav", "Anna feat. Bob", "Still - Single", 2.0);
+        std::fs::write(folder.path().join("letter.wav"), "Dear Sir").unwrap();
+        std::fs::write(folder.path().join("letter.txt"), "Dear Sir").unwrap();
+        let music = MusicFolder::open(folder.path()).unwrap();
+        assert_eq!((music.len(), music.unreadable().len()), (3, 1));
+        let entry = |artist: &str, name: &str, duration_ms| PlaylistEntry {
+            artist: artist.into(),
+            name: name.into(),
+            duration_ms,
+            link: "https://example.org".into(),
+            ..PlaylistEntry::default()
+        };
+        let mut playlist = Playlist {
+            title: "All".into(),
+            entries: vec![
+                entry("Zoé, The Band", "Über Nacht", Some(6000)),
+                entry("Zoé", "über nacht!", Some(10_000)),
+                entry("Anna", "Still", None),
+                entry("Zoé", "Über Nacht", Some(20_000)),
+                entry("Nobody", "Still", None),
+            ],
+        };
+        let missing: Vec<String> =
+            music.locate(&mut playlist).iter().map(|entry| entry.artist.clone()).collect();
+        assert_eq!(missing, ["Zoé", "Nobody"]);
+        let name = |at: usize| playlist.entries[at].location.as_ref()?.strip_prefix(folder.path()).ok();
+        let found = ["a/studio.wav", "a/live.wav", "b.wav"].map(|path| Some(Path::new(path)));
+        assert_eq!([name(0), name(1), name(2)], found);
+        assert_eq!((name(3), name(4)), (None, None));
+        assert!(MusicFolder::open(folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn spellings_of_a_title_are_the_same() {
+        for (a, b) in [
+            ("Don't Stop - 2011 Remaster", "Dont stop"),
+            ("Café (feat. X)", "CAFE"),
+            ("- - -", "- - -"),
+            ("(Sittin' On) The Dock", "Sittin on the dock"),
+        ] {
+            assert_eq!(plain_title(a), plain_title(b), "{a}");
+        }
+        assert_ne!(plain_title("One (Part 1)"), plain_title("One (Part 2)"));
+    }
+}

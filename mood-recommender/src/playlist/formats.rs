@@ -1,0 +1,128 @@
+//! How each format writes a list.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::Path;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::{Playlist, PlaylistEntry, PlaylistFormat};
+
+pub(super) fn write(list: &Playlist, writer: &mut dyn Write, format: PlaylistFormat) -> io::Result<()> {
+    match format {
+        PlaylistFormat::M3u8 => m3u8(list, writer),
+        PlaylistFormat::Xspf => xspf(list, writer),
+        PlaylistFormat::Jspf => jspf(list, writer),
+        PlaylistFormat::Csv => csv(list, writer),
+        PlaylistFormat::Text => {
+            list.entries.iter().try_for_each(|entry| writeln!(writer, "{}", clean(&title(entry, "–"))))
+        }
+    }
+}
+
+fn title(entry: &PlaylistEntry, dash: &str) -> String {
+    format!("{} {dash} {}", entry.artist, entry.name)
+}
+
+/// A text on one line, without what a terminal or an XML parser takes for an order.
+fn clean(text: &str) -> Cow<'_, str> {
+    let is_bad = |letter: char| letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');
+    if text.contains(is_bad) { text.replace(is_bad, " ").into() } else { text.into() }
+}
+
+/// `#EXTINF` has whole seconds, −1 where they are unknown.
+fn m3u8(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
+    writeln!(writer, "#EXTM3U\n#PLAYLIST:{}", clean(&list.title))?;
+    for entry in &list.entries {
+        let seconds = entry.duration_ms.map_or(-1, |milliseconds| i64::from((milliseconds + 500) / 1000));
+        writeln!(writer, "#EXTINF:{seconds},{}", clean(&title(entry, "-")))?;
+        let place = match &entry.location {
+            Some(path) => path.to_string_lossy(),
+            None => entry.link.as_str().into(),
+        };
+        // A line that begins with # is a comment.
+        let here = if place.starts_with('#') { "./" } else { "" };
+        writeln!(writer, "{here}{}", clean(&place))?;
+    }
+    Ok(())
+}
+
+/// <https://www.xspf.org/spec>, version 1.
+fn xspf(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
+    writeln!(writer, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
+    writeln!(writer, "<playlist version=\"1\" xmlns=\"http://xspf.org/ns/0/\">")?;
+    writeln!(writer, "  <title>{}</title>\n  <trackList>", escaped(&list.title))?;
+    for entry in &list.entries {
+        writeln!(writer, "    <track>")?;
+        let mut element = |name: &str, text: &str| match text {
+            "" => Ok(()),
+            text => writeln!(writer, "      <{name}>{}</{name}>", escaped(text)),
+        };
+        element("location", &address(entry))?;
+        element("title", &entry.name)?;
+        element("creator", &entry.artist)?;
+        element("annotation", &entry.reason)?;
+        element("info", &entry.link)?;
+        element("album", &entry.album)?;
+        element("duration", &entry.duration_ms.map_or_else(String::new, |length| length.to_string()))?;
+        writeln!(writer, "    </track>")?;
+    }
+    writeln!(writer, "  </trackList>\n</playlist>")
+}
+
+fn escaped(text: &str) -> String {
+    clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// <https://www.xspf.org/jspf>.
+fn jspf(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
+    let track = |entry: &PlaylistEntry| {
+        let mut track = json!({
+            "location": [address(entry)],
+            "title": clean(&entry.name),
+            "creator": clean(&entry.artist),
+            "info": entry.link,
+        });
+        for (name, text) in [("annotation", &entry.reason), ("album", &entry.album)] {
+            if !text.is_empty() {
+                track[name] = json!(clean(text));
+            }
+        }
+        if let Some(length) = entry.duration_ms {
+            track["duration"] = json!(length);
+        }
+        track
+    };
+    let tracks: Vec<_> = list.entries.iter().map(track).collect();
+    let playlist = json!({ "playlist": { "title": clean(&list.title), "track": tracks } });
+    serde_json::to_writer_pretty(&mut *writer, &playlist)?;
+    writeln!(writer)
+}
+
+fn csv(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
+    let mut rows = csv::Writer::from_writer(writer);
+    rows.write_record(["artist", "name", "album", "duration_ms", "path", "link", "reason"])?;
+    for entry in &list.entries {
+        let length = entry.duration_ms.map_or_else(String::new, |length| length.to_string());
+        let path = entry.location.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+        let cells = [&entry.artist, &entry.name, &entry.album, &length, &*path, &entry.link, &entry.reason];
+        rows.write_record(cells.map(|cell| clean(cell).into_owned()))?;
+    }
+    rows.flush()
+}
+
+/// What a path keeps of itself in an address.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The address of an entry's file, or its page. A relative path makes a relative address.
+fn address(entry: &PlaylistEntry) -> String {
+    let Some(path) = &entry.location else { return entry.link.clone() };
+    let text = path.to_string_lossy().replace('\\', if cfg!(windows) { "/" } else { "\\" });
+    let encoded = utf8_percent_encode(&text, PATH);
+    match path.is_absolute() {
+        true if text.starts_with('/') => format!("file://{encoded}"),
+        true => format!("file:///{encoded}"),
+        false => encoded.to_string(),
+    }
+}

@@ -1,0 +1,179 @@
+//! Lists that players play.
+
+mod formats;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::output::write_file;
+use crate::recommendation::Recommendation;
+use crate::song::Song;
+
+/// Songs in playing order, ready to be written.
+///
+/// An entry plays from a file where its song has a path ([`Song::path`], or [`PlaylistEntry::location`] as set by the
+/// caller), else from the page that [`Song::link`] names, which players of web addresses open.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Playlist {
+    /// What the list is called.
+    pub title: String,
+    /// The songs.
+    pub entries: Vec<PlaylistEntry>,
+}
+
+/// A song of a [`Playlist`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PlaylistEntry {
+    /// The title.
+    pub name: String,
+    /// The artist.
+    pub artist: String,
+    /// The album, or an empty text.
+    pub album: String,
+    /// The length in milliseconds.
+    pub duration_ms: Option<u32>,
+    /// The file that plays it.
+    pub location: Option<PathBuf>,
+    /// The page that plays it.
+    pub link: String,
+    /// Why it was chosen, or an empty text.
+    pub reason: String,
+}
+
+impl Playlist {
+    /// Of any songs.
+    pub fn of_songs<'a>(title: impl Into<String>, songs: impl IntoIterator<Item = &'a Song>) -> Self {
+        Playlist { title: title.into(), entries: songs.into_iter().map(PlaylistEntry::from).collect() }
+    }
+
+    /// Of a list or a journey, with the reasons.
+    pub fn new(title: impl Into<String>, list: &[Recommendation<'_>]) -> Self {
+        let entry =
+            |item: &Recommendation<'_>| PlaylistEntry { reason: item.reason.clone(), ..item.song.into() };
+        Playlist { title: title.into(), entries: list.iter().map(entry).collect() }
+    }
+
+    /// Writes a file in the format that its name's ending tells: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`. Links,
+    /// devices and regular files are written as [`Catalog::save`](crate::Catalog::save) writes them.
+    ///
+    /// # Errors
+    /// [`PlaylistError`], for another ending too; it names the file.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlaylistError> {
+        let path = path.as_ref();
+        let format = PlaylistFormat::of_path(path)?;
+        write_file(path, |writer| self.write_to(writer, format))
+            .map_err(|error| PlaylistError::Io { path: path.into(), error })
+    }
+
+    /// Writes to a writer.
+    ///
+    /// Control characters in texts are written as blanks, since no format has a place for them.
+    ///
+    /// # Errors
+    /// What the writer returns.
+    pub fn write_to(&self, mut writer: impl Write, format: PlaylistFormat) -> io::Result<()> {
+        formats::write(self, &mut writer, format)?;
+        writer.flush()
+    }
+}
+
+impl From<&Song> for PlaylistEntry {
+    fn from(song: &Song) -> Self {
+        PlaylistEntry {
+            name: song.name.to_string(),
+            artist: song.artist.to_string(),
+            album: song.album.to_string(),
+            duration_ms: song.duration_ms,
+            location: song.path.as_deref().map(PathBuf::from),
+            link: song.link(),
+            reason: String::new(),
+        }
+    }
+}
+
+/// The format of a playlist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlaylistFormat {
+    /// Extended M3U in UTF-8, which nearly all players open.
+    M3u8,
+    /// XML Shareable Playlist Format, version 1.
+    Xspf,
+    /// The same in JSON.
+    Jspf,
+    /// A table with artist, name, album, duration_ms, path, link and reason.
+    Csv,
+    /// `Artist – Title`, one a line.
+    Text,
+}
+
+impl PlaylistFormat {
+    /// All formats.
+    pub const ALL: [PlaylistFormat; 5] = [
+        PlaylistFormat::M3u8,
+        PlaylistFormat::Xspf,
+        PlaylistFormat::Jspf,
+        PlaylistFormat::Csv,
+        PlaylistFormat::Text,
+    ];
+
+    /// The usual ending of a file's name: `"m3u8"`.
+    pub fn ending(self) -> &'static str {
+        match self {
+            PlaylistFormat::M3u8 => "m3u8",
+            PlaylistFormat::Xspf => "xspf",
+            PlaylistFormat::Jspf => "jspf",
+            PlaylistFormat::Csv => "csv",
+            PlaylistFormat::Text => "txt",
+        }
+    }
+
+    /// The format that a file's ending names.
+    ///
+    /// # Errors
+    /// [`PlaylistError::Ending`] for any other.
+    pub fn of_path(path: impl AsRef<Path>) -> Result<Self, PlaylistError> {
+        let path = path.as_ref();
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        ending.parse().map_err(|()| PlaylistError::Ending { path: path.into() })
+    }
+}
+
+impl FromStr for PlaylistFormat {
+    type Err = ();
+
+    fn from_str(ending: &str) -> Result<Self, ()> {
+        if ending.eq_ignore_ascii_case("m3u") {
+            return Ok(PlaylistFormat::M3u8);
+        }
+        PlaylistFormat::ALL.into_iter().find(|format| format.ending().eq_ignore_ascii_case(ending)).ok_or(())
+    }
+}
+
+impl fmt::Display for PlaylistFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.ending())
+    }
+}
+
+/// Why a playlist was not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaylistError {
+    /// The file's name has the ending of no format.
+    #[error("{}: file name must end in .m3u8, .m3u, .xspf, .jspf, .csv or .txt", path.display())]
+    Ending {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Writing failed.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}

@@ -1,0 +1,147 @@
+//! Playlists in every format.
+
+use std::fs;
+
+use mood_recommender::{
+    Catalog, Mood, Options, Playlist, PlaylistError, PlaylistFormat, Recommender, Song, Strategy,
+};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+fn playlist() -> Playlist {
+    let songs = [
+        Song {
+            name: "Über <Nacht> & Tag".into(),
+            artist: "Zoé".into(),
+            album: "Erste Fahrt".into(),
+            duration_ms: Some(215_499),
+            path: Some("/music/Zoé/01 Über #1.mp3".into()),
+            id: "2374M0fQpWi3dLnB54qaLX".into(),
+            ..Song::default()
+        },
+        Song { name: "Two\nlines\u{1b}[31m".into(), artist: "Anna, \"B\"".into(), ..Song::default() },
+        Song {
+            name: "Near".into(),
+            artist: "C".into(),
+            path: Some("#here/a b.ogg".into()),
+            ..Song::default()
+        },
+    ];
+    let mut list = Playlist::of_songs("Sad → Happy", &songs);
+    list.entries[0].reason = "a happy song (valence 0.80)".into();
+    list
+}
+
+fn written(format: PlaylistFormat) -> String {
+    let mut bytes = Vec::new();
+    playlist().write_to(&mut bytes, format).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn m3u8_has_seconds_titles_and_places() {
+    assert_eq!(
+        written(PlaylistFormat::M3u8),
+        "#EXTM3U\n#PLAYLIST:Sad → Happy\n\
+         #EXTINF:215,Zoé - Über <Nacht> & Tag\n/music/Zoé/01 Über #1.mp3\n\
+         #EXTINF:-1,Anna, \"B\" - Two lines [31m\n\
+         https://open.spotify.com/search/Anna%2C%20%22B%22%20Two%0Alines%1B%5B31m\n\
+         #EXTINF:-1,C - Near\n./#here/a b.ogg\n"
+    );
+}
+
+#[test]
+fn text_has_a_song_a_line() {
+    assert_eq!(
+        written(PlaylistFormat::Text),
+        "Zoé – Über <Nacht> & Tag\nAnna, \"B\" – Two lines [31m\nC – Near\n"
+    );
+}
+
+#[test]
+fn xspf_is_xml_with_addresses() {
+    let text = written(PlaylistFormat::Xspf);
+    let (mut reader, mut path, mut found) = (Reader::from_str(&text), Vec::new(), Vec::new());
+    let mut content = String::new();
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(start) => {
+                path.push(start.name().as_ref().to_string());
+                content.clear();
+            }
+            Event::Text(part) => content += &part,
+            Event::GeneralRef(name) => {
+                content += match &*name {
+                    "amp" => "&",
+                    "lt" => "<",
+                    "gt" => ">",
+                    other => panic!("{other:?}"),
+                }
+            }
+            Event::End(_) => found.push((path.pop().unwrap(), std::mem::take(&mut content))),
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    let of = |name: &str| {
+        found.iter().filter(|(it, _)| it == name).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("title"), ["Sad → Happy", "Über <Nacht> & Tag", "Two lines [31m", "Near"]);
+    assert_eq!(of("creator"), ["Zoé", "Anna, \"B\"", "C"]);
+    let locations = of("location");
+    assert_eq!(locations[0], "file:///music/Zo%C3%A9/01%20%C3%9Cber%20%231.mp3");
+    assert_eq!(locations[2], "%23here/a%20b.ogg");
+    assert_eq!((of("duration"), of("annotation")), (vec!["215499"], vec!["a happy song (valence 0.80)"]));
+    assert_eq!(of("info")[0], "https://open.spotify.com/track/2374M0fQpWi3dLnB54qaLX");
+}
+
+#[test]
+fn jspf_and_csv_hold_the_same() {
+    let json: serde_json::Value = serde_json::from_str(&written(PlaylistFormat::Jspf)).unwrap();
+    let tracks = json["playlist"]["track"].as_array().unwrap();
+    assert_eq!((json["playlist"]["title"].as_str(), tracks.len()), (Some("Sad → Happy"), 3));
+    assert_eq!(tracks[0]["location"][0], "file:///music/Zo%C3%A9/01%20%C3%9Cber%20%231.mp3");
+    assert_eq!((&tracks[0]["duration"], &tracks[1]["duration"]), (&215_499.into(), &serde_json::Value::Null));
+    let text = written(PlaylistFormat::Csv);
+    assert!(text.starts_with(
+        "artist,name,album,duration_ms,path,link,reason\nZoé,Über <Nacht> & Tag,Erste Fahrt,215499,/music/"
+    ));
+    assert!(text.contains("\n\"Anna, \"\"B\"\"\",Two lines [31m,,,,https://"), "{text}");
+}
+
+#[test]
+fn lists_and_journeys_are_saved_by_the_ending_of_their_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let recommender = Recommender::new(crate::common::random_catalog(500, 4)).unwrap();
+    let journey = Options { strategy: Strategy::journey_to(Mood::Happy), ..Options::default() };
+    for options in [Options::default(), journey] {
+        let list = recommender.recommend(Mood::Sad, &options).unwrap();
+        let playlist = Playlist::new("Mine", &list);
+        assert_eq!(playlist.entries.len(), list.len());
+        for ending in ["m3u8", "M3U", "xspf", "jspf", "csv", "txt"] {
+            let path = folder.path().join(format!("list.{ending}"));
+            playlist.save(&path).unwrap();
+            let mut bytes = Vec::new();
+            playlist.write_to(&mut bytes, PlaylistFormat::of_path(&path).unwrap()).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+    }
+    let path = folder.path().join("list.pls");
+    let error = Playlist::default().save(&path).unwrap_err();
+    assert!(matches!(error, PlaylistError::Ending { .. }) && !path.exists());
+    let rule = "file name must end in .m3u8, .m3u, .xspf, .jspf, .csv or .txt";
+    assert_eq!(error.to_string(), format!("{}: {rule}", path.display()));
+    assert!(
+        Playlist::default()
+            .save(folder.path().join("none/list.csv"))
+            .unwrap_err()
+            .to_string()
+            .contains("none/list.csv")
+    );
+    assert!(
+        Catalog::starter()
+            .songs()
+            .iter()
+            .all(|song| song.link().starts_with("https://open.spotify.com/search/"))
+    );
+}
