@@ -158,8 +158,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn hear(recognizer: &mut Recognizer, input: &Input, options: &AudioOptions) -> anyhow::Result<Timeline> {
     let mut reader = input.open(options)?;
     let mut listening = recognizer.listen(reader.sample_rate()).with_context(|| input.to_string())?;
-    while let Some(samples) = reader.next_block()? {
-        listening.push(samples).with_context(|| input.to_string())?;
+    let mut block = vec![0.0; reader.sample_rate() as usize];
+    loop {
+        let read = reader.read(&mut block)?;
+        if read == 0 {
+            break;
+        }
+        listening.push(&block[..read]).with_context(|| input.to_string())?;
     }
     for warning in reader.warnings() {
         eprintln!("warning: {}: {warning}", cli::printable(&input.to_string()));

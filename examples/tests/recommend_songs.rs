@@ -65,7 +65,11 @@ fn clips_that_hold_no_speech_are_refused_by_name() {
 fn bad_catalogues_and_models_are_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let catalog = write(&folder, "songs.csv", "name,artist\nA,B\n");
-    fails("recommend_songs", ["--catalog", catalog.as_str()], &[&catalog, "must have the column", "valence or energy"]);
+    fails(
+        "recommend_songs",
+        ["--catalog", catalog.as_str()],
+        &[&catalog, "must have the column", "valence or energy"],
+    );
 
     let model = std::fs::read(bundled_model()).unwrap();
     let cut = write(&folder, "cut.safetensors", &model[..model.len() / 2]);
@@ -97,7 +101,9 @@ fn catalogues_of_other_programs_are_read_and_what_was_recognised_is_said() {
     let output = crate::support::example("recommend_songs", arguments.iter().chain(&["--skip-bad"]));
     let (told, answer) = (text(&output.stderr), text(&output.stdout));
     assert!(output.status.success(), "{told}");
-    for part in ["cells are separated by ';'", "skipped: row 3 (line 4)", "2 songs have no mood; it is estimated"] {
+    for part in
+        ["cells are separated by ';'", "skipped: row 3 (line 4)", "2 songs have no mood; it is estimated"]
+    {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(answer.contains("A – Up [31m") && answer.contains("; mood estimated"), "{answer}");

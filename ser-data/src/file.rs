@@ -17,8 +17,9 @@ const MAX_ENTRY_BYTES: u64 = 1 << 30;
 /// Endings of audio files, those of formats that are refused among them, so that such a file is named and not passed over.
 /// `mp4` is also that of RAVDESS's videos.
 const ENDINGS: [&str; 33] = [
-    "wav", "wave", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "mov", "3gp", "3g2",
-    "aac", "aif", "aiff", "aifc", "caf", "au", "snd", "webm", "mka", "mkv", "wma", "amr", "awb", "ac3", "wv", "avi",
+    "wav", "wave", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4",
+    "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "caf", "au", "snd", "webm", "mka", "mkv", "wma",
+    "amr", "awb", "ac3", "wv", "avi",
 ];
 
 /// Whether a file is taken for audio where a folder is searched: by its ending, in either case; hidden files are not.

@@ -9,7 +9,8 @@ mod ravdess;
 mod split;
 
 pub use audio::{
-    Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm, PcmEncoding, PcmError, printable,
+    Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm,
+    PcmEncoding, PcmError, printable,
 };
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
 pub use extract::{

@@ -51,12 +51,16 @@ fn length_placeholders_are_read_to_the_end_with_a_warning() {
     let expected = Audio::decode(&whole, None, "whole").unwrap();
     assert!(expected.warnings.is_empty());
     let mono = (whole.len() - 44) as u32;
-    for declared in [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFDB, 0xFFFF_FFFE, u32::MAX, mono + 28, mono + 36] {
+    for declared in
+        [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFDB, 0xFFFF_FFFE, u32::MAX, mono + 28, mono + 36]
+    {
         let mut file = whole.clone();
         file[40..44].copy_from_slice(&declared.to_le_bytes());
         let audio = Audio::decode(&file, None, "placeholder").unwrap();
         assert!(audio.samples == expected.samples, "{declared:#x}");
-        let [AudioWarning::WrongLength { declared: d, found, .. }] = audio.warnings[..] else { panic!("{declared:#x}") };
+        let [AudioWarning::WrongLength { declared: d, found, .. }] = audio.warnings[..] else {
+            panic!("{declared:#x}")
+        };
         assert_eq!((d, found), (declared.into(), mono.into()));
     }
     for declared in [mono + 500, 0x7000_0000] {
@@ -72,7 +76,11 @@ fn a_wav_that_declares_less_than_it_holds_says_so() {
     let mut file = wav(&samples(), 8000);
     file[40..44].copy_from_slice(&4000u32.to_le_bytes());
     let audio = Audio::decode(&file, None, "short").unwrap();
-    assert!(matches!(audio.warnings[..], [AudioWarning::BytesBehind { bytes: 12_000 }]), "{:?}", audio.warnings);
+    assert!(
+        matches!(audio.warnings[..], [AudioWarning::BytesBehind { bytes: 12_000 }]),
+        "{:?}",
+        audio.warnings
+    );
     // An empty data chunk before others is empty.
     let file = riff(&[chunk(b"fmt ", &fmt(1, 1, 8000, 16)), chunk(b"data", &[]), chunk(b"LIST", b"INFO")]);
     assert!(matches!(Audio::decode(&file, None, "empty").unwrap_err().kind, AudioErrorKind::Empty { .. }));
@@ -89,7 +97,8 @@ fn the_bits_of_a_sample_decide_over_the_block_align() {
 #[test]
 fn damage_to_an_ogg_stream_is_named() {
     let whole = std::fs::read(encoding("vorbis.ogg")).unwrap();
-    let pages: Vec<usize> = whole.windows(4).enumerate().filter(|(_, w)| *w == b"OggS").map(|(at, _)| at).collect();
+    let pages: Vec<usize> =
+        whole.windows(4).enumerate().filter(|(_, w)| *w == b"OggS").map(|(at, _)| at).collect();
     let text = |bytes: &[u8]| Audio::decode(bytes, None, "x.ogg").unwrap_err().to_string();
     let mut flipped = whole.clone();
     let middle = whole.len() - 200;
@@ -103,7 +112,8 @@ fn damage_to_an_ogg_stream_is_named() {
     }
     let Some(folder) = cases() else { return };
     let long = std::fs::read(folder.join("ogg_good.ogg")).unwrap();
-    let pages: Vec<usize> = long.windows(4).enumerate().filter(|(_, w)| *w == b"OggS").map(|(at, _)| at).collect();
+    let pages: Vec<usize> =
+        long.windows(4).enumerate().filter(|(_, w)| *w == b"OggS").map(|(at, _)| at).collect();
     assert!(pages.len() > 4, "{}", pages.len());
     let without = [&long[..pages[3]], &long[pages[4]..]].concat();
     assert!(text(&without).contains("OGG page 4 follows page 2"), "{}", text(&without));
@@ -122,7 +132,11 @@ fn joined_mp3_files_are_read_to_the_end() {
     let both = Audio::decode(&[one.clone(), other].concat(), None, "both").unwrap();
     assert_eq!((both.channels, both.sample_rate), (1, 22_050));
     assert!((both.frames() as f64 / single.frames() as f64 - 2.0).abs() < 0.01, "{}", both.frames());
-    assert!(matches!(both.warnings[..], [AudioWarning::Changes { to: (2, 44_100), .. }]), "{:?}", both.warnings);
+    assert!(
+        matches!(both.warnings[..], [AudioWarning::Changes { to: (2, 44_100), .. }]),
+        "{:?}",
+        both.warnings
+    );
     // Bytes between frames are lost frames.
     let junk = [&one[..], &[0x55; 300], &one[..]].concat();
     let error = Audio::decode(&junk, None, "junk").unwrap_err();
@@ -136,12 +150,18 @@ fn a_damaged_or_missing_flac_frame_is_named() {
     let middle = whole.len() / 2;
     flipped[middle] ^= 0x10;
     let error = Audio::decode(&flipped, None, "x.flac").unwrap_err();
-    assert!(matches!(error.kind, AudioErrorKind::Malformed { .. } | AudioErrorKind::Truncated { .. }), "{error}");
+    assert!(
+        matches!(error.kind, AudioErrorKind::Malformed { .. } | AudioErrorKind::Truncated { .. }),
+        "{error}"
+    );
     // Tags behind the sound are none.
     let mut tagged = whole.clone();
     tagged.extend(b"TAG");
     tagged.resize(whole.len() + 128, b' ');
-    assert_eq!(Audio::decode(&tagged, None, "x.flac").unwrap(), Audio::decode(&whole, None, "x.flac").unwrap());
+    assert_eq!(
+        Audio::decode(&tagged, None, "x.flac").unwrap(),
+        Audio::decode(&whole, None, "x.flac").unwrap()
+    );
 }
 
 #[test]

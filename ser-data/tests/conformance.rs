@@ -9,7 +9,8 @@ use crate::common::encoding;
 
 /// Runs ffmpeg; `None` where it isn't installed or has no such encoder.
 fn ffmpeg(arguments: &[&str]) -> Option<Vec<u8>> {
-    let output = Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().ok()?;
+    let output =
+        Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().ok()?;
     output.status.success().then_some(output.stdout)
 }
 
@@ -26,10 +27,21 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
     let path = folder.join(format!("source_{rate}_{channels}_{seconds}.wav"));
     if !path.exists() {
         let clip = encoding("../../../examples/assets/sample.wav");
-        let pan: Vec<String> = (0..channels).map(|c| format!("c{c}={}*c0", 0.7 - 0.1 * f64::from(c))).collect();
-        let layout = if channels == 1 { "mono" } else if channels == 2 { "stereo" } else { "5.1" };
-        let filter = format!("aloop=loop=-1:size=200000,atrim=0:{seconds},aresample={rate},pan={layout}|{}", pan.join("|"));
-        ffmpeg(&["-i", clip.to_str().unwrap(), "-af", &filter, "-c:a", "pcm_s16le", path.to_str().unwrap()]).unwrap();
+        let pan: Vec<String> =
+            (0..channels).map(|c| format!("c{c}={}*c0", 0.7 - 0.1 * f64::from(c))).collect();
+        let layout = if channels == 1 {
+            "mono"
+        } else if channels == 2 {
+            "stereo"
+        } else {
+            "5.1"
+        };
+        let filter = format!(
+            "aloop=loop=-1:size=200000,atrim=0:{seconds},aresample={rate},pan={layout}|{}",
+            pan.join("|")
+        );
+        ffmpeg(&["-i", clip.to_str().unwrap(), "-af", &filter, "-c:a", "pcm_s16le", path.to_str().unwrap()])
+            .unwrap();
     }
     path
 }
@@ -38,7 +50,8 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
 fn reference(path: &Path) -> Vec<f32> {
     // ffmpeg's own Opus decoder resamples the speech codec's part in its own way, up to 0.1 beside libopus, the reference.
     let name = path.file_name().unwrap().to_str().unwrap();
-    let decoder: &[&str] = if name.starts_with("opus") { &["-c:a", "libopus", "-request_sample_fmt", "flt"] } else { &[] };
+    let decoder: &[&str] =
+        if name.starts_with("opus") { &["-c:a", "libopus", "-request_sample_fmt", "flt"] } else { &[] };
     let output = ["-i", path.to_str().unwrap(), "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-"];
     let bytes = ffmpeg(&[decoder, &output].concat()).unwrap();
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
@@ -57,37 +70,213 @@ struct Codec {
 
 const ALL_RATES: &[u32] = &[8_000, 16_000, 22_050, 44_100, 48_000];
 const CODECS: &[Codec] = &[
-    Codec { name: "pcm_u8", arguments: &["-c:a", "pcm_u8"], containers: &["wav", "w64", "rf64"], rates: ALL_RATES, channels: &[1, 2, 6], tolerance: 0.0 },
-    Codec { name: "pcm_s16le", arguments: &["-c:a", "pcm_s16le"], containers: &["wav", "w64", "rf64", "caf", "mkv", "mov"], rates: ALL_RATES, channels: &[1, 2, 6], tolerance: 0.0 },
-    Codec { name: "pcm_s24le", arguments: &["-c:a", "pcm_s24le"], containers: &["wav", "w64", "caf", "mkv", "mov"], rates: &[16_000, 48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_s32le", arguments: &["-c:a", "pcm_s32le"], containers: &["wav", "w64", "caf", "mov"], rates: &[48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_f32le", arguments: &["-c:a", "pcm_f32le"], containers: &["wav", "w64", "caf", "mkv", "mov"], rates: &[16_000, 48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_f64le", arguments: &["-c:a", "pcm_f64le"], containers: &["wav", "w64"], rates: &[48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_s16be", arguments: &["-c:a", "pcm_s16be"], containers: &["aiff", "au", "caf", "mkv", "mov"], rates: ALL_RATES, channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_s24be", arguments: &["-c:a", "pcm_s24be"], containers: &["aiff", "au", "mov"], rates: &[48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_f32be", arguments: &["-c:a", "pcm_f32be"], containers: &["aiff", "au", "mov"], rates: &[48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_alaw", arguments: &["-c:a", "pcm_alaw"], containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"], rates: &[8_000, 16_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "pcm_mulaw", arguments: &["-c:a", "pcm_mulaw"], containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"], rates: &[8_000, 16_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "adpcm_ms", arguments: &["-c:a", "adpcm_ms"], containers: &["wav"], rates: &[8_000, 22_050], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "adpcm_ima_wav", arguments: &["-c:a", "adpcm_ima_wav"], containers: &["wav"], rates: &[8_000, 22_050], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "flac", arguments: &["-c:a", "flac"], containers: &["flac", "ogg", "mkv", "mp4"], rates: ALL_RATES, channels: &[1, 2, 6], tolerance: 0.0 },
-    Codec { name: "flac 24 bit", arguments: &["-c:a", "flac", "-sample_fmt", "s32"], containers: &["flac"], rates: &[48_000], channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "alac", arguments: &["-c:a", "alac"], containers: &["m4a", "mov", "caf", "mkv"], rates: ALL_RATES, channels: &[1, 2], tolerance: 0.0 },
-    Codec { name: "mp3", arguments: &["-c:a", "libmp3lame", "-b:a", "64k"], containers: &["mp3", "mkv", "mov", "wav"], rates: ALL_RATES, channels: &[1, 2], tolerance: 1e-4 },
-    Codec { name: "mp3 VBR", arguments: &["-c:a", "libmp3lame", "-q:a", "3"], containers: &["mp3"], rates: ALL_RATES, channels: &[1, 2], tolerance: 1e-4 },
-    Codec { name: "mp2", arguments: &["-c:a", "mp2", "-b:a", "96k"], containers: &["mp2", "mkv"], rates: &[16_000, 44_100, 48_000], channels: &[1, 2], tolerance: 1e-4 },
-    Codec { name: "aac", arguments: &["-c:a", "aac", "-b:a", "96k"], containers: &["m4a", "mp4", "mov", "aac", "mkv", "caf"], rates: &[16_000, 22_050, 44_100, 48_000], channels: &[1, 2], tolerance: 1e-4 },
-    Codec { name: "aac fragmented", arguments: &["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"], containers: &["mp4"], rates: &[16_000, 48_000], channels: &[1, 2], tolerance: 1e-4 },
-    Codec { name: "vorbis", arguments: &["-c:a", "libvorbis", "-q:a", "4"], containers: &["ogg", "webm", "mkv"], rates: ALL_RATES, channels: &[1, 2, 6], tolerance: 1e-4 },
-    Codec { name: "opus", arguments: &["-c:a", "libopus", "-b:a", "48k"], containers: &["ogg", "opus", "webm", "mkv", "mp4"], rates: &[8_000, 16_000, 24_000, 48_000], channels: &[1, 2, 6], tolerance: 1e-4 },
-    Codec { name: "opus speech", arguments: &["-c:a", "libopus", "-application", "voip", "-b:a", "16k", "-frame_duration", "60"], containers: &["ogg", "webm"], rates: &[16_000, 48_000], channels: &[1], tolerance: 1e-4 },
+    Codec {
+        name: "pcm_u8",
+        arguments: &["-c:a", "pcm_u8"],
+        containers: &["wav", "w64", "rf64"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s16le",
+        arguments: &["-c:a", "pcm_s16le"],
+        containers: &["wav", "w64", "rf64", "caf", "mkv", "mov"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s24le",
+        arguments: &["-c:a", "pcm_s24le"],
+        containers: &["wav", "w64", "caf", "mkv", "mov"],
+        rates: &[16_000, 48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s32le",
+        arguments: &["-c:a", "pcm_s32le"],
+        containers: &["wav", "w64", "caf", "mov"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_f32le",
+        arguments: &["-c:a", "pcm_f32le"],
+        containers: &["wav", "w64", "caf", "mkv", "mov"],
+        rates: &[16_000, 48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_f64le",
+        arguments: &["-c:a", "pcm_f64le"],
+        containers: &["wav", "w64"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s16be",
+        arguments: &["-c:a", "pcm_s16be"],
+        containers: &["aiff", "au", "caf", "mkv", "mov"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s24be",
+        arguments: &["-c:a", "pcm_s24be"],
+        containers: &["aiff", "au", "mov"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_f32be",
+        arguments: &["-c:a", "pcm_f32be"],
+        containers: &["aiff", "au", "mov"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_alaw",
+        arguments: &["-c:a", "pcm_alaw"],
+        containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"],
+        rates: &[8_000, 16_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_mulaw",
+        arguments: &["-c:a", "pcm_mulaw"],
+        containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"],
+        rates: &[8_000, 16_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "adpcm_ms",
+        arguments: &["-c:a", "adpcm_ms"],
+        containers: &["wav"],
+        rates: &[8_000, 22_050],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "adpcm_ima_wav",
+        arguments: &["-c:a", "adpcm_ima_wav"],
+        containers: &["wav"],
+        rates: &[8_000, 22_050],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "flac",
+        arguments: &["-c:a", "flac"],
+        containers: &["flac", "ogg", "mkv", "mp4"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "flac 24 bit",
+        arguments: &["-c:a", "flac", "-sample_fmt", "s32"],
+        containers: &["flac"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "alac",
+        arguments: &["-c:a", "alac"],
+        containers: &["m4a", "mov", "caf", "mkv"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "mp3",
+        arguments: &["-c:a", "libmp3lame", "-b:a", "64k"],
+        containers: &["mp3", "mkv", "mov", "wav"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "mp3 VBR",
+        arguments: &["-c:a", "libmp3lame", "-q:a", "3"],
+        containers: &["mp3"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "mp2",
+        arguments: &["-c:a", "mp2", "-b:a", "96k"],
+        containers: &["mp2", "mkv"],
+        rates: &[16_000, 44_100, 48_000],
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "aac",
+        arguments: &["-c:a", "aac", "-b:a", "96k"],
+        containers: &["m4a", "mp4", "mov", "aac", "mkv", "caf"],
+        rates: &[16_000, 22_050, 44_100, 48_000],
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "aac fragmented",
+        arguments: &["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"],
+        containers: &["mp4"],
+        rates: &[16_000, 48_000],
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "vorbis",
+        arguments: &["-c:a", "libvorbis", "-q:a", "4"],
+        containers: &["ogg", "webm", "mkv"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "opus",
+        arguments: &["-c:a", "libopus", "-b:a", "48k"],
+        containers: &["ogg", "opus", "webm", "mkv", "mp4"],
+        rates: &[8_000, 16_000, 24_000, 48_000],
+        channels: &[1, 2, 6],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "opus speech",
+        arguments: &["-c:a", "libopus", "-application", "voip", "-b:a", "16k", "-frame_duration", "60"],
+        containers: &["ogg", "webm"],
+        rates: &[16_000, 48_000],
+        channels: &[1],
+        tolerance: 1e-4,
+    },
 ];
 
 /// Makes a file; `None` where ffmpeg cannot.
-fn make(folder: &Path, codec: &Codec, container: &str, rate: u32, channels: u32, seconds: f64) -> Option<PathBuf> {
+fn make(
+    folder: &Path,
+    codec: &Codec,
+    container: &str,
+    rate: u32,
+    channels: u32,
+    seconds: f64,
+) -> Option<PathBuf> {
     let source = source(folder, rate, channels, seconds);
     let extension = if container == "rf64" { "rf64.wav" } else { container };
-    let path = folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));
+    let path =
+        folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));
     let mut arguments = vec!["-i", source.to_str()?];
     arguments.extend(codec.arguments);
     match container {
@@ -147,14 +336,23 @@ fn compare(wanted: impl Fn(&Codec, u32) -> bool) {
                         Ok(audio) => {
                             let (largest, longer) = difference(&audio.samples, &theirs);
                             let warned = !audio.warnings.is_empty();
-                            let long = longer == 0 || longer < 0 && is_cut_by_edits(codec, container, audio.samples.len(), rate, channels);
+                            let long = longer == 0
+                                || longer < 0
+                                    && is_cut_by_edits(codec, container, audio.samples.len(), rate, channels);
                             if codec.name == "vorbis" && channels == 6 && rate >= 44_100 {
                                 // Known: Symphonia decodes coupled surround to other samples.
                                 println!("{label}: differs by {largest:e}");
                                 continue;
                             }
-                            if largest > codec.tolerance || !long || warned || audio.channels != channels as usize {
-                                failed.push(format!("{label}: differs by {largest:e}, {longer} samples longer, {:?}", audio.warnings));
+                            if largest > codec.tolerance
+                                || !long
+                                || warned
+                                || audio.channels != channels as usize
+                            {
+                                failed.push(format!(
+                                    "{label}: differs by {largest:e}, {longer} samples longer, {:?}",
+                                    audio.warnings
+                                ));
                             }
                         }
                         Err(error) => failed.push(format!("{label}: {:?}", error.kind)),
@@ -182,7 +380,8 @@ fn a_thousand_files() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
-    let damages = ["whole", "whole", "whole", "whole", "cut", "flipped bits", "1,000 bytes zeroed", "tag behind"];
+    let damages =
+        ["whole", "whole", "whole", "whole", "cut", "flipped bits", "1,000 bytes zeroed", "tag behind"];
     // Of each damage: files, equal to ffmpeg's, shorter or longer with a warning, refused, and different without a word.
     let mut table = std::collections::BTreeMap::<&str, [usize; 5]>::new();
     let mut silent = Vec::new();
@@ -190,7 +389,8 @@ fn a_thousand_files() {
     while made < 1000 {
         let codec = &CODECS[random(CODECS.len())];
         let container = codec.containers[random(codec.containers.len())];
-        let (rate, channels) = (codec.rates[random(codec.rates.len())], codec.channels[random(codec.channels.len())]);
+        let (rate, channels) =
+            (codec.rates[random(codec.rates.len())], codec.channels[random(codec.channels.len())]);
         let seconds = [0.3, 1.0, 2.5, 7.0][random(4)];
         let Some(path) = make(folder.path(), codec, container, rate, channels, seconds) else { continue };
         made += 1;
@@ -230,10 +430,16 @@ fn a_thousand_files() {
         row[column] += 1;
         std::fs::remove_file(&path).unwrap();
     }
-    println!("{:<20} {:>6} {:>6} {:>8} {:>8} {:>10}", "damage", "files", "equal", "warned", "refused", "different");
+    println!(
+        "{:<20} {:>6} {:>6} {:>8} {:>8} {:>10}",
+        "damage", "files", "equal", "warned", "refused", "different"
+    );
     for (damage, [files, equal, warned, refused, different]) in &table {
         println!("{damage:<20} {files:>6} {equal:>6} {warned:>8} {refused:>8} {different:>10}");
     }
     silent.iter().for_each(|(_, _, line)| println!("{line}"));
-    assert!(silent.iter().all(|(damage, longer, _)| *damage != "whole" && *longer >= 0), "sound was lost without a word");
+    assert!(
+        silent.iter().all(|(damage, longer, _)| *damage != "whole" && *longer >= 0),
+        "sound was lost without a word"
+    );
 }

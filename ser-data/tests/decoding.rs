@@ -228,9 +228,7 @@ fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
 
 #[test]
 fn unsupported_codecs_are_named() {
-    for (name, codec) in
-        [("speex.ogg", "Speex"), ("ac3.mp4", "AC-3")]
-    {
+    for (name, codec) in [("speex.ogg", "Speex"), ("ac3.mp4", "AC-3")] {
         let (kind, text) = error_of(&std::fs::read(encoding(name)).unwrap(), name);
         assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
         assert!(text.contains(&format!("codec {codec} is not supported; expected")), "{text}");

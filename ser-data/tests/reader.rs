@@ -7,8 +7,16 @@ use ser_data::{Audio, AudioOptions, AudioReader, AudioWarning};
 use crate::common::encoding;
 
 const NAMES: [&str; 10] = [
-    "short.wav", "lossless.flac", "lossless.m4a", "aac.m4a", "lame.mp3", "stereo_44100.mp3", "vorbis.ogg", "opus.ogg",
-    "opus.webm", "alac.caf",
+    "short.wav",
+    "lossless.flac",
+    "lossless.m4a",
+    "aac.m4a",
+    "lame.mp3",
+    "stereo_44100.mp3",
+    "vorbis.ogg",
+    "opus.ogg",
+    "opus.webm",
+    "alac.caf",
 ];
 
 #[test]
@@ -60,7 +68,11 @@ fn a_cut_file_is_read_to_the_cut_where_that_is_allowed() {
             Ok(part) => {
                 assert!(part.frames() < whole.frames(), "{name}");
                 assert!(part.samples[..] == whole.samples[..part.samples.len()], "{name}");
-                assert!(part.warnings.iter().any(|w| matches!(w, AudioWarning::CutShort { .. })), "{name}: {:?}", part.warnings);
+                assert!(
+                    part.warnings.iter().any(|w| matches!(w, AudioWarning::CutShort { .. })),
+                    "{name}: {:?}",
+                    part.warnings
+                );
                 println!("{name}: {} of {} frames, {}", part.frames(), whole.frames(), part.warnings[0]);
             }
             // A third of a second may be one page.

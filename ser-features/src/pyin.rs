@@ -89,6 +89,7 @@ pub struct PitchTrack {
 /// assert!(!track.voiced[60] && track.f0[60].is_nan());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Pyin {
     differences: Differences,
     /// Upper ends of the thresholds, and the probability of each.
@@ -289,6 +290,7 @@ fn log(probability: f64) -> f64 {
 
 /// Logarithms of the probabilities to go from one pitch to another, which are 0 but for a band of neighbours. Of all that don't lie in
 /// the band, only the likeliest can be best: that leaves a twelfth of the work with librosa's defaults.
+#[derive(Debug, Clone)]
 struct Transitions {
     /// How far the first diagonal goes: from pitch `k` to pitch `k + first`.
     first: isize,
@@ -347,6 +349,7 @@ fn pairwise_sum(values: &[f64]) -> f64 {
 }
 
 /// The likeliest path so far to each state: voiced pitches first, then the same pitches unvoiced.
+#[derive(Debug, Clone)]
 struct Path {
     n: usize,
     /// Logarithm of the path's probability.

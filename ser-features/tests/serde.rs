@@ -7,9 +7,9 @@ use ser_features::{
     BandwidthConfig, CentroidConfig, ChromaConfig, ChromaCqtConfig, ContrastConfig, CqtConfig, DecibelConfig,
     DeltaConfig, Feature, FeatureConfig, FlatnessConfig, FormantConfig, Functional, GriffinLimConfig,
     HpssConfig, KaldiFbankConfig, KaldiFrameConfig, KaldiMelConfig, KaldiMfccConfig, LogMelConfig, LogScale,
-    MelConfig, MfccConfig, OnsetConfig, PadMode, PcenConfig, PreemphasisConfig, PreparationConfig, PyinConfig,
-    Reference, RmsConfig, RolloffConfig, SpectralBalanceConfig, StftConfig, TempoConfig, TempogramConfig,
-    TrimConfig, TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
+    MelConfig, MfccConfig, OnsetConfig, PadMode, PcenConfig, PreemphasisConfig, PreparationConfig,
+    PyinConfig, Reference, RmsConfig, RolloffConfig, SpectralBalanceConfig, StftConfig, TempoConfig,
+    TempogramConfig, TrimConfig, TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -156,14 +156,14 @@ fn onset(signal: &Signal) -> OnsetConfig {
 
 #[test]
 fn onset_strength_equals_librosa() {
-    let process = |config| {
+    let process = |config: fn(&Signal) -> OnsetConfig| {
         move |s: &Signal| -> Vec<f64> {
             let strength = OnsetStrength::new(config(s)).unwrap().process(&s.samples).unwrap();
             strength.iter().map(|&x| f64::from(x)).collect()
         }
     };
     let difference = |a: f64, b: f64| (a - b).abs();
-    compare_vector("onset", 5e-3, 11, process(onset as fn(&Signal) -> OnsetConfig), difference);
+    compare_vector("onset", 5e-3, 11, process(onset), difference);
     let other: fn(&Signal) -> OnsetConfig = |s| {
         let mut config = OnsetConfig { lag: 2, max_size: 3, detrend: true, ..onset(s) };
         config.log_mel.mel.n_mels = 64;

@@ -12,11 +12,12 @@ use ser_features::{
     CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, FormantConfig, Formants,
     GriffinLim, GriffinLimConfig, HarmonicPercussive, HpssConfig, Istft, KaldiFbank, KaldiFbankConfig,
     KaldiMelConfig, KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, OnsetConfig,
-    OnsetStrength, Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation, PreparationConfig, Pyin, PyinConfig, Resampler,
-    Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness,
-    SpectralRolloff, Spectrogram, Spectrum, Stft, StftConfig, Tempo, TempoConfig, Tempogram, TempogramConfig,
-    TimeStretch, Tonnetz, Trim, TrimConfig, Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel,
-    Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate, lpc,
+    OnsetStrength, Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation,
+    PreparationConfig, Pyin, PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft,
+    StftConfig, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz, Trim, TrimConfig,
+    Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig, ZeroCrossingConfig,
+    ZeroCrossingRate, lpc,
 };
 
 /// Samples of a clip in a second.

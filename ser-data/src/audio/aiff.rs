@@ -24,7 +24,8 @@ pub(super) fn open<'s>(
         source.skip(declared + declared % 2)?;
     }
     let common = common.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no COMM chunk"))?;
-    let (start, declared) = sound.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no SSND chunk"))?;
+    let (start, declared) =
+        sound.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no SSND chunk"))?;
     let layout = common.layout()?;
     let mut warnings = Vec::new();
     let (unit, found) = ("bytes of AIFF sound", source.len() - start);
@@ -69,8 +70,12 @@ impl Common {
                 compression,
             })
         };
-        let common = fields()
-            .ok_or_else(|| AudioErrorKind::malformed(format!("the COMM chunk has {} bytes, expected 18 or more", chunk.len())))?;
+        let common = fields().ok_or_else(|| {
+            AudioErrorKind::malformed(format!(
+                "the COMM chunk has {} bytes, expected 18 or more",
+                chunk.len()
+            ))
+        })?;
         check_counts(common.channels, common.sample_rate)?;
         Ok(common)
     }

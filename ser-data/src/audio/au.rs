@@ -11,10 +11,12 @@ pub(super) fn open<'s>(
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
     let header = source.bytes(24)?;
     let field = |at| {
-        let short = || AudioErrorKind::malformed(format!("the AU header has {} bytes, expected 24", header.len()));
+        let short =
+            || AudioErrorKind::malformed(format!("the AU header has {} bytes, expected 24", header.len()));
         be(&header, at, 4).ok_or_else(short)
     };
-    let (start, declared, encoding, rate, channels) = (field(4)?, field(8)?, field(12)?, field(16)?, field(20)?);
+    let (start, declared, encoding, rate, channels) =
+        (field(4)?, field(8)?, field(12)?, field(16)?, field(20)?);
     let (samples, bytes) = match encoding {
         1 => (Samples::MuLaw, 1),
         2..=5 => (Samples::Signed { big: true }, encoding as u16 - 1),
@@ -31,7 +33,14 @@ pub(super) fn open<'s>(
     let length = if declared == u64::from(u32::MAX) {
         found
     } else {
-        sound_bytes("bytes of AU sound", declared, found, start.max(layout.block_bytes), options, &mut warnings)?
+        sound_bytes(
+            "bytes of AU sound",
+            declared,
+            found,
+            start.max(layout.block_bytes),
+            options,
+            &mut warnings,
+        )?
     };
     Ok(Box::new(Blocks::new(source.part(start, length)?, layout, None, warnings)?))
 }

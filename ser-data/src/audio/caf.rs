@@ -28,7 +28,14 @@ pub(super) fn open<'s>(
                 let found = if declared == u64::MAX {
                     left
                 } else {
-                    sound_bytes("bytes of CAF data", declared, left, source.position(), options, &mut warnings)?
+                    sound_bytes(
+                        "bytes of CAF data",
+                        declared,
+                        left,
+                        source.position(),
+                        options,
+                        &mut warnings,
+                    )?
                 };
                 sound = Some((source.position() + 4, found.saturating_sub(4)));
             }
@@ -76,8 +83,9 @@ impl Description {
                 bits: be(chunk, 28, 4)? as u16,
             })
         };
-        let description = fields()
-            .ok_or_else(|| AudioErrorKind::malformed(format!("the desc chunk has {} bytes, expected 32", chunk.len())))?;
+        let description = fields().ok_or_else(|| {
+            AudioErrorKind::malformed(format!("the desc chunk has {} bytes, expected 32", chunk.len()))
+        })?;
         check_counts(description.channels, description.sample_rate)?;
         Ok(description)
     }
@@ -102,7 +110,11 @@ impl Description {
         match &self.codec {
             b"alac" => {
                 // Old cookies have MP4's boxes around them.
-                let cookie = if cookie.get(4..8) == Some(b"frma") { cookie.get(24..).unwrap_or_default() } else { cookie };
+                let cookie = if cookie.get(4..8) == Some(b"frma") {
+                    cookie.get(24..).unwrap_or_default()
+                } else {
+                    cookie
+                };
                 let mut alac = parameters(CODEC_ID_ALAC, rate, channels);
                 alac.with_extra_data(cookie.into());
                 Ok(Stream::symphonia(alac))
@@ -113,7 +125,9 @@ impl Description {
                 head.extend([self.channels as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
                 Ok(Stream::new(Codec::Opus(OpusHead::parse(&head)?)))
             }
-            other => Err(AudioErrorKind::UnsupportedCodec { codec: format!("{} in CAF", other.escape_ascii()) }),
+            other => {
+                Err(AudioErrorKind::UnsupportedCodec { codec: format!("{} in CAF", other.escape_ascii()) })
+            }
         }
     }
 }
@@ -141,7 +155,8 @@ impl Table {
                 0 => number(&mut rest).ok_or_else(cut)?,
                 frames => frames,
             };
-            if description.packet_bytes > 0 && description.packet_frames > 0 && packets.len() as u64 > 1 << 24 {
+            if description.packet_bytes > 0 && description.packet_frames > 0 && packets.len() as u64 > 1 << 24
+            {
                 return Err(AudioErrorKind::malformed(format!("the CAF file declares {count} packets")));
             }
             packets.push((bytes, frames));

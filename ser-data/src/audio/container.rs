@@ -27,7 +27,9 @@ pub(super) fn open<'s>(
         _ => {}
     }
     // Old QuickTime files begin with any of these.
-    if matches!(at(4, 4), b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot") && start.len() >= 16 {
+    if matches!(at(4, 4), b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot")
+        && start.len() >= 16
+    {
         return Ok(Box::new(mp4::Packets::open(source, options)?));
     }
     if let Some(container) = unsupported(&start) {
@@ -41,8 +43,12 @@ pub(super) fn open<'s>(
     if behind > 0 && source.peek_at(behind, 4)? == b"fLaC" {
         return Ok(Box::new(flac::Frames::open(source)?));
     }
-    let named = extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac"));
-    if behind > 0 || mpeg::is_frame(&start) || (named && !is_known_other(&start) && mpeg::begins(&mut source)?) {
+    let named =
+        extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac"));
+    if behind > 0
+        || mpeg::is_frame(&start)
+        || (named && !is_known_other(&start) && mpeg::begins(&mut source)?)
+    {
         return Ok(Box::new(mpeg::Frames::open(source, options)?));
     }
     Err(AudioErrorKind::NotAudio { found: looks_like(&start) })

@@ -35,11 +35,16 @@ impl Converter {
         let channels = self.to.0;
         if self.resampler.is_none() {
             let frames = samples.chunks_exact(self.from.0);
-            frames.for_each(|frame| (0..channels).for_each(|channel| out.push(mixed(frame, channels, channel))));
+            frames.for_each(|frame| {
+                (0..channels).for_each(|channel| out.push(mixed(frame, channels, channel)))
+            });
             return Ok(());
         }
         for frame in samples.chunks_exact(self.from.0) {
-            self.held.iter_mut().enumerate().for_each(|(channel, held)| held.push(mixed(frame, channels, channel)));
+            self.held
+                .iter_mut()
+                .enumerate()
+                .for_each(|(channel, held)| held.push(mixed(frame, channels, channel)));
         }
         // A whole second of one rate is a whole second of the other, and far longer than the filter.
         let second = self.from.1 as usize;

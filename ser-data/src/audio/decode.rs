@@ -163,17 +163,23 @@ impl Active {
             return self.counted(granule).map(drop);
         }
         let decoded = match &mut self.decoder {
-            Decoder::Opus(decoder) => decoder.decode(&packet.data).map(|samples| self.samples.extend_from_slice(samples)),
+            Decoder::Opus(decoder) => {
+                decoder.decode(&packet.data).map(|samples| self.samples.extend_from_slice(samples))
+            }
             Decoder::Symphonia(decoder) => {
                 let data = PacketRef::new(0, Timestamp::ZERO, Duration::new(packet.frames), &packet.data);
                 match decoder.decode_ref(&data) {
                     Ok(part) => {
                         let spec = (part.spec().channels().count(), part.spec().rate());
                         if spec.0 == 0 || spec.1 == 0 {
-                            return Err(AudioErrorKind::malformed("a packet has no channels or no sample rate"));
+                            return Err(AudioErrorKind::malformed(
+                                "a packet has no channels or no sample rate",
+                            ));
                         }
                         if self.spec.is_some_and(|before| before != spec) {
-                            return Err(AudioErrorKind::malformed("a packet has other channels or another rate than its stream"));
+                            return Err(AudioErrorKind::malformed(
+                                "a packet has other channels or another rate than its stream",
+                            ));
                         }
                         self.spec = Some(spec);
                         part.copy_to_vec_interleaved(&mut self.samples);
@@ -246,9 +252,7 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
 /// An error of a decoder: a variant of the codec that it doesn't know, or damage.
 fn refused(error: Error, codec: &Codec, frames: u64) -> AudioErrorKind {
     match (error, codec) {
-        (Error::Unsupported(what), Codec::Symphonia(parameters)) => {
-            codec::variant(parameters.codec, what)
-        }
+        (Error::Unsupported(what), Codec::Symphonia(parameters)) => codec::variant(parameters.codec, what),
         (Error::IoError(e), _) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
         }

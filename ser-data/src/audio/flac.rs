@@ -104,7 +104,8 @@ fn header(bytes: &[u8], info: &Info) -> Option<Header> {
         size @ 8..=15 => 1 << size,
         _ => return None,
     };
-    const RATES: [u32; 11] = [88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
+    const RATES: [u32; 11] =
+        [88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
     let sample_rate = match sizes & 15 {
         0 => info.sample_rate,
         rate @ 1..=11 => RATES[rate as usize - 1],
@@ -130,7 +131,13 @@ fn header(bytes: &[u8], info: &Info) -> Option<Header> {
     };
     let whole = bytes.get(..at + 1)?;
     let format = Format { sample_rate, channels, bits };
-    (crc8(whole) == 0 && sample_rate > 0).then_some(Header { format, frames, number, variable: *sync == 0xF9, bytes: at + 1 })
+    (crc8(whole) == 0 && sample_rate > 0).then_some(Header {
+        format,
+        frames,
+        number,
+        variable: *sync == 0xF9,
+        bytes: at + 1,
+    })
 }
 
 /// Checksum of a header, polynomial x^8 + x^2 + x + 1; 0 where it includes its own.
@@ -145,7 +152,10 @@ fn crc16_table() -> &'static [u16; 256] {
     static TABLE: OnceLock<[u16; 256]> = OnceLock::new();
     TABLE.get_or_init(|| {
         std::array::from_fn(|byte| {
-            (0..8).fold((byte as u16) << 8, |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 })
+            (0..8).fold(
+                (byte as u16) << 8,
+                |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 },
+            )
         })
     })
 }
@@ -260,7 +270,8 @@ impl<'s> Frames<'s> {
                 }
                 let behind = zeros.into_iter().find(|&zero| {
                     let rest = &self.held[zero..];
-                    [&b"TAG"[..], b"ID3", b"APETAGEX"].iter().any(|tag| rest.starts_with(tag)) || rest.iter().all(|&b| b == 0)
+                    [&b"TAG"[..], b"ID3", b"APETAGEX"].iter().any(|tag| rest.starts_with(tag))
+                        || rest.iter().all(|&b| b == 0)
                 });
                 if let Some(end) = behind {
                     return Ok(end);
@@ -270,9 +281,15 @@ impl<'s> Frames<'s> {
         }
         let frames = self.samples;
         if self.source.left() == 0 && (at as u64) < longest && self.info.total > frames {
-            return Err(AudioErrorKind::Truncated { unit: "frames", declared: self.info.total, found: frames });
+            return Err(AudioErrorKind::Truncated {
+                unit: "frames",
+                declared: self.info.total,
+                found: frames,
+            });
         }
-        Err(AudioErrorKind::malformed(format!("the checksum of a FLAC frame is wrong (after {frames} frames)")))
+        Err(AudioErrorKind::malformed(format!(
+            "the checksum of a FLAC frame is wrong (after {frames} frames)"
+        )))
     }
 
     /// An error where the numbers of two frames leave a gap.
@@ -282,7 +299,10 @@ impl<'s> Frames<'s> {
             if next.number > expected {
                 let unit = if before.variable { "samples" } else { "FLAC frames" };
                 let missing = next.number - expected;
-                return Err(AudioErrorKind::malformed(format!("{missing} {unit} are missing (after {} frames)", self.samples)));
+                return Err(AudioErrorKind::malformed(format!(
+                    "{missing} {unit} are missing (after {} frames)",
+                    self.samples
+                )));
             }
         }
         self.before = Some(*next);
@@ -338,7 +358,11 @@ impl Frames<'_> {
     /// An error where there are fewer samples than STREAMINFO declares.
     fn check_total(&self) -> Result<(), AudioErrorKind> {
         if self.samples < self.info.total {
-            return Err(AudioErrorKind::Truncated { unit: "frames", declared: self.info.total, found: self.samples });
+            return Err(AudioErrorKind::Truncated {
+                unit: "frames",
+                declared: self.info.total,
+                found: self.samples,
+            });
         }
         Ok(())
     }

@@ -129,7 +129,8 @@ impl<'s> Packets<'s> {
         self.source.skip(bytes as u64)?;
         let found = self.source.left();
         if let Some(declared) = size.filter(|&size| size > found) {
-            let unit = if id == id::SEGMENT { "bytes of a Matroska segment" } else { "bytes of a Matroska element" };
+            let unit =
+                if id == id::SEGMENT { "bytes of a Matroska segment" } else { "bytes of a Matroska element" };
             // What the segment holds up to the cut may be wanted.
             if id != id::SEGMENT || !allow_truncated {
                 return Err(AudioErrorKind::Truncated { unit, declared, found });
@@ -149,14 +150,17 @@ impl<'s> Packets<'s> {
             }
             (id::BLOCK_GROUP, Some(size)) => {
                 let body = self.source.bytes(size)?;
-                let padding = child(&body, id::DISCARD_PADDING).and_then(|body| be(body, 0, body.len().min(8)));
+                let padding =
+                    child(&body, id::DISCARD_PADDING).and_then(|body| be(body, 0, body.len().min(8)));
                 if let Some(block) = child(&body, id::BLOCK) {
                     self.block(block, padding.unwrap_or(0))?;
                 }
             }
             (_, Some(size)) => self.source.skip(size)?,
             (_, None) => {
-                return Err(AudioErrorKind::malformed(format!("the Matroska element at byte {at} has no size")));
+                return Err(AudioErrorKind::malformed(format!(
+                    "the Matroska element at byte {at} has no size"
+                )));
             }
         }
         Ok(true)
@@ -174,7 +178,8 @@ impl<'s> Packets<'s> {
         let frames = laced(&block[bytes + 3..], flags >> 1 & 3).ok_or_else(damaged)?;
         let discard = (padding as f64 * track.sample_rate / 1e9).round() as u64;
         for frame in &frames {
-            let data = if track.prefix.is_empty() { frame.to_vec() } else { [&track.prefix, *frame].concat() };
+            let data =
+                if track.prefix.is_empty() { frame.to_vec() } else { [&track.prefix, *frame].concat() };
             let frames = track.frame_bytes.map_or(0, |bytes| data.len() as u64 / bytes);
             self.queue.push_back(Item::Packet(Packet { data, frames, ..Default::default() }));
         }

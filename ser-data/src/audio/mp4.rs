@@ -58,7 +58,9 @@ impl<'s> Packets<'s> {
             at = at.saturating_add(size);
         }
         let moov = moov.ok_or_else(|| {
-            AudioErrorKind::malformed("the MP4 file has no moov box: its recorder was interrupted before it wrote the index")
+            AudioErrorKind::malformed(
+                "the MP4 file has no moov box: its recorder was interrupted before it wrote the index",
+            )
         })?;
         let (trak, entry) = first_sound(&moov)?;
         let mut entry = entry?;
@@ -94,7 +96,9 @@ impl<'s> Packets<'s> {
             }
             if table.left() > 0 {
                 let left = table.left();
-                return Err(AudioErrorKind::malformed(format!("the MP4 file's tables don't tell where its last {left} samples lie")));
+                return Err(AudioErrorKind::malformed(format!(
+                    "the MP4 file's tables don't tell where its last {left} samples lie"
+                )));
             }
             self.table = None;
         }
@@ -125,7 +129,9 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
     };
     if size < bytes {
         // Zeros behind the last box, or none.
-        return if at > 0 && size == 0 { Ok(None) } else {
+        return if at > 0 && size == 0 {
+            Ok(None)
+        } else {
             Err(AudioErrorKind::malformed(format!("the MP4 box at byte {at} declares {size} bytes")))
         };
     }
@@ -197,7 +203,9 @@ fn itunes_gapless(moov: &[u8]) -> Option<(u64, u64)> {
 
 /// Ticks a second, from a movie's or a medium's header. Version 1 has 64-bit times in front.
 fn timescale(header: &[u8]) -> Option<u32> {
-    be(header, if *header.first()? == 1 { 20 } else { 12 }, 4).map(|ticks| ticks as u32).filter(|&ticks| ticks > 0)
+    be(header, if *header.first()? == 1 { 20 } else { 12 }, 4)
+        .map(|ticks| ticks as u32)
+        .filter(|&ticks| ticks > 0)
 }
 
 fn track_id(tkhd: &[u8]) -> Option<u32> {

@@ -82,8 +82,9 @@ fn mpeg(word: u64) -> Option<Header> {
 }
 
 fn adts(bytes: &[u8]) -> Option<Header> {
-    const RATES: [u32; 13] =
-        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+    const RATES: [u32; 13] = [
+        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
+    ];
     let word = be(bytes, 0, 7)?;
     let sample_rate = *RATES.get((word >> 34 & 15) as usize)?;
     let channels = (word >> 30 & 7) as u16;
@@ -92,7 +93,14 @@ fn adts(bytes: &[u8]) -> Option<Header> {
     let skip = if word >> 40 & 1 == 1 { 7 } else { 9 };
     let blocks = (word & 3) + 1;
     let codec = CODEC_ID_AAC;
-    (length > skip as u64).then_some(Header { codec, sample_rate, channels, bytes: length, skip, frames: 1024 * blocks })
+    (length > skip as u64).then_some(Header {
+        codec,
+        sample_rate,
+        channels,
+        bytes: length,
+        skip,
+        frames: 1024 * blocks,
+    })
 }
 
 /// Whether a file begins with a frame's header that another follows, or its end.
@@ -161,7 +169,9 @@ fn tag(frame: &[u8], header: &Header) -> Option<Tag> {
     let (count, bytes) = (field(1, 4), field(2, 4));
     let _ = (field(4, 100), field(8, 4));
     // LAME's part: the encoder's name in 9 bytes, and further on 12 bits of delay and 12 of padding. FFmpeg writes it too.
-    let named = rest.get(at..at + 4).is_some_and(|name| [b"LAME", b"Lavc", b"Lavf", b"L3.9"].iter().any(|n| name == *n));
+    let named = rest
+        .get(at..at + 4)
+        .is_some_and(|name| [b"LAME", b"Lavc", b"Lavf", b"L3.9"].iter().any(|n| name == *n));
     let gaps = be(rest, at + 21, 3).filter(|_| named).map(|gaps| (gaps >> 12, gaps & 0xFFF));
     Some(Tag { count: count.filter(|&count| count > 0), bytes, gaps })
 }
@@ -200,7 +210,10 @@ impl<'s> Frames<'s> {
     }
 
     /// `warnings` are those of the container.
-    pub(super) fn new(mut source: Source<'s>, mut warnings: Vec<AudioWarning>) -> Result<Self, AudioErrorKind> {
+    pub(super) fn new(
+        mut source: Source<'s>,
+        mut warnings: Vec<AudioWarning>,
+    ) -> Result<Self, AudioErrorKind> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut fault = None;
         let mut at = first_frame(&mut source)?;
@@ -227,7 +240,9 @@ impl<'s> Frames<'s> {
                 segments.push(Segment { header, start: next, count: 0, tag: Some(tag), tag_at: at });
             } else {
                 match segments.last_mut() {
-                    Some(segment) if segment.header.joins(&header) && (!fresh || segment.count == 0) => segment.count += 1,
+                    Some(segment) if segment.header.joins(&header) && (!fresh || segment.count == 0) => {
+                        segment.count += 1
+                    }
                     _ => segments.push(Segment { header, start: at, count: 1, tag: None, tag_at: at }),
                 }
             }
@@ -283,10 +298,14 @@ fn behind(
         })
     });
     if let (Some(bytes), false) = (follows, is_tag(&rest[..rest.len().min(16)])) {
-        return Ok(Some(AudioErrorKind::malformed(format!("{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"))));
+        return Ok(Some(AudioErrorKind::malformed(format!(
+            "{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"
+        ))));
     }
     if let (Some(bytes), true) = (follows, rest.starts_with(b"TAG") || rest.starts_with(b"APETAGEX")) {
-        return Ok(Some(AudioErrorKind::malformed(format!("more frames follow {bytes} bytes of tags at byte {at}"))));
+        return Ok(Some(AudioErrorKind::malformed(format!(
+            "more frames follow {bytes} bytes of tags at byte {at}"
+        ))));
     }
     if !is_tag(&rest[..rest.len().min(16)]) {
         warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
@@ -309,7 +328,8 @@ impl Demuxer for Frames<'_> {
         }
         self.left -= 1;
         let start = self.source.peek(10)?;
-        let header = header(&start).ok_or_else(|| AudioErrorKind::malformed("an MPEG frame has changed while it was read"))?;
+        let header = header(&start)
+            .ok_or_else(|| AudioErrorKind::malformed("an MPEG frame has changed while it was read"))?;
         let mut data = self.source.bytes(header.bytes)?;
         data.drain(..header.skip.min(data.len()));
         Ok(Item::Packet(Packet { data, frames: header.frames, ..Default::default() }))
@@ -326,7 +346,11 @@ impl Segment {
         const DECODER_DELAY: u64 = 529;
         let Header { codec, sample_rate, channels, .. } = self.header;
         if codec == CODEC_ID_AAC && !(1..=2).contains(&channels) {
-            let codec = if channels == 0 { "AAC of its own channel order".into() } else { format!("AAC of {channels} channels") };
+            let codec = if channels == 0 {
+                "AAC of its own channel order".into()
+            } else {
+                format!("AAC of {channels} channels")
+            };
             return Err(AudioErrorKind::UnsupportedCodec { codec });
         }
         let mut stream = Stream::symphonia(parameters(codec, sample_rate, channels));

@@ -92,7 +92,9 @@ impl<'s> Packets<'s> {
             }
             let rest = [bytes, self.source.peek(1 << 20)?].concat();
             if rest.windows(4).any(|window| window == b"OggS") {
-                return Err(AudioErrorKind::malformed(format!("no OGG page begins at byte {at}, and more pages follow")));
+                return Err(AudioErrorKind::malformed(format!(
+                    "no OGG page begins at byte {at}, and more pages follow"
+                )));
             }
             if !rest.iter().all(|&byte| byte == 0) && !rest.starts_with(b"TAG") {
                 self.warnings.push(AudioWarning::BytesBehind { bytes: self.source.len() - at });
@@ -106,7 +108,8 @@ impl<'s> Packets<'s> {
         };
         let segments = usize::from(*bytes.get(HEADER - 1).ok_or_else(|| cut(HEADER, bytes.len()))?);
         self.source.append(segments as u64, &mut bytes)?;
-        let lacing = bytes.get(HEADER..HEADER + segments).ok_or_else(|| cut(HEADER + segments, bytes.len()))?.to_vec();
+        let lacing =
+            bytes.get(HEADER..HEADER + segments).ok_or_else(|| cut(HEADER + segments, bytes.len()))?.to_vec();
         let length = lacing.iter().map(|&lace| usize::from(lace)).sum::<usize>();
         self.source.append(length as u64, &mut bytes)?;
         let body = bytes.get(HEADER + segments..HEADER + segments + length);
@@ -116,7 +119,9 @@ impl<'s> Packets<'s> {
         let (serial, number) = (field(14, 4) as u32, field(18, 4) as u32);
         bytes[22..26].fill(0);
         if crc(&bytes) != checksum {
-            return Err(AudioErrorKind::malformed(format!("the checksum of the OGG page at byte {at} is wrong")));
+            return Err(AudioErrorKind::malformed(format!(
+                "the checksum of the OGG page at byte {at} is wrong"
+            )));
         }
         let [continued, first, last] = [1, 2, 4].map(|flag| flags & flag != 0);
         Ok(Some(Page { continued, first, last, granule, serial, number, lacing, body }))
@@ -127,15 +132,23 @@ impl<'s> Packets<'s> {
         if page.first {
             return self.begin(page);
         }
-        let Some(active) = self.active.as_mut().filter(|active| active.serial == page.serial) else { return Ok(()) };
+        let Some(active) = self.active.as_mut().filter(|active| active.serial == page.serial) else {
+            return Ok(());
+        };
         let expected = active.number.wrapping_add(1);
         if page.number != expected {
             let reason = format!("OGG page {} follows page {}", page.number, active.number);
             return Err(AudioErrorKind::malformed(reason));
         }
         active.number = page.number;
-        if page.continued == active.partial.is_empty() && !page.lacing.is_empty() && (page.continued || !active.partial.is_empty()) {
-            return Err(AudioErrorKind::malformed(format!("OGG page {} doesn't continue the one before", page.number)));
+        if page.continued == active.partial.is_empty()
+            && !page.lacing.is_empty()
+            && (page.continued || !active.partial.is_empty())
+        {
+            return Err(AudioErrorKind::malformed(format!(
+                "OGG page {} doesn't continue the one before",
+                page.number
+            )));
         }
         let granule = Granule { frames: page.granule, last: page.last };
         // A page on which no packet ends counts nothing.
@@ -154,7 +167,12 @@ impl<'s> Packets<'s> {
             [0x7F, rest @ ..] if rest.starts_with(b"FLAC") => Kind::Flac,
             body if body.starts_with(b"OpusHead") => Kind::Opus,
             body => {
-                let other = [(&b"Speex   "[..], "Speex"), (b"\x7fFLAC", "FLAC"), (b"CELT", "CELT"), (b"PCM     ", "PCM in OGG")];
+                let other = [
+                    (&b"Speex   "[..], "Speex"),
+                    (b"\x7fFLAC", "FLAC"),
+                    (b"CELT", "CELT"),
+                    (b"PCM     ", "PCM in OGG"),
+                ];
                 let other = other.iter().find(|(magic, _)| body.starts_with(magic)).map(|(_, name)| *name);
                 self.other = self.other.or(other);
                 return Ok(());
@@ -202,7 +220,9 @@ impl Logical {
             self.partial.extend_from_slice(&page.body[at..end]);
             at = end;
             if self.partial.len() > MAX_PACKET {
-                return Err(AudioErrorKind::malformed(format!("an OGG packet has more than {MAX_PACKET} bytes")));
+                return Err(AudioErrorKind::malformed(format!(
+                    "an OGG packet has more than {MAX_PACKET} bytes"
+                )));
             }
             if lace < 255 {
                 let data = std::mem::take(&mut self.partial);
@@ -212,14 +232,20 @@ impl Logical {
         // The page counts the frames up to the end of its last packet.
         if let Some(Item::Packet(last)) = queue.back_mut().filter(|_| granule.is_some()) {
             last.granule = granule;
-        } else if let (Some(granule), true) = (granule, self.begun && granule.is_some_and(|g| g.last) && queue.len() == before) {
+        } else if let (Some(granule), true) =
+            (granule, self.begun && granule.is_some_and(|g| g.last) && queue.len() == before)
+        {
             // An empty last page: it only counts.
             queue.push_back(Item::Packet(Packet { granule: Some(granule), ..Default::default() }));
         }
         Ok(())
     }
 
-    fn packet(&mut self, data: Vec<u8>, queue: &mut std::collections::VecDeque<Item>) -> Result<(), AudioErrorKind> {
+    fn packet(
+        &mut self,
+        data: Vec<u8>,
+        queue: &mut std::collections::VecDeque<Item>,
+    ) -> Result<(), AudioErrorKind> {
         // Old FLAC streams don't count their headers: frames begin with a sync code.
         let uncounted = self.codec == Kind::Flac && self.headers == 1 && !self.identification.is_empty();
         if self.headers == 0 || (uncounted && data.first() == Some(&0xFF)) {
@@ -290,7 +316,9 @@ impl Demuxer for Packets<'_> {
             if let Some(active) = self.active.take() {
                 if !active.partial.is_empty() || active.headers > 0 {
                     let found = active.partial.len();
-                    return Err(AudioErrorKind::malformed(format!("the file ends within an OGG packet, after {found} bytes of it")));
+                    return Err(AudioErrorKind::malformed(format!(
+                        "the file ends within an OGG packet, after {found} bytes of it"
+                    )));
                 }
                 self.warnings.push(AudioWarning::NoEnd);
             }

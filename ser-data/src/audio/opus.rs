@@ -26,13 +26,20 @@ pub(super) struct OpusHead {
 impl OpusHead {
     /// Reads the header packet of OGG and Matroska, with its magic `OpusHead`.
     pub(super) fn parse(packet: &[u8]) -> Result<Self, AudioErrorKind> {
-        let short = || AudioErrorKind::malformed(format!("the Opus header has {} bytes, expected 19 or more", packet.len()));
+        let short = || {
+            AudioErrorKind::malformed(format!(
+                "the Opus header has {} bytes, expected 19 or more",
+                packet.len()
+            ))
+        };
         let body = packet.strip_prefix(b"OpusHead").ok_or_else(short)?;
         let field = |at, count| le(body, at, count).ok_or_else(short);
         // The upper half of the version is the incompatible one.
         let version = field(0, 1)?;
         if version >= 16 {
-            return Err(AudioErrorKind::UnsupportedCodec { codec: format!("Opus with header version {version}") });
+            return Err(AudioErrorKind::UnsupportedCodec {
+                codec: format!("Opus with header version {version}"),
+            });
         }
         let (channels, pre_skip, gain, family) = (field(1, 1)?, field(2, 2)?, field(8, 2)?, field(10, 1)?);
         Self::of_fields(channels as u8, pre_skip as u16, gain as u16 as i16, family as u8, &body[11..])
@@ -40,30 +47,44 @@ impl OpusHead {
 
     /// Reads the body of MP4's `dOps` box.
     pub(super) fn parse_dops(body: &[u8]) -> Result<Self, AudioErrorKind> {
-        let short = || AudioErrorKind::malformed(format!("the dOps box has {} bytes, expected 11 or more", body.len()));
+        let short = || {
+            AudioErrorKind::malformed(format!("the dOps box has {} bytes, expected 11 or more", body.len()))
+        };
         let field = |at, count| super::source::be(body, at, count).ok_or_else(short);
         let (channels, pre_skip, gain, family) = (field(1, 1)?, field(2, 2)?, field(8, 2)?, field(10, 1)?);
         Self::of_fields(channels as u8, pre_skip as u16, gain as u16 as i16, family as u8, &body[11..])
     }
 
-    fn of_fields(channels: u8, pre_skip: u16, gain: i16, family: u8, table: &[u8]) -> Result<Self, AudioErrorKind> {
+    fn of_fields(
+        channels: u8,
+        pre_skip: u16,
+        gain: i16,
+        family: u8,
+        table: &[u8],
+    ) -> Result<Self, AudioErrorKind> {
         if channels == 0 || (family == 0 && channels > 2) {
             let reason = format!("the Opus header declares {channels} channels in mapping family {family}");
             return Err(AudioErrorKind::malformed(reason));
         }
         if family > 1 {
-            return Err(AudioErrorKind::UnsupportedCodec { codec: format!("Opus with channel mapping family {family}") });
+            return Err(AudioErrorKind::UnsupportedCodec {
+                codec: format!("Opus with channel mapping family {family}"),
+            });
         }
         if family == 1 {
-            let layout = ChannelLayout::surround(channels.into(), 1)
-                .map_err(|e| AudioErrorKind::malformed(format!("the Opus header's channels are wrong: {e}")))?;
-            let table = table.split_at_checked(2).map(|(counts, rest)| (counts, rest.get(..usize::from(channels))));
+            let layout = ChannelLayout::surround(channels.into(), 1).map_err(|e| {
+                AudioErrorKind::malformed(format!("the Opus header's channels are wrong: {e}"))
+            })?;
+            let table =
+                table.split_at_checked(2).map(|(counts, rest)| (counts, rest.get(..usize::from(channels))));
             let Some((counts, Some(mapping))) = table else {
                 return Err(AudioErrorKind::malformed("the Opus header ends in its channel mapping"));
             };
             let usual = [layout.nb_streams, layout.nb_coupled_streams];
             if counts.iter().map(|&count| usize::from(count)).ne(usual) || mapping != layout.mapping {
-                return Err(AudioErrorKind::UnsupportedCodec { codec: "Opus with channels of its own order".into() });
+                return Err(AudioErrorKind::UnsupportedCodec {
+                    codec: "Opus with channels of its own order".into(),
+                });
             }
         }
         // 1/256 dB a step.
@@ -94,7 +115,8 @@ impl OpusStream {
 
     /// Decodes a packet to interleaved samples at 48 kHz.
     pub(super) fn decode(&mut self, data: &[u8]) -> Result<&[f32], AudioErrorKind> {
-        let fault = |e: &dyn std::fmt::Display| AudioErrorKind::malformed(format!("an Opus packet is invalid: {e}"));
+        let fault =
+            |e: &dyn std::fmt::Display| AudioErrorKind::malformed(format!("an Opus packet is invalid: {e}"));
         if data.is_empty() {
             return Err(fault(&"it is empty"));
         }

@@ -205,7 +205,11 @@ impl<'s> AudioReader<'s> {
             return Err(AudioErrorKind::TooLong { limit: limits.duration });
         }
         if self.frames.saturating_mul(channels as u64) > limits.samples as u64 {
-            return Err(AudioErrorKind::TooManySamples { limit: limits.samples, channels, sample_rate: self.sample_rate });
+            return Err(AudioErrorKind::TooManySamples {
+                limit: limits.samples,
+                channels,
+                sample_rate: self.sample_rate,
+            });
         }
         // One comparison finds all: it is false for NaN.
         if let Some(at) = self.block.iter().position(|sample| !(sample.abs() <= LOUDEST)) {

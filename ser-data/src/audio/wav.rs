@@ -103,9 +103,11 @@ fn data<'s>(
         length = found;
     } else {
         // Some writers count the header too.
-        length = sound_bytes(unit, length, found, start.max(format.block_align.into()), options, &mut warnings)?;
+        length =
+            sound_bytes(unit, length, found, start.max(format.block_align.into()), options, &mut warnings)?;
         let behind = start + length + length % 2;
-        if behind < source.len() && !are_chunks(&mut source, behind)? && !is_tag(&source.peek_at(behind, 8)?) {
+        if behind < source.len() && !are_chunks(&mut source, behind)? && !is_tag(&source.peek_at(behind, 8)?)
+        {
             let bytes = source.len() - behind;
             warnings.push(AudioWarning::BytesBehind { bytes });
         }
@@ -130,7 +132,10 @@ fn are_chunks(source: &mut Source<'_>, mut at: u64) -> Result<bool, AudioErrorKi
 
 /// Tags that players of other formats write behind any file, or filler.
 fn is_tag(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"TAG") || bytes.starts_with(b"ID3") || bytes.starts_with(b"APETAGEX") || bytes.iter().all(|&b| b == 0)
+    bytes.starts_with(b"TAG")
+        || bytes.starts_with(b"ID3")
+        || bytes.starts_with(b"APETAGEX")
+        || bytes.iter().all(|&b| b == 0)
 }
 
 /// The `fmt ` chunk.
@@ -161,7 +166,9 @@ impl Format {
         if format.tag == EXTENSIBLE {
             // The sub-format's GUID begins with the tag of the plain format.
             format.tag = le(chunk, 24, 2).ok_or_else(|| {
-                AudioErrorKind::malformed(format!("the extensible fmt chunk has {declared} bytes, expected 40"))
+                AudioErrorKind::malformed(format!(
+                    "the extensible fmt chunk has {declared} bytes, expected 40"
+                ))
             })? as u16;
         }
         check_counts(format.channels, format.sample_rate)?;
@@ -212,6 +219,12 @@ impl Format {
             AudioErrorKind::malformed(format!("the fmt chunk declares ADPCM blocks of {block_bytes} bytes"))
         })?;
         let block_frames = 2 * body / channels + first;
-        Ok(Layout { codec, channels: self.channels, sample_rate: self.sample_rate, block_bytes, block_frames })
+        Ok(Layout {
+            codec,
+            channels: self.channels,
+            sample_rate: self.sample_rate,
+            block_bytes,
+            block_frames,
+        })
     }
 }

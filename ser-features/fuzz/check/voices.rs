@@ -40,9 +40,9 @@ pub fn quality(draw: &mut Draw<'_>) -> Option<()> {
     let mut plan = made(VoiceQuality::new(pyin_config(draw)))?;
     let samples = draw.samples(3_000);
     let found = plan.process(&samples);
-    for part in
-        [|found: ser_features::VoiceQualityFrames| found.jitter, |found| found.shimmer_db, |found| found.hnr]
-    {
+    type Part = fn(ser_features::VoiceQualityFrames) -> ndarray::Array1<f32>;
+    let parts: [Part; 3] = [|found| found.jitter, |found| found.shimmer_db, |found| found.hnr];
+    for part in parts {
         holds(&samples, found.clone().map(part))?;
     }
     let found = found.ok()?;

@@ -23,7 +23,8 @@ impl Entry {
         let damaged = || AudioErrorKind::malformed("the MP4 file's sample description ends early");
         let (kind, body) = Boxes(stsd.get(8..).ok_or_else(damaged)?).next().ok_or_else(damaged)?;
         let field = |at, count| be(body, at, count).ok_or_else(damaged);
-        let (mut channels, mut bits, mut rate) = (field(16, 2)? as u16, field(18, 2)? as u16, field(24, 4)? as u32 >> 16);
+        let (mut channels, mut bits, mut rate) =
+            (field(16, 2)? as u16, field(18, 2)? as u16, field(24, 4)? as u32 >> 16);
         // QuickTime's versions 1 and 2 have further fields.
         let (children, mut flags) = match field(8, 2)? {
             1 => (44, 0),
@@ -68,7 +69,8 @@ impl Entry {
             // ISO/IEC 23003-5.
             b"ipcm" | b"fpcm" => {
                 let config = find(b"pcmC").ok_or_else(damaged)?;
-                let (big, bits) = (be(config, 4, 1).ok_or_else(damaged)? & 1 == 0, be(config, 5, 1).ok_or_else(damaged)?);
+                let (big, bits) =
+                    (be(config, 4, 1).ok_or_else(damaged)? & 1 == 0, be(config, 5, 1).ok_or_else(damaged)?);
                 let samples = if kind == b"ipcm" { Samples::Signed { big } } else { Samples::Float { big } };
                 plain(samples, (bits as u16).div_ceil(8))
             }
@@ -97,7 +99,11 @@ impl Entry {
 }
 
 /// The stream that an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6.5) tells.
-pub(in crate::audio) fn mpeg4_stream(descriptor: &[u8], rate: u32, channels: u16) -> Result<Stream, AudioErrorKind> {
+pub(in crate::audio) fn mpeg4_stream(
+    descriptor: &[u8],
+    rate: u32,
+    channels: u16,
+) -> Result<Stream, AudioErrorKind> {
     let damaged = || AudioErrorKind::malformed("the MPEG-4 elementary stream descriptor ends early");
     // Tag 3 holds flags, then tag 4; tag 4 begins with the codec and holds tag 5, the decoder's configuration.
     let stream = tagged(descriptor, 3).ok_or_else(damaged)?;
@@ -133,9 +139,14 @@ fn tagged(bytes: &[u8], tag: u8) -> Option<&[u8]> {
 }
 
 /// The stream that an AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) tells.
-pub(in crate::audio) fn aac_stream(specific: &[u8], rate: u32, channels: u16) -> Result<Stream, AudioErrorKind> {
-    const RATES: [u32; 13] =
-        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+pub(in crate::audio) fn aac_stream(
+    specific: &[u8],
+    rate: u32,
+    channels: u16,
+) -> Result<Stream, AudioErrorKind> {
+    const RATES: [u32; 13] = [
+        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
+    ];
     let word = be(&[specific, &[0; 8]].concat(), 0, 8).unwrap_or(0);
     let bits = |at: u32, count: u32| word << at >> (64 - count);
     let (object, mut at) = if bits(0, 5) == 31 { (32 + bits(5, 6), 11) } else { (bits(0, 5), 5) };
@@ -181,7 +192,11 @@ pub(in crate::audio) fn aac_stream(specific: &[u8], rate: u32, channels: u16) ->
     // Behind dependsOnCoreCoder and the extension flag there may stand 0x2B7 and type 5, with a flag: HE-AAC that older decoders
     // read as LC.
     let extension = at + 7;
-    if specific.len() * 8 >= extension as usize + 17 && bits(extension, 11) == 0x2B7 && bits(extension + 11, 5) == 5 && bits(extension + 16, 1) == 1 {
+    if specific.len() * 8 >= extension as usize + 17
+        && bits(extension, 11) == 0x2B7
+        && bits(extension + 11, 5) == 5
+        && bits(extension + 16, 1) == 1
+    {
         return unsupported("HE-AAC".into());
     }
     Ok(Stream::symphonia(parameters(CODEC_ID_AAC, own_rate, layout as u16)))

@@ -46,7 +46,9 @@ impl Table {
             left = be(stsz, 8, 4).ok_or_else(|| damaged("stsz"))?;
             sizes = stsz.get(12..).unwrap_or_default().to_vec();
         } else if let Some(stz2) = body(b"stz2") {
-            size_bits = be(stz2, 7, 1).filter(|bits| [4, 8, 16].contains(bits)).ok_or_else(|| damaged("stz2"))? as u32;
+            size_bits = be(stz2, 7, 1)
+                .filter(|bits| [4, 8, 16].contains(bits))
+                .ok_or_else(|| damaged("stz2"))? as u32;
             left = be(stz2, 8, 4).ok_or_else(|| damaged("stz2"))?;
             sizes = stz2.get(12..).unwrap_or_default().to_vec();
         }
@@ -63,7 +65,21 @@ impl Table {
             return Err(damaged("stsc or stco"));
         }
         let (sample, chunk, in_chunk, offset, front) = (0, 0, 0, 0, VecDeque::new());
-        Ok(Self { size, size_bits, sizes, left, sample, runs, offsets, wide, chunk, in_chunk, offset, frame_bytes, front })
+        Ok(Self {
+            size,
+            size_bits,
+            sizes,
+            left,
+            sample,
+            runs,
+            offsets,
+            wide,
+            chunk,
+            in_chunk,
+            offset,
+            frame_bytes,
+            front,
+        })
     }
 
     pub(super) fn push_front(&mut self, sample: Sample) {
@@ -163,7 +179,9 @@ pub(super) fn fragment(
                 fields.optional(flags & 0x400 != 0, 4).ok_or_else(damaged)?;
                 fields.optional(flags & 0x800 != 0, 4).ok_or_else(damaged)?;
                 if !listed && queue.len() > 1 << 20 {
-                    return Err(AudioErrorKind::malformed(format!("the MP4 fragment at byte {at} declares {count} samples")));
+                    return Err(AudioErrorKind::malformed(format!(
+                        "the MP4 fragment at byte {at} declares {count} samples"
+                    )));
                 }
                 queue.push_back(Sample { offset, bytes });
                 offset = offset.saturating_add(bytes);
