@@ -66,9 +66,9 @@ fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
     };
     let head = |pooling| WhisperHeadConfig {
         blocks: 2,
-        width: 8,
+        width: 16,
         pooling,
-        dense: vec![10],
+        dense: vec![24],
         dropout,
         ..Default::default()
     };
