@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::thread;
 
 use crate::feature::{FEATURES, Feature};
 use crate::index::{Group, Scale, artist_fingerprint, key_fingerprint};
 use crate::options::{Filter, Options};
 use crate::song::Song;
-use crate::taste::Taste;
+use crate::taste::{Kinds, Taste};
 
 /// Songs at a time: their scores stay in the nearest cache while the columns pass by.
 pub(crate) const BLOCK: usize = 2048;
@@ -22,22 +23,48 @@ pub(crate) fn best(
     sieve: &Sieve<'_>,
     k: usize,
 ) -> Vec<(f32, usize)> {
-    let mut top = TopK::new(k);
-    let mut block = [0.0; BLOCK];
-    for start in (0..group.songs.len()).step_by(BLOCK) {
-        let scores = &mut block[..BLOCK.min(group.songs.len() - start)];
-        fit(group, start, weights, scores);
-        if let Some((taste, scale)) = taste {
-            blend(group, start, taste, scale, scores);
-        }
-        sieve.sink(group, start, scores);
-        for (at, &score) in (start..).zip(scores.iter()) {
-            if top.would_take(score) && sieve.passes(group, at, songs) {
-                top.push(score, at);
+    let scan = |from: usize, to: usize| {
+        let mut top = TopK::new(k);
+        let mut block = [0.0; BLOCK];
+        for start in (from..to).step_by(BLOCK) {
+            let scores = &mut block[..BLOCK.min(to - start)];
+            fit(group, start, weights, scores);
+            if let Some((taste, scale)) = taste {
+                blend(group, start, taste, scale, scores);
+            }
+            sieve.sink(group, start, scores);
+            for (at, &score) in (start..).zip(scores.iter()) {
+                if top.would_take(score) && sieve.passes(group, at, songs) {
+                    top.push(score, at);
+                }
             }
         }
+        top.into_sorted()
+    };
+    let all = group.songs.len();
+    // Half a million comparisons take longer than a thread needs to begin.
+    let threads = match taste {
+        Some(_) if all >= 1 << 16 => thread::available_parallelism().map_or(1, usize::from).min(all >> 15),
+        _ => 1,
+    };
+    if threads == 1 {
+        return scan(0, all);
     }
-    top.into_sorted()
+    let share = all.div_ceil(threads).next_multiple_of(BLOCK);
+    let mut best: Vec<(f32, usize)> = thread::scope(|scope| {
+        let scan = &scan;
+        let parts =
+            (0..all).step_by(share).map(|from| scope.spawn(move || scan(from, all.min(from + share))));
+        let parts: Vec<_> = parts.collect();
+        // A panic of a thread goes on in this one.
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    best.sort_unstable_by(better_first);
+    best.truncate(k);
+    best
 }
 
 /// The weighted mean of the features, each counted as its distance from the worse end of its scale. A song is judged by the
@@ -71,24 +98,41 @@ fn fit(group: &Group, start: usize, weights: &[f32; FEATURES], scores: &mut [f32
     }
 }
 
-/// Mixes the listener's taste into the scores: 0.5 says nothing, 1 is like all that was liked.
+/// Songs at a time of [`blend`]: the sums of all columns stay in registers and in the nearest cache.
+const PART: usize = 256;
+
+/// Mixes the listener's taste into the scores: 0.5 says nothing, 1 is like a kind of songs that was liked.
 fn blend(group: &Group, start: usize, taste: &Taste, scale: &Scale, scores: &mut [f32]) {
-    // |a − b|² = |a|² − 2 a·b + |b|², so that each column is read once for both centres.
-    let (mut liked, mut disliked) = ([0.0; BLOCK], [0.0; BLOCK]);
-    let factors = taste.liked.factors.iter().zip(&taste.disliked.factors);
-    for (feature, (&towards, &away)) in factors.enumerate() {
-        let column = &group.columns[feature][start..];
-        for ((liked, disliked), &value) in liked.iter_mut().zip(&mut disliked).zip(column) {
-            let value = scale.known(feature, value);
-            *liked += towards * value;
-            *disliked += away * value;
+    for (part, scores) in scores.chunks_mut(PART).enumerate() {
+        let start = start + part * PART;
+        let (liked, disliked) =
+            (nearest(group, start, &taste.liked, scale), nearest(group, start, &taste.disliked, scale));
+        for (score, (liked, disliked)) in scores.iter_mut().zip(liked.iter().zip(&disliked)) {
+            let pull = taste.liked.pull(*liked) - taste.disliked.pull(*disliked);
+            *score += taste.weight * (0.5 + 0.5 * pull - *score);
         }
     }
-    let sums = liked.iter().zip(&disliked).zip(&group.squares[start..]);
-    for (score, ((liked, disliked), squares)) in scores.iter_mut().zip(sums) {
-        let pull = taste.liked.pull(*squares, *liked) - taste.disliked.pull(*squares, *disliked);
-        *score += taste.weight * (0.5 + 0.5 * pull - *score);
+}
+
+/// The squared distances of songs to the nearest of some kinds: |a − b|² = |a|² − 2 a·b + |b|².
+fn nearest(group: &Group, start: usize, kinds: &Kinds, scale: &Scale) -> [f32; PART] {
+    let mut least = [f32::INFINITY; PART];
+    for centre in &kinds.centres {
+        let mut products = [0.0; PART];
+        for (feature, &factor) in centre.factors.iter().enumerate() {
+            let column = products.iter_mut().zip(&group.columns[feature][start..]);
+            if group.complete[feature] {
+                column.for_each(|(product, value)| *product += factor * value);
+            } else {
+                column.for_each(|(product, value)| *product += factor * scale.known(feature, *value));
+            }
+        }
+        let sums = products.iter().zip(&group.squares[start..]);
+        for (least, (product, squares)) in least.iter_mut().zip(sums) {
+            *least = least.min(squares - 2.0 * product + centre.squares);
+        }
     }
+    least
 }
 
 /// Keeps the best `k` of what it is shown: gathers twice as many, then cuts the worse half in linear time.

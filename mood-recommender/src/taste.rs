@@ -5,12 +5,19 @@ use crate::index::{Scale, likeness, similarity};
 use crate::profile::{Profile, Sounds};
 
 const AUDIO: usize = Feature::AUDIO.len();
+/// Kinds of songs that a listener may like: more do not find more of a simulated listener's songs, and take more time.
+const KINDS: usize = 4;
+/// Rounds of k-means, which change little after a few.
+const ROUNDS: usize = 8;
+
+/// A song's audio features in standard deviations of a catalogue.
+type Sound = [f32; AUDIO];
 
 /// A profile, ready to judge the songs of one index.
 #[derive(Debug)]
 pub(crate) struct Taste {
-    pub(crate) liked: Centre,
-    pub(crate) disliked: Centre,
+    pub(crate) liked: Kinds,
+    pub(crate) disliked: Kinds,
     /// How much of a score taste makes up, 0 to 1.
     pub(crate) weight: f32,
 }
@@ -20,49 +27,106 @@ impl Taste {
     pub(crate) fn new(profile: &Profile, scale: &Scale) -> Option<Self> {
         let judged = profile.liked().len() + profile.disliked().len();
         (judged > 0).then(|| Taste {
-            liked: Centre::new(profile.liked(), scale),
-            disliked: Centre::new(profile.disliked(), scale),
-            weight: judged as f32 / (2 * judged + 8) as f32,
+            liked: Kinds::new(profile.liked(), scale),
+            disliked: Kinds::new(profile.disliked(), scale),
+            weight: judged as f32 / (judged + 2) as f32,
         })
     }
 }
 
-/// The mean sound of some songs.
-#[derive(Debug, Default)]
-pub(crate) struct Centre {
-    /// In standard deviations of the catalogue.
-    sound: [f32; AUDIO],
-    /// The same for values on the scale of 0 to 1.
-    pub(crate) factors: [f32; AUDIO],
-    squares: f32,
-    /// 1, or 0 where there are no songs.
-    strength: f32,
+/// The kinds of some songs: the mean sounds of groups that sound alike.
+#[derive(Debug)]
+pub(crate) struct Kinds {
+    pub(crate) centres: Vec<Centre>,
 }
 
-impl Centre {
+#[derive(Debug)]
+pub(crate) struct Centre {
+    sound: Sound,
+    /// The same for values on the scale of 0 to 1.
+    pub(crate) factors: Sound,
+    pub(crate) squares: f32,
+}
+
+impl Kinds {
     fn new(songs: &Sounds, scale: &Scale) -> Self {
-        if songs.is_empty() {
-            return Centre::default();
+        let sounds: Vec<Sound> = songs.values().map(|sound| in_deviations(sound, scale)).collect();
+        let centre = |sound: Sound| Centre {
+            sound,
+            factors: std::array::from_fn(|at| sound[at] / scale.deviations[at]),
+            squares: sound.iter().map(|value| value * value).sum(),
+        };
+        Kinds { centres: means(&sounds).into_iter().map(centre).collect() }
+    }
+
+    /// How alike a song is to the nearest kind, 0 to 1; 0 where there is none.
+    pub(crate) fn similarity(&self, sound: &Sound) -> f32 {
+        self.centres.iter().map(|centre| similarity(&centre.sound, sound)).fold(0.0, f32::max)
+    }
+
+    /// [`Kinds::similarity`] from the squared distance to the nearest kind.
+    pub(crate) fn pull(&self, squares: f32) -> f32 {
+        if self.centres.is_empty() { 0.0 } else { likeness(squares.max(0.0)) }
+    }
+}
+
+fn in_deviations(sound: &[Option<f32>; AUDIO], scale: &Scale) -> Sound {
+    std::array::from_fn(|at| {
+        let unit = sound[at].map_or(scale.means[at], |value| Feature::AUDIO[at].unit(value));
+        unit / scale.deviations[at]
+    })
+}
+
+/// The means of up to [`KINDS`] groups by k-means (Lloyd 1982), begun with sounds that are far apart (Gonzalez 1985), so that
+/// one profile gives one result.
+fn means(sounds: &[Sound]) -> Vec<Sound> {
+    let mut centres: Vec<Sound> = sounds.first().copied().into_iter().collect();
+    while centres.len() < KINDS.min(sounds.len()) {
+        let away = |sound: &Sound| {
+            centres.iter().map(|centre| distance(centre, sound)).fold(f32::INFINITY, f32::min)
+        };
+        match sounds.iter().max_by(|a, b| away(a).total_cmp(&away(b))) {
+            Some(furthest) if away(furthest) > 0.0 => centres.push(*furthest),
+            _ => break,
         }
-        let sound: [f32; AUDIO] = std::array::from_fn(|at| {
-            let units = songs.values().map(|sound| {
-                sound[at]
-                    .map_or(f64::from(scale.means[at]), |value| f64::from(Feature::AUDIO[at].unit(value)))
-            });
-            (units.sum::<f64>() / songs.len() as f64) as f32 / scale.deviations[at]
-        });
-        let factors = std::array::from_fn(|at| sound[at] / scale.deviations[at]);
-        let squares = sound.iter().map(|value| value * value).sum();
-        Centre { sound, factors, squares, strength: 1.0 }
     }
-
-    /// How alike a song is, 0 to 1, from its squared length and its product with [`Centre::factors`].
-    pub(crate) fn pull(&self, squares: f32, product: f32) -> f32 {
-        self.strength * likeness((squares - 2.0 * product + self.squares).max(0.0))
+    for _ in 0..ROUNDS {
+        let mut sums = vec![([0.0_f32; AUDIO], 0_u16); centres.len()];
+        for sound in sounds {
+            let by_distance = |a: &usize, b: &usize| {
+                distance(&centres[*a], sound).total_cmp(&distance(&centres[*b], sound))
+            };
+            if let Some(nearest) = (0..centres.len()).min_by(by_distance) {
+                let (sum, count) = &mut sums[nearest];
+                sum.iter_mut().zip(sound).for_each(|(sum, value)| *sum += value);
+                *count = count.saturating_add(1);
+            }
+        }
+        for (centre, (sum, count)) in centres.iter_mut().zip(sums) {
+            if count > 0 {
+                *centre = sum.map(|sum| sum / f32::from(count));
+            }
+        }
     }
+    centres
+}
 
-    /// How alike a song is, 0 to 1, from its sound.
-    pub(crate) fn similarity(&self, sound: &[f32; AUDIO]) -> f32 {
-        self.strength * similarity(&self.sound, sound)
+fn distance(a: &Sound, b: &Sound) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn songs_of_two_kinds_have_two_centres_and_no_mean_between() {
+        let sounds: Vec<Sound> =
+            (0..20).map(|at| [if at % 2 == 0 { 0.0 } else { 6.0 } + at as f32 * 0.01; AUDIO]).collect();
+        let centres = means(&sounds);
+        assert_eq!(centres.len(), KINDS);
+        assert!(centres.iter().all(|centre| !(1.0..5.0).contains(&centre[0])), "{centres:?}");
+        assert_eq!(means(&[[1.0; AUDIO], [1.0; AUDIO]]), [[1.0; AUDIO]]);
+        assert!(means(&[]).is_empty());
     }
 }

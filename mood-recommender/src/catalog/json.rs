@@ -126,6 +126,10 @@ impl Objects {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(super) fn batches(self) -> impl Iterator<Item = Batch> {
         let mut rows = self.rows.into_iter().peekable();
         let width = self.headers.len();

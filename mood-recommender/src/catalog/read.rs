@@ -24,7 +24,7 @@ pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Catalog, Catal
     let mut notes: Vec<String> = note.into_iter().collect();
     if json::is_json(&text) {
         let objects = json::read(&text)?;
-        if objects.headers.is_empty() {
+        if objects.is_empty() {
             return Ok(Catalog { notes, ..Catalog::default() });
         }
         let headers: Vec<&str> = objects.headers.iter().map(String::as_str).collect();

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn sample_rates_of_eighty_bits() {
         assert_eq!(extended(0x400E, 0xAC44_0000_0000_0000), 44_100);
-        assert_eq!(extended(0x400C, 0xFA00_0000_0000_0000), 8_000);
+        assert_eq!(extended(0x400B, 0xFA00_0000_0000_0000), 8_000);
         assert_eq!((extended(0, 0), extended(0xC00E, u64::MAX), extended(0x7FFF, 1)), (0, 0, 0));
     }
 }

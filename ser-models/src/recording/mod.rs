@@ -1,6 +1,7 @@
 //! What a recording of any length is made of: levels, windows, segments of one mood.
 
 mod activity;
+mod parts;
 mod recognition;
 mod segments;
 mod speech;
@@ -10,5 +11,6 @@ mod windows;
 pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
 pub use recognition::Recognition;
 pub use speech::{CUES, NotSpeech, SpeechCues, SpeechDetector};
-pub use timeline::{Segment, Timeline, TimelineConfig, TimelineError, TimelineWindow};
+pub use parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
+pub use timeline::Timeline;
 pub(crate) use windows::{Window, Windows};

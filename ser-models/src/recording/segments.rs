@@ -4,7 +4,7 @@
 //! heard around each cell. Neighbouring cells of one mood are a segment.
 
 use super::Recognition;
-use super::timeline::{Segment, TimelineConfig, TimelineWindow};
+use super::parts::{Segment, TimelineConfig, TimelineWindow};
 
 /// Seconds of a cell.
 const CELL: f64 = 0.25;

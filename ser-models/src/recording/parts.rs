@@ -1,0 +1,78 @@
+//! What a timeline is made of, and how it is made.
+
+use super::recognition::Recognition;
+use super::SILENCE_DB;
+use serde::Serialize;
+
+/// How a recording of any length is heard. Times are seconds of sound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimelineConfig {
+    /// Time from one window's end to the next one's, 0.05 to 60. A window is as long as the clips that the model takes, or 3 s where
+    /// it takes any.
+    pub hop: f64,
+    /// Frames below this, in dB relative to full scale, are silence. Must be finite.
+    pub silence_db: f32,
+    /// How far segments are smoothed, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 smooths
+    /// not at all.
+    pub smoothing: f64,
+    /// Whether windows that hold sound but no speech (music, tones, noise) are left out. Turn it off for models of other sounds.
+    pub detect_speech: bool,
+}
+
+impl Default for TimelineConfig {
+    fn default() -> Self {
+        Self { hop: 1.0, silence_db: SILENCE_DB, smoothing: 1.0, detect_speech: true }
+    }
+}
+
+/// A setting of [`TimelineConfig`] that is out of range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("timeline: {setting} must be {rule}, got {given}")]
+pub struct TimelineError {
+    /// The field.
+    pub setting: &'static str,
+    /// What it must be.
+    pub rule: &'static str,
+    /// What it was.
+    pub given: f64,
+}
+
+impl TimelineConfig {
+    pub(crate) fn check(&self) -> Result<(), TimelineError> {
+        let silence_db = f64::from(self.silence_db);
+        for (setting, rule, given, holds) in [
+            ("hop", "0.05 to 60 s", self.hop, (0.05..=60.0).contains(&self.hop)),
+            ("smoothing", "0 to 30 s", self.smoothing, (0.0..=30.0).contains(&self.smoothing)),
+            ("silence_db", "finite", silence_db, silence_db.is_finite()),
+        ] {
+            if !holds {
+                return Err(TimelineError { setting, rule, given });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A window of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimelineWindow {
+    /// Where it begins, in seconds from the recording's start.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+    /// Seconds of speech in it; 0 where there is none.
+    pub speech: f64,
+    /// What the speech sounds like; `None` where there is none.
+    pub heard: Option<Recognition>,
+}
+
+/// A stretch of a recording in which one mood is heard, or none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Segment {
+    /// Where it begins, in seconds from the recording's start.
+    pub start: f64,
+    /// Where it ends; the next one begins there.
+    pub end: f64,
+    /// What it sounds like, on average; `None` where there is no speech.
+    pub heard: Option<Recognition>,
+}
