@@ -198,6 +198,9 @@ fn find_music(_: &Arguments, _: &mut Playlist) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Recordings from this length on are shown as a timeline too.
+const LONG_SECONDS: f64 = 10.0;
+
 fn describe(
     name: &str,
     audio: &Audio,
@@ -208,7 +211,7 @@ fn describe(
 ) -> String {
     let seconds = audio.duration().as_secs_f32();
     let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", cli::printable(name), audio.sample_rate)];
-    if timeline.windows.len() > 1 {
+    if timeline.seconds >= LONG_SECONDS {
         let colors = console::colors_enabled();
         lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));
         lines.push(format!("{}\n", segments::line(&timeline.segments)));

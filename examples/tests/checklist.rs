@@ -40,7 +40,7 @@ fn every_example_of_the_folder_is_checked() {
             .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
             .collect()
     };
-    let here = ["evaluate", "extract_features", "live", "recommend_songs", "train", "web_demo"];
+    let here = ["evaluate", "extract_features", "live", "recognize", "recommend_songs", "train", "web_demo"];
     assert_eq!(
         names(&folder),
         here.map(String::from).into(),

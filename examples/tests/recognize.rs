@@ -37,7 +37,8 @@ fn a_line_for_each_recording_in_order() {
     assert!(lines[0].contains("a/long.wav  0:32  ") && lines[1].contains("b/short.wav  0:04  "), "{lines:?}");
     assert!(lines.iter().all(|line| line.ends_with(" %")), "{lines:?}");
     let with = prints("recognize", [folder.path().to_str().unwrap(), "--timeline"]);
-    assert!(with.lines().nth(1).unwrap().starts_with("    0:00–"), "{with}");
+    let stretches = with.lines().nth(1).unwrap();
+    assert!(stretches.starts_with("    0:0") && stretches.contains("–0:"), "{with}");
 }
 
 #[test]

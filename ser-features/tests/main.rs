@@ -19,4 +19,3 @@ mod streaming_rows;
 mod support;
 mod tonal;
 mod tonal_properties;
-mod voice;

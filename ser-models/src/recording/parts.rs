@@ -1,7 +1,7 @@
 //! What a timeline is made of, and how it is made.
 
-use super::recognition::Recognition;
 use super::SILENCE_DB;
+use super::recognition::Recognition;
 use serde::Serialize;
 
 /// How a recording of any length is heard. Times are seconds of sound.

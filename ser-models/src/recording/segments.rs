@@ -12,6 +12,9 @@ const CELL: f64 = 0.25;
 /// Pauses that are shorter, in cells, belong to the speech around them: stops and breaths.
 const SHORTEST_PAUSE: usize = 2;
 
+/// Seconds of the shortest segment of a mood between others.
+const SHORTEST_MOOD: f64 = 1.0;
+
 /// Sound that lies this far above the noise floor, in dB, is told apart from it.
 const ABOVE_FLOOR_DB: f32 = 6.0;
 
@@ -48,7 +51,41 @@ pub(super) fn segments(
             _ => segments.push((Segment { start: cell as f64 * CELL, end, heard: answer }, 1.0)),
         }
     }
-    segments.into_iter().map(|(segment, _)| segment).collect()
+    without_scraps(segments.into_iter().map(|(segment, _)| segment).collect())
+}
+
+/// Makes neighbours of one mood one segment.
+fn join_equal(segments: &mut Vec<Segment>) {
+    segments.dedup_by(|next, before| {
+        let equal = label(&next.heard) == label(&before.heard);
+        if equal {
+            before.end = next.end;
+        }
+        equal
+    });
+}
+
+/// Joins segments of a mood that are shorter than [`SHORTEST_MOOD`] with a longer neighbour that holds speech.
+fn without_scraps(mut segments: Vec<Segment>) -> Vec<Segment> {
+    let length = |segment: &Segment| segment.end - segment.start;
+    let mut at = 0;
+    while at < segments.len() {
+        let scrap = segments[at].heard.is_some() && length(&segments[at]) < SHORTEST_MOOD;
+        let around = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
+        let spoken = around.filter(|&other| segments.get(other).is_some_and(|other| other.heard.is_some()));
+        let longest = spoken.max_by(|&a, &b| length(&segments[a]).total_cmp(&length(&segments[b])));
+        let Some(other) = longest.filter(|_| scrap) else {
+            at += 1;
+            continue;
+        };
+        let gone = segments.remove(at);
+        let other = if other > at { other - 1 } else { other };
+        segments[other].start = segments[other].start.min(gone.start);
+        segments[other].end = segments[other].end.max(gone.end);
+        at = other.saturating_sub(1);
+        join_equal(&mut segments);
+    }
+    segments
 }
 
 fn label(heard: &Option<Recognition>) -> Option<&str> {
@@ -230,6 +267,23 @@ mod tests {
         let odd: Vec<TimelineWindow> = odd.iter().map(narrow).collect();
         assert_eq!(found(&odd, &speech(20, -80.0), 0.0).iter().filter(|s| s.2 == "Sad").count(), 1);
         assert!(found(&odd, &speech(20, -80.0), 2.0).iter().all(|segment| segment.2 != "Sad"));
+    }
+
+    #[test]
+    fn scraps_of_a_mood_join_their_longer_neighbour() {
+        let segment = |start, end, calm: f32| Segment { start, end, heard: Some(answer(calm)) };
+        let silence = |start, end| Segment { start, end, heard: None };
+        let joined =
+            without_scraps(vec![segment(0.0, 0.5, 0.1), segment(0.5, 4.0, 0.9), segment(4.0, 4.5, 0.1)]);
+        assert_eq!(joined, [segment(0.0, 4.5, 0.9)]);
+        let joined =
+            without_scraps(vec![segment(0.0, 4.0, 0.9), segment(4.0, 4.5, 0.1), segment(4.5, 7.0, 0.9)]);
+        assert_eq!(joined, [segment(0.0, 7.0, 0.9)]);
+        let joined =
+            without_scraps(vec![segment(0.0, 2.0, 0.9), segment(2.0, 2.5, 0.1), segment(2.5, 7.0, 0.9)]);
+        assert_eq!(joined, [segment(0.0, 7.0, 0.9)]);
+        let alone = vec![silence(0.0, 1.0), segment(1.0, 1.5, 0.9), silence(1.5, 3.0)];
+        assert_eq!(without_scraps(alone.clone()), alone);
     }
 
     #[test]
