@@ -109,7 +109,7 @@ fn trim(song: &mut Song) {
     if id(&song.id).len() < song.id.len() {
         song.id = id(&song.id).into();
     }
-    song.path = song.path.take().map(|path| path.trim().into()).filter(|path: &Box<str>| !path.is_empty());
+    song.path = song.path.take().map(|path| Box::<str>::from(path.trim())).filter(|path| !path.is_empty());
     song.mood_estimated &= song.mood.is_some();
     song.extra.trim();
 }

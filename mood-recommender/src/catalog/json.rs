@@ -7,13 +7,15 @@ use serde_json::{Map, Value};
 use super::error::CatalogError;
 use super::rows::Batch;
 
+/// The fields of an object, by their places among the headers, and its line where it has its own.
+type Row = (Vec<(usize, String)>, Option<u64>);
+
 /// A table of JSON objects.
 #[derive(Default)]
 pub(super) struct Objects {
     /// The names of all fields, in the order in which they first come.
     pub(super) headers: Vec<String>,
-    /// The fields of each object, by their places in `headers`, and its line where each has its own.
-    rows: Vec<(Vec<(usize, String)>, Option<u64>)>,
+    rows: Vec<Row>,
     places: HashMap<String, usize>,
 }
 

@@ -62,7 +62,8 @@ impl Layout {
         missing.extend(
             [(Column::Name, "name"), (Column::Artist, "artist")]
                 .into_iter()
-                .filter_map(|(column, name)| (!has(column)).then(|| name.to_owned())),
+                .filter(|&(column, _)| !has(column))
+                .map(|(_, name)| name.to_owned()),
         );
         if !found().any(|(own, _)| is_audio(own)) {
             missing.push(any_feature());

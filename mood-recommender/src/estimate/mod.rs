@@ -86,10 +86,9 @@ fn solve(features: &[usize], mut right: Vec<f64>) -> Vec<f64> {
         features.iter().map(|a| features.iter().map(|b| covariance(*a, *b)).collect()).collect();
     for pivot in 0..size {
         for row in pivot + 1..size {
-            let factor = rows[row][pivot] / rows[pivot][pivot];
-            for column in pivot..size {
-                rows[row][column] -= factor * rows[pivot][column];
-            }
+            let (above, below) = rows.split_at_mut(row);
+            let factor = below[0][pivot] / above[pivot][pivot];
+            below[0].iter_mut().zip(&above[pivot]).skip(pivot).for_each(|(x, above)| *x -= factor * above);
             right[row] -= factor * right[pivot];
         }
     }

@@ -211,8 +211,7 @@ impl<'s> AudioReader<'s> {
                 sample_rate: self.sample_rate,
             });
         }
-        // One comparison finds all: it is false for NaN.
-        if let Some(at) = self.block.iter().position(|sample| !(sample.abs() <= LOUDEST)) {
+        if let Some(at) = self.block.iter().position(|sample| sample.is_nan() || sample.abs() > LOUDEST) {
             let (index, channel, value) = ((before as usize) + at / channels, at % channels, self.block[at]);
             return Err(if value.is_finite() {
                 AudioErrorKind::TooLoud { index, channel, value }

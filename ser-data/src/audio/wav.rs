@@ -31,8 +31,7 @@ pub(super) fn open<'s>(
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
     source.seek(12)?;
     let (mut format, mut long_data) = (None, None);
-    loop {
-        let Some(header) = source.array::<8>()? else { break };
+    while let Some(header) = source.array::<8>()? {
         let (id, declared) = ([header[0], header[1], header[2], header[3]], le(&header, 4, 4).unwrap_or(0));
         if &id == b"data" {
             let format = format.ok_or_else(no_format)?;

@@ -121,7 +121,7 @@ impl Table {
         let bit = self.sample * u64::from(self.size_bits);
         let at = usize::try_from(bit / 8).ok()?;
         match self.size_bits {
-            4 => be(&self.sizes, at, 1).map(|byte| if bit % 8 == 0 { byte >> 4 } else { byte & 15 }),
+            4 => be(&self.sizes, at, 1).map(|byte| if bit.is_multiple_of(8) { byte >> 4 } else { byte & 15 }),
             bits => be(&self.sizes, at, bits as usize / 8),
         }
     }
