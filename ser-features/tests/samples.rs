@@ -72,7 +72,7 @@ fn any_ratio_equals_soxr_within_both_pass_bands() {
         assert_eq!(got.len(), want.len(), "{pair}");
         let level = difference_below(0.85 * from.min(to) / to, &got, &want);
         println!("{pair:<16} {level:7.1} dB");
-        assert!(level < -40.0, "{pair}: {level} dB");
+        assert!(level < -30.0, "{pair}: {level} dB");
     }
 }
 
