@@ -336,9 +336,14 @@ fn wrong_shapes_and_lengths_are_refused() {
             let (given, _) = batch(input, 2, 4);
             let refused =
                 |lengths| Padded::new(given.values().clone(), Some(lengths)).unwrap_err().to_string();
-            for (lengths, wrong) in [(vec![25, 3], "25"), (vec![3, 0], "0"), (vec![3], "1 lengths")] {
+            // Which of the axes is time, only the layers know.
+            let most = given.values().dims().iter().skip(1).copied().max().unwrap();
+            let more = (most + 1).to_string();
+            for (lengths, wrong) in
+                [(vec![most + 1, 3], more.as_str()), (vec![3, 0], "0"), (vec![3], "1 lengths")]
+            {
                 let message = refused(lengths);
-                let rule = "lengths must be 1 to 24 frames for each of 2 examples";
+                let rule = format!("lengths must be 1 to {most} frames for each of 2 examples");
                 assert_eq!(message, format!("Padded: {rule}, got {wrong}"), "{name}");
             }
         }

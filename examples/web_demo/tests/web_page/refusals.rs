@@ -11,7 +11,7 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
 
-    // Opus in WebM, which the server does not read and the browser does: recorded here, then dropped.
+    // Opus in WebM, as browsers record: recorded here, then dropped.
     let drop = "const done = arguments[0]; \
         (async () => { \
             const stream = await navigator.mediaDevices.getUserMedia({ audio: true }); \
@@ -32,7 +32,7 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
     let parts = page.client.execute_async(drop, vec![]).await.unwrap();
     assert!(parts.as_u64().is_some_and(|parts| parts > 0), "{parts}");
     page.result().await;
-    assert!(page.text("#timing").await.contains("22050 Hz"), "decoded in the browser");
+    assert!(page.text("#timing").await.contains("48000 Hz"), "decoded by the server");
 
     // Wishes.
     let wish = |id: &str, value: &str| {

@@ -33,9 +33,7 @@ async fn the_page_hears_shows_and_recommends() {
     }
     let loaded = "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete && i.naturalWidth > 0 && i.alt).length == 4";
     page.until("four pictures", loaded).await;
-    for stage in
-        ["waiting for a worker", "decoding", "resampling and trimming", "features", "model", "pictures"]
-    {
+    for stage in ["waiting for a worker", "decoding", "features and model", "pictures"] {
         assert!(page.text("#timing").await.contains(stage), "{stage}");
     }
     page.until("the songs' time", "return / ms$/.test(document.getElementById('songs-time').textContent)")
