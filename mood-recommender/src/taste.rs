@@ -34,7 +34,7 @@ impl Taste {
     }
 }
 
-/// The kinds of some songs: the mean sounds of groups that sound alike.
+/// Cluster centres of some songs in the space of their audio features.
 #[derive(Debug)]
 pub(crate) struct Kinds {
     pub(crate) centres: Vec<Centre>,
@@ -59,7 +59,7 @@ impl Kinds {
         Kinds { centres: means(&sounds).into_iter().map(centre).collect() }
     }
 
-    /// How alike a song is to the nearest kind, 0 to 1; 0 where there is none.
+    /// Similarity of a song to the nearest centre, 0 to 1; 0 without centres.
     pub(crate) fn similarity(&self, sound: &Sound) -> f32 {
         self.centres.iter().map(|centre| similarity(&centre.sound, sound)).fold(0.0, f32::max)
     }

@@ -54,7 +54,7 @@ impl Sound {
         }
     }
 
-    /// So many seconds of it, mono at [`RATE`], with a peak between 0.05 and 0.9.
+    /// Makes a sound of `seconds` seconds, mono at [`RATE`], with a peak between 0.05 and 0.9.
     pub fn make(self, seconds: f64, random: &mut Generator) -> Vec<f32> {
         let n = (seconds * f64::from(RATE)) as usize;
         let mut out = vec![0.0; n];

@@ -10,7 +10,7 @@ mod split;
 
 pub use audio::{
     Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm,
-    PcmEncoding, PcmError, printable,
+    PcmEncoding, PcmError,
 };
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
 pub use extract::{

@@ -300,7 +300,7 @@ fn is_cut_by_edits(codec: &Codec, container: &str, ours: usize, rate: u32, chann
     let wanted = (f64::from(rate) * 1.3).round() as i64;
     codec.tolerance > 0.0
         && ["m4a", "mp4", "mov"].contains(&container)
-        && ((ours / channels as usize) as i64 - wanted).abs() <= i64::from(rate / 500)
+        && (ours / channels as usize) as i64 >= wanted - i64::from(rate / 500)
 }
 
 /// Each codec in each container, at its lowest and its highest rate.
@@ -331,7 +331,11 @@ fn compare(wanted: impl Fn(&Codec, u32) -> bool) {
                         continue;
                     };
                     compared += 1;
-                    let theirs = reference(&path);
+                    // ffmpeg skips an MP4's delay, which counts ticks of the encoder's rate, as samples at 48,000 Hz: what it makes
+                    // of the same packets in OGG is right.
+                    let ticks = codec.name == "opus" && *container == "mp4" && rate != 48_000;
+                    let ogg = ticks.then(|| make(folder.path(), codec, "ogg", rate, channels, 1.3)).flatten();
+                    let theirs = reference(ogg.as_ref().unwrap_or(&path));
                     match Audio::open(&path) {
                         Ok(audio) => {
                             let (largest, longer) = difference(&audio.samples, &theirs);
@@ -342,12 +346,6 @@ fn compare(wanted: impl Fn(&Codec, u32) -> bool) {
                             if codec.name == "vorbis" && channels == 6 && rate >= 44_100 {
                                 // Known: Symphonia decodes coupled surround to other samples.
                                 println!("{label}: differs by {largest:e}");
-                                continue;
-                            }
-                            // Known: the edit lists that ffmpeg writes for 8,000 Hz are read as starting later than ffmpeg reads them.
-                            let edited = matches!((codec.name, *container), ("opus", "mp4") | ("mp3", "mov"));
-                            if edited && rate == 8_000 {
-                                println!("{label}: {longer} samples longer, differs by {largest:e}");
                                 continue;
                             }
                             if largest > codec.tolerance

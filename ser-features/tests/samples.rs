@@ -63,6 +63,7 @@ fn resampling_equals_soxr_at_all_frequencies() {
 #[test]
 fn any_ratio_equals_soxr_within_both_pass_bands() {
     let golden = Golden::open("resample");
+    let mut report = Report::new("resampling by any ratio, dB", -63.0);
     for pair in golden.groups() {
         let (from, to) = pair.split_once('_').unwrap();
         let (from, to): (f64, f64) = (from.parse().unwrap(), to.parse().unwrap());
@@ -70,10 +71,11 @@ fn any_ratio_equals_soxr_within_both_pass_bands() {
             (golden.vector(&format!("{pair}/input")), golden.vector(&format!("{pair}/output")));
         let got = Resampler::with_ratio(to / from).unwrap().process(&input).unwrap();
         assert_eq!(got.len(), want.len(), "{pair}");
-        let level = difference_below(0.85 * from.min(to) / to, &got, &want);
-        println!("{pair:<16} {level:7.1} dB");
-        assert!(level < -30.0, "{pair}: {level} dB");
+        // librosa fills up with a zero where soxr gives a sample less.
+        let whole = got.len() - 1;
+        report.add(&pair, difference_below(0.85 * from.min(to) / to, &got[..whole], &want[..whole]));
     }
+    report.finish(16);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn what_needs_the_whole_signal_is_refused() {
     assert_eq!(refusal(one(Feature::Tonnetz)), whole("features", "without tonnetz"));
     assert_eq!(
         refusal(FeatureConfig { n_fft: 0, ..one(Feature::Rms) }),
-        ConfigError::Zero { parameter: "frame_length" }
+        ConfigError::Zero { parameter: "n_fft" }
     );
 }
 

@@ -110,7 +110,7 @@ fn songs(
         return Ok(all);
     };
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    // A few batches wait, so that nobody does, and no more, so that memory holds the songs and not their text.
+    // A few batches wait in line: no thread is idle, and memory holds few texts beside the songs.
     let (send, receive) = sync_channel::<(usize, Batch)>(2 * workers);
     let receive = Mutex::new(receive);
     let ordered = Mutex::new(Ordered { next: 0, early: BTreeMap::new(), rows: all });

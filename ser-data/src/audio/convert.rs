@@ -55,7 +55,7 @@ impl Converter {
         Ok(())
     }
 
-    /// Converts what is left.
+    /// Converts the samples that remain at the end.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), AudioErrorKind> {
         if self.held.first().is_some_and(|held| !held.is_empty()) {
             self.give(None, out)?;

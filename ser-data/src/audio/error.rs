@@ -12,11 +12,7 @@ const EXPECTED: &str = "WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4 with PCM
 const CONVERT: &str = "`ffmpeg -i FILE out.wav` converts it";
 
 /// Text of one line for a terminal: control characters, as file names may have them, are written as Rust escapes them.
-///
-/// ```
-/// assert_eq!(ser_data::printable("a\nb.wav"), "a\\nb.wav");
-/// ```
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(|c: char| c.is_control()) {
         return text.into();
     }

@@ -1,8 +1,6 @@
 //! FLAC (RFC 9639). Frames are found by their checksums here, so that one that is missing or damaged is an error; of the metadata
 //! only the number of samples matters.
 
-use std::sync::OnceLock;
-
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
@@ -148,17 +146,20 @@ fn crc8(bytes: &[u8]) -> u8 {
 }
 
 /// Remainders of each byte for the checksum of a frame, polynomial x^16 + x^15 + x^2 + 1.
-fn crc16_table() -> &'static [u16; 256] {
-    static TABLE: OnceLock<[u16; 256]> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        std::array::from_fn(|byte| {
-            (0..8).fold(
-                (byte as u16) << 8,
-                |crc, _| if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 },
-            )
-        })
-    })
-}
+const CRC16: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = ((byte as u16) << 8, 0);
+        while bit < 8 {
+            crc = if crc & 0x8000 != 0 { crc << 1 ^ 0x8005 } else { crc << 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 /// The frames of a FLAC file.
 pub(super) struct Frames<'s> {
@@ -239,7 +240,6 @@ impl<'s> Frames<'s> {
 
     /// The bytes of the frame that `held` begins with: up to the next header, tag or end, with a checksum that is right.
     fn frame_bytes(&mut self, header_: &Header) -> Result<usize, AudioErrorKind> {
-        let table = crc16_table();
         // No frame is longer than its samples as they are.
         let Format { channels, bits, .. } = header_.format;
         let longest = header_.frames * u64::from(channels) * u64::from(bits + 1) / 8 + 1024;
@@ -258,7 +258,7 @@ impl<'s> Frames<'s> {
                     }
                     zeros.push(at);
                 }
-                crc = crc << 8 ^ table[usize::from((crc >> 8) as u8 ^ self.held[at])];
+                crc = crc << 8 ^ CRC16[usize::from((crc >> 8) as u8 ^ self.held[at])];
                 at += 1;
             }
             if at as u64 > longest {

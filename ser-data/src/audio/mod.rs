@@ -28,7 +28,8 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
-pub use error::{AudioError, AudioErrorKind, AudioWarning, printable};
+use error::printable;
+pub use error::{AudioError, AudioErrorKind, AudioWarning};
 pub use pcm::{Pcm, PcmEncoding, PcmError};
 pub use reader::AudioReader;
 use ser_features::SignalError;

@@ -1,7 +1,5 @@
 //! OGG (RFC 3533) with Vorbis, Opus (RFC 7845) or FLAC: every page's checksum, number and count of frames is compared.
 
-use std::sync::OnceLock;
-
 use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream, parameters};
@@ -15,19 +13,23 @@ const HEADER: usize = 27;
 const MAX_PACKET: usize = 1 << 24;
 
 /// What each byte adds to a page's checksum, polynomial 0x04C11DB7, the highest bit first.
-fn crc_table() -> &'static [u32; 256] {
-    static TABLE: OnceLock<[u32; 256]> = OnceLock::new();
-    TABLE.get_or_init(|| {
-        std::array::from_fn(|byte| {
-            let step = |crc: u32, _| if crc & 1 << 31 != 0 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 };
-            (0..8).fold((byte as u32) << 24, step)
-        })
-    })
-}
+const CRC: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = ((byte as u32) << 24, 0);
+        while bit < 8 {
+            crc = if crc & 1 << 31 != 0 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
 
 fn crc(bytes: &[u8]) -> u32 {
-    let table = crc_table();
-    bytes.iter().fold(0, |crc, &byte| crc << 8 ^ table[((crc >> 24) as u8 ^ byte) as usize])
+    bytes.iter().fold(0, |crc, &byte| crc << 8 ^ CRC[((crc >> 24) as u8 ^ byte) as usize])
 }
 
 /// A page whose checksum is right.

@@ -105,6 +105,7 @@ impl StreamingExtractor {
     /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new), and [`ConfigError::NeedsWholeSignal`] for what can't stream.
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
+        ConfigError::refuse_zero("n_fft", config.n_fft)?;
         let stft = StftConfig { center: false, ..config.stft() };
         let plans =
             config.features.iter().map(|&feature| plan(feature, &config)).collect::<Result<_, _>>()?;

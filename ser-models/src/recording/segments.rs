@@ -35,6 +35,8 @@ pub(super) fn segments(
 ) -> Vec<Segment> {
     let count = ((seconds / CELL).ceil() as usize).max(1);
     let sounding = sounding_cells(levels, frame_seconds, config.silence_db, count);
+    // A recording that is heard as one may be too short or too quiet for levels.
+    let sounding = if sounding.contains(&true) { sounding } else { vec![true; count] };
     let mut answers = answers_of_cells(windows, &sounding, count, confidence);
     smooth(&mut answers, (config.smoothing / CELL).round() as usize, confidence);
     let mut segments: Vec<(Segment, f64)> = Vec::new();
@@ -99,18 +101,15 @@ fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: us
         let cell = (frame as f64 * frame_seconds / CELL) as usize;
         cells[cell.min(count - 1)].push(*level);
     }
-    let at = |cell: usize, share: f64| -> f32 {
-        let around = cell.saturating_sub(FLOOR_CELLS)..(cell + FLOOR_CELLS + 1).min(count);
-        let mut levels: Vec<f32> = cells[around].concat();
-        levels.sort_by(f32::total_cmp);
-        levels
-            .get(((levels.len() as f64 * share) as usize).min(levels.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(f32::NEG_INFINITY)
-    };
+    let mut around: Vec<f32> = Vec::new();
     let mut sounding: Vec<bool> = (0..count)
         .map(|cell| {
-            let (floor, peak) = (at(cell, 0.1), at(cell, 0.98));
+            let near = cell.saturating_sub(FLOOR_CELLS)..(cell + FLOOR_CELLS + 1).min(count);
+            around.clear();
+            cells[near].iter().for_each(|levels| around.extend(levels));
+            around.sort_unstable_by(f32::total_cmp);
+            let at = |share: f64| around.get((around.len() as f64 * share) as usize).copied();
+            let (Some(floor), Some(peak)) = (at(0.1), at(0.98)) else { return false };
             let threshold = silence_db.max((floor + ABOVE_FLOOR_DB).min(peak - BELOW_PEAK_DB));
             let above = cells[cell].iter().filter(|level| **level >= threshold).count();
             3 * above >= cells[cell].len().max(1)
