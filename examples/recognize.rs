@@ -11,9 +11,10 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Input};
+use ser_examples::model::ModelArguments;
 use ser_examples::shard::Shard;
 use ser_examples::truth::Truth;
-use ser_examples::{assets, cli, interrupt, progress, segments};
+use ser_examples::{cli, interrupt, progress, segments};
 use ser_models::{Recognizer, Timeline, TimelineConfig};
 use serde::Serialize;
 
@@ -36,9 +37,8 @@ struct Arguments {
     /// Tell the stretches of each mood, too.
     #[arg(long)]
     timeline: bool,
-    /// A checkpoint that `train` wrote.
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
     /// Score the answers by a CSV file with the columns `file` and `mood`: accuracy, UAR and the confusion matrix, on standard error.
     #[arg(long, value_name = "CSV")]
     labels: Option<PathBuf>,
@@ -83,13 +83,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         detect_speech: !arguments.any_sound,
         ..TimelineConfig::default()
     };
-    let open = || -> anyhow::Result<Recognizer> {
-        let recognizer = match &arguments.model {
-            Some(path) => Recognizer::load(path)?,
-            None => Recognizer::from_bytes(assets::MODEL)?,
-        };
-        Ok(recognizer.with_config(config.clone())?)
-    };
+    let model = arguments.model.open()?;
+    let open = || -> anyhow::Result<Recognizer> { Ok(model.recognizer()?.with_config(config.clone())?) };
     let recognizer = open()?;
     let labels = recognizer.labels().to_vec();
     let mut truth = arguments.labels.as_deref().map(|path| Truth::open(path, &labels)).transpose()?;

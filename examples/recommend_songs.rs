@@ -11,8 +11,9 @@ use mood_recommender::{
 use ser_data::{Audio, AudioOptions};
 use ser_examples::answer::Answer;
 use ser_examples::catalog::CatalogArguments;
+use ser_examples::model::ModelArguments;
 use ser_examples::{assets, cli, output, segments};
-use ser_models::{Recognition, Recognizer, Timeline};
+use ser_models::{Recognition, Timeline};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
 ///
@@ -24,9 +25,8 @@ use ser_models::{Recognition, Recognizer, Timeline};
 struct Arguments {
     /// The clip: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
     clip: Option<PathBuf>,
-    /// A checkpoint that `train` wrote, for the four moods.
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
     #[command(flatten)]
     catalog: CatalogArguments,
     /// Songs to recommend at most.
@@ -96,10 +96,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for warning in &audio.warnings {
         eprintln!("warning: {}: {warning}", cli::printable(&name));
     }
-    let mut recognizer = match &arguments.model {
-        Some(path) => Recognizer::load(path)?,
-        None => Recognizer::from_bytes(assets::MODEL)?,
-    };
+    let model = arguments.model.open()?;
+    let mut recognizer = model.recognizer()?;
     let catalog = arguments.catalog.open()?;
 
     let samples = audio.to_mono().with_context(|| name.clone())?;
@@ -109,10 +107,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         At::End => timeline.at_end(10.0),
     };
     let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
-        .with_context(|| match &arguments.model {
-            Some(path) => format!("{}: its labels must be the moods", path.display()),
-            None => "the bundled model".to_string(),
-        })?;
+        .with_context(|| format!("{}: its labels must be the moods", model.name()))?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let strategy = match arguments.strategy {
         StrategyName::Balance => Strategy::Balance,

@@ -7,7 +7,6 @@ mod microphone;
 mod source;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
@@ -16,8 +15,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::{Parser, ValueEnum};
 use ser_data::{Pcm, PcmEncoding, PcmError};
-use ser_examples::{assets, cli, interrupt};
-use ser_models::Recognizer;
+use ser_examples::model::ModelArguments;
+use ser_examples::{cli, interrupt};
 use ser_models::live::{Listener, LiveConfig, SILENCE_DB};
 
 use crate::display::Display;
@@ -48,9 +47,8 @@ struct Arguments {
     /// Listen to the default microphone until Ctrl-C (needs the feature `microphone`).
     #[arg(long, conflicts_with = "raw")]
     microphone: bool,
-    /// A checkpoint that `train` wrote.
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
     /// Level below which is silence, in dB relative to full scale.
     #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
     silence_db: f32,
@@ -83,10 +81,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let recognizer = match &arguments.model {
-        Some(path) => Recognizer::load(path)?,
-        None => Recognizer::from_bytes(assets::MODEL)?,
-    };
+    let recognizer = arguments.model.open()?.recognizer()?;
     let labels = recognizer.labels().to_vec();
     let source = if arguments.microphone { open_microphone()? } else { open_input(arguments)? };
     let config = LiveConfig { silence_db: arguments.silence_db, ..LiveConfig::default() };

@@ -3,5 +3,11 @@
 /// A sample clip: 4.3 seconds of synthetic speech, WAV, 22,050 Hz, 16 bit, mono.
 pub const SAMPLE_WAV: &[u8] = include_bytes!("../assets/sample.wav");
 
-/// The bundled model; its card is `models/moods.md`.
-pub const MODEL: &[u8] = include_bytes!("../../models/moods.safetensors");
+/// The bundled model that reads what [`ENCODER`] heard; its card is `models/voices.md`.
+pub const VOICES: &[u8] = include_bytes!("../../models/voices.safetensors");
+
+/// Whisper base's convolutions and first four blocks in eight bits (Radford et al. 2022, MIT licence).
+pub const ENCODER: &[u8] = include_bytes!("../../models/whisper-base-encoder.safetensors");
+
+/// The bundled small model; its card is `models/moods.md`.
+pub const SMALL: &[u8] = include_bytes!("../../models/moods.safetensors");

@@ -13,6 +13,7 @@ pub mod feature_file;
 pub mod inputs;
 pub mod interrupt;
 pub mod memory;
+pub mod model;
 pub mod output;
 pub mod progress;
 pub mod segments;

@@ -46,7 +46,7 @@ fn a_piped_wav_gives_a_reading_every_quarter_second_as_the_recogniser_would() {
         assert!((seconds - 0.25 * (n + 2) as f64).abs() < 1e-4, "{seconds}");
     }
     let samples = samples();
-    let mut recognizer = Recognizer::from_bytes(assets::MODEL).unwrap();
+    let mut recognizer = Recognizer::from_bytes(assets::SMALL).unwrap();
     let mut moods = 0;
     for reading in &readings {
         let end = (reading["seconds"].as_f64().unwrap() * 22_050.0).round() as usize;

@@ -10,7 +10,6 @@ mod schema;
 mod serve;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,7 +17,8 @@ use anyhow::Context;
 use clap::Parser;
 use mood_recommender::Recommender;
 use ser_examples::catalog::CatalogArguments;
-use ser_examples::{assets, cli};
+use ser_examples::cli;
+use ser_examples::model::ModelArguments;
 use tokio::net::TcpListener;
 
 use crate::api::App;
@@ -38,9 +38,8 @@ struct Arguments {
     /// Address to listen on. Browsers give a microphone only to this machine's own pages, or by HTTPS.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// A checkpoint that `train` wrote, for the four moods.
-    #[arg(long, value_name = "FILE")]
-    model: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArguments,
     #[command(flatten)]
     catalog: CatalogArguments,
     /// Clips that are recognised at once; as many as there are cores if left out.
@@ -57,13 +56,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(workers) => workers.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let recognizers = match &arguments.model {
-        Some(path) => {
-            Recognizers::new(&std::fs::read(path).with_context(|| path.display().to_string())?, workers)
-                .with_context(|| path.display().to_string())?
-        }
-        None => Recognizers::new(assets::MODEL, workers)?,
-    };
+    let recognizers = Recognizers::new(&arguments.model.open()?, workers)?;
     let catalog = arguments.catalog.open()?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let app = Arc::new(App { recognizers, recommender });

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ser_models::{Checkpoint, Recognizer};
+use ser_examples::model::Model;
+use ser_models::Recognizer;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::problem::Problem;
@@ -24,11 +25,10 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Recognizers {
-    pub(crate) fn new(checkpoint: &[u8], workers: usize) -> anyhow::Result<Self> {
-        let checkpoint = Checkpoint::from_bytes(checkpoint)?;
+    pub(crate) fn new(model: &Model, workers: usize) -> anyhow::Result<Self> {
         let mut idle = Vec::new();
         for _ in 0..workers {
-            idle.push(Recognizer::new(&checkpoint)?);
+            idle.push(model.recognizer()?);
         }
         Ok(Self {
             idle: Mutex::new(idle),

@@ -26,6 +26,11 @@ pub struct Readout {
     pub temperature: f64,
     /// For each of the network's labels the class that its probability is added to; empty where every label is a class of its own.
     pub classes: Vec<String>,
+    /// What the probability of each label is multiplied by before labels are put together, positive; empty where all count the same. The
+    /// probabilities of the answer sum to 1 after that. A network that learnt from equally many clips of each label expects them
+    /// equally often: where two labels make one class and one label another, the first would be answered twice as often.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub label_weights: Vec<f64>,
     /// The least probability, 0 to 1, of the most probable class at which an answer counts as sure. 0, the default, means always.
     #[serde(skip_serializing_if = "is_zero")]
     pub confidence: f64,
@@ -37,7 +42,7 @@ fn is_zero(value: &f64) -> bool {
 
 impl Default for Readout {
     fn default() -> Self {
-        Self { temperature: 1.0, classes: Vec::new(), confidence: 0.0 }
+        Self { temperature: 1.0, classes: Vec::new(), label_weights: Vec::new(), confidence: 0.0 }
     }
 }
 
@@ -68,13 +73,27 @@ impl Readout {
             let given = format!("{} for {}", self.classes.len(), labels.len());
             return Some(("the readout must have a class for each label", given));
         }
+        if !self.label_weights.is_empty() && self.label_weights.len() != labels.len() {
+            let given = format!("{} for {}", self.label_weights.len(), labels.len());
+            return Some(("the readout must have a weight for each label", given));
+        }
+        if let Some(weight) = self.label_weights.iter().find(|w| !(**w > 0.0 && w.is_finite())) {
+            return Some(("the readout's weights of labels must be positive", weight.to_string()));
+        }
         None
     }
 
     /// The probabilities [batch, classes] of logits [batch, labels], in row-major order.
     pub(crate) fn probabilities(&self, logits: &Tensor, labels: &[String]) -> Result<Vec<f32>, LayerError> {
         let logits = if self.temperature == 1.0 { logits.clone() } else { (logits / self.temperature)? };
-        let rows = softmax(&logits)?.to_vec2::<f32>()?;
+        let mut rows = softmax(&logits)?.to_vec2::<f32>()?;
+        if !self.label_weights.is_empty() {
+            for row in &mut rows {
+                row.iter_mut().zip(&self.label_weights).for_each(|(p, weight)| *p *= *weight as f32);
+                let sum: f32 = row.iter().sum();
+                row.iter_mut().for_each(|p| *p /= sum);
+            }
+        }
         if self.classes.is_empty() {
             return Ok(rows.concat());
         }
@@ -118,6 +137,18 @@ mod tests {
         let answer = answer(&summed);
         assert_eq!(answer[..2], [plain[0] + plain[2], plain[1]]);
         assert!((answer[2] - 2.0 / 3.0).abs() < 1e-6 && (answer[3] - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn labels_count_by_their_weights() {
+        let classes = ["z", "y", "z"].map(String::from).to_vec();
+        let halved = Readout { classes, label_weights: vec![0.5, 1.0, 0.5], ..Default::default() };
+        let equal = &answer(&halved)[2..];
+        assert!((equal[0] - 0.5).abs() < 1e-6 && (equal[1] - 0.5).abs() < 1e-6, "{equal:?}");
+        let wrong = Readout { label_weights: vec![1.0, 0.0, 1.0], ..Default::default() };
+        assert_eq!(wrong.problem(&labels()).unwrap().1, "0");
+        let few = Readout { label_weights: vec![1.0], ..Default::default() };
+        assert_eq!(few.problem(&labels()).unwrap().1, "1 for 3");
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn the_readout_is_kept_and_decides_what_is_answered() {
     let mut summed = checkpoint().clone();
     assert!(!String::from_utf8_lossy(&summed.to_bytes().unwrap()).contains("readout"));
     let classes = ["Low", "High", "Low"].map(String::from).to_vec();
-    summed.readout = Readout { temperature: 1.5, classes, confidence: 0.6 };
+    summed.readout = Readout { temperature: 1.5, classes, confidence: 0.6, ..Default::default() };
     let back = Checkpoint::from_bytes(&summed.to_bytes().unwrap()).unwrap();
     assert_eq!(back, summed);
     let classifier = back.classifier().unwrap();

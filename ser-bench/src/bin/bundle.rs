@@ -89,7 +89,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut model = Checkpoint::join(&models)?;
     let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
-    model.readout = Readout { temperature: arguments.temperature, classes, confidence: arguments.confidence };
+    let (temperature, confidence) = (arguments.temperature, arguments.confidence);
+    model.readout = Readout { temperature, classes, confidence, ..Readout::default() };
     model.save(&arguments.output)?;
     for ((recipe, _), state) in recipes.iter().zip(&states) {
         remove_states(recipe, state);

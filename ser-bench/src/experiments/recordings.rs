@@ -206,7 +206,7 @@ mod tests {
     fn a_timeline_is_compared_with_the_truth() {
         let text = r#"{"label":"Calm","probabilities":[["Calm",1.0]],"confident":true}"#;
         let calm: ser_models::Recognition = serde_json::from_str(text).unwrap();
-        let mut recognizer = Recognizer::from_bytes(ser_examples::assets::MODEL).unwrap();
+        let mut recognizer = Recognizer::from_bytes(ser_examples::assets::SMALL).unwrap();
         let samples: Vec<f32> = (0..220_500).map(|n| 0.3 * (n as f32 * 0.1).sin()).collect();
         let config = ser_models::TimelineConfig { detect_speech: false, ..Default::default() };
         recognizer = recognizer.with_config(config).unwrap();

@@ -103,7 +103,7 @@ impl RecognizerSubject {
         let audio = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
         let mut clip = audio.to_mono()?.to_vec();
         clip.truncate(3 * audio.sample_rate as usize);
-        let recognizer = Recognizer::from_bytes(assets::MODEL).context("the bundled model")?;
+        let recognizer = Recognizer::from_bytes(assets::SMALL).context("the small bundled model")?;
         Ok(Self { recognizer, clip, sample_rate: audio.sample_rate })
     }
 

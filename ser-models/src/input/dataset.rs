@@ -31,7 +31,17 @@ pub struct Dataset {
     labels: Vec<usize>,
     label_names: Vec<String>,
     ids: Vec<String>,
+    corpora: Option<Corpora>,
     audio: Option<Audio>,
+}
+
+/// The corpora that the clips come from.
+#[derive(Debug, Clone, PartialEq)]
+struct Corpora {
+    /// In the order in which they first come.
+    names: Vec<String>,
+    /// Of each clip.
+    of: Vec<usize>,
 }
 
 /// Why a set of examples cannot be used.
@@ -77,6 +87,14 @@ pub enum DatasetError {
         /// Frames of the input.
         most: usize,
         /// Frames given.
+        given: usize,
+    },
+    /// Clips and their corpora are not equally many.
+    #[error("dataset: corpora must be as many as clips, {clips}, got {given}")]
+    CorporaGiven {
+        /// Clips in the set.
+        clips: usize,
+        /// Names given.
         given: usize,
     },
     /// Clips and their samples are not equally many.
@@ -186,7 +204,7 @@ impl Dataset {
                 return Err(DatasetError::NotFinite { id: id.clone(), element });
             }
         }
-        Ok(Self { inputs, frames: None, labels, label_names, ids, audio: None })
+        Ok(Self { inputs, frames: None, labels, label_names, ids, corpora: None, audio: None })
     }
 
     /// The same of clips as a model takes them ([`ModelInput::of`]), with their valid frames.
@@ -240,6 +258,30 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Says which corpus each clip comes from. A corpus labels the classes that one of its clips has: its clips teach nothing of all
+    /// others, and balanced batches ([`Sampling::Balanced`](crate::training::Sampling::Balanced)) take of each corpus its share.
+    ///
+    /// # Errors
+    /// If there is not one name for each clip.
+    pub fn with_corpora(
+        mut self,
+        corpora: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, DatasetError> {
+        let mut names: Vec<String> = Vec::new();
+        let mut place = |name: String| {
+            names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            })
+        };
+        let of: Vec<usize> = corpora.into_iter().map(|name| place(name.into())).collect();
+        if of.len() != self.len() {
+            return Err(DatasetError::CorporaGiven { clips: self.len(), given: of.len() });
+        }
+        self.corpora = Some(Corpora { names, of });
+        Ok(self)
+    }
+
     /// Adds the clips themselves, so that training can change them as sound ([`AudioAugmentation`](crate::training::AudioAugmentation)):
     /// for each its samples after this preparation, of which these features gave the inputs.
     ///
@@ -288,6 +330,10 @@ impl Dataset {
             labels: indices.iter().map(|i| self.labels[*i]).collect(),
             label_names: self.label_names.clone(),
             ids,
+            corpora: self.corpora.as_ref().map(|corpora| Corpora {
+                names: corpora.names.clone(),
+                of: indices.iter().map(|i| corpora.of[*i]).collect(),
+            }),
             audio: self.audio.as_ref().map(|audio| Audio {
                 samples: indices.iter().map(|i| audio.samples[*i].clone()).collect(),
                 ..audio.clone()
@@ -335,6 +381,29 @@ impl Dataset {
         &self.ids
     }
 
+    /// The corpora that the clips come from, in the order in which they first came; none where that was not said.
+    pub fn corpus_names(&self) -> &[String] {
+        self.corpora.as_ref().map_or(&[], |corpora| &corpora.names)
+    }
+
+    /// The corpus of a clip, an index into [`Dataset::corpus_names`]; 0 where that was not said.
+    pub(crate) fn corpus(&self, clip: usize) -> usize {
+        self.corpora.as_ref().map_or(0, |corpora| corpora.of[clip])
+    }
+
+    /// For each clip the classes that its corpus labels, where some corpus labels not all of them.
+    pub(crate) fn labelled_classes(&self) -> Option<Vec<Arc<[bool]>>> {
+        let corpora = self.corpora.as_ref()?;
+        let mut labelled = vec![vec![false; self.label_names.len()]; corpora.names.len()];
+        for (corpus, &label) in corpora.of.iter().zip(&self.labels) {
+            labelled[*corpus][label] = true;
+        }
+        let labelled: Vec<Arc<[bool]>> = labelled.into_iter().map(Arc::from).collect();
+        let clips = || corpora.of.iter().map(|corpus| labelled[*corpus].clone());
+        let all = clips().all(|classes| classes.iter().all(|known| *known));
+        (!all).then(|| clips().collect())
+    }
+
     /// How many clips each class has.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.label_names.len()];
@@ -360,6 +429,9 @@ impl Dataset {
         }
         for x in &self.inputs {
             hash.update(x.to_le_bytes());
+        }
+        if let Some(Corpora { names, of }) = &self.corpora {
+            hash.update(serde_json::to_vec(&(names, of)).unwrap_or_default());
         }
         if let Some(Audio { samples, preparation, features }) = &self.audio {
             hash.update(serde_json::to_vec(&(preparation, features)).unwrap_or_default());
@@ -479,6 +551,23 @@ mod tests {
         let second = whole.select(&[1]).unwrap();
         assert_eq!(*second.audio().unwrap().samples[0], [0.2, 0.3]);
         assert_ne!(whole.fingerprint(), set().fingerprint());
+    }
+
+    #[test]
+    fn corpora_label_the_classes_that_their_clips_have() {
+        let set = || build(Array2::zeros((3, 1)), &[0, 1, 1], &["a", "b"], &["x", "y", "z"]).unwrap();
+        let error = set().with_corpora(["one"]).unwrap_err().to_string();
+        assert_eq!(error, "dataset: corpora must be as many as clips, 3, got 1");
+        assert_eq!(set().labelled_classes(), None);
+        let of_one = set().with_corpora(["one"; 3]).unwrap();
+        assert_eq!(of_one.labelled_classes(), None, "it labels both classes");
+        let of_two = set().with_corpora(["one", "one", "two"]).unwrap();
+        let known: Vec<Vec<bool>> = of_two.labelled_classes().unwrap().iter().map(|k| k.to_vec()).collect();
+        assert_eq!(known, [vec![true, true], vec![true, true], vec![false, true]]);
+        let last = of_two.select(&[2, 1]).unwrap();
+        assert_eq!((last.corpus(0), last.corpus(1)), (1, 0));
+        assert_ne!(of_one.fingerprint(), of_two.fingerprint());
+        assert_ne!(of_one.fingerprint(), set().fingerprint());
     }
 
     #[test]

@@ -40,8 +40,39 @@ impl CrossEntropy {
     /// # Errors
     /// As [`CrossEntropy::loss`].
     pub fn loss_and_gradient(&self, logits: &Tensor, targets: &Tensor) -> Result<(f64, Tensor), LayerError> {
-        let shares = self.shares(logits, targets)?;
-        let logarithms = log_softmax(&logits.detach())?;
+        self.value_and_gradient(logits, targets, None)
+    }
+
+    /// The same where an example's truth is known among some of the classes only: `labelled` [batch, classes] holds 1 for these and
+    /// 0 for all others. The softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0.
+    ///
+    /// Corpora that label different emotions train one network this way: a cheerful voice of a corpus without surprise does not
+    /// teach that it is not surprised.
+    ///
+    /// # Errors
+    /// As [`CrossEntropy::loss`]; also if `labelled` has another shape. Where a target is not 0, its class must be labelled.
+    pub fn loss_and_gradient_among(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        labelled: &Tensor,
+    ) -> Result<(f64, Tensor), LayerError> {
+        self.value_and_gradient(logits, targets, Some(labelled))
+    }
+
+    fn value_and_gradient(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        labelled: Option<&Tensor>,
+    ) -> Result<(f64, Tensor), LayerError> {
+        let shares = self.shares(logits, targets, labelled)?;
+        let logits = match labelled {
+            None => logits.detach(),
+            // Far below all others, and finite, so that nothing of it times a share of 0 is 0.
+            Some(labelled) => (logits.detach() * labelled)?.add(&labelled.affine(1e30, -1e30)?)?,
+        };
+        let logarithms = log_softmax(&logits)?;
         let loss = (&logarithms * &shares)?.sum_all()?.neg()?.to_dtype(DType::F64)?.to_scalar()?;
         let gradient = (logarithms.exp()?.broadcast_mul(&shares.sum_keepdim(D::Minus1)?)? - shares)?;
         Ok((loss, gradient))
@@ -52,14 +83,19 @@ impl CrossEntropy {
     /// # Errors
     /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights.
     pub fn loss(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, LayerError> {
-        let shares = self.shares(logits, targets)?;
+        let shares = self.shares(logits, targets, None)?;
         Ok((log_softmax(logits)? * shares)?.sum_all()?.neg()?)
     }
 
     /// What multiplies the negative logarithm of each probability, [batch, classes].
-    fn shares(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor, LayerError> {
+    fn shares(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        labelled: Option<&Tensor>,
+    ) -> Result<Tensor, LayerError> {
         let classes = self.class_weights.len();
-        for tensor in [logits, targets] {
+        for tensor in [Some(logits), Some(targets), labelled].into_iter().flatten() {
             if !matches!(tensor.dims(), [batch, c] if *c == classes && *batch == logits.dims()[0]) {
                 return Err(LayerError::InputShape {
                     layer: "CrossEntropy",
@@ -69,7 +105,14 @@ impl CrossEntropy {
             }
         }
         let weights = Tensor::new(&*self.class_weights, logits.device())?.to_dtype(logits.dtype())?;
-        let smoothed = targets.affine(1.0 - self.label_smoothing, self.label_smoothing / classes as f64)?;
+        let kept = 1.0 - self.label_smoothing;
+        let smoothed = match labelled {
+            None => targets.affine(kept, self.label_smoothing / classes as f64)?,
+            Some(labelled) => {
+                let spread = labelled.broadcast_div(&labelled.sum_keepdim(D::Minus1)?)?;
+                (targets.affine(kept, 0.0)? + spread.affine(self.label_smoothing, 0.0)?)?
+            }
+        };
         let total = targets.broadcast_mul(&weights)?.sum_all()?;
         Ok(smoothed.broadcast_mul(&weights)?.broadcast_div(&total)?)
     }
@@ -126,6 +169,36 @@ mod tests {
             assert!(difference(&gradient, gradients.get(&logits).unwrap()) < 1e-15);
         }
         check("softmax", &[&logits], || softmax(&logits).unwrap());
+    }
+
+    #[test]
+    fn classes_that_nobody_labelled_count_nothing() {
+        let loss = CrossEntropy::new(vec![1.0; 4], 0.1).unwrap();
+        let logits = input(&[2, 4], 3);
+        let rows = |rows: &[[f64; 4]; 2]| Tensor::new(rows, &Device::Cpu).unwrap();
+        let targets = rows(&[[0.7, 0.0, 0.3, 0.0], [0.0, 1.0, 0.0, 0.0]]);
+        // All labelled: the plain loss.
+        let plain = loss.loss_and_gradient(&logits, &targets).unwrap();
+        let all = loss.loss_and_gradient_among(&logits, &targets, &rows(&[[1.0; 4]; 2])).unwrap();
+        assert!((plain.0 - all.0).abs() < 1e-14 && difference(&plain.1, &all.1) < 1e-14);
+        // Two labelled: the loss of a network that has no other outputs.
+        let labelled = rows(&[[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]);
+        let (value, gradient) = loss.loss_and_gradient_among(&logits, &targets, &labelled).unwrap();
+        let of_two = CrossEntropy::new(vec![1.0; 2], 0.1).unwrap();
+        let two = |row: usize, a: usize, b: usize| {
+            let pick = |x: &Tensor| {
+                let row = x.get(row).unwrap().to_vec1::<f64>().unwrap();
+                Tensor::new(&[[row[a], row[b]]], &Device::Cpu).unwrap()
+            };
+            let (loss, gradient) = of_two.loss_and_gradient(&pick(&logits), &pick(&targets)).unwrap();
+            (loss, gradient.to_vec2::<f64>().unwrap()[0].clone())
+        };
+        let (first, second) = (two(0, 0, 2), two(1, 1, 2));
+        assert!((value - (first.0 + second.0) / 2.0).abs() < 1e-14);
+        let halves = |g: &[f64]| [g[0] / 2.0, g[1] / 2.0];
+        let ([a, b], [c, d]) = (halves(&first.1), halves(&second.1));
+        assert!(difference(&gradient, &rows(&[[a, 0.0, b, 0.0], [0.0, c, d, 0.0]])) < 1e-14);
+        assert!(loss.loss_and_gradient_among(&logits, &targets, &input(&[2, 3], 1)).is_err());
     }
 
     #[test]

@@ -198,6 +198,14 @@ impl Architecture {
         }
     }
 
+    /// How many of the encoder's blocks such a network reads; `None` for a network that reads features.
+    pub fn encoder_blocks(&self) -> Option<usize> {
+        match self.member() {
+            Self::WhisperHead(config) => Some(config.blocks),
+            _ => None,
+        }
+    }
+
     /// What one input of the network is.
     pub fn input(&self) -> ModelInput {
         match self {

@@ -1,6 +1,7 @@
 //! Changes of training examples, so that a model learns more than their exact values.
 
-use super::AudioAugmentation;
+use super::targets::mix;
+use super::{AudioAugmentation, Targets};
 use crate::generator::Generator;
 use crate::input::frames_of;
 use crate::layer::{LayerError, Padded, elements};
@@ -75,11 +76,11 @@ impl Augmentation {
         .find_map(|(on, name)| on.then_some(name))
     }
 
-    /// A batch of normalised inputs, changed, and with it their targets, [batch, classes] in row-major order.
+    /// A batch of normalised inputs, changed, and with it their targets.
     pub(crate) fn apply(
         &self,
         batch: &Padded,
-        targets: &mut [f32],
+        targets: &mut Targets,
         generator: &mut Generator,
     ) -> Result<Padded, LayerError> {
         let mut values = elements(batch.values())?.slice::<f32>()?.to_vec();
@@ -101,9 +102,8 @@ impl Augmentation {
             let share = generator.beta(self.mixup) as f32;
             let mut partners: Vec<usize> = (0..batch.len()).collect();
             generator.shuffle(&mut partners);
-            for values in [&mut values[..], targets] {
-                mix(values, &partners, share);
-            }
+            mix(&mut values, &partners, share);
+            targets.mix(&partners, share);
             lengths = lengths.map(|lengths| {
                 lengths.iter().zip(&partners).map(|(own, partner)| *own.max(&lengths[*partner])).collect()
             });
@@ -178,16 +178,6 @@ fn span(width: usize, n: usize, generator: &mut Generator) -> std::ops::Range<us
     start..start + width
 }
 
-fn mix(values: &mut [f32], partners: &[usize], share: f32) {
-    let row = values.len() / partners.len().max(1);
-    let original = values.to_vec();
-    for (values, partner) in values.chunks_exact_mut(row.max(1)).zip(partners) {
-        for (value, other) in values.iter_mut().zip(&original[partner * row..]) {
-            *value = share * *value + (1.0 - share) * other;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,11 +189,15 @@ mod tests {
         Padded::of(values, lengths.map(<[usize]>::to_vec))
     }
 
+    fn targets(labels: &[usize]) -> Targets {
+        Targets::new(labels, 2).unwrap()
+    }
+
     /// The values of a batch after its augmentation, and its lengths.
     fn changed(
         augmentation: Augmentation,
         x: &Padded,
-        y: &mut [f32],
+        y: &mut Targets,
         seed: u64,
     ) -> (Vec<f32>, Option<Vec<usize>>) {
         let x = augmentation.apply(x, y, &mut Generator::new(seed)).unwrap();
@@ -212,21 +206,21 @@ mod tests {
 
     #[test]
     fn the_default_changes_nothing() {
-        let (x, mut y) = (inputs(&[1.0, 2.0, 3.0, 4.0], &[2], None), [1.0, 0.0, 0.0, 1.0]);
+        let (x, mut y) = (inputs(&[1.0, 2.0, 3.0, 4.0], &[2], None), targets(&[0, 1]));
         let (values, _) = changed(Augmentation::default(), &x, &mut y, 0);
-        assert_eq!((&values[..], y), (&[1.0, 2.0, 3.0, 4.0][..], [1.0, 0.0, 0.0, 1.0]));
+        assert_eq!((&values[..], y), (&[1.0, 2.0, 3.0, 4.0][..], targets(&[0, 1])));
         assert_eq!(serde_json::to_string(&Augmentation::default()).unwrap(), r#"{"noise":0.0,"mixup":0.0}"#);
     }
 
     #[test]
     fn noise_has_its_deviation_and_leaves_targets_and_padding() {
-        let (x, mut y) = (inputs(&[1.0; 20_000], &[10, 200], Some(&[100; 10])), vec![1.0; 10]);
+        let (x, mut y) = (inputs(&[1.0; 20_000], &[10, 200], Some(&[100; 10])), targets(&[1; 10]));
         let (values, _) = changed(Augmentation { noise: 0.5, ..Default::default() }, &x, &mut y, 0);
         let rows = || values.chunks(200);
         let variance = rows().flat_map(|row| &row[..100]).map(|x| f64::from(x - 1.0).powi(2)).sum::<f64>();
         assert!((variance / 10_000.0 - 0.25).abs() < 0.02, "{variance}");
         assert!(rows().all(|row| row[100..].iter().all(|x| *x == 1.0)));
-        assert_eq!(y, [1.0; 10]);
+        assert_eq!(y, targets(&[1; 10]));
     }
 
     #[test]
@@ -234,9 +228,9 @@ mod tests {
         // Each input equals its target's second entry, before and after.
         let values: Vec<f32> = (0..8).map(|i| (i % 2) as f32).collect();
         let x = inputs(&values, &[1, 1], Some(&[1; 8]));
-        let mut y: Vec<f32> = values.iter().flat_map(|x| [1.0 - x, *x]).collect();
+        let mut y = targets(&[0, 1, 0, 1, 0, 1, 0, 1]);
         let (values, _) = changed(Augmentation { mixup: 1.0, ..Default::default() }, &x, &mut y, 3);
-        for (x, y) in values.iter().zip(y.chunks(2)) {
+        for (x, y) in values.iter().zip(y.shares().chunks(2)) {
             assert!((x - y[1]).abs() < 1e-6 && (y[0] + y[1] - 1.0).abs() < 1e-6);
         }
         assert!(values.iter().any(|x| *x > 0.0 && *x < 1.0));
@@ -245,7 +239,7 @@ mod tests {
         // Over the seeds both orders come up; the mixed frames are 4 wherever two clips were mixed.
         let mixed = (0..9).any(|seed| {
             let augmentation = Augmentation { mixup: 1.0, ..Default::default() };
-            changed(augmentation, &x, &mut [0.0; 2], seed).1 == Some(vec![4, 4])
+            changed(augmentation, &x, &mut targets(&[0, 0]), seed).1 == Some(vec![4, 4])
         });
         assert!(mixed);
     }
@@ -274,7 +268,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for seed in 0..200 {
             let x = inputs(&original, &[2, rows, frames], Some(&[own]));
-            let (values, _) = changed(augmentation, &x, &mut [1.0], seed);
+            let (values, _) = changed(augmentation, &x, &mut targets(&[0]), seed);
             let moved =
                 (-1..=1isize).flat_map(|down| (-2..=2isize).map(move |later| (down, later))).find(|m| {
                     values.iter().enumerate().all(|(i, value)| {
@@ -301,7 +295,7 @@ mod tests {
         let (mut widest, mut tallest) = (0, 0);
         for seed in 0..60 {
             let x = inputs(&[1.0; 120], &[channels, rows, frames], Some(&[own]));
-            let (values, _) = changed(augmentation, &x, &mut [1.0], seed);
+            let (values, _) = changed(augmentation, &x, &mut targets(&[0]), seed);
             let zero = |c: usize, r: usize, f: usize| values[(c * rows + r) * frames + f] == 0.0;
             let masked_frames: Vec<usize> =
                 (0..frames).filter(|f| (0..channels).all(|c| (0..rows).all(|r| zero(c, r, *f)))).collect();

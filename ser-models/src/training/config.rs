@@ -1,6 +1,6 @@
 //! What a run does.
 
-use super::{Augmentation, OptimizerConfig, Schedule, TrainingError};
+use super::{Augmentation, OptimizerConfig, Sampling, Schedule, TrainingError};
 use crate::checkpoint::TrainingRecord;
 use crate::input::Dataset;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct TrainingConfig {
     pub label_smoothing: f64,
     /// How much each class counts in the loss.
     pub class_weights: ClassWeights,
+    /// Which examples an epoch's batches are made of.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sampling: Sampling,
     /// Whether inputs are z-scored by the training part's mean and standard deviation.
     pub normalize: bool,
     /// Whether z-scores of features that are positive and skewed, as mel powers are, are those of their logarithms.
@@ -77,6 +80,10 @@ pub struct EarlyStopping {
     pub patience: usize,
 }
 
+fn is_default(sampling: &Sampling) -> bool {
+    *sampling == Sampling::default()
+}
+
 /// The recipe for the default 1D CNN, chosen on validation parts of RAVDESS: 100 epochs of 32, AdamW with decay 0.01 and
 /// learning rate 2·10⁻³ along a cosine with 5 % warm-up, the epoch of the best UAR, no augmentation.
 impl Default for TrainingConfig {
@@ -90,6 +97,7 @@ impl Default for TrainingConfig {
             clip_norm: None,
             label_smoothing: 0.0,
             class_weights: ClassWeights::Uniform,
+            sampling: Sampling::EachOnce,
             normalize: true,
             log_skewed: true,
             augmentation: Augmentation::default(),
@@ -132,6 +140,7 @@ impl TrainingConfig {
         let problem = own
             .or_else(|| self.schedule.problem())
             .or_else(|| self.optimizer.problem())
+            .or_else(|| self.sampling.problem())
             .or_else(|| self.augmentation.problem());
         match problem {
             Some((setting, rule, given)) => Err(TrainingError::Setting { setting, rule, given }),

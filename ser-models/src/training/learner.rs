@@ -2,15 +2,15 @@
 
 use super::average::update_average;
 use super::optimizer::clip_gradients;
-use super::{Optimizer, TrainingConfig, TrainingError};
-use crate::classifier::{evaluate, largest};
+use super::{Optimizer, Targets, TrainingConfig, TrainingError};
+use crate::classifier::evaluate;
 use crate::generator::Generator;
 use crate::layers::{CrossEntropy, Layer, Mode, Padded};
 use crate::metrics::Evaluation;
 use crate::models::Model;
 use crate::weights::Weights;
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Result as CandleResult, Storage, Tensor};
+use candle_core::{Result as CandleResult, Storage};
 use candle_nn::Optimizer as _;
 
 /// A model with what makes it learn: a loss, an optimiser, and the moving average of its weights where one is taken.
@@ -71,16 +71,15 @@ impl Learner {
         self.optimizer.steps()
     }
 
-    /// Targets [batch, classes] in row-major order, with a 1 at each label.
+    /// The targets of examples of one class each.
     ///
     /// # Errors
     /// If a label is not one of the classes.
-    pub fn targets(&self, labels: &[usize]) -> Result<Vec<f32>, TrainingError> {
-        let targets = self.loss.targets(labels, candle_core::DType::F32, &Device::Cpu)?;
-        Ok(targets.flatten_all()?.to_vec1()?)
+    pub fn targets(&self, labels: &[usize]) -> Result<Targets, TrainingError> {
+        Targets::new(labels, self.model.classes())
     }
 
-    /// One step on a batch of normalised inputs with their targets [batch, classes]: forward pass, loss, backward pass,
+    /// One step on a batch of normalised inputs with their targets: forward pass, loss, backward pass,
     /// optimiser. A loss that is not finite moves no weight; running statistics then have recorded the batch.
     ///
     /// # Errors
@@ -88,18 +87,14 @@ impl Learner {
     pub fn step(
         &mut self,
         inputs: &Padded,
-        targets: &[f32],
+        targets: &Targets,
         learning_rate: f64,
         generator: &mut Generator,
     ) -> Result<Step, TrainingError> {
-        let shape = (inputs.len(), self.model.classes());
-        let wanted = Tensor::from_slice(targets, shape, &Device::Cpu)?;
         let pass = self.model.forward(inputs, &mut Mode::Training(generator))?;
         let logits = pass.output().values().clone();
-        let (loss, dlogits) = self.loss.loss_and_gradient(&logits, &wanted)?;
-        let answers = logits.to_vec2::<f32>()?;
-        let rows = answers.iter().zip(targets.chunks_exact(self.model.classes()));
-        let correct = rows.filter(|(logits, targets)| largest(logits) == largest(targets)).count();
+        let (loss, dlogits) = targets.loss_and_gradient(&self.loss, &logits)?;
+        let correct = targets.correct(&logits.to_vec2::<f32>()?);
         if loss.is_finite() {
             let mut gradients = GradStore::default();
             // From one of its own threads rayon starts the others without waking and waiting at every layer.

@@ -1,18 +1,23 @@
 //! The clips of one part of a split, ready for a model, and an epoch of steps on them.
 
+use super::sampling::Order;
 use super::source::{AudioSource, Source};
 use super::{Event, Learner, TrainingConfig, TrainingError};
 use crate::generator::{Generator, Purpose};
 use crate::input::{Dataset, ModelInput, Normalization, batch_of};
 use crate::layers::Padded;
 use crate::metrics::Evaluation;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The training part.
 #[derive(Debug)]
 pub(super) struct TrainingPart {
     source: Source,
+    order: Order,
     labels: Vec<usize>,
+    /// For each example the classes among which it was labelled; `None` where these are all.
+    labelled: Option<Vec<Arc<[bool]>>>,
     pub(super) ids: Vec<String>,
 }
 
@@ -43,12 +48,14 @@ impl TrainingPart {
         seed: u64,
     ) -> Result<Self, TrainingError> {
         let source = source(config, data, normalization, input, seed)?;
-        Ok(Self { source, labels: data.labels().to_vec(), ids: data.ids().to_vec() })
+        let order = Order::new(&config.sampling, data);
+        let labelled = data.labelled_classes();
+        Ok(Self { source, order, labels: data.labels().to_vec(), labelled, ids: data.ids().to_vec() })
     }
 
     /// The number of steps of an epoch.
     pub(super) fn batches(&self, batch_size: usize) -> usize {
-        batches(&(0..self.labels.len()).collect::<Vec<_>>(), batch_size).len()
+        batches(&vec![0; self.order.len()], batch_size).len()
     }
 
     /// All steps of an epoch, counted from 1; `None` if it was stopped.
@@ -59,8 +66,7 @@ impl TrainingPart {
         on_event: &mut impl FnMut(&Event<'_>),
         stop: &AtomicBool,
     ) -> Result<Option<Steps>, TrainingError> {
-        let mut order: Vec<usize> = (0..self.labels.len()).collect();
-        Generator::for_run(seed, Purpose::Shuffle, epoch as u64).shuffle(&mut order);
+        let order = self.order.epoch(&mut Generator::for_run(seed, Purpose::Shuffle, epoch as u64));
         let places = batches(&order, config.batch_size);
         let total = places.len();
         let mut steps = Steps { loss: 0.0, accuracy: 0.0, learning_rate: config.learning_rate };
@@ -77,6 +83,9 @@ impl TrainingPart {
                     let mut generator = Generator::for_run(seed, Purpose::Step, learner.steps());
                     let labels: Vec<usize> = places.iter().map(|at| self.labels[*at]).collect();
                     let mut targets = learner.targets(&labels)?;
+                    if let Some(labelled) = &self.labelled {
+                        targets = targets.among(places.iter().map(|at| &*labelled[*at]));
+                    }
                     let inputs = config.augmentation.apply(&inputs, &mut targets, &mut generator)?;
                     learner.step(&inputs, &targets, steps.learning_rate, &mut generator)
                 });
@@ -98,7 +107,7 @@ impl TrainingPart {
         if !self.source.batches(epoch, &places, &mut train)? {
             return Ok(None);
         }
-        let examples = self.labels.len() as f64;
+        let examples = self.order.len() as f64;
         Ok(Some(Steps { loss: steps.loss / examples, accuracy: steps.accuracy / examples, ..steps }))
     }
 }

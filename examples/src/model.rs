@@ -1,0 +1,81 @@
+//! Which model hears recordings: one of the two that are bundled, or a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use ser_models::encoder::WhisperEncoder;
+use ser_models::{Checkpoint, Recognizer};
+
+use crate::assets;
+
+/// The part of a command line that names the model.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ModelArguments {
+    /// The model: `voices` (hears people of several languages, through Whisper's encoder), `small` (nine times as fast, learnt from
+    /// studio recordings of English actors), or a checkpoint's file, as `train` writes it [default: voices].
+    #[arg(long, value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// The encoder's file, for a model that was trained with another one than the bundled.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    encoder: Option<PathBuf>,
+}
+
+/// A model that recognisers can be made of. They share its encoder.
+pub struct Model {
+    name: String,
+    checkpoint: Checkpoint,
+    encoder: Option<Arc<WhisperEncoder>>,
+}
+
+impl ModelArguments {
+    /// Reads the model, and the encoder that it needs.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the encoder is not the one that the model was trained with.
+    pub fn open(&self) -> anyhow::Result<Model> {
+        let (name, checkpoint) = match self.model.as_deref() {
+            None => ("the bundled model `voices`".to_owned(), Checkpoint::from_bytes(assets::VOICES)?),
+            Some(name) if name.as_os_str() == "voices" => {
+                ("the bundled model `voices`".to_owned(), Checkpoint::from_bytes(assets::VOICES)?)
+            }
+            Some(name) if name.as_os_str() == "small" => {
+                ("the bundled model `small`".to_owned(), Checkpoint::from_bytes(assets::SMALL)?)
+            }
+            Some(path) => (path.display().to_string(), Checkpoint::load(path)?),
+        };
+        let blocks = checkpoint.architecture.encoder_blocks();
+        let encoder = match (&self.encoder, blocks) {
+            (Some(path), blocks) => Some(
+                WhisperEncoder::load(path, blocks.unwrap_or(1))
+                    .with_context(|| path.display().to_string())?,
+            ),
+            (None, Some(blocks)) => Some(WhisperEncoder::from_bytes(assets::ENCODER, blocks)?),
+            (None, None) => None,
+        };
+        let model = Model { name, checkpoint, encoder: encoder.map(Arc::new) };
+        // What does not fit together is said now, before other files are read.
+        model.recognizer()?;
+        Ok(model)
+    }
+}
+
+impl Model {
+    /// What messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A recogniser with this model.
+    ///
+    /// # Errors
+    /// If the encoder is not the one that the model was trained with.
+    pub fn recognizer(&self) -> anyhow::Result<Recognizer> {
+        let recognizer = match &self.encoder {
+            Some(encoder) => Recognizer::with_encoder(&self.checkpoint, Arc::clone(encoder)),
+            None => Recognizer::new(&self.checkpoint),
+        };
+        recognizer.with_context(|| self.name.clone())
+    }
+}

@@ -1,0 +1,120 @@
+//! What a batch should be answered with.
+
+use super::TrainingError;
+use crate::layers::{CrossEntropy, LayerError};
+use candle_core::{Device, Tensor};
+
+/// The truth of a batch: for each example a share of 1 for each class, and the classes among which the truth is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Targets {
+    /// [batch, classes], rows sum to 1.
+    shares: Vec<f32>,
+    /// [batch, classes], 1 for the classes among which an example was labelled, 0 for others; `None` where these are all.
+    labelled: Option<Vec<f32>>,
+    classes: usize,
+}
+
+impl Targets {
+    /// Examples of one class each, which could have been any of all.
+    ///
+    /// # Errors
+    /// If a label is not below the number of classes.
+    pub fn new(labels: &[usize], classes: usize) -> Result<Self, TrainingError> {
+        let mut shares = vec![0.0; labels.len() * classes];
+        for (row, &label) in shares.chunks_exact_mut(classes.max(1)).zip(labels) {
+            *row.get_mut(label).ok_or(LayerError::Label { label, classes })? = 1.0;
+        }
+        Ok(Self { shares, labelled: None, classes })
+    }
+
+    /// The same where each example was labelled among some of the classes: true for these, a row for each example.
+    pub(super) fn among<'a>(self, labelled: impl IntoIterator<Item = &'a [bool]>) -> Self {
+        let rows = labelled.into_iter().flatten().map(|known| f32::from(u8::from(*known)));
+        Self { labelled: Some(rows.collect()), ..self }
+    }
+
+    /// The shares [batch, classes], in row-major order.
+    pub fn shares(&self) -> &[f32] {
+        &self.shares
+    }
+
+    /// Mixes each example with a partner, `share` to 1 − `share`. What either was labelled among, the mixture is.
+    pub(super) fn mix(&mut self, partners: &[usize], share: f32) {
+        mix(&mut self.shares, partners, share);
+        if let Some(labelled) = &mut self.labelled {
+            mix(labelled, partners, 0.5);
+            labelled.iter_mut().for_each(|known| *known = known.ceil());
+        }
+    }
+
+    /// Loss and gradient of logits [batch, classes].
+    pub(super) fn loss_and_gradient(
+        &self,
+        loss: &CrossEntropy,
+        logits: &Tensor,
+    ) -> Result<(f64, Tensor), LayerError> {
+        let tensor = |values: &[f32]| {
+            Tensor::from_slice(values, (values.len() / self.classes.max(1), self.classes), &Device::Cpu)
+        };
+        match &self.labelled {
+            None => loss.loss_and_gradient(logits, &tensor(&self.shares)?),
+            Some(labelled) => {
+                loss.loss_and_gradient_among(logits, &tensor(&self.shares)?, &tensor(labelled)?)
+            }
+        }
+    }
+
+    /// How many logits [batch, classes] are largest where the target is, among the classes that were labelled.
+    pub(super) fn correct(&self, logits: &[Vec<f32>]) -> usize {
+        let rows = logits.iter().zip(self.shares.chunks_exact(self.classes.max(1))).enumerate();
+        rows.filter(|(row, (logits, shares))| {
+            let known = |class: usize| {
+                self.labelled.as_ref().is_none_or(|labelled| labelled[row * self.classes + class] > 0.0)
+            };
+            let largest = |values: &[f32]| {
+                let of_known = values.iter().enumerate().filter(|(class, _)| known(*class));
+                // The first of equal ones.
+                of_known
+                    .reduce(|best, next| if next.1 > best.1 { next } else { best })
+                    .map(|(class, _)| class)
+            };
+            largest(logits) == largest(shares)
+        })
+        .count()
+    }
+}
+
+/// Mixes each row with that of its partner.
+pub(super) fn mix(values: &mut [f32], partners: &[usize], share: f32) {
+    let row = values.len() / partners.len().max(1);
+    let original = values.to_vec();
+    for (values, partner) in values.chunks_exact_mut(row.max(1)).zip(partners) {
+        for (value, other) in values.iter_mut().zip(&original[partner * row..]) {
+            *value = share * *value + (1.0 - share) * other;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixtures_are_labelled_among_what_either_is() {
+        let known: [&[bool]; 2] = [&[true, true, false], &[false, true, true]];
+        let mut targets = Targets::new(&[0, 2], 3).unwrap().among(known);
+        targets.mix(&[1, 1], 0.75);
+        assert_eq!(targets.shares, [0.75, 0.0, 0.25, 0.0, 0.0, 1.0]);
+        assert_eq!(targets.labelled, Some(vec![1.0, 1.0, 1.0, 0.0, 1.0, 1.0]));
+    }
+
+    #[test]
+    fn answers_count_among_what_was_labelled() {
+        let logits = [vec![0.0, 1.0, 9.0], vec![0.0, 1.0, 9.0]];
+        let targets = Targets::new(&[1, 1], 3).unwrap();
+        assert_eq!(targets.correct(&logits), 0);
+        let known: [&[bool]; 2] = [&[true, true, false], &[true, true, true]];
+        assert_eq!(targets.among(known).correct(&logits), 1);
+        assert!(Targets::new(&[3], 3).is_err());
+    }
+}
