@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::cli;
+use ser_examples::speech::Labelling;
 use ser_examples::training_set::TrainingSet;
 use ser_models::models::Architecture;
 use ser_models::{Checkpoint, ConfusionMatrix};
@@ -20,9 +21,11 @@ use serde::Serialize;
     "  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
 ))]
 struct Arguments {
-    /// RAVDESS: the folder, or the .zip as downloaded.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    /// The speech that it was trained on, as for `train`. May be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    labelling: Labelling,
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
@@ -74,6 +77,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })?;
     let options = CorpusOptions {
         labels,
+        label_map: arguments.labelling.label_map()?,
         preparation: checkpoint.preparation.clone(),
         features: checkpoint.features.clone(),
         audio: false,
@@ -81,7 +85,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         skip_bad: arguments.skip_bad,
     };
     let input = classifier.model().input();
-    let set = TrainingSet::load_clips(&arguments.data, &split.test, &options, input)
+    let sources = arguments.labelling.sources(&arguments.data)?;
+    let set = TrainingSet::load_clips(&sources, &split.test, &options, input)
         .with_context(|| format!("cannot measure {model}"))?;
     let confusion = classifier.evaluate(&set.dataset)?.confusion;
 

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use ser_data::{AudioFile, ExtractConfig, ExtractError, extract_each, is_audio_path};
+use ser_data::{AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, extract_each, find_audio};
 use ser_examples::feature_file::{Content, FeatureFile, Format, columns, read_whole};
 use ser_examples::shard::Shard;
+use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output, progress};
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
 use serde::Serialize;
-use walkdir::WalkDir;
 
 /// Writes, for each clip, the tensors STEM.mfcc [40, T], STEM.chroma [12, T], STEM.mel [128, T] (power), STEM.contrast
 /// [7, T], STEM.tonnetz [6, T] and STEM.vector [193] (their means over time, in that order), all f32.
@@ -21,7 +21,8 @@ use walkdir::WalkDir;
 /// Where the output's name ends in .csv, it has a row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to
 /// tonnetz_5; the settings stand in OUTPUT.json beside it.
 ///
-/// STEM is a file's path below the given folder without its ending, or a single file's stem. Clips are prepared as in
+/// STEM is a file's path below the given folder without its ending, or a single file's stem. With --data it is the id of a clip of
+/// labelled speech, and what is known of the clip (label, speaker, corpus) stands in the CSV's columns after id and in the settings. Clips are prepared as in
 /// the report: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
 ///
 /// The safetensors file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out. Clips are written
@@ -29,12 +30,18 @@ use walkdir::WalkDir;
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors\n  \
-     cargo run --release --example extract_features -- ravdess --features mfcc,rms --output means.csv"
+     cargo run --release --example extract_features -- ravdess --features mfcc,rms --output means.csv\n  \
+     cargo run --release --example extract_features -- --data emodb --data recordings --output labelled.csv"
 ))]
 struct Arguments {
     /// Audio files, or folders that are searched for them.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "data", conflicts_with = "data")]
     input: Vec<PathBuf>,
+    /// Labelled speech instead, as for `train`. May be given several times.
+    #[arg(long, value_name = "DIR")]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    labelling: Labelling,
     /// The safetensors or CSV file to write.
     #[arg(long)]
     output: PathBuf,
@@ -66,13 +73,15 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     output::check_folder(&arguments.output)?;
-    let mut inputs = find_inputs(&arguments.input)?;
+    let mut inputs =
+        if arguments.data.is_empty() { find_inputs(&arguments.input)? } else { find_clips(arguments)? };
     let mut output = arguments.output.clone();
     if let Some(shard) = arguments.shard {
         inputs = shard.part(inputs).collect();
         output = shard.path(&output);
     }
-    let (stems, audio): (Vec<&String>, Vec<&AudioFile>) = inputs.iter().unzip();
+    let stems: Vec<&String> = inputs.iter().map(|input| &input.stem).collect();
+    let audio: Vec<&AudioFile> = inputs.iter().map(|input| &input.file).collect();
     let config = config(arguments);
     check_features(&config.features, audio.first().copied())?;
     let extraction = Extraction {
@@ -81,6 +90,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         preparation: &config.preparation,
         features: &config.features,
         clips: &stems,
+        labelled: inputs.iter().filter_map(|input| input.about.as_ref()).collect(),
         content: Content { skipped: Vec::new(), sha256: String::new() },
     };
     let csv = Format::of(&output) == Format::Csv;
@@ -98,7 +108,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let stop = interrupt::on_ctrl_c()?;
     let bar = progress::bar(audio.len() as u64, "extracting");
-    let mut file = FeatureFile::create(&output, &config.features)?;
+    let mut file = FeatureFile::create(
+        &output,
+        if arguments.data.is_empty() { &[] } else { &About::COLUMNS },
+        &config.features,
+    )?;
     let (mut skipped, mut errors) = (Vec::new(), Vec::new());
     extract_each(
         &audio,
@@ -110,7 +124,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             }
             let stem = stems[clip.position];
             match clip.result {
-                Ok(features) => file.add(stem, &features)?,
+                Ok(features) => {
+                    let about = inputs[clip.position].about.as_ref().map(About::values);
+                    file.add(stem, &about.unwrap_or_default(), &features)?;
+                }
                 Err(error) => {
                     bar.suspend(|| eprintln!("skipped: {error}"));
                     skipped.push(stem.clone());
@@ -199,7 +216,7 @@ impl Written {
 }
 
 /// What a file says about itself.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Extraction<'a> {
     version: &'static str,
     shard: Option<Shard>,
@@ -207,6 +224,9 @@ struct Extraction<'a> {
     features: &'a FeatureConfig,
     /// The stems of all clips that were to be read.
     clips: &'a [&'a String],
+    /// What is known of each, where they are labelled speech.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labelled: Vec<&'a About>,
     #[serde(flatten)]
     content: Content,
 }
@@ -224,7 +244,7 @@ impl Extraction<'_> {
                 let allowed = skip_bad || content.skipped.is_empty();
                 let clips = self.clips.len() - content.skipped.len().min(self.clips.len());
                 let tensors = if csv { 0 } else { clips * (self.features.features.len() + 1) };
-                let same = Extraction { content, ..*self }.text().is_ok_and(|own| own == text);
+                let same = Extraction { content, ..self.clone() }.text().is_ok_and(|own| own == text);
                 allowed && same && shapes.len() == tensors
             });
             let fits = |(name, shape): (&String, &Vec<usize>)| {
@@ -241,35 +261,69 @@ impl Extraction<'_> {
     }
 }
 
+/// A file to read.
+struct Input {
+    stem: String,
+    file: AudioFile,
+    about: Option<About>,
+}
+
+/// What is known of a clip of labelled speech.
+#[derive(Serialize)]
+struct About {
+    label: String,
+    speaker: Option<String>,
+    corpus: String,
+}
+
+impl About {
+    const COLUMNS: [&'static str; 3] = ["label", "speaker", "corpus"];
+
+    fn values(&self) -> Vec<String> {
+        vec![self.label.clone(), self.speaker.clone().unwrap_or_default(), self.corpus.clone()]
+    }
+}
+
+/// The clips of labelled speech by their ids.
+fn find_clips(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
+    let options = ClipsOptions { label_map: arguments.labelling.label_map()?, skip_bad: arguments.skip_bad };
+    let found = Clips::open(&arguments.labelling.sources(&arguments.data)?, &options)?;
+    found.corpora.iter().filter(|corpus| corpus.detected).for_each(|corpus| eprintln!("{corpus}"));
+    found.skipped.iter().for_each(|bad| eprintln!("skipped: {bad}"));
+    let inputs = found.clips.into_iter().map(|clip| Input {
+        stem: clip.id,
+        file: clip.file,
+        about: Some(About { label: clip.label, speaker: clip.speaker, corpus: clip.corpus }),
+    });
+    Ok(inputs.collect())
+}
+
 /// The files to read by their STEM, in its order.
-fn find_inputs(inputs: &[PathBuf]) -> anyhow::Result<BTreeMap<String, AudioFile>> {
+fn find_inputs(inputs: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
     let mut found = BTreeMap::new();
     for input in inputs {
         if !input.is_dir() {
             let stem = input.file_stem().with_context(|| format!("{}: is no file", input.display()))?;
-            insert(&mut found, Path::new(stem), input)?;
+            insert(&mut found, Path::new(stem), AudioFile::new(input))?;
             continue;
         }
         let before = found.len();
-        for entry in WalkDir::new(input).follow_links(true) {
-            let entry = entry?;
-            if entry.file_type().is_file() && is_audio_path(entry.path()) {
-                let inner = entry.path().strip_prefix(input).unwrap_or(entry.path());
-                insert(&mut found, &inner.with_extension(""), entry.path())?;
-            }
+        for (inner, file) in find_audio(input)? {
+            insert(&mut found, &Path::new(&inner).with_extension(""), file)?;
         }
         if found.len() == before {
             bail!("{}: no audio files in it", input.display());
         }
     }
-    Ok(found)
+    Ok(found.into_iter().map(|(stem, file)| Input { stem, file, about: None }).collect())
 }
 
-fn insert(found: &mut BTreeMap<String, AudioFile>, stem: &Path, path: &Path) -> anyhow::Result<()> {
+fn insert(found: &mut BTreeMap<String, AudioFile>, stem: &Path, file: AudioFile) -> anyhow::Result<()> {
     let parts: Vec<_> = stem.iter().map(|part| part.to_string_lossy()).collect();
     let stem = parts.join("/");
-    if let Some(other) = found.insert(stem.clone(), AudioFile::new(path)) {
-        bail!("{}: its tensors would have the names of those of {other}: both are {stem}.*", path.display());
+    let name = file.to_string();
+    if let Some(other) = found.insert(stem.clone(), file) {
+        bail!("{name}: its tensors would have the names of those of {other}: both are {stem}.*");
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Input};
 use ser_examples::model::ModelArguments;
 use ser_examples::shard::Shard;
+use ser_examples::speech::Labelling;
 use ser_examples::truth::Truth;
 use ser_examples::{cli, interrupt, progress, segments};
 use ser_models::{Recognizer, Timeline, TimelineConfig};
@@ -39,9 +40,12 @@ struct Arguments {
     timeline: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Score the answers by a CSV file with the columns `file` and `mood`: accuracy, UAR and the confusion matrix, on standard error.
+    /// Score the answers by a table with the columns `file` and `mood`, or by a corpus (a folder, an archive, a folder for each class):
+    /// accuracy, UAR and the confusion matrix, on standard error.
     #[arg(long, value_name = "CSV")]
     labels: Option<PathBuf>,
+    #[command(flatten)]
+    labelling: Labelling,
     /// Seconds from one window to the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     hop: f64,
@@ -87,7 +91,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let open = || -> anyhow::Result<Recognizer> { Ok(model.recognizer()?.with_config(config.clone())?) };
     let recognizer = open()?;
     let labels = recognizer.labels().to_vec();
-    let mut truth = arguments.labels.as_deref().map(|path| Truth::open(path, &labels)).transpose()?;
+    let truth = |path: &PathBuf| Truth::open(path, &labels, &arguments.labelling);
+    let mut truth = arguments.labels.as_ref().map(truth).transpose()?;
 
     let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..AudioOptions::default() };
     let stop = interrupt::on_ctrl_c()?;

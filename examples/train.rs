@@ -1,4 +1,4 @@
-//! Training in one command: RAVDESS in, a self-describing checkpoint out.
+//! Training in one command: labelled speech in, a self-describing checkpoint out.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -13,7 +13,8 @@ use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::cli::Stopped;
-use ser_examples::training_set::{PROTOCOL, TrainingSet, corpus_options};
+use ser_examples::speech::Labelling;
+use ser_examples::training_set::{TrainingSet, Voices, corpus_options};
 use ser_examples::{cli, interrupt, memory, output, progress};
 use ser_models::models::Architecture;
 use ser_models::training::{
@@ -22,8 +23,10 @@ use ser_models::training::{
 use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 use serde::Serialize;
 
-/// Trains a network on RAVDESS: stratified 80/20 into training and test part, a tenth of all clips taken from the training
-/// part to choose the best epoch.
+/// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. Four fifths train and one fifth is kept for
+/// testing; a tenth of all clips is taken from the training part to choose the best epoch.
+///
+/// Recordings of your own are a folder for each class (`recordings/happy/1.wav`) or a table (`path,label,speaker`).
 ///
 /// The network decides which features are taken of the clips. A preset is a network with the training that was published for
 /// it. A file reaches every setting and overrides a preset; the command line overrides both. The same seed, data and settings give
@@ -31,12 +34,15 @@ use serde::Serialize;
 /// the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
-    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid"
+    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
 ))]
 struct Arguments {
-    /// RAVDESS: the folder, or the .zip as downloaded.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    /// Labelled speech: a corpus as a folder or as the .zip that was downloaded, a folder with a folder for each class, or a CSV or TSV
+    /// table. May be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    labelling: Labelling,
     /// The checkpoint to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -55,6 +61,12 @@ struct Arguments {
     /// Share of all clips that is taken from the training part to choose the epoch; with 0 the last epoch is kept.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     validation: f64,
+    /// Who speaks in the test part: the same speakers as in training, with other clips, or others.
+    #[arg(long, value_enum, default_value_t = Speakers::Same)]
+    speakers: Speakers,
+    /// Leave this corpus out of the training: it is the test part. Its name is a format's, such as emodb, or that of a folder or table.
+    #[arg(long, value_name = "NAME")]
+    test_corpus: Option<String>,
     /// Seed of the split, the initial weights, the order of the clips, dropout and augmentation.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -98,6 +110,23 @@ enum Labels {
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Speakers {
+    /// Each class has its share in each part, whoever speaks.
+    Same,
+    /// Nobody is heard in two parts; speakers must be known.
+    Other,
+}
+
+impl From<Speakers> for Voices {
+    fn from(speakers: Speakers) -> Self {
+        match speakers {
+            Speakers::Same => Self::Same,
+            Speakers::Other => Self::Other,
+        }
+    }
 }
 
 impl From<Labels> for LabelSet {
@@ -168,16 +197,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.history.as_deref().map_or(Ok(()), output::check_folder)?;
     let options = CorpusOptions {
         skip_bad: arguments.skip_bad,
+        label_map: arguments.labelling.label_map()?,
         ..corpus_options(&recipe, arguments.labels.into(), arguments.cache.clone())?
     };
-    let set = TrainingSet::load(&arguments.data, &options, recipe.architecture.input())?;
-    let split = set.split(arguments.validation, arguments.seed)?;
+    let sources = arguments.labelling.sources(&arguments.data)?;
+    let set = TrainingSet::load(&sources, &options, recipe.architecture.input())?;
+    let Arguments { validation, seed, .. } = *arguments;
+    let (protocol, split) =
+        set.split_by(arguments.speakers.into(), arguments.test_corpus.as_deref(), validation, seed)?;
     let training = set.dataset.select(&split.train)?;
     let validation = match &split.validation[..] {
         [] => None,
         chosen => Some(set.dataset.select(chosen)?),
     };
-    let source = set.checkpoint_source(PROTOCOL, arguments.seed, &split)?;
+    let source = set.checkpoint_source(&protocol, seed, &split)?;
     let parts = format!(
         "{} clips: {} train, {} choose the epoch, {} are kept apart for testing",
         set.dataset.len(),

@@ -55,11 +55,11 @@ pub struct FeatureFile {
 }
 
 impl FeatureFile {
-    /// Starts a file.
+    /// Starts a file. `about` names what a CSV file says of a clip after its id.
     ///
     /// # Errors
     /// If nothing can be written to its folder; the error names the file.
-    pub fn create(path: &Path, features: &FeatureConfig) -> anyhow::Result<Self> {
+    pub fn create(path: &Path, about: &[&str], features: &FeatureConfig) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let spool = tempfile::tempfile_in(folder).with_context(|| path.display().to_string())?;
         let mut file = Self {
@@ -71,21 +71,23 @@ impl FeatureFile {
             digest: Sha256::new(),
         };
         if file.format == Format::Csv {
-            let names = std::iter::once("id".into()).chain(columns(features));
+            let about = about.iter().map(|name| (*name).into());
+            let names = std::iter::once("id".into()).chain(about).chain(columns(features));
             file.append(&row(names)?)?;
         }
         Ok(file)
     }
 
-    /// Appends a clip.
+    /// Appends a clip, with what a CSV file says of it.
     ///
     /// # Errors
     /// If the disk is full; the error names the file.
-    pub fn add(&mut self, stem: &str, features: &Features) -> anyhow::Result<()> {
+    pub fn add(&mut self, stem: &str, about: &[String], features: &Features) -> anyhow::Result<()> {
         let vector = features.vector();
         if self.format == Format::Csv {
             let values = vector.iter().map(f32::to_string);
-            return self.append(&row(std::iter::once(stem.into()).chain(values))?);
+            let about = about.iter().cloned();
+            return self.append(&row(std::iter::once(stem.into()).chain(about).chain(values))?);
         }
         for (feature, matrix) in features.iter() {
             self.add_tensor(format!("{stem}.{feature}"), matrix.shape().to_vec(), bytes(matrix))?;

@@ -5,8 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use ser_data::{AudioOptions, AudioReader, is_audio_path};
-use walkdir::WalkDir;
+use ser_data::{AudioOptions, AudioReader, find_audio};
 
 /// A recording to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +52,8 @@ pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
         if path == Path::new("-") {
             found.push(Input::Standard);
         } else if path.is_dir() {
-            let mut files = Vec::new();
-            for entry in WalkDir::new(path).follow_links(true) {
-                let entry = entry?;
-                if entry.file_type().is_file() && is_audio_path(entry.path()) {
-                    files.push(entry.into_path());
-                }
-            }
+            let files = find_audio(path)?.into_iter();
+            let mut files: Vec<_> = files.filter_map(|(_, file)| Some(file.path()?.to_owned())).collect();
             if files.is_empty() {
                 bail!("{}: a folder must hold audio files, got none", path.display());
             }

@@ -18,6 +18,7 @@ pub mod output;
 pub mod progress;
 pub mod segments;
 pub mod shard;
+pub mod speech;
 pub mod training_set;
 pub mod truth;
 

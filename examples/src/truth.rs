@@ -1,57 +1,103 @@
-//! What recordings really sound like, by a table, and how good answers are.
+//! What recordings really sound like, by a table or a corpus, and how good answers are.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use ser_data::{Clips, ClipsOptions, CorpusFormat, LabelMap, LabelSet, Manifest, Source};
 use ser_models::ConfusionMatrix;
-use serde::Deserialize;
+
+use crate::speech::Labelling;
 
 /// The true moods of recordings.
 #[derive(Debug)]
 pub struct Truth {
-    table: String,
+    /// The table or corpus.
+    source: String,
     labels: Vec<String>,
-    moods: HashMap<String, usize>,
+    /// By path, and by file name where only one has it.
+    moods: HashMap<String, Option<usize>>,
     confusion: ConfusionMatrix,
-    /// Recordings that the table does not name.
+    /// Recordings that the source does not name.
     unnamed: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    file: String,
-    mood: String,
-}
-
 impl Truth {
-    /// Reads a CSV file with the columns `file` and `mood`; a mood is one of `labels`, in any case.
+    /// Reads a table with the columns `file` and `mood`, or the clips of a corpus. A mood is one of `labels`, in any case, or a word that
+    /// stands for one.
     ///
     /// # Errors
     /// The error names file and row.
-    pub fn open(path: &Path, labels: &[String]) -> anyhow::Result<Self> {
-        let table = path.display().to_string();
-        let mut reader = csv::Reader::from_path(path).with_context(|| table.clone())?;
-        let mut moods = HashMap::new();
-        for (row, record) in (2..).zip(reader.deserialize()) {
-            let Row { file, mood } = record.with_context(|| table.clone())?;
-            let Some(label) = labels.iter().position(|label| label.eq_ignore_ascii_case(mood.trim())) else {
-                bail!("{table}: row {row}: mood must be one of {labels:?}, got {mood:?}");
-            };
-            if moods.insert(file.clone(), label).is_some_and(|before| before != label) {
-                bail!("{table}: row {row}: {file:?} must have one mood, got a second one, {mood:?}");
+    pub fn open(path: &Path, labels: &[String], labelling: &Labelling) -> anyhow::Result<Self> {
+        let source = path.display().to_string();
+        let (confusion, labels) = (ConfusionMatrix::new(labels), labels.to_vec());
+        let mut truth = Self { source, labels, moods: HashMap::new(), confusion, unnamed: Vec::new() };
+        let map = labelling.label_map()?;
+        for data in labelling.sources(&[path])? {
+            let table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+            let table = !table && !path.is_dir();
+            match data.format {
+                None | Some(CorpusFormat::Manifest) if table => truth.read_table(path, &map)?,
+                _ => truth.read_clips(data, map.clone())?,
             }
         }
-        let confusion = ConfusionMatrix::new(labels);
-        Ok(Self { table, labels: labels.to_vec(), moods, confusion, unnamed: Vec::new() })
+        Ok(truth)
     }
 
-    /// Counts an answer. The table names a recording as the command line does, or by its file name.
+    fn read_table(&mut self, path: &Path, map: &LabelMap) -> anyhow::Result<()> {
+        let manifest = Manifest::read(path)?;
+        if let Some(bad) = manifest.bad.into_iter().next() {
+            return Err(bad.into());
+        }
+        for row in manifest.rows {
+            let place = format!("{}: row {}", self.source, row.row);
+            if row.start.is_some() || row.end.is_some() {
+                bail!("{place}: start and end must be left out, because whole recordings are scored");
+            }
+            let corpus = row.corpus.unwrap_or_default();
+            let meant = map.emotion_of(&corpus, &row.label).and_then(|label| self.class_of(label, map));
+            let Some(class) = self.labelled(&row.label).or(meant) else {
+                bail!("{place}: mood must be one of {:?}, got {:?}", self.labels, row.label);
+            };
+            // A row names one recording, and as many others of that name as there are.
+            self.moods.insert(row.path, Some(class));
+        }
+        Ok(())
+    }
+
+    fn read_clips(&mut self, data: Source, label_map: LabelMap) -> anyhow::Result<()> {
+        let options = ClipsOptions { label_map, ..ClipsOptions::default() };
+        let found = Clips::open(&[data], &options)?;
+        found.corpora.iter().for_each(|corpus| eprintln!("{corpus}"));
+        for clip in found.clips {
+            let Some(class) = self.class_of(&clip.label, &options.label_map) else { continue };
+            let path = clip.file.to_string();
+            let name = Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
+            self.moods.insert(path, Some(class));
+            let same = |known: &mut Option<usize>| *known = known.filter(|known| *known == class);
+            self.moods.entry(name.unwrap_or_default()).and_modify(same).or_insert(Some(class));
+        }
+        Ok(())
+    }
+
+    fn labelled(&self, word: &str) -> Option<usize> {
+        self.labels.iter().position(|label| label.eq_ignore_ascii_case(word))
+    }
+
+    /// The class of an emotion, or of a mood.
+    fn class_of(&self, label: &str, map: &LabelMap) -> Option<usize> {
+        match LabelSet::of_names(&self.labels) {
+            Some(set) => map.class_of(set, label),
+            None => self.labelled(label),
+        }
+    }
+
+    /// Counts an answer. The source names a recording as the command line does, or by its file name.
     pub fn score(&mut self, file: &str, mood: &str) {
         let name = Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
-        let truth = self.moods.get(file).or_else(|| self.moods.get(name.as_deref()?));
+        let truth = self.moods.get(file).or_else(|| self.moods.get(name.as_deref()?)).copied().flatten();
         match (truth, self.labels.iter().position(|label| label == mood)) {
-            (Some(truth), Some(predicted)) => self.confusion.add(*truth, predicted),
+            (Some(truth), Some(predicted)) => self.confusion.add(truth, predicted),
             _ => self.unnamed.push(file.to_owned()),
         }
     }
@@ -59,14 +105,14 @@ impl Truth {
     /// Accuracy, UAR and the confusion matrix.
     ///
     /// # Errors
-    /// If the table names none of the recordings.
+    /// If the source names none of the recordings.
     pub fn report(&self) -> anyhow::Result<String> {
         if self.confusion.total() == 0 {
-            bail!("{}: rows must name the recordings, got none that does", self.table);
+            bail!("{}: rows must name the recordings, got none that does", self.source);
         }
         let unnamed = match self.unnamed.len() {
             0 => String::new(),
-            n => format!("\n{n} recordings are not in {}: {} and so on", self.table, self.unnamed[0]),
+            n => format!("\n{n} recordings are not in {}: {} and so on", self.source, self.unnamed[0]),
         };
         Ok(format!("{}{unnamed}", self.confusion))
     }
@@ -81,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("moods.csv");
         std::fs::write(&path, text).unwrap();
-        Truth::open(&path, &["Calm".to_owned(), "Sad".to_owned()])
+        Truth::open(&path, &["Calm".to_owned(), "Sad".to_owned()], &Labelling::default())
     }
 
     #[test]
@@ -95,11 +141,33 @@ mod tests {
     }
 
     #[test]
+    fn folders_of_classes_score_by_path_and_by_names_that_are_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["happy/1.wav", "sad/1.wav", "fear/2.wav", "bored/3.wav"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let mut truth = Truth::open(folder.path(), &LabelSet::Moods.names(), &Labelling::default()).unwrap();
+        truth.score(folder.path().join("happy/1.wav").to_str().unwrap(), "Happy");
+        truth.score("elsewhere/2.wav", "Sad");
+        assert_eq!((truth.confusion.accuracy(), truth.confusion.total()), (1.0, 2));
+        truth.score("elsewhere/1.wav", "Sad");
+        truth.score("elsewhere/3.wav", "Sad");
+        assert_eq!(
+            (truth.confusion.total(), truth.unnamed.len()),
+            (2, 2),
+            "two have that name; boredom is no mood"
+        );
+    }
+
+    #[test]
     fn tables_that_cannot_be_used_are_refused_with_their_row() {
         let error = |text| format!("{:#}", truth(text).unwrap_err());
         assert!(error("file,mood\nx.wav,Angry\n").contains("row 2: mood must be one of"));
         assert!(error("file,mood\nx.wav,Sad\nx.wav,Calm\n").contains("row 3"));
-        assert!(error("file,feeling\nx.wav,Sad\n").contains("mood"));
+        assert!(error("file,feeling\nx.wav,Sad\n").contains("columns must be"));
+        assert!(error("file,mood,start\nx.wav,Sad,2\n").contains("row 2: start and end must be left out"));
         assert!(truth("file,mood\n").unwrap().report().unwrap_err().to_string().contains("must name"));
     }
 }

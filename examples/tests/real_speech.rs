@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use ser_data::CorpusOptions;
+use ser_data::{CorpusOptions, Source};
 use ser_examples::training_set::{PROTOCOL, TrainingSet};
 use ser_models::models::{Architecture, Cnn1dConfig, ModelInput};
 use ser_models::training::{Event, Finish, Trainer, TrainingConfig};
@@ -52,7 +52,8 @@ fn bytes(trainer: &Trainer, set: &TrainingSet) -> Vec<u8> {
 fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     let Some(folder) = two_actors() else { return };
     let options = CorpusOptions::default();
-    let set = TrainingSet::load(folder.path(), &options, INPUT).unwrap();
+    let data = [Source::auto(folder.path())];
+    let set = TrainingSet::load(&data, &options, INPUT).unwrap();
     assert_eq!(set.dataset.len(), 120);
     let never = AtomicBool::new(false);
 
@@ -93,7 +94,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
 
     // The checkpoint measures on its own test part and answers for a recording.
     let checkpoint = Checkpoint::from_bytes(&bytes(&whole, &set)).unwrap();
-    let test = TrainingSet::load_clips(folder.path(), &checkpoint.split.test, &options, INPUT).unwrap();
+    let test = TrainingSet::load_clips(&data, &checkpoint.split.test, &options, INPUT).unwrap();
     let confusion = checkpoint.classifier().unwrap().evaluate(&test.dataset).unwrap().confusion;
     assert_eq!(confusion.total(), 24);
     let clip: PathBuf = folder.path().join("Actor_08/03-01-05-02-01-01-08.flac");
@@ -102,7 +103,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     let answer = Recognizer::new(&checkpoint).unwrap().recognize(&mono, audio.sample_rate).unwrap();
     assert!(checkpoint.labels.contains(&answer.label));
     let id = "03-01-05-02-01-01-08".to_owned();
-    let alone = TrainingSet::load_clips(folder.path(), &[id], &options, INPUT).unwrap();
+    let alone = TrainingSet::load_clips(&data, &[id], &options, INPUT).unwrap();
     let together = checkpoint.classifier().unwrap().probabilities(alone.dataset.inputs(), None).unwrap();
     for ((_, alone), together) in answer.probabilities.iter().zip(together.iter()) {
         assert_eq!(alone, together, "recogniser and data set take one way to the features");

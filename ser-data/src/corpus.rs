@@ -1,18 +1,25 @@
-//! RAVDESS as a set to learn from: for each clip its features, its label, and what splits need to know.
+//! Labelled speech as a set to learn from: for each clip its features, its label, and what splits need to know.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 use ser_features::{FeatureConfig, Features, PreparationConfig};
 
 use crate::audio::AudioError;
+use crate::corpora::{BadFile, Clip, Clips, ClipsOptions, DatasetError, FoundCorpus, Source};
 use crate::extract::{ClipError, ExtractConfig, ExtractError, Progress, extract_all, prepare_all};
-use crate::ravdess::{BadFile, Clip, DatasetError, LabelSet, Ravdess, RavdessOptions, groups_of_identical};
+use crate::identical::groups_of_identical;
+use crate::labels::{LabelMap, LabelSet};
+use crate::split::SplitError;
 
 /// How a [`Corpus`] is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CorpusOptions {
     /// The classes.
     pub labels: LabelSet,
+    /// What the labels of corpora mean.
+    pub label_map: LabelMap,
     /// How clips are prepared.
     pub preparation: PreparationConfig,
     /// Which features are taken.
@@ -30,6 +37,7 @@ impl Default for CorpusOptions {
     fn default() -> Self {
         Self {
             labels: LabelSet::Moods,
+            label_map: LabelMap::default(),
             preparation: PreparationConfig::default(),
             features: FeatureConfig::default(),
             audio: false,
@@ -39,16 +47,16 @@ impl Default for CorpusOptions {
     }
 }
 
-/// The speech clips of RAVDESS with what was kept of their features, their labels, and what splits need to know.
+/// Clips of labelled speech with what was kept of their features, their classes, and what splits need to know.
 ///
 /// All lists have one entry for each clip, in the order of the ids.
 ///
 /// ```no_run
-/// use ser_data::{Corpus, CorpusOptions, Shares, stratified};
+/// use ser_data::{Corpus, CorpusOptions, Shares, Source, stratified};
 ///
 /// let progress = |_, at: ser_data::Progress| eprintln!("{} of {}", at.done, at.total);
-/// let data = "Audio_Speech_Actors_01-24.zip";
-/// let corpus = Corpus::load(data, &CorpusOptions::default(), progress, |features| features.vector())?;
+/// let data = [Source::auto("Audio_Speech_Actors_01-24.zip"), Source::auto("emodb")];
+/// let corpus = Corpus::load(&data, &CorpusOptions::default(), progress, |features| features.vector())?;
 /// let split = stratified(&corpus.named_labels(), &corpus.groups, Shares::default(), 0)?;
 /// println!("{} clips train, {} test", split.train.len(), split.test.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -58,20 +66,43 @@ impl Default for CorpusOptions {
 pub struct Corpus<T> {
     /// What was kept of each clip's features.
     pub features: Vec<T>,
-    /// The id of each clip, such as `03-01-06-01-02-01-12`.
-    pub ids: Vec<String>,
+    /// Each clip: its id, label, speaker, corpus, language and file.
+    pub clips: Vec<Clip>,
     /// The class of each clip, an index into [`Corpus::label_names`].
     pub labels: Vec<usize>,
     /// The names of the classes.
     pub label_names: Vec<String>,
-    /// Byte-identical clips share a number.
+    /// Byte-identical clips, and parts of one recording that overlap, share a number.
     pub groups: Vec<usize>,
-    /// The speaker of each clip.
-    pub actors: Vec<u8>,
     /// The prepared samples of each clip, where [`CorpusOptions::audio`] is set.
     pub audio: Option<Vec<Vec<f32>>>,
+    /// What each source was read as.
+    pub sources: Vec<FoundCorpus>,
+    /// Clips of labels that no class stands for, such as boredom, which are left out. Report them.
+    pub left_out: Vec<LeftOut>,
     /// The files that were left out because of [`CorpusOptions::skip_bad`]. Report them.
     pub skipped: Vec<Skipped>,
+}
+
+/// Clips that were left out because [`CorpusOptions::labels`] has no class for their label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// Their corpus.
+    pub corpus: String,
+    /// Their label.
+    pub label: String,
+    /// The classes.
+    pub labels: LabelSet,
+    /// How many there are.
+    pub clips: usize,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { corpus, label, labels, clips } = self;
+        write!(f, "{clips} clips of {corpus}: {label} is none of the {labels}")
+    }
 }
 
 /// What a [`Corpus`] is doing while it is read.
@@ -88,7 +119,7 @@ pub enum CorpusStage {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Skipped {
-    /// It is no clip of RAVDESS.
+    /// It is no clip.
     #[error(transparent)]
     File(#[from] BadFile),
     /// No features can be taken of it.
@@ -104,18 +135,18 @@ pub enum CorpusError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// A clip that was asked for is missing.
-    #[error("{}: must hold clip {id}, but does not", data.display())]
+    #[error("{data}: must hold clip {id}, but does not")]
     Missing {
-        /// The folder or archive.
-        data: PathBuf,
+        /// The folders, archives and tables.
+        data: String,
         /// The clip.
         id: String,
     },
-    /// No clip is left after bad ones were left out.
-    #[error("{}: must hold 1 or more clips that can be used, got 0", data.display())]
+    /// No clip is left after bad ones, and those of no class, were left out.
+    #[error("{data}: must hold 1 or more clips that can be used, got 0")]
     Empty {
-        /// The folder or archive.
-        data: PathBuf,
+        /// The folders, archives and tables.
+        data: String,
     },
     /// Features cannot be taken.
     #[error(transparent)]
@@ -126,23 +157,20 @@ pub enum CorpusError {
 }
 
 impl<T: Send> Corpus<T> {
-    /// Reads all speech clips of a folder or ZIP archive, and takes their features on all cores.
+    /// Reads all clips of folders, archives and tables, and takes their features on all cores.
     ///
     /// `keep` is given the features of each clip and returns what is needed of them. `progress` is called after each clip, from any
     /// thread, one call at a time.
     ///
     /// # Errors
-    /// [`CorpusError`] names the folder or the file.
+    /// [`CorpusError`] names the source or the file.
     pub fn load(
-        data: impl AsRef<Path>,
+        data: &[Source],
         options: &CorpusOptions,
         progress: impl Fn(CorpusStage, Progress) + Sync,
         keep: impl Fn(Features) -> T + Sync,
     ) -> Result<Self, CorpusError> {
-        let data = data.as_ref();
-        let found = open(data, options.skip_bad)?;
-        let skipped = found.skipped.into_iter().map(Skipped::from).collect();
-        Self::extract(data, found.clips, skipped, options, progress, keep)
+        Self::extract(data, open(data, options)?, options, progress, keep)
     }
 
     /// Reads the clips with these ids alone, in this order, as [`Corpus::load`] does.
@@ -150,32 +178,33 @@ impl<T: Send> Corpus<T> {
     /// # Errors
     /// As [`Corpus::load`]. Each of these clips must be there and usable, whatever [`CorpusOptions::skip_bad`] says of other files.
     pub fn load_clips(
-        data: impl AsRef<Path>,
+        data: &[Source],
         ids: &[String],
         options: &CorpusOptions,
         progress: impl Fn(CorpusStage, Progress) + Sync,
         keep: impl Fn(Features) -> T + Sync,
     ) -> Result<Self, CorpusError> {
-        let data = data.as_ref();
-        let found = open(data, options.skip_bad)?;
-        let skipped = found.skipped.into_iter().map(Skipped::from).collect();
+        let mut found = open(data, options)?;
+        let clips: BTreeMap<String, Classed> =
+            found.clips.drain(..).map(|clip| (clip.0.id.clone(), clip)).collect();
         let wanted = |id: &String| {
-            let clip = found.clips.iter().find(|clip| clip.id == *id).cloned();
-            clip.ok_or_else(|| CorpusError::Missing { data: data.to_path_buf(), id: id.clone() })
+            let clip = clips.get(id).cloned();
+            clip.ok_or_else(|| CorpusError::Missing { data: names(data), id: id.clone() })
         };
-        let clips = ids.iter().map(wanted).collect::<Result<_, _>>()?;
+        found.clips = ids.iter().map(wanted).collect::<Result<_, _>>()?;
         let options = CorpusOptions { skip_bad: false, ..options.clone() };
-        Self::extract(data, clips, skipped, &options, progress, keep)
+        Self::extract(data, found, &options, progress, keep)
     }
 
     fn extract(
-        data: &Path,
-        clips: Vec<Clip>,
-        mut skipped: Vec<Skipped>,
+        data: &[Source],
+        found: Opened,
         options: &CorpusOptions,
         progress: impl Fn(CorpusStage, Progress) + Sync,
         keep: impl Fn(Features) -> T + Sync,
     ) -> Result<Self, CorpusError> {
+        let Opened { clips: classed, sources, left_out, mut skipped } = found;
+        let (clips, classes): (Vec<Clip>, Vec<usize>) = classed.into_iter().unzip();
         let config = ExtractConfig {
             preparation: options.preparation.clone(),
             features: options.features.clone(),
@@ -186,9 +215,10 @@ impl<T: Send> Corpus<T> {
         let extracted = extract_all(&clips, &config, |at| progress(CorpusStage::Features, at), keep)?;
         skipped.extend(extracted.skipped.into_iter().map(|(_, error)| Skipped::from(error)));
         let (places, features): (Vec<usize>, Vec<T>) = extracted.features.into_iter().unzip();
+        let labels = places.iter().map(|&at| classes[at]).collect();
         let clips: Vec<Clip> = places.into_iter().map(|at| clips[at].clone()).collect();
         if clips.is_empty() {
-            return Err(CorpusError::Empty { data: data.to_path_buf() });
+            return Err(CorpusError::Empty { data: names(data) });
         }
         let audio = if options.audio {
             let samples = prepare_all(&clips, &options.preparation, |at| progress(CorpusStage::Audio, at))?;
@@ -196,16 +226,9 @@ impl<T: Send> Corpus<T> {
         } else {
             None
         };
-        Ok(Self {
-            features,
-            ids: clips.iter().map(|clip| clip.id.clone()).collect(),
-            labels: clips.iter().map(|clip| options.labels.index_of(clip.name.emotion)).collect(),
-            label_names: options.labels.names(),
-            groups: groups_of_identical(&clips)?,
-            actors: clips.iter().map(|clip| clip.name.actor).collect(),
-            audio,
-            skipped,
-        })
+        let groups = groups_of_identical(&clips)?;
+        let label_names = options.labels.names();
+        Ok(Self { features, clips, labels, label_names, groups, audio, sources, left_out, skipped })
     }
 }
 
@@ -214,6 +237,50 @@ impl<T> Corpus<T> {
     pub fn named_labels(&self) -> Vec<&str> {
         self.labels.iter().map(|&label| self.label_names[label].as_str()).collect()
     }
+
+    /// The id of each clip.
+    pub fn ids(&self) -> Vec<String> {
+        self.clips.iter().map(|clip| clip.id.clone()).collect()
+    }
+
+    /// The speaker of each clip, as splits take them.
+    ///
+    /// # Errors
+    /// As [`speakers_of`].
+    pub fn speakers(&self) -> Result<Vec<&str>, SplitError> {
+        speakers_of(&self.clips)
+    }
+
+    /// The corpus of each clip.
+    pub fn corpora(&self) -> Vec<&str> {
+        self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
+    }
+
+    /// Which classes each corpus labels, in the order of [`Corpus::label_names`]: a clip says nothing of a class that its corpus never
+    /// labels.
+    pub fn labelled_classes(&self) -> BTreeMap<&str, Vec<bool>> {
+        let mut labelled = BTreeMap::new();
+        for (clip, &label) in self.clips.iter().zip(&self.labels) {
+            let classes =
+                labelled.entry(clip.corpus.as_str()).or_insert_with(|| vec![false; self.label_names.len()]);
+            classes[label] = true;
+        }
+        labelled
+    }
+}
+
+/// The speaker of each clip, as splits take them.
+///
+/// # Errors
+/// [`SplitError::UnknownSpeaker`] names the first clip of which nobody knows who speaks.
+pub fn speakers_of(clips: &[Clip]) -> Result<Vec<&str>, SplitError> {
+    let unknown = |clip: &&Clip| clip.speaker.is_none();
+    let missing = |clip: &Clip| SplitError::UnknownSpeaker {
+        file: clip.file.to_string(),
+        unknown: clips.iter().filter(unknown).count(),
+        clips: clips.len(),
+    };
+    clips.iter().map(|clip| clip.speaker.as_deref().ok_or_else(|| missing(clip))).collect()
 }
 
 impl<T, E> Corpus<Result<T, E>> {
@@ -222,12 +289,50 @@ impl<T, E> Corpus<Result<T, E>> {
     /// # Errors
     /// The first error of `keep`, in the order of the clips.
     pub fn transpose(self) -> Result<Corpus<T>, E> {
-        let Self { features, ids, labels, label_names, groups, actors, audio, skipped } = self;
+        let Self { features, clips, labels, label_names, groups, audio, sources, left_out, skipped } = self;
         let features = features.into_iter().collect::<Result<_, E>>()?;
-        Ok(Corpus { features, ids, labels, label_names, groups, actors, audio, skipped })
+        Ok(Corpus { features, clips, labels, label_names, groups, audio, sources, left_out, skipped })
     }
 }
 
-fn open(data: &Path, skip_bad: bool) -> Result<Ravdess, DatasetError> {
-    Ravdess::open(data, &RavdessOptions { skip_bad, ..RavdessOptions::default() })
+/// A clip and its class.
+type Classed = (Clip, usize);
+
+/// What sources hold, before any sound is read.
+struct Opened {
+    clips: Vec<Classed>,
+    sources: Vec<FoundCorpus>,
+    left_out: Vec<LeftOut>,
+    skipped: Vec<Skipped>,
+}
+
+fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError> {
+    let CorpusOptions { labels, label_map, skip_bad, .. } = options;
+    let found = Clips::open(data, &ClipsOptions { label_map: label_map.clone(), skip_bad: *skip_bad })?;
+    let (mut clips, mut bad) = (Vec::new(), Vec::new());
+    let mut left_out = BTreeMap::<(String, String), usize>::new();
+    for clip in found.clips {
+        if let Some(class) = label_map.class_of(*labels, &clip.label) {
+            clips.push((clip, class));
+        } else if label_map.knows(&clip.label) {
+            *left_out.entry((clip.corpus, clip.label)).or_insert(0) += 1;
+        } else {
+            let known = label_map.words().join(", ");
+            bad.push(BadFile::Label { file: clip.file.to_string(), label: clip.label, known });
+        }
+    }
+    if !bad.is_empty() && !skip_bad {
+        return Err(DatasetError::BadFiles { files: bad }.into());
+    }
+    let left_out = left_out
+        .into_iter()
+        .map(|((corpus, label), clips)| LeftOut { corpus, label, labels: *labels, clips })
+        .collect();
+    let skipped = found.skipped.into_iter().chain(bad).map(Skipped::from).collect();
+    Ok(Opened { clips, sources: found.corpora, left_out, skipped })
+}
+
+/// The sources, for errors.
+fn names(data: &[Source]) -> String {
+    data.iter().map(|source| source.path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::audio::{Audio, AudioError};
+use crate::audio::{Audio, AudioError, AudioErrorKind};
 
 /// Entries of an archive above this size are no clips; a damaged archive may declare any size.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
@@ -30,12 +31,36 @@ pub fn is_audio_path(path: impl AsRef<Path>) -> bool {
     !hidden && ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
 }
 
-/// A file that can be decoded: a path, or an entry of a ZIP archive, which is not unpacked.
+/// The name of a file without folder and ending; `path` is joined by `/`.
+pub(crate) fn stem_of(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// A part of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Where it starts.
+    pub start: Duration,
+    /// Where it ends; `None` is the recording's end.
+    pub end: Option<Duration>,
+}
+
+impl fmt::Display for Span {
+    /// As a media fragment of the W3C: `#t=1.5,3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#t={}", self.start.as_secs_f64())?;
+        self.end.map_or(Ok(()), |end| write!(f, ",{}", end.as_secs_f64()))
+    }
+}
+
+/// A file that can be decoded: a path, or an entry of a ZIP archive, which is not unpacked; or a part of one.
 ///
 /// It is cheap to copy, and several threads can read files of one archive at once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AudioFile {
     source: Source,
+    span: Option<Span>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,7 +72,32 @@ enum Source {
 impl AudioFile {
     /// A file on disk. It is not opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { source: Source::Path(path.into()) }
+        Self { source: Source::Path(path.into()), span: None }
+    }
+
+    /// The part from `start` to `end`; all of the recording where both are `None`.
+    pub fn with_span(self, start: Option<Duration>, end: Option<Duration>) -> Self {
+        let part = start.is_some_and(|start| !start.is_zero()) || end.is_some();
+        let span = part.then_some(Span { start: start.unwrap_or_default(), end });
+        Self { span, ..self }
+    }
+
+    /// The part that is read; `None` is all of the recording.
+    pub fn span(&self) -> Option<Span> {
+        self.span
+    }
+
+    /// Where the file is; `None` for an archive's entry.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Path(path) => Some(path),
+            Source::Entry { .. } => None,
+        }
+    }
+
+    /// The whole recording that this is a part of.
+    pub(crate) fn whole(&self) -> Self {
+        Self { span: None, ..self.clone() }
     }
 
     /// Reads and decodes the file.
@@ -65,10 +115,27 @@ impl AudioFile {
             Source::Path(path) => path.as_path(),
             Source::Entry { name, .. } => Path::new(name),
         };
-        Audio::decode(bytes, name.extension().and_then(|e| e.to_str()), &self.to_string())
+        let audio = Audio::decode(bytes, name.extension().and_then(|e| e.to_str()), &self.to_string())?;
+        self.cut(audio)
     }
 
-    /// The file's content, as it is.
+    /// The part of a whole recording.
+    fn cut(&self, mut audio: Audio) -> Result<Audio, AudioError> {
+        let Some(span) = self.span else { return Ok(audio) };
+        let frames = audio.frames();
+        let frame = |at: Duration| (at.as_secs_f64() * f64::from(audio.sample_rate)).round() as usize;
+        let (start, end) = (frame(span.start), span.end.map_or(frames, frame));
+        // Tables are often rounded to tenths.
+        if start >= frames || end > frames + audio.sample_rate as usize / 10 {
+            let recording = audio.duration();
+            return Err(AudioError::new(self.to_string(), AudioErrorKind::Span { span, recording }));
+        }
+        audio.samples.truncate(end.min(frames) * audio.channels);
+        audio.samples.drain(..start * audio.channels);
+        Ok(audio)
+    }
+
+    /// The file's content, as it is, of a part too.
     ///
     /// # Errors
     ///
@@ -104,12 +171,13 @@ impl AudioFile {
 }
 
 impl fmt::Display for AudioFile {
-    /// The path; for an entry the archive's path and the entry's, joined by `/`.
+    /// The path; for an entry the archive's path and the entry's, joined by `/`; for a part with [`Span`] behind it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Path(path) => path.display().fmt(f),
-            Source::Entry { archive, name, .. } => write!(f, "{}/{name}", archive.path.display()),
+            Source::Path(path) => path.display().fmt(f)?,
+            Source::Entry { archive, name, .. } => write!(f, "{}/{name}", archive.path.display())?,
         }
+        self.span.map_or(Ok(()), |span| span.fmt(f))
     }
 }
 
@@ -196,7 +264,7 @@ pub(crate) fn archive_entries(path: &Path) -> Result<Vec<(String, AudioFile)>, Z
     let archive = Arc::new(Archive { path: path.into(), directory: directory.clone() });
     let file = |(index, name, size, crc32): (usize, String, u64, u32)| {
         let source = Source::Entry { archive: archive.clone(), index, name: name.clone(), size, crc32 };
-        (name, AudioFile { source })
+        (name, AudioFile { source, span: None })
     };
     Ok(entries.into_iter().map(file).collect())
 }

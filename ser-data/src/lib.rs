@@ -2,27 +2,32 @@
 #![forbid(unsafe_code)]
 
 mod audio;
+mod corpora;
 mod corpus;
 mod extract;
 mod file;
-mod ravdess;
+mod identical;
+mod labels;
 mod split;
 
 pub use audio::{
     Audio, AudioError, AudioErrorKind, AudioLimits, AudioOptions, AudioReader, AudioWarning, Pcm,
     PcmEncoding, PcmError,
 };
-pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, Skipped};
+pub use corpora::{
+    BadFile, BadRow, Clip, Clips, ClipsOptions, CorpusFormat, DatasetError, FoundCorpus, Intensity, Manifest,
+    ManifestError, ManifestRow, Modality, NameError, Named, RavdessName, Sex, Source, Statement,
+    VocalChannel, find_audio,
+};
+pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, LeftOut, Skipped, speakers_of};
 pub use extract::{
     ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all, extract_each,
     prepare_all,
 };
-pub use file::{AudioFile, is_audio_path};
-pub use ravdess::{
-    BadFile, Clip, ClipName, DatasetError, Emotion, Intensity, LabelError, LabelSet, MOODS, Modality,
-    NameError, Ravdess, RavdessOptions, Sex, Statement, VocalChannel, groups_of_identical, mood_of,
-};
+pub use file::{AudioFile, Span, is_audio_path};
+pub use identical::groups_of_identical;
+pub use labels::{Emotion, LabelError, LabelMap, LabelMapError, LabelSet, MOODS};
 pub use split::{
-    PUBLISHED_FOLDS, PublishedFold, Shares, Split, SplitError, SplitIds, actor_k_folds, published_folds,
-    single_actor, stratified, stratified_k_folds,
+    PUBLISHED_FOLDS, PublishedFold, Shares, Split, SplitError, SplitIds, by_speakers, leave_corpus_out,
+    published_folds, single_speaker, speaker_k_folds, speaker_shares, stratified, stratified_k_folds,
 };

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::common::{ravdess, tone};
+use crate::common::{ravdess, tone, wav};
 use ndarray::Array1;
-use ser_data::{Corpus, CorpusError, CorpusOptions, CorpusStage, LabelSet, Progress, Skipped};
+use ser_data::{
+    Corpus, CorpusError, CorpusOptions, CorpusStage, LabelMap, LabelSet, Progress, Skipped, Source,
+};
 use ser_features::{Feature, FeatureConfig, PreparationConfig};
 use tempfile::TempDir;
 
@@ -33,7 +35,7 @@ fn options() -> CorpusOptions {
 }
 
 fn load(folder: &Path, options: &CorpusOptions) -> Result<Corpus<Array1<f32>>, CorpusError> {
-    Corpus::load(folder, options, |_, _| {}, |features| features.vector())
+    Corpus::load(&[Source::auto(folder)], options, |_, _| {}, |features| features.vector())
 }
 
 #[test]
@@ -42,15 +44,20 @@ fn clips_come_in_the_order_of_their_ids_with_all_that_splits_need() {
     let calls = Mutex::new(Vec::new());
     let progress = |stage: CorpusStage, at: Progress| calls.lock().unwrap().push((stage, at.done, at.total));
     let with_audio = CorpusOptions { audio: true, ..options() };
-    let corpus = Corpus::load(folder.path(), &with_audio, progress, |features| features.vector()).unwrap();
+    let corpus =
+        Corpus::load(&[Source::auto(folder.path())], &with_audio, progress, |features| features.vector())
+            .unwrap();
     assert_eq!(
-        corpus.ids,
+        corpus.ids(),
         ["03-01-01-01-01-01-01", "03-01-04-01-01-01-01", "03-01-06-01-01-01-02", "03-01-06-02-01-01-02"]
     );
     assert_eq!(corpus.named_labels(), ["Calm", "Sad", "Sad", "Sad"]);
     assert_eq!((corpus.label_names.len(), &corpus.labels[..]), (4, &[0, 2, 2, 2][..]));
     assert_eq!(corpus.groups, [0, 1, 2, 2]);
-    assert_eq!(corpus.actors, [1, 1, 2, 2]);
+    assert_eq!(corpus.speakers().unwrap(), ["ravdess/01", "ravdess/01", "ravdess/02", "ravdess/02"]);
+    assert_eq!(corpus.corpora(), ["ravdess"; 4]);
+    assert_eq!(corpus.labelled_classes()["ravdess"], [true, false, true, false]);
+    assert_eq!(corpus.clips[0].language.as_deref(), Some("en"));
     assert_eq!(corpus.features.iter().map(Array1::len).collect::<Vec<_>>(), [40; 4]);
     assert_eq!(corpus.features[2], corpus.features[3]);
     let audio = corpus.audio.unwrap();
@@ -69,10 +76,11 @@ fn chosen_clips_must_all_be_there() {
     let folder = made_up();
     let ids = ["03-01-06-01-01-01-02", "03-01-01-01-01-01-01"].map(String::from);
     let chosen = |ids: &[String]| {
-        Corpus::load_clips(folder.path(), ids, &options(), |_, _| {}, |features| features.vector())
+        let data = [Source::auto(folder.path())];
+        Corpus::load_clips(&data, ids, &options(), |_, _| {}, |features| features.vector())
     };
     let corpus = chosen(&ids).unwrap();
-    assert_eq!((&corpus.ids[..], &corpus.actors[..]), (&ids[..], &[2, 1][..]));
+    assert_eq!((&corpus.ids()[..], corpus.speakers().unwrap()), (&ids[..], vec!["ravdess/02", "ravdess/01"]));
     let error = chosen(&["03-01-05-01-01-01-01".to_owned()]).unwrap_err().to_string();
     let folder = folder.path().display();
     assert_eq!(error, format!("{folder}: must hold clip 03-01-05-01-01-01-01, but does not"));
@@ -86,7 +94,7 @@ fn bad_files_are_errors_or_listed() {
     assert!(matches!(load(folder.path(), &options()), Err(CorpusError::Dataset(_))));
     let lenient = CorpusOptions { skip_bad: true, ..options() };
     let corpus = load(folder.path(), &lenient).unwrap();
-    assert_eq!(corpus.ids.len(), 4);
+    assert_eq!(corpus.clips.len(), 4);
     assert!(matches!(corpus.skipped[..], [Skipped::File(_), Skipped::Clip(_)]), "{:?}", corpus.skipped);
     let named = corpus.skipped.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(named[0].contains("holiday.wav") && named[1].contains("03-01-05-01-01-01-01.wav"), "{named:?}");
@@ -102,7 +110,7 @@ fn an_error_of_what_is_kept_is_the_first_by_clip() {
     let folder = made_up();
     let keep = |fails: bool| {
         let keep = move |_| if fails { Err("too few frames") } else { Ok(1) };
-        Corpus::load(folder.path(), &options(), |_, _| {}, keep).unwrap().transpose()
+        Corpus::load(&[Source::auto(folder.path())], &options(), |_, _| {}, keep).unwrap().transpose()
     };
     assert_eq!(keep(true).unwrap_err(), "too few frames");
     assert_eq!(keep(false).unwrap().features, [1; 4]);
@@ -115,12 +123,108 @@ fn all_of_ravdess_has_24_actors_and_one_pair_of_identical_clips() {
         features: FeatureConfig { features: vec![Feature::Rms], ..Default::default() },
         ..Default::default()
     };
-    let corpus = Corpus::load(folder, &cheap, |_, _| {}, |_| ()).unwrap();
-    assert_eq!(corpus.ids.len(), 1440);
+    let corpus = Corpus::load(&[Source::auto(folder)], &cheap, |_, _| {}, |_| ()).unwrap();
+    assert_eq!(corpus.clips.len(), 1440);
     assert_eq!(corpus.groups.iter().enumerate().filter(|(at, group)| at != *group).count(), 1);
-    let mut actors = corpus.actors.clone();
-    actors.dedup();
+    let mut actors = corpus.speakers().unwrap();
     actors.sort_unstable();
     actors.dedup();
-    assert_eq!(actors, (1..=24).collect::<Vec<u8>>());
+    assert_eq!(actors, (1..=24).map(|actor| format!("ravdess/{actor:02}")).collect::<Vec<_>>());
+}
+
+/// RAVDESS's made-up clips, two of EMO-DB (anger, boredom), and folders with a class that the map does not know.
+fn three_sources() -> (TempDir, [Source; 3]) {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, number| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, tone(number)).unwrap();
+    };
+    write("ravdess/03-01-05-01-01-01-03.wav", 1);
+    write("emodb/03a01Wa.WAV", 2);
+    write("emodb/03a01La.wav", 3);
+    write("home/happy/1.wav", 4);
+    write("home/Energetic/1.wav", 5);
+    write("home/calm/2.wav", 1);
+    let source = |name: &str| Source::auto(folder.path().join(name));
+    let sources = [source("ravdess"), source("emodb"), source("home")];
+    (folder, sources)
+}
+
+#[test]
+fn several_corpora_are_one_set() {
+    let (folder, sources) = three_sources();
+    let load = |options: &CorpusOptions| Corpus::load(&sources, options, |_, _| {}, |_| ());
+    let corpus = load(&options()).unwrap();
+    assert_eq!(
+        corpus.ids(),
+        [
+            "03-01-05-01-01-01-03",
+            "emodb/03a01Wa",
+            "home/Energetic/1.wav",
+            "home/calm/2.wav",
+            "home/happy/1.wav"
+        ]
+    );
+    assert_eq!(corpus.named_labels(), ["Energetic", "Energetic", "Energetic", "Calm", "Happy"]);
+    assert_eq!(corpus.groups, [0, 1, 2, 0, 4], "the same sound in two corpora");
+    assert_eq!(corpus.clips[1].speaker.as_deref(), Some("emodb/03"));
+    let left_out: Vec<String> = corpus.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left_out, ["1 clips of emodb: boredom is none of the moods"]);
+    assert_eq!(corpus.labelled_classes()["home"], [true, true, false, true]);
+    let error = corpus.speakers().unwrap_err().to_string();
+    assert!(error.contains("Energetic") && error.contains("3 of 5 clips have none"), "{error}");
+
+    let own = LabelMap::parse("own.toml", "emotions.boredom.mood = 'Calm'").unwrap();
+    let corpus = load(&CorpusOptions { label_map: own, ..options() }).unwrap();
+    assert_eq!((corpus.clips.len(), corpus.left_out.len()), (6, 0));
+    let corpus = load(&CorpusOptions { labels: LabelSet::Emotions, ..options() }).unwrap();
+    assert_eq!(corpus.named_labels(), ["angry", "angry", "calm", "happy"]);
+    assert_eq!(corpus.left_out.len(), 2, "boredom and the mood Energetic are no emotions of models");
+
+    let wanted = ["home/happy/1.wav".to_owned(), "emodb/03a01Wa".to_owned()];
+    let chosen = Corpus::load_clips(&sources, &wanted, &options(), |_, _| {}, |_| ()).unwrap();
+    assert_eq!(chosen.ids(), wanted);
+
+    let grumpy = folder.path().join("home/grumpy");
+    fs::create_dir(&grumpy).unwrap();
+    fs::write(grumpy.join("1.wav"), tone(9)).unwrap();
+    let error = load(&options()).unwrap_err().to_string();
+    assert!(
+        error.contains("grumpy/1.wav: label must be known, got \"grumpy\"; expected one of ang, anger"),
+        "{error}"
+    );
+    let lenient = load(&CorpusOptions { skip_bad: true, ..options() }).unwrap();
+    assert_eq!((lenient.clips.len(), lenient.skipped.len()), (5, 1));
+}
+
+#[test]
+fn parts_of_one_recording_have_features_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording: Vec<i16> =
+        (0..16_000).map(|n| if n < 8_000 { n % 50 * 300 } else { n % 80 * 200 }).collect();
+    fs::write(folder.path().join("talk.wav"), wav(&recording, 8_000)).unwrap();
+    fs::write(folder.path().join("first.wav"), wav(&recording[..8_000], 8_000)).unwrap();
+    let table = "path,label,speaker,start,end\ntalk.wav,happy,anna,,1\ntalk.wav,sad,anna,1,2.05\n\
+                 talk.wav,sad,anna,1.5,\nfirst.wav,happy,ben,,\n";
+    fs::write(folder.path().join("clips.csv"), table).unwrap();
+    let cached = CorpusOptions { cache: Some(folder.path().join("cache")), ..options() };
+    let data = folder.path().join("clips.csv");
+    let corpus = load(&data, &cached).unwrap();
+    assert_eq!(
+        corpus.ids(),
+        ["clips/first.wav", "clips/talk.wav#t=0,1", "clips/talk.wav#t=1,2.05", "clips/talk.wav#t=1.5"]
+    );
+    assert_eq!(corpus.speakers().unwrap()[..2], ["clips/ben", "clips/anna"]);
+    assert_eq!(corpus.features[0], corpus.features[1], "the same samples");
+    assert_ne!(corpus.features[1], corpus.features[2]);
+    assert_eq!(corpus.groups, [0, 1, 2, 2], "the last two overlap");
+    assert_eq!(load(&data, &cached).unwrap().features, corpus.features, "from the cache");
+
+    fs::write(&data, "path,label,start,end\ntalk.wav,happy,1,3\n").unwrap();
+    let error = load(&data, &options()).unwrap_err().to_string();
+    assert!(
+        error.ends_with("talk.wav#t=1,3: part must lie within the recording's 2 s, got 1 s to 3 s"),
+        "{error}"
+    );
 }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::common::tone;
 use rayon::prelude::*;
 use ser_data::{
-    Audio, BadFile, DatasetError, Emotion, Modality, Ravdess, RavdessOptions, VocalChannel,
-    groups_of_identical,
+    Audio, BadFile, Clips, ClipsOptions, CorpusFormat, DatasetError, Emotion, Source, groups_of_identical,
 };
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
@@ -45,15 +44,16 @@ fn archive(files: &[(&str, Vec<u8>)]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn open(path: &Path) -> Result<Ravdess, DatasetError> {
-    Ravdess::open(path, &RavdessOptions::default())
+fn open(path: &Path) -> Result<Clips, DatasetError> {
+    Clips::open(&[Source::auto(path)], &ClipsOptions::default())
 }
 
-fn skipping() -> RavdessOptions {
-    RavdessOptions { skip_bad: true, ..Default::default() }
+/// As [`open`], without the bad files.
+fn skipping(path: &Path) -> Clips {
+    Clips::open(&[Source::auto(path)], &ClipsOptions { skip_bad: true, ..Default::default() }).unwrap()
 }
 
-fn ids(dataset: &Ravdess) -> Vec<&str> {
+fn ids(dataset: &Clips) -> Vec<&str> {
     dataset.clips.iter().map(|c| c.id.as_str()).collect()
 }
 
@@ -64,7 +64,7 @@ fn clips_of_a_tree_are_found_in_order_and_read_when_asked() {
     let folder = folder(&three_clips());
     let dataset = open(folder.path()).unwrap();
     assert_eq!(ids(&dataset), IDS);
-    assert_eq!(dataset.clips[1].name.emotion, Emotion::Happy);
+    assert_eq!(dataset.clips[1].label, "happy");
     assert_eq!(dataset.clips[1].read().unwrap(), Audio::decode(&tone(1), None, "tone").unwrap());
     fs::remove_file(folder.path().join("Actor_01/03-01-03-01-01-01-01.wav")).unwrap();
     let text = dataset.clips[1].read().unwrap_err().to_string();
@@ -129,15 +129,15 @@ fn a_damaged_archive_entry_is_named_when_it_is_read() {
 }
 
 #[test]
-fn songs_are_taken_only_when_asked() {
+fn songs_are_left_out_and_counted_once() {
     let mut files = three_clips();
     files.push(("Actor_01/03-02-03-01-01-01-01.wav", tone(9)));
+    files.push(("again/Actor_01/03-02-03-01-01-01-01.wav", tone(9)));
     let folder = folder(&files);
     let speech = open(folder.path()).unwrap();
-    assert_eq!((ids(&speech), speech.songs_left_out), (IDS.to_vec(), 1));
-    let all = Ravdess::open(folder.path(), &RavdessOptions { songs: true, ..Default::default() }).unwrap();
-    assert_eq!((all.clips.len(), all.songs_left_out), (4, 0));
-    assert_eq!(all.clips[3].name.vocal_channel, VocalChannel::Song);
+    assert_eq!((ids(&speech), speech.corpora[0].songs_left_out), (IDS.to_vec(), 1));
+    let said = speech.corpora[0].to_string();
+    assert!(said.ends_with(": ravdess by its names, 3 clips of 2 speakers, 1 songs left out"), "{said}");
 }
 
 #[test]
@@ -158,16 +158,16 @@ fn bad_files_are_refused_by_name_or_skipped_and_reported() {
             ),
             "{text}"
         );
-        let dataset = Ravdess::open(path, &skipping()).unwrap();
+        let dataset = skipping(path);
         assert_eq!(ids(&dataset), IDS);
-        assert!(matches!(dataset.skipped[0], BadFile::Modality { modality: Modality::AudioVideo, .. }));
+        assert!(matches!(dataset.skipped[0], BadFile::Name(_)));
         let text = dataset.skipped[1].to_string();
         assert!(
             text.contains("Actor_01/03-01-09-01-01-01-01.wav: emotion is 09, expected 01 to 08"),
             "{text}"
         );
         let text = dataset.skipped[2].to_string();
-        assert!(text.contains("Actor_03/speech.wav: a RAVDESS name is seven"), "{text}");
+        assert!(text.contains("Actor_03/speech.wav: the name must be seven"), "{text}");
         assert_eq!(dataset.skipped.len(), 3);
     }
 }
@@ -192,7 +192,7 @@ fn two_different_files_of_one_name_are_refused() {
     let folder = folder(&files);
     let text = open(folder.path()).unwrap_err().to_string();
     assert!(text.contains("again/Actor_01/03-01-03-01-01-01-01.wav: differs from "), "{text}");
-    let dataset = Ravdess::open(folder.path(), &skipping()).unwrap();
+    let dataset = skipping(folder.path());
     assert_eq!((ids(&dataset), dataset.skipped.len()), (IDS.to_vec(), 1));
     assert!(!dataset.clips[1].file.to_string().contains("again"));
 }
@@ -234,15 +234,16 @@ fn identical_clips_are_grouped() {
 fn all_of_ravdess_is_found() {
     let Some(path) = crate::common::ravdess() else { return };
     let dataset = open(&path).unwrap();
-    assert_eq!((dataset.clips.len(), dataset.skipped.len()), (Ravdess::SPEECH_CLIPS, 0));
-    assert_eq!(dataset.songs_left_out, 0);
+    assert_eq!((dataset.clips.len(), dataset.skipped.len()), (CorpusFormat::RAVDESS_SPEECH, 0));
+    assert_eq!((dataset.corpora[0].songs_left_out, dataset.corpora[0].speakers), (0, 24));
     let (mut actors, mut emotions) = (BTreeMap::new(), BTreeMap::new());
     for clip in &dataset.clips {
-        *actors.entry(clip.name.actor).or_insert(0) += 1;
-        *emotions.entry(clip.name.emotion).or_insert(0) += 1;
+        *actors.entry(clip.speaker.clone().unwrap()).or_insert(0) += 1;
+        *emotions.entry(clip.label.clone()).or_insert(0) += 1;
     }
-    assert_eq!(actors, (1..=24).map(|actor| (actor, 60)).collect());
-    let expected = Emotion::ALL.iter().map(|&e| (e, if e == Emotion::Neutral { 96 } else { 192 }));
+    assert_eq!(actors, (1..=24).map(|actor| (format!("ravdess/{actor:02}"), 60)).collect());
+    let expected =
+        Emotion::ALL.iter().map(|&e| (e.to_string(), if e == Emotion::Neutral { 96 } else { 192 }));
     assert_eq!(emotions, expected.collect());
 
     let groups = groups_of_identical(&dataset.clips).unwrap();

@@ -5,10 +5,12 @@
 mod cases;
 mod common;
 mod conformance;
+mod corpora;
 mod corpus;
 mod dataset;
 mod decoding;
 mod extraction;
+mod manifests;
 mod names;
 mod reader;
 mod robustness;

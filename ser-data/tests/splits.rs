@@ -4,27 +4,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use ser_data::{
-    ClipName, PUBLISHED_FOLDS, Ravdess, RavdessOptions, Shares, Split, SplitError, actor_k_folds,
-    groups_of_identical, mood_of, published_folds, single_actor, stratified, stratified_k_folds,
+    Clips as FoundClips, ClipsOptions, LabelMap, PUBLISHED_FOLDS, RavdessName, Shares, Source, Split,
+    SplitError, by_speakers, groups_of_identical, leave_corpus_out, published_folds, single_speaker,
+    speaker_k_folds, speaker_shares, stratified, stratified_k_folds,
 };
 
-/// Labels, groups (pairs of a class, some of them identical) and actors of a made-up dataset.
+/// Labels, groups (pairs of a class, some of them identical) and speakers of a made-up dataset.
 #[derive(Debug, Clone)]
 struct Clips {
     labels: Vec<String>,
     groups: Vec<usize>,
-    actors: Vec<u8>,
+    speakers: Vec<String>,
 }
 
 fn clips() -> impl Strategy<Value = Clips> {
     prop::collection::vec((0u8..4, 1u8..=8, prop::bool::weighted(0.1)), 40..200).prop_map(|rows| {
-        let mut clips = Clips { labels: vec![], groups: vec![], actors: vec![] };
-        for (label, actor, twice) in rows {
+        let mut clips = Clips { labels: vec![], groups: vec![], speakers: vec![] };
+        for (label, speaker, twice) in rows {
             let group = clips.labels.len();
             for _ in 0..=usize::from(twice) {
                 clips.labels.push(format!("class {label}"));
                 clips.groups.push(group);
-                clips.actors.push(actor);
+                clips.speakers.push(format!("{}/{speaker}", ["a", "b"][usize::from(speaker % 2)]));
             }
         }
         clips
@@ -110,36 +111,83 @@ proptest! {
     }
 
     #[test]
-    fn actor_folds_never_share_a_voice(clips in clips(), seed: u64, k in 2usize..5, validation in 0usize..3) {
-        let Clips { groups, actors, .. } = clips;
-        let folds = actor_k_folds(&actors, &groups, k, validation, seed).unwrap();
-        let of = |part: &[usize]| part.iter().map(|&at| actors[at]).collect::<BTreeSet<u8>>();
+    fn speaker_folds_never_share_a_voice(clips in clips(), seed: u64, k in 2usize..5, validation in 0usize..3) {
+        let Clips { groups, speakers, .. } = clips;
+        let folds = speaker_k_folds(&speakers, &groups, k, validation, seed).unwrap();
         for split in &folds {
-            assert_partition(split, 0..actors.len());
+            assert_partition(split, 0..speakers.len());
             assert_groups_stay_together(split, &groups);
-            prop_assert!(of(&split.train).is_disjoint(&of(&split.test)));
-            prop_assert!(of(&split.train).is_disjoint(&of(&split.validation)));
-            prop_assert!(of(&split.validation).is_disjoint(&of(&split.test)));
-            prop_assert_eq!(of(&split.validation).len(), validation);
+            split.check_speakers(&speakers).unwrap();
+            prop_assert_eq!(of(&speakers, &split.validation).len(), validation);
         }
-        let tested: Vec<u8> = folds.iter().flat_map(|f| of(&f.test)).collect();
-        prop_assert_eq!(tested.len(), of(&(0..actors.len()).collect::<Vec<_>>()).len());
-        prop_assert_eq!(actor_k_folds(&actors, &groups, k, validation, seed).unwrap(), folds);
+        let tested: Vec<&str> = folds.iter().flat_map(|f| of(&speakers, &f.test)).collect();
+        prop_assert_eq!(tested.len(), of(&speakers, &(0..speakers.len()).collect::<Vec<_>>()).len());
+        prop_assert_eq!(speaker_k_folds(&speakers, &groups, k, validation, seed).unwrap(), folds);
     }
 
     #[test]
-    fn one_actor_alone_is_split_as_all_are(clips in clips(), seed: u64) {
-        let Clips { labels, groups, actors } = clips;
-        let own: Vec<usize> = (0..actors.len()).filter(|&at| actors[at] == 3).collect();
-        if let Ok(split) = single_actor(&labels, &actors, &groups, 3, Shares::default(), seed) {
+    fn shares_of_speakers_are_those_of_each_corpus(clips in clips(), seed: u64) {
+        let Clips { groups, speakers, .. } = clips;
+        let shares = Shares { validation: 0.25, test: 0.25 };
+        match speaker_shares(&speakers, &groups, shares, seed) {
+            Ok(split) => {
+                assert_partition(&split, 0..speakers.len());
+                split.check_speakers(&speakers).unwrap();
+                let all = of(&speakers, &(0..speakers.len()).collect::<Vec<_>>());
+                for corpus in ["a/", "b/"] {
+                    let count = |of: BTreeSet<&str>| of.iter().filter(|name| name.starts_with(corpus)).count() as f64;
+                    let expected = count(all.clone()) * 0.25;
+                    prop_assert!((count(of(&speakers, &split.test)) - expected).abs() <= 1.0);
+                }
+                let rest = Split { validation: vec![], ..split.clone() };
+                let again = rest.with_validation_speakers(&speakers, 0.3, seed).unwrap();
+                again.check_speakers(&speakers).unwrap();
+                prop_assert_eq!(again.test, split.test);
+            }
+            Err(e) => prop_assert!(matches!(e, SplitError::EmptyPart { .. }), "{}", e),
+        }
+    }
+
+    #[test]
+    fn a_corpus_that_is_left_out_only_tests(clips in clips(), seed: u64) {
+        let Clips { groups, speakers, labels } = clips;
+        let corpora: Vec<&str> = speakers.iter().map(|speaker| &speaker[..1]).collect();
+        let split = leave_corpus_out(&corpora, &groups, "b").unwrap();
+        assert_partition(&split, 0..corpora.len());
+        prop_assert!(split.test.iter().all(|&at| corpora[at] == "b"));
+        prop_assert!(split.train.iter().all(|&at| corpora[at] == "a"));
+        let with = split.clone().with_validation(&labels, &groups, 0.2, seed).unwrap();
+        assert_partition(&with, 0..corpora.len());
+        assert_groups_stay_together(&with, &groups);
+        prop_assert_eq!(with.test, split.test);
+    }
+
+    #[test]
+    fn one_speaker_alone_is_split_as_all_are(clips in clips(), seed: u64) {
+        let Clips { labels, groups, speakers } = clips;
+        let own: Vec<usize> = (0..speakers.len()).filter(|&at| speakers[at] == "b/3").collect();
+        if let Ok(split) = single_speaker(&labels, &speakers, &groups, "b/3", Shares::default(), seed) {
             assert_partition(&split, own);
             assert_groups_stay_together(&split, &groups);
         }
     }
 }
 
+/// Who speaks in a part.
+fn of<'a>(speakers: &'a [String], part: &[usize]) -> BTreeSet<&'a str> {
+    part.iter().map(|&at| speakers[at].as_str()).collect()
+}
+
+fn mood_of(name: &RavdessName) -> &'static str {
+    LabelMap::bundled().mood_of(name.emotion.as_str()).unwrap()
+}
+
+fn speaker_of(name: &RavdessName) -> String {
+    format!("ravdess/{:02}", name.actor)
+}
+
 /// Names of the 1,440 speech clips, which follow a rule.
-fn ravdess_names() -> Vec<ClipName> {
+fn ravdess_names() -> Vec<RavdessName> {
     let mut names = Vec::new();
     for actor in 1..=24 {
         for emotion in 1..=8 {
@@ -163,7 +211,7 @@ fn ravdess_names() -> Vec<ClipName> {
 fn ravdess_is_split_80_to_20_in_four_and_in_eight_classes() {
     let names = ravdess_names();
     let groups: Vec<usize> = (0..1440).collect();
-    let moods: Vec<&str> = names.iter().map(|n| mood_of(n.emotion)).collect();
+    let moods: Vec<&str> = names.iter().map(mood_of).collect();
     let split = stratified(&moods, &groups, Shares::default(), 1).unwrap();
     let expected = [("Calm", 58), ("Energetic", 115), ("Happy", 38), ("Sad", 77)];
     assert_eq!(counts(&moods, &split.test), expected.map(|(m, n)| (m.to_string(), n)).into());
@@ -176,11 +224,11 @@ fn ravdess_is_split_80_to_20_in_four_and_in_eight_classes() {
 fn seeds_make_splits_and_nothing_else_does() {
     let names = ravdess_names();
     let groups: Vec<usize> = (0..1440).collect();
-    let moods: Vec<&str> = names.iter().map(|n| mood_of(n.emotion)).collect();
-    let actors: Vec<u8> = names.iter().map(|n| n.actor).collect();
+    let moods: Vec<&str> = names.iter().map(mood_of).collect();
+    let speakers: Vec<String> = names.iter().map(speaker_of).collect();
     let splits: Vec<_> =
         (0..8).map(|seed| stratified(&moods, &groups, Shares::default(), seed).unwrap()).collect();
-    let folds: Vec<_> = (0..8).map(|seed| actor_k_folds(&actors, &groups, 4, 2, seed).unwrap()).collect();
+    let folds: Vec<_> = (0..8).map(|seed| speaker_k_folds(&speakers, &groups, 4, 2, seed).unwrap()).collect();
     for a in 0..8 {
         for b in 0..a {
             assert_ne!(splits[a], splits[b]);
@@ -196,15 +244,16 @@ const RECORDED: [usize; 8] = [8, 15, 17, 19, 27, 28, 29, 30];
 #[test]
 fn published_folds_are_those_of_the_papers() {
     let names = ravdess_names();
-    let actors: Vec<u8> = names.iter().map(|n| n.actor).collect();
+    let speakers: Vec<String> = names.iter().map(speaker_of).collect();
     let groups: Vec<usize> = (0..1440).collect();
-    let folds = published_folds(&actors, &groups).unwrap();
+    let folds = published_folds(&speakers, &groups).unwrap();
+    let actor = |at: &usize| names[*at].actor;
     for (split, fold) in folds.iter().zip(PUBLISHED_FOLDS) {
         assert_partition(split, 0..1440);
         assert_eq!(split.test.len(), 60 * fold.test.len());
         assert_eq!(split.validation.len(), 120);
-        assert!(split.test.iter().all(|&at| fold.test.contains(&actors[at])));
-        assert!(split.validation.iter().all(|&at| fold.validation.contains(&actors[at])));
+        assert!(split.test.iter().all(|at| fold.test.contains(&actor(at))));
+        assert!(split.validation.iter().all(|at| fold.validation.contains(&actor(at))));
     }
     let mut tested: Vec<u8> = PUBLISHED_FOLDS.iter().flat_map(|f| f.test).copied().collect();
     tested.sort_unstable();
@@ -214,9 +263,10 @@ fn published_folds_are_those_of_the_papers() {
 #[test]
 fn the_identical_pair_of_ravdess_stays_together() {
     let Some(path) = crate::common::ravdess() else { return };
-    let dataset = Ravdess::open(path, &RavdessOptions::default()).unwrap();
+    let dataset = FoundClips::open(&[Source::auto(path)], &ClipsOptions::default()).unwrap();
     let groups = groups_of_identical(&dataset.clips).unwrap();
-    let moods: Vec<&str> = dataset.clips.iter().map(|c| mood_of(c.name.emotion)).collect();
+    let moods: Vec<&str> =
+        dataset.clips.iter().map(|c| LabelMap::bundled().mood_of(&c.label).unwrap()).collect();
     let mut sides = BTreeSet::new();
     for seed in 0..40 {
         let split = stratified(&moods, &groups, Shares::default(), seed).unwrap();
@@ -248,7 +298,7 @@ fn recorded_splits_are_found_again() {
 fn impossible_splits_are_refused_by_rule() {
     let labels = ["a", "a", "b", "b"];
     let groups = [0, 1, 2, 3];
-    let actors = [1, 1, 2, 2];
+    let speakers = ["1", "1", "2", "2"];
     let text = |e: SplitError| e.to_string();
     let shares = |validation, test| Shares { validation, test };
     for (validation, test) in [(0.0, 1.0), (0.5, 0.5), (-0.1, 0.2), (f64::NAN, 0.2)] {
@@ -268,16 +318,38 @@ fn impossible_splits_are_refused_by_rule() {
             .contains("5 folds cannot be made of 4 clips")
     );
     assert!(
-        text(actor_k_folds(&actors, &groups, 3, 0, 0).unwrap_err())
-            .contains("3 folds cannot be made of 2 actors")
+        text(speaker_k_folds(&speakers, &groups, 3, 0, 0).unwrap_err())
+            .contains("3 folds cannot be made of 2 speakers")
     );
-    assert!(text(actor_k_folds(&actors, &groups, 2, 1, 0).unwrap_err()).contains("train part has no clips"));
-    assert!(text(published_folds(&actors, &groups).unwrap_err()).contains("validation part has no clips"));
     assert!(
-        text(single_actor(&labels, &actors, &groups, 9, Shares::default(), 0).unwrap_err())
-            .contains("actor 9 has 0 clips")
+        text(speaker_k_folds(&speakers, &groups, 2, 1, 0).unwrap_err()).contains("train part has no clips")
     );
-    let error = actor_k_folds(&actors, &[0, 1, 1, 3], 2, 0, 0).unwrap_err();
-    assert_eq!(text(error), "clips 1 and 2 are identical, yet of actors 1 and 2");
+    assert!(text(published_folds(&speakers, &groups).unwrap_err()).contains("validation part has no clips"));
+    assert!(
+        text(single_speaker(&labels, &speakers, &groups, "9", Shares::default(), 0).unwrap_err())
+            .contains("speaker 9 has 0 clips")
+    );
+    let error = speaker_k_folds(&speakers, &[0, 1, 1, 3], 2, 0, 0).unwrap_err();
+    assert_eq!(text(error), "clips 1 and 2 are identical, yet of speakers 1 and 2");
     assert!(matches!(stratified::<&str>(&[], &[], Shares::default(), 0), Err(SplitError::EmptyPart { .. })));
+    let both = by_speakers(&speakers, &groups, &["1"], &["1"]).unwrap_err();
+    assert_eq!(text(both), "speaker 1 must be in one part, got validation and test");
+    let nobody = by_speakers(&speakers, &groups, &["3"], &[]).unwrap_err();
+    assert_eq!(text(nobody), "speaker 3 must have clips, got none");
+    let split = by_speakers(&speakers, &groups, &["2"], &[]).unwrap();
+    assert_eq!((&split.train[..], &split.test[..]), (&[0, 1][..], &[2, 3][..]));
+    let mixed = Split { train: vec![0, 2], validation: vec![], test: vec![1, 3] };
+    assert_eq!(
+        text(mixed.check_speakers(&speakers).unwrap_err()),
+        "speaker 1 must be in one part, got train and test"
+    );
+    assert_eq!(
+        text(leave_corpus_out(&speakers, &groups, "3").unwrap_err()),
+        "corpus must be one of 1, 2, got 3"
+    );
+    assert_eq!(
+        text(leave_corpus_out(&speakers, &[0, 1, 1, 3], "2").unwrap_err()),
+        "clips 1 and 2 are identical, yet of corpora 1 and 2"
+    );
+    assert!(text(leave_corpus_out(&["1", "1"], &[0, 1], "1").unwrap_err()).contains("the only corpus"));
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::experiments::{Experiment, remove_states, train};
+use ser_bench::experiments::{Experiment, ravdess, remove_states, train};
 use ser_data::{LabelSet, Split};
 use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{cli, interrupt, output, progress};
@@ -71,7 +71,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // All recipes read the same: networks that read differently cannot answer together in one file.
     let (first, _) = recipes.first().context("there is no recipe")?;
     let options = corpus_options(first, LabelSet::Emotions, arguments.cache.clone())?;
-    let set = TrainingSet::load(&arguments.data, &options, first.architecture.input())?;
+    let set = TrainingSet::load(&[ravdess(&arguments.data)], &options, first.architecture.input())?;
     let all = Split { train: (0..set.groups.len()).collect(), ..Split::default() };
     let source = set.checkpoint_source("all clips", arguments.seed, &all)?;
     let stop = interrupt::on_ctrl_c()?;

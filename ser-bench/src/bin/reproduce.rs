@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use ser_bench::experiments::{Experiment, Folder, Part, RecordingScore, Results, Run, report, save_combined};
-use ser_data::Ravdess;
+use ser_data::CorpusFormat;
 use ser_examples::{cli, interrupt, output, progress};
 use ser_models::{Recipe, RecipeFile};
 
@@ -88,11 +88,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for (number, (run, experiment)) in runs.iter().zip(&experiments).enumerate() {
         let set = run.clips(&arguments.data, Some(cache.clone()))?;
         let clips = set.groups.len();
-        if number == 0 && clips != Ravdess::SPEECH_CLIPS {
+        if number == 0 && clips != CorpusFormat::RAVDESS_SPEECH {
             let data = arguments.data.display();
             eprintln!(
                 "note: {data} holds {clips} clips, RAVDESS {}: figures cannot be compared with published ones",
-                Ravdess::SPEECH_CLIPS
+                CorpusFormat::RAVDESS_SPEECH
             );
         }
         let bar = progress::bar(0, "epochs");

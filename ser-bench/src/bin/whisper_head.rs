@@ -10,8 +10,10 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use ndarray::Array2;
 use rayon::prelude::*;
-use ser_bench::experiments::{Disturbance, Predictions};
-use ser_data::{Clip, Corpus, CorpusOptions, LabelSet, Ravdess, RavdessOptions, Split, published_folds};
+use ser_bench::experiments::{Disturbance, Predictions, ravdess};
+use ser_data::{
+    Clip, Clips as FoundClips, ClipsOptions, Corpus, CorpusOptions, LabelSet, Split, published_folds,
+};
 use ser_examples::cli;
 use ser_features::Preparation;
 use ser_models::encoder::WhisperEncoder;
@@ -131,10 +133,9 @@ fn clips(arguments: &Arguments, recipe: &Recipe, encoder: &Arc<WhisperEncoder>) 
         preparation: recipe.preparation.clone(),
         features: Ear::features(),
         audio: true,
-        cache: None,
-        skip_bad: false,
+        ..CorpusOptions::default()
     };
-    let corpus = Corpus::load(&arguments.data, &options, |_, _| (), |_| ())?;
+    let corpus = Corpus::load(&[ravdess(&arguments.data)], &options, |_, _| (), |_| ())?;
     let augmentation = AudioAugmentation {
         speed: Some([0.9, 1.1]),
         snr: Some([5.0, 30.0]),
@@ -146,15 +147,15 @@ fn clips(arguments: &Arguments, recipe: &Recipe, encoder: &Arc<WhisperEncoder>) 
     let preparation = recipe.preparation.clone();
     let config = EncodingConfig { preparation, augmentation, copies: COPIES, seed: 0 };
     let kept = arguments.cache.exists().then(|| EncodedClips::load(&arguments.cache)).transpose()?;
-    let kept = kept.filter(|kept| {
-        (kept.config(), kept.encoder(), kept.ids()) == (&config, encoder.sha256(), &corpus.ids[..])
-    });
+    let ids = corpus.ids();
+    let kept = kept
+        .filter(|kept| (kept.config(), kept.encoder(), kept.ids()) == (&config, encoder.sha256(), &ids[..]));
     let encoded = match kept {
         Some(kept) => kept,
         None => {
             let begin = std::time::Instant::now();
             let samples = corpus.audio.as_deref().context("samples were asked for")?;
-            let encoded = EncodedClips::new(encoder, config, corpus.ids.clone(), samples)?;
+            let encoded = EncodedClips::new(encoder, config, ids.clone(), samples)?;
             let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() * (1 + COPIES) / 16_000;
             eprintln!("encoded {seconds} s of speech in {:.0} s", begin.elapsed().as_secs_f64());
             encoded.save(&arguments.cache)?;
@@ -162,8 +163,8 @@ fn clips(arguments: &Arguments, recipe: &Recipe, encoder: &Arc<WhisperEncoder>) 
         }
     };
     ensure!(encoded.input() == recipe.architecture.input(), "the head does not fit the encoder");
-    let folds = published_folds(&corpus.actors, &corpus.groups)?;
-    let Corpus { ids, labels, label_names, .. } = corpus;
+    let folds = published_folds(&corpus.speakers()?, &corpus.groups)?;
+    let Corpus { labels, label_names, .. } = corpus;
     Ok(Clips { ids, labels, label_names, folds, encoded })
 }
 
@@ -175,11 +176,12 @@ fn disturbed(
     clips: &Clips,
     way: Disturbance,
 ) -> anyhow::Result<EncodedClips> {
-    let files: HashMap<String, Clip> = Ravdess::open(&arguments.data, &RavdessOptions::default())?
-        .clips
-        .into_iter()
-        .map(|clip| (clip.id.clone(), clip))
-        .collect();
+    let files: HashMap<String, Clip> =
+        FoundClips::open(&[ravdess(&arguments.data)], &ClipsOptions::default())?
+            .clips
+            .into_iter()
+            .map(|clip| (clip.id.clone(), clip))
+            .collect();
     let prepare = |(seed, id): (usize, &String)| -> anyhow::Result<Vec<f32>> {
         let audio = files.get(id).with_context(|| format!("there is no clip {id}"))?.read()?;
         let (samples, rate) =

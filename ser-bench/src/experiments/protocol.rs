@@ -1,7 +1,7 @@
 //! Who trains and who is tested.
 
 use ser_data::{
-    PUBLISHED_FOLDS, Shares, Split, published_folds, single_actor, stratified, stratified_k_folds,
+    PUBLISHED_FOLDS, Shares, Split, published_folds, single_speaker, stratified, stratified_k_folds,
 };
 use ser_examples::training_set::PROTOCOL;
 
@@ -37,8 +37,8 @@ pub(super) struct Clips<'a> {
     pub labels: &'a [&'a str],
     /// Byte-identical clips share a number.
     pub groups: &'a [usize],
-    /// Its speaker.
-    pub actors: &'a [u8],
+    /// Its speaker, such as `ravdess/07`.
+    pub speakers: &'a [&'a str],
 }
 
 /// One model to train, and the clips that it is tested on.
@@ -90,7 +90,7 @@ impl Protocol {
     /// # Errors
     /// If there are too few clips for it.
     pub(super) fn units(self, clips: &Clips<'_>, seed: u64, part: Part) -> anyhow::Result<Vec<Unit>> {
-        let Clips { labels, groups, actors } = *clips;
+        let Clips { labels, groups, speakers } = *clips;
         let unit = |name: String, split: Split| Unit { name: format!("{name}seed-{seed}"), seed, split };
         let folds = |splits: Vec<Split>| {
             splits.into_iter().zip(1..).map(|(split, fold)| unit(format!("fold-{fold}-"), split)).collect()
@@ -101,17 +101,18 @@ impl Protocol {
             }
             // One seed gives every actor the same draw: who is better than whom does not come from other sentences.
             Self::SingleActor => {
-                let mut voices = actors.to_vec();
+                let mut voices = speakers.to_vec();
                 voices.sort_unstable();
                 voices.dedup();
-                let split = |actor: u8| {
-                    let split = single_actor(labels, actors, groups, actor, Shares::default(), seed)?;
-                    Ok(unit(format!("actor-{actor:02}-"), split))
+                let split = |speaker: &str| {
+                    let split = single_speaker(labels, speakers, groups, speaker, Shares::default(), seed)?;
+                    let actor = speaker.rsplit('/').next().unwrap_or(speaker);
+                    Ok(unit(format!("actor-{actor}-"), split))
                 };
                 voices.into_iter().map(split).collect::<anyhow::Result<_>>()?
             }
             Self::RandomFolds(k) => folds(stratified_k_folds(labels, groups, k, 0.0, seed)?),
-            Self::SpeakerIndependent => folds(published_folds(actors, groups)?),
+            Self::SpeakerIndependent => folds(published_folds(speakers, groups)?),
         };
         for Unit { split, .. } in &mut units {
             match part {
@@ -121,7 +122,8 @@ impl Protocol {
                 }
                 Part::Validation => {
                     if self != Self::SpeakerIndependent {
-                        split.validation = carve(&mut split.train, labels, groups, seed)?;
+                        let whole = std::mem::take(split);
+                        *split = whole.with_validation(labels, groups, VALIDATION, seed)?;
                     }
                     split.test = std::mem::take(&mut split.validation);
                 }
@@ -129,17 +131,6 @@ impl Protocol {
         }
         Ok(units)
     }
-}
-
-/// Takes a share of each class out of a training part.
-fn carve(train: &mut Vec<usize>, labels: &[&str], groups: &[usize], seed: u64) -> anyhow::Result<Vec<usize>> {
-    let labels: Vec<&str> = train.iter().map(|&at| labels[at]).collect();
-    let groups: Vec<usize> = train.iter().map(|&at| groups[at]).collect();
-    let inner = stratified(&labels, &groups, Shares { validation: 0.0, test: VALIDATION }, seed)?;
-    let places = |part: &[usize]| part.iter().map(|&at| train[at]).collect::<Vec<_>>();
-    let (rest, validation) = (places(&inner.train), places(&inner.test));
-    *train = rest;
-    Ok(validation)
 }
 
 #[cfg(test)]
@@ -158,8 +149,9 @@ mod tests {
     fn with_clips<T>(check: impl FnOnce(&Clips<'_>) -> T) -> T {
         let labels: Vec<&str> = (0..480).map(|clip| ["calm", "sad"][clip % 2]).collect();
         let groups: Vec<usize> = (0..480).map(|clip| if clip % 20 == 2 { clip - 2 } else { clip }).collect();
-        let actors: Vec<u8> = (0..480).map(|clip| 1 + clip / 20).map(|actor| actor as u8).collect();
-        check(&Clips { labels: &labels, groups: &groups, actors: &actors })
+        let speakers: Vec<String> = (0..480).map(|clip| format!("ravdess/{:02}", 1 + clip / 20)).collect();
+        let speakers: Vec<&str> = speakers.iter().map(String::as_str).collect();
+        check(&Clips { labels: &labels, groups: &groups, speakers: &speakers })
     }
 
     fn set(part: &[usize]) -> HashSet<usize> {
@@ -204,7 +196,7 @@ mod tests {
             for part in PARTS {
                 for unit in Protocol::SpeakerIndependent.units(clips, 0, part).unwrap() {
                     let voices =
-                        |part: &[usize]| part.iter().map(|&at| clips.actors[at]).collect::<HashSet<_>>();
+                        |part: &[usize]| part.iter().map(|&at| clips.speakers[at]).collect::<HashSet<_>>();
                     assert!(voices(&unit.split.train).is_disjoint(&voices(&unit.split.test)));
                     assert_eq!(
                         voices(&unit.split.test).len(),

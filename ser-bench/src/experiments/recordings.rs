@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
-use ser_data::{Clip, mood_of};
+use ser_data::{Clip, LabelMap};
 use ser_features::{Trim, TrimConfig};
 use ser_models::{Checkpoint, Generator, Recognizer, Timeline};
 
@@ -86,14 +86,17 @@ pub(super) fn measure(
     way: Disturbance,
     seed: u64,
 ) -> anyhow::Result<Vec<RecordingScore>> {
-    let mut by_actor: BTreeMap<u8, Vec<&Clip>> = BTreeMap::new();
+    let mut by_actor: BTreeMap<u64, Vec<&Clip>> = BTreeMap::new();
     for clip in clips {
-        by_actor.entry(clip.name.actor).or_default().push(clip);
+        let actor =
+            clip.speaker.as_deref().and_then(|speaker| speaker.strip_prefix("ravdess/")?.parse().ok());
+        let actor = actor.with_context(|| format!("{}: speaker must be an actor of RAVDESS", clip.id))?;
+        by_actor.entry(actor).or_default().push(clip);
     }
     ensure!(!by_actor.is_empty(), "recordings: clips must be one or more, got none");
-    let actors: Vec<(u8, Vec<&Clip>)> = by_actor.into_iter().collect();
+    let actors: Vec<(u64, Vec<&Clip>)> = by_actor.into_iter().collect();
     let scores = actors.par_iter().map(|(actor, clips)| {
-        let mut random = Generator::with_stream(seed, u64::from(*actor));
+        let mut random = Generator::with_stream(seed, *actor);
         let joined = join(clips, &mut random)?;
         let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
         let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
@@ -108,7 +111,9 @@ pub(super) fn measure(
 fn join(clips: &[&Clip], random: &mut Generator) -> anyhow::Result<Joined> {
     let mut of_mood: HashMap<&'static str, Vec<&Clip>> = HashMap::new();
     for clip in clips {
-        of_mood.entry(mood_of(clip.name.emotion)).or_default().push(clip);
+        let mood = LabelMap::bundled().mood_of(&clip.label);
+        let mood = mood.with_context(|| format!("{}: {} must have a mood", clip.id, clip.label))?;
+        of_mood.entry(mood).or_default().push(clip);
     }
     let mut moods: Vec<&'static str> = of_mood.keys().copied().collect();
     moods.sort_unstable();

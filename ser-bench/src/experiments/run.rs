@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 use ndarray::{Array2, ArrayD};
 use rayon::prelude::*;
-use ser_data::{Clip, LabelSet, Ravdess, RavdessOptions};
+use ser_data::{Clip, Clips as FoundClips, ClipsOptions, CorpusFormat, LabelSet, Source};
 use ser_examples::cli::Stopped;
 use ser_examples::output;
 use ser_examples::training_set::{TrainingSet, corpus_options};
@@ -53,13 +53,13 @@ impl Run {
     /// As [`TrainingSet::load`].
     pub fn clips(&self, data: &Path, cache: Option<PathBuf>) -> anyhow::Result<TrainingSet> {
         let options = corpus_options(&self.recipe, self.folder.experiment.labels, cache)?;
-        TrainingSet::load(data, &options, self.recipe.architecture.input())
+        TrainingSet::load(&[ravdess(data)], &options, self.recipe.architecture.input())
     }
 
     /// The models to train, of all seeds.
     fn units(&self, set: &TrainingSet) -> anyhow::Result<Vec<Unit>> {
-        let labels = set.named_labels();
-        let clips = Clips { labels: &labels, groups: &set.groups, actors: &set.actors };
+        let (labels, speakers) = (set.named_labels(), set.speakers()?);
+        let clips = Clips { labels: &labels, groups: &set.groups, speakers: &speakers };
         let mut units = Vec::new();
         for seed in 0..self.seeds {
             let protocol = self.folder.experiment.protocol;
@@ -155,7 +155,7 @@ impl Run {
         let ways: Vec<(Disturbance, Folder)> =
             Disturbance::ALL.into_iter().map(|way| (way, self.folder.disturbed(way))).collect();
         ways.iter().try_for_each(|(_, folder)| folder.make())?;
-        let clips: HashMap<String, Clip> = Ravdess::open(data, &RavdessOptions::default())?
+        let clips: HashMap<String, Clip> = FoundClips::open(&[ravdess(data)], &ClipsOptions::default())?
             .clips
             .into_iter()
             .map(|clip| (clip.id.clone(), clip))
@@ -189,7 +189,7 @@ impl Run {
         bar: &ProgressBar,
         stop: &AtomicBool,
     ) -> anyhow::Result<Vec<(String, RecordingScore)>> {
-        let clips = Ravdess::open(data, &RavdessOptions::default())?.clips;
+        let clips = FoundClips::open(&[ravdess(data)], &ClipsOptions::default())?.clips;
         let finished = self.folder.finished()?;
         let ways = [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)];
         bar.set_length((finished.len() * ways.len()) as u64);
@@ -214,6 +214,11 @@ impl Run {
     fn file(&self, unit: &Unit, ending: &str) -> PathBuf {
         self.folder.file(&format!("{}.{ending}", unit.name))
     }
+}
+
+/// The experiments' corpus.
+pub fn ravdess(data: &Path) -> Source {
+    Source::new(data, Some(CorpusFormat::Ravdess))
 }
 
 /// Trains all members of a recipe to the last epoch, without a validation part, and joins them; a member resumes where its state

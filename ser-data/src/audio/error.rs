@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
+use crate::file::Span;
+
 /// What can be decoded, for the errors that refuse something else.
 const EXPECTED: &str = "WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4 with PCM, A-law, µ-law, ADPCM, FLAC, ALAC, MP3, \
                         AAC-LC, Vorbis or Opus";
@@ -134,6 +136,18 @@ pub enum AudioErrorKind {
         channel: usize,
         /// The sample.
         value: f32,
+    },
+    /// The part that is wanted lies outside of the recording.
+    #[error(
+        "part must lie within the recording's {} s, got {} s to {}",
+        recording.as_secs_f64(), span.start.as_secs_f64(),
+        span.end.map_or("its end".to_owned(), |end| format!("{} s", end.as_secs_f64()))
+    )]
+    Span {
+        /// The part.
+        span: Span,
+        /// How long the recording is.
+        recording: Duration,
     },
     /// The content contradicts its format.
     #[error("is damaged: {reason}")]

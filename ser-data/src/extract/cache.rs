@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{ExtractConfig, ExtractError, Worker};
+use crate::file::Span;
 
 /// Changes with the layout of the entries.
 const FORMAT: u32 = 1;
@@ -63,10 +64,15 @@ impl Cache {
         Ok(Self { folder, features: config.features.clone() })
     }
 
-    /// The entry of a clip, by the content of its file.
-    pub(super) fn entry(&self, content: &[u8]) -> Entry<'_> {
+    /// The entry of a clip, by the content of its file and the part of it.
+    pub(super) fn entry(&self, content: &[u8], span: Option<Span>) -> Entry<'_> {
         let content_sha256 = hex::encode(Sha256::digest(content));
-        Entry { path: self.folder.join(format!("{content_sha256}.safetensors")), content_sha256, cache: self }
+        let part = span.map(|Span { start, end }| {
+            let end = end.map_or("end".to_owned(), |end| end.as_nanos().to_string());
+            format!("-{}-{end}", start.as_nanos())
+        });
+        let name = format!("{content_sha256}{}.safetensors", part.unwrap_or_default());
+        Entry { path: self.folder.join(name), content_sha256, cache: self }
     }
 }
 

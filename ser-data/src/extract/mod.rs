@@ -293,7 +293,7 @@ impl Worker {
         cache: Option<&Cache>,
     ) -> Result<(Features, bool), ExtractError> {
         let bytes = file.bytes().map_err(ClipError::from)?;
-        let entry = cache.map(|cache| cache.entry(&bytes));
+        let entry = cache.map(|cache| cache.entry(&bytes, file.span()));
         if let Some(features) = entry.as_ref().and_then(|entry| entry.load()) {
             return Ok((features, true));
         }

@@ -1,11 +1,16 @@
 //! Who trains and who tests: seeded partitions of clips.
 
-mod actors;
+mod corpora;
+mod speakers;
 mod stratified;
 
 use serde::{Deserialize, Serialize};
 
-pub use actors::{PUBLISHED_FOLDS, PublishedFold, actor_k_folds, published_folds, single_actor};
+pub use corpora::leave_corpus_out;
+pub use speakers::{
+    PUBLISHED_FOLDS, PublishedFold, by_speakers, published_folds, single_speaker, speaker_k_folds,
+    speaker_shares,
+};
 pub use stratified::{Shares, stratified, stratified_k_folds};
 
 /// Positions of the clips of each part, ascending. No clip is in two parts.
@@ -61,7 +66,7 @@ pub enum SplitError {
     Folds {
         /// The number of folds asked for.
         k: usize,
-        /// What is dealt out: clips or actors.
+        /// What is dealt out: clips or speakers.
         what: &'static str,
         /// How many there are of them.
         available: usize,
@@ -74,17 +79,64 @@ pub enum SplitError {
         /// Why.
         reason: String,
     },
-    /// Identical clips belong to different actors, so that no split by actors keeps them together.
-    #[error("clips {first} and {second} are identical, yet of actors {first_actor} and {second_actor}")]
-    SharedByActors {
+    /// Identical clips belong to different speakers, so that no split by speakers keeps them together.
+    #[error("clips {first} and {second} are identical, yet of speakers {first_speaker} and {second_speaker}")]
+    SharedBySpeakers {
         /// Position of a clip.
         first: usize,
-        /// Its actor.
-        first_actor: u8,
+        /// Its speaker.
+        first_speaker: String,
         /// Position of the clip that is identical to it.
         second: usize,
-        /// That clip's actor.
-        second_actor: u8,
+        /// That clip's speaker.
+        second_speaker: String,
+    },
+    /// Identical clips belong to different corpora, so that one cannot be left out without the other.
+    #[error("clips {first} and {second} are identical, yet of corpora {first_corpus} and {second_corpus}")]
+    SharedByCorpora {
+        /// Position of a clip.
+        first: usize,
+        /// Its corpus.
+        first_corpus: String,
+        /// Position of the clip that is identical to it.
+        second: usize,
+        /// That clip's corpus.
+        second_corpus: String,
+    },
+    /// A speaker would be heard in two parts.
+    #[error("speaker {speaker} must be in one part, got {} and {}", parts[0], parts[1])]
+    SpeakerInTwoParts {
+        /// The speaker.
+        speaker: String,
+        /// The parts.
+        parts: [&'static str; 2],
+    },
+    /// A speaker is named who has no clip.
+    #[error("speaker {speaker} must have clips, got none")]
+    MissingSpeaker {
+        /// The speaker.
+        speaker: String,
+    },
+    /// Clips whose speaker nobody knows cannot be split by speakers.
+    #[error(
+        "{file}: speaker must be known for a split by speakers, got none ({unknown} of {clips} clips have none); \
+         name the speakers in a table, or split at random"
+    )]
+    UnknownSpeaker {
+        /// The first such clip.
+        file: String,
+        /// How many there are.
+        unknown: usize,
+        /// How many clips there are.
+        clips: usize,
+    },
+    /// A corpus is named that has no clip.
+    #[error("corpus must be one of {known}, got {corpus}")]
+    MissingCorpus {
+        /// The corpus.
+        corpus: String,
+        /// The corpora that there are.
+        known: String,
     },
     /// A clip of a recorded split is not there.
     #[error("clip {id} of the {part} part is not among the clips")]

@@ -115,6 +115,28 @@ pub fn stratified_k_folds<L: AsRef<str>>(
     (0..k).map(split).collect()
 }
 
+impl Split {
+    /// Lets a share of each class of the training part validate.
+    ///
+    /// # Errors
+    ///
+    /// [`SplitError`], if the slices differ in length, it is no share, or there are too few clips for it.
+    pub fn with_validation<L: AsRef<str>>(
+        mut self,
+        labels: &[L],
+        groups: &[usize],
+        share: f64,
+        seed: u64,
+    ) -> Result<Self, SplitError> {
+        check_length("groups", groups.len(), labels.len())?;
+        let shares = Shares { validation: 0.0, test: share };
+        let parts = partition(labels, groups, &self.train, shares, &mut ChaCha8Rng::seed_from_u64(seed))?;
+        let clips = self.train.len();
+        (self.validation, self.train) = self.train.iter().partition(|&&at| parts[at] == Some(Part::Test));
+        self.filled(share > 0.0, || format!("{clips} clips are too few for it"))
+    }
+}
+
 /// Gives each of the clips `chosen` a part; all others get none.
 pub(super) fn partition<L: AsRef<str>>(
     labels: &[L],
@@ -161,7 +183,7 @@ fn units_by_class<'a, L: AsRef<str>>(
 }
 
 /// Whole numbers next to `sizes` times `share` that sum to the rounded share of all (largest remainder method).
-fn apportion(sizes: &[usize], share: f64) -> Vec<usize> {
+pub(super) fn apportion(sizes: &[usize], share: f64) -> Vec<usize> {
     let exact: Vec<f64> = sizes.iter().map(|&size| size as f64 * share).collect();
     let mut counts: Vec<usize> = exact.iter().map(|e| e.floor() as usize).collect();
     let total = (sizes.iter().sum::<usize>() as f64 * share).round() as usize;

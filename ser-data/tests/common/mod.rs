@@ -13,6 +13,11 @@ pub(crate) fn ravdess() -> Option<PathBuf> {
     shared("ravdess")
 }
 
+/// Another corpus, where it is there.
+pub(crate) fn corpus(name: &str) -> Option<PathBuf> {
+    shared(&format!("corpora/{name}"))
+}
+
 /// Two WAV files as the archive has them, where they are there.
 pub(crate) fn ravdess_originals() -> Option<PathBuf> {
     shared("ravdess-originals")

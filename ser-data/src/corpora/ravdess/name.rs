@@ -1,21 +1,23 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Emotion, Intensity, Modality, Sex, Statement, VocalChannel};
+use super::{Intensity, Modality, Sex, Statement, VocalChannel};
+use crate::corpora::NameError;
+use crate::labels::Emotion;
 
 /// What a RAVDESS file name says: seven two-digit fields joined by hyphens, `03-01-06-01-02-01-12.wav`
 /// (Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391).
 ///
 /// ```
-/// use ser_data::{ClipName, Emotion, Sex};
+/// use ser_data::{RavdessName, Emotion, Sex};
 ///
-/// let name: ClipName = "03-01-06-01-02-01-12.wav".parse()?;
+/// let name: RavdessName = "03-01-06-01-02-01-12.wav".parse()?;
 /// assert_eq!((name.emotion, name.actor, name.sex()), (Emotion::Fearful, 12, Sex::Female));
 /// assert_eq!(name.to_string(), "03-01-06-01-02-01-12");
 /// # Ok::<(), ser_data::NameError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClipName {
+pub struct RavdessName {
     /// Sound, picture or both.
     pub modality: Modality,
     /// Speech or song.
@@ -32,53 +34,14 @@ pub struct ClipName {
     pub actor: u8,
 }
 
-/// A file name that is not RAVDESS's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameError {
-    /// It is not made of seven fields of two digits.
-    #[error(
-        "{name}: a RAVDESS name is seven two-digit fields joined by hyphens, such as 03-01-06-01-02-01-12; \
-         expected 7 fields, found {found}"
-    )]
-    Shape {
-        /// The name.
-        name: String,
-        /// Number of fields that it has.
-        found: usize,
-    },
-    /// A field has a value that RAVDESS doesn't know.
-    #[error("{name}: {field} is {value}, expected {expected}")]
-    Field {
-        /// The name.
-        name: String,
-        /// The field, such as "emotion".
-        field: &'static str,
-        /// Its value.
-        value: String,
-        /// The values that there are.
-        expected: &'static str,
-    },
-}
-
-impl NameError {
-    /// The same error with the whole path in place of the name.
-    pub(super) fn in_file(self, file: String) -> Self {
-        match self {
-            Self::Shape { found, .. } => Self::Shape { name: file, found },
-            Self::Field { field, value, expected, .. } => Self::Field { name: file, field, value, expected },
-        }
-    }
-}
-
-impl ClipName {
+impl RavdessName {
     /// The actor's sex, which the actor's number tells.
     pub fn sex(&self) -> Sex {
         if self.actor % 2 == 1 { Sex::Male } else { Sex::Female }
     }
 }
 
-impl FromStr for ClipName {
+impl FromStr for RavdessName {
     type Err = NameError;
 
     /// Reads a file name without its folder, with or without its ending.
@@ -88,13 +51,16 @@ impl FromStr for ClipName {
         let Ok([modality, vocal_channel, emotion, intensity, statement, repetition, actor]) =
             <[&str; 7]>::try_from(fields.as_slice())
         else {
-            return Err(NameError::Shape { name: name.into(), found: fields.len() });
+            return Err(NameError::Shape {
+                name: name.into(),
+                expected: "seven two-digit fields joined by hyphens, such as 03-01-06-01-02-01-12".into(),
+            });
         };
         let error = |field, value: &str, expected| NameError::Field {
             name: name.into(),
             field,
             value: value.into(),
-            expected,
+            expected: String::from(expected),
         };
         let number = |text: &str| match text.as_bytes() {
             [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some((a - b'0') * 10 + (b - b'0')),
@@ -121,7 +87,7 @@ impl FromStr for ClipName {
     }
 }
 
-impl fmt::Display for ClipName {
+impl fmt::Display for RavdessName {
     /// The name without an ending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

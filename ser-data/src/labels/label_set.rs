@@ -3,21 +3,21 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Emotion, LabelError, MOODS, mood_of};
+use super::{Emotion, LabelError, LabelMap, MOODS};
 
-/// The classes that RAVDESS's clips are told apart by.
+/// The classes that a model tells clips apart by. [`LabelMap::class_of`] says which class a clip's label is.
 ///
 /// ```
-/// use ser_data::{Emotion, LabelSet};
+/// use ser_data::{LabelMap, LabelSet};
 ///
 /// let moods: LabelSet = "moods".parse()?;
 /// assert_eq!(moods.names(), ["Calm", "Happy", "Sad", "Energetic"]);
-/// assert_eq!(moods.names()[moods.index_of(Emotion::Fearful)], "Sad");
+/// assert_eq!(LabelMap::bundled().class_of(moods, "fearful"), Some(2));
 /// # Ok::<(), ser_data::LabelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LabelSet {
-    /// The four moods that the report maps RAVDESS's emotions to ([`mood_of`]).
+    /// The four moods that the report maps RAVDESS's emotions to ([`MOODS`]).
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,
@@ -48,19 +48,13 @@ impl LabelSet {
         Self::ALL.into_iter().find(|set| set.names() == names)
     }
 
-    /// The class of an emotion, an index into [`LabelSet::names`].
-    pub fn index_of(self, emotion: Emotion) -> usize {
-        match self {
-            Self::Moods => MOODS.iter().position(|mood| *mood == mood_of(emotion)).unwrap_or_default(),
-            Self::Emotions => emotion as usize,
-        }
-    }
-
     /// The mood of each label, where the labels are RAVDESS's emotions in their order; `None` for other labels. This is how the
     /// probabilities of emotions are summed to those of moods.
     pub fn moods_of_emotions(labels: &[String]) -> Option<Vec<String>> {
-        let moods = || Emotion::ALL.iter().map(|emotion| mood_of(*emotion).to_owned()).collect();
-        (labels == Self::Emotions.names()).then(moods)
+        if labels != Self::Emotions.names() {
+            return None;
+        }
+        labels.iter().map(|label| LabelMap::bundled().mood_of(label).map(str::to_owned)).collect()
     }
 }
 
@@ -84,13 +78,18 @@ impl FromStr for LabelSet {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn every_emotion_has_its_place_in_both_sets() {
         for &emotion in Emotion::ALL {
-            assert_eq!(LabelSet::Emotions.names()[LabelSet::Emotions.index_of(emotion)], emotion.as_str());
-            assert_eq!(LabelSet::Moods.names()[LabelSet::Moods.index_of(emotion)], mood_of(emotion));
+            let label = emotion.as_str();
+            let class =
+                |set: LabelSet| set.names()[LabelMap::bundled().class_of(set, label).unwrap()].clone();
+            assert_eq!(class(LabelSet::Emotions), label);
+            assert_eq!(Some(class(LabelSet::Moods).as_str()), LabelMap::bundled().mood_of(label));
         }
     }
 

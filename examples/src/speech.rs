@@ -1,0 +1,78 @@
+//! What command lines say of labelled speech.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use ser_data::{CorpusFormat, LabelMap, Source};
+
+/// The word for formats that names tell.
+const AUTO: &str = "auto";
+
+/// How labels are written, and what they mean.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Labelling {
+    /// How the clips of --data are labelled: by the published file names of a corpus, by folders of classes, or by a table (manifest).
+    /// Once for all, or once for each --data [default: auto, told by their names].
+    #[arg(long, value_name = "NAME", value_parser = names())]
+    pub corpus: Vec<String>,
+    /// A TOML file that says what other words for labels mean, over ser-data's labels.toml.
+    #[arg(long, value_name = "FILE")]
+    pub label_map: Option<PathBuf>,
+}
+
+fn names() -> PossibleValuesParser {
+    let all = std::iter::once(AUTO).chain(CorpusFormat::ALL.map(CorpusFormat::as_str));
+    PossibleValuesParser::new(all.collect::<Vec<_>>())
+}
+
+impl Labelling {
+    /// The sources of these paths.
+    ///
+    /// # Errors
+    /// If there are more or fewer formats than paths.
+    pub fn sources<P: AsRef<Path>>(&self, data: &[P]) -> anyhow::Result<Vec<Source>> {
+        let format = |at: usize| match &self.corpus[..] {
+            [] => None,
+            [one] => one.parse().ok(),
+            all => all[at].parse().ok(),
+        };
+        if self.corpus.len() > 1 && self.corpus.len() != data.len() {
+            let (given, data) = (self.corpus.len(), data.len());
+            bail!("--corpus must be given once, or once for each --data, got {given} for {data}");
+        }
+        Ok(data.iter().enumerate().map(|(at, path)| Source::new(path.as_ref(), format(at))).collect())
+    }
+
+    /// What labels mean.
+    ///
+    /// # Errors
+    /// If the file cannot be used, by its name.
+    pub fn label_map(&self) -> anyhow::Result<LabelMap> {
+        Ok(self.label_map.as_ref().map(LabelMap::read).transpose()?.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn formats_are_given_once_or_for_each() {
+        let sources = |corpus: &[&str], data: &[&str]| {
+            let corpus = corpus.iter().map(ToString::to_string).collect();
+            Labelling { corpus, label_map: None }.sources(data)
+        };
+        let formats = |corpus: &[&str]| -> Vec<Option<CorpusFormat>> {
+            sources(corpus, &["a", "b"]).unwrap().into_iter().map(|source| source.format).collect()
+        };
+        assert_eq!(formats(&[]), [None, None]);
+        assert_eq!(formats(&["tess"]), [Some(CorpusFormat::Tess); 2]);
+        assert_eq!(formats(&["auto", "emodb"]), [None, Some(CorpusFormat::EmoDb)]);
+        let error = sources(&["tess", "emodb"], &["a", "b", "c"]).unwrap_err().to_string();
+        assert_eq!(error, "--corpus must be given once, or once for each --data, got 2 for 3");
+    }
+}

@@ -1,0 +1,101 @@
+//! One labelled recording, and files that are none.
+
+use std::path::PathBuf;
+
+use super::{NameError, manifest::BadRow};
+use crate::audio::{Audio, AudioError};
+use crate::file::AudioFile;
+
+/// One clip of labelled speech. Its sound is read when asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clip {
+    /// Names the clip among those of all corpora: `CORPUS/NAME`, such as `emodb/03a01Fa`. RAVDESS's names stand alone,
+    /// `03-01-06-01-02-01-12`.
+    pub id: String,
+    /// The emotion, as [`LabelMap`](crate::LabelMap) names it; a mood, where the corpus labels moods; or the corpus's own word, where
+    /// the map doesn't know it.
+    pub label: String,
+    /// Who speaks, with the corpus before it, so that 03 of two corpora are two people: `emodb/03`. `None` where nobody says.
+    pub speaker: Option<String>,
+    /// The corpus: its format's word, for folders and tables their name or what a table's row says.
+    pub corpus: String,
+    /// The language, ISO 639-1, where it is known.
+    pub language: Option<String>,
+    /// Where it is: a file, an archive's entry, or a part of one.
+    pub file: AudioFile,
+}
+
+impl Clip {
+    /// Reads and decodes the clip.
+    ///
+    /// # Errors
+    /// [`AudioError`] names the file and what is wrong with it.
+    pub fn read(&self) -> Result<Audio, AudioError> {
+        self.file.read()
+    }
+}
+
+impl AsRef<AudioFile> for Clip {
+    fn as_ref(&self) -> &AudioFile {
+        &self.file
+    }
+}
+
+/// A file or row that is no clip to take, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadFile {
+    /// An audio file whose name is not the corpus's.
+    #[error(transparent)]
+    Name(NameError),
+    /// An audio file that lies in no folder of a class, or in folders of several.
+    #[error("{file}: {reason}; expected one folder for each class, such as happy/NAME.wav")]
+    Folder {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A row of a table.
+    #[error(transparent)]
+    Row(#[from] BadRow),
+    /// A label that nobody says the meaning of.
+    #[error(
+        "{file}: label must be known, got {label:?}; expected one of {known}, or a file that says what it means"
+    )]
+    Label {
+        /// The file.
+        file: String,
+        /// The label.
+        label: String,
+        /// The labels that are known.
+        known: String,
+    },
+    /// Two files of one name that are not copies of one another.
+    #[error(
+        "{file}: differs from {other}, which has the same name; expected one file a clip, or equal copies"
+    )]
+    Ambiguous {
+        /// The file that is not taken.
+        file: String,
+        /// The one that is.
+        other: String,
+    },
+    /// A file or folder that cannot be read.
+    #[error("{file}: cannot be read: {reason}")]
+    Unreadable {
+        /// The file or folder.
+        file: String,
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+/// The last part of a path, as a corpus's name.
+pub(super) fn name_of(path: &std::path::Path) -> String {
+    let named = path.file_stem().filter(|_| !path.is_dir()).or_else(|| path.file_name());
+    let whole: Option<PathBuf> = named.is_none().then(|| std::fs::canonicalize(path).ok()).flatten();
+    let name = named.or_else(|| whole.as_ref()?.file_name());
+    name.map_or_else(|| "folders".to_owned(), |name| name.to_string_lossy().into_owned())
+}

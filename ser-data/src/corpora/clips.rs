@@ -1,0 +1,370 @@
+//! Finding the clips of folders, archives and tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::clip::{BadFile, Clip, name_of};
+use super::find::{Files, Found, find, is_table};
+use super::manifest::{BadRow, Manifest, ManifestError, ManifestRow};
+use super::{CorpusFormat, detect, folders};
+use crate::file::{AudioFile, stem_of};
+use crate::labels::LabelMap;
+
+/// Labelled speech to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Source {
+    /// A folder, a ZIP archive, or a table.
+    pub path: PathBuf,
+    /// How labels are written there; `None` tells it by names.
+    pub format: Option<CorpusFormat>,
+}
+
+impl Source {
+    /// A source of this format; `None` tells it by names.
+    pub fn new(path: impl Into<PathBuf>, format: Option<CorpusFormat>) -> Self {
+        Self { path: path.into(), format }
+    }
+
+    /// A source whose format names tell.
+    pub fn auto(path: impl Into<PathBuf>) -> Self {
+        Self::new(path, None)
+    }
+}
+
+/// How clips are found. The default knows the words of the bundled [`LabelMap`] and refuses any bad file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClipsOptions {
+    /// What labels mean.
+    pub label_map: LabelMap,
+    /// Leaves out files that cannot be taken and lists them in [`Clips::skipped`], instead of refusing them all.
+    pub skip_bad: bool,
+}
+
+/// Clips of labelled speech, as they lie in folders, archives and tables.
+///
+/// ```no_run
+/// use ser_data::{Clips, ClipsOptions, Source};
+///
+/// let sources = [Source::auto("Audio_Speech_Actors_01-24.zip"), Source::auto("emodb"), Source::auto("mine.csv")];
+/// let found = Clips::open(&sources, &ClipsOptions::default())?;
+/// for corpus in &found.corpora {
+///     println!("{corpus}"); // emodb: emodb by its names, 535 clips of 10 speakers
+/// }
+/// for clip in &found.clips {
+///     println!("{}: {} {:?}, {:.1?}", clip.id, clip.label, clip.speaker, clip.read()?.duration());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Clips {
+    /// The clips by ascending identifier, each once.
+    pub clips: Vec<Clip>,
+    /// What each source was read as.
+    pub corpora: Vec<FoundCorpus>,
+    /// The files and rows that were left out because of [`ClipsOptions::skip_bad`]. Report them.
+    pub skipped: Vec<BadFile>,
+}
+
+/// What a source was read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundCorpus {
+    /// The folder, archive or table.
+    pub path: PathBuf,
+    /// The format that it was read in.
+    pub format: CorpusFormat,
+    /// Whether names told the format.
+    pub detected: bool,
+    /// Its clips.
+    pub clips: usize,
+    /// Its speakers, 0 where they are not known.
+    pub speakers: usize,
+    /// Songs of RAVDESS, which are left out.
+    pub songs_left_out: usize,
+}
+
+impl fmt::Display for FoundCorpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, format, clips, .. } = self;
+        let told = if self.detected { " by its names" } else { "" };
+        write!(f, "{}: {format}{told}, {clips} clips", path.display())?;
+        match self.speakers {
+            0 => write!(f, " of unknown speakers")?,
+            1 => write!(f, " of 1 speaker")?,
+            speakers => write!(f, " of {speakers} speakers")?,
+        }
+        match self.songs_left_out {
+            0 => Ok(()),
+            songs => write!(f, ", {songs} songs left out"),
+        }
+    }
+}
+
+/// A folder, archive or table that cannot be read as labelled speech.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// It cannot be opened.
+    #[error("{}: cannot be read: {cause}", path.display())]
+    Io {
+        /// The folder or archive.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// It is a file of another kind.
+    #[error("{}: must be a folder, a ZIP archive or a table (.csv, .tsv)", path.display())]
+    NotADataset {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The archive is damaged.
+    #[error("{}: is not a readable ZIP archive: {reason}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The table cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Names don't tell what it is.
+    #[error(
+        "{}: corpus must be told by names, got {files} audio files such as {example}; looked for {looked_for}{}",
+        path.display(),
+        table.as_ref().map(|table| format!(" (if {table} names the clips, give that file)")).unwrap_or_default()
+    )]
+    Unrecognized {
+        /// The folder or archive.
+        path: PathBuf,
+        /// Audio files in it.
+        files: usize,
+        /// One of them.
+        example: String,
+        /// Names that would have told it.
+        looked_for: String,
+        /// A table in it, which may name the clips.
+        table: Option<String>,
+    },
+    /// There are several corpora in it.
+    #[error("{}: must be one corpus, got {found}; give the folder of each", path.display())]
+    SeveralCorpora {
+        /// The folder or archive.
+        path: PathBuf,
+        /// How many files of which.
+        found: String,
+    },
+    /// There is no clip in it.
+    #[error(
+        "{}: no clips in it ({songs_left_out} songs left out, {skipped} bad files); expected files such as {example}",
+        path.display()
+    )]
+    NoClips {
+        /// The folder, archive or table.
+        path: PathBuf,
+        /// Songs of RAVDESS in it.
+        songs_left_out: usize,
+        /// Bad files in it.
+        skipped: usize,
+        /// A name of the format.
+        example: &'static str,
+    },
+    /// There are bad files or rows in it, and [`ClipsOptions::skip_bad`] is not set.
+    #[error("{}{}", files[0], match files.len() { 1 => String::new(), n => format!(" (and {} more bad files)", n - 1) })]
+    BadFiles {
+        /// The files by their path, one or more.
+        files: Vec<BadFile>,
+    },
+}
+
+impl Clips {
+    /// Finds the clips of all sources. No sound is read.
+    ///
+    /// Any tree will do: `Actor_01/*.wav` as downloaded, FLAC copies, or Kaggle's archives, which hold every file twice
+    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`): of equal copies of one name the one of the shortest path is taken.
+    /// Hidden files and folders, macOS's `__MACOSX`, and files that are not audio by their ending are passed over.
+    ///
+    /// # Errors
+    /// [`DatasetError`], if a source cannot be read, holds no clips, names don't tell what it is, or it holds a bad file (see
+    /// [`BadFile`]) and [`ClipsOptions::skip_bad`] is not set.
+    pub fn open(sources: &[Source], options: &ClipsOptions) -> Result<Self, DatasetError> {
+        let mut all = BTreeMap::<String, Clip>::new();
+        let (mut corpora, mut skipped) = (Vec::new(), Vec::new());
+        for source in sources {
+            let mut reading = Reading {
+                path: &source.path,
+                labels: &options.label_map,
+                clips: Vec::new(),
+                bad: Vec::new(),
+                songs: BTreeSet::new(),
+            };
+            let format = reading.read(source.format)?;
+            let Reading { clips, mut bad, songs, .. } = reading;
+            let (mut found, mut copies) = (0, 0);
+            let mut speakers = BTreeSet::new();
+            for clip in clips {
+                let speaker = clip.speaker.clone();
+                match all.get(&clip.id) {
+                    Some(other) if is_copy(&clip.file, &other.file) => {
+                        copies += 1;
+                        continue;
+                    }
+                    Some(other) => {
+                        bad.push(BadFile::Ambiguous {
+                            file: clip.file.to_string(),
+                            other: other.file.to_string(),
+                        });
+                        continue;
+                    }
+                    None => {
+                        all.insert(clip.id.clone(), clip);
+                    }
+                }
+                found += 1;
+                speakers.extend(speaker);
+            }
+            if !bad.is_empty() && !options.skip_bad {
+                bad.sort_by_cached_key(ToString::to_string);
+                return Err(DatasetError::BadFiles { files: bad });
+            }
+            if found + copies == 0 {
+                return Err(DatasetError::NoClips {
+                    path: source.path.clone(),
+                    songs_left_out: songs.len(),
+                    skipped: bad.len(),
+                    example: format.example(),
+                });
+            }
+            skipped.append(&mut bad);
+            corpora.push(FoundCorpus {
+                path: source.path.clone(),
+                format,
+                detected: source.format.is_none(),
+                clips: found,
+                speakers: speakers.len(),
+                songs_left_out: songs.len(),
+            });
+        }
+        skipped.sort_by_cached_key(ToString::to_string);
+        Ok(Self { clips: all.into_values().collect(), corpora, skipped })
+    }
+}
+
+/// Equal as far as costs nothing to know: of the same kind by their ending, and of the same size.
+fn is_copy(file: &AudioFile, other: &AudioFile) -> bool {
+    let ending =
+        |file: &AudioFile| file.to_string().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending(file) == ending(other) && file.looks_like_copy_of(other)
+}
+
+/// One source while it is read.
+struct Reading<'a> {
+    path: &'a Path,
+    labels: &'a LabelMap,
+    clips: Vec<Clip>,
+    bad: Vec<BadFile>,
+    /// Names of songs, in lower case.
+    songs: BTreeSet<String>,
+}
+
+impl Reading<'_> {
+    fn read(&mut self, format: Option<CorpusFormat>) -> Result<CorpusFormat, DatasetError> {
+        let told = format.is_none() && is_table(self.path) && !self.path.is_dir();
+        if told || format == Some(CorpusFormat::Manifest) {
+            let mut manifest = Manifest::read(self.path)?;
+            self.bad.extend(manifest.bad.drain(..).map(BadFile::Row));
+            manifest.rows.into_iter().for_each(|row| self.row(row));
+            return Ok(CorpusFormat::Manifest);
+        }
+        let mut files = find(self.path)?;
+        self.bad.append(&mut files.bad);
+        let format = match format {
+            Some(format) => format,
+            None if files.audio.is_empty() => CorpusFormat::Folders,
+            None => detect::detect(self.path, &files, self.labels)?,
+        };
+        let Files { mut audio, .. } = files;
+        // Of copies the first is taken: the one of the shortest path.
+        audio.sort_by_cached_key(|(inner, _)| (inner.matches('/').count(), inner.clone()));
+        for found in audio {
+            if format == CorpusFormat::Folders {
+                self.file_in_folder(found);
+            } else {
+                self.named_file(format, found);
+            }
+        }
+        Ok(format)
+    }
+
+    fn named_file(&mut self, format: CorpusFormat, (inner, file): Found) {
+        let corpus = format.as_str();
+        match format.read_name(&inner) {
+            Ok(None) => {
+                self.songs.insert(stem_of(&inner).to_lowercase());
+            }
+            Ok(Some(named)) => {
+                let id = match format {
+                    CorpusFormat::Ravdess => named.id,
+                    _ => format!("{corpus}/{}", named.id),
+                };
+                let speaker = Some(format!("{corpus}/{}", named.speaker));
+                self.clip(id, &named.word, corpus.to_owned(), speaker, None, file);
+            }
+            Err(e) => self.bad.push(BadFile::Name(e.in_file(file.to_string()))),
+        }
+    }
+
+    fn file_in_folder(&mut self, (inner, file): Found) {
+        let corpus = name_of(self.path);
+        match folders::label_of(&inner, &corpus, self.labels) {
+            Ok(word) => self.clip(format!("{corpus}/{inner}"), word, corpus, None, None, file),
+            Err(reason) => self.bad.push(BadFile::Folder { file: file.to_string(), reason }),
+        }
+    }
+
+    fn row(&mut self, row: ManifestRow) {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        // Tables that were made on Windows have its separator.
+        let slashed = row.path.replace('\\', "/");
+        let found =
+            [&row.path, &slashed].into_iter().map(|path| folder.join(path)).find(|path| path.is_file());
+        let Some(path) = found else {
+            let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            self.bad.push(BadFile::Row(BadRow {
+                manifest: self.path.display().to_string(),
+                row: row.row,
+                column: "path",
+                expected: format!("a file below {}", shown.display()),
+                value: row.path,
+            }));
+            return;
+        };
+        let corpus = row.corpus.unwrap_or_else(|| name_of(self.path));
+        let inner = path.strip_prefix(folder).unwrap_or(&path);
+        let parts: Vec<_> = inner.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        let inner = if inner.is_absolute() { inner.display().to_string() } else { parts.join("/") };
+        let file = AudioFile::new(&path).with_span(row.start, row.end);
+        let span = file.span().map(|span| span.to_string()).unwrap_or_default();
+        let speaker = row.speaker.map(|speaker| format!("{corpus}/{speaker}"));
+        self.clip(format!("{corpus}/{inner}{span}"), &row.label, corpus, speaker, row.language, file);
+    }
+
+    fn clip(
+        &mut self,
+        id: String,
+        word: &str,
+        corpus: String,
+        speaker: Option<String>,
+        language: Option<String>,
+        file: AudioFile,
+    ) {
+        let label = self.labels.emotion_of(&corpus, word).unwrap_or(word.trim()).to_owned();
+        let language = language.or_else(|| self.labels.language_of(&corpus).map(str::to_owned));
+        self.clips.push(Clip { id, label, speaker, corpus, language, file });
+    }
+}

@@ -1,0 +1,86 @@
+//! The files of a folder or an archive.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use super::{BadFile, DatasetError};
+use crate::file::{AudioFile, archive_entries, is_audio_path};
+
+/// A file with its path below the folder or in the archive, joined by `/`.
+pub(super) type Found = (String, AudioFile);
+
+/// The files below a folder or in an archive.
+pub(super) struct Files {
+    /// Audio files, as their names say, by ascending path.
+    pub(super) audio: Vec<Found>,
+    /// Tables, as their names say, for those who should have named one of them.
+    pub(super) tables: Vec<String>,
+    /// Folders and files that cannot be read.
+    pub(super) bad: Vec<BadFile>,
+}
+
+/// All files but hidden ones, those in hidden folders, and those that macOS adds to archives (`__MACOSX`).
+pub(super) fn find(path: &Path) -> Result<Files, DatasetError> {
+    let io_error = |cause| DatasetError::Io { path: path.into(), cause };
+    let mut bad = Vec::new();
+    let mut found = if std::fs::metadata(path).map_err(io_error)?.is_dir() {
+        folder_files(path, &mut bad)
+    } else {
+        let mut magic = Vec::new();
+        std::fs::File::open(path).and_then(|f| f.take(2).read_to_end(&mut magic)).map_err(io_error)?;
+        let named_zip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"));
+        if magic != b"PK" && !named_zip {
+            return Err(DatasetError::NotADataset { path: path.into() });
+        }
+        archive_entries(path)
+            .map_err(|e| DatasetError::Archive { path: path.into(), reason: e.to_string() })?
+    };
+    found.retain(|(inner, _)| !inner.split('/').any(|part| part.starts_with('.') || part == "__MACOSX"));
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let tables = found.iter().filter(|(inner, _)| is_table(Path::new(inner)));
+    let tables = tables.map(|(inner, _)| inner.clone()).collect();
+    found.retain(|(inner, _)| is_audio_path(inner));
+    Ok(Files { audio: found, tables, bad })
+}
+
+/// The audio files below a folder or in a ZIP archive, each with its path there, joined by `/`, in their order. Files are told by their
+/// endings ([`is_audio_path`]); hidden files, those in hidden folders, and those that macOS adds to archives are passed over.
+///
+/// # Errors
+/// [`DatasetError`], if the folder or archive, or something in it, cannot be read.
+pub fn find_audio(path: impl AsRef<Path>) -> Result<Vec<(String, AudioFile)>, DatasetError> {
+    let Files { audio, bad, .. } = find(path.as_ref())?;
+    if bad.is_empty() { Ok(audio) } else { Err(DatasetError::BadFiles { files: bad }) }
+}
+
+/// Whether a file is a table, by its ending.
+pub(super) fn is_table(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
+    let mut files = Vec::new();
+    let seen = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !(name.starts_with('.') || name == "__MACOSX")
+    };
+    for entry in WalkDir::new(path).follow_links(true).into_iter().filter_entry(seen) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => {
+                let inner = entry.path().strip_prefix(path).unwrap_or(entry.path());
+                let parts: Vec<_> = inner.iter().map(|part| part.to_string_lossy()).collect();
+                files.push((parts.join("/"), AudioFile::new(entry.path())));
+            }
+            Ok(_) => {}
+            Err(e) => {
+                let file = e.path().unwrap_or(path).display().to_string();
+                let reason = e.io_error().map_or_else(|| e.to_string(), io::Error::to_string);
+                bad.push(BadFile::Unreadable { file, reason });
+            }
+        }
+    }
+    files
+}
