@@ -6,3 +6,4 @@ pub mod songs;
 pub mod sounds;
 pub mod subjects;
 pub mod timing;
+pub mod voices;

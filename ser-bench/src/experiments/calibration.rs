@@ -23,7 +23,7 @@ pub(super) fn expected_calibration_error<'a>(predictions: impl IntoIterator<Item
 
 /// The temperature that probabilities should be softened by (above 1) or sharpened (below 1), so that the true classes of these
 /// predictions are as likely as can be: 0.05 to 20. `view` is what is made of the answers after that, such as sums of classes.
-pub(super) fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictions) -> Predictions) -> f64 {
+pub(crate) fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictions) -> Predictions) -> f64 {
     // Over the logarithm of the temperature the likelihood of a softmax has one peak, but that of sums of classes may have more: the
     // best of a grid, then golden section between its neighbours.
     const RATIO: f64 = 0.618_033_988_749_895;
@@ -46,7 +46,7 @@ pub(super) fn fit_temperature(predictions: &Predictions, view: impl Fn(Predictio
 }
 
 /// The predictions with each logit divided by a temperature.
-pub(super) fn with_temperature(predictions: &Predictions, temperature: f64) -> Predictions {
+pub(crate) fn with_temperature(predictions: &Predictions, temperature: f64) -> Predictions {
     let mut scaled = predictions.clone();
     for mut row in scaled.probabilities.outer_iter_mut() {
         let logits: Vec<f64> = row.iter().map(|p| f64::from(p.max(1e-30)).ln() / temperature).collect();

@@ -12,13 +12,14 @@ mod results;
 mod robustness;
 mod run;
 
-use calibration::{expected_calibration_error, fit_temperature, with_temperature};
+use calibration::expected_calibration_error;
+pub(crate) use calibration::{fit_temperature, with_temperature};
 pub use folder::{Finished, Folder};
 pub use list::{Experiment, Figure, Goal, Learner};
 pub use predictions::Predictions;
 use protocol::{Clips, Unit};
 pub use protocol::{Part, Protocol};
-pub use recordings::RecordingScore;
+pub use recordings::{RecordingScore, measure_recordings};
 pub use results::{Calibration, Results, Robustness, Score, Spread, save_combined};
 pub use robustness::Disturbance;
 pub use run::{Run, ravdess, remove_states, train};

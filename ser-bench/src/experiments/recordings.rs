@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use rayon::prelude::*;
 use ser_data::{Clip, LabelMap};
 use ser_features::{Trim, TrimConfig};
-use ser_models::{Checkpoint, Generator, Recognizer, Timeline};
+use ser_models::{Generator, Recognizer, Timeline};
 
 use super::Disturbance;
 
@@ -76,12 +76,12 @@ impl RecordingScore {
 }
 
 /// Joins the clips of each actor to a recording of two to five minutes, in stretches of one mood with pauses between, and measures
-/// a model of moods on it after a disturbance: a score for each actor.
+/// recognisers of moods on it after a disturbance: a score for each actor.
 ///
 /// # Errors
 /// If a clip cannot be read or the model fails.
-pub(super) fn measure(
-    checkpoint: &Checkpoint,
+pub fn measure_recordings(
+    recognizer: impl Fn() -> anyhow::Result<Recognizer> + Sync,
     clips: &[&Clip],
     way: Disturbance,
     seed: u64,
@@ -100,7 +100,7 @@ pub(super) fn measure(
         let joined = join(clips, &mut random)?;
         let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
         let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
-        let mut recognizer = Recognizer::new(checkpoint)?;
+        let mut recognizer = recognizer()?;
         let timeline = recognizer.timeline(&samples, rate)?;
         let first = recognizer.recognize_window(&samples, rate)?;
         Ok(score(&timeline, &first.label, &joined.truth))

@@ -15,7 +15,7 @@ use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_models::training::{Dataset, Event, Finish, History, Trainer, member_seed};
 use ser_models::{Checkpoint, CheckpointSource, Recipe, Recognizer};
 
-use super::recordings::{self, RecordingScore};
+use super::recordings::{RecordingScore, measure_recordings};
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 
 /// What a run that was stopped says.
@@ -204,7 +204,8 @@ impl Run {
             let clips: Vec<&Clip> = clips.iter().filter(|clip| measured.contains(clip.id.as_str())).collect();
             for (way, (_, scores)) in ways.iter().zip(&mut scores) {
                 ensure!(!stop.load(Ordering::Relaxed), STOPPED);
-                scores.extend(recordings::measure(&checkpoint, &clips, *way, seed)?);
+                let recognizer = || Ok(Recognizer::new(&checkpoint)?);
+                scores.extend(measure_recordings(recognizer, &clips, *way, seed)?);
                 bar.inc(1);
             }
         }

@@ -18,6 +18,10 @@ use candle_core::Var;
 pub struct LayerMixture {
     weight: Var,
     layers: usize,
+    /// Layers before the first that is mixed.
+    skipped: usize,
+    /// The first of so many equal parts of each layer's features is mixed.
+    parts: usize,
 }
 
 impl LayerMixture {
@@ -26,24 +30,44 @@ impl LayerMixture {
     /// # Errors
     /// [`LayerError::Setting`] if there is no layer.
     pub fn new(layers: usize, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        if layers == 0 {
-            return Err(LayerError::setting("LayerMixture", "layers", "must be 1 or more", 0));
+        Self::of_part(layers, 0, 1, scope)
+    }
+
+    /// The same of the layers after the first `skipped`, and of the first of `parts` equal parts of each layer's features alone: where
+    /// these are means and then deviations over time, of 2 parts the means. The output is [batch, features / parts, …].
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if no layer or no part is left.
+    pub fn of_part(
+        layers: usize,
+        skipped: usize,
+        parts: usize,
+        scope: &Scope<'_>,
+    ) -> Result<Self, LayerError> {
+        if layers <= skipped {
+            let rule = "must be more than are skipped, 1 or more";
+            return Err(LayerError::setting("LayerMixture", "layers", rule, layers));
         }
-        Ok(Self { weight: scope.weight("weight", &[layers], Init::Zeros)?, layers })
+        if parts == 0 {
+            return Err(LayerError::setting("LayerMixture", "parts", "must be 1 or more", 0));
+        }
+        Ok(Self { weight: scope.weight("weight", &[layers - skipped], Init::Zeros)?, layers, skipped, parts })
     }
 
     fn mix<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
-        let layers = self.layers;
+        let Self { layers, skipped, parts, .. } = *self;
         let values = x.values().contiguous()?;
         let mut dims = x.dims().to_vec();
-        dims[1] /= layers;
+        dims[1] /= layers * parts;
+        // Of a layer the first numbers are mixed, after the layers that are skipped.
         let size: usize = dims[1..].iter().product();
+        let layer = size * parts;
         let (y, shares) = {
             let (x, weight) = (elements(&values)?, elements(&self.weight)?);
             let shares = softmax(weight.slice::<T>()?);
             let mut y = vec![T::ZERO; dims[0] * size];
-            for (y, x) in y.chunks_exact_mut(size).zip(x.slice::<T>()?.chunks_exact(layers * size)) {
-                for (x, share) in x.chunks_exact(size).zip(&shares) {
+            for (y, x) in y.chunks_exact_mut(size).zip(x.slice::<T>()?.chunks_exact(layers * layer)) {
+                for (x, share) in x.chunks_exact(layer).skip(skipped).zip(&shares) {
                     y.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
                 }
             }
@@ -60,25 +84,27 @@ impl LayerMixture {
             let (dx, dweight) = {
                 let (x, dy) = (elements(&values)?, elements(&dy)?);
                 let (x, dy) = (x.slice::<T>()?, dy.slice::<T>()?);
-                let mut dshares = vec![T::ZERO; layers];
-                for (x, dy) in x.chunks_exact(layers * size).zip(dy.chunks_exact(size)) {
-                    for (dshare, x) in dshares.iter_mut().zip(x.chunks_exact(size)) {
-                        *dshare += sum_pairs(dy, x, |dy, x| dy * x);
+                let mut dshares = vec![T::ZERO; shares.len()];
+                for (x, dy) in x.chunks_exact(layers * layer).zip(dy.chunks_exact(size)) {
+                    for (dshare, x) in dshares.iter_mut().zip(x.chunks_exact(layer).skip(skipped)) {
+                        *dshare += sum_pairs(dy, &x[..size], |dy, x| dy * x);
                     }
                 }
                 let mean = sum_pairs(&dshares, &shares, |dshare, share| dshare * share);
                 let dweight: Vec<T> =
                     dshares.iter().zip(&shares).map(|(dshare, share)| *share * (*dshare - mean)).collect();
                 let dx = input_wanted.then(|| {
-                    let mut dx = Vec::with_capacity(x.len());
-                    for dy in dy.chunks_exact(size) {
-                        shares.iter().for_each(|share| dx.extend(dy.iter().map(|dy| *share * *dy)));
+                    let mut dx = vec![T::ZERO; x.len()];
+                    for (dx, dy) in dx.chunks_exact_mut(layers * layer).zip(dy.chunks_exact(size)) {
+                        for (dx, share) in dx.chunks_exact_mut(layer).skip(skipped).zip(&shares) {
+                            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = *share * *dy);
+                        }
                     }
                     dx
                 });
                 (dx, dweight)
             };
-            add_gradient(gradients, &weight, tensor(dweight, layers)?)?;
+            add_gradient(gradients, &weight, tensor(dweight, layers - skipped)?)?;
             dx.map(|dx| tensor(dx, dims)).transpose()
         }))
     }
@@ -99,12 +125,14 @@ impl Layer for LayerMixture {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         match input {
-            [rows, rest @ ..] if *rows > 0 && rows % self.layers == 0 && !rest.contains(&0) => {
-                Ok([&[rows / self.layers], rest].concat())
+            [rows, rest @ ..]
+                if *rows > 0 && rows % (self.layers * self.parts) == 0 && !rest.contains(&0) =>
+            {
+                Ok([&[rows / (self.layers * self.parts)], rest].concat())
             }
             _ => Err(LayerError::InputShape {
                 layer: "LayerMixture",
-                expected: format!("[{} · features, …]", self.layers),
+                expected: format!("[{} · features, …]", self.layers * self.parts),
                 given: input.to_vec(),
             }),
         }
@@ -147,6 +175,24 @@ mod tests {
             let expected = parts.reduce(|sum, part| (sum + part).unwrap()).unwrap();
             assert!(difference(&train(&mixture, x.as_tensor(), 0), &expected) < 1e-14);
         }
+    }
+
+    #[test]
+    fn a_part_of_the_last_layers_is_mixed() {
+        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let mixture = LayerMixture::of_part(3, 1, 2, &parameters.scope("mixture")).unwrap();
+        mixture.weight.set(&input(&[2], 8)).unwrap();
+        let shares = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
+        for shape in [&[2, 12][..], &[2, 12, 5]] {
+            let x = variable(shape, 4);
+            check_layer("a part of layers", &mixture, &x, None);
+            // Features 4 and 5 are the first half of layer 1, 8 and 9 that of layer 2.
+            let part = |at: usize, share: f64| (x.narrow(1, at, 2).unwrap() * share).unwrap();
+            let expected = (part(4, shares[0]) + part(8, shares[1])).unwrap();
+            assert!(difference(&train(&mixture, x.as_tensor(), 0), &expected) < 1e-14);
+        }
+        assert!(LayerMixture::of_part(3, 3, 1, &parameters.scope("none")).is_err());
+        assert!(LayerMixture::of_part(3, 0, 0, &parameters.scope("none")).is_err());
     }
 
     #[test]

@@ -30,6 +30,10 @@ pub struct WhisperHeadConfig {
     /// Empty where any encoder of these sizes may be taken.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,
+    /// Outputs before the first that is mixed, below `blocks` + 1: 0 mixes that of the convolutions too, 2 begins with that of the
+    /// second block.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// How frames become one vector.
     pub pooling: HeadPooling,
     /// Dropout before each dense layer, 0 or more and below 1.
@@ -47,6 +51,8 @@ pub struct WhisperHeadConfig {
 pub enum HeadPooling {
     /// Mean and standard deviation over time, taken before training.
     Statistics,
+    /// The mean over time alone. Deviations tell more of a corpus that is known, and mislead with one that is not.
+    Means,
     /// Mean and deviation weighted by attention ([`AttentionPool::with_deviations`]).
     Attentive {
         /// Units of the attention.
@@ -56,12 +62,17 @@ pub enum HeadPooling {
     },
 }
 
+fn is_zero(skipped: &usize) -> bool {
+    *skipped == 0
+}
+
 impl Default for WhisperHeadConfig {
     fn default() -> Self {
         Self {
             blocks: 4,
             width: 512,
             encoder: String::new(),
+            skipped: 0,
             pooling: HeadPooling::Statistics,
             dropout: 0.4,
             dense: vec![192],
@@ -73,7 +84,7 @@ impl Default for WhisperHeadConfig {
 impl WhisperHeadConfig {
     pub(crate) fn input(&self) -> ModelInput {
         let frames = match self.pooling {
-            HeadPooling::Statistics => None,
+            HeadPooling::Statistics | HeadPooling::Means => None,
             HeadPooling::Attentive { frames, .. } => Some(frames),
         };
         ModelInput::Encoded { layers: self.blocks.saturating_add(1), width: self.width, frames }
@@ -93,7 +104,9 @@ pub(super) fn network(
         }
     }
     let mut net = Sequential::new(config.input().shape());
-    net.push("layer_mixture", LayerMixture::new(config.blocks + 1, &parameters.scope("layer_mixture_1"))?)?;
+    let parts = if config.pooling == HeadPooling::Means { 2 } else { 1 };
+    let scope = parameters.scope("layer_mixture_1");
+    net.push("layer_mixture", LayerMixture::of_part(config.blocks + 1, config.skipped, parts, &scope)?)?;
     if let HeadPooling::Attentive { units, .. } = config.pooling {
         net.time_steps()?;
         let pool = AttentionPool::new(config.width, units, init, &parameters.scope("attention_1"))?;
@@ -132,12 +145,26 @@ mod tests {
     }
 
     #[test]
+    fn means_of_the_last_blocks_are_mixed() {
+        let config = WhisperHeadConfig { skipped: 2, pooling: HeadPooling::Means, ..Default::default() };
+        assert_eq!(config.input().shape(), [5120]);
+        let summary = Architecture::from(config).build(8, 0).unwrap().summary();
+        let shapes: Vec<(&[usize], usize)> =
+            summary.rows.iter().map(|row| (&row.output_shape[..], row.parameters)).collect();
+        assert_eq!(shapes[0], (&[512][..], 3));
+        assert_eq!(summary.trainable, 3 + 512 * 192 + 192 + 192 * 8 + 8);
+    }
+
+    #[test]
     fn sizes_that_do_not_fit_are_refused() {
         let refused = |config: WhisperHeadConfig| {
             Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
         };
         let default = WhisperHeadConfig::default;
         assert!(refused(WhisperHeadConfig { blocks: 0, ..default() }).contains("blocks must be 1 or more"));
+        assert!(
+            refused(WhisperHeadConfig { skipped: 5, ..default() }).contains("must be more than are skipped")
+        );
         assert!(refused(WhisperHeadConfig { width: 0, ..default() }).contains("width must be 1 or more"));
         assert!(refused(WhisperHeadConfig { dropout: 1.0, ..default() }).contains("rate must be"));
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Which examples an epoch's steps take.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Sampling {
     /// Every example once, in another order each epoch.
@@ -28,7 +28,7 @@ impl Sampling {
         let Self::Balanced { corpora } = self else { return None };
         let wrong = corpora.iter().find(|(_, share)| !(**share > 0.0 && share.is_finite()));
         wrong.map(|(name, share)| {
-            ("sampling.balanced.corpora", "must be positive shares", format!("{share} for {name}"))
+            ("sampling.corpora", "must be positive shares", format!("{share} for {name}"))
         })
     }
 }

@@ -1,0 +1,55 @@
+//! Training a head, and asking it.
+
+use std::sync::atomic::AtomicBool;
+
+use ser_models::training::{EncodedClips, Trainer};
+use ser_models::{Checkpoint, CheckpointSource, Classifier, Recipe};
+
+use super::VoiceClips;
+use crate::experiments::Predictions;
+
+/// Trains a head on these clips, each clean and in its changed copies.
+///
+/// # Errors
+/// If the recipe or the clips cannot be used.
+pub fn train_head(
+    clips: &VoiceClips,
+    recipe: &Recipe,
+    train: &[usize],
+    seed: u64,
+    protocol: &str,
+    stop: &AtomicBool,
+) -> anyhow::Result<Checkpoint> {
+    let copies = clips.encoded.config().copies;
+    let ids: Vec<String> = train.iter().map(|&at| clips.clips[at].id.clone()).collect();
+    let labels: Vec<usize> = train.iter().map(|&at| clips.labels[at]).collect();
+    let corpora = (0..=copies).flat_map(|_| train.iter().map(|&at| clips.clips[at].corpus.as_str()));
+    let training = clips.encoded.dataset(&ids, &labels, &clips.label_names, copies)?.with_corpora(corpora)?;
+    let mut trainer =
+        Trainer::new(recipe.training.clone(), recipe.architecture.clone(), &training, None, seed)?;
+    trainer.run(|_| {}, stop)?;
+    Ok(trainer.checkpoint(CheckpointSource {
+        preparation: recipe.preparation.clone(),
+        features: recipe.features.clone(),
+        protocol: protocol.to_owned(),
+        split_seed: seed,
+        test: Vec::new(),
+    })?)
+}
+
+/// What a head says of these clips, as `encoded` has them.
+///
+/// # Errors
+/// If a clip was not encoded.
+pub fn answer(
+    head: &Classifier,
+    clips: &VoiceClips,
+    encoded: &EncodedClips,
+    places: &[usize],
+) -> anyhow::Result<Predictions> {
+    let ids: Vec<String> = places.iter().map(|&at| clips.clips[at].id.clone()).collect();
+    let truth: Vec<usize> = places.iter().map(|&at| clips.labels[at]).collect();
+    let data = encoded.dataset(&ids, &truth, &clips.label_names, 0)?;
+    let probabilities = head.probabilities(data.inputs(), None)?;
+    Ok(Predictions { labels: clips.label_names.clone(), clips: ids, truth, probabilities })
+}
