@@ -13,8 +13,9 @@ use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
+use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
-use ser_models::{Architecture, Checkpoint, Recipe, RecipeFile, Recognizer, TimelineConfig};
+use ser_models::{Checkpoint, Recipe, RecipeFile, Recognizer, TimelineConfig};
 
 /// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on what was encoded.
 ///

@@ -6,7 +6,7 @@ use ser_data::Audio;
 use ser_examples::assets;
 use ser_models::layers::{Layer, Mode, Padded};
 use ser_models::models::Architecture;
-use ser_models::training::{Learner, OptimizerConfig, TrainingConfig};
+use ser_models::training::{Learner, OptimizerConfig, Targets, TrainingConfig};
 use ser_models::{Generator, Recognizer};
 
 /// Examples of a training step.
@@ -21,7 +21,7 @@ pub struct ModelSubject {
     learner: Learner,
     batch: Padded,
     one: Padded,
-    targets: Vec<f32>,
+    targets: Targets,
     generator: Generator,
 }
 
