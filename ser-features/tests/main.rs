@@ -19,3 +19,4 @@ mod streaming_rows;
 mod support;
 mod tonal;
 mod tonal_properties;
+mod voice;

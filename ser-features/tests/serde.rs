@@ -5,10 +5,11 @@ use std::path::Path;
 
 use ser_features::{
     BandwidthConfig, CentroidConfig, ChromaConfig, ChromaCqtConfig, ContrastConfig, CqtConfig, DecibelConfig,
-    DeltaConfig, Feature, FeatureConfig, FlatnessConfig, HpssConfig, KaldiFbankConfig, KaldiFrameConfig,
-    KaldiMelConfig, KaldiMfccConfig, LogMelConfig, LogScale, MelConfig, MfccConfig, PadMode,
-    PreemphasisConfig, PreparationConfig, Reference, RmsConfig, RolloffConfig, StftConfig, TrimConfig,
-    TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
+    DeltaConfig, Feature, FeatureConfig, FlatnessConfig, FormantConfig, Functional, GriffinLimConfig,
+    HpssConfig, KaldiFbankConfig, KaldiFrameConfig, KaldiMelConfig, KaldiMfccConfig, LogMelConfig, LogScale,
+    MelConfig, MfccConfig, OnsetConfig, PadMode, PcenConfig, PreemphasisConfig, PreparationConfig,
+    PyinConfig, Reference, RmsConfig, RolloffConfig, SpectralBalanceConfig, StftConfig, TempoConfig,
+    TempogramConfig, TrimConfig, TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -76,7 +77,17 @@ fn every_configuration_survives_json() {
         survives(ZeroCrossingConfig { zero_pos: false, ..Default::default() }),
         survives(YinConfig { hop_length: Some(160), trough_threshold: f64::INFINITY, ..Default::default() }),
         survives(PreemphasisConfig { coef: 0.95 }),
+        survives(PyinConfig { hop_length: Some(160), ..Default::default() }),
+        survives(PcenConfig { b: Some(0.1), ..Default::default() }),
+        survives(OnsetConfig { lag: 2, ..Default::default() }),
+        survives(TempogramConfig { win_length: 100, ..Default::default() }),
+        survives(TempoConfig { max_tempo: None, ..Default::default() }),
+        survives(GriffinLimConfig { seed: Some(7), ..Default::default() }),
+        survives(FormantConfig { max_frequency: 5_000, ..Default::default() }),
+        survives(SpectralBalanceConfig { sample_rate: 16_000, ..Default::default() }),
+        survives(HpssConfig { kernel_harmonic: 17, ..Default::default() }),
     ];
+    survives(vec![Functional::Mean, Functional::Percentile(10.0)]);
     tried.sort_unstable();
     tried.dedup();
     let mut declared_names = Vec::new();

@@ -82,8 +82,8 @@ fn median_time(seconds: f64, run: impl FnMut() -> anyhow::Result<()>) -> anyhow:
     Ok(timing::median(timing::times(3, Duration::from_secs_f64(seconds), run)?))
 }
 
-/// The features that librosa is timed for, by the names of their subjects.
-const COMPARED: [&str; 12] = [
+/// The features that librosa and other packages are timed for, by the names of their subjects.
+const COMPARED: [&str; 24] = [
     "floor",
     "stft",
     "mel",
@@ -96,6 +96,18 @@ const COMPARED: [&str; 12] = [
     "issa193",
     "trim",
     "resample",
+    "whisper",
+    "torchaudio_mel",
+    "torchaudio_mfcc",
+    "kaldi_fbank",
+    "kaldi_mfcc",
+    "pyin",
+    "pcen",
+    "lpc",
+    "onset_strength",
+    "tempo",
+    "time_stretch",
+    "griffin_lim",
 ];
 
 fn features(clip: &[f32]) -> anyhow::Result<Value> {

@@ -9,11 +9,15 @@ use ser_data::Audio;
 use ser_examples::assets;
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
-    CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive,
-    HpssConfig, Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig,
-    Preparation, PreparationConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
-    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Stft, StftConfig, Tonnetz, Trim,
-    TrimConfig, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
+    CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, FormantConfig, Formants,
+    GriffinLim, GriffinLimConfig, HarmonicPercussive, HpssConfig, Istft, KaldiFbank, KaldiFbankConfig,
+    KaldiMelConfig, KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, OnsetConfig,
+    OnsetStrength, Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation,
+    PreparationConfig, Pyin, PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft,
+    StftConfig, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz, Trim, TrimConfig,
+    Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig, ZeroCrossingConfig,
+    ZeroCrossingRate, lpc,
 };
 
 /// Samples of a clip in a second.
@@ -107,6 +111,8 @@ pub fn feature_subjects(clip: &[f32]) -> anyhow::Result<Vec<FeatureSubject>> {
     transforms(&mut subjects)?;
     stacked(&mut subjects)?;
     shapes(&mut subjects)?;
+    fronts(&mut subjects)?;
+    voices(&mut subjects)?;
     preparation(&mut subjects)?;
     Ok(subjects.all)
 }
@@ -178,6 +184,48 @@ fn shapes(subjects: &mut Subjects) -> anyhow::Result<()> {
     subjects.add("rms", move |clip| plan.process(clip));
     let mut plan = Yin::new(YinConfig::default())?;
     subjects.add("yin", move |clip| plan.process(clip));
+    Ok(())
+}
+
+/// Front ends of networks, of the clip as if it had the sample rate that they want.
+fn fronts(subjects: &mut Subjects) -> anyhow::Result<()> {
+    let mut plan = WhisperMel::new(WhisperConfig::default())?;
+    subjects.add_matrix("whisper", move |clip, out| plan.process_into(clip, out));
+    let mut plan = MelSpectrogram::new(MelConfig::torchaudio())?;
+    subjects.add_matrix("torchaudio_mel", move |clip, out| plan.process_into(clip, out));
+    let mut plan = Mfcc::new(MfccConfig::torchaudio())?;
+    subjects.add_matrix("torchaudio_mfcc", move |clip, out| plan.process_into(clip, out));
+    let mel = KaldiMelConfig { num_bins: 80, ..Default::default() };
+    let mut plan = KaldiFbank::new(KaldiFbankConfig { mel, ..Default::default() })?;
+    subjects.add_matrix("kaldi_fbank", move |clip, out| plan.process_into(clip, out));
+    let mut plan = KaldiMfcc::new(KaldiMfccConfig::default())?;
+    subjects.add_matrix("kaldi_mfcc", move |clip, out| plan.process_into(clip, out));
+    Ok(())
+}
+
+/// Voice and rhythm.
+fn voices(subjects: &mut Subjects) -> anyhow::Result<()> {
+    let (mut plan, mut track) = (Pyin::new(PyinConfig::default())?, PitchTrack::default());
+    subjects.add("pyin", move |clip| plan.process_into(clip, &mut track));
+    let plan = Pcen::new(PcenConfig::default())?;
+    let mel = MelSpectrogram::new(MelConfig::default())?.process(&subjects.clip)?;
+    subjects.add("pcen", move |_| plan.process(mel.view()));
+    subjects.add("lpc", |clip| lpc(clip, 16));
+    let mut plan = OnsetStrength::new(OnsetConfig::default())?;
+    subjects.add("onset_strength", move |clip| plan.process(clip));
+    let mut plan = Tempogram::new(TempogramConfig::default())?;
+    subjects.add("tempogram", move |clip| plan.process(clip));
+    let mut plan = Tempo::new(TempoConfig::default())?;
+    subjects.add("tempo", move |clip| plan.estimate(clip));
+    let mut plan = TimeStretch::new(StftConfig::default(), 1.25)?;
+    subjects.add("time_stretch", move |clip| plan.process(clip));
+    let magnitude = Spectrogram::new(StftConfig::default(), Spectrum::Magnitude)?.process(&subjects.clip)?;
+    let mut plan = GriffinLim::new(GriffinLimConfig::default())?;
+    subjects.add("griffin_lim", move |_| plan.process(magnitude.view(), None));
+    let mut plan = VoiceQuality::new(PyinConfig::default())?;
+    subjects.add("voice_quality", move |clip| plan.process(clip));
+    let mut plan = Formants::new(FormantConfig::default())?;
+    subjects.add("formants", move |clip| plan.process(clip));
     Ok(())
 }
 

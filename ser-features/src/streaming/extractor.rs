@@ -185,7 +185,11 @@ impl StreamingExtractor {
                     Plan::ZeroCrossingRate(rate) => self.values.push(rate.of_frame(lead, samples)),
                     Plan::Rms(rms) => self.values.push(rms.of_frame(lead, samples)),
                     // `plan` made none of it.
-                    Plan::Tonnetz(_) => {}
+                    Plan::Tonnetz(_)
+                    | Plan::LogMel(_)
+                    | Plan::MfccDelta(..)
+                    | Plan::F0
+                    | Plan::VoicedProbability => {}
                 }
             }
         }
@@ -202,6 +206,11 @@ fn plan(feature: Feature, config: &FeatureConfig) -> Result<Plan, ConfigError> {
         Feature::Mfcc if config.top_db.is_some() => refused("top_db", "None"),
         Feature::Chroma if config.tuning.is_none() => refused("tuning", "given"),
         Feature::Tonnetz => refused("features", "without tonnetz"),
+        Feature::LogMel
+        | Feature::MfccDelta
+        | Feature::MfccDelta2
+        | Feature::F0
+        | Feature::VoicedProbability => refused("features", "without logarithmic mel, deltas and pitch"),
         Feature::Contrast => {
             let (sample_rate, stft) = (config.sample_rate, config.stft());
             let contrast = ContrastConfig { sample_rate, stft, top_db: None, ..Default::default() };
