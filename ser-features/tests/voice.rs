@@ -8,9 +8,9 @@ use num_complex::Complex;
 use ser_features::{
     Feature, Features, FormantConfig, Formants, Functional, GriffinLim, GriffinLimConfig, Hpss, HpssConfig,
     MelConfig, MelSpectrogram, MelToStft, OnsetConfig, OnsetStrength, Pcen, PcenConfig, PitchShift,
-    PitchTrack, Pyin, PyinConfig, SpectralBalance, SpectralBalanceConfig, Spectrogram, Spectrum, Stft,
-    StftConfig, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, VoiceQuality, Yin, YinConfig,
-    lpc, phase_vocoder,
+    PitchTrack, Precision, Pyin, PyinConfig, SpectralBalance, SpectralBalanceConfig, Spectrogram, Spectrum,
+    Stft, StftConfig, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, VoiceQuality, Yin,
+    YinConfig, lpc, phase_vocoder,
 };
 
 const MAX_SAMPLES: usize = 60_000;
@@ -283,7 +283,8 @@ fn the_phase_vocoder_equals_librosa() {
             .filter(|s| ["noise", "speech", "faint"].contains(&s.name.as_str()))
         {
             let key = format!("{}/{feature}", signal.name);
-            let spectrum = Stft::new(speech_stft()).unwrap().process(&signal.samples).unwrap();
+            let config = StftConfig { precision: Precision::Double, ..speech_stft() };
+            let spectrum = Stft::new(config).unwrap().process(&signal.samples).unwrap();
             let got = split(phase_vocoder(spectrum.view(), rate).unwrap());
             let shape_max = golden.vector(&format!("{key}_shape_max"));
             assert_eq!(got.ncols(), shape_max[0] as usize);
@@ -319,7 +320,8 @@ fn compare_sound(
 fn time_stretching_equals_librosa() {
     for (feature, rate) in [("time_stretch_fast", 1.25), ("time_stretch_slow", 0.8)] {
         compare_sound(feature, 5e-3, &["sine", "noise", "speech", "vowel"], |s| {
-            TimeStretch::new(StftConfig::default(), rate).unwrap().process(&s.samples).unwrap()
+            let config = StftConfig { precision: Precision::Double, ..Default::default() };
+            TimeStretch::new(config, rate).unwrap().process(&s.samples).unwrap()
         });
     }
 }
@@ -327,7 +329,7 @@ fn time_stretching_equals_librosa() {
 #[test]
 fn griffin_lim_equals_librosa() {
     for (feature, n_iter, momentum) in [("griffinlim", 8, 0.99), ("griffinlim_plain", 3, 0.0)] {
-        compare_sound(feature, 2e-2, &["noise", "speech", "vowel", "faint"], |s| {
+        compare_sound(feature, 1e-3, &["noise", "speech", "vowel", "faint"], |s| {
             let magnitude =
                 Spectrogram::new(speech_stft(), Spectrum::Magnitude).unwrap().process(&s.samples).unwrap();
             let config = GriffinLimConfig { stft: speech_stft(), n_iter, momentum, seed: None };
@@ -438,12 +440,12 @@ fn jitter_and_shimmer_are_those_of_the_pulses() {
             let (got, got_db) = (f64::from(found.jitter_local), f64::from(found.shimmer_local_db));
             println!("{rate} Hz: jitter {got:.5} of {jitter:.5}, shimmer {got_db:.3} of {shimmer:.3} dB");
             assert!((got - jitter).abs() < 0.1 * jitter + 8e-4, "jitter {got} is not {jitter} at {rate} Hz");
-            // The answers to the pulses before overlap: what is left of them changes the peaks.
+            // What is left of the answers before changes the peaks, and at a low rate, peaks lie between samples.
             assert!(
                 (got_db - shimmer).abs() < 0.1 * shimmer + 0.1,
                 "shimmer {got_db} is not {shimmer} dB at {rate} Hz"
             );
-            assert!((f64::from(found.shimmer_local) * 8.686 - got_db).abs() < 0.1 * got_db + 0.01);
+            assert!((f64::from(found.shimmer_local) * 8.686 - got_db).abs() < 0.1 * got_db + 0.02);
         }
     }
 }
@@ -485,19 +487,45 @@ fn what_is_not_voiced_has_no_quality() {
     assert!(voiced.iter().take(18).all(|voiced| !voiced));
 }
 
+/// A steady vowel: pulses whose spectrum falls by 6 dB an octave, as of glottis and lips together, through one resonance after the other.
+fn vowel(resonances: &[(f64, f64)], seconds: usize, rate: usize) -> Vec<f32> {
+    let mut samples: Vec<f64> = (0..seconds * rate).map(|n| f64::from(n % (rate / 120) == 0)).collect();
+    let fall = (-TAU * 50.0 / rate as f64).exp();
+    let mut last = 0.0;
+    samples.iter_mut().for_each(|x| {
+        last = *x + fall * last;
+        *x = last;
+    });
+    for &(hz, width) in resonances {
+        let radius = (-std::f64::consts::PI * width / rate as f64).exp();
+        let (a, b) = (2.0 * radius * (TAU * hz / rate as f64).cos(), -radius * radius);
+        let (mut y1, mut y2) = (0.0, 0.0);
+        for x in &mut samples {
+            (y1, y2) = (*x * (1.0 - a - b) + a * y1 + b * y2, y1);
+            *x = y1;
+        }
+    }
+    let peak = samples.iter().fold(0.0, |peak: f64, x| peak.max(x.abs()));
+    samples.into_iter().map(|x| (0.8 * x / peak) as f32).collect()
+}
+
 #[test]
 fn formants_are_the_resonances() {
-    let (pulses, ..) = pulses(0.0, 0.0);
-    for rate in [11_025, 16_000, 44_100] {
-        let mut formants = Formants::new(FormantConfig { sample_rate: rate, ..Default::default() }).unwrap();
-        let found = formants.process(&voice(&pulses, 2.0, rate.into())).unwrap();
-        for (number, (hz, width)) in (1..=3).zip(RESONANCES) {
-            let mut row: Vec<f32> =
-                found.formant(number).unwrap().iter().copied().skip(20).take(150).collect();
-            row.sort_by(f32::total_cmp);
-            let median = f64::from(row[row.len() / 2]);
-            println!("{rate} Hz: F{number} {median:.0} of {hz} Hz (width {width})");
-            assert!((median / hz - 1.0).abs() < 0.04, "F{number} at {rate} Hz: {median} is not {hz}");
+    let resonances = [(700.0, 90.0), (1_220.0, 110.0), (2_600.0, 160.0), (3_600.0, 250.0), (4_500.0, 300.0)];
+    for rate in [11_000, 16_000] {
+        let config = FormantConfig { sample_rate: rate as u32, ..Default::default() };
+        let found = Formants::new(config).unwrap().process(&vowel(&resonances, 2, rate)).unwrap();
+        for (number, (hz, width)) in (1..=3).zip(resonances) {
+            let median = |row: Array1<f32>| {
+                let mut row: Vec<f32> = row.iter().copied().skip(20).take(150).collect();
+                row.sort_by(f32::total_cmp);
+                f64::from(row[row.len() / 2])
+            };
+            let (frequency, bandwidth) =
+                (median(found.formant(number).unwrap()), median(found.bandwidth.row(number - 1).to_owned()));
+            println!("{rate} Hz: F{number} {frequency:.0} of {hz} Hz, {bandwidth:.0} of {width} Hz wide");
+            // Praat 6.1 finds the same within 5 Hz: harmonics, 120 Hz apart, pull formants towards them.
+            assert!((frequency / hz - 1.0).abs() < 0.02, "F{number} at {rate} Hz: {frequency} is not {hz}");
         }
         assert_eq!(found.formant(6), None);
     }
