@@ -113,7 +113,7 @@ impl Spectrogram {
 }
 
 /// Frames one after the other: the order in which they are made and in which a feature reads them.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Frames {
     width: usize,
     values: Vec<f32>,
@@ -126,6 +126,7 @@ impl Frames {
         self.values.clear();
     }
 
+    /// Adds a frame, or several that lie one after the other.
     pub(crate) fn push(&mut self, frame: &[f32]) {
         self.values.extend_from_slice(frame);
     }
