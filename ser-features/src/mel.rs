@@ -211,7 +211,7 @@ impl MelFilterBank {
         ConfigError::refuse_zero("the number of filters", n_bands)?;
         let rule = "n_fft / 2 + 1";
         ConfigError::require(columns == n_bins, "the number of columns of filters", rule, columns as f64)?;
-        if let Some(&weight) = dense.iter().find(|weight| !(weight.abs() <= 1e6)) {
+        if let Some(&weight) = dense.iter().find(|weight| weight.is_nan() || weight.abs() > 1e6) {
             ConfigError::require(false, "every weight of filters", "within ±1e6", weight.into())?;
         }
         let (mut filters, mut weights) = (Vec::with_capacity(n_bands), Vec::new());

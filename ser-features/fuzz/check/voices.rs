@@ -1,7 +1,9 @@
 //! Pitch and voice.
 
+use ndarray::Array1;
 use ser_features::{
     FormantConfig, Formants, Pyin, PyinConfig, SpectralBalance, SpectralBalanceConfig, VoiceQuality,
+    VoiceQualityFrames,
 };
 
 use super::draw::Draw;
@@ -40,9 +42,9 @@ pub fn quality(draw: &mut Draw<'_>) -> Option<()> {
     let mut plan = made(VoiceQuality::new(pyin_config(draw)))?;
     let samples = draw.samples(3_000);
     let found = plan.process(&samples);
-    for part in
-        [|found: ser_features::VoiceQualityFrames| found.jitter, |found| found.shimmer_db, |found| found.hnr]
-    {
+    let parts: [fn(VoiceQualityFrames) -> Array1<f32>; 3] =
+        [|found| found.jitter, |found| found.shimmer_db, |found| found.hnr];
+    for part in parts {
         holds(&samples, found.clone().map(part))?;
     }
     let found = found.ok()?;
