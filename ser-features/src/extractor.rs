@@ -181,7 +181,8 @@ impl Plan {
             Self::ZeroCrossingRate(rate) => row_into(out, |row| rate.process_into(samples, row))?,
             Self::Rms(rms) => row_into(out, |row| rms.process_into(samples, row))?,
             Self::LogMel(decibel) => {
-                shared.scratch.clone_from(&shared.mel_frames);
+                shared.scratch.clear(shared.mel_frames.width());
+                shared.scratch.push(shared.mel_frames.values());
                 to_decibels(shared.scratch.values_mut(), decibel);
                 shared.scratch.write_into(&mut shared.block, out);
             }

@@ -268,17 +268,17 @@ impl Pyin {
     }
 }
 
-/// Probability that a variable of the beta distribution with whole parameters lies below `x`.
+/// Probability that a variable of the beta distribution with whole parameters lies below `x`: that of `a` or more successes in
+/// `a + b − 1` trials. It is taken from 1, less the probability of fewer, so that it rounds to 1 near the end: else rounding noise would give
+/// the last thresholds a weight, and candidates that only they see would count.
 fn beta_cdf(x: f64, a: u32, b: u32) -> f64 {
     let n = a + b - 1;
-    // The binomial coefficient of n and a, then of n and each that follows.
-    let mut choose = (1..=a).fold(1.0, |product, i| product * f64::from(n - a + i) / f64::from(i));
-    let mut sum = 0.0;
-    for j in a..=n {
-        sum += choose * x.powi(j as i32) * (1.0 - x).powi((n - j) as i32);
+    let (mut choose, mut fewer) = (1.0, 0.0);
+    for j in 0..a {
+        fewer += choose * x.powi(j as i32) * (1.0 - x).powi((n - j) as i32);
         choose *= f64::from(n - j) / f64::from(j + 1);
     }
-    sum
+    1.0 - fewer
 }
 
 /// Logarithm of the smallest probability, which impossible things have: librosa adds it to all.
@@ -462,6 +462,7 @@ mod tests {
         {
             assert!((beta_cdf(x, a, b) - want).abs() < 1e-9, "{x} {a} {b}: {}", beta_cdf(x, a, b));
         }
+        assert_eq!((beta_cdf(0.95, 2, 18), beta_cdf(0.0, 2, 18)), (1.0, 0.0));
     }
 
     /// Viterbi by its definition, over all transitions.

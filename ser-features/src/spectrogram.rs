@@ -127,6 +127,7 @@ impl Frames {
         self.values.clear();
     }
 
+    /// Adds a frame, or several that lie one after the other.
     pub(crate) fn push(&mut self, frame: &[f32]) {
         self.values.extend_from_slice(frame);
     }

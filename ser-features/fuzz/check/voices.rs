@@ -1,7 +1,9 @@
 //! Pitch and voice.
 
+use ndarray::Array1;
 use ser_features::{
     FormantConfig, Formants, Pyin, PyinConfig, SpectralBalance, SpectralBalanceConfig, VoiceQuality,
+    VoiceQualityFrames,
 };
 
 use super::draw::Draw;
@@ -40,7 +42,7 @@ pub fn quality(draw: &mut Draw<'_>) -> Option<()> {
     let mut plan = made(VoiceQuality::new(pyin_config(draw)))?;
     let samples = draw.samples(3_000);
     let found = plan.process(&samples);
-    type Part = fn(ser_features::VoiceQualityFrames) -> ndarray::Array1<f32>;
+    type Part = fn(VoiceQualityFrames) -> Array1<f32>;
     let parts: [Part; 3] = [|found| found.jitter, |found| found.shimmer_db, |found| found.hnr];
     for part in parts {
         holds(&samples, found.clone().map(part))?;

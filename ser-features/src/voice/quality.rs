@@ -10,6 +10,12 @@ use crate::pyin::{PitchTrack, Pyin, PyinConfig};
 /// Consecutive periods that differ by more than this factor are not compared, as in Praat.
 const MAX_PERIOD_FACTOR: f64 = 1.3;
 
+/// Consecutive periods whose peaks differ by more than this factor are not compared, as in Praat.
+const MAX_AMPLITUDE_FACTOR: f64 = 1.6;
+
+/// Least peak of a period, in parts of the peak in the middle of its stretch: fainter ones are what is left of a voice that ended.
+const LEAST_PEAK: f64 = 0.05;
+
 /// Least correlation of two periods that follow each other, as in Praat.
 const LEAST_CORRELATION: f64 = 0.3;
 
@@ -107,7 +113,10 @@ impl VoiceQuality {
             for window in pulses.windows(3) {
                 let [a, b, c] = [window[0], window[1], window[2]];
                 let (first, second) = (b.at - a.at, c.at - b.at);
-                if first.max(second) > MAX_PERIOD_FACTOR * first.min(second) {
+                let (loudest, faintest) = (a.peak.max(b.peak).max(c.peak), a.peak.min(b.peak).min(c.peak));
+                if first.max(second) > MAX_PERIOD_FACTOR * first.min(second)
+                    || loudest > MAX_AMPLITUDE_FACTOR * faintest
+                {
                     continue;
                 }
                 let frame = ((b.at - self.centre as f64) / self.hop_length as f64).round().max(0.0) as usize;
@@ -147,27 +156,32 @@ impl VoiceQuality {
             let (f, g) = (f64::from(pitch.f0[below]), f64::from(pitch.f0[above]));
             self.sample_rate / (f + (g - f) * place.fract())
         };
-        let middle = first.midpoint(last);
-        let half = (period(middle as f64) / 2.0) as usize;
-        let around = middle.saturating_sub(half)..(middle + half).min(samples.len());
+        let centre = first.midpoint(last);
+        let half = (period(centre as f64) / 2.0) as usize;
+        let around = centre.saturating_sub(half)..(centre + half).min(samples.len());
         let Some(loudest) = around.max_by(|&a, &b| samples[a].abs().total_cmp(&samples[b].abs())) else {
             return Vec::new();
         };
+        let pulse = |at: f64| Pulse { at, peak: peak(samples, at, period(at)) };
+        let middle = pulse(loudest as f64);
         let walk = |direction: f64| {
-            let (mut at, mut found) = (loudest as f64, Vec::new());
-            while let Some(next) = next_pulse(samples, at, period(at), direction) {
-                if next < first as f64 || next >= last as f64 {
+            let (mut last_pulse, mut found) = (middle, Vec::new());
+            while let Some(next) =
+                next_pulse(samples, last_pulse.at, period(last_pulse.at), direction).map(&pulse)
+            {
+                let inside = next.at >= first as f64 && next.at < last as f64;
+                if !inside || next.peak < LEAST_PEAK * middle.peak {
                     break;
                 }
                 found.push(next);
-                at = next;
+                last_pulse = next;
             }
             found
         };
-        let pulse = |at: f64| Pulse { at, peak: peak(samples, at, period(at)) };
-        let mut pulses: Vec<Pulse> = walk(-1.0).into_iter().rev().map(pulse).collect();
-        pulses.push(pulse(loudest as f64));
-        pulses.extend(walk(1.0).into_iter().map(pulse));
+        let mut pulses = walk(-1.0);
+        pulses.reverse();
+        pulses.push(middle);
+        pulses.extend(walk(1.0));
         pulses
     }
 
