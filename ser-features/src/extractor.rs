@@ -249,7 +249,7 @@ impl Shared {
             wants(&[Feature::Mfcc, Feature::Mel, Feature::LogMel, Feature::MfccDelta, Feature::MfccDelta2]);
         let pitch = wants(&[Feature::F0, Feature::VoicedProbability]).then(|| {
             let (sample_rate, frame_length) = (config.sample_rate, config.n_fft);
-            let hop_length = Some(config.hop_length);
+            let hop_length = config.hop_length;
             let pyin = Pyin::new(PyinConfig { sample_rate, frame_length, hop_length, ..Default::default() });
             pyin.map(|pyin| (pyin, PitchTrack::default()))
         });

@@ -180,6 +180,19 @@ impl Default for FeatureConfig {
 }
 
 impl FeatureConfig {
+    /// Some features at a sample rate in Hz, and the default for the rest.
+    ///
+    /// ```
+    /// use ser_features::{Feature, FeatureConfig, FeatureExtractor};
+    ///
+    /// let config = FeatureConfig::new(16_000, [Feature::Mfcc, Feature::Rms]);
+    /// assert_eq!(FeatureExtractor::new(config)?.extract(&[0.1; 16_000])?.stack().dim(), (41, 32));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, features: impl Into<Vec<Feature>>) -> Self {
+        Self { sample_rate, features: features.into(), ..Default::default() }
+    }
+
     /// Rows of one feature.
     pub fn rows(&self, feature: Feature) -> usize {
         match feature {

@@ -1,11 +1,12 @@
 //! Statistics of features over time.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ndarray::Array1;
 
 use crate::error::ConfigError;
-use crate::features::{Feature, Features};
+use crate::features::{Feature, FeatureConfig, Features};
 
 /// A number that describes all frames of one row of a feature.
 ///
@@ -50,6 +51,42 @@ impl fmt::Display for Functional {
             Self::Skewness => "skewness",
             Self::Kurtosis => "kurtosis",
             Self::Slope => "slope",
+        })
+    }
+}
+
+/// A name that no functional has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a functional must be one of mean, std, min, max, range, median, percentile_P with P from 0 to 100, skewness, kurtosis, slope, but \
+     is {name:?}"
+)]
+pub struct UnknownFunctional {
+    /// The name given.
+    pub name: String,
+}
+
+impl FromStr for Functional {
+    type Err = UnknownFunctional;
+
+    /// The functional that is displayed so.
+    fn from_str(name: &str) -> Result<Self, UnknownFunctional> {
+        Ok(match name {
+            "mean" => Self::Mean,
+            "std" => Self::Std,
+            "min" => Self::Min,
+            "max" => Self::Max,
+            "range" => Self::Range,
+            "median" => Self::Median,
+            "skewness" => Self::Skewness,
+            "kurtosis" => Self::Kurtosis,
+            "slope" => Self::Slope,
+            _ => {
+                let percent = name.strip_prefix("percentile_").and_then(|percent| percent.parse().ok());
+                let functional =
+                    percent.map(Self::Percentile).filter(|functional| functional.check().is_ok());
+                functional.ok_or_else(|| UnknownFunctional { name: name.into() })?
+            }
         })
     }
 }
@@ -123,6 +160,28 @@ fn percentile(sorted: &[f64], percent: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
+impl FeatureConfig {
+    /// Names of the values that [`Features::functionals`] gives, in their order: `FEATURE_ROW_FUNCTIONAL`, with rows counted from 0, or
+    /// `FEATURE_FUNCTIONAL` where the feature has one row.
+    ///
+    /// ```
+    /// use ser_features::{Feature, FeatureConfig, Functional};
+    ///
+    /// let config = FeatureConfig { n_mfcc: 2, ..FeatureConfig::new(16_000, [Feature::Mfcc, Feature::F0]) };
+    /// assert_eq!(config.column_names(&[Functional::Mean]), ["mfcc_0_mean", "mfcc_1_mean", "f0_mean"]);
+    /// ```
+    pub fn column_names(&self, functionals: &[Functional]) -> Vec<String> {
+        names(self.features.iter().map(|&feature| (feature, self.rows(feature))), functionals)
+    }
+}
+
+fn names(features: impl Iterator<Item = (Feature, usize)>, functionals: &[Functional]) -> Vec<String> {
+    let rows = features.flat_map(|(feature, count)| {
+        (0..count).map(move |row| if count == 1 { feature.to_string() } else { format!("{feature}_{row}") })
+    });
+    rows.flat_map(|row| functionals.iter().map(move |functional| format!("{row}_{functional}"))).collect()
+}
+
 impl Features {
     /// Statistics of every row over all frames: for each feature in the configured order, for each of its rows, each functional. A vector
     /// whose entries [`column_names`](Self::column_names) names.
@@ -173,15 +232,9 @@ impl Features {
         self.get(Feature::F0).map(|f0| f0.iter().map(|&f0| f0 > 0.0).collect())
     }
 
-    /// A name for each entry of [`functionals`](Self::functionals), in the same order: `FEATURE_ROW_FUNCTIONAL`, with rows counted from 0,
-    /// or `FEATURE_FUNCTIONAL` where the feature has one row.
+    /// A name for each entry of [`functionals`](Self::functionals), as [`FeatureConfig::column_names`].
     pub fn column_names(&self, functionals: &[Functional]) -> Vec<String> {
-        let rows = self.iter().flat_map(|(feature, matrix)| {
-            let only = matrix.nrows() == 1;
-            (0..matrix.nrows())
-                .map(move |row| if only { feature.to_string() } else { format!("{feature}_{row}") })
-        });
-        rows.flat_map(|row| functionals.iter().map(move |functional| format!("{row}_{functional}"))).collect()
+        names(self.iter().map(|(feature, matrix)| (feature, matrix.nrows())), functionals)
     }
 }
 
@@ -212,6 +265,28 @@ mod tests {
         assert_eq!(got, array![7.0, 2.0, 110.0, 10.0]);
         assert_eq!(features.functionals_where(&functionals, |_| false).unwrap(), Array1::zeros(4));
         assert_eq!(features.column_names(&functionals), ["rms_mean", "rms_slope", "f0_mean", "f0_slope"]);
+    }
+
+    #[test]
+    fn functionals_are_read_by_their_names() {
+        let all = [
+            Functional::Mean,
+            Functional::Std,
+            Functional::Min,
+            Functional::Max,
+            Functional::Range,
+            Functional::Median,
+            Functional::Percentile(2.5),
+            Functional::Skewness,
+            Functional::Kurtosis,
+            Functional::Slope,
+        ];
+        for functional in all {
+            assert_eq!(functional.to_string().parse(), Ok(functional));
+        }
+        for name in ["", "Mean", "percentile_", "percentile_101", "percentile_NaN"] {
+            assert_eq!(name.parse::<Functional>(), Err(UnknownFunctional { name: name.into() }));
+        }
     }
 
     #[test]

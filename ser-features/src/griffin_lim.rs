@@ -47,6 +47,7 @@ impl Default for GriffinLimConfig {
 /// assert_eq!(griffin_lim.process(magnitude.view(), Some(8_192))?.len(), 8_192);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct GriffinLim {
     config: GriffinLimConfig,
     stft: Stft,

@@ -41,6 +41,7 @@ mod projection;
 mod pyin;
 mod resample;
 mod rms;
+mod sample;
 mod signal;
 mod spectral_shape;
 mod spectrogram;
@@ -70,7 +71,7 @@ pub use delta::{Delta, DeltaConfig};
 pub use error::{ConfigError, Error, SignalError};
 pub use extractor::FeatureExtractor;
 pub use features::{Feature, FeatureConfig, Features, UnknownFeature};
-pub use functionals::Functional;
+pub use functionals::{Functional, UnknownFunctional};
 pub use griffin_lim::{GriffinLim, GriffinLimConfig};
 pub use harmonic_percussive::HarmonicPercussive;
 pub use hpss::{Bin, Hpss, HpssConfig};
@@ -89,6 +90,7 @@ pub use prepare::{Alignment, Preparation, PreparationConfig};
 pub use pyin::{PitchTrack, Pyin, PyinConfig};
 pub use resample::{Resampler, SAMPLE_RATES, StreamingResampler};
 pub use rms::{Rms, RmsConfig};
+pub use sample::{Sample, to_samples};
 pub use signal::{MIN_SPEECH_PEAK, MIN_SPEECH_SECONDS, check_speech, fix_length, normalize, to_mono};
 pub use spectral_shape::{
     BandwidthConfig, CentroidConfig, FlatnessConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid,

@@ -24,6 +24,7 @@ const ROUNDS: usize = 300;
 /// assert_eq!(magnitude.dim(), (1025, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct MelToStft {
     n_mels: usize,
     /// For each bin the filters that hold it, with their weights.

@@ -47,6 +47,7 @@ impl Default for OnsetConfig {
 /// assert!((21..24).contains(&loudest.unwrap())); // sample 11,025 lies in frame 21.5
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct OnsetStrength {
     log_mel: LogMel,
     lag: usize,

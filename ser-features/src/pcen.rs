@@ -66,6 +66,7 @@ impl Default for PcenConfig {
 /// assert!(normalised[[1, 150]] > 2.0 * normalised[[1, 149]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Pcen {
     config: PcenConfig,
     b: f64,

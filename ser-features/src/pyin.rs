@@ -24,8 +24,8 @@ pub struct PyinConfig {
     pub fmax: f64,
     /// Samples of a frame, 1..=1,048,576.
     pub frame_length: usize,
-    /// Samples from one frame to the next, at least 1; `None` means a quarter of a frame.
-    pub hop_length: Option<usize>,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
     /// Thresholds that dips of the difference are held against, 1..=10,000.
     pub n_thresholds: usize,
     /// Shape of the thresholds' prior, a beta distribution; each 1..=100.
@@ -51,7 +51,7 @@ impl Default for PyinConfig {
             fmin: 65.406_391_325_149_66,
             fmax: 2_093.004_522_404_789,
             frame_length: 2048,
-            hop_length: None,
+            hop_length: 512,
             n_thresholds: 100,
             beta_parameters: (2, 18),
             boltzmann_parameter: 2.0,
@@ -155,9 +155,9 @@ impl Pyin {
         }
         let bins_per_semitone = (1.0 / config.resolution).ceil();
         let n_bins = (12.0 * bins_per_semitone * (fmax / fmin).log2()).floor() as usize + 1;
-        let hop = hop_length.unwrap_or(frame_length / 4) as f64;
+        let hop = hop_length as f64;
         let semitones = (config.max_transition_rate * 12.0 * hop / f64::from(sample_rate)).round_ties_even();
-        let width = (semitones * bins_per_semitone) as usize + 1;
+        let width = ((semitones * bins_per_semitone) as usize).saturating_add(1);
         let rule = "so low that the pitch can't cross the whole range in a frame";
         ConfigError::require(width < n_bins, "max_transition_rate", rule, config.max_transition_rate)?;
         // Four tables of 8 bytes a value.

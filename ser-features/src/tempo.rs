@@ -47,6 +47,7 @@ impl Default for TempogramConfig {
 /// assert_eq!(tempogram.dim(), (384, 130));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Tempogram {
     onset: OnsetStrength,
     window: Vec<f64>,
@@ -175,6 +176,7 @@ impl Default for TempoConfig {
 /// assert!((bpm - 120.0).abs() < 3.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Tempo {
     tempogram: Tempogram,
     /// Tempo of each row from the second on, and the logarithm of how likely it is.

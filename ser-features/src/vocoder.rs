@@ -59,6 +59,7 @@ pub fn phase_vocoder(
 /// assert_eq!(faster.len(), 17_640);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct TimeStretch {
     stft: Stft,
     istft: Istft,
@@ -101,6 +102,7 @@ impl TimeStretch {
 /// assert_eq!(higher.len(), second.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct PitchShift {
     stretch: TimeStretch,
     resampler: Resampler,

@@ -27,9 +27,10 @@ pub struct YinConfig {
     pub fmax: f64,
     /// Samples of a frame, 1..=1,048,576.
     pub frame_length: usize,
-    /// Samples from one frame to the next, at least 1; `None` means a quarter of a frame.
-    pub hop_length: Option<usize>,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
     /// The first dip of the difference below this is taken for the period, at least 0; without any, the deepest.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub trough_threshold: f64,
     /// Whether frames are centred on their time, with zeros around the signal.
     pub center: bool,
@@ -42,7 +43,7 @@ impl Default for YinConfig {
             fmin: 65.406_391_325_149_66,
             fmax: 2_093.004_522_404_789,
             frame_length: 2048,
-            hop_length: None,
+            hop_length: 512,
             trough_threshold: 0.1,
             center: true,
         }
@@ -99,11 +100,11 @@ impl Differences {
         sample_rate: u32,
         (fmin, fmax): (f64, f64),
         frame_length: usize,
-        hop_length: Option<usize>,
+        hop_length: usize,
         center: bool,
     ) -> Result<Self, ConfigError> {
         ConfigError::refuse_zero("sample_rate", sample_rate as usize)?;
-        let framing = Framing::new(frame_length, hop_length.unwrap_or(frame_length / 4), center)?;
+        let framing = Framing::new(frame_length, hop_length, center)?;
         let rate = f64::from(sample_rate);
         ConfigError::require(fmin > 0.0, "fmin", "above 0", fmin)?;
         if fmax > rate / 2.0 {
@@ -374,7 +375,7 @@ mod tests {
         for (config, rule) in [
             (YinConfig { sample_rate: 0, ..base.clone() }, "sample_rate must be at least 1"),
             (YinConfig { frame_length: 0, ..base.clone() }, "frame_length must be at least 1"),
-            (YinConfig { hop_length: Some(0), ..base.clone() }, "hop_length must be at least 1"),
+            (YinConfig { hop_length: 0, ..base.clone() }, "hop_length must be at least 1"),
             (YinConfig { fmin: 0.0, ..base.clone() }, "fmin must be above 0, but is 0"),
             (YinConfig { fmin: 3_000.0, ..base.clone() }, "fmin must lie below fmax"),
             (YinConfig { fmin: f64::NAN, ..base.clone() }, "fmin must be above 0, but is NaN"),

@@ -5,6 +5,7 @@
 mod batch;
 mod descriptor_properties;
 mod descriptors;
+mod documentation;
 mod extractor;
 mod front_ends;
 mod fuzz_corpus;

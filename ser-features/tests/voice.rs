@@ -75,7 +75,7 @@ fn pyin_equals_librosa() {
         fmin: 80.0,
         fmax: 400.0,
         frame_length: 1024,
-        hop_length: Some(300),
+        hop_length: 300,
         resolution: 0.2,
         beta_parameters: (1, 18),
         switch_prob: 0.05,

@@ -11,13 +11,13 @@ use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
     CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, FormantConfig, Formants,
     GriffinLim, GriffinLimConfig, HarmonicPercussive, HpssConfig, Istft, KaldiFbank, KaldiFbankConfig,
-    KaldiMelConfig, KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, OnsetConfig,
-    OnsetStrength, Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation,
-    PreparationConfig, Pyin, PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
-    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft,
-    StftConfig, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz, Trim, TrimConfig,
-    Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig, ZeroCrossingConfig,
-    ZeroCrossingRate, lpc,
+    KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, OnsetConfig, OnsetStrength,
+    Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation, PreparationConfig, Pyin,
+    PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid,
+    SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft, StftConfig,
+    StreamingResampler, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz, Trim,
+    TrimConfig, Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig,
+    ZeroCrossingConfig, ZeroCrossingRate, lpc,
 };
 
 /// Samples of a clip in a second.
@@ -195,8 +195,7 @@ fn fronts(subjects: &mut Subjects) -> anyhow::Result<()> {
     subjects.add_matrix("torchaudio_mel", move |clip, out| plan.process_into(clip, out));
     let mut plan = Mfcc::new(MfccConfig::torchaudio())?;
     subjects.add_matrix("torchaudio_mfcc", move |clip, out| plan.process_into(clip, out));
-    let mel = KaldiMelConfig { num_bins: 80, ..Default::default() };
-    let mut plan = KaldiFbank::new(KaldiFbankConfig { mel, ..Default::default() })?;
+    let mut plan = KaldiFbank::new(KaldiFbankConfig::new(16_000, 80))?;
     subjects.add_matrix("kaldi_fbank", move |clip, out| plan.process_into(clip, out));
     let mut plan = KaldiMfcc::new(KaldiMfccConfig::default())?;
     subjects.add_matrix("kaldi_mfcc", move |clip, out| plan.process_into(clip, out));
@@ -235,10 +234,21 @@ fn preparation(subjects: &mut Subjects) -> anyhow::Result<()> {
     // 30 dB, as clips are prepared.
     let plan = Trim::new(TrimConfig { top_db: 30.0, ..Default::default() })?;
     subjects.add("trim", move |clip| plan.trim(clip));
-    // From three seconds at 48,000 Hz.
-    let recording = repeated(&subjects.clip, 144_000);
-    let mut plan = Resampler::new(48_000, SAMPLE_RATE as u32)?;
-    subjects.add("resample", move |_| plan.process(black_box(&recording)));
+    // From three seconds.
+    for (name, from, to) in [
+        ("resample", 48_000, 22_050),
+        ("resample_44100_22050", 44_100, 22_050),
+        ("resample_48000_16000", 48_000, 16_000),
+        ("resample_44100_16000", 44_100, 16_000),
+    ] {
+        let recording = repeated(&subjects.clip, 3 * from as usize);
+        let mut plan = Resampler::new(from, to)?;
+        subjects.add(name, move |_| plan.process(black_box(&recording)));
+    }
+    // The ten milliseconds that a sound card gives at a time.
+    let piece = repeated(&subjects.clip, 480);
+    let mut plan = StreamingResampler::new(48_000, SAMPLE_RATE as u32)?;
+    subjects.add("resample_stream", move |_| plan.push(black_box(&piece)).map(<[f32]>::len));
     Ok(())
 }
 

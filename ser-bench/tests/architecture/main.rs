@@ -25,7 +25,7 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "ser-features",
         &[
-            &["matrix", "number", "pad", "vector"],
+            &["matrix", "number", "pad", "sample", "vector"],
             &["check", "error", "extremes", "fourier", "median", "projection", "window"],
             &["band", "decibel", "delta", "lpc", "pcen", "preemphasis", "resample", "signal"],
             &["cqt", "framing", "griffin_lim", "hpss", "istft", "spectrogram", "stft", "vocoder"],

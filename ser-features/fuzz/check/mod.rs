@@ -298,7 +298,7 @@ fn yin(draw: &mut Draw<'_>) -> Option<()> {
         fmin: draw.real(30.0..=500.0),
         fmax: draw.real(200.0..=4_000.0),
         frame_length: draw.size(2..=1_500),
-        hop_length: draw.option(|draw| draw.size(100..=800)),
+        hop_length: draw.size(100..=800),
         trough_threshold: draw.real(0.0..=1.0),
         center: !draw.flag(),
     };

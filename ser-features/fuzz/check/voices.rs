@@ -15,7 +15,7 @@ fn pyin_config(draw: &mut Draw<'_>) -> PyinConfig {
         fmin: draw.real(30.0..=500.0),
         fmax: draw.real(200.0..=4_000.0),
         frame_length: draw.size(2..=1_200),
-        hop_length: draw.option(|draw| draw.size(100..=800)),
+        hop_length: draw.size(100..=800),
         n_thresholds: draw.size(1..=100),
         beta_parameters: (draw.within(0..=20) as u32, draw.within(0..=20) as u32),
         boltzmann_parameter: draw.real(0.1..=4.0),

@@ -53,6 +53,7 @@ pub struct SpectralBalanceFrames {
 /// assert!(balance.alpha_ratio[20] > 40.0 && balance.hammarberg_index[20] > 40.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct SpectralBalance {
     spectrogram: Spectrogram,
     hz_per_bin: f64,

@@ -74,6 +74,7 @@ impl FormantFrames {
 /// assert_eq!(found.frequency.dim(), (5, 101));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct Formants {
     config: FormantConfig,
     resampler: Option<Resampler>,

@@ -59,6 +59,7 @@ pub struct VoiceQualityFrames {
 /// assert!(voice.jitter_local < 0.002 && voice.shimmer_local_db < 0.1 && voice.hnr[20] > 25.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct VoiceQuality {
     pyin: Pyin,
     sample_rate: f64,
@@ -82,7 +83,7 @@ impl VoiceQuality {
     pub fn new(pitch: PyinConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             sample_rate: pitch.sample_rate.into(),
-            hop_length: pitch.hop_length.unwrap_or(pitch.frame_length / 4),
+            hop_length: pitch.hop_length,
             centre: if pitch.center { 0 } else { pitch.frame_length / 2 },
             pyin: Pyin::new(pitch)?,
         })
