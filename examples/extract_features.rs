@@ -12,7 +12,7 @@ use ser_examples::feature_file::{Content, FeatureFile, Format, columns, read_who
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output, progress};
-use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
+use ser_features::{Feature, FeatureConfig, FeatureExtractor, Functional, PreparationConfig};
 use serde::Serialize;
 
 /// Writes, for each clip, the tensors STEM.mfcc [40, T], STEM.chroma [12, T], STEM.mel [128, T] (power), STEM.contrast
@@ -31,6 +31,7 @@ use serde::Serialize;
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors\n  \
      cargo run --release --example extract_features -- ravdess --features mfcc,rms --output means.csv\n  \
+     cargo run --release --example extract_features -- ravdess --features f0,mfcc --functionals mean,std,slope --output table.csv\n  \
      cargo run --release --example extract_features -- --data emodb --data recordings --output labelled.csv"
 ))]
 struct Arguments {
@@ -46,9 +47,13 @@ struct Arguments {
     #[arg(long)]
     output: PathBuf,
     /// The features, joined by commas: mfcc, chroma, mel, contrast, tonnetz, centroid, bandwidth, rolloff, flatness,
-    /// zero_crossing_rate, rms.
+    /// zero_crossing_rate, rms, log_mel, mfcc_delta, mfcc_delta2, f0, voiced_probability.
     #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA)]
     features: Vec<Feature>,
+    /// What the vector says of each row of the features, joined by commas: mean, std, min, max, range, median, percentile_P,
+    /// skewness, kurtosis, slope. Columns are then named mfcc_0_mean, mfcc_0_std and so on. Without it, the vector holds the means.
+    #[arg(long, value_delimiter = ',')]
+    functionals: Vec<Functional>,
     /// Only decode, mix to mono and resample: no trimming, no normalisation, the clip's own length.
     #[arg(long)]
     raw: bool,
@@ -89,6 +94,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         shard: arguments.shard,
         preparation: &config.preparation,
         features: &config.features,
+        functionals: &arguments.functionals,
         clips: &stems,
         labelled: inputs.iter().filter_map(|input| input.about.as_ref()).collect(),
         content: Content { skipped: Vec::new(), sha256: String::new() },
@@ -98,7 +104,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output: output.display().to_string(),
         clips,
         tensors,
-        columns: csv.then(|| columns(&config.features).len()),
+        columns: csv.then(|| columns(&config.features, &arguments.functionals).len()),
         skipped,
         whole_already,
     };
@@ -108,11 +114,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let stop = interrupt::on_ctrl_c()?;
     let bar = progress::bar(audio.len() as u64, "extracting");
-    let mut file = FeatureFile::create(
-        &output,
-        if arguments.data.is_empty() { &[] } else { &About::COLUMNS },
-        &config.features,
-    )?;
+    let about: &[&str] = if arguments.data.is_empty() { &[] } else { &About::COLUMNS };
+    let mut file = FeatureFile::create(&output, about, &config.features, &arguments.functionals)?;
     let (mut skipped, mut errors) = (Vec::new(), Vec::new());
     extract_each(
         &audio,
@@ -222,6 +225,8 @@ struct Extraction<'a> {
     shard: Option<Shard>,
     preparation: &'a PreparationConfig,
     features: &'a FeatureConfig,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    functionals: &'a [Functional],
     /// The stems of all clips that were to be read.
     clips: &'a [&'a String],
     /// What is known of each, where they are labelled speech.
@@ -253,7 +258,7 @@ impl Extraction<'_> {
                     Some(&feature) => {
                         shape.len() == 2 && shape[0] == self.features.rows(feature) && shape[1] > 0
                     }
-                    None => shape[..] == [self.features.total_rows()],
+                    None => shape[..] == [self.features.total_rows() * self.functionals.len().max(1)],
                 }
             };
             described && shapes.iter().all(fits)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
-use ser_features::{FeatureConfig, Features};
+use ser_features::{FeatureConfig, Features, Functional};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -31,7 +31,7 @@ pub struct Content {
 pub enum Format {
     /// For each clip a tensor of each feature and one of the vector.
     Safetensors,
-    /// For each clip a row: its name, then the vector. What describes the file stands in another beside it, with `.json` after its name.
+    /// For each clip a row: its name, then the vector or the functionals. What describes the file stands in another beside it, with `.json` after its name.
     Csv,
 }
 
@@ -47,6 +47,7 @@ impl Format {
 pub struct FeatureFile {
     path: PathBuf,
     format: Format,
+    functionals: Vec<Functional>,
     /// What was written so far, in a file without a name in the same folder.
     spool: BufWriter<File>,
     length: usize,
@@ -55,16 +56,23 @@ pub struct FeatureFile {
 }
 
 impl FeatureFile {
-    /// Starts a file. `about` names what a CSV file says of a clip after its id.
+    /// Starts a file. `about` names what a CSV file says of a clip after its id; its vectors hold the functionals of each row of the
+    /// features, or the means where none are named.
     ///
     /// # Errors
     /// If nothing can be written to its folder; the error names the file.
-    pub fn create(path: &Path, about: &[&str], features: &FeatureConfig) -> anyhow::Result<Self> {
+    pub fn create(
+        path: &Path,
+        about: &[&str],
+        features: &FeatureConfig,
+        functionals: &[Functional],
+    ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let spool = tempfile::tempfile_in(folder).with_context(|| path.display().to_string())?;
         let mut file = Self {
             path: path.into(),
             format: Format::of(path),
+            functionals: functionals.to_vec(),
             spool: BufWriter::new(spool),
             length: 0,
             tensors: Vec::new(),
@@ -72,7 +80,7 @@ impl FeatureFile {
         };
         if file.format == Format::Csv {
             let about = about.iter().map(|name| (*name).into());
-            let names = std::iter::once("id".into()).chain(about).chain(columns(features));
+            let names = std::iter::once("id".into()).chain(about).chain(columns(features, functionals));
             file.append(&row(names)?)?;
         }
         Ok(file)
@@ -83,7 +91,11 @@ impl FeatureFile {
     /// # Errors
     /// If the disk is full; the error names the file.
     pub fn add(&mut self, stem: &str, about: &[String], features: &Features) -> anyhow::Result<()> {
-        let vector = features.vector();
+        let vector = if self.functionals.is_empty() {
+            features.vector()
+        } else {
+            features.functionals(&self.functionals)?
+        };
         if self.format == Format::Csv {
             let values = vector.iter().map(f32::to_string);
             let about = about.iter().cloned();
@@ -205,8 +217,12 @@ fn check(text: &str, digest: Sha256) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names of the vector's values: `mfcc_0` to `mfcc_39`, and a feature's own name where it has one row.
-pub fn columns(features: &FeatureConfig) -> Vec<String> {
+/// Names of the vector's values: `mfcc_0` to `mfcc_39`, and a feature's own name where it has one row; with functionals
+/// `mfcc_0_mean` and so on.
+pub fn columns(features: &FeatureConfig, functionals: &[Functional]) -> Vec<String> {
+    if !functionals.is_empty() {
+        return features.column_names(functionals);
+    }
     let names = features.features.iter().flat_map(|&feature| match features.rows(feature) {
         1 => vec![feature.to_string()],
         rows => (0..rows).map(|row| format!("{feature}_{row}")).collect(),

@@ -193,6 +193,35 @@ fn a_csv_file_has_a_row_for_each_clip_and_names_its_columns() {
 }
 
 #[test]
+fn functionals_are_columns_and_tensors_by_name() {
+    let folder = TempDir::new().unwrap();
+    let sample = sample();
+    let arguments = |output: &Path| {
+        let given = ["--features", "rms,f0", "--functionals", "mean,percentile_10,slope", "--output"];
+        let given = std::iter::once(sample.to_str().unwrap()).chain(given).chain([output.to_str().unwrap()]);
+        given.map(String::from).collect::<Vec<_>>()
+    };
+    let (table, tensors) = (folder.path().join("table.csv"), folder.path().join("table.safetensors"));
+    assert!(prints("extract_features", arguments(&table)).contains("1 clips, 6 values each"));
+    assert!(prints("extract_features", arguments(&tensors)).contains("1 clips, 3 tensors"));
+    let text = std::fs::read_to_string(&table).unwrap();
+    let (head, row) = text.trim_end().split_once('\n').unwrap();
+    assert_eq!(head, "id,rms_mean,rms_percentile_10,rms_slope,f0_mean,f0_percentile_10,f0_slope");
+    let values: Vec<f32> = row.split(',').skip(1).map(|x| x.parse().unwrap()).collect();
+    assert!(values[0] > values[1] && values[1] >= 0.0 && values[3] > 0.0, "{values:?}");
+    let bytes = std::fs::read(&tensors).unwrap();
+    let vector = SafeTensors::deserialize(&bytes).unwrap().tensor("sample.vector").unwrap().data().to_vec();
+    assert_eq!(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>(), vector);
+    let shard: Vec<String> =
+        arguments(&tensors).into_iter().chain(["--shard", "1/1"].map(String::from)).collect();
+    assert!(prints("extract_features", &shard).contains("1 clips, 3 tensors"));
+    assert!(prints("extract_features", &shard).contains("whole already"));
+    let odd = arguments(&table).into_iter().chain(["--functionals", "mode"].map(String::from));
+    let refused = example("extract_features", odd.collect::<Vec<_>>());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a functional must be one of mean, std"));
+}
+
+#[test]
 fn a_feature_that_a_rate_has_not_is_named_with_the_file() {
     let folder = TempDir::new().unwrap();
     let output = folder.path().join("features.csv");

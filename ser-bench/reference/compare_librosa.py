@@ -4,8 +4,8 @@
     python compare_librosa.py [--clip CLIP.wav] [--corpus WAV_FOLDER [--every N]]
 
 Each side runs on one thread with the same 66,150 samples at 22,050 Hz: the clip, repeated to three seconds. Figures are medians after
-warm-up. The Rust side is `time_features` of this crate in the default release build, which cargo builds first. torchaudio is
-measured where it is installed.
+warm-up. The Rust side is `time_features` of this crate in the default release build, which cargo builds first. torchaudio,
+transformers and kaldi-native-fbank are measured where they are installed.
 
 --corpus times the vector of 193 features of all WAV files below a folder (RAVDESS: 1,440 clips at 48 kHz), from the file on, with two
 threads here and two processes of librosa, which gets every Nth clip; its time is scaled to all of them.
@@ -31,6 +31,7 @@ warnings.filterwarnings("ignore")
 import librosa  # noqa: E402
 import numpy as np  # noqa: E402
 import scipy.fft  # noqa: E402
+import soxr  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -46,7 +47,28 @@ ROWS = [
     ("chroma_cqt", "`chroma_cqt` with tuning estimate, 252 bins"),
     ("issa193", "the 193 features of Issa et al."),
     ("trim", "trimming"),
-    ("resample", "resampling from 48,000 to 22,050 Hz"),
+    ("pyin", "`pyin`"),
+    ("pcen", "PCEN of 128 mel bands"),
+    ("lpc", "LPC, order 16"),
+    ("onset_strength", "onset strength"),
+    ("tempo", "tempo"),
+    ("time_stretch", "time stretching by 1.25"),
+    ("griffin_lim", "Griffin-Lim, 32 iterations"),
+]
+# Changes of rate of three seconds, beside soxr's HQ quality, which librosa's are.
+RATES = {
+    "resample": (48000, 22050),
+    "resample_44100_22050": (44100, 22050),
+    "resample_48000_16000": (48000, 16000),
+    "resample_44100_16000": (44100, 16000),
+}
+# Front ends beside their originals, of the same samples as if they were at 16 kHz.
+FRONTS = [
+    ("whisper", "Whisper's input, 80 bands", "transformers"),
+    ("torchaudio_mel", "`MelSpectrogram`, defaults", "torchaudio"),
+    ("torchaudio_mfcc", "`MFCC`, defaults", "torchaudio"),
+    ("kaldi_fbank", "Kaldi's fbank, 80 bands", "kaldi-native-fbank"),
+    ("kaldi_mfcc", "Kaldi's MFCC", "kaldi-native-fbank"),
 ]
 
 
@@ -84,7 +106,8 @@ def vector(y):
 
 def librosa_times(y):
     feature, frames = librosa.feature, librosa.util.frame(np.pad(y, 1024), frame_length=2048, hop_length=512)
-    frames, recording = frames.T.copy(), np.resize(y, 144000)
+    frames = frames.T.copy()
+    mel, magnitude = feature.melspectrogram(y=y, sr=RATE), np.abs(librosa.stft(y))
     work = {
         "floor": lambda: scipy.fft.rfft(frames, axis=1),
         "stft": lambda: librosa.stft(y),
@@ -97,9 +120,75 @@ def librosa_times(y):
         "chroma_cqt": lambda: feature.chroma_cqt(y=y, sr=RATE),
         "issa193": lambda: vector(y),
         "trim": lambda: librosa.effects.trim(y, top_db=30),
-        "resample": lambda: librosa.resample(recording, orig_sr=48000, target_sr=RATE),
+        "pyin": lambda: librosa.pyin(y, sr=RATE, fmin=librosa.note_to_hz("C2"), fmax=librosa.note_to_hz("C7")),
+        "pcen": lambda: librosa.pcen(mel, sr=RATE),
+        "lpc": lambda: librosa.lpc(y, order=16),
+        "onset_strength": lambda: librosa.onset.onset_strength(y=y, sr=RATE),
+        "tempo": lambda: feature.tempo(y=y, sr=RATE),
+        "time_stretch": lambda: librosa.effects.time_stretch(y, rate=1.25),
+        "griffin_lim": lambda: librosa.griffinlim(magnitude),
     }
     return {name: median(run, 2.0 if name == "issa193" else 0.6) for name, run in work.items()}
+
+
+def soxr_times(y):
+    def resample(source, target):
+        recording = np.resize(y, 3 * source)
+        return median(lambda: soxr.resample(recording, source, target, quality="HQ"), 0.6)
+
+    return {name: resample(*rates) for name, rates in RATES.items()}
+
+
+def print_rates(ours, theirs):
+    print(f"\n| three seconds, one thread | soxr {version('soxr')} HQ | ser-features | faster |\n| --- | --- | --- | --- |")
+    for name, (source, target) in RATES.items():
+        factor = theirs[name] / ours[name]
+        print(f"| {source:,} to {target:,} Hz | {theirs[name]:,.0f} µs | {ours[name]:,.0f} µs | {factor:.2f} × |")
+    print(f"\nTen milliseconds of a stream from 48,000 to 22,050 Hz: {ours['resample_stream']:.1f} µs")
+
+
+def front_times(y):
+    """The front ends whose packages are installed."""
+    work = {}
+    if find_spec("transformers"):
+        from transformers import WhisperFeatureExtractor
+
+        extractor = WhisperFeatureExtractor()
+        work["whisper"] = lambda: extractor._torch_extract_fbank_features(y)
+    if find_spec("torchaudio"):
+        import torch
+        import torchaudio.transforms as transforms
+
+        torch.set_num_threads(1)
+        samples, mel, mfcc = torch.from_numpy(y), transforms.MelSpectrogram(), transforms.MFCC()
+        work |= {"torchaudio_mel": lambda: mel(samples), "torchaudio_mfcc": lambda: mfcc(samples)}
+    if find_spec("kaldi_native_fbank"):
+        import kaldi_native_fbank as knf
+
+        def kaldi(kind, options):
+            options.frame_opts.dither = 0.0
+            features = kind(options)
+            features.accept_waveform(16000, scaled)
+            features.input_finished()
+            return [features.get_frame(t) for t in range(features.num_frames_ready)]
+
+        def fbank_options():
+            options = knf.FbankOptions()
+            options.mel_opts.num_bins = 80
+            return options
+
+        scaled = (y * 32768).tolist()
+        work["kaldi_fbank"] = lambda: kaldi(knf.OnlineFbank, fbank_options())
+        work["kaldi_mfcc"] = lambda: kaldi(knf.OnlineMfcc, knf.MfccOptions())
+    return {name: median(run, 0.6) for name, run in work.items()}
+
+
+def print_fronts(ours, theirs):
+    print("\n| three seconds, one thread | original | ser-features | faster |\n| --- | --- | --- | --- |")
+    for name, title, package in FRONTS:
+        if name in theirs:
+            factor = theirs[name] / ours[name]
+            print(f"| {title} | {package} {version(package)} {theirs[name]:,.0f} µs | {ours[name]:,.0f} µs | {factor:.1f} × |")
 
 
 def torchaudio_times(y):
@@ -188,7 +277,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         clip = str(Path(folder) / "clip.f32")
         y.tofile(clip)
-        print_table(rust("features", clip), librosa_times(y), torchaudio_times(y))
+        ours = rust("features", clip)
+        print_table(ours, librosa_times(y), torchaudio_times(y))
+        print_rates(ours, soxr_times(y))
+        print_fronts(ours, front_times(y))
         print_scaling(clip)
     if arguments.corpus:
         print_corpus(arguments.corpus, arguments.every)

@@ -30,6 +30,7 @@ pub struct ChromaConfig {
     /// Centre of the octaves' weight, in octaves above 27.5 Hz.
     pub ctroct: f64,
     /// Width of that weight (standard deviation of a Gaussian) in octaves, above 0; `None` weighs all octaves the same.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub octwidth: Option<f64>,
 }
 

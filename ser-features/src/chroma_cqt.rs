@@ -34,6 +34,7 @@ pub struct ChromaCqtConfig {
     /// Offset of all bins, in fractions of a bin. `None` estimates it from each signal.
     pub tuning: Option<f64>,
     /// Sums below it count as zero, at least 0.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub threshold: f32,
 }
 

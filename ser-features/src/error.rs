@@ -176,7 +176,7 @@ pub enum SignalError {
         given: usize,
     },
     /// The signal is silent, or so faint that only noise is left in it.
-    #[error("the signal must not be silent, but its peak is {peak:e} of full scale")]
+    #[error("the signal must not be silent, but {}", loudness(*peak))]
     Silent {
         /// Largest absolute sample value.
         peak: f32,
@@ -209,4 +209,12 @@ pub enum SignalError {
         /// The rate given in Hz.
         given: u32,
     },
+}
+
+/// What the peak of a silent signal is, in words.
+fn loudness(peak: f32) -> String {
+    if peak > 0.0 {
+        return format!("its peak is {:.0} dB below full scale", -20.0 * peak.log10());
+    }
+    "all its samples are zero".into()
 }

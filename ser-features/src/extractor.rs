@@ -9,14 +9,16 @@ use num_complex::Complex;
 use crate::chroma::{ChromaConfig, ChromaProjection};
 use crate::chroma_cqt::ChromaCqtConfig;
 use crate::contrast::{ContrastBands, ContrastConfig};
-use crate::decibel::DecibelConfig;
+use crate::decibel::{DecibelConfig, to_decibels};
+use crate::delta::{Delta, DeltaConfig};
 use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::harmonic_percussive::HarmonicPercussive;
 use crate::hpss::HpssConfig;
-use crate::matrix::{fill_columns, reshape};
+use crate::matrix::{reshape, resize};
 use crate::mel::{MelConfig, MelFilterBank};
 use crate::mfcc::{Cepstrum, MfccConfig};
+use crate::pyin::{PitchTrack, Pyin, PyinConfig};
 use crate::rms::{Rms, RmsConfig};
 use crate::spectral_shape::{
     BandwidthConfig, CentroidConfig, FlatnessConfig, Measure, RolloffConfig, SpectralBandwidth,
@@ -59,6 +61,11 @@ pub(crate) enum Plan {
     Measure(Box<dyn Measure + Send>),
     ZeroCrossingRate(ZeroCrossingRate),
     Rms(Rms),
+    LogMel(DecibelConfig),
+    /// A derivative of the coefficients.
+    MfccDelta(Box<Cepstrum>, Delta, Array2<f32>),
+    F0,
+    VoicedProbability,
 }
 
 /// Bins that are kept from signal to signal: a minute and a half at 22,050 Hz. A longer transform is given back as soon as nothing needs
@@ -86,12 +93,24 @@ impl HarmonicTonnetz {
 impl Plan {
     pub(crate) fn new(feature: Feature, config: &FeatureConfig) -> Result<Self, ConfigError> {
         let (sample_rate, stft) = (config.sample_rate, config.stft());
+        let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
+        let cepstrum = |decibel| {
+            let (mel, n_mfcc) = (mel_config(config), config.n_mfcc);
+            Cepstrum::new(&MfccConfig { mel, decibel, n_mfcc, ..Default::default() })
+        };
         Ok(match feature {
-            Feature::Mfcc => {
-                let decibel = DecibelConfig { top_db: config.top_db, ..Default::default() };
-                let (mel, n_mfcc) = (mel_config(config), config.n_mfcc);
-                Self::Mfcc(Cepstrum::new(&MfccConfig { mel, decibel, n_mfcc, ..Default::default() })?)
+            Feature::Mfcc => Self::Mfcc(cepstrum(decibel)?),
+            Feature::MfccDelta | Feature::MfccDelta2 => {
+                let order = if feature == Feature::MfccDelta { 1 } else { 2 };
+                let delta = Delta::new(DeltaConfig { order, ..Default::default() })?;
+                Self::MfccDelta(Box::new(cepstrum(decibel)?), delta, Array2::default((0, 0)))
             }
+            Feature::LogMel => {
+                decibel.check()?;
+                Self::LogMel(decibel)
+            }
+            Feature::F0 => Self::F0,
+            Feature::VoicedProbability => Self::VoicedProbability,
             Feature::Chroma => {
                 let (spectrum, tuning) = (Spectrum::Magnitude, config.tuning);
                 let chroma = ChromaConfig { sample_rate, stft, spectrum, tuning, ..Default::default() };
@@ -161,6 +180,22 @@ impl Plan {
             }
             Self::ZeroCrossingRate(rate) => row_into(out, |row| rate.process_into(samples, row))?,
             Self::Rms(rms) => row_into(out, |row| rms.process_into(samples, row))?,
+            Self::LogMel(decibel) => {
+                shared.scratch.clear(shared.mel_frames.width());
+                shared.scratch.push(shared.mel_frames.values());
+                to_decibels(shared.scratch.values_mut(), decibel);
+                shared.scratch.write_into(&mut shared.block, out);
+            }
+            Self::MfccDelta(cepstrum, delta, matrix) => {
+                cepstrum.process_into(&shared.mel_frames, matrix);
+                delta.process_into(matrix.view(), out)?;
+            }
+            Self::F0 => row_into(out, |row| {
+                shared.pitch_into(row, |track, t| if track.voiced[t] { track.f0[t] } else { 0.0 })
+            })?,
+            Self::VoicedProbability => {
+                row_into(out, |row| shared.pitch_into(row, |track, t| track.voiced_probability[t]))?;
+            }
         }
         Ok(())
     }
@@ -202,12 +237,22 @@ struct Shared {
     mel_frames: Frames,
     magnitudes: Frames,
     spectra: Vec<Complex<f32>>,
+    /// Frames that a plan works on.
+    scratch: Frames,
+    pitch: Option<(Pyin, PitchTrack)>,
 }
 
 impl Shared {
     fn new(config: &FeatureConfig) -> Result<Self, ConfigError> {
         let wants = |features: &[Feature]| features.iter().any(|f| config.features.contains(f));
-        let mel = wants(&[Feature::Mfcc, Feature::Mel]);
+        let mel =
+            wants(&[Feature::Mfcc, Feature::Mel, Feature::LogMel, Feature::MfccDelta, Feature::MfccDelta2]);
+        let pitch = wants(&[Feature::F0, Feature::VoicedProbability]).then(|| {
+            let (sample_rate, frame_length) = (config.sample_rate, config.n_fft);
+            let hop_length = config.hop_length;
+            let pyin = Pyin::new(PyinConfig { sample_rate, frame_length, hop_length, ..Default::default() });
+            pyin.map(|pyin| (pyin, PitchTrack::default()))
+        });
         Ok(Self {
             stft: Stft::new(config.stft())?,
             mel: mel.then(|| MelFilterBank::new(&mel_config(config))).transpose()?,
@@ -227,20 +272,34 @@ impl Shared {
             mel_frames: Frames::default(),
             magnitudes: Frames::default(),
             spectra: Vec::new(),
+            scratch: Frames::default(),
+            pitch: pitch.transpose()?,
         })
     }
 
+    fn pitch_into(
+        &self,
+        out: &mut Array1<f32>,
+        value: impl Fn(&PitchTrack, usize) -> f32,
+    ) -> Result<(), SignalError> {
+        if let Some((_, track)) = &self.pitch {
+            resize(out, track.f0.len());
+            out.iter_mut().enumerate().for_each(|(t, out)| *out = value(track, t));
+        }
+        Ok(())
+    }
+
     fn mel_matrix(&mut self, out: &mut Array2<f32>) {
-        let Self { mel_frames, block, .. } = self;
-        fill_columns(out, (mel_frames.width(), mel_frames.len()), block, |t, frame| {
-            frame.copy_from_slice(mel_frames.frame(t));
-        });
+        self.mel_frames.write_into(&mut self.block, out);
     }
 
     fn transform(&mut self, samples: &[f32]) -> Result<(), SignalError> {
         let config = self.stft.config();
         config.check_signal(samples)?;
         let n_frames = config.n_frames(samples.len());
+        if let Some((pyin, track)) = &mut self.pitch {
+            pyin.process_into(samples, track)?;
+        }
         self.n_samples = samples.len();
         self.magnitudes.clear(config.n_bins());
         self.spectra.clear();
@@ -287,7 +346,7 @@ impl FeatureExtractor {
     ///
     /// # Errors
     /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12, and with tonnetz also where [`Cqt::process`](crate::Cqt::process)
-    /// refuses the signal.
+    /// refuses the signal, and with the deltas of the MFCC when there are fewer than nine frames.
     pub fn extract(&mut self, samples: &[f32]) -> Result<Features, SignalError> {
         let mut features = Features::new(Vec::new());
         self.extract_into(samples, &mut features)?;

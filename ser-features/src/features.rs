@@ -36,6 +36,17 @@ pub enum Feature {
     ZeroCrossingRate,
     /// Root mean square of frames of `n_fft` samples ([`Rms`](crate::Rms)), a row in the unit of the samples.
     Rms,
+    /// Mel power spectrogram in dB ([`LogMel`](crate::LogMel)), `n_mels` rows; `top_db` as for the MFCC.
+    LogMel,
+    /// Slope of the MFCC over nine frames ([`Delta`](crate::Delta)), `n_mfcc` rows. It needs at least nine frames.
+    MfccDelta,
+    /// Curvature of the MFCC over nine frames, `n_mfcc` rows. It needs at least nine frames.
+    MfccDelta2,
+    /// Fundamental frequency from C2 to C7 ([`Pyin`](crate::Pyin)) of frames of `n_fft` samples, a row in Hz; 0 where a frame is not
+    /// voiced.
+    F0,
+    /// Probability that a frame of `n_fft` samples is voiced ([`Pyin`](crate::Pyin)), a row from 0 to 1.
+    VoicedProbability,
 }
 
 impl Feature {
@@ -43,7 +54,7 @@ impl Feature {
     pub const ISSA: [Self; 5] = [Self::Mfcc, Self::Chroma, Self::Mel, Self::Contrast, Self::Tonnetz];
 
     /// All features, those of [`Feature::ISSA`] first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Mfcc,
         Self::Chroma,
         Self::Mel,
@@ -55,6 +66,11 @@ impl Feature {
         Self::Flatness,
         Self::ZeroCrossingRate,
         Self::Rms,
+        Self::LogMel,
+        Self::MfccDelta,
+        Self::MfccDelta2,
+        Self::F0,
+        Self::VoicedProbability,
     ];
 
     /// The name in lower case, as it stands in configuration files: `mfcc`, `zero_crossing_rate`.
@@ -71,6 +87,11 @@ impl Feature {
             Self::Flatness => "flatness",
             Self::ZeroCrossingRate => "zero_crossing_rate",
             Self::Rms => "rms",
+            Self::LogMel => "log_mel",
+            Self::MfccDelta => "mfcc_delta",
+            Self::MfccDelta2 => "mfcc_delta2",
+            Self::F0 => "f0",
+            Self::VoicedProbability => "voiced_probability",
         }
     }
 }
@@ -128,7 +149,7 @@ pub struct FeatureConfig {
     pub fmin: f64,
     /// Highest frequency of the mel bands in Hz; `None` means half of the sample rate.
     pub fmax: Option<f64>,
-    /// MFCC: how far below the file's loudest mel value a value may lie, in dB; `None` sets no limit.
+    /// MFCC and logarithmic mel: how far below the file's loudest mel value a value may lie, in dB; `None` sets no limit.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
     /// Chroma: deviation from A4 = 440 Hz in fractions of a semitone, −0.5..0.5; `None` estimates it from each signal.
@@ -159,12 +180,25 @@ impl Default for FeatureConfig {
 }
 
 impl FeatureConfig {
+    /// Some features at a sample rate in Hz, and the default for the rest.
+    ///
+    /// ```
+    /// use ser_features::{Feature, FeatureConfig, FeatureExtractor};
+    ///
+    /// let config = FeatureConfig::new(16_000, [Feature::Mfcc, Feature::Rms]);
+    /// assert_eq!(FeatureExtractor::new(config)?.extract(&[0.1; 16_000])?.stack().dim(), (41, 32));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, features: impl Into<Vec<Feature>>) -> Self {
+        Self { sample_rate, features: features.into(), ..Default::default() }
+    }
+
     /// Rows of one feature.
     pub fn rows(&self, feature: Feature) -> usize {
         match feature {
-            Feature::Mfcc => self.n_mfcc,
+            Feature::Mfcc | Feature::MfccDelta | Feature::MfccDelta2 => self.n_mfcc,
             Feature::Chroma => 12,
-            Feature::Mel => self.n_mels,
+            Feature::Mel | Feature::LogMel => self.n_mels,
             Feature::Contrast => 7,
             Feature::Tonnetz => 6,
             Feature::Centroid
@@ -172,7 +206,9 @@ impl FeatureConfig {
             | Feature::Rolloff
             | Feature::Flatness
             | Feature::ZeroCrossingRate
-            | Feature::Rms => 1,
+            | Feature::Rms
+            | Feature::F0
+            | Feature::VoicedProbability => 1,
         }
     }
 

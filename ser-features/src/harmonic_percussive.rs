@@ -78,6 +78,21 @@ impl HarmonicPercussive {
         self.part_into(samples, Part::Percussive, out)
     }
 
+    /// The harmonic and the percussive part, each as long as the signal, of one transform: librosa's `effects.hpss`.
+    ///
+    /// # Errors
+    /// As [`harmonic`](Self::harmonic).
+    pub fn both(&mut self, samples: &[f32]) -> Result<(Vec<f32>, Vec<f32>), SignalError> {
+        self.stft.config().check_signal(samples)?;
+        self.stft.frames_into(samples, &mut self.frames);
+        let mut copy = self.frames.clone();
+        self.hpss.split(&mut self.frames, &mut copy, self.stft.config().n_bins());
+        let (mut harmonic, mut percussive) = (Vec::new(), Vec::new());
+        self.istft.frames_into(&self.frames, Some(samples.len()), &mut harmonic);
+        self.istft.frames_into(&copy, Some(samples.len()), &mut percussive);
+        Ok((harmonic, percussive))
+    }
+
     fn part_into(&mut self, samples: &[f32], part: Part, out: &mut Vec<f32>) -> Result<(), SignalError> {
         self.stft.config().check_signal(samples)?;
         let mut frames = std::mem::take(&mut self.frames);
@@ -108,6 +123,7 @@ mod tests {
         let mut separation = HarmonicPercussive::new(StftConfig::default(), HpssConfig::default()).unwrap();
         let harmonic = separation.harmonic(&signal).unwrap();
         let percussive = separation.percussive(&signal).unwrap();
+        assert_eq!(separation.both(&signal).unwrap(), (harmonic.clone(), percussive.clone()));
         for ((x, h), p) in signal.iter().zip(&harmonic).zip(&percussive) {
             assert!((x - h - p).abs() < 1e-5);
         }

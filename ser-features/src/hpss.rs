@@ -4,10 +4,10 @@ use ndarray::{Array2, ArrayView2};
 use num_complex::Complex32;
 
 use crate::error::{ConfigError, SignalError};
-use crate::median::{KERNEL, LANES, SlidingMedian};
+use crate::median::{LANES, SlidingMedian};
 use crate::vector::vectorized;
 
-/// How the medians become masks. The default is librosa's. The median filters span 31 frames and 31 bins.
+/// How the medians are taken and become masks. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -24,11 +24,21 @@ pub struct HpssConfig {
     pub margin_harmonic: f32,
     /// The same for the percussive part.
     pub margin_percussive: f32,
+    /// Frames under the median that makes the harmonic part, odd, 1..=9,999.
+    pub kernel_harmonic: usize,
+    /// Bins under the median that makes the percussive part, odd, 1..=9,999.
+    pub kernel_percussive: usize,
 }
 
 impl Default for HpssConfig {
     fn default() -> Self {
-        Self { power: 2.0, margin_harmonic: 1.0, margin_percussive: 1.0 }
+        Self {
+            power: 2.0,
+            margin_harmonic: 1.0,
+            margin_percussive: 1.0,
+            kernel_harmonic: 31,
+            kernel_percussive: 31,
+        }
     }
 }
 
@@ -36,7 +46,7 @@ impl Default for HpssConfig {
 /// (FitzGerald, "Harmonic/percussive separation using median filtering", 2010; margins: Driedger, Müller and Disch, "Extending
 /// harmonic-percussive separation of audio signals", 2014).
 ///
-/// `H` is the median of the magnitudes of 31 neighbouring frames, `P` that of 31 neighbouring bins, both reflected at the edges.
+/// `H` is the median of the magnitudes of neighbouring frames, 31 by default, `P` that of neighbouring bins, both reflected at the edges.
 /// The harmonic mask is `Hᵖ / (Hᵖ + (margin · P)ᵖ)`; where both vanish it is ½ with margins of 1, and 0 otherwise.
 ///
 /// The work runs in blocks of eight frames or bins that stay in the cache. Medians over time are kept of all frames here, and of 512
@@ -57,7 +67,8 @@ impl Default for HpssConfig {
 #[derive(Debug, Clone)]
 pub struct Hpss {
     config: HpssConfig,
-    medians: SlidingMedian,
+    over_frames: SlidingMedian,
+    over_bins: SlidingMedian,
     /// Magnitudes of the last frames before a stretch of frames, as they were before they were masked.
     before: Vec<f32>,
     /// Medians over time, of a stretch of frames.
@@ -68,11 +79,8 @@ pub struct Hpss {
     mask: Vec<f32>,
 }
 
-/// Frames whose medians over time are kept at once. Each stretch costs 30 neighbours more.
+/// Frames whose medians over time are kept at once, if the kernel is no wider. Each stretch costs a kernel of neighbours more.
 const STRETCH: usize = 512;
-
-/// Neighbours of a value on each side of it in its median.
-const HALF: usize = KERNEL / 2;
 
 /// What a signal is split into.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +93,7 @@ impl Hpss {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// When `power` is not above 0 or a margin lies outside its range.
+    /// When `power` is not above 0, or a margin or a kernel lies outside its range.
     pub fn new(config: HpssConfig) -> Result<Self, ConfigError> {
         ConfigError::require(config.power > 0.0, "power", "above 0", f64::from(config.power))?;
         for (parameter, margin) in
@@ -98,9 +106,16 @@ impl Hpss {
                 f64::from(margin),
             )?;
         }
+        for (parameter, kernel) in
+            [("kernel_harmonic", config.kernel_harmonic), ("kernel_percussive", config.kernel_percussive)]
+        {
+            let fits = kernel % 2 == 1 && kernel < 10_000;
+            ConfigError::require(fits, parameter, "odd and at most 9999", kernel as f64)?;
+        }
         Ok(Self {
+            over_frames: SlidingMedian::new(config.kernel_harmonic),
+            over_bins: SlidingMedian::new(config.kernel_percussive),
             config,
-            medians: SlidingMedian::default(),
             before: Vec::new(),
             harmonic: Vec::new(),
             magnitude: Vec::new(),
@@ -145,19 +160,39 @@ impl Hpss {
 
     /// Makes frames, which lie one after the other, one of their parts.
     pub(crate) fn keep(&mut self, part: Part, frames: &mut [Complex32], n_bins: usize) {
+        self.keep_and_split_off(part, frames, None, n_bins);
+    }
+
+    /// Makes frames their harmonic part, and a copy of them their percussive part.
+    pub(crate) fn split(&mut self, frames: &mut [Complex32], copy: &mut [Complex32], n_bins: usize) {
+        self.keep_and_split_off(Part::Harmonic, frames, Some(copy), n_bins);
+    }
+
+    fn keep_and_split_off(
+        &mut self,
+        part: Part,
+        frames: &mut [Complex32],
+        mut copy: Option<&mut [Complex32]>,
+        n_bins: usize,
+    ) {
         self.before.clear();
-        let mut rest = frames;
+        let (half, mut rest, mut done) = (self.over_frames.half(), frames, 0);
         while !rest.is_empty() {
-            let count = STRETCH.min(rest.len() / n_bins);
+            let count = STRETCH.max(half).min(rest.len() / n_bins);
             self.take_harmonic_medians(rest, count, n_bins);
             let (stretch, behind) = rest.split_at_mut(count * n_bins);
             self.before.clear();
-            let kept = count.min(HALF) * n_bins;
+            let kept = count.min(half) * n_bins;
             self.before.extend(stretch[stretch.len() - kept..].iter().map(|bin| bin.magnitude()));
             for (index, block) in stretch.chunks_mut(LANES * n_bins).enumerate() {
+                let offset = index * LANES * n_bins;
                 self.take_percussive_medians(block, n_bins);
-                self.apply(part, index * LANES * n_bins, block);
+                self.apply(part, offset, block);
+                if let Some(copy) = &mut copy {
+                    self.apply(Part::Percussive, offset, &mut copy[done + offset..][..block.len()]);
+                }
             }
+            done += stretch.len();
             rest = behind;
         }
     }
@@ -165,12 +200,12 @@ impl Hpss {
     /// Takes the medians over time of the first `count` frames. Those behind them and those in `before` are the neighbours.
     fn take_harmonic_medians<T: Bin>(&mut self, frames: &[T], count: usize, n_bins: usize) {
         let n_before = self.before.len() / n_bins;
-        let length = n_before + (frames.len() / n_bins).min(count + HALF);
+        let length = n_before + (frames.len() / n_bins).min(count + self.over_frames.half());
         self.harmonic.resize(count * n_bins, 0.0);
         for first in (0..n_bins).step_by(LANES) {
             let width = LANES.min(n_bins - first);
             let before = &self.before;
-            let medians = self.medians.filter(length, |t| {
+            let medians = self.over_frames.filter(length, |t| {
                 let mut lanes = [0.0; LANES];
                 if t < n_before {
                     lanes[..width].copy_from_slice(&before[t * n_bins + first..][..width]);
@@ -193,7 +228,7 @@ impl Hpss {
         let last = block.len() / n_bins - 1;
         let frames: [&[f32]; LANES] =
             std::array::from_fn(|lane| &self.magnitude[lane.min(last) * n_bins..][..n_bins]);
-        let medians = self.medians.filter(n_bins, |k| frames.map(|frame| frame[k]));
+        let medians = self.over_bins.filter(n_bins, |k| frames.map(|frame| frame[k]));
         self.percussive.resize(block.len(), 0.0);
         for (lane, frame) in self.percussive.chunks_exact_mut(n_bins).enumerate() {
             frame.iter_mut().zip(medians).for_each(|(out, lanes)| *out = lanes[lane]);
@@ -202,7 +237,7 @@ impl Hpss {
 
     /// Multiplies the block that begins at `offset`, and whose medians were taken, with the masks of one part.
     fn apply<T: Bin>(&mut self, part: Part, offset: usize, block: &mut [T]) {
-        let HpssConfig { power, margin_harmonic, margin_percussive } = self.config;
+        let HpssConfig { power, margin_harmonic, margin_percussive, .. } = self.config;
         let (harmonic, percussive) =
             (&self.harmonic[offset..][..block.len()], &self.percussive[..block.len()]);
         let (own, other, margin) = match part {
@@ -302,6 +337,18 @@ mod tests {
     }
 
     #[test]
+    fn kernels_are_odd() {
+        for kernel in [0, 2, 10_001] {
+            let error =
+                Hpss::new(HpssConfig { kernel_percussive: kernel, ..Default::default() }).err().unwrap();
+            assert!(
+                error.to_string().starts_with("kernel_percussive must be odd and at most 9999"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn matrices_that_cannot_work_are_refused() {
         let mut hpss = Hpss::new(HpssConfig::default()).unwrap();
         let mut refusal = |matrix: Array2<f32>| hpss.process(matrix.view()).unwrap_err();
@@ -330,7 +377,8 @@ mod tests {
         let hard = HpssConfig { power: f32::INFINITY, ..Default::default() };
         assert_eq!(masks(hard.clone(), 3.0, 4.0), [0.0, 1.0]);
         assert_eq!(masks(hard, 3.0, 3.0), [0.0, 0.0]);
-        let wide = HpssConfig { power: 1.0, margin_harmonic: 2.0, margin_percussive: 4.0 };
+        let wide =
+            HpssConfig { power: 1.0, margin_harmonic: 2.0, margin_percussive: 4.0, ..Default::default() };
         let [harmonic, percussive] = masks(wide, 3.0, 4.0);
         assert!((harmonic - 3.0 / 11.0).abs() < 1e-6 && (percussive - 4.0 / 16.0).abs() < 1e-6);
     }
@@ -345,12 +393,25 @@ mod tests {
     #[test]
     fn stretches_of_frames_give_what_all_of_them_give() {
         let n_bins = 33;
-        for n_frames in [1, 14, STRETCH - 1, STRETCH + 1, STRETCH + HALF, 2 * STRETCH + 7] {
+        for (n_frames, kernel_harmonic) in [
+            (1, 31),
+            (14, 31),
+            (STRETCH - 1, 31),
+            (STRETCH + 1, 31),
+            (STRETCH + 15, 31),
+            (2 * STRETCH + 7, 31),
+            (STRETCH + 7, 5),
+            (3 * STRETCH, 1_301),
+        ] {
             let value = |i: usize| Complex32::new(((i * i) as f32 * 0.1).sin(), (i as f32 * 0.7).cos());
             let mut frames: Vec<Complex32> = (0..n_frames * n_bins).map(value).collect();
             let matrix = Array2::from_shape_fn((n_bins, n_frames), |(k, t)| frames[t * n_bins + k]);
-            let mut hpss = Hpss::new(HpssConfig::default()).unwrap();
-            let (harmonic, _) = hpss.process(matrix.view()).unwrap();
+            let config = HpssConfig { kernel_harmonic, kernel_percussive: 7, ..Default::default() };
+            let mut hpss = Hpss::new(config).unwrap();
+            let (harmonic, percussive) = hpss.process(matrix.view()).unwrap();
+            let (mut other, mut both) = (frames.clone(), frames.clone());
+            hpss.split(&mut both, &mut other, n_bins);
+            assert!(harmonic.t().iter().eq(&both) && percussive.t().iter().eq(&other), "{n_frames} frames");
             hpss.keep(Part::Harmonic, &mut frames, n_bins);
             assert!(harmonic.t().iter().eq(&frames), "{n_frames} frames");
         }

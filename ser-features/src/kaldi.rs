@@ -109,6 +109,14 @@ pub struct KaldiFbankConfig {
     pub use_power: bool,
 }
 
+impl KaldiFbankConfig {
+    /// `num_bins` bands of a signal at a sample rate in Hz, and Kaldi's defaults for the rest.
+    pub fn new(sample_rate: u32, num_bins: usize) -> Self {
+        let frames = KaldiFrameConfig { sample_rate, ..Default::default() };
+        Self { frames, mel: KaldiMelConfig { num_bins, ..Default::default() }, ..Default::default() }
+    }
+}
+
 impl Default for KaldiFbankConfig {
     fn default() -> Self {
         Self {
@@ -162,6 +170,7 @@ impl Default for KaldiMfccConfig {
 }
 
 /// Frames of a signal, windowed and transformed as Kaldi does.
+#[derive(Debug, Clone)]
 struct Analysis {
     config: KaldiFrameConfig,
     length: usize,
@@ -319,6 +328,7 @@ fn mirrored(place: isize, length: usize) -> usize {
 /// assert_eq!(fbank.process(&second)?.dim(), (80, 98));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct KaldiFbank {
     analysis: Analysis,
     bank: MelFilterBank,
@@ -396,6 +406,7 @@ impl KaldiFbank {
 /// assert_eq!(mfcc.process(&[0.1; 16_000])?.dim(), (13, 98));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct KaldiMfcc {
     fbank: KaldiFbank,
     use_energy: bool,

@@ -34,6 +34,7 @@ pub struct LogMelConfig {
 /// assert!((silence[[0, 0]] - 1e-10_f32.ln()).abs() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct LogMel {
     mel: MelSpectrogram,
     log: LogScale,

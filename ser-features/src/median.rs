@@ -1,4 +1,5 @@
-//! Sliding medians over 31 values, several independent series at a time.
+//! Sliding medians, several independent series at a time: over 31 values, librosa's default, in a way of its own, and over any other odd
+//! number of values with a sorted window.
 //!
 //! Neighbouring windows share most of their values, so the work is shared instead of sorting each window. Sixteen
 //! consecutive windows have sixteen values in common; eight of them share eight more, four of those another four, and so on.
@@ -12,8 +13,8 @@
 
 use crate::vector::vectorized;
 
-/// Values under the median.
-pub(crate) const KERNEL: usize = 31;
+/// Values under the median that has a way of its own.
+const KERNEL: usize = 31;
 
 /// Series that are filtered side by side.
 pub(crate) const LANES: usize = 8;
@@ -25,8 +26,10 @@ pub(crate) type Lanes = [f32; LANES];
 const TILE: usize = 16;
 
 /// Filters series of a fixed length, keeping its memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct SlidingMedian {
+    /// Values under the median, an odd number.
+    kernel: usize,
     /// The series, reflected at both ends, and filled up to whole tiles.
     padded: Vec<Lanes>,
     pairs: Vec<[Lanes; 2]>,
@@ -36,29 +39,67 @@ pub(crate) struct SlidingMedian {
 }
 
 impl SlidingMedian {
-    /// The median of the 31 values around each of `length` positions. `value(i)` gives the values at position `i`; beyond both
+    pub(crate) fn new(kernel: usize) -> Self {
+        Self {
+            kernel,
+            padded: Vec::new(),
+            pairs: Vec::new(),
+            fours: Vec::new(),
+            eights: Vec::new(),
+            medians: Vec::new(),
+        }
+    }
+
+    /// Neighbours of a value on each side of it in its median.
+    pub(crate) fn half(&self) -> usize {
+        self.kernel / 2
+    }
+
+    /// The median of the values around each of `length` positions. `value(i)` gives the values at position `i`; beyond both
     /// ends the series is reflected, its first and last value counting twice (SciPy's mode `reflect`), as often as it takes.
     pub(crate) fn filter(&mut self, length: usize, value: impl Fn(usize) -> Lanes) -> &[Lanes] {
         if length == 0 {
             return &[];
         }
         let tiles = length.div_ceil(TILE);
-        let half = KERNEL / 2;
+        let half = self.half();
         self.padded.clear();
         self.padded.extend((0..half).map(|i| value(reflect(i as isize - half as isize, length))));
         self.padded.extend((0..length).map(&value));
-        let end = tiles * TILE + KERNEL - 1 - half;
+        let end = tiles * TILE + self.kernel - 1 - half;
         self.padded.extend((length..end).map(|i| value(reflect(i as isize, length))));
 
         self.medians.resize(tiles * TILE, [0.0; LANES]);
-        medians(self);
+        if self.kernel == KERNEL {
+            medians(self);
+        } else {
+            self.medians_of_sorted_windows(length);
+        }
         &self.medians[..length]
+    }
+
+    fn medians_of_sorted_windows(&mut self, length: usize) {
+        let Self { kernel, padded, medians, .. } = self;
+        let mut window: Vec<f32> = Vec::with_capacity(*kernel);
+        for lane in 0..LANES {
+            window.clear();
+            window.extend(padded[..*kernel].iter().map(|lanes| lanes[lane]));
+            window.sort_unstable_by(f32::total_cmp);
+            for at in 0..length {
+                medians[at][lane] = window[*kernel / 2];
+                let Some(next) = padded.get(at + *kernel) else { break };
+                let place =
+                    |window: &[f32], value: f32| window.partition_point(|x| x.total_cmp(&value).is_lt());
+                window.remove(place(&window, padded[at][lane]).min(*kernel - 1));
+                window.insert(place(&window, next[lane]), next[lane]);
+            }
+        }
     }
 }
 
 vectorized! {
     fn medians(filter: &mut SlidingMedian) {
-        let SlidingMedian { padded, pairs, fours, eights, medians } = filter;
+        let SlidingMedian { padded, pairs, fours, eights, medians, .. } = filter;
         // Sorted groups, each made of two smaller ones: pairs begin at 2k + 1, fours at 4k + 3, eights at 8k + 7.
         pairs.clear();
         pairs.extend(padded[1..].as_chunks().0.iter().map(|&[a, b]| [min(a, b), max(a, b)]));
@@ -176,21 +217,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_sorting_each_window(series in prop::collection::vec(prop::array::uniform8(0_u8..40), 1..90)) {
+        fn equals_sorting_each_window(
+            series in prop::collection::vec(prop::array::uniform8(0_u8..40), 1..90),
+            half in prop_oneof![Just(15_usize), 0_usize..40],
+        ) {
             let value = |i: usize| series[i].map(f32::from);
-            let mut filter = SlidingMedian::default();
+            let kernel = 2 * half + 1;
+            let mut filter = SlidingMedian::new(kernel);
             let medians = filter.filter(series.len(), value);
             prop_assert_eq!(medians.len(), series.len());
             for (position, medians) in medians.iter().enumerate() {
                 for (lane, &median) in medians.iter().enumerate() {
-                    let mut window: Vec<f32> = (0..KERNEL)
+                    let mut window: Vec<f32> = (0..kernel)
                         .map(|k| {
-                            let at = position as isize + k as isize - 15;
+                            let at = position as isize + k as isize - half as isize;
                             value(reflect(at, series.len()))[lane]
                         })
                         .collect();
                     window.sort_by(f32::total_cmp);
-                    prop_assert_eq!(median, window[15]);
+                    prop_assert_eq!(median, window[half]);
                 }
             }
         }
@@ -204,7 +249,7 @@ mod tests {
 
     #[test]
     fn memory_of_a_longer_series_does_not_leak_into_a_shorter_one() {
-        let mut filter = SlidingMedian::default();
+        let mut filter = SlidingMedian::new(KERNEL);
         filter.filter(100, |i| [i as f32; LANES]);
         assert!(filter.filter(3, |_| [0.5; LANES]).iter().all(|x| *x == [0.5; LANES]));
     }

@@ -98,6 +98,19 @@ impl Default for MelConfig {
 }
 
 impl MelConfig {
+    /// `n_mels` bands at a sample rate in Hz, of transforms of `n_fft` samples every `hop_length`, and librosa's defaults for the rest.
+    ///
+    /// ```
+    /// use ser_features::{MelConfig, MelSpectrogram};
+    ///
+    /// let mut mel = MelSpectrogram::new(MelConfig::new(16_000, 80, 400, 160))?;
+    /// assert_eq!(mel.process(&[0.1; 16_000])?.dim(), (80, 101));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, n_mels: usize, n_fft: usize, hop_length: usize) -> Self {
+        Self { sample_rate, n_mels, stft: StftConfig::new(n_fft, hop_length), ..Default::default() }
+    }
+
     /// The defaults of torchaudio's `MelSpectrogram`: 16 kHz, transforms of 400 samples every 200, reflected ends, and 128 bands of
     /// height 1 on HTK's scale.
     pub fn torchaudio() -> Self {

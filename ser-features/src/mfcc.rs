@@ -37,6 +37,19 @@ impl Default for MfccConfig {
 }
 
 impl MfccConfig {
+    /// `n_mfcc` coefficients of a mel spectrogram, and librosa's defaults for the rest.
+    ///
+    /// ```
+    /// use ser_features::{MelConfig, Mfcc, MfccConfig};
+    ///
+    /// let mut mfcc = Mfcc::new(MfccConfig::new(13, MelConfig::new(16_000, 40, 400, 160)))?;
+    /// assert_eq!(mfcc.process(&[0.1; 16_000])?.dim(), (13, 101));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(n_mfcc: usize, mel: MelConfig) -> Self {
+        Self { mel, n_mfcc, ..Default::default() }
+    }
+
     /// The defaults of torchaudio's `MFCC`: 40 coefficients of [`MelConfig::torchaudio`].
     pub fn torchaudio() -> Self {
         Self { mel: MelConfig::torchaudio(), n_mfcc: 40, ..Default::default() }

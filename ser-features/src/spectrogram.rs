@@ -46,6 +46,17 @@ vectorized! {
 }
 
 /// Plan of a magnitude or power spectrogram.
+///
+/// ```
+/// use ser_features::{Spectrogram, Spectrum, StftConfig};
+///
+/// let second: Vec<f32> = (0..22_050).map(|n| (0.1 * n as f32).sin()).collect();
+/// let mut plan = Spectrogram::new(StftConfig::new(1_024, 256), Spectrum::Magnitude)?;
+/// let magnitudes = plan.process(&second)?;
+/// assert_eq!(magnitudes.dim(), (513, 87));
+/// assert!(magnitudes[[16, 40]] > 100.0); // 351 Hz; bins lie 21.5 Hz apart
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Spectrogram {
     stft: Stft,
@@ -127,6 +138,7 @@ impl Frames {
         self.values.clear();
     }
 
+    /// Adds a frame, or several that lie one after the other.
     pub(crate) fn push(&mut self, frame: &[f32]) {
         self.values.extend_from_slice(frame);
     }

@@ -68,6 +68,11 @@ impl Default for StftConfig {
 }
 
 impl StftConfig {
+    /// Transforms of `n_fft` samples every `hop_length`, and librosa's defaults for the rest.
+    pub fn new(n_fft: usize, hop_length: usize) -> Self {
+        Self { n_fft, hop_length, ..Default::default() }
+    }
+
     /// Frequency bins of a frame, `n_fft / 2 + 1`. Bin `k` lies at `k · sample_rate / n_fft` Hz.
     pub fn n_bins(&self) -> usize {
         self.n_fft / 2 + 1

@@ -29,6 +29,19 @@ impl Default for TrimConfig {
 }
 
 /// Finds the parts of a signal that are not silent, as `librosa.effects.trim` and `split`.
+///
+/// ```
+/// use ser_features::{Trim, TrimConfig};
+///
+/// let mut recording = vec![0.0; 44_100];
+/// recording[10_240..30_720].fill(0.5);
+/// let trim = Trim::new(TrimConfig { top_db: 30.0, ..Default::default() })?;
+/// let kept = trim.trim(&recording)?;
+/// assert_eq!(kept, 9_728..31_744); // whole frames
+/// let sound = &recording[kept];
+/// assert_eq!(sound.len(), 22_016);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Trim {
     config: TrimConfig,

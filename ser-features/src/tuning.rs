@@ -23,6 +23,7 @@ pub struct TuningConfig {
     /// Lowest pitch in Hz, at least 0.
     pub fmin: f64,
     /// Pitches lie below this, in Hz, above `fmin`; half of the sample rate bounds it too.
+    #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub fmax: f64,
     /// A peak counts above this part of its frame's largest value, 0..=1.
     pub threshold: f32,
@@ -57,6 +58,18 @@ pub struct Pitches {
 }
 
 /// Plan that tracks pitches and estimates tuning, as `librosa.piptrack` and `librosa.estimate_tuning`.
+///
+/// ```
+/// use ser_features::{Tuning, TuningConfig};
+///
+/// // A4, tuned a fifth of a semitone too high.
+/// let step = std::f32::consts::TAU * 440.0 * 2.0_f32.powf(0.2 / 12.0) / 22_050.0;
+/// let note: Vec<f32> = (0..22_050).map(|n| (step * n as f32).sin()).collect();
+/// let mut plan = Tuning::new(TuningConfig::default())?;
+/// assert!((plan.estimate(&note)? - 0.2).abs() < 0.05); // to a few hundredths, from its spectral peaks
+/// assert_eq!(plan.pitches(&note)?.frequencies.dim(), (1_025, 44));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tuning {
     spectrogram: Spectrogram,

@@ -44,6 +44,7 @@ impl Default for WhisperConfig {
 /// assert_eq!(whisper.process(&second)?.dim(), (80, 100));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug, Clone)]
 pub struct WhisperMel {
     mel: MelSpectrogram,
     frames: Frames,

@@ -27,8 +27,8 @@ pub struct YinConfig {
     pub fmax: f64,
     /// Samples of a frame, 1..=1,048,576.
     pub frame_length: usize,
-    /// Samples from one frame to the next, at least 1; `None` means a quarter of a frame.
-    pub hop_length: Option<usize>,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
     /// The first dip of the difference below this is taken for the period, at least 0; without any, the deepest.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub trough_threshold: f64,
@@ -43,7 +43,7 @@ impl Default for YinConfig {
             fmin: 65.406_391_325_149_66,
             fmax: 2_093.004_522_404_789,
             frame_length: 2048,
-            hop_length: None,
+            hop_length: 512,
             trough_threshold: 0.1,
             center: true,
         }
@@ -68,27 +68,44 @@ impl Default for YinConfig {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Yin {
-    framing: Framing,
-    sample_rate: f64,
+    differences: Differences,
     trough_threshold: f64,
-    min_period: usize,
-    correlation: Autocorrelation,
-    /// Of the periods from `min_period` to `max_period`.
-    difference: Vec<f64>,
 }
 
-impl Yin {
-    /// Plans the transforms.
-    ///
-    /// # Errors
-    /// When a count is zero, `fmin` is not above 0 or not below `fmax`, `fmax` exceeds half of the sample rate, no period of `fmin` fits
-    /// into a frame, or the threshold is negative.
-    pub fn new(config: YinConfig) -> Result<Self, ConfigError> {
-        let YinConfig { fmin, fmax, frame_length, trough_threshold, center, .. } = config;
-        ConfigError::refuse_zero("sample_rate", config.sample_rate as usize)?;
-        let hop_length = config.hop_length.unwrap_or(frame_length / 4);
+/// What [`Yin::analyze`] finds, one value a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct YinFrames {
+    /// Frequencies in Hz, as of [`Yin::process`].
+    pub f0: Array1<f32>,
+    /// How much the frame differs from itself, shifted by the period that was found, in parts of its mean difference over all shorter shifts:
+    /// small where it repeats, about 1 where nothing does. At least 0; 1 for silence. The last samples of the frame, which have none to differ
+    /// from, count in full, as in librosa: of a pure tone it is about half of the period, in parts of the frame.
+    pub aperiodicity: Array1<f32>,
+}
+
+/// Where frames differ least from themselves: what YIN and pYIN share.
+#[derive(Debug, Clone)]
+pub(crate) struct Differences {
+    pub(crate) framing: Framing,
+    pub(crate) sample_rate: f64,
+    /// Shortest period looked at.
+    pub(crate) min_period: usize,
+    correlation: Autocorrelation,
+    /// Of the periods from `min_period` to `max_period`.
+    pub(crate) values: Vec<f64>,
+}
+
+impl Differences {
+    pub(crate) fn new(
+        sample_rate: u32,
+        (fmin, fmax): (f64, f64),
+        frame_length: usize,
+        hop_length: usize,
+        center: bool,
+    ) -> Result<Self, ConfigError> {
+        ConfigError::refuse_zero("sample_rate", sample_rate as usize)?;
         let framing = Framing::new(frame_length, hop_length, center)?;
-        let rate = f64::from(config.sample_rate);
+        let rate = f64::from(sample_rate);
         ConfigError::require(fmin > 0.0, "fmin", "above 0", fmin)?;
         if fmax > rate / 2.0 {
             let nyquist = rate / 2.0;
@@ -99,19 +116,74 @@ impl Yin {
         }
         let fits = rate / fmin < frame_length as f64 - 1.0;
         ConfigError::require(fits, "fmin", "so high that a frame is longer than its period", fmin)?;
-        let rule = "at least 0";
-        ConfigError::require(trough_threshold >= 0.0, "trough_threshold", rule, trough_threshold)?;
-
-        let min_period = (rate / fmax).floor() as usize;
         let max_period = ((rate / fmin).ceil() as usize).min(frame_length - 1);
         Ok(Self {
             framing,
             sample_rate: rate,
-            trough_threshold,
-            min_period,
+            min_period: (rate / fmax).floor() as usize,
             correlation: Autocorrelation::new(frame_length, max_period),
-            difference: Vec::new(),
+            values: Vec::new(),
         })
+    }
+
+    /// A frame's difference from itself, shifted by each period, in parts of its mean over all shorter shifts. `lead` samples of the
+    /// frame come before the signal's first.
+    pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) {
+        let correlation = self.correlation.of(lead, frame);
+        let energy = correlation[0];
+        let (mut head, mut sum) = (square(lead, frame, 0), 0.0);
+        self.values.clear();
+        for (period, correlation) in correlation.iter().enumerate().skip(1) {
+            // The samples that have none to differ from are left out; not so for a period of 1, in librosa.
+            let mut difference = 2.0 * (energy - correlation);
+            if period > 1 {
+                head += square(lead, frame, period - 1);
+                difference -= head;
+            }
+            sum += difference;
+            if period >= self.min_period {
+                // Of a constant, rounding can leave less than nothing.
+                let mean = f64::max(sum, 0.0) / period as f64;
+                self.values.push(difference / (mean + f64::from(f32::MIN_POSITIVE)));
+            }
+        }
+    }
+
+    /// Whether a value is a local minimum, as librosa's `localmin` defines it.
+    pub(crate) fn is_trough(&self, i: usize) -> bool {
+        let d = &self.values;
+        let falls = i == 0 || d[i] < d[i - 1];
+        let rises = d.get(i + 1).is_none_or(|&next| if i == 0 { d[i] < next } else { d[i] <= next });
+        falls && rises
+    }
+
+    /// The period in samples of a place among the values, between whose neighbours a parabola finds the lowest point.
+    pub(crate) fn refined_period(&self, at: usize) -> f64 {
+        let d = &self.values;
+        let shift = if at == 0 || at + 1 == d.len() {
+            0.0
+        } else {
+            let curvature = d[at + 1] + d[at - 1] - 2.0 * d[at];
+            let slope = (d[at + 1] - d[at - 1]) / 2.0;
+            if slope.abs() >= curvature.abs() { 0.0 } else { -slope / curvature }
+        };
+        (self.min_period + at) as f64 + shift
+    }
+}
+
+impl Yin {
+    /// Plans the transforms.
+    ///
+    /// # Errors
+    /// When a count is zero, `fmin` is not above 0 or not below `fmax`, `fmax` exceeds half of the sample rate, no period of `fmin` fits
+    /// into a frame, or the threshold is negative.
+    pub fn new(config: YinConfig) -> Result<Self, ConfigError> {
+        let YinConfig { sample_rate, fmin, fmax, frame_length, hop_length, trough_threshold, center } =
+            config;
+        let differences = Differences::new(sample_rate, (fmin, fmax), frame_length, hop_length, center)?;
+        let rule = "at least 0";
+        ConfigError::require(trough_threshold >= 0.0, "trough_threshold", rule, trough_threshold)?;
+        Ok(Self { differences, trough_threshold })
     }
 
     /// One frequency a frame in Hz, about `fmin` to `fmax`.
@@ -129,65 +201,55 @@ impl Yin {
     /// # Errors
     /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array1<f32>) -> Result<(), SignalError> {
-        let n_frames = self.framing.check(samples)?;
+        let n_frames = self.differences.framing.check(samples)?;
         resize(out, n_frames);
         for (t, out) in out.iter_mut().enumerate() {
-            *out = self.of_frame(self.framing.lead(t), &samples[self.framing.range(samples.len(), t)]);
+            let framing = &self.differences.framing;
+            let (lead, range) = (framing.lead(t), framing.range(samples.len(), t));
+            *out = self.of_frame(lead, &samples[range]);
         }
         Ok(())
     }
 
+    /// As [`process`](Self::process), with the aperiodicity of every frame.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process).
+    pub fn analyze(&mut self, samples: &[f32]) -> Result<YinFrames, SignalError> {
+        let n_frames = self.differences.framing.check(samples)?;
+        let (mut f0, mut aperiodicity) = (Array1::zeros(n_frames), Array1::zeros(n_frames));
+        for (t, (f0, aperiodicity)) in f0.iter_mut().zip(&mut aperiodicity).enumerate() {
+            let framing = &self.differences.framing;
+            let (lead, frame) = (framing.lead(t), &samples[framing.range(samples.len(), t)]);
+            let at = self.find(lead, frame);
+            *f0 = self.frequency(at);
+            let silent = frame.iter().all(|&x| x == 0.0);
+            *aperiodicity = if silent { 1.0 } else { self.differences.values[at].max(0.0) as f32 };
+        }
+        Ok(YinFrames { f0, aperiodicity })
+    }
+
     pub(crate) fn framing(&self) -> &Framing {
-        &self.framing
+        &self.differences.framing
     }
 
     /// The frequency of one frame, of which `lead` samples come before the signal's first.
     pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) -> f32 {
-        self.differ(lead, frame);
-        (self.sample_rate / self.period()) as f32
+        let at = self.find(lead, frame);
+        self.frequency(at)
     }
 
-    /// The frame's difference from itself, shifted by each period, in parts of its mean over all shorter shifts.
-    fn differ(&mut self, lead: usize, frame: &[f32]) {
-        let correlation = self.correlation.of(lead, frame);
-        let energy = correlation[0];
-        let (mut head, mut sum) = (square(lead, frame, 0), 0.0);
-        self.difference.clear();
-        for (period, correlation) in correlation.iter().enumerate().skip(1) {
-            // The samples that have none to differ from are left out; not so for a period of 1, in librosa.
-            let mut difference = 2.0 * (energy - correlation);
-            if period > 1 {
-                head += square(lead, frame, period - 1);
-                difference -= head;
-            }
-            sum += difference;
-            if period >= self.min_period {
-                // Of a constant, rounding can leave less than nothing.
-                let mean = f64::max(sum, 0.0) / period as f64;
-                self.difference.push(difference / (mean + f64::from(f32::MIN_POSITIVE)));
-            }
-        }
+    /// Where among the differences the period of a frame lies.
+    fn find(&mut self, lead: usize, frame: &[f32]) -> usize {
+        let differences = &mut self.differences;
+        differences.of_frame(lead, frame);
+        let d = &differences.values;
+        let first = (0..d.len()).find(|&i| d[i] < self.trough_threshold && differences.is_trough(i));
+        first.unwrap_or_else(|| (1..d.len()).fold(0, |lowest, i| if d[i] < d[lowest] { i } else { lowest }))
     }
 
-    /// The period in samples, between two of which a parabola finds the lowest point.
-    fn period(&self) -> f64 {
-        let d = &self.difference;
-        let is_trough = |i: usize| {
-            let falls = i == 0 || d[i] < d[i - 1];
-            let rises = d.get(i + 1).is_none_or(|&next| if i == 0 { d[i] < next } else { d[i] <= next });
-            falls && rises
-        };
-        let first = (0..d.len()).find(|&i| d[i] < self.trough_threshold && is_trough(i));
-        let lowest = || (1..d.len()).fold(0, |lowest, i| if d[i] < d[lowest] { i } else { lowest });
-        let at = first.unwrap_or_else(lowest);
-        let shift = if at == 0 || at + 1 == d.len() {
-            0.0
-        } else {
-            let curvature = d[at + 1] + d[at - 1] - 2.0 * d[at];
-            let slope = (d[at + 1] - d[at - 1]) / 2.0;
-            if slope.abs() >= curvature.abs() { 0.0 } else { -slope / curvature }
-        };
-        (self.min_period + at) as f64 + shift
+    fn frequency(&self, at: usize) -> f32 {
+        (self.differences.sample_rate / self.differences.refined_period(at)) as f32
     }
 }
 
@@ -199,7 +261,7 @@ fn square(lead: usize, frame: &[f32], at: usize) -> f64 {
 
 /// Autocorrelation by way of the power spectrum.
 #[derive(Clone)]
-struct Autocorrelation {
+pub(crate) struct Autocorrelation {
     forward: Arc<dyn RealToComplex<f64>>,
     inverse: Arc<dyn ComplexToReal<f64>>,
     frame: Vec<f64>,
@@ -215,7 +277,7 @@ impl std::fmt::Debug for Autocorrelation {
 }
 
 impl Autocorrelation {
-    fn new(frame_length: usize, max_shift: usize) -> Self {
+    pub(crate) fn new(frame_length: usize, max_shift: usize) -> Self {
         // As many zeros as the largest shift keep the frame's end from meeting its start.
         let length = fast_length(frame_length + max_shift);
         let mut planner = RealFftPlanner::new();
@@ -233,8 +295,14 @@ impl Autocorrelation {
 
     /// The correlation for each shift from 0 on.
     fn of(&mut self, lead: usize, samples: &[f32]) -> &[f64] {
+        let zeros = std::iter::repeat_n(0.0, lead);
+        self.of_values(zeros.chain(samples.iter().map(|&x| f64::from(x))))
+    }
+
+    /// As [`of`](Self::of), of no more values than the frame has.
+    pub(crate) fn of_values(&mut self, values: impl Iterator<Item = f64>) -> &[f64] {
         self.frame.fill(0.0);
-        self.frame[lead..lead + samples.len()].iter_mut().zip(samples).for_each(|(to, &x)| *to = x.into());
+        self.frame.iter_mut().zip(values).for_each(|(to, x)| *to = x);
         let done = self.forward.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
         debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
         let scale = 1.0 / self.frame.len() as f64;
@@ -276,6 +344,25 @@ mod tests {
     }
 
     #[test]
+    fn only_what_repeats_has_no_aperiodicity() {
+        let mut yin = Yin::new(YinConfig::default()).unwrap();
+        let mut state = 1_u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state as f32 / u32::MAX as f32 - 0.5
+        };
+        let samples: Vec<f32> = (0..20_000)
+            .map(|n| if n < 10_000 { (n as f32 * 0.05).sin() } else { noise() })
+            .chain([0.0; 8_000])
+            .collect();
+        let frames = yin.analyze(&samples).unwrap();
+        assert_eq!(frames.f0, yin.process(&samples).unwrap());
+        assert!(frames.aperiodicity[8] < 0.05, "{}", frames.aperiodicity);
+        assert!(frames.aperiodicity[30] > 0.5, "{}", frames.aperiodicity);
+        assert_eq!(frames.aperiodicity[50], 1.0);
+    }
+
+    #[test]
     fn silence_has_the_highest_frequency() {
         let f0 = Yin::new(YinConfig::default()).unwrap().process(&[0.0; 4_000]).unwrap();
         assert!(f0.iter().all(|&f| f == 2_205.0), "{f0}");
@@ -288,7 +375,7 @@ mod tests {
         for (config, rule) in [
             (YinConfig { sample_rate: 0, ..base.clone() }, "sample_rate must be at least 1"),
             (YinConfig { frame_length: 0, ..base.clone() }, "frame_length must be at least 1"),
-            (YinConfig { hop_length: Some(0), ..base.clone() }, "hop_length must be at least 1"),
+            (YinConfig { hop_length: 0, ..base.clone() }, "hop_length must be at least 1"),
             (YinConfig { fmin: 0.0, ..base.clone() }, "fmin must be above 0, but is 0"),
             (YinConfig { fmin: 3_000.0, ..base.clone() }, "fmin must lie below fmax"),
             (YinConfig { fmin: f64::NAN, ..base.clone() }, "fmin must be above 0, but is NaN"),

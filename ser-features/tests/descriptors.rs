@@ -173,7 +173,7 @@ fn yin_equals_librosa() {
         fmin: 100.0,
         fmax: 400.0,
         frame_length: 1024,
-        hop_length: Some(300),
+        hop_length: 300,
         trough_threshold: 0.2,
         center: false,
         ..Default::default()

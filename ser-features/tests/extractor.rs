@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use crate::support::{Golden, Report, signals};
 use ser_features::{
-    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Feature,
-    FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive, HpssConfig, MelConfig,
-    MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation, PreparationConfig, Rms, RolloffConfig,
-    SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
-    Spectrum, StftConfig, Tonnetz, ZeroCrossingRate,
+    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Delta,
+    DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive, HpssConfig,
+    LogMel, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
+    PreparationConfig, Pyin, PyinConfig, Rms, RolloffConfig, SignalError, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrum, StftConfig, Tonnetz,
+    ZeroCrossingRate,
 };
 
 /// Pure tones, sweeps and digital silence leave parts of the constant-Q spectrum to rounding noise, which tonnetz then measures: only
@@ -73,10 +74,14 @@ fn each_feature_is_what_its_own_plan_computes() {
     let speech = speech();
     let config = FeatureConfig { features: Feature::ALL.to_vec(), ..Default::default() };
     let features = FeatureExtractor::new(config.clone()).unwrap().extract(&speech).unwrap();
-    assert_eq!(features.stack().dim(), (199, config.n_frames(speech.len())));
+    assert_eq!(features.stack().dim(), (409, config.n_frames(speech.len())));
     let stft = || StftConfig { precision: Precision::Double, ..Default::default() };
     let mel = || MelConfig { stft: stft(), ..Default::default() };
     let mfcc = MfccConfig { mel: mel(), n_mfcc: 40, ..Default::default() };
+    let coefficients = Mfcc::new(mfcc.clone()).unwrap().process(&speech).unwrap();
+    let track = Pyin::new(PyinConfig::default()).unwrap().process(&speech).unwrap();
+    assert!(track.voiced.iter().any(|voiced| *voiced) && !track.voiced.iter().all(|voiced| *voiced));
+    let f0 = track.f0.mapv(|f0| if f0.is_nan() { 0.0 } else { f0 });
     let chroma = ChromaConfig { stft: stft(), spectrum: Spectrum::Magnitude, ..Default::default() };
     let contrast = ContrastConfig { stft: stft(), ..Default::default() };
     let harmonic = HarmonicPercussive::new(stft(), HpssConfig::default()).unwrap().harmonic(&speech).unwrap();
@@ -86,6 +91,15 @@ fn each_feature_is_what_its_own_plan_computes() {
         (Feature::Mel, MelSpectrogram::new(mel()).unwrap().process(&speech)),
         (Feature::Contrast, SpectralContrast::new(contrast).unwrap().process(&speech)),
         (Feature::Tonnetz, Tonnetz::new(Default::default()).unwrap().process(&harmonic)),
+        (
+            Feature::LogMel,
+            LogMel::new(LogMelConfig { mel: mel(), ..Default::default() }).unwrap().process(&speech),
+        ),
+        (Feature::MfccDelta, Delta::new(DeltaConfig::default()).unwrap().process(coefficients.view())),
+        (
+            Feature::MfccDelta2,
+            Delta::new(DeltaConfig { order: 2, ..Default::default() }).unwrap().process(coefficients.view()),
+        ),
     ] {
         assert_eq!(features.get(feature), Some(&alone.unwrap()), "{feature}");
     }
@@ -100,6 +114,8 @@ fn each_feature_is_what_its_own_plan_computes() {
         (Feature::Flatness, SpectralFlatness::new(flatness).unwrap().process(&speech)),
         (Feature::ZeroCrossingRate, ZeroCrossingRate::new(Default::default()).unwrap().process(&speech)),
         (Feature::Rms, Rms::new(Default::default()).unwrap().process(&speech)),
+        (Feature::F0, Ok(f0)),
+        (Feature::VoicedProbability, Ok(track.voiced_probability)),
     ] {
         let alone = alone.unwrap().insert_axis(ndarray::Axis(0));
         assert_eq!(features.get(feature), Some(&alone), "{feature}");
@@ -118,6 +134,8 @@ fn any_choice_of_features_gives_the_same_matrices_in_its_own_order() {
         vec![Feature::Mel, Feature::Chroma, Feature::Mfcc],
         vec![Feature::Rms, Feature::Mel, Feature::Flatness],
         vec![Feature::Centroid],
+        vec![Feature::F0, Feature::LogMel],
+        vec![Feature::MfccDelta2],
     ] {
         let config = FeatureConfig { features: chosen.clone(), ..Default::default() };
         let rows = config.total_rows();

@@ -5,6 +5,7 @@
 mod batch;
 mod descriptor_properties;
 mod descriptors;
+mod documentation;
 mod extractor;
 mod front_ends;
 mod fuzz_corpus;
@@ -19,3 +20,4 @@ mod streaming_rows;
 mod support;
 mod tonal;
 mod tonal_properties;
+mod voice;

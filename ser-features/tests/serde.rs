@@ -5,10 +5,11 @@ use std::path::Path;
 
 use ser_features::{
     BandwidthConfig, CentroidConfig, ChromaConfig, ChromaCqtConfig, ContrastConfig, CqtConfig, DecibelConfig,
-    DeltaConfig, Feature, FeatureConfig, FlatnessConfig, HpssConfig, KaldiFbankConfig, KaldiFrameConfig,
-    KaldiMelConfig, KaldiMfccConfig, LogMelConfig, LogScale, MelConfig, MfccConfig, PadMode,
-    PreemphasisConfig, PreparationConfig, Reference, RmsConfig, RolloffConfig, StftConfig, TrimConfig,
-    TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
+    DeltaConfig, Feature, FeatureConfig, FlatnessConfig, FormantConfig, Functional, GriffinLimConfig,
+    HpssConfig, KaldiFbankConfig, KaldiFrameConfig, KaldiMelConfig, KaldiMfccConfig, LogMelConfig, LogScale,
+    MelConfig, MfccConfig, OnsetConfig, PadMode, PcenConfig, PreemphasisConfig, PreparationConfig,
+    PyinConfig, Reference, RmsConfig, RolloffConfig, SpectralBalanceConfig, StftConfig, TempoConfig,
+    TempogramConfig, TrimConfig, TuningConfig, WhisperConfig, Window, YinConfig, ZeroCrossingConfig,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -58,14 +59,15 @@ fn every_configuration_survives_json() {
         survives(MelConfig { fmax: Some(8000.0), ..Default::default() }),
         survives(MfccConfig::default()),
         survives(DecibelConfig { reference: Reference::Max, top_db, ..Default::default() }),
-        survives(ChromaConfig::default()),
-        survives(ChromaCqtConfig { tuning: Some(0.2), ..Default::default() }),
+        survives(ChromaConfig { octwidth: Some(f64::INFINITY), ..Default::default() }),
+        survives(ChromaConfig { octwidth: None, ..Default::default() }),
+        survives(ChromaCqtConfig { tuning: Some(0.2), threshold: f32::INFINITY, ..Default::default() }),
         survives(ContrastConfig { top_db, ..Default::default() }),
         survives(ContrastConfig { top_db: None, ..Default::default() }),
         survives(CqtConfig::default()),
         survives(HpssConfig { power: f32::INFINITY, ..Default::default() }),
         survives(HpssConfig::default()),
-        survives(TuningConfig::default()),
+        survives(TuningConfig { fmax: f64::INFINITY, ..Default::default() }),
         survives(DeltaConfig::default()),
         survives(RmsConfig::default()),
         survives(TrimConfig::default()),
@@ -74,9 +76,19 @@ fn every_configuration_survives_json() {
         survives(RolloffConfig { roll_percent: 0.5, ..Default::default() }),
         survives(FlatnessConfig { power: 1.0, ..Default::default() }),
         survives(ZeroCrossingConfig { zero_pos: false, ..Default::default() }),
-        survives(YinConfig { hop_length: Some(160), trough_threshold: f64::INFINITY, ..Default::default() }),
+        survives(YinConfig { hop_length: 160, trough_threshold: f64::INFINITY, ..Default::default() }),
         survives(PreemphasisConfig { coef: 0.95 }),
+        survives(PyinConfig { hop_length: 160, ..Default::default() }),
+        survives(PcenConfig { b: Some(0.1), ..Default::default() }),
+        survives(OnsetConfig { lag: 2, ..Default::default() }),
+        survives(TempogramConfig { win_length: 100, ..Default::default() }),
+        survives(TempoConfig { max_tempo: None, ..Default::default() }),
+        survives(GriffinLimConfig { seed: Some(7), ..Default::default() }),
+        survives(FormantConfig { max_frequency: 5_000, ..Default::default() }),
+        survives(SpectralBalanceConfig { sample_rate: 16_000, ..Default::default() }),
+        survives(HpssConfig { kernel_harmonic: 17, ..Default::default() }),
     ];
+    survives(vec![Functional::Mean, Functional::Percentile(10.0)]);
     tried.sort_unstable();
     tried.dedup();
     let mut declared_names = Vec::new();

@@ -29,7 +29,7 @@ enum What {
         /// Samples at 22,050 Hz: raw little-endian f32.
         clip: PathBuf,
     },
-    /// The time of `issa193` in milliseconds by the seconds of sound, and of a batch by the number of threads.
+    /// The time of `issa193` in milliseconds by the seconds of sound (of long ones on all cores), and of a batch by the number of threads.
     Scaling {
         /// As for features; repeated to each length.
         clip: PathBuf,
@@ -82,8 +82,8 @@ fn median_time(seconds: f64, run: impl FnMut() -> anyhow::Result<()>) -> anyhow:
     Ok(timing::median(timing::times(3, Duration::from_secs_f64(seconds), run)?))
 }
 
-/// The features that librosa is timed for, by the names of their subjects.
-const COMPARED: [&str; 12] = [
+/// The features that librosa and other packages are timed for, by the names of their subjects.
+const COMPARED: [&str; 28] = [
     "floor",
     "stft",
     "mel",
@@ -96,6 +96,22 @@ const COMPARED: [&str; 12] = [
     "issa193",
     "trim",
     "resample",
+    "resample_44100_22050",
+    "resample_48000_16000",
+    "resample_44100_16000",
+    "resample_stream",
+    "whisper",
+    "torchaudio_mel",
+    "torchaudio_mfcc",
+    "kaldi_fbank",
+    "kaldi_mfcc",
+    "pyin",
+    "pcen",
+    "lpc",
+    "onset_strength",
+    "tempo",
+    "time_stretch",
+    "griffin_lim",
 ];
 
 fn features(clip: &[f32]) -> anyhow::Result<Value> {
@@ -112,13 +128,13 @@ fn features(clip: &[f32]) -> anyhow::Result<Value> {
 fn scaling(clip: &[f32]) -> anyhow::Result<Value> {
     let mut by_length = Map::new();
     let mut extractor = FeatureExtractor::new(FeatureConfig::default())?;
-    for seconds in [1, 3, 10, 60, 600] {
+    for seconds in [1, 3, 10, 60, 600, 3_600] {
         let signal = repeated(clip, seconds * SAMPLE_RATE);
         let mut run = || {
             black_box(extractor.extract(&signal)?);
             anyhow::Ok(())
         };
-        // Ten minutes of sound take long enough to be timed in three calls, of which none warms up.
+        // Ten minutes of sound and more take long enough to be timed in three calls, of which none warms up.
         let milliseconds = if seconds < 600 {
             median_time(0.5, run)?
         } else {

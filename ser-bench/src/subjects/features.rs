@@ -9,11 +9,15 @@ use ser_data::Audio;
 use ser_examples::assets;
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
-    CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive,
-    HpssConfig, Istft, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Preemphasis, PreemphasisConfig,
-    Preparation, PreparationConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
-    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Stft, StftConfig, Tonnetz, Trim,
-    TrimConfig, Tuning, TuningConfig, Yin, YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
+    CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, FormantConfig, Formants,
+    GriffinLim, GriffinLimConfig, HarmonicPercussive, HpssConfig, Istft, KaldiFbank, KaldiFbankConfig,
+    KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, OnsetConfig, OnsetStrength,
+    Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation, PreparationConfig, Pyin,
+    PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid,
+    SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft, StftConfig,
+    StreamingResampler, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz, Trim,
+    TrimConfig, Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig,
+    ZeroCrossingConfig, ZeroCrossingRate, lpc,
 };
 
 /// Samples of a clip in a second.
@@ -107,6 +111,8 @@ pub fn feature_subjects(clip: &[f32]) -> anyhow::Result<Vec<FeatureSubject>> {
     transforms(&mut subjects)?;
     stacked(&mut subjects)?;
     shapes(&mut subjects)?;
+    fronts(&mut subjects)?;
+    voices(&mut subjects)?;
     preparation(&mut subjects)?;
     Ok(subjects.all)
 }
@@ -181,16 +187,68 @@ fn shapes(subjects: &mut Subjects) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Front ends of networks, of the clip as if it had the sample rate that they want.
+fn fronts(subjects: &mut Subjects) -> anyhow::Result<()> {
+    let mut plan = WhisperMel::new(WhisperConfig::default())?;
+    subjects.add_matrix("whisper", move |clip, out| plan.process_into(clip, out));
+    let mut plan = MelSpectrogram::new(MelConfig::torchaudio())?;
+    subjects.add_matrix("torchaudio_mel", move |clip, out| plan.process_into(clip, out));
+    let mut plan = Mfcc::new(MfccConfig::torchaudio())?;
+    subjects.add_matrix("torchaudio_mfcc", move |clip, out| plan.process_into(clip, out));
+    let mut plan = KaldiFbank::new(KaldiFbankConfig::new(16_000, 80))?;
+    subjects.add_matrix("kaldi_fbank", move |clip, out| plan.process_into(clip, out));
+    let mut plan = KaldiMfcc::new(KaldiMfccConfig::default())?;
+    subjects.add_matrix("kaldi_mfcc", move |clip, out| plan.process_into(clip, out));
+    Ok(())
+}
+
+/// Voice and rhythm.
+fn voices(subjects: &mut Subjects) -> anyhow::Result<()> {
+    let (mut plan, mut track) = (Pyin::new(PyinConfig::default())?, PitchTrack::default());
+    subjects.add("pyin", move |clip| plan.process_into(clip, &mut track));
+    let plan = Pcen::new(PcenConfig::default())?;
+    let mel = MelSpectrogram::new(MelConfig::default())?.process(&subjects.clip)?;
+    subjects.add("pcen", move |_| plan.process(mel.view()));
+    subjects.add("lpc", |clip| lpc(clip, 16));
+    let mut plan = OnsetStrength::new(OnsetConfig::default())?;
+    subjects.add("onset_strength", move |clip| plan.process(clip));
+    let mut plan = Tempogram::new(TempogramConfig::default())?;
+    subjects.add("tempogram", move |clip| plan.process(clip));
+    let mut plan = Tempo::new(TempoConfig::default())?;
+    subjects.add("tempo", move |clip| plan.estimate(clip));
+    let mut plan = TimeStretch::new(StftConfig::default(), 1.25)?;
+    subjects.add("time_stretch", move |clip| plan.process(clip));
+    let magnitude = Spectrogram::new(StftConfig::default(), Spectrum::Magnitude)?.process(&subjects.clip)?;
+    let mut plan = GriffinLim::new(GriffinLimConfig::default())?;
+    subjects.add("griffin_lim", move |_| plan.process(magnitude.view(), None));
+    let mut plan = VoiceQuality::new(PyinConfig::default())?;
+    subjects.add("voice_quality", move |clip| plan.process(clip));
+    let mut plan = Formants::new(FormantConfig::default())?;
+    subjects.add("formants", move |clip| plan.process(clip));
+    Ok(())
+}
+
 fn preparation(subjects: &mut Subjects) -> anyhow::Result<()> {
     let plan = Preemphasis::new(PreemphasisConfig::default())?;
     subjects.add("preemphasis", move |clip| plan.process(clip));
     // 30 dB, as clips are prepared.
     let plan = Trim::new(TrimConfig { top_db: 30.0, ..Default::default() })?;
     subjects.add("trim", move |clip| plan.trim(clip));
-    // From three seconds at 48,000 Hz.
-    let recording = repeated(&subjects.clip, 144_000);
-    let mut plan = Resampler::new(48_000, SAMPLE_RATE as u32)?;
-    subjects.add("resample", move |_| plan.process(black_box(&recording)));
+    // From three seconds.
+    for (name, from, to) in [
+        ("resample", 48_000, 22_050),
+        ("resample_44100_22050", 44_100, 22_050),
+        ("resample_48000_16000", 48_000, 16_000),
+        ("resample_44100_16000", 44_100, 16_000),
+    ] {
+        let recording = repeated(&subjects.clip, 3 * from as usize);
+        let mut plan = Resampler::new(from, to)?;
+        subjects.add(name, move |_| plan.process(black_box(&recording)));
+    }
+    // The ten milliseconds that a sound card gives at a time.
+    let piece = repeated(&subjects.clip, 480);
+    let mut plan = StreamingResampler::new(48_000, SAMPLE_RATE as u32)?;
+    subjects.add("resample_stream", move |_| plan.push(black_box(&piece)).map(<[f32]>::len));
     Ok(())
 }
 

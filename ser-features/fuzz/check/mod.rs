@@ -2,8 +2,11 @@
 
 mod draw;
 mod fronts;
+mod rhythm;
+mod sounds;
 mod streams;
 mod tonal;
+mod voices;
 
 use std::fmt::Debug;
 
@@ -12,8 +15,8 @@ use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use ser_features::{
     Alignment, BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ConfigError, ContrastConfig,
-    DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, Hpss,
-    HpssConfig, Istft, MelConfig, MelNorm, MelScale, MelSpectrogram, Mfcc, MfccConfig, Preemphasis,
+    DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, Functional,
+    Hpss, HpssConfig, Istft, MelConfig, MelNorm, MelScale, MelSpectrogram, Mfcc, MfccConfig, Preemphasis,
     PreemphasisConfig, Preparation, PreparationConfig, Reference, Resampler, Rms, RmsConfig, RolloffConfig,
     SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
     Spectrogram, Stft, StreamingPreemphasis, StreamingResampler, Trim, TrimConfig, Yin, YinConfig,
@@ -24,7 +27,7 @@ use ser_features::{
 pub fn check(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     // What a plan refuses is done with.
-    _ = match draw.case(28) {
+    _ = match draw.case(40) {
         0 => stft(&mut draw),
         1 => mel(&mut draw),
         2 => mfcc(&mut draw),
@@ -46,6 +49,16 @@ pub fn check(bytes: &[u8]) {
         20 => fronts::log_mel(&mut draw),
         21 => fronts::kaldi(&mut draw),
         22 => fronts::whisper(&mut draw),
+        23 => voices::pitch(&mut draw),
+        24 => voices::quality(&mut draw),
+        25 => voices::formants(&mut draw),
+        26 => voices::balance(&mut draw),
+        27 => rhythm::energies(&mut draw),
+        28 => rhythm::prediction(&mut draw),
+        29 => rhythm::onsets(&mut draw),
+        30 => sounds::griffin_lim(&mut draw),
+        31 => sounds::mel_inverse(&mut draw),
+        32 => sounds::stretched(&mut draw),
         _ => streams::stream(&mut draw),
     };
 }
@@ -285,7 +298,7 @@ fn yin(draw: &mut Draw<'_>) -> Option<()> {
         fmin: draw.real(30.0..=500.0),
         fmax: draw.real(200.0..=4_000.0),
         frame_length: draw.size(2..=1_500),
-        hop_length: draw.option(|draw| draw.size(100..=800)),
+        hop_length: draw.size(100..=800),
         trough_threshold: draw.real(0.0..=1.0),
         center: !draw.flag(),
     };
@@ -294,6 +307,8 @@ fn yin(draw: &mut Draw<'_>) -> Option<()> {
     let frequencies = holds(&samples, plan.process(&samples))?;
     streams::row::<Yin>(config, &samples, &frequencies);
     assert!(frequencies.iter().all(|&f| f > 0.0));
+    let frames = plan.analyze(&samples).expect("what has a pitch has an aperiodicity");
+    assert!(frames.f0 == frequencies && frames.aperiodicity.iter().all(|&x| x >= 0.0));
     Some(())
 }
 
@@ -336,6 +351,8 @@ fn hpss_config(draw: &mut Draw<'_>) -> HpssConfig {
         power: draw.single(0.5..=4.0),
         margin_harmonic: draw.single(1.0..=5.0),
         margin_percussive: draw.single(1.0..=5.0),
+        kernel_harmonic: if draw.flag() { draw.size(1..=40) } else { 31 },
+        kernel_percussive: if draw.flag() { draw.size(1..=40) } else { 31 },
     }
 }
 
@@ -419,7 +436,7 @@ fn matrices(draw: &mut Draw<'_>) -> Option<()> {
 fn extraction(draw: &mut Draw<'_>) -> Option<()> {
     let mut features = Vec::new();
     for _ in 0..draw.within(0..=4) {
-        features.push(Feature::ALL[usize::from(draw.case(11))]);
+        features.push(Feature::ALL[usize::from(draw.case(16))]);
     }
     let config = FeatureConfig {
         sample_rate: draw.sample_rate(),
@@ -443,10 +460,37 @@ fn extraction(draw: &mut Draw<'_>) -> Option<()> {
     _ = (config.total_rows(), config.n_frames(4_000));
     let mut plan = made(FeatureExtractor::new(config.clone()))?;
     let samples = draw.samples(4_000);
-    let stack = holds(&samples, plan.extract(&samples).map(|features| features.stack()))?;
+    let features = match plan.extract(&samples) {
+        // The deltas of the MFCC need nine.
+        Err(SignalError::TooFewFrames { minimum: 9, given }) => {
+            assert_eq!(given, config.n_frames(samples.len()));
+            return None;
+        }
+        other => other,
+    };
+    let (percent, mut functionals) = (draw.real(0.0..=100.0), None);
+    let chosen = [
+        Functional::Mean,
+        Functional::Std,
+        Functional::Skewness,
+        Functional::Slope,
+        Functional::Percentile(percent),
+    ];
+    let stack = holds(
+        &samples,
+        features.map(|features| {
+            functionals =
+                made(features.functionals(&chosen)).map(|values| (values, features.column_names(&chosen)));
+            features.stack()
+        }),
+    )?;
     if !config.features.contains(&Feature::Contrast) {
         streams::extractor(config.clone(), &samples, &stack);
     }
     assert_eq!(stack.dim(), (config.total_rows(), config.n_frames(samples.len())));
+    if let Some((values, names)) = functionals {
+        assert_eq!((values.len(), names.len()), (5 * stack.nrows(), 5 * stack.nrows()));
+        assert!(samples.iter().any(|x| x.abs() > LOUDEST) || values.is_finite(), "{values}");
+    }
     Some(())
 }

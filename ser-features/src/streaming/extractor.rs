@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::queue::FrameQueue;
 use crate::contrast::{ContrastBands, ContrastConfig};
+use crate::decibel::to_decibels;
 use crate::error::{ConfigError, SignalError};
 use crate::extractor::{Plan, mel_config};
 use crate::features::{Feature, FeatureConfig};
@@ -18,7 +19,7 @@ use crate::stft::{Stft, StftConfig};
 ///
 /// The frames are those of [`FeatureExtractor`](crate::FeatureExtractor) for the whole signal, bit for bit; contrast is that of
 /// [`SpectralContrast`](crate::SpectralContrast) without `top_db`. What needs the whole signal is refused: tonnetz, chroma whose tuning
-/// is to be estimated, and MFCC with a `top_db`.
+/// is to be estimated, MFCC and logarithmic mel with a `top_db`, deltas, and the pitch, whose path goes through all frames.
 ///
 /// ```
 /// use ser_features::{Feature, FeatureConfig, StreamingExtractor};
@@ -109,7 +110,8 @@ impl StreamingExtractor {
         let stft = StftConfig { center: false, ..config.stft() };
         let plans =
             config.features.iter().map(|&feature| plan(feature, &config)).collect::<Result<_, _>>()?;
-        let mel = config.features.iter().any(|feature| matches!(feature, Feature::Mfcc | Feature::Mel));
+        let uses_mel = |feature: &Feature| matches!(feature, Feature::Mfcc | Feature::Mel | Feature::LogMel);
+        let mel = config.features.iter().any(uses_mel);
         let rows = config.total_rows();
         Ok(Self {
             queue: FrameQueue::new(Framing::new(config.n_fft, config.hop_length, true)?),
@@ -179,13 +181,18 @@ impl StreamingExtractor {
                 match plan {
                     Plan::Mfcc(cepstrum) => self.values.extend_from_slice(cepstrum.frame(&self.mel_row)),
                     Plan::Mel => self.values.extend_from_slice(&self.mel_row),
+                    Plan::LogMel(decibel) => {
+                        let start = self.values.len();
+                        self.values.extend_from_slice(&self.mel_row);
+                        to_decibels(&mut self.values[start..], decibel);
+                    }
                     Plan::Chroma(chroma) => self.values.extend_from_slice(chroma.frame(&self.row)),
                     Plan::Contrast(contrast) => self.values.extend_from_slice(contrast.frame(&self.row)),
                     Plan::Measure(measure) => self.values.push(measure.of(&self.row)),
                     Plan::ZeroCrossingRate(rate) => self.values.push(rate.of_frame(lead, samples)),
                     Plan::Rms(rms) => self.values.push(rms.of_frame(lead, samples)),
                     // `plan` made none of it.
-                    Plan::Tonnetz(_) => {}
+                    Plan::Tonnetz(_) | Plan::MfccDelta(..) | Plan::F0 | Plan::VoicedProbability => {}
                 }
             }
         }
@@ -199,9 +206,11 @@ impl StreamingExtractor {
 fn plan(feature: Feature, config: &FeatureConfig) -> Result<Plan, ConfigError> {
     let refused = |parameter, rule| Err(ConfigError::NeedsWholeSignal { parameter, rule });
     match feature {
-        Feature::Mfcc if config.top_db.is_some() => refused("top_db", "None"),
+        Feature::Mfcc | Feature::LogMel if config.top_db.is_some() => refused("top_db", "None"),
         Feature::Chroma if config.tuning.is_none() => refused("tuning", "given"),
         Feature::Tonnetz => refused("features", "without tonnetz"),
+        Feature::MfccDelta | Feature::MfccDelta2 => refused("features", "without deltas"),
+        Feature::F0 | Feature::VoicedProbability => refused("features", "without f0 and voiced_probability"),
         Feature::Contrast => {
             let (sample_rate, stft) = (config.sample_rate, config.stft());
             let contrast = ContrastConfig { sample_rate, stft, top_db: None, ..Default::default() };

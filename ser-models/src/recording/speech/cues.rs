@@ -61,7 +61,7 @@ impl SpeechCues {
             fmin: 70.0,
             fmax: 500.0,
             frame_length: 512,
-            hop_length: Some(PITCH_HOP),
+            hop_length: PITCH_HOP,
             ..YinConfig::default()
         };
         let mel = MelConfig {

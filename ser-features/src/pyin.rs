@@ -1,0 +1,551 @@
+//! Fundamental frequency with voicing.
+
+use ndarray::Array1;
+
+use crate::error::{ConfigError, SignalError};
+use crate::matrix::resize;
+use crate::vector::vectorized;
+use crate::yin::Differences;
+
+/// How fundamental frequency and voicing are found. The default is librosa's; `fmin` and `fmax`, which librosa wants to be given, are those
+/// that its documentation recommends, C2 and C7.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct PyinConfig {
+    /// Sample rate of the signal in Hz, at least 1.
+    pub sample_rate: u32,
+    /// Lowest fundamental in Hz, above 0. One of its periods must fit into a frame, and two should.
+    pub fmin: f64,
+    /// Highest fundamental in Hz, above `fmin`, at most half of the sample rate.
+    pub fmax: f64,
+    /// Samples of a frame, 1..=1,048,576.
+    pub frame_length: usize,
+    /// Samples from one frame to the next, at least 1.
+    pub hop_length: usize,
+    /// Thresholds that dips of the difference are held against, 1..=10,000.
+    pub n_thresholds: usize,
+    /// Shape of the thresholds' prior, a beta distribution; each 1..=100.
+    pub beta_parameters: (u32, u32),
+    /// How much the first dips below a threshold are preferred, above 0 and at most 100.
+    pub boltzmann_parameter: f64,
+    /// Width of a pitch bin in semitones, 0.01..=1.
+    pub resolution: f64,
+    /// Fastest change of pitch in octaves a second, at least 0. What changes in a frame must lie within the range of pitches.
+    pub max_transition_rate: f64,
+    /// Probability that voicing begins or ends from one frame to the next, above 0 and below 1.
+    pub switch_prob: f64,
+    /// Probability of the deepest dip where none lies below a threshold, 0..=1.
+    pub no_trough_prob: f64,
+    /// Whether frames are centred on their time, with zeros around the signal.
+    pub center: bool,
+}
+
+impl Default for PyinConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 22_050,
+            fmin: 65.406_391_325_149_66,
+            fmax: 2_093.004_522_404_789,
+            frame_length: 2048,
+            hop_length: 512,
+            n_thresholds: 100,
+            beta_parameters: (2, 18),
+            boltzmann_parameter: 2.0,
+            resolution: 0.1,
+            max_transition_rate: 35.92,
+            switch_prob: 0.01,
+            no_trough_prob: 0.01,
+            center: true,
+        }
+    }
+}
+
+/// What [`Pyin::process`] finds, one value a frame.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PitchTrack {
+    /// Fundamental frequency in Hz; NaN where the frame is not voiced.
+    pub f0: Array1<f32>,
+    /// Whether the frame is voiced, on the most likely path through all frames.
+    pub voiced: Array1<bool>,
+    /// Probability that the frame is voiced, 0..=1, of its own samples alone.
+    pub voiced_probability: Array1<f32>,
+}
+
+/// Plan of the fundamental frequency by pYIN (Mauch and Dixon, *pYIN: a fundamental frequency estimator using probabilistic threshold
+/// distributions*, 2014), as `librosa.pyin`: YIN's dips under many thresholds become candidates with probabilities, and of all paths through
+/// the candidates of a signal's frames the likeliest is taken (Viterbi).
+///
+/// ```
+/// use ser_features::{Pyin, PyinConfig};
+///
+/// let mut sound: Vec<f32> = (0..22_050).map(|n| (n as f32 * 220.0 / 22_050.0 * std::f32::consts::TAU).sin()).collect();
+/// sound.extend([0.0; 11_025]); // half a second of silence
+/// let track = Pyin::new(PyinConfig { fmin: 80.0, fmax: 500.0, ..Default::default() })?.process(&sound)?;
+/// assert!(track.voiced[20] && (track.f0[20] - 220.0).abs() < 1.0);
+/// assert!(!track.voiced[60] && track.f0[60].is_nan());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pyin {
+    differences: Differences,
+    /// Upper ends of the thresholds, and the probability of each.
+    thresholds: Vec<f64>,
+    threshold_probs: Vec<f64>,
+    boltzmann: f64,
+    no_trough_prob: f64,
+    fmin: f64,
+    bins_per_octave: f64,
+    n_bins: usize,
+    transitions: Transitions,
+    path: Path,
+    observation: Vec<f64>,
+    /// Where the troughs of a frame are, and the probability of each.
+    troughs: Vec<(usize, f64)>,
+}
+
+impl Pyin {
+    /// Plans the transforms and the transitions.
+    ///
+    /// # Errors
+    /// When a field lies outside of its range, or no period of `fmin` fits into a frame.
+    pub fn new(config: PyinConfig) -> Result<Self, ConfigError> {
+        let PyinConfig { sample_rate, fmin, fmax, frame_length, hop_length, center, .. } = config;
+        let differences = Differences::new(sample_rate, (fmin, fmax), frame_length, hop_length, center)?;
+        let (a, b) = config.beta_parameters;
+        for (holds, parameter, rule, value) in [
+            (
+                (1..=10_000).contains(&config.n_thresholds),
+                "n_thresholds",
+                "within 1..=10000",
+                config.n_thresholds as f64,
+            ),
+            ((1..=100).contains(&a), "beta_parameters", "within 1..=100", a.into()),
+            ((1..=100).contains(&b), "beta_parameters", "within 1..=100", b.into()),
+            (
+                config.boltzmann_parameter > 0.0 && config.boltzmann_parameter <= 100.0,
+                "boltzmann_parameter",
+                "above 0 and at most 100",
+                config.boltzmann_parameter,
+            ),
+            ((0.01..=1.0).contains(&config.resolution), "resolution", "within 0.01..=1", config.resolution),
+            (
+                config.max_transition_rate >= 0.0,
+                "max_transition_rate",
+                "at least 0",
+                config.max_transition_rate,
+            ),
+            (
+                config.switch_prob > 0.0 && config.switch_prob < 1.0,
+                "switch_prob",
+                "above 0 and below 1",
+                config.switch_prob,
+            ),
+            (
+                (0.0..=1.0).contains(&config.no_trough_prob),
+                "no_trough_prob",
+                "within 0..=1",
+                config.no_trough_prob,
+            ),
+        ] {
+            ConfigError::require(holds, parameter, rule, value)?;
+        }
+        let bins_per_semitone = (1.0 / config.resolution).ceil();
+        let n_bins = (12.0 * bins_per_semitone * (fmax / fmin).log2()).floor() as usize + 1;
+        let hop = hop_length as f64;
+        let semitones = (config.max_transition_rate * 12.0 * hop / f64::from(sample_rate)).round_ties_even();
+        let width = ((semitones * bins_per_semitone) as usize).saturating_add(1);
+        let rule = "so low that the pitch can't cross the whole range in a frame";
+        ConfigError::require(width < n_bins, "max_transition_rate", rule, config.max_transition_rate)?;
+        // Four tables of 8 bytes a value.
+        ConfigError::bound_table("fmax", n_bins, 4 * width)?;
+
+        let ends: Vec<f64> = {
+            // As numpy's linspace rounds them.
+            let step = 1.0 / config.n_thresholds as f64;
+            (1..=config.n_thresholds).map(|i| (i as f64 * step).min(1.0)).collect()
+        };
+        let mut below = 0.0;
+        let threshold_probs = ends.iter().map(|&end| {
+            let up_to = beta_cdf(end, a, b);
+            up_to - std::mem::replace(&mut below, up_to)
+        });
+        Ok(Self {
+            threshold_probs: threshold_probs.collect(),
+            thresholds: ends,
+            boltzmann: config.boltzmann_parameter,
+            no_trough_prob: config.no_trough_prob,
+            fmin,
+            bins_per_octave: 12.0 * bins_per_semitone,
+            n_bins,
+            transitions: Transitions::new(n_bins, width, config.switch_prob),
+            path: Path::new(n_bins),
+            observation: vec![0.0; n_bins],
+            troughs: Vec::new(),
+            differences,
+        })
+    }
+
+    /// Frequency and voicing of every frame.
+    ///
+    /// # Errors
+    /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
+    pub fn process(&mut self, samples: &[f32]) -> Result<PitchTrack, SignalError> {
+        let mut out = PitchTrack::default();
+        self.process_into(samples, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`process`](Self::process), into arrays that are resized as needed and whose memory is reused.
+    ///
+    /// # Errors
+    /// As [`process`](Self::process); `out` is then left as it was.
+    pub fn process_into(&mut self, samples: &[f32], out: &mut PitchTrack) -> Result<(), SignalError> {
+        let n_frames = self.differences.framing.check(samples)?;
+        resize(&mut out.f0, n_frames);
+        resize(&mut out.voiced, n_frames);
+        resize(&mut out.voiced_probability, n_frames);
+        self.path.start();
+        for (t, probability) in out.voiced_probability.iter_mut().enumerate() {
+            let framing = &self.differences.framing;
+            let (lead, range) = (framing.lead(t), framing.range(samples.len(), t));
+            self.differences.of_frame(lead, &samples[range]);
+            self.observe();
+            let voiced = self.observation.iter().sum::<f64>().clamp(0.0, 1.0);
+            *probability = voiced as f32;
+            self.path.step(&self.transitions, &self.observation, (1.0 - voiced) / self.n_bins as f64);
+        }
+        let (fmin, bins_per_octave, n_bins) = (self.fmin, self.bins_per_octave, self.n_bins);
+        self.path.trace(n_frames, |t, state| {
+            out.voiced[t] = state < n_bins;
+            out.f0[t] = if state < n_bins {
+                (fmin * 2.0_f64.powf(state as f64 / bins_per_octave)) as f32
+            } else {
+                f32::NAN
+            };
+        });
+        Ok(())
+    }
+
+    /// The probability of each pitch, of the differences of one frame.
+    fn observe(&mut self) {
+        let Self { differences, troughs, observation, .. } = self;
+        let d = &differences.values;
+        troughs.clear();
+        troughs.extend((0..d.len()).filter(|&i| differences.is_trough(i)).map(|i| (i, 0.0)));
+        // The deepest trough, the first of equals.
+        let deepest =
+            (1..troughs.len()).fold(0, |best, i| if d[troughs[i].0] < d[troughs[best].0] { i } else { best });
+        let decay = (-self.boltzmann).exp();
+        for (&threshold, &weight) in self.thresholds.iter().zip(&self.threshold_probs) {
+            let n_below = troughs.iter().filter(|(trough, _)| d[*trough] < threshold).count();
+            if n_below == 0 {
+                if let Some((_, prob)) = troughs.get_mut(deepest) {
+                    *prob += self.no_trough_prob * weight;
+                }
+                continue;
+            }
+            // A Boltzmann distribution over the troughs in their order.
+            let scale = (1.0 - decay) / (1.0 - (-self.boltzmann * n_below as f64).exp());
+            let mut prior = scale * weight;
+            for (_, prob) in troughs.iter_mut().filter(|(trough, _)| d[*trough] < threshold) {
+                *prob += prior;
+                prior *= decay;
+            }
+        }
+        observation.fill(0.0);
+        for &(trough, prob) in troughs.iter().filter(|(_, prob)| *prob > 0.0) {
+            let f0 = differences.sample_rate / differences.refined_period(trough);
+            let bin = (self.bins_per_octave * (f0 / self.fmin).log2()).round_ties_even().max(0.0) as usize;
+            // A pitch above the highest counts for nothing; of two periods in one bin, the longer one counts.
+            if let Some(observation) = observation.get_mut(bin) {
+                *observation = prob;
+            }
+        }
+    }
+}
+
+/// Probability that a variable of the beta distribution with whole parameters lies below `x`: that of `a` or more successes in
+/// `a + b − 1` trials. It is taken from 1, less the probability of fewer, so that it rounds to 1 near the end: else rounding noise would give
+/// the last thresholds a weight, and candidates that only they see would count.
+fn beta_cdf(x: f64, a: u32, b: u32) -> f64 {
+    let n = a + b - 1;
+    let (mut choose, mut fewer) = (1.0, 0.0);
+    for j in 0..a {
+        fewer += choose * x.powi(j as i32) * (1.0 - x).powi((n - j) as i32);
+        choose *= f64::from(n - j) / f64::from(j + 1);
+    }
+    1.0 - fewer
+}
+
+/// Logarithm of the smallest probability, which impossible things have: librosa adds it to all.
+const LOG_TINY: f64 = -708.396_418_532_264_1;
+
+fn log(probability: f64) -> f64 {
+    (probability + f64::MIN_POSITIVE).ln()
+}
+
+/// Logarithms of the probabilities to go from one pitch to another, which are 0 but for a band of neighbours. Of all that don't lie in
+/// the band, only the likeliest can be best: that leaves a twelfth of the work with librosa's defaults.
+#[derive(Debug, Clone)]
+struct Transitions {
+    /// How far the first diagonal goes: from pitch `k` to pitch `k + first`.
+    first: isize,
+    /// For each diagonal of the band, by the pitch it comes from: with voicing as it was, and with voicing switched.
+    stay: Vec<Vec<f64>>,
+    switch: Vec<Vec<f64>>,
+}
+
+impl Transitions {
+    fn new(n: usize, width: usize, switch_prob: f64) -> Self {
+        let triangle = |i: usize| match width % 2 {
+            1 => 2.0 * (i + 1).min(width - i) as f64 / (width + 1) as f64,
+            _ => (2 * (i + 1).min(width - i) - 1) as f64 / width as f64,
+        };
+        // Where librosa's `pad_center` and `roll` put the window's first value.
+        let first = ((n - width) / 2 + n / 2 + 1) as isize - n as isize;
+        let inside = |from: usize, i: usize| from.checked_add_signed(first + i as isize).filter(|&to| to < n);
+        let sums: Vec<f64> = (0..n)
+            .map(|from| {
+                let mut row = vec![0.0; n];
+                for i in 0..width {
+                    if let Some(to) = inside(from, i) {
+                        row[to] = triangle(i);
+                    }
+                }
+                pairwise_sum(&row)
+            })
+            .collect();
+        let stay_prob = 1.0 - switch_prob;
+        let table = |factor: f64| -> Vec<Vec<f64>> {
+            let value = |i: usize, from: usize| match inside(from, i) {
+                Some(_) => log(factor * (triangle(i) / sums[from])),
+                None => LOG_TINY,
+            };
+            (0..width).map(|i| (0..n).map(|from| value(i, from)).collect()).collect()
+        };
+        Self { first, stay: table(stay_prob), switch: table(1.0 - stay_prob) }
+    }
+}
+
+/// The sum in numpy's order, which decides between paths that are equally likely but for rounding.
+fn pairwise_sum(values: &[f64]) -> f64 {
+    if values.len() > 128 {
+        let half = values.len() / 2;
+        let (left, right) = values.split_at(half - half % 8);
+        return pairwise_sum(left) + pairwise_sum(right);
+    }
+    let (chunks, rest) = values.as_chunks::<8>();
+    let Some((first, chunks)) = chunks.split_first() else { return rest.iter().sum() };
+    let mut r = *first;
+    for chunk in chunks {
+        r.iter_mut().zip(chunk).for_each(|(r, x)| *r += x);
+    }
+    let sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+    rest.iter().fold(sum, |sum, x| sum + x)
+}
+
+/// The likeliest path so far to each state: voiced pitches first, then the same pitches unvoiced.
+#[derive(Debug, Clone)]
+struct Path {
+    n: usize,
+    /// Logarithm of the path's probability.
+    values: Vec<f64>,
+    next: Vec<f64>,
+    /// Where the best path to each state comes from; in `f64`, so that it is chosen in the same lanes.
+    origin: Vec<f64>,
+    origins: Vec<u32>,
+    started: bool,
+}
+
+impl Path {
+    fn new(n: usize) -> Self {
+        Self {
+            n,
+            values: vec![0.0; 2 * n],
+            next: vec![0.0; 2 * n],
+            origin: vec![0.0; 2 * n],
+            origins: Vec::new(),
+            started: false,
+        }
+    }
+
+    /// Begins with a state of which nothing is known.
+    fn start(&mut self) {
+        self.values.fill(log(1.0 / (2 * self.n) as f64));
+        self.origins.clear();
+        self.started = false;
+    }
+
+    /// Goes on to a frame with the probability of each voiced pitch, and of any unvoiced one.
+    fn step(&mut self, transitions: &Transitions, voiced: &[f64], unvoiced: f64) {
+        let n = self.n;
+        if self.started {
+            let best =
+                (1..2 * n).fold(0, |best, i| if self.values[i] > self.values[best] { i } else { best });
+            let far = self.values[best] + LOG_TINY;
+            for half in [0, n] {
+                let (next, origin) = (&mut self.next[half..half + n], &mut self.origin[half..half + n]);
+                next.fill(f64::NEG_INFINITY);
+                origin.fill(0.0);
+                for from in [0, n] {
+                    let tables = if from == half { &transitions.stay } else { &transitions.switch };
+                    // From far below to far above, so that the first of equals stays.
+                    for (i, table) in tables.iter().enumerate().rev() {
+                        let offset = transitions.first + i as isize;
+                        let skip = offset.min(0).unsigned_abs();
+                        let to = offset.max(0) as usize;
+                        let count = n.saturating_sub(skip.max(to));
+                        let values = &self.values[from + skip..][..count];
+                        let band = to..to + count;
+                        let first_origin = (from + skip) as f64;
+                        let (next, origin) = (&mut next[band.clone()], &mut origin[band]);
+                        improve(next, origin, values, &table[skip..skip + count], first_origin);
+                    }
+                }
+                for (next, origin) in next.iter_mut().zip(origin) {
+                    if far > *next || far == *next && (best as f64) < *origin {
+                        (*next, *origin) = (far, best as f64);
+                    }
+                }
+            }
+            self.origins.extend(self.origin.iter().map(|&origin| origin as u32));
+            std::mem::swap(&mut self.values, &mut self.next);
+        }
+        self.started = true;
+        for (value, &prob) in self.values.iter_mut().zip(voiced) {
+            *value += if prob == 0.0 { LOG_TINY } else { log(prob) };
+        }
+        let unvoiced = log(unvoiced);
+        self.values[n..].iter_mut().for_each(|value| *value += unvoiced);
+    }
+
+    /// Gives the states of the likeliest path through `n_frames` frames, from the last on.
+    fn trace(&self, n_frames: usize, mut give: impl FnMut(usize, usize)) {
+        let values = &self.values;
+        let mut state = (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best });
+        for t in (0..n_frames).rev() {
+            give(t, state);
+            if let Some(origins) = t.checked_sub(1).and_then(|t| self.origins.get(t * 2 * self.n..)) {
+                state = origins[state] as usize;
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Takes the paths along one diagonal where they are better than those so far.
+    fn improve(next: &mut [f64], origin: &mut [f64], values: &[f64], steps: &[f64], first_origin: f64) {
+        let (mut from, lanes) = (first_origin, next.iter_mut().zip(origin).zip(values).zip(steps));
+        for (((next, origin), value), step) in lanes {
+            let candidate = value + step;
+            let better = candidate > *next;
+            *next = if better { candidate } else { *next };
+            *origin = if better { from } else { *origin };
+            from += 1.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prior_is_the_beta_distribution() {
+        // scipy.stats.beta.cdf
+        for (x, a, b, want) in
+            [(0.1, 2, 18, 0.5797350211684026), (0.5, 3, 4, 0.65625), (1.0, 2, 18, 1.0), (0.3, 1, 1, 0.3)]
+        {
+            assert!((beta_cdf(x, a, b) - want).abs() < 1e-9, "{x} {a} {b}: {}", beta_cdf(x, a, b));
+        }
+        assert_eq!((beta_cdf(0.95, 2, 18), beta_cdf(0.0, 2, 18)), (1.0, 0.0));
+    }
+
+    /// Viterbi by its definition, over all transitions.
+    fn slow(n: usize, width: usize, switch_prob: f64, frames: &[(Vec<f64>, f64)]) -> Vec<usize> {
+        let transitions = Transitions::new(n, width, switch_prob);
+        let step = |from: usize, to: usize| {
+            let tables = if (from < n) == (to < n) { &transitions.stay } else { &transitions.switch };
+            let i = (to % n) as isize - (from % n) as isize - transitions.first;
+            usize::try_from(i).ok().and_then(|i| tables.get(i)).map_or(LOG_TINY, |table| table[from % n])
+        };
+        let observed = |t: usize, state: usize| log(frames[t].0.get(state).copied().unwrap_or(frames[t].1));
+        let mut values: Vec<f64> = (0..2 * n).map(|s| observed(0, s) + log(1.0 / (2 * n) as f64)).collect();
+        let mut origins = Vec::new();
+        let best_of =
+            |values: &[f64]| (1..values.len()).fold(0, |b, i| if values[i] > values[b] { i } else { b });
+        for t in 1..frames.len() {
+            let choices: Vec<(usize, f64)> = (0..2 * n)
+                .map(|to| {
+                    let all: Vec<f64> = (0..2 * n).map(|from| values[from] + step(from, to)).collect();
+                    (best_of(&all), all[best_of(&all)] + observed(t, to))
+                })
+                .collect();
+            values = choices.iter().map(|choice| choice.1).collect();
+            origins.push(choices.into_iter().map(|choice| choice.0).collect::<Vec<_>>());
+        }
+        let mut states = vec![best_of(&values)];
+        for origins in origins.iter().rev() {
+            states.push(origins[states[states.len() - 1]]);
+        }
+        states.reverse();
+        states
+    }
+
+    #[test]
+    fn the_band_gives_the_path_of_all_transitions() {
+        let mut state = 7_u32;
+        let mut noise = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state) / f64::from(u32::MAX)
+        };
+        for (n, width) in [(13, 3), (12, 4), (15, 7), (12, 5), (11, 1)] {
+            let frames: Vec<(Vec<f64>, f64)> = (0..40)
+                .map(|_| {
+                    let mut voiced = vec![0.0; n];
+                    for _ in 0..3 {
+                        voiced[(noise() * n as f64) as usize] = 0.3 * noise();
+                    }
+                    let rest = 1.0 - voiced.iter().sum::<f64>();
+                    (voiced, rest / n as f64)
+                })
+                .collect();
+            let transitions = Transitions::new(n, width, 0.01);
+            let (mut path, mut states) = (Path::new(n), vec![0; frames.len()]);
+            path.start();
+            frames.iter().for_each(|(voiced, unvoiced)| path.step(&transitions, voiced, *unvoiced));
+            path.trace(frames.len(), |t, state| states[t] = state);
+            assert_eq!(states, slow(n, width, 0.01, &frames), "{n} pitches, {width} wide");
+        }
+    }
+
+    #[test]
+    fn silence_is_not_voiced() {
+        let track = Pyin::new(PyinConfig::default()).unwrap().process(&[0.0; 4_000]).unwrap();
+        assert!(track.voiced.iter().all(|voiced| !voiced));
+        assert!(track.voiced_probability.iter().all(|&p| p == 0.0));
+    }
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let refusal = |config| Pyin::new(config).err().unwrap().to_string();
+        let base = PyinConfig::default();
+        for (config, rule) in [
+            (PyinConfig { n_thresholds: 0, ..base.clone() }, "n_thresholds must be within 1..=10000"),
+            (PyinConfig { beta_parameters: (0, 3), ..base.clone() }, "beta_parameters must be"),
+            (PyinConfig { boltzmann_parameter: f64::NAN, ..base.clone() }, "boltzmann_parameter must be"),
+            (PyinConfig { resolution: 0.0, ..base.clone() }, "resolution must be"),
+            (PyinConfig { switch_prob: 1.0, ..base.clone() }, "switch_prob must be"),
+            (PyinConfig { no_trough_prob: -0.1, ..base.clone() }, "no_trough_prob must be"),
+            (PyinConfig { max_transition_rate: 1e6, ..base.clone() }, "max_transition_rate must be so low"),
+            (PyinConfig { fmin: 3_000.0, ..base }, "fmin must lie below fmax"),
+        ] {
+            let error = refusal(config);
+            assert!(error.starts_with(rule), "{error}");
+        }
+    }
+}
