@@ -18,7 +18,7 @@ const METADATA_KEY: &str = "extraction";
 const MAX_HEADER: u64 = 100_000_000;
 
 /// What a file says about its content.
-#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Content {
     /// The stems of clips that could not be read.
     pub skipped: Vec<String>,
