@@ -4,54 +4,88 @@ use std::fmt;
 use std::ops::Index;
 use std::sync::Arc;
 
-use compact_str::CompactString;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The cells of a song's unknown columns by their names, sorted by name.
 ///
-/// Names are shared between songs and short cells lie side by side: a map would take ten times the memory.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// Songs of one file share the names, and a song's cells lie side by side: a song without any takes eight bytes.
+#[derive(Clone, Default)]
 pub struct Extra {
-    cells: Vec<(Arc<str>, CompactString)>,
+    cells: Option<Box<Cells>>,
+}
+
+#[derive(Clone)]
+struct Cells {
+    /// Sorted. A song may lack some of them: their cells are empty.
+    columns: Arc<[Arc<str>]>,
+    /// The length of each cell, in groups of seven bits, the lowest first and a higher bit set where more follow; then its
+    /// text.
+    bytes: Box<[u8]>,
 }
 
 impl Extra {
     /// The cell of a column.
     pub fn get(&self, column: &str) -> Option<&str> {
-        self.place(column).ok().map(|at| self.cells[at].1.as_str())
+        self.iter().find(|(name, _)| ***name == *column).map(|(_, cell)| cell)
     }
 
     /// Sets the cell of a column. An empty text removes it.
-    pub fn insert(&mut self, column: impl Into<Arc<str>>, cell: impl Into<CompactString>) {
-        let (column, cell) = (column.into(), cell.into());
-        match self.place(&column) {
-            Ok(at) if cell.is_empty() => _ = self.cells.remove(at),
-            Ok(at) => self.cells[at].1 = cell,
-            Err(_) if cell.is_empty() => {}
-            Err(at) => {
-                // Exactly: most songs of a catalogue have as many cells as it has columns.
-                self.cells.reserve_exact(1);
-                self.cells.insert(at, (column, cell));
-            }
-        }
+    pub fn insert(&mut self, column: impl Into<Arc<str>>, cell: impl AsRef<str>) {
+        let (column, cell) = (column.into(), cell.as_ref());
+        let mut cells: Vec<(Arc<str>, &str)> = self
+            .iter()
+            .filter(|(name, _)| **name != column)
+            .map(|(name, cell)| (Arc::clone(name), cell))
+            .collect();
+        let at = cells.partition_point(|(name, _)| *name < column);
+        cells.insert(at, (column, cell));
+        *self = Extra::from_cells(&cells);
     }
 
     /// The columns with their cells, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &str)> {
-        self.cells.iter().map(|(column, cell)| (column, cell.as_str()))
+        let mut rest = self.cells.as_ref().map_or(&[][..], |cells| &cells.bytes);
+        let columns = self.cells.iter().flat_map(|cells| cells.columns.iter());
+        let all = columns.map(move |column| {
+            let cell = take_cell(&mut rest);
+            // Every cell was a text when it was written.
+            (column, str::from_utf8(cell).unwrap_or_default())
+        });
+        all.filter(|(_, cell)| !cell.is_empty())
     }
 
     /// Whether there is no cell.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.cells.is_none()
     }
 
-    /// Of cells that are not empty, whose columns are sorted and differ.
-    pub(crate) fn from_sorted(cells: Vec<(Arc<str>, CompactString)>) -> Self {
-        debug_assert!(cells.is_sorted_by(|a, b| a.0 < b.0));
-        Extra { cells }
+    /// Of one cell for each column, empty ones among them. The columns are sorted and differ.
+    pub(crate) fn new<'c>(columns: &Arc<[Arc<str>]>, cells: impl Iterator<Item = &'c str> + Clone) -> Self {
+        debug_assert!(columns.is_sorted_by(|a, b| a < b));
+        if cells.clone().all(str::is_empty) {
+            return Extra::default();
+        }
+        let length = cells.clone().map(|cell| cell.len() + length_bytes(cell.len())).sum();
+        let mut bytes = Vec::with_capacity(length);
+        for cell in cells {
+            let mut left = cell.len();
+            while left > 0x7f {
+                bytes.push(left as u8 | 0x80);
+                left >>= 7;
+            }
+            bytes.push(left as u8);
+            bytes.extend_from_slice(cell.as_bytes());
+        }
+        let cells = Cells { columns: Arc::clone(columns), bytes: bytes.into_boxed_slice() };
+        Extra { cells: Some(Box::new(cells)) }
+    }
+
+    fn from_cells(cells: &[(Arc<str>, &str)]) -> Self {
+        let filled = || cells.iter().filter(|(_, cell)| !cell.is_empty());
+        let columns: Vec<Arc<str>> = filled().map(|(column, _)| Arc::clone(column)).collect();
+        Extra::new(&columns.into(), filled().map(|(_, cell)| *cell))
     }
 
     pub(crate) fn get_any_case(&self, column: &str) -> Option<&str> {
@@ -60,18 +94,41 @@ impl Extra {
 
     /// Takes away the blanks around cells, and then those that are empty.
     pub(crate) fn trim(&mut self) {
-        for (_, cell) in &mut self.cells {
-            if cell.trim().len() < cell.len() {
-                *cell = cell.trim().into();
-            }
+        if self.iter().any(|(_, cell)| cell.trim().len() < cell.len()) {
+            let cells: Vec<_> = self.iter().map(|(column, cell)| (Arc::clone(column), cell.trim())).collect();
+            *self = Extra::from_cells(&cells);
         }
-        self.cells.retain(|(_, cell)| !cell.is_empty());
-    }
-
-    fn place(&self, column: &str) -> Result<usize, usize> {
-        self.cells.binary_search_by(|(name, _)| (**name).cmp(column))
     }
 }
+
+/// Bytes that a length takes.
+fn length_bytes(length: usize) -> usize {
+    (usize::BITS - length.leading_zeros()).div_ceil(7).max(1) as usize
+}
+
+/// The next cell of `bytes`, which lose it.
+fn take_cell<'b>(bytes: &mut &'b [u8]) -> &'b [u8] {
+    let (mut length, mut shift) = (0, 0);
+    while let Some((&byte, rest)) = bytes.split_first() {
+        *bytes = rest;
+        length |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let (cell, rest) = bytes.split_at(length.min(bytes.len()));
+    *bytes = rest;
+    cell
+}
+
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Extra {}
 
 impl Index<&str> for Extra {
     type Output = str;
@@ -91,7 +148,7 @@ impl fmt::Debug for Extra {
 
 impl Serialize for Extra {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.cells.len()))?;
+        let mut map = serializer.serialize_map(Some(self.iter().count()))?;
         for (column, cell) in self.iter() {
             map.serialize_entry(column.as_ref(), cell)?;
         }
@@ -101,8 +158,8 @@ impl Serialize for Extra {
 
 impl<'de> Deserialize<'de> for Extra {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Cells;
-        impl<'de> Visitor<'de> for Cells {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
             type Value = Extra;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,13 +168,13 @@ impl<'de> Deserialize<'de> for Extra {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Extra, A::Error> {
                 let mut extra = Extra::default();
-                while let Some((column, cell)) = map.next_entry::<String, CompactString>()? {
+                while let Some((column, cell)) = map.next_entry::<String, String>()? {
                     extra.insert(column, cell);
                 }
                 Ok(extra)
             }
         }
-        deserializer.deserialize_map(Cells)
+        deserializer.deserialize_map(Texts)
     }
 }
 
@@ -139,9 +196,31 @@ mod tests {
             (&extra["genre"], extra.get("Genre"), extra.get_any_case("Genre")),
             ("rock", None, Some("rock"))
         );
+        assert_eq!(
+            extra,
+            [("genre", "rock"), ("label", "y")].into_iter().fold(Extra::default(), |mut extra, (n, c)| {
+                extra.insert(n, c);
+                extra
+            })
+        );
         extra.insert("genre", "");
         extra.insert("label", " ");
         extra.trim();
         assert!(extra.is_empty());
+    }
+
+    #[test]
+    fn cells_of_any_length_are_kept_and_songs_share_the_names_of_columns() {
+        let columns: Arc<[Arc<str>]> = ["a", "b", "c", "d"].map(Arc::from).into();
+        for length in [0, 1, 127, 128, 16_383, 16_384, 100_000] {
+            let long = "é".repeat(length / 2) + &"x".repeat(length % 2);
+            let cells = ["", long.as_str(), "", "z"];
+            let extra = Extra::new(&columns, cells.iter().copied());
+            assert_eq!((extra.get("a"), &extra["d"]), (None, "z"));
+            assert_eq!(extra.get("b").unwrap_or_default(), long);
+            let text = serde_json::to_string(&extra).unwrap();
+            assert_eq!(serde_json::from_str::<Extra>(&text).unwrap(), extra);
+        }
+        assert!(Extra::new(&columns, [""; 4].into_iter()).is_empty());
     }
 }

@@ -1,13 +1,15 @@
 //! The catalogue laid out for fast answers: one group a mood, one column a feature.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::catalog::Catalog;
 use crate::feature::{FEATURES, Feature};
 use crate::mood::Mood;
 use crate::song::Song;
 
-const AUDIO: usize = Feature::AUDIO.len();
+pub(crate) const AUDIO: usize = Feature::AUDIO.len();
 
 /// One group for each mood, then one for songs without any.
 #[derive(Debug)]
@@ -36,18 +38,14 @@ impl Index {
     pub(crate) fn new(catalog: &Catalog) -> Self {
         let mut groups: [Group; Mood::ALL.len() + 1] = Default::default();
         for (at, song) in (0_u32..).zip(catalog.songs()) {
-            groups[song.mood.map_or(Mood::ALL.len(), |mood| mood as usize)].push(at, song);
+            groups[song.mood.map_or(Mood::ALL.len(), |mood| mood as usize)].songs.push(at);
         }
-        for group in &mut groups {
-            group.complete =
-                std::array::from_fn(|feature| group.columns[feature].iter().all(|value| !value.is_nan()));
-            group.ranks = std::array::from_fn(|feature| Ranks::new(&group.columns[feature]));
-        }
+        side_by_side(&mut groups, |group| group.fill(catalog.songs()));
         let scale = Scale::new(&groups);
-        for group in &mut groups {
+        side_by_side(&mut groups, |group| {
             let square = |at| group.sound(at, &scale).iter().map(|value| value * value).sum();
             group.squares = (0..group.songs.len()).map(square).collect();
-        }
+        });
         Index { groups, scale }
     }
 
@@ -57,13 +55,23 @@ impl Index {
 }
 
 impl Group {
-    fn push(&mut self, at: u32, song: &Song) {
-        self.songs.push(at);
-        for feature in Feature::ALL {
-            self.columns[feature as usize]
-                .push(song.feature(feature).map_or(f32::NAN, |value| feature.unit(value)));
+    /// Lays out the columns of the group's songs.
+    fn fill(&mut self, songs: &[Song]) {
+        self.songs.shrink_to_fit();
+        self.years.reserve_exact(self.songs.len());
+        self.columns.iter_mut().for_each(|column| column.reserve_exact(self.songs.len()));
+        for &at in &self.songs {
+            let song = &songs[at as usize];
+            for feature in Feature::ALL {
+                let value = song.feature(feature).map_or(f32::NAN, |value| feature.unit(value));
+                self.columns[feature as usize].push(value);
+            }
+            self.years.push(song.release_date.map_or(0, |date| date.year()));
         }
-        self.years.push(song.release_date.map_or(0, |date| date.year()));
+        for (feature, column) in self.columns.iter().enumerate() {
+            self.complete[feature] = column.iter().all(|value| !value.is_nan());
+            self.ranks[feature] = Ranks::new(column);
+        }
     }
 
     /// The song's sound in standard deviations of the catalogue. What the song lacks is at the catalogue's mean, so that it
@@ -79,6 +87,29 @@ impl Group {
     pub(crate) fn percent(&self, feature: Feature, unit: f32, below: bool) -> usize {
         self.ranks[feature as usize].percent(unit, below)
     }
+}
+
+/// Does the same for every group, on all cores where there are many songs.
+fn side_by_side(groups: &mut [Group], work: impl Fn(&mut Group) + Sync) {
+    let songs: usize = groups.iter().map(|group| group.songs.len()).sum();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    if songs < 1 << 16 || threads == 1 {
+        return groups.iter_mut().for_each(work);
+    }
+    // The largest first, so that no thread begins one when the others are done.
+    let mut groups: Vec<&mut Group> = groups.iter_mut().collect();
+    groups.sort_by_key(|group| group.songs.len());
+    let waiting = Mutex::new(groups);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(group) = next() {
+                    work(group);
+                }
+            });
+        }
+    });
 }
 
 /// The mean and spread of each audio feature over the whole catalogue, on its scale of 0 to 1.

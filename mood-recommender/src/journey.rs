@@ -106,12 +106,23 @@ impl Way {
         }
     }
 
-    /// The number of the waypoint that lies nearest to a point.
-    fn nearest(self, point: Point, count: usize) -> usize {
+    /// Finds the nearest of `count` waypoints to each of some points, and how close it is: the squared distance below 0, −∞ of a
+    /// point without a place.
+    fn nearest(self, count: usize, points: [&[f32]; 2], places: &mut [i32], closeness: &mut [f32]) {
+        let last = (count - 1) as f32;
         let (x, y) = (self.target.valence - self.start.valence, self.target.energy - self.start.energy);
-        let along = (point.valence - self.start.valence) * x + (point.energy - self.start.energy) * y;
-        let part = along / (x * x + y * y).max(f32::MIN_POSITIVE);
-        (part.clamp(0.0, 1.0) * (count - 1) as f32 + 0.5) as usize
+        let (step_x, step_y) = (x / last.max(1.0), y / last.max(1.0));
+        // From a place relative to the start to the number of the waypoint.
+        let per_length = last / (x * x + y * y).max(f32::MIN_POSITIVE);
+        let found = places.iter_mut().zip(closeness).zip(points[0].iter().zip(points[1]));
+        for ((place, closeness), (valence, energy)) in found {
+            let (from_x, from_y) = (valence - self.start.valence, energy - self.start.energy);
+            let along = (from_x * x + from_y * y) * per_length;
+            *place = (along.clamp(0.0, last) + 0.5) as i32;
+            let (away_x, away_y) = (from_x - *place as f32 * step_x, from_y - *place as f32 * step_y);
+            let distance = away_x * away_x + away_y * away_y;
+            *closeness = if distance.is_nan() { f32::NEG_INFINITY } else { -distance };
+        }
     }
 }
 
@@ -127,9 +138,8 @@ struct Stop<'a> {
 /// The songs closest to the way, spread over its length: one pass over the catalogue.
 fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
     let (songs, sieve) = (catalog.songs(), Sieve::new(options));
-    let waypoints: Vec<Point> = (0..count).map(|at| way.point(at, count)).collect();
     let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
-    let mut nearest: Vec<TopK> = waypoints.iter().map(|_| TopK::new(kept)).collect();
+    let mut nearest: Vec<TopK> = (0..count).map(|_| TopK::new(kept)).collect();
     let moods = Mood::ALL.into_iter().map(Some).chain([None]);
     for (group, mood) in index.groups.iter().zip(moods) {
         if !options.filter.allows(mood) || count == 0 {
@@ -140,19 +150,12 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
         let (mut closeness, mut places) = ([0.0; BLOCK], [0; BLOCK]);
         for start in (0..group.songs.len()).step_by(BLOCK) {
             let closeness = &mut closeness[..BLOCK.min(group.songs.len() - start)];
-            let points = valences[start..].iter().zip(&energies[start..]);
-            for ((closeness, place), (&valence, &energy)) in closeness.iter_mut().zip(&mut places).zip(points)
-            {
-                let point = Point { valence, energy };
-                *place = way.nearest(point, count);
-                // A song without a place cannot be a stop.
-                let distance = point.squared_distance(waypoints[*place]);
-                *closeness = if distance.is_nan() { f32::NEG_INFINITY } else { -distance };
-            }
+            way.nearest(count, [&valences[start..], &energies[start..]], &mut places, closeness);
             sieve.sink(group, start, closeness);
             for (at, (&closeness, &place)) in closeness.iter().zip(&places).enumerate() {
-                if nearest[place].would_take(closeness) && sieve.passes(group, start + at, songs) {
-                    nearest[place].push(closeness, group.songs[start + at] as usize);
+                let nearest = &mut nearest[place as usize];
+                if nearest.would_take(closeness) && sieve.passes(group, start + at, songs) {
+                    nearest.push(closeness, group.songs[start + at] as usize);
                 }
             }
         }

@@ -28,6 +28,7 @@ mod song;
 mod stats;
 mod strategy;
 mod taste;
+mod threads;
 
 pub use catalog::{Catalog, CatalogBuilder, CatalogError, CatalogFormat, Duplicate, ReadOptions, Skipped};
 pub use compact_str::CompactString;

@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use std::thread;
 
 use crate::feature::{FEATURES, Feature};
-use crate::index::{Group, Scale, artist_fingerprint, key_fingerprint};
+use crate::index::{AUDIO, Group, Scale, artist_fingerprint, key_fingerprint, likeness};
 use crate::options::{Filter, Options};
 use crate::song::Song;
-use crate::taste::{Kinds, Taste};
+use crate::taste::{Centre, Kinds, Taste};
 
 /// Songs at a time: their scores stay in the nearest cache while the columns pass by.
 pub(crate) const BLOCK: usize = 2048;
@@ -29,10 +29,10 @@ pub(crate) fn best(
         for start in (from..to).step_by(BLOCK) {
             let scores = &mut block[..BLOCK.min(to - start)];
             fit(group, start, weights, scores);
+            sieve.sink(group, start, scores);
             if let Some((taste, scale)) = taste {
                 blend(group, start, taste, scale, scores);
             }
-            sieve.sink(group, start, scores);
             for (at, &score) in (start..).zip(scores.iter()) {
                 if top.would_take(score) && sieve.passes(group, at, songs) {
                     top.push(score, at);
@@ -98,41 +98,59 @@ fn fit(group: &Group, start: usize, weights: &[f32; FEATURES], scores: &mut [f32
     }
 }
 
-/// Songs at a time of [`blend`]: the sums of all columns stay in registers and in the nearest cache.
+/// Songs at a time of [`blend`]: their sounds stay in the nearest cache.
 const PART: usize = 256;
+
+/// The audio features of some songs on their scale of 0 to 1, column by column.
+type Sounds = [[f32; PART]; AUDIO];
 
 /// Mixes the listener's taste into the scores: 0.5 says nothing, 1 is like a kind of songs that was liked.
 fn blend(group: &Group, start: usize, taste: &Taste, scale: &Scale, scores: &mut [f32]) {
+    let (mut sounds, mut squares) = ([[0.0; PART]; AUDIO], [0.0; PART]);
     for (part, scores) in scores.chunks_mut(PART).enumerate() {
         let start = start + part * PART;
-        let (liked, disliked) =
-            (nearest(group, start, &taste.liked, scale), nearest(group, start, &taste.disliked, scale));
-        for (score, (liked, disliked)) in scores.iter_mut().zip(liked.iter().zip(&disliked)) {
-            let pull = taste.liked.pull(*liked) - taste.disliked.pull(*disliked);
-            *score += taste.weight * (0.5 + 0.5 * pull - *score);
+        for (feature, sounds) in sounds.iter_mut().enumerate() {
+            let column = &group.columns[feature][start..];
+            if group.complete[feature] && column.len() >= PART {
+                sounds.copy_from_slice(&column[..PART]);
+            } else {
+                let known = |(sound, value): (&mut f32, &f32)| *sound = scale.known(feature, *value);
+                sounds.iter_mut().zip(column).for_each(known);
+            }
+        }
+        squares.iter_mut().zip(&group.squares[start..]).for_each(|(square, value)| *square = *value);
+        let (mut pulls, mut disliked) = ([0.0; PART], [0.0; PART]);
+        pull(&sounds, &squares, &taste.liked, &mut pulls);
+        pull(&sounds, &squares, &taste.disliked, &mut disliked);
+        pulls.iter_mut().zip(disliked).for_each(|(pull, disliked)| *pull -= disliked);
+        for (score, pull) in scores.iter_mut().zip(pulls) {
+            // Not by the difference of both: that of −∞ is no number.
+            *score = (1.0 - taste.weight) * *score + taste.weight * (0.5 + 0.5 * pull);
         }
     }
 }
 
-/// The squared distances of songs to the nearest of some kinds: |a − b|² = |a|² − 2 a·b + |b|².
-fn nearest(group: &Group, start: usize, kinds: &Kinds, scale: &Scale) -> [f32; PART] {
+/// How alike songs are to the nearest of some kinds, 0 to 1; 0 without kinds.
+fn pull(sounds: &Sounds, squares: &[f32; PART], kinds: &Kinds, pulls: &mut [f32; PART]) {
+    if kinds.centres.is_empty() {
+        return;
+    }
+    // |a − b|² = |a|² − 2 a·b + |b|². With all columns side by side, a song's sum stays in a register.
     let mut least = [f32::INFINITY; PART];
-    for centre in &kinds.centres {
-        let mut products = [0.0; PART];
-        for (feature, &factor) in centre.factors.iter().enumerate() {
-            let column = products.iter_mut().zip(&group.columns[feature][start..]);
-            if group.complete[feature] {
-                column.for_each(|(product, value)| *product += factor * value);
-            } else {
-                column.for_each(|(product, value)| *product += factor * scale.known(feature, *value));
+    for Centre { factors, squares: of_kind, .. } in &kinds.centres {
+        for at in 0..PART {
+            let mut product = 0.0;
+            for feature in 0..AUDIO {
+                product += factors[feature] * sounds[feature][at];
             }
-        }
-        let sums = products.iter().zip(&group.squares[start..]);
-        for (least, (product, squares)) in least.iter_mut().zip(sums) {
-            *least = least.min(squares - 2.0 * product + centre.squares);
+            let distance = squares[at] - 2.0 * product + of_kind;
+            // `f32::min` would also look for NaN.
+            least[at] = if distance < least[at] { distance } else { least[at] };
         }
     }
-    least
+    for (pull, least) in pulls.iter_mut().zip(least) {
+        *pull = likeness(if least > 0.0 { least } else { 0.0 });
+    }
 }
 
 /// Keeps the best `k` of what it is shown: gathers twice as many, then cuts the worse half in linear time.

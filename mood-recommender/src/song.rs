@@ -168,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn a_song_without_lists_takes_240_bytes_at_most() {
-        assert!(size_of::<Song>() <= 240, "{}", size_of::<Song>());
+    fn a_song_without_lists_takes_224_bytes_at_most() {
+        assert!(size_of::<Song>() <= 224, "{}", size_of::<Song>());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Similarity of a song to the songs that a listener judged.
 
 use crate::feature::Feature;
-use crate::index::{Scale, likeness, similarity};
+use crate::index::{Scale, similarity};
 use crate::profile::{Profile, Sounds};
 
 const AUDIO: usize = Feature::AUDIO.len();
@@ -62,11 +62,6 @@ impl Kinds {
     /// Similarity of a song to the nearest centre, 0 to 1; 0 without centres.
     pub(crate) fn similarity(&self, sound: &Sound) -> f32 {
         self.centres.iter().map(|centre| similarity(&centre.sound, sound)).fold(0.0, f32::max)
-    }
-
-    /// [`Kinds::similarity`] from the squared distance to the nearest kind.
-    pub(crate) fn pull(&self, squares: f32) -> f32 {
-        if self.centres.is_empty() { 0.0 } else { likeness(squares.max(0.0)) }
     }
 }
 

@@ -122,8 +122,8 @@ fn whole_numbers_may_end_in_zeros_and_optional_cells_may_be_empty() {
 
 #[test]
 fn headers_that_lack_or_double_a_column_are_refused() {
-    let sound = "valence or energy or acousticness or danceability or instrumentalness or liveness or loudness or speechiness or tempo";
-    let all = format!("header must have the columns \"name\", \"artist\", {sound:?}, got ");
+    let sound = "one of valence, energy, acousticness, danceability, instrumentalness, liveness, loudness, speechiness, tempo";
+    let all = format!("header must have the columns \"name\", \"artist\", and {sound}, got ");
     assert_eq!(message(""), format!("{all}nothing"));
     assert_eq!(message("this is no table at all"), format!("{all}\"this is no table at all\""));
     assert_eq!(

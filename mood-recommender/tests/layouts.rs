@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mood_recommender::{Catalog, Mood, Options, ReadOptions, Recommender, Song};
+use mood_recommender::{Catalog, CatalogFormat, Mood, Options, ReadOptions, Recommender, Song};
 
 fn layouts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts")
@@ -138,4 +138,41 @@ fn the_cases_that_failed_once_are_read() {
     for (read, expected) in kaggle.songs().iter().zip(expected.songs()) {
         assert_eq!((&read.name, &read.id, read.valence), (&expected.name, &expected.id, expected.valence));
     }
+}
+
+#[test]
+fn popularity_of_parts_of_one_is_told_and_files_of_this_crate_keep_theirs() {
+    let csv = "title,artist,valence,popularity\nA,B,0.9,0.7\nC,D,0.2,1\n";
+    let catalog = Catalog::from_bytes(csv).unwrap();
+    assert_eq!(catalog.songs()[0].popularity, Some(70.0));
+    assert_eq!(catalog.notes(), ["popularity runs from 0 to 1 and is multiplied by 100"]);
+
+    let mut builder = Catalog::builder();
+    builder.push(Song { popularity: Some(0.7), ..catalog.songs()[0].clone() }).unwrap();
+    let ours = builder.build();
+    let mut bytes = Vec::new();
+    ours.write_to(&mut bytes, CatalogFormat::Csv).unwrap();
+    assert_eq!(Catalog::from_bytes(bytes).unwrap(), ours);
+}
+
+#[test]
+fn a_line_that_is_no_json_is_skipped_alone() {
+    let lines = "{\"name\":\"A\",\"artist\":\"B\",\"energy\":0.5}\n{oops\n\n{\"name\":\"C\",\"artist\":\"D\",\"energy\":0.6}\n{\"name\":";
+    let error = Catalog::from_bytes(lines).unwrap_err().to_string();
+    assert!(
+        error.starts_with("file must be CSV or JSON, got JSON that ends at line 2, column 2: "),
+        "{error}"
+    );
+    let catalog = Catalog::from_reader(lines.as_bytes(), &ReadOptions::default().skip_bad(true)).unwrap();
+    assert_eq!(catalog.songs().len(), 2);
+    let reasons: Vec<&str> = catalog.skipped().iter().map(|skipped| skipped.reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "row 2 (line 2): line must be a JSON object, got \"{oops\"",
+            "row 4 (line 5): line must be a JSON object, got \"{\\\"name\\\":\""
+        ]
+    );
+    let array = "[{\"name\":\"A\"},\n{oops";
+    assert!(Catalog::from_reader(array.as_bytes(), &ReadOptions::default().skip_bad(true)).is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::column::{KEYS, KEYS_RULE, TEXT_RULE, id, is_own};
@@ -36,7 +36,7 @@ impl CatalogBuilder {
             return Err(fault.at(self.rows + 1, None));
         }
         self.rows += 1;
-        if self.ids.is_new(&song, self.rows, &mut self.catalog.duplicates) {
+        if self.ids.is_new(Ids::fingerprint(&song.id), &song, self.rows, &mut self.catalog.duplicates) {
             self.catalog.songs.push(song);
         }
         Ok(self)
@@ -71,22 +71,31 @@ impl CatalogBuilder {
 /// catalogues with a million songs.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
-    rows: HashMap<u64, usize>,
+    rows: HashMap<u64, usize, BuildHasherDefault<Fingerprint>>,
 }
 
 impl Ids {
     pub(super) fn with_capacity(songs: usize) -> Self {
-        Ids { rows: HashMap::with_capacity(songs) }
+        Ids { rows: HashMap::with_capacity_and_hasher(songs, BuildHasherDefault::default()) }
     }
 
-    /// Notes a song's id. If it came before, the song joins the duplicates.
-    pub(super) fn is_new(&mut self, song: &Song, row: usize, duplicates: &mut Vec<Duplicate>) -> bool {
-        if song.id.is_empty() {
-            return true;
-        }
+    /// The fingerprint of an id; none of an empty one.
+    pub(super) fn fingerprint(id: &str) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
-        song.id.hash(&mut hasher);
-        match self.rows.entry(hasher.finish()) {
+        id.hash(&mut hasher);
+        (!id.is_empty()).then(|| hasher.finish())
+    }
+
+    /// Notes a song's id with its fingerprint. If it came before, the song joins the duplicates.
+    pub(super) fn is_new(
+        &mut self,
+        fingerprint: Option<u64>,
+        song: &Song,
+        row: usize,
+        duplicates: &mut Vec<Duplicate>,
+    ) -> bool {
+        let Some(fingerprint) = fingerprint else { return true };
+        match self.rows.entry(fingerprint) {
             Entry::Occupied(first) => {
                 duplicates.push(Duplicate { id: song.id.to_string(), row, first_row: *first.get() });
                 false
@@ -96,6 +105,24 @@ impl Ids {
                 true
             }
         }
+    }
+}
+
+/// A fingerprint is its own hash.
+#[derive(Debug, Default)]
+struct Fingerprint(u64);
+
+impl Hasher for Fingerprint {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| hash.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
     }
 }
 

@@ -125,17 +125,22 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 fn needs(missing: &[String]) -> String {
-    let named: Vec<String> = missing.iter().map(|column| format!("{column:?}")).collect();
+    let (features, columns): (Vec<&String>, Vec<&String>) =
+        missing.iter().partition(|column| **column == any_feature());
+    let mut needs: Vec<String> = features.into_iter().cloned().collect();
+    let named: Vec<String> = columns.iter().map(|column| format!("{column:?}")).collect();
     match &named[..] {
-        [only] => format!("the column {only}"),
-        more => format!("the columns {}", more.join(", ")),
+        [] => {}
+        [only] => needs.insert(0, format!("the column {only}")),
+        more => needs.insert(0, format!("the columns {}", more.join(", "))),
     }
+    needs.join(", and ")
 }
 
 /// What stands for the sound among missing columns: any one feature is enough.
 pub(super) fn any_feature() -> String {
     let names: Vec<&str> = Feature::AUDIO.iter().map(|feature| feature.as_str()).collect();
-    names.join(" or ")
+    format!("one of {}", names.join(", "))
 }
 
 fn list(names: &[String]) -> String {

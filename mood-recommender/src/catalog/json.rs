@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::error::CatalogError;
+use super::error::{CatalogError, excerpt};
 use super::rows::Batch;
 
 /// The fields of an object, by their places among the headers, and its line where it has its own.
@@ -17,6 +17,8 @@ pub(super) struct Objects {
     pub(super) headers: Vec<String>,
     rows: Vec<Row>,
     places: HashMap<String, usize>,
+    /// Rows that are no JSON, counted from 1, and their text. They have no fields.
+    pub(super) bad: Vec<(usize, String)>,
 }
 
 /// Whether a text can only be JSON.
@@ -24,29 +26,27 @@ pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }
 
-pub(super) fn read(text: &str) -> Result<Objects, CatalogError> {
+/// Reads all values. With `skip_bad`, a line that is no JSON becomes a bad row, and the next line that begins an object goes on.
+pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> {
     let mut objects = Objects::default();
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let (mut line, mut counted) = (1, 0);
+    // The rest of the text begins at `start`, in line `line` of the file.
+    let (mut start, mut line) = (0, 1);
     loop {
-        // A value begins behind the blanks that follow the one before.
-        let blanks = text[counted..].find(|letter: char| !letter.is_whitespace()).unwrap_or(0);
-        line += text[counted..counted + blanks].matches('\n').count() as u64;
-        let Some(value) = values.next() else { break };
-        let value = value.map_err(|error| CatalogError::Json {
-            line: error.line(),
-            column: error.column(),
-            error,
-        })?;
-        match list_of(value) {
-            Ok(list) => list.into_iter().for_each(|value| objects.push(value, None)),
-            Err(value) => objects.push(value, Some(line)),
+        let rest = &text[start..];
+        let Err((error, at)) = objects.push_all(rest, &mut line) else { return Ok(objects) };
+        let bad = rest[at..].lines().next().unwrap_or_default();
+        let next = rest[at..].find("\n{").map(|next| at + next + 1);
+        // What is left of an array is no row.
+        if !skip_bad || bad.starts_with('[') {
+            let before = text[..start].matches('\n').count();
+            return Err(CatalogError::Json { line: before + error.line(), column: error.column(), error });
         }
-        let end = values.byte_offset();
-        line += text[counted + blanks..end].matches('\n').count() as u64;
-        counted = end;
+        objects.rows.push((Vec::new(), Some(line)));
+        objects.bad.push((objects.rows.len(), excerpt(bad)));
+        let Some(next) = next else { return Ok(objects) };
+        line += rest[at..next].matches('\n').count() as u64;
+        start += next;
     }
-    Ok(objects)
 }
 
 /// The list that a value is or holds; the value itself where it is one song.
@@ -73,6 +73,26 @@ fn list_of(value: Value) -> Result<Vec<Value>, Value> {
 }
 
 impl Objects {
+    /// Takes values up to the first that is no JSON, and returns where that begins. `line` counts along.
+    fn push_all(&mut self, text: &str, line: &mut u64) -> Result<(), (serde_json::Error, usize)> {
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        let mut counted = 0;
+        loop {
+            // A value begins behind the blanks that follow the one before.
+            let blanks = text[counted..].find(|letter: char| !letter.is_whitespace()).unwrap_or(0);
+            *line += text[counted..counted + blanks].matches('\n').count() as u64;
+            counted += blanks;
+            let Some(value) = values.next() else { return Ok(()) };
+            match list_of(value.map_err(|error| (error, counted))?) {
+                Ok(list) => list.into_iter().for_each(|value| self.push(value, None)),
+                Err(value) => self.push(value, Some(*line)),
+            }
+            let end = values.byte_offset();
+            *line += text[counted..end].matches('\n').count() as u64;
+            counted = end;
+        }
+    }
+
     fn push(&mut self, value: Value, line: Option<u64>) {
         let mut cells = Vec::new();
         // Anything but an object has no fields, so that it is refused for lack of a name.
@@ -142,9 +162,8 @@ impl Objects {
                 let Some((mut cells, line)) = rows.next() else { break };
                 cells.sort_by_key(|(place, _)| *place);
                 let mut filled = cells.iter().peekable();
-                let texts = (0..width).map(|place| {
-                    filled.next_if(|(at, _)| *at == place).map_or(&b""[..], |(_, text)| text.as_bytes())
-                });
+                let texts = (0..width)
+                    .map(|place| filled.next_if(|(at, _)| *at == place).map_or("", |(_, text)| text));
                 batch.push(texts, line);
             }
             Some(batch)

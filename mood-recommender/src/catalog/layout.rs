@@ -12,12 +12,15 @@ use crate::song::Song;
 /// What the columns of a table hold.
 pub(super) struct Layout {
     columns: Vec<Place>,
-    /// The unknown columns by name, as [`Extra`] sorts them.
-    extra: Vec<(Arc<str>, usize)>,
+    /// The names of unknown columns, sorted, and where these stand.
+    extra: Arc<[Arc<str>]>,
+    extra_at: Vec<usize>,
     /// The number of cells of a row.
     pub(super) width: usize,
     /// The unit of lengths, where the header tells.
     pub(super) length_unit: Option<LengthUnit>,
+    /// Whether it has all columns that this crate writes, under their names: then it has their units, too.
+    pub(super) is_own: bool,
 }
 
 /// A song's own column and where it stands.
@@ -87,7 +90,9 @@ impl Layout {
             .map(|(at, name)| (name.as_str().into(), at))
             .collect();
         extra.sort();
-        Ok(Layout { columns, extra, width: headers.len(), length_unit })
+        let (extra, extra_at): (Vec<_>, Vec<_>) = extra.into_iter().unzip();
+        let is_own = COLUMNS.iter().all(|own| own.is_rare() || names.iter().any(|name| name == own.name));
+        Ok(Layout { columns, extra: extra.into(), extra_at, width: headers.len(), length_unit, is_own })
     }
 
     /// How many of the headers name columns of songs.
@@ -97,7 +102,7 @@ impl Layout {
 
     /// The names of unknown columns, in the order of the table.
     pub(super) fn extra_columns(&self) -> Vec<Arc<str>> {
-        let mut extra: Vec<_> = self.extra.iter().collect();
+        let mut extra: Vec<_> = self.extra.iter().zip(&self.extra_at).collect();
         extra.sort_by_key(|(_, at)| *at);
         extra.into_iter().map(|(name, _)| Arc::clone(name)).collect()
     }
@@ -115,12 +120,7 @@ impl Layout {
                 song.artist = artists(text);
             }
         }
-        if !self.extra.is_empty() {
-            let filled = || self.extra.iter().filter(|(_, at)| !cell(*at).is_empty());
-            let mut cells = Vec::with_capacity(filled().count());
-            cells.extend(filled().map(|(name, at)| (Arc::clone(name), cell(*at).into())));
-            song.extra = Extra::from_sorted(cells);
-        }
+        song.extra = Extra::new(&self.extra, self.extra_at.iter().map(|at| cell(*at)));
         Ok((song, length))
     }
 }

@@ -18,18 +18,25 @@ use super::text;
 use super::{Catalog, Skipped};
 use crate::feature::Feature;
 use crate::song::Song;
+use crate::threads::in_shares;
 
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Catalog, CatalogError> {
     let (text, note) = text::decode(bytes);
     let mut notes: Vec<String> = note.into_iter().collect();
     if json::is_json(&text) {
-        let objects = json::read(&text)?;
+        let mut objects = json::read(&text, options.skip_bad)?;
+        let bad = std::mem::take(&mut objects.bad);
         if objects.is_empty() {
             return Ok(Catalog { notes, ..Catalog::default() });
         }
         let headers: Vec<&str> = objects.headers.iter().map(String::as_str).collect();
         let layout = Layout::find(&headers, options)?;
-        let rows = songs(&layout, &mut objects.batches().map(Ok))?;
+        let mut rows = songs(&layout, &mut objects.batches().map(Ok))?;
+        for (place, fault) in &mut rows.faults {
+            if let Ok(at) = bad.binary_search_by_key(&place.row, |(row, _)| *row) {
+                *fault = Fault::new("line", "a JSON object", &bad[at].1);
+            }
+        }
         return finish(&layout, rows, notes, options);
     }
     let mut table = Table::new(&text)?;
@@ -47,6 +54,7 @@ struct Rows {
     /// The row, the line and the length of each song.
     places: Vec<Place>,
     lengths: Vec<Length>,
+    ids: Vec<Option<u64>>,
     faults: Vec<(Place, Fault)>,
     ranges: Ranges,
     /// Rows so far, those with faults too.
@@ -77,6 +85,7 @@ impl Rows {
                         }
                     }
                     rows.ranges.add_length(length);
+                    rows.ids.push(Ids::fingerprint(&song.id));
                     rows.songs.push(song);
                     rows.lengths.push(length);
                     rows.places.push(place);
@@ -93,6 +102,7 @@ impl Rows {
         self.faults.extend(next.faults.into_iter().map(|(place, fault)| (behind(place), fault)));
         self.songs.extend(next.songs);
         self.lengths.extend(next.lengths);
+        self.ids.extend(next.ids);
         self.ranges.merge(&next.ranges);
         self.count += next.count;
     }
@@ -162,26 +172,23 @@ fn finish(
     mut notes: Vec<String>,
     options: &ReadOptions,
 ) -> Result<Catalog, CatalogError> {
-    let units = rows.ranges.units(layout.length_unit);
+    let ranges = if layout.is_own { &Ranges::default() } else { &rows.ranges };
+    let units = ranges.units(layout.length_unit);
     notes.extend(units.notes());
-    let Rows { mut songs, places, lengths, mut faults, .. } = rows;
-    let mut bad = Vec::new();
-    for (at, (song, length)) in songs.iter_mut().zip(lengths).enumerate() {
-        if let Err(fault) = apply(&units, song, length).and_then(|()| check(song)) {
-            faults.push((places[at], fault));
-            bad.push(at);
-        }
-    }
+    let Rows { mut songs, places, lengths, ids, mut faults, .. } = rows;
+    let bad = check_all(&units, &mut songs, &lengths);
+    faults.extend(bad.iter().map(|(at, fault)| (places[*at], fault.clone())));
     faults.sort_by_key(|(place, _)| place.row);
     if !options.skip_bad && !faults.is_empty() {
         let (place, fault) = faults.swap_remove(0);
         return Err(fault.at(place.row, place.line));
     }
-    let (mut at, mut bad) = (0, bad.into_iter().peekable());
-    let (mut ids, mut duplicates) = (Ids::with_capacity(songs.len()), Vec::new());
+    let (mut at, mut bad) = (0, bad.into_iter().map(|(at, _)| at).peekable());
+    let (mut known, mut duplicates) = (Ids::with_capacity(songs.len()), Vec::new());
     songs.retain(|song| {
         at += 1;
-        bad.next_if(|bad| *bad == at - 1).is_none() && ids.is_new(song, places[at - 1].row, &mut duplicates)
+        bad.next_if(|bad| *bad == at - 1).is_none()
+            && known.is_new(ids[at - 1], song, places[at - 1].row, &mut duplicates)
     });
     songs.shrink_to_fit();
     let skipped = faults
@@ -189,6 +196,19 @@ fn finish(
         .map(|(Place { row, line }, fault)| Skipped { row, line, reason: fault.at(row, line).to_string() })
         .collect();
     Ok(Catalog { songs, extra_columns: layout.extra_columns(), duplicates, skipped, notes })
+}
+
+/// Brings all songs to their units and checks them. Returns the places of those at fault, in order.
+fn check_all(units: &Units, songs: &mut [Song], lengths: &[Length]) -> Vec<(usize, Fault)> {
+    let faults = in_shares(songs, |first, songs| {
+        let songs = songs.iter_mut().zip(&lengths[first..]).enumerate();
+        let faults = songs.filter_map(|(at, (song, length))| {
+            let fault = apply(units, song, *length).and_then(|()| check(song)).err()?;
+            Some((first + at, fault))
+        });
+        faults.collect::<Vec<_>>()
+    });
+    faults.concat()
 }
 
 fn apply(units: &Units, song: &mut Song, length: Length) -> Result<(), Fault> {
@@ -204,6 +224,9 @@ fn apply(units: &Units, song: &mut Song, length: Length) -> Result<(), Fault> {
         if let Some(value) = song.feature_mut(feature) {
             *value /= 100.0;
         }
+    }
+    if units.is_popularity_of_one {
+        song.popularity = song.popularity.map(|popularity| popularity * 100.0);
     }
     Ok(())
 }

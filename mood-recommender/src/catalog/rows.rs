@@ -3,7 +3,7 @@
 /// Rows whose cells lie one behind the other in one buffer.
 #[derive(Default)]
 pub(super) struct Batch {
-    text: Vec<u8>,
+    text: String,
     /// Where each cell ends.
     ends: Vec<usize>,
     rows: Vec<Row>,
@@ -20,10 +20,10 @@ impl Batch {
     /// Bytes after which a batch is full.
     const FULL: usize = 1 << 19;
 
-    pub(super) fn push<'c>(&mut self, cells: impl Iterator<Item = &'c [u8]>, line: Option<u64>) {
+    pub(super) fn push<'c>(&mut self, cells: impl Iterator<Item = &'c str>, line: Option<u64>) {
         let first = self.ends.len();
         for cell in cells {
-            self.text.extend_from_slice(cell);
+            self.text.push_str(cell);
             self.ends.push(self.text.len());
         }
         self.rows.push(Row { first, cells: self.ends.len() - first, line });
@@ -56,7 +56,10 @@ impl Batch {
             0 => 0,
             place => self.ends[place - 1],
         };
-        // The whole text is UTF-8, and cells are cut at ASCII.
-        str::from_utf8(&self.text[start..end]).unwrap_or_default().trim()
+        let cell = &self.text[start..end];
+        match cell.as_bytes() {
+            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
+            _ => cell.trim(),
+        }
     }
 }

@@ -16,6 +16,8 @@ struct Range {
     /// Numbers other than 0, and those of them above 1.
     not_zero: usize,
     above_one: usize,
+    /// Numbers that are not whole.
+    parts: usize,
 }
 
 impl Range {
@@ -23,17 +25,24 @@ impl Range {
         self.largest = self.largest.max(value);
         self.not_zero += usize::from(value != 0.0);
         self.above_one += usize::from(value > 1.0);
+        self.parts += usize::from(value.fract() != 0.0);
     }
 
     fn merge(&mut self, other: &Range) {
         self.largest = self.largest.max(other.largest);
         self.not_zero += other.not_zero;
         self.above_one += other.above_one;
+        self.parts += other.parts;
     }
 
     /// Most numbers are above 1, not a few wrong ones.
     fn is_percent(&self) -> bool {
         (2.0..=100.0).contains(&self.largest) && self.above_one * 2 >= self.not_zero
+    }
+
+    /// Parts of 1, not a few whole numbers that are small.
+    fn is_of_one(&self) -> bool {
+        self.largest <= 1.0 && self.parts > 0
     }
 }
 
@@ -65,7 +74,12 @@ impl Ranges {
             largest if largest >= 10_000.0 || self.lengths.not_zero == 0 => LengthUnit::Milliseconds,
             _ => LengthUnit::Seconds,
         };
-        Units { percents, length: header.unwrap_or(by_range), is_length_by_range: header.is_none() }
+        Units {
+            percents,
+            is_popularity_of_one: self.features[Feature::Popularity as usize].is_of_one(),
+            length: header.unwrap_or(by_range),
+            is_length_by_range: header.is_none(),
+        }
     }
 }
 
@@ -96,6 +110,8 @@ impl LengthUnit {
 pub(super) struct Units {
     /// The features that run from 0 to 100 instead of 1.
     percents: [bool; FEATURES],
+    /// Whether popularity runs from 0 to 1 instead of 100.
+    pub(super) is_popularity_of_one: bool,
     length: LengthUnit,
     is_length_by_range: bool,
 }
@@ -125,7 +141,10 @@ impl Units {
             (true, LengthUnit::Seconds) => Some("length is taken for seconds".to_owned()),
             _ => None,
         };
-        features.chain(length)
+        let popularity = self
+            .is_popularity_of_one
+            .then(|| "popularity runs from 0 to 1 and is multiplied by 100".to_owned());
+        features.chain(popularity).chain(length)
     }
 }
 
@@ -145,6 +164,17 @@ mod tests {
         assert!(is_percent(&[0.0, 0.0, 0.0, 1.0, 35.0, 80.0]));
         assert!(!is_percent(&[80.0, 120.0]));
         assert!(!is_percent(&[]));
+    }
+
+    #[test]
+    fn popularity_of_parts_of_one_is_no_popularity_of_whole_numbers() {
+        let is_of_one = |values: &[f32]| {
+            let mut ranges = Ranges::default();
+            values.iter().for_each(|value| ranges.add_feature(Feature::Popularity, *value));
+            ranges.units(None).is_popularity_of_one
+        };
+        assert!(is_of_one(&[0.0, 0.7, 1.0]));
+        assert!(!is_of_one(&[0.0, 1.0, 1.0]) && !is_of_one(&[0.5, 0.7, 35.0]) && !is_of_one(&[]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The rows of CSV in any dialect.
 
-use csv::ByteRecord;
+use csv::StringRecord;
 
 use super::error::CatalogError;
 use super::layout::Layout;
@@ -56,9 +56,9 @@ impl<'t> Table<'t> {
 
     /// The next rows; none at the end.
     pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, CatalogError> {
-        let (mut batch, mut record) = (Batch::default(), ByteRecord::new());
+        let (mut batch, mut record) = (Batch::default(), StringRecord::new());
         while !batch.is_full()
-            && self.rows.read_byte_record(&mut record).map_err(|error| CatalogError::Io(error.into()))?
+            && self.rows.read_record(&mut record).map_err(|error| CatalogError::Io(error.into()))?
         {
             let line = record.position().map_or(0, csv::Position::line) + self.late + self.before;
             // Spreadsheets end rows with separators of columns that were deleted.

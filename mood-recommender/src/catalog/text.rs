@@ -17,8 +17,9 @@ pub(super) fn decode(bytes: &[u8]) -> (Cow<'_, str>, Option<String>) {
     if let Some(encoding) = encoding.filter(|encoding| *encoding != encoding_rs::UTF_8) {
         return named(encoding, bytes);
     }
-    let Err(error) = str::from_utf8(bytes) else {
-        return (String::from_utf8_lossy(bytes), None);
+    let error = match str::from_utf8(bytes) {
+        Ok(text) => return (text.into(), None),
+        Err(error) => error,
     };
     // Of a damaged file in UTF-8 most letters are still right; of another encoding, hardly any that is not ASCII.
     let (mut right, mut wrong) = (0, 0);

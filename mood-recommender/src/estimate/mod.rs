@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::feature::Feature;
 use crate::mood::Mood;
 use crate::song::Song;
+use crate::threads::in_shares;
 
 const AUDIO: usize = Feature::AUDIO.len();
 
@@ -23,17 +24,21 @@ impl Catalog {
     ///
     /// [`Catalog::assign_moods`] learns from the catalogue's own moods instead.
     pub fn estimate_moods(&mut self) -> usize {
-        let mut estimated = 0;
-        for song in self.songs.iter_mut().filter(|song| song.mood.is_none()) {
-            if let Some(probabilities) = song.mood_probabilities() {
-                let most =
-                    probabilities.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
-                song.mood = most.map(|(mood, _)| mood);
-                song.mood_estimated = true;
-                estimated += 1;
+        let estimate = |songs: &mut [Song]| {
+            let mut estimated = 0;
+            for song in songs.iter_mut().filter(|song| song.mood.is_none()) {
+                if let Some(probabilities) = song.mood_probabilities() {
+                    let most = probabilities
+                        .into_iter()
+                        .reduce(|best, next| if next.1 > best.1 { next } else { best });
+                    song.mood = most.map(|(mood, _)| mood);
+                    song.mood_estimated = true;
+                    estimated += 1;
+                }
             }
-        }
-        estimated
+            estimated
+        };
+        in_shares(&mut self.songs, |_, songs| estimate(songs)).into_iter().sum()
     }
 }
 
@@ -61,10 +66,10 @@ impl Song {
 fn distances(song: &Song) -> [f64; AUDIO] {
     let of = |at: usize| Some(f64::from(song.feature(Feature::AUDIO[at])?) - model::MEANS[at]);
     let given: [Option<f64>; AUDIO] = std::array::from_fn(of);
-    let known: Vec<usize> = (0..AUDIO).filter(|at| given[*at].is_some()).collect();
-    if known.len() == AUDIO {
+    if given.iter().all(Option::is_some) {
         return given.map(Option::unwrap_or_default);
     }
+    let known: Vec<usize> = (0..AUDIO).filter(|at| given[*at].is_some()).collect();
     // The conditional mean of a Gaussian: the covariance with the known features times `solved`.
     let solved = solve(&known, known.iter().map(|at| given[*at].unwrap_or_default()).collect());
     std::array::from_fn(|at| {
