@@ -79,3 +79,34 @@ impl Model {
         recognizer.with_context(|| self.name.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn bundled_models_tell_the_moods() {
+        for name in [None, Some("voices"), Some("small")] {
+            let arguments = ModelArguments { model: name.map(PathBuf::from), encoder: None };
+            let recognizer = arguments.open().unwrap().recognizer().unwrap();
+            assert_eq!(recognizer.labels(), ["Calm", "Happy", "Sad", "Energetic"], "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_said() {
+        let message = |model: &str, encoder: Option<&str>| {
+            let encoder = encoder.map(PathBuf::from);
+            let opened = ModelArguments { model: Some(model.into()), encoder }.open();
+            format!("{:#}", opened.map(|_| ()).unwrap_err())
+        };
+        assert!(message("there/is/none", None).starts_with("there/is/none: "));
+        assert!(message("small", Some("there/is/none")).starts_with("there/is/none"));
+        let encoder = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(encoder.path(), assets::ENCODER).unwrap();
+        let error = message("small", encoder.path().to_str());
+        assert!(error.contains("the encoder must be none, for the network reads features"), "{error}");
+    }
+}

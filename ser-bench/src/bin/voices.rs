@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
@@ -81,7 +82,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
     let sources = arguments.labelling.sources(&arguments.data)?;
     let clips = VoiceClips::load(&sources, &recipe, &encoder, &arguments.cache)?;
-    let bench = Bench { arguments, recipe, encoder, clips };
+    let stop = interrupt::on_ctrl_c()?;
+    let bench = Bench { arguments, recipe, encoder, clips, stop };
     if arguments.leave_out { bench.leave_out() } else { bench.folds() }
 }
 
@@ -90,6 +92,7 @@ struct Bench<'a> {
     recipe: Recipe,
     encoder: Arc<WhisperEncoder>,
     clips: VoiceClips,
+    stop: Arc<AtomicBool>,
 }
 
 /// One kind of recordings, what the encoder heard of them, and the answers of each fold's heads.
@@ -101,8 +104,7 @@ struct Condition {
 
 impl Bench<'_> {
     fn heads(&self, train: &[usize], protocol: &str) -> anyhow::Result<Vec<Checkpoint>> {
-        let stop = interrupt::on_ctrl_c()?;
-        let head = |seed| train_head(&self.clips, &self.recipe, train, seed, protocol, &stop);
+        let head = |seed| train_head(&self.clips, &self.recipe, train, seed, protocol, &self.stop);
         (0..self.arguments.seeds).map(head).collect()
     }
 
@@ -242,7 +244,7 @@ impl Bench<'_> {
                 .map(|head| answer(&head.classifier()?, clips, &clips.encoded, &measured))
                 .collect::<anyhow::Result<Vec<_>>>()?;
             let mean = together_of(&answers)?;
-            for (heads, answers) in [("one", &answers[..]), ("mean of seeds", &[mean.clone()])] {
+            for (heads, answers) in [("one", &answers[..]), ("mean of seeds", std::slice::from_ref(&mean))] {
                 let moods: Vec<Predictions> = answers.iter().map(in_weighted_moods).collect();
                 let (uar, accuracy) = scores(&moods);
                 cli::print(format!("| {corpus} | {} | {heads} | {uar} | {accuracy} |", measured.len()))?;

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
-use ser_models::training::{EncodedClips, Trainer};
+use ser_examples::cli::Stopped;
+use ser_models::training::{EncodedClips, Finish, Trainer};
 use ser_models::{Checkpoint, CheckpointSource, Classifier, Recipe};
 
 use super::VoiceClips;
@@ -27,7 +28,10 @@ pub fn train_head(
     let training = clips.encoded.dataset(&ids, &labels, &clips.label_names, copies)?.with_corpora(corpora)?;
     let mut trainer =
         Trainer::new(recipe.training.clone(), recipe.architecture.clone(), &training, None, seed)?;
-    trainer.run(|_| {}, stop)?;
+    if trainer.run(|_| {}, stop)? == Finish::Stopped {
+        let advice = "the same command begins again, with what was encoded";
+        return Err(Stopped { advice }.into());
+    }
     Ok(trainer.checkpoint(CheckpointSource {
         preparation: recipe.preparation.clone(),
         features: recipe.features.clone(),
