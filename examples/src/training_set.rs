@@ -121,6 +121,24 @@ impl TrainingSet {
         test_corpus: Option<&str>,
         validation: f64,
         seed: u64,
+    ) -> anyhow::Result<(String, Split)> {
+        let split = self.voices_split(voices, test_corpus, validation, seed);
+        split.map_err(|error| match error {
+            SplitError::SharedBySpeakers { first, second, .. }
+            | SplitError::SharedByCorpora { first, second, .. } => {
+                let files = [first, second].map(|at| self.clips[at].file.to_string());
+                anyhow::Error::new(error).context(files.join(" and "))
+            }
+            error => error.into(),
+        })
+    }
+
+    fn voices_split(
+        &self,
+        voices: Voices,
+        test_corpus: Option<&str>,
+        validation: f64,
+        seed: u64,
     ) -> Result<(String, Split), SplitError> {
         let labels = self.named_labels();
         match (voices, test_corpus) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 mod checklist;
+mod corpora;
 mod extract_features;
 mod live;
 mod real_speech;

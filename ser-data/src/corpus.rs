@@ -318,7 +318,7 @@ fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError>
             *left_out.entry((clip.corpus, clip.label)).or_insert(0) += 1;
         } else {
             let known = label_map.words().join(", ");
-            bad.push(BadFile::Label { file: clip.file.to_string(), label: clip.label, known });
+            bad.push(BadFile::Label { file: clip.place(), label: clip.label, known });
         }
     }
     if !bad.is_empty() && !skip_bad {

@@ -116,23 +116,25 @@ impl AudioFile {
             Source::Entry { name, .. } => Path::new(name),
         };
         let audio = Audio::decode(bytes, name.extension().and_then(|e| e.to_str()), &self.to_string())?;
-        self.cut(audio)
+        match self.span {
+            None => Ok(audio),
+            Some(_) => self.part_of(&audio),
+        }
     }
 
-    /// The part of a whole recording.
-    fn cut(&self, mut audio: Audio) -> Result<Audio, AudioError> {
-        let Some(span) = self.span else { return Ok(audio) };
+    /// This part of the whole recording.
+    pub(crate) fn part_of(&self, audio: &Audio) -> Result<Audio, AudioError> {
+        let Some(span) = self.span else { return Ok(audio.clone()) };
         let frames = audio.frames();
         let frame = |at: Duration| (at.as_secs_f64() * f64::from(audio.sample_rate)).round() as usize;
         let (start, end) = (frame(span.start), span.end.map_or(frames, frame));
         // Tables are often rounded to tenths.
-        if start >= frames || end > frames + audio.sample_rate as usize / 10 {
+        if start >= frames.min(end) || end > frames + audio.sample_rate as usize / 10 {
             let recording = audio.duration();
             return Err(AudioError::new(self.to_string(), AudioErrorKind::Span { span, recording }));
         }
-        audio.samples.truncate(end.min(frames) * audio.channels);
-        audio.samples.drain(..start * audio.channels);
-        Ok(audio)
+        let samples = audio.samples[start * audio.channels..end.min(frames) * audio.channels].to_vec();
+        Ok(Audio { samples, warnings: audio.warnings.clone(), ..*audio })
     }
 
     /// The file's content, as it is, of a part too.
@@ -309,7 +311,28 @@ impl Seek for ReopenedFile {
 
 #[cfg(test)]
 mod tests {
-    use super::is_audio_path;
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn parts_outside_of_a_recording_are_errors() {
+        let part = |start: u64, end: Option<u64>| {
+            let at = Duration::from_millis;
+            AudioFile::new("tests/audio/reference.wav").with_span(Some(at(start)), end.map(at)).read()
+        };
+        let seconds = AudioFile::new("tests/audio/reference.wav").read().unwrap().duration();
+        let all = seconds.as_millis() as u64;
+        assert_eq!(part(0, Some(all + 90)).unwrap().duration(), seconds);
+        assert_eq!(
+            part(all - 100, None).unwrap().frames(),
+            2205 + usize::from(seconds.subsec_micros() % 1000 > 0)
+        );
+        for (start, end) in [(all + 1, None), (100, Some(100)), (200, Some(100)), (0, Some(all + 200))] {
+            let error = part(start, end).unwrap_err().to_string();
+            assert!(error.contains("part must lie within the recording's "), "{error}");
+        }
+    }
 
     #[test]
     fn audio_is_told_by_its_ending_and_hidden_files_are_not_audio() {

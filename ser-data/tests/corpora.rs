@@ -109,7 +109,25 @@ fn a_folder_for_each_class_may_be_messy() {
     let labels: Vec<&str> = found.clips.iter().map(|clip| clip.label.as_str()).collect();
     assert_eq!(labels, ["sad", "happy", "happy", "sad", "Energetic"]);
     assert!(found.clips.iter().all(|clip| clip.speaker.is_none() && clip.corpus == name));
-    assert!(found.corpora[0].to_string().ends_with(": folders by its names, 5 clips of unknown speakers"));
+    assert!(found.corpora[0].to_string().ends_with(": folders (told by names), 5 clips, speakers unknown"));
+}
+
+#[test]
+fn an_archive_of_classes_is_read_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("Meine Aufnahmen.zip");
+    let mut writer = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    for (number, name) in
+        (0..).zip(["mine/happy/1.wav", "mine/sad/1.wav", "__MACOSX/mine/happy/._1.wav", "mine/.DS_Store"])
+    {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut writer, &tone(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    let found = open(&path).unwrap();
+    let ids = ["Meine Aufnahmen/mine/happy/1.wav", "Meine Aufnahmen/mine/sad/1.wav"];
+    assert_eq!(found.clips.iter().map(|clip| clip.id.as_str()).collect::<Vec<_>>(), ids);
+    found.clips[1].read().unwrap();
 }
 
 #[test]

@@ -24,9 +24,17 @@ pub struct Clip {
     pub language: Option<String>,
     /// Where it is: a file, an archive's entry, or a part of one.
     pub file: AudioFile,
+    /// The row of a table that names it, for errors.
+    pub(super) row: Option<String>,
 }
 
 impl Clip {
+    /// The file, and the row that names it.
+    pub(crate) fn place(&self) -> String {
+        let row = self.row.as_ref().map(|row| format!("{row}: ")).unwrap_or_default();
+        format!("{row}{}", self.file)
+    }
+
     /// Reads and decodes the clip.
     ///
     /// # Errors
@@ -65,7 +73,7 @@ pub enum BadFile {
         "{file}: label must be known, got {label:?}; expected one of {known}, or a file that says what it means"
     )]
     Label {
-        /// The file.
+        /// The file, and the row of a table that names it.
         file: String,
         /// The label.
         label: String,

@@ -51,7 +51,7 @@ pub struct ClipsOptions {
 /// let sources = [Source::auto("Audio_Speech_Actors_01-24.zip"), Source::auto("emodb"), Source::auto("mine.csv")];
 /// let found = Clips::open(&sources, &ClipsOptions::default())?;
 /// for corpus in &found.corpora {
-///     println!("{corpus}"); // emodb: emodb by its names, 535 clips of 10 speakers
+///     println!("{corpus}"); // emodb: emodb (told by names), 535 clips of 10 speakers
 /// }
 /// for clip in &found.clips {
 ///     println!("{}: {} {:?}, {:.1?}", clip.id, clip.label, clip.speaker, clip.read()?.duration());
@@ -90,10 +90,10 @@ pub struct FoundCorpus {
 impl fmt::Display for FoundCorpus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, format, clips, .. } = self;
-        let told = if self.detected { " by its names" } else { "" };
+        let told = if self.detected { " (told by names)" } else { "" };
         write!(f, "{}: {format}{told}, {clips} clips", path.display())?;
         match self.speakers {
-            0 => write!(f, " of unknown speakers")?,
+            0 => write!(f, ", speakers unknown")?,
             1 => write!(f, " of 1 speaker")?,
             speakers => write!(f, " of {speakers} speakers")?,
         }
@@ -352,6 +352,9 @@ impl Reading<'_> {
         let span = file.span().map(|span| span.to_string()).unwrap_or_default();
         let speaker = row.speaker.map(|speaker| format!("{corpus}/{speaker}"));
         self.clip(format!("{corpus}/{inner}{span}"), &row.label, corpus, speaker, row.language, file);
+        if let Some(clip) = self.clips.last_mut() {
+            clip.row = Some(format!("{}: row {}", self.path.display(), row.row));
+        }
     }
 
     fn clip(
@@ -365,6 +368,6 @@ impl Reading<'_> {
     ) {
         let label = self.labels.emotion_of(&corpus, word).unwrap_or(word.trim()).to_owned();
         let language = language.or_else(|| self.labels.language_of(&corpus).map(str::to_owned));
-        self.clips.push(Clip { id, label, speaker, corpus, language, file });
+        self.clips.push(Clip { id, label, speaker, corpus, language, file, row: None });
     }
 }

@@ -64,9 +64,8 @@ impl Cache {
         Ok(Self { folder, features: config.features.clone() })
     }
 
-    /// The entry of a clip, by the content of its file and the part of it.
-    pub(super) fn entry(&self, content: &[u8], span: Option<Span>) -> Entry<'_> {
-        let content_sha256 = hex::encode(Sha256::digest(content));
+    /// The entry of a clip, by the digest of its file's content and the part of it.
+    pub(super) fn entry(&self, content_sha256: String, span: Option<Span>) -> Entry<'_> {
         let part = span.map(|Span { start, end }| {
             let end = end.map_or("end".to_owned(), |end| end.as_nanos().to_string());
             format!("-{}-{end}", start.as_nanos())

@@ -1,6 +1,7 @@
 //! Features of many clips: in parallel, and from the cache where they have been computed before.
 
 mod cache;
+mod recording;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use ser_features::{
 use crate::audio::{Audio, AudioError};
 use crate::file::AudioFile;
 use cache::Cache;
+use recording::Recordings;
 
 /// How [`extract_all`] makes features of clips.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +119,11 @@ impl AudioFile {
     ///
     /// [`ClipError`] names the file where it cannot be decoded, is silent or too short ([`check_speech`]).
     pub fn read_speech(&self) -> Result<(Vec<f32>, u32), ClipError> {
-        let (mono, sample_rate) = self.mono_of(&self.read()?)?;
+        self.speech_of(&self.read()?)
+    }
+
+    fn speech_of(&self, audio: &Audio) -> Result<(Vec<f32>, u32), ClipError> {
+        let (mono, sample_rate) = self.mono_of(audio)?;
         check_speech(&mono, sample_rate).map_err(|e| self.signal_error(e))?;
         Ok((mono, sample_rate))
     }
@@ -253,16 +259,18 @@ pub fn prepare_all<F: AsRef<AudioFile> + Sync>(
     config: &PreparationConfig,
     progress: impl Fn(Progress) + Sync,
 ) -> Result<Vec<Vec<f32>>, ExtractError> {
+    type Plan = (Preparation, Recordings);
     let done = Mutex::new(0);
-    let prepare = |plan: &mut Preparation, file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
-        let (mono, sample_rate) = file.read_speech()?;
+    let prepare = |(plan, recordings): &mut Plan, file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
+        let audio = recordings.read(file).map_err(ClipError::from)?;
+        let (mono, sample_rate) = file.speech_of(&audio)?;
         let clip = plan.process(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         let mut done = lock(&done);
         *done += 1;
         progress(Progress { done: *done, total: files.len() });
         Ok(clip)
     };
-    let plan = || Preparation::new(config.clone());
+    let plan = || Preparation::new(config.clone()).map(|plan| (plan, Recordings::default()));
     map_batch(files, plan, |plan, _, file| prepare(plan, file.as_ref()))?.into_iter().collect()
 }
 
@@ -271,6 +279,7 @@ struct Worker {
     speech_only: bool,
     preparation: Preparation,
     extractor: FeatureExtractor,
+    recordings: Recordings,
 }
 
 impl Worker {
@@ -283,6 +292,7 @@ impl Worker {
             speech_only: config.speech_only,
             preparation: Preparation::new(config.preparation.clone())?,
             extractor: FeatureExtractor::new(config.features.clone())?,
+            recordings: Recordings::default(),
         })
     }
 
@@ -292,12 +302,17 @@ impl Worker {
         file: &AudioFile,
         cache: Option<&Cache>,
     ) -> Result<(Features, bool), ExtractError> {
-        let bytes = file.bytes().map_err(ClipError::from)?;
-        let entry = cache.map(|cache| cache.entry(&bytes, file.span()));
+        let entry = match cache {
+            Some(cache) => {
+                let digest = self.recordings.sha256(file).map_err(ClipError::from)?;
+                Some(cache.entry(digest, file.span()))
+            }
+            None => None,
+        };
         if let Some(features) = entry.as_ref().and_then(|entry| entry.load()) {
             return Ok((features, true));
         }
-        let audio = file.decode(&bytes).map_err(ClipError::from)?;
+        let audio = self.recordings.read(file).map_err(ClipError::from)?;
         let (mono, sample_rate) = file.mono_of(&audio)?;
         if self.speech_only {
             check_speech(&mono, sample_rate).map_err(|e| file.signal_error(e))?;

@@ -50,12 +50,14 @@ pub enum LabelMapError {
         cause: std::io::Error,
     },
     /// It is no TOML of this form.
-    #[error("{file}: {cause}")]
+    #[error("{file}: row {row}: {reason}")]
     Syntax {
         /// The file.
         file: String,
-        /// What is wrong, and where.
-        cause: Box<toml::de::Error>,
+        /// The line, from 1.
+        row: usize,
+        /// What is wrong.
+        reason: String,
     },
     /// A value that means nothing.
     #[error("{file}: {key} must be {expected}, got {value:?}")]
@@ -147,8 +149,11 @@ impl LabelMap {
             expected,
             value: value.to_owned(),
         };
-        let File { emotions, corpora } = toml::from_str(text)
-            .map_err(|e| LabelMapError::Syntax { file: file.to_owned(), cause: Box::new(e) })?;
+        let File { emotions, corpora } = toml::from_str(text).map_err(|e| {
+            let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let row = 1 + before.matches('\n').count();
+            LabelMapError::Syntax { file: file.to_owned(), row, reason: e.message().replace('\n', " ") }
+        })?;
         let mut given = BTreeMap::new();
         for (emotion, entry) in emotions {
             let emotion = emotion.to_lowercase();
@@ -310,7 +315,9 @@ mod tests {
         assert!(
             error("emotions.a.words = ['x']\nemotions.b.words = ['x']").contains("emotions.b.words must be")
         );
-        assert!(error("emotion.a.words = ['x']").contains("own.toml: "));
+        let text = error("\nemotion.a.words = ['x']");
+        assert!(text.starts_with("own.toml: row 2: unknown field `emotion`"), "{text}");
+        assert!(error("emotions.a.words = [").lines().count() == 1);
         let missing = LabelMap::read("no such file.toml").unwrap_err();
         assert!(missing.to_string().starts_with("no such file.toml: cannot be read"), "{missing}");
     }
