@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use ser_data::Audio;
 use ser_examples::assets;
-use ser_models::Recognizer;
+use ser_examples::model::ModelArguments;
+
 use serde_json::Value;
 
 use crate::support::{ends, fails, program, text};
@@ -46,7 +47,7 @@ fn a_piped_wav_gives_a_reading_every_quarter_second_as_the_recogniser_would() {
         assert!((seconds - 0.25 * (n + 2) as f64).abs() < 1e-4, "{seconds}");
     }
     let samples = samples();
-    let mut recognizer = Recognizer::from_bytes(assets::SMALL).unwrap();
+    let mut recognizer = ModelArguments::default().open().unwrap().recognizer().unwrap();
     let mut moods = 0;
     for reading in &readings {
         let end = (reading["seconds"].as_f64().unwrap() * 22_050.0).round() as usize;
