@@ -55,7 +55,9 @@ impl CatalogArguments {
             eprintln!("note: {name}: {estimated} songs have no mood; it is estimated from their sound");
         }
         if unknown > 0 {
-            eprintln!("note: {name}: {unknown} songs have no mood, and lack the valence or energy to estimate it");
+            eprintln!(
+                "note: {name}: {unknown} songs have no mood, and lack the valence or energy to estimate it"
+            );
         }
         Ok(catalog)
     }

@@ -13,3 +13,4 @@ mod names;
 mod reader;
 mod robustness;
 mod splits;
+mod thousand;
