@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Input};
@@ -15,7 +14,7 @@ use ser_examples::model::ModelArguments;
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::truth::Truth;
-use ser_examples::{cli, interrupt, progress, segments};
+use ser_examples::{cli, hearing, interrupt, progress, segments};
 use ser_models::{Recognizer, Timeline, TimelineConfig};
 use serde::Serialize;
 
@@ -104,21 +103,26 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         recognizers.push(open()?);
     }
     let mut printer = Printer::new(arguments, &labels);
+    let bar = progress::percent(inputs.len() as u64 * hearing::STEPS, "recognizing");
     std::thread::scope(|scope| {
         for mut recognizer in recognizers {
-            let (answers, inputs, next, stop) = (answers.clone(), &inputs, &next, &stop);
+            let (answers, inputs, next, stop, bar) = (answers.clone(), &inputs, &next, &stop, &bar);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(at) else { break };
-                    if answers.send((at, hear(&mut recognizer, input, &decoding))).is_err() {
+                    let name = input.to_string();
+                    let heard = input
+                        .open(&decoding)
+                        .inspect_err(|_| bar.inc(hearing::STEPS))
+                        .and_then(|mut reader| hearing::hear(&mut recognizer, &mut reader, &name, bar));
+                    if answers.send((at, heard)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(answers);
-        let bar = progress::bar(inputs.len() as u64, "recognizing");
         // In the order of the inputs: what is known early waits for those before it.
         let (mut early, mut due) = (BTreeMap::new(), 0);
         for (at, answer) in heard {
@@ -126,7 +130,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             while let Some(answer) = early.remove(&due) {
                 let input = &inputs[due];
                 due += 1;
-                bar.inc(1);
+                bar.set_message(format!("{due}/{}", inputs.len()));
                 match answer {
                     Ok(timeline) => {
                         bar.suspend(|| printer.print(input, &timeline))?;
@@ -134,7 +138,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                             truth.score(&input.to_string(), &timeline.overall.label);
                         }
                     }
-                    Err(error) if arguments.skip_bad => bar.suspend(|| eprintln!("skipped: {error:#}")),
+                    Err(error) if arguments.skip_bad => {
+                        bar.suspend(|| eprintln!("skipped: {}", cli::printable(&format!("{error:#}"))))
+                    }
                     Err(error) => {
                         stop.store(true, Ordering::Relaxed);
                         return Err(error);
@@ -152,24 +158,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("{}", truth.report()?);
     }
     Ok(())
-}
-
-/// Hears a recording as it is decoded, block by block.
-fn hear(recognizer: &mut Recognizer, input: &Input, options: &AudioOptions) -> anyhow::Result<Timeline> {
-    let mut reader = input.open(options)?;
-    let mut listening = recognizer.listen(reader.sample_rate()).with_context(|| input.to_string())?;
-    let mut block = vec![0.0; reader.sample_rate() as usize];
-    loop {
-        let read = reader.read(&mut block)?;
-        if read == 0 {
-            break;
-        }
-        listening.push(&block[..read]).with_context(|| input.to_string())?;
-    }
-    for warning in reader.warnings() {
-        eprintln!("warning: {}: {warning}", cli::printable(&input.to_string()));
-    }
-    listening.finish().with_context(|| input.to_string())
 }
 
 /// A recording as a line of JSON.

@@ -1,5 +1,6 @@
 //! The main job: a voice clip in, its mood and songs that suit it out.
 
+use std::io::Cursor;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,11 +9,11 @@ use clap::{Parser, ValueEnum};
 use mood_recommender::{
     Catalog, Mood, Options, Playlist, PlaylistFormat, Reading, Recommendation, Recommender, Strategy,
 };
-use ser_data::{Audio, AudioOptions};
+use ser_data::{AudioOptions, AudioReader};
 use ser_examples::answer::Answer;
 use ser_examples::catalog::CatalogArguments;
 use ser_examples::model::ModelArguments;
-use ser_examples::{assets, cli, output, segments};
+use ser_examples::{assets, cli, hearing, output, progress, segments};
 use ser_models::{Recognition, Timeline};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
@@ -87,21 +88,24 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     check_music(arguments)?;
     let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..Default::default() };
-    let (name, audio) = match &arguments.clip {
-        Some(path) => (path.display().to_string(), Audio::open_with(&decoding, path)?),
+    let (name, mut reader) = match &arguments.clip {
+        Some(path) => (path.display().to_string(), AudioReader::open(path, &decoding)?),
         None => {
-            ("the bundled sample".to_string(), Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?)
+            let sample = Cursor::new(assets::SAMPLE_WAV);
+            (
+                "the bundled sample".to_string(),
+                AudioReader::new(sample, Some("wav"), "sample.wav", &decoding)?,
+            )
         }
     };
-    for warning in &audio.warnings {
-        eprintln!("warning: {}: {warning}", cli::printable(&name));
-    }
     let model = arguments.model.open()?;
     let mut recognizer = model.recognizer()?;
     let catalog = arguments.catalog.open()?;
 
-    let samples = audio.to_mono().with_context(|| name.clone())?;
-    let timeline = recognizer.timeline(&samples, audio.sample_rate).with_context(|| name.clone())?;
+    let bar = progress::percent(hearing::STEPS, "listening");
+    let timeline = hearing::hear(&mut recognizer, &mut reader, &name, &bar);
+    bar.finish_and_clear();
+    let timeline = timeline?;
     let recognition = match arguments.at {
         At::Whole => timeline.overall.clone(),
         At::End => timeline.at_end(10.0),
@@ -129,7 +133,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         cli::print(serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?)
     } else {
-        cli::print(describe(&name, &audio, &timeline, &recognition, &options.strategy, &songs))
+        cli::print(describe(&name, reader.sample_rate(), &timeline, &recognition, &options.strategy, &songs))
     }
 }
 
@@ -144,7 +148,10 @@ fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
         .map(|mood| format!("{} {}", stats.count(mood), mood.as_str().to_lowercase()))
         .collect();
     if stats.unlabelled() > 0 {
-        held.push(format!("{} without a mood", stats.unlabelled()));
+        held.push(format!(
+            "{} without a mood (it is estimated where valence and energy are known)",
+            stats.unlabelled()
+        ));
     }
     format!(
         "no song suits: --strategy {} looks for {} songs, the catalogue holds {}",
@@ -176,13 +183,13 @@ fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<
 
     let Some(folder) = &arguments.music else { return Ok(()) };
     let what = format!("reading the tags in {}", folder.display());
-    let music = ser_examples::progress::busy(what, || MusicFolder::open(folder))
-        .with_context(|| folder.display().to_string())?;
+    let music =
+        progress::busy(what, || MusicFolder::open(folder)).with_context(|| folder.display().to_string())?;
     for (path, reason) in music.unreadable() {
         eprintln!("skipped: {}: {}", path.display(), cli::printable(reason));
     }
     for entry in music.locate(playlist) {
-        let title = cli::printable(&format!("{} – {}", entry.artist, entry.name));
+        let title = cli::title(&entry.artist, &entry.name);
         eprintln!("not found in {}: {title}", folder.display());
     }
     Ok(())
@@ -198,14 +205,14 @@ const LONG_SECONDS: f64 = 10.0;
 
 fn describe(
     name: &str,
-    audio: &Audio,
+    sample_rate: u32,
     timeline: &Timeline,
     recognition: &Recognition,
     strategy: &Strategy,
     songs: &[Recommendation<'_>],
 ) -> String {
-    let seconds = audio.duration().as_secs_f32();
-    let mut lines = vec![format!("{}: {seconds:.1} s at {} Hz\n", cli::printable(name), audio.sample_rate)];
+    let mut lines =
+        vec![format!("{}: {:.1} s at {sample_rate} Hz\n", cli::printable(name), timeline.seconds)];
     if timeline.seconds >= LONG_SECONDS {
         let colors = console::colors_enabled();
         lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));
@@ -220,7 +227,7 @@ fn describe(
     }
     lines.push(format!("\nSongs{}:", effect(&recognition.label, strategy)));
     for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
-        let title = cli::printable(&format!("{} – {}", song.artist, song.name));
+        let title = cli::title(&song.artist, &song.name);
         lines.push(format!("{:3}. {}  (score {score:.2})", at + 1, cli::hyperlink(&title, &song.link())));
         lines.push(format!("     {reason}"));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use mood_recommender::{Catalog, ReadOptions};
+use mood_recommender::{Catalog, CatalogError, ReadOptions};
 
 use crate::{cli, progress};
 
@@ -38,7 +38,7 @@ impl CatalogArguments {
             options = options.column(column, header).context("--column")?;
         }
         let what = format!("reading {}", path.display());
-        let catalog = progress::busy(what, || Catalog::open_with(path, &options))?;
+        let catalog = progress::busy(what, || Catalog::open_with(path, &options)).map_err(advise)?;
         for note in catalog.notes() {
             eprintln!("note: {}: {}", path.display(), cli::printable(note));
         }
@@ -47,11 +47,16 @@ impl CatalogArguments {
             let id = cli::printable(&other.id);
             eprintln!("skipped: row {} has the id {id} of row {}", other.row, other.first_row);
         });
-        let without = catalog.stats().unlabelled();
-        if without > 0 {
+        let without = || catalog.songs().iter().filter(|song| song.mood.is_none());
+        let estimated = without().filter(|song| song.mood_probabilities().is_some()).count();
+        let unknown = without().count() - estimated;
+        let name = path.display();
+        if estimated > 0 {
+            eprintln!("note: {name}: {estimated} songs have no mood; it is estimated from their sound");
+        }
+        if unknown > 0 {
             eprintln!(
-                "note: {}: {without} songs have no mood; it is estimated from their sound",
-                path.display()
+                "note: {name}: {unknown} songs have no mood, and lack the valence or energy to estimate it"
             );
         }
         Ok(catalog)
@@ -63,6 +68,15 @@ impl CatalogArguments {
             Some(path) => path.display().to_string(),
             None => "the bundled catalogue".to_string(),
         }
+    }
+}
+
+/// Adds how to name columns where some were not found.
+fn advise(error: CatalogError) -> anyhow::Error {
+    let is_header = matches!(&error, CatalogError::File { error, .. } if matches!(**error, CatalogError::MissingColumns { .. }));
+    match is_header {
+        true => anyhow::anyhow!("{error}; --column COLUMN=HEADER names a column"),
+        false => error.into(),
     }
 }
 

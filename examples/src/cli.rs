@@ -86,6 +86,16 @@ pub fn printable(text: &str) -> String {
     text.replace(is_bad, " ")
 }
 
+/// A song as a line of a list shows it: artist and name, [printable], cut where they fill more than a line.
+pub fn title(artist: &str, name: &str) -> String {
+    const MOST: usize = 60;
+    let cut = |text: &str| match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    printable(&format!("{} – {}", cut(artist), cut(name)))
+}
+
 /// A text that opens an address where standard output is a terminal that supports it (OSC 8); else the text alone.
 pub fn hyperlink(text: &str, address: &str) -> String {
     if supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
@@ -124,6 +134,7 @@ mod tests {
     #[test]
     fn texts_from_outside_give_the_terminal_no_orders() {
         assert_eq!(printable("A\u{1b}[31m\r\nB\u{202e}C"), "A [31m  B C");
+        assert_eq!(title("A\u{7}", &"é".repeat(61)), format!("A  – {}…", "é".repeat(60)));
         assert_eq!(hyperlink("text", "https://example.org"), "text", "tests have no terminal");
     }
 

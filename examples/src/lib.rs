@@ -10,6 +10,7 @@ pub mod assets;
 pub mod catalog;
 pub mod cli;
 pub mod feature_file;
+pub mod hearing;
 pub mod inputs;
 pub mod interrupt;
 pub mod memory;

@@ -8,8 +8,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A progress bar of `length` steps with the time left. It is hidden where standard error is no terminal.
 pub fn bar(length: u64, what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg} ({eta} left)")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    styled(length, what, "{prefix} {bar:30} {pos}/{len} {msg} ({eta} left)")
+}
+
+/// A progress bar as [`bar`], which shows per cent: for steps that nobody counts.
+pub fn percent(length: u64, what: &'static str) -> ProgressBar {
+    styled(length, what, "{prefix} {bar:30} {percent} % {msg} ({eta} left)")
+}
+
+fn styled(length: u64, what: &'static str, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(Some(length), target()).with_style(style).with_prefix(what);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar

@@ -22,12 +22,24 @@ pub fn in_words(heard: &Recognition) -> String {
     }
 }
 
-/// `0:00–0:14 calm, 0:14–0:30 happy`; stretches without speech are left out.
+/// Pauses up to this many seconds between stretches of one mood are not told.
+const PAUSE_SECONDS: f64 = 5.0;
+
+/// `0:00–0:14 calm, 0:14–0:30 happy`; stretches without speech are left out, and short pauses within a mood.
 pub fn line(segments: &[Segment]) -> String {
-    let spoken = segments.iter().filter_map(|segment| Some((segment, segment.heard.as_ref()?)));
-    let words = spoken.map(|(segment, heard)| {
-        format!("{}–{} {}", clock(segment.start), clock(segment.end), heard.label.to_lowercase())
-    });
+    let mut told: Vec<(f64, f64, &str)> = Vec::new();
+    for segment in segments {
+        let Some(heard) = &segment.heard else { continue };
+        match told.last_mut() {
+            Some((_, end, label)) if *label == heard.label && segment.start - *end <= PAUSE_SECONDS => {
+                *end = segment.end;
+            }
+            _ => told.push((segment.start, segment.end, &heard.label)),
+        }
+    }
+    let words = told
+        .iter()
+        .map(|(start, end, label)| format!("{}–{} {}", clock(*start), clock(*end), label.to_lowercase()));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -89,6 +101,19 @@ mod tests {
             in_words(&heard("Calm", false).unwrap_or_else(|| unreachable!())),
             "not sure: calm 60 %, sad 40 %"
         );
+    }
+
+    #[test]
+    fn short_pauses_within_a_mood_are_not_told() {
+        let segment = |start, end, label: Option<&str>| Segment {
+            start,
+            end,
+            heard: label.and_then(|label| heard(label, true)),
+        };
+        let calm =
+            [(0.0, 3.0), (4.0, 9.0), (15.0, 16.0)].map(|(start, end)| segment(start, end, Some("Calm")));
+        let segments = [&calm[..], &[segment(16.0, 17.0, None), segment(17.0, 20.0, Some("Happy"))]].concat();
+        assert_eq!(line(&segments), "0:00–0:09 calm, 0:15–0:16 calm, 0:17–0:20 happy");
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn bad_catalogues_and_models_are_refused_by_name() {
     fails(
         "recommend_songs",
         ["--catalog", catalog.as_str()],
-        &[&catalog, "must have the column", "valence or energy"],
+        &[&catalog, "must have", "one of valence, energy", "--column COLUMN=HEADER"],
     );
 
     let model = std::fs::read(bundled_model()).unwrap();

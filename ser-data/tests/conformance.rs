@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ser_data::{Audio, AudioErrorKind};
+use ser_data::Audio;
 
 use crate::common::encoding;
 
@@ -14,7 +14,7 @@ fn ffmpeg(arguments: &[&str]) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-fn installed() -> bool {
+pub(crate) fn installed() -> bool {
     let there = ffmpeg(&["-version"]).is_some();
     if !there {
         println!("skipped: ffmpeg is not installed");
@@ -47,7 +47,7 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
 }
 
 /// ffmpeg's samples of a file.
-fn reference(path: &Path) -> Vec<f32> {
+pub(crate) fn reference(path: &Path) -> Vec<f32> {
     // ffmpeg's own Opus decoder resamples the speech codec's part in its own way, up to 0.1 beside libopus, the reference.
     let name = path.file_name().unwrap().to_str().unwrap();
     let decoder: &[&str] =
@@ -58,18 +58,18 @@ fn reference(path: &Path) -> Vec<f32> {
 }
 
 /// A codec with the containers that hold it.
-struct Codec {
-    name: &'static str,
+pub(crate) struct Codec {
+    pub(crate) name: &'static str,
     arguments: &'static [&'static str],
-    containers: &'static [&'static str],
-    rates: &'static [u32],
-    channels: &'static [u32],
+    pub(crate) containers: &'static [&'static str],
+    pub(crate) rates: &'static [u32],
+    pub(crate) channels: &'static [u32],
     /// Largest difference to ffmpeg's samples.
-    tolerance: f32,
+    pub(crate) tolerance: f32,
 }
 
 const ALL_RATES: &[u32] = &[8_000, 16_000, 22_050, 44_100, 48_000];
-const CODECS: &[Codec] = &[
+pub(crate) const CODECS: &[Codec] = &[
     Codec {
         name: "pcm_u8",
         arguments: &["-c:a", "pcm_u8"],
@@ -265,7 +265,7 @@ const CODECS: &[Codec] = &[
 ];
 
 /// Makes a file; `None` where ffmpeg cannot.
-fn make(
+pub(crate) fn make(
     folder: &Path,
     codec: &Codec,
     container: &str,
@@ -289,7 +289,7 @@ fn make(
 }
 
 /// The largest difference of two signals, and how many samples one has more.
-fn difference(ours: &[f32], theirs: &[f32]) -> (f32, i64) {
+pub(crate) fn difference(ours: &[f32], theirs: &[f32]) -> (f32, i64) {
     let largest = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     (largest, ours.len() as i64 - theirs.len() as i64)
 }
@@ -368,82 +368,4 @@ fn compare(wanted: impl Fn(&Codec, u32) -> bool) {
     }
     println!("{compared} files compared");
     assert!(failed.is_empty(), "{} of {compared} differ:\n{}", failed.len(), failed.join("\n"));
-}
-
-/// A thousand files of many kinds, a third of them damaged, in a table: `cargo test -p ser-data --release -- --ignored --nocapture
-/// a_thousand_files`.
-#[test]
-#[ignore = "takes minutes"]
-fn a_thousand_files() {
-    if !installed() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mut state = 19u64;
-    let mut random = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
-    let damages =
-        ["whole", "whole", "whole", "whole", "cut", "flipped bits", "1,000 bytes zeroed", "tag behind"];
-    // Of each damage: files, equal to ffmpeg's, shorter or longer with a warning, refused, and different without a word.
-    let mut table = std::collections::BTreeMap::<&str, [usize; 5]>::new();
-    let mut silent = Vec::new();
-    let mut made = 0;
-    while made < 1000 {
-        let codec = &CODECS[random(CODECS.len())];
-        let container = codec.containers[random(codec.containers.len())];
-        let (rate, channels) =
-            (codec.rates[random(codec.rates.len())], codec.channels[random(codec.channels.len())]);
-        let seconds = [0.3, 1.0, 2.5, 7.0][random(4)];
-        let Some(path) = make(folder.path(), codec, container, rate, channels, seconds) else { continue };
-        made += 1;
-        let whole = reference(&path);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let damage = damages[random(damages.len())];
-        let at = bytes.len() / 4 + random(bytes.len() / 2);
-        match damage {
-            "cut" => bytes.truncate(at),
-            "flipped bits" => bytes[at] ^= 0x55,
-            "1,000 bytes zeroed" => {
-                let end = (at + 1000).min(bytes.len());
-                bytes[at..end].fill(0);
-            }
-            "tag behind" => bytes.extend([&b"TAG"[..], &[b' '; 125]].concat()),
-            _ => {}
-        }
-        let row = table.entry(damage).or_default();
-        row[0] += 1;
-        let column = match Audio::decode(&bytes, path.extension().and_then(|e| e.to_str()), "file") {
-            Ok(audio) => {
-                let (largest, longer) = difference(&audio.samples, &whole);
-                if largest <= codec.tolerance && longer == 0 {
-                    1
-                } else if !audio.warnings.is_empty() {
-                    2
-                } else {
-                    silent.push((damage, longer, format!("{} in {container}, {rate} Hz, {channels} ch, {seconds} s: {damage}: {longer} samples longer, {largest:.1e}", codec.name)));
-                    4
-                }
-            }
-            Err(error) => {
-                assert!(!matches!(error.kind, AudioErrorKind::NotAudio { .. }), "{error}");
-                3
-            }
-        };
-        row[column] += 1;
-        std::fs::remove_file(&path).unwrap();
-    }
-    println!(
-        "{:<20} {:>6} {:>6} {:>8} {:>8} {:>10}",
-        "damage", "files", "equal", "warned", "refused", "different"
-    );
-    for (damage, [files, equal, warned, refused, different]) in &table {
-        println!("{damage:<20} {files:>6} {equal:>6} {warned:>8} {refused:>8} {different:>10}");
-    }
-    silent.iter().for_each(|(_, _, line)| println!("{line}"));
-    assert!(
-        silent.iter().all(|(damage, longer, _)| *damage != "whole" && *longer >= 0),
-        "sound was lost without a word"
-    );
 }

@@ -15,3 +15,4 @@ mod names;
 mod reader;
 mod robustness;
 mod splits;
+mod thousand;

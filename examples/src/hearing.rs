@@ -1,0 +1,83 @@
+//! A recording that is heard as it is decoded, with progress.
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use ser_data::AudioReader;
+use ser_models::{Recognizer, Timeline};
+
+use crate::cli;
+
+/// Steps of a progress bar for each recording.
+pub const STEPS: u64 = 1000;
+
+/// Hears a recording block by block, so that memory does not grow with it. Its warnings go to standard error, and `bar` advances by
+/// [`STEPS`], also where the recording fails.
+///
+/// # Errors
+/// If the recording is damaged, holds no speech or the model fails; the error names the recording by `name`.
+pub fn hear(
+    recognizer: &mut Recognizer,
+    reader: &mut AudioReader<'_>,
+    name: &str,
+    bar: &ProgressBar,
+) -> anyhow::Result<Timeline> {
+    let mut done = 0;
+    let heard = hear_blocks(recognizer, reader, name, bar, &mut done);
+    bar.inc(STEPS - done);
+    bar.suspend(|| {
+        for warning in reader.warnings() {
+            eprintln!("warning: {}: {warning}", cli::printable(name));
+        }
+    });
+    heard
+}
+
+fn hear_blocks(
+    recognizer: &mut Recognizer,
+    reader: &mut AudioReader<'_>,
+    name: &str,
+    bar: &ProgressBar,
+    done: &mut u64,
+) -> anyhow::Result<Timeline> {
+    let named = || name.to_owned();
+    let mut listening = recognizer.listen(reader.sample_rate()).with_context(named)?;
+    let mut block = vec![0.0; reader.sample_rate() as usize];
+    loop {
+        let read = reader.read(&mut block)?;
+        if read == 0 {
+            return listening.finish().with_context(named);
+        }
+        listening.push(&block[..read]).with_context(named)?;
+        let now = (reader.progress() * STEPS as f64) as u64;
+        bar.inc(now.saturating_sub(*done));
+        *done = now.max(*done);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test may panic
+mod tests {
+    use std::io::Cursor;
+
+    use ser_data::AudioOptions;
+
+    use super::*;
+    use crate::assets;
+
+    #[test]
+    fn every_recording_takes_its_steps_of_the_bar() {
+        let mut recognizer = Recognizer::from_bytes(assets::SMALL).unwrap();
+        let mut hear = |bytes: &[u8]| {
+            let bar = ProgressBar::hidden();
+            let options = AudioOptions::default();
+            let mut reader = AudioReader::new(Cursor::new(bytes), Some("wav"), "a.wav", &options).unwrap();
+            let heard = super::hear(&mut recognizer, &mut reader, "a.wav", &bar);
+            assert_eq!(bar.position(), STEPS);
+            heard
+        };
+        assert_eq!(hear(assets::SAMPLE_WAV).unwrap().overall.label, "Happy");
+        let mut silent = assets::SAMPLE_WAV.to_vec();
+        silent[44..].fill(0);
+        assert!(format!("{:#}", hear(&silent).unwrap_err()).starts_with("a.wav: "));
+    }
+}
