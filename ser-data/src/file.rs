@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::audio::{Audio, AudioError, AudioErrorKind};
+use crate::span::Span;
 
 /// Entries of an archive above this size are no clips; a damaged archive may declare any size.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
@@ -35,23 +36,6 @@ pub fn is_audio_path(path: impl AsRef<Path>) -> bool {
 pub(crate) fn stem_of(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
-/// A part of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    /// Where it starts.
-    pub start: Duration,
-    /// Where it ends; `None` is the recording's end.
-    pub end: Option<Duration>,
-}
-
-impl fmt::Display for Span {
-    /// As a media fragment of the W3C: `#t=1.5,3`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#t={}", self.start.as_secs_f64())?;
-        self.end.map_or(Ok(()), |end| write!(f, ",{}", end.as_secs_f64()))
-    }
 }
 
 /// A file that can be decoded: a path, or an entry of a ZIP archive, which is not unpacked; or a part of one.
@@ -326,7 +310,7 @@ mod tests {
         assert_eq!(part(0, Some(all + 90)).unwrap().duration(), seconds);
         assert_eq!(
             part(all - 100, None).unwrap().frames(),
-            2205 + usize::from(seconds.subsec_micros() % 1000 > 0)
+            2205 + usize::from(!seconds.subsec_micros().is_multiple_of(1000))
         );
         for (start, end) in [(all + 1, None), (100, Some(100)), (200, Some(100)), (0, Some(all + 200))] {
             let error = part(start, end).unwrap_err().to_string();

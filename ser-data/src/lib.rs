@@ -8,6 +8,7 @@ mod extract;
 mod file;
 mod identical;
 mod labels;
+mod span;
 mod split;
 
 pub use audio::{
@@ -24,9 +25,10 @@ pub use extract::{
     ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all, extract_each,
     prepare_all,
 };
-pub use file::{AudioFile, Span, is_audio_path};
+pub use file::{AudioFile, is_audio_path};
 pub use identical::groups_of_identical;
 pub use labels::{Emotion, LabelError, LabelMap, LabelMapError, LabelSet, MOODS};
+pub use span::Span;
 pub use split::{
     PUBLISHED_FOLDS, PublishedFold, Shares, Split, SplitError, SplitIds, by_speakers, leave_corpus_out,
     published_folds, single_speaker, speaker_k_folds, speaker_shares, stratified, stratified_k_folds,

@@ -156,6 +156,28 @@ fn mp3_with_tags_at_its_end_is_read() {
 }
 
 #[test]
+fn tags_behind_a_container_are_passed_over() {
+    let id3 = [&b"TAG"[..], &[b' '; 125]].concat();
+    let ape = [&b"APETAGEX\xD0\x07\0\0"[..], &[0; 20]].concat();
+    let files = [
+        "aac.m4a",
+        "fragmented.mp4",
+        "lossless.m4a",
+        "opus.webm",
+        "alac.caf",
+        "lossless.flac",
+        "reference.wav",
+    ];
+    for name in files {
+        for tag in [&id3, &ape, &[&ape[..], &id3].concat()] {
+            let bytes = [std::fs::read(encoding(name)).unwrap(), tag.clone()].concat();
+            let read = Audio::decode(&bytes, None, name).unwrap();
+            assert_eq!(read.samples, open(name).samples, "{name}");
+        }
+    }
+}
+
+#[test]
 fn itunes_tag_stands_in_for_an_edit_list() {
     let bytes = std::fs::read(encoding("aac.m4a")).unwrap();
     let find = |what: &[u8]| bytes.windows(what.len()).position(|w| w == what).unwrap();

@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn full_scale_is_one() {
         assert_eq!(to_samples([i16::MIN, 0, i16::MAX]), [-1.0, 0.0, 32_767.0 / 32_768.0]);
-        assert_eq!(to_samples(&[i32::MIN, 0, 1 << 30]), [-1.0, 0.0, 0.5]);
+        assert_eq!(to_samples([i32::MIN, 0, 1 << 30]), [-1.0, 0.0, 0.5]);
         assert_eq!(to_samples([0_u8, 128, 192]), [-1.0, 0.0, 0.5]);
         assert_eq!(to_samples([0.1_f64, -1.0]), [0.1, -1.0]);
         assert_eq!(to_samples(vec![0.1_f32]), [0.1]);

@@ -39,7 +39,7 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "mood-recommender",
         &[
-            &["date", "extra", "feature", "mood", "output", "point", "song"],
+            &["date", "extra", "feature", "mood", "output", "point", "song", "threads"],
             &["catalog", "estimate", "neighbours", "stats"],
             &["error", "options", "profile", "reading", "recommendation", "strategy"],
             &["index", "playlist", "scan", "taste"],
@@ -47,7 +47,16 @@ const FLOORS: &[(&str, Floors)] = &[
             &["recommender"],
         ],
     ),
-    ("ser-data", &[&["audio", "split"], &["file"], &["extract", "ravdess"], &["corpus"]]),
+    (
+        "ser-data",
+        &[
+            &["labels", "span", "split"],
+            &["audio"],
+            &["file"],
+            &["corpora", "extract", "identical"],
+            &["corpus"],
+        ],
+    ),
     (
         "ser-models",
         &[

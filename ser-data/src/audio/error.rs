@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
-use crate::file::Span;
+use crate::span::Span;
 
 /// What can be decoded, for the errors that refuse something else.
 const EXPECTED: &str = "WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4 with PCM, A-law, µ-law, ADPCM, FLAC, ALAC, MP3, \

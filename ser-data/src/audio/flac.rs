@@ -6,6 +6,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::mpeg::id3_bytes;
 use super::source::{Source, be};
+use super::tags::is_tag;
 use super::{AudioErrorKind, AudioWarning};
 
 /// Bytes that are read at once.
@@ -270,8 +271,7 @@ impl<'s> Frames<'s> {
                 }
                 let behind = zeros.into_iter().find(|&zero| {
                     let rest = &self.held[zero..];
-                    [&b"TAG"[..], b"ID3", b"APETAGEX"].iter().any(|tag| rest.starts_with(tag))
-                        || rest.iter().all(|&b| b == 0)
+                    is_tag(rest) || rest.iter().all(|&b| b == 0)
                 });
                 if let Some(end) = behind {
                     return Ok(end);
@@ -327,8 +327,7 @@ impl Demuxer for Frames<'_> {
         let Some(header) = header(&self.held, &self.info) else {
             self.check_total()?;
             let rest = self.held.len() as u64 + self.source.left();
-            let is_tag = [&b"TAG"[..], b"ID3", b"APETAGEX"].iter().any(|tag| self.held.starts_with(tag));
-            if rest > 0 && !is_tag && !self.held.iter().all(|&byte| byte == 0) {
+            if rest > 0 && !is_tag(&self.held) && !self.held.iter().all(|&byte| byte == 0) {
                 if self.samples == 0 {
                     return Err(AudioErrorKind::malformed("no FLAC frame follows the metadata"));
                 }

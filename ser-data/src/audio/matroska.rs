@@ -8,6 +8,7 @@ use super::blocks::{Layout, Samples};
 use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters};
 use super::opus::OpusHead;
 use super::source::{Source, be, le};
+use super::tags::is_tag;
 use super::{AudioErrorKind, AudioOptions, flac, mp4};
 
 /// Identifiers of elements.
@@ -117,7 +118,7 @@ impl<'s> Packets<'s> {
     fn element(&mut self, allow_truncated: bool) -> Result<bool, AudioErrorKind> {
         let at = self.source.position();
         let head = self.source.peek(12)?;
-        if head.is_empty() {
+        if head.is_empty() || is_tag(&head) {
             return Ok(false);
         }
         let Some((id, size, bytes)) = element(&head) else {

@@ -22,6 +22,7 @@ mod opus;
 mod pcm;
 mod reader;
 mod source;
+mod tags;
 mod wav;
 
 use std::io::Cursor;

@@ -6,6 +6,7 @@ use symphonia::core::codecs::audio::well_known::*;
 
 use super::demux::{Demuxer, Item, Packet, Stream};
 use super::source::{Source, be};
+use super::tags::is_tag;
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 mod boxes;
@@ -134,6 +135,10 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
         } else {
             Err(AudioErrorKind::malformed(format!("the MP4 box at byte {at} declares {size} bytes")))
         };
+    }
+    // A tag behind the boxes reads as the header of a box of a gigabyte.
+    if is_tag(&header) && size > source.len() - at {
+        return Ok(None);
     }
     Ok(Some((kind, bytes, size)))
 }

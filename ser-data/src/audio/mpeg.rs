@@ -7,6 +7,7 @@ use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::{Source, be};
+use super::tags::is_tag;
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 /// Bytes of a frame that are looked at to know its header and its tag.
@@ -106,7 +107,7 @@ fn adts(bytes: &[u8]) -> Option<Header> {
 /// Whether a file begins with a frame's header that another follows, or its end.
 pub(super) fn is_frame(start: &[u8]) -> bool {
     header(start).is_some_and(|first| match start.get(first.bytes as usize..) {
-        Some(next) if next.len() >= 7 => header(next).is_some() || is_tag(next),
+        Some(next) if next.len() >= 7 => header(next).is_some() || is_tag_or_filler(next),
         _ => true,
     })
 }
@@ -120,10 +121,9 @@ pub(super) fn begins(source: &mut Source<'_>) -> Result<bool, AudioErrorKind> {
     }
 }
 
-/// Tags that stand behind the sound.
-fn is_tag(bytes: &[u8]) -> bool {
-    [&b"TAG"[..], b"ID3", b"APETAGEX", b"LYRICSBEGIN", b"3DI"].iter().any(|tag| bytes.starts_with(tag))
-        || bytes.iter().all(|&byte| byte == 0)
+/// Tags that stand behind the sound, or filler.
+fn is_tag_or_filler(bytes: &[u8]) -> bool {
+    is_tag(bytes) || bytes.iter().all(|&byte| byte == 0)
 }
 
 /// Bytes of an ID3v2 tag with its header: its size is 28 bits, 7 in each byte.
@@ -226,7 +226,7 @@ impl<'s> Frames<'s> {
                 fresh = true;
                 continue;
             }
-            let Some(header) = header(&bytes).filter(|_| !is_tag(&bytes)) else {
+            let Some(header) = header(&bytes).filter(|_| !is_tag_or_filler(&bytes)) else {
                 fault = behind(&mut source, at, &mut warnings)?;
                 break;
             };
@@ -275,7 +275,7 @@ fn first_frame(source: &mut Source<'_>) -> Result<u64, AudioErrorKind> {
             let next = offset + first.bytes as usize;
             offset == 0 && start.get(next..).is_none_or(|rest| rest.len() < 7)
                 || start.get(next..).and_then(header).is_some_and(|second| second.joins(&first))
-                || start.get(next..).is_some_and(|rest| is_tag(rest) || rest.is_empty())
+                || start.get(next..).is_some_and(|rest| is_tag_or_filler(rest) || rest.is_empty())
         })
     });
     found.map(|offset| at + offset as u64).ok_or_else(|| {
@@ -297,7 +297,7 @@ fn behind(
             second.is_some_and(|second| second.joins(&first))
         })
     });
-    if let (Some(bytes), false) = (follows, is_tag(&rest[..rest.len().min(16)])) {
+    if let (Some(bytes), false) = (follows, is_tag_or_filler(&rest[..rest.len().min(16)])) {
         return Ok(Some(AudioErrorKind::malformed(format!(
             "{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"
         ))));
@@ -307,7 +307,7 @@ fn behind(
             "more frames follow {bytes} bytes of tags at byte {at}"
         ))));
     }
-    if !is_tag(&rest[..rest.len().min(16)]) {
+    if !is_tag_or_filler(&rest[..rest.len().min(16)]) {
         warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
     }
     Ok(None)

@@ -5,6 +5,7 @@ use symphonia::core::codecs::audio::well_known::*;
 use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Demuxer, sound_bytes};
 use super::source::{Source, le};
+use super::tags::is_tag;
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
 
 const PCM: u16 = 1;
@@ -105,7 +106,9 @@ fn data<'s>(
         length =
             sound_bytes(unit, length, found, start.max(format.block_align.into()), options, &mut warnings)?;
         let behind = start + length + length % 2;
-        if behind < source.len() && !are_chunks(&mut source, behind)? && !is_tag(&source.peek_at(behind, 8)?)
+        if behind < source.len()
+            && !are_chunks(&mut source, behind)?
+            && !is_tag_or_filler(&source.peek_at(behind, 8)?)
         {
             let bytes = source.len() - behind;
             warnings.push(AudioWarning::BytesBehind { bytes });
@@ -130,11 +133,8 @@ fn are_chunks(source: &mut Source<'_>, mut at: u64) -> Result<bool, AudioErrorKi
 }
 
 /// Tags that players of other formats write behind any file, or filler.
-fn is_tag(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"TAG")
-        || bytes.starts_with(b"ID3")
-        || bytes.starts_with(b"APETAGEX")
-        || bytes.iter().all(|&b| b == 0)
+fn is_tag_or_filler(bytes: &[u8]) -> bool {
+    is_tag(bytes) || bytes.iter().all(|&b| b == 0)
 }
 
 /// The `fmt ` chunk.

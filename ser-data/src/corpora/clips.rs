@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::clip::{BadFile, Clip, name_of};
 use super::find::{Files, Found, find, is_table};
-use super::manifest::{BadRow, Manifest, ManifestError, ManifestRow};
-use super::{CorpusFormat, detect, folders};
+use super::manifest::{BadRow, Manifest, ManifestRow};
+use super::{CorpusFormat, DatasetError, detect, folders};
 use crate::file::{AudioFile, stem_of};
 use crate::labels::LabelMap;
 
@@ -102,84 +101,6 @@ impl fmt::Display for FoundCorpus {
             songs => write!(f, ", {songs} songs left out"),
         }
     }
-}
-
-/// A folder, archive or table that cannot be read as labelled speech.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatasetError {
-    /// It cannot be opened.
-    #[error("{}: cannot be read: {cause}", path.display())]
-    Io {
-        /// The folder or archive.
-        path: PathBuf,
-        /// The system's reason.
-        cause: io::Error,
-    },
-    /// It is a file of another kind.
-    #[error("{}: must be a folder, a ZIP archive or a table (.csv, .tsv)", path.display())]
-    NotADataset {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The archive is damaged.
-    #[error("{}: is not a readable ZIP archive: {reason}", path.display())]
-    Archive {
-        /// The archive.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The table cannot be read.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// Names don't tell what it is.
-    #[error(
-        "{}: corpus must be told by names, got {files} audio files such as {example}; looked for {looked_for}{}",
-        path.display(),
-        table.as_ref().map(|table| format!(" (if {table} names the clips, give that file)")).unwrap_or_default()
-    )]
-    Unrecognized {
-        /// The folder or archive.
-        path: PathBuf,
-        /// Audio files in it.
-        files: usize,
-        /// One of them.
-        example: String,
-        /// Names that would have told it.
-        looked_for: String,
-        /// A table in it, which may name the clips.
-        table: Option<String>,
-    },
-    /// There are several corpora in it.
-    #[error("{}: must be one corpus, got {found}; give the folder of each", path.display())]
-    SeveralCorpora {
-        /// The folder or archive.
-        path: PathBuf,
-        /// How many files of which.
-        found: String,
-    },
-    /// There is no clip in it.
-    #[error(
-        "{}: no clips in it ({songs_left_out} songs left out, {skipped} bad files); expected files such as {example}",
-        path.display()
-    )]
-    NoClips {
-        /// The folder, archive or table.
-        path: PathBuf,
-        /// Songs of RAVDESS in it.
-        songs_left_out: usize,
-        /// Bad files in it.
-        skipped: usize,
-        /// A name of the format.
-        example: &'static str,
-    },
-    /// There are bad files or rows in it, and [`ClipsOptions::skip_bad`] is not set.
-    #[error("{}{}", files[0], match files.len() { 1 => String::new(), n => format!(" (and {} more bad files)", n - 1) })]
-    BadFiles {
-        /// The files by their path, one or more.
-        files: Vec<BadFile>,
-    },
 }
 
 impl Clips {

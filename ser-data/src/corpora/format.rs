@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::NameError;
+use super::named::{NameError, Named};
 use super::names::{self, Naming};
 use crate::labels::LabelError;
 
@@ -29,24 +29,6 @@ pub enum CorpusFormat {
     Folders,
     /// A CSV or TSV table, see [`Manifest`](super::Manifest).
     Manifest,
-}
-
-/// What a file name of a corpus says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Named {
-    /// The clip's name, unique in its corpus.
-    pub id: String,
-    /// Who speaks, by the corpus's own name.
-    pub speaker: String,
-    /// The label as the corpus writes it, such as `W` for EMO-DB's anger (Wut).
-    pub word: String,
-}
-
-impl Named {
-    pub(super) fn new(id: &str, speaker: &str, word: &str) -> Self {
-        Self { id: id.to_owned(), speaker: speaker.to_ascii_uppercase(), word: word.to_owned() }
-    }
 }
 
 impl CorpusFormat {

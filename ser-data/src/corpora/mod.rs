@@ -3,17 +3,20 @@
 mod clip;
 mod clips;
 mod detect;
+mod error;
 mod find;
 mod folders;
 mod format;
 mod manifest;
+mod named;
 mod names;
 mod ravdess;
 
 pub use clip::{BadFile, Clip};
-pub use clips::{Clips, ClipsOptions, DatasetError, FoundCorpus, Source};
+pub use clips::{Clips, ClipsOptions, FoundCorpus, Source};
+pub use error::DatasetError;
 pub use find::find_audio;
-pub use format::{CorpusFormat, Named};
+pub use format::CorpusFormat;
 pub use manifest::{BadRow, Manifest, ManifestError, ManifestRow};
-pub use names::NameError;
+pub use named::{NameError, Named};
 pub use ravdess::{Intensity, Modality, RavdessName, Sex, Statement, VocalChannel};

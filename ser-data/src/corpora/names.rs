@@ -1,44 +1,8 @@
 //! File names of published corpora.
 
-use super::format::Named;
+use super::named::{NameError, Named};
 use super::ravdess::{Modality, RavdessName, VocalChannel};
 use crate::file::stem_of;
-
-/// A file name that is not the corpus's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameError {
-    /// It is not made as the corpus's names are.
-    #[error("{name}: the name must be {expected}")]
-    Shape {
-        /// The name, or the file's path.
-        name: String,
-        /// How names are made, with an example.
-        expected: String,
-    },
-    /// A field has a value that the corpus doesn't know.
-    #[error("{name}: {field} is {value}, expected {expected}")]
-    Field {
-        /// The name, or the file's path.
-        name: String,
-        /// The field, such as "emotion".
-        field: &'static str,
-        /// Its value.
-        value: String,
-        /// The values that there are.
-        expected: String,
-    },
-}
-
-impl NameError {
-    /// The same error with the whole path in place of the name.
-    pub(super) fn in_file(self, file: String) -> Self {
-        match self {
-            Self::Shape { expected, .. } => Self::Shape { name: file, expected },
-            Self::Field { field, value, expected, .. } => Self::Field { name: file, field, value, expected },
-        }
-    }
-}
 
 /// What a name says, and how names are made. `path` is the file's path below the corpus's folder, joined by `/`.
 pub(super) struct Naming {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{ExtractConfig, ExtractError, Worker};
-use crate::file::Span;
+use crate::span::Span;
 
 /// Changes with the layout of the entries.
 const FORMAT: u32 = 1;

@@ -58,6 +58,19 @@ impl LabelSet {
     }
 }
 
+impl LabelMap {
+    /// The class of a label in a set, an index into [`LabelSet::names`]; `None` where the set has no class for it.
+    pub fn class_of(&self, set: LabelSet, label: &str) -> Option<usize> {
+        match set {
+            LabelSet::Moods => {
+                let mood = self.mood_of(label)?;
+                MOODS.iter().position(|other| *other == mood)
+            }
+            LabelSet::Emotions => Emotion::ALL.iter().position(|emotion| emotion.as_str() == label),
+        }
+    }
+}
+
 impl fmt::Display for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::{Emotion, LabelSet, MOODS};
+use super::MOODS;
 
 /// What the words and codes of corpora mean: which emotion each stands for, and which mood each emotion has.
 ///
@@ -217,17 +217,6 @@ impl LabelMap {
         self.moods.contains_key(label) || MOODS.contains(&label)
     }
 
-    /// The class of a label in a set, an index into [`LabelSet::names`]; `None` where the set has no class for it.
-    pub fn class_of(&self, set: LabelSet, label: &str) -> Option<usize> {
-        match set {
-            LabelSet::Moods => {
-                let mood = self.mood_of(label)?;
-                MOODS.iter().position(|other| *other == mood)
-            }
-            LabelSet::Emotions => Emotion::ALL.iter().position(|emotion| emotion.as_str() == label),
-        }
-    }
-
     /// All words of the map, for errors.
     pub(crate) fn words(&self) -> Vec<&str> {
         self.words.keys().map(String::as_str).collect()
@@ -252,6 +241,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::labels::{Emotion, LabelSet};
 
     #[test]
     fn the_bundled_file_is_whole() {

@@ -1,0 +1,55 @@
+//! What the name of a clip says, or why it says nothing.
+
+/// What a file name of a corpus says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Named {
+    /// The clip's name, unique in its corpus.
+    pub id: String,
+    /// Who speaks, by the corpus's own name.
+    pub speaker: String,
+    /// The label as the corpus writes it, such as `W` for EMO-DB's anger (Wut).
+    pub word: String,
+}
+
+impl Named {
+    pub(super) fn new(id: &str, speaker: &str, word: &str) -> Self {
+        Self { id: id.to_owned(), speaker: speaker.to_ascii_uppercase(), word: word.to_owned() }
+    }
+}
+
+/// A file name that is not the corpus's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// It is not made as the corpus's names are.
+    #[error("{name}: the name must be {expected}")]
+    Shape {
+        /// The name, or the file's path.
+        name: String,
+        /// How names are made, with an example.
+        expected: String,
+    },
+    /// A field has a value that the corpus doesn't know.
+    #[error("{name}: {field} is {value}, expected {expected}")]
+    Field {
+        /// The name, or the file's path.
+        name: String,
+        /// The field, such as "emotion".
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// The values that there are.
+        expected: String,
+    },
+}
+
+impl NameError {
+    /// The same error with the whole path in place of the name.
+    pub(super) fn in_file(self, file: String) -> Self {
+        match self {
+            Self::Shape { expected, .. } => Self::Shape { name: file, expected },
+            Self::Field { field, value, expected, .. } => Self::Field { name: file, field, value, expected },
+        }
+    }
+}
