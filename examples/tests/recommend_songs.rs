@@ -35,6 +35,19 @@ fn json_holds_mood_probabilities_and_songs() {
 }
 
 #[test]
+fn either_bundled_model_answers() {
+    let answer = |model| -> Value {
+        serde_json::from_str(&prints("recommend_songs", ["--model", model, "--json"])).unwrap()
+    };
+    let (voices, small) = (answer("voices"), answer("small"));
+    assert_ne!(voices["probabilities"], small["probabilities"]);
+    for given in [&voices, &small] {
+        let sum: f64 = given["probabilities"].as_object().unwrap().values().filter_map(|p| p.as_f64()).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{given}");
+    }
+}
+
+#[test]
 fn a_file_gives_what_the_same_bundled_clip_gives() {
     let given = prints("recommend_songs", [sample().to_str().unwrap(), "--json"]);
     assert_eq!(given, prints("recommend_songs", ["--json"]));
