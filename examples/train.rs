@@ -114,9 +114,9 @@ enum Labels {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Speakers {
-    /// Each class has its share in each part, whoever speaks.
+    /// Each class has its share in each part; a speaker may be in several parts.
     Same,
-    /// Nobody is heard in two parts; speakers must be known.
+    /// Each speaker is in one part; speakers must be known.
     Other,
 }
 

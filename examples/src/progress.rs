@@ -11,7 +11,7 @@ pub fn bar(length: u64, what: &'static str) -> ProgressBar {
     styled(length, what, "{prefix} {bar:30} {pos}/{len} {msg} ({eta} left)")
 }
 
-/// A progress bar as [`bar`], which shows per cent: for steps that nobody counts.
+/// A progress bar like [`bar`] that shows per cent instead of counting steps.
 pub fn percent(length: u64, what: &'static str) -> ProgressBar {
     styled(length, what, "{prefix} {bar:30} {percent} % {msg} ({eta} left)")
 }

@@ -20,7 +20,7 @@ fn songs(catalog: &Catalog, without: fn(&mut Song)) -> Vec<Song> {
 }
 
 fn check(name: &str, notes: &[&str], without: fn(&mut Song)) -> Catalog {
-    let expected = Catalog::open(layouts().join("data_moods.csv")).unwrap();
+    let expected = Catalog::open(layouts().join("data_moods_layout.csv")).unwrap();
     let catalog = Catalog::open(layouts().join(name)).unwrap_or_else(|error| panic!("{error}"));
     let (read, expected) = (songs(&catalog, without), songs(&expected, without));
     assert_eq!(read.len(), expected.len(), "{name}");
@@ -33,7 +33,7 @@ fn check(name: &str, notes: &[&str], without: fn(&mut Song)) -> Catalog {
 
 #[test]
 fn the_reference_is_what_it_was_made_from() {
-    let catalog = Catalog::open(layouts().join("data_moods.csv")).unwrap();
+    let catalog = Catalog::open(layouts().join("data_moods_layout.csv")).unwrap();
     let song = &catalog.songs()[0];
     assert_eq!(
         (song.name.as_str(), song.artist.as_str(), song.mood),

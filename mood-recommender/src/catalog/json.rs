@@ -36,7 +36,7 @@ pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> 
         let Err((error, at)) = objects.push_all(rest, &mut line) else { return Ok(objects) };
         let bad = rest[at..].lines().next().unwrap_or_default();
         let next = rest[at..].find("\n{").map(|next| at + next + 1);
-        // What is left of an array is no row.
+        // An array that cannot be read is one error, not a bad row.
         if !skip_bad || bad.starts_with('[') {
             let before = text[..start].matches('\n').count();
             return Err(CatalogError::Json { line: before + error.line(), column: error.column(), error });

@@ -15,7 +15,7 @@ pub enum Protocol {
     Stratified,
     /// The clips of each actor alone, split like that.
     SingleActor,
-    /// So many folds of equal classes, whoever speaks; each tests once.
+    /// So many folds of equal classes, in which a speaker may be in several; each tests once.
     RandomFolds(usize),
     /// The [five published folds](ser_data::PUBLISHED_FOLDS) of whole actors: nobody who tests has trained.
     SpeakerIndependent,
