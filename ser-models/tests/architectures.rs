@@ -1,12 +1,9 @@
 //! What every architecture must do.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{LABELS, difference, infer, source};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::Optimizer as _;
-use common::{LABELS, difference, infer, source};
 use ndarray::ArrayD;
 use ser_models::layers::{CrossEntropy, Layer, Mode, Padded, in_graph, softmax};
 use ser_models::models::{
@@ -137,7 +134,7 @@ fn train(model: &Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: 
     let mut optimizer = Optimizer::for_parameters(optimizer, rate, model.parameters());
     let mut last = f64::NAN;
     for step in 0..steps {
-        let pass = common::train(model, &batch, step);
+        let pass = crate::common::train(model, &batch, step);
         let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
         last = value;
         let mut gradients = GradStore::default();
@@ -212,13 +209,13 @@ fn gradients_are_the_same_with_and_without_candles_graph() {
         let loss = CrossEntropy::new(vec![1.0; 4], 0.1).unwrap();
         let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
 
-        let pass = common::train(&model, &batch, 0);
+        let pass = crate::common::train(&model, &batch, 0);
         let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
         let mut own = GradStore::default();
         let dx = pass.backward(&dlogits, &mut own).unwrap();
         // The weights get the same gradients where the input's is not asked for.
         let mut alone = GradStore::default();
-        common::train(&model, &batch, 0).backward_weights(&dlogits, &mut alone).unwrap();
+        crate::common::train(&model, &batch, 0).backward_weights(&dlogits, &mut alone).unwrap();
 
         let x = Var::from_tensor(batch.values()).unwrap();
         let tracked = Padded::new(x.as_tensor().clone(), batch.lengths().map(<[usize]>::to_vec)).unwrap();

@@ -1,9 +1,6 @@
 //! Training on clips that are changed as sound while the model trains.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{RATE, voice};
+use crate::common::{RATE, voice};
 use ndarray::Array2;
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
 use ser_models::models::{

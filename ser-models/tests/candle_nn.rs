@@ -1,12 +1,9 @@
 //! Layers and optimisers of `candle-nn`: a second witness where it is right, and partners in one network.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{difference, infer, train};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Module, Tensor, Var};
 use candle_nn::{ModuleT, Optimizer as _, RNN, VarBuilder, VarMap};
-use common::{difference, infer, train};
 use ser_models::layers::{
     BatchNorm, BatchNormConfig, Conv1dConfig, CrossEntropy, Dense, Dropout, Init, Layer, Lstm, LstmConfig,
     Relu, Seeded, Sequential, States,

@@ -1,9 +1,6 @@
 //! Checkpoints: whole, self-describing, refused when anything is off.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{LABELS, architecture, clips, config, source};
+use crate::common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use ser_models::training::{Dataset, Trainer, TrainingConfig};

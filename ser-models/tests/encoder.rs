@@ -1,11 +1,8 @@
 //! Whisper's encoder against transformers 5.24.0 on PyTorch 2.15.0, by `golden/make_encoder_goldens.py`.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::encoder::{Tensors, file, numbers, small};
+use crate::common::{Golden, difference};
 use candle_core::{DType, Device, Tensor};
-use common::encoder::{Tensors, file, numbers, small};
-use common::{Golden, difference};
 use half::f16;
 use safetensors::tensor::Dtype;
 use ser_models::encoder::{EncoderError, WhisperEncoder, quantize};

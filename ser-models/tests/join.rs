@@ -1,9 +1,6 @@
 //! Models that were trained one by one and answer together.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{architecture, clips, config, source};
+use crate::common::{architecture, clips, config, source};
 use ndarray::Array2;
 use ser_models::models::{Architecture, EnsembleConfig};
 use ser_models::training::{Trainer, TrainingConfig};

@@ -1,11 +1,8 @@
 //! Outputs and gradients of every layer against PyTorch 2.15.0, by `golden/make_goldens.py`.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{Golden, difference, infer, train};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use common::{Golden, difference, infer, train};
 use ser_models::layers::{
     AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
     Conv2dConfig, CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, LayerMixture, Lstm,

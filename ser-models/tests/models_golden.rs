@@ -1,11 +1,8 @@
 //! Whole models against PyTorch 2.15.0, by `golden/make_goldens.py`.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{Golden, difference, infer, train};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor};
-use common::{Golden, difference, infer, train};
 use ser_models::Parameters;
 use ser_models::layers::{BatchNormConfig, CrossEntropy, Padded};
 use ser_models::models::{

@@ -1,11 +1,8 @@
 //! Ten steps of every optimiser against PyTorch 2.15.0 and Keras 3.15.1, by `golden/make_goldens.py`.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{Golden, difference};
 use candle_core::{DType, Device};
 use candle_nn::Optimizer as _;
-use common::{Golden, difference};
 use ser_models::Parameters;
 use ser_models::layers::Init;
 use ser_models::training::{Framework, Optimizer, OptimizerConfig};

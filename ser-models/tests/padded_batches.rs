@@ -1,11 +1,8 @@
 //! A training step on padded clips is the same however far they are padded, and whatever the padding holds.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{difference, train};
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Tensor};
-use common::{difference, train};
 use ser_models::layers::{
     BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, LstmConfig, Padded, Sequential,
     SimpleRnnConfig, States,

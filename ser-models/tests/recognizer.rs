@@ -1,9 +1,6 @@
 //! From samples to a mood, with a model trained on made-up voices.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{RATE, voice};
+use crate::common::{RATE, voice};
 use ndarray::{Array2, ArrayD, IxDyn};
 use ser_features::{Feature, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, SignalError};
 use ser_models::layers::Padded;

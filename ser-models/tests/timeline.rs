@@ -1,5 +1,4 @@
 //! Recordings of any length, with the bundled model and the bundled clip.
-#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use ser_models::live::{Listener, LiveConfig, LiveError};

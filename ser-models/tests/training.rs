@@ -1,9 +1,6 @@
 //! Runs of the trainer, from end to end.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{LABELS, architecture, clips, config, source};
+use crate::common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
 use ser_models::models::EnsembleConfig;
 use ser_models::training::{

@@ -1,9 +1,6 @@
 //! From sound through an encoder and a head to a mood.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::encoder::{file, small};
+use crate::common::encoder::{file, small};
 use safetensors::tensor::Dtype;
 use ser_features::PreparationConfig;
 use ser_models::encoder::{WhisperEncoder, quantize};
