@@ -20,6 +20,7 @@ export const english = {
   "clip.recording": "your recording", "clip.sample": "the sample", "clip.live": "the last minute", "clip.link": "a shared link",
 
   "verdict.sure": ": I am quite sure, {first}",
+  "verdict.likely": ": most likely, {first}; then {other} {second}",
   "verdict.unsure": ": mostly, but I am not sure: {first}, then {other} {second}",
   "verdict.chosen": ": as you said",
   "verdict.clip": "{name}, {seconds} s",

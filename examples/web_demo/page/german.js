@@ -20,6 +20,7 @@ export const german = {
   "clip.recording": "deine Aufnahme", "clip.sample": "das Beispiel", "clip.live": "die letzte Minute", "clip.link": "ein geteilter Link",
 
   "verdict.sure": ": da bin ich ziemlich sicher, {first}",
+  "verdict.likely": ": wahrscheinlich, {first}; dann {other} {second}",
   "verdict.unsure": ": am ehesten, aber nicht sicher: {first}, dann {other} {second}",
   "verdict.chosen": ": wie du gesagt hast",
   "verdict.clip": "{name}, {seconds} s",

@@ -27,13 +27,16 @@ export function colour(mood) {
 export const ranked = (probabilities) =>
   MOODS.map((mood) => [mood, probabilities[mood] ?? 0]).sort((a, b) => b[1] - a[1]);
 
+/** From here on a confident answer is called sure. */
+const SURE = 0.6;
+
 /** Shows a mood as a card: icon, name, certainty in words, and all four as bars. */
 export function showVerdict({ probabilities, confident, chosen }) {
   const [[first, share], [second, other]] = ranked(probabilities);
   element("result").dataset.mood = first;
   element("icon").replaceChildren(icon(first));
   element("mood").textContent = text(first);
-  const kind = chosen ? "chosen" : confident ? "sure" : "unsure";
+  const kind = chosen ? "chosen" : !confident ? "unsure" : share >= SURE ? "sure" : "likely";
   const values = { first: percent(share), other: text(second.toLowerCase()), second: percent(other) };
   element("certainty").textContent = text(`verdict.${kind}`, values);
   element("probabilities").hidden = Boolean(chosen);

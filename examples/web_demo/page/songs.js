@@ -81,6 +81,7 @@ function judge(song, kind, sign, isPressed) {
 async function like(song, button) {
   const isOn = !wishes.isLiked(song.key);
   button.setAttribute("aria-pressed", String(isOn));
+  button.textContent = isOn ? "♥" : "♡";
   wishes.like(song.key, song.name, isOn);
   await recommend();
   // The list was made anew: whoever uses the keyboard goes on where they were.
@@ -106,7 +107,7 @@ function row(song, at, { length }) {
   const link = make("a", { href: song.link, target: "_blank", rel: "noopener noreferrer", textContent: song.name });
   link.append(make("span", { className: "visually-hidden", textContent: ` (${text("songs.opens")})` }));
   const by = text(song.year ? "songs.year" : "songs.by", { artist: song.artist, year: String(song.year) });
-  const heart = judge(song, "like", "♥", wishes.isLiked(song.key));
+  const heart = judge(song, "like", wishes.isLiked(song.key) ? "♥" : "♡", wishes.isLiked(song.key));
   heart.addEventListener("click", () => like(song, heart));
   const cross = judge(song, "hide", "✕");
   cross.addEventListener("click", () => hide(song, true));
