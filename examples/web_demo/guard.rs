@@ -92,7 +92,9 @@ mod tests {
         for host in ["127.0.0.1:7860", "127.0.0.1", "localhost:1", "[::1]:7860", "[::1]", "mood.example:80"] {
             assert!(!refused(&[("host", host)], "/"), "{host}");
         }
-        for host in ["evil.example", "evil.example:7860", "localhost.evil.example", "", "[evil", "127.0.0.1.example"] {
+        for host in
+            ["evil.example", "evil.example:7860", "localhost.evil.example", "", "[evil", "127.0.0.1.example"]
+        {
             assert!(refused(&[("host", host)], "/"), "{host}");
         }
         assert!(!refused(&[], "/api/health"), "HTTP/1.0");

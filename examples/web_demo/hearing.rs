@@ -152,7 +152,8 @@ impl Shape {
     /// Refuses a clip that stays below a level, as a live microphone does between sentences.
     fn check_silence(&self, silence_db: Option<f32>) -> Result<(), Problem> {
         let Some(limit) = silence_db else { return Ok(()) };
-        let sounding = self.levels.iter().filter(|level| **level >= limit).count() as f64 * self.frame_seconds;
+        let sounding =
+            self.levels.iter().filter(|level| **level >= limit).count() as f64 * self.frame_seconds;
         if sounding >= MIN_SPEECH_SECONDS {
             return Ok(());
         }

@@ -112,9 +112,8 @@ impl From<AudioError> for Problem {
 
 impl From<SignalError> for Problem {
     fn from(error: SignalError) -> Self {
-        let refused = |code, title, detail: String| {
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail)
-        };
+        let refused =
+            |code, title, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail);
         match error {
             SignalError::Silent { .. } => Self::silent("nothing in it is loud enough for speech"),
             SignalError::TooShort { .. } | SignalError::Empty => {

@@ -174,7 +174,8 @@ pub(crate) async fn recognize(
     let wait = milliseconds(asked);
     blocking(move || {
         let timing = Timing { wait, ..Timing::default() };
-        let hear = |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
+        let hear =
+            |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
         app.recognizers.with(&turn, hear)?
     })
     .await
@@ -259,4 +260,3 @@ pub(crate) async fn wav(
     .await?;
     Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
 }
-

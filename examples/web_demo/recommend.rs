@@ -207,9 +207,12 @@ pub(crate) async fn playlist(
         let (reading, options) = body.resolve(&app)?;
         let songs = app.recommender.recommend(reading, &options)?;
         let mut file = Vec::new();
-        Playlist::new("Songs for your mood", &songs).write_to(&mut file, format).map_err(Problem::internal)?;
+        Playlist::new("Songs for your mood", &songs)
+            .write_to(&mut file, format)
+            .map_err(Problem::internal)?;
         let name = format!("attachment; filename=\"songs.{}\"", format.ending());
-        Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)], file).into_response())
+        Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)], file)
+            .into_response())
     })
     .await
 }

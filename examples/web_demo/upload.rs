@@ -47,7 +47,8 @@ impl Uploads {
 
     /// The clip that a request carries, as it is or as the first file of a form.
     pub(crate) async fn clip(&self, request: Request) -> Result<Upload, Problem> {
-        let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
+        let declared =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
         let size: usize = declared.unwrap_or(MAX_CLIP).min(MAX_CLIP + AROUND);
         let units = u32::try_from(size.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
         let room = timeout(self.patience, Arc::clone(&self.budget).acquire_many_owned(units)).await;

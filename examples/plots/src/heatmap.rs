@@ -97,7 +97,7 @@ impl Heatmap {
         let mut chart = ChartBuilder::on(&picture)
             .caption(&self.title, theme.text(16))
             .margin(8)
-            .x_label_area_size(34)
+            .x_label_area_size(40)
             .y_label_area_size(LABEL_WIDTH)
             .build_cartesian_2d(self.axis.start..self.axis.end.max(self.axis.start + 1e-3), 0.0..rows as f64)
             .map_err(PlotError::draw)?;
@@ -117,8 +117,8 @@ impl Heatmap {
         let ground = theme.ground();
         let ground = colorous::Color { r: ground.0, g: ground.1, b: ground.2 };
         fill(&plot, |x, y, width, height| {
-            let second = self.axis.start
-                + (f64::from(x) + 0.5) / f64::from(width) * (self.axis.end - self.axis.start);
+            let second =
+                self.axis.start + (f64::from(x) + 0.5) / f64::from(width) * (self.axis.end - self.axis.start);
             if !self.time.contains(&second) {
                 return ground;
             }

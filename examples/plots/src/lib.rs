@@ -192,7 +192,8 @@ mod tests {
         values.column_mut(100).fill(1.0);
         let wave = Waveform { title: "".into(), samples, sample_rate: 8000, kept: None };
         let rows = Rows::Numbered("row".into());
-        let heat = Heatmap { title: "".into(), values, time: 1.0..4.0, axis: 0.0..5.0, rows, unit: "".into() };
+        let heat =
+            Heatmap { title: "".into(), values, time: 1.0..4.0, axis: 0.0..5.0, rows, unit: "".into() };
         let points = vec![(2.0, 100.0), (2.01, 400.0)];
         let pitch = Pitch { title: "".into(), points, seconds: 5.0 };
         let column = |figure: Figure| {
@@ -207,7 +208,9 @@ mod tests {
                 pixels[at..at + 3].iter().map(|&value| i32::from(value)).sum::<i32>()
             };
             let differs = |x: usize| {
-                (60..170).map(|y| (row(y, x) - row(y, x - 12)).abs().min((row(y, x) - row(y, x + 12)).abs())).sum::<i32>()
+                (60..170)
+                    .map(|y| (row(y, x) - row(y, x - 12)).abs().min((row(y, x) - row(y, x + 12)).abs()))
+                    .sum::<i32>()
             };
             (300..800).max_by_key(|x| differs(*x)).unwrap()
         };

@@ -29,7 +29,7 @@ impl Pitch {
             .caption(&self.title, theme.text(16))
             .margin(8)
             .margin_right(8 + KEY_WIDTH)
-            .x_label_area_size(34)
+            .x_label_area_size(40)
             .y_label_area_size(LABEL_WIDTH)
             .build_cartesian_2d(0.0..self.seconds.max(1e-3), low..high)
             .map_err(PlotError::draw)?;

@@ -84,7 +84,8 @@ impl Sound {
     pub fn figure(&self, picture: Picture) -> anyhow::Result<Figure> {
         let heatmap = |title: &str, values: Array2<f32>, rows, unit: &str| {
             let (title, unit) = (title.to_string(), unit.to_string());
-            let (start, seconds) = (self.start(), self.clip.len() as f64 / f64::from(self.config.sample_rate));
+            let (start, seconds) =
+                (self.start(), self.clip.len() as f64 / f64::from(self.config.sample_rate));
             let (time, axis) = (start..start + seconds, 0.0..self.seconds());
             Figure::Heatmap(Heatmap { title, values, time, axis, rows, unit })
         };
@@ -123,7 +124,8 @@ impl Sound {
             }
             Picture::Pitch => {
                 let sample_rate = self.config.sample_rate;
-                let config = PyinConfig { sample_rate, fmin: VOICE.0, fmax: VOICE.1, ..PyinConfig::default() };
+                let config =
+                    PyinConfig { sample_rate, fmin: VOICE.0, fmax: VOICE.1, ..PyinConfig::default() };
                 let step = config.hop_length as f64 / f64::from(sample_rate);
                 let track = Pyin::new(config)?.process(&self.clip)?;
                 let start = self.start();
