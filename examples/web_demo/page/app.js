@@ -37,6 +37,12 @@ function clear() {
   document.body.removeAttribute("aria-busy");
 }
 
+/** Makes room for a new recording: the mood of a link is no longer meant either. */
+function start() {
+  if (location.hash) history.replaceState(null, "", location.pathname);
+  clear();
+}
+
 /** Asks for the mood of a file: of its start, where it is too large. Gives { answer, file, cut }. */
 async function hear(file, wish, signal) {
   const send = async (part, cut) => {
@@ -60,7 +66,7 @@ const called = (name) => (typeof name === "string" ? name : text(name.key));
 async function recognize(file, name, wish = "") {
   release();
   live.clear();
-  clear();
+  start();
   element("status").textContent = text("input.listening", { name: called(name) });
   document.body.setAttribute("aria-busy", "true");
   try {
@@ -166,8 +172,8 @@ playlist.begin();
 songs.begin();
 sound.begin();
 const silence = `&silence_db=${SILENCE_DB}`;
-record.begin(() => { live.clear(); clear(); }, (file) => recognize(file, { key: "clip.recording" }, silence));
-live.begin(clear, (summary) => {
+record.begin(() => { live.clear(); start(); }, (file) => recognize(file, { key: "clip.recording" }, silence));
+live.begin(start, (summary) => {
   if (summary) showMood({ key: "clip.live" }, summary);
   else element("status").textContent = text("live.nothing");
 });

@@ -13,7 +13,7 @@ const READINGS = 120;
 /** The weight of the newest reading. */
 const NEW = 0.4;
 /** Readings with speech that make a summary. */
-const ENOUGH = 4;
+const ENOUGH = 2;
 
 let microphone = null;
 let timer = null;

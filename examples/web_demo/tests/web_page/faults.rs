@@ -18,8 +18,11 @@ async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_come
                     const stream = await real(wish); window.tracks.push(...stream.getTracks()); return stream; }; \
                 window.permit = () => { window.waiting.forEach((go) => go()); window.waiting = []; }";
     page.client.execute(slow, vec![]).await.unwrap();
-    let pending = |id: &str| format!("return document.getElementById('{id}').textContent.startsWith('Waiting for permission')");
-    let ended = "return window.tracks.length > 0 && window.tracks.every((track) => track.readyState === 'ended')";
+    let pending = |id: &str| {
+        format!("return document.getElementById('{id}').textContent.startsWith('Waiting for permission')")
+    };
+    let ended =
+        "return window.tracks.length > 0 && window.tracks.every((track) => track.readyState === 'ended')";
 
     // A second press cancels; what the browser gives later is stopped.
     page.click("#record").await;
@@ -113,5 +116,6 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     // The server is gone.
     browser.stop_server();
     page.click("#sample").await;
-    page.until("a word", "return document.getElementById('problem').textContent.includes('antwortet nicht')").await;
+    page.until("a word", "return document.getElementById('problem').textContent.includes('antwortet nicht')")
+        .await;
 }

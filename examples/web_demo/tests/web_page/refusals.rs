@@ -68,7 +68,8 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
         page.until("a word beside it", &told(id)).await;
         assert_eq!((page.text("#songs").await, page.text("#problem").await), (before, String::new()));
         wish(id, if id == "count" { "5" } else { "" }).await;
-        page.until("its end", &format!("return document.getElementById('{id}-problem').textContent === ''")).await;
+        page.until("its end", &format!("return document.getElementById('{id}-problem').textContent === ''"))
+            .await;
     }
     wish("year-to", "1980").await;
     wish("year-from", "1990").await;
@@ -97,7 +98,8 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
     for _ in 0..2 {
         page.forget().await;
         page.upload(letter.to_str().unwrap()).await;
-        page.until("no audio", "return document.getElementById('problem').textContent.includes('no audio')").await;
+        page.until("no audio", "return document.getElementById('problem').textContent.includes('no audio')")
+            .await;
         let cleared = "document.getElementById('result').hidden && document.getElementById('songs-section').hidden \
                        && document.getElementById('heard').hidden && !document.getElementById('player').hasAttribute('src')";
         assert!(page.holds(cleared).await, "nothing of the last clip stays");

@@ -23,7 +23,11 @@ async fn silence_is_called_silence_and_no_mood() {
     let level = page.text("#level-text").await;
     assert!(level.starts_with('−') && level.ends_with(" dB"), "{level}");
     page.click("#live").await;
-    page.until("no mood of silence", "return document.getElementById('status').textContent === 'I heard no speech.'").await;
+    page.until(
+        "no mood of silence",
+        "return document.getElementById('status').textContent === 'I heard no speech.'",
+    )
+    .await;
 
     // A recording of it is refused with the reason.
     page.click("#record").await;
@@ -34,7 +38,10 @@ async fn silence_is_called_silence_and_no_mood() {
     let problem =
         page.until("a problem", "return document.getElementById('problem').textContent || null").await;
     let problem = problem.as_str().unwrap();
-    assert!(problem.starts_with("I heard nothing.") || problem.starts_with("That was too short."), "{problem}");
+    assert!(
+        problem.starts_with("I heard nothing.") || problem.starts_with("That was too short."),
+        "{problem}"
+    );
     let hidden =
         page.client.execute("return document.getElementById('result').hidden", vec![]).await.unwrap();
     assert_eq!(hidden, json!(true), "no mood is shown");

@@ -46,7 +46,11 @@ async fn the_page_hears_shows_and_recommends() {
     page.click("#heard summary").await;
     let loaded = "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete && i.naturalWidth > 0 && i.alt).length == 3";
     page.until("three pictures", loaded).await;
-    page.until("the time of pictures", "return document.getElementById('timing').textContent.includes('pictures')").await;
+    page.until(
+        "the time of pictures",
+        "return document.getElementById('timing').textContent.includes('pictures')",
+    )
+    .await;
     for stage in ["waiting for a worker", "decoding", "features and model", "pictures"] {
         assert!(page.text("#timing").await.contains(stage), "{stage}");
     }
@@ -62,10 +66,7 @@ async fn the_page_hears_shows_and_recommends() {
 
     // Likes and dislikes change the list.
     let titles = || {
-        page.until(
-            "songs",
-            "return [...document.querySelectorAll('#songs li a')].map((a) => a.textContent)",
-        )
+        page.until("songs", "return [...document.querySelectorAll('#songs li a')].map((a) => a.textContent)")
     };
     let before = titles().await;
     page.click("#songs li:first-child .hide").await;
@@ -110,11 +111,7 @@ async fn the_page_hears_shows_and_recommends() {
     // The microphone, which Chromium feeds from the sample.
     page.forget().await;
     page.click("#record").await;
-    page.until(
-        "recording",
-        "return document.getElementById('record').dataset.state === 'on'",
-    )
-    .await;
+    page.until("recording", "return document.getElementById('record').dataset.state === 'on'").await;
     page.until("a level", "return document.getElementById('level').value > -59").await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     page.click("#record").await;
@@ -133,7 +130,7 @@ async fn the_page_hears_shows_and_recommends() {
 
     // Live: readings come and are drawn.
     page.click("#live").await;
-    page.until("live readings", "return Number(document.getElementById('live-now').dataset.readings) >= 4")
+    page.until("live readings", "return Number(document.getElementById('live-now').dataset.readings) >= 10")
         .await;
     let drawn = "const c = document.getElementById('timeline'); \
                  return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x > 0)";
