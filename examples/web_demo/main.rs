@@ -1,17 +1,23 @@
 //! The whole system as a page in the browser: say something, see your mood, get songs.
 
 mod api;
+mod guard;
+mod hearing;
 mod options;
 mod page;
 mod pictures;
 mod problem;
+mod recognize;
 mod recognizers;
+mod recommend;
 mod schema;
 mod serve;
+mod upload;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -22,7 +28,9 @@ use ser_examples::model::ModelArguments;
 use tokio::net::TcpListener;
 
 use crate::api::App;
+use crate::guard::Hosts;
 use crate::recognizers::Recognizers;
+use crate::upload::Uploads;
 
 /// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.
 ///
@@ -45,6 +53,12 @@ struct Arguments {
     /// Clips that are recognised at once; as many as there are cores if left out.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
+    /// Seconds that a clip waits for a worker before it is turned away.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=60))]
+    patience: u16,
+    /// A name that this server answers to, beside `localhost` and addresses; may be given again.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -56,10 +70,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(workers) => workers.into(),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let recognizers = Recognizers::new(&arguments.model.open()?, workers)?;
+    let patience = Duration::from_secs(arguments.patience.into());
+    let recognizers = Recognizers::new(&arguments.model.open()?, workers, patience)?;
     let catalog = arguments.catalog.open()?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
-    let app = Arc::new(App { recognizers, recommender });
+    let app = Arc::new(App { recognizers, recommender, uploads: Uploads::new(patience) });
+    let hosts = Hosts::new(&arguments.allow_host);
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -67,7 +83,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         cli::print(format!("listening on http://{}", listener.local_addr()?))?;
-        serve::serve(listener, api::router(app), asked_to_stop()).await;
+        serve::serve(listener, api::router(app, hosts), asked_to_stop()).await;
         Ok(())
     })
 }

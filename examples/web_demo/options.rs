@@ -1,5 +1,7 @@
 //! What a caller may ask of a list of songs.
 
+use std::collections::HashSet;
+
 use mood_recommender::{Filter, Mood, Options, Profile, Recommender, Strategy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,7 +9,9 @@ use utoipa::ToSchema;
 use crate::problem::Problem;
 
 /// The most songs of one list.
-const MAX_COUNT: usize = 100;
+pub(crate) const MAX_COUNT: usize = 100;
+/// The most songs or artists that a caller may name in one list.
+const MAX_NAMES: usize = 1000;
 
 /// How the mood leads to songs.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
@@ -28,28 +32,35 @@ pub(crate) enum StrategyName {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SongOptions {
-    /// Songs at most, up to 100; 5 if left out.
+    /// Songs at most; 5 if left out.
+    #[schema(maximum = 100)]
     count: Option<usize>,
     /// How the mood leads to songs.
     strategy: StrategyName,
     /// Where a journey ends; Happy if left out.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<crate::schema::MoodName>)]
     target: Option<Mood>,
     /// The first year of release.
     year_from: Option<u16>,
     /// The last year of release.
     year_to: Option<u16>,
-    /// The least popularity, 0 to 100.
+    /// The least popularity.
+    #[schema(minimum = 0, maximum = 100)]
     popularity_from: Option<f32>,
     /// Artists to leave out.
+    #[schema(max_items = 1000)]
     exclude_artists: Vec<String>,
     /// Songs to leave out, by their key.
+    #[schema(max_items = 1000)]
     exclude_songs: Vec<String>,
     /// Songs that the listener likes, by their key.
+    #[schema(max_items = 1000)]
     liked: Vec<String>,
     /// Songs that the listener dislikes, by their key.
+    #[schema(max_items = 1000)]
     disliked: Vec<String>,
-    /// How much songs should differ from each other in sound, 0 to 1.
+    /// How much songs should differ from each other in sound.
+    #[schema(minimum = 0, maximum = 1)]
     diversity: f32,
 }
 
@@ -63,7 +74,20 @@ impl SongOptions {
     pub(crate) fn resolve(self, recommender: &Recommender) -> Result<Options, Problem> {
         let count = self.count.unwrap_or(5);
         if count > MAX_COUNT {
-            return Err(Problem::invalid(format!("count must be {MAX_COUNT} or less, got {count}")));
+            return Err(Problem::invalid(format!("options: count must be {MAX_COUNT} or less, got {count}")));
+        }
+        for (list, names) in [
+            ("exclude_artists", &self.exclude_artists),
+            ("exclude_songs", &self.exclude_songs),
+            ("liked", &self.liked),
+            ("disliked", &self.disliked),
+        ] {
+            if names.len() > MAX_NAMES {
+                let given = names.len();
+                return Err(Problem::invalid(format!(
+                    "options: {list} must hold {MAX_NAMES} names or fewer, got {given}"
+                )));
+            }
         }
         let strategy = match self.strategy {
             StrategyName::Balance => Strategy::Balance,
@@ -75,18 +99,7 @@ impl SongOptions {
             (None, None) => None,
             (from, to) => Some(from.unwrap_or(0)..=to.unwrap_or(u16::MAX)),
         };
-        let mut profile = Profile::default();
-        if !(self.liked.is_empty() && self.disliked.is_empty()) {
-            for song in recommender.catalog().songs() {
-                let key = song.key();
-                if self.liked.iter().any(|liked| *liked == key) {
-                    profile.like(song);
-                }
-                if self.disliked.iter().any(|disliked| *disliked == key) {
-                    profile.dislike(song);
-                }
-            }
-        }
+        let profile = self.profile(recommender);
         Ok(Options {
             count,
             strategy,
@@ -101,5 +114,30 @@ impl SongOptions {
             profile,
             ..Options::default()
         })
+    }
+
+    /// What the listener likes and dislikes of the catalogue.
+    fn profile(&self, recommender: &Recommender) -> Profile {
+        let mut profile = Profile::default();
+        if self.liked.is_empty() && self.disliked.is_empty() {
+            return profile;
+        }
+        let set = |keys: &'_ [String]| keys.iter().cloned().collect::<HashSet<String>>();
+        let (liked, disliked) = (set(&self.liked), set(&self.disliked));
+        for song in recommender.catalog().songs() {
+            let key = song.key();
+            if liked.contains(&*key) {
+                profile.like(song);
+            }
+            if disliked.contains(&*key) {
+                profile.dislike(song);
+            }
+        }
+        profile
+    }
+
+    /// Where a journey ends; `None` for other strategies.
+    pub(crate) fn target(&self) -> Option<Mood> {
+        matches!(self.strategy, StrategyName::Journey).then(|| self.target.unwrap_or(Mood::Happy))
     }
 }

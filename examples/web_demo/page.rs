@@ -1,24 +1,77 @@
 //! The page's own files, which travel inside the program.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ser_examples::assets;
 
-/// A file by its address.
-pub(crate) fn file(path: &str) -> Option<Response> {
-    let (kind, content): (&'static str, &'static [u8]) = match path {
-        "/" => ("text/html; charset=utf-8", include_bytes!("page/index.html")),
-        "/style.css" => ("text/css; charset=utf-8", include_bytes!("page/style.css")),
-        "/app.js" => ("text/javascript; charset=utf-8", include_bytes!("page/app.js")),
-        "/common.js" => ("text/javascript; charset=utf-8", include_bytes!("page/common.js")),
-        "/audio.js" => ("text/javascript; charset=utf-8", include_bytes!("page/audio.js")),
-        "/recorder.js" => ("text/javascript; charset=utf-8", include_bytes!("page/recorder.js")),
-        "/songs.js" => ("text/javascript; charset=utf-8", include_bytes!("page/songs.js")),
-        "/feedback.js" => ("text/javascript; charset=utf-8", include_bytes!("page/feedback.js")),
-        "/live.js" => ("text/javascript; charset=utf-8", include_bytes!("page/live.js")),
-        "/icon.svg" => ("image/svg+xml", include_bytes!("page/icon.svg")),
-        "/sample.wav" => ("audio/wav", assets::SAMPLE_WAV),
-        _ => return None,
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// A file of the page.
+pub(crate) struct File {
+    kind: &'static str,
+    content: &'static [u8],
+}
+
+macro_rules! files {
+    ($path:expr; $($name:literal: $kind:expr),* $(,)?) => {
+        match $path {
+            "/" => Some(File { kind: HTML, content: include_bytes!("page/index.html") }),
+            "/sample.wav" => Some(File { kind: "audio/wav", content: assets::SAMPLE_WAV }),
+            $(concat!("/", $name) => Some(File { kind: $kind, content: include_bytes!(concat!("page/", $name)) }),)*
+            _ => None,
+        }
     };
-    Some(([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content).into_response())
+}
+
+/// A file by its address.
+pub(crate) fn file(path: &str) -> Option<File> {
+    files!(path;
+        "style.css": CSS,
+        "answer.css": CSS,
+        "icon.svg": "image/svg+xml",
+        "app.js": SCRIPT,
+        "audio.js": SCRIPT,
+        "chart.js": SCRIPT,
+        "element.js": SCRIPT,
+        "english.js": SCRIPT,
+        "feedback.js": SCRIPT,
+        "german.js": SCRIPT,
+        "heard.js": SCRIPT,
+        "journey.js": SCRIPT,
+        "live.js": SCRIPT,
+        "microphone.js": SCRIPT,
+        "moods.js": SCRIPT,
+        "playlist.js": SCRIPT,
+        "record.js": SCRIPT,
+        "recorder.js": SCRIPT,
+        "server.js": SCRIPT,
+        "songs.js": SCRIPT,
+        "sound.js": SCRIPT,
+        "store.js": SCRIPT,
+        "wishes.js": SCRIPT,
+        "words.js": SCRIPT,
+    )
+}
+
+impl File {
+    /// The file, or that the caller has it already.
+    pub(crate) fn answer(&self, known: Option<&HeaderValue>) -> Response {
+        let mut hasher = DefaultHasher::new();
+        self.content.hash(&mut hasher);
+        let tag = format!("\"{:016x}\"", hasher.finish());
+        let is_known = known.and_then(|known| known.to_str().ok()).is_some_and(|known| {
+            known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag || known.trim() == "*")
+        });
+        // The file may change with the program at any time: it is kept, and asked for each time.
+        let headers = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag)];
+        match is_known {
+            true => (StatusCode::NOT_MODIFIED, headers).into_response(),
+            false => (headers, [(CONTENT_TYPE, self.kind)], self.content).into_response(),
+        }
+    }
 }

@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 /// A picture, ready for a page.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Drawn {
-    /// What it shows, in words.
-    alt: String,
+    /// What it shows: `waveform`, `mel` or `pitch`.
+    code: &'static str,
+    /// The same in words.
+    alt: &'static str,
     /// Width in pixels.
     width: u32,
     /// Height in pixels.
@@ -20,22 +22,26 @@ pub(crate) struct Drawn {
     src: String,
 }
 
-/// Waveform, mel spectrogram, MFCC and chroma.
-pub(crate) fn draw(samples: Vec<f32>, sample_rate: u32, theme: Theme) -> anyhow::Result<Vec<Drawn>> {
+/// Waveform, mel spectrogram and pitch, below each other on one time axis.
+pub(crate) fn draw(
+    samples: Vec<f32>,
+    sample_rate: u32,
+    theme: Theme,
+    width: u32,
+) -> anyhow::Result<Vec<Drawn>> {
     let sound = Sound::new(samples, sample_rate)?;
     let shown = [
-        (Picture::Waveform, "Waveform over time; the part that trimming kept is coloured"),
-        (Picture::Mel, "Mel spectrogram in decibels, time to the right, frequency in hertz upwards"),
-        (Picture::Mfcc, "Mel-frequency cepstral coefficients over time"),
-        (Picture::Chroma, "Energy of the twelve pitch classes over time"),
+        (Picture::Waveform, "waveform", "Waveform over time; the part that trimming kept is coloured"),
+        (Picture::Mel, "mel", "Mel spectrogram in decibels, time to the right, frequency in hertz upwards"),
+        (Picture::Pitch, "pitch", "Pitch of the voice in hertz over time, with gaps where no voice sounds"),
     ];
     shown
         .into_iter()
-        .map(|(picture, alt)| {
-            let page = Page { theme, ..Page::new(vec![sound.figure(picture)?], (640, 240)) };
+        .map(|(picture, code, alt)| {
+            let page = Page { theme, ..Page::new(vec![sound.figure(picture)?], (width, 220)) };
             let (width, height) = page.dimensions();
             let src = format!("data:image/png;base64,{}", STANDARD.encode(page.bytes(Format::Png)?));
-            Ok(Drawn { alt: alt.to_string(), width, height, src })
+            Ok(Drawn { code, alt, width, height, src })
         })
         .collect()
 }

@@ -1,10 +1,12 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mood_recommender::{ReadingError, RecommendError};
 use ser_data::{AudioError, AudioErrorKind};
-use ser_features::SignalError;
+use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 use ser_models::RecognizeError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +22,9 @@ pub(crate) struct Problem {
     pub(crate) title: &'static str,
     /// This very problem.
     pub(crate) detail: String,
+    /// When to ask again, in seconds.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -29,7 +34,7 @@ impl Problem {
         title: &'static str,
         detail: impl ToString,
     ) -> Self {
-        Self { status: status.as_u16(), code, title, detail: detail.to_string() }
+        Self { status: status.as_u16(), code, title, detail: detail.to_string(), retry_after: None }
     }
 
     pub(crate) fn invalid(detail: impl ToString) -> Self {
@@ -46,8 +51,12 @@ impl Problem {
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
-        let detail = format!("a request may have {} MB at most", limit / 1_000_000);
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The file is too large", detail)
+        let limit = match limit {
+            0..1_000_000 => format!("{} kB", limit / 1024),
+            _ => format!("{} MB", limit / 1_000_000),
+        };
+        let detail = format!("a request may have {limit} at most");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
     }
 
     pub(crate) fn slow() -> Self {
@@ -59,9 +68,21 @@ impl Problem {
         )
     }
 
-    pub(crate) fn busy() -> Self {
-        let detail = "all workers have more to do than they can take; try again in a second";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many clips at once", detail)
+    /// `delay` is the time after which there should be room.
+    pub(crate) fn busy(delay: Duration) -> Self {
+        let seconds = (delay.as_secs_f64().ceil() as u64).clamp(1, 60);
+        let detail = format!("all workers are busy; try again in {seconds} s");
+        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many clips at once", detail);
+        Self { retry_after: Some(seconds), ..busy }
+    }
+
+    /// Asked by a page of another site, or by a name that is not this server's.
+    pub(crate) fn foreign(detail: impl ToString) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "foreign", "Other sites must not ask this server", detail)
+    }
+
+    pub(crate) fn silent(detail: impl ToString) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "silence", "The clip is silent", detail)
     }
 
     pub(crate) fn internal(detail: impl ToString) -> Self {
@@ -83,12 +104,6 @@ impl From<AudioError> for Problem {
                 "unsupported-codec",
                 "This kind of audio cannot be read here",
             ),
-            AudioErrorKind::TooLong { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too-long", "The clip is too long")
-            }
-            AudioErrorKind::TooManySamples { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The clip has too many samples")
-            }
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "damaged", "The file is damaged or empty"),
         };
         Self::new(status, code, title, error)
@@ -97,12 +112,16 @@ impl From<AudioError> for Problem {
 
 impl From<SignalError> for Problem {
     fn from(error: SignalError) -> Self {
-        let (code, title) = match error {
-            SignalError::Silent { .. } => ("silence", "The clip is silent"),
-            SignalError::TooShort { .. } | SignalError::Empty => ("too-short", "The clip is too short"),
-            _ => ("no-speech", "The clip cannot hold speech"),
-        };
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, error)
+        let refused =
+            |code, title, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail);
+        match error {
+            SignalError::Silent { .. } => Self::silent("nothing in it is loud enough for speech"),
+            SignalError::TooShort { .. } | SignalError::Empty => {
+                let detail = format!("a clip must last {MIN_SPEECH_SECONDS} s or more");
+                refused("too-short", "The clip is too short", detail)
+            }
+            error => refused("no-speech", "The clip cannot hold speech", error.to_string()),
+        }
     }
 }
 
@@ -142,8 +161,8 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(&self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -1,59 +1,90 @@
-//! A bounded number of inferences at once.
+//! A bounded number of inferences at once, and a short queue for the others.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ser_examples::model::Model;
 use ser_models::Recognizer;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// Clips that may wait for each worker. One more is turned away, since its answer would come late.
-const WAITING: usize = 8;
+/// Clips that may wait at once, however short their wait.
+const WAITING: usize = 256;
 
-/// One recogniser for each worker, with room for a few clips to wait.
+/// One recogniser for each worker. Clips wait for one in the order in which they came.
 pub(crate) struct Recognizers {
     idle: Mutex<Vec<Recognizer>>,
-    rooms: Semaphore,
-    workers: Semaphore,
+    workers: Arc<Semaphore>,
+    count: usize,
+    waiting: AtomicUsize,
+    /// The mean time of the last clips in microseconds.
+    service: AtomicU64,
+    patience: Duration,
 }
 
 /// The right to one worker.
-pub(crate) struct Turn<'a> {
-    _room: SemaphorePermit<'a>,
-    _worker: SemaphorePermit<'a>,
+pub(crate) struct Turn {
+    _worker: OwnedSemaphorePermit,
+}
+
+/// Counts itself among those that wait until it is dropped, also when its caller hangs up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Recognizers {
-    pub(crate) fn new(model: &Model, workers: usize) -> anyhow::Result<Self> {
-        let mut idle = Vec::new();
-        for _ in 0..workers {
-            idle.push(model.recognizer()?);
-        }
+    /// `patience` is the longest time that a clip waits for a worker.
+    pub(crate) fn new(model: &Model, workers: usize, patience: Duration) -> anyhow::Result<Self> {
+        let idle = (0..workers).map(|_| model.recognizer()).collect::<anyhow::Result<_>>()?;
         Ok(Self {
             idle: Mutex::new(idle),
-            rooms: Semaphore::new(workers * (1 + WAITING)),
-            workers: Semaphore::new(workers),
+            workers: Arc::new(Semaphore::new(workers)),
+            count: workers,
+            waiting: AtomicUsize::new(0),
+            service: AtomicU64::new(0),
+            patience,
         })
     }
 
-    /// Waits for a worker, unless too many wait already.
-    pub(crate) async fn turn(&self) -> Result<Turn<'_>, Problem> {
-        let room = self.rooms.try_acquire().map_err(|_| Problem::busy())?;
-        let worker = self.workers.acquire().await.map_err(|_| Problem::busy())?;
-        Ok(Turn { _room: room, _worker: worker })
+    /// Waits for a worker. Whoever would wait too long is told when to come again.
+    pub(crate) async fn turn(&self) -> Result<Turn, Problem> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Problem::busy(self.delay()));
+        }
+        let _waiting = Waiting(&self.waiting);
+        match timeout(self.patience, Arc::clone(&self.workers).acquire_owned()).await {
+            Ok(Ok(worker)) => Ok(Turn { _worker: worker }),
+            _ => Err(Problem::busy(self.delay())),
+        }
+    }
+
+    /// How long those that wait now will keep the workers busy.
+    fn delay(&self) -> Duration {
+        let waiting = self.waiting.load(Ordering::Relaxed) as u64;
+        Duration::from_micros(self.service.load(Ordering::Relaxed) * waiting / self.count.max(1) as u64)
     }
 
     /// Uses a recogniser that is idle: there is one for each [`Turn`].
     pub(crate) fn with<T>(
         &self,
-        _turn: &Turn<'_>,
+        _turn: &Turn,
         work: impl FnOnce(&mut Recognizer) -> T,
     ) -> Result<T, Problem> {
+        let begin = Instant::now();
         let take = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut recognizer = take().pop().ok_or_else(Problem::busy)?;
+        let mut recognizer = take().pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
         let result = work(&mut recognizer);
         take().push(recognizer);
+        let (took, before) = (begin.elapsed().as_micros() as u64, self.service.load(Ordering::Relaxed));
+        self.service.store(if before == 0 { took } else { (7 * before + took) / 8 }, Ordering::Relaxed);
         Ok(result)
     }
 }

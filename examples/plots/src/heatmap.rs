@@ -1,10 +1,12 @@
 //! Feature values over time.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use plotters::coord::Shift;
 use plotters::prelude::{BitMapElement, ChartBuilder, DrawingArea, DrawingBackend, PathElement, Text};
 
-use super::{PlotError, Theme, number};
+use super::{KEY_WIDTH, LABEL_WIDTH, PlotError, Theme, number};
 
 /// Feature values over time: rows upwards, frames to the right, with a bar that tells what colours mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +15,10 @@ pub struct Heatmap {
     pub title: String,
     /// [rows, frames], finite.
     pub values: Array2<f32>,
-    /// The time of all frames together in seconds.
-    pub seconds: f64,
+    /// From the first frame's start to the last one's end, in seconds.
+    pub time: Range<f64>,
+    /// What the time axis shows, in seconds. Where there is no frame, the ground is seen.
+    pub axis: Range<f64>,
     /// What the rows are.
     pub rows: Rows,
     /// What the values are, e.g. `dB`.
@@ -89,13 +93,13 @@ impl Heatmap {
         let range = if high > low { high - low } else { 1.0 };
 
         let (width, _) = area.dim_in_pixel();
-        let (picture, key) = area.split_horizontally(width.saturating_sub(86));
+        let (picture, key) = area.split_horizontally(width.saturating_sub(KEY_WIDTH));
         let mut chart = ChartBuilder::on(&picture)
             .caption(&self.title, theme.text(16))
             .margin(8)
-            .x_label_area_size(34)
-            .y_label_area_size(88)
-            .build_cartesian_2d(0.0..self.seconds.max(1e-3), 0.0..rows as f64)
+            .x_label_area_size(40)
+            .y_label_area_size(LABEL_WIDTH)
+            .build_cartesian_2d(self.axis.start..self.axis.end.max(self.axis.start + 1e-3), 0.0..rows as f64)
             .map_err(PlotError::draw)?;
         chart
             .configure_mesh()
@@ -110,8 +114,16 @@ impl Heatmap {
             .map_err(PlotError::draw)?;
         let plot = chart.plotting_area().strip_coord_spec();
         let color = |share: f32| colorous::MAGMA.eval_continuous(f64::from(share.clamp(0.0, 1.0)));
+        let ground = theme.ground();
+        let ground = colorous::Color { r: ground.0, g: ground.1, b: ground.2 };
         fill(&plot, |x, y, width, height| {
-            let frame = (x as usize * frames / width as usize).min(frames - 1);
+            let second =
+                self.axis.start + (f64::from(x) + 0.5) / f64::from(width) * (self.axis.end - self.axis.start);
+            if !self.time.contains(&second) {
+                return ground;
+            }
+            let share = (second - self.time.start) / (self.time.end - self.time.start);
+            let frame = ((share * frames as f64) as usize).min(frames - 1);
             let row = rows - 1 - (y as usize * rows / height as usize).min(rows - 1);
             color((self.values[[row, frame]] - low) / range)
         })?;

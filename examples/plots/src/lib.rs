@@ -13,6 +13,7 @@ mod heatmap;
 mod matrix;
 mod page;
 mod picture_file;
+mod pitch;
 pub mod sound;
 mod theme;
 mod waveform;
@@ -23,11 +24,17 @@ pub use heatmap::{Heatmap, Rows};
 pub use matrix::Matrix;
 pub use page::{Format, Page, PlotError};
 pub use picture_file::PictureFile;
+pub use pitch::Pitch;
 pub use theme::{Theme, register_font};
 pub use waveform::Waveform;
 
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
+
+/// Left of a picture over time, in pixels: as wide for all, so that pictures below each other have one time axis.
+const LABEL_WIDTH: u32 = 72;
+/// Right of a picture over time.
+const KEY_WIDTH: u32 = 78;
 
 /// A number at an axis: no digits that say nothing, and a true minus.
 fn number(value: f64, digits: usize) -> String {
@@ -43,6 +50,8 @@ pub enum Figure {
     Waveform(Waveform),
     /// Feature values over time.
     Heatmap(Heatmap),
+    /// The pitch of a voice over time.
+    Pitch(Pitch),
     /// Values from epoch to epoch.
     Curves(Curves),
     /// Counts or correlations of pairs.
@@ -60,6 +69,7 @@ impl Figure {
         match self {
             Self::Waveform(figure) => figure.draw(area, theme),
             Self::Heatmap(figure) => figure.draw(area, theme),
+            Self::Pitch(figure) => figure.draw(area, theme),
             Self::Curves(figure) => figure.draw(area, theme),
             Self::Matrix(figure) => figure.draw(area, theme),
             Self::Bars(figure) => figure.draw(area, theme),
@@ -74,7 +84,8 @@ mod tests {
     use super::*;
 
     fn heatmap(values: Array2<f32>, rows: Rows) -> Figure {
-        Figure::Heatmap(Heatmap { title: "Heat".into(), values, seconds: 3.0, rows, unit: "dB".into() })
+        let (title, unit) = ("Heat".into(), "dB".into());
+        Figure::Heatmap(Heatmap { title, values, time: 0.5..3.5, axis: 0.0..4.0, rows, unit })
     }
 
     fn names(n: usize) -> Vec<String> {
@@ -98,6 +109,11 @@ mod tests {
             heatmap(ramp.clone(), Rows::Hertz((1..=12).map(|n| 100.0 * n as f32).collect())),
             heatmap(ramp.clone(), Rows::Names("name".into(), names(12))),
             heatmap(ramp, Rows::Numbered("row".into())),
+            Figure::Pitch(Pitch {
+                title: "Pitch".into(),
+                points: vec![(0.5, 200.0), (1.0, 250.0), (1.5, f32::NAN), (2.0, 300.0), (2.5, f32::NAN)],
+                seconds: 4.0,
+            }),
             Figure::Curves(Curves {
                 title: "Curves".into(),
                 x: "epoch".into(),
@@ -159,8 +175,51 @@ mod tests {
         let silence = Waveform { title: "".into(), samples: vec![], sample_rate: 0, kept: None };
         let flat = heatmap(Array2::zeros((2, 1)), Rows::Numbered("row".into()));
         let curves = Curves { title: "".into(), x: "".into(), y: "".into(), series: vec![] };
-        for figure in [Figure::Waveform(silence), flat, Figure::Curves(curves)] {
+        let voiceless = Pitch { title: "".into(), points: vec![(0.0, f32::NAN)], seconds: 0.0 };
+        for figure in [Figure::Waveform(silence), flat, Figure::Pitch(voiceless), Figure::Curves(curves)] {
             Page::new(vec![figure], (480, 240)).bytes(Format::Png).unwrap();
+        }
+    }
+
+    /// One moment lies in one column of pixels, whatever is drawn.
+    #[test]
+    fn pictures_over_time_share_an_axis() {
+        let mut samples = vec![0.0; 40_000];
+        // A click at 2 s of 5 s.
+        samples[16_000..16_100].fill(1.0);
+        let mut values = Array2::zeros((4, 300));
+        // The frames begin at 1 s, each of 10 ms.
+        values.column_mut(100).fill(1.0);
+        let wave = Waveform { title: "".into(), samples, sample_rate: 8000, kept: None };
+        let rows = Rows::Numbered("row".into());
+        let heat =
+            Heatmap { title: "".into(), values, time: 1.0..4.0, axis: 0.0..5.0, rows, unit: "".into() };
+        let points = vec![(2.0, 100.0), (2.01, 400.0)];
+        let pitch = Pitch { title: "".into(), points, seconds: 5.0 };
+        let column = |figure: Figure| {
+            let page = Page::new(vec![figure], (1200, 240));
+            let bytes = page.bytes(Format::Png).unwrap();
+            let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            reader.next_frame(&mut pixels).unwrap();
+            // The column around 2 s that differs most from both of its neighbours 12 pixels away.
+            let row = |y: usize, x: usize| {
+                let at = 3 * (y * 1200 + x);
+                pixels[at..at + 3].iter().map(|&value| i32::from(value)).sum::<i32>()
+            };
+            let differs = |x: usize| {
+                (60..170)
+                    .map(|y| (row(y, x) - row(y, x - 12)).abs().min((row(y, x) - row(y, x + 12)).abs()))
+                    .sum::<i32>()
+            };
+            (300..800).max_by_key(|x| differs(*x)).unwrap()
+        };
+        let left = 8.0 + f64::from(LABEL_WIDTH);
+        let expected = left + 2.0 / 5.0 * (1200.0 - 8.0 - f64::from(KEY_WIDTH) - left);
+        for figure in [Figure::Waveform(wave), Figure::Heatmap(heat), Figure::Pitch(pitch)] {
+            let name = format!("{figure:?}")[..8].to_owned();
+            let at = column(figure);
+            assert!((at as f64 - expected).abs() < 6.0, "{name}: {at}, expected {expected}");
         }
     }
 }

@@ -6,10 +6,14 @@ use anyhow::Context;
 use ndarray::Array2;
 use ser_features::{
     DecibelConfig, Feature, FeatureConfig, FeatureExtractor, Features, MelConfig, Preparation,
-    PreparationConfig, StftConfig, Trim, TrimConfig, check_speech, mel_filter_bank, normalize, power_to_db,
+    PreparationConfig, Pyin, PyinConfig, StftConfig, Trim, TrimConfig, check_speech, mel_filter_bank,
+    normalize, power_to_db,
 };
 
-use crate::{Figure, Heatmap, Rows, Waveform};
+use crate::{Figure, Heatmap, Pitch, Rows, Waveform};
+
+/// Where the pitch of voices lies, in Hz.
+const VOICE: (f64, f64) = (65.0, 600.0);
 
 /// A picture of a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -26,10 +30,12 @@ pub enum Picture {
     Contrast,
     /// Tonal centroids.
     Tonnetz,
+    /// The voice's pitch.
+    Pitch,
 }
 
 impl Picture {
-    /// All pictures, as the report's §7 lists them.
+    /// The pictures that the report's §7 lists.
     pub const ALL: [Self; 6] =
         [Self::Waveform, Self::Mfcc, Self::Mel, Self::Chroma, Self::Contrast, Self::Tonnetz];
 }
@@ -41,8 +47,9 @@ pub struct Sound {
     samples: Vec<f32>,
     sample_rate: u32,
     kept: Range<usize>,
+    /// What trimming left, at the sample rate of `config`.
+    clip: Vec<f32>,
     features: Features,
-    seconds: f64,
     config: FeatureConfig,
 }
 
@@ -67,8 +74,7 @@ impl Sound {
         }
         normalize(&mut clip)?;
         let features = FeatureExtractor::new(config.clone())?.extract(&clip)?;
-        let seconds = clip.len() as f64 / f64::from(front.sample_rate);
-        Ok(Self { samples, sample_rate, kept, features, seconds, config })
+        Ok(Self { samples, sample_rate, kept, clip, features, config })
     }
 
     /// One picture.
@@ -77,8 +83,11 @@ impl Sound {
     /// None that a clip which was analysed gives.
     pub fn figure(&self, picture: Picture) -> anyhow::Result<Figure> {
         let heatmap = |title: &str, values: Array2<f32>, rows, unit: &str| {
-            let (title, unit, seconds) = (title.to_string(), unit.to_string(), self.seconds);
-            Figure::Heatmap(Heatmap { title, values, seconds, rows, unit })
+            let (title, unit) = (title.to_string(), unit.to_string());
+            let (start, seconds) =
+                (self.start(), self.clip.len() as f64 / f64::from(self.config.sample_rate));
+            let (time, axis) = (start..start + seconds, 0.0..self.seconds());
+            Figure::Heatmap(Heatmap { title, values, time, axis, rows, unit })
         };
         let names = |of: &str, names: &[&str]| {
             Rows::Names(of.to_string(), names.iter().map(ToString::to_string).collect())
@@ -113,7 +122,28 @@ impl Sound {
                 let axes = ["fifth x", "fifth y", "minor x", "minor y", "major x", "major y"];
                 heatmap("Tonnetz", feature(Feature::Tonnetz)?, names("tonal centroid", &axes), "")
             }
+            Picture::Pitch => {
+                let sample_rate = self.config.sample_rate;
+                let config =
+                    PyinConfig { sample_rate, fmin: VOICE.0, fmax: VOICE.1, ..PyinConfig::default() };
+                let step = config.hop_length as f64 / f64::from(sample_rate);
+                let track = Pyin::new(config)?.process(&self.clip)?;
+                let start = self.start();
+                let points = track.f0.iter().enumerate().map(|(n, hertz)| (start + n as f64 * step, *hertz));
+                let title = "Pitch".to_string();
+                Figure::Pitch(Pitch { title, points: points.collect(), seconds: self.seconds() })
+            }
         })
+    }
+
+    /// The recording's length in seconds.
+    fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.sample_rate)
+    }
+
+    /// Where what trimming left begins, in seconds.
+    fn start(&self) -> f64 {
+        self.kept.start as f64 / f64::from(self.sample_rate)
     }
 
     /// The mean frequency of each mel band in Hz.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::coord::Shift;
 use plotters::prelude::{ChartBuilder, Color, DrawingArea, DrawingBackend, PathElement, Rectangle};
 
-use super::{PlotError, Theme, number};
+use super::{KEY_WIDTH, LABEL_WIDTH, PlotError, Theme, number};
 
 /// Samples over time, with the part that was kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,9 +31,9 @@ impl Waveform {
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, theme.text(16))
             .margin(8)
-            .margin_right(16)
-            .x_label_area_size(34)
-            .y_label_area_size(52)
+            .margin_right(8 + KEY_WIDTH)
+            .x_label_area_size(40)
+            .y_label_area_size(LABEL_WIDTH)
             .build_cartesian_2d(0.0..seconds, -peak..peak)
             .map_err(PlotError::draw)?;
         chart

@@ -1,156 +1,189 @@
 // The page: a file, the microphone or the sample goes to the server, and what it answers is shown.
-import { Microphone, decodeHere, level, microphoneProblem, wav } from "./audio.js";
-import { MOODS, SILENCE_DB, ask, complain, element, meter } from "./common.js";
+import { decodeHere } from "./audio.js";
+import { element } from "./element.js";
 import * as feedback from "./feedback.js";
+import * as heard from "./heard.js";
 import * as live from "./live.js";
+import { SILENCE_DB, release } from "./microphone.js";
+import { MOODS, showVerdict } from "./moods.js";
+import * as playlist from "./playlist.js";
+import * as record from "./record.js";
+import { Latest, Problem, ask, complain, post } from "./server.js";
 import * as songs from "./songs.js";
+import * as sound from "./sound.js";
+import * as wishes from "./wishes.js";
+import * as words from "./words.js";
+
+const { number, onLanguage, text } = words;
 
 const MAX_BYTES = 20_000_000;
-const MAX_SECONDS = 60;
+/** What the browser may know and the server doesn't, or a start alone doesn't tell. */
+const PERHAPS = ["not-audio", "unsupported-codec"];
 
-async function recognize(file, name, wish = "") {
+const listening = new Latest();
+/** What the card shows: { name, answer, cut, chosen }; null without a card. */
+let card = null;
+
+/** Takes the old answer away: what is shown always belongs to the last recording. */
+function clear() {
+  listening.withdraw();
+  card = null;
+  element("result").hidden = true;
+  sound.show(null);
+  heard.show(null);
+  songs.clear();
   complain(null);
-  if (file.size > MAX_BYTES) {
-    complain({ message: "The file is too large: 20 MB at most." });
-    return;
-  }
-  element("status").textContent = `Listening to ${name}…`;
-  document.body.setAttribute("aria-busy", "true");
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const send = (body) => ask(`/api/recognize?count=0&pictures=true&dark=${dark}${wish}`, { method: "POST", body });
+  element("status").textContent = "";
+  document.body.removeAttribute("aria-busy");
+}
+
+/** Makes room for a new recording: the mood of a link is no longer meant either. */
+function start() {
+  if (location.hash) history.replaceState(null, "", location.pathname);
+  clear();
+}
+
+/** Asks for the mood of a file: of its start, where it is too large. Gives { answer, file, cut }. */
+async function hear(file, wish, signal) {
+  const send = async (part, cut) => {
+    const answer = await (await post(`/api/recognize?count=0&cut=${cut}${wish}`, part, signal)).json();
+    return { answer, file: part, cut };
+  };
+  const isLarge = file.size > MAX_BYTES;
   try {
-    let answer;
-    try {
-      answer = await send(file);
-    } catch (error) {
-      if (!["not-audio", "unsupported-codec"].includes(error.code)) throw error;
-      // The browser may know formats that the server doesn't.
-      const decoded = await decodeHere(file);
-      if (!decoded) throw error;
-      answer = await send(decoded);
-    }
-    show(answer, name, file);
-    await songs.recommend(answer.probabilities);
+    return await send(isLarge ? file.slice(0, MAX_BYTES) : file, isLarge);
   } catch (error) {
-    complain(error);
-  } finally {
-    element("status").textContent = "";
-    document.body.removeAttribute("aria-busy");
+    const mayKnow = PERHAPS.includes(error.code) || (isLarge && error.code === "damaged");
+    const decoded = mayKnow ? await decodeHere(file, MAX_BYTES) : null;
+    if (!decoded) throw error;
+    return { ...(await send(decoded.file, false)), isShortened: decoded.cut };
   }
 }
 
-function show(answer, name, file) {
-  const player = element("player");
-  URL.revokeObjectURL(player.src);
-  player.src = URL.createObjectURL(file);
-  player.hidden = false;
-  player.setAttribute("aria-label", name);
-  element("mood").textContent = answer.mood;
-  element("probabilities").replaceChildren(...MOODS.map((mood) => {
-    const share = answer.probabilities[mood] ?? 0;
-    const item = document.createElement("li");
-    const label = document.createElement("span");
-    label.textContent = mood;
-    const bar = document.createElement("meter");
-    bar.max = 1;
-    bar.value = share;
-    bar.setAttribute("aria-hidden", "true");
-    const percent = document.createElement("span");
-    percent.className = "percent";
-    percent.textContent = `${(share * 100).toFixed(1)} %`;
-    item.append(label, bar, percent);
-    return item;
-  }));
-  element("pictures").replaceChildren(...answer.pictures.map(({ alt, src, width, height }) =>
-    Object.assign(new Image(), { alt, src, width, height })));
-  const { seconds, sample_rate, channels } = answer.audio;
-  const stages = {
-    wait: "waiting for a worker", decode: "decoding", recognize: "features and model", pictures: "pictures",
-  };
-  const rows = Object.entries(stages).map(([stage, title]) => [title, `${answer.timing_ms[stage].toFixed(1)} ms`]);
-  // The songs are asked for on their own, and tell their time when they come.
-  rows.push(["songs", "…"]);
-  const kind = `${seconds.toFixed(1)} s, ${sample_rate} Hz, ${channels === 1 ? "mono" : `${channels} channels`}`;
-  element("timing").querySelector("tbody").replaceChildren(...[["clip", kind], ...rows].map(([title, value]) => {
-    const row = document.createElement("tr");
-    const head = Object.assign(document.createElement("th"), { scope: "row", textContent: title });
-    const cell = Object.assign(document.createElement("td"), { textContent: value });
-    if (title === "songs") cell.id = "songs-time";
-    row.append(head, cell);
-    return row;
-  }));
-  feedback.judge(answer, name);
-  element("result").hidden = false;
+/** What a recording is called: `name` is a file's own, or `{ key }` of a text of the page. */
+const called = (name) => (typeof name === "string" ? name : text(name.key));
+
+async function recognize(file, name, wish = "") {
+  release();
+  live.clear();
+  start();
+  element("status").textContent = text("input.listening", { name: called(name) });
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    await listening.run(async (signal, isLatest) => {
+      const found = await hear(file, wish, signal);
+      if (!isLatest()) return;
+      show(name, found);
+      await songs.recommend(found.answer.probabilities);
+    });
+  } catch (error) {
+    clear();
+    complain(error);
+  } finally {
+    if (card || element("problem").textContent) {
+      element("status").textContent = "";
+      document.body.removeAttribute("aria-busy");
+    }
+  }
+}
+
+function show(name, { answer, file, cut, isShortened = false }) {
+  const { timeline, audio } = answer;
+  card = { name, answer, isCut: cut || isShortened };
+  sound.show({ file, cut, timeline, peaks: audio.peaks, seconds: audio.seconds });
+  heard.show({ file, cut, answer });
+  feedback.judge(answer, called(name));
+  showCard();
   element("result").focus();
 }
 
-let recording = null;
+/** What a listener should know of the recording. */
+function notices({ answer, isCut }) {
+  const codes = (answer.notices ?? []).map(({ code }) => code);
+  const told = [];
+  if (codes.includes("too-long")) told.push(text("notice.too-long"));
+  else if (isCut) told.push(text("notice.cut", { time: words.clock(answer.audio.seconds) }));
+  else if (codes.includes("file")) told.push(text("notice.file"));
+  if (answer.timeline?.some(({ start, end, mood }) => !mood && end - start >= 1)) told.push(text("notice.silence"));
+  return told.join(" ");
+}
 
-async function startRecording() {
-  complain(null);
-  await live.stop();
-  const blocks = [];
-  let length = 0;
+function showCard() {
+  if (!card) return;
+  const { name, answer } = card;
+  const seconds = answer.audio && number(answer.audio.seconds, { maximumFractionDigits: 1 });
+  element("clip").textContent = seconds ? text("verdict.clip", { name: called(name), seconds }) : called(name);
+  showVerdict(answer);
+  element("notice").textContent = notices(card);
+  element("result").hidden = false;
+}
+
+/** A mood without a recording: of a link, or of the last minute of live listening. */
+function showMood(name, answer) {
+  clear();
+  card = { name, answer };
+  feedback.judge(answer.chosen ? null : answer, called(name));
+  showCard();
+  songs.recommend(answer.probabilities);
+}
+
+function showShared() {
+  const shared = playlist.shared();
+  if (!shared) return;
+  wishes.choose(shared);
+  const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mood === shared.mood ? 1 : 0]));
+  showMood({ key: "clip.link" }, { mood: shared.mood, probabilities, confident: true, chosen: true });
+}
+
+function take(files) {
+  const [file] = files;
+  if (file) recognize(file, file.name);
+}
+
+async function trySample() {
+  clear();
   try {
-    const microphone = await Microphone.open((block) => {
-      blocks.push(block);
-      length += block.length;
-      meter(level(block));
-      if (recording && length > (MAX_SECONDS - 1) * microphone.sampleRate) stopRecording();
-    });
-    recording = { microphone, blocks };
+    const response = await ask("/sample.wav");
+    await recognize(await response.blob(), { key: "clip.sample" });
   } catch (error) {
-    complain({ message: microphoneProblem(error) });
-    return;
+    complain(error instanceof Problem ? error : new Problem("unreachable"));
   }
-  element("record").setAttribute("aria-pressed", "true");
-  element("record").textContent = "Stop";
-  element("level-row").hidden = false;
-  element("status").textContent = "Recording. Say a sentence, then stop.";
 }
 
-async function stopRecording() {
-  const { microphone, blocks } = recording;
-  recording = null;
-  const sampleRate = microphone.sampleRate;
-  await microphone.stop();
-  element("record").setAttribute("aria-pressed", "false");
-  element("record").textContent = "Record";
-  element("level-row").hidden = true;
-  element("status").textContent = "";
-  const samples = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    samples.set(block, at);
-    at += block.length;
-  }
-  // A microphone is never quite still: what it hears of an empty room is no mood.
-  await recognize(wav(samples, sampleRate), "your recording", `&silence_db=${SILENCE_DB}`);
-}
-
-function begin() {
-  feedback.begin();
-  songs.begin();
-  live.begin();
-  element("file").addEventListener("change", () => {
-    const [file] = element("file").files;
-    if (file) recognize(file, file.name);
+/** A file may be dropped anywhere. */
+function dropAnywhere() {
+  const over = (isOver) => document.body.classList.toggle("over", isOver);
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    over(true);
   });
-  element("sample").addEventListener("click", async () => {
-    const response = await fetch("/sample.wav").catch(() => null);
-    if (response?.ok) await recognize(await response.blob(), "the sample");
-    else complain({ message: "The program that serves this page does not answer." });
+  addEventListener("dragleave", (event) => !event.relatedTarget && over(false));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    over(false);
+    take(event.dataTransfer.files);
   });
-  element("record").addEventListener("click", () => (recording ? stopRecording() : startRecording()));
-  const drop = element("drop");
-  for (const kind of ["dragover", "dragleave", "drop"]) {
-    drop.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.toggle("over", kind === "dragover");
-      const [file] = kind === "drop" ? event.dataTransfer.files : [];
-      if (file) recognize(file, file.name);
-    });
-  }
 }
 
-begin();
+words.begin();
+feedback.begin((mood) => songs.recommend({ [mood]: 1 }));
+heard.begin();
+playlist.begin();
+songs.begin();
+sound.begin();
+const silence = `&silence_db=${SILENCE_DB}`;
+record.begin(() => { live.clear(); start(); }, (file) => recognize(file, { key: "clip.recording" }, silence));
+live.begin(start, (summary) => {
+  if (summary) showMood({ key: "clip.live" }, summary);
+  else element("status").textContent = text("live.nothing");
+});
+element("file").addEventListener("change", ({ target }) => {
+  take(target.files);
+  // Or the same file could not be chosen again.
+  target.value = "";
+});
+element("sample").addEventListener("click", trySample);
+dropAnywhere();
+onLanguage(showCard);
+addEventListener("hashchange", showShared);
+showShared();

@@ -1,4 +1,8 @@
-// Sound: the microphone's samples, WAV files made of samples, and the browser's own decoders.
+// Sound: WAV files made of samples, and the browser's own decoders.
+
+/** The rate that the server's model hears at, and one at which ten minutes fit into an upload. */
+const RATE = 22050;
+const LONG_RATE = 16000;
 
 /** Mono samples within ±1 as a WAV file of 16 bits. */
 export function wav(samples, sampleRate) {
@@ -23,16 +27,28 @@ export function wav(samples, sampleRate) {
   return new Blob([view], { type: "audio/wav" });
 }
 
-/** What the browser can decode and the server can't, as a WAV file; null if the browser can't either. */
-export async function decodeHere(file) {
-  const context = new OfflineAudioContext(1, 1, 22050);
+/** Joins blocks of samples. */
+export function join(blocks) {
+  const samples = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    samples.set(block, at);
+    at += block.length;
+  }
+  return samples;
+}
+
+/** What the browser can decode and the server can't, as a WAV file of at most `bytes`; null if the browser can't either. */
+export async function decodeHere(file, bytes) {
   try {
+    const context = new OfflineAudioContext(1, 1, file.size > bytes ? LONG_RATE : RATE);
     const buffer = await context.decodeAudioData(await file.arrayBuffer());
-    const mono = new Float32Array(buffer.length);
+    const mono = new Float32Array(Math.min(buffer.length, Math.floor((bytes - 44) / 2)));
     for (let channel = 0; channel < buffer.numberOfChannels; channel += 1) {
-      buffer.getChannelData(channel).forEach((x, i) => { mono[i] += x / buffer.numberOfChannels; });
+      const samples = buffer.getChannelData(channel);
+      for (let i = 0; i < mono.length; i += 1) mono[i] += samples[i] / buffer.numberOfChannels;
     }
-    return wav(mono, buffer.sampleRate);
+    return { file: wav(mono, buffer.sampleRate), cut: mono.length < buffer.length };
   } catch {
     return null;
   }
@@ -42,41 +58,4 @@ export async function decodeHere(file) {
 export function level(samples) {
   const power = samples.reduce((sum, x) => sum + x * x, 0) / Math.max(1, samples.length);
   return Math.max(-60, 10 * Math.log10(power + 1e-12));
-}
-
-/** The microphone: gives blocks of mono samples to `listen` until it is stopped. */
-export class Microphone {
-  static async open(listen) {
-    // What calls need, cancelling and levelling, would change how a voice sounds.
-    const stream = await navigator.mediaDevices.getUserMedia({
-      audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    });
-    const microphone = new Microphone();
-    microphone.stream = stream;
-    microphone.context = new AudioContext();
-    await microphone.context.audioWorklet.addModule("/recorder.js");
-    await microphone.context.resume();
-    const source = microphone.context.createMediaStreamSource(stream);
-    const recorder = new AudioWorkletNode(microphone.context, "recorder", { numberOfOutputs: 0 });
-    recorder.port.onmessage = ({ data }) => listen(data);
-    source.connect(recorder);
-    return microphone;
-  }
-
-  get sampleRate() {
-    return this.context.sampleRate;
-  }
-
-  stop() {
-    this.stream.getTracks().forEach((track) => track.stop());
-    return this.context.close();
-  }
-}
-
-/** Why there is no microphone, in words. */
-export function microphoneProblem(error) {
-  if (!navigator.mediaDevices) return "The browser gives a microphone only to pages of this machine or over HTTPS.";
-  if (error.name === "NotAllowedError") return "The browser does not let this page use the microphone.";
-  if (error.name === "NotFoundError") return "No microphone was found.";
-  return `The microphone cannot be used: ${error.message}`;
 }

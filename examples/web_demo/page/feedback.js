@@ -1,36 +1,38 @@
-// "Was this right?": answers that stay in this browser.
-import { element, MOODS } from "./common.js";
-import { recommend } from "./songs.js";
+// "Was I right?": answers that stay in this browser, and change the songs at once.
+import { download, element, make, rove } from "./element.js";
+import { MOODS, icon } from "./moods.js";
+import * as store from "./store.js";
+import { onLanguage, text } from "./words.js";
 
 const PLACE = "answers";
+/** What is judged: { name, answer, time, said }. */
 let current = null;
 
-function answers() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(PLACE) ?? "[]");
-    return Array.isArray(kept) ? kept : [];
-  } catch {
-    return [];
+const answers = () => store.load(PLACE, []);
+
+function showKept(words = "") {
+  element("feedback-status").textContent = words;
+  element("feedback-kept").hidden = answers().length === 0;
+}
+
+/** A new reading to be judged, or none. */
+export function judge(answer, name) {
+  current = answer ? { name, answer } : null;
+  element("feedback").hidden = !answer;
+  press(null);
+  showKept();
+}
+
+function press(mood) {
+  for (const button of element("feedback-moods").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.mood === mood));
   }
 }
 
-function report(text) {
-  const count = answers().length;
-  const kept = count === 0 ? "" : count === 1 ? "1 answer is kept." : `${count} answers are kept.`;
-  element("feedback-status").textContent = `${text} ${kept}`.trim();
-}
-
-/** A new reading to be judged. */
-export function judge(answer, name) {
-  current = { name, answer };
-  document.querySelectorAll("#feedback-moods button").forEach((button) => button.setAttribute("aria-pressed", "false"));
-  report("");
-}
-
 const cell = (value) => {
-  const text = String(value);
+  const words = String(value);
   // Spreadsheets would run a cell that begins like a formula.
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = /^[=+\-@\t\r]/.test(words) ? `'${words}` : words;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
@@ -41,36 +43,34 @@ export function csv() {
   return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-export function begin() {
-  element("feedback-moods").replaceChildren(...MOODS.map((mood) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = mood;
-    button.setAttribute("aria-pressed", "false");
-    button.addEventListener("click", () => {
-      if (!current) return;
-      const { name, answer } = current;
-      const kept = answers().filter((other) => other.time !== current.time);
-      current.time ??= new Date().toISOString();
-      kept.push({ time: current.time, clip: name, recognised: answer.mood, said: mood, probabilities: answer.probabilities });
-      localStorage.setItem(PLACE, JSON.stringify(kept));
-      document.querySelectorAll("#feedback-moods button").forEach((other) =>
-        other.setAttribute("aria-pressed", String(other === button)));
-      report("Thank you.");
-      // The songs follow the correction at once.
-      recommend({ [mood]: 1 });
-    });
-    return button;
-  }));
-  element("feedback-export").addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
-    link.download = "answers.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+/** `chosen` is called with the mood that the user names. */
+export function begin(chosen) {
+  const choose = (mood) => {
+    if (!current) return;
+    const { name, answer } = current;
+    const kept = answers().filter((other) => other.time !== current.time);
+    current.time ??= new Date().toISOString();
+    current.said = mood;
+    kept.push({ time: current.time, clip: name, recognised: answer.mood, said: mood, probabilities: answer.probabilities });
+    store.save(PLACE, kept);
+    press(mood);
+    showKept(text("feedback.thanks", { mood: text(mood.toLowerCase()) }));
+    chosen(mood);
+  };
+  onLanguage(() => {
+    element("feedback-moods").replaceChildren(...MOODS.map((mood) => {
+      const button = make("button", { type: "button", data: { mood } }, icon(mood), text(mood));
+      button.addEventListener("click", () => choose(mood));
+      return button;
+    }));
+    rove(element("feedback-moods"));
+    press(current?.said ?? null);
+    showKept();
   });
+  element("feedback-export").addEventListener("click", () => download(new Blob([csv()], { type: "text/csv" }), "answers.csv"));
   element("feedback-clear").addEventListener("click", () => {
-    localStorage.removeItem(PLACE);
-    report("Forgotten.");
+    store.forget(PLACE);
+    showKept(text("feedback.cleared"));
+    element("result").focus();
   });
 }

@@ -1,22 +1,28 @@
-// Live: while the microphone is on, a reading every half second of the last three seconds, drawn as a timeline.
-import { MOODS, SILENCE_DB, ask, complain, element, meter } from "./common.js";
-import { Microphone, level, microphoneProblem, wav } from "./audio.js";
+// Live: while the microphone is on, a reading every half second of the last three seconds, smoothed, drawn as lines over a minute.
+import { join, level, wav } from "./audio.js";
+import { element, make } from "./element.js";
+import * as chart from "./chart.js";
+import { Microphone, SILENCE_DB, showLevel } from "./microphone.js";
+import { MOODS, ranked } from "./moods.js";
+import { complain, post } from "./server.js";
+import { clock, onLanguage, percent, text } from "./words.js";
 
 const WINDOW_SECONDS = 3;
 const EVERY_MS = 500;
 const READINGS = 120;
-const COLOURS = { Calm: "#0072b2", Happy: "#e69f00", Sad: "#cc79a7", Energetic: "#d55e00" };
-const DASHES = { Calm: [], Happy: [10, 4], Sad: [3, 3], Energetic: [14, 4, 3, 4] };
-const LINES = { Calm: "whole line", Happy: "dashes", Sad: "dots", Energetic: "dashes and dots" };
-const HEIGHT = 180;
-const RIGHT = 96;
+/** The weight of the newest reading. */
+const NEW = 0.4;
+/** Readings with speech that make a summary. */
+const ENOUGH = 2;
 
 let microphone = null;
 let timer = null;
 let blocks = [];
 let held = 0;
-let waiting = false;
+let isWaiting = false;
 let said = "";
+let smooth = null;
+/** { probabilities, confident }, smoothed; null for silence. */
 const readings = [];
 
 function listen(block) {
@@ -25,145 +31,125 @@ function listen(block) {
   while (held - blocks[0].length >= WINDOW_SECONDS * microphone.sampleRate) held -= blocks.shift().length;
 }
 
-function recent() {
-  const samples = new Float32Array(held);
-  let at = 0;
-  for (const block of blocks) {
-    samples.set(block, at);
-    at += block.length;
-  }
-  return samples.subarray(Math.max(0, held - WINDOW_SECONDS * microphone.sampleRate));
-}
-
 async function read() {
+  const mine = microphone;
   // Half a second at least, and never two questions at once: a slow server gets fewer, not more.
-  if (waiting || !microphone || held < microphone.sampleRate / 2) return;
-  const samples = recent();
-  meter(level(samples.subarray(Math.max(0, samples.length - microphone.sampleRate / 4))));
-  waiting = true;
+  if (isWaiting || mine?.state !== "on" || held < mine.sampleRate / 2) return;
+  const samples = join(blocks).slice(-WINDOW_SECONDS * mine.sampleRate);
+  showLevel(level(samples.subarray(Math.max(0, samples.length - mine.sampleRate / 4))));
+  isWaiting = true;
   try {
-    const body = wav(samples, microphone.sampleRate);
-    const answer = await ask(`/api/recognize?count=0&silence_db=${SILENCE_DB}`, { method: "POST", body });
-    note(answer.mood, answer.probabilities);
+    const response = await post(`/api/recognize?count=0&silence_db=${SILENCE_DB}`, wav(samples, mine.sampleRate));
+    const answer = await response.json();
+    if (mine === microphone) note(answer);
   } catch (error) {
-    if (["silence", "too-short", "no-speech"].includes(error.code)) note("silence", null);
+    if (mine !== microphone) return;
+    if (["silence", "too-short", "no-speech"].includes(error.code)) note(null);
     else if (error.code !== "busy") {
       complain(error);
-      await stop();
+      mine.close();
     }
   } finally {
-    waiting = false;
+    isWaiting = false;
   }
 }
 
-function note(mood, probabilities) {
-  if (!microphone) return;
-  readings.push(probabilities);
+function note(answer) {
+  if (answer) {
+    const before = smooth ?? answer.probabilities;
+    const mix = (mood) => (1 - NEW) * before[mood] + NEW * answer.probabilities[mood];
+    smooth = Object.fromEntries(MOODS.map((mood) => [mood, mix(mood)]));
+  } else smooth = null;
+  readings.push(smooth && { probabilities: smooth, confident: answer.confident });
   if (readings.length > READINGS) readings.shift();
-  const text = mood === "silence" ? "Silence" : `${mood}, ${Math.round(probabilities[mood] * 100)} %`;
+  const [[mood, share]] = smooth ? ranked(smooth) : [["silence"]];
   // Spoken only when it changes, or a screen reader would never rest.
   const now = element("live-now");
   now.setAttribute("aria-live", mood === said ? "off" : "polite");
-  now.textContent = text;
+  now.textContent = smooth ? text("live.now", { mood: text(mood), share: percent(share) }) : text("live.silence");
+  now.dataset.mood = mood;
   now.dataset.readings = String(Number(now.dataset.readings ?? 0) + 1);
   said = mood;
-  draw();
+  show();
 }
 
-function draw() {
-  const canvas = element("timeline");
-  const pen = canvas.getContext("2d");
-  // As many pixels as the screen shows, or letters would shrink with the canvas on a phone.
-  const [width, height] = [canvas.clientWidth, HEIGHT];
-  canvas.width = width * devicePixelRatio;
-  canvas.height = height * devicePixelRatio;
-  pen.scale(devicePixelRatio, devicePixelRatio);
-  const ink = getComputedStyle(document.body).color;
-  const step = (width - RIGHT - 40) / (READINGS - 1);
-  const x = (i) => width - RIGHT - (readings.length - 1 - i) * step;
-  const y = (share) => 12 + (1 - share) * (height - 40);
-  pen.clearRect(0, 0, width, height);
-  pen.font = "13px system-ui, sans-serif";
-  pen.fillStyle = ink;
-  pen.strokeStyle = ink;
-  pen.lineWidth = 0.3;
-  pen.setLineDash([]);
-  for (const share of [0, 0.5, 1]) {
-    pen.beginPath();
-    pen.moveTo(40, y(share));
-    pen.lineTo(width - RIGHT, y(share));
-    pen.stroke();
-    pen.fillText(`${share * 100} %`, 2, y(share) + 4);
-  }
-  for (let seconds = 0; seconds <= 60; seconds += 15) {
-    const at = width - RIGHT - (seconds * 1000 / EVERY_MS) * step;
-    pen.fillText(seconds === 0 ? "now" : `−${seconds} s`, Math.max(0, at - 14), height - 6);
-  }
-  pen.lineWidth = 2.5;
-  const ends = [];
-  for (const mood of MOODS) {
-    pen.strokeStyle = COLOURS[mood];
-    pen.setLineDash(DASHES[mood]);
-    pen.beginPath();
-    let drawing = false;
-    readings.forEach((reading, i) => {
-      if (!reading) {
-        drawing = false;
-      } else {
-        pen[drawing ? "lineTo" : "moveTo"](x(i), y(reading[mood]));
-        drawing = true;
-      }
-    });
-    pen.stroke();
-    const last = readings.at(-1);
-    if (last) ends.push([y(last[mood]), mood]);
-  }
-  // Names beside the lines' ends, pushed apart where they would overlap, and none below the axis.
-  ends.sort((a, b) => a[0] - b[0]);
-  let free = 0;
-  ends.forEach(([at, mood], i) => {
-    free = Math.max(Math.min(at, y(0) - 14 * (ends.length - 1 - i)), free + 14);
-    pen.strokeStyle = COLOURS[mood];
-    pen.setLineDash(DASHES[mood]);
-    pen.beginPath();
-    pen.moveTo(width - RIGHT + 6, free);
-    pen.lineTo(width - RIGHT + 28, free);
-    pen.stroke();
-    pen.fillText(mood, width - RIGHT + 32, free + 4);
+/** The readings as stretches of one mood. */
+function stretches() {
+  const found = [];
+  readings.forEach((reading, i) => {
+    const mood = reading ? ranked(reading.probabilities)[0][0] : null;
+    const end = (i + 1) * EVERY_MS / 1000;
+    if (found.at(-1)?.mood === mood && found.length > 0) found.at(-1).end = end;
+    else found.push({ start: i * EVERY_MS / 1000, end, mood });
+  });
+  return found;
+}
+
+function show() {
+  chart.drawLines(element("timeline"), readings.map((reading) => reading?.probabilities ?? null), READINGS, EVERY_MS);
+  element("live-text").replaceChildren(...stretches().map(({ start, end, mood }) => make("li", {
+    textContent: text("sound.segment", { start: clock(start), end: clock(end), what: mood ? text(mood.toLowerCase()) : text("sound.none") }),
+  })));
+}
+
+/** The last minute as one reading; null if too little was said. */
+function summary() {
+  const spoken = readings.filter(Boolean);
+  if (spoken.length < ENOUGH) return null;
+  const mean = (mood) => spoken.reduce((sum, { probabilities }) => sum + probabilities[mood], 0) / spoken.length;
+  const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mean(mood)]));
+  const [[mood]] = ranked(probabilities);
+  const agree = spoken.filter((reading) => reading.confident && ranked(reading.probabilities)[0][0] === mood).length;
+  return { mood, probabilities, confident: agree > spoken.length / 2 };
+}
+
+function showState(state) {
+  const isOn = state === "on";
+  const button = element("live");
+  button.setAttribute("aria-pressed", String(state !== "closed"));
+  button.textContent = text({ on: "input.liveStop", pending: "input.pending" }[state] ?? "input.live");
+  if (isOn) element("live-section").hidden = false;
+}
+
+/** `begun` is called when it starts, `summed` is given the last minute when it ends. */
+export function begin(begun, summed) {
+  const start = () => {
+    begun();
+    blocks = [];
+    held = 0;
+    smooth = null;
+    said = "";
+    readings.length = 0;
+    element("live-now").textContent = text("live.listening");
+    const mine = new Microphone((block) => listen(block), (...change) => queueMicrotask(() => changed(...change)));
+    microphone = mine;
+    const changed = (state, problem) => {
+      if (microphone !== mine) return;
+      showState(state);
+      if (state === "on") timer = setInterval(read, EVERY_MS);
+      if (state !== "closed") return;
+      clearInterval(timer);
+      microphone = null;
+      if (problem) complain(problem);
+      else if (mine.isDone) summed(summary());
+    };
+  };
+  element("live").addEventListener("click", () => {
+    if (!microphone) start();
+    else {
+      microphone.isDone = microphone.state === "on";
+      microphone.close();
+    }
+  });
+  onLanguage(() => {
+    const lines = MOODS.map((mood) => text("live.line", { mood: text(mood), kind: text(`line.${mood}`) })).join(", ");
+    element("live-legend").textContent = text("live.legend", { lines });
+    showState(microphone?.state ?? "closed");
+    if (!element("live-section").hidden) show();
   });
 }
 
-export async function stop() {
-  clearInterval(timer);
-  timer = null;
-  const stopped = microphone;
-  microphone = null;
-  element("live").setAttribute("aria-pressed", "false");
-  element("level-row").hidden = true;
-  await stopped?.stop();
-}
-
-async function start() {
-  blocks = [];
-  held = 0;
-  readings.length = 0;
-  said = "";
-  element("live-now").textContent = "Listening…";
-  try {
-    microphone = await Microphone.open((block) => microphone && listen(block));
-  } catch (error) {
-    complain({ message: microphoneProblem(error) });
-    return;
-  }
-  element("live").setAttribute("aria-pressed", "true");
-  element("live-section").hidden = false;
-  element("level-row").hidden = false;
-  timer = setInterval(read, EVERY_MS);
-}
-
-export function begin() {
-  const legend = MOODS.map((mood) => `${mood}: ${LINES[mood]}`);
-  element("live-legend").textContent =
-    `A reading every half second of the last ${WINDOW_SECONDS} seconds. ${legend.join(", ")}; each is named at its end. Gaps are silence.`;
-  element("live").addEventListener("click", () => (microphone ? stop() : start()));
+/** Takes the lines away. */
+export function clear() {
+  if (!microphone) element("live-section").hidden = true;
 }

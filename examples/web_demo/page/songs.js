@@ -1,118 +1,144 @@
-// The list of songs: what is wanted of it, likes and dislikes.
-import { element, ask, complain } from "./common.js";
+// The list of songs: asked for, shown, liked and hidden.
+import { element, make } from "./element.js";
+import * as journey from "./journey.js";
+import { icon, ranked } from "./moods.js";
+import { Latest, complain, postJson } from "./server.js";
+import * as wishes from "./wishes.js";
+import { number, onLanguage, text } from "./words.js";
 
-const liked = new Set();
-const disliked = new Set();
-// What the songs are called that are no longer shown.
-const titles = new Map();
+const questions = new Latest();
 let probabilities = null;
-let asked = 0;
+/** The last answer: { songs, way, timing_ms }. */
+let answer = null;
+/** The last song that was hidden. */
+let last = null;
 
-const number = (id) => {
-  const value = element(id).valueAsNumber;
-  return Number.isFinite(value) ? value : undefined;
-};
-
-function wishes() {
-  return {
-    count: Math.max(1, Math.min(50, Math.round(number("count") ?? 5))),
-    strategy: element("strategy").value,
-    target: element("target").value,
-    year_from: number("year-from"),
-    year_to: number("year-to"),
-    popularity_from: number("popularity"),
-    liked: [...liked],
-    disliked: [...disliked],
-  };
-}
+/** What the songs on show were asked by; null without songs. */
+export const question = () => (probabilities ? { probabilities, options: wishes.options() } : null);
+export const songs = () => answer?.songs ?? [];
+export const mood = () => (probabilities ? ranked(probabilities)[0][0] : null);
 
 /** Asks for songs that suit these probabilities, or the last ones. */
 export async function recommend(given = probabilities) {
   if (!given) return;
   probabilities = given;
-  asked += 1;
-  const turn = asked;
   try {
-    const body = JSON.stringify({ probabilities, options: wishes() });
-    const { songs, timing_ms } = await ask("/api/recommend", { method: "POST", body, headers: { "Content-Type": "application/json" } });
-    // An answer that a later question has overtaken.
-    if (turn !== asked) return;
-    show(songs);
-    element("songs-time").textContent = `${timing_ms.recommend.toFixed(1)} ms`;
+    await questions.run(async (signal, isLatest) => {
+      const response = await postJson("/api/recommend", question(), signal);
+      const received = await response.json();
+      if (!isLatest()) return;
+      answer = received;
+      complain(null, "songs-problem");
+      show();
+    });
   } catch (error) {
-    complain(error);
+    answer = null;
+    show();
+    complain(error, "songs-problem");
   }
 }
 
-function judgement(song, set, other, label) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = label;
-  button.setAttribute("aria-label", `${label} ${song.name} by ${song.artist}`);
-  button.setAttribute("aria-pressed", String(set.has(song.key)));
-  button.addEventListener("click", async () => {
-    if (!set.delete(song.key)) {
-      set.add(song.key);
-      other.delete(song.key);
-      titles.set(song.key, `${song.artist} – ${song.name}`);
-    }
-    await recommend();
-    // The list was made anew: whoever uses the keyboard goes on where they were.
-    const again = document.querySelector(`[aria-label="${CSS.escape(button.getAttribute("aria-label"))}"]`);
-    (again ?? element("songs-status")).focus();
-  });
+/** Takes the list away. */
+export function clear() {
+  questions.withdraw();
+  probabilities = null;
+  answer = null;
+  element("songs-section").hidden = true;
+  element("undo").hidden = true;
+  complain(null, "songs-problem");
+}
+
+/** Why a song is there, in plain words: what it does to the mood, and what it sounds like. */
+function reason(song, at, count) {
+  const from = mood();
+  const parts = [];
+  if (wishes.strategy() === "journey") {
+    const values = { step: number(at + 1), count: number(count), mood: text(wishes.target().toLowerCase()) };
+    parts.push(text(at === 0 ? "reason.start" : at === count - 1 ? "reason.end" : "reason.step", values));
+  } else if (song.mood) {
+    const values = { from: text(from.toLowerCase()), to: text(song.mood.toLowerCase()), mood: text(song.mood.toLowerCase()) };
+    parts.push(text(song.mood === from ? "reason.keep" : "reason.from", values));
+  }
+  const traits = [
+    ["gloomy", song.valence, (x) => x <= 0.3], ["cheerful", song.valence, (x) => x >= 0.6],
+    ["calm", song.energy, (x) => x <= 0.35], ["energetic", song.energy, (x) => x >= 0.8],
+    ["acoustic", song.acousticness, (x) => x >= 0.6], ["danceable", song.danceability, (x) => x >= 0.7],
+    ["known", song.popularity, (x) => x >= 70],
+  ].filter(([, value, fits]) => typeof value === "number" && fits(value));
+  parts.push(...traits.slice(0, 2).map(([name]) => text(`trait.${name}`)));
+  return parts.join(", ");
+}
+
+function judge(song, kind, sign, isPressed) {
+  const button = make("button", { type: "button", className: `judge ${kind}`, textContent: sign });
+  const label = text(`songs.${kind}`, { name: song.name, artist: song.artist });
+  button.setAttribute("aria-label", label);
+  button.title = label;
+  if (isPressed !== undefined) button.setAttribute("aria-pressed", String(isPressed));
   return button;
 }
 
-function showDisliked() {
-  element("disliked").replaceChildren(...[...disliked].map((key) => {
-    const item = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "plain";
-    button.textContent = "Undo dislike";
-    button.setAttribute("aria-label", `Undo the dislike of ${titles.get(key)}`);
-    button.addEventListener("click", () => {
-      disliked.delete(key);
-      recommend();
-      element("songs-status").focus();
-    });
-    item.append(`${titles.get(key)} `, button);
-    return item;
-  }));
+async function like(song, button) {
+  const isOn = !wishes.isLiked(song.key);
+  button.setAttribute("aria-pressed", String(isOn));
+  button.textContent = isOn ? "♥" : "♡";
+  wishes.like(song.key, song.name, isOn);
+  await recommend();
+  // The list was made anew: whoever uses the keyboard goes on where they were.
+  const again = [...document.querySelectorAll("#songs li")].find((row) => row.dataset.key === song.key);
+  (again?.querySelector(".like") ?? element("songs-status")).focus();
 }
 
-function show(songs) {
-  showDisliked();
-  element("songs-section").hidden = false;
-  element("target-label").hidden = element("strategy").value !== "journey";
-  element("songs").replaceChildren(...songs.map((song) => {
-    const item = document.createElement("li");
-    const link = document.createElement("a");
-    link.href = song.link;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
-    link.textContent = `${song.artist} – ${song.name}`;
-    const judge = document.createElement("span");
-    judge.className = "judge";
-    judge.append(judgement(song, liked, disliked, "Like"), judgement(song, disliked, liked, "Dislike"));
-    const reason = document.createElement("div");
-    reason.className = "quiet";
-    reason.textContent = song.reason;
-    item.append(link, judge, reason);
-    return item;
-  }));
-  const count = songs.length === 1 ? "1 song" : `${songs.length} songs`;
-  element("songs-status").textContent = songs.length === 0 ? "No song passes these wishes." : count;
+async function hide(song, isOn) {
+  wishes.hide(song.key, song.name, isOn);
+  last = isOn ? song : null;
+  await recommend();
+  wishes.show();
+  element("undo").hidden = !isOn;
+  element("undo-text").textContent = isOn ? text("songs.hidden", { name: song.name }) : "";
+  if (isOn) element("undo-button").focus();
+  else {
+    element("songs-status").textContent = text("songs.shown", { name: song.name });
+    element("songs-status").focus();
+  }
 }
+
+function row(song, at, { length }) {
+  const link = make("a", { href: song.link, target: "_blank", rel: "noopener noreferrer", textContent: song.name });
+  link.append(make("span", { className: "visually-hidden", textContent: ` (${text("songs.opens")})` }));
+  const by = text(song.year ? "songs.year" : "songs.by", { artist: song.artist, year: String(song.year) });
+  const heart = judge(song, "like", wishes.isLiked(song.key) ? "♥" : "♡", wishes.isLiked(song.key));
+  heart.addEventListener("click", () => like(song, heart));
+  const cross = judge(song, "hide", "✕");
+  cross.addEventListener("click", () => hide(song, true));
+  return make("li", { data: { mood: song.mood ?? "none", key: song.key } },
+    make("span", { className: "badge", title: song.mood ? text(song.mood) : "" }, ...(song.mood ? [icon(song.mood)] : [])),
+    make("div", { className: "about" }, link, make("span", { className: "by", textContent: by }),
+      make("span", { className: "reason quiet", textContent: reason(song, at, length) })),
+    heart, cross);
+}
+
+function show() {
+  if (!probabilities) return;
+  element("songs-section").hidden = false;
+  element("songs").replaceChildren(...songs().map(row));
+  journey.show(answer?.way ?? null, songs(), mood());
+  const count = songs().length;
+  const wanted = wishes.options().count;
+  const words = count === 0 ? "none" : count < wanted ? "fewer" : count === 1 ? "one" : "many";
+  element("songs-status").textContent = answer ? text(`songs.${words}`, { count: number(count) }) : "";
+  element("exports").hidden = count === 0;
+  const time = element("songs-time");
+  if (time && answer) time.textContent = `${number(answer.timing_ms.recommend, { maximumFractionDigits: 1 })} ms`;
+}
+
+export const time = () => answer?.timing_ms.recommend;
+
+/** The list as lines of text. */
+export const lines = () => songs().map(({ artist, name }) => `${artist} – ${name}`).join("\n");
 
 export function begin() {
-  element("songs-status").tabIndex = -1;
-  element("wishes").addEventListener("submit", (event) => event.preventDefault());
-  element("wishes").addEventListener("change", () => recommend());
-  element("forget").addEventListener("click", () => {
-    liked.clear();
-    disliked.clear();
-    recommend();
-  });
+  wishes.begin(() => recommend());
+  element("undo-button").addEventListener("click", () => last && hide(last, false));
+  onLanguage(show);
 }

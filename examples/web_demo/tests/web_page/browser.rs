@@ -70,7 +70,7 @@ impl Page {
             if !value.is_null() && value != json!(false) {
                 return value;
             }
-            let problem = self.text("#problem").await;
+            let problem = self.text("#problem").await + &self.text("#songs-problem").await;
             assert!(begin.elapsed() < Duration::from_secs(30), "{what} did not come; problem: {problem:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -110,11 +110,16 @@ impl Page {
             "a result",
             "const mood = document.getElementById('mood').textContent; \
              const songs = [...document.querySelectorAll('#songs li')].map((li) => \
-                 [li.querySelector('a').textContent, li.querySelector('a').href, li.querySelector('.quiet').textContent]); \
-             const bars = [...document.querySelectorAll('#probabilities li')].map((li) => li.innerText.replace(/\\s+/g, ' ')); \
+                 [li.querySelector('a').firstChild.textContent, li.querySelector('a').href]); \
+             const bars = [...document.querySelectorAll('#probabilities li')].map((li) => li.innerText.replace(/\\s+/g, ' ').trim()); \
              return mood && songs.length > 0 ? { mood, songs, bars } : null",
         )
         .await
+    }
+
+    /// Whether a script's expression holds now.
+    pub(crate) async fn holds(&self, expression: &str) -> bool {
+        self.client.execute(&format!("return Boolean({expression})"), vec![]).await.unwrap() == json!(true)
     }
 
     pub(crate) async fn screenshot(&self, name: &str) {
@@ -153,7 +158,7 @@ pub(crate) struct Browser {
     pub(crate) page: Page,
     /// A folder for files, which is also where downloads go.
     pub(crate) folder: tempfile::TempDir,
-    _server: Server,
+    server: Server,
     _driver: Driver,
 }
 
@@ -182,7 +187,8 @@ impl Browser {
             "--use-fake-ui-for-media-stream".to_string(),
             format!("--use-file-for-fake-audio-capture={}", microphone.display()),
             format!("--user-data-dir={}", folder.path().join("profile").display()),
-            "--window-size=1000,900".to_string(),
+            "--window-size=1280,900".to_string(),
+            "--lang=en-US".to_string(),
         ];
         let capabilities: Capabilities = serde_json::from_value(json!({
             "browserName": "chrome",
@@ -201,7 +207,13 @@ impl Browser {
             .await;
         let server = Server::start(&[]);
         page.client.goto(&server.address).await.unwrap();
-        Some(Self { page, folder, _server: server, _driver: driver })
+        Some(Self { page, folder, server, _driver: driver })
+    }
+
+    /// Ends the server under the page.
+    pub(crate) fn stop_server(&self) {
+        let id = self.server.process.id().to_string();
+        assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
     }
 
     /// Ends it, if nothing went wrong that the console knows of.

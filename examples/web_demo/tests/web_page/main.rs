@@ -5,6 +5,7 @@
 
 mod access;
 mod browser;
+mod faults;
 mod refusals;
 #[path = "../server.rs"]
 mod server;

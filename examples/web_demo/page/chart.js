@@ -1,0 +1,72 @@
+// Probabilities over the last minute as four lines, told apart by colour, by dashes and by name.
+import { MOODS, colour } from "./moods.js";
+import { percent, text } from "./words.js";
+
+const DASHES = { Calm: [], Happy: [10, 4], Sad: [3, 3], Energetic: [14, 4, 3, 4] };
+const HEIGHT = 180;
+const [LEFT, RIGHT] = [44, 100];
+
+/** Draws readings ({ mood: probability } or null for silence), of which a canvas holds `most`, one every `every` milliseconds. */
+export function drawLines(canvas, readings, most, every) {
+  const pen = canvas.getContext("2d");
+  // As many pixels as the screen shows, or letters would shrink with the canvas on a phone.
+  const width = canvas.clientWidth;
+  if (width === 0) return;
+  canvas.width = width * devicePixelRatio;
+  canvas.height = HEIGHT * devicePixelRatio;
+  pen.scale(devicePixelRatio, devicePixelRatio);
+  const step = (width - RIGHT - LEFT) / (most - 1);
+  const x = (i) => width - RIGHT - (readings.length - 1 - i) * step;
+  const y = (share) => 12 + (1 - share) * (HEIGHT - 40);
+  const ink = getComputedStyle(canvas).color;
+  pen.font = "13px system-ui, sans-serif";
+  pen.fillStyle = ink;
+  pen.strokeStyle = ink;
+  pen.lineWidth = 0.3;
+  for (const share of [0, 0.5, 1]) {
+    line(pen, [[LEFT, y(share)], [width - RIGHT, y(share)]]);
+    pen.fillText(percent(share), 2, y(share) + 4);
+  }
+  for (let seconds = 0; seconds <= 60; seconds += 15) {
+    const at = width - RIGHT - (seconds * 1000 / every) * step;
+    pen.fillText(seconds === 0 ? text("live.axisNow") : `−${seconds} s`, Math.max(0, at - 14), HEIGHT - 6);
+  }
+  pen.lineWidth = 2.5;
+  for (const mood of MOODS) {
+    dress(pen, mood);
+    let points = [];
+    readings.forEach((reading, i) => {
+      if (reading) points.push([x(i), y(reading[mood])]);
+      else {
+        line(pen, points);
+        points = [];
+      }
+    });
+    line(pen, points);
+  }
+  const last = readings.at(-1);
+  if (last) name(pen, MOODS.map((mood) => [y(last[mood]), mood]), width - RIGHT, y(0));
+}
+
+function dress(pen, mood) {
+  pen.strokeStyle = colour(mood);
+  pen.setLineDash(DASHES[mood]);
+}
+
+function line(pen, points) {
+  pen.beginPath();
+  points.forEach(([x, y], i) => pen[i === 0 ? "moveTo" : "lineTo"](x, y));
+  pen.stroke();
+}
+
+/** Names beside the lines' ends, pushed apart where they would overlap, and none below the axis. */
+function name(pen, ends, left, floor) {
+  ends.sort((a, b) => a[0] - b[0]);
+  let free = 0;
+  ends.forEach(([at, mood], i) => {
+    free = Math.max(Math.min(at, floor - 14 * (ends.length - 1 - i)), free + 14);
+    dress(pen, mood);
+    line(pen, [[left + 6, free], [left + 28, free]]);
+    pen.fillText(text(mood), left + 32, free + 4);
+  });
+}

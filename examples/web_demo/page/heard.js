@@ -1,0 +1,83 @@
+// "How it heard you": pictures on one time axis and the time of each stage, drawn when it is opened.
+import { element, make } from "./element.js";
+import { Latest, complain, post } from "./server.js";
+import * as songs from "./songs.js";
+import { number, onLanguage, text } from "./words.js";
+
+const PICTURED_SECONDS = 60;
+const STAGES = ["wait", "decode", "recognize", "pictures"];
+
+const drawings = new Latest();
+/** What is shown: { file, cut, answer }. */
+let heard = null;
+let drawn = null;
+
+const milliseconds = (time) => `${number(time, { maximumFractionDigits: 1 })} ms`;
+
+function showTiming() {
+  const { seconds, sample_rate: rate, channels } = heard.answer.audio;
+  const facts = text("heard.facts", {
+    seconds: number(seconds, { maximumFractionDigits: 1 }),
+    rate: number(rate, { useGrouping: false }),
+    channels: channels === 1 ? text("heard.mono") : text("heard.channels", { count: number(channels) }),
+  });
+  const times = { ...heard.answer.timing_ms, pictures: drawn?.timing_ms.pictures };
+  const told = STAGES.filter((stage) => times[stage] !== undefined);
+  const rows = [["clip", facts], ...told.map((stage) => [stage, milliseconds(times[stage])])];
+  rows.push(["songs", songs.time() === undefined ? "…" : milliseconds(songs.time())]);
+  element("timing").querySelector("tbody").replaceChildren(...rows.map(([name, value]) => make("tr", {},
+    make("th", { scope: "row", textContent: text(`heard.${name}`) }),
+    make("td", { textContent: value, ...(name === "songs" && { id: "songs-time" }) }))));
+}
+
+function showPictures() {
+  element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ code, src, width, height }) =>
+    Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height })));
+  const isLong = drawn && heard.answer.audio.seconds > PICTURED_SECONDS;
+  element("heard-status").textContent = isLong ? text("heard.minute") : "";
+}
+
+async function drawPictures() {
+  if (!heard || drawn || !element("heard").open) return;
+  element("heard-status").textContent = text("heard.drawing");
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const width = Math.max(320, Math.min(1200, Math.floor(element("pictures").clientWidth)));
+  const address = `/api/recognize?count=0&pictures=true&dark=${dark}&width=${width}&cut=${heard.cut}`;
+  try {
+    await drawings.run(async (signal, isLatest) => {
+      const answer = await (await post(address, heard.file, signal)).json();
+      if (!isLatest()) return;
+      drawn = answer;
+      showPictures();
+      showTiming();
+    });
+  } catch (error) {
+    complain(error, "heard-status");
+  }
+}
+
+/** Shows a recording's answer, or takes it away. Pictures wait until somebody wants to see them. */
+export function show(given) {
+  drawings.withdraw();
+  heard = given;
+  drawn = null;
+  element("heard").hidden = !given;
+  element("pictures").replaceChildren();
+  element("heard-status").textContent = "";
+  if (!given) return;
+  showTiming();
+  drawPictures();
+}
+
+export function begin() {
+  element("heard").addEventListener("toggle", drawPictures);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    drawn = null;
+    drawPictures();
+  });
+  onLanguage(() => {
+    if (!heard) return;
+    showPictures();
+    showTiming();
+  });
+}

@@ -1,0 +1,55 @@
+// The list leaves the page: copied, as a file for players, or as a link.
+import { download, element, make } from "./element.js";
+import { MOODS } from "./moods.js";
+import { complain, postJson } from "./server.js";
+import * as songs from "./songs.js";
+import * as wishes from "./wishes.js";
+import { onLanguage, text } from "./words.js";
+
+const FORMATS = ["m3u8", "xspf", "csv"];
+
+async function copy(words, said) {
+  try {
+    await navigator.clipboard.writeText(words);
+    element("exports-status").textContent = text(said);
+  } catch {
+    element("exports-status").textContent = text("playlist.failed");
+  }
+}
+
+/** A link to this mood and strategy. What was said is no part of it. */
+function link() {
+  const shared = new URLSearchParams({ mood: songs.mood(), strategy: wishes.strategy() });
+  if (wishes.strategy() === "journey") shared.set("target", wishes.target());
+  return `${location.origin}${location.pathname}#${shared}`;
+}
+
+/** The mood that the page's address names; null without one. */
+export function shared() {
+  const named = new URLSearchParams(location.hash.slice(1));
+  if (!MOODS.includes(named.get("mood"))) return null;
+  return { mood: named.get("mood"), strategy: named.get("strategy"), target: named.get("target") };
+}
+
+async function save(format) {
+  try {
+    const response = await postJson(`/api/playlist?format=${format}`, songs.question());
+    download(await response.blob(), `songs.${format}`);
+  } catch (error) {
+    complain(error, "songs-problem");
+  }
+}
+
+export function begin() {
+  element("copy").addEventListener("click", () => copy(songs.lines(), "playlist.copied"));
+  element("link").addEventListener("click", () => copy(link(), "playlist.linked"));
+  onLanguage(() => {
+    element("exports-status").textContent = "";
+    element("downloads").replaceChildren(...FORMATS.map((format) => {
+      const name = format.toUpperCase();
+      const button = make("button", { type: "button", textContent: name, aria: { label: text("playlist.save", { format: name }) } });
+      button.addEventListener("click", () => save(format));
+      return button;
+    }));
+  });
+}

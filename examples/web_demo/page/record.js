@@ -1,0 +1,116 @@
+// The Record button: waveform and time while it runs, and an end by itself at silence.
+import { join, level, wav } from "./audio.js";
+import { element } from "./element.js";
+import { Microphone, SILENCE_DB, showLevel } from "./microphone.js";
+import { complain } from "./server.js";
+import { clock, onLanguage, text } from "./words.js";
+
+const MAX_SECONDS = 180;
+/** It ends after this silence, if something was said before. */
+const QUIET_SECONDS = 2;
+const SPOKEN_SECONDS = 0.5;
+/** Below the loudest by this many dB is silent too: rooms hum. */
+const QUIET_DB = 25;
+const BARS = 120;
+const BAR_SECONDS = 0.05;
+
+let microphone = null;
+
+/** Says how loud a recording is over time, and when it may end. */
+class Ear {
+  bars = [];
+  seconds = 0;
+  #bar = [];
+  #held = 0;
+  #loudest = -60;
+  #spoken = 0;
+  #quiet = 0;
+
+  hear(block, sampleRate) {
+    this.seconds += block.length / sampleRate;
+    this.#bar.push(block);
+    this.#held += block.length;
+    if (this.#held < BAR_SECONDS * sampleRate) return false;
+    const heard = level(join(this.#bar));
+    const seconds = this.#held / sampleRate;
+    this.#bar = [];
+    this.#held = 0;
+    this.bars.push(heard);
+    if (this.bars.length > BARS) this.bars.shift();
+    this.#loudest = Math.max(this.#loudest, heard);
+    const isQuiet = heard < Math.max(SILENCE_DB, this.#loudest - QUIET_DB);
+    this.#quiet = isQuiet ? this.#quiet + seconds : 0;
+    if (!isQuiet) this.#spoken += seconds;
+    return true;
+  }
+
+  get isDone() {
+    return this.seconds >= MAX_SECONDS || (this.#spoken >= SPOKEN_SECONDS && this.#quiet >= QUIET_SECONDS);
+  }
+}
+
+function drawBars(bars) {
+  const canvas = element("level-wave");
+  const pen = canvas.getContext("2d");
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  canvas.width = width * devicePixelRatio;
+  canvas.height = height * devicePixelRatio;
+  pen.scale(devicePixelRatio, devicePixelRatio);
+  pen.fillStyle = getComputedStyle(canvas).color;
+  const step = width / BARS;
+  bars.forEach((db, i) => {
+    const tall = Math.max(2, height * (db + 60) / 60);
+    pen.fillRect(width - (bars.length - i) * step, (height - tall) / 2, Math.max(1, step - 1), tall);
+  });
+}
+
+function show(state) {
+  const button = element("record");
+  const pressed = state === "on" || state === "pending";
+  button.setAttribute("aria-pressed", String(pressed));
+  button.dataset.state = state;
+  element("record-text").textContent = text({ on: "input.stop", pending: "input.pending" }[state] ?? "input.record");
+  element("recording").hidden = state !== "on";
+  const status = element("status");
+  if (state === "on") status.textContent = text("input.recording");
+  else if (status.textContent === text("input.recording")) status.textContent = "";
+}
+
+function start(heard) {
+  const blocks = [];
+  const ear = new Ear();
+  const listen = (block) => {
+    blocks.push(block);
+    if (!ear.hear(block, mine.sampleRate)) return;
+    showLevel(ear.bars.at(-1));
+    drawBars(ear.bars);
+    element("clock").textContent = clock(ear.seconds);
+    if (ear.isDone) finish();
+  };
+  const changed = (state, problem) => {
+    show(state);
+    if (state === "closed" && microphone === mine) microphone = null;
+    if (problem) complain(problem);
+  };
+  const finish = () => {
+    const { sampleRate } = mine;
+    mine.close();
+    heard(wav(join(blocks), sampleRate));
+  };
+  const mine = new Microphone(listen, (...change) => queueMicrotask(() => changed(...change)));
+  mine.finish = finish;
+  microphone = mine;
+}
+
+/** `begun` is called when a recording is asked for, `heard` is given it. */
+export function begin(begun, heard) {
+  element("record").addEventListener("click", () => {
+    if (microphone?.state === "on") microphone.finish();
+    else if (microphone) microphone.close();
+    else {
+      begun();
+      start(heard);
+    }
+  });
+  onLanguage(() => show(microphone?.state ?? "closed"));
+}

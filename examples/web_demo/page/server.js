@@ -1,0 +1,69 @@
+// Questions to the server, and what goes wrong with them in plain words.
+import { element } from "./element.js";
+import { has, text } from "./words.js";
+
+/** A refusal or failure, known by its code. */
+export class Problem extends Error {
+  constructor(code, values = {}) {
+    super(code);
+    this.code = code;
+    this.values = values;
+  }
+
+  get words() {
+    const name = this.code.includes(".") ? this.code : `problem.${this.code}`;
+    return text(has(name) ? name : "problem.internal", this.values);
+  }
+}
+
+/** Asks the server and gives its response. Throws a Problem, or an AbortError where the question was withdrawn. */
+export async function ask(address, request) {
+  let response;
+  try {
+    response = await fetch(address, request);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("unreachable");
+  }
+  if (response.ok) return response;
+  const { code = "internal" } = await response.json().catch(() => ({}));
+  throw new Problem(code, { seconds: response.headers.get("Retry-After") ?? "1" });
+}
+
+export const post = (address, body, signal) => ask(address, { method: "POST", body, signal });
+export const postJson = (address, body, signal) =>
+  ask(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
+
+/** Shows what went wrong, or nothing. */
+export function complain(error, place = "problem") {
+  if (error && !(error instanceof Problem)) console.error(error);
+  element(place).textContent = error ? (error instanceof Problem ? error : new Problem("internal")).words : "";
+}
+
+/**
+ * One question at a time: a new one withdraws the one before, whose answer is then never shown.
+ * `work` is given a signal; what it returns is given to nobody once the signal is aborted.
+ */
+export class Latest {
+  #running = null;
+
+  withdraw() {
+    this.#running?.abort();
+    this.#running = null;
+  }
+
+  async run(work) {
+    this.withdraw();
+    const turn = new AbortController();
+    this.#running = turn;
+    const isLatest = () => !turn.signal.aborted;
+    try {
+      return await work(turn.signal, isLatest);
+    } catch (error) {
+      if (isLatest()) throw error;
+      return undefined;
+    } finally {
+      if (this.#running === turn) this.#running = null;
+    }
+  }
+}

@@ -1,0 +1,165 @@
+// What is wanted of the songs: the strategy in plain words, filters, likes. It survives a reload.
+import { element, make } from "./element.js";
+import { MOODS, icon } from "./moods.js";
+import * as store from "./store.js";
+import { number, onLanguage, text } from "./words.js";
+
+export const STRATEGIES = ["balance", "keep", "cheer-up", "journey"];
+/** The server takes 1,000 names and 64 kB; the oldest make room. */
+const MAX_NAMES = 300;
+const FIELDS = [
+  { id: "count", name: "count", low: 1, high: 50, first: 5 },
+  { id: "year-from", name: "from", low: 1900, high: 2100 },
+  { id: "year-to", name: "to", low: 1900, high: 2100 },
+  { id: "popularity", name: "popularity", low: 0, high: 100 },
+];
+
+const kept = { strategy: "balance", target: "Happy", filters: {}, ...store.load("wishes", {}) };
+if (!STRATEGIES.includes(kept.strategy)) kept.strategy = "balance";
+if (!MOODS.includes(kept.target)) kept.target = "Happy";
+/** Keys and titles: [[key, title], …]. */
+const liked = new Map(store.load("liked", []));
+const hidden = new Map(store.load("hidden", []));
+
+const save = () => {
+  store.save("wishes", kept);
+  store.save("liked", [...liked]);
+  store.save("hidden", [...hidden]);
+};
+
+export const strategy = () => kept.strategy;
+export const target = () => kept.target;
+export const isLiked = (key) => liked.has(key);
+export const hiddenCount = () => hidden.size;
+
+/** As a link or a press asks for it. */
+export function choose({ strategy: name, target: mood }) {
+  if (STRATEGIES.includes(name)) kept.strategy = name;
+  if (MOODS.includes(mood)) kept.target = mood;
+  save();
+  show();
+}
+
+function add(map, key, title) {
+  map.delete(key);
+  map.set(key, title);
+  if (map.size > MAX_NAMES) map.delete(map.keys().next().value);
+}
+
+export function like(key, title, isOn) {
+  if (isOn) add(liked, key, title);
+  else liked.delete(key);
+  save();
+}
+
+export function hide(key, title, isOn) {
+  if (isOn) {
+    add(hidden, key, title);
+    liked.delete(key);
+  } else hidden.delete(key);
+  save();
+}
+
+/** As the server takes them. */
+export function options() {
+  const { filters } = kept;
+  return {
+    count: filters.count ?? 5,
+    strategy: kept.strategy,
+    target: kept.target,
+    year_from: filters["year-from"],
+    year_to: filters["year-to"],
+    popularity_from: filters.popularity,
+    liked: [...liked.keys()],
+    disliked: [...hidden.keys()],
+  };
+}
+
+function chips(place, name, values, labels, chosen, change) {
+  const legend = place.querySelector("legend");
+  place.replaceChildren(legend, ...values.map((value, i) => {
+    const input = make("input", { type: "radio", name, value, id: `${name}-${value}`, checked: value === chosen });
+    input.addEventListener("change", () => change(value));
+    return make("span", { className: "chip", data: MOODS.includes(value) ? { mood: value } : {} }, input,
+      make("label", { htmlFor: input.id }, ...(MOODS.includes(value) ? [icon(value)] : []), labels[i]));
+  }));
+}
+
+let changed = () => {};
+
+function set(values) {
+  Object.assign(kept, values);
+  save();
+  show();
+  changed();
+}
+
+/** Shows the wishes; a press on a chip leaves the focus where it is. */
+function show() {
+  const focused = document.activeElement?.id;
+  chips(element("strategy"), "strategy", STRATEGIES, STRATEGIES.map((name) => text(`wishes.${name}`)), kept.strategy,
+    (value) => set({ strategy: value }));
+  element("target").hidden = kept.strategy !== "journey";
+  chips(element("target"), "target", MOODS, MOODS.map((mood) => text(mood)), kept.target, (value) => set({ target: value }));
+  element("unhide").hidden = hidden.size === 0;
+  element("unhide").textContent = text("wishes.unhide", { count: number(hidden.size) });
+  if (focused?.match(/^(strategy|target)-/)) element(focused)?.focus();
+}
+
+export { show };
+
+function showFilters() {
+  element("filters").replaceChildren(...FIELDS.map(({ id, name, low, high, first }) => {
+    const input = make("input", { id, type: "number", min: low, max: high, placeholder: text("wishes.any"), inputMode: "numeric" });
+    input.value = kept.filters[id] ?? first ?? "";
+    const error = make("span", { id: `${id}-problem`, className: "error", aria: { live: "polite" } });
+    input.setAttribute("aria-describedby", error.id);
+    return make("div", { className: "field" }, make("label", { htmlFor: id, textContent: text(`wishes.${name}`) }), input, error);
+  }));
+}
+
+/** Reads the filters, and says beside each what is wrong with it. Whether all are right. */
+function readFilters() {
+  const read = {};
+  let isRight = true;
+  const refuse = (id, words) => {
+    element(`${id}-problem`).textContent = words;
+    element(id).setAttribute("aria-invalid", String(words !== ""));
+    if (words) isRight = false;
+  };
+  for (const { id, low, high, first } of FIELDS) {
+    const input = element(id);
+    const value = input.valueAsNumber;
+    const isEmpty = input.value === "" && !input.validity.badInput;
+    const fits = Number.isInteger(value) && value >= low && value <= high;
+    refuse(id, isEmpty || fits ? "" : text("wishes.range", { low: String(low), high: String(high) }));
+    if (fits && value !== first) read[id] = value;
+  }
+  if (isRight && read["year-from"] > read["year-to"]) refuse("year-from", text("wishes.order"));
+  if (isRight) kept.filters = read;
+  return isRight;
+}
+
+/** `wanted` is called when songs are to be asked for anew. */
+export function begin(wanted) {
+  changed = wanted;
+  for (const id of ["wishes", "filters"]) element(id).addEventListener("submit", (event) => event.preventDefault());
+  element("filters").addEventListener("change", () => {
+    if (!readFilters()) return;
+    save();
+    changed();
+  });
+  element("forget").addEventListener("click", () => {
+    liked.clear();
+    set({});
+  });
+  element("unhide").addEventListener("click", () => {
+    hidden.clear();
+    set({});
+    element("songs-status").focus();
+  });
+  onLanguage(() => {
+    show();
+    showFilters();
+  });
+}

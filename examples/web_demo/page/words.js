@@ -1,0 +1,60 @@
+// The page's language: texts by name, numbers and times by Intl.
+import { element } from "./element.js";
+import * as store from "./store.js";
+import { german } from "./german.js";
+import { english } from "./english.js";
+
+const TABLES = { en: english, de: german };
+
+function preferred() {
+  const kept = store.load("language", "");
+  const wanted = kept ? [kept] : navigator.languages ?? [];
+  return wanted.map((tag) => tag.slice(0, 2)).find((code) => code in TABLES) ?? "en";
+}
+
+let language = preferred();
+const listeners = [];
+
+/** The text of a name, with `{places}` filled. */
+export function text(name, values = {}) {
+  const words = TABLES[language][name] ?? english[name] ?? name;
+  return words.replace(/\{(\w+)\}/g, (_, place) => values[place] ?? "");
+}
+
+export const has = (name) => name in english;
+
+/** Calls back at once, and again whenever the language changes. */
+export function onLanguage(render) {
+  listeners.push(render);
+  render();
+}
+
+export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
+export const percent = (share, digits = 0) =>
+  number(share, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const list = (parts) => new Intl.ListFormat(language, { type: "conjunction" }).format(parts);
+
+/** Seconds as on a clock: 1:05. */
+export function clock(seconds) {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+function translate() {
+  document.documentElement.lang = language;
+  document.title = text("title");
+  for (const node of document.querySelectorAll("[data-t]")) node.textContent = text(node.dataset.t);
+  for (const node of document.querySelectorAll("[data-t-label]")) node.setAttribute("aria-label", text(node.dataset.tLabel));
+}
+
+export function begin() {
+  element("language").value = language;
+  element("language").addEventListener("change", (event) => {
+    language = event.target.value;
+    store.save("language", language);
+    listeners.forEach((render) => render());
+  });
+  // First of all, so that others may write over what it writes.
+  listeners.unshift(translate);
+  translate();
+}

@@ -1,0 +1,218 @@
+//! `/api/recommend`: a mood in, songs out. `/api/playlist`: the same songs as a file for players.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use mood_recommender::{Mood, Options, Playlist, PlaylistFormat, Point, Reading, Recommendation};
+use ser_examples::answer::SongItem;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::{App, Shared, blocking, clocked};
+use crate::options::SongOptions;
+use crate::problem::Problem;
+use crate::schema::{Probabilities, SongSchema};
+use crate::upload;
+
+/// What songs are wanted, and for which mood: either `mood` or `probabilities`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecommendBody {
+    /// A mood of which the caller is sure.
+    #[schema(value_type = Option<crate::schema::MoodName>)]
+    mood: Option<Mood>,
+    /// Or the probability of each mood; they are divided by their sum.
+    #[schema(value_type = Option<Probabilities>)]
+    probabilities: Option<BTreeMap<String, f64>>,
+    #[serde(default)]
+    options: SongOptions,
+}
+
+impl RecommendBody {
+    fn resolve(self, app: &App) -> Result<(Reading, Options), Problem> {
+        let reading = match (self.mood, self.probabilities) {
+            (Some(mood), None) => mood.into(),
+            (None, Some(probabilities)) => Reading::from_probabilities(probabilities)?,
+            _ => return Err(Problem::invalid("either mood or probabilities must be given")),
+        };
+        Ok((reading, self.options.resolve(&app.recommender)?))
+    }
+}
+
+/// Songs that suit a mood.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Recommended {
+    /// The best first; in playing order for a journey.
+    songs: Vec<ListedSong>,
+    /// The way of a journey in the valence–energy plane, from the mood to the target; null for other strategies.
+    way: Option<Way>,
+    timing_ms: RecommendTiming,
+}
+
+/// A recommended song with what it sounds like.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedSong {
+    #[serde(flatten)]
+    #[schema(value_type = SongSchema)]
+    item: SongItem,
+    /// The year of release.
+    year: Option<u16>,
+    /// The song's mood.
+    #[schema(value_type = Option<crate::schema::MoodName>)]
+    mood: Option<Mood>,
+    /// From gloomy (0) to happy (1).
+    valence: Option<f32>,
+    /// From still (0) to intense (1).
+    energy: Option<f32>,
+    /// From electric (0) to acoustic (1).
+    acousticness: Option<f32>,
+    /// From 0 to 1.
+    danceability: Option<f32>,
+    /// From 0 to 100.
+    popularity: Option<f32>,
+}
+
+impl ListedSong {
+    fn new(recommendation: &Recommendation<'_>) -> Self {
+        let song = recommendation.song;
+        Self {
+            item: SongItem::new(recommendation),
+            year: song.release_date.map(|date| date.year()),
+            mood: song.mood,
+            valence: song.valence,
+            energy: song.energy,
+            acousticness: song.acousticness,
+            danceability: song.danceability,
+            popularity: song.popularity,
+        }
+    }
+}
+
+/// The straight way of a journey.
+#[derive(Serialize, ToSchema)]
+struct Way {
+    from: Place,
+    to: Place,
+}
+
+/// A place in the valence–energy plane.
+#[derive(Serialize, ToSchema)]
+struct Place {
+    /// From gloomy (0) to happy (1).
+    valence: f64,
+    /// From still (0) to intense (1).
+    energy: f64,
+}
+
+impl Way {
+    /// From the mean of the moods' places, weighted by their probabilities.
+    fn new(reading: &Reading, to: Point) -> Self {
+        let mean = |of: fn(Point) -> f32| {
+            Mood::ALL.into_iter().map(|mood| reading.probability(mood) * f64::from(of(mood.point()))).sum()
+        };
+        let from = Place { valence: mean(|point| point.valence), energy: mean(|point| point.energy) };
+        Self { from, to: Place { valence: to.valence.into(), energy: to.energy.into() } }
+    }
+}
+
+/// How long the stages took, in milliseconds.
+#[derive(Default, Serialize, ToSchema)]
+struct RecommendTiming {
+    /// From a mood to songs.
+    recommend: f64,
+}
+
+#[utoipa::path(
+    post,
+    path = "/api/recommend",
+    request_body(content = RecommendBody, description = "64 kB at most"),
+    responses(
+        (status = 200, description = "The songs", body = Recommended),
+        (status = 400, description = "Not understood", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "Arrived too slowly", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn recommend(State(app): Shared, request: Request) -> Result<Json<Recommended>, Problem> {
+    let body: RecommendBody = upload::json(request).await?;
+    blocking(move || {
+        let mut timing_ms = RecommendTiming::default();
+        let target = body.options.target();
+        let (songs, way) = clocked(&mut timing_ms.recommend, || {
+            let (reading, options) = body.resolve(&app)?;
+            let songs = app.recommender.recommend(reading, &options)?;
+            let way = target.map(|target| Way::new(&reading, target.point()));
+            Ok::<_, Problem>((songs.iter().map(ListedSong::new).collect(), way))
+        })?;
+        Ok(Json(Recommended { songs, way, timing_ms }))
+    })
+    .await
+}
+
+/// The formats of playlists.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FormatName {
+    /// Extended M3U, which nearly all players open.
+    M3u8,
+    /// XML Shareable Playlist Format.
+    Xspf,
+    /// A table.
+    Csv,
+}
+
+/// How the songs are written.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlaylistQuery {
+    /// The format of the file.
+    #[param(inline)]
+    format: FormatName,
+}
+
+#[utoipa::path(
+    post,
+    path = "/api/playlist",
+    params(PlaylistQuery),
+    request_body(content = RecommendBody, description = "As for /api/recommend"),
+    responses(
+        (status = 200, description = "The songs that /api/recommend gives for this body, as a file", content(
+            (String = "audio/mpegurl"), (String = "application/xspf+xml"), (String = "text/csv")
+        )),
+        (status = 400, description = "Not understood", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "Arrived too slowly", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn playlist(
+    State(app): Shared,
+    query: Result<Query<PlaylistQuery>, QueryRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body: RecommendBody = upload::json(request).await?;
+    let Query(query) = query.map_err(|error| Problem::invalid(error.body_text()))?;
+    let (format, kind) = match query.format {
+        FormatName::M3u8 => (PlaylistFormat::M3u8, "audio/mpegurl; charset=utf-8"),
+        FormatName::Xspf => (PlaylistFormat::Xspf, "application/xspf+xml"),
+        FormatName::Csv => (PlaylistFormat::Csv, "text/csv; charset=utf-8"),
+    };
+    blocking(move || {
+        let (reading, options) = body.resolve(&app)?;
+        let songs = app.recommender.recommend(reading, &options)?;
+        let mut file = Vec::new();
+        Playlist::new("Songs for your mood", &songs)
+            .write_to(&mut file, format)
+            .map_err(Problem::internal)?;
+        let name = format!("attachment; filename=\"songs.{}\"", format.ending());
+        Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)], file)
+            .into_response())
+    })
+    .await
+}

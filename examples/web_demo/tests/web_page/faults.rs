@@ -1,0 +1,121 @@
+//! What users do at the wrong moment, and browsers that refuse.
+
+use fantoccini::Locator;
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::support::sample;
+
+#[tokio::test]
+async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_comes() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    // Permission comes when the test says so; every track is remembered.
+    let slow = "window.tracks = []; window.waiting = []; \
+                const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); \
+                navigator.mediaDevices.getUserMedia = async (wish) => { \
+                    await new Promise((go) => window.waiting.push(go)); \
+                    const stream = await real(wish); window.tracks.push(...stream.getTracks()); return stream; }; \
+                window.permit = () => { window.waiting.forEach((go) => go()); window.waiting = []; }";
+    page.client.execute(slow, vec![]).await.unwrap();
+    let pending = |id: &str| {
+        format!("return document.getElementById('{id}').textContent.startsWith('Waiting for permission')")
+    };
+    let ended =
+        "return window.tracks.length > 0 && window.tracks.every((track) => track.readyState === 'ended')";
+
+    // A second press cancels; what the browser gives later is stopped.
+    page.click("#record").await;
+    page.until("a wait that is shown", &pending("record")).await;
+    page.click("#record").await;
+    page.client.execute("window.permit()", vec![]).await.unwrap();
+    page.until("a microphone that is off", ended).await;
+    assert_eq!(page.text("#record-text").await, "Record");
+
+    // Live takes the microphone over from Record, and Record from Live.
+    page.click("#record").await;
+    page.until("a wait", &pending("record")).await;
+    page.click("#live").await;
+    page.until("a wait", &pending("live")).await;
+    page.client.execute("window.permit()", vec![]).await.unwrap();
+    page.until("live", "return document.getElementById('live').textContent === 'Stop live'").await;
+    let one = "return window.tracks.filter((track) => track.readyState === 'live').length === 1";
+    page.until("one use of the microphone", one).await;
+    assert_eq!(page.text("#record-text").await, "Record");
+    page.click("#record").await;
+    page.until("a wait", &pending("record")).await;
+    page.client.execute("window.permit()", vec![]).await.unwrap();
+    page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
+    page.until("one use of the microphone", one).await;
+    assert_eq!(page.text("#live").await, "Live");
+    // A file ends the recording.
+    page.click("#sample").await;
+    page.result().await;
+    page.until("a microphone that is off", ended).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_late_answer_never_overwrites_a_newer_one() {
+    let microphone = sample().canonicalize().unwrap();
+    let Some(browser) = Browser::open(&microphone).await else { return };
+    let page = &browser.page;
+    // The first question's answer comes last.
+    let late = "const real = window.fetch; let first = true; window.late = 0; \
+                window.fetch = async (address, request) => { \
+                    const isFirst = first && String(address).startsWith('/api/recognize'); if (isFirst) first = false; \
+                    const { signal, ...rest } = request ?? {}; const response = await real(address, isFirst ? rest : request); \
+                    if (isFirst) { await new Promise((go) => setTimeout(go, 1500)); window.late += 1; } \
+                    return response; }";
+    page.client.execute(late, vec![]).await.unwrap();
+    page.click("#sample").await;
+    page.upload(microphone.to_str().unwrap()).await;
+    page.result().await;
+    page.until("the late answer", "return window.late === 1").await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(page.text("#clip").await.starts_with("sample.wav"), "{}", page.text("#clip").await);
+    assert_eq!(page.text("#status").await, "");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_page_works_in_another_language_without_storage_and_says_when_the_server_is_gone() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    // A browser that blocks storage.
+    let blocked = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })";
+    let add = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": { "source": blocked } });
+    page.chrome("goog/cdp/execute", add).await;
+    page.client.refresh().await.unwrap();
+    page.client.find(Locator::Css("#language")).await.unwrap().select_by_value("de").await.unwrap();
+    assert_eq!(page.text("#record-text").await, "Aufnehmen");
+    page.click("#sample").await;
+    page.result().await;
+    assert_eq!(page.text("#mood").await, "Fröhlich");
+    page.click("#songs li:first-child .like").await;
+    page.until("a like", "return document.querySelector('.like[aria-pressed=true]') != null").await;
+    assert!(page.text("#probabilities").await.contains("44,5"), "{}", page.text("#probabilities").await);
+    // Both tables have the same names, and the same places to fill.
+    let tables = "const done = arguments[0]; Promise.all([import('/english.js'), import('/german.js')]).then(([{ english }, { german }]) => { \
+                      const shape = (table) => JSON.stringify(Object.entries(table).map(([name, words]) => \
+                          [name, [...words.matchAll(/\\{\\w+\\}/g)].map(String).sort()]).sort()); \
+                      done(shape(english) === shape(german)); })";
+    assert_eq!(page.client.execute_async(tables, vec![]).await.unwrap(), json!(true));
+
+    // 320 pixels and forced colours: nothing sticks out, and what is pressed is seen.
+    let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": [{ "name": "forced-colors", "value": "active" }] } });
+    page.chrome("goog/cdp/execute", media).await;
+    let size = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
+        "params": { "width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": true } });
+    page.chrome("goog/cdp/execute", size).await;
+    assert!(page.holds("document.documentElement.scrollWidth <= innerWidth").await);
+    let seen = "(() => { const of = (id) => getComputedStyle(document.querySelector(`label[for=strategy-${id}]`)).backgroundColor; \
+                return of('balance') !== of('keep'); })()";
+    assert!(page.holds(seen).await, "the pressed chip looks different");
+
+    // The server is gone.
+    browser.stop_server();
+    page.click("#sample").await;
+    page.until("a word", "return document.getElementById('problem').textContent.includes('antwortet nicht')")
+        .await;
+}
