@@ -84,6 +84,9 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     page.until("the song's return", &gone.replace("!==", "===")).await;
     assert!(page.holds("document.activeElement !== document.body").await, "the focus is not lost");
 
+    page.click("#heard summary").await;
+    let loaded = "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete).length == 3";
+    page.until("pictures", loaded).await;
     names_and_roles(page).await;
     browser.close().await;
 }
@@ -132,10 +135,12 @@ async fn names_and_roles(page: &Page) {
         "slider",
         "status",
         "alert",
+        "table",
         "list",
     ] {
         assert!(roles.contains(role), "{role} is not among {roles:?}");
     }
+    assert!(roles.contains("image") || roles.contains("img"), "{roles:?}");
     let languages =
         "return document.documentElement.lang === 'en' && document.querySelectorAll('h1').length === 1";
     assert_eq!(page.client.execute(languages, vec![]).await.unwrap(), json!(true));
