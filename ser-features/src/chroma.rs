@@ -147,20 +147,52 @@ impl ChromaProjection {
         Ok(Self { config, estimator, filters, row, block: Vec::new() })
     }
 
-    /// Chroma `[n_chroma, frames]` of a whole file's frames.
-    pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
-        if let Some(estimator) = &mut self.estimator {
-            let tuning = estimator.estimate(frames);
-            if tuning != self.filters.0 {
-                self.filters = filters(&self.config, tuning);
-            }
-        }
-        let shape = (self.config.n_chroma, frames.len());
+    /// Forgets the signal before.
+    pub(crate) fn begin(&mut self) {
+        self.estimator.iter_mut().for_each(TuningEstimator::begin);
+    }
+
+    /// Takes the next frame's pitches, where they tell the tuning.
+    pub(crate) fn listen(&mut self, frame: &[f32]) {
+        self.estimator.iter_mut().for_each(|estimator| estimator.push(frame));
+    }
+
+    /// Chroma `[n_chroma, frames]` of the frames that were listened to, which are given once more.
+    pub(crate) fn finish_into<'a>(
+        &mut self,
+        n_frames: usize,
+        mut frame: impl FnMut(usize) -> &'a [f32],
+        out: &mut Array2<f32>,
+    ) {
+        self.tune();
+        let shape = (self.config.n_chroma, n_frames);
+        let mut block = std::mem::take(&mut self.block);
+        fill_columns(out, shape, &mut block, |t, classes| classes.copy_from_slice(self.frame(frame(t))));
+        self.block = block;
+    }
+
+    /// As [`finish_into`](Self::finish_into), of a signal that is transformed once more.
+    pub(crate) fn finish_again_into(
+        &mut self,
+        spectrogram: &mut Spectrogram,
+        samples: &[f32],
+        out: &mut Array2<f32>,
+    ) {
+        self.tune();
+        let shape = (self.config.n_chroma, spectrogram.config().n_frames(samples.len()));
         let mut block = std::mem::take(&mut self.block);
         fill_columns(out, shape, &mut block, |t, classes| {
-            classes.copy_from_slice(self.frame(frames.frame(t)))
+            classes.copy_from_slice(self.frame(spectrogram.frame(samples, t)));
         });
         self.block = block;
+    }
+
+    fn tune(&mut self) {
+        let Some(estimator) = &mut self.estimator else { return };
+        let tuning = estimator.estimate();
+        if tuning != self.filters.0 {
+            self.filters = filters(&self.config, tuning);
+        }
     }
 
     /// Chroma of one frame with the last tuning.
@@ -226,7 +258,10 @@ impl Chroma {
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
         self.spectrogram.check(samples)?;
         self.spectrogram.frames_into(samples, &mut self.frames);
-        self.projection.process_into(&self.frames, out);
+        self.projection.begin();
+        self.frames.iter().for_each(|frame| self.projection.listen(frame));
+        let frames = &self.frames;
+        self.projection.finish_into(frames.len(), |t| frames.frame(t), out);
         Ok(())
     }
 

@@ -163,19 +163,37 @@ impl ChromaCqt {
     /// # Errors
     /// As [`process`](Self::process).
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        let index = self.plan_of(samples)?;
+        self.workspace.transform(&self.plans[index].1, samples, &mut self.magnitude)?;
+        self.fold_into(out);
+        Ok(())
+    }
+
+    /// As [`process_into`](Self::process_into), of a signal that nobody needs any more. It keeps no memory of its length.
+    pub(crate) fn process_last(
+        &mut self,
+        samples: Vec<f32>,
+        out: &mut Array2<f32>,
+    ) -> Result<(), SignalError> {
+        let index = self.plan_of(&samples)?;
+        self.workspace.transform_last(&self.plans[index].1, samples, &mut self.magnitude)?;
+        self.fold_into(out);
+        self.magnitude = Array2::default((0, 0));
+        Ok(())
+    }
+
+    /// The place of the plan with the signal's tuning.
+    fn plan_of(&mut self, samples: &[f32]) -> Result<usize, SignalError> {
         let tuning = match self.config.tuning {
             Some(tuning) => tuning,
             None => self.tuning.estimate(samples)?,
         };
         let known = self.plans.iter().position(|(of, _)| *of == tuning);
-        let index = known.unwrap_or_else(|| {
+        Ok(known.unwrap_or_else(|| {
             let plan = Plan::new(&self.config.cqt(tuning));
             self.plans.push((tuning, plan));
             self.plans.len() - 1
-        });
-        self.workspace.transform(&self.plans[index].1, samples, &mut self.magnitude)?;
-        self.fold_into(out);
-        Ok(())
+        }))
     }
 
     /// Sums the magnitudes of each pitch class and divides each frame by its largest sum.

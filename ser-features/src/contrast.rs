@@ -123,10 +123,10 @@ impl ContrastBands {
         })
     }
 
-    /// Contrast `[n_bands + 1, frames]` of a whole file's frames.
-    pub(crate) fn process_into(&mut self, frames: &Frames, out: &mut Array2<f32>) {
-        self.take_ends(frames.iter());
-        let shape = (self.bands.len(), frames.len());
+    /// Contrast `[n_bands + 1, frames]` of the frames since the beginning.
+    pub(crate) fn finish_into(&mut self, out: &mut Array2<f32>) {
+        self.take_decibels();
+        let shape = (self.bands.len(), self.peaks.len());
         let mut block = std::mem::take(&mut self.block);
         fill_columns(out, shape, &mut block, |t, frame| frame.copy_from_slice(self.difference(t)));
         self.block = block;
@@ -134,23 +134,30 @@ impl ContrastBands {
 
     /// Contrast of one frame, where `top_db` doesn't need the others.
     pub(crate) fn frame(&mut self, frame: &[f32]) -> &[f32] {
-        self.take_ends(std::iter::once(frame));
+        self.begin();
+        self.push(frame);
+        self.take_decibels();
         self.difference(0)
     }
 
-    /// Peaks and valleys of frames.
-    fn take_ends<'a>(&mut self, frames: impl Iterator<Item = &'a [f32]>) {
+    /// Forgets the signal before.
+    pub(crate) fn begin(&mut self) {
         self.peaks.clear(self.bands.len());
         self.valleys.clear(self.bands.len());
-        for frame in frames {
-            for band in &self.bands {
-                self.values.clear();
-                self.values.extend_from_slice(&frame[band.bins.clone()]);
-                let (valley, peak) = mean_of_ends(&mut self.values, band.count, &mut self.candidates);
-                self.valleys.push(&[valley]);
-                self.peaks.push(&[peak]);
-            }
+    }
+
+    /// Takes the next frame's peaks and valleys.
+    pub(crate) fn push(&mut self, frame: &[f32]) {
+        for band in &self.bands {
+            self.values.clear();
+            self.values.extend_from_slice(&frame[band.bins.clone()]);
+            let (valley, peak) = mean_of_ends(&mut self.values, band.count, &mut self.candidates);
+            self.valleys.push(&[valley]);
+            self.peaks.push(&[peak]);
         }
+    }
+
+    fn take_decibels(&mut self) {
         if let Some(decibel) = &self.decibel {
             // Magnitudes through the formula for powers: so does librosa.
             to_decibels(self.peaks.values_mut(), decibel);
@@ -184,7 +191,6 @@ impl ContrastBands {
 pub struct SpectralContrast {
     spectrogram: Spectrogram,
     bands: ContrastBands,
-    frames: Frames,
 }
 
 impl SpectralContrast {
@@ -196,7 +202,7 @@ impl SpectralContrast {
     pub fn new(config: ContrastConfig) -> Result<Self, ConfigError> {
         let bands = ContrastBands::new(&config)?;
         let spectrogram = Spectrogram::new(config.stft, Spectrum::Magnitude)?;
-        Ok(Self { spectrogram, bands, frames: Frames::default() })
+        Ok(Self { spectrogram, bands })
     }
 
     /// A matrix `[n_bands + 1, frames]`, from the lowest band to the highest.
@@ -214,9 +220,12 @@ impl SpectralContrast {
     /// # Errors
     /// As [`process`](Self::process); `out` is then left as it was.
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
-        self.spectrogram.check(samples)?;
-        self.spectrogram.frames_into(samples, &mut self.frames);
-        self.bands.process_into(&self.frames, out);
+        let n_frames = self.spectrogram.check(samples)?;
+        self.bands.begin();
+        for t in 0..n_frames {
+            self.bands.push(self.spectrogram.frame(samples, t));
+        }
+        self.bands.finish_into(out);
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 //! The five features of Issa et al. of three seconds take 2.6 ms from one transform, and 3.7 ms from five extractors; with new
 //! plans each time they take 4.5 ms (x86-64 with AVX-512).
 
+use std::borrow::BorrowMut;
+
 use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
 
@@ -14,7 +16,7 @@ use crate::delta::{Delta, DeltaConfig};
 use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::harmonic_percussive::HarmonicPercussive;
-use crate::hpss::HpssConfig;
+use crate::hpss::{HpssConfig, Part};
 use crate::matrix::{reshape, resize};
 use crate::mel::{MelConfig, MelFilterBank};
 use crate::mfcc::{Cepstrum, MfccConfig};
@@ -24,8 +26,7 @@ use crate::spectral_shape::{
     BandwidthConfig, CentroidConfig, FlatnessConfig, Measure, RolloffConfig, SpectralBandwidth,
     SpectralCentroid, SpectralFlatness, SpectralRolloff,
 };
-use crate::spectrogram::{Frames, Spectrum};
-use crate::stft::Stft;
+use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::tonnetz::Tonnetz;
 use crate::zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};
 
@@ -57,8 +58,8 @@ pub(crate) enum Plan {
     Mel,
     Contrast(ContrastBands),
     Tonnetz(Box<HarmonicTonnetz>),
-    /// One number of each frame of magnitudes.
-    Measure(Box<dyn Measure + Send>),
+    /// One number of each frame of magnitudes, and those of the frames so far.
+    Measure(Box<dyn Measure + Send>, Vec<f32>),
     ZeroCrossingRate(ZeroCrossingRate),
     Rms(Rms),
     LogMel(DecibelConfig),
@@ -68,9 +69,10 @@ pub(crate) enum Plan {
     VoicedProbability,
 }
 
-/// Bins that are kept from signal to signal: a minute and a half at 22,050 Hz. A longer transform is given back as soon as nothing needs
-/// it any more, before the constant-Q transform makes room for its own.
-const KEPT_SPECTRA: usize = 1 << 22;
+/// Bins of a transform whose magnitudes are kept: those of a minute and a half at 22,050 Hz. A longer signal is transformed again where
+/// they are needed again, and its harmonic part is taken beside the other features, from a transform of its own: so memory follows the
+/// signal, and both need not wait for each other.
+const KEPT_BINS: usize = 1 << 22;
 
 /// Tonal centroids of the harmonic part: librosa's `tonnetz(y=effects.harmonic(y))`.
 #[derive(Debug, Clone)]
@@ -81,12 +83,9 @@ pub(crate) struct HarmonicTonnetz {
 }
 
 impl HarmonicTonnetz {
-    fn process_into(&mut self, shared: &mut Shared, out: &mut Array2<f32>) -> Result<(), SignalError> {
-        self.separation.harmonic_of_frames(&mut shared.spectra, shared.n_samples, &mut self.harmonic);
-        if shared.spectra.capacity() > KEPT_SPECTRA {
-            shared.spectra = Vec::new();
-        }
-        self.tonnetz.process_into(&self.harmonic, out)
+    /// Of a long signal.
+    fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
+        self.tonnetz.process_last(self.separation.harmonic(samples)?, out)
     }
 }
 
@@ -135,19 +134,19 @@ impl Plan {
             }
             Feature::Centroid => {
                 let centroid = SpectralCentroid::new(CentroidConfig { sample_rate, stft })?;
-                Self::Measure(Box::new(centroid.0.into_measure()))
+                Self::measure(Box::new(centroid.0.into_measure()))
             }
             Feature::Bandwidth => {
                 let bandwidth = BandwidthConfig { sample_rate, stft, ..Default::default() };
-                Self::Measure(Box::new(SpectralBandwidth::new(bandwidth)?.0.into_measure()))
+                Self::measure(Box::new(SpectralBandwidth::new(bandwidth)?.0.into_measure()))
             }
             Feature::Rolloff => {
                 let rolloff = RolloffConfig { sample_rate, stft, ..Default::default() };
-                Self::Measure(Box::new(SpectralRolloff::new(rolloff)?.0.into_measure()))
+                Self::measure(Box::new(SpectralRolloff::new(rolloff)?.0.into_measure()))
             }
             Feature::Flatness => {
                 let flatness = FlatnessConfig { stft, ..Default::default() };
-                Self::Measure(Box::new(SpectralFlatness::new(flatness)?.0.into_measure()))
+                Self::measure(Box::new(SpectralFlatness::new(flatness)?.0.into_measure()))
             }
             Feature::ZeroCrossingRate => {
                 let (frame_length, hop_length) = (config.n_fft, config.hop_length);
@@ -161,7 +160,36 @@ impl Plan {
         })
     }
 
-    fn compute_into(
+    fn measure(measure: Box<dyn Measure + Send>) -> Self {
+        Self::Measure(measure, Vec::new())
+    }
+
+    /// Forgets the signal before, for one of this many samples.
+    fn begin(&mut self, n_samples: usize) {
+        match self {
+            Self::Chroma(chroma) => chroma.begin(),
+            Self::Contrast(contrast) => contrast.begin(),
+            Self::Tonnetz(tonnetz) => tonnetz.separation.begin(n_samples, &mut tonnetz.harmonic),
+            Self::Measure(_, values) => values.clear(),
+            _ => {}
+        }
+    }
+
+    /// Takes what it needs of the next frame.
+    fn push(&mut self, spectrum: &[Complex<f32>], magnitudes: &[f32]) {
+        match self {
+            Self::Chroma(chroma) => chroma.listen(magnitudes),
+            Self::Contrast(contrast) => contrast.push(magnitudes),
+            Self::Tonnetz(tonnetz) => {
+                tonnetz.separation.push(Part::Harmonic, spectrum, &mut tonnetz.harmonic);
+            }
+            Self::Measure(measure, values) => values.push(measure.of(magnitudes)),
+            _ => {}
+        }
+    }
+
+    /// The feature of the frames since the beginning.
+    fn finish_into(
         &mut self,
         shared: &mut Shared,
         samples: &[f32],
@@ -169,14 +197,20 @@ impl Plan {
     ) -> Result<(), SignalError> {
         match self {
             Self::Mfcc(cepstrum) => cepstrum.process_into(&shared.mel_frames, out),
-            Self::Chroma(chroma) => chroma.process_into(&shared.magnitudes, out),
+            Self::Chroma(chroma) if shared.keeps_magnitudes => {
+                let frames = &shared.magnitudes;
+                chroma.finish_into(frames.len(), |t| frames.frame(t), out);
+            }
+            Self::Chroma(chroma) => chroma.finish_again_into(&mut shared.spectrogram, samples, out),
             Self::Mel => shared.mel_matrix(out),
-            Self::Contrast(contrast) => contrast.process_into(&shared.magnitudes, out),
-            Self::Tonnetz(tonnetz) => tonnetz.process_into(shared, out)?,
-            Self::Measure(measure) => {
-                let magnitudes = &shared.magnitudes;
-                reshape(out, 1, magnitudes.len());
-                out.iter_mut().enumerate().for_each(|(t, out)| *out = measure.of(magnitudes.frame(t)));
+            Self::Contrast(contrast) => contrast.finish_into(out),
+            Self::Tonnetz(tonnetz) => {
+                tonnetz.separation.end(Part::Harmonic, &mut tonnetz.harmonic);
+                tonnetz.tonnetz.process_into(&tonnetz.harmonic, out)?;
+            }
+            Self::Measure(_, values) => {
+                reshape(out, 1, values.len());
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
             }
             Self::ZeroCrossingRate(rate) => row_into(out, |row| rate.process_into(samples, row))?,
             Self::Rms(rms) => row_into(out, |row| rms.process_into(samples, row))?,
@@ -199,6 +233,17 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Runs both, on two cores where rayon has them.
+#[cfg(feature = "parallel")]
+fn both<A: Send, B: Send>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(first, second)
+}
+
+#[cfg(not(feature = "parallel"))]
+fn both<A, B>(first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    (first(), second())
 }
 
 /// Makes a matrix of one row, in the memory that it has.
@@ -226,17 +271,17 @@ pub(crate) fn mel_config(config: &FeatureConfig) -> MelConfig {
 /// The one transform, and what several features read of it. Only what a configured feature needs is kept.
 #[derive(Debug, Clone)]
 struct Shared {
-    stft: Stft,
+    spectrogram: Spectrogram,
     mel: Option<MelFilterBank>,
+    needs_magnitudes: bool,
+    /// Whether chroma finds the magnitudes of the last signal kept.
     keeps_magnitudes: bool,
-    keeps_spectra: bool,
-    n_samples: usize,
+    has_chroma: bool,
     row: Vec<f32>,
     mel_row: Vec<f32>,
     block: Vec<f32>,
     mel_frames: Frames,
     magnitudes: Frames,
-    spectra: Vec<Complex<f32>>,
     /// Frames that a plan works on.
     scratch: Frames,
     pitch: Option<(Pyin, PitchTrack)>,
@@ -254,9 +299,9 @@ impl Shared {
             pyin.map(|pyin| (pyin, PitchTrack::default()))
         });
         Ok(Self {
-            stft: Stft::new(config.stft())?,
+            spectrogram: Spectrogram::new(config.stft(), Spectrum::Magnitude)?,
             mel: mel.then(|| MelFilterBank::new(&mel_config(config))).transpose()?,
-            keeps_magnitudes: wants(&[
+            needs_magnitudes: wants(&[
                 Feature::Chroma,
                 Feature::Contrast,
                 Feature::Centroid,
@@ -264,14 +309,13 @@ impl Shared {
                 Feature::Rolloff,
                 Feature::Flatness,
             ]),
-            keeps_spectra: wants(&[Feature::Tonnetz]),
-            n_samples: 0,
+            keeps_magnitudes: false,
+            has_chroma: wants(&[Feature::Chroma]),
             row: vec![0.0; config.stft().n_bins()],
             mel_row: vec![0.0; if mel { config.n_mels } else { 0 }],
             block: Vec::new(),
             mel_frames: Frames::default(),
             magnitudes: Frames::default(),
-            spectra: Vec::new(),
             scratch: Frames::default(),
             pitch: pitch.transpose()?,
         })
@@ -293,30 +337,39 @@ impl Shared {
         self.mel_frames.write_into(&mut self.block, out);
     }
 
-    fn transform(&mut self, samples: &[f32]) -> Result<(), SignalError> {
-        let config = self.stft.config();
-        config.check_signal(samples)?;
-        let n_frames = config.n_frames(samples.len());
+    /// Transforms a checked signal for these plans.
+    fn transform<P: BorrowMut<Plan>>(
+        &mut self,
+        samples: &[f32],
+        keep: bool,
+        plans: &mut [P],
+    ) -> Result<(), SignalError> {
+        let config = self.spectrogram.config();
+        let (n_frames, n_bins) = (config.n_frames(samples.len()), config.n_bins());
         if let Some((pyin, track)) = &mut self.pitch {
             pyin.process_into(samples, track)?;
         }
-        self.n_samples = samples.len();
-        self.magnitudes.clear(config.n_bins());
-        self.spectra.clear();
+        self.keeps_magnitudes = keep && self.has_chroma;
+        self.magnitudes.clear(n_bins);
         self.mel_frames.clear(self.mel_row.len());
+        for plan in plans.iter_mut() {
+            BorrowMut::<Plan>::borrow_mut(plan).begin(samples.len());
+        }
         for t in 0..n_frames {
-            let spectrum = self.stft.frame(samples, t);
+            let spectrum = self.spectrogram.spectrum(samples, t);
             if let Some(mel) = &self.mel {
                 Spectrum::Power.fill(&mut self.row, spectrum);
                 mel.apply(&self.row, &mut self.mel_row);
                 self.mel_frames.push(&self.mel_row);
             }
-            if self.keeps_magnitudes {
+            if self.needs_magnitudes {
                 Spectrum::Magnitude.fill(&mut self.row, spectrum);
+            }
+            if self.keeps_magnitudes {
                 self.magnitudes.push(&self.row);
             }
-            if self.keeps_spectra {
-                self.spectra.extend_from_slice(spectrum);
+            for plan in plans.iter_mut() {
+                BorrowMut::<Plan>::borrow_mut(plan).push(spectrum, &self.row);
             }
         }
         Ok(())
@@ -358,11 +411,42 @@ impl FeatureExtractor {
     /// # Errors
     /// As [`extract`](Self::extract); what `features` holds is then unspecified.
     pub fn extract_into(&mut self, samples: &[f32], features: &mut Features) -> Result<(), SignalError> {
-        self.shared.transform(samples)?;
+        let config = self.shared.spectrogram.config();
+        config.check_signal(samples)?;
+        let long = config.n_frames(samples.len()).saturating_mul(config.n_bins()) > KEPT_BINS;
         let parts = features.parts_mut(&self.config.features);
+        if long {
+            return self.extract_long(samples, parts);
+        }
+        self.shared.transform(samples, true, &mut self.plans)?;
         for ((_, out), plan) in parts.iter_mut().zip(&mut self.plans) {
-            plan.compute_into(&mut self.shared, samples, out)?;
+            plan.finish_into(&mut self.shared, samples, out)?;
         }
         Ok(())
+    }
+
+    fn extract_long(
+        &mut self,
+        samples: &[f32],
+        parts: &mut [(Feature, Array2<f32>)],
+    ) -> Result<(), SignalError> {
+        let (mut harmonic, mut plans, mut outs) = (None, Vec::new(), Vec::new());
+        for ((_, out), plan) in parts.iter_mut().zip(&mut self.plans) {
+            match plan {
+                Plan::Tonnetz(tonnetz) => harmonic = Some((tonnetz, out)),
+                plan => {
+                    plans.push(plan);
+                    outs.push(out);
+                }
+            }
+        }
+        let shared = &mut self.shared;
+        let others = move || {
+            shared.transform(samples, false, &mut plans)?;
+            plans.into_iter().zip(outs).try_for_each(|(plan, out)| plan.finish_into(shared, samples, out))
+        };
+        let Some((tonnetz, out)) = harmonic else { return others() };
+        let (first, second) = both(|| tonnetz.process_into(samples, out), others);
+        first.and(second)
     }
 }

@@ -25,7 +25,10 @@ pub struct HarmonicPercussive {
     hpss: Hpss,
     stft: Stft,
     istft: Istft,
+    /// Frames that wait for those behind them.
     frames: Vec<Complex32>,
+    /// Frames that are in the signal.
+    done: usize,
 }
 
 impl HarmonicPercussive {
@@ -39,6 +42,7 @@ impl HarmonicPercussive {
             istft: Istft::new(stft.clone())?,
             stft: Stft::new(stft)?,
             frames: Vec::new(),
+            done: 0,
         })
     }
 
@@ -95,21 +99,55 @@ impl HarmonicPercussive {
 
     fn part_into(&mut self, samples: &[f32], part: Part, out: &mut Vec<f32>) -> Result<(), SignalError> {
         self.stft.config().check_signal(samples)?;
-        let mut frames = std::mem::take(&mut self.frames);
-        self.stft.frames_into(samples, &mut frames);
-        self.part_of_frames(&mut frames, part, samples.len(), out);
-        self.frames = frames;
+        let n_frames = self.stft.config().n_frames(samples.len());
+        self.begin(samples.len(), out);
+        for t in 0..n_frames {
+            self.frames.extend_from_slice(self.stft.frame(samples, t));
+            self.advance(part, out);
+        }
+        self.end(part, out);
         Ok(())
     }
 
-    /// The harmonic part of `length` samples from their transform, one frame after the other, which becomes its own.
-    pub(crate) fn harmonic_of_frames(&mut self, frames: &mut [Complex32], length: usize, out: &mut Vec<f32>) {
-        self.part_of_frames(frames, Part::Harmonic, length, out);
+    /// Makes room for a part of this many samples, whose frames come one by one.
+    pub(crate) fn begin(&mut self, length: usize, out: &mut Vec<f32>) {
+        self.hpss.begin();
+        self.frames.clear();
+        self.done = 0;
+        self.istft.begin(0, Some(length), out);
     }
 
-    fn part_of_frames(&mut self, frames: &mut [Complex32], part: Part, length: usize, out: &mut Vec<f32>) {
-        self.hpss.keep(part, frames, self.stft.config().n_bins());
-        self.istft.frames_into(frames, Some(length), out);
+    /// Takes the next frame.
+    pub(crate) fn push(&mut self, part: Part, frame: &[Complex32], out: &mut [f32]) {
+        self.frames.extend_from_slice(frame);
+        self.advance(part, out);
+    }
+
+    /// Ends the part.
+    pub(crate) fn end(&mut self, part: Part, out: &mut [f32]) {
+        let n_bins = self.stft.config().n_bins();
+        while !self.frames.is_empty() {
+            self.add_first(part, self.hpss.stretch().0.min(self.frames.len() / n_bins), out);
+        }
+        self.istft.end(out);
+    }
+
+    /// Masks frames and adds them, once those behind them are there.
+    fn advance(&mut self, part: Part, out: &mut [f32]) {
+        let (count, behind) = self.hpss.stretch();
+        if self.frames.len() == (count + behind) * self.stft.config().n_bins() {
+            self.add_first(part, count, out);
+        }
+    }
+
+    fn add_first(&mut self, part: Part, count: usize, out: &mut [f32]) {
+        let n_bins = self.stft.config().n_bins();
+        self.hpss.keep_first(part, count, &mut self.frames, None, n_bins);
+        for frame in self.frames[..count * n_bins].chunks_exact(n_bins) {
+            self.istft.add_frame(self.done, frame, out);
+            self.done += 1;
+        }
+        self.frames.drain(..count * n_bins);
     }
 }
 

@@ -158,42 +158,51 @@ impl Hpss {
         Ok((matrix(harmonic), matrix(percussive)))
     }
 
-    /// Makes frames, which lie one after the other, one of their parts.
-    pub(crate) fn keep(&mut self, part: Part, frames: &mut [Complex32], n_bins: usize) {
-        self.keep_and_split_off(part, frames, None, n_bins);
-    }
-
-    /// Makes frames their harmonic part, and a copy of them their percussive part.
+    /// Makes frames, which lie one after the other, their harmonic part, and a copy of them their percussive part.
     pub(crate) fn split(&mut self, frames: &mut [Complex32], copy: &mut [Complex32], n_bins: usize) {
-        self.keep_and_split_off(Part::Harmonic, frames, Some(copy), n_bins);
+        self.begin();
+        let (mut rest, mut done) = (frames, 0);
+        while !rest.is_empty() {
+            let count = self.stretch().0.min(rest.len() / n_bins);
+            self.keep_first(Part::Harmonic, count, rest, Some(&mut copy[done..]), n_bins);
+            done += count * n_bins;
+            rest = &mut std::mem::take(&mut rest)[count * n_bins..];
+        }
     }
 
-    fn keep_and_split_off(
+    /// Forgets the frames before.
+    pub(crate) fn begin(&mut self) {
+        self.before.clear();
+    }
+
+    /// How many frames are best masked at once, and how many behind them their medians need.
+    pub(crate) fn stretch(&self) -> (usize, usize) {
+        let half = self.over_frames.half();
+        (STRETCH.max(half), half)
+    }
+
+    /// Makes the first `count` frames of those that are left one of their parts, and those of a copy their percussive part. The signal
+    /// ends with the last frame, or [`stretch`](Self::stretch) says how many must follow.
+    pub(crate) fn keep_first(
         &mut self,
         part: Part,
+        count: usize,
         frames: &mut [Complex32],
         mut copy: Option<&mut [Complex32]>,
         n_bins: usize,
     ) {
+        self.take_harmonic_medians(frames, count, n_bins);
+        let stretch = &mut frames[..count * n_bins];
         self.before.clear();
-        let (half, mut rest, mut done) = (self.over_frames.half(), frames, 0);
-        while !rest.is_empty() {
-            let count = STRETCH.max(half).min(rest.len() / n_bins);
-            self.take_harmonic_medians(rest, count, n_bins);
-            let (stretch, behind) = rest.split_at_mut(count * n_bins);
-            self.before.clear();
-            let kept = count.min(half) * n_bins;
-            self.before.extend(stretch[stretch.len() - kept..].iter().map(|bin| bin.magnitude()));
-            for (index, block) in stretch.chunks_mut(LANES * n_bins).enumerate() {
-                let offset = index * LANES * n_bins;
-                self.take_percussive_medians(block, n_bins);
-                self.apply(part, offset, block);
-                if let Some(copy) = &mut copy {
-                    self.apply(Part::Percussive, offset, &mut copy[done + offset..][..block.len()]);
-                }
+        let kept = count.min(self.over_frames.half()) * n_bins;
+        self.before.extend(stretch[stretch.len() - kept..].iter().map(|bin| bin.magnitude()));
+        for (index, block) in stretch.chunks_mut(LANES * n_bins).enumerate() {
+            let offset = index * LANES * n_bins;
+            self.take_percussive_medians(block, n_bins);
+            self.apply(part, offset, block);
+            if let Some(copy) = &mut copy {
+                self.apply(Part::Percussive, offset, &mut copy[offset..][..block.len()]);
             }
-            done += stretch.len();
-            rest = behind;
         }
     }
 
@@ -412,7 +421,13 @@ mod tests {
             let (mut other, mut both) = (frames.clone(), frames.clone());
             hpss.split(&mut both, &mut other, n_bins);
             assert!(harmonic.t().iter().eq(&both) && percussive.t().iter().eq(&other), "{n_frames} frames");
-            hpss.keep(Part::Harmonic, &mut frames, n_bins);
+            hpss.begin();
+            let mut done = 0;
+            while done < n_frames {
+                let count = hpss.stretch().0.min(n_frames - done);
+                hpss.keep_first(Part::Harmonic, count, &mut frames[done * n_bins..], None, n_bins);
+                done += count;
+            }
             assert!(harmonic.t().iter().eq(&frames), "{n_frames} frames");
         }
     }

@@ -29,8 +29,14 @@ pub struct Istft {
     ifft: Inverse<f32>,
     spectrum: Vec<Complex<f32>>,
     frame: Vec<f32>,
+    /// Sums of squared windows from the sample `settled` on.
     window_sum: Vec<f32>,
+    /// Samples that were divided by their sum.
+    settled: usize,
 }
+
+/// Samples that are divided at once.
+const SETTLED_AT_ONCE: usize = 1 << 16;
 
 impl Istft {
     /// Plans an inverse transform of what an [`Stft`](crate::Stft) with the same configuration gives.
@@ -45,6 +51,7 @@ impl Istft {
             spectrum: vec![Complex::default(); config.n_bins()],
             frame: vec![0.0; config.n_fft],
             window_sum: Vec::new(),
+            settled: 0,
             ifft,
             config,
         })
@@ -90,9 +97,9 @@ impl Istft {
         self.begin(n_frames, length, out);
         for (t, column) in spectrum.columns().into_iter().enumerate() {
             self.spectrum.iter_mut().zip(column).for_each(|(to, &from)| *to = from);
-            self.add_frame(t, out);
+            self.add(t, out);
         }
-        self.normalize(out);
+        self.end(out);
         Ok(())
     }
 
@@ -101,23 +108,28 @@ impl Istft {
         let n_bins = self.config.n_bins();
         self.begin(frames.len() / n_bins, length, out);
         for (t, frame) in frames.chunks_exact(n_bins).enumerate() {
-            self.spectrum.copy_from_slice(frame);
-            self.add_frame(t, out);
+            self.add_frame(t, frame, out);
         }
-        self.normalize(out);
+        self.end(out);
     }
 
-    fn begin(&mut self, n_frames: usize, length: Option<usize>, out: &mut Vec<f32>) {
+    /// Makes room for a signal whose frames [`add_frame`](Self::add_frame) adds in their order, until [`end`](Self::end).
+    pub(crate) fn begin(&mut self, n_frames: usize, length: Option<usize>, out: &mut Vec<f32>) {
         let reach = self.config.n_fft + self.config.hop_length * n_frames.saturating_sub(1);
         let length = length.unwrap_or(reach.saturating_sub(2 * self.config.padding()));
-        for buffer in [out, &mut self.window_sum] {
-            buffer.clear();
-            buffer.resize(length, 0.0);
-        }
+        out.clear();
+        out.resize(length, 0.0);
+        self.window_sum.clear();
+        self.settled = 0;
+    }
+
+    pub(crate) fn add_frame(&mut self, t: usize, frame: &[Complex<f32>], out: &mut [f32]) {
+        self.spectrum.copy_from_slice(frame);
+        self.add(t, out);
     }
 
     /// Adds the frame that lies in `self.spectrum` to the signal.
-    fn add_frame(&mut self, t: usize, out: &mut [f32]) {
+    fn add(&mut self, t: usize, out: &mut [f32]) {
         let window_start = self.config.window_start();
         let start = (t * self.config.hop_length + window_start) as isize - self.config.padding() as isize;
         let skipped = start.min(0).unsigned_abs().min(self.window.len());
@@ -134,20 +146,36 @@ impl Istft {
         }
         self.ifft.process(&self.spectrum, &mut self.frame);
 
+        if first - self.settled >= SETTLED_AT_ONCE {
+            self.settle(first, out);
+        }
         let scale = 1.0 / self.config.n_fft as f32;
         let begin = window_start + skipped;
         let frame = &self.frame[begin..begin + count];
         let window = &self.window[skipped..skipped + count];
-        let sum = &mut self.window_sum[first..first + count];
+        let start = first - self.settled;
+        if self.window_sum.len() < start + count {
+            self.window_sum.resize(start + count, 0.0);
+        }
+        let sum = &mut self.window_sum[start..start + count];
         overlap_add(&mut out[first..first + count], sum, frame, window, scale);
     }
 
-    fn normalize(&self, out: &mut [f32]) {
-        for (out, &sum) in out.iter_mut().zip(&self.window_sum) {
+    /// Divides the samples up to `end`, to which no frame adds any more, by the sum of their windows.
+    fn settle(&mut self, end: usize, out: &mut [f32]) {
+        let count = (end - self.settled).min(self.window_sum.len());
+        for (out, &sum) in out[self.settled..].iter_mut().zip(&self.window_sum[..count]) {
             if sum > f32::MIN_POSITIVE {
                 *out /= sum;
             }
         }
+        self.window_sum.drain(..count);
+        self.settled = end;
+    }
+
+    /// Ends the signal.
+    pub(crate) fn end(&mut self, out: &mut [f32]) {
+        self.settle(out.len(), out);
     }
 }
 

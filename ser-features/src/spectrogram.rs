@@ -114,6 +114,11 @@ impl Spectrogram {
         &self.row
     }
 
+    /// One frame's spectrum, of a checked signal.
+    pub(crate) fn spectrum(&mut self, samples: &[f32], t: usize) -> &[Complex<f32>] {
+        self.stft.frame(samples, t)
+    }
+
     /// All frames of a checked signal.
     pub(crate) fn frames_into(&mut self, samples: &[f32], out: &mut Frames) {
         let n_frames = self.config().n_frames(samples.len());

@@ -70,6 +70,17 @@ impl Tonnetz {
         project(&self.basis, self.chroma.view(), out);
         Ok(())
     }
+
+    /// As [`process_into`](Self::process_into), of a signal that nobody needs any more. It keeps no memory of its length.
+    pub(crate) fn process_last(
+        &mut self,
+        samples: Vec<f32>,
+        out: &mut Array2<f32>,
+    ) -> Result<(), SignalError> {
+        self.chroma_cqt.process_last(samples, &mut self.chroma)?;
+        project(&self.basis, self.chroma.view(), out);
+        Ok(())
+    }
 }
 
 /// Tonal centroids, `[6, frames]`, of any chroma, `[n_chroma, frames]`, whose rows divide an octave evenly from C on; see

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use crate::error::{ConfigError, SignalError};
-use crate::spectrogram::{Frames, Spectrogram, Spectrum};
+use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 
 /// How pitches are found and their tuning is estimated. The default is librosa's.
@@ -74,7 +74,6 @@ pub struct Pitches {
 pub struct Tuning {
     spectrogram: Spectrogram,
     estimator: TuningEstimator,
-    frames: Frames,
 }
 
 impl Tuning {
@@ -85,7 +84,7 @@ impl Tuning {
     /// or `threshold` or `resolution` lies outside its range.
     pub fn new(config: TuningConfig) -> Result<Self, ConfigError> {
         let spectrogram = Spectrogram::new(config.stft.clone(), config.spectrum)?;
-        Ok(Self { spectrogram, estimator: TuningEstimator::new(&config)?, frames: Frames::default() })
+        Ok(Self { spectrogram, estimator: TuningEstimator::new(&config)? })
     }
 
     /// Every frame's spectral peaks, each refined by a parabola through its bin and both neighbours (Smith, *Sinusoidal peak
@@ -115,9 +114,12 @@ impl Tuning {
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).
     pub fn estimate(&mut self, samples: &[f32]) -> Result<f64, SignalError> {
-        self.spectrogram.check(samples)?;
-        self.spectrogram.frames_into(samples, &mut self.frames);
-        Ok(self.estimator.estimate(&self.frames))
+        let n_frames = self.spectrogram.check(samples)?;
+        self.estimator.begin();
+        for t in 0..n_frames {
+            self.estimator.push(self.spectrogram.frame(samples, t));
+        }
+        Ok(self.estimator.estimate())
     }
 }
 
@@ -231,23 +233,29 @@ impl TuningEstimator {
         }
     }
 
-    pub(crate) fn estimate(&mut self, frames: &Frames) -> f64 {
+    /// Forgets the signal before.
+    pub(crate) fn begin(&mut self) {
+        self.pitches.clear();
+    }
+
+    /// Takes the next frame's pitches.
+    pub(crate) fn push(&mut self, frame: &[f32]) {
         let mut pitches = std::mem::take(&mut self.pitches);
-        pitches.clear();
-        for frame in frames.iter() {
-            self.peaks(frame, |_, frequency, magnitude| {
-                if frequency > 0.0 {
-                    pitches.push((frequency, magnitude));
-                }
-            });
-        }
-        self.magnitudes.clear();
-        self.magnitudes.extend(pitches.iter().map(|pitch| pitch.1));
-        let threshold = median(&mut self.magnitudes);
-        let loud = pitches.iter().filter(|pitch| pitch.1 >= threshold).map(|pitch| pitch.0);
-        let tuning = fullest_bin(loud, self.bins_per_octave, &mut self.counts);
+        self.peaks(frame, |_, frequency, magnitude| {
+            if frequency > 0.0 {
+                pitches.push((frequency, magnitude));
+            }
+        });
         self.pitches = pitches;
-        tuning
+    }
+
+    /// The tuning of all frames since the beginning.
+    pub(crate) fn estimate(&mut self) -> f64 {
+        self.magnitudes.clear();
+        self.magnitudes.extend(self.pitches.iter().map(|pitch| pitch.1));
+        let threshold = median(&mut self.magnitudes);
+        let loud = self.pitches.iter().filter(|pitch| pitch.1 >= threshold).map(|pitch| pitch.0);
+        fullest_bin(loud, self.bins_per_octave, &mut self.counts)
     }
 }
 

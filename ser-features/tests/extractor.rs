@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::support::{Golden, Report, signals};
 use ser_features::{
-    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ContrastConfig, Cqt, CqtConfig, Delta,
-    DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive, HpssConfig,
-    LogMel, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
+    BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqtConfig, ContrastConfig, Cqt, CqtConfig,
+    Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive,
+    HpssConfig, LogMel, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
     PreparationConfig, Pyin, PyinConfig, Rms, RolloffConfig, SignalError, SpectralBandwidth,
     SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrum, StftConfig, Tonnetz,
     ZeroCrossingRate,
@@ -120,6 +120,45 @@ fn each_feature_is_what_its_own_plan_computes() {
         let alone = alone.unwrap().insert_axis(ndarray::Axis(0));
         assert_eq!(features.get(feature), Some(&alone), "{feature}");
     }
+}
+
+/// A signal whose magnitudes are too many to be kept is transformed again, and its harmonic part beside the rest.
+#[test]
+fn a_long_signal_has_the_features_of_a_short_one() {
+    let samples: Vec<f32> = speech().iter().cycle().take(300_000).copied().collect();
+    let features = [Feature::Chroma, Feature::Contrast, Feature::Tonnetz, Feature::Mfcc, Feature::Rolloff];
+    let config = FeatureConfig { hop_length: 64, ..FeatureConfig::new(22_050, features) };
+    let stft = || StftConfig { precision: Precision::Double, ..StftConfig::new(2_048, 64) };
+    let mut extractor = FeatureExtractor::new(config).unwrap();
+    let of_long = extractor.extract(&samples).unwrap();
+    let chroma = ChromaConfig { stft: stft(), spectrum: Spectrum::Magnitude, ..Default::default() };
+    let contrast = ContrastConfig { stft: stft(), ..Default::default() };
+    let tonnetz = ChromaCqtConfig { hop_length: 64, ..Default::default() };
+    let mfcc = MfccConfig::new(40, MelConfig { stft: stft(), ..Default::default() });
+    let rolloff = RolloffConfig { stft: stft(), ..Default::default() };
+    let harmonic =
+        HarmonicPercussive::new(stft(), HpssConfig::default()).unwrap().harmonic(&samples).unwrap();
+    for (feature, alone) in [
+        (Feature::Chroma, Chroma::new(chroma).unwrap().process(&samples)),
+        (Feature::Contrast, SpectralContrast::new(contrast).unwrap().process(&samples)),
+        (Feature::Tonnetz, Tonnetz::new(tonnetz).unwrap().process(&harmonic)),
+        (Feature::Mfcc, Mfcc::new(mfcc).unwrap().process(&samples)),
+        (
+            Feature::Rolloff,
+            SpectralRolloff::new(rolloff)
+                .unwrap()
+                .process(&samples)
+                .map(|row| row.insert_axis(ndarray::Axis(0))),
+        ),
+    ] {
+        assert!(of_long.get(feature) == Some(&alone.unwrap()), "{feature}");
+    }
+    // The plan keeps nothing of it.
+    let short = extractor.extract(&samples[..30_000]).unwrap();
+    assert_eq!(
+        short,
+        FeatureExtractor::new(extractor.config().clone()).unwrap().extract(&samples[..30_000]).unwrap()
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rustfft::FftPlanner;
 use super::CqtConfig;
 use super::decimate::{Decimator, copy_padded};
 use super::kernel::Kernel;
-use super::plan::{Octave, Plan, check};
+use super::plan::{self, Octave, Plan};
 use crate::check::check_samples;
 use crate::error::{ConfigError, SignalError};
 use crate::fourier::Forward;
@@ -51,7 +51,7 @@ impl Cqt {
     /// [`ConfigError`] if the highest filter reaches above half of the sample rate, if a count is zero, or if another field is
     /// outside of its documented range.
     pub fn new(config: CqtConfig) -> Result<Self, ConfigError> {
-        check(&config)?;
+        plan::check(&config)?;
         Ok(Self { plan: Plan::new(&config), workspace: Workspace::new() })
     }
 
@@ -96,6 +96,16 @@ impl Cqt {
     ) -> Result<(), SignalError> {
         self.workspace.transform(&self.plan, samples, out)
     }
+}
+
+/// Refuses what can't be transformed.
+fn check(plan: &Plan, samples: &[f32]) -> Result<(), SignalError> {
+    check_samples(samples)?;
+    let minimum = plan.shortest_signal();
+    if samples.len() < minimum {
+        return Err(SignalError::TooShort { minimum, given: samples.len() });
+    }
+    Ok(())
 }
 
 /// What a bin of the result is made of.
@@ -171,17 +181,32 @@ impl Workspace {
         samples: &[f32],
         out: &mut Array2<T>,
     ) -> Result<(), SignalError> {
-        check_samples(samples)?;
-        let minimum = plan.shortest_signal();
-        if samples.len() < minimum {
-            return Err(SignalError::TooShort { minimum, given: samples.len() });
-        }
-        let frames = plan.frames(samples.len());
-        reshape(out, plan.n_bins, frames);
-        let Some(values) = out.as_slice_mut() else { return Ok(()) };
-
+        check(plan, samples)?;
         self.signal.clear();
         self.signal.extend_from_slice(samples);
+        self.transform_signal(plan, out);
+        Ok(())
+    }
+
+    /// As [`transform`](Self::transform), of a signal that nobody needs any more. It keeps no memory of its length.
+    pub(crate) fn transform_last<T: Value>(
+        &mut self,
+        plan: &Plan,
+        samples: Vec<f32>,
+        out: &mut Array2<T>,
+    ) -> Result<(), SignalError> {
+        check(plan, &samples)?;
+        self.signal = samples;
+        self.next = Vec::new();
+        self.transform_signal(plan, out);
+        (self.signal, self.next) = (Vec::new(), Vec::new());
+        Ok(())
+    }
+
+    fn transform_signal<T: Value>(&mut self, plan: &Plan, out: &mut Array2<T>) {
+        let frames = plan.frames(self.signal.len());
+        reshape(out, plan.n_bins, frames);
+        let Some(values) = out.as_slice_mut() else { return };
         if plan.early_halvings > 0 {
             self.decimate(plan.early_halvings);
         }
@@ -193,7 +218,6 @@ impl Workspace {
                 self.decimate(1);
             }
         }
-        Ok(())
     }
 
     fn decimate(&mut self, halvings: usize) {

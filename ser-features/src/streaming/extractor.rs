@@ -188,7 +188,7 @@ impl StreamingExtractor {
                     }
                     Plan::Chroma(chroma) => self.values.extend_from_slice(chroma.frame(&self.row)),
                     Plan::Contrast(contrast) => self.values.extend_from_slice(contrast.frame(&self.row)),
-                    Plan::Measure(measure) => self.values.push(measure.of(&self.row)),
+                    Plan::Measure(measure, _) => self.values.push(measure.of(&self.row)),
                     Plan::ZeroCrossingRate(rate) => self.values.push(rate.of_frame(lead, samples)),
                     Plan::Rms(rms) => self.values.push(rms.of_frame(lead, samples)),
                     // `plan` made none of it.
