@@ -85,7 +85,8 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     assert!(page.holds("document.activeElement !== document.body").await, "the focus is not lost");
 
     page.click("#heard summary").await;
-    let loaded = "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete).length == 3";
+    let loaded =
+        "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete).length == 3";
     page.until("pictures", loaded).await;
     names_and_roles(page).await;
     browser.close().await;
