@@ -1,7 +1,6 @@
 //! The interface for programs, which the page uses too: its addresses, and what holds for all of them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -9,27 +8,16 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use mood_recommender::Recommender;
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{OpenApi, ToSchema};
 
+use crate::app::{App, Shared, unforeseen};
 use crate::guard::{self, Hosts};
 use crate::page;
 use crate::problem::Problem;
-use crate::recognizers::Recognizers;
-use crate::upload::Uploads;
 use crate::{recognize, recommend};
-
-/// What all requests share.
-pub(crate) struct App {
-    pub(crate) recognizers: Recognizers,
-    pub(crate) recommender: Recommender,
-    pub(crate) uploads: Uploads,
-}
-
-pub(crate) type Shared = State<Arc<App>>;
 
 /// All addresses, for these hosts.
 pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
@@ -79,28 +67,6 @@ async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         Some(file) => file.answer(headers.get(header::IF_NONE_MATCH)),
         None => Problem::not_found(uri.path()).into_response(),
     }
-}
-
-/// Runs work that takes milliseconds or more of a core, to its end, also when the caller hangs up.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(unforeseen()))
-}
-
-fn unforeseen() -> Problem {
-    Problem::internal("an unforeseen fault")
-}
-
-pub(crate) fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
-}
-
-pub(crate) fn clocked<T>(time: &mut f64, work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = work();
-    *time = milliseconds(start);
-    result
 }
 
 #[derive(OpenApi)]

@@ -1,6 +1,7 @@
 //! The whole system as a page in the browser: say something, see your mood, get songs.
 
 mod api;
+mod app;
 mod guard;
 mod hearing;
 mod options;
@@ -27,7 +28,7 @@ use ser_examples::cli;
 use ser_examples::model::ModelArguments;
 use tokio::net::TcpListener;
 
-use crate::api::App;
+use crate::app::App;
 use crate::guard::Hosts;
 use crate::recognizers::Recognizers;
 use crate::upload::Uploads;

@@ -15,7 +15,7 @@ use ser_plots::Theme;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::{App, Shared, blocking, clocked, milliseconds};
+use crate::app::{App, Shared, blocking, clocked, milliseconds};
 use crate::hearing::{self, Notice, Wanted};
 use crate::options::{MAX_COUNT, SongOptions};
 use crate::pictures::{self, Drawn};

@@ -12,7 +12,7 @@ use ser_examples::answer::SongItem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::{App, Shared, blocking, clocked};
+use crate::app::{App, Shared, blocking, clocked};
 use crate::options::SongOptions;
 use crate::problem::Problem;
 use crate::schema::{Probabilities, SongSchema};

@@ -1,0 +1,45 @@
+//! What requests share: the models, the songs, room for uploads, and how long work is run and timed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use mood_recommender::Recommender;
+
+use crate::problem::Problem;
+use crate::recognizers::Recognizers;
+use crate::upload::Uploads;
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) recognizers: Recognizers,
+    pub(crate) recommender: Recommender,
+    pub(crate) uploads: Uploads,
+}
+
+pub(crate) type Shared = State<Arc<App>>;
+
+/// Runs work that takes milliseconds or more of a core, to its end, also when the caller hangs up.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(unforeseen()))
+}
+
+/// A fault that no code foresees.
+pub(crate) fn unforeseen() -> Problem {
+    Problem::internal("an unforeseen fault")
+}
+
+/// Milliseconds since then.
+pub(crate) fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+/// What the work gives; its milliseconds go to `time`.
+pub(crate) fn clocked<T>(time: &mut f64, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    *time = milliseconds(start);
+    result
+}
