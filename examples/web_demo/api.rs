@@ -28,7 +28,7 @@ pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
         .route("/api/playlist", post(recommend::playlist))
         .route("/api/health", get(health))
         .route("/api/openapi.json", get(|| async { Json(Documented::openapi()) }))
-        // Answers are made of what was sent, which nobody else shall see.
+        // Answers depend on what was sent: no cache may keep them.
         .layer(header_layer(header::CACHE_CONTROL, "no-store"));
     let router = api
         .fallback(other)

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use hound::{SampleFormat, WavSpec, WavWriter};
 use ser_data::{AudioOptions, AudioReader};
 use ser_features::MIN_SPEECH_SECONDS;
 use ser_models::live::Activity;
@@ -17,6 +18,8 @@ use crate::problem::Problem;
 pub(crate) const MAX_SECONDS: u32 = 600;
 /// The most samples in a second, all channels together: stereo at 192 kHz. A FLAC file of a few kilobytes may hold minutes of more.
 const MAX_SAMPLES_A_SECOND: usize = 2 * 192_000;
+/// The most samples of a WAV file: ten minutes at 48 kHz. A file of a few kilobytes may hold eight times as many.
+const MAX_WAV_SAMPLES: u32 = MAX_SECONDS * 48_000;
 /// The part of a clip that pictures show, in seconds.
 const PICTURE_SECONDS: u32 = 60;
 /// Peaks in a second, before there are too many.
@@ -85,14 +88,15 @@ fn open<'a>(content: &'a [u8], name: &str, cut: bool) -> Result<AudioReader<'a>,
     Ok(reader)
 }
 
-/// Gives the blocks of a clip's first ten minutes to `take`, mixed to mono. Returns whether there was more, and the time of decoding.
+/// Gives a clip's first seconds to `take`, one by one and mixed to mono. Returns whether there was more, and the time of decoding.
 fn blocks(
     reader: &mut AudioReader<'_>,
+    seconds: u32,
     mut take: impl FnMut(&[f32]) -> Result<(), Problem>,
 ) -> Result<(bool, Duration), Problem> {
     let mut block = vec![0.0; reader.sample_rate() as usize];
     let mut decoding = Duration::ZERO;
-    for _ in 0..MAX_SECONDS {
+    for _ in 0..seconds {
         let begin = Instant::now();
         let read = reader.read(&mut block)?;
         decoding += begin.elapsed();
@@ -118,7 +122,7 @@ pub(crate) fn hear(
     let mut shape = Shape { sample_rate, channels: reader.channels(), ..Shape::default() };
     let mut activity = wanted.silence_db.is_some().then(|| Activity::new(sample_rate)).transpose()?;
     let mut listening = recognizer.listen(sample_rate)?;
-    let (more, decoding) = blocks(&mut reader, |samples| {
+    let (more, decoding) = blocks(&mut reader, MAX_SECONDS, |samples| {
         shape.peaks.extend(samples.chunks((sample_rate / PEAKS_A_SECOND).max(1) as usize).map(peak));
         if let Some(activity) = &mut activity {
             shape.levels.extend(activity.push(samples)?);
@@ -162,33 +166,19 @@ impl Shape {
     }
 }
 
-/// A clip as a mono WAV file of 16 bits, for browsers that cannot play its format.
+/// A clip as a mono WAV file of 16 bits, for browsers that cannot play its format: its first ten minutes, or less at rates above 48 kHz.
 pub(crate) fn wav(content: &[u8], name: &str, cut: bool) -> Result<Vec<u8>, Problem> {
     let mut reader = open(content, name, cut)?;
     let sample_rate = reader.sample_rate();
-    let mut file = vec![0; 44];
-    blocks(&mut reader, |samples| {
-        file.extend(samples.iter().flat_map(|x| ((x.clamp(-1.0, 1.0) * 32_767.0) as i16).to_le_bytes()));
-        Ok(())
+    let spec = WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
+    let mut file = Cursor::new(Vec::new());
+    let mut writer = WavWriter::new(&mut file, spec).map_err(Problem::internal)?;
+    let seconds = MAX_SECONDS.min(MAX_WAV_SAMPLES / sample_rate.max(1));
+    blocks(&mut reader, seconds, |samples| {
+        samples.iter().try_for_each(|x| {
+            writer.write_sample((x.clamp(-1.0, 1.0) * 32_767.0) as i16).map_err(Problem::internal)
+        })
     })?;
-    let bytes = (file.len() - 44) as u32;
-    file[..44].copy_from_slice(&wav_header(sample_rate, bytes));
-    Ok(file)
-}
-
-fn wav_header(sample_rate: u32, bytes: u32) -> [u8; 44] {
-    let mut header = [0; 44];
-    header[..4].copy_from_slice(b"RIFF");
-    header[4..8].copy_from_slice(&(36 + bytes).to_le_bytes());
-    header[8..16].copy_from_slice(b"WAVEfmt ");
-    header[16..20].copy_from_slice(&16u32.to_le_bytes());
-    header[20..22].copy_from_slice(&1u16.to_le_bytes());
-    header[22..24].copy_from_slice(&1u16.to_le_bytes());
-    header[24..28].copy_from_slice(&sample_rate.to_le_bytes());
-    header[28..32].copy_from_slice(&(2 * sample_rate).to_le_bytes());
-    header[32..34].copy_from_slice(&2u16.to_le_bytes());
-    header[34..36].copy_from_slice(&16u16.to_le_bytes());
-    header[36..40].copy_from_slice(b"data");
-    header[40..].copy_from_slice(&bytes.to_le_bytes());
-    header
+    writer.finalize().map_err(Problem::internal)?;
+    Ok(file.into_inner())
 }

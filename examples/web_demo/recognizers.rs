@@ -53,7 +53,7 @@ impl Recognizers {
         })
     }
 
-    /// Waits for a worker. Whoever would wait too long is told when to come again.
+    /// Waits for a worker. A request that would wait too long is refused, with the time to try again.
     pub(crate) async fn turn(&self) -> Result<Turn, Problem> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -8,7 +8,7 @@ export const SILENCE_DB = -50;
 
 let current = null;
 
-/** Closes the microphone, whoever uses it. */
+/** Closes the microphone. */
 export const release = () => current?.close();
 
 /** Why there is no microphone. */

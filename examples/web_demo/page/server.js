@@ -42,7 +42,7 @@ export function complain(error, place = "problem") {
 
 /**
  * One question at a time: a new one withdraws the one before, whose answer is then never shown.
- * `work` is given a signal; what it returns is given to nobody once the signal is aborted.
+ * `work` is given a signal; once the signal is aborted, its result is dropped.
  */
 export class Latest {
   #running = null;

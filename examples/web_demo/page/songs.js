@@ -84,7 +84,7 @@ async function like(song, button) {
   button.textContent = isOn ? "♥" : "♡";
   wishes.like(song.key, song.name, isOn);
   await recommend();
-  // The list was made anew: whoever uses the keyboard goes on where they were.
+  // The list was made again: the focus returns to where it was.
   const again = [...document.querySelectorAll("#songs li")].find((row) => row.dataset.key === song.key);
   (again?.querySelector(".like") ?? element("songs-status")).focus();
 }

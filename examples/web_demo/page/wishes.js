@@ -140,7 +140,7 @@ function readFilters() {
   return isRight;
 }
 
-/** `wanted` is called when songs are to be asked for anew. */
+/** Calls `wanted` when a choice changes the songs. */
 export function begin(wanted) {
   changed = wanted;
   for (const id of ["wishes", "filters"]) element(id).addEventListener("submit", (event) => event.preventDefault());

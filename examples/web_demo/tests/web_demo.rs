@@ -287,6 +287,11 @@ fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_take_little_memory() {
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too-large")), "{}", answer.body);
     assert!(answer.body["detail"].as_str().unwrap().contains("8 channels at 655350 Hz"), "{}", answer.body);
     assert!(begin.elapsed() < Duration::from_secs(1), "refused before it is decoded");
+    // A file to play is no longer than ten minutes at 48 kHz, whatever its rate.
+    let fast = silent_flac(384_000, 1, 600);
+    let mut response = agent().post(format!("{}/api/wav", server.address)).send(&fast[..]).unwrap();
+    let played = response.body_mut().with_config().limit(100_000_000).read_to_vec().unwrap();
+    assert_eq!(played.len(), 44 + 2 * 600 * 48_000);
     if let Some(kilobytes) = memory_kilobytes(server.process.id(), "VmHWM:") {
         assert!(kilobytes < 200_000, "{kilobytes} kB");
     }
