@@ -259,7 +259,7 @@ impl Checkpoint {
             let (given, known) = (given.to_owned(), Architecture::KINDS.to_vec());
             return Err(CheckpointError::Architecture { file: file.to_owned(), given, known });
         }
-        let metadata: Metadata = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+        let metadata: Metadata = serde_json::from_value(json).map_err(|e| damaged(e.to_string()))?;
         let checkpoint = Self {
             crate_version: metadata.crate_version,
             architecture: metadata.architecture,

@@ -8,6 +8,7 @@ mod generator;
 mod init;
 pub mod input;
 mod join;
+mod json;
 mod kernels;
 mod layer;
 pub mod layers;

@@ -60,7 +60,7 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "ser-models",
         &[
-            &["files", "generator", "init", "memory", "metrics", "parameters", "weights"],
+            &["files", "generator", "init", "json", "memory", "metrics", "parameters", "weights"],
             &["kernels"],
             &["layer"],
             &["encoder", "layers"],

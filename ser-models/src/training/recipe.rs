@@ -1,6 +1,7 @@
 //! What is trained and how: an architecture with its features and its training settings, from a name or a TOML file.
 
 use super::TrainingConfig;
+use crate::json::json_value;
 use crate::models::Architecture;
 use ser_features::{FeatureConfig, PreparationConfig};
 use serde::{Serialize, de::DeserializeOwned};
@@ -204,7 +205,7 @@ impl RecipeFile {
             table,
             reason: error.to_string(),
         };
-        let mut value = serde_json::to_value(settings).map_err(error)?;
+        let mut value = json_value(settings).map_err(error)?;
         if let Some(over) = self.tables.get(table) {
             put_over(&mut value, over);
         }

@@ -3,6 +3,7 @@
 use super::learner::LearnerState;
 use super::{History, Optimizer, StateError, TrainingConfig};
 use crate::files::write_file;
+use crate::json::json_value;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
 use crate::weights::{Values, Weights, WeightsError};
@@ -41,11 +42,6 @@ struct Metadata {
     run: RunIdentity,
     optimizer_steps: u64,
     history: History,
-}
-
-#[derive(Deserialize)]
-struct Format {
-    format: u64,
 }
 
 impl RunState {
@@ -92,12 +88,13 @@ impl RunState {
         };
         let bytes = std::fs::read(path).map_err(|cause| StateError::Io { path: path.into(), cause })?;
         let (all, metadata) = Weights::from_safetensors(&bytes).map_err(weights_error)?;
-        let Format { format } = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let json: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let format = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
         if format != FORMAT {
             return Err(StateError::Format { path: path.into(), given: format, expected: FORMAT });
         }
         all.check_digest(&metadata).map_err(weights_error)?;
-        let metadata: Metadata = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let metadata: Metadata = serde_json::from_value(json).map_err(|e| damaged(e.to_string()))?;
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
             return Err(StateError::AnotherRun { path: path.into(), what, expected, given });
         }
@@ -124,7 +121,7 @@ impl RunIdentity {
     /// The first thing in which another run differs: (what, this run's, the other's).
     fn difference(&self, other: &Self) -> Option<(String, String, String)> {
         fn differ<T: PartialEq + Serialize>(what: &str, a: &T, b: &T) -> Option<(String, String, String)> {
-            let value = |x| serde_json::to_value(x).unwrap_or_default();
+            let value = |x| json_value(x).unwrap_or_default();
             if a == b {
                 return None;
             }

@@ -7,6 +7,7 @@ use super::state::{RunIdentity, RunState};
 use super::{Epoch, Event, Finish, History, Learner, StateError, TrainingConfig, TrainingError};
 use crate::checkpoint::{Checkpoint, CheckpointSource, SplitRecord, TrainingRecord};
 use crate::input::{Dataset, ModelInput, Normalization};
+use crate::json::json_value;
 use crate::metrics::Evaluation;
 use crate::models::{Architecture, Model};
 use crate::readout::Readout;
@@ -194,7 +195,7 @@ impl Trainer {
             },
             training: TrainingRecord {
                 seed: self.run.seed,
-                config: serde_json::to_value(&self.run.config).unwrap_or_default(),
+                config: json_value(&self.run.config).unwrap_or_default(),
                 epochs: self.state.history.epochs.len(),
                 epoch: best.epoch,
                 metrics,
