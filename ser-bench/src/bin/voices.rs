@@ -8,7 +8,10 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, ensure};
 use clap::Parser;
 use ser_bench::experiments::{Disturbance, Predictions, RecordingScore, measure_recordings};
-use ser_bench::voices::{MoodReadout, VoiceClips, answer, in_weighted_moods, tells_moods_apart, train_head};
+use ser_bench::voices::{
+    MoodReadout, SCORE_HEADER, VoiceClips, answer, in_weighted_moods, recalls, score_row, scores,
+    tells_moods_apart, train_head,
+};
 use ser_data::{leave_corpus_out, published_folds};
 use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output};
@@ -145,23 +148,16 @@ impl Bench<'_> {
         }
         let part = if arguments.test { "test" } else { "validation" };
         cli::print(format!("{part} actors of {} folds, {} seeds", folds.len(), arguments.seeds))?;
-        cli::print("| clips | heads | UAR, 8 emotions | accuracy | UAR, 4 moods | accuracy |")?;
-        cli::print("| --- | --- | --- | --- | --- | --- |")?;
+        cli::print(SCORE_HEADER)?;
         for Condition { name, folds, .. } in &conditions {
             let single: Vec<Predictions> = folds.iter().flatten().cloned().collect();
-            print_row(name, "one", &single)?;
-            print_row(name, "mean of seeds", &means(folds)?)?;
+            cli::print(score_row(name, "one head", &single))?;
+            cli::print(score_row(name, "mean of seeds", &means(folds)?))?;
         }
-        let answers = together(&means(&conditions[0].folds)?)?;
-        print_recalls(&answers)?;
+        let answers = Predictions::join(&means(&conditions[0].folds)?)?;
+        cli::print(recalls(&answers))?;
         let fitted = MoodReadout::fit(&answers, 0.9)?;
-        cli::print(format!(
-            "temperature {:.2}; sure from {:.2} on: {:.0} % of the answers, {:.1} % of them right",
-            fitted.readout.temperature,
-            fitted.readout.confidence,
-            100.0 * fitted.sure,
-            100.0 * fitted.right
-        ))?;
+        cli::print(fitted.to_string())?;
         if arguments.recordings {
             self.recordings(&of_folds, &fitted.readout)?;
         }
@@ -249,7 +245,7 @@ impl Bench<'_> {
                 let (uar, accuracy) = scores(&moods);
                 cli::print(format!("| {corpus} | {} | {heads} | {uar} | {accuracy} |", measured.len()))?;
             }
-            print_recalls(&mean)?;
+            cli::print(recalls(&mean))?;
         }
         Ok(())
     }
@@ -263,48 +259,4 @@ fn means(folds: &[Vec<Predictions>]) -> anyhow::Result<Vec<Predictions>> {
 /// The mean of heads that answered for the same clips.
 fn together_of(heads: &[Predictions]) -> anyhow::Result<Predictions> {
     Predictions::mean(&heads.iter().map(|head| (head, 1)).collect::<Vec<_>>())
-}
-
-/// The answers of all folds, one after the other.
-fn together(folds: &[Predictions]) -> anyhow::Result<Predictions> {
-    let mut all = folds.first().context("there are no folds")?.clone();
-    for fold in &folds[1..] {
-        all.clips.extend_from_slice(&fold.clips);
-        all.truth.extend_from_slice(&fold.truth);
-        all.probabilities.append(ndarray::Axis(0), fold.probabilities.view())?;
-    }
-    Ok(all)
-}
-
-/// UAR and accuracy, mean and deviation.
-fn scores(answers: &[Predictions]) -> (String, String) {
-    let of = |score: fn(&ser_models::ConfusionMatrix) -> f64| {
-        spread(&answers.iter().map(|p| score(&p.confusion())).collect::<Vec<_>>())
-    };
-    (of(ser_models::ConfusionMatrix::uar), of(ser_models::ConfusionMatrix::accuracy))
-}
-
-/// Mean and deviation over the models.
-fn spread(values: &[f64]) -> String {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
-    format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation)
-}
-
-fn print_row(clips: &str, heads: &str, answers: &[Predictions]) -> anyhow::Result<()> {
-    let moods: Vec<Predictions> = answers.iter().map(in_weighted_moods).collect();
-    let ((uar, accuracy), (mood_uar, mood_accuracy)) = (scores(answers), scores(&moods));
-    cli::print(format!("| {clips} | {heads} | {uar} | {accuracy} | {mood_uar} | {mood_accuracy} |"))
-}
-
-fn print_recalls(answers: &Predictions) -> anyhow::Result<()> {
-    for of in [answers.clone(), in_weighted_moods(answers)] {
-        let confusion = of.confusion();
-        let recalls = of.labels.iter().enumerate().filter(|(class, _)| of.truth.contains(class));
-        let recalls: Vec<String> =
-            recalls.map(|(class, label)| format!("{label} {:.2}", confusion.recall(class))).collect();
-        cli::print(format!("recalls: {}", recalls.join(", ")))?;
-    }
-    Ok(())
 }

@@ -22,4 +22,4 @@ pub use protocol::{Part, Protocol};
 pub use recordings::{RecordingScore, measure_recordings};
 pub use results::{Calibration, Results, Robustness, Score, Spread, save_combined};
 pub use robustness::Disturbance;
-pub use run::{Run, ravdess, remove_states, train};
+pub use run::{Run, disturbed, predict, ravdess, remove_states, train};

@@ -283,7 +283,10 @@ pub fn remove_states(recipe: &Recipe, state: &Path) {
 }
 
 /// What a model answers to clips that something happened to; `None` where a program for it is missing.
-fn disturbed(
+///
+/// # Errors
+/// If a clip cannot be read, the model cannot be used, or a program fails.
+pub fn disturbed(
     checkpoint: &Checkpoint,
     clean: &Predictions,
     clips: &HashMap<String, Clip>,
@@ -315,7 +318,11 @@ fn disturbed(
     Ok(Some(Predictions { probabilities, ..clean.clone() }))
 }
 
-fn predict(checkpoint: &Checkpoint, data: &Dataset) -> anyhow::Result<Predictions> {
+/// What a model answers to these clips.
+///
+/// # Errors
+/// If they do not fit the model.
+pub fn predict(checkpoint: &Checkpoint, data: &Dataset) -> anyhow::Result<Predictions> {
     let inputs: &ArrayD<f32> = data.inputs();
     Ok(Predictions {
         labels: data.label_names().to_vec(),

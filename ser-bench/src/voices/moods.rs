@@ -85,6 +85,17 @@ impl MoodReadout {
     }
 }
 
+impl std::fmt::Display for MoodReadout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Readout { temperature, confidence, .. } = &self.readout;
+        let [sure, right] = [self.sure, self.right].map(|share| 100.0 * share);
+        write!(
+            f,
+            "temperature {temperature:.2}; sure from {confidence:.2} on: {sure:.0} % of the answers, {right:.1} % of them right"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

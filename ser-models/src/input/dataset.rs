@@ -2,7 +2,7 @@
 
 use super::{ModelInput, frames_of};
 use crate::layer::{Padded, elements};
-use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
+use ndarray::{Array, Array2, ArrayD, Axis, Dimension, IxDyn};
 use ser_features::{FeatureConfig, PreparationConfig};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -32,6 +32,7 @@ pub struct Dataset {
     label_names: Vec<String>,
     ids: Vec<String>,
     corpora: Option<Corpora>,
+    soft_labels: Option<Array2<f32>>,
     audio: Option<Audio>,
 }
 
@@ -96,6 +97,24 @@ pub enum DatasetError {
         clips: usize,
         /// Names given.
         given: usize,
+    },
+    /// Clips and rows of soft labels are not equally many.
+    #[error("dataset: rows of soft labels must be as many as clips, {clips}, got {given}")]
+    SoftLabelsGiven {
+        /// Clips in the set.
+        clips: usize,
+        /// Rows given.
+        given: usize,
+    },
+    /// A clip's soft labels are not probabilities.
+    #[error("clip {id}: soft labels must be {classes} probabilities with the sum 1, got {given:?}")]
+    SoftLabels {
+        /// The clip.
+        id: String,
+        /// The number of classes.
+        classes: usize,
+        /// The row given.
+        given: Vec<f32>,
     },
     /// Clips and their samples are not equally many.
     #[error("dataset: clips of samples must be as many as clips, {clips}, got {given}")]
@@ -204,7 +223,16 @@ impl Dataset {
                 return Err(DatasetError::NotFinite { id: id.clone(), element });
             }
         }
-        Ok(Self { inputs, frames: None, labels, label_names, ids, corpora: None, audio: None })
+        Ok(Self {
+            inputs,
+            frames: None,
+            labels,
+            label_names,
+            ids,
+            corpora: None,
+            soft_labels: None,
+            audio: None,
+        })
     }
 
     /// The same of clips as a model takes them ([`ModelInput::of`]), with their valid frames.
@@ -282,6 +310,30 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Sets what training aims at instead of each clip's class alone: a probability for each class [clips, classes], as another model
+    /// answered, mixed with the label or not (knowledge distillation, Hinton et al. 2015, arXiv:1503.02531). They speak of all classes,
+    /// whatever the clip's corpus labels. Measuring still goes by the classes.
+    ///
+    /// # Errors
+    /// If a clip has no such row, or its row is not of probabilities with the sum 1.
+    pub fn with_soft_labels(mut self, probabilities: Array2<f32>) -> Result<Self, DatasetError> {
+        let classes = self.label_names.len();
+        let usable = |row: &[f32]| {
+            row.len() == classes
+                && row.iter().all(|p| *p >= 0.0)
+                && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3
+        };
+        let rows: Vec<Vec<f32>> = probabilities.outer_iter().map(|row| row.to_vec()).collect();
+        if rows.len() != self.len() {
+            return Err(DatasetError::SoftLabelsGiven { clips: self.len(), given: rows.len() });
+        }
+        if let Some((row, id)) = rows.into_iter().zip(&self.ids).find(|(row, _)| !usable(row)) {
+            return Err(DatasetError::SoftLabels { id: id.clone(), classes, given: row });
+        }
+        self.soft_labels = Some(probabilities);
+        Ok(self)
+    }
+
     /// Adds the clips themselves, so that training can change them as sound ([`AudioAugmentation`](crate::training::AudioAugmentation)):
     /// for each its samples after this preparation, of which these features gave the inputs.
     ///
@@ -334,6 +386,7 @@ impl Dataset {
                 names: corpora.names.clone(),
                 of: indices.iter().map(|i| corpora.of[*i]).collect(),
             }),
+            soft_labels: self.soft_labels.as_ref().map(|labels| labels.select(Axis(0), indices)),
             audio: self.audio.as_ref().map(|audio| Audio {
                 samples: indices.iter().map(|i| audio.samples[*i].clone()).collect(),
                 ..audio.clone()
@@ -364,6 +417,11 @@ impl Dataset {
     /// The clips behind the inputs, if they were added.
     pub(crate) fn audio(&self) -> Option<&Audio> {
         self.audio.as_ref()
+    }
+
+    /// What training aims at for each clip [clips, classes], if that was set.
+    pub fn soft_labels(&self) -> Option<&Array2<f32>> {
+        self.soft_labels.as_ref()
     }
 
     /// The class of each clip, an index into [`Dataset::label_names`].
@@ -432,6 +490,10 @@ impl Dataset {
         }
         if let Some(Corpora { names, of }) = &self.corpora {
             hash.update(serde_json::to_vec(&(names, of)).unwrap_or_default());
+        }
+        if let Some(labels) = &self.soft_labels {
+            hash.update(b"soft labels");
+            labels.iter().for_each(|p| hash.update(p.to_le_bytes()));
         }
         if let Some(Audio { samples, preparation, features }) = &self.audio {
             hash.update(serde_json::to_vec(&(preparation, features)).unwrap_or_default());

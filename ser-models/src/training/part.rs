@@ -2,11 +2,12 @@
 
 use super::sampling::Order;
 use super::source::{AudioSource, Source};
-use super::{Event, Learner, TrainingConfig, TrainingError};
+use super::{Event, Learner, Targets, TrainingConfig, TrainingError};
 use crate::generator::{Generator, Purpose};
 use crate::input::{Dataset, ModelInput, Normalization, batch_of};
 use crate::layers::Padded;
 use crate::metrics::Evaluation;
+use ndarray::Array2;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +19,8 @@ pub(super) struct TrainingPart {
     labels: Vec<usize>,
     /// For each example the classes among which it was labelled; `None` where these are all.
     labelled: Option<Vec<Arc<[bool]>>>,
+    /// For each example a share of each class, instead of its label.
+    soft_labels: Option<Array2<f32>>,
     pub(super) ids: Vec<String>,
 }
 
@@ -49,8 +52,9 @@ impl TrainingPart {
     ) -> Result<Self, TrainingError> {
         let source = source(config, data, normalization, input, seed)?;
         let order = Order::new(&config.sampling, data);
-        let labelled = data.labelled_classes();
-        Ok(Self { source, order, labels: data.labels().to_vec(), labelled, ids: data.ids().to_vec() })
+        let (labelled, soft_labels) = (data.labelled_classes(), data.soft_labels().cloned());
+        let (labels, ids) = (data.labels().to_vec(), data.ids().to_vec());
+        Ok(Self { source, order, labels, labelled, soft_labels, ids })
     }
 
     /// The number of steps of an epoch.
@@ -81,11 +85,7 @@ impl TrainingPart {
                 steps.learning_rate = config.learning_rate * factor;
                 let taken = inputs.and_then(|inputs| {
                     let mut generator = Generator::for_run(seed, Purpose::Step, learner.steps());
-                    let labels: Vec<usize> = places.iter().map(|at| self.labels[*at]).collect();
-                    let mut targets = learner.targets(&labels)?;
-                    if let Some(labelled) = &self.labelled {
-                        targets = targets.among(places.iter().map(|at| &*labelled[*at]));
-                    }
+                    let mut targets = self.targets(learner, places)?;
                     let inputs = config.augmentation.apply(&inputs, &mut targets, &mut generator)?;
                     learner.step(&inputs, &targets, steps.learning_rate, &mut generator)
                 });
@@ -109,6 +109,21 @@ impl TrainingPart {
         }
         let examples = self.order.len() as f64;
         Ok(Some(Steps { loss: steps.loss / examples, accuracy: steps.accuracy / examples, ..steps }))
+    }
+}
+
+impl TrainingPart {
+    /// What the examples at these places should be answered with.
+    fn targets(&self, learner: &Learner, places: &[usize]) -> Result<Targets, TrainingError> {
+        if let Some(soft) = &self.soft_labels {
+            return Ok(Targets::soft(places.iter().map(|at| soft.row(*at)), soft.ncols()));
+        }
+        let labels: Vec<usize> = places.iter().map(|at| self.labels[*at]).collect();
+        let targets = learner.targets(&labels)?;
+        Ok(match &self.labelled {
+            Some(labelled) => targets.among(places.iter().map(|at| &*labelled[*at])),
+            None => targets,
+        })
     }
 }
 

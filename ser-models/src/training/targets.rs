@@ -3,6 +3,7 @@
 use super::TrainingError;
 use crate::layers::{CrossEntropy, LayerError};
 use candle_core::{Device, Tensor};
+use ndarray::ArrayView1;
 
 /// The truth of a batch: for each example a share of 1 for each class, and the classes among which the truth is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,11 @@ impl Targets {
             *row.get_mut(label).ok_or(LayerError::Label { label, classes })? = 1.0;
         }
         Ok(Self { shares, labelled: None, classes })
+    }
+
+    /// Examples of which a share of each class is the truth: [batch, classes], rows sum to 1.
+    pub(super) fn soft<'a>(rows: impl IntoIterator<Item = ArrayView1<'a, f32>>, classes: usize) -> Self {
+        Self { shares: rows.into_iter().flatten().copied().collect(), labelled: None, classes }
     }
 
     /// The same where each example was labelled among some of the classes: true for these, a row for each example.

@@ -1,0 +1,208 @@
+//! Measures and makes the bundled small model: a small network that learnt what the large one answers (knowledge distillation).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use ndarray::Array2;
+use ser_bench::experiments::{Disturbance, Predictions, disturbed, predict, remove_states, train};
+use ser_bench::voices::{MoodReadout, SCORE_HEADER, VoiceClips, answer, recalls, score_row, train_head};
+use ser_data::{Clip, LabelSet, Split, published_folds, speakers_of};
+use ser_examples::speech::Labelling;
+use ser_examples::training_set::{TrainingSet, corpus_options};
+use ser_examples::{cli, interrupt, output, progress};
+use ser_models::encoder::WhisperEncoder;
+use ser_models::input::ModelInput;
+use ser_models::{Checkpoint, Recipe, RecipeFile};
+
+/// Trains heads on what Whisper's encoder heard of all corpora, as `voices` does, and small networks on what these heads answer to the same
+/// clips, mixed with the labels.
+///
+/// They are measured on the five published folds of RAVDESS's actors (all other corpora train beside): on the validation actors, or with
+/// --test on the test actors, which decide nothing. A run that was cut goes on from the files in --folder.
+#[derive(Parser)]
+struct Arguments {
+    /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
+    #[arg(long, value_name = "DIR", required = true)]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    labelling: Labelling,
+    /// The encoder: a safetensors file in f32, f16 or i8.
+    #[arg(long, value_name = "FILE")]
+    encoder: PathBuf,
+    /// Keeps what was encoded from run to run.
+    #[arg(long, value_name = "FILE")]
+    cache: PathBuf,
+    /// Folder for the networks, each as soon as it is trained.
+    #[arg(long, value_name = "DIR")]
+    folder: PathBuf,
+    /// The small network and its training, as a file for `train --config`, instead of recipes/small.toml.
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// Share of the large model's answer in what the small one aims at, 0 to 1; the label is the rest.
+    #[arg(long, default_value_t = 0.8)]
+    teacher: f32,
+    /// Heads of the large model, of different seeds, whose answers are averaged.
+    #[arg(long, default_value_t = 3)]
+    heads: u64,
+    /// Seed of the small network's training.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Measure these folds alone, counted from 1.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=5))]
+    fold: Vec<u8>,
+    /// Measure on the test actors, with the validation actors in training. Do so once for a recipe.
+    #[arg(long)]
+    test: bool,
+    /// Measure on clips in noise and over a telephone too.
+    #[arg(long)]
+    disturbed: bool,
+    /// Train on all clips, and write the model with a readout that is fitted to the validation actors' answers.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["test", "disturbed", "fold"])]
+    output: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    ensure!((0.0..=1.0).contains(&arguments.teacher), "--teacher must be 0 to 1, got {}", arguments.teacher);
+    let small = match &arguments.recipe {
+        Some(path) => RecipeFile::read(path)?,
+        None => RecipeFile::parse("small.toml", include_str!("../../recipes/small.toml"))?,
+    };
+    let small = Recipe::of(&small)?;
+    let large = Recipe::of(&RecipeFile::parse("voices.toml", include_str!("../../recipes/voices.toml"))?)?;
+    let layers = match large.architecture.input() {
+        ModelInput::Encoded { layers, frames: None, .. } => layers,
+        other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
+    };
+    if let Some(path) = &arguments.output {
+        output::check_folder(path)?;
+    }
+    std::fs::create_dir_all(&arguments.folder).with_context(|| arguments.folder.display().to_string())?;
+    let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
+    let sources = arguments.labelling.sources(&arguments.data)?;
+    let heard = VoiceClips::load(&sources, &large, &encoder, &arguments.cache)?;
+    let options = corpus_options(&small, LabelSet::Emotions, None)?;
+    let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
+    ensure!(
+        heard.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
+        "the large and the small model must hear the same clips"
+    );
+    let stop = interrupt::on_ctrl_c()?;
+    let bench = Bench { arguments, small, large, heard, set, stop };
+    bench.folds()
+}
+
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    small: Recipe,
+    large: Recipe,
+    heard: VoiceClips,
+    set: TrainingSet,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bench<'_> {
+    /// What the small network aims at for each of these clips: what heads that were trained on them answer, mixed with the label.
+    fn soft_labels(&self, train: &[usize], protocol: &str) -> anyhow::Result<Array2<f32>> {
+        let Self { arguments, heard, .. } = self;
+        let answers = (0..arguments.heads)
+            .map(|seed| {
+                let head = train_head(heard, &self.large, train, seed, protocol, &self.stop)?;
+                answer(&head.classifier()?, heard, &heard.encoded, train)
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let mean = Predictions::mean(&answers.iter().map(|answers| (answers, 1)).collect::<Vec<_>>())?;
+        let mut soft = mean.probabilities * arguments.teacher;
+        for (mut row, label) in soft.outer_iter_mut().zip(&mean.truth) {
+            row[*label] += 1.0 - arguments.teacher;
+        }
+        Ok(soft)
+    }
+
+    /// The small network of a fold: trained, or read where it was trained before.
+    fn network(&self, name: &str, split: &Split) -> anyhow::Result<Checkpoint> {
+        let file = self.arguments.folder.join(format!("{name}.safetensors"));
+        if file.exists() {
+            return Ok(Checkpoint::load(&file)?);
+        }
+        let places = &split.train;
+        let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
+        let soft = self.soft_labels(places, name)?;
+        let training = self.set.dataset.select(places)?.with_corpora(corpora)?.with_soft_labels(soft)?;
+        let source = self.set.checkpoint_source(name, self.arguments.seed, split)?;
+        let state = file.with_extension("training");
+        let bar = progress::bar((self.small.training.epochs * self.small.members) as u64, "epochs");
+        bar.set_prefix(name.to_owned());
+        let (model, _) =
+            train(&self.small, &training, self.arguments.seed, &source, &state, &bar, &self.stop)?;
+        bar.finish_and_clear();
+        model.save(&file)?;
+        remove_states(&self.small, &state);
+        Ok(model)
+    }
+
+    fn folds(&self) -> anyhow::Result<()> {
+        let Self { arguments, heard, set, .. } = self;
+        let speakers: Vec<&str> = speakers_of(&heard.clips)?;
+        let (part, asked) = if arguments.test { ("test", "with") } else { ("validation", "without") };
+        let mut ways = vec![Disturbance::None];
+        if arguments.disturbed {
+            ways.extend([Disturbance::Noise(10.0), Disturbance::Noise(5.0), Disturbance::Telephone]);
+        }
+        let mut answers: Vec<(Disturbance, Vec<Predictions>)> =
+            ways.into_iter().map(|way| (way, Vec::new())).collect();
+        let clips: HashMap<String, Clip> =
+            heard.clips.iter().map(|clip| (clip.id.clone(), clip.clone())).collect();
+        for (mut fold, number) in published_folds(&speakers, &heard.groups)?.into_iter().zip(1..) {
+            if !arguments.fold.is_empty() && !arguments.fold.contains(&number) {
+                continue;
+            }
+            if arguments.test {
+                fold.train.append(&mut fold.validation);
+                fold.train.sort_unstable();
+            }
+            let name = format!("fold-{number}-{asked}-validation-seed-{}", arguments.seed);
+            let network = self.network(&name, &fold)?;
+            let measured = if arguments.test { &fold.test } else { &fold.validation };
+            let of_ravdess = |at: &&usize| heard.clips[**at].corpus == "ravdess";
+            let places: Vec<usize> = measured.iter().filter(of_ravdess).copied().collect();
+            let clean = predict(&network, &set.dataset.select(&places)?)?;
+            for (way, answers) in &mut answers {
+                answers.push(match way {
+                    Disturbance::None => clean.clone(),
+                    way => disturbed(&network, &clean, &clips, *way)?.context("a program is missing")?,
+                });
+            }
+        }
+        cli::print(format!("{part} actors"))?;
+        cli::print(SCORE_HEADER)?;
+        for (way, answers) in &answers {
+            cli::print(score_row(&way.name(), "small", answers))?;
+        }
+        let all = Predictions::join(&answers[0].1)?;
+        cli::print(recalls(&all))?;
+        let fitted = MoodReadout::fit(&all, 0.9)?;
+        cli::print(fitted.to_string())?;
+        match &arguments.output {
+            Some(path) => self.make(path, fitted),
+            None => Ok(()),
+        }
+    }
+
+    /// Trains on all clips.
+    fn make(&self, path: &Path, fitted: MoodReadout) -> anyhow::Result<()> {
+        let all = Split { train: (0..self.heard.clips.len()).collect(), ..Split::default() };
+        let mut model = self.network(&format!("all-clips-seed-{}", self.arguments.seed), &all)?;
+        model.readout = fitted.readout;
+        model.save(path)?;
+        cli::print(format!("{}: {} clips", path.display(), all.train.len()))
+    }
+}
