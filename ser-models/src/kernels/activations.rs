@@ -1,6 +1,6 @@
 //! Gates and hyperbolic tangents of whole slices, on all threads.
 
-use super::Real;
+use super::{ForEachItem, Real};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ const BLOCK: usize = 1 << 13;
 pub(crate) fn gated<T: Real>(x: &[T], a: &[T]) -> Vec<T> {
     let mut y = x.to_vec();
     let blocks = y.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK));
-    blocks.for_each(|(y, a)| Arch::new().dispatch(Gated { y, a }));
+    blocks.for_each_item(&|(y, a)| Arch::new().dispatch(Gated { y, a }));
     y
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn gated_backward<T: Real>(x: &[T], a: &[T], dy: &[T]) -> (Vec<T>, Ve
     let (mut dx, mut da) = (dy.to_vec(), dy.to_vec());
     let gradients = dx.par_chunks_mut(BLOCK).zip(da.par_chunks_mut(BLOCK));
     let blocks = gradients.zip(x.par_chunks(BLOCK).zip(a.par_chunks(BLOCK)));
-    blocks.for_each(|((dx, da), (x, a))| Arch::new().dispatch(GatedBackward { dx, da, x, a }));
+    blocks.for_each_item(&|((dx, da), (x, a))| Arch::new().dispatch(GatedBackward { dx, da, x, a }));
     (dx, da)
 }
 
@@ -63,7 +63,7 @@ impl<T: Real> WithSimd for GatedBackward<'_, T> {
 
 /// The hyperbolic tangent of every element, in place.
 pub(crate) fn tanh<T: Real>(x: &mut [T]) {
-    x.par_chunks_mut(BLOCK).for_each(|x| Arch::new().dispatch(HyperbolicTangent(x)));
+    x.par_chunks_mut(BLOCK).for_each_item(&|x| Arch::new().dispatch(HyperbolicTangent(x)));
 }
 
 struct HyperbolicTangent<'a, T>(&'a mut [T]);

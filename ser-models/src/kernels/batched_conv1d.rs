@@ -3,7 +3,7 @@
 use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS, add_sums, finish, split};
 use super::direct_conv1d::DirectConv1d;
 use super::window::Placed;
-use super::{Epilogue, Real, sum, vectorized};
+use super::{Epilogue, ForEachItem, Real, sum, vectorized};
 use rayon::prelude::*;
 
 /// Positions that clips side by side have at most, so that they stay in the cache.
@@ -51,7 +51,7 @@ impl<'a> BatchedConv1d<'a> {
             }
             _ => channels,
         };
-        units.zip(argmax).enumerate().for_each(|(number, ((y, x), argmax))| {
+        units.zip(argmax).enumerate().for_each_item(&|(number, ((y, x), argmax))| {
             let padded = direct.padded(x, shape.in_channels);
             let convolve = |first: usize, y: &mut [T], argmax: &mut [u8]| {
                 let count = part.min(channels - first);
@@ -72,7 +72,7 @@ impl<'a> BatchedConv1d<'a> {
             }
             let argmax = split(argmax, part * plane, channels.div_ceil(part));
             let parts = y.par_chunks_mut(part * plane).zip(argmax).enumerate();
-            parts.for_each(|(i, (y, argmax))| convolve(i * part, y, argmax));
+            parts.for_each_item(&|(i, (y, argmax))| convolve(i * part, y, argmax));
         });
     }
 

@@ -1,7 +1,7 @@
 //! The sizes of a convolution, and what its algorithms share.
 
 use super::window::Placed;
-use super::{Epilogue, Real, vectorized};
+use super::{Epilogue, ForEachItem, Real, vectorized};
 use crate::memory::Memory;
 use rayon::prelude::*;
 
@@ -88,7 +88,7 @@ pub(super) fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
     let mut totals = parts.next().unwrap_or_default();
     let parts: Vec<[Vec<T>; 2]> = parts.collect();
     for (i, total) in totals.iter_mut().enumerate() {
-        total.par_chunks_mut(BLOCK).enumerate().for_each(|(block, total)| {
+        total.par_chunks_mut(BLOCK).enumerate().for_each_item(&|(block, total)| {
             for part in &parts {
                 let part = &part[i][block * BLOCK..][..total.len()];
                 total.iter_mut().zip(part).for_each(|(total, part)| *total += *part);

@@ -5,6 +5,7 @@
 //! sums are in `f32`. Each entry of a product is summed over the inner axis in order, whatever rows it is computed with: how
 //! many threads share the rows changes no bit.
 
+use super::ForEachItem;
 use super::functions;
 use super::integer_matrix::{IntegerMatrix, round_row};
 use super::rows::{Finish, Rows};
@@ -138,7 +139,7 @@ impl FrozenMatrix {
         if threads == 1 {
             work((0, out));
         } else {
-            out.par_chunks_mut(share * out_stride).enumerate().for_each(work);
+            out.par_chunks_mut(share * out_stride).enumerate().for_each_item(&work);
         }
     }
 

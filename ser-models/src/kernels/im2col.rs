@@ -8,7 +8,7 @@
 //! the cache; short clips are put side by side in a tile, so that the products stay large enough to be fast.
 
 use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS, add_sums, finish, split};
-use super::{Epilogue, Matrix, Real, matmul, sum, vectorized};
+use super::{Epilogue, ForEachItem, Matrix, Real, matmul, sum, vectorized};
 use crate::memory::Buffer;
 use rayon::prelude::*;
 use std::ops::{Deref, Range};
@@ -166,14 +166,14 @@ impl Im2col<'_> {
                 let first = number * self.out_channels;
                 let planes = z.par_chunks_mut(self.out_plane()).zip(y.par_chunks_mut(plane));
                 let argmax = split(argmax, plane, self.out_channels);
-                planes.zip(argmax).enumerate().with_min_len((1 << 13) / plane + 1).for_each(
-                    |(channel, ((z, y), argmax))| finish(epilogue, (first + channel, channel), z, y, argmax),
+                planes.zip(argmax).enumerate().with_min_len((1 << 13) / plane + 1).for_each_item(
+                    &|(channel, ((z, y), argmax))| finish(epilogue, (first + channel, channel), z, y, argmax),
                 );
             }
             return;
         }
         let units = y.par_chunks_mut(size).zip(x.par_chunks(unit * self.in_size())).zip(argmax);
-        units.enumerate().for_each(|(number, ((y, x), argmax))| {
+        units.enumerate().for_each_item(&|(number, ((y, x), argmax))| {
             let clips = x.len() / self.in_size();
             let n = clips * self.out_plane();
             let in_place = clips == 1 && epilogue.pool().is_none();
@@ -222,7 +222,7 @@ impl Im2col<'_> {
                 row = tail;
             }
         }
-        tiles.into_par_iter().zip(rows).for_each(|(tile, rows)| {
+        tiles.into_par_iter().zip(rows).for_each_item(&|(tile, rows)| {
             let n = tile.len();
             let (mut product, mut columns) =
                 (self.memory.buffer(self.out_channels * n), self.memory.buffer(0));

@@ -1,6 +1,6 @@
 //! Batch normalisation of planes (a channel of an example), with its gradients.
 
-use super::{Epilogue, Real, sum, sum_pairs, vectorized};
+use super::{Epilogue, ForEachItem, Real, sum, sum_pairs, vectorized};
 use crate::memory::Memory;
 use rayon::prelude::*;
 
@@ -102,7 +102,7 @@ impl Norm<'_> {
             argmax.chunks_exact_mut(out_plane).collect()
         };
         let planes = x.par_chunks(in_plane).zip(y.par_chunks_mut(out_plane)).zip(argmax).enumerate();
-        planes.with_min_len((1 << 14) / in_plane + 1).for_each(|(plane, ((x, y), argmax))| {
+        planes.with_min_len((1 << 14) / in_plane + 1).for_each_item(&|(plane, ((x, y), argmax))| {
             let channel = plane % self.channels;
             let mean = T::from_f64(self.statistics.mean[channel]);
             let scale = T::from_f64(self.inverse(channel)) * weight[channel];
@@ -177,7 +177,7 @@ impl Norm<'_> {
             }
         }
         let planes = dx.par_chunks_mut(in_plane).zip(x.par_chunks(in_plane)).enumerate();
-        planes.with_min_len((1 << 14) / in_plane + 1).for_each(|(plane, (dx, x))| {
+        planes.with_min_len((1 << 14) / in_plane + 1).for_each_item(&|(plane, (dx, x))| {
             let channel = plane % self.channels;
             let mean = T::from_f64(self.statistics.mean[channel]);
             let inverse = T::from_f64(self.inverse(channel));

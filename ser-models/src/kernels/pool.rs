@@ -1,7 +1,7 @@
 //! The largest value and the mean of moving windows over one or two axes. A sequence is an image of one row.
 
-use super::Real;
 use super::window::Placed;
+use super::{ForEachItem, Real};
 use rayon::prelude::*;
 
 /// elements that one thread takes at least.
@@ -42,7 +42,7 @@ impl PoolShape {
         let (in_plane, out_plane) = (self.in_plane(), self.out_plane());
         let mut y = vec![T::ZERO; x.len() / in_plane * out_plane];
         let planes = y.par_chunks_mut(out_plane).zip(x.par_chunks(in_plane));
-        planes.with_min_len(self.planes()).for_each(|(y, x)| f(y, x));
+        planes.with_min_len(self.planes()).for_each_item(&|(y, x)| f(y, x));
         y
     }
 
@@ -170,7 +170,7 @@ impl PoolShape {
         let mut dx = vec![T::ZERO; x.len()];
         let outputs = y.par_chunks(out_plane).zip(dy.par_chunks(out_plane));
         let planes = dx.par_chunks_mut(in_plane).zip(x.par_chunks(in_plane)).zip(outputs);
-        planes.with_min_len(self.planes()).for_each(|((dx, x), (y, dy))| {
+        planes.with_min_len(self.planes()).for_each_item(&|((dx, x), (y, dy))| {
             self.for_each_window(|at, rows, columns| {
                 for row in rows {
                     let line = &x[row * width..][columns.clone()];
@@ -202,7 +202,7 @@ impl PoolShape {
         let (in_plane, out_plane, width) = (self.in_plane(), self.out_plane(), self.windows[1].input);
         let mut dx = vec![T::ZERO; dy.len() / out_plane * in_plane];
         let planes = dx.par_chunks_mut(in_plane).zip(dy.par_chunks(out_plane));
-        planes.with_min_len(self.planes()).for_each(|(dx, dy)| {
+        planes.with_min_len(self.planes()).for_each_item(&|(dx, dy)| {
             self.for_each_window(|at, rows, columns| {
                 let share = dy[at] * share(rows.len() * columns.len());
                 for row in rows {

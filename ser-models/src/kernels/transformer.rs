@@ -1,5 +1,6 @@
 //! What a transformer does with its rows between products: layer normalisation and attention.
 
+use super::ForEachItem;
 use super::functions;
 use super::packed_matrix::PackedMatrix;
 use crate::memory::Memory;
@@ -23,7 +24,7 @@ pub(crate) fn layer_norm(
 ) {
     const ROWS: usize = 32;
     let size = ROWS * frames.stride;
-    y.par_chunks_mut(size).zip(x.par_chunks(size)).for_each(|(y, x)| {
+    y.par_chunks_mut(size).zip(x.par_chunks(size)).for_each_item(&|(y, x)| {
         Arch::new().dispatch(LayerNorm { x, y, frames, weight, bias, eps });
     });
 }

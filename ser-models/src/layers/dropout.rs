@@ -1,7 +1,7 @@
 //! Random silence of activations.
 
 use crate::generator::Generator;
-use crate::kernels::{Real, keep_mask, map2};
+use crate::kernels::{ForEachItem, Real, keep_mask, map2};
 use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
@@ -131,9 +131,9 @@ fn scaled<T: Real>(x: &[T], mask: &[bool], run: usize, scale: f64) -> Vec<T> {
     }
     let mut y = vec![T::ZERO; x.len()];
     let runs = y.par_chunks_mut(run).zip(x.par_chunks(run)).zip(mask);
-    runs.with_min_len(64).filter(|(_, kept)| **kept).for_each(|((y, x), _)| {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = *x * scale;
+    runs.with_min_len(64).for_each_item(&|((y, x), kept)| {
+        if *kept {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = *x * scale);
         }
     });
     y

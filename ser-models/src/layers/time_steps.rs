@@ -1,6 +1,6 @@
 //! From channels to frames.
 
-use crate::kernels::Real;
+use crate::kernels::{ForEachItem, Real};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type, tensor,
 };
@@ -58,7 +58,10 @@ fn turn<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     const SQUARE: usize = 16;
     let mut y = vec![T::ZERO; x.len()];
     let size = (rows * columns).max(1);
-    y.par_chunks_mut(size).zip(x.par_chunks(size)).with_min_len((1 << 15) / size + 1).for_each(|(y, x)| {
+    y.par_chunks_mut(size).zip(x.par_chunks(size)).with_min_len((1 << 15) / size + 1).for_each_item(&|(
+        y,
+        x,
+    )| {
         for top in (0..rows).step_by(SQUARE) {
             for left in (0..columns).step_by(SQUARE) {
                 for column in left..(left + SQUARE).min(columns) {
