@@ -110,6 +110,26 @@ fn libraries_use_only_the_crates_below_them() {
     assert_none(&violations);
 }
 
+/// ARCHITECTURE.md shows the tables above.
+#[test]
+fn the_page_shows_the_arrows_and_the_floors() {
+    let page = std::fs::read_to_string(workspace::root().join("ARCHITECTURE.md")).unwrap();
+    let width = CRATES.iter().map(|(name, _)| name.len()).max().unwrap();
+    let arrows: Vec<String> = CRATES
+        .iter()
+        .map(|(name, allowed)| {
+            let allowed = if allowed.is_empty() { "no other".to_owned() } else { allowed.join(", ") };
+            format!("{name:width$}  uses {allowed}")
+        })
+        .collect();
+    let block = |lines: &[String]| format!("```text\n{}\n```", lines.join("\n"));
+    assert!(page.contains(&block(&arrows)), "ARCHITECTURE.md must hold\n{}", block(&arrows));
+    for (name, floors) in FLOORS {
+        let floors: Vec<String> = floors.iter().rev().map(|modules| modules.join(", ")).collect();
+        assert!(page.contains(&block(&floors)), "ARCHITECTURE.md must hold, for {name}\n{}", block(&floors));
+    }
+}
+
 fn row<T: Copy>(table: &[(&str, T)], package: &Package) -> T {
     let row = table.iter().find(|(name, _)| *name == package.name);
     row.unwrap_or_else(|| {
