@@ -102,9 +102,9 @@ impl FeatureFile {
             return self.append(&row(std::iter::once(stem.into()).chain(about).chain(values))?);
         }
         for (feature, matrix) in features.iter() {
-            self.add_tensor(format!("{stem}.{feature}"), matrix.shape().to_vec(), bytes(matrix))?;
+            self.add_tensor(format!("{stem}.{feature}"), matrix.shape().to_vec(), bytes(matrix.iter()))?;
         }
-        self.add_tensor(format!("{stem}.vector"), vec![vector.len()], bytes(&vector))
+        self.add_tensor(format!("{stem}.vector"), vec![vector.len()], bytes(vector.iter()))
     }
 
     fn add_tensor(&mut self, name: String, shape: Vec<usize>, data: Vec<u8>) -> anyhow::Result<()> {
@@ -236,6 +236,8 @@ fn row(fields: impl Iterator<Item = String>) -> anyhow::Result<Vec<u8>> {
     Ok(writer.into_inner().map_err(|error| error.into_error())?)
 }
 
-fn bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
-    values.into_iter().flat_map(|value| value.to_le_bytes()).collect()
+fn bytes<'a>(values: impl ExactSizeIterator<Item = &'a f32>) -> Vec<u8> {
+    let mut bytes = vec![0; 4 * values.len()];
+    bytes.as_chunks_mut().0.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_le_bytes());
+    bytes
 }

@@ -3,11 +3,13 @@
 use ndarray::Array2;
 
 use crate::error::{ConfigError, SignalError};
+use crate::exponential::exp;
 use crate::matrix::fill_columns;
 use crate::projection::Projection;
 use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 use crate::tuning::{TuningConfig, TuningEstimator};
+use crate::vector::vectorized;
 
 /// How chroma is computed. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,10 +104,7 @@ fn filter_bank(config: &ChromaConfig, tuning: f64) -> Array2<f32> {
     for (bin, mut column) in bank.columns_mut().into_iter().enumerate() {
         let at = position(bin);
         let width = if bin + 1 < n_fft { (position(bin + 1) - at).max(1.0) } else { 1.0 };
-        for (class, bump) in bumps.iter_mut().enumerate() {
-            let distance = (at - class as f64 + half + 10.0 * classes).rem_euclid(classes) - half;
-            *bump = (-0.5 * (2.0 * distance / width).powi(2)).exp();
-        }
+        raise_bumps(at + half + 10.0 * classes, half, width, classes, &mut bumps);
         let length = bumps.iter().map(|x| x * x).sum::<f64>().sqrt();
         let length = if length < f64::MIN_POSITIVE { 1.0 } else { length };
         let weight = match config.octwidth {
@@ -118,6 +117,18 @@ fn filter_bank(config: &ChromaConfig, tuning: f64) -> Array2<f32> {
         }
     }
     bank
+}
+
+vectorized! {
+    /// The height of each class's bump at a place, which counts from half of the classes before the first and goes round.
+    fn raise_bumps(at: f64, half: f64, width: f64, classes: f64, bumps: &mut [f64]) {
+        for (class, bump) in bumps.iter_mut().enumerate() {
+            let place = at - f64::from(class as u32);
+            let distance = place - classes * (place / classes).floor() - half;
+            let steps = 2.0 * distance / width;
+            *bump = exp(-0.5 * steps * steps);
+        }
+    }
 }
 
 /// What turns a file's spectrogram into chroma.

@@ -1,12 +1,13 @@
 //! Signals of magnitudes.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::ArrayView2;
 use num_complex::Complex;
 
 use crate::check::check_magnitudes;
 use crate::error::{ConfigError, SignalError};
 use crate::istft::Istft;
 use crate::stft::{Stft, StftConfig};
+use crate::vector::vectorized;
 
 /// How a signal is found for magnitudes. The default is librosa's, with a fixed seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,9 +79,13 @@ impl GriffinLim {
     ) -> Result<Vec<f32>, SignalError> {
         check_magnitudes(magnitude, self.config.stft.n_bins())?;
         let mut seed = self.config.seed;
-        let mut phases = magnitude.mapv(|x| Complex::from_polar(x, seed.as_mut().map_or(0.0, angle)));
-        let (mut signal, mut rebuilt, mut before) = (Vec::new(), Array2::default((0, 0)), None);
-        self.istft.process_into(phases.view(), length, &mut signal)?;
+        let estimate = magnitude.mapv(|x| Complex::from_polar(x, seed.as_mut().map_or(0.0, angle)));
+        // Frame by frame, as transforms give them.
+        let mut estimate: Vec<Complex<f32>> = estimate.t().iter().copied().collect();
+        let sizes: Vec<f32> = magnitude.t().iter().copied().collect();
+        let (mut signal, mut rebuilt, mut before) =
+            (Vec::new(), Vec::new(), vec![Complex::default(); sizes.len()]);
+        self.istft.frames_into(&estimate, length, &mut signal);
         let given = magnitude.ncols();
         let minimum = self.config.stft.n_frames(signal.len());
         if self.config.n_iter > 0 && minimum != given {
@@ -89,20 +94,32 @@ impl GriffinLim {
         let back = self.config.momentum / (1.0 + self.config.momentum);
         for _ in 0..self.config.n_iter {
             // Rounding may leave a huge value of huge magnitudes, which the transform refuses.
-            self.stft.process_into(&signal, &mut rebuilt)?;
-            phases.assign(&rebuilt);
-            if let Some(before) = &before {
-                Zip::from(&mut phases)
-                    .and(before)
-                    .for_each(|phase, before: &Complex<f32>| *phase -= before * back);
-            }
-            Zip::from(&mut phases).and(magnitude).for_each(|phase, &size| {
-                *phase = *phase / (phase.norm() + f32::MIN_POSITIVE) * size;
-            });
-            rebuilt = before.replace(rebuilt).unwrap_or_default();
-            self.istft.process_into(phases.view(), length, &mut signal)?;
+            self.config.stft.check_signal(&signal)?;
+            self.stft.frames_into(&signal, &mut rebuilt);
+            go_beyond(&rebuilt, &before, back, &sizes, &mut estimate);
+            std::mem::swap(&mut rebuilt, &mut before);
+            self.istft.frames_into(&estimate, length, &mut signal);
         }
         Ok(signal)
+    }
+}
+
+vectorized! {
+    /// Gives values the directions from a part of the spectrum before to the rebuilt one.
+    fn go_beyond(
+        rebuilt: &[Complex<f32>],
+        before: &[Complex<f32>],
+        back: f32,
+        sizes: &[f32],
+        out: &mut [Complex<f32>],
+    ) {
+        for (((out, now), before), &size) in out.iter_mut().zip(rebuilt).zip(before).zip(sizes) {
+            let (re, im) = (now.re - before.re * back, now.im - before.im * back);
+            // In f64, no square of a small value vanishes.
+            let (wide_re, wide_im) = (f64::from(re), f64::from(im));
+            let length = (wide_re * wide_re + wide_im * wide_im).sqrt() as f32 + f32::MIN_POSITIVE;
+            *out = Complex::new(re / length * size, im / length * size);
+        }
     }
 }
 
@@ -117,6 +134,8 @@ fn angle(state: &mut u64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+
     use super::*;
     use crate::spectrogram::{Spectrogram, Spectrum};
 

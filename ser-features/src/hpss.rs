@@ -5,6 +5,7 @@ use num_complex::Complex32;
 
 use crate::error::{ConfigError, SignalError};
 use crate::median::{LANES, SlidingMedian};
+use crate::spectrogram::Spectrum;
 use crate::vector::vectorized;
 
 /// How the medians are taken and become masks. The default is librosa's.
@@ -49,8 +50,8 @@ impl Default for HpssConfig {
 /// `H` is the median of the magnitudes of neighbouring frames, 31 by default, `P` that of neighbouring bins, both reflected at the edges.
 /// The harmonic mask is `Hᵖ / (Hᵖ + (margin · P)ᵖ)`; where both vanish it is ½ with margins of 1, and 0 otherwise.
 ///
-/// The work runs in blocks of eight frames or bins that stay in the cache. Medians over time are kept of all frames here, and of 512
-/// at a time in [`HarmonicPercussive`](crate::HarmonicPercussive), whose memory beside the transform does not grow.
+/// The work runs in blocks of sixteen frames or bins that stay in the cache. Magnitudes and medians over time are kept of all frames here, and
+/// of 512 at a time in [`HarmonicPercussive`](crate::HarmonicPercussive), whose memory beside the transform does not grow.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -69,12 +70,13 @@ pub struct Hpss {
     config: HpssConfig,
     over_frames: SlidingMedian,
     over_bins: SlidingMedian,
-    /// Magnitudes of the last frames before a stretch of frames, as they were before they were masked.
-    before: Vec<f32>,
+    /// Magnitudes of a stretch of frames and of its neighbours on both sides, as they were before they were masked.
+    magnitude: Vec<f32>,
+    /// Frames before the stretch in them.
+    n_before: usize,
     /// Medians over time, of a stretch of frames.
     harmonic: Vec<f32>,
-    /// Magnitudes, medians over frequency, and masks of a block of frames.
-    magnitude: Vec<f32>,
+    /// Medians over frequency, and masks, of a block of frames.
     percussive: Vec<f32>,
     mask: Vec<f32>,
 }
@@ -116,9 +118,9 @@ impl Hpss {
             over_frames: SlidingMedian::new(config.kernel_harmonic),
             over_bins: SlidingMedian::new(config.kernel_percussive),
             config,
-            before: Vec::new(),
-            harmonic: Vec::new(),
             magnitude: Vec::new(),
+            n_before: 0,
+            harmonic: Vec::new(),
             percussive: Vec::new(),
             mask: Vec::new(),
         })
@@ -145,13 +147,15 @@ impl Hpss {
         }
         let mut harmonic: Vec<T> = spectrogram.t().iter().copied().collect();
         let mut percussive = harmonic.clone();
-        self.before.clear();
-        self.take_harmonic_medians(&harmonic, n_frames, n_bins);
+        self.begin();
+        self.take_magnitudes(&harmonic, n_bins);
+        self.take_harmonic_medians(n_frames, n_bins);
         let blocks = harmonic.chunks_mut(LANES * n_bins).zip(percussive.chunks_mut(LANES * n_bins));
         for (index, (harmonic, percussive)) in blocks.enumerate() {
-            self.take_percussive_medians(harmonic, n_bins);
-            self.apply(Part::Harmonic, index * LANES * n_bins, harmonic);
-            self.apply(Part::Percussive, index * LANES * n_bins, percussive);
+            let offset = index * LANES * n_bins;
+            self.take_percussive_medians(offset, harmonic.len(), n_bins);
+            self.apply(Part::Harmonic, offset, harmonic);
+            self.apply(Part::Percussive, offset, percussive);
         }
         let matrix =
             |frames: Vec<T>| Array2::from_shape_fn((n_bins, n_frames), |(k, t)| frames[t * n_bins + k]);
@@ -172,7 +176,8 @@ impl Hpss {
 
     /// Forgets the frames before.
     pub(crate) fn begin(&mut self) {
-        self.before.clear();
+        self.magnitude.clear();
+        self.n_before = 0;
     }
 
     /// How many frames are best masked at once, and how many behind them their medians need.
@@ -191,56 +196,64 @@ impl Hpss {
         mut copy: Option<&mut [Complex32]>,
         n_bins: usize,
     ) {
-        self.take_harmonic_medians(frames, count, n_bins);
-        let stretch = &mut frames[..count * n_bins];
-        self.before.clear();
-        let kept = count.min(self.over_frames.half()) * n_bins;
-        self.before.extend(stretch[stretch.len() - kept..].iter().map(|bin| bin.magnitude()));
-        for (index, block) in stretch.chunks_mut(LANES * n_bins).enumerate() {
+        let half = self.over_frames.half();
+        self.take_magnitudes(&frames[..frames.len().min((count + half) * n_bins)], n_bins);
+        self.take_harmonic_medians(count, n_bins);
+        for (index, block) in frames[..count * n_bins].chunks_mut(LANES * n_bins).enumerate() {
             let offset = index * LANES * n_bins;
-            self.take_percussive_medians(block, n_bins);
+            self.take_percussive_medians(offset, block.len(), n_bins);
             self.apply(part, offset, block);
             if let Some(copy) = &mut copy {
                 self.apply(Part::Percussive, offset, &mut copy[offset..][..block.len()]);
             }
         }
+        // The last frames are the next stretch's neighbours.
+        let (kept, end) = (count.min(half), (self.n_before + count) * n_bins);
+        self.magnitude.copy_within(end - kept * n_bins..end, 0);
+        self.magnitude.truncate(kept * n_bins);
+        self.n_before = kept;
     }
 
-    /// Takes the medians over time of the first `count` frames. Those behind them and those in `before` are the neighbours.
-    fn take_harmonic_medians<T: Bin>(&mut self, frames: &[T], count: usize, n_bins: usize) {
-        let n_before = self.before.len() / n_bins;
-        let length = n_before + (frames.len() / n_bins).min(count + self.over_frames.half());
+    /// Takes the magnitudes of a stretch of frames and of its neighbours behind, after those before.
+    fn take_magnitudes<T: Bin>(&mut self, frames: &[T], n_bins: usize) {
+        let start = self.n_before * n_bins;
+        self.magnitude.resize(start + frames.len(), 0.0);
+        T::magnitudes(frames, &mut self.magnitude[start..]);
+    }
+
+    /// Takes the medians over time of the stretch's frames.
+    fn take_harmonic_medians(&mut self, count: usize, n_bins: usize) {
+        let magnitude = &self.magnitude;
         self.harmonic.resize(count * n_bins, 0.0);
         for first in (0..n_bins).step_by(LANES) {
             let width = LANES.min(n_bins - first);
-            let before = &self.before;
-            let medians = self.over_frames.filter(length, |t| {
-                let mut lanes = [0.0; LANES];
-                if t < n_before {
-                    lanes[..width].copy_from_slice(&before[t * n_bins + first..][..width]);
-                } else {
-                    let bins = &frames[(t - n_before) * n_bins + first..][..width];
-                    lanes.iter_mut().zip(bins).for_each(|(lane, bin)| *lane = bin.magnitude());
-                }
-                lanes
+            let medians = self.over_frames.filter(magnitude.len() / n_bins, |t| {
+                let bins = &magnitude[t * n_bins + first..];
+                bins.first_chunk().copied().filter(|_| width == LANES).unwrap_or_else(|| {
+                    let mut lanes = [0.0; LANES];
+                    lanes[..width].copy_from_slice(&bins[..width]);
+                    lanes
+                })
             });
-            for (frame, lanes) in self.harmonic.chunks_exact_mut(n_bins).zip(&medians[n_before..]) {
+            for (frame, lanes) in self.harmonic.chunks_exact_mut(n_bins).zip(&medians[self.n_before..]) {
                 frame[first..][..width].copy_from_slice(&lanes[..width]);
             }
         }
     }
 
-    /// Takes the medians of a block of at most as many frames as there are lanes.
-    fn take_percussive_medians<T: Bin>(&mut self, block: &[T], n_bins: usize) {
-        self.magnitude.clear();
-        self.magnitude.extend(block.iter().map(|bin| bin.magnitude()));
-        let last = block.len() / n_bins - 1;
-        let frames: [&[f32]; LANES] =
-            std::array::from_fn(|lane| &self.magnitude[lane.min(last) * n_bins..][..n_bins]);
+    /// Takes the medians over frequency of a block of at most as many frames as there are lanes: `length` values from `offset` on.
+    fn take_percussive_medians(&mut self, offset: usize, length: usize, n_bins: usize) {
+        let block = &self.magnitude[self.n_before * n_bins + offset..][..length];
+        let last = length / n_bins - 1;
+        let frames: [&[f32]; LANES] = std::array::from_fn(|lane| &block[lane.min(last) * n_bins..][..n_bins]);
         let medians = self.over_bins.filter(n_bins, |k| frames.map(|frame| frame[k]));
-        self.percussive.resize(block.len(), 0.0);
-        for (lane, frame) in self.percussive.chunks_exact_mut(n_bins).enumerate() {
-            frame.iter_mut().zip(medians).for_each(|(out, lanes)| *out = lanes[lane]);
+        self.percussive.resize(length, 0.0);
+        // In squares, which stay in the cache.
+        for (at, medians) in medians.chunks(LANES).enumerate() {
+            for (lane, frame) in self.percussive.chunks_exact_mut(n_bins).enumerate() {
+                let out = &mut frame[at * LANES..][..medians.len()];
+                out.iter_mut().zip(medians).for_each(|(out, lanes)| *out = lanes[lane]);
+            }
         }
     }
 
@@ -264,7 +277,7 @@ impl Hpss {
         } else {
             self.mask.extend(medians.map(|(own, other)| if own > other { 1.0 } else { 0.0 }));
         }
-        block.iter_mut().zip(&self.mask).for_each(|(bin, &mask)| *bin = bin.scaled(mask));
+        T::scale(block, &self.mask);
     }
 }
 
@@ -280,12 +293,12 @@ vectorized! {
 /// A part's share of a bin by its median and the other part's, or `of_nothing` where both vanish.
 #[inline(always)]
 fn share(own: f32, other: f32, of_nothing: f32, raise: impl Fn(f32) -> f32) -> f32 {
-    let largest = if own > other { own } else { other };
-    let nothing = largest < f32::MIN_POSITIVE;
+    let (smaller, larger) = if own < other { (own, other) } else { (other, own) };
+    let nothing = larger < f32::MIN_POSITIVE;
     // Relative to the larger one, no power can overflow.
-    let largest = if nothing { 1.0 } else { largest };
-    let (own, other) = (raise(own / largest), raise(other / largest));
-    if nothing { of_nothing } else { own / (own + other) }
+    let power = raise(smaller / if nothing { 1.0 } else { larger });
+    let own = if own < other { power } else { 1.0 };
+    if nothing { of_nothing } else { own / (1.0 + power) }
 }
 
 /// A spectrogram's element: a magnitude or a complex value.
@@ -293,9 +306,12 @@ pub trait Bin: Copy + private::Sealed {
     /// The absolute value.
     #[doc(hidden)]
     fn magnitude(self) -> f32;
-    /// The value times a gain.
+    /// The absolute values of bins, written to a slice of their number.
     #[doc(hidden)]
-    fn scaled(self, gain: f32) -> Self;
+    fn magnitudes(bins: &[Self], out: &mut [f32]);
+    /// Multiplies each bin with its own gain.
+    #[doc(hidden)]
+    fn scale(bins: &mut [Self], gains: &[f32]);
 }
 
 impl Bin for f32 {
@@ -303,8 +319,12 @@ impl Bin for f32 {
         self.abs()
     }
 
-    fn scaled(self, gain: f32) -> Self {
-        self * gain
+    fn magnitudes(bins: &[Self], out: &mut [f32]) {
+        out.iter_mut().zip(bins).for_each(|(out, x)| *out = x.abs());
+    }
+
+    fn scale(bins: &mut [Self], gains: &[f32]) {
+        bins.iter_mut().zip(gains).for_each(|(bin, gain)| *bin *= gain);
     }
 }
 
@@ -313,8 +333,20 @@ impl Bin for Complex32 {
         self.norm_sqr().sqrt()
     }
 
-    fn scaled(self, gain: f32) -> Self {
-        self * gain
+    fn magnitudes(bins: &[Self], out: &mut [f32]) {
+        Spectrum::Magnitude.fill(out, bins);
+    }
+
+    fn scale(bins: &mut [Self], gains: &[f32]) {
+        scale(bins, gains);
+    }
+}
+
+vectorized! {
+    fn scale(bins: &mut [Complex32], gains: &[f32]) {
+        for (bin, &gain) in bins.iter_mut().zip(gains) {
+            *bin = Complex32::new(bin.re * gain, bin.im * gain);
+        }
     }
 }
 

@@ -164,11 +164,7 @@ impl Istft {
     /// Divides the samples up to `end`, to which no frame adds any more, by the sum of their windows.
     fn settle(&mut self, end: usize, out: &mut [f32]) {
         let count = (end - self.settled).min(self.window_sum.len());
-        for (out, &sum) in out[self.settled..].iter_mut().zip(&self.window_sum[..count]) {
-            if sum > f32::MIN_POSITIVE {
-                *out /= sum;
-            }
-        }
+        divide(&mut out[self.settled..], &self.window_sum[..count]);
         self.window_sum.drain(..count);
         self.settled = end;
     }
@@ -176,6 +172,15 @@ impl Istft {
     /// Ends the signal.
     pub(crate) fn end(&mut self, out: &mut [f32]) {
         self.settle(out.len(), out);
+    }
+}
+
+vectorized! {
+    /// Divides samples by the sums of their windows, where there are any.
+    fn divide(out: &mut [f32], sums: &[f32]) {
+        for (out, &sum) in out.iter_mut().zip(sums) {
+            *out /= if sum > f32::MIN_POSITIVE { sum } else { 1.0 };
+        }
     }
 }
 

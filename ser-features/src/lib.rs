@@ -12,6 +12,7 @@ mod cqt;
 mod decibel;
 mod delta;
 mod error;
+mod exponential;
 mod extractor;
 mod extremes;
 mod features;

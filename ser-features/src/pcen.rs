@@ -1,9 +1,13 @@
 //! Per-channel energy normalisation.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayView2};
 
 use crate::check::check_magnitudes;
 use crate::error::{ConfigError, SignalError};
+use crate::exponential::{exp, exp_m1, ln, ln_1p};
+use crate::vector::vectorized;
 
 /// How energies are normalised. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,30 +111,81 @@ impl Pcen {
     pub fn process(&self, spectrogram: ArrayView2<'_, f32>) -> Result<Array2<f32>, SignalError> {
         let (n_bands, n_frames) = spectrogram.dim();
         check_magnitudes(spectrogram, n_bands.max(1))?;
-        let PcenConfig { gain, bias, power, eps, .. } = self.config;
-        let mut out = Array2::zeros((n_bands, n_frames));
-        let mut rest = vec![1.0 - self.b; n_bands];
-        for t in 0..n_frames {
-            let column = spectrogram.column(t);
-            for (band, rest) in rest.iter_mut().enumerate() {
-                let smooth = self.b * f64::from(self.largest_around(column, band)) + *rest;
-                *rest = (1.0 - self.b) * smooth;
-                let energy = f64::from(column[band]) * (-gain * (eps.ln() + (smooth / eps).ln_1p())).exp();
-                out[[band, t]] = if power == 0.0 {
-                    energy.ln_1p()
-                } else if bias == 0.0 {
-                    energy.powf(power)
-                } else {
-                    bias.powf(power) * (power * (energy / bias).ln_1p()).exp_m1()
-                } as f32;
-            }
+        let spectrogram = spectrogram.as_standard_layout();
+        let (mut out, mut smooth) = (Array2::zeros((n_bands, n_frames)), vec![0.0; LANES * n_frames]);
+        let energies = spectrogram.as_slice().unwrap_or_default();
+        let smoothed = self.smoothed(energies, n_frames);
+        let blocks = energies.chunks(LANES * n_frames).zip(smoothed.chunks(LANES * n_frames));
+        let out_blocks = out.as_slice_mut().unwrap_or_default().chunks_mut(LANES * n_frames);
+        for ((energies, smoothed), out) in blocks.zip(out_blocks) {
+            let smooth = &mut smooth[..energies.len()];
+            smooth_bands(smoothed, n_frames, self.b, smooth);
+            divide(energies, smooth, self.config.gain, self.config.eps);
+            compress(smooth, self.config.bias, self.config.power, out);
         }
         Ok(out)
     }
 
-    /// The largest of `max_size` bands around one; the bands are mirrored at both ends.
-    fn largest_around(&self, column: ndarray::ArrayView1<'_, f32>, band: usize) -> f32 {
-        largest_around(column, band, self.config.max_size)
+    /// What is smoothed in place of each energy: the largest of `max_size` bands around it, which are mirrored at both ends.
+    fn smoothed<'a>(&self, energies: &'a [f32], n_frames: usize) -> Cow<'a, [f32]> {
+        let size = self.config.max_size;
+        if size == 1 {
+            return energies.into();
+        }
+        let mut largest = vec![0.0; energies.len()];
+        for (band, out) in largest.chunks_exact_mut(n_frames).enumerate() {
+            for near in places_around(energies.len() / n_frames, band, size) {
+                let row = &energies[near * n_frames..][..n_frames];
+                out.iter_mut().zip(row).for_each(|(out, &x)| *out = if x > *out { x } else { *out });
+            }
+        }
+        largest.into()
+    }
+}
+
+/// Bands that are smoothed side by side: one alone waits for each of its sums.
+const LANES: usize = 8;
+
+/// Smooths at most as many bands as there are lanes, one after the other in both slices.
+fn smooth_bands(bands: &[f32], n_frames: usize, b: f64, out: &mut [f64]) {
+    let last = bands.len() / n_frames - 1;
+    let rows: [&[f32]; LANES] = std::array::from_fn(|lane| &bands[lane.min(last) * n_frames..][..n_frames]);
+    let mut rest = [1.0 - b; LANES];
+    for t in 0..n_frames {
+        for (lane, rest) in rest.iter_mut().enumerate().take(last + 1) {
+            let smooth = b * f64::from(rows[lane][t]) + *rest;
+            *rest = (1.0 - b) * smooth;
+            out[lane * n_frames + t] = smooth;
+        }
+    }
+}
+
+vectorized! {
+    /// Replaces smoothed energies by the energies divided by them.
+    fn divide(energies: &[f32], smooth: &mut [f64], gain: f64, eps: f64) {
+        for (smooth, &energy) in smooth.iter_mut().zip(energies) {
+            *smooth = f64::from(energy) * exp(-gain * ln(eps + *smooth));
+        }
+    }
+}
+
+vectorized! {
+    /// `(energy + bias)^power − bias^power`, or `ln(1 + energy)` where the power is 0.
+    fn compress(energies: &[f64], bias: f64, power: f64, out: &mut [f32]) {
+        let (inverse, scale) = (1.0 / bias, bias.powf(power));
+        if power == 0.0 {
+            for (out, &energy) in out.iter_mut().zip(energies) {
+                *out = ln_1p(energy) as f32;
+            }
+        } else if bias == 0.0 {
+            for (out, &energy) in out.iter_mut().zip(energies) {
+                *out = if energy > 0.0 { exp(power * ln(energy)) } else { 0.0 } as f32;
+            }
+        } else {
+            for (out, &energy) in out.iter_mut().zip(energies) {
+                *out = (scale * exp_m1(power * ln_1p(energy * inverse))) as f32;
+            }
+        }
     }
 }
 
@@ -139,12 +194,17 @@ pub(crate) fn largest_around(values: ndarray::ArrayView1<'_, f32>, at: usize, si
     if size == 1 {
         return values[at];
     }
-    // Wider than all values and their mirror images, a window holds them all.
-    let (length, size) = (values.len(), size.min(2 * values.len() + 1));
-    let first = at as isize - (size / 2) as isize;
-    (first..first + size as isize).fold(f32::NEG_INFINITY, |largest, place| {
+    places_around(values.len(), at, size).fold(f32::NEG_INFINITY, |largest, place| largest.max(values[place]))
+}
+
+/// `size` places around one of `length`; mirrored at both ends.
+fn places_around(length: usize, at: usize, size: usize) -> impl Iterator<Item = usize> {
+    // Wider than all places and their mirror images, a window holds them all.
+    let size = size.min(2 * length + 1) as isize;
+    let first = at as isize - size / 2;
+    (first..first + size).map(move |place| {
         let place = place.rem_euclid(2 * length as isize) as usize;
-        largest.max(values[place.min(2 * length - 1 - place)])
+        place.min(2 * length - 1 - place)
     })
 }
 
@@ -167,6 +227,53 @@ mod tests {
         );
         assert!(refusal(PcenConfig { eps: 0.0, ..base.clone() }).starts_with("eps must be above 0"));
         assert!(refusal(PcenConfig { time_constant: f64::NAN, ..base }).starts_with("time_constant must be"));
+    }
+
+    #[test]
+    fn every_value_is_that_of_the_definition() {
+        let (n_bands, n_frames) = (11, 40);
+        let mut state = 1_u32;
+        // From 1e-20 to 1e20, and nothing.
+        let spectrogram = Array2::from_shape_fn((n_bands, n_frames), |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if state < 1 << 28 { 0.0 } else { 10.0_f32.powf(state as f32 / u32::MAX as f32 * 40.0 - 20.0) }
+        });
+        let base = PcenConfig::default();
+        for config in [
+            PcenConfig { max_size: 4, ..base.clone() },
+            PcenConfig { power: 0.0, gain: 0.5, ..base.clone() },
+            PcenConfig { bias: 0.0, power: 0.3, eps: 1e-3, ..base.clone() },
+            PcenConfig { gain: 0.0, power: 1.7, b: Some(0.0), ..base.clone() },
+            PcenConfig { bias: 1e-3, power: 0.1, b: Some(1.0), ..base },
+        ] {
+            let PcenConfig { gain, bias, power, eps, max_size, .. } = config;
+            let plan = Pcen::new(config).unwrap();
+            let got = plan.process(spectrogram.view()).unwrap();
+            // The layout of what is given does not matter.
+            let turned = spectrogram.t().as_standard_layout().into_owned();
+            assert_eq!(plan.process(turned.t()).unwrap(), got);
+            for band in 0..n_bands {
+                let mut rest = 1.0 - plan.b;
+                for t in 0..n_frames {
+                    let column = spectrogram.column(t);
+                    let smooth = plan.b * f64::from(largest_around(column, band, max_size)) + rest;
+                    rest = (1.0 - plan.b) * smooth;
+                    let energy = f64::from(column[band]) * (eps + smooth).powf(-gain);
+                    let want = match (power, bias) {
+                        (0.0, _) => energy.ln_1p(),
+                        (_, 0.0) => energy.powf(power),
+                        _ => bias.powf(power) * (power * (energy / bias).ln_1p()).exp_m1(),
+                    };
+                    let error = (f64::from(got[[band, t]]) - want).abs();
+                    assert!(
+                        error <= 1e-7 * want + f64::from(f32::MIN_POSITIVE),
+                        "{:?}: {} for {want}",
+                        plan.config,
+                        got[[band, t]]
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use crate::check::check_finite;
 use crate::error::SignalError;
+use crate::vector::vectorized;
+
+/// Samples whose peaks are taken side by side.
+const LANES: usize = 32;
 
 /// Mean of the channels of interleaved samples, as `librosa.to_mono`.
 ///
@@ -39,9 +43,18 @@ pub fn fix_length(samples: &mut Vec<f32>, length: usize) {
     samples.resize(length, 0.0);
 }
 
-/// Largest absolute value.
-fn peak(samples: &[f32]) -> f32 {
-    samples.iter().fold(0.0, |peak, x| f32::max(peak, x.abs()))
+vectorized! {
+    /// Largest absolute value of samples without NaN.
+    fn peak(samples: &[f32]) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let (chunks, rest) = samples.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (peak, x) in lanes.iter_mut().zip(chunk) {
+                *peak = if x.abs() > *peak { x.abs() } else { *peak };
+            }
+        }
+        lanes.iter().chain(rest).fold(0.0, |peak, x| if x.abs() > peak { x.abs() } else { peak })
+    }
 }
 
 /// Shortest clip that [`check_speech`] accepts, in seconds: about one syllable.

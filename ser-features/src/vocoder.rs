@@ -1,15 +1,15 @@
 //! Phase vocoder: duration and pitch, each without the other.
 
-use std::f64::consts::TAU;
-
 use ndarray::{Array2, ArrayView2};
-use num_complex::Complex;
+use num_complex::{Complex, Complex64};
 
 use crate::error::{ConfigError, SignalError};
 use crate::istft::Istft;
+use crate::matrix::fill_columns;
 use crate::resample::Resampler;
 use crate::signal::fix_length;
 use crate::stft::{Stft, StftConfig};
+use crate::vector::vectorized;
 
 /// Speeds a spectrum up `rate` times, `[n_fft / 2 + 1, frames]` to `[n_fft / 2 + 1, ⌈frames / rate⌉]`, as `librosa.phase_vocoder` (Flanagan and
 /// Golden, *Phase vocoder*, 1966): magnitudes are interpolated, and phases go on as fast as they did.
@@ -30,23 +30,116 @@ pub fn phase_vocoder(
     if n_frames == 0 {
         return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
     }
-    let count = if rate > 0.0 { (n_frames as f64 / rate).ceil().min(1e9) as usize } else { 0 };
-    let mut out = Array2::default((n_bins, count));
-    for (input, mut output) in spectrum.rows().into_iter().zip(out.rows_mut()) {
-        let bin = |t: usize| {
-            input.get(t).map_or(Complex::new(0.0, 0.0), |x| Complex::new(f64::from(x.re), f64::from(x.im)))
-        };
-        let mut phase = bin(0).arg();
-        for (t, out) in output.iter_mut().enumerate() {
-            let step = t as f64 * rate;
-            let (before, after, part) = (bin(step as usize), bin(step as usize + 1), step.fract());
-            let value = Complex::from_polar((1.0 - part) * before.norm() + part * after.norm(), phase);
-            *out = Complex::new(value.re as f32, value.im as f32);
-            // Where a bin's phase went on from frame to frame, it goes on from this one to the next: whole turns don't matter.
-            phase = (phase + after.arg() - before.arg()) % TAU;
+    let count = if rate > 0.0 { frames_at(rate, n_frames).min(1e9) as usize } else { 0 };
+    let frames: Vec<Complex<f32>> = spectrum.t().iter().copied().collect();
+    let (mut out, mut vocoder) = (Array2::default((0, 0)), Vocoder::default());
+    vocoder.begin(&frames, n_bins);
+    fill_columns(&mut out, (n_bins, count), &mut Vec::new(), |t, frame| {
+        vocoder.step(t as f64 * rate, &frames, frame);
+    });
+    Ok(out)
+}
+
+/// Frames of a spectrum that was made `rate` times as fast.
+fn frames_at(rate: f64, n_frames: usize) -> f64 {
+    (n_frames as f64 / rate).ceil()
+}
+
+/// A frame's bins by magnitude and direction: `z / |z|`, or 1 where nothing is.
+#[derive(Debug, Clone, Default)]
+struct Polar {
+    magnitudes: Vec<f64>,
+    directions: Vec<Complex64>,
+}
+
+impl Polar {
+    /// Of the frame with this number; behind the last one nothing is.
+    fn set(&mut self, number: usize, frames: &[Complex<f32>], n_bins: usize) {
+        self.magnitudes.resize(n_bins, 0.0);
+        self.directions.resize(n_bins, Complex64::ONE);
+        match frames.chunks_exact(n_bins).nth(number) {
+            Some(frame) => polar(frame, &mut self.magnitudes, &mut self.directions),
+            None => {
+                self.magnitudes.fill(0.0);
+                self.directions.fill(Complex64::ONE);
+            }
         }
     }
-    Ok(out)
+}
+
+/// Goes through frames at another speed. Phases are kept as directions, so that adding angles means multiplying, and no angle is taken.
+#[derive(Debug, Clone, Default)]
+struct Vocoder {
+    /// Number of the frame before the step, that frame and the next one.
+    number: usize,
+    before: Polar,
+    after: Polar,
+    /// Direction of each bin.
+    phase: Vec<Complex64>,
+}
+
+impl Vocoder {
+    /// Begins with the first of frames that lie one after the other.
+    fn begin(&mut self, frames: &[Complex<f32>], n_bins: usize) {
+        self.number = 0;
+        self.before.set(0, frames, n_bins);
+        self.after.set(1, frames, n_bins);
+        self.phase.clone_from(&self.before.directions);
+    }
+
+    /// Writes the frame at a time, in frames, which does not lie before the last one; phases go on to the next.
+    fn step(&mut self, time: f64, frames: &[Complex<f32>], out: &mut [Complex<f32>]) {
+        let (number, n_bins) = (time as usize, out.len());
+        if number != self.number {
+            if number == self.number + 1 {
+                std::mem::swap(&mut self.before, &mut self.after);
+            } else {
+                self.before.set(number, frames, n_bins);
+            }
+            self.after.set(number + 1, frames, n_bins);
+            self.number = number;
+        }
+        let Self { before, after, phase, .. } = self;
+        mix(&before.magnitudes, &after.magnitudes, time.fract(), phase, out);
+        // Where a bin's phase went on from frame to frame, it goes on from this one to the next.
+        turn(phase, &before.directions, &after.directions);
+    }
+}
+
+vectorized! {
+    fn polar(frame: &[Complex<f32>], magnitudes: &mut [f64], directions: &mut [Complex64]) {
+        for ((magnitude, direction), bin) in magnitudes.iter_mut().zip(directions).zip(frame) {
+            let (re, im) = (f64::from(bin.re), f64::from(bin.im));
+            let size = (re * re + im * im).sqrt();
+            let nothing = size == 0.0;
+            let scale = 1.0 / if nothing { 1.0 } else { size };
+            *direction = Complex64::new(if nothing { 1.0 } else { re * scale }, im * scale);
+            *magnitude = size;
+        }
+    }
+}
+
+vectorized! {
+    /// Magnitudes between those of two frames, a part of the way from one to the other, in the directions of `phase`.
+    fn mix(before: &[f64], after: &[f64], part: f64, phase: &[Complex64], out: &mut [Complex<f32>]) {
+        for (((out, before), after), phase) in out.iter_mut().zip(before).zip(after).zip(phase) {
+            let size = (1.0 - part) * before + part * after;
+            *out = Complex::new((size * phase.re) as f32, (size * phase.im) as f32);
+        }
+    }
+}
+
+vectorized! {
+    /// Turns directions as far as it is from `before` to `after`.
+    fn turn(phase: &mut [Complex64], before: &[Complex64], after: &[Complex64]) {
+        for ((phase, a), b) in phase.iter_mut().zip(before).zip(after) {
+            let (re, im) = (b.re * a.re + b.im * a.im, b.im * a.re - b.re * a.im);
+            let (re, im) = (phase.re * re - phase.im * im, phase.re * im + phase.im * re);
+            // A step of Newton's method towards a length of 1, from which rounding leads away.
+            let scale = 1.5 - 0.5 * (re * re + im * im);
+            *phase = Complex64::new(re * scale, im * scale);
+        }
+    }
 }
 
 /// Plan that changes the duration of signals and leaves their pitch, as `librosa.effects.time_stretch`.
@@ -64,6 +157,9 @@ pub struct TimeStretch {
     stft: Stft,
     istft: Istft,
     rate: f64,
+    vocoder: Vocoder,
+    frames: Vec<Complex<f32>>,
+    frame: Vec<Complex<f32>>,
 }
 
 impl TimeStretch {
@@ -76,7 +172,9 @@ impl TimeStretch {
         let even = stft.n_fft.is_multiple_of(2) && stft.n_fft > 0;
         ConfigError::require(even, "n_fft", "even and at least 2", stft.n_fft as f64)?;
         ConfigError::require(stft.center, "center", "true (1)", 0.0)?;
-        Ok(Self { stft: Stft::new(stft.clone())?, istft: Istft::new(stft)?, rate })
+        let frame = vec![Complex::default(); stft.n_bins()];
+        let (stft, istft) = (Stft::new(stft.clone())?, Istft::new(stft)?);
+        Ok(Self { stft, istft, rate, vocoder: Vocoder::default(), frames: Vec::new(), frame })
     }
 
     /// The stretched signal, of `samples / rate` samples, to the nearest (halves to the even one).
@@ -84,10 +182,19 @@ impl TimeStretch {
     /// # Errors
     /// As [`Stft::process`].
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
-        let spectrum = self.stft.process(samples)?;
-        let stretched = phase_vocoder(spectrum.view(), self.rate)?;
-        let length = (samples.len() as f64 / self.rate).round_ties_even() as usize;
-        self.istft.process(stretched.view(), Some(length))
+        self.stft.config().check_signal(samples)?;
+        let Self { stft, istft, rate, vocoder, frames, frame } = self;
+        stft.frames_into(samples, frames);
+        vocoder.begin(frames, frame.len());
+        let count = frames_at(*rate, frames.len() / frame.len()) as usize;
+        let (length, mut out) = ((samples.len() as f64 / *rate).round_ties_even() as usize, Vec::new());
+        istft.begin(count, Some(length), &mut out);
+        for t in 0..count {
+            vocoder.step(t as f64 * *rate, frames, frame);
+            istft.add_frame(t, frame, &mut out);
+        }
+        istft.end(&mut out);
+        Ok(out)
     }
 }
 
@@ -137,6 +244,50 @@ impl PitchShift {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directions_add_up_to_the_angles() {
+        let n_frames = 300;
+        let mut state = 1_u32;
+        let spectrum = Array2::from_shape_fn((3, n_frames), |_| {
+            let mut noise = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state as f32 / u32::MAX as f32 - 0.5
+            };
+            // Nothing now and then.
+            if noise() < -0.4 { Complex::default() } else { Complex::new(noise(), noise()) }
+        });
+        for rate in [0.3, 0.8, 1.0, 1.7, 3.5] {
+            let got = phase_vocoder(spectrum.view(), rate).unwrap();
+            assert_eq!(got.dim(), (3, (n_frames as f64 / rate).ceil() as usize));
+            for (bins, got) in spectrum.rows().into_iter().zip(got.rows()) {
+                let bin = |t: usize| bins.get(t).copied().unwrap_or_default();
+                let angle = |t: usize| f64::from(bin(t).im).atan2(f64::from(bin(t).re));
+                let mut phase = angle(0);
+                for (t, got) in got.iter().enumerate() {
+                    let (at, part) = ((t as f64 * rate) as usize, (t as f64 * rate).fract());
+                    let size =
+                        (1.0 - part) * f64::from(bin(at).norm()) + part * f64::from(bin(at + 1).norm());
+                    let error =
+                        Complex64::from_polar(size, phase) - Complex64::new(got.re.into(), got.im.into());
+                    assert!(error.norm() < 1e-6, "{rate}: frame {t} lies {error} away");
+                    phase += angle(at + 1) - angle(at);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stretched_signal_is_that_of_its_stretched_spectrum() {
+        let signal: Vec<f32> = (0..9_000).map(|n| ((n * n) as f32 * 1e-4).sin()).collect();
+        let config = StftConfig::new(512, 128);
+        let spectrum = Stft::new(config.clone()).unwrap().process(&signal).unwrap();
+        let stretched = phase_vocoder(spectrum.view(), 0.7).unwrap();
+        let want = Istft::new(config.clone()).unwrap().process(stretched.view(), Some(12_857)).unwrap();
+        let mut plan = TimeStretch::new(config, 0.7).unwrap();
+        assert_eq!(plan.process(&signal).unwrap(), want);
+        assert_eq!(plan.process(&signal).unwrap(), want, "nothing is left of the signal before");
+    }
 
     #[test]
     fn configurations_that_cannot_work_are_refused() {

@@ -1,12 +1,11 @@
 //! Fundamental frequency.
 
-use std::sync::Arc;
-
 use ndarray::Array1;
 use num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use rustfft::FftPlanner;
 
 use crate::error::{ConfigError, SignalError};
+use crate::fourier::{Forward, Inverse};
 use crate::framing::Framing;
 use crate::matrix::resize;
 
@@ -260,35 +259,26 @@ fn square(lead: usize, frame: &[f32], at: usize) -> f64 {
 }
 
 /// Autocorrelation by way of the power spectrum.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Autocorrelation {
-    forward: Arc<dyn RealToComplex<f64>>,
-    inverse: Arc<dyn ComplexToReal<f64>>,
+    forward: Forward<f64>,
+    inverse: Inverse<f64>,
     frame: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
     shifts: usize,
-}
-
-impl std::fmt::Debug for Autocorrelation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Autocorrelation").field("shifts", &self.shifts).finish_non_exhaustive()
-    }
 }
 
 impl Autocorrelation {
     pub(crate) fn new(frame_length: usize, max_shift: usize) -> Self {
         // As many zeros as the largest shift keep the frame's end from meeting its start.
         let length = fast_length(frame_length + max_shift);
-        let mut planner = RealFftPlanner::new();
-        let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        let mut planner = FftPlanner::new();
+        let forward = Forward::new(length, &mut planner);
         Self {
-            frame: forward.make_input_vec(),
-            spectrum: forward.make_output_vec(),
-            scratch: vec![Complex::default(); scratch],
+            inverse: Inverse::new(length, &mut planner),
+            frame: vec![0.0; length],
+            spectrum: vec![Complex::default(); forward.n_bins()],
             forward,
-            inverse,
             shifts: max_shift + 1,
         }
     }
@@ -303,12 +293,10 @@ impl Autocorrelation {
     pub(crate) fn of_values(&mut self, values: impl Iterator<Item = f64>) -> &[f64] {
         self.frame.fill(0.0);
         self.frame.iter_mut().zip(values).for_each(|(to, x)| *to = x);
-        let done = self.forward.process_with_scratch(&mut self.frame, &mut self.spectrum, &mut self.scratch);
-        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        self.forward.process(&self.frame, &mut self.spectrum);
         let scale = 1.0 / self.frame.len() as f64;
         self.spectrum.iter_mut().for_each(|x| *x = Complex::new(x.norm_sqr() * scale, 0.0));
-        let done = self.inverse.process_with_scratch(&mut self.spectrum, &mut self.frame, &mut self.scratch);
-        debug_assert!(done.is_ok(), "the buffers were made by the plan itself");
+        self.inverse.process(&self.spectrum, &mut self.frame);
         &self.frame[..self.shifts]
     }
 }

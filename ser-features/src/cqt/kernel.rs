@@ -56,21 +56,27 @@ impl Kernel {
         let mut real_bins = vec![Complex64::ZERO; fft.n_bins()];
         let mut imaginary_bins = real_bins.clone();
         let mut rows = Vec::with_capacity(frequencies.len());
-        let mut weights = Vec::new();
+        let (mut weights, mut magnitudes) = (Vec::new(), Vec::new());
         for ((&frequency, &length), &gain) in frequencies.iter().zip(lengths).zip(gains) {
             wavelet(frequency / sample_rate, length, &mut real, &mut imaginary);
             fft.process(&real, &mut real_bins);
             fft.process(&imaginary, &mut imaginary_bins);
-            let bins: Vec<Complex64> =
-                real_bins.iter().zip(&imaginary_bins).map(|(re, im)| re + Complex64::i() * im).collect();
-            let threshold = threshold(&bins, sparsity);
-            let kept = |bin: &Complex64| bin.norm() >= threshold;
-            let first_bin = bins.iter().position(kept).unwrap_or(0);
-            let last_bin = bins.iter().rposition(kept).unwrap_or(0);
+            let bins: Vec<Complex64> = real_bins
+                .iter()
+                .zip(&imaginary_bins)
+                .map(|(re, im)| Complex64::new(re.re - im.im, re.im + im.re))
+                .collect();
+            magnitudes.clear();
+            magnitudes.extend(bins.iter().map(|bin| bin.norm_sqr().sqrt()));
+            let threshold = threshold(&magnitudes, sparsity);
+            let kept = |magnitude: &f64| *magnitude >= threshold;
+            let first_bin = magnitudes.iter().position(kept).unwrap_or(0);
+            let last_bin = magnitudes.iter().rposition(kept).unwrap_or(0);
             rows.push(Band { first_bin, start: weights.len(), length: last_bin + 1 - first_bin });
             let gain = gain * length / n_fft as f64;
-            weights.extend(bins[first_bin..=last_bin].iter().map(|bin| {
-                let bin = if kept(bin) { bin * gain } else { Complex64::ZERO };
+            let found = bins[first_bin..=last_bin].iter().zip(&magnitudes[first_bin..]);
+            weights.extend(found.map(|(bin, magnitude)| {
+                let bin = if kept(magnitude) { bin * gain } else { Complex64::ZERO };
                 Complex32::new(bin.re as f32, bin.im as f32)
             }));
         }
@@ -92,28 +98,31 @@ impl Kernel {
 fn wavelet(frequency: f64, length: f64, real: &mut [f64], imaginary: &mut [f64]) {
     let before = (length / 2.0).ceil();
     let count = (before + (length / 2.0).floor()) as usize;
-    let window = |n: usize| match count {
-        1 => 1.0,
-        _ => 0.5 - 0.5 * (2.0 * PI * n as f64 / count as f64).cos(),
-    };
-    let sum: f64 = (0..count).map(window).sum();
     let start = (real.len() - count) / 2;
     real.fill(0.0);
     imaginary.fill(0.0);
-    for n in 0..count {
-        let (sin, cos) = (2.0 * PI * frequency * (n as f64 - before)).sin_cos();
-        real[start + n] = window(n) / sum * cos;
-        imaginary[start + n] = window(n) / sum * sin;
+    // The window is one minus a cosine; both that and the tone go round by a fixed angle from sample to sample.
+    let turn = |angle: f64| Complex64::from_polar(1.0, angle);
+    let (window_step, step) = (turn(2.0 * PI / count as f64), turn(2.0 * PI * frequency));
+    let (mut window, mut tone) = (Complex64::ONE, turn(-2.0 * PI * frequency * before));
+    for (real, imaginary) in real[start..start + count].iter_mut().zip(&mut imaginary[start..]) {
+        // Halves of these sum to half of their number; one sample alone is 1.
+        let size = if count == 1 { 1.0 } else { (1.0 - window.re) / count as f64 };
+        (*real, *imaginary) = (size * tone.re, size * tone.im);
+        window *= window_step;
+        tone *= step;
     }
 }
 
 /// The magnitude of the first bin to keep, where the smaller ones together hold less than `sparsity` of the sum.
-fn threshold(bins: &[Complex64], sparsity: f64) -> f64 {
-    let mut magnitudes: Vec<f64> = bins.iter().map(|bin| bin.norm()).collect();
-    magnitudes.sort_unstable_by(f64::total_cmp);
+fn threshold(magnitudes: &[f64], sparsity: f64) -> f64 {
     let limit = sparsity * magnitudes.iter().sum::<f64>();
-    let mut sum = 0.0;
-    for &magnitude in &magnitudes {
+    // All that are smaller than the limit's share of each hold less than the limit together: few others have to be sorted.
+    let share = limit / magnitudes.len() as f64;
+    let mut sum: f64 = magnitudes.iter().filter(|magnitude| **magnitude < share).sum();
+    let mut larger: Vec<f64> = magnitudes.iter().copied().filter(|magnitude| *magnitude >= share).collect();
+    larger.sort_unstable_by(f64::total_cmp);
+    for magnitude in larger {
         sum += magnitude;
         if sum >= limit {
             return magnitude;

@@ -8,6 +8,7 @@ use num_complex::Complex;
 use rustfft::FftPlanner;
 
 use super::filter::{Filter, Ratio};
+use super::start::Start;
 use crate::fourier::{Forward, Inverse};
 use crate::vector::vectorized;
 
@@ -26,6 +27,7 @@ pub(super) struct Blocks {
     inverse: Inverse<f32>,
     /// Bins up to the lower Nyquist frequency, scaled for both transforms.
     response: Vec<f32>,
+    start: Start,
     input: Vec<f32>,
     output: Vec<f32>,
     source: Vec<Complex<f32>>,
@@ -75,6 +77,7 @@ impl Blocks {
             kept,
             before: (filter.reach() * ratio.from).div_ceil(ratio.lower()),
             response: response[..bins].iter().map(|h| (h * scale) as f32).collect(),
+            start: Start::new(ratio),
             input: vec![0.0; n_from],
             output: vec![0.0; n_to],
             source: vec![Complex::default(); forward.n_bins()],
@@ -93,6 +96,7 @@ impl Blocks {
             self.transform(samples, block * step_from);
             out.copy_from_slice(&self.output[..out.len()]);
         }
+        self.start.take_from(samples, out);
         let covered = self.ratio.covered(samples.len()).min(out.len());
         out[covered..].fill(0.0);
     }

@@ -156,14 +156,8 @@ impl Filter {
     }
 
     /// The windowed sinc, without the fall.
-    fn at(&self, t: f64) -> f64 {
-        let position = t / self.half;
-        if position.abs() >= 1.0 {
-            return 0.0;
-        }
-        let window = bessel_i0(self.beta * (1.0 - position * position).sqrt()) / bessel_i0(self.beta);
-        let phase = PI * CUTOFF * t;
-        window * CUTOFF * if phase == 0.0 { 1.0 } else { phase.sin() / phase }
+    pub(super) fn at(&self, t: f64) -> f64 {
+        windowed_sinc(t, CUTOFF, self.beta, self.half)
     }
 
     /// The frequency response at `x = 2k / length` for `k` from 0 to `length / 2`. The length must exceed twice the reach.
@@ -205,6 +199,17 @@ impl Filter {
         impulse.truncate(self.reach() * steps + 1);
         impulse
     }
+}
+
+/// `cutoff · sinc(cutoff · t)` under a Kaiser window that is `half` long each way.
+pub(super) fn windowed_sinc(t: f64, cutoff: f64, beta: f64, half: f64) -> f64 {
+    let position = t / half;
+    if position.abs() >= 1.0 {
+        return 0.0;
+    }
+    let window = bessel_i0(beta * (1.0 - position * position).sqrt()) / bessel_i0(beta);
+    let phase = PI * cutoff * t;
+    window * cutoff * if phase == 0.0 { 1.0 } else { phase.sin() / phase }
 }
 
 /// The modified Bessel function of the first kind and order zero, by its series (Abramowitz and Stegun, 9.6.12).

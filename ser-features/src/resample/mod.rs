@@ -3,6 +3,7 @@
 mod any_ratio;
 mod blocks;
 mod filter;
+mod start;
 mod stream;
 
 use std::ops::RangeInclusive;

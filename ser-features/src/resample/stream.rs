@@ -3,13 +3,10 @@
 use std::ops::Range;
 
 use super::filter::{Filter, Ratio};
+use super::start::{LANES, Start, product};
 use super::{MAX_TERM, check_rates};
 use crate::check::check_samples;
 use crate::error::{ConfigError, SignalError};
-use crate::vector::vectorized;
-
-/// Products that are summed at once; filters are filled up with zeros to a multiple.
-const LANES: usize = 16;
 
 /// Resamples a stream: pieces of any length go in, each sample at the target's rate comes out as soon as the filter's last sample is
 /// there.
@@ -45,6 +42,7 @@ pub struct StreamingResampler {
     taps: usize,
     /// Samples of the source that must follow a sample's time.
     after: usize,
+    start: Start,
     /// The samples from the next one's filter on.
     history: Vec<f32>,
     /// Samples of the source before the next sample's time, the fraction in parts of `ratio.to`.
@@ -69,6 +67,7 @@ impl StreamingResampler {
             phases,
             taps,
             after,
+            start: Start::new(ratio),
             history: Vec::new(),
             phase: 0,
             pushed: 0,
@@ -156,7 +155,14 @@ impl StreamingResampler {
         while let Some(covered) = self.history.get(start..start + self.taps).filter(|_| self.out.len() < most)
         {
             let row: Range<usize> = self.phase * self.taps..(self.phase + 1) * self.taps;
-            self.out.push(product(&self.phases[row], covered));
+            let mut sample = product(&self.phases[row], covered);
+            let number = self.given + self.out.len();
+            if let Some(row) = self.start.row(number) {
+                // The filter starts as many samples before the signal's first as it reaches back, less those that were left behind.
+                let first = self.taps - 1 - self.after - number * from / to;
+                sample -= product(row, &covered[first..first + row.len()]);
+            }
+            self.out.push(sample);
             self.phase += from;
             start += self.phase / to;
             self.phase %= to;
@@ -164,23 +170,6 @@ impl StreamingResampler {
         // The next filter may start behind all samples so far, where a rate is divided by more than the filter's length.
         self.given += self.out.len();
         self.history.drain(..start.min(self.history.len()));
-    }
-}
-
-vectorized! {
-    fn product(taps: &[f32], samples: &[f32]) -> f32 {
-        let mut lanes = [0.0; 2 * LANES];
-        let (taps, taps_rest) = taps.as_chunks::<{ 2 * LANES }>();
-        let (samples, samples_rest) = samples.as_chunks::<{ 2 * LANES }>();
-        for (taps, samples) in taps.iter().zip(samples) {
-            for ((sum, tap), x) in lanes.iter_mut().zip(taps).zip(samples) {
-                *sum += tap * x;
-            }
-        }
-        for ((sum, tap), x) in lanes.iter_mut().zip(taps_rest).zip(samples_rest) {
-            *sum += tap * x;
-        }
-        lanes.iter().sum()
     }
 }
 
