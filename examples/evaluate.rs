@@ -7,9 +7,11 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::cli;
+use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
-use ser_examples::training_set::TrainingSet;
+use ser_examples::training_set::{Hearing, Inputs, TrainingSet};
 use ser_models::models::Architecture;
+use ser_models::training::EncodingConfig;
 use ser_models::{Checkpoint, ConfusionMatrix};
 use serde::Serialize;
 
@@ -29,6 +31,9 @@ struct Arguments {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// The encoder's file, for a model that was trained with another one than the bundled.
+    #[arg(long, value_name = "FILE")]
+    encoder: Option<PathBuf>,
     /// Refuse a checkpoint of another kind of network than this one.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Architecture::KINDS))]
     arch: Option<String>,
@@ -72,11 +77,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bail!("{model}: records no test part, so there is nothing that it may be measured on");
     }
     let classifier = checkpoint.classifier()?;
-    let labels = LabelSet::of_names(classifier.labels()).with_context(|| {
-        format!("{model}: labels must be the moods or the emotions, but are {:?}", classifier.labels())
-    })?;
     let options = CorpusOptions {
-        labels,
+        labels: LabelSet::of_names(classifier.labels()).unwrap_or(LabelSet::Own),
+        own_classes: classifier.labels().to_vec(),
         label_map: arguments.labelling.label_map()?,
         preparation: checkpoint.preparation.clone(),
         features: checkpoint.features.clone(),
@@ -84,9 +87,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         cache: arguments.cache.clone(),
         skip_bad: arguments.skip_bad,
     };
-    let input = classifier.model().input();
+    let inputs = match checkpoint.architecture.encoder_blocks() {
+        None => Inputs::Features(classifier.model().input()),
+        Some(blocks) => Inputs::Heard(Box::new(Hearing {
+            encoder: encoder(arguments.encoder.as_deref(), blocks)?,
+            config: EncodingConfig::default(),
+            cache: None,
+        })),
+    };
+    if let Inputs::Heard(hearing) = &inputs {
+        checkpoint.expect_encoder(&hearing.encoder).with_context(|| model.clone())?;
+    }
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let set = TrainingSet::load_clips(&sources, &split.test, &options, input)
+    let set = TrainingSet::load_clips(&sources, &split.test, &options, inputs)
         .with_context(|| format!("cannot measure {model}"))?;
     let confusion = classifier.evaluate(&set.dataset)?.confusion;
 

@@ -13,12 +13,15 @@ use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::cli::Stopped;
+use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
-use ser_examples::training_set::{TrainingSet, Voices, corpus_options};
-use ser_examples::{cli, interrupt, memory, output, progress};
+use ser_examples::training_set::{Hearing, Inputs, TrainingSet, Voices, corpus_options};
+use ser_examples::{assets, cli, interrupt, memory, output, progress};
+use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::{
-    Dataset, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig, member_seed,
+    Dataset, EncodingConfig, Event, Finish, History, OptimizerConfig, Preset, Trainer, TrainingConfig,
+    TrainingError, member_seed,
 };
 use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 use serde::Serialize;
@@ -34,7 +37,7 @@ use serde::Serialize;
 /// the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
-    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
+    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
 ))]
 struct Arguments {
     /// Labelled speech: a corpus as a folder or as the .zip that was downloaded, a folder with a folder for each class, or a CSV or TSV
@@ -55,7 +58,13 @@ struct Arguments {
     /// A TOML file with settings; examples/train.toml explains them.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The classes: the four moods, or RAVDESS's eight emotions.
+    /// The encoder's file, for an architecture that reads one, instead of the bundled.
+    #[arg(long, value_name = "FILE")]
+    encoder: Option<PathBuf>,
+    /// Changed copies that an encoder hears of each training clip beside the clip itself.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    copies: usize,
+    /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels, whatever they are.
     #[arg(long, value_enum, default_value_t = Labels::Moods)]
     labels: Labels,
     /// Share of all clips that is taken from the training part to choose the epoch; with 0 the last epoch is kept.
@@ -110,6 +119,8 @@ enum Labels {
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,
+    /// The labels that the clips have, in alphabetical order.
+    Own,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -134,6 +145,7 @@ impl From<Labels> for LabelSet {
         match labels {
             Labels::Moods => Self::Moods,
             Labels::Emotions => Self::Emotions,
+            Labels::Own => Self::Own,
         }
     }
 }
@@ -171,16 +183,54 @@ impl Arguments {
             Some(architecture) => architecture,
             None => Architecture::named("cnn-1d").context("cnn-1d is an architecture")?,
         };
+        if architecture.encoder().is_some() {
+            let Recipe { architecture, training, .. } = voices()?;
+            return Ok(Preset { architecture, training });
+        }
         Ok(Preset { architecture, training: TrainingConfig::default() })
     }
+
+    /// What the network reads of clips. An encoder's name is written into the architecture, and it hears the changes of sound.
+    fn inputs(&self, recipe: &mut Recipe) -> anyhow::Result<Inputs> {
+        let input = recipe.architecture.input();
+        let Architecture::WhisperHead(config) = &mut recipe.architecture else {
+            if let Some(encoder) = &self.encoder {
+                let arch = recipe.architecture.name();
+                bail!("--encoder must be left out, for {arch} reads features, got {}", encoder.display());
+            }
+            return Ok(Inputs::Features(input));
+        };
+        if !matches!(input, ModelInput::Encoded { frames: None, .. }) {
+            bail!("pooling must be statistics or means, for frames are not kept, got attentive");
+        }
+        let encoder = encoder(self.encoder.as_deref(), config.blocks)?;
+        encoder.sha256().clone_into(&mut config.encoder);
+        let mut heard = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
+        let augmentation = std::mem::take(&mut recipe.training.augmentation.audio);
+        if augmentation.is_on() {
+            heard.augmentation = augmentation;
+        }
+        let cache = self.cache.as_ref().map(|folder| folder.join("encoded.safetensors"));
+        Ok(Inputs::Heard(Box::new(Hearing { encoder, config: heard, cache })))
+    }
 }
+
+/// How the bundled heads were trained.
+fn voices() -> anyhow::Result<Recipe> {
+    Ok(Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?)
+}
+
+/// Steps of the bundled heads' training. A head trains on few clips for as many epochs as come near to that.
+const HEAD_STEPS: usize = 1_200;
+/// Most epochs that a head trains for, unless a number is given.
+const HEAD_EPOCHS: usize = 100;
 
 fn main() -> ExitCode {
     cli::exit(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let recipe = arguments.recipe()?;
+    let mut recipe = arguments.recipe()?;
     let states: Vec<PathBuf> =
         (0..recipe.members).map(|member| state_file(arguments, &recipe, member)).collect();
     if let Some(state) = states.iter().find(|state| !arguments.resume && state.exists()) {
@@ -201,11 +251,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..corpus_options(&recipe, arguments.labels.into(), arguments.cache.clone())?
     };
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let set = TrainingSet::load(&sources, &options, recipe.architecture.input())?;
+    let inputs = arguments.inputs(&mut recipe)?;
+    let heard = matches!(inputs, Inputs::Heard(_));
+    let set = TrainingSet::load(&sources, &options, inputs)?;
     let Arguments { validation, seed, .. } = *arguments;
     let (protocol, split) =
         set.split_by(arguments.speakers.into(), arguments.test_corpus.as_deref(), validation, seed)?;
-    let training = set.dataset.select(&split.train)?;
+    let training = set.training_part(&split.train)?;
+    if heard && arguments.epochs.is_none() && recipe.training.epochs == voices()?.training.epochs {
+        let steps = training.len().div_ceil(recipe.training.batch_size);
+        recipe.training.epochs = HEAD_STEPS.div_ceil(steps).min(HEAD_EPOCHS);
+    }
     let validation = match &split.validation[..] {
         [] => None,
         chosen => Some(set.dataset.select(chosen)?),
@@ -266,7 +322,8 @@ impl Member<'_> {
         let Self { arguments, recipe, number, .. } = *self;
         let seed = member_seed(arguments.seed, recipe.members, number);
         let (config, architecture) = (recipe.training.clone(), recipe.architecture.clone());
-        let mut trainer = Trainer::new(config, architecture, training, validation, seed)?;
+        let mut trainer =
+            Trainer::new(config, architecture, training, validation, seed).map_err(with_advice)?;
         let summary = match number {
             0 => format!("{}\n\n{}", self.parts, trainer.model().summary()),
             _ => format!("network {} of {}", number + 1, recipe.members),
@@ -299,6 +356,13 @@ impl Member<'_> {
             _ => Ok(trainer.checkpoint(source.clone())?),
         }
     }
+}
+
+/// Says what else can be done where a mood or an emotion has no clip.
+fn with_advice(error: TrainingError) -> anyhow::Error {
+    let lacks_class = matches!(error, TrainingError::ClassWithoutExamples { .. });
+    let error = anyhow::Error::new(error);
+    if lacks_class { error.context("--labels own trains on the labels that there are") } else { error }
 }
 
 /// Writes the best epoch so far, if an epoch has ended, and the history if it was asked for, and prints what was reached.

@@ -1,12 +1,12 @@
 //! Which model hears recordings: one of the two that are bundled, or a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use ser_models::encoder::WhisperEncoder;
-use ser_models::{Checkpoint, Recognizer};
+use ser_models::{Checkpoint, Recognizer, VoiceProfile};
 
 use crate::assets;
 
@@ -21,6 +21,9 @@ pub struct ModelArguments {
     /// The encoder's file, for a model that was trained with another one than the bundled.
     #[arg(long, value_name = "FILE", requires = "model")]
     encoder: Option<PathBuf>,
+    /// A profile of the one voice in the recordings, as `recognize --learn-voice` writes it; for models that read an encoder.
+    #[arg(long, value_name = "JSON", requires = "model")]
+    profile: Option<PathBuf>,
 }
 
 /// A model that recognisers can be made of. They share its encoder.
@@ -28,6 +31,7 @@ pub struct Model {
     name: String,
     checkpoint: Checkpoint,
     encoder: Option<Arc<WhisperEncoder>>,
+    profile: Option<VoiceProfile>,
 }
 
 impl ModelArguments {
@@ -42,20 +46,29 @@ impl ModelArguments {
             Some(name) if name.as_os_str() == "voices" => bundled("voices", assets::VOICES)?,
             Some(path) => (path.display().to_string(), Checkpoint::load(path)?),
         };
-        let blocks = checkpoint.architecture.encoder_blocks();
-        let encoder = match (&self.encoder, blocks) {
-            (Some(path), blocks) => Some(
-                WhisperEncoder::load(path, blocks.unwrap_or(1))
-                    .with_context(|| path.display().to_string())?,
-            ),
-            (None, Some(blocks)) => Some(WhisperEncoder::from_bytes(assets::ENCODER, blocks)?),
+        let encoder = match (&self.encoder, checkpoint.architecture.encoder_blocks()) {
             (None, None) => None,
+            // A model that reads none refuses it below.
+            (path, blocks) => Some(encoder(path.as_deref(), blocks.unwrap_or(1))?),
         };
-        let model = Model { name, checkpoint, encoder: encoder.map(Arc::new) };
+        let profile = self.profile.as_ref().map(VoiceProfile::load).transpose()?;
+        let model = Model { name, checkpoint, encoder, profile };
         // What does not fit together is said now, before other files are read.
         model.recognizer()?;
         Ok(model)
     }
+}
+
+/// The first blocks of an encoder: of a file, or of the bundled one.
+///
+/// # Errors
+/// If the file cannot be read, is none, or has less blocks.
+pub fn encoder(file: Option<&Path>, blocks: usize) -> anyhow::Result<Arc<WhisperEncoder>> {
+    let encoder = match file {
+        Some(path) => WhisperEncoder::load(path, blocks)?,
+        None => WhisperEncoder::from_bytes(assets::ENCODER, blocks)?,
+    };
+    Ok(Arc::new(encoder))
 }
 
 /// A bundled model with what messages call it.
@@ -78,7 +91,11 @@ impl Model {
             Some(encoder) => Recognizer::with_encoder(&self.checkpoint, Arc::clone(encoder)),
             None => Recognizer::new(&self.checkpoint),
         };
-        recognizer.with_context(|| self.name.clone())
+        let recognizer = recognizer.with_context(|| self.name.clone())?;
+        match &self.profile {
+            Some(profile) => recognizer.with_profile(profile).with_context(|| self.name.clone()),
+            None => Ok(recognizer),
+        }
     }
 }
 
@@ -91,7 +108,7 @@ mod tests {
     #[test]
     fn bundled_models_tell_the_moods() {
         for name in [None, Some("voices"), Some("small")] {
-            let arguments = ModelArguments { model: name.map(PathBuf::from), encoder: None };
+            let arguments = ModelArguments { model: name.map(PathBuf::from), ..ModelArguments::default() };
             let recognizer = arguments.open().unwrap().recognizer().unwrap();
             assert_eq!(recognizer.labels(), ["Calm", "Happy", "Sad", "Energetic"], "{name:?}");
         }
@@ -101,7 +118,7 @@ mod tests {
     fn what_does_not_fit_together_is_said() {
         let message = |model: &str, encoder: Option<&str>| {
             let encoder = encoder.map(PathBuf::from);
-            let opened = ModelArguments { model: Some(model.into()), encoder }.open();
+            let opened = ModelArguments { model: Some(model.into()), encoder, profile: None }.open();
             format!("{:#}", opened.map(|_| ()).unwrap_err())
         };
         assert!(message("there/is/none", None).starts_with("there/is/none: "));

@@ -1,15 +1,18 @@
 //! Labelled speech as a set that a trainer takes: [`Corpus`] and [`Dataset`] put together, with progress bars.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use anyhow::Context;
 use ser_data::{
     Clip, Corpus, CorpusError, CorpusOptions, CorpusStage, LabelSet, Progress, Shares, Source, Split,
     SplitError, SplitIds, leave_corpus_out, speaker_shares, speakers_of, stratified,
 };
 use ser_features::{FeatureConfig, PreparationConfig};
+use ser_models::encoder::WhisperEncoder;
 use ser_models::input::{InputError, ModelInput};
 use ser_models::layers::Padded;
-use ser_models::training::Dataset;
+use ser_models::training::{Dataset, EncodedClips, EncodingConfig};
 use ser_models::{CheckpointSource, Recipe};
 
 use crate::progress;
@@ -26,6 +29,32 @@ pub enum Voices {
     Other,
 }
 
+/// What a network reads of clips.
+#[derive(Debug, Clone)]
+pub enum Inputs {
+    /// Features of each.
+    Features(ModelInput),
+    /// What an encoder hears of them.
+    Heard(Box<Hearing>),
+}
+
+/// An encoder, and what it hears of each clip.
+#[derive(Debug, Clone)]
+pub struct Hearing {
+    /// The encoder.
+    pub encoder: Arc<WhisperEncoder>,
+    /// Which copies it hears beside the clip itself. They have the preparation of the corpus.
+    pub config: EncodingConfig,
+    /// File that keeps what was heard from run to run.
+    pub cache: Option<PathBuf>,
+}
+
+impl From<ModelInput> for Inputs {
+    fn from(input: ModelInput) -> Self {
+        Self::Features(input)
+    }
+}
+
 /// Clips of labelled speech as a trainer takes them.
 pub struct TrainingSet {
     /// Inputs, labels and ids of all clips, in the order of the ids.
@@ -36,16 +65,19 @@ pub struct TrainingSet {
     pub groups: Vec<usize>,
     preparation: PreparationConfig,
     features: FeatureConfig,
+    encoded: Option<EncodedClips>,
 }
 
 impl TrainingSet {
-    /// Reads all clips of folders, archives and tables. `input` is what a network reads of a clip's features. What names told, and clips
-    /// that were left out, are reported on standard error.
+    /// Reads all clips of folders, archives and tables. `inputs` is what a network reads of them. What names told, and clips that were left
+    /// out, are reported on standard error.
     ///
     /// # Errors
     /// If a source or a clip cannot be used, by its name.
-    pub fn load(data: &[Source], options: &CorpusOptions, input: ModelInput) -> anyhow::Result<Self> {
-        Self::read(options, input, |progress, keep| Corpus::load(data, options, progress, keep))
+    pub fn load(data: &[Source], options: &CorpusOptions, inputs: impl Into<Inputs>) -> anyhow::Result<Self> {
+        Self::read(options, inputs.into(), |options, progress, keep| {
+            Corpus::load(data, options, progress, keep)
+        })
     }
 
     /// Reads the clips with these ids alone.
@@ -56,16 +88,21 @@ impl TrainingSet {
         data: &[Source],
         ids: &[String],
         options: &CorpusOptions,
-        input: ModelInput,
+        inputs: impl Into<Inputs>,
     ) -> anyhow::Result<Self> {
-        Self::read(options, input, |progress, keep| Corpus::load_clips(data, ids, options, progress, keep))
+        Self::read(options, inputs.into(), |options, progress, keep| {
+            Corpus::load_clips(data, ids, options, progress, keep)
+        })
     }
 
     fn read(
         options: &CorpusOptions,
-        input: ModelInput,
-        load: impl FnOnce(&ProgressCall<'_>, &Keep<'_>) -> Result<Corpus<Result<Padded, InputError>>, CorpusError>,
+        inputs: Inputs,
+        load: impl FnOnce(&CorpusOptions, &ProgressCall<'_>, &Keep<'_>) -> Result<Read, CorpusError>,
     ) -> anyhow::Result<Self> {
+        // An encoder hears samples.
+        let audio = options.audio || matches!(inputs, Inputs::Heard(_));
+        let options = &CorpusOptions { audio, ..options.clone() };
         let bar = progress::bar(0, "features");
         let show = |stage, at: Progress| {
             if stage == CorpusStage::Audio {
@@ -74,7 +111,10 @@ impl TrainingSet {
             bar.set_length(at.total as u64);
             bar.set_position(at.done as u64);
         };
-        let loaded = load(&show, &|features| input.of(&features));
+        let loaded = load(options, &show, &|features| match inputs {
+            Inputs::Features(input) => input.of(&features).map(Some),
+            Inputs::Heard(_) => Ok(None),
+        });
         bar.finish_and_clear();
         let corpus = loaded?;
         for source in corpus.sources.iter().filter(|source| source.detected) {
@@ -88,12 +128,38 @@ impl TrainingSet {
         }
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;
-        let mut dataset = Dataset::of_clips(input, features, labels, label_names, ids)?;
-        let CorpusOptions { preparation, features, .. } = options.clone();
-        if let Some(samples) = audio {
-            dataset = dataset.with_audio(samples, preparation.clone(), features.clone())?;
-        }
-        Ok(Self { dataset, clips, groups, preparation, features })
+        let CorpusOptions { preparation, features: taken, .. } = options.clone();
+        let (dataset, encoded) = match inputs {
+            Inputs::Features(input) => {
+                let features = features.into_iter().flatten();
+                let dataset = Dataset::of_clips(input, features, labels, label_names, ids)?;
+                let dataset = match audio {
+                    Some(samples) => dataset.with_audio(samples, preparation.clone(), taken.clone())?,
+                    None => dataset,
+                };
+                (dataset, None)
+            }
+            Inputs::Heard(hearing) => {
+                let samples = audio.context("an encoder hears samples")?;
+                let encoded = hearing.hear(&preparation, &ids, &samples)?;
+                (encoded.dataset(&ids, &labels, &label_names, 0)?, Some(encoded))
+            }
+        };
+        let dataset = dataset.with_corpora(clips.iter().map(|clip| clip.corpus.as_str()))?;
+        Ok(Self { dataset, clips, groups, preparation, features: taken, encoded })
+    }
+
+    /// Some of the clips as a trainer takes them: with their changed copies, where an encoder heard such.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn training_part(&self, places: &[usize]) -> anyhow::Result<Dataset> {
+        let part = self.dataset.select(places)?;
+        let Some(encoded) = &self.encoded else { return Ok(part) };
+        let copies = encoded.config().copies;
+        let corpora = (0..=copies).flat_map(|_| places.iter().map(|&at| self.clips[at].corpus.as_str()));
+        let with_copies = encoded.dataset(part.ids(), part.labels(), part.label_names(), copies)?;
+        Ok(with_copies.with_corpora(corpora)?)
     }
 
     /// The label of each clip by name.
@@ -203,8 +269,29 @@ impl TrainingSet {
     }
 }
 
+impl Hearing {
+    /// What the encoder hears of prepared clips, clean and in copies.
+    fn hear(
+        &self,
+        preparation: &PreparationConfig,
+        ids: &[String],
+        samples: &[Vec<f32>],
+    ) -> anyhow::Result<EncodedClips> {
+        let Self { encoder, cache, .. } = self;
+        let config = EncodingConfig { preparation: preparation.clone(), ..self.config.clone() };
+        let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() / preparation.sample_rate as usize;
+        let what = format!("encoding {seconds} s of speech, {} times", 1 + config.copies);
+        Ok(progress::busy(what, || match cache {
+            Some(path) => EncodedClips::kept(path, encoder, config, ids.to_vec(), samples),
+            None => EncodedClips::new(encoder, config, ids.to_vec(), samples),
+        })?)
+    }
+}
+
+/// A corpus with what was kept of each clip's features: nothing where an encoder hears it.
+type Read = Corpus<Result<Option<Padded>, InputError>>;
 type ProgressCall<'a> = dyn Fn(CorpusStage, Progress) + Sync + 'a;
-type Keep<'a> = dyn Fn(ser_features::Features) -> Result<Padded, InputError> + Sync + 'a;
+type Keep<'a> = dyn Fn(ser_features::Features) -> Result<Option<Padded>, InputError> + Sync + 'a;
 
 /// How a corpus must be read for a recipe; no clip may be left out.
 ///

@@ -72,6 +72,61 @@ fn a_folder_of_ten_recordings_becomes_a_model_that_answers() {
 }
 
 #[test]
+fn ten_recordings_train_a_head_on_the_encoder() {
+    let folder = ten_recordings();
+    let (data, model) = (path(&folder, "recordings"), path(&folder, "own.safetensors"));
+    let run = ["--data", &data, "--arch", "whisper-head", "--validation", "0", "--output", &model];
+    let said = prints("train", run);
+    assert!(said.contains("10 clips: 8 train, 0 choose the epoch, 2 are kept apart"), "{said}");
+    // 24 examples are one batch.
+    assert!(said.contains("epoch 100 of 100"), "{said}");
+    let checkpoint = Checkpoint::load(&model).unwrap();
+    assert_eq!(checkpoint.architecture.encoder().unwrap().len(), 64);
+    assert!(checkpoint.split.test.iter().all(|id| !id.contains('~')));
+    assert!(prints("evaluate", ["--data", &data, "--model", &model]).contains("2 test clips"));
+    let heard = prints("recognize", [data.as_str(), "--model", &model, "--any-sound"]);
+    assert_eq!(heard.lines().count(), 10);
+
+    let cache = path(&folder, "cache");
+    let again = path(&folder, "again.safetensors");
+    let run = [&run[..6], &["--cache", &cache, "--output", &again]].concat();
+    prints("train", &run);
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
+    prints("train", &run);
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
+    let none = ["--data", &data, "--encoder", "none", "--output", &again];
+    fails("train", none, &["--encoder must be left out, for cnn-1d reads features, got none"]);
+}
+
+#[test]
+fn labels_of_its_own_go_from_folders_to_answers() {
+    let folder = TempDir::new().unwrap();
+    for (number, name) in (0..).zip(["bark", "purr"].repeat(5)) {
+        write_wav(&folder, &format!("animals/{name}/{number}.wav"), &tone(number));
+    }
+    let (data, model) = (path(&folder, "animals"), path(&folder, "own.safetensors"));
+    let run = ["--data", &data, "--corpus", "folders", "--output", &model, "--validation", "0"];
+    fails("train", run, &["label must be known, got \"bark\"", "a set of own labels"]);
+    for arch in ["cnn-1d", "whisper-head"] {
+        prints("train", run.iter().chain(&["--labels", "own", "--epochs", "2", "--arch", arch]));
+        assert_eq!(Checkpoint::load(&model).unwrap().labels, ["bark", "purr"]);
+        let measured = ["--data", &data, "--corpus", "folders", "--model", &model];
+        assert!(prints("evaluate", measured).contains("2 test clips"));
+        let labels = ["--labels", &data, "--corpus", "folders", "--format", "csv"];
+        let heard = [data.as_str(), "--model", &model, "--any-sound"];
+        let heard = prints("recognize", heard.iter().chain(&labels));
+        assert!(heard.starts_with("file,seconds,mood,confident,bark,purr\n"), "{heard}");
+        assert_eq!(heard.lines().count(), 11);
+    }
+    for (number, name) in (0..).zip(["happy", "sad"].repeat(5)) {
+        write_wav(&folder, &format!("few/{name}/{number}.wav"), &tone(number));
+    }
+    let few = path(&folder, "few");
+    let few = ["--data", &few, "--output", &model, "--validation", "0"];
+    fails("train", few, &["Calm", "--labels own"]);
+}
+
+#[test]
 fn recordings_are_scored_by_folders() {
     let folder = ten_recordings();
     let data = path(&folder, "recordings");

@@ -123,3 +123,27 @@ fn bad_recordings_stop_the_run_or_are_skipped() {
     assert_eq!(text(&output.stderr).lines().filter(|line| line.starts_with("skipped: ")).count(), 3);
     assert!(prints("recognize", [tone.as_str(), "--any-sound"]).contains("0:05"));
 }
+
+#[test]
+fn a_voice_is_learnt_from_its_clips_and_taken_into_account() {
+    let folder = TempDir::new().unwrap();
+    let profile = folder.path().join("voice.json");
+    let profile = profile.to_str().unwrap();
+    let clip = sample();
+    let clip = clip.to_str().unwrap();
+    let said = prints("recognize", [clip, clip, "--model", "voices", "--learn-voice", profile]);
+    assert!(said.contains("a voice in 2 recordings"), "{said}");
+    let kept: Value = serde_json::from_slice(&std::fs::read(profile).unwrap()).unwrap();
+    let names: Vec<&String> = kept.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["clips", "encoder", "mean"]);
+    let plain = prints("recognize", [clip, "--model", "voices", "--format", "jsonl"]);
+    let known = prints("recognize", [clip, "--model", "voices", "--profile", profile, "--format", "jsonl"]);
+    assert_ne!(plain, known);
+    fails(
+        "recognize",
+        [clip, "--model", "small", "--profile", profile],
+        &["the encoder must be", "got none"],
+    );
+    std::fs::write(profile, "{}").unwrap();
+    fails("recognize", [clip, "--model", "voices", "--profile", profile], &[profile, "missing field"]);
+}

@@ -168,3 +168,20 @@ fn sums_stand_in_the_tables_as_soon_as_all_their_sources_have_answers() {
     }
     assert!(results.path().join("speaker-independent-moods/confusion.png").is_file());
 }
+
+#[test]
+fn rows_of_heads_say_which_corpora_are_missing() {
+    let data = made_up_ravdess();
+    let folder = TempDir::new().unwrap();
+    let results = folder.path().join("results");
+    let said = prints(&data, &results, &["--only", "voices"]);
+    for row in [
+        "| strangers | 8 emotions | not measured: needs emodb, nemo (--corpora) | 76.5 | – |",
+        "| ased, never trained on | 4 moods | not measured: needs ased (--corpora) | 62 | – |",
+    ] {
+        assert!(said.contains(row), "{said}");
+    }
+    assert!(
+        said.trim_end().ends_with(std::fs::read_to_string(results.join("voices.md")).unwrap().trim_end())
+    );
+}

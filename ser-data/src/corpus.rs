@@ -1,6 +1,6 @@
 //! Labelled speech as a set to learn from: for each clip its features, its label, and what splits need to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -18,6 +18,9 @@ use crate::split::SplitError;
 pub struct CorpusOptions {
     /// The classes.
     pub labels: LabelSet,
+    /// The classes where `labels` is [`LabelSet::Own`], in the order of a model's outputs; empty for all labels that clips have, in
+    /// alphabetical order.
+    pub own_classes: Vec<String>,
     /// What the labels of corpora mean.
     pub label_map: LabelMap,
     /// How clips are prepared.
@@ -37,6 +40,7 @@ impl Default for CorpusOptions {
     fn default() -> Self {
         Self {
             labels: LabelSet::Moods,
+            own_classes: Vec::new(),
             label_map: LabelMap::default(),
             preparation: PreparationConfig::default(),
             features: FeatureConfig::default(),
@@ -101,7 +105,8 @@ pub struct LeftOut {
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { corpus, label, labels, clips } = self;
-        write!(f, "{clips} clips of {corpus}: {label} is none of the {labels}")
+        let classes = if *labels == LabelSet::Own { "model's classes" } else { labels.as_str() };
+        write!(f, "{clips} clips of {corpus}: {label} is none of the {classes}")
     }
 }
 
@@ -203,7 +208,7 @@ impl<T: Send> Corpus<T> {
         progress: impl Fn(CorpusStage, Progress) + Sync,
         keep: impl Fn(Features) -> T + Sync,
     ) -> Result<Self, CorpusError> {
-        let Opened { clips: classed, sources, left_out, mut skipped } = found;
+        let Opened { clips: classed, label_names, sources, left_out, mut skipped } = found;
         let (clips, classes): (Vec<Clip>, Vec<usize>) = classed.into_iter().unzip();
         let config = ExtractConfig {
             preparation: options.preparation.clone(),
@@ -227,7 +232,6 @@ impl<T: Send> Corpus<T> {
             None
         };
         let groups = groups_of_identical(&clips)?;
-        let label_names = options.labels.names();
         Ok(Self { features, clips, labels, label_names, groups, audio, sources, left_out, skipped })
     }
 }
@@ -301,20 +305,33 @@ type Classed = (Clip, usize);
 /// What sources hold, before any sound is read.
 struct Opened {
     clips: Vec<Classed>,
+    label_names: Vec<String>,
     sources: Vec<FoundCorpus>,
     left_out: Vec<LeftOut>,
     skipped: Vec<Skipped>,
 }
 
 fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError> {
-    let CorpusOptions { labels, label_map, skip_bad, .. } = options;
+    let CorpusOptions { labels, own_classes, label_map, skip_bad, .. } = options;
     let found = Clips::open(data, &ClipsOptions { label_map: label_map.clone(), skip_bad: *skip_bad })?;
+    let label_names = match labels {
+        LabelSet::Own if own_classes.is_empty() => {
+            let all: BTreeSet<&String> = found.clips.iter().map(|clip| &clip.label).collect();
+            all.into_iter().cloned().collect()
+        }
+        LabelSet::Own => own_classes.clone(),
+        set => set.names(),
+    };
+    let class_of = |label: &String| match labels {
+        LabelSet::Own => label_names.iter().position(|name| name == label),
+        set => label_map.class_of(*set, label),
+    };
     let (mut clips, mut bad) = (Vec::new(), Vec::new());
     let mut left_out = BTreeMap::<(String, String), usize>::new();
     for clip in found.clips {
-        if let Some(class) = label_map.class_of(*labels, &clip.label) {
+        if let Some(class) = class_of(&clip.label) {
             clips.push((clip, class));
-        } else if label_map.knows(&clip.label) {
+        } else if *labels == LabelSet::Own || label_map.knows(&clip.label) {
             *left_out.entry((clip.corpus, clip.label)).or_insert(0) += 1;
         } else {
             let known = label_map.words().join(", ");
@@ -329,7 +346,7 @@ fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError>
         .map(|((corpus, label), clips)| LeftOut { corpus, label, labels: *labels, clips })
         .collect();
     let skipped = found.skipped.into_iter().chain(bad).map(Skipped::from).collect();
-    Ok(Opened { clips, sources: found.corpora, left_out, skipped })
+    Ok(Opened { clips, label_names, sources: found.corpora, left_out, skipped })
 }
 
 /// The sources, for errors.

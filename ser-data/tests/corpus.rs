@@ -196,6 +196,19 @@ fn several_corpora_are_one_set() {
     );
     let lenient = load(&CorpusOptions { skip_bad: true, ..options() }).unwrap();
     assert_eq!((lenient.clips.len(), lenient.skipped.len()), (5, 1));
+
+    let own = load(&CorpusOptions { labels: LabelSet::Own, ..options() }).unwrap();
+    assert_eq!(own.label_names, ["Energetic", "angry", "boredom", "calm", "grumpy", "happy"]);
+    assert_eq!((own.clips.len(), own.left_out.len()), (7, 0));
+    let own_classes = ["happy", "grumpy"].map(String::from).to_vec();
+    let two = load(&CorpusOptions { labels: LabelSet::Own, own_classes, ..options() }).unwrap();
+    assert_eq!(
+        (two.label_names.as_slice(), two.clips.len()),
+        (&["happy".to_owned(), "grumpy".to_owned()][..], 2)
+    );
+    assert!(
+        two.left_out.iter().any(|left| left.to_string().ends_with("boredom is none of the model's classes"))
+    );
 }
 
 #[test]

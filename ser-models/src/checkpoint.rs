@@ -1,6 +1,7 @@
 //! A trained model in one file that says everything about itself.
 
 use crate::classifier::Classifier;
+use crate::encoder::WhisperEncoder;
 use crate::files::write_file;
 use crate::input::{InputError, Normalization};
 use crate::layers::LayerError;
@@ -327,6 +328,31 @@ impl Checkpoint {
             given if given == kind => Ok(()),
             given => Err(CheckpointError::AnotherArchitecture { given, expected: kind.to_owned() }),
         }
+    }
+
+    /// Makes sure that the network reads what this encoder hears.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Encoder`] if it reads features, or was trained with another encoder.
+    pub fn expect_encoder(&self, encoder: &WhisperEncoder) -> Result<(), CheckpointError> {
+        self.check_encoder(Some(encoder), IN_MEMORY)
+    }
+
+    pub(crate) fn check_encoder(
+        &self,
+        encoder: Option<&WhisperEncoder>,
+        file: &str,
+    ) -> Result<(), CheckpointError> {
+        let expected = match (self.architecture.encoder(), encoder.map(WhisperEncoder::sha256)) {
+            (None, None) | (Some(""), Some(_)) => return Ok(()),
+            (Some(wanted), Some(given)) if wanted == given => return Ok(()),
+            (None, Some(_)) => "none, for the network reads features".to_owned(),
+            (Some(""), None) => "given, any of its sizes".to_owned(),
+            (Some(wanted), None) => format!("given, that of SHA-256 {wanted}"),
+            (Some(wanted), Some(_)) => format!("that of SHA-256 {wanted}"),
+        };
+        let given = encoder.map_or("none".to_owned(), |e| format!("one of SHA-256 {}", e.sha256()));
+        Err(CheckpointError::Encoder { file: file.to_owned(), expected, given })
     }
 
     /// The model with its normalisation and labels, ready to answer.

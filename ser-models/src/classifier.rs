@@ -5,9 +5,11 @@ use crate::layer::elements;
 use crate::layers::{Layer, LayerError, Mode, Padded};
 use crate::metrics::{ConfusionMatrix, Evaluation};
 use crate::models::Model;
+use crate::profile::VoiceProfile;
 use crate::readout::Readout;
 use candle_core::Tensor;
 use ndarray::{Array2, ArrayD, Axis};
+use std::sync::Arc;
 
 /// Inputs that are answered together.
 const BATCH: usize = 32;
@@ -15,7 +17,7 @@ const BATCH: usize = 32;
 /// A trained model with its normalisation and its classes: from inputs to probabilities.
 #[derive(Debug)]
 pub struct Classifier {
-    model: Model,
+    model: Arc<Model>,
     normalization: Normalization,
     /// What the model tells apart.
     outputs: Vec<String>,
@@ -79,6 +81,28 @@ impl Classifier {
         readout: Readout,
     ) -> Self {
         let labels = readout.names(&outputs);
+        Self { model: Arc::new(model), normalization, outputs, readout, labels }
+    }
+
+    /// The same for the voice of a profile: what [`Recognizer::with_profile`](crate::Recognizer::with_profile) answers by.
+    ///
+    /// # Errors
+    /// [`ClassifyError::InputShape`] if the profile has not as many numbers as an input.
+    pub fn with_profile(&self, profile: &VoiceProfile) -> Result<Self, ClassifyError> {
+        let expected = self.model.input().shape();
+        let given = vec![profile.mean().len()];
+        if expected == given {
+            Ok(self.moved_to(profile))
+        } else {
+            Err(ClassifyError::InputShape { expected, given })
+        }
+    }
+
+    /// Of a profile that fits the model: inputs are normalised by a mean that lies between that of the training part and the voice's.
+    pub(crate) fn moved_to(&self, profile: &VoiceProfile) -> Self {
+        let normalization = self.normalization.moved_to(profile.clips(), profile.mean());
+        let (model, outputs) = (Arc::clone(&self.model), self.outputs.clone());
+        let (readout, labels) = (self.readout.clone(), self.labels.clone());
         Self { model, normalization, outputs, readout, labels }
     }
 

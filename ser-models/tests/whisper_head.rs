@@ -9,7 +9,10 @@ use ser_models::models::{Architecture, HeadPooling, WhisperHeadConfig};
 use ser_models::training::{
     AudioAugmentation, Dataset, EncodedClips, EncodedError, EncodingConfig, Trainer, TrainingConfig,
 };
-use ser_models::{Checkpoint, CheckpointError, CheckpointSource, Generator, Recognizer};
+use ser_models::{
+    Checkpoint, CheckpointError, CheckpointSource, Generator, ProfileError, Recognizer, TimelineConfig,
+    VoiceProfile,
+};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -188,4 +191,129 @@ fn a_head_takes_its_own_encoder_alone() {
     let error =
         ear.hear(&clips(1)[0], ModelInput::Encoded { layers: 5, width: 512, frames: None }).unwrap_err();
     assert!(error.to_string().ends_with("got 3 layers of 128"), "{error}");
+}
+
+/// A head on statistics, and the recogniser of any sound that it makes.
+fn recognizer() -> Recognizer {
+    let encoder = encoder();
+    let encoded = EncodedClips::new(&encoder, config(0), ids(16), &clips(16)).unwrap();
+    let labels: Vec<usize> = (0..16).map(|i| i % 2).collect();
+    let data = encoded.dataset(&ids(16), &labels, &LABELS.map(String::from), 0).unwrap();
+    let mut checkpoint = trained(head(&encoder, HeadPooling::Statistics), &data);
+    checkpoint.preparation =
+        PreparationConfig { trim_top_db: Some(40.0), normalize: true, ..PreparationConfig::raw(16_000) };
+    let recognizer = Recognizer::with_encoder(&checkpoint, encoder).unwrap();
+    recognizer.with_config(TimelineConfig { detect_speech: false, ..TimelineConfig::default() }).unwrap()
+}
+
+/// Clips one after the other, of growing loudness, with a second of silence after every third.
+fn long_recording(seconds: usize) -> Vec<f32> {
+    let mut samples = Vec::new();
+    for (number, clip) in clips(16).iter().enumerate().cycle() {
+        samples.extend(clip.iter().map(|x| x * (0.2 + 0.05 * number as f32)));
+        if number % 3 == 2 {
+            samples.extend(vec![0.0; 16_000]);
+        }
+        if samples.len() > seconds * 16_000 {
+            samples.truncate(seconds * 16_000);
+            return samples;
+        }
+    }
+    samples
+}
+
+#[test]
+fn windows_of_a_long_recording_share_what_the_encoder_heard() {
+    let mut recognizer = recognizer();
+    let samples = long_recording(40);
+    let timeline = recognizer.timeline(&samples, 16_000).unwrap();
+    assert_eq!(timeline.windows.len(), 38);
+    let (mut equal, mut differences) = (0, Vec::new());
+    for window in &timeline.windows {
+        let place = |seconds: f64| (seconds * 16_000.0) as usize;
+        let alone =
+            recognizer.recognize_window(&samples[place(window.start)..place(window.end)], 16_000).unwrap();
+        let heard = window.heard.as_ref().unwrap();
+        let difference = (heard.probabilities[0].1 - alone.probabilities[0].1).abs();
+        // Every third window is a chunk.
+        if window.start % 3.0 == 0.0 {
+            assert!(difference < 1e-4, "{window:?} for {alone:?}");
+        }
+        equal += usize::from(heard.label == alone.label);
+        differences.push(difference);
+    }
+    let mean = differences.iter().sum::<f32>() / differences.len() as f32;
+    assert!(equal >= 28 && mean < 0.2, "{equal} of 38 equal, {mean}");
+}
+
+#[test]
+fn neither_pieces_nor_threads_change_what_a_head_hears() {
+    let samples = long_recording(50);
+    let hear = |threads: usize, piece: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut recognizer = recognizer();
+            let mut listening = recognizer.listen(16_000).unwrap();
+            samples.chunks(piece).for_each(|piece| listening.push(piece).unwrap());
+            listening.finish().unwrap()
+        })
+    };
+    let whole = hear(1, samples.len());
+    for (threads, piece) in [(1, 997), (3, 40_000), (2, samples.len())] {
+        assert_eq!(hear(threads, piece), whole, "{threads} threads, pieces of {piece}");
+    }
+    assert!((whole.windows.last().unwrap().end - 50.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_clip_that_fits_a_window_is_encoded_by_itself() {
+    let mut recognizer = recognizer();
+    let samples = &long_recording(3)[..45_000];
+    let expected = recognizer.recognize_window(samples, 16_000).unwrap();
+    let timeline = recognizer.timeline(samples, 16_000).unwrap();
+    assert_eq!((timeline.windows.len(), timeline.overall), (1, expected));
+}
+
+#[test]
+fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
+    let mut recognizer = recognizer();
+    let clips = clips(6);
+    let profile = |recognizer: &mut Recognizer, range: std::ops::Range<usize>| {
+        let mut of = clips[range].iter().map(|clip| recognizer.profile(clip, 16_000).unwrap());
+        let first = of.next().unwrap();
+        of.fold(first, |all, clip| all.and(&clip).unwrap())
+    };
+    let all = profile(&mut recognizer, 0..6);
+    let parts = profile(&mut recognizer, 0..2).and(&profile(&mut recognizer, 2..6)).unwrap();
+    assert_eq!((all.clips(), parts.clips()), (6, 6));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("voice.json");
+    all.save(&path).unwrap();
+    assert_eq!(VoiceProfile::load(&path).unwrap(), all);
+
+    let answer = |recognizer: &mut Recognizer| recognizer.recognize_window(&clips[0], 16_000).unwrap();
+    let plain = answer(&mut recognizer);
+    let mut known = recognizer.with_profile(&all).unwrap();
+    let moved = answer(&mut known);
+    assert_ne!(moved.probabilities, plain.probabilities);
+    // A profile replaces the one before it, and parts that are put together are the whole but for rounding.
+    let mut again = known.with_profile(&all).unwrap();
+    assert_eq!(answer(&mut again), moved);
+    let mut of_parts = again.with_profile(&parts).unwrap();
+    let near = |(a, b): (&(String, f32), &(String, f32))| (a.1 - b.1).abs() < 1e-4;
+    assert!(answer(&mut of_parts).probabilities.iter().zip(&moved.probabilities).all(near));
+
+    let small = || Recognizer::from_bytes(include_bytes!("../../models/moods.safetensors")).unwrap();
+    let error = small().with_profile(&all).unwrap_err().to_string();
+    assert!(error.contains("the encoder must be one of SHA-256") && error.ends_with("got none"), "{error}");
+    let error = small().profile(&clips[0], 16_000).unwrap_err().to_string();
+    assert!(error.contains("the encoder must be one whose statistics the model reads, got none"), "{error}");
+    let refused = |json: &str| {
+        std::fs::write(&path, json).unwrap();
+        VoiceProfile::load(&path).unwrap_err().to_string()
+    };
+    assert!(refused("{}").contains("missing field"));
+    assert!(refused(r#"{"encoder":"a","clips":0,"mean":[]}"#).ends_with("clips must be 1 or more, got 0"));
+    assert!(refused(r#"{"encoder":"a","clips":1,"mean":[1e99]}"#).contains("element 0 must be finite"));
+    assert!(matches!(VoiceProfile::load(folder.path().join("none")), Err(ProfileError::Io { .. })));
 }

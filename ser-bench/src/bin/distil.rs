@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
 use ndarray::Array2;
 use ser_bench::experiments::{Disturbance, Predictions, disturbed, predict, remove_states, train};
-use ser_bench::voices::{MoodReadout, SCORE_HEADER, VoiceClips, answer, recalls, score_row, train_head};
+use ser_bench::voices::{
+    FOLDS, MoodReadout, VoiceBench, VoiceClips, all_of, answer, fold_row, mean_of, recalls,
+};
 use ser_data::{Clip, LabelSet, Split, published_folds, speakers_of};
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{TrainingSet, corpus_options};
-use ser_examples::{cli, interrupt, output, progress};
+use ser_examples::{assets, cli, interrupt, output, progress};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
@@ -77,7 +78,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => RecipeFile::parse("small.toml", include_str!("../../recipes/small.toml"))?,
     };
     let small = Recipe::of(&small)?;
-    let large = Recipe::of(&RecipeFile::parse("voices.toml", include_str!("../../recipes/voices.toml"))?)?;
+    let large = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
     let layers = match large.architecture.input() {
         ModelInput::Encoded { layers, frames: None, .. } => layers,
         other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
@@ -96,33 +97,32 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "the large and the small model must hear the same clips"
     );
     let stop = interrupt::on_ctrl_c()?;
-    let bench = Bench { arguments, small, large, heard, set, stop };
-    bench.folds()
+    let large = VoiceBench { clips: heard, recipe: large, encoder, seeds: arguments.heads, stop };
+    Bench { arguments, small, large, set }.folds()
 }
 
 struct Bench<'a> {
     arguments: &'a Arguments,
     small: Recipe,
-    large: Recipe,
-    heard: VoiceClips,
+    large: VoiceBench,
     set: TrainingSet,
-    stop: Arc<AtomicBool>,
 }
 
 impl Bench<'_> {
     /// What the small network aims at for each of these clips: what heads that were trained on them answer, mixed with the label.
     fn soft_labels(&self, train: &[usize], protocol: &str) -> anyhow::Result<Array2<f32>> {
-        let Self { arguments, heard, .. } = self;
-        let answers = (0..arguments.heads)
-            .map(|seed| {
-                let head = train_head(heard, &self.large, train, seed, protocol, &self.stop)?;
-                answer(&head.classifier()?, heard, &heard.encoded, train)
-            })
+        let heard = &self.large.clips;
+        let answers = self
+            .large
+            .heads(train, protocol)?
+            .iter()
+            .map(|head| answer(&head.classifier()?, heard, &heard.encoded, train))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let mean = Predictions::mean(&answers.iter().map(|answers| (answers, 1)).collect::<Vec<_>>())?;
-        let mut soft = mean.probabilities * arguments.teacher;
+        let mean = mean_of(&answers)?;
+        let teacher = self.arguments.teacher;
+        let mut soft = mean.probabilities * teacher;
         for (mut row, label) in soft.outer_iter_mut().zip(&mean.truth) {
-            row[*label] += 1.0 - arguments.teacher;
+            row[*label] += 1.0 - teacher;
         }
         Ok(soft)
     }
@@ -142,7 +142,7 @@ impl Bench<'_> {
         let bar = progress::bar((self.small.training.epochs * self.small.members) as u64, "epochs");
         bar.set_prefix(name.to_owned());
         let (model, _) =
-            train(&self.small, &training, self.arguments.seed, &source, &state, &bar, &self.stop)?;
+            train(&self.small, &training, self.arguments.seed, &source, &state, &bar, &self.large.stop)?;
         bar.finish_and_clear();
         model.save(&file)?;
         remove_states(&self.small, &state);
@@ -150,7 +150,8 @@ impl Bench<'_> {
     }
 
     fn folds(&self) -> anyhow::Result<()> {
-        let Self { arguments, heard, set, .. } = self;
+        let Self { arguments, set, .. } = self;
+        let heard = &self.large.clips;
         let speakers: Vec<&str> = speakers_of(&heard.clips)?;
         let (part, asked) = if arguments.test { ("test", "with") } else { ("validation", "without") };
         let mut ways = vec![Disturbance::None];
@@ -183,11 +184,11 @@ impl Bench<'_> {
             }
         }
         cli::print(format!("{part} actors"))?;
-        cli::print(SCORE_HEADER)?;
+        cli::print(FOLDS)?;
         for (way, answers) in &answers {
-            cli::print(score_row(&way.name(), "small", answers))?;
+            cli::print(fold_row(&way.name(), "small", answers))?;
         }
-        let all = Predictions::join(&answers[0].1)?;
+        let all = all_of(&answers[0].1)?;
         cli::print(recalls(&all))?;
         let fitted = MoodReadout::fit(&all, 0.9)?;
         cli::print(fitted.to_string())?;
@@ -199,7 +200,7 @@ impl Bench<'_> {
 
     /// Trains on all clips.
     fn make(&self, path: &Path, fitted: MoodReadout) -> anyhow::Result<()> {
-        let all = Split { train: (0..self.heard.clips.len()).collect(), ..Split::default() };
+        let all = Split { train: (0..self.set.clips.len()).collect(), ..Split::default() };
         let mut model = self.network(&format!("all-clips-seed-{}", self.arguments.seed), &all)?;
         model.readout = fitted.readout;
         model.save(path)?;

@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use ser_bench::experiments::{Experiment, Folder, Part, RecordingScore, Results, Run, report, save_combined};
+use ser_bench::voices::VoiceRows;
 use ser_data::CorpusFormat;
 use ser_examples::{cli, interrupt, output, progress};
 use ser_models::{Recipe, RecipeFile};
@@ -24,8 +25,11 @@ struct Arguments {
     /// RAVDESS: the folder, or the .zip as downloaded.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Only this experiment; may be given more than once.
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Experiment::ALL.map(|e| e.name)))]
+    /// Other labelled speech beside RAVDESS (EMO-DB, nEMO, ASED), for the rows of heads on Whisper's encoder; may be given more than once.
+    #[arg(long, value_name = "DIR")]
+    corpora: Vec<PathBuf>,
+    /// Only this experiment, or the rows of heads on Whisper's encoder (voices); may be given more than once.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     only: Vec<String>,
     /// How many seeds, from 0 up, instead of as many as each protocol asks for.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
@@ -51,6 +55,17 @@ struct Arguments {
     #[arg(long, value_name = "FILE", requires = "only")]
     recipe: Option<PathBuf>,
 }
+
+/// What `--only` knows.
+fn names() -> Vec<&'static str> {
+    Experiment::ALL.iter().map(|experiment| experiment.name).chain([VOICES]).collect()
+}
+
+/// The name of the rows of heads on Whisper's encoder.
+const VOICES: &str = "voices";
+
+/// Seeds of those heads.
+const HEAD_SEEDS: u64 = 3;
 
 fn main() -> ExitCode {
     cli::exit(run(&Arguments::parse()))
@@ -117,7 +132,22 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         // After each, so that they can be read while the others run.
         report(&arguments.output, part, seeds)?;
     }
-    cli::print(report(&arguments.output, part, seeds)?.trim_end())
+    cli::print(report(&arguments.output, part, seeds)?.trim_end())?;
+    if arguments.only.is_empty() || arguments.only.iter().any(|name| name == VOICES) {
+        let rows = VoiceRows {
+            ravdess: &arguments.data,
+            corpora: &arguments.corpora,
+            cache: &cache,
+            seeds: arguments.seeds.unwrap_or(HEAD_SEEDS),
+            test: part == Part::Test,
+            stop: &stop,
+        };
+        let table = rows.measure()?;
+        let name = if part == Part::Test { "voices.md" } else { "voices-validation.md" };
+        output::write(&arguments.output.join(name), table.as_bytes())?;
+        cli::print(format!("\n{}", table.trim_end()))?;
+    }
+    Ok(())
 }
 
 /// Writes what all experiments in a folder have given so far, and returns the tables.

@@ -1,25 +1,22 @@
 //! Measures and makes the bundled model `voices`: heads on what Whisper's encoder heard of several corpora.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::experiments::{Disturbance, Predictions, RecordingScore, measure_recordings};
+use ser_bench::experiments::{Disturbance, RecordingScore};
 use ser_bench::voices::{
-    MoodReadout, SCORE_HEADER, VoiceClips, answer, in_weighted_moods, recalls, score_row, scores,
-    tells_moods_apart, train_head,
+    CORPORA, FOLDS, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of, corpus_rows, fold_rows,
+    mean_of, recalls, together,
 };
-use ser_data::{leave_corpus_out, published_folds};
 use ser_examples::speech::Labelling;
-use ser_examples::{cli, interrupt, output};
+use ser_examples::{assets, cli, interrupt, output};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
-use ser_models::{Checkpoint, Recipe, RecipeFile, Recognizer, TimelineConfig};
+use ser_models::{Recipe, RecipeFile, TimelineConfig};
 
 /// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on what was encoded.
 ///
@@ -38,7 +35,7 @@ struct Arguments {
     /// Keeps what was encoded from run to run.
     #[arg(long, value_name = "FILE")]
     cache: PathBuf,
-    /// The head and its training, as a file for `train --config`, instead of recipes/voices.toml.
+    /// The head and its training, as a file for `train --config`, instead of examples/assets/voices.toml.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Seeds of each fold; their probabilities are averaged, and the mean of the single ones is printed too.
@@ -54,6 +51,10 @@ struct Arguments {
     /// print how much of the time their timeline is right.
     #[arg(long)]
     recordings: bool,
+    /// Then make a profile of five unlabelled clips of each voice that the heads are measured on, and measure them on the voice's other
+    /// clips without and with it.
+    #[arg(long)]
+    profiles: bool,
     /// Smooth timelines over so many seconds to either side, instead of the default.
     #[arg(long, value_name = "SECONDS", requires = "recordings")]
     smoothing: Option<f64>,
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = match &arguments.recipe {
         Some(path) => RecipeFile::read(path)?,
-        None => RecipeFile::parse("voices.toml", include_str!("../../recipes/voices.toml"))?,
+        None => RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?,
     };
     let recipe = Recipe::of(&file)?;
     let layers = match recipe.architecture.input() {
@@ -86,177 +87,80 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sources = arguments.labelling.sources(&arguments.data)?;
     let clips = VoiceClips::load(&sources, &recipe, &encoder, &arguments.cache)?;
     let stop = interrupt::on_ctrl_c()?;
-    let bench = Bench { arguments, recipe, encoder, clips, stop };
-    if arguments.leave_out { bench.leave_out() } else { bench.folds() }
+    let bench = VoiceBench { clips, recipe, encoder, seeds: arguments.seeds, stop };
+    if arguments.leave_out { left_out(&bench, arguments) } else { folds(&bench, arguments) }
 }
 
-struct Bench<'a> {
-    arguments: &'a Arguments,
-    recipe: Recipe,
-    encoder: Arc<WhisperEncoder>,
-    clips: VoiceClips,
-    stop: Arc<AtomicBool>,
-}
-
-/// One kind of recordings, what the encoder heard of them, and the answers of each fold's heads.
-struct Condition {
-    name: String,
-    encoded: EncodedClips,
-    folds: Vec<Vec<Predictions>>,
-}
-
-impl Bench<'_> {
-    fn heads(&self, train: &[usize], protocol: &str) -> anyhow::Result<Vec<Checkpoint>> {
-        let head = |seed| train_head(&self.clips, &self.recipe, train, seed, protocol, &self.stop);
-        (0..self.arguments.seeds).map(head).collect()
-    }
-
-    fn folds(&self) -> anyhow::Result<()> {
-        let Self { arguments, clips, .. } = self;
-        let speakers: Vec<&str> = ser_data::speakers_of(&clips.clips)?;
-        let folds = published_folds(&speakers, &clips.groups)?;
-        let of_ravdess = |at: &usize| clips.clips[*at].corpus == "ravdess";
-        let measured = |fold: &ser_data::Split| -> Vec<usize> {
-            let part = if arguments.test { &fold.test } else { &fold.validation };
-            part.iter().copied().filter(of_ravdess).collect()
-        };
-        let clean =
-            Condition { name: Disturbance::None.name(), encoded: clips.encoded.clone(), folds: Vec::new() };
-        let mut conditions = vec![clean];
-        if arguments.disturbed {
-            let places: Vec<usize> = folds.iter().flat_map(measured).collect();
-            for way in [Disturbance::Noise(10.0), Disturbance::Noise(5.0), Disturbance::Telephone] {
-                let encoded = clips.disturbed(&places, &self.recipe.preparation, &self.encoder, way)?;
-                conditions.push(Condition { name: way.name(), encoded, folds: Vec::new() });
-            }
-        }
-        let mut of_folds = Vec::new();
-        for (fold, number) in folds.iter().zip(1..) {
-            let mut train = fold.train.clone();
-            if arguments.test {
-                train.extend(&fold.validation);
-            }
-            let heads = self.heads(&train, "5 published folds").with_context(|| format!("fold {number}"))?;
-            for condition in &mut conditions {
-                let answers = heads
-                    .iter()
-                    .map(|head| answer(&head.classifier()?, clips, &condition.encoded, &measured(fold)))
-                    .collect::<anyhow::Result<_>>()?;
-                condition.folds.push(answers);
-            }
-            of_folds.push((heads, measured(fold)));
-        }
-        let part = if arguments.test { "test" } else { "validation" };
-        cli::print(format!("{part} actors of {} folds, {} seeds", folds.len(), arguments.seeds))?;
-        cli::print(SCORE_HEADER)?;
-        for Condition { name, folds, .. } in &conditions {
-            let single: Vec<Predictions> = folds.iter().flatten().cloned().collect();
-            cli::print(score_row(name, "one head", &single))?;
-            cli::print(score_row(name, "mean of seeds", &means(folds)?))?;
-        }
-        let answers = Predictions::join(&means(&conditions[0].folds)?)?;
-        cli::print(recalls(&answers))?;
-        let fitted = MoodReadout::fit(&answers, 0.9)?;
-        cli::print(fitted.to_string())?;
-        if arguments.recordings {
-            self.recordings(&of_folds, &fitted.readout)?;
-        }
-        match &arguments.output {
-            Some(path) => self.make(path, fitted),
-            None => Ok(()),
+fn folds(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
+    let folds = bench.folds(arguments.test)?;
+    let part = if arguments.test { "test" } else { "validation" };
+    cli::print(format!("{part} actors of {} folds, {} seeds", folds.len(), arguments.seeds))?;
+    cli::print(FOLDS)?;
+    let answers = |encoded: &EncodedClips| {
+        folds.iter().map(|fold| bench.answers(fold, encoded)).collect::<anyhow::Result<Vec<_>>>()
+    };
+    let clean = answers(&bench.clips.encoded)?;
+    cli::print(fold_rows(&Disturbance::None.name(), &clean)?)?;
+    if arguments.disturbed {
+        for way in [Disturbance::Noise(10.0), Disturbance::Noise(5.0), Disturbance::Telephone] {
+            cli::print(fold_rows(&way.name(), &answers(&bench.disturbed(&folds, way)?)?)?)?;
         }
     }
-
-    /// Lets each fold's heads together hear long recordings of its actors.
-    fn recordings(
-        &self,
-        folds: &[(Vec<Checkpoint>, Vec<usize>)],
-        readout: &ser_models::Readout,
-    ) -> anyhow::Result<()> {
+    let means = clean.iter().map(|heads| mean_of(heads)).collect::<anyhow::Result<Vec<_>>>()?;
+    let answers = all_of(&means)?;
+    cli::print(recalls(&answers))?;
+    let fitted = MoodReadout::fit(&answers, 0.9)?;
+    cli::print(fitted.to_string())?;
+    if arguments.profiles {
+        cli::print(format!("\n{}\n{}\n", ProfileScore::TABLE, bench.profiles(&folds)?.row("ravdess")))?;
+    }
+    if arguments.recordings {
         let mut config = TimelineConfig::default();
-        if let Some(smoothing) = self.arguments.smoothing {
+        if let Some(smoothing) = arguments.smoothing {
             config.smoothing = smoothing;
         }
-        let mut rows = Vec::new();
-        for way in [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)] {
-            let mut scores = Vec::new();
-            for (heads, measured) in folds {
-                let mut model =
-                    Checkpoint::join(&heads.iter().map(|head| (head.clone(), 1.0)).collect::<Vec<_>>())?;
-                model.readout = readout.clone();
-                let clips: Vec<&ser_data::Clip> = measured.iter().map(|&at| &self.clips.clips[at]).collect();
-                let recognizer = || {
-                    let recognizer = Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?;
-                    Ok(recognizer.with_config(config.clone())?)
-                };
-                scores.extend(measure_recordings(recognizer, &clips, way, 0)?);
-            }
-            rows.push((way.name(), RecordingScore::mean(&scores)));
-        }
-        cli::print(format!(
-            "long recordings, smoothed over {} s:\n\n{}",
-            config.smoothing,
-            RecordingScore::table(&rows)
-        ))
+        let rows = bench.recordings(&folds, &fitted.readout, &config)?;
+        let table = RecordingScore::table(&rows);
+        cli::print(format!("long recordings, smoothed over {} s:\n\n{table}", config.smoothing))?;
     }
-
-    /// Trains on all clips.
-    fn make(&self, path: &std::path::Path, fitted: MoodReadout) -> anyhow::Result<()> {
-        let all: Vec<usize> = (0..self.clips.clips.len()).collect();
-        let mut models = Vec::new();
-        for mut head in self.heads(&all, "all clips")? {
-            if let Architecture::WhisperHead(config) = &mut head.architecture {
-                config.encoder = self.encoder.sha256().to_owned();
-            }
-            models.push((head, 1.0));
-        }
-        let mut model = Checkpoint::join(&models)?;
-        model.readout = fitted.readout;
-        model.save(path)?;
-        cli::print(format!("{}: {} clips, {} heads", path.display(), all.len(), models.len()))
-    }
-
-    fn leave_out(&self) -> anyhow::Result<()> {
-        let Self { arguments, clips, .. } = self;
-        let corpora = clips.corpora();
-        let mut others: Vec<&str> = corpora.iter().copied().filter(|corpus| *corpus != "ravdess").collect();
-        others.sort_unstable();
-        others.dedup();
-        ensure!(!others.is_empty(), "--leave-out needs another corpus beside RAVDESS");
-        cli::print(format!("each corpus left out of the training, {} seeds", arguments.seeds))?;
-        cli::print("| corpus | clips | heads | UAR, 4 moods | accuracy |")?;
-        cli::print("| --- | --- | --- | --- | --- |")?;
-        for corpus in others {
-            let split = leave_corpus_out(&corpora, &clips.groups, corpus)?;
-            let measured: Vec<usize> = split
-                .test
-                .iter()
-                .copied()
-                .filter(|&at| tells_moods_apart(&clips.label_names[clips.labels[at]]))
-                .collect();
-            let answers = self
-                .heads(&split.train, &format!("all corpora but {corpus}"))?
-                .iter()
-                .map(|head| answer(&head.classifier()?, clips, &clips.encoded, &measured))
-                .collect::<anyhow::Result<Vec<_>>>()?;
-            let mean = together_of(&answers)?;
-            for (heads, answers) in [("one", &answers[..]), ("mean of seeds", std::slice::from_ref(&mean))] {
-                let moods: Vec<Predictions> = answers.iter().map(in_weighted_moods).collect();
-                let (uar, accuracy) = scores(&moods);
-                cli::print(format!("| {corpus} | {} | {heads} | {uar} | {accuracy} |", measured.len()))?;
-            }
-            cli::print(recalls(&mean))?;
-        }
-        Ok(())
+    match &arguments.output {
+        Some(path) => make(bench, path, fitted),
+        None => Ok(()),
     }
 }
 
-/// The mean of each fold's heads.
-fn means(folds: &[Vec<Predictions>]) -> anyhow::Result<Vec<Predictions>> {
-    folds.iter().map(|heads| together_of(heads)).collect()
+fn left_out(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
+    let left_out = bench.left_out()?;
+    cli::print(format!("each corpus left out of the training, {} seeds", arguments.seeds))?;
+    cli::print(CORPORA)?;
+    for (corpus, fold) in &left_out {
+        let answers = bench.answers(fold, &bench.clips.encoded)?;
+        cli::print(corpus_rows(corpus, &answers)?)?;
+        cli::print(recalls(&mean_of(&answers)?))?;
+    }
+    if arguments.profiles {
+        cli::print(format!("\n{}", ProfileScore::TABLE))?;
+        for (corpus, fold) in &left_out {
+            match bench.profiles([fold]) {
+                Ok(score) => cli::print(score.row(corpus))?,
+                Err(error) => cli::print(format!("| {corpus} | not measured: {error} | | | |"))?,
+            }
+        }
+    }
+    Ok(())
 }
 
-/// The mean of heads that answered for the same clips.
-fn together_of(heads: &[Predictions]) -> anyhow::Result<Predictions> {
-    Predictions::mean(&heads.iter().map(|head| (head, 1)).collect::<Vec<_>>())
+/// Trains on all clips.
+fn make(bench: &VoiceBench, path: &Path, fitted: MoodReadout) -> anyhow::Result<()> {
+    let all: Vec<usize> = (0..bench.clips.clips.len()).collect();
+    let mut heads = bench.heads(&all, "all clips")?;
+    for head in &mut heads {
+        if let Architecture::WhisperHead(config) = &mut head.architecture {
+            bench.encoder.sha256().clone_into(&mut config.encoder);
+        }
+    }
+    let mut model = together(&heads)?;
+    model.readout = fitted.readout;
+    model.save(path)?;
+    cli::print(format!("{}: {} clips, {} heads", path.display(), all.len(), heads.len()))
 }

@@ -58,21 +58,6 @@ impl Predictions {
         Ok(mean)
     }
 
-    /// The answers to different clips, one after the other.
-    ///
-    /// # Errors
-    /// If there are none, or they are of other classes.
-    pub fn join(parts: &[Self]) -> anyhow::Result<Self> {
-        let mut all = parts.first().context("there are no answers")?.clone();
-        for part in &parts[1..] {
-            ensure!(part.labels == all.labels, "the answers are of other classes");
-            all.clips.extend_from_slice(&part.clips);
-            all.truth.extend_from_slice(&part.truth);
-            all.probabilities.append(ndarray::Axis(0), part.probabilities.view())?;
-        }
-        Ok(all)
-    }
-
     /// With emotions put together as moods, whose probabilities are sums; other classes stay as they are.
     pub fn in_moods(&self) -> Self {
         let moods = LabelSet::Moods.names();

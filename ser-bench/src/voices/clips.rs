@@ -10,7 +10,7 @@ use ser_features::Preparation;
 use ser_models::Recipe;
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::Ear;
-use ser_models::training::{AudioAugmentation, EncodedClips, EncodingConfig};
+use ser_models::training::{EncodedClips, EncodingConfig};
 
 use crate::experiments::Disturbance;
 
@@ -51,32 +51,9 @@ impl VoiceClips {
             ..CorpusOptions::default()
         };
         let corpus = Corpus::load(sources, &options, |_, _| (), |_| ())?;
-        let augmentation = AudioAugmentation {
-            speed: Some([0.9, 1.1]),
-            snr: Some([5.0, 30.0]),
-            low_pass: Some([3_000.0, 8_000.0]),
-            high_pass: Some([50.0, 400.0]),
-            probability: 0.5,
-            ..AudioAugmentation::default()
-        };
-        let preparation = recipe.preparation.clone();
-        let config = EncodingConfig { preparation, augmentation, copies: COPIES, seed: 0 };
-        let ids = corpus.ids();
-        let kept = cache.exists().then(|| EncodedClips::load(cache)).transpose()?;
-        let wanted = (&config, encoder.sha256(), &ids[..]);
-        let encoded = match kept.filter(|kept| (kept.config(), kept.encoder(), kept.ids()) == wanted) {
-            Some(kept) => kept,
-            None => {
-                let begin = std::time::Instant::now();
-                let samples = corpus.audio.as_deref().context("samples were asked for")?;
-                let encoded = EncodedClips::new(encoder, config, ids, samples)?;
-                let rate = Ear::SAMPLE_RATE as usize;
-                let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() * (1 + COPIES) / rate;
-                eprintln!("encoded {seconds} s of speech in {:.0} s", begin.elapsed().as_secs_f64());
-                encoded.save(cache)?;
-                encoded
-            }
-        };
+        let config = EncodingConfig::with_copies(recipe.preparation.clone(), COPIES);
+        let samples = corpus.audio.as_deref().context("samples were asked for")?;
+        let encoded = EncodedClips::kept(cache, encoder, config, corpus.ids(), samples)?;
         ensure!(encoded.input() == recipe.architecture.input(), "the head does not fit the encoder");
         let Corpus { clips, labels, label_names, groups, .. } = corpus;
         Ok(Self { clips, labels, label_names, groups, encoded })

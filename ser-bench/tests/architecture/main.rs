@@ -64,7 +64,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["kernels"],
             &["layer"],
             &["encoder", "layers"],
-            &["input", "readout", "recording"],
+            &["input", "profile", "readout", "recording"],
             &["models"],
             &["checkpoint", "classifier", "join"],
             &["recognizer"],

@@ -70,7 +70,7 @@ pub enum BadFile {
     Row(#[from] BadRow),
     /// A label that nobody says the meaning of.
     #[error(
-        "{file}: label must be known, got {label:?}; expected one of {known}, or a file that says what it means"
+        "{file}: label must be known, got {label:?}; expected one of {known}, a file that says what it means, or a set of own labels"
     )]
     Label {
         /// The file, and the row of a table that names it.

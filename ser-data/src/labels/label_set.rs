@@ -21,31 +21,36 @@ pub enum LabelSet {
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,
+    /// The labels that clips have, each a class of its own, whatever they are:
+    /// [`CorpusOptions::own_classes`](crate::CorpusOptions::own_classes).
+    Own,
 }
 
 impl LabelSet {
-    /// Both sets.
-    pub const ALL: [Self; 2] = [Self::Moods, Self::Emotions];
+    /// All sets.
+    pub const ALL: [Self; 3] = [Self::Moods, Self::Emotions, Self::Own];
 
-    /// The set's word: `moods` or `emotions`.
+    /// The set's word: `moods`, `emotions` or `own`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Moods => "moods",
             Self::Emotions => "emotions",
+            Self::Own => "own",
         }
     }
 
-    /// The names of the classes, in the order of a model's outputs.
+    /// The names of the classes, in the order of a model's outputs; none of [`LabelSet::Own`], whose classes are the clips'.
     pub fn names(self) -> Vec<String> {
         match self {
             Self::Moods => MOODS.map(String::from).to_vec(),
             Self::Emotions => Emotion::ALL.iter().map(|emotion| emotion.as_str().to_owned()).collect(),
+            Self::Own => Vec::new(),
         }
     }
 
-    /// The set with exactly these names in this order.
+    /// The set with exactly these names in this order; `None` for labels of a corpus's own.
     pub fn of_names(names: &[String]) -> Option<Self> {
-        Self::ALL.into_iter().find(|set| set.names() == names)
+        [Self::Moods, Self::Emotions].into_iter().find(|set| set.names() == names)
     }
 
     /// The mood of each label, where the labels are RAVDESS's emotions in their order; `None` for other labels. This is how the
@@ -59,7 +64,7 @@ impl LabelSet {
 }
 
 impl LabelMap {
-    /// The class of a label in a set, an index into [`LabelSet::names`]; `None` where the set has no class for it.
+    /// The class of a label in a set, an index into [`LabelSet::names`]; `None` where the set has no class for it, or has no names.
     pub fn class_of(&self, set: LabelSet, label: &str) -> Option<usize> {
         match set {
             LabelSet::Moods => {
@@ -67,6 +72,7 @@ impl LabelMap {
                 MOODS.iter().position(|other| *other == mood)
             }
             LabelSet::Emotions => Emotion::ALL.iter().position(|emotion| emotion.as_str() == label),
+            LabelSet::Own => None,
         }
     }
 }
@@ -110,11 +116,11 @@ mod tests {
     fn a_set_is_found_by_its_word_and_by_its_names() {
         for set in LabelSet::ALL {
             assert_eq!(set.to_string().parse(), Ok(set));
-            assert_eq!(LabelSet::of_names(&set.names()), Some(set));
+            assert_eq!(LabelSet::of_names(&set.names()), (set != LabelSet::Own).then_some(set));
         }
         assert_eq!(LabelSet::of_names(&["Calm".into()]), None);
         let error = "feelings".parse::<LabelSet>().unwrap_err().to_string();
-        assert!(error.contains("feelings") && error.contains("moods, emotions"), "{error}");
+        assert!(error.contains("feelings") && error.contains("moods, emotions, own"), "{error}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! From sound to what an encoder makes of it.
 
 use super::ModelInput;
-use crate::encoder::{EncoderError, WhisperEncoder};
+use crate::encoder::{EncoderError, STATISTICS_EPS, WhisperEncoder};
 use crate::layer::Padded;
 use candle_core::{Device, Result as CandleResult, Tensor};
-use ndarray::{ArrayView2, s};
+use ndarray::{Array2, ArrayView2, s};
 use ser_features::{ConfigError, Feature, FeatureConfig, SignalError, WhisperConfig, WhisperMel};
 use std::sync::Arc;
 
@@ -33,6 +33,14 @@ pub enum EarError {
         layers: usize,
         /// Features of each.
         width: usize,
+    },
+    /// The frames are none, or not the encoder's.
+    #[error("encoder: frames must have shape [1 or more, {features}], got {given:?}")]
+    Frames {
+        /// Outputs of each frame.
+        features: usize,
+        /// The shape given.
+        given: Vec<usize>,
     },
     /// An operation on tensors failed.
     #[error(transparent)]
@@ -76,15 +84,68 @@ impl Ear {
     /// [`EarError::Outputs`] if the model reads other outputs than the encoder's, [`EarError::Signal`] if the clip is shorter than a frame
     /// or not finite.
     pub fn hear(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, EarError> {
-        let (layers, width) = (self.encoder.layers(), self.encoder.width());
-        let frames = match input {
-            ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => frames,
-            _ => return Err(EarError::Outputs { expected: format!("{input:?}"), layers, width }),
-        };
+        let frames = self.frames_of(input)?;
         let mel = self.mel.process(samples)?;
-        match frames {
-            None => self.statistics(mel.view()),
-            Some(frames) => self.frames(mel.slice(s![.., ..mel.ncols().min(2 * frames)]), frames),
+        let Some(frames) = frames else { return self.statistics(mel.view()) };
+        let outputs = self.outputs(mel.slice(s![.., ..mel.ncols().min(2 * frames)]))?;
+        padded(outputs.transpose(1, 2)?.contiguous()?, frames)
+    }
+
+    /// The frames of the encoder for a clip at [`Ear::SAMPLE_RATE`], one for every two of the spectrogram's: [frames, layers · width],
+    /// all outputs of a frame after each other. [`Ear::pool`] makes a model's input of them.
+    ///
+    /// # Errors
+    /// As [`Ear::hear`].
+    pub(crate) fn frames(&mut self, samples: &[f32]) -> Result<Array2<f32>, EarError> {
+        let mel = self.mel.process(samples)?;
+        let outputs = self.outputs(mel.view())?;
+        let (_, frames, features) = outputs.dims3()?;
+        let values = outputs.flatten_all()?.to_vec1()?;
+        let given = vec![frames, features];
+        Array2::from_shape_vec((frames, features), values).map_err(|_| EarError::Frames { features, given })
+    }
+
+    /// The input of an encoded model, as [`Ear::hear`] gives it, for frames of [`Ear::frames`] that follow each other, 1 or more.
+    ///
+    /// # Errors
+    /// [`EarError::Outputs`] as there, [`EarError::Frames`] if there is no frame or one has other outputs.
+    pub(crate) fn pool(&self, parts: &[ArrayView2<'_, f32>], input: ModelInput) -> Result<Padded, EarError> {
+        let wanted = self.frames_of(input)?;
+        let (width, features) = (self.encoder.width(), self.encoder.layers() * self.encoder.width());
+        let rows: Vec<&[f32]> =
+            parts.iter().flat_map(|part| part.rows()).filter_map(|row| row.to_slice()).collect();
+        if rows.is_empty() || rows.iter().any(|row| row.len() != features) {
+            let given = vec![rows.len(), parts.first().map_or(0, |part| part.ncols())];
+            return Err(EarError::Frames { features, given });
+        }
+        if let Some(frames) = wanted {
+            let own = &rows[..rows.len().min(frames)];
+            let values = (0..features).flat_map(|feature| own.iter().map(move |row| row[feature]));
+            let values = Tensor::from_iter(values, &Device::Cpu)?;
+            return padded(values.reshape((1, features, own.len()))?, frames);
+        }
+        let count = rows.len() as f32;
+        let (mut mean, mut deviation) = (vec![0.0; features], vec![0.0; features]);
+        for row in &rows {
+            mean.iter_mut().zip(*row).for_each(|(mean, x)| *mean += x / count);
+        }
+        for row in &rows {
+            for ((deviation, x), mean) in deviation.iter_mut().zip(*row).zip(&mean) {
+                *deviation += (x - mean) * (x - mean) / count;
+            }
+        }
+        deviation.iter_mut().for_each(|x| *x = (*x + STATISTICS_EPS).sqrt());
+        let layers = mean.chunks_exact(width).zip(deviation.chunks_exact(width));
+        let statistics: Vec<f32> = layers.flat_map(|(mean, deviation)| [mean, deviation].concat()).collect();
+        Ok(Tensor::from_vec(statistics, (1, 2 * features), &Device::Cpu)?.into())
+    }
+
+    /// The frames that an encoded model of this encoder's outputs reads, `None` where it reads their statistics.
+    fn frames_of(&self, input: ModelInput) -> Result<Option<usize>, EarError> {
+        let (layers, width) = (self.encoder.layers(), self.encoder.width());
+        match input {
+            ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => Ok(frames),
+            _ => Err(EarError::Outputs { expected: format!("{input:?}"), layers, width }),
         }
     }
 
@@ -110,19 +171,15 @@ impl Ear {
         Ok(Tensor::from_vec(statistics, (1, size), &Device::Cpu)?.into())
     }
 
-    fn frames(&self, mel: ArrayView2<'_, f32>, frames: usize) -> Result<Padded, EarError> {
-        let rows = self.encoder.layers() * self.encoder.width();
+    /// All outputs of the encoder [1, frames, layers · width].
+    fn outputs(&self, mel: ArrayView2<'_, f32>) -> Result<Tensor, EarError> {
         let mut parts = Vec::new();
         for part in self.parts(mel) {
             let outputs = self.encoder.encode(&batch(part)?)?;
             let outputs: Vec<Tensor> = outputs.into_iter().map(Padded::into_values).collect();
             parts.push(Tensor::cat(&outputs, 2)?);
         }
-        let valid = Tensor::cat(&parts, 1)?.transpose(1, 2)?.contiguous()?;
-        let own = valid.dim(2)?.min(frames);
-        let values = valid.narrow(2, 0, own)?.pad_with_zeros(2, 0, frames - own)?.contiguous()?;
-        debug_assert_eq!(values.dims(), [1, rows, frames]);
-        Ok(Padded::of(values, Some(vec![own])))
+        Ok(Tensor::cat(&parts, 1)?)
     }
 }
 
@@ -130,6 +187,13 @@ impl std::fmt::Debug for Ear {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ear").field("encoder", &self.encoder.sha256()).finish_non_exhaustive()
     }
+}
+
+/// Outputs [1, layers · width, frames] brought to so many frames: zeros follow, or the end is cut.
+fn padded(outputs: Tensor, frames: usize) -> Result<Padded, EarError> {
+    let own = outputs.dim(2)?.min(frames);
+    let values = outputs.narrow(2, 0, own)?.pad_with_zeros(2, 0, frames - own)?.contiguous()?;
+    Ok(Padded::of(values, Some(vec![own])))
 }
 
 fn batch(mel: ArrayView2<'_, f32>) -> CandleResult<Padded> {

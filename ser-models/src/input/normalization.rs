@@ -14,6 +14,10 @@ const SKEWED: f64 = 1.0;
 /// Powers of single frames are cut this far below the largest, 80 dB, before their logarithm is taken: digital silence has none.
 const RANGE: f64 = 1e-8;
 
+/// So many clips of a voice tell as much of its mean as the voices of the training part do. Chosen on voices that trained no model and
+/// measured none (EXPERIMENTS.md).
+const VOICE_CLIPS: f32 = 5.0;
+
 /// Brings each feature to mean 0 and standard deviation 1, by constants from the training part alone. Features that are
 /// always positive and skewed to the right, as powers are, are taken in logarithms first.
 ///
@@ -79,6 +83,16 @@ impl Normalization {
                 padding.fill(0.0);
             }
         }
+    }
+
+    /// With the mean moved towards that of a voice, of which so many clips were heard: the fewer, the less. Logarithms stay where they are.
+    pub(crate) fn moved_to(&self, clips: usize, voice: &[f32]) -> Self {
+        let share = clips as f32 / (clips as f32 + VOICE_CLIPS);
+        let moved = |((mean, floor), voice): ((&f32, &f32), &f32)| {
+            if *floor > 0.0 { *mean } else { mean + share * (voice - mean) }
+        };
+        let mean = self.mean.iter().zip(&self.floor).zip(voice).map(moved).collect();
+        Self { mean, floor: self.floor.clone(), std: self.std.clone() }
     }
 
     /// Inputs [clips, …], normalised; their padding is zero afterwards.

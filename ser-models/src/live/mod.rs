@@ -4,7 +4,8 @@
 //! counts as silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser hears the whole window again for each
 //! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading
 //! therefore equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a
-//! whole window, the readings are the windows of [`Recognizer::timeline`].
+//! whole window, the readings are the windows of [`Recognizer::timeline`], for models that read features; those of an encoder, which hears
+//! long recordings once, are near.
 //!
 //! ```no_run
 //! use ser_models::Recognizer;

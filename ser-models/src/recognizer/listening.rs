@@ -1,11 +1,10 @@
 //! A recording that is heard while it comes.
 
+use super::chunks::{Chunks, on_all};
 use super::{RecognizeError, Recognizer, WindowRecognizer};
 use crate::recording::{
-    LOWEST_DB, NotSpeech, Recognition, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window,
-    Windows,
+    LOWEST_DB, NotSpeech, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window, Windows,
 };
-use rayon::prelude::*;
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
 /// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is heard as one.
@@ -40,6 +39,8 @@ pub struct Listening<'a> {
     recognizer: &'a mut Recognizer,
     sample_rate: u32,
     cut: Windows,
+    /// What windows share, where an encoder hears them.
+    chunks: Option<Chunks>,
     detectors: Vec<SpeechDetector>,
     /// All samples, until there are too many.
     kept: Option<Vec<f32>>,
@@ -67,10 +68,12 @@ impl<'a> Listening<'a> {
     pub(super) fn new(recognizer: &'a mut Recognizer, sample_rate: u32) -> Result<Self, RecognizeError> {
         let (length, config) = (recognizer.window_seconds(), &recognizer.config);
         let cut = Windows::new(sample_rate, length, config.hop, length)?;
+        let chunks = Chunks::new(&recognizer.one, sample_rate, length);
         Ok(Self {
             recognizer,
             sample_rate,
             cut,
+            chunks,
             detectors: Vec::new(),
             kept: Some(Vec::new()),
             waiting: Vec::new(),
@@ -125,7 +128,7 @@ impl<'a> Listening<'a> {
         if self.cut.has_rest() {
             self.wait_for_window();
         }
-        self.hear()?;
+        self.hear(true)?;
         let (seconds, frame_seconds) = (self.cut.seconds(), self.cut.frame_seconds());
         let config = TimelineConfig { silence_db: self.silence_db(), ..self.recognizer.config.clone() };
         let confidence = self.recognizer.one.confidence();
@@ -147,6 +150,7 @@ impl<'a> Listening<'a> {
 
     /// The whole recording is one window.
     fn wait_for_all_of(&mut self, samples: Vec<f32>) -> Result<(), SignalError> {
+        self.chunks = None;
         let mut rest = &samples[..];
         while !rest.is_empty() {
             rest = self.take(rest)?;
@@ -168,10 +172,14 @@ impl<'a> Listening<'a> {
 
     /// Takes samples up to the end of the next window, and returns the rest.
     fn take<'s>(&mut self, samples: &'s [f32]) -> Result<&'s [f32], SignalError> {
-        self.cut.take(samples, |levels| {
+        let rest = self.cut.take(samples, |levels| {
             self.levels.extend(levels);
             self.loudest = levels.iter().copied().fold(self.loudest, f32::max);
-        })
+        })?;
+        if let Some(chunks) = &mut self.chunks {
+            chunks.push(&samples[..samples.len() - rest.len()]);
+        }
+        Ok(rest)
     }
 
     /// Cuts samples into windows.
@@ -181,7 +189,7 @@ impl<'a> Listening<'a> {
             if self.cut.is_due() {
                 self.wait_for_window();
                 if self.waiting.len() >= WAITING * rayon::current_num_threads() {
-                    self.hear()?;
+                    self.hear(false)?;
                 }
             }
         }
@@ -194,9 +202,15 @@ impl<'a> Listening<'a> {
         self.waiting.push(Waiting { samples: samples.to_vec(), start, end, sounding });
     }
 
-    /// Hears the windows that wait, on all cores.
-    fn hear(&mut self) -> Result<(), RecognizeError> {
-        let waiting = std::mem::take(&mut self.waiting);
+    /// Hears the windows that wait, on all cores; before the end those alone whose chunks are whole.
+    fn hear(&mut self, at_end: bool) -> Result<(), RecognizeError> {
+        let can_be_heard = |window: &&Waiting| match &self.chunks {
+            Some(chunks) => at_end || chunks.are_whole_until(window.end),
+            None => true,
+        };
+        let ready = self.waiting.iter().take_while(can_be_heard).count();
+        let later = self.waiting.split_off(ready);
+        let waiting = std::mem::replace(&mut self.waiting, later);
         let ears = waiting.len().min(rayon::current_num_threads()).max(1);
         let (sample_rate, detect) = (self.sample_rate, self.recognizer.config.detect_speech);
         let Recognizer { one, others, .. } = &mut *self.recognizer;
@@ -208,25 +222,40 @@ impl<'a> Listening<'a> {
         while self.detectors.len() < ears {
             self.detectors.push(SpeechDetector::new(sample_rate)?);
         }
-        let ears: Vec<_> = std::iter::once(one).chain(others).zip(&mut self.detectors).collect();
-        let share = waiting.len().div_ceil(ears.len()).max(1);
-        let hear = |(window, ear): (&Waiting, &mut (&mut WindowRecognizer, &mut SpeechDetector))| {
-            window.hear(sample_rate, ear.0, detect.then_some(&mut *ear.1))
+        let mut recognizers: Vec<&mut WindowRecognizer> = std::iter::once(one).chain(others).collect();
+        let detectors = &mut self.detectors[..];
+        let sounds = on_all(detectors, &waiting, |detector, window| {
+            window.sound(sample_rate, detect.then_some(detector))
+        });
+        let sounds = sounds.into_iter().collect::<Result<Vec<Sound>, _>>()?;
+        let spoken: Vec<&Waiting> =
+            waiting.iter().zip(&sounds).filter(|(_, s)| **s == Sound::Speech).map(|(w, _)| w).collect();
+        let answers = match &mut self.chunks {
+            Some(chunks) => {
+                let times: Vec<(f64, f64)> = spoken.iter().map(|window| (window.start, window.end)).collect();
+                let answers = chunks.hear(&mut recognizers, &times)?;
+                if let Some(last) = waiting.last() {
+                    chunks.forget_before(last.start);
+                }
+                answers
+            }
+            None => on_all(&mut recognizers, &spoken, |recognizer, window| {
+                recognizer.recognize(&window.samples, sample_rate).map(Some)
+            })
+            .into_iter()
+            .collect::<Result<_, _>>()?,
         };
-        let heard: Vec<Vec<Result<Heard, RecognizeError>>> = ears
-            .into_par_iter()
-            .zip(waiting.par_chunks(share))
-            .map(|(mut ear, windows)| windows.iter().map(|window| hear((window, &mut ear))).collect())
-            .collect();
-        for (window, heard) in waiting.iter().zip(heard.into_iter().flatten()) {
-            let (speech, heard) = match heard? {
-                Heard::Speech(answer) => (window.sounding, Some(answer)),
-                Heard::Silence => (0.0, None),
-                Heard::Other(reason) => {
+        let mut answers = answers.into_iter();
+        for (window, sound) in waiting.iter().zip(sounds) {
+            let heard = match sound {
+                Sound::Speech => answers.next().flatten(),
+                Sound::Silence => None,
+                Sound::Other(reason) => {
                     self.reason = Some(reason);
-                    (0.0, None)
+                    None
                 }
             };
+            let speech = if heard.is_some() { window.sounding } else { 0.0 };
             self.windows.push(TimelineWindow { start: window.start, end: window.end, speech, heard });
         }
         Ok(())
@@ -234,29 +263,29 @@ impl<'a> Listening<'a> {
 }
 
 /// What a window holds.
-enum Heard {
-    Speech(Recognition),
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Sound {
+    Speech,
     Silence,
     Other(NotSpeech),
 }
 
 impl Waiting {
-    fn hear(
+    fn sound(
         &self,
         sample_rate: u32,
-        recognizer: &mut WindowRecognizer,
         detector: Option<&mut SpeechDetector>,
-    ) -> Result<Heard, RecognizeError> {
+    ) -> Result<Sound, RecognizeError> {
         if self.sounding < MIN_SPEECH_SECONDS {
-            return Ok(Heard::Silence);
+            return Ok(Sound::Silence);
         }
         if let Some(reason) = detector.and_then(|detector| detector.refuse(&self.samples).transpose()) {
-            return Ok(Heard::Other(reason?));
+            return Ok(Sound::Other(reason?));
         }
-        match recognizer.recognize(&self.samples, sample_rate) {
-            Ok(answer) => Ok(Heard::Speech(answer)),
-            Err(RecognizeError::Signal(SignalError::Silent { .. })) => Ok(Heard::Silence),
-            Err(error) => Err(error),
+        match check_speech(&self.samples, sample_rate) {
+            Ok(()) => Ok(Sound::Speech),
+            Err(SignalError::Silent { .. }) => Ok(Sound::Silence),
+            Err(error) => Err(error.into()),
         }
     }
 }

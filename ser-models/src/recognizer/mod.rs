@@ -1,5 +1,6 @@
 //! From a recording to its moods.
 
+mod chunks;
 mod listening;
 mod one_window;
 
@@ -9,6 +10,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::ClassifyError;
 use crate::encoder::WhisperEncoder;
 use crate::input::{EarError, InputError};
+use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig, TimelineError};
 use one_window::WindowRecognizer;
 use ser_features::SignalError;
@@ -22,7 +24,8 @@ use std::sync::Arc;
 ///
 /// A recording is heard in windows as long as the clips that the model was trained on (3 s for the bundled one), of which one ends
 /// every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound fits into one window is
-/// heard as one.
+/// heard as one. Where an encoder hears for the model, it hears a long recording once, in chunks as long as a window, and a window
+/// takes the frames that lie in it.
 pub struct Recognizer {
     one: WindowRecognizer,
     /// Twins for other threads, made when they are needed.
@@ -54,6 +57,9 @@ pub enum RecognizeError {
     /// The model does not answer.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
+    /// The model takes no profile of a voice.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
 }
 
 impl Recognizer {
@@ -111,6 +117,27 @@ impl Recognizer {
     pub fn with_config(self, config: TimelineConfig) -> Result<Self, TimelineError> {
         config.check()?;
         Ok(Self { config, ..self })
+    }
+
+    /// A profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Five clips, whose
+    /// moods are not known but are not one alone, put together by [`VoiceProfile::and`], are enough.
+    ///
+    /// # Errors
+    /// [`RecognizeError::Profile`] if the model does not read an encoder's statistics, [`RecognizeError::Signal`] if the clip cannot hold
+    /// speech.
+    pub fn profile(&mut self, samples: &[f32], sample_rate: u32) -> Result<VoiceProfile, RecognizeError> {
+        self.one.profile(samples, sample_rate)
+    }
+
+    /// Takes into account how a voice sounds: what the encoder hears is moved by a share of the difference between this voice and those
+    /// that the model learnt from. For recordings of this voice alone. A profile replaces the one before.
+    ///
+    /// # Errors
+    /// [`ProfileError::Encoder`] if the model does not read the statistics of the encoder that the profile was made with.
+    pub fn with_profile(mut self, profile: &VoiceProfile) -> Result<Self, ProfileError> {
+        self.one.move_to(profile)?;
+        self.others.clear();
+        Ok(self)
     }
 
     /// How recordings are heard.

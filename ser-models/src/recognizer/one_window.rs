@@ -4,8 +4,11 @@ use super::RecognizeError;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::classifier::Classifier;
 use crate::encoder::WhisperEncoder;
-use crate::input::Ear;
+use crate::input::{Ear, EarError, InputError, ModelInput};
+use crate::layer::{Padded, elements};
+use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::Recognition;
+use ndarray::{Array2, ArrayView2};
 use ser_features::{
     ConfigError, FeatureConfig, FeatureExtractor, Preparation, PreparationConfig, check_speech,
 };
@@ -16,13 +19,22 @@ pub(super) struct WindowRecognizer {
     preparation: Preparation,
     front: Front,
     classifier: Arc<Classifier>,
+    /// The model as it is without a voice's profile.
+    original: Arc<Classifier>,
     confidence: f64,
 }
 
 /// What makes the model's input of a prepared clip.
 enum Front {
     Features(Box<FeatureExtractor>),
-    Ear(Box<Ear>, Arc<WhisperEncoder>),
+    Ear(Box<EncoderFront>),
+}
+
+/// An encoder, and what brings sound to its rate.
+struct EncoderFront {
+    ear: Ear,
+    encoder: Arc<WhisperEncoder>,
+    resampling: Preparation,
 }
 
 impl Front {
@@ -31,14 +43,24 @@ impl Front {
     }
 
     fn ear(encoder: Arc<WhisperEncoder>) -> Result<Self, ConfigError> {
-        Ok(Self::Ear(Box::new(Ear::new(Arc::clone(&encoder))?), encoder))
+        let ear = Ear::new(Arc::clone(&encoder))?;
+        let resampling = Preparation::new(PreparationConfig::raw(Ear::SAMPLE_RATE))?;
+        Ok(Self::Ear(Box::new(EncoderFront { ear, encoder, resampling })))
     }
 
     /// Another one with plans of its own.
     fn twin(&self) -> Result<Self, ConfigError> {
         match self {
             Self::Features(extractor) => Self::features(extractor.config().clone()),
-            Self::Ear(_, encoder) => Self::ear(Arc::clone(encoder)),
+            Self::Ear(front) => Self::ear(Arc::clone(&front.encoder)),
+        }
+    }
+
+    /// The encoder, where the model reads one.
+    fn encoder(&mut self) -> Result<&mut EncoderFront, InputError> {
+        match self {
+            Self::Ear(front) => Ok(front),
+            Self::Features(_) => Err(InputError::Encoder),
         }
     }
 }
@@ -53,22 +75,7 @@ impl WindowRecognizer {
         encoder: Option<Arc<WhisperEncoder>>,
         file: &str,
     ) -> Result<Self, CheckpointError> {
-        let refused = |expected: String, given: &Option<Arc<WhisperEncoder>>| CheckpointError::Encoder {
-            file: file.to_owned(),
-            expected,
-            given: given.as_ref().map_or("none".to_owned(), |e| format!("one of SHA-256 {}", e.sha256())),
-        };
-        match (checkpoint.architecture.encoder(), &encoder) {
-            (None, Some(_)) => return Err(refused("none, for the network reads features".into(), &encoder)),
-            (Some(wanted), None) => {
-                let wanted = if wanted.is_empty() { "any" } else { wanted };
-                return Err(refused(format!("given, that of SHA-256 {wanted}"), &encoder));
-            }
-            (Some(wanted), Some(given)) if !wanted.is_empty() && wanted != given.sha256() => {
-                return Err(refused(format!("that of SHA-256 {wanted}"), &encoder));
-            }
-            _ => {}
-        }
+        checkpoint.check_encoder(encoder.as_deref(), file)?;
         let front = |cause| CheckpointError::Front { file: file.to_owned(), cause };
         let classifier = Arc::new(checkpoint.classifier()?);
         let confidence = checkpoint.readout.confidence;
@@ -77,7 +84,8 @@ impl WindowRecognizer {
             Some(encoder) => Front::ear(encoder),
             None => Front::features(checkpoint.features.clone()),
         };
-        Ok(Self { preparation, front: made.map_err(front)?, classifier, confidence })
+        let original = Arc::clone(&classifier);
+        Ok(Self { preparation, front: made.map_err(front)?, classifier, original, confidence })
     }
 
     /// Another one with the same model and plans of its own, for another thread.
@@ -86,6 +94,7 @@ impl WindowRecognizer {
             preparation: Preparation::new(self.preparation.config().clone())?,
             front: self.front.twin()?,
             classifier: Arc::clone(&self.classifier),
+            original: Arc::clone(&self.original),
             confidence: self.confidence,
         })
     }
@@ -102,20 +111,90 @@ impl WindowRecognizer {
         self.confidence
     }
 
+    /// SHA-256 of the encoder's file, where the model reads statistics of one.
+    fn encoder(&self) -> Option<&str> {
+        let input = self.classifier.model().input();
+        match &self.front {
+            Front::Ear(front) if matches!(input, ModelInput::Encoded { frames: None, .. }) => {
+                Some(front.encoder.sha256())
+            }
+            _ => None,
+        }
+    }
+
+    /// The profile of the voice in a clip.
+    pub(super) fn profile(
+        &mut self,
+        samples: &[f32],
+        sample_rate: u32,
+    ) -> Result<VoiceProfile, RecognizeError> {
+        let Some(encoder) = self.encoder().map(str::to_owned) else {
+            let expected = "one whose statistics the model reads".to_owned();
+            return Err(ProfileError::Encoder { expected, given: "none".to_owned() }.into());
+        };
+        let input = self.input(samples, sample_rate)?;
+        let values = elements(input.values()).and_then(|values| Ok(values.slice::<f32>()?.to_vec()));
+        Ok(VoiceProfile::of_clip(&encoder, values.map_err(EarError::from)?))
+    }
+
+    /// Answers from now on for the voice of a profile.
+    pub(super) fn move_to(&mut self, profile: &VoiceProfile) -> Result<(), ProfileError> {
+        let numbers = self.classifier.model().input().features();
+        profile.check_encoder(self.encoder(), numbers)?;
+        self.classifier = Arc::new(self.original.moved_to(profile));
+        Ok(())
+    }
+
     /// The mood of a window.
     pub(super) fn recognize(
         &mut self,
         samples: &[f32],
         sample_rate: u32,
     ) -> Result<Recognition, RecognizeError> {
+        let input = self.input(samples, sample_rate)?;
+        self.answer(&input)
+    }
+
+    fn input(&mut self, samples: &[f32], sample_rate: u32) -> Result<Padded, RecognizeError> {
         check_speech(samples, sample_rate)?;
         let clip = self.preparation.process(samples, sample_rate)?;
         let input = self.classifier.model().input();
-        let input = match &mut self.front {
+        Ok(match &mut self.front {
             Front::Features(extractor) => input.of(&extractor.extract(&clip)?)?,
-            Front::Ear(ear, _) => ear.hear(&clip, input)?,
-        };
-        let probabilities = self.classifier.answer(&input)?;
+            Front::Ear(front) => front.ear.hear(&clip, input)?,
+        })
+    }
+
+    /// Whether it answers for frames of an encoder too: where a model reads one, and clips of any length.
+    pub(super) fn takes_frames(&self) -> bool {
+        let config = self.preparation();
+        matches!(self.front, Front::Ear(_))
+            && config.length.is_none()
+            && config.sample_rate == Ear::SAMPLE_RATE
+    }
+
+    /// Samples at the encoder's rate, not prepared in any other way.
+    pub(super) fn resample(&mut self, samples: &[f32], sample_rate: u32) -> Result<Vec<f32>, RecognizeError> {
+        Ok(self.front.encoder()?.resampling.process(samples, sample_rate)?)
+    }
+
+    /// Frames [frames, outputs] of the encoder for samples at its rate.
+    pub(super) fn encode(&mut self, samples: &[f32]) -> Result<Array2<f32>, RecognizeError> {
+        Ok(self.front.encoder()?.ear.frames(samples)?)
+    }
+
+    /// The mood of a window that these frames lie in.
+    pub(super) fn recognize_frames(
+        &mut self,
+        frames: &[ArrayView2<'_, f32>],
+    ) -> Result<Recognition, RecognizeError> {
+        let input = self.classifier.model().input();
+        let input = self.front.encoder()?.ear.pool(frames, input)?;
+        self.answer(&input)
+    }
+
+    fn answer(&self, input: &Padded) -> Result<Recognition, RecognizeError> {
+        let probabilities = self.classifier.answer(input)?;
         let labels = self.classifier.labels().iter().cloned();
         Ok(Recognition::new(labels.zip(probabilities).collect(), self.confidence))
     }

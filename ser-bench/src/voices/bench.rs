@@ -1,0 +1,141 @@
+//! Heads that are trained on some voices and measured on others.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, ensure};
+use ser_data::{Clip, Split, leave_corpus_out, published_folds, speakers_of};
+use ser_models::encoder::WhisperEncoder;
+use ser_models::training::EncodedClips;
+use ser_models::{Checkpoint, Readout, Recipe, Recognizer, TimelineConfig};
+
+use super::{VoiceClips, answer, tells_moods_apart, train_head};
+use crate::experiments::{Disturbance, Predictions, RecordingScore, measure_recordings};
+
+/// Clips with their encoder, and how heads are trained on them.
+pub struct VoiceBench {
+    /// The clips.
+    pub clips: VoiceClips,
+    /// The head and its training.
+    pub recipe: Recipe,
+    /// The encoder.
+    pub encoder: Arc<WhisperEncoder>,
+    /// Heads of each fold, from seed 0 up.
+    pub seeds: u64,
+    /// Ends the training.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Heads, and the clips that they did not learn from.
+pub struct HeadsOfFold {
+    /// One head for each seed.
+    pub heads: Vec<Checkpoint>,
+    /// Places of the clips to measure them on.
+    pub measured: Vec<usize>,
+}
+
+impl VoiceBench {
+    /// Trains heads on these clips.
+    ///
+    /// # Errors
+    /// As [`train_head`].
+    pub fn heads(&self, train: &[usize], protocol: &str) -> anyhow::Result<Vec<Checkpoint>> {
+        let head = |seed| train_head(&self.clips, &self.recipe, train, seed, protocol, &self.stop);
+        (0..self.seeds).map(head).collect()
+    }
+
+    /// Heads of the five published folds of RAVDESS's actors, all other corpora in training, to be measured on each fold's validation
+    /// actors, or with `test` on its test actors, with the validation actors in training.
+    ///
+    /// # Errors
+    /// As [`train_head`], or if RAVDESS is not among the clips.
+    pub fn folds(&self, test: bool) -> anyhow::Result<Vec<HeadsOfFold>> {
+        let folds = published_folds(&speakers_of(&self.clips.clips)?, &self.clips.groups)?;
+        let of = |(fold, number): (&Split, usize)| -> anyhow::Result<HeadsOfFold> {
+            let (train, part) = match test {
+                true => ([&fold.train[..], &fold.validation].concat(), &fold.test),
+                false => (fold.train.clone(), &fold.validation),
+            };
+            let of_ravdess = |at: &usize| self.clips.clips[*at].corpus == "ravdess";
+            let measured = part.iter().copied().filter(of_ravdess).collect();
+            let heads = self.heads(&train, "5 published folds").with_context(|| format!("fold {number}"))?;
+            Ok(HeadsOfFold { heads, measured })
+        };
+        folds.iter().zip(1..).map(of).collect()
+    }
+
+    /// Heads that learnt from all corpora but one, for each corpus but RAVDESS, to be measured on the neutral, happy, sad and angry clips
+    /// of that.
+    ///
+    /// # Errors
+    /// As [`train_head`], or if there is no other corpus.
+    pub fn left_out(&self) -> anyhow::Result<Vec<(String, HeadsOfFold)>> {
+        let corpora = self.clips.corpora();
+        let mut others: Vec<&str> = corpora.iter().copied().filter(|corpus| *corpus != "ravdess").collect();
+        others.sort_unstable();
+        others.dedup();
+        ensure!(!others.is_empty(), "a corpus beside RAVDESS must be there to be left out, got none");
+        let of = |corpus: &str| -> anyhow::Result<(String, HeadsOfFold)> {
+            let split = leave_corpus_out(&corpora, &self.clips.groups, corpus)?;
+            let one_mood = |at: &usize| tells_moods_apart(&self.clips.label_names[self.clips.labels[*at]]);
+            let measured = split.test.iter().copied().filter(one_mood).collect();
+            let heads = self.heads(&split.train, &format!("all corpora but {corpus}"))?;
+            Ok((corpus.to_owned(), HeadsOfFold { heads, measured }))
+        };
+        others.into_iter().map(of).collect()
+    }
+
+    /// The clips of all folds after a disturbance, encoded.
+    ///
+    /// # Errors
+    /// As [`VoiceClips::disturbed`].
+    pub fn disturbed(&self, folds: &[HeadsOfFold], way: Disturbance) -> anyhow::Result<EncodedClips> {
+        let places: Vec<usize> = folds.iter().flat_map(|fold| fold.measured.iter().copied()).collect();
+        self.clips.disturbed(&places, &self.recipe.preparation, &self.encoder, way)
+    }
+
+    /// What each head of a fold says of its clips, as `encoded` has them.
+    ///
+    /// # Errors
+    /// As [`answer`].
+    pub fn answers(&self, fold: &HeadsOfFold, encoded: &EncodedClips) -> anyhow::Result<Vec<Predictions>> {
+        let of = |head: &Checkpoint| answer(&head.classifier()?, &self.clips, encoded, &fold.measured);
+        fold.heads.iter().map(of).collect()
+    }
+
+    /// Lets each fold's heads together hear long recordings that are joined of its clips, clean and in noise: a row for each.
+    ///
+    /// # Errors
+    /// As [`measure_recordings`].
+    pub fn recordings(
+        &self,
+        folds: &[HeadsOfFold],
+        readout: &Readout,
+        config: &TimelineConfig,
+    ) -> anyhow::Result<Vec<(String, RecordingScore)>> {
+        let mut rows = Vec::new();
+        for way in [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)] {
+            let mut scores = Vec::new();
+            for HeadsOfFold { heads, measured } in folds {
+                let mut model = together(heads)?;
+                model.readout = readout.clone();
+                let clips: Vec<&Clip> = measured.iter().map(|&at| &self.clips.clips[at]).collect();
+                let recognizer = || {
+                    let recognizer = Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?;
+                    Ok(recognizer.with_config(config.clone())?)
+                };
+                scores.extend(measure_recordings(recognizer, &clips, way, 0)?);
+            }
+            rows.push((way.name(), RecordingScore::mean(&scores)));
+        }
+        Ok(rows)
+    }
+}
+
+/// Heads that answer together.
+///
+/// # Errors
+/// As [`Checkpoint::join`].
+pub fn together(heads: &[Checkpoint]) -> anyhow::Result<Checkpoint> {
+    Ok(Checkpoint::join(&heads.iter().map(|head| (head.clone(), 1.0)).collect::<Vec<_>>())?)
+}

@@ -1,0 +1,87 @@
+//! What it brings to know a voice from a few clips.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, ensure};
+use ser_models::Generator;
+
+use super::{HeadsOfFold, VoiceBench, all_of, answer, in_weighted_moods, mean_of};
+use crate::experiments::Predictions;
+
+/// Unlabelled clips of each voice that a profile is made of.
+const CLIPS: usize = 5;
+
+/// How often they are drawn.
+const DRAWS: u64 = 5;
+
+/// UAR of moods without and with a profile, on the same clips.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProfileScore {
+    /// Voices that have clips enough.
+    pub voices: usize,
+    /// Without.
+    pub without: f64,
+    /// With.
+    pub with: f64,
+}
+
+impl VoiceBench {
+    /// Makes profiles of five clips of each voice, drawn at random five times, and asks the heads of each fold together for the voice's
+    /// other clips. Voices of five clips or fewer are left out.
+    ///
+    /// # Errors
+    /// If no voice has clips enough.
+    pub fn profiles<'f>(
+        &self,
+        folds: impl IntoIterator<Item = &'f HeadsOfFold>,
+    ) -> anyhow::Result<ProfileScore> {
+        let mut answers: [Vec<Predictions>; 2] = [Vec::new(), Vec::new()];
+        let mut voices = 0;
+        for fold in folds {
+            let heads = fold.heads.iter().map(|head| head.classifier()).collect::<Result<Vec<_>, _>>()?;
+            let mut by_voice: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for &at in &fold.measured {
+                let clip = &self.clips.clips[at];
+                let voice =
+                    clip.speaker.as_deref().with_context(|| format!("{}: speaker must be known", clip.id))?;
+                by_voice.entry(voice).or_default().push(at);
+            }
+            by_voice.retain(|_, places| places.len() > CLIPS);
+            voices += by_voice.len();
+            for (number, places) in by_voice.values().enumerate() {
+                for draw in 0..DRAWS {
+                    let mut order = places.clone();
+                    Generator::with_stream(draw, number as u64).shuffle(&mut order);
+                    let (known, others) = order.split_at(CLIPS);
+                    let ids: Vec<String> = known.iter().map(|&at| self.clips.clips[at].id.clone()).collect();
+                    let profile = self.clips.encoded.profile(&ids)?;
+                    let ask = |with_profile: bool| -> anyhow::Result<Predictions> {
+                        let of = heads.iter().map(|head| {
+                            let moved = if with_profile { Some(head.with_profile(&profile)?) } else { None };
+                            answer(moved.as_ref().unwrap_or(head), &self.clips, &self.clips.encoded, others)
+                        });
+                        mean_of(&of.collect::<anyhow::Result<Vec<_>>>()?)
+                    };
+                    answers[0].push(ask(false)?);
+                    answers[1].push(ask(true)?);
+                }
+            }
+        }
+        ensure!(voices > 0, "profiles: voices must have more than {CLIPS} clips, got none");
+        let uar =
+            |answers: &[Predictions]| anyhow::Ok(in_weighted_moods(&all_of(answers)?).confusion().uar());
+        Ok(ProfileScore { voices, without: uar(&answers[0])?, with: uar(&answers[1])? })
+    }
+}
+
+impl ProfileScore {
+    /// The head of the table whose rows are [`ProfileScore::row`].
+    pub const TABLE: &'static str = "| voices | number | UAR, 4 moods | with a profile of five clips | gain |\n| --- | --- | --- | --- | --- |";
+
+    /// A row.
+    pub fn row(&self, name: &str) -> String {
+        let percent = |share: f64| format!("{:.1}", 100.0 * share);
+        let gain = format!("{:+.1}", 100.0 * (self.with - self.without));
+        format!("| {name} | {} | {} | {} | {gain} |", self.voices, percent(self.without), percent(self.with))
+    }
+}

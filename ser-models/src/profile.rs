@@ -1,0 +1,145 @@
+//! What a recogniser knows of a voice before it hears a recording.
+
+use crate::files::write_file;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How a voice sounds on average, whatever its mood: the mean over a few clips of what an encoder hears of them. Nothing else of the
+/// clips is kept.
+///
+/// [`Recognizer::profile`](crate::Recognizer::profile) makes one of an unlabelled clip, [`VoiceProfile::and`] puts those of several clips
+/// together, and [`Recognizer::with_profile`](crate::Recognizer::with_profile) takes it into account.
+///
+/// ```no_run
+/// use ser_models::{Recognizer, VoiceProfile};
+///
+/// # fn answer(mut recognizer: Recognizer, first: &[f32], second: &[f32]) -> Result<(), Box<dyn std::error::Error>> {
+/// let profile = recognizer.profile(first, 48_000)?.and(&recognizer.profile(second, 48_000)?)?;
+/// profile.save("anna.json")?;
+/// let mut recognizer = recognizer.with_profile(&VoiceProfile::load("anna.json")?)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoiceProfile {
+    /// SHA-256 of the encoder's file.
+    encoder: String,
+    /// How many clips there were.
+    clips: usize,
+    /// The mean of each of the encoder's statistics.
+    mean: Vec<f32>,
+}
+
+/// Why a profile could not be made, kept or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// The model reads features, frames, or another encoder than that of the profile; or two profiles are of two encoders.
+    #[error("profile: the encoder must be {expected}, got {given}")]
+    Encoder {
+        /// What the profile was made with.
+        expected: String,
+        /// What was given.
+        given: String,
+    },
+    /// The file cannot be read or written.
+    #[error("{file}: {cause}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The file is no profile.
+    #[error("{file}: {reason}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl VoiceProfile {
+    /// Reads a file of [`VoiceProfile::save`].
+    ///
+    /// # Errors
+    /// If it cannot be read, is no profile, or a number in it is not finite.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ProfileError> {
+        let file = path.as_ref().display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Self::from_json(&bytes, &file),
+            Err(cause) => Err(ProfileError::Io { file, cause }),
+        }
+    }
+
+    /// Reads the JSON of a file. Errors call it `file`.
+    ///
+    /// # Errors
+    /// As [`VoiceProfile::load`].
+    pub fn from_json(bytes: &[u8], file: &str) -> Result<Self, ProfileError> {
+        let damaged = |reason: String| ProfileError::Damaged { file: file.to_owned(), reason };
+        let profile: Self = serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
+        if profile.clips == 0 {
+            return Err(damaged("clips must be 1 or more, got 0".to_owned()));
+        }
+        match profile.mean.iter().position(|x| !x.is_finite()) {
+            Some(element) => Err(damaged(format!("mean: element {element} must be finite"))),
+            None => Ok(profile),
+        }
+    }
+
+    /// Writes a JSON file, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ProfileError> {
+        let file = path.as_ref().display().to_string();
+        let damaged =
+            |e: serde_json::Error| ProfileError::Damaged { file: file.clone(), reason: e.to_string() };
+        let json = serde_json::to_vec(self).map_err(damaged)?;
+        write_file(path, &json).map_err(|cause| ProfileError::Io { file: file.clone(), cause })
+    }
+
+    /// Of what an encoder hears of a clip.
+    pub(crate) fn of_clip(encoder: &str, statistics: Vec<f32>) -> Self {
+        Self { encoder: encoder.to_owned(), clips: 1, mean: statistics }
+    }
+
+    /// Of the clips of both.
+    ///
+    /// # Errors
+    /// [`ProfileError::Encoder`] if they are of two encoders.
+    pub fn and(&self, other: &Self) -> Result<Self, ProfileError> {
+        other.check_encoder(Some(&self.encoder), self.mean.len())?;
+        let clips = self.clips.saturating_add(other.clips);
+        let share = other.clips as f64 / clips as f64;
+        let mean = |(a, b): (&f32, &f32)| (f64::from(*a) + share * (f64::from(*b) - f64::from(*a))) as f32;
+        let mean = self.mean.iter().zip(&other.mean).map(mean).collect();
+        Ok(Self { encoder: self.encoder.clone(), clips, mean })
+    }
+
+    /// Whether it is of this encoder, and has so many numbers.
+    pub(crate) fn check_encoder(&self, encoder: Option<&str>, numbers: usize) -> Result<(), ProfileError> {
+        let Self { encoder: own, mean, .. } = self;
+        if encoder == Some(own) && mean.len() == numbers {
+            return Ok(());
+        }
+        let shown =
+            |encoder: &str, numbers: usize| format!("one of SHA-256 {encoder} with {numbers} outputs");
+        let given = encoder.map_or("none".to_owned(), |encoder| shown(encoder, numbers));
+        Err(ProfileError::Encoder { expected: shown(own, mean.len()), given })
+    }
+
+    /// How many clips it was made of.
+    pub fn clips(&self) -> usize {
+        self.clips
+    }
+
+    /// The mean of each of the encoder's statistics over the clips.
+    pub(crate) fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+}
