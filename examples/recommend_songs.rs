@@ -13,6 +13,7 @@ use ser_data::{AudioOptions, AudioReader};
 use ser_examples::answer::Answer;
 use ser_examples::catalog::CatalogArguments;
 use ser_examples::model::ModelArguments;
+use ser_examples::palette::painted;
 use ser_examples::{assets, cli, hearing, output, progress, segments};
 use ser_models::{Recognition, Timeline};
 
@@ -223,7 +224,8 @@ fn describe(
         false => format!("Mood: {}", segments::in_words(recognition)),
     });
     for (label, probability) in &recognition.probabilities {
-        lines.push(format!("  {label:<10} {} {:5.1} %", cli::cells(*probability, 30), probability * 100.0));
+        let bar = painted(label, cli::cells(*probability, 30));
+        lines.push(format!("  {label:<10} {bar} {:5.1} %", probability * 100.0));
     }
     lines.push(format!("\nSongs{}:", effect(&recognition.label, strategy)));
     for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ser_examples::cli;
+use ser_examples::palette::painted;
 use ser_models::live::Reading;
 use serde::Serialize;
 
@@ -77,7 +78,7 @@ impl Display {
         for (n, label) in self.labels.iter().enumerate() {
             let share = heard.as_ref().map_or(0.0, |heard| heard.probabilities[n].1);
             let bar = cli::cells(share, cells);
-            let bar = if mood == label { style(bar).cyan().bold() } else { style(bar).dim() };
+            let bar = if mood == label { painted(label, bar) } else { style(bar).dim().to_string() };
             let percent = heard.as_ref().map_or("–".to_string(), |_| format!("{:.0}", share * 100.0));
             text += &format!(" {label} {bar}{percent:>4}%");
         }

@@ -70,5 +70,5 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn analyse(audio: &Audio) -> anyhow::Result<Sound> {
-    Sound::new(audio.to_mono()?, audio.sample_rate)
+    Sound::new(&audio.to_mono()?, audio.sample_rate)
 }

@@ -16,6 +16,7 @@ pub mod interrupt;
 pub mod memory;
 pub mod model;
 pub mod output;
+pub mod palette;
 pub mod progress;
 pub mod segments;
 pub mod shard;

@@ -1,7 +1,8 @@
 //! Moods and timelines in words and colours, for a terminal.
 
-use console::Style;
 use ser_models::{Recognition, Segment};
+
+use crate::palette::Look;
 
 /// A time as `M:SS`, or `H:MM:SS` from an hour on.
 pub fn clock(seconds: f64) -> String {
@@ -43,30 +44,21 @@ pub fn line(segments: &[Segment]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// A timeline as `width` cells in the colours of the moods; a dot is a stretch without speech. Without colours, letters tell the moods.
+/// A timeline as `width` cells: the letters of the moods, on their colours where there are any; a dot is a stretch without speech.
 pub fn cells(segments: &[Segment], seconds: f64, width: usize, colors: bool) -> String {
     let at = |cell: usize| {
         let middle = (cell as f64 + 0.5) / width as f64 * seconds;
         segments.iter().find(|segment| middle < segment.end).and_then(|segment| segment.heard.as_ref())
     };
-    let cell = |heard: Option<&Recognition>| match heard {
-        None => "·".to_owned(),
-        Some(heard) if colors => color(&heard.label).apply_to("█").to_string(),
-        Some(heard) => heard.label.chars().next().unwrap_or('?').to_string(),
+    let cell = |heard: Option<&Recognition>| {
+        let Some(heard) = heard else { return "·".to_owned() };
+        let letter = heard.label.chars().next().unwrap_or('?').to_string();
+        match Look::of(&heard.label) {
+            Some(look) if colors => look.badge().apply_to(letter).to_string(),
+            _ => letter,
+        }
     };
     (0..width).map(|n| cell(at(n))).collect()
-}
-
-/// The colour of a mood on a terminal.
-pub fn color(mood: &str) -> Style {
-    let style = Style::new().force_styling(true);
-    match mood {
-        "Calm" => style.cyan(),
-        "Happy" => style.yellow(),
-        "Sad" => style.blue(),
-        "Energetic" => style.red(),
-        _ => style.magenta(),
-    }
 }
 
 #[cfg(test)]
@@ -120,6 +112,7 @@ mod tests {
     fn a_timeline_is_a_line() {
         assert_eq!(line(&segments()), "0:00–0:14 calm, 0:16–0:20 happy");
         assert_eq!(cells(&segments(), 20.0, 10, false), "CCCCCCC·HH");
-        assert!(cells(&segments(), 20.0, 10, true).contains("\u{1b}[36m"));
+        let colored = cells(&segments(), 20.0, 10, true);
+        assert!(colored.contains("\u{1b}[48;5;30mC") && colored.contains("\u{1b}[48;5;136mH"), "{colored:?}");
     }
 }

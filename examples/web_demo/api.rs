@@ -75,7 +75,8 @@ async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         title = "Speech emotion recognition with music recommendation",
         description = "A voice clip goes in, its mood comes out, and songs that suit it. Nothing that is sent is kept."
     ),
-    paths(recognize::recognize, recognize::wav, recommend::recommend, recommend::playlist, health)
+    paths(recognize::recognize, recognize::wav, recommend::recommend, recommend::playlist, health),
+    components(schemas(Problem))
 )]
 struct Documented;
 

@@ -9,6 +9,7 @@ use ser_data::{AudioOptions, AudioReader};
 use ser_features::MIN_SPEECH_SECONDS;
 use ser_models::live::Activity;
 use ser_models::{Recognizer, Timeline};
+use ser_plots::overview::Overview;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,8 +21,6 @@ pub(crate) const MAX_SECONDS: u32 = 600;
 const MAX_SAMPLES_A_SECOND: usize = 2 * 192_000;
 /// The most samples of a WAV file: ten minutes at 48 kHz. A file of a few kilobytes may hold eight times as many.
 const MAX_WAV_SAMPLES: u32 = MAX_SECONDS * 48_000;
-/// The part of a clip that pictures show, in seconds.
-const PICTURE_SECONDS: u32 = 60;
 /// Peaks in a second, before there are too many.
 const PEAKS_A_SECOND: u32 = 50;
 /// The most peaks that are told.
@@ -41,10 +40,12 @@ pub(crate) struct Shape {
     /// The largest absolute sample of each of equal parts.
     pub(crate) peaks: Vec<f32>,
     pub(crate) notices: Vec<Notice>,
-    /// The first minute, for pictures.
-    pub(crate) start: Vec<f32>,
+    /// What pictures show, where they are wanted.
+    pub(crate) overview: Option<Overview>,
     /// The time that decoding took.
     pub(crate) decoding: Duration,
+    /// The time that the overview took.
+    pub(crate) overseeing: Duration,
     levels: Vec<f32>,
     frame_seconds: f64,
 }
@@ -63,7 +64,7 @@ pub(crate) struct Notice {
 pub(crate) struct Wanted {
     /// Whether a file that is cut short is read up to that place.
     pub(crate) cut: bool,
-    /// Whether the samples are kept for pictures.
+    /// Whether pictures are to be drawn.
     pub(crate) pictures: bool,
     /// Below this a frame is silent, in dB relative to full scale.
     pub(crate) silence_db: Option<f32>,
@@ -122,13 +123,16 @@ pub(crate) fn hear(
     let mut shape = Shape { sample_rate, channels: reader.channels(), ..Shape::default() };
     let mut activity = wanted.silence_db.is_some().then(|| Activity::new(sample_rate)).transpose()?;
     let mut listening = recognizer.listen(sample_rate)?;
+    shape.overview = wanted.pictures.then(|| Overview::new(sample_rate)).transpose()?;
     let (more, decoding) = blocks(&mut reader, MAX_SECONDS, |samples| {
         shape.peaks.extend(samples.chunks((sample_rate / PEAKS_A_SECOND).max(1) as usize).map(peak));
         if let Some(activity) = &mut activity {
             shape.levels.extend(activity.push(samples)?);
         }
-        if wanted.pictures && shape.start.len() < (PICTURE_SECONDS * sample_rate) as usize {
-            shape.start.extend_from_slice(samples);
+        if let Some(overview) = &mut shape.overview {
+            let begin = Instant::now();
+            overview.push(samples)?;
+            shape.overseeing += begin.elapsed();
         }
         Ok(listening.push(samples)?)
     })?;

@@ -7,6 +7,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ser_examples::assets;
 
+use crate::palette;
+
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -21,6 +23,8 @@ macro_rules! files {
     ($path:expr; $($name:literal: $kind:expr),* $(,)?) => {
         match $path {
             "/" => Some(File { kind: HTML, content: include_bytes!("page/index.html") }),
+            "/palette.css" => Some(File { kind: CSS, content: palette::CSS.as_bytes() }),
+            "/palette.js" => Some(File { kind: SCRIPT, content: palette::SCRIPT.as_bytes() }),
             "/sample.wav" => Some(File { kind: "audio/wav", content: assets::SAMPLE_WAV }),
             $(concat!("/", $name) => Some(File { kind: $kind, content: include_bytes!(concat!("page/", $name)) }),)*
             _ => None,

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ser_plots::sound::{Picture, Sound};
+use ser_plots::overview::Overview;
 use ser_plots::{Format, Page, Theme};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,22 +23,17 @@ pub(crate) struct Drawn {
 }
 
 /// Waveform, mel spectrogram and pitch, below each other on one time axis.
-pub(crate) fn draw(
-    samples: Vec<f32>,
-    sample_rate: u32,
-    theme: Theme,
-    width: u32,
-) -> anyhow::Result<Vec<Drawn>> {
-    let sound = Sound::new(samples, sample_rate)?;
+pub(crate) fn draw(overview: Overview, theme: Theme, width: u32) -> anyhow::Result<Vec<Drawn>> {
+    let drawn = overview.finish()?;
     let shown = [
-        (Picture::Waveform, "waveform", "Waveform over time; the part that trimming kept is coloured"),
-        (Picture::Mel, "mel", "Mel spectrogram in decibels, time to the right, frequency in hertz upwards"),
-        (Picture::Pitch, "pitch", "Pitch of the voice in hertz over time, with gaps where no voice sounds"),
+        (drawn.waveform, "waveform", "Waveform over time; the part that trimming kept is coloured"),
+        (drawn.mel, "mel", "Mel spectrogram in decibels, time to the right, frequency in hertz upwards"),
+        (drawn.pitch, "pitch", "Pitch of the voice in hertz over time, with gaps where no voice sounds"),
     ];
     shown
         .into_iter()
-        .map(|(picture, code, alt)| {
-            let page = Page { theme, ..Page::new(vec![sound.figure(picture)?], (width, 220)) };
+        .map(|(figure, code, alt)| {
+            let page = Page { theme, ..Page::new(vec![figure], (width, 220)) };
             let (width, height) = page.dimensions();
             let src = format!("data:image/png;base64,{}", STANDARD.encode(page.bytes(Format::Png)?));
             Ok(Drawn { code, alt, width, height, src })

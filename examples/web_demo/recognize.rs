@@ -19,8 +19,9 @@ use crate::app::{App, Shared, blocking, clocked, milliseconds};
 use crate::hearing::{self, Notice, Wanted};
 use crate::options::{MAX_COUNT, SongOptions};
 use crate::pictures::{self, Drawn};
+use crate::plain;
 use crate::problem::Problem;
-use crate::schema::{AnswerSchema, Clip, ClipForm};
+use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
 
 /// What is wanted of a clip.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,7 +31,7 @@ pub(crate) struct RecognizeQuery {
     /// Songs at most; with 0 there are none.
     #[param(maximum = 100)]
     count: usize,
-    /// Whether pictures of the clip's first minute are drawn.
+    /// Whether pictures of the clip are drawn.
     pictures: bool,
     /// Whether pictures are drawn on a dark ground.
     dark: bool,
@@ -150,13 +151,7 @@ struct Timing {
     ),
     responses(
         (status = 200, description = "Recognised", body = Recognized),
-        (status = 400, description = "Not understood", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "Arrived too slowly", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not audio", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Damaged, silent, too short or without speech", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many at once; `Retry-After` tells when to come again", body = Problem, content_type = "application/problem+json")
+        ClipRefusals
     )
 )]
 pub(crate) async fn recognize(
@@ -166,7 +161,7 @@ pub(crate) async fn recognize(
 ) -> Result<Json<Recognized>, Problem> {
     // The body first, whatever the rest says: a caller who still sends when the connection is closed never sees why.
     let upload = app.uploads.clip(request).await?;
-    let Query(query) = query.map_err(|error| Problem::invalid(error.body_text()))?;
+    let query = plain::query(query)?;
     query.check()?;
     let asked = Instant::now();
     // A caller who hangs up while it waits leaves the queue.
@@ -193,7 +188,7 @@ fn answer(
     let wanted = Wanted { cut: query.cut, pictures: query.pictures, silence_db: query.silence_db };
     let hearing::Heard { timeline, shape } = hearing::hear(recognizer, content, name, wanted)?;
     timing.decode = shape.decoding.as_secs_f64() * 1000.0;
-    timing.recognize = milliseconds(begin) - timing.decode;
+    timing.recognize = milliseconds(begin) - timing.decode - shape.overseeing.as_secs_f64() * 1000.0;
     let overall = &timeline.overall;
     let songs = clocked(&mut timing.recommend, || {
         let reading = Reading::from_probabilities(overall.probabilities.iter().map(|(m, p)| (m, *p)))?;
@@ -202,10 +197,11 @@ fn answer(
     })?;
     let answer = Answer::new(overall, &songs);
     let theme = if query.dark { Theme::Dark } else { Theme::Light };
-    let pictures = clocked(&mut timing.pictures, || match query.pictures {
-        false => Ok(Vec::new()),
-        true => pictures::draw(shape.start, shape.sample_rate, theme, query.width),
+    let pictures = clocked(&mut timing.pictures, || match shape.overview {
+        None => Ok(Vec::new()),
+        Some(overview) => pictures::draw(overview, theme, query.width),
     })?;
+    timing.pictures += shape.overseeing.as_secs_f64() * 1000.0;
     let audio = AudioFacts {
         seconds: timeline.seconds,
         sample_rate: shape.sample_rate,
@@ -235,13 +231,7 @@ pub(crate) struct WavQuery {
     ),
     responses(
         (status = 200, description = "Its first ten minutes, mono, 16 bits", body = Clip, content_type = "audio/wav"),
-        (status = 400, description = "Not understood", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "Arrived too slowly", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not audio", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Damaged", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many at once; `Retry-After` tells when to come again", body = Problem, content_type = "application/problem+json")
+        ClipRefusals
     )
 )]
 pub(crate) async fn wav(
@@ -250,7 +240,7 @@ pub(crate) async fn wav(
     request: Request,
 ) -> Result<Response, Problem> {
     let upload = app.uploads.clip(request).await?;
-    let Query(query) = query.map_err(|error| Problem::invalid(error.body_text()))?;
+    let query = plain::query(query)?;
     let turn = app.recognizers.turn().await?;
     let file = blocking(move || {
         let file = hearing::wav(&upload.content, &upload.name, query.cut);

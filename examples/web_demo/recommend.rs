@@ -15,8 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::{App, Shared, blocking, clocked};
 use crate::options::SongOptions;
 use crate::problem::Problem;
-use crate::schema::{Probabilities, SongSchema};
-use crate::upload;
+use crate::schema::{JsonRefusals, Probabilities, SongSchema};
+use crate::{plain, upload};
 
 /// What songs are wanted, and for which mood: either `mood` or `probabilities`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,6 +33,13 @@ pub(crate) struct RecommendBody {
 }
 
 impl RecommendBody {
+    /// The parts that are objects.
+    pub(crate) const OBJECTS: &[&str] = &["", "/options"];
+
+    async fn read(request: Request) -> Result<Self, Problem> {
+        plain::json(&upload::json(request).await?, Self::OBJECTS)
+    }
+
     fn resolve(self, app: &App) -> Result<(Reading, Options), Problem> {
         let reading = match (self.mood, self.probabilities) {
             (Some(mood), None) => mood.into(),
@@ -132,14 +139,11 @@ struct RecommendTiming {
     request_body(content = RecommendBody, description = "64 kB at most"),
     responses(
         (status = 200, description = "The songs", body = Recommended),
-        (status = 400, description = "Not understood", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "Arrived too slowly", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json")
+        JsonRefusals
     )
 )]
 pub(crate) async fn recommend(State(app): Shared, request: Request) -> Result<Json<Recommended>, Problem> {
-    let body: RecommendBody = upload::json(request).await?;
+    let body = RecommendBody::read(request).await?;
     blocking(move || {
         let mut timing_ms = RecommendTiming::default();
         let target = body.options.target();
@@ -185,10 +189,7 @@ pub(crate) struct PlaylistQuery {
         (status = 200, description = "The songs that /api/recommend gives for this body, as a file", content(
             (String = "audio/mpegurl"), (String = "application/xspf+xml"), (String = "text/csv")
         )),
-        (status = 400, description = "Not understood", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "Arrived too slowly", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json")
+        JsonRefusals
     )
 )]
 pub(crate) async fn playlist(
@@ -196,8 +197,8 @@ pub(crate) async fn playlist(
     query: Result<Query<PlaylistQuery>, QueryRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body: RecommendBody = upload::json(request).await?;
-    let Query(query) = query.map_err(|error| Problem::invalid(error.body_text()))?;
+    let body = RecommendBody::read(request).await?;
+    let query = plain::query(query)?;
     let (format, kind) = match query.format {
         FormatName::M3u8 => (PlaylistFormat::M3u8, "audio/mpegurl; charset=utf-8"),
         FormatName::Xspf => (PlaylistFormat::Xspf, "application/xspf+xml"),

@@ -6,7 +6,14 @@
 // Only their derived descriptions are used.
 #![allow(dead_code)]
 
-use utoipa::ToSchema;
+use std::collections::BTreeMap;
+
+use utoipa::openapi::header::Header;
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::problem::Problem;
 
 /// A mood.
 #[derive(ToSchema)]
@@ -18,22 +25,18 @@ pub(crate) enum MoodName {
     Energetic,
 }
 
-/// The probability of each mood. One that is left out is 0.
+/// The probability of each mood. One that is left out is 0; one at least is above 0.
 #[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Probabilities {
-    #[schema(minimum = 0)]
-    #[serde(rename = "Calm")]
-    calm: Option<f32>,
-    #[schema(minimum = 0)]
-    #[serde(rename = "Happy")]
-    happy: Option<f32>,
-    #[schema(minimum = 0)]
-    #[serde(rename = "Sad")]
-    sad: Option<f32>,
-    #[schema(minimum = 0)]
-    #[serde(rename = "Energetic")]
-    energetic: Option<f32>,
+    #[schema(minimum = 0, required = false)]
+    calm: f64,
+    #[schema(minimum = 0, required = false)]
+    happy: f64,
+    #[schema(minimum = 0, required = false)]
+    sad: f64,
+    #[schema(minimum = 0, required = false)]
+    energetic: f64,
 }
 
 /// A recording's bytes.
@@ -81,4 +84,50 @@ pub(crate) struct SongSchema {
     score: f32,
     /// Why it was chosen.
     reason: String,
+}
+
+/// The refusals of what takes a question in JSON.
+pub(crate) struct JsonRefusals;
+
+/// The refusals of what takes a clip.
+pub(crate) struct ClipRefusals;
+
+/// All refusals, with what they mean.
+const REFUSALS: [(&str, &str); 8] = [
+    ("400", "Not understood"),
+    ("403", "Asked by another site's page"),
+    ("408", "Arrived too slowly"),
+    ("413", "Too large"),
+    ("415", "Not audio"),
+    ("422", "Damaged, silent, too short or without speech"),
+    ("503", "Too many at once"),
+    ("500", "The server failed"),
+];
+
+fn refusals(statuses: &[&str]) -> BTreeMap<String, RefOr<Response>> {
+    let told = REFUSALS.iter().filter(|(status, _)| statuses.contains(status));
+    told.map(|(status, description)| {
+        let content = Content::new(Some(Ref::from_schema_name(Problem::name())));
+        let mut response =
+            ResponseBuilder::new().description(*description).content("application/problem+json", content);
+        if *status == "503" {
+            let mut seconds = Header::new(Object::with_type(Type::Integer));
+            seconds.description = Some("Seconds after which there should be room".to_owned());
+            response = response.header("Retry-After", seconds);
+        }
+        ((*status).to_owned(), response.build().into())
+    })
+    .collect()
+}
+
+impl IntoResponses for JsonRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(&["400", "403", "408", "413", "500"])
+    }
+}
+
+impl IntoResponses for ClipRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        refusals(&REFUSALS.map(|(status, _)| status))
+    }
 }

@@ -58,11 +58,9 @@ impl Uploads {
     }
 }
 
-/// A body in JSON.
-pub(crate) async fn json<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, Problem> {
-    let content =
-        timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON)).await.map_err(|_| Problem::slow())??;
-    serde_json::from_slice(&content).map_err(Problem::invalid)
+/// A body in JSON, as it is.
+pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
+    timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON)).await.map_err(|_| Problem::slow())?
 }
 
 /// Name and content of the file that a request carries.

@@ -46,7 +46,7 @@ impl Bars {
             let (from, middle) = (top + n as i32 * row, top + n as i32 * row + row / 2);
             let length = (amount.max(0.0) / most * f64::from(room)).round() as i32;
             let bar = [(left, from + row / 6), (left + length, from + row - row / 6)];
-            area.draw(&Rectangle::new(bar, theme.series(0).filled())).map_err(PlotError::draw)?;
+            area.draw(&Rectangle::new(bar, theme.named(name).filled())).map_err(PlotError::draw)?;
             write(name.clone(), (left - 8, middle), HPos::Right, 13)?;
             let number = if amount.fract() == 0.0 { format!("{amount:.0}") } else { format!("{amount:.2}") };
             write(number, (left + length + 6, middle), HPos::Left, 13)?;

@@ -2,18 +2,21 @@
 //!
 //! A [`Page`] is a grid of [`Figure`]s. No font of the system is needed: the letters of PNG files are part of this crate. Colour
 //! maps are perceptually uniform (magma, viridis), so that they read in grey too. [`charts`] draws training, results and
-//! catalogues, [`sound`] one clip.
+//! catalogues, [`sound`] one clip, [`overview`] a recording of any length.
 
 #![forbid(unsafe_code)]
 
 mod bars;
 pub mod charts;
 mod curves;
+mod frame;
 mod heatmap;
 mod matrix;
+pub mod overview;
 mod page;
 mod picture_file;
 mod pitch;
+mod pitch_line;
 pub mod sound;
 mod theme;
 mod waveform;
@@ -102,9 +105,9 @@ mod tests {
         vec![
             Figure::Waveform(Waveform {
                 title: "Wave".into(),
-                samples: (0..5000).map(|n| (n as f32 * 0.01).sin()).collect(),
-                sample_rate: 8000,
-                kept: Some(1000..4000),
+                parts: (0..5000).map(|n| (n as f32 * 0.01).sin()).map(|x| (x, x)).collect(),
+                seconds: 0.625,
+                kept: Some(0.125..0.5),
             }),
             heatmap(ramp.clone(), Rows::Hertz((1..=12).map(|n| 100.0 * n as f32).collect())),
             heatmap(ramp.clone(), Rows::Names("name".into(), names(12))),
@@ -122,7 +125,11 @@ mod tests {
             }),
             Figure::Matrix(Matrix::confusion("Confusion", &names(2), &array![[9, 1], [3, 7]])),
             Figure::Matrix(Matrix::correlations("Correlations", &names(2), array![[1.0, -0.4], [-0.4, 1.0]])),
-            Figure::Bars(Bars { title: "Bars".into(), unit: "songs".into(), bars: vec![("a".into(), 3.0)] }),
+            Figure::Bars(Bars {
+                title: "Bars".into(),
+                unit: "songs".into(),
+                bars: vec![("Sad".into(), 3.0)],
+            }),
         ]
     }
 
@@ -172,7 +179,7 @@ mod tests {
             assert!(page.bytes(Format::Png).is_err() && page.bytes(Format::Svg).is_err(), "{page:?}");
         }
         // Nothing to see is no fault.
-        let silence = Waveform { title: "".into(), samples: vec![], sample_rate: 0, kept: None };
+        let silence = Waveform { title: "".into(), parts: vec![], seconds: 0.0, kept: None };
         let flat = heatmap(Array2::zeros((2, 1)), Rows::Numbered("row".into()));
         let curves = Curves { title: "".into(), x: "".into(), y: "".into(), series: vec![] };
         let voiceless = Pitch { title: "".into(), points: vec![(0.0, f32::NAN)], seconds: 0.0 };
@@ -184,13 +191,13 @@ mod tests {
     /// One moment lies in one column of pixels, whatever is drawn.
     #[test]
     fn pictures_over_time_share_an_axis() {
-        let mut samples = vec![0.0; 40_000];
+        let mut parts = vec![(0.0, 0.0); 40_000];
         // A click at 2 s of 5 s.
-        samples[16_000..16_100].fill(1.0);
+        parts[16_000..16_100].fill((1.0, 1.0));
         let mut values = Array2::zeros((4, 300));
         // The frames begin at 1 s, each of 10 ms.
         values.column_mut(100).fill(1.0);
-        let wave = Waveform { title: "".into(), samples, sample_rate: 8000, kept: None };
+        let wave = Waveform { title: "".into(), parts, seconds: 5.0, kept: None };
         let rows = Rows::Numbered("row".into());
         let heat =
             Heatmap { title: "".into(), values, time: 1.0..4.0, axis: 0.0..5.0, rows, unit: "".into() };

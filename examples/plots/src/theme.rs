@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 use plotters::prelude::{Color, FontStyle, IntoTextStyle, RGBColor, TextStyle};
+use ser_examples::palette::Look;
 
 /// Dark letters on a light ground, or the other way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +53,14 @@ impl Theme {
         SERIES[n % SERIES.len()]
     }
 
+    /// The colour of what is called so: a mood has its own, on the page and on a terminal too.
+    pub(super) fn named(self, name: &str) -> RGBColor {
+        Look::of(name).map_or(self.series(0), |look| {
+            let [red, green, blue] = if self == Self::Dark { look.dark } else { look.light };
+            RGBColor(red, green, blue)
+        })
+    }
+
     /// Letters of this height in pixels.
     pub(super) fn text(self, height: u32) -> TextStyle<'static> {
         register_font();
@@ -72,4 +81,18 @@ pub fn register_font() {
         // The only error is a file that is no font, and the tests draw letters with this one.
         let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, font);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moods_have_their_own_colours_and_all_else_the_first() {
+        let sad = Look::of("Sad").unwrap();
+        for (theme, [red, green, blue]) in [(Theme::Light, sad.light), (Theme::Dark, sad.dark)] {
+            assert_eq!(theme.named("Sad"), RGBColor(red, green, blue));
+            assert_eq!(theme.named("songs"), theme.series(0));
+        }
+    }
 }

@@ -1,11 +1,11 @@
 // The page: a file, the microphone or the sample goes to the server, and what it answers is shown.
 import { decodeHere } from "./audio.js";
-import { element } from "./element.js";
+import { element, make } from "./element.js";
 import * as feedback from "./feedback.js";
 import * as heard from "./heard.js";
 import * as live from "./live.js";
 import { SILENCE_DB, release } from "./microphone.js";
-import { MOODS, showVerdict } from "./moods.js";
+import { MOODS, icon, showVerdict } from "./moods.js";
 import * as playlist from "./playlist.js";
 import * as record from "./record.js";
 import { Latest, Problem, ask, complain, post } from "./server.js";
@@ -19,6 +19,8 @@ const { number, onLanguage, text } = words;
 const MAX_BYTES = 20_000_000;
 /** What the browser may know and the server doesn't, or a start alone doesn't tell. */
 const PERHAPS = ["not-audio", "unsupported-codec"];
+
+const LIVE = { key: "clip.live" };
 
 const listening = new Latest();
 /** What the card shows: { name, answer, cut, chosen }; null without a card. */
@@ -127,6 +129,21 @@ function showMood(name, answer) {
   songs.recommend(answer.probabilities);
 }
 
+/** The last minute of live listening: once it has enough speech, each time that its mood changes, and when it ends. */
+function showMinute(summary, isRunning) {
+  const isShown = card?.name.key === LIVE.key;
+  // What the user said of it stands.
+  if (isShown && feedback.isJudged()) return;
+  if (!summary) {
+    element("status").textContent = text("live.nothing");
+  } else if (isShown && card.answer.mood === summary.mood) {
+    card.answer = summary;
+    feedback.judge(summary, called(LIVE));
+    showCard();
+    if (!isRunning) songs.recommend(summary.probabilities);
+  } else showMood(LIVE, summary);
+}
+
 function showShared() {
   const shared = playlist.shared();
   if (!shared) return;
@@ -173,10 +190,7 @@ songs.begin();
 sound.begin();
 const silence = `&silence_db=${SILENCE_DB}`;
 record.begin(() => { live.clear(); start(); }, (file) => recognize(file, { key: "clip.recording" }, silence));
-live.begin(start, (summary) => {
-  if (summary) showMood({ key: "clip.live" }, summary);
-  else element("status").textContent = text("live.nothing");
-});
+live.begin(start, showMinute);
 element("file").addEventListener("change", ({ target }) => {
   take(target.files);
   // Or the same file could not be chosen again.
@@ -185,5 +199,6 @@ element("file").addEventListener("change", ({ target }) => {
 element("sample").addEventListener("click", trySample);
 dropAnywhere();
 onLanguage(showCard);
+onLanguage(() => element("moods").replaceChildren(...MOODS.map((mood) => make("li", { data: { mood } }, icon(mood), text(mood)))));
 addEventListener("hashchange", showShared);
 showShared();

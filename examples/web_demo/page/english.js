@@ -1,6 +1,7 @@
 // The page's texts in English.
 export const english = {
   title: "Voice, mood, music",
+  question: "How do you sound?",
   intro: "Say a sentence. The page hears whether you sound calm, happy, sad or energetic, and picks songs that suit it.",
   language: "Language",
   privacy: "Audio goes to the program that serves this page and nowhere else. It is not kept.",
@@ -46,7 +47,6 @@ export const english = {
   "songs.by": "{artist}", "songs.year": "{artist}, {year}", "songs.opens": "opens in a new tab",
   "reason.keep": "keeps you {mood}", "reason.from": "from {from} to {to}", "reason.step": "step {step} of {count}",
   "reason.start": "begins where you are", "reason.end": "arrives at {mood}",
-  "reason.taste": "like what you liked",
   "trait.gloomy": "wistful", "trait.cheerful": "cheerful", "trait.calm": "calm", "trait.energetic": "full of energy",
   "trait.acoustic": "acoustic", "trait.danceable": "danceable", "trait.known": "well known",
 
@@ -62,7 +62,7 @@ export const english = {
   "playlist.copied": "The list is copied.", "playlist.linked": "The link is copied. It holds the mood and the strategy, no audio.",
   "playlist.failed": "The browser does not let this page copy.",
 
-  "heard.title": "How it heard you", "heard.timing": "Time of each stage", "heard.drawing": "Drawing…", "heard.minute": "The pictures show the first minute.",
+  "heard.title": "How it heard you", "heard.timing": "Time of each stage", "heard.drawing": "Drawing…",
   "heard.clip": "recording", "heard.facts": "{seconds} s, {rate} Hz, {channels}", "heard.mono": "mono", "heard.channels": "{count} channels",
   "heard.wait": "waiting for a worker", "heard.decode": "decoding", "heard.recognize": "features and model", "heard.pictures": "pictures", "heard.songs": "songs",
   "picture.waveform": "Waveform over time; the part that was heard is coloured",

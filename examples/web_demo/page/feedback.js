@@ -23,6 +23,9 @@ export function judge(answer, name) {
   showKept();
 }
 
+/** Whether the user has named a mood for what is shown. */
+export const isJudged = () => Boolean(current?.said);
+
 function press(mood) {
   for (const button of element("feedback-moods").children) {
     button.setAttribute("aria-pressed", String(button.dataset.mood === mood));

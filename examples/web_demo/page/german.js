@@ -1,6 +1,7 @@
 // The page's texts in German.
 export const german = {
   title: "Stimme, Stimmung, Musik",
+  question: "Wie klingst du?",
   intro: "Sag einen Satz. Die Seite hört, ob du ruhig, fröhlich, traurig oder energisch klingst, und wählt passende Lieder.",
   language: "Sprache",
   privacy: "Ton geht nur an das Programm, von dem diese Seite kommt, und wird nicht aufbewahrt.",
@@ -46,7 +47,6 @@ export const german = {
   "songs.by": "{artist}", "songs.year": "{artist}, {year}", "songs.opens": "öffnet in einem neuen Tab",
   "reason.keep": "hält dich {mood}", "reason.from": "von {from} zu {to}", "reason.step": "Schritt {step} von {count}",
   "reason.start": "beginnt, wo du bist", "reason.end": "kommt an: {mood}",
-  "reason.taste": "ähnlich wie das, was dir gefiel",
   "trait.gloomy": "wehmütig", "trait.cheerful": "heiter", "trait.calm": "ruhig", "trait.energetic": "voller Energie",
   "trait.acoustic": "akustisch", "trait.danceable": "tanzbar", "trait.known": "bekannt",
 
@@ -62,7 +62,7 @@ export const german = {
   "playlist.copied": "Die Liste ist kopiert.", "playlist.linked": "Der Link ist kopiert. Er enthält Stimmung und Wunsch, keinen Ton.",
   "playlist.failed": "Der Browser lässt diese Seite nicht kopieren.",
 
-  "heard.title": "So wurdest du gehört", "heard.timing": "Zeit jedes Schritts", "heard.drawing": "Zeichne …", "heard.minute": "Die Bilder zeigen die erste Minute.",
+  "heard.title": "So wurdest du gehört", "heard.timing": "Zeit jedes Schritts", "heard.drawing": "Zeichne …",
   "heard.clip": "Aufnahme", "heard.facts": "{seconds} s, {rate} Hz, {channels}", "heard.mono": "mono", "heard.channels": "{count} Kanäle",
   "heard.wait": "Warten", "heard.decode": "Dekodieren", "heard.recognize": "Merkmale und Modell", "heard.pictures": "Bilder", "heard.songs": "Lieder",
   "picture.waveform": "Wellenform über der Zeit; der gehörte Teil ist farbig",

@@ -4,7 +4,6 @@ import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
 import { number, onLanguage, text } from "./words.js";
 
-const PICTURED_SECONDS = 60;
 const STAGES = ["wait", "decode", "recognize", "pictures"];
 
 const drawings = new Latest();
@@ -33,8 +32,7 @@ function showTiming() {
 function showPictures() {
   element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ code, src, width, height }) =>
     Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height })));
-  const isLong = drawn && heard.answer.audio.seconds > PICTURED_SECONDS;
-  element("heard-status").textContent = isLong ? text("heard.minute") : "";
+  element("heard-status").textContent = "";
 }
 
 async function drawPictures() {

@@ -1,4 +1,5 @@
-// Live: while the microphone is on, a reading every half second of the last three seconds, smoothed, drawn as lines over a minute.
+// Live: while the microphone is on, a reading every half second of the last three seconds, smoothed, drawn as lines over a minute. The
+// minute is summed up while it runs and when it ends, so that songs follow it.
 import { join, level, wav } from "./audio.js";
 import { element, make } from "./element.js";
 import * as chart from "./chart.js";
@@ -12,8 +13,11 @@ const EVERY_MS = 500;
 const READINGS = 120;
 /** The weight of the newest reading. */
 const NEW = 0.4;
-/** Readings with speech that make a summary. */
+/** Readings with speech that make a summary at the end, and while it runs. */
 const ENOUGH = 2;
+const ENOUGH_RUNNING = 10;
+/** A summary every ten seconds while it runs. */
+const SUMMARY_EVERY = 20;
 
 let microphone = null;
 let timer = null;
@@ -22,6 +26,7 @@ let held = 0;
 let isWaiting = false;
 let said = "";
 let smooth = null;
+let summed = () => {};
 /** { probabilities, confident }, smoothed; null for silence. */
 const readings = [];
 
@@ -68,9 +73,12 @@ function note(answer) {
   now.setAttribute("aria-live", mood === said ? "off" : "polite");
   now.textContent = smooth ? text("live.now", { mood: text(mood), share: percent(share) }) : text("live.silence");
   now.dataset.mood = mood;
-  now.dataset.readings = String(Number(now.dataset.readings ?? 0) + 1);
+  const count = Number(now.dataset.readings ?? 0) + 1;
+  now.dataset.readings = String(count);
   said = mood;
   show();
+  const minute = count % SUMMARY_EVERY === 0 && summary(ENOUGH_RUNNING);
+  if (minute) summed(minute, true);
 }
 
 /** The readings as stretches of one mood. */
@@ -93,9 +101,9 @@ function show() {
 }
 
 /** The last minute as one reading; null if too little was said. */
-function summary() {
+function summary(enough) {
   const spoken = readings.filter(Boolean);
-  if (spoken.length < ENOUGH) return null;
+  if (spoken.length < enough) return null;
   const mean = (mood) => spoken.reduce((sum, { probabilities }) => sum + probabilities[mood], 0) / spoken.length;
   const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mean(mood)]));
   const [[mood]] = ranked(probabilities);
@@ -106,13 +114,14 @@ function summary() {
 function showState(state) {
   const isOn = state === "on";
   const button = element("live");
-  button.setAttribute("aria-pressed", String(state !== "closed"));
+  button.dataset.state = state;
   button.textContent = text({ on: "input.liveStop", pending: "input.pending" }[state] ?? "input.live");
   if (isOn) element("live-section").hidden = false;
 }
 
-/** `begun` is called when it starts, `summed` is given the last minute when it ends. */
-export function begin(begun, summed) {
+/** `begun` is called when it starts, `told` is given the last minute, or null, and whether it still runs. */
+export function begin(begun, told) {
+  summed = told;
   const start = () => {
     begun();
     blocks = [];
@@ -131,7 +140,7 @@ export function begin(begun, summed) {
       clearInterval(timer);
       microphone = null;
       if (problem) complain(problem);
-      else if (mine.isDone) summed(summary());
+      else if (mine.isDone) summed(summary(ENOUGH), false);
     };
   };
   element("live").addEventListener("click", () => {
@@ -151,5 +160,6 @@ export function begin(begun, summed) {
 
 /** Takes the lines away. */
 export function clear() {
-  if (!microphone) element("live-section").hidden = true;
+  // It may have been closed just now, which is told a moment later.
+  if (!microphone || microphone.state === "closed") element("live-section").hidden = true;
 }

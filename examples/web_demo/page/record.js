@@ -66,8 +66,6 @@ function drawBars(bars) {
 
 function show(state) {
   const button = element("record");
-  const pressed = state === "on" || state === "pending";
-  button.setAttribute("aria-pressed", String(pressed));
   button.dataset.state = state;
   element("record-text").textContent = text({ on: "input.stop", pending: "input.pending" }[state] ?? "input.record");
   element("recording").hidden = state !== "on";

@@ -4,7 +4,7 @@ import * as journey from "./journey.js";
 import { icon, ranked } from "./moods.js";
 import { Latest, complain, postJson } from "./server.js";
 import * as wishes from "./wishes.js";
-import { number, onLanguage, text } from "./words.js";
+import { isEnglish, number, onLanguage, text } from "./words.js";
 
 const questions = new Latest();
 let probabilities = null;
@@ -48,8 +48,15 @@ export function clear() {
   complain(null, "songs-problem");
 }
 
-/** Why a song is there, in plain words: what it does to the mood, and what it sounds like. */
+/** The library's own words without the numbers behind them, which stay as the row's title. */
+const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)/g, "");
+
+/**
+ * Why a song is there, in plain words. The library speaks English; in other languages, and for the steps of a journey, of which it gives
+ * distances, the words are made of what the song does to the mood and what it sounds like.
+ */
 function reason(song, at, count) {
+  if (isEnglish() && song.reason && wishes.strategy() !== "journey") return plain(song.reason);
   const from = mood();
   const parts = [];
   if (wishes.strategy() === "journey") {
@@ -114,7 +121,7 @@ function row(song, at, { length }) {
   return make("li", { data: { mood: song.mood ?? "none", key: song.key } },
     make("span", { className: "badge", title: song.mood ? text(song.mood) : "" }, ...(song.mood ? [icon(song.mood)] : [])),
     make("div", { className: "about" }, link, make("span", { className: "by", textContent: by }),
-      make("span", { className: "reason quiet", textContent: reason(song, at, length) })),
+      make("span", { className: "reason quiet", title: isEnglish() ? song.reason : "", textContent: reason(song, at, length) })),
     heart, cross);
 }
 

@@ -62,7 +62,6 @@ function tell() {
 function showPlay() {
   const isPlaying = !player().paused;
   const button = element("play");
-  button.setAttribute("aria-pressed", String(isPlaying));
   button.setAttribute("aria-label", text(isPlaying ? "sound.pause" : "sound.play"));
   button.textContent = isPlaying ? "❚❚" : "▶";
 }

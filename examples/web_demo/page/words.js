@@ -21,6 +21,8 @@ export function text(name, values = {}) {
   return words.replace(/\{(\w+)\}/g, (_, place) => values[place] ?? "");
 }
 
+export const isEnglish = () => language === "en";
+
 export const has = (name) => name in english;
 
 /** Calls back at once, and again whenever the language changes. */

@@ -1,15 +1,18 @@
 //! The web demo's page in a real Chromium: what a user does, sees and hears. Without `chromedriver` the tests are skipped, unless
-//! `REQUIRE_CHROMIUM` is set. With `WEB_SCREENSHOTS` set to a folder they leave pictures of the page there.
+//! `REQUIRE_CHROMIUM` is set. With `WEB_SCREENSHOTS` set to a folder they leave pictures of the page there; with `AXE` set to axe-core's
+//! `axe.min.js` they check the page's accessibility by its rules.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
-mod access;
+mod accessibility;
 mod browser;
-mod faults;
-mod refusals;
+mod formats;
+mod keyboard;
+mod moments;
 #[path = "../server.rs"]
 mod server;
 mod silence;
 #[path = "../../../tests/support.rs"]
 mod support;
 mod visit;
+mod wishes;

@@ -14,6 +14,7 @@ async fn the_page_hears_shows_and_recommends() {
     let Some(browser) = Browser::open(&microphone).await else { return };
     let (page, folder) = (&browser.page, &browser.folder);
     assert_eq!(page.client.title().await.unwrap(), "Voice, mood, music");
+    page.screenshot("start.png").await;
 
     // The sample gives what the command line gives.
     let expected = recommend_songs(&["--count", "5"]);
@@ -30,6 +31,10 @@ async fn the_page_hears_shows_and_recommends() {
         assert_eq!(bar, &json!(format!("{mood} {percent:.1}%")));
     }
     assert!(page.holds("document.getElementById('certainty').textContent.includes('45%')").await);
+    // Reasons are the library's, without the numbers behind its words.
+    let reason = page.text("#songs .reason").await;
+    let words = expected["songs"][0]["reason"].as_str().unwrap().split(" (").next().unwrap();
+    assert!(reason.starts_with(words) && !reason.contains('('), "{reason}");
     let fits = "document.getElementById('answer').getBoundingClientRect().bottom <= 800";
     assert!(page.holds(fits).await, "mood and songs are seen without scrolling");
     page.screenshot("answer.png").await;
@@ -140,14 +145,21 @@ async fn the_page_hears_shows_and_recommends() {
         "return /Calm|Happy|Sad|Energetic/.test(document.getElementById('live-now').textContent)",
     )
     .await;
+    // Songs follow the minute while it runs.
+    page.until(
+        "the minute so far",
+        "return document.getElementById('clip').textContent === 'the last minute'",
+    )
+    .await;
+    page.result().await;
+    assert!(page.holds("document.getElementById('live').dataset.state === 'on'").await);
     if std::env::var_os("WEB_SCREENSHOTS").is_some() {
-        let more = "return Number(document.getElementById('live-now').dataset.readings) >= 44";
+        let more = "return Number(document.getElementById('live-now').dataset.readings) >= 50";
         page.until("a timeline worth a picture", more).await;
         page.screenshot("live.png").await;
     }
     page.click("#live").await;
-    page.until("the end", "return document.getElementById('live').getAttribute('aria-pressed') == 'false'")
-        .await;
+    page.until("the end", "return document.getElementById('live').dataset.state === 'closed'").await;
     page.until("a summary", "return document.getElementById('clip').textContent === 'the last minute'").await;
     page.result().await;
 

@@ -142,6 +142,13 @@ async fn names_and_roles(page: &Page) {
         assert!(roles.contains(role), "{role} is not among {roles:?}");
     }
     assert!(roles.contains("image") || roles.contains("img"), "{roles:?}");
+    // What a button does next is its name; it is not said to be pressed as well.
+    assert!(
+        page.holds(
+            "!document.querySelector('#record[aria-pressed], #live[aria-pressed], #play[aria-pressed]')"
+        )
+        .await
+    );
     let languages =
         "return document.documentElement.lang === 'en' && document.querySelectorAll('h1').length === 1";
     assert_eq!(page.client.execute(languages, vec![]).await.unwrap(), json!(true));

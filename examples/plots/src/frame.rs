@@ -1,0 +1,61 @@
+//! The frame that pictures of values over time share: caption, axes and the room around them.
+
+use std::ops::Range;
+
+use plotters::chart::ChartContext;
+use plotters::coord::Shift;
+use plotters::coord::types::{RangedCoordf32, RangedCoordf64};
+use plotters::prelude::{Cartesian2d, ChartBuilder, DrawingArea, DrawingBackend};
+
+use super::{KEY_WIDTH, LABEL_WIDTH, PlotError, Theme, number};
+
+/// Time in seconds to the right, values upwards.
+pub(super) type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf32>>;
+
+/// What the axis of the values is.
+pub(super) struct Axis {
+    /// What stands beside it.
+    pub(super) name: &'static str,
+    /// What it shows.
+    pub(super) range: Range<f32>,
+    /// Digits behind the point, at most.
+    pub(super) digits: usize,
+    /// Whether lines run across the picture at its numbers.
+    pub(super) lines: bool,
+}
+
+/// Draws a frame from 0 to `seconds`, in which values are then drawn.
+pub(super) fn over_time<'a, DB: DrawingBackend>(
+    area: &'a DrawingArea<DB, Shift>,
+    theme: &Theme,
+    title: &str,
+    seconds: f64,
+    axis: Axis,
+) -> Result<Chart<'a, DB>, PlotError> {
+    let mut chart = ChartBuilder::on(area)
+        .caption(title, theme.text(16))
+        .margin(8)
+        .margin_right(8 + KEY_WIDTH)
+        .x_label_area_size(40)
+        .y_label_area_size(LABEL_WIDTH)
+        .build_cartesian_2d(0.0..seconds.max(1e-3), axis.range)
+        .map_err(PlotError::draw)?;
+    let (format_time, format_value) =
+        (|seconds: &f64| number(*seconds, 2), |value: &f32| number((*value).into(), axis.digits));
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh()
+        .axis_style(theme.faint())
+        .light_line_style(theme.ground())
+        .bold_line_style(theme.faint())
+        .label_style(theme.text(13))
+        .x_desc("time in s")
+        .y_desc(axis.name)
+        .y_labels(5)
+        .x_label_formatter(&format_time)
+        .y_label_formatter(&format_value);
+    if !axis.lines {
+        mesh.disable_y_mesh();
+    }
+    mesh.draw().map_err(PlotError::draw)?;
+    Ok(chart)
+}

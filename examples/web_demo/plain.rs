@@ -1,0 +1,273 @@
+//! What a request asks, read by its rules. What breaks a rule is told in plain words, with its place.
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::error::Category;
+
+use crate::problem::Problem;
+
+/// The most letters of a caller's text that an answer repeats.
+const MAX_REPEATED: usize = 60;
+
+/// A body in JSON. These parts of it, as JSON pointers, are objects where they are given: derived readers take lists for them too.
+pub(crate) fn json<T: DeserializeOwned>(content: &[u8], objects: &[&str]) -> Result<T, Problem> {
+    let value: Value = serde_json::from_slice(content).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Problem::invalid(match error.classify() {
+            _ if content.trim_ascii().is_empty() => "the body must be JSON, got nothing".to_owned(),
+            Category::Eof => format!("the body must be JSON, it breaks off at {place}"),
+            _ => format!("the body must be JSON, it is none from {place} on"),
+        })
+    })?;
+    for pointer in objects {
+        if let Some(other) = value.pointer(pointer).filter(|part| !part.is_object()) {
+            let got = if other.is_array() { "a list".to_owned() } else { shortened(&other.to_string()) };
+            return Err(Problem::invalid(format!(
+                "{} must be an object, got {got}",
+                place(&pointer[pointer.len().min(1)..])
+            )));
+        }
+    }
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| Problem::invalid(words(&error.path().to_string(), &error.inner().to_string())))
+}
+
+/// What stands behind the question mark of an address.
+pub(crate) fn query<T>(given: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    match given {
+        Ok(Query(query)) => Ok(query),
+        Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
+            let text = error.body_text();
+            // The extractor's own words come first, then `parameter: what is wrong`.
+            let text = text.split_once("query string: ").map_or(&*text, |(_, text)| text);
+            let (parameter, message) = text.split_once(": ").unwrap_or(("", text));
+            Err(Problem::invalid(words(parameter, message)))
+        }
+        Err(error) => Err(Problem::invalid(error.body_text())),
+    }
+}
+
+/// What `serde` and the standard library say of a value, in plain words.
+fn words(path: &str, message: &str) -> String {
+    // A value that was read from text has lost its line.
+    let message = message.split(" at line ").next().unwrap_or(message);
+    let place = place(path);
+    let quoted = |text: &str| text.replace('`', "");
+    if let Some(kinds) =
+        message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))
+        && let Some((got, expected)) = kinds.rsplit_once(", expected ")
+    {
+        return format!("{place} must be {}, got {}", kind(expected), value(got));
+    }
+    for (start, what) in [("unknown field ", "parameters"), ("unknown variant ", "values")] {
+        if let Some((name, known)) =
+            message.strip_prefix(start).and_then(|rest| rest.split_once(", expected "))
+        {
+            let known = quoted(known.trim_start_matches("one of "));
+            return match what {
+                "parameters" => format!("{} is no parameter; there are {known}", shortened(&quoted(name))),
+                _ => format!("{place} must be one of {known}, got {}", shortened(&quoted(name))),
+            };
+        }
+    }
+    if let Some(name) = message.strip_prefix("missing field ") {
+        return format!("{} must be given", quoted(name));
+    }
+    if let Some(name) = message.strip_prefix("duplicate field ") {
+        return format!("{} must be given once", quoted(name));
+    }
+    let rule = match message {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "a whole number, 0 or more"
+        }
+        "number too large to fit in target type" | "number too small to fit in target type" => {
+            "a whole number within its limits"
+        }
+        "invalid float literal" | "cannot parse float from empty string" => "a number",
+        "provided string was not `true` or `false`" => "true or false",
+        // A type's own rule, which calls it by its own name.
+        other => match other.split_once(" must be ") {
+            Some((_, rule)) => return format!("{place} must be {}", quoted(rule)),
+            None => return format!("{place}: {}", shortened(&quoted(other))),
+        },
+    };
+    format!("{place} must be {rule}")
+}
+
+/// What a part of the body is called.
+fn place(path: &str) -> &str {
+    if path.is_empty() || path == "." { "the body" } else { path }
+}
+
+/// What a value should be.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "u16" => "a whole number, 0 to 65535",
+        "u8" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "string or map" | "variant identifier" => "one of its names",
+        expected if expected.starts_with("struct ") => "an object",
+        expected => expected,
+    }
+}
+
+/// What a value is instead.
+fn value(got: &str) -> String {
+    match got {
+        "null" | "unit value" | "Option value" => "null".to_owned(),
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        got => {
+            let kinds = ["string ", "integer ", "floating point ", "boolean ", "character "];
+            let bare = kinds.iter().find_map(|kind| got.strip_prefix(kind)).unwrap_or(got);
+            shortened(bare.trim_matches('`'))
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_REPEATED) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Uri;
+
+    use super::*;
+    use crate::recognize::RecognizeQuery;
+    use crate::recommend::{PlaylistQuery, RecommendBody};
+
+    fn refusal(body: &str) -> String {
+        json::<RecommendBody>(body.as_bytes(), RecommendBody::OBJECTS).unwrap_err().detail
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_said_in_plain_words() {
+        for (body, expected) in [
+            ("", "the body must be JSON, got nothing"),
+            ("{", "the body must be JSON, it breaks off at line 1, column 1"),
+            ("mood=Sad", "the body must be JSON, it is none from line 1, column 1 on"),
+            ("[]", "the body must be an object, got a list"),
+            (r#"{"mood": "Sad", "options": []}"#, "options must be an object, got a list"),
+            (
+                r#"{"mood": "Sad", "options": {"count": "many"}}"#,
+                r#"options.count must be a whole number, 0 or more, got "many""#,
+            ),
+            (
+                r#"{"mood": "Sad", "options": {"count": -1}}"#,
+                "options.count must be a whole number, 0 or more, got -1",
+            ),
+            (
+                r#"{"mood": "Sad", "options": {"count": 1.5}}"#,
+                "options.count must be a whole number, 0 or more, got 1.5",
+            ),
+            (
+                r#"{"mood": "Sad", "options": {"year_from": 70000}}"#,
+                "options.year_from must be a whole number, 0 to 65535, got 70000",
+            ),
+            (
+                r#"{"mood": "Sad", "options": {"diversity": null}}"#,
+                "options.diversity must be a number, got null",
+            ),
+            (
+                r#"{"mood": "Sad", "options": {"liked": {"a": 1}}}"#,
+                "options.liked must be a list, got an object",
+            ),
+            (r#"{"mood": "Sad", "options": {"liked": [true]}}"#, "options.liked[0] must be a text, got true"),
+            (r#"{"mood": "Bored"}"#, r#"mood must be Calm, Happy, Sad or Energetic, got "Bored""#),
+            (r#"{"mood": 3}"#, "mood must be a text, got 3"),
+        ] {
+            assert_eq!(refusal(body), expected, "{body}");
+        }
+        let unknown = refusal(r#"{"mood": "Sad", "colour": "red"}"#);
+        assert_eq!(unknown, "colour is no parameter; there are mood, probabilities, options");
+        let strategy = refusal(r#"{"mood": "Sad", "options": {"strategy": "sulk"}}"#);
+        assert_eq!(strategy, "options.strategy must be one of balance, keep, cheer-up, journey, got sulk");
+        let long = refusal(&format!(r#"{{"mood": "Sad", "{}": 1}}"#, "ü".repeat(5000)));
+        assert!(long.len() < 300, "{long}");
+    }
+
+    /// Whatever is wrong, no word of a parser for programmers gets through.
+    #[test]
+    fn no_parameter_has_words_for_programmers_alone() {
+        let values = [
+            "null",
+            "true",
+            "-1",
+            "1.5",
+            "1e300",
+            "99999999999999999999",
+            "\"x\"",
+            "[]",
+            "[1]",
+            "{}",
+            "{\"a\": 1}",
+        ];
+        let known = refusal(r#"{"mood": "Sad", "options": {"?": 1}}"#);
+        let names = known.split_once("there are ").unwrap().1;
+        assert!(names.contains("liked") && names.contains("diversity"), "{names}");
+        let options =
+            names.split(", ").map(|name| format!(r#"{{"mood": "Sad", "options": {{"{name}": VALUE}}}}"#));
+        let bodies =
+            options.chain(["mood", "probabilities", "options"].map(|name| format!(r#"{{"{name}": VALUE}}"#)));
+        for body in bodies {
+            for value in values {
+                let body = body.replace("VALUE", value);
+                let Err(problem) = json::<RecommendBody>(body.as_bytes(), RecommendBody::OBJECTS) else {
+                    continue;
+                };
+                for word in [
+                    "expected",
+                    "u16",
+                    "usize",
+                    "f32",
+                    "f64",
+                    "struct",
+                    "sequence",
+                    "variant",
+                    "invalid type",
+                    "at line",
+                    "`",
+                ] {
+                    assert!(!problem.detail.contains(word), "{body}: {}", problem.detail);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_query_is_said_in_plain_words() {
+        let refusal = |address: &str| {
+            let uri: Uri = address.parse().unwrap();
+            query(Query::<RecognizeQuery>::try_from_uri(&uri)).unwrap_err().detail
+        };
+        for (address, expected) in [
+            ("/?count=many", "count must be a whole number, 0 or more"),
+            ("/?count=", "count must be a whole number, 0 or more"),
+            ("/?width=99999999999", "width must be a whole number within its limits"),
+            ("/?cut=1", "cut must be true or false"),
+            ("/?silence_db=loud", "silence_db must be a number"),
+            ("/?count=1&count=2", "count must be given once"),
+            (
+                "/?colour=red",
+                "colour is no parameter; there are count, pictures, dark, width, cut, silence_db",
+            ),
+        ] {
+            assert_eq!(refusal(address), expected, "{address}");
+        }
+        let playlist = |address: &str| {
+            query(Query::<PlaylistQuery>::try_from_uri(&address.parse().unwrap())).unwrap_err().detail
+        };
+        assert_eq!(playlist("/"), "format must be given");
+        assert_eq!(playlist("/?format=doc"), "format must be one of m3u8, xspf, csv, got doc");
+    }
+}

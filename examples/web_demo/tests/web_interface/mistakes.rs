@@ -1,0 +1,78 @@
+//! What cannot be answered.
+
+use serde_json::json;
+
+use crate::client::{Answered, post};
+use crate::server::Server;
+use crate::support::{sample, wav};
+
+#[test]
+fn what_cannot_be_answered_is_refused_with_a_reason() {
+    let server = Server::start(&[]);
+    let at = |path: &str| format!("{}{path}", server.address);
+    let clip = std::fs::read(sample()).unwrap();
+    let tone = |n: i32| ((f64::from(n) * 0.05).sin() * 9000.0) as i16;
+    let quiet = |n: i32| ((f64::from(n) * 0.05).sin() * 30.0) as i16;
+    let recognize = at("/api/recognize");
+    let cases: Vec<(Answered, u16, &str)> = vec![
+        (post(&recognize, b"Dear Sir or Madam, this is a letter"), 415, "not-audio"),
+        (post(&recognize, b""), 422, "damaged"),
+        (post(&recognize, &clip[..50_000]), 422, "damaged"),
+        (post(&recognize, &wav((0..22_050).map(|_| 0), 22_050)), 422, "silence"),
+        (post(&recognize, &wav((0..100).map(tone), 22_050)), 422, "too-short"),
+        (post(&recognize, &wav((0..61 * 8_000).map(tone), 8_000)), 422, "no-speech"),
+        (post(&recognize, &vec![0; 20_000_001]), 413, "too-large"),
+        (post(&at("/api/recognize?silence_db=-50"), &wav((0..22_050).map(quiet), 22_050)), 422, "silence"),
+        (post(&at("/api/recognize?count=many"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recognize?count=101"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recognize?colour=red"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recognize?width=9"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recognize?silence_db=NaN"), &clip), 400, "invalid-request"),
+        (post(&at("/api/recommend"), &vec![b' '; 64 * 1024 + 1]), 413, "too-large"),
+        (post(&at("/api/recommend"), many_liked(1001).as_bytes()), 400, "invalid-request"),
+        (post(&at("/api/recommend"), br#"{"mood": "Sad", "colour": 1}"#), 400, "invalid-request"),
+        (post(&at("/api/recommend"), b"{"), 400, "invalid-request"),
+        (post(&at("/api/recommend"), b"{}"), 400, "invalid-request"),
+        (post(&at("/api/recommend"), br#"{"mood": "Bored"}"#), 400, "invalid-request"),
+        (post(&at("/api/recommend"), br#"{"probabilities": {"Sad": -1}}"#), 400, "invalid-request"),
+        (
+            post(&at("/api/recommend"), br#"{"mood": "Sad", "options": {"diversity": 2}}"#),
+            400,
+            "invalid-request",
+        ),
+        (post(&at("/api/health"), b""), 405, "method"),
+        (post(&at("/"), b""), 405, "method"),
+        (post(&at("/api/nothing"), b""), 404, "not-found"),
+    ];
+    assert_eq!(post(&at("/api/recommend"), many_liked(1000).as_bytes()).status, 200);
+    for (answer, status, code) in cases {
+        assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{}", answer.body);
+        assert_eq!(answer.kind, "application/problem+json", "{}", answer.body);
+        assert_eq!(answer.body["status"], status);
+        assert!(!answer.body["detail"].as_str().unwrap().is_empty(), "{}", answer.body);
+    }
+}
+
+fn many_liked(count: usize) -> String {
+    json!({ "mood": "Sad", "options": { "liked": vec!["a song"; count] } }).to_string()
+}
+
+#[test]
+fn mistakes_are_told_in_plain_words_with_their_place() {
+    let server = Server::start(&["--workers", "1"]);
+    let detail = |path: &str, body: &[u8]| {
+        let answer = post(&format!("{}{path}", server.address), body);
+        answer.body["detail"].as_str().unwrap().to_owned()
+    };
+    for (body, expected) in [
+        (r#"{"mood": "Sad", "#, "the body must be JSON, it breaks off at line 1, column 16"),
+        (
+            r#"{"mood": "Sad", "options": {"year_from": "old"}}"#,
+            "options.year_from must be a whole number, 0 to 65535, got \"old\"",
+        ),
+    ] {
+        assert_eq!(detail("/api/recommend", body.as_bytes()), expected);
+        assert_eq!(detail("/api/playlist?format=csv", body.as_bytes()), expected);
+    }
+    assert_eq!(detail("/api/recognize?count=many", b"RIFF"), "count must be a whole number, 0 or more");
+}

@@ -1,0 +1,121 @@
+//! Clients that hang up, that are slow, and a server that is asked to stop.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::client::{Answered, get, memory_kilobytes, post};
+use crate::server::Server;
+use crate::support::sample;
+
+fn at_once(address: &str, clip: &[u8], count: usize) -> Vec<Answered> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| post(address, clip))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn clips_wait_briefly_and_are_then_told_when_to_come_again() {
+    let clip = std::fs::read(sample()).unwrap();
+    // All who need not wait long are answered.
+    let server = Server::start(&["--workers", "1", "--patience", "60"]);
+    let address = format!("{}/api/recognize", server.address);
+    assert!(at_once(&address, &clip, 64).iter().all(|answer| answer.status == 200));
+
+    // With no patience a clip is answered at once or not at all.
+    let server = Server::start(&["--workers", "1", "--patience", "0"]);
+    let address = format!("{}/api/recognize?pictures=true", server.address);
+    let answers = at_once(&address, &clip, 24);
+    let (answered, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert!(!answered.is_empty() && !refused.is_empty(), "{} were answered", answered.len());
+    for answer in refused {
+        assert_eq!((answer.status, &answer.body["code"]), (503, &json!("busy")), "{}", answer.body);
+        let seconds: u64 = answer.retry_after.as_deref().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{seconds} s");
+    }
+    assert_eq!(post(&address, &clip).status, 200, "and it goes on");
+}
+
+/// Many hang up while they wait or send: the workers are free afterwards, and the memory is given back.
+#[test]
+fn whoever_hangs_up_leaves_no_worker_behind() {
+    let server = Server::start(&["--workers", "1"]);
+    let clip = std::fs::read(sample()).unwrap();
+    let address = server.address.strip_prefix("http://").unwrap();
+    let head =
+        format!("POST /api/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", clip.len());
+    for round in 0..60 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let sent = if round % 2 == 0 { clip.len() } else { clip.len() / 2 };
+        stream.write_all(&clip[..sent]).unwrap();
+    }
+    // Thirty uploads that never end hold no more than they declare, and others are still answered.
+    let held: Vec<TcpStream> = (0..30)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let begin = Instant::now();
+    assert_eq!(post(&format!("{}/api/recognize", server.address), &clip).status, 200);
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    drop(held);
+    if let Some(kilobytes) = memory_kilobytes(server.process.id(), "VmHWM:") {
+        assert!(kilobytes < 200_000, "{kilobytes} kB");
+    }
+}
+
+#[test]
+fn whoever_is_too_slow_is_given_up() {
+    let server = Server::start(&[]);
+    let address = server.address.strip_prefix("http://").unwrap().to_string();
+    let answer = |sent: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(50))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    std::thread::scope(|scope| {
+        // No header's end; a body of which the end is missing.
+        let header = scope.spawn(|| answer("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
+        let body = scope.spawn(|| {
+            answer("POST /api/recognize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nRIFF")
+        });
+        assert!(!header.join().unwrap().contains("200"));
+        let body = body.join().unwrap();
+        assert!(body.starts_with("HTTP/1.1 408") && body.contains("application/problem+json"), "{body}");
+    });
+    assert_eq!(get(&format!("{}/api/health", server.address)).0, 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn when_asked_to_stop_it_finishes_what_runs() {
+    let mut server = Server::start(&["--workers", "1"]);
+    let clip = std::fs::read(sample()).unwrap();
+    let mut stream = TcpStream::connect(server.address.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /api/recognize HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        clip.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&clip[..10_000]).unwrap();
+    stream.flush().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let id = server.process.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(&clip[10_000..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.contains("\"mood\""));
+    assert!(server.process.wait().unwrap().success());
+}
