@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::feature::Feature;
+use crate::feature::{AUDIO, Feature};
 use crate::song::Song;
 
-const AUDIO: usize = Feature::AUDIO.len();
 
 /// A listener's likes and dislikes, which shift the lists made with it. Keep it with serde.
 ///
