@@ -27,6 +27,9 @@ use ser_models::{Recognition, Timeline};
 struct Arguments {
     /// The clip: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
     clip: Option<PathBuf>,
+    /// Recommend for this mood, and listen to no clip: Calm, Happy, Sad or Energetic.
+    #[arg(long, value_name = "MOOD", conflicts_with_all = ["clip", "model", "at", "allow_truncated"])]
+    mood: Option<Mood>,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
@@ -88,31 +91,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output::check_folder(path)?;
     }
     check_music(arguments)?;
-    let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..Default::default() };
-    let (name, mut reader) = match &arguments.clip {
-        Some(path) => (path.display().to_string(), AudioReader::open(path, &decoding)?),
-        None => {
-            let sample = Cursor::new(assets::SAMPLE_WAV);
-            (
-                "the bundled sample".to_string(),
-                AudioReader::new(sample, Some("wav"), "sample.wav", &decoding)?,
-            )
-        }
-    };
-    let model = arguments.model.open()?;
-    let mut recognizer = model.recognizer()?;
     let catalog = arguments.catalog.open()?;
-
-    let bar = progress::percent(hearing::STEPS, "listening");
-    let timeline = hearing::hear(&mut recognizer, &mut reader, &name, &bar);
-    bar.finish_and_clear();
-    let timeline = timeline?;
-    let recognition = match arguments.at {
-        At::Whole => timeline.overall.clone(),
-        At::End => timeline.at_end(10.0),
+    let heard = match arguments.mood {
+        None => Heard::hear(arguments)?,
+        Some(mood) => Heard::told(mood),
     };
+    let recognition = &heard.recognition;
     let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
-        .with_context(|| format!("{}: its labels must be the moods", model.name()))?;
+        .with_context(|| format!("{}: its labels must be the moods", heard.by))?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let strategy = match arguments.strategy {
         StrategyName::Balance => Strategy::Balance,
@@ -132,9 +118,94 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 
     if arguments.json {
-        cli::print(serde_json::to_string_pretty(&Answer::new(&recognition, &songs))?)
+        cli::print(serde_json::to_string_pretty(&Answer::new(recognition, &songs))?)
     } else {
-        cli::print(describe(&name, reader.sample_rate(), &timeline, &recognition, &options.strategy, &songs))
+        cli::print(format!("{}{}", heard.describe(), heard.list(&options.strategy, &songs)))
+    }
+}
+
+/// The mood that songs are for, and where it comes from.
+struct Heard {
+    recognition: Recognition,
+    /// What told the mood.
+    by: String,
+    clip: Option<Clip>,
+}
+
+/// What was listened to.
+struct Clip {
+    name: String,
+    sample_rate: u32,
+    timeline: Timeline,
+}
+
+impl Heard {
+    /// Listens to the clip of the command line, or to the bundled one.
+    fn hear(arguments: &Arguments) -> anyhow::Result<Self> {
+        let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..Default::default() };
+        let (name, mut reader) = match &arguments.clip {
+            Some(path) => (path.display().to_string(), AudioReader::open(path, &decoding)?),
+            None => {
+                let sample = Cursor::new(assets::SAMPLE_WAV);
+                let reader = AudioReader::new(sample, Some("wav"), "sample.wav", &decoding)?;
+                ("the bundled sample".to_string(), reader)
+            }
+        };
+        let model = arguments.model.open()?;
+        let mut recognizer = model.recognizer()?;
+        let bar = progress::percent(hearing::STEPS, "listening");
+        let timeline = hearing::hear(&mut recognizer, &mut reader, &name, &bar);
+        bar.finish_and_clear();
+        let timeline = timeline?;
+        let recognition = match arguments.at {
+            At::Whole => timeline.overall.clone(),
+            At::End => timeline.at_end(10.0),
+        };
+        let clip = Some(Clip { name, sample_rate: reader.sample_rate(), timeline });
+        Ok(Heard { recognition, by: model.name().to_owned(), clip })
+    }
+
+    /// The mood that the command line told.
+    fn told(mood: Mood) -> Self {
+        let probability = |other: Mood| (other.to_string(), f32::from(u8::from(other == mood)));
+        let probabilities = Mood::ALL.map(probability).to_vec();
+        let recognition = Recognition { label: mood.to_string(), probabilities, confident: true };
+        Heard { recognition, by: "--mood".into(), clip: None }
+    }
+
+    /// What was heard, as paragraphs; nothing where no clip was.
+    fn describe(&self) -> String {
+        let Some(Clip { name, sample_rate, timeline }) = &self.clip else { return String::new() };
+        let mut lines =
+            vec![format!("{}: {:.1} s at {sample_rate} Hz\n", cli::printable(name), timeline.seconds)];
+        if timeline.seconds >= LONG_SECONDS {
+            let colors = console::colors_enabled();
+            lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));
+            lines.push(format!("{}\n", segments::line(&timeline.segments)));
+        }
+        let recognition = &self.recognition;
+        lines.push(match recognition.confident {
+            true => format!("Mood: {}", recognition.label),
+            false => format!("Mood: {}", segments::in_words(recognition)),
+        });
+        for (label, probability) in &recognition.probabilities {
+            let bar = painted(label, cli::cells(*probability, 30));
+            lines.push(format!("  {label:<10} {bar} {:5.1} %", probability * 100.0));
+        }
+        lines.join("\n") + "\n\n"
+    }
+
+    fn list(&self, strategy: &Strategy, songs: &[Recommendation<'_>]) -> String {
+        let you_sound = if self.clip.is_some() { "you sound " } else { "" };
+        let effect =
+            effect(&self.recognition.label, strategy).map(|effect| format!(" ({you_sound}{effect})"));
+        let mut lines = vec![format!("Songs{}:", effect.unwrap_or_default())];
+        for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
+            let title = cli::title(&song.artist, &song.name);
+            lines.push(format!("{:3}. {}  (score {score:.2})", at + 1, cli::hyperlink(&title, &song.link())));
+            lines.push(format!("     {reason}"));
+        }
+        lines.join("\n")
     }
 }
 
@@ -204,47 +275,13 @@ fn find_music(_: &Arguments, _: &mut Playlist) -> anyhow::Result<()> {
 /// Recordings from this length on are shown as a timeline too.
 const LONG_SECONDS: f64 = 10.0;
 
-fn describe(
-    name: &str,
-    sample_rate: u32,
-    timeline: &Timeline,
-    recognition: &Recognition,
-    strategy: &Strategy,
-    songs: &[Recommendation<'_>],
-) -> String {
-    let mut lines =
-        vec![format!("{}: {:.1} s at {sample_rate} Hz\n", cli::printable(name), timeline.seconds)];
-    if timeline.seconds >= LONG_SECONDS {
-        let colors = console::colors_enabled();
-        lines.push(segments::cells(&timeline.segments, timeline.seconds, 60, colors));
-        lines.push(format!("{}\n", segments::line(&timeline.segments)));
-    }
-    lines.push(match recognition.confident {
-        true => format!("Mood: {}", recognition.label),
-        false => format!("Mood: {}", segments::in_words(recognition)),
-    });
-    for (label, probability) in &recognition.probabilities {
-        let bar = painted(label, cli::cells(*probability, 30));
-        lines.push(format!("  {label:<10} {bar} {:5.1} %", probability * 100.0));
-    }
-    lines.push(format!("\nSongs{}:", effect(&recognition.label, strategy)));
-    for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
-        let title = cli::title(&song.artist, &song.name);
-        lines.push(format!("{:3}. {}  (score {score:.2})", at + 1, cli::hyperlink(&title, &song.link())));
-        lines.push(format!("     {reason}"));
-    }
-    lines.join("\n")
-}
-
 /// What the strategy does with the likeliest mood, and how to get more of the mood instead.
-fn effect(label: &str, strategy: &Strategy) -> String {
-    let Ok(mood) = label.parse::<Mood>() else { return String::new() };
+fn effect(label: &str, strategy: &Strategy) -> Option<String> {
+    let mood: Mood = label.parse().ok()?;
     let more = match strategy {
         Strategy::Balance if strategy.targets(mood) != [mood] => "; `--strategy keep` for more of it",
         _ => "",
     };
-    format!(
-        " (you sound {}{more})",
-        strategy.effect(mood).replacen(mood.as_str(), &mood.as_str().to_lowercase(), 1)
-    )
+    let effect = strategy.effect(mood).replacen(mood.as_str(), &mood.as_str().to_lowercase(), 1);
+    Some(effect + more)
 }

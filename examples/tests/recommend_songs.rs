@@ -18,6 +18,25 @@ fn the_main_job_needs_no_arguments() {
 }
 
 #[test]
+fn a_mood_may_be_told_instead_of_heard() {
+    let answer = prints("recommend_songs", ["--mood", "energetic", "--count", "2"]);
+    let start = "Songs (energetic → calm songs, to balance it; `--strategy keep` for more of it):\n  1. ";
+    assert!(answer.starts_with(start), "{answer}");
+    let answer: Value =
+        serde_json::from_str(&prints("recommend_songs", ["--mood", "sad", "--strategy", "keep", "--json"]))
+            .unwrap();
+    assert_eq!((&answer["mood"], &answer["probabilities"]["Sad"]), (&"Sad".into(), &1.0.into()));
+    for (arguments, expected) in [
+        (&["--mood", "angry"][..], "mood must be Calm, Happy, Sad or Energetic"),
+        (&["clip.wav", "--mood", "sad"], "cannot be used with"),
+    ] {
+        let output = crate::support::example("recommend_songs", arguments);
+        let error = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn json_holds_mood_probabilities_and_songs() {
     let answer: Value = serde_json::from_str(&prints("recommend_songs", ["--json", "--count", "3"])).unwrap();
     let probabilities = answer["probabilities"].as_object().unwrap();

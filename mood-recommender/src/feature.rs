@@ -34,6 +34,8 @@ pub enum Feature {
 }
 
 pub(crate) const FEATURES: usize = Feature::ALL.len();
+/// How many of them describe the sound.
+pub(crate) const AUDIO: usize = Feature::AUDIO.len();
 
 impl Feature {
     /// All ten: the nine audio features, then popularity.

@@ -1,20 +1,22 @@
 //! The catalogue laid out for fast answers: one group a mood, one column a feature.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::catalog::Catalog;
-use crate::feature::{FEATURES, Feature};
+use crate::feature::{AUDIO, FEATURES, Feature};
 use crate::mood::Mood;
+use crate::names::{composed, folded};
 use crate::song::Song;
-
-pub(crate) const AUDIO: usize = Feature::AUDIO.len();
+use crate::threads::{cores_for, in_order};
 
 /// One group for each mood, then one for songs without any.
+const GROUPS: usize = Mood::ALL.len() + 1;
+/// Songs that a thread lays out at a time.
+const CHUNK: usize = 1 << 13;
+
 #[derive(Debug)]
 pub(crate) struct Index {
-    pub(crate) groups: [Group; Mood::ALL.len() + 1],
+    pub(crate) groups: [Group; GROUPS],
     pub(crate) scale: Scale,
 }
 
@@ -29,6 +31,8 @@ pub(crate) struct Group {
     pub(crate) complete: [bool; FEATURES],
     /// The squared length of each sound in standard deviations.
     pub(crate) squares: Vec<f32>,
+    /// The audio features in [`Group::SKETCH_STEPS`] steps of their scale; the mean where a song lacks one.
+    pub(crate) sketches: [Vec<u8>; AUDIO],
     /// Years of release, 0 where unknown.
     pub(crate) years: Vec<u16>,
     ranks: [Ranks; FEATURES],
@@ -36,16 +40,20 @@ pub(crate) struct Group {
 
 impl Index {
     pub(crate) fn new(catalog: &Catalog) -> Self {
-        let mut groups: [Group; Mood::ALL.len() + 1] = Default::default();
-        for (at, song) in (0_u32..).zip(catalog.songs()) {
-            groups[song.mood.map_or(Mood::ALL.len(), |mood| mood as usize)].songs.push(at);
-        }
-        side_by_side(&mut groups, |group| group.fill(catalog.songs()));
-        let scale = Scale::new(&groups);
-        side_by_side(&mut groups, |group| {
-            let square = |at| group.sound(at, &scale).iter().map(|value| value * value).sum();
-            group.squares = (0..group.songs.len()).map(square).collect();
-        });
+        let (songs, cores) = (catalog.songs(), cores_for(catalog.songs().len()));
+        let (mut groups, mut moments): ([Group; GROUPS], Moments) = Default::default();
+        let chunks = (0_u32..).step_by(CHUNK).zip(songs.chunks(CHUNK));
+        in_order(
+            cores,
+            chunks,
+            |(first, songs)| lay_out(first, songs),
+            |(next, more)| {
+                groups.iter_mut().zip(&next).for_each(|(group, next)| group.append(next));
+                moments.append(&more);
+            },
+        );
+        let scale = moments.scale();
+        in_order(cores, groups.iter_mut(), |group| group.complete(&scale), |()| ());
         Index { groups, scale }
     }
 
@@ -54,24 +62,49 @@ impl Index {
     }
 }
 
-impl Group {
-    /// Lays out the columns of the group's songs.
-    fn fill(&mut self, songs: &[Song]) {
-        self.songs.shrink_to_fit();
-        self.years.reserve_exact(self.songs.len());
-        self.columns.iter_mut().for_each(|column| column.reserve_exact(self.songs.len()));
-        for &at in &self.songs {
-            let song = &songs[at as usize];
-            for feature in Feature::ALL {
-                let value = song.feature(feature).map_or(f32::NAN, |value| feature.unit(value));
-                self.columns[feature as usize].push(value);
-            }
-            self.years.push(song.release_date.map_or(0, |date| date.year()));
+/// The groups of some songs, of which the first is at `first` in the catalogue, and their moments.
+fn lay_out(first: u32, songs: &[Song]) -> ([Group; GROUPS], Moments) {
+    let (mut groups, mut moments): ([Group; GROUPS], Moments) = Default::default();
+    for (at, song) in (first..).zip(songs) {
+        let group = &mut groups[song.mood.map_or(Mood::ALL.len(), |mood| mood as usize)];
+        group.songs.push(at);
+        group.years.push(song.release_date.map_or(0, |date| date.year()));
+        for feature in Feature::ALL {
+            let unit = song.feature(feature).map_or(f32::NAN, |value| feature.unit(value));
+            group.columns[feature as usize].push(unit);
         }
-        for (feature, column) in self.columns.iter().enumerate() {
+    }
+    for group in &groups {
+        group.columns.iter().enumerate().for_each(|(at, column)| moments.add_column(at, column));
+    }
+    (groups, moments)
+}
+
+impl Group {
+    /// Steps of a sketch, on the scale of 0 to 1.
+    pub(crate) const SKETCH_STEPS: f32 = 255.0;
+
+    fn append(&mut self, next: &Group) {
+        self.songs.extend_from_slice(&next.songs);
+        self.years.extend_from_slice(&next.years);
+        self.columns.iter_mut().zip(&next.columns).for_each(|(column, next)| column.extend_from_slice(next));
+    }
+
+    /// Works out what follows from the columns.
+    fn complete(&mut self, scale: &Scale) {
+        self.songs.shrink_to_fit();
+        self.years.shrink_to_fit();
+        for (feature, column) in self.columns.iter_mut().enumerate() {
+            column.shrink_to_fit();
             self.complete[feature] = column.iter().all(|value| !value.is_nan());
             self.ranks[feature] = Ranks::new(column);
         }
+        let square = |at| self.sound(at, scale).iter().map(|value| value * value).sum();
+        self.squares = (0..self.songs.len()).map(square).collect();
+        self.sketches = std::array::from_fn(|feature| {
+            let steps = |unit: &f32| (scale.known(feature, *unit) * Self::SKETCH_STEPS + 0.5) as u8;
+            self.columns[feature].iter().map(steps).collect()
+        });
     }
 
     /// The song's sound in standard deviations of the catalogue. What the song lacks is at the catalogue's mean, so that it
@@ -89,29 +122,6 @@ impl Group {
     }
 }
 
-/// Does the same for every group, on all cores where there are many songs.
-fn side_by_side(groups: &mut [Group], work: impl Fn(&mut Group) + Sync) {
-    let songs: usize = groups.iter().map(|group| group.songs.len()).sum();
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    if songs < 1 << 16 || threads == 1 {
-        return groups.iter_mut().for_each(work);
-    }
-    // The largest first, so that no thread begins one when the others are done.
-    let mut groups: Vec<&mut Group> = groups.iter_mut().collect();
-    groups.sort_by_key(|group| group.songs.len());
-    let waiting = Mutex::new(groups);
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(group) = next() {
-                    work(group);
-                }
-            });
-        }
-    });
-}
-
 /// The mean and spread of each audio feature over the whole catalogue, on its scale of 0 to 1.
 #[derive(Debug)]
 pub(crate) struct Scale {
@@ -121,27 +131,58 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    fn new(groups: &[Group]) -> Self {
-        let (mut means, mut deviations) = ([0.0; AUDIO], [1.0; AUDIO]);
-        for feature in 0..AUDIO {
-            let values = || {
-                let values = groups.iter().flat_map(|group| &group.columns[feature]);
-                values.filter(|value| !value.is_nan()).map(|&value| f64::from(value))
-            };
-            let songs = values().count().max(1) as f64;
-            let mean = values().sum::<f64>() / songs;
-            let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / songs;
-            means[feature] = mean as f32;
-            if variance > 1e-12 {
-                deviations[feature] = variance.sqrt() as f32;
-            }
-        }
-        Scale { means, deviations }
-    }
-
     /// The value of an audio feature on its scale of 0 to 1, or the mean where it is NaN.
     pub(crate) fn known(&self, feature: usize, unit: f32) -> f32 {
         if unit.is_nan() { self.means[feature] } else { unit }
+    }
+}
+
+/// The number, the mean and the squared distances from the mean of each feature.
+#[derive(Default)]
+struct Moments {
+    songs: [f64; FEATURES],
+    means: [f64; FEATURES],
+    squares: [f64; FEATURES],
+}
+
+impl Moments {
+    /// Of one column. Its numbers are summed less the first of them, so that those of equal numbers are exact.
+    fn add_column(&mut self, feature: usize, column: &[f32]) {
+        let known = || column.iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value));
+        let Some(first) = known().next() else { return };
+        let (mut songs, mut sum, mut squares) = (0.0, 0.0, 0.0);
+        for value in known() {
+            songs += 1.0;
+            sum += value - first;
+            squares += (value - first) * (value - first);
+        }
+        self.add(feature, songs, first + sum / songs, squares - sum * sum / songs);
+    }
+
+    /// Joins those of other songs (Chan, Golub & LeVeque 1979).
+    fn add(&mut self, feature: usize, songs: f64, mean: f64, squares: f64) {
+        let all = self.songs[feature] + songs;
+        if all > 0.0 {
+            let apart = mean - self.means[feature];
+            self.squares[feature] += squares + apart * apart * self.songs[feature] * songs / all;
+            self.means[feature] += apart * songs / all;
+            self.songs[feature] = all;
+        }
+    }
+
+    fn append(&mut self, next: &Moments) {
+        for feature in 0..FEATURES {
+            self.add(feature, next.songs[feature], next.means[feature], next.squares[feature]);
+        }
+    }
+
+    fn scale(&self) -> Scale {
+        let deviation = |at: usize| {
+            let variance = self.squares[at] / self.songs[at].max(1.0);
+            if variance > 1e-12 { variance.sqrt() as f32 } else { 1.0 }
+        };
+        let means = std::array::from_fn(|at| self.means[at] as f32);
+        Scale { means, deviations: std::array::from_fn(deviation) }
     }
 }
 
@@ -152,6 +193,7 @@ pub(crate) fn similarity(a: &[f32; AUDIO], b: &[f32; AUDIO]) -> f32 {
 }
 
 /// [`similarity`] from the sum of the squared differences.
+#[inline(always)]
 pub(crate) fn likeness(squares: f32) -> f32 {
     1.0 / (1.0 + squares / AUDIO as f32)
 }
@@ -198,17 +240,17 @@ impl Ranks {
 /// The fingerprint of a song's key. Equal fingerprints are taken for equal texts, which among a million texts goes wrong
 /// once in tens of millions of catalogues.
 pub(crate) fn key_fingerprint(key: &str) -> u64 {
-    fingerprint(key)
+    fingerprint(composed(key))
 }
 
-/// The fingerprint of an artist, whose case does not matter.
+/// The fingerprint of an artist.
 pub(crate) fn artist_fingerprint(artist: &str) -> u64 {
-    fingerprint(artist.trim().to_lowercase())
+    fingerprint(folded(artist))
 }
 
-/// The fingerprint of a song whatever its id: of artist and name, whose case does not matter.
+/// The fingerprint of a song whatever its id: of artist and name.
 pub(crate) fn work_fingerprint(song: &Song) -> u64 {
-    fingerprint((song.artist.trim().to_lowercase(), song.name.trim().to_lowercase()))
+    fingerprint((folded(&song.artist), folded(&song.name)))
 }
 
 fn fingerprint(text: impl Hash) -> u64 {
@@ -236,6 +278,26 @@ mod tests {
             }
         }
         assert_eq!(seen, 22);
+    }
+
+    #[test]
+    fn moments_are_those_of_all_columns_together() {
+        let of = |columns: &[&[f32]]| {
+            let mut moments = Moments::default();
+            for column in columns {
+                let mut more = Moments::default();
+                more.add_column(0, column);
+                moments.append(&more);
+            }
+            let scale = moments.scale();
+            (scale.means[0], scale.deviations[0])
+        };
+        // numpy 2.4.6: np.mean and np.std of [0.1, 0.4, 0.7, 0.2, 0.9] in f64.
+        let (mean, deviation) = of(&[&[0.1, f32::NAN, 0.4], &[], &[f32::NAN], &[0.7, 0.2, 0.9]]);
+        assert!((mean - 0.46).abs() < 1e-7 && (deviation - 0.300_666).abs() < 1e-6, "{mean} {deviation}");
+        // Equal songs do not spread, however many they are.
+        assert_eq!(of(&[&[0.7; 1000][..]; 100]), (0.7, 1.0));
+        assert_eq!(of(&[]), (0.0, 1.0));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod journey;
 mod mood;
 #[cfg(feature = "files")]
 mod music;
+mod names;
 mod neighbours;
 mod options;
 mod output;
@@ -22,7 +23,7 @@ mod reading;
 mod reason;
 mod recommendation;
 mod recommender;
-mod scan;
+mod search;
 mod select;
 mod song;
 mod stats;

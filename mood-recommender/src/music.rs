@@ -8,6 +8,7 @@ use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, FileType, TaggedFileExt};
 use lofty::probe::Probe;
 use lofty::tag::Accessor;
+use unicode_normalization::UnicodeNormalization;
 use walkdir::WalkDir;
 
 use crate::playlist::{Playlist, PlaylistEntry};
@@ -96,7 +97,7 @@ impl MusicFolder {
     /// The file of a song: same artist, same title, and a length within 3 s where both are known; of several, the nearest in
     /// length, then the first by name.
     ///
-    /// Case, accents of composed letters, punctuation, what follows `feat.` and what follows ` - ` in a title (`2011
+    /// Case, accents, punctuation, what follows `feat.` and what follows ` - ` in a title (`2011
     /// Remaster`) do not matter. Of several artists the first is enough.
     pub fn find(&self, entry: &PlaylistEntry) -> Option<&Path> {
         let first = entry.artist.split([',', ';']).next().unwrap_or_default();
@@ -125,7 +126,7 @@ impl MusicFolder {
     }
 }
 
-/// A name reduced to what all its spellings share: lower-case letters and digits, Latin letters without accents.
+/// A name reduced to what all its spellings share: lower-case letters and digits without accents.
 fn plain(name: &str) -> String {
     let name = name.to_lowercase();
     let end = [" feat.", " feat ", " ft.", " (feat", " [feat", " featuring "]
@@ -133,7 +134,16 @@ fn plain(name: &str) -> String {
         .filter_map(|mark| name.find(mark))
         .min()
         .unwrap_or(name.len());
-    name[..end].chars().filter(|letter| letter.is_alphanumeric()).map(without_accent).collect()
+    // An accent is a character of its own then, which is no letter.
+    let letters = name[..end].nfkd().filter(|letter| letter.is_alphanumeric());
+    let base = |letter| match letter {
+        'đ' => 'd',
+        'ł' => 'l',
+        'ø' => 'o',
+        'ı' => 'i',
+        other => other,
+    };
+    letters.map(base).collect()
 }
 
 fn plain_title(title: &str) -> String {
@@ -145,28 +155,6 @@ fn plain_title(title: &str) -> String {
     match title.find(['(', '[']) {
         Some(at) if at > 0 && edition(&title[at..].to_lowercase()) => plain(&title[..at]),
         _ => plain(title),
-    }
-}
-
-/// The base of a letter of Latin-1 or Latin Extended-A that has an accent.
-fn without_accent(letter: char) -> char {
-    match letter {
-        'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => 'c',
-        'ď' | 'đ' => 'd',
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => 'e',
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => 'g',
-        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => 'i',
-        'ĺ' | 'ļ' | 'ľ' | 'ł' => 'l',
-        'ñ' | 'ń' | 'ņ' | 'ň' => 'n',
-        'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' => 'o',
-        'ŕ' | 'ŗ' | 'ř' => 'r',
-        'ś' | 'ŝ' | 'ş' | 'š' => 's',
-        'ţ' | 'ť' => 't',
-        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => 'u',
-        'ý' | 'ÿ' => 'y',
-        'ź' | 'ż' | 'ž' => 'z',
-        other => other,
     }
 }
 
@@ -244,6 +232,8 @@ mod tests {
         for (a, b) in [
             ("Don't Stop - 2011 Remaster", "Dont stop"),
             ("Café (feat. X)", "CAFE"),
+            ("Cafe\u{301} Ångström", "cafe angstrom"),
+            ("Øresund ｆｕｌｌ", "oresund full"),
             ("- - -", "- - -"),
             ("(Sittin' On) The Dock", "Sittin on the dock"),
         ] {

@@ -1,11 +1,10 @@
 //! Moods for songs that have none, learned from those that have one.
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::feature::Feature;
+use crate::feature::{AUDIO, Feature};
 use crate::mood::Mood;
 use crate::song::Song;
 
-const AUDIO: usize = Feature::AUDIO.len();
 const MOODS: usize = Mood::ALL.len();
 
 /// Neighbours that vote.

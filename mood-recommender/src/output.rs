@@ -1,61 +1,33 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Writes a file. A regular file holds its old content or the new content at any moment, a crash included.
+/// Writes a file. A regular file holds its old content or the new content at any moment, a crash included: the content goes to
+/// a temporary file in the same folder, which is renamed.
 ///
 /// A symbolic link is followed and stays. A device or a pipe is opened and written to, never replaced.
 pub(crate) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    match regular(path)? {
-        Some((path, old)) => replace(&path, old.as_ref(), write),
-        None => {
-            let file = OpenOptions::new().write(true).truncate(true).open(path)?;
-            let mut writer = BufWriter::new(file);
-            write(&mut writer)?;
-            writer.flush()
-        }
+    if path.is_symlink() && !path.exists() {
+        // The link gets an end to lead to.
+        File::create(path)?;
     }
-}
-
-/// The regular file, or the free place for one, to which a path leads, with what stands there now.
-fn regular(path: &Path) -> io::Result<Option<(PathBuf, Option<Metadata>)>> {
-    match fs::metadata(path) {
-        // Without a path of its own, as an open file of /proc has none, it cannot be replaced.
-        Ok(old) if old.is_file() => Ok(fs::canonicalize(path).ok().map(|path| (path, Some(old)))),
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some((end_of_links(path)?, None))),
-        Err(error) => Err(error),
-    }
-}
-
-/// Where a chain of links ends whose last target is missing.
-fn end_of_links(path: &Path) -> io::Result<PathBuf> {
-    const MOST: usize = 40; // as Linux follows
-    let mut path = path.to_path_buf();
-    for _ in 0..MOST {
-        match fs::read_link(&path) {
-            Ok(next) => path = folder(&path).join(next),
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(io::Error::other("too many levels of symbolic links"))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Writes a temporary file in the same folder and renames it.
-fn replace(
-    path: &Path,
-    old: Option<&Metadata>,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+    let old = fs::metadata(path).ok();
+    let place = match &old {
+        // Without a path of its own, as an open file of /proc has none, a file cannot be replaced.
+        Some(old) if old.is_file() => fs::canonicalize(path).ok(),
+        Some(_) => None,
+        None => Some(path.to_path_buf()),
+    };
+    let Some(place) = place else {
+        let mut writer = BufWriter::new(OpenOptions::new().write(true).truncate(true).open(path)?);
+        write(&mut writer)?;
+        return writer.flush();
+    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".mood-recommender-");
     #[cfg(unix)]
@@ -63,14 +35,15 @@ fn replace(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
     }
-    let mut writer = BufWriter::new(builder.tempfile_in(folder(path))?);
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut writer = BufWriter::new(builder.tempfile_in(folder)?);
     write(&mut writer)?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     if let Some(old) = old {
         file.as_file().set_permissions(old.permissions())?;
     }
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(place)?;
     Ok(())
 }
 

@@ -6,10 +6,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::catalog::Catalog;
-use crate::feature::Feature;
+use crate::feature::AUDIO;
 use crate::index::{Index, artist_fingerprint, similarity, work_fingerprint};
 use crate::options::Options;
-use crate::scan::{self, Sieve};
+use crate::search::{self, Sieve};
 use crate::strategy::Part;
 use crate::taste::Taste;
 
@@ -23,7 +23,7 @@ pub(crate) struct Pick {
     pub(crate) score: f32,
     /// The score with what shuffling added to it.
     rank: f32,
-    pub(crate) sound: [f32; Feature::AUDIO.len()],
+    pub(crate) sound: [f32; AUDIO],
 }
 
 /// A list in the making.
@@ -100,7 +100,7 @@ impl<'a> Selection<'a> {
         let Part { target, share, weights, .. } = &self.parts[part];
         let (index, songs) = (self.index, self.catalog.songs());
         let group = index.group(*target);
-        let best = scan::best(
+        let best = search::best(
             group,
             songs,
             weights,

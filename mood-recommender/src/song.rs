@@ -10,6 +10,7 @@ use crate::date::ReleaseDate;
 use crate::extra::Extra;
 use crate::feature::Feature;
 use crate::mood::Mood;
+use crate::names::composed;
 
 /// A song with its figures, as Spotify's Web API names and scales them.
 ///
@@ -104,12 +105,13 @@ impl Song {
         }
     }
 
-    /// What exclusions and profiles know the song by: its id, or `artist – name` where it has none.
+    /// What exclusions and profiles know the song by: its id, or `artist – name` where it has none. Letters with accents are
+    /// in Unicode's composed form, as in catalogues.
     pub fn key(&self) -> Cow<'_, str> {
         if self.id.is_empty() {
-            Cow::Owned(format!("{} – {}", self.artist, self.name))
+            Cow::Owned(composed(&format!("{} – {}", self.artist, self.name)).into_owned())
         } else {
-            Cow::Borrowed(&self.id)
+            composed(&self.id)
         }
     }
 
@@ -155,6 +157,9 @@ mod tests {
         assert_eq!(song.key(), "TOTO – Africa");
         song.id = "2374".into();
         assert_eq!(song.key(), "2374");
+        let parts = Song { name: "Deja\u{300} vu".into(), ..Song::default() };
+        let composed = Song { name: "Dej\u{e0} vu".into(), ..Song::default() };
+        assert_eq!(parts.key(), composed.key());
     }
 
     #[test]

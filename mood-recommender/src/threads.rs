@@ -1,6 +1,8 @@
 //! Work on many songs, side by side on all cores.
 
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Songs for which a thread is worth its start.
@@ -12,8 +14,7 @@ pub(crate) fn in_shares<T: Send, R: Send>(
     items: &mut [T],
     work: impl Fn(usize, &mut [T]) -> R + Sync,
 ) -> Vec<R> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let share = items.len().div_ceil(cores).max(LEAST);
+    let share = items.len().div_ceil(cores_for(items.len())).max(LEAST);
     if items.len() <= share {
         return vec![work(0, items)];
     }
@@ -25,6 +26,56 @@ pub(crate) fn in_shares<T: Send, R: Send>(
         // A panic of a thread goes on in this one.
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
+}
+
+/// Works on items on some cores and gives the results to `take` in the order of the items. Which thread takes an item is decided
+/// when the item's turn comes, so that a core with other work holds nothing up.
+pub(crate) fn in_order<I: Send, R: Send>(
+    cores: usize,
+    items: impl Iterator<Item = I> + Send,
+    work: impl Fn(I) -> R + Sync,
+    take: impl FnMut(R) + Send,
+) {
+    let waiting = Mutex::new(items.fuse().enumerate());
+    let taken = Mutex::new(InOrder { next: 0, early: BTreeMap::new(), take });
+    let run = || {
+        loop {
+            let Some((at, item)) = lock(&waiting).next() else { return };
+            let result = work(item);
+            lock(&taken).add(at, result);
+        }
+    };
+    thread::scope(|scope| {
+        (1..cores).for_each(|_| _ = scope.spawn(run));
+        run();
+    });
+}
+
+/// Passes on results that come in any order, in the order of their numbers.
+struct InOrder<R, F> {
+    next: usize,
+    early: BTreeMap<usize, R>,
+    take: F,
+}
+
+impl<R, F: FnMut(R)> InOrder<R, F> {
+    fn add(&mut self, at: usize, result: R) {
+        self.early.insert(at, result);
+        while let Some(result) = self.early.remove(&self.next) {
+            (self.take)(result);
+            self.next += 1;
+        }
+    }
+}
+
+/// A panic of another thread ends the scope of all.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many cores are worth their threads for that many songs.
+pub(crate) fn cores_for(songs: usize) -> usize {
+    if songs < LEAST { 1 } else { thread::available_parallelism().map_or(1, usize::from) }
 }
 
 #[cfg(test)]
@@ -41,6 +92,19 @@ mod tests {
             });
             assert_eq!(sizes.iter().sum::<usize>(), count);
             assert!(items.iter().copied().eq(0..count));
+        }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        for count in [0, 1, 2, 500_u64] {
+            let mut results = Vec::new();
+            let slow = |item: u64| {
+                thread::sleep(std::time::Duration::from_micros(item * 37 % 100));
+                item * 2
+            };
+            in_order(3, 0..count, slow, |result| results.push(result));
+            assert!(results.into_iter().eq((0..count).map(|item| item * 2)));
         }
     }
 }

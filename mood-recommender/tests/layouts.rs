@@ -60,6 +60,7 @@ fn exports_are_read() {
     assert_eq!(&catalog.songs()[0].extra["Record Label"], "Label");
     let semicolons = ["the text is read as windows-1252", "cells are separated by ';'"];
     check("excel_semicolons.csv", &semicolons, |_| {});
+    check("excel_sep.csv", &["cells are separated by ';'"], |_| {});
     check("excel_utf16.txt", &["the text is read as UTF-16LE", "cells are separated by tabs"], |_| {});
 }
 

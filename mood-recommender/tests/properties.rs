@@ -51,8 +51,8 @@ fn strategies() -> impl Strategy<Value = Aims> {
 /// Songs with anything missing but name and artist.
 fn songs() -> impl Strategy<Value = Song> {
     let texts = (
-        "[ -~é,\"\n]{0,8}[a-z]",
-        "[ -~é]{0,30}",
+        "[ -~é\u{301},\"\n]{0,8}[a-z]",
+        "[ -~é\u{301}]{0,30}",
         "[0-9]{0,2}",
         option::of("[ -~]{0,12}[a-z]"),
         "[ -~é\n]{0,9}",

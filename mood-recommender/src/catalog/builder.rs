@@ -5,10 +5,12 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::column::{KEYS, KEYS_RULE, TEXT_RULE, id, is_own};
+use super::cell::{KEYS, id};
+use super::column::{KEYS_RULE, TEXT_RULE, is_own};
 use super::error::Fault;
 use super::{Catalog, CatalogError, Duplicate};
 use crate::feature::Feature;
+use crate::names::composed;
 use crate::song::Song;
 
 /// Builds a [`Catalog`] from songs of any source.
@@ -22,7 +24,7 @@ pub struct CatalogBuilder {
 impl CatalogBuilder {
     /// Adds a song.
     ///
-    /// Blanks around its texts are taken away, and empty extra cells; of a Spotify address as id, the id remains. A song
+    /// Blanks around its texts are taken away, and empty extra cells; letters get Unicode's composed form; of a Spotify address as id, the id remains. A song
     /// whose id came before is left out and stands in [`Catalog::duplicates`].
     ///
     /// # Errors
@@ -126,11 +128,12 @@ impl Hasher for Fingerprint {
     }
 }
 
-/// Takes away the blanks around texts, as reading does.
+/// Takes away the blanks around texts and composes their letters, as reading does.
 fn trim(song: &mut Song) {
     for text in [&mut song.name, &mut song.album, &mut song.artist, &mut song.id] {
-        if text.trim().len() < text.len() {
-            *text = text.trim().into();
+        let kept = composed(text.trim());
+        if *kept != **text {
+            *text = kept.into();
         }
     }
     if id(&song.id).len() < song.id.len() {

@@ -2,23 +2,39 @@
 
 use std::collections::HashMap;
 
+use memchr::{memchr_iter, memmem};
 use serde_json::{Map, Value};
 
 use super::error::{CatalogError, excerpt};
-use super::rows::Batch;
+use crate::threads::{cores_for, in_order};
 
-/// The fields of an object, by their places among the headers, and its line where it has its own.
-type Row = (Vec<(usize, String)>, Option<u64>);
+/// An object as a row of a table.
+#[derive(Default)]
+pub(super) struct Row {
+    /// The fields, sorted by their places among the headers.
+    cells: Vec<(usize, String)>,
+    /// Its line, where it has its own.
+    pub(super) line: Option<u64>,
+    /// The text of what is no JSON.
+    pub(super) bad: Option<String>,
+}
+
+impl Row {
+    /// The field at a place among the headers; empty where the object lacks it.
+    pub(super) fn cell(&self, place: usize) -> &str {
+        let found = self.cells.binary_search_by_key(&place, |(place, _)| *place);
+        found.map_or("", |at| &self.cells[at].1)
+    }
+}
 
 /// A table of JSON objects.
 #[derive(Default)]
 pub(super) struct Objects {
     /// The names of all fields, in the order in which they first come.
     pub(super) headers: Vec<String>,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
+    /// The places of headers in the spellings that came, and in lower case: they differ in more than blanks and case.
     places: HashMap<String, usize>,
-    /// Rows that are no JSON, counted from 1, and their text. They have no fields.
-    pub(super) bad: Vec<(usize, String)>,
 }
 
 /// Whether a text can only be JSON.
@@ -26,8 +42,16 @@ pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '['])
 }
 
+/// Bytes of JSON Lines that are read at a time.
+const CHUNK: usize = 1 << 18;
+/// Bytes of an object, about.
+const OBJECT: usize = 400;
+
 /// Reads all values. With `skip_bad`, a line that is no JSON becomes a bad row, and the next line that begins an object goes on.
 pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> {
+    if let Some(objects) = lines(text, CHUNK) {
+        return Ok(objects);
+    }
     let mut objects = Objects::default();
     // The rest of the text begins at `start`, in line `line` of the file.
     let (mut start, mut line) = (0, 1);
@@ -41,12 +65,41 @@ pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> 
             let before = text[..start].matches('\n').count();
             return Err(CatalogError::Json { line: before + error.line(), column: error.column(), error });
         }
-        objects.rows.push((Vec::new(), Some(line)));
-        objects.bad.push((objects.rows.len(), excerpt(bad)));
+        objects.rows.push(Row { line: Some(line), bad: Some(excerpt(bad)), ..Row::default() });
         let Some(next) = next else { return Ok(objects) };
         line += rest[at..next].matches('\n').count() as u64;
         start += next;
     }
+}
+
+/// Reads JSON Lines on all cores; none where a part of the text is no JSON by itself, or there is only one part.
+fn lines(text: &str, size: usize) -> Option<Objects> {
+    let mut rest = text;
+    let mut chunks = std::iter::from_fn(|| {
+        let wanted = size.min(rest.len());
+        // Inside of values, no line begins so.
+        let end = memmem::find(&rest.as_bytes()[wanted..], b"\n{").map_or(rest.len(), |end| wanted + end + 1);
+        let (chunk, behind) = rest.split_at(end);
+        rest = behind;
+        (!chunk.is_empty()).then_some(chunk)
+    });
+    let first = chunks.next().filter(|first| first.len() < text.len())?;
+    let (mut all, mut before) = (Some(Objects::default()), 0);
+    let of_chunk = |chunk: &str| {
+        let mut objects = Objects::default();
+        let read = objects.push_all(chunk, &mut 1);
+        (read.is_ok().then_some(objects), memchr_iter(b'\n', chunk.as_bytes()).count() as u64)
+    };
+    in_order(
+        cores_for(text.len() / OBJECT),
+        [first].into_iter().chain(chunks),
+        of_chunk,
+        |(objects, lines)| {
+            all = all.take().zip(objects).map(|(all, objects)| all.joined(objects, before));
+            before += lines;
+        },
+    );
+    all
 }
 
 /// The list that a value is or holds; the value itself where it is one song.
@@ -93,13 +146,29 @@ impl Objects {
         }
     }
 
+    /// With those of the next part of a text, which begins after so many lines.
+    fn joined(mut self, next: Objects, lines: u64) -> Self {
+        let places: Vec<usize> = next.headers.into_iter().map(|name| self.place(name)).collect();
+        let is_same = places.iter().copied().eq(0..places.len());
+        self.rows.extend(next.rows.into_iter().map(|mut row| {
+            row.line = row.line.map(|line| line + lines);
+            if !is_same {
+                row.cells.iter_mut().for_each(|(place, _)| *place = places[*place]);
+                row.cells.sort_unstable_by_key(|(place, _)| *place);
+            }
+            row
+        }));
+        self
+    }
+
     fn push(&mut self, value: Value, line: Option<u64>) {
         let mut cells = Vec::new();
         // Anything but an object has no fields, so that it is refused for lack of a name.
         if let Value::Object(object) = value {
             self.fields(object, &mut cells);
         }
-        self.rows.push((cells, line));
+        cells.sort_unstable_by_key(|(place, _)| *place);
+        self.rows.push(Row { cells, line, bad: None });
     }
 
     /// The scalars of an object, and what matters of its inner ones. The first value of a field counts.
@@ -136,38 +205,25 @@ impl Objects {
         }
     }
 
-    fn field(&mut self, name: String, text: String, cells: &mut Vec<(usize, String)>) {
+    /// The place of a field's name among the headers.
+    fn place(&mut self, name: String) -> usize {
+        if let Some(place) = self.places.get(&name) {
+            return *place;
+        }
         let next = self.headers.len();
-        // Headers differ in more than blanks and case.
         let place = *self.places.entry(name.trim().to_lowercase()).or_insert(next);
+        self.places.insert(name.clone(), place);
         if place == next {
             self.headers.push(name);
         }
+        place
+    }
+
+    fn field(&mut self, name: String, text: String, cells: &mut Vec<(usize, String)>) {
+        let place = self.place(name);
         if !text.is_empty() && cells.iter().all(|(other, _)| *other != place) {
             cells.push((place, text));
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    pub(super) fn batches(self) -> impl Iterator<Item = Batch> {
-        let mut rows = self.rows.into_iter().peekable();
-        let width = self.headers.len();
-        std::iter::from_fn(move || {
-            rows.peek()?;
-            let mut batch = Batch::default();
-            while !batch.is_full() {
-                let Some((mut cells, line)) = rows.next() else { break };
-                cells.sort_by_key(|(place, _)| *place);
-                let mut filled = cells.iter().peekable();
-                let texts = (0..width)
-                    .map(|place| filled.next_if(|(at, _)| *at == place).map_or("", |(_, text)| text));
-                batch.push(texts, line);
-            }
-            Some(batch)
-        })
     }
 }
 
@@ -180,4 +236,41 @@ fn names(list: &[Value]) -> Option<String> {
     };
     let names: Vec<String> = list.iter().map(name).collect::<Option<_>>()?;
     (!names.is_empty()).then(|| names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lines_read_in_parts_are_those_read_at_once(
+            lines in proptest::collection::vec(("[ \n]{0,2}", "[aBé ]{1,2}", "[bAé{}\\\\n]{1,3}", 0..9_u8), 0..8), size in 1..60_usize,
+        ) {
+            let line = |(blanks, a, b, number): &(String, String, String, u8)| {
+                let value = serde_json::json!({ a: number, b: { "name": b }, "name": b, "list": [{ "name": a }] });
+                format!("{blanks}{value}\n")
+            };
+            let text: String = lines.iter().map(line).collect();
+            let mut expected = Objects::default();
+            expected.push_all(&text, &mut 1).unwrap();
+            if let Some(found) = super::lines(&text, size) {
+                let rows = |objects: &Objects| {
+                    let cells = |row: &Row| (0..objects.headers.len()).map(|at| row.cell(at).to_owned()).collect::<Vec<_>>();
+                    objects.rows.iter().map(|row| (cells(row), row.line)).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(&found.headers, &expected.headers);
+                prop_assert_eq!(rows(&found), rows(&expected));
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_is_not_lines_is_not_cut() {
+        let pretty = "{\n \"items\": [\n  {\"name\": \"A\"}\n ]\n}\n";
+        assert!(lines(pretty, 4).is_none());
+        assert!(lines("{\"a\":1}\n{oops\n{\"a\":2}\n", 4).is_none());
+        assert_eq!(lines("{\"a\":1}\n{\"b\":2}\n", 4).map(|objects| objects.rows.len()), Some(2));
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::column::{COLUMNS, Column, Length, Own, artists, is_own, plain};
+use super::cell::{Length, artists};
+use super::column::{COLUMNS, Column, Own, is_own, plain};
 use super::error::{CatalogError, Fault, any_feature, excerpt};
 use super::options::ReadOptions;
 use super::scale::LengthUnit;

@@ -1,13 +1,13 @@
 //! A catalogue of songs: where it comes from and where it is kept.
 
 mod builder;
+mod cell;
 mod column;
 mod error;
 mod json;
 mod layout;
 mod options;
 mod read;
-mod rows;
 mod scale;
 mod table;
 mod text;

@@ -1,210 +1,200 @@
 //! From a file's bytes to songs: text, rows, songs, units, then the rules that every song keeps.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use csv::StringRecord;
 
 use super::builder::{Ids, check};
-use super::column::Length;
+use super::cell::Length;
 use super::error::{CatalogError, Fault};
-use super::json;
+use super::json::{self, Row};
 use super::layout::Layout;
 use super::options::ReadOptions;
-use super::rows::Batch;
 use super::scale::{Ranges, Units};
-use super::table::Table;
+use super::table::{Chunk, Table};
 use super::text;
 use super::{Catalog, Skipped};
 use crate::feature::Feature;
 use crate::song::Song;
-use crate::threads::in_shares;
+use crate::threads::{cores_for, in_order, in_shares};
+
+/// Bytes of CSV that are read at a time: the songs stay in a core's own cache until they are joined.
+const CHUNK: usize = 1 << 18;
+/// Bytes of a row, about.
+const ROW: usize = 100;
+/// JSON objects that are read at a time.
+const OBJECTS: usize = 1 << 11;
 
 pub(super) fn read(bytes: &[u8], options: &ReadOptions) -> Result<Catalog, CatalogError> {
     let (text, note) = text::decode(bytes);
     let mut notes: Vec<String> = note.into_iter().collect();
     if json::is_json(&text) {
-        let mut objects = json::read(&text, options.skip_bad)?;
-        let bad = std::mem::take(&mut objects.bad);
-        if objects.is_empty() {
+        let objects = json::read(&text, options.skip_bad)?;
+        if objects.rows.is_empty() {
             return Ok(Catalog { notes, ..Catalog::default() });
         }
-        let headers: Vec<&str> = objects.headers.iter().map(String::as_str).collect();
-        let layout = Layout::find(&headers, options)?;
-        let mut rows = songs(&layout, &mut objects.batches().map(Ok))?;
-        for (place, fault) in &mut rows.faults {
-            if let Ok(at) = bad.binary_search_by_key(&place.row, |(row, _)| *row) {
-                *fault = Fault::new("line", "a JSON object", &bad[at].1);
-            }
-        }
-        return finish(&layout, rows, notes, options);
+        let layout = Layout::find(&references(&objects.headers), options)?;
+        let mut all = Rows::default();
+        let chunks = objects.rows.chunks(OBJECTS).enumerate();
+        let of_chunk = |(at, rows): (usize, &[Row])| Rows::of_objects(&layout, at * OBJECTS, rows);
+        in_order(cores_for(objects.rows.len()), chunks, of_chunk, |rows| all.append(rows));
+        return all.finish(&layout, notes, options, |at| objects.rows[at].line);
     }
-    let mut table = Table::new(&text)?;
+    let table = Table::new(&text)?;
     notes.extend(table.note());
-    let headers: Vec<&str> = table.headers.iter().map(String::as_str).collect();
-    let layout = Layout::find(&headers, options)?;
-    let rows = songs(&layout, &mut std::iter::from_fn(|| table.next_batch().transpose()))?;
-    finish(&layout, rows, notes, options)
+    let layout = Layout::find(&references(&table.headers), options)?;
+    let mut all = Ok(Rows::default());
+    let of_chunk = |chunk| Rows::of_chunk(&layout, chunk);
+    in_order(cores_for(text.len() / ROW), table.chunks(CHUNK), of_chunk, |rows| match (&mut all, rows) {
+        (Ok(all), Ok(rows)) => all.append(rows),
+        (Ok(_), Err(error)) => all = Err(error),
+        (Err(_), _) => {}
+    });
+    let mut lines = table.lines();
+    all?.finish(&layout, notes, options, |at| Some(lines(at)))
 }
 
-/// What was read of all rows so far, or of one batch.
+fn references(headers: &[String]) -> Vec<&str> {
+    headers.iter().map(String::as_str).collect()
+}
+
+/// What was read of some rows.
 #[derive(Default)]
 struct Rows {
     songs: Vec<Song>,
-    /// The row, the line and the length of each song.
-    places: Vec<Place>,
-    lengths: Vec<Length>,
-    ids: Vec<Option<u64>>,
+    /// What else is known of each song.
+    origins: Vec<Origin>,
     faults: Vec<(Place, Fault)>,
     ranges: Ranges,
     /// Rows so far, those with faults too.
     count: usize,
 }
 
+/// Where a row stands.
 #[derive(Clone, Copy)]
 struct Place {
+    /// Its number among the rows, from 0.
     row: usize,
-    line: Option<u64>,
+    /// Its place in the file, from which its line can be told.
+    at: usize,
+}
+
+struct Origin {
+    place: Place,
+    length: Length,
+    id: Option<u64>,
 }
 
 impl Rows {
-    fn of_batch(layout: &Layout, batch: &Batch) -> Self {
-        let mut rows = Rows { count: batch.len(), ..Rows::default() };
-        rows.songs.reserve_exact(batch.len());
-        for row in 0..batch.len() {
-            let place = Place { row: row + 1, line: batch.line(row) };
-            let read = match batch.cells(row) {
-                given if given == layout.width => layout.song(|at| batch.cell(row, at)),
+    fn of_chunk(layout: &Layout, mut chunk: Chunk<'_>) -> Result<Self, CatalogError> {
+        let (mut rows, mut row) = (Rows::default(), StringRecord::new());
+        while let Some(at) = chunk.next(&mut row)? {
+            // Spreadsheets end rows with separators of columns that were deleted.
+            let behind = row.len().saturating_sub(layout.width);
+            let empty = row.iter().rev().take(behind).take_while(|cell| cell.is_empty()).count();
+            let read = match row.len() - empty {
+                given if given == layout.width => layout.song(|at| trimmed(&row[at])),
                 given => Err(Fault::Cells { expected: layout.width, given }),
             };
-            match read {
-                Ok((song, length)) => {
-                    for feature in Feature::ALL {
-                        if let Some(value) = song.feature(feature) {
-                            rows.ranges.add_feature(feature, value);
-                        }
-                    }
-                    rows.ranges.add_length(length);
-                    rows.ids.push(Ids::fingerprint(&song.id));
-                    rows.songs.push(song);
-                    rows.lengths.push(length);
-                    rows.places.push(place);
-                }
-                Err(fault) => rows.faults.push((place, fault)),
-            }
+            rows.push(at, read);
+        }
+        Ok(rows)
+    }
+
+    fn of_objects(layout: &Layout, first: usize, objects: &[Row]) -> Self {
+        let mut rows = Rows::default();
+        for (row, at) in objects.iter().zip(first..) {
+            rows.push(
+                at,
+                match &row.bad {
+                    None => layout.song(|at| row.cell(at).trim()),
+                    Some(text) => Err(Fault::new("line", "a JSON object", text)),
+                },
+            );
         }
         rows
     }
 
+    fn push(&mut self, at: usize, read: Result<(Song, Length), Fault>) {
+        let place = Place { row: self.count, at };
+        self.count += 1;
+        match read {
+            Ok((song, length)) => {
+                for feature in Feature::ALL {
+                    if let Some(value) = song.feature(feature) {
+                        self.ranges.add_feature(feature, value);
+                    }
+                }
+                self.ranges.add_length(length);
+                self.origins.push(Origin { place, length, id: Ids::fingerprint(&song.id) });
+                self.songs.push(song);
+            }
+            Err(fault) => self.faults.push((place, fault)),
+        }
+    }
+
     fn append(&mut self, next: Rows) {
         let behind = |place: Place| Place { row: place.row + self.count, ..place };
-        self.places.extend(next.places.into_iter().map(behind));
+        let origins = next.origins.into_iter();
+        self.origins.extend(origins.map(|origin| Origin { place: behind(origin.place), ..origin }));
         self.faults.extend(next.faults.into_iter().map(|(place, fault)| (behind(place), fault)));
         self.songs.extend(next.songs);
-        self.lengths.extend(next.lengths);
-        self.ids.extend(next.ids);
         self.ranges.merge(&next.ranges);
         self.count += next.count;
     }
-}
 
-/// Reads the batches on all cores.
-fn songs(
-    layout: &Layout,
-    batches: &mut dyn Iterator<Item = Result<Batch, CatalogError>>,
-) -> Result<Rows, CatalogError> {
-    let mut all = Rows::default();
-    let Some(first) = batches.next().transpose()? else { return Ok(all) };
-    let Some(second) = batches.next().transpose()? else {
-        all.append(Rows::of_batch(layout, &first));
-        return Ok(all);
-    };
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    // A few batches wait in line: no thread is idle, and memory holds few texts beside the songs.
-    let (send, receive) = sync_channel::<(usize, Batch)>(2 * workers);
-    let receive = Mutex::new(receive);
-    let ordered = Mutex::new(Ordered { next: 0, early: BTreeMap::new(), rows: all });
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some((at, batch)) = next(&receive) {
-                    let rows = Rows::of_batch(layout, &batch);
-                    ordered.lock().unwrap_or_else(PoisonError::into_inner).add(at, rows);
-                }
-            });
+    /// Applies units, then the rules of a catalogue. The first bad row ends it, unless bad rows are skipped. `line` tells the
+    /// lines of rows, and is asked in their order.
+    fn finish(
+        self,
+        layout: &Layout,
+        mut notes: Vec<String>,
+        options: &ReadOptions,
+        mut line: impl FnMut(usize) -> Option<u64>,
+    ) -> Result<Catalog, CatalogError> {
+        let Rows { mut songs, origins, mut faults, ranges, .. } = self;
+        let recognised = if layout.is_own { &Ranges::default() } else { &ranges };
+        let units = recognised.units(layout.length_unit);
+        notes.extend(units.notes());
+        let bad = convert(&units, &mut songs, &origins, !units.are_allowed(&ranges));
+        faults.extend(bad.iter().map(|(at, fault)| (origins[*at].place, fault.clone())));
+        faults.sort_by_key(|(place, _)| place.row);
+        if !options.skip_bad && !faults.is_empty() {
+            let (Place { row, at }, fault) = faults.swap_remove(0);
+            return Err(fault.at(row + 1, line(at)));
         }
-        let waiting = [Ok(first), Ok(second)].into_iter().chain(batches).enumerate();
-        for (at, batch) in waiting {
-            // The receiver lives as long as this function.
-            _ = send.send((at, batch?));
-        }
-        drop(send);
-        Ok::<(), CatalogError>(())
-    })?;
-    Ok(ordered.into_inner().unwrap_or_else(PoisonError::into_inner).rows)
-}
-
-fn next(receive: &Mutex<Receiver<(usize, Batch)>>) -> Option<(usize, Batch)> {
-    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
-}
-
-/// Puts batches that threads finish in any order back in order.
-struct Ordered {
-    next: usize,
-    early: BTreeMap<usize, Rows>,
-    rows: Rows,
-}
-
-impl Ordered {
-    fn add(&mut self, at: usize, rows: Rows) {
-        self.early.insert(at, rows);
-        while let Some(rows) = self.early.remove(&self.next) {
-            self.rows.append(rows);
-            self.next += 1;
-        }
+        let mut bad = bad.into_iter().map(|(at, _)| at).peekable();
+        let (mut known, mut duplicates) = (Ids::with_capacity(songs.len()), Vec::new());
+        let mut places = origins.iter().enumerate();
+        songs.retain(|song| {
+            let Some((at, Origin { place, id, .. })) = places.next() else { return true };
+            bad.next_if_eq(&at).is_none() && known.is_new(*id, song, place.row + 1, &mut duplicates)
+        });
+        songs.shrink_to_fit();
+        let skipped = |(Place { row, at }, fault): (Place, Fault)| {
+            let (row, line) = (row + 1, line(at));
+            Skipped { row, line, reason: fault.at(row, line).to_string() }
+        };
+        let skipped = faults.into_iter().map(skipped).collect();
+        Ok(Catalog { songs, extra_columns: layout.extra_columns(), duplicates, skipped, notes })
     }
 }
 
-/// Applies units, then the rules of a catalogue. The first bad row ends it, unless bad rows are skipped.
-fn finish(
-    layout: &Layout,
-    rows: Rows,
-    mut notes: Vec<String>,
-    options: &ReadOptions,
-) -> Result<Catalog, CatalogError> {
-    let ranges = if layout.is_own { &Ranges::default() } else { &rows.ranges };
-    let units = ranges.units(layout.length_unit);
-    notes.extend(units.notes());
-    let Rows { mut songs, places, lengths, ids, mut faults, .. } = rows;
-    let bad = check_all(&units, &mut songs, &lengths);
-    faults.extend(bad.iter().map(|(at, fault)| (places[*at], fault.clone())));
-    faults.sort_by_key(|(place, _)| place.row);
-    if !options.skip_bad && !faults.is_empty() {
-        let (place, fault) = faults.swap_remove(0);
-        return Err(fault.at(place.row, place.line));
+/// A cell without the blanks around it.
+fn trimmed(cell: &str) -> &str {
+    match cell.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
+        _ => cell.trim(),
     }
-    let (mut at, mut bad) = (0, bad.into_iter().map(|(at, _)| at).peekable());
-    let (mut known, mut duplicates) = (Ids::with_capacity(songs.len()), Vec::new());
-    songs.retain(|song| {
-        at += 1;
-        bad.next_if(|bad| *bad == at - 1).is_none()
-            && known.is_new(ids[at - 1], song, places[at - 1].row, &mut duplicates)
-    });
-    songs.shrink_to_fit();
-    let skipped = faults
-        .into_iter()
-        .map(|(Place { row, line }, fault)| Skipped { row, line, reason: fault.at(row, line).to_string() })
-        .collect();
-    Ok(Catalog { songs, extra_columns: layout.extra_columns(), duplicates, skipped, notes })
 }
 
-/// Brings all songs to their units and checks them. Returns the places of those at fault, in order.
-fn check_all(units: &Units, songs: &mut [Song], lengths: &[Length]) -> Vec<(usize, Fault)> {
+/// Brings all songs to their units and checks them where that is not known to be needless. Returns the places of those at fault,
+/// in order.
+fn convert(units: &Units, songs: &mut [Song], origins: &[Origin], is_checked: bool) -> Vec<(usize, Fault)> {
     let faults = in_shares(songs, |first, songs| {
-        let songs = songs.iter_mut().zip(&lengths[first..]).enumerate();
-        let faults = songs.filter_map(|(at, (song, length))| {
-            let fault = apply(units, song, *length).and_then(|()| check(song)).err()?;
-            Some((first + at, fault))
+        let songs = songs.iter_mut().zip(&origins[first..]).enumerate();
+        let faults = songs.filter_map(|(at, (song, origin))| {
+            let kept = apply(units, song, origin.length);
+            let kept = if is_checked { kept.and_then(|()| check(song)) } else { kept };
+            Some((first + at, kept.err()?))
         });
         faults.collect::<Vec<_>>()
     });
@@ -220,13 +210,10 @@ fn apply(units: &Units, song: &mut Song, length: Length) -> Result<(), Fault> {
         }
         song.duration_ms = Some(milliseconds as u32);
     }
-    for feature in units.percents() {
+    for feature in Feature::ALL {
         if let Some(value) = song.feature_mut(feature) {
-            *value /= 100.0;
+            *value = units.feature(feature, *value);
         }
-    }
-    if units.is_popularity_of_one {
-        song.popularity = song.popularity.map(|popularity| popularity * 100.0);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Units that a file does not name: they are recognised by the range of a whole column.
 
-use super::column::{Length, plain};
+use super::cell::Length;
+use super::column::plain;
 use crate::feature::{FEATURES, Feature};
 
 /// What the numbers of a table look like, column by column.
@@ -12,23 +13,26 @@ pub(super) struct Ranges {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Range {
+    smallest: f64,
     largest: f64,
     /// Numbers other than 0, and those of them above 1.
     not_zero: usize,
     above_one: usize,
-    /// Numbers that are not whole.
+    /// Numbers between 0 and 1.
     parts: usize,
 }
 
 impl Range {
     fn add(&mut self, value: f64) {
+        self.smallest = self.smallest.min(value);
         self.largest = self.largest.max(value);
         self.not_zero += usize::from(value != 0.0);
         self.above_one += usize::from(value > 1.0);
-        self.parts += usize::from(value.fract() != 0.0);
+        self.parts += usize::from(value > 0.0 && value < 1.0);
     }
 
     fn merge(&mut self, other: &Range) {
+        self.smallest = self.smallest.min(other.smallest);
         self.largest = self.largest.max(other.largest);
         self.not_zero += other.not_zero;
         self.above_one += other.above_one;
@@ -111,14 +115,34 @@ pub(super) struct Units {
     /// The features that run from 0 to 100 instead of 1.
     percents: [bool; FEATURES],
     /// Whether popularity runs from 0 to 1 instead of 100.
-    pub(super) is_popularity_of_one: bool,
+    is_popularity_of_one: bool,
     length: LengthUnit,
     is_length_by_range: bool,
 }
 
 impl Units {
-    pub(super) fn percents(&self) -> impl Iterator<Item = Feature> {
+    fn percents(&self) -> impl Iterator<Item = Feature> {
         Feature::ALL.into_iter().filter(|feature| self.percents[*feature as usize])
+    }
+
+    /// A value of the table in the feature's own unit.
+    pub(super) fn feature(&self, feature: Feature, value: f32) -> f32 {
+        match feature {
+            Feature::Popularity if self.is_popularity_of_one => value * 100.0,
+            _ if self.percents[feature as usize] => value / 100.0,
+            _ => value,
+        }
+    }
+
+    /// Whether a catalogue accepts all features of a table with these ranges.
+    pub(super) fn are_allowed(&self, ranges: &Ranges) -> bool {
+        Feature::ALL.into_iter().all(|feature| {
+            let Range { smallest, largest, .. } = ranges.features[feature as usize];
+            // Each unit keeps the order of values, rounding too.
+            [smallest, largest]
+                .into_iter()
+                .all(|end| feature.range().contains(&self.feature(feature, end as f32)))
+        })
     }
 
     /// In milliseconds; none where it is unknown or does not fit.

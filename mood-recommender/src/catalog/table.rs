@@ -1,44 +1,37 @@
 //! The rows of CSV in any dialect.
 
 use csv::StringRecord;
+use memchr::memchr;
 
 use super::error::CatalogError;
 use super::layout::Layout;
-use super::rows::Batch;
 
 /// What stands between cells, the likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// CSV whose separator is known and whose header was read.
 pub(super) struct Table<'t> {
-    rows: csv::Reader<&'t [u8]>,
+    text: &'t str,
+    /// Where the header ends.
+    body: usize,
     pub(super) headers: Vec<String>,
     pub(super) separator: u8,
-    /// How many lines late `csv` counts.
-    late: u64,
-    /// Lines before the header.
-    before: u64,
 }
 
 impl<'t> Table<'t> {
     pub(super) fn new(text: &'t str) -> Result<Self, CatalogError> {
-        let (told, text) = told_separator(text);
+        let (told, start) = told_separator(text);
         let separators = told.as_ref().map_or(&SEPARATORS[..], std::slice::from_ref);
         let mut best: Option<(usize, Self)> = None;
         for &separator in separators {
-            // Flexible, since rows of a wrong length get an error of ours that names the row.
-            let mut rows =
-                csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(text.as_bytes());
-            let header = rows.byte_headers().map_err(|error| CatalogError::Io(error.into()))?;
-            let headers: Vec<String> =
-                header.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
-            // csv counts a line where it reads its `\n`. Of `\r\n` that is one row late, which the header shows.
-            let breaks = header.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-            let late = u64::from(rows.position().line() == 1 + breaks);
+            let mut rows = rows(&text[start..], separator);
+            let mut header = StringRecord::new();
+            rows.read_record(&mut header).map_err(|error| CatalogError::Io(error.into()))?;
+            let headers: Vec<String> = header.iter().map(str::to_owned).collect();
             let known = Layout::known(&headers.iter().map(String::as_str).collect::<Vec<_>>());
             if best.as_ref().is_none_or(|(most, _)| known > *most) {
-                let before = u64::from(told.is_some());
-                best = Some((known, Table { rows, headers, separator, late, before }));
+                let body = start + rows.position().byte() as usize;
+                best = Some((known, Table { text, body, headers, separator }));
             }
         }
         best.map(|(_, table)| table)
@@ -54,29 +47,157 @@ impl<'t> Table<'t> {
         Some(format!("cells are separated by {name}"))
     }
 
-    /// The next rows; none at the end.
-    pub(super) fn next_batch(&mut self) -> Result<Option<Batch>, CatalogError> {
-        let (mut batch, mut record) = (Batch::default(), StringRecord::new());
-        while !batch.is_full()
-            && self.rows.read_record(&mut record).map_err(|error| CatalogError::Io(error.into()))?
-        {
-            let line = record.position().map_or(0, csv::Position::line) + self.late + self.before;
-            // Spreadsheets end rows with separators of columns that were deleted.
-            let empty = record.iter().rev().take_while(|cell| cell.is_empty()).count();
-            let cells = record.len() - empty.min(record.len().saturating_sub(self.headers.len()));
-            batch.push(record.iter().take(cells), Some(line));
+    /// All rows in chunks of whole rows, about `size` bytes each.
+    pub(super) fn chunks(&self, size: usize) -> Chunks<'t> {
+        let Table { text, body, separator, .. } = *self;
+        Chunks { text, start: body, separator, size, opening: None }
+    }
+
+    /// Numbers the lines in which rows begin, for rows in their order.
+    pub(super) fn lines(&self) -> impl FnMut(usize) -> u64 {
+        let (text, mut counted, mut line) = (self.text, 0, 1);
+        move |at| {
+            // Empty lines before a row belong to it.
+            let row = text.len() - text[at..].trim_start_matches(['\r', '\n']).len();
+            line += memchr::memchr_iter(b'\n', &text.as_bytes()[counted..row]).count() as u64;
+            counted = row;
+            line
         }
-        Ok((batch.len() > 0).then_some(batch))
     }
 }
 
-/// Excel's first line `sep=;`.
-fn told_separator(text: &str) -> (Option<u8>, &str) {
-    let Some(rest) = text.strip_prefix("sep=") else { return (None, text) };
-    let Some((separator, rest)) = rest.split_at_checked(1) else { return (None, text) };
-    let rest = rest.strip_prefix('\r').unwrap_or(rest);
-    match rest.strip_prefix('\n') {
-        Some(rest) => (Some(separator.as_bytes()[0]), rest),
-        None => (None, text),
+/// Rows of any length: a wrong one gets an error of ours, which names the row.
+fn rows(text: &str, separator: u8) -> csv::Reader<&[u8]> {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(separator).from_reader(text.as_bytes())
+}
+
+/// Excel's first line `sep=;`, and where the rest begins.
+fn told_separator(text: &str) -> (Option<u8>, usize) {
+    let told = || {
+        let (separator, rest) = text.strip_prefix("sep=")?.split_at_checked(1)?;
+        let rest = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')?;
+        Some((Some(separator.as_bytes()[0]), text.len() - rest.len()))
+    };
+    told().unwrap_or((None, 0))
+}
+
+/// Cuts a text between rows, for threads to read side by side.
+pub(super) struct Chunks<'t> {
+    text: &'t str,
+    /// Where the next chunk begins.
+    start: usize,
+    separator: u8,
+    size: usize,
+    /// The next quote that opens a cell, if it was looked for; the text's length where there is none.
+    opening: Option<usize>,
+}
+
+impl<'t> Iterator for Chunks<'t> {
+    type Item = Chunk<'t>;
+
+    fn next(&mut self) -> Option<Chunk<'t>> {
+        let (bytes, start) = (self.text.as_bytes(), self.start);
+        if start >= bytes.len() {
+            return None;
+        }
+        let wanted = bytes.len().min(start + self.size);
+        let mut outside = start;
+        let end = loop {
+            // Up to the next quoted cell, every line ends a row.
+            let opening = self.opening(outside);
+            let from = wanted.max(outside).min(opening);
+            if let Some(end) = memchr(b'\n', &bytes[from..opening]) {
+                break from + end + 1;
+            }
+            if opening == bytes.len() {
+                break opening;
+            }
+            outside = self.behind_closing(opening + 1);
+        };
+        self.start = end;
+        Some(Chunk { rows: rows(&self.text[start..end], self.separator), start })
+    }
+}
+
+impl Chunks<'_> {
+    /// The next quote from `from` on that opens a cell. As for `csv`, it must be the cell's first byte.
+    fn opening(&mut self, from: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        if let Some(opening) = self.opening.filter(|opening| *opening >= from) {
+            return opening;
+        }
+        // The header stands before.
+        let opens = |at: usize| matches!(bytes[at - 1], b'\n' | b'\r') || bytes[at - 1] == self.separator;
+        let quotes = memchr::memchr_iter(b'"', &bytes[from..]).map(|at| from + at);
+        let opening = quotes.into_iter().find(|at| opens(*at)).unwrap_or(bytes.len());
+        self.opening = Some(opening);
+        opening
+    }
+
+    /// The end of the quoted cell whose content begins at `at`. Two quotes are one of the content.
+    fn behind_closing(&self, mut at: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        while let Some(quote) = memchr(b'"', &bytes[at..]) {
+            at += quote + 1;
+            if bytes.get(at) != Some(&b'"') {
+                return at;
+            }
+            at += 1;
+        }
+        bytes.len()
+    }
+}
+
+/// Some rows of a table.
+pub(super) struct Chunk<'t> {
+    rows: csv::Reader<&'t [u8]>,
+    start: usize,
+}
+
+impl Chunk<'_> {
+    /// Reads the next row and returns its place in the text; none at the end.
+    pub(super) fn next(&mut self, row: &mut StringRecord) -> Result<Option<usize>, CatalogError> {
+        let place = self.start + self.rows.position().byte() as usize;
+        let found = self.rows.read_record(row).map_err(|error| CatalogError::Io(error.into()))?;
+        Ok(found.then_some(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(mut rows: csv::Reader<&[u8]>) -> Vec<StringRecord> {
+        rows.records().map(Result::unwrap).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_hold_the_same_rows_as_the_text(body in "[a,;\"\r\né]{0,60}", size in 1..20_usize) {
+            let text = format!("name,artist,energy\n{body}");
+            let table = Table::new(&text).unwrap();
+            let (mut row, mut found) = (StringRecord::new(), Vec::new());
+            for mut chunk in table.chunks(size) {
+                while let Some(place) = chunk.next(&mut row).unwrap() {
+                    // From its place on, the text begins with the row.
+                    prop_assert_eq!(&read(rows(&text[place..], b','))[0], &row);
+                    found.push(row.clone());
+                }
+            }
+            prop_assert_eq!(found, read(rows(&text[table.body..], b',')));
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_in_every_dialect() {
+        let text = "sep=;\r\nname;artist;energy\r\n\r\nA;\"B\r\nC\";0\r\nD;E;1\r\n";
+        let table = Table::new(text).unwrap();
+        assert_eq!((table.separator, table.headers.len()), (b';', 3));
+        let (mut lines, mut row) = (table.lines(), StringRecord::new());
+        let mut chunk = table.chunks(1000).next().unwrap();
+        let mut next = || chunk.next(&mut row).unwrap().map(&mut lines);
+        assert_eq!([next(), next(), next()], [Some(4), Some(6), None]);
     }
 }

@@ -3,12 +3,10 @@
 mod model;
 
 use crate::catalog::Catalog;
-use crate::feature::Feature;
+use crate::feature::{AUDIO, Feature};
 use crate::mood::Mood;
 use crate::song::Song;
 use crate::threads::in_shares;
-
-const AUDIO: usize = Feature::AUDIO.len();
 
 /// The features without which the model would guess.
 const NEEDED: [Feature; 2] = [Feature::Valence, Feature::Energy];

@@ -1,0 +1,257 @@
+//! Playlists that lead from one mood to another, after the iso principle.
+//!
+//! The straight way from the listener's point to the target is divided by one waypoint a song. A
+//! shortest-path search takes one song near each waypoint such that every song is nearer to the target than
+//! the one before, and every step is at least *m* and less than 2 *m* long. Since the mean step is then at
+//! least *m*, no step is longer than twice the mean. Several *m* are tried and the playlist that keeps
+//! closest to its waypoints wins; where no *m* allows as many songs as asked, fewer are tried.
+
+mod path;
+mod way;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::catalog::Catalog;
+use crate::feature::Feature;
+use crate::index::{Index, artist_fingerprint, work_fingerprint};
+use crate::mood::Mood;
+use crate::options::Options;
+use crate::point::Point;
+use crate::reading::Reading;
+use crate::recommendation::Recommendation;
+use crate::search::{Sieve, TopK};
+use crate::song::Song;
+use path::path;
+use pulp::Arch;
+use way::Way;
+
+/// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
+const POOL_PER_WAYPOINT: usize = 64;
+const POOL_MIN: usize = 1024;
+
+pub(crate) fn plan<'a>(
+    catalog: &'a Catalog,
+    index: &Index,
+    reading: &Reading,
+    target: Point,
+    options: &Options,
+    count: usize,
+) -> Vec<Recommendation<'a>> {
+    let way = Way::new(reading, target);
+    let mut pool = pool(catalog, index, way, options, count);
+    let mut length = count.min(pool.len());
+    while length > 0 {
+        let Some(path) = path(&pool, way, length) else {
+            // One fewer for the lists that people make, larger leaps for what no catalogue may hold.
+            length -= (length / 20).max(1);
+            continue;
+        };
+        let Some(artist) = artist_with_too_many(&path, options.max_per_artist) else {
+            return explain(&path, way);
+        };
+        // The artist keeps the first songs of the path; all others make room, so that this ends soon.
+        let songs =
+            path.iter().map(|stop| stop.song).filter(|song| artist_fingerprint(&song.artist) == artist);
+        let kept: Vec<&Song> = songs.take(options.max_per_artist.unwrap_or(usize::MAX)).collect();
+        pool.retain(|stop| {
+            artist_fingerprint(&stop.song.artist) != artist
+                || kept.iter().any(|song| std::ptr::eq(*song, stop.song))
+        });
+    }
+    Vec::new()
+}
+
+/// A song as a place to stop at.
+#[derive(Clone, Copy)]
+struct Stop<'a> {
+    song: &'a Song,
+    point: Point,
+    /// The distance from there to the target.
+    left: f32,
+}
+
+/// Songs at a time.
+const BLOCK: usize = 2048;
+
+/// The songs closest to the way, spread over its length: one pass over the catalogue.
+fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
+    let (songs, sieve, arch) = (catalog.songs(), Sieve::new(options), Arch::new());
+    let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
+    let mut nearest: Vec<TopK> = (0..count).map(|_| TopK::new(kept)).collect();
+    let moods = Mood::ALL.into_iter().map(Some).chain([None]);
+    for (group, mood) in index.groups.iter().zip(moods) {
+        if !options.filter.allows(mood) || count == 0 {
+            continue;
+        }
+        let (valences, energies) =
+            (&group.columns[Feature::Valence as usize], &group.columns[Feature::Energy as usize]);
+        let mut bounds = [0.0; BLOCK];
+        for start in (0..group.songs.len()).step_by(BLOCK) {
+            let bounds = &mut bounds[..BLOCK.min(group.songs.len() - start)];
+            arch.dispatch(|| way.bounds([&valences[start..], &energies[start..]], bounds));
+            sieve.sink(group, start, bounds);
+            // Nearly all songs are further from the way than those that its waypoints have.
+            let loosest = nearest.iter().map(TopK::bar).fold(f32::INFINITY, f32::min);
+            for (at, _) in (start..).zip(bounds.iter()).filter(|(_, bound)| **bound > loosest) {
+                let point = Point { valence: valences[at], energy: energies[at] };
+                let (place, closeness) = way.nearest(count, point);
+                let (nearest, song) = (&mut nearest[place], group.songs[at] as usize);
+                if nearest.would_take(closeness) && sieve.passes(&songs[song]) {
+                    nearest.push(closeness, song);
+                }
+            }
+        }
+    }
+    let mut works = HashSet::new();
+    let found = nearest.into_iter().flat_map(TopK::into_sorted).map(|(_, at)| &songs[at]);
+    found
+        .filter(|song| works.insert(work_fingerprint(song)))
+        .filter_map(|song| {
+            let point = Point { valence: song.valence?, energy: song.energy? };
+            Some(Stop { song, point, left: point.distance(way.target) })
+        })
+        .collect()
+}
+
+/// The fingerprint of an artist who has more songs than allowed.
+fn artist_with_too_many(path: &[Stop<'_>], most: Option<usize>) -> Option<u64> {
+    let mut songs_of_artist: HashMap<u64, usize> = HashMap::new();
+    path.iter().map(|stop| artist_fingerprint(&stop.song.artist)).find(|artist| {
+        let songs = songs_of_artist.entry(*artist).or_default();
+        *songs += 1;
+        most.is_some_and(|most| *songs > most)
+    })
+}
+
+fn explain<'a>(path: &[Stop<'a>], way: Way) -> Vec<Recommendation<'a>> {
+    let mut before: Option<&Stop<'_>> = None;
+    let mut list = Vec::with_capacity(path.len());
+    for (at, stop) in path.iter().enumerate() {
+        let away = stop.point.distance(way.point(at, path.len()));
+        let Point { valence, energy } = stop.point;
+        let (words, left) = match before {
+            None => (beginning(stop, way), String::new()),
+            Some(before) if at + 1 == path.len() => (ending(before, stop, way), String::new()),
+            Some(before) => (
+                format!("{} than the song before", change(before, stop)),
+                format!(", {:.2} to go", stop.left),
+            ),
+        };
+        let reason = format!(
+            "song {} of {}: {words} (valence {valence:.2}, energy {energy:.2}{left})",
+            at + 1,
+            path.len()
+        );
+        list.push(Recommendation { song: stop.song, score: (1.0 - away).max(0.0), reason });
+        before = Some(stop);
+    }
+    list
+}
+
+/// From this distance on, a song is not where it should be.
+const NEAR: f32 = 0.1;
+
+fn beginning(stop: &Stop<'_>, way: Way) -> String {
+    let mood = way.start_mood.map_or("", Mood::as_str);
+    match stop.point.distance(way.start) < NEAR {
+        true => format!("begins where you are, {mood}"),
+        false => format!("begins as near to your mood, {mood}, as a path from here allows"),
+    }
+}
+
+fn ending(before: &Stop<'_>, stop: &Stop<'_>, way: Way) -> String {
+    let name = way.target_mood.map_or("the target", Mood::as_str);
+    match stop.left < NEAR {
+        true => format!("{}, arrives at {name}", change(before, stop)),
+        false => format!("{}, as near to {name} as a path from there allows", change(before, stop)),
+    }
+}
+
+/// How a song differs from the one before, in words.
+fn change(before: &Stop<'_>, stop: &Stop<'_>) -> String {
+    // What is less than a hundredth is not heard, unless it is all that changes.
+    let (valence, energy) =
+        (stop.point.valence - before.point.valence, stop.point.energy - before.point.energy);
+    let least = valence.abs().max(energy.abs()).min(0.01);
+    let words = [(valence, "happier", "gloomier"), (energy, "livelier", "calmer")];
+    let words = words.into_iter().filter(|(change, ..)| change.abs() >= least);
+    let words: Vec<&str> = words.map(|(change, more, less)| if change > 0.0 { more } else { less }).collect();
+    words.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Songs on a coarse grid of places, so that distances are often equal; some have none.
+    fn catalog(songs: usize, seed: u64) -> Catalog {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut builder = Catalog::builder();
+        for at in 0..songs {
+            let mut unit = || {
+                Some(random.random::<f32>())
+                    .filter(|unit| *unit > 0.02)
+                    .map(|unit| (unit * 50.0).floor() / 50.0)
+            };
+            let (name, artist) = (format!("Song {at}").into(), "A".into());
+            let (valence, energy, popularity) = (unit(), unit(), unit().map(|unit| unit * 100.0));
+            let mood = Some(Mood::ALL[at * 7 % 4]).filter(|_| at % 9 > 0);
+            builder
+                .push(Song { name, artist, valence, energy, popularity, mood, ..Song::default() })
+                .unwrap();
+        }
+        builder.build()
+    }
+
+    /// The pool without a bound: every song that passes is compared with its waypoint.
+    fn all_compared(index: &Index, songs: &[Song], way: Way, options: &Options, count: usize) -> Vec<u32> {
+        let sieve = Sieve::new(options);
+        let mut found: Vec<Vec<(f32, usize, u32)>> = vec![Vec::new(); count];
+        for group in &index.groups {
+            for (at, &song) in group.songs.iter().enumerate() {
+                let [valence, energy] =
+                    [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
+                if sieve.passes(&songs[song as usize]) && !valence.is_nan() && !energy.is_nan() {
+                    let (place, closeness) = way.nearest(count, Point { valence, energy });
+                    found[place].push((closeness, song as usize, song));
+                }
+            }
+        }
+        let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count);
+        for songs in &mut found {
+            // Of equals at the end of the list the first that is met stays.
+            let mut top = TopK::new(kept);
+            for (closeness, at, _) in &*songs {
+                if top.would_take(*closeness) {
+                    top.push(*closeness, *at);
+                }
+            }
+            *songs =
+                top.into_sorted().into_iter().map(|(closeness, at)| (closeness, at, at as u32)).collect();
+        }
+        found.into_iter().flatten().map(|(.., song)| song).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_pool_is_that_of_all_songs_compared(
+            songs in 1..8000_usize, seed: u64, from in 0..4_usize, to in 0..4_usize, count in 1..30_usize,
+            popularity in proptest::option::of(0.0_f32..60.0),
+        ) {
+            let (catalog, way) = (catalog(songs, seed), Way::new(&Mood::ALL[from].into(), Mood::ALL[to].point()));
+            let index = Index::new(&catalog);
+            let popularity = popularity.map(|least| least..=least + 30.0);
+            let filter = crate::Filter { popularity, ..Default::default() };
+            let options = Options { filter, ..Options::default() };
+            let pool = pool(&catalog, &index, way, &options, count);
+            let place = |stop: &Stop<'_>| catalog.songs().iter().position(|song| std::ptr::eq(song, stop.song));
+            let pool: Vec<_> = pool.iter().filter_map(place).map(|at| at as u32).collect();
+            prop_assert_eq!(pool, all_compared(&index, catalog.songs(), way, &options, count));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Which songs a list may hold.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use crate::feature::Feature;
+use crate::index::{Group, artist_fingerprint, key_fingerprint};
+use crate::options::{Filter, Options};
+use crate::song::Song;
+
+/// What songs must pass, from filter and profile.
+pub(crate) struct Sieve<'a> {
+    filter: &'a Filter,
+    keys: HashSet<u64>,
+    artists: HashSet<u64>,
+}
+
+impl<'a> Sieve<'a> {
+    pub(crate) fn new(options: &'a Options) -> Self {
+        let filter = &options.filter;
+        let keys = filter.exclude_songs.iter().chain(options.profile.disliked().keys());
+        Sieve {
+            filter,
+            keys: keys.map(|key| key_fingerprint(key)).collect(),
+            artists: filter.exclude_artists.iter().map(|artist| artist_fingerprint(artist)).collect(),
+        }
+    }
+
+    /// Sets the scores of songs that do not pass to −∞, as far as columns tell: the scale of 0 to 1 cuts off
+    /// its ends, so it may let too many through, but never too few.
+    pub(crate) fn sink(&self, group: &Group, start: usize, scores: &mut [f32]) {
+        if let Some(years) = &self.filter.years {
+            // Year 0 stands for an unknown one, so that it is below every first year.
+            let (first, last) = (*years.start().max(&1), *years.end());
+            sink_outside(&group.years[start..], first, last, scores);
+        }
+        for (feature, range) in self.ranges() {
+            let (first, last) = (feature.unit(*range.start()), feature.unit(*range.end()));
+            sink_outside(&group.columns[feature as usize][start..], first, last, scores);
+        }
+    }
+
+    /// Whether a song passes. That takes longer than [`Sieve::sink`], since the song lies elsewhere in memory.
+    pub(crate) fn passes(&self, song: &Song) -> bool {
+        let year = || song.release_date.map(|date| date.year());
+        (self.keys.is_empty() || !self.keys.contains(&key_fingerprint(&song.key())))
+            && (self.artists.is_empty() || !self.artists.contains(&artist_fingerprint(&song.artist)))
+            && self
+                .ranges()
+                .all(|(feature, range)| song.feature(feature).is_some_and(|value| range.contains(&value)))
+            && self.filter.years.as_ref().is_none_or(|years| year().is_some_and(|year| years.contains(&year)))
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = (Feature, &RangeInclusive<f32>)> {
+        let ranges = [(Feature::Popularity, &self.filter.popularity), (Feature::Tempo, &self.filter.tempo)];
+        ranges.into_iter().filter_map(|(feature, range)| Some((feature, range.as_ref()?)))
+    }
+}
+
+fn sink_outside<T: PartialOrd + Copy>(column: &[T], first: T, last: T, scores: &mut [f32]) {
+    for (score, &value) in scores.iter_mut().zip(column) {
+        *score = if (value >= first) & (value <= last) { *score } else { f32::NEG_INFINITY };
+    }
+}
