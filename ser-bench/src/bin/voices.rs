@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::experiments::{Disturbance, Predictions, RecordingScore, measure_recordings};
+use ser_bench::experiments::{Disturbance, Predictions, RecordingScores};
 use ser_bench::voices::{MoodReadout, VoiceClips, answer, in_weighted_moods, tells_moods_apart, train_head};
 use ser_data::{leave_corpus_out, published_folds};
 use ser_examples::speech::Labelling;
@@ -16,7 +16,7 @@ use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
-use ser_models::{Checkpoint, Recipe, RecipeFile, Recognizer, TimelineConfig};
+use ser_models::{Checkpoint, Recipe, RecipeFile, Recognizer};
 
 /// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on what was encoded.
 ///
@@ -51,9 +51,6 @@ struct Arguments {
     /// print how much of the time their timeline is right.
     #[arg(long)]
     recordings: bool,
-    /// Smooth timelines over so many seconds to either side, instead of the default.
-    #[arg(long, value_name = "SECONDS", requires = "recordings")]
-    smoothing: Option<f64>,
     /// Measure on each corpus but RAVDESS, never trained on: neutral, happy, sad and angry clips as the four moods.
     #[arg(long, conflicts_with_all = ["test", "disturbed", "recordings"])]
     leave_out: bool,
@@ -177,31 +174,18 @@ impl Bench<'_> {
         folds: &[(Vec<Checkpoint>, Vec<usize>)],
         readout: &ser_models::Readout,
     ) -> anyhow::Result<()> {
-        let mut config = TimelineConfig::default();
-        if let Some(smoothing) = self.arguments.smoothing {
-            config.smoothing = smoothing;
-        }
-        let mut rows = Vec::new();
-        for way in [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)] {
-            let mut scores = Vec::new();
+        let mut scores = RecordingScores::default();
+        for way in RecordingScores::WAYS {
             for (heads, measured) in folds {
                 let mut model =
                     Checkpoint::join(&heads.iter().map(|head| (head.clone(), 1.0)).collect::<Vec<_>>())?;
                 model.readout = readout.clone();
                 let clips: Vec<&ser_data::Clip> = measured.iter().map(|&at| &self.clips.clips[at]).collect();
-                let recognizer = || {
-                    let recognizer = Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?;
-                    Ok(recognizer.with_config(config.clone())?)
-                };
-                scores.extend(measure_recordings(recognizer, &clips, way, 0)?);
+                let recognizer = || Ok(Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?);
+                scores.measure(recognizer, &clips, way, 0)?;
             }
-            rows.push((way.name(), RecordingScore::mean(&scores)));
         }
-        cli::print(format!(
-            "long recordings, smoothed over {} s:\n\n{}",
-            config.smoothing,
-            RecordingScore::table(&rows)
-        ))
+        cli::print(format!("long recordings:\n\n{scores}"))
     }
 
     /// Trains on all clips.
