@@ -132,7 +132,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     file.add(stem, &about.unwrap_or_default(), &features)?;
                 }
                 Err(error) => {
-                    bar.suspend(|| eprintln!("skipped: {error}"));
+                    bar.suspend(|| cli::note(format_args!("skipped: {error}")));
                     skipped.push(stem.clone());
                     errors.push(error.to_string());
                 }
@@ -294,7 +294,7 @@ fn find_clips(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
     let options = ClipsOptions { label_map: arguments.labelling.label_map()?, skip_bad: arguments.skip_bad };
     let found = Clips::open(&arguments.labelling.sources(&arguments.data)?, &options)?;
     found.corpora.iter().filter(|corpus| corpus.detected).for_each(|corpus| eprintln!("{corpus}"));
-    found.skipped.iter().for_each(|bad| eprintln!("skipped: {bad}"));
+    found.skipped.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
     let inputs = found.clips.into_iter().map(|clip| Input {
         stem: clip.id,
         file: clip.file,

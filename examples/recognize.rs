@@ -1,7 +1,7 @@
 //! Many recordings in, the moods of each out: a line for each, as soon as it is known.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,7 +147,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                         }
                     }
                     Err(error) if arguments.skip_bad => {
-                        bar.suspend(|| eprintln!("skipped: {}", cli::printable(&format!("{error:#}"))))
+                        bar.suspend(|| cli::note(format_args!("skipped: {error:#}")))
                     }
                     Err(error) => {
                         stop.store(true, Ordering::Relaxed);
@@ -286,7 +286,10 @@ impl<'a> Printer<'a> {
             };
             rows.write_record(first.into_iter().chain(answer))
         };
-        let file = input.to_string();
+        let mut file = input.to_string();
+        if std::io::stdout().is_terminal() {
+            file = cli::printable(&file);
+        }
         if self.timeline {
             for segment in &timeline.segments {
                 let first = vec![file.clone(), segment.start.to_string(), segment.end.to_string()];

@@ -258,11 +258,11 @@ fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<
     let music =
         progress::busy(what, || MusicFolder::open(folder)).with_context(|| folder.display().to_string())?;
     for (path, reason) in music.unreadable() {
-        eprintln!("skipped: {}: {}", path.display(), cli::printable(reason));
+        cli::note(format_args!("skipped: {}: {reason}", path.display()));
     }
     for entry in music.locate(playlist) {
         let title = cli::title(&entry.artist, &entry.name);
-        eprintln!("not found in {}: {title}", folder.display());
+        cli::note(format_args!("not found in {}: {title}", folder.display()));
     }
     Ok(())
 }

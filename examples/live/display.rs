@@ -27,6 +27,7 @@ const NO_SPEECH: &str = "no speech";
 struct Line<'a> {
     seconds: f64,
     mood: Option<&'a str>,
+    confident: Option<bool>,
     probabilities: Option<BTreeMap<&'a str, f32>>,
     level_db: f32,
     latency_ms: f64,
@@ -70,10 +71,16 @@ impl Display {
     fn text(&self, reading: &Reading, latency: Duration) -> String {
         let Reading { seconds, level_db, silent, heard } = reading;
         // Even widths, whatever is heard: nothing on the line moves but the bars. Colours stay away where there is no terminal.
-        let widest = self.labels.iter().map(String::len).max().unwrap_or(0).max(NO_SPEECH.len());
-        let mood =
-            heard.as_ref().map_or(if *silent { "silence" } else { NO_SPEECH }, |heard| heard.label.as_str());
-        let mut text = format!("{seconds:6.2} s {}", style(format!("{mood:<widest$}")).bold());
+        let widest = self.labels.iter().map(|label| label.len() + 1).max().unwrap_or(0).max(NO_SPEECH.len());
+        let mood = match heard {
+            Some(heard) => heard.label.as_str(),
+            None if *silent => "silence",
+            None => NO_SPEECH,
+        };
+        // Of a mood that is not sure the bars show the next likely.
+        let is_unsure = heard.as_ref().is_some_and(|heard| !heard.confident);
+        let told = format!("{mood}{}", if is_unsure { "?" } else { "" });
+        let mut text = format!("{seconds:6.2} s {}", style(format!("{told:<widest$}")).bold());
         let cells = self.cells(widest);
         for (n, label) in self.labels.iter().enumerate() {
             let share = heard.as_ref().map_or(0.0, |heard| heard.probabilities[n].1);
@@ -104,6 +111,7 @@ impl<'a> Line<'a> {
         Self {
             seconds: reading.seconds,
             mood: heard.map(|heard| heard.label.as_str()),
+            confident: heard.map(|heard| heard.confident),
             probabilities: heard.map(|heard| heard.probabilities.iter().map(|(l, p)| (&**l, *p)).collect()),
             level_db: reading.level_db,
             latency_ms: latency.as_secs_f64() * 1000.0,

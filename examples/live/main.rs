@@ -26,8 +26,8 @@ use crate::source::Source;
 /// Listens to WAV or raw samples on standard input, or to a microphone, and tells the mood of the last three seconds every 250 ms
 /// of sound.
 ///
-/// The first reading comes after half a second. Silence is reported as silence, and sound without speech as no speech. On a terminal one line is rewritten, elsewhere each
-/// reading is a line of its own. At the end standard error reports the latency from a reading's last sample to its line.
+/// The first reading comes after half a second. Silence is reported as silence, and sound without speech as no speech; a mood that is
+/// not sure has a question mark. On a terminal one line is rewritten, elsewhere each reading is a line of its own. At the end standard error reports the latency from a reading's last sample to its line.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  arecord -q -f S16_LE -r 22050 -c 1 | cargo run --release --example live -- --raw s16le --rate 22050\n  \
@@ -52,8 +52,8 @@ struct Arguments {
     /// Level below which is silence, in dB relative to full scale.
     #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
     silence_db: f32,
-    /// Print each reading as a JSON object on a line of its own: seconds, mood and probabilities (null without speech), level_db,
-    /// latency_ms.
+    /// Print each reading as a JSON object on a line of its own: seconds, mood, confident and probabilities (null without
+    /// speech), level_db, latency_ms.
     #[arg(long)]
     json: bool,
 }

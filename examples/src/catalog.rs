@@ -40,7 +40,7 @@ impl CatalogArguments {
         let what = format!("reading {}", path.display());
         let catalog = progress::busy(what, || Catalog::open_with(path, &options)).map_err(advise)?;
         for note in catalog.notes() {
-            eprintln!("note: {}: {}", path.display(), cli::printable(note));
+            cli::note(format_args!("note: {}: {note}", path.display()));
         }
         few(catalog.skipped(), |skipped| eprintln!("skipped: {}", cli::printable(&skipped.reason)));
         few(catalog.duplicates(), |other| {

@@ -35,7 +35,7 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note(format_args!("error: {error:#}"));
             code(&error).into()
         }
     }
@@ -74,6 +74,11 @@ fn code(error: &anyhow::Error) -> u8 {
 /// Where `println!` would panic: if the output is closed or full.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// Prints a line on standard error, [printable]: it may name files.
+pub fn note(text: impl Display) {
+    eprintln!("{}", printable(&text.to_string()));
 }
 
 /// A text from outside as a terminal may show it: control characters, and those that change the direction of text, become

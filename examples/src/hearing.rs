@@ -26,7 +26,7 @@ pub fn hear(
     bar.inc(STEPS - done);
     bar.suspend(|| {
         for warning in reader.warnings() {
-            eprintln!("warning: {}: {warning}", cli::printable(name));
+            cli::note(format_args!("warning: {name}: {warning}"));
         }
     });
     heard

@@ -15,7 +15,7 @@ use ser_models::layers::Padded;
 use ser_models::training::{Dataset, EncodedClips, EncodingConfig};
 use ser_models::{CheckpointSource, Recipe};
 
-use crate::progress;
+use crate::{cli, progress};
 
 /// The name of [`TrainingSet::split`] in checkpoints and tables.
 pub const PROTOCOL: &str = "stratified 80/20";
@@ -121,10 +121,10 @@ impl TrainingSet {
             eprintln!("{source}");
         }
         for left_out in &corpus.left_out {
-            eprintln!("left out: {left_out}");
+            cli::note(format_args!("left out: {left_out}"));
         }
         for skipped in &corpus.skipped {
-            eprintln!("skipped: {skipped}");
+            cli::note(format_args!("skipped: {skipped}"));
         }
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;

@@ -72,18 +72,215 @@ fn length_placeholders_are_read_to_the_end_with_a_warning() {
 }
 
 #[test]
-fn a_wav_that_declares_less_than_it_holds_says_so() {
-    let mut file = wav(&samples(), 8000);
-    file[40..44].copy_from_slice(&4000u32.to_le_bytes());
-    let audio = Audio::decode(&file, None, "short").unwrap();
-    assert!(
-        matches!(audio.warnings[..], [AudioWarning::BytesBehind { bytes: 12_000 }]),
-        "{:?}",
-        audio.warnings
-    );
+fn a_length_that_is_too_small_is_read_to_the_end_with_a_warning() {
+    let samples = samples();
+    let data = |to_bytes: fn(i16) -> [u8; 2]| samples.iter().flat_map(|&s| to_bytes(s)).collect::<Vec<u8>>();
+    let (little, big) = (data(i16::to_le_bytes), data(i16::to_be_bytes));
+    let expected = Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples;
+    let count = (samples.len() as u32).to_be_bytes();
+    // The rate of 8,000 Hz in 80 bits.
+    let rate = [0x40, 0x0B, 0xFA, 0, 0, 0, 0, 0, 0, 0];
+    let common = [&[0, 1], &count[..], &[0, 16], &rate].concat();
+    let size = |bytes: usize| (bytes as u32).to_be_bytes();
+    let aiff = [
+        &b"FORM"[..],
+        &size(46 + 8 + big.len()),
+        b"AIFFCOMM",
+        &size(18),
+        &common,
+        b"SSND",
+        &size(8 + big.len()),
+        &[0; 8],
+        &big,
+    ]
+    .concat();
+    let au = [&b".snd"[..], &size(24), &size(big.len()), &size(3), &size(8000), &size(1), &big].concat();
+    let long = |bytes: u64| bytes.to_be_bytes();
+    let caf = [
+        &b"caff\0\x01\0\0desc"[..],
+        &long(32),
+        &8000f64.to_be_bytes(),
+        b"lpcm",
+        &[0; 4],
+        &size(2),
+        &size(1),
+        &size(1),
+        &size(16),
+        b"data",
+        &long(4 + big.len() as u64),
+        &[0; 4],
+        &big,
+    ]
+    .concat();
+    let wave = wav(&samples, 8000);
+    assert_eq!(wave[44..], little);
+    // The place of the length's last four bytes, and what it counts beside the samples.
+    for (name, file, at, more, is_little) in [
+        ("wav", wave, 40, 0u32, true),
+        ("aiff", aiff, 42, 8, false),
+        ("au", au, 8, 0, false),
+        ("caf", caf, 60, 4, false),
+    ] {
+        let of = |bytes: &[u8]| Audio::decode(bytes, None, name).unwrap();
+        assert_eq!(of(&file).samples, expected, "{name}");
+        assert!(of(&file).warnings.is_empty(), "{name}: {:?}", of(&file).warnings);
+        let mut short = file.clone();
+        let declared = 4000 + more;
+        let field = if is_little { declared.to_le_bytes() } else { declared.to_be_bytes() };
+        short[at..at + 4].copy_from_slice(&field);
+        let audio = of(&short);
+        assert_eq!(audio.samples, expected, "{name}");
+        assert!(
+            matches!(audio.warnings[..], [AudioWarning::WrongLength { declared: d, .. }] if d == u64::from(declared)),
+            "{name}: {:?}",
+            audio.warnings
+        );
+        // Tags and filler behind the sound are none.
+        for tail in [&b"TAG"[..], &[0; 40_000]] {
+            let audio = of(&[&file[..], tail].concat());
+            assert_eq!((audio.samples, audio.warnings), (expected.clone(), vec![]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn chunks_behind_the_sound_are_no_sound() {
+    let format = chunk(b"fmt ", &fmt(1, 1, 8000, 8));
+    let sound = chunk(b"data", &[0x90; 801]);
+    let list = chunk(b"LIST", b"INFOISFT\x04\0\0\0abc\0");
+    let whole = riff(&[format.clone(), sound.clone(), list.clone()]);
+    let of = |bytes: &[u8]| Audio::decode(bytes, None, "chunks.wav").unwrap();
+    assert_eq!((of(&whole).frames(), of(&whole).warnings), (801, vec![]));
+    // A writer that leaves out the padding of an odd length.
+    let unpadded = riff(&[format.clone(), sound[..sound.len() - 1].to_vec(), list.clone()]);
+    assert_eq!((of(&unpadded).frames(), of(&unpadded).warnings), (801, vec![]));
+    // A chunk that is cut is no sound, but may tell of some.
+    let cut = of(&whole[..whole.len() - 6]);
+    assert_eq!(cut.frames(), 801);
+    assert!(matches!(cut.warnings[..], [AudioWarning::BytesBehind { .. }]), "{:?}", cut.warnings);
     // An empty data chunk before others is empty.
-    let file = riff(&[chunk(b"fmt ", &fmt(1, 1, 8000, 16)), chunk(b"data", &[]), chunk(b"LIST", b"INFO")]);
+    let file = riff(&[format, chunk(b"data", &[]), list]);
     assert!(matches!(Audio::decode(&file, None, "empty").unwrap_err().kind, AudioErrorKind::Empty { .. }));
+}
+
+/// An element of Matroska with a size of eight bytes.
+fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
+    let size = (1u64 << 56 | body.len() as u64).to_be_bytes();
+    [id, &size, body].concat()
+}
+
+/// Matroska with PCM in clusters of 400 ms and blocks of 20 ms, at 8 kHz; and where its blocks begin.
+fn matroska(samples: &[i16], duration: Option<f64>) -> (Vec<u8>, Vec<usize>) {
+    let audio = [element(b"\xB5", &8000f64.to_be_bytes()), element(b"\x62\x64", &[16])].concat();
+    let track = [
+        element(b"\xD7", &[1]),
+        element(b"\x83", &[2]),
+        element(b"\x86", b"A_PCM/INT/LIT"),
+        element(b"\xE1", &audio),
+    ]
+    .concat();
+    let duration = duration.map(|ticks| element(b"\x44\x89", &ticks.to_be_bytes()));
+    let mut body = element(b"\x15\x49\xA9\x66", &duration.unwrap_or_default());
+    body.extend(element(b"\x16\x54\xAE\x6B", &element(b"\xAE", &track)));
+    let mut blocks = Vec::new();
+    for (number, cluster) in samples.chunks(3200).enumerate() {
+        let mut inside = element(b"\xE7", &(400 * number as u16).to_be_bytes());
+        let mut places = Vec::new();
+        for (at, block) in cluster.chunks(160).enumerate() {
+            places.push(inside.len());
+            let mut bytes = b"\x81".to_vec();
+            bytes.extend((20 * at as u16).to_be_bytes());
+            bytes.push(0x80);
+            bytes.extend(block.iter().flat_map(|s| s.to_le_bytes()));
+            inside.extend(element(b"\xA3", &bytes));
+        }
+        body.extend(element(b"\x1F\x43\xB6\x75", &inside));
+        let start = body.len() - inside.len();
+        blocks.extend(places.iter().map(|place| start + place));
+    }
+    let head = element(b"\x1A\x45\xDF\xA3", &element(b"\x42\x82", b"matroska"));
+    let segment = element(b"\x18\x53\x80\x67", &body);
+    let before = head.len() + segment.len() - body.len();
+    ([head, segment].concat(), blocks.iter().map(|block| before + block).collect())
+}
+
+#[test]
+fn no_part_of_a_matroska_file_is_lost_without_a_word() {
+    let samples = samples();
+    let expected = Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples;
+    for duration in [None, Some(1000.0)] {
+        let (whole, blocks) = matroska(&samples, duration);
+        let of = |bytes: &[u8]| Audio::decode(bytes, None, "x.mkv");
+        let audio = of(&whole).unwrap();
+        assert_eq!((audio.samples, audio.warnings), (expected.clone(), vec![]));
+        assert_eq!(blocks.len(), 50);
+        // Zeros within samples are samples.
+        for at in (0..whole.len()).step_by(37) {
+            let mut zeroed = whole.clone();
+            let end = whole.len().min(at + 1000);
+            zeroed[at..end].fill(0);
+            if let Ok(audio) = of(&zeroed) {
+                let lost = audio.samples.len() < expected.len();
+                assert!(!lost || !audio.warnings.is_empty(), "zeros from byte {at}");
+            }
+        }
+        for (number, &at) in blocks.iter().enumerate() {
+            let mut broken = whole.clone();
+            broken[at] = 0xA5;
+            let warnings = of(&broken).unwrap().warnings;
+            assert!(
+                warnings.contains(&AudioWarning::Unknown { at: at as u64, bytes: 333 }),
+                "{number}: {warnings:?}"
+            );
+            // A block that is left out shows in the next one's time, the last one in the file's.
+            let gap = warnings.iter().find_map(|warning| match warning {
+                AudioWarning::Gap { seconds, missing } => Some((*seconds, *missing)),
+                _ => None,
+            });
+            match gap {
+                Some((seconds, missing)) => {
+                    assert!((missing - 0.02).abs() < 1e-6, "{number}: {missing}");
+                    assert!((seconds - 0.02 * number as f64).abs() < 1e-6, "{number}: {seconds}");
+                }
+                // The clock runs from the first block behind another.
+                None => assert!(number <= 1 || number == 49 && duration.is_none(), "{number}"),
+            }
+        }
+    }
+    // A browser's recording whose end a computer lost: it tells no size.
+    let (mut recorded, blocks) = matroska(&samples, None);
+    let segment = recorded.windows(4).position(|id| id == b"\x18\x53\x80\x67").unwrap();
+    recorded[segment + 4..segment + 12].copy_from_slice(&(u64::MAX >> 7).to_be_bytes());
+    recorded[blocks[40]..].fill(0);
+    let lost = recorded.len() - blocks[40];
+    match Audio::decode(&recorded, None, "x.webm") {
+        Ok(audio) => {
+            assert!(audio.warnings.contains(&AudioWarning::BytesBehind { bytes: lost as u64 }));
+        }
+        Err(error) => panic!("{error}"),
+    }
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let (mut zeroed, blocks) = matroska(&samples, None);
+    zeroed[blocks[20]..blocks[24]].fill(0);
+    assert!(Audio::decode(&zeroed, None, "x.mkv").is_err());
+    let audio = Audio::decode_with(&allowed, &zeroed, None, "x.mkv").unwrap();
+    assert_eq!(audio.samples, expected[..3200]);
+    assert!(matches!(audio.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", audio.warnings);
+}
+
+#[test]
+fn zeros_between_mpeg_frames_are_lost_frames() {
+    // Without an encoder's tag nothing counts the frames.
+    let whole = std::fs::read(encoding("bare.mp3")).unwrap();
+    let frames = Audio::decode(&whole, None, "bare.mp3").unwrap().frames();
+    for at in (0..whole.len() - 300).step_by(11) {
+        let mut zeroed = whole.clone();
+        zeroed[at..at + 300].fill(0);
+        if let Ok(audio) = Audio::decode(&zeroed, Some("mp3"), "bare.mp3") {
+            let near_an_end = at < 500 || at + 1000 > whole.len();
+            assert!(near_an_end || audio.frames() == frames, "zeros from byte {at}: {}", audio.frames());
+        }
+    }
 }
 
 #[test]

@@ -165,6 +165,17 @@ fn quiet_recordings_are_heard_too() {
 }
 
 #[test]
+fn another_smoothing_needs_no_second_hearing() {
+    let samples = talk(8);
+    let with = |smoothing| {
+        let config = TimelineConfig { smoothing, ..TimelineConfig::default() };
+        recognizer().with_config(config).unwrap().timeline(&samples, RATE).unwrap()
+    };
+    assert_eq!(with(0.0).smoothed(2.5).unwrap(), with(2.5));
+    assert!(with(0.0).smoothed(31.0).unwrap_err().to_string().contains("smoothing must be 0 to 30 s"));
+}
+
+#[test]
 fn settings_out_of_range_are_refused_with_their_rule() {
     let default = TimelineConfig::default;
     for (config, expected) in [

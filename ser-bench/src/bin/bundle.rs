@@ -16,8 +16,8 @@ use ser_models::{Checkpoint, Readout, Recipe, RecipeFile};
 #[derive(Parser)]
 struct Arguments {
     /// RAVDESS speech: a folder with its WAV files, or the ZIP archive.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "weights")]
+    data: Option<PathBuf>,
     /// The model's file.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -28,6 +28,9 @@ struct Arguments {
     /// The least probability of an answer that counts as sure, 0 to 1: the one that the same run prints for its sums to moods.
     #[arg(long, default_value_t = 0.0)]
     confidence: f64,
+    /// Takes the weights of this model, and changes temperature and confidence alone.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "recipe", "cache"])]
+    weights: Option<PathBuf>,
     /// Another recipe, which is then trained alone, instead of the experiment's own: as a file for `train --config`.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
@@ -58,6 +61,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.confidence
     );
     output::check_folder(&arguments.output)?;
+    let (temperature, confidence) = (arguments.temperature, arguments.confidence);
+    if let Some(path) = &arguments.weights {
+        let mut model = Checkpoint::load(path)?;
+        model.readout = Readout { temperature, confidence, ..model.readout };
+        model.save(&arguments.output)?;
+        return cli::print(format!("{}: the weights of {}", arguments.output.display(), path.display()));
+    }
+    let data = arguments.data.as_deref().context("--data must be given")?;
     let experiment = Experiment::named(Experiment::BUNDLED).context("there is no such experiment")?;
     let recipes: Vec<(Recipe, u16)> = match &arguments.recipe {
         Some(path) => vec![(Recipe::of(&RecipeFile::read(path)?)?, 1)],
@@ -71,7 +82,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // All recipes read the same: networks that read differently cannot answer together in one file.
     let (first, _) = recipes.first().context("there is no recipe")?;
     let options = corpus_options(first, LabelSet::Emotions, arguments.cache.clone())?;
-    let set = TrainingSet::load(&[ravdess(&arguments.data)], &options, first.architecture.input())?;
+    let set = TrainingSet::load(&[ravdess(data)], &options, first.architecture.input())?;
     let all = Split { train: (0..set.groups.len()).collect(), ..Split::default() };
     let source = set.checkpoint_source("all clips", arguments.seed, &all)?;
     let stop = interrupt::on_ctrl_c()?;
@@ -89,7 +100,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut model = Checkpoint::join(&models)?;
     let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
-    let (temperature, confidence) = (arguments.temperature, arguments.confidence);
     model.readout = Readout { temperature, classes, confidence, ..Readout::default() };
     model.save(&arguments.output)?;
     for ((recipe, _), state) in recipes.iter().zip(&states) {

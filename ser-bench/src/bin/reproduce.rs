@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use ser_bench::experiments::{Experiment, Folder, Part, RecordingScore, Results, Run, report, save_combined};
+use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report, save_combined};
 use ser_bench::voices::VoiceRows;
 use ser_data::CorpusFormat;
 use ser_examples::{cli, interrupt, output, progress};
@@ -123,11 +123,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let bar = progress::bar(0, "recordings");
             let scores = run.recordings(&arguments.data, &bar, &stop)?;
             bar.finish_and_clear();
-            cli::print(format!(
-                "Long recordings, {}:\n\n{}",
-                experiment.name,
-                RecordingScore::table(&scores)
-            ))?;
+            cli::print(format!("Long recordings, {}:\n\n{scores}", experiment.name))?;
         }
         // After each, so that they can be read while the others run.
         report(&arguments.output, part, seeds)?;

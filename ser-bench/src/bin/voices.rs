@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use ser_bench::experiments::{Disturbance, RecordingScore};
+use ser_bench::experiments::Disturbance;
 use ser_bench::voices::{
     CORPORA, FOLDS, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of, corpus_rows, fold_rows,
     mean_of, recalls, together,
@@ -16,7 +16,7 @@ use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
-use ser_models::{Recipe, RecipeFile, TimelineConfig};
+use ser_models::{Recipe, RecipeFile};
 
 /// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on what was encoded.
 ///
@@ -55,9 +55,6 @@ struct Arguments {
     /// clips without and with it.
     #[arg(long)]
     profiles: bool,
-    /// Smooth timelines over so many seconds to either side, instead of the default.
-    #[arg(long, value_name = "SECONDS", requires = "recordings")]
-    smoothing: Option<f64>,
     /// Measure on each corpus but RAVDESS, never trained on: neutral, happy, sad and angry clips as the four moods.
     #[arg(long, conflicts_with_all = ["test", "disturbed", "recordings"])]
     leave_out: bool,
@@ -115,13 +112,7 @@ fn folds(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
         cli::print(format!("\n{}\n{}\n", ProfileScore::TABLE, bench.profiles(&folds)?.row("ravdess")))?;
     }
     if arguments.recordings {
-        let mut config = TimelineConfig::default();
-        if let Some(smoothing) = arguments.smoothing {
-            config.smoothing = smoothing;
-        }
-        let rows = bench.recordings(&folds, &fitted.readout, &config)?;
-        let table = RecordingScore::table(&rows);
-        cli::print(format!("long recordings, smoothed over {} s:\n\n{table}", config.smoothing))?;
+        cli::print(format!("long recordings:\n\n{}", bench.recordings(&folds, &fitted.readout)?))?;
     }
     match &arguments.output {
         Some(path) => make(bench, path, fitted),

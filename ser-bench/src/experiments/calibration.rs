@@ -57,6 +57,41 @@ pub(crate) fn with_temperature(predictions: &Predictions, temperature: f64) -> P
     scaled
 }
 
+/// Answers that are sure: those whose probability reaches a threshold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sure {
+    /// The threshold, rounded up to hundredths; 1 where none is low enough.
+    pub(crate) confidence: f64,
+    /// The share of sure answers among all.
+    pub(crate) share: f64,
+    /// The share of right answers among the sure ones.
+    pub(crate) right: f64,
+}
+
+/// The lowest threshold at which a share of `right` of the sure answers is right.
+pub(crate) fn sure_from<'a>(predictions: impl IntoIterator<Item = &'a Predictions>, right: f64) -> Sure {
+    let mut answers: Vec<(f32, bool)> = Vec::new();
+    for of in predictions {
+        answers.extend(of.truth.iter().zip(of.answers()).map(|(truth, (answer, p))| (p, answer == *truth)));
+    }
+    answers.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let count = |confidence: f64| {
+        let sure = answers.iter().take_while(|(p, _)| f64::from(*p) >= confidence);
+        sure.fold((0usize, 0usize), |(all, correct), (_, is_right)| {
+            (all + 1, correct + usize::from(*is_right))
+        })
+    };
+    // In hundredths, so that a file says what was meant.
+    let enough = |confidence: &f64| {
+        let (all, correct) = count(*confidence);
+        all > 0 && correct as f64 >= right * all as f64
+    };
+    let confidence = (0..=100).map(|hundredth| f64::from(hundredth) / 100.0).find(enough).unwrap_or(1.0);
+    let (all, correct) = count(confidence);
+    let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
+    Sure { confidence, share: share(all, answers.len()), right: share(correct, all) }
+}
+
 fn mean_loss(predictions: &Predictions) -> f64 {
     let rows = predictions.truth.iter().zip(predictions.probabilities.outer_iter());
     let sum: f64 = rows.map(|(&truth, row)| -f64::from(row[truth].max(1e-30)).ln()).sum();
@@ -87,6 +122,16 @@ mod tests {
         assert!((expected_calibration_error([&sure(0.9, 0.6)]) - 0.3).abs() < 1e-6);
         assert!(expected_calibration_error([&sure(0.75, 0.75)]) < 1e-6);
         assert!(expected_calibration_error([&sure(1.0, 1.0)]) < 1e-6);
+    }
+
+    #[test]
+    fn sure_answers_are_right_as_often_as_they_must_be() {
+        // Half of the answers of 0.6 are right, and nine in ten of those of 0.8.
+        let answers = [sure(0.6, 0.5), sure(0.8, 0.9)];
+        let of = |right| sure_from(&answers, right);
+        assert_eq!(of(0.9), Sure { confidence: 0.61, share: 0.5, right: 0.9 });
+        assert_eq!(of(0.7), Sure { confidence: 0.0, share: 1.0, right: 0.7 });
+        assert_eq!(of(0.95), Sure { confidence: 1.0, share: 0.0, right: 0.0 });
     }
 
     #[test]

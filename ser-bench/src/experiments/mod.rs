@@ -13,13 +13,13 @@ mod robustness;
 mod run;
 
 use calibration::expected_calibration_error;
-pub(crate) use calibration::{fit_temperature, with_temperature};
+pub(crate) use calibration::{fit_temperature, sure_from, with_temperature};
 pub use folder::{Finished, Folder};
 pub use list::{Experiment, Figure, Goal, Learner};
 pub use predictions::Predictions;
 use protocol::{Clips, Unit};
 pub use protocol::{Part, Protocol};
-pub use recordings::{RecordingScore, measure_recordings};
+pub use recordings::RecordingScores;
 pub use results::{Calibration, Results, Robustness, Score, Spread, save_combined};
 pub use robustness::Disturbance;
 pub use run::{Run, disturbed, predict, ravdess, remove_states, train};

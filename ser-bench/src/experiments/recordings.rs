@@ -1,6 +1,7 @@
 //! Long recordings with known boundaries, joined from clips, and how well a timeline finds them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
@@ -27,85 +28,106 @@ struct Joined {
     truth: Vec<(f64, f64, &'static str)>,
 }
 
-/// How well recordings are heard. All shares are 0 to 1.
+/// Seconds before and after, over which timelines are smoothed to compare them.
+const SMOOTHINGS: [f64; 4] = [0.0, 0.5, 1.0, 2.5];
+
+/// How well a recording is heard. All shares are 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct RecordingScore {
+struct Score {
     /// The share of the time with speech for which the timeline says the right mood.
-    pub right: f64,
+    right: f64,
     /// The share of the time with speech for which it says that there is none.
-    pub missed: f64,
+    missed: f64,
     /// The share of the time without speech for which it says a mood.
-    pub false_speech: f64,
+    false_speech: f64,
     /// The median distance from a change of mood to the next change that the timeline tells, in seconds.
-    pub boundary_seconds: f64,
+    boundary_seconds: f64,
     /// The share of the time with speech for which the answer of the first three seconds is right.
-    pub right_by_first_seconds: f64,
+    right_by_first_seconds: f64,
 }
 
-impl RecordingScore {
-    /// The mean of scores.
-    pub fn mean(scores: &[Self]) -> Self {
-        let mean = |of: fn(&Self) -> f64| scores.iter().map(of).sum::<f64>() / scores.len().max(1) as f64;
-        Self {
-            right: mean(|score| score.right),
-            missed: mean(|score| score.missed),
-            false_speech: mean(|score| score.false_speech),
-            boundary_seconds: mean(|score| score.boundary_seconds),
-            right_by_first_seconds: mean(|score| score.right_by_first_seconds),
-        }
-    }
+/// How well long recordings are heard, by what was done to them and how far timelines were smoothed. Displayed as a Markdown table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RecordingScores {
+    /// What was done, the smoothing in seconds, and a score for each recording.
+    rows: Vec<(String, f64, Vec<Score>)>,
+}
 
-    /// Scores as a Markdown table, a row for each name.
-    pub fn table(rows: &[(String, Self)]) -> String {
-        let mut table = "| recordings | time right | by the first 3 s | speech missed | false speech | boundary error |\n\
-                         | --- | --- | --- | --- | --- | --- |\n"
-            .to_owned();
-        for (name, score) in rows {
-            let percent = |share: f64| format!("{:.1} %", share * 100.0);
-            table += &format!(
-                "| {name} | {} | {} | {} | {} | {:.2} s |\n",
-                percent(score.right),
-                percent(score.right_by_first_seconds),
-                percent(score.missed),
-                percent(score.false_speech),
-                score.boundary_seconds,
-            );
+impl RecordingScores {
+    /// What is done to recordings.
+    pub const WAYS: [Disturbance; 3] =
+        [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)];
+
+    /// Joins the clips of each actor to a recording of two to five minutes, in stretches of one mood with pauses between, and measures a
+    /// recogniser of moods on it after a disturbance.
+    ///
+    /// # Errors
+    /// If a clip cannot be read or the model fails.
+    pub fn measure(
+        &mut self,
+        recognizer: impl Fn() -> anyhow::Result<Recognizer> + Sync,
+        clips: &[&Clip],
+        way: Disturbance,
+        seed: u64,
+    ) -> anyhow::Result<()> {
+        let mut by_actor: BTreeMap<u64, Vec<&Clip>> = BTreeMap::new();
+        for clip in clips {
+            let actor =
+                clip.speaker.as_deref().and_then(|speaker| speaker.strip_prefix("ravdess/")?.parse().ok());
+            let actor = actor.with_context(|| format!("{}: speaker must be an actor of RAVDESS", clip.id))?;
+            by_actor.entry(actor).or_default().push(clip);
         }
-        table
+        ensure!(!by_actor.is_empty(), "recordings: clips must be one or more, got none");
+        let actors: Vec<(u64, Vec<&Clip>)> = by_actor.into_iter().collect();
+        let scores = actors.par_iter().map(|(actor, clips)| {
+            let mut random = Generator::with_stream(seed, *actor);
+            let joined = join(clips, &mut random)?;
+            let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
+            let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
+            let mut recognizer = recognizer()?;
+            let first = recognizer.recognize_window(&samples, rate)?;
+            let mut timeline = recognizer.timeline(&samples, rate)?;
+            let mut scores = Vec::new();
+            for smoothing in SMOOTHINGS {
+                timeline = timeline.smoothed(smoothing)?;
+                scores.push(score(&timeline, &first.label, &joined.truth));
+            }
+            Ok(scores)
+        });
+        for scores in scores.collect::<anyhow::Result<Vec<_>>>()? {
+            for (smoothing, score) in SMOOTHINGS.into_iter().zip(scores) {
+                let is_here =
+                    |row: &&mut (String, f64, Vec<Score>)| row.0 == way.name() && row.1 == smoothing;
+                match self.rows.iter_mut().find(is_here) {
+                    Some((_, _, scores)) => scores.push(score),
+                    None => self.rows.push((way.name(), smoothing, vec![score])),
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-/// Joins the clips of each actor to a recording of two to five minutes, in stretches of one mood with pauses between, and measures
-/// recognisers of moods on it after a disturbance: a score for each actor.
-///
-/// # Errors
-/// If a clip cannot be read or the model fails.
-pub fn measure_recordings(
-    recognizer: impl Fn() -> anyhow::Result<Recognizer> + Sync,
-    clips: &[&Clip],
-    way: Disturbance,
-    seed: u64,
-) -> anyhow::Result<Vec<RecordingScore>> {
-    let mut by_actor: BTreeMap<u64, Vec<&Clip>> = BTreeMap::new();
-    for clip in clips {
-        let actor =
-            clip.speaker.as_deref().and_then(|speaker| speaker.strip_prefix("ravdess/")?.parse().ok());
-        let actor = actor.with_context(|| format!("{}: speaker must be an actor of RAVDESS", clip.id))?;
-        by_actor.entry(actor).or_default().push(clip);
+impl fmt::Display for RecordingScores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("| recordings | smoothed over | time right | by the first 3 s | speech missed | false speech | boundary error |\n")?;
+        f.write_str("| --- | --- | --- | --- | --- | --- | --- |\n")?;
+        for (name, smoothing, scores) in &self.rows {
+            let mean =
+                |of: fn(&Score) -> f64| scores.iter().map(of).sum::<f64>() / scores.len().max(1) as f64;
+            let percent = |of| format!("{:.1} %", 100.0 * mean(of));
+            writeln!(
+                f,
+                "| {name} | {smoothing} s | {} | {} | {} | {} | {:.2} s |",
+                percent(|score| score.right),
+                percent(|score| score.right_by_first_seconds),
+                percent(|score| score.missed),
+                percent(|score| score.false_speech),
+                mean(|score| score.boundary_seconds),
+            )?;
+        }
+        Ok(())
     }
-    ensure!(!by_actor.is_empty(), "recordings: clips must be one or more, got none");
-    let actors: Vec<(u64, Vec<&Clip>)> = by_actor.into_iter().collect();
-    let scores = actors.par_iter().map(|(actor, clips)| {
-        let mut random = Generator::with_stream(seed, *actor);
-        let joined = join(clips, &mut random)?;
-        let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
-        let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
-        let mut recognizer = recognizer()?;
-        let timeline = recognizer.timeline(&samples, rate)?;
-        let first = recognizer.recognize_window(&samples, rate)?;
-        Ok(score(&timeline, &first.label, &joined.truth))
-    });
-    scores.collect()
 }
 
 fn join(clips: &[&Clip], random: &mut Generator) -> anyhow::Result<Joined> {
@@ -147,9 +169,9 @@ fn join(clips: &[&Clip], random: &mut Generator) -> anyhow::Result<Joined> {
 }
 
 /// Compares a timeline with the truth every 50 ms.
-fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -> RecordingScore {
+fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -> Score {
     const STEP: f64 = 0.05;
-    let mut score = RecordingScore::default();
+    let mut score = Score::default();
     let (mut spoken, mut silent) = (0.0f64, 0.0f64);
     let mut at = STEP / 2.0;
     while at < timeline.seconds {

@@ -65,18 +65,19 @@ pub fn robustness_table(results: &[Results]) -> String {
 pub fn calibration_table(results: &[Results]) -> String {
     let rows = results.iter().filter_map(|of| Some((of, of.calibration?)));
     let rows: Vec<String> = rows
-        .map(|(of, Calibration { temperature, before, after })| {
+        .map(|(of, Calibration { temperature, before, after, confidence, sure })| {
             let percent = |error: f64| format!("{:.1}", error * 100.0);
             let (before, after) = (percent(before), after.map_or("–".to_owned(), percent));
             let Results { model, classes, protocol, .. } = of;
-            format!("| {model} | {classes} | {protocol} | {temperature:.2} | {before} | {after} |\n")
+            let sure = percent(sure);
+            format!("| {model} | {classes} | {protocol} | {temperature:.2} | {before} | {after} | {confidence:.2} | {sure} |\n")
         })
         .collect();
     if rows.is_empty() {
         return String::new();
     }
-    let head = "| model | classes | protocol | temperature | calibration error before | after |\n\
-                | --- | --- | --- | --- | --- | --- |\n";
+    let head = "| model | classes | protocol | temperature | calibration error before | after | 90 % right from | answers as sure |\n\
+                | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     head.to_owned() + &rows.concat()
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Disturbance, Experiment, Figure, Finished, Folder, Goal, Learner, Predictions, Protocol,
-    expected_calibration_error, fit_temperature, with_temperature,
+    expected_calibration_error, fit_temperature, sure_from, with_temperature,
 };
 
 /// What one experiment gave.
@@ -56,6 +56,10 @@ pub struct Calibration {
     pub before: f64,
     /// The same with each model's probabilities at its temperature; `None` for the validation parts that ask for it.
     pub after: Option<f64>,
+    /// The least probability, at these temperatures, from which nine in ten answers are right.
+    pub confidence: f64,
+    /// The share of answers that are as probable, 0 to 1.
+    pub sure: f64,
 }
 
 /// Figures of disturbed recordings, means over models.
@@ -227,10 +231,13 @@ impl Calibration {
             plain.push(experiment.view(of.predictions.clone()));
             calibrated.push(experiment.view(with_temperature(&of.predictions, temperature)));
         }
+        let sure = sure_from(&calibrated, 0.9);
         Self {
             temperature: Spread::of(temperatures).mean,
             before: expected_calibration_error(&plain),
             after: apart.then(|| expected_calibration_error(&calibrated)),
+            confidence: sure.confidence,
+            sure: sure.share,
         }
     }
 }
@@ -351,6 +358,7 @@ mod tests {
         let calibration = of.calibration.unwrap();
         assert!(calibration.temperature < 0.06 && calibration.after.unwrap() < 1e-3, "{calibration:?}");
         assert!((0.05..0.1).contains(&calibration.before), "{calibration:?}");
+        assert_eq!((calibration.confidence, calibration.sure), (0.0, 1.0));
 
         // A temperature this low lets the likeliest emotion decide, where plain sums are right of clip 0: neutral and calm are Calm.
         let mut close = answers(0.9);

@@ -15,7 +15,7 @@ use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_models::training::{Dataset, Event, Finish, History, Trainer, member_seed};
 use ser_models::{Checkpoint, CheckpointSource, Recipe, Recognizer};
 
-use super::recordings::{RecordingScore, measure_recordings};
+use super::recordings::RecordingScores;
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 
 /// What a run that was stopped says.
@@ -178,8 +178,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets all models that are done hear long recordings, joined from the clips that they were measured on: (what was done to them,
-    /// the mean over models and actors).
+    /// Lets all models that are done hear long recordings, joined from the clips that they were measured on.
     ///
     /// # Errors
     /// If a clip or a checkpoint cannot be read, its labels are no emotions or moods, or a disturbance fails.
@@ -188,13 +187,12 @@ impl Run {
         data: &Path,
         bar: &ProgressBar,
         stop: &AtomicBool,
-    ) -> anyhow::Result<Vec<(String, RecordingScore)>> {
+    ) -> anyhow::Result<RecordingScores> {
         let clips = FoundClips::open(&[ravdess(data)], &ClipsOptions::default())?.clips;
         let finished = self.folder.finished()?;
-        let ways = [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)];
+        let ways = RecordingScores::WAYS;
         bar.set_length((finished.len() * ways.len()) as u64);
-        let mut scores: Vec<(String, Vec<RecordingScore>)> =
-            ways.map(|way| (way.name(), Vec::new())).to_vec();
+        let mut scores = RecordingScores::default();
         for Finished { name, seed, predictions, .. } in finished {
             let mut checkpoint = Checkpoint::load(self.folder.file(&format!("{name}.safetensors")))?;
             if let Some(moods) = LabelSet::moods_of_emotions(&checkpoint.labels) {
@@ -202,14 +200,14 @@ impl Run {
             }
             let measured: HashSet<&str> = predictions.clips.iter().map(String::as_str).collect();
             let clips: Vec<&Clip> = clips.iter().filter(|clip| measured.contains(clip.id.as_str())).collect();
-            for (way, (_, scores)) in ways.iter().zip(&mut scores) {
+            for way in ways {
                 ensure!(!stop.load(Ordering::Relaxed), STOPPED);
                 let recognizer = || Ok(Recognizer::new(&checkpoint)?);
-                scores.extend(measure_recordings(recognizer, &clips, *way, seed)?);
+                scores.measure(recognizer, &clips, way, seed)?;
                 bar.inc(1);
             }
         }
-        Ok(scores.into_iter().map(|(way, scores)| (way, RecordingScore::mean(&scores))).collect())
+        Ok(scores)
     }
 
     fn file(&self, unit: &Unit, ending: &str) -> PathBuf {

@@ -7,10 +7,10 @@ use anyhow::{Context, ensure};
 use ser_data::{Clip, Split, leave_corpus_out, published_folds, speakers_of};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::training::EncodedClips;
-use ser_models::{Checkpoint, Readout, Recipe, Recognizer, TimelineConfig};
+use ser_models::{Checkpoint, Readout, Recipe, Recognizer};
 
 use super::{VoiceClips, answer, tells_moods_apart, train_head};
-use crate::experiments::{Disturbance, Predictions, RecordingScore, measure_recordings};
+use crate::experiments::{Disturbance, Predictions, RecordingScores};
 
 /// Clips with their encoder, and how heads are trained on them.
 pub struct VoiceBench {
@@ -103,32 +103,22 @@ impl VoiceBench {
         fold.heads.iter().map(of).collect()
     }
 
-    /// Lets each fold's heads together hear long recordings that are joined of its clips, clean and in noise: a row for each.
+    /// Lets each fold's heads together hear long recordings that are joined of its clips, clean and in noise.
     ///
     /// # Errors
-    /// As [`measure_recordings`].
-    pub fn recordings(
-        &self,
-        folds: &[HeadsOfFold],
-        readout: &Readout,
-        config: &TimelineConfig,
-    ) -> anyhow::Result<Vec<(String, RecordingScore)>> {
-        let mut rows = Vec::new();
-        for way in [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)] {
-            let mut scores = Vec::new();
+    /// As [`RecordingScores::measure`].
+    pub fn recordings(&self, folds: &[HeadsOfFold], readout: &Readout) -> anyhow::Result<RecordingScores> {
+        let mut scores = RecordingScores::default();
+        for way in RecordingScores::WAYS {
             for HeadsOfFold { heads, measured } in folds {
                 let mut model = together(heads)?;
                 model.readout = readout.clone();
                 let clips: Vec<&Clip> = measured.iter().map(|&at| &self.clips.clips[at]).collect();
-                let recognizer = || {
-                    let recognizer = Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?;
-                    Ok(recognizer.with_config(config.clone())?)
-                };
-                scores.extend(measure_recordings(recognizer, &clips, way, 0)?);
+                let recognizer = || Ok(Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?);
+                scores.measure(recognizer, &clips, way, 0)?;
             }
-            rows.push((way.name(), RecordingScore::mean(&scores)));
         }
-        Ok(rows)
+        Ok(scores)
     }
 }
 

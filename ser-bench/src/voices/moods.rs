@@ -5,7 +5,7 @@ use ndarray::Axis;
 use ser_data::LabelSet;
 use ser_models::Readout;
 
-use crate::experiments::{Predictions, fit_temperature, with_temperature};
+use crate::experiments::{Predictions, fit_temperature, sure_from, with_temperature};
 
 /// How a head's emotions become moods that are told when they are sure.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,24 +64,9 @@ impl MoodReadout {
         // Rounded, so that the file says what was meant.
         let temperature = (temperature * 100.0).round() / 100.0;
         let moods = in_weighted_moods(&with_temperature(predictions, temperature));
-        let mut answers: Vec<(f32, bool)> = moods
-            .truth
-            .iter()
-            .zip(moods.answers())
-            .map(|(truth, (answer, p))| (p, answer == *truth))
-            .collect();
-        answers.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let (mut confidence, mut best, mut correct) = (1.0, (0, 0), 0);
-        for (at, (p, is_right)) in answers.iter().enumerate() {
-            correct += usize::from(*is_right);
-            if correct as f64 >= right * (at + 1) as f64 {
-                (confidence, best) = (f64::from(*p), (at + 1, correct));
-            }
-        }
-        let confidence = (confidence * 100.0).ceil() / 100.0;
-        let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
-        let (sure, right) = (share(best.0, answers.len()), share(best.1, best.0));
-        Ok(Self { readout: Readout { temperature, classes, label_weights, confidence }, sure, right })
+        let sure = sure_from([&moods], right);
+        let readout = Readout { temperature, classes, label_weights, confidence: sure.confidence };
+        Ok(Self { readout, sure: sure.share, right: sure.right })
     }
 }
 

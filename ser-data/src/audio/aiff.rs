@@ -3,7 +3,8 @@
 use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Demuxer, sound_bytes};
 use super::source::{Source, be};
-use super::{AudioErrorKind, AudioOptions};
+use super::tags::{Behind, behind, is_name};
+use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 pub(super) fn open<'s>(
     mut source: Source<'s>,
@@ -30,22 +31,32 @@ pub(super) fn open<'s>(
     let mut warnings = Vec::new();
     let (unit, found) = ("bytes of AIFF sound", source.len() - start);
     let tolerance = start.max(layout.block_bytes);
+    // Offset and block size stand before the samples. COMM counts the frames; more than that is filler.
+    let offset = be(&source.peek_at(start, 4)?, 0, 4).unwrap_or(0);
+    let wanted = match common.frames {
+        0 => 0,
+        frames => frames.saturating_mul(layout.block_bytes).saturating_add(8 + offset),
+    };
     let length = if declared == 0 && common.frames > 0 {
         // A recorder that crashed before it wrote the length.
         sound_bytes(unit, u64::MAX, found, 0, options, &mut warnings)?
+    } else if (declared + 1..=found).contains(&wanted) && sound_goes_on(&mut source, start + declared)? {
+        warnings.push(AudioWarning::WrongLength { unit, declared, found: wanted });
+        wanted
     } else {
         sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?
     };
-    // Offset and block size stand before the samples.
-    let offset = be(&source.peek_at(start, 4)?, 0, 4).unwrap_or(0);
-    let source = source.part(start, length)?;
-    let sound = source.part((8 + offset).min(length), u64::MAX)?;
-    // COMM counts the frames; more than that is filler.
-    let wanted = common.frames.saturating_mul(layout.block_bytes);
-    if common.frames > 0 && wanted > sound.len() + tolerance && warnings.is_empty() {
-        sound_bytes("bytes of AIFF sound", wanted, sound.len(), tolerance, options, &mut warnings)?;
+    if wanted > length + tolerance && warnings.is_empty() {
+        sound_bytes(unit, wanted, length, tolerance, options, &mut warnings)?;
     }
+    let sound = source.part(start, length)?.part((8 + offset).min(length), u64::MAX)?;
     Ok(Box::new(Blocks::new(sound, layout, Some(common.frames).filter(|&frames| frames > 0), warnings)?))
+}
+
+/// Whether no chunk begins where the `SSND` chunk should end.
+fn sound_goes_on(source: &mut Source<'_>, end: u64) -> Result<bool, AudioErrorKind> {
+    let chunk = |header: &[u8]| be(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length);
+    Ok(behind(source, end.next_multiple_of(2), 2, chunk)? == Behind::Sound)
 }
 
 /// The `COMM` chunk.

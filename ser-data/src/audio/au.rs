@@ -3,7 +3,8 @@
 use super::blocks::{Blocks, Layout, Samples};
 use super::demux::{Demuxer, sound_bytes};
 use super::source::{Source, be};
-use super::{AudioErrorKind, AudioOptions};
+use super::tags::{Behind, behind};
+use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 pub(super) fn open<'s>(
     mut source: Source<'s>,
@@ -28,19 +29,18 @@ pub(super) fn open<'s>(
     };
     let layout = Layout::of_samples(samples, bytes, u16::try_from(channels).unwrap_or(0), rate as u32)?;
     let mut warnings = Vec::new();
-    let found = source.len().saturating_sub(start);
+    let (unit, found) = ("bytes of AU sound", source.len().saturating_sub(start));
+    let tolerance = start.max(layout.block_bytes);
     // 2^32 − 1 is the format's own way to say that the length is not known.
-    let length = if declared == u64::from(u32::MAX) {
+    let mut length = if declared == u64::from(u32::MAX) {
         found
     } else {
-        sound_bytes(
-            "bytes of AU sound",
-            declared,
-            found,
-            start.max(layout.block_bytes),
-            options,
-            &mut warnings,
-        )?
+        sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?
     };
+    // The format has no chunks.
+    if behind(&mut source, start.saturating_add(length), 1, |_| None)? != Behind::Known {
+        warnings.push(AudioWarning::WrongLength { unit, declared, found });
+        length = found;
+    }
     Ok(Box::new(Blocks::new(source.part(start, length)?, layout, None, warnings)?))
 }

@@ -6,6 +6,7 @@ use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes};
 use super::opus::OpusHead;
 use super::source::{Source, be};
+use super::tags::{Behind, behind, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, mp4};
 
 pub(super) fn open<'s>(
@@ -17,27 +18,29 @@ pub(super) fn open<'s>(
     let mut warnings = Vec::new();
     while let Some(header) = source.array::<12>()? {
         // −1 stands for "until the end", in the last chunk.
-        let declared = be(&header, 4, 8).unwrap_or(0);
+        let mut declared = be(&header, 4, 8).unwrap_or(0);
         let left = source.left();
         match &header[..4] {
             b"desc" => description = Some(Description::parse(&source.peek(declared.min(32))?)?),
             b"pakt" => table = Some(source.peek(declared)?),
             b"kuki" => cookie = source.peek(declared.min(1 << 16))?,
             b"data" => {
-                // An edit count stands before the sound.
-                let found = if declared == u64::MAX {
-                    left
-                } else {
-                    sound_bytes(
-                        "bytes of CAF data",
-                        declared,
-                        left,
-                        source.position(),
-                        options,
-                        &mut warnings,
-                    )?
+                let unit = "bytes of CAF data";
+                let start = source.position();
+                let mut length = match declared {
+                    u64::MAX => left,
+                    _ => sound_bytes(unit, declared, left, start, options, &mut warnings)?,
                 };
-                sound = Some((source.position() + 4, found.saturating_sub(4)));
+                match behind(&mut source, start + length, 1, chunk)? {
+                    Behind::Known => {}
+                    Behind::Other => warnings.push(AudioWarning::BytesBehind { bytes: left - length }),
+                    Behind::Sound => {
+                        warnings.push(AudioWarning::WrongLength { unit, declared, found: left });
+                        (length, declared) = (left, left);
+                    }
+                }
+                // An edit count stands before the sound.
+                sound = Some((start + 4, length.saturating_sub(4)));
             }
             _ => {}
         }
@@ -51,12 +54,17 @@ pub(super) fn open<'s>(
         return Ok(Box::new(Blocks::new(source, layout, None, warnings)?));
     }
     let mut stream = description.stream(&cookie)?;
-    let table = Table::parse(&table.unwrap_or_default(), &description)?;
+    let table = Table::parse(&table.ok_or_else(|| missing("pakt"))?, &description)?;
     stream.skip = table.priming;
     stream.keep = table.valid;
     // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
     let packets = table.packets.into_iter();
     Ok(Box::new(Packets { source, stream: Some(stream), packets, warnings }))
+}
+
+/// The bytes of a chunk with its header, as [`behind`] asks.
+fn chunk(header: &[u8]) -> Option<u64> {
+    be(header, 4, 8).filter(|_| is_name(header))?.checked_add(12)
 }
 
 /// The `desc` chunk.

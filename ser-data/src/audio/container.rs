@@ -56,7 +56,7 @@ pub(super) fn open<'s>(
 
 /// The name of a container that holds audio and isn't read.
 fn unsupported(start: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 21] = [
+    const MAGIC: [(&[u8], &str); 26] = [
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (WMA, ASF)"),
         (b"#!AMR-WB", "AMR-WB"),
         (b"#!AMR", "AMR"),
@@ -78,6 +78,11 @@ fn unsupported(start: &[u8]) -> Option<&'static str> {
         (b"\x7F\xFE\x80\x01", "DTS"),
         (b"MThd", "MIDI"),
         (b"ajkg", "Shorten"),
+        (b"ADIF", "AAC in ADIF"),
+        (b"NIST_1A", "NIST SPHERE"),
+        (b"Creative Voice File", "Creative Voice"),
+        (b"OFR ", "OptimFROG"),
+        (b".ra\xFD", "RealAudio"),
     ];
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(name);

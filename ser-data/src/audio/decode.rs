@@ -20,6 +20,8 @@ pub(super) struct Decoding<'s> {
     /// Frames given so far.
     frames: u64,
     ended: bool,
+    /// Where the first gap of the container's clock is, and how long all are, in seconds.
+    gap: Option<(f64, f64)>,
     warnings: Vec<AudioWarning>,
 }
 
@@ -33,6 +35,8 @@ struct Active {
     decoded: u64,
     /// Frames that were decoded beyond what the first OGG page counts.
     lead: Option<i64>,
+    /// The container's time at the last packet that told it, in seconds, and the frames decoded before it.
+    clock: Option<(f64, u64)>,
     /// Brings it to the file's channels and rate, where the first stream's differ.
     converter: Option<Converter>,
     samples: Vec<f32>,
@@ -45,7 +49,8 @@ enum Decoder {
 
 impl<'s> Decoding<'s> {
     pub(super) fn new(demuxer: Box<dyn Demuxer + 's>, options: AudioOptions) -> Self {
-        Self { demuxer, options, active: None, spec: None, frames: 0, ended: false, warnings: Vec::new() }
+        let (gap, warnings) = Default::default();
+        Self { demuxer, options, active: None, spec: None, frames: 0, ended: false, gap, warnings }
     }
 
     /// Channels and sample rate, after the first samples.
@@ -77,6 +82,10 @@ impl<'s> Decoding<'s> {
             }
             let channels = self.spec.map_or(1, |(channels, _)| channels);
             self.frames += ((out.len() - before) / channels) as u64;
+            if let Some((seconds, missing)) = self.gap.filter(|_| self.ended) {
+                self.warnings.push(AudioWarning::Gap { seconds, missing });
+                self.gap = None;
+            }
         }
         Ok(out.len() > before)
     }
@@ -89,6 +98,11 @@ impl<'s> Decoding<'s> {
             }
             Item::Packet(packet) => {
                 let active = self.active.as_mut().ok_or(AudioErrorKind::NoAudioTrack)?;
+                if let Some(missing) = packet.time.and_then(|time| active.gap(time)) {
+                    let rate = self.spec.map_or(1, |(_, rate)| rate);
+                    let (_, all) = self.gap.get_or_insert((self.frames as f64 / f64::from(rate), 0.0));
+                    *all += missing;
+                }
                 active.decode(&packet, self.frames)?;
                 let Some((channels, rate)) = active.spec.filter(|_| !active.samples.is_empty()) else {
                     return Ok(());
@@ -152,15 +166,27 @@ impl Active {
             Codec::Opus(head) => Some((usize::from(head.channels), opus::SAMPLE_RATE)),
             Codec::Symphonia(_) => None,
         };
-        Ok(Self { decoder, stream, spec, decoded: 0, lead: None, converter: None, samples: Vec::new() })
+        let (lead, clock, converter, samples) = Default::default();
+        Ok(Self { decoder, stream, spec, decoded: 0, lead, clock, converter, samples })
+    }
+
+    /// The seconds that are missing before a packet that begins at a time of the container's clock. Clocks of recorders jitter: less
+    /// than half of what was decoded since they told the last time counts for nothing.
+    fn gap(&mut self, time: f64) -> Option<f64> {
+        const JITTER: f64 = 0.005;
+        let (_, rate) = self.spec.filter(|_| self.decoded > 0)?;
+        let (before, decoded) = self.clock.replace((time, self.decoded))?;
+        let passed = (self.decoded - decoded) as f64 / f64::from(rate);
+        let missing = time - before - passed;
+        (missing > JITTER.max(passed / 2.0)).then_some(missing)
     }
 
     /// Decodes a packet to `samples`, without delay and padding. `given` are the file's frames so far, for errors.
     fn decode(&mut self, packet: &Packet, given: u64) -> Result<(), AudioErrorKind> {
         self.samples.clear();
-        if let (true, Some(granule)) = (packet.data.is_empty(), packet.granule) {
-            // An OGG page without a packet only counts.
-            return self.counted(granule).map(drop);
+        if packet.data.is_empty() && (packet.granule.is_some() || packet.time.is_some()) {
+            // An OGG page without a packet only counts, and Matroska's last time only tells the end.
+            return packet.granule.map_or(Ok(()), |granule| self.counted(granule).map(drop));
         }
         let decoded = match &mut self.decoder {
             Decoder::Opus(decoder) => {

@@ -71,6 +71,8 @@ pub(super) struct Packet {
     pub(super) discard: u64,
     /// The stream's frames up to the end of this packet as an OGG page counts them.
     pub(super) granule: Option<Granule>,
+    /// When it begins by the container's clock, in seconds. A packet without data tells the time of the end.
+    pub(super) time: Option<f64>,
 }
 
 /// What an OGG page says of the frames up to its end.

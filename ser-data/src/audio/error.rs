@@ -197,6 +197,24 @@ pub enum AudioWarning {
     /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
     #[error("its last OGG page isn't marked as the end: it may have been longer")]
     NoEnd,
+    /// The container's clock runs on where it holds no sound: a recorder paused, or packets are lost.
+    #[error(
+        "its clock says that {missing:.2} s are missing, the first at {seconds:.2} s: the sound is joined there"
+    )]
+    Gap {
+        /// Where the first gap is, in seconds from the start of what was read.
+        seconds: f64,
+        /// Seconds of all gaps together.
+        missing: f64,
+    },
+    /// Parts of a Matroska file that are not known, and may have held sound.
+    #[error("{bytes} bytes that are no known Matroska element were left out, the first at byte {at}")]
+    Unknown {
+        /// Where the first begins.
+        at: u64,
+        /// The bytes of all.
+        bytes: u64,
+    },
     /// Channels or sample rate change. What follows was converted.
     #[error(
         "changes at {seconds:.2} s from {} channels at {} Hz to {} channels at {} Hz: converted to the first",

@@ -327,7 +327,9 @@ impl Demuxer for Frames<'_> {
         let Some(header) = header(&self.held, &self.info) else {
             self.check_total()?;
             let rest = self.held.len() as u64 + self.source.left();
-            if rest > 0 && !is_tag(&self.held) && !self.held.iter().all(|&byte| byte == 0) {
+            // Where the frames aren't counted, zeros may have been some.
+            let filler = self.info.total > 0 && self.held.iter().all(|&byte| byte == 0);
+            if rest > 0 && !is_tag(&self.held) && !filler {
                 if self.samples == 0 {
                     return Err(AudioErrorKind::malformed("no FLAC frame follows the metadata"));
                 }

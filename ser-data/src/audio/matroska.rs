@@ -8,14 +8,18 @@ use super::blocks::{Layout, Samples};
 use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters};
 use super::opus::OpusHead;
 use super::source::{Source, be, le};
-use super::tags::is_tag;
-use super::{AudioErrorKind, AudioOptions, flac, mp4};
+use super::tags::{is_filler, is_tag};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, flac, mp4};
 
 /// Identifiers of elements.
 mod id {
     pub(super) const EBML: u32 = 0x1A45_DFA3;
     pub(super) const SEGMENT: u32 = 0x1853_8067;
+    pub(super) const INFO: u32 = 0x1549_A966;
+    pub(super) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+    pub(super) const DURATION: u32 = 0x4489;
     pub(super) const CLUSTER: u32 = 0x1F43_B675;
+    pub(super) const TIMESTAMP: u32 = 0xE7;
     pub(super) const TRACKS: u32 = 0x1654_AE6B;
     pub(super) const TRACK_ENTRY: u32 = 0xAE;
     pub(super) const TRACK_NUMBER: u32 = 0xD7;
@@ -37,6 +41,23 @@ mod id {
     pub(super) const BLOCK_GROUP: u32 = 0xA0;
     pub(super) const BLOCK: u32 = 0xA1;
     pub(super) const DISCARD_PADDING: u32 = 0x75A2;
+
+    /// Elements of files, segments and clusters that hold no sound: SeekHead, Cues, Chapters, Attachments, Tags, the signature's slot,
+    /// Void, CRC-32, SilentTracks, Position, PrevSize and EncryptedBlock.
+    pub(super) const OTHERS: [u32; 12] = [
+        0x114D_9B74,
+        0x1C53_BB6B,
+        0x1043_A770,
+        0x1941_A469,
+        0x1254_C367,
+        0x1B53_8667,
+        0xEC,
+        0xBF,
+        0x5854,
+        0xA7,
+        0xAB,
+        0xAF,
+    ];
 }
 
 /// A number whose length its first byte tells, with the marker bit left out: (value, bytes, whether all its bits are set).
@@ -93,6 +114,8 @@ struct Track {
     prefix: Vec<u8>,
     /// Bytes of a frame of plain samples.
     frame_bytes: Option<u64>,
+    /// Whether there is no other track.
+    alone: bool,
 }
 
 /// The packets of the first sound track.
@@ -100,12 +123,34 @@ pub(super) struct Packets<'s> {
     source: Source<'s>,
     track: Option<Track>,
     queue: VecDeque<Item>,
+    /// Where the segment ends, where its size is known.
+    end: Option<u64>,
+    /// Seconds of a tick of all times.
+    tick: f64,
+    /// Ticks of the current cluster's time.
+    cluster: u64,
+    /// Ticks of the whole, where they are known.
+    duration: Option<f64>,
+    /// Where the first element that is not known begins, and the bytes of all such.
+    unknown: Option<(u64, u64)>,
+    warnings: Vec<AudioWarning>,
 }
 
 impl<'s> Packets<'s> {
     /// Reads up to the tracks.
     pub(super) fn open(source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
-        let mut packets = Self { source, track: None, queue: VecDeque::new() };
+        let (queue, unknown, warnings) = Default::default();
+        let mut packets = Self {
+            source,
+            track: None,
+            queue,
+            end: None,
+            tick: 1e-3,
+            cluster: 0,
+            duration: None,
+            unknown,
+            warnings,
+        };
         while packets.track.is_none() {
             if !packets.element(options.allow_truncated)? {
                 return Err(AudioErrorKind::malformed("the Matroska file has no Tracks element"));
@@ -122,7 +167,11 @@ impl<'s> Packets<'s> {
             return Ok(false);
         }
         let Some((id, size, bytes)) = element(&head) else {
-            if head.iter().all(|&byte| byte == 0) && self.source.left() < 1 << 16 {
+            // Zeros within a segment were something else.
+            if self.end.is_none_or(|end| at >= end) && is_filler(&mut self.source, at)? {
+                if self.end.is_none() {
+                    self.warnings.push(AudioWarning::BytesBehind { bytes: self.source.left() });
+                }
                 return Ok(false);
             }
             return Err(AudioErrorKind::malformed(format!("no Matroska element begins at byte {at}")));
@@ -138,7 +187,17 @@ impl<'s> Packets<'s> {
             }
         }
         match (id, size) {
-            (id::SEGMENT | id::CLUSTER, _) => {}
+            (id::SEGMENT, size) => self.end = size.map(|size| self.source.position().saturating_add(size)),
+            (id::CLUSTER, _) => {}
+            (id::INFO, Some(size)) => {
+                let body = self.source.bytes(size)?;
+                self.tick = unsigned(&body, id::TIMESTAMP_SCALE).unwrap_or(1_000_000) as f64 * 1e-9;
+                self.duration = float(&body, id::DURATION);
+            }
+            (id::TIMESTAMP, Some(size)) => {
+                let body = self.source.bytes(size)?;
+                self.cluster = be(&body, 0, body.len().min(8)).unwrap_or(0);
+            }
             (id::TRACKS, Some(size)) if self.track.is_none() => {
                 let body = self.source.bytes(size)?;
                 let track = track(&body)?;
@@ -157,7 +216,12 @@ impl<'s> Packets<'s> {
                     self.block(block, padding.unwrap_or(0))?;
                 }
             }
-            (_, Some(size)) => self.source.skip(size)?,
+            (id, Some(size)) => {
+                if id != id::EBML && id != id::TRACKS && !id::OTHERS.contains(&id) {
+                    self.unknown.get_or_insert((at, 0)).1 += bytes as u64 + size;
+                }
+                self.source.skip(size)?;
+            }
             (_, None) => {
                 return Err(AudioErrorKind::malformed(format!(
                     "the Matroska element at byte {at} has no size"
@@ -176,13 +240,20 @@ impl<'s> Packets<'s> {
             return Ok(());
         }
         let flags = *block.get(bytes + 2).ok_or_else(damaged)?;
+        let relative = be(block, bytes, 2).ok_or_else(damaged)? as u16 as i16;
+        let mut time = Some((self.cluster as f64 + f64::from(relative)) * self.tick);
         let frames = laced(&block[bytes + 3..], flags >> 1 & 3).ok_or_else(damaged)?;
         let discard = (padding as f64 * track.sample_rate / 1e9).round() as u64;
         for frame in &frames {
             let data =
                 if track.prefix.is_empty() { frame.to_vec() } else { [&track.prefix, *frame].concat() };
             let frames = track.frame_bytes.map_or(0, |bytes| data.len() as u64 / bytes);
-            self.queue.push_back(Item::Packet(Packet { data, frames, ..Default::default() }));
+            self.queue.push_back(Item::Packet(Packet {
+                data,
+                frames,
+                time: time.take(),
+                ..Default::default()
+            }));
         }
         if let Some(Item::Packet(last)) = self.queue.back_mut().filter(|_| !frames.is_empty()) {
             last.discard = discard;
@@ -312,7 +383,8 @@ fn track(tracks: &[u8]) -> Result<Track, AudioErrorKind> {
         }
         prefix = child(compression, id::CONTENT_COMP_SETTINGS).unwrap_or_default().to_vec();
     }
-    Ok(Track { number, stream, sample_rate: decoded_rate, prefix, frame_bytes })
+    let alone = elements(tracks).filter(|(id, _)| *id == id::TRACK_ENTRY).count() == 1;
+    Ok(Track { number, stream, sample_rate: decoded_rate, prefix, frame_bytes, alone })
 }
 
 /// Whether a file begins as an EBML file does.
@@ -326,10 +398,23 @@ impl Demuxer for Packets<'_> {
             if let Some(item) = self.queue.pop_front() {
                 return Ok(item);
             }
-            if !self.element(true)? {
-                return Ok(Item::End);
+            if self.element(true)? {
+                continue;
             }
+            if let Some((at, bytes)) = self.unknown.take() {
+                self.warnings.push(AudioWarning::Unknown { at, bytes });
+            }
+            // The whole lasts as long as its longest track.
+            let alone = self.track.as_ref().is_some_and(|track| track.alone);
+            return Ok(match self.duration.take().filter(|_| alone) {
+                Some(ticks) => Item::Packet(Packet { time: Some(ticks * self.tick), ..Default::default() }),
+                None => Item::End,
+            });
         }
+    }
+
+    fn warnings(&mut self) -> Vec<AudioWarning> {
+        std::mem::take(&mut self.warnings)
     }
 }
 

@@ -7,7 +7,7 @@ use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::{Source, be};
-use super::tags::is_tag;
+use super::tags::{is_filler, is_tag};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 /// Bytes of a frame that are looked at to know its header and its tag.
@@ -297,17 +297,15 @@ fn behind(
             second.is_some_and(|second| second.joins(&first))
         })
     });
-    if let (Some(bytes), false) = (follows, is_tag_or_filler(&rest[..rest.len().min(16)])) {
-        return Ok(Some(AudioErrorKind::malformed(format!(
-            "{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"
-        ))));
+    let tagged = is_tag(&rest);
+    if let Some(bytes) = follows {
+        // Zeros between frames are lost frames too.
+        return Ok(Some(AudioErrorKind::malformed(match tagged {
+            true => format!("more frames follow {bytes} bytes of tags at byte {at}"),
+            false => format!("{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"),
+        })));
     }
-    if let (Some(bytes), true) = (follows, rest.starts_with(b"TAG") || rest.starts_with(b"APETAGEX")) {
-        return Ok(Some(AudioErrorKind::malformed(format!(
-            "more frames follow {bytes} bytes of tags at byte {at}"
-        ))));
-    }
-    if !is_tag_or_filler(&rest[..rest.len().min(16)]) {
+    if !tagged && !is_filler(source, at)? {
         warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
     }
     Ok(None)

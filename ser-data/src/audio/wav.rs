@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::well_known::*;
 use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Demuxer, sound_bytes};
 use super::source::{Source, le};
-use super::tags::is_tag;
+use super::tags::{Behind, behind, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
 
 const PCM: u16 = 1;
@@ -38,7 +38,7 @@ pub(super) fn open<'s>(
             let format = format.ok_or_else(no_format)?;
             // RF64 keeps the length in its ds64 chunk.
             let declared = long_data.filter(|_| declared >= u64::from(u32::MAX)).unwrap_or(declared);
-            return data(source, &format, declared, options);
+            return data(source, &format, declared, &RIFF, options);
         }
         if declared > source.left() {
             let (unit, found) = ("bytes of a WAV chunk", source.left());
@@ -68,7 +68,7 @@ pub(super) fn open_w64<'s>(
         let declared = le(&header, 16, 8).unwrap_or(0).saturating_sub(HEADER);
         let known = header[4..16] == W64_TAIL;
         if known && header.starts_with(b"data") {
-            return data(source, &format.ok_or_else(no_format)?, declared, options);
+            return data(source, &format.ok_or_else(no_format)?, declared, &W64, options);
         }
         if declared > source.left() {
             let (unit, found) = ("bytes of a Wave64 chunk", source.left());
@@ -87,54 +87,65 @@ fn no_format() -> AudioErrorKind {
     AudioErrorKind::malformed("the WAV file has no fmt chunk before its data")
 }
 
+/// How chunks follow one another.
+struct Chunks {
+    /// What they are padded to, in bytes.
+    align: u64,
+    /// The bytes of one with its header, as [`behind`] asks.
+    bytes: fn(&[u8]) -> Option<u64>,
+}
+
+/// Chunks of RIFF and RF64.
+const RIFF: Chunks = Chunks {
+    align: 2,
+    bytes: |header| le(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length),
+};
+
+/// Chunks of Wave64, whose lengths count the header.
+const W64: Chunks =
+    Chunks { align: 8, bytes: |header| le(header, 16, 8).filter(|&length| is_name(header) && length >= 24) };
+
 /// The sound of a data chunk that begins at the source's position.
 fn data<'s>(
     mut source: Source<'s>,
     format: &Format,
     declared: u64,
+    chunks: &Chunks,
     options: &AudioOptions,
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
     let mut warnings = Vec::new();
     let (start, found) = (source.position(), source.left());
-    let (unit, mut length) = ("bytes of WAV data", declared);
-    if declared == 0 && found > 0 && !are_chunks(&mut source, start)? {
-        // A recorder that crashed before it wrote the length.
-        warnings.push(AudioWarning::WrongLength { unit, declared, found });
-        length = found;
-    } else {
-        // Some writers count the header too.
-        length =
-            sound_bytes(unit, length, found, start.max(format.block_align.into()), options, &mut warnings)?;
-        let behind = start + length + length % 2;
-        if behind < source.len()
-            && !are_chunks(&mut source, behind)?
-            && !is_tag_or_filler(&source.peek_at(behind, 8)?)
-        {
-            let bytes = source.len() - behind;
-            warnings.push(AudioWarning::BytesBehind { bytes });
+    let unit = "bytes of WAV data";
+    // Some writers count the header too.
+    let tolerance = start.max(format.block_align.into());
+    let mut length = sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?;
+    // Some writers leave out the padding.
+    let padded = start + length.next_multiple_of(chunks.align);
+    let following = behind(&mut source, padded, chunks.align, chunks.bytes)?.min(behind(
+        &mut source,
+        start + length,
+        chunks.align,
+        chunks.bytes,
+    )?);
+    match following {
+        Behind::Other => warnings.push(AudioWarning::BytesBehind { bytes: found - length }),
+        // A recorder that crashed before it wrote the length, or since it wrote it last.
+        Behind::Sound => {
+            warnings.push(AudioWarning::WrongLength { unit, declared, found });
+            length = found;
         }
+        // So did this one, of silence.
+        Behind::Known if declared == 0 && source.peek(1)? == [0] => {
+            warnings.push(AudioWarning::WrongLength { unit, declared, found });
+            length = found;
+        }
+        Behind::Known => {}
     }
     let source = source.part(start, length)?;
     match format.tag {
         MPEG_2 | MPEG_3 => Ok(Box::new(mpeg::Frames::new(source, warnings)?)),
         _ => Ok(Box::new(Blocks::new(source, format.layout()?, None, warnings)?)),
     }
-}
-
-/// Whether RIFF chunks fill the file from a place to its end.
-fn are_chunks(source: &mut Source<'_>, mut at: u64) -> Result<bool, AudioErrorKind> {
-    while at + 1 < source.len() {
-        let header = source.peek_at(at, 8)?;
-        let printable = header.iter().take(4).all(|byte| matches!(byte, 0x20..=0x7E));
-        let Some(length) = le(&header, 4, 4).filter(|_| printable) else { return Ok(false) };
-        at = at.saturating_add(8 + length + length % 2);
-    }
-    Ok(at <= source.len() + 1)
-}
-
-/// Tags that players of other formats write behind any file, or filler.
-fn is_tag_or_filler(bytes: &[u8]) -> bool {
-    is_tag(bytes) || bytes.iter().all(|&b| b == 0)
 }
 
 /// The `fmt ` chunk.

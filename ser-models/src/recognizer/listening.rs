@@ -3,7 +3,8 @@
 use super::chunks::{Chunks, on_all};
 use super::{RecognizeError, Recognizer, WindowRecognizer};
 use crate::recording::{
-    LOWEST_DB, NotSpeech, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window, Windows,
+    LOWEST_DB, NotSpeech, Recognition, SILENT_DB, SpeechDetector, Timeline, TimelineConfig, TimelineWindow,
+    Window, Windows,
 };
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
@@ -12,9 +13,6 @@ const KEPT_SECONDS: f64 = 30.0;
 
 /// Frames this far below the loudest of a quiet recording, in dB, are silent.
 const BELOW_LOUDEST_DB: f32 = 30.0;
-
-/// Frames below this are silent in all recordings: the level of [`MIN_SPEECH_PEAK`](ser_features::MIN_SPEECH_PEAK), in dB.
-const SILENT_DB: f32 = -80.0;
 
 /// Windows for each thread that wait to be heard together.
 const WAITING: usize = 8;
@@ -132,7 +130,7 @@ impl<'a> Listening<'a> {
         let (seconds, frame_seconds) = (self.cut.seconds(), self.cut.frame_seconds());
         let config = TimelineConfig { silence_db: self.silence_db(), ..self.recognizer.config.clone() };
         let confidence = self.recognizer.one.confidence();
-        let timeline = Timeline::new(&config, self.windows, &self.levels, frame_seconds, seconds, confidence);
+        let timeline = Timeline::new(config, self.windows, self.levels, frame_seconds, seconds, confidence);
         timeline.ok_or(match self.reason {
             Some(reason) => RecognizeError::NoSpeech { seconds, reason },
             None => SignalError::Silent { peak: self.peak }.into(),

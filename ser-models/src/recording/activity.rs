@@ -10,6 +10,9 @@ pub const SILENCE_DB: f32 = -50.0;
 /// The lowest level that is reported, in dB relative to full scale. 16-bit samples cannot be quieter.
 pub const LOWEST_DB: f32 = -120.0;
 
+/// Frames below this are silent in all recordings: the level of [`MIN_SPEECH_PEAK`](ser_features::MIN_SPEECH_PEAK), in dB.
+pub(crate) const SILENT_DB: f32 = -80.0;
+
 /// The band of voices in Hz. Below it are hum and wind, above it hiss.
 const BAND: (f64, f64) = (80.0, 8_000.0);
 

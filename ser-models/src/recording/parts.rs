@@ -10,7 +10,8 @@ pub struct TimelineConfig {
     /// Time from one window's end to the next one's, 0.05 to 60. A window is as long as the clips that the model takes, or 3 s where
     /// it takes any.
     pub hop: f64,
-    /// Frames below this, in dB relative to full scale, are silence. Must be finite.
+    /// Frames below this, in dB relative to full scale, are silence. Must be finite. Segments hold quieter frames too where the loudest
+    /// ones within five seconds are less than 28 dB above them: a quiet voice.
     pub silence_db: f32,
     /// How far segments are smoothed, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 smooths
     /// not at all.

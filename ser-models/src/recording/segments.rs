@@ -4,6 +4,7 @@
 //! heard around each cell. Neighbouring cells of one mood are a segment.
 
 use super::Recognition;
+use super::activity::SILENT_DB;
 use super::parts::{Segment, TimelineConfig, TimelineWindow};
 
 /// Seconds of a cell.
@@ -20,6 +21,9 @@ const ABOVE_FLOOR_DB: f32 = 6.0;
 
 /// A noise floor is sought this far below the loudest frames at most, in dB: a steady voice is no noise floor.
 const BELOW_PEAK_DB: f32 = 10.0;
+
+/// Frames this far below the loudest around them, in dB, are silent even where these are quiet.
+const QUIET_DB: f32 = 28.0;
 
 /// Cells around a cell, on each side, in which its noise floor is sought: five seconds.
 const FLOOR_CELLS: usize = 20;
@@ -94,29 +98,40 @@ fn label(heard: &Option<Recognition>) -> Option<&str> {
     heard.as_ref().map(|answer| answer.label.as_str())
 }
 
-/// Which cells hold sound: frames above `silence_db` and above the noise around them.
+/// Which cells hold sound: frames above the noise around them that are not silent.
 fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: usize) -> Vec<bool> {
     let mut cells: Vec<Vec<f32>> = vec![Vec::new(); count];
     for (frame, level) in levels.iter().enumerate() {
         let cell = (frame as f64 * frame_seconds / CELL) as usize;
         cells[cell.min(count - 1)].push(*level);
     }
+    let Some((_, everywhere)) = peak_and_noise(&mut levels.to_vec()) else { return vec![false; count] };
     let mut around: Vec<f32> = Vec::new();
     let mut sounding: Vec<bool> = (0..count)
         .map(|cell| {
             let near = cell.saturating_sub(FLOOR_CELLS)..(cell + FLOOR_CELLS + 1).min(count);
             around.clear();
             cells[near].iter().for_each(|levels| around.extend(levels));
-            around.sort_unstable_by(f32::total_cmp);
-            let at = |share: f64| around.get((around.len() as f64 * share) as usize).copied();
-            let (Some(floor), Some(peak)) = (at(0.1), at(0.98)) else { return false };
-            let threshold = silence_db.max((floor + ABOVE_FLOOR_DB).min(peak - BELOW_PEAK_DB));
+            let Some((peak, noise)) = peak_and_noise(&mut around) else { return false };
+            // A quiet voice lies below `silence_db` for half of the time. What is no louder than the recording's noise is none.
+            let silence = silence_db.min((peak - QUIET_DB).max(SILENT_DB).max(everywhere));
+            let threshold = silence.max(noise);
             let above = cells[cell].iter().filter(|level| **level >= threshold).count();
-            3 * above >= cells[cell].len().max(1)
+            // Among quiet frames half must be above, or breath and room would count.
+            let least = if silence < silence_db { 2 } else { 3 };
+            least * above >= cells[cell].len().max(1)
         })
         .collect();
     fill_pauses(&mut sounding);
     sounding
+}
+
+/// The level of the loudest frames, and the level that sound must have to be told from noise.
+fn peak_and_noise(levels: &mut [f32]) -> Option<(f32, f32)> {
+    levels.sort_unstable_by(f32::total_cmp);
+    let at = |share: f64| levels.get((levels.len() as f64 * share) as usize).copied();
+    let (floor, peak) = (at(0.1)?, at(0.98)?);
+    Some((peak, (floor + ABOVE_FLOOR_DB).min(peak - BELOW_PEAK_DB)))
 }
 
 /// Fills short pauses between sounding cells.
@@ -239,6 +254,20 @@ mod tests {
                 "{segments:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_quiet_voice_between_loud_ones_is_heard() {
+        let shifted = |by: f32| speech(10, -60.0).into_iter().map(move |level| (level + by).max(-90.0));
+        // Longer than a noise floor is sought.
+        let pause = || std::iter::repeat_n(-90.0, 300);
+        // Its syllables peak at −45 dB, and most of its frames are below −50 dB.
+        let quiet = (0..500).map(|frame| [-45.0, -53.0, -58.0, -64.0, -90.0][frame / 4 % 5]);
+        let levels: Vec<f32> =
+            shifted(0.0).chain(pause()).chain(quiet).chain(pause()).chain(shifted(0.0)).collect();
+        let segments = found(&windows(42, |_| Some(answer(0.9))), &levels, 1.0);
+        let labels: Vec<&str> = segments.iter().map(|segment| segment.2.as_str()).collect();
+        assert_eq!(labels, ["Calm", "none", "Calm", "none", "Calm"], "{segments:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is heard of a recording, from its start to its end.
 
-use super::parts::{Segment, TimelineConfig, TimelineWindow};
+use super::parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
 use super::recognition::Recognition;
 use super::segments::segments;
 use serde::Serialize;
@@ -16,9 +16,13 @@ pub struct Timeline {
     pub windows: Vec<TimelineWindow>,
     /// The stretches of one mood, which cover the recording without a gap, in order.
     pub segments: Vec<Segment>,
-    /// Seconds from one window to the next.
     #[serde(skip)]
-    hop: f64,
+    config: TimelineConfig,
+    /// The level of each frame in dB, and the seconds from one to the next.
+    #[serde(skip)]
+    levels: Vec<f32>,
+    #[serde(skip)]
+    frame_seconds: f64,
     #[serde(skip)]
     confidence: f64,
 }
@@ -27,17 +31,36 @@ impl Timeline {
     /// Of windows, and of the levels of frames that are `frame_seconds` apart; `None` if no window holds speech. `confidence` is the
     /// least probability of an answer that counts as sure.
     pub(crate) fn new(
-        config: &TimelineConfig,
+        config: TimelineConfig,
         windows: Vec<TimelineWindow>,
-        levels: &[f32],
+        levels: Vec<f32>,
         frame_seconds: f64,
         seconds: f64,
         confidence: f64,
     ) -> Option<Self> {
         let spoken = windows.iter().filter_map(|window| Some((window.speech, window.heard.as_ref()?)));
         let overall = Recognition::mean(spoken, confidence)?;
-        let segments = segments(config, &windows, levels, frame_seconds, seconds, confidence);
-        Some(Self { seconds, overall, windows, segments, hop: config.hop, confidence })
+        let segments = segments(&config, &windows, &levels, frame_seconds, seconds, confidence);
+        Some(Self { seconds, overall, windows, segments, config, levels, frame_seconds, confidence })
+    }
+
+    /// The same windows with their segments smoothed over another time before and after, 0 to 30 s, as [`TimelineConfig::smoothing`]
+    /// does. Nothing is heard again.
+    ///
+    /// # Errors
+    /// If the time is out of range.
+    pub fn smoothed(mut self, seconds: f64) -> Result<Self, TimelineError> {
+        self.config.smoothing = seconds;
+        self.config.check()?;
+        self.segments = segments(
+            &self.config,
+            &self.windows,
+            &self.levels,
+            self.frame_seconds,
+            self.seconds,
+            self.confidence,
+        );
+        Ok(self)
     }
 
     /// What the last `seconds` seconds of speech sound like: the mean of the last windows with speech that hold as much, weighted by how
@@ -47,7 +70,7 @@ impl Timeline {
         for window in self.windows.iter().rev() {
             let Some(heard) = &window.heard else { continue };
             // Windows overlap: a new second of speech for each.
-            speech += window.speech.min(self.hop);
+            speech += window.speech.min(self.config.hop);
             last.push((window.speech, heard));
             if speech >= seconds {
                 break;
