@@ -204,7 +204,7 @@ impl Arguments {
             bail!("pooling must be statistics or means, for frames are not kept, got attentive");
         }
         let encoder = encoder(self.encoder.as_deref(), config.blocks)?;
-        encoder.sha256().clone_into(&mut config.encoder);
+        encoder.digest().clone_into(&mut config.encoder);
         let mut heard = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
         let augmentation = std::mem::take(&mut recipe.training.augmentation.audio);
         if augmentation.is_on() {

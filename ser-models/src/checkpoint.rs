@@ -348,10 +348,10 @@ impl Checkpoint {
             (Some(wanted), Some(given)) if wanted == given => return Ok(()),
             (None, Some(_)) => "none, for the network reads features".to_owned(),
             (Some(""), None) => "given, any of its sizes".to_owned(),
-            (Some(wanted), None) => format!("given, that of SHA-256 {wanted}"),
-            (Some(wanted), Some(_)) => format!("that of SHA-256 {wanted}"),
+            (Some(wanted), None) => format!("given, that with digest {wanted}"),
+            (Some(wanted), Some(_)) => format!("that with digest {wanted}"),
         };
-        let given = encoder.map_or("none".to_owned(), |e| format!("one of SHA-256 {}", e.sha256()));
+        let given = encoder.map_or("none".to_owned(), |e| format!("one with digest {}", e.digest()));
         Err(CheckpointError::Encoder { file: file.to_owned(), expected, given })
     }
 

@@ -23,7 +23,7 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VoiceProfile {
-    /// SHA-256 of the encoder's file.
+    /// Digest of the encoder's file.
     encoder: String,
     /// How many clips there were.
     clips: usize,
@@ -128,7 +128,7 @@ impl VoiceProfile {
             return Ok(());
         }
         let shown =
-            |encoder: &str, numbers: usize| format!("one of SHA-256 {encoder} with {numbers} outputs");
+            |encoder: &str, numbers: usize| format!("one with digest {encoder} with {numbers} outputs");
         let given = encoder.map_or("none".to_owned(), |encoder| shown(encoder, numbers));
         Err(ProfileError::Encoder { expected: shown(own, mean.len()), given })
     }

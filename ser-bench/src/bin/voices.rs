@@ -147,7 +147,7 @@ fn make(bench: &VoiceBench, path: &Path, fitted: MoodReadout) -> anyhow::Result<
     let mut heads = bench.heads(&all, "all clips")?;
     for head in &mut heads {
         if let Architecture::WhisperHead(config) = &mut head.architecture {
-            bench.encoder.sha256().clone_into(&mut config.encoder);
+            bench.encoder.digest().clone_into(&mut config.encoder);
         }
     }
     let mut model = together(&heads)?;

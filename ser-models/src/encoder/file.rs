@@ -5,7 +5,7 @@ use crate::kernels::FrozenValues;
 use crate::weights::WeightsError;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 /// What the names begin with in files of different makers.
 const PREFIXES: [&str; 3] = ["encoder.", "model.encoder.", ""];
@@ -51,8 +51,8 @@ impl<'a> File<'a> {
         &self.name
     }
 
-    pub(super) fn sha256(&self) -> String {
-        hex::encode(Sha256::digest(self.bytes))
+    pub(super) fn digest(&self) -> String {
+        format!("{:032x}", XxHash3_128::oneshot(self.bytes))
     }
 
     /// All sizes.

@@ -185,7 +185,7 @@ impl Ear {
 
 impl std::fmt::Debug for Ear {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ear").field("encoder", &self.encoder.sha256()).finish_non_exhaustive()
+        f.debug_struct("Ear").field("encoder", &self.encoder.digest()).finish_non_exhaustive()
     }
 }
 

@@ -189,7 +189,7 @@ impl Architecture {
         }
     }
 
-    /// SHA-256 of the encoder whose outputs the network reads, empty where any of its sizes will do; `None` for a network that reads
+    /// Digest of the encoder whose outputs the network reads, empty where any of its sizes will do; `None` for a network that reads
     /// features.
     pub fn encoder(&self) -> Option<&str> {
         match self.member() {

@@ -26,7 +26,7 @@ pub struct WhisperHeadConfig {
     pub blocks: usize,
     /// Features of the encoder's frames: 512 in Whisper base.
     pub width: usize,
-    /// SHA-256 of the encoder's file ([`WhisperEncoder::sha256`](crate::encoder::WhisperEncoder::sha256)): a recogniser takes no other.
+    /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)): a recogniser takes no other.
     /// Empty where any encoder of these sizes may be taken.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,

@@ -111,12 +111,12 @@ impl WindowRecognizer {
         self.confidence
     }
 
-    /// SHA-256 of the encoder's file, where the model reads statistics of one.
+    /// Digest of the encoder's file, where the model reads statistics of one.
     fn encoder(&self) -> Option<&str> {
         let input = self.classifier.model().input();
         match &self.front {
             Front::Ear(front) if matches!(input, ModelInput::Encoded { frames: None, .. }) => {
-                Some(front.encoder.sha256())
+                Some(front.encoder.digest())
             }
             _ => None,
         }

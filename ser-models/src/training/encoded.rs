@@ -208,7 +208,7 @@ impl EncodedClips {
         let statistics = Array2::from_shape_vec(shape, rows.concat()).map_err(|cause| {
             EncodedError::Damaged { file: "encoded clips".to_owned(), reason: cause.to_string() }
         })?;
-        let encoder = encoder.sha256().to_owned();
+        let encoder = encoder.digest().to_owned();
         let samples = Some(digest(samples));
         Ok(Self { record: Record { encoder, layers, width, config, ids, samples }, statistics })
     }
@@ -230,7 +230,7 @@ impl EncodedClips {
             let record = &kept.record;
             let same = (&*record.encoder, record.layers, &record.config, &record.ids[..]);
             let of_samples = record.samples.as_ref().is_none_or(|of| *of == digest(samples));
-            if same == (encoder.sha256(), encoder.layers(), &config, &ids[..]) && of_samples {
+            if same == (encoder.digest(), encoder.layers(), &config, &ids[..]) && of_samples {
                 return Ok(kept);
             }
         }
@@ -244,7 +244,7 @@ impl EncodedClips {
         ModelInput::Encoded { layers: self.record.layers, width: self.record.width, frames: None }
     }
 
-    /// SHA-256 of the encoder's file.
+    /// Digest of the encoder's file.
     pub fn encoder(&self) -> &str {
         &self.record.encoder
     }
