@@ -343,7 +343,7 @@ impl Checkpoint {
         encoder: Option<&WhisperEncoder>,
         file: &str,
     ) -> Result<(), CheckpointError> {
-        let expected = match (self.architecture.encoder(), encoder.map(WhisperEncoder::sha256)) {
+        let expected = match (self.architecture.encoder(), encoder.map(WhisperEncoder::digest)) {
             (None, None) | (Some(""), Some(_)) => return Ok(()),
             (Some(wanted), Some(given)) if wanted == given => return Ok(()),
             (None, Some(_)) => "none, for the network reads features".to_owned(),
