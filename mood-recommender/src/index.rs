@@ -31,6 +31,8 @@ pub(crate) struct Group {
     pub(crate) complete: [bool; FEATURES],
     /// The squared length of each sound in standard deviations.
     pub(crate) squares: Vec<f32>,
+    /// The audio features in [`Group::SKETCH_STEPS`] steps of their scale; the mean where a song lacks one.
+    pub(crate) sketches: [Vec<u8>; AUDIO],
     /// Years of release, 0 where unknown.
     pub(crate) years: Vec<u16>,
     ranks: [Ranks; FEATURES],
@@ -41,10 +43,15 @@ impl Index {
         let (songs, cores) = (catalog.songs(), cores_for(catalog.songs().len()));
         let (mut groups, mut moments): ([Group; GROUPS], Moments) = Default::default();
         let chunks = (0_u32..).step_by(CHUNK).zip(songs.chunks(CHUNK));
-        in_order(cores, chunks, |(first, songs)| lay_out(first, songs), |(next, more)| {
-            groups.iter_mut().zip(&next).for_each(|(group, next)| group.append(next));
-            moments.append(&more);
-        });
+        in_order(
+            cores,
+            chunks,
+            |(first, songs)| lay_out(first, songs),
+            |(next, more)| {
+                groups.iter_mut().zip(&next).for_each(|(group, next)| group.append(next));
+                moments.append(&more);
+            },
+        );
         let scale = moments.scale();
         in_order(cores, groups.iter_mut(), |group| group.complete(&scale), |()| ());
         Index { groups, scale }
@@ -74,6 +81,9 @@ fn lay_out(first: u32, songs: &[Song]) -> ([Group; GROUPS], Moments) {
 }
 
 impl Group {
+    /// Steps of a sketch, on the scale of 0 to 1.
+    pub(crate) const SKETCH_STEPS: f32 = 255.0;
+
     fn append(&mut self, next: &Group) {
         self.songs.extend_from_slice(&next.songs);
         self.years.extend_from_slice(&next.years);
@@ -91,6 +101,10 @@ impl Group {
         }
         let square = |at| self.sound(at, scale).iter().map(|value| value * value).sum();
         self.squares = (0..self.songs.len()).map(square).collect();
+        self.sketches = std::array::from_fn(|feature| {
+            let steps = |unit: &f32| (scale.known(feature, *unit) * Self::SKETCH_STEPS + 0.5) as u8;
+            self.columns[feature].iter().map(steps).collect()
+        });
     }
 
     /// The song's sound in standard deviations of the catalogue. What the song lacks is at the catalogue's mean, so that it
@@ -179,6 +193,7 @@ pub(crate) fn similarity(a: &[f32; AUDIO], b: &[f32; AUDIO]) -> f32 {
 }
 
 /// [`similarity`] from the sum of the squared differences.
+#[inline(always)]
 pub(crate) fn likeness(squares: f32) -> f32 {
     1.0 / (1.0 + squares / AUDIO as f32)
 }

@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::feature::{AUDIO, Feature};
 use crate::song::Song;
 
-
 /// A listener's likes and dislikes, which shift the lists made with it. Keep it with serde.
 ///
 /// Songs that sound like a kind of the liked ones rise, those that sound like a kind of the disliked ones fall, the more songs
 /// were judged the stronger: with *n* judged songs, taste makes up *n* / (*n* + 2) of a score. The likes, and the dislikes, fall
-/// into up to four kinds by k-means. A disliked song is not recommended again; a liked one may be.
+/// into up to four kinds by k-means, of which the more frequent weigh more. A disliked song is not recommended again; a liked one may be.
 ///
 /// It holds the songs' keys and sound, so it needs no catalogue and works across catalogues. Serialised, it has a
 /// `version`, 1, and about 100 bytes of JSON for each judged song.

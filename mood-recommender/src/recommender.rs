@@ -17,7 +17,7 @@ const ALIKE: f32 = 0.5;
 
 /// A catalogue with its index, ready to answer.
 ///
-/// Building takes time in proportion to the catalogue and about 50 bytes a song; build once, ask often. It
+/// Building takes time in proportion to the catalogue and about 60 bytes a song; build once, ask often. It
 /// can be shared between threads.
 #[derive(Debug)]
 pub struct Recommender {

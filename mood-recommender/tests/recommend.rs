@@ -130,8 +130,16 @@ fn a_journey_begins_at_the_mood_and_ends_at_the_target() {
     let list = recommender.recommend(Mood::Calm, &options).unwrap();
     assert_eq!(list.len(), 8);
     assert_eq!((list[0].song.mood, list[7].song.mood), (Some(Mood::Calm), Some(Mood::Happy)));
-    assert!(list[0].reason.starts_with("song 1 of 8: begins where you are, Calm (valence 0."), "{}", list[0].reason);
-    assert!(list[1].reason.starts_with("song 2 of 8: ") && list[1].reason.ends_with(" to go)"), "{}", list[1].reason);
+    assert!(
+        list[0].reason.starts_with("song 1 of 8: begins where you are, Calm (valence 0."),
+        "{}",
+        list[0].reason
+    );
+    assert!(
+        list[1].reason.starts_with("song 2 of 8: ") && list[1].reason.ends_with(" to go)"),
+        "{}",
+        list[1].reason
+    );
     assert!(list[7].reason.contains(", arrives at Happy (valence 0.5"), "{}", list[7].reason);
     assert!(list.iter().all(|item| item.score > 0.9));
 }

@@ -90,10 +90,15 @@ fn lines(text: &str, size: usize) -> Option<Objects> {
         let read = objects.push_all(chunk, &mut 1);
         (read.is_ok().then_some(objects), memchr_iter(b'\n', chunk.as_bytes()).count() as u64)
     };
-    in_order(cores_for(text.len() / OBJECT), [first].into_iter().chain(chunks), of_chunk, |(objects, lines)| {
-        all = all.take().zip(objects).map(|(all, objects)| all.joined(objects, before));
-        before += lines;
-    });
+    in_order(
+        cores_for(text.len() / OBJECT),
+        [first].into_iter().chain(chunks),
+        of_chunk,
+        |(objects, lines)| {
+            all = all.take().zip(objects).map(|(all, objects)| all.joined(objects, before));
+            before += lines;
+        },
+    );
     all
 }
 

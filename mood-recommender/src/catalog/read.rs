@@ -102,10 +102,13 @@ impl Rows {
     fn of_objects(layout: &Layout, first: usize, objects: &[Row]) -> Self {
         let mut rows = Rows::default();
         for (row, at) in objects.iter().zip(first..) {
-            rows.push(at, match &row.bad {
-                None => layout.song(|at| row.cell(at).trim()),
-                Some(text) => Err(Fault::new("line", "a JSON object", text)),
-            });
+            rows.push(
+                at,
+                match &row.bad {
+                    None => layout.song(|at| row.cell(at).trim()),
+                    Some(text) => Err(Fault::new("line", "a JSON object", text)),
+                },
+            );
         }
         rows
     }

@@ -8,7 +8,6 @@ use crate::mood::Mood;
 use crate::song::Song;
 use crate::threads::in_shares;
 
-
 /// The features without which the model would guess.
 const NEEDED: [Feature; 2] = [Feature::Valence, Feature::Energy];
 

@@ -22,6 +22,7 @@ use crate::recommendation::Recommendation;
 use crate::search::{Sieve, TopK};
 use crate::song::Song;
 use path::path;
+use pulp::Arch;
 use way::Way;
 
 /// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
@@ -74,7 +75,7 @@ const BLOCK: usize = 2048;
 
 /// The songs closest to the way, spread over its length: one pass over the catalogue.
 fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
-    let (songs, sieve) = (catalog.songs(), Sieve::new(options));
+    let (songs, sieve, arch) = (catalog.songs(), Sieve::new(options), Arch::new());
     let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
     let mut nearest: Vec<TopK> = (0..count).map(|_| TopK::new(kept)).collect();
     let moods = Mood::ALL.into_iter().map(Some).chain([None]);
@@ -87,7 +88,7 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
         let mut bounds = [0.0; BLOCK];
         for start in (0..group.songs.len()).step_by(BLOCK) {
             let bounds = &mut bounds[..BLOCK.min(group.songs.len() - start)];
-            way.bounds([&valences[start..], &energies[start..]], bounds);
+            arch.dispatch(|| way.bounds([&valences[start..], &energies[start..]], bounds));
             sieve.sink(group, start, bounds);
             // Nearly all songs are further from the way than those that its waypoints have.
             let loosest = nearest.iter().map(TopK::bar).fold(f32::INFINITY, f32::min);
@@ -131,10 +132,16 @@ fn explain<'a>(path: &[Stop<'a>], way: Way) -> Vec<Recommendation<'a>> {
         let (words, left) = match before {
             None => (beginning(stop, way), String::new()),
             Some(before) if at + 1 == path.len() => (ending(before, stop, way), String::new()),
-            Some(before) => (format!("{} than the song before", change(before, stop)), format!(", {:.2} to go", stop.left)),
+            Some(before) => (
+                format!("{} than the song before", change(before, stop)),
+                format!(", {:.2} to go", stop.left),
+            ),
         };
-        let reason =
-            format!("song {} of {}: {words} (valence {valence:.2}, energy {energy:.2}{left})", at + 1, path.len());
+        let reason = format!(
+            "song {} of {}: {words} (valence {valence:.2}, energy {energy:.2}{left})",
+            at + 1,
+            path.len()
+        );
         list.push(Recommendation { song: stop.song, score: (1.0 - away).max(0.0), reason });
         before = Some(stop);
     }
@@ -184,11 +191,17 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut builder = Catalog::builder();
         for at in 0..songs {
-            let mut unit = || Some(random.random::<f32>()).filter(|unit| *unit > 0.02).map(|unit| (unit * 50.0).floor() / 50.0);
+            let mut unit = || {
+                Some(random.random::<f32>())
+                    .filter(|unit| *unit > 0.02)
+                    .map(|unit| (unit * 50.0).floor() / 50.0)
+            };
             let (name, artist) = (format!("Song {at}").into(), "A".into());
             let (valence, energy, popularity) = (unit(), unit(), unit().map(|unit| unit * 100.0));
             let mood = Some(Mood::ALL[at * 7 % 4]).filter(|_| at % 9 > 0);
-            builder.push(Song { name, artist, valence, energy, popularity, mood, ..Song::default() }).unwrap();
+            builder
+                .push(Song { name, artist, valence, energy, popularity, mood, ..Song::default() })
+                .unwrap();
         }
         builder.build()
     }
@@ -199,7 +212,8 @@ mod tests {
         let mut found: Vec<Vec<(f32, usize, u32)>> = vec![Vec::new(); count];
         for group in &index.groups {
             for (at, &song) in group.songs.iter().enumerate() {
-                let [valence, energy] = [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
+                let [valence, energy] =
+                    [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
                 if sieve.passes(&songs[song as usize]) && !valence.is_nan() && !energy.is_nan() {
                     let (place, closeness) = way.nearest(count, Point { valence, energy });
                     found[place].push((closeness, song as usize, song));
@@ -215,7 +229,8 @@ mod tests {
                     top.push(*closeness, *at);
                 }
             }
-            *songs = top.into_sorted().into_iter().map(|(closeness, at)| (closeness, at, at as u32)).collect();
+            *songs =
+                top.into_sorted().into_iter().map(|(closeness, at)| (closeness, at, at as u32)).collect();
         }
         found.into_iter().flatten().map(|(.., song)| song).collect()
     }

@@ -16,7 +16,7 @@ const NEARER: f32 = 1e-5;
 /// The first and the last song stand for the listener's mood and for the target, which must not drift.
 const END_WEIGHT: f32 = 4.0;
 /// What a step's squared length costs: steps of like length on a straight way cost least.
-const STEP_WEIGHT: f32 = 0.0;
+const STEP_WEIGHT: f32 = 0.5;
 /// What it costs that the first or last song has another mood by name: as much as 0.1 of distance there.
 const ANOTHER_MOOD: f32 = END_WEIGHT * 0.1 * 0.1;
 

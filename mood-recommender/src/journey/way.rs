@@ -58,6 +58,7 @@ impl Way {
 
     /// How close points may be to any waypoint at most: they are no closer than to the way itself. NaN of a point without a
     /// place.
+    #[inline(always)]
     pub(super) fn bounds(self, points: [&[f32]; 2], bounds: &mut [f32]) {
         let (x, y) = self.across();
         let per_length = 1.0 / (x * x + y * y).max(f32::MIN_POSITIVE);
@@ -70,6 +71,7 @@ impl Way {
         }
     }
 
+    #[inline(always)]
     fn across(self) -> (f32, f32) {
         (self.target.valence - self.start.valence, self.target.energy - self.start.energy)
     }

@@ -1,109 +1,170 @@
 //! The listener's taste in the scores of songs.
+//!
+//! Comparing a song with all kinds of songs that were judged takes nine numbers of four bytes from memory. So each song is
+//! compared by a sketch first, which has one byte a number: only songs whose score may beat the worst of the best so far are
+//! compared again, exactly.
 
-use super::BLOCK;
+use pulp::Arch;
+
+use super::top::TopK;
 use crate::feature::AUDIO;
 use crate::index::{Group, Scale, likeness};
 use crate::taste::{Centre, Kinds, Taste};
 
-/// Songs at a time: their sounds stay in the nearest cache.
+/// Songs at a time: their sketches as numbers stay in the nearest cache.
 const PART: usize = 256;
+/// To compare all sketches of a part takes about as long as to compare so many songs exactly: these lie elsewhere in memory.
+const FEW: usize = 4;
 
-/// The sounds of some songs, column by column.
-struct Sounds {
-    /// The audio features on their scale of 0 to 1.
-    features: [[f32; PART]; AUDIO],
-    /// The squared lengths in standard deviations.
-    squares: [f32; PART],
+/// A taste, ready to be mixed into the scores of a group's songs.
+pub(super) struct Liking<'a> {
+    group: &'a Group,
+    scale: &'a Scale,
+    taste: &'a Taste,
+    /// A sketch's step in standard deviations.
+    steps: [f32; AUDIO],
+    /// How far apart the likenesses by sketch and by sound may be.
+    slack: f32,
 }
 
-/// Mixes the listener's taste into the scores of the songs from `start` on: 0.5 says nothing, 1 is like a kind of songs that was
-/// liked. The score of a song that cannot be above `bar` may stay too high, but not above `bar`.
-pub(super) fn blend(
-    group: &Group,
-    start: usize,
-    taste: &Taste,
-    scale: &Scale,
-    bar: f32,
-    scores: &mut [f32],
-) {
-    debug_assert!(scores.len() <= BLOCK);
-    let mut sounds = Sounds { features: [[0.0; PART]; AUDIO], squares: [0.0; PART] };
-    // Not by the difference to 0.5: that of −∞ is no number.
-    let mix = |fit: f32, pull: f32| (1.0 - taste.weight) * fit + taste.weight * (0.5 + 0.5 * pull);
-    for (part, scores) in scores.chunks_mut(PART).enumerate() {
-        sounds.fill(group, start + part * PART, scale);
-        let mut pulls = [0.0; PART];
-        sounds.pull(&taste.liked, &mut pulls);
-        if !taste.disliked.centres.is_empty() {
-            // Dislikes only lower a score: they matter to what likes alone lift above the bar, which is little.
-            let hopeful = |(fit, pull): (&f32, &f32)| mix(*fit, *pull) > bar;
-            let count: usize = scores.iter().zip(&pulls).map(|song| usize::from(hopeful(song))).sum();
-            if count * MANY > scores.len() {
-                let mut disliked = [0.0; PART];
-                sounds.pull(&taste.disliked, &mut disliked);
-                pulls.iter_mut().zip(disliked).for_each(|(pull, disliked)| *pull -= disliked);
-            } else if count > 0 {
-                for (at, fit) in scores.iter().enumerate() {
-                    if hopeful((fit, &pulls[at])) {
-                        pulls[at] -= sounds.pull_of(at, &taste.disliked);
+/// Numbers of songs of one part.
+type Column = [f32; PART];
+
+/// The sketches of one part.
+struct Sketches {
+    columns: [Column; AUDIO],
+    /// The squared lengths in standard deviations.
+    squares: Column,
+}
+
+impl<'a> Liking<'a> {
+    pub(super) fn new(group: &'a Group, taste: &'a Taste, scale: &'a Scale) -> Self {
+        // The largest slope of 1 / (1 + d² / 9) is that at d = √3.
+        const SLOPE: f32 = 0.2166;
+        // Of a sum of nine products and some differences, against the largest of them.
+        const ROUNDING: f32 = 4e-6;
+        let steps = scale.deviations.map(|deviation| 1.0 / (Group::SKETCH_STEPS * deviation));
+        let half_steps = steps.iter().map(|step| (0.5 * step).powi(2)).sum::<f32>().sqrt();
+        let largest: f32 = scale.deviations.iter().map(|deviation| 2.0 / (deviation * deviation)).sum();
+        let slack = 1.001 * SLOPE * half_steps + ROUNDING * (1.0 + largest);
+        Liking { group, scale, taste, steps, slack }
+    }
+
+    /// Mixes the taste into the scores of the songs from `start` on, and shows those to `top` that pass.
+    pub(super) fn take_best(
+        &self,
+        start: usize,
+        scores: &[f32],
+        top: &mut TopK,
+        passes: impl Fn(usize) -> bool,
+    ) {
+        let has_dislikes = !self.taste.disliked.centres.is_empty();
+        let slack = self.taste.weight * 0.5 * self.slack + 1e-6;
+        let arch = Arch::new();
+        let (mut liked, mut disliked, mut bounds) = ([0.0; PART], [0.0; PART], [0.0; PART]);
+        let mut sketches = Sketches { columns: [[0.0; PART]; AUDIO], squares: [0.0; PART] };
+        for (part, fits) in scores.chunks(PART).enumerate() {
+            let start = start + part * PART;
+            let bar = top.bar();
+            let mut hopeful = arch.dispatch(|| {
+                sketches.fill(self.group, start, &self.steps);
+                sketches.pull(&self.taste.liked, &mut liked);
+                self.bound(fits, &liked, slack, bar, &mut bounds)
+            });
+            // Dislikes only lower a score: they matter to songs that likes lift above the bar.
+            if has_dislikes && hopeful > FEW {
+                hopeful = arch.dispatch(|| {
+                    sketches.pull(&self.taste.disliked, &mut disliked);
+                    liked.iter_mut().zip(&disliked).for_each(|(pull, disliked)| *pull -= disliked);
+                    self.bound(fits, &liked, 2.0 * slack, bar, &mut bounds)
+                });
+            }
+            if hopeful == 0 {
+                continue;
+            }
+            for (at, fit) in (start..).zip(fits) {
+                if top.would_take(bounds[at - start]) {
+                    let score = self.score(at, *fit);
+                    if top.would_take(score) && passes(at) {
+                        top.push(score, at);
                     }
                 }
             }
         }
-        scores.iter_mut().zip(pulls).for_each(|(score, pull)| *score = mix(*score, pull));
+    }
+
+    /// The highest scores that songs may have. Returns how many are above `bar`.
+    #[inline(always)]
+    fn bound(&self, fits: &[f32], pulls: &Column, slack: f32, bar: f32, bounds: &mut Column) -> usize {
+        let mut above = 0_u32;
+        for ((bound, fit), pull) in bounds.iter_mut().zip(fits).zip(pulls) {
+            *bound = mix(self.taste.weight, *fit, *pull) + slack;
+            above += u32::from(*bound > bar);
+        }
+        above as usize
+    }
+
+    /// The score of one song, by its sound.
+    fn score(&self, at: usize, fit: f32) -> f32 {
+        let sound: [f32; AUDIO] =
+            std::array::from_fn(|feature| self.scale.known(feature, self.group.columns[feature][at]));
+        let pull = |kinds: &Kinds| {
+            let distance = |centre: &Centre| {
+                let product = sound.iter().zip(&centre.factors).fold(0.0, |sum, (a, b)| sum + b * a);
+                self.group.squares[at] - 2.0 * product + centre.offset
+            };
+            let nearest = kinds.centres.iter().map(distance).reduce(f32::min);
+            nearest.map_or(0.0, |distance| likeness(distance.max(0.0)))
+        };
+        mix(self.taste.weight, fit, pull(&self.taste.liked) - pull(&self.taste.disliked))
     }
 }
 
-/// One song after the other takes this many times as long as all of a part together.
-const MANY: usize = 8;
+/// A score with taste: a pull of 0 says nothing, 1 is that of a song that was liked.
+#[inline(always)]
+fn mix(weight: f32, fit: f32, pull: f32) -> f32 {
+    // Not by the difference of both: that of −∞, for a song that does not pass, is no number.
+    (1.0 - weight) * fit + weight * (0.5 + 0.5 * pull)
+}
 
-impl Sounds {
+impl Sketches {
     /// Takes the songs of a group from `start` on.
-    fn fill(&mut self, group: &Group, start: usize, scale: &Scale) {
-        for (feature, values) in self.features.iter_mut().enumerate() {
-            let column = &group.columns[feature][start..];
-            if group.complete[feature] && column.len() >= PART {
-                values.copy_from_slice(&column[..PART]);
-            } else {
-                let known = |(value, given): (&mut f32, &f32)| *value = scale.known(feature, *given);
-                values.iter_mut().zip(column).for_each(known);
+    #[inline(always)]
+    fn fill(&mut self, group: &Group, start: usize, steps: &[f32; AUDIO]) {
+        self.squares = [0.0; PART];
+        for ((column, sketch), step) in self.columns.iter_mut().zip(&group.sketches).zip(steps) {
+            let sketch = &sketch[start..sketch.len().min(start + PART)];
+            for ((value, square), steps) in column.iter_mut().zip(&mut self.squares).zip(sketch) {
+                *value = f32::from(*steps);
+                *square += (step * *value) * (step * *value);
             }
         }
-        self.squares.iter_mut().zip(&group.squares[start..]).for_each(|(square, given)| *square = *given);
     }
 
     /// How alike the songs are to the nearest of some kinds, 0 to 1; 0 without kinds.
-    fn pull(&self, kinds: &Kinds, pulls: &mut [f32; PART]) {
+    #[inline(always)]
+    fn pull(&self, kinds: &Kinds, pulls: &mut Column) {
         if kinds.centres.is_empty() {
+            *pulls = [0.0; PART];
             return;
         }
-        // With all columns side by side, a song's sum stays in a register.
         let mut least = [f32::INFINITY; PART];
         for centre in &kinds.centres {
+            // |a − b|² = |a|² − 2 a·b + |b|².
+            let factors: [f32; AUDIO] =
+                std::array::from_fn(|feature| centre.factors[feature] / Group::SKETCH_STEPS);
             for at in 0..PART {
+                let mut product = 0.0;
+                for feature in 0..AUDIO {
+                    product += factors[feature] * self.columns[feature][at];
+                }
+                let distance = self.squares[at] - 2.0 * product + centre.offset;
                 // `f32::min` would also look for NaN.
-                let distance = self.distance(at, centre);
                 least[at] = if distance < least[at] { distance } else { least[at] };
             }
         }
-        for (pull, least) in pulls.iter_mut().zip(least) {
-            *pull = likeness(if least > 0.0 { least } else { 0.0 });
+        for (pull, least) in pulls.iter_mut().zip(&least) {
+            *pull = likeness(if *least > 0.0 { *least } else { 0.0 });
         }
-    }
-
-    /// The same for one song, to the last bit.
-    fn pull_of(&self, at: usize, kinds: &Kinds) -> f32 {
-        let distances = kinds.centres.iter().map(|centre| self.distance(at, centre));
-        likeness(distances.fold(f32::INFINITY, f32::min).max(0.0))
-    }
-
-    /// The squared distance of a song from a centre: |a − b|² = |a|² − 2 a·b + |b|².
-    #[inline(always)]
-    fn distance(&self, at: usize, centre: &Centre) -> f32 {
-        let mut product = 0.0;
-        for feature in 0..AUDIO {
-            product += centre.factors[feature] * self.features[feature][at];
-        }
-        self.squares[at] - 2.0 * product + centre.offset
     }
 }

@@ -13,6 +13,7 @@ use crate::song::Song;
 use crate::taste::Taste;
 use crate::threads::cores_for;
 
+use liking::Liking;
 pub(crate) use sieve::Sieve;
 pub(crate) use top::TopK;
 
@@ -29,18 +30,21 @@ pub(crate) fn best(
     sieve: &Sieve<'_>,
     k: usize,
 ) -> Vec<(f32, usize)> {
+    let liking = taste.map(|(taste, scale)| Liking::new(group, taste, scale));
     let scan = |from: usize, to: usize| {
+        let passes = |at: usize| sieve.passes(&songs[group.songs[at] as usize]);
         let mut top = TopK::new(k);
         let mut block = [0.0; BLOCK];
         for start in (from..to).step_by(BLOCK) {
             let scores = &mut block[..BLOCK.min(to - start)];
             fit::fit(group, start, weights, scores);
             sieve.sink(group, start, scores);
-            if let Some((taste, scale)) = taste {
-                liking::blend(group, start, taste, scale, top.bar(), scores);
+            if let Some(liking) = &liking {
+                liking.take_best(start, scores, &mut top, passes);
+                continue;
             }
             for (at, &score) in (start..).zip(scores.iter()) {
-                if top.would_take(score) && sieve.passes(&songs[group.songs[at] as usize]) {
+                if top.would_take(score) && passes(at) {
                     top.push(score, at);
                 }
             }
@@ -49,7 +53,7 @@ pub(crate) fn best(
     };
     let all = group.songs.len();
     // Half a million comparisons take longer than a thread needs to begin.
-    let threads = if taste.is_some() && all >= 1 << 16 { cores_for(all) } else { 1 };
+    let threads = if liking.is_some() && all >= 1 << 16 { cores_for(all) } else { 1 };
     let share = all.div_ceil(threads).next_multiple_of(BLOCK).max(BLOCK);
     let best = thread::scope(|scope| {
         let scan = &scan;
@@ -91,7 +95,8 @@ mod tests {
             for feature in Feature::ALL {
                 let range = feature.range();
                 let unit = (random.random::<f32>() * 20.0).floor() / 20.0;
-                let value = range.start().max(-60.0) + unit * (range.end().min(200.0) - range.start().max(-60.0));
+                let value =
+                    range.start().max(-60.0) + unit * (range.end().min(200.0) - range.start().max(-60.0));
                 if random.random::<f32>() >= missing {
                     *song.feature_mut(feature) = Some(value.clamp(*range.start(), *range.end()));
                 }
@@ -109,7 +114,8 @@ mod tests {
         let pull = |kinds: &Kinds| {
             let distance = |centre: &crate::taste::Centre| {
                 let known = |feature: usize| scale.known(feature, group.columns[feature][at]);
-                let product = (0..AUDIO).fold(0.0, |sum, feature| sum + centre.factors[feature] * known(feature));
+                let product =
+                    (0..AUDIO).fold(0.0, |sum, feature| sum + centre.factors[feature] * known(feature));
                 group.squares[at] - 2.0 * product + centre.offset
             };
             let distances = kinds.centres.iter().map(distance);
