@@ -241,7 +241,7 @@ impl Experiment {
     pub fn view(&self, answers: Predictions) -> Predictions {
         match self.labels {
             LabelSet::Moods => answers.in_moods(),
-            LabelSet::Emotions => answers,
+            LabelSet::Emotions | LabelSet::Own => answers,
         }
     }
 
