@@ -196,7 +196,8 @@ impl Heard {
 
     fn list(&self, strategy: &Strategy, songs: &[Recommendation<'_>]) -> String {
         let you_sound = if self.clip.is_some() { "you sound " } else { "" };
-        let effect = effect(&self.recognition.label, strategy).map(|effect| format!(" ({you_sound}{effect})"));
+        let effect =
+            effect(&self.recognition.label, strategy).map(|effect| format!(" ({you_sound}{effect})"));
         let mut lines = vec![format!("Songs{}:", effect.unwrap_or_default())];
         for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
             let title = cli::title(&song.artist, &song.name);

@@ -23,7 +23,8 @@ fn a_mood_may_be_told_instead_of_heard() {
     let start = "Songs (energetic → calm songs, to balance it; `--strategy keep` for more of it):\n  1. ";
     assert!(answer.starts_with(start), "{answer}");
     let answer: Value =
-        serde_json::from_str(&prints("recommend_songs", ["--mood", "sad", "--strategy", "keep", "--json"])).unwrap();
+        serde_json::from_str(&prints("recommend_songs", ["--mood", "sad", "--strategy", "keep", "--json"]))
+            .unwrap();
     assert_eq!((&answer["mood"], &answer["probabilities"]["Sad"]), (&"Sad".into(), &1.0.into()));
     for (arguments, expected) in [
         (&["--mood", "angry"][..], "mood must be Calm, Happy, Sad or Energetic"),
