@@ -8,7 +8,7 @@ use crate::profile::{Profile, Sounds};
 const KINDS: usize = 4;
 /// Twice the variance of a kind along each feature, in the mixture of normal distributions that the kinds are taken for. A kind's
 /// logarithmic share times this is weighed against squared distances, so that a song liked by chance pulls less than a kind with
-/// many songs. Simulated listeners get 5 % more of their songs than with 0.
+/// many songs. Simulated listeners get 4 % more of their songs than with 0.
 const RARITY: f32 = 2.0;
 /// Rounds of k-means, which change little after a few.
 const ROUNDS: usize = 8;

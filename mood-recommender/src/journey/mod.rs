@@ -22,7 +22,6 @@ use crate::recommendation::Recommendation;
 use crate::search::{Sieve, TopK};
 use crate::song::Song;
 use path::path;
-use pulp::Arch;
 use way::Way;
 
 /// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
@@ -75,7 +74,7 @@ const BLOCK: usize = 2048;
 
 /// The songs closest to the way, spread over its length: one pass over the catalogue.
 fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
-    let (songs, sieve, arch) = (catalog.songs(), Sieve::new(options), Arch::new());
+    let (songs, sieve) = (catalog.songs(), Sieve::new(options));
     let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
     let mut nearest: Vec<TopK> = (0..count).map(|_| TopK::new(kept)).collect();
     let moods = Mood::ALL.into_iter().map(Some).chain([None]);
@@ -88,7 +87,7 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
         let mut bounds = [0.0; BLOCK];
         for start in (0..group.songs.len()).step_by(BLOCK) {
             let bounds = &mut bounds[..BLOCK.min(group.songs.len() - start)];
-            arch.dispatch(|| way.bounds([&valences[start..], &energies[start..]], bounds));
+            way.bounds([&valences[start..], &energies[start..]], bounds);
             sieve.sink(group, start, bounds);
             // Nearly all songs are further from the way than those that its waypoints have.
             let loosest = nearest.iter().map(TopK::bar).fold(f32::INFINITY, f32::min);

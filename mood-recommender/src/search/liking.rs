@@ -4,7 +4,7 @@
 //! compared by a sketch first, which has one byte a number: only songs whose score may beat the worst of the best so far are
 //! compared again, exactly.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::top::TopK;
 use crate::feature::AUDIO;
@@ -66,18 +66,15 @@ impl<'a> Liking<'a> {
         for (part, fits) in scores.chunks(PART).enumerate() {
             let start = start + part * PART;
             let bar = top.bar();
-            let mut hopeful = arch.dispatch(|| {
-                sketches.fill(self.group, start, &self.steps);
-                sketches.pull(&self.taste.liked, &mut liked);
-                self.bound(fits, &liked, slack, bar, &mut bounds)
-            });
+            sketches.fill(self.group, start, &self.steps);
+            arch.dispatch(Compare { sketches: &sketches, kinds: &self.taste.liked, pulls: &mut liked });
+            let mut hopeful = self.bound(fits, &liked, slack, bar, &mut bounds);
             // Dislikes only lower a score: they matter to songs that likes lift above the bar.
             if has_dislikes && hopeful > FEW {
-                hopeful = arch.dispatch(|| {
-                    sketches.pull(&self.taste.disliked, &mut disliked);
-                    liked.iter_mut().zip(&disliked).for_each(|(pull, disliked)| *pull -= disliked);
-                    self.bound(fits, &liked, 2.0 * slack, bar, &mut bounds)
-                });
+                let kinds = &self.taste.disliked;
+                arch.dispatch(Compare { sketches: &sketches, kinds, pulls: &mut disliked });
+                liked.iter_mut().zip(&disliked).for_each(|(pull, disliked)| *pull -= disliked);
+                hopeful = self.bound(fits, &liked, 2.0 * slack, bar, &mut bounds);
             }
             if hopeful == 0 {
                 continue;
@@ -94,7 +91,6 @@ impl<'a> Liking<'a> {
     }
 
     /// The highest scores that songs may have. Returns how many are above `bar`.
-    #[inline(always)]
     fn bound(&self, fits: &[f32], pulls: &Column, slack: f32, bar: f32, bounds: &mut Column) -> usize {
         let mut above = 0_u32;
         for ((bound, fit), pull) in bounds.iter_mut().zip(fits).zip(pulls) {
@@ -121,7 +117,6 @@ impl<'a> Liking<'a> {
 }
 
 /// A score with taste: a pull of 0 says nothing, 1 is that of a song that was liked.
-#[inline(always)]
 fn mix(weight: f32, fit: f32, pull: f32) -> f32 {
     // Not by the difference of both: that of −∞, for a song that does not pass, is no number.
     (1.0 - weight) * fit + weight * (0.5 + 0.5 * pull)
@@ -129,7 +124,6 @@ fn mix(weight: f32, fit: f32, pull: f32) -> f32 {
 
 impl Sketches {
     /// Takes the songs of a group from `start` on.
-    #[inline(always)]
     fn fill(&mut self, group: &Group, start: usize, steps: &[f32; AUDIO]) {
         self.squares = [0.0; PART];
         for ((column, sketch), step) in self.columns.iter_mut().zip(&group.sketches).zip(steps) {
@@ -140,10 +134,22 @@ impl Sketches {
             }
         }
     }
+}
 
-    /// How alike the songs are to the nearest of some kinds, 0 to 1; 0 without kinds.
+/// Finds how alike songs are to the nearest of some kinds, 0 to 1; 0 without kinds. It is compiled for each instruction set.
+struct Compare<'a> {
+    sketches: &'a Sketches,
+    kinds: &'a Kinds,
+    pulls: &'a mut Column,
+}
+
+impl WithSimd for Compare<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn pull(&self, kinds: &Kinds, pulls: &mut Column) {
+    #[allow(clippy::needless_range_loop, reason = "with one index for all columns the loop is vectorised")]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Compare { sketches, kinds, pulls } = self;
         if kinds.centres.is_empty() {
             *pulls = [0.0; PART];
             return;
@@ -151,20 +157,20 @@ impl Sketches {
         let mut least = [f32::INFINITY; PART];
         for centre in &kinds.centres {
             // |a − b|² = |a|² − 2 a·b + |b|².
-            let factors: [f32; AUDIO] =
-                std::array::from_fn(|feature| centre.factors[feature] / Group::SKETCH_STEPS);
+            let mut factors = centre.factors;
+            factors.iter_mut().for_each(|factor| *factor /= Group::SKETCH_STEPS);
             for at in 0..PART {
                 let mut product = 0.0;
                 for feature in 0..AUDIO {
-                    product += factors[feature] * self.columns[feature][at];
+                    product += factors[feature] * sketches.columns[feature][at];
                 }
-                let distance = self.squares[at] - 2.0 * product + centre.offset;
+                let distance = sketches.squares[at] - 2.0 * product + centre.offset;
                 // `f32::min` would also look for NaN.
                 least[at] = if distance < least[at] { distance } else { least[at] };
             }
         }
-        for (pull, least) in pulls.iter_mut().zip(&least) {
-            *pull = likeness(if *least > 0.0 { *least } else { 0.0 });
+        for at in 0..PART {
+            pulls[at] = likeness(if least[at] > 0.0 { least[at] } else { 0.0 });
         }
     }
 }
