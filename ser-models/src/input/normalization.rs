@@ -14,8 +14,8 @@ const SKEWED: f64 = 1.0;
 /// Powers of single frames are cut this far below the largest, 80 dB, before their logarithm is taken: digital silence has none.
 const RANGE: f64 = 1e-8;
 
-/// So many clips of a voice tell as much of its mean as the voices of the training part do. Chosen on voices that trained no model and
-/// measured none (EXPERIMENTS.md).
+/// So many clips of a voice tell as much of its mean as the voices of the training part do. Chosen on corpora that were left out of the
+/// training and on validation actors together (ser-bench/EXPERIMENTS.md).
 const VOICE_CLIPS: f32 = 5.0;
 
 /// Brings each feature to mean 0 and standard deviation 1, by constants from the training part alone. Features that are
