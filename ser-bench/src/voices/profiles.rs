@@ -38,7 +38,8 @@ impl VoiceBench {
         let mut answers: [Vec<Predictions>; 2] = [Vec::new(), Vec::new()];
         let mut voices = 0;
         for fold in folds {
-            let heads = fold.heads.iter().map(|head| head.classifier()).collect::<Result<Vec<_>, _>>()?;
+            let heads =
+                fold.heads.iter().map(|head| Ok(head.classifier()?)).collect::<anyhow::Result<Vec<_>>>()?;
             let mut by_voice: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
             for &at in &fold.measured {
                 let clip = &self.clips.clips[at];

@@ -3,8 +3,8 @@
 use super::chunks::{Chunks, on_all};
 use super::{RecognizeError, Recognizer, WindowRecognizer};
 use crate::recording::{
-    LOWEST_DB, NotSpeech, SILENT_DB, SpeechDetector, Timeline, TimelineConfig, TimelineWindow,
-    Window, Windows,
+    LOWEST_DB, NotSpeech, SILENT_DB, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window,
+    Windows,
 };
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
