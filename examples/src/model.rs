@@ -13,16 +13,16 @@ use crate::assets;
 /// The part of a command line that names the model.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ModelArguments {
-    /// The model: `small` (learnt from studio recordings of English actors), `voices` (learnt from three languages, through Whisper's
-    /// encoder: better with voices that it never heard, three times as slow), or a checkpoint's file, as `train` writes it
-    /// [default: small].
+    /// The model: `voices` (learnt from three languages, through Whisper's encoder), `small` (learnt from studio recordings of English
+    /// actors: a tenth of the time, and worse with voices that it never heard), or a checkpoint's file, as `train` writes it
+    /// [default: voices].
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
     /// The encoder's file, for a model that was trained with another one than the bundled.
     #[arg(long, value_name = "FILE", requires = "model")]
     encoder: Option<PathBuf>,
     /// A profile of the one voice in the recordings, as `recognize --learn-voice` writes it; for models that read an encoder.
-    #[arg(long, value_name = "JSON", requires = "model")]
+    #[arg(long, value_name = "JSON")]
     profile: Option<PathBuf>,
 }
 
@@ -41,9 +41,9 @@ impl ModelArguments {
     /// If a file cannot be read, or the encoder is not the one that the model was trained with.
     pub fn open(&self) -> anyhow::Result<Model> {
         let (name, checkpoint) = match self.model.as_deref() {
-            None => bundled("small", assets::SMALL)?,
-            Some(name) if name.as_os_str() == "small" => bundled("small", assets::SMALL)?,
+            None => bundled("voices", assets::VOICES)?,
             Some(name) if name.as_os_str() == "voices" => bundled("voices", assets::VOICES)?,
+            Some(name) if name.as_os_str() == "small" => bundled("small", assets::SMALL)?,
             Some(path) => (path.display().to_string(), Checkpoint::load(path)?),
         };
         let encoder = match (&self.encoder, checkpoint.architecture.encoder_blocks()) {
