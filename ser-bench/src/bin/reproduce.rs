@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use ser_bench::experiments::{Experiment, Folder, Part, Results, Run, report, save_combined};
@@ -99,6 +99,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .iter()
         .map(|experiment| Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output))
         .collect::<anyhow::Result<_>>()?;
+    std::fs::create_dir_all(&arguments.output).with_context(|| arguments.output.display().to_string())?;
     report(&arguments.output, part, seeds)?;
     for (number, (run, experiment)) in runs.iter().zip(&experiments).enumerate() {
         let set = run.clips(&arguments.data, Some(cache.clone()))?;

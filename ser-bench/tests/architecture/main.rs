@@ -25,7 +25,7 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "ser-features",
         &[
-            &["matrix", "number", "pad", "sample", "vector"],
+            &["exponential", "matrix", "number", "pad", "sample", "vector"],
             &["check", "error", "extremes", "fourier", "median", "projection", "window"],
             &["band", "decibel", "delta", "lpc", "pcen", "preemphasis", "resample", "signal"],
             &["cqt", "framing", "griffin_lim", "hpss", "istft", "spectrogram", "stft", "vocoder"],
@@ -39,10 +39,10 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "mood-recommender",
         &[
-            &["date", "extra", "feature", "mood", "output", "point", "song", "threads"],
+            &["date", "extra", "feature", "mood", "names", "output", "point", "song", "threads"],
             &["catalog", "estimate", "neighbours", "stats"],
             &["error", "options", "profile", "reading", "recommendation", "strategy"],
-            &["index", "playlist", "scan", "taste"],
+            &["index", "playlist", "search", "taste"],
             &["journey", "music", "reason", "select"],
             &["recommender"],
         ],
