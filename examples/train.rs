@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
@@ -360,9 +360,12 @@ impl Member<'_> {
 
 /// Says what else can be done where a mood or an emotion has no clip.
 fn with_advice(error: TrainingError) -> anyhow::Error {
-    let lacks_class = matches!(error, TrainingError::ClassWithoutExamples { .. });
-    let error = anyhow::Error::new(error);
-    if lacks_class { error.context("--labels own trains on the labels that there are") } else { error }
+    match error {
+        TrainingError::ClassWithoutExamples { .. } => {
+            anyhow!("{error}; --labels own trains on the labels that there are")
+        }
+        error => error.into(),
+    }
 }
 
 /// Writes the best epoch so far, if an epoch has ended, and the history if it was asked for, and prints what was reached.

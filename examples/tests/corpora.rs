@@ -81,7 +81,7 @@ fn ten_recordings_train_a_head_on_the_encoder() {
     // 24 examples are one batch.
     assert!(said.contains("epoch 100 of 100"), "{said}");
     let checkpoint = Checkpoint::load(&model).unwrap();
-    assert_eq!(checkpoint.architecture.encoder().unwrap().len(), 64);
+    assert_eq!(checkpoint.architecture.encoder().unwrap().len(), 32);
     assert!(checkpoint.split.test.iter().all(|id| !id.contains('~')));
     assert!(prints("evaluate", ["--data", &data, "--model", &model]).contains("2 test clips"));
     let heard = prints("recognize", [data.as_str(), "--model", &model, "--any-sound"]);
@@ -122,7 +122,7 @@ fn labels_of_its_own_go_from_folders_to_answers() {
         write_wav(&folder, &format!("few/{name}/{number}.wav"), &tone(number));
     }
     let few = path(&folder, "few");
-    let few = ["--data", &few, "--output", &model, "--validation", "0"];
+    let few = ["--data", &few, "--corpus", "folders", "--output", &model, "--validation", "0"];
     fails("train", few, &["Calm", "--labels own"]);
 }
 

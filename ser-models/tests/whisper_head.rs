@@ -314,6 +314,7 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     };
     assert!(refused("{}").contains("missing field"));
     assert!(refused(r#"{"encoder":"a","clips":0,"mean":[]}"#).ends_with("clips must be 1 or more, got 0"));
-    assert!(refused(r#"{"encoder":"a","clips":1,"mean":[1e99]}"#).contains("element 0 must be finite"));
+    let infinite = refused(r#"{"encoder":"a","clips":1,"mean":[1e99]}"#);
+    assert!(infinite.contains("number out of range"), "{infinite}");
     assert!(matches!(VoiceProfile::load(folder.path().join("none")), Err(ProfileError::Io { .. })));
 }

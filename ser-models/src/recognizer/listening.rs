@@ -14,8 +14,11 @@ const KEPT_SECONDS: f64 = 30.0;
 /// Frames this far below the loudest of a quiet recording, in dB, are silent.
 const BELOW_LOUDEST_DB: f32 = 30.0;
 
-/// Windows for each thread that wait to be heard together.
+/// Windows for each thread that wait to be heard together, at most.
 const WAITING: usize = 8;
+
+/// Samples that wait to be heard together, at most: at high rates fewer windows wait.
+const WAITING_SAMPLES: f64 = 3e6;
 
 /// A recording that comes in pieces. Its memory does not grow with the recording, but for what the [`Timeline`] holds: a window a
 /// second and a level every few hundredths of one.
@@ -186,12 +189,19 @@ impl<'a> Listening<'a> {
             samples = self.take(samples)?;
             if self.cut.is_due() {
                 self.wait_for_window();
-                if self.waiting.len() >= WAITING * rayon::current_num_threads() {
+                if self.waiting.len() >= self.most_waiting() {
                     self.hear(false)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Windows that may wait to be heard together.
+    fn most_waiting(&self) -> usize {
+        let threads = rayon::current_num_threads();
+        let window = self.recognizer.window_seconds() * f64::from(self.sample_rate);
+        ((WAITING_SAMPLES / window) as usize).clamp(threads, WAITING * threads)
     }
 
     fn wait_for_window(&mut self) {
