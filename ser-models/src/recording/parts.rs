@@ -14,7 +14,8 @@ pub struct TimelineConfig {
     /// ones within five seconds are less than 28 dB above them: a quiet voice.
     pub silence_db: f32,
     /// How far segments are smoothed, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 smooths
-    /// not at all.
+    /// not at all. On joined recordings of validation actors 0 to 2.5 s found nearly the same share of the time; 1 s, the default, found
+    /// boundaries better than 0.
     pub smoothing: f64,
     /// Whether windows that hold sound but no speech (music, tones, noise) are left out. Turn it off for models of other sounds.
     pub detect_speech: bool,
