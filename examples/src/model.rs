@@ -14,7 +14,7 @@ use crate::assets;
 #[derive(Args, Debug, Clone, Default)]
 pub struct ModelArguments {
     /// The model: `voices` (learnt from three languages, through Whisper's encoder), `small` (learnt from studio recordings of English
-    /// actors: a tenth of the time, and worse with voices that it never heard), or a checkpoint's file, as `train` writes it
+    /// actors: faster for single clips, worse with voices that it never heard), or a checkpoint's file, as `train` writes it
     /// [default: voices].
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,

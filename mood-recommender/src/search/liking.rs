@@ -13,7 +13,7 @@ use crate::taste::{Centre, Kinds, Taste};
 
 /// Songs at a time: their sketches as numbers stay in the nearest cache.
 const PART: usize = 256;
-/// To compare all sketches of a part takes about as long as to compare so many songs exactly: these lie elsewhere in memory.
+/// Comparing the sketches of a part takes about as long as comparing this many songs exactly, which lie elsewhere in memory.
 const FEW: usize = 4;
 
 /// A taste, ready to be mixed into the scores of a group's songs.
@@ -136,7 +136,7 @@ impl Sketches {
     }
 }
 
-/// Finds how alike songs are to the nearest of some kinds, 0 to 1; 0 without kinds. It is compiled for each instruction set.
+/// Compares songs with the nearest of some kinds: likeness from 0 to 1, and 0 without kinds. Compiled for each instruction set.
 struct Compare<'a> {
     sketches: &'a Sketches,
     kinds: &'a Kinds,
