@@ -18,6 +18,7 @@ use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{assets, cli, interrupt, output, progress};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
+use ser_models::training::TrainingConfig;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 /// Trains heads on what Whisper's encoder heard of all corpora, as `voices` does, and small networks on what these heads answer to the same
@@ -127,11 +128,23 @@ impl Bench<'_> {
         Ok(soft)
     }
 
+    /// What a network is called that learns from these clips.
+    fn name(&self, clips: &str) -> String {
+        let Arguments { teacher, heads, seed, .. } = self.arguments;
+        format!("{clips}-teacher-{teacher}-heads-{heads}-seed-{seed}")
+    }
+
     /// The small network of a fold: trained, or read where it was trained before.
     fn network(&self, name: &str, split: &Split) -> anyhow::Result<Checkpoint> {
         let file = self.arguments.folder.join(format!("{name}.safetensors"));
         if file.exists() {
-            return Ok(Checkpoint::load(&file)?);
+            let model = Checkpoint::load(&file)?;
+            ensure!(
+                TrainingConfig::of_record(&model.training)? == self.small.training,
+                "{}: it was trained by another recipe; choose another --folder",
+                file.display()
+            );
+            return Ok(model);
         }
         let places = &split.train;
         let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
@@ -170,7 +183,7 @@ impl Bench<'_> {
                 fold.train.append(&mut fold.validation);
                 fold.train.sort_unstable();
             }
-            let name = format!("fold-{number}-{asked}-validation-seed-{}", arguments.seed);
+            let name = self.name(&format!("fold-{number}-{asked}-validation"));
             let network = self.network(&name, &fold)?;
             let measured = if arguments.test { &fold.test } else { &fold.validation };
             let of_ravdess = |at: &&usize| heard.clips[**at].corpus == "ravdess";
@@ -201,7 +214,7 @@ impl Bench<'_> {
     /// Trains on all clips.
     fn make(&self, path: &Path, fitted: MoodReadout) -> anyhow::Result<()> {
         let all = Split { train: (0..self.set.clips.len()).collect(), ..Split::default() };
-        let mut model = self.network(&format!("all-clips-seed-{}", self.arguments.seed), &all)?;
+        let mut model = self.network(&self.name("all-clips"), &all)?;
         model.readout = fitted.readout;
         model.save(path)?;
         cli::print(format!("{}: {} clips", path.display(), all.train.len()))
