@@ -63,6 +63,12 @@ pub const LOOKS: [Look; 4] = [
 /// Where no speech is, on a light and on a dark ground.
 pub const SILENT: [Rgb; 2] = [[0x80, 0x86, 0x8e], [0x77, 0x7d, 0x86]];
 
+/// How much of a mood's colour is mixed into the ground behind its own icon, as a share.
+pub const BEHIND_ICON: f64 = 0.1;
+
+/// How much of a mood's colour is mixed into the ground of a card on which all moods are shown, as a share.
+pub const BEHIND_CARD: f64 = 0.06;
+
 impl Look {
     /// Of a label; `None` where it is none of the four moods.
     pub fn of(label: &str) -> Option<&'static Self> {
@@ -195,6 +201,32 @@ mod tests {
         }
         for (colour, ground) in SILENT.into_iter().zip([[0xf7, 0xf6, 0xf3], [0x1b, 0x1d, 0x22]]) {
             assert!(contrast(colour, ground) >= 3.0, "silence on {ground:?}");
+        }
+    }
+
+    /// A colour mixed into a ground, as CSS's `color-mix(in srgb, …)` does.
+    fn mixed(colour: Rgb, share: f64, ground: Rgb) -> Rgb {
+        let part = |a: u8, b: u8| (f64::from(a) * share + f64::from(b) * (1.0 - share)).round() as u8;
+        [0, 1, 2].map(|n| part(colour[n], ground[n]))
+    }
+
+    #[test]
+    fn shapes_are_seen_on_grounds_that_moods_colour() {
+        for (name, panel, silent, of) in [
+            ("light", [0xff; 3], SILENT[0], (|look: &Look| look.light) as fn(&Look) -> Rgb),
+            ("dark", [0x1b, 0x1d, 0x22], SILENT[1], |look| look.dark),
+        ] {
+            for look in &LOOKS {
+                let own = contrast(of(look), mixed(of(look), BEHIND_ICON, panel));
+                assert!(own >= 3.0, "{}, {name}: {own:.2} behind its icon", look.mood);
+                let card = mixed(of(look), BEHIND_CARD, panel);
+                for (shape, colour) in
+                    LOOKS.iter().map(|other| (other.mood.as_str(), of(other))).chain([("silence", silent)])
+                {
+                    let on = contrast(colour, card);
+                    assert!(on >= 3.0, "{shape}, {name}: {on:.2} on the card of {}", look.mood);
+                }
+            }
         }
     }
 

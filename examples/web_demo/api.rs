@@ -27,9 +27,7 @@ pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
         .route("/api/recommend", post(recommend::recommend))
         .route("/api/playlist", post(recommend::playlist))
         .route("/api/health", get(health))
-        .route("/api/openapi.json", get(|| async { Json(Documented::openapi()) }))
-        // Answers depend on what was sent: no cache may keep them.
-        .layer(header_layer(header::CACHE_CONTROL, "no-store"));
+        .route("/api/openapi.json", get(|| async { Json(Documented::openapi()) }));
     let router = api
         .fallback(other)
         .method_not_allowed_fallback(|| async { Problem::method() })
@@ -37,6 +35,9 @@ pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(hosts), guard::check))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| unforeseen().into_response()));
+    let no_store = HeaderValue::from_static("no-store");
+    // Answers depend on what was sent: no cache may keep them. The page's files say for themselves how they are kept.
+    let router = router.layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, no_store));
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; \
                   connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     [

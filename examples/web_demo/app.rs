@@ -1,4 +1,4 @@
-//! What requests share: the models, the songs, room for uploads, and how long work is run and timed.
+//! What requests share: the models, the songs, room for uploads and files, and how long work is run and timed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,6 +8,7 @@ use mood_recommender::Recommender;
 
 use crate::problem::Problem;
 use crate::recognizers::Recognizers;
+use crate::room::Room;
 use crate::upload::Uploads;
 
 /// What all requests share.
@@ -15,6 +16,8 @@ pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
     pub(crate) recommender: Recommender,
     pub(crate) uploads: Uploads,
+    /// Room for the files of `/api/wav` that clients have not taken yet.
+    pub(crate) playable: Room,
 }
 
 pub(crate) type Shared = State<Arc<App>>;

@@ -13,6 +13,7 @@ mod problem;
 mod recognize;
 mod recognizers;
 mod recommend;
+mod room;
 mod schema;
 mod serve;
 mod upload;
@@ -77,7 +78,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recognizers = Recognizers::new(&arguments.model.open()?, workers, patience)?;
     let catalog = arguments.catalog.open()?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
-    let app = Arc::new(App { recognizers, recommender, uploads: Uploads::new(patience) });
+    let app = Arc::new(App {
+        recognizers,
+        recommender,
+        uploads: Uploads::new(patience),
+        playable: hearing::playable(),
+    });
     let hosts = Hosts::new(&arguments.allow_host);
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

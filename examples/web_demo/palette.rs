@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use ser_examples::palette::{LOOKS, Rgb, SILENT};
+use ser_examples::palette::{BEHIND_CARD, BEHIND_ICON, LOOKS, Rgb, SILENT};
 
-/// Colours of both themes by mood, and each mood's own as `--mood` below `data-mood`.
+/// Colours of both themes by mood, each mood's own as `--mood` below `data-mood`, and how much of it grounds take.
 pub(crate) static CSS: LazyLock<String> = LazyLock::new(|| {
     let [light, dark] = [0, 1].map(|theme| {
         let mut colours = String::new();
@@ -20,6 +20,9 @@ pub(crate) static CSS: LazyLock<String> = LazyLock::new(|| {
         let name = look.mood.as_str();
         let _ = writeln!(css, "[data-mood=\"{name}\"] {{ --mood: var(--{}); }}", name.to_lowercase());
     }
+    let shares = [("icon", BEHIND_ICON), ("card", BEHIND_CARD)];
+    let shares = shares.map(|(what, share)| format!(" --behind-{what}: {:.0}%;", share * 100.0));
+    let _ = writeln!(css, ":root {{{} }}", shares.concat());
     css + "[data-mood=\"none\"], [data-mood=\"silence\"] { --mood: var(--silent); }\n"
 });
 
@@ -42,6 +45,7 @@ mod tests {
     fn the_page_has_the_colours_and_icons_of_the_table() {
         assert!(CSS.starts_with(":root { --calm: #1a9a8a; --happy: #b87d00;"), "{}", *CSS);
         assert!(CSS.contains("[data-mood=\"Energetic\"] { --mood: var(--energetic); }"), "{}", *CSS);
+        assert!(CSS.contains(":root { --behind-icon: 10%; --behind-card: 6%; }"), "{}", *CSS);
         assert_eq!(CSS.matches("--sad: #").count(), 2, "one for each theme");
         for look in &LOOKS {
             assert!(SCRIPT.contains(look.icon), "{}", *SCRIPT);
@@ -54,6 +58,8 @@ mod tests {
         for sheet in [include_str!("page/style.css"), include_str!("page/answer.css")] {
             for look in &LOOKS {
                 let name = look.mood.as_str().to_lowercase();
+                // Nor grounds of which no test knows the contrast.
+                assert!(!sheet.contains("var(--mood) 1") && !sheet.contains("var(--mood) 2"), "{name}");
                 assert!(!sheet.contains(&format!("--{name}:")), "{name}");
                 assert!(!sheet.contains(&hex(look.light)) && !sheet.contains(&hex(look.dark)), "{name}");
             }

@@ -243,7 +243,7 @@ pub(crate) async fn wav(
     let query = plain::query(query)?;
     let turn = app.recognizers.turn().await?;
     let file = blocking(move || {
-        let file = hearing::wav(&upload.content, &upload.name, query.cut);
+        let file = hearing::wav(&upload.content, &upload.name, query.cut, app.playable.share());
         drop(turn);
         file
     })

@@ -1,7 +1,7 @@
 //! A bounded number of inferences at once, and a short queue for the others.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ser_examples::model::Model;
@@ -9,6 +9,7 @@ use ser_models::Recognizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::app::unforeseen;
 use crate::problem::Problem;
 
 /// Clips that may wait at once, however short their wait.
@@ -79,12 +80,49 @@ impl Recognizers {
         work: impl FnOnce(&mut Recognizer) -> T,
     ) -> Result<T, Problem> {
         let begin = Instant::now();
-        let take = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut recognizer = take().pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
-        let result = work(&mut recognizer);
-        take().push(recognizer);
+        let recognizer = self.idle().pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
+        let mut borrowed = Borrowed { from: self, recognizer: Some(recognizer) };
+        let result = borrowed.recognizer.as_mut().map(work);
+        drop(borrowed);
         let (took, before) = (begin.elapsed().as_micros() as u64, self.service.load(Ordering::Relaxed));
         self.service.store(if before == 0 { took } else { (7 * before + took) / 8 }, Ordering::Relaxed);
-        Ok(result)
+        result.ok_or_else(unforeseen)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Recognizer>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A recogniser that works. It is idle again when this is dropped, also when the work panics.
+struct Borrowed<'a> {
+    from: &'a Recognizers,
+    recognizer: Option<Recognizer>,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.from.idle().extend(self.recognizer.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use ser_examples::model::ModelArguments;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_recogniser_is_idle_again_after_work_that_panics() {
+        let model = ModelArguments::default().open().unwrap();
+        let recognizers = Recognizers::new(&model, 1, Duration::from_secs(1)).unwrap();
+        let turn = recognizers.turn().await.map_err(|problem| problem.detail).unwrap();
+        let panics = || recognizers.with::<()>(&turn, |_| panic!("a fault that no code foresees"));
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        drop(turn);
+        let turn = recognizers.turn().await.map_err(|problem| problem.detail).unwrap();
+        assert!(recognizers.with(&turn, |_| ()).is_ok());
     }
 }

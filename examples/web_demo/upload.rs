@@ -1,16 +1,15 @@
 //! What a request carries: read within a limit, within a time, and within the memory that all uploads share.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::problem::Problem;
+use crate::room::{Room, Share};
 
 /// The most bytes of a clip.
 pub(crate) const MAX_CLIP: usize = 20_000_000;
@@ -20,14 +19,12 @@ pub(crate) const MAX_JSON: usize = 64 * 1024;
 const AROUND: usize = 10_000;
 /// The time that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// The bytes of all uploads together.
-const BUDGET: usize = 3 * MAX_CLIP;
-/// The budget is counted in these, since a semaphore's permits have 32 bits.
-const UNIT: usize = 4096;
+/// The largest uploads that find room at once; one of them in the reserve.
+const LARGEST_AT_ONCE: usize = 3;
 
-/// The memory that uploads share. Room for all of a body is taken before its first byte is kept.
+/// The memory that uploads share. Room for bytes is taken as they arrive: who declares much and sends little holds little.
 pub(crate) struct Uploads {
-    budget: Arc<Semaphore>,
+    room: Room,
     patience: Duration,
 }
 
@@ -36,66 +33,180 @@ pub(crate) struct Upload {
     /// What errors call it.
     pub(crate) name: String,
     pub(crate) content: Bytes,
-    _room: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl Uploads {
     /// `patience` is the longest time that a body waits for room.
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { budget: Arc::new(Semaphore::new(BUDGET / UNIT)), patience }
+        Self { room: Room::new((LARGEST_AT_ONCE - 1) * (MAX_CLIP + AROUND), MAX_CLIP + AROUND), patience }
     }
 
     /// The clip that a request carries, as it is or as the first file of a form.
     pub(crate) async fn clip(&self, request: Request) -> Result<Upload, Problem> {
-        let declared =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
-        let size: usize = declared.unwrap_or(MAX_CLIP).min(MAX_CLIP + AROUND);
-        let units = u32::try_from(size.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
-        let room = timeout(self.patience, Arc::clone(&self.budget).acquire_many_owned(units)).await;
-        let room = room.ok().and_then(Result::ok).ok_or_else(|| Problem::busy(self.patience))?;
-        let (name, content) = timeout(ARRIVAL, clip_of(request)).await.map_err(|_| Problem::slow())??;
-        Ok(Upload { name, content, _room: room })
+        let mut share = self.room.share();
+        let clip = timeout(ARRIVAL, self.read(request, &mut share)).await;
+        let (name, content) = clip.map_err(|_| Problem::slow())??;
+        Ok(Upload { name, content, _share: share })
+    }
+
+    /// Name and content of the file that a request carries.
+    async fn read(&self, request: Request, share: &mut Share) -> Result<(String, Bytes), Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
+        let (head, body) = request.into_parts();
+        let room = Some((share, self.patience));
+        if !is_form {
+            return Ok(("the clip".to_string(), content_of(body, MAX_CLIP, room).await?));
+        }
+        let body = content_of(body, MAX_CLIP + AROUND, room).await?;
+        file_of(Request::from_parts(head, Body::from(body))).await
     }
 }
 
-/// A body in JSON, as it is.
-pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
-    timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON)).await.map_err(|_| Problem::slow())?
-}
-
-/// Name and content of the file that a request carries.
-async fn clip_of(request: Request) -> Result<(String, Bytes), Problem> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if !kind.is_some_and(|kind| kind.starts_with("multipart/form-data")) {
-        return Ok(("the clip".to_string(), content_of(request.into_body(), MAX_CLIP).await?));
-    }
-    let (head, body) = request.into_parts();
-    let body = content_of(body, MAX_CLIP + AROUND).await?;
-    let form = Request::from_parts(head, Body::from(body));
-    let mut parts = Multipart::from_request(form, &()).await.map_err(Problem::invalid)?;
-    while let Some(part) = parts.next_field().await.map_err(Problem::invalid)? {
+/// Name and content of the first file of a form.
+async fn file_of(form: Request) -> Result<(String, Bytes), Problem> {
+    let broken =
+        |_| Problem::invalid("the form must end with the boundary that Content-Type names, it is broken");
+    let mut parts = Multipart::from_request(form, &())
+        .await
+        .map_err(|_| Problem::invalid("Content-Type must name the boundary of the form's parts, got none"))?;
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
         if let Some(name) = part.file_name().map(ToString::to_string) {
-            return Ok((name, part.bytes().await.map_err(Problem::invalid)?));
+            return Ok((name, part.bytes().await.map_err(broken)?));
         }
     }
     Err(Problem::invalid("the form must hold a file, got none"))
 }
 
-/// A body of `limit` bytes at most. More than that is read but not kept, to a point: a caller who still sends when the
-/// connection is closed never sees why.
-async fn content_of(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let (mut content, mut read) = (Vec::new(), 0);
+/// A body in JSON, as it is.
+pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
+    timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON, None)).await.map_err(|_| Problem::slow())?
+}
+
+/// A body of `limit` bytes at most, for which room is taken as it arrives. Of what is larger five times the limit is read but not kept:
+/// a caller who still sends when the connection is closed never sees why.
+async fn content_of(
+    mut body: Body,
+    limit: usize,
+    mut room: Option<(&mut Share, Duration)>,
+) -> Result<Bytes, Problem> {
+    let (mut content, mut read) = (Vec::new(), 0_usize);
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(Problem::invalid)?.into_data() else { continue };
+        let broken = |_| Problem::invalid("the body must arrive whole, it broke off");
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         read += data.len();
-        if read <= limit {
-            content.extend_from_slice(&data);
-        } else {
+        if read > limit {
             content = Vec::new();
+            if let Some((share, _)) = &mut room {
+                share.give_back();
+            }
+            if read > 5 * limit {
+                break;
+            }
+            continue;
         }
-        if read > 5 * limit.max(MAX_CLIP) {
-            break;
+        if let Some((share, patience)) = &mut room {
+            let grown = timeout(*patience, share.grow(data.len())).await;
+            grown.map_err(|_| Problem::busy(*patience))?;
         }
+        content.extend_from_slice(&data);
     }
     if read > limit { Err(Problem::too_large(limit)) } else { Ok(content.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(uploads: &Uploads, size: usize) -> impl Future<Output = Result<Upload, Problem>> {
+        uploads.clip(Request::new(Body::from(vec![0; size])))
+    }
+
+    /// A body that begins and never ends.
+    struct Endless(Option<Bytes>);
+
+    impl axum::body::HttpBody for Endless {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body_util::Frame<Bytes>, Self::Error>>> {
+            match self.0.take() {
+                Some(data) => std::task::Poll::Ready(Some(Ok(http_body_util::Frame::data(data)))),
+                None => std::task::Poll::Pending,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn three_of_the_largest_uploads_find_room_and_a_fourth_when_one_ends() {
+        let uploads = Uploads::new(Duration::from_millis(50));
+        let mut clips = Vec::new();
+        for _ in 0..LARGEST_AT_ONCE {
+            clips.push(whole(&uploads, MAX_CLIP).await.map_err(|problem| problem.detail).unwrap());
+        }
+        assert_eq!(whole(&uploads, MAX_CLIP).await.err().map(|problem| problem.code), Some("busy"));
+        clips.pop();
+        assert!(whole(&uploads, MAX_CLIP).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn uploads_that_declare_much_and_send_little_starve_nobody() {
+        let uploads = Uploads::new(Duration::from_secs(5));
+        let waiting = async {
+            let all = (0..200).map(|_| {
+                Box::pin(uploads.clip(Request::new(Body::new(Endless(Some(vec![0; 1000].into()))))))
+            });
+            let mut all: Vec<_> = all.collect();
+            std::future::poll_fn(|context| {
+                for one in &mut all {
+                    assert!(one.as_mut().poll(context).is_pending());
+                }
+                std::task::Poll::<()>::Pending
+            })
+            .await;
+        };
+        tokio::select! {
+            () = waiting => (),
+            clip = whole(&uploads, MAX_CLIP) => assert_eq!(clip.map_err(|problem| problem.detail).unwrap().content.len(), MAX_CLIP),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_is_refused_and_gives_its_room_back() {
+        let uploads = Uploads::new(Duration::from_millis(50));
+        for _ in 0..5 {
+            assert_eq!(whole(&uploads, MAX_CLIP + 1).await.err().map(|problem| problem.status), Some(413));
+        }
+        assert!(whole(&uploads, MAX_CLIP).await.is_ok());
+        let json = json(Request::new(Body::from(vec![b' '; MAX_JSON + 1]))).await;
+        assert_eq!(json.err().map(|problem| problem.status), Some(413));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_form_is_said_in_plain_words() {
+        let uploads = Uploads::new(Duration::from_secs(1));
+        for (kind, body, expected) in [
+            ("multipart/form-data", "", "Content-Type must name the boundary of the form's parts, got none"),
+            (
+                "multipart/form-data; boundary=x",
+                "--x\r\nContent-",
+                "the form must end with the boundary that Content-Type names, it is broken",
+            ),
+            (
+                "multipart/form-data; boundary=x",
+                "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n",
+                "the form must hold a file, got none",
+            ),
+        ] {
+            let request = Request::builder().header("Content-Type", kind).body(Body::from(body)).unwrap();
+            assert_eq!(
+                uploads.clip(request).await.err().map(|problem| problem.detail).as_deref(),
+                Some(expected)
+            );
+        }
+    }
 }

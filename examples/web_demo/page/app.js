@@ -8,13 +8,13 @@ import { SILENCE_DB, release } from "./microphone.js";
 import { MOODS, icon, showVerdict } from "./moods.js";
 import * as playlist from "./playlist.js";
 import * as record from "./record.js";
-import { Latest, Problem, ask, complain, post } from "./server.js";
+import { Latest, ask, complain, post } from "./server.js";
 import * as songs from "./songs.js";
 import * as sound from "./sound.js";
 import * as wishes from "./wishes.js";
 import * as words from "./words.js";
 
-const { number, onLanguage, text } = words;
+const { measure, onLanguage, say, text } = words;
 
 const MAX_BYTES = 20_000_000;
 /** What the browser may know and the server doesn't, or a start alone doesn't tell. */
@@ -23,7 +23,7 @@ const PERHAPS = ["not-audio", "unsupported-codec"];
 const LIVE = { key: "clip.live" };
 
 const listening = new Latest();
-/** What the card shows: { name, answer, cut, chosen }; null without a card. */
+/** What the card shows: { name, answer, isCut, note }; null without a card. */
 let card = null;
 
 /** Takes the old answer away: what is shown always belongs to the last recording. */
@@ -35,13 +35,14 @@ function clear() {
   heard.show(null);
   songs.clear();
   complain(null);
-  element("status").textContent = "";
-  document.body.removeAttribute("aria-busy");
+  say("status");
+  element("answer").removeAttribute("aria-busy");
 }
 
-/** Makes room for a new recording: the mood of a link is no longer meant either. */
+/** Makes room for a new recording: what a link asked for is no longer meant. */
 function start() {
   if (location.hash) history.replaceState(null, "", location.pathname);
+  wishes.restore();
   clear();
 }
 
@@ -65,17 +66,18 @@ async function hear(file, wish, signal) {
 /** What a recording is called: `name` is a file's own, or `{ key }` of a text of the page. */
 const called = (name) => (typeof name === "string" ? name : text(name.key));
 
-async function recognize(file, name, wish = "") {
+/** Recognises what `give` gives, in which it may be withdrawn. `note` names a text that the card shows beside the answer. */
+async function recognize(give, name, { wish = "", note = null } = {}) {
   release();
   live.clear();
   start();
-  element("status").textContent = text("input.listening", { name: called(name) });
-  document.body.setAttribute("aria-busy", "true");
+  say("status", () => text("input.listening", { name: called(name) }));
+  element("answer").setAttribute("aria-busy", "true");
   try {
     await listening.run(async (signal, isLatest) => {
-      const found = await hear(file, wish, signal);
+      const found = await hear(await give(signal), wish, signal);
       if (!isLatest()) return;
-      show(name, found);
+      show(name, found, note);
       await songs.recommend(found.answer.probabilities);
     });
   } catch (error) {
@@ -83,15 +85,15 @@ async function recognize(file, name, wish = "") {
     complain(error);
   } finally {
     if (card || element("problem").textContent) {
-      element("status").textContent = "";
-      document.body.removeAttribute("aria-busy");
+      say("status");
+      element("answer").removeAttribute("aria-busy");
     }
   }
 }
 
-function show(name, { answer, file, cut, isShortened = false }) {
+function show(name, { answer, file, cut, isShortened = false }, note) {
   const { timeline, audio } = answer;
-  card = { name, answer, isCut: cut || isShortened };
+  card = { name, answer, isCut: cut || isShortened, note };
   sound.show({ file, cut, timeline, peaks: audio.peaks, seconds: audio.seconds });
   heard.show({ file, cut, answer });
   feedback.judge(answer, called(name));
@@ -100,21 +102,23 @@ function show(name, { answer, file, cut, isShortened = false }) {
 }
 
 /** What a listener should know of the recording. */
-function notices({ answer, isCut }) {
+function notices({ answer, isCut, note }) {
   const codes = (answer.notices ?? []).map(({ code }) => code);
-  const told = [];
+  const told = note ? [text(note)] : [];
   if (codes.includes("too-long")) told.push(text("notice.too-long"));
   else if (isCut) told.push(text("notice.cut", { time: words.clock(answer.audio.seconds) }));
   else if (codes.includes("file")) told.push(text("notice.file"));
-  if (answer.timeline?.some(({ start, end, mood }) => !mood && end - start >= 1)) told.push(text("notice.silence"));
+  // Nearly every recording begins and ends with silence.
+  const between = answer.timeline?.slice(1, -1) ?? [];
+  if (between.some(({ start, end, mood }) => !mood && end - start >= 1)) told.push(text("notice.silence"));
   return told.join(" ");
 }
 
 function showCard() {
   if (!card) return;
   const { name, answer } = card;
-  const seconds = answer.audio && number(answer.audio.seconds, { maximumFractionDigits: 1 });
-  element("clip").textContent = seconds ? text("verdict.clip", { name: called(name), seconds }) : called(name);
+  const length = answer.audio && measure(answer.audio.seconds, "second", 1);
+  element("clip").textContent = length ? text("verdict.clip", { name: called(name), length }) : called(name);
   showVerdict(answer);
   element("notice").textContent = notices(card);
   element("result").hidden = false;
@@ -135,7 +139,7 @@ function showMinute(summary, isRunning) {
   // What the user said of it stands.
   if (isShown && feedback.isJudged()) return;
   if (!summary) {
-    element("status").textContent = text("live.nothing");
+    say("status", () => text("live.nothing"));
   } else if (isShown && card.answer.mood === summary.mood) {
     card.answer = summary;
     feedback.judge(summary, called(LIVE));
@@ -147,37 +151,32 @@ function showMinute(summary, isRunning) {
 function showShared() {
   const shared = playlist.shared();
   if (!shared) return;
-  wishes.choose(shared);
+  wishes.lend(shared);
   const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mood === shared.mood ? 1 : 0]));
   showMood({ key: "clip.link" }, { mood: shared.mood, probabilities, confident: true, chosen: true });
 }
 
 function take(files) {
   const [file] = files;
-  if (file) recognize(file, file.name);
+  if (file) recognize(() => file, file.name);
 }
 
-async function trySample() {
-  clear();
-  try {
-    const response = await ask("/sample.wav");
-    await recognize(await response.blob(), { key: "clip.sample" });
-  } catch (error) {
-    complain(error instanceof Problem ? error : new Problem("unreachable"));
-  }
-}
+const sample = async (signal) => (await ask("/sample.wav", { signal })).blob();
 
-/** A file may be dropped anywhere. */
+/** A file may be dropped anywhere. Text that is dropped is none of this page's business: it may go into a field. */
 function dropAnywhere() {
   const over = (isOver) => document.body.classList.toggle("over", isOver);
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
     event.preventDefault();
     over(true);
   });
   addEventListener("dragleave", (event) => !event.relatedTarget && over(false));
   addEventListener("drop", (event) => {
-    event.preventDefault();
     over(false);
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
     take(event.dataTransfer.files);
   });
 }
@@ -189,14 +188,14 @@ playlist.begin();
 songs.begin();
 sound.begin();
 const silence = `&silence_db=${SILENCE_DB}`;
-record.begin(() => { live.clear(); start(); }, (file) => recognize(file, { key: "clip.recording" }, silence));
+record.begin(() => { live.clear(); start(); }, (file, note) => recognize(() => file, { key: "clip.recording" }, { wish: silence, note }));
 live.begin(start, showMinute);
 element("file").addEventListener("change", ({ target }) => {
   take(target.files);
   // Or the same file could not be chosen again.
   target.value = "";
 });
-element("sample").addEventListener("click", trySample);
+element("sample").addEventListener("click", () => recognize(sample, { key: "clip.sample" }));
 dropAnywhere();
 onLanguage(showCard);
 onLanguage(() => element("moods").replaceChildren(...MOODS.map((mood) => make("li", { data: { mood } }, icon(mood), text(mood)))));

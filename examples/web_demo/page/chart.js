@@ -1,13 +1,13 @@
 // Probabilities over the last minute as four lines, told apart by colour, by dashes and by name.
 import { MOODS, colour } from "./moods.js";
-import { percent, text } from "./words.js";
+import { measure, percent, text } from "./words.js";
 
 const DASHES = { Calm: [], Happy: [10, 4], Sad: [3, 3], Energetic: [14, 4, 3, 4] };
-const HEIGHT = 180;
+const HEIGHT = 120;
 const [LEFT, RIGHT] = [44, 100];
 
-/** Draws readings ({ mood: probability } or null for silence), of which a canvas holds `most`, one every `every` milliseconds. */
-export function drawLines(canvas, readings, most, every) {
+/** Draws readings of the last `seconds`: { at, probabilities }, the latter null for silence, `at` in seconds. */
+export function drawLines(canvas, readings, seconds) {
   const pen = canvas.getContext("2d");
   // As many pixels as the screen shows, or letters would shrink with the canvas on a phone.
   const width = canvas.clientWidth;
@@ -15,8 +15,8 @@ export function drawLines(canvas, readings, most, every) {
   canvas.width = width * devicePixelRatio;
   canvas.height = HEIGHT * devicePixelRatio;
   pen.scale(devicePixelRatio, devicePixelRatio);
-  const step = (width - RIGHT - LEFT) / (most - 1);
-  const x = (i) => width - RIGHT - (readings.length - 1 - i) * step;
+  const now = readings.at(-1)?.at ?? 0;
+  const x = (at) => width - RIGHT - (now - at) / seconds * (width - RIGHT - LEFT);
   const y = (share) => 12 + (1 - share) * (HEIGHT - 40);
   const ink = getComputedStyle(canvas).color;
   pen.font = "13px system-ui, sans-serif";
@@ -27,16 +27,16 @@ export function drawLines(canvas, readings, most, every) {
     line(pen, [[LEFT, y(share)], [width - RIGHT, y(share)]]);
     pen.fillText(percent(share), 2, y(share) + 4);
   }
-  for (let seconds = 0; seconds <= 60; seconds += 15) {
-    const at = width - RIGHT - (seconds * 1000 / every) * step;
-    pen.fillText(seconds === 0 ? text("live.axisNow") : `−${seconds} s`, Math.max(0, at - 14), HEIGHT - 6);
+  for (let ago = 0; ago <= seconds; ago += 15) {
+    const words = ago === 0 ? text("live.axisNow") : measure(-ago, "second").replace("-", "−");
+    pen.fillText(words, Math.max(0, x(now - ago) - 14), HEIGHT - 6);
   }
   pen.lineWidth = 2.5;
   for (const mood of MOODS) {
     dress(pen, mood);
     let points = [];
-    readings.forEach((reading, i) => {
-      if (reading) points.push([x(i), y(reading[mood])]);
+    readings.forEach(({ at, probabilities }) => {
+      if (probabilities) points.push([x(at), y(probabilities[mood])]);
       else {
         line(pen, points);
         points = [];
@@ -44,7 +44,7 @@ export function drawLines(canvas, readings, most, every) {
     });
     line(pen, points);
   }
-  const last = readings.at(-1);
+  const last = readings.at(-1)?.probabilities;
   if (last) name(pen, MOODS.map((mood) => [y(last[mood]), mood]), width - RIGHT, y(0));
 }
 

@@ -2,16 +2,18 @@
 import { download, element, make, rove } from "./element.js";
 import { MOODS, icon } from "./moods.js";
 import * as store from "./store.js";
-import { onLanguage, text } from "./words.js";
+import { onLanguage, say, text } from "./words.js";
 
 const PLACE = "answers";
 /** What is judged: { name, answer, time, said }. */
 let current = null;
 
-const answers = () => store.load(PLACE, []);
+/** Those that are whole, however somebody may have changed what was kept. */
+const answers = () => store.load(PLACE, []).filter((kept) =>
+  ["time", "clip", "recognised", "said"].every((name) => typeof kept?.[name] === "string"));
 
-function showKept(words = "") {
-  element("feedback-status").textContent = words;
+function showKept(words = null) {
+  say("feedback-status", words);
   element("feedback-kept").hidden = answers().length === 0;
 }
 
@@ -42,7 +44,7 @@ const cell = (value) => {
 export function csv() {
   const header = ["time", "clip", "recognised", "said", ...MOODS];
   const rows = answers().map(({ time, clip, recognised, said, probabilities }) =>
-    [time, clip, recognised, said, ...MOODS.map((mood) => probabilities?.[mood] ?? "")]);
+    [time, clip, recognised, said, ...MOODS.map((mood) => (Number.isFinite(probabilities?.[mood]) ? probabilities[mood] : ""))]);
   return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
@@ -57,7 +59,7 @@ export function begin(chosen) {
     kept.push({ time: current.time, clip: name, recognised: answer.mood, said: mood, probabilities: answer.probabilities });
     store.save(PLACE, kept);
     press(mood);
-    showKept(text("feedback.thanks", { mood: text(mood.toLowerCase()) }));
+    showKept(() => text("feedback.thanks", { mood: text(mood.toLowerCase()) }));
     chosen(mood);
   };
   onLanguage(() => {
@@ -68,12 +70,11 @@ export function begin(chosen) {
     }));
     rove(element("feedback-moods"));
     press(current?.said ?? null);
-    showKept();
   });
   element("feedback-export").addEventListener("click", () => download(new Blob([csv()], { type: "text/csv" }), "answers.csv"));
   element("feedback-clear").addEventListener("click", () => {
     store.forget(PLACE);
-    showKept(text("feedback.cleared"));
+    showKept(() => text("feedback.cleared"));
     element("result").focus();
   });
 }

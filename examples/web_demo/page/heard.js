@@ -2,7 +2,7 @@
 import { element, make } from "./element.js";
 import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
-import { number, onLanguage, text } from "./words.js";
+import { measure, number, onLanguage, say, text } from "./words.js";
 
 const STAGES = ["wait", "decode", "recognize", "pictures"];
 
@@ -11,12 +11,12 @@ const drawings = new Latest();
 let heard = null;
 let drawn = null;
 
-const milliseconds = (time) => `${number(time, { maximumFractionDigits: 1 })} ms`;
+export const milliseconds = (time) => measure(time, "millisecond", 1);
 
 function showTiming() {
   const { seconds, sample_rate: rate, channels } = heard.answer.audio;
   const facts = text("heard.facts", {
-    seconds: number(seconds, { maximumFractionDigits: 1 }),
+    length: measure(seconds, "second", 1),
     rate: number(rate, { useGrouping: false }),
     channels: channels === 1 ? text("heard.mono") : text("heard.channels", { count: number(channels) }),
   });
@@ -31,13 +31,14 @@ function showTiming() {
 
 function showPictures() {
   element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ code, src, width, height }) =>
-    Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height })));
-  element("heard-status").textContent = "";
+    make("figure", {}, make("figcaption", { textContent: text(`caption.${code}`) }),
+      Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height }))));
+  say("heard-status");
 }
 
 async function drawPictures() {
   if (!heard || drawn || !element("heard").open) return;
-  element("heard-status").textContent = text("heard.drawing");
+  say("heard-status", () => text("heard.drawing"));
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const width = Math.max(320, Math.min(1200, Math.floor(element("pictures").clientWidth)));
   const address = `/api/recognize?count=0&pictures=true&dark=${dark}&width=${width}&cut=${heard.cut}`;
@@ -61,7 +62,7 @@ export function show(given) {
   drawn = null;
   element("heard").hidden = !given;
   element("pictures").replaceChildren();
-  element("heard-status").textContent = "";
+  say("heard-status");
   if (!given) return;
   showTiming();
   drawPictures();

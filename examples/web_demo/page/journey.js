@@ -3,20 +3,25 @@ import { draw, element } from "./element.js";
 import { number, text } from "./words.js";
 import * as wishes from "./wishes.js";
 
-const [WIDTH, HEIGHT, MARGIN] = [320, 170, 22];
+const [HEIGHT, MARGIN] = [150, 22];
+/** Pixels of the screen, so that letters keep their size on a phone. */
+let width = 320;
+let shown = null;
 
-const x = ({ valence }) => MARGIN + valence * (WIDTH - 2 * MARGIN);
+const x = ({ valence }) => MARGIN + valence * (width - 2 * MARGIN);
 const y = ({ energy }) => HEIGHT - MARGIN - energy * (HEIGHT - 2 * MARGIN);
 const write = (at, left, words, anchor) => draw("text", { x: left, y: at, "text-anchor": anchor }, words);
 
 /** Shows the way and the songs along it, or nothing for other strategies. */
 export function show(way, songs, from) {
+  shown = { way, songs, from };
   const place = element("journey");
   place.hidden = !way || songs.length === 0;
   if (place.hidden) {
-    place.replaceChildren();
+    element("journey-picture").replaceChildren();
     return;
   }
+  width = Math.max(200, element("journey-picture").clientWidth || width);
   const known = songs.filter(({ valence, energy }) => typeof valence === "number" && typeof energy === "number");
   const points = [way.from, ...known].map((point) => `${x(point).toFixed(1)},${y(point).toFixed(1)}`).join(" ");
   const stop = (song) => draw("g", { class: "stop", "data-mood": song.mood ?? "none" },
@@ -26,10 +31,10 @@ export function show(way, songs, from) {
   const label = text("journey.picture", {
     from: text(from.toLowerCase()), to: text(wishes.target().toLowerCase()), count: number(songs.length),
   });
-  place.replaceChildren(draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
-    draw("rect", { x: MARGIN, y: MARGIN, width: WIDTH - 2 * MARGIN, height: HEIGHT - 2 * MARGIN, class: "plane" }),
+  element("journey-picture").replaceChildren(draw("svg", { width, height: HEIGHT, role: "img", "aria-label": label },
+    draw("rect", { x: MARGIN, y: MARGIN, width: width - 2 * MARGIN, height: HEIGHT - 2 * MARGIN, class: "plane" }),
     write(HEIGHT - 6, MARGIN, text("journey.gloomy"), "start"),
-    write(HEIGHT - 6, WIDTH - MARGIN, text("journey.cheerful"), "end"),
+    write(HEIGHT - 6, width - MARGIN, text("journey.cheerful"), "end"),
     write(HEIGHT - MARGIN - 4, MARGIN + 3, text("journey.still"), "start"),
     write(MARGIN + 13, MARGIN + 3, text("journey.intense"), "start"),
     draw("line", { x1: x(way.from), y1: y(way.from), x2: x(way.to), y2: y(way.to), class: "straight" }),
@@ -38,4 +43,10 @@ export function show(way, songs, from) {
     write(y(way.from) - 9, x(way.from), text("journey.you"), "middle"),
     draw("circle", { cx: x(way.to), cy: y(way.to), r: 13, class: "goal" }),
     ...known.map(stop)));
+}
+
+export function begin() {
+  new ResizeObserver(([{ contentRect }]) => {
+    if (shown && contentRect.width > 0 && Math.floor(contentRect.width) !== Math.floor(width)) show(shown.way, shown.songs, shown.from);
+  }).observe(element("journey-picture"));
 }

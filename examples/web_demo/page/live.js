@@ -1,23 +1,23 @@
 // Live: while the microphone is on, a reading every half second of the last three seconds, smoothed, drawn as lines over a minute. The
 // minute is summed up while it runs and when it ends, so that songs follow it.
-import { join, level, wav } from "./audio.js";
+import { join, wav } from "./audio.js";
 import { element, make } from "./element.js";
 import * as chart from "./chart.js";
-import { Microphone, SILENCE_DB, showLevel } from "./microphone.js";
+import { Microphone, SILENCE_DB } from "./microphone.js";
 import { MOODS, ranked } from "./moods.js";
 import { complain, post } from "./server.js";
-import { clock, onLanguage, percent, text } from "./words.js";
+import { clock, list, onLanguage, percent, say, text } from "./words.js";
 
 const WINDOW_SECONDS = 3;
 const EVERY_MS = 500;
-const READINGS = 120;
+const MINUTE_SECONDS = 60;
 /** The weight of the newest reading. */
 const NEW = 0.4;
 /** Readings with speech that make a summary at the end, and while it runs. */
 const ENOUGH = 2;
 const ENOUGH_RUNNING = 10;
 /** A summary every ten seconds while it runs. */
-const SUMMARY_EVERY = 20;
+const SUMMARY_SECONDS = 10;
 
 let microphone = null;
 let timer = null;
@@ -27,8 +27,9 @@ let isWaiting = false;
 let said = "";
 let smooth = null;
 let summed = () => {};
-/** { probabilities, confident }, smoothed; null for silence. */
+/** { from, at, probabilities, confident }, smoothed, by the page's clock in seconds; probabilities are null for silence. */
 const readings = [];
+let summedAt = 0;
 
 function listen(block) {
   blocks.push(block);
@@ -41,15 +42,15 @@ async function read() {
   // Half a second at least, and never two questions at once: a slow server gets fewer, not more.
   if (isWaiting || mine?.state !== "on" || held < mine.sampleRate / 2) return;
   const samples = join(blocks).slice(-WINDOW_SECONDS * mine.sampleRate);
-  showLevel(level(samples.subarray(Math.max(0, samples.length - mine.sampleRate / 4))));
+  const at = performance.now() / 1000;
   isWaiting = true;
   try {
     const response = await post(`/api/recognize?count=0&silence_db=${SILENCE_DB}`, wav(samples, mine.sampleRate));
     const answer = await response.json();
-    if (mine === microphone) note(answer);
+    if (mine === microphone) note(answer, at);
   } catch (error) {
     if (mine !== microphone) return;
-    if (["silence", "too-short", "no-speech"].includes(error.code)) note(null);
+    if (["silence", "too-short", "no-speech"].includes(error.code)) note(null, at);
     else if (error.code !== "busy") {
       complain(error);
       mine.close();
@@ -59,42 +60,44 @@ async function read() {
   }
 }
 
-function note(answer) {
+/** A reading of what was heard up to a second. Where the server is slow there are fewer, each for a longer time. */
+function note(answer, at) {
   if (answer) {
     const before = smooth ?? answer.probabilities;
     const mix = (mood) => (1 - NEW) * before[mood] + NEW * answer.probabilities[mood];
     smooth = Object.fromEntries(MOODS.map((mood) => [mood, mix(mood)]));
   } else smooth = null;
-  readings.push(smooth && { probabilities: smooth, confident: answer.confident });
-  if (readings.length > READINGS) readings.shift();
+  readings.push({ from: readings.at(-1)?.at ?? at - EVERY_MS / 1000, at, probabilities: smooth, confident: Boolean(answer?.confident) });
+  while (readings[0].at <= at - MINUTE_SECONDS) readings.shift();
   const [[mood, share]] = smooth ? ranked(smooth) : [["silence"]];
   // Spoken only when it changes, or a screen reader would never rest.
   const now = element("live-now");
   now.setAttribute("aria-live", mood === said ? "off" : "polite");
-  now.textContent = smooth ? text("live.now", { mood: text(mood), share: percent(share) }) : text("live.silence");
+  say("live-now", () => (share === undefined ? text("live.silence") : text("live.now", { mood: text(mood), share: percent(share) })));
   now.dataset.mood = mood;
-  const count = Number(now.dataset.readings ?? 0) + 1;
-  now.dataset.readings = String(count);
+  now.dataset.readings = String(Number(now.dataset.readings ?? 0) + 1);
   said = mood;
   show();
-  const minute = count % SUMMARY_EVERY === 0 && summary(ENOUGH_RUNNING);
+  if (at - summedAt < SUMMARY_SECONDS) return;
+  summedAt = at;
+  const minute = summary(ENOUGH_RUNNING);
   if (minute) summed(minute, true);
 }
 
 /** The readings as stretches of one mood. */
 function stretches() {
   const found = [];
-  readings.forEach((reading, i) => {
-    const mood = reading ? ranked(reading.probabilities)[0][0] : null;
-    const end = (i + 1) * EVERY_MS / 1000;
-    if (found.at(-1)?.mood === mood && found.length > 0) found.at(-1).end = end;
-    else found.push({ start: i * EVERY_MS / 1000, end, mood });
-  });
+  const begin = readings[0]?.from;
+  for (const { from, at, probabilities } of readings) {
+    const mood = probabilities ? ranked(probabilities)[0][0] : null;
+    if (found.at(-1)?.mood === mood && found.length > 0) found.at(-1).end = at - begin;
+    else found.push({ start: from - begin, end: at - begin, mood });
+  }
   return found;
 }
 
 function show() {
-  chart.drawLines(element("timeline"), readings.map((reading) => reading?.probabilities ?? null), READINGS, EVERY_MS);
+  chart.drawLines(element("timeline"), readings, MINUTE_SECONDS);
   element("live-text").replaceChildren(...stretches().map(({ start, end, mood }) => make("li", {
     textContent: text("sound.segment", { start: clock(start), end: clock(end), what: mood ? text(mood.toLowerCase()) : text("sound.none") }),
   })));
@@ -102,7 +105,7 @@ function show() {
 
 /** The last minute as one reading; null if too little was said. */
 function summary(enough) {
-  const spoken = readings.filter(Boolean);
+  const spoken = readings.filter(({ probabilities }) => probabilities);
   if (spoken.length < enough) return null;
   const mean = (mood) => spoken.reduce((sum, { probabilities }) => sum + probabilities[mood], 0) / spoken.length;
   const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mean(mood)]));
@@ -129,7 +132,8 @@ export function begin(begun, told) {
     smooth = null;
     said = "";
     readings.length = 0;
-    element("live-now").textContent = text("live.listening");
+    summedAt = performance.now() / 1000;
+    say("live-now", () => text("live.listening"));
     const mine = new Microphone((block) => listen(block), (...change) => queueMicrotask(() => changed(...change)));
     microphone = mine;
     const changed = (state, problem) => {
@@ -139,8 +143,8 @@ export function begin(begun, told) {
       if (state !== "closed") return;
       clearInterval(timer);
       microphone = null;
+      if (mine.isDone || problem?.code === "microphone.lost") summed(summary(ENOUGH), false);
       if (problem) complain(problem);
-      else if (mine.isDone) summed(summary(ENOUGH), false);
     };
   };
   element("live").addEventListener("click", () => {
@@ -151,8 +155,8 @@ export function begin(begun, told) {
     }
   });
   onLanguage(() => {
-    const lines = MOODS.map((mood) => text("live.line", { mood: text(mood), kind: text(`line.${mood}`) })).join(", ");
-    element("live-legend").textContent = text("live.legend", { lines });
+    const lines = MOODS.map((mood) => text("live.line", { mood: text(mood), kind: text(`line.${mood}`) }));
+    element("live-legend").textContent = text("live.legend", { lines: list(lines) });
     showState(microphone?.state ?? "closed");
     if (!element("live-section").hidden) show();
   });

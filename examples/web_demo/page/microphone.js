@@ -1,4 +1,5 @@
 // The microphone, which one part of the page uses at a time.
+import { join, level } from "./audio.js";
 import { element } from "./element.js";
 import { number } from "./words.js";
 import { Problem } from "./server.js";
@@ -11,15 +12,20 @@ let current = null;
 /** Closes the microphone. */
 export const release = () => current?.close();
 
+/** The level is measured over so many seconds. */
+const LEVEL_SECONDS = 0.05;
+
 /** Why there is no microphone. */
 function problemOf(error) {
   if (!navigator.mediaDevices) return new Problem("microphone.insecure");
-  const known = ["NotAllowedError", "NotFoundError"].includes(error.name);
+  if (error instanceof Problem) return error;
+  const known = ["NotAllowedError", "NotFoundError", "NotReadableError"].includes(error.name);
+  if (!known) console.error(error);
   return new Problem(`microphone.${known ? error.name : "other"}`);
 }
 
 /** Shows a level in dB beside the microphone. */
-export function showLevel(db) {
+function showLevel(db) {
   element("level").value = db;
   element("level-text").textContent = `${number(Math.round(db)).replace("-", "−")} dB`;
 }
@@ -34,8 +40,10 @@ export class Microphone {
   #stream = null;
   #context = null;
   #changed;
+  #blocks = [];
+  #held = 0;
 
-  /** `listen` is given blocks of mono samples, `changed` is called at each new state, with the problem if there is one. */
+  /** `listen` is given blocks of mono samples with their level in dB, `changed` is called at each new state, with the problem if there is one. */
   constructor(listen, changed) {
     current?.close();
     current = this;
@@ -52,18 +60,35 @@ export class Microphone {
     this.#stream = stream;
     if (this.state === "closed") return this.#release();
     this.#context = new AudioContext();
-    await this.#context.audioWorklet.addModule("/recorder.js");
+    // It comes from the server, which may be gone.
+    await this.#context.audioWorklet.addModule("/recorder.js").catch(() => {
+      throw new Problem("unreachable");
+    });
     if (this.state === "closed") return this.#release();
     await this.#context.resume();
     if (this.state === "closed") return this.#release();
     this.sampleRate = this.#context.sampleRate;
     const recorder = new AudioWorkletNode(this.#context, "recorder", { numberOfOutputs: 0 });
-    recorder.port.onmessage = ({ data }) => this.state === "on" && listen(data);
+    recorder.port.onmessage = ({ data }) => this.#hear(data, listen);
     this.#context.createMediaStreamSource(stream).connect(recorder);
     stream.getAudioTracks()[0].addEventListener("ended", () => this.close(new Problem("microphone.lost")));
     this.state = "on";
+    element("loudness").hidden = false;
     this.#changed(this.state);
     return undefined;
+  }
+
+  #hear(samples, listen) {
+    if (this.state !== "on") return;
+    this.#blocks.push(samples);
+    this.#held += samples.length;
+    if (this.#held < LEVEL_SECONDS * this.sampleRate) return;
+    const block = join(this.#blocks);
+    this.#blocks = [];
+    this.#held = 0;
+    const db = level(block);
+    showLevel(db);
+    listen(block, db);
   }
 
   #release() {
@@ -75,7 +100,10 @@ export class Microphone {
   close(problem = null) {
     if (this.state === "closed") return;
     this.state = "closed";
-    if (current === this) current = null;
+    if (current === this) {
+      current = null;
+      element("loudness").hidden = true;
+    }
     this.#release();
     this.#changed(this.state, problem);
   }

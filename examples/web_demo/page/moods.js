@@ -10,6 +10,19 @@ export function icon(mood) {
   return draw("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }, draw("path", { d: ICONS[mood] ?? "" }));
 }
 
+/** What buttons do: SVG paths in a box of 24 × 24. */
+const SIGNS = {
+  play: "M7 4v16l13-8z",
+  pause: "M8 5v14M16 5v14",
+  like: "M12 20C5 14.5 3 11.5 3 8.5A4.7 4.7 0 0 1 12 6.5a4.7 4.7 0 0 1 9 2c0 3-2 6-9 11.5z",
+  hide: "M5 5l14 14M19 5L5 19",
+};
+
+/** A sign on a button; the button's name stands in its label. */
+export function sign(name) {
+  return draw("svg", { viewBox: "0 0 24 24", class: `sign ${name}`, "aria-hidden": "true" }, draw("path", { d: SIGNS[name] }));
+}
+
 /** A mood's colour in the theme that holds now. */
 export function colour(mood) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${mood.toLowerCase()}`).trim();
@@ -18,6 +31,13 @@ export function colour(mood) {
 /** The moods with their probabilities, the likeliest first. */
 export const ranked = (probabilities) =>
   MOODS.map((mood) => [mood, probabilities[mood] ?? 0]).sort((a, b) => b[1] - a[1]);
+
+/** A share as a bar; its percentage stands beside it. */
+function bar(share) {
+  const fill = make("span");
+  fill.style.width = `${share * 100}%`;
+  return make("span", { className: "bar", aria: { hidden: "true" } }, fill);
+}
 
 /** From here on a confident answer is called sure. */
 const SURE = 0.6;
@@ -35,6 +55,6 @@ export function showVerdict({ probabilities, confident, chosen }) {
   element("probabilities").hidden = Boolean(chosen);
   element("probabilities").replaceChildren(...MOODS.map((mood) => make("li", { data: { mood } },
     make("span", { className: "name" }, icon(mood), text(mood)),
-    make("meter", { max: 1, value: probabilities[mood] ?? 0, aria: { hidden: "true" } }),
+    bar(probabilities[mood] ?? 0),
     make("span", { className: "percent", textContent: percent(probabilities[mood] ?? 0, 1) }))));
 }

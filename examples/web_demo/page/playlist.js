@@ -4,16 +4,16 @@ import { MOODS } from "./moods.js";
 import { complain, postJson } from "./server.js";
 import * as songs from "./songs.js";
 import * as wishes from "./wishes.js";
-import { onLanguage, text } from "./words.js";
+import { onLanguage, say, text } from "./words.js";
 
 const FORMATS = ["m3u8", "xspf", "csv"];
 
 async function copy(words, said) {
   try {
     await navigator.clipboard.writeText(words);
-    element("exports-status").textContent = text(said);
+    say("exports-status", () => text(said));
   } catch {
-    element("exports-status").textContent = text("playlist.failed");
+    say("exports-status", () => text("playlist.failed"));
   }
 }
 
@@ -44,7 +44,6 @@ export function begin() {
   element("copy").addEventListener("click", () => copy(songs.lines(), "playlist.copied"));
   element("link").addEventListener("click", () => copy(link(), "playlist.linked"));
   onLanguage(() => {
-    element("exports-status").textContent = "";
     element("downloads").replaceChildren(...FORMATS.map((format) => {
       const name = format.toUpperCase();
       const button = make("button", { type: "button", textContent: name, aria: { label: text("playlist.save", { format: name }) } });

@@ -1,9 +1,9 @@
 // The Record button: waveform and time while it runs, and an end by itself at silence.
-import { join, level, wav } from "./audio.js";
+import { join, wav } from "./audio.js";
 import { element } from "./element.js";
-import { Microphone, SILENCE_DB, showLevel } from "./microphone.js";
+import { Microphone, SILENCE_DB } from "./microphone.js";
 import { complain } from "./server.js";
-import { clock, onLanguage, text } from "./words.js";
+import { clock, onLanguage, say, saying, text } from "./words.js";
 
 const MAX_SECONDS = 180;
 /** It ends after this silence, if something was said before. */
@@ -12,7 +12,8 @@ const SPOKEN_SECONDS = 0.5;
 /** Below the loudest by this many dB is silent too: rooms hum. */
 const QUIET_DB = 25;
 const BARS = 120;
-const BAR_SECONDS = 0.05;
+/** From here on what was said before the microphone was lost is heard. */
+const WORTH_SECONDS = 0.5;
 
 let microphone = null;
 
@@ -20,28 +21,18 @@ let microphone = null;
 class Ear {
   bars = [];
   seconds = 0;
-  #bar = [];
-  #held = 0;
   #loudest = -60;
   #spoken = 0;
   #quiet = 0;
 
-  hear(block, sampleRate) {
-    this.seconds += block.length / sampleRate;
-    this.#bar.push(block);
-    this.#held += block.length;
-    if (this.#held < BAR_SECONDS * sampleRate) return false;
-    const heard = level(join(this.#bar));
-    const seconds = this.#held / sampleRate;
-    this.#bar = [];
-    this.#held = 0;
+  hear(seconds, heard) {
+    this.seconds += seconds;
     this.bars.push(heard);
     if (this.bars.length > BARS) this.bars.shift();
     this.#loudest = Math.max(this.#loudest, heard);
     const isQuiet = heard < Math.max(SILENCE_DB, this.#loudest - QUIET_DB);
     this.#quiet = isQuiet ? this.#quiet + seconds : 0;
     if (!isQuiet) this.#spoken += seconds;
-    return true;
   }
 
   get isDone() {
@@ -64,23 +55,23 @@ function drawBars(bars) {
   });
 }
 
+const recording = () => text("input.recording");
+
 function show(state) {
   const button = element("record");
   button.dataset.state = state;
   element("record-text").textContent = text({ on: "input.stop", pending: "input.pending" }[state] ?? "input.record");
   element("recording").hidden = state !== "on";
-  const status = element("status");
-  if (state === "on") status.textContent = text("input.recording");
-  else if (status.textContent === text("input.recording")) status.textContent = "";
+  if (state === "on") say("status", recording);
+  else if (saying("status") === recording) say("status");
 }
 
 function start(heard) {
   const blocks = [];
   const ear = new Ear();
-  const listen = (block) => {
+  const listen = (block, db) => {
     blocks.push(block);
-    if (!ear.hear(block, mine.sampleRate)) return;
-    showLevel(ear.bars.at(-1));
+    ear.hear(block.length / mine.sampleRate, db);
     drawBars(ear.bars);
     element("clock").textContent = clock(ear.seconds);
     if (ear.isDone) finish();
@@ -88,19 +79,20 @@ function start(heard) {
   const changed = (state, problem) => {
     show(state);
     if (state === "closed" && microphone === mine) microphone = null;
-    if (problem) complain(problem);
+    if (problem?.code === "microphone.lost" && ear.seconds >= WORTH_SECONDS) give("notice.lost");
+    else if (problem) complain(problem);
   };
+  const give = (note = null) => heard(wav(join(blocks), mine.sampleRate), note);
   const finish = () => {
-    const { sampleRate } = mine;
     mine.close();
-    heard(wav(join(blocks), sampleRate));
+    give();
   };
   const mine = new Microphone(listen, (...change) => queueMicrotask(() => changed(...change)));
   mine.finish = finish;
   microphone = mine;
 }
 
-/** `begun` is called when a recording is asked for, `heard` is given it. */
+/** `begun` is called when a recording is asked for, `heard` is given it, and the name of a text on how it ended. */
 export function begin(begun, heard) {
   element("record").addEventListener("click", () => {
     if (microphone?.state === "on") microphone.finish();

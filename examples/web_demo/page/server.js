@@ -1,6 +1,5 @@
 // Questions to the server, and what goes wrong with them in plain words.
-import { element } from "./element.js";
-import { has, text } from "./words.js";
+import { has, measure, say, text } from "./words.js";
 
 /** A refusal or failure, known by its code. */
 export class Problem extends Error {
@@ -12,7 +11,8 @@ export class Problem extends Error {
 
   get words() {
     const name = this.code.includes(".") ? this.code : `problem.${this.code}`;
-    return text(has(name) ? name : "problem.internal", this.values);
+    const { seconds } = this.values;
+    return text(has(name) ? name : "problem.internal", { delay: seconds && measure(Number(seconds), "second", 0, "long") });
   }
 }
 
@@ -37,7 +37,8 @@ export const postJson = (address, body, signal) =>
 /** Shows what went wrong, or nothing. */
 export function complain(error, place = "problem") {
   if (error && !(error instanceof Problem)) console.error(error);
-  element(place).textContent = error ? (error instanceof Problem ? error : new Problem("internal")).words : "";
+  const problem = error && (error instanceof Problem ? error : new Problem("internal"));
+  say(place, problem && (() => problem.words));
 }
 
 /**

@@ -1,17 +1,19 @@
 // The list of songs: asked for, shown, liked and hidden.
 import { element, make } from "./element.js";
 import * as journey from "./journey.js";
-import { icon, ranked } from "./moods.js";
-import { Latest, complain, postJson } from "./server.js";
+import { icon, ranked, sign } from "./moods.js";
+import { Latest, Problem, complain, postJson } from "./server.js";
 import * as wishes from "./wishes.js";
-import { isEnglish, number, onLanguage, text } from "./words.js";
+import { isEnglish, list, measure, number, onLanguage, say, text } from "./words.js";
 
 const questions = new Latest();
 let probabilities = null;
 /** The last answer: { songs, way, timing_ms }. */
 let answer = null;
-/** The last song that was hidden. */
+/** The last song that was hidden, and whether it was liked. */
 let last = null;
+/** Changes whenever the list is taken away. */
+let generation = 0;
 
 /** What the songs on show were asked by; null without songs. */
 export const question = () => (probabilities ? { probabilities, options: wishes.options() } : null);
@@ -34,12 +36,14 @@ export async function recommend(given = probabilities) {
   } catch (error) {
     answer = null;
     show();
-    complain(error, "songs-problem");
+    // What is sent are likes and wishes, no recording.
+    complain(error.code === "too-large" ? new Problem("wishes.tooLarge") : error, "songs-problem");
   }
 }
 
 /** Takes the list away. */
 export function clear() {
+  generation += 1;
   questions.withdraw();
   probabilities = null;
   answer = null;
@@ -73,11 +77,11 @@ function reason(song, at, count) {
     ["known", song.popularity, (x) => x >= 70],
   ].filter(([, value, fits]) => typeof value === "number" && fits(value));
   parts.push(...traits.slice(0, 2).map(([name]) => text(`trait.${name}`)));
-  return parts.join(", ");
+  return list(parts);
 }
 
-function judge(song, kind, sign, isPressed) {
-  const button = make("button", { type: "button", className: `judge ${kind}`, textContent: sign });
+function judge(song, kind, isPressed) {
+  const button = make("button", { type: "button", className: `judge ${kind}` }, sign(kind));
   const label = text(`songs.${kind}`, { name: song.name, artist: song.artist });
   button.setAttribute("aria-label", label);
   button.title = label;
@@ -88,36 +92,52 @@ function judge(song, kind, sign, isPressed) {
 async function like(song, button) {
   const isOn = !wishes.isLiked(song.key);
   button.setAttribute("aria-pressed", String(isOn));
-  button.textContent = isOn ? "♥" : "♡";
   wishes.like(song.key, song.name, isOn);
+  const mine = generation;
   await recommend();
+  if (mine !== generation) return;
   // The list was made again: the focus returns to where it was.
   const again = [...document.querySelectorAll("#songs li")].find((row) => row.dataset.key === song.key);
   (again?.querySelector(".like") ?? element("songs-status")).focus();
 }
 
-async function hide(song, isOn) {
-  wishes.hide(song.key, song.name, isOn);
-  last = isOn ? song : null;
+async function hide(song) {
+  last = { song, wasLiked: wishes.isLiked(song.key) };
+  wishes.hide(song.key, song.name, true);
+  const mine = generation;
   await recommend();
   wishes.show();
-  element("undo").hidden = !isOn;
-  element("undo-text").textContent = isOn ? text("songs.hidden", { name: song.name }) : "";
-  if (isOn) element("undo-button").focus();
-  else {
-    element("songs-status").textContent = text("songs.shown", { name: song.name });
-    element("songs-status").focus();
-  }
+  if (mine !== generation) return;
+  element("undo").hidden = false;
+  say("undo-text", () => text("songs.hidden", { name: song.name }));
+  element("undo-button").focus();
+}
+
+/** Shows the song that was hidden last again, liked as before. */
+async function undo() {
+  if (!last) return;
+  const { song, wasLiked } = last;
+  last = null;
+  wishes.hide(song.key, song.name, false);
+  if (wasLiked) wishes.like(song.key, song.name, true);
+  const mine = generation;
+  await recommend();
+  wishes.show();
+  if (mine !== generation) return;
+  element("undo").hidden = true;
+  say("undo-text");
+  say("songs-status", () => text("songs.shown", { name: song.name }));
+  element("songs-status").focus();
 }
 
 function row(song, at, { length }) {
   const link = make("a", { href: song.link, target: "_blank", rel: "noopener noreferrer", textContent: song.name });
   link.append(make("span", { className: "visually-hidden", textContent: ` (${text("songs.opens")})` }));
   const by = text(song.year ? "songs.year" : "songs.by", { artist: song.artist, year: String(song.year) });
-  const heart = judge(song, "like", wishes.isLiked(song.key) ? "♥" : "♡", wishes.isLiked(song.key));
+  const heart = judge(song, "like", wishes.isLiked(song.key));
   heart.addEventListener("click", () => like(song, heart));
-  const cross = judge(song, "hide", "✕");
-  cross.addEventListener("click", () => hide(song, true));
+  const cross = judge(song, "hide");
+  cross.addEventListener("click", () => hide(song));
   return make("li", { data: { mood: song.mood ?? "none", key: song.key } },
     make("span", { className: "badge", title: song.mood ? text(song.mood) : "" }, ...(song.mood ? [icon(song.mood)] : [])),
     make("div", { className: "about" }, link, make("span", { className: "by", textContent: by }),
@@ -133,10 +153,12 @@ function show() {
   const count = songs().length;
   const wanted = wishes.options().count;
   const words = count === 0 ? "none" : count < wanted ? "fewer" : count === 1 ? "one" : "many";
-  element("songs-status").textContent = answer ? text(`songs.${words}`, { count: number(count) }) : "";
+  say("songs-status", answer && (() => text(`songs.${words}`, {
+    count: number(count), mood: text(mood().toLowerCase()), strategy: text(`wishes.${wishes.strategy()}`),
+  })));
   element("exports").hidden = count === 0;
   const time = element("songs-time");
-  if (time && answer) time.textContent = `${number(answer.timing_ms.recommend, { maximumFractionDigits: 1 })} ms`;
+  if (time && answer) time.textContent = measure(answer.timing_ms.recommend, "millisecond", 1);
 }
 
 export const time = () => answer?.timing_ms.recommend;
@@ -146,6 +168,7 @@ export const lines = () => songs().map(({ artist, name }) => `${artist} – ${na
 
 export function begin() {
   wishes.begin(() => recommend());
-  element("undo-button").addEventListener("click", () => last && hide(last, false));
+  journey.begin();
+  element("undo-button").addEventListener("click", undo);
   onLanguage(show);
 }

@@ -1,6 +1,6 @@
 // The recording: its waveform in the colours of its moods, and a player that starts wherever it is pressed.
 import { element, make, rove } from "./element.js";
-import { colour, icon } from "./moods.js";
+import { colour, icon, sign } from "./moods.js";
 import { post } from "./server.js";
 import { clock, onLanguage, text } from "./words.js";
 
@@ -63,7 +63,7 @@ function showPlay() {
   const isPlaying = !player().paused;
   const button = element("play");
   button.setAttribute("aria-label", text(isPlaying ? "sound.pause" : "sound.play"));
-  button.textContent = isPlaying ? "❚❚" : "▶";
+  button.replaceChildren(sign(isPlaying ? "pause" : "play"));
 }
 
 function playFrom(second) {
@@ -79,7 +79,9 @@ function showSegments() {
     const { start, end, mood } = stretch;
     const button = make("button", { type: "button", data: { mood: mood ?? "none" }, title: what(stretch) }, ...(mood ? [icon(mood)] : []));
     button.setAttribute("aria-label", text("sound.segment", { start: clock(start), end: clock(end), what: what(stretch) }));
-    button.style.flexGrow = String(Math.max(0.02, (end - start) / shown.seconds) * 1000);
+    // On the waveform's own axis, however short it is.
+    button.style.left = `${start / shown.seconds * 100}%`;
+    button.style.width = `${(end - start) / shown.seconds * 100}%`;
     button.addEventListener("click", () => playFrom(start));
     return button;
   }));
@@ -125,6 +127,7 @@ export function show(recording) {
   if (!recording) {
     if (player().src) URL.revokeObjectURL(player().src);
     player().removeAttribute("src");
+    player().load();
     return;
   }
   load(recording.file);

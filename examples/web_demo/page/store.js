@@ -1,12 +1,15 @@
 // What survives a reload: localStorage, or memory alone where the browser blocks it.
 
+/** Other programs' pages at the same address and port have keys of their own. */
+const PREFIX = "voice-mood-music.";
+
 const memory = new Map();
 
-/** What was kept under a name, if it has the kind of `fallback`; else `fallback`. */
+/** What was kept under a name, if it has the kind of `fallback`; else `fallback`. What is in it may still be anything. */
 export function load(name, fallback) {
   let text = memory.get(name);
   try {
-    text = localStorage.getItem(name) ?? text;
+    text = localStorage.getItem(PREFIX + name) ?? text;
   } catch { /* blocked */ }
   try {
     const value = JSON.parse(text ?? "null");
@@ -21,13 +24,13 @@ export function save(name, value) {
   const text = JSON.stringify(value);
   memory.set(name, text);
   try {
-    localStorage.setItem(name, text);
+    localStorage.setItem(PREFIX + name, text);
   } catch { /* blocked or full: kept in memory */ }
 }
 
 export function forget(name) {
   memory.delete(name);
   try {
-    localStorage.removeItem(name);
+    localStorage.removeItem(PREFIX + name);
   } catch { /* blocked */ }
 }

@@ -5,8 +5,9 @@ import * as store from "./store.js";
 import { number, onLanguage, text } from "./words.js";
 
 export const STRATEGIES = ["balance", "keep", "cheer-up", "journey"];
-/** The server takes 1,000 names and 64 kB; the oldest make room. */
+/** The server takes 1,000 names of a kind and 64 kB in all; the oldest make room. */
 const MAX_NAMES = 300;
+const MAX_BYTES = 24_000;
 const FIELDS = [
   { id: "count", name: "count", low: 1, high: 50, first: 5 },
   { id: "year-from", name: "from", low: 1900, high: 2100 },
@@ -14,12 +15,35 @@ const FIELDS = [
   { id: "popularity", name: "popularity", low: 0, high: 100 },
 ];
 
-const kept = { strategy: "balance", target: "Happy", filters: {}, ...store.load("wishes", {}) };
-if (!STRATEGIES.includes(kept.strategy)) kept.strategy = "balance";
-if (!MOODS.includes(kept.target)) kept.target = "Happy";
-/** Keys and titles: [[key, title], …]. */
-const liked = new Map(store.load("liked", []));
-const hidden = new Map(store.load("hidden", []));
+/** Takes away the oldest of what is too much for the server. */
+function trim(map) {
+  const bytes = () => new Blob([JSON.stringify([...map.keys()])]).size;
+  while (map.size > MAX_NAMES || (map.size > 0 && bytes() > MAX_BYTES)) map.delete(map.keys().next().value);
+  return map;
+}
+
+/** Keys and titles that were kept, [[key, title], …]. Whatever else stands there, by whomever, is passed over. */
+const names = (place) => trim(new Map(store.load(place, []).filter((pair) =>
+  Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string"))));
+
+function wishesKept() {
+  const { strategy, target, filters } = store.load("wishes", {});
+  const numbers = FIELDS.map(({ id, low, high }) => [id, filters?.[id], low, high])
+    .filter(([, value, low, high]) => Number.isInteger(value) && value >= low && value <= high);
+  const read = Object.fromEntries(numbers.map(([id, value]) => [id, value]));
+  if (read["year-from"] > read["year-to"]) delete read["year-from"];
+  return {
+    strategy: STRATEGIES.includes(strategy) ? strategy : "balance",
+    target: MOODS.includes(target) ? target : "Happy",
+    filters: read,
+  };
+}
+
+const kept = wishesKept();
+/** What a link asks for until the next recording: it is not kept. */
+let lent = {};
+const liked = names("liked");
+const hidden = names("hidden");
 
 const save = () => {
   store.save("wishes", kept);
@@ -27,23 +51,29 @@ const save = () => {
   store.save("hidden", [...hidden]);
 };
 
-export const strategy = () => kept.strategy;
-export const target = () => kept.target;
+export const strategy = () => lent.strategy ?? kept.strategy;
+export const target = () => lent.target ?? kept.target;
 export const isLiked = (key) => liked.has(key);
 export const hiddenCount = () => hidden.size;
 
-/** As a link or a press asks for it. */
-export function choose({ strategy: name, target: mood }) {
-  if (STRATEGIES.includes(name)) kept.strategy = name;
-  if (MOODS.includes(mood)) kept.target = mood;
-  save();
+/** As a link asks for it. */
+export function lend({ strategy: name, target: mood }) {
+  lent = {};
+  if (STRATEGIES.includes(name)) lent.strategy = name;
+  if (MOODS.includes(mood)) lent.target = mood;
+  show();
+}
+
+/** Forgets what a link asked for. */
+export function restore() {
+  lent = {};
   show();
 }
 
 function add(map, key, title) {
   map.delete(key);
   map.set(key, title);
-  if (map.size > MAX_NAMES) map.delete(map.keys().next().value);
+  trim(map);
 }
 
 export function like(key, title, isOn) {
@@ -65,8 +95,8 @@ export function options() {
   const { filters } = kept;
   return {
     count: filters.count ?? 5,
-    strategy: kept.strategy,
-    target: kept.target,
+    strategy: strategy(),
+    target: target(),
     year_from: filters["year-from"],
     year_to: filters["year-to"],
     popularity_from: filters.popularity,
@@ -89,6 +119,8 @@ let changed = () => {};
 
 function set(values) {
   Object.assign(kept, values);
+  // What is pressed stands instead of what a link asked for.
+  for (const name of Object.keys(values)) delete lent[name];
   save();
   show();
   changed();
@@ -97,10 +129,10 @@ function set(values) {
 /** Shows the wishes; a press on a chip leaves the focus where it is. */
 function show() {
   const focused = document.activeElement?.id;
-  chips(element("strategy"), "strategy", STRATEGIES, STRATEGIES.map((name) => text(`wishes.${name}`)), kept.strategy,
+  chips(element("strategy"), "strategy", STRATEGIES, STRATEGIES.map((name) => text(`wishes.${name}`)), strategy(),
     (value) => set({ strategy: value }));
-  element("target").hidden = kept.strategy !== "journey";
-  chips(element("target"), "target", MOODS, MOODS.map((mood) => text(mood)), kept.target, (value) => set({ target: value }));
+  element("target").hidden = strategy() !== "journey";
+  chips(element("target"), "target", MOODS, MOODS.map((mood) => text(mood)), target(), (value) => set({ target: value }));
   element("unhide").hidden = hidden.size === 0;
   element("unhide").textContent = text("wishes.unhide", { count: number(hidden.size) });
   if (focused?.match(/^(strategy|target)-/)) element(focused)?.focus();

@@ -21,6 +21,19 @@ export function text(name, values = {}) {
   return words.replace(/\{(\w+)\}/g, (_, place) => values[place] ?? "");
 }
 
+/** What texts are shown now, by their element: each is made again in another language. */
+const said = new Map();
+
+/** Shows a text that `words` makes, or none. */
+export function say(id, words = null) {
+  if (words) said.set(id, words);
+  else said.delete(id);
+  element(id).textContent = words ? words() : "";
+}
+
+/** What makes the text that is shown; undefined without one. */
+export const saying = (id) => said.get(id);
+
 export const isEnglish = () => language === "en";
 
 export const has = (name) => name in english;
@@ -34,6 +47,9 @@ export function onLanguage(render) {
 export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
 export const percent = (share, digits = 0) =>
   number(share, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
+/** A number with its unit: `second` or `millisecond`. */
+export const measure = (value, unit, digits = 0, unitDisplay = unit === "second" ? "narrow" : "short") =>
+  number(value, { style: "unit", unit, unitDisplay, maximumFractionDigits: digits });
 export const list = (parts) => new Intl.ListFormat(language, { type: "conjunction" }).format(parts);
 
 /** Seconds as on a clock: 1:05. */
@@ -55,6 +71,7 @@ export function begin() {
     language = event.target.value;
     store.save("language", language);
     listeners.forEach((render) => render());
+    said.forEach((words, id) => { element(id).textContent = words(); });
   });
   // First of all, so that others may write over what it writes.
   listeners.unshift(translate);

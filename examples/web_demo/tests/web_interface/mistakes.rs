@@ -1,5 +1,9 @@
 //! What cannot be answered.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::client::{Answered, post};
@@ -51,6 +55,23 @@ fn what_cannot_be_answered_is_refused_with_a_reason() {
         assert_eq!(answer.body["status"], status);
         assert!(!answer.body["detail"].as_str().unwrap().is_empty(), "{}", answer.body);
     }
+}
+
+/// What is too large by far is refused before all of it is read.
+#[test]
+fn a_large_question_is_not_read_to_its_end() {
+    let server = Server::start(&["--workers", "1"]);
+    let body = many_liked(700_000);
+    let mut stream = TcpStream::connect(server.address.strip_prefix("http://").unwrap()).unwrap();
+    let head =
+        format!("POST /api/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    // No more than this part is sent: an answer that waits for the rest never comes.
+    stream.write_all(&body.as_bytes()[..600_000]).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
 }
 
 fn many_liked(count: usize) -> String {

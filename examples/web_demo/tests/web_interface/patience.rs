@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::client::{Answered, get, memory_kilobytes, post};
 use crate::server::Server;
+use crate::size::silent_flac;
 use crate::support::sample;
 
 fn at_once(address: &str, clip: &[u8], count: usize) -> Vec<Answered> {
@@ -70,6 +71,48 @@ fn whoever_hangs_up_leaves_no_worker_behind() {
     }
 }
 
+fn ask_for_a_large_file(address: &str) -> TcpStream {
+    let clip = silent_flac(48_000, 1, 440);
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!("POST /api/wav HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", clip.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&clip).unwrap();
+    stream
+}
+
+/// Files of 58 MB that nobody takes hold a bounded memory, and keep nobody from being heard.
+#[test]
+fn answers_that_are_not_read_take_bounded_memory() {
+    let server = Server::start(&["--workers", "2"]);
+    let address = server.address.strip_prefix("http://").unwrap();
+    let clients: Vec<TcpStream> = (0..10).map(|_| ask_for_a_large_file(address)).collect();
+    let begins = clients.iter().map(|mut client| {
+        let mut begin = [0; 12];
+        client.read_exact(&mut begin).unwrap();
+        String::from_utf8_lossy(&begin).into_owned()
+    });
+    let begins: Vec<String> = begins.collect();
+    let count = |status: &str| begins.iter().filter(|begin| begin.ends_with(status)).count();
+    assert!(count("200") >= 1 && count("503") >= 7 && count("200") + count("503") == 10, "{begins:?}");
+    let clip = std::fs::read(sample()).unwrap();
+    assert_eq!(post(&format!("{}/api/recognize", server.address), &clip).status, 200);
+    if let Some(kilobytes) = memory_kilobytes(server.process.id(), "VmHWM:") {
+        assert!(kilobytes < 330_000, "{kilobytes} kB");
+    }
+    // What they held is free when they are gone.
+    drop(clients);
+    let begin = Instant::now();
+    loop {
+        let mut client = ask_for_a_large_file(address);
+        let mut start = [0; 12];
+        client.read_exact(&mut start).unwrap();
+        if start.ends_with(b"200") {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "no room after the clients left");
+    }
+}
+
 #[test]
 fn whoever_is_too_slow_is_given_up() {
     let server = Server::start(&[]);
@@ -83,6 +126,16 @@ fn whoever_is_too_slow_is_given_up() {
         answer
     };
     std::thread::scope(|scope| {
+        // A file to play of 58 MB that nobody reads.
+        let unread = scope.spawn(|| {
+            let mut stream = ask_for_a_large_file(&address);
+            std::thread::sleep(Duration::from_secs(40));
+            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut read = Vec::new();
+            // It ends early, by a reset where the system tells it so.
+            let _ = stream.read_to_end(&mut read);
+            read.len()
+        });
         // No header's end; a body of which the end is missing.
         let header = scope.spawn(|| answer("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
         let body = scope.spawn(|| {
@@ -90,6 +143,8 @@ fn whoever_is_too_slow_is_given_up() {
         });
         assert!(!header.join().unwrap().contains("200"));
         let body = body.join().unwrap();
+        let read = unread.join().unwrap();
+        assert!(read < 50_000_000, "{read} bytes of an answer that was not read in time");
         assert!(body.starts_with("HTTP/1.1 408") && body.contains("application/problem+json"), "{body}");
     });
     assert_eq!(get(&format!("{}/api/health", server.address)).0, 200);

@@ -63,7 +63,10 @@ fn files_are_kept_by_browsers_and_answers_are_not() {
     let again = get("/app.js", &format!("If-None-Match: {tag}\r\n"));
     assert!(again.starts_with("HTTP/1.1 304") && again.ends_with("\r\n\r\n"), "{again}");
     assert!(get("/app.js", "If-None-Match: \"other\"\r\n").starts_with("HTTP/1.1 200"));
-    assert_eq!(line(&get("/api/health", ""), "cache-control").as_deref(), Some("no-store"));
+    let foreign = raw(&server, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    for answer in [get("/api/health", ""), get("/api/nothing", ""), get("/nothing", ""), foreign] {
+        assert_eq!(line(&answer, "cache-control").as_deref(), Some("no-store"), "{answer}");
+    }
 
     let post = |path: &str| {
         raw(&server, &format!("DELETE {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))

@@ -46,7 +46,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     page.press(Key::Right).await;
     page.press(Key::Right).await;
     page.press(Key::Enter).await;
-    page.until("an answer", "return JSON.parse(localStorage.getItem('answers'))").await;
+    page.until("an answer", "return JSON.parse(localStorage.getItem('voice-mood-music.answers'))").await;
     assert_eq!(page.text("#feedback-status").await, "Thank you. The songs now follow “sad”.");
     focused(page, "feedback-export").await;
     page.press(Key::Enter).await;
@@ -98,6 +98,7 @@ async fn names_and_roles(page: &Page) {
     let tree =
         page.chrome("goog/cdp/execute", json!({ "cmd": "Accessibility.getFullAXTree", "params": {} })).await;
     let mut roles = BTreeSet::new();
+    let mut regions = Vec::new();
     for node in tree["nodes"].as_array().unwrap() {
         let value = |key: &str| node[key]["value"].as_str().unwrap_or_default().to_string();
         let (role, name) = (value("role"), value("name"));
@@ -122,8 +123,16 @@ async fn names_and_roles(page: &Page) {
         if told.contains(&role.as_str()) {
             assert!(!name.trim().is_empty() || role == "group", "a {role} without a name: {node}");
         }
+        if role == "region" {
+            regions.push(name);
+        }
         roles.insert(role);
     }
+    // Where the focus goes says all: what was heard, its mood, and how sure that is.
+    let (clip, mood, certainty) =
+        (page.text("#clip").await, page.text("#mood").await, page.text("#certainty").await);
+    let told = |name: &&String| [&clip, &mood, &certainty].into_iter().all(|part| name.contains(part.trim()));
+    assert!(regions.iter().find(told).is_some(), "{regions:?}");
     for role in [
         "main",
         "region",

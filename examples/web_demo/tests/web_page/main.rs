@@ -6,6 +6,7 @@
 
 mod accessibility;
 mod browser;
+mod flows;
 mod formats;
 mod keyboard;
 mod moments;

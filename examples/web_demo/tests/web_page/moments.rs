@@ -112,6 +112,9 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     let seen = "(() => { const of = (id) => getComputedStyle(document.querySelector(`label[for=strategy-${id}]`)).backgroundColor; \
                 return of('balance') !== of('keep'); })()";
     assert!(page.holds(seen).await, "the pressed chip looks different");
+    let bars = "(() => { const of = (part) => getComputedStyle(document.querySelector(part)).backgroundColor; \
+                return of('.bar span') !== of('.bar'); })()";
+    assert!(page.holds(bars).await, "bars are seen");
 
     // The server is gone.
     browser.stop_server();

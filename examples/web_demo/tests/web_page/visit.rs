@@ -62,7 +62,7 @@ async fn the_page_hears_shows_and_recommends() {
     for stage in ["waiting for a worker", "decoding", "features and model", "pictures"] {
         assert!(page.text("#timing").await.contains(stage), "{stage}");
     }
-    page.until("the songs' time", "return / ms$/.test(document.getElementById('songs-time').textContent)")
+    page.until("the songs' time", "return /\\sms$/.test(document.getElementById('songs-time').textContent)")
         .await;
     page.screenshot("heard.png").await;
     page.click("#heard summary").await;
@@ -95,13 +95,15 @@ async fn the_page_hears_shows_and_recommends() {
     page.click("#target-Calm").await;
     page.until("its end", "return document.querySelector('#songs li:last-child .reason').textContent.includes('arrives at calm')")
         .await;
+    assert!(page.holds(fits).await, "mood, songs and their way are seen without scrolling");
+    page.screenshot("journey.png").await;
 
     // Wishes survive a reload, and a link carries mood and strategy.
     page.client.refresh().await.unwrap();
     page.click("#sample").await;
     page.result().await;
     assert!(page.holds("document.getElementById('strategy-journey').checked && document.getElementById('target-Calm').checked").await);
-    assert!(page.holds("document.querySelector('.like[aria-pressed=true]') || JSON.parse(localStorage.getItem('liked')).length === 1").await);
+    assert!(page.holds("document.querySelector('.like[aria-pressed=true]') || JSON.parse(localStorage.getItem('voice-mood-music.liked')).length === 1").await);
     let link = "const done = arguments[0]; location.hash = 'mood=Sad&strategy=keep'; setTimeout(done, 100)";
     page.client.execute_async(link, vec![]).await.unwrap();
     page.until("a shared mood", "return document.getElementById('mood').textContent === 'Sad'").await;
@@ -128,7 +130,8 @@ async fn the_page_hears_shows_and_recommends() {
 
     // Was this right? Answers stay here and leave as CSV.
     page.click("#feedback-moods button:nth-child(2)").await;
-    let kept = page.until("an answer", "return JSON.parse(localStorage.getItem('answers'))").await;
+    let kept =
+        page.until("an answer", "return JSON.parse(localStorage.getItem('voice-mood-music.answers'))").await;
     assert_eq!((kept.as_array().unwrap().len(), &kept[0]["said"]), (1, &json!("Happy")));
     let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done(module.csv()))";
     let csv = page.client.execute_async(csv, vec![]).await.unwrap();
@@ -156,6 +159,8 @@ async fn the_page_hears_shows_and_recommends() {
     .await;
     page.result().await;
     assert!(page.holds("document.getElementById('live').dataset.state === 'on'").await);
+    assert!(page.holds("!document.getElementById('loudness').hidden").await, "live shows a level");
+    assert!(page.holds(fits).await, "the lines, mood and songs are seen without scrolling");
     if std::env::var_os("WEB_SCREENSHOTS").is_some() {
         let more = "return Number(document.getElementById('live-now').dataset.readings) >= 50";
         page.until("a timeline worth a picture", more).await;

@@ -101,7 +101,7 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
         page.until("no audio", "return document.getElementById('problem').textContent.includes('no audio')")
             .await;
         let cleared = "document.getElementById('result').hidden && document.getElementById('songs-section').hidden \
-                       && document.getElementById('heard').hidden && !document.getElementById('player').hasAttribute('src')";
+                       && document.getElementById('heard').hidden && !document.getElementById('player').hasAttribute('src') && document.getElementById('player').networkState === 0";
         assert!(page.holds(cleared).await, "nothing of the last clip stays");
     }
     page.screenshot("error.png").await;

@@ -1,0 +1,110 @@
+//! Memory that requests share, counted in bytes.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most bytes of one kind that requests hold together.
+///
+/// Who takes room bit by bit may hold some and wait for more, as all others do. One of them finds it in the reserve, which has room for any
+/// whole request: it comes to its end, and then the others do.
+pub(crate) struct Room {
+    free: Arc<Semaphore>,
+    /// The right to the reserve.
+    reserve: Arc<Semaphore>,
+}
+
+/// The room that one request has taken. It is given back when the share is dropped.
+pub(crate) struct Share {
+    free: Arc<Semaphore>,
+    reserve: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+    reserved: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Room for so many bytes, and a reserve for the largest request; without a reserve `largest` is 0.
+    pub(crate) fn new(bytes: usize, largest: usize) -> Self {
+        let reserve = Semaphore::new(usize::from(largest > 0));
+        Self { free: Arc::new(Semaphore::new(bytes)), reserve: Arc::new(reserve) }
+    }
+
+    /// A share of no bytes yet.
+    pub(crate) fn share(&self) -> Share {
+        Share { free: Arc::clone(&self.free), reserve: Arc::clone(&self.reserve), held: None, reserved: None }
+    }
+}
+
+impl Share {
+    /// Waits for room for so many bytes more.
+    pub(crate) async fn grow(&mut self, bytes: usize) {
+        if self.reserved.is_some() || self.try_grow(bytes) {
+            return;
+        }
+        let free = Arc::clone(&self.free).acquire_many_owned(permits(bytes));
+        let reserve = Arc::clone(&self.reserve).acquire_owned();
+        // The semaphores are never closed.
+        tokio::select! {
+            biased;
+            Ok(more) = free => self.keep(more),
+            Ok(reserved) = reserve => self.reserved = Some(reserved),
+            else => (),
+        }
+    }
+
+    /// Takes room for so many bytes more, if there is some now.
+    pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
+        match Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)) {
+            Ok(more) => {
+                self.keep(more);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Gives all of it back.
+    pub(crate) fn give_back(&mut self) {
+        self.held = None;
+        self.reserved = None;
+    }
+
+    fn keep(&mut self, more: OwnedSemaphorePermit) {
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            held => *held = Some(more),
+        }
+    }
+}
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Each holds half of what it needs when the room is full.
+    #[tokio::test]
+    async fn those_who_wait_for_each_other_come_to_their_end_one_by_one() {
+        let room = Room::new(100, 50);
+        let mut shares: Vec<Share> = (0..4).map(|_| room.share()).collect();
+        for share in &mut shares {
+            share.grow(25).await;
+        }
+        let all = shares.into_iter().map(|mut share| async move { share.grow(25).await });
+        let all: Vec<_> = all.map(|one| tokio::spawn(timeout(Duration::from_secs(5), one))).collect();
+        for one in all {
+            assert!(one.await.unwrap().is_ok(), "there was room for each in the end");
+        }
+        let mut whole = room.share();
+        assert!(whole.try_grow(100) && !room.share().try_grow(1));
+        drop(whole);
+        assert!(room.share().try_grow(100), "all was given back");
+    }
+}
