@@ -69,6 +69,7 @@ function show(state) {
 function start(heard) {
   const blocks = [];
   const ear = new Ear();
+  element("clock").textContent = clock(0);
   const listen = (block, db) => {
     blocks.push(block);
     ear.hear(block.length / mine.sampleRate, db);

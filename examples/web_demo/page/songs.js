@@ -62,13 +62,13 @@ const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)/g, "");
 function reason(song, at, count) {
   if (isEnglish() && song.reason && wishes.strategy() !== "journey") return plain(song.reason);
   const from = mood();
-  const parts = [];
+  let step = "";
   if (wishes.strategy() === "journey") {
     const values = { step: number(at + 1), count: number(count), mood: text(wishes.target().toLowerCase()) };
-    parts.push(text(at === 0 ? "reason.start" : at === count - 1 ? "reason.end" : "reason.step", values));
+    step = text(at === 0 ? "reason.start" : at === count - 1 ? "reason.end" : "reason.step", values);
   } else if (song.mood) {
     const values = { from: text(from.toLowerCase()), to: text(song.mood.toLowerCase()), mood: text(song.mood.toLowerCase()) };
-    parts.push(text(song.mood === from ? "reason.keep" : "reason.from", values));
+    step = text(song.mood === from ? "reason.keep" : "reason.from", values);
   }
   const traits = [
     ["gloomy", song.valence, (x) => x <= 0.3], ["cheerful", song.valence, (x) => x >= 0.6],
@@ -76,8 +76,8 @@ function reason(song, at, count) {
     ["acoustic", song.acousticness, (x) => x >= 0.6], ["danceable", song.danceability, (x) => x >= 0.7],
     ["known", song.popularity, (x) => x >= 70],
   ].filter(([, value, fits]) => typeof value === "number" && fits(value));
-  parts.push(...traits.slice(0, 2).map(([name]) => text(`trait.${name}`)));
-  return list(parts);
+  const sound = list(traits.slice(0, 2).map(([name]) => text(`trait.${name}`)));
+  return [step, sound].filter(Boolean).join(": ");
 }
 
 function judge(song, kind, isPressed) {

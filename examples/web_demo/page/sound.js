@@ -56,6 +56,7 @@ function tell() {
   wave.setAttribute("aria-valuetext", text("sound.at", {
     at: clock(at), end: clock(shown.seconds), what: stretch ? what(stretch) : "",
   }));
+  element("place").textContent = clock(at);
   drawWave();
 }
 
