@@ -51,6 +51,18 @@ impl Default for ChromaConfig {
 }
 
 impl ChromaConfig {
+    /// Transforms of `n_fft` samples every `hop_length` at a sample rate in Hz, and the default for the rest.
+    ///
+    /// ```
+    /// use ser_features::{Chroma, ChromaConfig};
+    ///
+    /// assert_eq!(Chroma::new(ChromaConfig::new(16_000, 1_024, 256))?.process(&[0.1; 16_000])?.dim(), (12, 63));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, n_fft: usize, hop_length: usize) -> Self {
+        Self { sample_rate, stft: StftConfig::new(n_fft, hop_length), ..Default::default() }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.stft.check()?;
         ConfigError::refuse_zero("sample_rate", self.sample_rate as usize)?;
@@ -190,6 +202,7 @@ impl ChromaProjection {
         out: &mut Array2<f32>,
     ) {
         self.tune();
+        self.estimator.iter_mut().for_each(TuningEstimator::release);
         let shape = (self.config.n_chroma, spectrogram.config().n_frames(samples.len()));
         let mut block = std::mem::take(&mut self.block);
         fill_columns(out, shape, &mut block, |t, classes| {

@@ -165,7 +165,9 @@ impl ChromaCqt {
     pub fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
         let index = self.plan_of(samples)?;
         self.workspace.transform(&self.plans[index].1, samples, &mut self.magnitude)?;
-        self.fold_into(out);
+        let frames = self.magnitude.ncols();
+        let rows = self.magnitude.as_slice().unwrap_or_default().chunks_exact(frames);
+        self.fold_into(rows, frames, out);
         Ok(())
     }
 
@@ -176,9 +178,10 @@ impl ChromaCqt {
         out: &mut Array2<f32>,
     ) -> Result<(), SignalError> {
         let index = self.plan_of(&samples)?;
-        self.workspace.transform_last(&self.plans[index].1, samples, &mut self.magnitude)?;
-        self.fold_into(out);
-        self.magnitude = Array2::default((0, 0));
+        self.tuning.release();
+        let (octaves, frames) = self.workspace.transform_last(&self.plans[index].1, samples)?;
+        let rows = octaves.iter().rev().flat_map(|octave| octave.chunks_exact(frames));
+        self.fold_into(rows, frames, out);
         Ok(())
     }
 
@@ -196,13 +199,12 @@ impl ChromaCqt {
         }))
     }
 
-    /// Sums the magnitudes of each pitch class and divides each frame by its largest sum.
-    fn fold_into(&self, out: &mut Array2<f32>) {
-        reshape(out, self.config.n_chroma, self.magnitude.ncols());
+    /// Sums the magnitudes of each pitch class and divides each frame by its largest sum. The rows come from the lowest bin on.
+    fn fold_into<'a>(&self, rows: impl Iterator<Item = &'a [f32]>, frames: usize, out: &mut Array2<f32>) {
+        reshape(out, self.config.n_chroma, frames);
         out.fill(0.0);
-        for (row, &class) in self.magnitude.rows().into_iter().zip(self.classes.iter().cycle()) {
-            let mut sums = out.row_mut(class);
-            sums += &row;
+        for (row, &class) in rows.zip(self.classes.iter().cycle()) {
+            out.row_mut(class).iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
         }
         for mut frame in out.columns_mut() {
             frame.mapv_inplace(|x| if x < self.config.threshold { 0.0 } else { x });

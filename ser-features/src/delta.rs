@@ -94,11 +94,21 @@ impl Delta {
         // The polynomial's degree is the derivative's order, so the derivative is one number for the whole window.
         let at = |(row, t): (usize, usize)| {
             let first = t.saturating_sub(width / 2).min(n_frames - width);
-            self.weights.iter().enumerate().map(|(i, w)| w * features[[row, first + i]]).sum()
+            self.of_window(|i| features[[row, first + i]])
         };
         reshape(out, features.nrows(), n_frames);
         out.indexed_iter_mut().for_each(|(place, out)| *out = at(place));
         Ok(())
+    }
+
+    /// Frames under the fitted curve.
+    pub(crate) fn width(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// The derivative of the values under the fitted curve.
+    pub(crate) fn of_window(&self, value: impl Fn(usize) -> f32) -> f32 {
+        self.weights.iter().enumerate().map(|(i, w)| w * value(i)).sum()
     }
 }
 

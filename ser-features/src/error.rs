@@ -71,6 +71,12 @@ pub enum ConfigError {
         /// What the value must be.
         rule: &'static str,
     },
+    /// A feature whose streams are not offered.
+    #[error("to stream, features must be without {feature}: streams of it are not offered")]
+    NotStreamed {
+        /// Name of the feature.
+        feature: &'static str,
+    },
     /// Two sample rates whose ratio takes numbers so large that a plan would not fit into memory.
     #[error(
         "the ratio of sample rates, in its lowest terms, must have numbers of at most {limit}, but that of {from} to {to} Hz does not; \
@@ -198,6 +204,14 @@ pub enum SignalError {
         samples: usize,
         /// Channels given.
         channels: usize,
+    },
+    /// The resampler for any ratio gave up.
+    #[error("the signal must be resampled by {ratio}, but rubato says: {reason}")]
+    NotResampled {
+        /// Of the target's rate to the source's.
+        ratio: f64,
+        /// What rubato says.
+        reason: String,
     },
     /// A sample rate outside the range that can be resampled.
     #[error("a sample rate must lie between {minimum} and {maximum} Hz, but is {given} Hz")]

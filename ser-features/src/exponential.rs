@@ -16,6 +16,18 @@ const SMALL: f64 = 1e-5;
 /// With `x` as `m · 2^e` and `m` from √½ to √2, `ln m = 2 · artanh((m − 1) / (m + 1))`, by the first terms of its series.
 #[inline(always)]
 pub(crate) fn ln(x: f64) -> f64 {
+    ln_by(x, 2.0 / 19.0, &[17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0])
+}
+
+/// `ln x` within 1e-10 of its own value or of 1, whichever is more, in two thirds of the time.
+#[inline(always)]
+pub(crate) fn near_ln(x: f64) -> f64 {
+    ln_by(x, 2.0 / 13.0, &[11.0, 9.0, 7.0, 5.0, 3.0])
+}
+
+/// By the terms of the series with these odd numbers, the last first.
+#[inline(always)]
+fn ln_by(x: f64, last: f64, odds: &[f64]) -> f64 {
     const SQRT_HALF: u64 = FRAC_1_SQRT_2.to_bits();
     const MANTISSA: u64 = (1 << 52) - 1;
 
@@ -25,8 +37,8 @@ pub(crate) fn ln(x: f64) -> f64 {
     let mantissa = f64::from_bits((shifted & MANTISSA) + SQRT_HALF);
     let t = (mantissa - 1.0) / (mantissa + 1.0);
     let square = t * t;
-    let mut series = 2.0 / 19.0;
-    for odd in [17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
+    let mut series = last;
+    for odd in odds {
         series = 2.0 / odd + square * series;
     }
     exponent * LN_2[0] + (exponent * LN_2[1] + (2.0 * t + t * square * series))
@@ -37,24 +49,36 @@ pub(crate) fn ln(x: f64) -> f64 {
 /// With `x` as `n · ln 2 + r` and `|r|` at most half of `ln 2`, it is `2^n · e^r`, by the first terms of its series.
 #[inline(always)]
 pub(crate) fn exp(x: f64) -> f64 {
+    exp_by(x, &INVERSES)
+}
+
+/// `e^x` within 1e-11 of its own value, over the same range, in three quarters of the time.
+#[inline(always)]
+pub(crate) fn near_exp(x: f64) -> f64 {
+    exp_by(x, &[1.0 / 9.0, 1.0 / 8.0, 1.0 / 7.0, 1.0 / 6.0, 1.0 / 5.0, 1.0 / 4.0, 1.0 / 3.0, 1.0 / 2.0, 1.0])
+}
+
+/// Of the numbers of the exponential's terms, the last first.
+const INVERSES: [f64; 13] = [
+    1.0 / 13.0,
+    1.0 / 12.0,
+    1.0 / 11.0,
+    1.0 / 10.0,
+    1.0 / 9.0,
+    1.0 / 8.0,
+    1.0 / 7.0,
+    1.0 / 6.0,
+    1.0 / 5.0,
+    1.0 / 4.0,
+    1.0 / 3.0,
+    1.0 / 2.0,
+    1.0,
+];
+
+#[inline(always)]
+fn exp_by(x: f64, inverses: &[f64]) -> f64 {
     // Added to a number, it leaves no digits behind the point.
     const ROUND: f64 = 1.5 * (1_u64 << 52) as f64;
-    /// Of the terms' numbers, the last first.
-    const INVERSES: [f64; 13] = [
-        1.0 / 13.0,
-        1.0 / 12.0,
-        1.0 / 11.0,
-        1.0 / 10.0,
-        1.0 / 9.0,
-        1.0 / 8.0,
-        1.0 / 7.0,
-        1.0 / 6.0,
-        1.0 / 5.0,
-        1.0 / 4.0,
-        1.0 / 3.0,
-        1.0 / 2.0,
-        1.0,
-    ];
 
     let x = if x > -708.0 { x } else { -708.0 };
     let x = if x < 709.0 { x } else { 709.0 };
@@ -62,7 +86,7 @@ pub(crate) fn exp(x: f64) -> f64 {
     let n = shifted - ROUND;
     let r = (x - n * LN_2[0]) - n * LN_2[1];
     let mut series = 1.0;
-    for term in INVERSES {
+    for &term in inverses {
         series = 1.0 + r * term * series;
     }
     series * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1.0_f64.to_bits()))
@@ -90,6 +114,7 @@ mod tests {
         while x < f64::MAX / 2.0 {
             let error = (ln(x) - x.ln()).abs();
             assert!(error <= (1e-15 * x.ln().abs()).max(3e-16), "{x:e}: {error:e}");
+            assert!((near_ln(x) - x.ln()).abs() <= 1e-10 * x.ln().abs().max(1.0), "{x:e}");
             assert!((ln_1p(x) - x.ln_1p()).abs() <= 1e-10 * x.ln_1p(), "{x:e}");
             x *= 1.003;
         }
@@ -101,6 +126,7 @@ mod tests {
         for n in -70_800..70_900 {
             let x = f64::from(n) * 0.01;
             assert!((exp(x) / x.exp() - 1.0).abs() < 1e-15, "{x}: {:e}", exp(x) / x.exp() - 1.0);
+            assert!((near_exp(x) / x.exp() - 1.0).abs() < 1e-11, "{x}");
         }
         assert_eq!((exp(0.0), exp_m1(0.0)), (1.0, 0.0));
         assert_eq!((exp(-1e9), exp(1e9)), (exp(-708.0), exp(709.0)));

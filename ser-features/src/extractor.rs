@@ -28,6 +28,9 @@ use crate::spectral_shape::{
 };
 use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::tonnetz::Tonnetz;
+use crate::voice::{
+    Balance, FormantConfig, FormantFrames, Formants, Periods, Quality, SpectralBalance, SpectralBalanceConfig,
+};
 use crate::zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};
 
 /// Plan that computes any set of features from one shared short-time Fourier transform. Make one a thread and feed it many signals.
@@ -67,11 +70,18 @@ pub(crate) enum Plan {
     MfccDelta(Box<Cepstrum>, Delta, Array2<f32>),
     F0,
     VoicedProbability,
+    Jitter,
+    Shimmer,
+    Hnr,
+    /// The row of a formant's frequency.
+    Formant(usize),
+    /// The row of a formant's bandwidth.
+    FormantBandwidth(usize),
 }
 
 /// Bins of a transform whose magnitudes are kept: those of a minute and a half at 22,050 Hz. A longer signal is transformed again where
-/// they are needed again, and its harmonic part is taken beside the other features, from a transform of its own: so memory follows the
-/// signal, and both need not wait for each other.
+/// they are needed again, and its harmonic part has a transform of its own: so memory follows the signal. All cores take segments of the
+/// harmonic part; then its tonal centroids and all other features are taken beside each other, which are about as much work.
 const KEPT_BINS: usize = 1 << 22;
 
 /// Tonal centroids of the harmonic part: librosa's `tonnetz(y=effects.harmonic(y))`.
@@ -80,13 +90,6 @@ pub(crate) struct HarmonicTonnetz {
     separation: HarmonicPercussive,
     tonnetz: Tonnetz,
     harmonic: Vec<f32>,
-}
-
-impl HarmonicTonnetz {
-    /// Of a long signal.
-    fn process_into(&mut self, samples: &[f32], out: &mut Array2<f32>) -> Result<(), SignalError> {
-        self.tonnetz.process_last(self.separation.harmonic(samples)?, out)
-    }
 }
 
 impl Plan {
@@ -110,6 +113,17 @@ impl Plan {
             }
             Feature::F0 => Self::F0,
             Feature::VoicedProbability => Self::VoicedProbability,
+            Feature::Jitter => Self::Jitter,
+            Feature::Shimmer => Self::Shimmer,
+            Feature::Hnr => Self::Hnr,
+            Feature::F1 => Self::Formant(0),
+            Feature::F2 => Self::Formant(1),
+            Feature::F3 => Self::Formant(2),
+            Feature::F1Bandwidth => Self::FormantBandwidth(0),
+            Feature::AlphaRatio => Self::balance(Balance::AlphaRatio, config)?,
+            Feature::HammarbergIndex => Self::balance(Balance::HammarbergIndex, config)?,
+            Feature::Slope0To500 => Self::balance(Balance::Slope0To500, config)?,
+            Feature::Slope500To1500 => Self::balance(Balance::Slope500To1500, config)?,
             Feature::Chroma => {
                 let (spectrum, tuning) = (Spectrum::Magnitude, config.tuning);
                 let chroma = ChromaConfig { sample_rate, stft, spectrum, tuning, ..Default::default() };
@@ -160,6 +174,12 @@ impl Plan {
         })
     }
 
+    fn balance(balance: Balance, config: &FeatureConfig) -> Result<Self, ConfigError> {
+        let (sample_rate, stft) = (config.sample_rate, config.stft());
+        let plan = SpectralBalance::new(SpectralBalanceConfig { sample_rate, stft })?;
+        Ok(Self::measure(Box::new(plan.into_measure(balance))))
+    }
+
     fn measure(measure: Box<dyn Measure + Send>) -> Self {
         Self::Measure(measure, Vec::new())
     }
@@ -208,10 +228,7 @@ impl Plan {
                 tonnetz.separation.end(Part::Harmonic, &mut tonnetz.harmonic);
                 tonnetz.tonnetz.process_into(&tonnetz.harmonic, out)?;
             }
-            Self::Measure(_, values) => {
-                reshape(out, 1, values.len());
-                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
-            }
+            Self::Measure(_, values) => copy_row(values.iter(), out),
             Self::ZeroCrossingRate(rate) => row_into(out, |row| rate.process_into(samples, row))?,
             Self::Rms(rms) => row_into(out, |row| rms.process_into(samples, row))?,
             Self::LogMel(decibel) => {
@@ -230,6 +247,19 @@ impl Plan {
             Self::VoicedProbability => {
                 row_into(out, |row| shared.pitch_into(row, |track, t| track.voiced_probability[t]))?;
             }
+            Self::Jitter => copy_row(shared.quality.jitter.iter(), out),
+            Self::Shimmer => copy_row(shared.quality.shimmer_db.iter(), out),
+            Self::Hnr => copy_row(shared.quality.hnr.iter(), out),
+            Self::Formant(row) => {
+                if let Some((_, found)) = &shared.formants {
+                    copy_row(found.frequency.row(*row).iter(), out);
+                }
+            }
+            Self::FormantBandwidth(row) => {
+                if let Some((_, found)) = &shared.formants {
+                    copy_row(found.bandwidth.row(*row).iter(), out);
+                }
+            }
         }
         Ok(())
     }
@@ -244,6 +274,12 @@ fn both<A: Send, B: Send>(first: impl FnOnce() -> A + Send, second: impl FnOnce(
 #[cfg(not(feature = "parallel"))]
 fn both<A, B>(first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
     (first(), second())
+}
+
+/// Makes a matrix of one row of these values.
+fn copy_row<'a>(values: impl ExactSizeIterator<Item = &'a f32>, out: &mut Array2<f32>) {
+    reshape(out, 1, values.len());
+    out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
 }
 
 /// Makes a matrix of one row, in the memory that it has.
@@ -285,6 +321,9 @@ struct Shared {
     /// Frames that a plan works on.
     scratch: Frames,
     pitch: Option<(Pyin, PitchTrack)>,
+    periods: Option<Periods>,
+    quality: Quality,
+    formants: Option<(Formants, FormantFrames)>,
 }
 
 impl Shared {
@@ -292,11 +331,21 @@ impl Shared {
         let wants = |features: &[Feature]| features.iter().any(|f| config.features.contains(f));
         let mel =
             wants(&[Feature::Mfcc, Feature::Mel, Feature::LogMel, Feature::MfccDelta, Feature::MfccDelta2]);
-        let pitch = wants(&[Feature::F0, Feature::VoicedProbability]).then(|| {
-            let (sample_rate, frame_length) = (config.sample_rate, config.n_fft);
-            let hop_length = config.hop_length;
-            let pyin = Pyin::new(PyinConfig { sample_rate, frame_length, hop_length, ..Default::default() });
-            pyin.map(|pyin| (pyin, PitchTrack::default()))
+        let (sample_rate, frame_length, hop_length) = (config.sample_rate, config.n_fft, config.hop_length);
+        let pyin = PyinConfig { sample_rate, frame_length, hop_length, ..Default::default() };
+        let quality = wants(&[Feature::Jitter, Feature::Shimmer, Feature::Hnr]);
+        let periods = quality.then(|| Periods::new(&pyin));
+        let pitch = (quality || wants(&[Feature::F0, Feature::VoicedProbability]))
+            .then(|| Pyin::new(pyin).map(|pyin| (pyin, PitchTrack::default())));
+        let formants = wants(&[Feature::F1, Feature::F2, Feature::F3, Feature::F1Bandwidth]).then(|| {
+            ConfigError::require(
+                sample_rate >= 1_000,
+                "sample_rate",
+                "at least 1000 Hz, with formants",
+                sample_rate.into(),
+            )?;
+            let formants = Formants::new(FormantConfig { sample_rate, hop_length, ..Default::default() })?;
+            Ok::<_, ConfigError>((formants, FormantFrames::default()))
         });
         Ok(Self {
             spectrogram: Spectrogram::new(config.stft(), Spectrum::Magnitude)?,
@@ -308,6 +357,10 @@ impl Shared {
                 Feature::Bandwidth,
                 Feature::Rolloff,
                 Feature::Flatness,
+                Feature::AlphaRatio,
+                Feature::HammarbergIndex,
+                Feature::Slope0To500,
+                Feature::Slope500To1500,
             ]),
             keeps_magnitudes: false,
             has_chroma: wants(&[Feature::Chroma]),
@@ -318,6 +371,9 @@ impl Shared {
             magnitudes: Frames::default(),
             scratch: Frames::default(),
             pitch: pitch.transpose()?,
+            periods,
+            quality: Quality::default(),
+            formants: formants.transpose()?,
         })
     }
 
@@ -348,10 +404,17 @@ impl Shared {
         let (n_frames, n_bins) = (config.n_frames(samples.len()), config.n_bins());
         if let Some((pyin, track)) = &mut self.pitch {
             pyin.process_into(samples, track)?;
+            if let Some(periods) = &self.periods {
+                self.quality = periods.measure(samples, track);
+            }
+        }
+        if let Some((formants, found)) = &mut self.formants {
+            *found = formants.process_frames(samples, n_frames)?;
         }
         self.keeps_magnitudes = keep && self.has_chroma;
         self.magnitudes.clear(n_bins);
         self.mel_frames.clear(self.mel_row.len());
+        self.mel_frames.reserve(n_frames);
         for plan in plans.iter_mut() {
             BorrowMut::<Plan>::borrow_mut(plan).begin(samples.len());
         }
@@ -382,7 +445,8 @@ impl FeatureExtractor {
     /// # Errors
     /// When no feature is configured or one twice, `n_fft` is odd with tonnetz, and whatever a feature's own plan refuses: see [`Mfcc::new`](crate::Mfcc::new),
     /// [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
-    /// [`SpectralContrast::new`](crate::SpectralContrast::new) and [`Tonnetz::new`].
+    /// [`SpectralContrast::new`](crate::SpectralContrast::new), [`Tonnetz::new`], [`Pyin::new`], [`SpectralBalance::new`] and
+    /// [`Formants::new`].
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let plans =
@@ -446,7 +510,8 @@ impl FeatureExtractor {
             plans.into_iter().zip(outs).try_for_each(|(plan, out)| plan.finish_into(shared, samples, out))
         };
         let Some((tonnetz, out)) = harmonic else { return others() };
-        let (first, second) = both(|| tonnetz.process_into(samples, out), others);
+        let part = tonnetz.separation.harmonic_of_long(samples)?;
+        let (first, second) = both(|| tonnetz.tonnetz.process_last(part, out), others);
         first.and(second)
     }
 }

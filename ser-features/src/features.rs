@@ -47,6 +47,30 @@ pub enum Feature {
     F0,
     /// Probability that a frame of `n_fft` samples is voiced ([`Pyin`](crate::Pyin)), a row from 0 to 1.
     VoicedProbability,
+    /// Jitter of the frame's periods ([`VoiceQuality`](crate::VoiceQuality)), a row in parts of a period; 0 where a frame is not voiced.
+    Jitter,
+    /// Shimmer of the frame's periods ([`VoiceQuality`](crate::VoiceQuality)), a row in dB; 0 where a frame is not voiced.
+    Shimmer,
+    /// Harmonics-to-noise ratio ([`VoiceQuality`](crate::VoiceQuality)), a row in dB; 0 where a frame is not voiced.
+    Hnr,
+    /// Frequency of the first formant ([`Formants`](crate::Formants)), a row in Hz; 0 where there is none.
+    F1,
+    /// Frequency of the second formant, a row in Hz.
+    F2,
+    /// Frequency of the third formant, a row in Hz.
+    F3,
+    /// Bandwidth of the first formant, a row in Hz.
+    F1Bandwidth,
+    /// Alpha ratio ([`SpectralBalance`](crate::SpectralBalance)), a row in dB.
+    AlphaRatio,
+    /// Hammarberg index ([`SpectralBalance`](crate::SpectralBalance)), a row in dB.
+    HammarbergIndex,
+    /// Spectral slope from 0 to 500 Hz ([`SpectralBalance`](crate::SpectralBalance)), a row in dB per kHz.
+    #[cfg_attr(feature = "serde", serde(rename = "slope_0_500"))]
+    Slope0To500,
+    /// Spectral slope from 500 to 1,500 Hz ([`SpectralBalance`](crate::SpectralBalance)), a row in dB per kHz.
+    #[cfg_attr(feature = "serde", serde(rename = "slope_500_1500"))]
+    Slope500To1500,
 }
 
 impl Feature {
@@ -54,7 +78,7 @@ impl Feature {
     pub const ISSA: [Self; 5] = [Self::Mfcc, Self::Chroma, Self::Mel, Self::Contrast, Self::Tonnetz];
 
     /// All features, those of [`Feature::ISSA`] first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 27] = [
         Self::Mfcc,
         Self::Chroma,
         Self::Mel,
@@ -71,6 +95,17 @@ impl Feature {
         Self::MfccDelta2,
         Self::F0,
         Self::VoicedProbability,
+        Self::Jitter,
+        Self::Shimmer,
+        Self::Hnr,
+        Self::F1,
+        Self::F2,
+        Self::F3,
+        Self::F1Bandwidth,
+        Self::AlphaRatio,
+        Self::HammarbergIndex,
+        Self::Slope0To500,
+        Self::Slope500To1500,
     ];
 
     /// The name in lower case, as it stands in configuration files: `mfcc`, `zero_crossing_rate`.
@@ -92,6 +127,17 @@ impl Feature {
             Self::MfccDelta2 => "mfcc_delta2",
             Self::F0 => "f0",
             Self::VoicedProbability => "voiced_probability",
+            Self::Jitter => "jitter",
+            Self::Shimmer => "shimmer",
+            Self::Hnr => "hnr",
+            Self::F1 => "f1",
+            Self::F2 => "f2",
+            Self::F3 => "f3",
+            Self::F1Bandwidth => "f1_bandwidth",
+            Self::AlphaRatio => "alpha_ratio",
+            Self::HammarbergIndex => "hammarberg_index",
+            Self::Slope0To500 => "slope_0_500",
+            Self::Slope500To1500 => "slope_500_1500",
         }
     }
 }
@@ -135,7 +181,8 @@ impl fmt::Display for Feature {
     serde(default, deny_unknown_fields)
 )]
 pub struct FeatureConfig {
-    /// Sample rate of the signal in Hz, at least 1. Contrast needs more than 12,800 Hz.
+    /// Sample rate of the signal in Hz, at least 1. Contrast needs more than 12,800 Hz, alpha ratio, Hammarberg index and slopes
+    /// 10,000 Hz, and formants 1,000 Hz.
     pub sample_rate: u32,
     /// Samples of a transform, at least 1; with tonnetz even.
     pub n_fft: usize,
@@ -208,7 +255,18 @@ impl FeatureConfig {
             | Feature::ZeroCrossingRate
             | Feature::Rms
             | Feature::F0
-            | Feature::VoicedProbability => 1,
+            | Feature::VoicedProbability
+            | Feature::Jitter
+            | Feature::Shimmer
+            | Feature::Hnr
+            | Feature::F1
+            | Feature::F2
+            | Feature::F3
+            | Feature::F1Bandwidth
+            | Feature::AlphaRatio
+            | Feature::HammarbergIndex
+            | Feature::Slope0To500
+            | Feature::Slope500To1500 => 1,
         }
     }
 

@@ -7,6 +7,10 @@ use crate::hpss::{Hpss, HpssConfig, Part};
 use crate::istft::Istft;
 use crate::stft::{Stft, StftConfig};
 
+/// Frames of a segment that is separated by itself.
+#[cfg(feature = "parallel")]
+const SEGMENT: usize = 1024;
+
 /// The harmonic or percussive part of a signal, from samples to samples: librosa's `effects.harmonic` and
 /// `effects.percussive`.
 ///
@@ -62,6 +66,44 @@ impl HarmonicPercussive {
     /// As [`harmonic`](Self::harmonic).
     pub fn harmonic_into(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
         self.part_into(samples, Part::Harmonic, out)
+    }
+
+    /// The harmonic part of a long, checked signal: its segments are separated beside each other, on all cores that rayon has. A segment
+    /// takes as much of the signal on both sides as its samples depend on, so that they are the same, bit for bit.
+    #[cfg(feature = "parallel")]
+    pub(crate) fn harmonic_of_long(&self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
+        use rayon::prelude::*;
+
+        if rayon::current_num_threads() == 1 {
+            return self.clone().harmonic(samples);
+        }
+        let (length, margin) = self.segment();
+        let mut out = vec![0.0; samples.len()];
+        let separate = |(plan, part): &mut (Self, Vec<f32>), (index, out): (usize, &mut [f32])| {
+            let first = index * length;
+            let (start, end) = (first.saturating_sub(margin), first + out.len() + margin);
+            plan.harmonic_into(&samples[start..end.min(samples.len())], part)?;
+            out.copy_from_slice(&part[first - start..][..out.len()]);
+            Ok(())
+        };
+        out.par_chunks_mut(length).enumerate().try_for_each_init(|| (self.clone(), Vec::new()), separate)?;
+        Ok(out)
+    }
+
+    /// As with several cores.
+    #[cfg(not(feature = "parallel"))]
+    pub(crate) fn harmonic_of_long(&self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
+        self.clone().harmonic(samples)
+    }
+
+    /// How long segments are best, and how many samples on each side they depend on: those of the frames that cover them, of these frames'
+    /// neighbours under the median, and of the frames that would reach into the silence around the signal. Both are whole hops.
+    #[cfg(feature = "parallel")]
+    fn segment(&self) -> (usize, usize) {
+        let (hop_length, n_fft) = (self.stft.config().hop_length, self.stft.config().n_fft);
+        let margin = hop_length * (2 * n_fft.div_ceil(hop_length) + self.hpss.stretch().1 + 1);
+        // Of every part of a segment, at most a sixteenth is taken twice.
+        ((hop_length * SEGMENT).max(32 * margin), margin)
     }
 
     /// The percussive part, as long as the signal.
@@ -154,6 +196,29 @@ impl HarmonicPercussive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "parallel")]
+    #[test]
+    fn segments_give_the_bits_of_the_whole() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        for (n_fft, hop_length, win_length) in
+            [(256, 64, None), (256, 100, Some(130)), (64, 80, None), (30, 7, None)]
+        {
+            let config = StftConfig { n_fft, hop_length, win_length, ..Default::default() };
+            let mut plan = HarmonicPercussive::new(config, HpssConfig::default()).unwrap();
+            let (length, margin) = plan.segment();
+            for rest in [0, 1, margin - 1, margin, length - 1] {
+                let mut state = 1_u32;
+                let mut noise = |_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    state as f32 / u32::MAX as f32 - 0.5
+                };
+                let signal: Vec<f32> = (0..2 * length + rest).map(&mut noise).collect();
+                let segments = pool.install(|| plan.harmonic_of_long(&signal)).unwrap();
+                assert_eq!(segments, plan.harmonic(&signal).unwrap(), "{n_fft}, {hop_length}, {rest}");
+            }
+        }
+    }
 
     #[test]
     fn both_parts_of_a_signal_add_up_to_it() {

@@ -100,9 +100,9 @@ pub use spectral_shape::{
 pub use spectrogram::{Spectrogram, Spectrum};
 pub use stft::{Precision, Stft, StftConfig};
 pub use streaming::{
-    FrameByFrame, RowByFrame, StreamedFrames, Streaming, StreamingChroma, StreamingContrast,
-    StreamingExtractor, StreamingLogMel, StreamingMel, StreamingMfcc, StreamingPreemphasis, StreamingRms,
-    StreamingRow, StreamingStft, StreamingYin, StreamingZeroCrossingRate,
+    FrameByFrame, RowByFrame, StreamedFrames, Streaming, StreamingChroma, StreamingContrast, StreamingDelta,
+    StreamingExtractor, StreamingLogMel, StreamingMel, StreamingMfcc, StreamingPcen, StreamingPreemphasis,
+    StreamingRms, StreamingRow, StreamingStft, StreamingYin, StreamingZeroCrossingRate,
 };
 pub use tempo::{Tempo, TempoConfig, Tempogram, TempogramConfig};
 pub use tonnetz::{Tonnetz, tonnetz};

@@ -10,7 +10,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::matrix::fill_columns;
 use crate::pad::PadMode;
 use crate::spectrogram::{Frames, Spectrogram, Spectrum};
-use crate::stft::StftConfig;
+use crate::stft::{Precision, StftConfig};
 use crate::vector::vectorized;
 
 /// How frequencies become mels.
@@ -112,10 +112,12 @@ impl MelConfig {
     }
 
     /// The defaults of torchaudio's `MelSpectrogram`: 16 kHz, transforms of 400 samples every 200, reflected ends, and 128 bands of
-    /// height 1 on HTK's scale.
+    /// height 1 on HTK's scale. It calculates with [`Precision::Double`](crate::Precision::Double), which is within 0.0011 dB of torchaudio in `f64`;
+    /// with [`Precision::Single`](crate::Precision::Single) bands 80 dB below the loudest are up to 0.003 dB off.
     pub fn torchaudio() -> Self {
         let (n_fft, hop_length, pad_mode) = (400, 200, PadMode::Reflect);
-        let stft = StftConfig { n_fft, hop_length, pad_mode, ..Default::default() };
+        let precision = Precision::Double;
+        let stft = StftConfig { n_fft, hop_length, pad_mode, precision, ..Default::default() };
         Self { sample_rate: 16_000, stft, scale: MelScale::Htk, norm: MelNorm::None, ..Default::default() }
     }
 

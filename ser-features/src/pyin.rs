@@ -64,6 +64,21 @@ impl Default for PyinConfig {
     }
 }
 
+impl PyinConfig {
+    /// Fundamentals from `fmin` to `fmax` at a sample rate, all in Hz, and the default for the rest.
+    ///
+    /// ```
+    /// use ser_features::{Pyin, PyinConfig};
+    ///
+    /// let track = Pyin::new(PyinConfig::new(16_000, 80.0, 400.0))?.process(&[0.0; 16_000])?;
+    /// assert!(track.voiced.iter().all(|voiced| !voiced));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, fmin: f64, fmax: f64) -> Self {
+        Self { sample_rate, fmin, fmax, ..Default::default() }
+    }
+}
+
 /// What [`Pyin::process`] finds, one value a frame.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PitchTrack {
@@ -357,7 +372,9 @@ struct Path {
     next: Vec<f64>,
     /// Where the best path to each state comes from; in `f64`, so that it is chosen in the same lanes.
     origin: Vec<f64>,
-    origins: Vec<u32>,
+    /// The same of every frame. At most 1,048,576 samples of a frame hold 20 octaves of 1,200 pitches, each voiced and not: 16 bits
+    /// number them.
+    origins: Vec<u16>,
     started: bool,
 }
 
@@ -412,7 +429,7 @@ impl Path {
                     }
                 }
             }
-            self.origins.extend(self.origin.iter().map(|&origin| origin as u32));
+            self.origins.extend(self.origin.iter().map(|&origin| origin as u16));
             std::mem::swap(&mut self.values, &mut self.next);
         }
         self.started = true;

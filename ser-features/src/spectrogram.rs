@@ -143,6 +143,11 @@ impl Frames {
         self.values.clear();
     }
 
+    /// Makes room for just so many frames.
+    pub(crate) fn reserve(&mut self, n_frames: usize) {
+        self.values.reserve_exact((n_frames * self.width).saturating_sub(self.values.len()));
+    }
+
     /// Adds a frame, or several that lie one after the other.
     pub(crate) fn push(&mut self, frame: &[f32]) {
         self.values.extend_from_slice(frame);

@@ -106,6 +106,11 @@ impl Tuning {
         Ok(pitches)
     }
 
+    /// Gives back the memory that the last signal's pitches took.
+    pub(crate) fn release(&mut self) {
+        self.estimator.release();
+    }
+
     /// The tuning of a signal in parts of a step, −0.5..0.5: that of the pitches at or above the median height.
     ///
     /// The estimate is a histogram's first maximum. Where two bins hold nearly the same number of pitches, the last digit of the
@@ -236,6 +241,11 @@ impl TuningEstimator {
     /// Forgets the signal before.
     pub(crate) fn begin(&mut self) {
         self.pitches.clear();
+    }
+
+    /// Gives back the memory that the last signal's pitches took.
+    pub(crate) fn release(&mut self) {
+        (self.pitches, self.magnitudes) = (Vec::new(), Vec::new());
     }
 
     /// Takes the next frame's pitches.

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use num_complex::{Complex, Complex64};
 
-use crate::error::{ConfigError, SignalError};
+use crate::error::{ConfigError, Error, SignalError};
 use crate::istft::Istft;
 use crate::matrix::fill_columns;
 use crate::resample::Resampler;
@@ -15,22 +15,27 @@ use crate::vector::vectorized;
 /// Golden, *Phase vocoder*, 1966): magnitudes are interpolated, and phases go on as fast as they did.
 ///
 /// librosa adds up phases in the `f32` of its spectra, which loses them after some seconds; this does in `f64`. At the end, magnitudes fade to
-/// zero as in librosa 0.11; librosa 1.0 keeps the last frame's. A rate that is not above 0 gives no frame.
+/// zero as in librosa 0.11; librosa 1.0 keeps the last frame's.
 ///
 /// # Errors
-/// When the matrix has no row or no frame.
+/// When `rate` does not lie within 0.01..=100, the matrix has no row or no frame, or a value is NaN or infinite (its index counts row by
+/// row).
 pub fn phase_vocoder(
     spectrum: ArrayView2<'_, Complex<f32>>,
     rate: f64,
-) -> Result<Array2<Complex<f32>>, SignalError> {
+) -> Result<Array2<Complex<f32>>, Error> {
+    check_rate(rate)?;
     let (n_bins, n_frames) = spectrum.dim();
     if n_bins == 0 {
-        return Err(SignalError::Rows { expected: 1, given: n_bins });
+        return Err(SignalError::Rows { expected: 1, given: n_bins }.into());
     }
     if n_frames == 0 {
-        return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
+        return Err(SignalError::TooFewFrames { minimum: 1, given: 0 }.into());
     }
-    let count = if rate > 0.0 { frames_at(rate, n_frames).min(1e9) as usize } else { 0 };
+    if let Some(index) = spectrum.iter().position(|x| !x.re.is_finite() || !x.im.is_finite()) {
+        return Err(SignalError::NotFinite { index }.into());
+    }
+    let count = frames_at(rate, n_frames) as usize;
     let frames: Vec<Complex<f32>> = spectrum.t().iter().copied().collect();
     let (mut out, mut vocoder) = (Array2::default((0, 0)), Vocoder::default());
     vocoder.begin(&frames, n_bins);
@@ -38,6 +43,11 @@ pub fn phase_vocoder(
         vocoder.step(t as f64 * rate, &frames, frame);
     });
     Ok(out)
+}
+
+/// A slower signal than this would take all memory, and of a faster one nothing is left.
+fn check_rate(rate: f64) -> Result<(), ConfigError> {
+    ConfigError::require((0.01..=100.0).contains(&rate), "rate", "within 0.01..=100", rate)
 }
 
 /// Frames of a spectrum that was made `rate` times as fast.
@@ -168,7 +178,7 @@ impl TimeStretch {
     /// # Errors
     /// As [`Stft::new`], and when `rate` lies outside of its range, frames are not centred, or `n_fft` is odd or below 2.
     pub fn new(stft: StftConfig, rate: f64) -> Result<Self, ConfigError> {
-        ConfigError::require((0.01..=100.0).contains(&rate), "rate", "within 0.01..=100", rate)?;
+        check_rate(rate)?;
         let even = stft.n_fft.is_multiple_of(2) && stft.n_fft > 0;
         ConfigError::require(even, "n_fft", "even and at least 2", stft.n_fft as f64)?;
         ConfigError::require(stft.center, "center", "true (1)", 0.0)?;
@@ -198,35 +208,38 @@ impl TimeStretch {
     }
 }
 
-/// Plan that changes the pitch of signals and leaves their duration, as `librosa.effects.pitch_shift`: they are stretched, then resampled
-/// with [`Resampler`].
+/// Plan that changes the pitch of signals and leaves their duration, as `librosa.effects.pitch_shift`: they are stretched, then resampled by
+/// the same ratio with [`Resampler::with_ratio`], whose filter falls from 0.91 of the Nyquist frequency on, where librosa's falls from 0.92.
 ///
 /// ```
 /// use ser_features::{PitchShift, StftConfig};
 ///
 /// let second: Vec<f32> = (0..22_050).map(|n| (0.1 * n as f32).sin()).collect();
-/// let higher = PitchShift::new(StftConfig::default(), 22_050, 3.0)?.process(&second)?;
+/// let higher = PitchShift::new(StftConfig::default(), 3.0, 12)?.process(&second)?; // three semitones
 /// assert_eq!(higher.len(), second.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct PitchShift {
     stretch: TimeStretch,
-    resampler: Resampler,
+    /// `None` where the pitch stays.
+    resampler: Option<Resampler>,
 }
 
 impl PitchShift {
-    /// Plans transforms and resampling. `n_steps` is how many semitones the pitch rises, −48..=48; a signal at `sample_rate` gets it to
-    /// within `0.5 Hz / sample_rate`, a few hundredths of a cent.
+    /// Plans transforms and resampling. The pitch rises by `n_steps`, of which an octave has `bins_per_octave`: semitones, where there are
+    /// 12.
     ///
     /// # Errors
-    /// As [`TimeStretch::new`] and [`Resampler::new`], and when `n_steps` lies outside of its range.
-    pub fn new(stft: StftConfig, sample_rate: u32, n_steps: f64) -> Result<Self, ConfigError> {
-        ConfigError::require((-48.0..=48.0).contains(&n_steps), "n_steps", "within -48..=48", n_steps)?;
-        // The stretched signal is read as if it had this rate. Stretching follows it, so that the duration is exact.
-        let source = (f64::from(sample_rate) * 2.0_f64.powf(n_steps / 12.0)).round() as u32;
-        let resampler = Resampler::new(source, sample_rate)?;
-        Ok(Self { stretch: TimeStretch::new(stft, f64::from(sample_rate) / f64::from(source))?, resampler })
+    /// As [`TimeStretch::new`], and when `bins_per_octave` is zero or the steps are more than four octaves.
+    pub fn new(stft: StftConfig, n_steps: f64, bins_per_octave: usize) -> Result<Self, ConfigError> {
+        ConfigError::refuse_zero("bins_per_octave", bins_per_octave)?;
+        let octaves = n_steps / bins_per_octave as f64;
+        let within = (-4.0..=4.0).contains(&octaves);
+        ConfigError::require(within, "n_steps", "within four octaves, up or down", n_steps)?;
+        let rate = (-octaves).exp2();
+        let resampler = if octaves == 0.0 { None } else { Some(Resampler::with_ratio(rate)?) };
+        Ok(Self { stretch: TimeStretch::new(stft, rate)?, resampler })
     }
 
     /// The shifted signal, as long as the given one.
@@ -235,7 +248,10 @@ impl PitchShift {
     /// As [`Stft::process`].
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let stretched = self.stretch.process(samples)?;
-        let mut shifted = self.resampler.process(&stretched)?;
+        let mut shifted = match &mut self.resampler {
+            Some(resampler) => resampler.process(&stretched)?,
+            None => stretched,
+        };
         fix_length(&mut shifted, samples.len());
         Ok(shifted)
     }
@@ -296,7 +312,25 @@ mod tests {
         assert!(
             refusal(StftConfig { n_fft: 7, ..Default::default() }, 1.0).starts_with("n_fft must be even")
         );
-        let error = PitchShift::new(StftConfig::default(), 22_050, f64::NAN).err().unwrap();
-        assert!(error.to_string().starts_with("n_steps must be within"));
+        let refusal = |n_steps, bins| PitchShift::new(StftConfig::default(), n_steps, bins).err().unwrap();
+        for n_steps in [f64::NAN, f64::INFINITY, 48.1, -97.0] {
+            assert!(refusal(n_steps, 12).to_string().starts_with("n_steps must be within four octaves"));
+        }
+        assert_eq!(refusal(1.0, 0), ConfigError::Zero { parameter: "bins_per_octave" });
+    }
+
+    #[test]
+    fn spectra_and_rates_that_cannot_work_are_refused() {
+        let spectrum = |value| Array2::from_elem((2, 3), Complex::new(1.0, value));
+        for rate in [0.0, -1.0, 1e-300, f64::MIN_POSITIVE, 1e9, f64::NAN, f64::INFINITY] {
+            let error = phase_vocoder(spectrum(0.0).view(), rate).unwrap_err();
+            assert!(matches!(error, Error::Config(ConfigError::OutOfRange { parameter: "rate", .. })));
+        }
+        for value in [f32::NAN, f32::INFINITY] {
+            let error = phase_vocoder(spectrum(value).view(), 1.0).unwrap_err();
+            assert_eq!(error, SignalError::NotFinite { index: 0 }.into());
+        }
+        let nothing = phase_vocoder(Array2::default((2, 0)).view(), 1.0).unwrap_err();
+        assert_eq!(nothing, SignalError::TooFewFrames { minimum: 1, given: 0 }.into());
     }
 }

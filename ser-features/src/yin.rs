@@ -49,6 +49,22 @@ impl Default for YinConfig {
     }
 }
 
+impl YinConfig {
+    /// Fundamentals from `fmin` to `fmax` at a sample rate, all in Hz, and the default for the rest.
+    ///
+    /// ```
+    /// use ser_features::{Yin, YinConfig};
+    ///
+    /// let tone: Vec<f32> = (0..16_000).map(|n| (n as f32 * 200.0 / 16_000.0 * std::f32::consts::TAU).sin()).collect();
+    /// let f0 = Yin::new(YinConfig::new(16_000, 80.0, 400.0))?.process(&tone)?;
+    /// assert!((f0[10] - 200.0).abs() < 0.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, fmin: f64, fmax: f64) -> Self {
+        Self { sample_rate, fmin, fmax, ..Default::default() }
+    }
+}
+
 /// Plan of the fundamental frequency by the YIN algorithm (de Cheveigné and Kawahara, *YIN, a fundamental frequency estimator for
 /// speech and music*, 2002), as `librosa.yin`: the period is where the frame, shifted, differs least from itself.
 ///

@@ -5,11 +5,11 @@ use std::ops::Range;
 use crate::support::{Golden, Report, signals};
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqtConfig, ContrastConfig, Cqt, CqtConfig,
-    Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, HarmonicPercussive,
-    HpssConfig, LogMel, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, Precision, Preparation,
-    PreparationConfig, Pyin, PyinConfig, Rms, RolloffConfig, SignalError, SpectralBandwidth,
-    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrum, StftConfig, Tonnetz,
-    ZeroCrossingRate,
+    Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, FormantConfig, Formants,
+    HarmonicPercussive, HpssConfig, LogMel, LogMelConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig,
+    Precision, Preparation, PreparationConfig, Pyin, PyinConfig, Rms, RolloffConfig, SignalError,
+    SpectralBalance, SpectralBalanceConfig, SpectralBandwidth, SpectralCentroid, SpectralContrast,
+    SpectralFlatness, SpectralRolloff, Spectrum, StftConfig, Tonnetz, VoiceQuality, ZeroCrossingRate,
 };
 
 /// Pure tones, sweeps and digital silence leave parts of the constant-Q spectrum to rounding noise, which tonnetz then measures: only
@@ -74,7 +74,7 @@ fn each_feature_is_what_its_own_plan_computes() {
     let speech = speech();
     let config = FeatureConfig { features: Feature::ALL.to_vec(), ..Default::default() };
     let features = FeatureExtractor::new(config.clone()).unwrap().extract(&speech).unwrap();
-    assert_eq!(features.stack().dim(), (409, config.n_frames(speech.len())));
+    assert_eq!(features.stack().dim(), (420, config.n_frames(speech.len())));
     let stft = || StftConfig { precision: Precision::Double, ..Default::default() };
     let mel = || MelConfig { stft: stft(), ..Default::default() };
     let mfcc = MfccConfig { mel: mel(), n_mfcc: 40, ..Default::default() };
@@ -103,6 +103,22 @@ fn each_feature_is_what_its_own_plan_computes() {
     ] {
         assert_eq!(features.get(feature), Some(&alone.unwrap()), "{feature}");
     }
+    let quality = VoiceQuality::new(PyinConfig::default()).unwrap().process(&speech).unwrap();
+    assert!(quality.jitter.iter().any(|&x| x > 0.0) && quality.hnr.iter().any(|&x| x > 0.0));
+    let formants = Formants::new(FormantConfig::default()).unwrap().process(&speech).unwrap();
+    let balance = SpectralBalanceConfig { stft: stft(), ..Default::default() };
+    let balance = SpectralBalance::new(balance).unwrap().process(&speech).unwrap();
+    for (feature, alone) in [
+        (Feature::AlphaRatio, balance.alpha_ratio),
+        (Feature::HammarbergIndex, balance.hammarberg_index),
+        (Feature::Slope0To500, balance.slope_0_500),
+        (Feature::Slope500To1500, balance.slope_500_1500),
+    ] {
+        // Of squared magnitudes here, of powers there.
+        let error =
+            features[feature].iter().zip(&alone).fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+        assert!(error < 1e-3, "{feature}: {error}");
+    }
     let centroid = CentroidConfig { stft: stft(), ..Default::default() };
     let bandwidth = BandwidthConfig { stft: stft(), ..Default::default() };
     let rolloff = RolloffConfig { stft: stft(), ..Default::default() };
@@ -116,6 +132,13 @@ fn each_feature_is_what_its_own_plan_computes() {
         (Feature::Rms, Rms::new(Default::default()).unwrap().process(&speech)),
         (Feature::F0, Ok(f0)),
         (Feature::VoicedProbability, Ok(track.voiced_probability)),
+        (Feature::Jitter, Ok(quality.jitter)),
+        (Feature::Shimmer, Ok(quality.shimmer_db)),
+        (Feature::Hnr, Ok(quality.hnr)),
+        (Feature::F1, Ok(formants.frequency.row(0).to_owned())),
+        (Feature::F2, Ok(formants.frequency.row(1).to_owned())),
+        (Feature::F3, Ok(formants.frequency.row(2).to_owned())),
+        (Feature::F1Bandwidth, Ok(formants.bandwidth.row(0).to_owned())),
     ] {
         let alone = alone.unwrap().insert_axis(ndarray::Axis(0));
         assert_eq!(features.get(feature), Some(&alone), "{feature}");

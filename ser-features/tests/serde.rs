@@ -108,6 +108,9 @@ fn names_are_the_documented_ones() {
     let json = serde_json::to_value(FeatureConfig::default()).unwrap();
     assert_eq!(json["features"], serde_json::json!(["mfcc", "chroma", "mel", "contrast", "tonnetz"]));
     assert_eq!(json["precision"], "double");
+    for feature in Feature::ALL {
+        assert_eq!(serde_json::to_value(feature).unwrap(), feature.as_str());
+    }
 }
 
 #[test]

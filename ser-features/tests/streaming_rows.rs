@@ -1,13 +1,14 @@
 //! Streams of frames without a shared plan, and of several features at once, give what whole signals give, bit for bit.
 
 use crate::support::signals;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use proptest::prelude::*;
 use ser_features::{
-    ConfigError, ContrastConfig, Feature, FeatureConfig, FeatureExtractor, Preemphasis, PreemphasisConfig,
-    Rms, RmsConfig, RowByFrame, SignalError, SpectralContrast, StftConfig, StreamingExtractor,
-    StreamingPreemphasis, StreamingRms, StreamingRow, StreamingYin, StreamingZeroCrossingRate, Yin,
-    YinConfig, ZeroCrossingConfig, ZeroCrossingRate,
+    ConfigError, ContrastConfig, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, Pcen,
+    PcenConfig, Preemphasis, PreemphasisConfig, Rms, RmsConfig, RowByFrame, SignalError, SpectralContrast,
+    StftConfig, StreamingDelta, StreamingExtractor, StreamingPcen, StreamingPreemphasis, StreamingRms,
+    StreamingRow, StreamingYin, StreamingZeroCrossingRate, Yin, YinConfig, ZeroCrossingConfig,
+    ZeroCrossingRate,
 };
 
 /// A signal cut into pieces of these lengths, in turn, again and again.
@@ -85,8 +86,21 @@ fn config(sample_rate: u32) -> FeatureConfig {
         Feature::MfccDelta2,
         Feature::F0,
         Feature::VoicedProbability,
+        Feature::Jitter,
+        Feature::Shimmer,
+        Feature::Hnr,
+        Feature::F1,
+        Feature::F2,
+        Feature::F3,
+        Feature::F1Bandwidth,
     ];
-    let features = Feature::ALL.into_iter().filter(|feature| !left_out.contains(feature)).collect();
+    // Their bands reach up to 5 kHz.
+    let of_high_rates =
+        [Feature::AlphaRatio, Feature::HammarbergIndex, Feature::Slope0To500, Feature::Slope500To1500];
+    let offered = |feature: &Feature| {
+        !left_out.contains(feature) && (sample_rate >= 10_000 || !of_high_rates.contains(feature))
+    };
+    let features = Feature::ALL.into_iter().filter(offered).collect();
     FeatureConfig { features, sample_rate, top_db: None, tuning: Some(0.1), ..Default::default() }
 }
 
@@ -125,10 +139,11 @@ fn what_needs_the_whole_signal_is_refused() {
     assert_eq!(refusal(one(Feature::Mfcc)), whole("top_db", "None"));
     assert_eq!(refusal(one(Feature::Chroma)), whole("tuning", "given"));
     assert_eq!(refusal(one(Feature::LogMel)), whole("top_db", "None"));
-    assert_eq!(refusal(one(Feature::Tonnetz)), whole("features", "without tonnetz"));
-    assert_eq!(refusal(one(Feature::MfccDelta)), whole("features", "without deltas"));
-    assert_eq!(refusal(one(Feature::MfccDelta2)), whole("features", "without deltas"));
-    assert_eq!(refusal(one(Feature::F0)), whole("features", "without f0 and voiced_probability"));
+    for feature in
+        [Feature::Tonnetz, Feature::MfccDelta, Feature::MfccDelta2, Feature::F0, Feature::Hnr, Feature::F1]
+    {
+        assert_eq!(refusal(one(feature)), ConfigError::NotStreamed { feature: feature.as_str() });
+    }
     assert_eq!(
         refusal(FeatureConfig { n_fft: 0, ..one(Feature::Rms) }),
         ConfigError::Zero { parameter: "n_fft" }
@@ -180,5 +195,63 @@ proptest! {
         if let Ok(whole) = whole {
             prop_assert!(streamed(&mut plan, &samples, &lengths) == whole.stack());
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn deltas_and_normalised_energies_stream_as_they_are_whole(
+        frames in 9_usize..60, rows in 1_usize..20, pieces in prop::collection::vec(0_usize..13, 1..6), order in 1_usize..3, max_size in 1_usize..4,
+    ) {
+        let energies = Array2::from_shape_fn((rows, frames), |(row, t)| ((row * 7 + t * t) % 23) as f32 * 40.0);
+        let delta = DeltaConfig { order, ..Default::default() };
+        let pcen = PcenConfig { max_size, ..Default::default() };
+        let (mut deltas, mut normal) =
+            (StreamingDelta::new(delta.clone()).unwrap(), StreamingPcen::new(pcen.clone()).unwrap());
+        let want = (
+            Delta::new(delta).unwrap().process(energies.view()).unwrap(),
+            Pcen::new(pcen).unwrap().process(energies.view()).unwrap(),
+        );
+        // Twice, so that nothing is left of the stream before.
+        for _ in 0..2 {
+            let (mut got, mut at) = ((Vec::new(), Vec::new()), 0);
+            // A piece of none at all would never end.
+            for piece in pieces.iter().copied().chain([5]).cycle() {
+                let end = (at + piece).min(frames);
+                let part = energies.slice(ndarray::s![.., at..end]);
+                got.0.push(deltas.push(part).unwrap());
+                got.1.push(normal.push(part).unwrap());
+                at = end;
+                if at == frames {
+                    break;
+                }
+            }
+            got.0.push(deltas.finish().unwrap());
+            normal.reset();
+            let joined = |parts: &[Array2<f32>]| {
+                let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+                ndarray::concatenate(Axis(1), &views).unwrap()
+            };
+            prop_assert_eq!(joined(&got.0), want.0.clone());
+            prop_assert_eq!(joined(&got.1), want.1.clone());
+        }
+    }
+}
+
+#[test]
+fn frames_of_another_height_are_refused_and_the_stream_goes_on() {
+    let mut delta = StreamingDelta::new(DeltaConfig::default()).unwrap();
+    let mut pcen = StreamingPcen::new(PcenConfig::default()).unwrap();
+    let frames = |rows, value: f32| Array2::from_elem((rows, 5), 50.0 * value);
+    for wrong in [0, 2] {
+        delta.push(frames(3, 1.0).view()).unwrap();
+        let first = pcen.push(frames(3, 1.0).view()).unwrap();
+        let expected = SignalError::Rows { expected: 3, given: wrong };
+        assert_eq!(delta.push(frames(wrong, 1.0).view()), Err(expected.clone()));
+        assert_eq!(pcen.push(frames(wrong, 1.0).view()), Err(expected));
+        assert_eq!(pcen.push(frames(3, f32::NAN).view()), Err(SignalError::NotFinite { index: 0 }));
+        assert!(pcen.push(frames(3, 1.0).view()).unwrap() != first, "the smoothing goes on");
+        assert_eq!(delta.finish(), Err(SignalError::TooFewFrames { minimum: 9, given: 5 }));
+        pcen.reset();
     }
 }

@@ -144,7 +144,7 @@ fn lpc_equals_librosa() {
     let start = |s: &Signal| -> Vec<f32> { s.samples.iter().take(2_000).copied().collect() };
     let compute = |s: &Signal| lpc(&start(s), 12).unwrap();
     let golden = Golden::open("voice");
-    let mut report = Report::new("lpc_12", 1e-3);
+    let mut report = Report::new("lpc_12", 2e-5);
     for signal in stored(&golden, "lpc_12")
         .into_iter()
         .filter(|s| s.name != "sine" && start(s).iter().any(|&x| x.abs() > 1e-3))
@@ -172,13 +172,13 @@ fn onset_strength_equals_librosa() {
         }
     };
     let difference = |a: f64, b: f64| (a - b).abs();
-    compare_vector("onset", 5e-3, 11, process(onset), difference);
+    compare_vector("onset", 5e-5, 11, process(onset), difference);
     let other: fn(&Signal) -> OnsetConfig = |s| {
         let mut config = OnsetConfig { lag: 2, max_size: 3, detrend: true, ..onset(s) };
         config.log_mel.mel.n_mels = 64;
         config
     };
-    compare_vector("onset_other", 5e-3, 11, process(other), difference);
+    compare_vector("onset_other", 5e-5, 11, process(other), difference);
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn the_phase_vocoder_equals_librosa() {
     for (feature, rate) in [("vocoder_slow", 0.7), ("vocoder_fast", 1.3)] {
         // An angle of what is hardly there is rounding noise: only where everything sounds are phases comparable.
         let golden = Golden::open("voice");
-        let mut report = Report::new(feature, 2e-3);
+        let mut report = Report::new(feature, 1e-5);
         for signal in stored(&golden, feature)
             .into_iter()
             .filter(|s| ["noise", "speech", "faint"].contains(&s.name.as_str()))
@@ -328,7 +328,7 @@ fn compare_sound(
 #[test]
 fn time_stretching_equals_librosa() {
     for (feature, rate) in [("time_stretch_fast", 1.25), ("time_stretch_slow", 0.8)] {
-        compare_sound(feature, 5e-3, &["sine", "noise", "speech", "vowel"], |s| {
+        compare_sound(feature, 1e-5, &["sine", "noise", "speech", "vowel"], |s| {
             let config = StftConfig { precision: Precision::Double, ..Default::default() };
             TimeStretch::new(config, rate).unwrap().process(&s.samples).unwrap()
         });
@@ -336,9 +336,22 @@ fn time_stretching_equals_librosa() {
 }
 
 #[test]
+fn shifted_pitches_equal_librosa() {
+    for (feature, n_steps, bins_per_octave) in [("pitch_shift_up", 4.0, 12), ("pitch_shift_down", -5.5, 24)] {
+        let shifted = |s: &Signal| {
+            let config = StftConfig { precision: Precision::Double, ..Default::default() };
+            PitchShift::new(config, n_steps, bins_per_octave).unwrap().process(&s.samples).unwrap()
+        };
+        compare_sound(feature, 5e-3, &["sine", "speech", "vowel"], shifted);
+        // As loud from 0.91 of the Nyquist frequency on, where both filters fall, as below.
+        compare_sound(feature, 2e-2, &["noise"], shifted);
+    }
+}
+
+#[test]
 fn griffin_lim_equals_librosa() {
     for (feature, n_iter, momentum) in [("griffinlim", 8, 0.99), ("griffinlim_plain", 3, 0.0)] {
-        compare_sound(feature, 1e-3, &["noise", "speech", "vowel", "faint"], |s| {
+        compare_sound(feature, 2e-4, &["noise", "speech", "vowel", "faint"], |s| {
             let magnitude =
                 Spectrogram::new(speech_stft(), Spectrum::Magnitude).unwrap().process(&s.samples).unwrap();
             let config = GriffinLimConfig { stft: speech_stft(), n_iter, momentum, seed: None };
@@ -354,19 +367,19 @@ fn a_shifted_pitch_is_so_many_semitones_higher() {
         .map(|n| (1..6).map(|k| (TAU * 200.0 * f64::from(k * n) / rate).sin() / 5.0).sum::<f64>() as f32)
         .collect();
     for n_steps in [-7.0, 4.5, 12.0] {
-        let shifted =
-            PitchShift::new(StftConfig::default(), 22_050, n_steps).unwrap().process(&tone).unwrap();
+        let shifted = PitchShift::new(StftConfig::default(), n_steps, 12).unwrap().process(&tone).unwrap();
         assert_eq!(shifted.len(), tone.len());
         let f0 = Yin::new(YinConfig::default()).unwrap().process(&shifted).unwrap();
         let want = 200.0 * 2.0_f32.powf(n_steps as f32 / 12.0);
         assert!((f0[40] / want - 1.0).abs() < 2e-3, "{n_steps}: {} is not {want}", f0[40]);
     }
-    let same = PitchShift::new(StftConfig::default(), 22_050, 0.0).unwrap().process(&tone).unwrap();
+    let same = PitchShift::new(StftConfig::default(), 0.0, 12).unwrap().process(&tone).unwrap();
     assert!(difference_below(0.9, &same[4_000..40_000], &tone[4_000..40_000]) < -60.0);
 }
 
 #[test]
 fn found_spectra_have_the_same_mel_bands() {
+    let golden = Golden::open("voice");
     for signal in signals().into_iter().filter(|s| ["speech", "noise", "vowel"].contains(&s.name.as_str())) {
         for spectrum in [Spectrum::Power, Spectrum::Magnitude] {
             let config =
@@ -379,9 +392,11 @@ fn found_spectra_have_the_same_mel_bands() {
             let again = MelSpectrogram::new(config).unwrap().process_spectrogram(found.view()).unwrap();
             let energy = |x: &Array2<f32>| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
             let error = (energy(&(&again - &mel)) / energy(&mel)).sqrt();
-            println!("{} {spectrum:?}: {error:.1e}", signal.name);
-            // librosa's own error, of powers of the vowel: 0.013.
-            assert!(error < 2e-3, "{}: {error}", signal.name);
+            // What librosa's own spectra of the same bands are off by.
+            let theirs = golden.vector(&format!("{}/mel_to_stft_error", signal.name));
+            let theirs = f64::from(theirs[usize::from(spectrum == Spectrum::Magnitude)]);
+            println!("{} {spectrum:?}: {error:.1e}, librosa {theirs:.1e}", signal.name);
+            assert!(error < 2e-3 && error <= theirs.max(1e-5), "{}: {error}", signal.name);
         }
     }
 }
@@ -524,7 +539,7 @@ fn vowel(resonances: &[(f64, f64)], seconds: usize, rate: usize) -> Vec<f32> {
 fn formants_are_the_resonances() {
     let resonances = [(700.0, 90.0), (1_220.0, 110.0), (2_600.0, 160.0), (3_600.0, 250.0), (4_500.0, 300.0)];
     for rate in [11_000, 16_000] {
-        let config = FormantConfig { sample_rate: rate as u32, ..Default::default() };
+        let config = FormantConfig { sample_rate: rate as u32, hop_length: rate / 100, ..Default::default() };
         let found = Formants::new(config).unwrap().process(&vowel(&resonances, 2, rate)).unwrap();
         for (number, (hz, width)) in (1..=3).zip(resonances) {
             let median = |row: Array1<f32>| {

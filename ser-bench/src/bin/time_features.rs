@@ -3,17 +3,15 @@
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use ser_bench::subjects::{CLIP, SAMPLE_RATE, feature_subjects, repeated};
 use ser_bench::timing;
-use ser_data::{AudioFile, ExtractConfig, extract_all, is_audio_path};
 use ser_examples::{cli, memory::peak_memory};
 use ser_features::{FeatureConfig, FeatureExtractor, extract_batch};
 use serde_json::{Map, Value, json};
-use walkdir::WalkDir;
 
 /// Measures features and prints JSON.
 #[derive(Parser)]
@@ -42,14 +40,6 @@ enum What {
         #[arg(default_value_t = 600)]
         seconds: usize,
     },
-    /// Seconds and peak memory for the vectors of all audio files below a folder.
-    Corpus {
-        /// The folder.
-        folder: PathBuf,
-        /// Threads.
-        #[arg(long, default_value_t = 2)]
-        threads: usize,
-    },
 }
 
 fn main() -> ExitCode {
@@ -61,7 +51,6 @@ fn run(what: &What) -> anyhow::Result<()> {
         What::Features { clip } => features(&read_samples(clip)?)?,
         What::Scaling { clip } => scaling(&read_samples(clip)?)?,
         What::Memory { clip, seconds } => memory(&read_samples(clip)?, *seconds)?,
-        What::Corpus { folder, threads } => corpus(folder, *threads)?,
     };
     cli::print(figures)
 }
@@ -82,46 +71,12 @@ fn median_time(seconds: f64, run: impl FnMut() -> anyhow::Result<()>) -> anyhow:
     Ok(timing::median(timing::times(3, Duration::from_secs_f64(seconds), run)?))
 }
 
-/// The features that librosa and other packages are timed for, by the names of their subjects.
-const COMPARED: [&str; 28] = [
-    "floor",
-    "stft",
-    "mel",
-    "mfcc",
-    "chroma_stft",
-    "contrast",
-    "harmonic",
-    "cqt",
-    "chroma_cqt",
-    "issa193",
-    "trim",
-    "resample",
-    "resample_44100_22050",
-    "resample_48000_16000",
-    "resample_44100_16000",
-    "resample_stream",
-    "whisper",
-    "torchaudio_mel",
-    "torchaudio_mfcc",
-    "kaldi_fbank",
-    "kaldi_mfcc",
-    "pyin",
-    "pcen",
-    "lpc",
-    "onset_strength",
-    "tempo",
-    "time_stretch",
-    "griffin_lim",
-];
-
 fn features(clip: &[f32]) -> anyhow::Result<Value> {
     let mut times = Map::new();
-    for mut subject in feature_subjects(clip)?.into_iter().filter(|subject| COMPARED.contains(&subject.name))
-    {
-        let milliseconds = median_time(0.6, || subject.run())?;
+    for mut subject in feature_subjects(clip)? {
+        let milliseconds = median_time(0.3, || subject.run())?;
         times.insert(subject.name.into(), (milliseconds * 1e3).into());
     }
-    ensure!(times.len() == COMPARED.len(), "a subject is missing");
     Ok(times.into())
 }
 
@@ -161,22 +116,6 @@ fn memory(clip: &[f32], seconds: usize) -> anyhow::Result<Value> {
     let vector = FeatureExtractor::new(FeatureConfig::default())?.extract(&signal)?.vector();
     ensure!(vector.len() == 193, "the recipe has 193 features");
     Ok(json!({ "peak_bytes": peak()?, "sample_bytes": 4 * signal.len() }))
-}
-
-fn corpus(folder: &Path, threads: usize) -> anyhow::Result<Value> {
-    let mut files = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_type().is_file() && is_audio_path(entry.path()) {
-            files.push(AudioFile::new(entry.path()));
-        }
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let start = Instant::now();
-    let extracted = pool
-        .install(|| extract_all(&files, &ExtractConfig::default(), |_| {}, |features| features.vector()))?;
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(json!({ "clips": extracted.features.len(), "seconds": seconds, "peak_bytes": peak()? }))
 }
 
 fn peak() -> anyhow::Result<u64> {

@@ -1,6 +1,7 @@
 //! Features of one clip, each with its plan made beforehand, as users make plans once.
 
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array2;
@@ -11,12 +12,12 @@ use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ChromaCqt, ChromaCqtConfig, ContrastConfig, Cqt,
     CqtConfig, Delta, DeltaConfig, FeatureConfig, FeatureExtractor, FlatnessConfig, FormantConfig, Formants,
     GriffinLim, GriffinLimConfig, HarmonicPercussive, HpssConfig, Istft, KaldiFbank, KaldiFbankConfig,
-    KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, Mfcc, MfccConfig, OnsetConfig, OnsetStrength,
-    Pcen, PcenConfig, PitchTrack, Preemphasis, PreemphasisConfig, Preparation, PreparationConfig, Pyin,
-    PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth, SpectralCentroid,
-    SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft, StftConfig,
-    StreamingResampler, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz, Trim,
-    TrimConfig, Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig,
+    KaldiMfcc, KaldiMfccConfig, MelConfig, MelSpectrogram, MelToStft, Mfcc, MfccConfig, OnsetConfig,
+    OnsetStrength, Pcen, PcenConfig, PitchShift, PitchTrack, Preemphasis, PreemphasisConfig, Preparation,
+    PreparationConfig, Pyin, PyinConfig, Resampler, Rms, RmsConfig, RolloffConfig, SpectralBandwidth,
+    SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Spectrum, Stft,
+    StftConfig, StreamingResampler, Tempo, TempoConfig, Tempogram, TempogramConfig, TimeStretch, Tonnetz,
+    Trim, TrimConfig, Tuning, TuningConfig, VoiceQuality, WhisperConfig, WhisperMel, Yin, YinConfig,
     ZeroCrossingConfig, ZeroCrossingRate, lpc,
 };
 
@@ -33,12 +34,20 @@ pub const CLIP: usize = 3 * SAMPLE_RATE;
 /// If the file can't be read or has no samples; the error names it.
 pub fn sample(length: usize) -> anyhow::Result<Vec<f32>> {
     let audio = match std::env::var_os("SER_BENCH_WAV") {
-        Some(path) => Audio::open(path)?,
+        Some(path) => Audio::open(from_the_callers_folder(Path::new(&path)))?,
         None => Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?,
     };
     let mut preparation = Preparation::new(PreparationConfig::raw(SAMPLE_RATE as u32))?;
     let clip = preparation.process(&audio.to_mono()?, audio.sample_rate)?;
     Ok(repeated(&clip, length))
+}
+
+/// Cargo runs benchmarks in the package's folder; the shell's own folder stands in PWD.
+fn from_the_callers_folder(path: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folders = [std::env::var_os("PWD").map(PathBuf::from), Some(root)];
+    let found = folders.into_iter().flatten().map(|folder| folder.join(path)).find(|path| path.exists());
+    found.unwrap_or_else(|| path.into())
 }
 
 /// Samples, repeated from the start to this many.
@@ -191,6 +200,8 @@ fn shapes(subjects: &mut Subjects) -> anyhow::Result<()> {
 fn fronts(subjects: &mut Subjects) -> anyhow::Result<()> {
     let mut plan = WhisperMel::new(WhisperConfig::default())?;
     subjects.add_matrix("whisper", move |clip, out| plan.process_into(clip, out));
+    let mut plan = WhisperMel::new(WhisperConfig { n_mels: 128 })?;
+    subjects.add_matrix("whisper_128", move |clip, out| plan.process_into(clip, out));
     let mut plan = MelSpectrogram::new(MelConfig::torchaudio())?;
     subjects.add_matrix("torchaudio_mel", move |clip, out| plan.process_into(clip, out));
     let mut plan = Mfcc::new(MfccConfig::torchaudio())?;
@@ -218,6 +229,11 @@ fn voices(subjects: &mut Subjects) -> anyhow::Result<()> {
     subjects.add("tempo", move |clip| plan.estimate(clip));
     let mut plan = TimeStretch::new(StftConfig::default(), 1.25)?;
     subjects.add("time_stretch", move |clip| plan.process(clip));
+    let mut plan = PitchShift::new(StftConfig::default(), 4.0, 12)?;
+    subjects.add("pitch_shift", move |clip| plan.process(clip));
+    let plan = MelToStft::new(MelConfig::default())?;
+    let mel = MelSpectrogram::new(MelConfig::default())?.process(&subjects.clip)?;
+    subjects.add("mel_to_stft", move |_| plan.process(mel.view()));
     let magnitude = Spectrogram::new(StftConfig::default(), Spectrum::Magnitude)?.process(&subjects.clip)?;
     let mut plan = GriffinLim::new(GriffinLimConfig::default())?;
     subjects.add("griffin_lim", move |_| plan.process(magnitude.view(), None));
@@ -259,6 +275,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn relative_paths_count_from_where_cargo_is_called() {
+        assert!(from_the_callers_folder(Path::new("examples/assets/sample.wav")).exists());
+        assert_eq!(from_the_callers_folder(Path::new("missing.wav")), Path::new("missing.wav"));
+    }
 
     #[test]
     fn every_subject_runs_and_has_a_name_of_its_own() {

@@ -1,8 +1,8 @@
 //! Energies, prediction and rhythm.
 
 use ser_features::{
-    LogMelConfig, MelSpectrogram, OnsetConfig, OnsetStrength, Pcen, PcenConfig, SignalError, Tempo,
-    TempoConfig, Tempogram, TempogramConfig, lpc,
+    LogMelConfig, MelSpectrogram, OnsetConfig, OnsetStrength, Pcen, PcenConfig, SignalError, StreamingPcen,
+    Tempo, TempoConfig, Tempogram, TempogramConfig, lpc,
 };
 
 use super::draw::Draw;
@@ -22,13 +22,23 @@ pub fn energies(draw: &mut Draw<'_>) -> Option<()> {
     };
     // Without gain and with a high power, energies overflow.
     let mild = config.power <= 1.0 && config.eps >= 1e-12;
-    let plan = made(Pcen::new(config))?;
+    let plan = made(Pcen::new(config.clone()))?;
     let mut mel = made(MelSpectrogram::new(mel_config(draw)))?;
     let samples = draw.samples(2_000);
     let mel = holds(&samples, mel.process(&samples))?;
     let loudest = samples.iter().fold(0.0, |loudest: f32, x| loudest.max(x.abs()));
     match plan.process(mel.view()) {
-        Ok(normalised) => assert!(!mild || loudest > LOUDEST || normalised.is_finite()),
+        Ok(normalised) => {
+            assert!(!mild || loudest > LOUDEST || normalised.is_finite());
+            let mut stream = StreamingPcen::new(config).expect("the same configuration has a plan");
+            let mut frames = Vec::new();
+            for piece in [mel.ncols() / 3, mel.ncols()] {
+                let part = mel.slice(ndarray::s![.., frames.len() / mel.nrows()..piece]);
+                let new = stream.push(part).expect("the whole has no bad energy");
+                frames.extend(new.columns().into_iter().flatten().map(|x| x.to_bits()));
+            }
+            assert!(normalised.columns().into_iter().flatten().map(|x| x.to_bits()).eq(frames));
+        }
         Err(error) => assert!(loudest > LOUDEST, "{error}"),
     }
     Some(())

@@ -59,11 +59,12 @@ pub fn stretched(draw: &mut Draw<'_>) -> Option<()> {
         assert_eq!(stretched.len(), (samples.len() as f64 / rate).round_ties_even() as usize);
         return Some(());
     }
-    let (n_steps, sample_rate) = (draw.real(-12.0..=12.0), draw.within(4_000..=24_000) as u32);
-    if n_steps.abs() > 12.0 {
+    let (n_steps, bins_per_octave) = (draw.real(-12.0..=12.0), draw.within(1..=100));
+    let mut plan = made(PitchShift::new(stft, n_steps, bins_per_octave))?;
+    // A plan of more than an octave is right, but slow.
+    if n_steps.abs() > bins_per_octave as f64 {
         return None;
     }
-    let mut plan = made(PitchShift::new(stft, sample_rate, n_steps))?;
     let samples = draw.samples(2_000);
     match plan.process(&samples) {
         // One sample may become none.

@@ -188,19 +188,31 @@ impl Workspace {
         Ok(())
     }
 
-    /// As [`transform`](Self::transform), of a signal that nobody needs any more. It keeps no memory of its length.
-    pub(crate) fn transform_last<T: Value>(
+    /// The magnitudes of a signal that nobody needs any more, and their frames: of each octave the rows one after the other, the highest
+    /// octave first. Memory is taken when it is needed, none of the signal's length is kept.
+    pub(crate) fn transform_last(
         &mut self,
         plan: &Plan,
         samples: Vec<f32>,
-        out: &mut Array2<T>,
-    ) -> Result<(), SignalError> {
+    ) -> Result<(Vec<Vec<f32>>, usize), SignalError> {
         check(plan, &samples)?;
-        self.signal = samples;
-        self.next = Vec::new();
-        self.transform_signal(plan, out);
-        (self.signal, self.next) = (Vec::new(), Vec::new());
-        Ok(())
+        let frames = plan.frames(samples.len());
+        (self.signal, self.next) = (samples, Vec::new());
+        if plan.early_halvings > 0 {
+            self.decimate(plan.early_halvings);
+        }
+        let mut magnitudes = Vec::new();
+        for (index, (octave, kernel)) in plan.octaves.iter().enumerate() {
+            self.next = Vec::new();
+            let mut rows = vec![0.0; octave.n_rows * frames];
+            self.octave(octave, &plan.kernels[*kernel], &mut rows, frames);
+            magnitudes.push(rows);
+            if octave.halve && index + 1 < plan.octaves.len() {
+                self.decimate(1);
+            }
+        }
+        self.signal = Vec::new();
+        Ok((magnitudes, frames))
     }
 
     fn transform_signal<T: Value>(&mut self, plan: &Plan, out: &mut Array2<T>) {

@@ -3,6 +3,7 @@
 //! rubato takes no filter of one's own, so this one's transition band is wider than soxr's: 0.91 to 1 of the lower Nyquist frequency. It
 //! needs no table of the ratio, which is what it is here for.
 
+use crate::error::SignalError;
 use audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
     Adjustable as _, Async, FixedAsync, Indexing, ResampleError, Resampler as _, ResamplerConstructionError,
@@ -59,31 +60,40 @@ fn plan(ratio: f64) -> Result<Async<f32>, ResamplerConstructionError> {
 }
 
 impl AnyRatio {
-    pub(super) fn new(ratio: f64) -> Result<Self, ResamplerConstructionError> {
+    /// `None` for a ratio that rubato can't have.
+    pub(super) fn new(ratio: f64) -> Option<Self> {
         // The plan starts half of a filter before the signal and steps before it gives a sample. With a first step of one to two
         // others' length, a whole number of steps leads to the signal's first sample.
         let delay = (taps(ratio) / 2) as f64;
         let lead = (delay * ratio).floor() as usize - 1;
         // rubato's table puts the filter's centre a place beside the middle: its first row holds the last place before the next sample.
         let first_step = delay - lead as f64 / ratio - 1.0 / OVERSAMPLING as f64;
-        let plan = Some(plan(ratio)?);
+        let plan = Some(plan(ratio).ok()?);
         let mut resampler = Self { ratio, plan, lead, first_step, gain: 1.0, chunk: vec![0.0; CHUNK] };
         let mut constant = Vec::new();
-        resampler.process(&vec![1.0; 2 * taps(ratio)], &mut constant);
+        // Every step that a signal takes is taken here once, so that a ratio at which one fails is refused.
+        resampler.process(&vec![1.0; 2 * taps(ratio)], &mut constant).ok()?;
         resampler.gain = constant.get(constant.len() / 2).copied().filter(|gain| *gain > 0.0).unwrap_or(1.0);
-        Ok(resampler)
+        Some(resampler)
     }
 
     /// Resamples a whole signal into a vector, which is resized.
-    pub(super) fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+    ///
+    /// # Errors
+    /// When rubato refuses a step: none is known that [`new`](Self::new) does not find.
+    pub(super) fn process(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
+        let refused = |reason: String| SignalError::NotResampled { ratio: self.ratio, reason };
+        let mut plan = match self.plan.take() {
+            Some(plan) => plan,
+            None => plan(self.ratio).map_err(|error| refused(error.to_string()))?,
+        };
         out.clear();
         out.resize((samples.len() as f64 * self.ratio).ceil() as usize, 0.0);
-        // The same ratio made a plan before.
-        let Some(mut plan) = self.plan.take().or_else(|| plan(self.ratio).ok()) else { return };
         let done = self.fill(&mut plan, samples, out);
-        debug_assert!(done.is_ok(), "chunks, buffers and the first step's ratio fit the plan: {done:?}");
-        out.iter_mut().for_each(|x| *x /= self.gain);
         self.plan = Some(plan);
+        done.map_err(|error| SignalError::NotResampled { ratio: self.ratio, reason: error.to_string() })?;
+        out.iter_mut().for_each(|x| *x /= self.gain);
+        Ok(())
     }
 
     fn fill(&mut self, plan: &mut Async<f32>, samples: &[f32], out: &mut [f32]) -> Result<(), ResampleError> {
@@ -150,7 +160,7 @@ mod tests {
             let mut plan = AnyRatio::new(ratio).unwrap();
             for _ in 0..2 {
                 let mut got = Vec::new();
-                plan.process(&tone(3_000, 1.0), &mut got);
+                plan.process(&tone(3_000, 1.0), &mut got).unwrap();
                 let want = tone((3_000.0 * ratio).ceil() as usize, ratio);
                 assert_eq!(got.len(), want.len());
                 let worst = got.iter().zip(&want).fold(0.0, |worst, (a, b)| f32::max(worst, (a - b).abs()));

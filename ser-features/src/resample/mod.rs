@@ -59,7 +59,7 @@ impl Resampler {
     /// When a rate lies outside [`SAMPLE_RATES`], or their ratio in its lowest terms has a number above 65,536, as that of 96,001 to
     /// 48,000 Hz: a plan would take tens of megabytes. [`with_ratio`](Self::with_ratio) has no such limit.
     pub fn new(from: u32, to: u32) -> Result<Self, ConfigError> {
-        let ratio = check_rates(from, to)?;
+        let ratio = check_rates(from, to, MAX_TERM)?;
         Ok(Self(if from == to { Plan::Copy } else { Plan::Blocks(Box::new(Blocks::new(ratio))) }))
     }
 
@@ -76,7 +76,7 @@ impl Resampler {
         if !RATIOS.contains(&ratio) {
             return Err(out_of_range());
         }
-        let plan = AnyRatio::new(ratio).map_err(|_| out_of_range())?;
+        let plan = AnyRatio::new(ratio).ok_or_else(out_of_range)?;
         Ok(Self(Plan::AnyRatio(Box::new(plan))))
     }
 
@@ -102,35 +102,36 @@ impl Resampler {
             check_finite(samples)?;
             // Too loud for the transform: scaled by a power of two and back, which changes no digit.
             let softer: Vec<f32> = samples.iter().map(|x| x / SCALE).collect();
-            self.resample(&softer, out);
+            self.resample(&softer, out)?;
             out.iter_mut().for_each(|x| *x *= SCALE);
         } else {
-            self.resample(samples, out);
+            self.resample(samples, out)?;
         }
         Ok(())
     }
 
-    fn resample(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+    fn resample(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), SignalError> {
         match &mut self.0 {
             Plan::Copy => {
                 out.clear();
                 out.extend_from_slice(samples);
             }
             Plan::Blocks(blocks) => blocks.process(samples, out),
-            Plan::AnyRatio(plan) => plan.process(samples, out),
+            Plan::AnyRatio(plan) => plan.process(samples, out)?,
         }
+        Ok(())
     }
 }
 
-/// The ratio of two rates that can be resampled.
-fn check_rates(from: u32, to: u32) -> Result<Ratio, ConfigError> {
+/// The ratio of two rates that can be resampled, with numbers of at most `limit`.
+fn check_rates(from: u32, to: u32, limit: usize) -> Result<Ratio, ConfigError> {
     for (parameter, rate) in [("the source's sample_rate", from), ("the target's sample_rate", to)] {
         let rule = "from 1000 to 384000 Hz";
         ConfigError::require(SAMPLE_RATES.contains(&rate), parameter, rule, rate.into())?;
     }
     let ratio = Ratio::new(from, to);
-    if ratio.from.max(ratio.to) > MAX_TERM {
-        return Err(ConfigError::RatioTooFine { from, to, limit: MAX_TERM });
+    if ratio.from.max(ratio.to) > limit {
+        return Err(ConfigError::RatioTooFine { from, to, limit });
     }
     Ok(ratio)
 }
@@ -198,7 +199,12 @@ mod tests {
             "the ratio of sample rates, in its lowest terms, must have numbers of at most 65536, but that of 192002 to 96000 Hz \
              does not; Resampler::with_ratio takes any ratio"
         );
-        assert!(StreamingResampler::new(96_001, 48_000).is_err() && Resampler::new(65_536, 65_535).is_ok());
+        assert!(Resampler::new(65_536, 65_535).is_ok());
+        for (from, to) in [(96_001, 48_000), (65_536, 65_535), (44_101, 22_050), (4_097, 4_096)] {
+            let error = StreamingResampler::new(from, to).err().unwrap();
+            assert_eq!(error, ConfigError::RatioTooFine { from, to, limit: 4_096 });
+        }
+        assert!(StreamingResampler::new(4_096, 4_095).is_ok());
         for ratio in [0.0, -1.0, 1e-3, 300.0, f64::NAN, f64::INFINITY] {
             let error = Resampler::with_ratio(ratio).err().unwrap().to_string();
             assert!(error.starts_with("ratio must be from 1/256 to 256, but is"), "{error}");

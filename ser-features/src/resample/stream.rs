@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
+use super::check_rates;
 use super::filter::{Filter, Ratio};
 use super::start::{LANES, Start, product};
-use super::{MAX_TERM, check_rates};
 use crate::check::check_samples;
 use crate::error::{ConfigError, SignalError};
+
+/// Largest number in the lowest terms of a stream's ratio: the table of phases has a row for each. All ratios of two common rates have
+/// smaller ones.
+const MAX_TERM: usize = 1 << 12;
 
 /// Resamples a stream: pieces of any length go in, each sample at the target's rate comes out as soon as the filter's last sample is
 /// there.
@@ -57,9 +61,10 @@ impl StreamingResampler {
     /// Plans a change from one rate to another, both in Hz.
     ///
     /// # Errors
-    /// As [`Resampler::new`](crate::Resampler::new).
+    /// When a rate lies outside [`SAMPLE_RATES`](crate::SAMPLE_RATES), or their ratio in its lowest terms has a number above 4,096, as that
+    /// of 44,101 to 22,050 Hz: a plan holds the filter's taps of each, 3.4 MB of 4,096.
     pub fn new(from: u32, to: u32) -> Result<Self, ConfigError> {
-        let ratio = check_rates(from, to)?;
+        let ratio = check_rates(from, to, MAX_TERM)?;
         let (phases, after) = if from == to { (vec![0.0; LANES], 0) } else { Self::phases(ratio) };
         let taps = phases.len() / ratio.to;
         let mut resampler = Self {
@@ -172,5 +177,3 @@ impl StreamingResampler {
         self.history.drain(..start.min(self.history.len()));
     }
 }
-
-const _: () = assert!(MAX_TERM <= 1 << 16, "the table of phases must fit into memory");

@@ -103,7 +103,8 @@ impl StreamingExtractor {
     /// Checks the configuration and plans every configured feature.
     ///
     /// # Errors
-    /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new), and [`ConfigError::NeedsWholeSignal`] for what can't stream.
+    /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new), [`ConfigError::NeedsWholeSignal`] for what can't stream, and
+    /// [`ConfigError::NotStreamed`] for features whose streams are not offered.
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
         ConfigError::refuse_zero("n_fft", config.n_fft)?;
@@ -192,7 +193,15 @@ impl StreamingExtractor {
                     Plan::ZeroCrossingRate(rate) => self.values.push(rate.of_frame(lead, samples)),
                     Plan::Rms(rms) => self.values.push(rms.of_frame(lead, samples)),
                     // `plan` made none of it.
-                    Plan::Tonnetz(_) | Plan::MfccDelta(..) | Plan::F0 | Plan::VoicedProbability => {}
+                    Plan::Tonnetz(_)
+                    | Plan::MfccDelta(..)
+                    | Plan::F0
+                    | Plan::VoicedProbability
+                    | Plan::Jitter
+                    | Plan::Shimmer
+                    | Plan::Hnr
+                    | Plan::Formant(_)
+                    | Plan::FormantBandwidth(_) => {}
                 }
             }
         }
@@ -208,9 +217,18 @@ fn plan(feature: Feature, config: &FeatureConfig) -> Result<Plan, ConfigError> {
     match feature {
         Feature::Mfcc | Feature::LogMel if config.top_db.is_some() => refused("top_db", "None"),
         Feature::Chroma if config.tuning.is_none() => refused("tuning", "given"),
-        Feature::Tonnetz => refused("features", "without tonnetz"),
-        Feature::MfccDelta | Feature::MfccDelta2 => refused("features", "without deltas"),
-        Feature::F0 | Feature::VoicedProbability => refused("features", "without f0 and voiced_probability"),
+        Feature::Tonnetz
+        | Feature::MfccDelta
+        | Feature::MfccDelta2
+        | Feature::F0
+        | Feature::VoicedProbability
+        | Feature::Jitter
+        | Feature::Shimmer
+        | Feature::Hnr
+        | Feature::F1
+        | Feature::F2
+        | Feature::F3
+        | Feature::F1Bandwidth => Err(ConfigError::NotStreamed { feature: feature.as_str() }),
         Feature::Contrast => {
             let (sample_rate, stft) = (config.sample_rate, config.stft());
             let contrast = ContrastConfig { sample_rate, stft, top_db: None, ..Default::default() };

@@ -1,6 +1,7 @@
 //! Features of a signal that arrives in pieces.
 
 mod extractor;
+mod frames;
 mod plans;
 mod preemphasis;
 mod queue;
@@ -19,6 +20,7 @@ use crate::mfcc::Mfcc;
 use crate::pad::PadMode;
 use crate::stft::{Stft, StftConfig};
 pub use extractor::{StreamedFrames, StreamingExtractor};
+pub use frames::{StreamingDelta, StreamingPcen};
 pub use preemphasis::StreamingPreemphasis;
 pub use rows::{RowByFrame, StreamingRms, StreamingRow, StreamingYin, StreamingZeroCrossingRate};
 
@@ -77,10 +79,13 @@ pub trait FrameByFrame: Sized + private::Sealed {
 /// There are aliases for what is asked for most ([`StreamingMfcc`] and others); `Streaming<SpectralCentroid>` and its three siblings
 /// stream too. What needs the whole signal is refused by [`new`](Self::new): `top_db` (it depends on the loudest value), a reference of
 /// [`Max`](crate::Reference::Max), and a tuning that is estimated. Other types stream what needs no such transform ([`StreamingRow`],
-/// [`StreamingPreemphasis`], [`StreamingResampler`](crate::StreamingResampler)) or several features at once ([`StreamingExtractor`]).
+/// [`StreamingPreemphasis`], [`StreamingResampler`](crate::StreamingResampler)), what is computed from another stream's frames
+/// ([`StreamingDelta`], [`StreamingPcen`]) or several features at once ([`StreamingExtractor`]).
 ///
-/// Median filters ([`Hpss`](crate::Hpss)) and recursive halving ([`Cqt`](crate::Cqt)) reach over many frames, tuning, trimming and
-/// normalising over the whole signal: they have no exact stream. Take windows of the signal and their features one by one.
+/// Tuning, trimming, normalising and functionals look at the whole signal, and so do paths through all frames
+/// ([`Pyin`](crate::Pyin)): they have no exact stream. Median filters ([`Hpss`](crate::Hpss)), recursive halving ([`Cqt`](crate::Cqt)), onset
+/// strength, formants and Kaldi's front ends could stream, some with a long latency; that is not offered. Take windows of the signal and
+/// their features one by one.
 ///
 /// ```
 /// use ser_features::{DecibelConfig, MfccConfig, StreamingMfcc};

@@ -1,9 +1,12 @@
 //! How a voice's energy is spread over low and high frequencies.
 
+use std::ops::Range;
+
 use ndarray::{Array1, ArrayView2};
 
 use crate::check::check_magnitudes;
 use crate::error::{ConfigError, SignalError};
+use crate::spectral_shape::Measure;
 use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 
@@ -57,7 +60,6 @@ pub struct SpectralBalanceFrames {
 pub struct SpectralBalance {
     spectrogram: Spectrogram,
     hz_per_bin: f64,
-    decibels: Vec<f64>,
 }
 
 impl SpectralBalance {
@@ -73,7 +75,7 @@ impl SpectralBalance {
         let rule = "so large that bins lie at most 125 Hz apart";
         ConfigError::require(hz_per_bin <= 125.0, "n_fft", rule, config.stft.n_fft as f64)?;
         let spectrogram = Spectrogram::new(config.stft, Spectrum::Power)?;
-        Ok(Self { spectrogram, hz_per_bin, decibels: Vec::new() })
+        Ok(Self { spectrogram, hz_per_bin })
     }
 
     /// The balance of every frame.
@@ -82,8 +84,12 @@ impl SpectralBalance {
     /// As [`Stft::process`](crate::Stft::process).
     pub fn process(&mut self, samples: &[f32]) -> Result<SpectralBalanceFrames, SignalError> {
         let n_frames = self.spectrogram.check(samples)?;
-        let Self { spectrogram, hz_per_bin, decibels } = self;
-        Ok(collect(n_frames, |t| measure(spectrogram.frame(samples, t), *hz_per_bin, decibels)))
+        Ok(collect(n_frames, |t| measure(self.spectrogram.frame(samples, t), self.hz_per_bin)))
+    }
+
+    /// One of the numbers, of magnitudes of somebody else's transform.
+    pub(crate) fn into_measure(self, balance: Balance) -> BalanceMeasure {
+        BalanceMeasure { balance, hz_per_bin: self.hz_per_bin }
     }
 
     /// As [`process`](Self::process), of given powers `[n_fft / 2 + 1, frames]`.
@@ -95,8 +101,7 @@ impl SpectralBalance {
         power: ArrayView2<'_, f32>,
     ) -> Result<SpectralBalanceFrames, SignalError> {
         check_magnitudes(power, self.spectrogram.config().n_bins())?;
-        let Self { hz_per_bin, decibels, .. } = self;
-        Ok(collect(power.ncols(), |t| measure(&power.column(t).to_vec(), *hz_per_bin, decibels)))
+        Ok(collect(power.ncols(), |t| measure(&power.column(t).to_vec(), self.hz_per_bin)))
     }
 }
 
@@ -109,36 +114,82 @@ fn collect(n_frames: usize, mut measure: impl FnMut(usize) -> [f32; 4]) -> Spect
     SpectralBalanceFrames { alpha_ratio, hammarberg_index, slope_0_500, slope_500_1500 }
 }
 
-/// Alpha ratio, Hammarberg index and both slopes of one frame's powers.
-fn measure(power: &[f32], hz_per_bin: f64, decibels: &mut Vec<f64>) -> [f32; 4] {
-    // Bins from one frequency up to below another.
-    let band = |low: f64, high: f64| {
-        let bin = |hz: f64| ((hz / hz_per_bin).ceil() as usize).min(power.len());
+/// All numbers of one frame's powers.
+fn measure(power: &[f32], hz_per_bin: f64) -> [f32; 4] {
+    let power = Power { hz_per_bin, n_bins: power.len(), of: |bin: usize| f64::from(power[bin]) };
+    [Balance::AlphaRatio, Balance::HammarbergIndex, Balance::Slope0To500, Balance::Slope500To1500]
+        .map(|balance| balance.of(&power))
+}
+
+/// One of the numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Balance {
+    AlphaRatio,
+    HammarbergIndex,
+    Slope0To500,
+    Slope500To1500,
+}
+
+impl Balance {
+    fn of(self, power: &Power<impl Fn(usize) -> f64>) -> f32 {
+        let ratio = |a: f64, b: f64| 10.0 * (a.max(FLOOR) / b.max(FLOOR)).log10();
+        let value = match self {
+            Self::AlphaRatio => ratio(power.energy(50.0, 1_000.0), power.energy(1_000.0, 5_000.0)),
+            Self::HammarbergIndex => ratio(power.peak(0.0, 2_000.0), power.peak(2_000.0, 5_000.0)),
+            Self::Slope0To500 => power.slope(0.0, 500.0),
+            Self::Slope500To1500 => power.slope(500.0, 1_500.0),
+        };
+        value as f32
+    }
+}
+
+/// The powers of one frame.
+struct Power<P> {
+    hz_per_bin: f64,
+    n_bins: usize,
+    of: P,
+}
+
+impl<P: Fn(usize) -> f64> Power<P> {
+    /// Bins from one frequency up to below another.
+    fn band(&self, low: f64, high: f64) -> Range<usize> {
+        let bin = |hz: f64| ((hz / self.hz_per_bin).ceil() as usize).min(self.n_bins);
         bin(low)..bin(high).max(bin(low))
-    };
-    let energy = |low, high| power[band(low, high)].iter().map(|&x| f64::from(x)).sum::<f64>().max(FLOOR);
-    let peak = |low, high| power[band(low, high)].iter().fold(FLOOR, |peak, &x| peak.max(x.into()));
-    let ratio = |a: f64, b: f64| 10.0 * (a / b).log10();
-    decibels.clear();
-    decibels.extend(power[band(0.0, 1_500.0)].iter().map(|&x| 10.0 * f64::from(x).max(FLOOR).log10()));
-    let slope = |low, high| {
-        let band = band(low, high);
-        let kilohertz = |bin: usize| bin as f64 * hz_per_bin / 1_000.0;
-        let count = band.len().max(1) as f64;
-        let centre = band.clone().map(kilohertz).sum::<f64>() / count;
-        let level = decibels[band.clone()].iter().sum::<f64>() / count;
+    }
+
+    fn energy(&self, low: f64, high: f64) -> f64 {
+        self.band(low, high).map(&self.of).sum()
+    }
+
+    fn peak(&self, low: f64, high: f64) -> f64 {
+        self.band(low, high).map(&self.of).fold(0.0, f64::max)
+    }
+
+    /// Slope of the line with the least squared error, in dB per kHz.
+    fn slope(&self, low: f64, high: f64) -> f64 {
+        let band = self.band(low, high);
+        let kilohertz = |bin: usize| bin as f64 * self.hz_per_bin / 1_000.0;
+        let centre = band.clone().map(kilohertz).sum::<f64>() / band.len().max(1) as f64;
         let (mut product, mut spread) = (0.0, 0.0);
         for bin in band {
-            product += (kilohertz(bin) - centre) * (decibels[bin] - level);
-            spread += (kilohertz(bin) - centre).powi(2);
+            let distance = kilohertz(bin) - centre;
+            product += distance * 10.0 * (self.of)(bin).max(FLOOR).log10();
+            spread += distance * distance;
         }
         if spread > 0.0 { product / spread } else { 0.0 }
-    };
-    [
-        ratio(energy(50.0, 1_000.0), energy(1_000.0, 5_000.0)),
-        ratio(peak(0.0, 2_000.0), peak(2_000.0, 5_000.0)),
-        slope(0.0, 500.0),
-        slope(500.0, 1_500.0),
-    ]
-    .map(|value| value as f32)
+    }
+}
+
+/// What takes one of the numbers from magnitudes.
+#[derive(Debug, Clone)]
+pub(crate) struct BalanceMeasure {
+    balance: Balance,
+    hz_per_bin: f64,
+}
+
+impl Measure for BalanceMeasure {
+    fn of(&self, frame: &[f32]) -> f32 {
+        let of = |bin: usize| f64::from(frame[bin]).powi(2);
+        self.balance.of(&Power { hz_per_bin: self.hz_per_bin, n_bins: frame.len(), of })
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::lpc::burg;
 use crate::resample::Resampler;
 
-/// How formants are found. The default is Praat's, with a frame every 10 ms.
+/// How formants are found. The default is Praat's, with frames as far apart as all others here.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -25,8 +25,8 @@ pub struct FormantConfig {
     pub max_frequency: u32,
     /// Seconds under the window that count, 0.005..=1; the Gaussian window's tails double them.
     pub window_length: f64,
-    /// Seconds from one frame to the next, 0.0005..=10.
-    pub time_step: f64,
+    /// Samples of the signal from one frame to the next, at least 1.
+    pub hop_length: usize,
     /// From this frequency in Hz on, the spectrum is raised by 6 dB an octave, above 0.
     pub preemphasis_from: f64,
 }
@@ -38,14 +38,29 @@ impl Default for FormantConfig {
             n_formants: 5,
             max_frequency: 5_500,
             window_length: 0.025,
-            time_step: 0.01,
+            hop_length: 512,
             preemphasis_from: 50.0,
         }
     }
 }
 
-/// What [`Formants::process`] finds. Frame `t` is centred on second `t · time_step`.
-#[derive(Debug, Clone, PartialEq)]
+impl FormantConfig {
+    /// Formants up to a highest frequency at a sample rate, both in Hz, and the default for the rest.
+    ///
+    /// ```
+    /// use ser_features::{FormantConfig, Formants};
+    ///
+    /// let of_a_man = Formants::new(FormantConfig::new(16_000, 5_000))?.process(&[0.0; 16_000])?;
+    /// assert_eq!(of_a_man.formant(1).map(|f1| f1.len()), Some(32));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(sample_rate: u32, max_frequency: u32) -> Self {
+        Self { sample_rate, max_frequency, ..Default::default() }
+    }
+}
+
+/// What [`Formants::process`] finds. Frame `t` is centred on sample `t · hop_length`.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct FormantFrames {
     /// Frequencies in Hz, `[n_formants, frames]`, rising in each frame: F1, F2, F3 and so on; 0 where there are fewer.
     pub frequency: Array2<f32>,
@@ -71,7 +86,7 @@ impl FormantFrames {
 /// let mut formants = Formants::new(FormantConfig::default())?;
 /// let second: Vec<f32> = (0..22_050).map(|n| ((n * n) as f32 * 0.01).sin()).collect();
 /// let found = formants.process(&second)?;
-/// assert_eq!(found.frequency.dim(), (5, 101));
+/// assert_eq!(found.frequency.dim(), (5, 44));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -89,8 +104,9 @@ impl Formants {
     /// # Errors
     /// When a field lies outside of its range, the window holds fewer samples than the order needs, or [`Resampler::new`] refuses a rate.
     pub fn new(config: FormantConfig) -> Result<Self, ConfigError> {
-        let FormantConfig { sample_rate, n_formants, max_frequency, window_length, time_step, .. } = config;
+        let FormantConfig { sample_rate, n_formants, max_frequency, window_length, .. } = config;
         ConfigError::refuse_zero("sample_rate", sample_rate as usize)?;
+        ConfigError::refuse_zero("hop_length", config.hop_length)?;
         for (holds, parameter, rule, value) in [
             ((1..=20).contains(&n_formants), "n_formants", "within 1..=20", n_formants as f64),
             (
@@ -100,7 +116,6 @@ impl Formants {
                 max_frequency.into(),
             ),
             ((0.005..=1.0).contains(&window_length), "window_length", "within 0.005..=1", window_length),
-            ((0.0005..=10.0).contains(&time_step), "time_step", "within 0.0005..=10", time_step),
             (
                 config.preemphasis_from > 0.0 && config.preemphasis_from <= 1e6,
                 "preemphasis_from",
@@ -135,10 +150,17 @@ impl Formants {
     /// # Errors
     /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12.
     pub fn process(&mut self, samples: &[f32]) -> Result<FormantFrames, SignalError> {
+        self.process_frames(samples, 1 + samples.len() / self.config.hop_length)
+    }
+
+    /// Formants of so many frames.
+    pub(crate) fn process_frames(
+        &mut self,
+        samples: &[f32],
+        n_frames: usize,
+    ) -> Result<FormantFrames, SignalError> {
         check_samples(samples)?;
         let resampled = self.resampler.as_mut().map(|resampler| resampler.process(samples)).transpose()?;
-        let n_frames =
-            1 + (samples.len() as f64 / f64::from(self.config.sample_rate) / self.config.time_step) as usize;
         let factor = (-2.0 * std::f64::consts::PI * self.config.preemphasis_from / self.rate).exp();
         let mut before = 0.0;
         let signal: Vec<f64> = resampled
@@ -152,8 +174,8 @@ impl Formants {
             (Array2::zeros((n_formants, n_frames)), Array2::zeros((n_formants, n_frames)));
         let mut frame = vec![0.0; self.window.len()];
         for t in 0..n_frames {
-            let start =
-                (t as f64 * self.config.time_step * self.rate).round() as isize - (frame.len() / 2) as isize;
+            let seconds = (t * self.config.hop_length) as f64 / f64::from(self.config.sample_rate);
+            let start = (seconds * self.rate).round() as isize - (frame.len() / 2) as isize;
             for ((out, w), at) in frame.iter_mut().zip(&self.window).zip(start..) {
                 *out = w * usize::try_from(at).ok().and_then(|at| signal.get(at)).copied().unwrap_or(0.0);
             }

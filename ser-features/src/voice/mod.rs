@@ -8,6 +8,8 @@ mod formants;
 mod quality;
 mod roots;
 
+pub(crate) use balance::Balance;
 pub use balance::{SpectralBalance, SpectralBalanceConfig, SpectralBalanceFrames};
 pub use formants::{FormantConfig, FormantFrames, Formants};
+pub(crate) use quality::{Periods, Quality};
 pub use quality::{VoiceQuality, VoiceQualityFrames};

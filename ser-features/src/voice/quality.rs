@@ -62,10 +62,26 @@ pub struct VoiceQualityFrames {
 #[derive(Debug, Clone)]
 pub struct VoiceQuality {
     pyin: Pyin,
+    periods: Periods,
+}
+
+/// What finds the periods of voiced frames.
+#[derive(Debug, Clone)]
+pub(crate) struct Periods {
     sample_rate: f64,
     hop_length: usize,
     /// Samples from a frame's start to its time.
     centre: usize,
+}
+
+/// Jitter, shimmer and harmonics-to-noise ratio of every frame.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Quality {
+    pub(crate) jitter: Vec<f32>,
+    pub(crate) shimmer_db: Vec<f32>,
+    pub(crate) hnr: Vec<f32>,
+    /// Of the whole signal.
+    total: Differences,
 }
 
 /// One period: where it begins, how long it is in samples, and its largest amplitude.
@@ -81,12 +97,7 @@ impl VoiceQuality {
     /// # Errors
     /// As [`Pyin::new`].
     pub fn new(pitch: PyinConfig) -> Result<Self, ConfigError> {
-        Ok(Self {
-            sample_rate: pitch.sample_rate.into(),
-            hop_length: pitch.hop_length,
-            centre: if pitch.center { 0 } else { pitch.frame_length / 2 },
-            pyin: Pyin::new(pitch)?,
-        })
+        Ok(Self { periods: Periods::new(&pitch), pyin: Pyin::new(pitch)? })
     }
 
     /// Jitter, shimmer and harmonics-to-noise ratio.
@@ -95,22 +106,41 @@ impl VoiceQuality {
     /// As [`Pyin::process`].
     pub fn process(&mut self, samples: &[f32]) -> Result<VoiceQualityFrames, SignalError> {
         let pitch = self.pyin.process(samples)?;
+        let Quality { jitter, shimmer_db, hnr, total } = self.periods.measure(samples, &pitch);
+        Ok(VoiceQualityFrames {
+            jitter: jitter.into(),
+            shimmer_db: shimmer_db.into(),
+            hnr: hnr.into(),
+            jitter_local: total.jitter(),
+            shimmer_local: total.shimmer(),
+            shimmer_local_db: total.shimmer_db(),
+            pitch,
+        })
+    }
+}
+
+impl Periods {
+    /// Of the frames that a pitch track with this configuration has.
+    pub(crate) fn new(pitch: &PyinConfig) -> Self {
+        Self {
+            sample_rate: pitch.sample_rate.into(),
+            hop_length: pitch.hop_length,
+            centre: if pitch.center { 0 } else { pitch.frame_length / 2 },
+        }
+    }
+
+    /// The quality of the voiced frames of a checked signal; 0 in all others.
+    pub(crate) fn measure(&self, samples: &[f32], pitch: &PitchTrack) -> Quality {
         let samples: Vec<f64> = samples.iter().map(|&x| f64::from(x)).collect();
         let n_frames = pitch.f0.len();
-        let mut out = VoiceQualityFrames {
-            jitter: Array1::zeros(n_frames),
-            shimmer_db: Array1::zeros(n_frames),
-            hnr: Array1::zeros(n_frames),
-            jitter_local: 0.0,
-            shimmer_local: 0.0,
-            shimmer_local_db: 0.0,
-            pitch,
-        };
-        let (mut total, mut frames) = (Differences::default(), vec![Differences::default(); n_frames]);
+        let nothing = vec![0.0; n_frames];
+        let (jitter, shimmer_db) = (nothing.clone(), nothing.clone());
+        let mut out = Quality { jitter, shimmer_db, hnr: nothing, total: Differences::default() };
+        let mut frames = vec![Differences::default(); n_frames];
         let mut start = 0;
         while start < n_frames {
-            let voiced = out.pitch.voiced.iter().skip(start).take_while(|voiced| **voiced).count();
-            let pulses = self.pulses(&samples, &out.pitch, start, start + voiced);
+            let voiced = pitch.voiced.iter().skip(start).take_while(|voiced| **voiced).count();
+            let pulses = self.pulses(&samples, pitch, start, start + voiced);
             for window in pulses.windows(3) {
                 let [a, b, c] = [window[0], window[1], window[2]];
                 let (first, second) = (b.at - a.at, c.at - b.at);
@@ -121,20 +151,17 @@ impl VoiceQuality {
                     continue;
                 }
                 let frame = ((b.at - self.centre as f64) / self.hop_length as f64).round().max(0.0) as usize;
-                total.add(first, second, a.peak, b.peak);
+                out.total.add(first, second, a.peak, b.peak);
                 frames[frame.min(n_frames - 1)].add(first, second, a.peak, b.peak);
             }
             start += voiced + 1;
         }
-        for (t, differences) in frames.iter().enumerate().filter(|(t, _)| out.pitch.voiced[*t]) {
+        for (t, differences) in frames.iter().enumerate().filter(|(t, _)| pitch.voiced[*t]) {
             out.jitter[t] = differences.jitter();
             out.shimmer_db[t] = differences.shimmer_db();
-            out.hnr[t] = self.hnr(&samples, self.time(t), self.sample_rate / f64::from(out.pitch.f0[t]));
+            out.hnr[t] = self.hnr(&samples, self.time(t), self.sample_rate / f64::from(pitch.f0[t]));
         }
-        out.jitter_local = total.jitter();
-        out.shimmer_local = total.shimmer();
-        out.shimmer_local_db = total.shimmer_db();
-        Ok(out)
+        out
     }
 
     /// The sample that frame `t` is centred on.
@@ -274,7 +301,7 @@ fn peak(samples: &[f64], at: f64, period: f64) -> f64 {
 }
 
 /// Sums over pairs of consecutive periods.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Differences {
     count: f64,
     period: f64,

@@ -79,12 +79,25 @@ def vectors(y, sr):
     return out
 
 
+def mel_errors(y, sr):
+    """How far the mel bands of librosa's `mel_to_stft` lie from those given, of powers and of magnitudes, relative."""
+    errors = []
+    for power in (2.0, 1.0):
+        mel = librosa.feature.melspectrogram(y=y[:20_000], sr=sr, n_mels=80, power=power)
+        found = librosa.feature.inverse.mel_to_stft(mel, sr=sr, power=power)
+        again = librosa.feature.melspectrogram(S=found**power, sr=sr, n_mels=80)
+        errors.append(np.linalg.norm(again - mel) / np.linalg.norm(mel))
+    return np.array(errors)
+
+
 def sounds(y, sr):
     """Signals that come out."""
     out, y = {}, y.astype(np.float64)
     if len(y) > 4000:
         out["time_stretch_fast"] = librosa.effects.time_stretch(y, rate=1.25)
         out["time_stretch_slow"] = librosa.effects.time_stretch(y, rate=0.8)
+        out["pitch_shift_up"] = librosa.effects.pitch_shift(y, sr=sr, n_steps=4)
+        out["pitch_shift_down"] = librosa.effects.pitch_shift(y, sr=sr, n_steps=-5.5, bins_per_octave=24)
         S = np.abs(librosa.stft(y, n_fft=512))
         out["griffinlim"] = librosa.griffinlim(S, n_iter=8, init=None, n_fft=512, length=len(y))
         out["griffinlim_plain"] = librosa.griffinlim(S, n_iter=3, init=None, n_fft=512, momentum=0.0, length=len(y))
@@ -113,6 +126,8 @@ def main():
         samples = inputs[f"{name}/samples"]
         y = samples.astype(np.float32) / 32768 if samples.dtype == np.int16 else samples
         y = y[:MAX_SAMPLES]
+        if name in ("speech", "noise", "vowel"):
+            out[f"{name}/mel_to_stft_error"] = mel_errors(y, sr).astype(np.float32)
         for make, most in ((matrices, MAX_FRAMES), (vectors, None), (sounds, STORED_SAMPLES)):
             for feature, value in make(y, sr).items():
                 value = np.atleast_1d(value)
