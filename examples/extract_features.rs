@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail};
 use clap::Parser;
 use ser_data::{AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, extract_each, find_audio};
-use ser_examples::feature_file::{Content, FeatureFile, Format, columns, read_whole};
+use ser_examples::feature_file::{Content, FeatureFile, Format, Statistics, columns, read_whole};
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output, progress};
@@ -32,6 +32,7 @@ use serde::Serialize;
     "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors\n  \
      cargo run --release --example extract_features -- ravdess --features mfcc,rms --output means.csv\n  \
      cargo run --release --example extract_features -- ravdess --features f0,mfcc --functionals mean,std,slope --output table.csv\n  \
+     cargo run --release --example extract_features -- ravdess --features f0,jitter,hnr --voiced --output voices.csv\n  \
      cargo run --release --example extract_features -- --data emodb --data recordings --output labelled.csv"
 ))]
 struct Arguments {
@@ -46,14 +47,16 @@ struct Arguments {
     /// The safetensors or CSV file to write.
     #[arg(long)]
     output: PathBuf,
-    /// The features, joined by commas: mfcc, chroma, mel, contrast, tonnetz, centroid, bandwidth, rolloff, flatness,
-    /// zero_crossing_rate, rms, log_mel, mfcc_delta, mfcc_delta2, f0, voiced_probability.
-    #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA)]
+    // The list of the names is the crate's own.
+    #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA, help = features_help())]
     features: Vec<Feature>,
     /// What the vector says of each row of the features, joined by commas: mean, std, min, max, range, median, percentile_P,
     /// skewness, kurtosis, slope. Columns are then named mfcc_0_mean, mfcc_0_std and so on. Without it, the vector holds the means.
     #[arg(long, value_delimiter = ',')]
     functionals: Vec<Functional>,
+    /// Take the statistics of voiced frames alone. It needs f0 among the features; a clip without a voiced frame has zeros.
+    #[arg(long)]
+    voiced: bool,
     /// Only decode, mix to mono and resample: no trimming, no normalisation, the clip's own length.
     #[arg(long)]
     raw: bool,
@@ -72,6 +75,10 @@ struct Arguments {
     json: bool,
 }
 
+fn features_help() -> String {
+    format!("The features, joined by commas: {}", Feature::ALL.map(Feature::as_str).join(", "))
+}
+
 fn main() -> ExitCode {
     cli::exit(run(&Arguments::parse()))
 }
@@ -88,6 +95,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stems: Vec<&String> = inputs.iter().map(|input| &input.stem).collect();
     let audio: Vec<&AudioFile> = inputs.iter().map(|input| &input.file).collect();
     let config = config(arguments);
+    if arguments.voiced && !arguments.features.contains(&Feature::F0) {
+        bail!("--voiced needs f0 among --features");
+    }
     check_features(&config.features, audio.first().copied())?;
     let extraction = Extraction {
         version: env!("CARGO_PKG_VERSION"),
@@ -95,6 +105,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         preparation: &config.preparation,
         features: &config.features,
         functionals: &arguments.functionals,
+        voiced: arguments.voiced,
         clips: &stems,
         labelled: inputs.iter().filter_map(|input| input.about.as_ref()).collect(),
         content: Content { skipped: Vec::new(), sha256: String::new() },
@@ -115,7 +126,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = interrupt::on_ctrl_c()?;
     let bar = progress::bar(audio.len() as u64, "extracting");
     let about: &[&str] = if arguments.data.is_empty() { &[] } else { &About::COLUMNS };
-    let mut file = FeatureFile::create(&output, about, &config.features, &arguments.functionals)?;
+    let statistics = Statistics { functionals: &arguments.functionals, voiced: arguments.voiced };
+    let mut file = FeatureFile::create(&output, about, &config.features, statistics)?;
     let (mut skipped, mut errors) = (Vec::new(), Vec::new());
     extract_each(
         &audio,
@@ -227,6 +239,9 @@ struct Extraction<'a> {
     features: &'a FeatureConfig,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     functionals: &'a [Functional],
+    /// Whether the statistics are those of voiced frames alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    voiced: bool,
     /// The stems of all clips that were to be read.
     clips: &'a [&'a String],
     /// What is known of each, where they are labelled speech.

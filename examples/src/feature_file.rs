@@ -1,4 +1,5 @@
-//! Files of features that are written clip by clip, so that memory does not grow with their number.
+//! Files of features that are written clip by clip, so that memory does not grow with their number: tensors and the entries of the header
+//! wait on the disk.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,7 +7,9 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use ser_features::ndarray::Array1;
 use ser_features::{FeatureConfig, Features, Functional};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,7 +17,7 @@ use sha2::{Digest, Sha256};
 /// The one entry of a file's metadata: with several, their order would differ from run to run.
 const METADATA_KEY: &str = "extraction";
 
-/// Longest header that is read: as long as the safetensors crate allows.
+/// Longest header that is read and written: as long as the safetensors crate allows.
 const MAX_HEADER: u64 = 100_000_000;
 
 /// What a file says about its content.
@@ -43,21 +46,45 @@ impl Format {
     }
 }
 
+/// What a clip's vector says of the features.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Statistics<'a> {
+    /// The functionals of each row; the means where none are named.
+    pub functionals: &'a [Functional],
+    /// Of the voiced frames alone: those whose `f0`, which must be one of the features, is above 0.
+    pub voiced: bool,
+}
+
+impl Statistics<'_> {
+    fn of(&self, features: &Features) -> anyhow::Result<Array1<f32>> {
+        if self.functionals.is_empty() && !self.voiced {
+            return Ok(features.vector());
+        }
+        let functionals = if self.functionals.is_empty() { &[Functional::Mean] } else { self.functionals };
+        let voiced =
+            if self.voiced { Some(features.voiced().context("f0 is not among the features")?) } else { None };
+        let keep = |t: usize| voiced.as_ref().is_none_or(|voiced| voiced.get(t).copied().unwrap_or(false));
+        Ok(features.functionals_where(functionals, keep)?)
+    }
+}
+
 /// A file that is being made. Nothing is at its path until [`finish`](Self::finish).
-pub struct FeatureFile {
+pub struct FeatureFile<'a> {
     path: PathBuf,
     format: Format,
-    functionals: Vec<Functional>,
+    statistics: Statistics<'a>,
     /// What was written so far, in a file without a name in the same folder.
     spool: BufWriter<File>,
     length: usize,
-    tensors: Vec<(String, TensorInfo)>,
+    /// The tensors' entries of the header, joined by commas, in another such file.
+    entries: BufWriter<File>,
+    entries_length: u64,
+    tensors: usize,
     digest: Sha256,
 }
 
-impl FeatureFile {
-    /// Starts a file. `about` names what a CSV file says of a clip after its id; its vectors hold the functionals of each row of the
-    /// features, or the means where none are named.
+impl<'a> FeatureFile<'a> {
+    /// Starts a file. `about` names what a CSV file says of a clip after its id.
     ///
     /// # Errors
     /// If nothing can be written to its folder; the error names the file.
@@ -65,22 +92,25 @@ impl FeatureFile {
         path: &Path,
         about: &[&str],
         features: &FeatureConfig,
-        functionals: &[Functional],
+        statistics: Statistics<'a>,
     ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let spool = tempfile::tempfile_in(folder).with_context(|| path.display().to_string())?;
+        let spool = || tempfile::tempfile_in(folder).with_context(|| path.display().to_string());
         let mut file = Self {
             path: path.into(),
             format: Format::of(path),
-            functionals: functionals.to_vec(),
-            spool: BufWriter::new(spool),
+            statistics,
+            spool: BufWriter::new(spool()?),
             length: 0,
-            tensors: Vec::new(),
+            entries: BufWriter::new(spool()?),
+            entries_length: 0,
+            tensors: 0,
             digest: Sha256::new(),
         };
         if file.format == Format::Csv {
             let about = about.iter().map(|name| (*name).into());
-            let names = std::iter::once("id".into()).chain(about).chain(columns(features, functionals));
+            let names =
+                std::iter::once("id".into()).chain(about).chain(columns(features, statistics.functionals));
             file.append(&row(names)?)?;
         }
         Ok(file)
@@ -89,29 +119,37 @@ impl FeatureFile {
     /// Appends a clip, with what a CSV file says of it.
     ///
     /// # Errors
-    /// If the disk is full; the error names the file.
+    /// If the disk is full or the header gets longer than readers take; the error names the file.
     pub fn add(&mut self, stem: &str, about: &[String], features: &Features) -> anyhow::Result<()> {
-        let vector = if self.functionals.is_empty() {
-            features.vector()
-        } else {
-            features.functionals(&self.functionals)?
-        };
+        let vector = self.statistics.of(features)?;
         if self.format == Format::Csv {
             let values = vector.iter().map(f32::to_string);
             let about = about.iter().cloned();
             return self.append(&row(std::iter::once(stem.into()).chain(about).chain(values))?);
         }
         for (feature, matrix) in features.iter() {
-            self.add_tensor(format!("{stem}.{feature}"), matrix.shape().to_vec(), bytes(matrix.iter()))?;
+            self.add_tensor(&format!("{stem}.{feature}"), matrix.shape(), &bytes(matrix.iter()))?;
         }
-        self.add_tensor(format!("{stem}.vector"), vec![vector.len()], bytes(vector.iter()))
+        self.add_tensor(&format!("{stem}.vector"), &[vector.len()], &bytes(vector.iter()))
     }
 
-    fn add_tensor(&mut self, name: String, shape: Vec<usize>, data: Vec<u8>) -> anyhow::Result<()> {
+    fn add_tensor(&mut self, name: &str, shape: &[usize], data: &[u8]) -> anyhow::Result<()> {
         let data_offsets = (self.length, self.length + data.len());
-        self.digest.update(&name);
-        self.tensors.push((name, TensorInfo { dtype: Dtype::F32, shape, data_offsets }));
-        self.append(&data)
+        let info = TensorInfo { dtype: Dtype::F32, shape: shape.to_vec(), data_offsets };
+        let comma = if self.tensors == 0 { "" } else { "," };
+        let entry = format!("{comma}{}:{}", serde_json::to_string(name)?, serde_json::to_string(&info)?);
+        self.entries_length += entry.len() as u64;
+        // What describes the file stands in the header too.
+        let fits = self.entries_length < MAX_HEADER / 2;
+        ensure!(
+            fits,
+            "{}: holds more clips than readers take; divide them with --shard",
+            self.path.display()
+        );
+        self.entries.write_all(entry.as_bytes()).with_context(|| self.path.display().to_string())?;
+        self.tensors += 1;
+        self.digest.update(name);
+        self.append(data)
     }
 
     fn append(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
@@ -125,24 +163,33 @@ impl FeatureFile {
     /// # Errors
     /// If it can't be written; the error names it.
     pub fn finish(self, describe: impl FnOnce(String) -> anyhow::Result<String>) -> anyhow::Result<usize> {
-        let Self { path, format, spool, tensors, digest, .. } = self;
+        let Self { path, format, spool, entries, entries_length, tensors, digest, .. } = self;
         let name = || path.display().to_string();
         let text = describe(hex::encode(digest.finalize()))?;
-        let mut spool = spool.into_inner().map_err(io::IntoInnerError::into_error).with_context(name)?;
-        spool.rewind().with_context(name)?;
-        let count = tensors.len();
-        let mut head = Vec::new();
-        if format == Format::Safetensors {
-            let metadata =
-                Metadata::new(Some(HashMap::from([(METADATA_KEY.to_string(), text.clone())])), tensors)?;
-            let mut header = serde_json::to_vec(&metadata)?;
-            // Data is aligned to eight bytes, by spaces.
-            header.resize(header.len().next_multiple_of(8), b' ');
-            head.extend((header.len() as u64).to_le_bytes());
-            head.extend(header);
-        }
+        let rewound = |spool: BufWriter<File>| {
+            let mut file = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.rewind().map(|()| file)
+        };
+        let (mut spool, mut entries) =
+            (rewound(spool).with_context(name)?, rewound(entries).with_context(name)?);
+        let head = if format == Format::Safetensors {
+            let about = HashMap::from([(METADATA_KEY, &text)]);
+            let about = format!("{{\"__metadata__\":{}", serde_json::to_string(&about)?);
+            let comma = if tensors == 0 { "" } else { "," };
+            Some(format!("{about}{comma}"))
+        } else {
+            None
+        };
         let copy = |file: &mut dyn Write| {
-            file.write_all(&head)?;
+            if let Some(head) = &head {
+                let length = head.len() as u64 + entries_length + 1;
+                // Data is aligned to eight bytes, by spaces.
+                let padded = length.next_multiple_of(8);
+                file.write_all(&padded.to_le_bytes())?;
+                file.write_all(head.as_bytes())?;
+                io::copy(&mut entries, file)?;
+                file.write_all(&b"}       "[..1 + (padded - length) as usize])?;
+            }
             io::copy(&mut spool, file).map(drop)
         };
         ser_models::write_file_with(&path, copy).with_context(name)?;
@@ -151,7 +198,7 @@ impl FeatureFile {
             ser_models::write_file(&description, text.as_bytes())
                 .with_context(|| description.display().to_string())?;
         }
-        Ok(count)
+        Ok(tensors)
     }
 }
 

@@ -222,6 +222,24 @@ fn functionals_are_columns_and_tensors_by_name() {
 }
 
 #[test]
+fn statistics_of_voiced_frames_alone_differ_from_those_of_all() {
+    let folder = TempDir::new().unwrap();
+    let (sample, table) = (sample(), folder.path().join("table.csv"));
+    let values = |more: &[&str]| -> Vec<f32> {
+        let given = [sample.to_str().unwrap(), "--raw", "--output", table.to_str().unwrap(), "--features"];
+        prints("extract_features", given.iter().chain(more));
+        let text = std::fs::read_to_string(&table).unwrap();
+        text.trim_end().rsplit_once('\n').unwrap().1.split(',').skip(1).map(|x| x.parse().unwrap()).collect()
+    };
+    let (all, voiced) = (values(&["f0,rms,hnr,f1"]), values(&["f0,rms,hnr,f1", "--voiced"]));
+    assert_eq!((all.len(), voiced.len()), (4, 4));
+    // Frames without a voice have an F0 of 0.
+    assert!(voiced[0] > 60.0 && voiced[0] > all[0] && voiced[1] > all[1], "{all:?} {voiced:?}");
+    let arguments = [sample.to_str().unwrap(), "--voiced", "--output", table.to_str().unwrap()];
+    fails("extract_features", arguments, &["--voiced needs f0"]);
+}
+
+#[test]
 fn a_feature_that_a_rate_has_not_is_named_with_the_file() {
     let folder = TempDir::new().unwrap();
     let output = folder.path().join("features.csv");
