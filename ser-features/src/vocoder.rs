@@ -248,10 +248,13 @@ impl PitchShift {
     /// As [`Stft::process`].
     pub fn process(&mut self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         let stretched = self.stretch.process(samples)?;
+        // soxr rounds the length to the nearest; librosa appends a zero where it rounds up.
+        let covered = (stretched.len() as f64 * self.stretch.rate + 0.5) as usize;
         let mut shifted = match &mut self.resampler {
             Some(resampler) => resampler.process(&stretched)?,
             None => stretched,
         };
+        shifted.truncate(covered);
         fix_length(&mut shifted, samples.len());
         Ok(shifted)
     }
