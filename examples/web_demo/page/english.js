@@ -68,7 +68,6 @@ export const english = {
   "heard.title": "How it heard you", "heard.timing": "Time of each stage", "heard.drawing": "Drawing…",
   "heard.clip": "recording", "heard.facts": "{length}, {rate} Hz, {channels}", "heard.mono": "mono", "heard.channels": "{count} channels",
   "heard.wait": "waiting for a worker", "heard.decode": "decoding", "heard.recognize": "features and model", "heard.pictures": "pictures", "heard.songs": "songs",
-  "caption.waveform": "Waveform", "caption.mel": "Mel spectrogram", "caption.pitch": "Pitch",
   "picture.waveform": "Waveform over time; the part that was heard is coloured",
   "picture.mel": "Mel spectrogram in decibels: time to the right, frequency upwards",
   "picture.pitch": "Pitch of the voice over time, with gaps where no voice sounds",

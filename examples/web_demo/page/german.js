@@ -68,7 +68,6 @@ export const german = {
   "heard.title": "So wurdest du gehört", "heard.timing": "Zeit jedes Schritts", "heard.drawing": "Zeichne …",
   "heard.clip": "Aufnahme", "heard.facts": "{length}, {rate} Hz, {channels}", "heard.mono": "mono", "heard.channels": "{count} Kanäle",
   "heard.wait": "Warten", "heard.decode": "Dekodieren", "heard.recognize": "Merkmale und Modell", "heard.pictures": "Bilder", "heard.songs": "Lieder",
-  "caption.waveform": "Wellenform", "caption.mel": "Mel-Spektrogramm", "caption.pitch": "Tonhöhe",
   "picture.waveform": "Wellenform über der Zeit; der gehörte Teil ist farbig",
   "picture.mel": "Mel-Spektrogramm in Dezibel: nach rechts die Zeit, nach oben die Frequenz",
   "picture.pitch": "Tonhöhe der Stimme über der Zeit, mit Lücken, wo keine Stimme klingt",

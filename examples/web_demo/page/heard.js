@@ -2,7 +2,7 @@
 import { element, make } from "./element.js";
 import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
-import { measure, number, onLanguage, say, text } from "./words.js";
+import { isEnglish, measure, number, onLanguage, say, text } from "./words.js";
 
 const STAGES = ["wait", "decode", "recognize", "pictures"];
 
@@ -29,9 +29,10 @@ function showTiming() {
     make("td", { textContent: value, ...(name === "songs" && { id: "songs-time" }) }))));
 }
 
+/** What stands in the pictures is English: in other languages a caption says what they show. */
 function showPictures() {
   element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ code, src, width, height }) =>
-    make("figure", {}, make("figcaption", { textContent: text(`caption.${code}`) }),
+    make("figure", {}, make("figcaption", { textContent: text(`picture.${code}`), hidden: isEnglish() }),
       Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height }))));
   say("heard-status");
 }

@@ -215,7 +215,18 @@ async fn the_page_hears_shows_and_recommends() {
     let order = "document.getElementById('songs-section').getBoundingClientRect().top \
                  < document.getElementById('heard').getBoundingClientRect().top";
     assert!(page.holds(order).await, "songs follow the mood directly");
-    page.screenshot("phone-dark.png").await;
+    if std::env::var_os("WEB_SCREENSHOTS").is_some() {
+        let all = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
+            "params": { "width": 375, "height": 1320, "deviceScaleFactor": 1, "mobile": true } });
+        page.chrome("goog/cdp/execute", all).await;
+        page.screenshot("phone-dark.png").await;
+        page.chrome(
+            "goog/cdp/execute",
+            json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} }),
+        )
+        .await;
+        page.screenshot("answer-dark.png").await;
+    }
 
     browser.close().await;
 }
