@@ -100,9 +100,13 @@ impl TrainingSet {
         inputs: Inputs,
         load: impl FnOnce(&CorpusOptions, &ProgressCall<'_>, &Keep<'_>) -> Result<Read, CorpusError>,
     ) -> anyhow::Result<Self> {
-        // An encoder hears samples.
-        let audio = options.audio || matches!(inputs, Inputs::Heard(_));
-        let options = &CorpusOptions { audio, ..options.clone() };
+        let preparation = options.preparation.clone();
+        let mut options = options.clone();
+        if let Inputs::Heard(_) = inputs {
+            // An encoder hears samples, and copies are changed before they are prepared.
+            options.audio = true;
+            options.preparation = PreparationConfig::raw(preparation.sample_rate);
+        }
         let bar = progress::bar(0, "features");
         let show = |stage, at: Progress| {
             if stage == CorpusStage::Audio {
@@ -111,14 +115,14 @@ impl TrainingSet {
             bar.set_length(at.total as u64);
             bar.set_position(at.done as u64);
         };
-        let loaded = load(options, &show, &|features| match inputs {
+        let loaded = load(&options, &show, &|features| match inputs {
             Inputs::Features(input) => input.of(&features).map(Some),
             Inputs::Heard(_) => Ok(None),
         });
         bar.finish_and_clear();
         let corpus = loaded?;
         for source in corpus.sources.iter().filter(|source| source.detected) {
-            eprintln!("{source}");
+            cli::note(source);
         }
         for left_out in &corpus.left_out {
             cli::note(format_args!("left out: {left_out}"));
@@ -128,7 +132,7 @@ impl TrainingSet {
         }
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;
-        let CorpusOptions { preparation, features: taken, .. } = options.clone();
+        let taken = options.features;
         let (dataset, encoded) = match inputs {
             Inputs::Features(input) => {
                 let features = features.into_iter().flatten();
@@ -270,7 +274,7 @@ impl TrainingSet {
 }
 
 impl Hearing {
-    /// What the encoder hears of prepared clips, clean and in copies.
+    /// What the encoder hears of clips that are not prepared yet, clean and in copies.
     fn hear(
         &self,
         preparation: &PreparationConfig,

@@ -7,7 +7,8 @@ use ser_models::models::{
     Architecture, AttentionLstmConfig, Cnn1dConfig, CnnLstmConfig, ConvBlock, TimNetConfig,
 };
 use ser_models::training::{
-    AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Masks, Trainer, TrainingConfig,
+    AudioAugmentation, Augmentation, Dataset, Event, Finish, History, Masks, RecordingChain, Trainer,
+    TrainingConfig,
 };
 use ser_models::{Checkpoint, CheckpointSource};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,13 @@ fn everything() -> AudioAugmentation {
         snr: Some([10.0, 30.0]),
         low_pass: Some([2_000.0, 4_000.0]),
         high_pass: Some([50.0, 300.0]),
+        chain: RecordingChain {
+            reverberation: Some([0.1, 0.3]),
+            equalizer: 6.0,
+            tilt: 2.0,
+            pink: 0.5,
+            telephone: 0.2,
+        },
         probability: 0.7,
     }
 }

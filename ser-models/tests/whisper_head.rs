@@ -167,6 +167,42 @@ fn encoded_clips_come_back_from_their_file_and_repeat() {
 }
 
 #[test]
+fn a_file_keeps_what_was_heard_and_only_the_rest_is_encoded() {
+    let (encoder, clips) = (encoder(), clips(6));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("encoded.safetensors");
+    let keep = |copies, from: usize, to: usize| {
+        EncodedClips::kept(&path, &encoder, config(copies), ids(6)[from..to].to_vec(), &clips[from..to])
+            .unwrap()
+    };
+    let fresh = |copies, from: usize, to: usize| {
+        EncodedClips::new(&encoder, config(copies), ids(6)[from..to].to_vec(), &clips[from..to]).unwrap()
+    };
+    // What becomes of a clip does not depend on the clips before it.
+    assert_eq!(keep(1, 2, 4), fresh(1, 2, 4));
+    assert_eq!(keep(1, 0, 3), fresh(1, 0, 3));
+    // The fourth clip is still in the file, after those that were asked for.
+    let all = EncodedClips::load(&path).unwrap();
+    assert_eq!(all.ids(), ["clip-0", "clip-1", "clip-2", "clip-3"]);
+    let names = LABELS.map(String::from);
+    let fourth = |of: &EncodedClips| of.dataset(&ids(6)[3..4], &[0], &names, 1).unwrap();
+    assert_eq!(fourth(&all).inputs(), fourth(&fresh(1, 3, 4)).inputs());
+    // Nothing is written where nothing is missing.
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(keep(1, 1, 4), fresh(1, 1, 4));
+    assert!(std::fs::read(&path).unwrap() == bytes);
+    // More copies are added to those that are there; another seed changes them.
+    assert_eq!(keep(2, 0, 4), fresh(2, 0, 4));
+    assert_eq!(EncodedClips::load(&path).unwrap(), fresh(2, 0, 4));
+    let other = EncodingConfig { seed: 4, ..config(2) };
+    let again = EncodedClips::kept(&path, &encoder, other, ids(4), &clips[..4]).unwrap();
+    assert!(again != fresh(2, 0, 4) && EncodedClips::load(&path).unwrap() == again);
+    // The same names for other sounds are other clips.
+    let moved = EncodedClips::kept(&path, &encoder, config(0), ids(3), &clips[3..]).unwrap();
+    assert_eq!(moved, EncodedClips::new(&encoder, config(0), ids(3), &clips[3..]).unwrap());
+}
+
+#[test]
 fn a_head_takes_its_own_encoder_alone() {
     let encoder = encoder();
     let encoded = EncodedClips::new(&encoder, config(0), ids(4), &clips(4)).unwrap();

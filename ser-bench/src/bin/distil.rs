@@ -90,7 +90,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.folder).with_context(|| arguments.folder.display().to_string())?;
     let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let heard = VoiceClips::load(&sources, &large, &encoder, &arguments.cache)?;
+    let heard = VoiceClips::load(&sources, &large, &encoder, &arguments.cache, VoiceClips::COPIES)?;
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(

@@ -38,6 +38,9 @@ struct Arguments {
     /// The head and its training, as a file for `train --config`, instead of examples/assets/voices.toml.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
+    /// Changed copies of each clip that heads learn from beside the clean one.
+    #[arg(long, default_value_t = VoiceClips::COPIES)]
+    copies: usize,
     /// Seeds of each fold; their probabilities are averaged, and the mean of the single ones is printed too.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
@@ -82,7 +85,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let clips = VoiceClips::load(&sources, &recipe, &encoder, &arguments.cache)?;
+    let clips = VoiceClips::load(&sources, &recipe, &encoder, &arguments.cache, arguments.copies)?;
     let stop = interrupt::on_ctrl_c()?;
     let bench = VoiceBench { clips, recipe, encoder, seeds: arguments.seeds, stop };
     if arguments.leave_out { left_out(&bench, arguments) } else { folds(&bench, arguments) }

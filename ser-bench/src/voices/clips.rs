@@ -1,21 +1,18 @@
 //! What the encoder hears of labelled speech.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
 use ser_data::{Clip, Corpus, CorpusOptions, LabelSet, Source};
-use ser_features::Preparation;
+use ser_features::{Preparation, PreparationConfig};
 use ser_models::Recipe;
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::Ear;
 use ser_models::training::{EncodedClips, EncodingConfig};
 
 use crate::experiments::Disturbance;
-
-/// Changed copies of each clip that are encoded beside the clean one.
-const COPIES: usize = 2;
 
 /// The clips of some corpora, and what the encoder heard of them.
 pub struct VoiceClips {
@@ -29,11 +26,17 @@ pub struct VoiceClips {
     pub groups: Vec<usize>,
     /// Statistics of the encoder's outputs, clean and in changed copies.
     pub encoded: EncodedClips,
+    /// The file that keeps them from run to run.
+    cache: PathBuf,
 }
 
 impl VoiceClips {
-    /// Reads and encodes the clips of these sources, or takes what the encoder heard from `cache` where that was made of the same
-    /// clips in the same way.
+    /// Changed copies of each clip that are encoded beside the clean one, by default.
+    pub const COPIES: usize = 2;
+
+    /// Reads the clips of these sources and encodes them, each with `copies` changed copies, as far as `cache` does not keep what the
+    /// encoder heard of them. Copies are changed as the recipe's augmentation of sound says, or as [`EncodingConfig::with_copies`] does
+    /// where it says nothing.
     ///
     /// # Errors
     /// If a clip cannot be read or encoded, or the encoder does not fit the recipe.
@@ -42,21 +45,26 @@ impl VoiceClips {
         recipe: &Recipe,
         encoder: &Arc<WhisperEncoder>,
         cache: &Path,
+        copies: usize,
     ) -> anyhow::Result<Self> {
         let options = CorpusOptions {
             labels: LabelSet::Emotions,
-            preparation: recipe.preparation.clone(),
+            // Copies are changed before they are prepared.
+            preparation: PreparationConfig::raw(Ear::SAMPLE_RATE),
             features: Ear::features(),
             audio: true,
             ..CorpusOptions::default()
         };
         let corpus = Corpus::load(sources, &options, |_, _| (), |_| ())?;
-        let config = EncodingConfig::with_copies(recipe.preparation.clone(), COPIES);
+        let mut config = EncodingConfig::with_copies(recipe.preparation.clone(), copies);
+        if recipe.training.augmentation.audio.is_on() {
+            config.augmentation = recipe.training.augmentation.audio;
+        }
         let samples = corpus.audio.as_deref().context("samples were asked for")?;
         let encoded = EncodedClips::kept(cache, encoder, config, corpus.ids(), samples)?;
         ensure!(encoded.input() == recipe.architecture.input(), "the head does not fit the encoder");
         let Corpus { clips, labels, label_names, groups, .. } = corpus;
-        Ok(Self { clips, labels, label_names, groups, encoded })
+        Ok(Self { clips, labels, label_names, groups, encoded, cache: cache.to_owned() })
     }
 
     /// The corpus of each clip.
@@ -64,14 +72,14 @@ impl VoiceClips {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
     }
 
-    /// What the encoder hears of these clips after a disturbance.
+    /// What the encoder hears of these clips after a disturbance, kept in a file of its own.
     ///
     /// # Errors
     /// If a clip cannot be read, a program is missing, or the encoder fails.
     pub fn disturbed(
         &self,
         places: &[usize],
-        preparation: &ser_features::PreparationConfig,
+        preparation: &PreparationConfig,
         encoder: &Arc<WhisperEncoder>,
         way: Disturbance,
     ) -> anyhow::Result<EncodedClips> {
@@ -80,11 +88,12 @@ impl VoiceClips {
             let (samples, rate) = way
                 .apply(&audio.to_mono()?, audio.sample_rate, at as u64)?
                 .context("a program is missing")?;
-            Ok(Preparation::new(preparation.clone())?.process(&samples, rate)?)
+            Ok(Preparation::new(PreparationConfig::raw(Ear::SAMPLE_RATE))?.process(&samples, rate)?)
         };
         let samples = places.par_iter().map(prepare).collect::<anyhow::Result<Vec<_>>>()?;
         let config = EncodingConfig { preparation: preparation.clone(), ..EncodingConfig::default() };
         let ids = places.iter().map(|&at| self.clips[at].id.clone()).collect();
-        Ok(EncodedClips::new(encoder, config, ids, &samples)?)
+        let cache = self.cache.with_extension(format!("{}.safetensors", way.name()));
+        Ok(EncodedClips::kept(cache, encoder, config, ids, &samples)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use ser_examples::cli::Stopped;
-use ser_models::training::{EncodedClips, Finish, Trainer};
+use ser_models::training::{AudioAugmentation, EncodedClips, Finish, Trainer};
 use ser_models::{Checkpoint, CheckpointSource, Classifier, Recipe};
 
 use super::VoiceClips;
@@ -26,8 +26,10 @@ pub fn train_head(
     let labels: Vec<usize> = train.iter().map(|&at| clips.labels[at]).collect();
     let corpora = (0..=copies).flat_map(|_| train.iter().map(|&at| clips.clips[at].corpus.as_str()));
     let training = clips.encoded.dataset(&ids, &labels, &clips.label_names, copies)?.with_corpora(corpora)?;
-    let mut trainer =
-        Trainer::new(recipe.training.clone(), recipe.architecture.clone(), &training, None, seed)?;
+    // The copies were changed as sound before they were heard.
+    let mut config = recipe.training.clone();
+    config.augmentation.audio = AudioAugmentation::default();
+    let mut trainer = Trainer::new(config, recipe.architecture.clone(), &training, None, seed)?;
     if trainer.run(|_| {}, stop)? == Finish::Stopped {
         let advice = "the same command begins again, with what was encoded";
         return Err(Stopped { advice }.into());

@@ -127,7 +127,8 @@ impl VoiceRows<'_> {
         let mut sources = vec![Source::auto(self.ravdess)];
         sources.extend(corpora.map(Source::auto));
         std::fs::create_dir_all(self.cache).with_context(|| self.cache.display().to_string())?;
-        let clips = VoiceClips::load(&sources, &recipe, &encoder, &self.cache.join(cache))?;
+        let clips =
+            VoiceClips::load(&sources, &recipe, &encoder, &self.cache.join(cache), VoiceClips::COPIES)?;
         Ok(VoiceBench { clips, recipe, encoder, seeds: self.seeds, stop: Arc::clone(self.stop) })
     }
 }

@@ -1,11 +1,16 @@
 //! Changes of training clips as sound.
 
+use super::RecordingChain;
+use super::recording_chain::{DrawnChain, tilt};
 use crate::generator::Generator;
 use ser_features::{BandPass, ConfigError, PreparationConfig, Resampler, SignalError};
 use serde::{Deserialize, Serialize};
 
+/// Tilt of pink noise, in dB an octave.
+const PINK: f64 = -3.01;
+
 /// Changes of the training part's clips as sound, each drawn for every clip and epoch, in this order: speed, time shift,
-/// gain, noise, band of frequencies. All are off by default.
+/// gain, room and microphone, noise, band of frequencies. All are off by default.
 ///
 /// Features are taken of the changed clips by other threads while the model trains. What a clip becomes depends on the run's seed,
 /// the epoch and the clip alone, whatever the threads do.
@@ -19,8 +24,8 @@ pub struct AudioAugmentation {
     pub shift: f64,
     /// Range of a gain in dB, within ±60.
     pub gain: Option<[f64; 2]>,
-    /// Range of a signal-to-noise ratio in dB, within −20..=100: white Gaussian noise is added. The signal's power is that from the
-    /// first to the last sample that is not zero.
+    /// Range of a signal-to-noise ratio in dB, within −20..=100: Gaussian noise is added, white where [`RecordingChain::pink`] says no
+    /// other. The signal's power is that from the first to the last sample that is not zero.
     pub snr: Option<[f64; 2]>,
     /// Range of a frequency in Hz, more than 0, from which on nothing is left, as after a telephone or a codec. It is drawn evenly in
     /// octaves.
@@ -29,6 +34,9 @@ pub struct AudioAugmentation {
     /// Range of a frequency in Hz, more than 0, below which nothing is left. It is drawn evenly in octaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub high_pass: Option<[f64; 2]>,
+    /// Room, microphone and line.
+    #[serde(skip_serializing_if = "is_off")]
+    pub chain: RecordingChain,
     /// The probability with which each of the changes is made, above 0 and at most 1.
     pub probability: f64,
 }
@@ -42,6 +50,7 @@ impl Default for AudioAugmentation {
             snr: None,
             low_pass: None,
             high_pass: None,
+            chain: RecordingChain::default(),
             probability: 1.0,
         }
     }
@@ -51,7 +60,7 @@ impl AudioAugmentation {
     /// Whether there is anything to change.
     pub fn is_on(&self) -> bool {
         let ranges = [self.speed, self.gain, self.snr, self.low_pass, self.high_pass];
-        self.shift > 0.0 || ranges.iter().any(Option::is_some)
+        self.shift > 0.0 || self.chain.is_on() || ranges.iter().any(Option::is_some)
     }
 
     /// What is wrong with the settings, if anything: (setting, rule, given).
@@ -73,12 +82,15 @@ impl AudioAugmentation {
         if !(self.shift >= 0.0 && self.shift.is_finite()) {
             return Some(("augmentation.audio.shift", "must be 0 or more", self.shift.to_string()));
         }
+        if let Some(problem) = self.chain.problem() {
+            return Some(problem);
+        }
         let p = self.probability;
         (!(p > 0.0 && p <= 1.0))
             .then(|| ("augmentation.audio.probability", "must be above 0 and at most 1", p.to_string()))
     }
 
-    /// A prepared clip, changed; `filter` is for clips of its sample rate.
+    /// A clip, changed; `filter` is for clips of its sample rate, which is that of the preparation, as is the length that it gets.
     ///
     /// # Errors
     /// If the clip is empty or not finite.
@@ -98,6 +110,10 @@ impl AudioAugmentation {
         let shift = draw(Some([-self.shift, self.shift])).unwrap_or(0.0);
         let [high_pass, low_pass] =
             [self.high_pass, self.low_pass].map(|range| draw(range.map(|range| range.map(f64::ln))));
+        let chain = match self.chain.is_on() {
+            true => self.chain.draw(self.probability, generator),
+            false => DrawnChain::default(),
+        };
 
         let mut clip = match speed {
             Some(factor) => at_speed(samples, factor)?,
@@ -111,16 +127,27 @@ impl AudioAugmentation {
             let factor = 10f64.powf(decibels / 20.0) as f32;
             clip.iter_mut().for_each(|x| *x *= factor);
         }
+        clip = chain.apply(clip, preparation.sample_rate, generator);
         if let Some(decibels) = snr {
             let deviation = (power(&clip) / 10f64.powf(decibels / 10.0)).sqrt();
-            clip.iter_mut().for_each(|x| *x += (deviation * generator.normal()) as f32);
+            let mut noise: Vec<f64> = clip.iter().map(|_| generator.normal()).collect();
+            if chain.pink {
+                in_pink(&mut noise, f64::from(preparation.sample_rate));
+            }
+            clip.iter_mut().zip(noise).for_each(|(x, noise)| *x += (deviation * noise) as f32);
         }
-        if high_pass.is_some() || low_pass.is_some() {
-            let (from, to) = (high_pass.map_or(0.0, f64::exp), low_pass.map_or(f64::INFINITY, f64::exp));
+        let [line_from, line_to] = chain.telephone.unwrap_or([0.0, f64::INFINITY]);
+        let from = high_pass.map_or(0.0, f64::exp).max(line_from);
+        let to = low_pass.map_or(f64::INFINITY, f64::exp).min(line_to);
+        if from > 0.0 || to < f64::INFINITY {
             clip = filter.process(&clip, from..to)?;
         }
         Ok(clip)
     }
+}
+
+fn is_off(chain: &RecordingChain) -> bool {
+    !chain.is_on()
 }
 
 /// Plays a clip `factor` times as fast, in steps of 1 %.
@@ -129,6 +156,15 @@ fn at_speed(samples: &[f32], factor: f64) -> Result<Vec<f32>, SignalError> {
     let (from, to) = ((factor * 100.0).round() as u32 * 100, 10_000);
     let refused = |_: ConfigError| SignalError::SampleRate { minimum: 5_000, maximum: 20_000, given: from };
     Resampler::new(from, to).map_err(refused)?.process(samples)
+}
+
+/// Makes white noise pink, and leaves its power.
+fn in_pink(noise: &mut [f64], sample_rate: f64) {
+    let power = |noise: &[f64]| noise.iter().map(|x| x * x).sum::<f64>();
+    let before = power(noise);
+    tilt(noise, sample_rate, PINK);
+    let scale = (before / power(noise).max(f64::MIN_POSITIVE)).sqrt();
+    noise.iter_mut().for_each(|x| *x *= scale);
 }
 
 /// Moves a clip within its own length: later for a positive number of samples.
@@ -192,6 +228,49 @@ mod tests {
         let noise: Vec<f32> = noisy.iter().zip(clip()).map(|(a, b)| a - b).collect();
         let ratio = 10.0 * (power(&clip()) / power(&noise)).log10();
         assert!((ratio - 10.0).abs() < 0.15, "{ratio}");
+    }
+
+    #[test]
+    fn pink_noise_has_the_same_ratio_and_falls_by_three_decibels_an_octave() {
+        let chain = RecordingChain { pink: 1.0, ..Default::default() };
+        let noisy = change(AudioAugmentation { snr: Some([10.0; 2]), chain, ..Default::default() }, None, 1);
+        let noise: Vec<f32> = noisy.iter().zip(clip()).map(|(a, b)| a - b).collect();
+        let ratio = 10.0 * (power(&clip()) / power(&noise)).log10();
+        assert!((ratio - 10.0).abs() < 0.15, "{ratio}");
+        let mut filter = BandPass::new(RATE);
+        let mut within = |from: f64| power(&filter.process(&noise, from..2.0 * from).unwrap());
+        // Each octave of pink noise has the same power.
+        let octaves: Vec<f64> = [250.0, 500.0, 1_000.0, 2_000.0].into_iter().map(&mut within).collect();
+        assert!(
+            octaves.windows(2).all(|pair| (10.0 * (pair[0] / pair[1]).log10()).abs() < 1.0),
+            "{octaves:?}"
+        );
+    }
+
+    #[test]
+    fn a_telephone_leaves_its_band_alone() {
+        let chain = RecordingChain { telephone: 1.0, ..Default::default() };
+        let noise = AudioAugmentation { snr: Some([0.0; 2]), chain, ..Default::default() };
+        for seed in 0..5 {
+            let heard = change(noise, None, seed);
+            let mut filter = BandPass::new(RATE);
+            let mut within = |band| power(&filter.process(&heard, band).unwrap());
+            assert!(within(0.0..199.0) < 1e-9 && within(3_800.0..8_001.0) < 1e-9);
+            assert!(within(400.0..3_000.0) > 0.05);
+        }
+    }
+
+    #[test]
+    fn a_chain_draws_for_itself() {
+        let gain = AudioAugmentation { gain: Some([-9.0, 9.0]), ..Default::default() };
+        let chain = RecordingChain { pink: 0.5, ..Default::default() };
+        // Without noise, pink noise changes nothing.
+        assert_eq!(change(AudioAugmentation { chain, ..gain }, None, 4), change(gain, None, 4));
+        let room = RecordingChain { reverberation: Some([0.3; 2]), equalizer: 8.0, tilt: 4.0, ..chain };
+        let heard = change(AudioAugmentation { chain: room, ..gain }, None, 4);
+        assert_eq!(heard, change(AudioAugmentation { chain: room, ..gain }, None, 4));
+        // The room is heard after the sound's end.
+        assert!(heard[16_100..17_000].iter().any(|x| x.abs() > 1e-3) && heard.len() == clip().len());
     }
 
     #[test]

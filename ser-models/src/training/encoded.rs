@@ -1,67 +1,23 @@
 //! What an encoder heard of a set of clips, clean and changed as sound, kept in a file.
 
-use super::AudioAugmentation;
+use super::EncodingConfig;
+use super::encoding::{Version, digest, encode};
 use crate::encoder::WhisperEncoder;
 use crate::files::write_file;
-use crate::generator::{Generator, Purpose};
-use crate::input::{Dataset, DatasetError, Ear, EarError, ModelInput};
-use crate::layer::elements;
+use crate::input::{Dataset, DatasetError, EarError, ModelInput};
 use crate::profile::{ProfileError, VoiceProfile};
 use crate::weights::{Values, Weights, WeightsError};
 use ndarray::Array2;
-use rayon::prelude::*;
-use ser_features::{BandPass, ConfigError, PreparationConfig};
+use ser_features::ConfigError;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 const TENSOR: &str = "statistics";
 
-/// What is encoded of each clip.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EncodingConfig {
-    /// How the clips were prepared, at [`Ear::SAMPLE_RATE`].
-    pub preparation: PreparationConfig,
-    /// How copies are changed. Where clips are peak-normalised, copies are again.
-    pub augmentation: AudioAugmentation,
-    /// Changed copies of each clip, beside the clean one.
-    pub copies: usize,
-    /// What the changes are drawn from.
-    pub seed: u64,
-}
-
-impl EncodingConfig {
-    /// Clips that were prepared like this, each clean and in `copies` changed copies as other rooms, voices and recorders would have
-    /// them: speed 0.9 to 1.1, white noise of 5 to 30 dB, nothing above 3 to 8 kHz, nothing below 50 to 400 Hz, each of these with
-    /// probability 0.5. The bundled model `voices` learnt from two copies.
-    pub fn with_copies(preparation: PreparationConfig, copies: usize) -> Self {
-        let augmentation = AudioAugmentation {
-            speed: Some([0.9, 1.1]),
-            snr: Some([5.0, 30.0]),
-            low_pass: Some([3_000.0, 8_000.0]),
-            high_pass: Some([50.0, 400.0]),
-            probability: 0.5,
-            ..AudioAugmentation::default()
-        };
-        Self { preparation, augmentation, copies, seed: 0 }
-    }
-}
-
-impl Default for EncodingConfig {
-    /// As `whisper-head` prepares clips, no copies.
-    fn default() -> Self {
-        let preparation = PreparationConfig {
-            sample_rate: Ear::SAMPLE_RATE,
-            trim_top_db: Some(40.0),
-            length: None,
-            ..PreparationConfig::default()
-        };
-        Self { preparation, augmentation: AudioAugmentation::default(), copies: 0, seed: 0 }
-    }
-}
+/// Versions of clips after which a file is written: some minutes' work.
+const BLOCK: usize = 2_000;
 
 /// Statistics over time of an encoder's outputs ([`WhisperEncoder::statistics`]) for clips and for changed copies of them.
 ///
@@ -81,9 +37,9 @@ struct Record {
     width: usize,
     config: EncodingConfig,
     ids: Vec<String>,
-    /// SHA-256 of the samples; none in files that versions before wrote.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    samples: Option<String>,
+    /// Digest of each clip's samples; none in files that versions before wrote.
+    #[serde(default)]
+    clips: Vec<String>,
 }
 
 /// Why clips could not be encoded, kept or read.
@@ -152,7 +108,9 @@ pub enum EncodedError {
 }
 
 impl EncodedClips {
-    /// Encodes prepared clips, on all threads. One seed gives the same numbers with any number of threads.
+    /// Encodes clips, on all threads: as they were recorded, at [`Ear::SAMPLE_RATE`](crate::input::Ear::SAMPLE_RATE) and not prepared
+    /// further, for copies are changed before they are prepared. One seed gives the same numbers with any number of threads, and a
+    /// clip's copies are the same whatever clips are beside it.
     ///
     /// # Errors
     /// [`EncodedError::Setting`] if a setting is out of range, [`EncodedError::Clip`] if a clip is empty, too short or not finite.
@@ -162,59 +120,12 @@ impl EncodedClips {
         ids: Vec<String>,
         samples: &[Vec<f32>],
     ) -> Result<Self, EncodedError> {
-        let refused = |setting, rule, given| Err(EncodedError::Setting { setting, rule, given });
-        if let Some((setting, rule, given)) = config.augmentation.problem() {
-            return refused(setting, rule, given);
-        }
-        let rate = config.preparation.sample_rate;
-        if rate != Ear::SAMPLE_RATE {
-            return refused("preparation.sample_rate", "must be 16000", rate.to_string());
-        }
-        if ids.len() != samples.len() {
-            return refused(
-                "clips",
-                "must be as many as ids",
-                format!("{} for {}", samples.len(), ids.len()),
-            );
-        }
-        let (layers, width) = (encoder.layers(), encoder.width());
-        let input = ModelInput::Encoded { layers, width, frames: None };
-        let versions = 1 + config.copies;
-        let tool = || Ear::new(encoder.clone()).map(|ear| (ear, BandPass::new(rate)));
-        tool()?;
-        let encode = |tool: &mut Option<(Ear, BandPass)>, at: usize| {
-            let (clip, copy) = (at / versions, at % versions);
-            let Some((ear, filter)) = tool else { return Ok(Vec::new()) };
-            let mut generator =
-                Generator::for_run(config.seed, Purpose::Audio, (copy * ids.len() + clip) as u64);
-            let heard = if copy == 0 {
-                ear.hear(&samples[clip], input)
-            } else {
-                let changed =
-                    config.augmentation.apply(&samples[clip], &config.preparation, filter, &mut generator);
-                changed.map_err(EarError::from).and_then(|mut changed| {
-                    if config.preparation.normalize {
-                        normalize(&mut changed);
-                    }
-                    ear.hear(&changed, input)
-                })
-            };
-            let values = heard.and_then(|heard| Ok(elements(heard.values())?.slice::<f32>()?.to_vec()));
-            values.map_err(|cause| EncodedError::Clip { id: ids[clip].clone(), cause: Box::new(cause) })
-        };
-        let all = 0..ids.len() * versions;
-        let rows = all.into_par_iter().map_init(|| tool().ok(), encode).collect::<Result<Vec<_>, _>>()?;
-        let shape = (rows.len(), input.features());
-        let statistics = Array2::from_shape_vec(shape, rows.concat()).map_err(|cause| {
-            EncodedError::Damaged { file: "encoded clips".to_owned(), reason: cause.to_string() }
-        })?;
-        let encoder = encoder.digest().to_owned();
-        let samples = Some(digest(samples));
-        Ok(Self { record: Record { encoder, layers, width, config, ids, samples }, statistics })
+        Self::with(encoder, config, ids, samples, None, |_| Ok(()))
     }
 
-    /// What a file of [`EncodedClips::save`] holds, if it holds these clips, encoded like this; else they are encoded, and the file is
-    /// written.
+    /// As [`EncodedClips::new`], but takes what a file of [`EncodedClips::save`] holds of these clips, heard by the same encoder and
+    /// changed and prepared in the same way. The rest is encoded and written beside it, every few minutes, so that work which was
+    /// interrupted goes on where it stopped. What the file holds of other clips stays in it, unless it was changed or prepared otherwise.
     ///
     /// # Errors
     /// As [`EncodedClips::new`], [`EncodedClips::load`] and [`EncodedClips::save`].
@@ -225,18 +136,83 @@ impl EncodedClips {
         ids: Vec<String>,
         samples: &[Vec<f32>],
     ) -> Result<Self, EncodedError> {
-        if path.as_ref().exists() {
-            let kept = Self::load(&path)?;
-            let record = &kept.record;
-            let same = (&*record.encoder, record.layers, &record.config, &record.ids[..]);
-            let of_samples = record.samples.as_ref().is_none_or(|of| *of == digest(samples));
-            if same == (encoder.digest(), encoder.layers(), &config, &ids[..]) && of_samples {
-                return Ok(kept);
+        let path = path.as_ref();
+        let before = path.exists().then(|| Self::load(path)).transpose()?;
+        Self::with(encoder, config, ids, samples, before.as_ref(), |encoded| {
+            match before.as_ref().filter(|before| before.record.is_like(&encoded.record)) {
+                Some(before) => encoded.and_others(before).save(path),
+                None => encoded.save(path),
+            }
+        })
+    }
+
+    /// Encodes what is not known, and shows every now and then the clips that are done.
+    fn with(
+        encoder: &Arc<WhisperEncoder>,
+        config: EncodingConfig,
+        ids: Vec<String>,
+        samples: &[Vec<f32>],
+        known: Option<&Self>,
+        done: impl Fn(Self) -> Result<(), EncodedError>,
+    ) -> Result<Self, EncodedError> {
+        config.check()?;
+        if ids.len() != samples.len() {
+            let (rule, given) = ("must be as many as ids", format!("{} for {}", samples.len(), ids.len()));
+            return Err(EncodedError::Setting { setting: "clips", rule, given });
+        }
+        let digests: Vec<u128> = samples.iter().map(|samples| digest(samples)).collect();
+        let record = Record {
+            encoder: encoder.digest().to_owned(),
+            layers: encoder.layers(),
+            width: encoder.width(),
+            config,
+            ids,
+            clips: digests.iter().map(|digest| format!("{digest:032x}")).collect(),
+        };
+        let versions = 1 + record.config.copies;
+        let mut rows: Vec<Option<Vec<f32>>> = vec![None; record.ids.len() * versions];
+        if let Some(known) = known.filter(|known| known.record.hears_as(&record)) {
+            let places: HashMap<&String, usize> = known.record.clips.iter().zip(0..).collect();
+            for (at, row) in rows.iter_mut().enumerate() {
+                let number = at % versions;
+                let place = places.get(&record.clips[at / versions]);
+                let same = number <= known.record.config.copies
+                    && known.record.config.makes_the_same(&record.config, number);
+                let of = |place: &usize| place * (1 + known.record.config.copies) + number;
+                *row = place.filter(|_| same).map(|place| known.statistics.row(of(place)).to_vec());
             }
         }
-        let encoded = Self::new(encoder, config, ids, samples)?;
-        encoded.save(path)?;
-        Ok(encoded)
+        let missing: Vec<usize> = (0..rows.len()).filter(|&at| rows[at].is_none()).collect();
+        for block in missing.chunks(BLOCK) {
+            let version = |&at: &usize| {
+                let (clip, number) = (at / versions, at % versions);
+                let (id, samples) = (&*record.ids[clip], &*samples[clip]);
+                Version { id, samples, digest: digests[clip], number }
+            };
+            let heard = encode(encoder, &record.config, &block.iter().map(version).collect::<Vec<_>>())?;
+            block.iter().zip(heard).for_each(|(&at, heard)| rows[at] = Some(heard));
+            done(record.of_rows(&rows)?)?;
+        }
+        record.of_rows(&rows)
+    }
+
+    /// These clips, and those of another set that are not among them.
+    fn and_others(mut self, other: &Self) -> Self {
+        let own: HashSet<String> = self.record.ids.iter().chain(&self.record.clips).cloned().collect();
+        let (mut rows, versions) = (Vec::new(), 1 + other.record.config.copies);
+        for (place, (id, clip)) in other.record.ids.iter().zip(&other.record.clips).enumerate() {
+            if !own.contains(id) && !own.contains(clip) {
+                self.record.ids.push(id.clone());
+                self.record.clips.push(clip.clone());
+                rows.extend(place * versions..(place + 1) * versions);
+            }
+        }
+        let others = other.statistics.select(ndarray::Axis(0), &rows);
+        // Both have as many columns: an encoder's.
+        if let Ok(all) = ndarray::concatenate(ndarray::Axis(0), &[self.statistics.view(), others.view()]) {
+            self.statistics = all;
+        }
+        self
     }
 
     /// What a model reads of a clip.
@@ -342,6 +318,9 @@ impl EncodedClips {
         weights.check_digest(&metadata).map_err(wrong)?;
         let record = sealed(&metadata).map_err(|e| damaged(e.to_string()))?;
         let versions = record.config.copies.saturating_add(1);
+        if !record.clips.is_empty() && record.clips.len() != record.ids.len() {
+            return Err(damaged("digests must be as many as ids".to_owned()));
+        }
         let input = ModelInput::Encoded { layers: record.layers, width: record.width, frames: None };
         let shape = [record.ids.len().saturating_mul(versions), input.features()];
         weights.find(TENSOR, &shape).map_err(wrong)?;
@@ -351,14 +330,36 @@ impl EncodedClips {
     }
 }
 
-/// SHA-256 of clips, down to the bits of their samples.
-fn digest(samples: &[Vec<f32>]) -> String {
-    let mut hash = Sha256::new();
-    for clip in samples {
-        hash.update((clip.len() as u64).to_le_bytes());
-        clip.iter().for_each(|x| hash.update(x.to_le_bytes()));
+impl Record {
+    /// Whether the encoder is the same.
+    fn hears_as(&self, other: &Self) -> bool {
+        (&self.encoder, self.layers, self.width) == (&other.encoder, other.layers, other.width)
     }
-    hex::encode(hash.finalize())
+
+    /// Whether clips of both may lie in one file.
+    fn is_like(&self, other: &Self) -> bool {
+        self.hears_as(other) && self.config == other.config
+    }
+
+    /// The clips whose versions are all there.
+    fn of_rows(&self, rows: &[Option<Vec<f32>>]) -> Result<EncodedClips, EncodedError> {
+        let mut record = Self { ids: Vec::new(), clips: Vec::new(), ..self.clone() };
+        let mut values = Vec::new();
+        for (clip, versions) in rows.chunks(1 + self.config.copies).enumerate() {
+            if let Some(versions) = versions.iter().map(Option::as_deref).collect::<Option<Vec<_>>>() {
+                record.ids.push(self.ids[clip].clone());
+                record.clips.push(self.clips[clip].clone());
+                versions.into_iter().for_each(|row| values.extend_from_slice(row));
+            }
+        }
+        let input = ModelInput::Encoded { layers: self.layers, width: self.width, frames: None };
+        let shape = (record.ids.len() * (1 + self.config.copies), input.features());
+        let statistics = Array2::from_shape_vec(shape, values).map_err(|cause| EncodedError::Damaged {
+            file: "encoded clips".to_owned(),
+            reason: cause.to_string(),
+        })?;
+        Ok(EncodedClips { record, statistics })
+    }
 }
 
 /// The record without the digest that stands after it.
@@ -368,12 +369,4 @@ fn sealed(metadata: &str) -> Result<Record, serde_json::Error> {
         fields.remove("sha256");
     }
     serde_json::from_value(fields)
-}
-
-/// Makes the largest absolute sample 1.
-fn normalize(samples: &mut [f32]) {
-    let peak = samples.iter().fold(0f32, |peak, x| peak.max(x.abs()));
-    if peak > 0.0 {
-        samples.iter_mut().for_each(|x| *x /= peak);
-    }
 }

@@ -275,12 +275,13 @@ mod tests {
         assert_ne!(changed.architecture, recipe().architecture);
         assert!(!changed.training.augmentation.audio.is_on());
         let mut on = include_str!("../../../examples/train.toml").to_owned();
-        for key in ["speed", "shift", "gain", "snr", "low_pass", "high_pass"] {
+        for key in ["speed", "shift", "gain", "snr", "low_pass", "high_pass", "chain"] {
             on = on.replace(&format!("# {key} = "), &format!("{key} = "));
         }
         let on = recipe().with(&read(&on).unwrap()).unwrap().training.augmentation.audio;
         assert_eq!((on.speed, on.shift, on.snr), (Some([0.9, 1.1]), 0.2, Some([15.0, 30.0])));
         assert_eq!((on.low_pass, on.high_pass), (Some([3e3, 11e3]), Some([20.0, 400.0])));
+        assert_eq!((on.chain.reverberation, on.chain.telephone), (Some([0.1, 0.5]), 0.25));
     }
 
     #[test]

@@ -1,0 +1,177 @@
+//! From clips as they were recorded to what an encoder hears of them, clean and changed as sound.
+
+use super::{AudioAugmentation, EncodedError};
+use crate::encoder::WhisperEncoder;
+use crate::generator::{Generator, Purpose};
+use crate::input::{Ear, EarError, ModelInput};
+use crate::layer::elements;
+use rayon::prelude::*;
+use ser_features::{BandPass, ConfigError, Preparation, PreparationConfig};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use twox_hash::XxHash3_128;
+
+/// What is encoded of each clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EncodingConfig {
+    /// How each clip and each copy is prepared before it is heard, at [`Ear::SAMPLE_RATE`].
+    pub preparation: PreparationConfig,
+    /// How copies are changed, before they are prepared: noise fills pauses and keeps them from being trimmed, as it does in a
+    /// recording.
+    pub augmentation: AudioAugmentation,
+    /// Changed copies of each clip, beside the clean one.
+    pub copies: usize,
+    /// What the changes are drawn from.
+    pub seed: u64,
+}
+
+impl EncodingConfig {
+    /// Clips that are prepared like this, each clean and in `copies` changed copies as other rooms, voices and recorders would have
+    /// them: speed 0.9 to 1.1, white noise of 5 to 30 dB, nothing above 3 to 8 kHz, nothing below 50 to 400 Hz, each of these with
+    /// probability 0.5.
+    pub fn with_copies(preparation: PreparationConfig, copies: usize) -> Self {
+        let augmentation = AudioAugmentation {
+            speed: Some([0.9, 1.1]),
+            snr: Some([5.0, 30.0]),
+            low_pass: Some([3_000.0, 8_000.0]),
+            high_pass: Some([50.0, 400.0]),
+            probability: 0.5,
+            ..AudioAugmentation::default()
+        };
+        Self { preparation, augmentation, copies, seed: 0 }
+    }
+
+    /// Checks the settings.
+    pub(super) fn check(&self) -> Result<(), EncodedError> {
+        if let Some((setting, rule, given)) = self.augmentation.problem() {
+            return Err(EncodedError::Setting { setting, rule, given });
+        }
+        let rate = self.preparation.sample_rate;
+        if rate != Ear::SAMPLE_RATE {
+            let (setting, rule) = ("preparation.sample_rate", "must be 16000");
+            return Err(EncodedError::Setting { setting, rule, given: rate.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Whether version `number` of a clip, 0 for the clean one, is the same by other settings.
+    pub(super) fn makes_the_same(&self, other: &Self, number: usize) -> bool {
+        let changes = (&self.augmentation, self.seed) == (&other.augmentation, other.seed);
+        self.preparation == other.preparation && (number == 0 || changes)
+    }
+}
+
+impl Default for EncodingConfig {
+    /// As `whisper-head` prepares clips, no copies.
+    fn default() -> Self {
+        let preparation = PreparationConfig {
+            sample_rate: Ear::SAMPLE_RATE,
+            trim_top_db: Some(40.0),
+            length: None,
+            ..PreparationConfig::default()
+        };
+        Self { preparation, augmentation: AudioAugmentation::default(), copies: 0, seed: 0 }
+    }
+}
+
+/// Digest of a clip's samples, down to their bits.
+pub(super) fn digest(samples: &[f32]) -> u128 {
+    let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+    XxHash3_128::oneshot(&bytes)
+}
+
+/// A version of a clip that is to be heard.
+pub(super) struct Version<'a> {
+    pub id: &'a str,
+    pub samples: &'a [f32],
+    /// That of the samples: what becomes of a copy depends on the clip alone, whatever clips are beside it.
+    pub digest: u128,
+    /// 0 for the clip itself, 1 and more for its changed copies.
+    pub number: usize,
+}
+
+/// Statistics of the encoder's outputs for each version, on all threads.
+///
+/// # Errors
+/// [`EncodedError::Clip`] if a clip is empty, too short or not finite.
+pub(super) fn encode(
+    encoder: &Arc<WhisperEncoder>,
+    config: &EncodingConfig,
+    versions: &[Version<'_>],
+) -> Result<Vec<Vec<f32>>, EncodedError> {
+    Listener::new(encoder, config)?;
+    let hear = |listener: &mut Option<Listener<'_>>, version: &Version<'_>| {
+        let Some(listener) = listener else { return Ok(Vec::new()) };
+        let failed = |cause| EncodedError::Clip { id: version.id.to_owned(), cause: Box::new(cause) };
+        listener.hear(version).map_err(failed)
+    };
+    versions.par_iter().map_init(|| Listener::new(encoder, config).ok(), hear).collect()
+}
+
+/// What one thread needs: to plan transforms costs more than to use them.
+struct Listener<'a> {
+    config: &'a EncodingConfig,
+    ear: Ear,
+    filter: BandPass,
+    preparation: Preparation,
+    input: ModelInput,
+}
+
+impl<'a> Listener<'a> {
+    fn new(encoder: &Arc<WhisperEncoder>, config: &'a EncodingConfig) -> Result<Self, ConfigError> {
+        let input = ModelInput::Encoded { layers: encoder.layers(), width: encoder.width(), frames: None };
+        let preparation = Preparation::new(config.preparation.clone())?;
+        let filter = BandPass::new(Ear::SAMPLE_RATE);
+        Ok(Self { config, ear: Ear::new(encoder.clone())?, filter, preparation, input })
+    }
+
+    fn hear(&mut self, version: &Version<'_>) -> Result<Vec<f32>, EarError> {
+        let rate = Ear::SAMPLE_RATE;
+        let prepared = if version.number == 0 {
+            self.preparation.process(version.samples, rate)?
+        } else {
+            let seed = self.config.seed ^ version.digest as u64;
+            let mut generator = Generator::for_run(seed, Purpose::Audio, version.number as u64);
+            let (augmentation, raw) = (&self.config.augmentation, PreparationConfig::raw(rate));
+            let changed = augmentation.apply(version.samples, &raw, &mut self.filter, &mut generator)?;
+            self.preparation.process(&changed, rate)?
+        };
+        let heard = self.ear.hear(&prepared, self.input)?;
+        Ok(elements(heard.values())?.slice::<f32>()?.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_keeps_pauses_from_being_trimmed() {
+        // Half a second of a tone between a second of near silence on each side.
+        let tone = |n: u32| if (16_000..24_000).contains(&n) { (n as f32 * 0.3).sin() } else { 1e-5 };
+        let clip: Vec<f32> = (0..40_000).map(tone).collect();
+        let config = EncodingConfig::default();
+        let length = |augmentation: AudioAugmentation| {
+            let raw = PreparationConfig::raw(Ear::SAMPLE_RATE);
+            let (mut filter, mut generator) = (BandPass::new(Ear::SAMPLE_RATE), Generator::new(1));
+            let changed = augmentation.apply(&clip, &raw, &mut filter, &mut generator).unwrap();
+            let mut preparation = Preparation::new(config.preparation.clone()).unwrap();
+            preparation.process(&changed, Ear::SAMPLE_RATE).unwrap().len()
+        };
+        assert!((8_000..12_000).contains(&length(AudioAugmentation::default())));
+        assert_eq!(length(AudioAugmentation { snr: Some([10.0; 2]), ..Default::default() }), 40_000);
+    }
+
+    #[test]
+    fn copies_depend_on_their_own_settings_alone() {
+        let two = EncodingConfig::with_copies(PreparationConfig::raw(16_000), 2);
+        let four = EncodingConfig { copies: 4, ..two.clone() };
+        let other = EncodingConfig { seed: 1, ..two.clone() };
+        assert!(two.makes_the_same(&four, 2) && two.makes_the_same(&other, 0));
+        assert!(!two.makes_the_same(&other, 1));
+        let trimmed = EncodingConfig { preparation: EncodingConfig::default().preparation, ..two.clone() };
+        assert!(!two.makes_the_same(&trimmed, 0));
+        assert_ne!(digest(&[1.0, 2.0]), digest(&[2.0, 1.0]));
+    }
+}
