@@ -1,6 +1,6 @@
 //! Several trained models as one whose networks answer together.
 
-use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord};
+use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord, TrainingRecord};
 use crate::models::{Architecture, EnsembleConfig};
 use crate::weights::Weights;
 use std::collections::BTreeMap;
@@ -13,15 +13,15 @@ fn clips(split: &SplitRecord) -> [&Vec<String>; 3] {
 impl Checkpoint {
     /// One model of all these models' networks: an `ensemble` (see [`EnsembleConfig`]) whose probabilities are the mean of the
     /// models', each counted by its weight, before the readout that all of them share is applied. So networks may answer together
-    /// that were trained one by one, with other seeds or settings. A model that is an ensemble itself gives all its members, among
+    /// that were trained one by one, with other seeds or settings, or that are unlike but read the same input. A model that is an ensemble itself gives all its members, among
     /// which its weight is divided in the ratio of their own. Weights are numbers above 0, of which only the ratios matter.
     ///
-    /// The first model's record of training is kept as [`Checkpoint::training`], the others' in their order as
-    /// [`Checkpoint::joined`]; the version of this crate, protocol and seed of the split are the first one's. One model alone stays
+    /// Members of the first one's architecture come first, else they keep their order. The first model's record of training is kept as
+    /// [`Checkpoint::training`], the others' in that order as [`Checkpoint::joined`]; the version of this crate, protocol and seed of the split are the first one's. One model alone stays
     /// as it is.
     ///
     /// # Errors
-    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in network, labels,
+    /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in input, encoder, labels,
     /// readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model, counted
     /// from 1, that differs. All that [`Checkpoint::to_bytes`] refuses is refused of each model.
     pub fn join(models: &[(Self, f64)]) -> Result<Self, CheckpointError> {
@@ -36,8 +36,12 @@ impl Checkpoint {
             }
             let rules = [
                 (
-                    of.architecture.member() == first.architecture.member(),
-                    "joined models must have the same network",
+                    of.architecture.input() == first.architecture.input(),
+                    "joined models must read the same input",
+                ),
+                (
+                    of.architecture.encoder() == first.architecture.encoder(),
+                    "joined models must have the same encoder",
                 ),
                 (of.labels == first.labels, "joined models must have the same labels"),
                 (of.readout == first.readout, "joined models must have the same readout"),
@@ -57,29 +61,55 @@ impl Checkpoint {
         if others.is_empty() {
             return Ok(first.clone());
         }
-        let (mut shares, mut tensors) = (Vec::new(), BTreeMap::new());
-        for (of, weight) in models {
-            let members = of.architecture.member_weights();
-            let all: f64 = members.iter().sum();
-            for (member, own) in (1..).zip(members) {
-                shares.push(weight * own / all);
-                let (from, to) = (format!("member_{member}."), format!("member_{}.", shares.len()));
-                let Weights(part) = match of.architecture {
-                    Architecture::Ensemble(_) => of.weights.part(&from),
-                    _ => of.weights.clone(),
-                };
-                tensors.extend(part.into_iter().map(|(name, values)| (to.clone() + &name, values)));
-            }
+        let mut members: Vec<Member<'_>> =
+            models.iter().flat_map(|(of, weight)| of.members(*weight)).collect();
+        let network = first.architecture.member();
+        members.sort_by_key(|member| member.network != network);
+        let like = members.iter().filter(|member| member.network == network).count();
+        let mut tensors = BTreeMap::new();
+        for (number, member) in (1..).zip(&mut members) {
+            let Weights(part) = std::mem::take(&mut member.weights);
+            tensors
+                .extend(part.into_iter().map(|(name, values)| (format!("member_{number}.{name}"), values)));
         }
-        let together = EnsembleConfig::new(shares.len(), first.architecture.member().clone());
-        let records = |of: &Self| [std::slice::from_ref(&of.training), &of.joined].concat();
+        let together = EnsembleConfig {
+            others: members[like..].iter().map(|member| member.network.clone()).collect(),
+            weights: members.iter().map(|member| member.weight).collect(),
+            ..EnsembleConfig::new(like, network.clone())
+        };
         let joined = Self {
-            architecture: EnsembleConfig { weights: shares, ..together }.into(),
+            architecture: together.into(),
             weights: Weights(tensors),
-            joined: models.iter().flat_map(|(of, _)| records(of)).skip(1).collect(),
+            joined: members[1..].iter().filter_map(|member| member.training.cloned()).collect(),
             ..first.clone()
         };
         joined.model(IN_MEMORY)?;
         Ok(joined)
     }
+
+    /// Its networks, which share a weight in the ratio of their own.
+    fn members(&self, weight: f64) -> Vec<Member<'_>> {
+        let records =
+            std::iter::once(&self.training).chain(&self.joined).map(Some).chain(std::iter::repeat(None));
+        let Architecture::Ensemble(config) = &self.architecture else {
+            let (network, weights) = (&self.architecture, self.weights.clone());
+            return vec![Member { network, weights, weight, training: Some(&self.training) }];
+        };
+        let shares = config.member_weights();
+        let all: f64 = shares.iter().sum();
+        let member = |(((number, network), own), training): (((usize, _), f64), _)| {
+            let weights = self.weights.part(&format!("member_{number}."));
+            Member { network, weights, weight: weight * own / all, training }
+        };
+        (1..).zip(config.networks()).zip(shares).zip(records).map(member).collect()
+    }
+}
+
+/// One network of a model.
+struct Member<'a> {
+    network: &'a Architecture,
+    weights: Weights,
+    weight: f64,
+    /// None where a file does not say.
+    training: Option<&'a TrainingRecord>,
 }

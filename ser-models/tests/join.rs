@@ -2,7 +2,7 @@
 
 use crate::common::{architecture, clips, config, source};
 use ndarray::Array2;
-use ser_models::models::{Architecture, EnsembleConfig};
+use ser_models::models::{Architecture, Cnn1dConfig, EnsembleConfig};
 use ser_models::training::{Trainer, TrainingConfig};
 use ser_models::{Checkpoint, CheckpointSource};
 use std::sync::atomic::AtomicBool;
@@ -65,6 +65,30 @@ fn the_answer_is_the_weighted_mean_of_the_models_and_the_file_keeps_every_record
 }
 
 #[test]
+fn unlike_networks_answer_together_and_may_be_joined_again() {
+    let Architecture::Cnn1d(network) = architecture() else { panic!("it must be a cnn-1d") };
+    let unlike: Architecture = Cnn1dConfig { dense: vec![7], ..network }.into();
+    let trained_as = |network: &Architecture, seed: u64| {
+        let mut trainer = Trainer::new(config(1), network.clone(), &clips(70, 0), None, seed).unwrap();
+        trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
+        trainer.checkpoint(source()).unwrap()
+    };
+    let [a, b, c] = [(architecture(), 1), (unlike.clone(), 2), (architecture(), 3)]
+        .map(|(of, seed)| trained_as(&of, seed));
+    let pair = Checkpoint::join(&[(a.clone(), 1.0), (b.clone(), 3.0)]).unwrap();
+    let joined = Checkpoint::join(&[(pair, 2.0), (c.clone(), 1.0)]).unwrap();
+    let Architecture::Ensemble(of) = &joined.architecture else { panic!("it must be an ensemble") };
+    // Those like the first are first.
+    assert_eq!((of.members, &of.others[..], &of.weights[..]), (2, &[unlike][..], &[0.5, 1.0, 1.5][..]));
+    assert_eq!(joined.joined.iter().map(|record| record.seed).collect::<Vec<_>>(), [3, 2]);
+    let mean = (answers(&a) * 0.5 + answers(&c) + answers(&b) * 1.5) / 3.0;
+    assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
+    let back = Checkpoint::from_bytes(&joined.to_bytes().unwrap()).unwrap();
+    assert_eq!(back, joined);
+    assert!(answers(&back) == answers(&joined));
+}
+
+#[test]
 fn models_that_do_not_agree_are_refused() {
     type Change<'a> = &'a dyn Fn(&mut Checkpoint);
     let one = trained(config(1), 1, source());
@@ -79,7 +103,7 @@ fn models_that_do_not_agree_are_refused() {
         trainer.checkpoint(source()).unwrap()
     };
     let cases: [(&str, Change<'_>); 7] = [
-        ("have the same network", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
+        ("read the same input", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
         ("have the same labels", &|of| of.labels.swap(0, 1)),
         ("have the same readout", &|of| of.readout.temperature = 2.0),
         ("have the same preparation", &|of| of.preparation.length = None),

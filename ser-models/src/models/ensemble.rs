@@ -4,7 +4,7 @@ use super::{Architecture, CnnAttentionConfig};
 use crate::layers::LayerError;
 use serde::{Deserialize, Serialize};
 
-/// An ensemble: networks of one architecture that were trained one by one, and whose probabilities are averaged
+/// An ensemble: networks that were trained one by one, all of one architecture or some of others that read the same input, and whose probabilities are averaged
 /// (Lakshminarayanan et al., *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*, 2017).
 ///
 /// It gives the logarithms of its members' mean probabilities, weighted by [`weights`](Self::weights), [batch, classes].
@@ -13,10 +13,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
-    /// How many networks, 1 or more.
+    /// How many networks of the first architecture, 1 or more.
     pub members: usize,
     /// What each of them is; no ensemble.
     pub network: Box<Architecture>,
+    /// Further members after these, one for each architecture: none is an ensemble, and all read the first one's input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Architecture>,
     /// How much each member's answer counts: a number above 0 for each, of which only the ratios matter. Empty: all count the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
@@ -25,18 +28,36 @@ pub struct EnsembleConfig {
 impl EnsembleConfig {
     /// `members` networks that count the same.
     pub fn new(members: usize, network: impl Into<Architecture>) -> Self {
-        Self { members, network: Box::new(network.into()), weights: Vec::new() }
+        Self { members, network: Box::new(network.into()), others: Vec::new(), weights: Vec::new() }
+    }
+
+    /// How many members answer.
+    pub(crate) fn count(&self) -> usize {
+        self.members.saturating_add(self.others.len())
+    }
+
+    /// What each member is, in their order.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = &Architecture> {
+        std::iter::repeat_n(&*self.network, self.members).chain(&self.others)
     }
 
     /// How much each member's answer counts, whether or not it was written down.
     pub(crate) fn member_weights(&self) -> Vec<f64> {
-        if self.weights.is_empty() { vec![1.0; self.members] } else { self.weights.clone() }
+        if self.weights.is_empty() { vec![1.0; self.count()] } else { self.weights.clone() }
     }
 
     /// Checks what does not depend on how many members there are: their number may come from a file.
     pub(super) fn check(&self) -> Result<(), LayerError> {
-        if matches!(*self.network, Architecture::Ensemble(_)) {
-            return Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"));
+        for (setting, network) in
+            [("network", &*self.network)].into_iter().chain(self.others.iter().map(|other| ("others", other)))
+        {
+            if matches!(network, Architecture::Ensemble(_)) {
+                return Err(LayerError::setting("ensemble", setting, "must be no ensemble", "ensemble"));
+            }
+            if network.input() != self.network.input() {
+                let (rule, given) = ("must read the input of the first network", network.input());
+                return Err(LayerError::setting("ensemble", setting, rule, format!("{given:?}")));
+            }
         }
         if self.members == 0 {
             return Err(LayerError::setting("ensemble", "members", "must be 1 or more", 0));
@@ -47,10 +68,10 @@ impl EnsembleConfig {
     /// The weights of the members, scaled to a mean of 1. To be called when there are that many members.
     pub(super) fn scaled_weights(&self) -> Result<Vec<f64>, LayerError> {
         let mut weights = self.member_weights();
-        let mean = weights.iter().sum::<f64>() / self.members as f64;
+        let mean = weights.iter().sum::<f64>() / self.count() as f64;
         let refused = |rule, given: String| LayerError::setting("ensemble", "weights", rule, given);
-        if weights.len() != self.members {
-            let given = format!("{} for {}", weights.len(), self.members);
+        if weights.len() != self.count() {
+            let given = format!("{} for {}", weights.len(), self.count());
             return Err(refused("must be none, or one for each member", given));
         }
         if let Some(weight) = weights.iter().find(|weight| !(mean.is_finite() && **weight > 0.0)) {
@@ -117,6 +138,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn members_may_be_unlike() {
+        let wide = Cnn1dConfig { features: 24, ..Default::default() };
+        let narrow = Cnn1dConfig { dense: vec![5], ..wide.clone() };
+        let config =
+            EnsembleConfig { others: vec![narrow.clone().into()], ..EnsembleConfig::new(2, wide.clone()) };
+        assert_eq!(config.networks().count(), config.count());
+        let ensemble = Architecture::from(config.clone()).build(3, 1).unwrap();
+        let mut mean = vec![vec![0.0; 3]; 5];
+        for (number, network) in [(1, wide.clone()), (2, wide), (3, narrow)] {
+            let alone = Architecture::from(network).build(3, 9).unwrap();
+            for p in alone.parameters().iter() {
+                let name = format!("member_{number}.{}", p.name());
+                p.var().set(ensemble.parameters().get(&name).unwrap().var()).unwrap();
+            }
+            let rows = probabilities(&alone, &clips(5));
+            mean.iter_mut().flatten().zip(rows.iter().flatten()).for_each(|(mean, p)| *mean += p / 3.0);
+        }
+        let together = probabilities(&ensemble, &clips(5));
+        assert!(together.iter().flatten().zip(mean.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-6));
+
+        let refused = |others: Vec<Architecture>| {
+            let config = EnsembleConfig { others, ..config.clone() };
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
+        let other = Cnn1dConfig { features: 25, ..Default::default() };
+        assert!(refused(vec![other.into()]).contains("others must read the input of the first network, got"));
+        assert!(refused(vec![EnsembleConfig::default().into()]).contains("others must be no ensemble"));
     }
 
     #[test]

@@ -167,21 +167,12 @@ impl Architecture {
     /// How many networks answer: 1 for all but an ensemble.
     pub fn members(&self) -> usize {
         match self {
-            Self::Ensemble(config) => config.members,
+            Self::Ensemble(config) => config.count(),
             _ => 1,
         }
     }
 
-    /// How much each network's answer counts: 1 for all but an ensemble. It must have been built before: one that cannot be may have
-    /// any number of members.
-    pub(crate) fn member_weights(&self) -> Vec<f64> {
-        match self {
-            Self::Ensemble(config) => config.member_weights(),
-            _ => vec![1.0],
-        }
-    }
-
-    /// The network that every member of an ensemble is; all others themselves.
+    /// The network that the first member of an ensemble is; all others themselves.
     pub fn member(&self) -> &Self {
         match self {
             Self::Ensemble(config) => &config.network,

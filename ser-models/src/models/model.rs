@@ -37,16 +37,21 @@ impl Model {
         let (members, weights) = match architecture {
             Architecture::Ensemble(config) => {
                 config.check()?;
-                let member = |number| {
+                let member = |(number, network): (usize, &Architecture)| {
                     let prefix = format!("member_{number}.");
-                    parameters.within(&prefix, |parameters| config.network.network(classes, parameters))
+                    parameters.within(&prefix, |parameters| network.network(classes, parameters))
                 };
-                let members = (1..=config.members).map(member).collect::<Result<Vec<_>, _>>()?;
+                let members = (1..).zip(config.networks()).map(member).collect::<Result<Vec<_>, _>>()?;
+                let axes = |net: &Sequential| net.input_shape().len();
+                if members.iter().any(|net| axes(net) != axes(&members[0])) {
+                    let rule = "must take inputs as images, or none";
+                    return Err(LayerError::setting(name, "members", rule, "some that do"));
+                }
                 (members, config.scaled_weights()?)
             }
             single => (vec![single.network(classes, &parameters)?], vec![1.0]),
         };
-        let least = least_frames(&members[0]);
+        let least = members.iter().map(least_frames).max().unwrap_or(1);
         Ok(Self { members, weights, parameters, name, input, classes, least })
     }
 
