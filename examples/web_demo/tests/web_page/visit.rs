@@ -225,6 +225,7 @@ async fn the_page_hears_shows_and_recommends() {
             json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} }),
         )
         .await;
+        page.client.set_window_size(1280, 900).await.unwrap();
         page.screenshot("answer-dark.png").await;
     }
 
