@@ -135,12 +135,191 @@ fn a_length_that_is_too_small_is_read_to_the_end_with_a_warning() {
             "{name}: {:?}",
             audio.warnings
         );
-        // Tags and filler behind the sound are none.
-        for tail in [&b"TAG"[..], &[0; 40_000]] {
+        // Tags behind the sound are none. Zeros may be silence that the length leaves out; AIFF counts its frames twice.
+        let filler = match name {
+            "aiff" => vec![],
+            _ => vec![AudioWarning::BytesBehind { bytes: 40_000 }],
+        };
+        for (tail, warnings) in [(&b"TAG"[..], vec![]), (&[0; 40_000][..], filler)] {
             let audio = of(&[&file[..], tail].concat());
-            assert_eq!((audio.samples, audio.warnings), (expected.clone(), vec![]), "{name}");
+            assert_eq!((audio.samples, audio.warnings), (expected.clone(), warnings), "{name}");
         }
     }
+}
+
+#[test]
+fn a_long_header_excuses_no_lost_sound() {
+    let (samples, format) = (samples(), chunk(b"fmt ", &fmt(1, 1, 8000, 16)));
+    let data: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let file = riff(&[format, chunk(b"JUNK", &[0; 20_000]), chunk(b"data", &data)]);
+    assert_eq!(Audio::decode(&file, None, "long.wav").unwrap().frames(), 8000);
+    let error = Audio::decode(&file[..file.len() - 4000], None, "long.wav").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::Truncated { .. }), "{error}");
+}
+
+#[test]
+fn a_wrong_length_before_the_data_chunk_hides_no_sound() {
+    let mut file = riff(&[
+        chunk(b"fmt ", &fmt(1, 1, 8000, 16)),
+        chunk(b"LIST", b"INFOISFT\x04\0\0\0abc\0"),
+        chunk(b"data", &[1; 4000]),
+    ]);
+    let length = file.windows(4).position(|id| id == b"LIST").unwrap() + 4;
+    file[length..length + 4].copy_from_slice(&100_000u32.to_le_bytes());
+    let audio = Audio::decode(&file, None, "list.wav").unwrap();
+    assert_eq!(audio.frames(), 2000);
+    assert!(matches!(audio.warnings[..], [AudioWarning::WrongLength { declared: 100_000, .. }]));
+}
+
+/// AIFF of 16 bits, mono at 8 kHz, with the lengths that its COMM and SSND chunks tell.
+fn aiff(sound: &[u8], frames: u32, declared: u32) -> Vec<u8> {
+    let rate = [0x40, 0x0B, 0xFA, 0, 0, 0, 0, 0, 0, 0];
+    let common = [&[0, 1], &frames.to_be_bytes()[..], &[0, 16], &rate].concat();
+    let head = [&b"FORM\0\0\0\0AIFFCOMM\0\0\0\x12"[..], &common, b"SSND", &declared.to_be_bytes()].concat();
+    [&head[..], &[0; 8], sound].concat()
+}
+
+#[test]
+fn neither_count_of_an_aiff_file_cuts_its_sound() {
+    let samples = samples();
+    let sound: Vec<u8> = samples.iter().flat_map(|s| s.to_be_bytes()).collect();
+    let bytes = sound.len() as u32 + 8;
+    let of = |frames, declared, tail: &[u8]| {
+        Audio::decode(&aiff(&[&sound[..], tail].concat(), frames, declared), None, "x.aiff").unwrap()
+    };
+    let whole = of(8000, bytes, &[]);
+    assert_eq!((whole.frames(), whole.warnings), (8000, vec![]));
+    for (frames, declared) in [(5000, bytes), (8000, 4008), (0, bytes), (8000, 0), (0, 0)] {
+        let audio = of(frames, declared, &[]);
+        assert_eq!(audio.samples, whole.samples, "{frames} {declared}");
+        let warns = (frames, declared) != (0, bytes);
+        assert_eq!(audio.warnings.len(), usize::from(warns), "{frames} {declared}: {:?}", audio.warnings);
+    }
+    // Zeros that fill a disk's block are no sound.
+    let padded = of(8000, bytes + 300, &[0; 300]);
+    assert_eq!((padded.frames(), padded.warnings), (8000, vec![]));
+    // Silence is sound where one of both counts it.
+    let silent =
+        Audio::decode(&aiff(&[&sound[..], &[0; 8000]].concat(), 12_000, bytes), None, "x.aiff").unwrap();
+    assert_eq!((silent.frames(), silent.warnings.len()), (12_000, 1));
+}
+
+/// A box of MP4.
+fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat()
+}
+
+/// MP4 of 16-bit samples, mono at 8 kHz, in fragments of 1,000 samples; each is a `moof` and an `mdat`.
+fn fragmented(samples: &[i16]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let word = |number: u32| number.to_be_bytes();
+    let (mut hdlr, mut mdhd, mut tkhd) = ([0; 24], [0; 24], [0; 84]);
+    hdlr[8..12].copy_from_slice(b"soun");
+    mdhd[12..16].copy_from_slice(&word(8000));
+    tkhd[12..16].copy_from_slice(&word(1));
+    let mut entry = [0; 28];
+    (entry[7], entry[17], entry[19]) = (1, 1, 16);
+    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
+    let stsd = mp4_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &mp4_box(b"sowt", &entry)].concat());
+    let minf = mp4_box(b"minf", &mp4_box(b"stbl", &stsd));
+    let mdia = mp4_box(b"mdia", &[mp4_box(b"mdhd", &mdhd), mp4_box(b"hdlr", &hdlr), minf].concat());
+    let trak = mp4_box(b"trak", &[mp4_box(b"tkhd", &tkhd), mdia].concat());
+    let trex = mp4_box(b"trex", &[word(0), word(1), word(1), word(1), word(2), word(0)].concat());
+    let moov = mp4_box(b"moov", &[trak, mp4_box(b"mvex", &trex)].concat());
+    let head = [mp4_box(b"ftyp", b"isom\0\0\0\0"), moov].concat();
+    let fragment = |(number, samples): (usize, &[i16])| {
+        let moof = |offset: u32| {
+            let tfhd = mp4_box(b"tfhd", &[word(0), word(1)].concat());
+            let tfdt = mp4_box(b"tfdt", &[word(0), word(1000 * number as u32)].concat());
+            let trun = mp4_box(b"trun", &[word(1), word(samples.len() as u32), word(offset)].concat());
+            mp4_box(b"moof", &mp4_box(b"traf", &[tfhd, tfdt, trun].concat()))
+        };
+        let data: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+        [moof(moof(0).len() as u32 + 8), mp4_box(b"mdat", &data)].concat()
+    };
+    (head, samples.chunks(1000).enumerate().map(fragment).collect())
+}
+
+#[test]
+fn no_fragment_of_an_mp4_file_is_lost_without_a_word() {
+    let samples = samples();
+    let (head, fragments) = fragmented(&samples);
+    let join = |without: Option<usize>| {
+        let mut file = head.clone();
+        let left = fragments.iter().enumerate().filter(|(number, _)| Some(*number) != without);
+        left.for_each(|(_, fragment)| file.extend(fragment));
+        file
+    };
+    let whole = Audio::decode(&join(None), None, "x.mp4").unwrap();
+    assert_eq!(whole.samples, Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples);
+    assert!(whole.warnings.is_empty(), "{:?}", whole.warnings);
+    for number in 1..7 {
+        let audio = Audio::decode(&join(Some(number)), None, "x.mp4").unwrap();
+        let [AudioWarning::Gap { seconds, missing }] = audio.warnings[..] else { panic!("{number}") };
+        assert!(
+            (seconds - 0.125 * number as f64).abs() < 1e-9 && (missing - 0.125).abs() < 1e-9,
+            "{seconds}"
+        );
+    }
+    // A header that is zeroed tells no length.
+    let mut at = head.len();
+    for fragment in &fragments {
+        let mut zeroed = join(None);
+        zeroed[at..at + 8].fill(0);
+        let error = Audio::decode(&zeroed, None, "x.mp4").unwrap_err();
+        assert!(matches!(error.kind, AudioErrorKind::Malformed { .. }), "{error}");
+        let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+        if at > head.len() {
+            let audio = Audio::decode_with(&allowed, &zeroed, None, "x.mp4").unwrap();
+            assert!(audio.frames() < 8000 && audio.frames() % 1000 == 0, "{}", audio.frames());
+            assert!(matches!(audio.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", audio.warnings);
+        }
+        at += fragment.len();
+    }
+    // Zeros behind the last box are none.
+    let padded = Audio::decode(&[join(None), vec![0; 500]].concat(), None, "x.mp4").unwrap();
+    assert_eq!((padded.samples, padded.warnings), (whole.samples, vec![]));
+    // Another sample description may be of another codec.
+    let mut other = join(None);
+    let trex = other.windows(4).position(|kind| kind == b"trex").unwrap();
+    other[trex + 15] = 2;
+    let error = Audio::decode(&other, None, "x.mp4").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::UnsupportedCodec { .. }), "{error}");
+}
+
+#[test]
+fn an_ogg_file_without_sound_has_no_audio_track() {
+    let whole = std::fs::read(encoding("vorbis.ogg")).unwrap();
+    let mut page = whole[..27].to_vec();
+    page[26] = 1;
+    page.push(7);
+    page.extend(b"\x80theora");
+    page[22..26].fill(0);
+    let crc = page.iter().fold(0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            if crc >> 31 == 1 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 }
+        })
+    });
+    page[22..26].copy_from_slice(&crc.to_le_bytes());
+    let error = Audio::decode(&page, None, "video.ogv").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::NoAudioTrack), "{error}");
+}
+
+#[test]
+fn a_missing_mp3_frame_is_missed_where_others_need_its_bits() {
+    let whole = std::fs::read(encoding("bare.mp3")).unwrap();
+    let frames = Audio::decode(&whole, Some("mp3"), "bare.mp3").unwrap().frames();
+    let (sync, starts) = (&whole[..2], whole.windows(2).enumerate());
+    let starts: Vec<usize> = starts.filter(|(_, bytes)| *bytes == sync).map(|(at, _)| at).collect();
+    let mut refused = 0;
+    for pair in starts.windows(2).skip(4) {
+        let without = [&whole[..pair[0]], &whole[pair[1]..]].concat();
+        match Audio::decode(&without, Some("mp3"), "bare.mp3") {
+            Err(error) => refused += usize::from(error.to_string().contains("the frames before it hold")),
+            Ok(audio) => assert!(audio.frames() < frames),
+        }
+    }
+    println!("{refused} of {} frames are missed", starts.len());
+    assert!(refused > 0, "of {} frames", starts.len());
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(crate) fn installed() -> bool {
     there
 }
 
-/// A few seconds of speech and a tone, different in each channel.
+/// A few seconds of speech, different in each channel; without the silence that the clip begins with.
 fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
     let path = folder.join(format!("source_{rate}_{channels}_{seconds}.wav"));
     if !path.exists() {
@@ -37,7 +37,7 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
             "5.1"
         };
         let filter = format!(
-            "aloop=loop=-1:size=200000,atrim=0:{seconds},aresample={rate},pan={layout}|{}",
+            "atrim=start=0.5,asetpts=PTS-STARTPTS,aloop=loop=-1:size=200000,atrim=0:{seconds},aresample={rate},pan={layout}|{}",
             pan.join("|")
         );
         ffmpeg(&["-i", clip.to_str().unwrap(), "-af", &filter, "-c:a", "pcm_s16le", path.to_str().unwrap()])
@@ -68,7 +68,7 @@ pub(crate) struct Codec {
     pub(crate) tolerance: f32,
 }
 
-const ALL_RATES: &[u32] = &[8_000, 16_000, 22_050, 44_100, 48_000];
+const ALL_RATES: &[u32] = &[8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
 pub(crate) const CODECS: &[Codec] = &[
     Codec {
         name: "pcm_u8",
@@ -90,7 +90,7 @@ pub(crate) const CODECS: &[Codec] = &[
         name: "pcm_s24le",
         arguments: &["-c:a", "pcm_s24le"],
         containers: &["wav", "w64", "caf", "mkv", "mov"],
-        rates: &[16_000, 48_000],
+        rates: &[16_000, 48_000, 96_000],
         channels: &[1, 2],
         tolerance: 0.0,
     },
@@ -186,7 +186,7 @@ pub(crate) const CODECS: &[Codec] = &[
         name: "flac 24 bit",
         arguments: &["-c:a", "flac", "-sample_fmt", "s32"],
         containers: &["flac"],
-        rates: &[48_000],
+        rates: &[48_000, 96_000],
         channels: &[1, 2],
         tolerance: 0.0,
     },
@@ -226,7 +226,7 @@ pub(crate) const CODECS: &[Codec] = &[
         name: "aac",
         arguments: &["-c:a", "aac", "-b:a", "96k"],
         containers: &["m4a", "mp4", "mov", "aac", "mkv", "caf"],
-        rates: &[16_000, 22_050, 44_100, 48_000],
+        rates: &[11_025, 12_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000],
         channels: &[1, 2],
         tolerance: 1e-4,
     },
@@ -243,7 +243,7 @@ pub(crate) const CODECS: &[Codec] = &[
         arguments: &["-c:a", "libvorbis", "-q:a", "4"],
         containers: &["ogg", "webm", "mkv"],
         rates: ALL_RATES,
-        channels: &[1, 2, 6],
+        channels: &[1, 2],
         tolerance: 1e-4,
     },
     Codec {
@@ -343,11 +343,6 @@ fn compare(wanted: impl Fn(&Codec, u32) -> bool) {
                             let long = longer == 0
                                 || longer < 0
                                     && is_cut_by_edits(codec, container, audio.samples.len(), rate, channels);
-                            if codec.name == "vorbis" && channels == 6 && rate >= 44_100 {
-                                // Known: Symphonia decodes coupled surround to other samples.
-                                println!("{label}: differs by {largest:e}");
-                                continue;
-                            }
                             if largest > codec.tolerance
                                 || !long
                                 || warned

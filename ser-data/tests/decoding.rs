@@ -39,11 +39,24 @@ fn assert_lines_up(original: &[f32], copy: &[f32], least_db: f64) {
 #[test]
 fn wav_of_every_sample_type_is_exact() {
     let expected = plain_samples("short.wav");
-    for name in ["short.wav", "pcm_s24.wav", "pcm_s32.wav", "pcm_f32.wav", "pcm_f64.wav", "streamed.wav"] {
+    for name in [
+        "short.wav",
+        "pcm_s24.wav",
+        "pcm_s32.wav",
+        "pcm_f32.wav",
+        "pcm_f64.wav",
+        "streamed.wav",
+        "rf64.wav",
+        "short.au",
+        "flac.ogg",
+    ] {
         let audio = open(name);
         assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
         assert_eq!(audio.samples, expected, "{name}");
     }
+    // ffmpeg counts the padding to eight bytes as sound.
+    let padded = open("short.w64");
+    assert!(padded.samples.starts_with(&expected) && padded.frames() < expected.len() + 4);
     let eight = open("pcm_u8.wav");
     assert_eq!(eight.samples.len(), expected.len());
     assert!(eight.samples.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= 1.0 / 128.0));
@@ -116,6 +129,47 @@ fn lossy_formats_line_up_with_the_original() {
         assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
         assert_lines_up(&expected, &audio.samples, least_db);
     }
+}
+
+#[test]
+fn adpcm_is_near_the_original() {
+    let expected = plain_samples("short.wav");
+    for name in ["adpcm_ms.wav", "adpcm_ima.wav"] {
+        let audio = open(name);
+        assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
+        let db = snr(&expected, &audio.samples, 0);
+        assert!(
+            audio.frames() >= expected.len() && db > 15.0,
+            "{name}: {} samples, {db:.1} dB",
+            audio.frames()
+        );
+    }
+}
+
+#[test]
+fn streams_without_a_container_are_late_by_their_encoders_delay() {
+    let expected = plain_samples("reference.wav");
+    for (name, most) in [("adts.aac", 1024), ("layer2.mp2", 1200)] {
+        let audio = open(name);
+        assert_eq!((audio.channels, audio.sample_rate), (1, 22_050), "{name}");
+        let best = (0..=most).map(|lag| snr(&expected, &audio.samples, lag)).fold(f64::MIN, f64::max);
+        assert!(
+            audio.frames() >= expected.len() && best > 15.0,
+            "{name}: {} samples, {best:.1} dB",
+            audio.frames()
+        );
+    }
+}
+
+#[test]
+fn the_sound_behind_pictures_is_read() {
+    assert_eq!(open("video.mov").samples, plain_samples("short.wav"));
+    assert_lines_up(&plain_samples("reference.wav"), &open("video.mp4").samples, 15.0);
+    let opus = open("video.webm");
+    assert_eq!((opus.channels, opus.sample_rate), (1, 48_000));
+    assert!((opus.duration().as_secs_f64() - 0.3).abs() < 0.03, "{:?}", opus.duration());
+    let peak = opus.samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
+    assert!(peak > 0.05, "{peak}");
 }
 
 #[test]

@@ -108,6 +108,16 @@ damaged! {
     damaged_opus: "opus.ogg";
     damaged_matroska: "opus.webm";
     damaged_mp4: "ac3.mp4";
+    damaged_fragments: "fragmented.mp4";
+    damaged_au: "short.au";
+    damaged_wave64: "short.w64";
+    damaged_rf64: "rf64.wav";
+    damaged_adpcm: "adpcm_ms.wav";
+    damaged_ima_adpcm: "adpcm_ima.wav";
+    damaged_adts: "adts.aac";
+    damaged_layer_2: "layer2.mp2";
+    damaged_flac_in_ogg: "flac.ogg";
+    damaged_video: "video.webm";
 }
 
 proptest! {

@@ -18,13 +18,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
     let started = Instant::now();
-    let (&first, file) = bytes.split_first().unwrap_or((&0, &[]));
+    // At the end, so that files are seeds as they are.
+    let (&flags, file) = bytes.split_last().unwrap_or((&0, &[]));
     let mut file = file.to_vec();
-    if first & 1 == 1 {
+    if flags & 1 == 1 {
         repair_pages(&mut file);
     }
-    let options = AudioOptions { limits: LIMITS, allow_truncated: first & 2 == 2 };
-    let hint = if first & 4 == 4 { Some("mp3") } else { None };
+    let options = AudioOptions { limits: LIMITS, allow_truncated: flags & 2 == 2 };
+    let hint = if flags & 4 == 4 { Some("mp3") } else { None };
     let mut failure = None;
     match Audio::decode_with(&options, &file, hint, "fuzz") {
         Ok(audio) => {

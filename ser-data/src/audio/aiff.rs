@@ -1,7 +1,7 @@
 //! AIFF and AIFC (Apple 1989, 1991), big-endian relatives of WAV.
 
 use super::blocks::{Blocks, Layout, Samples, check_counts};
-use super::demux::{Demuxer, sound_bytes};
+use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, be};
 use super::tags::{Behind, behind, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
@@ -30,14 +30,14 @@ pub(super) fn open<'s>(
     let layout = common.layout()?;
     let mut warnings = Vec::new();
     let (unit, found) = ("bytes of AIFF sound", source.len() - start);
-    let tolerance = start.max(layout.block_bytes);
-    // Offset and block size stand before the samples. COMM counts the frames; more than that is filler.
+    let tolerance = tolerance(start, layout.block_bytes);
+    // Offset and block size stand before the samples, and COMM counts the frames.
     let offset = be(&source.peek_at(start, 4)?, 0, 4).unwrap_or(0);
     let wanted = match common.frames {
         0 => 0,
         frames => frames.saturating_mul(layout.block_bytes).saturating_add(8 + offset),
     };
-    let length = if declared == 0 && common.frames > 0 {
+    let length = if declared == 0 && (common.frames > 0 || sound_goes_on(&mut source, start)?) {
         // A recorder that crashed before it wrote the length.
         sound_bytes(unit, u64::MAX, found, 0, options, &mut warnings)?
     } else if (declared + 1..=found).contains(&wanted) && sound_goes_on(&mut source, start + declared)? {
@@ -49,14 +49,27 @@ pub(super) fn open<'s>(
     if wanted > length + tolerance && warnings.is_empty() {
         sound_bytes(unit, wanted, length, tolerance, options, &mut warnings)?;
     }
+    let mut keep = Some(common.frames).filter(|&frames| frames > 0);
+    let held = length.saturating_sub(8 + offset) / layout.block_bytes.max(1);
+    if wanted > 0 && held > common.frames && !is_padding(&mut source, start + wanted, length - wanted)? {
+        let (unit, declared) = ("frames of AIFF sound", common.frames);
+        warnings.push(AudioWarning::WrongLength { unit, declared, found: held });
+        keep = None;
+    }
     let sound = source.part(start, length)?.part((8 + offset).min(length), u64::MAX)?;
-    Ok(Box::new(Blocks::new(sound, layout, Some(common.frames).filter(|&frames| frames > 0), warnings)?))
+    Ok(Box::new(Blocks::new(sound, layout, keep, warnings)?))
 }
 
-/// Whether no chunk begins where the `SSND` chunk should end.
+/// Whether bytes at the end of the `SSND` chunk only fill a block of a disk: few, and all zero.
+fn is_padding(source: &mut Source<'_>, at: u64, bytes: u64) -> Result<bool, AudioErrorKind> {
+    const BLOCK: u64 = 4096;
+    Ok(bytes < BLOCK && source.peek_at(at, bytes)?.iter().all(|&byte| byte == 0))
+}
+
+/// Whether no chunk begins where the `SSND` chunk should end: sound goes on there, be it silence.
 fn sound_goes_on(source: &mut Source<'_>, end: u64) -> Result<bool, AudioErrorKind> {
     let chunk = |header: &[u8]| be(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length);
-    Ok(behind(source, end.next_multiple_of(2), 2, chunk)? == Behind::Sound)
+    Ok(matches!(behind(source, end.next_multiple_of(2), 2, chunk)?, Behind::Filler | Behind::Sound))
 }
 
 /// The `COMM` chunk.

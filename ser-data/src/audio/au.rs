@@ -1,7 +1,7 @@
 //! Sun's and NeXT's AU.
 
 use super::blocks::{Blocks, Layout, Samples};
-use super::demux::{Demuxer, sound_bytes};
+use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, be};
 use super::tags::{Behind, behind};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
@@ -30,7 +30,7 @@ pub(super) fn open<'s>(
     let layout = Layout::of_samples(samples, bytes, u16::try_from(channels).unwrap_or(0), rate as u32)?;
     let mut warnings = Vec::new();
     let (unit, found) = ("bytes of AU sound", source.len().saturating_sub(start));
-    let tolerance = start.max(layout.block_bytes);
+    let tolerance = tolerance(start, layout.block_bytes);
     // 2^32 − 1 is the format's own way to say that the length is not known.
     let mut length = if declared == u64::from(u32::MAX) {
         found
@@ -38,9 +38,15 @@ pub(super) fn open<'s>(
         sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?
     };
     // The format has no chunks.
-    if behind(&mut source, start.saturating_add(length), 1, |_| None)? != Behind::Known {
-        warnings.push(AudioWarning::WrongLength { unit, declared, found });
-        length = found;
+    match behind(&mut source, start.saturating_add(length), 1, |_| None)? {
+        Behind::Other | Behind::Sound => {
+            warnings.push(AudioWarning::WrongLength { unit, declared, found });
+            length = found;
+        }
+        Behind::Filler if found - length >= layout.block_bytes => {
+            warnings.push(AudioWarning::BytesBehind { bytes: found - length });
+        }
+        Behind::Known | Behind::Filler => {}
     }
     Ok(Box::new(Blocks::new(source.part(start, length)?, layout, None, warnings)?))
 }

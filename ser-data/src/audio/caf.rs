@@ -3,7 +3,7 @@
 use symphonia::core::codecs::audio::well_known::*;
 
 use super::blocks::{Blocks, Layout, Samples, check_counts};
-use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes};
+use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes, tolerance};
 use super::opus::OpusHead;
 use super::source::{Source, be};
 use super::tags::{Behind, behind, is_name};
@@ -29,11 +29,13 @@ pub(super) fn open<'s>(
                 let start = source.position();
                 let mut length = match declared {
                     u64::MAX => left,
-                    _ => sound_bytes(unit, declared, left, start, options, &mut warnings)?,
+                    _ => sound_bytes(unit, declared, left, tolerance(start, 0), options, &mut warnings)?,
                 };
                 match behind(&mut source, start + length, 1, chunk)? {
                     Behind::Known => {}
-                    Behind::Other => warnings.push(AudioWarning::BytesBehind { bytes: left - length }),
+                    Behind::Filler | Behind::Other => {
+                        warnings.push(AudioWarning::BytesBehind { bytes: left - length })
+                    }
                     Behind::Sound => {
                         warnings.push(AudioWarning::WrongLength { unit, declared, found: left });
                         (length, declared) = (left, left);

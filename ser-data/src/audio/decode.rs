@@ -1,5 +1,6 @@
 //! Packets become samples: decoders, trimming, and what a stream must hold.
 
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
@@ -7,6 +8,7 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::convert::Converter;
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream};
+use super::mp3::Reservoir;
 use super::opus::{self, OpusStream};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec};
 
@@ -37,6 +39,8 @@ struct Active {
     lead: Option<i64>,
     /// The container's time at the last packet that told it, in seconds, and the frames decoded before it.
     clock: Option<(f64, u64)>,
+    /// What MP3 frames take from those before them.
+    reservoir: Option<Reservoir>,
     /// Brings it to the file's channels and rate, where the first stream's differ.
     converter: Option<Converter>,
     samples: Vec<f32>,
@@ -135,6 +139,10 @@ impl<'s> Decoding<'s> {
         if let Some(converter) = &mut active.converter {
             converter.finish(out)?;
         }
+        let lost = active.reservoir.as_ref().map_or(0, Reservoir::lost);
+        if lost > 0 {
+            self.warnings.push(AudioWarning::NoReservoir { frames: lost });
+        }
         let rate = active.spec.map_or(0, |(_, rate)| rate);
         let declared = active.stream.declared.map(|ticks| scaled(&active.stream, rate, ticks));
         match declared {
@@ -166,8 +174,11 @@ impl Active {
             Codec::Opus(head) => Some((usize::from(head.channels), opus::SAMPLE_RATE)),
             Codec::Symphonia(_) => None,
         };
+        let is_mp3 =
+            matches!(&stream.codec, Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_MP3);
+        let reservoir = is_mp3.then(Reservoir::default);
         let (lead, clock, converter, samples) = Default::default();
-        Ok(Self { decoder, stream, spec, decoded: 0, lead, clock, converter, samples })
+        Ok(Self { decoder, stream, spec, decoded: 0, lead, clock, reservoir, converter, samples })
     }
 
     /// The seconds that are missing before a packet that begins at a time of the container's clock. Clocks of recorders jitter: less
@@ -187,6 +198,9 @@ impl Active {
         if packet.data.is_empty() && (packet.granule.is_some() || packet.time.is_some()) {
             // An OGG page without a packet only counts, and Matroska's last time only tells the end.
             return packet.granule.map_or(Ok(()), |granule| self.counted(granule).map(drop));
+        }
+        if let Some(reservoir) = &mut self.reservoir {
+            reservoir.take(&packet.data)?;
         }
         let decoded = match &mut self.decoder {
             Decoder::Opus(decoder) => {
@@ -269,6 +283,11 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
     if registry.get_audio_decoder(parameters.codec).is_none() {
         return Err(AudioErrorKind::UnsupportedCodec { codec: codec::name(parameters.codec) });
     }
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    if parameters.codec == CODEC_ID_VORBIS && channels > 2 {
+        // Symphonia gives other samples than libvorbis, where an encoder coupled the channels.
+        return Err(AudioErrorKind::UnsupportedCodec { codec: format!("Vorbis of {channels} channels") });
+    }
     // Trimming is done here, for all codecs alike; `gapless` makes Vorbis leave out its first packet, which is half a window.
     let options = AudioDecoderOptions::default().gapless(true);
     let codec = Codec::Symphonia(Box::new(parameters.clone()));
@@ -283,5 +302,19 @@ fn refused(error: Error, codec: &Codec, frames: u64) -> AudioErrorKind {
             AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
         }
         (e, _) => AudioErrorKind::malformed(format!("{e} (after {frames} frames)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::demux::parameters;
+
+    #[test]
+    fn vorbis_of_more_than_two_channels_is_refused_by_name() {
+        match symphonia_decoder(&parameters(CODEC_ID_VORBIS, 48_000, 6)) {
+            Err(error) => assert!(error.to_string().contains("Vorbis of 6 channels"), "{error}"),
+            Ok(_) => panic!("it is decoded"),
+        }
     }
 }

@@ -100,6 +100,14 @@ fn is_placeholder(declared: u64) -> bool {
     [1 << 31, 1 << 32].iter().any(|&limit| (limit - SLACK..=limit).contains(&declared)) || declared >= 1 << 62
 }
 
+/// Bytes that a length may be too large by: writers count the header too, and the last block may be cut. A long header excuses no
+/// more than a short one.
+pub(super) fn tolerance(start: u64, block_bytes: u64) -> u64 {
+    const HEADER: u64 = 128;
+    const BLOCK: u64 = 4096;
+    start.min(HEADER).max(block_bytes.min(BLOCK))
+}
+
 /// The bytes of sound in a chunk that declares `declared` bytes where `found` are left. A length that is a placeholder or too
 /// large by less than `tolerance` is read to the end with a warning; other chunks that end early are refused, or allowed.
 pub(super) fn sound_bytes(

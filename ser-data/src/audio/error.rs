@@ -197,6 +197,14 @@ pub enum AudioWarning {
     /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
     #[error("its last OGG page isn't marked as the end: it may have been longer")]
     NoEnd,
+    /// The first frames need bits that stand before the start of the stream: it was cut from a longer one.
+    #[error(
+        "its first {frames} MP3 frames need bits of frames before them, which it lacks: they may be silent"
+    )]
+    NoReservoir {
+        /// How many.
+        frames: u64,
+    },
     /// The container's clock runs on where it holds no sound: a recorder paused, or packets are lost.
     #[error(
         "its clock says that {missing:.2} s are missing, the first at {seconds:.2} s: the sound is joined there"

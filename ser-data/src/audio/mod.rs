@@ -15,6 +15,7 @@ mod demux;
 mod error;
 mod flac;
 mod matroska;
+mod mp3;
 mod mp4;
 mod mpeg;
 mod ogg;

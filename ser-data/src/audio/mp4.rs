@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::well_known::*;
 
 use super::demux::{Demuxer, Item, Packet, Stream};
 use super::source::{Source, be};
-use super::tags::is_tag;
+use super::tags::{is_filler, is_tag};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 mod boxes;
@@ -15,7 +15,7 @@ mod table;
 
 use boxes::{Boxes, child, children};
 pub(super) use entry::{aac_stream, mpeg4_stream};
-use table::{Defaults, Sample, Table};
+use table::{Defaults, FragmentTime, Sample, Table};
 
 /// Bytes that a packet of plain samples has at most.
 const PIECE: u64 = 1 << 15;
@@ -32,6 +32,7 @@ pub(super) struct Packets<'s> {
     next_box: Option<u64>,
     track: u32,
     defaults: Defaults,
+    clock: Clock,
     /// Bytes of a frame of plain samples.
     frame_bytes: Option<u64>,
     warnings: Vec<AudioWarning>,
@@ -41,7 +42,19 @@ impl<'s> Packets<'s> {
     pub(super) fn open(mut source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
         let mut warnings = Vec::new();
         let (mut moov, mut at, mut first_moof) = (None, 0, None);
-        while let Some((kind, header, size)) = next_box(&mut source, at)? {
+        loop {
+            let (kind, header, size) = match next_box(&mut source, at) {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                // Of fragments, what stands before the place is read, and the error comes again there.
+                Err(error) if options.allow_truncated && error.is_damage() && moov.is_some() => {
+                    if first_moof.is_none() {
+                        warnings.push(AudioWarning::CutShort { reason: error.to_string() });
+                    }
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             let found = source.len() - at;
             if size > found {
                 let unit = "bytes of an MP4 box";
@@ -76,8 +89,10 @@ impl<'s> Packets<'s> {
             .find(|trex| be(trex, 4, 4) == Some(track.into()))
             .map(Defaults::of_trex)
             .unwrap_or_default();
+        let clock = Clock { timescale, tables: table.left() > 0, ..Clock::default() };
         Ok(Self {
             source,
+            clock,
             stream: Some(entry.stream),
             table: Some(table),
             queue: VecDeque::new(),
@@ -111,10 +126,46 @@ impl<'s> Packets<'s> {
             let Some((kind, header, size)) = next_box(&mut self.source, at)? else { return Ok(None) };
             if &kind == b"moof" {
                 let moof = self.source.peek_at(at + header, size - header)?;
-                table::fragment(&moof, at, self.track, &self.defaults, &mut self.queue)?;
+                let times = table::fragment(&moof, at, self.track, &self.defaults, &mut self.queue)?;
+                times.into_iter().for_each(|time| self.clock.run(time));
             }
             self.next_box = Some(at.saturating_add(size));
         }
+    }
+}
+
+/// The clock of fragments, which runs on where one of them is missing.
+#[derive(Default)]
+struct Clock {
+    /// Ticks a second.
+    timescale: u32,
+    /// Whether samples of the header's tables come before the fragments.
+    tables: bool,
+    /// When the sound begins, and when the next fragment is due, in ticks.
+    start: Option<u64>,
+    due: Option<u64>,
+    /// Where the first gap is, and how long all are, in ticks.
+    gap: Option<(u64, u64)>,
+}
+
+impl Clock {
+    fn run(&mut self, FragmentTime { start, ticks }: FragmentTime) {
+        // Recorders round: less than ten milliseconds is nothing.
+        let jitter = u64::from(self.timescale / 100);
+        let first = *self.start.get_or_insert(if self.tables { 0 } else { start });
+        let missing = self.due.map_or(0, |due| start.saturating_sub(due));
+        if missing > jitter {
+            let (_, all) = self.gap.get_or_insert(((start - missing).saturating_sub(first), 0));
+            *all += missing;
+        }
+        // Without durations nothing tells when the next one is due.
+        self.due = ticks.map(|ticks| start.saturating_add(ticks));
+    }
+
+    fn warning(&mut self) -> Option<AudioWarning> {
+        let seconds = |ticks| ticks as f64 / f64::from(self.timescale.max(1));
+        let (at, missing) = self.gap.take()?;
+        Some(AudioWarning::Gap { seconds: seconds(at), missing: seconds(missing) })
     }
 }
 
@@ -124,13 +175,18 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
     let (Some(size), Some(kind)) = (be(&header, 0, 4), header.get(4..8)) else { return Ok(None) };
     let kind = [kind[0], kind[1], kind[2], kind[3]];
     let (bytes, size) = match size {
-        0 => (8, source.len() - at),
+        0 => (8, 0),
         1 => (16, be(&header, 8, 8).unwrap_or(0)),
         size => (8, size),
     };
+    // Boxes that may be the last one and tell no size. Others do so where their header is lost.
+    let size = match &kind {
+        b"mdat" | b"moov" | b"free" | b"skip" if size == 0 => source.len() - at,
+        _ => size,
+    };
     if size < bytes {
-        // Zeros behind the last box, or none.
-        return if at > 0 && size == 0 {
+        // Zeros behind the last box are none.
+        return if at > 0 && size == 0 && is_filler(source, at)? {
             Ok(None)
         } else {
             Err(AudioErrorKind::malformed(format!("the MP4 box at byte {at} declares {size} bytes")))
@@ -222,7 +278,10 @@ impl Demuxer for Packets<'_> {
         if let Some(stream) = self.stream.take() {
             return Ok(Item::Stream(stream));
         }
-        let Some(Sample { offset, bytes, .. }) = self.next_sample()? else { return Ok(Item::End) };
+        let Some(Sample { offset, bytes, .. }) = self.next_sample()? else {
+            self.warnings.extend(self.clock.warning());
+            return Ok(Item::End);
+        };
         let found = self.source.len().saturating_sub(offset);
         if found < bytes {
             return Err(AudioErrorKind::Truncated { unit: "bytes of an MP4 sample", declared: bytes, found });

@@ -51,6 +51,8 @@ pub(super) struct Packets<'s> {
     /// Whether the last stream ended with a page that says so.
     whole: bool,
     queue: std::collections::VecDeque<Item>,
+    /// Whether a stream of sound began.
+    begun: bool,
     /// The codec of the first stream that holds no sound which is read.
     other: Option<&'static str>,
     warnings: Vec<AudioWarning>,
@@ -81,7 +83,7 @@ enum Kind {
 impl<'s> Packets<'s> {
     pub(super) fn open(source: Source<'s>) -> Self {
         let (queue, warnings) = Default::default();
-        Self { source, active: None, whole: true, queue, other: None, warnings }
+        Self { source, active: None, whole: true, queue, begun: false, other: None, warnings }
     }
 
     /// The next page; `None` at the end of the file.
@@ -192,7 +194,7 @@ impl<'s> Packets<'s> {
             // The number of those behind the first.
             Kind::Flac => 1 + le(&page.body, 8, 1).unwrap_or(0) as usize,
         };
-        self.whole = false;
+        (self.begun, self.whole) = (true, false);
         let mut active = Logical {
             serial: page.serial,
             number: page.number,
@@ -314,6 +316,9 @@ impl Demuxer for Packets<'_> {
             }
             if let (None, true, Some(codec)) = (&self.active, self.whole, self.other) {
                 return Err(AudioErrorKind::UnsupportedCodec { codec: codec.into() });
+            }
+            if !self.begun {
+                return Err(AudioErrorKind::NoAudioTrack);
             }
             if let Some(active) = self.active.take() {
                 if !active.partial.is_empty() || active.headers > 0 {

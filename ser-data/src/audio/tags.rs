@@ -24,8 +24,10 @@ pub(super) fn is_filler(source: &mut Source<'_>, mut at: u64) -> Result<bool, Au
 /// What follows a chunk of sound; of two views the lesser one is the likelier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Behind {
-    /// The end, other chunks, a tag or filler.
+    /// The end, other chunks or a tag.
     Known,
+    /// Zeros up to the end: filler, or silence that the length leaves out.
+    Filler,
     /// Bytes that are neither these nor sound: chunks that don't fill the file, or whose length is wrong.
     Other,
     /// Bytes that begin as no chunk does: the sound goes on, and its length is wrong.
@@ -49,8 +51,11 @@ pub(super) fn behind(
             (at, found) = (at + bytes.next_multiple_of(align), Behind::Other);
             continue;
         }
-        if is_tag(&header) || is_filler(source, at)? {
+        if is_tag(&header) {
             return Ok(Behind::Known);
+        }
+        if is_filler(source, at)? {
+            return Ok(if found == Behind::Sound { Behind::Filler } else { Behind::Known });
         }
         // The name of a chunk with a wrong length is no sound either.
         return Ok(if is_name(&header) { Behind::Other } else { found });
@@ -82,7 +87,8 @@ mod tests {
         assert_eq!(of(&[&list[..], list, b"TAG  "].concat()), Behind::Known);
         // A chunk that lacks its padding.
         assert_eq!(of(&[&list[..], b"odd \x01\0\0\0a"].concat()), Behind::Known);
-        assert_eq!(of(&[0; 40_000]), Behind::Known);
+        assert_eq!(of(&[0; 40_000]), Behind::Filler);
+        assert_eq!(of(&[&list[..], &[0; 40_000]].concat()), Behind::Known);
         let mut late = vec![0; 40_000];
         late[39_000] = 1;
         assert_eq!(of(&late), Behind::Sound);

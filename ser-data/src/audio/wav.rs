@@ -3,7 +3,7 @@
 use symphonia::core::codecs::audio::well_known::*;
 
 use super::blocks::{Blocks, Layout, Samples, check_counts};
-use super::demux::{Demuxer, sound_bytes};
+use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, le};
 use super::tags::{Behind, behind, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
@@ -31,18 +31,23 @@ pub(super) fn open<'s>(
     options: &AudioOptions,
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
     source.seek(12)?;
-    let (mut format, mut long_data) = (None, None);
+    let (mut format, mut long_data, mut warnings) = (None, None, Vec::new());
     while let Some(header) = source.array::<8>()? {
         let (id, declared) = ([header[0], header[1], header[2], header[3]], le(&header, 4, 4).unwrap_or(0));
         if &id == b"data" {
             let format = format.ok_or_else(no_format)?;
             // RF64 keeps the length in its ds64 chunk.
             let declared = long_data.filter(|_| declared >= u64::from(u32::MAX)).unwrap_or(declared);
-            return data(source, &format, declared, &RIFF, options);
+            return data(source, &format, declared, &RIFF, options, warnings);
         }
         if declared > source.left() {
-            let (unit, found) = ("bytes of a WAV chunk", source.left());
-            return Err(AudioErrorKind::Truncated { unit, declared, found });
+            let unit = "bytes of a WAV chunk";
+            if let Some(found) = data_behind(&mut source)?.filter(|_| format.is_some()) {
+                warnings.push(AudioWarning::WrongLength { unit, declared, found });
+                source.skip(found)?;
+                continue;
+            }
+            return Err(AudioErrorKind::Truncated { unit, declared, found: source.left() });
         }
         match &id {
             b"fmt " => format = Some(Format::parse(&source.peek(declared.min(64))?, declared)?),
@@ -54,6 +59,19 @@ pub(super) fn open<'s>(
     }
     format.ok_or_else(no_format)?;
     Err(AudioErrorKind::malformed("the WAV file has no data chunk"))
+}
+
+/// How far ahead a data chunk begins that fills most of the file, where a chunk before it tells a length that is wrong.
+fn data_behind(source: &mut Source<'_>) -> Result<Option<u64>, AudioErrorKind> {
+    const FAR: u64 = 1 << 16;
+    let (left, ahead) = (source.left(), source.peek(FAR)?);
+    let is_data = |at: &usize| {
+        let behind = left.saturating_sub(*at as u64 + 8);
+        ahead[*at..].starts_with(b"data")
+            && le(&ahead, at + 4, 4)
+                .is_some_and(|length| length <= behind && 2 * length >= behind && length > 0)
+    };
+    Ok((0..ahead.len()).find(is_data).map(|at| at as u64))
 }
 
 /// Opens a Wave64 file, whose chunks have identifiers of 16 bytes, and lengths of 8 bytes that count themselves.
@@ -68,7 +86,7 @@ pub(super) fn open_w64<'s>(
         let declared = le(&header, 16, 8).unwrap_or(0).saturating_sub(HEADER);
         let known = header[4..16] == W64_TAIL;
         if known && header.starts_with(b"data") {
-            return data(source, &format.ok_or_else(no_format)?, declared, &W64, options);
+            return data(source, &format.ok_or_else(no_format)?, declared, &W64, options, Vec::new());
         }
         if declared > source.left() {
             let (unit, found) = ("bytes of a Wave64 chunk", source.left());
@@ -112,12 +130,11 @@ fn data<'s>(
     declared: u64,
     chunks: &Chunks,
     options: &AudioOptions,
+    mut warnings: Vec<AudioWarning>,
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
-    let mut warnings = Vec::new();
     let (start, found) = (source.position(), source.left());
     let unit = "bytes of WAV data";
-    // Some writers count the header too.
-    let tolerance = start.max(format.block_align.into());
+    let tolerance = tolerance(start, format.block_align.into());
     let mut length = sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?;
     // Some writers leave out the padding.
     let padded = start + length.next_multiple_of(chunks.align);
@@ -135,11 +152,15 @@ fn data<'s>(
             length = found;
         }
         // So did this one, of silence.
-        Behind::Known if declared == 0 && source.peek(1)? == [0] => {
+        Behind::Known | Behind::Filler if declared == 0 && source.peek(1)? == [0] => {
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
             length = found;
         }
-        Behind::Known => {}
+        // Filler, or silence that a wrong length leaves out.
+        Behind::Filler if found - length >= u64::from(format.block_align) => {
+            warnings.push(AudioWarning::BytesBehind { bytes: found - length });
+        }
+        Behind::Known | Behind::Filler => {}
     }
     let source = source.part(start, length)?;
     match format.tag {

@@ -47,3 +47,18 @@ ff -i short.wav -c:a libopus -b:a 24k opus.ogg
 ff -i short.wav -c:a libopus -b:a 24k opus.webm
 ff -i short.wav -c:a ac3 -b:a 64k ac3.mp4
 ff -i short.wav -ar 8000 -c:a libspeex speex.ogg
+
+# Relatives of WAV, and codecs that the fuzzer begins with.
+ff -i short.wav -c:a pcm_s16be short.au
+ff -i short.wav -c:a pcm_s16le short.w64
+ff -i short.wav -c:a pcm_s16le -rf64 always rf64.wav
+ff -i short.wav -c:a flac flac.ogg
+ff -i short.wav -c:a adpcm_ima_wav adpcm_ima.wav
+ff -i short.wav -c:a adpcm_ms adpcm_ms.wav
+ff -i reference.wav -c:a aac -b:a 64k adts.aac
+ff -i reference.wav -c:a mp2 -b:a 64k layer2.mp2
+
+# Sound behind pictures.
+ff -f lavfi -i color=c=black:s=16x16:r=10:d=0.3 -i reference.wav -c:v libx264 -c:a aac -b:a 64k video.mp4
+ff -f lavfi -i color=c=black:s=16x16:r=10:d=0.1 -i short.wav -c:v libx264 -c:a pcm_s16le video.mov
+ff -f lavfi -i color=c=black:s=16x16:r=10:d=0.3 -i reference.wav -c:v libvpx -c:a libopus -b:a 32k video.webm

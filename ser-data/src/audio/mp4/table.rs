@@ -58,6 +58,8 @@ impl Table {
         let stsc = body(b"stsc").unwrap_or_default();
         let runs = stsc.get(8..).unwrap_or_default().chunks_exact(12);
         let runs: Vec<_> = runs.filter_map(|run| Some((be(run, 0, 4)?, be(run, 4, 4)?))).collect();
+        let descriptions = stsc.get(8..).unwrap_or_default().chunks_exact(12).filter_map(|run| be(run, 8, 4));
+        one_description(descriptions.max())?;
         let wide = body(b"co64").is_some();
         let offsets = body(if wide { b"co64" } else { b"stco" }).unwrap_or_default();
         let offsets = offsets.get(8..).unwrap_or_default().to_vec();
@@ -135,23 +137,44 @@ impl Table {
 /// What holds for samples of fragments that don't say it themselves.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Defaults {
+    description: Option<u64>,
+    duration: Option<u64>,
     size: u64,
 }
 
 impl Defaults {
     pub(super) fn of_trex(trex: &[u8]) -> Self {
-        Self { size: be(trex, 16, 4).unwrap_or(0) }
+        let (description, duration) = (be(trex, 8, 4), be(trex, 12, 4));
+        Self { description, duration, size: be(trex, 16, 4).unwrap_or(0) }
     }
 }
 
-/// Takes the samples of a track from a fragment, whose `moof` box begins at byte `at`.
+/// When a fragment begins and how long it is, in the track's ticks; the latter where its samples tell it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct FragmentTime {
+    pub(super) start: u64,
+    pub(super) ticks: Option<u64>,
+}
+
+/// Refuses samples of another sample description than the first, which may have another codec.
+fn one_description(highest: Option<u64>) -> Result<(), AudioErrorKind> {
+    match highest {
+        Some(2..) => Err(AudioErrorKind::UnsupportedCodec {
+            codec: "an MP4 track of several codecs or settings".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the samples of a track from a fragment, whose `moof` box begins at byte `at`, and tells their times where it does.
 pub(super) fn fragment(
     moof: &[u8],
     at: u64,
     track: u32,
     defaults: &Defaults,
     queue: &mut VecDeque<Sample>,
-) -> Result<(), AudioErrorKind> {
+) -> Result<Vec<FragmentTime>, AudioErrorKind> {
+    let mut times = Vec::new();
     let damaged = || AudioErrorKind::malformed(format!("the MP4 fragment at byte {at} ends early"));
     for traf in children(moof, b"traf") {
         let tfhd = child(traf, b"tfhd").ok_or_else(damaged)?;
@@ -161,8 +184,10 @@ pub(super) fn fragment(
         let flags = be(tfhd, 0, 4).ok_or_else(damaged)?;
         let mut fields = Fields { bytes: tfhd, at: 8 };
         let base = fields.optional(flags & 1 != 0, 8).ok_or_else(damaged)?.unwrap_or(at);
-        fields.optional(flags & 2 != 0, 4).ok_or_else(damaged)?;
-        fields.optional(flags & 8 != 0, 4).ok_or_else(damaged)?;
+        let description = fields.optional(flags & 2 != 0, 4).ok_or_else(damaged)?;
+        one_description(description.or(defaults.description))?;
+        let duration = fields.optional(flags & 8 != 0, 4).ok_or_else(damaged)?.or(defaults.duration);
+        let mut ticks = Some(0u64);
         let size = fields.optional(flags & 0x10 != 0, 4).ok_or_else(damaged)?.unwrap_or(defaults.size);
         let mut offset = base;
         for trun in children(traf, b"trun") {
@@ -174,7 +199,8 @@ pub(super) fn fragment(
             fields.optional(flags & 4 != 0, 4).ok_or_else(damaged)?;
             let listed = flags & 0xF00 != 0;
             for _ in 0..count {
-                fields.optional(flags & 0x100 != 0, 4).ok_or_else(damaged)?;
+                let own = fields.optional(flags & 0x100 != 0, 4).ok_or_else(damaged)?.or(duration);
+                ticks = ticks.zip(own.filter(|&own| own > 0)).map(|(ticks, own)| ticks.saturating_add(own));
                 let bytes = fields.optional(flags & 0x200 != 0, 4).ok_or_else(damaged)?.unwrap_or(size);
                 fields.optional(flags & 0x400 != 0, 4).ok_or_else(damaged)?;
                 fields.optional(flags & 0x800 != 0, 4).ok_or_else(damaged)?;
@@ -187,8 +213,12 @@ pub(super) fn fragment(
                 offset = offset.saturating_add(bytes);
             }
         }
+        // Version 1 has 64 bits.
+        let start =
+            child(traf, b"tfdt").and_then(|tfdt| be(tfdt, 4, if tfdt.first() == Some(&1) { 8 } else { 4 }));
+        times.extend(start.map(|start| FragmentTime { start, ticks }));
     }
-    Ok(())
+    Ok(times)
 }
 
 /// Fields that flags announce.
