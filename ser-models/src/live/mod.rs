@@ -39,7 +39,8 @@ pub struct LiveConfig {
     pub interval: f64,
     /// Time before the first reading, 0.25 to 60. It may be shorter than a window.
     pub first: f64,
-    /// Levels below this, in dB relative to full scale, are silence. Must be finite.
+    /// Levels below this, in dB relative to full scale, are silence, but lower ones where all that came is quiet, as for files. Must be
+    /// finite.
     pub silence_db: f32,
 }
 

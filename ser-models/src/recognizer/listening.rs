@@ -3,16 +3,12 @@
 use super::chunks::{Chunks, on_all};
 use super::{RecognizeError, Recognizer, WindowRecognizer};
 use crate::recording::{
-    LOWEST_DB, NotSpeech, SILENT_DB, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window,
-    Windows,
+    NotSpeech, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window, Windows,
 };
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
 /// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is heard as one.
 const KEPT_SECONDS: f64 = 30.0;
-
-/// Frames this far below the loudest of a quiet recording, in dB, are silent.
-const BELOW_LOUDEST_DB: f32 = 30.0;
 
 /// Windows for each thread that wait to be heard together, at most.
 const WAITING: usize = 8;
@@ -48,8 +44,6 @@ pub struct Listening<'a> {
     waiting: Vec<Waiting>,
     windows: Vec<TimelineWindow>,
     levels: Vec<f32>,
-    /// The loudest of them.
-    loudest: f32,
     /// The largest absolute sample.
     peak: f32,
     /// What the sound of the last window without speech is like.
@@ -80,7 +74,6 @@ impl<'a> Listening<'a> {
             waiting: Vec::new(),
             windows: Vec::new(),
             levels: Vec::new(),
-            loudest: LOWEST_DB,
             peak: 0.0,
             reason: None,
         })
@@ -131,7 +124,8 @@ impl<'a> Listening<'a> {
         }
         self.hear(true)?;
         let (seconds, frame_seconds) = (self.cut.seconds(), self.cut.frame_seconds());
-        let config = TimelineConfig { silence_db: self.silence_db(), ..self.recognizer.config.clone() };
+        let config = self.recognizer.config.clone();
+        let config = TimelineConfig { silence_db: self.cut.silence_db(config.silence_db), ..config };
         let confidence = self.recognizer.one.confidence();
         let timeline = Timeline::new(config, self.windows, self.levels, frame_seconds, seconds, confidence);
         timeline.ok_or(match self.reason {
@@ -152,30 +146,25 @@ impl<'a> Listening<'a> {
     /// The whole recording is one window.
     fn wait_for_all_of(&mut self, samples: Vec<f32>) -> Result<(), SignalError> {
         self.chunks = None;
+        let silence_db = self.recognizer.config.silence_db;
         let mut rest = &samples[..];
         while !rest.is_empty() {
             rest = self.take(rest)?;
             if self.cut.is_due() {
-                self.cut.window(self.silence_db());
+                self.cut.window(silence_db);
             }
         }
-        self.cut.window(self.silence_db());
+        self.cut.window(silence_db);
         // However quiet it is.
         let seconds = self.cut.seconds();
         self.waiting.push(Waiting { samples, start: 0.0, end: seconds, sounding: seconds });
         Ok(())
     }
 
-    /// Frames below this are silent: quiet recordings are heard too.
-    fn silence_db(&self) -> f32 {
-        self.recognizer.config.silence_db.min((self.loudest - BELOW_LOUDEST_DB).max(SILENT_DB))
-    }
-
     /// Takes samples up to the end of the next window, and returns the rest.
     fn take<'s>(&mut self, samples: &'s [f32]) -> Result<&'s [f32], SignalError> {
         let rest = self.cut.take(samples, |levels| {
             self.levels.extend(levels);
-            self.loudest = levels.iter().copied().fold(self.loudest, f32::max);
         })?;
         if let Some(chunks) = &mut self.chunks {
             chunks.push(&samples[..samples.len() - rest.len()]);
@@ -205,7 +194,7 @@ impl<'a> Listening<'a> {
     }
 
     fn wait_for_window(&mut self) {
-        let silence_db = self.silence_db();
+        let silence_db = self.recognizer.config.silence_db;
         let Window { samples, start, end, sounding, .. } = self.cut.window(silence_db);
         self.waiting.push(Waiting { samples: samples.to_vec(), start, end, sounding });
     }

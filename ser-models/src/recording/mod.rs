@@ -8,7 +8,6 @@ mod speech;
 mod timeline;
 mod windows;
 
-pub(crate) use activity::SILENT_DB;
 pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
 pub use parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
 pub use recognition::Recognition;

@@ -1,8 +1,11 @@
 //! The windows of a stream: what a model hears of it, one after the other.
 
-use super::activity::{Activity, LOWEST_DB, sounding_seconds};
+use super::activity::{Activity, LOWEST_DB, SILENT_DB, sounding_seconds};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 use std::collections::VecDeque;
+
+/// Frames this far below the loudest of a quiet recording, in dB, are silent.
+const BELOW_LOUDEST_DB: f32 = 30.0;
 
 /// Cuts a stream of samples, which comes in pieces of any size, into windows. Keeps the samples of one window, so that its memory
 /// does not grow with the stream.
@@ -23,8 +26,12 @@ pub(crate) struct Windows {
     taken: u64,
     /// Samples that had come at the last window.
     told: u64,
-    /// Intervals that are full when the next window is due.
-    due: u64,
+    /// Seconds of the first window's end.
+    first: f64,
+    /// Windows that were full.
+    full: u64,
+    /// The loudest frame.
+    loudest_db: f32,
 }
 
 /// A window of a stream.
@@ -48,8 +55,7 @@ impl Window<'_> {
 }
 
 impl Windows {
-    /// Windows of `length` seconds that end every `interval` seconds; the first one ends at the first of these times that is not
-    /// before `first`.
+    /// Windows of `length` seconds that end every `interval` seconds, the first one after `first` seconds.
     pub(crate) fn new(sample_rate: u32, length: f64, interval: f64, first: f64) -> Result<Self, SignalError> {
         Ok(Self {
             activity: Activity::new(sample_rate)?,
@@ -61,7 +67,9 @@ impl Windows {
             level_db: LOWEST_DB,
             taken: 0,
             told: 0,
-            due: (first / interval).ceil().max(1.0) as u64,
+            first,
+            full: 0,
+            loudest_db: LOWEST_DB,
         })
     }
 
@@ -96,6 +104,7 @@ impl Windows {
         levels(&measured);
         self.taken += now.len() as u64;
         self.level_db = measured.iter().copied().fold(self.level_db, f32::max);
+        self.loudest_db = self.loudest_db.max(self.level_db);
         let frames = (self.length / self.frame_seconds()) as usize;
         keep_last(&mut self.levels, &measured, frames);
         let length = (self.length * f64::from(self.sample_rate)).round() as usize;
@@ -113,13 +122,19 @@ impl Windows {
         self.taken > self.told
     }
 
-    /// The window that ends here, whose frames below `silence_db` are silent; the next one is due an interval later.
+    /// The level in dB below which frames are silent: `silence_db`, but less where all that came is quiet.
+    pub(crate) fn silence_db(&self, silence_db: f32) -> f32 {
+        silence_db.min((self.loudest_db - BELOW_LOUDEST_DB).max(SILENT_DB))
+    }
+
+    /// The window that ends here, whose frames below [`Windows::silence_db`] are silent; the next one is due an interval later.
     pub(crate) fn window(&mut self, silence_db: f32) -> Window<'_> {
         if self.is_due() {
-            self.due += 1;
+            self.full += 1;
         }
         self.told = self.taken;
         let end = self.seconds();
+        let silence_db = self.silence_db(silence_db);
         let sounding = sounding_seconds(&self.levels, self.frame_seconds(), silence_db);
         let level_db = std::mem::replace(&mut self.level_db, LOWEST_DB);
         let samples = &*self.samples.make_contiguous();
@@ -129,7 +144,7 @@ impl Windows {
 
     /// Samples that have come when the next window is full.
     fn next_end(&self) -> u64 {
-        (self.due as f64 * self.interval * f64::from(self.sample_rate)).round() as u64
+        ((self.first + self.full as f64 * self.interval) * f64::from(self.sample_rate)).round() as u64
     }
 }
 
@@ -145,6 +160,37 @@ fn keep_last(kept: &mut VecDeque<f32>, values: &[f32], length: usize) {
 mod tests {
     use super::*;
     use crate::recording::SILENCE_DB;
+
+    #[test]
+    fn no_hop_leaves_out_the_start() {
+        for (hop, expected) in [(2.0, [(0.0, 3.0), (2.0, 5.0)]), (1.7, [(0.0, 3.0), (1.7, 4.7)])] {
+            let mut windows = Windows::new(8_000, 3.0, hop, 3.0).unwrap();
+            let (samples, mut found) = (vec![0.1; 41_600], Vec::new());
+            let mut rest = &samples[..];
+            while !rest.is_empty() {
+                rest = windows.take(rest, |_| {}).unwrap();
+                if windows.is_due() {
+                    let window = windows.window(SILENCE_DB);
+                    found.push((window.start, window.end));
+                }
+            }
+            let near = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() + (a.1 - b.1).abs() < 1e-3;
+            assert!(found.len() == 2 && found.iter().zip(&expected).all(near), "{hop}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn quiet_sound_is_no_silence_until_louder_sound_comes() {
+        let mut windows = Windows::new(8_000, 1.0, 1.0, 1.0).unwrap();
+        let tone = |volume: f32| (0..8_000).map(|n| volume * (n as f32 * 0.5).sin()).collect::<Vec<f32>>();
+        let mut silent = |volume| {
+            assert!(windows.take(&tone(volume), |_| {}).unwrap().is_empty());
+            windows.window(SILENCE_DB).is_silent()
+        };
+        // The loud second reaches into the one behind it.
+        let [quiet, loud, _, quiet_again] = [0.002, 0.3, 0.002, 0.002].map(&mut silent);
+        assert_eq!((quiet, loud, quiet_again), (false, false, true));
+    }
 
     /// Start, end and sound of each window of a signal that comes in pieces.
     fn windows(samples: &[f32], piece: usize, first: f64) -> Vec<(f64, f64, bool)> {
@@ -179,7 +225,7 @@ mod tests {
         assert_eq!(windows(&samples, 123, 3.0), expected);
         assert_eq!(windows(&samples[..20_000], 999, 3.0), [(0.0, 2.5, false)]);
         let short: Vec<f64> = windows(&samples, 999, 0.5).iter().map(|window| window.1).collect();
-        assert_eq!(short, [1.0, 2.0, 3.0, 4.0, 5.0, 5.5]);
+        assert_eq!(short, [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]);
         assert_eq!(windows(&samples[..24_000], 24_000, 3.0), [(0.0, 3.0, false)]);
     }
 }
