@@ -12,7 +12,7 @@ use ser_models::{Generator, Recognizer, Timeline};
 use super::Disturbance;
 
 /// Seconds of one recording, from and to.
-const SECONDS: [f64; 2] = [120.0, 300.0];
+const SECONDS: [f64; 2] = [120.0, 600.0];
 
 /// Most clips of one mood that follow each other.
 const LONGEST_STRETCH: usize = 6;
@@ -58,7 +58,7 @@ impl RecordingScores {
     pub const WAYS: [Disturbance; 3] =
         [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)];
 
-    /// Joins the clips of each actor to a recording of two to five minutes, in stretches of one mood with pauses between, and measures a
+    /// Joins the clips of each actor to a recording of two to ten minutes, in stretches of one mood with pauses between, and measures a
     /// recogniser of moods on it after a disturbance.
     ///
     /// # Errors
@@ -85,7 +85,8 @@ impl RecordingScores {
             let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
             let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
             let mut recognizer = recognizer()?;
-            let first = recognizer.recognize_window(&samples, rate)?;
+            let length = (recognizer.window_seconds() * f64::from(rate)).round() as usize;
+            let first = recognizer.recognize_window(first_seconds(&samples, length)?, rate)?;
             let mut timeline = recognizer.timeline(&samples, rate)?;
             let mut scores = Vec::new();
             for smoothing in SMOOTHINGS {
@@ -128,6 +129,12 @@ impl fmt::Display for RecordingScores {
         }
         Ok(())
     }
+}
+
+/// The first `length` samples behind the silence at the start.
+fn first_seconds(samples: &[f32], length: usize) -> anyhow::Result<&[f32]> {
+    let spoken = Trim::new(TrimConfig { top_db: 30.0, ..TrimConfig::default() })?.trim(samples)?;
+    Ok(&samples[spoken.start..samples.len().min(spoken.start + length)])
 }
 
 fn join(clips: &[&Clip], random: &mut Generator) -> anyhow::Result<Joined> {
@@ -227,6 +234,16 @@ mod tests {
     fn changes_lie_between_stretches_of_different_moods() {
         let stretches = [(0.0, 2.0, "Calm"), (3.0, 5.0, "Calm"), (6.0, 8.0, "Sad"), (8.0, 9.0, "Calm")];
         assert_eq!(changes(stretches.into_iter()), [5.5, 8.0]);
+    }
+
+    #[test]
+    fn the_first_seconds_begin_with_sound_and_end_after_a_window() {
+        let samples: Vec<f32> =
+            (0..66_150 * 2).map(|n| if n < 22_050 { 0.0 } else { 0.3 * (n as f32 * 0.1).sin() }).collect();
+        let first = first_seconds(&samples, 66_150).unwrap();
+        let start = samples.windows(first.len()).position(|part| part == first).unwrap();
+        assert!(first.len() == 66_150 && (20_000..=22_050).contains(&start), "{} from {start}", first.len());
+        assert_eq!(first_seconds(&samples[22_050..30_000], 66_150).unwrap().len(), 7_950);
     }
 
     #[test]
