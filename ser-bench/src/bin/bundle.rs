@@ -22,12 +22,13 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// What logits are divided by: the temperature that `reproduce --only speaker-independent-moods --validate --seeds 1` prints
-    /// for its sums to moods.
-    #[arg(long, default_value_t = 1.0)]
-    temperature: f64,
-    /// The least probability of an answer that counts as sure, 0 to 1: the one that the same run prints for its sums to moods.
-    #[arg(long, default_value_t = 0.0)]
-    confidence: f64,
+    /// for its sums to moods. Left out, it is 1, or with `--weights` that model's own.
+    #[arg(long)]
+    temperature: Option<f64>,
+    /// The least probability of an answer that counts as sure, 0 to 1: the one that the same run prints for its sums to moods. Left
+    /// out, it is 0, or with `--weights` that model's own.
+    #[arg(long)]
+    confidence: Option<f64>,
     /// Takes the weights of this model, and changes temperature and confidence alone.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "recipe", "cache"])]
     weights: Option<PathBuf>,
@@ -48,23 +49,17 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let range = Readout::TEMPERATURES;
-    ensure!(
-        range.contains(&arguments.temperature),
-        "--temperature must be {} to {}, got {}",
-        range.start(),
-        range.end(),
-        arguments.temperature
-    );
-    ensure!(
-        (0.0..=1.0).contains(&arguments.confidence),
-        "--confidence must be 0 to 1, got {}",
-        arguments.confidence
-    );
+    if let Some(temperature) = arguments.temperature {
+        let (least, most) = (range.start(), range.end());
+        ensure!(range.contains(&temperature), "--temperature must be {least} to {most}, got {temperature}");
+    }
+    if let Some(confidence) = arguments.confidence {
+        ensure!((0.0..=1.0).contains(&confidence), "--confidence must be 0 to 1, got {confidence}");
+    }
     output::check_folder(&arguments.output)?;
-    let (temperature, confidence) = (arguments.temperature, arguments.confidence);
     if let Some(path) = &arguments.weights {
         let mut model = Checkpoint::load(path)?;
-        model.readout = Readout { temperature, confidence, ..model.readout };
+        model.readout = asked(model.readout, arguments);
         model.save(&arguments.output)?;
         return cli::print(format!("{}: the weights of {}", arguments.output.display(), path.display()));
     }
@@ -100,7 +95,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut model = Checkpoint::join(&models)?;
     let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
-    model.readout = Readout { temperature, classes, confidence, ..Readout::default() };
+    model.readout = asked(Readout { classes, ..Readout::default() }, arguments);
     model.save(&arguments.output)?;
     for ((recipe, _), state) in recipes.iter().zip(&states) {
         remove_states(recipe, state);
@@ -108,4 +103,29 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let epochs: Vec<_> = recipes.iter().map(|(recipe, _)| recipe.training.epochs.to_string()).collect();
     let (file, clips) = (arguments.output.display(), model.split.train.len());
     cli::print(format!("{file}: {clips} clips, {} epochs", epochs.join(" and ")))
+}
+
+/// A readout with the temperature and the confidence that were asked for; what wasn't stays.
+fn asked(readout: Readout, arguments: &Arguments) -> Readout {
+    let temperature = arguments.temperature.unwrap_or(readout.temperature);
+    let confidence = arguments.confidence.unwrap_or(readout.confidence);
+    Readout { temperature, confidence, ..readout }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_asked_for_stays() {
+        let before = Readout { temperature: 1.7, confidence: 0.4, ..Readout::default() };
+        let of = |options: &[&str]| {
+            let line = ["bundle", "--output", "a", "--weights", "b"].iter().chain(options);
+            let readout = asked(before.clone(), &Arguments::parse_from(line));
+            (readout.temperature, readout.confidence)
+        };
+        assert_eq!(of(&[]), (1.7, 0.4));
+        assert_eq!(of(&["--confidence", "0.5"]), (1.7, 0.5));
+        assert_eq!(of(&["--temperature", "2"]), (2.0, 0.4));
+    }
 }
