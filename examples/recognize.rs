@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let model = arguments.model.open()?;
     if let Some(path) = &arguments.learn_voice {
-        return learn_voice(model.recognizer()?, &inputs, path);
+        return learn_voice(model.recognizer()?, &inputs, path, arguments);
     }
     let open = || -> anyhow::Result<Recognizer> { Ok(model.recognizer()?.with_config(config.clone())?) };
     let recognizer = open()?;
@@ -101,7 +101,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let truth = |path: &PathBuf| Truth::open(path, &labels, &arguments.labelling);
     let mut truth = arguments.labels.as_ref().map(truth).transpose()?;
 
-    let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..AudioOptions::default() };
+    let decoding = decoding(arguments);
     let stop = interrupt::on_ctrl_c()?;
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
@@ -163,25 +163,35 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     })?;
     if let Some(truth) = truth {
-        eprintln!("{}", truth.report()?);
+        truth.report()?.lines().for_each(cli::note);
     }
     Ok(())
 }
 
+/// How recordings are decoded.
+fn decoding(arguments: &Arguments) -> AudioOptions {
+    AudioOptions { allow_truncated: arguments.allow_truncated, ..AudioOptions::default() }
+}
+
 /// Writes a profile of the voice in recordings.
-fn learn_voice(mut recognizer: Recognizer, inputs: &[Input], path: &Path) -> anyhow::Result<()> {
+fn learn_voice(
+    mut recognizer: Recognizer,
+    inputs: &[Input],
+    path: &Path,
+    arguments: &Arguments,
+) -> anyhow::Result<()> {
     output::check_folder(path)?;
+    let decoding = decoding(arguments);
     let mut voice: Option<VoiceProfile> = None;
     for input in inputs {
-        let mut reader = input.open(&AudioOptions::default())?;
-        let (mut samples, mut block) = (Vec::new(), vec![0.0; reader.sample_rate() as usize]);
-        loop {
-            match reader.read(&mut block)? {
-                0 => break,
-                read => samples.extend_from_slice(&block[..read]),
+        let clip = match profile(&mut recognizer, input, &decoding) {
+            Ok(clip) => clip,
+            Err(error) if arguments.skip_bad => {
+                cli::note(format_args!("skipped: {error:#}"));
+                continue;
             }
-        }
-        let clip = recognizer.profile(&samples, reader.sample_rate()).with_context(|| input.to_string())?;
+            Err(error) => return Err(error),
+        };
         voice = Some(match voice {
             Some(voice) => voice.and(&clip)?,
             None => clip,
@@ -190,6 +200,26 @@ fn learn_voice(mut recognizer: Recognizer, inputs: &[Input], path: &Path) -> any
     let Some(voice) = voice else { bail!("recordings must be 1 or more, got none") };
     voice.save(path)?;
     cli::print(format!("{}: a voice in {} recordings", path.display(), voice.clips()))
+}
+
+/// The profile of the voice in one recording, whose warnings go to standard error.
+fn profile(
+    recognizer: &mut Recognizer,
+    input: &Input,
+    decoding: &AudioOptions,
+) -> anyhow::Result<VoiceProfile> {
+    let mut reader = input.open(decoding)?;
+    let (mut samples, mut block) = (Vec::new(), vec![0.0; reader.sample_rate() as usize]);
+    loop {
+        match reader.read(&mut block)? {
+            0 => break,
+            read => samples.extend_from_slice(&block[..read]),
+        }
+    }
+    for warning in reader.warnings() {
+        cli::note(format_args!("warning: {input}: {warning}"));
+    }
+    recognizer.profile(&samples, reader.sample_rate()).with_context(|| input.to_string())
 }
 
 /// A recording as a line of JSON.

@@ -52,12 +52,14 @@ impl CatalogArguments {
         let unknown = without().count() - estimated;
         let name = path.display();
         if estimated > 0 {
-            eprintln!("note: {name}: {estimated} songs have no mood; it is estimated from their sound");
+            cli::note(format_args!(
+                "note: {name}: {estimated} songs have no mood; it is estimated from their sound"
+            ));
         }
         if unknown > 0 {
-            eprintln!(
+            cli::note(format_args!(
                 "note: {name}: {unknown} songs have no mood, and lack the valence or energy to estimate it"
-            );
+            ));
         }
         Ok(catalog)
     }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use ser_data::{Clips, ClipsOptions, CorpusFormat, LabelMap, LabelSet, Manifest, Source};
 use ser_models::ConfusionMatrix;
 
+use crate::cli;
 use crate::speech::Labelling;
 
 /// The true moods of recordings.
@@ -68,7 +69,7 @@ impl Truth {
     fn read_clips(&mut self, data: Source, label_map: LabelMap) -> anyhow::Result<()> {
         let options = ClipsOptions { label_map, ..ClipsOptions::default() };
         let found = Clips::open(&[data], &options)?;
-        found.corpora.iter().for_each(|corpus| eprintln!("{corpus}"));
+        found.corpora.iter().for_each(cli::note);
         for clip in found.clips {
             let Some(class) = self.class_of(&clip.label, &options.label_map) else { continue };
             let path = clip.file.to_string();

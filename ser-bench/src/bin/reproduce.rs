@@ -106,10 +106,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let clips = set.groups.len();
         if number == 0 && clips != CorpusFormat::RAVDESS_SPEECH {
             let data = arguments.data.display();
-            eprintln!(
+            cli::note(format_args!(
                 "note: {data} holds {clips} clips, RAVDESS {}: figures cannot be compared with published ones",
                 CorpusFormat::RAVDESS_SPEECH
-            );
+            ));
         }
         let bar = progress::bar(0, "epochs");
         bar.set_prefix(format!("{} of {}: {}", number + 1, experiments.len(), experiment.name));
