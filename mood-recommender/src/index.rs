@@ -31,8 +31,6 @@ pub(crate) struct Group {
     pub(crate) complete: [bool; FEATURES],
     /// The squared length of each sound in standard deviations.
     pub(crate) squares: Vec<f32>,
-    /// The audio features in [`Group::SKETCH_STEPS`] steps of their scale; the mean where a song lacks one.
-    pub(crate) sketches: [Vec<u8>; AUDIO],
     /// Years of release, 0 where unknown.
     pub(crate) years: Vec<u16>,
     ranks: [Ranks; FEATURES],
@@ -81,9 +79,6 @@ fn lay_out(first: u32, songs: &[Song]) -> ([Group; GROUPS], Moments) {
 }
 
 impl Group {
-    /// Steps of a sketch, on the scale of 0 to 1.
-    pub(crate) const SKETCH_STEPS: f32 = 255.0;
-
     fn append(&mut self, next: &Group) {
         self.songs.extend_from_slice(&next.songs);
         self.years.extend_from_slice(&next.years);
@@ -101,10 +96,6 @@ impl Group {
         }
         let square = |at| self.sound(at, scale).iter().map(|value| value * value).sum();
         self.squares = (0..self.songs.len()).map(square).collect();
-        self.sketches = std::array::from_fn(|feature| {
-            let steps = |unit: &f32| (scale.known(feature, *unit) * Self::SKETCH_STEPS + 0.5) as u8;
-            self.columns[feature].iter().map(steps).collect()
-        });
     }
 
     /// The song's sound in standard deviations of the catalogue. What the song lacks is at the catalogue's mean, so that it

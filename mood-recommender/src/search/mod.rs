@@ -7,18 +7,53 @@ mod top;
 
 use std::thread;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::feature::FEATURES;
 use crate::index::{Group, Scale};
 use crate::song::Song;
 use crate::taste::Taste;
 use crate::threads::cores_for;
 
-use liking::Liking;
+use liking::{Liking, Workspace};
 pub(crate) use sieve::Sieve;
 pub(crate) use top::TopK;
 
 /// Songs at a time: their scores stay in the nearest cache while the columns pass by.
 const BLOCK: usize = 2048;
+
+/// Songs that are compared together with the worst of the best so far.
+const FEW: usize = 16;
+
+/// What songs are scored by.
+struct Scan<'a> {
+    group: &'a Group,
+    weights: &'a [f32; FEATURES],
+    sieve: &'a Sieve<'a>,
+    liking: Option<&'a Liking<'a>>,
+    workspace: Workspace,
+}
+
+/// The scores of one block, compiled for each instruction set; −∞ for songs that do not pass, as far as columns tell.
+struct Block<'a, 'b> {
+    scan: &'a mut Scan<'b>,
+    start: usize,
+    scores: &'a mut [f32],
+}
+
+impl WithSimd for Block<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Block { scan, start, scores } = self;
+        fit::fit(scan.group, start, scan.weights, scores);
+        scan.sieve.sink(scan.group, start, scores);
+        if let Some(liking) = scan.liking {
+            liking.mix_into(start, scores, &mut scan.workspace);
+        }
+    }
+}
 
 /// The `k` best songs that pass, as (score, place in the group), the best first and the earlier first among
 /// equals.
@@ -32,20 +67,23 @@ pub(crate) fn best(
 ) -> Vec<(f32, usize)> {
     let liking = taste.map(|(taste, scale)| Liking::new(group, taste, scale));
     let scan = |from: usize, to: usize| {
+        let mut scan = Scan { group, weights, sieve, liking: liking.as_ref(), workspace: Workspace::new() };
         let passes = |at: usize| sieve.passes(&songs[group.songs[at] as usize]);
         let mut top = TopK::new(k);
         let mut block = [0.0; BLOCK];
+        let arch = Arch::new();
         for start in (from..to).step_by(BLOCK) {
             let scores = &mut block[..BLOCK.min(to - start)];
-            fit::fit(group, start, weights, scores);
-            sieve.sink(group, start, scores);
-            if let Some(liking) = &liking {
-                liking.take_best(start, scores, &mut top, passes);
-                continue;
-            }
-            for (at, &score) in (start..).zip(scores.iter()) {
-                if top.would_take(score) && passes(at) {
-                    top.push(score, at);
+            arch.dispatch(Block { scan: &mut scan, start, scores });
+            for (few, scores) in scores.chunks(FEW).enumerate() {
+                // Most are worse than the worst of the best so far; together they are told so faster.
+                let bar = top.bar();
+                if scores.iter().fold(false, |any, score| any | (*score > bar)) {
+                    for (at, &score) in (start + few * FEW..).zip(scores) {
+                        if top.would_take(score) && passes(at) {
+                            top.push(score, at);
+                        }
+                    }
                 }
             }
         }

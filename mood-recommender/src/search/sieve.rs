@@ -28,6 +28,7 @@ impl<'a> Sieve<'a> {
 
     /// Sets the scores of songs that do not pass to −∞, as far as columns tell: the scale of 0 to 1 cuts off
     /// its ends, so it may let too many through, but never too few.
+    #[inline(always)]
     pub(crate) fn sink(&self, group: &Group, start: usize, scores: &mut [f32]) {
         if let Some(years) = &self.filter.years {
             // Year 0 stands for an unknown one, so that it is below every first year.
@@ -57,6 +58,7 @@ impl<'a> Sieve<'a> {
     }
 }
 
+#[inline(always)]
 fn sink_outside<T: PartialOrd + Copy>(column: &[T], first: T, last: T, scores: &mut [f32]) {
     for (score, &value) in scores.iter_mut().zip(column) {
         *score = if (value >= first) & (value <= last) { *score } else { f32::NEG_INFINITY };
