@@ -13,7 +13,7 @@ fn memory_does_not_grow_with_the_clips() {
     let config = FeatureConfig::default();
     let parts = Feature::ISSA.map(|feature| (feature, Array2::from_elem((config.rows(feature), 2), 0.5)));
     let clip = Features::from_parts(parts.into()).unwrap();
-    let mut peak_of = |clips: usize| {
+    let peak_of = |clips: usize| {
         let path = folder.path().join(format!("{clips}.safetensors"));
         let mut file = FeatureFile::create(&path, &[], &config, Statistics::default()).unwrap();
         for number in 0..clips {

@@ -133,9 +133,9 @@ mod tests {
         fn poll_frame(
             mut self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<http_body_util::Frame<Bytes>, Self::Error>>> {
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
             match self.0.take() {
-                Some(data) => std::task::Poll::Ready(Some(Ok(http_body_util::Frame::data(data)))),
+                Some(data) => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(data)))),
                 None => std::task::Poll::Pending,
             }
         }

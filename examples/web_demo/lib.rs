@@ -1,0 +1,121 @@
+//! The whole system as a page in the browser: say something, see your mood, get songs.
+
+mod api;
+mod app;
+mod guard;
+mod hearing;
+mod options;
+mod page;
+mod palette;
+mod pictures;
+mod plain;
+mod problem;
+mod recognize;
+mod recognizers;
+mod recommend;
+mod room;
+mod schema;
+mod serve;
+mod upload;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use mood_recommender::Recommender;
+use ser_examples::catalog::CatalogArguments;
+use ser_examples::cli;
+use ser_examples::model::ModelArguments;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::guard::Hosts;
+use crate::recognizers::Recognizers;
+use crate::upload::Uploads;
+
+/// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.
+///
+/// It opens on a bundled model, a bundled starter catalogue and a bundled clip, loads nothing from elsewhere, and keeps no audio.
+#[derive(Parser)]
+#[command(after_help = cli::epilogue(
+    "  cargo run --release --example web_demo -- --port 7860 --catalog data_moods.csv"
+))]
+struct Arguments {
+    /// Port to listen on; 0 takes any that is free.
+    #[arg(long, default_value_t = 7860)]
+    port: u16,
+    /// Address to listen on. Browsers give a microphone only to this machine's own pages, or by HTTPS.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    catalog: CatalogArguments,
+    /// Clips that are recognised at once; as many as there are cores if left out.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+    /// Seconds that a clip waits for a worker before it is turned away.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=60))]
+    patience: u16,
+    /// A name that this server answers to, beside `localhost` and addresses; may be given again.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+}
+
+/// Serves the page as the command line says, until it is asked to stop.
+pub fn main() -> ExitCode {
+    cli::exit(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let workers = match arguments.workers {
+        Some(workers) => workers.into(),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let patience = Duration::from_secs(arguments.patience.into());
+    let recognizers = Recognizers::new(&arguments.model.open()?, workers, patience)?;
+    let catalog = arguments.catalog.open()?;
+    let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
+    let app = Arc::new(App {
+        recognizers,
+        recommender,
+        uploads: Uploads::new(patience),
+        playable: hearing::playable(),
+    });
+    let hosts = Hosts::new(&arguments.allow_host);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let address = SocketAddr::new(arguments.host, arguments.port);
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        cli::print(format!("listening on http://{}", listener.local_addr()?))?;
+        serve::serve(listener, api::router(app, hosts), asked_to_stop()).await;
+        Ok(())
+    })
+}
+
+/// Ends at Ctrl-C or, on Unix, at SIGTERM; requests that run are answered first.
+async fn asked_to_stop() {
+    let interrupt = async {
+        // Without a handler Ctrl-C ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! { () = interrupt => (), _ = terminate.recv() => () }
+            }
+            Err(_) => interrupt.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}
