@@ -126,7 +126,8 @@ impl MusicFolder {
     }
 }
 
-/// A name reduced to what all its spellings share: lower-case letters and digits without accents.
+/// A name reduced to what all its spellings share: lower-case letters and digits without accents. A name of symbols alone keeps
+/// them, as `!!!` does.
 fn plain(name: &str) -> String {
     let name = name.to_lowercase();
     let end = [" feat.", " feat ", " ft.", " (feat", " [feat", " featuring "]
@@ -143,12 +144,13 @@ fn plain(name: &str) -> String {
         'ı' => 'i',
         other => other,
     };
-    letters.map(base).collect()
+    let plain: String = letters.map(base).collect();
+    if plain.is_empty() { name[..end].trim().nfkd().collect() } else { plain }
 }
 
 fn plain_title(title: &str) -> String {
     let start = title.split(" - ").next().unwrap_or_default();
-    let title = if plain(start).is_empty() { title } else { start };
+    let title = if start.trim().is_empty() { title } else { start };
     // Edition marks in brackets behind the title, unless they are all of it.
     let edition =
         |text: &str| ["remaster", "version", "edit", "mono", "stereo"].iter().any(|word| text.contains(word));
@@ -236,9 +238,14 @@ mod tests {
             ("Øresund ｆｕｌｌ", "oresund full"),
             ("- - -", "- - -"),
             ("(Sittin' On) The Dock", "Sittin on the dock"),
+            ("！！！", "!!!"),
+            ("!!! - 2011 Remaster", "!!!"),
+            ("??? (Mono)", "???"),
         ] {
             assert_eq!(plain_title(a), plain_title(b), "{a}");
         }
         assert_ne!(plain_title("One (Part 1)"), plain_title("One (Part 2)"));
+        assert_ne!(plain_title("!!!"), plain_title("???"));
+        assert_ne!(plain_title("!!! - Live"), plain_title("??? - Live"));
     }
 }

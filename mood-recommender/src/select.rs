@@ -1,6 +1,7 @@
 //! From the best songs to a list that people would keep.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -37,6 +38,40 @@ pub(crate) struct Selection<'a> {
     picks: Vec<Pick>,
     used: Used,
 }
+
+/// A song of the pool with its marginal relevance, as far as it is known.
+struct Candidate {
+    /// The marginal relevance to the first `compared` picks: at least what it is to all of them.
+    value: f32,
+    /// The part of the value that stays.
+    relevance: f32,
+    /// The similarity to the most similar of these picks.
+    alike: f32,
+    compared: usize,
+    place: usize,
+    pick: Pick,
+}
+
+/// By value; the first among equals is the greatest.
+impl Ord for Candidate {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value.total_cmp(&other.value).then(other.place.cmp(&self.place))
+    }
+}
+
+impl PartialOrd for Candidate {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Candidate {}
 
 /// What the picks have used up.
 #[derive(Clone, Default)]
@@ -138,29 +173,26 @@ impl<'a> Selection<'a> {
             }
             return (picks, used);
         }
-        // The similarity of each candidate to the pick that it is most alike.
-        let nearest = |candidate: &Pick| {
-            self.picks.iter().map(|pick| similarity(&pick.sound, &candidate.sound)).fold(0.0, f32::max)
+        let diversity = self.options.diversity;
+        let mut sounds: Vec<[f32; AUDIO]> = self.picks.iter().map(|pick| pick.sound).collect();
+        let open = |(place, pick): (usize, Pick)| {
+            let relevance = (1.0 - diversity) * (pick.rank / self.parts[pick.part].share as f32);
+            Candidate { value: relevance, relevance, alike: 0.0, compared: 0, place, pick }
         };
-        let mut pool: Vec<(Pick, f32)> =
-            pool.into_iter().map(|pick| (nearest(&pick), pick)).map(|(n, p)| (p, n)).collect();
-        while picks.len() < wanted {
-            let marginal = |(candidate, alike): &(Pick, f32)| {
-                let relevance = candidate.rank / self.parts[candidate.part].share as f32;
-                (1.0 - self.options.diversity) * relevance - self.options.diversity * alike
-            };
-            // The first among equals: `max_by` would take the last.
-            let values = pool.iter().map(marginal).enumerate();
-            let Some((place, _)) = values.reduce(|best, next| if next.1 > best.1 { next } else { best })
-            else {
-                break;
-            };
-            let (candidate, _) = pool.remove(place);
-            if self.take(&candidate, &mut used) {
-                for (other, alike) in &mut pool {
-                    *alike = alike.max(similarity(&candidate.sound, &other.sound));
-                }
-                picks.push(candidate);
+        let mut pool: BinaryHeap<Candidate> = pool.into_iter().enumerate().map(open).collect();
+        while picks.len() < wanted
+            && let Some(mut best) = pool.pop()
+        {
+            // Further picks only lower a value, so that one which is up to date and beats the others' old ones is the best.
+            if best.compared < sounds.len() {
+                let alike = sounds[best.compared..].iter().map(|sound| similarity(sound, &best.pick.sound));
+                best.alike = alike.fold(best.alike, f32::max);
+                best.compared = sounds.len();
+                best.value = best.relevance - diversity * best.alike;
+                pool.push(best);
+            } else if self.take(&best.pick, &mut used) {
+                sounds.push(best.pick.sound);
+                picks.push(best.pick);
             }
         }
         (picks, used)
@@ -201,6 +233,55 @@ fn apportion(shares: &[f64], count: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Mood, Song, strategy};
+    use proptest::prelude::*;
+
+    /// Maximal marginal relevance as it is defined: every candidate is compared with every pick each time.
+    fn all_compared(selection: &Selection<'_>, mut pool: Vec<Pick>, wanted: usize) -> Vec<usize> {
+        let (mut used, mut picks) = (Used::default(), Vec::<Pick>::new());
+        pool.sort_by(|a, b| b.rank.total_cmp(&a.rank));
+        let diversity = selection.options.diversity;
+        while picks.len() < wanted && !pool.is_empty() {
+            let value = |candidate: &Pick| {
+                let alike =
+                    picks.iter().map(|pick| similarity(&pick.sound, &candidate.sound)).fold(0.0, f32::max);
+                let relevance = candidate.rank / selection.parts[candidate.part].share as f32;
+                (1.0 - diversity) * relevance - diversity * alike
+            };
+            let best = (0..pool.len())
+                .reduce(|best, next| if value(&pool[next]) > value(&pool[best]) { next } else { best });
+            let candidate = pool.remove(best.unwrap());
+            if selection.take(&candidate, &mut used) {
+                picks.push(candidate);
+            }
+        }
+        picks.iter().map(|pick| pick.at).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn picks_are_those_of_all_compared(
+            sounds in proptest::collection::vec((0..5_u8, 0..5_u8, 0..9_u8), 1..60),
+            diversity in 0.01_f32..=1.0, wanted in 1..40_usize,
+        ) {
+            let mut builder = Catalog::builder();
+            for (at, (valence, energy, artist)) in sounds.into_iter().enumerate() {
+                let [valence, energy] = [valence, energy].map(|step| Some(f32::from(step) / 4.0));
+                let (name, artist) = (format!("{at}").into(), format!("{artist}").into());
+                let mood = Some(Mood::Happy);
+                builder.push(Song { name, artist, valence, energy, mood, ..Song::default() }).unwrap();
+            }
+            let catalog = builder.build();
+            let index = Index::new(&catalog);
+            let options = Options { diversity, ..Options::default() };
+            let parts = strategy::parts(&options.strategy, &Mood::Sad.into()).unwrap();
+            let selection = Selection::new(&catalog, &index, &options, &parts, None);
+            let pool = selection.pool(0, 100);
+            let expected = all_compared(&selection, pool.clone(), wanted);
+            let (picks, _) = selection.pick(pool, wanted);
+            prop_assert_eq!(picks.iter().map(|pick| pick.at).collect::<Vec<_>>(), expected);
+        }
+    }
 
     #[test]
     fn places_go_by_the_largest_remainder() {

@@ -40,7 +40,8 @@ pub enum Strategy {
     /// Songs of any mood take part if their valence and energy are known. The list is in playing order, every song is
     /// nearer to the target than the one before, and no step is longer than twice the mean step; it is shorter than asked
     /// where the catalogue has no such path of that length. A score is 1 less the distance to the place on the straight
-    /// way that the song stands for. Diversity, shuffling and the profile's tastes do not act on a journey.
+    /// way that the song stands for. A journey has at most 1,000 songs. Diversity, shuffling and the profile's tastes do not
+    /// act on a journey.
     Journey {
         /// Where the journey ends.
         target: Point,

@@ -58,10 +58,15 @@ fn kaggles_sets_are_read() {
 fn exports_are_read() {
     let catalog = check("exportify.csv", &[], |_| {});
     assert_eq!(&catalog.songs()[0].extra["Record Label"], "Label");
-    let semicolons = ["the text is read as windows-1252", "cells are separated by ';'"];
+    let length = "length is written in minutes and seconds, as 3:45";
+    let semicolons = ["the text is read as windows-1252", "cells are separated by ';'", length];
     check("excel_semicolons.csv", &semicolons, |_| {});
-    check("excel_sep.csv", &["cells are separated by ';'"], |_| {});
-    check("excel_utf16.txt", &["the text is read as UTF-16LE", "cells are separated by tabs"], |_| {});
+    check("excel_sep.csv", &["cells are separated by ';'", length], |_| {});
+    check(
+        "excel_utf16.txt",
+        &["the text is read as UTF-16LE", "cells are separated by tabs", length],
+        |_| {},
+    );
 }
 
 #[test]
@@ -77,7 +82,8 @@ fn other_units_are_recognised_and_said() {
     let notes =
         ["valence", "energy", "acousticness", "danceability", "instrumentalness", "liveness", "speechiness"]
             .map(|feature| format!("{feature} runs from 0 to 100 and is divided by 100"));
-    let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+    let length = ["length is in seconds, as its header says"];
+    let notes: Vec<&str> = notes.iter().map(String::as_str).chain(length).collect();
     check("percent.csv", &notes, |song| {
         (song.album, song.id, song.release_date) = Default::default();
         (song.key, song.time_signature) = (None, None);
@@ -176,4 +182,13 @@ fn a_line_that_is_no_json_is_skipped_alone() {
     );
     let array = "[{\"name\":\"A\"},\n{oops";
     assert!(Catalog::from_reader(array.as_bytes(), &ReadOptions::default().skip_bad(true)).is_err());
+}
+
+#[test]
+fn a_list_of_no_artists_is_no_artist() {
+    for cell in [";", " ; ;", "\u{37e}"] {
+        let rows = format!("name,artists,energy\nA,B;C,0.5\nD,{cell},0.5\n");
+        let error = Catalog::from_bytes(&rows).unwrap_err().to_string();
+        assert!(error.starts_with("row 2 (line 3): artist must be a text, got "), "{error}");
+    }
 }

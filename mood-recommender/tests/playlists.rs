@@ -51,6 +51,14 @@ fn m3u8_has_seconds_titles_and_places() {
 }
 
 #[test]
+fn the_longest_length_is_rounded_too() {
+    let song = Song { name: "A".into(), artist: "B".into(), duration_ms: Some(u32::MAX), ..Song::default() };
+    let mut m3u8 = Vec::new();
+    Playlist::of_songs("Long", [&song]).write_to(&mut m3u8, PlaylistFormat::M3u8).unwrap();
+    assert!(String::from_utf8(m3u8).unwrap().contains("#EXTINF:4294967,B - A"));
+}
+
+#[test]
 fn text_has_a_song_a_line() {
     assert_eq!(
         written(PlaylistFormat::Text),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cell::{Length, artists};
-use super::column::{COLUMNS, Column, Own, is_own, plain};
+use super::column::{COLUMNS, Column, Own, TEXT_RULE, is_own, plain};
 use super::error::{CatalogError, Fault, any_feature, excerpt};
 use super::options::ReadOptions;
 use super::scale::LengthUnit;
@@ -119,6 +119,9 @@ impl Layout {
             }
             if *is_list {
                 song.artist = artists(text);
+                if song.artist.is_empty() {
+                    return Err(Fault::new("artist", TEXT_RULE, text));
+                }
             }
         }
         song.extra = Extra::new(&self.extra, self.extra_at.iter().map(|at| cell(*at)));

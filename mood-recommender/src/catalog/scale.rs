@@ -9,6 +9,8 @@ use crate::feature::{FEATURES, Feature};
 pub(super) struct Ranges {
     features: [Range; FEATURES],
     lengths: Range,
+    /// Whether a length stands as `3:45`.
+    has_clocks: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +41,8 @@ impl Range {
         self.parts += other.parts;
     }
 
-    /// Most numbers are above 1, not a few wrong ones.
+    /// Most numbers are above 1, not a few wrong ones. A column that says nothing by itself goes by the others: see
+    /// [`Ranges::units`].
     fn is_percent(&self) -> bool {
         (2.0..=100.0).contains(&self.largest) && self.above_one * 2 >= self.not_zero
     }
@@ -56,21 +59,35 @@ impl Ranges {
     }
 
     pub(super) fn add_length(&mut self, length: Length) {
-        if let Length::Number(number) = length {
-            self.lengths.add(number);
+        match length {
+            Length::Number(number) => self.lengths.add(number),
+            Length::Milliseconds(_) => self.has_clocks = true,
+            Length::Unknown => {}
         }
     }
 
     pub(super) fn merge(&mut self, other: &Ranges) {
         self.features.iter_mut().zip(&other.features).for_each(|(range, other)| range.merge(other));
         self.lengths.merge(&other.lengths);
+        self.has_clocks |= other.has_clocks;
     }
 
     /// The units of the table; `header` is the unit of lengths that the header names.
     pub(super) fn units(&self, header: Option<LengthUnit>) -> Units {
+        let is_unit = |feature| !matches!(feature, Feature::Loudness | Feature::Tempo | Feature::Popularity);
+        let count = |is: fn(&Range) -> bool| {
+            Feature::ALL
+                .into_iter()
+                .filter(|feature| is_unit(*feature) && is(&self.features[*feature as usize]))
+                .count()
+        };
+        // Of instrumentalness, a whole catalogue may have 1 % at most: the other columns tell that it is not 100 %.
+        let (percents, of_one) = (count(Range::is_percent), count(Range::is_of_one));
+        let are_percents = percents > 0 && percents >= 3 * of_one;
         let is_percent = |feature| {
-            let is_unit = !matches!(feature, Feature::Loudness | Feature::Tempo | Feature::Popularity);
-            is_unit && self.features[feature as usize].is_percent()
+            let range = &self.features[feature as usize];
+            let goes_along = are_percents && range.not_zero > 0 && range.largest <= 100.0;
+            is_unit(feature) && (range.is_percent() || goes_along)
         };
         let percents = Feature::ALL.map(is_percent);
         let by_range = match self.lengths.largest {
@@ -82,6 +99,8 @@ impl Ranges {
             percents,
             is_popularity_of_one: self.features[Feature::Popularity as usize].is_of_one(),
             length: header.unwrap_or(by_range),
+            has_length_numbers: self.lengths.not_zero > 0,
+            has_clocks: self.has_clocks,
             is_length_by_range: header.is_none(),
         }
     }
@@ -117,6 +136,8 @@ pub(super) struct Units {
     /// Whether popularity runs from 0 to 1 instead of 100.
     is_popularity_of_one: bool,
     length: LengthUnit,
+    has_length_numbers: bool,
+    has_clocks: bool,
     is_length_by_range: bool,
 }
 
@@ -157,18 +178,22 @@ impl Units {
         }
     }
 
-    /// What was recognised by range, for people.
+    /// What was recognised by range, header or form, for people. Milliseconds go without saying.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
         let features =
             self.percents().map(|feature| format!("{feature} runs from 0 to 100 and is divided by 100"));
         let length = match (self.is_length_by_range, self.length) {
-            (true, LengthUnit::Seconds) => Some("length is taken for seconds".to_owned()),
-            _ => None,
+            _ if !self.has_length_numbers => None,
+            (_, LengthUnit::Milliseconds) => None,
+            (true, _) => Some("length is taken for seconds".to_owned()),
+            (false, LengthUnit::Seconds) => Some("length is in seconds, as its header says".to_owned()),
+            (false, LengthUnit::Minutes) => Some("length is in minutes, as its header says".to_owned()),
         };
+        let clocks = self.has_clocks.then(|| "length is written in minutes and seconds, as 3:45".to_owned());
         let popularity = self
             .is_popularity_of_one
             .then(|| "popularity runs from 0 to 1 and is multiplied by 100".to_owned());
-        features.chain(popularity).chain(length)
+        features.chain(popularity).chain(length).chain(clocks)
     }
 }
 
@@ -188,6 +213,33 @@ mod tests {
         assert!(is_percent(&[0.0, 0.0, 0.0, 1.0, 35.0, 80.0]));
         assert!(!is_percent(&[80.0, 120.0]));
         assert!(!is_percent(&[]));
+    }
+
+    #[test]
+    fn a_column_without_large_numbers_goes_by_the_others() {
+        let percents = |columns: &[(Feature, &[f32])]| -> Vec<Feature> {
+            let mut ranges = Ranges::default();
+            for (feature, values) in columns {
+                values.iter().for_each(|value| ranges.add_feature(*feature, *value));
+            }
+            ranges.units(None).percents().collect()
+        };
+        let (energy, valence, liveness) = (Feature::Energy, Feature::Valence, Feature::Liveness);
+        let instrumentalness = Feature::Instrumentalness;
+        let found = percents(&[(energy, &[35.0, 80.0]), (instrumentalness, &[0.0, 1.0])]);
+        assert!(found.len() == 2 && found.contains(&instrumentalness), "{found:?}");
+        let large: &[f32] = &[35.0, 80.0];
+        let found = percents(&[
+            (energy, large),
+            (valence, large),
+            (liveness, large),
+            (instrumentalness, &[0.3, 0.6]),
+        ]);
+        assert_eq!(found.len(), 4);
+        // Two scales in one table stay two.
+        assert_eq!(percents(&[(energy, large), (valence, &[0.3, 0.6])]), [energy]);
+        assert_eq!(percents(&[(energy, &[0.3, 0.6]), (instrumentalness, &[0.0, 1.0])]), []);
+        assert_eq!(percents(&[(energy, large), (instrumentalness, &[0.0])]), [energy]);
     }
 
     #[test]
@@ -218,5 +270,9 @@ mod tests {
         ranges.add_length(Length::Number(180_000.0));
         assert_eq!(ranges.units(None).length(Length::Number(215.0)), Some(215.0));
         assert_eq!(ranges.units(None).notes().count(), 0);
+        ranges.add_length(Length::Milliseconds(1000.0));
+        let notes = |header| ranges.units(header).notes().collect::<Vec<_>>();
+        assert_eq!(notes(None), ["length is written in minutes and seconds, as 3:45"]);
+        assert_eq!(notes(Some(LengthUnit::Minutes))[0], "length is in minutes, as its header says");
     }
 }

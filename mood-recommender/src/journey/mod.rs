@@ -36,7 +36,7 @@ pub(crate) fn plan<'a>(
     options: &Options,
     count: usize,
 ) -> Vec<Recommendation<'a>> {
-    let way = Way::new(reading, target);
+    let (way, count) = (Way::new(reading, target), count.min(MOST_SONGS));
     let mut pool = pool(catalog, index, way, options, count);
     let mut length = count.min(pool.len());
     while length > 0 {
@@ -45,20 +45,32 @@ pub(crate) fn plan<'a>(
             length -= (length / 20).max(1);
             continue;
         };
-        let Some(artist) = artist_with_too_many(&path, options.max_per_artist) else {
+        // One artist at a time for the lists that people make.
+        let artists = artists_with_too_many(&path, options.max_per_artist, (length / 20).max(1));
+        if artists.is_empty() {
             return explain(&path, way);
-        };
-        // The artist keeps the first songs of the path; all others make room, so that this ends soon.
-        let songs =
-            path.iter().map(|stop| stop.song).filter(|song| artist_fingerprint(&song.artist) == artist);
-        let kept: Vec<&Song> = songs.take(options.max_per_artist.unwrap_or(usize::MAX)).collect();
+        }
+        // The artists keep the first songs of the path; all others make room, so that this ends soon.
+        let most = options.max_per_artist.unwrap_or(usize::MAX);
+        let mut kept: HashMap<u64, Vec<*const Song>> =
+            artists.into_iter().map(|artist| (artist, Vec::new())).collect();
+        for stop in &path {
+            if let Some(kept) = kept.get_mut(&artist_fingerprint(&stop.song.artist))
+                && kept.len() < most
+            {
+                kept.push(stop.song);
+            }
+        }
         pool.retain(|stop| {
-            artist_fingerprint(&stop.song.artist) != artist
-                || kept.iter().any(|song| std::ptr::eq(*song, stop.song))
+            let kept = kept.get(&artist_fingerprint(&stop.song.artist));
+            kept.is_none_or(|kept| kept.iter().any(|song| std::ptr::eq(*song, stop.song)))
         });
     }
     Vec::new()
 }
+
+/// The longest journey: days of music. Longer ones have no steps that can be heard, and take long to look for.
+const MOST_SONGS: usize = 1000;
 
 /// A song as a place to stop at.
 #[derive(Clone, Copy)]
@@ -112,14 +124,17 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
         .collect()
 }
 
-/// The fingerprint of an artist who has more songs than allowed.
-fn artist_with_too_many(path: &[Stop<'_>], most: Option<usize>) -> Option<u64> {
+/// The fingerprints of the first `count` artists who have more songs than allowed.
+fn artists_with_too_many(path: &[Stop<'_>], most: Option<usize>, count: usize) -> Vec<u64> {
+    let Some(most) = most else { return Vec::new() };
     let mut songs_of_artist: HashMap<u64, usize> = HashMap::new();
-    path.iter().map(|stop| artist_fingerprint(&stop.song.artist)).find(|artist| {
+    let artists = path.iter().map(|stop| artist_fingerprint(&stop.song.artist));
+    let too_many = artists.filter(|artist| {
         let songs = songs_of_artist.entry(*artist).or_default();
         *songs += 1;
-        most.is_some_and(|most| *songs > most)
-    })
+        *songs == most.saturating_add(1)
+    });
+    too_many.take(count).collect()
 }
 
 fn explain<'a>(path: &[Stop<'a>], way: Way) -> Vec<Recommendation<'a>> {
@@ -251,6 +266,25 @@ mod tests {
             let place = |stop: &Stop<'_>| catalog.songs().iter().position(|song| std::ptr::eq(song, stop.song));
             let pool: Vec<_> = pool.iter().filter_map(place).map(|at| at as u32).collect();
             prop_assert_eq!(pool, all_compared(&index, catalog.songs(), way, &options, count));
+        }
+
+        #[test]
+        fn candidates_are_those_of_the_whole_pool(
+            songs in 1..3000_usize, seed: u64, from in 0..4_usize, to in 0..4_usize, length in 1..30_usize,
+        ) {
+            let (catalog, way) = (catalog(songs, seed), Way::new(&Mood::ALL[from].into(), Mood::ALL[to].point()));
+            let pool = pool(&catalog, &Index::new(&catalog), way, &Options::default(), length);
+            path::check_candidates(&pool, way, length);
+        }
+    }
+
+    #[test]
+    fn more_songs_than_any_way_has_give_a_journey() {
+        let strategy = crate::Strategy::journey_to(Mood::Happy);
+        let options = Options { strategy, count: 100_000, max_per_artist: None, ..Options::default() };
+        let recommender = crate::Recommender::new(catalog(5000, 1)).unwrap();
+        for mood in [Mood::Sad, Mood::Happy] {
+            assert!(recommender.recommend(mood, &options).unwrap().len() > 1);
         }
     }
 }

@@ -42,6 +42,13 @@ impl Way {
         }
     }
 
+    /// How far along the way a point stands, in the plane's own unit; 0 where the way leads nowhere.
+    pub(super) fn along(self, point: Point) -> f32 {
+        let ((x, y), length) = (self.across(), self.length().max(f32::MIN_POSITIVE));
+        (point.valence - self.start.valence) * (x / length)
+            + (point.energy - self.start.energy) * (y / length)
+    }
+
     /// The nearest of `count` waypoints to a point, and how close it is: the squared distance below 0.
     pub(super) fn nearest(self, count: usize, point: Point) -> (usize, f32) {
         let last = (count - 1) as f32;

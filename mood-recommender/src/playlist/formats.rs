@@ -35,7 +35,7 @@ fn clean(text: &str) -> Cow<'_, str> {
 fn m3u8(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
     writeln!(writer, "#EXTM3U\n#PLAYLIST:{}", clean(&list.title))?;
     for entry in &list.entries {
-        let seconds = entry.duration_ms.map_or(-1, |milliseconds| i64::from((milliseconds + 500) / 1000));
+        let seconds = entry.duration_ms.map_or(-1, |milliseconds| (i64::from(milliseconds) + 500) / 1000);
         writeln!(writer, "#EXTINF:{seconds},{}", clean(&title(entry, "-")))?;
         let place = match &entry.location {
             Some(path) => path.to_string_lossy(),
