@@ -220,7 +220,7 @@ impl Written {
     fn print(&self, json: bool) -> anyhow::Result<()> {
         let Self { output, clips, whole_already, .. } = self;
         match (self.tensors, self.columns) {
-            _ if json => cli::print(serde_json::to_string_pretty(self)?),
+            _ if json => cli::print(cli::json(&serde_json::to_string_pretty(self)?)),
             _ if *whole_already => cli::print(format!("{output}: whole already, {clips} clips")),
             (Some(tensors), _) => cli::print(format!("{output}: {clips} clips, {tensors} tensors")),
             (None, columns) => {

@@ -272,7 +272,7 @@ impl<'a> Printer<'a> {
                 }
                 Ok(())
             }
-            Format::Jsonl => cli::print(serde_json::to_string(&self.line(input, timeline))?),
+            Format::Jsonl => cli::print(cli::json(&serde_json::to_string(&self.line(input, timeline))?)),
             Format::Csv => self.csv(input, timeline),
         }
     }

@@ -108,8 +108,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let options = Options { count: arguments.count as usize, strategy, ..Options::default() };
     let songs = recommender.recommend(reading, &options)?;
+    let catalog = recommender.catalog();
     if songs.is_empty() {
-        bail!("{}: {}", arguments.catalog.name(), missing(&options.strategy, reading, recommender.catalog()));
+        bail!("{}: {}", arguments.catalog.name(), missing(&options.strategy, reading, catalog));
+    }
+    let lacking = lacking(&options.strategy, reading, catalog);
+    if !lacking.is_empty() {
+        let (name, held) = (arguments.catalog.name(), held(catalog));
+        cli::note(format_args!(
+            "note: {name}: no {} songs here, the catalogue holds {held}",
+            in_words(&lacking)
+        ));
     }
     if let Some(path) = &arguments.playlist {
         let mut playlist = Playlist::new(format!("Songs for {}", recognition.label), &songs);
@@ -118,7 +127,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 
     if arguments.json {
-        cli::print(serde_json::to_string_pretty(&Answer::new(recognition, &songs))?)
+        cli::print(cli::json(&serde_json::to_string_pretty(&Answer::new(recognition, &songs))?))
     } else {
         cli::print(format!("{}{}", heard.describe(), heard.list(&options.strategy, &songs)))
     }
@@ -197,8 +206,9 @@ impl Heard {
 
     fn list(&self, strategy: &Strategy, songs: &[Recommendation<'_>]) -> String {
         let you_sound = if self.clip.is_some() { "you sound " } else { "" };
-        let effect =
-            effect(&self.recognition.label, strategy).map(|effect| format!(" ({you_sound}{effect})"));
+        let listed = moods_of(songs);
+        let effect = effect(&self.recognition.label, strategy, &listed)
+            .map(|effect| format!(" ({you_sound}{effect})"));
         let mut lines = vec![format!("Songs{}:", effect.unwrap_or_default())];
         for (at, Recommendation { song, score, reason }) in songs.iter().enumerate() {
             let title = cli::title(&song.artist, &song.name);
@@ -211,8 +221,26 @@ impl Heard {
 
 /// Which songs were looked for, and which the catalogue holds.
 fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
-    let wanted: Vec<String> =
-        strategy.targets(reading).iter().map(|mood| mood.as_str().to_lowercase()).collect();
+    format!(
+        "no song suits: --strategy {} looks for {} songs, the catalogue holds {}",
+        strategy.as_str(),
+        in_words(&strategy.targets(reading)),
+        held(catalog)
+    )
+}
+
+/// The moods that songs were looked for with, of which the catalogue has none.
+fn lacking(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> Vec<Mood> {
+    // A journey goes by places, not by moods.
+    if let Strategy::Journey { .. } = strategy {
+        return Vec::new();
+    }
+    let stats = catalog.stats();
+    strategy.targets(reading).into_iter().filter(|mood| stats.count(*mood) == 0).collect()
+}
+
+/// How many songs of each mood a catalogue holds.
+fn held(catalog: &Catalog) -> String {
     let stats = catalog.stats();
     let mut held: Vec<String> = Mood::ALL
         .into_iter()
@@ -225,12 +253,24 @@ fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
             stats.unlabelled()
         ));
     }
-    format!(
-        "no song suits: --strategy {} looks for {} songs, the catalogue holds {}",
-        strategy.as_str(),
-        wanted.join(" or "),
-        held.join(", ")
-    )
+    held.join(", ")
+}
+
+/// `calm or sad`.
+fn in_words(moods: &[Mood]) -> String {
+    let moods: Vec<String> = moods.iter().map(|mood| mood.as_str().to_lowercase()).collect();
+    moods.join(" or ")
+}
+
+/// The moods of listed songs, in their order.
+fn moods_of(songs: &[Recommendation<'_>]) -> Vec<Mood> {
+    let mut moods = Vec::new();
+    for mood in songs.iter().filter_map(|item| item.song.mood) {
+        if !moods.contains(&mood) {
+            moods.push(mood);
+        }
+    }
+    moods
 }
 
 #[cfg(feature = "files")]
@@ -275,13 +315,30 @@ fn find_music(_: &Arguments, _: &mut Playlist) -> anyhow::Result<()> {
 /// Recordings from this length on are shown as a timeline too.
 const LONG_SECONDS: f64 = 10.0;
 
-/// What the strategy does with the likeliest mood, and how to get more of the mood instead.
-fn effect(label: &str, strategy: &Strategy) -> Option<String> {
+/// What the strategy does with the likeliest mood, and how to get more of the mood instead. `listed` are the moods of the songs.
+fn effect(label: &str, strategy: &Strategy, listed: &[Mood]) -> Option<String> {
     let mood: Mood = label.parse().ok()?;
+    if let Strategy::Journey { .. } = strategy {
+        return Some(in_sentence(mood, &strategy.effect(mood)));
+    }
+    let target = strategy.targets(mood);
+    let (suiting, others): (Vec<Mood>, Vec<Mood>) = listed.iter().partition(|mood| target.contains(mood));
+    if suiting.is_empty() {
+        let (mood, others) = (in_words(&[mood]), in_words(&others));
+        return Some(format!("{mood}, but these are {others} songs, for less likely moods"));
+    }
     let more = match strategy {
         Strategy::Balance if strategy.targets(mood) != [mood] => "; `--strategy keep` for more of it",
         _ => "",
     };
-    let effect = strategy.effect(mood).replacen(mood.as_str(), &mood.as_str().to_lowercase(), 1);
+    let mut effect = in_sentence(mood, &strategy.effect(mood));
+    if !others.is_empty() {
+        effect += &format!(", and {} songs for less likely moods", in_words(&others));
+    }
     Some(effect + more)
+}
+
+/// The effect with the mood, which it begins with, in lower case.
+fn in_sentence(mood: Mood, effect: &str) -> String {
+    effect.replacen(mood.as_str(), &in_words(&[mood]), 1)
 }

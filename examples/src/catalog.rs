@@ -18,7 +18,7 @@ pub struct CatalogArguments {
     /// Read a column of songs from the one with this header, such as `energy=Energy level`; may be given again.
     #[arg(long, value_name = "COLUMN=HEADER", requires = "catalog")]
     pub column: Vec<String>,
-    /// Leave out rows that cannot be read, and list them on standard error.
+    /// Leave out rows that cannot be read; standard error names the first ten and tells how many there are.
     #[arg(long, requires = "catalog")]
     pub skip_bad: bool,
 }

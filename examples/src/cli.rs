@@ -84,11 +84,27 @@ pub fn note(text: impl Display) {
 /// A text from outside as a terminal may show it: control characters, and those that change the direction of text, become
 /// blanks.
 pub fn printable(text: &str) -> String {
-    let is_bad = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.replace(is_bad, " ")
+    text.replace(is_order, " ")
+}
+
+/// Whether a terminal takes a character for an order.
+fn is_order(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// JSON as a terminal may show it: what [`printable`] takes away is escaped in texts, which stay the same to whoever reads them.
+pub fn json(json: &str) -> String {
+    // Between texts, only line ends are control characters.
+    let is_escaped = |letter: &char| is_order(*letter) && !letter.is_ascii_whitespace();
+    let mut escaped = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match is_escaped(&letter) {
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 /// A song as a line of a list shows it: artist and name, [printable], cut where they fill more than a line.
@@ -140,6 +156,10 @@ mod tests {
     fn texts_from_outside_give_the_terminal_no_orders() {
         assert_eq!(printable("A\u{1b}[31m\r\nB\u{202e}C"), "A [31m  B C");
         assert_eq!(title("A\u{7}", &"é".repeat(61)), format!("A  – {}…", "é".repeat(60)));
+        let text = "A\u{1b}\u{7f}\u{9b}2J\u{202e}\u{61c}é\n";
+        let json = json(&serde_json::to_string_pretty(&[text]).unwrap());
+        assert_eq!(json, "[\n  \"A\\u001b\\u007f\\u009b2J\\u202e\\u061cé\\n\"\n]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap()[0], text);
         assert_eq!(hyperlink("text", "https://example.org"), "text", "tests have no terminal");
     }
 

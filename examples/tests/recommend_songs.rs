@@ -119,6 +119,14 @@ fn it_ends_well_only_with_songs_and_says_what_the_catalogue_holds() {
     let catalog = write(&folder, "sad.csv", format!("{HEADER}A,B,0.1,0.2,50,Sad\nC,D,0.2,0.1,40,Sad\n"));
     let expected = [catalog.as_str(), "--strategy cheer-up looks for happy songs, the catalogue holds 2 sad"];
     fails("recommend_songs", ["--catalog", catalog.as_str(), "--strategy", "cheer-up"], &expected);
+    // The sample sounds calm, and a little of everything else.
+    let arguments = ["--catalog", &catalog, "--strategy", "keep"];
+    let output = crate::support::example("recommend_songs", arguments);
+    let (told, answer) = (text(&output.stderr), text(&output.stdout));
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("note: ") && told.contains("songs here, the catalogue holds 2 sad"), "{told}");
+    let headline = "Songs (you sound calm, but these are sad songs, for less likely moods):";
+    assert!(answer.contains(headline), "{answer}");
     let none = crate::support::example("recommend_songs", ["--count", "0"]);
     assert_eq!(none.status.code(), Some(2), "{}", text(&none.stderr));
 }
@@ -144,6 +152,28 @@ fn catalogues_of_other_programs_are_read_and_what_was_recognised_is_said() {
 }
 
 #[test]
+fn many_bad_rows_are_counted_and_the_first_ones_named() {
+    let folder = TempDir::new().unwrap();
+    let bad = "C,D,loud,0.1,40,Sad\n".repeat(12);
+    let catalog = write(&folder, "songs.csv", format!("{HEADER}A,B,0.1,0.2,50,Happy\n{bad}"));
+    let arguments = ["--catalog", &catalog, "--skip-bad", "--mood", "happy", "--json"];
+    let output = crate::support::example("recommend_songs", arguments);
+    let told = text(&output.stderr);
+    assert!(output.status.success() && told.contains("skipped: 12 rows in all"), "{told}");
+    assert_eq!(told.matches("skipped: row ").count(), 10, "{told}");
+}
+
+#[test]
+fn json_gives_the_terminal_no_orders() {
+    let folder = TempDir::new().unwrap();
+    let catalog = write(&folder, "songs.csv", format!("{HEADER}A\u{9b}2J\u{202e},B,0.1,0.2,50,Happy\n"));
+    let answer = prints("recommend_songs", ["--catalog", &catalog, "--mood", "happy", "--json"]);
+    assert!(answer.contains(r"A\u009b2J\u202e"), "{answer}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["songs"][0]["name"], "A\u{9b}2J\u{202e}");
+}
+
+#[test]
 fn songs_are_saved_as_playlists() {
     let folder = TempDir::new().unwrap();
     for ending in ["m3u8", "xspf", "jspf", "csv", "txt"] {
@@ -156,6 +186,20 @@ fn songs_are_saved_as_playlists() {
     }
     let other = folder.path().join("list.pls");
     fails("recommend_songs", ["--playlist", other.to_str().unwrap()], &["file name must end in .m3u8"]);
+}
+
+#[test]
+fn a_folder_of_music_needs_its_feature() {
+    let folder = TempDir::new().unwrap();
+    let list = folder.path().join("list.m3u8");
+    let (list, music) = (list.to_str().unwrap(), folder.path().to_str().unwrap());
+    let arguments = ["--mood", "sad", "--count", "1", "--playlist", list, "--music", music];
+    if cfg!(feature = "files") {
+        let output = crate::support::example("recommend_songs", arguments);
+        assert!(text(&output.stderr).contains(&format!("not found in {music}: ")) && output.status.success());
+    } else {
+        fails("recommend_songs", arguments, &["--music: ", "--features files"]);
+    }
 }
 
 #[test]
