@@ -22,6 +22,7 @@ pub struct Options {
     pub max_per_artist: Option<usize>,
     /// How much songs should differ from each other in sound, 0 to 1: maximal marginal relevance, Carbonell &
     /// Goldstein (1998), with λ = 1 − diversity. 0 takes the best scores, 1 looks at the difference only.
+    /// Behind the first 1,000 songs, the best scores follow.
     pub diversity: f32,
     /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
     pub shuffle: Option<Shuffle>,

@@ -83,6 +83,8 @@ struct Used {
 /// The pool to choose from holds this many songs for each one wanted, and at least `POOL_MIN`.
 const POOL_PER_PICK: usize = 8;
 const POOL_MIN: usize = 64;
+/// So many songs of a list are compared with each other; the time for more would grow with their square.
+const MOST_DIVERSE: usize = 1000;
 
 impl<'a> Selection<'a> {
     pub(crate) fn new(
@@ -181,6 +183,7 @@ impl<'a> Selection<'a> {
         };
         let mut pool: BinaryHeap<Candidate> = pool.into_iter().enumerate().map(open).collect();
         while picks.len() < wanted
+            && sounds.len() < MOST_DIVERSE
             && let Some(mut best) = pool.pop()
         {
             // Further picks only lower a value, so that one which is up to date and beats the others' old ones is the best.
@@ -193,6 +196,13 @@ impl<'a> Selection<'a> {
             } else if self.take(&best.pick, &mut used) {
                 sounds.push(best.pick.sound);
                 picks.push(best.pick);
+            }
+        }
+        let mut rest = if picks.len() < wanted { pool.into_vec() } else { Vec::new() };
+        rest.sort_unstable_by_key(|candidate| candidate.place);
+        for Candidate { pick, .. } in rest {
+            if picks.len() < wanted && self.take(&pick, &mut used) {
+                picks.push(pick);
             }
         }
         (picks, used)
