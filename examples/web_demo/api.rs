@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::app::{App, Shared, unforeseen};
+use crate::app::{App, Shared};
 use crate::guard::{self, Hosts};
 use crate::page;
 use crate::problem::Problem;
@@ -34,7 +34,9 @@ pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
         // The bodies' own limit answers with a problem.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(hosts), guard::check))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| unforeseen().into_response()));
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::unforeseen().into_response()
+        }));
     let no_store = HeaderValue::from_static("no-store");
     // Answers depend on what was sent: no cache may keep them. The page's files say for themselves how they are kept.
     let router = router.layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, no_store));

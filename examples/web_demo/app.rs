@@ -26,12 +26,7 @@ pub(crate) type Shared = State<Arc<App>>;
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(unforeseen()))
-}
-
-/// A fault that no code foresees.
-pub(crate) fn unforeseen() -> Problem {
-    Problem::internal("an unforeseen fault")
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::unforeseen()))
 }
 
 /// Milliseconds since then.

@@ -88,6 +88,11 @@ impl Problem {
     pub(crate) fn internal(detail: impl ToString) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed", detail)
     }
+
+    /// A fault that no code foresees.
+    pub(crate) fn unforeseen() -> Self {
+        Self::internal("an unforeseen fault")
+    }
 }
 
 impl From<AudioError> for Problem {

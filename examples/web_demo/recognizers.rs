@@ -9,7 +9,6 @@ use ser_models::Recognizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::app::unforeseen;
 use crate::problem::Problem;
 
 /// Clips that may wait at once, however short their wait.
@@ -86,7 +85,7 @@ impl Recognizers {
         drop(borrowed);
         let (took, before) = (begin.elapsed().as_micros() as u64, self.service.load(Ordering::Relaxed));
         self.service.store(if before == 0 { took } else { (7 * before + took) / 8 }, Ordering::Relaxed);
-        result.ok_or_else(unforeseen)
+        result.ok_or_else(Problem::unforeseen)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Recognizer>> {

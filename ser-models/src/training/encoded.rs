@@ -1,14 +1,13 @@
 //! What an encoder heard of a set of clips, clean and changed as sound, kept in a file.
 
-use super::EncodingConfig;
 use super::encoding::{Version, digest, encode};
+use super::{EncodedError, EncodingConfig};
 use crate::encoder::WhisperEncoder;
 use crate::files::write_file;
-use crate::input::{Dataset, DatasetError, EarError, ModelInput};
-use crate::profile::{ProfileError, VoiceProfile};
+use crate::input::{Dataset, ModelInput};
+use crate::profile::VoiceProfile;
 use crate::weights::{Values, Weights, WeightsError};
 use ndarray::Array2;
-use ser_features::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -40,71 +39,6 @@ struct Record {
     /// Digest of each clip's samples; none in files that versions before wrote.
     #[serde(default)]
     clips: Vec<String>,
-}
-
-/// Why clips could not be encoded, kept or read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EncodedError {
-    /// The settings of the augmentation are out of range, or not at the encoder's sample rate.
-    #[error("encoding: {setting} {rule}, got {given}")]
-    Setting {
-        /// The setting.
-        setting: &'static str,
-        /// What holds for it.
-        rule: &'static str,
-        /// What was given.
-        given: String,
-    },
-    /// A clip cannot be encoded.
-    #[error("clip {id}: {cause}")]
-    Clip {
-        /// The clip.
-        id: String,
-        /// Why.
-        #[source]
-        cause: Box<EarError>,
-    },
-    /// The spectrogram cannot be planned.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The file cannot be read or written.
-    #[error("{file}: {cause}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The system's reason.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// The file is damaged, or holds something else.
-    #[error("{file}: {reason}")]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A clip that is asked for was not encoded.
-    #[error("encoded clips: ids must be among those that were encoded, got {id}")]
-    Unknown {
-        /// The clip.
-        id: String,
-    },
-    /// More copies are asked for than were encoded.
-    #[error("encoded clips: copies must be 0 to {most}, got {given}")]
-    Copies {
-        /// Copies that were encoded.
-        most: usize,
-        /// What was given.
-        given: usize,
-    },
-    /// The set cannot be made.
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
-    /// Profiles cannot be put together.
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
 }
 
 impl EncodedClips {

@@ -1,0 +1,70 @@
+//! What goes wrong with clips that are encoded.
+
+use crate::input::{DatasetError, EarError};
+use crate::profile::ProfileError;
+use ser_features::ConfigError;
+
+/// Why clips could not be encoded, kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodedError {
+    /// The settings of the augmentation are out of range, or not at the encoder's sample rate.
+    #[error("encoding: {setting} {rule}, got {given}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What holds for it.
+        rule: &'static str,
+        /// What was given.
+        given: String,
+    },
+    /// A clip cannot be encoded.
+    #[error("clip {id}: {cause}")]
+    Clip {
+        /// The clip.
+        id: String,
+        /// Why.
+        #[source]
+        cause: Box<EarError>,
+    },
+    /// The spectrogram cannot be planned.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The file cannot be read or written.
+    #[error("{file}: {cause}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The file is damaged, or holds something else.
+    #[error("{file}: {reason}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A clip that is asked for was not encoded.
+    #[error("encoded clips: ids must be among those that were encoded, got {id}")]
+    Unknown {
+        /// The clip.
+        id: String,
+    },
+    /// More copies are asked for than were encoded.
+    #[error("encoded clips: copies must be 0 to {most}, got {given}")]
+    Copies {
+        /// Copies that were encoded.
+        most: usize,
+        /// What was given.
+        given: usize,
+    },
+    /// The set cannot be made.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Profiles cannot be put together.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+}
