@@ -49,7 +49,7 @@ struct Arguments {
     microphone: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Level below which is silence, in dB relative to full scale.
+    /// Level below which is silence, in dB relative to full scale; a lower one where all that came is quiet.
     #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
     silence_db: f32,
     /// Print each reading as a JSON object on a line of its own: seconds, mood, confident and probabilities (null without
