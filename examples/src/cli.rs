@@ -93,7 +93,7 @@ fn is_order(letter: char) -> bool {
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// JSON as a terminal may show it: what [`printable`] takes away is escaped in texts, which stay the same to whoever reads them.
+/// Escapes what [`printable`] takes away, so that a terminal may show the JSON. Programs read the same texts from it.
 pub fn json(json: &str) -> String {
     // Between texts, only line ends are control characters.
     let is_escaped = |letter: &char| is_order(*letter) && !letter.is_ascii_whitespace();

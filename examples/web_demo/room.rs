@@ -23,7 +23,7 @@ pub(crate) struct Share {
 }
 
 impl Room {
-    /// Room for so many bytes, and a reserve for the largest request; without a reserve `largest` is 0.
+    /// Has room for `bytes`, and a reserve of `largest` for one request; 0 is no reserve.
     pub(crate) fn new(bytes: usize, largest: usize) -> Self {
         let reserve = Semaphore::new(usize::from(largest > 0));
         Self { free: Arc::new(Semaphore::new(bytes)), reserve: Arc::new(reserve) }
@@ -36,7 +36,7 @@ impl Room {
 }
 
 impl Share {
-    /// Waits for room for so many bytes more.
+    /// Waits until there is room for `bytes` more.
     pub(crate) async fn grow(&mut self, bytes: usize) {
         if self.reserved.is_some() || self.try_grow(bytes) {
             return;
@@ -52,7 +52,7 @@ impl Share {
         }
     }
 
-    /// Takes room for so many bytes more, if there is some now.
+    /// Takes room for `bytes` more if it is free now.
     pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
         match Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)) {
             Ok(more) => {

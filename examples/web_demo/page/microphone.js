@@ -12,7 +12,7 @@ let current = null;
 /** Closes the microphone. */
 export const release = () => current?.close();
 
-/** The level is measured over so many seconds. */
+/** Seconds over which the level is measured. */
 const LEVEL_SECONDS = 0.05;
 
 /** Why there is no microphone. */
