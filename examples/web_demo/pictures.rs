@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ser_plots::overview::Overview;
-use ser_plots::{Format, Page, Theme};
-use serde::Serialize;
+use ser_plots::{Format, Language, Page, Theme};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A picture, ready for a page.
@@ -22,9 +22,41 @@ pub(crate) struct Drawn {
     src: String,
 }
 
+/// How pictures look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// The ground.
+    pub(crate) theme: Theme,
+    /// The language of titles and axes.
+    pub(crate) language: Language,
+    /// Width in pixels.
+    pub(crate) width: u32,
+}
+
+/// A language of pictures, by its code.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LanguageCode {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+}
+
+impl From<LanguageCode> for Language {
+    fn from(code: LanguageCode) -> Self {
+        match code {
+            LanguageCode::En => Self::English,
+            LanguageCode::De => Self::German,
+        }
+    }
+}
+
 /// Waveform, mel spectrogram and pitch, below each other on one time axis.
-pub(crate) fn draw(overview: Overview, theme: Theme, width: u32) -> anyhow::Result<Vec<Drawn>> {
-    let drawn = overview.finish()?;
+pub(crate) fn draw(overview: Overview, look: Look) -> anyhow::Result<Vec<Drawn>> {
+    let Look { theme, language, width } = look;
+    let drawn = overview.finish(language)?;
     let shown = [
         (drawn.waveform, "waveform", "Waveform over time; the part that trimming kept is coloured"),
         (drawn.mel, "mel", "Mel spectrogram in decibels, time to the right, frequency in hertz upwards"),
@@ -33,7 +65,7 @@ pub(crate) fn draw(overview: Overview, theme: Theme, width: u32) -> anyhow::Resu
     shown
         .into_iter()
         .map(|(figure, code, alt)| {
-            let page = Page { theme, ..Page::new(vec![figure], (width, 220)) };
+            let page = Page { theme, language, ..Page::new(vec![figure], (width, 220)) };
             let (width, height) = page.dimensions();
             let src = format!("data:image/png;base64,{}", STANDARD.encode(page.bytes(Format::Png)?));
             Ok(Drawn { code, alt, width, height, src })

@@ -65,7 +65,8 @@ fn words(path: &str, message: &str) -> String {
         if let Some((name, known)) =
             message.strip_prefix(start).and_then(|rest| rest.split_once(", expected "))
         {
-            let known = quoted(known.trim_start_matches("one of "));
+            // Two are joined by another word than three.
+            let known = quoted(known.trim_start_matches("one of ")).replace(" or ", ", ");
             return match what {
                 "parameters" => format!("{} is no parameter; there are {known}", shortened(&quoted(name))),
                 _ => format!("{place} must be one of {known}, got {}", shortened(&quoted(name))),
@@ -255,11 +256,12 @@ mod tests {
             ("/?count=", "count must be a whole number, 0 or more"),
             ("/?width=99999999999", "width must be a whole number within its limits"),
             ("/?cut=1", "cut must be true or false"),
+            ("/?language=fr", "language must be one of en, de, got fr"),
             ("/?silence_db=loud", "silence_db must be a number"),
             ("/?count=1&count=2", "count must be given once"),
             (
                 "/?colour=red",
-                "colour is no parameter; there are count, pictures, dark, width, cut, silence_db",
+                "colour is no parameter; there are count, pictures, dark, language, width, cut, silence_db",
             ),
         ] {
             assert_eq!(refusal(address), expected, "{address}");

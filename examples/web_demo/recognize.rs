@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::{App, Shared, blocking, clocked, milliseconds};
 use crate::hearing::{self, Notice, Wanted};
 use crate::options::{MAX_COUNT, SongOptions};
-use crate::pictures::{self, Drawn};
+use crate::pictures::{self, Drawn, LanguageCode, Look};
 use crate::plain;
 use crate::problem::Problem;
 use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
@@ -35,6 +35,9 @@ pub(crate) struct RecognizeQuery {
     pictures: bool,
     /// Whether pictures are drawn on a dark ground.
     dark: bool,
+    /// The language of titles and axes of pictures.
+    #[param(inline)]
+    language: LanguageCode,
     /// Width of pictures in pixels.
     #[param(minimum = 240, maximum = 2000)]
     width: u32,
@@ -48,7 +51,15 @@ pub(crate) struct RecognizeQuery {
 
 impl Default for RecognizeQuery {
     fn default() -> Self {
-        Self { count: 5, pictures: false, dark: false, width: 640, cut: false, silence_db: None }
+        Self {
+            count: 5,
+            pictures: false,
+            dark: false,
+            language: LanguageCode::En,
+            width: 640,
+            cut: false,
+            silence_db: None,
+        }
     }
 }
 
@@ -199,7 +210,9 @@ fn answer(
     let theme = if query.dark { Theme::Dark } else { Theme::Light };
     let pictures = clocked(&mut timing.pictures, || match shape.overview {
         None => Ok(Vec::new()),
-        Some(overview) => pictures::draw(overview, theme, query.width),
+        Some(overview) => {
+            pictures::draw(overview, Look { theme, language: query.language.into(), width: query.width })
+        }
     })?;
     timing.pictures += shape.overseeing.as_secs_f64() * 1000.0;
     let audio = AudioFacts {

@@ -7,7 +7,7 @@ use plotters::coord::Shift;
 use plotters::coord::types::{RangedCoordf32, RangedCoordf64};
 use plotters::prelude::{Cartesian2d, ChartBuilder, DrawingArea, DrawingBackend};
 
-use super::{KEY_WIDTH, LABEL_WIDTH, PlotError, Theme, number};
+use super::{KEY_WIDTH, LABEL_WIDTH, Language, PlotError, Theme};
 
 /// Time in seconds to the right, values upwards.
 pub(super) type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf32>>;
@@ -31,6 +31,7 @@ pub(super) fn over_time<'a, DB: DrawingBackend>(
     title: &str,
     seconds: f64,
     axis: Axis,
+    language: Language,
 ) -> Result<Chart<'a, DB>, PlotError> {
     let mut chart = ChartBuilder::on(area)
         .caption(title, theme.text(16))
@@ -40,15 +41,17 @@ pub(super) fn over_time<'a, DB: DrawingBackend>(
         .y_label_area_size(LABEL_WIDTH)
         .build_cartesian_2d(0.0..seconds.max(1e-3), axis.range)
         .map_err(PlotError::draw)?;
-    let (format_time, format_value) =
-        (|seconds: &f64| number(*seconds, 2), |value: &f32| number((*value).into(), axis.digits));
+    let (format_time, format_value) = (
+        |seconds: &f64| language.number(*seconds, 2),
+        |value: &f32| language.number((*value).into(), axis.digits),
+    );
     let mut mesh = chart.configure_mesh();
     mesh.disable_x_mesh()
         .axis_style(theme.faint())
         .light_line_style(theme.ground())
         .bold_line_style(theme.faint())
         .label_style(theme.text(13))
-        .x_desc("time in s")
+        .x_desc(language.words().time_axis)
         .y_desc(axis.name)
         .y_labels(5)
         .x_label_formatter(&format_time)

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use plotters::coord::Shift;
 use plotters::prelude::{BitMapElement, ChartBuilder, DrawingArea, DrawingBackend, PathElement, Text};
 
-use super::{KEY_WIDTH, LABEL_WIDTH, PlotError, Theme, number};
+use super::{KEY_WIDTH, LABEL_WIDTH, Language, PlotError, Theme};
 
 /// Feature values over time: rows upwards, frames to the right, with a bar that tells what colours mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,9 +37,9 @@ pub enum Rows {
 }
 
 impl Rows {
-    fn axis(&self) -> &str {
+    fn axis(&self, language: Language) -> &str {
         match self {
-            Self::Hertz(_) => "frequency in Hz",
+            Self::Hertz(_) => language.words().frequency_axis,
             Self::Names(name, _) | Self::Numbered(name) => name,
         }
     }
@@ -84,6 +84,7 @@ impl Heatmap {
         &self,
         area: &DrawingArea<DB, Shift>,
         theme: &Theme,
+        language: Language,
     ) -> Result<(), PlotError> {
         let (rows, frames) = self.values.dim();
         if rows == 0 || frames == 0 {
@@ -106,9 +107,9 @@ impl Heatmap {
             .disable_mesh()
             .axis_style(theme.faint())
             .label_style(theme.text(13))
-            .x_desc("time in s")
-            .x_label_formatter(&|seconds| number(*seconds, 2))
-            .y_desc(self.rows.axis())
+            .x_desc(language.words().time_axis)
+            .x_label_formatter(&|seconds| language.number(*seconds, 2))
+            .y_desc(self.rows.axis(language))
             .y_labels(0)
             .draw()
             .map_err(PlotError::draw)?;
@@ -148,7 +149,7 @@ impl Heatmap {
             area.draw(&Text::new(label, place, style)).map_err(PlotError::draw)?;
             area.draw(&PathElement::new(vec![(x - 4, y), (x, y)], theme.faint())).map_err(PlotError::draw)?;
         }
-        draw_key(&key, theme, (low, low + range), &self.unit, color, (top, bottom))
+        draw_key(&key, theme, (low, low + range), &self.unit, color, (top, bottom), language)
     }
 }
 
@@ -160,6 +161,7 @@ pub(super) fn draw_key<DB: DrawingBackend>(
     unit: &str,
     color: impl Fn(f32) -> colorous::Color,
     (top, bottom): (i32, i32),
+    language: Language,
 ) -> Result<(), PlotError> {
     let base = area.get_pixel_range();
     let (top, bottom) = (top - base.1.start, bottom - base.1.start);
@@ -168,7 +170,7 @@ pub(super) fn draw_key<DB: DrawingBackend>(
     fill(&bar, |_, y, _, height| color(1.0 - y as f32 / (height - 1).max(1) as f32))?;
     let digits = if high - low >= 20.0 { 0 } else { 2 };
     for (value, y) in [(high, top), ((low + high) / 2.0, (top + bottom) / 2), (low, bottom)] {
-        let label = number(value.into(), digits);
+        let label = language.number(value.into(), digits);
         area.draw(&Text::new(label, (20, y - 6), theme.text(13))).map_err(PlotError::draw)?;
     }
     area.draw(&Text::new(unit.to_string(), (0, top - 18), theme.text(13))).map_err(PlotError::draw)

@@ -11,6 +11,7 @@ pub mod charts;
 mod curves;
 mod frame;
 mod heatmap;
+mod language;
 mod matrix;
 pub mod overview;
 mod page;
@@ -24,6 +25,7 @@ mod waveform;
 pub use bars::Bars;
 pub use curves::{Curves, Series};
 pub use heatmap::{Heatmap, Rows};
+pub use language::Language;
 pub use matrix::Matrix;
 pub use page::{Format, Page, PlotError};
 pub use picture_file::PictureFile;
@@ -68,11 +70,12 @@ impl Figure {
         &self,
         area: &DrawingArea<DB, Shift>,
         theme: &Theme,
+        language: Language,
     ) -> Result<(), PlotError> {
         match self {
-            Self::Waveform(figure) => figure.draw(area, theme),
-            Self::Heatmap(figure) => figure.draw(area, theme),
-            Self::Pitch(figure) => figure.draw(area, theme),
+            Self::Waveform(figure) => figure.draw(area, theme, language),
+            Self::Heatmap(figure) => figure.draw(area, theme, language),
+            Self::Pitch(figure) => figure.draw(area, theme, language),
             Self::Curves(figure) => figure.draw(area, theme),
             Self::Matrix(figure) => figure.draw(area, theme),
             Self::Bars(figure) => figure.draw(area, theme),
@@ -185,6 +188,23 @@ mod tests {
         let voiceless = Pitch { title: "".into(), points: vec![(0.0, f32::NAN)], seconds: 0.0 };
         for figure in [Figure::Waveform(silence), flat, Figure::Pitch(voiceless), Figure::Curves(curves)] {
             Page::new(vec![figure], (480, 240)).bytes(Format::Png).unwrap();
+        }
+    }
+
+    #[test]
+    fn axes_are_written_in_the_language_of_the_page() {
+        let expected = [
+            (Language::English, ["time in s", "amplitude", "0.2", "frequency in Hz", "pitch in Hz"]),
+            (Language::German, ["Zeit in s", "Amplitude", "0,2", "Frequenz in Hz", "Tonhöhe in Hz"]),
+        ];
+        for (language, texts) in expected {
+            let [wave, heat, _, _, pitch, ..] = &figures()[..] else { unreachable!() };
+            let page =
+                Page { language, ..Page::new(vec![wave.clone(), heat.clone(), pitch.clone()], (480, 240)) };
+            let svg = String::from_utf8(page.bytes(Format::Svg).unwrap()).unwrap();
+            for text in texts {
+                assert!(svg.contains(text), "{language:?}: {text} is not in {svg}");
+            }
         }
     }
 

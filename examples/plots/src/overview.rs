@@ -9,7 +9,7 @@ use ser_features::{
 };
 
 use crate::pitch_line::PitchLine;
-use crate::{Figure, Heatmap, Pitch, Rows, Waveform};
+use crate::{Figure, Heatmap, Language, Pitch, Rows, Waveform};
 
 /// The most columns of a picture, of which few screens have more. Where there would be more, neighbours are joined.
 const MAX_COLUMNS: usize = 2048;
@@ -84,11 +84,11 @@ impl Overview {
         Ok(())
     }
 
-    /// The pictures of all that was pushed.
+    /// The pictures of all that was pushed, with titles in a language.
     ///
     /// # Errors
     /// If nothing was pushed.
-    pub fn finish(mut self) -> anyhow::Result<Overviewed> {
+    pub fn finish(mut self, language: Language) -> anyhow::Result<Overviewed> {
         let resampled = self.resampler.finish()?;
         self.pitch.push(resampled)?;
         let frames = self.extractor.push(resampled)?;
@@ -100,18 +100,19 @@ impl Overview {
         let frame = self.config.hop_length as f64 / f64::from(self.config.sample_rate);
         let frames = self.kept_frames()?;
         let kept = frames.start as f64 * frame..(frames.end as f64 * frame).min(seconds);
-        let mel = self.mel_figure(frames, seconds)?;
+        let words = language.words();
+        let mel = self.mel_figure(words.mel, frames, seconds)?;
         let mut points = self.pitch.finish()?;
         points.retain(|(time, _)| kept.contains(time));
         Ok(Overviewed {
             mel,
             waveform: Figure::Waveform(Waveform {
-                title: "Waveform; coloured: what trimming kept".to_string(),
+                title: words.waveform.to_string(),
                 parts: self.wave.joined,
                 seconds,
                 kept: Some(kept),
             }),
-            pitch: Figure::Pitch(Pitch { title: "Pitch".to_string(), points, seconds }),
+            pitch: Figure::Pitch(Pitch { title: words.pitch.to_string(), points, seconds }),
             seconds,
         })
     }
@@ -133,7 +134,7 @@ impl Overview {
     }
 
     /// The mel spectrogram as if the loudest sample were 1.
-    fn mel_figure(&mut self, frames: Range<usize>, seconds: f64) -> anyhow::Result<Figure> {
+    fn mel_figure(&mut self, title: &str, frames: Range<usize>, seconds: f64) -> anyhow::Result<Figure> {
         let Columns { joined: mut columns, size, filled: last } =
             std::mem::replace(&mut self.mel, Columns::new(1));
         let count = columns.len();
@@ -153,7 +154,7 @@ impl Overview {
             (column * size * self.config.hop_length) as f64 / f64::from(self.config.sample_rate)
         };
         Ok(Figure::Heatmap(Heatmap {
-            title: "Mel spectrogram".to_string(),
+            title: title.to_string(),
             values,
             time: second(shown.start)..second(shown.end).min(seconds),
             axis: 0.0..seconds,
@@ -246,7 +247,7 @@ mod tests {
     fn overview(samples: &[f32], sample_rate: u32, piece: usize) -> Overviewed {
         let mut overview = Overview::new(sample_rate).unwrap();
         samples.chunks(piece).for_each(|piece| overview.push(piece).unwrap());
-        overview.finish().unwrap()
+        overview.finish(Language::English).unwrap()
     }
 
     fn sample() -> (Vec<f32>, u32) {
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_pictures() {
-        assert!(Overview::new(8_000).unwrap().finish().is_err());
+        assert!(Overview::new(8_000).unwrap().finish(Language::English).is_err());
     }
 
     #[test]

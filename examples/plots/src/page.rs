@@ -7,7 +7,7 @@ use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingA
 
 use ser_examples::output;
 
-use super::{Figure, Theme};
+use super::{Figure, Language, Theme};
 
 /// A grid of figures, filled row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Page {
     pub size: (u32, u32),
     /// Light or dark.
     pub theme: Theme,
+    /// The language of axes of pictures over time.
+    pub language: Language,
 }
 
 /// How a picture is stored.
@@ -77,9 +79,16 @@ impl Format {
 const TITLE: u32 = 34;
 
 impl Page {
-    /// Figures below each other, without a title, light.
+    /// Figures below each other, without a title, light, in English.
     pub fn new(figures: Vec<Figure>, size: (u32, u32)) -> Self {
-        Self { title: String::new(), figures, columns: 1, size, theme: Theme::Light }
+        Self {
+            title: String::new(),
+            figures,
+            columns: 1,
+            size,
+            theme: Theme::Light,
+            language: Language::English,
+        }
     }
 
     /// Width and height of the whole in pixels.
@@ -139,7 +148,7 @@ impl Page {
         let columns = self.columns.clamp(1, self.figures.len());
         let areas = root.split_evenly((self.figures.len().div_ceil(columns), columns));
         for (figure, area) in self.figures.iter().zip(&areas) {
-            figure.draw(area, &self.theme)?;
+            figure.draw(area, &self.theme, self.language)?;
         }
         root.present().map_err(PlotError::draw)
     }

@@ -4,7 +4,7 @@ use plotters::coord::Shift;
 use plotters::prelude::{Color, DrawingArea, DrawingBackend, LineSeries};
 
 use super::frame::{Axis, over_time};
-use super::{PlotError, Theme};
+use super::{Language, PlotError, Theme};
 
 /// The pitch of a voice over time, with gaps where no voice sounds.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,12 +22,13 @@ impl Pitch {
         &self,
         area: &DrawingArea<DB, Shift>,
         theme: &Theme,
+        language: Language,
     ) -> Result<(), PlotError> {
         let heights = || self.points.iter().map(|point| point.1).filter(|hertz| hertz.is_finite());
         let (low, high) = (heights().fold(f32::INFINITY, f32::min), heights().fold(0.0, f32::max));
         let range = if low <= high { 0.9 * low..1.1 * high } else { 50.0..500.0 };
-        let axis = Axis { name: "pitch in Hz", range, digits: 0, lines: true };
-        let mut chart = over_time(area, theme, &self.title, self.seconds, axis)?;
+        let axis = Axis { name: language.words().pitch_axis, range, digits: 0, lines: true };
+        let mut chart = over_time(area, theme, &self.title, self.seconds, axis, language)?;
         let voiced = self.points.split(|point| !point.1.is_finite()).filter(|part| !part.is_empty());
         for part in voiced {
             // A line of one point would not be seen.

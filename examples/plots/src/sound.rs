@@ -8,7 +8,7 @@ use ser_features::{
 };
 
 use crate::overview::{Overview, Overviewed};
-use crate::{Figure, Heatmap, Rows};
+use crate::{Figure, Heatmap, Language, Rows};
 
 /// A picture of a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,7 +66,7 @@ impl Sound {
         normalize(&mut clip)?;
         let second = |sample: usize| sample as f64 / f64::from(front.sample_rate);
         Ok(Self {
-            overview: overview.finish()?,
+            overview: overview.finish(Language::English)?,
             features: FeatureExtractor::new(config)?.extract(&clip)?,
             time: second(start)..second(start + clip.len()),
         })

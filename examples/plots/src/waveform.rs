@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::{Color, DrawingArea, DrawingBackend, PathElement, Rectangle};
 
 use super::frame::{Axis, over_time};
-use super::{PlotError, Theme};
+use super::{Language, PlotError, Theme};
 
 /// Samples over time, with the part that was kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,10 +26,12 @@ impl Waveform {
         &self,
         area: &DrawingArea<DB, Shift>,
         theme: &Theme,
+        language: Language,
     ) -> Result<(), PlotError> {
         let peak = self.parts.iter().fold(0.0f32, |peak, (low, high)| peak.max(-low).max(*high)).max(1e-3);
-        let axis = Axis { name: "amplitude", range: -peak..peak, digits: 3, lines: false };
-        let mut chart = over_time(area, theme, &self.title, self.seconds, axis)?;
+        let axis =
+            Axis { name: language.words().amplitude_axis, range: -peak..peak, digits: 3, lines: false };
+        let mut chart = over_time(area, theme, &self.title, self.seconds, axis, language)?;
         if let Some(kept) = &self.kept {
             let corners = [(kept.start, -peak), (kept.end, peak)];
             chart

@@ -2,7 +2,7 @@
 import { element, make } from "./element.js";
 import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
-import { isEnglish, measure, number, onLanguage, say, text } from "./words.js";
+import { code as language, measure, number, onLanguage, say, text } from "./words.js";
 
 const STAGES = ["wait", "decode", "recognize", "pictures"];
 
@@ -29,11 +29,9 @@ function showTiming() {
     make("td", { textContent: value, ...(name === "songs" && { id: "songs-time" }) }))));
 }
 
-/** What stands in the pictures is English: in other languages a caption says what they show. */
 function showPictures() {
   element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ code, src, width, height }) =>
-    make("figure", {}, make("figcaption", { textContent: text(`picture.${code}`), hidden: isEnglish() }),
-      Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height }))));
+    Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height })));
   say("heard-status");
 }
 
@@ -42,7 +40,7 @@ async function drawPictures() {
   say("heard-status", () => text("heard.drawing"));
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const width = Math.max(320, Math.min(1200, Math.floor(element("pictures").clientWidth)));
-  const address = `/api/recognize?count=0&pictures=true&dark=${dark}&width=${width}&cut=${heard.cut}`;
+  const address = `/api/recognize?count=0&pictures=true&dark=${dark}&language=${language()}&width=${width}&cut=${heard.cut}`;
   try {
     await drawings.run(async (signal, isLatest) => {
       const answer = await (await post(address, heard.file, signal)).json();
@@ -54,6 +52,16 @@ async function drawPictures() {
   } catch (error) {
     complain(error, "heard-status");
   }
+}
+
+/** Draws what is shown again, in another theme or language. */
+function redraw() {
+  if (!heard) return;
+  drawings.withdraw();
+  drawn = null;
+  showPictures();
+  showTiming();
+  drawPictures();
 }
 
 /** Shows a recording's answer, or takes it away. Pictures wait until somebody wants to see them. */
@@ -71,13 +79,6 @@ export function show(given) {
 
 export function begin() {
   element("heard").addEventListener("toggle", drawPictures);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    drawn = null;
-    drawPictures();
-  });
-  onLanguage(() => {
-    if (!heard) return;
-    showPictures();
-    showTiming();
-  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  onLanguage(redraw);
 }

@@ -34,6 +34,8 @@ export function say(id, words = null) {
 /** What makes the text that is shown; undefined without one. */
 export const saying = (id) => said.get(id);
 
+/** `en` or `de`. */
+export const code = () => language;
 export const isEnglish = () => language === "en";
 
 export const has = (name) => name in english;

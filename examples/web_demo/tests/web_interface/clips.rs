@@ -109,6 +109,12 @@ fn pictures_are_drawn_when_they_are_asked_for() {
         assert_eq!(light["width"], 500);
         assert_ne!(light["src"], dark["src"]);
     }
+    // Titles and axes follow the language.
+    let german = pictures("pictures=true&language=de&width=500");
+    for (english, german) in light.iter().zip(&german) {
+        assert_eq!((&english["code"], &english["width"]), (&german["code"], &german["width"]));
+        assert_ne!(english["src"], german["src"]);
+    }
 }
 
 /// The sample's speech over and over, at half of its rate.

@@ -96,6 +96,15 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     page.until("a like", "return document.querySelector('.like[aria-pressed=true]') != null").await;
     let probabilities = page.text("#probabilities").await;
     assert!(probabilities.matches(',').count() == 4 && !probabilities.contains('.'), "{probabilities}");
+    // Pictures are drawn again in the page's language.
+    page.click("#heard summary").await;
+    let drawn = |code: &str| {
+        format!(
+            "return document.querySelectorAll('#pictures img').length === 3 && performance.getEntriesByType('resource') \
+                 .some((entry) => entry.name.includes('language={code}'))"
+        )
+    };
+    page.until("German pictures", &drawn("de")).await;
     // Both tables have the same names, and the same places to fill.
     let tables = "const done = arguments[0]; Promise.all([import('/english.js'), import('/german.js')]).then(([{ english }, { german }]) => { \
                       const shape = (table) => JSON.stringify(Object.entries(table).map(([name, words]) => \
