@@ -37,6 +37,7 @@ import soxr  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 RATE = 22050
 ROWS = [
     ("stft", "STFT"),
@@ -260,7 +261,7 @@ def torchaudio_times(y):
 
 
 def rust(*arguments):
-    program = ROOT / "target" / "release" / "time_features"
+    program = BUILT / "time_features"
     return json.loads(subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout)
 
 
@@ -306,7 +307,7 @@ def vector_of_file(path):
 
 def extract(folder, target):
     """Seconds, seconds of user time, and clips of `extract_features` with two threads."""
-    program = ROOT / "target" / "release" / "examples" / "extract_features"
+    program = BUILT / "examples" / "extract_features"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, time.perf_counter()
     command = [program, folder, "--output", target, "--json"]
     found = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"RAYON_NUM_THREADS": "2"})
