@@ -2,121 +2,19 @@
 
 use std::collections::VecDeque;
 
-use symphonia::core::codecs::audio::well_known::*;
-
-use super::blocks::{Layout, Samples};
-use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters};
-use super::opus::OpusHead;
-use super::source::{Source, be, le};
+use super::demux::{Demuxer, Item, Packet};
+use super::source::{Source, be};
 use super::tags::{is_filler, is_tag};
-use super::{AudioErrorKind, AudioOptions, AudioWarning, flac, mp4};
+use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
-/// Identifiers of elements.
-mod id {
-    pub(super) const EBML: u32 = 0x1A45_DFA3;
-    pub(super) const SEGMENT: u32 = 0x1853_8067;
-    pub(super) const INFO: u32 = 0x1549_A966;
-    pub(super) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
-    pub(super) const DURATION: u32 = 0x4489;
-    pub(super) const CLUSTER: u32 = 0x1F43_B675;
-    pub(super) const TIMESTAMP: u32 = 0xE7;
-    pub(super) const TRACKS: u32 = 0x1654_AE6B;
-    pub(super) const TRACK_ENTRY: u32 = 0xAE;
-    pub(super) const TRACK_NUMBER: u32 = 0xD7;
-    pub(super) const TRACK_TYPE: u32 = 0x83;
-    pub(super) const CODEC_ID: u32 = 0x86;
-    pub(super) const CODEC_PRIVATE: u32 = 0x63A2;
-    pub(super) const CODEC_DELAY: u32 = 0x56AA;
-    pub(super) const AUDIO: u32 = 0xE1;
-    pub(super) const SAMPLING_FREQUENCY: u32 = 0xB5;
-    pub(super) const CHANNELS: u32 = 0x9F;
-    pub(super) const BIT_DEPTH: u32 = 0x6264;
-    pub(super) const CONTENT_ENCODINGS: u32 = 0x6D80;
-    pub(super) const CONTENT_ENCODING: u32 = 0x6240;
-    pub(super) const CONTENT_COMPRESSION: u32 = 0x5034;
-    pub(super) const CONTENT_COMP_ALGO: u32 = 0x4254;
-    pub(super) const CONTENT_COMP_SETTINGS: u32 = 0x4255;
-    pub(super) const CONTENT_ENCRYPTION: u32 = 0x5035;
-    pub(super) const SIMPLE_BLOCK: u32 = 0xA3;
-    pub(super) const BLOCK_GROUP: u32 = 0xA0;
-    pub(super) const BLOCK: u32 = 0xA1;
-    pub(super) const DISCARD_PADDING: u32 = 0x75A2;
+mod ebml;
+mod id;
+mod lacing;
+mod track;
 
-    /// Elements of files, segments and clusters that hold no sound: SeekHead, Cues, Chapters, Attachments, Tags, the signature's slot,
-    /// Void, CRC-32, SilentTracks, Position, PrevSize and EncryptedBlock.
-    pub(super) const OTHERS: [u32; 12] = [
-        0x114D_9B74,
-        0x1C53_BB6B,
-        0x1043_A770,
-        0x1941_A469,
-        0x1254_C367,
-        0x1B53_8667,
-        0xEC,
-        0xBF,
-        0x5854,
-        0xA7,
-        0xAB,
-        0xAF,
-    ];
-}
-
-/// A number whose length its first byte tells, with the marker bit left out: (value, bytes, whether all its bits are set).
-fn vint(bytes: &[u8]) -> Option<(u64, usize, bool)> {
-    let count = bytes.first()?.leading_zeros() as usize + 1;
-    let raw = be(bytes, 0, count).filter(|_| count <= 8)?;
-    let mask = (1 << (7 * count)) - 1;
-    Some((raw & mask, count, raw & mask == mask))
-}
-
-/// An identifier and the size behind it, `None` where it isn't known; and the bytes of both.
-fn element(bytes: &[u8]) -> Option<(u32, Option<u64>, usize)> {
-    let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
-    let id = be(bytes, 0, id_bytes).filter(|_| id_bytes <= 4)? as u32;
-    let (size, size_bytes, unknown) = vint(bytes.get(id_bytes..)?)?;
-    Some((id, (!unknown).then_some(size), id_bytes + size_bytes))
-}
-
-/// The elements in a slice: identifier and body. It ends at what makes no sense.
-fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
-    std::iter::from_fn(move || {
-        let (id, size, head) = element(bytes)?;
-        let body = bytes.get(head..)?;
-        let (this, rest) = body.split_at_checked(usize::try_from(size?).ok()?)?;
-        bytes = rest;
-        Some((id, this))
-    })
-}
-
-fn child(bytes: &[u8], id: u32) -> Option<&[u8]> {
-    elements(bytes).find(|(found, _)| *found == id).map(|(_, body)| body)
-}
-
-fn unsigned(bytes: &[u8], id: u32) -> Option<u64> {
-    child(bytes, id).and_then(|body| be(body, 0, body.len().min(8)))
-}
-
-fn float(bytes: &[u8], id: u32) -> Option<f64> {
-    let body = child(bytes, id)?;
-    let bits = be(body, 0, body.len())?;
-    match body.len() {
-        4 => Some(f32::from_bits(bits as u32).into()),
-        8 => Some(f64::from_bits(bits)),
-        _ => None,
-    }
-}
-
-/// The sound track that is read.
-struct Track {
-    number: u64,
-    stream: Stream,
-    sample_rate: f64,
-    /// Bytes in front of each frame that were left out.
-    prefix: Vec<u8>,
-    /// Bytes of a frame of plain samples.
-    frame_bytes: Option<u64>,
-    /// Whether there is no other track.
-    alone: bool,
-}
+use ebml::{child, element, float, unsigned, vint};
+use lacing::laced;
+use track::{Track, track};
 
 /// The packets of the first sound track.
 pub(super) struct Packets<'s> {
@@ -262,131 +160,6 @@ impl<'s> Packets<'s> {
     }
 }
 
-/// The frames of a block: one, or several whose sizes stand in front (Xiph, fixed size, EBML).
-fn laced(body: &[u8], lacing: u8) -> Option<Vec<&[u8]>> {
-    if lacing == 0 {
-        return Some(vec![body]);
-    }
-    let (&count, mut rest) = body.split_first()?;
-    let count = usize::from(count) + 1;
-    let mut sizes = Vec::new();
-    match lacing {
-        1 => {
-            for _ in 1..count {
-                let more = rest.iter().position(|&byte| byte != 255)?;
-                sizes.push(255 * more + usize::from(rest[more]));
-                rest = &rest[more + 1..];
-            }
-        }
-        2 => sizes = vec![rest.len() / count; count - 1],
-        _ => {
-            for index in 1..count {
-                let (value, bytes, _) = vint(rest)?;
-                rest = rest.get(bytes..)?;
-                // The first is a size, the others differences, with half of the range for negative ones.
-                let size = match sizes.last() {
-                    Some(&before) if index > 1 => {
-                        let bias = (1i64 << (7 * bytes - 1)) - 1;
-                        usize::try_from(before as i64 + value as i64 - bias).ok()?
-                    }
-                    _ => usize::try_from(value).ok()?,
-                };
-                sizes.push(size);
-            }
-        }
-    }
-    let mut frames = Vec::new();
-    for size in sizes {
-        let (frame, behind) = rest.split_at_checked(size)?;
-        frames.push(frame);
-        rest = behind;
-    }
-    frames.push(rest);
-    Some(frames)
-}
-
-/// The first sound track.
-fn track(tracks: &[u8]) -> Result<Track, AudioErrorKind> {
-    const AUDIO: u64 = 2;
-    let entry = elements(tracks)
-        .filter(|(id, _)| *id == id::TRACK_ENTRY)
-        .map(|(_, body)| body)
-        .find(|body| unsigned(body, id::TRACK_TYPE) == Some(AUDIO))
-        .ok_or(AudioErrorKind::NoAudioTrack)?;
-    let number = unsigned(entry, id::TRACK_NUMBER).unwrap_or(1);
-    let name = String::from_utf8_lossy(child(entry, id::CODEC_ID).unwrap_or_default());
-    let name = name.trim_end_matches('\0');
-    let private = child(entry, id::CODEC_PRIVATE).unwrap_or_default();
-    let audio = child(entry, id::AUDIO).unwrap_or_default();
-    let sample_rate = float(audio, id::SAMPLING_FREQUENCY).unwrap_or(8000.0);
-    let channels = u16::try_from(unsigned(audio, id::CHANNELS).unwrap_or(1)).unwrap_or(0);
-    let bits = unsigned(audio, id::BIT_DEPTH).unwrap_or(0) as u16;
-    let rate = sample_rate as u32;
-
-    let mut frame_bytes = None;
-    let mut plain = |samples, bytes| -> Result<Stream, AudioErrorKind> {
-        let layout = Layout::of_samples(samples, bytes, channels, rate)?;
-        frame_bytes = Some(layout.block_bytes);
-        Ok(Stream::symphonia(parameters(layout.codec, rate, channels)))
-    };
-    let mut stream = match name {
-        "A_OPUS" => Stream::new(Codec::Opus(OpusHead::parse(private)?)),
-        "A_VORBIS" => {
-            let mut vorbis = parameters(CODEC_ID_VORBIS, rate, channels);
-            vorbis.with_extra_data(private.into());
-            Stream::symphonia(vorbis)
-        }
-        // The metadata as in a file: its mark, and the first block's header.
-        "A_FLAC" => flac::stream(private.get(8..).unwrap_or_default())?,
-        "A_MPEG/L3" => Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels)),
-        "A_MPEG/L2" => Stream::symphonia(parameters(CODEC_ID_MP2, rate, channels)),
-        "A_MPEG/L1" => Stream::symphonia(parameters(CODEC_ID_MP1, rate, channels)),
-        "A_ALAC" => {
-            let mut alac = parameters(CODEC_ID_ALAC, rate, channels);
-            alac.with_extra_data(private.into());
-            Stream::symphonia(alac)
-        }
-        "A_PCM/INT/LIT" if bits == 8 => plain(Samples::Unsigned8, 1)?,
-        "A_PCM/INT/LIT" => plain(Samples::Signed { big: false }, bits.div_ceil(8))?,
-        "A_PCM/INT/BIG" => plain(Samples::Signed { big: true }, bits.div_ceil(8))?,
-        "A_PCM/FLOAT/IEEE" => plain(Samples::Float { big: false }, bits.div_ceil(8))?,
-        // A WAV file's format.
-        "A_MS/ACM" => match le(private, 0, 2) {
-            Some(6) => plain(Samples::ALaw, 1)?,
-            Some(7) => plain(Samples::MuLaw, 1)?,
-            tag => {
-                let codec = super::codec::wave_format_name(tag.unwrap_or(0) as u16);
-                return Err(AudioErrorKind::UnsupportedCodec { codec });
-            }
-        },
-        name if name.starts_with("A_AAC") => mp4::aac_stream(private, rate, channels)?,
-        name => return Err(AudioErrorKind::UnsupportedCodec { codec: super::codec::matroska_name(name) }),
-    };
-    let delay = unsigned(entry, id::CODEC_DELAY).unwrap_or(0);
-    let decoded_rate = if matches!(stream.codec, Codec::Opus(_)) { 48_000.0 } else { sample_rate };
-    stream.skip = match &stream.codec {
-        // FFmpeg writes a wrong delay beside it where the encoder's rate isn't 48 kHz.
-        Codec::Opus(head) => head.pre_skip.into(),
-        Codec::Symphonia(_) => (delay as f64 * decoded_rate / 1e9).round() as u64,
-    };
-
-    let mut prefix = Vec::new();
-    let encodings = child(entry, id::CONTENT_ENCODINGS).unwrap_or_default();
-    for (_, encoding) in elements(encodings).filter(|(id, _)| *id == id::CONTENT_ENCODING) {
-        let compression = child(encoding, id::CONTENT_COMPRESSION).unwrap_or_default();
-        const STRIPPED_HEADERS: u64 = 3;
-        if unsigned(compression, id::CONTENT_COMP_ALGO) != Some(STRIPPED_HEADERS)
-            || child(encoding, id::CONTENT_ENCRYPTION).is_some()
-        {
-            let codec = format!("{} in compressed or encrypted blocks", super::codec::matroska_name(name));
-            return Err(AudioErrorKind::UnsupportedCodec { codec });
-        }
-        prefix = child(compression, id::CONTENT_COMP_SETTINGS).unwrap_or_default().to_vec();
-    }
-    let alone = elements(tracks).filter(|(id, _)| *id == id::TRACK_ENTRY).count() == 1;
-    Ok(Track { number, stream, sample_rate: decoded_rate, prefix, frame_bytes, alone })
-}
-
 /// Whether a file begins as an EBML file does.
 pub(super) fn is_matroska(start: &[u8]) -> bool {
     be(start, 0, 4) == Some(id::EBML.into())
@@ -415,24 +188,5 @@ impl Demuxer for Packets<'_> {
 
     fn warnings(&mut self) -> Vec<AudioWarning> {
         std::mem::take(&mut self.warnings)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_lacing() {
-        assert_eq!(vint(&[0x81]), Some((1, 1, false)));
-        assert_eq!(vint(&[0x40, 0x02]), Some((2, 2, false)));
-        assert_eq!(vint(&[0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]), Some(((1 << 56) - 1, 8, true)));
-        assert_eq!((vint(&[0]), vint(&[0x40])), (None, None));
-        let body = b"\x02\x01\x02abbccc";
-        assert_eq!(laced(body, 1), Some(vec![&b"a"[..], b"bb", b"ccc"]));
-        assert_eq!(laced(b"\x01aabb", 2), Some(vec![&b"aa"[..], b"bb"]));
-        // The second size is the first plus one: 1 + 63 of a byte's seven bits.
-        assert_eq!(laced(b"\x02\x81\xC0abbccc", 3), Some(vec![&b"a"[..], b"bb", b"ccc"]));
-        assert_eq!((laced(b"\x02\xFF", 1), laced(b"", 2), laced(b"\x01\x84ab", 3)), (None, None, None));
     }
 }
