@@ -1,11 +1,12 @@
 //! Packets become samples: decoders, trimming, and what a stream must hold.
 
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 
+use super::aac::Replication;
 use super::convert::Converter;
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream};
 use super::mp3::Reservoir;
@@ -41,6 +42,8 @@ struct Active {
     clock: Option<(f64, u64)>,
     /// What MP3 frames take from those before them.
     reservoir: Option<Reservoir>,
+    /// What AAC packets hold beside what is decoded.
+    replication: Option<Replication>,
     /// Brings it to the file's channels and rate, where the first stream's differ.
     converter: Option<Converter>,
     samples: Vec<f32>,
@@ -144,6 +147,9 @@ impl<'s> Decoding<'s> {
             self.warnings.push(AudioWarning::NoReservoir { frames: lost });
         }
         let rate = active.spec.map_or(0, |(_, rate)| rate);
+        if active.replication.as_ref().is_some_and(Replication::is_found) {
+            self.warnings.push(AudioWarning::HalfSpectrum { sample_rate: rate });
+        }
         let declared = active.stream.declared.map(|ticks| scaled(&active.stream, rate, ticks));
         match declared {
             Some(declared) if active.decoded < declared => {
@@ -174,11 +180,22 @@ impl Active {
             Codec::Opus(head) => Some((usize::from(head.channels), opus::SAMPLE_RATE)),
             Codec::Symphonia(_) => None,
         };
-        let is_mp3 =
-            matches!(&stream.codec, Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_MP3);
-        let reservoir = is_mp3.then(Reservoir::default);
+        let is = |codec| matches!(&stream.codec, Codec::Symphonia(parameters) if parameters.codec == codec);
+        let reservoir = is(CODEC_ID_MP3).then(Reservoir::default);
+        let replication = is(CODEC_ID_AAC).then(Replication::default);
         let (lead, clock, converter, samples) = Default::default();
-        Ok(Self { decoder, stream, spec, decoded: 0, lead, clock, reservoir, converter, samples })
+        Ok(Self {
+            decoder,
+            stream,
+            spec,
+            decoded: 0,
+            lead,
+            clock,
+            reservoir,
+            replication,
+            converter,
+            samples,
+        })
     }
 
     /// The seconds that are missing before a packet that begins at a time of the container's clock. Clocks of recorders jitter: less
@@ -201,6 +218,9 @@ impl Active {
         }
         if let Some(reservoir) = &mut self.reservoir {
             reservoir.take(&packet.data)?;
+        }
+        if let Some(replication) = &mut self.replication {
+            replication.take(&packet.data);
         }
         let decoded = match &mut self.decoder {
             Decoder::Opus(decoder) => {

@@ -205,6 +205,15 @@ pub enum AudioWarning {
         /// How many.
         frames: u64,
     },
+    /// An AAC stream is HE-AAC without saying so in its header. Its core was decoded, the upper half of the spectrum was not.
+    #[error(
+        "it is HE-AAC, of which the core at {sample_rate} Hz was read: frequencies above {} Hz are left out",
+        sample_rate / 2
+    )]
+    HalfSpectrum {
+        /// Frames per second of the core in Hz: half of those of the whole.
+        sample_rate: u32,
+    },
     /// The container's clock runs on where it holds no sound: a recorder paused, or packets are lost.
     #[error(
         "its clock says that {missing:.2} s are missing, the first at {seconds:.2} s: the sound is joined there"

@@ -3,6 +3,7 @@
 //! A file goes through three stages: its container gives packets ([`demux`]), a decoder makes samples of them ([`decode`]), and
 //! [`AudioReader`] checks these and hands them out block by block.
 
+mod aac;
 mod aiff;
 mod au;
 mod blocks;
