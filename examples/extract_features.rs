@@ -1,6 +1,6 @@
 //! Audio files in, librosa's features out: one safetensors file with MFCC, chroma, mel, contrast and tonnetz of every clip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -128,7 +128,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let about: &[&str] = if arguments.data.is_empty() { &[] } else { &About::COLUMNS };
     let statistics = Statistics { functionals: &arguments.functionals, voiced: arguments.voiced };
     let mut file = FeatureFile::create(&output, about, &config.features, statistics)?;
-    let (mut skipped, mut errors) = (Vec::new(), Vec::new());
+    let (mut skipped, mut errors, mut warnings) = (Vec::new(), Vec::new(), HashSet::new());
     extract_each(
         &audio,
         &config,
@@ -138,6 +138,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 return Err(cli::Stopped { advice: "nothing was written" }.into());
             }
             let stem = stems[clip.position];
+            // Parts of one recording have its warnings.
+            for warning in clip.warnings {
+                if !warnings.contains(&warning) {
+                    bar.suspend(|| cli::note(format_args!("warning: {warning}")));
+                    warnings.insert(warning);
+                }
+            }
             match clip.result {
                 Ok(features) => {
                     let about = inputs[clip.position].about.as_ref().map(About::values);

@@ -45,6 +45,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let open = |path: &PathBuf| {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let audio = Audio::open(path)?;
+            for warning in &audio.warnings {
+                bar.suspend(|| cli::note(format_args!("warning: {}: {warning}", path.display())));
+            }
             let sound = analyse(&audio).with_context(|| path.display().to_string())?;
             bar.inc(1);
             Ok((name, sound))

@@ -69,8 +69,8 @@ pub struct TrainingSet {
 }
 
 impl TrainingSet {
-    /// Reads all clips of folders, archives and tables. `inputs` is what a network reads of them. What names told, and clips that were left
-    /// out, are reported on standard error.
+    /// Reads all clips of folders, archives and tables. `inputs` is what a network reads of them. What names told, clips that were left
+    /// out, and what is odd in files are reported on standard error.
     ///
     /// # Errors
     /// If a source or a clip cannot be used, by its name.
@@ -129,6 +129,9 @@ impl TrainingSet {
         }
         for skipped in &corpus.skipped {
             cli::note(format_args!("skipped: {skipped}"));
+        }
+        for warning in &corpus.warnings {
+            cli::note(format_args!("warning: {warning}"));
         }
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;

@@ -86,6 +86,8 @@ pub struct Corpus<T> {
     pub left_out: Vec<LeftOut>,
     /// The files that were left out because of [`CorpusOptions::skip_bad`]. Report them.
     pub skipped: Vec<Skipped>,
+    /// What is odd in files and no error ([`AudioWarning`](crate::AudioWarning)): a line for each, which names the file. Report them.
+    pub warnings: Vec<String>,
 }
 
 /// Clips that were left out because [`CorpusOptions::labels`] has no class for their label.
@@ -219,6 +221,7 @@ impl<T: Send> Corpus<T> {
         };
         let extracted = extract_all(&clips, &config, |at| progress(CorpusStage::Features, at), keep)?;
         skipped.extend(extracted.skipped.into_iter().map(|(_, error)| Skipped::from(error)));
+        let warnings = extracted.warnings;
         let (places, features): (Vec<usize>, Vec<T>) = extracted.features.into_iter().unzip();
         let labels = places.iter().map(|&at| classes[at]).collect();
         let clips: Vec<Clip> = places.into_iter().map(|at| clips[at].clone()).collect();
@@ -232,7 +235,7 @@ impl<T: Send> Corpus<T> {
             None
         };
         let groups = groups_of_identical(&clips)?;
-        Ok(Self { features, clips, labels, label_names, groups, audio, sources, left_out, skipped })
+        Ok(Self { features, clips, labels, label_names, groups, audio, sources, left_out, skipped, warnings })
     }
 }
 
@@ -293,9 +296,31 @@ impl<T, E> Corpus<Result<T, E>> {
     /// # Errors
     /// The first error of `keep`, in the order of the clips.
     pub fn transpose(self) -> Result<Corpus<T>, E> {
-        let Self { features, clips, labels, label_names, groups, audio, sources, left_out, skipped } = self;
+        let Self {
+            features,
+            clips,
+            labels,
+            label_names,
+            groups,
+            audio,
+            sources,
+            left_out,
+            skipped,
+            warnings,
+        } = self;
         let features = features.into_iter().collect::<Result<_, E>>()?;
-        Ok(Corpus { features, clips, labels, label_names, groups, audio, sources, left_out, skipped })
+        Ok(Corpus {
+            features,
+            clips,
+            labels,
+            label_names,
+            groups,
+            audio,
+            sources,
+            left_out,
+            skipped,
+            warnings,
+        })
     }
 }
 

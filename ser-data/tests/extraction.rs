@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::common::{chunk, encoding, fmt, riff, tone, wav};
 use ser_data::{
@@ -110,6 +111,27 @@ fn the_cache_gives_back_the_same_features() {
     assert_eq!((first.from_cache, second.from_cache), (0, 5));
     assert_eq!(first.features, second.features);
     assert_eq!(entries(&cache.path().join("new/folder")).len(), 5);
+}
+
+#[test]
+fn what_is_odd_in_a_file_is_told_once_whether_it_is_kept_or_not() {
+    let (folder, mut files) = clips(2);
+    let odd = folder.path().join("00.wav");
+    let mut bytes = fs::read(&odd).unwrap();
+    bytes[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
+    fs::write(&odd, bytes).unwrap();
+    let at = |ms| Some(Duration::from_millis(ms));
+    files.push(AudioFile::new(&odd).with_span(at(0), at(300)));
+    files.push(AudioFile::new(&odd).with_span(at(200), at(500)));
+    let cache = tempfile::tempdir().unwrap();
+    let config = ExtractConfig { cache: Some(cache.path().into()), ..config() };
+    for from_cache in [0, 4] {
+        let extracted = all(&files, &config);
+        let [warning] = &extracted.warnings[..] else { panic!("{:?}", extracted.warnings) };
+        let expected = format!("{}: the header declares 4294967295 bytes", odd.display());
+        assert!(warning.starts_with(&expected), "{warning}");
+        assert_eq!(extracted.from_cache, from_cache);
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{ExtractConfig, ExtractError, Worker};
 use crate::span::Span;
 
 /// Changes with the layout of the entries.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The one metadata key: safetensors writes several in random order.
 const KEY: &str = "ser-data";
@@ -28,6 +28,8 @@ struct Record {
     content_sha256: String,
     /// Of the matrices, one after the other as configured: a header alone doesn't tell a damaged value.
     features_sha256: String,
+    /// What is odd in the file, a line for each.
+    warnings: Vec<String>,
 }
 
 /// The entries of one configuration: a folder of the cache named by it.
@@ -82,8 +84,8 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The features, if they are there and whole.
-    pub(super) fn load(&self) -> Option<Features> {
+    /// The features and the file's warnings, if they are there and whole.
+    pub(super) fn load(&self) -> Option<(Features, Vec<String>)> {
         let file = std::fs::read(&self.path).ok()?;
         let (_, metadata) = SafeTensors::read_metadata(&file).ok()?;
         let record: Record = serde_json::from_str(metadata.metadata().as_ref()?.get(KEY)?).ok()?;
@@ -101,16 +103,17 @@ impl Entry<'_> {
             matrices.push((feature, Array2::from_shape_vec((rows, frames), values).ok()?));
         }
         let features = Features::from_parts(matrices)?;
-        (record == self.record(&features)).then_some(features)
+        (record == self.record(&features, &record.warnings)).then_some((features, record.warnings))
     }
 
     /// Writes the features to a temporary file in the same folder and gives it its name when it is whole, so that
     /// another process sees all of an entry or nothing.
-    pub(super) fn store(&self, features: &Features) -> Result<(), ExtractError> {
-        self.write(features).map_err(|cause| ExtractError::Cache { path: self.path.clone(), cause })
+    pub(super) fn store(&self, features: &Features, warnings: &[String]) -> Result<(), ExtractError> {
+        let written = self.write(features, warnings);
+        written.map_err(|cause| ExtractError::Cache { path: self.path.clone(), cause })
     }
 
-    fn write(&self, features: &Features) -> io::Result<()> {
+    fn write(&self, features: &Features, warnings: &[String]) -> io::Result<()> {
         let matrices =
             features.iter().map(|(feature, matrix)| (feature.as_str(), matrix.shape(), bytes(matrix.iter())));
         let data: Vec<_> = matrices.collect();
@@ -120,7 +123,7 @@ impl Entry<'_> {
                 Ok((*name, TensorView::new(Dtype::F32, shape.to_vec(), data).map_err(io::Error::other)?))
             })
             .collect::<io::Result<_>>()?;
-        let record = serde_json::to_string(&self.record(features))?;
+        let record = serde_json::to_string(&self.record(features, warnings))?;
         let file = safetensors::serialize(views, Some(HashMap::from([(KEY.to_string(), record)])))
             .map_err(io::Error::other)?;
         let mut temporary = tempfile::NamedTempFile::new_in(&self.cache.folder)?;
@@ -129,7 +132,7 @@ impl Entry<'_> {
         Ok(())
     }
 
-    fn record(&self, features: &Features) -> Record {
+    fn record(&self, features: &Features, warnings: &[String]) -> Record {
         let mut digest = Sha256::new();
         for (_, matrix) in features.iter() {
             matrix.shape().iter().for_each(|&n| digest.update((n as u64).to_le_bytes()));
@@ -139,6 +142,7 @@ impl Entry<'_> {
             format: FORMAT,
             content_sha256: self.content_sha256.clone(),
             features_sha256: hex::encode(digest.finalize()),
+            warnings: warnings.to_vec(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod recording;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -53,6 +54,9 @@ pub struct Extracted<T> {
     pub features: Vec<(usize, T)>,
     /// Position of each bad clip, and what is wrong with it. Report them.
     pub skipped: Vec<(usize, ClipError)>,
+    /// What was odd in good clips and is no error ([`AudioWarning`](crate::AudioWarning)): a line for each, which names the file. Report
+    /// them.
+    pub warnings: Vec<String>,
     /// How many clips' features came out of the cache.
     pub from_cache: usize,
 }
@@ -170,7 +174,9 @@ where
     F: AsRef<AudioFile> + Sync,
     T: Send,
 {
-    let mut extracted = Extracted { features: Vec::new(), skipped: Vec::new(), from_cache: 0 };
+    let (features, skipped, warnings) = Default::default();
+    let mut extracted = Extracted { features, skipped, warnings, from_cache: 0 };
+    let mut told = HashSet::new();
     let total = files.len();
     extract_each(files, config, keep, |clip| {
         match clip.result {
@@ -178,6 +184,8 @@ where
             Err(error) => extracted.skipped.push((clip.position, error)),
         }
         extracted.from_cache += usize::from(clip.from_cache);
+        // Parts of one recording have its warnings.
+        extracted.warnings.extend(clip.warnings.into_iter().filter(|line| told.insert(line.clone())));
         progress(Progress { done: clip.position + 1, total });
         Ok::<(), ExtractError>(())
     })?;
@@ -192,8 +200,18 @@ pub struct ExtractedClip<T> {
     pub position: usize,
     /// What was kept of its features, or what is wrong with it (only with [`ExtractConfig::skip_bad`]).
     pub result: Result<T, ClipError>,
+    /// What is odd in its file and no error, a line for each, which names the file. All parts of a recording have the same.
+    pub warnings: Vec<String>,
     /// Whether its features came out of the cache.
     pub from_cache: bool,
+}
+
+/// What a worker takes of a clip.
+struct Taken {
+    features: Features,
+    /// Lines without the file's name.
+    warnings: Vec<String>,
+    from_cache: bool,
 }
 
 /// As [`extract_all`] for any number of clips, in bounded memory: `sink` gets what was kept of each, in their order, as soon as it is
@@ -224,14 +242,20 @@ where
         files,
         || Worker::new(config),
         |worker, _, file| {
-            let result = worker.features(file.as_ref(), cache.as_ref());
-            result.map(|(features, cached)| (keep(features), cached))
+            let file = file.as_ref();
+            let Taken { features, warnings, from_cache } = worker.features(file, cache.as_ref())?;
+            let warnings: Vec<String> =
+                warnings.iter().map(|warning| format!("{}: {warning}", file.whole())).collect();
+            Ok((keep(features), warnings, from_cache))
         },
         |position, result| {
             let done = match result {
-                Ok((kept, from_cache)) => sink(ExtractedClip { position, result: Ok(kept), from_cache }),
+                Ok((kept, warnings, from_cache)) => {
+                    sink(ExtractedClip { position, result: Ok(kept), warnings, from_cache })
+                }
                 Err(ExtractError::Clip(error)) if config.skip_bad => {
-                    sink(ExtractedClip { position, result: Err(error), from_cache: false })
+                    let warnings = Vec::new();
+                    sink(ExtractedClip { position, result: Err(error), warnings, from_cache: false })
                 }
                 Err(error) => Err(error.into()),
             };
@@ -296,12 +320,8 @@ impl Worker {
         })
     }
 
-    /// The features of a clip, and whether they come from the cache.
-    fn features(
-        &mut self,
-        file: &AudioFile,
-        cache: Option<&Cache>,
-    ) -> Result<(Features, bool), ExtractError> {
+    /// The features of a clip.
+    fn features(&mut self, file: &AudioFile, cache: Option<&Cache>) -> Result<Taken, ExtractError> {
         let entry = match cache {
             Some(cache) => {
                 let digest = self.recordings.sha256(file).map_err(ClipError::from)?;
@@ -309,8 +329,8 @@ impl Worker {
             }
             None => None,
         };
-        if let Some(features) = entry.as_ref().and_then(|entry| entry.load()) {
-            return Ok((features, true));
+        if let Some((features, warnings)) = entry.as_ref().and_then(|entry| entry.load()) {
+            return Ok(Taken { features, warnings, from_cache: true });
         }
         let audio = self.recordings.read(file).map_err(ClipError::from)?;
         let (mono, sample_rate) = file.mono_of(&audio)?;
@@ -318,10 +338,11 @@ impl Worker {
             check_speech(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         }
         let features = self.compute(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
+        let warnings = audio.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
         if let Some(entry) = entry {
-            entry.store(&features)?;
+            entry.store(&features, &warnings)?;
         }
-        Ok((features, false))
+        Ok(Taken { features, warnings, from_cache: false })
     }
 
     fn compute(&mut self, mono: &[f32], sample_rate: u32) -> Result<Features, SignalError> {
