@@ -9,6 +9,7 @@ use std::sync::mpsc;
 
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
+use indicatif::ProgressBar;
 use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Input};
 use ser_examples::model::ModelArguments;
@@ -182,12 +183,13 @@ fn learn_voice(
 ) -> anyhow::Result<()> {
     output::check_folder(path)?;
     let decoding = decoding(arguments);
+    let bar = progress::percent(inputs.len() as u64 * hearing::STEPS, "learning");
     let mut voice: Option<VoiceProfile> = None;
     for input in inputs {
-        let clip = match profile(&mut recognizer, input, &decoding) {
+        let clip = match profile(&mut recognizer, input, &decoding, &bar) {
             Ok(clip) => clip,
             Err(error) if arguments.skip_bad => {
-                cli::note(format_args!("skipped: {error:#}"));
+                bar.suspend(|| cli::note(format_args!("skipped: {error:#}")));
                 continue;
             }
             Err(error) => return Err(error),
@@ -197,29 +199,27 @@ fn learn_voice(
             None => clip,
         });
     }
+    bar.finish_and_clear();
     let Some(voice) = voice else { bail!("recordings must be 1 or more, got none") };
     voice.save(path)?;
     cli::print(format!("{}: a voice in {} recordings", path.display(), voice.clips()))
 }
 
-/// The profile of the voice in one recording, whose warnings go to standard error.
+/// The profile of the voice in one recording.
 fn profile(
     recognizer: &mut Recognizer,
     input: &Input,
     decoding: &AudioOptions,
+    bar: &ProgressBar,
 ) -> anyhow::Result<VoiceProfile> {
-    let mut reader = input.open(decoding)?;
-    let (mut samples, mut block) = (Vec::new(), vec![0.0; reader.sample_rate() as usize]);
-    loop {
-        match reader.read(&mut block)? {
-            0 => break,
-            read => samples.extend_from_slice(&block[..read]),
-        }
-    }
-    for warning in reader.warnings() {
-        cli::note(format_args!("warning: {input}: {warning}"));
-    }
-    recognizer.profile(&samples, reader.sample_rate()).with_context(|| input.to_string())
+    let name = input.to_string();
+    let mut reader = input.open(decoding).inspect_err(|_| bar.inc(hearing::STEPS))?;
+    let mut samples = Vec::new();
+    hearing::read(&mut reader, &name, bar, |block| {
+        samples.extend_from_slice(block);
+        Ok(())
+    })?;
+    recognizer.profile(&samples, reader.sample_rate()).context(name)
 }
 
 /// A recording as a line of JSON.

@@ -21,33 +21,47 @@ pub fn hear(
     name: &str,
     bar: &ProgressBar,
 ) -> anyhow::Result<Timeline> {
+    let named = || name.to_owned();
+    let listening = recognizer.listen(reader.sample_rate()).with_context(named);
+    let mut listening = listening.inspect_err(|_| bar.inc(STEPS))?;
+    read(reader, name, bar, |block| listening.push(block).with_context(named))?;
+    listening.finish().with_context(named)
+}
+
+/// Reads a recording to its end and gives its blocks to `take`. Warnings and `bar` are treated as [`hear`] does.
+///
+/// # Errors
+/// If the recording is damaged, and what `take` returns.
+pub fn read(
+    reader: &mut AudioReader<'_>,
+    name: &str,
+    bar: &ProgressBar,
+    take: impl FnMut(&[f32]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut done = 0;
-    let heard = hear_blocks(recognizer, reader, name, bar, &mut done);
+    let read = read_blocks(reader, bar, &mut done, take);
     bar.inc(STEPS - done);
     bar.suspend(|| {
         for warning in reader.warnings() {
             cli::note(format_args!("warning: {name}: {warning}"));
         }
     });
-    heard
+    read
 }
 
-fn hear_blocks(
-    recognizer: &mut Recognizer,
+fn read_blocks(
     reader: &mut AudioReader<'_>,
-    name: &str,
     bar: &ProgressBar,
     done: &mut u64,
-) -> anyhow::Result<Timeline> {
-    let named = || name.to_owned();
-    let mut listening = recognizer.listen(reader.sample_rate()).with_context(named)?;
+    mut take: impl FnMut(&[f32]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut block = vec![0.0; reader.sample_rate() as usize];
     loop {
         let read = reader.read(&mut block)?;
         if read == 0 {
-            return listening.finish().with_context(named);
+            return Ok(());
         }
-        listening.push(&block[..read]).with_context(named)?;
+        take(&block[..read])?;
         let now = (reader.progress() * STEPS as f64) as u64;
         bar.inc(now.saturating_sub(*done));
         *done = now.max(*done);
