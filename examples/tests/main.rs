@@ -7,6 +7,7 @@ mod corpora;
 mod extract_features;
 mod live;
 mod real_speech;
+mod real_voices;
 mod recognize;
 mod recommend_songs;
 mod support;
