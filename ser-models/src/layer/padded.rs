@@ -78,6 +78,17 @@ impl Padded {
         self.len() == 0
     }
 
+    /// The examples of all batches, which have the same dimensions but for how many there are; `None` if there is no batch.
+    pub(crate) fn together(batches: &[Self]) -> CandleResult<Option<Self>> {
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        let values: Vec<&Tensor> = batches.iter().map(Self::values).collect();
+        let lengths = batches.iter().map(Self::lengths).collect::<Option<Vec<_>>>();
+        let lengths = lengths.map(|lengths| lengths.concat());
+        Ok(Some(Self::of(Tensor::cat(&values, 0)?, lengths)))
+    }
+
     /// The examples at these places, in this order.
     pub(crate) fn select(&self, places: &[usize]) -> CandleResult<Self> {
         let size: usize = self.dims().iter().skip(1).product();

@@ -4,8 +4,8 @@
 //! counts as silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser hears the whole window again for each
 //! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading
 //! therefore equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a
-//! whole window, the readings are the windows of [`Recognizer::timeline`], for models that read features; those of an encoder, which hears
-//! long recordings once, are near.
+//! whole window, the readings are the windows of [`Recognizer::timeline`] up to rounding, for models that read features; those of an encoder,
+//! which hears long recordings once, are near.
 //!
 //! ```no_run
 //! use ser_models::Recognizer;
@@ -27,7 +27,7 @@
 pub use crate::recording::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
 
 use crate::recognizer::{RecognizeError, Recognizer};
-use crate::recording::{Recognition, SpeechDetector, Windows};
+use crate::recording::{Recognition, SpeechDetector, SpeechStream, Windows};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 
 /// How a stream is read. Times are seconds of sound.
@@ -116,7 +116,7 @@ pub struct Reading {
 pub struct Listener {
     recognizer: Recognizer,
     windows: Windows,
-    detector: Option<SpeechDetector>,
+    speech: Option<(SpeechDetector, SpeechStream)>,
     silence_db: f32,
     sample_rate: u32,
 }
@@ -130,9 +130,11 @@ impl Listener {
     pub fn new(recognizer: Recognizer, sample_rate: u32, config: LiveConfig) -> Result<Self, LiveError> {
         config.check()?;
         let windows = Windows::new(sample_rate, config.window, config.interval, config.first)?;
-        let detects = recognizer.config().detect_speech;
-        let detector = detects.then(|| SpeechDetector::new(sample_rate)).transpose()?;
-        Ok(Self { recognizer, windows, detector, silence_db: config.silence_db, sample_rate })
+        let speech = match recognizer.config().detect_speech {
+            true => Some((SpeechDetector::new(sample_rate)?, SpeechStream::new(sample_rate))),
+            false => None,
+        };
+        Ok(Self { recognizer, windows, speech, silence_db: config.silence_db, sample_rate })
     }
 
     /// Takes the next samples, mono within ±1, and calls `tell` with each reading that they complete: one at the end of each
@@ -147,7 +149,11 @@ impl Listener {
         mut tell: impl FnMut(Reading) -> Result<(), E>,
     ) -> Result<(), E> {
         while !samples.is_empty() {
-            samples = self.windows.take(samples, |_| {}).map_err(LiveError::from)?;
+            let rest = self.windows.take(samples, |_| {}).map_err(LiveError::from)?;
+            if let Some((_, speech)) = &mut self.speech {
+                speech.push(&samples[..samples.len() - rest.len()]);
+            }
+            samples = rest;
             if self.windows.is_due() {
                 tell(self.read()?)?;
             }
@@ -171,12 +177,13 @@ impl Listener {
     fn read(&mut self) -> Result<Reading, LiveError> {
         let window = self.windows.window(self.silence_db);
         let silent = window.is_silent();
-        let speech = match &mut self.detector {
-            _ if silent => false,
-            Some(detector) => detector.refuse(window.samples)?.is_none(),
-            None => true,
-        };
-        let heard = match speech {
+        let mut is_speech = !silent;
+        if let Some((detector, speech)) = &mut self.speech {
+            speech.make(true, |pieces| pieces.iter().map(|piece| piece.frames(detector)).collect())?;
+            is_speech = is_speech && speech.refuse((window.start, window.end)).is_none();
+            speech.forget_before(window.start);
+        }
+        let heard = match is_speech {
             true => match self.recognizer.recognize_window(window.samples, self.sample_rate) {
                 Ok(recognition) => Some(recognition),
                 Err(RecognizeError::Signal(SignalError::Silent { .. })) => None,

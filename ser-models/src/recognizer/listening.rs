@@ -3,15 +3,16 @@
 use super::chunks::{Chunks, on_all};
 use super::{RecognizeError, Recognizer, WindowRecognizer};
 use crate::recording::{
-    NotSpeech, SpeechDetector, Timeline, TimelineConfig, TimelineWindow, Window, Windows,
+    NotSpeech, SpeechDetector, SpeechStream, Timeline, TimelineConfig, TimelineWindow, Window, Windows,
 };
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
 /// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is heard as one.
 const KEPT_SECONDS: f64 = 30.0;
 
-/// Windows for each thread that wait to be heard together, at most.
-const WAITING: usize = 8;
+/// Windows that wait to be heard together, at most: as many on any number of cores, for how they are put together may change the last bits
+/// of an answer.
+const WAITING: usize = 16;
 
 /// Samples that wait to be heard together, at most: at high rates fewer windows wait.
 const WAITING_SAMPLES: f64 = 3e6;
@@ -38,6 +39,8 @@ pub struct Listening<'a> {
     cut: Windows,
     /// What windows share, where an encoder hears them.
     chunks: Option<Chunks>,
+    /// What windows share for the detector of speech, where it is asked.
+    speech: Option<SpeechStream>,
     detectors: Vec<SpeechDetector>,
     /// All samples, until there are too many.
     kept: Option<Vec<f32>>,
@@ -57,6 +60,8 @@ struct Waiting {
     end: f64,
     /// Seconds of it that are not silent.
     sounding: f64,
+    /// What its sound is like, if it is no speech.
+    refused: Option<NotSpeech>,
 }
 
 impl<'a> Listening<'a> {
@@ -64,11 +69,13 @@ impl<'a> Listening<'a> {
         let (length, config) = (recognizer.window_seconds(), &recognizer.config);
         let cut = Windows::new(sample_rate, length, config.hop, length)?;
         let chunks = Chunks::new(&recognizer.one, sample_rate, length);
+        let speech = config.detect_speech.then(|| SpeechStream::new(sample_rate));
         Ok(Self {
             recognizer,
             sample_rate,
             cut,
             chunks,
+            speech,
             detectors: Vec::new(),
             kept: Some(Vec::new()),
             waiting: Vec::new(),
@@ -143,9 +150,10 @@ impl<'a> Listening<'a> {
         Ok(preparation.process(samples, self.sample_rate)?.len() as f64 <= length.round())
     }
 
-    /// The whole recording is one window.
-    fn wait_for_all_of(&mut self, samples: Vec<f32>) -> Result<(), SignalError> {
+    /// The whole recording is one window, which shares nothing.
+    fn wait_for_all_of(&mut self, samples: Vec<f32>) -> Result<(), RecognizeError> {
         self.chunks = None;
+        let detector = self.speech.take().map(|_| SpeechDetector::new(self.sample_rate)).transpose()?;
         let silence_db = self.recognizer.config.silence_db;
         let mut rest = &samples[..];
         while !rest.is_empty() {
@@ -157,7 +165,8 @@ impl<'a> Listening<'a> {
         self.cut.window(silence_db);
         // However quiet it is.
         let seconds = self.cut.seconds();
-        self.waiting.push(Waiting { samples, start: 0.0, end: seconds, sounding: seconds });
+        let refused = detector.map(|mut detector| detector.refuse(&samples)).transpose()?.flatten();
+        self.waiting.push(Waiting { samples, start: 0.0, end: seconds, sounding: seconds, refused });
         Ok(())
     }
 
@@ -166,8 +175,12 @@ impl<'a> Listening<'a> {
         let rest = self.cut.take(samples, |levels| {
             self.levels.extend(levels);
         })?;
+        let taken = &samples[..samples.len() - rest.len()];
         if let Some(chunks) = &mut self.chunks {
-            chunks.push(&samples[..samples.len() - rest.len()]);
+            chunks.push(taken);
+        }
+        if let Some(speech) = &mut self.speech {
+            speech.push(taken);
         }
         Ok(rest)
     }
@@ -188,43 +201,52 @@ impl<'a> Listening<'a> {
 
     /// Windows that may wait to be heard together.
     fn most_waiting(&self) -> usize {
-        let threads = rayon::current_num_threads();
         let window = self.recognizer.window_seconds() * f64::from(self.sample_rate);
-        ((WAITING_SAMPLES / window) as usize).clamp(threads, WAITING * threads)
+        ((WAITING_SAMPLES / window) as usize).clamp(1, WAITING)
     }
 
     fn wait_for_window(&mut self) {
         let silence_db = self.recognizer.config.silence_db;
         let Window { samples, start, end, sounding, .. } = self.cut.window(silence_db);
-        self.waiting.push(Waiting { samples: samples.to_vec(), start, end, sounding });
+        self.waiting.push(Waiting { samples: samples.to_vec(), start, end, sounding, refused: None });
     }
 
-    /// Hears the windows that wait, on all cores; before the end those alone whose chunks are whole.
+    /// Hears the windows that wait, on all cores; before the end those alone of which all that they share is whole.
     fn hear(&mut self, at_end: bool) -> Result<(), RecognizeError> {
-        let can_be_heard = |window: &&Waiting| match &self.chunks {
-            Some(chunks) => at_end || chunks.are_whole_until(window.end),
-            None => true,
+        let can_be_heard = |window: &&Waiting| {
+            at_end
+                || self.chunks.as_ref().is_none_or(|chunks| chunks.are_whole_until(window.end))
+                    && self.speech.as_ref().is_none_or(|speech| speech.is_whole_until(window.end))
         };
         let ready = self.waiting.iter().take_while(can_be_heard).count();
         let later = self.waiting.split_off(ready);
-        let waiting = std::mem::replace(&mut self.waiting, later);
+        let mut waiting = std::mem::replace(&mut self.waiting, later);
         let ears = waiting.len().min(rayon::current_num_threads()).max(1);
-        let (sample_rate, detect) = (self.sample_rate, self.recognizer.config.detect_speech);
+        let sample_rate = self.sample_rate;
         let Recognizer { one, others, .. } = &mut *self.recognizer;
         while others.len() + 1 < ears {
             // Plans that were made once can be made again; with fewer of them, fewer cores are busy.
             let Ok(twin) = one.twin() else { break };
             others.push(twin);
         }
-        while self.detectors.len() < ears {
-            self.detectors.push(SpeechDetector::new(sample_rate)?);
-        }
         let mut recognizers: Vec<&mut WindowRecognizer> = std::iter::once(one).chain(others).collect();
-        let detectors = &mut self.detectors[..];
-        let sounds = on_all(detectors, &waiting, |detector, window| {
-            window.sound(sample_rate, detect.then_some(detector))
-        });
-        let sounds = sounds.into_iter().collect::<Result<Vec<Sound>, _>>()?;
+        if let Some(speech) = &mut self.speech {
+            while self.detectors.len() < ears {
+                self.detectors.push(SpeechDetector::new(sample_rate)?);
+            }
+            let detectors = &mut self.detectors[..];
+            speech
+                .make(at_end, |pieces| on_all(detectors, pieces, |detector, piece| piece.frames(detector)))?;
+            let refused =
+                on_all(detectors, &waiting, |_, window| match window.sounding < MIN_SPEECH_SECONDS {
+                    true => None,
+                    false => speech.refuse((window.start, window.end)),
+                });
+            waiting.iter_mut().zip(refused).for_each(|(window, refused)| window.refused = refused);
+            speech.forget_before(self.waiting.first().or(waiting.last()).map_or(0.0, |window| window.start));
+        }
+        let sounds = waiting.iter().map(|window| window.sound(sample_rate));
+        let sounds = sounds.collect::<Result<Vec<Sound>, _>>()?;
         let spoken: Vec<&Waiting> =
             waiting.iter().zip(&sounds).filter(|(_, s)| **s == Sound::Speech).map(|(w, _)| w).collect();
         let answers = match &mut self.chunks {
@@ -236,11 +258,13 @@ impl<'a> Listening<'a> {
                 }
                 answers
             }
-            None => on_all(&mut recognizers, &spoken, |recognizer, window| {
-                recognizer.recognize(&window.samples, sample_rate).map(Some)
-            })
-            .into_iter()
-            .collect::<Result<_, _>>()?,
+            None => {
+                let inputs = on_all(&mut recognizers, &spoken, |recognizer, window| {
+                    recognizer.input(&window.samples, sample_rate)
+                });
+                let inputs = inputs.into_iter().collect::<Result<Vec<_>, _>>()?;
+                recognizers[0].answers(&inputs)?.into_iter().map(Some).collect()
+            }
         };
         let mut answers = answers.into_iter();
         for (window, sound) in waiting.iter().zip(sounds) {
@@ -268,16 +292,12 @@ enum Sound {
 }
 
 impl Waiting {
-    fn sound(
-        &self,
-        sample_rate: u32,
-        detector: Option<&mut SpeechDetector>,
-    ) -> Result<Sound, RecognizeError> {
+    fn sound(&self, sample_rate: u32) -> Result<Sound, RecognizeError> {
         if self.sounding < MIN_SPEECH_SECONDS {
             return Ok(Sound::Silence);
         }
-        if let Some(reason) = detector.and_then(|detector| detector.refuse(&self.samples).transpose()) {
-            return Ok(Sound::Other(reason?));
+        if let Some(reason) = self.refused {
+            return Ok(Sound::Other(reason));
         }
         match check_speech(&self.samples, sample_rate) {
             Ok(()) => Ok(Sound::Speech),

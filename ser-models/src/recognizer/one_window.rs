@@ -2,7 +2,7 @@
 
 use super::RecognizeError;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, ClassifyError};
 use crate::encoder::WhisperEncoder;
 use crate::input::{Ear, EarError, InputError, ModelInput};
 use crate::layer::{Padded, elements};
@@ -155,7 +155,8 @@ impl WindowRecognizer {
         self.answer(&input)
     }
 
-    fn input(&mut self, samples: &[f32], sample_rate: u32) -> Result<Padded, RecognizeError> {
+    /// What the model is given of a window.
+    pub(super) fn input(&mut self, samples: &[f32], sample_rate: u32) -> Result<Padded, RecognizeError> {
         check_speech(samples, sample_rate)?;
         let clip = self.preparation.process(samples, sample_rate)?;
         let input = self.classifier.model().input();
@@ -194,8 +195,20 @@ impl WindowRecognizer {
     }
 
     fn answer(&self, input: &Padded) -> Result<Recognition, RecognizeError> {
-        let probabilities = self.classifier.answer(input)?;
+        Ok(self.recognition(&self.classifier.answer(input)?))
+    }
+
+    /// The moods of several windows, which the model hears together.
+    pub(super) fn answers(&self, inputs: &[Padded]) -> Result<Vec<Recognition>, RecognizeError> {
+        let Some(batch) = Padded::together(inputs).map_err(ClassifyError::from)? else {
+            return Ok(Vec::new());
+        };
+        let probabilities = self.classifier.answer(&batch)?;
+        Ok(probabilities.chunks(self.classifier.labels().len()).map(|p| self.recognition(p)).collect())
+    }
+
+    fn recognition(&self, probabilities: &[f32]) -> Recognition {
         let labels = self.classifier.labels().iter().cloned();
-        Ok(Recognition::new(labels.zip(probabilities).collect(), self.confidence))
+        Recognition::new(labels.zip(probabilities.iter().copied()).collect(), self.confidence)
     }
 }

@@ -11,6 +11,7 @@ mod windows;
 pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
 pub use parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
 pub use recognition::Recognition;
+pub(crate) use speech::SpeechStream;
 pub use speech::{CUES, NotSpeech, SpeechCues, SpeechDetector};
 pub use timeline::Timeline;
 pub(crate) use windows::{Window, Windows};

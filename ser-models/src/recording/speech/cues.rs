@@ -10,13 +10,13 @@ use ser_features::{
 pub const CUES: usize = 8;
 
 /// The rate in Hz at which cues are taken: all that telephones carry.
-const RATE: u32 = 8_000;
+pub(super) const RATE: u32 = 8_000;
 
 /// Samples from one frame of the pitch to the next: 20 ms.
-const PITCH_HOP: usize = 160;
+pub(super) const PITCH_HOP: usize = 160;
 
 /// Samples from one frame of the bands to the next: 10 ms.
-const HOP: usize = 80;
+pub(super) const HOP: usize = 80;
 
 /// Bands of the mel spectrogram.
 const BANDS: usize = 20;
@@ -43,6 +43,12 @@ pub struct SpeechCues {
     yin: Yin,
     mel: MelSpectrogram,
     minimum: usize,
+}
+
+/// What cues are taken of: powers [BANDS, frames] 10 ms apart, and the pitch of every other frame in Hz.
+pub(crate) struct CueFrames {
+    pub(super) bands: Array2<f32>,
+    pub(super) pitch: Vec<f32>,
 }
 
 impl SpeechCues {
@@ -94,35 +100,38 @@ impl SpeechCues {
         if samples.len() < self.minimum {
             return Err(SignalError::TooShort { minimum: self.minimum, given: samples.len() });
         }
+        Ok(self.frames(samples)?.cues())
+    }
+
+    /// The frames of samples, of which there must be one or more; the first is centred on the first sample.
+    pub(super) fn frames(&mut self, samples: &[f32]) -> Result<CueFrames, SignalError> {
         let samples = self.resampler.process(samples)?;
-        let mut bands = self.mel.process(&samples)?;
+        let bands = self.mel.process(&samples)?;
+        Ok(CueFrames { bands, pitch: self.yin.process(&samples)?.to_vec() })
+    }
+}
+
+impl CueFrames {
+    /// Their cues.
+    pub(super) fn cues(mut self) -> [f32; CUES] {
+        let Self { bands, pitch } = &mut self;
         let level = bands.sum_axis(Axis(0)).mapv(|power| 10.0 * power.max(1e-20).log10());
         let decibel = DecibelConfig { reference: Reference::Max, top_db: Some(60.0), ..Default::default() };
         // No setting of this configuration is out of range.
-        let Ok(()) = power_to_db(&mut bands, &decibel) else { return Ok([0.0; CUES]) };
+        let Ok(()) = power_to_db(bands, &decibel) else { return [0.0; CUES] };
         let loudest = level.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sounding: Vec<usize> = (0..level.len()).filter(|&t| level[t] > loudest - QUIET_DB).collect();
-        let pitch = self.yin.process(&samples)?;
-        let [steady, gliding, deviation] = pitch_cues(&pitch, |frame| {
+        let [steady, gliding, deviation] = pitch_cues(pitch, |frame| {
             level.get(frame * PITCH_HOP / HOP).is_some_and(|level| *level > loudest - QUIET_DB)
         });
         let envelope = level.mapv(|level| level.max(loudest - QUIET_DB));
-        let [change, variation, shape] = spectrum_cues(&bands, &sounding);
-        Ok([
-            steady,
-            gliding,
-            deviation,
-            syllables(envelope.view()),
-            envelope.std(0.0),
-            change,
-            variation,
-            shape,
-        ])
+        let [change, variation, shape] = spectrum_cues(bands, &sounding);
+        [steady, gliding, deviation, syllables(envelope.view()), envelope.std(0.0), change, variation, shape]
     }
 }
 
 /// Shares of steady and of gliding pitch among the frames that sound, and the deviation of both.
-fn pitch_cues(pitch: &Array1<f32>, sounds: impl Fn(usize) -> bool) -> [f32; 3] {
+fn pitch_cues(pitch: &[f32], sounds: impl Fn(usize) -> bool) -> [f32; 3] {
     let (mut frames, mut steady, mut gliding, mut kept) = (0.0f32, 0.0, 0.0, Vec::new());
     for t in 1..pitch.len() {
         if !(sounds(t - 1) && sounds(t)) {
