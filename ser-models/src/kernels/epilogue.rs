@@ -50,6 +50,9 @@ impl Epilogue {
         y: &mut [T],
         argmax: &mut [u8],
     ) {
+        if argmax.is_empty() && self.pool_first(channel, x, y) {
+            return;
+        }
         let mut pooled = self.pool().is_none();
         let (mut silenced, mut dropped) = (false, None);
         if pooled {
@@ -117,6 +120,39 @@ impl Epilogue {
         }
     }
 
+    /// What [`Self::forward`] does where no gradient is wanted and pooling follows steps that keep the order of numbers, or turn it: the
+    /// largest of what they give is what they give for the largest, or the smallest. `false` for other steps.
+    #[inline(always)]
+    fn pool_first<T: Real>(&self, channel: usize, x: &mut [T], y: &mut [T]) -> bool {
+        let [steps @ .., Step::Pool(shape)] = &self.0[..] else { return false };
+        let mut turns = false;
+        for step in steps {
+            match step {
+                Step::Affine(pairs) => turns ^= pairs[channel].0 < 0.0,
+                // A number below 0 is lost, which keeps the order.
+                Step::Relu => {}
+                _ => return false,
+            }
+        }
+        if turns {
+            x.iter_mut().for_each(|x| *x = T::ZERO - *x);
+        }
+        shape.max_plane(x, y);
+        if turns {
+            y.iter_mut().for_each(|y| *y = T::ZERO - *y);
+        }
+        for step in steps {
+            match step {
+                Step::Affine(pairs) => {
+                    let (scale, shift) = (T::from_f64(pairs[channel].0), T::from_f64(pairs[channel].1));
+                    y.iter_mut().for_each(|y| *y = *y * scale + shift);
+                }
+                _ => y.iter_mut().for_each(|y| *y = if *y < T::ZERO { T::ZERO } else { *y }),
+            }
+        }
+        true
+    }
+
     /// By what the gradients of what is alive are multiplied.
     fn scale(&self) -> f64 {
         self.0.iter().map(|step| if let Step::Drop { scale, .. } = step { *scale } else { 1.0 }).product()
@@ -134,6 +170,35 @@ impl Epilogue {
         } else {
             for ((dx, dy), code) in dx.iter_mut().zip(dy).zip(argmax) {
                 *dx = if *code == DEAD { T::ZERO } else { *dy * scale };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Padding, Window};
+    use super::*;
+
+    #[test]
+    fn pooling_first_changes_no_bit() {
+        let over = |kernel, length| {
+            Window { kernel, stride: kernel, dilation: 1, padding: Padding::Valid }.over(length).unwrap()
+        };
+        let numbers = |n: usize| (0..n).map(|i| (i as f32 * 0.7).sin() * 3.0).collect::<Vec<f32>>();
+        for windows in [[over(2, 6), over(2, 9)], [over(2, 6), over(1, 9)], [over(3, 6), over(3, 9)]] {
+            let shape = PoolShape { windows };
+            let affine = || Step::Affine(vec![(-0.7, 0.3), (1.3, -0.4), (0.0, 0.2)]);
+            for steps in [vec![affine(), Step::Relu], vec![Step::Relu, affine()], vec![affine(), affine()]] {
+                let epilogue = Epilogue(steps.into_iter().chain([Step::Pool(shape)]).collect());
+                for channel in 0..3 {
+                    let pooled = |argmax: &mut [u8]| {
+                        let mut y = vec![0.0; shape.out_plane()];
+                        epilogue.forward((channel, channel), &mut numbers(54), &mut y, argmax);
+                        y
+                    };
+                    assert_eq!(pooled(&mut []), pooled(&mut vec![0; shape.out_plane()]), "{epilogue:?}");
+                }
             }
         }
     }

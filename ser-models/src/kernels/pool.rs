@@ -54,7 +54,30 @@ impl PoolShape {
     /// [`Self::max`] of one plane.
     #[inline(always)]
     pub(crate) fn max_plane<T: Real>(&self, x: &[T], y: &mut [T]) {
-        self.max_plane_with_argmax(x, y, &mut []);
+        let [rows, columns] = &self.windows;
+        for (row, y) in y.chunks_exact_mut(columns.output).enumerate() {
+            y.fill(T::NEG_INFINITY);
+            for p in 0..rows.kernel {
+                let Some(seen) = rows.seen(row, p) else { continue };
+                let line = &x[seen * columns.input..][..columns.input];
+                if self.has_pairs() {
+                    for (y, [a, b]) in y.iter_mut().zip(line.as_chunks().0) {
+                        *y = larger(*y, larger(*a, *b));
+                    }
+                    continue;
+                }
+                for q in 0..columns.kernel {
+                    let (inside, start) = columns.inside(q);
+                    let (outputs, line) = (y[inside].iter_mut(), &line[start..]);
+                    match columns.stride {
+                        1 => outputs.zip(line).for_each(|(y, x)| *y = larger(*y, *x)),
+                        stride => {
+                            outputs.zip(line.iter().step_by(stride)).for_each(|(y, x)| *y = larger(*y, *x));
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// [`Self::max`] of one plane, with the tap that won in each window, if there is room for these.
@@ -220,6 +243,12 @@ fn share<T: Real>(count: usize) -> T {
 
 fn is_nan<T: Real>(x: T) -> bool {
     x.partial_cmp(&x).is_none()
+}
+
+/// The larger number, `x` if it is a NaN.
+#[inline(always)]
+fn larger<T: Real>(y: T, x: T) -> T {
+    if (x > y) | is_nan(x) { x } else { y }
 }
 
 /// Replaces `y` by `x` and its code by `tap` if `x` is larger or a NaN.
