@@ -1,6 +1,7 @@
 //! Convolution over one or two axes, with what follows it and its gradients: by the algorithm that suits its sizes.
 
 use super::batched_conv1d::BatchedConv1d;
+use super::direct_conv2d::DirectConv2d;
 use super::im2col::Im2col;
 use super::{ConvShape, Epilogue, Real};
 
@@ -13,9 +14,12 @@ pub(crate) fn convolve<T: Real>(
     y: &mut [T],
     argmax: &mut [u8],
 ) {
-    match BatchedConv1d::of(shape) {
-        Some(convolution) => convolution.forward(inputs, epilogue, y, argmax),
-        None => Im2col(shape).forward(inputs, epilogue, y, argmax),
+    if let Some(convolution) = BatchedConv1d::of(shape) {
+        convolution.forward(inputs, epilogue, y, argmax);
+    } else if let Some(convolution) = DirectConv2d::of(shape) {
+        convolution.forward(inputs, epilogue, y, argmax);
+    } else {
+        Im2col(shape).forward(inputs, epilogue, y, argmax);
     }
 }
 

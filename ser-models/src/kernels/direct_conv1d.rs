@@ -16,7 +16,7 @@ use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
 /// The most elements of a register.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// elements of a row of the transposed input: two registers, so that rows are few enough to stay in the cache.
 const WIDTH: usize = 2 * LANES;
 /// Channels below which registers of channels would be all but empty.
@@ -106,8 +106,7 @@ impl<'a> DirectConv1d<'a> {
         let (row, window) = (self.row(), self.window);
         let taps = |c| (0..window.kernel).map(move |tap| c * row + tap * window.dilation);
         let offsets: Vec<usize> = (0..x.len() / row).flat_map(taps).collect();
-        let (offsets, stride) = (&offsets[..], self.stride());
-        Arch::new().dispatch(Run { offsets, stride, end: self.positions(), x, weight, bias, z });
+        add_up(&offsets, (self.stride(), self.positions()), [x, weight, bias], z);
     }
 
     /// The weights [out_channels, in_channels, kernel] as the gradient for the input needs them: [in_channels,
@@ -196,6 +195,17 @@ fn transpose<T: Real>(x: &[T], row: usize, panel: &mut [T]) {
     }
 }
 
+/// `z` [channels, stride] of `x`, `weight` [channels, offsets] and `bias` [channels]: at each position up to `end` the sum of what lies in `x`
+/// so many elements, the offsets, behind it. Up to [`LANES`] positions more are computed, so far must `x` and `stride` reach.
+pub(super) fn add_up<T: Real>(
+    offsets: &[usize],
+    (stride, end): (usize, usize),
+    [x, weight, bias]: [&[T]; 3],
+    z: &mut [T],
+) {
+    Arch::new().dispatch(Run { offsets, stride, end, x, weight, bias, z });
+}
+
 struct Run<'a, T> {
     /// Where in the padded rows each column of the weight begins to see.
     offsets: &'a [usize],
@@ -243,8 +253,11 @@ impl<T: Real> Run<'_, T> {
                 * match (self.end - at).div_ceil(lanes) {
                     // Two pairs rather than three and one, which would wait for its own sums.
                     4 => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
-                    3.. => self.tile::<S, M, 3>(simd, weights, starts, channel, at),
-                    2 => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
+                    // With 16 registers a third one would not find room, and a sum would go through memory each time.
+                    3.. if S::REGISTER_COUNT >= 32 => {
+                        self.tile::<S, M, 3>(simd, weights, starts, channel, at)
+                    }
+                    2.. => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
                     _ => self.tile::<S, M, 1>(simd, weights, starts, channel, at),
                 };
         }

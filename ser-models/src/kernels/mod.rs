@@ -8,6 +8,7 @@ mod batched_conv1d;
 mod conv_shape;
 mod convolution;
 mod direct_conv1d;
+mod direct_conv2d;
 mod elementwise;
 mod epilogue;
 mod frozen_matrix;
