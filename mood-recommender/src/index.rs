@@ -33,6 +33,8 @@ pub(crate) struct Group {
     pub(crate) squares: Vec<f32>,
     /// Years of release, 0 where unknown.
     pub(crate) years: Vec<u16>,
+    /// What decides among songs with equal scores: see [`tie`].
+    pub(crate) ties: Vec<u64>,
     ranks: [Ranks; FEATURES],
 }
 
@@ -67,6 +69,7 @@ fn lay_out(first: u32, songs: &[Song]) -> ([Group; GROUPS], Moments) {
         let group = &mut groups[song.mood.map_or(Mood::ALL.len(), |mood| mood as usize)];
         group.songs.push(at);
         group.years.push(song.release_date.map_or(0, |date| date.year()));
+        group.ties.push(tie(song));
         for feature in Feature::ALL {
             let unit = song.feature(feature).map_or(f32::NAN, |value| feature.unit(value));
             group.columns[feature as usize].push(unit);
@@ -82,6 +85,7 @@ impl Group {
     fn append(&mut self, next: &Group) {
         self.songs.extend_from_slice(&next.songs);
         self.years.extend_from_slice(&next.years);
+        self.ties.extend_from_slice(&next.ties);
         self.columns.iter_mut().zip(&next.columns).for_each(|(column, next)| column.extend_from_slice(next));
     }
 
@@ -89,6 +93,7 @@ impl Group {
     fn complete(&mut self, scale: &Scale) {
         self.songs.shrink_to_fit();
         self.years.shrink_to_fit();
+        self.ties.shrink_to_fit();
         for (feature, column) in self.columns.iter_mut().enumerate() {
             column.shrink_to_fit();
             self.complete[feature] = column.iter().all(|value| !value.is_nan());
@@ -128,52 +133,52 @@ impl Scale {
     }
 }
 
-/// The number, the mean and the squared distances from the mean of each feature.
+/// The number of songs with each feature, and the sums of it and of its squares in whole steps of [`Moments::STEP`]: whole numbers
+/// add up to the same in any order.
 #[derive(Default)]
 struct Moments {
-    songs: [f64; FEATURES],
-    means: [f64; FEATURES],
-    squares: [f64; FEATURES],
+    songs: [u128; FEATURES],
+    sums: [u128; FEATURES],
+    squares: [u128; FEATURES],
 }
 
 impl Moments {
-    /// Of one column. Its numbers are summed less the first of them, so that those of equal numbers are exact.
-    fn add_column(&mut self, feature: usize, column: &[f32]) {
-        let known = || column.iter().filter(|value| !value.is_nan()).map(|value| f64::from(*value));
-        let Some(first) = known().next() else { return };
-        let (mut songs, mut sum, mut squares) = (0.0, 0.0, 0.0);
-        for value in known() {
-            songs += 1.0;
-            sum += value - first;
-            squares += (value - first) * (value - first);
-        }
-        self.add(feature, songs, first + sum / songs, squares - sum * sum / songs);
-    }
+    /// What 32-bit numbers up to 1 resolve.
+    const STEP: f64 = 1.0 / (1 << 24) as f64;
 
-    /// Joins those of other songs (Chan, Golub & LeVeque 1979).
-    fn add(&mut self, feature: usize, songs: f64, mean: f64, squares: f64) {
-        let all = self.songs[feature] + songs;
-        if all > 0.0 {
-            let apart = mean - self.means[feature];
-            self.squares[feature] += squares + apart * apart * self.songs[feature] * songs / all;
-            self.means[feature] += apart * songs / all;
-            self.songs[feature] = all;
+    fn add_column(&mut self, feature: usize, column: &[f32]) {
+        for column in column.chunks(CHUNK) {
+            // Less than 2⁶¹ for the squares of so many.
+            let (mut songs, mut sum, mut squares) = (0, 0, 0);
+            for value in column.iter().filter(|value| !value.is_nan()) {
+                let steps = (f64::from(*value) / Self::STEP + 0.5) as u64;
+                songs += 1;
+                sum += steps;
+                squares += steps * steps;
+            }
+            self.songs[feature] += songs;
+            self.sums[feature] += u128::from(sum);
+            self.squares[feature] += u128::from(squares);
         }
     }
 
     fn append(&mut self, next: &Moments) {
         for feature in 0..FEATURES {
-            self.add(feature, next.songs[feature], next.means[feature], next.squares[feature]);
+            self.songs[feature] += next.songs[feature];
+            self.sums[feature] += next.sums[feature];
+            self.squares[feature] += next.squares[feature];
         }
     }
 
     fn scale(&self) -> Scale {
         let deviation = |at: usize| {
-            let variance = self.squares[at] / self.songs[at].max(1.0);
-            if variance > 1e-12 { variance.sqrt() as f32 } else { 1.0 }
+            let (songs, sum) = (self.songs[at], self.sums[at]);
+            let variance = (songs * self.squares[at] - sum * sum) as f64 / (songs.max(1) as f64).powi(2);
+            let deviation = variance.sqrt() * Self::STEP;
+            if deviation > 1e-6 { deviation as f32 } else { 1.0 }
         };
-        let means = std::array::from_fn(|at| self.means[at] as f32);
-        Scale { means, deviations: std::array::from_fn(deviation) }
+        let mean = |at: usize| (self.sums[at] as f64 / self.songs[at].max(1) as f64 * Self::STEP) as f32;
+        Scale { means: std::array::from_fn(mean), deviations: std::array::from_fn(deviation) }
     }
 }
 
@@ -242,6 +247,18 @@ pub(crate) fn artist_fingerprint(artist: &str) -> u64 {
 /// The fingerprint of a song whatever its id: of artist and name.
 pub(crate) fn work_fingerprint(song: &Song) -> u64 {
     fingerprint((folded(&song.artist), folded(&song.name)))
+}
+
+/// A number that decides among songs with equal scores. It is made of what the song holds, so that no list depends on the order of
+/// rows, and prefers no letter of the alphabet. Songs with the same number differ in nothing that is listed.
+fn tie(song: &Song) -> u64 {
+    if !song.id.is_empty() {
+        return fingerprint(&song.id);
+    }
+    let features = Feature::ALL.map(|feature| song.feature(feature).map(f32::to_bits));
+    let names = (&song.artist, &song.name, &song.album, &song.path);
+    let figures = (song.release_date, song.duration_ms, song.key, song.time_signature);
+    fingerprint((names, features, figures, song.extra.iter().collect::<Vec<_>>()))
 }
 
 fn fingerprint(text: impl Hash) -> u64 {

@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::feature::AUDIO;
 use crate::index::{Index, artist_fingerprint, similarity, work_fingerprint};
 use crate::options::Options;
-use crate::search::{self, Sieve};
+use crate::search::{self, Scored, Sieve};
 use crate::strategy::Part;
 use crate::taste::Taste;
 
@@ -151,8 +151,8 @@ impl<'a> Selection<'a> {
             move || random.random::<f32>() * shuffle.tolerance
         });
         best.into_iter()
-            .map(|(fit, at)| {
-                let score = fit * *share as f32;
+            .map(|Scored { score: fit, at, .. }| {
+                let (score, at) = (fit * *share as f32, at as usize);
                 let rank = score + shift.as_mut().map_or(0.0, |shift| shift());
                 Pick { part, at, score, rank, sound: group.sound(at, &index.scale) }
             })

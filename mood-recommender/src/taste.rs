@@ -46,7 +46,7 @@ pub(crate) struct Kinds {
 #[derive(Debug)]
 pub(crate) struct Centre {
     sound: Sound,
-    /// The same for values on the scale of 0 to 1.
+    /// What the values of a song on the scale of 0 to 1 are multiplied by in a squared distance: −2 of the centre's.
     pub(crate) factors: Sound,
     /// What is added to a squared distance less this centre's part: its squared length, and more the fewer songs are of its
     /// kind.
@@ -60,7 +60,7 @@ impl Kinds {
         let most = kinds.iter().map(|(_, songs)| *songs).max().unwrap_or_default();
         let centre = |(sound, songs): (Sound, u16)| Centre {
             sound,
-            factors: std::array::from_fn(|at| sound[at] / scale.deviations[at]),
+            factors: std::array::from_fn(|at| -2.0 * sound[at] / scale.deviations[at]),
             offset: sound.iter().map(|value| value * value).sum::<f32>()
                 + RARITY * (f32::from(most) / f32::from(songs.max(1))).ln(),
         };

@@ -51,6 +51,33 @@ pub(crate) fn in_order<I: Send, R: Send>(
     });
 }
 
+/// Works on items on some cores, each of which keeps a state of its own, and returns the states in no order. Which thread takes an
+/// item is decided as by [`in_order`].
+pub(crate) fn in_states<I: Send, S: Send>(
+    cores: usize,
+    items: impl Iterator<Item = I> + Send,
+    begin: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, I) + Sync,
+) -> Vec<S> {
+    let waiting = Mutex::new(items.fuse());
+    let run = || {
+        let mut state = begin();
+        loop {
+            let Some(item) = lock(&waiting).next() else { return state };
+            work(&mut state, item);
+        }
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..cores).map(|_| scope.spawn(run)).collect();
+        let mut states = vec![run()];
+        // A panic of a thread goes on in this one.
+        states.extend(
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))),
+        );
+        states
+    })
+}
+
 /// Passes on results that come in any order, in the order of their numbers.
 struct InOrder<R, F> {
     next: usize,
@@ -92,6 +119,17 @@ mod tests {
             });
             assert_eq!(sizes.iter().sum::<usize>(), count);
             assert!(items.iter().copied().eq(0..count));
+        }
+    }
+
+    #[test]
+    fn every_item_is_in_one_state() {
+        for (cores, count) in [(1, 0), (1, 9), (3, 1), (3, 500_u64)] {
+            let states = in_states(cores, 0..count, Vec::new, |state, item| state.push(item));
+            assert_eq!(states.len(), cores);
+            let mut items = states.concat();
+            items.sort_unstable();
+            assert!(items.into_iter().eq(0..count));
         }
     }
 

@@ -2,26 +2,29 @@
 //!
 //! The straight way from the listener's point to the target is divided by one waypoint a song. A
 //! shortest-path search takes one song near each waypoint such that every song is nearer to the target than
-//! the one before, and every step is at least *m* and less than 2 *m* long. Since the mean step is then at
-//! least *m*, no step is longer than twice the mean. Several *m* are tried and the playlist that keeps
-//! closest to its waypoints wins; where no *m* allows as many songs as asked, fewer are tried.
+//! the one before. Distances from the waypoints, uneven steps and detours cost. Several limits to the length of steps are tried, and
+//! of the playlists without a step longer than twice the mean step, the cheapest wins. Where none has as many songs as asked, fewer
+//! are tried.
 
 mod path;
 mod way;
 
 use std::collections::{HashMap, HashSet};
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::catalog::Catalog;
 use crate::feature::Feature;
-use crate::index::{Index, artist_fingerprint, work_fingerprint};
+use crate::index::{Group, Index, artist_fingerprint, work_fingerprint};
 use crate::mood::Mood;
 use crate::options::Options;
 use crate::point::Point;
 use crate::reading::Reading;
 use crate::recommendation::Recommendation;
-use crate::search::{Sieve, TopK};
+use crate::search::{BLOCK, SPAN, Scored, Sieve, TopK, reaching};
 use crate::song::Song;
-use path::path;
+use crate::threads::{cores_for, in_states};
+use path::{Along, path};
 use way::Way;
 
 /// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
@@ -39,12 +42,8 @@ pub(crate) fn plan<'a>(
     let (way, count) = (Way::new(reading, target), count.min(MOST_SONGS));
     let mut pool = pool(catalog, index, way, options, count);
     let mut length = count.min(pool.len());
-    while length > 0 {
-        let Some(path) = path(&pool, way, length) else {
-            // One fewer for the lists that people make, larger leaps for what no catalogue may hold.
-            length -= (length / 20).max(1);
-            continue;
-        };
+    while let Some(path) = longest(&Along::new(&pool, way), length) {
+        length = path.len();
         // One artist at a time for the lists that people make.
         let artists = artists_with_too_many(&path, options.max_per_artist, (length / 20).max(1));
         if artists.is_empty() {
@@ -69,6 +68,24 @@ pub(crate) fn plan<'a>(
     Vec::new()
 }
 
+/// The best playlist of `most` songs, or of nearly as many as the pool allows.
+fn longest<'a>(along: &Along<'_, 'a>, most: usize) -> Option<Vec<Stop<'a>>> {
+    if most == 0 {
+        return None;
+    }
+    let mut found = path(along, most);
+    let (mut too_many, mut fits) = (most, found.as_ref().map_or(0, Vec::len));
+    while too_many - fits > (too_many / 20).max(1) {
+        // One fewer for the lists that people make; long ones are found by halves.
+        let length = if too_many <= 20 { too_many - 1 } else { fits.midpoint(too_many) };
+        match path(along, length) {
+            Some(path) => (fits, found) = (length, Some(path)),
+            None => too_many = length,
+        }
+    }
+    found
+}
+
 /// The longest journey: days of music. Longer ones have no steps that can be heard, and take long to look for.
 const MOST_SONGS: usize = 1000;
 
@@ -81,40 +98,70 @@ struct Stop<'a> {
     left: f32,
 }
 
-/// Songs at a time.
-const BLOCK: usize = 2048;
+/// From this number of songs on, a look at all of them takes longer than a thread needs to begin.
+const MANY: usize = 1 << 17;
+
+/// How close the songs of one block may be to any waypoint at most, compiled for each instruction set; −∞ for songs that do not pass,
+/// as far as columns tell.
+struct Block<'a> {
+    way: Way,
+    sieve: &'a Sieve<'a>,
+    group: &'a Group,
+    start: usize,
+    bounds: &'a mut [f32],
+}
+
+impl WithSimd for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Block { way, sieve, group, start, bounds } = self;
+        way.bounds(
+            [Feature::Valence, Feature::Energy].map(|feature| &group.columns[feature as usize][start..]),
+            bounds,
+        );
+        sieve.sink(group, start, bounds);
+    }
+}
 
 /// The songs closest to the way, spread over its length: one pass over the catalogue.
 fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
-    let (songs, sieve) = (catalog.songs(), Sieve::new(options));
+    let (songs, sieve, arch) = (catalog.songs(), Sieve::new(options), Arch::new());
     let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
-    let mut nearest: Vec<TopK> = (0..count).map(|_| TopK::new(kept)).collect();
-    let moods = Mood::ALL.into_iter().map(Some).chain([None]);
-    for (group, mood) in index.groups.iter().zip(moods) {
-        if !options.filter.allows(mood) || count == 0 {
-            continue;
-        }
-        let (valences, energies) =
-            (&group.columns[Feature::Valence as usize], &group.columns[Feature::Energy as usize]);
-        let mut bounds = [0.0; BLOCK];
-        for start in (0..group.songs.len()).step_by(BLOCK) {
-            let bounds = &mut bounds[..BLOCK.min(group.songs.len() - start)];
-            way.bounds([&valences[start..], &energies[start..]], bounds);
-            sieve.sink(group, start, bounds);
+    let begin = || ((0..count).map(|_| TopK::new(kept)).collect::<Vec<_>>(), [0.0; BLOCK]);
+    let search = |(nearest, bounds): &mut (Vec<TopK>, [f32; BLOCK]), (group, from): (&Group, usize)| {
+        let to = group.songs.len().min(from + SPAN);
+        for start in (from..to).step_by(BLOCK) {
+            let bounds = &mut bounds[..BLOCK.min(to - start)];
+            arch.dispatch(Block { way, sieve: &sieve, group, start, bounds: &mut *bounds });
             // Nearly all songs are further from the way than those that its waypoints have.
             let loosest = nearest.iter().map(TopK::bar).fold(f32::INFINITY, f32::min);
-            for (at, _) in (start..).zip(bounds.iter()).filter(|(_, bound)| **bound > loosest) {
-                let point = Point { valence: valences[at], energy: energies[at] };
-                let (place, closeness) = way.nearest(count, point);
-                let (nearest, song) = (&mut nearest[place], group.songs[at] as usize);
-                if nearest.would_take(closeness) && sieve.passes(&songs[song]) {
-                    nearest.push(closeness, song);
+            for (at, _) in reaching(bounds, loosest) {
+                let at = start + at;
+                let [valence, energy] =
+                    [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
+                let (place, score) = way.nearest(count, Point { valence, energy });
+                let (nearest, song, tie) = (&mut nearest[place], group.songs[at], group.ties[at]);
+                if nearest.would_take(score, tie) && sieve.passes(&songs[song as usize]) {
+                    nearest.push(Scored { score, tie, at: song });
                 }
             }
         }
-    }
+    };
+    let moods = Mood::ALL.into_iter().map(Some).chain([None]);
+    let groups = index.groups.iter().zip(moods).filter(|(_, mood)| count > 0 && options.filter.allows(*mood));
+    let spans =
+        groups.flat_map(|(group, _)| (0..group.songs.len()).step_by(SPAN).map(move |from| (group, from)));
+    let cores = if songs.len() < MANY { 1 } else { cores_for(songs.len()) };
+    let found = in_states(cores, spans, begin, search).into_iter().map(|(nearest, _)| nearest);
+    let nearest = found.reduce(|mut nearest, others| {
+        nearest.iter_mut().zip(others).for_each(|(nearest, other)| nearest.join(other));
+        nearest
+    });
+    let found = nearest.unwrap_or_default().into_iter().flat_map(TopK::into_sorted);
     let mut works = HashSet::new();
-    let found = nearest.into_iter().flat_map(TopK::into_sorted).map(|(_, at)| &songs[at]);
+    let found = found.map(|Scored { at, .. }| &songs[at as usize]);
     found
         .filter(|song| works.insert(work_fingerprint(song)))
         .filter_map(|song| {
@@ -223,30 +270,22 @@ mod tests {
     /// The pool without a bound: every song that passes is compared with its waypoint.
     fn all_compared(index: &Index, songs: &[Song], way: Way, options: &Options, count: usize) -> Vec<u32> {
         let sieve = Sieve::new(options);
-        let mut found: Vec<Vec<(f32, usize, u32)>> = vec![Vec::new(); count];
+        let mut found: Vec<Vec<Scored>> = vec![Vec::new(); count];
         for group in &index.groups {
             for (at, &song) in group.songs.iter().enumerate() {
                 let [valence, energy] =
                     [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
                 if sieve.passes(&songs[song as usize]) && !valence.is_nan() && !energy.is_nan() {
-                    let (place, closeness) = way.nearest(count, Point { valence, energy });
-                    found[place].push((closeness, song as usize, song));
+                    let (place, score) = way.nearest(count, Point { valence, energy });
+                    found[place].push(Scored { score, tie: group.ties[at], at: song });
                 }
             }
         }
-        let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count);
         for songs in &mut found {
-            // Of equals at the end of the list the first that is met stays.
-            let mut top = TopK::new(kept);
-            for (closeness, at, _) in &*songs {
-                if top.would_take(*closeness) {
-                    top.push(*closeness, *at);
-                }
-            }
-            *songs =
-                top.into_sorted().into_iter().map(|(closeness, at)| (closeness, at, at as u32)).collect();
+            songs.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.tie.cmp(&b.tie)));
+            songs.truncate(POOL_PER_WAYPOINT.max(POOL_MIN / count));
         }
-        found.into_iter().flatten().map(|(.., song)| song).collect()
+        found.into_iter().flatten().map(|song| song.at).collect()
     }
 
     proptest! {

@@ -1,12 +1,14 @@
 //! The listener's taste in the scores of songs.
 
+use pulp::Simd;
+
 use super::BLOCK;
 use crate::feature::AUDIO;
 use crate::index::{Group, Scale, likeness};
 use crate::taste::{Kinds, Taste};
 
 /// Songs at a time: their features stay in the nearest cache while they are compared with one kind of songs after another.
-const PART: usize = 256;
+const PART: usize = 64;
 const _: () = assert!(BLOCK.is_multiple_of(PART));
 
 /// Numbers of songs of one part.
@@ -47,18 +49,39 @@ impl<'a> Liking<'a> {
         Liking { group, scale, taste }
     }
 
-    /// Mixes the taste into the scores of the songs from `start` on. Inlined, to be compiled for each instruction set.
+    /// Mixes the taste into the scores of the songs from `start` on; where all of a part stay below the bar, they get −∞.
+    /// Inlined, to be compiled for each instruction set.
     #[inline(always)]
-    pub(super) fn mix_into(&self, start: usize, scores: &mut [f32], workspace: &mut Workspace) {
+    pub(super) fn mix_into<S: Simd>(
+        &self,
+        simd: S,
+        start: usize,
+        bar: f32,
+        scores: &mut [f32],
+        workspace: &mut Workspace,
+    ) {
         let Workspace { columns, squares, liked, disliked } = workspace;
         let weight = self.taste.weight;
+        // Not by the difference to the score: that of −∞, for a song that does not pass, is no number. Rounding keeps the order
+        // of the results for a greater pull.
+        let mixed = |score: f32, pull: f32| (1.0 - weight) * score + weight * (0.5 + 0.5 * pull);
         for (part, scores) in scores.chunks_mut(PART).enumerate() {
+            // Nothing pulls by more than 1.
+            if scores.iter().fold(true, |low, score| low & (mixed(*score, 1.0) < bar)) {
+                scores.fill(f32::NEG_INFINITY);
+                continue;
+            }
             let sounds = self.sounds(start + part * PART, scores.len(), columns, squares);
-            sounds.compare(&self.taste.liked, liked);
-            sounds.compare(&self.taste.disliked, disliked);
+            sounds.compare(simd, &self.taste.liked, liked);
+            // Dislikes only lower a score.
+            let at_most = scores.iter().zip(&*liked).map(|(score, liked)| mixed(*score, *liked));
+            if at_most.fold(true, |low, score| low & (score < bar)) {
+                scores.fill(f32::NEG_INFINITY);
+                continue;
+            }
+            sounds.compare(simd, &self.taste.disliked, disliked);
             for ((score, liked), disliked) in scores.iter_mut().zip(&*liked).zip(&*disliked) {
-                // Not by the difference to the score: that of −∞, for a song that does not pass, is no number.
-                *score = (1.0 - weight) * *score + weight * (0.5 + 0.5 * (liked - disliked));
+                *score = mixed(*score, liked - disliked);
             }
         }
     }
@@ -101,27 +124,28 @@ impl<'a> Liking<'a> {
 impl Sounds<'_> {
     /// Compares songs with the nearest of some kinds: likeness from 0 to 1, and 0 without kinds.
     #[inline(always)]
-    #[allow(clippy::needless_range_loop, reason = "with one index for all columns the loop is vectorised")]
-    fn compare(&self, kinds: &Kinds, pulls: &mut Column) {
+    fn compare<S: Simd>(&self, simd: S, kinds: &Kinds, pulls: &mut Column) {
         if kinds.centres.is_empty() {
             *pulls = [0.0; PART];
             return;
         }
-        let mut least = [f32::INFINITY; PART];
-        for centre in &kinds.centres {
-            // |a − b|² = |a|² − 2 a·b + |b|².
-            for at in 0..PART {
-                let mut product = 0.0;
-                for feature in 0..AUDIO {
-                    product += centre.factors[feature] * self.columns[feature][at];
+        // A part is whole vectors.
+        let columns = self.columns.map(|column| S::as_simd_f32s(column).0);
+        for (at, (pull, square)) in
+            S::as_mut_simd_f32s(pulls).0.iter_mut().zip(S::as_simd_f32s(self.squares).0).enumerate()
+        {
+            *pull = simd.splat_f32s(f32::INFINITY);
+            for centre in &kinds.centres {
+                // |a − b|² = |a|² + |b|² − 2 a·b.
+                let mut distance = simd.add_f32s(*square, simd.splat_f32s(centre.offset));
+                for (column, factor) in columns.iter().zip(&centre.factors) {
+                    distance = simd.mul_add_f32s(simd.splat_f32s(*factor), column[at], distance);
                 }
-                let distance = self.squares[at] - 2.0 * product + centre.offset;
-                // `f32::min` would also look for NaN.
-                least[at] = if distance < least[at] { distance } else { least[at] };
+                *pull = simd.min_f32s(distance, *pull);
             }
         }
-        for at in 0..PART {
-            pulls[at] = likeness(if least[at] > 0.0 { least[at] } else { 0.0 });
+        for pull in pulls {
+            *pull = likeness(pull.max(0.0));
         }
     }
 }

@@ -5,25 +5,32 @@ mod liking;
 mod sieve;
 mod top;
 
-use std::thread;
-
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::feature::FEATURES;
 use crate::index::{Group, Scale};
 use crate::song::Song;
 use crate::taste::Taste;
-use crate::threads::cores_for;
+use crate::threads::{cores_for, in_states};
 
 use liking::{Liking, Workspace};
 pub(crate) use sieve::Sieve;
-pub(crate) use top::TopK;
+pub(crate) use top::{Scored, TopK};
 
 /// Songs at a time: their scores stay in the nearest cache while the columns pass by.
-const BLOCK: usize = 2048;
+pub(crate) const BLOCK: usize = 2048;
+/// Songs that a thread takes at a time.
+pub(crate) const SPAN: usize = 8 * BLOCK;
 
-/// Songs that are compared together with the worst of the best so far.
-const FEW: usize = 16;
+/// The songs of a block that reach the bar, by their places in the block, with their scores.
+pub(crate) fn reaching(scores: &[f32], bar: f32) -> impl Iterator<Item = (usize, f32)> {
+    /// Most songs do not. Together they are told so faster.
+    const FEW: usize = 16;
+    let few = scores.chunks(FEW).enumerate();
+    let few = few.filter(move |(_, scores)| scores.iter().fold(false, |any, score| any | (*score >= bar)));
+    few.flat_map(|(few, scores)| (few * FEW..).zip(scores.iter().copied()))
+        .filter(move |(_, score)| *score >= bar)
+}
 
 /// What songs are scored by.
 struct Scan<'a> {
@@ -31,32 +38,33 @@ struct Scan<'a> {
     weights: &'a [f32; FEATURES],
     sieve: &'a Sieve<'a>,
     liking: Option<&'a Liking<'a>>,
-    workspace: Workspace,
 }
 
-/// The scores of one block, compiled for each instruction set; −∞ for songs that do not pass, as far as columns tell.
+/// The scores of one block, compiled for each instruction set; −∞ for songs that do not pass, as far as columns tell, and for
+/// those that a dislike or two keep below the bar.
 struct Block<'a, 'b> {
-    scan: &'a mut Scan<'b>,
+    scan: &'a Scan<'b>,
     start: usize,
+    bar: f32,
     scores: &'a mut [f32],
+    workspace: &'a mut Workspace,
 }
 
 impl WithSimd for Block<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Block { scan, start, scores } = self;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Block { scan, start, bar, scores, workspace } = self;
         fit::fit(scan.group, start, scan.weights, scores);
         scan.sieve.sink(scan.group, start, scores);
         if let Some(liking) = scan.liking {
-            liking.mix_into(start, scores, &mut scan.workspace);
+            liking.mix_into(simd, start, bar, scores, workspace);
         }
     }
 }
 
-/// The `k` best songs that pass, as (score, place in the group), the best first and the earlier first among
-/// equals.
+/// The `k` best songs that pass, by their places in the group, the best first.
 pub(crate) fn best(
     group: &Group,
     songs: &[Song],
@@ -64,49 +72,38 @@ pub(crate) fn best(
     taste: Option<(&Taste, &Scale)>,
     sieve: &Sieve<'_>,
     k: usize,
-) -> Vec<(f32, usize)> {
+) -> Vec<Scored> {
     let liking = taste.map(|(taste, scale)| Liking::new(group, taste, scale));
-    let scan = |from: usize, to: usize| {
-        let mut scan = Scan { group, weights, sieve, liking: liking.as_ref(), workspace: Workspace::new() };
-        let passes = |at: usize| sieve.passes(&songs[group.songs[at] as usize]);
-        let mut top = TopK::new(k);
-        let mut block = [0.0; BLOCK];
-        let arch = Arch::new();
+    let (scan, all, arch) =
+        (Scan { group, weights, sieve, liking: liking.as_ref() }, group.songs.len(), Arch::new());
+    let begin = || (TopK::new(k), [0.0; BLOCK], Workspace::new());
+    let search = |(top, block, workspace): &mut (TopK, [f32; BLOCK], Workspace), from: usize| {
+        let to = all.min(from + SPAN);
         for start in (from..to).step_by(BLOCK) {
-            let scores = &mut block[..BLOCK.min(to - start)];
-            arch.dispatch(Block { scan: &mut scan, start, scores });
-            for (few, scores) in scores.chunks(FEW).enumerate() {
-                // Most are worse than the worst of the best so far; together they are told so faster.
-                let bar = top.bar();
-                if scores.iter().fold(false, |any, score| any | (*score > bar)) {
-                    for (at, &score) in (start + few * FEW..).zip(scores) {
-                        if top.would_take(score) && passes(at) {
-                            top.push(score, at);
-                        }
-                    }
+            let (bar, scores) = (top.bar(), &mut block[..BLOCK.min(to - start)]);
+            arch.dispatch(Block {
+                scan: &scan,
+                start,
+                bar,
+                scores: &mut *scores,
+                workspace: &mut *workspace,
+            });
+            for (at, score) in reaching(scores, bar) {
+                let (at, tie) = (start + at, group.ties[start + at]);
+                if top.would_take(score, tie) && sieve.passes(&songs[group.songs[at] as usize]) {
+                    top.push(Scored { score, tie, at: at as u32 });
                 }
             }
         }
-        top
     };
-    let all = group.songs.len();
     // Half a million comparisons take longer than a thread needs to begin.
-    let threads = if liking.is_some() && all >= 1 << 16 { cores_for(all) } else { 1 };
-    let share = all.div_ceil(threads).next_multiple_of(BLOCK).max(BLOCK);
-    let best = thread::scope(|scope| {
-        let scan = &scan;
-        let others: Vec<_> = (share..all)
-            .step_by(share)
-            .map(|from| scope.spawn(move || scan(from, all.min(from + share))))
-            .collect();
-        let mut best = scan(0, all.min(share));
-        for other in others {
-            // A panic of a thread goes on in this one.
-            best.join(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        best
+    let cores = if liking.is_some() && all >= 1 << 16 { cores_for(all) } else { 1 };
+    let found = in_states(cores, (0..all).step_by(SPAN), begin, search).into_iter().map(|(top, ..)| top);
+    let joined = found.reduce(|mut top, other| {
+        top.join(other);
+        top
     });
-    best.into_sorted()
+    joined.map_or_else(Vec::new, TopK::into_sorted)
 }
 
 #[cfg(test)]
@@ -148,13 +145,15 @@ mod tests {
     fn score(group: &Group, at: usize, weights: &[f32; FEATURES], taste: Option<(&Taste, &Scale)>) -> f32 {
         let mut score = [0.0];
         fit::fit(group, at, weights, &mut score);
-        let Some((taste, scale)) = taste else { return score[0] };
+        let Some((taste, scale)) = taste else {
+            return score[0];
+        };
         let pull = |kinds: &Kinds| {
             let distance = |centre: &crate::taste::Centre| {
                 let known = |feature: usize| scale.known(feature, group.columns[feature][at]);
-                let product =
-                    (0..AUDIO).fold(0.0, |sum, feature| sum + centre.factors[feature] * known(feature));
-                group.squares[at] - 2.0 * product + centre.offset
+                (0..AUDIO).fold(group.squares[at] + centre.offset, |sum, feature| {
+                    centre.factors[feature].mul_add(known(feature), sum)
+                })
             };
             let distances = kinds.centres.iter().map(distance);
             distances.reduce(f32::min).map_or(0.0, |least| likeness(least.max(0.0)))
@@ -188,9 +187,9 @@ mod tests {
             let taste = Taste::new(&options.profile, &index.scale);
             let taste = taste.as_ref().map(|taste| (taste, &index.scale));
             let sieve = Sieve::new(&options);
-            let mut expected: Vec<(f32, usize)> = (0..songs.len())
+            let mut expected: Vec<Scored> = (0..songs.len())
                 .filter(|at| sieve.passes(&songs[*at]))
-                .map(|at| (score(group, at, &weights, taste), at))
+                .map(|at| Scored { score: score(group, at, &weights, taste), tie: group.ties[at], at: at as u32 })
                 .collect();
             expected.sort_by(top::better_first);
             expected.truncate(k);

@@ -61,6 +61,7 @@ impl<'a> Sieve<'a> {
 #[inline(always)]
 fn sink_outside<T: PartialOrd + Copy>(column: &[T], first: T, last: T, scores: &mut [f32]) {
     for (score, &value) in scores.iter_mut().zip(column) {
-        *score = if (value >= first) & (value <= last) { *score } else { f32::NEG_INFINITY };
+        // An assignment under a condition would become a masked store, which takes long on some processors.
+        *score += if (value >= first) & (value <= last) { 0.0 } else { f32::NEG_INFINITY };
     }
 }
