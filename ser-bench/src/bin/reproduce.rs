@@ -47,8 +47,8 @@ struct Arguments {
     /// through MP3 (where the program `ffmpeg` is there).
     #[arg(long)]
     robustness: bool,
-    /// Then let each model that heard whole actors for the first time hear long recordings, joined from their clips, clean and in
-    /// noise, and print how much of the time its timeline is right.
+    /// Then let each model that heard whole actors for the first time, and heads on Whisper's encoder, hear long recordings, joined from
+    /// the actors' clips, clean and in noise, and print how much of the time their timelines are right.
     #[arg(long)]
     recordings: bool,
     /// Another recipe than the experiment's own, as a file for `train --config`.
@@ -137,6 +137,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             cache: &cache,
             seeds: arguments.seeds.unwrap_or(HEAD_SEEDS),
             test: part == Part::Test,
+            recordings: arguments.recordings,
             stop: &stop,
         };
         let table = rows.measure()?;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use ser_data::{Clips, ClipsOptions, Source};
 use ser_examples::{assets, model};
 use ser_models::training::EncodedClips;
-use ser_models::{ConfusionMatrix, Recipe, RecipeFile};
+use ser_models::{Checkpoint, ConfusionMatrix, Recipe, RecipeFile};
 
 use super::{VoiceBench, VoiceClips, in_weighted_moods, mean_of};
 use crate::experiments::{Disturbance, Predictions};
@@ -36,6 +36,8 @@ pub struct VoiceRows<'a> {
     pub seeds: u64,
     /// Measure on the test actors of RAVDESS's folds, not on validation actors.
     pub test: bool,
+    /// Then let the heads hear long recordings, joined from the clips of the actors that they are measured on.
+    pub recordings: bool,
     /// Ends the training.
     pub stop: &'a Arc<AtomicBool>,
 }
@@ -71,11 +73,13 @@ impl VoiceRows<'_> {
             table += &format!("| {name} | {figure} | {uar} | {must} | {reached} |\n");
         };
         let part = if self.test { "strangers" } else { "validation actors" };
+        let mut recordings = None;
         match lacks(&TRAINING) {
             Some(why) => {
                 row(part, "8 emotions", Err(why.clone()), 76.5);
                 row(part, "4 moods", Err(why.clone()), 79.5);
                 WORSE.iter().for_each(|(way, must)| row(&way.name(), "4 moods", Err(why.clone()), *must));
+                recordings = self.recordings.then_some(why);
             }
             None => {
                 let paths = there.iter().filter(|(_, names)| names.iter().any(|n| TRAINING.contains(&&**n)));
@@ -89,6 +93,11 @@ impl VoiceRows<'_> {
                 row(part, "4 moods", Ok(mood_uar(&clean)), 79.5);
                 for (way, must) in WORSE {
                     row(&way.name(), "4 moods", Ok(mood_uar(&mean(&bench.disturbed(&folds, way)?)?)), must);
+                }
+                if self.recordings {
+                    // What the bundled model answers by was fitted to validation actors.
+                    let readout = Checkpoint::from_bytes(assets::VOICES)?.readout;
+                    recordings = Some(bench.recordings(&folds, &readout)?.to_string());
                 }
             }
         }
@@ -111,6 +120,10 @@ impl VoiceRows<'_> {
                 }
                 None => row(&name, "4 moods", Err(format!("not measured: needs {corpus} (--corpora)")), must),
             }
+        }
+        if let Some(recordings) = recordings {
+            table +=
+                &format!("\nLong recordings, heads on Whisper's encoder:\n\n{}\n", recordings.trim_end());
         }
         Ok(table)
     }
