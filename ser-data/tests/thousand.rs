@@ -1,13 +1,15 @@
 //! A thousand files as people have them, made by ffmpeg, many of them damaged: what is read, what is refused and why, in a table.
 //!
-//! `cargo test -p ser-data --release --test data -- --ignored --nocapture a_thousand_files`
+//! `cargo test --workspace --test data -- --ignored --nocapture a_thousand_files`
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
 use ser_data::{Audio, AudioErrorKind};
 
-use crate::conformance::{CODECS, difference, installed, make, reference};
+use crate::ffmpeg::{CODECS, Wanted, difference, installed, reference};
 
 /// Numbers that repeat: Knuth's linear congruential generator.
 struct Random(u64);
@@ -43,6 +45,18 @@ fn is_whole(damage: &str) -> bool {
     damage == "whole" || damage.contains("tag") || damage == "length unknown"
 }
 
+/// Whether it can be done to files of this container; no others are made.
+fn applies(damage: &str, container: &str) -> bool {
+    let containers: &[&str] = match damage {
+        // Other formats' players do not know such tags.
+        "ID3v2 tag before" => &["mp3", "mp2", "aac", "flac"],
+        "length unknown" => &["wav", "flac", "au"],
+        "length too small" | "length too large" => &["wav", "aiff", "au", "caf", "flac"],
+        _ => return true,
+    };
+    containers.contains(&container)
+}
+
 fn spoil(bytes: &mut Vec<u8>, damage: &str, container: &str, random: &mut Random) -> bool {
     let at = bytes.len() / 4 + random.below(bytes.len() / 2);
     match damage {
@@ -50,10 +64,6 @@ fn spoil(bytes: &mut Vec<u8>, damage: &str, container: &str, random: &mut Random
         "ID3v2 tag before" => {
             // A title of three letters and a hundred bytes of padding.
             let tag = [&b"ID3\x03\0\0\0\0\0\x72TIT2\0\0\0\x04\0\0\0abc"[..], &[0; 100]].concat();
-            // Other formats' players do not know such tags.
-            if !["mp3", "mp2", "aac", "flac"].contains(&container) {
-                return false;
-            }
             bytes.splice(..0, tag);
         }
         "ID3v1 tag behind" => bytes.extend([&b"TAG"[..], &[b' '; 125]].concat()),
@@ -110,128 +120,157 @@ fn spoil_length(bytes: &mut [u8], damage: &str, container: &str, random: &mut Ra
     true
 }
 
-/// How files of one kind ended.
-#[derive(Default)]
-struct Row {
-    files: usize,
-    equal: usize,
-    /// Different sound, with a warning.
-    warned: usize,
-    refused: usize,
-    /// Other samples without a word, but as many.
-    other: usize,
-    /// More samples without a word.
-    longer: usize,
-    /// Fewer samples without a word.
-    shorter: usize,
+/// What became of one file.
+struct Outcome {
+    damage: usize,
+    codec: &'static str,
+    kind: Kind,
+    /// Why it was refused.
+    reason: Option<String>,
+    /// What is wrong with that.
+    fault: Option<String>,
+    took: Duration,
+}
+
+/// How a file ended.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// With the samples of the whole file.
+    Equal,
+    /// With other sound, and a warning.
+    Warned,
+    Refused,
+    /// With other samples without a word, but as many.
+    Other,
+    Longer,
+    Shorter,
+}
+
+const KINDS: [Kind; 6] = [Kind::Equal, Kind::Warned, Kind::Refused, Kind::Other, Kind::Longer, Kind::Shorter];
+
+/// The file of this number; `None` where ffmpeg does not make it or this damage cannot be done to it.
+fn outcome(number: u64, sources: &Path) -> Option<Outcome> {
+    let mut random = Random(19 + 1000 * number);
+    random.below(1);
+    let codec = random.of(CODECS);
+    let wanted = Wanted {
+        codec,
+        container: *random.of(codec.containers),
+        rate: *random.of(codec.rates),
+        channels: *random.of(codec.channels),
+        seconds: *random.of(&[0.3, 1.0, 2.5, 7.0]),
+    };
+    let damage = random.below(DAMAGES.len() + 4).saturating_sub(4);
+    let damage_name = DAMAGES[damage];
+    if !applies(damage_name, wanted.container) {
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = wanted.make(sources, folder.path())?;
+    let mut bytes = std::fs::read(&path).unwrap();
+    if !spoil(&mut bytes, damage_name, wanted.container, &mut random) {
+        return None;
+    }
+    let whole = reference(&path);
+    let started = Instant::now();
+    let decoded = Audio::decode(&bytes, path.extension().and_then(|e| e.to_str()), "file");
+    let took = started.elapsed();
+    let (mut reason, mut fault) = (None, None);
+    let kind = match decoded {
+        Ok(audio) => {
+            let (largest, longer) = difference(&audio.samples, &whole);
+            // What ffmpeg leaves behind an MP4's edits, it has more.
+            let is_cut = longer < 0 && ends_with_edits(&wanted, audio.samples.len(), &whole);
+            let longer = if is_cut { 0 } else { longer };
+            if damage_name == "whole" && !audio.warnings.is_empty() {
+                fault = Some(format!("{wanted}: {:?}", audio.warnings));
+            }
+            let kind = match longer {
+                0 if largest <= codec.tolerance(wanted.rate) => Kind::Equal,
+                _ if !audio.warnings.is_empty() => Kind::Warned,
+                0 => Kind::Other,
+                1.. => Kind::Longer,
+                _ => Kind::Shorter,
+            };
+            let is_told = matches!(kind, Kind::Equal | Kind::Warned);
+            if !is_told && (longer < 0 || is_whole(damage_name)) {
+                fault =
+                    Some(format!("{wanted}, {damage_name}: {longer} samples longer, differs by {largest:e}"));
+            }
+            kind
+        }
+        Err(error) => {
+            reason = Some(format!("{damage_name}: {}", reason_of(&error.kind)));
+            let is_unknown = matches!(
+                error.kind,
+                AudioErrorKind::NotAudio { .. }
+                    | AudioErrorKind::UnsupportedCodec { .. }
+                    | AudioErrorKind::UnsupportedContainer { .. }
+            );
+            if is_whole(damage_name) || is_unknown && damage_name != "bits flipped" {
+                fault = Some(format!("{wanted}, {damage_name}: {error}"));
+            }
+            Kind::Refused
+        }
+    };
+    Some(Outcome { damage, codec: codec.name, kind, reason, fault, took })
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn a_thousand_files() {
+    const FILES: usize = 1000;
+    const TOGETHER: u64 = 50;
     if !installed() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let mut random = Random(19);
-    let (mut by_damage, mut by_codec) = (BTreeMap::<usize, Row>::new(), BTreeMap::<String, Row>::new());
-    let (mut reasons, mut faults) = (BTreeMap::<String, usize>::new(), Vec::new());
-    let (mut made, mut slowest) = (0, Duration::ZERO);
-    while made < 1000 {
-        let codec = random.of(CODECS);
-        let (container, rate) = (*random.of(codec.containers), *random.of(codec.rates));
-        let (channels, seconds) = (*random.of(codec.channels), *random.of(&[0.3, 1.0, 2.5, 7.0]));
-        let damage = random.below(DAMAGES.len() + 4).saturating_sub(4);
-        let Some(path) = make(folder.path(), codec, container, rate, channels, seconds) else { continue };
-        let whole = reference(&path);
-        let mut bytes = std::fs::read(&path).unwrap();
-        if !spoil(&mut bytes, DAMAGES[damage], container, &mut random) {
-            std::fs::remove_file(&path).unwrap();
-            continue;
+    let sources = tempfile::tempdir().unwrap();
+    let (mut outcomes, started) = (Vec::new(), Instant::now());
+    for first in (0..).step_by(TOGETHER as usize) {
+        let made = (first..first + TOGETHER).into_par_iter().filter_map(|n| outcome(n, sources.path()));
+        outcomes.extend(made.collect::<Vec<_>>());
+        println!("{} files in {:.0?}", outcomes.len().min(FILES), started.elapsed());
+        if outcomes.len() >= FILES {
+            break;
         }
-        made += 1;
-        let damage_name = DAMAGES[damage];
-        let label = format!(
-            "{} in {container}, {rate} Hz, {channels} channels, {seconds} s, {damage_name}",
-            codec.name
-        );
-        let rows = [by_damage.entry(damage).or_default(), by_codec.entry(codec.name.to_owned()).or_default()];
-        let started = Instant::now();
-        let decoded = Audio::decode(&bytes, path.extension().and_then(|e| e.to_str()), "file");
-        slowest = slowest.max(started.elapsed());
-        let count = |into: fn(&mut Row) -> &mut usize| {
-            for row in rows {
-                row.files += 1;
-                *into(row) += 1;
-            }
-        };
-        match decoded {
-            Ok(audio) => {
-                let (largest, longer) = difference(&audio.samples, &whole);
-                // What ffmpeg leaves behind an MP4's edits, it has more.
-                let is_cut =
-                    longer < 0 && ends_with_edits(codec.name, container, audio.samples.len(), &whole);
-                let longer = if is_cut { 0 } else { longer };
-                if damage_name == "whole" && !audio.warnings.is_empty() {
-                    faults.push(format!("{label}: {:?}", audio.warnings));
-                }
-                if largest <= codec.tolerance && longer == 0 {
-                    count(|row| &mut row.equal);
-                } else if !audio.warnings.is_empty() {
-                    count(|row| &mut row.warned);
-                } else {
-                    match longer {
-                        0 => count(|row| &mut row.other),
-                        1.. => count(|row| &mut row.longer),
-                        _ => count(|row| &mut row.shorter),
-                    }
-                    if longer < 0 || is_whole(damage_name) {
-                        faults.push(format!("{label}: {longer} samples longer, differs by {largest:e}"));
-                    }
-                }
-            }
-            Err(error) => {
-                count(|row| &mut row.refused);
-                *reasons.entry(format!("{damage_name}: {}", reason(&error.kind))).or_default() += 1;
-                let is_unknown = matches!(
-                    error.kind,
-                    AudioErrorKind::NotAudio { .. }
-                        | AudioErrorKind::UnsupportedCodec { .. }
-                        | AudioErrorKind::UnsupportedContainer { .. }
-                );
-                if is_whole(damage_name) || is_unknown && damage_name != "bits flipped" {
-                    faults.push(format!("{label}: {error}"));
-                }
-            }
-        }
-        std::fs::remove_file(&path).unwrap();
     }
-    let by_damage = by_damage.into_iter().map(|(damage, row)| (DAMAGES[damage].to_owned(), row));
-    print("damage", by_damage);
-    print("codec", by_codec);
+    outcomes.truncate(FILES);
+    print("damage", &outcomes, |outcome| (outcome.damage, DAMAGES[outcome.damage]));
+    print("codec", &outcomes, |outcome| (0, outcome.codec));
+    let mut reasons = BTreeMap::<&String, usize>::new();
+    for reason in outcomes.iter().filter_map(|outcome| outcome.reason.as_ref()) {
+        *reasons.entry(reason).or_default() += 1;
+    }
     println!("\nrefused with");
     reasons.iter().for_each(|(reason, count)| println!("{count:>6}  {reason}"));
+    let slowest = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
     println!("\nthe slowest file took {slowest:.1?}");
     assert!(slowest < Duration::from_secs(20), "a file took {slowest:?}");
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    let faults: Vec<&String> = outcomes.iter().filter_map(|outcome| outcome.fault.as_ref()).collect();
+    assert!(faults.is_empty(), "{} faults:\n{faults:#?}", faults.len());
 }
 
 /// Whether what ffmpeg has more is no longer than the padding of a lossy codec's last frame, which an MP4's edit list cuts off.
-fn ends_with_edits(codec: &str, container: &str, ours: usize, theirs: &[f32]) -> bool {
-    let is_lossy = ["aac", "aac fragmented", "mp3", "opus"].contains(&codec);
-    is_lossy && ["m4a", "mp4", "mov"].contains(&container) && theirs.len() - ours <= 2 * 2304
+fn ends_with_edits(wanted: &Wanted, ours: usize, theirs: &[f32]) -> bool {
+    let is_lossy = ["aac", "aac fragmented", "mp3", "opus"].contains(&wanted.codec.name);
+    is_lossy && ["m4a", "mp4", "mov"].contains(&wanted.container) && theirs.len() - ours <= 2 * 2304
 }
 
-fn reason(kind: &AudioErrorKind) -> String {
+fn reason_of(kind: &AudioErrorKind) -> String {
     let text = kind.to_string();
     // Without the numbers and the names of the case.
     text.chars().take_while(|letter| !letter.is_ascii_digit()).take(60).collect()
 }
 
-fn print(of: &str, rows: impl IntoIterator<Item = (String, Row)>) {
+fn print<'a>(of: &str, outcomes: &'a [Outcome], row: impl Fn(&'a Outcome) -> (usize, &'a str)) {
+    let mut rows = BTreeMap::<(usize, &str), Vec<Kind>>::new();
+    for outcome in outcomes {
+        rows.entry(row(outcome)).or_default().push(outcome.kind);
+    }
     println!("\n| {of} | files | equal | warned | refused | same length | longer | shorter |");
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for (name, Row { files, equal, warned, refused, other, longer, shorter }) in rows {
-        println!("| {name} | {files} | {equal} | {warned} | {refused} | {other} | {longer} | {shorter} |");
+    for ((_, name), kinds) in rows {
+        let count = |kind| kinds.iter().filter(|&&other| other == kind).count().to_string();
+        println!("| {name} | {} | {} |", kinds.len(), KINDS.map(count).join(" | "));
     }
 }

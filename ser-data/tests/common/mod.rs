@@ -81,3 +81,8 @@ pub(crate) fn tone(number: u32) -> Vec<u8> {
     let samples: Vec<i16> = (0..4000).map(|n| ((f64::from(n) * step).sin() * 12_000.0) as i16).collect();
     wav(&samples, 8000)
 }
+
+/// A second of a tone at 8 kHz, which every mistake in the frame's size would change.
+pub(crate) fn second() -> Vec<i16> {
+    (0..8000).map(|n| ((f64::from(n) * 0.1).sin() * 9000.0) as i16).collect()
+}

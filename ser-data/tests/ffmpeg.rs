@@ -1,0 +1,319 @@
+//! Files that ffmpeg makes: of every codec, in every container that holds it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::encoding;
+
+/// Runs ffmpeg; `None` where it isn't installed or has no such encoder.
+pub(crate) fn ffmpeg(arguments: &[&str]) -> Option<Vec<u8>> {
+    let output =
+        Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().ok()?;
+    output.status.success().then_some(output.stdout)
+}
+
+pub(crate) fn installed() -> bool {
+    let there = ffmpeg(&["-version"]).is_some();
+    if !there {
+        println!("skipped: ffmpeg is not installed");
+    }
+    there
+}
+
+/// A few seconds of speech, different in each channel; without the silence that the clip begins with.
+fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
+    let path = folder.join(format!("source_{rate}_{channels}_{seconds}.wav"));
+    if !path.exists() {
+        let clip = encoding("../../../examples/assets/sample.wav");
+        let pan: Vec<String> =
+            (0..channels).map(|c| format!("c{c}={}*c0", 0.7 - 0.1 * f64::from(c))).collect();
+        let layout = if channels == 1 {
+            "mono"
+        } else if channels == 2 {
+            "stereo"
+        } else {
+            "5.1"
+        };
+        let filter = format!(
+            "atrim=start=0.5,asetpts=PTS-STARTPTS,aloop=loop=-1:size=200000,atrim=0:{seconds},aresample={rate},pan={layout}|{}",
+            pan.join("|")
+        );
+        // Several threads may want it at a time.
+        let made = path.with_extension(format!("{:?}.wav", std::thread::current().id()));
+        let output = ["-af", &filter, "-c:a", "pcm_s16le", made.to_str().unwrap()];
+        ffmpeg(&[&["-i", clip.to_str().unwrap()][..], &output].concat()).unwrap();
+        std::fs::rename(made, &path).unwrap();
+    }
+    path
+}
+
+/// ffmpeg's samples of a file.
+pub(crate) fn reference(path: &Path) -> Vec<f32> {
+    // ffmpeg's own Opus decoder resamples the speech codec's part in its own way, up to 0.1 beside libopus, the reference.
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let decoder: &[&str] =
+        if name.starts_with("opus") { &["-c:a", "libopus", "-request_sample_fmt", "flt"] } else { &[] };
+    let output = ["-i", path.to_str().unwrap(), "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-"];
+    let bytes = ffmpeg(&[decoder, &output].concat()).unwrap();
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// A codec with the containers that hold it.
+pub(crate) struct Codec {
+    pub(crate) name: &'static str,
+    arguments: &'static [&'static str],
+    pub(crate) containers: &'static [&'static str],
+    pub(crate) rates: &'static [u32],
+    pub(crate) channels: &'static [u32],
+    /// Largest difference to ffmpeg's samples: see [`Codec::tolerance`].
+    tolerance: f32,
+}
+
+impl Codec {
+    /// Largest difference to ffmpeg's samples at a rate.
+    ///
+    /// ffmpeg (up to 7 at least) begins a scale factor band of MP3 at 24 kHz at line 330. ISO/IEC 13818-3, LAME, mpg123 and Symphonia
+    /// begin it at 332: see `mp3_at_24_khz_has_the_bands_of_the_standard`.
+    pub(crate) fn tolerance(&self, rate: u32) -> f32 {
+        if self.name.starts_with("mp3") && rate == 24_000 { 0.02 } else { self.tolerance }
+    }
+}
+
+const ALL_RATES: &[u32] = &[8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
+pub(crate) const CODECS: &[Codec] = &[
+    Codec {
+        name: "pcm_u8",
+        arguments: &["-c:a", "pcm_u8"],
+        containers: &["wav", "w64", "rf64"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s16le",
+        arguments: &["-c:a", "pcm_s16le"],
+        containers: &["wav", "w64", "rf64", "caf", "mkv", "mov"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s24le",
+        arguments: &["-c:a", "pcm_s24le"],
+        containers: &["wav", "w64", "caf", "mkv", "mov"],
+        rates: &[16_000, 48_000, 96_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s32le",
+        arguments: &["-c:a", "pcm_s32le"],
+        containers: &["wav", "w64", "caf", "mov"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_f32le",
+        arguments: &["-c:a", "pcm_f32le"],
+        containers: &["wav", "w64", "caf", "mkv", "mov"],
+        rates: &[16_000, 48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_f64le",
+        arguments: &["-c:a", "pcm_f64le"],
+        containers: &["wav", "w64"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s16be",
+        arguments: &["-c:a", "pcm_s16be"],
+        containers: &["aiff", "au", "caf", "mkv", "mov"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_s24be",
+        arguments: &["-c:a", "pcm_s24be"],
+        containers: &["aiff", "au", "mov"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_f32be",
+        arguments: &["-c:a", "pcm_f32be"],
+        containers: &["aiff", "au", "mov"],
+        rates: &[48_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_alaw",
+        arguments: &["-c:a", "pcm_alaw"],
+        containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"],
+        rates: &[8_000, 16_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "pcm_mulaw",
+        arguments: &["-c:a", "pcm_mulaw"],
+        containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"],
+        rates: &[8_000, 16_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "adpcm_ms",
+        arguments: &["-c:a", "adpcm_ms"],
+        containers: &["wav"],
+        rates: &[8_000, 22_050],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "adpcm_ima_wav",
+        arguments: &["-c:a", "adpcm_ima_wav"],
+        containers: &["wav"],
+        rates: &[8_000, 22_050],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "flac",
+        arguments: &["-c:a", "flac"],
+        containers: &["flac", "ogg", "mkv", "mp4"],
+        rates: ALL_RATES,
+        channels: &[1, 2, 6],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "flac 24 bit",
+        arguments: &["-c:a", "flac", "-sample_fmt", "s32"],
+        containers: &["flac"],
+        rates: &[48_000, 96_000],
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "alac",
+        arguments: &["-c:a", "alac"],
+        containers: &["m4a", "mov", "caf", "mkv"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 0.0,
+    },
+    Codec {
+        name: "mp3",
+        arguments: &["-c:a", "libmp3lame", "-b:a", "64k"],
+        containers: &["mp3", "mkv", "mov", "wav"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "mp3 VBR",
+        arguments: &["-c:a", "libmp3lame", "-q:a", "3"],
+        containers: &["mp3"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "mp2",
+        arguments: &["-c:a", "mp2", "-b:a", "96k"],
+        containers: &["mp2", "mkv"],
+        rates: &[16_000, 44_100, 48_000],
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "aac",
+        arguments: &["-c:a", "aac", "-b:a", "96k"],
+        containers: &["m4a", "mp4", "mov", "aac", "mkv", "caf"],
+        rates: &[11_025, 12_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000],
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "aac fragmented",
+        arguments: &["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"],
+        containers: &["mp4"],
+        rates: &[16_000, 48_000],
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "vorbis",
+        arguments: &["-c:a", "libvorbis", "-q:a", "4"],
+        containers: &["ogg", "webm", "mkv"],
+        rates: ALL_RATES,
+        channels: &[1, 2],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "opus",
+        arguments: &["-c:a", "libopus", "-b:a", "48k"],
+        containers: &["ogg", "opus", "webm", "mkv", "mp4"],
+        rates: &[8_000, 16_000, 24_000, 48_000],
+        channels: &[1, 2, 6],
+        tolerance: 1e-4,
+    },
+    Codec {
+        name: "opus speech",
+        arguments: &["-c:a", "libopus", "-application", "voip", "-b:a", "16k", "-frame_duration", "60"],
+        containers: &["ogg", "webm"],
+        rates: &[16_000, 48_000],
+        channels: &[1],
+        tolerance: 1e-4,
+    },
+];
+
+/// A file to make.
+pub(crate) struct Wanted {
+    pub(crate) codec: &'static Codec,
+    pub(crate) container: &'static str,
+    pub(crate) rate: u32,
+    pub(crate) channels: u32,
+    pub(crate) seconds: f64,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { codec, container, rate, channels, seconds } = self;
+        write!(f, "{} in {container}, {rate} Hz, {channels} channels, {seconds} s", codec.name)
+    }
+}
+
+impl Wanted {
+    /// Makes it; `None` where ffmpeg cannot. What it is made of is kept in `sources`.
+    pub(crate) fn make(&self, sources: &Path, folder: &Path) -> Option<PathBuf> {
+        let Self { codec, container, rate, channels, seconds } = *self;
+        let source = source(sources, rate, channels, seconds);
+        let extension = if container == "rf64" { "rf64.wav" } else { container };
+        let path =
+            folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));
+        let mut arguments = vec!["-i", source.to_str()?];
+        arguments.extend(codec.arguments);
+        match container {
+            "rf64" => arguments.extend(["-rf64", "always"]),
+            "aiff" if !codec.name.starts_with("pcm_s") => arguments.extend(["-f", "aiff"]),
+            _ => {}
+        }
+        arguments.push(path.to_str()?);
+        ffmpeg(&arguments).map(|_| path)
+    }
+}
+
+/// The largest difference of two signals, and how many samples one has more.
+pub(crate) fn difference(ours: &[f32], theirs: &[f32]) -> (f32, i64) {
+    let largest = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    (largest, ours.len() as i64 - theirs.len() as i64)
+}

@@ -1,0 +1,161 @@
+//! Every bad file against its error.
+
+use ser_data::{Audio, AudioErrorKind, AudioWarning};
+
+use crate::common::{chunk, encoding, fmt, riff, wav};
+
+fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
+    let extension = name.rsplit_once('.').map(|(_, e)| e);
+    let error = Audio::decode(bytes, extension, name).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("{name}: ")), "{text}");
+    (error.kind, text)
+}
+
+#[test]
+fn unsupported_codecs_are_named() {
+    for (name, codec) in [("speex.ogg", "Speex"), ("ac3.mp4", "AC-3")] {
+        let (kind, text) = error_of(&std::fs::read(encoding(name)).unwrap(), name);
+        assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
+        assert!(text.contains(&format!("codec {codec} is not supported; expected")), "{text}");
+    }
+    let file = riff(&[chunk(b"fmt ", &fmt(0x161, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
+    assert!(error_of(&file, "wma.wav").1.contains("codec Windows Media Audio is not supported"));
+    let file = riff(&[chunk(b"fmt ", &fmt(3, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
+    assert!(error_of(&file, "half.wav").1.contains("16-bit floating point"));
+}
+
+#[test]
+fn what_is_not_audio_is_told_by_what_it_looks_like() {
+    for (bytes, expected) in [
+        (&b"# a README\nwith text\n"[..], "it looks like text"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"PK\x03\x04\x14\0", "a ZIP archive"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (&[0; 64], "zeros"),
+        (b"\x01\x02\x03\x04\x05", "01 02 03 04"),
+    ] {
+        for name in ["clip.wav", "clip.mp3", "clip"] {
+            let (kind, text) = error_of(bytes, name);
+            assert!(matches!(kind, AudioErrorKind::NotAudio { .. }), "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Audio::open("no/such.wav").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::Io(_)));
+    assert!(error.to_string().starts_with("no/such.wav: cannot be read: "));
+}
+
+#[test]
+fn empty_files_are_refused() {
+    assert!(matches!(error_of(&[], "empty.wav").0, AudioErrorKind::Empty { bytes: 0 }));
+    assert!(matches!(error_of(&wav(&[], 48_000), "empty.wav").0, AudioErrorKind::Empty { bytes: 44 }));
+}
+
+#[test]
+fn a_truncated_wav_is_not_silently_shorter() {
+    let whole = std::fs::read(encoding("short.wav")).unwrap();
+    let (kind, text) = error_of(&whole[..whole.len() - 500], "cut.wav");
+    let declared = whole.len() as u64 - 44;
+    assert!(
+        matches!(kind, AudioErrorKind::Truncated { declared: d, found, .. } if d == declared && found == d - 500)
+    );
+    assert!(text.ends_with(&format!(
+        "is cut short: {declared} bytes of WAV data are declared, the file holds {}",
+        declared - 500
+    )));
+}
+
+#[test]
+fn truncation_of_any_format_is_an_error() {
+    for name in ["lossless.flac", "lossless.m4a", "aac.m4a", "lame.mp3", "vorbis.ogg", "pcm_f32.wav"] {
+        let whole = std::fs::read(encoding(name)).unwrap();
+        for percent in [99, 90, 60, 30, 5] {
+            match Audio::decode(&whole[..whole.len() * percent / 100], None, name) {
+                Err(error) => println!("{percent} % of {error}"),
+                // A few bytes less than declared are a recorder's mistake.
+                Ok(audio) => {
+                    assert_eq!((percent, name), (99, "pcm_f32.wav"));
+                    assert!(matches!(audio.warnings[..], [AudioWarning::WrongLength { .. }]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wav_without_its_chunks_is_refused() {
+    let format = chunk(b"fmt ", &fmt(1, 1, 8000, 16));
+    for (file, expected) in [
+        (riff(std::slice::from_ref(&format)), "no data chunk"),
+        (riff(&[chunk(b"data", &[0; 4])]), "no fmt chunk"),
+        (riff(&[chunk(b"fmt ", &[1, 0]), chunk(b"data", &[0; 4])]), "expected 16 or more"),
+        (riff(&[chunk(b"fmt ", &fmt(1, 0, 8000, 16)), chunk(b"data", &[0; 4])]), "0 channels at 8000 Hz"),
+        (riff(&[chunk(b"fmt ", &fmt(1, 1, 0, 16)), chunk(b"data", &[0; 4])]), "1 channels at 0 Hz"),
+    ] {
+        let text = error_of(&file, "bad.wav").1;
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn the_first_sample_that_is_not_finite_is_named() {
+    for (value, shown) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf")] {
+        let data: Vec<u8> = [0.0, 0.5, 0.25, value].iter().flat_map(|s: &f32| s.to_le_bytes()).collect();
+        let file = riff(&[chunk(b"fmt ", &fmt(3, 2, 8000, 32)), chunk(b"data", &data)]);
+        let (kind, text) = error_of(&file, "nan.wav");
+        assert!(matches!(kind, AudioErrorKind::NotFinite { index: 1, channel: 1, .. }));
+        assert!(text.contains(&format!("sample 1 (channel 1) is {shown}")), "{text}");
+    }
+}
+
+#[test]
+fn samples_on_another_scale_are_refused() {
+    let data: Vec<u8> = [0.5f32, -9.9, 12_000.0].iter().flat_map(|s| s.to_le_bytes()).collect();
+    let file = riff(&[chunk(b"fmt ", &fmt(3, 1, 8000, 32)), chunk(b"data", &data)]);
+    let error = Audio::decode(&file, None, "loud.wav").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::TooLoud { index: 2, channel: 0, .. }), "{error}");
+    assert!(error.to_string().contains("82 dB beyond full scale"), "{error}");
+}
+
+#[test]
+fn audio_that_is_not_read_is_named_and_never_called_damaged_or_not_audio() {
+    let cases: [(&[u8], &str); 6] = [
+        (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\x00\xAA\x00\x62\xCE\x6C", "Windows Media"),
+        (b"#!AMR\n\x3C\x00", "AMR is not supported"),
+        (b"#!AMR-WB\n", "AMR-WB is not supported"),
+        (b"RIFF\x24\0\0\0AVI LIST", "AVI is not supported"),
+        (b"\x0B\x77\x00\x00\x00\x00", "AC-3 is not supported"),
+        (b"wvpk\x00\x00\x00\x00", "WavPack is not supported"),
+    ];
+    for (bytes, expected) in cases {
+        for name in ["clip.wav", "clip.mp3", "clip"] {
+            let error = Audio::decode(bytes, name.split_once('.').map(|(_, e)| e), name).unwrap_err();
+            assert!(matches!(error.kind, AudioErrorKind::UnsupportedContainer { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains(expected) && text.contains("ffmpeg -i FILE out.wav"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_ogg_file_without_sound_has_no_audio_track() {
+    let whole = std::fs::read(encoding("vorbis.ogg")).unwrap();
+    let mut page = whole[..27].to_vec();
+    page[26] = 1;
+    page.push(7);
+    page.extend(b"\x80theora");
+    page[22..26].fill(0);
+    let crc = page.iter().fold(0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            if crc >> 31 == 1 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 }
+        })
+    });
+    page[22..26].copy_from_slice(&crc.to_le_bytes());
+    let error = Audio::decode(&page, None, "video.ogv").unwrap_err();
+    assert!(matches!(error.kind, AudioErrorKind::NoAudioTrack), "{error}");
+}
