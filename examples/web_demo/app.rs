@@ -7,6 +7,7 @@ use axum::extract::State;
 use mood_recommender::Recommender;
 
 use crate::problem::Problem;
+use crate::queue::Queue;
 use crate::recognizers::Recognizers;
 use crate::room::Room;
 use crate::upload::Uploads;
@@ -15,6 +16,8 @@ use crate::upload::Uploads;
 pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
     pub(crate) recommender: Recommender,
+    /// For those who want songs alone.
+    pub(crate) listing: Arc<Queue>,
     pub(crate) uploads: Uploads,
     /// Room for the files of `/api/wav` that clients have not taken yet.
     pub(crate) playable: Room,

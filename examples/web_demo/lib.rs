@@ -4,12 +4,15 @@ mod api;
 mod app;
 mod guard;
 mod hearing;
+mod language;
 mod options;
+mod pace;
 mod page;
 mod palette;
 mod pictures;
 mod plain;
 mod problem;
+mod queue;
 mod recognize;
 mod recognizers;
 mod recommend;
@@ -33,8 +36,12 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::guard::Hosts;
+use crate::queue::Queue;
 use crate::recognizers::Recognizers;
 use crate::upload::Uploads;
+
+/// Lists of songs that are made at once for each core.
+const LISTS_A_CORE: usize = 2;
 
 /// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.
 ///
@@ -57,7 +64,7 @@ struct Arguments {
     /// Clips that are recognised at once; as many as there are cores if left out.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
-    /// Seconds that a clip waits for a worker before it is turned away.
+    /// Seconds that a request waits for a worker before it is turned away.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=60))]
     patience: u16,
     /// A name that this server answers to, beside `localhost` and addresses; may be given again.
@@ -71,10 +78,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let workers = match arguments.workers {
-        Some(workers) => workers.into(),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = arguments.workers.map_or(cores, usize::from);
     let patience = Duration::from_secs(arguments.patience.into());
     let recognizers = Recognizers::new(&arguments.model.open()?, workers, patience)?;
     let catalog = arguments.catalog.open()?;
@@ -82,6 +87,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let app = Arc::new(App {
         recognizers,
         recommender,
+        listing: Queue::new(LISTS_A_CORE * cores, patience),
         uploads: Uploads::new(patience),
         playable: hearing::playable(),
     });

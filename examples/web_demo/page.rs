@@ -41,6 +41,7 @@ pub(crate) fn file(path: &str) -> Option<File> {
         "app.js": SCRIPT,
         "audio.js": SCRIPT,
         "chart.js": SCRIPT,
+        "clip.js": SCRIPT,
         "element.js": SCRIPT,
         "english.js": SCRIPT,
         "feedback.js": SCRIPT,

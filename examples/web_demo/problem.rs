@@ -24,7 +24,7 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// When to ask again, in seconds.
     #[serde(skip)]
-    retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -72,7 +72,7 @@ impl Problem {
     pub(crate) fn busy(delay: Duration) -> Self {
         let seconds = (delay.as_secs_f64().ceil() as u64).clamp(1, 60);
         let detail = format!("all workers are busy; try again in {seconds} s");
-        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many clips at once", detail);
+        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests at once", detail);
         Self { retry_after: Some(seconds), ..busy }
     }
 

@@ -17,8 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, Shared, blocking, clocked, milliseconds};
 use crate::hearing::{self, Notice, Wanted};
+use crate::language::LanguageCode;
 use crate::options::{MAX_COUNT, SongOptions};
-use crate::pictures::{self, Drawn, LanguageCode, Look};
+use crate::pictures::{self, Drawn, Look};
 use crate::plain;
 use crate::problem::Problem;
 use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
@@ -35,7 +36,7 @@ pub(crate) struct RecognizeQuery {
     pictures: bool,
     /// Whether pictures are drawn on a dark ground.
     dark: bool,
-    /// The language of titles and axes of pictures.
+    /// The language of pictures.
     #[param(inline)]
     language: LanguageCode,
     /// Width of pictures in pixels.

@@ -1,75 +1,30 @@
 //! A bounded number of inferences at once, and a short queue for the others.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ser_examples::model::Model;
 use ser_models::Recognizer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 
 use crate::problem::Problem;
+use crate::queue::{Queue, Turn};
 
-/// Clips that may wait at once, however short their wait.
-const WAITING: usize = 256;
-
-/// One recogniser for each worker. Clips wait for one in the order in which they came.
+/// One recogniser for each worker.
 pub(crate) struct Recognizers {
     idle: Mutex<Vec<Recognizer>>,
-    workers: Arc<Semaphore>,
-    count: usize,
-    waiting: AtomicUsize,
-    /// The mean time of the last clips in microseconds.
-    service: AtomicU64,
-    patience: Duration,
-}
-
-/// The right to one worker.
-pub(crate) struct Turn {
-    _worker: OwnedSemaphorePermit,
-}
-
-/// Counts itself among those that wait until it is dropped, also when its caller hangs up.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    queue: Arc<Queue>,
 }
 
 impl Recognizers {
     /// `patience` is the longest time that a clip waits for a worker.
     pub(crate) fn new(model: &Model, workers: usize, patience: Duration) -> anyhow::Result<Self> {
         let idle = (0..workers).map(|_| model.recognizer()).collect::<anyhow::Result<_>>()?;
-        Ok(Self {
-            idle: Mutex::new(idle),
-            workers: Arc::new(Semaphore::new(workers)),
-            count: workers,
-            waiting: AtomicUsize::new(0),
-            service: AtomicU64::new(0),
-            patience,
-        })
+        Ok(Self { idle: Mutex::new(idle), queue: Queue::new(workers, patience) })
     }
 
-    /// Waits for a worker. A request that would wait too long is refused, with the time to try again.
+    /// Waits for a worker.
     pub(crate) async fn turn(&self) -> Result<Turn, Problem> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Problem::busy(self.delay()));
-        }
-        let _waiting = Waiting(&self.waiting);
-        match timeout(self.patience, Arc::clone(&self.workers).acquire_owned()).await {
-            Ok(Ok(worker)) => Ok(Turn { _worker: worker }),
-            _ => Err(Problem::busy(self.delay())),
-        }
-    }
-
-    /// How long those that wait now will keep the workers busy.
-    fn delay(&self) -> Duration {
-        let waiting = self.waiting.load(Ordering::Relaxed) as u64;
-        Duration::from_micros(self.service.load(Ordering::Relaxed) * waiting / self.count.max(1) as u64)
+        self.queue.turn().await
     }
 
     /// Uses a recogniser that is idle: there is one for each [`Turn`].
@@ -78,14 +33,9 @@ impl Recognizers {
         _turn: &Turn,
         work: impl FnOnce(&mut Recognizer) -> T,
     ) -> Result<T, Problem> {
-        let begin = Instant::now();
         let recognizer = self.idle().pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
         let mut borrowed = Borrowed { from: self, recognizer: Some(recognizer) };
-        let result = borrowed.recognizer.as_mut().map(work);
-        drop(borrowed);
-        let (took, before) = (begin.elapsed().as_micros() as u64, self.service.load(Ordering::Relaxed));
-        self.service.store(if before == 0 { took } else { (7 * before + took) / 8 }, Ordering::Relaxed);
-        result.ok_or_else(Problem::unforeseen)
+        borrowed.recognizer.as_mut().map(work).ok_or_else(Problem::unforeseen)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Recognizer>> {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, Shared, blocking, clocked};
+use crate::language::LanguageCode;
 use crate::options::SongOptions;
 use crate::problem::Problem;
 use crate::schema::{JsonRefusals, Probabilities, SongSchema};
@@ -144,7 +145,9 @@ struct RecommendTiming {
 )]
 pub(crate) async fn recommend(State(app): Shared, request: Request) -> Result<Json<Recommended>, Problem> {
     let body = RecommendBody::read(request).await?;
+    let turn = app.listing.turn().await?;
     blocking(move || {
+        let _turn = turn;
         let mut timing_ms = RecommendTiming::default();
         let target = body.options.target();
         let (songs, way) = clocked(&mut timing_ms.recommend, || {
@@ -178,6 +181,10 @@ pub(crate) struct PlaylistQuery {
     /// The format of the file.
     #[param(inline)]
     format: FormatName,
+    /// The language of its title. Reasons are English; a file in another language has none.
+    #[param(inline)]
+    #[serde(default)]
+    language: LanguageCode,
 }
 
 #[utoipa::path(
@@ -204,13 +211,17 @@ pub(crate) async fn playlist(
         FormatName::Xspf => (PlaylistFormat::Xspf, "application/xspf+xml"),
         FormatName::Csv => (PlaylistFormat::Csv, "text/csv; charset=utf-8"),
     };
+    let turn = app.listing.turn().await?;
     blocking(move || {
+        let _turn = turn;
         let (reading, options) = body.resolve(&app)?;
         let songs = app.recommender.recommend(reading, &options)?;
+        let mut list = Playlist::new(query.language.playlist_title(), &songs);
+        if query.language != LanguageCode::En {
+            list.entries.iter_mut().for_each(|entry| entry.reason.clear());
+        }
         let mut file = Vec::new();
-        Playlist::new("Songs for your mood", &songs)
-            .write_to(&mut file, format)
-            .map_err(Problem::internal)?;
+        list.write_to(&mut file, format).map_err(Problem::internal)?;
         let name = format!("attachment; filename=\"songs.{}\"", format.ending());
         Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)], file)
             .into_response())

@@ -122,7 +122,7 @@ fn refusals(statuses: &[&str]) -> BTreeMap<String, RefOr<Response>> {
 
 impl IntoResponses for JsonRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        refusals(&["400", "403", "408", "413", "500"])
+        refusals(&["400", "403", "408", "413", "500", "503"])
     }
 }
 

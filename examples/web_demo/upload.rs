@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
+use crate::pace::{PACE, Pace};
 use crate::problem::Problem;
 use crate::room::{Room, Share};
 
@@ -21,11 +22,14 @@ const AROUND: usize = 10_000;
 const ARRIVAL: Duration = Duration::from_secs(30);
 /// The largest uploads that find room at once; one of them in the reserve.
 const LARGEST_AT_ONCE: usize = 3;
+/// How often a form stands in memory while its file is taken out of it.
+const FORM_COPIES: usize = 2;
 
 /// The memory that uploads share. Room for bytes is taken as they arrive: who declares much and sends little holds little.
 pub(crate) struct Uploads {
     room: Room,
     patience: Duration,
+    pace: Duration,
 }
 
 /// A clip, with the room that it takes.
@@ -39,7 +43,9 @@ pub(crate) struct Upload {
 impl Uploads {
     /// `patience` is the longest time that a body waits for room.
     pub(crate) fn new(patience: Duration) -> Self {
-        Self { room: Room::new((LARGEST_AT_ONCE - 1) * (MAX_CLIP + AROUND), MAX_CLIP + AROUND), patience }
+        let largest = MAX_CLIP + AROUND;
+        let room = Room::new((LARGEST_AT_ONCE - 1) * largest, FORM_COPIES * largest);
+        Self { room, patience, pace: PACE }
     }
 
     /// The clip that a request carries, as it is or as the first file of a form.
@@ -55,11 +61,12 @@ impl Uploads {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
         let (head, body) = request.into_parts();
-        let room = Some((share, self.patience));
+        let copies = if is_form { FORM_COPIES } else { 1 };
+        let memory = Some(Memory { share, patience: self.patience, copies });
         if !is_form {
-            return Ok(("the clip".to_string(), content_of(body, MAX_CLIP, room).await?));
+            return Ok(("the clip".to_string(), content_of(body, MAX_CLIP, self.pace, memory).await?));
         }
-        let body = content_of(body, MAX_CLIP + AROUND, room).await?;
+        let body = content_of(body, MAX_CLIP + AROUND, self.pace, memory).await?;
         file_of(Request::from_parts(head, Body::from(body))).await
     }
 }
@@ -81,7 +88,18 @@ async fn file_of(form: Request) -> Result<(String, Bytes), Problem> {
 
 /// A body in JSON, as it is.
 pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
-    timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON, None)).await.map_err(|_| Problem::slow())?
+    timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON, PACE, None))
+        .await
+        .map_err(|_| Problem::slow())?
+}
+
+/// The room that a body takes.
+struct Memory<'a> {
+    share: &'a mut Share,
+    /// The longest time to wait for room.
+    patience: Duration,
+    /// How often the body will stand in memory.
+    copies: usize,
 }
 
 /// A body of `limit` bytes at most, for which room is taken as it arrives. Of what is larger five times the limit is read but not kept:
@@ -89,34 +107,54 @@ pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
 async fn content_of(
     mut body: Body,
     limit: usize,
-    mut room: Option<(&mut Share, Duration)>,
+    pace: Duration,
+    mut memory: Option<Memory<'_>>,
 ) -> Result<Bytes, Problem> {
+    let declared = body.size_hint().exact().map_or(limit, |bytes| bytes.min(limit as u64) as usize);
     let (mut content, mut read) = (Vec::new(), 0_usize);
-    while let Some(frame) = body.frame().await {
+    let mut pace = Pace::new(pace);
+    while let Some(frame) = pace.keep(body.frame()).await? {
         let broken = |_| Problem::invalid("the body must arrive whole, it broke off");
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        pace.note(read, data.len());
         read += data.len();
         if read > limit {
             content = Vec::new();
-            if let Some((share, _)) = &mut room {
-                share.give_back();
+            if let Some(memory) = &mut memory {
+                memory.share.give_back();
             }
             if read > 5 * limit {
                 break;
             }
             continue;
         }
-        if let Some((share, patience)) = &mut room {
-            let grown = timeout(*patience, share.grow(data.len())).await;
+        if let Some(Memory { share, patience, copies }) = &mut memory {
+            let grown = timeout(*patience, share.grow(*copies * data.len())).await;
             grown.map_err(|_| Problem::busy(*patience))?;
         }
-        content.extend_from_slice(&data);
+        append(&mut content, &data, declared);
     }
     if read > limit { Err(Problem::too_large(limit)) } else { Ok(content.into()) }
 }
 
+/// Appends bytes as a vector does, which doubles its room, but for no more than `end` bytes in all.
+fn append(content: &mut Vec<u8>, data: &[u8], end: usize) {
+    let needed = content.len() + data.len();
+    if needed > content.capacity() {
+        let room = (2 * content.capacity()).min(end).max(needed);
+        content.reserve_exact(room - content.len());
+    }
+    content.extend_from_slice(data);
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::Instant;
+
+    use axum::extract::DefaultBodyLimit;
+
     use super::*;
 
     fn whole(uploads: &Uploads, size: usize) -> impl Future<Output = Result<Upload, Problem>> {
@@ -126,17 +164,17 @@ mod tests {
     /// A body that begins and never ends.
     struct Endless(Option<Bytes>);
 
-    impl axum::body::HttpBody for Endless {
+    impl HttpBody for Endless {
         type Data = Bytes;
         type Error = std::convert::Infallible;
 
         fn poll_frame(
-            mut self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
             match self.0.take() {
-                Some(data) => std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(data)))),
-                None => std::task::Poll::Pending,
+                Some(data) => Poll::Ready(Some(Ok(hyper::body::Frame::data(data)))),
+                None => Poll::Pending,
             }
         }
     }
@@ -165,7 +203,7 @@ mod tests {
                 for one in &mut all {
                     assert!(one.as_mut().poll(context).is_pending());
                 }
-                std::task::Poll::<()>::Pending
+                Poll::<()>::Pending
             })
             .await;
         };
@@ -184,6 +222,71 @@ mod tests {
         assert!(whole(&uploads, MAX_CLIP).await.is_ok());
         let json = json(Request::new(Body::from(vec![b' '; MAX_JSON + 1]))).await;
         assert_eq!(json.err().map(|problem| problem.status), Some(413));
+    }
+
+    #[tokio::test]
+    async fn a_form_takes_room_for_its_file_too() {
+        let uploads = Uploads::new(Duration::from_millis(50));
+        let form = || {
+            let head = "--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
+            let body = [head.as_bytes(), &vec![0; MAX_CLIP], b"\r\n--x--\r\n"].concat();
+            let kind = "multipart/form-data; boundary=x";
+            let mut form = Request::builder().header("Content-Type", kind).body(Body::from(body)).unwrap();
+            // As the router does.
+            DefaultBodyLimit::disable().apply(&mut form);
+            uploads.clip(form)
+        };
+        let first = form().await.map_err(|problem| problem.detail).unwrap();
+        assert_eq!((first.name.as_str(), first.content.len()), ("b", MAX_CLIP));
+        // The second finds the reserve, a third nothing.
+        let second = form().await;
+        assert!(second.is_ok());
+        assert_eq!(form().await.err().map(|problem| problem.code), Some("busy"));
+    }
+
+    /// A body that begins with much and then sends a kilobyte now and then.
+    struct Dripping(bool, Pin<Box<tokio::time::Sleep>>);
+
+    impl HttpBody for Dripping {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            std::task::ready!(self.1.as_mut().poll(context));
+            self.1 = Box::pin(tokio::time::sleep(Duration::from_millis(5)));
+            let size = if std::mem::replace(&mut self.0, false) { MAX_CLIP - 1_000_000 } else { 1000 };
+            Poll::Ready(Some(Ok(hyper::body::Frame::data(vec![0; size].into()))))
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_much_and_then_hardly_anything_gives_its_room_back_soon() {
+        let pace = Duration::from_millis(300);
+        let uploads = Uploads { pace, ..Uploads::new(Duration::from_secs(10)) };
+        let drip = || {
+            let body = Dripping(true, Box::pin(tokio::time::sleep(Duration::ZERO)));
+            uploads.clip(Request::new(Body::new(body)))
+        };
+        let other = async {
+            tokio::time::sleep(pace / 3).await;
+            whole(&uploads, MAX_CLIP).await.map_err(|problem| problem.detail).unwrap();
+        };
+        let begin = Instant::now();
+        let (a, b, c, ()) = tokio::join!(drip(), drip(), drip(), other);
+        for held in [a, b, c] {
+            assert_eq!(held.err().map(|problem| problem.code), Some("timeout"));
+        }
+        assert!(begin.elapsed() < 10 * pace, "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn a_body_has_no_more_room_than_it_says_it_needs() {
+        let mut content = Vec::new();
+        (0..100).for_each(|_| append(&mut content, &[0; 1000], 100_000));
+        assert_eq!((content.len(), content.capacity()), (100_000, 100_000));
     }
 
     #[tokio::test]

@@ -24,6 +24,12 @@ pub(super) struct Axis {
     pub(super) lines: bool,
 }
 
+/// Numbers at the time axis of a picture of this width, at most: each has room, on a phone too.
+pub(super) fn time_labels(width: u32) -> usize {
+    let plot = width.saturating_sub(LABEL_WIDTH + KEY_WIDTH + 16);
+    (plot / 30).clamp(2, 11) as usize
+}
+
 /// Draws a frame from 0 to `seconds`, in which values are then drawn.
 pub(super) fn over_time<'a, DB: DrawingBackend>(
     area: &'a DrawingArea<DB, Shift>,
@@ -53,6 +59,7 @@ pub(super) fn over_time<'a, DB: DrawingBackend>(
         .label_style(theme.text(13))
         .x_desc(language.words().time_axis)
         .y_desc(axis.name)
+        .x_labels(time_labels(area.dim_in_pixel().0))
         .y_labels(5)
         .x_label_formatter(&format_time)
         .y_label_formatter(&format_value);

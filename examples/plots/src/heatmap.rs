@@ -6,6 +6,7 @@ use ndarray::Array2;
 use plotters::coord::Shift;
 use plotters::prelude::{BitMapElement, ChartBuilder, DrawingArea, DrawingBackend, PathElement, Text};
 
+use super::frame::time_labels;
 use super::{KEY_WIDTH, LABEL_WIDTH, Language, PlotError, Theme};
 
 /// Feature values over time: rows upwards, frames to the right, with a bar that tells what colours mean.
@@ -108,6 +109,7 @@ impl Heatmap {
             .axis_style(theme.faint())
             .label_style(theme.text(13))
             .x_desc(language.words().time_axis)
+            .x_labels(time_labels(width))
             .x_label_formatter(&|seconds| language.number(*seconds, 2))
             .y_desc(self.rows.axis(language))
             .y_labels(0)

@@ -2,7 +2,7 @@
 
 use super::number;
 
-/// The language of titles, axes and decimal marks of pictures of a recording. Other pictures are English.
+/// The language of titles, axes, descriptions and decimal marks of pictures of a recording. Other pictures are English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
     /// English, with decimal points.
@@ -21,28 +21,40 @@ pub(crate) struct Words {
     pub(crate) amplitude_axis: &'static str,
     pub(crate) frequency_axis: &'static str,
     pub(crate) pitch_axis: &'static str,
+    /// What waveform, spectrogram and pitch show, for those who don't see them.
+    pub(crate) alternatives: [&'static str; 3],
 }
 
 impl Language {
     pub(crate) fn words(self) -> Words {
         match self {
             Self::English => Words {
-                waveform: "Waveform; coloured: what trimming kept",
+                waveform: "Waveform (coloured: heard)",
                 mel: "Mel spectrogram",
                 pitch: "Pitch",
                 time_axis: "time in s",
                 amplitude_axis: "amplitude",
                 frequency_axis: "frequency in Hz",
                 pitch_axis: "pitch in Hz",
+                alternatives: [
+                    "Waveform over time; the part that was heard is coloured",
+                    "Mel spectrogram in decibels: time to the right, frequency in hertz upwards",
+                    "Pitch of the voice in hertz over time, with gaps where no voice sounds",
+                ],
             },
             Self::German => Words {
-                waveform: "Wellenform; farbig: was gehört wurde",
+                waveform: "Wellenform (farbig: gehört)",
                 mel: "Mel-Spektrogramm",
                 pitch: "Tonhöhe",
                 time_axis: "Zeit in s",
                 amplitude_axis: "Amplitude",
                 frequency_axis: "Frequenz in Hz",
                 pitch_axis: "Tonhöhe in Hz",
+                alternatives: [
+                    "Wellenform über der Zeit; der gehörte Teil ist farbig",
+                    "Mel-Spektrogramm in Dezibel: nach rechts die Zeit, nach oben die Frequenz in Hertz",
+                    "Tonhöhe der Stimme in Hertz über der Zeit, mit Lücken, wo keine Stimme klingt",
+                ],
             },
         }
     }

@@ -208,6 +208,42 @@ mod tests {
         }
     }
 
+    /// On a phone the numbers at the time axis stand apart, and no title is cut.
+    #[test]
+    fn a_narrow_picture_over_time_has_room_for_its_words() {
+        let waveform = Waveform {
+            title: Language::German.words().waveform.into(),
+            parts: vec![(-0.5, 0.5); 100],
+            seconds: 4.3,
+            kept: None,
+        };
+        let [_, heat, ..] = &figures()[..] else { unreachable!() };
+        for figure in [Figure::Waveform(waveform), heat.clone()] {
+            let svg = Page::new(vec![figure], (278, 220)).bytes(Format::Svg).unwrap();
+            let svg = String::from_utf8(svg).unwrap();
+            let number = |line: &str, name: &str| -> Option<f64> {
+                line.split_once(&format!(" {name}=\""))?.1.split('"').next()?.parse().ok()
+            };
+            // The lowest row of numbers, and what stands at the top.
+            let lines: Vec<&str> = svg.split("<text").skip(1).collect();
+            let title = lines.iter().find(|line| number(line, "y").is_some_and(|y| y < 30.0)).unwrap();
+            let letters = title.split_once('>').unwrap().1.split('<').next().unwrap().trim().chars().count();
+            let half = letters as f64 * 7.0 / 2.0;
+            let anchored = if title.contains("middle") { half } else { 0.0 };
+            assert!(number(title, "x").unwrap() - anchored >= 0.0, "{title}");
+            let mut places: Vec<f64> = lines
+                .iter()
+                .filter(|line| number(line, "y").is_some_and(|y| (175.0..200.0).contains(&y)))
+                .filter_map(|line| number(line, "x"))
+                .collect();
+            places.sort_by(f64::total_cmp);
+            assert!(
+                places.len() >= 2 && places.windows(2).all(|pair| pair[1] - pair[0] >= 25.0),
+                "{places:?} in {svg}"
+            );
+        }
+    }
+
     /// One moment lies in one column of pixels, whatever is drawn.
     #[test]
     fn pictures_over_time_share_an_axis() {

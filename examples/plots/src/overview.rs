@@ -42,6 +42,8 @@ pub struct Overviewed {
     pub mel: Figure,
     /// The voice's pitch.
     pub pitch: Figure,
+    /// What waveform, spectrogram and pitch show, in words for those who don't see them.
+    pub alternatives: [&'static str; 3],
     /// The recording's length in seconds.
     pub seconds: f64,
 }
@@ -84,7 +86,7 @@ impl Overview {
         Ok(())
     }
 
-    /// The pictures of all that was pushed, with titles in a language.
+    /// The pictures of all that was pushed, with titles and descriptions in a language.
     ///
     /// # Errors
     /// If nothing was pushed.
@@ -113,6 +115,7 @@ impl Overview {
                 kept: Some(kept),
             }),
             pitch: Figure::Pitch(Pitch { title: words.pitch.to_string(), points, seconds }),
+            alternatives: words.alternatives,
             seconds,
         })
     }
@@ -245,9 +248,13 @@ mod tests {
     use super::*;
 
     fn overview(samples: &[f32], sample_rate: u32, piece: usize) -> Overviewed {
+        overview_in(Language::English, samples, sample_rate, piece)
+    }
+
+    fn overview_in(language: Language, samples: &[f32], sample_rate: u32, piece: usize) -> Overviewed {
         let mut overview = Overview::new(sample_rate).unwrap();
         samples.chunks(piece).for_each(|piece| overview.push(piece).unwrap());
-        overview.finish(Language::English).unwrap()
+        overview.finish(language).unwrap()
     }
 
     fn sample() -> (Vec<f32>, u32) {
@@ -325,6 +332,20 @@ mod tests {
             }
         }
         assert!(points.len() > 8_000, "{}", points.len());
+    }
+
+    #[test]
+    fn titles_and_descriptions_follow_the_language() {
+        let (samples, sample_rate) = sample();
+        for (language, title, described) in [
+            (Language::English, "Waveform (coloured: heard)", "Pitch of the voice"),
+            (Language::German, "Wellenform (farbig: gehört)", "Tonhöhe der Stimme"),
+        ] {
+            let overviewed = overview_in(language, &samples, sample_rate, 22_050);
+            let Figure::Waveform(waveform) = &overviewed.waveform else { panic!("{overviewed:?}") };
+            assert_eq!(waveform.title, title);
+            assert!(overviewed.alternatives[2].starts_with(described), "{:?}", overviewed.alternatives);
+        }
     }
 
     #[test]

@@ -114,6 +114,7 @@ fn pictures_are_drawn_when_they_are_asked_for() {
     for (english, german) in light.iter().zip(&german) {
         assert_eq!((&english["code"], &english["width"]), (&german["code"], &german["width"]));
         assert_ne!(english["src"], german["src"]);
+        assert_ne!(english["alt"], german["alt"]);
     }
 }
 

@@ -17,7 +17,7 @@ fn the_interface_is_described_as_it_is() {
     for path in ["/api/recognize", "/api/recommend", "/api/health"] {
         assert!(described["paths"][path].is_object(), "{path}");
     }
-    for (path, kinds) in [("/api/recognize", 6), ("/api/wav", 1), ("/api/playlist", 1)] {
+    for (path, kinds) in [("/api/recognize", 6), ("/api/wav", 1), ("/api/playlist", 2)] {
         let parameters = described["paths"][path]["post"]["parameters"].as_array().unwrap();
         assert_eq!(parameters.len(), kinds, "{path}");
         assert!(parameters.iter().all(|parameter| parameter["in"] == "query"), "{path}: {parameters:?}");
@@ -28,6 +28,10 @@ fn the_interface_is_described_as_it_is() {
     }
     for status in ["400", "403", "408", "413", "415", "422", "503"] {
         assert!(recognize["responses"][status].is_object(), "{status}");
+    }
+    for path in ["/api/recommend", "/api/playlist"] {
+        let busy = &described["paths"][path]["post"]["responses"]["503"];
+        assert!(busy["headers"]["Retry-After"].is_object(), "{path}");
     }
     let schemas = &described["components"]["schemas"];
     assert!(schemas["Recognized"].is_object(), "{described}");

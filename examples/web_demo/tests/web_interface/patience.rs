@@ -54,7 +54,7 @@ fn whoever_hangs_up_leaves_no_worker_behind() {
         let sent = if round % 2 == 0 { clip.len() } else { clip.len() / 2 };
         stream.write_all(&clip[..sent]).unwrap();
     }
-    // Thirty uploads that never end hold no more than they declare, and others are still answered.
+    // Thirty uploads that never end hold no more than they sent, and others are still answered.
     let held: Vec<TcpStream> = (0..30)
         .map(|_| {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -68,6 +68,49 @@ fn whoever_hangs_up_leaves_no_worker_behind() {
     drop(held);
     if let Some(kilobytes) = memory_kilobytes(server.process.id(), "VmHWM:") {
         assert!(kilobytes < 200_000, "{kilobytes} kB");
+    }
+}
+
+/// Sends a request, all but so many of its bytes, and returns the connection; the server takes no more than it has room for.
+fn hold(address: &str, kind: &str, body: &[u8], but: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /api/recognize HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let _ = stream.write_all(&body[..body.len() - but]);
+    stream
+}
+
+/// Thirty uploads of nineteen megabytes, as they are and as forms, hold the memory of three, and keep others waiting for seconds only.
+#[test]
+fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
+    let clip = std::fs::read(sample()).unwrap();
+    let file = vec![0; 19_000_000];
+    let around = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
+    let form = [&around[..], &file, b"\r\n--x--\r\n"].concat();
+    let kind = "Content-Type: multipart/form-data; boundary=x\r\n";
+    // All but their ends, and whole.
+    for (kind, body, but, megabytes) in [("", &file, 1, 80), (kind, &form, 1, 100), (kind, &form, 0, 100)] {
+        let server = Server::start(&["--workers", "1", "--patience", "12"]);
+        let address = server.address.strip_prefix("http://").unwrap();
+        let recognize = format!("{}/api/recognize", server.address);
+        assert_eq!(post(&recognize, &clip).status, 200);
+        let before = memory_kilobytes(server.process.id(), "VmHWM:");
+        let held: Vec<TcpStream> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..30).map(|_| scope.spawn(|| hold(address, kind, body, but))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let begin = Instant::now();
+        while post(&recognize, &clip).status != 200 {
+            assert!(begin.elapsed() < Duration::from_secs(40), "nobody else was heard");
+        }
+        drop(held);
+        if let (Some(before), Some(most)) = (before, memory_kilobytes(server.process.id(), "VmHWM:")) {
+            assert!(most < before + megabytes * 1000, "{kind}{but}: {before} kB before, {most} kB at most");
+        }
     }
 }
 

@@ -42,6 +42,18 @@ fn a_list_is_given_as_a_file_too_and_a_journey_as_a_way() {
         let places: Vec<usize> = places.map(|place| place.expect("each song is there")).collect();
         assert!(places.is_sorted(), "in playing order: {places:?}");
     }
+    // In another language there are no English reasons.
+    let file = |language: &str| {
+        let address = format!("{}/api/playlist?format=xspf&language={language}", server.address);
+        agent().post(address).send(body.as_bytes()).unwrap().body_mut().read_to_string().unwrap()
+    };
+    let (english, german) = (file("en"), file("de"));
+    assert!(
+        english.contains("<title>Songs for your mood</title>") && english.contains("<annotation>"),
+        "{english}"
+    );
+    assert!(german.contains("<title>Lieder für deine Stimmung</title>"), "{german}");
+    assert!(!german.contains("<annotation>"), "{german}");
     let other = post(&format!("{}/api/playlist?format=doc", server.address), body.as_bytes());
     assert_eq!((other.status, &other.body["code"]), (400, &json!("invalid-request")));
 }

@@ -1,0 +1,35 @@
+//! The languages of what is written for people to keep: pictures and playlists.
+
+use ser_plots::Language;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A language by its code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LanguageCode {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+}
+
+impl LanguageCode {
+    /// What a playlist is called.
+    pub(crate) fn playlist_title(self) -> &'static str {
+        match self {
+            Self::En => "Songs for your mood",
+            Self::De => "Lieder für deine Stimmung",
+        }
+    }
+}
+
+impl From<LanguageCode> for Language {
+    fn from(code: LanguageCode) -> Self {
+        match code {
+            LanguageCode::En => Self::English,
+            LanguageCode::De => Self::German,
+        }
+    }
+}
