@@ -1,5 +1,5 @@
 // The page: a file, the microphone or the sample goes to the server, and what it answers is shown.
-import { decodeHere } from "./audio.js";
+import { hear } from "./clip.js";
 import { element, make } from "./element.js";
 import * as feedback from "./feedback.js";
 import * as heard from "./heard.js";
@@ -8,17 +8,17 @@ import { SILENCE_DB, release } from "./microphone.js";
 import { MOODS, icon, showVerdict } from "./moods.js";
 import * as playlist from "./playlist.js";
 import * as record from "./record.js";
-import { Latest, ask, complain, post } from "./server.js";
+import { Latest, ask, complain } from "./server.js";
 import * as songs from "./songs.js";
 import * as sound from "./sound.js";
 import * as wishes from "./wishes.js";
 import * as words from "./words.js";
 
-const { measure, onLanguage, say, text } = words;
+const { number, onLanguage, say, text } = words;
 
-const MAX_BYTES = 20_000_000;
-/** What the browser may know and the server doesn't, or a start alone doesn't tell. */
-const PERHAPS = ["not-audio", "unsupported-codec"];
+/** Silence at its ends that a recording is told of, and within it: nearly every one begins and ends with some. */
+const EDGE_SECONDS = 5;
+const GAP_SECONDS = 1;
 
 const LIVE = { key: "clip.live" };
 
@@ -46,27 +46,10 @@ function start() {
   clear();
 }
 
-/** Asks for the mood of a file: of its start, where it is too large. Gives { answer, file, cut }. */
-async function hear(file, wish, signal) {
-  const send = async (part, cut) => {
-    const answer = await (await post(`/api/recognize?count=0&cut=${cut}${wish}`, part, signal)).json();
-    return { answer, file: part, cut };
-  };
-  const isLarge = file.size > MAX_BYTES;
-  try {
-    return await send(isLarge ? file.slice(0, MAX_BYTES) : file, isLarge);
-  } catch (error) {
-    const mayKnow = PERHAPS.includes(error.code) || (isLarge && error.code === "damaged");
-    const decoded = mayKnow ? await decodeHere(file, MAX_BYTES) : null;
-    if (!decoded) throw error;
-    return { ...(await send(decoded.file, false)), isShortened: decoded.cut };
-  }
-}
-
 /** What a recording is called: `name` is a file's own, or `{ key }` of a text of the page. */
 const called = (name) => (typeof name === "string" ? name : text(name.key));
 
-/** Recognises what `give` gives, in which it may be withdrawn. `note` names a text that the card shows beside the answer. */
+/** Recognises what `give` gives, in which it may be withdrawn. `note` makes a text that the card shows beside the answer. */
 async function recognize(give, name, { wish = "", note = null } = {}) {
   release();
   live.clear();
@@ -91,9 +74,9 @@ async function recognize(give, name, { wish = "", note = null } = {}) {
   }
 }
 
-function show(name, { answer, file, cut, isShortened = false }, note) {
+function show(name, { answer, file, cut }, note) {
   const { timeline, audio } = answer;
-  card = { name, answer, isCut: cut || isShortened, note };
+  card = { name, answer, isCut: cut, note };
   sound.show({ file, cut, timeline, peaks: audio.peaks, seconds: audio.seconds });
   heard.show({ file, cut, answer });
   feedback.judge(answer, called(name));
@@ -104,20 +87,20 @@ function show(name, { answer, file, cut, isShortened = false }, note) {
 /** What a listener should know of the recording. */
 function notices({ answer, isCut, note }) {
   const codes = (answer.notices ?? []).map(({ code }) => code);
-  const told = note ? [text(note)] : [];
+  const told = note ? [note()] : [];
   if (codes.includes("too-long")) told.push(text("notice.too-long"));
   else if (isCut) told.push(text("notice.cut", { time: words.clock(answer.audio.seconds) }));
   else if (codes.includes("file")) told.push(text("notice.file"));
-  // Nearly every recording begins and ends with silence.
-  const between = answer.timeline?.slice(1, -1) ?? [];
-  if (between.some(({ start, end, mood }) => !mood && end - start >= 1)) told.push(text("notice.silence"));
+  const isTold = ({ start, end, mood }, at, { length }) =>
+    !mood && end - start >= (at === 0 || at === length - 1 ? EDGE_SECONDS : GAP_SECONDS);
+  if (answer.timeline?.some(isTold)) told.push(text("notice.silence"));
   return told.join(" ");
 }
 
 function showCard() {
   if (!card) return;
   const { name, answer } = card;
-  const length = answer.audio && measure(answer.audio.seconds, "second", 1);
+  const length = answer.audio && words.length(answer.audio.seconds);
   element("clip").textContent = length ? text("verdict.clip", { name: called(name), length }) : called(name);
   showVerdict(answer);
   element("notice").textContent = notices(card);
@@ -133,24 +116,32 @@ function showMood(name, answer) {
   songs.recommend(answer.probabilities);
 }
 
-/** The last minute of live listening: once it has enough speech, each time that its mood changes, and when it ends. */
+/** The last minute of live listening: once it has enough speech, every few seconds, and when it ends. What the user said of it stands. */
 function showMinute(summary, isRunning) {
-  const isShown = card?.name.key === LIVE.key;
-  // What the user said of it stands.
-  if (isShown && feedback.isJudged()) return;
-  if (!summary) {
-    say("status", () => text("live.nothing"));
-  } else if (isShown && card.answer.mood === summary.mood) {
+  const isShown = card?.name === LIVE;
+  if (isShown && (!summary || feedback.isJudged())) return;
+  if (!summary) say("status", () => text("live.nothing"));
+  else if (!isShown) showMood(LIVE, summary);
+  else {
+    // In its place, for somebody may be reading it or choosing a song.
+    const isNew = card.answer.mood !== summary.mood;
     card.answer = summary;
     feedback.judge(summary, called(LIVE));
     showCard();
-    if (!isRunning) songs.recommend(summary.probabilities);
-  } else showMood(LIVE, summary);
+    if (isNew || !isRunning) songs.recommend(summary.probabilities);
+  }
 }
 
+/** Shows what the page's address asks for, or forgets what it asked for before. */
 function showShared() {
   const shared = playlist.shared();
-  if (!shared) return;
+  if (!shared) {
+    wishes.restore();
+    songs.recommend();
+    return;
+  }
+  release();
+  live.clear();
   wishes.lend(shared);
   const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mood === shared.mood ? 1 : 0]));
   showMood({ key: "clip.link" }, { mood: shared.mood, probabilities, confident: true, chosen: true });
@@ -158,7 +149,9 @@ function showShared() {
 
 function take(files) {
   const [file] = files;
-  if (file) recognize(() => file, file.name);
+  const count = number(files.length);
+  const note = files.length > 1 ? () => text("notice.first", { count }) : null;
+  if (file) recognize(() => file, file.name, { note });
 }
 
 const sample = async (signal) => (await ask("/sample.wav", { signal })).blob();
@@ -182,13 +175,18 @@ function dropAnywhere() {
 }
 
 words.begin();
-feedback.begin((mood) => songs.recommend({ [mood]: 1 }));
+feedback.begin((mood) => songs.recommend(mood ? { [mood]: 1 } : card.answer.probabilities));
 heard.begin();
 playlist.begin();
 songs.begin();
 sound.begin();
 const silence = `&silence_db=${SILENCE_DB}`;
-record.begin(() => { live.clear(); start(); }, (file, note) => recognize(() => file, { key: "clip.recording" }, { wish: silence, note }));
+const begun = () => {
+  release();
+  live.clear();
+  start();
+};
+record.begin(begun, (file, note) => recognize(() => file, { key: "clip.recording" }, { wish: silence, note }));
 live.begin(start, showMinute);
 element("file").addEventListener("change", ({ target }) => {
   take(target.files);

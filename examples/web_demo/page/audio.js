@@ -3,6 +3,8 @@
 /** The rate that the server's model hears at, and one at which ten minutes fit into an upload. */
 const RATE = 22050;
 const LONG_RATE = 16000;
+/** The most bytes of a file that the browser decodes, for all of its samples stand in memory then. */
+const MAX_DECODED = 300_000_000;
 
 /** Mono samples within ±1 as a WAV file of 16 bits. */
 export function wav(samples, sampleRate) {
@@ -38,20 +40,44 @@ export function join(blocks) {
   return samples;
 }
 
-/** What the browser can decode and the server can't, as a WAV file of at most `bytes`; null if the browser can't either. */
-export async function decodeHere(file, bytes) {
+/** What the browser can decode, as a WAV file of at most `bytes`; null if it can't, or if the file is too large for its memory. */
+export async function decodeHere(file, bytes, signal) {
+  if (file.size > MAX_DECODED) return null;
+  const decode = async (rate) => {
+    const content = await file.arrayBuffer();
+    signal.throwIfAborted();
+    const buffer = await new OfflineAudioContext(1, 1, rate).decodeAudioData(content);
+    signal.throwIfAborted();
+    return buffer;
+  };
+  const most = Math.floor((bytes - 44) / 2);
   try {
-    const context = new OfflineAudioContext(1, 1, file.size > bytes ? LONG_RATE : RATE);
-    const buffer = await context.decodeAudioData(await file.arrayBuffer());
-    const mono = new Float32Array(Math.min(buffer.length, Math.floor((bytes - 44) / 2)));
+    let buffer = await decode(file.size > bytes ? LONG_RATE : RATE);
+    if (buffer.length > most && buffer.sampleRate > LONG_RATE) buffer = await decode(LONG_RATE);
+    const mono = new Float32Array(Math.min(buffer.length, most));
     for (let channel = 0; channel < buffer.numberOfChannels; channel += 1) {
       const samples = buffer.getChannelData(channel);
       for (let i = 0; i < mono.length; i += 1) mono[i] += samples[i] / buffer.numberOfChannels;
     }
-    return { file: wav(mono, buffer.sampleRate), cut: mono.length < buffer.length };
+    return wav(mono, buffer.sampleRate);
   } catch {
     return null;
   }
+}
+
+/** A file's length in seconds; NaN if the browser can't tell it. */
+export function lengthOf(file) {
+  const probe = new Audio();
+  probe.preload = "metadata";
+  return new Promise((tell) => {
+    const end = () => {
+      URL.revokeObjectURL(probe.src);
+      tell(probe.duration);
+    };
+    probe.addEventListener("loadedmetadata", end);
+    probe.addEventListener("error", end);
+    probe.src = URL.createObjectURL(file);
+  });
 }
 
 /** Root mean square in dB of full scale, −60 at least. */

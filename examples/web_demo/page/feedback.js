@@ -48,7 +48,7 @@ export function csv() {
   return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/** `chosen` is called with the mood that the user names. */
+/** `chosen` is called with the mood that the user names, or null when that is forgotten. */
 export function begin(chosen) {
   const choose = (mood) => {
     if (!current) return;
@@ -74,7 +74,11 @@ export function begin(chosen) {
   element("feedback-export").addEventListener("click", () => download(new Blob([csv()], { type: "text/csv" }), "answers.csv"));
   element("feedback-clear").addEventListener("click", () => {
     store.forget(PLACE);
+    const wasJudged = isJudged();
+    if (current) current = { name: current.name, answer: current.answer };
+    press(null);
     showKept(() => text("feedback.cleared"));
+    if (wasJudged) chosen(null);
     element("result").focus();
   });
 }

@@ -2,7 +2,7 @@
 import { element, make } from "./element.js";
 import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
-import { code as language, measure, number, onLanguage, say, text } from "./words.js";
+import { code as language, length, measure, number, onLanguage, say, text } from "./words.js";
 
 const STAGES = ["wait", "decode", "recognize", "pictures"];
 
@@ -11,12 +11,12 @@ const drawings = new Latest();
 let heard = null;
 let drawn = null;
 
-export const milliseconds = (time) => measure(time, "millisecond", 1);
+const milliseconds = (time) => measure(time, "millisecond", 1);
 
 function showTiming() {
   const { seconds, sample_rate: rate, channels } = heard.answer.audio;
   const facts = text("heard.facts", {
-    length: measure(seconds, "second", 1),
+    length: length(seconds),
     rate: number(rate, { useGrouping: false }),
     channels: channels === 1 ? text("heard.mono") : text("heard.channels", { count: number(channels) }),
   });
@@ -30,8 +30,8 @@ function showTiming() {
 }
 
 function showPictures() {
-  element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ code, src, width, height }) =>
-    Object.assign(new Image(), { alt: text(`picture.${code}`), src, width, height })));
+  element("pictures").replaceChildren(...(drawn?.pictures ?? []).map(({ alt, src, width, height }) =>
+    Object.assign(new Image(), { alt, src, width, height })));
   say("heard-status");
 }
 
@@ -39,7 +39,8 @@ async function drawPictures() {
   if (!heard || drawn || !element("heard").open) return;
   say("heard-status", () => text("heard.drawing"));
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const width = Math.max(320, Math.min(1200, Math.floor(element("pictures").clientWidth)));
+  // As wide as it is shown, or its letters would shrink; its border takes two pixels.
+  const width = Math.max(240, Math.min(1200, Math.floor(element("pictures").clientWidth) - 2));
   const address = `/api/recognize?count=0&pictures=true&dark=${dark}&language=${language()}&width=${width}&cut=${heard.cut}`;
   try {
     await drawings.run(async (signal, isLatest) => {

@@ -6,7 +6,7 @@ import * as chart from "./chart.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
 import { MOODS, ranked } from "./moods.js";
 import { complain, post } from "./server.js";
-import { clock, list, onLanguage, percent, say, text } from "./words.js";
+import { list, onLanguage, percent, say, stretch, text } from "./words.js";
 
 const WINDOW_SECONDS = 3;
 const EVERY_MS = 500;
@@ -96,11 +96,12 @@ function stretches() {
   return found;
 }
 
+const draw = () => chart.drawLines(element("timeline"), readings, MINUTE_SECONDS);
+
 function show() {
-  chart.drawLines(element("timeline"), readings, MINUTE_SECONDS);
-  element("live-text").replaceChildren(...stretches().map(({ start, end, mood }) => make("li", {
-    textContent: text("sound.segment", { start: clock(start), end: clock(end), what: mood ? text(mood.toLowerCase()) : text("sound.none") }),
-  })));
+  draw();
+  element("live-text").replaceChildren(...stretches().map(({ start, end, mood }) =>
+    make("li", { textContent: stretch(start, end, text(mood ? mood.toLowerCase() : "sound.none")) })));
 }
 
 /** The last minute as one reading; null if too little was said. */
@@ -119,7 +120,9 @@ function showState(state) {
   const button = element("live");
   button.dataset.state = state;
   button.textContent = text({ on: "input.liveStop", pending: "input.pending" }[state] ?? "input.live");
-  if (isOn) element("live-section").hidden = false;
+  if (!isOn) return;
+  element("live-section").hidden = false;
+  show();
 }
 
 /** `begun` is called when it starts, `told` is given the last minute, or null, and whether it still runs. */
@@ -133,6 +136,9 @@ export function begin(begun, told) {
     said = "";
     readings.length = 0;
     summedAt = performance.now() / 1000;
+    // What was heard before is not shown beside a question for permission, which may be refused.
+    element("live-section").hidden = true;
+    element("live-now").removeAttribute("data-mood");
     say("live-now", () => text("live.listening"));
     const mine = new Microphone((block) => listen(block), (...change) => queueMicrotask(() => changed(...change)));
     microphone = mine;
@@ -143,6 +149,7 @@ export function begin(begun, told) {
       if (state !== "closed") return;
       clearInterval(timer);
       microphone = null;
+      if (readings.length === 0) element("live-section").hidden = true;
       if (mine.isDone || problem?.code === "microphone.lost") summed(summary(ENOUGH), false);
       if (problem) complain(problem);
     };
@@ -160,6 +167,8 @@ export function begin(begun, told) {
     showState(microphone?.state ?? "closed");
     if (!element("live-section").hidden) show();
   });
+  new ResizeObserver(draw).observe(element("timeline"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
 /** Takes the lines away. */

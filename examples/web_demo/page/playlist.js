@@ -4,7 +4,7 @@ import { MOODS } from "./moods.js";
 import { complain, postJson } from "./server.js";
 import * as songs from "./songs.js";
 import * as wishes from "./wishes.js";
-import { onLanguage, say, text } from "./words.js";
+import { code as language, onLanguage, say, text } from "./words.js";
 
 const FORMATS = ["m3u8", "xspf", "csv"];
 
@@ -33,7 +33,7 @@ export function shared() {
 
 async function save(format) {
   try {
-    const response = await postJson(`/api/playlist?format=${format}`, songs.question());
+    const response = await postJson(`/api/playlist?format=${format}&language=${language()}`, songs.question());
     download(await response.blob(), `songs.${format}`);
   } catch (error) {
     complain(error, "songs-problem");

@@ -2,7 +2,7 @@
 import { join, wav } from "./audio.js";
 import { element } from "./element.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
-import { complain } from "./server.js";
+import { Problem, complain } from "./server.js";
 import { clock, onLanguage, say, saying, text } from "./words.js";
 
 const MAX_SECONDS = 180;
@@ -12,7 +12,7 @@ const SPOKEN_SECONDS = 0.5;
 /** Below the loudest by this many dB is silent too: rooms hum. */
 const QUIET_DB = 25;
 const BARS = 120;
-/** From here on what was said before the microphone was lost is heard. */
+/** Less is no recording, whoever ended it. */
 const WORTH_SECONDS = 0.5;
 
 let microphone = null;
@@ -80,20 +80,22 @@ function start(heard) {
   const changed = (state, problem) => {
     show(state);
     if (state === "closed" && microphone === mine) microphone = null;
-    if (problem?.code === "microphone.lost" && ear.seconds >= WORTH_SECONDS) give("notice.lost");
+    if (problem?.code === "microphone.lost" && isWorth()) give(() => text("notice.lost"));
     else if (problem) complain(problem);
   };
+  const isWorth = () => ear.seconds >= WORTH_SECONDS;
   const give = (note = null) => heard(wav(join(blocks), mine.sampleRate), note);
   const finish = () => {
     mine.close();
-    give();
+    if (isWorth()) give();
+    else complain(new Problem("too-short"));
   };
   const mine = new Microphone(listen, (...change) => queueMicrotask(() => changed(...change)));
   mine.finish = finish;
   microphone = mine;
 }
 
-/** `begun` is called when a recording is asked for, `heard` is given it, and the name of a text on how it ended. */
+/** `begun` is called when a recording is asked for, `heard` is given it, and what makes a text on how it ended. */
 export function begin(begun, heard) {
   element("record").addEventListener("click", () => {
     if (microphone?.state === "on") microphone.finish();

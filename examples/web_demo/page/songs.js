@@ -10,10 +10,8 @@ const questions = new Latest();
 let probabilities = null;
 /** The last answer: { songs, way, timing_ms }. */
 let answer = null;
-/** The last song that was hidden, and whether it was liked. */
+/** The song that was hidden last, as long as it can be shown again: { song, wasLiked, isBack }. */
 let last = null;
-/** Changes whenever the list is taken away. */
-let generation = 0;
 
 /** What the songs on show were asked by; null without songs. */
 export const question = () => (probabilities ? { probabilities, options: wishes.options() } : null);
@@ -43,17 +41,22 @@ export async function recommend(given = probabilities) {
 
 /** Takes the list away. */
 export function clear() {
-  generation += 1;
   questions.withdraw();
   probabilities = null;
   answer = null;
   element("songs-section").hidden = true;
-  element("undo").hidden = true;
+  closeUndo();
   complain(null, "songs-problem");
 }
 
-/** The library's own words without the numbers behind them, which stay as the row's title. */
-const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)/g, "");
+function closeUndo() {
+  last = null;
+  element("undo").hidden = true;
+  say("undo-text");
+}
+
+/** The library's own words without numbers and without what it does not know, which stay as the row's title. */
+const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)|; mood estimated|; [a-z ]+ unknown(?=;|$)/g, "");
 
 /**
  * Why a song is there, in plain words. The library speaks English; in other languages, and for the steps of a journey, of which it gives
@@ -93,41 +96,37 @@ async function like(song, button) {
   const isOn = !wishes.isLiked(song.key);
   button.setAttribute("aria-pressed", String(isOn));
   wishes.like(song.key, song.name, isOn);
-  const mine = generation;
   await recommend();
-  if (mine !== generation) return;
-  // The list was made again: the focus returns to where it was.
-  const again = [...document.querySelectorAll("#songs li")].find((row) => row.dataset.key === song.key);
-  (again?.querySelector(".like") ?? element("songs-status")).focus();
 }
 
 async function hide(song) {
-  last = { song, wasLiked: wishes.isLiked(song.key) };
+  const mine = { song, wasLiked: wishes.isLiked(song.key), isBack: false };
+  closeUndo();
+  last = mine;
   wishes.hide(song.key, song.name, true);
-  const mine = generation;
   await recommend();
-  wishes.show();
-  if (mine !== generation) return;
+  // Another was hidden since, or the list taken away.
+  if (last !== mine) return;
   element("undo").hidden = false;
   say("undo-text", () => text("songs.hidden", { name: song.name }));
-  element("undo-button").focus();
+  // From the row that is gone, and from nowhere else.
+  if ([document.body, element("songs-status")].includes(document.activeElement)) element("undo-button").focus();
 }
 
 /** Shows the song that was hidden last again, liked as before. */
 async function undo() {
-  if (!last) return;
-  const { song, wasLiked } = last;
-  last = null;
+  const mine = last;
+  if (!mine || mine.isBack) return;
+  mine.isBack = true;
+  const { song, wasLiked } = mine;
   wishes.hide(song.key, song.name, false);
   if (wasLiked) wishes.like(song.key, song.name, true);
-  const mine = generation;
   await recommend();
-  wishes.show();
-  if (mine !== generation) return;
-  element("undo").hidden = true;
-  say("undo-text");
+  if (last !== mine) return;
+  const isFocused = document.activeElement === element("undo-button");
+  closeUndo();
   say("songs-status", () => text("songs.shown", { name: song.name }));
-  element("songs-status").focus();
+  if (isFocused) element("songs-status").focus();
 }
 
 function row(song, at, { length }) {
@@ -139,16 +138,28 @@ function row(song, at, { length }) {
   const cross = judge(song, "hide");
   cross.addEventListener("click", () => hide(song));
   return make("li", { data: { mood: song.mood ?? "none", key: song.key } },
-    make("span", { className: "badge", title: song.mood ? text(song.mood) : "" }, ...(song.mood ? [icon(song.mood)] : [])),
+    make("span", { className: "badge", title: song.mood ? text(song.mood) : "" },
+      ...(song.mood ? [icon(song.mood), make("span", { className: "visually-hidden", textContent: text(song.mood) })] : [])),
     make("div", { className: "about" }, link, make("span", { className: "by", textContent: by }),
       make("span", { className: "reason quiet", title: isEnglish() ? song.reason : "", textContent: reason(song, at, length) })),
     heart, cross);
 }
 
+/** Makes the rows. A focus among them stays with its song, or goes to what is said of the list. */
+function showRows() {
+  const controls = (row) => [...row.querySelectorAll("a, button")];
+  const before = document.activeElement?.closest("#songs li");
+  const at = before && controls(before).indexOf(document.activeElement);
+  element("songs").replaceChildren(...songs().map(row));
+  if (!before) return;
+  const after = [...element("songs").children].find(({ dataset }) => dataset.key === before.dataset.key);
+  (after ? controls(after)[at] : element("songs-status")).focus();
+}
+
 function show() {
   if (!probabilities) return;
   element("songs-section").hidden = false;
-  element("songs").replaceChildren(...songs().map(row));
+  showRows();
   journey.show(answer?.way ?? null, songs(), mood());
   const count = songs().length;
   const wanted = wishes.options().count;
@@ -170,5 +181,7 @@ export function begin() {
   wishes.begin(() => recommend());
   journey.begin();
   element("undo-button").addEventListener("click", undo);
+  // With all of them back, the last one is no longer hidden.
+  element("unhide").addEventListener("click", closeUndo);
   onLanguage(show);
 }

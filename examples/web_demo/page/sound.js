@@ -2,7 +2,7 @@
 import { element, make, rove } from "./element.js";
 import { colour, icon, sign } from "./moods.js";
 import { post } from "./server.js";
-import { clock, onLanguage, text } from "./words.js";
+import { clock, onLanguage, stretch as inWords, text } from "./words.js";
 
 const HEIGHT = 72;
 const STEP_SECONDS = 5;
@@ -79,7 +79,7 @@ function showSegments() {
   element("segments").replaceChildren(...shown.timeline.map((stretch) => {
     const { start, end, mood } = stretch;
     const button = make("button", { type: "button", data: { mood: mood ?? "none" }, title: what(stretch) }, ...(mood ? [icon(mood)] : []));
-    button.setAttribute("aria-label", text("sound.segment", { start: clock(start), end: clock(end), what: what(stretch) }));
+    button.setAttribute("aria-label", inWords(start, end, what(stretch)));
     // On the waveform's own axis, however short it is.
     button.style.left = `${start / shown.seconds * 100}%`;
     button.style.width = `${(end - start) / shown.seconds * 100}%`;
@@ -139,12 +139,17 @@ export function show(recording) {
 
 export function begin() {
   const audio = player();
+  const isAtEnd = () => shown && audio.currentTime >= shown.seconds;
   audio.addEventListener("error", () => audio.getAttribute("src") && convert());
-  audio.addEventListener("timeupdate", tell);
+  audio.addEventListener("timeupdate", () => {
+    // A file may be longer than what was heard of it.
+    if (isAtEnd()) audio.pause();
+    tell();
+  });
   for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, showPlay);
   element("play").addEventListener("click", () => {
     if (!audio.paused) audio.pause();
-    else playFrom(audio.ended ? 0 : audio.currentTime);
+    else playFrom(audio.ended || isAtEnd() ? 0 : audio.currentTime);
   });
   const wave = element("wave");
   wave.addEventListener("click", (event) => {

@@ -1,19 +1,25 @@
-// What survives a reload: localStorage, or memory alone where the browser blocks it.
+// What survives a reload: localStorage, or memory alone where the browser blocks it or it is full.
 
 /** Other programs' pages at the same address and port have keys of their own. */
 const PREFIX = "voice-mood-music.";
 
+/** What the browser did not take. It is newer than what stands there. */
 const memory = new Map();
+
+function read(name) {
+  if (memory.has(name)) return memory.get(name);
+  try {
+    return localStorage.getItem(PREFIX + name);
+  } catch {
+    return null;
+  }
+}
 
 /** What was kept under a name, if it has the kind of `fallback`; else `fallback`. What is in it may still be anything. */
 export function load(name, fallback) {
-  let text = memory.get(name);
+  const kind = (of) => (Array.isArray(of) ? "array" : of === null ? "null" : typeof of);
   try {
-    text = localStorage.getItem(PREFIX + name) ?? text;
-  } catch { /* blocked */ }
-  try {
-    const value = JSON.parse(text ?? "null");
-    const kind = (of) => (Array.isArray(of) ? "array" : of === null ? "null" : typeof of);
+    const value = JSON.parse(read(name));
     return kind(value) === kind(fallback) ? value : fallback;
   } catch {
     return fallback;
@@ -22,10 +28,12 @@ export function load(name, fallback) {
 
 export function save(name, value) {
   const text = JSON.stringify(value);
-  memory.set(name, text);
   try {
     localStorage.setItem(PREFIX + name, text);
-  } catch { /* blocked or full: kept in memory */ }
+    memory.delete(name);
+  } catch {
+    memory.set(name, text);
+  }
 }
 
 export function forget(name) {
@@ -33,4 +41,11 @@ export function forget(name) {
   try {
     localStorage.removeItem(PREFIX + name);
   } catch { /* blocked */ }
+}
+
+/** Calls back when another tab changes one of these. */
+export function onChange(names, changed) {
+  const keys = names.map((name) => PREFIX + name);
+  // Without a key all was cleared.
+  addEventListener("storage", ({ key }) => (key === null || keys.includes(key)) && changed());
 }

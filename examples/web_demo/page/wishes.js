@@ -2,7 +2,7 @@
 import { element, make } from "./element.js";
 import { MOODS, icon } from "./moods.js";
 import * as store from "./store.js";
-import { number, onLanguage, text } from "./words.js";
+import { list, number, onLanguage, say, text } from "./words.js";
 
 export const STRATEGIES = ["balance", "keep", "cheer-up", "journey"];
 /** The server takes 1,000 names of a kind and 64 kB in all; the oldest make room. */
@@ -15,16 +15,25 @@ const FIELDS = [
   { id: "popularity", name: "popularity", low: 0, high: 100 },
 ];
 
-/** Takes away the oldest of what is too much for the server. */
+/** Takes away the oldest of what is too much for the server, and gives their titles. */
 function trim(map) {
+  const titles = [];
   const bytes = () => new Blob([JSON.stringify([...map.keys()])]).size;
-  while (map.size > MAX_NAMES || (map.size > 0 && bytes() > MAX_BYTES)) map.delete(map.keys().next().value);
-  return map;
+  while (map.size > MAX_NAMES || (map.size > 0 && bytes() > MAX_BYTES)) {
+    const [[key, title]] = map;
+    map.delete(key);
+    titles.push(title);
+  }
+  return titles;
 }
 
 /** Keys and titles that were kept, [[key, title], …]. Whatever else stands there, by whomever, is passed over. */
-const names = (place) => trim(new Map(store.load(place, []).filter((pair) =>
-  Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string"))));
+function names(place) {
+  const isWhole = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
+  const map = new Map(store.load(place, []).filter(isWhole));
+  trim(map);
+  return map;
+}
 
 function wishesKept() {
   const { strategy, target, filters } = store.load("wishes", {});
@@ -42,19 +51,17 @@ function wishesKept() {
 const kept = wishesKept();
 /** What a link asks for until the next recording: it is not kept. */
 let lent = {};
-const liked = names("liked");
-const hidden = names("hidden");
+let liked = names("liked");
+let hidden = names("hidden");
 
-const save = () => {
-  store.save("wishes", kept);
-  store.save("liked", [...liked]);
-  store.save("hidden", [...hidden]);
-};
+function reload() {
+  liked = names("liked");
+  hidden = names("hidden");
+}
 
 export const strategy = () => lent.strategy ?? kept.strategy;
 export const target = () => lent.target ?? kept.target;
 export const isLiked = (key) => liked.has(key);
-export const hiddenCount = () => hidden.size;
 
 /** As a link asks for it. */
 export function lend({ strategy: name, target: mood }) {
@@ -70,25 +77,28 @@ export function restore() {
   show();
 }
 
-function add(map, key, title) {
-  map.delete(key);
-  map.set(key, title);
-  trim(map);
+/** Changes likes and hidden songs, to which another tab may have added. */
+function change(how) {
+  reload();
+  how();
+  const dropped = [...trim(liked), ...trim(hidden)];
+  store.save("liked", [...liked]);
+  store.save("hidden", [...hidden]);
+  say("wishes-status", dropped.length > 0 ? () => text("wishes.dropped", { names: list(dropped) }) : null);
+  showKept();
 }
 
-export function like(key, title, isOn) {
-  if (isOn) add(liked, key, title);
-  else liked.delete(key);
-  save();
-}
+export const like = (key, title, isOn) => change(() => {
+  liked.delete(key);
+  if (isOn) liked.set(key, title);
+});
 
-export function hide(key, title, isOn) {
-  if (isOn) {
-    add(hidden, key, title);
-    liked.delete(key);
-  } else hidden.delete(key);
-  save();
-}
+export const hide = (key, title, isOn) => change(() => {
+  hidden.delete(key);
+  if (!isOn) return;
+  hidden.set(key, title);
+  liked.delete(key);
+});
 
 /** As the server takes them. */
 export function options() {
@@ -121,7 +131,7 @@ function set(values) {
   Object.assign(kept, values);
   // What is pressed stands instead of what a link asked for.
   for (const name of Object.keys(values)) delete lent[name];
-  save();
+  store.save("wishes", kept);
   show();
   changed();
 }
@@ -133,20 +143,23 @@ function show() {
     (value) => set({ strategy: value }));
   element("target").hidden = strategy() !== "journey";
   chips(element("target"), "target", MOODS, MOODS.map((mood) => text(mood)), target(), (value) => set({ target: value }));
-  element("unhide").hidden = hidden.size === 0;
-  element("unhide").textContent = text("wishes.unhide", { count: number(hidden.size) });
   if (focused?.match(/^(strategy|target)-/)) element(focused)?.focus();
 }
 
-export { show };
+/** Offers to forget what is kept. */
+function showKept() {
+  element("unhide").hidden = hidden.size === 0;
+  element("unhide").textContent = text("wishes.unhide", { count: number(hidden.size) });
+  element("forget").hidden = liked.size === 0;
+}
 
-function showFilters() {
-  element("filters").replaceChildren(...FIELDS.map(({ id, name, low, high, first }) => {
-    const input = make("input", { id, type: "number", min: low, max: high, placeholder: text("wishes.any"), inputMode: "numeric" });
+function makeFilters() {
+  element("filters").append(...FIELDS.map(({ id, name, low, high, first }) => {
+    const input = make("input", { id, type: "number", min: low, max: high, inputMode: "numeric", aria: { describedby: `${id}-problem` } });
     input.value = kept.filters[id] ?? first ?? "";
-    const error = make("span", { id: `${id}-problem`, className: "error", aria: { live: "polite" } });
-    input.setAttribute("aria-describedby", error.id);
-    return make("div", { className: "field" }, make("label", { htmlFor: id, textContent: text(`wishes.${name}`) }), input, error);
+    const words = `wishes.${name}`;
+    return make("div", { className: "field" }, make("label", { htmlFor: id, data: { t: words }, textContent: text(words) }), input,
+      make("span", { id: `${id}-problem`, className: "error", aria: { live: "polite" } }));
   }));
 }
 
@@ -155,8 +168,8 @@ function readFilters() {
   const read = {};
   let isRight = true;
   const refuse = (id, words) => {
-    element(`${id}-problem`).textContent = words;
-    element(id).setAttribute("aria-invalid", String(words !== ""));
+    say(`${id}-problem`, words);
+    element(id).setAttribute("aria-invalid", String(words !== null));
     if (words) isRight = false;
   };
   for (const { id, low, high, first } of FIELDS) {
@@ -164,10 +177,10 @@ function readFilters() {
     const value = input.valueAsNumber;
     const isEmpty = input.value === "" && !input.validity.badInput;
     const fits = Number.isInteger(value) && value >= low && value <= high;
-    refuse(id, isEmpty || fits ? "" : text("wishes.range", { low: String(low), high: String(high) }));
+    refuse(id, isEmpty || fits ? null : () => text("wishes.range", { low: String(low), high: String(high) }));
     if (fits && value !== first) read[id] = value;
   }
-  if (isRight && read["year-from"] > read["year-to"]) refuse("year-from", text("wishes.order"));
+  if (isRight && read["year-from"] > read["year-to"]) refuse("year-from", () => text("wishes.order"));
   if (isRight) kept.filters = read;
   return isRight;
 }
@@ -175,23 +188,32 @@ function readFilters() {
 /** Calls `wanted` when a choice changes the songs. */
 export function begin(wanted) {
   changed = wanted;
+  makeFilters();
   for (const id of ["wishes", "filters"]) element(id).addEventListener("submit", (event) => event.preventDefault());
   element("filters").addEventListener("change", () => {
     if (!readFilters()) return;
-    save();
+    store.save("wishes", kept);
     changed();
   });
   element("forget").addEventListener("click", () => {
-    liked.clear();
-    set({});
+    change(() => liked.clear());
+    say("wishes-status", () => text("wishes.forgotten"));
+    element("wishes-status").focus();
+    changed();
   });
   element("unhide").addEventListener("click", () => {
-    hidden.clear();
-    set({});
+    change(() => hidden.clear());
     element("songs-status").focus();
+    changed();
+  });
+  store.onChange(["liked", "hidden"], () => {
+    reload();
+    showKept();
+    changed();
   });
   onLanguage(() => {
     show();
-    showFilters();
+    showKept();
+    for (const { id } of FIELDS) element(id).placeholder = text("wishes.any");
   });
 }

@@ -54,10 +54,21 @@ export const measure = (value, unit, digits = 0, unitDisplay = unit === "second"
   number(value, { style: "unit", unit, unitDisplay, maximumFractionDigits: digits });
 export const list = (parts) => new Intl.ListFormat(language, { type: "conjunction" }).format(parts);
 
-/** Seconds as on a clock: 1:05. */
-export function clock(seconds) {
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+/** Seconds as on a clock: 1:05, or 1:05.3 with a digit. */
+export function clock(seconds, digits = 0) {
+  const rounded = Number(seconds.toFixed(digits));
+  const minutes = Math.floor(rounded / 60);
+  const rest = { minimumIntegerDigits: 2, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return `${minutes}:${number(rounded - 60 * minutes, rest)}`;
+}
+
+/** How long a recording is: in seconds, from a minute on as on a clock. */
+export const length = (seconds) => (seconds < 59.95 ? measure(seconds, "second", 1) : clock(seconds));
+
+/** From here to there something was heard. Short stretches have tenths of seconds, or both ends would read the same. */
+export function stretch(start, end, what) {
+  const digits = end - start < 10 ? 1 : 0;
+  return text("sound.segment", { start: clock(start, digits), end: clock(end, digits), what });
 }
 
 function translate() {

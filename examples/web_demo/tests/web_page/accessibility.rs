@@ -3,8 +3,7 @@
 //! axe-core is under another licence than this project and no part of it: `AXE` names its `axe.min.js`, or npm has put it beside the
 //! tests.
 
-use fantoccini::Locator;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::browser::{Browser, Page};
 use crate::support::sample;
@@ -34,12 +33,16 @@ async fn check(page: &Page, axe: &str, state: &str) {
     assert!(found["passes"].as_u64().is_some_and(|rules| rules > 15), "{state}: {found}");
 }
 
-async fn theme(page: &Page, features: &[(&str, &str)]) {
-    let features: Vec<Value> =
-        features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
-    let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
-    page.chrome("goog/cdp/execute", media).await;
-}
+/// The server's answers, less sure and in a hundred stretches.
+const OTHERWISE: &str = "window.real = window.fetch; window.fetch = async (address, request) => { \
+    const response = await window.real(address, request); \
+    if (!String(address).startsWith('/api/recognize')) return response; \
+    const answer = await response.json(); \
+    const moods = ['Calm', 'Happy', 'Sad', 'Energetic', null]; \
+    answer.timeline = [...Array(100).keys()].map((n) => ({ ...answer.timeline[1], start: n * answer.audio.seconds / 100, \
+        end: (n + 1) * answer.audio.seconds / 100, mood: moods[n % 5], confident: n % 2 === 0 })); \
+    const probabilities = { Calm: 0.43, Happy: 0.2, Sad: 0.26, Energetic: 0.11 }; \
+    return new Response(JSON.stringify({ ...answer, confident: false, probabilities })); }";
 
 #[tokio::test]
 async fn no_state_breaks_a_rule_of_accessibility_in_any_theme() {
@@ -54,7 +57,7 @@ async fn no_state_breaks_a_rule_of_accessibility_in_any_theme() {
         ("forced colours", &[("forced-colors", "active")]),
     ];
     for (name, features) in themes {
-        theme(page, features).await;
+        page.media(features).await;
         page.client.execute("localStorage.clear()", vec![]).await.unwrap();
         page.client.refresh().await.unwrap();
         let at = |state: &str| format!("{state}, {name}");
@@ -77,9 +80,34 @@ async fn no_state_breaks_a_rule_of_accessibility_in_any_theme() {
         page.until("the way back", "return !document.getElementById('undo').hidden").await;
         check(page, &axe, &at("all open")).await;
 
-        page.client.find(Locator::Css("#language")).await.unwrap().select_by_value("de").await.unwrap();
+        page.language("de").await;
         check(page, &axe, &at("German")).await;
-        page.client.find(Locator::Css("#language")).await.unwrap().select_by_value("en").await.unwrap();
+        page.language("en").await;
+        page.narrow(320).await;
+        check(page, &axe, &at("all open, 320 pixels")).await;
+        page.chrome(
+            "goog/cdp/execute",
+            json!({ "cmd": "Emulation.clearDeviceMetricsOverride", "params": {} }),
+        )
+        .await;
+
+        // The card of each mood, as a link shows it, and one that is not sure.
+        for mood in ["Calm", "Happy", "Sad", "Energetic"] {
+            page.run(&format!("location.hash = 'mood={mood}&strategy=keep'")).await;
+            page.until(mood, &format!("return document.getElementById('mood').textContent === '{mood}'"))
+                .await;
+            page.until(
+                "its songs",
+                &format!("return document.querySelectorAll('#songs li[data-mood={mood}]').length > 0"),
+            )
+            .await;
+            check(page, &axe, &at(&format!("a link to {mood}"))).await;
+        }
+        page.run(OTHERWISE).await;
+        page.click("#sample").await;
+        page.result().await;
+        check(page, &axe, &at("not sure, in many stretches")).await;
+        page.run("window.fetch = window.real").await;
 
         page.client
             .execute("document.getElementById('live-now').dataset.readings = '0'", vec![])
@@ -88,7 +116,19 @@ async fn no_state_breaks_a_rule_of_accessibility_in_any_theme() {
         page.click("#live").await;
         page.until("readings", "return Number(document.getElementById('live-now').dataset.readings) >= 6")
             .await;
+        page.run("document.querySelector('#live-section details').open = true").await;
+        // As long as a lively minute's.
+        page.run("document.getElementById('live-text').append(...[...Array(30)].map(() => document.querySelector('#live-text li').cloneNode(true)))").await;
         check(page, &axe, &at("live")).await;
+
+        // Permission that does not come.
+        page.run("const media = navigator.mediaDevices; media.getUserMedia = () => new Promise(() => {})")
+            .await;
+        page.click("#record").await;
+        page.until("a wait", "return document.getElementById('record').dataset.state === 'pending'").await;
+        check(page, &axe, &at("waiting for permission")).await;
+        page.click("#record").await;
+        page.run("delete navigator.mediaDevices.getUserMedia").await;
 
         page.click("#record").await;
         page.until("recording", "return document.getElementById('record').dataset.state === 'on'").await;

@@ -71,7 +71,7 @@ impl Page {
                 return value;
             }
             let problem = self.text("#problem").await + &self.text("#songs-problem").await;
-            assert!(begin.elapsed() < Duration::from_secs(30), "{what} did not come; problem: {problem:?}");
+            assert!(begin.elapsed() < Duration::from_secs(60), "{what} did not come; problem: {problem:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -115,6 +115,37 @@ impl Page {
              return mood && songs.length > 0 ? { mood, songs, bars } : null",
         )
         .await
+    }
+
+    /// What a script gives.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, vec![]).await.unwrap()
+    }
+
+    /// Shows the page as a browser with these features of media does, such as `prefers-color-scheme` and `forced-colors`.
+    pub(crate) async fn media(&self, features: &[(&str, &str)]) {
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": features } });
+        self.chrome("goog/cdp/execute", media).await;
+    }
+
+    /// Shows the page as a phone of this width does.
+    pub(crate) async fn narrow(&self, width: u32) {
+        let size = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
+            "params": { "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": true } });
+        self.chrome("goog/cdp/execute", size).await;
+    }
+
+    /// Nothing sticks out at the side.
+    pub(crate) async fn fits(&self, state: &str) {
+        let wide = self.run("return [document.documentElement.scrollWidth, innerWidth]").await;
+        assert!(wide[0].as_u64() <= wide[1].as_u64(), "{state}: {wide}");
+    }
+
+    pub(crate) async fn language(&self, code: &str) {
+        let select = self.client.find(Locator::Css("#language")).await.unwrap();
+        select.select_by_value(code).await.unwrap();
     }
 
     /// Whether a script's expression holds now.
@@ -165,6 +196,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// Opens the web demo's page in Chromium, whose microphone hears a WAV file over and over; `None` without a driver.
     pub(crate) async fn open(microphone: &Path) -> Option<Self> {
+        Self::open_with(microphone, &[]).await
+    }
+
+    /// The same with options for the server.
+    pub(crate) async fn open_with(microphone: &Path, options: &[&str]) -> Option<Self> {
         let Some(driver) = Driver::start() else {
             assert!(std::env::var_os("REQUIRE_CHROMIUM").is_none(), "chromedriver must be installed");
             println!("skipped: there is no chromedriver");
@@ -205,7 +241,7 @@ impl Browser {
         let downloads = json!({ "behavior": "allow", "downloadPath": folder.path().to_str().unwrap() });
         page.chrome("goog/cdp/execute", json!({ "cmd": "Browser.setDownloadBehavior", "params": downloads }))
             .await;
-        let server = Server::start(&[]);
+        let server = Server::start(options);
         page.client.goto(&server.address).await.unwrap();
         Some(Self { page, folder, server, _driver: driver })
     }

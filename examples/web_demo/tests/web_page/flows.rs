@@ -315,17 +315,18 @@ async fn what_comes_late_is_too_late_and_dropped_text_is_left_alone() {
 }
 
 #[tokio::test]
-async fn ten_minutes_fit_a_phone_and_every_stretch_stands_below_its_part() {
+async fn the_first_ten_minutes_fit_a_phone_and_every_stretch_stands_below_its_part() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
     let page = &browser.page;
     let long = browser.folder.path().join("long.wav");
     let half: Vec<i16> = speech().into_iter().step_by(2).collect();
-    std::fs::write(&long, wav(half.into_iter().cycle().take(600 * 11_025), 11_025)).unwrap();
-    let size = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
-        "params": { "width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": true } });
-    page.chrome("goog/cdp/execute", size).await;
+    std::fs::write(&long, wav(half.into_iter().cycle().take(601 * 11_025), 11_025)).unwrap();
+    page.narrow(320).await;
     page.upload(long.to_str().unwrap()).await;
     page.result().await;
+    assert_eq!(page.text("#clip").await, "long.wav, 10:00");
+    let notice = page.text("#notice").await;
+    assert!(notice.starts_with("The recording is long: only its first ten minutes were heard."), "{notice}");
     let places = "const box = document.getElementById('wave').getBoundingClientRect(); \
                   return [...document.querySelectorAll('#segments button')].map((button) => { \
                       const { left, right } = button.getBoundingClientRect(); \
@@ -341,6 +342,15 @@ async fn ten_minutes_fit_a_phone_and_every_stretch_stands_below_its_part() {
         }
     }
     assert!(page.holds("document.documentElement.scrollWidth <= innerWidth").await, "nothing sticks out");
+
+    // It plays no further than it was heard.
+    let last = "const player = document.getElementById('player'); player.currentTime = 599.5; document.getElementById('play').click()";
+    page.until("a player", "return document.getElementById('player').duration > 600.5").await;
+    page.run(last).await;
+    page.until("its start", "return document.getElementById('player').currentTime > 599.6").await;
+    page.until("its end", "return document.getElementById('player').paused").await;
+    assert!(page.holds("document.getElementById('player').currentTime < 600.7").await);
+    assert_eq!(page.text("#place").await, "10:00");
 
     // A journey's letters keep their size.
     page.click("#strategy-journey").await;

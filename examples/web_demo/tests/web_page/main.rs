@@ -6,9 +6,14 @@
 
 mod accessibility;
 mod browser;
+mod files;
 mod flows;
 mod formats;
+mod kept;
 mod keyboard;
+mod list;
+mod live;
+mod look;
 mod moments;
 #[path = "../server.rs"]
 mod server;

@@ -1,6 +1,5 @@
 //! What users do at the wrong moment, and browsers that refuse.
 
-use fantoccini::Locator;
 use serde_json::json;
 
 use crate::browser::Browser;
@@ -87,7 +86,7 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     let add = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": { "source": blocked } });
     page.chrome("goog/cdp/execute", add).await;
     page.client.refresh().await.unwrap();
-    page.client.find(Locator::Css("#language")).await.unwrap().select_by_value("de").await.unwrap();
+    page.language("de").await;
     assert_eq!(page.text("#record-text").await, "Aufnehmen");
     page.click("#sample").await;
     page.result().await;
@@ -113,12 +112,9 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     assert_eq!(page.client.execute_async(tables, vec![]).await.unwrap(), json!(true));
 
     // 320 pixels and forced colours: nothing sticks out, and what is pressed is seen.
-    let media = json!({ "cmd": "Emulation.setEmulatedMedia", "params": { "features": [{ "name": "forced-colors", "value": "active" }] } });
-    page.chrome("goog/cdp/execute", media).await;
-    let size = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
-        "params": { "width": 320, "height": 800, "deviceScaleFactor": 1, "mobile": true } });
-    page.chrome("goog/cdp/execute", size).await;
-    assert!(page.holds("document.documentElement.scrollWidth <= innerWidth").await);
+    page.media(&[("forced-colors", "active")]).await;
+    page.narrow(320).await;
+    page.fits("German, forced colours").await;
     let seen = "(() => { const of = (id) => getComputedStyle(document.querySelector(`label[for=strategy-${id}]`)).backgroundColor; \
                 return of('balance') !== of('keep'); })()";
     assert!(page.holds(seen).await, "the pressed chip looks different");
@@ -126,9 +122,31 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
                 return of('.bar span') !== of('.bar'); })()";
     assert!(page.holds(bars).await, "bars are seen");
 
-    // The server is gone.
+    // The server goes while it listens live.
+    let gone =
+        |id: &str| format!("return document.getElementById('{id}').textContent.includes('antwortet nicht')");
+    page.click("#live").await;
+    page.until("live", "return Number(document.getElementById('live-now').dataset.readings) >= 1").await;
     browser.stop_server();
+    page.until("a word", &gone("problem")).await;
+    page.until("the end", "return document.getElementById('live').dataset.state === 'closed'").await;
+    page.run("document.getElementById('problem').textContent = ''").await;
     page.click("#sample").await;
-    page.until("a word", "return document.getElementById('problem').textContent.includes('antwortet nicht')")
-        .await;
+    page.until("a word", &gone("problem")).await;
+}
+
+#[tokio::test]
+async fn songs_and_pictures_say_when_the_server_is_gone() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    page.click("#sample").await;
+    page.result().await;
+    browser.stop_server();
+    let gone =
+        |id: &str| format!("return document.getElementById('{id}').textContent.includes('does not answer')");
+    page.click("#strategy-keep").await;
+    page.until("a word on songs", &gone("songs-problem")).await;
+    page.click("#heard summary").await;
+    page.until("a word on pictures", &gone("heard-status")).await;
+    assert!(page.text("#clip").await.starts_with("the sample"), "the card stands");
 }

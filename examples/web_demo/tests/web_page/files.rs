@@ -1,0 +1,226 @@
+//! Files that are large, odd, or gone.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, Page};
+use crate::support::{sample, wav};
+
+/// Whether ffmpeg makes a file that begins with the sample and goes on with silence, which is heard fast; it may be missing, or lack a codec.
+fn made(path: &Path, arguments: &[&str]) -> bool {
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(sample())
+        .args(["-af", "apad"])
+        .args(arguments)
+        .arg(path)
+        .status();
+    let is_made = status.is_ok_and(|status| status.success());
+    if !is_made {
+        println!("skipped: no ffmpeg makes {}", path.display());
+    }
+    is_made
+}
+
+async fn dropped(page: &Page, files: &str) {
+    let script = format!(
+        "const transfer = new DataTransfer(); ({files}).forEach((file) => transfer.items.add(file)); \
+         document.querySelector('footer').dispatchEvent(new DragEvent('drop', {{ dataTransfer: transfer, bubbles: true, cancelable: true }}))"
+    );
+    page.run(&script).await;
+}
+
+fn problem(words: &str) -> String {
+    format!("return document.getElementById('problem').textContent.includes({})", json!(words))
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_told_and_one_that_was_heard_stays() {
+    let microphone = sample().canonicalize().unwrap();
+    let Some(browser) = Browser::open(&microphone).await else { return };
+    let page = &browser.page;
+    let path = browser.folder.path().join("voice.wav");
+    std::fs::copy(&microphone, &path).unwrap();
+    page.upload(path.to_str().unwrap()).await;
+    page.result().await;
+    // It vanishes once it was heard: its pictures are still drawn.
+    std::fs::remove_file(&path).unwrap();
+    page.click("#heard summary").await;
+    page.until("pictures", "return document.querySelectorAll('#pictures img').length === 3").await;
+
+    // It vanishes after it was chosen.
+    std::fs::copy(&microphone, &path).unwrap();
+    page.run("addEventListener('change', (event) => event.stopImmediatePropagation(), { capture: true, once: true })").await;
+    page.upload(path.to_str().unwrap()).await;
+    std::fs::remove_file(&path).unwrap();
+    page.run("document.getElementById('file').dispatchEvent(new Event('change'))").await;
+    page.until("a reason", &problem("This file can't be read")).await;
+    assert!(page.holds("document.getElementById('result').hidden").await);
+
+    // A folder.
+    let folder = browser.folder.path().join("songs");
+    std::fs::create_dir(&folder).unwrap();
+    page.forget().await;
+    for kind in ["dragEnter", "dragOver", "drop"] {
+        let data = json!({ "items": [], "files": [folder.to_str().unwrap()], "dragOperationsMask": 1 });
+        let event = json!({ "cmd": "Input.dispatchDragEvent", "params": { "type": kind, "x": 300, "y": 300, "data": data } });
+        page.chrome("goog/cdp/execute", event).await;
+    }
+    page.until("a reason", &problem("This file can't be read")).await;
+
+    // Of several files the first is heard, and that is said.
+    let fetched = "const done = arguments[0]; fetch('/sample.wav').then((response) => response.blob()).then((blob) => { window.sample = blob; done(); })";
+    page.client.execute_async(fetched, vec![]).await.unwrap();
+    page.forget().await;
+    dropped(page, "['one.wav', 'two.wav'].map((name) => new File([window.sample], name))").await;
+    page.result().await;
+    assert!(page.text("#clip").await.starts_with("one.wav"), "{}", page.text("#clip").await);
+    assert_eq!(page.text("#notice").await, "Of 2 files I heard the first.");
+    browser.close().await;
+}
+
+/// The browser makes a small file of what is large, so that ten minutes of it are heard.
+#[tokio::test]
+async fn of_large_files_ten_minutes_are_heard_where_the_browser_can_decode_them() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    let at = |name: &str| browser.folder.path().join(name);
+    let heard = async |name: &str| -> (String, String) {
+        page.forget().await;
+        page.upload(at(name).to_str().unwrap()).await;
+        page.result().await;
+        (page.text("#clip").await, page.text("#notice").await)
+    };
+    // 24 MB of stereo: 125 s, of which the first 20 MB hold 104.
+    let clip = std::fs::read(sample()).unwrap();
+    let speech: Vec<i16> =
+        clip[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let silence = std::iter::repeat(0);
+    let mut file = wav(speech.iter().flat_map(|x| [*x, *x]).chain(silence).take(2 * 125 * 48_000), 48_000);
+    file[22] = 2;
+    file[28..32].copy_from_slice(&(4_u32 * 48_000).to_le_bytes());
+    file[32] = 4;
+    std::fs::write(at("stereo.wav"), file).unwrap();
+    let (clip, notice) = heard("stereo.wav").await;
+    assert!(clip == "stereo.wav, 2:05" && !notice.contains("large"), "{clip}: {notice}");
+
+    // A video with its index at its end, of which a start alone tells nothing.
+    let video = [
+        "-f",
+        "lavfi",
+        "-i",
+        "color=c=gray:s=128x128:r=15",
+        "-t",
+        "30",
+        "-c:v",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-c:a",
+        "aac",
+    ];
+    if made(&at("film.mov"), &video) {
+        assert!(std::fs::metadata(at("film.mov")).unwrap().len() > 20_000_000);
+        let (clip, notice) = heard("film.mov").await;
+        assert!(clip.starts_with("film.mov, 30") && !notice.contains("large"), "{clip}: {notice}");
+    }
+
+    // A small file that only the browser decodes, and that is large at the usual rate.
+    if made(&at("around.ogg"), &["-t", "500", "-ac", "6", "-c:a", "libvorbis", "-q:a", "0"]) {
+        assert!(std::fs::metadata(at("around.ogg")).unwrap().len() < 20_000_000);
+        let (clip, notice) = heard("around.ogg").await;
+        assert!(clip == "around.ogg, 8:20" && !notice.contains("large"), "{clip}: {notice}");
+    }
+
+    // What only the server can decode is heard from its start, and that is said.
+    if made(&at("large.aiff"), &["-t", "110", "-ar", "48000", "-ac", "2", "-c:a", "pcm_s16be"]) {
+        let (clip, notice) = heard("large.aiff").await;
+        assert_eq!(
+            (clip.as_str(), &notice[..48]),
+            ("large.aiff, 1:44", "The file is large: only its first 1:44 were hear")
+        );
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_ends_at_once_is_called_too_short() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    let press = "const record = document.getElementById('record'); \
+                 const watch = new MutationObserver(() => { if (record.dataset.state === 'on') { watch.disconnect(); record.click(); } }); \
+                 watch.observe(record, { attributes: true }); record.click()";
+    page.run(press).await;
+    page.until("a reason", &problem("That was too short.")).await;
+    assert_eq!(page.text("#record-text").await, "Record");
+    let asked = "return performance.getEntriesByType('resource').filter((entry) => entry.name.includes('/api/recognize')).length";
+    assert_eq!(page.run(asked).await, json!(0));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn what_is_not_sure_and_where_nobody_speaks_is_said() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    // Six seconds of silence at its end.
+    let clip = std::fs::read(sample()).unwrap();
+    let speech = clip[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+    let path = browser.folder.path().join("pause.wav");
+    std::fs::write(&path, wav(speech.chain(std::iter::repeat_n(0, 6 * 22_050)), 22_050)).unwrap();
+    page.upload(path.to_str().unwrap()).await;
+    page.result().await;
+    assert_eq!(page.text("#notice").await, "I heard no speech in the grey parts.");
+    // Short stretches have tenths, or both ends would read the same.
+    let first = "return document.querySelector('#segments button').getAttribute('aria-label')";
+    let first = page.run(first).await;
+    assert!(
+        first.as_str().is_some_and(
+            |words| words.starts_with("0:00.0 to 0:00.") && !words.starts_with("0:00.0 to 0:00.0")
+        ),
+        "{first}"
+    );
+
+    // The same answer, less sure.
+    let unsure = "const real = window.fetch; window.fetch = async (address, request) => { \
+                      const response = await real(address, request); \
+                      if (!String(address).startsWith('/api/recognize')) return response; \
+                      const answer = { ...await response.json(), confident: false, \
+                          probabilities: { Calm: 0.43, Happy: 0.2, Sad: 0.26, Energetic: 0.11 } }; \
+                      return new Response(JSON.stringify(answer)); }";
+    page.run(unsure).await;
+    page.forget().await;
+    page.click("#sample").await;
+    page.result().await;
+    assert_eq!(page.text("#certainty").await, ": mostly, but I am not sure: 43%, then sad 26%");
+    let dashed = "['#result', '#icon'].every((part) => getComputedStyle(document.querySelector(part)).borderTopStyle === 'dashed')";
+    assert!(page.holds(dashed).await, "what is not sure looks so");
+
+    // The waveform is pressed, and walked through by keys.
+    page.until("a player", "return document.getElementById('player').duration > 4").await;
+    page.click("#wave").await;
+    let at = "return document.getElementById('player').currentTime";
+    page.until("half of it", "const { currentTime, paused, duration } = document.getElementById('player'); return !paused && currentTime >= 0.45 * duration").await;
+    page.click("#play").await;
+    page.run("document.getElementById('wave').focus()").await;
+    let value = |name: &str| {
+        format!("return Number(document.getElementById('wave').getAttribute('aria-value{name}'))")
+    };
+    for (key, place) in [("Home", "min"), ("ArrowRight", "max"), ("ArrowLeft", "min"), ("End", "max")] {
+        let press = format!(
+            "document.getElementById('wave').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true }}))"
+        );
+        page.run(&press).await;
+        let (now, expected): (Value, Value) = (page.run(&value("now")).await, page.run(&value(place)).await);
+        assert!(
+            (now.as_f64().unwrap() - expected.as_f64().unwrap()).abs() < 0.11,
+            "{key}: {now}, {}",
+            page.run(at).await
+        );
+    }
+    // At its end, Play begins again.
+    page.click("#play").await;
+    page.until("the beginning", "const { currentTime, paused } = document.getElementById('player'); return !paused && currentTime < 2").await;
+    browser.close().await;
+}

@@ -1,0 +1,130 @@
+//! The list of songs under quick hands, and what stands in its rows.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, Page};
+use crate::support::sample;
+
+/// Lists come after so many milliseconds.
+async fn slow(page: &Page, milliseconds: u32) {
+    let script = format!(
+        "window.fast ??= window.fetch; window.fetch = async (address, request) => {{ \
+             if (String(address).startsWith('/api/recommend')) await new Promise((go) => setTimeout(go, {milliseconds})); \
+             return window.fast(address, request); }}"
+    );
+    page.run(&script).await;
+}
+
+#[tokio::test]
+async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is_put() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    page.click("#sample").await;
+    let shown = page.result().await;
+    let title = |n: usize| shown["songs"][n][0].as_str().unwrap().to_owned();
+    let told = |n: usize| {
+        format!(
+            "return document.getElementById('undo-text').textContent === {}",
+            json!(format!("“{}” is hidden.", title(n)))
+        )
+    };
+    page.click("#songs li:nth-child(1) .hide").await;
+    page.until("the first song's end", &told(0)).await;
+    // While the second one is hidden, nothing offers to bring back the first.
+    slow(page, 700).await;
+    page.click("#songs li:nth-child(1) .hide").await;
+    assert!(page.holds("document.getElementById('undo').hidden").await);
+    page.until("the second song's end", &told(1)).await;
+    page.until("the way back", "return document.activeElement.id === 'undo-button'").await;
+    page.click("#undo-button").await;
+    let back =
+        "return [...document.querySelectorAll('#songs li a')].map((link) => link.firstChild.textContent)";
+    page.until("its return", "return document.getElementById('undo').hidden").await;
+    let titles = page.run(back).await;
+    let titles = titles.as_array().unwrap();
+    assert!(titles.contains(&json!(title(1))) && !titles.contains(&json!(title(0))), "{titles:?}");
+
+    // A list that comes late takes no focus away.
+    for press in [".like", ".hide"] {
+        page.click(&format!("#songs li:nth-child(1) {press}")).await;
+        page.run("document.getElementById('copy').focus()").await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert!(page.holds("document.activeElement.id === 'copy'").await, "{press}");
+    }
+    // With the focus in its row, it stays with the song.
+    page.click("#songs li:nth-child(2) .like").await;
+    let key = page.run("return document.querySelector('#songs li:nth-child(2)').dataset.key").await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let stays = format!(
+        "document.activeElement.matches('.like[aria-pressed=true]') && document.activeElement.closest('li').dataset.key === {key}"
+    );
+    assert!(page.holds(&stays).await, "{}", page.run("return document.activeElement.outerHTML").await);
+
+    // All hidden songs come back, and with them goes the way back of one.
+    slow(page, 0).await;
+    page.run("document.getElementById('more').open = true").await;
+    page.click("#songs li:last-child .hide").await;
+    page.until("the way back", "return !document.getElementById('undo').hidden").await;
+    page.click("#unhide").await;
+    assert!(
+        page.holds("document.getElementById('undo').hidden && document.getElementById('unhide').hidden")
+            .await
+    );
+    assert!(page.holds("document.activeElement.id === 'songs-status'").await);
+    assert_eq!(page.run("return localStorage.getItem('voice-mood-music.hidden')").await, json!("[]"));
+    // Likes are forgotten with a word, and where there are none nothing offers it.
+    page.click("#forget").await;
+    assert_eq!(page.text("#wishes-status").await, "The likes are forgotten.");
+    assert!(
+        page.holds(
+            "document.getElementById('forget').hidden && document.activeElement.id === 'wishes-status'"
+        )
+        .await
+    );
+    page.until("no like", "return document.querySelector('.like[aria-pressed=true]') === null").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn every_row_says_its_mood_and_why_in_plain_words() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let catalog = folder.path().join("songs.csv");
+    // Some moods are estimated, some songs' sound is not known.
+    let songs = "name,artist,valence,energy,danceability,acousticness,instrumentalness,liveness,loudness,speechiness,tempo,popularity,mood\n\
+                 Known,A,0.3,0.2,0.5,0.8,0.1,0.1,-10,0.05,90,60,Calm\n\
+                 Guessed,B,0.9,0.8,0.7,0.1,0,0.1,-5,0.05,125,70,\n\
+                 Guessed too,C,0.35,0.2,0.4,0.9,0.5,0.1,-14,0.04,80,40,\n\
+                 Silent,D,,,,,,,,,,50,Calm\n\
+                 Bright,E,0.95,0.7,0.8,0.1,0,0.1,-5,0.05,120,80,Happy\n";
+    std::fs::write(&catalog, songs).unwrap();
+    let microphone = sample().canonicalize().unwrap();
+    let options = ["--catalog", catalog.to_str().unwrap()];
+    let Some(browser) = Browser::open_with(&microphone, &options).await else { return };
+    let page = &browser.page;
+    let rows = async || -> Vec<Value> {
+        let rows = "return [...document.querySelectorAll('#songs li')].map((row) => \
+                    [row.dataset.mood, row.querySelector('.badge').textContent, row.querySelector('.reason').textContent, row.querySelector('.reason').title])";
+        page.run(rows).await.as_array().unwrap().clone()
+    };
+    let mut full = String::new();
+    page.click("#sample").await;
+    page.result().await;
+    for strategy in ["keep", "balance", "cheer-up"] {
+        page.click(&format!("#strategy-{strategy}")).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for row in rows().await {
+            let [mood, badge, reason, title] = [0, 1, 2, 3].map(|n| row[n].as_str().unwrap());
+            assert_eq!(mood, badge, "a mood is more than a colour");
+            for word in ["unknown", "estimated", "("] {
+                assert!(!reason.contains(word), "{reason}");
+            }
+            assert!(!reason.is_empty());
+            full += title;
+        }
+    }
+    // The title still has all of it.
+    assert!(full.contains("unknown") && full.contains("mood estimated") && full.contains('('), "{full}");
+    browser.close().await;
+}

@@ -1,0 +1,145 @@
+//! Live listening: what is shown while moods change, and what ends it. Moods come from the test instead of the server.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::browser::{Browser, Page};
+use crate::support::sample;
+
+/// Readings of `window.mood`, on a clock that runs five times as fast: a minute takes twelve seconds.
+async fn pretend(page: &Page) {
+    let script = "const real = window.fetch; const now = performance.now.bind(performance); \
+                  performance.now = () => 5 * now(); window.mood = 'Calm'; window.tracks = []; \
+                  const media = navigator.mediaDevices; const get = media.getUserMedia.bind(media); \
+                  media.getUserMedia = async (wish) => { const stream = await get(wish); window.tracks.push(...stream.getTracks()); return stream; }; \
+                  window.fetch = async (address, request) => { \
+                      if (!String(address).startsWith('/api/recognize')) return real(address, request); \
+                      const mood = window.mood; \
+                      if (!mood) return new Response(JSON.stringify({ code: 'silence' }), { status: 422 }); \
+                      const probabilities = Object.fromEntries(['Calm', 'Happy', 'Sad', 'Energetic'] \
+                          .map((name) => [name, name === mood ? 0.7 : 0.1])); \
+                      return new Response(JSON.stringify({ mood, probabilities, confident: true })); }";
+    page.run(script).await;
+}
+
+fn minute(mood: &str) -> String {
+    format!(
+        "return document.getElementById('clip').textContent === 'the last minute' \
+         && document.getElementById('mood').textContent === '{mood}' \
+         && document.getElementById('songs-status').textContent.includes('“{}”')",
+        mood.to_lowercase()
+    )
+}
+
+const CLOSED: &str = "return document.getElementById('live').dataset.state === 'closed' \
+                      && window.tracks.length > 0 && window.tracks.every((track) => track.readyState === 'ended')";
+
+#[tokio::test]
+async fn a_mood_that_changes_interrupts_nobody() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    pretend(page).await;
+    page.click("#live").await;
+    page.until("the minute so far", &minute("Calm")).await;
+    let watch = "window.told = []; window.hides = 0; const now = document.getElementById('live-now'); \
+                 new MutationObserver(() => window.told.push(now.textContent)).observe(now, { childList: true }); \
+                 for (const id of ['result', 'songs-section']) { const part = document.getElementById(id); \
+                     new MutationObserver(() => { if (part.hidden) window.hides += 1; }).observe(part, { attributes: true }); }";
+    page.run(watch).await;
+    page.click("#songs li:first-child .hide").await;
+    page.until("the way back", "return document.activeElement.id === 'undo-button'").await;
+
+    page.run("window.mood = 'Sad'").await;
+    page.until("another mood", &minute("Sad")).await;
+    assert!(page.holds("document.activeElement.id === 'undo-button'").await, "the focus stays");
+    assert!(page.holds("document.getElementById('undo-text').textContent.endsWith('is hidden.')").await);
+    // Readings are smoothed: of the newest two fifths count.
+    for told in ["Calm, 70%", "Calm, 46%", "Sad, 48%"] {
+        assert!(page.holds(&format!("window.told.includes('{told}')")).await, "{told}");
+    }
+    let words = page.text("#live-text").await;
+    assert!(words.contains(": calm") && words.contains(": sad"), "{words}");
+
+    // The songs of another mood are others: the focus goes to what is said of them.
+    page.run("document.querySelector('#songs .like').focus(); window.mood = 'Energetic'").await;
+    page.until("a third mood", &minute("Energetic")).await;
+    let kept =
+        "document.activeElement.id === 'songs-status' || document.activeElement.matches('#songs .like')";
+    assert!(page.holds(kept).await, "the focus is not lost");
+    assert_eq!(page.run("return window.hides").await, json!(0), "nothing flickers");
+
+    // After a minute of silence the card still tells the last minute in which something was said.
+    page.run("window.mood = null").await;
+    let silence = "const rows = document.querySelectorAll('#live-text li'); \
+                   return rows.length === 1 && rows[0].textContent.includes('no speech')";
+    page.until("a silent minute", silence).await;
+    page.click("#live").await;
+    page.until("the end", CLOSED).await;
+    assert_eq!(
+        (page.text("#clip").await.as_str(), page.text("#status").await.as_str()),
+        ("the last minute", "")
+    );
+
+    // The lines are drawn again for another theme and another width.
+    let drawn = "return document.getElementById('timeline').toDataURL()";
+    let light = page.run(drawn).await;
+    page.media(&[("prefers-color-scheme", "dark")]).await;
+    page.until("dark lines", &format!("{drawn} !== {light}")).await;
+    page.narrow(600).await;
+    let as_wide = "const { width, clientWidth } = document.getElementById('timeline'); return width === clientWidth && width < 600";
+    page.until("lines of this width", as_wide).await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn live_ends_when_something_else_begins() {
+    let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
+    let page = &browser.page;
+    pretend(page).await;
+    let readings = "return Number(document.getElementById('live-now').dataset.readings) >= 3";
+    let forget = "document.getElementById('live-now').dataset.readings = '0'";
+
+    // Record takes the microphone, and the lines away.
+    page.click("#live").await;
+    page.until("readings", readings).await;
+    page.click("#record").await;
+    page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
+    assert!(page.holds("document.getElementById('live-section').hidden").await);
+
+    // A link ends a recording, and live listening too.
+    let link = "location.hash = 'mood=Sad&strategy=keep'";
+    let shown = "return document.getElementById('clip').textContent === 'a shared link' \
+                 && document.querySelectorAll('#songs li[data-mood=Sad]').length > 0";
+    page.run(link).await;
+    page.until("the link's mood", shown).await;
+    page.until("a microphone that is off", CLOSED).await;
+    assert_eq!(page.text("#record-text").await, "Record");
+    page.run(forget).await;
+    page.click("#live").await;
+    page.until("readings", readings).await;
+    page.run(link).await;
+    page.until("the link's mood", shown).await;
+    page.until("a microphone that is off", CLOSED).await;
+    assert!(page.holds("document.getElementById('live-section').hidden").await);
+    assert_eq!(page.text("#certainty").await, ": as the link says");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(page.text("#clip").await, "a shared link", "no minute overwrites it");
+    // Without it in the address, one's own wishes hold again.
+    page.run("location.hash = ''").await;
+    page.until("one's own strategy", "return document.getElementById('strategy-balance').checked").await;
+    page.until("its songs", "return document.getElementById('songs-status').textContent.includes('Balance')")
+        .await;
+
+    // What was heard before does not stand beside a refusal.
+    page.run(forget).await;
+    page.click("#live").await;
+    page.until("readings", readings).await;
+    page.click("#live").await;
+    page.until("the end", CLOSED).await;
+    page.run("navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }").await;
+    page.click("#live").await;
+    page.until("a refusal", "return document.getElementById('problem').textContent || null").await;
+    assert!(page.holds("document.getElementById('live-section').hidden").await);
+    browser.close().await;
+}
