@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use ser_models::live::{Listener, LiveConfig, LiveError};
-use ser_models::{Generator, RecognizeError, Recognition, Recognizer, Timeline, TimelineConfig};
+use ser_models::{Generator, Recognition, RecognizeError, Recognizer, Timeline, TimelineConfig};
 
 const RATE: u32 = 22_050;
 
