@@ -13,8 +13,8 @@ fn made(path: &Path, arguments: &[&str]) -> bool {
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-i"])
         .arg(sample())
-        .args(["-af", "apad"])
         .args(arguments)
+        .args(["-af", "apad"])
         .arg(path)
         .status();
     let is_made = status.is_ok_and(|status| status.success());
