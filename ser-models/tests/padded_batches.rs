@@ -1,11 +1,11 @@
 //! A training step on padded clips is the same however far they are padded, and whatever the padding holds.
 
-use crate::common::{difference, train};
+use crate::common::{difference, infer, train};
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Device, Tensor};
 use ser_models::layers::{
-    BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, LstmConfig, Padded, Sequential,
-    SimpleRnnConfig, States,
+    AvgPool1d, AvgPool2d, BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, LstmConfig,
+    MaxPool1d, MaxPool2d, Mode, Padded, Padding, Sequential, SimpleRnnConfig, States,
 };
 use ser_models::models::{
     Architecture, AttentionLstmConfig, BlockLayer, CnnAttentionConfig, CnnLstmConfig, ConvBlock,
@@ -91,9 +91,9 @@ struct Step {
 fn step(layer: &dyn Layer, x: &Padded) -> Step {
     let loss = CrossEntropy::new(vec![1.0, 0.5, 2.0, 1.0], 0.1).unwrap();
     let labels: Vec<usize> = (0..x.len()).map(|i| i % CLASSES).collect();
-    let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+    let targets = loss.targets(&labels, DType::F32).unwrap();
     let pass = train(layer, x, 7);
-    let (loss, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+    let (loss, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
     let mut gradients = GradStore::default();
     let dx = pass.backward(&dlogits, &mut gradients).unwrap();
     let gradients = layer.weights().into_iter().map(|weight| gradients.remove(weight).unwrap()).collect();
@@ -145,7 +145,7 @@ fn a_models_step_does_not_depend_on_how_far_clips_are_padded() {
 
 /// Networks of the layers that the architectures are made of, with their names.
 fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
-    let parameters = || Parameters::new(1, DType::F32, &Device::Cpu);
+    let parameters = || Parameters::new(1, DType::F32);
     let init = Init::GlorotUniform;
     let lstm = |states| LstmConfig { states, ..LstmConfig::new(6) };
 
@@ -182,11 +182,98 @@ fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
     recurrent.batch_norm(BatchNormConfig::default(), &all).unwrap();
     recurrent.dense(CLASSES, init, &all).unwrap();
 
-    vec![
+    let mut all = vec![
         ("convolutions over time, LSTM", hybrid, vec![10]),
         ("convolutions over images, attention", images, vec![2, 8]),
         ("recurrent layers in both directions, attention", recurrent, vec![10]),
+    ];
+    all.extend(pools(frames));
+    all
+}
+
+/// Networks that pool with padding of their own, and over whole clips.
+fn pools(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
+    let parameters = || Parameters::new(1, DType::F32);
+    let init = Init::GlorotUniform;
+    let same = Padding::Same;
+
+    let (all, mut means) = (parameters(), Sequential::new([10, frames]));
+    means.push("avg_pool1d", AvgPool1d::new(4, 1, same).unwrap()).unwrap();
+    means.conv1d(Conv1dConfig::new(12, 3), &all).unwrap();
+    means.relu().unwrap();
+    means.push("max_pool1d", MaxPool1d::new(3, 1, same).unwrap()).unwrap();
+    means.global_avg_pool().unwrap();
+    means.dense(CLASSES, init, &all).unwrap();
+
+    let (all, mut largest) = (parameters(), Sequential::new([2, 8, frames]));
+    largest.conv2d(Conv2dConfig::new(6, [3, 3]), &all).unwrap();
+    largest.push("max_pool2d", MaxPool2d::new([3, 2], [2, 2], same).unwrap()).unwrap();
+    largest.push("avg_pool2d", AvgPool2d::new([2, 3], [1, 1], same).unwrap()).unwrap();
+    largest.global_max_pool().unwrap();
+    largest.dense(CLASSES, init, &all).unwrap();
+
+    let (all, mut images) = (parameters(), Sequential::new([2, 8, frames]));
+    images.push("max_pool2d", MaxPool2d::new([2, 3], [2, 1], same).unwrap()).unwrap();
+    images.global_avg_pool().unwrap();
+    images.dense(CLASSES, init, &all).unwrap();
+
+    vec![
+        ("same pools over time, mean of all", means, vec![10]),
+        ("same pools over images, largest of all", largest, vec![2, 8]),
+        ("largest values of images, mean of all", images, vec![2, 8]),
     ]
+}
+
+#[test]
+fn pools_give_each_padded_clip_what_they_give_it_alone() {
+    for (name, net, axes) in pools(FRAMES[1]) {
+        let together = infer(&net, &clips(&axes, FRAMES[1], 3.0));
+        let clips = clips(&axes, FRAMES[1], 3.0);
+        for (clip, length) in LENGTHS.iter().enumerate() {
+            let own = clips.values().narrow(0, clip, 1).unwrap().narrow(D::Minus1, 0, *length).unwrap();
+            let error = difference(
+                &infer(&net, &own.contiguous().unwrap().into()),
+                &together.narrow(0, clip, 1).unwrap(),
+            );
+            assert!(error < 1e-5, "{name}: clip {clip} off by {error}");
+        }
+    }
+}
+
+#[test]
+fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
+    let all = Parameters::new(1, DType::F32);
+    let stride = |padding| Conv1dConfig { stride: 2, padding, ..Conv1dConfig::new(4, 3) };
+    let build = |add: &dyn Fn(&mut Sequential)| {
+        let mut net = Sequential::new([10, FRAMES[0]]);
+        add(&mut net);
+        net
+    };
+    let rule = "padding must be valid or causal where the stride is above 1 and clips are padded, got same";
+    let pool = || MaxPool1d::new(3, 2, Padding::Same).unwrap();
+    let mean = || AvgPool1d::new(3, 2, Padding::Same).unwrap();
+    let nets = [
+        (build(&|net| net.conv1d(stride(Padding::Same), &all).unwrap()), format!("Conv1d: {rule}")),
+        (build(&|net| net.push("pool", pool()).unwrap()), format!("MaxPool1d: {rule}")),
+        (build(&|net| net.push("pool", mean()).unwrap()), format!("AvgPool1d: {rule}")),
+        (
+            build(&|net| {
+                net.relu().unwrap();
+                net.flatten().unwrap();
+            }),
+            "Flatten: examples must not be padded: pool them over time, or read them with a recurrent layer, got valid \
+             lengths"
+                .to_owned(),
+        ),
+    ];
+    for (net, expected) in nets {
+        let padded = clips(&[10], FRAMES[0], 1.0);
+        assert_eq!(net.forward(&padded, &mut Mode::Inference).unwrap_err().to_string(), expected);
+        assert!(net.forward(&padded.into_values().into(), &mut Mode::Inference).is_ok());
+    }
+    let causal = Parameters::new(1, DType::F32);
+    let net = build(&|net| net.conv1d(stride(Padding::Causal), &causal).unwrap());
+    assert!(net.forward(&clips(&[10], FRAMES[0], 1.0), &mut Mode::Inference).is_ok());
 }
 
 #[test]

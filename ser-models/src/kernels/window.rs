@@ -35,10 +35,20 @@ impl Window {
         sizes.into_iter().find(|(_, size)| *size == 0).map(|(setting, _)| setting)
     }
 
+    /// Steps from the first tap to the last, both included.
+    fn reach(&self) -> usize {
+        (self.kernel - 1) * self.dilation + 1
+    }
+
+    /// Whether the first window's place depends on the input's length: padding that both ends share does, with a stride.
+    pub(crate) fn depends_on_length(&self) -> bool {
+        let reach = self.reach();
+        self.padding == Padding::Same && reach.saturating_sub(self.stride) / 2 != (reach - 1) / 2
+    }
+
     /// The window over an input of `length` steps.
     pub(crate) fn over(&self, length: usize) -> Result<Placed, TooShort> {
-        let Self { kernel, stride, dilation, padding } = *self;
-        let reach = (kernel - 1) * dilation + 1;
+        let (Self { kernel, stride, dilation, padding }, reach) = (*self, self.reach());
         if length == 0 || (padding == Padding::Valid && length < reach) {
             return Err(TooShort { window: reach, length });
         }
@@ -171,6 +181,21 @@ mod tests {
                     let padded = placed.before + length + placed.after();
                     assert!(positions.iter().all(|at| (*at as usize) < padded));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn windows_whose_place_depends_on_the_length_are_told() {
+        for (kernel, stride, dilation) in (1..6)
+            .flat_map(|kernel| (1..5).flat_map(move |stride| [(kernel, stride, 1), (kernel, stride, 2)]))
+        {
+            for padding in [Padding::Valid, Padding::Same, Padding::Causal] {
+                let window = Window { kernel, stride, dilation, padding };
+                let places: Vec<usize> =
+                    (1..40).filter_map(|length| Some(window.over(length).ok()?.before)).collect();
+                let same = places.iter().all(|before| *before == places[0]);
+                assert_eq!(window.depends_on_length(), !same, "{window:?}");
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::layer::{Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded};
 
-/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …], padding included.
+/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …]. Padded examples are refused: what follows would
+/// read their padding.
 #[derive(Debug, Clone, Copy)]
 pub struct Flatten;
 
@@ -10,6 +11,10 @@ impl Layer for Flatten {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         if x.dims().len() < 2 {
             return Err(LayerError::EmptyBatch { layer: "Flatten", given: x.dims().to_vec() });
+        }
+        if x.lengths().is_some() {
+            let rule = "must not be padded: pool them over time, or read them with a recurrent layer";
+            return Err(LayerError::setting("Flatten", "examples", rule, "valid lengths"));
         }
         let y = x.values().flatten_from(1)?;
         if !mode.is_training() {

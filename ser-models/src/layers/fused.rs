@@ -5,9 +5,9 @@
 //! is set to zero before each convolution, so that it sees there what it sees beyond the end of an example alone.
 
 use super::dropout::draw;
-use super::windows::{lengths_after, place};
+use super::windows::{fill_padding, lengths_after, place, sees_padding};
 use crate::kernels::{
-    ConvShape, Epilogue, Norm, PoolShape, Real, Statistics, Step, Valid, Window, convolve, convolve_backward,
+    ConvShape, Epilogue, Norm, Padding, PoolShape, Real, Statistics, Step, Valid, convolve, convolve_backward,
 };
 use crate::layer::{
     Backward, ConvolutionParameters, Forward, FusionKind, Layer, LayerError, Mode, NormParameters, Padded,
@@ -111,16 +111,22 @@ impl Fused {
             FusionKind::Alone | FusionKind::Convolution(_) => return Ok(false),
             FusionKind::Norm(norm) => steps.push(Step::Affine(norm.affine()?)),
             FusionKind::Relu => steps.push(Step::Relu),
-            FusionKind::Flatten => (self.is_flat, self.lengths) = (true, None),
+            FusionKind::Flatten if self.lengths.is_some() => return Ok(false),
+            FusionKind::Flatten => self.is_flat = true,
             FusionKind::MaxPool(windows) => {
                 let shape = PoolShape { windows: place(layer.kind(), windows, None, &self.shape)? };
+                let lengths = lengths_after(layer.kind(), windows, self.lengths.as_deref(), last(&output))?;
                 let taps = shape.windows[0].kernel.saturating_mul(shape.windows[1].kernel);
-                if stage.epilogue.pool().is_some() || taps > Epilogue::TAPS {
+                let padded = self.lengths.as_deref().zip(lengths.as_deref());
+                let same = windows.last().is_some_and(|window| window.padding == Padding::Same);
+                let padded =
+                    same && padded.is_some_and(|(own, after)| sees_padding(&shape.windows[1], own, after));
+                if stage.epilogue.pool().is_some() || taps > Epilogue::TAPS || padded {
                     return Ok(false);
                 }
                 stage.plane = shape.out_plane();
                 stage.epilogue.0.push(Step::Pool(shape));
-                self.pass_lengths(windows, &output);
+                self.lengths = lengths;
             }
             FusionKind::Dropout { rate, channels } => {
                 let Mode::Training(generator) = mode else { return Ok(true) };
@@ -163,7 +169,7 @@ impl Fused {
             windows: place(layer, windows, Some(*in_channels), &self.shape)?,
             memory: memory.clone(),
         };
-        self.pass_lengths(windows, &output);
+        self.lengths = lengths_after(layer, windows, self.lengths.as_deref(), last(&output))?;
         self.push_stage(layer, Kind::Convolution(shape), [weight, bias], memory, &output);
         self.shape = output;
         Ok(())
@@ -173,7 +179,7 @@ impl Fused {
         if self.batch < 2 {
             return Err(LayerError::BatchOfOne);
         }
-        let width = self.shape.last().copied().unwrap_or(1);
+        let width = last(&self.shape);
         let valid = self.lengths.clone().filter(|_| self.shape.len() > 1).map(|lengths| (lengths, width));
         let shape = self.shape.clone();
         let kind = Kind::Norm { parameters: norm.clone(), valid };
@@ -203,14 +209,9 @@ impl Fused {
         });
     }
 
-    fn pass_lengths(&mut self, windows: &[Window], output: &[usize]) {
-        let after = self.lengths.as_ref().map(|lengths| lengths_after(windows, lengths, output));
-        self.lengths = after;
-    }
-
     /// Computes the layers.
     pub(super) fn forward(self, x: &Padded, training: bool) -> Result<Forward, LayerError> {
-        x.check(self.first, x.dims().last().copied().unwrap_or(0))?;
+        x.check(self.first, last(x.dims()))?;
         for_element_type!(x.values(), self.run(x, training))
     }
 
@@ -218,7 +219,7 @@ impl Fused {
         let mut x = x.values().contiguous()?;
         if let Some(lengths) = &self.masked {
             let mut valid = elements(&x)?.slice::<T>()?.to_vec();
-            mask(&mut valid, x.dims(), lengths);
+            fill_padding(&mut valid, x.dims(), lengths, T::ZERO);
             x = tensor(valid, x.dims())?;
         }
         let (y, saved) = self.stages_forward::<T>(&x, training)?;
@@ -297,7 +298,7 @@ impl Fused {
             return Ok(None);
         }
         if let Some(lengths) = &self.masked {
-            mask(&mut dx, x.dims(), lengths);
+            fill_padding(&mut dx, x.dims(), lengths, T::ZERO);
         }
         Ok(Some(tensor(dx, x.dims())?))
     }
@@ -378,13 +379,9 @@ fn affine<T: Real>(norm: &NormParameters, x: &Padded) -> Result<Forward, LayerEr
     Ok(Forward::inference(Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec))))
 }
 
-/// Zeros beyond the valid frames, the last axis.
-fn mask<T: Real>(values: &mut [T], dims: &[usize], lengths: &[usize]) {
-    let frames = dims[dims.len() - 1];
-    let size: usize = dims[1..].iter().product();
-    for (example, length) in values.chunks_exact_mut(size).zip(lengths) {
-        example.chunks_exact_mut(frames).for_each(|row| row[*length..].fill(T::ZERO));
-    }
+/// The frames of a shape: its last axis.
+fn last(shape: &[usize]) -> usize {
+    shape.last().copied().unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -461,7 +458,7 @@ mod tests {
     }
 
     fn network(shape: &[usize], build: Build) -> (Sequential, Parameters) {
-        let parameters = Parameters::new(1, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(1, DType::F64);
         let mut net = Sequential::new(shape);
         build(&mut net, &parameters).unwrap();
         for (seed, parameter) in parameters.iter().filter(|p| p.is_trainable()).enumerate() {
@@ -479,7 +476,7 @@ mod tests {
     impl Layer for OneByOne {
         fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
             let (mut x, mut backwards) = (x.clone(), Vec::new());
-            for layer in self.0.layers() {
+            for layer in &self.0.layers {
                 if layer.name.starts_with("conv") && x.lengths().is_some() {
                     x = Padded::of(
                         reference::keep_valid(x.values(), x.lengths().unwrap())?,
@@ -523,7 +520,7 @@ mod tests {
     }
 
     fn is_flat(net: &Sequential) -> bool {
-        net.layers().iter().any(|layer| layer.name.starts_with("flatten"))
+        net.layers.iter().any(|layer| layer.name.starts_with("flatten"))
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! The largest value and the mean of moving windows, and of whole channels.
 
 use super::Padding;
-use super::windows::{lengths_after, place, shape_after};
-use crate::kernels::{PoolShape, Real, Window};
+use super::windows::{fill_padding, lengths_after, place, sees_padding, shape_after};
+use crate::kernels::{Placed, PoolShape, Real, Window};
 use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
 };
+use std::borrow::Cow;
 
 /// The largest value in a window that moves over `AXES` axes: [`MaxPool1d`], [`MaxPool2d`]. Its gradient goes to the
 /// first of equal values, in row-major order.
 ///
 /// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. Nothing
-/// beyond the ends is ever the largest.
+/// beyond the ends is ever the largest, of padded clips nothing beyond their own ends. A clip that is shorter than a window with
+/// [`Padding::Valid`] is pooled with what follows it.
 #[derive(Debug)]
 pub struct MaxPool<const AXES: usize>(Pooling<AXES>);
 
@@ -47,6 +49,7 @@ impl MaxPool<2> {
 ///
 /// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. What lies
 /// beyond the ends does not count, as in Keras; PyTorch counts its padding as zeros unless told otherwise.
+/// Padded clips are pooled as by [`MaxPool`].
 #[derive(Debug)]
 pub struct AvgPool<const AXES: usize>(Pooling<AXES>);
 
@@ -78,11 +81,12 @@ impl AvgPool<2> {
 }
 
 /// The largest value of each channel: input [batch, channels, …] with one or more further axes, output [batch,
-/// channels]. Its gradient goes to the first of equal values.
+/// channels]. Its gradient goes to the first of equal values. Of padded clips the valid frames, the last axis, count.
 #[derive(Debug, Clone, Copy)]
 pub struct GlobalMaxPool;
 
-/// The mean of each channel: input [batch, channels, …] with one or more further axes, output [batch, channels].
+/// The mean of each channel: input [batch, channels, …] with one or more further axes, output [batch, channels]. Of padded clips
+/// the valid frames, the last axis, count.
 #[derive(Debug, Clone, Copy)]
 pub struct GlobalAvgPool;
 
@@ -143,6 +147,8 @@ struct Pooling<const AXES: usize> {
     layer: &'static str,
     kind: Kind,
     windows: [Window; AXES],
+    /// Whether a window that sees padding at a clip's end takes the valid frames alone.
+    valid_only: bool,
 }
 
 impl<const AXES: usize> Pooling<AXES> {
@@ -165,7 +171,7 @@ impl<const AXES: usize> Pooling<AXES> {
         if let Some(setting) = windows.iter().find_map(Window::zero) {
             return Err(LayerError::setting(layer, setting, "must be 1 or more", 0));
         }
-        Ok(Self { layer, kind, windows })
+        Ok(Self { layer, kind, windows, valid_only: padding == Padding::Same })
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -178,34 +184,54 @@ impl<const AXES: usize> Pooling<AXES> {
 
     /// Pools an input whose shape was checked.
     fn run<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
-        let values = x.values().contiguous()?;
-        let input = &x.dims()[1..];
+        let mut values = x.values().contiguous()?;
+        let (input, kind) = (&x.dims()[1..], self.kind);
         let shape = PoolShape { windows: place(self.layer, &self.windows, None, input)? };
-        let kind = self.kind;
         let mut dims = vec![x.len()];
         dims.extend(self.output_shape(input)?);
-        let y = {
+        let (frames, columns) = (shape.windows[1].output, shape.windows[1]);
+        x.check(self.layer, columns.input)?;
+        let lengths = lengths_after(self.layer, &self.windows, x.lengths(), frames)?;
+        let valid = x.lengths().zip(lengths.as_deref());
+        let valid = valid.filter(|(own, after)| self.valid_only && sees_padding(&columns, own, after));
+        let valid =
+            valid.map(|(own, after)| ValidFrames { columns, own: own.to_vec(), after: after.to_vec() });
+        if let Some(valid) = &valid {
+            // The largest value of a window is none of these, and its sum the same with them.
+            let padding = if kind == Kind::Max { T::NEG_INFINITY } else { T::ZERO };
+            let mut own = elements(&values)?.slice::<T>()?.to_vec();
+            fill_padding(&mut own, x.dims(), &valid.own, padding);
+            values = tensor(own, x.dims())?;
+        }
+        let mut y = {
             let x = elements(&values)?;
             match kind {
                 Kind::Max => shape.max::<T>(x.slice()?),
                 Kind::Mean => shape.mean(x.slice()?),
             }
         };
+        if let Some(valid) = &valid {
+            valid.keep(kind, &mut y, &dims);
+        }
         let y = tensor(y, &dims[..])?;
-        let lengths = x.lengths().map(|lengths| lengths_after(&self.windows, lengths, &dims));
         let output = Padded::of(y.clone(), lengths);
         if !mode.is_training() {
             return Ok(Forward::inference(output));
         }
         Ok(Forward::training(output, move |dy, _, _| {
             let dy = dy.contiguous()?;
-            let dx = {
-                let (x, y, dy) = (elements(&values)?, elements(&y)?, elements(&dy)?);
-                match kind {
-                    Kind::Max => shape.max_gradient::<T>(x.slice()?, y.slice()?, dy.slice()?),
-                    Kind::Mean => shape.mean_gradient(dy.slice()?),
-                }
+            let (x, y, dy) = (elements(&values)?, elements(&y)?, elements(&dy)?);
+            let mut dy = Cow::Borrowed(dy.slice::<T>()?);
+            if let Some(valid) = &valid {
+                valid.keep(kind, dy.to_mut(), &dims);
+            }
+            let mut dx = match kind {
+                Kind::Max => shape.max_gradient(x.slice()?, y.slice()?, &dy),
+                Kind::Mean => shape.mean_gradient(&dy),
             };
+            if let Some(valid) = &valid {
+                fill_padding(&mut dx, values.dims(), &valid.own, T::ZERO);
+            }
             Ok(Some(tensor(dx, values.dims())?))
         }))
     }
@@ -214,6 +240,35 @@ impl<const AXES: usize> Pooling<AXES> {
         match self.kind {
             Kind::Max => Fusion(FusionKind::MaxPool(&self.windows)),
             Kind::Mean => Fusion::default(),
+        }
+    }
+}
+
+/// The valid frames of clips before and after windows that see padding.
+struct ValidFrames {
+    columns: Placed,
+    own: Vec<usize>,
+    after: Vec<usize>,
+}
+
+impl ValidFrames {
+    /// Makes means of windows, or the gradients for them, those of the valid frames alone; all else is zero afterwards.
+    fn keep<T: Real>(&self, kind: Kind, values: &mut [T], dims: &[usize]) {
+        fill_padding(values, dims, &self.after, T::ZERO);
+        if kind == Kind::Max {
+            return;
+        }
+        let size: usize = dims[1..].iter().product();
+        for ((example, own), after) in values.chunks_exact_mut(size).zip(&self.own).zip(&self.after) {
+            for row in example.chunks_exact_mut(self.columns.output) {
+                for (j, y) in row[..*after].iter_mut().enumerate() {
+                    let seen = self.columns.range(j);
+                    let valid = seen.end.min(*own) - seen.start;
+                    if valid < seen.len() {
+                        *y *= T::from_f64(seen.len() as f64 / valid as f64);
+                    }
+                }
+            }
         }
     }
 }
@@ -229,16 +284,20 @@ fn global_shape(layer: &'static str, input: &[usize]) -> Result<Vec<usize>, Laye
     Ok(vec![input[0]])
 }
 
-/// One window over the whole of each channel, padding included.
+/// One window over the whole of each channel.
 fn global(layer: &'static str, kind: Kind, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
-    let (dims, sequence) = (x.dims().to_vec(), x.values().flatten_from(2)?);
-    let window = Pooling::new(layer, kind, [sequence.dim(2)?], [1], Padding::Valid)?;
-    let sequence = Padded::from(sequence);
-    let (output, backward) = window.forward(&sequence, mode)?.into_parts();
-    let output = output.values().squeeze(2)?;
+    let dims = x.dims().to_vec();
+    let (batch, channels, frames) = (dims[0], dims[1], dims[dims.len() - 1]);
+    let rows = dims[2..dims.len() - 1].iter().product();
+    let images = x.values().reshape((batch, channels, rows, frames))?;
+    let images = Padded::of(images, x.lengths().map(<[usize]>::to_vec));
+    let window = Pooling::new(layer, kind, [rows, frames], [1; 2], Padding::Valid)?;
+    let window = Pooling { valid_only: true, ..window };
+    let (output, backward) = window.forward(&images, mode)?.into_parts();
+    let output = output.into_values().flatten_from(1)?;
     let Some(backward) = backward else { return Ok(Forward::inference(output)) };
     Ok(Forward::training(output, move |dy, input_wanted, gradients| {
-        let dx = backward(&dy.unsqueeze(2)?, input_wanted, gradients)?;
+        let dx = backward(&dy.reshape((batch, channels, 1, 1))?, input_wanted, gradients)?;
         Ok(dx.map(|dx| dx.reshape(dims)).transpose()?)
     }))
 }

@@ -1,6 +1,6 @@
 //! What layers with moving windows share: the shapes that come out, and the valid frames.
 
-use crate::kernels::{Placed, Window};
+use crate::kernels::{Placed, Real, Window};
 use crate::layer::LayerError;
 
 /// The windows over an example [channels, …] as over an image [channels, height, width]; `channels` are those expected.
@@ -39,12 +39,36 @@ pub(super) fn shape_after(
     Ok(std::iter::once(filters.map_or(input[0], |(_, filters)| filters)).chain(lengths).collect())
 }
 
-/// The valid frames that come out: as many as of the example alone, but at least one, and no more than there are frames.
-pub(super) fn lengths_after(windows: &[Window], lengths: &[usize], dims: &[usize]) -> Vec<usize> {
-    let frames = dims.last().copied().unwrap_or(1);
-    let left = |length: &usize| {
-        let placed = windows.last().and_then(|window| window.over(*length).ok());
-        placed.map_or(1, |placed| placed.output).clamp(1, frames)
-    };
-    lengths.iter().map(left).collect()
+/// The valid frames of clips that come out, of `frames`: as many as of the clip alone, but at least one.
+///
+/// # Errors
+/// [`LayerError::Setting`] if the windows' places depend on how far the clips are padded.
+pub(super) fn lengths_after(
+    layer: &'static str,
+    windows: &[Window],
+    lengths: Option<&[usize]>,
+    frames: usize,
+) -> Result<Option<Vec<usize>>, LayerError> {
+    let (Some(lengths), Some(window)) = (lengths, windows.last()) else { return Ok(None) };
+    if window.depends_on_length() {
+        let rule = "must be valid or causal where the stride is above 1 and clips are padded";
+        return Err(LayerError::setting(layer, "padding", rule, "same"));
+    }
+    let left = |length: &usize| window.over(*length).map_or(1, |placed| placed.output).clamp(1, frames);
+    Ok(Some(lengths.iter().map(left).collect()))
+}
+
+/// Whether a window without dilation sees padding at the end of a clip: `lengths` are the valid frames that go in, `after` those
+/// that come out.
+pub(super) fn sees_padding(window: &Placed, lengths: &[usize], after: &[usize]) -> bool {
+    lengths.iter().zip(after).any(|(length, after)| window.range(after - 1).end > *length)
+}
+
+/// Sets what follows the valid frames, the last axis of `dims`.
+pub(super) fn fill_padding<T: Real>(values: &mut [T], dims: &[usize], lengths: &[usize], with: T) {
+    let frames = dims[dims.len() - 1];
+    let size: usize = dims[1..].iter().product();
+    for (example, length) in values.chunks_exact_mut(size).zip(lengths) {
+        example.chunks_exact_mut(frames).for_each(|row| row[*length..].fill(with));
+    }
 }
