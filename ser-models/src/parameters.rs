@@ -9,6 +9,12 @@ use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What [`Parameters::to_bytes`] says of itself in the file's metadata.
+const METADATA: &str = "{\"kind\":\"parameters\"}";
+
+/// By this name a builder over [`Parameters`] gives a number from the seed, two halves of 32 bits. No tensor has it.
+const SEED: &str = "seed of first values";
+
 /// One named tensor of a model: a weight that training moves, or a running statistic that it only records.
 ///
 /// Clones share the tensor.
@@ -36,8 +42,8 @@ impl Parameter {
     }
 }
 
-/// The named tensors of a model in the order in which its layers made them, and what new ones are made from: initial
-/// values, an element type and a device.
+/// The named tensors of a model in the order in which its layers made them, in CPU memory, and what new ones are made from:
+/// initial values and an element type.
 ///
 /// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
 ///
@@ -46,7 +52,6 @@ impl Parameter {
 pub struct Parameters {
     contents: Mutex<Contents>,
     dtype: DType,
-    device: Device,
     memory: Memory,
 }
 
@@ -86,21 +91,20 @@ pub enum ParameterError {
 }
 
 impl Parameters {
-    /// An empty list whose initial values come from `seed`, of `F32` on a device; of `F64` with the cargo feature `f64`.
-    pub fn new(seed: u64, dtype: DType, device: &Device) -> Self {
-        Self::of(Origin::Seeded(Box::new(Generator::new(seed))), dtype, device)
+    /// An empty list whose initial values come from `seed`, of `F32`; of `F64` with the cargo feature `f64`.
+    pub fn new(seed: u64, dtype: DType) -> Self {
+        Self::of(Origin::Seeded(Box::new(Generator::new(seed))), dtype)
     }
 
-    /// An empty list whose values are `weights`, of `F32` on the CPU. Nothing is allocated for a layer whose tensors are
-    /// not there in its very shape.
+    /// An empty list whose values are `weights`, of `F32`. Nothing is allocated for a layer whose tensors are not there in its
+    /// very shape.
     pub(crate) fn given(weights: Weights) -> Self {
-        Self::of(Origin::Given(weights), DType::F32, &Device::Cpu)
+        Self::of(Origin::Given(weights), DType::F32)
     }
 
-    fn of(origin: Origin, dtype: DType, device: &Device) -> Self {
+    fn of(origin: Origin, dtype: DType) -> Self {
         let contents = Contents { entries: Vec::new(), prefix: String::new(), origin };
-        let (device, memory) = (device.clone(), Memory::default());
-        Self { contents: Mutex::new(contents), dtype, device, memory }
+        Self { contents: Mutex::new(contents), dtype, memory: Memory::default() }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -134,9 +138,10 @@ impl Parameters {
 
     /// A builder for the layers of `candle-nn`: `candle_nn::linear(64, 4, parameters.var_builder().pp("head"))` makes
     /// `head.weight` and `head.bias` here, in the order of the calls and with values drawn from the seed. A name that is
-    /// there already gives its tensor again, as in Candle's `VarMap`.
+    /// there already gives its tensor again, as in Candle's `VarMap`. A tensor whose name begins with `running_`, as those of
+    /// `candle_nn::BatchNorm`, is a statistic; all others are weights.
     pub fn var_builder(&self) -> VarBuilder<'_> {
-        VarBuilder::from_backend(Box::new(self), self.dtype, self.device.clone())
+        VarBuilder::from_backend(Box::new(self), self.dtype, Device::Cpu)
     }
 
     /// All tensors, in the order of the layers.
@@ -154,14 +159,49 @@ impl Parameters {
         self.iter().filter(Parameter::is_trainable).map(|p| p.var.elem_count()).sum()
     }
 
-    /// The device that the tensors lie on.
-    pub fn device(&self) -> &Device {
-        &self.device
+    /// The element type of the tensors.
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
     }
 
-    /// The element type of the tensors.
-    pub fn dtype(&self) -> DType {
-        self.dtype
+    /// The values of all tensors as a safetensors file of `f32`, for networks that no
+    /// [`Architecture`](crate::models::Architecture) describes; [`Parameters::load`] reads it. The same values give the same bytes.
+    ///
+    /// # Errors
+    /// If an operation on tensors fails.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ParameterError> {
+        Ok(self.values()?.to_safetensors(METADATA)?)
+    }
+
+    /// Sets all tensors to the values of a file of [`Parameters::to_bytes`]: build the network first, then load.
+    ///
+    /// ```
+    /// use candle_core::DType;
+    /// use ser_models::Parameters;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let build = |seed| {
+    ///     let parameters = Parameters::new(seed, DType::F32);
+    ///     let head = candle_nn::linear(8, 4, parameters.var_builder().pp("head"))?;
+    ///     Ok::<_, candle_core::Error>((parameters, head))
+    /// };
+    /// let (trained, _) = build(1)?;
+    /// let (parameters, head) = build(2)?;
+    /// parameters.load(&trained.to_bytes()?)?;
+    /// let weight = trained.get("head.weight").unwrap();
+    /// assert_eq!(head.weight().to_vec2::<f32>()?, weight.var().to_vec2::<f32>()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ParameterError::Weights`] if the file is damaged, or its tensors are not exactly these, of their shapes and finite: no
+    /// tensor is changed then.
+    pub fn load(&self, bytes: &[u8]) -> Result<(), ParameterError> {
+        let (weights, metadata) = Weights::from_safetensors(bytes)?;
+        weights.check_digest(&metadata)?;
+        self.check(&weights)?;
+        Ok(self.set_values(&weights)?)
     }
 
     /// Copies of all values.
@@ -179,7 +219,7 @@ impl Parameters {
         self.iter().try_for_each(|parameter| {
             let Some(Values { shape, values }) = weights.0.get(&parameter.name) else { return Ok(()) };
             let tensor = Tensor::from_slice(values, &**shape, &Device::Cpu)?;
-            parameter.var.set(&tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+            parameter.var.set(&tensor.to_dtype(self.dtype)?)
         })
     }
 
@@ -207,7 +247,7 @@ impl Parameters {
                 Tensor::from_slice(&weights.find(&name, shape)?.values, shape, &Device::Cpu)?
             }
         };
-        let var = Var::from_tensor(&tensor.to_dtype(self.dtype)?.to_device(&self.device)?)?;
+        let var = Var::from_tensor(&tensor.to_dtype(self.dtype)?)?;
         contents.entries.push(Parameter { name, var: var.clone(), trainable });
         Ok(var)
     }
@@ -232,7 +272,8 @@ impl SimpleBackend for &Parameters {
             return Ok(parameter.var.as_tensor().clone());
         }
         let values = |generator: &mut Generator| candle_values(init, shape.dims(), generator);
-        match self.add(name.to_owned(), shape.dims(), values, true) {
+        let trainable = !name.rsplit('.').next().is_some_and(|name| name.starts_with("running_"));
+        match self.add(name.to_owned(), shape.dims(), values, trainable) {
             Ok(var) => Ok(var.into_inner()),
             Err(ParameterError::Candle(error)) => Err(error),
             Err(error) => Err(candle_core::Error::wrap(error)),
@@ -240,6 +281,9 @@ impl SimpleBackend for &Parameters {
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> CandleResult<Tensor> {
+        if let (true, Origin::Seeded(generator)) = (name.ends_with(SEED), &mut self.contents().origin) {
+            return Tensor::new(&[generator.bits(), generator.bits()], &Device::Cpu);
+        }
         match Parameters::get(self, &self.prefixed(name)) {
             Some(parameter) => Ok(parameter.var.into_inner()),
             None => Err(candle_core::Error::CannotFindTensor { path: name.to_owned() }),
@@ -253,8 +297,9 @@ impl SimpleBackend for &Parameters {
 
 /// The place of one layer's tensors: a name in a model's [`Parameters`], or a `candle_nn::VarBuilder`.
 ///
-/// From a `VarBuilder` of Candle's own, such as one over a `VarMap`, a layer takes the tensors that are there. It sets the
-/// others to its own initial values, which depend on the tensor's name alone, since Candle's generator cannot be seeded.
+/// From a `VarBuilder` a layer takes the tensors that are there. It sets the others to its own initial values: drawn from the
+/// seed where the builder is that of [`Parameters`]; with Candle's own, such as one over a `VarMap`, they depend on the tensor's
+/// name alone, since Candle's generator cannot be seeded.
 #[derive(Clone)]
 pub struct Scope<'a> {
     source: Source<'a>,
@@ -340,8 +385,12 @@ impl Scope<'_> {
         let is_there = builder.contains_tensor(name);
         let var = Var::from_tensor(&builder.get(shape, name)?)?;
         if !is_there {
+            let drawn = builder.get_unchecked(SEED).and_then(|seed| seed.to_vec1::<u32>());
             let path = format!("{}.{name}", self.prefix);
-            let seed = path.bytes().fold(0u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+            let seed =
+                drawn.map_or(path.into_bytes(), |bits| bits.iter().flat_map(|b| b.to_le_bytes()).collect());
+            let seed =
+                seed.iter().fold(0u64, |seed, byte| seed.wrapping_mul(31).wrapping_add((*byte).into()));
             let values = Tensor::from_vec(values(&mut Generator::new(seed)), shape, &Device::Cpu)?;
             var.set(&values.to_dtype(var.dtype())?.to_device(var.device())?)?;
         }

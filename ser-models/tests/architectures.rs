@@ -130,12 +130,12 @@ fn batch(input: ModelInput, n: usize, classes: usize) -> (Padded, Vec<usize>) {
 fn train(model: &Model, optimizer: OptimizerConfig, rate: f64, n: usize, steps: u64) -> f64 {
     let (batch, labels) = batch(model.input(), n, model.classes());
     let loss = CrossEntropy::new(vec![1.0; model.classes()], 0.0).unwrap();
-    let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+    let targets = loss.targets(&labels, DType::F32).unwrap();
     let mut optimizer = Optimizer::for_parameters(optimizer, rate, model.parameters());
     let mut last = f64::NAN;
     for step in 0..steps {
         let pass = crate::common::train(model, &batch, step);
-        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
         last = value;
         let mut gradients = GradStore::default();
         pass.backward_weights(&dlogits, &mut gradients).unwrap();
@@ -207,10 +207,10 @@ fn gradients_are_the_same_with_and_without_candles_graph() {
         let (name, model) = (architecture.name(), architecture.build(4, 1).unwrap());
         let (batch, labels) = batch(model.input(), 6, 4);
         let loss = CrossEntropy::new(vec![1.0; 4], 0.1).unwrap();
-        let targets = loss.targets(&labels, DType::F32, &Device::Cpu).unwrap();
+        let targets = loss.targets(&labels, DType::F32).unwrap();
 
         let pass = crate::common::train(&model, &batch, 0);
-        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
         let mut own = GradStore::default();
         let dx = pass.backward(&dlogits, &mut own).unwrap();
         // The weights get the same gradients where the input's is not asked for.

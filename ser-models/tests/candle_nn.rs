@@ -15,7 +15,7 @@ use ser_models::{Generator, Parameters, Scope};
 const TOLERANCE: f64 = 1e-12;
 
 fn parameters(dtype: DType) -> Parameters {
-    Parameters::new(3, dtype, &Device::Cpu)
+    Parameters::new(3, dtype)
 }
 
 /// Numbers within ±1.
@@ -130,7 +130,7 @@ fn adamw_takes_the_steps_of_candles_adamw() {
     let [ours, theirs] = [0, 1].map(|_| Var::from_tensor(&start.copy().unwrap()).unwrap());
     let config = candle_nn::ParamsAdamW { lr: 0.01, weight_decay: 0.1, ..Default::default() };
     let mut candles = candle_nn::AdamW::new(vec![theirs.clone()], config).unwrap();
-    let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+    let parameters = Parameters::new(0, DType::F32);
     let weight = parameters.scope("layer").weight("weight", &[4, 5], Init::Zeros).unwrap();
     weight.set(&start).unwrap();
     let mut by_parameters = Optimizer::for_parameters(OptimizerConfig::adamw(0.1), 0.01, &parameters);
@@ -172,14 +172,14 @@ fn mixed(parameters: &Parameters) -> Sequential {
 fn examples(dtype: DType) -> (Tensor, Tensor, CrossEntropy) {
     let loss = CrossEntropy::new(vec![1.0; 4], 0.05).unwrap();
     let labels: Vec<usize> = (0..8).map(|i| i % 4).collect();
-    let targets = loss.targets(&labels, dtype, &Device::Cpu).unwrap();
+    let targets = loss.targets(&labels, dtype).unwrap();
     (numbers(&[8, 2, 12], 5).to_dtype(dtype).unwrap(), targets, loss)
 }
 
 #[test]
 fn a_candle_layer_in_a_network_makes_its_tensors_in_order_and_from_the_seed() {
     let made = |seed| {
-        let parameters = Parameters::new(seed, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(seed, DType::F32);
         let net = mixed(&parameters);
         assert_eq!(net.output_shape(), [4]);
         let all: Vec<_> = parameters.iter().collect();
@@ -201,7 +201,7 @@ fn a_candle_layer_in_a_network_makes_its_tensors_in_order_and_from_the_seed() {
     // The head's own values come from the seed too.
     assert_ne!(one[one.len() - 4..], made(2)[one.len() - 4..]);
 
-    let parameters = Parameters::new(1, DType::F32, &Device::Cpu);
+    let parameters = Parameters::new(1, DType::F32);
     let mut net = Sequential::new([36]);
     let elsewhere = VarMap::new();
     let builder = VarBuilder::from_varmap(&elsewhere, DType::F32, &Device::Cpu);
@@ -218,10 +218,10 @@ fn gradients_of_a_mixed_network_are_right() {
     let x = Var::from_tensor(&x).unwrap();
     let value = || {
         let pass = train(&net, &x.as_detached_tensor().into(), 0);
-        loss.loss_and_gradient(pass.output().values(), &targets).unwrap().0
+        loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap().0
     };
     let pass = train(&net, &x.as_detached_tensor().into(), 0);
-    let (_, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+    let (_, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
     let mut gradients = GradStore::default();
     let dx = pass.backward(&dlogits, &mut gradients).unwrap();
     gradients.insert(&x, dx);
@@ -247,6 +247,76 @@ fn gradients_of_a_mixed_network_are_right() {
     }
 }
 
+/// The same with a normalisation and an activation of `candle-nn`.
+fn mixed_with_statistics(parameters: &Parameters) -> Sequential {
+    let mut net = mixed(parameters);
+    let norm = candle_nn::batch_norm(4, 1e-5, parameters.var_builder().pp("norm")).unwrap();
+    net.module("norm", norm, [4], parameters).unwrap();
+    net.module("silu", candle_nn::Activation::Silu, [4], parameters).unwrap();
+    net
+}
+
+#[test]
+fn a_mixed_network_is_saved_and_loaded() {
+    let (x, targets, loss) = examples(DType::F32);
+    let trained = Parameters::new(1, DType::F32);
+    let net = mixed_with_statistics(&trained);
+    let statistics: Vec<String> =
+        trained.iter().filter(|p| !p.is_trainable()).map(|p| p.name().to_owned()).collect();
+    assert_eq!(statistics, ["norm.running_mean", "norm.running_var"]);
+    assert_eq!((net.weights().len(), net.statistics().len()), (6, 2));
+    let mut optimizer = Optimizer::for_parameters(OptimizerConfig::adamw(0.01), 0.01, &trained);
+    for step in 0..5 {
+        let pass = train(&net, &(&x).into(), step);
+        let (_, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
+        let mut gradients = GradStore::default();
+        pass.backward_weights(&dlogits, &mut gradients).unwrap();
+        optimizer.step(&gradients).unwrap();
+    }
+    let bytes = trained.to_bytes().unwrap();
+    assert!(bytes == trained.to_bytes().unwrap());
+
+    let fresh = Parameters::new(2, DType::F32);
+    let other = mixed_with_statistics(&fresh);
+    let answer = |net: &Sequential| infer(net, &(&x).into());
+    assert!(difference(&answer(&other), &answer(&net)) > 0.01);
+    fresh.load(&bytes).unwrap();
+    assert_eq!(difference(&answer(&other), &answer(&net)), 0.0);
+
+    // What does not fit changes nothing.
+    let before = answer(&other);
+    let mut damaged = bytes.clone();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    assert_eq!(fresh.load(&damaged).unwrap_err().to_string(), "checksum mismatch: the file is corrupted");
+    let small = Parameters::new(2, DType::F32);
+    let _ = mixed(&small);
+    let error = fresh.load(&small.to_bytes().unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "tensor norm.running_mean of shape [4] is missing");
+    assert_eq!(small.load(&bytes).unwrap_err().to_string(), "tensor norm.bias does not belong to the model");
+    assert_eq!(difference(&answer(&other), &before), 0.0);
+}
+
+#[test]
+fn layers_from_a_builder_over_parameters_start_from_the_seed() {
+    let made = |seed| {
+        let parameters = Parameters::new(seed, DType::F32);
+        let builder = parameters.var_builder();
+        let dense = Dense::new(5, 4, Init::HeUniform, &Scope::from(builder.pp("dense"))).unwrap();
+        let _ = BatchNorm::new(4, BatchNormConfig::default(), &Scope::from(builder.pp("norm"))).unwrap();
+        assert_eq!(dense.weights()[0].id(), parameters.get("dense.weight").unwrap().var().id());
+        let fixed: Vec<String> =
+            parameters.iter().filter(|p| !p.is_trainable()).map(|p| p.name().to_owned()).collect();
+        assert_eq!(fixed, ["norm.running_mean", "norm.running_var"]);
+        let values = dense.weights()[0].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let limit = (6.0f32 / 5.0).sqrt();
+        assert!(values.iter().all(|x| x.abs() <= limit) && values.iter().any(|x| x.abs() > 0.5 * limit));
+        values
+    };
+    assert_eq!(made(1), made(1));
+    assert_ne!(made(1), made(2));
+}
+
 #[test]
 fn a_mixed_network_is_trained_as_one() {
     let parameters = parameters(DType::F32);
@@ -257,7 +327,7 @@ fn a_mixed_network_is_trained_as_one() {
     let mut losses = Vec::new();
     for step in 0..60 {
         let pass = train(&net, &(&x).into(), step);
-        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets).unwrap();
+        let (value, dlogits) = loss.loss_and_gradient(pass.output().values(), &targets, None).unwrap();
         losses.push(value);
         let mut gradients = GradStore::default();
         pass.backward_weights(&dlogits, &mut gradients).unwrap();

@@ -1,7 +1,7 @@
 //! Ten steps of every optimiser against PyTorch 2.15.0 and Keras 3.15.1, by `golden/make_goldens.py`.
 
 use crate::common::{Golden, difference};
-use candle_core::{DType, Device};
+use candle_core::DType;
 use candle_nn::Optimizer as _;
 use ser_models::Parameters;
 use ser_models::layers::Init;
@@ -9,7 +9,7 @@ use ser_models::training::{Framework, Optimizer, OptimizerConfig};
 
 fn check(name: &str, config: OptimizerConfig, learning_rate: f64) {
     let golden = Golden::load("optimizers.safetensors");
-    let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+    let parameters = Parameters::new(0, DType::F32);
     let w = parameters.scope("layer").weight("w", &[7], Init::Zeros).unwrap();
     w.set(golden.get("start")).unwrap();
     let mut optimizer = Optimizer::for_parameters(config, learning_rate, &parameters);

@@ -1,11 +1,14 @@
 //! From sound to what an encoder makes of it.
 
 use super::ModelInput;
-use crate::encoder::{EncoderError, STATISTICS_EPS, WhisperEncoder};
+use crate::encoder::{EncoderError, WhisperEncoder};
+use crate::kernels::statistics;
 use crate::layer::Padded;
 use candle_core::{Device, Result as CandleResult, Tensor};
 use ndarray::{Array2, ArrayView2, s};
-use ser_features::{ConfigError, Feature, FeatureConfig, SignalError, WhisperConfig, WhisperMel};
+use ser_features::{
+    ConfigError, Feature, FeatureConfig, PreparationConfig, SignalError, WhisperConfig, WhisperMel,
+};
 use std::sync::Arc;
 
 /// A log-mel spectrogram as Whisper hears it, and an encoder: from a clip at 16,000 Hz to an encoded model's input.
@@ -63,6 +66,16 @@ impl Ear {
     /// The encoder.
     pub fn encoder(&self) -> &WhisperEncoder {
         &self.encoder
+    }
+
+    /// How clips are prepared by default: silence trimmed 40 dB below the loudest, peak-normalised, of any length.
+    pub fn preparation() -> PreparationConfig {
+        PreparationConfig {
+            sample_rate: Self::SAMPLE_RATE,
+            trim_top_db: Some(40.0),
+            length: None,
+            ..PreparationConfig::default()
+        }
     }
 
     /// The spectrogram's settings as those of features, which a checkpoint records.
@@ -124,17 +137,8 @@ impl Ear {
             let values = Tensor::from_iter(values, &Device::Cpu)?;
             return padded(values.reshape((1, features, own.len()))?, frames);
         }
-        let count = rows.len() as f32;
         let (mut mean, mut deviation) = (vec![0.0; features], vec![0.0; features]);
-        for row in &rows {
-            mean.iter_mut().zip(*row).for_each(|(mean, x)| *mean += x / count);
-        }
-        for row in &rows {
-            for ((deviation, x), mean) in deviation.iter_mut().zip(*row).zip(&mean) {
-                *deviation += (x - mean) * (x - mean) / count;
-            }
-        }
-        deviation.iter_mut().for_each(|x| *x = (*x + STATISTICS_EPS).sqrt());
+        statistics(rows.iter().copied(), rows.len(), &mut mean, &mut deviation);
         let layers = mean.chunks_exact(width).zip(deviation.chunks_exact(width));
         let statistics: Vec<f32> = layers.flat_map(|(mean, deviation)| [mean, deviation].concat()).collect();
         Ok(Tensor::from_vec(statistics, (1, 2 * features), &Device::Cpu)?.into())

@@ -1,4 +1,4 @@
-//! Sums over slices with several running totals, which the compiler turns into vector instructions.
+//! Sums over slices, and softmax: with several running totals, which the compiler turns into vector instructions.
 
 use super::Real;
 
@@ -25,6 +25,14 @@ pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 /// The sum of the elements.
 pub(crate) fn sum<T: Real>(a: &[T]) -> T {
     sum_pairs(a, a, |x, _| x)
+}
+
+/// Softmax, in place. The largest element keeps the exponentials finite.
+pub(crate) fn softmax<T: Real>(x: &mut [T]) {
+    let largest = x.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
+    x.iter_mut().for_each(|x| *x = T::from_f64((*x - largest).to_f64().exp()));
+    let total = x.iter().fold(T::ZERO, |total, x| total + *x);
+    x.iter_mut().for_each(|x| *x /= total);
 }
 
 #[cfg(test)]

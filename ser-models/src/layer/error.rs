@@ -29,6 +29,16 @@ pub enum LayerError {
         /// What was given, without the batch axis.
         given: Vec<usize>,
     },
+    /// A module of Candle's gives another shape than was declared.
+    #[error("{layer}: each example that comes out must have shape {expected:?}, got {given:?}")]
+    OutputShape {
+        /// The layer, by its name.
+        layer: String,
+        /// What was declared, without the batch axis.
+        expected: Vec<usize>,
+        /// What came out, without the batch axis.
+        given: Vec<usize>,
+    },
     /// The input holds no example.
     #[error("{layer}: the input must be a batch of 1 or more examples, got shape {given:?}")]
     EmptyBatch {

@@ -19,7 +19,7 @@ pub(crate) type Backward =
 /// use ser_models::{Generator, Parameters};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+/// let parameters = Parameters::new(0, DType::F32);
 /// let dense = Dense::new(3, 2, Init::GlorotUniform, &parameters.scope("dense"))?;
 /// let x = Tensor::ones((4, 3), DType::F32, &Device::Cpu)?;
 /// let pass = dense.forward(&x.into(), &mut Mode::Training(&mut Generator::new(1)))?;

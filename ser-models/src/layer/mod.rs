@@ -1,5 +1,6 @@
 //! The ground that all layers stand on: what a layer is, what goes in, and what comes out.
 
+mod definition;
 mod elements;
 mod error;
 mod forward;
@@ -7,6 +8,8 @@ mod fusion;
 mod padded;
 mod summary;
 
+pub(crate) use definition::checked_shape;
+pub use definition::{Layer, Mode};
 pub(crate) use elements::{elements, for_element_type, into_storage, tensor};
 pub use error::LayerError;
 pub(crate) use forward::{Backward, chain};
@@ -15,80 +18,3 @@ pub use fusion::Fusion;
 pub(crate) use fusion::{ConvolutionParameters, FusionKind, NormParameters};
 pub use padded::Padded;
 pub use summary::SummaryRow;
-
-use crate::generator::Generator;
-use candle_core::Var;
-use std::fmt::Debug;
-
-/// Whether a forward pass trains or answers.
-#[derive(Debug)]
-pub enum Mode<'a> {
-    /// Dropout is off, batch normalisation uses its running statistics, and nothing is kept for a backward pass.
-    Inference,
-    /// Dropout draws its masks from the generator, batch normalisation uses and records the batch's statistics, and the
-    /// result can be passed [backward](Forward::backward).
-    Training(&'a mut Generator),
-}
-
-impl Mode<'_> {
-    /// Whether this is training.
-    pub fn is_training(&self) -> bool {
-        matches!(self, Self::Training(_))
-    }
-}
-
-/// One layer: a batch in, a batch out, in CPU memory, of `f32` (or `f64`, with the cargo feature of that name).
-pub trait Layer: Debug + Send + Sync {
-    /// The forward pass: the output, and in training what the backward pass needs.
-    ///
-    /// # Errors
-    /// If the input's shape is not one that the layer takes.
-    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError>;
-
-    /// The shape that comes out for a shape that goes in, both without the batch axis.
-    ///
-    /// # Errors
-    /// If the layer does not take this shape.
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError>;
-
-    /// What the layer is called in summaries and errors, e.g. `Conv1d`.
-    fn kind(&self) -> &'static str;
-
-    /// The tensors that training moves by gradients; empty for layers without any.
-    fn weights(&self) -> Vec<&Var> {
-        Vec::new()
-    }
-
-    /// The tensors that training only records, such as running statistics.
-    fn statistics(&self) -> Vec<&Var> {
-        Vec::new()
-    }
-
-    /// What a model's summary lists of the layer, which has this name and gives examples of `output_shape`: itself, or the
-    /// layers within.
-    fn summary(&self, name: &str, output_shape: &[usize]) -> Vec<SummaryRow> {
-        let tensors = self.weights().into_iter().chain(self.statistics());
-        let parameters = tensors.map(|tensor| tensor.elem_count()).sum();
-        vec![SummaryRow {
-            name: name.to_owned(),
-            kind: self.kind(),
-            output_shape: output_shape.to_vec(),
-            parameters,
-        }]
-    }
-
-    /// How the layer is computed together with its neighbours in a [`Sequential`](crate::layers::Sequential). Layers of
-    /// other crates are computed on their own.
-    #[doc(hidden)]
-    fn fusion(&self) -> Fusion<'_> {
-        Fusion::default()
-    }
-}
-
-/// The layer's output shape for `x`, without the batch axis: checks the input by the layer's own rule.
-pub(crate) fn checked_shape(layer: &dyn Layer, x: &Padded) -> Result<Vec<usize>, LayerError> {
-    match x.dims() {
-        [] | [0, ..] => Err(LayerError::EmptyBatch { layer: layer.kind(), given: x.dims().to_vec() }),
-        [_, rest @ ..] => layer.output_shape(rest),
-    }
-}

@@ -2,8 +2,7 @@
 
 use super::Init;
 use super::recurrent::{check_frames, check_sequences};
-use super::statistics_pool::EPS;
-use crate::kernels::{Matrix, Real, matmul_parallel, sum_pairs, tanh};
+use crate::kernels::{Matrix, Real, STATISTICS_EPS, matmul_parallel, softmax, sum_pairs, tanh};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor,
 };
@@ -77,7 +76,9 @@ impl AttentionPool {
             let examples = shares.chunks_exact_mut(time).zip(&lengths);
             let pooled = y.chunks_exact_mut(outputs).zip(x.chunks_exact(time * features));
             for ((shares, length), (y, x)) in examples.zip(pooled) {
-                softmax(shares, *length);
+                let (valid, padding) = shares.split_at_mut(*length);
+                softmax(valid);
+                padding.fill(T::ZERO);
                 let (mean, deviation) = y.split_at_mut(features);
                 for (share, x) in shares.iter().zip(x.chunks_exact(features)) {
                     mean.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
@@ -90,7 +91,7 @@ impl AttentionPool {
                         *deviation += *share * (*x - *mean) * (*x - *mean);
                     }
                 }
-                deviation.iter_mut().for_each(|x| *x = T::from_f64((x.to_f64() + EPS).sqrt()));
+                deviation.iter_mut().for_each(|x| *x = T::from_f64((x.to_f64() + STATISTICS_EPS).sqrt()));
             }
             (tensor(y, (batch, outputs))?, hidden, shares)
         };
@@ -190,16 +191,6 @@ fn by_power<T: Real>(dy: &[T], y: &[T], features: usize, outputs: usize) -> (Vec
     (first, Some(second))
 }
 
-/// Softmax of the first `length` scores, zeros after them. The largest score keeps the exponentials finite.
-fn softmax<T: Real>(scores: &mut [T], length: usize) {
-    let (valid, padding) = scores.split_at_mut(length);
-    let largest = valid.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
-    valid.iter_mut().for_each(|x| *x = T::from_f64((*x - largest).to_f64().exp()));
-    let total = valid.iter().fold(T::ZERO, |total, x| total + *x);
-    valid.iter_mut().for_each(|x| *x /= total);
-    padding.fill(T::ZERO);
-}
-
 impl Layer for AttentionPool {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         check_sequences("AttentionPool", x, self.features)?;
@@ -228,10 +219,10 @@ mod tests {
         answer, check, check_layer, difference, input, padded, train, variable,
     };
     use crate::layers::reference;
-    use candle_core::{DType, Device};
+    use candle_core::{DType, Tensor};
 
     fn pool(features: usize, units: usize) -> AttentionPool {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64);
         AttentionPool::new(features, units, Init::GlorotUniform, &parameters.scope("pool")).unwrap()
     }
 
@@ -264,8 +255,15 @@ mod tests {
         // A vector of zeros makes all frames count the same.
         pool.vector.set(&pool.vector.zeros_like().unwrap()).unwrap();
         let lengths = Some(&[5, 2, 1][..]);
-        let plain = answer(&crate::layers::StatisticsPool, padded(&x, lengths));
-        assert!(difference(&answer(&pool, padded(&x, lengths)), &plain) < 1e-14);
+        let given = answer(&pool, padded(&x, lengths)).to_vec2::<f64>().unwrap();
+        for (clip, length) in [5, 2, 1].into_iter().enumerate() {
+            let valid = x.get(clip).unwrap().narrow(0, 0, length).unwrap();
+            let mean = valid.mean_keepdim(0).unwrap();
+            let variance = valid.broadcast_sub(&mean).unwrap().sqr().unwrap().mean_keepdim(0).unwrap();
+            let deviation = (variance + 1e-5).unwrap().sqrt().unwrap();
+            let expected = Tensor::cat(&[mean, deviation], 1).unwrap().to_vec2::<f64>().unwrap();
+            assert!(given[clip].iter().zip(&expected[0]).all(|(a, b)| (a - b).abs() < 1e-14));
+        }
         assert_eq!(pool.output_shape(&[6, 4]).unwrap(), [8]);
     }
 

@@ -119,7 +119,7 @@ mod tests {
     use candle_core::{D, DType, Device, Tensor};
 
     fn batch_norm(channels: usize, config: BatchNormConfig) -> BatchNorm {
-        let parameters = Parameters::new(0, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F64);
         let layer = BatchNorm::new(channels, config, &parameters.scope("bn")).unwrap();
         layer.0.weight.set(&(input(&[channels], 8) + 0.5).unwrap()).unwrap();
         layer.0.bias.set(&input(&[channels], 9)).unwrap();
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_refused() {
-        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32);
         let build = |channels, momentum, eps| {
             BatchNorm::new(channels, BatchNormConfig { momentum, eps }, &parameters.scope("bn"))
         };

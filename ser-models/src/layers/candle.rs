@@ -5,15 +5,15 @@
 //! module of Candle's a layer.
 
 use super::{
-    AttentionPool, AvgPool, BatchNorm, Conv1d, Conv2d, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool,
-    Relu, SimpleRnn, TimeSteps,
+    AttentionPool, AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, LayerMixture,
+    MaxPool, Relu, SimpleRnn, TimeSteps,
 };
 use crate::generator::Generator;
 use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, add_gradient, into_storage};
 use crate::parameters::{Parameter, Parameters};
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CustomOp2, Layout, Module, ModuleT, Result as CandleResult, Shape, Tensor, Var, bail,
+    CpuStorage, CustomOp2, Device, Layout, Module, ModuleT, Result as CandleResult, Shape, Tensor, Var, bail,
 };
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -30,7 +30,7 @@ pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Te
     let flat = weights.iter().map(|weight| weight.flatten_all()).collect::<CandleResult<Vec<_>>>()?;
     // An operation takes three tensors at most: the weights go in as one, which Candle's `cat` takes apart on the way back.
     let flat = match flat.is_empty() {
-        true => Tensor::zeros(1, x.values().dtype(), x.values().device())?,
+        true => Tensor::zeros(1, x.values().dtype(), &Device::Cpu)?,
         false => Tensor::cat(&flat, 0)?,
     };
     let shape = output.values().shape().clone();
@@ -97,12 +97,13 @@ macro_rules! module {
 
 module!(
     AttentionPool,
-    Conv1d,
-    Conv2d,
+    Conv<1>,
+    Conv<2>,
     Dense,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    LayerMixture,
     Relu,
     SimpleRnn,
     TimeSteps,
@@ -151,14 +152,16 @@ pub struct Foreign {
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
     weights: Vec<Var>,
+    statistics: Vec<Var>,
 }
 
 impl Foreign {
-    /// `module` for examples of `input_shape`, which gives examples of `output_shape`. Its weights are the tensors whose
-    /// names in `parameters` begin with `name` and a dot.
+    /// `module` for examples of `input_shape`, which gives examples of `output_shape`. Its weights and statistics are the tensors
+    /// whose names in `parameters` begin with `name` and a dot; an activation has none. The module is tried on an example of zeros.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if there is no such tensor.
+    /// [`LayerError::Setting`] if the module has weights and none is there under this name, [`LayerError::OutputShape`] if it gives
+    /// another shape, and what the module itself refuses.
     pub fn new(
         module: impl ModuleT + Send + Sync + 'static,
         input_shape: impl Into<Vec<usize>>,
@@ -167,12 +170,23 @@ impl Foreign {
         name: &str,
     ) -> Result<Self, LayerError> {
         let (module, prefix) = (Box::new(module), format!("{name}."));
-        let own = parameters.iter().filter(|p| p.name().starts_with(&prefix) && p.is_trainable());
-        let weights: Vec<Var> = own.map(|p: Parameter| p.var().clone()).collect();
-        if weights.is_empty() {
+        let (input_shape, output_shape): (Vec<usize>, Vec<usize>) = (input_shape.into(), output_shape.into());
+        let own = parameters.iter().filter(|p| p.name().starts_with(&prefix));
+        let (weights, statistics): (Vec<_>, Vec<_>) = own.partition(Parameter::is_trainable);
+        let [weights, statistics] =
+            [weights, statistics].map(|own| own.into_iter().map(|p| p.var().clone()).collect::<Vec<_>>());
+        let example = Tensor::zeros([&[1], &*input_shape].concat(), parameters.dtype(), &Device::Cpu)?;
+        let answer = module.forward_t(&example, false)?;
+        // Candle follows an operation on a weight, and none on constants alone.
+        if weights.is_empty() && answer.track_op() {
             return Err(LayerError::setting(name, "name", "must begin the name of a parameter", name));
         }
-        Ok(Self { module, input_shape: input_shape.into(), output_shape: output_shape.into(), weights })
+        let given = answer.dims().get(1..).unwrap_or_default();
+        if given != output_shape {
+            let (layer, given) = (name.to_owned(), given.to_vec());
+            return Err(LayerError::OutputShape { layer, expected: output_shape, given });
+        }
+        Ok(Self { module, input_shape, output_shape, weights, statistics })
     }
 }
 
@@ -223,6 +237,10 @@ impl Layer for Foreign {
     fn weights(&self) -> Vec<&Var> {
         self.weights.iter().collect()
     }
+
+    fn statistics(&self) -> Vec<&Var> {
+        self.statistics.iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -230,7 +248,7 @@ mod tests {
     use super::*;
     use crate::layers::gradient_check::{answer, check, check_layer, difference, input, train, variable};
     use crate::layers::{Dropout, Init, Sequential};
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     #[test]
     fn gradients_are_correct_where_outputs_go_several_ways_through_layers_and_candles_operations() {
@@ -247,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_layer_that_is_used_twice_gets_the_sum_of_its_gradients() {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64);
         let dense = Dense::new(4, 4, Init::GlorotUniform, &parameters.scope("dense")).unwrap();
         let x = variable(&[3, 4], 1);
         let mut vars = vec![&x];
@@ -261,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_module_of_candles_has_its_own_gradients_within_a_network() {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64);
         let mut net = Sequential::new([2, 6]);
         net.conv1d(crate::layers::Conv1dConfig::new(3, 3), &parameters).unwrap();
         net.relu().unwrap();
@@ -271,7 +289,10 @@ mod tests {
         check_layer("mixed", &net, &variable(&[3, 2, 6], 5), None);
         let names: Vec<String> = parameters.iter().map(|p| p.name().to_owned()).collect();
         assert_eq!(names[2..], ["head.weight", "head.bias"]);
-        assert!(net.module("nothing", Relu, [4], &parameters).is_err());
+        net.module("relu", candle_nn::Activation::Relu, [4], &parameters).unwrap();
+        check_layer("mixed, with an activation", &net, &variable(&[3, 2, 6], 5), None);
+        let error = net.module("nothing", Relu, [5], &parameters).unwrap_err().to_string();
+        assert_eq!(error, "nothing: each example that comes out must have shape [5], got [4]");
     }
 
     #[test]

@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn gradients_are_correct() {
         for (batch, inputs, units) in [(2, 5, 3), (7, 3, 1), (3, 1, 4)] {
-            let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+            let parameters = Parameters::new(3, DType::F64);
             let dense = Dense::new(inputs, units, Init::GlorotUniform, &parameters.scope("dense")).unwrap();
             dense.bias.set(&input(&[units], 9)).unwrap();
             let x = variable(&[batch, inputs], 4);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn sizes_of_zero_and_wrong_inputs_are_refused() {
-        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32);
         assert!(Dense::new(0, 3, Init::Zeros, &parameters.scope("a")).is_err());
         assert!(Dense::new(3, 0, Init::Zeros, &parameters.scope("a")).is_err());
         let dense = Dense::new(3, 2, Init::Zeros, &parameters.scope("a")).unwrap();

@@ -13,6 +13,8 @@ use rayon::prelude::*;
 #[derive(Debug)]
 pub struct Dropout {
     rate: f64,
+    /// Whether whole channels are dropped.
+    channels: bool,
 }
 
 impl Dropout {
@@ -21,81 +23,55 @@ impl Dropout {
     /// # Errors
     /// [`LayerError::Setting`] if the rate is out of its range.
     pub fn new(rate: f64) -> Result<Self, LayerError> {
-        check_rate("Dropout", rate)?;
-        Ok(Self { rate })
+        Self { rate, channels: false }.checked()
+    }
+
+    /// The same for whole channels: neighbouring steps are so alike that dropping single ones hides little from a convolution
+    /// (Tompson et al. 2015).
+    ///
+    /// Input and output [batch, channels, …], any number of further axes: Keras's `SpatialDropout1D` and `SpatialDropout2D` in one.
+    ///
+    /// # Errors
+    /// [`LayerError::Setting`] if the rate is out of its range.
+    pub fn spatial(rate: f64) -> Result<Self, LayerError> {
+        Self { rate, channels: true }.checked()
+    }
+
+    fn checked(self) -> Result<Self, LayerError> {
+        match (0.0..1.0).contains(&self.rate) {
+            true => Ok(self),
+            false => {
+                Err(LayerError::setting(self.kind(), "rate", "must be 0 or more and below 1", self.rate))
+            }
+        }
     }
 }
 
 impl Layer for Dropout {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
-        for_element_type!(x.values(), drop(x, self.rate, 1, mode))
+        let run = if self.channels {
+            checked_shape(self, x)?;
+            x.dims()[2..].iter().product()
+        } else {
+            1
+        };
+        for_element_type!(x.values(), drop(x, self.rate, run, mode))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(input.to_vec())
-    }
-
-    fn kind(&self) -> &'static str {
-        "Dropout"
-    }
-
-    fn fusion(&self) -> Fusion<'_> {
-        Fusion(FusionKind::Dropout { rate: self.rate, channels: false })
-    }
-}
-
-/// As [`Dropout`], for whole channels: neighbouring steps are so alike that dropping single ones hides little from a
-/// convolution (Tompson et al. 2015).
-///
-/// Input and output [batch, channels, …], any number of further axes: Keras's `SpatialDropout1D` and `SpatialDropout2D`
-/// in one.
-#[derive(Debug)]
-pub struct SpatialDropout {
-    rate: f64,
-}
-
-impl SpatialDropout {
-    /// `rate` is 0 or more and below 1.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] if the rate is out of its range.
-    pub fn new(rate: f64) -> Result<Self, LayerError> {
-        check_rate("SpatialDropout", rate)?;
-        Ok(Self { rate })
-    }
-}
-
-impl Layer for SpatialDropout {
-    fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
-        checked_shape(self, x)?;
-        let plane = x.dims()[2..].iter().product();
-        for_element_type!(x.values(), drop(x, self.rate, plane, mode))
-    }
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        if input.is_empty() || input.contains(&0) {
-            return Err(LayerError::InputShape {
-                layer: "SpatialDropout",
-                expected: "[channels, …]".to_owned(),
-                given: input.to_vec(),
-            });
+        if self.channels && (input.is_empty() || input.contains(&0)) {
+            let (layer, expected) = (self.kind(), "[channels, …]".to_owned());
+            return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
         }
         Ok(input.to_vec())
     }
 
     fn kind(&self) -> &'static str {
-        "SpatialDropout"
+        if self.channels { "SpatialDropout" } else { "Dropout" }
     }
 
     fn fusion(&self) -> Fusion<'_> {
-        Fusion(FusionKind::Dropout { rate: self.rate, channels: true })
-    }
-}
-
-fn check_rate(layer: &str, rate: f64) -> Result<(), LayerError> {
-    match (0.0..1.0).contains(&rate) {
-        true => Ok(()),
-        false => Err(LayerError::setting(layer, "rate", "must be 0 or more and below 1", rate)),
+        Fusion(FusionKind::Dropout { rate: self.rate, channels: self.channels })
     }
 }
 
@@ -154,14 +130,14 @@ mod tests {
         check_layer("dropout", &Dropout::new(0.4).unwrap(), &variable(&[3, 2, 7], 4), None);
         check_layer("dropout at rate 0", &Dropout::new(0.0).unwrap(), &variable(&[3, 2, 7], 4), None);
         for shape in [&[3, 4][..], &[3, 4, 5], &[2, 5, 3, 2]] {
-            check_layer("spatial dropout", &SpatialDropout::new(0.4).unwrap(), &variable(shape, 4), None);
+            check_layer("spatial dropout", &Dropout::spatial(0.4).unwrap(), &variable(shape, 4), None);
         }
     }
 
     #[test]
     fn spatial_dropout_drops_whole_channels() {
         let x = Tensor::ones((50, 40, 3, 4), DType::F32, &Device::Cpu).unwrap();
-        let spatial = SpatialDropout::new(0.25).unwrap();
+        let spatial = Dropout::spatial(0.25).unwrap();
         let y = train(&spatial, x, 1);
         let y = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let channels = y.chunks(12).map(|channel| channel[0]).collect::<Vec<_>>();
@@ -195,7 +171,7 @@ mod tests {
     fn rates_out_of_range_are_refused() {
         for rate in [-0.1, 1.0, f64::NAN] {
             assert!(Dropout::new(rate).is_err(), "{rate}");
-            assert!(SpatialDropout::new(rate).is_err(), "{rate}");
+            assert!(Dropout::spatial(rate).is_err(), "{rate}");
         }
     }
 }

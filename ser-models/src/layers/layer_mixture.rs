@@ -1,7 +1,7 @@
 //! A learned mean of several layers' outputs.
 
 use super::Init;
-use crate::kernels::{Real, sum_pairs};
+use crate::kernels::{Real, softmax, sum_pairs};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, checked_shape, elements, for_element_type, tensor,
 };
@@ -25,16 +25,9 @@ pub struct LayerMixture {
 }
 
 impl LayerMixture {
-    /// Makes `weight` of shape (layers), which starts at zero.
-    ///
-    /// # Errors
-    /// [`LayerError::Setting`] if there is no layer.
-    pub fn new(layers: usize, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        Self::of_part(layers, 0, 1, scope)
-    }
-
-    /// The same of the layers after the first `skipped`, and of the first of `parts` equal parts of each layer's features alone: where
-    /// these are means and then deviations over time, of 2 parts the means. The output is [batch, features / parts, …].
+    /// Of `layers` outputs those after the first `skipped`, and of each layer's features the first of `parts` equal parts: where these
+    /// are means and then deviations over time, of 2 parts the means. The output is [batch, features / parts, …]. Makes `weight` of
+    /// shape (layers − skipped), which starts at zero.
     ///
     /// # Errors
     /// [`LayerError::Setting`] if no layer or no part is left.
@@ -64,7 +57,8 @@ impl LayerMixture {
         let layer = size * parts;
         let (y, shares) = {
             let (x, weight) = (elements(&values)?, elements(&self.weight)?);
-            let shares = softmax(weight.slice::<T>()?);
+            let mut shares = weight.slice::<T>()?.to_vec();
+            softmax(&mut shares);
             let mut y = vec![T::ZERO; dims[0] * size];
             for (y, x) in y.chunks_exact_mut(size).zip(x.slice::<T>()?.chunks_exact(layers * layer)) {
                 for (x, share) in x.chunks_exact(layer).skip(skipped).zip(&shares) {
@@ -110,13 +104,6 @@ impl LayerMixture {
     }
 }
 
-fn softmax<T: Real>(weights: &[T]) -> Vec<T> {
-    let largest = weights.iter().fold(T::NEG_INFINITY, |largest, x| if *x > largest { *x } else { largest });
-    let powers: Vec<T> = weights.iter().map(|x| T::from_f64((*x - largest).to_f64().exp())).collect();
-    let total = powers.iter().fold(T::ZERO, |total, x| total + *x);
-    powers.into_iter().map(|x| x / total).collect()
-}
-
 impl Layer for LayerMixture {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         checked_shape(self, x)?;
@@ -152,11 +139,11 @@ mod tests {
     use super::*;
     use crate::Parameters;
     use crate::layers::gradient_check::{answer, check_layer, difference, input, train, variable};
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     fn mixture(layers: usize) -> LayerMixture {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
-        LayerMixture::new(layers, &parameters.scope("mixture")).unwrap()
+        let parameters = Parameters::new(3, DType::F64);
+        LayerMixture::of_part(layers, 0, 1, &parameters.scope("mixture")).unwrap()
     }
 
     #[test]
@@ -179,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_last_layers_is_mixed() {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64);
         let mixture = LayerMixture::of_part(3, 1, 2, &parameters.scope("mixture")).unwrap();
         mixture.weight.set(&input(&[2], 8)).unwrap();
         let shares = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
@@ -204,7 +191,7 @@ mod tests {
         let pass = mixture(2).forward(&padded, &mut Mode::Inference).unwrap();
         assert_eq!(pass.output().lengths(), Some(&[3, 1][..]));
         assert!(mixture(3).output_shape(&[4, 3]).is_err() && mixture(3).output_shape(&[]).is_err());
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
-        assert!(LayerMixture::new(0, &parameters.scope("none")).is_err());
+        let parameters = Parameters::new(3, DType::F64);
+        assert!(LayerMixture::of_part(0, 0, 1, &parameters.scope("none")).is_err());
     }
 }

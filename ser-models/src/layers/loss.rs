@@ -37,30 +37,15 @@ impl CrossEntropy {
     /// The loss of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1, and its gradient for the
     /// logits: `Σ_c s_ic · softmax(z_i) − s_i`, s being what multiplies the negative logarithms.
     ///
-    /// # Errors
-    /// As [`CrossEntropy::loss`].
-    pub fn loss_and_gradient(&self, logits: &Tensor, targets: &Tensor) -> Result<(f64, Tensor), LayerError> {
-        self.value_and_gradient(logits, targets, None)
-    }
-
-    /// The same where an example's truth is known among some of the classes only: `labelled` [batch, classes] holds 1 for these and
-    /// 0 for all others. The softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0.
-    ///
-    /// Corpora that label different emotions train one network this way: a cheerful voice of a corpus without surprise does not
-    /// teach that it is not surprised.
+    /// Where an example's truth is known among some of the classes only, `labelled` [batch, classes] holds 1 for these and 0 for all
+    /// others. The softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0. Corpora that
+    /// label different emotions train one network this way: a cheerful voice of a corpus without surprise does not teach that it is
+    /// not surprised.
     ///
     /// # Errors
-    /// As [`CrossEntropy::loss`]; also if `labelled` has another shape. Where a target is not 0, its class must be labelled.
-    pub fn loss_and_gradient_among(
-        &self,
-        logits: &Tensor,
-        targets: &Tensor,
-        labelled: &Tensor,
-    ) -> Result<(f64, Tensor), LayerError> {
-        self.value_and_gradient(logits, targets, Some(labelled))
-    }
-
-    fn value_and_gradient(
+    /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights. Where a target is not 0, its class must be
+    /// labelled.
+    pub fn loss_and_gradient(
         &self,
         logits: &Tensor,
         targets: &Tensor,
@@ -121,14 +106,20 @@ impl CrossEntropy {
     ///
     /// # Errors
     /// [`LayerError::Label`] if a label is not one of the classes.
-    pub fn targets(&self, labels: &[usize], dtype: DType, device: &Device) -> Result<Tensor, LayerError> {
+    pub fn targets(&self, labels: &[usize], dtype: DType) -> Result<Tensor, LayerError> {
         let classes = self.class_weights.len();
-        let mut targets = vec![0f32; labels.len() * classes];
-        for (row, &label) in targets.chunks_exact_mut(classes.max(1)).zip(labels) {
-            *row.get_mut(label).ok_or(LayerError::Label { label, classes })? = 1.0;
-        }
-        Ok(Tensor::from_vec(targets, (labels.len(), classes), device)?.to_dtype(dtype)?)
+        let targets = one_hot(labels, classes)?;
+        Ok(Tensor::from_vec(targets, (labels.len(), classes), &Device::Cpu)?.to_dtype(dtype)?)
     }
+}
+
+/// A row for each label with a 1 at its class, else zeros: [batch, classes] in row-major order.
+pub(crate) fn one_hot(labels: &[usize], classes: usize) -> Result<Vec<f32>, LayerError> {
+    let mut rows = vec![0.0; labels.len() * classes];
+    for (row, &label) in rows.chunks_exact_mut(classes.max(1)).zip(labels) {
+        *row.get_mut(label).ok_or(LayerError::Label { label, classes })? = 1.0;
+    }
+    Ok(rows)
 }
 
 /// `log softmax` over the last axis. The largest logit is taken off first, as a constant: it changes no value and no
@@ -163,7 +154,7 @@ mod tests {
             let loss = CrossEntropy::new(weights, smoothing).unwrap();
             check("cross-entropy", &[&logits], || loss.loss(&logits, &targets).unwrap());
             let in_graph = loss.loss(&logits, &targets).unwrap();
-            let (value, gradient) = loss.loss_and_gradient(&logits, &targets).unwrap();
+            let (value, gradient) = loss.loss_and_gradient(&logits, &targets, None).unwrap();
             assert!((value - in_graph.to_scalar::<f64>().unwrap()).abs() < 1e-14);
             let gradients = in_graph.backward().unwrap();
             assert!(difference(&gradient, gradients.get(&logits).unwrap()) < 1e-15);
@@ -178,19 +169,19 @@ mod tests {
         let rows = |rows: &[[f64; 4]; 2]| Tensor::new(rows, &Device::Cpu).unwrap();
         let targets = rows(&[[0.7, 0.0, 0.3, 0.0], [0.0, 1.0, 0.0, 0.0]]);
         // All labelled: the plain loss.
-        let plain = loss.loss_and_gradient(&logits, &targets).unwrap();
-        let all = loss.loss_and_gradient_among(&logits, &targets, &rows(&[[1.0; 4]; 2])).unwrap();
+        let plain = loss.loss_and_gradient(&logits, &targets, None).unwrap();
+        let all = loss.loss_and_gradient(&logits, &targets, Some(&rows(&[[1.0; 4]; 2]))).unwrap();
         assert!((plain.0 - all.0).abs() < 1e-14 && difference(&plain.1, &all.1) < 1e-14);
         // Two labelled: the loss of a network that has no other outputs.
         let labelled = rows(&[[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]);
-        let (value, gradient) = loss.loss_and_gradient_among(&logits, &targets, &labelled).unwrap();
+        let (value, gradient) = loss.loss_and_gradient(&logits, &targets, Some(&labelled)).unwrap();
         let of_two = CrossEntropy::new(vec![1.0; 2], 0.1).unwrap();
         let two = |row: usize, a: usize, b: usize| {
             let pick = |x: &Tensor| {
                 let row = x.get(row).unwrap().to_vec1::<f64>().unwrap();
                 Tensor::new(&[[row[a], row[b]]], &Device::Cpu).unwrap()
             };
-            let (loss, gradient) = of_two.loss_and_gradient(&pick(&logits), &pick(&targets)).unwrap();
+            let (loss, gradient) = of_two.loss_and_gradient(&pick(&logits), &pick(&targets), None).unwrap();
             (loss, gradient.to_vec2::<f64>().unwrap()[0].clone())
         };
         let (first, second) = (two(0, 0, 2), two(1, 1, 2));
@@ -198,7 +189,7 @@ mod tests {
         let halves = |g: &[f64]| [g[0] / 2.0, g[1] / 2.0];
         let ([a, b], [c, d]) = (halves(&first.1), halves(&second.1));
         assert!(difference(&gradient, &rows(&[[a, 0.0, b, 0.0], [0.0, c, d, 0.0]])) < 1e-14);
-        assert!(loss.loss_and_gradient_among(&logits, &targets, &input(&[2, 3], 1)).is_err());
+        assert!(loss.loss_and_gradient(&logits, &targets, Some(&input(&[2, 3], 1))).is_err());
     }
 
     #[test]
@@ -219,7 +210,7 @@ mod tests {
         let (a, b) = (input(&[2, 3], 1), input(&[2, 4], 1));
         assert!(loss.loss(&a, &b).is_err() && loss.loss(&b, &b).is_err());
         assert!(loss.loss(&a, &input(&[1, 3], 1)).is_err());
-        let error = loss.targets(&[0, 3], DType::F32, &Device::Cpu).unwrap_err().to_string();
+        let error = loss.targets(&[0, 3], DType::F32).unwrap_err().to_string();
         assert_eq!(error, "CrossEntropy: labels must be below the number of classes, 3, got 3");
     }
 }

@@ -177,7 +177,7 @@ mod tests {
     fn check_gradients(config: LstmConfig) {
         for states in [States::Last, States::Sequence] {
             for lengths in [None, Some(&[4, 2, 6][..])] {
-                let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+                let parameters = Parameters::new(3, DType::F64);
                 let config = LstmConfig { states, ..config };
                 let lstm = Lstm::new(2, config, &parameters.scope("lstm")).unwrap();
                 check_layer("lstm", &lstm, &variable(&[3, 6, 2], 4), lengths);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn parameters_begin_as_documented() {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64);
         let config = LstmConfig { layers: 2, bidirectional: true, ..LstmConfig::new(5) };
         let lstm = Lstm::new(3, config, &parameters.scope("lstm")).unwrap();
         let names: Vec<String> = parameters.iter().map(|p| p.name().to_owned()).collect();
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_and_wrong_inputs_are_refused() {
-        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32);
         let refused = |inputs, config| {
             Lstm::new(inputs, config, &parameters.scope("x")).map(|_| ()).unwrap_err().to_string()
         };

@@ -16,7 +16,7 @@
 //! use ser_models::layers::{Conv1d, Conv1dConfig, Layer, Mode};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+//! let parameters = Parameters::new(0, DType::F32);
 //! let config = Conv1dConfig { stride: 2, ..Conv1dConfig::new(16, 5) };
 //! let conv = Conv1d::new(1, config, &parameters.scope("conv"))?;
 //!
@@ -46,9 +46,7 @@
 mod attention;
 mod batch_norm;
 mod candle;
-mod conv1d;
-mod conv2d;
-mod convolution;
+mod conv;
 mod dense;
 mod dropout;
 mod flatten;
@@ -66,7 +64,6 @@ mod relu;
 mod residual;
 mod sequential;
 mod simple_rnn;
-mod statistics_pool;
 mod time_steps;
 mod windows;
 
@@ -76,19 +73,18 @@ pub use crate::layer::{Forward, Fusion, Layer, LayerError, Mode, Padded, Summary
 pub use attention::AttentionPool;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use candle::{Foreign, Seeded, in_graph};
-pub use conv1d::{Conv1d, Conv1dConfig};
-pub use conv2d::{Conv2d, Conv2dConfig};
+pub use conv::{Conv, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 pub use dense::Dense;
-pub use dropout::{Dropout, SpatialDropout};
+pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use layer_mixture::LayerMixture;
+pub(crate) use loss::one_hot;
 pub use loss::{CrossEntropy, softmax};
 pub use lstm::{Lstm, LstmConfig};
 pub use pool::{AvgPool, AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d};
 pub use recurrent::States;
 pub use relu::Relu;
 pub use residual::Residual;
-pub use sequential::{NamedLayer, Sequential};
+pub use sequential::Sequential;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
-pub use statistics_pool::StatisticsPool;
 pub use time_steps::TimeSteps;

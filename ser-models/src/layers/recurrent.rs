@@ -143,7 +143,7 @@ mod tests {
     };
     use crate::layers::reference;
     use crate::{Generator, Parameters};
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     const CELLS: [Cell; 2] = [Cell::Tanh, Cell::Lstm];
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn pass(cell: Cell, inputs: usize, units: usize, reverse: bool) -> Pass {
-        let parameters = Parameters::new(5, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(5, DType::F64);
         let scope = &parameters.scope("pass");
         let pass = Pass::new(cell, (inputs, units), Init::GlorotUniform, 1.0, reverse, scope).unwrap();
         pass.bias.set(&input(&[cell.gates() * units], 8)).unwrap();
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_clip_gives_the_same_bits_alone_and_among_others_and_on_any_number_of_threads() {
         // Large enough to be split among threads.
-        let parameters = Parameters::new(5, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(5, DType::F32);
         let scope = &parameters.scope("pass");
         let pass = Pass::new(Cell::Lstm, (8, 64), Init::GlorotUniform, 1.0, false, scope).unwrap();
         let single = Single(pass, States::Sequence);

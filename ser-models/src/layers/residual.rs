@@ -55,11 +55,11 @@ mod tests {
     use crate::Parameters;
     use crate::layers::gradient_check::{check_layer, variable};
     use crate::layers::{Lstm, LstmConfig, States};
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     #[test]
     fn gradients_are_correct_with_and_without_padding() {
-        let parameters = Parameters::new(3, DType::F64, &Device::Cpu);
+        let parameters = Parameters::new(3, DType::F64);
         let config = LstmConfig { states: States::Sequence, ..LstmConfig::new(3) };
         let residual = Residual::new(Lstm::new(3, config, &parameters.scope("lstm")).unwrap());
         for lengths in [None, Some(&[5, 2][..])] {

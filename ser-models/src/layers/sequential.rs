@@ -4,7 +4,7 @@ use super::fused::Fused;
 use super::{
     AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
     Conv2dConfig, Dense, Dropout, Flatten, Foreign, GlobalAvgPool, GlobalMaxPool, Init, Lstm, LstmConfig,
-    MaxPool1d, MaxPool2d, Padding, Relu, Residual, SimpleRnn, SimpleRnnConfig, SpatialDropout, TimeSteps,
+    MaxPool1d, MaxPool2d, Padding, Relu, Residual, SimpleRnn, SimpleRnnConfig, TimeSteps,
 };
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded, SummaryRow, chain};
 use crate::parameters::Parameters;
@@ -13,13 +13,13 @@ use candle_nn::ModuleT;
 
 /// One layer of a [`Sequential`], with what a summary says of it.
 #[derive(Debug)]
-pub struct NamedLayer {
+pub(super) struct NamedLayer {
     /// Its name, by kind and number, e.g. `conv1d_2`: the beginning of its parameters' names.
-    pub name: String,
+    pub(super) name: String,
     /// What it gives out, without the batch axis.
-    pub output_shape: Vec<usize>,
+    output_shape: Vec<usize>,
     /// The layer itself.
-    pub layer: Box<dyn Layer>,
+    pub(super) layer: Box<dyn Layer>,
 }
 
 /// Layers one after another, for inputs of one shape.
@@ -28,12 +28,12 @@ pub struct NamedLayer {
 /// (`conv1d_1`, `conv1d_2`, `dense_1`, …), and makes its parameters under that name.
 ///
 /// ```
-/// use candle_core::{DType, Device};
+/// use candle_core::DType;
 /// use ser_models::Parameters;
 /// use ser_models::layers::{Conv1dConfig, Init, Sequential};
 ///
 /// # fn main() -> Result<(), ser_models::layers::LayerError> {
-/// let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+/// let parameters = Parameters::new(0, DType::F32);
 /// let mut net = Sequential::new([1, 193]);
 /// net.conv1d(Conv1dConfig::new(64, 5), &parameters)?;
 /// net.relu()?;
@@ -49,7 +49,39 @@ pub struct Sequential {
     /// What the layers' names begin with.
     prefix: String,
     input_shape: Vec<usize>,
-    layers: Vec<NamedLayer>,
+    pub(super) layers: Vec<NamedLayer>,
+}
+
+/// Methods that add a layer without tensors.
+macro_rules! adds {
+    ($($(#[$about:meta])* $name:ident($($argument:ident: $type:ty),*) => $layer:expr;)*) => {$(
+        $(#[$about])*
+        ///
+        /// # Errors
+        /// If a setting is out of its range, or the layer does not take what the layers before it give.
+        pub fn $name(&mut self, $($argument: $type),*) -> Result<(), LayerError> {
+            self.push(stringify!($name), $layer)
+        }
+    )*};
+}
+
+/// Methods that add a layer whose tensors are made under its name: its kind, and of the network so far and the place of the tensors
+/// the layer.
+macro_rules! adds_with_tensors {
+    (
+        $($(#[$about:meta])*
+        $name:ident($($argument:ident: $type:ty),*) $kind:literal |$net:ident, $scope:ident| $layer:expr;)*
+    ) => {$(
+        $(#[$about])*
+        ///
+        /// # Errors
+        /// If a setting is out of its range, or the layer does not take what the layers before it give.
+        pub fn $name(&mut self, $($argument: $type,)* parameters: &Parameters) -> Result<(), LayerError> {
+            let ($net, $scope) = (&*self, &parameters.scope(self.next_name($kind)));
+            let layer = $layer;
+            self.push($kind, layer)
+        }
+    )*};
 }
 
 impl Sequential {
@@ -72,11 +104,6 @@ impl Sequential {
     /// The shape that comes out, without the batch axis.
     pub fn output_shape(&self) -> &[usize] {
         self.layers.last().map_or(&self.input_shape, |last| &last.output_shape)
-    }
-
-    /// The layers, in order.
-    pub fn layers(&self) -> &[NamedLayer] {
-        &self.layers
     }
 
     /// Adds a layer at the end, under `kind` and the next number.
@@ -124,174 +151,55 @@ impl Sequential {
         self.output_shape().first().copied().unwrap_or(0)
     }
 
-    /// Adds a [`Conv1d`].
-    ///
-    /// # Errors
-    /// See [`Conv1d::new`]; also if the input is shorter than the window.
-    pub fn conv1d(&mut self, config: Conv1dConfig, parameters: &Parameters) -> Result<(), LayerError> {
-        let name = self.next_name("conv1d");
-        let layer = Conv1d::new(self.channels(), config, &parameters.scope(name))?;
-        self.push("conv1d", layer)
-    }
-
-    /// Adds a [`Conv2d`].
-    ///
-    /// # Errors
-    /// See [`Conv2d::new`]; also if the input is smaller than the window.
-    pub fn conv2d(&mut self, config: Conv2dConfig, parameters: &Parameters) -> Result<(), LayerError> {
-        let name = self.next_name("conv2d");
-        let layer = Conv2d::new(self.channels(), config, &parameters.scope(name))?;
-        self.push("conv2d", layer)
-    }
-
-    /// Adds a [`BatchNorm`].
-    ///
-    /// # Errors
-    /// See [`BatchNorm::new`].
-    pub fn batch_norm(&mut self, config: BatchNormConfig, parameters: &Parameters) -> Result<(), LayerError> {
-        let name = self.next_name("batch_norm");
-        let layer = BatchNorm::new(self.channels(), config, &parameters.scope(name))?;
-        self.push("batch_norm", layer)
-    }
-
-    /// Adds a [`MaxPool1d`] whose window moves by its own size.
-    ///
-    /// # Errors
-    /// See [`MaxPool1d::new`]; also if the input is shorter than the window.
-    pub fn max_pool1d(&mut self, pool_size: usize) -> Result<(), LayerError> {
-        self.push("max_pool1d", MaxPool1d::new(pool_size, pool_size, Padding::Valid)?)
-    }
-
-    /// Adds a [`MaxPool2d`] whose window moves by its own size.
-    ///
-    /// # Errors
-    /// See [`MaxPool2d::new`]; also if the input is smaller than the window.
-    pub fn max_pool2d(&mut self, pool_size: [usize; 2]) -> Result<(), LayerError> {
-        self.push("max_pool2d", MaxPool2d::new(pool_size, pool_size, Padding::Valid)?)
-    }
-
-    /// Adds an [`AvgPool1d`] whose window moves by its own size.
-    ///
-    /// # Errors
-    /// See [`AvgPool1d::new`]; also if the input is shorter than the window.
-    pub fn avg_pool1d(&mut self, pool_size: usize) -> Result<(), LayerError> {
-        self.push("avg_pool1d", AvgPool1d::new(pool_size, pool_size, Padding::Valid)?)
-    }
-
-    /// Adds an [`AvgPool2d`] whose window moves by its own size.
-    ///
-    /// # Errors
-    /// See [`AvgPool2d::new`]; also if the input is smaller than the window.
-    pub fn avg_pool2d(&mut self, pool_size: [usize; 2]) -> Result<(), LayerError> {
-        self.push("avg_pool2d", AvgPool2d::new(pool_size, pool_size, Padding::Valid)?)
-    }
-
-    /// Adds a [`GlobalAvgPool`].
-    ///
-    /// # Errors
-    /// If the input has no axis but the channels.
-    pub fn global_avg_pool(&mut self) -> Result<(), LayerError> {
-        self.push("global_avg_pool", GlobalAvgPool)
-    }
-
-    /// Adds a [`GlobalMaxPool`].
-    ///
-    /// # Errors
-    /// If the input has no axis but the channels.
-    pub fn global_max_pool(&mut self) -> Result<(), LayerError> {
-        self.push("global_max_pool", GlobalMaxPool)
-    }
-
-    /// Adds a [`Relu`].
-    ///
-    /// # Errors
-    /// None, for any input.
-    pub fn relu(&mut self) -> Result<(), LayerError> {
-        self.push("relu", Relu)
-    }
-
-    /// Adds a [`Dropout`].
-    ///
-    /// # Errors
-    /// See [`Dropout::new`].
-    pub fn dropout(&mut self, rate: f64) -> Result<(), LayerError> {
-        self.push("dropout", Dropout::new(rate)?)
-    }
-
-    /// Adds a [`SpatialDropout`].
-    ///
-    /// # Errors
-    /// See [`SpatialDropout::new`].
-    pub fn spatial_dropout(&mut self, rate: f64) -> Result<(), LayerError> {
-        self.push("spatial_dropout", SpatialDropout::new(rate)?)
-    }
-
-    /// Adds a [`Flatten`].
-    ///
-    /// # Errors
-    /// None, for any input.
-    pub fn flatten(&mut self) -> Result<(), LayerError> {
-        self.push("flatten", Flatten)
-    }
-
-    /// Adds a [`Dense`].
-    ///
-    /// # Errors
-    /// See [`Dense::new`]; also if the input is not a vector.
-    pub fn dense(&mut self, units: usize, init: Init, parameters: &Parameters) -> Result<(), LayerError> {
-        let name = self.next_name("dense");
-        let layer = Dense::new(self.channels(), units, init, &parameters.scope(name))?;
-        self.push("dense", layer)
-    }
-
-    /// Adds a [`TimeSteps`].
-    ///
-    /// # Errors
-    /// If the input has no channels before its last axis.
-    pub fn time_steps(&mut self) -> Result<(), LayerError> {
-        self.push("time_steps", TimeSteps)
-    }
-
     /// The features of the frames that come out.
     fn features(&self) -> usize {
         self.output_shape().last().copied().unwrap_or(0)
     }
 
-    /// Adds an [`Lstm`].
-    ///
-    /// # Errors
-    /// See [`Lstm::new`]; also if the input is not frames.
-    pub fn lstm(&mut self, config: LstmConfig, parameters: &Parameters) -> Result<(), LayerError> {
-        let layer = Lstm::new(self.features(), config, &parameters.scope(self.next_name("lstm")))?;
-        self.push("lstm", layer)
+    adds! {
+        /// Adds a [`Relu`].
+        relu() => Relu;
+        /// Adds a [`Dropout`] of single elements.
+        dropout(rate: f64) => Dropout::new(rate)?;
+        /// Adds a [`Dropout::spatial`].
+        spatial_dropout(rate: f64) => Dropout::spatial(rate)?;
+        /// Adds a [`Flatten`].
+        flatten() => Flatten;
+        /// Adds a [`TimeSteps`].
+        time_steps() => TimeSteps;
+        /// Adds a [`MaxPool1d`] whose window moves by its own size.
+        max_pool1d(pool_size: usize) => MaxPool1d::new(pool_size, pool_size, Padding::Valid)?;
+        /// Adds a [`MaxPool2d`] whose window moves by its own size.
+        max_pool2d(pool_size: [usize; 2]) => MaxPool2d::new(pool_size, pool_size, Padding::Valid)?;
+        /// Adds an [`AvgPool1d`] whose window moves by its own size.
+        avg_pool1d(pool_size: usize) => AvgPool1d::new(pool_size, pool_size, Padding::Valid)?;
+        /// Adds an [`AvgPool2d`] whose window moves by its own size.
+        avg_pool2d(pool_size: [usize; 2]) => AvgPool2d::new(pool_size, pool_size, Padding::Valid)?;
+        /// Adds a [`GlobalAvgPool`].
+        global_avg_pool() => GlobalAvgPool;
+        /// Adds a [`GlobalMaxPool`].
+        global_max_pool() => GlobalMaxPool;
     }
 
-    /// Adds an [`Lstm`] with a connection around it.
-    ///
-    /// # Errors
-    /// As [`Sequential::lstm`]; also if it changes the shape.
-    pub fn residual_lstm(&mut self, config: LstmConfig, parameters: &Parameters) -> Result<(), LayerError> {
-        let layer = Lstm::new(self.features(), config, &parameters.scope(self.next_name("lstm")))?;
-        self.push("lstm", Residual::new(layer))
-    }
-
-    /// Adds a [`SimpleRnn`].
-    ///
-    /// # Errors
-    /// See [`SimpleRnn::new`]; also if the input is not frames.
-    pub fn simple_rnn(&mut self, config: SimpleRnnConfig, parameters: &Parameters) -> Result<(), LayerError> {
-        let layer = SimpleRnn::new(self.features(), config, &parameters.scope(self.next_name("simple_rnn")))?;
-        self.push("simple_rnn", layer)
-    }
-
-    /// Adds an [`AttentionPool`].
-    ///
-    /// # Errors
-    /// See [`AttentionPool::new`]; also if the input is not frames.
-    pub fn attention(&mut self, units: usize, init: Init, parameters: &Parameters) -> Result<(), LayerError> {
-        let scope = &parameters.scope(self.next_name("attention"));
-        let layer = AttentionPool::new(self.features(), units, init, scope)?;
-        self.push("attention", layer)
+    adds_with_tensors! {
+        /// Adds a [`Conv1d`].
+        conv1d(config: Conv1dConfig) "conv1d" |net, scope| Conv1d::new(net.channels(), config, scope)?;
+        /// Adds a [`Conv2d`].
+        conv2d(config: Conv2dConfig) "conv2d" |net, scope| Conv2d::new(net.channels(), config, scope)?;
+        /// Adds a [`BatchNorm`].
+        batch_norm(config: BatchNormConfig) "batch_norm" |net, scope| BatchNorm::new(net.channels(), config, scope)?;
+        /// Adds a [`Dense`].
+        dense(units: usize, init: Init) "dense" |net, scope| Dense::new(net.channels(), units, init, scope)?;
+        /// Adds an [`Lstm`].
+        lstm(config: LstmConfig) "lstm" |net, scope| Lstm::new(net.features(), config, scope)?;
+        /// Adds an [`Lstm`] with a connection around it.
+        residual_lstm(config: LstmConfig) "lstm" |net, scope| Residual::new(Lstm::new(net.features(), config, scope)?);
+        /// Adds a [`SimpleRnn`].
+        simple_rnn(config: SimpleRnnConfig) "simple_rnn" |net, scope| SimpleRnn::new(net.features(), config, scope)?;
+        /// Adds an [`AttentionPool`].
+        attention(units: usize, init: Init) "attention" |net, scope| {
+            AttentionPool::new(net.features(), units, init, scope)?
+        };
     }
 
     /// Adds a module of Candle's, such as a `candle_nn::Linear`, with the shape of an example that comes out of it; its
@@ -299,7 +207,7 @@ impl Sequential {
     /// [`Parameters::var_builder`]`().pp(name)`. See [`Foreign`].
     ///
     /// # Errors
-    /// If `parameters` hold no tensor under this name.
+    /// See [`Foreign::new`].
     pub fn module(
         &mut self,
         name: &str,

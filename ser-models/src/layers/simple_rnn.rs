@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn shapes_follow_the_output_and_bad_sizes_are_refused() {
-        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32);
         assert!(SimpleRnn::new(0, SimpleRnnConfig::new(2), &parameters.scope("a")).is_err());
         assert!(SimpleRnn::new(2, SimpleRnnConfig::new(0), &parameters.scope("a")).is_err());
         for (states, expected) in [(States::Last, vec![4]), (States::Sequence, vec![6, 4])] {

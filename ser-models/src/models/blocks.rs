@@ -106,7 +106,8 @@ pub(super) fn add_blocks<S: Size>(
     Ok(())
 }
 
-/// Adds the layers after the last state: dense layers with ReLU, then one with a unit for each class, dropout before each.
+/// Adds the layers after the last state, named `head`: dense layers with ReLU, then one with a unit for each class, dropout before
+/// each.
 pub(super) fn add_head(
     net: &mut Sequential,
     dense: &[usize],
@@ -116,14 +117,27 @@ pub(super) fn add_head(
     parameters: &Parameters,
 ) -> Added {
     let mut head = Sequential::named("head", net.output_shape());
+    add_dense(&mut head, dense, dropout, classes, init, parameters)?;
+    net.append(head)
+}
+
+/// The same under the names of the layers before.
+pub(super) fn add_dense(
+    net: &mut Sequential,
+    dense: &[usize],
+    dropout: f64,
+    classes: usize,
+    init: Init,
+    parameters: &Parameters,
+) -> Added {
     for units in dense.iter().map(Some).chain([None]) {
         if dropout != 0.0 {
-            head.dropout(dropout)?;
+            net.dropout(dropout)?;
         }
-        head.dense(units.copied().unwrap_or(classes), init, parameters)?;
+        net.dense(units.copied().unwrap_or(classes), init, parameters)?;
         if units.is_some() {
-            head.relu()?;
+            net.relu()?;
         }
     }
-    net.append(head)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! One-dimensional convolutions over a feature vector (`cnn-1d`).
 
-use super::blocks::{BlockLayer, ConvBlock, add_blocks};
+use super::blocks::{BlockLayer, ConvBlock, add_blocks, add_dense};
+use crate::input::ModelInput;
 use crate::layers::{BatchNormConfig, Init, LayerError, Sequential};
 use crate::parameters::Parameters;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,10 @@ impl Cnn1dConfig {
             ..Self::default()
         }
     }
+
+    pub(crate) fn input(&self) -> ModelInput {
+        ModelInput::Vector { features: self.features }
+    }
 }
 
 /// Convolutions over the vector as one channel of a sequence [1, features], then dense layers.
@@ -98,17 +103,7 @@ pub(super) fn network(
     let mut net = Sequential::new([1, config.features]);
     add_blocks(&mut net, &config.blocks, batch_norm, init, parameters)?;
     net.flatten()?;
-    if config.dropout != 0.0 {
-        net.dropout(config.dropout)?;
-    }
-    for units in &config.dense {
-        net.dense(*units, init, parameters)?;
-        net.relu()?;
-        if config.dropout != 0.0 {
-            net.dropout(config.dropout)?;
-        }
-    }
-    net.dense(classes, init, parameters)?;
+    add_dense(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
     if config.normalize_logits {
         net.batch_norm(batch_norm, parameters)?;
     }

@@ -1,7 +1,9 @@
 //! Several networks that answer together (`ensemble`).
 
 use super::{Architecture, CnnAttentionConfig};
-use crate::layers::LayerError;
+use crate::input::ModelInput;
+use crate::layers::{LayerError, Sequential};
+use crate::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
 /// An ensemble: networks that were trained one by one, all of one architecture or some of others that read the same input, and whose probabilities are averaged
@@ -29,6 +31,11 @@ impl EnsembleConfig {
     /// `members` networks that count the same.
     pub fn new(members: usize, network: impl Into<Architecture>) -> Self {
         Self { members, network: Box::new(network.into()), others: Vec::new(), weights: Vec::new() }
+    }
+
+    pub(crate) fn input(&self) -> ModelInput {
+        // A nested one cannot be built.
+        self.network.input()
     }
 
     /// How many members answer.
@@ -80,6 +87,11 @@ impl EnsembleConfig {
         weights.iter_mut().for_each(|weight| *weight /= mean);
         Ok(weights)
     }
+}
+
+/// A member is no ensemble.
+pub(super) fn network(_: &EnsembleConfig, _: usize, _: &Parameters) -> Result<Sequential, LayerError> {
+    Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"))
 }
 
 impl Default for EnsembleConfig {

@@ -10,18 +10,13 @@ impl Architecture {
     /// nothing else than 110,000 samples from the clip's centre, or with zeros around it. `whisper-head` gets 16,000 Hz, silence trimmed
     /// 40 dB below the loudest, peak-normalised, of any length.
     pub fn preparation(&self) -> PreparationConfig {
-        match self.member().name() {
-            "tim-net" => PreparationConfig {
+        match self.member() {
+            Self::TimNet(_) => PreparationConfig {
                 length: Some(110_000),
                 alignment: Alignment::Centre,
                 ..PreparationConfig::raw(22_050)
             },
-            "whisper-head" => PreparationConfig {
-                sample_rate: Ear::SAMPLE_RATE,
-                trim_top_db: Some(40.0),
-                length: None,
-                ..PreparationConfig::default()
-            },
+            Self::WhisperHead(_) => Ear::preparation(),
             _ => PreparationConfig::default(),
         }
     }
@@ -31,10 +26,10 @@ impl Architecture {
     /// features in the order of [`Feature::ISSA`]. `whisper-head` reads what an [`Ear`] makes of the mel spectrogram that Whisper hears.
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
+        if let Self::CnnAttention(config) = self.member() {
+            return FeatureConfig { n_mels: config.rows, features: vec![Feature::Mel], ..all };
+        }
         match self.input() {
-            ModelInput::Sequence { rows, .. } if self.member().name() == "cnn-attention" => {
-                FeatureConfig { n_mels: rows, features: vec![Feature::Mel], ..all }
-            }
             ModelInput::Sequence { rows, .. } if rows != all.total_rows() => {
                 FeatureConfig { n_mfcc: rows, features: vec![Feature::Mfcc], ..all }
             }

@@ -296,17 +296,17 @@ impl Layer for TemporalBlocks {
     }
 
     fn weights(&self) -> Vec<&Var> {
-        self.networks().flat_map(|(_, net)| net.weights()).chain([&self.weight]).collect()
+        self.networks().flat_map(|(.., net)| net.weights()).chain([&self.weight]).collect()
     }
 
     fn statistics(&self) -> Vec<&Var> {
-        self.networks().flat_map(|(_, net)| net.statistics()).collect()
+        self.networks().flat_map(|(.., net)| net.statistics()).collect()
     }
 
     fn summary(&self, _name: &str, output_shape: &[usize]) -> Vec<SummaryRow> {
-        let row = |(name, net): (&str, &Sequential)| SummaryRow {
+        let row = |(name, kind, net): (&str, &'static str, &Sequential)| SummaryRow {
             name: name.to_owned(),
-            kind: if name.contains("block") { "Block" } else { "Projection" },
+            kind,
             output_shape: net.output_shape().to_vec(),
             parameters: net.weights().into_iter().chain(net.statistics()).map(|var| var.elem_count()).sum(),
         };
@@ -321,11 +321,11 @@ impl Layer for TemporalBlocks {
 }
 
 impl TemporalBlocks {
-    /// The networks of both directions with their names, in the order in which they made their parameters.
-    fn networks(&self) -> impl Iterator<Item = (&str, &Sequential)> {
+    /// The networks of both directions with their names and kinds, in the order in which they made their parameters.
+    fn networks(&self) -> impl Iterator<Item = (&str, &'static str, &Sequential)> {
         self.directions.iter().zip(["forward.conv1d_1", "backward.conv1d_1"]).flat_map(|(direction, name)| {
-            let blocks = direction.blocks.iter().map(|(name, block)| (&**name, block));
-            std::iter::once((name, &direction.projection)).chain(blocks)
+            let blocks = direction.blocks.iter().map(|(name, block)| (&**name, "Block", block));
+            std::iter::once((name, "Projection", &direction.projection)).chain(blocks)
         })
     }
 }

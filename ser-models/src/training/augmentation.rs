@@ -230,7 +230,7 @@ mod tests {
         let x = inputs(&values, &[1, 1], Some(&[1; 8]));
         let mut y = targets(&[0, 1, 0, 1, 0, 1, 0, 1]);
         let (values, _) = changed(Augmentation { mixup: 1.0, ..Default::default() }, &x, &mut y, 3);
-        for (x, y) in values.iter().zip(y.shares().chunks(2)) {
+        for (x, y) in values.iter().zip(y.shares.chunks(2)) {
             assert!((x - y[1]).abs() < 1e-6 && (y[0] + y[1] - 1.0).abs() < 1e-6);
         }
         assert!(values.iter().any(|x| *x > 0.0 && *x < 1.0));

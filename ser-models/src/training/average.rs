@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn the_average_follows_fast_at_first_and_then_by_its_decay() {
-        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32);
         let w = parameters.scope("a").weight("w", &[2], Init::Zeros).unwrap();
         let mut average = parameters.values().unwrap();
         w.set(&Tensor::new(&[1.0f32, -2.0], &Device::Cpu).unwrap()).unwrap();

@@ -65,13 +65,12 @@ impl EncodingConfig {
 impl Default for EncodingConfig {
     /// As `whisper-head` prepares clips, no copies.
     fn default() -> Self {
-        let preparation = PreparationConfig {
-            sample_rate: Ear::SAMPLE_RATE,
-            trim_top_db: Some(40.0),
-            length: None,
-            ..PreparationConfig::default()
-        };
-        Self { preparation, augmentation: AudioAugmentation::default(), copies: 0, seed: 0 }
+        Self {
+            preparation: Ear::preparation(),
+            augmentation: AudioAugmentation::default(),
+            copies: 0,
+            seed: 0,
+        }
     }
 }
 
@@ -100,13 +99,12 @@ pub(super) fn encode(
     config: &EncodingConfig,
     versions: &[Version<'_>],
 ) -> Result<Vec<Vec<f32>>, EncodedError> {
-    Listener::new(encoder, config)?;
-    let hear = |listener: &mut Option<Listener<'_>>, version: &Version<'_>| {
-        let Some(listener) = listener else { return Ok(Vec::new()) };
+    let hear = |listener: &mut Result<Listener<'_>, ConfigError>, version: &Version<'_>| {
+        let listener = listener.as_mut().map_err(|cause| cause.clone())?;
         let failed = |cause| EncodedError::Clip { id: version.id.to_owned(), cause: Box::new(cause) };
         listener.hear(version).map_err(failed)
     };
-    versions.par_iter().map_init(|| Listener::new(encoder, config).ok(), hear).collect()
+    versions.par_iter().map_init(|| Listener::new(encoder, config), hear).collect()
 }
 
 /// What one thread needs: to plan transforms costs more than to use them.

@@ -453,7 +453,7 @@ pub(crate) fn clip_gradients(
 mod tests {
     use super::*;
     use crate::layers::Init;
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     #[test]
     fn names_and_files_give_the_same_defaults() {
@@ -471,7 +471,7 @@ mod tests {
 
     #[test]
     fn gradients_are_clipped_to_one_common_norm() {
-        let parameters = Parameters::new(0, DType::F32, &Device::Cpu);
+        let parameters = Parameters::new(0, DType::F32);
         let a = parameters.scope("a").weight("w", &[2], Init::Ones).unwrap();
         let b = parameters.scope("b").weight("w", &[1], Init::Ones).unwrap();
         let loss = ((a.sum_all().unwrap() * 2.0).unwrap() + b.sum_all().unwrap()).unwrap();

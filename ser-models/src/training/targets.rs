@@ -1,7 +1,7 @@
 //! What a batch should be answered with.
 
 use super::TrainingError;
-use crate::layers::{CrossEntropy, LayerError};
+use crate::layers::{CrossEntropy, LayerError, one_hot};
 use candle_core::{Device, Tensor};
 use ndarray::ArrayView1;
 
@@ -9,7 +9,7 @@ use ndarray::ArrayView1;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
     /// [batch, classes], rows sum to 1.
-    shares: Vec<f32>,
+    pub(super) shares: Vec<f32>,
     /// [batch, classes], 1 for the classes among which an example was labelled, 0 for others; `None` where these are all.
     labelled: Option<Vec<f32>>,
     classes: usize,
@@ -21,11 +21,7 @@ impl Targets {
     /// # Errors
     /// If a label is not below the number of classes.
     pub fn new(labels: &[usize], classes: usize) -> Result<Self, TrainingError> {
-        let mut shares = vec![0.0; labels.len() * classes];
-        for (row, &label) in shares.chunks_exact_mut(classes.max(1)).zip(labels) {
-            *row.get_mut(label).ok_or(LayerError::Label { label, classes })? = 1.0;
-        }
-        Ok(Self { shares, labelled: None, classes })
+        Ok(Self { shares: one_hot(labels, classes)?, labelled: None, classes })
     }
 
     /// Examples of which a share of each class is the truth: [batch, classes], rows sum to 1.
@@ -37,11 +33,6 @@ impl Targets {
     pub(super) fn among<'a>(self, labelled: impl IntoIterator<Item = &'a [bool]>) -> Self {
         let rows = labelled.into_iter().flatten().map(|known| f32::from(u8::from(*known)));
         Self { labelled: Some(rows.collect()), ..self }
-    }
-
-    /// The shares [batch, classes], in row-major order.
-    pub fn shares(&self) -> &[f32] {
-        &self.shares
     }
 
     /// Mixes each example with a partner, `share` to 1 − `share`. What either was labelled among, the mixture is.
@@ -62,12 +53,8 @@ impl Targets {
         let tensor = |values: &[f32]| {
             Tensor::from_slice(values, (values.len() / self.classes.max(1), self.classes), &Device::Cpu)
         };
-        match &self.labelled {
-            None => loss.loss_and_gradient(logits, &tensor(&self.shares)?),
-            Some(labelled) => {
-                loss.loss_and_gradient_among(logits, &tensor(&self.shares)?, &tensor(labelled)?)
-            }
-        }
+        let labelled = self.labelled.as_deref().map(tensor).transpose()?;
+        loss.loss_and_gradient(logits, &tensor(&self.shares)?, labelled.as_ref())
     }
 
     /// How many logits [batch, classes] are largest where the target is, among the classes that were labelled.
