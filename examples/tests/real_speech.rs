@@ -104,7 +104,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     assert!(checkpoint.labels.contains(&answer.label));
     let id = "03-01-05-02-01-01-08".to_owned();
     let alone = TrainingSet::load_clips(&data, &[id], &options, INPUT).unwrap();
-    let together = checkpoint.classifier().unwrap().probabilities(alone.dataset.inputs(), None).unwrap();
+    let together = checkpoint.classifier().unwrap().probabilities(alone.dataset.inputs()).unwrap();
     for ((_, alone), together) in answer.probabilities.iter().zip(together.iter()) {
         assert_eq!(alone, together, "recogniser and data set take one way to the features");
     }

@@ -1,6 +1,6 @@
 //! From inputs to probabilities.
 
-use crate::input::{Dataset, Normalization, batch_of, frames_of};
+use crate::input::{Dataset, Normalization, frames_of};
 use crate::layer::elements;
 use crate::layers::{Layer, LayerError, Mode, Padded};
 use crate::metrics::{ConfusionMatrix, Evaluation};
@@ -8,7 +8,7 @@ use crate::models::Model;
 use crate::profile::VoiceProfile;
 use crate::readout::Readout;
 use candle_core::Tensor;
-use ndarray::{Array2, ArrayD, Axis};
+use ndarray::Array2;
 use std::sync::Arc;
 
 /// Inputs that are answered together.
@@ -36,16 +36,6 @@ pub enum ClassifyError {
         /// What the model takes.
         expected: Vec<usize>,
         /// What was given.
-        given: Vec<usize>,
-    },
-    /// The numbers of valid frames don't fit the inputs.
-    #[error("classifier: valid frames must be 1 to {most} for each of {inputs} inputs, got {given:?}")]
-    Frames {
-        /// Inputs given.
-        inputs: usize,
-        /// Frames of each input.
-        most: usize,
-        /// Valid frames given.
         given: Vec<usize>,
     },
     /// A number of an input is NaN or infinite.
@@ -116,28 +106,21 @@ impl Classifier {
         &self.model
     }
 
-    /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet. Where the model's inputs are padded in
-    /// time, `frames` tells each one's valid frames; `None` means that all are.
+    /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet.
     ///
     /// # Errors
-    /// If shape or frames don't fit the model or a number is not finite.
-    pub fn probabilities(
-        &self,
-        inputs: &ArrayD<f32>,
-        frames: Option<&[usize]>,
-    ) -> Result<Array2<f32>, ClassifyError> {
-        let shape = self.model.input().shape();
-        check_shape(inputs.shape(), &shape)?;
-        check_frames(inputs, frames)?;
-        let probabilities = self.answer(&batch_of(inputs, frames)?)?;
-        let given = inputs.shape().to_vec();
-        Array2::from_shape_vec((inputs.len_of(Axis(0)), self.labels.len()), probabilities)
-            .map_err(|_| ClassifyError::InputShape { expected: shape, given })
+    /// If shape or valid frames don't fit the model or a number is not finite.
+    pub fn probabilities(&self, inputs: &Padded) -> Result<Array2<f32>, ClassifyError> {
+        let probabilities = self.answer(inputs)?;
+        let (expected, given) = (self.model.input().shape(), inputs.dims().to_vec());
+        Array2::from_shape_vec((inputs.len(), self.labels.len()), probabilities)
+            .map_err(|_| ClassifyError::InputShape { expected, given })
     }
 
     /// Probabilities [inputs, classes] in row-major order of inputs that are not normalised yet, of the model's shape.
     pub(crate) fn answer(&self, inputs: &Padded) -> Result<Vec<f32>, ClassifyError> {
         check_shape(inputs.dims(), &self.model.input().shape())?;
+        inputs.check("Classifier", frames_of(&inputs.dims()[1..]))?;
         let size: usize = inputs.dims()[1..].iter().product();
         for (input, values) in elements(inputs.values())?.slice::<f32>()?.chunks_exact(size).enumerate() {
             if let Some(element) = values.iter().position(|x| !x.is_finite()) {
@@ -157,7 +140,7 @@ impl Classifier {
             let given = data.label_names().to_vec();
             return Err(ClassifyError::Labels { expected: self.labels.clone(), given });
         }
-        let probabilities = self.probabilities(data.inputs(), data.frames())?.into_raw_vec_and_offset().0;
+        let probabilities = self.answer(data.inputs())?;
         Ok(measure(&probabilities, data.labels(), &self.labels))
     }
 }
@@ -169,16 +152,6 @@ fn check_shape(dims: &[usize], expected: &[usize]) -> Result<(), ClassifyError> 
             let given = given.map(|(_, given)| given.to_vec()).unwrap_or_default();
             Err(ClassifyError::InputShape { expected: expected.to_vec(), given })
         }
-    }
-}
-
-fn check_frames(inputs: &ArrayD<f32>, frames: Option<&[usize]>) -> Result<(), ClassifyError> {
-    let (count, most) = (inputs.len_of(Axis(0)), frames_of(&inputs.shape()[1..]));
-    match frames {
-        Some(frames) if frames.len() != count || !frames.iter().all(|n| (1..=most).contains(n)) => {
-            Err(ClassifyError::Frames { inputs: count, most, given: frames.to_vec() })
-        }
-        _ => Ok(()),
     }
 }
 

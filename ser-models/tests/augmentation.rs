@@ -131,8 +131,7 @@ fn members_of_an_ensemble_see_batches_of_their_own_and_answer_with_their_mean() 
     assert_eq!(joined.architecture.members(), 3);
 
     let clips = voices(200, 7);
-    let answers =
-        |model: &Checkpoint| model.classifier().unwrap().probabilities(clips.inputs(), None).unwrap();
+    let answers = |model: &Checkpoint| model.classifier().unwrap().probabilities(clips.inputs()).unwrap();
     let mean = files.iter().map(|file| answers(&join(&[file]))).reduce(|sum, own| sum + own).unwrap() / 3.0;
     assert!(answers(&joined).iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-6));
 
@@ -177,7 +176,7 @@ fn uneven(architecture: &Architecture, first: u64, n: u64) -> Dataset {
     let labels = (0..clips.len()).map(|i| i % 2).collect();
     let ids = (first..first + n).map(|i| format!("voice-{i}"));
     let data = Dataset::of_clips(input, inputs, labels, ["Calm", "Energetic"], ids).unwrap();
-    let frames = data.frames().unwrap();
+    let frames = data.inputs().lengths().unwrap();
     assert!(frames.contains(&10) && frames.contains(&20));
     data.with_audio(clips, preparation, features).unwrap()
 }

@@ -14,7 +14,7 @@ fn trained(config: TrainingConfig, seed: u64, source: CheckpointSource) -> Check
 }
 
 fn answers(model: &Checkpoint) -> Array2<f32> {
-    model.classifier().unwrap().probabilities(clips(9, 500).inputs(), None).unwrap()
+    model.classifier().unwrap().probabilities(clips(9, 500).inputs()).unwrap()
 }
 
 #[test]

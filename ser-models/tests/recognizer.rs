@@ -151,17 +151,13 @@ fn clips_shorter_and_longer_than_the_networks_frames_are_heard_as_far_as_it_read
         let own: Option<Vec<usize>> =
             inputs.iter().map(|clip| clip.lengths().map(|lengths| lengths[0])).collect();
         assert_eq!(own, input.is_padded().then(|| vec![8, 12, 24, 24, 24]), "{name}");
-        let flat = |clip: &Padded| clip.values().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let values: Vec<f32> = inputs.iter().flat_map(flat).collect();
         let ids = (0..clips.len()).map(|i| format!("voice-{i}"));
         let data = Dataset::of_clips(input, inputs, vec![0, 1, 0, 1, 0], ["Calm", "Energetic"], ids).unwrap();
         let config = TrainingConfig { epochs: 2, batch_size: 5, ..Default::default() };
         let mut trainer = Trainer::new(config, architecture, &data, None, 1).unwrap();
         trainer.run(|_| {}, &AtomicBool::new(false)).unwrap();
         let checkpoint = trainer.checkpoint(source(features)).unwrap();
-        let shape: Vec<usize> = std::iter::once(clips.len()).chain(input.shape()).collect();
-        let values = ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap();
-        let together = checkpoint.classifier().unwrap().probabilities(&values, own.as_deref()).unwrap();
+        let together = checkpoint.classifier().unwrap().probabilities(data.inputs()).unwrap();
         let mut recognizer = any_sound(Recognizer::new(&checkpoint).unwrap());
         for (clip, expected) in clips.iter().zip(together.outer_iter()) {
             let recognition = recognizer.recognize(clip, RATE).unwrap();
@@ -191,9 +187,13 @@ fn a_clip_of_a_single_frame_is_answered_and_one_of_none_refused() {
         assert!(loss.is_finite(), "{name}");
         let features = FeatureConfig { sample_rate: RATE, n_mfcc: 13, features, ..Default::default() };
         let classifier = trainer.checkpoint(source(features)).unwrap().classifier().unwrap();
-        let answer = classifier.probabilities(&values, Some(&[1, 2])).unwrap();
+        let tensor = data.inputs().values();
+        let of = |lengths| Padded::new(tensor.clone(), Some(lengths)).unwrap();
+        let answer = classifier.probabilities(&of(vec![1, 2])).unwrap();
         assert!(answer.iter().all(|p| (0.0..=1.0).contains(p)), "{name}: {answer}");
-        let error = classifier.probabilities(&values, Some(&[0, 25])).unwrap_err().to_string();
-        assert!(error.contains("1 to 24") && error.contains("[0, 25]"), "{name}: {error}");
+        for wrong in [vec![0, 24], vec![1, 25], vec![24]] {
+            let error = Padded::new(tensor.clone(), Some(wrong)).unwrap_err().to_string();
+            assert!(error.contains("1 to 24 frames for each of 2 examples"), "{name}: {error}");
+        }
     }
 }

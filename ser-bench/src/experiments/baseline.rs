@@ -1,7 +1,7 @@
 //! What anybody gets without a network.
 
 use anyhow::Context;
-use ndarray::{Array2, Axis, Ix2};
+use ndarray::Array2;
 use ser_models::training::Dataset;
 use smartcore::ensemble::random_forest_classifier::{
     RandomForestClassifier, RandomForestClassifierParameters,
@@ -30,8 +30,8 @@ pub(super) fn forest(training: &Dataset, test: &Dataset, seed: u64) -> anyhow::R
 }
 
 fn rows(data: &Dataset) -> anyhow::Result<DenseMatrix<f32>> {
-    let inputs = data.inputs().view().into_dimensionality::<Ix2>().context("a forest reads vectors")?;
-    Ok(DenseMatrix::from_2d_vec(&inputs.axis_iter(Axis(0)).map(|row| row.to_vec()).collect())?)
+    let inputs = data.inputs().values().to_vec2::<f32>().context("a forest reads vectors")?;
+    Ok(DenseMatrix::from_2d_vec(&inputs)?)
 }
 
 /// Answers without a doubt.

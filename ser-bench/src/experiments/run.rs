@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
-use ndarray::{Array2, ArrayD};
+use ndarray::Array2;
 use rayon::prelude::*;
 use ser_data::{Clip, Clips as FoundClips, ClipsOptions, CorpusFormat, LabelSet, Source};
 use ser_examples::cli::Stopped;
@@ -321,11 +321,10 @@ pub fn disturbed(
 /// # Errors
 /// If they do not fit the model.
 pub fn predict(checkpoint: &Checkpoint, data: &Dataset) -> anyhow::Result<Predictions> {
-    let inputs: &ArrayD<f32> = data.inputs();
     Ok(Predictions {
         labels: data.label_names().to_vec(),
         clips: data.ids().to_vec(),
         truth: data.labels().to_vec(),
-        probabilities: checkpoint.classifier()?.probabilities(inputs, data.frames())?,
+        probabilities: checkpoint.classifier()?.probabilities(data.inputs())?,
     })
 }

@@ -56,6 +56,6 @@ pub fn answer(
     let ids: Vec<String> = places.iter().map(|&at| clips.clips[at].id.clone()).collect();
     let truth: Vec<usize> = places.iter().map(|&at| clips.labels[at]).collect();
     let data = encoded.dataset(&ids, &truth, &clips.label_names, 0)?;
-    let probabilities = head.probabilities(data.inputs(), None)?;
+    let probabilities = head.probabilities(data.inputs())?;
     Ok(Predictions { labels: clips.label_names.clone(), clips: ids, truth, probabilities })
 }

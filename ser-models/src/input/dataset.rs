@@ -2,7 +2,8 @@
 
 use super::{ModelInput, frames_of};
 use crate::layer::{Padded, elements};
-use ndarray::{Array, Array2, ArrayD, Axis, Dimension, IxDyn};
+use candle_core::{Device, Tensor};
+use ndarray::{Array, Array2, Axis, Dimension, IxDyn};
 use ser_features::{FeatureConfig, PreparationConfig};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -24,10 +25,9 @@ use std::sync::Arc;
 ///
 /// Inputs with two or more axes of their own have frames along the last one. Where clips were padded to one number of frames,
 /// [`Dataset::with_frames`] tells how many of them are each clip's own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Dataset {
-    inputs: ArrayD<f32>,
-    frames: Option<Vec<usize>>,
+    inputs: Padded,
     labels: Vec<usize>,
     label_names: Vec<String>,
     ids: Vec<String>,
@@ -52,15 +52,15 @@ pub enum DatasetError {
     /// There are no examples.
     #[error("dataset: examples must be 1 or more, got 0")]
     Empty,
-    /// Inputs, labels and ids are not equally many.
-    #[error("dataset: labels and ids must be as many as inputs, {inputs}, got {labels} labels and {ids} ids")]
-    Lengths {
-        /// Inputs given.
-        inputs: usize,
-        /// Labels given.
-        labels: usize,
-        /// Ids given.
-        ids: usize,
+    /// Of what each clip has one there are not as many as clips.
+    #[error("dataset: {what} must be as many as clips, {clips}, got {given}")]
+    Count {
+        /// What was given.
+        what: &'static str,
+        /// Clips in the set.
+        clips: usize,
+        /// How many were given.
+        given: usize,
     },
     /// A clip is not of the input's shape.
     #[error("input {clip}: numbers must be {}, as shape {shape:?} holds, got {given}", shape.iter().product::<usize>())]
@@ -70,14 +70,6 @@ pub enum DatasetError {
         /// The input's shape.
         shape: Vec<usize>,
         /// How many numbers the clip has.
-        given: usize,
-    },
-    /// Clips and their numbers of frames are not equally many.
-    #[error("dataset: numbers of frames must be as many as clips, {clips}, got {given}")]
-    FramesGiven {
-        /// Clips in the set.
-        clips: usize,
-        /// Numbers given.
         given: usize,
     },
     /// A clip has no valid frames, or more than its input has.
@@ -90,22 +82,6 @@ pub enum DatasetError {
         /// Frames given.
         given: usize,
     },
-    /// Clips and their corpora are not equally many.
-    #[error("dataset: corpora must be as many as clips, {clips}, got {given}")]
-    CorporaGiven {
-        /// Clips in the set.
-        clips: usize,
-        /// Names given.
-        given: usize,
-    },
-    /// Clips and rows of soft labels are not equally many.
-    #[error("dataset: rows of soft labels must be as many as clips, {clips}, got {given}")]
-    SoftLabelsGiven {
-        /// Clips in the set.
-        clips: usize,
-        /// Rows given.
-        given: usize,
-    },
     /// A clip's soft labels are not probabilities.
     #[error("clip {id}: soft labels must be {classes} probabilities with the sum 1, got {given:?}")]
     SoftLabels {
@@ -115,14 +91,6 @@ pub enum DatasetError {
         classes: usize,
         /// The row given.
         given: Vec<f32>,
-    },
-    /// Clips and their samples are not equally many.
-    #[error("dataset: clips of samples must be as many as clips, {clips}, got {given}")]
-    AudioGiven {
-        /// Clips in the set.
-        clips: usize,
-        /// Clips given as samples.
-        given: usize,
     },
     /// A clip has no samples, or one that is NaN or infinite.
     #[error("clip {id}: samples must be finite, and 1 or more")]
@@ -201,13 +169,12 @@ impl Dataset {
         let inputs = inputs.into_dyn();
         let label_names: Vec<String> = label_names.into_iter().map(Into::into).collect();
         let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
-        let clips = if inputs.ndim() == 0 { 0 } else { inputs.len_of(Axis(0)) };
-        if clips != labels.len() || clips != ids.len() {
-            return Err(DatasetError::Lengths { inputs: clips, labels: labels.len(), ids: ids.len() });
-        }
-        if inputs.is_empty() {
+        if inputs.ndim() == 0 || inputs.is_empty() {
             return Err(DatasetError::Empty);
         }
+        let clips = inputs.len_of(Axis(0));
+        check_count("labels", clips, labels.len())?;
+        check_count("ids", clips, ids.len())?;
         if let Some(name) = first_repeated(&label_names) {
             return Err(DatasetError::LabelName { name: name.to_owned() });
         }
@@ -223,16 +190,11 @@ impl Dataset {
                 return Err(DatasetError::NotFinite { id: id.clone(), element });
             }
         }
-        Ok(Self {
-            inputs,
-            frames: None,
-            labels,
-            label_names,
-            ids,
-            corpora: None,
-            soft_labels: None,
-            audio: None,
-        })
+        let shape = inputs.shape().to_vec();
+        let values: Vec<f32> = inputs.iter().copied().collect();
+        // There is a value for each element of the shape.
+        let inputs = Tensor::from_vec(values, shape, &Device::Cpu).map_err(|_| DatasetError::Empty)?.into();
+        Ok(Self { inputs, labels, label_names, ids, corpora: None, soft_labels: None, audio: None })
     }
 
     /// The same of clips as a model takes them ([`ModelInput::of`]), with their valid frames.
@@ -275,14 +237,12 @@ impl Dataset {
     /// # Errors
     /// If there is not one number for each clip, or one is not within 1 and the inputs' frames, their last axis.
     pub fn with_frames(mut self, frames: Vec<usize>) -> Result<Self, DatasetError> {
-        if frames.len() != self.len() {
-            return Err(DatasetError::FramesGiven { clips: self.len(), given: frames.len() });
-        }
-        let most = frames_of(&self.inputs.shape()[1..]);
+        check_count("numbers of frames", self.len(), frames.len())?;
+        let most = frames_of(&self.inputs.dims()[1..]);
         if let Some(clip) = frames.iter().position(|n| !(1..=most).contains(n)) {
             return Err(DatasetError::Frames { id: self.ids[clip].clone(), most, given: frames[clip] });
         }
-        self.frames = Some(frames);
+        self.inputs = Padded::of(self.inputs.into_values(), Some(frames));
         Ok(self)
     }
 
@@ -303,9 +263,7 @@ impl Dataset {
             })
         };
         let of: Vec<usize> = corpora.into_iter().map(|name| place(name.into())).collect();
-        if of.len() != self.len() {
-            return Err(DatasetError::CorporaGiven { clips: self.len(), given: of.len() });
-        }
+        check_count("corpora", self.len(), of.len())?;
         self.corpora = Some(Corpora { names, of });
         Ok(self)
     }
@@ -324,9 +282,7 @@ impl Dataset {
                 && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3
         };
         let rows: Vec<Vec<f32>> = probabilities.outer_iter().map(|row| row.to_vec()).collect();
-        if rows.len() != self.len() {
-            return Err(DatasetError::SoftLabelsGiven { clips: self.len(), given: rows.len() });
-        }
+        check_count("rows of soft labels", self.len(), rows.len())?;
         if let Some((row, id)) = rows.into_iter().zip(&self.ids).find(|(row, _)| !usable(row)) {
             return Err(DatasetError::SoftLabels { id: id.clone(), classes, given: row });
         }
@@ -345,9 +301,7 @@ impl Dataset {
         preparation: PreparationConfig,
         features: FeatureConfig,
     ) -> Result<Self, DatasetError> {
-        if samples.len() != self.len() {
-            return Err(DatasetError::AudioGiven { clips: self.len(), given: samples.len() });
-        }
+        check_count("clips of samples", self.len(), samples.len())?;
         let usable = |clip: &Vec<f32>| !clip.is_empty() && clip.iter().all(|x| x.is_finite());
         if let Some(clip) = samples.iter().position(|clip| !usable(clip)) {
             return Err(DatasetError::Audio { id: self.ids[clip].clone() });
@@ -377,8 +331,8 @@ impl Dataset {
             return Err(DatasetError::Id { id: id.to_owned() });
         }
         Ok(Self {
-            inputs: self.inputs.select(Axis(0), indices),
-            frames: self.frames.as_ref().map(|frames| indices.iter().map(|i| frames[*i]).collect()),
+            // Every index is there.
+            inputs: self.inputs.select(indices).map_err(|_| DatasetError::Empty)?,
             labels: indices.iter().map(|i| self.labels[*i]).collect(),
             label_names: self.label_names.clone(),
             ids,
@@ -404,14 +358,9 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// The inputs [clips, …].
-    pub fn inputs(&self) -> &ArrayD<f32> {
+    /// The inputs [clips, …] with each clip's valid frames where some are padded.
+    pub fn inputs(&self) -> &Padded {
         &self.inputs
-    }
-
-    /// How many frames of each clip are its own, from the first on; `None` where nothing is padded.
-    pub fn frames(&self) -> Option<&[usize]> {
-        self.frames.as_deref()
     }
 
     /// The clips behind the inputs, if they were added.
@@ -481,12 +430,13 @@ impl Dataset {
         };
         text(&self.label_names);
         text(&self.ids);
-        let frames = self.frames.iter().flatten();
-        for size in self.inputs.shape().iter().chain(&self.labels).chain(frames) {
+        let frames = self.inputs.lengths().into_iter().flatten();
+        for size in self.inputs.dims().iter().chain(&self.labels).chain(frames) {
             hash.update((*size as u64).to_le_bytes());
         }
-        for x in &self.inputs {
-            hash.update(x.to_le_bytes());
+        // Contiguous numbers of `f32`, as a set is made.
+        if let Ok(inputs) = elements(self.inputs.values()) {
+            inputs.slice::<f32>().unwrap_or_default().iter().for_each(|x| hash.update(x.to_le_bytes()));
         }
         if let Some(Corpora { names, of }) = &self.corpora {
             hash.update(serde_json::to_vec(&(names, of)).unwrap_or_default());
@@ -504,6 +454,10 @@ impl Dataset {
         }
         hex::encode(hash.finalize())
     }
+}
+
+fn check_count(what: &'static str, clips: usize, given: usize) -> Result<(), DatasetError> {
+    if given == clips { Ok(()) } else { Err(DatasetError::Count { what, clips, given }) }
 }
 
 fn first_repeated(items: &[String]) -> Option<&str> {
@@ -539,7 +493,7 @@ mod tests {
         );
         assert!(
             message(build(inputs(), &[0], &["a"], &["x", "y"]))
-                .contains("as many as inputs, 2, got 1 labels and 2 ids")
+                .contains("labels must be as many as clips, 2, got 1")
         );
         assert_eq!(
             message(build(inputs(), &[0, 2], &["a", "b"], &["x", "y"])),
@@ -568,9 +522,9 @@ mod tests {
         };
         let build = |clips: Vec<Padded>| Dataset::of_clips(input, clips, vec![0, 1], ["a", "b"], ["x", "y"]);
         let set = build(clips().to_vec()).unwrap();
-        assert_eq!(set.inputs().shape(), [2, 2, 3]);
-        assert_eq!(set.frames(), Some(&[2, 3][..]));
-        assert_eq!(set.select(&[1]).unwrap().frames(), Some(&[3][..]));
+        assert_eq!(set.inputs().dims(), [2, 2, 3]);
+        assert_eq!(set.inputs().lengths(), Some(&[2, 3][..]));
+        assert_eq!(set.select(&[1]).unwrap().inputs().lengths(), Some(&[3][..]));
         let mut other = clips();
         other[0] = clip(&[1.0, 2.0, 0.0, 3.0, 4.0, 0.0], Some(1));
         assert_ne!(build(other.to_vec()).unwrap().fingerprint(), set.fingerprint());
@@ -581,9 +535,7 @@ mod tests {
             message(build(vec![clips()[0].clone(), short])),
             "input 1: numbers must be 6, as shape [2, 3] holds, got 5"
         );
-        assert!(
-            message(build(clips()[..1].to_vec())).contains("as many as inputs, 1, got 2 labels and 2 ids")
-        );
+        assert!(message(build(clips()[..1].to_vec())).contains("labels must be as many as clips, 1, got 2"));
         assert_eq!(
             message(set.clone().with_frames(vec![3])),
             "dataset: numbers of frames must be as many as clips, 2, got 1"

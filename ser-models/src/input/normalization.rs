@@ -1,9 +1,8 @@
 //! Normalisation of inputs: logarithms of what is skewed, then z-scores.
 
-use super::{Dataset, frames_of};
+use super::frames_of;
 use crate::layer::{LayerError, Padded, elements};
 use candle_core::{Device, Tensor};
-use ndarray::Axis;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -47,27 +46,30 @@ impl Normalization {
     /// is above 1 is taken in logarithms, cut at its smallest value. A row of frames may also be zero, as powers are in digital
     /// silence: it is taken in logarithms, cut 80 dB below its largest value or at its smallest, where that makes it less
     /// skewed.
-    pub fn fit(data: &Dataset, log_skewed: bool) -> Self {
-        let inputs = data.inputs();
-        let frames = frames_of(&inputs.shape()[1..]);
-        let rows = inputs.len() / inputs.len_of(Axis(0)).max(1) / frames.max(1);
-        // Inputs of a set are in standard layout, unless they were given otherwise.
-        let values = inputs.as_standard_layout();
-        let values = values.as_slice().unwrap_or_default();
+    ///
+    /// # Errors
+    /// If the inputs [clips, …] are not of `f32`.
+    pub fn fit(inputs: &Padded, log_skewed: bool) -> Result<Self, LayerError> {
+        let shape = inputs.dims().get(1..).unwrap_or_default();
+        let frames = frames_of(shape);
+        let rows = shape.iter().product::<usize>() / frames.max(1);
+        let values = inputs.values().contiguous()?;
+        let values = elements(&values)?;
+        let values = values.slice::<f32>()?;
         let column = |row: usize| -> Vec<f64> {
             let clips = values.chunks_exact((rows * frames).max(1)).enumerate();
-            let own = |clip: usize| data.frames().map_or(frames, |frames| frames[clip]);
+            let own = |clip: usize| inputs.lengths().map_or(frames, |lengths| lengths[clip]);
             clips.flat_map(|(clip, x)| x[row * frames..][..own(clip)].iter().map(|x| f64::from(*x))).collect()
         };
         let constants: Vec<[f32; 3]> =
             (0..rows).into_par_iter().map(|row| constants(column(row), log_skewed, frames > 1)).collect();
         let each = |i: usize| constants.iter().map(|constants| constants[i]).collect();
-        Self { floor: each(0), mean: each(1), std: each(2) }
+        Ok(Self { floor: each(0), mean: each(1), std: each(2) })
     }
 
     /// Normalises one input, or several after one another, in place. Each feature has `frames` frames, 1 in a vector, of which
     /// `own` tells the valid ones of each input (all, for `None`); the others become zero.
-    pub fn apply(&self, values: &mut [f32], frames: usize, own: Option<&[usize]>) {
+    fn apply(&self, values: &mut [f32], frames: usize, own: Option<&[usize]>) {
         let features = self.mean.len();
         for (clip, input) in values.chunks_exact_mut((features * frames).max(1)).enumerate() {
             let own = own.and_then(|own| own.get(clip).copied()).unwrap_or(frames).min(frames);
@@ -164,15 +166,21 @@ mod tests {
     use super::*;
     use ndarray::{Array, Array2, Array3, Dimension, array};
 
-    fn set<D: Dimension>(inputs: Array<f32, D>) -> Dataset {
-        let clips = inputs.shape()[0];
-        Dataset::new(inputs, vec![0; clips], ["a"], (0..clips).map(|i| i.to_string())).unwrap()
+    fn fit<D: Dimension>(
+        inputs: &Array<f32, D>,
+        lengths: Option<&[usize]>,
+        log_skewed: bool,
+    ) -> Normalization {
+        let values: Vec<f32> = inputs.iter().copied().collect();
+        let values = Tensor::from_vec(values, inputs.shape(), &Device::Cpu).unwrap();
+        let inputs = Padded::new(values, lengths.map(<[usize]>::to_vec)).unwrap();
+        Normalization::fit(&inputs, log_skewed).unwrap()
     }
 
     #[test]
     fn each_feature_gets_mean_zero_and_deviation_one_and_constants_become_zero() {
         let inputs = array![[1.0f32, 5.0, 100.0], [3.0, 5.0, 300.0], [5.0, 5.0, 200.0]];
-        let normalization = Normalization::fit(&set(inputs.clone()), true);
+        let normalization = fit(&inputs, None, true);
         let mut values: Vec<f32> = inputs.iter().copied().collect();
         normalization.apply(&mut values, 1, None);
         for feature in [0, 2] {
@@ -194,13 +202,13 @@ mod tests {
             2 => -(2f32.powi(clip as i32)),
             _ => 1.0 + clip as f32,
         });
-        let normalization = Normalization::fit(&set(inputs.clone()), true);
+        let normalization = fit(&inputs, None, true);
         assert_eq!(normalization.floor, [1.0, 0.0, 0.0, 0.0]);
         let mut values: Vec<f32> = inputs.iter().copied().collect();
         normalization.apply(&mut values, 1, None);
         let powers: Vec<f32> = values.iter().step_by(4).copied().collect();
         assert!(powers.windows(3).all(|w| (w[0] - 2.0 * w[1] + w[2]).abs() < 1e-5), "{powers:?}");
-        assert_eq!(Normalization::fit(&set(inputs), false).floor, [0.0; 4]);
+        assert_eq!(fit(&inputs, None, false).floor, [0.0; 4]);
         // Below the floor, zero included, nothing becomes infinite.
         let mut below = [0.0, 1.0, 1.0, 1.0];
         normalization.apply(&mut below, 1, None);
@@ -211,12 +219,12 @@ mod tests {
     fn rows_of_frames_share_constants_that_padding_neither_changes_nor_gets() {
         // Two clips of two rows; the first has two valid frames, the second three.
         let inputs = array![[[1.0f32, 3.0, 99.0], [7.0, 7.0, 99.0]], [[5.0, 3.0, 3.0], [7.0, 7.0, 7.0]]];
-        let data = set(inputs.clone()).with_frames(vec![2, 3]).unwrap();
-        let normalization = Normalization::fit(&data, true);
+        let lengths = Some(&[2, 3][..]);
+        let normalization = fit(&inputs, lengths, true);
         assert_eq!((&normalization.mean[..], normalization.std[1]), (&[3.0, 7.0][..], 1.0));
         assert!((normalization.std[0] - 1.6f32.sqrt()).abs() < 1e-6);
         let mut values: Vec<f32> = inputs.iter().copied().collect();
-        normalization.apply(&mut values, 3, data.frames());
+        normalization.apply(&mut values, 3, lengths);
         assert_eq!(values[..6], [-2.0 / normalization.std[0], 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(values[6..], [2.0 / normalization.std[0], 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
@@ -230,7 +238,7 @@ mod tests {
             1 => ((clip * 5 + frame * 7) % 10) as f32 / 9.0,
             _ => ((clip * 3 + frame) % 20) as f32 - 40.0,
         });
-        let normalization = Normalization::fit(&set(inputs), true);
+        let normalization = fit(&inputs, None, true);
         assert!((normalization.floor[0] - 1e-6).abs() < 1e-12, "{normalization:?}");
         assert_eq!(normalization.floor[1..], [0.0, 0.0]);
         assert!(normalization.std.iter().chain(&normalization.mean).all(|x| x.is_finite()));

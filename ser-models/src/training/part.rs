@@ -4,7 +4,7 @@ use super::sampling::Order;
 use super::source::{AudioSource, Source};
 use super::{Event, Learner, Targets, TrainingConfig, TrainingError};
 use crate::generator::{Generator, Purpose};
-use crate::input::{Dataset, ModelInput, Normalization, batch_of};
+use crate::input::{Dataset, ModelInput, Normalization};
 use crate::layers::Padded;
 use crate::metrics::Evaluation;
 use ndarray::Array2;
@@ -129,7 +129,7 @@ impl TrainingPart {
 
 impl ValidationPart {
     pub(super) fn new(data: &Dataset, normalization: &Normalization) -> Result<Self, TrainingError> {
-        let inputs = normalization.normalized(&batch_of(data.inputs(), data.frames())?)?;
+        let inputs = normalization.normalized(data.inputs())?;
         let (labels, label_names) = (data.labels().to_vec(), data.label_names().to_vec());
         Ok(Self { inputs, labels, label_names, ids: data.ids().to_vec() })
     }
@@ -157,8 +157,7 @@ fn source(
         return refused(setting, "needs inputs with frames");
     }
     if !config.augmentation.audio.is_on() {
-        let inputs = batch_of(training.inputs(), training.frames())?;
-        return Ok(Source::Features(normalization.normalized(&inputs)?));
+        return Ok(Source::Features(normalization.normalized(training.inputs())?));
     }
     let Some(audio) = training.audio() else {
         return refused("augmentation.audio", "needs the training clips themselves (Dataset::with_audio)");

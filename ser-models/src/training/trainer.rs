@@ -65,7 +65,7 @@ impl Trainer {
             });
         }
         let normalization = if config.normalize {
-            Normalization::fit(training, config.log_skewed)
+            Normalization::fit(training.inputs(), config.log_skewed)?
         } else {
             Normalization::identity(input.features())
         };
@@ -262,7 +262,7 @@ fn check_data(
 ) -> Result<(), TrainingError> {
     let expected = input.shape();
     for (part, data) in [("training", Some(training)), ("validation", validation)] {
-        if let Some(given) = data.map(|data| data.inputs().shape()[1..].to_vec()).filter(|s| *s != expected) {
+        if let Some(given) = data.map(|data| data.inputs().dims()[1..].to_vec()).filter(|s| *s != expected) {
             return Err(TrainingError::InputShape { part, expected, given });
         }
     }
