@@ -2,7 +2,7 @@
 
 use crate::classifier::Classifier;
 use crate::encoder::WhisperEncoder;
-use crate::files::write_file;
+use crate::files::{FileError, read_file, save_file};
 use crate::input::{InputError, Normalization};
 use crate::layers::LayerError;
 use crate::models::{Architecture, Model};
@@ -101,32 +101,9 @@ pub struct CheckpointSource {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// The file could not be read or written.
-    #[error("{file}: {cause}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The cause.
-        cause: std::io::Error,
-    },
-    /// The file is cut, damaged or no checkpoint.
-    #[error("{file}: no checkpoint, or a damaged one: {reason}")]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The file has a format that this version does not know.
-    #[error("{file}: the checkpoint's format must be {expected}, got {given}: another version wrote it")]
-    Format {
-        /// The file.
-        file: String,
-        /// The format of the file.
-        given: u64,
-        /// The format that is read.
-        expected: u64,
-    },
+    /// The file could not be written or read, or is damaged.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file names an architecture that this version does not know.
     #[error("{file}: the architecture must be one of {known:?}, got {given:?}")]
     Architecture {
@@ -173,14 +150,6 @@ pub enum CheckpointError {
         /// The cause.
         cause: InputError,
     },
-    /// The tensors are not those of the architecture.
-    #[error("{file}: {cause}")]
-    Weights {
-        /// The file.
-        file: String,
-        /// The cause.
-        cause: WeightsError,
-    },
     /// A setting of the preparation or of the features is out of its range.
     #[error("{file}: {cause}")]
     Front {
@@ -199,10 +168,10 @@ pub enum CheckpointError {
     },
 }
 
-/// The JSON under the metadata key; its fields are written in this order.
-#[derive(Debug, Serialize, Deserialize)]
+/// What serde writes and reads of a checkpoint, in this order: all but its tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Checkpoint")]
 struct Metadata {
-    format: u64,
     crate_version: String,
     architecture: Architecture,
     labels: Vec<String>,
@@ -215,6 +184,16 @@ struct Metadata {
     training: TrainingRecord,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     joined: Vec<TrainingRecord>,
+    #[serde(skip)]
+    weights: Weights,
+}
+
+/// The JSON under the metadata key.
+#[derive(Serialize)]
+struct Header<'a> {
+    format: u64,
+    #[serde(flatten, serialize_with = "Metadata::serialize")]
+    checkpoint: &'a Checkpoint,
 }
 
 /// Whether a field need not be written.
@@ -229,11 +208,8 @@ impl Checkpoint {
     /// If the file cannot be read, is cut or damaged, has another format or architecture, lacks a tensor or has one too
     /// many, or a tensor's shape, type or values don't fit. Each error names the file and the tensor.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
-        let file = path.as_ref().display().to_string();
-        match std::fs::read(path) {
-            Ok(bytes) => Self::read(&bytes, &file),
-            Err(cause) => Err(CheckpointError::Io { file, cause }),
-        }
+        let path = path.as_ref();
+        Self::read(&read_file(path)?, &path.display().to_string())
     }
 
     /// Reads the bytes of a file, e.g. of `include_bytes!`.
@@ -245,35 +221,24 @@ impl Checkpoint {
     }
 
     fn read(bytes: &[u8], file: &str) -> Result<Self, CheckpointError> {
-        let damaged = |reason: String| CheckpointError::Damaged { file: file.to_owned(), reason };
+        let damaged =
+            |reason: String| FileError::damaged(file, format!("no checkpoint, or a damaged one: {reason}"));
         let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
             WeightsError::File { .. } | WeightsError::Metadata => damaged(cause.to_string()),
-            cause => CheckpointError::Weights { file: file.to_owned(), cause },
+            cause => FileError::weights(file, cause),
         })?;
         let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
         let given = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
         if given != FORMAT {
-            return Err(CheckpointError::Format { file: file.to_owned(), given, expected: FORMAT });
+            return Err(FileError::Format { file: file.to_owned(), given, expected: FORMAT }.into());
         }
         let given = json["architecture"]["name"].as_str().unwrap_or_default();
         if !Architecture::KINDS.contains(&given) {
             let (given, known) = (given.to_owned(), Architecture::KINDS.to_vec());
             return Err(CheckpointError::Architecture { file: file.to_owned(), given, known });
         }
-        let metadata: Metadata = serde_json::from_value(json).map_err(|e| damaged(e.to_string()))?;
-        let checkpoint = Self {
-            crate_version: metadata.crate_version,
-            architecture: metadata.architecture,
-            labels: metadata.labels,
-            readout: metadata.readout,
-            preparation: metadata.preparation,
-            features: metadata.features,
-            normalization: metadata.normalization,
-            split: metadata.split,
-            training: metadata.training,
-            joined: metadata.joined,
-            weights,
-        };
+        let metadata = Metadata::deserialize(json).map_err(|e| damaged(e.to_string()))?;
+        let checkpoint = Self { weights, ..metadata };
         checkpoint.model(file)?;
         // Last, for the errors above say more.
         checkpoint.weights.check_digest(&text).map_err(|cause| damaged(cause.to_string()))?;
@@ -293,30 +258,15 @@ impl Checkpoint {
     /// # Errors
     /// If the file cannot be written, or fields were changed such that they contradict each other.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
-        let file = path.as_ref().display().to_string();
-        let bytes = self.write(&file)?;
-        write_file(path, &bytes).map_err(|cause| CheckpointError::Io { file, cause })
+        let path = path.as_ref();
+        Ok(save_file(path, &self.write(&path.display().to_string())?)?)
     }
 
     fn write(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
         self.model(file)?;
-        let metadata = Metadata {
-            format: FORMAT,
-            crate_version: self.crate_version.clone(),
-            architecture: self.architecture.clone(),
-            labels: self.labels.clone(),
-            readout: self.readout.clone(),
-            preparation: self.preparation.clone(),
-            features: self.features.clone(),
-            normalization: self.normalization.clone(),
-            split: self.split.clone(),
-            training: self.training.clone(),
-            joined: self.joined.clone(),
-        };
-        let metadata = serde_json::to_string(&metadata)
-            .map_err(|e| CheckpointError::Damaged { file: file.to_owned(), reason: e.to_string() })?;
-        let weights = |cause| CheckpointError::Weights { file: file.to_owned(), cause };
-        self.weights.to_safetensors(&metadata).map_err(weights)
+        let metadata = serde_json::to_string(&Header { format: FORMAT, checkpoint: self })
+            .map_err(|e| FileError::damaged(file, e))?;
+        Ok(self.weights.to_safetensors(&metadata).map_err(|cause| FileError::weights(file, cause))?)
     }
 
     /// Makes sure that the network is of this kind, one of [`Architecture::KINDS`].
@@ -372,15 +322,12 @@ impl Checkpoint {
             return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
         }
         let failed = |error| match error {
-            LayerError::Parameter(ParameterError::Weights(cause)) => {
-                CheckpointError::Weights { file: file.to_owned(), cause }
-            }
+            LayerError::Parameter(ParameterError::Weights(cause)) => FileError::weights(file, cause).into(),
             cause => CheckpointError::Layer { file: file.to_owned(), cause },
         };
         let parameters = Parameters::given(self.weights.clone());
         let model = self.architecture.build_with(self.labels.len(), parameters).map_err(failed)?;
-        let taken = model.parameters().check_all_taken();
-        taken.map_err(|cause| CheckpointError::Weights { file: file.to_owned(), cause })?;
+        model.parameters().check_all_taken().map_err(|cause| FileError::weights(file, cause))?;
         Ok(model)
     }
 

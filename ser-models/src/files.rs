@@ -1,8 +1,71 @@
-//! Files that are written whole or not at all.
+//! Files that are written whole or not at all, and what goes wrong with files.
 
+use crate::weights::WeightsError;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// Why a file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The system refused.
+    #[error("{file}: {cause}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file is cut, damaged, or holds something else.
+    #[error("{file}: {reason}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file has a format that this version does not know.
+    #[error("{file}: format must be {expected}, got {given}: another version wrote it")]
+    Format {
+        /// The file.
+        file: String,
+        /// The format of the file.
+        given: u64,
+        /// The format that is read.
+        expected: u64,
+    },
+    /// A tensor is missing or does not fit.
+    #[error("{file}: {cause}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        #[source]
+        cause: WeightsError,
+    },
+}
+
+impl FileError {
+    pub(crate) fn damaged(file: &str, reason: impl ToString) -> Self {
+        Self::Damaged { file: file.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn weights(file: &str, cause: WeightsError) -> Self {
+        Self::Weights { file: file.to_owned(), cause }
+    }
+}
+
+/// Reads a file.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
+}
+
+/// As [`write_file`], with an error that names the file.
+pub(crate) fn save_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_file(path, bytes).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
+}
 
 /// Writes a file. At any moment, a crash included, a regular file holds its old content or the new content, never a part.
 ///

@@ -26,7 +26,7 @@ mod weights;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointSource, SplitRecord, TrainingRecord};
 pub use classifier::{Classifier, ClassifyError};
-pub use files::{write_file, write_file_with};
+pub use files::{FileError, write_file, write_file_with};
 pub use generator::Generator;
 pub use metrics::{ConfusionMatrix, Evaluation};
 pub use parameters::{Parameter, ParameterError, Parameters, Scope};

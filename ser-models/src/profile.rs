@@ -1,6 +1,6 @@
 //! What a recogniser knows of a voice before it hears a recording.
 
-use crate::files::write_file;
+use crate::files::{FileError, read_file, save_file};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -35,6 +35,9 @@ pub struct VoiceProfile {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
+    /// The file could not be written or read, or is damaged.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The model reads features, frames, or another encoder than that of the profile; or two profiles are of two encoders.
     #[error("profile: the encoder must be {expected}, got {given}")]
     Encoder {
@@ -42,23 +45,6 @@ pub enum ProfileError {
         expected: String,
         /// What was given.
         given: String,
-    },
-    /// The file cannot be read or written.
-    #[error("{file}: {cause}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The system's reason.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// The file is no profile.
-    #[error("{file}: {reason}")]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        reason: String,
     },
 }
 
@@ -68,11 +54,8 @@ impl VoiceProfile {
     /// # Errors
     /// If it cannot be read, is no profile, or a number in it is not finite.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ProfileError> {
-        let file = path.as_ref().display().to_string();
-        match std::fs::read(path) {
-            Ok(bytes) => Self::from_json(&bytes, &file),
-            Err(cause) => Err(ProfileError::Io { file, cause }),
-        }
+        let path = path.as_ref();
+        Self::from_json(&read_file(path)?, &path.display().to_string())
     }
 
     /// Reads the JSON of a file. Errors call it `file`.
@@ -80,15 +63,14 @@ impl VoiceProfile {
     /// # Errors
     /// As [`VoiceProfile::load`].
     pub fn from_json(bytes: &[u8], file: &str) -> Result<Self, ProfileError> {
-        let damaged = |reason: String| ProfileError::Damaged { file: file.to_owned(), reason };
-        let profile: Self = serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
+        let profile: Self = serde_json::from_slice(bytes).map_err(|e| FileError::damaged(file, e))?;
         if profile.clips == 0 {
-            return Err(damaged("clips must be 1 or more, got 0".to_owned()));
+            return Err(FileError::damaged(file, "clips must be 1 or more, got 0").into());
         }
-        match profile.mean.iter().position(|x| !x.is_finite()) {
-            Some(element) => Err(damaged(format!("mean: element {element} must be finite"))),
-            None => Ok(profile),
+        if let Some(element) = profile.mean.iter().position(|x| !x.is_finite()) {
+            return Err(FileError::damaged(file, format!("mean: element {element} must be finite")).into());
         }
+        Ok(profile)
     }
 
     /// Writes a JSON file, whole or not at all.
@@ -96,11 +78,9 @@ impl VoiceProfile {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ProfileError> {
-        let file = path.as_ref().display().to_string();
-        let damaged =
-            |e: serde_json::Error| ProfileError::Damaged { file: file.clone(), reason: e.to_string() };
-        let json = serde_json::to_vec(self).map_err(damaged)?;
-        write_file(path, &json).map_err(|cause| ProfileError::Io { file: file.clone(), cause })
+        let path = path.as_ref();
+        let damaged = |e: serde_json::Error| FileError::damaged(&path.display().to_string(), e);
+        Ok(save_file(path, &serde_json::to_vec(self).map_err(damaged)?)?)
     }
 
     /// Of what an encoder hears of a clip.

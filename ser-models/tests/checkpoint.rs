@@ -1,10 +1,11 @@
 //! Checkpoints: whole, self-describing, refused when anything is off.
 
 use crate::common::{LABELS, architecture, clips, config, source};
+use candle_core::{DType, Device, Tensor};
 use ndarray::Array2;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use ser_models::training::{Dataset, Trainer, TrainingConfig};
-use ser_models::{Checkpoint, CheckpointError, ClassifyError, Readout};
+use ser_models::{Checkpoint, CheckpointError, ClassifyError, FileError, Readout};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -55,7 +56,7 @@ fn a_file_gives_back_what_was_saved_and_the_same_bytes() {
     assert!(loaded.to_bytes().unwrap() == std::fs::read(&path).unwrap());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let x = clips(9, 500);
-    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs(), None).unwrap();
+    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs()).unwrap();
     assert_eq!(answers(&loaded), answers(checkpoint()));
 }
 
@@ -87,7 +88,7 @@ fn a_model_answers_whatever_settings_another_version_trained_it_with() {
     let back = Checkpoint::from_bytes(&other.to_bytes().unwrap()).unwrap();
     assert_eq!(back, other);
     let x = clips(9, 500);
-    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs(), None).unwrap();
+    let answers = |c: &Checkpoint| c.classifier().unwrap().probabilities(x.inputs()).unwrap();
     assert_eq!(answers(&back), answers(checkpoint()));
     let message = TrainingConfig::of_record(&back.training).unwrap_err().to_string();
     assert!(message.contains("phase_of_the_moon"), "{message}");
@@ -104,8 +105,8 @@ fn the_readout_is_kept_and_decides_what_is_answered() {
     let classifier = back.classifier().unwrap();
     assert_eq!(classifier.labels(), ["Low", "High"]);
     let x = clips(9, 500);
-    let plain = checkpoint().classifier().unwrap().probabilities(x.inputs(), None).unwrap();
-    let answers = classifier.probabilities(x.inputs(), None).unwrap();
+    let plain = checkpoint().classifier().unwrap().probabilities(x.inputs()).unwrap();
+    let answers = classifier.probabilities(x.inputs()).unwrap();
     for (plain, answer) in plain.outer_iter().zip(answers.outer_iter()) {
         let softened: Vec<f32> = plain.iter().map(|p| p.powf(1.0 / 1.5)).collect();
         let sum: f32 = softened.iter().sum();
@@ -114,7 +115,9 @@ fn the_readout_is_kept_and_decides_what_is_answered() {
     let labels = ["Low", "High"];
     let truth: Vec<usize> = x.labels().iter().map(|label| label % 2).collect();
     let ids = x.ids().to_vec();
-    let data = Dataset::new(x.inputs().clone(), truth.clone(), labels, ids).unwrap();
+    let rows = x.inputs().values().to_vec2::<f32>().unwrap();
+    let rows = Array2::from_shape_fn((9, 20), |(clip, feature)| rows[clip][feature]);
+    let data = Dataset::new(rows, truth.clone(), labels, ids).unwrap();
     let measured = classifier.evaluate(&data).unwrap();
     let loss: f64 =
         answers.outer_iter().zip(&truth).map(|(row, label)| -f64::from(row[*label]).ln()).sum::<f64>() / 9.0;
@@ -133,7 +136,7 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
     let bytes = checkpoint().to_bytes().unwrap();
     for cut in (0..bytes.len()).step_by(97).chain([7, 8, 9, bytes.len() - 1]) {
         let refused = Checkpoint::from_bytes(&bytes[..cut]).unwrap_err();
-        assert!(matches!(refused, CheckpointError::Damaged { .. }), "{cut}: {refused}");
+        assert!(matches!(refused, CheckpointError::File(FileError::Damaged { .. })), "{cut}: {refused}");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.safetensors");
@@ -145,7 +148,10 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
         "{message}"
     );
     let none = Checkpoint::load(folder.path().join("none")).unwrap_err();
-    assert!(matches!(none, CheckpointError::Io { .. }) && none.to_string().contains("none: "), "{none}");
+    assert!(
+        matches!(none, CheckpointError::File(FileError::Io { .. })) && none.to_string().contains("none: "),
+        "{none}"
+    );
     assert!(error(b"RIFF....WAVEfmt ").contains("cut short or damaged"));
     let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
     assert!(error(&foreign).contains("ser-models did not write it"));
@@ -186,7 +192,7 @@ fn a_plausible_change_is_noticed_and_so_is_a_digest_taken_away() {
 #[test]
 fn other_formats_and_architectures_are_refused_by_name() {
     for other in [2, 4] {
-        let expected = format!("the checkpoint's format must be 3, got {other}");
+        let expected = format!("format must be 3, got {other}");
         assert_eq!(
             error(&changed(|json| json["format"] = other.into(), |_| {})),
             format!("checkpoint in memory: {expected}: another version wrote it")
@@ -288,16 +294,17 @@ fn parts_that_contradict_each_other_are_refused() {
 #[test]
 fn a_classifier_refuses_inputs_that_do_not_fit() {
     let classifier = checkpoint().classifier().unwrap();
-    let probabilities = classifier.probabilities(clips(70, 0).inputs(), None).unwrap();
+    let probabilities = classifier.probabilities(clips(70, 0).inputs()).unwrap();
     assert_eq!(probabilities.dim(), (70, 3));
     assert!(probabilities.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-5));
-    let message =
-        |inputs: Array2<f32>| classifier.probabilities(&inputs.into_dyn(), None).unwrap_err().to_string();
-    assert_eq!(message(Array2::zeros((2, 19))), "classifier: inputs must have shape [20], got [19]");
-    let mut broken = Array2::zeros((2, 20));
-    broken[[1, 4]] = f32::INFINITY;
+    let zeros = |shape: (usize, usize)| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let message = |inputs: Tensor| classifier.probabilities(&inputs.into()).unwrap_err().to_string();
+    assert_eq!(message(zeros((2, 19))), "classifier: inputs must have shape [20], got [19]");
+    let mut broken = [0.0; 40];
+    broken[24] = f32::INFINITY;
+    let broken = Tensor::from_slice(&broken, (2, 20), &Device::Cpu).unwrap();
     assert_eq!(message(broken), "input 1: element 4 must be finite");
-    assert!(classifier.probabilities(&Array2::zeros((0, 20)).into_dyn(), None).is_err());
+    assert!(classifier.probabilities(&zeros((0, 20)).into()).is_err());
     let renamed = ser_models::training::Dataset::new(
         Array2::zeros((2, 20)),
         vec![0, 1],

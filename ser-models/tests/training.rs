@@ -2,6 +2,7 @@
 
 use crate::common::{LABELS, architecture, clips, config, source};
 use ndarray::Array2;
+use ser_models::FileError;
 use ser_models::models::EnsembleConfig;
 use ser_models::training::{
     ClassWeights, Dataset, EarlyStopping, Event, Finish, Masks, Monitor, OptimizerConfig, Schedule,
@@ -172,14 +173,17 @@ fn another_runs_state_and_damaged_ones_are_refused() {
     for cut in [0, 4, 100, whole.len() - 1] {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let error = trainer(config(2)).resume(&path).unwrap_err();
-        assert!(matches!(error, TrainingError::State(StateError::Damaged { .. })), "{error}");
+        assert!(
+            matches!(error, TrainingError::State(StateError::File(FileError::Damaged { .. }))),
+            "{error}"
+        );
         assert!(
             error.to_string().contains("state: no training state, or a damaged one: safetensors finds"),
             "{error}"
         );
     }
     let error = trainer(config(2)).resume(folder.path().join("none")).unwrap_err();
-    assert!(matches!(error, TrainingError::State(StateError::Io { .. })), "{error}");
+    assert!(matches!(error, TrainingError::State(StateError::File(FileError::Io { .. }))), "{error}");
 }
 
 #[test]
@@ -231,7 +235,7 @@ fn a_state_with_a_flipped_bit_or_of_another_format_is_refused() {
     let mut bytes = whole.clone();
     bytes[digit] = b'9';
     let error = refused(&bytes);
-    let TrainingError::State(StateError::Format { given: 9, expected, .. }) = error else {
+    let TrainingError::State(StateError::File(FileError::Format { given: 9, expected, .. })) = error else {
         panic!("{error}")
     };
     assert_eq!(whole[digit], b'0' + expected as u8);
@@ -385,8 +389,7 @@ fn normalisation_and_weights_come_from_the_training_part_alone() {
     let (a, b) = (run(&clips(30, 100)), run(&clips(45, 200)));
     assert_eq!(a.normalization, b.normalization);
     let x = clips(30, 300);
-    let answers =
-        |c: &ser_models::Checkpoint| c.classifier().unwrap().probabilities(x.inputs(), None).unwrap();
+    let answers = |c: &ser_models::Checkpoint| c.classifier().unwrap().probabilities(x.inputs()).unwrap();
     assert_eq!(answers(&a), answers(&b));
 }
 

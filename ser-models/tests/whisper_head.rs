@@ -10,8 +10,8 @@ use ser_models::training::{
     AudioAugmentation, Dataset, EncodedClips, EncodedError, EncodingConfig, Trainer, TrainingConfig,
 };
 use ser_models::{
-    Checkpoint, CheckpointError, CheckpointSource, Generator, ProfileError, Recognizer, TimelineConfig,
-    VoiceProfile,
+    Checkpoint, CheckpointError, CheckpointSource, FileError, Generator, ProfileError, Recognizer,
+    TimelineConfig, VoiceProfile,
 };
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -75,7 +75,7 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
 
     let mut recognizer = Recognizer::with_encoder(&back, encoder).unwrap();
     let rest = encoded.dataset(&ids(16)[12..], &labels[12..], &names, 0).unwrap();
-    let expected = back.classifier().unwrap().probabilities(rest.inputs(), None).unwrap();
+    let expected = back.classifier().unwrap().probabilities(rest.inputs()).unwrap();
     for ((clip, label), expected) in clips[12..].iter().zip(&labels[12..]).zip(expected.outer_iter()) {
         let recognition = recognizer.recognize_window(clip, 16_000).unwrap();
         assert_eq!(recognition.label, LABELS[*label]);
@@ -146,8 +146,11 @@ fn encoded_clips_come_back_from_their_file_and_repeat() {
     let error = EncodedClips::load(&path).unwrap_err();
     assert!(error.to_string().ends_with("checksum mismatch: the file is corrupted"), "{error}");
     std::fs::write(&path, &bytes[..100]).unwrap();
-    assert!(matches!(EncodedClips::load(&path), Err(EncodedError::Damaged { .. })));
-    assert!(matches!(EncodedClips::load(folder.path().join("none")), Err(EncodedError::Io { .. })));
+    assert!(matches!(EncodedClips::load(&path), Err(EncodedError::File(FileError::Damaged { .. }))));
+    assert!(matches!(
+        EncodedClips::load(folder.path().join("none")),
+        Err(EncodedError::File(FileError::Io { .. }))
+    ));
 
     let names = LABELS.map(String::from);
     let error = |ids: &[String], copies| {
@@ -186,7 +189,7 @@ fn a_file_keeps_what_was_heard_and_only_the_rest_is_encoded() {
     assert_eq!(all.ids(), ["clip-0", "clip-1", "clip-2", "clip-3"]);
     let names = LABELS.map(String::from);
     let fourth = |of: &EncodedClips| of.dataset(&ids(6)[3..4], &[0], &names, 1).unwrap();
-    assert_eq!(fourth(&all).inputs(), fourth(&fresh(1, 3, 4)).inputs());
+    assert_eq!(fourth(&all).fingerprint(), fourth(&fresh(1, 3, 4)).fingerprint());
     // Nothing is written where nothing is missing.
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(keep(1, 1, 4), fresh(1, 1, 4));
@@ -352,5 +355,8 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     assert!(refused(r#"{"encoder":"a","clips":0,"mean":[]}"#).ends_with("clips must be 1 or more, got 0"));
     let infinite = refused(r#"{"encoder":"a","clips":1,"mean":[1e99]}"#);
     assert!(infinite.contains("number out of range"), "{infinite}");
-    assert!(matches!(VoiceProfile::load(folder.path().join("none")), Err(ProfileError::Io { .. })));
+    assert!(matches!(
+        VoiceProfile::load(folder.path().join("none")),
+        Err(ProfileError::File(FileError::Io { .. }))
+    ));
 }

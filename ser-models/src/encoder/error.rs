@@ -1,30 +1,15 @@
 //! What can go wrong with an encoder.
 
+use crate::files::FileError;
 use crate::layer::LayerError;
-use crate::weights::WeightsError;
 
 /// Why an encoder could not be read, or does not take an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncoderError {
-    /// The file cannot be read.
-    #[error("{file}: {cause}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The system's reason.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// A tensor is missing or does not fit, or the file is damaged.
-    #[error("{file}: {cause}")]
-    Weights {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        #[source]
-        cause: WeightsError,
-    },
+    /// The file could not be read, is damaged, or a tensor is missing or does not fit.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file has not as many blocks as are wanted.
     #[error("{file}: blocks must be 1 to {most}, got {given}")]
     Blocks {

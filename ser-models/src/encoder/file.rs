@@ -1,6 +1,7 @@
 //! The tensors of an encoder's file.
 
 use super::{EncoderError, HEAD};
+use crate::files::FileError;
 use crate::kernels::FrozenValues;
 use crate::weights::WeightsError;
 use half::f16;
@@ -37,9 +38,8 @@ pub(super) struct Frozen {
 
 impl<'a> File<'a> {
     pub(super) fn new(bytes: &'a [u8], name: &str) -> Result<Self, EncoderError> {
-        let damaged = |cause: safetensors::SafeTensorError| EncoderError::Weights {
-            file: name.to_owned(),
-            cause: WeightsError::File { reason: cause.to_string() },
+        let damaged = |cause: safetensors::SafeTensorError| {
+            FileError::weights(name, WeightsError::File { reason: cause.to_string() })
         };
         let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let has = |prefix: &&str| tensors.tensor(&format!("{prefix}conv1.weight")).is_ok();
@@ -84,7 +84,7 @@ impl<'a> File<'a> {
     }
 
     fn error(&self, cause: WeightsError) -> EncoderError {
-        EncoderError::Weights { file: self.name.clone(), cause }
+        FileError::weights(&self.name, cause).into()
     }
 
     fn full(&self, tensor: &str) -> String {

@@ -13,7 +13,8 @@ mod quantize;
 pub use error::EncoderError;
 pub use quantize::quantize;
 
-use crate::kernels::{Frames, vectorized};
+use crate::files::read_file;
+use crate::kernels::{Frames, statistics};
 use crate::layer::{LayerError, Padded, elements, tensor};
 use crate::memory::Memory;
 use block::Block;
@@ -22,8 +23,6 @@ use file::File;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// What is added to a variance before its root is taken, so that the root has a gradient.
-pub(crate) const STATISTICS_EPS: f32 = 1e-5;
 /// What errors call bytes that come from no file.
 const IN_MEMORY: &str = "encoder in memory";
 /// Elements of a head, in all sizes of Whisper.
@@ -74,11 +73,8 @@ impl WhisperEncoder {
     /// If the file cannot be read, is damaged, has less blocks, or a tensor is missing or does not fit. The error names the file
     /// and the tensor.
     pub fn load(path: impl AsRef<Path>, blocks: usize) -> Result<Self, EncoderError> {
-        let file = path.as_ref().display().to_string();
-        match std::fs::read(path) {
-            Ok(bytes) => Self::read(&bytes, &file, blocks),
-            Err(cause) => Err(EncoderError::Io { file, cause }),
-        }
+        let path = path.as_ref();
+        Self::read(&read_file(path)?, &path.display().to_string(), blocks)
     }
 
     /// The same of the bytes of a file, e.g. of `include_bytes!`.
@@ -177,7 +173,7 @@ impl WhisperEncoder {
         self.run(mel, outputs.chunks_exact_mut(size).collect(), |output, layer, rows| {
             let (mean, deviation) =
                 output[layer * 2 * self.width..][..2 * self.width].split_at_mut(self.width);
-            statistics(rows, mean, deviation);
+            statistics(rows.iter(), rows.count(), mean, deviation);
         })?;
         Ok(tensor(outputs, (mel.len(), size))?.into())
     }
@@ -258,26 +254,11 @@ struct RowsOf<'a> {
 }
 
 impl<'a> RowsOf<'a> {
-    fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+    fn count(self) -> usize {
+        self.data.len() / self.shape.stride
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'a [f32]> + Clone {
         self.data.chunks_exact(self.shape.stride).map(move |row| &row[..self.shape.width])
     }
-}
-
-/// Mean and deviation of each column.
-fn statistics(rows: RowsOf<'_>, mean: &mut [f32], deviation: &mut [f32]) {
-    let count = (rows.data.len() / rows.shape.stride) as f32;
-    vectorized(
-        #[inline(always)]
-        || {
-            for row in rows.iter() {
-                mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count);
-            }
-            for row in rows.iter() {
-                for ((deviation, x), mean) in deviation.iter_mut().zip(row).zip(&*mean) {
-                    *deviation += (x - mean) * (x - mean) / count;
-                }
-            }
-            deviation.iter_mut().for_each(|x| *x = (*x + STATISTICS_EPS).sqrt());
-        },
-    );
 }

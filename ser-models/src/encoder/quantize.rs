@@ -2,6 +2,7 @@
 
 use super::EncoderError;
 use super::file::SCALE;
+use crate::files::FileError;
 use crate::weights::WeightsError;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -12,9 +13,9 @@ use std::borrow::Cow;
 /// metadata stay as they are. It is a quarter as large as one in `f32`.
 ///
 /// # Errors
-/// [`EncoderError::Weights`] if the bytes are no safetensors file, or a weight is neither `f32` nor `f16` or not finite.
+/// [`EncoderError::File`] if the bytes are no safetensors file, or a weight is neither `f32` nor `f16` or not finite.
 pub fn quantize(bytes: &[u8]) -> Result<Vec<u8>, EncoderError> {
-    let failed = |cause| EncoderError::Weights { file: super::IN_MEMORY.to_owned(), cause };
+    let failed = |cause| EncoderError::from(FileError::weights(super::IN_MEMORY, cause));
     let damaged = |e: safetensors::SafeTensorError| failed(WeightsError::File { reason: e.to_string() });
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;

@@ -3,7 +3,7 @@
 use super::encoding::{Version, digest, encode};
 use super::{EncodedError, EncodingConfig};
 use crate::encoder::WhisperEncoder;
-use crate::files::write_file;
+use crate::files::{FileError, read_file, save_file};
 use crate::input::{Dataset, ModelInput};
 use crate::profile::VoiceProfile;
 use crate::weights::{Values, Weights, WeightsError};
@@ -227,16 +227,16 @@ impl EncodedClips {
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), EncodedError> {
-        let file = path.as_ref().display().to_string();
-        let damaged = |reason: String| EncodedError::Damaged { file: file.clone(), reason };
-        let metadata = serde_json::to_string(&self.record).map_err(|e| damaged(e.to_string()))?;
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let metadata = serde_json::to_string(&self.record).map_err(|e| FileError::damaged(&file, e))?;
         let values = Values {
             shape: self.statistics.shape().to_vec(),
             values: self.statistics.iter().copied().collect(),
         };
         let weights = Weights(BTreeMap::from([(TENSOR.to_owned(), values)]));
-        let bytes = weights.to_safetensors(&metadata).map_err(|e| damaged(e.to_string()))?;
-        write_file(path, &bytes).map_err(|cause| EncodedError::Io { file: file.clone(), cause })
+        let bytes = weights.to_safetensors(&metadata).map_err(|e| FileError::damaged(&file, e))?;
+        Ok(save_file(path, &bytes)?)
     }
 
     /// Reads a file of [`EncodedClips::save`].
@@ -244,22 +244,21 @@ impl EncodedClips {
     /// # Errors
     /// If the file cannot be read, is damaged, or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, EncodedError> {
-        let file = path.as_ref().display().to_string();
-        let bytes = std::fs::read(path).map_err(|cause| EncodedError::Io { file: file.clone(), cause })?;
-        let damaged = |reason: String| EncodedError::Damaged { file: file.clone(), reason };
-        let wrong = |cause: WeightsError| damaged(cause.to_string());
+        let path = path.as_ref();
+        let (bytes, file) = (read_file(path)?, path.display().to_string());
+        let wrong = |cause: WeightsError| FileError::damaged(&file, cause);
         let (mut weights, metadata) = Weights::from_safetensors(&bytes).map_err(wrong)?;
         weights.check_digest(&metadata).map_err(wrong)?;
-        let record = sealed(&metadata).map_err(|e| damaged(e.to_string()))?;
+        let record = sealed(&metadata).map_err(|e| FileError::damaged(&file, e))?;
         let versions = record.config.copies.saturating_add(1);
         if !record.clips.is_empty() && record.clips.len() != record.ids.len() {
-            return Err(damaged("digests must be as many as ids".to_owned()));
+            return Err(FileError::damaged(&file, "digests must be as many as ids").into());
         }
         let input = ModelInput::Encoded { layers: record.layers, width: record.width, frames: None };
         let shape = [record.ids.len().saturating_mul(versions), input.features()];
         weights.find(TENSOR, &shape).map_err(wrong)?;
         let values = weights.0.remove(TENSOR).map(|tensor| tensor.values).unwrap_or_default();
-        let statistics = Array2::from_shape_vec(shape, values).map_err(|e| damaged(e.to_string()))?;
+        let statistics = Array2::from_shape_vec(shape, values).map_err(|e| FileError::damaged(&file, e))?;
         Ok(Self { record, statistics })
     }
 }
@@ -288,10 +287,8 @@ impl Record {
         }
         let input = ModelInput::Encoded { layers: self.layers, width: self.width, frames: None };
         let shape = (record.ids.len() * (1 + self.config.copies), input.features());
-        let statistics = Array2::from_shape_vec(shape, values).map_err(|cause| EncodedError::Damaged {
-            file: "encoded clips".to_owned(),
-            reason: cause.to_string(),
-        })?;
+        let statistics =
+            Array2::from_shape_vec(shape, values).map_err(|e| FileError::damaged("encoded clips", e))?;
         Ok(EncodedClips { record, statistics })
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong with clips that are encoded.
 
+use crate::files::FileError;
 use crate::input::{DatasetError, EarError};
 use crate::profile::ProfileError;
 use ser_features::ConfigError;
@@ -30,23 +31,9 @@ pub enum EncodedError {
     /// The spectrogram cannot be planned.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The file cannot be read or written.
-    #[error("{file}: {cause}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The system's reason.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// The file is damaged, or holds something else.
-    #[error("{file}: {reason}")]
-    Damaged {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        reason: String,
-    },
+    /// The file could not be written or read, or is damaged.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A clip that is asked for was not encoded.
     #[error("encoded clips: ids must be among those that were encoded, got {id}")]
     Unknown {

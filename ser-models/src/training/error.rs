@@ -1,11 +1,10 @@
 //! What can go wrong in training.
 
 use crate::checkpoint::CheckpointError;
+use crate::files::FileError;
 use crate::input::InputError;
 use crate::layers::LayerError;
-use crate::weights::WeightsError;
 use ser_features::{ConfigError, SignalError};
-use std::path::PathBuf;
 
 /// Why training could not begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -114,50 +113,19 @@ impl From<CheckpointError> for TrainingError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// The file could not be written or read.
-    #[error("{}: {cause}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        cause: std::io::Error,
-    },
-    /// The file is no training state, or a damaged one.
-    #[error("{}: no training state, or a damaged one: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The file has a format that this version does not know.
-    #[error("{}: the training state's format must be {expected}, got {given}: another version wrote it", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// The format of the file.
-        given: u64,
-        /// The format that is read.
-        expected: u64,
-    },
+    /// The file could not be written or read, or is damaged.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The state belongs to a run with other settings or other data.
-    #[error("{}: {what} must be this run's, {expected}, got {given}: the state is of another run", path.display())]
+    #[error("{file}: {what} must be this run's, {expected}, got {given}: the state is of another run")]
     AnotherRun {
         /// The file.
-        path: PathBuf,
+        file: String,
         /// What differs: the first setting that does, by its name.
         what: String,
         /// This run's.
         expected: String,
         /// The file's.
         given: String,
-    },
-    /// A tensor of the state does not fit.
-    #[error("{}: {cause}", path.display())]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        cause: WeightsError,
     },
 }

@@ -1,12 +1,12 @@
 //! What is trained and how: an architecture with its features and its training settings, from a name or a TOML file.
 
 use super::TrainingConfig;
+use crate::files::FileError;
 use crate::json::json_value;
 use crate::models::Architecture;
 use ser_features::{FeatureConfig, PreparationConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use std::io;
 use std::path::Path;
 
 /// A network, the features that it reads of a clip, and how it is trained.
@@ -86,14 +86,9 @@ impl Recipe {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {
-    /// The file cannot be read.
-    #[error("{file}: {cause}")]
-    Io {
-        /// The file.
-        file: String,
-        /// The system's reason.
-        cause: io::Error,
-    },
+    /// The file could not be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The text is not TOML.
     #[error("{file}: line {line}: {reason}")]
     Toml {
@@ -158,7 +153,7 @@ impl RecipeFile {
         let file = path.as_ref().display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(file, &text),
-            Err(cause) => Err(RecipeError::Io { file, cause }),
+            Err(cause) => Err(FileError::Io { file, cause }.into()),
         }
     }
 

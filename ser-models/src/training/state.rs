@@ -2,7 +2,7 @@
 
 use super::learner::LearnerState;
 use super::{History, Optimizer, StateError, TrainingConfig};
-use crate::files::write_file;
+use crate::files::{FileError, read_file, save_file};
 use crate::json::json_value;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
@@ -65,11 +65,10 @@ impl RunState {
                 all.0.insert(format!("optimizer/{name}/{i}"), values);
             }
         }
-        let metadata = serde_json::to_string(&metadata)
-            .map_err(|e| StateError::Damaged { path: path.into(), reason: e.to_string() })?;
-        let weights = |cause| StateError::Weights { path: path.into(), cause };
-        let bytes = all.to_safetensors(&metadata).map_err(weights)?;
-        write_file(path, &bytes).map_err(|cause| StateError::Io { path: path.into(), cause })
+        let file = path.display().to_string();
+        let metadata = serde_json::to_string(&metadata).map_err(|e| FileError::damaged(&file, e))?;
+        let bytes = all.to_safetensors(&metadata).map_err(|cause| FileError::weights(&file, cause))?;
+        Ok(save_file(path, &bytes)?)
     }
 
     /// Reads the state of this very run.
@@ -79,24 +78,26 @@ impl RunState {
         fresh: &Optimizer,
         path: &Path,
     ) -> Result<Self, StateError> {
-        let damaged = |reason: String| StateError::Damaged { path: path.into(), reason };
+        let file = &path.display().to_string();
+        let damaged = |reason: String| {
+            FileError::damaged(file, format!("no training state, or a damaged one: {reason}"))
+        };
         let weights_error = |cause| match cause {
             cause @ (WeightsError::File { .. } | WeightsError::Metadata | WeightsError::Digest) => {
                 damaged(cause.to_string())
             }
-            cause => StateError::Weights { path: path.into(), cause },
+            cause => FileError::weights(file, cause),
         };
-        let bytes = std::fs::read(path).map_err(|cause| StateError::Io { path: path.into(), cause })?;
-        let (all, metadata) = Weights::from_safetensors(&bytes).map_err(weights_error)?;
+        let (all, metadata) = Weights::from_safetensors(&read_file(path)?).map_err(weights_error)?;
         let json: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
         let format = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
         if format != FORMAT {
-            return Err(StateError::Format { path: path.into(), given: format, expected: FORMAT });
+            return Err(FileError::Format { file: file.clone(), given: format, expected: FORMAT }.into());
         }
         all.check_digest(&metadata).map_err(weights_error)?;
         let metadata: Metadata = serde_json::from_value(json).map_err(|e| damaged(e.to_string()))?;
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
-            return Err(StateError::AnotherRun { path: path.into(), what, expected, given });
+            return Err(StateError::AnotherRun { file: file.clone(), what, expected, given });
         }
         let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));
         parameters.check(&weights).map_err(weights_error)?;
@@ -110,7 +111,7 @@ impl RunState {
         let slots = all.part("optimizer/");
         let find = |name: &str, i: usize| slots.0.get(&format!("{name}/{i}")).map(|v| v.values.clone());
         if !optimizer.restore(metadata.optimizer_steps, find) {
-            return Err(damaged("the optimiser's values do not fit the model".to_owned()));
+            return Err(damaged("the optimiser's values do not fit the model".to_owned()).into());
         }
         let learner = LearnerState { weights, optimizer, average };
         Ok(Self { learner, best, history: metadata.history })
