@@ -25,7 +25,7 @@ use crate::reading::Reading;
 #[non_exhaustive]
 pub enum Strategy {
     /// Songs that balance the mood: §10.8 of the report *Speech Emotion Recognition with Music
-    /// Recommendation*, which leaves Happy open; here it is kept.
+    /// Recommendation*. The report leaves Happy open; this strategy keeps it.
     #[default]
     Balance,
     /// Songs of the same mood, the most typical first: the traits of the report's §7.3.
@@ -37,11 +37,11 @@ pub enum Strategy {
     /// A playlist that begins at the listener's mood and moves in small steps to a target in the
     /// valence–energy plane, after the iso principle of music therapy: meet the mood first, then change it.
     ///
-    /// Songs of any mood take part if their valence and energy are known. The list is in playing order, every song is
-    /// nearer to the target than the one before, and no step is longer than twice the mean step; it is shorter than asked
-    /// where the catalogue has no such path of that length. A score is 1 less the distance to the place on the straight
-    /// way that the song stands for. A journey has at most 1,000 songs. Diversity, shuffling and the profile's tastes do not
-    /// act on a journey.
+    /// Songs of any mood can be chosen if their valence and energy are known. The list is in playing order. Every song is
+    /// nearer to the target than the one before, and no step is longer than twice the mean step. If the catalogue has no such
+    /// path of the requested length, the list is shorter. A score is 1 minus the distance of the song from its waypoint on
+    /// the straight line. A journey has at most 1,000 songs. Diversity, shuffling and the profile's tastes do not affect a
+    /// journey.
     Journey {
         /// Where the journey ends.
         target: Point,
@@ -266,6 +266,17 @@ mod tests {
         assert_eq!(custom(&[(Feature::Energy, 0.0)]), "weights for Sad must hold one other than 0, got none");
         let message = custom(&[(Feature::Energy, f64::NAN)]);
         assert_eq!(message, "weight of energy for Sad must be a finite number, got NaN");
+    }
+
+    /// A reader of numbers that is one unit off would change weights a little each time they are kept.
+    #[test]
+    fn weights_are_read_as_they_were_written() {
+        let json = r#"{"custom":{"sad":{"target":"happy","weights":{"acousticness":2.0755095629702534,"tempo":-1.0}}}}"#;
+        for json in [json.to_owned(), json.replace("2.0755095629702534", "2.07550956297025341207")] {
+            let strategy: Strategy = serde_json::from_str(&json).unwrap();
+            let written = serde_json::to_string(&strategy).unwrap();
+            assert_eq!(serde_json::from_str::<Strategy>(&written).unwrap(), strategy, "{json}");
+        }
     }
 
     #[test]
