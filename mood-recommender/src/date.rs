@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// When a song came out, as exactly as its catalogue knows.
+/// Release date of a song, to the day, the month or the year.
 ///
-/// Reads `1982-10-27`, `27-10-1982`, `27.10.1982`, `1966-03` and `1993`, with or without a time after a `T`; prints the first form, cut where the rest is
-/// unknown. Dates sort by year, then month, then day; the less exact one comes first.
+/// Parses `1982-10-27`, `27-10-1982`, `27.10.1982`, `1966-03` and `1993`, with or without a time after a `T`. Prints the first form
+/// without the unknown parts. Dates sort by year, then month, then day; the less exact one comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ReleaseDate {
@@ -115,7 +115,7 @@ impl TryFrom<String> for ReleaseDate {
     }
 }
 
-/// A text that is not a date of the calendar in one of the forms that are read.
+/// The text is not a valid calendar date in one of the forms that [`ReleaseDate`] parses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("release_date must be {expected}, got {given:?}", expected = InvalidDate::EXPECTED)]
 #[non_exhaustive]

@@ -1,9 +1,9 @@
-//! Why there is no list.
+//! Errors of recommendations.
 
 use crate::feature::Feature;
 use crate::mood::Mood;
 
-/// Why there is no list.
+/// Why no songs can be recommended.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecommendError {
@@ -20,7 +20,7 @@ pub enum RecommendError {
         /// Its weight.
         given: f64,
     },
-    /// The weights for a mood say nothing.
+    /// All weights for a mood are 0.
     #[error("weights for {mood} must hold one other than 0, got none")]
     ZeroWeights {
         /// The listener's mood.

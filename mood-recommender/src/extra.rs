@@ -20,8 +20,8 @@ pub struct Extra {
 struct Cells {
     /// Sorted. A song may lack some of them: their cells are empty.
     columns: Arc<[Arc<str>]>,
-    /// The length of each cell, in groups of seven bits, the lowest first and a higher bit set where more follow; then its
-    /// text.
+    /// For each cell its length and its text. The length is stored in groups of seven bits, the lowest first. The eighth bit is set if more
+    /// groups follow.
     bytes: Box<[u8]>,
 }
 
@@ -61,7 +61,7 @@ impl Extra {
         self.cells.is_none()
     }
 
-    /// Of one cell for each column, empty ones among them. The columns are sorted and differ.
+    /// Creates it from one cell, possibly empty, for each column. The columns must be sorted and distinct.
     pub(crate) fn new<'c>(columns: &Arc<[Arc<str>]>, cells: impl Iterator<Item = &'c str> + Clone) -> Self {
         debug_assert!(columns.is_sorted_by(|a, b| a < b));
         if cells.clone().all(str::is_empty) {
@@ -106,7 +106,7 @@ fn length_bytes(length: usize) -> usize {
     (usize::BITS - length.leading_zeros()).div_ceil(7).max(1) as usize
 }
 
-/// The next cell of `bytes`, which lose it.
+/// Removes the next cell from `bytes` and returns it.
 fn take_cell<'b>(bytes: &mut &'b [u8]) -> &'b [u8] {
     let (mut length, mut shift) = (0, 0);
     while let Some((&byte, rest)) = bytes.split_first() {

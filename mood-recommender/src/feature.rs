@@ -1,4 +1,4 @@
-//! The figures of a song that scores, filters and learning use.
+//! The numerical features of a song that scoring, filtering and learning use.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A figure of a song: one of Spotify's nine audio features, or its popularity.
 ///
-/// The names are the columns' of `data_moods.csv`, also in serialised weights.
+/// The names, also in serialised weights, are those of the columns of `data_moods.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Feature {
@@ -15,13 +15,13 @@ pub enum Feature {
     Valence,
     /// How intense and active it sounds, 0 to 1.
     Energy,
-    /// How sure it is that the song is acoustic, 0 to 1.
+    /// Confidence that the song is acoustic, 0 to 1.
     Acousticness,
     /// How well it suits dancing, 0 to 1.
     Danceability,
-    /// How sure it is that nobody sings, 0 to 1.
+    /// Confidence that the song has no vocals, 0 to 1.
     Instrumentalness,
-    /// How sure it is that an audience is heard, 0 to 1.
+    /// Confidence that an audience is audible, 0 to 1.
     Liveness,
     /// The mean level in dB relative to full scale; most songs lie between −60 and 0.
     Loudness,

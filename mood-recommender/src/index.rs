@@ -89,7 +89,7 @@ impl Group {
         self.columns.iter_mut().zip(&next.columns).for_each(|(column, next)| column.extend_from_slice(next));
     }
 
-    /// Works out what follows from the columns.
+    /// Computes `complete`, `ranks` and `squares` from the columns.
     fn complete(&mut self, scale: &Scale) {
         self.songs.shrink_to_fit();
         self.years.shrink_to_fit();
@@ -103,16 +103,16 @@ impl Group {
         self.squares = (0..self.songs.len()).map(square).collect();
     }
 
-    /// The song's sound in standard deviations of the catalogue. What the song lacks is at the catalogue's mean, so that it
-    /// counts neither for nor against a likeness.
+    /// The song's audio features in standard deviations of the catalogue. A missing feature is replaced by the catalogue's mean,
+    /// so that it counts neither for nor against similarity.
     pub(crate) fn sound(&self, at: usize, scale: &Scale) -> [f32; AUDIO] {
         std::array::from_fn(|feature| {
             scale.known(feature, self.columns[feature][at]) / scale.deviations[feature]
         })
     }
 
-    /// The part of the group's songs with the feature that has less of the feature (or more, for `below == false`) than `unit`,
-    /// rounded down.
+    /// The percentage, rounded down, of songs below `unit` (above it for `below == false`), among the group's songs that have the
+    /// feature.
     pub(crate) fn percent(&self, feature: Feature, unit: f32, below: bool) -> usize {
         self.ranks[feature as usize].percent(unit, below)
     }
@@ -194,7 +194,7 @@ pub(crate) fn likeness(squares: f32) -> f32 {
     1.0 / (1.0 + squares / AUDIO as f32)
 }
 
-/// How many songs have how much of a feature, counted in thousandths of its scale.
+/// Cumulative histogram of a feature, in thousandths of its scale.
 #[derive(Debug, Default)]
 struct Ranks {
     /// Songs in this bin or a lower one.
@@ -233,8 +233,8 @@ impl Ranks {
     }
 }
 
-/// The fingerprint of a song's key. Equal fingerprints are taken for equal texts, which among a million texts goes wrong
-/// once in tens of millions of catalogues.
+/// The fingerprint of a song's key. Equal fingerprints are taken for equal texts. With a million texts, this is wrong in one of
+/// tens of millions of catalogues.
 pub(crate) fn key_fingerprint(key: &str) -> u64 {
     fingerprint(composed(key))
 }
@@ -244,7 +244,7 @@ pub(crate) fn artist_fingerprint(artist: &str) -> u64 {
     fingerprint(folded(artist))
 }
 
-/// The fingerprint of a song whatever its id: of artist and name.
+/// The fingerprint of a song's artist and name. It does not depend on the id.
 pub(crate) fn work_fingerprint(song: &Song) -> u64 {
     fingerprint((folded(&song.artist), folded(&song.name)))
 }

@@ -36,7 +36,7 @@ impl MusicFolder {
     /// # Errors
     /// If the folder itself cannot be read.
     pub fn open(folder: impl AsRef<Path>) -> io::Result<Self> {
-        // Players may run elsewhere, so that paths are whole.
+        // Paths are absolute, because players may run in another folder.
         let folder = std::path::absolute(folder)?;
         std::fs::read_dir(&folder)?;
         let mut music = MusicFolder::default();
@@ -94,11 +94,11 @@ impl MusicFolder {
         &self.unreadable
     }
 
-    /// The file of a song: same artist, same title, and a length within 3 s where both are known; of several, the nearest in
-    /// length, then the first by name.
+    /// Finds the file of a song: the artist and the title must match, and the lengths must differ by at most 3 s if both are known. Of
+    /// several files, the one with the nearest length is returned, then the first by name.
     ///
-    /// Case, accents, punctuation, what follows `feat.` and what follows ` - ` in a title (`2011
-    /// Remaster`) do not matter. Of several artists the first is enough.
+    /// Case, accents, punctuation, the text after `feat.` and the text after ` - ` in a title (`2011
+    /// Remaster`) are ignored. If a song has several artists, the first one is enough.
     pub fn find(&self, entry: &PlaylistEntry) -> Option<&Path> {
         let first = entry.artist.split([',', ';']).next().unwrap_or_default();
         let title = plain_title(&entry.name);
@@ -115,7 +115,7 @@ impl MusicFolder {
         })
     }
 
-    /// Gives each entry of a playlist its file, and returns the entries that have none here; those keep what they had.
+    /// Sets the location of each entry of a playlist to its file. Returns the entries without a file, whose locations stay unchanged.
     pub fn locate<'p>(&self, playlist: &'p mut Playlist) -> Vec<&'p PlaylistEntry> {
         for entry in &mut playlist.entries {
             if let Some(path) = self.find(entry) {
@@ -126,8 +126,8 @@ impl MusicFolder {
     }
 }
 
-/// A name reduced to what all its spellings share: lower-case letters and digits without accents. A name of symbols alone keeps
-/// them, as `!!!` does.
+/// Normalises a name to lower-case letters and digits without accents. A name that consists of symbols only, such as `!!!`, keeps
+/// them.
 fn plain(name: &str) -> String {
     let name = name.to_lowercase();
     let end = [" feat.", " feat ", " ft.", " (feat", " [feat", " featuring "]

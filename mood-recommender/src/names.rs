@@ -9,7 +9,7 @@ pub(crate) fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() }
 }
 
-/// A name without what its spellings differ in: case, blanks around it, the form of its accents.
+/// Normalises a name for comparison: lower case, without surrounding blanks, with composed accents.
 pub(crate) fn folded(name: &str) -> String {
     composed(name.trim()).to_lowercase()
 }

@@ -21,8 +21,8 @@ pub struct Options {
     /// The most songs of one artist, from 1; `None` for no limit. Case does not matter.
     pub max_per_artist: Option<usize>,
     /// How much songs should differ from each other in sound, 0 to 1: maximal marginal relevance, Carbonell &
-    /// Goldstein (1998), with λ = 1 − diversity. 0 takes the best scores, 1 looks at the difference only.
-    /// Behind the first 1,000 songs, the best scores follow.
+    /// Goldstein (1998), with λ = 1 − diversity. 0 selects by score only, 1 by difference only. Diversity applies to
+    /// the first 1,000 songs; the songs after them are selected by score.
     pub diversity: f32,
     /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
     pub shuffle: Option<Shuffle>,
@@ -53,9 +53,9 @@ pub struct Filter {
     pub popularity: Option<RangeInclusive<f32>>,
     /// Tempo in beats per minute, ends included.
     pub tempo: Option<RangeInclusive<f32>>,
-    /// Moods of songs, whatever the strategy asks for; empty for any.
+    /// Moods that songs may have, independent of the strategy; empty for any.
     pub moods: Vec<Mood>,
-    /// Songs to leave out, those already heard for one, by [`Song::key`](crate::Song::key).
+    /// Songs to leave out, for example those already played, by [`Song::key`](crate::Song::key).
     pub exclude_songs: Vec<String>,
     /// Artists to leave out. Case does not matter.
     pub exclude_artists: Vec<String>,
@@ -67,8 +67,8 @@ pub struct Filter {
 pub struct Shuffle {
     /// The seed.
     pub seed: u64,
-    /// How far apart scores may lie to count as nearly equal, from 0 up. A song stands before a better one
-    /// only where their scores differ by no more.
+    /// Largest difference of scores that count as nearly equal, at least 0. A song precedes a better one only if
+    /// their scores differ by at most this.
     pub tolerance: f32,
 }
 

@@ -13,12 +13,12 @@ pub(crate) fn write_file(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     if path.is_symlink() && !path.exists() {
-        // The link gets an end to lead to.
+        // Create the missing target of the link.
         File::create(path)?;
     }
     let old = fs::metadata(path).ok();
     let place = match &old {
-        // Without a path of its own, as an open file of /proc has none, a file cannot be replaced.
+        // A file without a path of its own, such as an open file under /proc, cannot be replaced.
         Some(old) if old.is_file() => fs::canonicalize(path).ok(),
         Some(_) => None,
         None => Some(path.to_path_buf()),

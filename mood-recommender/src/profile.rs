@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::feature::{AUDIO, Feature};
 use crate::song::Song;
 
-/// A listener's likes and dislikes, which shift the lists made with it. Keep it with serde.
+/// A listener's likes and dislikes, which influence recommendations. Use serde to store it.
 ///
-/// Songs that sound like a kind of the liked ones rise, those that sound like a kind of the disliked ones fall, the more songs
-/// were judged the stronger: with *n* judged songs, taste makes up *n* / (*n* + 2) of a score. The likes, and the dislikes, fall
-/// into up to four kinds by k-means, of which the more frequent weigh more. A disliked song is not recommended again; a liked one may be.
+/// Songs that are similar to liked songs get a higher score, songs that are similar to disliked songs a lower one. With *n* judged
+/// songs, taste makes up *n* / (*n* + 2) of a score. The liked songs and the disliked songs are each grouped into up to four clusters by
+/// k-means; larger clusters weigh more. A disliked song is not recommended again; a liked one may be.
 ///
 /// It holds the songs' keys and sound, so it needs no catalogue and works across catalogues. Serialised, it has a
 /// `version`, 1, and about 100 bytes of JSON for each judged song.
@@ -71,12 +71,12 @@ impl Profile {
         self.disliked.insert(song.key().into_owned(), sound(song));
     }
 
-    /// Takes back what was noted for a song.
+    /// Removes the like or dislike of a song.
     pub fn forget(&mut self, song: &Song) {
         self.forget_key(&song.key());
     }
 
-    /// Takes back what was noted for the song with this [`Song::key`], and returns whether there was anything.
+    /// Removes the like or dislike of the song with this [`Song::key`]. Returns whether there was one.
     pub fn forget_key(&mut self, key: &str) -> bool {
         self.liked.remove(key).is_some() | self.disliked.remove(key).is_some()
     }

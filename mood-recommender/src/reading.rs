@@ -4,8 +4,8 @@ use crate::mood::{Mood, UnknownMood};
 
 /// A listener's mood as a probability for each of the four, which sum to 1.
 ///
-/// A [`Mood`] converts into the reading that is sure of it. [`Reading::from_probabilities`] takes what a
-/// recogniser says.
+/// A [`Mood`] converts into a reading with probability 1 for it. [`Reading::from_probabilities`] converts the output of
+/// a recogniser.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
     probabilities: [f64; Mood::ALL.len()],
@@ -14,7 +14,7 @@ pub struct Reading {
 impl Reading {
     /// Takes a recogniser's probabilities by the moods' names, in any order.
     ///
-    /// They are divided by their sum, a mood that is missing has 0, one that comes twice has both together.
+    /// The probabilities are divided by their sum. A missing mood has probability 0. The probabilities of a repeated mood are added.
     ///
     /// # Errors
     /// [`ReadingError`] when a name is no mood, a probability is negative or not finite, or all are 0.
@@ -67,7 +67,7 @@ impl From<Mood> for Reading {
     }
 }
 
-/// Why probabilities are no reading.
+/// Why a reading cannot be made from probabilities.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadingError {

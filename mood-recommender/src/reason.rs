@@ -5,11 +5,11 @@ use crate::index::Group;
 use crate::song::Song;
 use crate::strategy::{Part, Strategy};
 
-/// A song is among the first in a feature if this part of its mood's songs, in per cent, has less of it.
+/// A song is one of the top songs in a feature if at least this percentage of the songs of its mood has less of it.
 const FIRST: usize = 90;
 /// It has more of it than most.
 const MORE: usize = 50;
-/// What rounds to 0 % explains nothing.
+/// Smaller probabilities round to 0 % and are left out.
 const LEAST: f64 = 0.005;
 
 /// For example: `one of the happiest well-known songs here (valence 0.96, popularity 84)`.

@@ -47,12 +47,12 @@ impl Recommender {
 
     /// Songs for a listener's mood, given as a [`Mood`](crate::Mood) or as a [`Reading`] with probabilities.
     ///
-    /// The best score comes first, but for a journey and for what [`Options::shuffle`] moves. An uncertain
-    /// reading gives a mixed list: each target mood has places in proportion to the probability of the moods
-    /// that lead to it (largest remainder), and where one has too few songs the others fill up. No song comes
-    /// twice, also not under another id: songs of the same artist and name are taken for the same. The list
-    /// is never longer than asked; it is shorter, or empty, where not enough songs pass. [`Strategy::targets`] tells the
-    /// moods that were looked for, and [`Catalog::stats`] those that the catalogue has.
+    /// Songs are sorted by score, the best first, except in a journey and where [`Options::shuffle`] reorders them. An
+    /// uncertain reading gives a mixed list: each target mood has places in proportion to the probability of the moods
+    /// that lead to it (largest remainder method). If a target mood has too few songs, songs of the others fill its places.
+    /// No song occurs twice: songs with the same artist and name count as one, even if their ids differ. The list is never
+    /// longer than requested. It is shorter, or empty, if too few songs pass. [`Strategy::targets`] returns the moods that
+    /// were looked for, [`Catalog::stats`] the number of songs of each mood.
     ///
     /// A song is scored on the features that it has, and its reason names those that it lacks.
     ///

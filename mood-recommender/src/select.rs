@@ -41,7 +41,7 @@ pub(crate) struct Selection<'a> {
 
 /// A song of the pool with its marginal relevance, as far as it is known.
 struct Candidate {
-    /// The marginal relevance to the first `compared` picks: at least what it is to all of them.
+    /// The marginal relevance given the first `compared` picks: an upper bound on that given all picks.
     value: f32,
     /// The part of the value that stays.
     relevance: f32,
@@ -83,7 +83,7 @@ struct Used {
 /// The pool to choose from holds this many songs for each one wanted, and at least `POOL_MIN`.
 const POOL_PER_PICK: usize = 8;
 const POOL_MIN: usize = 64;
-/// So many songs of a list are compared with each other; the time for more would grow with their square.
+/// Maximum number of songs of a list that are compared with each other. The time grows with the square of this number.
 const MOST_DIVERSE: usize = 1000;
 
 impl<'a> Selection<'a> {
@@ -98,8 +98,8 @@ impl<'a> Selection<'a> {
         Selection { catalog, index, options, parts, taste, sieve: Sieve::new(options), picks, used }
     }
 
-    /// Chooses `count` songs, from each part in proportion to its share; where a part runs dry, the others
-    /// fill up.
+    /// Chooses `count` songs, from each part in proportion to its share. If a part has too few songs, the other
+    /// parts fill its places.
     pub(crate) fn choose(mut self, count: usize) -> Vec<Pick> {
         let shares: Vec<f64> = self.parts.iter().map(|part| part.share).collect();
         for (part, places) in apportion(&shares, count).into_iter().enumerate() {
@@ -186,7 +186,7 @@ impl<'a> Selection<'a> {
             && sounds.len() < MOST_DIVERSE
             && let Some(mut best) = pool.pop()
         {
-            // Further picks only lower a value, so that one which is up to date and beats the others' old ones is the best.
+            // Further picks only lower a value. So an up-to-date value that exceeds the others' outdated values is the best.
             if best.compared < sounds.len() {
                 let alike = sounds[best.compared..].iter().map(|sound| similarity(sound, &best.pick.sound));
                 best.alike = alike.fold(best.alike, f32::max);

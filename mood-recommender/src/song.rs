@@ -105,8 +105,8 @@ impl Song {
         }
     }
 
-    /// What exclusions and profiles know the song by: its id, or `artist – name` where it has none. Letters with accents are
-    /// in Unicode's composed form, as in catalogues.
+    /// The key that identifies the song in exclusions and profiles: its id, or `artist – name` if it has no id. Letters with accents
+    /// are in Unicode's composed form, as in catalogues.
     pub fn key(&self) -> Cow<'_, str> {
         if self.id.is_empty() {
             Cow::Owned(composed(&format!("{} – {}", self.artist, self.name)).into_owned())

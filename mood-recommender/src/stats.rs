@@ -12,7 +12,7 @@ use crate::mood::Mood;
 pub struct Stats {
     /// The number of songs for each mood, then without any.
     counts: [usize; GROUPS],
-    /// The songs of the same groups that have each feature, and the sums of it.
+    /// For each group and feature: the number of songs that have the feature, and the sum of its values.
     known: [[usize; FEATURES]; GROUPS],
     sums: [[f64; FEATURES]; GROUPS],
     /// Sums over the labelled songs of the squared distances from their mean.

@@ -4,11 +4,11 @@ use crate::feature::{AUDIO, Feature};
 use crate::index::{Scale, similarity};
 use crate::profile::{Profile, Sounds};
 
-/// Kinds of songs that a listener may like: more do not find more of a simulated listener's songs, and take more time.
+/// Maximum number of clusters of a listener's songs. More clusters do not find more of a simulated listener's songs and take more time.
 const KINDS: usize = 4;
-/// Twice the variance of a kind along each feature, in the mixture of normal distributions that the kinds are taken for. A kind's
-/// logarithmic share times this is weighed against squared distances, so that a song liked by chance pulls less than a kind with
-/// many songs. Simulated listeners get 4 % more of their songs than with 0.
+/// Weight of the logarithm of a cluster's share against squared distances. If the clusters are taken for a mixture of normal
+/// distributions, it is twice the variance of a cluster along each feature. With it, a song that was liked by chance pulls less than a
+/// cluster with many songs. Simulated listeners get 4 % more of their songs than with 0.
 const RARITY: f32 = 2.0;
 /// Rounds of k-means, which change little after a few.
 const ROUNDS: usize = 8;
@@ -48,8 +48,8 @@ pub(crate) struct Centre {
     sound: Sound,
     /// What the values of a song on the scale of 0 to 1 are multiplied by in a squared distance: −2 of the centre's.
     pub(crate) factors: Sound,
-    /// What is added to a squared distance less this centre's part: its squared length, and more the fewer songs are of its
-    /// kind.
+    /// Constant term of the distance to this centre: the centre's squared length, plus a penalty that is larger for clusters with
+    /// fewer songs.
     pub(crate) offset: f32,
 }
 

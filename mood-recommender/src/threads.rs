@@ -28,8 +28,8 @@ pub(crate) fn in_shares<T: Send, R: Send>(
     })
 }
 
-/// Works on items on some cores and gives the results to `take` in the order of the items. Which thread takes an item is decided
-/// when the item's turn comes, so that a core with other work holds nothing up.
+/// Processes items on `cores` cores and passes the results to `take` in the order of the items. Threads take the next item when they are
+/// free, so that a busy core does not delay the others.
 pub(crate) fn in_order<I: Send, R: Send>(
     cores: usize,
     items: impl Iterator<Item = I> + Send,

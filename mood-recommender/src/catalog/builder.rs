@@ -24,12 +24,13 @@ pub struct CatalogBuilder {
 impl CatalogBuilder {
     /// Adds a song.
     ///
-    /// Blanks around its texts are taken away, and empty extra cells; letters get Unicode's composed form; of a Spotify address as id, the id remains. A song
-    /// whose id came before is left out and stands in [`Catalog::duplicates`].
+    /// Trims the song's texts, removes its empty extra cells and composes letters (Unicode NFC). An id that is a Spotify address is
+    /// reduced to the id in it. A song whose id is already in the catalogue is left out and listed in [`Catalog::duplicates`].
     ///
     /// # Errors
     /// [`CatalogError::Value`] when the name or artist is empty, a feature lies outside [`Feature::range`] or is not a
-    /// number, the key is none, or the name of an extra column is taken. The builder stays as it was.
+    /// number, the key is not from −1 to 11, or the name of an extra column is empty, untrimmed or taken by another column. The
+    /// builder is then unchanged.
     pub fn push(&mut self, mut song: Song) -> Result<&mut Self, CatalogError> {
         trim(&mut song);
         let known = self.catalog.extra_columns.len();
@@ -49,7 +50,7 @@ impl CatalogBuilder {
         self.catalog
     }
 
-    /// Notes extra columns that are new. One header must hold all their names, which reading trims and takes in any
+    /// Records new extra columns. Their names must be distinct in one header, because reading trims headers and ignores their
     /// spelling.
     fn learn_columns(&mut self, song: &Song) -> Result<(), Fault> {
         for (column, _) in song.extra.iter() {
@@ -69,8 +70,8 @@ impl CatalogBuilder {
     }
 }
 
-/// The ids of a catalogue, as fingerprints of 64 bits: two texts with the same one come once in tens of millions of
-/// catalogues with a million songs.
+/// The ids of a catalogue as fingerprints of 64 bits. Of catalogues with a million songs, one in tens of millions has two texts
+/// with the same fingerprint.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     rows: HashMap<u64, usize, BuildHasherDefault<Fingerprint>>,

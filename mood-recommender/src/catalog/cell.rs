@@ -1,4 +1,4 @@
-//! What is written in cells: numbers, lengths, dates, keys, ids and lists of artists, in the forms in use.
+//! Parses cells: numbers, lengths, dates, keys, ids and lists of artists, in their common notations.
 
 use std::ops::RangeInclusive;
 

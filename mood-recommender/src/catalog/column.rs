@@ -31,7 +31,7 @@ pub(super) enum Column {
 pub(super) struct Own {
     pub(super) column: Column,
     pub(super) name: &'static str,
-    /// The better name first: of two columns that could hold a field, it takes the one with the better name.
+    /// Other names, the preferred one first. If two columns could hold a field, it is read from the column with the preferred name.
     aliases: &'static [&'static str],
 }
 

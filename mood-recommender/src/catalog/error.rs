@@ -26,7 +26,7 @@ pub enum CatalogError {
     /// The header, or every JSON object, lacks what each catalogue needs.
     #[error("header must have {}, got {}", needs(missing), list(given))]
     MissingColumns {
-        /// What is missing, the columns that [`ReadOptions::column`](crate::ReadOptions::column) asked for among it.
+        /// The missing columns, including those requested with [`ReadOptions::column`](crate::ReadOptions::column).
         missing: Vec<String>,
         /// The header as it was read.
         given: Vec<String>,
@@ -37,7 +37,7 @@ pub enum CatalogError {
         /// The column's name.
         column: String,
     },
-    /// A column was asked for that songs do not have.
+    /// [`ReadOptions::column`](crate::ReadOptions::column) was called with the name of a column that songs do not have.
     #[error("column must be one of {}, got {given:?}", known.join(", "))]
     UnknownColumn {
         /// The columns that songs have.
@@ -57,7 +57,7 @@ pub enum CatalogError {
         /// The number of cells in the row.
         given: usize,
     },
-    /// A cell, or a field of a song, holds what it must not.
+    /// A cell, or a field of a song, has an invalid value.
     #[error("row {row}{}: {column} must be {expected}, got {given:?}", on_line(*line))]
     Value {
         /// The row, or the number of the song for a builder.
@@ -71,7 +71,7 @@ pub enum CatalogError {
         /// What it holds.
         given: String,
     },
-    /// The text begins like JSON but is none.
+    /// The text begins like JSON but is not valid JSON.
     #[error("file must be CSV or JSON, got JSON that ends at line {line}, column {column}: {error}")]
     Json {
         /// The line.
@@ -137,7 +137,7 @@ fn needs(missing: &[String]) -> String {
     needs.join(", and ")
 }
 
-/// What stands for the sound among missing columns: any one feature is enough.
+/// The entry for audio features in the list of missing columns: a catalogue needs any one of them.
 pub(super) fn any_feature() -> String {
     let names: Vec<&str> = Feature::AUDIO.iter().map(|feature| feature.as_str()).collect();
     format!("one of {}", names.join(", "))

@@ -1,4 +1,4 @@
-//! The rows of JSON: an array of objects, one object a line, or what Spotify's and ReccoBeats' services answer.
+//! The rows of JSON: an array of objects, one object per line, or a response of Spotify's or ReccoBeats' API.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,8 @@ const CHUNK: usize = 1 << 18;
 /// Bytes of an object, about.
 const OBJECT: usize = 400;
 
-/// Reads all values. With `skip_bad`, a line that is no JSON becomes a bad row, and the next line that begins an object goes on.
+/// Reads all values. With `skip_bad`, a line that is not valid JSON becomes a bad row, and reading resumes at the next line that
+/// begins an object.
 pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> {
     if let Some(objects) = lines(text, CHUNK) {
         return Ok(objects);
@@ -72,7 +73,7 @@ pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> 
     }
 }
 
-/// Reads JSON Lines on all cores; none where a part of the text is no JSON by itself, or there is only one part.
+/// Reads JSON Lines on all cores. `None` if the text is a single chunk, or if a chunk is not valid JSON by itself.
 fn lines(text: &str, size: usize) -> Option<Objects> {
     let mut rest = text;
     let mut chunks = std::iter::from_fn(|| {
@@ -126,7 +127,7 @@ fn list_of(value: Value) -> Result<Vec<Value>, Value> {
 }
 
 impl Objects {
-    /// Takes values up to the first that is no JSON, and returns where that begins. `line` counts along.
+    /// Adds the values up to the first invalid one and returns the offset of that value. `line` counts the lines that were read.
     fn push_all(&mut self, text: &str, line: &mut u64) -> Result<(), (serde_json::Error, usize)> {
         let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         let mut counted = 0;
@@ -146,7 +147,7 @@ impl Objects {
         }
     }
 
-    /// With those of the next part of a text, which begins after so many lines.
+    /// Appends the objects of the next chunk, which begins after `lines` lines.
     fn joined(mut self, next: Objects, lines: u64) -> Self {
         let places: Vec<usize> = next.headers.into_iter().map(|name| self.place(name)).collect();
         let is_same = places.iter().copied().eq(0..places.len());
@@ -163,7 +164,7 @@ impl Objects {
 
     fn push(&mut self, value: Value, line: Option<u64>) {
         let mut cells = Vec::new();
-        // Anything but an object has no fields, so that it is refused for lack of a name.
+        // A value that is not an object becomes a row without fields. The row is refused later because it has no name.
         if let Value::Object(object) = value {
             self.fields(object, &mut cells);
         }
@@ -171,7 +172,7 @@ impl Objects {
         self.rows.push(Row { cells, line, bad: None });
     }
 
-    /// The scalars of an object, and what matters of its inner ones. The first value of a field counts.
+    /// Collects the scalars of an object and the relevant fields of nested objects. If a field occurs twice, its first value is kept.
     fn fields(&mut self, object: Map<String, Value>, cells: &mut Vec<(usize, String)>) {
         let mut inner = Vec::new();
         for (name, value) in object {

@@ -26,24 +26,24 @@ pub use write::CatalogFormat;
 use crate::output::write_file;
 use crate::song::Song;
 
-/// Songs in the order of their source, each id once, every figure that is known finite and in its range.
+/// Songs in the order of their source. Each id occurs once, and every known figure is finite and within its range.
 ///
 /// # Files
 /// CSV, with a header that names the columns in any order, and JSON: an array of objects, one object a line, or the
 /// answers of Spotify's Web API and of ReccoBeats. Songs need a `name`, an `artist` and at least one of the nine audio
 /// features; all else may be missing or empty: the other features, `album`, `id`, `release_date`, `popularity`, `length`,
-/// `key`, `time_signature`, `mood`, `mood_estimated`, `path`. Any other column is kept in [`Song::extra`], but for JSON's
-/// inner objects.
+/// `key`, `time_signature`, `mood`, `mood_estimated`, `path`. Any other column is kept in [`Song::extra`], except nested JSON
+/// objects.
 ///
 /// Headers are read in any spelling (`Track Name`, `track_name`, `trackName`) and under the names that exports give them:
 /// `track_name`, `artists`, `duration_ms` of Kaggle's data sets, `Artist Name(s)`, `Track URI` of Exportify and more;
-/// [`ReadOptions::column`] names others. Lists of artists become one text. Of two columns that could hold one field, the
-/// other goes to [`Song::extra`].
+/// [`ReadOptions::column`] sets others. Lists of artists become one text. If two columns could hold one field, the column with
+/// the preferred name does, and the other is kept in [`Song::extra`].
 ///
-/// Recognised and told in [`Catalog::notes`]: UTF-8, UTF-16 and older encodings; cells separated by commas, semicolons,
-/// tabs or bars; features from 0 to 100 and popularity from 0 to 1; lengths in milliseconds, seconds or as `3:45`.
-/// Decimals may stand behind a comma. Release dates have the forms of [`ReleaseDate`](crate::ReleaseDate); `0000`,
-/// Spotify's mark for an unknown date, is read as none.
+/// The reader recognises these properties and reports them in [`Catalog::notes`]: UTF-8, UTF-16 and older encodings; cells
+/// separated by commas, semicolons, tabs or bars; features from 0 to 100 and popularity from 0 to 1; lengths in milliseconds,
+/// seconds or as `3:45`. The decimal separator may be a comma. Release dates have the forms of
+/// [`ReleaseDate`](crate::ReleaseDate); `0000`, Spotify's mark for an unknown date, is read as `None`.
 ///
 /// Catalogues are equal when their songs are.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +81,7 @@ pub struct Skipped {
     pub row: usize,
     /// The line on which it begins, where the format has lines.
     pub line: Option<u64>,
-    /// The text of the [`CatalogError`] that it would have been.
+    /// The text of the [`CatalogError`] that is returned for this row without [`ReadOptions::skip_bad`].
     pub reason: String,
 }
 
@@ -151,7 +151,7 @@ impl Catalog {
         &self.skipped
     }
 
-    /// What was recognised of a file that it does not say itself: encoding, separator, units.
+    /// The properties that the file does not state and that were recognised: encoding, separator, units.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -163,7 +163,7 @@ impl Catalog {
     /// pipe is written to.
     ///
     /// # Errors
-    /// [`CatalogError::File`] with the [`CatalogError::Io`] that writing met.
+    /// [`CatalogError::File`], which holds a [`CatalogError::Io`], when writing fails.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CatalogError> {
         let path = path.as_ref();
         write_file(path, |writer| self.write_to(writer, CatalogFormat::of_path(path)))

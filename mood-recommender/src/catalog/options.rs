@@ -1,4 +1,4 @@
-//! How a catalogue is read where its file does not say so itself.
+//! Options for reading a catalogue.
 
 use super::column::{COLUMNS, Own};
 use super::error::{CatalogError, excerpt};
@@ -12,8 +12,8 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// Takes a song's column, named as [`Song`](crate::Song)'s field, from the column with this header, whatever else
-    /// the file has.
+    /// Reads `column`, which has the name of a field of [`Song`](crate::Song), from the file's column with this header, even if
+    /// the file has other columns that match.
     ///
     /// # Errors
     /// [`CatalogError::UnknownColumn`] when songs have no such column.

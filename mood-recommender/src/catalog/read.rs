@@ -141,8 +141,8 @@ impl Rows {
         self.count += next.count;
     }
 
-    /// Applies units, then the rules of a catalogue. The first bad row ends it, unless bad rows are skipped. `line` tells the
-    /// lines of rows, and is asked in their order.
+    /// Converts units, then checks the rules of a catalogue. Returns an error at the first bad row unless bad rows are skipped.
+    /// `line` maps the offset of a row to its line. It is called in the order of the rows.
     fn finish(
         self,
         layout: &Layout,
@@ -186,8 +186,8 @@ fn trimmed(cell: &str) -> &str {
     }
 }
 
-/// Brings all songs to their units and checks them where that is not known to be needless. Returns the places of those at fault,
-/// in order.
+/// Converts all songs to their units and, with `is_checked`, checks them. Returns the positions of the invalid songs, in order, with
+/// their faults.
 fn convert(units: &Units, songs: &mut [Song], origins: &[Origin], is_checked: bool) -> Vec<(usize, Fault)> {
     let faults = in_shares(songs, |first, songs| {
         let songs = songs.iter_mut().zip(&origins[first..]).enumerate();

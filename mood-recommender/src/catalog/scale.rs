@@ -41,13 +41,13 @@ impl Range {
         self.parts += other.parts;
     }
 
-    /// Most numbers are above 1, not a few wrong ones. A column that says nothing by itself goes by the others: see
-    /// [`Ranges::units`].
+    /// Whether the column is in per cent: at least half of the numbers other than 0 are above 1, so a few wrong values don't
+    /// decide. For an ambiguous column, the others decide: see [`Ranges::units`].
     fn is_percent(&self) -> bool {
         (2.0..=100.0).contains(&self.largest) && self.above_one * 2 >= self.not_zero
     }
 
-    /// Parts of 1, not a few whole numbers that are small.
+    /// Whether the column holds fractions of 1, not only small whole numbers.
     fn is_of_one(&self) -> bool {
         self.largest <= 1.0 && self.parts > 0
     }
@@ -81,7 +81,7 @@ impl Ranges {
                 .filter(|feature| is_unit(*feature) && is(&self.features[*feature as usize]))
                 .count()
         };
-        // Of instrumentalness, a whole catalogue may have 1 % at most: the other columns tell that it is not 100 %.
+        // In a whole catalogue, instrumentalness may reach 1 % at most. The other columns then show that 1 means 1 %, not 100 %.
         let (percents, of_one) = (count(Range::is_percent), count(Range::is_of_one));
         let are_percents = percents > 0 && percents >= 3 * of_one;
         let is_percent = |feature| {
@@ -91,7 +91,7 @@ impl Ranges {
         };
         let percents = Feature::ALL.map(is_percent);
         let by_range = match self.lengths.largest {
-            // No song lasts less than ten seconds throughout a catalogue, and none lasts three hours.
+            // The longest song of a catalogue lasts ten seconds or more, but less than three hours.
             largest if largest >= 10_000.0 || self.lengths.not_zero == 0 => LengthUnit::Milliseconds,
             _ => LengthUnit::Seconds,
         };
@@ -159,7 +159,7 @@ impl Units {
     pub(super) fn are_allowed(&self, ranges: &Ranges) -> bool {
         Feature::ALL.into_iter().all(|feature| {
             let Range { smallest, largest, .. } = ranges.features[feature as usize];
-            // Each unit keeps the order of values, rounding too.
+            // Unit conversion keeps the order of values, even with rounding, so checking both ends is enough.
             [smallest, largest]
                 .into_iter()
                 .all(|end| feature.range().contains(&self.feature(feature, end as f32)))
@@ -178,7 +178,7 @@ impl Units {
         }
     }
 
-    /// What was recognised by range, header or form, for people. Milliseconds go without saying.
+    /// Notes for users on the units that were recognised by range, header or notation. Milliseconds are not mentioned.
     pub(super) fn notes(&self) -> impl Iterator<Item = String> {
         let features =
             self.percents().map(|feature| format!("{feature} runs from 0 to 100 and is divided by 100"));

@@ -66,7 +66,7 @@ impl<'t> Table<'t> {
     }
 }
 
-/// Rows of any length: a wrong one gets an error of ours, which names the row.
+/// Accepts rows of any length. This crate reports a wrong length itself, with the number of the row.
 fn rows(text: &str, separator: u8) -> csv::Reader<&[u8]> {
     let mut builder = csv::ReaderBuilder::new();
     builder.has_headers(false).flexible(true).delimiter(separator).from_reader(text.as_bytes())
@@ -127,7 +127,7 @@ impl Chunks<'_> {
         if let Some(opening) = self.opening.filter(|opening| *opening >= from) {
             return opening;
         }
-        // The header stands before.
+        // `at` is at least 1, because the header precedes the rows.
         let opens = |at: usize| matches!(bytes[at - 1], b'\n' | b'\r') || bytes[at - 1] == self.separator;
         let quotes = memchr::memchr_iter(b'"', &bytes[from..]).map(|at| from + at);
         let opening = quotes.into_iter().find(|at| opens(*at)).unwrap_or(bytes.len());

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 
-/// Bytes that are shown to the detector around the first that are not UTF-8.
+/// The encoding detector gets this many bytes before and after the first invalid UTF-8 sequence.
 const WINDOW: usize = 1 << 16;
 
 /// The text without its byte order mark, and what was recognised, if it is not plain UTF-8.
@@ -21,7 +21,7 @@ pub(super) fn decode(bytes: &[u8]) -> (Cow<'_, str>, Option<String>) {
         Ok(text) => return (text.into(), None),
         Err(error) => error,
     };
-    // Of a damaged file in UTF-8 most letters are still right; of another encoding, hardly any that is not ASCII.
+    // In a damaged UTF-8 file, most letters outside ASCII are valid. In a file of another encoding, hardly any is.
     let (mut right, mut wrong) = (0, 0);
     for chunk in bytes.utf8_chunks() {
         right += chunk.valid().chars().filter(|letter| !letter.is_ascii()).count();

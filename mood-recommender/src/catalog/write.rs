@@ -1,4 +1,4 @@
-//! Catalogues out.
+//! Writes catalogues as CSV and JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -56,7 +56,8 @@ pub(super) fn write(catalog: &Catalog, mut writer: impl Write, format: CatalogFo
     }
 }
 
-/// The own columns to write. A rare one is also needed where an extra column would be taken for it.
+/// The columns of songs' own fields to write. A rare column is also written if an extra column has one of its names. Otherwise
+/// reading would take the extra column for it.
 fn columns(catalog: &Catalog) -> Vec<&'static Own> {
     let is_used = |own: &Own| {
         catalog.extra_columns.iter().any(|name| own.rank(name).is_some())

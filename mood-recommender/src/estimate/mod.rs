@@ -12,8 +12,8 @@ use crate::threads::in_shares;
 const NEEDED: [Feature; 2] = [Feature::Valence, Feature::Energy];
 
 impl Catalog {
-    /// Gives every song without a mood the likeliest by its sound, marks it as estimated
-    /// ([`Song::mood_estimated`]), and returns how many songs that were.
+    /// Assigns to every song without a mood the most likely mood given its audio features and marks it as estimated
+    /// ([`Song::mood_estimated`]). Returns the number of songs that got a mood.
     ///
     /// The model is a multinomial logistic regression on the nine audio features, fitted to the 686 songs of
     /// `data_moods.csv` by `scripts/fit_moods.py`. In 10-fold cross-validation it finds the mood of 81 % of them; the README
@@ -41,8 +41,8 @@ impl Catalog {
 }
 
 impl Song {
-    /// How likely each mood is by the song's sound, as [`Catalog::estimate_moods`] estimates it; they sum to 1. `None` where
-    /// too little of the sound is known.
+    /// The probability of each mood given the song's audio features, as [`Catalog::estimate_moods`] estimates it. The
+    /// probabilities sum to 1. `None` if valence or energy is unknown.
     pub fn mood_probabilities(&self) -> Option<[(Mood, f64); Mood::ALL.len()]> {
         if NEEDED.iter().any(|feature| self.feature(*feature).is_none()) {
             return None;

@@ -49,7 +49,7 @@ pub(crate) fn plan<'a>(
         if artists.is_empty() {
             return explain(&path, way);
         }
-        // The artists keep the first songs of the path; all others make room, so that this ends soon.
+        // These artists keep their first songs on the path. Their other songs leave the pool, so that the loop ends soon.
         let most = options.max_per_artist.unwrap_or(usize::MAX);
         let mut kept: HashMap<u64, Vec<*const Song>> =
             artists.into_iter().map(|artist| (artist, Vec::new())).collect();
@@ -86,7 +86,7 @@ fn longest<'a>(along: &Along<'_, 'a>, most: usize) -> Option<Vec<Stop<'a>>> {
     found
 }
 
-/// The longest journey: days of music. Longer ones have no steps that can be heard, and take long to look for.
+/// Maximum number of songs of a journey: days of music. The steps of a longer one would be inaudible, and the search would take long.
 const MOST_SONGS: usize = 1000;
 
 /// A song as a place to stop at.
@@ -135,7 +135,7 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
         for start in (from..to).step_by(BLOCK) {
             let bounds = &mut bounds[..BLOCK.min(to - start)];
             arch.dispatch(Block { way, sieve: &sieve, group, start, bounds: &mut *bounds });
-            // Nearly all songs are further from the way than those that its waypoints have.
+            // Nearly all songs are further from the line than the songs already kept for every waypoint. They are skipped here.
             let loosest = nearest.iter().map(TopK::bar).fold(f32::INFINITY, f32::min);
             for (at, _) in reaching(bounds, loosest) {
                 let at = start + at;
@@ -209,7 +209,7 @@ fn explain<'a>(path: &[Stop<'a>], way: Way) -> Vec<Recommendation<'a>> {
     list
 }
 
-/// From this distance on, a song is not where it should be.
+/// A song at less than this distance from the start or the target counts as being there.
 const NEAR: f32 = 0.1;
 
 fn beginning(stop: &Stop<'_>, way: Way) -> String {
@@ -230,7 +230,7 @@ fn ending(before: &Stop<'_>, stop: &Stop<'_>, way: Way) -> String {
 
 /// How a song differs from the one before, in words.
 fn change(before: &Stop<'_>, stop: &Stop<'_>) -> String {
-    // What is less than a hundredth is not heard, unless it is all that changes.
+    // A change of less than 0.01 is inaudible. It is mentioned only if no change is larger.
     let (valence, energy) =
         (stop.point.valence - before.point.valence, stop.point.energy - before.point.energy);
     let least = valence.abs().max(energy.abs()).min(0.01);

@@ -37,7 +37,7 @@ pub(super) fn path<'a>(along: &Along<'_, 'a>, length: usize) -> Option<Vec<Stop<
     let way = along.way;
     let mut layers: Vec<Layer> = Vec::with_capacity(length);
     for at in 0..length {
-        // Between the ends of a way that leads nowhere, all waypoints are one.
+        // If start and target coincide, all waypoints between the first and the last are the same.
         let is_same = at > 1 && at + 1 < length && way.length() == 0.0;
         layers.push(if is_same { layers[1].clone() } else { along.layer(at, length) });
     }
@@ -84,7 +84,7 @@ struct Layer {
     costs: [f32; CANDIDATES],
 }
 
-/// The pool by how far along the way its songs stand, so that a waypoint looks only at those around it.
+/// The pool, sorted by position along the straight line, so that only the songs around a waypoint are examined.
 pub(super) struct Along<'p, 'a> {
     pool: &'p [Stop<'a>],
     way: Way,
@@ -144,7 +144,7 @@ impl<'p, 'a> Along<'p, 'a> {
             let before = low.checked_sub(1).map_or(f32::INFINITY, |low| gap(&songs[low]));
             let behind = songs.get(high).map_or(f32::INFINITY, gap);
             let gap = before.min(behind);
-            // No song is nearer than its place along the way, but for rounding.
+            // A song's distance is at least its distance along the line, except for rounding.
             if gap.is_infinite() || 1e-6 - (1.0 - 1e-3) * weight * gap * gap < nearest.bar() {
                 return nearest.into_sorted();
             }

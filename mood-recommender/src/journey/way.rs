@@ -42,14 +42,14 @@ impl Way {
         }
     }
 
-    /// How far along the way a point stands, in the plane's own unit; 0 where the way leads nowhere.
+    /// The position of a point along the line, in units of the plane; 0 if start and target coincide.
     pub(super) fn along(self, point: Point) -> f32 {
         let ((x, y), length) = (self.across(), self.length().max(f32::MIN_POSITIVE));
         (point.valence - self.start.valence) * (x / length)
             + (point.energy - self.start.energy) * (y / length)
     }
 
-    /// The nearest of `count` waypoints to a point, and how close it is: the squared distance below 0.
+    /// The nearest of `count` waypoints to a point, with its closeness: the negated squared distance.
     pub(super) fn nearest(self, count: usize, point: Point) -> (usize, f32) {
         let last = (count - 1) as f32;
         let (x, y) = self.across();
@@ -63,8 +63,8 @@ impl Way {
         (place, -(away_x * away_x + away_y * away_y))
     }
 
-    /// How close points may be to any waypoint at most: they are no closer than to the way itself. NaN of a point without a
-    /// place.
+    /// Upper bounds on the closeness of points to any waypoint: their closeness to the line itself. NaN for a point without
+    /// coordinates.
     #[inline(always)]
     pub(super) fn bounds(self, points: [&[f32]; 2], bounds: &mut [f32]) {
         let (x, y) = self.across();
@@ -73,7 +73,7 @@ impl Way {
             let (from_x, from_y) = (valence - self.start.valence, energy - self.start.energy);
             let along = ((from_x * x + from_y * y) * per_length).clamp(0.0, 1.0);
             let (away_x, away_y) = (from_x - along * x, from_y - along * y);
-            // Short of the distance by more than rounding.
+            // The bound is loosened by more than rounding errors.
             *bound = 1e-7 - (1.0 - 1e-4) * (away_x * away_x + away_y * away_y);
         }
     }

@@ -25,7 +25,7 @@ fn title(entry: &PlaylistEntry, dash: &str) -> String {
     format!("{} {dash} {}", entry.artist, entry.name)
 }
 
-/// A text on one line, without what a terminal or an XML parser takes for an order.
+/// Replaces control characters and characters that XML forbids by blanks, so that the text is one line.
 fn clean(text: &str) -> Cow<'_, str> {
     let is_bad = |letter: char| letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');
     if text.contains(is_bad) { text.replace(is_bad, " ").into() } else { text.into() }
@@ -112,7 +112,7 @@ fn csv(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
     rows.flush()
 }
 
-/// What a path keeps of itself in an address.
+/// The characters of a path that are percent-encoded in a URL: all except ASCII letters, digits and `/-._~`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The address of an entry's file, or its page. A relative path makes a relative address.

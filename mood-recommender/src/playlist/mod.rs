@@ -13,8 +13,8 @@ use crate::song::Song;
 
 /// Songs in playing order, ready to be written.
 ///
-/// An entry plays from a file where its song has a path ([`Song::path`], or [`PlaylistEntry::location`] as set by the
-/// caller), else from the page that [`Song::link`] names, which players of web addresses open.
+/// An entry refers to a file if its song has a path ([`Song::path`], or [`PlaylistEntry::location`] as set by the
+/// caller). Otherwise it refers to the web page of [`Song::link`], which players that support web addresses open.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Playlist {
     /// What the list is called.
@@ -43,12 +43,12 @@ pub struct PlaylistEntry {
 }
 
 impl Playlist {
-    /// Of any songs.
+    /// Creates a playlist from any songs.
     pub fn of_songs<'a>(title: impl Into<String>, songs: impl IntoIterator<Item = &'a Song>) -> Self {
         Playlist { title: title.into(), entries: songs.into_iter().map(PlaylistEntry::from).collect() }
     }
 
-    /// Of a list or a journey, with the reasons.
+    /// Creates a playlist from recommendations or a journey, with the reasons.
     pub fn new(title: impl Into<String>, list: &[Recommendation<'_>]) -> Self {
         let entry =
             |item: &Recommendation<'_>| PlaylistEntry { reason: item.reason.clone(), ..item.song.into() };
@@ -59,7 +59,7 @@ impl Playlist {
     /// devices and regular files are written as [`Catalog::save`](crate::Catalog::save) writes them.
     ///
     /// # Errors
-    /// [`PlaylistError`], for another ending too; it names the file.
+    /// [`PlaylistError`], which names the file, when writing fails or the file name has another extension.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlaylistError> {
         let path = path.as_ref();
         let format = PlaylistFormat::of_path(path)?;

@@ -4,8 +4,8 @@ use super::BLOCK;
 use crate::feature::FEATURES;
 use crate::index::Group;
 
-/// The weighted mean of the features, each counted as its distance from the worse end of its scale. A song is judged by the
-/// features that it has; without any it has 0.
+/// The weighted mean of the features, each measured as its distance from the worse end of its scale. Missing features are left out of
+/// the mean. A song without any of the features has 0.
 #[inline(always)]
 pub(super) fn fit(group: &Group, start: usize, weights: &[f32; FEATURES], scores: &mut [f32]) {
     let weighed = || group.columns.iter().zip(weights).enumerate().filter(|(_, (_, weight))| **weight != 0.0);

@@ -86,7 +86,7 @@ impl<'a> Liking<'a> {
         }
     }
 
-    /// The sounds of so many songs from `start` on.
+    /// The features of `songs` songs from `start` on.
     #[inline(always)]
     fn sounds<'b>(
         &'b self,

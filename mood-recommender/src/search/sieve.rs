@@ -26,8 +26,8 @@ impl<'a> Sieve<'a> {
         }
     }
 
-    /// Sets the scores of songs that do not pass to −∞, as far as columns tell: the scale of 0 to 1 cuts off
-    /// its ends, so it may let too many through, but never too few.
+    /// Sets the scores of songs that do not pass to −∞, as far as the columns show it. The columns are clamped to 0 to 1, so
+    /// this may let too many songs pass, but never too few.
     #[inline(always)]
     pub(crate) fn sink(&self, group: &Group, start: usize, scores: &mut [f32]) {
         if let Some(years) = &self.filter.years {
