@@ -1,4 +1,4 @@
-//! How good a checkpoint is, on the clips that it records as its test part and on no others.
+//! Measures a checkpoint on the clips that it records as its test part, and on no others.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,13 +31,13 @@ struct Arguments {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The encoder's file, for a model that was trained with another one than the bundled.
+    /// The encoder's file, for a model that was trained with another encoder than the bundled one.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Refuse a checkpoint of another kind of network than this one.
+    /// Refuse checkpoints with another kind of network than this one.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Architecture::KINDS))]
     arch: Option<String>,
-    /// Report files in the folder that are no clips and go on; clips of the test part must all be good.
+    /// Report files that are not clips and continue; all clips of the test part must be good.
     #[arg(long)]
     skip_bad: bool,
     /// Folder to keep extracted features in.

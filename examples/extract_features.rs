@@ -18,15 +18,15 @@ use serde::Serialize;
 /// Writes, for each clip, the tensors STEM.mfcc [40, T], STEM.chroma [12, T], STEM.mel [128, T] (power), STEM.contrast
 /// [7, T], STEM.tonnetz [6, T] and STEM.vector [193] (their means over time, in that order), all f32.
 ///
-/// Where the output's name ends in .csv, it has a row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to
-/// tonnetz_5; the settings stand in OUTPUT.json beside it.
+/// If the output's name ends in .csv, it has a row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to tonnetz_5. The
+/// settings are written to OUTPUT.json.
 ///
 /// STEM is a file's path below the given folder without its ending, or a single file's stem. With --data it is the id of a clip of
-/// labelled speech, and what is known of the clip (label, speaker, corpus) stands in the CSV's columns after id and in the settings. Clips are prepared as in
-/// the report: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
+/// labelled speech; the clip's label, speaker and corpus are written to the CSV's columns after id and to the settings. Clips are prepared
+/// as in the report: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
 ///
 /// The safetensors file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out. Clips are written
-/// as they are done, so memory does not grow with their number; the file appears when it is whole.
+/// as they are done, so memory does not grow with their number; the file appears when it is complete.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors\n  \
@@ -50,11 +50,11 @@ struct Arguments {
     // The list of the names is the crate's own.
     #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA, help = features_help())]
     features: Vec<Feature>,
-    /// What the vector says of each row of the features, joined by commas: mean, std, min, max, range, median, percentile_P,
+    /// Statistics in the vector for each row of the features, separated by commas: mean, std, min, max, range, median, percentile_P,
     /// skewness, kurtosis, slope. Columns are then named mfcc_0_mean, mfcc_0_std and so on. Without it, the vector holds the means.
     #[arg(long, value_delimiter = ',')]
     functionals: Vec<Functional>,
-    /// Take the statistics of voiced frames alone. It needs f0 among the features; a clip without a voiced frame has zeros.
+    /// Compute the statistics from voiced frames only. Needs f0 among the features; a clip without voiced frames gets zeros.
     #[arg(long)]
     voiced: bool,
     /// Only decode, mix to mono and resample: no trimming, no normalisation, the clip's own length.
@@ -63,11 +63,11 @@ struct Arguments {
     /// Sample rate in hertz that clips are brought to.
     #[arg(long, default_value_t = 22_050)]
     sample_rate: u32,
-    /// Report files that can't be read and go on with the others.
+    /// Report files that can't be read and continue with the others.
     #[arg(long)]
     skip_bad: bool,
     /// Take only the I-th of N parts of the inputs and write it to a file of its own: features.safetensors becomes
-    /// features-003-of-012.safetensors. A part whose file is there and whole is not made again.
+    /// features-003-of-012.safetensors. A part whose file is already complete is skipped.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Print one JSON object instead of a line.
@@ -191,7 +191,7 @@ fn config(arguments: &Arguments) -> ExtractConfig {
     }
 }
 
-/// Names the feature that can't be had at the sample rate, and the first file that it was wanted of.
+/// Names the feature that is not available at the sample rate, and the first file.
 fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::Result<()> {
     for &feature in &config.features {
         let alone = FeatureConfig { features: vec![feature], ..config.clone() };

@@ -1,4 +1,4 @@
-//! Many recordings in, the moods of each out: a line for each, as soon as it is known.
+//! Recognises the moods of many recordings and prints a line for each as soon as it is known.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -22,8 +22,8 @@ use serde::Serialize;
 
 /// Recognises the moods of recordings of any length: files, folders, or standard input (`-`).
 ///
-/// A recording is heard in windows of three seconds, one every second, and those without speech are left out. Its mood is the mean of
-/// its windows. `--timeline` tells the mood from its start to its end.
+/// A recording is analysed in windows of three seconds, one every second; windows without speech are left out. Its mood is the mean of its
+/// windows. `--timeline` prints its moods from start to end.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example recognize -- recordings --timeline\n  \
@@ -36,16 +36,16 @@ struct Arguments {
     /// How results are printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Tell the stretches of each mood, too.
+    /// Also print the stretches of each mood.
     #[arg(long)]
     timeline: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Write a profile of the one voice in these recordings, and recognise nothing. Five clips of it in several moods are enough; its
-    /// recordings are then recognised better with `--profile`. Nothing but averages is kept.
+    /// Write a profile of the voice in these recordings instead of recognising moods. Five clips of one voice in several moods are enough;
+    /// `--profile` then improves the recognition of this voice. The profile holds averages only.
     #[arg(long, value_name = "JSON", requires = "model", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
-    /// Score the answers by a table with the columns `file` and `mood`, or by a corpus (a folder, an archive, a folder for each class):
+    /// Score the answers against a table with the columns `file` and `mood`, or a corpus (a folder, an archive, a folder for each class):
     /// accuracy, UAR and the confusion matrix, on standard error.
     #[arg(long, value_name = "CSV")]
     labels: Option<PathBuf>,
@@ -54,13 +54,13 @@ struct Arguments {
     /// Seconds from one window to the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     hop: f64,
-    /// Answer for all sound, speech or not.
+    /// Recognise all sound, not only speech.
     #[arg(long)]
     any_sound: bool,
-    /// Report files that can't be read or hold no speech, and go on with the others.
+    /// Report files that can't be read or hold no speech, and continue with the others.
     #[arg(long)]
     skip_bad: bool,
-    /// Read recordings that are cut short or damaged up to that place.
+    /// Read truncated or damaged recordings up to the damage.
     #[arg(long)]
     allow_truncated: bool,
     /// Take only the I-th of N parts of the recordings.

@@ -1,4 +1,4 @@
-//! The main job: a voice clip in, its mood and songs that suit it out.
+//! The main example: recognises the mood of a voice clip and recommends songs that suit it.
 
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ use ser_models::{Recognition, Timeline};
 struct Arguments {
     /// The clip: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
     clip: Option<PathBuf>,
-    /// Recommend for this mood, and listen to no clip: Calm, Happy, Sad or Energetic.
+    /// Recommend for this mood, without a clip: Calm, Happy, Sad or Energetic.
     #[arg(long, value_name = "MOOD", conflicts_with_all = ["clip", "model", "at", "allow_truncated"])]
     mood: Option<Mood>,
     #[command(flatten)]
@@ -37,7 +37,7 @@ struct Arguments {
     /// Songs to recommend at most.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// How the mood leads to songs.
+    /// How songs are chosen for the mood.
     #[arg(long, value_enum, default_value_t = StrategyName::Balance)]
     strategy: StrategyName,
     /// Which part of the recording the songs are for.
@@ -49,14 +49,14 @@ struct Arguments {
     /// Write the songs as a playlist too: .m3u8, .xspf, .jspf, .csv or .txt.
     #[arg(long, value_name = "FILE")]
     playlist: Option<PathBuf>,
-    /// Play the songs of the playlist from this folder, where tags name them (needs the feature `files`).
+    /// Folder of music files: playlist entries point to the files whose tags name the songs (needs the feature `files`).
     #[arg(long, value_name = "FOLDER", requires = "playlist")]
     music: Option<PathBuf>,
     /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, mood_estimated, score,
     /// reason).
     #[arg(long)]
     json: bool,
-    /// Read a clip that is cut short or damaged up to that place.
+    /// Read a truncated or damaged clip up to the damage.
     #[arg(long)]
     allow_truncated: bool,
 }

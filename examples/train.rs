@@ -61,10 +61,10 @@ struct Arguments {
     /// The encoder's file, for an architecture that reads one, instead of the bundled.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Changed copies that an encoder hears of each training clip beside the clip itself.
+    /// Number of augmented copies of each training clip that an encoder encodes in addition to the clip.
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
-    /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels, whatever they are.
+    /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels.
     #[arg(long, value_enum, default_value_t = Labels::Moods)]
     labels: Labels,
     /// Share of all clips that is taken from the training part to choose the epoch; with 0 the last epoch is kept.
@@ -79,8 +79,8 @@ struct Arguments {
     /// Seed of the split, the initial weights, the order of the clips, dropout and augmentation.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How many networks to train, each from a seed of its own, and to join into one checkpoint that averages their answers
-    /// [default: the file's, or 1].
+    /// Number of networks to train, each from its own seed, and to join into one checkpoint that averages their answers [default: the
+    /// file's, or 1].
     #[arg(long, value_name = "N")]
     members: Option<NonZeroUsize>,
     /// Passes over the training part.
@@ -108,7 +108,7 @@ struct Arguments {
     /// Print one JSON object at the end, and nothing else, to standard output.
     #[arg(long)]
     json: bool,
-    /// Report clips that can't be used and go on without them.
+    /// Report clips that can't be used and continue without them.
     #[arg(long)]
     skip_bad: bool,
 }

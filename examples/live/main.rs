@@ -1,4 +1,4 @@
-//! Live recognition: a voice on standard input or a microphone, and every quarter of a second its mood on one line.
+//! Live recognition: prints the mood of a voice from standard input or a microphone every quarter of a second.
 
 mod display;
 mod latency;
@@ -23,8 +23,8 @@ use crate::display::Display;
 use crate::latency::Latency;
 use crate::source::Source;
 
-/// Listens to WAV or raw samples on standard input, or to a microphone, and tells the mood of the last three seconds every 250 ms
-/// of sound.
+/// Reads WAV or raw samples from standard input, or sound from a microphone, and prints the mood of the last three seconds every 250 ms of
+/// sound.
 ///
 /// The first reading comes after half a second. Silence is reported as silence, and sound without speech as no speech; a mood that is
 /// not sure has a question mark. On a terminal one line is rewritten, elsewhere each reading is a line of its own. At the end standard error reports the latency from a reading's last sample to its line.
@@ -49,7 +49,7 @@ struct Arguments {
     microphone: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Level below which is silence, in dB relative to full scale; a lower one where all that came is quiet.
+    /// Level below which sound is silence, in dB relative to full scale. It is lower if all sound so far is quiet.
     #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
     silence_db: f32,
     /// Print each reading as a JSON object on a line of its own: seconds, mood, confident and probabilities (null without

@@ -12,7 +12,7 @@ use std::sync::mpsc::SyncSender;
 
 use crate::source::{Piece, Source};
 
-/// Pieces that may wait: a second or more. The sound card does not wait, so one more is lost, and counted.
+/// Pieces that may wait: a second or more. The sound card does not wait: further pieces are lost, and counted.
 const WAITING: usize = 100;
 
 /// Opens the default microphone with its own rate and channels.
@@ -61,7 +61,7 @@ impl Ear {
     {
         let fail = self.send.clone();
         let failed = move |error: cpal::Error| {
-            // A hiccup of the sound card is no end.
+            // A dropout of the sound card does not end the stream.
             if !matches!(error.kind(), cpal::ErrorKind::Xrun | cpal::ErrorKind::RealtimeDenied) {
                 let _ = fail.try_send(Err(anyhow!(error)));
             }

@@ -24,7 +24,7 @@ pub struct CatalogArguments {
 }
 
 impl CatalogArguments {
-    /// Reads the catalogue, or the bundled one. Tells on standard error what was recognised and left out.
+    /// Reads the catalogue, or the bundled one. Reports on standard error what was recognised and what was left out.
     ///
     /// # Errors
     /// If it cannot be read; the error names the file.

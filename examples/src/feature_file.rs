@@ -34,7 +34,8 @@ pub struct Content {
 pub enum Format {
     /// For each clip a tensor of each feature and one of the vector.
     Safetensors,
-    /// For each clip a row: its name, then the vector or the functionals. What describes the file stands in another beside it, with `.json` after its name.
+    /// For each clip a row: its name, then the vector or the functionals. The description is in a second file, with `.json` appended to the
+    /// name.
     Csv,
 }
 
@@ -46,7 +47,7 @@ impl Format {
     }
 }
 
-/// What a clip's vector says of the features.
+/// The statistics in a clip's vector.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Statistics<'a> {
     /// The functionals of each row; the means where none are named.

@@ -1,4 +1,4 @@
-//! Which model hears recordings: one of the two that are bundled, or a file.
+//! The model for recognition: one of the two bundled ones, or a file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,15 +13,14 @@ use crate::assets;
 /// The part of a command line that names the model.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ModelArguments {
-    /// The model: `voices` (learnt from three languages, through Whisper's encoder), `small` (learnt from studio recordings of English
-    /// actors: faster for single clips, worse with voices that it never heard), or a checkpoint's file, as `train` writes it
-    /// [default: voices].
+    /// The model: `voices` (trained on three languages, with Whisper's encoder), `small` (trained on studio recordings of English actors:
+    /// faster for single clips, less accurate for unseen voices), or a checkpoint's file, as `train` writes it [default: voices].
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// The encoder's file, for a model that was trained with another one than the bundled.
+    /// The encoder's file, for a model that was trained with another encoder than the bundled one.
     #[arg(long, value_name = "FILE", requires = "model")]
     encoder: Option<PathBuf>,
-    /// A profile of the one voice in the recordings, as `recognize --learn-voice` writes it; for models that read an encoder.
+    /// A profile of the only voice in the recordings, written by `recognize --learn-voice`; for models that read an encoder.
     #[arg(long, value_name = "JSON")]
     profile: Option<PathBuf>,
 }
@@ -62,7 +61,7 @@ impl ModelArguments {
 /// The first blocks of an encoder: of a file, or of the bundled one.
 ///
 /// # Errors
-/// If the file cannot be read, is none, or has less blocks.
+/// If the file cannot be read, is not an encoder, or has fewer blocks.
 pub fn encoder(file: Option<&Path>, blocks: usize) -> anyhow::Result<Arc<WhisperEncoder>> {
     let encoder = match file {
         Some(path) => WhisperEncoder::load(path, blocks)?,

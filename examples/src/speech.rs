@@ -1,4 +1,4 @@
-//! What command lines say of labelled speech.
+//! Command-line options for labelled speech.
 
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,10 @@ const AUTO: &str = "auto";
 #[derive(Debug, Clone, Default, Args)]
 pub struct Labelling {
     /// How the clips of --data are labelled: by the published file names of a corpus, by folders of classes, or by a table (manifest).
-    /// Once for all, or once for each --data [default: auto, told by their names].
+    /// Give it once for all, or once for each --data [default: auto, detected from file names].
     #[arg(long, value_name = "NAME", value_parser = names())]
     pub corpus: Vec<String>,
-    /// A TOML file that says what other words for labels mean, over ser-data's labels.toml.
+    /// A TOML file with the meaning of further words for labels; it overrides ser-data's labels.toml.
     #[arg(long, value_name = "FILE")]
     pub label_map: Option<PathBuf>,
 }

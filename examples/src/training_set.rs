@@ -20,12 +20,12 @@ use crate::{cli, progress};
 /// The name of [`TrainingSet::split`] in checkpoints and tables.
 pub const PROTOCOL: &str = "stratified 80/20";
 
-/// Who may be heard in the training part and in the others.
+/// Whether training and other parts may share speakers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voices {
     /// The same speakers, with other clips.
     Same,
-    /// Other speakers: none is heard in two parts.
+    /// Other speakers: no speaker is in two parts.
     Other,
 }
 
@@ -156,7 +156,7 @@ impl TrainingSet {
         Ok(Self { dataset, clips, groups, preparation, features: taken, encoded })
     }
 
-    /// Some of the clips as a trainer takes them: with their changed copies, where an encoder heard such.
+    /// Some of the clips as a trainer takes them, with their changed copies if an encoder encoded copies.
     ///
     /// # Errors
     /// If there are none.
@@ -183,8 +183,8 @@ impl TrainingSet {
         stratified(&self.named_labels(), &self.groups, Shares { validation, test: 0.2 }, seed)
     }
 
-    /// As [`TrainingSet::split`], and of other voices or with one corpus left out, which then tests alone: what it is called in
-    /// checkpoints, and the split.
+    /// Like [`TrainingSet::split`], or with different speakers in each part, or with one corpus left out as the test part. Returns the
+    /// protocol's name for checkpoints, and the split.
     ///
     /// # Errors
     /// As there, or if speakers are not known, or there is no such corpus.

@@ -1,4 +1,4 @@
-//! What recordings really sound like, by a table or a corpus, and how good answers are.
+//! True moods of recordings from a table or a corpus, and the score of answers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub struct Truth {
     /// The table or corpus.
     source: String,
     labels: Vec<String>,
-    /// By path, and by file name where only one has it.
+    /// By path, and by file name if it is unique.
     moods: HashMap<String, Option<usize>>,
     confusion: ConfusionMatrix,
     /// Recordings that the source does not name.

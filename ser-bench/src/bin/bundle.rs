@@ -1,4 +1,4 @@
-//! Trains a model to carry along: the speaker-independent recipes, on every clip of RAVDESS.
+//! Trains a model to bundle, by the speaker-independent recipes, on every clip of RAVDESS.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,8 +11,8 @@ use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{cli, interrupt, output, progress};
 use ser_models::{Checkpoint, Readout, Recipe, RecipeFile};
 
-/// Trains the recipes of the experiment `speaker-independent-moods` on all clips, none left to test them, and lets their networks answer moods
-/// together, in one file. The same command gives the same file, byte for byte on one machine; one that was cut goes on.
+/// Trains the recipes of the experiment `speaker-independent-moods` on all clips, without a test part, and joins their networks into one
+/// file that recognises moods. The same command gives the same bytes on one machine; an interrupted run resumes.
 #[derive(Parser)]
 struct Arguments {
     /// RAVDESS speech: a folder with its WAV files, or the ZIP archive.
@@ -21,12 +21,12 @@ struct Arguments {
     /// The model's file.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// What logits are divided by: the temperature that `reproduce --only speaker-independent-moods --validate --seeds 1` prints
-    /// for its sums to moods. Left out, it is 1, or with `--weights` that model's own.
+    /// Divisor of the logits: the temperature that `reproduce --only speaker-independent-moods --validate --seeds 1` prints for its sums to
+    /// moods. Left out, it is 1, or with `--weights` that model's own.
     #[arg(long)]
     temperature: Option<f64>,
-    /// The least probability of an answer that counts as sure, 0 to 1: the one that the same run prints for its sums to moods. Left
-    /// out, it is 0, or with `--weights` that model's own.
+    /// The least probability of a confident answer, 0 to 1: the one that the same run prints for its sums to moods. Left out, it is 0, or
+    /// with `--weights` that model's own.
     #[arg(long)]
     confidence: Option<f64>,
     /// Takes the weights of this model, and changes temperature and confidence alone.

@@ -1,4 +1,4 @@
-//! Measures and makes the bundled small model: a small network that learnt what the large one answers (knowledge distillation).
+//! Measures and makes the bundled small model: a small network trained on the answers of the large one (knowledge distillation).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,11 +21,11 @@ use ser_models::input::ModelInput;
 use ser_models::training::TrainingConfig;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
-/// Trains heads on what Whisper's encoder heard of all corpora, as `voices` does, and small networks on what these heads answer to the same
-/// clips, mixed with the labels.
+/// Trains heads on the outputs of Whisper's encoder for all corpora, as `voices` does, and small networks on the heads' answers for the
+/// same clips, mixed with the labels.
 ///
 /// They are measured on the five published folds of RAVDESS's actors (all other corpora train beside): on the validation actors, or with
-/// --test on the test actors, which decide nothing. A run that was cut goes on from the files in --folder.
+/// --test on the test actors, which decide nothing. An interrupted run resumes from the files in --folder.
 #[derive(Parser)]
 struct Arguments {
     /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
@@ -45,7 +45,7 @@ struct Arguments {
     /// The small network and its training, as a file for `train --config`, instead of recipes/small.toml.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Share of the large model's answer in what the small one aims at, 0 to 1; the label is the rest.
+    /// Share of the large model's answer in the small one's target, 0 to 1; the rest is the label.
     #[arg(long, default_value_t = 0.8)]
     teacher: f32,
     /// Heads of the large model, of different seeds, whose answers are averaged.
@@ -110,7 +110,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// What the small network aims at for each of these clips: what heads that were trained on them answer, mixed with the label.
+    /// The small network's target for each of these clips: the answer of heads that were trained on them, mixed with the label.
     fn soft_labels(&self, train: &[usize], protocol: &str) -> anyhow::Result<Array2<f32>> {
         let heard = &self.large.clips;
         let answers = self

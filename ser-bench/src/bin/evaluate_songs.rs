@@ -1,4 +1,4 @@
-//! What the recommender does for simulated listeners of a catalogue, as tables: strategies, taste, journeys.
+//! Measures the recommender with simulated listeners of a catalogue, as tables: strategies, taste, journeys.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ struct Arguments {
     /// The seed of the listeners.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How far apart scores may lie to change places, for the second table of strategies.
+    /// Largest difference of scores at which songs may change places, for the second table of strategies.
     #[arg(long, default_value_t = 0.05)]
     shuffle: f32,
 }

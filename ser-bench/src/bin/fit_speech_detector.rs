@@ -1,6 +1,6 @@
 //! Fits the detector of speech of `ser-models` to recorded voices and to generated sounds, and prints its numbers.
 //!
-//! Voices of corpora named by `--held-out`, and sounds in the folders of `--sounds`, measure only.
+//! Corpora given by `--held-out` and sounds in the folders of `--sounds` are for measurement only.
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -20,10 +20,10 @@ struct Arguments {
     /// A folder with recordings of speech; one for each corpus.
     #[arg(long, required = true)]
     speech: Vec<PathBuf>,
-    /// Corpora, as given, that measure only.
+    /// Those of the corpora that are for measurement only.
     #[arg(long)]
     held_out: Vec<PathBuf>,
-    /// Folders with recordings of other sounds, which measure only.
+    /// Folders with recordings of other sounds, for measurement only.
     #[arg(long)]
     sounds: Vec<PathBuf>,
     /// Windows of each corpus, and of each kind of sound.

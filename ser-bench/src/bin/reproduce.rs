@@ -1,4 +1,4 @@
-//! Runs the report's experiments and their neighbours with honest protocols, and says what they give.
+//! Runs the report's experiments and related ones, with protocols that keep test clips out of training, and reports the results.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use ser_models::{Recipe, RecipeFile};
 /// learnt nothing.
 ///
 /// The folder of results holds each model's predictions, history and checkpoint, pictures, and all figures as `results.json` and
-/// `results.md`. What is done there is not done again: the same command goes on where it was cut.
+/// `results.md`. Finished work there is not repeated: the same command resumes an interrupted run.
 #[derive(Parser)]
 #[command(
     after_help = "Examples:\n  cargo run --release -p ser-bench --bin reproduce -- --data Audio_Speech_Actors_01-24.zip\n  cargo run --release -p ser-bench --bin reproduce -- --data Audio_Speech_Actors_01-24.zip --only cnn-1d --seeds 1"
@@ -43,12 +43,12 @@ struct Arguments {
     /// Measure on parts of the training parts instead, as one does to choose a recipe: the test parts are not touched.
     #[arg(long)]
     validate: bool,
-    /// Then let the speaker-independent models answer for disturbed recordings: with noise, at other levels, through a telephone and
-    /// through MP3 (where the program `ffmpeg` is there).
+    /// Then measure the speaker-independent models on disturbed recordings: with noise, at other levels, through a telephone and through
+    /// MP3 (where the program `ffmpeg` is there).
     #[arg(long)]
     robustness: bool,
-    /// Then let each model that heard whole actors for the first time, and heads on Whisper's encoder, hear long recordings, joined from
-    /// the actors' clips, clean and in noise, and print how much of the time their timelines are right.
+    /// Then measure the timelines of the speaker-independent models and of heads on Whisper's encoder on long recordings, joined from clips
+    /// of actors that were not in training, clean and in noise, and print the share of correct time.
     #[arg(long)]
     recordings: bool,
     /// Another recipe than the experiment's own, as a file for `train --config`.
@@ -94,7 +94,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .filter(|_| experiment.sources().iter().all(|source| experiments.contains(source)));
         asked.unwrap_or(experiment.protocol.seeds())
     };
-    // All folders first: a clash shall not show after hours, nor damage to what lies there.
+    // All folders are opened first, so that a conflict or damaged files show at once and not after hours.
     let runs: Vec<Run> = experiments
         .iter()
         .map(|experiment| Run::new(*experiment, recipe.clone(), part, seeds(experiment), &arguments.output))

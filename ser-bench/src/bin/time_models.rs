@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
-/// What is answered.
+/// An answer.
 #[derive(Serialize)]
 struct Answer {
     /// How long each call took.

@@ -1,4 +1,4 @@
-//! Measures and makes the bundled model `voices`: heads on what Whisper's encoder heard of several corpora.
+//! Measures and makes the bundled model `voices`: heads on the outputs of Whisper's encoder for several corpora.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
 use ser_models::{Recipe, RecipeFile};
 
-/// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on what was encoded.
+/// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on the result.
 ///
 /// Heads are measured on the five published folds of RAVDESS's actors (all other corpora train beside): on the validation actors, or with
 /// --test on the test actors, which decide nothing. With --leave-out they are measured on each other corpus, which then does not train.
@@ -38,7 +38,7 @@ struct Arguments {
     /// The head and its training, as a file for `train --config`, instead of examples/assets/voices.toml.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Changed copies of each clip that heads learn from beside the clean one.
+    /// Changed copies of each clip that heads train on in addition to the clean one.
     #[arg(long, default_value_t = VoiceClips::COPIES)]
     copies: usize,
     /// Seeds of each fold; their probabilities are averaged, and the mean of the single ones is printed too.
@@ -50,8 +50,8 @@ struct Arguments {
     /// Measure on clips in noise and over a telephone too.
     #[arg(long)]
     disturbed: bool,
-    /// Then let the heads hear long recordings, joined from the clips of the actors that they are measured on, clean and in noise, and
-    /// print how much of the time their timeline is right.
+    /// Then measure the heads' timelines on long recordings, joined from the clips of the actors that the heads are measured on, clean and
+    /// in noise, and print the share of correct time.
     #[arg(long)]
     recordings: bool,
     /// Then make a profile of five unlabelled clips of each voice that the heads are measured on, and measure them on the voice's other
