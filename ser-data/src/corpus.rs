@@ -1,4 +1,4 @@
-//! Labelled speech as a set to learn from: for each clip its features, its label, and what splits need to know.
+//! Labelled speech as a training set: for each clip its features, its label, and the speaker, corpus and group for splits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,8 +18,7 @@ use crate::split::SplitError;
 pub struct CorpusOptions {
     /// The classes.
     pub labels: LabelSet,
-    /// The classes where `labels` is [`LabelSet::Own`], in the order of a model's outputs; empty for all labels that clips have, in
-    /// alphabetical order.
+    /// The classes for [`LabelSet::Own`], in the order of a model's outputs. If empty, all labels of the clips in alphabetical order.
     pub own_classes: Vec<String>,
     /// What the labels of corpora mean.
     pub label_map: LabelMap,
@@ -27,7 +26,7 @@ pub struct CorpusOptions {
     pub preparation: PreparationConfig,
     /// Which features are taken.
     pub features: FeatureConfig,
-    /// Keeps the prepared samples too, for training that changes clips as sound. They take 380 MB for all of RAVDESS.
+    /// Also keeps the prepared samples, for training with audio augmentation. They take 380 MB for all of RAVDESS.
     pub audio: bool,
     /// Folder that keeps extracted features from run to run.
     pub cache: Option<PathBuf>,
@@ -51,7 +50,7 @@ impl Default for CorpusOptions {
     }
 }
 
-/// Clips of labelled speech with what was kept of their features, their classes, and what splits need to know.
+/// Clips of labelled speech with the kept part of their features, their classes, and the groups for splits.
 ///
 /// All lists have one entry for each clip, in the order of the ids.
 ///
@@ -82,11 +81,11 @@ pub struct Corpus<T> {
     pub audio: Option<Vec<Vec<f32>>>,
     /// What each source was read as.
     pub sources: Vec<FoundCorpus>,
-    /// Clips of labels that no class stands for, such as boredom, which are left out. Report them.
+    /// Clips that were left out because no class has their label, such as boredom. Report them.
     pub left_out: Vec<LeftOut>,
     /// The files that were left out because of [`CorpusOptions::skip_bad`]. Report them.
     pub skipped: Vec<Skipped>,
-    /// What is odd in files and no error ([`AudioWarning`](crate::AudioWarning)): a line for each, which names the file. Report them.
+    /// Warnings about files ([`AudioWarning`](crate::AudioWarning)), one line each with the name of the file. Report them.
     pub warnings: Vec<String>,
 }
 
@@ -166,8 +165,8 @@ pub enum CorpusError {
 impl<T: Send> Corpus<T> {
     /// Reads all clips of folders, archives and tables, and takes their features on all cores.
     ///
-    /// `keep` is given the features of each clip and returns what is needed of them. `progress` is called after each clip, from any
-    /// thread, one call at a time.
+    /// `keep` receives the features of each clip and returns the part to keep. `progress` is called after each clip, from any thread, one
+    /// call at a time.
     ///
     /// # Errors
     /// [`CorpusError`] names the source or the file.
@@ -183,7 +182,7 @@ impl<T: Send> Corpus<T> {
     /// Reads the clips with these ids alone, in this order, as [`Corpus::load`] does.
     ///
     /// # Errors
-    /// As [`Corpus::load`]. Each of these clips must be there and usable, whatever [`CorpusOptions::skip_bad`] says of other files.
+    /// As [`Corpus::load`]. Each of these clips must exist and be usable, even if [`CorpusOptions::skip_bad`] is set.
     pub fn load_clips(
         data: &[Source],
         ids: &[String],
@@ -263,8 +262,8 @@ impl<T> Corpus<T> {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
     }
 
-    /// Which classes each corpus labels, in the order of [`Corpus::label_names`]: a clip says nothing of a class that its corpus never
-    /// labels.
+    /// For each corpus, which classes its clips have, in the order of [`Corpus::label_names`]. A clip is no evidence for or against a class
+    /// that its corpus never labels.
     pub fn labelled_classes(&self) -> BTreeMap<&str, Vec<bool>> {
         let mut labelled = BTreeMap::new();
         for (clip, &label) in self.clips.iter().zip(&self.labels) {
@@ -279,7 +278,7 @@ impl<T> Corpus<T> {
 /// The speaker of each clip, as splits take them.
 ///
 /// # Errors
-/// [`SplitError::UnknownSpeaker`] names the first clip of which nobody knows who speaks.
+/// [`SplitError::UnknownSpeaker`] names the first clip whose speaker is unknown.
 pub fn speakers_of(clips: &[Clip]) -> Result<Vec<&str>, SplitError> {
     let unknown = |clip: &&Clip| clip.speaker.is_none();
     let missing = |clip: &Clip| SplitError::UnknownSpeaker {
@@ -291,7 +290,7 @@ pub fn speakers_of(clips: &[Clip]) -> Result<Vec<&str>, SplitError> {
 }
 
 impl<T, E> Corpus<Result<T, E>> {
-    /// What was kept of all clips, if `keep` succeeded for each of them.
+    /// Turns a corpus of results into a corpus of values, if `keep` succeeded for all clips.
     ///
     /// # Errors
     /// The first error of `keep`, in the order of the clips.

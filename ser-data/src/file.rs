@@ -16,15 +16,15 @@ use crate::span::Span;
 /// Entries of an archive above this size are no clips; a damaged archive may declare any size.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
-/// Endings of audio files, those of formats that are refused among them, so that such a file is named and not passed over.
-/// `mp4` is also that of RAVDESS's videos.
+/// Extensions of audio files. Formats that are refused are included, so that such a file is reported and not skipped. `mp4` is also that of
+/// RAVDESS's videos.
 const ENDINGS: [&str; 33] = [
     "wav", "wave", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4",
     "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "caf", "au", "snd", "webm", "mka", "mkv", "wma",
     "amr", "awb", "ac3", "wv", "avi",
 ];
 
-/// Whether a file is taken for audio where a folder is searched: by its ending, in either case; hidden files are not.
+/// Whether a search of a folder treats a file as audio: by its extension, in either case, and not if it is hidden.
 pub fn is_audio_path(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -93,7 +93,7 @@ impl AudioFile {
         self.decode(&self.bytes()?)
     }
 
-    /// Decodes the file's content, which is at hand.
+    /// Decodes the file from its content in memory.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Audio, AudioError> {
         let name = match &self.source {
             Source::Path(path) => path.as_path(),
@@ -121,7 +121,7 @@ impl AudioFile {
         Ok(Audio { samples, warnings: audio.warnings.clone(), ..*audio })
     }
 
-    /// The file's content, as it is, of a part too.
+    /// The undecoded content of the file; of the whole file also for a part.
     ///
     /// # Errors
     ///
@@ -134,8 +134,8 @@ impl AudioFile {
         bytes.map_err(|e| AudioError::new(self.to_string(), e))
     }
 
-    /// A number that differs between files of different content, mostly, and costs little: the size, and for an
-    /// archive's entry its checksum, for a file on disk some bytes of its middle.
+    /// A cheap fingerprint that mostly differs between files of different content: the size, and for an archive's entry its checksum, for a
+    /// file on disk some bytes of its middle.
     pub(crate) fn fingerprint(&self) -> Result<(u64, Vec<u8>), AudioError> {
         match &self.source {
             Source::Path(path) => middle(path).map_err(|e| AudioError::new(self.to_string(), e)),

@@ -13,8 +13,8 @@ use crate::file::AudioFile;
 /// Groups files of identical content, and parts of one recording that overlap: `groups[i]` is the position of the first file that
 /// shares sound with file `i`, so `groups[i] == i` for all but repeated ones.
 ///
-/// RAVDESS holds one such pair, 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07. With one in training and the other in
-/// the test part, the test part has been seen: the splits take these groups and keep each on one side.
+/// RAVDESS holds one such pair, 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07. If one is in the training part and the other in the test
+/// part, the model is tested on a clip that it was trained on. Splits therefore keep each group in one part.
 ///
 /// Cheap: only files of equal size and fingerprint are read as a whole.
 ///
@@ -53,7 +53,7 @@ fn contents(files: &[&AudioFile]) -> Result<Vec<usize>, AudioError> {
     Ok(first_of_each(&hashes))
 }
 
-/// Divides files of one content where no part reaches over.
+/// Divides files of one content into groups of overlapping parts.
 fn overlapping<F: AsRef<AudioFile>>(files: &[F], content: &[usize]) -> Vec<usize> {
     let span = |at: usize| {
         let span = files[at].as_ref().span();

@@ -1,7 +1,7 @@
-//! The upper half of HE-AAC's spectrum, which the decoder of AAC-LC passes over (ISO/IEC 14496-3, 4.4.2.7 and 4.6.18).
+//! Detects HE-AAC: the AAC-LC decoder ignores the upper half of its spectrum (ISO/IEC 14496-3, 4.4.2.7 and 4.6.18).
 //!
-//! HE-AAC stands in an AAC-LC stream: each block has a fill element with what spectral band replication (SBR) needs. A header may say so,
-//! and need not; the element is then all that tells.
+//! An HE-AAC stream is an AAC-LC stream in which each block has a fill element with the data of spectral band replication (SBR). The header
+//! need not declare HE-AAC; the fill elements are then the only sign.
 
 /// Counts the blocks that have SBR.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl Replication {
         self.replicated += u64::from(has_sbr(block));
     }
 
-    /// Whether the stream is HE-AAC: most blocks have SBR. A single one may look so by chance.
+    /// Whether the stream is HE-AAC: most blocks have SBR. A single block may seem to have it by chance.
     pub(super) fn is_found(&self) -> bool {
         self.replicated > self.blocks / 2
     }

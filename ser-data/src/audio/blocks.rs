@@ -86,7 +86,7 @@ pub(super) struct Blocks<'s> {
 }
 
 impl<'s> Blocks<'s> {
-    /// `source` is the sound alone; of it `keep` frames are wanted where that is known.
+    /// `source` holds the sound only. `keep` is the number of frames to return, if known.
     pub(super) fn new(
         source: Source<'s>,
         layout: Layout,

@@ -97,7 +97,7 @@ fn unsupported(start: &[u8]) -> Option<&'static str> {
     ((0..4).all(|packet| is_sync(188 * packet))).then_some("MPEG transport stream")
 }
 
-/// What is surely no MPEG audio, whatever the file's ending says.
+/// Whether the content is certainly not MPEG audio, regardless of the file's extension.
 fn is_known_other(start: &[u8]) -> bool {
     !looks_like(start).starts_with("no known format") && !looks_like(start).starts_with("text")
         || start.starts_with(b"version https")

@@ -10,7 +10,7 @@ pub(super) struct Converter {
     to: (usize, u32),
     /// `None` where the rates are equal.
     resampler: Option<Resampler>,
-    /// For each channel of the result the samples that still matter: up to a second before the next that is due, and all behind.
+    /// For each output channel the samples that are still needed: up to one second before the next sample to convert, and all after it.
     held: Vec<Vec<f32>>,
     /// Whether `held` begins with a second that has been given.
     has_context: bool,
@@ -30,7 +30,7 @@ impl Converter {
         Ok(Self { from, to, resampler, held: vec![Vec::new(); to.0], has_context: false })
     }
 
-    /// Converts samples, as far as those that follow don't matter.
+    /// Converts the samples whose result does not depend on later samples.
     pub(super) fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) -> Result<(), AudioErrorKind> {
         let channels = self.to.0;
         if self.resampler.is_none() {

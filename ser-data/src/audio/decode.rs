@@ -40,9 +40,9 @@ struct Active {
     lead: Option<i64>,
     /// The container's time at the last packet that told it, in seconds, and the frames decoded before it.
     clock: Option<(f64, u64)>,
-    /// What MP3 frames take from those before them.
+    /// Data that MP3 frames take from earlier frames (bit reservoir).
     reservoir: Option<Reservoir>,
-    /// What AAC packets hold beside what is decoded.
+    /// Counts the AAC packets with SBR data, which is not decoded.
     replication: Option<Replication>,
     /// Brings it to the file's channels and rate, where the first stream's differ.
     converter: Option<Converter>,
@@ -77,7 +77,7 @@ impl<'s> Decoding<'s> {
             self.warnings.extend(self.demuxer.warnings());
             match step {
                 Ok(()) => {}
-                // The way round for files that are cut: what stands before the place is given.
+                // With `allow_truncated`, damage after the first samples ends the file with a warning.
                 Err(error) if self.options.allow_truncated && error.is_damage() && self.frames > 0 => {
                     self.warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     self.ended = true;
@@ -198,8 +198,8 @@ impl Active {
         })
     }
 
-    /// The seconds that are missing before a packet that begins at a time of the container's clock. Clocks of recorders jitter: less
-    /// than half of what was decoded since they told the last time counts for nothing.
+    /// The seconds that are missing before a packet that begins at a time of the container's clock. Clocks of recorders jitter: a gap
+    /// shorter than half of the sound decoded since the last clock time is ignored.
     fn gap(&mut self, time: f64) -> Option<f64> {
         const JITTER: f64 = 0.005;
         let (_, rate) = self.spec.filter(|_| self.decoded > 0)?;

@@ -1,4 +1,4 @@
-//! What is wrong with a file, and what is odd and yet no error.
+//! Errors and warnings of audio files.
 
 use std::borrow::Cow;
 use std::io;
@@ -51,7 +51,7 @@ pub enum AudioErrorKind {
         /// What the first bytes look like.
         found: String,
     },
-    /// The container is known, what it holds is not.
+    /// The container is supported, its codec is not.
     #[error("codec {codec} is not supported; expected {EXPECTED} ({CONVERT})")]
     UnsupportedCodec {
         /// The codec's name, or its identifier in the container.
@@ -63,7 +63,7 @@ pub enum AudioErrorKind {
         /// The container's name.
         container: &'static str,
     },
-    /// A file's channels or sample rate change to what cannot be converted back.
+    /// Channels or sample rate change within the file, and the new format cannot be converted to the first one.
     #[error(
         "changes from {} channels at {} Hz to {} channels at {} Hz, which cannot be joined: {reason} ({CONVERT})",
         from.0, from.1, to.0, to.1
@@ -162,13 +162,13 @@ impl AudioErrorKind {
         Self::Malformed { reason: reason.into() }
     }
 
-    /// Whether sound before the place may be whole.
+    /// Whether the sound before the error may be intact.
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::Malformed { .. } | Self::Truncated { .. })
     }
 }
 
-/// What is odd in a file and yet no error: its sound was read, and this is what a listener should know.
+/// A warning about a file whose sound was read: something unusual that a listener should know.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudioWarning {
@@ -188,7 +188,7 @@ pub enum AudioWarning {
         /// The error.
         reason: String,
     },
-    /// Bytes behind the sound are none, and no tag that is known.
+    /// Bytes after the sound are neither sound nor a known tag.
     #[error("{bytes} bytes behind its sound were left out")]
     BytesBehind {
         /// How many.
@@ -224,7 +224,7 @@ pub enum AudioWarning {
         /// Seconds of all gaps together.
         missing: f64,
     },
-    /// Parts of a Matroska file that are not known, and may have held sound.
+    /// Unknown elements of a Matroska file, which may have held sound.
     #[error("{bytes} bytes that are no known Matroska element were left out, the first at byte {at}")]
     Unknown {
         /// Where the first begins.

@@ -54,7 +54,7 @@ struct Format {
 }
 
 impl Format {
-    /// A STREAMINFO block that holds for all frames of the format, whatever the file's own says.
+    /// The stream, with a STREAMINFO block that is valid for all frames of the format. It replaces the file's own.
     fn stream(&self) -> Stream {
         let mut block = vec![0; 34];
         block[..4].copy_from_slice(&[0, 16, 0xFF, 0xFF]);

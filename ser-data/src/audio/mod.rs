@@ -40,8 +40,8 @@ use ser_features::SignalError;
 /// Decoded audio.
 ///
 /// Integer samples are divided by 2^(bits − 1), as libsndfile (and so librosa) does: 16-bit −32,768 is −1.0.
-/// Encoder delay and padding of MP3, AAC, Vorbis and Opus are cut off where the file tells them, so that a lossy copy
-/// lines up with its original.
+/// Encoder delay and padding of MP3, AAC, Vorbis and Opus are removed if the file declares them, so that a lossy copy is aligned with its
+/// original.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
     /// Samples in \[−1, 1\] (floating point files and lossy codecs may exceed it, by less than 20 dB), all finite, interleaved:
@@ -51,22 +51,22 @@ pub struct Audio {
     pub channels: usize,
     /// Frames per second in Hz.
     pub sample_rate: u32,
-    /// What was noticed and is no error, such as a length in the header that is wrong. Programs show it.
+    /// Warnings, such as a wrong length in the header. Show them to the user.
     pub warnings: Vec<AudioWarning>,
 }
 
-/// How much of a file is decoded at most.
+/// Limits on the length of a decoded file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioLimits {
-    /// The longest time that it may last.
+    /// The longest duration.
     pub duration: Duration,
-    /// The most samples that it may hold, all channels together: four bytes of memory each, and up to as much again while
-    /// they are gathered.
+    /// The largest number of samples, all channels together. Each takes four bytes of memory, and up to four more while blocks are
+    /// collected.
     pub samples: usize,
 }
 
 impl AudioLimits {
-    /// Whatever a file holds.
+    /// No limits.
     pub const NONE: Self = Self { duration: Duration::MAX, samples: usize::MAX };
 }
 
@@ -79,16 +79,16 @@ impl Default for AudioLimits {
 /// How files are decoded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AudioOptions {
-    /// How much is decoded at most, for files from strangers. A few kilobytes of FLAC can hold hours of silence, or a minute of
-    /// it in eight channels at 655,350 Hz, which is a gigabyte of samples.
+    /// Limits for untrusted files. A few kilobytes of FLAC can hold hours of silence, or a minute of it in eight channels at 655,350 Hz,
+    /// which is a gigabyte of samples.
     pub limits: AudioLimits,
-    /// Whether a file that is cut short or damaged is read up to that place, with [`AudioWarning::CutShort`]. Otherwise it is an
-    /// error.
+    /// Whether to read a truncated or damaged file up to the damage, with the warning [`AudioWarning::CutShort`]. Otherwise such a file is
+    /// an error.
     pub allow_truncated: bool,
 }
 
 impl Audio {
-    /// Reads and decodes a file. Its content decides what it is, not its name.
+    /// Reads and decodes a file. The format is detected from the content, not from the name.
     ///
     /// # Errors
     ///

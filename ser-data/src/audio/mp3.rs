@@ -1,5 +1,5 @@
-//! What the decoder of MPEG layer III passes over: checksums, and frames whose bits stand in frames that are missing (ISO/IEC 11172-3,
-//! 2.4.1.7 and 2.4.3.1; ISO/IEC 13818-3).
+//! Checks that the MPEG layer III decoder does not make: checksums, and frames whose bits lie in missing frames (ISO/IEC 11172-3, 2.4.1.7
+//! and 2.4.3.1; ISO/IEC 13818-3).
 
 use super::AudioErrorKind;
 use super::source::be;
@@ -13,7 +13,7 @@ pub(super) struct Reservoir {
     whole: bool,
     /// Frames before that: their bits stand before the start.
     lost: u64,
-    /// Whether a checksum was right: writers exist whose checksums never are.
+    /// Whether a checksum was correct: some encoders write wrong ones only.
     trusted: bool,
 }
 

@@ -46,7 +46,7 @@ impl<'s> Packets<'s> {
             let (kind, header, size) = match next_box(&mut source, at) {
                 Ok(Some(found)) => found,
                 Ok(None) => break,
-                // Of fragments, what stands before the place is read, and the error comes again there.
+                // Fragments before the damage are read; the error occurs again when reading reaches it.
                 Err(error) if options.allow_truncated && error.is_damage() && moov.is_some() => {
                     if first_moof.is_none() {
                         warnings.push(AudioWarning::CutShort { reason: error.to_string() });
@@ -179,13 +179,13 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
         1 => (16, be(&header, 8, 8).unwrap_or(0)),
         size => (8, size),
     };
-    // Boxes that may be the last one and tell no size. Others do so where their header is lost.
+    // In these boxes, size 0 means up to the end of the file. In others it is an error.
     let size = match &kind {
         b"mdat" | b"moov" | b"free" | b"skip" if size == 0 => source.len() - at,
         _ => size,
     };
     if size < bytes {
-        // Zeros behind the last box are none.
+        // Zeros after the last box are filler.
         return if at > 0 && size == 0 && is_filler(source, at)? {
             Ok(None)
         } else {
@@ -221,7 +221,7 @@ fn first_sound(moov: &[u8]) -> Result<(&[u8], Result<entry::Entry, AudioErrorKin
 fn gaps(moov: &[u8], trak: &[u8], timescale: u32, stream: &mut Stream) {
     let movie_timescale = child(moov, b"mvhd").and_then(self::timescale).unwrap_or(1);
     let list = child(trak, b"edts").and_then(|edts| child(edts, b"elst")).map(edits).unwrap_or_default();
-    // One edit says what to play. More of them rearrange the track, which nobody does to speech.
+    // A single edit gives the part to play. Several edits rearrange the track and are ignored.
     if let [(duration, start)] = list[..] {
         let ticks = u128::from(duration) * u128::from(timescale);
         stream.skip = start;

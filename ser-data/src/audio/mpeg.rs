@@ -1,7 +1,7 @@
 //! Frames in a row, without a container: MPEG audio layers I to III (ISO/IEC 11172-3, 13818-3) and AAC in ADTS (13818-7).
 //!
-//! The frames of the whole file are counted before the first is decoded. So it is known whether the encoder's tag counts right,
-//! where another encoding is joined, and whether something between the frames is none.
+//! The frames of the whole file are counted before the first is decoded. This shows whether the frame count in the encoder's tag is
+//! correct, where a stream of another encoding is appended, and whether bytes between frames are not a frame.
 
 use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
@@ -217,7 +217,7 @@ impl<'s> Frames<'s> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut fault = None;
         let mut at = first_frame(&mut source)?;
-        // Whether the next frame begins a segment: behind a tag another encoding may be joined.
+        // Whether the next frame begins a segment: after a tag, a stream of another encoding may follow.
         let mut fresh = true;
         while at < source.len() {
             let bytes = source.peek_at(at, PEEK)?;

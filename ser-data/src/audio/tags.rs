@@ -21,7 +21,7 @@ pub(super) fn is_filler(source: &mut Source<'_>, mut at: u64) -> Result<bool, Au
     Ok(true)
 }
 
-/// What follows a chunk of sound; of two views the lesser one is the likelier.
+/// What follows a chunk of sound. The variants are ordered: of two candidates the smaller one is more likely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Behind {
     /// The end, other chunks or a tag.

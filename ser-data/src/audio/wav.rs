@@ -61,7 +61,7 @@ pub(super) fn open<'s>(
     Err(AudioErrorKind::malformed("the WAV file has no data chunk"))
 }
 
-/// How far ahead a data chunk begins that fills most of the file, where a chunk before it tells a length that is wrong.
+/// Distance to a data chunk that fills most of the file, for files in which an earlier chunk declares a wrong length.
 fn data_behind(source: &mut Source<'_>) -> Result<Option<u64>, AudioErrorKind> {
     const FAR: u64 = 1 << 16;
     let (left, ahead) = (source.left(), source.peek(FAR)?);
@@ -151,7 +151,7 @@ fn data<'s>(
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
             length = found;
         }
-        // So did this one, of silence.
+        // The same, with silence at the start of the sound.
         Behind::Known | Behind::Filler if declared == 0 && source.peek(1)? == [0] => {
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
             length = found;

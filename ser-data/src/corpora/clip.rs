@@ -1,4 +1,4 @@
-//! One labelled recording, and files that are none.
+//! A labelled recording, and files that cannot be used as one.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,15 @@ use crate::file::AudioFile;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Clip {
-    /// Names the clip among those of all corpora: `CORPUS/NAME`, such as `emodb/03a01Fa`. RAVDESS's names stand alone,
+    /// Names the clip among those of all corpora: `CORPUS/NAME`, such as `emodb/03a01Fa`. Ids of RAVDESS have no prefix:
     /// `03-01-06-01-02-01-12`.
     pub id: String,
     /// The emotion, as [`LabelMap`](crate::LabelMap) names it; a mood, where the corpus labels moods; or the corpus's own word, where
     /// the map doesn't know it.
     pub label: String,
-    /// Who speaks, with the corpus before it, so that 03 of two corpora are two people: `emodb/03`. `None` where nobody says.
+    /// The speaker, with the corpus as prefix so that speaker 03 of two corpora is two people: `emodb/03`. `None` if unknown.
     pub speaker: Option<String>,
-    /// The corpus: its format's word, for folders and tables their name or what a table's row says.
+    /// The corpus: the name of its format. For folders and tables: their name, or the value in the table's row.
     pub corpus: String,
     /// The language, ISO 639-1, where it is known.
     pub language: Option<String>,
@@ -50,7 +50,7 @@ impl AsRef<AudioFile> for Clip {
     }
 }
 
-/// A file or row that is no clip to take, and why.
+/// A file or row that cannot be used as a clip, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadFile {
@@ -68,7 +68,7 @@ pub enum BadFile {
     /// A row of a table.
     #[error(transparent)]
     Row(#[from] BadRow),
-    /// A label that nobody says the meaning of.
+    /// A label with unknown meaning.
     #[error(
         "{file}: label must be known, got {label:?}; expected one of {known}, a file that says what it means, or a set of own labels"
     )]

@@ -17,17 +17,17 @@ use crate::labels::LabelMap;
 pub struct Source {
     /// A folder, a ZIP archive, or a table.
     pub path: PathBuf,
-    /// How labels are written there; `None` tells it by names.
+    /// The format; `None` detects it from file names.
     pub format: Option<CorpusFormat>,
 }
 
 impl Source {
-    /// A source of this format; `None` tells it by names.
+    /// A source in this format; `None` detects the format from file names.
     pub fn new(path: impl Into<PathBuf>, format: Option<CorpusFormat>) -> Self {
         Self { path: path.into(), format }
     }
 
-    /// A source whose format names tell.
+    /// A source whose format is detected from file names.
     pub fn auto(path: impl Into<PathBuf>) -> Self {
         Self::new(path, None)
     }
@@ -42,7 +42,7 @@ pub struct ClipsOptions {
     pub skip_bad: bool,
 }
 
-/// Clips of labelled speech, as they lie in folders, archives and tables.
+/// Clips of labelled speech in folders, archives and tables.
 ///
 /// ```no_run
 /// use ser_data::{Clips, ClipsOptions, Source};
@@ -76,7 +76,7 @@ pub struct FoundCorpus {
     pub path: PathBuf,
     /// The format that it was read in.
     pub format: CorpusFormat,
-    /// Whether names told the format.
+    /// Whether the format was detected from file names.
     pub detected: bool,
     /// Its clips.
     pub clips: usize,
@@ -106,13 +106,13 @@ impl fmt::Display for FoundCorpus {
 impl Clips {
     /// Finds the clips of all sources. No sound is read.
     ///
-    /// Any tree will do: `Actor_01/*.wav` as downloaded, FLAC copies, or Kaggle's archives, which hold every file twice
-    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`): of equal copies of one name the one of the shortest path is taken.
-    /// Hidden files and folders, macOS's `__MACOSX`, and files that are not audio by their ending are passed over.
+    /// Any folder structure is accepted: `Actor_01/*.wav` as downloaded, FLAC copies, or Kaggle's archives, which hold every file twice
+    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`). Of equal copies with one name, the one with the shortest path is used.
+    /// Hidden files and folders, macOS's `__MACOSX`, and files without an audio extension are skipped.
     ///
     /// # Errors
-    /// [`DatasetError`], if a source cannot be read, holds no clips, names don't tell what it is, or it holds a bad file (see
-    /// [`BadFile`]) and [`ClipsOptions::skip_bad`] is not set.
+    /// [`DatasetError`], if a source cannot be read, holds no clips, its format cannot be detected from its names, or it holds a bad file
+    /// (see [`BadFile`]) and [`ClipsOptions::skip_bad`] is not set.
     pub fn open(sources: &[Source], options: &ClipsOptions) -> Result<Self, DatasetError> {
         let mut all = BTreeMap::<String, Clip>::new();
         let (mut corpora, mut skipped) = (Vec::new(), Vec::new());
@@ -176,7 +176,7 @@ impl Clips {
     }
 }
 
-/// Equal as far as costs nothing to know: of the same kind by their ending, and of the same size.
+/// Whether two files seem equal without being read: by extension, size, and in an archive the checksum.
 fn is_copy(file: &AudioFile, other: &AudioFile) -> bool {
     let ending =
         |file: &AudioFile| file.to_string().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());

@@ -1,4 +1,4 @@
-//! Which corpus a folder or archive is, told by the names in it.
+//! Detects the corpus of a folder or archive from its file names.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use super::find::Files;
 use super::{CorpusFormat, DatasetError, folders};
 use crate::labels::LabelMap;
 
-/// The format that more than half of the audio files are named by; folders of classes, where no corpus is.
+/// The format to which the names of more than half of the audio files belong; otherwise folders of classes, if more than half lie in such
+/// folders.
 pub(super) fn detect(path: &Path, files: &Files, labels: &LabelMap) -> Result<CorpusFormat, DatasetError> {
     let total = files.audio.len();
     let count = |named: &dyn Fn(&str) -> bool| files.audio.iter().filter(|(inner, _)| named(inner)).count();

@@ -35,7 +35,7 @@ pub enum DatasetError {
     /// The table cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// Names don't tell what it is.
+    /// The format cannot be detected from the names.
     #[error(
         "{}: corpus must be told by names, got {files} audio files such as {example}; looked for {looked_for}{}",
         path.display(),

@@ -15,7 +15,7 @@ pub(super) type Found = (String, AudioFile);
 pub(super) struct Files {
     /// Audio files, as their names say, by ascending path.
     pub(super) audio: Vec<Found>,
-    /// Tables, as their names say, for those who should have named one of them.
+    /// Tables, by extension: an error message suggests the first one as the source.
     pub(super) tables: Vec<String>,
     /// Folders and files that cannot be read.
     pub(super) bad: Vec<BadFile>,

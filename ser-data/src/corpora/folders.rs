@@ -2,8 +2,8 @@
 
 use crate::labels::LabelMap;
 
-/// The label of a file by its folders: that whose name is a known word, at any depth; else the first. `path` is the file's path below
-/// the corpus's folder, joined by `/`.
+/// The label of a file: the name of its folder, at any depth, that is a known word; otherwise the name of the first folder. `path` is the
+/// file's path below the corpus's folder, joined by `/`.
 pub(super) fn label_of<'a>(path: &'a str, corpus: &str, labels: &LabelMap) -> Result<&'a str, String> {
     let (folders, _) = path.rsplit_once('/').ok_or("it lies in no folder of a class")?;
     let mut found: Option<(&str, &str)> = None;

@@ -7,7 +7,7 @@ use super::named::{NameError, Named};
 use super::names::{self, Naming};
 use crate::labels::LabelError;
 
-/// How the labels of speech are written down: which corpus, by its published file names, or folders, or a table.
+/// How speech is labelled: by the file names of a published corpus, by folders, or by a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CorpusFormat {
@@ -32,7 +32,7 @@ pub enum CorpusFormat {
 }
 
 impl CorpusFormat {
-    /// How many clips all of RAVDESS's speech are: 60 by each of 24 actors (Livingstone & Russo 2018,
+    /// Number of speech clips in RAVDESS: 60 by each of 24 actors (Livingstone & Russo 2018,
     /// [doi:10.1371/journal.pone.0196391](https://doi.org/10.1371/journal.pone.0196391)).
     pub const RAVDESS_SPEECH: usize = 1440;
 
@@ -92,9 +92,9 @@ impl CorpusFormat {
     }
 
     /// What the name of a clip says. `path` is the file's path below the corpus's folder, joined by `/`: SAVEE's speakers are folders.
-    /// `None` for clips that are left out (RAVDESS's songs), and for formats that names say nothing in (folders and tables).
+    /// `None` for clips that are left out (RAVDESS's songs), and for formats whose file names hold no labels (folders and tables).
     ///
-    /// Upper and lower case are the same.
+    /// Case is ignored.
     ///
     /// # Errors
     /// [`NameError`], if it is no name of this corpus.

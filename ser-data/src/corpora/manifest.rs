@@ -18,7 +18,7 @@ use encoding_rs::Encoding;
 /// | `language` | `lang` | optional: ISO 639-1 |
 /// | `start`, `end` | | optional: the part of the recording, in seconds |
 ///
-/// The first row names the columns, in any order and case; others are passed over.
+/// The first row names the columns, in any order and case; other columns are ignored.
 ///
 /// ```
 /// use ser_data::Manifest;
@@ -89,7 +89,7 @@ pub enum ManifestError {
         /// The system's reason.
         cause: std::io::Error,
     },
-    /// It is no UTF-8.
+    /// It is not UTF-8.
     #[error("{file}: row {row}: text must be UTF-8, got other bytes (save the table as UTF-8)")]
     Encoding {
         /// The table.
@@ -107,7 +107,7 @@ pub enum ManifestError {
         /// The first row.
         found: String,
     },
-    /// It is no CSV.
+    /// It is not valid CSV.
     #[error("{file}: {cause}")]
     Csv {
         /// The table.
@@ -148,7 +148,7 @@ impl Columns {
 }
 
 impl Manifest {
-    /// Reads a table. Whether its recordings are there is not looked at.
+    /// Reads a table. Does not check whether its recordings exist.
     ///
     /// # Errors
     /// [`ManifestError`] names the table; rows that cannot be used are in [`Manifest::bad`].

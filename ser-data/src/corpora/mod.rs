@@ -1,4 +1,4 @@
-//! Labelled speech as people have it: corpora by their published names, folders of classes, and tables.
+//! Reads labelled speech: published corpora by their file names, folders of classes, and tables.
 
 mod clip;
 mod clips;

@@ -1,6 +1,6 @@
-//! What the name of a clip says, or why it says nothing.
+//! The fields of a clip's file name, and errors of names.
 
-/// What a file name of a corpus says.
+/// The fields of a corpus's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Named {
@@ -22,12 +22,12 @@ impl Named {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// It is not made as the corpus's names are.
+    /// It does not have the form of the corpus's names.
     #[error("{name}: the name must be {expected}")]
     Shape {
         /// The name, or the file's path.
         name: String,
-        /// How names are made, with an example.
+        /// The form of the corpus's names, with an example.
         expected: String,
     },
     /// A field has a value that the corpus doesn't know.

@@ -20,7 +20,7 @@ const FORMAT: u32 = 2;
 /// The one metadata key: safetensors writes several in random order.
 const KEY: &str = "ser-data";
 
-/// What an entry says of itself.
+/// Metadata of an entry.
 #[derive(Serialize, Deserialize, PartialEq)]
 struct Record {
     format: u32,
@@ -39,8 +39,8 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Makes the folder. The worker tells what its arithmetic makes of a known signal, which is a part of the
-    /// configuration's name: features of another version or processor may differ, and are not taken for these.
+    /// Makes the folder. The features that the worker computes for a known signal are part of the digest that names the folder: features of
+    /// another version or processor may differ, and are not reused.
     pub(super) fn open(
         folder: &Path,
         config: &ExtractConfig,

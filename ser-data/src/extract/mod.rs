@@ -27,9 +27,9 @@ pub struct ExtractConfig {
     pub features: FeatureConfig,
     /// Folder that keeps the features from run to run; it is made where it is missing. `None` keeps nothing.
     pub cache: Option<PathBuf>,
-    /// Leaves out bad clips and lists them in [`Extracted::skipped`], instead of ending with the first.
+    /// Leaves out bad clips and lists them in [`Extracted::skipped`], instead of failing at the first.
     pub skip_bad: bool,
-    /// Counts clips that can hold no speech ([`check_speech`]) as bad. Otherwise their features are taken as of any sound.
+    /// Treats clips that cannot hold speech ([`check_speech`]) as bad. Otherwise their features are extracted like those of any sound.
     pub speech_only: bool,
 }
 
@@ -54,8 +54,7 @@ pub struct Extracted<T> {
     pub features: Vec<(usize, T)>,
     /// Position of each bad clip, and what is wrong with it. Report them.
     pub skipped: Vec<(usize, ClipError)>,
-    /// What was odd in good clips and is no error ([`AudioWarning`](crate::AudioWarning)): a line for each, which names the file. Report
-    /// them.
+    /// Warnings about good clips ([`AudioWarning`](crate::AudioWarning)), one line each with the name of the file. Report them.
     pub warnings: Vec<String>,
     /// How many clips' features came out of the cache.
     pub from_cache: usize,
@@ -71,7 +70,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// A clip that no features can be taken from.
+/// Why features cannot be extracted from a clip.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClipError {
@@ -150,7 +149,7 @@ impl AudioFile {
 ///
 /// # Errors
 ///
-/// [`ExtractError`]; of several bad clips the first by position, whatever the threads do.
+/// [`ExtractError`]; of several bad clips the first by position, independent of the order in which threads finish.
 ///
 /// ```
 /// use ser_data::{AudioFile, ExtractConfig, extract_all};
@@ -200,7 +199,7 @@ pub struct ExtractedClip<T> {
     pub position: usize,
     /// What was kept of its features, or what is wrong with it (only with [`ExtractConfig::skip_bad`]).
     pub result: Result<T, ClipError>,
-    /// What is odd in its file and no error, a line for each, which names the file. All parts of a recording have the same.
+    /// Warnings about its file, one line each with the name of the file. All parts of a recording have the same warnings.
     pub warnings: Vec<String>,
     /// Whether its features came out of the cache.
     pub from_cache: bool,
@@ -214,14 +213,14 @@ struct Taken {
     from_cache: bool,
 }
 
-/// As [`extract_all`] for any number of clips, in bounded memory: `sink` gets what was kept of each, in their order, as soon as it is
-/// there. Where it fails, so does the run, with its error; this is how a run is cancelled.
+/// Like [`extract_all`], for any number of clips in bounded memory: passes the result of each clip to `sink`, in order and as soon as it is
+/// available. An error of `sink` ends the run and is returned; use this to cancel a run.
 ///
 /// At most [`BATCH_WINDOW`](ser_features::BATCH_WINDOW) clips for each thread are held at a time.
 ///
 /// # Errors
 ///
-/// [`ExtractError`], of several bad clips the first by position, and what `sink` fails with.
+/// [`ExtractError`], of several bad clips the first by position, and the error of `sink`.
 pub fn extract_each<I, T, E>(
     files: I,
     config: &ExtractConfig,
@@ -271,9 +270,9 @@ where
     failed.map_or(Ok(()), Err)
 }
 
-/// Prepares many clips of speech on all cores of rayon's pool, for those who change them before they take features: the samples that
-/// [`extract_all`] takes features of, one clip after the other. The whole set stays in memory, 260 KB for three seconds at 22,050 Hz.
-/// `progress` is called as there.
+/// Prepares many clips of speech on all cores of rayon's pool, e.g. to change the samples before feature extraction. Returns for each clip
+/// the samples from which [`extract_all`] extracts features. All clips stay in memory: 260 KB for three seconds at 22,050 Hz. `progress` is
+/// called as there.
 ///
 /// # Errors
 ///
@@ -351,7 +350,7 @@ impl Worker {
     }
 }
 
-/// Locks what is whole even where another thread panicked with it in hand.
+/// Locks a mutex even if it is poisoned: its content stays valid when a thread panics.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! The eight emotions that models know.
 
-/// A word that names no value of a field, with the words that do.
+/// An unknown word, with the known words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is {value:?}, expected one of {expected}")]
 #[non_exhaustive]
@@ -64,9 +64,9 @@ macro_rules! field {
 pub(crate) use field;
 
 field! {
-    /// The emotions of RAVDESS, which models of emotions know: what an actor was asked for.
+    /// The emotions of RAVDESS, the classes of emotion models: the emotion that the actor was asked to express.
     Emotion as "emotion" {
-        /// Neutral, of which there is no strong version: half as many clips as of the others.
+        /// Neutral. It has no strong version, so half as many clips as the others.
         Neutral = 1, "neutral";
         /// Calm.
         Calm = 2, "calm";

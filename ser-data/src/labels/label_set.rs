@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{Emotion, LabelError, LabelMap, MOODS};
 
-/// The classes that a model tells clips apart by. [`LabelMap::class_of`] says which class a clip's label is.
+/// The classes of a model. [`LabelMap::class_of`] says which class a clip's label is.
 ///
 /// ```
 /// use ser_data::{LabelMap, LabelSet};
@@ -21,8 +21,7 @@ pub enum LabelSet {
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,
-    /// The labels that clips have, each a class of its own, whatever they are:
-    /// [`CorpusOptions::own_classes`](crate::CorpusOptions::own_classes).
+    /// The labels of the clips, each its own class: [`CorpusOptions::own_classes`](crate::CorpusOptions::own_classes).
     Own,
 }
 
@@ -39,7 +38,7 @@ impl LabelSet {
         }
     }
 
-    /// The names of the classes, in the order of a model's outputs; none of [`LabelSet::Own`], whose classes are the clips'.
+    /// The names of the classes, in the order of a model's outputs; empty for [`LabelSet::Own`], whose classes are the clips' labels.
     pub fn names(self) -> Vec<String> {
         match self {
             Self::Moods => MOODS.map(String::from).to_vec(),

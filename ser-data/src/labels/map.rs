@@ -8,9 +8,10 @@ use serde::Deserialize;
 
 use super::MOODS;
 
-/// What the words and codes of corpora mean: which emotion each stands for, and which mood each emotion has.
+/// Maps the words and codes of corpora to emotions, and emotions to moods.
 ///
-/// The bundled file `labels.toml` covers the corpora that this crate reads by name. [`LabelMap::read`] lays a file of your own over it.
+/// The bundled file `labels.toml` covers the corpora that this crate reads by name. [`LabelMap::read`] adds the entries of your own file,
+/// which override those of the bundled one.
 ///
 /// ```
 /// use ser_data::LabelMap;
@@ -49,7 +50,7 @@ pub enum LabelMapError {
         /// The system's reason.
         cause: std::io::Error,
     },
-    /// It is no TOML of this form.
+    /// It is not TOML of the expected form.
     #[error("{file}: row {row}: {reason}")]
     Syntax {
         /// The file.
@@ -59,7 +60,7 @@ pub enum LabelMapError {
         /// What is wrong.
         reason: String,
     },
-    /// A value that means nothing.
+    /// A value is invalid.
     #[error("{file}: {key} must be {expected}, got {value:?}")]
     Value {
         /// The file.
@@ -121,7 +122,7 @@ impl LabelMap {
         &BUNDLED
     }
 
-    /// The bundled map with a file of the same form over it.
+    /// The bundled map with the entries of a file of the same form, which override the bundled ones.
     ///
     /// # Errors
     /// [`LabelMapError`] names the file and the key.
@@ -193,9 +194,9 @@ impl LabelMap {
         Ok(())
     }
 
-    /// What a word or code of a corpus stands for: an emotion, such as `angry`, or one of [`MOODS`]. `None` where nobody says.
+    /// What a word or code of a corpus stands for: an emotion, such as `angry`, or one of [`MOODS`]. `None` if the map does not know it.
     ///
-    /// Upper and lower case are the same, `_` and `-` are blanks, and what is no letter at the ends does not count: `01Happy` is `happy`.
+    /// Case is ignored, `_` and `-` count as spaces, and characters other than letters are removed from both ends: `01Happy` is `happy`.
     pub fn emotion_of(&self, corpus: &str, word: &str) -> Option<&str> {
         let code = word.trim().to_lowercase();
         let own = self.corpora.get(&corpus.to_lowercase()).and_then(|corpus| corpus.labels.get(&code));
@@ -212,7 +213,7 @@ impl LabelMap {
         self.corpora.get(&corpus.to_lowercase())?.language.as_deref()
     }
 
-    /// Whether a label means something: an emotion of this map, or a mood.
+    /// Whether a label is an emotion of this map or a mood.
     pub fn knows(&self, label: &str) -> bool {
         self.moods.contains_key(label) || MOODS.contains(&label)
     }

@@ -1,12 +1,12 @@
-//! Splits of whole corpora: what a model hears of a corpus that it never heard.
+//! Splits of whole corpora, to test a model on a corpus that it was not trained on.
 
 use std::collections::BTreeSet;
 
 use super::speakers::first_divided;
 use super::{Part, Split, SplitError, check_length};
 
-/// Splits clips such that those of one corpus test and all others train. Nobody validates;
-/// [`Split::with_validation_speakers`] and [`Split::with_validation`] take a validation part out of the training part.
+/// Makes the clips of one corpus the test part and all others the training part. The validation part is empty;
+/// [`Split::with_validation_speakers`] and [`Split::with_validation`] take one out of the training part.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Who trains and who tests: seeded partitions of clips.
+//! Seeded splits of clips into training, validation and test part.
 
 mod corpora;
 mod speakers;
@@ -16,11 +16,11 @@ pub use stratified::{Shares, stratified, stratified_k_folds};
 /// Positions of the clips of each part, ascending. No clip is in two parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
-    /// What a model learns from.
+    /// The clips to train on.
     pub train: Vec<usize>,
-    /// What decides when to stop and which model to keep; may be empty.
+    /// The clips that decide when to stop and which model to keep; may be empty.
     pub validation: Vec<usize>,
-    /// What decides nothing and is measured once.
+    /// The clips to measure the final model on, once. They influence no decision.
     pub test: Vec<usize>,
 }
 
@@ -42,14 +42,14 @@ pub enum SplitError {
     /// The slices describe different numbers of clips.
     #[error("there are {given} {what} for {clips} clips; expected as many")]
     Length {
-        /// Of what there are too many or too few.
+        /// What the slice holds, such as identifiers.
         what: &'static str,
         /// How many there are.
         given: usize,
         /// How many clips there are.
         clips: usize,
     },
-    /// A share is no part of the whole.
+    /// The shares are out of range.
     #[error(
         "the validation share {validation} and the test share {test} must be 0 or more and sum to less than 1"
     )]
@@ -103,7 +103,7 @@ pub enum SplitError {
         /// That clip's corpus.
         second_corpus: String,
     },
-    /// A speaker would be heard in two parts.
+    /// A speaker would be in two parts.
     #[error("speaker {speaker} must be in one part, got {} and {}", parts[0], parts[1])]
     SpeakerInTwoParts {
         /// The speaker.
@@ -111,13 +111,13 @@ pub enum SplitError {
         /// The parts.
         parts: [&'static str; 2],
     },
-    /// A speaker is named who has no clip.
+    /// A given speaker has no clip.
     #[error("speaker {speaker} must have clips, got none")]
     MissingSpeaker {
         /// The speaker.
         speaker: String,
     },
-    /// Clips whose speaker nobody knows cannot be split by speakers.
+    /// Clips with an unknown speaker cannot be split by speakers.
     #[error(
         "{file}: speaker must be known for a split by speakers, got none ({unknown} of {clips} clips have none); \
          name the speakers in a table, or split at random"
@@ -130,7 +130,7 @@ pub enum SplitError {
         /// How many clips there are.
         clips: usize,
     },
-    /// A corpus is named that has no clip.
+    /// The given corpus has no clip.
     #[error("corpus must be one of {known}, got {corpus}")]
     MissingCorpus {
         /// The corpus.
@@ -175,7 +175,7 @@ impl Split {
         Self { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) }
     }
 
-    /// Refuses empty parts, of which validation may be wanted empty.
+    /// Refuses empty parts; without `with_validation` the validation part may be empty.
     fn filled(self, with_validation: bool, reason: impl Fn() -> String) -> Result<Self, SplitError> {
         let parts = [
             ("train", &self.train, true),
@@ -190,7 +190,7 @@ impl Split {
 }
 
 impl SplitIds {
-    /// Finds the clips again, by their identifiers, wherever they lie now. `ids` may hold more clips than the split.
+    /// Finds the positions of the clips in `ids` by their identifiers. `ids` may hold more clips than the split.
     ///
     /// # Errors
     ///

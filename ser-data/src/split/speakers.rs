@@ -1,4 +1,4 @@
-//! Splits of whole speakers: no voice is on both sides.
+//! Speaker-independent splits: each speaker is in one part.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::stratified::{apportion, partition};
 use super::{Part, Shares, Split, SplitError, check_length};
 
-/// One of the published speaker-independent folds: who tests and who validates; all others train.
+/// One of the published speaker-independent folds: the actors of the test and of the validation part; all others train.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublishedFold {
@@ -44,10 +44,10 @@ pub fn published_folds<S: AsRef<str>>(speakers: &[S], groups: &[usize]) -> Resul
     PUBLISHED_FOLDS.iter().map(fold).collect()
 }
 
-/// Splits clips into `k` folds of whole speakers: each speaker tests in one fold, and a model is never tested on a voice
-/// that it was trained on.
+/// Splits clips into `k` folds of whole speakers: each speaker is in the test part of one fold, so a model is never tested on a voice that
+/// it was trained on.
 ///
-/// Speakers are dealt out in random order. `validation_speakers` of each fold's other speakers validate, 0 for none.
+/// Speakers are dealt out in random order. Of each fold's other speakers, `validation_speakers` go to the validation part, 0 for none.
 ///
 /// # Errors
 ///
@@ -76,13 +76,13 @@ pub fn speaker_k_folds<S: AsRef<str>>(
     (0..k).map(fold).collect()
 }
 
-/// Splits clips by whole speakers such that each corpus has about its share of speakers in each part. The corpus of a speaker stands
-/// before its first `/`, as in [`Clip::speaker`](crate::Clip::speaker).
+/// Splits clips by whole speakers such that each corpus has about its share of speakers in each part. The corpus of a speaker is the text
+/// before the first `/`, as in [`Clip::speaker`](crate::Clip::speaker).
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, the shares are no shares, identical clips are of different speakers, or there are too
-/// few speakers for a part.
+/// [`SplitError`], if the slices differ in length, a share is out of range, identical clips are of different speakers, or there are too few
+/// speakers for a part.
 ///
 /// ```
 /// use ser_data::{Shares, speaker_shares};
@@ -127,12 +127,12 @@ pub fn single_speaker<L: AsRef<str>, S: AsRef<str>>(
     Split::from_parts(&parts).filled(shares.validation > 0.0, reason)
 }
 
-/// Splits clips by the speakers who test and those who validate; all others train.
+/// Puts the clips of the given speakers into the test and the validation part; all others train.
 ///
 /// # Errors
 ///
 /// [`SplitError`], if the slices differ in length, a speaker would both test and validate or has no clip, identical clips are of
-/// different speakers, or nobody is left to train.
+/// different speakers, or no speaker is left to train.
 pub fn by_speakers<S: AsRef<str>, N: AsRef<str>>(
     speakers: &[S],
     groups: &[usize],
@@ -156,7 +156,7 @@ pub fn by_speakers<S: AsRef<str>, N: AsRef<str>>(
 }
 
 impl Split {
-    /// Refuses a split in which somebody speaks in two parts.
+    /// Checks that no speaker is in two parts.
     ///
     /// # Errors
     ///
@@ -183,11 +183,11 @@ impl Split {
         Ok(())
     }
 
-    /// Lets a share of the training part's speakers validate, of each corpus about the same.
+    /// Moves a share of the training part's speakers to the validation part, about the same share of each corpus.
     ///
     /// # Errors
     ///
-    /// [`SplitError`], if there are fewer speakers than clips, it is no share, or there are too few speakers for it.
+    /// [`SplitError`], if there are fewer speakers than clips, the share is out of range, or there are too few speakers for it.
     pub fn with_validation_speakers<S: AsRef<str>>(
         mut self,
         speakers: &[S],

@@ -35,14 +35,14 @@ impl Shares {
 
 /// Splits clips such that each class has its share in each part.
 ///
-/// Of each class the number of clips in the validation and in the test part is its share rounded up or down; where
-/// to round up is decided by the largest remainder, so that the parts as a whole have the right size too. `labels` are
-/// the classes and `groups` what [`groups_of_identical`](crate::groups_of_identical) gives: clips of one group stay in
-/// one part (groups of several clips may move a class's number by their size).
+/// The number of a class's clips in the validation and in the test part is its share, rounded up or down by the largest remainder method so
+/// that the parts as a whole have the right size too. `labels` are the classes and `groups` what
+/// [`groups_of_identical`](crate::groups_of_identical) gives: clips of one group stay in one part (groups of several clips may move a
+/// class's number by their size).
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, the shares are no shares, or a part that was asked for has no clip.
+/// [`SplitError`], if the slices differ in length, a share is out of range, or a requested part has no clip.
 ///
 /// ```
 /// use ser_data::{Shares, stratified};
@@ -67,15 +67,14 @@ pub fn stratified<L: AsRef<str>>(
         .filled(shares.validation > 0.0, || format!("{} clips are too few for it", labels.len()))
 }
 
-/// Splits clips into `k` folds of equal classes; each fold tests once, the others train.
+/// Splits clips into `k` folds with the same shares of classes; each fold is the test part once, the others train.
 ///
 /// `validation` is the share of the validation part in what is left for training, 0 for none. Groups stay together as
 /// in [`stratified`].
 ///
 /// # Errors
 ///
-/// [`SplitError`], if the slices differ in length, `validation` is no share, or there are fewer clips than folds or
-/// parts.
+/// [`SplitError`], if the slices differ in length, `validation` is out of range, or there are fewer clips than folds or parts.
 pub fn stratified_k_folds<L: AsRef<str>>(
     labels: &[L],
     groups: &[usize],
@@ -116,11 +115,11 @@ pub fn stratified_k_folds<L: AsRef<str>>(
 }
 
 impl Split {
-    /// Lets a share of each class of the training part validate.
+    /// Moves a share of each class from the training part to the validation part.
     ///
     /// # Errors
     ///
-    /// [`SplitError`], if the slices differ in length, it is no share, or there are too few clips for it.
+    /// [`SplitError`], if the slices differ in length, the share is out of range, or there are too few clips for it.
     pub fn with_validation<L: AsRef<str>>(
         mut self,
         labels: &[L],

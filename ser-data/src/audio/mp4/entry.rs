@@ -116,7 +116,7 @@ pub(in crate::audio) fn mpeg4_stream(
             let specific = config.get(13..).and_then(|rest| tagged(rest, 5)).unwrap_or_default();
             aac_stream(specific, rate, channels)
         }
-        // Which of both rates it is decides nothing: the decoder reads the frames.
+        // It does not matter which of the two it is: the decoder reads the frames' headers.
         Some(0x69 | 0x6B) => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
         Some(&other) => Err(AudioErrorKind::UnsupportedCodec { codec: codec::mpeg4_object_name(other) }),
         None => Err(damaged()),
