@@ -1,6 +1,8 @@
 //! Many clips at once.
 
 use std::ops::ControlFlow;
+#[cfg(feature = "parallel")]
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{ConfigError, SignalError};
@@ -112,28 +114,22 @@ where
     E: Send,
 {
     let spare = Mutex::new(vec![plan()?]);
-    let mut items = items.into_iter();
     let mut done = 0;
-    loop {
-        let window: Vec<Mutex<Option<I::Item>>> =
-            items.by_ref().take(BATCH_WINDOW * threads()).map(|item| Mutex::new(Some(item))).collect();
-        if window.is_empty() {
-            return Ok(true);
-        }
-        let results = spread(&window, &spare, &plan, |plan, at, item| {
-            // Each is taken once, by the one thread that works on it.
-            locked(item).take().map(|item| each(plan, done + at, item))
-        })?;
-        for result in results.into_iter().flatten() {
-            if sink(done, result).is_break() {
-                return Ok(false);
-            }
+    let mut cancelled = false;
+    pipeline(
+        items.into_iter().fuse(),
+        |at, item| with_plan(&spare, &plan, |plan| each(plan, at, item)),
+        |result| {
+            cancelled = sink(done, result?).is_break();
             done += 1;
-        }
-    }
+            Ok(if cancelled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        },
+    )?;
+    Ok(!cancelled)
 }
 
-/// Items of [`map_batch_into`] that are held for each thread: so many that threads seldom wait for the last of them.
+/// Items of [`map_batch_into`] that are held for each thread: so many that threads seldom wait while one works on a long item, or the sink
+/// on a result.
 pub const BATCH_WINDOW: usize = 16;
 
 /// Locks what is whole even where another thread panicked with it in hand.
@@ -141,17 +137,106 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Works with a plan that no other thread has in hand, so that there are never more plans than threads.
+fn with_plan<P, R, E>(
+    spare: &Mutex<Vec<P>>,
+    plan: impl FnOnce() -> Result<P, E>,
+    work: impl FnOnce(&mut P) -> R,
+) -> Result<R, E> {
+    let taken = locked(spare).pop();
+    let mut own = taken.map_or_else(plan, Ok)?;
+    let result = work(&mut own);
+    locked(spare).push(own);
+    Ok(result)
+}
+
+/// Maps items on the pool's threads while the calling thread takes the results, in their order, until `sink` breaks or fails.
 #[cfg(feature = "parallel")]
-fn threads() -> usize {
-    rayon::current_num_threads()
+fn pipeline<I, R, E>(
+    mut items: I,
+    each: impl Fn(usize, I::Item) -> R + Sync,
+    mut sink: impl FnMut(R) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E>
+where
+    I: Iterator,
+    I::Item: Send,
+    R: Send,
+{
+    use std::collections::HashMap;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
+    let held = BATCH_WINDOW * rayon::current_num_threads();
+    let (sender, receiver) = channel();
+    let enough = AtomicBool::new(false);
+    let (each, enough) = (&each, &enough);
+    rayon::in_place_scope_fifo(|scope| {
+        let (mut taken, mut done, mut waiting) = (0, 0, HashMap::new());
+        loop {
+            for item in items.by_ref().take(held - (taken - done)) {
+                let (at, sender) = (taken, sender.clone());
+                taken += 1;
+                scope.spawn_fifo(move |_| {
+                    if !enough.load(Ordering::Relaxed) {
+                        let result = catch_unwind(AssertUnwindSafe(|| each(at, item)));
+                        // Nobody takes it where the sink has had enough meanwhile.
+                        let _ = sender.send((at, result));
+                    }
+                });
+            }
+            if done == taken {
+                return Ok(());
+            }
+            let (at, result) = receive(&receiver);
+            waiting.insert(at, result.unwrap_or_else(|panic| resume_unwind(panic)));
+            while let Some(result) = waiting.remove(&done) {
+                done += 1;
+                let wanted = sink(result);
+                if !matches!(wanted, Ok(ControlFlow::Continue(()))) {
+                    enough.store(true, Ordering::Relaxed);
+                    return wanted.map(drop);
+                }
+            }
+        }
+    })
+}
+
+/// Waits for the next result. A thread of the pool works meanwhile: there may be no other one.
+#[cfg(feature = "parallel")]
+fn receive<T>(receiver: &Receiver<T>) -> T {
+    loop {
+        if let Ok(result) = receiver.try_recv() {
+            return result;
+        }
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => {}
+            Some(rayon::Yield::Idle) => std::thread::yield_now(),
+            // The caller keeps a sender, so the channel stays open.
+            None => {
+                if let Ok(result) = receiver.recv() {
+                    return result;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(not(feature = "parallel"))]
-fn threads() -> usize {
-    1
+fn pipeline<I: Iterator, R, E>(
+    items: I,
+    each: impl Fn(usize, I::Item) -> R,
+    mut sink: impl FnMut(R) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    for (at, item) in items.enumerate() {
+        if sink(each(at, item))?.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
-/// Maps items with plans of which each thread takes one for each item, so that there are never more plans than threads.
+/// Maps items, in their order.
 #[cfg(feature = "parallel")]
 fn spread<T, P, R, E>(
     items: &[T],
@@ -167,18 +252,8 @@ where
 {
     use rayon::prelude::*;
 
-    items
-        .par_iter()
-        .enumerate()
-        .with_max_len(1)
-        .map(|(at, item)| {
-            let taken = locked(spare).pop();
-            let mut own = taken.map_or_else(&plan, Ok)?;
-            let result = each(&mut own, at, item);
-            locked(spare).push(own);
-            Ok(result)
-        })
-        .collect()
+    let work = |(at, item)| with_plan(spare, &plan, |plan| each(plan, at, item));
+    items.par_iter().enumerate().with_max_len(1).map(work).collect()
 }
 
 #[cfg(not(feature = "parallel"))]
@@ -188,8 +263,5 @@ fn spread<T, P, R, E>(
     plan: impl Fn() -> Result<P, E>,
     each: impl Fn(&mut P, usize, &T) -> R,
 ) -> Result<Vec<R>, E> {
-    let mut own = locked(spare).pop().map_or_else(plan, Ok)?;
-    let results = items.iter().enumerate().map(|(at, item)| each(&mut own, at, item)).collect();
-    locked(spare).push(own);
-    Ok(results)
+    with_plan(spare, plan, |plan| items.iter().enumerate().map(|(at, item)| each(plan, at, item)).collect())
 }
