@@ -115,7 +115,7 @@ pub use voice::{
 };
 pub use whisper::{WhisperConfig, WhisperMel};
 pub use window::Window;
-pub use yin::{Yin, YinConfig, YinFrames};
+pub use yin::{Yin, YinConfig, YinFrame, YinFrames};
 /// The crates of the matrices and complex numbers in this one's interface.
 pub use {ndarray, num_complex};
 

@@ -98,6 +98,15 @@ pub struct YinFrames {
     pub aperiodicity: Array1<f32>,
 }
 
+/// What [`StreamingYin`](crate::StreamingYin) finds in a frame: a value of each array of [`YinFrames`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct YinFrame {
+    /// Frequency in Hz.
+    pub f0: f32,
+    /// How little of the frame repeats.
+    pub aperiodicity: f32,
+}
+
 /// Where frames differ least from themselves: what YIN and pYIN share.
 #[derive(Debug, Clone)]
 pub(crate) struct Differences {
@@ -221,7 +230,7 @@ impl Yin {
         for (t, out) in out.iter_mut().enumerate() {
             let framing = &self.differences.framing;
             let (lead, range) = (framing.lead(t), framing.range(samples.len(), t));
-            *out = self.of_frame(lead, &samples[range]);
+            *out = self.of_frame(lead, &samples[range]).f0;
         }
         Ok(())
     }
@@ -235,11 +244,8 @@ impl Yin {
         let (mut f0, mut aperiodicity) = (Array1::zeros(n_frames), Array1::zeros(n_frames));
         for (t, (f0, aperiodicity)) in f0.iter_mut().zip(&mut aperiodicity).enumerate() {
             let framing = &self.differences.framing;
-            let (lead, frame) = (framing.lead(t), &samples[framing.range(samples.len(), t)]);
-            let at = self.find(lead, frame);
-            *f0 = self.frequency(at);
-            let silent = frame.iter().all(|&x| x == 0.0);
-            *aperiodicity = if silent { 1.0 } else { self.differences.values[at].max(0.0) as f32 };
+            let (lead, range) = (framing.lead(t), framing.range(samples.len(), t));
+            YinFrame { f0: *f0, aperiodicity: *aperiodicity } = self.of_frame(lead, &samples[range]);
         }
         Ok(YinFrames { f0, aperiodicity })
     }
@@ -248,10 +254,13 @@ impl Yin {
         &self.differences.framing
     }
 
-    /// The frequency of one frame, of which `lead` samples come before the signal's first.
-    pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) -> f32 {
+    /// What one frame holds, of which `lead` samples come before the signal's first.
+    pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) -> YinFrame {
         let at = self.find(lead, frame);
-        self.frequency(at)
+        let silent = frame.iter().all(|&x| x == 0.0);
+        let aperiodicity = if silent { 1.0 } else { self.differences.values[at].max(0.0) as f32 };
+        let f0 = (self.differences.sample_rate / self.differences.refined_period(at)) as f32;
+        YinFrame { f0, aperiodicity }
     }
 
     /// Where among the differences the period of a frame lies.
@@ -261,10 +270,6 @@ impl Yin {
         let d = &differences.values;
         let first = (0..d.len()).find(|&i| d[i] < self.trough_threshold && differences.is_trough(i));
         first.unwrap_or_else(|| (1..d.len()).fold(0, |lowest, i| if d[i] < d[lowest] { i } else { lowest }))
-    }
-
-    fn frequency(&self, at: usize) -> f32 {
-        (self.differences.sample_rate / self.differences.refined_period(at)) as f32
     }
 }
 

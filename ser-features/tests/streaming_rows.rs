@@ -25,36 +25,42 @@ fn row<P: RowByFrame>(
     plan: &mut StreamingRow<P>,
     samples: &[f32],
     lengths: &[usize],
-) -> Result<Vec<u32>, SignalError> {
+) -> Result<Vec<P::Value>, SignalError> {
     let mut out = Vec::new();
     for piece in pieces(samples, lengths) {
-        out.extend(plan.push(piece)?.iter().map(|x| x.to_bits()));
+        out.extend_from_slice(plan.push(piece)?);
     }
-    out.extend(plan.finish()?.iter().map(|x| x.to_bits()));
+    out.extend_from_slice(plan.finish()?);
     Ok(out)
 }
 
-fn bits(values: Result<ndarray::Array1<f32>, SignalError>) -> Result<Vec<u32>, SignalError> {
-    values.map(|values| values.iter().map(|x| x.to_bits()).collect())
+fn bits_of(values: impl IntoIterator<Item = f32>) -> Vec<u32> {
+    values.into_iter().map(f32::to_bits).collect()
 }
 
 fn compare_rows(samples: &[f32], frame_length: usize, hop_length: usize, center: bool, lengths: &[usize]) {
     let rms = RmsConfig { frame_length, hop_length, center };
-    let whole = Rms::new(rms.clone()).unwrap().process(samples);
-    assert_eq!(row(&mut StreamingRms::new(rms).unwrap(), samples, lengths), bits(whole), "rms");
+    let whole = Rms::new(rms.clone()).unwrap().process(samples).map(bits_of);
+    let stream = row(&mut StreamingRms::new(rms).unwrap(), samples, lengths).map(bits_of);
+    assert_eq!(stream, whole, "rms");
     for zero_pos in [true, false] {
         let config = ZeroCrossingConfig { frame_length, hop_length, center, zero_pos, ..Default::default() };
-        let whole = ZeroCrossingRate::new(config.clone()).unwrap().process(samples);
-        let stream = row(&mut StreamingZeroCrossingRate::new(config).unwrap(), samples, lengths);
-        assert_eq!(stream, bits(whole), "zero crossings");
+        let whole = ZeroCrossingRate::new(config.clone()).unwrap().process(samples).map(bits_of);
+        let stream = row(&mut StreamingZeroCrossingRate::new(config).unwrap(), samples, lengths).map(bits_of);
+        assert_eq!(stream, whole, "zero crossings");
     }
     let fmin = 22_050.0 / (frame_length as f64 / 2.0);
     let config = YinConfig { fmin, fmax: 5_000.0, frame_length, hop_length, center, ..Default::default() };
     if let Ok(mut yin) = Yin::new(config.clone()) {
         let mut stream = StreamingYin::new(config).unwrap();
-        assert_eq!(row(&mut stream, samples, lengths), bits(yin.process(samples)), "yin");
+        let whole = yin.analyze(samples).map(|found| (bits_of(found.f0), bits_of(found.aperiodicity)));
         // The plan is ready for the next stream.
-        assert_eq!(row(&mut stream, samples, &[usize::MAX]), bits(yin.process(samples)), "yin again");
+        for lengths in [lengths, &[usize::MAX]] {
+            let both = row(&mut stream, samples, lengths).map(|frames| {
+                frames.iter().map(|frame| (frame.f0.to_bits(), frame.aperiodicity.to_bits())).unzip()
+            });
+            assert_eq!(both, whole, "yin");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use ser_features::{
 };
 
 use super::draw::Draw;
-use super::{decibel_config, holds, made, mel_config};
+use super::{decibel_config, holds, made, mel_config, streams};
 
 pub fn log_mel(draw: &mut Draw<'_>) -> Option<()> {
     let log = match draw.case(3) {
@@ -23,9 +23,10 @@ pub fn log_mel(draw: &mut Draw<'_>) -> Option<()> {
     });
     let samples = draw.samples(4_000);
     let Some(filters) = own else {
-        let (mel, mut plan) = (config.mel.clone(), made(LogMel::new(config))?);
+        let mut plan = made(LogMel::new(config.clone()))?;
         let values = holds(&samples, plan.process(&samples))?;
-        assert_eq!(values.dim(), (mel.n_mels, mel.stft.n_frames(samples.len())));
+        assert_eq!(values.dim(), (config.mel.n_mels, config.mel.stft.n_frames(samples.len())));
+        streams::frames::<LogMel>(config, &samples, &values);
         return Some(());
     };
     let mut plan = made(MelSpectrogram::with_filters(config.mel.clone(), filters.view()))?;

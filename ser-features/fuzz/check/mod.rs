@@ -20,7 +20,7 @@ use ser_features::{
     PreemphasisConfig, Preparation, PreparationConfig, Reference, Resampler, Rms, RmsConfig, RolloffConfig,
     SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
     Spectrogram, Stft, StreamingDelta, StreamingPreemphasis, StreamingResampler, Trim, TrimConfig, Yin,
-    YinConfig, ZeroCrossingConfig, ZeroCrossingRate, amplitude_to_db, check_speech, power_to_db,
+    YinConfig, YinFrame, ZeroCrossingConfig, ZeroCrossingRate, amplitude_to_db, check_speech, power_to_db,
 };
 
 /// Runs one plan on one signal, both made from bytes, and panics where something does not hold.
@@ -287,7 +287,7 @@ fn zero_crossings(draw: &mut Draw<'_>) -> Option<()> {
     let mut plan = made(ZeroCrossingRate::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let rate = holds(&samples, plan.process(&samples))?;
-    streams::row::<ZeroCrossingRate>(config, &samples, &rate);
+    streams::row::<ZeroCrossingRate>(config, &samples, rate.iter().copied());
     assert!(rate.iter().all(|x| (0.0..=1.0).contains(x)));
     Some(())
 }
@@ -305,10 +305,11 @@ fn yin(draw: &mut Draw<'_>) -> Option<()> {
     let mut plan = made(Yin::new(config.clone()))?;
     let samples = draw.samples(4_000);
     let frequencies = holds(&samples, plan.process(&samples))?;
-    streams::row::<Yin>(config, &samples, &frequencies);
     assert!(frequencies.iter().all(|&f| f > 0.0));
     let frames = plan.analyze(&samples).expect("what has a pitch has an aperiodicity");
     assert!(frames.f0 == frequencies && frames.aperiodicity.iter().all(|&x| x >= 0.0));
+    let whole = frames.f0.iter().zip(&frames.aperiodicity);
+    streams::row::<Yin>(config, &samples, whole.map(|(&f0, &aperiodicity)| YinFrame { f0, aperiodicity }));
     Some(())
 }
 
@@ -320,7 +321,7 @@ fn level(draw: &mut Draw<'_>) -> Option<()> {
     if let Some(levels) =
         made(Rms::new(config.clone())).and_then(|rms| holds(&samples, rms.process(&samples)))
     {
-        streams::row::<Rms>(config, &samples, &levels);
+        streams::row::<Rms>(config, &samples, levels.iter().copied());
     }
     let trim = made(Trim::new(TrimConfig { top_db, frame_length, hop_length }))?;
     let kept = trim.trim(&samples).ok()?;

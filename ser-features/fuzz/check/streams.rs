@@ -1,6 +1,6 @@
 //! Streams, whatever the pieces.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array2, Axis};
 use num_complex::Complex;
 use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, FeatureConfig, FlatnessConfig, FrameByFrame, MelSpectrogram,
@@ -82,14 +82,31 @@ pub fn stream(draw: &mut Draw<'_>) -> Option<()> {
     }
 }
 
-/// Streams one number a frame in two pieces, and compares it with that of the whole signal.
-pub fn row<P: RowByFrame>(config: P::Config, samples: &[f32], whole: &Array1<f32>) {
+/// Streams one value a frame in two pieces, and compares it with that of the whole signal.
+pub fn row<P: RowByFrame<Value: PartialEq>>(
+    config: P::Config,
+    samples: &[f32],
+    whole: impl Iterator<Item = P::Value>,
+) {
     let mut stream = StreamingRow::<P>::new(config).expect("the same configuration has a plan");
     let (head, rest) = samples.split_at(samples.len() / 3);
     let mut streamed = stream.push(head).expect("the whole is a signal").to_vec();
     streamed.extend_from_slice(stream.push(rest).expect("the whole is a signal"));
     streamed.extend_from_slice(stream.finish().expect("the whole is a signal"));
-    assert!(streamed.iter().map(|x| x.bits()).eq(whole.iter().map(|x| x.bits())));
+    assert!(whole.eq(streamed));
+}
+
+/// Streams frames in two pieces, where they can stream, and compares them with those of the whole signal.
+pub fn frames<P: FrameByFrame<Value = f32>>(config: P::Config, samples: &[f32], whole: &Array2<f32>) {
+    let Some(mut stream) = made(Streaming::<P>::new(config)) else { return };
+    let (head, rest) = samples.split_at(samples.len() / 3);
+    let mut streamed: Vec<f32> = Vec::new();
+    for piece in [head, rest] {
+        streamed.extend(stream.push(piece).expect("the whole is a signal").columns().into_iter().flatten());
+    }
+    streamed.extend(stream.finish().expect("the whole is a signal").columns().into_iter().flatten());
+    let streamed = streamed.into_iter().map(Bits::bits);
+    assert!(streamed.eq(whole.columns().into_iter().flatten().copied().map(Bits::bits)));
 }
 
 /// Streams several features in two pieces, where they can stream, and compares them with those of the whole signal.

@@ -5,7 +5,7 @@ use super::queue::FrameQueue;
 use crate::error::{ConfigError, SignalError};
 use crate::framing::Framing;
 use crate::rms::{Rms, RmsConfig};
-use crate::yin::{Yin, YinConfig};
+use crate::yin::{Yin, YinConfig, YinFrame};
 use crate::zero_crossing::{ZeroCrossingConfig, ZeroCrossingRate};
 
 /// Root mean square of a stream's frames.
@@ -14,13 +14,16 @@ pub type StreamingRms = StreamingRow<Rms>;
 /// Zero-crossing rate of a stream's frames.
 pub type StreamingZeroCrossingRate = StreamingRow<ZeroCrossingRate>;
 
-/// Fundamental frequency of a stream's frames.
+/// Fundamental frequency and aperiodicity of a stream's frames.
 pub type StreamingYin = StreamingRow<Yin>;
 
-/// A plan that gives one number a frame, from nothing but the frame's samples.
+/// A plan that gives one value a frame, from nothing but the frame's samples.
 pub trait RowByFrame: Sized + Sealed {
     /// The plan's configuration.
     type Config: Clone;
+
+    /// What it gives of a frame: a number, of [`Yin`] a [`YinFrame`].
+    type Value: Copy;
 
     #[doc(hidden)]
     fn plan(config: Self::Config) -> Result<Self, ConfigError>;
@@ -28,15 +31,15 @@ pub trait RowByFrame: Sized + Sealed {
     #[doc(hidden)]
     fn framing(&self) -> &Framing;
 
-    /// The number of a frame, of which `lead` samples come before the signal's first.
+    /// The value of a frame, of which `lead` samples come before the signal's first.
     #[doc(hidden)]
-    fn value(&mut self, lead: usize, frame: &[f32]) -> f32;
+    fn value(&mut self, lead: usize, frame: &[f32]) -> Self::Value;
 }
 
-/// Computes one number a frame of a stream: pieces of any length go in, each frame's number comes out as soon as its last sample is
+/// Computes one value a frame of a stream: pieces of any length go in, each frame's value comes out as soon as its last sample is
 /// there.
 ///
-/// The numbers are those that the plan's `process` gives for the whole signal, bit for bit. Memory does not depend on the stream's
+/// The values are those that the plan's `process` (of [`Yin`], `analyze`) gives for the whole signal, bit for bit. Memory does not depend on the stream's
 /// length, and a push allocates nothing once one as long came before.
 ///
 /// ```
@@ -57,7 +60,7 @@ pub struct StreamingRow<P: RowByFrame> {
     plan: P,
     config: P::Config,
     queue: FrameQueue,
-    out: Vec<f32>,
+    out: Vec<P::Value>,
 }
 
 impl<P: RowByFrame> StreamingRow<P> {
@@ -80,21 +83,21 @@ impl<P: RowByFrame> StreamingRow<P> {
         self.queue.latency()
     }
 
-    /// Takes the next samples and gives the numbers of the frames that they complete, often none. An empty piece is fine.
+    /// Takes the next samples and gives the values of the frames that they complete, often none. An empty piece is fine.
     ///
     /// # Errors
     /// When a sample is NaN, infinite or beyond ±1e12; the index counts from the piece's start. The stream ignores such a piece.
-    pub fn push(&mut self, samples: &[f32]) -> Result<&[f32], SignalError> {
+    pub fn push(&mut self, samples: &[f32]) -> Result<&[P::Value], SignalError> {
         self.queue.push(samples)?;
         Ok(self.give())
     }
 
-    /// Ends the stream and gives the numbers of its last frames, those that reach beyond its end. The plan is then ready for the next
+    /// Ends the stream and gives the values of its last frames, those that reach beyond its end. The plan is then ready for the next
     /// stream.
     ///
     /// # Errors
     /// When no sample was pushed, or (only without `center`) fewer than a frame has. The plan is ready for the next stream then, too.
-    pub fn finish(&mut self) -> Result<&[f32], SignalError> {
+    pub fn finish(&mut self) -> Result<&[P::Value], SignalError> {
         let ended = self.queue.end();
         if ended.is_ok() {
             self.give();
@@ -108,7 +111,7 @@ impl<P: RowByFrame> StreamingRow<P> {
         self.queue.reset();
     }
 
-    fn give(&mut self) -> &[f32] {
+    fn give(&mut self) -> &[P::Value] {
         self.out.clear();
         while let Some((lead, frame)) = self.queue.next_frame() {
             self.out.push(self.plan.value(lead, frame));
@@ -118,10 +121,11 @@ impl<P: RowByFrame> StreamingRow<P> {
 }
 
 macro_rules! row_by_frame {
-    ($($plan:ty, $config:ty;)*) => {$(
+    ($($plan:ty, $config:ty => $value:ty;)*) => {$(
         impl Sealed for $plan {}
         impl RowByFrame for $plan {
             type Config = $config;
+            type Value = $value;
 
             fn plan(config: $config) -> Result<Self, ConfigError> {
                 Self::new(config)
@@ -131,7 +135,7 @@ macro_rules! row_by_frame {
                 self.framing()
             }
 
-            fn value(&mut self, lead: usize, frame: &[f32]) -> f32 {
+            fn value(&mut self, lead: usize, frame: &[f32]) -> $value {
                 self.of_frame(lead, frame)
             }
         }
@@ -139,7 +143,7 @@ macro_rules! row_by_frame {
 }
 
 row_by_frame! {
-    Rms, RmsConfig;
-    ZeroCrossingRate, ZeroCrossingConfig;
-    Yin, YinConfig;
+    Rms, RmsConfig => f32;
+    ZeroCrossingRate, ZeroCrossingConfig => f32;
+    Yin, YinConfig => YinFrame;
 }
