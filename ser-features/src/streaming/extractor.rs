@@ -4,10 +4,9 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::queue::FrameQueue;
 use crate::contrast::{ContrastBands, ContrastConfig};
-use crate::decibel::to_decibels;
 use crate::error::{ConfigError, SignalError};
 use crate::extractor::{Plan, mel_config};
-use crate::features::{Feature, FeatureConfig};
+use crate::features::{Feature, FeatureConfig, Source};
 use crate::framing::Framing;
 use crate::matrix::reshape;
 use crate::mel::MelFilterBank;
@@ -111,8 +110,7 @@ impl StreamingExtractor {
         let stft = StftConfig { center: false, ..config.stft() };
         let plans =
             config.features.iter().map(|&feature| plan(feature, &config)).collect::<Result<_, _>>()?;
-        let uses_mel = |feature: &Feature| matches!(feature, Feature::Mfcc | Feature::Mel | Feature::LogMel);
-        let mel = config.features.iter().any(uses_mel);
+        let mel = config.features.iter().any(|feature| feature.source() == Source::Mel);
         let rows = config.total_rows();
         Ok(Self {
             queue: FrameQueue::new(Framing::new(config.n_fft, config.hop_length, true)?),
@@ -179,30 +177,7 @@ impl StreamingExtractor {
             }
             Spectrum::Magnitude.fill(&mut self.row, spectrum);
             for plan in &mut self.plans {
-                match plan {
-                    Plan::Mfcc(cepstrum) => self.values.extend_from_slice(cepstrum.frame(&self.mel_row)),
-                    Plan::Mel => self.values.extend_from_slice(&self.mel_row),
-                    Plan::LogMel(decibel) => {
-                        let start = self.values.len();
-                        self.values.extend_from_slice(&self.mel_row);
-                        to_decibels(&mut self.values[start..], decibel);
-                    }
-                    Plan::Chroma(chroma) => self.values.extend_from_slice(chroma.frame(&self.row)),
-                    Plan::Contrast(contrast) => self.values.extend_from_slice(contrast.frame(&self.row)),
-                    Plan::Measure(measure, _) => self.values.push(measure.of(&self.row)),
-                    Plan::ZeroCrossingRate(rate) => self.values.push(rate.of_frame(lead, samples)),
-                    Plan::Rms(rms) => self.values.push(rms.of_frame(lead, samples)),
-                    // `plan` made none of it.
-                    Plan::Tonnetz(_)
-                    | Plan::MfccDelta(..)
-                    | Plan::F0
-                    | Plan::VoicedProbability
-                    | Plan::Jitter
-                    | Plan::Shimmer
-                    | Plan::Hnr
-                    | Plan::Formant(_)
-                    | Plan::FormantBandwidth(_) => {}
-                }
+                plan.stream(lead, samples, &self.row, &self.mel_row, &mut self.values);
             }
         }
         reshape(&mut self.out, self.queue.given() - first, self.config.total_rows());
@@ -215,20 +190,9 @@ impl StreamingExtractor {
 fn plan(feature: Feature, config: &FeatureConfig) -> Result<Plan, ConfigError> {
     let refused = |parameter, rule| Err(ConfigError::NeedsWholeSignal { parameter, rule });
     match feature {
+        feature if !feature.streams() => Err(ConfigError::NotStreamed { feature: feature.as_str() }),
         Feature::Mfcc | Feature::LogMel if config.top_db.is_some() => refused("top_db", "None"),
         Feature::Chroma if config.tuning.is_none() => refused("tuning", "given"),
-        Feature::Tonnetz
-        | Feature::MfccDelta
-        | Feature::MfccDelta2
-        | Feature::F0
-        | Feature::VoicedProbability
-        | Feature::Jitter
-        | Feature::Shimmer
-        | Feature::Hnr
-        | Feature::F1
-        | Feature::F2
-        | Feature::F3
-        | Feature::F1Bandwidth => Err(ConfigError::NotStreamed { feature: feature.as_str() }),
         Feature::Contrast => {
             let (sample_rate, stft) = (config.sample_rate, config.stft());
             let contrast = ContrastConfig { sample_rate, stft, top_db: None, ..Default::default() };

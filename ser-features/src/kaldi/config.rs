@@ -1,0 +1,154 @@
+//! Settings by Kaldi's names.
+
+use crate::window::Window;
+
+/// How Kaldi cuts a signal into frames. The names and defaults are Kaldi's, but that no dither is added.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct KaldiFrameConfig {
+    /// Sample rate of the signal in Hz, at least 1; Kaldi's `samp_freq`.
+    pub sample_rate: u32,
+    /// Length of a frame, in milliseconds; at least two samples and at most 1,048,576.
+    pub frame_length_ms: f64,
+    /// Milliseconds from one frame to the next, at least one sample.
+    pub frame_shift_ms: f64,
+    /// How much of the sample before is taken off each sample of a frame, 0..=1.
+    pub preemph_coeff: f32,
+    /// Whether each frame's mean is taken off first.
+    pub remove_dc_offset: bool,
+    /// Shape of the window, which is always symmetric here.
+    pub window: Window,
+    /// Whether zeros fill a frame up to the next power of two.
+    pub round_to_power_of_two: bool,
+    /// `true`: frame `t` starts at sample `t · shift`, and only whole frames count. `false`: it is centred on sample `(t + ½) · shift`, there
+    /// are as many frames as shifts, and the signal is mirrored at its ends.
+    pub snip_edges: bool,
+    /// What samples are multiplied with. Kaldi's recipes feed 16-bit integers: 32,768, so that full scale here is ±1.
+    pub scale: f32,
+}
+
+impl Default for KaldiFrameConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 16_000,
+            frame_length_ms: 25.0,
+            frame_shift_ms: 10.0,
+            preemph_coeff: 0.97,
+            remove_dc_offset: true,
+            window: Window::Povey,
+            round_to_power_of_two: true,
+            snip_edges: true,
+            scale: 32_768.0,
+        }
+    }
+}
+
+/// Where the mel bands of Kaldi's features lie. The names and defaults are Kaldi's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct KaldiMelConfig {
+    /// Number of bands, at least 1.
+    pub num_bins: usize,
+    /// Lower edge of the first band in Hz, at least 0.
+    pub low_freq: f64,
+    /// Upper edge of the last band in Hz, above `low_freq`, at most half of the sample rate; zero or less is counted from there.
+    pub high_freq: f64,
+}
+
+impl Default for KaldiMelConfig {
+    fn default() -> Self {
+        Self { num_bins: 23, low_freq: 20.0, high_freq: 0.0 }
+    }
+}
+
+/// How Kaldi's `compute-fbank-feats` works. The names and defaults are Kaldi's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct KaldiFbankConfig {
+    /// The frames underneath.
+    pub frames: KaldiFrameConfig,
+    /// The bands.
+    pub mel: KaldiMelConfig,
+    /// Whether a first row holds the logarithm of each frame's energy.
+    pub use_energy: bool,
+    /// Whether that is the energy before pre-emphasis and window.
+    pub raw_energy: bool,
+    /// Smallest energy, at least 0, in the square of the scaled samples' unit.
+    pub energy_floor: f32,
+    /// Whether bands are natural logarithms.
+    pub use_log_fbank: bool,
+    /// Whether filters are applied to powers; else to magnitudes.
+    pub use_power: bool,
+}
+
+impl KaldiFbankConfig {
+    /// `num_bins` bands of a signal at a sample rate in Hz, and Kaldi's defaults for the rest.
+    pub fn new(sample_rate: u32, num_bins: usize) -> Self {
+        let frames = KaldiFrameConfig { sample_rate, ..Default::default() };
+        Self { frames, mel: KaldiMelConfig { num_bins, ..Default::default() }, ..Default::default() }
+    }
+}
+
+impl Default for KaldiFbankConfig {
+    fn default() -> Self {
+        Self {
+            frames: KaldiFrameConfig::default(),
+            mel: KaldiMelConfig::default(),
+            use_energy: false,
+            raw_energy: true,
+            energy_floor: 0.0,
+            use_log_fbank: true,
+            use_power: true,
+        }
+    }
+}
+
+/// How Kaldi's `compute-mfcc-feats` works. The names and defaults are Kaldi's.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct KaldiMfccConfig {
+    /// The frames underneath.
+    pub frames: KaldiFrameConfig,
+    /// The bands.
+    pub mel: KaldiMelConfig,
+    /// Coefficients to keep, 1..=`num_bins`.
+    pub num_ceps: usize,
+    /// Coefficient `n` (from 0) is multiplied with `1 + L / 2 · sin(π · n / L)`; 0 leaves it.
+    pub cepstral_lifter: f64,
+    /// Whether the first row is the logarithm of each frame's energy, instead of the coefficient 0.
+    pub use_energy: bool,
+    /// Whether that is the energy before pre-emphasis and window.
+    pub raw_energy: bool,
+    /// Smallest energy, at least 0, in the square of the scaled samples' unit.
+    pub energy_floor: f32,
+}
+
+impl Default for KaldiMfccConfig {
+    fn default() -> Self {
+        Self {
+            frames: KaldiFrameConfig::default(),
+            mel: KaldiMelConfig::default(),
+            num_ceps: 13,
+            cepstral_lifter: 22.0,
+            use_energy: true,
+            raw_energy: true,
+            energy_floor: 0.0,
+        }
+    }
+}

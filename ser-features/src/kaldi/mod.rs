@@ -1,0 +1,40 @@
+//! Kaldi's front ends.
+
+mod analysis;
+mod config;
+mod fbank;
+mod mfcc;
+
+pub use config::{KaldiFbankConfig, KaldiFrameConfig, KaldiMelConfig, KaldiMfccConfig};
+pub use fbank::KaldiFbank;
+pub use mfcc::KaldiMfcc;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_that_cannot_work_are_refused() {
+        let of = |frames: KaldiFrameConfig, mel: KaldiMelConfig| {
+            KaldiFbank::new(KaldiFbankConfig { frames, mel, ..Default::default() }).err().unwrap().to_string()
+        };
+        let (frames, mel) = (KaldiFrameConfig::default(), KaldiMelConfig::default());
+        for (frame_length_ms, frame_shift_ms) in
+            [(0.1, 10.0), (f64::NAN, 10.0), (25.0, 0.0), (1e9, 10.0), (25.0, -1.0)]
+        {
+            let error =
+                of(KaldiFrameConfig { frame_length_ms, frame_shift_ms, ..frames.clone() }, mel.clone());
+            assert!(error.starts_with("frame_"), "{error}");
+        }
+        for preemph_coeff in [-0.1, 1.5, f32::NAN] {
+            let error = of(KaldiFrameConfig { preemph_coeff, ..frames.clone() }, mel.clone());
+            assert!(error.starts_with("preemph_coeff must be within 0..=1"), "{error}");
+        }
+        let error = of(frames.clone(), KaldiMelConfig { high_freq: 9_000.0, ..mel.clone() });
+        assert_eq!(error, "high_freq must not exceed half of the sample rate, but 9000 Hz > 8000 Hz");
+        let error = of(frames, KaldiMelConfig { num_bins: 0, ..mel });
+        assert_eq!(error, "num_bins must be at least 1");
+        let error = KaldiMfcc::new(KaldiMfccConfig { num_ceps: 24, ..Default::default() }).err().unwrap();
+        assert_eq!(error.to_string(), "num_ceps must not exceed num_bins, but 24 > 23");
+    }
+}
