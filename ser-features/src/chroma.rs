@@ -109,13 +109,14 @@ fn filter_bank(config: &ChromaConfig, tuning: f64) -> Array2<f32> {
     };
     // The mean has no pitch; librosa puts it one and a half octaves below the first bin.
     let position = |bin: usize| if bin == 0 { class_of(1) - 1.5 * classes } else { class_of(bin) };
+    let positions: Vec<f64> = (0..=config.stft.n_bins()).map(position).collect();
     let half = (classes / 2.0).round_ties_even();
 
     let mut bank = Array2::zeros((n_chroma, config.stft.n_bins()));
     let mut bumps = vec![0.0; n_chroma];
     for (bin, mut column) in bank.columns_mut().into_iter().enumerate() {
-        let at = position(bin);
-        let width = if bin + 1 < n_fft { (position(bin + 1) - at).max(1.0) } else { 1.0 };
+        let at = positions[bin];
+        let width = if bin + 1 < n_fft { (positions[bin + 1] - at).max(1.0) } else { 1.0 };
         raise_bumps(at + half + 10.0 * classes, half, width, classes, &mut bumps);
         let length = bumps.iter().map(|x| x * x).sum::<f64>().sqrt();
         let length = if length < f64::MIN_POSITIVE { 1.0 } else { length };

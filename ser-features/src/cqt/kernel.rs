@@ -4,15 +4,15 @@
 //! calculation of a constant Q transform" (1992); octave by octave: Schörkhuber and Klapuri, "Constant-Q transform toolbox for
 //! music processing" (2010). Constants and rounding are librosa's.
 //!
+//! A wavelet's spectrum has a closed form: see [`Wavelet`]. A plan of 36 wavelets is made in less than half of the time that their
+//! transforms take, and recordings have up to a hundred tunings, each with a plan of its own.
+//!
 //! Sparse rows touch only the bins that they have: 252 bins of three seconds take 0.59 ms at librosa's sparsity of 0.01, and 1.83 ms at 0
 //! (x86-64 with AVX-512).
 
 use std::f64::consts::PI;
 
 use num_complex::{Complex32, Complex64};
-use rustfft::FftPlanner;
-
-use crate::fourier::Forward;
 
 /// The power of two that holds the longest of an octave's wavelets.
 pub(super) fn transform_length(lengths: &[f64]) -> f64 {
@@ -51,32 +51,21 @@ impl Kernel {
         gains: &[f64],
     ) -> Self {
         let n_fft = transform_length(lengths) as usize;
-        let mut fft = Forward::new(n_fft, &mut FftPlanner::new());
-        let (mut real, mut imaginary) = (vec![0.0; n_fft], vec![0.0; n_fft]);
-        let mut real_bins = vec![Complex64::ZERO; fft.n_bins()];
-        let mut imaginary_bins = real_bins.clone();
+        let sines = Sines::new(n_fft);
         let mut rows = Vec::with_capacity(frequencies.len());
-        let (mut weights, mut magnitudes) = (Vec::new(), Vec::new());
+        let (mut weights, mut amplitudes) = (Vec::new(), vec![0.0; n_fft / 2 + 1]);
         for ((&frequency, &length), &gain) in frequencies.iter().zip(lengths).zip(gains) {
-            wavelet(frequency / sample_rate, length, &mut real, &mut imaginary);
-            fft.process(&real, &mut real_bins);
-            fft.process(&imaginary, &mut imaginary_bins);
-            let bins: Vec<Complex64> = real_bins
-                .iter()
-                .zip(&imaginary_bins)
-                .map(|(re, im)| Complex64::new(re.re - im.im, re.im + im.re))
-                .collect();
-            magnitudes.clear();
-            magnitudes.extend(bins.iter().map(|bin| bin.norm_sqr().sqrt()));
-            let threshold = threshold(&magnitudes, sparsity);
-            let kept = |magnitude: &f64| *magnitude >= threshold;
-            let first_bin = magnitudes.iter().position(kept).unwrap_or(0);
-            let last_bin = magnitudes.iter().rposition(kept).unwrap_or(0);
+            let wavelet = Wavelet::new(frequency / sample_rate, length);
+            wavelet.amplitudes(&sines, &mut amplitudes);
+            let threshold = threshold(&amplitudes, sparsity);
+            let kept = |amplitude: &f64| amplitude.abs() >= threshold;
+            let first_bin = amplitudes.iter().position(kept).unwrap_or(0);
+            let last_bin = amplitudes.iter().rposition(kept).unwrap_or(0);
             rows.push(Band { first_bin, start: weights.len(), length: last_bin + 1 - first_bin });
             let gain = gain * length / n_fft as f64;
-            let found = bins[first_bin..=last_bin].iter().zip(&magnitudes[first_bin..]);
-            weights.extend(found.map(|(bin, magnitude)| {
-                let bin = if kept(magnitude) { bin * gain } else { Complex64::ZERO };
+            weights.extend((first_bin..=last_bin).map(|bin| {
+                let amplitude = if kept(&amplitudes[bin]) { gain * amplitudes[bin] } else { 0.0 };
+                let bin = Complex64::from_polar(1.0, wavelet.angle(bin, n_fft)) * amplitude;
                 Complex32::new(bin.re as f32, bin.im as f32)
             }));
         }
@@ -93,34 +82,97 @@ impl Kernel {
     }
 }
 
-/// Writes a complex tone of `frequency` cycles per sample under a Hann window, with absolute values that sum to one, into the
-/// middle of the two buffers.
-fn wavelet(frequency: f64, length: f64, real: &mut [f64], imaginary: &mut [f64]) {
-    let before = (length / 2.0).ceil();
-    let count = (before + (length / 2.0).floor()) as usize;
-    let start = (real.len() - count) / 2;
-    real.fill(0.0);
-    imaginary.fill(0.0);
-    // The window is one minus a cosine; both that and the tone go round by a fixed angle from sample to sample.
-    let turn = |angle: f64| Complex64::from_polar(1.0, angle);
-    let (window_step, step) = (turn(2.0 * PI / count as f64), turn(2.0 * PI * frequency));
-    let (mut window, mut tone) = (Complex64::ONE, turn(-2.0 * PI * frequency * before));
-    for (real, imaginary) in real[start..start + count].iter_mut().zip(&mut imaginary[start..]) {
-        // Halves of these sum to half of their number; one sample alone is 1.
-        let size = if count == 1 { 1.0 } else { (1.0 - window.re) / count as f64 };
-        (*real, *imaginary) = (size * tone.re, size * tone.im);
-        window *= window_step;
-        tone *= step;
+/// `sin(πj / n)` for `j` from 0 to `2n − 1`.
+struct Sines {
+    n: usize,
+    sines: Vec<f64>,
+}
+
+impl Sines {
+    /// `n` is a power of two, and at least 2 where cosines are asked for.
+    fn new(n: usize) -> Self {
+        Self { n, sines: (0..2 * n).map(|j| (PI * j as f64 / n as f64).sin()).collect() }
+    }
+
+    /// Sine and cosine of `πj / n`.
+    fn at(&self, j: usize) -> (f64, f64) {
+        let whole = 2 * self.n - 1;
+        (self.sines[j & whole], self.sines[(j + self.n / 2) & whole])
+    }
+}
+
+/// A complex tone under a Hann window, with absolute values that sum to one, in the middle of `n` samples.
+///
+/// With `x = f − k / n`, `y = πx`, `L` samples under the window and `a = π / L`, three geometric sums are its transform at bin `k`: those of
+/// the tone itself and of the two that the window's cosine makes of it. They have a common factor, and what is left of them is
+/// `cot(y) − ½ cot(y + a) − ½ cot(y − a)`, so that its amplitude is
+///
+/// `sin(Ly) · −cos(y) · sin²(a) / (L · sin(y) · sin(y + a) · sin(y − a))`
+struct Wavelet {
+    /// Cycles per sample.
+    frequency: f64,
+    /// Samples from the first to where the tone's phase is zero.
+    before: usize,
+    count: usize,
+}
+
+impl Wavelet {
+    fn new(frequency: f64, length: f64) -> Self {
+        let before = (length / 2.0).ceil() as usize;
+        Self { frequency, before, count: before + (length / 2.0).floor() as usize }
+    }
+
+    /// The amplitude at each bin, with its sign.
+    fn amplitudes(&self, sines: &Sines, out: &mut [f64]) {
+        let Self { frequency, count, .. } = *self;
+        if count == 1 {
+            return out.fill(1.0);
+        }
+        let (length, angle) = (count as f64, PI * frequency);
+        let ((sin_f, cos_f), (sin_lf, cos_lf)) = (angle.sin_cos(), (length * angle).sin_cos());
+        let (sin_a, cos_a) = (PI / length).sin_cos();
+        for (bin, out) in out.iter_mut().enumerate() {
+            let ((sin_k, cos_k), (sin_lk, cos_lk)) = (sines.at(bin), sines.at(count * bin));
+            let (sin, cos) = (sin_f * cos_k - cos_f * sin_k, cos_f * cos_k + sin_f * sin_k);
+            let (above, below) = (sin * cos_a + cos * sin_a, sin * cos_a - cos * sin_a);
+            // Near the tone and its neighbours, both numerator and denominator vanish.
+            *out = if sin.abs().min(above.abs()).min(below.abs()) < 1e-6 {
+                self.sum(bin, sines.n)
+            } else {
+                let sin_l = sin_lf * cos_lk - cos_lf * sin_lk;
+                -sin_l * cos * sin_a * sin_a / (length * sin * above * below)
+            };
+        }
+    }
+
+    /// The amplitude at a bin by its definition.
+    fn sum(&self, bin: usize, n: usize) -> f64 {
+        let (length, x) = (self.count as f64, self.frequency - bin as f64 / n as f64);
+        let value = |i: usize| {
+            let window = (1.0 - (2.0 * PI * i as f64 / length).cos()) / length;
+            window * (2.0 * PI * x * (i as f64 - length / 2.0)).cos()
+        };
+        (0..self.count).map(value).sum()
+    }
+
+    /// The angle of the value at a bin.
+    fn angle(&self, bin: usize, n: usize) -> f64 {
+        let start = (n - self.count) / 2;
+        let turns = 2.0 * (self.frequency * self.before as f64 + (bin * start) as f64 / n as f64);
+        let middle = self.count as f64 * (self.frequency - bin as f64 / n as f64);
+        // Of one sample, the window's middle is that sample.
+        PI * (if self.count == 1 { 0.0 } else { middle } - turns)
     }
 }
 
 /// The magnitude of the first bin to keep, where the smaller ones together hold less than `sparsity` of the sum.
-fn threshold(magnitudes: &[f64], sparsity: f64) -> f64 {
-    let limit = sparsity * magnitudes.iter().sum::<f64>();
+fn threshold(amplitudes: &[f64], sparsity: f64) -> f64 {
+    let magnitudes = || amplitudes.iter().map(|amplitude| amplitude.abs());
+    let limit = sparsity * magnitudes().sum::<f64>();
     // All that are smaller than the limit's share of each hold less than the limit together: few others have to be sorted.
-    let share = limit / magnitudes.len() as f64;
-    let mut sum: f64 = magnitudes.iter().filter(|magnitude| **magnitude < share).sum();
-    let mut larger: Vec<f64> = magnitudes.iter().copied().filter(|magnitude| *magnitude >= share).collect();
+    let share = limit / amplitudes.len() as f64;
+    let mut sum: f64 = magnitudes().filter(|magnitude| *magnitude < share).sum();
+    let mut larger: Vec<f64> = magnitudes().filter(|magnitude| *magnitude >= share).collect();
     larger.sort_unstable_by(f64::total_cmp);
     for magnitude in larger {
         sum += magnitude;
@@ -133,7 +185,48 @@ fn threshold(magnitudes: &[f64], sparsity: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rustfft::FftPlanner;
+
     use super::*;
+    use crate::fourier::Forward;
+
+    #[test]
+    fn the_closed_form_is_the_transform_of_the_samples() {
+        for (n, frequency, length) in [
+            (1, 0.2, 0.4),
+            (2, 0.3, 1.2),
+            (4, 0.11, 3.0),
+            (64, 0.2, 1.0),
+            (64, 0.25, 40.0),
+            (64, 0.25 + 1.0 / 40.0, 40.0),
+            (64, 0.25 + 1e-9, 41.7),
+            (64, 0.25 + 1e-9, 63.0),
+            (128, 0.031, 100.3),
+            (1024, 0.0949, 541.7),
+            (1024, 0.4999, 520.0),
+        ] {
+            let wavelet = Wavelet::new(frequency, length);
+            let start = (n - wavelet.count) / 2;
+            let samples: Vec<Complex64> = (0..wavelet.count)
+                .map(|i| {
+                    let window = 1.0 - (2.0 * PI * i as f64 / wavelet.count as f64).cos();
+                    let size = if wavelet.count == 1 { 1.0 } else { window / wavelet.count as f64 };
+                    let turns = frequency * (i as f64 - wavelet.before as f64);
+                    Complex64::from_polar(size, 2.0 * PI * turns)
+                })
+                .collect();
+            let mut amplitudes = vec![0.0; n / 2 + 1];
+            wavelet.amplitudes(&Sines::new(n), &mut amplitudes);
+            for (bin, &amplitude) in amplitudes.iter().enumerate() {
+                let turned = samples.iter().enumerate().map(|(i, x)| {
+                    x * Complex64::from_polar(1.0, -2.0 * PI * ((start + i) * bin) as f64 / n as f64)
+                });
+                let want: Complex64 = turned.sum();
+                let got = Complex64::from_polar(1.0, wavelet.angle(bin, n)) * amplitude;
+                assert!((got - want).norm() < 1e-9, "{n}, {frequency}, {length}, bin {bin}: {got}, {want}");
+            }
+        }
+    }
 
     #[test]
     fn without_thinning_every_bin_stays() {
