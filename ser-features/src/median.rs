@@ -7,8 +7,8 @@
 //! window costs 28 minima or maxima per series, less than one for each value in it. (The idea of such a hierarchy: Adams,
 //! "Fast median filters using separable sorting networks", ACM Transactions on Graphics 40, 2021; there for images.)
 //!
-//! The networks are written out for one series, without branches, and run in a loop over the series. Compilers turn such a loop into
-//! vector instructions for as many series as fit, and keep what a network works on in registers.
+//! The networks are written out for one series, without branches or loops, and run in a loop over the series. Compilers turn such a loop
+//! into vector instructions for as many series as fit, and keep what a network works on in registers.
 
 use crate::vector::vectorized;
 
@@ -130,16 +130,16 @@ fn reflect(position: isize, length: usize) -> usize {
 #[inline(always)]
 fn sort_group(values: &[Lanes; GROUP], group: &mut Group) {
     for lane in 0..LANES {
-        let [a, b, c, d, e, f, g, h] = get(values, lane);
+        let [a, b, c, d, e, f, g, h] = get_eight(values, lane);
         let (ab, cd, ef, gh) = (sort_two([a, b]), sort_two([c, d]), sort_two([e, f]), sort_two([g, h]));
         let (abcd, efgh) = (merge_twos(ab, cd), merge_twos(ef, gh));
-        put(&mut group.pairs[0], lane, ab);
-        put(&mut group.pairs[1], lane, cd);
-        put(&mut group.pairs[2], lane, ef);
-        put(&mut group.pairs[3], lane, gh);
-        put(&mut group.fours[0], lane, abcd);
-        put(&mut group.fours[1], lane, efgh);
-        put(&mut group.eight, lane, merge_fours(abcd, efgh));
+        put_two(&mut group.pairs[0], lane, ab);
+        put_two(&mut group.pairs[1], lane, cd);
+        put_two(&mut group.pairs[2], lane, ef);
+        put_two(&mut group.pairs[3], lane, gh);
+        put_four(&mut group.fours[0], lane, abcd);
+        put_four(&mut group.fours[1], lane, efgh);
+        put_eight(&mut group.eight, lane, merge_fours(abcd, efgh));
     }
 }
 
@@ -161,19 +161,19 @@ impl Covered<'_> {
     /// Two sorted values from an even place on.
     #[inline(always)]
     fn two(self, place: usize) -> [f32; 2] {
-        get(&self.groups[place / GROUP].pairs[place % GROUP / 2], self.lane)
+        get_two(&self.groups[place / GROUP].pairs[place % GROUP / 2], self.lane)
     }
 
     /// Four sorted values from a multiple of four on.
     #[inline(always)]
     fn four(self, place: usize) -> [f32; 4] {
-        get(&self.groups[place / GROUP].fours[place % GROUP / 4], self.lane)
+        get_four(&self.groups[place / GROUP].fours[place % GROUP / 4], self.lane)
     }
 
     /// Eight sorted values from a multiple of eight on.
     #[inline(always)]
     fn eight(self, place: usize) -> [f32; 8] {
-        get(&self.groups[place / GROUP].eight, self.lane)
+        get_eight(&self.groups[place / GROUP].eight, self.lane)
     }
 }
 
@@ -200,7 +200,8 @@ fn eight_windows(
     high: [f32; 8],
     medians: &mut [Lanes; TILE],
 ) {
-    let (low, high) = split(middle(low, high, covered.eight(more), sort_eight));
+    let [a, b, c, d, e, f, g, h] = middle_eight(low, high, covered.eight(more));
+    let (low, high) = ([a, b, c, d], [e, f, g, h]);
     four_windows(covered, first, first + 4, low, high, medians);
     four_windows(covered, first + 4, first + 32, low, high, medians);
 }
@@ -214,7 +215,8 @@ fn four_windows(
     high: [f32; 4],
     medians: &mut [Lanes; TILE],
 ) {
-    let (low, high) = split(middle(low, high, covered.four(more), sort_four));
+    let [a, b, c, d] = middle_four(low, high, covered.four(more));
+    let (low, high) = ([a, b], [c, d]);
     two_windows(covered, first, first + 2, low, high, medians);
     two_windows(covered, first + 2, first + 32, low, high, medians);
 }
@@ -228,22 +230,38 @@ fn two_windows(
     high: [f32; 2],
     medians: &mut [Lanes; TILE],
 ) {
-    let [low, high] = middle(low, high, covered.two(more), sort_two);
+    let [low, high] = middle_two(low, high, covered.two(more));
     medians[first][covered.lane] = max(low, min(high, covered.value(first + 1)));
     medians[first + 1][covered.lane] = max(low, min(high, covered.value(first + 32)));
 }
 
-/// Of the sorted values `low` followed by `high`, and the sorted values `extra`: the middle third, sorted. `sort` is the network of their
-/// number.
-#[inline(always)]
-fn middle<const N: usize>(
-    low: [f32; N],
-    high: [f32; N],
-    extra: [f32; N],
-    sort: impl Fn([f32; N]) -> [f32; N],
-) -> [f32; N] {
-    let without_smallest = sort(std::array::from_fn(|i| max(low[i], extra[N - 1 - i])));
-    sort(std::array::from_fn(|i| min(without_smallest[i], high[N - 1 - i])))
+/// What depends on how many values a network takes, written out for each: a loop would have to be unrolled before the one over the series
+/// can become vector instructions.
+macro_rules! written_out {
+    ($($n:literal: [$($i:literal)*], $sort:ident, $middle:ident, $get:ident, $put:ident;)*) => {$(
+        /// Of the sorted values `low` followed by `high`, and the sorted values `extra`: the middle third, sorted.
+        #[inline(always)]
+        fn $middle(low: [f32; $n], high: [f32; $n], extra: [f32; $n]) -> [f32; $n] {
+            let without_smallest = $sort([$(max(low[$i], extra[$n - 1 - $i])),*]);
+            $sort([$(min(without_smallest[$i], high[$n - 1 - $i])),*])
+        }
+
+        #[inline(always)]
+        fn $get(values: &[Lanes; $n], lane: usize) -> [f32; $n] {
+            [$(values[$i][lane]),*]
+        }
+
+        #[inline(always)]
+        fn $put(to: &mut [Lanes; $n], lane: usize, values: [f32; $n]) {
+            $(to[$i][lane] = values[$i];)*
+        }
+    )*};
+}
+
+written_out! {
+    2: [0 1], sort_two, middle_two, get_two, put_two;
+    4: [0 1 2 3], sort_four, middle_four, get_four, put_four;
+    8: [0 1 2 3 4 5 6 7], sort_eight, middle_eight, get_eight, put_eight;
 }
 
 // Batcher's bitonic networks: they sort values that first don't fall and then don't rise, or the reverse.
@@ -280,27 +298,15 @@ fn merge_fours([a, b, c, d]: [f32; 4], [e, f, g, h]: [f32; 4]) -> [f32; 8] {
 
 /// The lower and the upper eight of sixteen values.
 #[inline(always)]
-fn merge_eights(a: [f32; 8], b: [f32; 8]) -> ([f32; 8], [f32; 8]) {
-    let low = std::array::from_fn(|i| min(a[i], b[7 - i]));
-    let high = std::array::from_fn(|i| max(a[i], b[7 - i]));
-    (sort_eight(low), sort_eight(high))
-}
-
-#[inline(always)]
-fn split<const N: usize, const HALF: usize>(values: [f32; N]) -> ([f32; HALF], [f32; HALF]) {
-    (std::array::from_fn(|i| values[i]), std::array::from_fn(|i| values[i + HALF]))
-}
-
-#[inline(always)]
-fn get<const N: usize>(values: &[Lanes; N], lane: usize) -> [f32; N] {
-    std::array::from_fn(|i| values[i][lane])
-}
-
-#[inline(always)]
-fn put<const N: usize>(to: &mut [Lanes; N], lane: usize, values: [f32; N]) {
-    for i in 0..N {
-        to[i][lane] = values[i];
-    }
+fn merge_eights(
+    [a, b, c, d, e, f, g, h]: [f32; 8],
+    [i, j, k, l, m, n, o, p]: [f32; 8],
+) -> ([f32; 8], [f32; 8]) {
+    let ([a, p], [b, o], [c, n], [d, m]) =
+        (sort_two([a, p]), sort_two([b, o]), sort_two([c, n]), sort_two([d, m]));
+    let ([e, l], [f, k], [g, j], [h, i]) =
+        (sort_two([e, l]), sort_two([f, k]), sort_two([g, j]), sort_two([h, i]));
+    (sort_eight([a, b, c, d, e, f, g, h]), sort_eight([p, o, n, m, l, k, j, i]))
 }
 
 // Not `f32::min` and `f32::max`: what they promise for NaN costs further instructions, and there is none here.
