@@ -7,7 +7,8 @@ use candle_core::{Device, Result as CandleResult, Tensor};
 ///
 /// Time is the last axis of features [batch, …, time], and the second one of frames [batch, time, features], which
 /// recurrent layers and attention read ([`TimeSteps`](crate::layers::TimeSteps) goes from the one to the other). What
-/// follows an example's valid frames is padding, which no layer reads: answers do not depend on it.
+/// follows an example's valid frames is padding, on which answers do not depend: layers take the valid frames alone, or refuse padded
+/// examples.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
