@@ -182,8 +182,8 @@ impl TimeStretch {
         let even = stft.n_fft.is_multiple_of(2) && stft.n_fft > 0;
         ConfigError::require(even, "n_fft", "even and at least 2", stft.n_fft as f64)?;
         ConfigError::require(stft.center, "center", "true (1)", 0.0)?;
-        let frame = vec![Complex::default(); stft.n_bins()];
         let (stft, istft) = (Stft::new(stft.clone())?, Istft::new(stft)?);
+        let frame = vec![Complex::default(); stft.config().n_bins()];
         Ok(Self { stft, istft, rate, vocoder: Vocoder::default(), frames: Vec::new(), frame })
     }
 
@@ -315,6 +315,8 @@ mod tests {
         assert!(
             refusal(StftConfig { n_fft: 7, ..Default::default() }, 1.0).starts_with("n_fft must be even")
         );
+        let long = StftConfig { n_fft: 1 << 40, ..Default::default() };
+        assert!(refusal(long, 1.0).starts_with("n_fft must be at most 1048576"));
         let refusal = |n_steps, bins| PitchShift::new(StftConfig::default(), n_steps, bins).err().unwrap();
         for n_steps in [f64::NAN, f64::INFINITY, 48.1, -97.0] {
             assert!(refusal(n_steps, 12).to_string().starts_with("n_steps must be within four octaves"));
