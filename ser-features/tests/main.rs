@@ -9,6 +9,7 @@ mod documentation;
 mod extractor;
 mod front_ends;
 mod fuzz_corpus;
+mod loudness_properties;
 mod properties;
 mod real_recordings;
 mod samples;
