@@ -1,4 +1,4 @@
-//! A trained model in one file that says everything about itself.
+//! A trained model in one self-describing file.
 
 use crate::classifier::Classifier;
 use crate::encoder::WhisperEncoder;
@@ -30,9 +30,9 @@ pub struct Checkpoint {
     pub crate_version: String,
     /// The network and its sizes.
     pub architecture: Architecture,
-    /// What the network tells apart, in the order of its outputs.
+    /// The classes, in the order of the network's outputs.
     pub labels: Vec<String>,
-    /// How its outputs become the answer.
+    /// How the network's outputs become the probabilities of the answer.
     pub readout: Readout,
     /// How clips are prepared.
     pub preparation: PreparationConfig,
@@ -56,11 +56,11 @@ pub struct SplitRecord {
     pub protocol: String,
     /// The seed of the split.
     pub seed: u64,
-    /// Ids of the clips whose loss moved the weights.
+    /// Ids of the training clips.
     pub train: Vec<String>,
-    /// Ids of the clips that chose the epoch.
+    /// Ids of the validation clips, which selected the epoch.
     pub validation: Vec<String>,
-    /// Ids of the clips that decided nothing, on which the model may be measured.
+    /// Ids of the test clips, which had no influence on the model: measure it on these.
     pub test: Vec<String>,
 }
 
@@ -70,8 +70,8 @@ pub struct SplitRecord {
 pub struct TrainingRecord {
     /// The seed of the run.
     pub seed: u64,
-    /// Its settings, those of a [`TrainingConfig`](crate::training::TrainingConfig) as JSON: a model answers whether or not
-    /// this version knows all of them.
+    /// The settings of its [`TrainingConfig`](crate::training::TrainingConfig) as JSON. The model can be used even if this version does not
+    /// know all of them.
     pub config: serde_json::Value,
     /// Epochs that were run.
     pub epochs: usize,
@@ -82,7 +82,7 @@ pub struct TrainingRecord {
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// What a [`Trainer`](crate::training::Trainer) does not know of its data, for the checkpoint.
+/// Facts about the data that a [`Trainer`](crate::training::Trainer) does not know, for the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointSource {
     /// How the clips were prepared.
@@ -122,7 +122,7 @@ pub enum CheckpointError {
         /// The kind that was expected.
         expected: String,
     },
-    /// The network reads what an encoder heard, and there is none, or another one.
+    /// The network's encoder is missing, another one was given, or one was given to a network that reads features.
     #[error("{file}: the encoder must be {expected}, got {given}")]
     Encoder {
         /// The file.
@@ -240,7 +240,7 @@ impl Checkpoint {
         let metadata = Metadata::deserialize(json).map_err(|e| damaged(e.to_string()))?;
         let checkpoint = Self { weights, ..metadata };
         checkpoint.model(file)?;
-        // Last, for the errors above say more.
+        // Checked last, because the errors above are more specific.
         checkpoint.weights.check_digest(&text).map_err(|cause| damaged(cause.to_string()))?;
         Ok(checkpoint)
     }
@@ -253,7 +253,7 @@ impl Checkpoint {
         self.write(IN_MEMORY)
     }
 
-    /// Writes the file, whole or not at all: at any moment there is the old file or the new one.
+    /// Writes the file atomically: at any moment the path holds the old file or the new one.
     ///
     /// # Errors
     /// If the file cannot be written, or fields were changed such that they contradict each other.
@@ -280,7 +280,7 @@ impl Checkpoint {
         }
     }
 
-    /// Makes sure that the network reads what this encoder hears.
+    /// Checks that the network reads the outputs of this encoder.
     ///
     /// # Errors
     /// [`CheckpointError::Encoder`] if it reads features, or was trained with another encoder.

@@ -26,7 +26,7 @@ pub struct Classifier {
     labels: Vec<String>,
 }
 
-/// Why a classifier does not answer.
+/// Why a classifier returned no probabilities.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
@@ -46,7 +46,7 @@ pub enum ClassifyError {
         /// Position in it, in row-major order.
         element: usize,
     },
-    /// The set to measure on names other classes.
+    /// The evaluation set has other classes.
     #[error("dataset: classes must be the model's, {expected:?}, got {given:?}")]
     Labels {
         /// The model's classes.
@@ -74,10 +74,10 @@ impl Classifier {
         Self { model: Arc::new(model), normalization, outputs, readout, labels }
     }
 
-    /// The same for the voice of a profile: what [`Recognizer::with_profile`](crate::Recognizer::with_profile) answers by.
+    /// This classifier adapted to the voice of a profile, as [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses it.
     ///
     /// # Errors
-    /// [`ClassifyError::InputShape`] if the profile has not as many numbers as an input.
+    /// [`ClassifyError::InputShape`] if the profile and an input differ in length.
     pub fn with_profile(&self, profile: &VoiceProfile) -> Result<Self, ClassifyError> {
         let expected = self.model.input().shape();
         let given = vec![profile.mean().len()];

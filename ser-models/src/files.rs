@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and what goes wrong with files.
+//! Atomic writes of files, and file errors.
 
 use crate::weights::WeightsError;
 use std::fs::{self, File, Metadata, OpenOptions};

@@ -20,8 +20,7 @@ impl Generator {
 
     /// A generator for a seed and one of its 2⁶⁴ independent streams.
     ///
-    /// Training gives every purpose and every step a stream of its own, so that no state of the generator has to be
-    /// kept to go on with a run.
+    /// Training gives every purpose and every step its own stream, so that a run resumes without a saved generator state.
     pub fn with_stream(seed: u64, stream: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);

@@ -11,19 +11,19 @@ fn clips(split: &SplitRecord) -> [&Vec<String>; 3] {
 }
 
 impl Checkpoint {
-    /// One model of all these models' networks: an `ensemble` (see [`EnsembleConfig`]) whose probabilities are the mean of the
-    /// models', each counted by its weight, before the readout that all of them share is applied. So networks may answer together
-    /// that were trained one by one, with other seeds or settings, or that are unlike but read the same input. A model that is an ensemble itself gives all its members, among
-    /// which its weight is divided in the ratio of their own. Weights are numbers above 0, of which only the ratios matter.
+    /// Joins the networks of these models into an `ensemble` (see [`EnsembleConfig`]). Its probabilities are the weighted mean of the
+    /// models' probabilities, before their common readout is applied. The networks may have been trained with different seeds or settings,
+    /// and may have different architectures with the same input. A model that is itself an ensemble contributes all its members; its weight
+    /// is divided among them in proportion to their own weights. Weights must be above 0; only their ratios matter.
     ///
-    /// Members of the first one's architecture come first, else they keep their order. The first model's record of training is kept as
-    /// [`Checkpoint::training`], the others' in that order as [`Checkpoint::joined`]; the version of this crate, protocol and seed of the split are the first one's. One model alone stays
-    /// as it is.
+    /// Members with the first model's architecture come first; otherwise members keep their order. The first model's training record
+    /// becomes [`Checkpoint::training`], the others' become [`Checkpoint::joined`] in that order. Crate version, split protocol and split
+    /// seed are the first model's. A single model is returned unchanged.
     ///
     /// # Errors
     /// [`CheckpointError::Inconsistent`] if there are no models, a weight is out of range, or models do not agree in input, encoder, labels,
     /// readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model, counted
-    /// from 1, that differs. All that [`Checkpoint::to_bytes`] refuses is refused of each model.
+    /// from 1, that differs. Each model must also pass the checks of [`Checkpoint::to_bytes`].
     pub fn join(models: &[(Self, f64)]) -> Result<Self, CheckpointError> {
         let refused = |rule, given| CheckpointError::Inconsistent { file: IN_MEMORY.to_owned(), rule, given };
         let [(first, _), others @ ..] = models else {

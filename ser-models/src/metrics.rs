@@ -1,11 +1,11 @@
-//! How good a classifier is.
+//! Metrics of a classifier.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How often each class was taken for each, and the figures that follow from it.
+/// The counts of predicted classes for each true class, and the metrics that follow from them.
 ///
-/// Definitions are scikit-learn's with `zero_division=0`: a ratio without anything to divide by is 0.
+/// Definitions are scikit-learn's with `zero_division=0`: a ratio with a denominator of 0 is 0.
 ///
 /// ```
 /// use ser_models::ConfusionMatrix;
@@ -28,7 +28,7 @@ pub struct ConfusionMatrix {
     counts: Vec<Vec<u64>>,
 }
 
-/// What a model reached on a set.
+/// The result of evaluating a model on a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The mean cross-entropy, without label smoothing and class weights.
@@ -78,7 +78,7 @@ impl ConfusionMatrix {
         &self.labels
     }
 
-    /// How often class `truth` was taken for class `predicted`.
+    /// Number of examples of class `truth` that were predicted as class `predicted`.
     ///
     /// # Panics
     /// If a class is not below the number of labels.
@@ -86,12 +86,12 @@ impl ConfusionMatrix {
         self.counts[truth][predicted]
     }
 
-    /// All answers.
+    /// Number of predictions.
     pub fn total(&self) -> u64 {
         self.counts.iter().flatten().sum()
     }
 
-    /// The share of right answers (WAR).
+    /// Accuracy: the share of correct predictions (weighted average recall, WAR).
     pub fn accuracy(&self) -> f64 {
         ratio((0..self.labels.len()).map(|c| self.counts[c][c]).sum(), self.total())
     }
@@ -104,7 +104,7 @@ impl ConfusionMatrix {
         ratio(self.counts[class][class], self.examples(class))
     }
 
-    /// The share of right ones among the answers for a class.
+    /// The share of correct predictions among those of a class.
     ///
     /// # Panics
     /// If the class is not below the number of labels.

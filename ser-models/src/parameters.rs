@@ -36,14 +36,14 @@ impl Parameter {
         &self.var
     }
 
-    /// Whether an optimiser moves it.
+    /// Whether an optimiser updates it.
     pub fn is_trainable(&self) -> bool {
         self.trainable
     }
 }
 
-/// The named tensors of a model in the order in which its layers made them, in CPU memory, and what new ones are made from:
-/// initial values and an element type.
+/// The named tensors of a model in the order in which its layers made them, in CPU memory, with the source of initial values and the
+/// element type of new ones.
 ///
 /// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
 ///
@@ -96,8 +96,7 @@ impl Parameters {
         Self::of(Origin::Seeded(Box::new(Generator::new(seed))), dtype)
     }
 
-    /// An empty list whose values are `weights`, of `F32`. Nothing is allocated for a layer whose tensors are not there in its
-    /// very shape.
+    /// An empty list whose values are `weights`, of `F32`. A layer whose tensors are missing or have another shape allocates nothing.
     pub(crate) fn given(weights: Weights) -> Self {
         Self::of(Origin::Given(weights), DType::F32)
     }
@@ -137,9 +136,9 @@ impl Parameters {
     }
 
     /// A builder for the layers of `candle-nn`: `candle_nn::linear(64, 4, parameters.var_builder().pp("head"))` makes
-    /// `head.weight` and `head.bias` here, in the order of the calls and with values drawn from the seed. A name that is
-    /// there already gives its tensor again, as in Candle's `VarMap`. A tensor whose name begins with `running_`, as those of
-    /// `candle_nn::BatchNorm`, is a statistic; all others are weights.
+    /// `head.weight` and `head.bias` here, in the order of the calls and with values drawn from the seed. An existing name returns its
+    /// tensor, as in Candle's `VarMap`. A tensor whose name begins with `running_`, as those of `candle_nn::BatchNorm`, is a statistic; all
+    /// others are weights.
     pub fn var_builder(&self) -> VarBuilder<'_> {
         VarBuilder::from_backend(Box::new(self), self.dtype, Device::Cpu)
     }
@@ -195,8 +194,8 @@ impl Parameters {
     /// ```
     ///
     /// # Errors
-    /// [`ParameterError::Weights`] if the file is damaged, or its tensors are not exactly these, of their shapes and finite: no
-    /// tensor is changed then.
+    /// [`ParameterError::Weights`] if the file is damaged, or its tensors are not exactly these, of their shapes and finite. No tensor is
+    /// changed in that case.
     pub fn load(&self, bytes: &[u8]) -> Result<(), ParameterError> {
         let (weights, metadata) = Weights::from_safetensors(bytes)?;
         weights.check_digest(&metadata)?;

@@ -1,14 +1,14 @@
-//! What a recogniser knows of a voice before it hears a recording.
+//! Voice profiles, which adapt a recogniser to a speaker.
 
 use crate::files::{FileError, read_file, save_file};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// How a voice sounds on average, whatever its mood: the mean over a few clips of what an encoder hears of them. Nothing else of the
-/// clips is kept.
+/// The average sound of a voice, independent of its mood: the mean of an encoder's statistics over a few clips. Nothing else of the clips
+/// is kept.
 ///
-/// [`Recognizer::profile`](crate::Recognizer::profile) makes one of an unlabelled clip, [`VoiceProfile::and`] puts those of several clips
-/// together, and [`Recognizer::with_profile`](crate::Recognizer::with_profile) takes it into account.
+/// [`Recognizer::profile`](crate::Recognizer::profile) makes one of an unlabelled clip, [`VoiceProfile::and`] combines the profiles of
+/// several clips, and [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses the result.
 ///
 /// ```no_run
 /// use ser_models::{Recognizer, VoiceProfile};
@@ -38,7 +38,7 @@ pub enum ProfileError {
     /// The file could not be written or read, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The model reads features, frames, or another encoder than that of the profile; or two profiles are of two encoders.
+    /// The model reads features, frames, or another encoder than the profile's; or the two profiles come from different encoders.
     #[error("profile: the encoder must be {expected}, got {given}")]
     Encoder {
         /// What the profile was made with.
@@ -88,10 +88,10 @@ impl VoiceProfile {
         Self { encoder: encoder.to_owned(), clips: 1, mean: statistics }
     }
 
-    /// Of the clips of both.
+    /// The profile of the clips of both.
     ///
     /// # Errors
-    /// [`ProfileError::Encoder`] if they are of two encoders.
+    /// [`ProfileError::Encoder`] if they come from different encoders.
     pub fn and(&self, other: &Self) -> Result<Self, ProfileError> {
         other.check_encoder(Some(&self.encoder), self.mean.len())?;
         let clips = self.clips.saturating_add(other.clips);
@@ -113,7 +113,7 @@ impl VoiceProfile {
         Err(ProfileError::Encoder { expected: shown(own, mean.len()), given })
     }
 
-    /// How many clips it was made of.
+    /// Number of clips that it was made from.
     pub fn clips(&self) -> usize {
         self.clips
     }

@@ -1,4 +1,4 @@
-//! From what a network says to the probabilities of an answer.
+//! From a network's logits to the probabilities of an answer.
 
 use crate::layers::LayerError;
 use crate::layers::softmax;
@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// How a network's logits become the probabilities of an answer: softened by a temperature, and classes put together. The default does
-/// neither.
+/// How a network's logits become the probabilities of an answer: divided by a temperature, and with labels merged into classes. The default
+/// does neither.
 ///
 /// ```
 /// use ser_models::Readout;
@@ -20,18 +20,18 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Readout {
-    /// What logits are divided by before the softmax, within [`Readout::TEMPERATURES`]: above 1, probabilities are less sure of
-    /// themselves (temperature scaling; Guo et al., *On Calibration of Modern Neural Networks*, 2017). The most probable label stays the
-    /// same; the most probable class may change where labels are put together.
+    /// The divisor of the logits before the softmax, within [`Readout::TEMPERATURES`]. Above 1, the probabilities are less extreme
+    /// (temperature scaling; Guo et al., *On Calibration of Modern Neural Networks*, 2017). The most probable label stays the same; the
+    /// most probable class may change if labels are merged.
     pub temperature: f64,
-    /// For each of the network's labels the class that its probability is added to; empty where every label is a class of its own.
+    /// For each of the network's labels the class to which its probability is added; empty if every label is its own class.
     pub classes: Vec<String>,
-    /// What the probability of each label is multiplied by before labels are put together, positive; empty where all count the same. The
-    /// probabilities of the answer sum to 1 after that. A network that learnt from equally many clips of each label expects them
-    /// equally often: where two labels make one class and one label another, the first would be answered twice as often.
+    /// A positive factor for each label's probability, applied before labels are merged; empty for equal factors. The probabilities of the
+    /// answer are then scaled to sum to 1. A network trained on equally many clips of each label expects all labels equally often, so it
+    /// would answer a class of two labels twice as often as a class of one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub label_weights: Vec<f64>,
-    /// The least probability, 0 to 1, of the most probable class at which an answer counts as sure. 0, the default, means always.
+    /// The probability of the most probable class, 0 to 1, from which an answer is confident. With 0, the default, every answer is.
     #[serde(skip_serializing_if = "is_zero")]
     pub confidence: f64,
 }
@@ -47,10 +47,10 @@ impl Default for Readout {
 }
 
 impl Readout {
-    /// The temperatures that are taken.
+    /// The valid temperatures.
     pub const TEMPERATURES: RangeInclusive<f64> = 0.01..=100.0;
 
-    /// The classes of the answer for a network with these labels, in the order in which they first come.
+    /// The classes of the answer for a network with these labels, in order of first appearance.
     pub fn names(&self, labels: &[String]) -> Vec<String> {
         let mut names = Vec::new();
         for class in if self.classes.is_empty() { labels } else { &self.classes } {

@@ -33,7 +33,7 @@ pub enum WeightsError {
         /// The shape that the model gives it.
         expected: Vec<usize>,
     },
-    /// A tensor is there that the model does not have.
+    /// The file has a tensor that the model does not have.
     #[error("tensor {name} does not belong to the model")]
     Unexpected {
         /// The tensor.
@@ -73,10 +73,10 @@ pub enum WeightsError {
         /// What safetensors says.
         reason: String,
     },
-    /// The file's metadata lacks what this crate writes.
+    /// The metadata has no key of this crate.
     #[error("ser-models did not write it, its metadata has no key {METADATA_KEY:?}")]
     Metadata,
-    /// The content is not that of which the file's digest was taken.
+    /// The content does not match the file's digest.
     #[error("checksum mismatch: the file is corrupted")]
     Digest,
 }

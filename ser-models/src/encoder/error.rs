@@ -10,7 +10,7 @@ pub enum EncoderError {
     /// The file could not be read, is damaged, or a tensor is missing or does not fit.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file has not as many blocks as are wanted.
+    /// The file has fewer blocks than requested.
     #[error("{file}: blocks must be 1 to {most}, got {given}")]
     Blocks {
         /// The file.
@@ -20,7 +20,7 @@ pub enum EncoderError {
         /// Blocks that were wanted.
         given: usize,
     },
-    /// The input is no batch of log-mel spectrograms of this encoder.
+    /// The input is not a batch of log-mel spectrograms for this encoder.
     #[error("encoder: mel must have shape [batch, {n_mels}, 1 to {most}], got {given:?}")]
     Mel {
         /// Mel bands of the encoder.

@@ -1,4 +1,4 @@
-//! A pretrained ear: the encoder of Whisper, frozen.
+//! The encoder of Whisper, pretrained and frozen.
 //!
 //! Radford et al., *Robust Speech Recognition via Large-Scale Weak Supervision* (2022). Two convolutions over a log-mel
 //! spectrogram, a table of positions, and pre-norm transformer blocks. Emotions are best read after the first few blocks, so
@@ -32,10 +32,9 @@ const GAP: usize = 16;
 
 /// The first blocks of Whisper's encoder, for inference.
 ///
-/// With weights in `f32` or `f16` all is computed in `f32`. With weights in eight bits the rows that they multiply are rounded to eight
-/// bits too, each to 255 steps between plus and minus its largest element; sums are whole numbers where the processor can
-/// (AVX-512 VNNI), and in `f32` of the same steps elsewhere. That moves the outputs' statistics by 0.05 at most where they reach 3, and
-/// takes half the time.
+/// With weights in `f32` or `f16`, all computation is in `f32`. With 8-bit weights, activations are quantised to 8 bits too: each row to
+/// 255 steps between plus and minus its largest absolute value. Sums are integers on processors with AVX-512 VNNI, and `f32` sums of the
+/// same steps elsewhere. This changes the outputs' statistics, which reach 3, by 0.05 at most, and takes half the time.
 ///
 /// The file is safetensors with the names of Hugging Face's `WhisperEncoder` (`encoder.layers.0.self_attn.q_proj.weight`),
 /// in `f32`, `f16`, or `i8` with a scale for each row as [`quantize`] writes them. All sizes come from the tensors' shapes; a
@@ -70,8 +69,8 @@ impl WhisperEncoder {
     /// Reads a file and keeps the first `blocks` of its blocks.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, has less blocks, or a tensor is missing or does not fit. The error names the file
-    /// and the tensor.
+    /// If the file cannot be read, is damaged, has fewer blocks, or a tensor is missing or does not fit. The error names the file and the
+    /// tensor.
     pub fn load(path: impl AsRef<Path>, blocks: usize) -> Result<Self, EncoderError> {
         let path = path.as_ref();
         Self::read(&read_file(path)?, &path.display().to_string(), blocks)
@@ -126,13 +125,13 @@ impl WhisperEncoder {
         2 * self.positions.len() / self.width
     }
 
-    /// A hexadecimal digest of the file, by which a model says whose outputs it reads: XXH3 of 128 bits. It tells files apart and finds
-    /// damage, but not forgery.
+    /// A hexadecimal digest of the file, 128-bit XXH3. A model records it to identify the encoder whose outputs it reads. It detects other
+    /// files and damage, but not forgery.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Output frames of a clip of so many frames: half as many, rounded up.
+    /// Number of output frames for a clip of `frames` frames: ⌈frames / 2⌉.
     pub fn output_frames(frames: usize) -> usize {
         frames.div_ceil(2)
     }
@@ -142,7 +141,7 @@ impl WhisperEncoder {
     /// alone; zeros follow them in the outputs.
     ///
     /// # Errors
-    /// [`EncoderError::Mel`] if there are other bands, or no clip, or a clip is longer than [`WhisperEncoder::max_frames`].
+    /// [`EncoderError::Mel`] if the number of bands differs, there is no clip, or a clip is longer than [`WhisperEncoder::max_frames`].
     pub fn encode(&self, mel: &Padded) -> Result<Vec<Padded>, EncoderError> {
         let frames = self.checked_frames(mel)?;
         let (batch, most) = (mel.len(), Self::output_frames(frames));
@@ -162,7 +161,7 @@ impl WhisperEncoder {
     }
 
     /// The mean and the standard deviation over time of each output: [batch, layers · 2 · width], for each layer the means of all
-    /// features and then the deviations, √(variance + 10⁻⁵). Other than [`WhisperEncoder::encode`] it keeps no frames.
+    /// features and then the deviations, √(variance + 10⁻⁵). Unlike [`WhisperEncoder::encode`], it keeps no frames.
     ///
     /// # Errors
     /// As [`WhisperEncoder::encode`].

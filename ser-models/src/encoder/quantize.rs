@@ -8,9 +8,9 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
 
-/// The file of an encoder with the weights of its convolutions and dense layers in `i8`, rounded to the nearest of 255 steps
-/// between plus and minus the largest of each row; `NAME_scale` holds a step's size for each row. All other tensors and the
-/// metadata stay as they are. It is a quarter as large as one in `f32`.
+/// The file of an encoder with the weights of its convolutions and dense layers in `i8`, each row rounded to the nearest of 255 steps
+/// between plus and minus its largest absolute value; `NAME_scale` holds the step size of each row. All other tensors and the metadata stay
+/// as they are. It is a quarter as large as one in `f32`.
 ///
 /// # Errors
 /// [`EncoderError::File`] if the bytes are no safetensors file, or a weight is neither `f32` nor `f16` or not finite.

@@ -1,4 +1,4 @@
-//! Examples to learn from or to be measured on.
+//! Data sets for training and evaluation.
 
 use super::{ModelInput, frames_of};
 use crate::layer::{Padded, elements};
@@ -23,8 +23,8 @@ use std::sync::Arc;
 /// # Ok::<(), ser_models::training::DatasetError>(())
 /// ```
 ///
-/// Inputs with two or more axes of their own have frames along the last one. Where clips were padded to one number of frames,
-/// [`Dataset::with_frames`] tells how many of them are each clip's own.
+/// Inputs with two or more axes of their own have frames along the last one. If clips were padded to one number of frames, set the number
+/// of valid frames of each clip with [`Dataset::with_frames`].
 #[derive(Debug, Clone)]
 pub struct Dataset {
     inputs: Padded,
@@ -52,7 +52,7 @@ pub enum DatasetError {
     /// There are no examples.
     #[error("dataset: examples must be 1 or more, got 0")]
     Empty,
-    /// Of what each clip has one there are not as many as clips.
+    /// A list with one entry for each clip has the wrong length.
     #[error("dataset: {what} must be as many as clips, {clips}, got {given}")]
     Count {
         /// What was given.
@@ -197,7 +197,7 @@ impl Dataset {
         Ok(Self { inputs, labels, label_names, ids, corpora: None, soft_labels: None, audio: None })
     }
 
-    /// The same of clips as a model takes them ([`ModelInput::of`]), with their valid frames.
+    /// A data set of inputs made by [`ModelInput::of`], with their valid frames.
     ///
     /// # Errors
     /// As [`Dataset::new`]; also if a clip is not of this input's shape.
@@ -231,11 +231,11 @@ impl Dataset {
         if input.is_padded() { data.with_frames(frames) } else { Ok(data) }
     }
 
-    /// Says how many frames of each clip are its own; what follows them is padding, which normalisation leaves at zero and
-    /// sequence models don't read.
+    /// Sets the number of valid frames of each clip. The frames after them are padding, which normalisation leaves at zero and sequence
+    /// models don't read.
     ///
     /// # Errors
-    /// If there is not one number for each clip, or one is not within 1 and the inputs' frames, their last axis.
+    /// If there is not one number for each clip, or a number is outside 1 to the frames of the inputs (their last axis).
     pub fn with_frames(mut self, frames: Vec<usize>) -> Result<Self, DatasetError> {
         check_count("numbers of frames", self.len(), frames.len())?;
         let most = frames_of(&self.inputs.dims()[1..]);
@@ -246,8 +246,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Says which corpus each clip comes from. A corpus labels the classes that one of its clips has: its clips teach nothing of all
-    /// others, and balanced batches ([`Sampling::Balanced`](crate::training::Sampling::Balanced)) take of each corpus its share.
+    /// Sets the corpus of each clip. A corpus labels the classes that its clips have; the loss of its clips ignores all other classes.
+    /// Balanced batches ([`Sampling::Balanced`](crate::training::Sampling::Balanced)) draw from each corpus by its share.
     ///
     /// # Errors
     /// If there is not one name for each clip.
@@ -268,9 +268,9 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Sets what training aims at instead of each clip's class alone: a probability for each class [clips, classes], as another model
-    /// answered, mixed with the label or not (knowledge distillation, Hinton et al. 2015, arXiv:1503.02531). They speak of all classes,
-    /// whatever the clip's corpus labels. Measuring still goes by the classes.
+    /// Sets soft labels as training targets in place of each clip's class: probabilities [clips, classes], e.g. another model's answers,
+    /// mixed with the label or not (knowledge distillation, Hinton et al. 2015, arXiv:1503.02531). They cover all classes, also those that
+    /// the clip's corpus does not label. Evaluation still uses the classes.
     ///
     /// # Errors
     /// If a clip has no such row, or its row is not of probabilities with the sum 1.
@@ -290,8 +290,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Adds the clips themselves, so that training can change them as sound ([`AudioAugmentation`](crate::training::AudioAugmentation)):
-    /// for each its samples after this preparation, of which these features gave the inputs.
+    /// Adds the samples of the clips, so that training can augment the audio ([`AudioAugmentation`](crate::training::AudioAugmentation)):
+    /// each clip's samples after `preparation`, from which `features` gave the inputs.
     ///
     /// # Errors
     /// If there are not as many as there are clips, one is empty or not finite, or the rates of preparation and features differ.
@@ -368,7 +368,7 @@ impl Dataset {
         self.audio.as_ref()
     }
 
-    /// What training aims at for each clip [clips, classes], if that was set.
+    /// The soft labels [clips, classes], if set.
     pub fn soft_labels(&self) -> Option<&Array2<f32>> {
         self.soft_labels.as_ref()
     }
@@ -388,7 +388,7 @@ impl Dataset {
         &self.ids
     }
 
-    /// The corpora that the clips come from, in the order in which they first came; none where that was not said.
+    /// The corpora of the clips, in order of first appearance; empty if not set.
     pub fn corpus_names(&self) -> &[String] {
         self.corpora.as_ref().map_or(&[], |corpora| &corpora.names)
     }

@@ -1,4 +1,4 @@
-//! From sound to what an encoder makes of it.
+//! From samples to an encoder's outputs.
 
 use super::ModelInput;
 use crate::encoder::{EncoderError, WhisperEncoder};
@@ -11,23 +11,23 @@ use ser_features::{
 };
 use std::sync::Arc;
 
-/// A log-mel spectrogram as Whisper hears it, and an encoder: from a clip at 16,000 Hz to an encoded model's input.
+/// Whisper's log-mel spectrogram and an encoder: makes the input of a model that reads the encoder from a clip at 16,000 Hz.
 pub struct Ear {
     mel: WhisperMel,
     encoder: Arc<WhisperEncoder>,
 }
 
-/// Why an encoder heard nothing.
+/// Why a clip could not be encoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EarError {
-    /// The clip cannot be heard.
+    /// The clip's signal cannot be used.
     #[error(transparent)]
     Signal(#[from] SignalError),
     /// The encoder failed.
     #[error(transparent)]
     Encoder(#[from] EncoderError),
-    /// The encoder has not the outputs that the model reads.
+    /// The encoder does not have the outputs that the model reads.
     #[error("encoder: outputs must be as the model reads them, {expected}, got {layers} layers of {width}")]
     Outputs {
         /// What the model reads.
@@ -37,7 +37,7 @@ pub enum EarError {
         /// Features of each.
         width: usize,
     },
-    /// The frames are none, or not the encoder's.
+    /// There are no frames, or they are not of this encoder.
     #[error("encoder: frames must have shape [1 or more, {features}], got {given:?}")]
     Frames {
         /// Outputs of each frame.
@@ -54,7 +54,7 @@ impl Ear {
     /// The sample rate of the clips, in Hz.
     pub const SAMPLE_RATE: u32 = WhisperMel::SAMPLE_RATE;
 
-    /// With the plans of its transforms.
+    /// Plans the transforms for an encoder.
     ///
     /// # Errors
     /// If the encoder has more mel bands than a spectrogram can.
@@ -90,8 +90,8 @@ impl Ear {
         }
     }
 
-    /// The input of an encoded model for a clip at [`Ear::SAMPLE_RATE`], not normalised: a batch of one example. A clip of more than the
-    /// encoder's frames is encoded in equal parts, whose frames are then taken together.
+    /// The input of an encoded model for a clip at [`Ear::SAMPLE_RATE`], not normalised: a batch of one example. A clip longer than the
+    /// encoder's maximum is encoded in equal parts, whose frames are then combined.
     ///
     /// # Errors
     /// [`EarError::Outputs`] if the model reads other outputs than the encoder's, [`EarError::Signal`] if the clip is shorter than a frame

@@ -12,9 +12,9 @@ const MAX_ELEMENTS: usize = 1 << 26;
 
 /// What a model is given of a clip.
 ///
-/// Frames are brought to one number after extraction: zeros are appended, or the end is cut. The frames that are left of the
-/// clip itself are its valid ones; sequence models read their answer at the last of them. Where inputs are normalised, only valid
-/// frames are, by constants for each row, so that padding stays zero.
+/// After extraction, clips get a fixed number of frames: zeros are appended, or the end is cut. The clip's own frames are the valid frames;
+/// sequence models give their answer at the last of them. Normalisation changes valid frames only, by constants for each row, so that
+/// padding stays zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -51,8 +51,8 @@ pub enum ModelInput {
         /// Columns after resizing; 128 in the report.
         frames: usize,
     },
-    /// What an encoder heard, by an [`Ear`](crate::input::Ear): of each frame the features of one layer after those of another,
-    /// [layers · width, frames], padded or cut in time, or their statistics over time
+    /// Outputs of an encoder, made by an [`Ear`](crate::input::Ear): for each frame the features of all layers, one layer after another,
+    /// [layers · width, frames], padded or cut in time; or their statistics over time
     /// ([`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics)), \[layers · 2 · width\].
     Encoded {
         /// The encoder's outputs: one after the convolutions and one after each block.
@@ -120,8 +120,8 @@ impl ModelInput {
         }
     }
 
-    /// Features of one input, each with so many [frames](Self::frames): the elements of a vector, or all rows. Normalisation has
-    /// constants for each.
+    /// Number of features of one input, the elements of a vector or all rows; each has [`frames`](Self::frames) frames. Normalisation has
+    /// constants for each feature.
     pub fn features(&self) -> usize {
         match *self {
             Self::Vector { features } => features,

@@ -17,19 +17,19 @@ const RANGE: f64 = 1e-8;
 /// training and on validation actors together (ser-bench/EXPERIMENTS.md).
 const VOICE_CLIPS: f32 = 5.0;
 
-/// Brings each feature to mean 0 and standard deviation 1, by constants from the training part alone. Features that are
-/// always positive and skewed to the right, as powers are, are taken in logarithms first.
+/// Brings each feature to mean 0 and standard deviation 1, by constants from the training part alone. The logarithm is taken first of
+/// features that are always positive and skewed to the right, such as powers.
 ///
 /// A feature is an element of a vector, or a row of a sequence or an image with all its frames. Only valid frames are counted
 /// and changed; padding is zero afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {
-    /// For each feature, in row-major order: 0 where it is taken as it is, or the positive number below which it is cut before
-    /// its natural logarithm is taken.
+    /// For each feature, in row-major order: 0 for no logarithm, or the positive floor to which smaller values are raised before the
+    /// natural logarithm.
     pub floor: Vec<f32>,
-    /// Of each feature, after the logarithm.
+    /// The mean of each feature, after the logarithm.
     pub mean: Vec<f32>,
-    /// The same; positive.
+    /// The standard deviation of each feature, after the logarithm; positive.
     pub std: Vec<f32>,
 }
 

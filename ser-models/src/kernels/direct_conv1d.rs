@@ -1,11 +1,10 @@
 //! Convolution over one axis in steps of 1, straight from the input, with its gradients.
 //!
-//! Here im2col is of no use: what neighbouring output positions see through one tap are neighbours in the input too. Some
-//! clips lie side by side in one padded row for each channel, each with room for the zeros around it. Some registers of
-//! positions of some output channels are summed up at a time; each input register that is read, at any offset, serves all
-//! these channels, and weights are read as they lie. The gradient for the input is such a convolution too, of the gradient
-//! for the output with the kernels turned round. For that of the weights the input is transposed, so that registers hold
-//! channels and the sum goes over positions.
+//! im2col has no use here: through one tap, neighbouring output positions read neighbouring input positions. Some clips lie side by side in
+//! one padded row for each channel, each with room for the zeros around it. Some registers of positions of some output channels are summed
+//! up at a time; each input register that is read, at any offset, serves all these channels, and weights are read as they lie. The gradient
+//! for the input is such a convolution too, of the gradient for the output with the kernels turned round. For that of the weights the input
+//! is transposed, so that registers hold channels and the sum goes over positions.
 //!
 //! Each number is summed in one order, whatever is computed beside it: how the work is split does not change a bit.
 

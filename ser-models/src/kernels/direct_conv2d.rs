@@ -1,8 +1,8 @@
 //! A batch's convolution over images in steps of 1, straight from the input, with what follows it.
 //!
-//! The rows of an image lie one behind the other, each with the zeros beside it, and so do all positions that an output row sees: what
-//! neighbouring output positions see through one tap are neighbours, from row to row. The sums are those of [`super::direct_conv1d`]. Between the
-//! rows are positions that mean nothing; they are left out before what follows.
+//! The rows of an image are stored one after another, each with its zero padding. So through one tap, neighbouring output positions read
+//! neighbouring input positions, also from row to row. The sums are those of [`super::direct_conv1d`]. The positions between the rows hold
+//! no valid results; they are removed before the next step.
 
 use super::conv_shape::{ConvShape, SMALL, finish, split};
 use super::direct_conv1d::{LANES, add_up};

@@ -78,7 +78,7 @@ pub(crate) struct Norm<'a> {
     pub(crate) eps: f64,
     pub(crate) statistics: &'a Statistics,
     pub(crate) epilogue: &'a Epilogue,
-    /// Padding counts for nothing, and what comes out of it is zero.
+    /// Padding is not counted, and its output is zero.
     pub(crate) valid: Option<Valid<'a>>,
     pub(crate) memory: &'a Memory,
 }

@@ -1,4 +1,4 @@
-//! Rows that are multiplied, and what becomes of their products.
+//! Rows to multiply, and the processing of their products.
 
 /// Rows of `depth` elements in a slice; the next one begins `stride` elements later. Rows may overlap.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! What a transformer does with its rows between products: layer normalisation and attention.
+//! Layer normalisation and attention of a transformer.
 
 use super::ForEachItem;
 use super::functions;

@@ -5,7 +5,7 @@ use crate::generator::Generator;
 use candle_core::Var;
 use std::fmt::Debug;
 
-/// Whether a forward pass trains or answers.
+/// Whether a forward pass is for training or for inference.
 #[derive(Debug)]
 pub enum Mode<'a> {
     /// Dropout is off, batch normalisation uses its running statistics, and nothing is kept for a backward pass.
@@ -49,8 +49,7 @@ pub trait Layer: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What a model's summary lists of the layer, which has this name and gives examples of `output_shape`: itself, or the
-    /// layers within.
+    /// The rows of the layer in a model's summary, with this name and output shape: one for the layer itself, or one for each inner layer.
     fn summary(&self, name: &str, output_shape: &[usize]) -> Vec<SummaryRow> {
         let tensors = self.weights().into_iter().chain(self.statistics());
         let parameters = tensors.map(|tensor| tensor.elem_count()).sum();

@@ -69,7 +69,7 @@ pub enum LayerError {
         /// What was given.
         given: String,
     },
-    /// Batch normalisation was asked to learn from a single example.
+    /// Batch normalisation cannot train on a single example.
     #[error("BatchNorm: the batch must have 2 or more examples in training, got 1")]
     BatchOfOne,
     /// A label is not one of the classes.
@@ -86,7 +86,7 @@ pub enum LayerError {
         /// The type given.
         given: candle_core::DType,
     },
-    /// A backward pass was asked for that there is not.
+    /// A backward pass was requested, but the forward pass was inference.
     #[error("a backward pass needs a forward pass in training mode, got one in inference mode")]
     NoBackward,
     /// A tensor of the layer could not be made.

@@ -1,4 +1,4 @@
-//! What a forward pass gives, and the way back.
+//! The result of a forward pass, with the backward pass.
 
 use super::{LayerError, Padded};
 use candle_core::backprop::GradStore;
@@ -38,7 +38,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// The result of inference: there is no way back.
+    /// The result of inference, without a backward pass.
     pub fn inference(output: impl Into<Padded>) -> Self {
         Self { output: output.into(), backward: None }
     }
@@ -117,7 +117,7 @@ pub(crate) fn chain(passes: Vec<(Backward, bool)>) -> Backward {
 /// Adds the gradient for a weight to the store: weights may be used more than once.
 ///
 /// # Errors
-/// If it does not have the shape of the one before.
+/// If its shape differs from that of the gradient already in the store.
 pub fn add_gradient(gradients: &mut GradStore, weight: &Var, gradient: Tensor) -> Result<(), LayerError> {
     let sum = match gradients.remove(weight) {
         Some(before) => (before + gradient)?,

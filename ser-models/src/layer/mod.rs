@@ -1,4 +1,4 @@
-//! The ground that all layers stand on: what a layer is, what goes in, and what comes out.
+//! The basis of all layers: the trait `Layer`, its input and its output.
 
 mod definition;
 mod elements;

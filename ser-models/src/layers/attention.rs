@@ -9,8 +9,8 @@ use crate::layer::{
 use crate::parameters::Scope;
 use candle_core::Var;
 
-/// Additive self-attention pooling over time (Bahdanau et al. 2015; Lin et al. 2017): a mean of the frames in which each
-/// counts as much as it scores,
+/// Additive self-attention pooling over time (Bahdanau et al. 2015; Lin et al. 2017): the mean of the frames, weighted by the softmax of
+/// their scores,
 ///
 /// `score_t = vector · tanh(weight · x_t + bias)`, `α = softmax(score)` over the valid frames, `y = Σ_t α_t · x_t`.
 ///
@@ -43,7 +43,7 @@ impl AttentionPool {
         Ok(Self { weight, bias, vector, features, units, deviations: false })
     }
 
-    /// The same that also gives the deviations from the means.
+    /// Adds the weighted standard deviations to the output (attentive statistics pooling).
     #[must_use]
     pub fn with_deviations(self) -> Self {
         Self { deviations: true, ..self }

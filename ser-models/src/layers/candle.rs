@@ -1,8 +1,7 @@
 //! Between this crate's layers and Candle's graph.
 //!
-//! Training here builds no graph: each layer has a forward and a backward pass. Those who mix both worlds go one way or the
-//! other: [`in_graph`] and the layers' [`Module`] make any layer one operation of Candle's graph, and [`Foreign`] makes any
-//! module of Candle's a layer.
+//! Training here builds no graph: each layer has a forward and a backward pass. To combine such layers with Candle's graph: [`in_graph`]
+//! and the layers' [`Module`] make any layer one operation of Candle's graph, and [`Foreign`] makes any Candle module a layer.
 
 use super::{
     AttentionPool, AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, LayerMixture,
@@ -19,7 +18,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// A forward pass as one operation of Candle's graph: gradients go through it to `x` and to the layer's weights. In
-/// inference mode there is no way back, and what comes out is a constant.
+/// inference mode there is no backward pass, and the output is a constant.
 ///
 /// # Errors
 /// As the layer's forward pass.
@@ -146,7 +145,7 @@ impl<L: Layer> ModuleT for Seeded<L> {
 
 /// A module of Candle's as a layer. Its backward pass is Candle's own.
 ///
-/// Padding is not known to it: valid lengths pass through where the module keeps the number of axes.
+/// The module does not know of padding: valid lengths are passed on if the module keeps the number of axes.
 pub struct Foreign {
     module: Box<dyn ModuleT + Send + Sync>,
     input_shape: Vec<usize>,
@@ -157,11 +156,11 @@ pub struct Foreign {
 
 impl Foreign {
     /// `module` for examples of `input_shape`, which gives examples of `output_shape`. Its weights and statistics are the tensors
-    /// whose names in `parameters` begin with `name` and a dot; an activation has none. The module is tried on an example of zeros.
+    /// whose names in `parameters` begin with `name` and a dot; an activation has none. The module is run once on an example of zeros.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if the module has weights and none is there under this name, [`LayerError::OutputShape`] if it gives
-    /// another shape, and what the module itself refuses.
+    /// [`LayerError::Setting`] if the module has weights and no tensor has this name, [`LayerError::OutputShape`] if it gives another
+    /// shape, and what the module itself refuses.
     pub fn new(
         module: impl ModuleT + Send + Sync + 'static,
         input_shape: impl Into<Vec<usize>>,

@@ -1,4 +1,4 @@
-//! Random silence of activations.
+//! Dropout.
 
 use crate::generator::Generator;
 use crate::kernels::{ForEachItem, Real, keep_mask, map2};
@@ -26,8 +26,8 @@ impl Dropout {
         Self { rate, channels: false }.checked()
     }
 
-    /// The same for whole channels: neighbouring steps are so alike that dropping single ones hides little from a convolution
-    /// (Tompson et al. 2015).
+    /// Spatial dropout, which drops whole channels: neighbouring steps are so similar that dropping single ones hides little from a
+    /// convolution (Tompson et al. 2015).
     ///
     /// Input and output [batch, channels, …], any number of further axes: Keras's `SpatialDropout1D` and `SpatialDropout2D` in one.
     ///

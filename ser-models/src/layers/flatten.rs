@@ -2,7 +2,7 @@
 
 use crate::layer::{Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded};
 
-/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …]. Padded examples are refused: what follows would
+/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …]. Padded examples are refused, because the next layer would
 /// read their padding.
 #[derive(Debug, Clone, Copy)]
 pub struct Flatten;

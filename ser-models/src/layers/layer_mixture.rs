@@ -8,12 +8,12 @@ use crate::layer::{
 use crate::parameters::Scope;
 use candle_core::Var;
 
-/// A mean of the outputs of an encoder's layers in which each counts as much as training finds:
+/// The mean of the outputs of an encoder's layers with trained weights:
 ///
 /// `y = Σ_l α_l · x_l`, `α = softmax(weight)` (the scalar mix of Peters et al. 2018, without its factor).
 ///
-/// Input [batch, layers · features, …], the features of one layer after those of another; output [batch, features, …]. At first
-/// all layers count the same.
+/// Input [batch, layers · features, …], the features of one layer after those of another; output [batch, features, …]. Initially all layers
+/// have the same weight.
 #[derive(Debug)]
 pub struct LayerMixture {
     weight: Var,
@@ -25,9 +25,9 @@ pub struct LayerMixture {
 }
 
 impl LayerMixture {
-    /// Of `layers` outputs those after the first `skipped`, and of each layer's features the first of `parts` equal parts: where these
-    /// are means and then deviations over time, of 2 parts the means. The output is [batch, features / parts, …]. Makes `weight` of
-    /// shape (layers − skipped), which starts at zero.
+    /// Mixes the layers after the first `skipped` of `layers`, and of each layer's features only the first of `parts` equal parts. If the
+    /// features are means followed by deviations over time, 2 parts select the means. The output is [batch, features / parts, …]. Makes
+    /// `weight` of shape (layers − skipped), which starts at zero.
     ///
     /// # Errors
     /// [`LayerError::Setting`] if no layer or no part is left.

@@ -37,10 +37,10 @@ impl CrossEntropy {
     /// The loss of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1, and its gradient for the
     /// logits: `Σ_c s_ic · softmax(z_i) − s_i`, s being what multiplies the negative logarithms.
     ///
-    /// Where an example's truth is known among some of the classes only, `labelled` [batch, classes] holds 1 for these and 0 for all
-    /// others. The softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0. Corpora that
-    /// label different emotions train one network this way: a cheerful voice of a corpus without surprise does not teach that it is
-    /// not surprised.
+    /// If an example was labelled among some of the classes only, `labelled` [batch, classes] is 1 for these and 0 for all others. The
+    /// softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0. This way corpora with
+    /// different sets of emotions can train one network: a happy clip from a corpus without the label surprised is no evidence against
+    /// surprised.
     ///
     /// # Errors
     /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights. Where a target is not 0, its class must be
@@ -129,8 +129,8 @@ fn log_softmax(logits: &Tensor) -> CandleResult<Tensor> {
     shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
 }
 
-/// Probabilities over the last axis: `exp(z_c) / Σ exp(z)`, without overflow. Its gradient is right, which the fused
-/// softmax of `candle-nn` lacks.
+/// Probabilities over the last axis: `exp(z_c) / Σ exp(z)`, without overflow. Unlike the fused softmax of `candle-nn`, it has a gradient,
+/// which is correct.
 ///
 /// # Errors
 /// If the tensor has no axis.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct LstmConfig {
     /// Units of each layer in each direction, 1 or more.
     pub units: usize,
-    /// Layers one upon another, 1 or more.
+    /// Number of stacked layers, 1 or more.
     pub layers: usize,
     /// Whether each layer also reads every clip backward; its output is then twice as wide, forward first.
     pub bidirectional: bool,

@@ -2,8 +2,8 @@
 //!
 //! Shapes are PyTorch's: a batch of images is [batch, channels, height, width], of vectors [batch, features], of sequences
 //! [batch, channels, length] for convolutions and [batch, time, features] for recurrent layers, since these read whole
-//! frames one after another; [`TimeSteps`] goes from the one to the other. A batch is a [`Padded`]: a tensor, with the
-//! valid frames of each example where some are padded.
+//! frames one after another; [`TimeSteps`] converts between the two. A batch is a [`Padded`]: a tensor, with the valid frames of each
+//! example where some are padded.
 //!
 //! [`Layer::forward`] gives the output and, in training, the backward pass that belongs to it ([`Forward`]). A [`Sequential`]
 //! runs the backward passes of its layers in reverse; no graph is built. Every backward pass is checked by finite
@@ -39,9 +39,9 @@
 //! or `ModuleT` themselves ([`Seeded`] for those that draw random numbers), can be made from a `VarBuilder`, and
 //! [`in_graph`] makes any of them one operation of Candle's graph.
 //!
-//! Not taken of `candle-nn` 0.11.1, because of what was measured: `conv1d` and `max_pool2d` have wrong gradients on the
-//! CPU; its fused softmax and layer norm have none; its dropout and initial values cannot be seeded; its LSTM repeats the
-//! input's product at every step and reads no direction but forward.
+//! These parts of `candle-nn` 0.11.1 are not used, because of measured defects: `conv1d` and `max_pool2d` have wrong gradients on the CPU;
+//! the fused softmax and layer norm have none; dropout and initial values cannot be seeded; the LSTM repeats the input's product at every
+//! step and reads forward only.
 
 mod attention;
 mod batch_norm;

@@ -47,8 +47,8 @@ impl MaxPool<2> {
 
 /// The mean of a window that moves over `AXES` axes: [`AvgPool1d`], [`AvgPool2d`].
 ///
-/// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. What lies
-/// beyond the ends does not count, as in Keras; PyTorch counts its padding as zeros unless told otherwise.
+/// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. Padding is not counted in
+/// the mean, as in Keras; PyTorch counts it as zeros by default.
 /// Padded clips are pooled as by [`MaxPool`].
 #[derive(Debug)]
 pub struct AvgPool<const AXES: usize>(Pooling<AXES>);
@@ -81,12 +81,12 @@ impl AvgPool<2> {
 }
 
 /// The largest value of each channel: input [batch, channels, …] with one or more further axes, output [batch,
-/// channels]. Its gradient goes to the first of equal values. Of padded clips the valid frames, the last axis, count.
+/// channels]. Its gradient goes to the first of equal values. For padded clips, only valid frames (last axis) count.
 #[derive(Debug, Clone, Copy)]
 pub struct GlobalMaxPool;
 
-/// The mean of each channel: input [batch, channels, …] with one or more further axes, output [batch, channels]. Of padded clips
-/// the valid frames, the last axis, count.
+/// The mean of each channel: input [batch, channels, …] with one or more further axes, output [batch, channels]. For padded clips, only
+/// valid frames (last axis) count.
 #[derive(Debug, Clone, Copy)]
 pub struct GlobalAvgPool;
 

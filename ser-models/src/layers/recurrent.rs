@@ -7,12 +7,12 @@ use crate::parameters::Scope;
 use candle_core::{Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-/// What a recurrent layer gives out.
+/// The output of a recurrent layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum States {
-    /// The state after the last step of each clip, [batch, units]: a clip's own last frame, not its padding's. Backward in
-    /// time the last step is the clip's first frame.
+    /// The state after the last step of each clip, [batch, units]: at its last valid frame, not after its padding. In the backward
+    /// direction the last step is the clip's first frame.
     #[default]
     Last,
     /// The states of all frames, [batch, time, units], zero where a clip is padded.

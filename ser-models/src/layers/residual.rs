@@ -1,4 +1,4 @@
-//! A connection around a layer.
+//! Residual connection.
 
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
 use candle_core::Var;
@@ -8,7 +8,7 @@ use candle_core::Var;
 pub struct Residual(Box<dyn Layer>);
 
 impl Residual {
-    /// A connection around `layer`.
+    /// A residual connection around `layer`.
     pub fn new(layer: impl Layer + 'static) -> Self {
         Self(Box::new(layer))
     }

@@ -24,8 +24,8 @@ pub(super) struct NamedLayer {
 
 /// Layers one after another, for inputs of one shape.
 ///
-/// Built by adding layers: each finds out from the ones before what shape it gets, is named by its kind and number
-/// (`conv1d_1`, `conv1d_2`, `dense_1`, …), and makes its parameters under that name.
+/// Built by adding layers: each gets its input shape from the layers before, is named by its kind and number (`conv1d_1`, `conv1d_2`,
+/// `dense_1`, …), and makes its parameters under that name.
 ///
 /// ```
 /// use candle_core::DType;
@@ -85,12 +85,12 @@ macro_rules! adds_with_tensors {
 }
 
 impl Sequential {
-    /// No layer yet, for inputs of this shape (without the batch axis).
+    /// An empty network for inputs of this shape (without the batch axis).
     pub fn new(input_shape: impl Into<Vec<usize>>) -> Self {
         Self::named("", input_shape)
     }
 
-    /// As [`Sequential::new`], for one of several in a model: `name` and a dot come before the layers' names.
+    /// Like [`Sequential::new`], for one of several networks in a model: the layers' names begin with `name` and a dot.
     pub fn named(name: &str, input_shape: impl Into<Vec<usize>>) -> Self {
         let prefix = if name.is_empty() { String::new() } else { format!("{name}.") };
         Self { prefix, input_shape: input_shape.into(), layers: Vec::new() }
@@ -192,7 +192,7 @@ impl Sequential {
         dense(units: usize, init: Init) "dense" |net, scope| Dense::new(net.channels(), units, init, scope)?;
         /// Adds an [`Lstm`].
         lstm(config: LstmConfig) "lstm" |net, scope| Lstm::new(net.features(), config, scope)?;
-        /// Adds an [`Lstm`] with a connection around it.
+        /// Adds an [`Lstm`] with a residual connection around it.
         residual_lstm(config: LstmConfig) "lstm" |net, scope| Residual::new(Lstm::new(net.features(), config, scope)?);
         /// Adds a [`SimpleRnn`].
         simple_rnn(config: SimpleRnnConfig) "simple_rnn" |net, scope| SimpleRnn::new(net.features(), config, scope)?;

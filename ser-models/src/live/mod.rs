@@ -1,11 +1,11 @@
 //! Live recognition: moods of a voice while it speaks, as readings over a sliding window.
 //!
-//! [`Listener`] takes samples in pieces of any size and gives a [`Reading`] every quarter of a second. The levels, and so what
-//! counts as silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser hears the whole window again for each
-//! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading
-//! therefore equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a
-//! whole window, the readings are the windows of [`Recognizer::timeline`] up to rounding, for models that read features; those of an encoder,
-//! which hears long recordings once, are near.
+//! [`Listener`] takes samples in pieces of any size and gives a [`Reading`] every quarter of a second. The levels, and with them the
+//! detection of silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser analyses the whole window again for each
+//! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading therefore
+//! equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a whole window,
+//! the readings equal the windows of [`Recognizer::timeline`] up to rounding for models that read features. For models that read an
+//! encoder, which encodes long recordings only once, they are close.
 //!
 //! ```no_run
 //! use ser_models::Recognizer;
@@ -39,8 +39,8 @@ pub struct LiveConfig {
     pub interval: f64,
     /// Time before the first reading, 0.25 to 60. It may be shorter than a window.
     pub first: f64,
-    /// Levels below this, in dB relative to full scale, are silence, but lower ones where all that came is quiet, as for files. Must be
-    /// finite.
+    /// Frames below this level, in dB relative to full scale, are silence. If the whole stream so far is quiet, the threshold is lower, as
+    /// for files. Must be finite.
     pub silence_db: f32,
 }
 
@@ -99,7 +99,7 @@ pub enum LiveError {
     Recognize(#[from] RecognizeError),
 }
 
-/// What a window sounds like.
+/// The result for one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     /// The end of the window, in seconds of sound from the stream's start.
@@ -161,7 +161,7 @@ impl Listener {
         Ok(())
     }
 
-    /// Ends the stream. Gives a last reading if samples came after the one before it.
+    /// Ends the stream. Returns a last reading if samples came after the previous one.
     ///
     /// # Errors
     /// If the whole stream is too short for speech, or the recogniser fails.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Sizes of `attention-lstm`.
 ///
 /// The report that this project follows names attention over LSTM states as future work. The default has the structure of
-/// ResLSTM-SA, the best model trained from nothing that was found on RAVDESS with unseen speakers: a first LSTM with a residual
-/// connection and batch normalisation, a second one, attention over its states. Both read the clip in both directions here,
-/// and all features of a frame are first projected to a common width.
+/// ResLSTM-SA, the best published model that was found for RAVDESS with unseen speakers and training from scratch: a first LSTM with a
+/// residual connection and batch normalisation, a second one, attention over its states. Both read the clip in both directions here, and
+/// all features of a frame are first projected to a common width.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |

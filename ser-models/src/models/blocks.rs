@@ -1,4 +1,4 @@
-//! Blocks of convolutions and the layers after them, and the dense layers at the end, as more than one network has them.
+//! Convolution blocks and final dense layers that several networks share.
 
 use crate::layers::{BatchNormConfig, Conv1dConfig, Conv2dConfig, Init, LayerError, Sequential};
 use crate::parameters::Parameters;

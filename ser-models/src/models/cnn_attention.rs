@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-attention`.
 ///
-/// Not one of the report's: a small network for voices that it never heard. Four convolutions look for shapes in a mel
-/// spectrogram wherever they lie; attention over time then decides which moments count.
+/// Not a network of the report: a small one for unseen speakers. Four convolutions detect patterns anywhere in a mel spectrogram; attention
+/// over time then weights the frames.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |

@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 /// | LSTM of 64, last state | \[64\] | 98,560 |
 /// | dropout 0.25, dense | \[classes\] | 260 for 4 classes |
 ///
-/// Clips are padded in time with zeros after extraction: three seconds are 130 frames of the 862. The state that is read is the
-/// one at the clip's own end, pooled like the frames, not the one after the padding; neither a convolution nor the LSTM sees
-/// the padding, and none of it that all clips of a batch share is computed.
+/// Clips are padded in time with zeros after extraction: three seconds are 130 frames of the 862. The LSTM's state is read at the clip's
+/// last valid frame after pooling, not after the padding. Neither the convolutions nor the LSTM see padding, and padding that all clips of
+/// a batch share is not computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CnnLstmConfig {

@@ -1,4 +1,4 @@
-//! Several networks that answer together (`ensemble`).
+//! Several networks with averaged probabilities (`ensemble`).
 
 use super::{Architecture, CnnAttentionConfig};
 use crate::input::ModelInput;
@@ -6,8 +6,8 @@ use crate::layers::{LayerError, Sequential};
 use crate::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
-/// An ensemble: networks that were trained one by one, all of one architecture or some of others that read the same input, and whose probabilities are averaged
-/// (Lakshminarayanan et al., *Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles*, 2017).
+/// An ensemble: separately trained networks whose probabilities are averaged (Lakshminarayanan et al., *Simple and Scalable Predictive
+/// Uncertainty Estimation using Deep Ensembles*, 2017). Their architectures may differ if they read the same input.
 ///
 /// It gives the logarithms of its members' mean probabilities, weighted by [`weights`](Self::weights), [batch, classes].
 /// [`Checkpoint::join`](crate::Checkpoint::join) makes one of trained models; it is not trained itself. Parameters are
@@ -17,18 +17,18 @@ use serde::{Deserialize, Serialize};
 pub struct EnsembleConfig {
     /// How many networks of the first architecture, 1 or more.
     pub members: usize,
-    /// What each of them is; no ensemble.
+    /// The architecture of these networks, which must not be an ensemble.
     pub network: Box<Architecture>,
-    /// Further members after these, one for each architecture: none is an ensemble, and all read the first one's input.
+    /// The architectures of further members, one member each. None may be an ensemble, and all must read the first one's input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Architecture>,
-    /// How much each member's answer counts: a number above 0 for each, of which only the ratios matter. Empty: all count the same.
+    /// The weight of each member's probabilities, above 0; only the ratios matter. If empty, all weights are equal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
 }
 
 impl EnsembleConfig {
-    /// `members` networks that count the same.
+    /// `members` networks with equal weights.
     pub fn new(members: usize, network: impl Into<Architecture>) -> Self {
         Self { members, network: Box::new(network.into()), others: Vec::new(), weights: Vec::new() }
     }

@@ -1,14 +1,14 @@
-//! What is taken of a clip for a network, by default.
+//! Default preparation and features for each architecture.
 
 use super::Architecture;
 use crate::input::{Ear, ModelInput};
 use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 
 impl Architecture {
-    /// How clips are prepared for the network by default. All but `tim-net` get the report's preparation, the default: 22,050 Hz,
-    /// silence trimmed, peak-normalised, three seconds, which are 130 frames. `tim-net` gets that of its authors: 22,050 Hz and
-    /// nothing else than 110,000 samples from the clip's centre, or with zeros around it. `whisper-head` gets 16,000 Hz, silence trimmed
-    /// 40 dB below the loudest, peak-normalised, of any length.
+    /// The default preparation of clips for the network. `tim-net` uses its authors': 22,050 Hz and 110,000 samples from the clip's centre,
+    /// or the clip with zeros on both sides; no trimming or normalisation. `whisper-head` uses 16,000 Hz, silence trimmed 40 dB below the
+    /// loudest frame, peak normalisation and any length. All others use the report's preparation, [`PreparationConfig::default`]: 22,050
+    /// Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
     pub fn preparation(&self) -> PreparationConfig {
         match self.member() {
             Self::TimNet(_) => PreparationConfig {
@@ -21,9 +21,10 @@ impl Architecture {
         }
     }
 
-    /// Which features the network reads by default, with librosa's settings: for an image the mel spectrogram, for `cnn-attention` as
-    /// many mel bands as it has rows, for a sequence of 193 rows and for vectors all five features, for any other sequence as many MFCC as it has rows, for channels the first
-    /// features in the order of [`Feature::ISSA`]. `whisper-head` reads what an [`Ear`] makes of the mel spectrogram that Whisper hears.
+    /// The default features of the network, with librosa's settings. An image is the mel spectrogram; `cnn-attention` reads as many mel
+    /// bands as it has rows. A vector or a sequence of 193 rows has all five features; any other sequence has as many MFCC as rows.
+    /// Channels are the first features in the order of [`Feature::ISSA`]. `whisper-head` reads Whisper's mel spectrogram through an
+    /// [`Ear`].
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
         if let Self::CnnAttention(config) = self.member() {

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Sizes of `hybrid`.
 ///
 /// The default has the layers of the report that this project follows (§5.5): three convolutions over time on all five
-/// features of every frame, two LSTM layers, dense layers. The report gives no sizes; these are also those by which this
-/// crate is compared with PyTorch.
+/// features of every frame, two LSTM layers, dense layers. The report gives no sizes; the comparison with PyTorch uses these sizes too.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
@@ -23,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// | dense, ReLU | \[64\] | 8,256 |
 /// | dense | \[classes\] | 260 for 4 classes |
 ///
-/// Running statistics are counted among the parameters. Padded clips are read at their own end.
+/// Running statistics are counted among the parameters. The state of a padded clip is read at its last valid frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HybridConfig {

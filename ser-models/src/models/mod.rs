@@ -1,9 +1,9 @@
 //! Architectures: each file one model.
 //!
-//! An [`Architecture`] is what a checkpoint records and a trainer is given; [`Architecture::build`] makes the
-//! [`Model`], which is one thing to trainer, checkpoints and recogniser whatever its layers are. To add an architecture: a
-//! file here with its sizes (`…Config`), their `input`, and a function `network` that adds the layers to a [`Sequential`]; its
-//! module and configuration in the lists below, and a row in the table `architectures!`.
+//! A checkpoint records an [`Architecture`], and a trainer takes one. [`Architecture::build`] makes the [`Model`], which trainer,
+//! checkpoints and recogniser use without knowing its layers. To add an architecture: a file here with its sizes (`…Config`), their
+//! `input`, and a function `network` that adds the layers to a [`Sequential`]; its module and configuration in the lists below, and a row
+//! in the table `architectures!`.
 
 mod attention_lstm;
 mod blocks;
@@ -116,9 +116,9 @@ architectures! {
         TimNet(TimNetConfig), "tim-net", tim_net;
         /// Two-dimensional convolutions over a mel spectrogram with attention over time.
         CnnAttention(CnnAttentionConfig), "cnn-attention", cnn_attention;
-        /// A learned mixture of what Whisper's encoder heard, and dense layers.
+        /// A learned mixture of the outputs of Whisper's encoder, and dense layers.
         WhisperHead(WhisperHeadConfig), "whisper-head", whisper_head;
-        /// Several networks that answer together.
+        /// Several networks with averaged probabilities.
         Ensemble(EnsembleConfig), "ensemble", ensemble;
     }
     ready {
@@ -142,7 +142,7 @@ impl Architecture {
     /// The network with initial weights from `seed`, in `f32` on the CPU.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or for less than two classes.
+    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or there are fewer than two classes.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Model, LayerError> {
         self.build_with(classes, Parameters::new(seed, DType::F32))
     }
@@ -155,7 +155,7 @@ impl Architecture {
         Model::new(self, classes, parameters)
     }
 
-    /// How many networks answer: 1 for all but an ensemble.
+    /// Number of networks: 1 unless it is an ensemble.
     pub fn members(&self) -> usize {
         match self {
             Self::Ensemble(config) => config.count(),
@@ -163,7 +163,7 @@ impl Architecture {
         }
     }
 
-    /// The network that the first member of an ensemble is; all others themselves.
+    /// The architecture of an ensemble's first member; any other architecture itself.
     pub fn member(&self) -> &Self {
         match self {
             Self::Ensemble(config) => &config.network,
@@ -171,8 +171,8 @@ impl Architecture {
         }
     }
 
-    /// Digest of the encoder whose outputs the network reads, empty where any of its sizes will do; `None` for a network that reads
-    /// features.
+    /// Digest of the encoder whose outputs the network reads, empty if any encoder of the same sizes is accepted; `None` for a network that
+    /// reads features.
     pub fn encoder(&self) -> Option<&str> {
         match self.member() {
             Self::WhisperHead(config) => Some(&config.encoder),

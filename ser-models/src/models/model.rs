@@ -1,4 +1,4 @@
-//! A network with what goes in and what comes out.
+//! A network with its input and its classes.
 
 use super::{Architecture, Summary};
 use crate::input::ModelInput;
@@ -6,7 +6,7 @@ use crate::layers::{Forward, Layer, LayerError, Mode, Padded, Sequential, softma
 use crate::parameters::Parameters;
 use candle_core::{D, Tensor, Var};
 
-/// A network that tells classes apart, or several that answer together.
+/// A network that classifies, or an ensemble of several.
 ///
 /// As a [`Layer`] it gives logits [batch, classes] of inputs [batch, …], each of [`Model::input`]'s shape. Padding that all
 /// inputs of a batch share is cut off first, so that it costs nothing.
@@ -65,7 +65,7 @@ impl Model {
         self.input
     }
 
-    /// The number of classes that it tells apart.
+    /// The number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }

@@ -30,8 +30,7 @@ const MAX_BLOCKS: usize = 32;
 /// | sum of the eight means with trained weights | \[39\] | 8 |
 /// | dense | \[classes\] | 160 for 4 classes |
 ///
-/// 106,872 parameters for 4 classes, running statistics counted. Each clip is reversed, and its means are taken, over its valid
-/// frames.
+/// 106,872 parameters for 4 classes, running statistics counted. Reversal and means of a clip cover its valid frames only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TimNetConfig {

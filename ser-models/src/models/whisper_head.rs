@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `whisper-head`.
 ///
-/// What a pretrained encoder heard is all that it reads: the outputs of the encoder's convolutions and of its first blocks are
-/// mixed, each counting as much as training finds. Pooled over time, they go through dense layers.
+/// The network reads only the outputs of a pretrained encoder. The outputs of the encoder's convolutions and of its first blocks are mixed
+/// with trained weights, pooled over time and passed through dense layers.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |
@@ -22,16 +22,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhisperHeadConfig {
-    /// Blocks of the encoder whose outputs are read, 1 or more; that of the convolutions is read too.
+    /// Number of encoder blocks whose outputs are read, 1 or more; the output of the convolutions is read too.
     pub blocks: usize,
     /// Features of the encoder's frames: 512 in Whisper base.
     pub width: usize,
-    /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)): a recogniser takes no other.
-    /// Empty where any encoder of these sizes may be taken.
+    /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)): a recogniser refuses any other
+    /// encoder. If empty, any encoder of these sizes is accepted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,
-    /// Outputs before the first that is mixed, below `blocks` + 1: 0 mixes that of the convolutions too, 2 begins with that of the
-    /// second block.
+    /// Number of outputs to skip before the mixture, below `blocks` + 1: 0 includes the output of the convolutions, 2 begins with that of
+    /// the second block.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: usize,
     /// How frames become one vector.
@@ -51,7 +51,7 @@ pub struct WhisperHeadConfig {
 pub enum HeadPooling {
     /// Mean and standard deviation over time, taken before training.
     Statistics,
-    /// The mean over time alone. Deviations tell more of a corpus that is known, and mislead with one that is not.
+    /// The mean over time alone. Deviations improve answers for corpora in the training part and worsen them for other corpora.
     Means,
     /// Mean and deviation weighted by attention ([`AttentionPool::with_deviations`]).
     Attentive {

@@ -1,8 +1,9 @@
-//! A long recording as an encoder hears it: in chunks, each once, whose frames windows share.
+//! Encodes a long recording in chunks, each once. Overlapping windows share the encoded frames.
 //!
-//! Windows overlap: of three seconds, one every second, two thirds of each were in the one before. An encoder is most of the work, so it
-//! hears chunks that don't overlap, each as long as a window, and a window takes the frames that lie in it. The frames of a chunk attend
-//! to that chunk alone, as those of a clip in training do. A window that is a chunk is answered as if it had been encoded alone.
+//! Windows overlap: with windows of three seconds every second, two thirds of a window are in the one before. The encoder is most of the
+//! work, so it encodes chunks that don't overlap, each as long as a window, and a window uses the frames within it. The frames of a chunk
+//! attend to that chunk alone, as those of a clip in training do. The answer for a window that is exactly a chunk is the same as if it had
+//! been encoded alone.
 
 use super::RecognizeError;
 use super::one_window::WindowRecognizer;

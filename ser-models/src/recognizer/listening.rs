@@ -1,4 +1,4 @@
-//! A recording that is heard while it comes.
+//! Recognition of a recording that arrives in pieces.
 
 use super::chunks::{Chunks, on_all};
 use super::{RecognizeError, Recognizer, WindowRecognizer};
@@ -10,15 +10,15 @@ use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalErr
 /// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is heard as one.
 const KEPT_SECONDS: f64 = 30.0;
 
-/// Windows that wait to be heard together, at most: as many on any number of cores, for how they are put together may change the last bits
-/// of an answer.
+/// The most windows that are recognised in one batch. It does not depend on the number of cores, because the composition of a batch may
+/// change the last bits of an answer.
 const WAITING: usize = 16;
 
 /// Samples that wait to be heard together, at most: at high rates fewer windows wait.
 const WAITING_SAMPLES: f64 = 3e6;
 
-/// A recording that comes in pieces. Its memory does not grow with the recording, but for what the [`Timeline`] holds: a window a
-/// second and a level every few hundredths of one.
+/// Recognises the moods of a recording that arrives in pieces. Memory grows only with the [`Timeline`]: by a window each second and a level
+/// every few hundredths of a second.
 ///
 /// ```no_run
 /// # let pieces: Vec<Vec<f32>> = Vec::new();
@@ -92,7 +92,7 @@ impl<'a> Listening<'a> {
         self.cut.seconds() + kept as f64 / f64::from(self.sample_rate)
     }
 
-    /// The windows that were heard so far, in order. The last ones may still wait.
+    /// The windows recognised so far, in order. The last ones may still be pending.
     pub fn windows(&self) -> &[TimelineWindow] {
         &self.windows
     }
@@ -225,7 +225,7 @@ impl<'a> Listening<'a> {
         let sample_rate = self.sample_rate;
         let Recognizer { one, others, .. } = &mut *self.recognizer;
         while others.len() + 1 < ears {
-            // Plans that were made once can be made again; with fewer of them, fewer cores are busy.
+            // Plans that were made once can be made again. If one fails all the same, fewer cores are used.
             let Ok(twin) = one.twin() else { break };
             others.push(twin);
         }

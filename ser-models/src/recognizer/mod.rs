@@ -22,10 +22,10 @@ use std::sync::Arc;
 /// Made once and used for many recordings: it owns the plans of its transforms. It can be sent to another thread; for several
 /// recordings at a time, make one each. One long recording keeps all cores busy.
 ///
-/// A recording is heard in windows as long as the clips that the model was trained on (3 s for the bundled one), of which one ends
-/// every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound fits into one window is
-/// heard as one. Where an encoder hears for the model, it hears a long recording once, in chunks as long as a window, and a window
-/// takes the frames that lie in it.
+/// A recording is analysed in windows as long as the clips that the model was trained on (3 s for the bundled one); a window ends every
+/// second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound fits into one window is a single window.
+/// If the model reads an encoder, the encoder processes a long recording once, in chunks as long as a window, and a window uses the frames
+/// within it.
 pub struct Recognizer {
     one: WindowRecognizer,
     /// Twins for other threads, made when they are needed.
@@ -54,7 +54,7 @@ pub enum RecognizeError {
     /// The encoder does not give the model's input.
     #[error(transparent)]
     Ear(#[from] EarError),
-    /// The model does not answer.
+    /// The model failed.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
     /// The model takes no profile of a voice.
@@ -80,7 +80,7 @@ impl Recognizer {
         Self::new(&Checkpoint::from_bytes(bytes)?)
     }
 
-    /// With the model of a checkpoint.
+    /// Makes a recogniser with the model of a checkpoint.
     ///
     /// # Errors
     /// [`CheckpointError::Front`] if a setting of its preparation or features is out of range; [`CheckpointError::Encoder`] if it reads
@@ -89,8 +89,8 @@ impl Recognizer {
         Self::build(checkpoint, None, IN_MEMORY)
     }
 
-    /// With the model of a checkpoint that reads what an encoder heard, such as `whisper-head`, and that encoder. Several recognisers
-    /// may share one.
+    /// Makes a recogniser with a model that reads an encoder's outputs, such as `whisper-head`, and that encoder. Several recognisers may
+    /// share one encoder.
     ///
     /// # Errors
     /// As [`Recognizer::new`]; [`CheckpointError::Encoder`] if the model reads features, or was trained with another encoder.
@@ -110,7 +110,7 @@ impl Recognizer {
         Ok(Self { one, others: Vec::new(), config: TimelineConfig::default() })
     }
 
-    /// Hears recordings in another way than the default.
+    /// Changes the settings of the analysis.
     ///
     /// # Errors
     /// The setting that is out of range.
@@ -119,8 +119,8 @@ impl Recognizer {
         Ok(Self { config, ..self })
     }
 
-    /// A profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Five clips, whose
-    /// moods are not known but are not one alone, put together by [`VoiceProfile::and`], are enough.
+    /// A profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Five clips are enough,
+    /// combined by [`VoiceProfile::and`]. Their moods need not be known, but should not all be the same.
     ///
     /// # Errors
     /// [`RecognizeError::Profile`] if the model does not read an encoder's statistics, [`RecognizeError::Signal`] if the clip cannot hold
@@ -129,8 +129,8 @@ impl Recognizer {
         self.one.profile(samples, sample_rate)
     }
 
-    /// Takes into account how a voice sounds: what the encoder hears is moved by a share of the difference between this voice and those
-    /// that the model learnt from. For recordings of this voice alone. A profile replaces the one before.
+    /// Adapts the recogniser to a voice: shifts the encoder's statistics by a share of the difference between this voice and the training
+    /// voices. Use it for recordings of this voice only. A new profile replaces the previous one.
     ///
     /// # Errors
     /// [`ProfileError::Encoder`] if the model does not read the statistics of the encoder that the profile was made with.
@@ -140,7 +140,7 @@ impl Recognizer {
         Ok(self)
     }
 
-    /// How recordings are heard.
+    /// The settings of the analysis.
     pub fn config(&self) -> &TimelineConfig {
         &self.config
     }
@@ -150,7 +150,7 @@ impl Recognizer {
         self.one.classifier().labels()
     }
 
-    /// Length of a window in seconds: that of the clips which the model takes, or 3 s where it takes any.
+    /// Length of a window in seconds: that of the clips that the model takes, or 3 s if it takes clips of any length.
     pub fn window_seconds(&self) -> f64 {
         let preparation = self.one.preparation();
         preparation.length.map_or(3.0, |length| length as f64 / f64::from(preparation.sample_rate))
@@ -176,7 +176,7 @@ impl Recognizer {
         listening.finish()
     }
 
-    /// Begins to hear a recording that comes in pieces, e.g. of a file that is decoded as it is read.
+    /// Starts the recognition of a recording that arrives in pieces, e.g. of a file that is decoded as it is read.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if the rate cannot be used.
@@ -184,11 +184,11 @@ impl Recognizer {
         Listening::new(self, sample_rate)
     }
 
-    /// The mood of a window: what the model hears of these samples alone, whether they are speech or not.
+    /// The mood of one window: the model's answer for these samples, without a check whether they are speech.
     ///
-    /// The samples are first brought to the length of the checkpoint's preparation (the end is cut, or zeros follow), where it
-    /// has one. Where it has none, models of feature vectors and images hear all of them, and models of sequences as many frames
-    /// as they take, from the first on; what a shorter window lacks is padding that they don't read.
+    /// If the checkpoint's preparation has a length, the samples are first brought to it (the end is cut, or zeros follow). If it has none,
+    /// models of feature vectors and images read all samples, and models of sequences read the first frames up to their maximum; a shorter
+    /// window is padded, and they don't read the padding.
     ///
     /// # Errors
     /// [`RecognizeError::Signal`] if the samples cannot hold speech ([`check_speech`](ser_features::check_speech) has the limits) or the

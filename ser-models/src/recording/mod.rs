@@ -1,4 +1,4 @@
-//! What a recording of any length is made of: levels, windows, segments of one mood.
+//! Levels, windows and segments of a recording of any length.
 
 mod activity;
 mod parts;

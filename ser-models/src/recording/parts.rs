@@ -1,21 +1,21 @@
-//! What a timeline is made of, and how it is made.
+//! The parts of a timeline, and its settings.
 
 use super::SILENCE_DB;
 use super::recognition::Recognition;
 use serde::Serialize;
 
-/// How a recording of any length is heard. Times are seconds of sound.
+/// How a recording of any length is analysed. Times are seconds of sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimelineConfig {
-    /// Time from one window's end to the next one's, 0.05 to 60. A window is as long as the clips that the model takes, or 3 s where
-    /// it takes any.
+    /// Time from one window's end to the next one's, 0.05 to 60. A window is as long as the clips that the model takes, or 3 s if it takes
+    /// clips of any length.
     pub hop: f64,
-    /// Frames below this, in dB relative to full scale, are silence. Must be finite. Segments hold quieter frames too where the loudest
-    /// ones within five seconds are less than 28 dB above them: a quiet voice.
+    /// Frames below this, in dB relative to full scale, are silence. Must be finite. Segments also include quieter frames if the loudest
+    /// frames within five seconds are less than 28 dB above them, as in a quiet voice.
     pub silence_db: f32,
-    /// How far segments are smoothed, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 smooths
-    /// not at all. On joined recordings of validation actors 0 to 2.5 s found nearly the same share of the time; 1 s, the default, found
-    /// boundaries better than 0.
+    /// How far segments are smoothed, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 turns
+    /// smoothing off. On joined recordings of validation actors, 0 to 2.5 s gave nearly the same share of correct time; 1 s, the default,
+    /// found boundaries better than 0.
     pub smoothing: f64,
     /// Whether windows that hold sound but no speech (music, tones, noise) are left out. Turn it off for models of other sounds.
     pub detect_speech: bool,
@@ -64,17 +64,17 @@ pub struct TimelineWindow {
     pub end: f64,
     /// Seconds of speech in it; 0 where there is none.
     pub speech: f64,
-    /// What the speech sounds like; `None` where there is none.
+    /// The recognised mood of the speech; `None` if there is none.
     pub heard: Option<Recognition>,
 }
 
-/// A stretch of a recording in which one mood is heard, or none.
+/// A stretch of a recording with one mood, or without speech.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Segment {
     /// Where it begins, in seconds from the recording's start.
     pub start: f64,
     /// Where it ends; the next one begins there.
     pub end: f64,
-    /// What it sounds like, on average; `None` where there is no speech.
+    /// Its average recognition; `None` without speech.
     pub heard: Option<Recognition>,
 }

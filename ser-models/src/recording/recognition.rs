@@ -1,16 +1,15 @@
-//! What a voice sounds like.
+//! The recognised mood.
 
 use serde::{Deserialize, Serialize};
 
-/// What a recording, or a part of one, sounds like.
+/// The recognised mood of a recording or of a part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recognition {
     /// The most probable class.
     pub label: String,
     /// Every class with its probability, in the checkpoint's order; they sum to 1.
     pub probabilities: Vec<(String, f32)>,
-    /// Whether the answer is sure: whether the most probable class is at least as probable as the checkpoint's
-    /// [`Readout::confidence`](crate::Readout::confidence).
+    /// Whether the probability of the most probable class is at least the checkpoint's [`Readout::confidence`](crate::Readout::confidence).
     pub confident: bool,
 }
 

@@ -19,7 +19,7 @@ const SHORTEST_MOOD: f64 = 1.0;
 /// Sound that lies this far above the noise floor, in dB, is told apart from it.
 const ABOVE_FLOOR_DB: f32 = 6.0;
 
-/// A noise floor is sought this far below the loudest frames at most, in dB: a steady voice is no noise floor.
+/// The noise threshold is at least this far below the loudest frames, in dB, so that a steady voice is not taken for noise.
 const BELOW_PEAK_DB: f32 = 10.0;
 
 /// Frames this far below the loudest around them, in dB, are silent even where these are quiet.
@@ -113,7 +113,7 @@ fn sounding_cells(levels: &[f32], frame_seconds: f64, silence_db: f32, count: us
             around.clear();
             cells[near].iter().for_each(|levels| around.extend(levels));
             let Some((peak, noise)) = peak_and_noise(&mut around) else { return false };
-            // A quiet voice lies below `silence_db` for half of the time. What is no louder than the recording's noise is none.
+            // A quiet voice is below `silence_db` for half of the time. The threshold stays at or above the recording's noise.
             let silence = silence_db.min((peak - QUIET_DB).max(SILENT_DB).max(everywhere));
             let threshold = silence.max(noise);
             let above = cells[cell].iter().filter(|level| **level >= threshold).count();

@@ -1,16 +1,16 @@
-//! What is heard of a recording, from its start to its end.
+//! The moods of a recording over time.
 
 use super::parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
 use super::recognition::Recognition;
 use super::segments::segments;
 use serde::Serialize;
 
-/// What a recording sounds like, from its start to its end.
+/// The recognised moods of a recording, from its start to its end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timeline {
     /// The recording's length in seconds.
     pub seconds: f64,
-    /// All of it together: the mean of the windows' probabilities, weighted by how much speech is in each.
+    /// The mood of the whole recording: the mean of the windows' probabilities, weighted by the seconds of speech in each.
     pub overall: Recognition,
     /// The windows, which overlap, in order.
     pub windows: Vec<TimelineWindow>,
@@ -45,7 +45,7 @@ impl Timeline {
     }
 
     /// The same windows with their segments smoothed over another time before and after, 0 to 30 s, as [`TimelineConfig::smoothing`]
-    /// does. Nothing is heard again.
+    /// does. The model does not run again.
     ///
     /// # Errors
     /// If the time is out of range.
@@ -63,8 +63,8 @@ impl Timeline {
         Ok(self)
     }
 
-    /// What the last `seconds` seconds of speech sound like: the mean of the last windows with speech that hold as much, weighted by how
-    /// much speech is in each.
+    /// The mood of the last `seconds` seconds of speech: the mean of the last windows with speech that hold as much, weighted by how much
+    /// speech is in each.
     pub fn at_end(&self, seconds: f64) -> Recognition {
         let (mut speech, mut last) = (0.0, Vec::new());
         for window in self.windows.iter().rev() {

@@ -1,4 +1,4 @@
-//! Changes of training clips as sound.
+//! Augmentation of audio.
 
 use super::RecordingChain;
 use super::recording_chain::{DrawnChain, tilt};
@@ -9,29 +9,29 @@ use serde::{Deserialize, Serialize};
 /// Tilt of pink noise, in dB an octave.
 const PINK: f64 = -3.01;
 
-/// Changes of the training part's clips as sound, each drawn for every clip and epoch, in this order: speed, time shift,
-/// gain, room and microphone, noise, band of frequencies. All are off by default.
+/// Augmentation of the training part's audio. Each change is drawn for every clip and epoch, in this order: speed, time shift, gain, room
+/// and microphone, noise, band of frequencies. All are off by default.
 ///
-/// Features are taken of the changed clips by other threads while the model trains. What a clip becomes depends on the run's seed,
-/// the epoch and the clip alone, whatever the threads do.
+/// Other threads extract the features of changed clips while the model trains. The changes depend only on the run's seed, the epoch and the
+/// clip, not on the threads.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AudioAugmentation {
     /// Range of the factor of speed, within 0.5..=2: pitch and tempo change together, as on a tape. 1.1 is faster. Steps are of
     /// 0.01. Clips that are prepared to one length keep it.
     pub speed: Option<[f64; 2]>,
-    /// The clip moves by up to so many seconds to either side, 0 or more; zeros fill in.
+    /// The largest time shift in seconds to either side, 0 or more; zeros fill the gap.
     pub shift: f64,
     /// Range of a gain in dB, within ±60.
     pub gain: Option<[f64; 2]>,
-    /// Range of a signal-to-noise ratio in dB, within −20..=100: Gaussian noise is added, white where [`RecordingChain::pink`] says no
-    /// other. The signal's power is that from the first to the last sample that is not zero.
+    /// Range of a signal-to-noise ratio in dB, within −20..=100: Gaussian noise is added, white unless [`RecordingChain::pink`] selects
+    /// pink noise. The signal's power is that from the first to the last sample that is not zero.
     pub snr: Option<[f64; 2]>,
-    /// Range of a frequency in Hz, more than 0, from which on nothing is left, as after a telephone or a codec. It is drawn evenly in
+    /// Range of the low-pass cut-off in Hz, above 0: no sound is left from it upwards, as after a telephone or a codec. Drawn uniformly in
     /// octaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low_pass: Option<[f64; 2]>,
-    /// Range of a frequency in Hz, more than 0, below which nothing is left. It is drawn evenly in octaves.
+    /// Range of the high-pass cut-off in Hz, above 0: no sound is left below it. Drawn uniformly in octaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub high_pass: Option<[f64; 2]>,
     /// Room, microphone and line.
@@ -101,7 +101,7 @@ impl AudioAugmentation {
         filter: &mut BandPass,
         generator: &mut Generator,
     ) -> Result<Vec<f32>, SignalError> {
-        // Every number is drawn, made use of or not, so that one setting does not change what the others draw.
+        // Every number is drawn, used or not, so that one setting does not change the draws of the others.
         let mut draw = |range: Option<[f64; 2]>| {
             let (chance, place) = (generator.uniform(0.0, 1.0), generator.uniform(0.0, 1.0));
             range.filter(|_| chance < self.probability).map(|[low, high]| low + (high - low) * place)

@@ -1,4 +1,4 @@
-//! Changes of training examples, so that a model learns more than their exact values.
+//! Augmentation of training examples.
 
 use super::targets::mix;
 use super::{AudioAugmentation, Targets};
@@ -17,11 +17,11 @@ pub struct Augmentation {
     /// Changes of the sound, of which features are then taken. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
-    /// Each clip moves by up to this number of frames to either side, within its valid frames; what comes in repeats the edge. Only for inputs
-    /// with frames.
+    /// The largest shift in frames to either side, within the valid frames; copies of the edge frame fill the gap. Only for inputs with
+    /// frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_shift: usize,
-    /// The same for rows, each channel alike: of mel bands it is another pitch and another vocal tract.
+    /// The largest shift in rows, equal in all channels; for mel bands it imitates another pitch and vocal tract.
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_shift: usize,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
@@ -33,12 +33,12 @@ pub struct Augmentation {
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_masks: Masks,
     /// α of mixup (Zhang et al. 2018), 0 or more; 0 mixes nothing. Each batch is mixed with itself in another order, λ :
-    /// (1 − λ), inputs and targets alike, λ from Beta(α, α). Of two clips' valid frames, the mixture has the longer one's.
+    /// (1 − λ), inputs and targets alike, λ from Beta(α, α). The mixture has the valid frames of the longer clip.
     pub mixup: f64,
 }
 
-/// Spans that are set to 0, the mean of what is normalised. Their width is drawn evenly from 0 to `width`, then their place
-/// among all that fit.
+/// Spans that are set to 0, the mean of normalised features. Their width is drawn evenly from 0 to `width`, then their place among all that
+/// fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Masks {

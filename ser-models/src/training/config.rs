@@ -1,11 +1,11 @@
-//! What a run does.
+//! Settings of training.
 
 use super::{Augmentation, OptimizerConfig, Sampling, Schedule, TrainingError};
 use crate::checkpoint::TrainingRecord;
 use crate::input::Dataset;
 use serde::{Deserialize, Serialize};
 
-/// What a run does, all but the model and the data.
+/// The settings of a training run, without the model and the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingConfig {
@@ -19,7 +19,7 @@ pub struct TrainingConfig {
     pub schedule: Schedule,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
-    /// The largest Euclidean norm of all gradients together, positive; `None` leaves them alone.
+    /// The largest Euclidean norm of all gradients together, positive; `None` turns clipping off.
     pub clip_norm: Option<f64>,
     /// Share of each target that is spread over all classes, 0 or more and below 1.
     pub label_smoothing: f64,
@@ -30,7 +30,7 @@ pub struct TrainingConfig {
     pub sampling: Sampling,
     /// Whether inputs are z-scored by the training part's mean and standard deviation.
     pub normalize: bool,
-    /// Whether z-scores of features that are positive and skewed, as mel powers are, are those of their logarithms.
+    /// Whether the logarithm of positive and skewed features, such as mel powers, is taken before the z-score.
     pub log_skewed: bool,
     /// Changes of the training part's examples.
     pub augmentation: Augmentation,
@@ -39,7 +39,7 @@ pub struct TrainingConfig {
     /// nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// By what the validation part says which epoch is best. Without a validation part, the last one is.
+    /// The validation metric that selects the best epoch. Without a validation part, it is the last epoch.
     pub monitor: Monitor,
     /// When to stop before the last epoch; `None` runs all.
     pub early_stopping: Option<EarlyStopping>,
@@ -59,7 +59,7 @@ pub enum ClassWeights {
     Given(Vec<f32>),
 }
 
-/// What the validation part is asked for.
+/// The metric of the validation part that selects the best epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -76,7 +76,7 @@ pub enum Monitor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs without a better one, 1 or more, after which to stop.
+    /// Number of epochs without improvement, 1 or more, after which to stop.
     pub patience: usize,
 }
 

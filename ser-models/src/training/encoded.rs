@@ -1,4 +1,4 @@
-//! What an encoder heard of a set of clips, clean and changed as sound, kept in a file.
+//! Encoder outputs for a set of clips, clean and with audio augmentation, kept in a file.
 
 use super::encoding::{Version, digest, encode};
 use super::{EncodedError, EncodingConfig};
@@ -20,7 +20,7 @@ const BLOCK: usize = 2_000;
 
 /// Statistics over time of an encoder's outputs ([`WhisperEncoder::statistics`]) for clips and for changed copies of them.
 ///
-/// To encode takes some fifty times as long as to train a head on what was encoded: it is done once and kept.
+/// Encoding takes some fifty times as long as training a head on the result, so it is done once and kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EncodedClips {
     record: Record,
@@ -42,9 +42,9 @@ struct Record {
 }
 
 impl EncodedClips {
-    /// Encodes clips, on all threads: as they were recorded, at [`Ear::SAMPLE_RATE`](crate::input::Ear::SAMPLE_RATE) and not prepared
-    /// further, for copies are changed before they are prepared. One seed gives the same numbers with any number of threads, and a
-    /// clip's copies are the same whatever clips are beside it.
+    /// Encodes clips on all threads. The clips must be recordings at [`Ear::SAMPLE_RATE`](crate::input::Ear::SAMPLE_RATE) without further
+    /// preparation, because copies are changed before preparation. One seed gives the same numbers with any number of threads, and a clip's
+    /// copies do not depend on the other clips.
     ///
     /// # Errors
     /// [`EncodedError::Setting`] if a setting is out of range, [`EncodedError::Clip`] if a clip is empty, too short or not finite.
@@ -57,9 +57,9 @@ impl EncodedClips {
         Self::with(encoder, config, ids, samples, None, |_| Ok(()))
     }
 
-    /// As [`EncodedClips::new`], but takes what a file of [`EncodedClips::save`] holds of these clips, heard by the same encoder and
-    /// changed and prepared in the same way. The rest is encoded and written beside it, every few minutes, so that work which was
-    /// interrupted goes on where it stopped. What the file holds of other clips stays in it, unless it was changed or prepared otherwise.
+    /// Like [`EncodedClips::new`], but reuses results for these clips in a file of [`EncodedClips::save`] if encoder, changes and
+    /// preparation are the same. The rest is encoded and added to the file every few minutes, so that interrupted work resumes. Results for
+    /// other clips stay in the file unless their changes or preparation differ.
     ///
     /// # Errors
     /// As [`EncodedClips::new`], [`EncodedClips::load`] and [`EncodedClips::save`].
@@ -149,7 +149,7 @@ impl EncodedClips {
         self
     }
 
-    /// What a model reads of a clip.
+    /// The model input of a clip.
     pub fn input(&self) -> ModelInput {
         ModelInput::Encoded { layers: self.record.layers, width: self.record.width, frames: None }
     }
@@ -169,8 +169,8 @@ impl EncodedClips {
         &self.record.ids
     }
 
-    /// A set of clips with their classes: each clean, and after all of them the first `copies` of each, named by the clip's id, a tilde
-    /// and the copy's number.
+    /// A data set of these clips with their classes: first all clean clips, then the first `copies` copies of each. A copy's id is the
+    /// clip's id, a tilde and the copy's number.
     ///
     /// # Errors
     /// [`EncodedError::Unknown`] if a clip was not encoded, [`EncodedError::Copies`] if there are not so many copies; as

@@ -1,4 +1,4 @@
-//! What goes wrong with clips that are encoded.
+//! Errors of encoded clips.
 
 use crate::files::FileError;
 use crate::input::{DatasetError, EarError};

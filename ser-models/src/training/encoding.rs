@@ -1,4 +1,4 @@
-//! From clips as they were recorded to what an encoder hears of them, clean and changed as sound.
+//! Encodes recorded clips, clean and with audio augmentation.
 
 use super::{AudioAugmentation, EncodedError};
 use crate::encoder::WhisperEncoder;
@@ -17,7 +17,7 @@ use twox_hash::XxHash3_128;
 pub struct EncodingConfig {
     /// How each clip and each copy is prepared before it is heard, at [`Ear::SAMPLE_RATE`].
     pub preparation: PreparationConfig,
-    /// How copies are changed, before they are prepared: noise fills pauses and keeps them from being trimmed, as it does in a
+    /// How copies are changed. This happens before preparation, so that noise fills pauses and they are not trimmed, as in a noisy
     /// recording.
     pub augmentation: AudioAugmentation,
     /// Changed copies of each clip, beside the clean one.
@@ -27,9 +27,8 @@ pub struct EncodingConfig {
 }
 
 impl EncodingConfig {
-    /// Clips that are prepared like this, each clean and in `copies` changed copies as other rooms, voices and recorders would have
-    /// them: speed 0.9 to 1.1, white noise of 5 to 30 dB, nothing above 3 to 8 kHz, nothing below 50 to 400 Hz, each of these with
-    /// probability 0.5.
+    /// Settings for this preparation and `copies` changed copies of each clip, which imitate other rooms, voices and recorders: speed 0.9
+    /// to 1.1, white noise of 5 to 30 dB, low-pass at 3 to 8 kHz, high-pass at 50 to 400 Hz, each with probability 0.5.
     pub fn with_copies(preparation: PreparationConfig, copies: usize) -> Self {
         let augmentation = AudioAugmentation {
             speed: Some([0.9, 1.1]),

@@ -6,7 +6,7 @@ use crate::input::InputError;
 use crate::layers::LayerError;
 use ser_features::{ConfigError, SignalError};
 
-/// Why training could not begin or go on.
+/// Why training could not begin or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {

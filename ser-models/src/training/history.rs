@@ -1,4 +1,4 @@
-//! What happened in a run, epoch by epoch.
+//! The history of a run, epoch by epoch.
 
 use super::Monitor;
 use crate::metrics::Evaluation;
@@ -14,9 +14,9 @@ pub struct Epoch {
     pub learning_rate: f64,
     /// The mean training loss over its examples, with dropout, augmentation, smoothing and weights as trained.
     pub train_loss: f64,
-    /// The share of correct answers among the training examples as they went by.
+    /// Accuracy on the training examples, counted during the epoch.
     pub train_accuracy: f64,
-    /// What the validation part said after it.
+    /// The evaluation on the validation part after it.
     pub validation: Option<Evaluation>,
     /// Whether it is the best so far.
     pub best: bool,

@@ -13,7 +13,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result as CandleResult, Storage};
 use candle_nn::Optimizer as _;
 
-/// A model with what makes it learn: a loss, an optimiser, and the moving average of its weights where one is taken.
+/// A model in training: with a loss, an optimiser, and the moving average of its weights if there is one.
 #[derive(Debug)]
 pub struct Learner {
     model: Model,
@@ -25,7 +25,7 @@ pub struct Learner {
     average: Weights,
 }
 
-/// What a step brought.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// The loss of the batch, with label smoothing and class weights.
@@ -80,7 +80,7 @@ impl Learner {
     }
 
     /// One step on a batch of normalised inputs with their targets: forward pass, loss, backward pass,
-    /// optimiser. A loss that is not finite moves no weight; running statistics then have recorded the batch.
+    /// optimiser. If the loss is not finite, no weight changes, but running statistics have already recorded the batch.
     ///
     /// # Errors
     /// If inputs or targets do not fit the model.

@@ -1,4 +1,4 @@
-//! Optimisers with the meaning that PyTorch and Keras give them.
+//! Optimisers as PyTorch and Keras define them.
 
 use crate::parameters::{Parameter, Parameters};
 use candle_core::backprop::GradStore;
@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 
-/// Whose formula an optimiser follows where PyTorch and Keras differ: in where eps stands, and in whether momentum
-/// gathers gradients (PyTorch) or steps (Keras).
+/// The framework whose formula an optimiser follows. PyTorch and Keras differ in the place of eps, and in whether momentum accumulates
+/// gradients (PyTorch) or steps (Keras).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Framework {
@@ -21,16 +21,15 @@ pub enum Framework {
 
 /// An optimiser and its settings, all but the learning rate.
 ///
-/// With gradient g, weight w, learning rate η and decay λ; weight decay is added to the gradient (`g += λ · w`) but
-/// for AdamW.
+/// With gradient g, weight w, learning rate η and decay λ; weight decay is added to the gradient (`g += λ · w`) except in AdamW.
 ///
-/// Read from a file, a setting that is not there has PyTorch's default.
+/// Settings that a file leaves out have PyTorch's defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum OptimizerConfig {
     /// `b = momentum · b + g; w −= η · b`, or `w −= η · (g + momentum · b)` by Nesterov. Keras's is the same while the
-    /// learning rate stays.
+    /// learning rate is constant.
     Sgd {
         /// 0 or more and below 1.
         #[serde(default)]
@@ -57,7 +56,7 @@ pub enum OptimizerConfig {
         /// 0 or more.
         #[serde(default)]
         weight_decay: f64,
-        /// Where eps stands.
+        /// Decides the place of eps.
         #[serde(default)]
         framework: Framework,
     },
@@ -93,7 +92,7 @@ pub enum OptimizerConfig {
         /// 0 or more.
         #[serde(default)]
         weight_decay: f64,
-        /// Where eps stands, and what momentum gathers.
+        /// Decides the place of eps, and what momentum accumulates.
         #[serde(default)]
         framework: Framework,
     },
@@ -201,7 +200,7 @@ impl OptimizerConfig {
     }
 }
 
-/// An optimiser at work on a model's trainable parameters, with what it remembers of past gradients.
+/// An optimiser of a model's trainable parameters, with its state.
 ///
 /// It is a `candle_nn::Optimizer`: [`step`](candle_nn::Optimizer::step) moves every variable that has a gradient, at the
 /// learning rate that was [set](candle_nn::Optimizer::set_learning_rate).

@@ -33,7 +33,7 @@ pub(super) struct ValidationPart {
     pub(super) ids: Vec<String>,
 }
 
-/// What an epoch's steps brought, as means over its examples.
+/// The results of an epoch's steps, as means over its examples.
 pub(super) struct Steps {
     pub(super) loss: f64,
     pub(super) accuracy: f64,
@@ -42,7 +42,7 @@ pub(super) struct Steps {
 }
 
 impl TrainingPart {
-    /// The training part, if the configuration's augmentation can be had of it.
+    /// The training part, if it has the data that the configuration's augmentation needs.
     pub(super) fn new(
         config: &TrainingConfig,
         data: &Dataset,

@@ -1,14 +1,14 @@
-//! Architectures with the training that somebody published for them.
+//! Architectures with their published training settings.
 
 use super::{EarlyStopping, Monitor, OptimizerConfig, Schedule, TrainingConfig};
 use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnLstmConfig, TimNetConfig};
 
-/// An architecture with the training that somebody published for it.
+/// An architecture with its published training settings.
 ///
-/// Those of the report that this project follows have its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of
-/// the best validation loss. What the report leaves open is Keras's default: Adam or RMSprop as Keras counts them, learning rate
-/// 10⁻³. It names RMSprop for the hybrid only, so the others have Adam. The last two were published without a validation part, by
-/// their last epoch, as it is here where none is given.
+/// Presets of the report that this project follows use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best
+/// validation loss. Settings that the report leaves open have Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. It
+/// names RMSprop for the hybrid only, so the others have Adam. The last two were published without a validation part, with results of the
+/// last epoch. Here too, the last epoch is kept if there is no validation part.
 ///
 /// | name | architecture | epochs | optimiser |
 /// | --- | --- | --- | --- |

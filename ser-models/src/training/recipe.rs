@@ -29,7 +29,7 @@ pub struct Recipe {
     pub features: FeatureConfig,
     /// How it is trained.
     pub training: TrainingConfig,
-    /// How many such networks are trained, each from a seed of its own ([`member_seed`]), and joined to answer together
+    /// Number of such networks to train, each from its own seed ([`member_seed`]), and to join into one model
     /// ([`Checkpoint::join`](crate::Checkpoint::join)); 1 or more.
     #[serde(skip_serializing_if = "is_one")]
     pub members: usize,

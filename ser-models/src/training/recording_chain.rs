@@ -1,4 +1,4 @@
-//! Other rooms, microphones and lines between a voice and its recording.
+//! Simulation of rooms, microphones and telephone lines.
 
 use crate::generator::Generator;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,11 @@ const TILT_FROM: f64 = 90.0;
 /// What a telephone passes: ranges in Hz that its lowest and its highest frequency are drawn from.
 const TELEPHONE: [[f64; 2]; 2] = [[200.0, 400.0], [3_000.0, 3_800.0]];
 
-/// How a voice may come to its recording: through a room, a microphone and a line that the training part does not know. All are off by
-/// default.
+/// Simulates the path from a voice to its recording: a room, a microphone and a line that differ from those of the training part. All are
+/// off by default.
 ///
-/// Heads on an encoder that learnt from such copies lost less in noise and over telephones; corpora that they never heard gained nothing
-/// that counts (`EXPERIMENTS.md` of ser-bench).
+/// Heads on an encoder that were trained on such copies lost less accuracy in noise and over telephones. On corpora outside the training
+/// part they gained nothing significant (`EXPERIMENTS.md` of ser-bench).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecordingChain {
@@ -36,7 +36,7 @@ pub struct RecordingChain {
     /// The share of noise ([`AudioAugmentation::snr`](super::AudioAugmentation::snr)) that is pink, which falls by 3 dB an octave, as
     /// that of rooms does, 0..=1. The rest is white.
     pub pink: f64,
-    /// The probability of a telephone, 0..=1: nothing below a frequency of 200 to 400 Hz, nothing from one of 3,000 to 3,800 Hz on.
+    /// The probability of a telephone line, 0..=1: it passes from a frequency of 200 to 400 Hz up to one of 3,000 to 3,800 Hz.
     pub telephone: f64,
 }
 

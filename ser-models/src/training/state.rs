@@ -1,4 +1,4 @@
-//! Where a run stands after an epoch, and the file that lets it go on from there.
+//! The state of a run after an epoch, and its file for resuming.
 
 use super::learner::LearnerState;
 use super::{History, Optimizer, StateError, TrainingConfig};

@@ -1,11 +1,11 @@
-//! What a batch should be answered with.
+//! Targets of a batch.
 
 use super::TrainingError;
 use crate::layers::{CrossEntropy, LayerError, one_hot};
 use candle_core::{Device, Tensor};
 use ndarray::ArrayView1;
 
-/// The truth of a batch: for each example a share of 1 for each class, and the classes among which the truth is known.
+/// The targets of a batch: for each example a probability for each class, and the classes among which it was labelled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targets {
     /// [batch, classes], rows sum to 1.
@@ -16,7 +16,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Examples of one class each, which could have been any of all.
+    /// Targets of examples with one class each, labelled among all classes.
     ///
     /// # Errors
     /// If a label is not below the number of classes.

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 /// Trains one model on one training part.
 ///
 /// The same configuration, data and seed give the same weights, bit for bit, on one machine, whether or not the run was
-/// cut and resumed in between.
+/// interrupted and resumed.
 #[derive(Debug)]
 pub struct Trainer {
     run: RunIdentity,
@@ -39,7 +39,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If a setting is out of its range, the inputs do not have the model's shape, a class has no training example, the
-    /// parts name different classes, a clip is in both, or the augmentation needs what the training part does not have.
+    /// parts name different classes, a clip is in both, or the training part lacks data that the augmentation needs.
     pub fn new(
         config: TrainingConfig,
         architecture: Architecture,
@@ -91,13 +91,13 @@ impl Trainer {
         })
     }
 
-    /// Keeps the state after each epoch in a file, so that a run that was cut can [resume](Self::resume). A file that is
-    /// there already is replaced when the run begins.
+    /// Writes the state to a file after each epoch, so that an interrupted run can [resume](Self::resume). An existing file is replaced
+    /// when the run begins.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) {
         self.state_file = Some(path.into());
     }
 
-    /// Goes on from a file of [`Trainer::keep_state`], and keeps the state there.
+    /// Continues from a file of [`Trainer::keep_state`], and keeps writing the state to it.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, or is of a run with another configuration, seed or data.
@@ -114,12 +114,12 @@ impl Trainer {
         Ok(())
     }
 
-    /// Runs all epochs that are not done yet. `on_event` hears of the beginning and of every batch and epoch; `stop` is
-    /// looked at before each batch.
+    /// Runs all epochs that are not done yet. `on_event` is called at the beginning and for every batch and epoch; `stop` is checked before
+    /// each batch.
     ///
     /// # Errors
-    /// [`TrainingError::NotFinite`] if a loss or a weight is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and batch:
-    /// what was reached by the epoch before stays. [`TrainingError::State`] if the state cannot be written.
+    /// [`TrainingError::NotFinite`] if a loss or a weight is NaN or infinite and [`TrainingError::Failed`] if a step fails, with epoch and
+    /// batch; the state after the previous epoch is kept. [`TrainingError::State`] if the state cannot be written.
     pub fn run(
         &mut self,
         mut on_event: impl FnMut(&Event<'_>),

@@ -1,4 +1,4 @@
-//! Numbers in which speech differs from music, tones and noise.
+//! Numbers that distinguish speech from music, tones and noise.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use ser_features::{

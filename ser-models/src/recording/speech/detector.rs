@@ -4,7 +4,7 @@ use super::cues::{CUES, CueFrames, SpeechCues};
 use ser_features::SignalError;
 use std::fmt;
 
-/// What sound without speech is like.
+/// The kind of sound that is not speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotSpeech {
@@ -26,8 +26,7 @@ impl fmt::Display for NotSpeech {
 /// Tells speech from other sounds.
 ///
 /// A logistic regression on [`SpeechCues`], which `fit_speech_detector` of `ser-bench` fits to recorded voices, clean and in noise,
-/// and to generated music, tones, noise and clicks. Its threshold leans towards speech: sound is refused only where it is clearly
-/// something else.
+/// and to generated music, tones, noise and clicks. Its threshold favours speech: sound is refused only if it is clearly something else.
 pub struct SpeechDetector {
     pub(super) cues: SpeechCues,
 }

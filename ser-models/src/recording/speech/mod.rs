@@ -1,4 +1,4 @@
-//! Whether sound is speech, before anybody asks for its mood.
+//! Detection of speech, before mood recognition.
 
 mod cues;
 mod detector;
