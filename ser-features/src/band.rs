@@ -1,4 +1,4 @@
-//! What of a signal lies within a band of frequencies.
+//! Band-pass filter.
 
 use std::ops::Range;
 
@@ -9,10 +9,9 @@ use crate::check::check_finite;
 use crate::error::SignalError;
 use crate::fourier::{Forward, Inverse};
 
-/// Keeps what lies within a band of frequencies: an ideal filter without delay, that sets all other bins of the whole signal's Fourier
-/// transform to zero.
+/// Ideal band-pass filter without delay: it sets all bins of the whole signal's Fourier transform outside the band to zero.
 ///
-/// A signal counts as periodic: what the filter smears over its end shows at its start.
+/// The signal is treated as periodic: what the filter smears beyond its end appears at its start.
 ///
 /// ```
 /// use ser_features::BandPass;
@@ -38,10 +37,10 @@ impl BandPass {
         Self { sample_rate, plans: None, spectrum: Vec::new() }
     }
 
-    /// What of a signal lies within `hertz`, as long as the signal.
+    /// Filters a signal to the band `hertz`. The result is as long as the signal.
     ///
-    /// The range begins with the lowest frequency that is kept and ends with the first one that is not, in Hz. An empty one leaves
-    /// silence; one from 0 to more than half of the sample rate leaves the signal, but for rounding.
+    /// The range begins with the lowest frequency that is kept and ends with the first one that is not, in Hz. An empty range gives
+    /// silence. A range from 0 to more than half of the sample rate leaves the signal unchanged, except for rounding.
     ///
     /// # Errors
     /// When `samples` is empty or holds a NaN or infinite value.

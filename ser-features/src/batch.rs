@@ -11,9 +11,9 @@ use crate::features::{FeatureConfig, Features};
 
 /// Extracts the features of many clips, each one channel at the configured sample rate, on all cores.
 ///
-/// The result has one entry a clip, in their order, bit for bit what [`FeatureExtractor::extract`] gives; a bad clip spoils only its
-/// own. Work is spread over rayon's current thread pool (with the cargo feature `parallel`, which is on by default), and each thread
-/// makes one plan. Where the clips of a corpus don't fit into memory, let [`map_batch`] read them.
+/// The result has one entry per clip, in the order of the clips, and equals that of [`FeatureExtractor::extract`] bit for bit. A bad clip
+/// affects only its own entry. Work is spread over rayon's current thread pool (with the cargo feature `parallel`, which is on by default),
+/// and each thread makes one plan. If the clips of a corpus don't fit into memory, read them in [`map_batch`].
 ///
 /// ```
 /// use ser_features::{FeatureConfig, extract_batch};
@@ -39,11 +39,11 @@ pub fn extract_batch<C: AsRef<[f32]> + Sync>(
     )
 }
 
-/// Maps items on all cores, each thread with a plan of its own: `each(plan, position, item)`, results in the items' order.
+/// Calls `each(plan, position, item)` for all items, on all cores and with one plan per thread. Returns the results in the items' order.
 ///
-/// At most as many items are worked on as rayon's current pool has threads, and no more plans are made, so memory depends on the
-/// number of threads and on what `each` returns, not on the number of items. Without the cargo feature `parallel`, the calling thread
-/// does all with one plan.
+/// The number of plans, and of items in progress, is at most the number of threads of rayon's current pool. So memory depends on the
+/// number of threads and on the results of `each`, not on the number of items. Without the cargo feature `parallel`, the calling thread
+/// processes all items with one plan.
 ///
 /// ```
 /// use ser_features::{Resampler, map_batch};
@@ -75,9 +75,9 @@ where
 /// As [`map_batch`], over any number of items with bounded memory: `sink(position, result)` gets the results on the calling thread, in
 /// the items' order.
 ///
-/// Items are taken from the iterator as they are needed, and at most [`BATCH_WINDOW`] of them for each thread, or their results, are held
-/// at a time. Where `sink` returns [`ControlFlow::Break`](std::ops::ControlFlow::Break), no item is taken any more: so a run is cancelled, or ended by its first error.
-/// Returns whether it went through all items. Progress is what `sink` counts.
+/// Items are taken from the iterator as they are needed. At most [`BATCH_WINDOW`] items per thread, or their results, are held at a time.
+/// After `sink` returns [`ControlFlow::Break`](std::ops::ControlFlow::Break), no further item is taken. Use this to cancel a run or to end
+/// it at the first error. Returns whether all items were processed. To report progress, count the calls of `sink`.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -128,11 +128,11 @@ where
     Ok(!cancelled)
 }
 
-/// Items of [`map_batch_into`] that are held for each thread: so many that threads seldom wait while one works on a long item, or the sink
-/// on a result.
+/// Maximum number of items that [`map_batch_into`] holds per thread. With this many, threads seldom wait for a thread with a long
+/// item or for the sink.
 pub const BATCH_WINDOW: usize = 16;
 
-/// Locks what is whole even where another thread panicked with it in hand.
+/// Locks a mutex whose value is valid even if another thread panicked while holding the lock.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -180,7 +180,7 @@ where
                 scope.spawn_fifo(move |_| {
                     if !enough.load(Ordering::Relaxed) {
                         let result = catch_unwind(AssertUnwindSafe(|| each(at, item)));
-                        // Nobody takes it where the sink has had enough meanwhile.
+                        // Nothing receives the result if the sink has ended the run in the meantime.
                         let _ = sender.send((at, result));
                     }
                 });

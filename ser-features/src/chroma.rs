@@ -133,7 +133,7 @@ fn filter_bank(config: &ChromaConfig, tuning: f64) -> Array2<f32> {
 }
 
 vectorized! {
-    /// The height of each class's bump at a place, which counts from half of the classes before the first and goes round.
+    /// The height of each class's bump at a position. Positions are offset by `half` and wrap round after `classes`.
     fn raise_bumps(at: f64, half: f64, width: f64, classes: f64, bumps: &mut [f64]) {
         for (class, bump) in bumps.iter_mut().enumerate() {
             let place = at - f64::from(class as u32);
@@ -181,7 +181,7 @@ impl ChromaProjection {
         self.estimator.iter_mut().for_each(|estimator| estimator.push(frame));
     }
 
-    /// Chroma `[n_chroma, frames]` of the frames that were listened to, which are given once more.
+    /// Chroma `[n_chroma, frames]` of the frames that were passed to [`listen`](Self::listen). `frame` returns them again.
     pub(crate) fn finish_into<'a>(
         &mut self,
         n_frames: usize,

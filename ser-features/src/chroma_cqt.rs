@@ -171,7 +171,7 @@ impl ChromaCqt {
         Ok(())
     }
 
-    /// As [`process_into`](Self::process_into), of a signal that nobody needs any more. It keeps no memory of its length.
+    /// As [`process_into`](Self::process_into), but consumes the signal. It keeps no memory in proportion to the signal's length.
     pub(crate) fn process_last(
         &mut self,
         samples: Vec<f32>,

@@ -27,9 +27,10 @@ pub struct ContrastConfig {
     pub fmin: f64,
     /// Bands above the first, at least 1.
     pub n_bands: usize,
-    /// Part of a band's bins, above 0 and below 1, whose mean makes its peak (the largest) and its valley (the smallest).
+    /// Fraction of a band's bins, above 0 and below 1. The mean of this fraction with the largest values is the band's peak; the mean
+    /// of this fraction with the smallest values is its valley.
     pub quantile: f64,
-    /// Whether the difference of peak and valley stays as it is instead of being that of their decibels.
+    /// Whether contrast is the difference of the magnitudes of peak and valley instead of their decibels.
     pub linear: bool,
     /// How far below the file's largest peak a peak may lie, and below the largest valley a valley, in dB, at least 0. `None` sets no
     /// limit.
@@ -177,8 +178,8 @@ impl ContrastBands {
 /// Plan of spectral contrast (Jiang et al., *Music type classification by spectral contrast feature*, 2002), as
 /// `librosa.feature.spectral_contrast`: how far peaks stand above valleys in each octave. It is taken from magnitudes.
 ///
-/// A valley below about 1e-5 of its frame's largest magnitude is rounding noise. Where even that has to be librosa's, let the
-/// transform calculate with [`Precision::Double`](crate::Precision::Double).
+/// A valley below about 1e-5 of its frame's largest magnitude is rounding noise. To match librosa even there, use
+/// [`Precision::Double`](crate::Precision::Double) for the transform.
 ///
 /// ```
 /// use ser_features::{ContrastConfig, SpectralContrast};

@@ -20,10 +20,10 @@ const LANES: usize = 16;
 pub struct DecibelConfig {
     /// What 0 dB stands for.
     pub reference: Reference,
-    /// Smallest value, above 0, in the unit of the input: 1e-10 for powers, 1e-5 for amplitudes. What is smaller counts as this.
+    /// Smallest value, above 0, in the unit of the input: 1e-10 for powers, 1e-5 for amplitudes. Smaller values are raised to it.
     pub amin: f32,
-    /// Largest distance below the largest result, at least 0: what lies deeper is raised. It needs the whole signal, so nothing that
-    /// streams can have it. `None` leaves all values as they are.
+    /// Largest distance in dB below the largest result, at least 0: lower results are raised. It needs the whole signal, so streams don't
+    /// support it. `None` leaves all values unchanged.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
 }
@@ -221,7 +221,8 @@ pub fn amplitude_to_db<D: Dimension>(
     power_to_db(amplitude, &squared)
 }
 
-/// `10 · log10` of a power above 0, within 1.5e-7 of its own value or 4e-7, whichever is more; in steps that vectors can take.
+/// `10 · log10` of a power above 0, with a relative error of at most 1.5e-7 or an absolute one of at most 4e-7, whichever allows more. Its
+/// operations can be vectorised.
 ///
 /// With the power as `m · 2^e` and `m` from √½ to √2, `ln m = 2 · artanh((m − 1) / (m + 1))`, by the first terms of its series.
 #[inline(always)]

@@ -68,7 +68,8 @@ impl Delta {
         Ok(Self { weights })
     }
 
-    /// The derivative of each row of `[rows, frames]`, in the same shape; where a value is NaN or infinite, so are those around it. At both ends it is that of the outermost full fit.
+    /// The derivative of each row of `[rows, frames]`, in the same shape. A value that is NaN or infinite makes the results around it
+    /// NaN or infinite. The frames at both ends have the derivative of the first or last curve that is fitted to `width` frames.
     ///
     /// # Errors
     /// When there are fewer frames than `width`.

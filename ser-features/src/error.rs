@@ -7,7 +7,7 @@ const MAX_TABLE: usize = 1 << 28;
 
 /// A configuration that can't work, named by the rule that it breaks.
 ///
-/// Every `new` returns it; once a plan stands, its configuration is trusted.
+/// Every `new` returns it. Plans don't check their configuration again.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -63,7 +63,7 @@ pub enum ConfigError {
         /// What is repeated.
         name: &'static str,
     },
-    /// What is asked for depends on the whole signal, so it can't be had of a stream.
+    /// A setting depends on the whole signal, so it isn't available for streams.
     #[error("to stream, {parameter} must be {rule}: anything else needs the whole signal")]
     NeedsWholeSignal {
         /// Name of the field.
@@ -205,10 +205,10 @@ pub enum SignalError {
         /// Channels given.
         channels: usize,
     },
-    /// The resampler for any ratio gave up.
+    /// The resampler for any ratio failed.
     #[error("the signal must be resampled by {ratio}, but rubato says: {reason}")]
     NotResampled {
-        /// Of the target's rate to the source's.
+        /// Ratio of the target's rate to the source's.
         ratio: f64,
         /// What rubato says.
         reason: String,

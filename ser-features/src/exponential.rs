@@ -1,14 +1,14 @@
-//! Logarithms and exponentials in `f64`, in steps that vectors can take: the standard library's take one value at a time.
+//! Logarithms and exponentials in `f64` that can be vectorised. Those of the standard library process one value at a time.
 
 use std::f64::consts::{FRAC_1_SQRT_2, LOG2_E};
 
 /// `ln 2` in two parts: the first has so few digits that its product with an exponent is exact.
 const LN_2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];
 
-/// 2^52 as bits: below it stand whole numbers.
+/// The bits of 2^52. With a whole number in the bits of the mantissa, the value is 2^52 plus that number.
 const WHOLE: u64 = 0x4330_0000_0000_0000;
 
-/// Below this, two terms of a series are closer than what rounding leaves of a difference.
+/// Below this, two terms of the Taylor series are more accurate than a difference that loses digits by rounding.
 const SMALL: f64 = 1e-5;
 
 /// `ln x` of a number from the smallest normal one to the largest, within 1e-15 of its own value or 3e-16, whichever is more.
@@ -25,7 +25,7 @@ pub(crate) fn near_ln(x: f64) -> f64 {
     ln_by(x, 2.0 / 13.0, &[11.0, 9.0, 7.0, 5.0, 3.0])
 }
 
-/// By the terms of the series with these odd numbers, the last first.
+/// `ln x` by its series: `last` is the coefficient of the last term, `odds` are the odd numbers of the terms before it in falling order.
 #[inline(always)]
 fn ln_by(x: f64, last: f64, odds: &[f64]) -> f64 {
     const SQRT_HALF: u64 = FRAC_1_SQRT_2.to_bits();
@@ -77,7 +77,7 @@ const INVERSES: [f64; 13] = [
 
 #[inline(always)]
 fn exp_by(x: f64, inverses: &[f64]) -> f64 {
-    // Added to a number, it leaves no digits behind the point.
+    // Adding it to a number rounds the number to a whole one.
     const ROUND: f64 = 1.5 * (1_u64 << 52) as f64;
 
     let x = if x > -708.0 { x } else { -708.0 };

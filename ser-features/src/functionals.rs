@@ -27,13 +27,13 @@ pub enum Functional {
     Range,
     /// The 50th percentile.
     Median,
-    /// The value that this many per cent of the frames don't exceed, 0..=100, linearly between frames (numpy's default).
+    /// The percentile, 0..=100: the value that this percentage of the frames doesn't exceed, with linear interpolation (numpy's default).
     Percentile(f64),
-    /// Third moment about the mean by the cube of the standard deviation (SciPy's default, biased).
+    /// Third moment about the mean divided by the cube of the standard deviation (SciPy's default, biased).
     Skewness,
-    /// Fourth moment about the mean by the fourth power of the standard deviation, less 3 (SciPy's default, biased).
+    /// Fourth moment about the mean divided by the fourth power of the standard deviation, minus 3 (SciPy's default, biased).
     Kurtosis,
-    /// Slope of the straight line with the least squared error, in the feature's unit a frame; 0 of a single frame.
+    /// Slope of the straight line with the least squared error, in the feature's unit per frame; 0 for a single frame.
     Slope,
 }
 
@@ -97,7 +97,7 @@ impl Functional {
         ConfigError::require((0.0..=100.0).contains(&percent), "percentile", "within 0..=100", percent)
     }
 
-    /// Of a row, whose values are given once more in ascending order. Of no values, 0.
+    /// The functional of a row; 0 for a row without values.
     pub(crate) fn of(self, row: &Row) -> f64 {
         let Row { places, values, sorted } = row;
         let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return 0.0 };
@@ -206,8 +206,8 @@ impl Features {
         self.functionals_where(functionals, |_| true)
     }
 
-    /// As [`functionals`](Self::functionals), over the frames that `keep` keeps: voiced ones, say, with [`voiced`](Self::voiced). Where it
-    /// keeps none, all entries are 0.
+    /// As [`functionals`](Self::functionals), over the frames for which `keep` returns `true`, for example voiced frames with
+    /// [`voiced`](Self::voiced). If there are none, all entries are 0.
     ///
     /// # Errors
     /// When a percentile lies outside of 0..=100.

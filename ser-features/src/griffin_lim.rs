@@ -1,4 +1,4 @@
-//! Signals of magnitudes.
+//! Signals from magnitudes.
 
 use ndarray::ArrayView2;
 use num_complex::Complex;
@@ -36,7 +36,7 @@ impl Default for GriffinLimConfig {
 /// Plan that finds a signal whose short-time magnitudes are close to given ones, as `librosa.griffinlim` (Griffin and Lim, *Signal estimation
 /// from modified short-time Fourier transform*, 1984; momentum: Perraudin, Balazs and Søndergaard, *A fast Griffin-Lim algorithm*, 2013).
 ///
-/// Random phases are not those of numpy, so with a seed the signal is another one than librosa's, just as close.
+/// The random phases differ from numpy's. So with a seed, the signal differs from librosa's but is as close to the magnitudes.
 ///
 /// ```
 /// use ser_features::{GriffinLim, GriffinLimConfig, Spectrogram, Spectrum, StftConfig};
@@ -67,7 +67,7 @@ impl GriffinLim {
         Ok(Self { stft: Stft::new(config.stft.clone())?, istft: Istft::new(config.stft.clone())?, config })
     }
 
-    /// A signal of magnitudes `[n_fft / 2 + 1, frames]`, of `length` samples, or as many as the frames reach.
+    /// Finds a signal for magnitudes `[n_fft / 2 + 1, frames]`. It has `length` samples; with `None` it is as long as the frames reach.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, a value is negative, NaN or infinite, or a signal of that length has another
@@ -105,7 +105,7 @@ impl GriffinLim {
 }
 
 vectorized! {
-    /// Gives values the directions from a part of the spectrum before to the rebuilt one.
+    /// Writes values with the magnitudes `sizes` and the phases of `rebuilt − back · before`.
     fn go_beyond(
         rebuilt: &[Complex<f32>],
         before: &[Complex<f32>],

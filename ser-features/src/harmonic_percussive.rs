@@ -68,8 +68,8 @@ impl HarmonicPercussive {
         self.part_into(samples, Part::Harmonic, out)
     }
 
-    /// The harmonic part of a long, checked signal: its segments are separated beside each other, on all cores that rayon has. A segment
-    /// takes as much of the signal on both sides as its samples depend on, so that they are the same, bit for bit.
+    /// The harmonic part of a long, checked signal. Its segments are separated in parallel, on all of rayon's threads. Each segment is
+    /// extended on both sides by the samples that it depends on, so that the result is the same, bit for bit.
     #[cfg(feature = "parallel")]
     pub(crate) fn harmonic_of_long(&self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         use rayon::prelude::*;
@@ -90,7 +90,7 @@ impl HarmonicPercussive {
         Ok(out)
     }
 
-    /// As with several cores.
+    /// The same on one thread.
     #[cfg(not(feature = "parallel"))]
     pub(crate) fn harmonic_of_long(&self, samples: &[f32]) -> Result<Vec<f32>, SignalError> {
         self.clone().harmonic(samples)
@@ -102,7 +102,7 @@ impl HarmonicPercussive {
     fn segment(&self) -> (usize, usize) {
         let (hop_length, n_fft) = (self.stft.config().hop_length, self.stft.config().n_fft);
         let margin = hop_length * (2 * n_fft.div_ceil(hop_length) + self.hpss.stretch().1 + 1);
-        // Of every part of a segment, at most a sixteenth is taken twice.
+        // Both margins together are at most a sixteenth of a segment. Only they are computed twice.
         ((hop_length * SEGMENT).max(32 * margin), margin)
     }
 

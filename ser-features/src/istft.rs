@@ -31,7 +31,7 @@ pub struct Istft {
     frame: Vec<f32>,
     /// Sums of squared windows from the sample `settled` on.
     window_sum: Vec<f32>,
-    /// Samples that were divided by their sum.
+    /// Number of samples that are already divided by the sum of their windows.
     settled: usize,
 }
 

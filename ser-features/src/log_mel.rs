@@ -22,7 +22,7 @@ pub struct LogMelConfig {
     pub log: LogScale,
 }
 
-/// Plan of a logarithmic mel spectrogram: what most networks that hear are fed with.
+/// Plan of a logarithmic mel spectrogram, the input of most neural networks for audio.
 ///
 /// ```
 /// use ser_features::{LogMel, LogMelConfig, LogScale, MelConfig};

@@ -1,5 +1,5 @@
-//! Sliding medians, several independent series at a time: over 31 values, librosa's default, in a way of its own, and over any other odd
-//! number of values with a sorted window.
+//! Sliding medians, several independent series at a time. Windows of 31 values, librosa's default, have a special algorithm. Windows of any
+//! other odd number of values are kept sorted.
 //!
 //! Neighbouring windows share most of their values, so the work is shared instead of sorting each window. Sixteen
 //! consecutive windows have sixteen values in common; eight of them share eight more, four of those another four, and so on.
@@ -12,7 +12,7 @@
 
 use crate::vector::vectorized;
 
-/// Values under the median that has a way of its own.
+/// Number of values under the median with the special algorithm.
 const KERNEL: usize = 31;
 
 /// Series that are filtered side by side.
@@ -189,8 +189,8 @@ fn tile(values: &[Lanes; GROUPS * GROUP], groups: &[Group; GROUPS], medians: &mu
     }
 }
 
-/// Of the windows from `first` on: `low` and `high` are sorted and hold what can be the median of the places that all eight cover, but for
-/// those from `more` on.
+/// The medians of eight windows from `first` on. `low` and `high` are sorted. They hold the possible medians of the places that all
+/// eight windows cover, without the eight places from `more` on.
 #[inline(always)]
 fn eight_windows(
     covered: Covered<'_>,
@@ -239,7 +239,7 @@ fn two_windows(
 /// can become vector instructions.
 macro_rules! written_out {
     ($($n:literal: [$($i:literal)*], $sort:ident, $middle:ident, $get:ident, $put:ident;)*) => {$(
-        /// Of the sorted values `low` followed by `high`, and the sorted values `extra`: the middle third, sorted.
+        /// Merges the sorted values `low` followed by `high` with the sorted values `extra`. Returns the middle third, sorted.
         #[inline(always)]
         fn $middle(low: [f32; $n], high: [f32; $n], extra: [f32; $n]) -> [f32; $n] {
             let without_smallest = $sort([$(max(low[$i], extra[$n - 1 - $i])),*]);
@@ -309,7 +309,7 @@ fn merge_eights(
     (sort_eight([a, b, c, d, e, f, g, h]), sort_eight([p, o, n, m, l, k, j, i]))
 }
 
-// Not `f32::min` and `f32::max`: what they promise for NaN costs further instructions, and there is none here.
+// `f32::min` and `f32::max` need further instructions for NaN, which does not occur here.
 
 #[inline(always)]
 fn min(a: f32, b: f32) -> f32 {

@@ -1,4 +1,4 @@
-//! Spectra of mel spectrograms.
+//! Spectrograms from mel spectrograms.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -13,7 +13,7 @@ const ROUNDS: usize = 300;
 /// Plan that finds a spectrogram whose mel bands are close to given ones, as `librosa.feature.inverse.mel_to_stft`: the non-negative least
 /// squares problem `min |A x − m|², x ≥ 0`, from the least-norm solution on, whose negative values are set to zero.
 ///
-/// There are many solutions: this and librosa's optimiser find spectrograms with the same mel bands, but not the same ones bin by bin.
+/// The solution is not unique: this plan and librosa's optimiser find spectrograms with the same mel bands but with different bins.
 ///
 /// ```
 /// use ser_features::{MelConfig, MelSpectrogram, MelToStft};
@@ -58,8 +58,8 @@ impl MelToStft {
         Ok(Self { n_mels, bins, factor, spectrum: config.spectrum })
     }
 
-    /// Magnitudes `[n_fft / 2 + 1, frames]` of a mel spectrogram `[n_mels, frames]`; where the configuration says that it was made of powers,
-    /// their roots.
+    /// Finds magnitudes `[n_fft / 2 + 1, frames]` for a mel spectrogram `[n_mels, frames]`. If the configuration's `spectrum` is power, the
+    /// solution is powers, and their square roots are returned.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

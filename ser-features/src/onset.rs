@@ -20,7 +20,7 @@ pub struct OnsetConfig {
     pub log_mel: LogMelConfig,
     /// Frames that lie between the values compared, at least 1.
     pub lag: usize,
-    /// Bands whose largest value is compared with, at least 1: more than 1 overlooks vibrato.
+    /// Width in bands of the maximum filter on the earlier frame, at least 1. More than 1 suppresses vibrato.
     pub max_size: usize,
     /// Whether slow changes are filtered out.
     pub detrend: bool,

@@ -117,8 +117,8 @@ impl Pcen {
         1.0 - self.b
     }
 
-    /// As [`process`](Self::process), where `rest` is what each band's smoothing starts with; it gets what that of the next frames starts
-    /// with.
+    /// As [`process`](Self::process), with the initial state of each band's smoothing in `rest`. Afterwards `rest` holds the state for
+    /// the next frames.
     pub(crate) fn process_from(
         &self,
         spectrogram: ArrayView2<'_, f32>,

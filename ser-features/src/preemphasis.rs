@@ -11,7 +11,7 @@ use crate::error::{ConfigError, SignalError};
     serde(default, deny_unknown_fields)
 )]
 pub struct PreemphasisConfig {
-    /// Part of the sample before that is taken away, 0..=1: 0 leaves the signal, 1 gives its differences.
+    /// Fraction of the previous sample that is subtracted, 0..=1: 0 leaves the signal unchanged, 1 gives its differences.
     pub coef: f32,
 }
 

@@ -1,4 +1,4 @@
-//! From a recording to what features are taken from.
+//! Prepares recordings for feature extraction.
 
 use crate::check::{check_finite, check_samples};
 use crate::error::{ConfigError, SignalError};

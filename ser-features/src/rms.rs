@@ -81,7 +81,7 @@ impl Rms {
         &self.framing
     }
 
-    /// Of one frame, of which the signal covers only a part.
+    /// The root mean square of one frame. `frame` holds only the part that the signal covers.
     pub(crate) fn of_frame(&self, _lead: usize, frame: &[f32]) -> f32 {
         (sum_of_squares(frame) / self.framing.frame_length as f64).sqrt() as f32
     }

@@ -42,8 +42,8 @@ impl<T: Sample> Sample for &T {
 
 /// Samples as every plan takes them: `f32` with a full scale of ±1, one behind the other.
 ///
-/// Plans take `&[f32]`, which arrays, vectors and anything that is `AsRef<[f32]>` give without a copy. This is for what has no such
-/// slice: samples of a sound card or a WAV file, and every `n`th value of interleaved channels or of a matrix.
+/// Plans take `&[f32]`. Arrays, vectors and any `AsRef<[f32]>` give it without a copy. Use this function for other data: samples of a
+/// sound card or a WAV file, and every `n`th value of interleaved channels or of a matrix.
 ///
 /// ```
 /// use ser_features::{ndarray::array, to_samples};

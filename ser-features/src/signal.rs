@@ -66,7 +66,7 @@ pub const MIN_SPEECH_PEAK: f32 = 1e-4;
 /// Whether a clip can hold speech at all: not empty, finite, at least [`MIN_SPEECH_SECONDS`] long, and with a peak of at least
 /// [`MIN_SPEECH_PEAK`] around its mean, so that neither silence nor a constant offset passes.
 ///
-/// The features themselves take any finite signal, as librosa does; what learns or recognises from them asks this first.
+/// Feature extraction accepts any finite signal, as librosa does. Call this function before training or recognition.
 ///
 /// # Errors
 /// [`SignalError::Empty`], [`SignalError::NotFinite`], [`SignalError::TooShort`] or [`SignalError::Silent`].

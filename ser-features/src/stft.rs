@@ -22,7 +22,7 @@ pub enum Precision {
     /// `f32`, 1.6 times as fast (200 instead of 322 µs for three seconds on x86-64 with AVX-512). Each bin's error is about 1e-7 of the frame's largest magnitude.
     #[default]
     Single,
-    /// `f64`, as in librosa: also a faint bin beside a strong one is right to seven digits.
+    /// `f64`, as in librosa: even a faint bin beside a strong one is accurate to seven digits.
     Double,
 }
 
@@ -222,8 +222,8 @@ impl Stft {
     /// Plans a transform.
     ///
     /// # Errors
-    /// When `n_fft`, `hop_length` or `win_length` is zero, the window is longer than `n_fft`, or its own values are not as many as
-    /// `win_length`.
+    /// When `n_fft`, `hop_length` or `win_length` is zero, the window is longer than `n_fft`, or a custom window does not have
+    /// `win_length` values.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let length = config.win_length();

@@ -20,7 +20,7 @@ use crate::yin::Autocorrelation;
 pub struct TempogramConfig {
     /// The onset strength underneath.
     pub onset: OnsetConfig,
-    /// Frames of onset strength that are compared with themselves, 1..=1,048,576: 384 last 8.9 s at 22,050 Hz.
+    /// Frames of onset strength in an autocorrelation, 1..=1,048,576: 384 last 8.9 s at 22,050 Hz.
     pub win_length: usize,
     /// Shape of the window over them.
     pub window: Window,
@@ -144,9 +144,9 @@ pub struct TempoConfig {
     pub onset: OnsetConfig,
     /// Tempo that is expected, in beats a minute, above 0.
     pub start_bpm: f64,
-    /// How far from it a tempo may lie, in octaves, above 0.
+    /// Standard deviation, in octaves, of the prior around the expected tempo, above 0.
     pub std_bpm: f64,
-    /// Seconds of onset strength that are compared with themselves, above 0; at least two frames.
+    /// Seconds of onset strength in an autocorrelation, above 0; at least two frames.
     pub ac_size: f64,
     /// Fastest tempo, in beats a minute, above 0; `None` sets no limit.
     pub max_tempo: Option<f64>,

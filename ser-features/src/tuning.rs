@@ -113,8 +113,8 @@ impl Tuning {
 
     /// The tuning of a signal in parts of a step, −0.5..0.5: that of the pitches at or above the median height.
     ///
-    /// The estimate is a histogram's first maximum. Where two bins hold nearly the same number of pitches, the last digit of the
-    /// transform decides, so a few signals in a hundred may get another estimate than from librosa.
+    /// The estimate is the first maximum of a histogram. If two bins hold nearly the same number of pitches, rounding in the
+    /// transform decides, so that the estimate may differ from librosa's for a few signals in a hundred.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).

@@ -7,8 +7,8 @@
 /// Compiles a function for AVX-512, for AVX2 and for the target's baseline (SSE2 on x86-64, NEON on AArch64). The first call asks the
 /// processor which of them it can run.
 ///
-/// Results are the same to the last bit on all three: the compiler changes neither the order of sums nor fuses products into them,
-/// and the loops sum in lanes whose number is fixed in the source. Unit tests compile the function for each of them on its own and
+/// Results are the same to the last bit on all three: the compiler neither reorders sums nor fuses products into them, and the
+/// number of lanes in which the loops sum is fixed in the source. Unit tests compile the function for each of them on its own and
 /// choose by [`tests::with_vectors`].
 #[cfg(not(test))]
 macro_rules! vectorized {

@@ -12,10 +12,10 @@ use crate::stft::{Stft, StftConfig};
 use crate::vector::vectorized;
 
 /// Speeds a spectrum up `rate` times, `[n_fft / 2 + 1, frames]` to `[n_fft / 2 + 1, ⌈frames / rate⌉]`, as `librosa.phase_vocoder` (Flanagan and
-/// Golden, *Phase vocoder*, 1966): magnitudes are interpolated, and phases go on as fast as they did.
+/// Golden, *Phase vocoder*, 1966): magnitudes are interpolated, and phases advance from frame to frame as in the original.
 ///
-/// librosa adds up phases in the `f32` of its spectra, which loses them after some seconds; this does in `f64`. At the end, magnitudes fade to
-/// zero as in librosa 0.11; librosa 1.0 keeps the last frame's.
+/// librosa adds up phases in the `f32` of its spectra, which loses their precision after some seconds; this function uses `f64`. At the
+/// end, magnitudes fade to zero as in librosa 0.11; librosa 1.0 keeps those of the last frame.
 ///
 /// # Errors
 /// When `rate` does not lie within 0.01..=100, the matrix has no row or no frame, or a value is NaN or infinite (its index counts row by
@@ -45,7 +45,7 @@ pub fn phase_vocoder(
     Ok(out)
 }
 
-/// A slower signal than this would take all memory, and of a faster one nothing is left.
+/// A lower rate would take all memory, and a higher rate would leave nothing of the signal.
 fn check_rate(rate: f64) -> Result<(), ConfigError> {
     ConfigError::require((0.01..=100.0).contains(&rate), "rate", "within 0.01..=100", rate)
 }
@@ -77,7 +77,7 @@ impl Polar {
     }
 }
 
-/// Goes through frames at another speed. Phases are kept as directions, so that adding angles means multiplying, and no angle is taken.
+/// Reads frames at another speed. Phases are kept as unit complex numbers, so that angles are added by multiplication and never computed.
 #[derive(Debug, Clone, Default)]
 struct Vocoder {
     /// Number of the frame before the step, that frame and the next one.
@@ -97,7 +97,7 @@ impl Vocoder {
         self.phase.clone_from(&self.before.directions);
     }
 
-    /// Writes the frame at a time, in frames, which does not lie before the last one; phases go on to the next.
+    /// Writes the frame at `time`, in frames of the input, and advances the phases. Times must not decrease from call to call.
     fn step(&mut self, time: f64, frames: &[Complex<f32>], out: &mut [Complex<f32>]) {
         let (number, n_bins) = (time as usize, out.len());
         if number != self.number {
@@ -111,7 +111,7 @@ impl Vocoder {
         }
         let Self { before, after, phase, .. } = self;
         mix(&before.magnitudes, &after.magnitudes, time.fract(), phase, out);
-        // Where a bin's phase went on from frame to frame, it goes on from this one to the next.
+        // Each bin's phase advances as much as it does between these two frames of the input.
         turn(phase, &before.directions, &after.directions);
     }
 }
@@ -227,8 +227,8 @@ pub struct PitchShift {
 }
 
 impl PitchShift {
-    /// Plans transforms and resampling. The pitch rises by `n_steps`, of which an octave has `bins_per_octave`: semitones, where there are
-    /// 12.
+    /// Plans transforms and resampling. The pitch rises by `n_steps` steps. An octave has `bins_per_octave` steps: with 12, they are
+    /// semitones.
     ///
     /// # Errors
     /// As [`TimeStretch::new`], and when `bins_per_octave` is zero or the steps are more than four octaves.

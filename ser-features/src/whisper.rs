@@ -30,11 +30,12 @@ impl Default for WhisperConfig {
 /// Plan of Whisper's logarithmic mel spectrogram (Radford et al., *Robust Speech Recognition via Large-Scale Weak Supervision*, 2022), as
 /// `WhisperFeatureExtractor` of transformers and `log_mel_spectrogram` of openai-whisper compute it.
 ///
-/// Slaney's mel bands of powers, of 16 kHz, 25 ms every 10 ms, with reflected ends and without the last frame; `log10` with a floor of
-/// 1e-10, then at least the signal's largest less 8, and `(x + 4) / 4`: values of about −1 to 1.5, two apart at most.
+/// The steps are: powers of frames of 25 ms every 10 ms at 16 kHz, with reflected ends and without the last frame; Slaney's mel bands;
+/// `log10` with a floor of 1e-10; raising all values to at least the signal's largest minus 8; `(x + 4) / 4`. The results lie from about
+/// −1 to 1.5, at most 2 apart.
 ///
-/// Whisper itself hears 30 seconds, filled up with zeros: for the same numbers, give it samples of that length
-/// ([`fix_length`](crate::fix_length) to 480,000). Signals of any other length are computed as they are.
+/// Whisper itself takes 30 seconds, padded with zeros. For the same values, pass samples of that length
+/// ([`fix_length`](crate::fix_length) to 480,000). Signals of any other length are not padded or cut.
 ///
 /// ```
 /// use ser_features::{WhisperConfig, WhisperMel};

@@ -28,7 +28,7 @@ pub struct YinConfig {
     pub frame_length: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// The first dip of the difference below this is taken for the period, at least 0; without any, the deepest.
+    /// Threshold, at least 0. The first dip of the difference below it gives the period; if there is none, the deepest dip does.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub trough_threshold: f64,
     /// Whether frames are centred on their time, with zeros around the signal.
@@ -68,8 +68,8 @@ impl YinConfig {
 /// Plan of the fundamental frequency by the YIN algorithm (de Cheveigné and Kawahara, *YIN, a fundamental frequency estimator for
 /// speech and music*, 2002), as `librosa.yin`: the period is where the frame, shifted, differs least from itself.
 ///
-/// Every frame gets a frequency, whether it is voiced or not; a silent one gets the highest. librosa sums in `f32`, this in `f64`.
-/// Where two dips are nearly as deep, or one nearly as deep as the threshold, rounding may decide otherwise.
+/// Every frame gets a frequency, whether it is voiced or not; a silent one gets the highest. librosa sums in `f32`, this plan in `f64`.
+/// If two dips are nearly equal, or one is nearly equal to the threshold, rounding may lead to another result than in librosa.
 ///
 /// ```
 /// use ser_features::{Yin, YinConfig};
@@ -92,9 +92,10 @@ pub struct Yin {
 pub struct YinFrames {
     /// Frequencies in Hz, as of [`Yin::process`].
     pub f0: Array1<f32>,
-    /// How much the frame differs from itself, shifted by the period that was found, in parts of its mean difference over all shorter shifts:
-    /// small where it repeats, about 1 where nothing does. At least 0; 1 for silence. The last samples of the frame, which have none to differ
-    /// from, count in full, as in librosa: of a pure tone it is about half of the period, in parts of the frame.
+    /// Cumulative mean normalised difference at the period that was found: the difference of the frame from itself, shifted by the period,
+    /// divided by the mean difference over the shifts up to it. Small for a periodic frame, about 1 for an aperiodic one. At least 0; 1 for
+    /// silence. As in librosa, the last samples of the frame, which have no shifted counterpart, count in full. So a pure tone has about
+    /// half of the period divided by the frame's length.
     pub aperiodicity: Array1<f32>,
 }
 
@@ -150,15 +151,15 @@ impl Differences {
         })
     }
 
-    /// A frame's difference from itself, shifted by each period, in parts of its mean over all shorter shifts. `lead` samples of the
-    /// frame come before the signal's first.
+    /// Cumulative mean normalised differences of a frame from itself, shifted by each period. `lead` samples of the frame come before the
+    /// signal's first.
     pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) {
         let correlation = self.correlation.of(lead, frame);
         let energy = correlation[0];
         let (mut head, mut sum) = (square(lead, frame, 0), 0.0);
         self.values.clear();
         for (period, correlation) in correlation.iter().enumerate().skip(1) {
-            // The samples that have none to differ from are left out; not so for a period of 1, in librosa.
+            // The first `period` samples have no earlier counterpart. Their energy is subtracted, except for a period of 1, as in librosa.
             let mut difference = 2.0 * (energy - correlation);
             if period > 1 {
                 head += square(lead, frame, period - 1);
@@ -166,7 +167,7 @@ impl Differences {
             }
             sum += difference;
             if period >= self.min_period {
-                // Of a constant, rounding can leave less than nothing.
+                // For a constant frame, rounding can make the sum negative.
                 let mean = f64::max(sum, 0.0) / period as f64;
                 self.values.push(difference / (mean + f64::from(f32::MIN_POSITIVE)));
             }
@@ -181,7 +182,7 @@ impl Differences {
         falls && rises
     }
 
-    /// The period in samples of a place among the values, between whose neighbours a parabola finds the lowest point.
+    /// The period in samples at place `at` of the values, refined by a parabola through the value and its two neighbours.
     pub(crate) fn refined_period(&self, at: usize) -> f64 {
         let d = &self.values;
         let shift = if at == 0 || at + 1 == d.len() {
@@ -291,7 +292,7 @@ pub(crate) struct Autocorrelation {
 
 impl Autocorrelation {
     pub(crate) fn new(frame_length: usize, max_shift: usize) -> Self {
-        // As many zeros as the largest shift keep the frame's end from meeting its start.
+        // As many zeros as the largest shift prevent the frame's end from wrapping round to its start.
         let length = fast_length(frame_length + max_shift);
         let mut planner = FftPlanner::new();
         let forward = Forward::new(length, &mut planner);

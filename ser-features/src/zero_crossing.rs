@@ -101,7 +101,7 @@ impl ZeroCrossingRate {
         &self.framing
     }
 
-    /// Of one frame, of which the signal covers only a part.
+    /// The rate of one frame. `frame` holds only the part that the signal covers.
     pub(crate) fn of_frame(&self, _lead: usize, frame: &[f32]) -> f32 {
         let sign = self.sign();
         let count = frame.windows(2).filter(|pair| sign(pair[0]) != sign(pair[1])).count();

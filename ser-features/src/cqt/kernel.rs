@@ -169,7 +169,7 @@ impl Wavelet {
 fn threshold(amplitudes: &[f64], sparsity: f64) -> f64 {
     let magnitudes = || amplitudes.iter().map(|amplitude| amplitude.abs());
     let limit = sparsity * magnitudes().sum::<f64>();
-    // All that are smaller than the limit's share of each hold less than the limit together: few others have to be sorted.
+    // Magnitudes below `limit / magnitudes.len()` sum to less than `limit`. Only the few others have to be sorted.
     let share = limit / amplitudes.len() as f64;
     let mut sum: f64 = magnitudes().filter(|magnitude| *magnitude < share).sum();
     let mut larger: Vec<f64> = magnitudes().filter(|magnitude| *magnitude >= share).collect();

@@ -31,7 +31,8 @@ pub struct CqtConfig {
     pub tuning: f64,
     /// Scale of the filters' lengths; below 1 they are shorter and resolve time better and frequency worse.
     pub filter_scale: f64,
-    /// Share of a filter's magnitude that its smallest frequency bins may hold together to be dropped; at least 0, below 1.
+    /// Fraction of a filter's magnitude, at least 0 and below 1. The filter's smallest frequency bins are dropped as long as they
+    /// hold less than this fraction together.
     pub sparsity: f64,
     /// Whether each bin is divided by the square root of its filter's length, the counterpart of an orthonormal transform.
     pub scale: bool,

@@ -26,8 +26,8 @@ pub(super) struct Octave {
 }
 
 impl Octave {
-    /// What the wavelets of the octave that is `index` octaves down depend on: an octave down at half of the rate, they are the same
-    /// samples.
+    /// The parameters that determine the wavelets of this octave, which is `index` octaves below the highest. Wavelets one octave lower,
+    /// at half of the rate, have the same samples.
     fn filters(&self, index: usize) -> (f64, usize) {
         (self.rate * (index as f64).exp2(), self.n_rows)
     }

@@ -125,7 +125,7 @@ impl Value for Complex32 {
     }
 }
 
-/// rustfft's planner. It only spares work that was done before, so a copy starts anew.
+/// rustfft's planner. It is only a cache, so a clone starts empty.
 struct Planner(FftPlanner<f32>);
 
 impl Default for Planner {
@@ -188,8 +188,8 @@ impl Workspace {
         Ok(())
     }
 
-    /// The magnitudes of a signal that nobody needs any more, and their frames: of each octave the rows one after the other, the highest
-    /// octave first. Memory is taken when it is needed, none of the signal's length is kept.
+    /// The magnitudes of a signal, which is consumed, and the number of frames. The rows of each octave are consecutive, the highest octave
+    /// first. Memory in proportion to the signal's length is allocated when needed and not kept.
     pub(crate) fn transform_last(
         &mut self,
         plan: &Plan,

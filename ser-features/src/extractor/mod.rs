@@ -18,9 +18,10 @@ use crate::error::{ConfigError, SignalError};
 use crate::features::{Feature, FeatureConfig, Features};
 use crate::spectrogram::Spectrum;
 
-/// Bins of a transform whose magnitudes are kept: those of a minute and a half at 22,050 Hz. A longer signal is transformed again where
-/// they are needed again, and its harmonic part has a transform of its own: so memory follows the signal. All cores take segments of the
-/// harmonic part; then its tonal centroids and all other features are taken beside each other, which are about as much work.
+/// Largest number of bins, over all frames, whose magnitudes are kept: those of a minute and a half at 22,050 Hz. A longer signal is
+/// transformed again where magnitudes are needed a second time, and its harmonic part has a transform of its own, so that memory stays in
+/// proportion to the signal. All cores process segments of the harmonic part. Then its tonal centroids and all other features, which are
+/// about as much work, are computed in parallel.
 const KEPT_BINS: usize = 1 << 22;
 
 /// Plan that computes any set of features from one shared short-time Fourier transform. Make one a thread and feed it many signals.
@@ -103,7 +104,8 @@ impl FeatureExtractor {
     /// Checks the configuration and plans every configured feature.
     ///
     /// # Errors
-    /// When no feature is configured or one twice, `n_fft` is odd with tonnetz, and whatever a feature's own plan refuses: see [`Mfcc::new`](crate::Mfcc::new),
+    /// When no feature is configured, a feature is configured twice, or `n_fft` is odd with tonnetz. Also the errors of the features' own
+    /// plans: see [`Mfcc::new`](crate::Mfcc::new),
     /// [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
     /// [`SpectralContrast::new`](crate::SpectralContrast::new), [`Tonnetz::new`], [`Pyin::new`], [`SpectralBalance::new`] and
     /// [`Formants::new`].
@@ -119,11 +121,11 @@ impl FeatureExtractor {
         &self.config
     }
 
-    /// Features of one channel at the configured sample rate. A signal shorter than a frame has the frames that librosa gives it.
+    /// Features of one channel at the configured sample rate. A signal shorter than a frame has as many frames as in librosa.
     ///
     /// # Errors
-    /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12, and with tonnetz also where [`Cqt::process`](crate::Cqt::process)
-    /// refuses the signal, and with the deltas of the MFCC when there are fewer than nine frames.
+    /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12. With tonnetz, also when
+    /// [`Cqt::process`](crate::Cqt::process) refuses the signal. With the deltas of the MFCC, also when there are fewer than nine frames.
     pub fn extract(&mut self, samples: &[f32]) -> Result<Features, SignalError> {
         let mut features = Features::new(Vec::new());
         self.extract_into(samples, &mut features)?;

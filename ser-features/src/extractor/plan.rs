@@ -102,7 +102,7 @@ impl Plan {
                 Self::Contrast(ContrastBands::new(&contrast)?)
             }
             Feature::Tonnetz => {
-                // A centred transform of odd length has a frame less where the hop divides the signal.
+                // With an odd `n_fft`, a centred transform has one frame less if the signal's length is a multiple of the hop length.
                 let even = config.n_fft.is_multiple_of(2);
                 ConfigError::require(even, "n_fft", "even, with tonnetz", config.n_fft as f64)?;
                 let chroma =

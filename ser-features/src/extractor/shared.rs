@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub(super) spectrogram: Spectrogram,
     pub(super) mel: Option<MelFilterBank>,
     pub(super) needs_magnitudes: bool,
-    /// Whether chroma finds the magnitudes of the last signal kept.
+    /// Whether the magnitudes of the last signal are kept for chroma.
     pub(super) keeps_magnitudes: bool,
     pub(super) has_chroma: bool,
     pub(super) row: Vec<f32>,

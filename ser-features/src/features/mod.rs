@@ -44,8 +44,8 @@ pub struct FeatureConfig {
     pub top_db: Option<f32>,
     /// Chroma: deviation from A4 = 440 Hz in fractions of a semitone, −0.5..0.5; `None` estimates it from each signal.
     pub tuning: Option<f64>,
-    /// What the shared transform calculates with. The default is librosa's, [`Precision::Double`]: the highest contrast's valleys are
-    /// so faint that [`Precision::Single`] moves its mean by up to 0.4 dB.
+    /// Precision of the shared transform. The default is librosa's, [`Precision::Double`]: the valleys of the highest contrast band are
+    /// so faint that [`Precision::Single`] changes the band's mean by up to 0.4 dB.
     pub precision: Precision,
     /// The features, at least one, each once, in the order of the vector and of the stack.
     pub features: Vec<Feature>,
@@ -127,7 +127,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// The matrices of these features, in this order; new and empty ones where there are others so far.
+    /// The matrices of these features, in this order. If `self` holds other features so far, they are replaced by new, empty matrices.
     pub(crate) fn parts_mut(&mut self, features: &[Feature]) -> &mut [(Feature, Array2<f32>)] {
         if !self.parts.iter().map(|part| &part.0).eq(features) {
             self.parts = features.iter().map(|&feature| (feature, Array2::default((0, 0)))).collect();
@@ -137,7 +137,7 @@ impl Features {
 
     /// Puts matrices `[rows, frames]` together, as from a file that keeps them.
     ///
-    /// `None` when there is none, one has no frames or not as many as the others, or a feature comes twice.
+    /// `None` when `parts` is empty, a matrix has no frames or another number of frames than the others, or a feature occurs twice.
     pub fn from_parts(parts: Vec<(Feature, Array2<f32>)>) -> Option<Self> {
         let frames = parts.first()?.1.ncols();
         let fits = |(i, (feature, matrix)): (usize, &(Feature, Array2<f32>))| {
@@ -185,7 +185,7 @@ impl Features {
 impl Index<Feature> for Features {
     type Output = Array2<f32>;
 
-    /// One feature as a matrix `[rows, frames]`. It must be one of those that were configured: [`get`](Features::get) asks.
+    /// One feature as a matrix `[rows, frames]`. The feature must be configured; if it may not be, use [`get`](Features::get).
     ///
     /// # Panics
     /// When the feature was not configured.

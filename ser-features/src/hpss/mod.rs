@@ -53,8 +53,9 @@ impl Default for HpssConfig {
 /// `H` is the median of the magnitudes of neighbouring frames, 31 by default, `P` that of neighbouring bins, both reflected at the edges.
 /// The harmonic mask is `Hᵖ / (Hᵖ + (margin · P)ᵖ)`; where both vanish it is ½ with margins of 1, and 0 otherwise.
 ///
-/// The work runs in blocks of sixteen frames or bins that stay in the cache. Magnitudes and medians over time are kept of all frames here, and
-/// of 512 at a time in [`HarmonicPercussive`](crate::HarmonicPercussive), whose memory beside the transform does not grow.
+/// The work runs in blocks of sixteen frames or bins that stay in the cache. This plan keeps the magnitudes and medians over time of all
+/// frames. [`HarmonicPercussive`](crate::HarmonicPercussive) keeps those of 512 frames at a time, so that its memory, except that of the
+/// transform, does not grow.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -165,7 +166,7 @@ impl Hpss {
         Ok((matrix(harmonic), matrix(percussive)))
     }
 
-    /// Makes frames, which lie one after the other, their harmonic part, and a copy of them their percussive part.
+    /// Replaces consecutive frames by their harmonic part, and a copy of them by their percussive part.
     pub(crate) fn split(&mut self, frames: &mut [Complex32], copy: &mut [Complex32], n_bins: usize) {
         self.begin();
         let (mut rest, mut done) = (frames, 0);
@@ -189,8 +190,8 @@ impl Hpss {
         (STRETCH.max(half), half)
     }
 
-    /// Makes the first `count` frames of those that are left one of their parts, and those of a copy their percussive part. The signal
-    /// ends with the last frame, or [`stretch`](Self::stretch) says how many must follow.
+    /// Replaces the first `count` of the remaining frames by one of their parts, and those of a copy by their percussive part. As many
+    /// frames as [`stretch`](Self::stretch) says must follow, unless the signal ends with the last frame.
     pub(crate) fn keep_first(
         &mut self,
         part: Part,

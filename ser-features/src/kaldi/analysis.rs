@@ -78,7 +78,7 @@ impl Analysis {
         })
     }
 
-    /// Refuses what has no frame, and counts the frames of what has.
+    /// Counts the frames of a signal and refuses a signal without a frame.
     pub(super) fn check(&self, samples: &[f32]) -> Result<usize, SignalError> {
         check_samples(samples)?;
         let given = samples.len();

@@ -16,9 +16,9 @@ pub struct KaldiFrameConfig {
     pub frame_length_ms: f64,
     /// Milliseconds from one frame to the next, at least one sample.
     pub frame_shift_ms: f64,
-    /// How much of the sample before is taken off each sample of a frame, 0..=1.
+    /// Pre-emphasis coefficient, 0..=1: the previous sample times this is subtracted from each sample of a frame.
     pub preemph_coeff: f32,
-    /// Whether each frame's mean is taken off first.
+    /// Whether each frame's mean is subtracted first.
     pub remove_dc_offset: bool,
     /// Shape of the window, which is always symmetric here.
     pub window: Window,
@@ -27,7 +27,7 @@ pub struct KaldiFrameConfig {
     /// `true`: frame `t` starts at sample `t · shift`, and only whole frames count. `false`: it is centred on sample `(t + ½) · shift`, there
     /// are as many frames as shifts, and the signal is mirrored at its ends.
     pub snip_edges: bool,
-    /// What samples are multiplied with. Kaldi's recipes feed 16-bit integers: 32,768, so that full scale here is ±1.
+    /// Factor of the samples. Kaldi's recipes use 16-bit integers. With the default, 32,768, the full scale of the samples is ±1.
     pub scale: f32,
 }
 
@@ -59,7 +59,8 @@ pub struct KaldiMelConfig {
     pub num_bins: usize,
     /// Lower edge of the first band in Hz, at least 0.
     pub low_freq: f64,
-    /// Upper edge of the last band in Hz, above `low_freq`, at most half of the sample rate; zero or less is counted from there.
+    /// Upper edge of the last band in Hz, above `low_freq`, at most half of the sample rate. A value of 0 or less is added to half of
+    /// the sample rate.
     pub high_freq: f64,
 }
 

@@ -167,7 +167,7 @@ vectorized! {
     }
 }
 
-/// Sums of products, one a lane. Four sums in turn spare each addition the wait for the one before.
+/// Sums of products, one per lane. With four alternating sums, an addition does not wait for the previous one.
 #[inline(always)]
 fn sum_group(bins: &[f32], weights: &[[f32; LANES]]) -> [f32; LANES] {
     let mut sums = [[0.0_f32; LANES]; 4];

@@ -41,8 +41,8 @@ impl MelSpectrogram {
         Self::with_bank(config, bank)
     }
 
-    /// Plans the transform, with filters of your own, `[bands, n_fft / 2 + 1]`, instead of those that the configuration describes: of it,
-    /// only `stft` and `spectrum` are read.
+    /// Plans the transform with custom filters `[bands, n_fft / 2 + 1]` instead of those of the configuration. Of the configuration, only
+    /// `stft` and `spectrum` are used.
     ///
     /// # Errors
     /// As [`Stft::new`](crate::Stft::new), and when there is no filter, a filter has another length, or a weight is not within ±1e6.

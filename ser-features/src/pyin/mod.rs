@@ -93,8 +93,8 @@ pub struct PitchTrack {
 }
 
 /// Plan of the fundamental frequency by pYIN (Mauch and Dixon, *pYIN: a fundamental frequency estimator using probabilistic threshold
-/// distributions*, 2014), as `librosa.pyin`: YIN's dips under many thresholds become candidates with probabilities, and of all paths through
-/// the candidates of a signal's frames the likeliest is taken (Viterbi).
+/// distributions*, 2014), as `librosa.pyin`. The dips that YIN finds with many thresholds become candidates with probabilities. The Viterbi
+/// algorithm finds the likeliest path through the candidates of all frames.
 ///
 /// ```
 /// use ser_features::{Pyin, PyinConfig};
@@ -277,7 +277,7 @@ impl Pyin {
         for &(trough, prob) in troughs.iter().filter(|(_, prob)| *prob > 0.0) {
             let f0 = differences.sample_rate / differences.refined_period(trough);
             let bin = (self.bins_per_octave * (f0 / self.fmin).log2()).round_ties_even().max(0.0) as usize;
-            // A pitch above the highest counts for nothing; of two periods in one bin, the longer one counts.
+            // A pitch above the highest bin is discarded. If two periods fall into one bin, the longer one is used.
             if let Some(observation) = observation.get_mut(bin) {
                 *observation = prob;
             }
@@ -285,9 +285,9 @@ impl Pyin {
     }
 }
 
-/// Probability that a variable of the beta distribution with whole parameters lies below `x`: that of `a` or more successes in
-/// `a + b − 1` trials. It is taken from 1, less the probability of fewer, so that it rounds to 1 near the end: else rounding noise would give
-/// the last thresholds a weight, and candidates that only they see would count.
+/// Cumulative distribution function of the beta distribution with whole parameters: the probability of `a` or more successes in
+/// `a + b − 1` trials. It is computed as 1 minus the probability of fewer successes, so that it rounds to 1 near the end. Otherwise
+/// rounding noise would give the last thresholds a weight, and candidates that only these thresholds find would be used.
 fn beta_cdf(x: f64, a: u32, b: u32) -> f64 {
     let n = a + b - 1;
     let (mut choose, mut fewer) = (1.0, 0.0);

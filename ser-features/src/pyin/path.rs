@@ -2,15 +2,15 @@
 
 use crate::vector::vectorized;
 
-/// Logarithm of the smallest probability, which impossible things have: librosa adds it to all.
+/// Logarithm of the smallest normal number. librosa adds this number to all probabilities, so it is the probability of impossible events.
 const LOG_TINY: f64 = -708.396_418_532_264_1;
 
 fn log(probability: f64) -> f64 {
     (probability + f64::MIN_POSITIVE).ln()
 }
 
-/// Logarithms of the probabilities to go from one pitch to another, which are 0 but for a band of neighbours. Of all that don't lie in
-/// the band, only the likeliest can be best: that leaves a twelfth of the work with librosa's defaults.
+/// Logarithms of the transition probabilities between pitches. Outside a band of neighbouring pitches, the probabilities are 0. Of
+/// all states outside the band, only the likeliest can be the best origin. With librosa's defaults, this reduces the work to a twelfth.
 #[derive(Debug, Clone)]
 pub(super) struct Transitions {
     /// How far the first diagonal goes: from pitch `k` to pitch `k + first`.
@@ -96,7 +96,7 @@ impl Path {
         }
     }
 
-    /// Begins with a state of which nothing is known.
+    /// Starts with the same probability for every state.
     pub(super) fn start(&mut self) {
         self.values.fill(log(1.0 / (2 * self.n) as f64));
         self.origins.clear();
@@ -116,7 +116,7 @@ impl Path {
                 origin.fill(0.0);
                 for from in [0, n] {
                     let tables = if from == half { &transitions.stay } else { &transitions.switch };
-                    // From far below to far above, so that the first of equals stays.
+                    // From the lowest origin to the highest, so that the first of equal paths is kept.
                     for (i, table) in tables.iter().enumerate().rev() {
                         let offset = transitions.first + i as isize;
                         let skip = offset.min(0).unsigned_abs();

@@ -1,7 +1,7 @@
 //! Change of rate by any real ratio, by rubato's sinc interpolation.
 //!
-//! rubato takes no filter of one's own, so this one's transition band is wider than soxr's: 0.91 to 1 of the lower Nyquist frequency. It
-//! needs no table of the ratio, which is what it is here for.
+//! rubato does not accept custom filters, so the transition band is wider than soxr's: 0.91 to 1 of the lower Nyquist frequency. This
+//! method is used because it needs no table for the ratio.
 
 use crate::error::SignalError;
 use audioadapter_buffers::direct::InterleavedSlice;
@@ -22,20 +22,20 @@ const OVERSAMPLING: usize = 256;
 /// Samples that are made at once.
 const CHUNK: usize = 512;
 
-/// A first step is at most two others long; the rest is room for rounding.
+/// Maximum length of the first step, in other steps: it is at most 2, and the rest is room for rounding.
 const LONGEST_STEP: f64 = 2.5;
 
 /// Plan of one ratio.
 #[derive(Debug)]
 pub(super) struct AnyRatio {
     ratio: f64,
-    /// Made again by a copy when it is first used: rubato's can't be copied.
+    /// rubato's resampler can't be cloned, so a clone makes a new one when it is first used.
     plan: Option<Async<f32>>,
     /// Samples that the plan gives before the signal's first.
     lead: usize,
     /// How far the first sample lies from the plan's start, in samples of the source.
     first_step: f64,
-    /// What a constant of 1 becomes: rubato sums its table in `f32`, and is up to 5e-5 off where the ratio is 1/4.
+    /// Gain of a constant signal. rubato sums its table in `f32`, so that the gain is off by up to 5e-5 at a ratio of 1/4.
     gain: f32,
     chunk: Vec<f32>,
 }
@@ -62,8 +62,8 @@ fn plan(ratio: f64) -> Result<Async<f32>, ResamplerConstructionError> {
 impl AnyRatio {
     /// `None` for a ratio that rubato can't have.
     pub(super) fn new(ratio: f64) -> Option<Self> {
-        // The plan starts half of a filter before the signal and steps before it gives a sample. With a first step of one to two
-        // others' length, a whole number of steps leads to the signal's first sample.
+        // rubato starts half of a filter before the signal and makes a step before each sample. The first step is one to two other
+        // steps long, such that a whole number of steps leads to the signal's first sample.
         let delay = (taps(ratio) / 2) as f64;
         let lead = (delay * ratio).floor() as usize - 1;
         // rubato's table puts the filter's centre a place beside the middle: its first row holds the last place before the next sample.
@@ -71,7 +71,7 @@ impl AnyRatio {
         let plan = Some(plan(ratio).ok()?);
         let mut resampler = Self { ratio, plan, lead, first_step, gain: 1.0, chunk: vec![0.0; CHUNK] };
         let mut constant = Vec::new();
-        // Every step that a signal takes is taken here once, so that a ratio at which one fails is refused.
+        // Makes each kind of step once, so that a ratio for which one fails is refused here.
         resampler.process(&vec![1.0; 2 * taps(ratio)], &mut constant).ok()?;
         resampler.gain = constant.get(constant.len() / 2).copied().filter(|gain| *gain > 0.0).unwrap_or(1.0);
         Some(resampler)

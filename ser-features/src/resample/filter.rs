@@ -40,7 +40,8 @@ impl Ratio {
         (samples as f64 * (self.to as f64 / self.from as f64)).ceil() as usize
     }
 
-    /// The same, rounded to the nearest as soxr rounds, in `f64`: so many samples it gives. librosa adds a zero where it rounds up.
+    /// The number of samples that soxr gives: the same, rounded to the nearest in `f64`. Where [`length`](Self::length) is larger, librosa
+    /// appends a zero.
     pub(super) fn covered(self, samples: usize) -> usize {
         let step = self.from as f64 / self.to as f64;
         (samples as f64 / step + 0.5) as usize
@@ -66,10 +67,10 @@ const fn filter(beta: f64, half: f64, fall: [f64; 4]) -> Filter {
     Filter { beta, half, fall }
 }
 
-/// Of chains without a filter that falls within the pass band.
+/// The fall of chains that are level in the pass band.
 const LEVEL: [f64; 4] = [0.0; 4];
 
-/// Of most chains to a higher rate.
+/// The fall of most chains to a higher rate.
 const UP_FALL: [f64; 4] = [0.000_45, -0.001_94, -0.004_21, 0.002_67];
 
 /// Measured filters by their ratio: all of two common rates, from 8,000 to 192,000 Hz.
@@ -135,8 +136,8 @@ impl Filter {
         found.map_or_else(|| Self::of_other(ratio), |(_, filter)| *filter)
     }
 
-    /// Of a ratio that was not measured: what soxr's chains for it have in common. The fall within the pass band, at most −0.006 dB up to
-    /// 0.85, is left out where it depends on the ratio.
+    /// The filter of a ratio that was not measured, with the properties that soxr's chains for such ratios share. The fall within the pass
+    /// band, at most −0.006 dB up to 0.85, is left out where it depends on the ratio.
     fn of_other(ratio: Ratio) -> Self {
         if ratio.to > ratio.from {
             let steep = ratio.to > 5 * ratio.from;

@@ -24,7 +24,7 @@ const RATIOS: RangeInclusive<f64> = 1.0 / 256.0..=256.0;
 /// Largest number in the lowest terms of a ratio of rates: plans grow with it.
 const MAX_TERM: usize = 1 << 16;
 
-/// What samples that are too loud for a plan's Fourier transform are divided by: 2^64.
+/// Divisor of samples that are too loud for a plan's Fourier transform: 2^64.
 const SCALE: f32 = (1_u128 << 64) as f32;
 
 /// Plan that changes the sample rate of whole clips, with the filter's delay taken out exactly.
@@ -65,8 +65,8 @@ impl Resampler {
 
     /// Plans a change by any ratio, of the target's rate to the source's: for shifts of pitch, and for rates that are no whole numbers.
     ///
-    /// The filter is another than that of [`new`](Self::new), wider by half (it falls from 0.91 of the lower Nyquist frequency on), and a plan works at a
-    /// fifth of the speed.
+    /// The filter differs from that of [`new`](Self::new): its transition band is wider by half and begins at 0.91 of the lower Nyquist
+    /// frequency. A plan runs at a fifth of the speed.
     ///
     /// # Errors
     /// When the ratio does not lie from 1/256 to 256.
@@ -82,8 +82,8 @@ impl Resampler {
 
     /// Resamples a whole clip to `⌈samples · to / from⌉` samples. Equal rates give a copy.
     ///
-    /// Between two rates the last sample is 0 where the length is rounded up by more than half, as librosa's is: soxr gives
-    /// one sample fewer then.
+    /// With a plan from [`new`](Self::new), the last sample is 0 if the length is rounded up by more than half a sample, as in librosa:
+    /// soxr then gives one sample fewer.
     ///
     /// # Errors
     /// When `samples` is empty or holds a NaN or infinite value.

@@ -1,9 +1,9 @@
 //! The first samples that soxr gives, which are not those of its filter.
 //!
 //! For most ratios soxr runs two filters one after the other: a sharp one at the source's rate or twice that, and a short one that
-//! interpolates. Before the signal's first sample the sharp one rings already, and the short one would hear it, but soxr cuts off what
-//! lies before the start. So the first samples lack a part, a fiftieth of the signal's start at most. `tests/golden/fit_soxr.py`
-//! measures it by impulses at the start; the short filter is a Kaiser-windowed sinc, and the fit is within 4e-6.
+//! interpolates. The sharp filter rings before the signal's first sample. soxr cuts this ringing off, so that the short filter does not
+//! read it. So the first samples lack a part, at most a fiftieth of the signal's start. `tests/golden/fit_soxr.py` measures the part by
+//! impulses at the start. The short filter is a Kaiser-windowed sinc, and the fit is within 4e-6.
 
 use super::filter::{Filter, Ratio, windowed_sinc};
 use crate::vector::vectorized;
@@ -93,12 +93,12 @@ impl Start {
         Self { factors, width }
     }
 
-    /// The factors of the source's first samples in what the sample with this number lacks.
+    /// The factors of the source's first samples that make up the missing part of output sample `number`.
     pub(super) fn row(&self, number: usize) -> Option<&[f32]> {
         self.factors.chunks_exact(self.width).nth(number)
     }
 
-    /// Takes from the first samples what they lack in soxr.
+    /// Subtracts from the first samples the part that soxr's lack.
     pub(super) fn take_from(&self, samples: &[f32], out: &mut [f32]) {
         let count = self.width.min(samples.len());
         for (out, row) in out.iter_mut().zip(self.factors.chunks_exact(self.width)) {

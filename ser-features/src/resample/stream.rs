@@ -16,7 +16,7 @@ const MAX_TERM: usize = 1 << 12;
 /// there.
 ///
 /// All samples together are those that [`Resampler`](crate::Resampler) gives for the whole signal, within −120 dB of its peak: the
-/// filter is the same, and sums are rounded in another order. The pieces' lengths change nothing, not the last bit. With a filter of
+/// filter is the same, but sums are rounded in another order. The lengths of the pieces do not affect the result. With a filter of
 /// some hundred taps for each sample, a stream takes about four times the time of the whole signal; ten milliseconds from 48,000 to
 /// 22,050 Hz take about 10 µs on x86-64 with AVX-512.
 ///
@@ -62,7 +62,7 @@ impl StreamingResampler {
     ///
     /// # Errors
     /// When a rate lies outside [`SAMPLE_RATES`](crate::SAMPLE_RATES), or their ratio in its lowest terms has a number above 4,096, as that
-    /// of 44,101 to 22,050 Hz: a plan holds the filter's taps of each, 3.4 MB of 4,096.
+    /// of 44,101 to 22,050 Hz: a plan holds the filter's taps for each phase, 3.4 MB for 4,096 phases.
     pub fn new(from: u32, to: u32) -> Result<Self, ConfigError> {
         let ratio = check_rates(from, to, MAX_TERM)?;
         let (phases, after) = if from == to { (vec![0.0; LANES], 0) } else { Self::phases(ratio) };
@@ -163,7 +163,7 @@ impl StreamingResampler {
             let mut sample = product(&self.phases[row], covered);
             let number = self.given + self.out.len();
             if let Some(row) = self.start.row(number) {
-                // The filter starts as many samples before the signal's first as it reaches back, less those that were left behind.
+                // The position in `covered` of the signal's first sample.
                 let first = self.taps - 1 - self.after - number * from / to;
                 sample -= product(row, &covered[first..first + row.len()]);
             }

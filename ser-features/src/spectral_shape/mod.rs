@@ -97,7 +97,7 @@ impl<M: Measure> Measured<M> {
         Ok(Self { spectrogram: Spectrogram::new(stft, Spectrum::Magnitude)?, measure, row: Vec::new() })
     }
 
-    /// What is measured, for magnitudes of somebody else's transform.
+    /// The measure alone, for magnitudes of another transform.
     pub(crate) fn into_measure(self) -> M {
         self.measure
     }

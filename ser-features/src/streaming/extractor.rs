@@ -17,8 +17,8 @@ use crate::stft::{Stft, StftConfig};
 /// sample is there, with its number and time.
 ///
 /// The frames are those of [`FeatureExtractor`](crate::FeatureExtractor) for the whole signal, bit for bit; contrast is that of
-/// [`SpectralContrast`](crate::SpectralContrast) without `top_db`. What needs the whole signal is refused: tonnetz, chroma whose tuning
-/// is to be estimated, MFCC and logarithmic mel with a `top_db`, deltas, and the pitch, whose path goes through all frames.
+/// [`SpectralContrast`](crate::SpectralContrast) without `top_db`. Features that need the whole signal are refused: tonnetz, chroma with an
+/// estimated tuning, MFCC and logarithmic mel with a `top_db`, deltas, and the pitch, whose path goes through all frames.
 ///
 /// ```
 /// use ser_features::{Feature, FeatureConfig, StreamingExtractor};

@@ -1,4 +1,4 @@
-//! What is computed from the frames of another stream.
+//! Streams that are computed from the frames of another stream.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -6,11 +6,12 @@ use crate::delta::{Delta, DeltaConfig};
 use crate::error::{ConfigError, SignalError};
 use crate::pcen::{Pcen, PcenConfig};
 
-/// Computes the deltas of a stream of frames: matrices `[rows, new frames]` go in, the deltas of the frames whose neighbours are all there
-/// come out.
+/// Computes the deltas of a stream of frames. [`push`](Self::push) takes matrices `[rows, new frames]` and returns the deltas of the frames
+/// whose neighbours are complete.
 ///
-/// They are those that [`Delta`] gives for all frames, bit for bit. As there, the first and the last frames have the derivative of the
-/// outermost full fit: nothing comes before [`DeltaConfig::width`] frames were pushed, and the last ones with [`finish`](Self::finish).
+/// The deltas equal those of [`Delta`] for all frames, bit for bit. As there, the first and the last frames have the derivative of the
+/// first or last curve that is fitted to [`DeltaConfig::width`] frames. So no deltas are returned before that many frames were pushed, and
+/// [`finish`](Self::finish) returns the last ones.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -96,7 +97,7 @@ impl StreamingDelta {
             self.delta.of_window(|i| self.frames[(start + i) * n_rows + row])
         });
         self.given = self.given.max(end);
-        // What the next frame's fit, or the last one's, starts with.
+        // The first frame of the next fitted curve, or of the last one.
         let kept = start_of(self.given).max(self.first);
         self.frames.drain(..(kept - self.first) * n_rows);
         self.first = kept;

@@ -73,19 +73,19 @@ pub trait FrameByFrame: Sized + private::Sealed {
 /// sample `t · hop_length + latency()` (counted from 1), the rest with [`finish`](Self::finish). With librosa's defaults the
 /// [latency](Self::latency) is 1,024 samples, 46 ms at 22,050 Hz.
 ///
-/// Memory does not depend on the stream's length: four transforms' samples are kept, and the frames of the longest push. Once a push
-/// was as long as any that follows, nothing is allocated.
+/// Memory does not depend on the stream's length: a plan keeps the samples of four transforms and the frames of the longest push. A push
+/// allocates nothing if an earlier one was as long.
 ///
-/// There are aliases for what is asked for most ([`StreamingMfcc`] and others); `Streaming<SpectralCentroid>` and its three siblings
-/// stream too. What needs the whole signal is refused by [`new`](Self::new): `top_db` (it depends on the loudest value), a reference of
-/// [`Max`](crate::Reference::Max), and a tuning that is estimated. Other types stream what needs no such transform ([`StreamingRow`],
-/// [`StreamingPreemphasis`], [`StreamingResampler`](crate::StreamingResampler)), what is computed from another stream's frames
-/// ([`StreamingDelta`], [`StreamingPcen`]) or several features at once ([`StreamingExtractor`]).
+/// The most common streams have aliases ([`StreamingMfcc`] and others). `Streaming<SpectralCentroid>` and the three other measures of
+/// spectral shape work too. [`new`](Self::new) refuses settings that need the whole signal: `top_db` (it depends on the loudest value), the
+/// reference [`Max`](crate::Reference::Max), and an estimated tuning. Other types stream features without such a transform
+/// ([`StreamingRow`], [`StreamingPreemphasis`], [`StreamingResampler`](crate::StreamingResampler)), features of another stream's frames
+/// ([`StreamingDelta`], [`StreamingPcen`]), or several features at once ([`StreamingExtractor`]).
 ///
-/// Tuning, trimming, normalising and functionals look at the whole signal, and so do paths through all frames
-/// ([`Pyin`](crate::Pyin)): they have no exact stream. Median filters ([`Hpss`](crate::Hpss)), recursive halving ([`Cqt`](crate::Cqt)), onset
-/// strength, formants and Kaldi's front ends could stream, some with a long latency; that is not offered. Take windows of the signal and
-/// their features one by one.
+/// Tuning estimation, trimming, normalising, functionals and paths through all frames ([`Pyin`](crate::Pyin)) need the whole signal, so
+/// they have no exact stream. Median filters ([`Hpss`](crate::Hpss)), recursive halving ([`Cqt`](crate::Cqt)), onset strength, formants and
+/// Kaldi's front ends could stream, some with a long latency, but this is not implemented. For these, process windows of the signal one by
+/// one.
 ///
 /// ```
 /// use ser_features::{DecibelConfig, MfccConfig, StreamingMfcc};
@@ -317,7 +317,7 @@ struct Backlog {
 
 impl Backlog {
     fn new(n_fft: usize) -> Self {
-        // What is left of one frame, and a piece of as many samples, always fit; the rest makes moving them rare.
+        // The remaining samples of a frame and a piece of `n_fft` samples always fit. The further space makes moving them rare.
         Self { memory: Vec::with_capacity(4 * n_fft), start: 0, skip: 0 }
     }
 

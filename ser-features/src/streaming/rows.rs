@@ -1,4 +1,4 @@
-//! What is computed from the samples of a frame without a transform, or with one of its own.
+//! Streams of features that are computed from a frame's samples without a transform, or with one of their own.
 
 use super::private::Sealed;
 use super::queue::FrameQueue;

@@ -33,12 +33,12 @@ impl Default for SpectralBalanceConfig {
     }
 }
 
-/// What [`SpectralBalance::process`] finds, one value a frame. Powers below 1e-10 count as that.
+/// The result of [`SpectralBalance::process`], one value per frame. Powers below 1e-10 are raised to 1e-10.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralBalanceFrames {
-    /// Alpha ratio: energy from 50 to 1,000 Hz by energy from 1 to 5 kHz, in dB.
+    /// Alpha ratio: energy from 50 to 1,000 Hz divided by energy from 1 to 5 kHz, in dB.
     pub alpha_ratio: Array1<f32>,
-    /// Hammarberg index: strongest peak from 0 to 2 kHz by strongest peak from 2 to 5 kHz, in dB.
+    /// Hammarberg index: strongest peak from 0 to 2 kHz divided by strongest peak from 2 to 5 kHz, in dB.
     pub hammarberg_index: Array1<f32>,
     /// Slope of the regression line through the power spectrum in dB from 0 to 500 Hz, in dB per kHz.
     pub slope_0_500: Array1<f32>,
@@ -87,7 +87,7 @@ impl SpectralBalance {
         Ok(collect(n_frames, |t| measure(self.spectrogram.frame(samples, t), self.hz_per_bin)))
     }
 
-    /// One of the numbers, of magnitudes of somebody else's transform.
+    /// The measure of one of the values alone, for magnitudes of another transform.
     pub(crate) fn into_measure(self, balance: Balance) -> BalanceMeasure {
         BalanceMeasure { balance, hz_per_bin: self.hz_per_bin }
     }

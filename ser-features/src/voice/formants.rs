@@ -8,7 +8,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::lpc::burg;
 use crate::resample::Resampler;
 
-/// How formants are found. The default is Praat's, with frames as far apart as all others here.
+/// How formants are found. The default is Praat's, except that the hop length is the default of this crate's other features.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -23,7 +23,7 @@ pub struct FormantConfig {
     /// Highest frequency in Hz, from 1,000 on: about 5,500 for women, 5,000 for men, 8,000 for children. Signals of a higher rate are
     /// resampled to twice that.
     pub max_frequency: u32,
-    /// Seconds under the window that count, 0.005..=1; the Gaussian window's tails double them.
+    /// Effective length of the window in seconds, 0.005..=1. With its tails, the Gaussian window is twice as long.
     pub window_length: f64,
     /// Samples of the signal from one frame to the next, at least 1.
     pub hop_length: usize,
@@ -78,7 +78,7 @@ impl FormantFrames {
 
 /// Plan of formants by linear prediction with Burg's method, as Praat's manual describes *Sound: To Formant (burg)*: pre-emphasis, frames
 /// under a Gaussian window, and the angles and radii of the roots of the prediction polynomial, from 50 Hz to 50 Hz below the highest
-/// frequency. They mean something in voiced frames.
+/// frequency. Formants are meaningful in voiced frames.
 ///
 /// ```
 /// use ser_features::{FormantConfig, Formants};

@@ -13,7 +13,8 @@ const MAX_PERIOD_FACTOR: f64 = 1.3;
 /// Consecutive periods whose peaks differ by more than this factor are not compared, as in Praat.
 const MAX_AMPLITUDE_FACTOR: f64 = 1.6;
 
-/// Least peak of a period, in parts of the peak in the middle of its stretch: fainter ones are what is left of a voice that ended.
+/// Smallest peak of a period, relative to the peak in the middle of its voiced stretch. Fainter periods are the remains of a voice
+/// that ended.
 const LEAST_PEAK: f64 = 0.05;
 
 /// Least correlation of two periods that follow each other, as in Praat.
@@ -43,8 +44,9 @@ pub struct VoiceQualityFrames {
 
 /// Plan of jitter, shimmer and harmonics-to-noise ratio of voiced speech.
 ///
-/// Periods are found as Praat's manual describes it under *Sound & Pitch: To PointProcess (cc)*: from the loudest place in the middle of each
-/// voiced stretch on, the next period lies where the signal around it is most like the signal around the last, 0.8 to 1.25 periods away.
+/// Periods are found as in Praat's manual under *Sound & Pitch: To PointProcess (cc)*. The search starts at the loudest place in the
+/// middle of each voiced stretch. The next period lies 0.8 to 1.25 periods away, where the signal is most similar to that around the
+/// last period.
 /// The harmonics-to-noise ratio is that of Boersma, *Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise
 /// ratio of a sampled sound* (1993): `10 · log10(r / (1 − r))`, where `r` is the autocorrelation at the period, corrected for the window.
 ///
@@ -120,7 +122,7 @@ impl VoiceQuality {
 }
 
 impl Periods {
-    /// Of the frames that a pitch track with this configuration has.
+    /// For the frames of a pitch track with this configuration.
     pub(crate) fn new(pitch: &PyinConfig) -> Self {
         Self {
             sample_rate: pitch.sample_rate.into(),
@@ -232,7 +234,7 @@ impl Periods {
         let correlations: Vec<f64> = lags
             .map(|lag| windowed.iter().zip(windowed.get(lag..).unwrap_or_default()).map(|(a, b)| a * b).sum())
             .collect();
-        // Of Hann's window, in parts of its own at no lag.
+        // The autocorrelation of the Hann window, relative to lag 0.
         let of_window = |lag: f64| {
             let part = (lag / segment.len() as f64).min(1.0);
             (1.0 - part) * (2.0 / 3.0 + (2.0 * PI * part).cos() / 3.0) + (2.0 * PI * part).sin() / (2.0 * PI)
