@@ -141,7 +141,7 @@ pub enum CorpusError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// A clip that was asked for is missing.
-    #[error("{data}: must hold clip {id}, but does not")]
+    #[error("{data}: clips must include {id}")]
     Missing {
         /// The folders, archives and tables.
         data: String,

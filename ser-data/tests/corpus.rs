@@ -83,7 +83,7 @@ fn chosen_clips_must_all_be_there() {
     assert_eq!((&corpus.ids()[..], corpus.speakers().unwrap()), (&ids[..], vec!["ravdess/02", "ravdess/01"]));
     let error = chosen(&["03-01-05-01-01-01-01".to_owned()]).unwrap_err().to_string();
     let folder = folder.path().display();
-    assert_eq!(error, format!("{folder}: must hold clip 03-01-05-01-01-01-01, but does not"));
+    assert_eq!(error, format!("{folder}: clips must include 03-01-05-01-01-01-01"));
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn the_first_bad_clip_ends_the_run_by_its_name() {
     let (_folder, files) = with_bad_clips();
     for _ in 0..20 {
         let error = extract_all(&files, &config(), |_| {}, |_| ()).unwrap_err();
-        assert!(error.to_string().contains("silent.wav: the signal must not be silent"), "{error}");
+        assert!(error.to_string().contains("silent.wav: signal: sound must not be silent"), "{error}");
         assert!(matches!(
             error,
             ExtractError::Clip(ClipError::Signal { cause: SignalError::Silent { .. }, .. })
@@ -233,8 +233,8 @@ fn bad_clips_are_skipped_when_asked_and_reported() {
     assert_eq!(extracted.features.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 3]);
     let skipped: Vec<_> = extracted.skipped.iter().map(|(at, e)| (*at, e.to_string())).collect();
     for ((at, text), (expected_at, expected)) in skipped.iter().zip([
-        (1, "silent.wav: the signal must not be silent"),
-        (2, "short.wav: the signal must have at least 2000 samples, but has 10"),
+        (1, "silent.wav: signal: sound must not be silent"),
+        (2, "short.wav: signal: samples must be 2000 or more, got 10"),
         (4, "nan.wav: sample 0 (channel 0) is NaN; expected a finite number"),
         (5, "text.wav: is not audio: it looks like text"),
     ]) {
@@ -288,7 +288,7 @@ fn silence_has_features_only_where_any_sound_is_taken() {
     assert_eq!(all(&files, &any).features.len(), 1);
     // What was kept for any sound is not taken for speech.
     let error = extract_all(&files, &ExtractConfig { cache, ..config() }, |_| {}, |f| f).unwrap_err();
-    assert!(error.to_string().contains("silent.wav: the signal must not be silent"), "{error}");
+    assert!(error.to_string().contains("silent.wav: signal: sound must not be silent"), "{error}");
 }
 
 #[derive(Debug)]

@@ -308,10 +308,13 @@ mod tests {
     fn configurations_that_cannot_work_are_refused() {
         let refusal = |config| Chroma::new(config).err().unwrap().to_string();
         let base = ChromaConfig::default();
-        assert_eq!(refusal(ChromaConfig { n_chroma: 0, ..base.clone() }), "n_chroma must be at least 1");
+        assert_eq!(
+            refusal(ChromaConfig { n_chroma: 0, ..base.clone() }),
+            "n_chroma must be 1 or more, got 0"
+        );
         assert_eq!(
             refusal(ChromaConfig { octwidth: Some(0.0), ..base.clone() }),
-            "octwidth must be above 0, but is 0"
+            "octwidth must be above 0, got 0"
         );
         for tuning in [1e9, f64::NAN] {
             let error = refusal(ChromaConfig { tuning: Some(tuning), ..base.clone() });
@@ -320,7 +323,7 @@ mod tests {
         let error = refusal(ChromaConfig { n_chroma: usize::MAX, ..base.clone() });
         assert!(error.starts_with("n_chroma must be so small that"), "{error}");
         let stft = StftConfig { n_fft: 1, ..Default::default() };
-        assert_eq!(refusal(ChromaConfig { stft, ..base }), "n_fft must be at least 2 for chroma, but is 1");
+        assert_eq!(refusal(ChromaConfig { stft, ..base }), "n_fft must be at least 2 for chroma, got 1");
     }
 
     #[test]

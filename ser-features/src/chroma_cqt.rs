@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(refusal(ChromaCqtConfig { hop_length: 0, ..base.clone() }), zero("hop_length"));
         assert_eq!(
             refusal(ChromaCqtConfig { bins_per_octave: 40, ..base.clone() }).to_string(),
-            "bins_per_octave must be a multiple of n_chroma, but is 40"
+            "bins_per_octave must be a multiple of n_chroma, got 40"
         );
         for threshold in [-0.1, f32::NAN] {
             let error = refusal(ChromaCqtConfig { threshold, ..base.clone() }).to_string();

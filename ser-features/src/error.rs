@@ -12,13 +12,13 @@ const MAX_TABLE: usize = 1 << 28;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A count or a step is zero.
-    #[error("{parameter} must be at least 1")]
+    #[error("{parameter} must be 1 or more, got 0")]
     Zero {
         /// Name of the field.
         parameter: &'static str,
     },
     /// The window does not fit into the Fourier transform.
-    #[error("win_length must not exceed n_fft, but win_length is {win_length} and n_fft is {n_fft}")]
+    #[error("win_length must be at most n_fft, {n_fft}, got {win_length}")]
     WindowTooLong {
         /// The window's length in samples.
         win_length: usize,
@@ -26,7 +26,7 @@ pub enum ConfigError {
         n_fft: usize,
     },
     /// A frequency lies above half of the sample rate.
-    #[error("{parameter} must not exceed half of the sample rate, but {frequency} Hz > {nyquist} Hz")]
+    #[error("{parameter} must be at most half of the sample rate, {nyquist} Hz, got {frequency} Hz")]
     AboveNyquist {
         /// Name of the field, or of what is derived from it.
         parameter: &'static str,
@@ -36,7 +36,7 @@ pub enum ConfigError {
         nyquist: f64,
     },
     /// The lower end of a frequency range does not lie below its upper end.
-    #[error("fmin must lie below fmax, but fmin is {fmin} Hz and fmax is {fmax} Hz")]
+    #[error("fmin must be below fmax, {fmax} Hz, got {fmin} Hz")]
     EmptyRange {
         /// Lower end in Hz.
         fmin: f64,
@@ -44,7 +44,7 @@ pub enum ConfigError {
         fmax: f64,
     },
     /// One count must not exceed another.
-    #[error("{parameter} must not exceed {limit_name}, but {value} > {limit}")]
+    #[error("{parameter} must be at most {limit_name}, {limit}, got {value}")]
     TooMany {
         /// Name of the field.
         parameter: &'static str,
@@ -56,7 +56,7 @@ pub enum ConfigError {
         limit: usize,
     },
     /// A choice is named twice.
-    #[error("each of {parameter} must be named once, but {name} is repeated")]
+    #[error("{parameter} must name each once, got {name} twice")]
     Repeated {
         /// Name of the field.
         parameter: &'static str,
@@ -64,7 +64,7 @@ pub enum ConfigError {
         name: &'static str,
     },
     /// A setting depends on the whole signal, so it isn't available for streams.
-    #[error("to stream, {parameter} must be {rule}: anything else needs the whole signal")]
+    #[error("stream: {parameter} must be {rule}: anything else needs the whole signal")]
     NeedsWholeSignal {
         /// Name of the field.
         parameter: &'static str,
@@ -72,14 +72,14 @@ pub enum ConfigError {
         rule: &'static str,
     },
     /// A feature whose streams are not offered.
-    #[error("to stream, features must be without {feature}: streams of it are not offered")]
+    #[error("stream: features must be without {feature}: streams of it are not offered")]
     NotStreamed {
         /// Name of the feature.
         feature: &'static str,
     },
     /// Two sample rates whose ratio takes numbers so large that a plan would not fit into memory.
     #[error(
-        "the ratio of sample rates, in its lowest terms, must have numbers of at most {limit}, but that of {from} to {to} Hz does not; \
+        "the ratio of sample rates must have numbers of at most {limit} in its lowest terms, got {from} to {to} Hz; \
          Resampler::with_ratio takes any ratio"
     )]
     RatioTooFine {
@@ -91,7 +91,7 @@ pub enum ConfigError {
         limit: usize,
     },
     /// Any other rule about the value of one field.
-    #[error("{parameter} must be {rule}, but is {value}")]
+    #[error("{parameter} must be {rule}, got {value}")]
     OutOfRange {
         /// Name of the field.
         parameter: &'static str,
@@ -143,16 +143,16 @@ pub enum Error {
 #[non_exhaustive]
 pub enum SignalError {
     /// There is no sample at all.
-    #[error("the signal must hold at least one sample, but is empty")]
+    #[error("signal: samples must be 1 or more, got 0")]
     Empty,
     /// A sample is NaN or infinite.
-    #[error("every sample must be finite, but sample {index} is not")]
+    #[error("signal: sample {index} must be finite")]
     NotFinite {
         /// Position of the first such sample.
         index: usize,
     },
     /// A sample is so loud that powers of its spectrum would overflow.
-    #[error("every sample must lie within ±1e12, where full scale is ±1, but sample {index} is {value:e}")]
+    #[error("signal: sample {index} must be within ±1e12, where full scale is ±1, got {value:e}")]
     TooLoud {
         /// Position of the first such sample.
         index: usize,
@@ -160,13 +160,13 @@ pub enum SignalError {
         value: f32,
     },
     /// A magnitude is negative.
-    #[error("every magnitude must be at least 0, but value {index}, counted row by row, is negative")]
+    #[error("matrix: value {index}, counted row by row, must be 0 or more")]
     Negative {
         /// Position of the first such value, counted row by row.
         index: usize,
     },
     /// The signal has fewer samples than the task needs.
-    #[error("the signal must have at least {minimum} samples, but has {given}")]
+    #[error("signal: samples must be {minimum} or more, got {given}")]
     TooShort {
         /// The fewest samples that work.
         minimum: usize,
@@ -174,7 +174,7 @@ pub enum SignalError {
         given: usize,
     },
     /// A matrix has fewer frames (columns) than the task needs.
-    #[error("there must be at least {minimum} frames, but there are {given}")]
+    #[error("matrix: frames must be {minimum} or more, got {given}")]
     TooFewFrames {
         /// The fewest frames that work.
         minimum: usize,
@@ -182,13 +182,13 @@ pub enum SignalError {
         given: usize,
     },
     /// The signal is silent, or so faint that only noise is left in it.
-    #[error("the signal must not be silent, but {}", loudness(*peak))]
+    #[error("signal: sound must not be silent, got {}", loudness(*peak))]
     Silent {
         /// Largest absolute sample value.
         peak: f32,
     },
     /// A matrix has another number of rows than the plan was made for.
-    #[error("the input must have {expected} rows, but has {given}")]
+    #[error("matrix: rows must be {expected}, got {given}")]
     Rows {
         /// Rows that the plan expects.
         expected: usize,
@@ -196,9 +196,7 @@ pub enum SignalError {
         given: usize,
     },
     /// Interleaved samples don't divide into whole frames of the given number of channels.
-    #[error(
-        "interleaved samples must divide into channels, but {samples} samples are no multiple of {channels}"
-    )]
+    #[error("signal: interleaved samples must be a multiple of the channels, {channels}, got {samples}")]
     Channels {
         /// Samples given.
         samples: usize,
@@ -206,7 +204,7 @@ pub enum SignalError {
         channels: usize,
     },
     /// The resampler for any ratio failed.
-    #[error("the signal must be resampled by {ratio}, but rubato says: {reason}")]
+    #[error("signal: rubato cannot resample it by {ratio}: {reason}")]
     NotResampled {
         /// Ratio of the target's rate to the source's.
         ratio: f64,
@@ -214,7 +212,7 @@ pub enum SignalError {
         reason: String,
     },
     /// A sample rate outside the range that can be resampled.
-    #[error("a sample rate must lie between {minimum} and {maximum} Hz, but is {given} Hz")]
+    #[error("signal: sample_rate must be {minimum} to {maximum} Hz, got {given} Hz")]
     SampleRate {
         /// Lowest rate in Hz.
         minimum: u32,
@@ -228,7 +226,7 @@ pub enum SignalError {
 /// What the peak of a silent signal is, in words.
 fn loudness(peak: f32) -> String {
     if peak > 0.0 {
-        return format!("its peak is {:.0} dB below full scale", -20.0 * peak.log10());
+        return format!("a peak {:.0} dB below full scale", -20.0 * peak.log10());
     }
-    "all its samples are zero".into()
+    "zeros alone".into()
 }

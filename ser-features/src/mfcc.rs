@@ -268,14 +268,14 @@ mod tests {
     fn configurations_that_cannot_work_are_refused() {
         let refusal = |config| Mfcc::new(config).err().unwrap().to_string();
         let base = MfccConfig::default();
-        assert_eq!(refusal(MfccConfig { n_mfcc: 0, ..base.clone() }), "n_mfcc must be at least 1");
+        assert_eq!(refusal(MfccConfig { n_mfcc: 0, ..base.clone() }), "n_mfcc must be 1 or more, got 0");
         assert_eq!(
             refusal(MfccConfig { n_mfcc: 129, ..base.clone() }),
-            "n_mfcc must not exceed n_mels, but 129 > 128"
+            "n_mfcc must be at most n_mels, 128, got 129"
         );
         assert_eq!(
             refusal(MfccConfig { lifter: -2.0, ..base.clone() }),
-            "lifter must be 0, or more and finite, and not so small that π · n_mfcc / lifter is infinite, but is -2"
+            "lifter must be 0, or more and finite, and not so small that π · n_mfcc / lifter is infinite, got -2"
         );
         // The sine of infinity is no number.
         for lifter in [1e-310, f64::INFINITY, f64::NAN] {

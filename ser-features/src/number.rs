@@ -36,7 +36,7 @@ impl<T: Float> Written<T> {
         match self {
             Self::Number(number) => Ok(number),
             Self::Text(text) if text == INFINITE => Ok(T::INFINITY),
-            Self::Text(text) => Err(E::custom(format!("must be a number or {INFINITE:?}, but is {text:?}"))),
+            Self::Text(text) => Err(E::custom(format!("must be a number or {INFINITE:?}, got {text:?}"))),
         }
     }
 }

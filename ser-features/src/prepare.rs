@@ -246,11 +246,11 @@ mod tests {
         let base = PreparationConfig::default();
         assert_eq!(
             refused(PreparationConfig { length: Some(0), ..base.clone() }),
-            "length must be at least 1"
+            "length must be 1 or more, got 0"
         );
         let top_db = PreparationConfig { trim_top_db: Some(-3.0), ..base.clone() };
-        assert_eq!(refused(top_db), "top_db must be above 0 and finite, but is -3");
+        assert_eq!(refused(top_db), "top_db must be above 0 and finite, got -3");
         let rate = PreparationConfig { sample_rate: 10, ..base };
-        assert_eq!(refused(rate), "sample_rate must be from 1000 to 384000 Hz, but is 10");
+        assert_eq!(refused(rate), "sample_rate must be from 1000 to 384000 Hz, got 10");
     }
 }

@@ -351,8 +351,8 @@ mod tests {
             Some(ConfigError::WindowTooLong { win_length: 2049, n_fft: 2048 })
         );
         for (values, rule) in [
-            (vec![1.0; 7], "the number of window values must be win_length, but is 7"),
-            (vec![f64::NAN; 8], "every value of the window must be finite and within ±1e6, but is NaN"),
+            (vec![1.0; 7], "the number of window values must be win_length, got 7"),
+            (vec![f64::NAN; 8], "every value of the window must be finite and within ±1e6, got NaN"),
         ] {
             let config = StftConfig { n_fft: 8, window: Window::Custom(values), ..Default::default() };
             assert_eq!(Stft::new(config).err().unwrap().to_string(), rule);

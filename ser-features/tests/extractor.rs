@@ -253,19 +253,25 @@ fn configurations_that_cannot_work_are_refused() {
     let base = FeatureConfig::default();
     assert_eq!(
         refusal(FeatureConfig { features: vec![], ..base.clone() }),
-        "the number of features must be at least 1"
+        "the number of features must be 1 or more, got 0"
     );
     assert_eq!(
         refusal(FeatureConfig { features: vec![Feature::Mel, Feature::Mel], ..base.clone() }),
-        "each of features must be named once, but mel is repeated"
+        "features must name each once, got mel twice"
     );
-    assert_eq!(refusal(FeatureConfig { hop_length: 0, ..base.clone() }), "hop_length must be at least 1");
-    assert_eq!(refusal(FeatureConfig { n_fft: 0, ..base.clone() }), "n_fft must be at least 1");
+    assert_eq!(
+        refusal(FeatureConfig { hop_length: 0, ..base.clone() }),
+        "hop_length must be 1 or more, got 0"
+    );
+    assert_eq!(refusal(FeatureConfig { n_fft: 0, ..base.clone() }), "n_fft must be 1 or more, got 0");
     assert_eq!(
         refusal(FeatureConfig { n_fft: 2047, ..base.clone() }),
-        "n_fft must be even, with tonnetz, but is 2047"
+        "n_fft must be even, with tonnetz, got 2047"
     );
-    assert_eq!(refusal(FeatureConfig { sample_rate: 0, ..base.clone() }), "sample_rate must be at least 1");
+    assert_eq!(
+        refusal(FeatureConfig { sample_rate: 0, ..base.clone() }),
+        "sample_rate must be 1 or more, got 0"
+    );
     // What is not asked for need not work: contrast refuses this rate, mel does not.
     let low = FeatureConfig { sample_rate: 8_000, ..base };
     assert!(FeatureExtractor::new(low.clone()).is_err());
@@ -290,7 +296,7 @@ fn samples_too_loud_for_powers_are_refused_and_those_below_are_not() {
     assert_eq!(error, SignalError::TooLoud { index: 7_000, value: -1e30 });
     assert_eq!(
         error.to_string(),
-        "every sample must lie within ±1e12, where full scale is ±1, but sample 7000 is -1e30"
+        "signal: sample 7000 must be within ±1e12, where full scale is ±1, got -1e30"
     );
     // What takes no powers takes any finite sample.
     let clip = Preparation::new(PreparationConfig { trim_top_db: None, ..Default::default() }).unwrap();

@@ -100,7 +100,7 @@ fn every_configuration_survives_json() {
 #[test]
 fn only_infinity_has_a_name() {
     let error = serde_json::from_str::<HpssConfig>(r#"{"power": "much"}"#).unwrap_err().to_string();
-    assert!(error.contains("must be a number or \"inf\", but is \"much\""), "{error}");
+    assert!(error.contains("must be a number or \"inf\", got \"much\""), "{error}");
 }
 
 #[test]

@@ -272,20 +272,20 @@ fn what_needs_the_whole_signal_is_refused() {
     let refusal = |error: Option<ConfigError>| error.unwrap().to_string();
     assert_eq!(
         refusal(StreamingMfcc::new(MfccConfig::default()).err()),
-        "to stream, top_db must be None: anything else needs the whole signal"
+        "stream: top_db must be None: anything else needs the whole signal"
     );
     let decibel = DecibelConfig { reference: Reference::Max, top_db: None, ..Default::default() };
     assert_eq!(
         refusal(StreamingMfcc::new(MfccConfig { decibel, ..Default::default() }).err()),
-        "to stream, reference must be a value: anything else needs the whole signal"
+        "stream: reference must be a value: anything else needs the whole signal"
     );
     assert_eq!(
         refusal(StreamingChroma::new(ChromaConfig::default()).err()),
-        "to stream, tuning must be given: anything else needs the whole signal"
+        "stream: tuning must be given: anything else needs the whole signal"
     );
     assert_eq!(
         refusal(StreamingContrast::new(ContrastConfig::default()).err()),
-        "to stream, top_db must be None: anything else needs the whole signal"
+        "stream: top_db must be None: anything else needs the whole signal"
     );
     // Linear contrast has no decibels.
     assert!(StreamingContrast::new(ContrastConfig { linear: true, ..Default::default() }).is_ok());

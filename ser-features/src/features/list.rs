@@ -138,7 +138,7 @@ impl Feature {
 
 /// A name that no feature has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a feature must be one of {}, but is {name:?}", names())]
+#[error("feature must be one of {}, got {name:?}", names())]
 pub struct UnknownFeature {
     /// The name given.
     pub name: String,
@@ -175,7 +175,7 @@ mod tests {
         }
         let error = "MFCC".parse::<Feature>().unwrap_err().to_string();
         assert!(
-            error.starts_with("a feature must be one of mfcc, chroma,") && error.ends_with("but is \"MFCC\""),
+            error.starts_with("feature must be one of mfcc, chroma,") && error.ends_with("got \"MFCC\""),
             "{error}"
         );
     }

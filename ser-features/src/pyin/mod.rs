@@ -332,7 +332,7 @@ mod tests {
             (PyinConfig { switch_prob: 1.0, ..base.clone() }, "switch_prob must be"),
             (PyinConfig { no_trough_prob: -0.1, ..base.clone() }, "no_trough_prob must be"),
             (PyinConfig { max_transition_rate: 1e6, ..base.clone() }, "max_transition_rate must be so low"),
-            (PyinConfig { fmin: 3_000.0, ..base }, "fmin must lie below fmax"),
+            (PyinConfig { fmin: 3_000.0, ..base }, "fmin must be below fmax"),
         ] {
             let error = refusal(config);
             assert!(error.starts_with(rule), "{error}");

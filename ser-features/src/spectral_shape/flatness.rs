@@ -162,11 +162,11 @@ mod tests {
         let base = FlatnessConfig::default();
         assert_eq!(
             refusal(FlatnessConfig { amin: 0.0, ..base.clone() }),
-            "amin must be above 0 and finite, but is 0"
+            "amin must be above 0 and finite, got 0"
         );
         assert_eq!(
             refusal(FlatnessConfig { power: 5.0, ..base }),
-            "power must be above 0 and at most 4, but is 5"
+            "power must be above 0 and at most 4, got 5"
         );
     }
 }
