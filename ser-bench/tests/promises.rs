@@ -1,0 +1,81 @@
+//! Promises about types that callers rely on: what a plan or a model can be moved to, shared between and printed by.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+/// Plans keep buffers that each use writes: they move to other threads, one thread uses each.
+fn moved<T: Send + Debug>() {}
+
+/// Data, models and catalogues are read by several threads.
+fn shared<T: Send + Sync + Debug>() {}
+
+/// Errors travel through threads and `anyhow`.
+fn error<T: Error + Send + Sync + 'static>() {}
+
+macro_rules! check {
+    ($what:ident: $($type:ty),+ $(,)?) => { $($what::<$type>();)+ };
+}
+
+mod features {
+    use super::{error, moved, shared};
+    use ser_features::*;
+
+    #[test]
+    fn plans_of_features_are_moved_and_printed() {
+        check!(moved:
+            BandPass, Chroma, ChromaCqt, Cqt, Delta, FeatureExtractor, Formants, GriffinLim, HarmonicPercussive, Hpss, Istft, KaldiFbank,
+            KaldiMfcc, LogMel, MelSpectrogram, MelToStft, Mfcc, OnsetStrength, Pcen, PitchShift, Preemphasis, Preparation, Pyin, Resampler,
+            Rms, SpectralBalance, SpectralContrast, Stft, StreamingExtractor, StreamingResampler, StreamingYin, Tempo, Tempogram,
+            TimeStretch, Tonnetz, Trim, Tuning, VoiceQuality, WhisperMel, Yin, ZeroCrossingRate,
+        );
+        check!(shared: ChromaConfig, FeatureConfig, Features, Functional, PitchTrack, PreparationConfig, StftConfig, Window, YinFrames);
+        check!(error: ConfigError, SignalError, ser_features::Error, UnknownFeature, UnknownFunctional);
+    }
+}
+
+mod data {
+    use super::{error, shared};
+    use ser_data::*;
+
+    #[test]
+    fn recordings_and_corpora_are_shared_and_printed() {
+        check!(shared: Audio, AudioLimits, AudioOptions, AudioWarning, Clip, Corpus<()>, CorpusOptions, Extracted<()>, LabelMap, RavdessName, Source, Split);
+        check!(error: AudioError, ClipError, CorpusError, DatasetError, ExtractError, LabelError, LabelMapError, ManifestError, NameError, PcmError, SplitError);
+    }
+}
+
+mod models {
+    use super::{error, moved, shared};
+    use ser_models::encoder::{EncoderError, WhisperEncoder};
+    use ser_models::input::{Dataset, DatasetError, InputError};
+    use ser_models::layers::{LayerError, Sequential};
+    use ser_models::models::{Architecture, Model};
+    use ser_models::training::{
+        EncodedClips, EncodedError, StateError, Trainer, TrainingConfig, TrainingError,
+    };
+    use ser_models::*;
+
+    #[test]
+    fn models_are_moved_shared_and_printed() {
+        check!(moved: Recognizer);
+        check!(shared:
+            Architecture, Checkpoint, Classifier, ConfusionMatrix, Dataset, EncodedClips, Model, Parameters, Recipe, Recognition, Sequential,
+            Timeline, Trainer, TrainingConfig, VoiceProfile, WhisperEncoder,
+        );
+        check!(error:
+            CheckpointError, ClassifyError, DatasetError, EncodedError, EncoderError, InputError, LayerError, ParameterError, ProfileError,
+            RecipeError, RecognizeError, StateError, TrainingError, WeightsError,
+        );
+    }
+}
+
+mod songs {
+    use super::{error, shared};
+    use mood_recommender::*;
+
+    #[test]
+    fn catalogues_and_recommenders_are_shared_and_printed() {
+        check!(shared: Catalog, CatalogBuilder, Options, Playlist, Profile, Reading, Recommendation<'static>, Recommender, Song, Stats);
+        check!(error: CatalogError, InvalidDate, PlaylistError, ReadingError, RecommendError, UnknownMood);
+    }
+}
