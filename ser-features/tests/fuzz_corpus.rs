@@ -1,9 +1,28 @@
-//! What the fuzzer found worth keeping holds in every test run.
+//! What the fuzzer found worth keeping, and what any bytes make, holds in every test run.
 
 // A crate of its own in the fuzz target, whose items have no other users.
 #[path = "../fuzz/check/mod.rs"]
 #[allow(unreachable_pub)]
 mod check;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+proptest! {
+    // The same bytes in each run: the fuzzer looks for others.
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(18),
+        ..ProptestConfig::default()
+    })]
+
+    /// Every plan comes ten times: its results are finite, have the documented shape, and are those of its streams.
+    #[test]
+    fn every_plan_holds_for_any_bytes(plan in 0_u8..40, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check::check(&[&[plan][..], &bytes].concat());
+    }
+}
 
 #[test]
 fn all_of_the_corpus_holds() {
