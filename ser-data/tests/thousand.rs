@@ -155,7 +155,7 @@ fn outcome(number: u64, sources: &Path) -> Option<Outcome> {
     let codec = random.of(CODECS);
     let wanted = Wanted {
         codec,
-        container: *random.of(codec.containers),
+        container: random.of::<&str>(codec.containers),
         rate: *random.of(codec.rates),
         channels: *random.of(codec.channels),
         seconds: *random.of(&[0.3, 1.0, 2.5, 7.0]),
