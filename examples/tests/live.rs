@@ -133,7 +133,7 @@ fn less_than_a_window_is_heard_and_less_than_a_syllable_is_refused() {
     let output = live(&[], &wav(4_000));
     assert_eq!(output.status.code(), Some(3));
     let error = text(&output.stderr);
-    assert!(error.contains("standard input: ") && error.contains("at least 5513 samples"), "{error}");
+    assert!(error.contains("standard input: ") && error.contains("samples must be 5513 or more"), "{error}");
 }
 
 #[test]

@@ -14,8 +14,7 @@ pub enum FileError {
     Io {
         /// The file.
         file: String,
-        /// The system's reason.
-        #[source]
+        /// The system's reason, which is part of the text.
         cause: io::Error,
     },
     /// The file is cut, damaged, or holds something else.
@@ -41,8 +40,7 @@ pub enum FileError {
     Weights {
         /// The file.
         file: String,
-        /// What is wrong.
-        #[source]
+        /// What is wrong, which is part of the text.
         cause: WeightsError,
     },
 }

@@ -274,7 +274,7 @@ mod tests {
         let recognizer = Recognizer::from_bytes(MODEL).unwrap();
         let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default()).unwrap();
         listener.push::<LiveError>(&samples[..5_000], |_| panic!("no reading is due")).unwrap();
-        assert!(listener.finish().unwrap_err().to_string().contains("at least 5513 samples"));
+        assert!(listener.finish().unwrap_err().to_string().contains("samples must be 5513 or more"));
     }
 
     #[test]
