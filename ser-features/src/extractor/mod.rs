@@ -107,8 +107,9 @@ impl FeatureExtractor {
     /// When no feature is configured, a feature is configured twice, or `n_fft` is odd with tonnetz. Also the errors of the features' own
     /// plans: see [`Mfcc::new`](crate::Mfcc::new),
     /// [`Chroma::new`](crate::Chroma::new), [`MelSpectrogram::new`](crate::MelSpectrogram::new),
-    /// [`SpectralContrast::new`](crate::SpectralContrast::new), [`Tonnetz::new`], [`Pyin::new`], [`SpectralBalance::new`] and
-    /// [`Formants::new`].
+    /// [`SpectralContrast::new`](crate::SpectralContrast::new), [`Tonnetz::new`](crate::Tonnetz::new),
+    /// [`Pyin::new`](crate::Pyin::new), [`SpectralBalance::new`](crate::SpectralBalance::new) and
+    /// [`Formants::new`](crate::Formants::new).
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let plans =
