@@ -71,7 +71,16 @@ impl Source {
     /// What `path` means in the module `from`; none for other crates, keywords and local names.
     fn meaning<'a>(&'a self, from: &'a ModulePath, path: &[String], reexports: usize) -> Option<Meaning<'a>> {
         let (first, rest) = path.split_first()?;
-        let mut meaning = self.name(from, first, reexports)?;
+        self.rest(self.name(from, first, reexports)?, rest, reexports)
+    }
+
+    /// What the rest of a path means after its first names.
+    fn rest<'a>(
+        &'a self,
+        mut meaning: Meaning<'a>,
+        rest: &[String],
+        reexports: usize,
+    ) -> Option<Meaning<'a>> {
         for name in rest {
             let Meaning::Module(module) = meaning else { break };
             meaning = self.name(module, name, reexports).unwrap_or(Meaning::ItemOf(module));
@@ -87,6 +96,27 @@ impl Source {
             "super" => return self.module(module.split_last()?.1),
             _ => {}
         }
+        if let Some(found) = self.named(module, name, reexports) {
+            return Some(found);
+        }
+        let reexports = reexports.checked_sub(1)?;
+        let mut globs = self.modules[module].imports.iter().filter(|import| import.name == "*");
+        globs.find_map(|import| {
+            // A glob that began with a name of another glob would be looked up among all of them, again and again.
+            let (first, rest) = import.path.split_first()?;
+            let first = match first.as_str() {
+                "crate" | "self" | "super" => self.name(module, first, reexports)?,
+                _ => self.named(module, first, reexports)?,
+            };
+            match self.rest(first, rest, reexports)? {
+                Meaning::Module(other) if other != module => self.name(other, name, reexports),
+                _ => None,
+            }
+        })
+    }
+
+    /// What one name means that a module defines or imports by this name.
+    fn named<'a>(&'a self, module: &'a ModulePath, name: &str, reexports: usize) -> Option<Meaning<'a>> {
         if let Some(child) = self.module(&[module.as_slice(), &[name.to_string()]].concat()) {
             return Some(child);
         }
@@ -95,16 +125,8 @@ impl Source {
             return Some(Meaning::ItemOf(module));
         }
         let reexports = reexports.checked_sub(1)?;
-        let named = imports.iter().filter(|import| import.name == name);
-        let globs = imports.iter().filter(|import| import.name == "*");
-        named.filter_map(|import| self.meaning(module, &import.path, reexports)).next().or_else(|| {
-            globs
-                .filter_map(|import| match self.meaning(module, &import.path, reexports)? {
-                    Meaning::Module(other) => self.name(other, name, reexports),
-                    Meaning::ItemOf(_) => None,
-                })
-                .next()
-        })
+        let mut same = imports.iter().filter(|import| import.name == name);
+        same.find_map(|import| self.meaning(module, &import.path, reexports))
     }
 
     fn module(&self, path: &[String]) -> Option<Meaning<'_>> {

@@ -97,6 +97,20 @@ fn a_circle_through_paths_in_code_is_found() {
     }
 }
 
+/// The search through globs ends soon, however many stand in a module.
+#[test]
+fn a_circle_beside_globs_of_other_crates_is_found() {
+    let found = circles(&[
+        ("main.rs", "mod a; mod b; fn main() {}"),
+        (
+            "a.rs",
+            "use c::*; use d::*; use e::*; use h::*; use i::*; use super::b::*; pub fn f() { g(); k(); l() }",
+        ),
+        ("b.rs", "use crate::a; pub fn g() { a::f() }"),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
 #[test]
 fn what_is_no_use_makes_no_arrow() {
     for code in [
