@@ -41,9 +41,9 @@ pub fn extract_batch<C: AsRef<[f32]> + Sync>(
 
 /// Calls `each(plan, position, item)` for all items, on all cores and with one plan per thread. Returns the results in the items' order.
 ///
-/// The number of plans, and of items in progress, is at most the number of threads of rayon's current pool. So memory depends on the
-/// number of threads and on the results of `each`, not on the number of items. Without the cargo feature `parallel`, the calling thread
-/// processes all items with one plan.
+/// The number of plans, and of items in progress, is at most the number of threads of rayon's current pool, unless `each` itself uses rayon:
+/// a thread that waits in `each` may start another item. So memory depends on the number of threads and on the results of `each`, not on
+/// the number of items. Without the cargo feature `parallel`, the calling thread processes all items with one plan.
 ///
 /// ```
 /// use ser_features::{Resampler, map_batch};
@@ -137,7 +137,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Works with a plan that no other thread has in hand, so that there are never more plans than threads.
+/// Calls `work` with a spare plan, or with a new one if all plans are in use. So there are at most as many plans as items in progress.
 fn with_plan<P, R, E>(
     spare: &Mutex<Vec<P>>,
     plan: impl FnOnce() -> Result<P, E>,
@@ -189,7 +189,13 @@ where
                 return Ok(());
             }
             let (at, result) = receive(&receiver);
-            waiting.insert(at, result.unwrap_or_else(|panic| resume_unwind(panic)));
+            waiting.insert(
+                at,
+                result.unwrap_or_else(|panic| {
+                    enough.store(true, Ordering::Relaxed);
+                    resume_unwind(panic)
+                }),
+            );
             while let Some(result) = waiting.remove(&done) {
                 done += 1;
                 let wanted = sink(result);
@@ -202,7 +208,7 @@ where
     })
 }
 
-/// Waits for the next result. A thread of the pool works meanwhile: there may be no other one.
+/// Waits for the next result. If the caller is a thread of the pool, it runs items while it waits, because the pool may have no other thread.
 #[cfg(feature = "parallel")]
 fn receive<T>(receiver: &Receiver<T>) -> T {
     loop {
@@ -211,7 +217,12 @@ fn receive<T>(receiver: &Receiver<T>) -> T {
         }
         match rayon::yield_now() {
             Some(rayon::Yield::Executed) => {}
-            Some(rayon::Yield::Idle) => std::thread::yield_now(),
+            // Other threads have all work in hand: rayon has no way to wait for either, so look again after a moment.
+            Some(rayon::Yield::Idle) => {
+                if let Ok(result) = receiver.recv_timeout(std::time::Duration::from_millis(1)) {
+                    return result;
+                }
+            }
             // The caller keeps a sender, so the channel stays open.
             None => {
                 if let Ok(result) = receiver.recv() {

@@ -75,7 +75,7 @@ vectorized! {
 }
 
 vectorized! {
-    /// In the same way.
+    /// Whether all values are finite and at least 0, in one pass without branches.
     fn all_magnitudes(values: &[f32]) -> bool {
         values.iter().fold(true, |hold, x| hold & (0.0..=f32::MAX).contains(x))
     }

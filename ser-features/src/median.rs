@@ -235,8 +235,8 @@ fn two_windows(
     medians[first + 1][covered.lane] = max(low, min(high, covered.value(first + 32)));
 }
 
-/// What depends on how many values a network takes, written out for each: a loop would have to be unrolled before the one over the series
-/// can become vector instructions.
+/// Defines the functions for networks of `n` values without loops: a loop over the values would have to be unrolled before the loop over
+/// the series can be vectorised.
 macro_rules! written_out {
     ($($n:literal: [$($i:literal)*], $sort:ident, $middle:ident, $get:ident, $put:ident;)*) => {$(
         /// Merges the sorted values `low` followed by `high` with the sorted values `extra`. Returns the middle third, sorted.

@@ -99,12 +99,12 @@ pub struct YinFrames {
     pub aperiodicity: Array1<f32>,
 }
 
-/// What [`StreamingYin`](crate::StreamingYin) finds in a frame: a value of each array of [`YinFrames`].
+/// The result of [`StreamingYin`](crate::StreamingYin) for one frame: one entry of each array of [`YinFrames`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct YinFrame {
     /// Frequency in Hz.
     pub f0: f32,
-    /// How little of the frame repeats.
+    /// Cumulative mean normalised difference at the period that was found, as in [`YinFrames::aperiodicity`].
     pub aperiodicity: f32,
 }
 
@@ -255,7 +255,7 @@ impl Yin {
         &self.differences.framing
     }
 
-    /// What one frame holds, of which `lead` samples come before the signal's first.
+    /// Frequency and aperiodicity of one frame. `lead` samples of the frame come before the signal's first.
     pub(crate) fn of_frame(&mut self, lead: usize, frame: &[f32]) -> YinFrame {
         let at = self.find(lead, frame);
         let silent = frame.iter().all(|&x| x == 0.0);

@@ -100,3 +100,45 @@ fn a_batch_into_a_sink_is_in_order_bounded_and_can_be_cancelled() {
         map_batch_into([1], || Err::<(), _>("no plan"), |(), _, x| x, |_, _| ControlFlow::Continue(()));
     assert_eq!(refused, Err("no plan"));
 }
+
+#[cfg(feature = "parallel")]
+#[test]
+fn a_batch_into_a_sink_runs_on_the_threads_of_a_pool() {
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (plans, mut given) = (AtomicUsize::new(0), Vec::new());
+        let plan = || Ok::<_, ConfigError>(plans.fetch_add(1, Ordering::Relaxed));
+        let all = pool.install(|| {
+            map_batch_into(
+                0..500,
+                plan,
+                |_, _, item| item,
+                |position, item| {
+                    given.push((position, item));
+                    ControlFlow::Continue(())
+                },
+            )
+        });
+        assert_eq!(all, Ok(true));
+        assert!(given.into_iter().eq((0..500).map(|i| (i, i))));
+        assert!(plans.into_inner() <= threads);
+    }
+}
+
+#[cfg(feature = "parallel")]
+#[test]
+fn a_panic_ends_a_batch_into_a_sink() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let worked = AtomicUsize::new(0);
+    let run = || {
+        pool.install(|| {
+            let each = |(): &mut (), at, _| {
+                assert!(at != 0, "the first item fails");
+                worked.fetch_add(1, Ordering::Relaxed);
+            };
+            map_batch_into(0..16, || Ok::<_, ConfigError>(()), each, |_, ()| ControlFlow::Continue(()))
+        })
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+    assert_eq!(worked.into_inner(), 0);
+}

@@ -1,4 +1,4 @@
-//! What the fuzzer found worth keeping, and what any bytes make, holds in every test run.
+//! Runs the checks of the fuzz target on its corpus and on random bytes.
 
 // A crate of its own in the fuzz target, whose items have no other users.
 #[path = "../fuzz/check/mod.rs"]
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 proptest! {
-    // The same bytes in each run: the fuzzer looks for others.
+    // The seed is fixed, so that every run has the same bytes. The fuzzer tries others.
     #![proptest_config(ProptestConfig {
         cases: 400,
         failure_persistence: None,
@@ -17,7 +17,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Every plan comes ten times: its results are finite, have the documented shape, and are those of its streams.
+    /// Runs each of the 40 cases about ten times: results are finite, have the documented shape, and equal those of streams.
     #[test]
     fn every_plan_holds_for_any_bytes(plan in 0_u8..40, bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         check::check(&[&[plan][..], &bytes].concat());

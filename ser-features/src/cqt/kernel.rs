@@ -89,7 +89,7 @@ struct Sines {
 }
 
 impl Sines {
-    /// `n` is a power of two, and at least 2 where cosines are asked for.
+    /// `n` must be a power of two. The cosines of [`at`](Self::at) need at least 2.
     fn new(n: usize) -> Self {
         Self { n, sines: (0..2 * n).map(|j| (PI * j as f64 / n as f64).sin()).collect() }
     }
@@ -103,9 +103,9 @@ impl Sines {
 
 /// A complex tone under a Hann window, with absolute values that sum to one, in the middle of `n` samples.
 ///
-/// With `x = f − k / n`, `y = πx`, `L` samples under the window and `a = π / L`, three geometric sums are its transform at bin `k`: those of
-/// the tone itself and of the two that the window's cosine makes of it. They have a common factor, and what is left of them is
-/// `cot(y) − ½ cot(y + a) − ½ cot(y − a)`, so that its amplitude is
+/// Let `x = f − k / n`, `y = πx`, `L` the samples under the window and `a = π / L`. The transform at bin `k` is the sum of three geometric
+/// sums: one for the tone and two for the shifted tones from the window's cosine. Their common factor times
+/// `cot(y) − ½ cot(y + a) − ½ cot(y − a)` gives the amplitude
 ///
 /// `sin(Ly) · −cos(y) · sin²(a) / (L · sin(y) · sin(y + a) · sin(y − a))`
 struct Wavelet {
@@ -160,7 +160,7 @@ impl Wavelet {
         let start = (n - self.count) / 2;
         let turns = 2.0 * (self.frequency * self.before as f64 + (bin * start) as f64 / n as f64);
         let middle = self.count as f64 * (self.frequency - bin as f64 / n as f64);
-        // Of one sample, the window's middle is that sample.
+        // With one sample, the middle of the window is that sample.
         PI * (if self.count == 1 { 0.0 } else { middle } - turns)
     }
 }

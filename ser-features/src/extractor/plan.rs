@@ -1,4 +1,4 @@
-//! What turns the shared transform into one feature.
+//! Plans of single features on the shared transform.
 
 use ndarray::{Array1, Array2, Axis};
 use num_complex::Complex;
@@ -175,8 +175,8 @@ impl Plan {
         }
     }
 
-    /// Appends the feature of a frame alone: its samples, of which `lead` come before the signal's first, its magnitudes and mel bands. Plans
-    /// of features that don't [stream](Feature::streams) append nothing.
+    /// Computes the feature for one frame of a stream and appends it to `values`. `samples` are the frame's samples within the signal; `lead`
+    /// samples of the frame come before the signal's first. Plans of features that don't [stream](Feature::streams) append nothing.
     pub(crate) fn stream(
         &mut self,
         lead: usize,

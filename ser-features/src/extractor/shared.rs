@@ -1,4 +1,4 @@
-//! What several features are made of.
+//! The shared transform, and intermediate results that several features use.
 
 use ndarray::{Array1, Array2};
 

@@ -1,4 +1,4 @@
-//! The list of features: a row of it says all that other code asks of a feature.
+//! The list of features, with the name, rows and source of each, and whether it can be streamed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ pub(crate) enum Rows {
     Of(usize),
 }
 
-/// What a feature is made of.
+/// The input that a feature is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     Samples,
@@ -22,12 +22,13 @@ pub(crate) enum Source {
     Mel,
     /// pYIN's track.
     Pitch,
-    /// Periods that the track leads to.
+    /// Periods that are found along pYIN's track.
     Periods,
     Formants,
 }
 
-/// Makes [`Feature`] of rows `Name: "name", rows, source, streams;`, or `whole` instead of `streams` where a frame depends on frames after it.
+/// Defines [`Feature`] from rows `Name: "name", rows, source, streams;`. `whole` instead of `streams` marks features that
+/// [`StreamingExtractor`](crate::StreamingExtractor) refuses.
 macro_rules! features {
     ($($(#[doc = $doc:literal])* $feature:ident: $name:tt, $rows:ident $(($count:literal))?, $source:ident, $stream:ident;)*) => {
         /// A feature: a matrix with one column a frame.
@@ -61,7 +62,7 @@ macro_rules! features {
                 }
             }
 
-            /// Whether a frame can be given before those after it are there.
+            /// Whether [`StreamingExtractor`](crate::StreamingExtractor) offers the feature.
             pub(crate) fn streams(self) -> bool {
                 match self {
                     $(Self::$feature => features!($stream),)*

@@ -1,4 +1,4 @@
-//! Masks, and what they are put on.
+//! Masks, and the spectrogram values that they scale.
 
 use num_complex::Complex32;
 

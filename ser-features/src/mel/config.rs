@@ -1,4 +1,4 @@
-//! Where mel bands lie.
+//! Settings of mel bands and mel spectrograms.
 
 use crate::error::ConfigError;
 use crate::pad::PadMode;

@@ -40,7 +40,7 @@ impl Ratio {
         (samples as f64 * (self.to as f64 / self.from as f64)).ceil() as usize
     }
 
-    /// The number of samples that soxr gives: the same, rounded to the nearest in `f64`. Where [`length`](Self::length) is larger, librosa
+    /// The number of samples that soxr gives: the exact length, rounded to the nearest in `f64`. Where [`length`](Self::length) is larger, librosa
     /// appends a zero.
     pub(super) fn covered(self, samples: usize) -> usize {
         let step = self.from as f64 / self.to as f64;

@@ -22,7 +22,7 @@ pub trait RowByFrame: Sized + Sealed {
     /// The plan's configuration.
     type Config: Clone;
 
-    /// What it gives of a frame: a number, of [`Yin`] a [`YinFrame`].
+    /// The value of a frame: an `f32`, or a [`YinFrame`] for [`Yin`].
     type Value: Copy;
 
     #[doc(hidden)]
@@ -39,8 +39,8 @@ pub trait RowByFrame: Sized + Sealed {
 /// Computes one value a frame of a stream: pieces of any length go in, each frame's value comes out as soon as its last sample is
 /// there.
 ///
-/// The values are those that the plan's `process` (of [`Yin`], `analyze`) gives for the whole signal, bit for bit. Memory does not depend on the stream's
-/// length, and a push allocates nothing once one as long came before.
+/// The values equal those of the plan's `process` (for [`Yin`], `analyze`) for the whole signal, bit for bit. Memory does not depend on the
+/// stream's length. A push allocates nothing if an earlier one was as long.
 ///
 /// ```
 /// use ser_features::{RmsConfig, StreamingRms};
