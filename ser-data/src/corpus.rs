@@ -295,30 +295,18 @@ impl<T, E> Corpus<Result<T, E>> {
     /// # Errors
     /// The first error of `keep`, in the order of the clips.
     pub fn transpose(self) -> Result<Corpus<T>, E> {
-        let Self {
-            features,
-            clips,
-            labels,
-            label_names,
-            groups,
-            audio,
-            sources,
-            left_out,
-            skipped,
-            warnings,
-        } = self;
-        let features = features.into_iter().collect::<Result<_, E>>()?;
+        let features = self.features.into_iter().collect::<Result<_, E>>()?;
         Ok(Corpus {
             features,
-            clips,
-            labels,
-            label_names,
-            groups,
-            audio,
-            sources,
-            left_out,
-            skipped,
-            warnings,
+            clips: self.clips,
+            labels: self.labels,
+            label_names: self.label_names,
+            groups: self.groups,
+            audio: self.audio,
+            sources: self.sources,
+            left_out: self.left_out,
+            skipped: self.skipped,
+            warnings: self.warnings,
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Headers as people's programs write them, which lost sound without a word or had whole files refused. The originals are read where they
-//! are; files of the same kinds are made here.
+//! Irregular headers as real programs write them, for which sound was lost without a warning or an intact file was refused. The originals
+//! are read if they are present; files of the same kinds are made here.
 
 use ser_data::{Audio, AudioErrorKind, AudioWarning};
 

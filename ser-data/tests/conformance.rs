@@ -46,10 +46,11 @@ fn compare(chosen: impl Fn(&Codec, u32) -> bool) {
         all.par_iter().filter_map(|wanted| compare_one(wanted, sources.path())).collect();
     let failed: Vec<&String> = compared.iter().filter_map(|result| result.as_ref().err()).collect();
     println!("{} files compared", compared.len());
+    assert!(!compared.is_empty(), "ffmpeg made no file");
     assert!(failed.is_empty(), "{} of {} differ:\n{failed:#?}", failed.len(), compared.len());
 }
 
-/// What is different in a file; `None` where ffmpeg does not make it.
+/// Compares one file with ffmpeg's samples. The error says what differs; `None` if ffmpeg cannot make the file.
 fn compare_one(wanted: &Wanted, sources: &Path) -> Option<Result<(), String>> {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = wanted.make(sources, folder.path()) else {

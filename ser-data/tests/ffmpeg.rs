@@ -28,18 +28,16 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
         let clip = encoding("../../../examples/assets/sample.wav");
         let pan: Vec<String> =
             (0..channels).map(|c| format!("c{c}={}*c0", 0.7 - 0.1 * f64::from(c))).collect();
-        let layout = if channels == 1 {
-            "mono"
-        } else if channels == 2 {
-            "stereo"
-        } else {
-            "5.1"
+        let layout = match channels {
+            1 => "mono",
+            2 => "stereo",
+            _ => "5.1",
         };
         let filter = format!(
             "atrim=start=0.5,asetpts=PTS-STARTPTS,aloop=loop=-1:size=200000,atrim=0:{seconds},aresample={rate},pan={layout}|{}",
             pan.join("|")
         );
-        // Several threads may want it at a time.
+        // Several threads may make the same source: each writes its own file and renames it.
         let made = path.with_extension(format!("{:?}.wav", std::thread::current().id()));
         let output = ["-af", &filter, "-c:a", "pcm_s16le", made.to_str().unwrap()];
         ffmpeg(&[&["-i", clip.to_str().unwrap()][..], &output].concat()).unwrap();
@@ -62,7 +60,9 @@ pub(crate) fn reference(path: &Path) -> Vec<f32> {
 /// A codec with the containers that hold it.
 pub(crate) struct Codec {
     pub(crate) name: &'static str,
-    arguments: &'static [&'static str],
+    /// ffmpeg's name of the encoder.
+    encoder: &'static str,
+    options: &'static [&'static str],
     pub(crate) containers: &'static [&'static str],
     pub(crate) rates: &'static [u32],
     pub(crate) channels: &'static [u32],
@@ -80,139 +80,46 @@ impl Codec {
     }
 }
 
+/// A codec that ffmpeg encodes without options and whose samples equal ffmpeg's.
+const fn exact(
+    name: &'static str,
+    containers: &'static [&'static str],
+    rates: &'static [u32],
+    channels: &'static [u32],
+) -> Codec {
+    Codec { name, encoder: name, options: &[], containers, rates, channels, tolerance: 0.0 }
+}
+
 const ALL_RATES: &[u32] = &[8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
 pub(crate) const CODECS: &[Codec] = &[
-    Codec {
-        name: "pcm_u8",
-        arguments: &["-c:a", "pcm_u8"],
-        containers: &["wav", "w64", "rf64"],
-        rates: ALL_RATES,
-        channels: &[1, 2, 6],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_s16le",
-        arguments: &["-c:a", "pcm_s16le"],
-        containers: &["wav", "w64", "rf64", "caf", "mkv", "mov"],
-        rates: ALL_RATES,
-        channels: &[1, 2, 6],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_s24le",
-        arguments: &["-c:a", "pcm_s24le"],
-        containers: &["wav", "w64", "caf", "mkv", "mov"],
-        rates: &[16_000, 48_000, 96_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_s32le",
-        arguments: &["-c:a", "pcm_s32le"],
-        containers: &["wav", "w64", "caf", "mov"],
-        rates: &[48_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_f32le",
-        arguments: &["-c:a", "pcm_f32le"],
-        containers: &["wav", "w64", "caf", "mkv", "mov"],
-        rates: &[16_000, 48_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_f64le",
-        arguments: &["-c:a", "pcm_f64le"],
-        containers: &["wav", "w64"],
-        rates: &[48_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_s16be",
-        arguments: &["-c:a", "pcm_s16be"],
-        containers: &["aiff", "au", "caf", "mkv", "mov"],
-        rates: ALL_RATES,
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_s24be",
-        arguments: &["-c:a", "pcm_s24be"],
-        containers: &["aiff", "au", "mov"],
-        rates: &[48_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_f32be",
-        arguments: &["-c:a", "pcm_f32be"],
-        containers: &["aiff", "au", "mov"],
-        rates: &[48_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_alaw",
-        arguments: &["-c:a", "pcm_alaw"],
-        containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"],
-        rates: &[8_000, 16_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "pcm_mulaw",
-        arguments: &["-c:a", "pcm_mulaw"],
-        containers: &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"],
-        rates: &[8_000, 16_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "adpcm_ms",
-        arguments: &["-c:a", "adpcm_ms"],
-        containers: &["wav"],
-        rates: &[8_000, 22_050],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "adpcm_ima_wav",
-        arguments: &["-c:a", "adpcm_ima_wav"],
-        containers: &["wav"],
-        rates: &[8_000, 22_050],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    Codec {
-        name: "flac",
-        arguments: &["-c:a", "flac"],
-        containers: &["flac", "ogg", "mkv", "mp4"],
-        rates: ALL_RATES,
-        channels: &[1, 2, 6],
-        tolerance: 0.0,
-    },
+    exact("pcm_u8", &["wav", "w64", "rf64"], ALL_RATES, &[1, 2, 6]),
+    exact("pcm_s16le", &["wav", "w64", "rf64", "caf", "mkv", "mov"], ALL_RATES, &[1, 2, 6]),
+    exact("pcm_s24le", &["wav", "w64", "caf", "mkv", "mov"], &[16_000, 48_000, 96_000], &[1, 2]),
+    exact("pcm_s32le", &["wav", "w64", "caf", "mov"], &[48_000], &[1, 2]),
+    exact("pcm_f32le", &["wav", "w64", "caf", "mkv", "mov"], &[16_000, 48_000], &[1, 2]),
+    exact("pcm_f64le", &["wav", "w64"], &[48_000], &[1, 2]),
+    exact("pcm_s16be", &["aiff", "au", "caf", "mkv", "mov"], ALL_RATES, &[1, 2]),
+    exact("pcm_s24be", &["aiff", "au", "mov"], &[48_000], &[1, 2]),
+    exact("pcm_f32be", &["aiff", "au", "mov"], &[48_000], &[1, 2]),
+    exact("pcm_alaw", &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"], &[8_000, 16_000], &[1, 2]),
+    exact("pcm_mulaw", &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"], &[8_000, 16_000], &[1, 2]),
+    exact("adpcm_ms", &["wav"], &[8_000, 22_050], &[1, 2]),
+    exact("adpcm_ima_wav", &["wav"], &[8_000, 22_050], &[1, 2]),
+    exact("flac", &["flac", "ogg", "mkv", "mp4"], ALL_RATES, &[1, 2, 6]),
     Codec {
         name: "flac 24 bit",
-        arguments: &["-c:a", "flac", "-sample_fmt", "s32"],
+        encoder: "flac",
+        options: &["-sample_fmt", "s32"],
         containers: &["flac"],
         rates: &[48_000, 96_000],
         channels: &[1, 2],
         tolerance: 0.0,
     },
-    Codec {
-        name: "alac",
-        arguments: &["-c:a", "alac"],
-        containers: &["m4a", "mov", "caf", "mkv"],
-        rates: ALL_RATES,
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
+    exact("alac", &["m4a", "mov", "caf", "mkv"], ALL_RATES, &[1, 2]),
     Codec {
         name: "mp3",
-        arguments: &["-c:a", "libmp3lame", "-b:a", "64k"],
+        encoder: "libmp3lame",
+        options: &["-b:a", "64k"],
         containers: &["mp3", "mkv", "mov", "wav"],
         rates: ALL_RATES,
         channels: &[1, 2],
@@ -220,7 +127,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "mp3 VBR",
-        arguments: &["-c:a", "libmp3lame", "-q:a", "3"],
+        encoder: "libmp3lame",
+        options: &["-q:a", "3"],
         containers: &["mp3"],
         rates: ALL_RATES,
         channels: &[1, 2],
@@ -228,7 +136,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "mp2",
-        arguments: &["-c:a", "mp2", "-b:a", "96k"],
+        encoder: "mp2",
+        options: &["-b:a", "96k"],
         containers: &["mp2", "mkv"],
         rates: &[16_000, 44_100, 48_000],
         channels: &[1, 2],
@@ -236,7 +145,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "aac",
-        arguments: &["-c:a", "aac", "-b:a", "96k"],
+        encoder: "aac",
+        options: &["-b:a", "96k"],
         containers: &["m4a", "mp4", "mov", "aac", "mkv", "caf"],
         rates: &[11_025, 12_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000],
         channels: &[1, 2],
@@ -244,7 +154,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "aac fragmented",
-        arguments: &["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"],
+        encoder: "aac",
+        options: &["-movflags", "frag_keyframe+empty_moov"],
         containers: &["mp4"],
         rates: &[16_000, 48_000],
         channels: &[1, 2],
@@ -252,7 +163,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "vorbis",
-        arguments: &["-c:a", "libvorbis", "-q:a", "4"],
+        encoder: "libvorbis",
+        options: &["-q:a", "4"],
         containers: &["ogg", "webm", "mkv"],
         rates: ALL_RATES,
         channels: &[1, 2],
@@ -260,7 +172,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "opus",
-        arguments: &["-c:a", "libopus", "-b:a", "48k"],
+        encoder: "libopus",
+        options: &["-b:a", "48k"],
         containers: &["ogg", "opus", "webm", "mkv", "mp4"],
         rates: &[8_000, 16_000, 24_000, 48_000],
         channels: &[1, 2, 6],
@@ -268,7 +181,8 @@ pub(crate) const CODECS: &[Codec] = &[
     },
     Codec {
         name: "opus speech",
-        arguments: &["-c:a", "libopus", "-application", "voip", "-b:a", "16k", "-frame_duration", "60"],
+        encoder: "libopus",
+        options: &["-application", "voip", "-b:a", "16k", "-frame_duration", "60"],
         containers: &["ogg", "webm"],
         rates: &[16_000, 48_000],
         channels: &[1],
@@ -293,7 +207,7 @@ impl fmt::Display for Wanted {
 }
 
 impl Wanted {
-    /// Makes it; `None` where ffmpeg cannot. What it is made of is kept in `sources`.
+    /// Makes it; `None` where ffmpeg cannot. The source recordings are kept in `sources`.
     pub(crate) fn make(&self, sources: &Path, folder: &Path) -> Option<PathBuf> {
         let Self { codec, container, rate, channels, seconds } = *self;
         let source = source(sources, rate, channels, seconds);
@@ -301,7 +215,8 @@ impl Wanted {
         let path =
             folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));
         let mut arguments = vec!["-i", source.to_str()?];
-        arguments.extend(codec.arguments);
+        arguments.extend(["-c:a", codec.encoder]);
+        arguments.extend(codec.options);
         match container {
             "rf64" => arguments.extend(["-rf64", "always"]),
             "aiff" if !codec.name.starts_with("pcm_s") => arguments.extend(["-f", "aiff"]),

@@ -1,4 +1,4 @@
-//! Parts that are missing from the middle of a file, or damaged: none is lost without a word.
+//! Missing or damaged parts in the middle of a file give an error or a warning.
 
 use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
@@ -75,7 +75,7 @@ fn no_fragment_of_an_mp4_file_is_lost_without_a_word() {
         }
         at += fragment.len();
     }
-    // Zeros behind the last box are none.
+    // Zeros after the last box are filler.
     let padded = Audio::decode(&[join(None), vec![0; 500]].concat(), None, "x.mp4").unwrap();
     assert_eq!((padded.samples, padded.warnings), (whole.samples, vec![]));
     // Another sample description may be of another codec.
@@ -170,7 +170,7 @@ fn no_part_of_a_matroska_file_is_lost_without_a_word() {
             }
         }
     }
-    // A browser's recording whose end a computer lost: it tells no size.
+    // A browser's recording of unknown size, whose end was overwritten with zeros.
     let (mut recorded, blocks) = matroska(&samples, None);
     let segment = recorded.windows(4).position(|id| id == b"\x18\x53\x80\x67").unwrap();
     recorded[segment + 4..segment + 12].copy_from_slice(&(u64::MAX >> 7).to_be_bytes());
@@ -201,7 +201,7 @@ fn damage_to_an_ogg_stream_is_named() {
     let middle = whole.len() - 200;
     flipped[middle] ^= 1;
     assert!(text(&flipped).contains("checksum of the OGG page"), "{}", text(&flipped));
-    // Without its last page the stream has no end, of which only a warning can tell.
+    // Without its last page the stream has no end mark: a warning.
     let last = *pages.last().unwrap();
     if pages.len() > 3 {
         let audio = Audio::decode(&whole[..last], None, "x.ogg").unwrap();
@@ -251,7 +251,7 @@ fn a_damaged_or_missing_flac_frame_is_named() {
         matches!(error.kind, AudioErrorKind::Malformed { .. } | AudioErrorKind::Truncated { .. }),
         "{error}"
     );
-    // Tags behind the sound are none.
+    // A tag after the sound is not a damaged frame.
     let mut tagged = whole.clone();
     tagged.extend(b"TAG");
     tagged.resize(whole.len() + 128, b' ');

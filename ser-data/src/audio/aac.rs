@@ -23,8 +23,8 @@ impl Replication {
     }
 }
 
-/// Whether a raw data block ends with a fill element of SBR. What stands before it is not parsed: the element's length must lead to the
-/// block's end.
+/// Whether a raw data block ends with a fill element of SBR. The elements before it are not parsed: a fill element counts if its length
+/// reaches exactly to the end of the block.
 fn has_sbr(block: &[u8]) -> bool {
     const FILL: u64 = 6;
     const END: u64 = 7;
@@ -35,7 +35,7 @@ fn has_sbr(block: &[u8]) -> bool {
     if bits(block, end, 3) != END {
         return false;
     }
-    // Up to 14 bytes in four bits; else these are set, and eight more count from 14 on.
+    // Four bits hold a length up to 14 bytes. For more, all four are set and eight further bits hold the length minus 14.
     (1..=14 + 255).any(|bytes| {
         let long = bytes >= 15;
         let head = if long { 15 } else { 7 };
@@ -62,7 +62,7 @@ fn bits(bytes: &[u8], at: usize, count: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// `lead` bits, a fill element of so many bytes and of a type, and the end.
+    /// `lead` bits, a fill element with `bytes` bytes of the type `kind`, and the end.
     fn block(lead: usize, bytes: usize, kind: u64) -> Vec<u8> {
         let mut all = Vec::new();
         let mut push =

@@ -79,6 +79,7 @@ impl<'s> Decoding<'s> {
                 Ok(()) => {}
                 // With `allow_truncated`, damage after the first samples ends the file with a warning.
                 Err(error) if self.options.allow_truncated && error.is_damage() && self.frames > 0 => {
+                    self.warnings.extend(self.active.as_ref().and_then(Active::half_spectrum));
                     self.warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     self.ended = true;
                 }
@@ -146,10 +147,8 @@ impl<'s> Decoding<'s> {
         if lost > 0 {
             self.warnings.push(AudioWarning::NoReservoir { frames: lost });
         }
+        self.warnings.extend(active.half_spectrum());
         let rate = active.spec.map_or(0, |(_, rate)| rate);
-        if active.replication.as_ref().is_some_and(Replication::is_found) {
-            self.warnings.push(AudioWarning::HalfSpectrum { sample_rate: rate });
-        }
         let declared = active.stream.declared.map(|ticks| scaled(&active.stream, rate, ticks));
         match declared {
             Some(declared) if active.decoded < declared => {
@@ -207,6 +206,13 @@ impl Active {
         let passed = (self.decoded - decoded) as f64 / f64::from(rate);
         let missing = time - before - passed;
         (missing > JITTER.max(passed / 2.0)).then_some(missing)
+    }
+
+    /// The warning for a stream that is HE-AAC.
+    fn half_spectrum(&self) -> Option<AudioWarning> {
+        let is_found = self.replication.as_ref().is_some_and(Replication::is_found);
+        let (_, sample_rate) = self.spec.filter(|_| is_found)?;
+        Some(AudioWarning::HalfSpectrum { sample_rate })
     }
 
     /// Decodes a packet to `samples`, without delay and padding. `given` are the file's frames so far, for errors.

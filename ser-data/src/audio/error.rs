@@ -211,7 +211,7 @@ pub enum AudioWarning {
         sample_rate / 2
     )]
     HalfSpectrum {
-        /// Frames per second of the core in Hz: half of those of the whole.
+        /// Sample rate of the core in Hz: half of the full stream's.
         sample_rate: u32,
     },
     /// The container's clock runs on where it holds no sound: a recorder paused, or packets are lost.

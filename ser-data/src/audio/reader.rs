@@ -211,7 +211,7 @@ impl<'s> AudioReader<'s> {
                 sample_rate: self.sample_rate,
             });
         }
-        // Without a way out in the middle, a stretch is compared by vector instructions.
+        // The fold does not exit early, so that the compiler can use vector instructions.
         let fits = |stretch: &[f32]| stretch.iter().fold(true, |fits, x| fits & (x.abs() <= LOUDEST));
         if self.block.chunks(256).all(fits) {
             return Ok(());

@@ -28,7 +28,7 @@ struct Record {
     content_sha256: String,
     /// Of the matrices, one after the other as configured: a header alone doesn't tell a damaged value.
     features_sha256: String,
-    /// What is odd in the file, a line for each.
+    /// Warnings about the file, one line each.
     warnings: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The features and the file's warnings, if they are there and whole.
+    /// The features and the file's warnings, if the entry exists and is undamaged.
     pub(super) fn load(&self) -> Option<(Features, Vec<String>)> {
         let file = std::fs::read(&self.path).ok()?;
         let (_, metadata) = SafeTensors::read_metadata(&file).ok()?;

@@ -183,7 +183,7 @@ where
             Err(error) => extracted.skipped.push((clip.position, error)),
         }
         extracted.from_cache += usize::from(clip.from_cache);
-        // Parts of one recording have its warnings.
+        // All parts of a recording have the same warnings: keep each once.
         extracted.warnings.extend(clip.warnings.into_iter().filter(|line| told.insert(line.clone())));
         progress(Progress { done: clip.position + 1, total });
         Ok::<(), ExtractError>(())
@@ -205,7 +205,7 @@ pub struct ExtractedClip<T> {
     pub from_cache: bool,
 }
 
-/// What a worker takes of a clip.
+/// A worker's result for a clip.
 struct Taken {
     features: Features,
     /// Lines without the file's name.
