@@ -168,7 +168,7 @@ pub enum CheckpointError {
     },
 }
 
-/// What serde writes and reads of a checkpoint, in this order: all but its tensors.
+/// The fields of a checkpoint in the file's metadata, in the order in which they are written. Tensors are stored outside of it.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Checkpoint")]
 struct Metadata {

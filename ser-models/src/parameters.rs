@@ -9,10 +9,10 @@ use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What [`Parameters::to_bytes`] says of itself in the file's metadata.
+/// The metadata of a file of [`Parameters::to_bytes`].
 const METADATA: &str = "{\"kind\":\"parameters\"}";
 
-/// By this name a builder over [`Parameters`] gives a number from the seed, two halves of 32 bits. No tensor has it.
+/// Under this name, which no tensor has, a builder over [`Parameters`] returns 64 random bits from the seed, as two `u32`.
 const SEED: &str = "seed of first values";
 
 /// One named tensor of a model: a weight that training moves, or a running statistic that it only records.

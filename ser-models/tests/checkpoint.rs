@@ -305,6 +305,12 @@ fn a_classifier_refuses_inputs_that_do_not_fit() {
     let broken = Tensor::from_slice(&broken, (2, 20), &Device::Cpu).unwrap();
     assert_eq!(message(broken), "input 1: element 4 must be finite");
     assert!(classifier.probabilities(&zeros((0, 20)).into()).is_err());
+    // Longer than the time axis, but not than the longest one.
+    let beyond = ser_models::layers::Padded::new(zeros((2, 20)), Some(vec![2, 1])).unwrap();
+    let error = classifier.probabilities(&beyond).unwrap_err().to_string();
+    assert_eq!(error, "Classifier: lengths must be 1 to 1 frames for each of 2 examples, got 2");
+    let turned = zeros((20, 2)).t().unwrap();
+    assert_eq!(classifier.probabilities(&turned.into()).unwrap().dim(), (2, 3));
     let renamed = ser_models::training::Dataset::new(
         Array2::zeros((2, 20)),
         vec![0, 1],

@@ -148,7 +148,7 @@ fn mixtures_of_layers_and_statistics_equal_pytorch() {
     let mixture = LayerMixture::of_part(4, 0, 1, &parameters().scope("mixture")).unwrap();
     check(&golden, "layer_mixture", &mixture, &["weight"]);
     for (name, lengths) in [("statistics", None), ("statistics_masked", Some(&[6, 3, 1][..]))] {
-        // With a vector of zeros all frames count the same.
+        // With a vector of zeros, all frames have the same weight.
         let pool = AttentionPool::new(5, 4, Init::Zeros, &parameters().scope("pool")).unwrap();
         check_passes(&golden, name, &pool.with_deviations(), &[], lengths);
     }

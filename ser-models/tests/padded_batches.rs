@@ -249,7 +249,7 @@ fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
         add(&mut net);
         net
     };
-    let rule = "padding must be valid or causal where the stride is above 1 and clips are padded, got same";
+    let rule = "padding must be valid, or causal in a convolution, where the stride is above 1 and clips are padded, got same";
     let pool = || MaxPool1d::new(3, 2, Padding::Same).unwrap();
     let mean = || AvgPool1d::new(3, 2, Padding::Same).unwrap();
     let nets = [

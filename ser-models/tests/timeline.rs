@@ -115,7 +115,7 @@ fn a_recording_that_is_played_live_gives_the_timelines_windows() {
     for (reading, window) in readings.iter().zip(&timeline.windows) {
         let label = |heard: &Option<Recognition>| heard.as_ref().map(|heard| heard.label.clone());
         assert_eq!((reading.seconds, label(&reading.heard)), (window.end, label(&window.heard)));
-        // A file's windows are heard together, whose sums are rounded in another order.
+        // The windows of a file are classified in one batch; its sums are rounded in another order.
         let heard = reading.heard.iter().zip(&window.heard);
         for ((_, live), (_, file)) in
             heard.flat_map(|(live, file)| live.probabilities.iter().zip(&file.probabilities))

@@ -191,7 +191,15 @@ impl Dataset {
             }
         }
         let shape = inputs.shape().to_vec();
-        let values: Vec<f32> = inputs.iter().copied().collect();
+        let values: Vec<f32> = if inputs.is_standard_layout() {
+            let count = inputs.len();
+            let (mut values, start) = inputs.into_raw_vec_and_offset();
+            values.drain(..start.unwrap_or(0));
+            values.truncate(count);
+            values
+        } else {
+            inputs.iter().copied().collect()
+        };
         // There is a value for each element of the shape.
         let inputs = Tensor::from_vec(values, shape, &Device::Cpu).map_err(|_| DatasetError::Empty)?.into();
         Ok(Self { inputs, labels, label_names, ids, corpora: None, soft_labels: None, audio: None })
@@ -331,7 +339,7 @@ impl Dataset {
             return Err(DatasetError::Id { id: id.to_owned() });
         }
         Ok(Self {
-            // Every index is there.
+            // Every index was checked above.
             inputs: self.inputs.select(indices).map_err(|_| DatasetError::Empty)?,
             labels: indices.iter().map(|i| self.labels[*i]).collect(),
             label_names: self.label_names.clone(),
@@ -434,7 +442,7 @@ impl Dataset {
         for size in self.inputs.dims().iter().chain(&self.labels).chain(frames) {
             hash.update((*size as u64).to_le_bytes());
         }
-        // Contiguous numbers of `f32`, as a set is made.
+        // `Dataset::new` and `select` make contiguous tensors of `f32`.
         if let Ok(inputs) = elements(self.inputs.values()) {
             inputs.slice::<f32>().unwrap_or_default().iter().for_each(|x| hash.update(x.to_le_bytes()));
         }

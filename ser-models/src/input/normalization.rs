@@ -48,10 +48,11 @@ impl Normalization {
     /// skewed.
     ///
     /// # Errors
-    /// If the inputs [clips, …] are not of `f32`.
+    /// If the inputs [clips, …] are not of `f32`, or a clip has more valid frames than frames.
     pub fn fit(inputs: &Padded, log_skewed: bool) -> Result<Self, LayerError> {
         let shape = inputs.dims().get(1..).unwrap_or_default();
         let frames = frames_of(shape);
+        inputs.check("Normalization", frames)?;
         let rows = shape.iter().product::<usize>() / frames.max(1);
         let values = inputs.values().contiguous()?;
         let values = elements(&values)?;

@@ -194,8 +194,9 @@ fn transpose<T: Real>(x: &[T], row: usize, panel: &mut [T]) {
     }
 }
 
-/// `z` [channels, stride] of `x`, `weight` [channels, offsets] and `bias` [channels]: at each position up to `end` the sum of what lies in `x`
-/// so many elements, the offsets, behind it. Up to [`LANES`] positions more are computed, so far must `x` and `stride` reach.
+/// Writes to `z` [channels, stride] the sums of `x`, `weight` [channels, offsets] and `bias` [channels]: at each position `i` below `end`,
+/// `bias + Σ_k weight[k] · x[i + offsets[k]]`. `end` is rounded up to a multiple of a register's elements, at most [`LANES`]; `x` and
+/// `stride` must reach that far.
 pub(super) fn add_up<T: Real>(
     offsets: &[usize],
     (stride, end): (usize, usize),
@@ -252,7 +253,7 @@ impl<T: Real> Run<'_, T> {
                 * match (self.end - at).div_ceil(lanes) {
                     // Two pairs rather than three and one, which would wait for its own sums.
                     4 => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
-                    // With 16 registers a third one would not find room, and a sum would go through memory each time.
+                    // With 16 registers, tiles of three do not fit: a sum would spill to memory at each step.
                     3.. if S::REGISTER_COUNT >= 32 => {
                         self.tile::<S, M, 3>(simd, weights, starts, channel, at)
                     }

@@ -11,7 +11,7 @@ use super::{Epilogue, ForEachItem, Real};
 use crate::memory::Buffer;
 use rayon::prelude::*;
 
-/// Output channels whose sums lie in the cache until what follows is done.
+/// Output channels that are computed together. Their sums stay in the cache until the epilogue has run.
 const TOGETHER: usize = 8;
 
 /// One convolution of this kind.
@@ -19,12 +19,16 @@ const TOGETHER: usize = 8;
 pub(super) struct DirectConv2d<'a>(&'a ConvShape);
 
 impl<'a> DirectConv2d<'a> {
-    /// `None` for any other convolution, and for batches so small that clips are split among threads.
+    /// `None` for any other convolution, for windows that reach farther than the image (their zeros would fill the memory), and for
+    /// batches so small that clips are split among threads.
     pub(super) fn of(shape: &'a ConvShape) -> Option<Self> {
         let [rows, columns] = shape.windows;
         let is_image = rows != Placed::SINGLE;
         let steps = [rows.stride, columns.stride] == [1, 1];
-        (is_image && steps && shape.batch >= SMALL).then_some(Self(shape))
+        let direct = Self(shape);
+        let [down, right] = direct.reach();
+        let fits = down <= rows.input && right <= columns.input;
+        (is_image && steps && fits && shape.batch >= SMALL).then_some(direct)
     }
 
     /// As [`convolve`](super::convolve).
@@ -65,35 +69,35 @@ impl<'a> DirectConv2d<'a> {
         });
     }
 
-    /// Positions from a kernel's first tap to its last, over rows and columns.
+    /// Steps from a kernel's first tap to its last, in rows and columns.
     fn reach(&self) -> [usize; 2] {
         self.0.windows.map(|window| (window.kernel - 1) * window.dilation)
     }
 
-    /// How far neighbouring rows are apart.
+    /// Elements from the start of one padded row to the start of the next.
     fn row(&self) -> usize {
         let columns = &self.0.windows[1];
         columns.input.max(columns.output) + self.reach()[1]
     }
 
-    /// From the first output position to the last.
+    /// Output positions of a plane, counting those between the rows.
     fn positions(&self) -> usize {
         let [rows, columns] = &self.0.windows;
         (rows.output - 1) * self.row() + columns.output
     }
 
-    /// How far the sums of two channels are apart.
+    /// Elements from the sums of one channel to those of the next.
     fn stride(&self) -> usize {
         self.positions().next_multiple_of(LANES)
     }
 
-    /// How far two channels of the padded input are apart.
+    /// Elements from one channel of the padded input to the next.
     fn plane(&self) -> usize {
         let [down, right] = self.reach();
         self.stride() + down * self.row() + right
     }
 
-    /// Where in the padded input each column of the weight begins to see.
+    /// For each weight of an output channel, the offset of its first input position in the padded input.
     fn offsets(&self) -> Vec<usize> {
         let [rows, columns] = &self.0.windows;
         let (row, plane) = (self.row(), self.plane());
@@ -117,7 +121,7 @@ impl<'a> DirectConv2d<'a> {
         padded
     }
 
-    /// Moves the rows of a plane of sums together.
+    /// Removes the positions between the rows from a plane of sums.
     fn close_up<T: Real>(&self, sums: &mut [T]) {
         let [rows, columns] = &self.0.windows;
         for line in 1..rows.output {

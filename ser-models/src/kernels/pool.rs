@@ -80,7 +80,7 @@ impl PoolShape {
         }
     }
 
-    /// [`Self::max`] of one plane, with the tap that won in each window, if there is room for these.
+    /// [`Self::max`] of one plane, with the tap that won in each window.
     #[inline(always)]
     pub(crate) fn max_plane_with_argmax<T: Real>(&self, x: &[T], y: &mut [T], argmax: &mut [u8]) {
         let [rows, columns] = &self.windows;

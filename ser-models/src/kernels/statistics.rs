@@ -6,7 +6,7 @@ use super::vectorized;
 pub(crate) const STATISTICS_EPS: f64 = 1e-5;
 
 /// Writes to `mean` the mean of each column of `count` rows, and to `deviation` √(variance + 10⁻⁵), the variance divided by the number
-/// of rows. Both are zero before.
+/// of rows. Both must be zero on entry.
 pub(crate) fn statistics<'a>(
     rows: impl Iterator<Item = &'a [f32]> + Clone,
     count: usize,

@@ -1,4 +1,4 @@
-//! Sums over slices, and softmax: with several running totals, which the compiler turns into vector instructions.
+//! Sums over slices with several running totals, which the compiler turns into vector instructions; softmax.
 
 use super::Real;
 

@@ -40,7 +40,7 @@ impl Window {
         (self.kernel - 1) * self.dilation + 1
     }
 
-    /// Whether the first window's place depends on the input's length: padding that both ends share does, with a stride.
+    /// Whether the padding before the start depends on the input's length, as it can with [`Padding::Same`] and a stride above 1.
     pub(crate) fn depends_on_length(&self) -> bool {
         let reach = self.reach();
         self.padding == Padding::Same && reach.saturating_sub(self.stride) / 2 != (reach - 1) / 2

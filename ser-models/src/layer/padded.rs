@@ -8,7 +8,7 @@ use candle_core::{Device, Result as CandleResult, Tensor};
 /// Time is the last axis of features [batch, …, time], and the second one of frames [batch, time, features], which
 /// recurrent layers and attention read ([`TimeSteps`](crate::layers::TimeSteps) goes from the one to the other). What
 /// follows an example's valid frames is padding, on which answers do not depend: layers take the valid frames alone, or refuse padded
-/// examples.
+/// examples. The exception is an example shorter than a pooling window without padding ([`MaxPool`](crate::layers::MaxPool)).
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -79,7 +79,7 @@ impl Padded {
         self.len() == 0
     }
 
-    /// The examples of all batches, which have the same dimensions but for how many there are; `None` if there is no batch.
+    /// Concatenates batches of examples of one shape, all with valid lengths or all without; `None` if there is no batch.
     pub(crate) fn together(batches: &[Self]) -> CandleResult<Option<Self>> {
         if batches.is_empty() {
             return Ok(None);

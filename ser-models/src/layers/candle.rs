@@ -176,7 +176,7 @@ impl Foreign {
             [weights, statistics].map(|own| own.into_iter().map(|p| p.var().clone()).collect::<Vec<_>>());
         let example = Tensor::zeros([&[1], &*input_shape].concat(), parameters.dtype(), &Device::Cpu)?;
         let answer = module.forward_t(&example, false)?;
-        // Candle follows an operation on a weight, and none on constants alone.
+        // Candle tracks operations on weights, but not operations on constants alone.
         if weights.is_empty() && answer.track_op() {
             return Err(LayerError::setting(name, "name", "must begin the name of a parameter", name));
         }

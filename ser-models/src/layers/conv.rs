@@ -77,7 +77,7 @@ impl Conv2dConfig {
 /// [`Conv2d`].
 ///
 /// `y[b, o, i, j] = bias[o] + Σ_c Σ_p Σ_q weight[o, c, p, q] · x[b, c, i · stride_h + p · dilation_h − padding_top, j ·
-/// stride_w + q · dilation_w − padding_left]`, over a sequence without i and p.
+/// stride_w + q · dilation_w − padding_left]`; over a sequence, i and p are left out.
 ///
 /// Input [batch, channels, …], output [batch, filters, …] with each further axis as long as [`Padding`] says.
 #[derive(Debug)]
@@ -362,9 +362,10 @@ mod tests {
 
         #[test]
         fn gradients_are_correct_where_the_work_is_split_into_tiles_and_blocks() {
-            // Several tiles in an image, with ends within rows; several images in a tile; two blocks of channels.
+            // Several tiles in an image, with ends within rows; several images in a tile; two blocks of input channels, two groups
+            // of output channels.
             for shape in [[9, 2, 21, 43], [33, 3, 5, 7], [2, 50, 13, 37]] {
-                check_against_composition(&conv(shape[1], Conv2dConfig::new(3, [3, 3])), &shape);
+                check_against_composition(&conv(shape[1], Conv2dConfig::new(11, [3, 3])), &shape);
             }
         }
 

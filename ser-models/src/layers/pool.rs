@@ -12,9 +12,9 @@ use std::borrow::Cow;
 /// The largest value in a window that moves over `AXES` axes: [`MaxPool1d`], [`MaxPool2d`]. Its gradient goes to the
 /// first of equal values, in row-major order.
 ///
-/// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. Nothing
-/// beyond the ends is ever the largest, of padded clips nothing beyond their own ends. A clip that is shorter than a window with
-/// [`Padding::Valid`] is pooled with what follows it.
+/// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. Padding
+/// is never the largest, neither the window's nor that of padded clips. A clip that is shorter than a window with [`Padding::Valid`] is
+/// pooled together with the padding after it.
 #[derive(Debug)]
 pub struct MaxPool<const AXES: usize>(Pooling<AXES>);
 
@@ -197,7 +197,7 @@ impl<const AXES: usize> Pooling<AXES> {
         let valid =
             valid.map(|(own, after)| ValidFrames { columns, own: own.to_vec(), after: after.to_vec() });
         if let Some(valid) = &valid {
-            // The largest value of a window is none of these, and its sum the same with them.
+            // These values change neither the largest value of a window nor its sum.
             let padding = if kind == Kind::Max { T::NEG_INFINITY } else { T::ZERO };
             let mut own = elements(&values)?.slice::<T>()?.to_vec();
             fill_padding(&mut own, x.dims(), &valid.own, padding);
@@ -252,7 +252,8 @@ struct ValidFrames {
 }
 
 impl ValidFrames {
-    /// Makes means of windows, or the gradients for them, those of the valid frames alone; all else is zero afterwards.
+    /// Rescales the means of windows that see padding, or the gradients for them, to the valid frames, and sets outputs after the valid ones to
+    /// zero.
     fn keep<T: Real>(&self, kind: Kind, values: &mut [T], dims: &[usize]) {
         fill_padding(values, dims, &self.after, T::ZERO);
         if kind == Kind::Max {
@@ -358,6 +359,10 @@ mod tests {
             }
             check_pooling(kind, [2, 3], [1, 2], padding, &[2, 2, 4, 5]);
         }
+        for kind in [Kind::Max, Kind::Mean] {
+            let pool = layer(Pooling::new("pooling", kind, [2, 3], [2, 1], Padding::Same).unwrap());
+            check_layer("pooling of padded clips", &*pool, &variable(&[2, 2, 5, 7], 4), Some(&[6, 3]));
+        }
     }
 
     #[test]
@@ -366,6 +371,7 @@ mod tests {
             let x = variable(shape, 4);
             for (kind, layer) in [(Kind::Max, &GlobalMaxPool as &dyn Layer), (Kind::Mean, &GlobalAvgPool)] {
                 check_layer("global pooling", layer, &x, None);
+                check_layer("global pooling of padded clips", layer, &x, Some(&[3, 2]));
                 let sequence = x.flatten_from(2).unwrap();
                 let length = sequence.dim(2).unwrap();
                 let whole = Pooling::new("global", kind, [length], [1], Padding::Valid).unwrap();

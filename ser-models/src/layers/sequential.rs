@@ -65,8 +65,8 @@ macro_rules! adds {
     )*};
 }
 
-/// Methods that add a layer whose tensors are made under its name: its kind, and of the network so far and the place of the tensors
-/// the layer.
+/// Methods that add a layer with tensors. A row gives the kind, from which the layer's name is made, and an expression that makes the layer
+/// from the network so far and the scope of the layer's tensors.
 macro_rules! adds_with_tensors {
     (
         $($(#[$about:meta])*

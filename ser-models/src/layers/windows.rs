@@ -39,7 +39,7 @@ pub(super) fn shape_after(
     Ok(std::iter::once(filters.map_or(input[0], |(_, filters)| filters)).chain(lengths).collect())
 }
 
-/// The valid frames of clips that come out, of `frames`: as many as of the clip alone, but at least one.
+/// The number of valid output frames of each clip: as many as without its padding, but 1 to `frames`.
 ///
 /// # Errors
 /// [`LayerError::Setting`] if the windows' places depend on how far the clips are padded.
@@ -51,7 +51,8 @@ pub(super) fn lengths_after(
 ) -> Result<Option<Vec<usize>>, LayerError> {
     let (Some(lengths), Some(window)) = (lengths, windows.last()) else { return Ok(None) };
     if window.depends_on_length() {
-        let rule = "must be valid or causal where the stride is above 1 and clips are padded";
+        let rule =
+            "must be valid, or causal in a convolution, where the stride is above 1 and clips are padded";
         return Err(LayerError::setting(layer, "padding", rule, "same"));
     }
     let left = |length: &usize| window.over(*length).map_or(1, |placed| placed.output).clamp(1, frames);
@@ -64,7 +65,7 @@ pub(super) fn sees_padding(window: &Placed, lengths: &[usize], after: &[usize]) 
     lengths.iter().zip(after).any(|(length, after)| window.range(after - 1).end > *length)
 }
 
-/// Sets what follows the valid frames, the last axis of `dims`.
+/// Sets the frames (the last axis of `dims`) after the valid ones to `with`.
 pub(super) fn fill_padding<T: Real>(values: &mut [T], dims: &[usize], lengths: &[usize], with: T) {
     let frames = dims[dims.len() - 1];
     let size: usize = dims[1..].iter().product();

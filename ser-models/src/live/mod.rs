@@ -179,7 +179,8 @@ impl Listener {
         let silent = window.is_silent();
         let mut is_speech = !silent;
         if let Some((detector, speech)) = &mut self.speech {
-            speech.make(true, |pieces| pieces.iter().map(|piece| piece.frames(detector)).collect())?;
+            // In silence only whole parts are made, once each.
+            speech.make(is_speech, |pieces| pieces.iter().map(|piece| piece.frames(detector)).collect())?;
             is_speech = is_speech && speech.refuse((window.start, window.end)).is_none();
             speech.forget_before(window.start);
         }

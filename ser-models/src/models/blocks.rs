@@ -121,7 +121,7 @@ pub(super) fn add_head(
     net.append(head)
 }
 
-/// The same under the names of the layers before.
+/// Adds the layers of [`add_head`] to `net` itself, without the name `head`.
 pub(super) fn add_dense(
     net: &mut Sequential,
     dense: &[usize],

@@ -89,7 +89,7 @@ impl EnsembleConfig {
     }
 }
 
-/// A member is no ensemble.
+/// Always an error: an ensemble must not be a member of another one.
 pub(super) fn network(_: &EnsembleConfig, _: usize, _: &Parameters) -> Result<Sequential, LayerError> {
     Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"))
 }

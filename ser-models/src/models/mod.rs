@@ -38,8 +38,8 @@ use crate::parameters::Parameters;
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
 
-/// Makes [`Architecture`] of one row for each kind: variant, sizes, name, and the module with its `network`; then of the ready
-/// configurations by their names.
+/// Defines [`Architecture`] from two tables. `kinds` has a row for each kind of network: variant, configuration, name, and the module with its
+/// function `network`. `ready` maps names to ready configurations.
 macro_rules! architectures {
     (
         kinds { $($(#[$about:meta])* $kind:ident($config:ident), $name:literal, $module:ident;)* }

@@ -10,8 +10,8 @@ use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalErr
 /// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is heard as one.
 const KEPT_SECONDS: f64 = 30.0;
 
-/// The most windows that are recognised in one batch. It does not depend on the number of cores, because the composition of a batch may
-/// change the last bits of an answer.
+/// Windows are recognised in a batch as soon as this many wait. The number does not depend on the number of cores, because the composition
+/// of a batch may change the last bits of an answer.
 const WAITING: usize = 16;
 
 /// Samples that wait to be heard together, at most: at high rates fewer windows wait.
@@ -39,7 +39,7 @@ pub struct Listening<'a> {
     cut: Windows,
     /// What windows share, where an encoder hears them.
     chunks: Option<Chunks>,
-    /// What windows share for the detector of speech, where it is asked.
+    /// The speech detector's frames, which windows share; `None` if speech is not detected.
     speech: Option<SpeechStream>,
     detectors: Vec<SpeechDetector>,
     /// All samples, until there are too many.
@@ -60,7 +60,7 @@ struct Waiting {
     end: f64,
     /// Seconds of it that are not silent.
     sounding: f64,
-    /// What its sound is like, if it is no speech.
+    /// The kind of its sound, if it is not speech.
     refused: Option<NotSpeech>,
 }
 
@@ -150,7 +150,7 @@ impl<'a> Listening<'a> {
         Ok(preparation.process(samples, self.sample_rate)?.len() as f64 <= length.round())
     }
 
-    /// The whole recording is one window, which shares nothing.
+    /// Makes the whole recording one window, without shared frames.
     fn wait_for_all_of(&mut self, samples: Vec<f32>) -> Result<(), RecognizeError> {
         self.chunks = None;
         let detector = self.speech.take().map(|_| SpeechDetector::new(self.sample_rate)).transpose()?;
@@ -201,8 +201,9 @@ impl<'a> Listening<'a> {
 
     /// Windows that may wait to be heard together.
     fn most_waiting(&self) -> usize {
-        let window = self.recognizer.window_seconds() * f64::from(self.sample_rate);
-        ((WAITING_SAMPLES / window) as usize).clamp(1, WAITING)
+        // Between windows that are further apart than they are long, the samples wait too.
+        let seconds = self.recognizer.window_seconds().max(self.recognizer.config.hop);
+        ((WAITING_SAMPLES / (seconds * f64::from(self.sample_rate))) as usize).clamp(1, WAITING)
     }
 
     fn wait_for_window(&mut self) {
@@ -211,7 +212,8 @@ impl<'a> Listening<'a> {
         self.waiting.push(Waiting { samples: samples.to_vec(), start, end, sounding, refused: None });
     }
 
-    /// Hears the windows that wait, on all cores; before the end those alone of which all that they share is whole.
+    /// Recognises the waiting windows on all cores; before the end of the recording only those with complete chunks and
+    /// detector frames.
     fn hear(&mut self, at_end: bool) -> Result<(), RecognizeError> {
         let can_be_heard = |window: &&Waiting| {
             at_end
@@ -225,7 +227,7 @@ impl<'a> Listening<'a> {
         let sample_rate = self.sample_rate;
         let Recognizer { one, others, .. } = &mut *self.recognizer;
         while others.len() + 1 < ears {
-            // Plans that were made once can be made again. If one fails all the same, fewer cores are used.
+            // Plans that were made once can be made again. If one fails nevertheless, fewer cores are used.
             let Ok(twin) = one.twin() else { break };
             others.push(twin);
         }

@@ -155,7 +155,7 @@ impl WindowRecognizer {
         self.answer(&input)
     }
 
-    /// What the model is given of a window.
+    /// The model's input for a window.
     pub(super) fn input(&mut self, samples: &[f32], sample_rate: u32) -> Result<Padded, RecognizeError> {
         check_speech(samples, sample_rate)?;
         let clip = self.preparation.process(samples, sample_rate)?;
@@ -198,7 +198,7 @@ impl WindowRecognizer {
         Ok(self.recognition(&self.classifier.answer(input)?))
     }
 
-    /// The moods of several windows, which the model hears together.
+    /// The moods of several windows, classified in one batch.
     pub(super) fn answers(&self, inputs: &[Padded]) -> Result<Vec<Recognition>, RecognizeError> {
         let Some(batch) = Padded::together(inputs).map_err(ClassifyError::from)? else {
             return Ok(Vec::new());

@@ -13,8 +13,8 @@ pub enum Sampling {
     /// Every example once, in another order each epoch.
     #[default]
     EachOnce,
-    /// As many draws as there are examples, with replacement: first a corpus by its share, then one of the classes that it labels
-    /// uniformly, then a clip of this class uniformly. A corpus counts by its share, not by its size.
+    /// As many draws as there are examples, with replacement: first a corpus by its share, then one of the classes that it labels, then a
+    /// clip of this class, both with equal probabilities. A corpus counts by its share, not by its size.
     Balanced {
         /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others; 1 for those without one.
         #[serde(default)]

@@ -45,7 +45,7 @@ pub struct SpeechCues {
     minimum: usize,
 }
 
-/// What cues are taken of: powers [BANDS, frames] 10 ms apart, and the pitch of every other frame in Hz.
+/// The input of the cues: powers [BANDS, frames] 10 ms apart, and the pitch of every other frame in Hz.
 pub(crate) struct CueFrames {
     pub(super) bands: Array2<f32>,
     pub(super) pitch: Vec<f32>,
@@ -103,7 +103,7 @@ impl SpeechCues {
         Ok(self.frames(samples)?.cues())
     }
 
-    /// The frames of samples, of which there must be one or more; the first is centred on the first sample.
+    /// The frames of one or more samples. The first frame is centred on the first sample.
     pub(super) fn frames(&mut self, samples: &[f32]) -> Result<CueFrames, SignalError> {
         let samples = self.resampler.process(samples)?;
         let bands = self.mel.process(&samples)?;

@@ -53,7 +53,7 @@ impl SpeechDetector {
         Ok(verdict(&self.cues.of(samples)?))
     }
 
-    /// The same of frames, of which there must be one or more.
+    /// Like `refuse`, for one or more frames.
     pub(super) fn judge(frames: CueFrames) -> Option<NotSpeech> {
         verdict(&frames.cues())
     }

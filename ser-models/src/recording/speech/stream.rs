@@ -1,4 +1,4 @@
-//! Speech in the windows of a stream. Windows overlap; the frames that they share are made once.
+//! Detection of speech in the windows of a stream. Windows overlap; the frames that they share are computed once.
 
 use super::cues::{CueFrames, HOP, PITCH_HOP, RATE};
 use super::detector::{NotSpeech, SpeechDetector};
@@ -7,32 +7,33 @@ use ser_features::SignalError;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Seconds of a part of the stream whose frames are made together.
+/// Length in seconds of a part of the stream. The frames of a part are computed together.
 const PART: usize = 2;
 
-/// Samples at [`RATE`] before and behind a part that its frames and the resampler see: 0.1 s, whole frames.
+/// Context before and after a part, for its frames and the resampler, in samples at [`RATE`]: 0.1 s, a whole number of frames.
 const AROUND: usize = 5 * PITCH_HOP;
 
-/// Seconds before a window's end from which on frames would see what comes behind it.
+/// Frames whose centre is less than this many seconds before a window's end read samples after it.
 const BEHIND: f64 = 0.06;
 
-/// The sound of a stream as the detector sees it. Keeps what windows still need, so that its memory does not grow with the stream.
+/// The detector's frames of a stream. Keeps only what later windows need, so its memory does not grow with the stream.
 ///
-/// A frame belongs to a window if it begins in it and sees nothing behind it: a window is told the same whether its recording goes on or not.
+/// A window uses the frames whose centre lies in it and that read no samples after its end. The result is therefore the same whether or not
+/// the recording continues.
 pub(crate) struct SpeechStream {
     sample_rate: u32,
-    /// The last samples, of which the first one is the stream's `start`.
+    /// The last samples; the first of them is sample `start` of the stream.
     samples: Vec<f32>,
     start: usize,
-    /// The frames of whole parts, of which the first one is the stream's `first`.
+    /// The frames of complete parts; the first of them is part `first` of the stream.
     parts: VecDeque<CueFrames>,
     first: usize,
-    /// The frames of what came behind the last whole part.
+    /// The frames of the samples after the last complete part.
     rest: Option<CueFrames>,
 }
 
 impl SpeechStream {
-    /// Of a stream at `sample_rate` Hz.
+    /// Starts a stream at `sample_rate` Hz.
     pub(crate) fn new(sample_rate: u32) -> Self {
         let (samples, parts) = Default::default();
         Self { sample_rate, samples, start: 0, parts, first: 0, rest: None }
@@ -78,7 +79,7 @@ impl SpeechStream {
         seconds - BEHIND <= (parts * PART) as f64
     }
 
-    /// Drops what lies before this second.
+    /// Drops the parts that end before this second.
     pub(crate) fn forget_before(&mut self, seconds: f64) {
         while ((self.first + 1) * PART) as f64 <= seconds && self.parts.pop_front().is_some() {
             self.first += 1;
@@ -136,7 +137,7 @@ fn doubled(pitch: &Range<usize>, columns: usize) -> Range<usize> {
     pitch.start * twice..(pitch.end * twice).min(columns)
 }
 
-/// A part with what is around it.
+/// The samples of a part and of its context.
 pub(crate) struct Piece<'a> {
     samples: &'a [f32],
     /// Samples at [`RATE`] before the part.
@@ -144,7 +145,7 @@ pub(crate) struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// The frames that begin in the part.
+    /// The frames whose centre lies in the part.
     ///
     /// # Errors
     /// If a sample is not finite.
