@@ -143,12 +143,12 @@ struct Moments {
 }
 
 impl Moments {
-    /// What 32-bit numbers up to 1 resolve.
+    /// The distance between neighbouring `f32` values just below 1.
     const STEP: f64 = 1.0 / (1 << 24) as f64;
 
     fn add_column(&mut self, feature: usize, column: &[f32]) {
         for column in column.chunks(CHUNK) {
-            // Less than 2⁶¹ for the squares of so many.
+            // The squares of a chunk sum to at most 2¹³ · 2⁴⁸ = 2⁶¹, which fits in 64 bits.
             let (mut songs, mut sum, mut squares) = (0, 0, 0);
             for value in column.iter().filter(|value| !value.is_nan()) {
                 let steps = (f64::from(*value) / Self::STEP + 0.5) as u64;
@@ -257,7 +257,8 @@ fn tie(song: &Song) -> u64 {
     }
     let features = Feature::ALL.map(|feature| song.feature(feature).map(f32::to_bits));
     let names = (&song.artist, &song.name, &song.album, &song.path);
-    let figures = (song.release_date, song.duration_ms, song.key, song.time_signature);
+    let figures =
+        (song.release_date, song.duration_ms, song.key, song.time_signature, song.mood, song.mood_estimated);
     fingerprint((names, features, figures, song.extra.iter().collect::<Vec<_>>()))
 }
 

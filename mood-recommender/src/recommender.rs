@@ -17,7 +17,7 @@ const ALIKE: f32 = 0.5;
 
 /// A catalogue with its index, ready to answer.
 ///
-/// Building takes time in proportion to the catalogue and about 70 bytes a song; build once, ask often. It
+/// Building takes time in proportion to the catalogue and about 60 bytes a song; build once, ask often. It
 /// can be shared between threads.
 #[derive(Debug)]
 pub struct Recommender {
@@ -56,7 +56,7 @@ impl Recommender {
     ///
     /// A song is scored on the features that it has, and its reason names those that it lacks.
     ///
-    /// The order of the catalogue's rows changes no list: among equal scores a number decides that is made of the songs.
+    /// Lists do not depend on the order of the catalogue's rows: songs with equal scores are ordered by a hash of their content.
     ///
     /// # Errors
     /// [`RecommendError`] when an option lies outside its range or the weights for a possible mood are all 0

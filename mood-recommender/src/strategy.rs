@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(message, "weight of energy for Sad must be a finite number, got NaN");
     }
 
-    /// A reader of numbers that is one unit off would change weights a little each time they are kept.
+    /// A parser that is off by one unit in the last place would change weights each time they are stored.
     #[test]
     fn weights_are_read_as_they_were_written() {
         let json = r#"{"custom":{"sad":{"target":"happy","weights":{"acousticness":2.0755095629702534,"tempo":-1.0}}}}"#;

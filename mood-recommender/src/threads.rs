@@ -51,8 +51,8 @@ pub(crate) fn in_order<I: Send, R: Send>(
     });
 }
 
-/// Works on items on some cores, each of which keeps a state of its own, and returns the states in no order. Which thread takes an
-/// item is decided as by [`in_order`].
+/// Processes items on `cores` cores, each with its own state, and returns the states in any order. Threads take the next item when they
+/// are free.
 pub(crate) fn in_states<I: Send, S: Send>(
     cores: usize,
     items: impl Iterator<Item = I> + Send,

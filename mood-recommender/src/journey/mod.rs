@@ -98,11 +98,11 @@ struct Stop<'a> {
     left: f32,
 }
 
-/// From this number of songs on, a look at all of them takes longer than a thread needs to begin.
+/// The minimum number of songs for a search on all cores. For fewer songs, starting the threads takes longer than it saves.
 const MANY: usize = 1 << 17;
 
-/// How close the songs of one block may be to any waypoint at most, compiled for each instruction set; −∞ for songs that do not pass,
-/// as far as columns tell.
+/// Computes upper bounds on the closeness of a block of songs to any waypoint; −∞ for songs that the columns show not to pass.
+/// Compiled for each instruction set.
 struct Block<'a> {
     way: Way,
     sieve: &'a Sieve<'a>,

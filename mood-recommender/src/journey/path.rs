@@ -15,19 +15,19 @@ const CANDIDATES: usize = 48;
 const STRETCH: f32 = 1.98;
 /// Steps of any length up to these are tried, in multiples of the straight way's step.
 const LONGEST_STEPS: [f32; 11] = [1.1, 1.2, 1.35, 1.5, 1.7, 1.9, 2.4, 3.2, 4.5, 6.5, 10.0];
-/// So are steps of these lengths at least and less than twice as long, which are no leaps whatever the mean is, in the same multiples
-/// and outright for short ways.
+/// Steps from each of these lengths to just below twice the length are tried too. None of them exceeds twice the mean step. The lengths
+/// are multiples of the straight line's step and, for short lines, absolute.
 const LEAST_STEPS: [f32; 8] = [0.55, 0.7, 0.85, 1.0, 1.3, 1.7, 2.2, 3.0];
 const ABSOLUTE_STEPS: [f32; 4] = [0.01, 0.03, 0.08, 0.2];
 /// How much nearer the next song must be, so that rounding does not decide.
 const NEARER: f32 = 1e-5;
 /// The first and the last song stand for the listener's mood and for the target, which must not drift.
 const END_WEIGHT: f32 = 4.0;
-/// What a step's squared length costs: steps of like length cost least.
+/// Weight of a step's squared length. Steps of equal length cost least.
 const STEP_WEIGHT: f32 = 0.3;
-/// What the way from song to song costs for its length beyond the straight way's.
+/// Weight of the length by which the path from song to song exceeds its progress along the straight line.
 const DETOUR_WEIGHT: f32 = 0.12;
-/// What the longest step of a playlist costs for each mean step that it is long.
+/// Weight of the longest step of a playlist, measured in mean steps.
 const LEAP_WEIGHT: f32 = 0.05;
 /// What it costs that the first or last song has another mood by name: as much as 0.1 of distance there.
 const ANOTHER_MOOD: f32 = END_WEIGHT * 0.1 * 0.1;
@@ -70,8 +70,8 @@ struct Steps {
     longest: f32,
 }
 
-/// The songs that may stand for a waypoint, the cheapest first, column by column. Behind the last one, columns hold what no step
-/// leads from.
+/// The songs that may stand for a waypoint, the cheapest first, column by column. The columns' unused
+/// entries allow no step.
 #[derive(Clone)]
 struct Layer {
     /// Places in the pool.
@@ -80,7 +80,7 @@ struct Layer {
     energies: [f32; CANDIDATES],
     /// The distances to the target.
     left: [f32; CANDIDATES],
-    /// How badly they stand for the waypoint.
+    /// The cost of each song at the waypoint.
     costs: [f32; CANDIDATES],
 }
 
@@ -110,7 +110,7 @@ impl<'p, 'a> Along<'p, 'a> {
         };
         for (row, Scored { score, at: place, .. }) in self.candidates(at, length).into_iter().enumerate() {
             let Stop { point, left, .. } = self.pool[place as usize];
-            // What is left falls by the way's length, which no song can save.
+            // Subtracts the progress along the straight line from the path's length, so that only the detour costs.
             let ends = self.way.along(point)
                 * (f32::from(u8::from(at == 0)) - f32::from(u8::from(at + 1 == length)));
             layer.places.push(place as usize);
@@ -159,8 +159,8 @@ impl<'p, 'a> Along<'p, 'a> {
     }
 }
 
-/// The search for the cheapest path with one song a layer, compiled for each instruction set: for each of some limits to the steps,
-/// as far as there is one, its cost and its songs' places in the pool.
+/// Finds for each limit of the steps the cheapest path with one song per layer. Returns the cost of each path that exists and its
+/// songs' places in the pool. Compiled for each instruction set.
 struct Search<'s> {
     layers: &'s [Layer],
     limits: &'s [Steps],

@@ -59,7 +59,7 @@ impl Playlist {
     /// devices and regular files are written as [`Catalog::save`](crate::Catalog::save) writes them.
     ///
     /// # Errors
-    /// [`PlaylistError`], which names the file, when writing fails or the file name has another extension.
+    /// [`PlaylistError`], which names the file, when writing fails or the file name has no extension of a [`PlaylistFormat`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlaylistError> {
         let path = path.as_ref();
         let format = PlaylistFormat::of_path(path)?;

@@ -62,11 +62,11 @@ impl<'a> Liking<'a> {
     ) {
         let Workspace { columns, squares, liked, disliked } = workspace;
         let weight = self.taste.weight;
-        // Not by the difference to the score: that of −∞, for a song that does not pass, is no number. Rounding keeps the order
-        // of the results for a greater pull.
+        // The score is not subtracted from anything: for −∞, a song that does not pass, that would give NaN. Even with rounding, a
+        // greater pull never gives a smaller result.
         let mixed = |score: f32, pull: f32| (1.0 - weight) * score + weight * (0.5 + 0.5 * pull);
         for (part, scores) in scores.chunks_mut(PART).enumerate() {
-            // Nothing pulls by more than 1.
+            // A pull is at most 1.
             if scores.iter().fold(true, |low, score| low & (mixed(*score, 1.0) < bar)) {
                 scores.fill(f32::NEG_INFINITY);
                 continue;

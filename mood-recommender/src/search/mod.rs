@@ -24,7 +24,7 @@ pub(crate) const SPAN: usize = 8 * BLOCK;
 
 /// The songs of a block that reach the bar, by their places in the block, with their scores.
 pub(crate) fn reaching(scores: &[f32], bar: f32) -> impl Iterator<Item = (usize, f32)> {
-    /// Most songs do not. Together they are told so faster.
+    /// Songs that are compared with the bar together. Most groups have none that reaches it.
     const FEW: usize = 16;
     let few = scores.chunks(FEW).enumerate();
     let few = few.filter(move |(_, scores)| scores.iter().fold(false, |any, score| any | (*score >= bar)));
@@ -41,7 +41,7 @@ struct Scan<'a> {
 }
 
 /// The scores of one block, compiled for each instruction set; −∞ for songs that do not pass, as far as columns tell, and for
-/// those that a dislike or two keep below the bar.
+/// parts in which taste leaves every song below the bar.
 struct Block<'a, 'b> {
     scan: &'a Scan<'b>,
     start: usize,
