@@ -138,7 +138,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 return Err(cli::Stopped { advice: "nothing was written" }.into());
             }
             let stem = stems[clip.position];
-            // Parts of one recording have its warnings.
+            // All parts of a recording have the same warnings: print each once.
             for warning in clip.warnings {
                 if !warnings.contains(&warning) {
                     bar.suspend(|| cli::note(format_args!("warning: {warning}")));

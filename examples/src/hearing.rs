@@ -28,7 +28,7 @@ pub fn hear(
     listening.finish().with_context(named)
 }
 
-/// Reads a recording to its end and gives its blocks to `take`. Warnings and `bar` are treated as [`hear`] does.
+/// Reads a recording to its end and gives its blocks to `take`. Handles warnings and `bar` as [`hear`] does.
 ///
 /// # Errors
 /// If the recording is damaged, and what `take` returns.

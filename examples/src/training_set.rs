@@ -69,8 +69,8 @@ pub struct TrainingSet {
 }
 
 impl TrainingSet {
-    /// Reads all clips of folders, archives and tables. `inputs` is what a network reads of them. What names told, clips that were left
-    /// out, and what is odd in files are reported on standard error.
+    /// Reads all clips of folders, archives and tables. `inputs` is what a network reads of them. Reports on standard error the
+    /// formats detected from names, the clips left out, and warnings about files.
     ///
     /// # Errors
     /// If a source or a clip cannot be used, by its name.

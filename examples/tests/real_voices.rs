@@ -1,4 +1,4 @@
-//! A head on the bundled encoder, trained and asked by the programs as their users do, on real clips of EMO-DB where they are at hand.
+//! Trains a head on the bundled encoder with the example programs and tests it, on real clips of EMO-DB. Skipped if these are missing.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::{prints, repository};
 
-/// The letters of EMO-DB's names that are moods in the narrow sense.
+/// Letters in EMO-DB's file names for neutral, happiness, sadness and anger, with the moods of these emotions.
 const MOODS: [(&str, &str); 4] = [("N", "Calm"), ("F", "Happy"), ("T", "Sad"), ("W", "Energetic")];
 
 /// Clips that are taken of each speaker and mood.

@@ -16,7 +16,7 @@ use crate::upload::Uploads;
 pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
     pub(crate) recommender: Recommender,
-    /// For those who want songs alone.
+    /// The queue of requests for songs without a clip.
     pub(crate) listing: Arc<Queue>,
     pub(crate) uploads: Uploads,
     /// Room for the files of `/api/wav` that clients have not taken yet.

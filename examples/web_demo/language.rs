@@ -1,4 +1,4 @@
-//! The languages of what is written for people to keep: pictures and playlists.
+//! The languages of pictures and playlists.
 
 use ser_plots::Language;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ pub(crate) enum LanguageCode {
 }
 
 impl LanguageCode {
-    /// What a playlist is called.
+    /// The title of a playlist.
     pub(crate) fn playlist_title(self) -> &'static str {
         match self {
             Self::En => "Songs for your mood",

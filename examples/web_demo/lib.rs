@@ -40,7 +40,7 @@ use crate::queue::Queue;
 use crate::recognizers::Recognizers;
 use crate::upload::Uploads;
 
-/// Lists of songs that are made at once for each core.
+/// The number of song lists per core that are made at the same time.
 const LISTS_A_CORE: usize = 2;
 
 /// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.

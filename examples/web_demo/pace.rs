@@ -1,4 +1,4 @@
-//! How fast a body must arrive, or its memory would keep others waiting.
+//! The least rate at which a body must arrive: a slow upload would hold memory that other requests wait for.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,16 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// The time in which [`LEAST`] bytes and a tenth of what came before must arrive, or the end.
+/// Within this time [`LEAST`] bytes plus a tenth of the bytes before them must arrive, or the body must end.
 pub(crate) const PACE: Duration = Duration::from_secs(5);
 const LEAST: usize = 20_000;
 
-/// How fast a body comes. The time that it waits for room is not its own.
+/// Measures how fast a body arrives. Time spent waiting for room is not counted.
 pub(crate) struct Pace {
     time: Duration,
-    /// What is left of that time.
+    /// The time that remains until enough bytes must have arrived.
     left: Duration,
-    /// Bytes since the last time that enough had come.
+    /// Bytes received since `left` was last set back to `time`.
     bytes: usize,
 }
 
@@ -24,7 +24,7 @@ impl Pace {
         Self { time, left: time, bytes: 0 }
     }
 
-    /// What the next part gives, if it comes in time.
+    /// Waits for the next part of the body. Fails with [`Problem::slow`] when the time runs out.
     pub(crate) async fn keep<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Problem> {
         let begin = Instant::now();
         let next = timeout(self.left, next).await.map_err(|_| Problem::slow())?;
@@ -32,7 +32,7 @@ impl Pace {
         Ok(next)
     }
 
-    /// Bytes that came after these others.
+    /// Counts `bytes` bytes that arrived after `before` others. Once they are enough, the time begins again.
     pub(crate) fn note(&mut self, before: usize, bytes: usize) {
         self.bytes += bytes;
         if self.bytes >= LEAST + before / 10 {

@@ -1,4 +1,4 @@
-//! A short queue before work of which only so much is done at once.
+//! A short queue for work of which a limited amount runs at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// Requests that may wait at once, however short their wait.
+/// The maximum number of requests that wait at the same time.
 const WAITING: usize = 256;
 
 /// Gives turns in the order in which they are asked for.
@@ -17,7 +17,7 @@ pub(crate) struct Queue {
     turns: Arc<Semaphore>,
     count: usize,
     waiting: AtomicUsize,
-    /// The mean time of the last turns in microseconds.
+    /// The moving average of the duration of a turn in microseconds.
     service: AtomicU64,
     patience: Duration,
 }
@@ -69,7 +69,7 @@ impl Queue {
         }
     }
 
-    /// How long those that wait now will keep all turns taken.
+    /// The estimated time until all requests that wait now have had their turn.
     fn delay(&self) -> Duration {
         let waiting = self.waiting.load(Ordering::Relaxed) as u64;
         Duration::from_micros(self.service.load(Ordering::Relaxed) * waiting / self.count.max(1) as u64)
@@ -102,7 +102,7 @@ mod tests {
             told.push(one.await.unwrap().unwrap());
         }
         told.sort_unstable();
-        // The first of them leaves nine others, with itself ten; the last one only itself.
+        // When the first is refused, ten still wait, itself included; when the last is refused, only itself.
         assert_eq!(told, [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
         // A turn that ends is given to the next, and its time counts.
         drop(held);

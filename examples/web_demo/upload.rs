@@ -20,9 +20,9 @@ pub(crate) const MAX_JSON: usize = 64 * 1024;
 const AROUND: usize = 10_000;
 /// The time that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// The largest uploads that find room at once; one of them in the reserve.
+/// The number of largest uploads that have room at the same time, one of them in the reserve; of largest forms, two.
 const LARGEST_AT_ONCE: usize = 3;
-/// How often a form stands in memory while its file is taken out of it.
+/// The copies of a form that memory holds while its file is extracted.
 const FORM_COPIES: usize = 2;
 
 /// The memory that uploads share. Room for bytes is taken as they arrive: who declares much and sends little holds little.
@@ -98,7 +98,7 @@ struct Memory<'a> {
     share: &'a mut Share,
     /// The longest time to wait for room.
     patience: Duration,
-    /// How often the body will stand in memory.
+    /// The number of copies of the body that memory will hold.
     copies: usize,
 }
 
@@ -137,7 +137,7 @@ async fn content_of(
     if read > limit { Err(Problem::too_large(limit)) } else { Ok(content.into()) }
 }
 
-/// Appends bytes as a vector does, which doubles its room, but for no more than `end` bytes in all.
+/// Appends bytes. When the capacity is used up it doubles, but to at most `end` bytes unless more are needed.
 fn append(content: &mut Vec<u8>, data: &[u8], end: usize) {
     let needed = content.len() + data.len();
     if needed > content.capacity() {
@@ -238,13 +238,13 @@ mod tests {
         };
         let first = form().await.map_err(|problem| problem.detail).unwrap();
         assert_eq!((first.name.as_str(), first.content.len()), ("b", MAX_CLIP));
-        // The second finds the reserve, a third nothing.
+        // The second takes the reserve; there is no room for a third.
         let second = form().await;
         assert!(second.is_ok());
         assert_eq!(form().await.err().map(|problem| problem.code), Some("busy"));
     }
 
-    /// A body that begins with much and then sends a kilobyte now and then.
+    /// A body that sends a large first part, then a kilobyte every 5 ms.
     struct Dripping(bool, Pin<Box<tokio::time::Sleep>>);
 
     impl HttpBody for Dripping {

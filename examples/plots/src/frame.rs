@@ -24,7 +24,7 @@ pub(super) struct Axis {
     pub(super) lines: bool,
 }
 
-/// Numbers at the time axis of a picture of this width, at most: each has room, on a phone too.
+/// The maximum number of labels at the time axis of a picture of this width: they do not overlap, even on a phone.
 pub(super) fn time_labels(width: u32) -> usize {
     let plot = width.saturating_sub(LABEL_WIDTH + KEY_WIDTH + 16);
     (plot / 30).clamp(2, 11) as usize

@@ -12,7 +12,7 @@ pub enum Language {
     German,
 }
 
-/// What stands at pictures of a recording.
+/// The texts of pictures of a recording.
 pub(crate) struct Words {
     pub(crate) waveform: &'static str,
     pub(crate) mel: &'static str,
@@ -21,7 +21,7 @@ pub(crate) struct Words {
     pub(crate) amplitude_axis: &'static str,
     pub(crate) frequency_axis: &'static str,
     pub(crate) pitch_axis: &'static str,
-    /// What waveform, spectrogram and pitch show, for those who don't see them.
+    /// Text alternatives for waveform, spectrogram and pitch.
     pub(crate) alternatives: [&'static str; 3],
 }
 
@@ -59,7 +59,7 @@ impl Language {
         }
     }
 
-    /// A number at an axis.
+    /// Formats a number at an axis with the decimal mark of the language.
     pub(crate) fn number(self, value: f64, digits: usize) -> String {
         let text = number(value, digits);
         match self {

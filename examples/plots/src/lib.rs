@@ -224,7 +224,7 @@ mod tests {
             let number = |line: &str, name: &str| -> Option<f64> {
                 line.split_once(&format!(" {name}=\""))?.1.split('"').next()?.parse().ok()
             };
-            // The lowest row of numbers, and what stands at the top.
+            // The labels of the time axis, and the title at the top.
             let lines: Vec<&str> = svg.split("<text").skip(1).collect();
             let title = lines.iter().find(|line| number(line, "y").is_some_and(|y| y < 30.0)).unwrap();
             let letters = title.split_once('>').unwrap().1.split('<').next().unwrap().trim().chars().count();

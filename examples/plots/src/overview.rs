@@ -42,7 +42,7 @@ pub struct Overviewed {
     pub mel: Figure,
     /// The voice's pitch.
     pub pitch: Figure,
-    /// What waveform, spectrogram and pitch show, in words for those who don't see them.
+    /// Text alternatives for waveform, spectrogram and pitch, in the language of the titles.
     pub alternatives: [&'static str; 3],
     /// The recording's length in seconds.
     pub seconds: f64,

@@ -16,7 +16,7 @@ import * as words from "./words.js";
 
 const { number, onLanguage, say, text } = words;
 
-/** Silence at its ends that a recording is told of, and within it: nearly every one begins and ends with some. */
+/** The shortest silence in seconds that the card mentions: at the ends, where nearly every recording has some, and between. */
 const EDGE_SECONDS = 5;
 const GAP_SECONDS = 1;
 
@@ -116,14 +116,14 @@ function showMood(name, answer) {
   songs.recommend(answer.probabilities);
 }
 
-/** The last minute of live listening: once it has enough speech, every few seconds, and when it ends. What the user said of it stands. */
+/** The last minute of live listening: once it has enough speech, then every ten seconds, and when it ends. After the user has corrected it, it does not change. */
 function showMinute(summary, isRunning) {
   const isShown = card?.name === LIVE;
   if (isShown && (!summary || feedback.isJudged())) return;
   if (!summary) say("status", () => text("live.nothing"));
   else if (!isShown) showMood(LIVE, summary);
   else {
-    // In its place, for somebody may be reading it or choosing a song.
+    // The card is updated in place, because somebody may be reading it or choosing a song.
     const isNew = card.answer.mood !== summary.mood;
     card.answer = summary;
     feedback.judge(summary, called(LIVE));

@@ -3,7 +3,7 @@
 /** The rate that the server's model hears at, and one at which ten minutes fit into an upload. */
 const RATE = 22050;
 const LONG_RATE = 16000;
-/** The most bytes of a file that the browser decodes, for all of its samples stand in memory then. */
+/** The largest file in bytes that the browser decodes: decoding keeps all samples in memory. */
 const MAX_DECODED = 300_000_000;
 
 /** Mono samples within ±1 as a WAV file of 16 bits. */
@@ -40,7 +40,7 @@ export function join(blocks) {
   return samples;
 }
 
-/** What the browser can decode, as a WAV file of at most `bytes`; null if it can't, or if the file is too large for its memory. */
+/** Decodes a file in the browser. Gives a WAV file of at most `bytes`, or null if the browser can't decode it or it has more than MAX_DECODED bytes. */
 export async function decodeHere(file, bytes, signal) {
   if (file.size > MAX_DECODED) return null;
   const decode = async (rate) => {
@@ -76,6 +76,8 @@ export function lengthOf(file) {
     };
     probe.addEventListener("loadedmetadata", end);
     probe.addEventListener("error", end);
+    // Some browsers load nothing until the user plays something.
+    setTimeout(end, 3000);
     probe.src = URL.createObjectURL(file);
   });
 }

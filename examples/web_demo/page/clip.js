@@ -1,16 +1,18 @@
-// A recording on its way to the server: whole, its start where it is too large, or what the browser makes of it.
+// Sends a recording to the server: the whole file, the start of a large one, or a WAV file that the browser decoded.
 import { decodeHere, lengthOf } from "./audio.js";
 import { Problem, post } from "./server.js";
 
 /** What the server takes at once, and how much of a recording it hears. */
 const MAX_BYTES = 20_000_000;
 const MAX_SECONDS = 600;
-/** What the browser may know and the server doesn't, or a start alone doesn't tell. */
+/** The longest recording that the browser decodes: it decodes all of it, and keeps all samples in memory. */
+const MAX_DECODED_SECONDS = 3600;
+/** Refusals after which the browser tries to decode the file itself. */
 const PERHAPS = ["not-audio", "unsupported-codec"];
 
 /** A file's first bytes. The file itself may change or vanish while the page shows what was heard of it. */
 async function startOf(file) {
-  // The start of what is gone would be nothing, without an error.
+  // It is read here, because a slice of a deleted file would be sent as an empty body, without an error.
   const part = file.size > MAX_BYTES ? file.slice(0, MAX_BYTES) : file;
   try {
     return new Blob([await part.arrayBuffer()], { type: file.type });
@@ -19,7 +21,7 @@ async function startOf(file) {
   }
 }
 
-/** Asks for the mood of a file. Gives { answer, file, cut }: `file` is what was sent, `cut` whether that is but the file's start. */
+/** Asks for the mood of a file. Gives { answer, file, cut }: `file` is what was sent, `cut` whether that is only the file's start. */
 export async function hear(file, wish, signal) {
   const send = async (part, cut) => {
     const answer = await (await post(`/api/recognize?count=0&cut=${cut}${wish}`, part, signal)).json();
@@ -33,14 +35,17 @@ export async function hear(file, wish, signal) {
   };
   const isLarge = file.size > MAX_BYTES;
   const start = await startOf(file);
-  const endsEarly = isLarge && (await lengthOf(file)) * MAX_BYTES / file.size < MAX_SECONDS;
-  const whole = endsEarly && (await sendDecoded());
+  const seconds = isLarge ? await lengthOf(file) : NaN;
+  signal.throwIfAborted();
+  const isTooLong = seconds > MAX_DECODED_SECONDS;
+  const endsEarly = seconds * MAX_BYTES / file.size < MAX_SECONDS;
+  const whole = endsEarly && !isTooLong && (await sendDecoded());
   if (whole) return whole;
   try {
     return await send(start, isLarge);
   } catch (error) {
     const mayKnow = PERHAPS.includes(error.code) || (isLarge && error.code === "damaged");
-    const found = mayKnow && (await sendDecoded());
+    const found = mayKnow && !isTooLong && (await sendDecoded());
     if (!found) throw error;
     return found;
   }

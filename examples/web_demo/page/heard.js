@@ -39,7 +39,7 @@ async function drawPictures() {
   if (!heard || drawn || !element("heard").open) return;
   say("heard-status", () => text("heard.drawing"));
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  // As wide as it is shown, or its letters would shrink; its border takes two pixels.
+  // Pictures are drawn as wide as they are shown, so that letters keep their size. The border takes two pixels.
   const width = Math.max(240, Math.min(1200, Math.floor(element("pictures").clientWidth) - 2));
   const address = `/api/recognize?count=0&pictures=true&dark=${dark}&language=${language()}&width=${width}&cut=${heard.cut}`;
   try {

@@ -136,7 +136,7 @@ export function begin(begun, told) {
     said = "";
     readings.length = 0;
     summedAt = performance.now() / 1000;
-    // What was heard before is not shown beside a question for permission, which may be refused.
+    // Old readings are hidden while the browser asks for permission, which may be refused.
     element("live-section").hidden = true;
     element("live-now").removeAttribute("data-mood");
     say("live-now", () => text("live.listening"));

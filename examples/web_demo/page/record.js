@@ -12,7 +12,7 @@ const SPOKEN_SECONDS = 0.5;
 /** Below the loudest by this many dB is silent too: rooms hum. */
 const QUIET_DB = 25;
 const BARS = 120;
-/** Less is no recording, whoever ended it. */
+/** The shortest recording in seconds that is sent, whether the user or a lost microphone ended it. */
 const WORTH_SECONDS = 0.5;
 
 let microphone = null;

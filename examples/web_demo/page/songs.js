@@ -46,6 +46,7 @@ export function clear() {
   answer = null;
   element("songs-section").hidden = true;
   closeUndo();
+  say("wishes-status");
   complain(null, "songs-problem");
 }
 
@@ -55,7 +56,7 @@ function closeUndo() {
   say("undo-text");
 }
 
-/** The library's own words without numbers and without what it does not know, which stay as the row's title. */
+/** The library's reason without numbers, unknown features and the mark of estimated moods. The row's title has all of it. */
 const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)|; mood estimated|; [a-z ]+ unknown(?=;|$)/g, "");
 
 /**
@@ -105,11 +106,11 @@ async function hide(song) {
   last = mine;
   wishes.hide(song.key, song.name, true);
   await recommend();
-  // Another was hidden since, or the list taken away.
+  // Another song was hidden in the meantime, or the list was removed.
   if (last !== mine) return;
   element("undo").hidden = false;
   say("undo-text", () => text("songs.hidden", { name: song.name }));
-  // From the row that is gone, and from nowhere else.
+  // The focus moves only if it was in the removed row.
   if ([document.body, element("songs-status")].includes(document.activeElement)) element("undo-button").focus();
 }
 
@@ -145,7 +146,7 @@ function row(song, at, { length }) {
     heart, cross);
 }
 
-/** Makes the rows. A focus among them stays with its song, or goes to what is said of the list. */
+/** Makes the rows. A focus in a row stays with its song; if the song is gone, it moves to the list's status. */
 function showRows() {
   const controls = (row) => [...row.querySelectorAll("a, button")];
   const before = document.activeElement?.closest("#songs li");
@@ -181,7 +182,7 @@ export function begin() {
   wishes.begin(() => recommend());
   journey.begin();
   element("undo-button").addEventListener("click", undo);
-  // With all of them back, the last one is no longer hidden.
+  // It shows all hidden songs again, so that there is nothing left to undo.
   element("unhide").addEventListener("click", closeUndo);
   onLanguage(show);
 }

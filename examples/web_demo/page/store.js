@@ -1,9 +1,9 @@
-// What survives a reload: localStorage, or memory alone where the browser blocks it or it is full.
+// Keeps values in localStorage, which survives a reload, or in memory where the browser blocks it or it is full.
 
 /** Other programs' pages at the same address and port have keys of their own. */
 const PREFIX = "voice-mood-music.";
 
-/** What the browser did not take. It is newer than what stands there. */
+/** Values that localStorage refused. They are newer than the stored ones. */
 const memory = new Map();
 
 function read(name) {
@@ -46,6 +46,6 @@ export function forget(name) {
 /** Calls back when another tab changes one of these. */
 export function onChange(names, changed) {
   const keys = names.map((name) => PREFIX + name);
-  // Without a key all was cleared.
+  // `key` is null when all of the storage was cleared.
   addEventListener("storage", ({ key }) => (key === null || keys.includes(key)) && changed());
 }

@@ -77,7 +77,7 @@ export function restore() {
   show();
 }
 
-/** Changes likes and hidden songs, to which another tab may have added. */
+/** Changes likes and hidden songs. Reads them again first, because another tab may have changed them. */
 function change(how) {
   reload();
   how();

@@ -65,7 +65,7 @@ export function clock(seconds, digits = 0) {
 /** How long a recording is: in seconds, from a minute on as on a clock. */
 export const length = (seconds) => (seconds < 59.95 ? measure(seconds, "second", 1) : clock(seconds));
 
-/** From here to there something was heard. Short stretches have tenths of seconds, or both ends would read the same. */
+/** Describes a stretch of a recording. Stretches below ten seconds are given to a tenth, so that their ends differ. */
 export function stretch(start, end, what) {
   const digits = end - start < 10 ? 1 : 0;
   return text("sound.segment", { start: clock(start, digits), end: clock(end, digits), what });

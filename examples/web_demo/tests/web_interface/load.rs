@@ -59,7 +59,7 @@ fn mixed(server: &Server, next: &AtomicUsize, end: usize) {
             assert_eq!(wrong, BTreeMap::new());
             heard.into_iter().for_each(|(path, count)| *all.entry(path).or_insert(0) += count);
         }
-        // Whoever turns all away answers fast.
+        // A server that refused every clip would pass the checks above.
         let kinds = ["/api/recognize", "/api/recognize?pictures=true", "/api/wav"];
         assert!(kinds.iter().all(|path| all.get(path).is_some_and(|count| *count > 0)), "{all:?}");
     });
@@ -231,7 +231,7 @@ fn a_soak_leaves_no_worker_and_no_connection_behind() {
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     if let (Some((files, tasks)), Some((files_after, tasks_after))) = (before, held(&server)) {
         assert!(files_after <= files + 2, "{files} open files before, {files_after} after");
-        // Those of the last questions may still be there.
+        // Threads of the last requests may not have ended yet.
         let workers = std::thread::available_parallelism().unwrap().get();
         assert!(tasks_after <= tasks + workers, "{tasks} threads before, {tasks_after} after");
     }

@@ -71,7 +71,7 @@ fn whoever_hangs_up_leaves_no_worker_behind() {
     }
 }
 
-/// Sends a request, all but so many of its bytes, and returns the connection; the server takes no more than it has room for.
+/// Sends a request without its last `but` bytes, and returns the connection. The server reads only as much as it has room for.
 fn hold(address: &str, kind: &str, body: &[u8], but: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
@@ -84,7 +84,8 @@ fn hold(address: &str, kind: &str, body: &[u8], but: usize) -> TcpStream {
     stream
 }
 
-/// Thirty uploads of nineteen megabytes, as they are and as forms, hold the memory of three, and keep others waiting for seconds only.
+/// Thirty uploads of nineteen megabytes, as they are and as forms, take bounded memory, and others wait for seconds only. The bounds leave
+/// room for a decoder.
 #[test]
 fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
     let clip = std::fs::read(sample()).unwrap();
@@ -92,7 +93,7 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
     let around = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
     let form = [&around[..], &file, b"\r\n--x--\r\n"].concat();
     let kind = "Content-Type: multipart/form-data; boundary=x\r\n";
-    // All but their ends, and whole.
+    // Without the last byte, and complete.
     for (kind, body, but, megabytes) in [("", &file, 1, 120), (kind, &form, 1, 140), (kind, &form, 0, 240)] {
         let server = Server::start(&["--workers", "1", "--patience", "12"]);
         let address = server.address.strip_prefix("http://").unwrap();
@@ -105,7 +106,7 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
         });
         let begin = Instant::now();
         while post(&recognize, &clip).status != 200 {
-            assert!(begin.elapsed() < Duration::from_secs(40), "nobody else was heard");
+            assert!(begin.elapsed() < Duration::from_secs(40), "other clips must be answered within 40 s");
         }
         drop(held);
         if let (Some(before), Some(most)) = (before, memory_kilobytes(server.process.id(), "VmHWM:")) {

@@ -62,7 +62,8 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Waits until a script gives something else than null or false, and gives that.
+    /// Waits until a script gives something else than null or false, and gives that. The limit leaves room for ten minutes of speech, which
+    /// an unoptimised server takes most of a minute for.
     pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
         let begin = Instant::now();
         loop {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, Page};
 use crate::support::sample;
 
-/// Lists come after so many milliseconds.
+/// Delays every list of songs by `milliseconds`.
 async fn slow(page: &Page, milliseconds: u32) {
     let script = format!(
         "window.fast ??= window.fetch; window.fetch = async (address, request) => {{ \

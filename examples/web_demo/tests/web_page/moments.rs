@@ -104,6 +104,9 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
         )
     };
     page.until("German pictures", &drawn("de")).await;
+    page.language("en").await;
+    page.until("English pictures", &drawn("en")).await;
+    page.language("de").await;
     // Both tables have the same names, and the same places to fill.
     let tables = "const done = arguments[0]; Promise.all([import('/english.js'), import('/german.js')]).then(([{ english }, { german }]) => { \
                       const shape = (table) => JSON.stringify(Object.entries(table).map(([name, words]) => \
