@@ -37,7 +37,7 @@ import soxr  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+BUILT = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 RATE = 22050
 ROWS = [
     ("stft", "STFT"),

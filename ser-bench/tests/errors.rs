@@ -68,7 +68,10 @@ fn collect(tokens: TokenStream, owner: Option<&str>, texts: &mut Vec<Text>) {
                 at += 2;
             }
             [TokenTree::Ident(name), ..] => {
-                if let (Some(owner), Some(text)) = (owner, pending.take()) {
+                // A type's own text waits for its name, behind `pub struct`.
+                if let Some(owner) = owner
+                    && let Some(text) = pending.take()
+                {
                     texts.push(Text { of: format!("{owner}::{name}"), text });
                 }
                 at += 1;
@@ -96,7 +99,7 @@ fn texts(library: &str) -> Vec<Text> {
 
 #[test]
 fn the_table_of_error_texts_is_that_of_the_code() {
-    let mut table = "# Error texts\n\nWhat each library says when it refuses something. `{…}` stands for a value. Variants that only pass \
+    let mut table = "# Error texts\n\nThe errors and warnings of each library. `{…}` stands for a value. Variants that only pass \
                      on another error are left out.\n"
         .to_owned();
     for library in LIBRARIES {
@@ -125,7 +128,7 @@ fn without_values(text: &str) -> String {
         .collect()
 }
 
-/// Texts are parts of sentences, say `must` or `expected` with what was given, and blame nobody.
+/// Texts are one line without a full stop, hold none of some vague or blaming words, and do not say `must …, but …`.
 #[test]
 fn error_texts_keep_the_rules() {
     let mut broken = Vec::new();

@@ -1,9 +1,9 @@
-//! Promises about types that callers rely on: what a plan or a model can be moved to, shared between and printed by.
+//! Checks at compile time which public types are `Send`, `Sync`, `Debug` or errors, because callers rely on it.
 
 use std::error::Error;
 use std::fmt::Debug;
 
-/// Plans keep buffers that each use writes: they move to other threads, one thread uses each.
+/// Plans write to buffers of their own: they can move to another thread, and one thread at a time uses them.
 fn moved<T: Send + Debug>() {}
 
 /// Data, models and catalogues are read by several threads.

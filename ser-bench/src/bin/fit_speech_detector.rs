@@ -1,6 +1,6 @@
 //! Fits the detector of speech of `ser-models` to recorded voices and to generated sounds, and prints its numbers.
 //!
-//! Corpora given by `--held-out` and sounds in the folders of `--sounds` are for measurement only.
+//! The recordings in the folders of `--held-out` and `--sounds` are for measurement only.
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -20,7 +20,7 @@ struct Arguments {
     /// A folder with recordings of speech; one for each corpus.
     #[arg(long, required = true)]
     speech: Vec<PathBuf>,
-    /// Those of the corpora that are for measurement only.
+    /// Folders with recordings of speech for measurement only, in addition to those of --speech.
     #[arg(long)]
     held_out: Vec<PathBuf>,
     /// Folders with recordings of other sounds, for measurement only.

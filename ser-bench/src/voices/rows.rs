@@ -36,7 +36,7 @@ pub struct VoiceRows<'a> {
     pub seeds: u64,
     /// Measure on the test actors of RAVDESS's folds, not on validation actors.
     pub test: bool,
-    /// Then let the heads hear long recordings, joined from the clips of the actors that they are measured on.
+    /// Also measure the timelines of the heads on long recordings, joined from the clips of the actors that they are measured on.
     pub recordings: bool,
     /// Ends the training.
     pub stop: &'a Arc<AtomicBool>,
@@ -95,7 +95,7 @@ impl VoiceRows<'_> {
                     row(&way.name(), "4 moods", Ok(mood_uar(&mean(&bench.disturbed(&folds, way)?)?)), must);
                 }
                 if self.recordings {
-                    // What the bundled model answers by was fitted to validation actors.
+                    // The bundled model's readout: it was fitted to validation actors.
                     let readout = Checkpoint::from_bytes(assets::VOICES)?.readout;
                     recordings = Some(bench.recordings(&folds, &readout)?.to_string());
                 }
