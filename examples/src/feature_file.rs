@@ -70,6 +70,7 @@ impl Statistics<'_> {
 }
 
 /// A file that is being made. Nothing is at its path until [`finish`](Self::finish).
+#[derive(Debug)]
 pub struct FeatureFile<'a> {
     path: PathBuf,
     format: Format,

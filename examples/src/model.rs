@@ -26,6 +26,7 @@ pub struct ModelArguments {
 }
 
 /// A model that recognisers can be made of. They share its encoder.
+#[derive(Debug)]
 pub struct Model {
     name: String,
     checkpoint: Checkpoint,

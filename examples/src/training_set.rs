@@ -56,6 +56,7 @@ impl From<ModelInput> for Inputs {
 }
 
 /// Clips of labelled speech as a trainer takes them.
+#[derive(Debug)]
 pub struct TrainingSet {
     /// Inputs, labels and ids of all clips, in the order of the ids.
     pub dataset: Dataset,

@@ -60,6 +60,7 @@ impl AudioFile {
     }
 
     /// The part from `start` to `end`; all of the recording where both are `None`.
+    #[must_use]
     pub fn with_span(self, start: Option<Duration>, end: Option<Duration>) -> Self {
         let part = start.is_some_and(|start| !start.is_zero()) || end.is_some();
         let span = part.then_some(Span { start: start.unwrap_or_default(), end });

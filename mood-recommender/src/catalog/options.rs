@@ -28,6 +28,7 @@ impl ReadOptions {
     }
 
     /// Leaves out rows that cannot be read, and lists them in [`Catalog::skipped`](crate::Catalog::skipped).
+    #[must_use]
     pub fn skip_bad(mut self, skip_bad: bool) -> Self {
         self.skip_bad = skip_bad;
         self

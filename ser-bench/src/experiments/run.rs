@@ -22,6 +22,7 @@ use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Pre
 const STOPPED: Stopped = Stopped { advice: "the same command continues" };
 
 /// The models of one experiment. One whose predictions are there is not trained again, and one that was cut goes on.
+#[derive(Debug)]
 pub struct Run {
     folder: Folder,
     recipe: Recipe,

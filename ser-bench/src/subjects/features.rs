@@ -62,6 +62,12 @@ pub struct FeatureSubject {
     run: Box<dyn FnMut() -> anyhow::Result<()>>,
 }
 
+impl std::fmt::Debug for FeatureSubject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("FeatureSubject").field(&self.name).finish()
+    }
+}
+
 impl FeatureSubject {
     /// Computes it once.
     ///

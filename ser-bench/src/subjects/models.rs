@@ -88,6 +88,7 @@ impl ModelSubject {
 }
 
 /// The bundled recogniser with three seconds of the bundled clip: features and model together.
+#[derive(Debug)]
 pub struct RecognizerSubject {
     recognizer: Recognizer,
     clip: Vec<f32>,

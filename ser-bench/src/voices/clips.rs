@@ -15,6 +15,7 @@ use ser_models::training::{EncodedClips, EncodingConfig};
 use crate::experiments::Disturbance;
 
 /// The clips of some corpora, and what the encoder heard of them.
+#[derive(Debug)]
 pub struct VoiceClips {
     /// The clips.
     pub clips: Vec<Clip>,

@@ -113,6 +113,7 @@ pub struct Reading {
 }
 
 /// Listens to a stream of samples. Its memory does not grow with the stream.
+#[derive(Debug)]
 pub struct Listener {
     recognizer: Recognizer,
     windows: Windows,

@@ -22,6 +22,7 @@ const FRAME: usize = 320;
 const LEAST: usize = 160;
 
 /// The chunks of a recording that windows still need.
+#[derive(Debug)]
 pub(super) struct Chunks {
     sample_rate: u32,
     /// Samples of a chunk at the recording's rate.
@@ -37,7 +38,7 @@ pub(super) struct Chunks {
 }
 
 /// Samples, and what was made of them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Chunk {
     samples: Vec<f32>,
     /// At the encoder's rate.
@@ -46,6 +47,7 @@ struct Chunk {
 }
 
 /// Frames [frames, outputs] of the encoder, the first of which begins at a sample of the recording at the encoder's rate.
+#[derive(Debug)]
 struct Encoded {
     start: usize,
     frames: Array2<f32>,

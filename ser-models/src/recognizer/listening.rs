@@ -33,6 +33,7 @@ const WAITING_SAMPLES: f64 = 3e6;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct Listening<'a> {
     recognizer: &'a mut Recognizer,
     sample_rate: u32,
@@ -54,6 +55,7 @@ pub struct Listening<'a> {
 }
 
 /// A window that is not heard yet.
+#[derive(Debug)]
 struct Waiting {
     samples: Vec<f32>,
     start: f64,

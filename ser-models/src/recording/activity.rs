@@ -18,6 +18,7 @@ const BAND: (f64, f64) = (80.0, 8_000.0);
 
 /// Measures the level of each frame of a stream within 80 to 8,000 Hz, in dB relative to full scale. A sine of amplitude 1 has a
 /// root mean square of −3 dB. A frame is 50 to 100 ms long; the next one starts a quarter of a frame later.
+#[derive(Debug)]
 pub struct Activity {
     mel: StreamingMel,
     sample_rate: u32,

@@ -9,6 +9,7 @@ const BELOW_LOUDEST_DB: f32 = 30.0;
 
 /// Cuts a stream of samples, which comes in pieces of any size, into windows. Keeps the samples of one window, so that its memory
 /// does not grow with the stream.
+#[derive(Debug)]
 pub(crate) struct Windows {
     activity: Activity,
     sample_rate: u32,

@@ -38,6 +38,7 @@ const QUIET_DB: f32 = 35.0;
 /// 5. mean change of the spectrum from frame to frame in dB, the level left out,
 /// 6. standard deviation of the spectrum over time in dB, the level left out, mean of the bands,
 /// 7. standard deviation of the mean spectrum over the bands in dB.
+#[derive(Debug)]
 pub struct SpeechCues {
     resampler: Resampler,
     yin: Yin,
@@ -46,6 +47,7 @@ pub struct SpeechCues {
 }
 
 /// The input of the cues: powers [BANDS, frames] 10 ms apart, and the pitch of every other frame in Hz.
+#[derive(Debug)]
 pub(crate) struct CueFrames {
     pub(super) bands: Array2<f32>,
     pub(super) pitch: Vec<f32>,

@@ -27,6 +27,7 @@ impl fmt::Display for NotSpeech {
 ///
 /// A logistic regression on [`SpeechCues`], which `fit_speech_detector` of `ser-bench` fits to recorded voices, clean and in noise,
 /// and to generated music, tones, noise and clicks. Its threshold favours speech: sound is refused only if it is clearly something else.
+#[derive(Debug)]
 pub struct SpeechDetector {
     pub(super) cues: SpeechCues,
 }

@@ -20,6 +20,7 @@ const BEHIND: f64 = 0.06;
 ///
 /// A window uses the frames whose centre lies in it and that read no samples after its end. The result is therefore the same whether or not
 /// the recording continues.
+#[derive(Debug)]
 pub(crate) struct SpeechStream {
     sample_rate: u32,
     /// The last samples; the first of them is sample `start` of the stream.
