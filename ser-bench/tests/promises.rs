@@ -40,7 +40,7 @@ mod data {
     #[test]
     fn recordings_and_corpora_are_shared_and_printed() {
         check!(shared: Audio, AudioLimits, AudioOptions, AudioWarning, Clip, Corpus<()>, CorpusOptions, Extracted<()>, LabelMap, RavdessName, Source, Split);
-        check!(error: AudioError, ClipError, CorpusError, DatasetError, ExtractError, LabelError, LabelMapError, ManifestError, NameError, PcmError, SplitError);
+        check!(error: AudioError, ClipError, CorpusError, ExtractError, LabelError, LabelMapError, ManifestError, NameError, PcmError, SourceError, SplitError);
     }
 }
 
@@ -49,7 +49,9 @@ mod models {
     use ser_models::encoder::{EncoderError, WhisperEncoder};
     use ser_models::input::{Dataset, DatasetError, InputError};
     use ser_models::layers::{LayerError, Sequential};
+    use ser_models::live::Listener;
     use ser_models::models::{Architecture, Model};
+    use ser_models::recording::SpeechDetector;
     use ser_models::training::{
         EncodedClips, EncodedError, StateError, Trainer, TrainingConfig, TrainingError,
     };
@@ -57,7 +59,7 @@ mod models {
 
     #[test]
     fn models_are_moved_shared_and_printed() {
-        check!(moved: Recognizer);
+        check!(moved: Listener, Listening<'static>, Recognizer, SpeechDetector);
         check!(shared:
             Architecture, Checkpoint, Classifier, ConfusionMatrix, Dataset, EncodedClips, Model, Parameters, Recipe, Recognition, Sequential,
             Timeline, Trainer, TrainingConfig, VoiceProfile, WhisperEncoder,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ser_features::{FeatureConfig, Features, PreparationConfig};
 
 use crate::audio::AudioError;
-use crate::corpora::{BadFile, Clip, Clips, ClipsOptions, DatasetError, FoundCorpus, Source};
+use crate::corpora::{BadFile, Clip, Clips, ClipsOptions, FoundCorpus, Source, SourceError};
 use crate::extract::{ClipError, ExtractConfig, ExtractError, Progress, extract_all, prepare_all};
 use crate::identical::groups_of_identical;
 use crate::labels::{LabelMap, LabelSet};
@@ -139,7 +139,7 @@ pub enum Skipped {
 pub enum CorpusError {
     /// The folder or archive is no dataset, or has a file that cannot be used.
     #[error(transparent)]
-    Dataset(#[from] DatasetError),
+    Dataset(#[from] SourceError),
     /// A clip that was asked for is missing.
     #[error("{data}: clips must include {id}")]
     Missing {
@@ -351,7 +351,7 @@ fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError>
         }
     }
     if !bad.is_empty() && !skip_bad {
-        return Err(DatasetError::BadFiles { files: bad }.into());
+        return Err(SourceError::BadFiles { files: bad }.into());
     }
     let left_out = left_out
         .into_iter()

@@ -16,8 +16,8 @@ pub use audio::{
     PcmEncoding, PcmError,
 };
 pub use corpora::{
-    BadFile, BadRow, Clip, Clips, ClipsOptions, CorpusFormat, DatasetError, FoundCorpus, Intensity, Manifest,
-    ManifestError, ManifestRow, Modality, NameError, Named, RavdessName, Sex, Source, Statement,
+    BadFile, BadRow, Clip, Clips, ClipsOptions, CorpusFormat, FoundCorpus, Intensity, Manifest,
+    ManifestError, ManifestRow, Modality, NameError, Named, RavdessName, Sex, Source, SourceError, Statement,
     VocalChannel, find_audio,
 };
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, LeftOut, Skipped, speakers_of};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::common::{corpus, ravdess, tone};
 use ser_data::{
-    BadFile, Clips, ClipsOptions, CorpusFormat, DatasetError, LabelMap, LabelSet, Source, groups_of_identical,
+    BadFile, Clips, ClipsOptions, CorpusFormat, SourceError, LabelMap, LabelSet, Source, groups_of_identical,
 };
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ fn tree(names: &[&str]) -> TempDir {
     folder
 }
 
-fn open(path: &Path) -> Result<Clips, DatasetError> {
+fn open(path: &Path) -> Result<Clips, SourceError> {
     Clips::open(&[Source::auto(path)], &ClipsOptions::default())
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::common::tone;
 use rayon::prelude::*;
 use ser_data::{
-    Audio, BadFile, Clips, ClipsOptions, CorpusFormat, DatasetError, Emotion, Source, groups_of_identical,
+    Audio, BadFile, Clips, ClipsOptions, CorpusFormat, SourceError, Emotion, Source, groups_of_identical,
 };
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
@@ -44,7 +44,7 @@ fn archive(files: &[(&str, Vec<u8>)]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn open(path: &Path) -> Result<Clips, DatasetError> {
+fn open(path: &Path) -> Result<Clips, SourceError> {
     Clips::open(&[Source::auto(path)], &ClipsOptions::default())
 }
 
@@ -206,12 +206,12 @@ fn folders_without_clips_and_other_files_are_refused() {
     let text = open(songs.path()).unwrap_err().to_string();
     assert!(text.contains("(1 songs left out, 0 bad files)"), "{text}");
     let file = empty.path().join("README.txt");
-    assert!(matches!(open(&file).unwrap_err(), DatasetError::NotADataset { path } if path == file));
+    assert!(matches!(open(&file).unwrap_err(), SourceError::Kind { path } if path == file));
     let missing = empty.path().join("nowhere");
-    assert!(matches!(open(&missing).unwrap_err(), DatasetError::Io { path, .. } if path == missing));
+    assert!(matches!(open(&missing).unwrap_err(), SourceError::Io { path, .. } if path == missing));
     let zip = empty.path().join("empty.zip");
     fs::write(&zip, b"").unwrap();
-    assert!(matches!(open(&zip).unwrap_err(), DatasetError::Archive { path, .. } if path == zip));
+    assert!(matches!(open(&zip).unwrap_err(), SourceError::Archive { path, .. } if path == zip));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::tone;
 use proptest::prelude::*;
-use ser_data::{Clips, ClipsOptions, DatasetError, Manifest, Source};
+use ser_data::{Clips, ClipsOptions, SourceError, Manifest, Source};
 use tempfile::TempDir;
 
 fn parse(text: &str) -> Manifest {
@@ -22,7 +22,7 @@ fn folder(table: impl AsRef<[u8]>) -> TempDir {
     folder
 }
 
-fn open(folder: &TempDir) -> Result<Clips, DatasetError> {
+fn open(folder: &TempDir) -> Result<Clips, SourceError> {
     Clips::open(&[Source::auto(folder.path().join("mine.csv"))], &ClipsOptions::default())
 }
 

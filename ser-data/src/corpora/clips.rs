@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::clip::{BadFile, Clip, name_of};
 use super::find::{Files, Found, find, is_table};
 use super::manifest::{BadRow, Manifest, ManifestRow};
-use super::{CorpusFormat, DatasetError, detect, folders};
+use super::{CorpusFormat, SourceError, detect, folders};
 use crate::file::{AudioFile, stem_of};
 use crate::labels::LabelMap;
 
@@ -111,9 +111,9 @@ impl Clips {
     /// Hidden files and folders, macOS's `__MACOSX`, and files without an audio extension are skipped.
     ///
     /// # Errors
-    /// [`DatasetError`], if a source cannot be read, holds no clips, its format cannot be detected from its names, or it holds a bad file
+    /// [`SourceError`], if a source cannot be read, holds no clips, its format cannot be detected from its names, or it holds a bad file
     /// (see [`BadFile`]) and [`ClipsOptions::skip_bad`] is not set.
-    pub fn open(sources: &[Source], options: &ClipsOptions) -> Result<Self, DatasetError> {
+    pub fn open(sources: &[Source], options: &ClipsOptions) -> Result<Self, SourceError> {
         let mut all = BTreeMap::<String, Clip>::new();
         let (mut corpora, mut skipped) = (Vec::new(), Vec::new());
         for source in sources {
@@ -151,10 +151,10 @@ impl Clips {
             }
             if !bad.is_empty() && !options.skip_bad {
                 bad.sort_by_cached_key(ToString::to_string);
-                return Err(DatasetError::BadFiles { files: bad });
+                return Err(SourceError::BadFiles { files: bad });
             }
             if found + copies == 0 {
-                return Err(DatasetError::NoClips {
+                return Err(SourceError::NoClips {
                     path: source.path.clone(),
                     songs_left_out: songs.len(),
                     skipped: bad.len(),
@@ -194,7 +194,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn read(&mut self, format: Option<CorpusFormat>) -> Result<CorpusFormat, DatasetError> {
+    fn read(&mut self, format: Option<CorpusFormat>) -> Result<CorpusFormat, SourceError> {
         let told = format.is_none() && is_table(self.path) && !self.path.is_dir();
         if told || format == Some(CorpusFormat::Manifest) {
             let mut manifest = Manifest::read(self.path)?;

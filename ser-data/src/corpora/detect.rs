@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::find::Files;
-use super::{CorpusFormat, DatasetError, folders};
+use super::{CorpusFormat, SourceError, folders};
 use crate::labels::LabelMap;
 
 /// The format to which the names of more than half of the audio files belong; otherwise folders of classes, if more than half lie in such
 /// folders.
-pub(super) fn detect(path: &Path, files: &Files, labels: &LabelMap) -> Result<CorpusFormat, DatasetError> {
+pub(super) fn detect(path: &Path, files: &Files, labels: &LabelMap) -> Result<CorpusFormat, SourceError> {
     let total = files.audio.len();
     let count = |named: &dyn Fn(&str) -> bool| files.audio.iter().filter(|(inner, _)| named(inner)).count();
     let mut counts: Vec<(CorpusFormat, usize)> =
@@ -20,7 +20,7 @@ pub(super) fn detect(path: &Path, files: &Files, labels: &LabelMap) -> Result<Co
         .map(|(format, count)| format!("{count} of {format}"))
         .collect();
     if several.len() > 1 {
-        return Err(DatasetError::SeveralCorpora { path: path.into(), found: several.join(", ") });
+        return Err(SourceError::SeveralCorpora { path: path.into(), found: several.join(", ") });
     }
     let in_folders = count(&|inner| folders::is_labelled(inner, labels));
     match counts.first() {
@@ -31,7 +31,7 @@ pub(super) fn detect(path: &Path, files: &Files, labels: &LabelMap) -> Result<Co
                 CorpusFormat::named().map(|format| format!("{} ({format})", format.example())).collect();
             looked_for.push("folders such as happy, sad and angry".into());
             let example = files.audio.first().map(|(inner, _)| inner.clone()).unwrap_or_default();
-            Err(DatasetError::Unrecognized {
+            Err(SourceError::Unrecognized {
                 path: path.into(),
                 files: total,
                 example,

@@ -9,7 +9,7 @@ use super::manifest::ManifestError;
 /// A folder, archive or table that cannot be read as labelled speech.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DatasetError {
+pub enum SourceError {
     /// It cannot be opened.
     #[error("{}: cannot be read: {cause}", path.display())]
     Io {
@@ -20,7 +20,7 @@ pub enum DatasetError {
     },
     /// It is a file of another kind.
     #[error("{}: must be a folder, a ZIP archive or a table (.csv, .tsv)", path.display())]
-    NotADataset {
+    Kind {
         /// The file.
         path: PathBuf,
     },

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
-use super::{BadFile, DatasetError};
+use super::{BadFile, SourceError};
 use crate::file::{AudioFile, archive_entries, is_audio_path};
 
 /// A file with its path below the folder or in the archive, joined by `/`.
@@ -22,8 +22,8 @@ pub(super) struct Files {
 }
 
 /// All files but hidden ones, those in hidden folders, and those that macOS adds to archives (`__MACOSX`).
-pub(super) fn find(path: &Path) -> Result<Files, DatasetError> {
-    let io_error = |cause| DatasetError::Io { path: path.into(), cause };
+pub(super) fn find(path: &Path) -> Result<Files, SourceError> {
+    let io_error = |cause| SourceError::Io { path: path.into(), cause };
     let mut bad = Vec::new();
     let mut found = if std::fs::metadata(path).map_err(io_error)?.is_dir() {
         folder_files(path, &mut bad)
@@ -32,10 +32,10 @@ pub(super) fn find(path: &Path) -> Result<Files, DatasetError> {
         std::fs::File::open(path).and_then(|f| f.take(2).read_to_end(&mut magic)).map_err(io_error)?;
         let named_zip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"));
         if magic != b"PK" && !named_zip {
-            return Err(DatasetError::NotADataset { path: path.into() });
+            return Err(SourceError::Kind { path: path.into() });
         }
         archive_entries(path)
-            .map_err(|e| DatasetError::Archive { path: path.into(), reason: e.to_string() })?
+            .map_err(|e| SourceError::Archive { path: path.into(), reason: e.to_string() })?
     };
     found.retain(|(inner, _)| !inner.split('/').any(|part| part.starts_with('.') || part == "__MACOSX"));
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -49,10 +49,10 @@ pub(super) fn find(path: &Path) -> Result<Files, DatasetError> {
 /// endings ([`is_audio_path`]); hidden files, those in hidden folders, and those that macOS adds to archives are passed over.
 ///
 /// # Errors
-/// [`DatasetError`], if the folder or archive, or something in it, cannot be read.
-pub fn find_audio(path: impl AsRef<Path>) -> Result<Vec<(String, AudioFile)>, DatasetError> {
+/// [`SourceError`], if the folder or archive, or something in it, cannot be read.
+pub fn find_audio(path: impl AsRef<Path>) -> Result<Vec<(String, AudioFile)>, SourceError> {
     let Files { audio, bad, .. } = find(path.as_ref())?;
-    if bad.is_empty() { Ok(audio) } else { Err(DatasetError::BadFiles { files: bad }) }
+    if bad.is_empty() { Ok(audio) } else { Err(SourceError::BadFiles { files: bad }) }
 }
 
 /// Whether a file is a table, by its ending.

@@ -14,7 +14,7 @@ mod ravdess;
 
 pub use clip::{BadFile, Clip};
 pub use clips::{Clips, ClipsOptions, FoundCorpus, Source};
-pub use error::DatasetError;
+pub use error::SourceError;
 pub use find::find_audio;
 pub use format::CorpusFormat;
 pub use manifest::{BadRow, Manifest, ManifestError, ManifestRow};
