@@ -305,6 +305,29 @@ impl Checkpoint {
         Err(CheckpointError::Encoder { file: file.to_owned(), expected, given })
     }
 
+    /// The same with another network, for one that was fitted without a [`Trainer`](crate::training::Trainer): input, labels, readout,
+    /// normalisation and clips stay. `parameters` are those of [`Model::parameters`] with this architecture. The training record is the old
+    /// network's; set [`Checkpoint::training`] to what holds for the new one.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Inconsistent`] if the network reads another input, [`FileError::Weights`] in [`CheckpointError::File`] if the
+    /// tensors are not exactly the architecture's.
+    pub fn with_network(
+        &self,
+        architecture: Architecture,
+        parameters: &Parameters,
+    ) -> Result<Self, CheckpointError> {
+        if architecture.input() != self.architecture.input() {
+            let rule = "the new network must read the input of the old one";
+            let given = format!("{:?}", architecture.input());
+            return Err(CheckpointError::Inconsistent { file: IN_MEMORY.to_owned(), rule, given });
+        }
+        let values = parameters.values().map_err(|e| FileError::damaged(IN_MEMORY, e))?;
+        let checkpoint = Self { architecture, weights: values, ..self.clone() };
+        checkpoint.model(IN_MEMORY)?;
+        Ok(checkpoint)
+    }
+
     /// The model with its normalisation and labels, ready to answer.
     ///
     /// # Errors

@@ -320,3 +320,24 @@ fn a_classifier_refuses_inputs_that_do_not_fit() {
     let error = classifier.evaluate(&renamed.unwrap()).unwrap_err();
     assert!(matches!(error, ClassifyError::Labels { .. }), "{error}");
 }
+
+#[test]
+fn another_network_for_the_same_input_takes_its_place() {
+    use ser_models::models::{Architecture, Cnn1dConfig};
+    let Architecture::Cnn1d(sizes) = architecture() else { panic!("another kind: {:?}", architecture()) };
+    let wider = Architecture::from(Cnn1dConfig { dense: vec![11], ..sizes.clone() });
+    let model = wider.build(LABELS.len(), 3).unwrap();
+    let other = checkpoint().with_network(wider.clone(), model.parameters()).unwrap();
+    assert_eq!((&other.labels, &other.split), (&checkpoint().labels, &checkpoint().split));
+    assert_eq!(Checkpoint::from_bytes(&other.to_bytes().unwrap()).unwrap(), other);
+    let x = clips(9, 500);
+    assert!(other.classifier().unwrap().probabilities(x.inputs()).is_ok());
+
+    // Tensors of one network for another one, and another input.
+    let mixed = checkpoint().with_network(architecture(), model.parameters()).unwrap_err();
+    assert!(matches!(mixed, CheckpointError::File(FileError::Weights { .. })), "{mixed}");
+    let longer = Architecture::from(Cnn1dConfig { features: sizes.features + 1, ..sizes });
+    let parameters = longer.build(LABELS.len(), 3).unwrap();
+    let refused = checkpoint().with_network(longer, parameters.parameters()).unwrap_err().to_string();
+    assert!(refused.contains("the new network must read the input of the old one, got"), "{refused}");
+}

@@ -30,7 +30,7 @@ pub use model::Model;
 pub use rnn_lstm::RnnLstmConfig;
 pub use summary::Summary;
 pub use tim_net::TimNetConfig;
-pub use whisper_head::{HeadPooling, WhisperHeadConfig};
+pub use whisper_head::{HeadLayers, HeadPooling, WhisperHeadConfig};
 
 pub use crate::input::{InputError, ModelInput};
 use crate::layers::{LayerError, Sequential};

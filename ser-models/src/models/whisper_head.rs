@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 /// | dropout 0.4, dense, 192 units, ReLU | \[192\] | 196,800 |
 /// | dropout 0.4, dense | \[classes\] | 772 for 4 classes |
 ///
-/// With [`HeadPooling::Attentive`] the input is all frames, and the mixture is pooled by attention.
+/// With [`HeadPooling::Attentive`] the input is all frames, and the mixture is pooled by attention. With [`HeadLayers::Concatenation`] the
+/// dense layers read all 5,120 statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhisperHeadConfig {
@@ -30,6 +31,9 @@ pub struct WhisperHeadConfig {
     /// encoder. If empty, any encoder of these sizes is accepted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,
+    /// How the outputs of the layers become one.
+    #[serde(skip_serializing_if = "is_mixture")]
+    pub layers: HeadLayers,
     /// Number of outputs to skip before the mixture, below `blocks` + 1: 0 includes the output of the convolutions, 2 begins with that of
     /// the second block.
     #[serde(skip_serializing_if = "is_zero")]
@@ -62,6 +66,23 @@ pub enum HeadPooling {
     },
 }
 
+/// How the outputs of the encoder's layers become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum HeadLayers {
+    /// A mean with trained weights ([`LayerMixture`]).
+    #[default]
+    Mixture,
+    /// Side by side: the dense layers weight each feature of each layer. Reads the means and deviations of all outputs, so `skipped` must
+    /// be 0 and `pooling` [`HeadPooling::Statistics`].
+    Concatenation,
+}
+
+fn is_mixture(layers: &HeadLayers) -> bool {
+    *layers == HeadLayers::Mixture
+}
+
 fn is_zero(skipped: &usize) -> bool {
     *skipped == 0
 }
@@ -72,6 +93,7 @@ impl Default for WhisperHeadConfig {
             blocks: 4,
             width: 512,
             encoder: String::new(),
+            layers: HeadLayers::Mixture,
             skipped: 0,
             pooling: HeadPooling::Statistics,
             dropout: 0.4,
@@ -104,6 +126,15 @@ pub(super) fn network(
         }
     }
     let mut net = Sequential::new(config.input().shape());
+    if config.layers == HeadLayers::Concatenation {
+        if config.skipped != 0 || config.pooling != HeadPooling::Statistics {
+            let given = format!("{} and {:?}", config.skipped, config.pooling);
+            let rule = "must be mixture unless skipped is 0 and pooling is statistics";
+            return Err(LayerError::setting("whisper-head", "layers", rule, given));
+        }
+        add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
+        return Ok(net);
+    }
     let parts = if config.pooling == HeadPooling::Means { 2 } else { 1 };
     let scope = parameters.scope("layer_mixture_1");
     net.push("layer_mixture", LayerMixture::of_part(config.blocks + 1, config.skipped, parts, &scope)?)?;
@@ -153,6 +184,23 @@ mod tests {
             summary.rows.iter().map(|row| (&row.output_shape[..], row.parameters)).collect();
         assert_eq!(shapes[0], (&[512][..], 3));
         assert_eq!(summary.trainable, 3 + 512 * 192 + 192 + 192 * 8 + 8);
+    }
+
+    #[test]
+    fn a_linear_head_reads_all_statistics() {
+        let config =
+            WhisperHeadConfig { layers: HeadLayers::Concatenation, dense: vec![], ..Default::default() };
+        let summary = Architecture::from(config.clone()).build(8, 0).unwrap().summary();
+        assert_eq!(summary.trainable, 5120 * 8 + 8);
+        for (skipped, pooling) in [(1, HeadPooling::Statistics), (0, HeadPooling::Means)] {
+            let config = WhisperHeadConfig { skipped, pooling, ..config.clone() };
+            let error = Architecture::from(config).build(8, 0).map(|_| ()).unwrap_err().to_string();
+            assert!(error.starts_with("whisper-head: layers must be mixture unless"), "{error}");
+        }
+        let written = serde_json::to_string(&config).unwrap();
+        assert!(written.contains(r#""layers":"concatenation""#));
+        assert_eq!(serde_json::from_str::<WhisperHeadConfig>(&written).unwrap(), config);
+        assert!(!serde_json::to_string(&WhisperHeadConfig::default()).unwrap().contains("layers"));
     }
 
     #[test]
