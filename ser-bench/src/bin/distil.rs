@@ -9,9 +9,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use ndarray::Array2;
 use ser_bench::experiments::{Disturbance, Predictions, disturbed, predict, remove_states, train};
-use ser_bench::voices::{
-    FOLDS, MoodReadout, VoiceBench, VoiceClips, all_of, answer, fold_row, mean_of, recalls,
-};
+use ser_bench::voices::{FOLDS, MoodReadout, VoiceBench, VoiceClips, all_of, answer, fold_row, recalls};
 use ser_data::{Clip, LabelSet, Split, published_folds, speakers_of};
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{TrainingSet, corpus_options};
@@ -98,7 +96,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "the large and the small model must hear the same clips"
     );
     let stop = interrupt::on_ctrl_c()?;
-    let large = VoiceBench { clips: heard, recipe: large, encoder, seeds: arguments.heads, stop };
+    let large =
+        VoiceBench { clips: heard, recipe: large, encoder, seeds: arguments.heads, discriminant: None, stop };
     Bench { arguments, small, large, set }.folds()
 }
 
@@ -116,10 +115,8 @@ impl Bench<'_> {
         let answers = self
             .large
             .heads(train, protocol)?
-            .iter()
-            .map(|head| answer(&head.classifier()?, heard, &heard.encoded, train))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let mean = mean_of(&answers)?;
+            .try_map(|head| answer(&head.classifier()?, heard, &heard.encoded, train))?;
+        let mean = answers.mean()?;
         let teacher = self.arguments.teacher;
         let mut soft = mean.probabilities * teacher;
         for (mut row, label) in soft.outer_iter_mut().zip(&mean.truth) {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Parser;
 use ser_bench::experiments::Disturbance;
 use ser_bench::voices::{
-    CORPORA, FOLDS, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of, corpus_rows, fold_rows,
-    mean_of, recalls, together,
+    CORPORA, Discriminant, FOLDS, Heads, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of,
+    corpus_rows, fold_rows, recalls,
 };
 use ser_examples::speech::Labelling;
 use ser_examples::{assets, cli, interrupt, output};
@@ -41,7 +41,10 @@ struct Arguments {
     /// Changed copies of each clip that heads train on in addition to the clean one.
     #[arg(long, default_value_t = VoiceClips::COPIES)]
     copies: usize,
-    /// Seeds of each fold; their probabilities are averaged, and the mean of the single ones is printed too.
+    /// Leave the discriminant out.
+    #[arg(long)]
+    trained_only: bool,
+    /// Seeds of each fold; their probabilities are averaged, and those of single ones are printed too.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
     /// Measure on the test actors, with the validation actors in training. Do so once for a recipe.
@@ -87,7 +90,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sources = arguments.labelling.sources(&arguments.data)?;
     let clips = VoiceClips::load(&sources, &recipe, &encoder, &arguments.cache, arguments.copies)?;
     let stop = interrupt::on_ctrl_c()?;
-    let bench = VoiceBench { clips, recipe, encoder, seeds: arguments.seeds, stop };
+    let discriminant = (!arguments.trained_only).then(Discriminant::bundled);
+    let bench = VoiceBench { clips, recipe, encoder, seeds: arguments.seeds, discriminant, stop };
     if arguments.leave_out { left_out(&bench, arguments) } else { folds(&bench, arguments) }
 }
 
@@ -106,7 +110,7 @@ fn folds(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
             cli::print(fold_rows(&way.name(), &answers(&bench.disturbed(&folds, way)?)?)?)?;
         }
     }
-    let means = clean.iter().map(|heads| mean_of(heads)).collect::<anyhow::Result<Vec<_>>>()?;
+    let means = clean.iter().map(Heads::mean).collect::<anyhow::Result<Vec<_>>>()?;
     let answers = all_of(&means)?;
     cli::print(recalls(&answers))?;
     let fitted = MoodReadout::fit(&answers, 0.9)?;
@@ -130,7 +134,7 @@ fn left_out(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
     for (corpus, fold) in &left_out {
         let answers = bench.answers(fold, &bench.clips.encoded)?;
         cli::print(corpus_rows(corpus, &answers)?)?;
-        cli::print(recalls(&mean_of(&answers)?))?;
+        cli::print(recalls(&answers.mean()?))?;
     }
     if arguments.profiles {
         cli::print(format!("\n{}", ProfileScore::TABLE))?;
@@ -148,13 +152,13 @@ fn left_out(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
 fn make(bench: &VoiceBench, path: &Path, fitted: MoodReadout) -> anyhow::Result<()> {
     let all: Vec<usize> = (0..bench.clips.clips.len()).collect();
     let mut heads = bench.heads(&all, "all clips")?;
-    for head in &mut heads {
+    for head in heads.trained.iter_mut().chain(&mut heads.discriminant) {
         if let Architecture::WhisperHead(config) = &mut head.architecture {
             bench.encoder.digest().clone_into(&mut config.encoder);
         }
     }
-    let mut model = together(&heads)?;
+    let mut model = heads.together()?;
     model.readout = fitted.readout;
     model.save(path)?;
-    cli::print(format!("{}: {} clips, {} heads", path.display(), all.len(), heads.len()))
+    cli::print(format!("{}: {} clips, {} heads", path.display(), all.len(), heads.votes().count()))
 }

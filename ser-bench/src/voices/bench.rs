@@ -9,10 +9,11 @@ use ser_models::encoder::WhisperEncoder;
 use ser_models::training::EncodedClips;
 use ser_models::{Checkpoint, Readout, Recipe, Recognizer};
 
-use super::{VoiceClips, answer, tells_moods_apart, train_head};
+use super::{Discriminant, Heads, VoiceClips, answer, tells_moods_apart, train_head};
 use crate::experiments::{Disturbance, Predictions, RecordingScores};
 
 /// Clips with their encoder, and how heads are trained on them.
+#[derive(Debug)]
 pub struct VoiceBench {
     /// The clips.
     pub clips: VoiceClips,
@@ -20,28 +21,34 @@ pub struct VoiceBench {
     pub recipe: Recipe,
     /// The encoder.
     pub encoder: Arc<WhisperEncoder>,
-    /// Heads of each fold, from seed 0 up.
+    /// Trained heads of each fold, from seed 0 up; 1 or more.
     pub seeds: u64,
+    /// The head in closed form that answers beside them.
+    pub discriminant: Option<Discriminant>,
     /// Ends the training.
     pub stop: Arc<AtomicBool>,
 }
 
 /// Heads, and the clips that they did not learn from.
+#[derive(Debug)]
 pub struct HeadsOfFold {
-    /// One head for each seed.
-    pub heads: Vec<Checkpoint>,
+    /// The heads.
+    pub heads: Heads<Checkpoint>,
     /// Places of the clips to measure them on.
     pub measured: Vec<usize>,
 }
 
 impl VoiceBench {
-    /// Trains heads on these clips.
+    /// Trains heads on these clips, and fits the discriminant to them.
     ///
     /// # Errors
-    /// As [`train_head`].
-    pub fn heads(&self, train: &[usize], protocol: &str) -> anyhow::Result<Vec<Checkpoint>> {
+    /// As [`train_head`] and [`Discriminant::fit`].
+    pub fn heads(&self, train: &[usize], protocol: &str) -> anyhow::Result<Heads<Checkpoint>> {
         let head = |seed| train_head(&self.clips, &self.recipe, train, seed, protocol, &self.stop);
-        (0..self.seeds).map(head).collect()
+        let trained = (0..self.seeds).map(head).collect::<anyhow::Result<Vec<_>>>()?;
+        let first = trained.first().context("seeds must be 1 or more, got 0")?;
+        let fit = |discriminant: &Discriminant| discriminant.fit(&self.clips, train, first);
+        Ok(Heads { discriminant: self.discriminant.as_ref().map(fit).transpose()?, trained })
     }
 
     /// Heads of the five published folds of RAVDESS's actors, all other corpora in training, to be measured on each fold's validation
@@ -98,9 +105,8 @@ impl VoiceBench {
     ///
     /// # Errors
     /// As [`answer`].
-    pub fn answers(&self, fold: &HeadsOfFold, encoded: &EncodedClips) -> anyhow::Result<Vec<Predictions>> {
-        let of = |head: &Checkpoint| answer(&head.classifier()?, &self.clips, encoded, &fold.measured);
-        fold.heads.iter().map(of).collect()
+    pub fn answers(&self, fold: &HeadsOfFold, encoded: &EncodedClips) -> anyhow::Result<Heads<Predictions>> {
+        fold.heads.try_map(|head| answer(&head.classifier()?, &self.clips, encoded, &fold.measured))
     }
 
     /// Lets each fold's heads together hear long recordings that are joined of its clips, clean and in noise.
@@ -111,7 +117,7 @@ impl VoiceBench {
         let mut scores = RecordingScores::default();
         for way in RecordingScores::WAYS {
             for HeadsOfFold { heads, measured } in folds {
-                let mut model = together(heads)?;
+                let mut model = heads.together()?;
                 model.readout = readout.clone();
                 let clips: Vec<&Clip> = measured.iter().map(|&at| &self.clips.clips[at]).collect();
                 let recognizer = || Ok(Recognizer::with_encoder(&model, Arc::clone(&self.encoder))?);
@@ -120,12 +126,4 @@ impl VoiceBench {
         }
         Ok(scores)
     }
-}
-
-/// Heads that answer together.
-///
-/// # Errors
-/// As [`Checkpoint::join`].
-pub fn together(heads: &[Checkpoint]) -> anyhow::Result<Checkpoint> {
-    Ok(Checkpoint::join(&heads.iter().map(|head| (head.clone(), 1.0)).collect::<Vec<_>>())?)
 }

@@ -1,17 +1,22 @@
 //! The bundled model `voices`: heads on what Whisper's encoder heard of several corpora, and how they are measured.
 
 mod bench;
+mod cholesky;
 mod clips;
+mod discriminant;
 mod head;
+mod heads;
 mod moods;
 mod profiles;
 mod rows;
 mod tables;
 
-pub use bench::{HeadsOfFold, VoiceBench, together};
+pub use bench::{HeadsOfFold, VoiceBench};
 pub use clips::VoiceClips;
+pub use discriminant::Discriminant;
 pub use head::{answer, train_head};
+pub use heads::Heads;
 pub use moods::{MoodReadout, in_weighted_moods, tells_moods_apart};
 pub use profiles::ProfileScore;
 pub use rows::VoiceRows;
-pub use tables::{CORPORA, FOLDS, all_of, corpus_rows, fold_row, fold_rows, mean_of, recalls};
+pub use tables::{CORPORA, FOLDS, all_of, corpus_rows, fold_row, fold_rows, recalls};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, ensure};
 use ser_models::Generator;
 
-use super::{HeadsOfFold, VoiceBench, all_of, answer, in_weighted_moods, mean_of};
+use super::{HeadsOfFold, VoiceBench, all_of, answer, in_weighted_moods};
 use crate::experiments::Predictions;
 
 /// Unlabelled clips of each voice that a profile is made of.
@@ -38,8 +38,7 @@ impl VoiceBench {
         let mut answers: [Vec<Predictions>; 2] = [Vec::new(), Vec::new()];
         let mut voices = 0;
         for fold in folds {
-            let heads =
-                fold.heads.iter().map(|head| Ok(head.classifier()?)).collect::<anyhow::Result<Vec<_>>>()?;
+            let heads = fold.heads.try_map(|head| Ok(head.classifier()?))?;
             let mut by_voice: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
             for &at in &fold.measured {
                 let clip = &self.clips.clips[at];
@@ -57,11 +56,11 @@ impl VoiceBench {
                     let ids: Vec<String> = known.iter().map(|&at| self.clips.clips[at].id.clone()).collect();
                     let profile = self.clips.encoded.profile(&ids)?;
                     let ask = |with_profile: bool| -> anyhow::Result<Predictions> {
-                        let of = heads.iter().map(|head| {
+                        let of = heads.try_map(|head| {
                             let moved = if with_profile { Some(head.with_profile(&profile)?) } else { None };
                             answer(moved.as_ref().unwrap_or(head), &self.clips, &self.clips.encoded, others)
                         });
-                        mean_of(&of.collect::<anyhow::Result<Vec<_>>>()?)
+                        of?.mean()
                     };
                     answers[0].push(ask(false)?);
                     answers[1].push(ask(true)?);

@@ -11,7 +11,7 @@ use ser_examples::{assets, model};
 use ser_models::training::EncodedClips;
 use ser_models::{Checkpoint, ConfusionMatrix, Recipe, RecipeFile};
 
-use super::{VoiceBench, VoiceClips, in_weighted_moods, mean_of};
+use super::{Discriminant, VoiceBench, VoiceClips, in_weighted_moods};
 use crate::experiments::{Disturbance, Predictions};
 
 /// Corpora whose clips train beside RAVDESS's, by the names of their formats.
@@ -25,6 +25,7 @@ const WORSE: [(Disturbance, f64); 3] =
     [(Disturbance::Noise(10.0), 76.0), (Disturbance::Noise(5.0), 72.0), (Disturbance::Telephone, 74.5)];
 
 /// The rows of heads on Whisper's encoder.
+#[derive(Debug)]
 pub struct VoiceRows<'a> {
     /// RAVDESS.
     pub ravdess: &'a Path,
@@ -86,7 +87,7 @@ impl VoiceRows<'_> {
                 let bench = self.bench(paths.map(|(path, _)| *path), "voices.safetensors")?;
                 let folds = bench.folds(self.test)?;
                 let mean = |encoded: &EncodedClips| -> anyhow::Result<Vec<Predictions>> {
-                    folds.iter().map(|fold| mean_of(&bench.answers(fold, encoded)?)).collect()
+                    folds.iter().map(|fold| bench.answers(fold, encoded)?.mean()).collect()
                 };
                 let clean = mean(&bench.clips.encoded)?;
                 row(part, "8 emotions", Ok(uar(&clean)), 76.5);
@@ -106,7 +107,7 @@ impl VoiceRows<'_> {
         if !left_out.is_empty() {
             let bench = self.bench(there.iter().map(|(path, _)| *path), "left-out.safetensors")?;
             for (corpus, fold) in bench.left_out()? {
-                let answers = mean_of(&bench.answers(&fold, &bench.clips.encoded)?)?;
+                let answers = bench.answers(&fold, &bench.clips.encoded)?.mean()?;
                 let gain = bench.profiles([&fold]).map(|score| score.with - score.without);
                 measured.push((corpus, mood_uar(&[answers]), gain.map_err(|error| error.to_string())));
             }
@@ -142,7 +143,14 @@ impl VoiceRows<'_> {
         std::fs::create_dir_all(self.cache).with_context(|| self.cache.display().to_string())?;
         let clips =
             VoiceClips::load(&sources, &recipe, &encoder, &self.cache.join(cache), VoiceClips::COPIES)?;
-        Ok(VoiceBench { clips, recipe, encoder, seeds: self.seeds, stop: Arc::clone(self.stop) })
+        Ok(VoiceBench {
+            clips,
+            recipe,
+            encoder,
+            seeds: self.seeds,
+            discriminant: Some(Discriminant::bundled()),
+            stop: Arc::clone(self.stop),
+        })
     }
 }
 

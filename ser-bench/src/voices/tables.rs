@@ -3,16 +3,8 @@
 use anyhow::Context;
 use ser_models::ConfusionMatrix;
 
-use super::in_weighted_moods;
+use super::{Heads, in_weighted_moods};
 use crate::experiments::Predictions;
-
-/// The mean of heads that answered for the same clips.
-///
-/// # Errors
-/// If they answered for others.
-pub fn mean_of(heads: &[Predictions]) -> anyhow::Result<Predictions> {
-    Predictions::mean(&heads.iter().map(|head| (head, 1)).collect::<Vec<_>>())
-}
 
 /// The answers of all folds, one after the other.
 ///
@@ -32,14 +24,24 @@ pub fn all_of(folds: &[Predictions]) -> anyhow::Result<Predictions> {
 pub const FOLDS: &str = "| clips | heads | UAR, 8 emotions | accuracy | UAR, 4 moods | accuracy |\n\
                          | --- | --- | --- | --- | --- | --- |";
 
-/// Two rows for recordings of one kind: of each fold's heads alone, and of the mean of their probabilities.
+/// Rows for recordings of one kind: of each fold's trained heads alone, of the discriminant, and of the mean of their probabilities.
 ///
 /// # Errors
-/// As [`mean_of`].
-pub fn fold_rows(clips: &str, folds: &[Vec<Predictions>]) -> anyhow::Result<String> {
-    let single: Vec<Predictions> = folds.iter().flatten().cloned().collect();
-    let means = folds.iter().map(|heads| mean_of(heads)).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(format!("{}\n{}", fold_row(clips, "one", &single), fold_row(clips, "mean of seeds", &means)))
+/// As [`Heads::mean`].
+pub fn fold_rows(clips: &str, folds: &[Heads<Predictions>]) -> anyhow::Result<String> {
+    let means = folds.iter().map(Heads::mean).collect::<anyhow::Result<Vec<_>>>()?;
+    let rows = alone(folds).into_iter().chain([("together", means)]);
+    Ok(rows.map(|(heads, answers)| fold_row(clips, heads, &answers)).collect::<Vec<_>>().join("\n"))
+}
+
+/// The answers of trained heads, each by itself, and of discriminants, if there are any.
+fn alone(folds: &[Heads<Predictions>]) -> Vec<(&'static str, Vec<Predictions>)> {
+    let trained = folds.iter().flat_map(|heads| &heads.trained).cloned().collect();
+    let discriminants = folds.iter().filter_map(|heads| heads.discriminant.clone()).collect();
+    let mut alone: Vec<(&str, Vec<Predictions>)> =
+        vec![("one trained", trained), ("discriminant", discriminants)];
+    alone.retain(|(_, answers)| !answers.is_empty());
+    alone
 }
 
 /// A row for recordings of one kind: mean and deviation over these answers, each those of one fold.
@@ -53,18 +55,21 @@ pub fn fold_row(clips: &str, model: &str, answers: &[Predictions]) -> String {
 pub const CORPORA: &str =
     "| corpus | clips | heads | UAR, 4 moods | accuracy |\n| --- | --- | --- | --- | --- |";
 
-/// Two rows for a corpus that was left out.
+/// Rows for a corpus that was left out, as those of [`fold_rows`].
 ///
 /// # Errors
-/// As [`mean_of`].
-pub fn corpus_rows(corpus: &str, heads: &[Predictions]) -> anyhow::Result<String> {
-    let mean = mean_of(heads)?;
-    let row = |name: &str, answers: &[Predictions]| {
+/// As [`Heads::mean`].
+pub fn corpus_rows(corpus: &str, heads: &Heads<Predictions>) -> anyhow::Result<String> {
+    let mean = heads.mean()?;
+    let row = |(name, answers): (&str, &[Predictions])| {
         let moods: Vec<Predictions> = answers.iter().map(in_weighted_moods).collect();
         let (uar, accuracy) = scores(&moods);
         format!("| {corpus} | {} | {name} | {uar} | {accuracy} |", mean.clips.len())
     };
-    Ok(format!("{}\n{}", row("one", heads), row("mean of seeds", std::slice::from_ref(&mean))))
+    let alone = alone(std::slice::from_ref(heads));
+    let together = ("together", std::slice::from_ref(&mean));
+    let rows = alone.iter().map(|(name, answers)| (*name, &answers[..])).chain([together]);
+    Ok(rows.map(row).collect::<Vec<_>>().join("\n"))
 }
 
 /// The recalls of emotions, and of moods.
