@@ -7,6 +7,7 @@ mod error;
 mod estimate;
 mod extra;
 mod feature;
+mod formula;
 mod index;
 mod journey;
 mod mood;

@@ -118,6 +118,35 @@ fn jspf_and_csv_hold_the_same() {
 }
 
 #[test]
+fn no_cell_of_csv_is_a_formula() {
+    let names = [
+        "=HYPERLINK(\"https://example.org\")",
+        "@SUM(1)",
+        "\t=1+1",
+        "\r+cmd|' /C calc'!A0",
+        "-",
+        "+44",
+        "A = B",
+    ];
+    let songs = names.map(|name| Song { name: name.into(), artist: "-A-".into(), ..Song::default() });
+    let mut bytes = Vec::new();
+    Playlist::of_songs("Odd", &songs).write_to(&mut bytes, PlaylistFormat::Csv).unwrap();
+    let mut rows = csv::Reader::from_reader(&bytes[..]);
+    let cells: Vec<Vec<String>> =
+        rows.records().map(|row| row.unwrap().iter().take(2).map(str::to_owned).collect()).collect();
+    let expected = [
+        "'=HYPERLINK(\"https://example.org\")",
+        "'@SUM(1)",
+        "'=1+1",
+        "'+cmd|' /C calc'!A0",
+        "-",
+        "+44",
+        "A = B",
+    ];
+    assert_eq!(cells, expected.map(|name| vec!["'-A-".to_owned(), name.to_owned()]));
+}
+
+#[test]
 fn lists_and_journeys_are_saved_by_the_ending_of_their_name() {
     let folder = tempfile::tempdir().unwrap();
     let recommender = Recommender::new(crate::common::random_catalog(500, 4)).unwrap();

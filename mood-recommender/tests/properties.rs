@@ -51,11 +51,11 @@ fn strategies() -> impl Strategy<Value = Aims> {
 /// Songs with anything missing but name and artist.
 fn songs() -> impl Strategy<Value = Song> {
     let texts = (
-        "[ -~é\u{301},\"\n]{0,8}[a-z]",
+        "['=+@＝-]{0,3}[ -~é\u{301},\"\n]{0,8}[a-z]",
         "[ -~é\u{301}]{0,30}",
         "[0-9]{0,2}",
         option::of("[ -~]{0,12}[a-z]"),
-        "[ -~é\n]{0,9}",
+        "['=+@-]{0,2}[ -~é\n]{0,9}",
     );
     let features = vec(option::of(0.0_f32..=1.0), 10);
     let others = (
@@ -81,7 +81,7 @@ fn songs() -> impl Strategy<Value = Song> {
                 release_date: key.map(|_| "1982-10-27".parse().unwrap()),
                 ..Song::default()
             };
-            song.extra.insert("note", note);
+            song.extra.insert("=note", note);
             let known = |at: usize| features[at];
             (song.valence, song.energy, song.acousticness, song.danceability) =
                 (known(0), known(1), known(2), known(3));

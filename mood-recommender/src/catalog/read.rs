@@ -13,6 +13,7 @@ use super::table::{Chunk, Table};
 use super::text;
 use super::{Catalog, Skipped};
 use crate::feature::Feature;
+use crate::formula::without_mark;
 use crate::song::Song;
 use crate::threads::{cores_for, in_order, in_shares};
 
@@ -178,12 +179,12 @@ impl Rows {
     }
 }
 
-/// A cell without the blanks around it.
+/// A cell without the blanks around it and without a spreadsheet's mark of text.
 fn trimmed(cell: &str) -> &str {
-    match cell.as_bytes() {
+    without_mark(match cell.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
         _ => cell.trim(),
-    }
+    })
 }
 
 /// Converts all songs to their units and, with `is_checked`, checks them. Returns the positions of the invalid songs, in order, with

@@ -1,5 +1,6 @@
 //! Writes catalogues as CSV and JSON.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::Catalog;
 use super::column::{COLUMNS, Column, Own};
+use crate::formula::marked;
 use crate::song::Song;
 
 /// How a catalogue is written.
@@ -14,6 +16,7 @@ use crate::song::Song;
 #[non_exhaustive]
 pub enum CatalogFormat {
     /// The columns of `data_moods.csv`, its `length` as `duration_ms`, then `mood_estimated` and `path` where a song has them, then the extra ones.
+    /// Cells that a spreadsheet would run as formulas get an apostrophe before them, which reading takes away.
     #[default]
     Csv,
     /// An array with an object for each song, whose fields are the same columns.
@@ -69,13 +72,14 @@ fn columns(catalog: &Catalog) -> Vec<&'static Own> {
 fn csv(catalog: &Catalog, columns: &[&Own], writer: impl Write) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(writer);
     let names = columns.iter().map(|own| own.name);
-    rows.write_record(names.chain(catalog.extra_columns.iter().map(AsRef::as_ref)))?;
+    let extra = catalog.extra_columns.iter().map(|name| marked(name));
+    rows.write_record(names.map(Cow::Borrowed).chain(extra).map(Cow::into_owned))?;
     for song in &catalog.songs {
         for own in columns {
-            rows.write_field(own.column.cell(song))?;
+            rows.write_field(&*marked(&own.column.cell(song)))?;
         }
         for name in &catalog.extra_columns {
-            rows.write_field(song.extra.get(name).unwrap_or_default())?;
+            rows.write_field(&*marked(song.extra.get(name).unwrap_or_default()))?;
         }
         rows.write_record(None::<&[u8]>)?;
     }

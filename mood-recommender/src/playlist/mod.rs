@@ -103,7 +103,8 @@ pub enum PlaylistFormat {
     Xspf,
     /// The same in JSON.
     Jspf,
-    /// A table with artist, name, album, duration_ms, path, link and reason.
+    /// A table with artist, name, album, duration_ms, path, link and reason. Cells that a spreadsheet would run as formulas get an
+    /// apostrophe before them, as in [`CatalogFormat::Csv`](crate::CatalogFormat::Csv).
     Csv,
     /// `Artist – Title`, one a line.
     Text,

@@ -1,0 +1,57 @@
+//! Cells of CSV that spreadsheets would run as formulas.
+//!
+//! A spreadsheet takes a cell that begins with `=`, `@`, `+` or `-` for a formula, which may open addresses or start programs (OWASP, *CSV
+//! injection*). An apostrophe before it marks a text. What no formula can call by name stays as it is: numbers, `+44` and `-`.
+
+use std::borrow::Cow;
+
+/// The cell with an apostrophe before it if a spreadsheet would run it. So that [`without_mark`] restores every cell, a cell that looks
+/// as if it were marked gets one too.
+pub(crate) fn marked(cell: &str) -> Cow<'_, str> {
+    if is_formula(cell.trim_start_matches('\'')) { format!("'{cell}").into() } else { cell.into() }
+}
+
+/// The cell that [`marked`] made it of.
+pub(crate) fn without_mark(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if is_formula(text.trim_start_matches('\'')) => text,
+        _ => cell,
+    }
+}
+
+/// Some programs take the wide forms of these characters for the same.
+fn is_formula(cell: &str) -> bool {
+    match cell.chars().next() {
+        Some('=' | '@' | '＝' | '＠') => true,
+        Some('+' | '-' | '＋' | '－') => cell.contains(char::is_alphabetic) && cell.parse::<f64>().is_err(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_would_run_is_marked() {
+        for cell in
+            ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+HYPERLINK(\"x\")", "=", "-Intro-", "'=1", "＝A1"]
+        {
+            assert_eq!(marked(cell), format!("'{cell}"));
+        }
+        for cell in
+            ["-", "+44", "+/-", "-7.5", "-7.5e-3", "- 273", "'", "'-'", "'39", "'Til", "a=b", "", "—", "#1"]
+        {
+            assert!(matches!(marked(cell), Cow::Borrowed(same) if same == cell), "{cell}");
+            assert_eq!(without_mark(cell), cell);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_cell_is_restored(cell in "['=+@＝－ -]{0,4}[a-z1'=-]{0,4}") {
+            let marked = marked(&cell);
+            proptest::prop_assert_eq!(without_mark(&marked), &cell);
+        }
+    }
+}
