@@ -300,10 +300,17 @@ fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<
     for (path, reason) in music.unreadable() {
         cli::note(format_args!("skipped: {}: {reason}", path.display()));
     }
-    for entry in music.locate(playlist) {
-        let title = cli::title(&entry.artist, &entry.name);
-        cli::note(format_args!("not found in {}: {title}", folder.display()));
+    if music.untitled() > 0 {
+        cli::note(format_args!("note: {} files have no artist or no title in their tags", music.untitled()));
     }
+    let songs = playlist.entries.len();
+    let missing = music.locate(playlist);
+    for missing in &missing {
+        let title = cli::title(&missing.entry.artist, &missing.entry.name);
+        cli::note(format_args!("not found: {title}: {missing}"));
+    }
+    let (found, files) = (songs - missing.len(), music.len() + music.untitled());
+    cli::note(format_args!("note: {}: found {found} of {songs} songs in {files} files", folder.display()));
     Ok(())
 }
 

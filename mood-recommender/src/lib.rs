@@ -40,7 +40,7 @@ pub use extra::Extra;
 pub use feature::Feature;
 pub use mood::{Mood, UnknownMood};
 #[cfg(feature = "files")]
-pub use music::MusicFolder;
+pub use music::{MusicFolder, NotFound};
 pub use options::{Filter, Options, Shuffle};
 pub use playlist::{Playlist, PlaylistEntry, PlaylistError, PlaylistFormat};
 pub use point::Point;

@@ -1,6 +1,8 @@
 //! Songs of playlists in a folder of audio files, found by their tags.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,7 @@ const SLACK: u32 = 3000;
 pub struct MusicFolder {
     /// The files of each artist and title, as [`plain`] writes them.
     files: HashMap<(String, String), Vec<File>>,
+    untitled: usize,
     unreadable: Vec<(PathBuf, String)>,
 }
 
@@ -72,10 +75,15 @@ impl MusicFolder {
         let milliseconds = u32::try_from(file.properties().duration().as_millis()).ok();
         let duration_ms = milliseconds.filter(|length| *length > 0);
         let tags = || file.primary_tag().into_iter().chain(file.tags());
-        let (artist, title) = (tags().find_map(|tag| tag.artist()), tags().find_map(|tag| tag.title()));
-        if let (Some(artist), Some(title)) = (artist, title) {
-            let names = (plain(&artist), plain_title(&title));
-            self.files.entry(names).or_default().push(File { path, duration_ms });
+        let is_text = |text: &Cow<'_, str>| !text.trim().is_empty();
+        let artist = tags().find_map(|tag| tag.artist().filter(is_text));
+        let title = tags().find_map(|tag| tag.title().filter(is_text));
+        match (artist, title) {
+            (Some(artist), Some(title)) => {
+                let names = (plain(&artist), plain_title(&title));
+                self.files.entry(names).or_default().push(File { path, duration_ms });
+            }
+            _ => self.untitled += 1,
         }
     }
 
@@ -89,6 +97,11 @@ impl MusicFolder {
         self.files.is_empty()
     }
 
+    /// The number of audio files whose tags lack the artist or the title: they are not found.
+    pub fn untitled(&self) -> usize {
+        self.untitled
+    }
+
     /// The files whose tags could not be read, with the reasons.
     pub fn unreadable(&self) -> &[(PathBuf, String)] {
         &self.unreadable
@@ -100,29 +113,66 @@ impl MusicFolder {
     /// Case, accents, punctuation, the text after `feat.` and the text after ` - ` in a title (`2011
     /// Remaster`) are ignored. If a song has several artists, the first one is enough.
     pub fn find(&self, entry: &PlaylistEntry) -> Option<&Path> {
+        let (apart, file) = self.nearest(entry)?;
+        (apart <= SLACK).then_some(&file.path)
+    }
+
+    /// The file with the entry's artist and title whose length is nearest, and how far the lengths lie apart in milliseconds: as far as
+    /// they may where one is unknown.
+    fn nearest(&self, entry: &PlaylistEntry) -> Option<(u32, &File)> {
         let first = entry.artist.split([',', ';']).next().unwrap_or_default();
         let title = plain_title(&entry.name);
-        [plain(&entry.artist), plain(first)].into_iter().find_map(|artist| {
+        let of_artists = [plain(&entry.artist), plain(first)].into_iter().filter_map(|artist| {
             let files = self.files.get(&(artist, title.clone()))?.iter();
-            let apart = files.filter_map(|file| match (entry.duration_ms, file.duration_ms) {
-                (Some(wanted), Some(given)) => {
-                    let apart = wanted.abs_diff(given);
-                    (apart <= SLACK).then_some((apart, &file.path))
-                }
-                _ => Some((SLACK, &file.path)),
+            let apart = files.map(|file| match (entry.duration_ms, file.duration_ms) {
+                (Some(wanted), Some(given)) => (wanted.abs_diff(given), file),
+                _ => (SLACK, file),
             });
-            apart.min().map(|(_, path)| path.as_path())
-        })
+            apart.min_by_key(|(apart, file)| (*apart, &file.path))
+        });
+        // All artists come first, then the first one alone, unless only the other's lengths fit.
+        of_artists.min_by_key(|(apart, _)| apart.saturating_sub(SLACK))
     }
 
     /// Sets the location of each entry of a playlist to its file. Returns the entries without a file, whose locations stay unchanged.
-    pub fn locate<'p>(&self, playlist: &'p mut Playlist) -> Vec<&'p PlaylistEntry> {
+    pub fn locate<'p>(&self, playlist: &'p mut Playlist) -> Vec<NotFound<'p>> {
         for entry in &mut playlist.entries {
             if let Some(path) = self.find(entry) {
                 entry.location = Some(path.to_path_buf());
             }
         }
-        playlist.entries.iter().filter(|entry| self.find(entry).is_none()).collect()
+        let not_found = |entry: &'p PlaylistEntry| match self.nearest(entry) {
+            Some((apart, _)) if apart <= SLACK => None,
+            other => Some(NotFound { entry, other_length_ms: other.and_then(|(_, file)| file.duration_ms) }),
+        };
+        playlist.entries.iter().filter_map(not_found).collect()
+    }
+}
+
+/// A playlist's song that no file of a [`MusicFolder`] plays. Displays as what is missing: `no file has this artist and title`, `its
+/// file lasts 0:06, not 3:20`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NotFound<'p> {
+    /// The song.
+    pub entry: &'p PlaylistEntry,
+    /// The length in milliseconds of the file with this artist and title, where it is not the song's. Of several files, that of the one
+    /// whose length is nearest.
+    pub other_length_ms: Option<u32>,
+}
+
+impl fmt::Display for NotFound<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |milliseconds: u32| {
+            let seconds = (u64::from(milliseconds) + 500) / 1000;
+            format!("{}:{:02}", seconds / 60, seconds % 60)
+        };
+        match (self.other_length_ms, self.entry.duration_ms) {
+            (Some(given), Some(wanted)) => {
+                write!(f, "its file lasts {}, not {}", clock(given), clock(wanted))
+            }
+            _ => f.write_str("no file has this artist and title"),
+        }
     }
 }
 
@@ -198,10 +248,11 @@ mod tests {
         wav(folder.path(), "a/live.wav", "Zoé", "Über Nacht", 9.0);
         wav(folder.path(), "a/studio.wav", "ZOE", "Uber Nacht (2011 Remaster)", 4.0);
         wav(folder.path(), "b.wav", "Anna feat. Bob", "Still - Single", 2.0);
+        wav(folder.path(), "untitled.wav", "Anna", "", 2.0);
         std::fs::write(folder.path().join("letter.wav"), "Dear Sir").unwrap();
         std::fs::write(folder.path().join("letter.txt"), "Dear Sir").unwrap();
         let music = MusicFolder::open(folder.path()).unwrap();
-        assert_eq!((music.len(), music.unreadable().len()), (3, 1));
+        assert_eq!((music.len(), music.untitled(), music.unreadable().len()), (3, 1, 1));
         let entry = |artist: &str, name: &str, duration_ms| PlaylistEntry {
             artist: artist.into(),
             name: name.into(),
@@ -219,9 +270,14 @@ mod tests {
                 entry("Nobody", "Still", None),
             ],
         };
-        let missing: Vec<String> =
-            music.locate(&mut playlist).iter().map(|entry| entry.artist.clone()).collect();
-        assert_eq!(missing, ["Zoé", "Nobody"]);
+        let missing: Vec<(String, String)> = music
+            .locate(&mut playlist)
+            .iter()
+            .map(|missing| (missing.entry.artist.clone(), missing.to_string()))
+            .collect();
+        let expected =
+            [("Zoé", "its file lasts 0:09, not 0:20"), ("Nobody", "no file has this artist and title")];
+        assert_eq!(missing, expected.map(|(artist, why)| (artist.to_owned(), why.to_owned())));
         let name = |at: usize| playlist.entries[at].location.as_ref()?.strip_prefix(folder.path()).ok();
         let found = ["a/studio.wav", "a/live.wav", "b.wav"].map(|path| Some(Path::new(path)));
         assert_eq!([name(0), name(1), name(2)], found);
