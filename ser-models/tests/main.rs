@@ -16,4 +16,5 @@ mod padded_batches;
 mod recognizer;
 mod timeline;
 mod training;
+mod untrusted;
 mod whisper_head;

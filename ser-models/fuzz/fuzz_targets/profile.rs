@@ -1,0 +1,11 @@
+//! Any bytes as a voice profile: refused in one line, or a profile that can be combined.
+//!
+//! `cargo +nightly fuzz run profile -- -timeout=20 -rss_limit_mb=2048`; `tests/untrusted.rs` checks the corpus in every test run.
+
+#![no_main]
+
+#[path = "../check/mod.rs"]
+#[allow(dead_code)]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::profile(bytes));

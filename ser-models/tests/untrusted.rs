@@ -1,0 +1,77 @@
+//! Files of unknown origin: the seeds of the fuzz targets as they are, cut, and with each number replaced by values at the edges.
+
+// A crate of its own in the fuzz targets, whose items have no other users.
+#[path = "../fuzz/check/mod.rs"]
+#[allow(unreachable_pub)]
+mod check;
+
+use std::path::Path;
+
+/// What takes the place of each number.
+const EDGES: [&str; 6] = ["0", "-1", "4294967296", "18446744073709551615", "1e300", "null"];
+
+/// The places of the numbers of a text; of equal ones in a row the first.
+fn numbers(text: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let digit = |at: usize| text.get(at).is_some_and(|c| c.is_ascii_digit() || b".-+e".contains(c));
+    let starts = (1..text.len()).filter(|&at| text[at].is_ascii_digit() && b"[:,= -".contains(&text[at - 1]));
+    let mut found: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut end = 0;
+    for start in starts {
+        if start < end {
+            continue;
+        }
+        let last = found.last().map(|last| &text[last.clone()]);
+        let follows = text[end..start].iter().all(|c| b",-".contains(c));
+        end = (start..).find(|at| !digit(*at)).unwrap_or(text.len());
+        if !(follows && last == Some(&text[start..end])) {
+            found.push(start..end);
+        }
+    }
+    found
+}
+
+/// Gives a reader each seed of a target and its variants; tells how many these were.
+fn all(target: &str, read: impl Fn(&[u8])) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut count = 0;
+    let mut read = |bytes: &[u8]| {
+        read(bytes);
+        count += 1;
+    };
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let seed = std::fs::read(entry.unwrap().path()).unwrap();
+        read(&seed);
+        for cut in (0..seed.len()).step_by(1 + seed.len() / 20) {
+            read(&seed[..cut]);
+            let mut other = seed.clone();
+            other[cut] ^= 1;
+            read(&other);
+        }
+        for place in numbers(&seed) {
+            for edge in EDGES {
+                read(&[&seed[..place.start], edge.as_bytes(), &seed[place.end..]].concat());
+            }
+        }
+    }
+    count
+}
+
+#[test]
+fn any_checkpoint_is_refused_in_one_line_or_answers() {
+    assert!(all("checkpoint", check::checkpoint) > 600);
+}
+
+#[test]
+fn any_encoder_is_refused_in_one_line_or_hears() {
+    assert!(all("encoder", check::encoder) > 400);
+}
+
+#[test]
+fn any_profile_is_refused_in_one_line_or_can_be_combined() {
+    assert!(all("profile", check::profile) > 50);
+}
+
+#[test]
+fn any_recipe_is_refused_in_one_line_or_has_members() {
+    assert!(all("recipe", check::recipe) > 120);
+}
