@@ -39,10 +39,7 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "mood-recommender",
         &[
-            &[
-                "date", "extra", "feature", "formula", "mood", "names", "output", "point", "song", "threads",
-                "zones",
-            ],
+            &["date", "extra", "feature", "formula", "mood", "names", "output", "point", "song", "threads"],
             &["catalog", "estimate", "neighbours", "stats"],
             &["error", "options", "profile", "reading", "recommendation", "strategy"],
             &["index", "playlist", "search", "taste"],
