@@ -9,6 +9,7 @@ mod options;
 mod pace;
 mod page;
 mod palette;
+mod passage;
 mod pictures;
 mod plain;
 mod problem;

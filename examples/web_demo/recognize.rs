@@ -158,7 +158,7 @@ struct Timing {
     params(RecognizeQuery),
     request_body(
         description = "A recording of 20 MB at most: PCM, FLAC, ALAC, MP3, AAC-LC, Vorbis or Opus in a common container, as it is or as \
-                       the first file of a form. Its first ten minutes are heard.",
+                       the first file of a form, of which it must begin in the first 10 kB. Its first ten minutes are heard.",
         content((Clip = "application/octet-stream"), (ClipForm = "multipart/form-data"))
     ),
     responses(

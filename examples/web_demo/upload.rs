@@ -1,14 +1,17 @@
 //! What a request carries: read within a limit, within a time, and within the memory that all uploads share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header;
+use axum::http::request::Parts;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 use crate::pace::{PACE, Pace};
+use crate::passage::passage;
 use crate::problem::Problem;
 use crate::room::{Room, Share};
 
@@ -20,10 +23,8 @@ pub(crate) const MAX_JSON: usize = 64 * 1024;
 const AROUND: usize = 10_000;
 /// The time that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// The number of largest uploads that have room at the same time, one of them in the reserve; of largest forms, two.
+/// The number of largest clips that have room at the same time, one of them in the reserve.
 const LARGEST_AT_ONCE: usize = 3;
-/// The copies of a form that memory holds while its file is extracted.
-const FORM_COPIES: usize = 2;
 
 /// The memory that uploads share. Room for bytes is taken as they arrive: who declares much and sends little holds little.
 pub(crate) struct Uploads {
@@ -43,8 +44,7 @@ pub(crate) struct Upload {
 impl Uploads {
     /// `patience` is the longest time that a body waits for room.
     pub(crate) fn new(patience: Duration) -> Self {
-        let largest = MAX_CLIP + AROUND;
-        let room = Room::new((LARGEST_AT_ONCE - 1) * largest, FORM_COPIES * largest);
+        let room = Room::new((LARGEST_AT_ONCE - 1) * MAX_CLIP, MAX_CLIP);
         Self { room, patience, pace: PACE }
     }
 
@@ -53,88 +53,168 @@ impl Uploads {
         let mut share = self.room.share();
         let clip = timeout(ARRIVAL, self.read(request, &mut share)).await;
         let (name, content) = clip.map_err(|_| Problem::slow())??;
-        Ok(Upload { name, content, _share: share })
+        Ok(Upload { name, content: content.into(), _share: share })
     }
 
     /// Name and content of the file that a request carries.
-    async fn read(&self, request: Request, share: &mut Share) -> Result<(String, Bytes), Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
+    async fn read(&self, request: Request, share: &mut Share) -> Result<(String, Vec<u8>), Problem> {
         let (head, body) = request.into_parts();
-        let copies = if is_form { FORM_COPIES } else { 1 };
-        let memory = Some(Memory { share, patience: self.patience, copies });
-        if !is_form {
-            return Ok(("the clip".to_string(), content_of(body, MAX_CLIP, self.pace, memory).await?));
+        let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
+        let limit = if is_form { MAX_CLIP + AROUND } else { MAX_CLIP };
+        let mut arriving = Arriving::new(body, limit, self.pace);
+        let file = File { content: Vec::new(), end: arriving.declared(), share, patience: self.patience };
+        let read = match is_form {
+            true => file_of(head, &mut arriving, file).await,
+            false => clip_of(&mut arriving, file).await,
+        };
+        if let Err(problem) = &read {
+            share.give_back();
+            arriving.drain(problem).await?;
         }
-        let body = content_of(body, MAX_CLIP + AROUND, self.pace, memory).await?;
-        file_of(Request::from_parts(head, Body::from(body))).await
+        read
     }
 }
 
-/// Name and content of the first file of a form.
-async fn file_of(form: Request) -> Result<(String, Bytes), Problem> {
+/// A file, as far as it has arrived.
+struct File<'a> {
+    content: Vec<u8>,
+    /// The bytes that the request declares.
+    end: usize,
+    share: &'a mut Share,
+    /// The longest time to wait for room.
+    patience: Duration,
+}
+
+impl File<'_> {
+    /// Takes room for more bytes, and keeps them.
+    async fn keep(&mut self, data: &[u8]) -> Result<(), Problem> {
+        let grown = timeout(self.patience, self.share.grow(data.len())).await;
+        grown.map_err(|_| Problem::busy(self.patience))?;
+        append(&mut self.content, data, self.end);
+        Ok(())
+    }
+}
+
+/// A body that is the file.
+async fn clip_of(arriving: &mut Arriving, mut file: File<'_>) -> Result<(String, Vec<u8>), Problem> {
+    while let Some(data) = arriving.next().await? {
+        file.keep(&data).await?;
+    }
+    Ok(("the clip".to_owned(), file.content))
+}
+
+/// Name and content of the first file of a form, which is parsed as it arrives: no more than its file is kept.
+async fn file_of(
+    head: Parts,
+    arriving: &mut Arriving,
+    mut file: File<'_>,
+) -> Result<(String, Vec<u8>), Problem> {
     let broken =
         |_| Problem::invalid("the form must end with the boundary that Content-Type names, it is broken");
-    let mut parts = Multipart::from_request(form, &())
-        .await
-        .map_err(|_| Problem::invalid("Content-Type must name the boundary of the form's parts, got none"))?;
-    while let Some(part) = parts.next_field().await.map_err(broken)? {
-        if let Some(name) = part.file_name().map(ToString::to_string) {
-            return Ok((name, part.bytes().await.map_err(broken)?));
+    let (sender, passed) = passage();
+    let is_found = AtomicBool::new(false);
+    let pass = async {
+        let mut before = 0;
+        while let Some(data) = arriving.next().await? {
+            // What follows the file is read, and wanted by nobody.
+            let Ok(place) = sender.reserve().await else { continue };
+            // All before was parsed now. The parser holds what stands before the file.
+            if !is_found.load(Ordering::Relaxed) && before > AROUND {
+                return Err(Problem::invalid(format!(
+                    "the form's file must begin within the first {} kB",
+                    AROUND / 1000
+                )));
+            }
+            before += data.len();
+            place.send(data);
         }
-    }
-    Err(Problem::invalid("the form must hold a file, got none"))
+        drop(sender);
+        Ok(())
+    };
+    let parse = async {
+        let mut parts =
+            Multipart::from_request(Request::from_parts(head, Body::new(passed)), &()).await.map_err(
+                |_| Problem::invalid("Content-Type must name the boundary of the form's parts, got none"),
+            )?;
+        while let Some(mut part) = parts.next_field().await.map_err(broken)? {
+            let Some(name) = part.file_name().map(ToString::to_string) else { continue };
+            is_found.store(true, Ordering::Relaxed);
+            while let Some(data) = part.chunk().await.map_err(broken)? {
+                file.keep(&data).await?;
+            }
+            return Ok((name, file.content));
+        }
+        Err(Problem::invalid("the form must hold a file, got none"))
+    };
+    let ((), found) = tokio::try_join!(pass, parse)?;
+    Ok(found)
 }
 
 /// A body in JSON, as it is.
 pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
-    timeout(ARRIVAL, content_of(request.into_body(), MAX_JSON, PACE, None))
-        .await
-        .map_err(|_| Problem::slow())?
+    let read = async {
+        let mut arriving = Arriving::new(request.into_body(), MAX_JSON, PACE);
+        let (mut content, end) = (Vec::new(), arriving.declared());
+        loop {
+            match arriving.next().await {
+                Ok(Some(data)) => append(&mut content, &data, end),
+                Ok(None) => return Ok(content.into()),
+                Err(problem) => {
+                    drop(content);
+                    arriving.drain(&problem).await?;
+                    return Err(problem);
+                }
+            }
+        }
+    };
+    timeout(ARRIVAL, read).await.map_err(|_| Problem::slow())?
 }
 
-/// The room that a body takes.
-struct Memory<'a> {
-    share: &'a mut Share,
-    /// The longest time to wait for room.
-    patience: Duration,
-    /// The number of copies of the body that memory will hold.
-    copies: usize,
-}
-
-/// A body of `limit` bytes at most, for which room is taken as it arrives. Of what is larger five times the limit is read but not kept:
-/// a caller who still sends when the connection is closed never sees why.
-async fn content_of(
-    mut body: Body,
+/// A body of `limit` bytes at most, on its way.
+struct Arriving {
+    body: Body,
     limit: usize,
-    pace: Duration,
-    mut memory: Option<Memory<'_>>,
-) -> Result<Bytes, Problem> {
-    let declared = body.size_hint().exact().map_or(limit, |bytes| bytes.min(limit as u64) as usize);
-    let (mut content, mut read) = (Vec::new(), 0_usize);
-    let mut pace = Pace::new(pace);
-    while let Some(frame) = pace.keep(body.frame()).await? {
-        let broken = |_| Problem::invalid("the body must arrive whole, it broke off");
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        pace.note(read, data.len());
-        read += data.len();
-        if read > limit {
-            content = Vec::new();
-            if let Some(memory) = &mut memory {
-                memory.share.give_back();
-            }
-            if read > 5 * limit {
-                break;
-            }
-            continue;
-        }
-        if let Some(Memory { share, patience, copies }) = &mut memory {
-            let grown = timeout(*patience, share.grow(*copies * data.len())).await;
-            grown.map_err(|_| Problem::busy(*patience))?;
-        }
-        append(&mut content, &data, declared);
+    pace: Pace,
+    /// Bytes read so far.
+    read: usize,
+}
+
+impl Arriving {
+    fn new(body: Body, limit: usize, pace: Duration) -> Self {
+        Self { body, limit, pace: Pace::new(pace), read: 0 }
     }
-    if read > limit { Err(Problem::too_large(limit)) } else { Ok(content.into()) }
+
+    /// The number of bytes that the request declares, or else the limit.
+    fn declared(&self) -> usize {
+        let limit = self.limit as u64;
+        self.body.size_hint().exact().map_or(limit, |bytes| bytes.min(limit)) as usize
+    }
+
+    /// The next part, none at the end. Fails when there are more bytes than the limit.
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let data = self.take().await?;
+        if self.read > self.limit { Err(Problem::too_large(self.limit)) } else { Ok(data) }
+    }
+
+    /// Reads the rest of a body that is wrong or too large, up to five times the limit, and keeps none of it: a caller who still sends
+    /// when the connection is closed never sees why. Who is slow, or comes while there is no room, is not waited for.
+    async fn drain(&mut self, problem: &Problem) -> Result<(), Problem> {
+        let is_waited_for = [400, 413].contains(&problem.status);
+        while is_waited_for && self.read <= 5 * self.limit && self.take().await?.is_some() {}
+        Ok(())
+    }
+
+    async fn take(&mut self) -> Result<Option<Bytes>, Problem> {
+        while let Some(frame) = self.pace.keep(self.body.frame()).await? {
+            let broken = |_| Problem::invalid("the body must arrive whole, it broke off");
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            self.pace.note(self.read, data.len());
+            self.read += data.len();
+            return Ok(Some(data));
+        }
+        Ok(None)
+    }
 }
 
 /// Appends bytes. When the capacity is used up it doubles, but to at most `end` bytes unless more are needed.
@@ -224,24 +304,71 @@ mod tests {
         assert_eq!(json.err().map(|problem| problem.status), Some(413));
     }
 
+    /// A form in pieces, as they arrive.
+    fn form(pieces: impl IntoIterator<Item = Bytes>) -> Request {
+        let (sender, body) = passage();
+        let pieces: Vec<Bytes> = pieces.into_iter().collect();
+        tokio::spawn(async move {
+            for piece in pieces {
+                if sender.send(piece).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let kind = "multipart/form-data; boundary=x";
+        let mut form = Request::builder().header("Content-Type", kind).body(Body::new(body)).unwrap();
+        // As the router does.
+        DefaultBodyLimit::disable().apply(&mut form);
+        form
+    }
+
+    const HEAD: &[u8] = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
+
     #[tokio::test]
-    async fn a_form_takes_room_for_its_file_too() {
+    async fn a_form_takes_the_room_of_its_file_and_no_more() {
         let uploads = Uploads::new(Duration::from_millis(50));
-        let form = || {
-            let head = "--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
-            let body = [head.as_bytes(), &vec![0; MAX_CLIP], b"\r\n--x--\r\n"].concat();
-            let kind = "multipart/form-data; boundary=x";
-            let mut form = Request::builder().header("Content-Type", kind).body(Body::from(body)).unwrap();
-            // As the router does.
-            DefaultBodyLimit::disable().apply(&mut form);
-            uploads.clip(form)
+        let piece = Bytes::from(vec![0; 100_000]);
+        let clip = || {
+            let file = std::iter::repeat_n(piece.clone(), MAX_CLIP / piece.len());
+            uploads.clip(form(
+                [Bytes::from_static(HEAD)]
+                    .into_iter()
+                    .chain(file)
+                    .chain([Bytes::from_static(b"\r\n--x--\r\n")]),
+            ))
         };
-        let first = form().await.map_err(|problem| problem.detail).unwrap();
-        assert_eq!((first.name.as_str(), first.content.len()), ("b", MAX_CLIP));
-        // The second takes the reserve; there is no room for a third.
-        let second = form().await;
-        assert!(second.is_ok());
-        assert_eq!(form().await.err().map(|problem| problem.code), Some("busy"));
+        let mut clips = Vec::new();
+        for _ in 0..LARGEST_AT_ONCE {
+            let clip = clip().await.map_err(|problem| problem.detail).unwrap();
+            assert_eq!((clip.name.as_str(), clip.content.len()), ("b", MAX_CLIP));
+            assert_eq!(clip.content[..], vec![0; MAX_CLIP]);
+            clips.push(clip);
+        }
+        assert_eq!(clip().await.err().map(|problem| problem.code), Some("busy"));
+    }
+
+    /// The parser holds what stands before the file: that must be little.
+    #[tokio::test]
+    async fn what_stands_before_the_file_of_a_form_is_not_hoarded() {
+        let uploads = Uploads::new(Duration::from_secs(1));
+        let many = |piece: &'static [u8], count: usize| std::iter::repeat_n(Bytes::from(piece), count);
+        let field = b"--x\r\nContent-Disposition: form-data; name=\"words\"\r\n\r\n";
+        let detail = async |request| uploads.clip(request).await.err().map(|problem| problem.detail);
+        let expected = "the form's file must begin within the first 10 kB";
+        for request in [
+            form(many(&[b'a'; 1000], 100)),
+            form([Bytes::from_static(HEAD.trim_ascii_end())].into_iter().chain(many(b"\r\nA: b", 20_000))),
+            form([Bytes::from_static(field)].into_iter().chain(many(&[b'a'; 1000], 100))),
+        ] {
+            assert_eq!(detail(request).await.as_deref(), Some(expected));
+        }
+        // A field before the file, and what follows it.
+        let little = [&field[..], b"some words\r\n", HEAD, &[7; 20_000]].concat();
+        let after =
+            b"\r\n--x\r\nContent-Disposition: form-data; name=\"c\"; filename=\"d\"\r\n\r\nno\r\n--x--\r\n";
+        let clip = uploads.clip(form([Bytes::from(little), Bytes::from_static(after)])).await;
+        let clip = clip.map_err(|problem| problem.detail).unwrap();
+        assert_eq!((clip.name.as_str(), &clip.content[..]), ("b", &[7; 20_000][..]));
     }
 
     /// A body that sends a large first part, then a kilobyte every 5 ms.

@@ -12,6 +12,14 @@ const x = ({ valence }) => MARGIN + valence * (width - 2 * MARGIN);
 const y = ({ energy }) => HEIGHT - MARGIN - energy * (HEIGHT - 2 * MARGIN);
 const write = (at, left, words, anchor) => draw("text", { x: left, y: at, "text-anchor": anchor }, words);
 
+/** Where "you" is written: on the side of its point that is farthest from the songs and from the edges. */
+function besideYou(from, songs) {
+  const room = ([left, at]) => Math.min(left - 12, width - 12 - left, at, HEIGHT - at,
+    ...songs.map((song) => Math.hypot(x(song) - left, y(song) - at + 4)));
+  const sides = [[0, -9], [0, 17], [22, 4], [-22, 4]].map(([right, down]) => [x(from) + right, y(from) + down]);
+  return sides.reduce((best, side) => (room(side) > room(best) ? side : best));
+}
+
 /** Shows the way and the songs along it, or nothing for other strategies. */
 export function show(way, songs, from) {
   shown = { way, songs, from };
@@ -28,11 +36,13 @@ export function show(way, songs, from) {
     draw("circle", { cx: x(song), cy: y(song), r: 9 }),
     draw("text", { x: x(song), y: y(song) + 4, "text-anchor": "middle" }, number(songs.indexOf(song) + 1)),
     draw("title", {}, song.name));
+  const [leftYou, atYou] = besideYou(way.from, known);
   const label = text("journey.picture", {
     from: text(from.toLowerCase()), to: text(wishes.target().toLowerCase()), count: number(songs.length),
   });
   element("journey-picture").replaceChildren(draw("svg", { width, height: HEIGHT, role: "img", "aria-label": label },
     draw("rect", { x: MARGIN, y: MARGIN, width: width - 2 * MARGIN, height: HEIGHT - 2 * MARGIN, class: "plane" }),
+    write(15, MARGIN, text("journey.title"), "start"),
     write(HEIGHT - 6, MARGIN, text("journey.gloomy"), "start"),
     write(HEIGHT - 6, width - MARGIN, text("journey.cheerful"), "end"),
     write(HEIGHT - MARGIN - 4, MARGIN + 3, text("journey.still"), "start"),
@@ -40,7 +50,7 @@ export function show(way, songs, from) {
     draw("line", { x1: x(way.from), y1: y(way.from), x2: x(way.to), y2: y(way.to), class: "straight" }),
     draw("polyline", { points, class: "path" }),
     draw("circle", { cx: x(way.from), cy: y(way.from), r: 5, class: "you" }),
-    write(y(way.from) - 9, x(way.from), text("journey.you"), "middle"),
+    write(atYou, leftYou, text("journey.you"), "middle"),
     draw("circle", { cx: x(way.to), cy: y(way.to), r: 13, class: "goal" }),
     ...known.map(stop)));
 }

@@ -6,7 +6,7 @@ import * as chart from "./chart.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
 import { MOODS, ranked } from "./moods.js";
 import { complain, post } from "./server.js";
-import { list, onLanguage, percent, say, stretch, text } from "./words.js";
+import { list, onLanguage, percent, say, saying, stretch, text } from "./words.js";
 
 const WINDOW_SECONDS = 3;
 const EVERY_MS = 500;
@@ -115,6 +115,8 @@ function summary(enough) {
   return { mood, probabilities, confident: agree > spoken.length / 2 };
 }
 
+const soon = () => text("live.soon");
+
 function showState(state) {
   const isOn = state === "on";
   const button = element("live");
@@ -145,8 +147,12 @@ export function begin(begun, told) {
     const changed = (state, problem) => {
       if (microphone !== mine) return;
       showState(state);
-      if (state === "on") timer = setInterval(read, EVERY_MS);
+      if (state === "on") {
+        say("status", soon);
+        timer = setInterval(read, EVERY_MS);
+      }
       if (state !== "closed") return;
+      if (saying("status") === soon) say("status");
       clearInterval(timer);
       microphone = null;
       if (readings.length === 0) element("live-section").hidden = true;

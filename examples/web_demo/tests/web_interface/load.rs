@@ -9,60 +9,98 @@ use std::time::{Duration, Instant};
 
 use crate::client::{agent, memory_kilobytes, post};
 use crate::server::Server;
+use crate::size::silent_flac;
 use crate::support::sample;
 
-/// Sends so many good and bad requests over eight connections: each gets its answer. `next` counts them.
-fn mixed(server: &Server, next: &AtomicUsize, end: usize) {
+/// A request, and the status that it gets.
+struct Asked {
+    /// `None` is `GET`.
+    body: Option<Vec<u8>>,
+    path: &'static str,
+    kind: &'static str,
+    expected: u16,
+}
+
+impl Asked {
+    /// Whether it needs a worker. Too many of these at once may be turned away.
+    fn may_wait(&self) -> bool {
+        self.body.is_some() && (self.path.starts_with("/api/recognize") || self.path == "/api/wav")
+    }
+}
+
+fn good_and_bad() -> Vec<Asked> {
     let clip = std::fs::read(sample()).unwrap();
     let mut silence = clip.clone();
     silence[44..].fill(0);
-    let requests: [(&str, &[u8], u16); 12] = [
-        ("/api/recognize", &clip, 200),
-        ("/api/recognize", b"Dear Sir or Madam, this is a letter", 415),
-        ("/api/recognize", &clip[..clip.len() / 2], 422),
-        ("/api/recognize", &silence, 422),
-        ("/api/recognize?count=many", &clip, 400),
-        ("/api/recommend", br#"{"mood": "Sad", "options": {"count": 20, "strategy": "journey"}}"#, 200),
-        ("/api/recommend", b"{", 400),
-        ("/api/nothing", b"", 404),
-        ("/api/recognize?pictures=true", &clip, 200),
-        ("/api/wav", &clip, 200),
-        ("/api/playlist?format=xspf&language=de", br#"{"mood": "Calm", "options": {"count": 20}}"#, 200),
-        ("/api/playlist?format=doc", br#"{"mood": "Calm"}"#, 400),
-    ];
+    let head = b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"voice.wav\"\r\n\r\n";
+    let form = [&head[..], &clip[..], b"\r\n--x--\r\n"].concat();
+    let post = |path, body: &[u8], expected| Asked { body: Some(body.to_vec()), path, kind: "", expected };
+    let get = |path, expected| Asked { body: None, path, kind: "", expected };
+    vec![
+        post("/api/recognize", &clip, 200),
+        post("/api/recognize", b"Dear Sir or Madam, this is a letter", 415),
+        get("/", 200),
+        post("/api/recognize", &clip[..clip.len() / 2], 422),
+        post("/api/recognize", &silence, 422),
+        Asked { kind: "multipart/form-data; boundary=x", ..post("/api/recognize?count=9", &form, 200) },
+        post("/api/recognize?count=many", &clip, 400),
+        post("/api/recommend", br#"{"mood": "Sad", "options": {"count": 20, "strategy": "journey"}}"#, 200),
+        post("/api/recommend", b"{", 400),
+        get("/api/openapi.json", 200),
+        post("/api/nothing", b"", 404),
+        post("/api/recognize?pictures=true", &clip, 200),
+        get("/api/recognize", 405),
+        post("/api/wav", &clip, 200),
+        post("/api/playlist?format=xspf&language=de", br#"{"mood": "Calm", "options": {"count": 20}}"#, 200),
+        post("/api/playlist?format=doc", br#"{"mood": "Calm"}"#, 400),
+    ]
+}
+
+/// Sends the requests from `first` to `end`, good and bad, over eight connections: each gets its answer. Returns how many were turned
+/// away because too many came at once.
+fn mixed(server: &Server, first: usize, end: usize) -> usize {
+    let (requests, next) = (good_and_bad(), AtomicUsize::new(first));
     let one = || {
-        let (agent, mut wrong, mut heard) = (agent(), BTreeMap::new(), BTreeMap::new());
+        let (agent, mut wrong, mut heard, mut refused) = (agent(), BTreeMap::new(), BTreeMap::new(), 0);
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= end {
-                return (wrong, heard);
+                return (wrong, heard, refused);
             }
-            let (path, body, expected) = requests[n % requests.len()];
-            let mut response = agent.post(format!("{}{path}", server.address)).send(body).unwrap();
+            let asked = &requests[n % requests.len()];
+            let address = format!("{}{}", server.address, asked.path);
+            let mut response = match &asked.body {
+                None => agent.get(address).call().unwrap(),
+                Some(body) if asked.kind.is_empty() => agent.post(address).send(&body[..]).unwrap(),
+                Some(body) => agent.post(address).content_type(asked.kind).send(&body[..]).unwrap(),
+            };
             response.body_mut().read_to_vec().unwrap();
-            // Too many at once may be turned away.
             let status = response.status().as_u16();
-            let may_wait = path.starts_with("/api/recognize") || path == "/api/wav";
-            if status != expected && !(status == 503 && may_wait) {
-                *wrong.entry((path, expected, status)).or_insert(0) += 1;
-            }
-            if status == 200 && may_wait {
-                *heard.entry(path).or_insert(0) += 1;
+            if status == 503 && asked.may_wait() {
+                refused += 1;
+            } else if status != asked.expected {
+                *wrong.entry((asked.path, asked.expected, status)).or_insert(0) += 1;
+            } else if status == 200 && asked.may_wait() {
+                *heard.entry(asked.path).or_insert(0) += 1;
             }
         }
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
-        let mut all = BTreeMap::new();
+        let (mut all, mut turned_away) = (BTreeMap::new(), 0);
         for thread in threads {
-            let (wrong, heard) = thread.join().unwrap();
+            let (wrong, heard, refused) = thread.join().unwrap();
             assert_eq!(wrong, BTreeMap::new());
             heard.into_iter().for_each(|(path, count)| *all.entry(path).or_insert(0) += count);
+            turned_away += refused;
         }
         // A server that refused every clip would pass the checks above.
-        let kinds = ["/api/recognize", "/api/recognize?pictures=true", "/api/wav"];
-        assert!(kinds.iter().all(|path| all.get(path).is_some_and(|count| *count > 0)), "{all:?}");
-    });
+        let clips = requests.iter().filter(|asked| asked.may_wait() && asked.expected == 200);
+        for path in clips.map(|asked| asked.path) {
+            assert!(all.get(path).is_some_and(|count| *count > 0), "{path}: {all:?}");
+        }
+        turned_away
+    })
 }
 
 #[test]
@@ -70,54 +108,67 @@ fn many_good_and_bad_requests_are_all_answered_in_bounded_memory() {
     let server = Server::start(&["--workers", "2"]);
     let memory = || memory_kilobytes(server.process.id(), "VmRSS:");
     // What the first requests allocate once, such as threads and plans, is no growth.
-    mixed(&server, &AtomicUsize::new(0), 300);
+    mixed(&server, 0, 300);
     let before = memory();
-    mixed(&server, &AtomicUsize::new(0), 600);
+    mixed(&server, 0, 600);
     if let (Some(before), Some(after)) = (before, memory()) {
         assert!(after < before + 30_000, "{before} kB before, {after} kB after 600 requests");
     }
 }
 
-/// With each bundled model the memory is flat and below 120 MB.
+/// With each bundled model the memory is flat and below 120 MB, and hardly a request is turned away.
 #[test]
 #[ignore = "takes minutes"]
 fn ten_thousand_mixed_requests_take_no_more_memory_than_the_first_thousand() {
     for model in ["small", "voices"] {
         let server = Server::start(&["--model", model]);
-        let next = AtomicUsize::new(0);
         let begin = Instant::now();
-        let mut told = Vec::new();
-        for thousand in 1..=10 {
-            next.store((thousand - 1) * 1000, Ordering::Relaxed);
-            mixed(&server, &next, thousand * 1000);
+        let (mut told, mut refused) = (Vec::new(), 0);
+        for thousand in 0..10 {
+            refused += mixed(&server, 1000 * thousand, 1000 * (thousand + 1));
             told.extend(memory_kilobytes(server.process.id(), "VmRSS:"));
         }
         let most = memory_kilobytes(server.process.id(), "VmHWM:");
-        println!("{model}: kB after each thousand {told:?}, at most {most:?}; {:.0?}", begin.elapsed());
+        let took = begin.elapsed();
+        println!(
+            "{model}: kB after each thousand {told:?}, at most {most:?}; {refused} refusals; {took:.0?}"
+        );
         if let (Some(first), Some(last)) = (told.first(), told.last()) {
             assert!(*last < first + 10_000, "{model}: {told:?}");
             assert!(most.is_some_and(|most| most < 120_000), "{model}: {most:?} kB at most");
         }
+        assert!(refused <= 100, "{model}: {refused} refusals");
     }
 }
 
-/// What `wrk` tells of ten seconds: (answers, refusals).
-fn wrk(server: &Server, clients: usize, script: &str) -> Option<(f64, f64)> {
+/// What `wrk` tells of ten seconds.
+#[derive(Debug)]
+struct Told {
+    answers: f64,
+    refusals: f64,
+}
+
+/// Has so many clients ask for ten seconds, each at once again when it is answered; `None` without `wrk`.
+fn wrk(server: &Server, clients: usize, script: &str) -> Option<Told> {
     let arguments = ["-t2", "-d10s", "--timeout", "30s", "-s", script];
     let address = format!("{}/api/recognize?count=5", server.address);
     let output =
         Command::new("wrk").args(arguments).arg(format!("-c{clients}")).arg(address).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!text.contains("Socket errors"), "{text}");
     let number = |line: &str| line.split_whitespace().find_map(|word| word.parse::<f64>().ok());
     let all = text.lines().find(|line| line.contains(" requests in ")).and_then(number);
-    let refused = text.lines().find(|line| line.contains("Non-2xx")).and_then(number).unwrap_or(0.0);
+    let refusals = text.lines().find(|line| line.contains("Non-2xx")).and_then(number).unwrap_or(0.0);
     let all = all.unwrap_or_else(|| panic!("{text}"));
-    Some((all - refused, refused))
+    let told = Told { answers: all - refusals, refusals };
+    println!("{clients} clients: {told:?} in 10 s");
+    Some(told)
 }
 
-/// Sixty-four clients get, together, 95 % and more of what as many clients as there are cores get, and none is turned away.
+/// Sixty-four clients get, together, 95 % and more of what the cores can answer, and hardly one is turned away. What the cores can is the
+/// most that as many clients as there are cores get, or twice as many, so that none of the cores waits for a client.
 #[test]
-#[ignore = "takes all cores for half a minute"]
+#[ignore = "takes all cores for a minute"]
 fn sixty_four_clients_are_answered_as_fast_as_the_cores_can() {
     let folder = tempfile::TempDir::new().unwrap();
     let script = folder.path().join("clip.lua");
@@ -126,15 +177,19 @@ fn sixty_four_clients_are_answered_as_fast_as_the_cores_can() {
     std::fs::write(&script, post).unwrap();
     let server = Server::start(&[]);
     let cores = std::thread::available_parallelism().unwrap().get();
-    let (Some((alone, _)), Some((together, refused))) =
-        (wrk(&server, cores, script.to_str().unwrap()), wrk(&server, 64, script.to_str().unwrap()))
-    else {
-        println!("skipped: there is no wrk");
-        return;
-    };
-    println!("{cores} clients: {alone} answers in 10 s; 64 clients: {together} answers, {refused} refusals");
-    assert!(together >= 0.95 * alone, "{together} of {alone}");
-    assert!(refused <= 0.05 * together, "{refused} refusals");
+    let (mut few, mut many) = (0.0_f64, 0.0_f64);
+    // In turns: the machine's speed may change.
+    for (clients, most) in [(cores, true), (64, false), (2 * cores, true), (64, false)] {
+        let Some(told) = wrk(&server, clients, script.to_str().unwrap()) else {
+            println!("skipped: there is no wrk");
+            return;
+        };
+        assert!(told.refusals <= 0.05 * told.answers, "{clients} clients: {told:?}");
+        let best = if most { &mut few } else { &mut many };
+        *best = best.max(told.answers);
+    }
+    println!("64 clients get {:.1} % of what the cores can answer", 100.0 * many / few);
+    assert!(many >= 0.95 * few, "{many} of {few}");
 }
 
 /// Open files and threads of a server.
@@ -144,30 +199,44 @@ fn held(server: &Server) -> Option<(usize, usize)> {
     Some((of("fd")?, of("task")?))
 }
 
-/// For ten minutes clients ask, hang up, stop in the middle and send drop by drop. Then nothing of it is left.
+/// The time of the soak.
+const SOAK: Duration = Duration::from_secs(600);
+
+/// For ten minutes clients ask, hang up, stop in the middle, send drop by drop, and take their answers slowly and not to the end. Whoever
+/// waits for an answer gets the right one; afterwards nothing of the others is left.
 #[test]
 #[ignore = "takes ten minutes"]
-fn a_soak_leaves_no_worker_and_no_connection_behind() {
+fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
     let server = Server::start(&[]);
     let clip = std::fs::read(sample()).unwrap();
-    let head =
-        format!("POST /api/recognize HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", clip.len());
+    // A minute, of which the file to play has 5.8 MB: more than the system holds for a connection.
+    let minute = silent_flac(48_000, 1, 44);
     let address = server.address.strip_prefix("http://").unwrap();
     let recognize = format!("{}/api/recognize", server.address);
-    assert_eq!(post(&recognize, &clip).status, 200);
+    let expected = post(&recognize, &clip);
+    assert_eq!(expected.status, 200);
     let before = held(&server);
-    let (is_over, answered, cut, dripped) =
-        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let open = || {
+    let is_over = AtomicBool::new(false);
+    let [answered, refused, cut, dripped, sipped] = [const { AtomicUsize::new(0) }; 5];
+    let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+    let open = |path: &str, bytes: usize| {
         let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream
     };
     let asks = || {
         while !is_over.load(Ordering::Relaxed) {
-            let status = post(&recognize, &clip).status;
-            assert!([200, 503].contains(&status), "{status}");
-            answered.fetch_add(usize::from(status == 200), Ordering::Relaxed);
+            let answer = post(&recognize, &clip);
+            match answer.status {
+                200 => {
+                    assert_eq!(answer.body["probabilities"], expected.body["probabilities"]);
+                    answered.fetch_add(1, Ordering::Relaxed)
+                }
+                503 => refused.fetch_add(1, Ordering::Relaxed),
+                status => panic!("{status}: {}", answer.body),
+            };
         }
     };
     let hangs_up = || {
@@ -175,7 +244,7 @@ fn a_soak_leaves_no_worker_and_no_connection_behind() {
             if is_over.load(Ordering::Relaxed) {
                 return;
             }
-            let mut stream = open();
+            let mut stream = open("/api/recognize", clip.len());
             // After the head, in the middle, or once all is sent.
             let _ = stream.write_all(&clip[..[0, clip.len() / 2, clip.len()][n % 3]]);
             std::thread::sleep(Duration::from_millis(20));
@@ -184,41 +253,55 @@ fn a_soak_leaves_no_worker_and_no_connection_behind() {
     };
     let drips = || {
         while !is_over.load(Ordering::Relaxed) {
-            let mut stream = open();
-            let begin = Instant::now();
+            let mut stream = open("/api/recognize", clip.len());
             // Until the server has enough of it.
             for piece in clip.chunks(1000) {
                 if is_over.load(Ordering::Relaxed) || stream.write_all(piece).is_err() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(200));
-                if begin.elapsed() > Duration::from_secs(40) {
-                    break;
-                }
             }
-            stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let _ = stream.read(&mut [0; 100]);
             dripped.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let sips = || {
+        while !is_over.load(Ordering::Relaxed) {
+            let mut stream = open("/api/wav", minute.len());
+            let _ = stream.write_all(&minute);
+            for _ in 0..50 {
+                if is_over.load(Ordering::Relaxed) || stream.read(&mut [0; 10_000]).is_err() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            sipped.fetch_add(1, Ordering::Relaxed);
         }
     };
     std::thread::scope(|scope| {
         let threads: Vec<_> = [scope.spawn(asks), scope.spawn(asks), scope.spawn(hangs_up)]
             .into_iter()
             .chain((0..8).map(|_| scope.spawn(drips)))
+            .chain((0..2).map(|_| scope.spawn(sips)))
             .collect();
-        std::thread::sleep(Duration::from_secs(600));
+        let begin = Instant::now();
+        // A client that was not answered ends it.
+        while begin.elapsed() < SOAK && !threads.iter().any(|thread| thread.is_finished()) {
+            std::thread::sleep(Duration::from_secs(1));
+        }
         is_over.store(true, Ordering::Relaxed);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
     // Slow clients are given up after half a minute.
     std::thread::sleep(Duration::from_secs(35));
-    let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
     let memory = memory_kilobytes(server.process.id(), "VmHWM:");
     println!(
-        "{} answered, {} cut, {} dripped; {before:?} before, {:?} after, {memory:?} kB at most",
+        "{} answered, {} refused, {} cut, {} dripped, {} sipped; files and threads: {before:?} before, {:?} after; {memory:?} kB at most",
         count(&answered),
+        count(&refused),
         count(&cut),
         count(&dripped),
+        count(&sipped),
         held(&server)
     );
     // All workers are free.
@@ -235,6 +318,9 @@ fn a_soak_leaves_no_worker_and_no_connection_behind() {
         let workers = std::thread::available_parallelism().unwrap().get();
         assert!(tasks_after <= tasks + workers, "{tasks} threads before, {tasks_after} after");
     }
-    assert!(count(&answered) > 100 && count(&cut) > 100 && count(&dripped) > 10, "all of them took part");
+    let took_part =
+        count(&answered) > 100 && count(&cut) > 100 && count(&dripped) > 10 && count(&sipped) > 10;
+    assert!(took_part, "all of them took part");
+    assert!(count(&refused) <= count(&answered) / 20, "hardly one is turned away");
     assert!(memory.is_none_or(|kilobytes| kilobytes < 120_000), "{memory:?} kB");
 }

@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
+/// The longest wait. It leaves room for ten minutes of speech, which an unoptimised server takes most of a minute for, and for other work
+/// beside it.
+const LIMIT: Duration = Duration::from_secs(150);
+
 /// `chromedriver`, running until it is dropped.
 struct Driver {
     process: Child,
@@ -62,8 +66,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Waits until a script gives something else than null or false, and gives that. The limit leaves room for ten minutes of speech, which
-    /// an unoptimised server takes most of a minute for.
+    /// Waits until a script gives something else than null or false, and gives that.
     pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
         let begin = Instant::now();
         loop {
@@ -72,7 +75,7 @@ impl Page {
                 return value;
             }
             let problem = self.text("#problem").await + &self.text("#songs-problem").await;
-            assert!(begin.elapsed() < Duration::from_secs(60), "{what} did not come; problem: {problem:?}");
+            assert!(begin.elapsed() < LIMIT, "{what} did not come; problem: {problem:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -245,6 +248,17 @@ impl Browser {
         let server = Server::start(options);
         page.client.goto(&server.address).await.unwrap();
         Some(Self { page, folder, server, _driver: driver })
+    }
+
+    /// Waits for a file that the page gives to the user, and reads it.
+    pub(crate) async fn downloaded(&self, name: &str) -> String {
+        let path = self.folder.path().join(name);
+        let begin = Instant::now();
+        while !path.exists() {
+            assert!(begin.elapsed() < LIMIT, "{name} was not downloaded");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        std::fs::read_to_string(path).unwrap()
     }
 
     /// Ends the server under the page.

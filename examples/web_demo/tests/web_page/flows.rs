@@ -1,23 +1,11 @@
 //! What leaves the page, what stays in it, and what comes at once.
 
-use std::time::{Duration, Instant};
-
 use fantoccini::Locator;
 use serde_json::json;
 
+use crate::answers::{held, hold, release, restore};
 use crate::browser::{Browser, Page};
 use crate::support::{sample, wav};
-
-/// Waits for a file that the page gave.
-async fn downloaded(browser: &Browser, name: &str) -> String {
-    let path = browser.folder.path().join(name);
-    let begin = Instant::now();
-    while !path.exists() {
-        assert!(begin.elapsed() < Duration::from_secs(10), "{name} was not downloaded");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    std::fs::read_to_string(path).unwrap()
-}
 
 async fn clipboard(page: &Page) -> String {
     let read = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))";
@@ -70,7 +58,7 @@ async fn the_list_is_copied_linked_and_saved() {
 
     for (format, begin) in [("M3U8", "#EXTM3U"), ("XSPF", "<?xml"), ("CSV", "artist,name,")] {
         page.click(&format!("#downloads [aria-label='Save as {format}']")).await;
-        let file = downloaded(&browser, &format!("songs.{}", format.to_lowercase())).await;
+        let file = browser.downloaded(&format!("songs.{}", format.to_lowercase())).await;
         assert!(file.starts_with(begin), "{file}");
         // In XML some letters of a title are written otherwise.
         assert!(format == "XSPF" || titles.iter().all(|title| file.contains(title)), "{file}");
@@ -133,14 +121,13 @@ async fn a_link_is_not_kept_and_a_like_survives_hiding() {
     assert!(page.holds("document.querySelector('#songs li:first-child .like[aria-pressed=true]')").await);
 
     // A new recording takes the list away while a song is being hidden: no way back is offered.
-    let slow = "const real = window.fetch; window.fetch = async (address, request) => { \
-                    if (address === '/api/recommend') await new Promise((go) => setTimeout(go, 800)); \
-                    return real(address, request); }";
-    page.client.execute(slow, vec![]).await.unwrap();
+    hold(page, "/api/recommend", false).await;
     page.click("#songs li:first-child .hide").await;
+    held(page, 1).await;
     page.click("#sample").await;
+    held(page, 2).await;
+    release(page).await;
     page.result().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(page.holds("document.getElementById('undo').hidden").await);
     assert!(page.holds("document.activeElement.id === 'result'").await, "the focus stays at the result");
     browser.close().await;
@@ -255,7 +242,7 @@ async fn a_microphone_that_is_refused_or_cannot_be_used_is_told() {
         ),
         (
             "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotReadableError'); }",
-            "Does another program hold it?",
+            "Does another program use it?",
         ),
         (
             "delete navigator.mediaDevices.getUserMedia; AudioWorklet.prototype.addModule = async () => { throw new DOMException('', 'AbortError'); }",
@@ -263,7 +250,7 @@ async fn a_microphone_that_is_refused_or_cannot_be_used_is_told() {
         ),
     ] {
         page.client.execute(fault, vec![]).await.unwrap();
-        for (button, name) in [("#record", "Record"), ("#live", "Live")] {
+        for (button, name) in [("#record", "Record"), ("#live", "Listen live")] {
             page.forget().await;
             page.click(button).await;
             page.until(words, &told(words)).await;
@@ -280,18 +267,14 @@ async fn what_comes_late_is_too_late_and_dropped_text_is_left_alone() {
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
     // The sample itself arrives after a file that was chosen later.
-    let late = "const real = window.fetch; window.late = 0; \
-                window.fetch = async (address, request) => { \
-                    const { signal, ...rest } = request ?? {}; \
-                    if (address !== '/sample.wav') return real(address, request); \
-                    await new Promise((go) => setTimeout(go, 1500)); window.late += 1; return real(address, rest); }";
-    page.client.execute(late, vec![]).await.unwrap();
+    hold(page, "/sample.wav", true).await;
     page.click("#sample").await;
+    held(page, 1).await;
     page.upload(microphone.to_str().unwrap()).await;
     page.result().await;
-    page.until("the late sample", "return window.late === 1").await;
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    release(page).await;
     assert!(page.text("#clip").await.starts_with("sample.wav"), "{}", page.text("#clip").await);
+    restore(page).await;
 
     let dropped = "const transfer = new DataTransfer(); transfer.setData('text/plain', 'a word'); \
                    return ['dragover', 'drop'].map((kind) => { \
@@ -326,7 +309,7 @@ async fn the_first_ten_minutes_fit_a_phone_and_every_stretch_stands_below_its_pa
     page.result().await;
     assert_eq!(page.text("#clip").await, "long.wav, 10:00");
     let notice = page.text("#notice").await;
-    assert!(notice.starts_with("The recording is long: only its first ten minutes were heard."), "{notice}");
+    assert!(notice.starts_with("The recording is long. I heard only its first ten minutes."), "{notice}");
     let places = "const box = document.getElementById('wave').getBoundingClientRect(); \
                   return [...document.querySelectorAll('#segments button')].map((button) => { \
                       const { left, right } = button.getBoundingClientRect(); \

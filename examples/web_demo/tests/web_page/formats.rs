@@ -1,9 +1,7 @@
 //! Real files of every kind that the page takes, made by `ffmpeg` where it is installed.
 
-use std::path::Path;
-use std::process::Command;
-
 use crate::browser::Browser;
+use crate::media::made;
 use crate::support::sample;
 
 /// Endings, with what ffmpeg is told of their codec.
@@ -26,18 +24,6 @@ const KINDS: [(&str, &[&str]); 14] = [
 const VIDEO: &[&str] =
     &["-f", "lavfi", "-i", "color=c=gray:s=64x64:r=5", "-c:v", "mpeg4", "-c:a", "aac", "-shortest"];
 
-/// Whether ffmpeg made it; it may know the container and lack the codec.
-fn made(path: &Path, arguments: &[&str]) -> Option<bool> {
-    let status = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-i"])
-        .arg(sample())
-        .args(arguments)
-        .arg(path)
-        .status()
-        .ok()?;
-    Some(status.success())
-}
-
 #[tokio::test]
 async fn every_kind_of_recording_is_heard_and_can_be_played() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
@@ -47,16 +33,8 @@ async fn every_kind_of_recording_is_heard_and_can_be_played() {
     for (ending, arguments) in KINDS {
         let name = format!("voice.{ending}");
         let path = browser.folder.path().join(&name);
-        match made(&path, arguments) {
-            None => {
-                println!("skipped: there is no ffmpeg");
-                break;
-            }
-            Some(false) => {
-                println!("skipped: this ffmpeg makes no {name}");
-                continue;
-            }
-            Some(true) => {}
+        if !made(&path, arguments) {
+            continue;
         }
         page.forget().await;
         page.upload(path.to_str().unwrap()).await;

@@ -39,11 +39,11 @@ async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves
 
     // A wrong wish and what is wrong with it outlive a change of language.
     page.run(&set("popularity", "101")).await;
-    assert_eq!(page.text("#popularity-problem").await, "0 to 100, please");
+    assert_eq!(page.text("#popularity-problem").await, "Enter a number from 0 to 100.");
     page.language("de").await;
-    assert_eq!(page.text("#popularity-problem").await, "bitte 0 bis 100");
+    assert_eq!(page.text("#popularity-problem").await, "Gib eine Zahl von 0 bis 100 ein.");
     assert!(page.holds("document.getElementById('popularity').value === '101' && document.getElementById('popularity').getAttribute('aria-invalid') === 'true'").await);
-    assert_eq!(page.text("label[for=popularity]").await, "Beliebtheit ab");
+    assert_eq!(page.text("label[for=popularity]").await, "Beliebtheit ab (0 bis 100)");
     assert!(page.holds("document.getElementById('popularity').placeholder === 'egal'").await);
 
     page.client.refresh().await.unwrap();
@@ -61,14 +61,7 @@ async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves
 
     // What is saved is in the language too.
     page.click("#downloads button:nth-child(2)").await;
-    let saved = browser.folder.path().join("songs.xspf");
-    for _ in 0..100 {
-        if saved.exists() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    let saved = std::fs::read_to_string(saved).unwrap();
+    let saved = browser.downloaded("songs.xspf").await;
     assert!(saved.contains("Lieder für deine Stimmung") && !saved.contains("<annotation>"), "{saved}");
     browser.close().await;
 }
@@ -103,8 +96,9 @@ async fn two_tabs_add_to_each_others_likes() {
     page.click("#strategy-keep").await;
     to(0).await.unwrap();
     page.click("#songs .like[aria-pressed=false]").await;
-    let strategy = "return JSON.parse(localStorage.getItem('voice-mood-music.wishes')).strategy";
-    assert_eq!(page.run(strategy).await, json!("keep"));
+    page.until("three likes", &pressed(3)).await;
+    let strategy = "return JSON.parse(localStorage.getItem('voice-mood-music.wishes')).strategy === 'keep'";
+    page.until("the other tab's strategy", strategy).await;
     browser.close().await;
 }
 
@@ -121,7 +115,7 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     liked(page, 1).await;
     assert_eq!(
         page.text("#wishes-status").await,
-        "That is more than the program can take. Forgotten: Title 0."
+        "There is no room for more liked and hidden songs. No longer kept: Title 0."
     );
     page.until("a like", &pressed(1)).await;
     let kept = keys(page, "liked").await;
@@ -149,7 +143,7 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     let csv = page.client.execute_async(csv, vec![]).await.unwrap();
     assert_eq!(csv.as_str().unwrap().lines().count(), 3, "{csv}");
 
-    // Forgotten answers are no longer pressed, and the songs follow what was heard again.
+    // Deleted answers are no longer pressed, and the songs follow what was heard again.
     page.click("#feedback-clear").await;
     assert!(page.holds("document.querySelector('#feedback-moods [aria-pressed=true]') === null").await);
     let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done([module.isJudged(), module.csv().trim().split('\\n').length]))";

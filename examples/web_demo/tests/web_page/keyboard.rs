@@ -1,7 +1,6 @@
 //! Without a mouse and without eyes; and what stays in the browser.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -61,16 +60,10 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     page.press(Key::Right).await;
     page.press(Key::Enter).await;
     page.until("an answer", "return JSON.parse(localStorage.getItem('voice-mood-music.answers'))").await;
-    assert_eq!(page.text("#feedback-status").await, "Thank you. The songs now follow “sad”.");
+    assert_eq!(page.text("#feedback-status").await, "Thank you. The songs are now for “sad”.");
     focused(page, "feedback-export").await;
     page.press(Key::Enter).await;
-    let exported = browser.folder.path().join("answers.csv");
-    let begin = Instant::now();
-    while !exported.exists() {
-        assert!(begin.elapsed() < Duration::from_secs(10), "no file was downloaded");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let csv = std::fs::read_to_string(exported).unwrap();
+    let csv = browser.downloaded("answers.csv").await;
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines[0], "time,clip,recognised,said,Calm,Happy,Sad,Energetic");
     let answer: Vec<&str> = lines[1].split(',').collect();

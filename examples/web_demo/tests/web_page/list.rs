@@ -1,21 +1,10 @@
 //! The list of songs under quick hands, and what stands in its rows.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, Page};
+use crate::answers::{held, hold, release, restore};
+use crate::browser::Browser;
 use crate::support::sample;
-
-/// Delays every list of songs by `milliseconds`.
-async fn slow(page: &Page, milliseconds: u32) {
-    let script = format!(
-        "window.fast ??= window.fetch; window.fetch = async (address, request) => {{ \
-             if (String(address).startsWith('/api/recommend')) await new Promise((go) => setTimeout(go, {milliseconds})); \
-             return window.fast(address, request); }}"
-    );
-    page.run(&script).await;
-}
 
 #[tokio::test]
 async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is_put() {
@@ -39,12 +28,16 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     page.until("the first song's end", &told(&gone)).await;
     let hidden = first().await;
     // While the second one is hidden, nothing offers to bring back the first.
-    slow(page, 700).await;
+    hold(page, "/api/recommend", false).await;
     page.click("#songs li:nth-child(1) .hide").await;
+    held(page, 1).await;
     assert!(page.holds("document.getElementById('undo').hidden").await);
+    release(page).await;
     page.until("the second song's end", &told(&hidden)).await;
     page.until("the way back", "return document.activeElement.id === 'undo-button'").await;
     page.click("#undo-button").await;
+    held(page, 1).await;
+    release(page).await;
     let back =
         "return [...document.querySelectorAll('#songs li a')].map((link) => link.firstChild.textContent)";
     page.until("its return", "return document.getElementById('undo').hidden").await;
@@ -55,21 +48,23 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     // A list that comes late takes no focus away.
     for press in [".like", ".hide"] {
         page.click(&format!("#songs li:nth-child(1) {press}")).await;
+        held(page, 1).await;
         page.run("document.getElementById('copy').focus()").await;
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        release(page).await;
         assert!(page.holds("document.activeElement.id === 'copy'").await, "{press}");
     }
     // With the focus in its row, it stays with the song.
-    page.click("#songs li:nth-child(2) .like").await;
     let key = page.run("return document.querySelector('#songs li:nth-child(2)').dataset.key").await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    page.click("#songs li:nth-child(2) .like").await;
+    held(page, 1).await;
+    release(page).await;
     let stays = format!(
         "document.activeElement.matches('.like[aria-pressed=true]') && document.activeElement.closest('li').dataset.key === {key}"
     );
     assert!(page.holds(&stays).await, "{}", page.run("return document.activeElement.outerHTML").await);
 
     // All hidden songs come back, and with them goes the way back of one.
-    slow(page, 0).await;
+    restore(page).await;
     page.run("document.getElementById('more').open = true").await;
     page.click("#songs li:last-child .hide").await;
     page.until("the way back", "return !document.getElementById('undo').hidden").await;
@@ -80,9 +75,9 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     );
     assert!(page.holds("document.activeElement.id === 'songs-status'").await);
     assert_eq!(page.run("return localStorage.getItem('voice-mood-music.hidden')").await, json!("[]"));
-    // Likes are forgotten with a word, and where there are none nothing offers it.
+    // Likes are deleted with a word, and where there are none nothing offers it.
     page.click("#forget").await;
-    assert_eq!(page.text("#wishes-status").await, "The likes are forgotten.");
+    assert_eq!(page.text("#wishes-status").await, "Your likes are deleted.");
     assert!(
         page.holds(
             "document.getElementById('forget').hidden && document.activeElement.id === 'wishes-status'"
@@ -117,9 +112,11 @@ async fn every_row_says_its_mood_and_why_in_plain_words() {
     let mut full = String::new();
     page.click("#sample").await;
     page.result().await;
-    for strategy in ["keep", "balance", "cheer-up"] {
+    for (strategy, name) in [("keep", "Keep my mood"), ("balance", "Balance me"), ("cheer-up", "Cheer me up")]
+    {
         page.click(&format!("#strategy-{strategy}")).await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let told = format!("return document.getElementById('songs-status').textContent.includes('{name}')");
+        page.until("its songs", &told).await;
         for row in rows().await {
             let [mood, badge, reason, title] = [0, 1, 2, 3].map(|n| row[n].as_str().unwrap());
             assert_eq!(mood, badge, "a mood is more than a colour");

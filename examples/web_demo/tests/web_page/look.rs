@@ -79,6 +79,7 @@ async fn what_is_pressed_is_seen_in_forced_colours() {
         ("#feedback-moods [aria-pressed=true]", "#feedback-moods [aria-pressed=false]"),
         ("label[for=strategy-balance]", "label[for=strategy-keep]"),
         (".bar span", ".bar"),
+        ("#record .dot", "#record"),
     ] {
         let differ = format!(
             "(() => {{ const of = (part) => getComputedStyle(document.querySelector(part)).backgroundColor; return of('{pressed}') !== of('{other}'); }})()"

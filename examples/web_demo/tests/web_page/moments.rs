@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::answers::{held, hold, release, restore};
 use crate::browser::Browser;
 use crate::support::sample;
 
@@ -46,7 +47,7 @@ async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_come
     page.client.execute("window.permit()", vec![]).await.unwrap();
     page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
     page.until("one use of the microphone", one).await;
-    assert_eq!(page.text("#live").await, "Live");
+    assert_eq!(page.text("#live").await, "Listen live");
     // A file ends the recording.
     page.click("#sample").await;
     page.result().await;
@@ -59,19 +60,15 @@ async fn a_late_answer_never_overwrites_a_newer_one() {
     let microphone = sample().canonicalize().unwrap();
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
-    // The first question's answer comes last.
-    let late = "const real = window.fetch; let first = true; window.late = 0; \
-                window.fetch = async (address, request) => { \
-                    const isFirst = first && String(address).startsWith('/api/recognize'); if (isFirst) first = false; \
-                    const { signal, ...rest } = request ?? {}; const response = await real(address, isFirst ? rest : request); \
-                    if (isFirst) { await new Promise((go) => setTimeout(go, 1500)); window.late += 1; } \
-                    return response; }";
-    page.client.execute(late, vec![]).await.unwrap();
+    // The first question's answer comes last, although the page withdrew it.
+    hold(page, "/api/recognize", true).await;
     page.click("#sample").await;
+    held(page, 1).await;
+    restore(page).await;
     page.upload(microphone.to_str().unwrap()).await;
     page.result().await;
-    page.until("the late answer", "return window.late === 1").await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    release(page).await;
+    assert!(page.holds("window.released === 1").await);
     assert!(page.text("#clip").await.starts_with("sample.wav"), "{}", page.text("#clip").await);
     assert_eq!(page.text("#status").await, "");
     browser.close().await;

@@ -1,7 +1,5 @@
 //! One visit, from the sample to the last setting.
 
-use std::time::Duration;
-
 use fantoccini::key::Key;
 use serde_json::json;
 
@@ -96,6 +94,11 @@ async fn the_page_hears_shows_and_recommends() {
     page.until("its end", "return document.querySelector('#songs li:last-child .reason').textContent.includes('arrives at calm')")
         .await;
     assert!(page.holds(fits).await, "mood, songs and their way are seen without scrolling");
+    let overlap = "[...document.querySelectorAll('#journey .stop circle')].some((circle) => { \
+                       const [a, b] = [circle, [...document.querySelectorAll('#journey text')].find((text) => text.textContent === 'you')] \
+                           .map((part) => part.getBoundingClientRect()); \
+                       return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; })";
+    assert!(!page.holds(overlap).await, "no song covers where you are");
     page.screenshot("journey.png").await;
 
     // Wishes survive a reload, and a link carries mood and strategy.
@@ -104,8 +107,7 @@ async fn the_page_hears_shows_and_recommends() {
     page.result().await;
     assert!(page.holds("document.getElementById('strategy-journey').checked && document.getElementById('target-Calm').checked").await);
     assert!(page.holds("JSON.parse(localStorage.getItem('voice-mood-music.liked')).length === 1").await);
-    let link = "const done = arguments[0]; location.hash = 'mood=Sad&strategy=keep'; setTimeout(done, 100)";
-    page.client.execute_async(link, vec![]).await.unwrap();
+    page.run("location.hash = 'mood=Sad&strategy=keep'").await;
     page.until("a shared mood", "return document.getElementById('mood').textContent === 'Sad'").await;
     page.until("its songs", "return document.querySelectorAll('#songs li[data-mood=Sad]').length > 0").await;
     assert!(page.holds("document.getElementById('strategy-keep').checked").await);
@@ -115,7 +117,7 @@ async fn the_page_hears_shows_and_recommends() {
     let letter = folder.path().join("letter.wav");
     std::fs::write(&letter, "Dear Sir or Madam").unwrap();
     page.upload(letter.to_str().unwrap()).await;
-    page.until("a problem", "return document.getElementById('problem').textContent.includes('no audio')")
+    page.until("a problem", "return document.getElementById('problem').textContent.includes('as audio')")
         .await;
 
     // The microphone, which Chromium feeds from the sample.
@@ -123,7 +125,7 @@ async fn the_page_hears_shows_and_recommends() {
     page.click("#record").await;
     page.until("recording", "return document.getElementById('record').dataset.state === 'on'").await;
     page.until("a level", "return document.getElementById('level').value > -59").await;
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    page.until("a sentence", "return document.getElementById('clock').textContent >= '0:03'").await;
     page.click("#record").await;
     page.result().await;
     assert!(page.text("#timing").await.contains("mono"));

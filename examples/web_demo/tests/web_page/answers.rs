@@ -1,0 +1,55 @@
+//! The server's answers, changed or held back by a test.
+
+use serde_json::json;
+
+use crate::browser::Page;
+
+/// An answer that is not sure: see [`change`].
+pub(crate) const LESS_SURE: &str = "answer.confident = false; \
+    answer.probabilities = { Calm: 0.43, Happy: 0.2, Sad: 0.26, Energetic: 0.11 };";
+
+/// Changes what the server hears of a clip: `script` is run with each `answer`.
+pub(crate) async fn change(page: &Page, script: &str) {
+    let script = format!(
+        "window.server ??= window.fetch; window.fetch = async (address, request) => {{ \
+             const response = await window.server(address, request); \
+             if (!String(address).startsWith('/api/recognize') || !response.ok) return response; \
+             const answer = await response.json(); {script} \
+             return new Response(JSON.stringify(answer)); }}"
+    );
+    page.run(&script).await;
+}
+
+/// Holds back every answer of an address until [`release`]. Where a question was withdrawn, its answer comes all the same if `withdrawn`.
+pub(crate) async fn hold(page: &Page, address: &str, withdrawn: bool) {
+    let script = format!(
+        "window.server ??= window.fetch; window.held = []; window.released = 0; \
+         window.fetch = async (address, {{ signal, ...request }} = {{}}) => {{ \
+             if (!String(address).startsWith({address})) return window.server(address, {{ signal, ...request }}); \
+             const response = await window.server(address, {withdrawn} ? request : {{ signal, ...request }}); \
+             await new Promise((go) => window.held.push(go)); \
+             window.released += 1; \
+             if (!{withdrawn}) signal?.throwIfAborted(); \
+             return response; }}",
+        address = json!(address)
+    );
+    page.run(&script).await;
+}
+
+/// Waits until so many answers are held back.
+pub(crate) async fn held(page: &Page, count: usize) {
+    page.until("answers that are held back", &format!("return window.held.length === {count}")).await;
+}
+
+/// Gives the answers that are held back to the page, in the order of the questions, and lets it do all that follows from them.
+pub(crate) async fn release(page: &Page) {
+    // Two pictures of the page take all promises between them.
+    let script = "const done = arguments[0]; window.held.splice(0).forEach((go) => go()); \
+                  setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 100)";
+    page.client.execute_async(script, vec![]).await.unwrap();
+}
+
+/// Lets all answers pass as the server gives them.
+pub(crate) async fn restore(page: &Page) {
+    page.run("window.fetch = window.server").await;
+}
