@@ -31,6 +31,7 @@ mod taps;
 mod transformer;
 mod vectorized;
 mod window;
+mod winograd;
 
 pub(crate) use activations::{gated, gated_backward, tanh};
 pub(crate) use conv_shape::ConvShape;

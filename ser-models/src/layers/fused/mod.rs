@@ -67,7 +67,7 @@ impl Fused {
             return Ok(false);
         }
         if let FusionKind::Convolution(convolution) = fusion {
-            self.push_convolution(layer.kind(), convolution, output)?;
+            self.push_convolution(layer.kind(), convolution, output, mode.is_training())?;
             return Ok(true);
         }
         if let (FusionKind::Norm(norm), true) = (&fusion, mode.is_training()) {
@@ -120,6 +120,7 @@ impl Fused {
         layer: &'static str,
         convolution: &ConvolutionParameters,
         output: Vec<usize>,
+        training: bool,
     ) -> Result<(), LayerError> {
         let ConvolutionParameters { weight, bias, in_channels, filters, windows, memory } = convolution;
         if let (Some(lengths), Some(width)) = (&self.lengths, self.shape.last()) {
@@ -136,6 +137,7 @@ impl Fused {
             in_channels: *in_channels,
             out_channels: *filters,
             windows: place(layer, windows, Some(*in_channels), &self.shape)?,
+            training,
             memory: memory.clone(),
         };
         self.lengths = lengths_after(layer, windows, self.lengths.as_deref(), last(&output))?;
