@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::common::{corpus, ravdess, tone};
 use ser_data::{
-    BadFile, Clips, ClipsOptions, CorpusFormat, SourceError, LabelMap, LabelSet, Source, groups_of_identical,
+    BadFile, Clips, ClipsOptions, CorpusFormat, LabelMap, LabelSet, Source, SourceError, groups_of_identical,
 };
 use tempfile::TempDir;
 

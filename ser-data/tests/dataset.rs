@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::common::tone;
 use rayon::prelude::*;
 use ser_data::{
-    Audio, BadFile, Clips, ClipsOptions, CorpusFormat, SourceError, Emotion, Source, groups_of_identical,
+    Audio, BadFile, Clips, ClipsOptions, CorpusFormat, Emotion, Source, SourceError, groups_of_identical,
 };
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;

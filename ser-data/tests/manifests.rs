@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::tone;
 use proptest::prelude::*;
-use ser_data::{Clips, ClipsOptions, SourceError, Manifest, Source};
+use ser_data::{Clips, ClipsOptions, Manifest, Source, SourceError};
 use tempfile::TempDir;
 
 fn parse(text: &str) -> Manifest {

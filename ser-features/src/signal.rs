@@ -30,7 +30,7 @@ pub fn to_mono(interleaved: &[f32], channels: usize) -> Result<Vec<f32>, SignalE
 /// When `samples` is empty or holds a value that is NaN or infinite; they are then left as they were.
 pub fn normalize(samples: &mut [f32]) -> Result<(), SignalError> {
     check_finite(samples)?;
-    let peak = peak(samples);
+    let peak = farthest_from(0.0, samples);
     // librosa's threshold: the smallest normal f32.
     if peak >= f32::MIN_POSITIVE {
         samples.iter_mut().for_each(|x| *x /= peak);
@@ -44,16 +44,31 @@ pub fn fix_length(samples: &mut Vec<f32>, length: usize) {
 }
 
 vectorized! {
-    /// Largest absolute value of samples without NaN.
-    fn peak(samples: &[f32]) -> f32 {
+    fn sum(samples: &[f32]) -> f64 {
+        let mut lanes = [0.0_f64; LANES];
+        let (chunks, rest) = samples.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (sum, &x) in lanes.iter_mut().zip(chunk) {
+                *sum += f64::from(x);
+            }
+        }
+        lanes.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x)).sum::<f64>()
+    }
+}
+
+vectorized! {
+    /// Largest distance of samples without NaN from a value.
+    fn farthest_from(value: f32, samples: &[f32]) -> f32 {
         let mut lanes = [0.0_f32; LANES];
         let (chunks, rest) = samples.as_chunks::<LANES>();
         for chunk in chunks {
-            for (peak, x) in lanes.iter_mut().zip(chunk) {
-                *peak = if x.abs() > *peak { x.abs() } else { *peak };
+            for (farthest, x) in lanes.iter_mut().zip(chunk) {
+                let distance = (x - value).abs();
+                *farthest = if distance > *farthest { distance } else { *farthest };
             }
         }
-        lanes.iter().chain(rest).fold(0.0, |peak, x| if x.abs() > peak { x.abs() } else { peak })
+        let farthest = lanes.iter().fold(0.0, |farthest, x| f32::max(farthest, *x));
+        rest.iter().fold(farthest, |farthest, x| f32::max(farthest, (x - value).abs()))
     }
 }
 
@@ -76,8 +91,8 @@ pub fn check_speech(samples: &[f32], sample_rate: u32) -> Result<(), SignalError
     if samples.len() < minimum {
         return Err(SignalError::TooShort { minimum, given: samples.len() });
     }
-    let mean = (samples.iter().map(|&x| f64::from(x)).sum::<f64>() / samples.len() as f64) as f32;
-    let peak = samples.iter().fold(0.0, |peak, x| f32::max(peak, (x - mean).abs()));
+    let mean = (sum(samples) / samples.len() as f64) as f32;
+    let peak = farthest_from(mean, samples);
     if peak < MIN_SPEECH_PEAK {
         return Err(SignalError::Silent { peak });
     }

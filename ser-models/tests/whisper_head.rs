@@ -137,7 +137,7 @@ fn encoded_clips_come_back_from_their_file_and_repeat() {
     let path = folder.path().join("encoded.safetensors");
     encoded.save(&path).unwrap();
     assert_eq!(EncodedClips::load(&path).unwrap(), encoded);
-    assert_eq!((encoded.encoder(), encoded.config()), (encoder.digest(), &config(2)));
+    assert_eq!(encoded.config(), &config(2));
 
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.len() - 1;
@@ -186,8 +186,10 @@ fn a_file_keeps_what_was_heard_and_only_the_rest_is_encoded() {
     assert_eq!(keep(1, 0, 3), fresh(1, 0, 3));
     // The fourth clip is still in the file, after those that were asked for.
     let all = EncodedClips::load(&path).unwrap();
-    assert_eq!(all.ids(), ["clip-0", "clip-1", "clip-2", "clip-3"]);
     let names = LABELS.map(String::from);
+    assert!(
+        all.dataset(&ids(4), &[0; 4], &names, 1).is_ok() && all.dataset(&ids(5), &[0; 5], &names, 1).is_err()
+    );
     let fourth = |of: &EncodedClips| of.dataset(&ids(6)[3..4], &[0], &names, 1).unwrap();
     assert_eq!(fourth(&all).fingerprint(), fourth(&fresh(1, 3, 4)).fingerprint());
     // Nothing is written where nothing is missing.

@@ -51,14 +51,14 @@ impl Block {
         let qkv_bias = [bias(&q, width)?, vec![0.0; width], bias(&v, width)?].concat();
         let dense = |part: &str, outputs: usize, inputs: usize| {
             Ok::<_, EncoderError>(FrozenMatrix::new(
-                &weight(part, &[outputs, inputs])?.into_values(),
+                &weight(part, &[outputs, inputs])?,
                 &bias(part, outputs)?,
                 inputs,
             ))
         };
         Ok(Self {
             attention_norm: Norm::read(file, &name("self_attn_layer_norm"), width)?,
-            qkv: FrozenMatrix::new(&qkv.into_values(), &qkv_bias, width),
+            qkv: FrozenMatrix::new(&qkv, &qkv_bias, width),
             out: dense("self_attn.out_proj", width, width)?,
             norm: Norm::read(file, &name("final_layer_norm"), width)?,
             fc1: dense("fc1", hidden, width)?,

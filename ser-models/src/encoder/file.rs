@@ -30,12 +30,6 @@ pub(super) struct Sizes {
     pub(super) blocks: usize,
 }
 
-/// Weights of a file; the first axis is that of the rows.
-#[derive(Debug, Clone)]
-pub(super) struct Frozen {
-    values: FrozenValues,
-}
-
 impl<'a> File<'a> {
     pub(super) fn new(bytes: &'a [u8], name: &str) -> Result<Self, EncoderError> {
         let damaged = |cause: safetensors::SafeTensorError| {
@@ -99,11 +93,11 @@ impl<'a> File<'a> {
 
     /// A tensor of this shape in `f32`.
     pub(super) fn values(&self, tensor: &str, shape: &[usize]) -> Result<Vec<f32>, EncoderError> {
-        Ok(self.frozen(tensor, shape)?.values.to_f32())
+        Ok(self.frozen(tensor, shape)?.to_f32())
     }
 
     /// A tensor of this shape in its own type, finite.
-    pub(super) fn frozen(&self, tensor: &str, shape: &[usize]) -> Result<Frozen, EncoderError> {
+    pub(super) fn frozen(&self, tensor: &str, shape: &[usize]) -> Result<FrozenValues, EncoderError> {
         let view = self.view(tensor, shape)?;
         if view.shape() != shape {
             return Err(self.shape_error(tensor, shape));
@@ -136,37 +130,7 @@ impl<'a> File<'a> {
         };
         match broken {
             Some(element) => Err(self.error(WeightsError::NotFinite { name: self.full(tensor), element })),
-            None => Ok(Frozen { values }),
+            None => Ok(values),
         }
-    }
-}
-
-impl Frozen {
-    pub(super) fn into_values(self) -> FrozenValues {
-        self.values
-    }
-
-    /// Every `step`-th element from `first` on: of weights [rows, channels, taps] those of one tap.
-    pub(super) fn every(&self, step: usize, first: usize) -> FrozenValues {
-        fn pick<T: Copy>(values: &[T], step: usize, first: usize) -> Vec<T> {
-            values.iter().skip(first).step_by(step).copied().collect()
-        }
-        match &self.values {
-            FrozenValues::F32(values) => FrozenValues::F32(pick(values, step, first)),
-            FrozenValues::F16(values) => FrozenValues::F16(pick(values, step, first)),
-            FrozenValues::I8(values, scales) => FrozenValues::I8(pick(values, step, first), scales.clone()),
-        }
-    }
-
-    /// These rows and then those of the other; in `f32` where their types differ.
-    pub(super) fn and(self, other: Self) -> Self {
-        let values = match (self.values, other.values) {
-            (FrozenValues::F16(a), FrozenValues::F16(b)) => FrozenValues::F16([a, b].concat()),
-            (FrozenValues::I8(a, a_scales), FrozenValues::I8(b, b_scales)) => {
-                FrozenValues::I8([a, b].concat(), [a_scales, b_scales].concat())
-            }
-            (a, b) => FrozenValues::F32([a.to_f32(), b.to_f32()].concat()),
-        };
-        Self { values }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct ConvShape {
     pub(crate) out_channels: usize,
     /// The windows over the rows and the columns of an image.
     pub(crate) windows: [Placed; 2],
+    /// Whether a backward pass may follow.
+    pub(crate) training: bool,
     /// Where scratch memory comes from.
     pub(crate) memory: Memory,
 }

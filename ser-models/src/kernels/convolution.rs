@@ -3,6 +3,7 @@
 use super::batched_conv1d::BatchedConv1d;
 use super::direct_conv2d::DirectConv2d;
 use super::im2col::Im2col;
+use super::winograd::Winograd;
 use super::{ConvShape, Epilogue, Real};
 
 /// `y` [batch, out_channels, …], and its argmax if there is room for it, of `x` [batch, in_channels, …], `weight`
@@ -16,6 +17,8 @@ pub(crate) fn convolve<T: Real>(
 ) {
     if let Some(convolution) = BatchedConv1d::of(shape) {
         convolution.forward(inputs, epilogue, y, argmax);
+    } else if let Some(convolution) = Winograd::of(shape, epilogue) {
+        convolution.forward(inputs, epilogue, y);
     } else if let Some(convolution) = DirectConv2d::of(shape) {
         convolution.forward(inputs, epilogue, y, argmax);
     } else {

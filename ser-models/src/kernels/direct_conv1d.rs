@@ -1,21 +1,19 @@
 //! Convolution over one axis in steps of 1, straight from the input, with its gradients.
 //!
 //! im2col has no use here: through one tap, neighbouring output positions read neighbouring input positions. Some clips lie side by side in
-//! one padded row for each channel, each with room for the zeros around it. Some registers of positions of some output channels are summed
-//! up at a time; each input register that is read, at any offset, serves all these channels, and weights are read as they lie. The gradient
-//! for the input is such a convolution too, of the gradient for the output with the kernels turned round. For that of the weights the input
-//! is transposed, so that registers hold channels and the sum goes over positions.
+//! one padded row for each channel, each with room for the zeros around it, and [`super::taps`] sums. The gradient for the input is such a
+//! convolution too, of the gradient for the output with the kernels turned round. For that of the weights the input is transposed, so that
+//! registers hold channels and the sum goes over positions.
 //!
 //! Each number is summed in one order, whatever is computed beside it: how the work is split does not change a bit.
 
+use super::taps::{LANES, add_up};
 use super::window::Placed;
 use super::{Real, sum_pairs};
 use crate::memory::{Buffer, Memory};
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// The most elements of a register.
-pub(super) const LANES: usize = 16;
 /// elements of a row of the transposed input: two registers, so that rows are few enough to stay in the cache.
 const WIDTH: usize = 2 * LANES;
 /// Channels below which registers of channels would be all but empty.
@@ -194,109 +192,6 @@ fn transpose<T: Real>(x: &[T], row: usize, panel: &mut [T]) {
     }
 }
 
-/// Writes to `z` [channels, stride] the sums of `x`, `weight` [channels, offsets] and `bias` [channels]: at each position `i` below `end`,
-/// `bias + Σ_k weight[k] · x[i + offsets[k]]`. `end` is rounded up to a multiple of a register's elements, at most [`LANES`]; `x` and
-/// `stride` must reach that far.
-pub(super) fn add_up<T: Real>(
-    offsets: &[usize],
-    (stride, end): (usize, usize),
-    [x, weight, bias]: [&[T]; 3],
-    z: &mut [T],
-) {
-    Arch::new().dispatch(Run { offsets, stride, end, x, weight, bias, z });
-}
-
-struct Run<'a, T> {
-    /// Where in the padded rows each column of the weight begins to see.
-    offsets: &'a [usize],
-    stride: usize,
-    /// Positions that are wanted.
-    end: usize,
-    x: &'a [T],
-    weight: &'a [T],
-    bias: &'a [T],
-    z: &'a mut [T],
-}
-
-impl<T: Real> WithSimd for Run<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let mut channel = 0;
-        while channel < self.bias.len() {
-            channel += match self.bias.len() - channel {
-                8.. if S::REGISTER_COUNT >= 32 => self.rows::<S, 8>(simd, channel),
-                4.. => self.rows::<S, 4>(simd, channel),
-                2.. => self.rows::<S, 2>(simd, channel),
-                _ => self.rows::<S, 1>(simd, channel),
-            };
-        }
-    }
-}
-
-impl<T: Real> Run<'_, T> {
-    /// `M` output channels from `channel` on; gives `M`.
-    #[inline(always)]
-    fn rows<S: Simd, const M: usize>(&mut self, simd: S, channel: usize) -> usize {
-        let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
-        let depth = self.offsets.len();
-        let mut weights = [self.weight; M];
-        let mut starts = [T::splat(simd, T::ZERO); M];
-        for (i, (row, start)) in weights.iter_mut().zip(&mut starts).enumerate() {
-            *row = &self.weight[(channel + i) * depth..][..depth];
-            *start = T::splat(simd, self.bias[channel + i]);
-        }
-        let mut at = 0;
-        while at < self.end {
-            at += lanes
-                * match (self.end - at).div_ceil(lanes) {
-                    // Two pairs rather than three and one, which would wait for its own sums.
-                    4 => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
-                    // With 16 registers, tiles of three do not fit: a sum would spill to memory at each step.
-                    3.. if S::REGISTER_COUNT >= 32 => {
-                        self.tile::<S, M, 3>(simd, weights, starts, channel, at)
-                    }
-                    2.. => self.tile::<S, M, 2>(simd, weights, starts, channel, at),
-                    _ => self.tile::<S, M, 1>(simd, weights, starts, channel, at),
-                };
-        }
-        M
-    }
-
-    /// `N` registers of positions of `M` output channels; gives `N`.
-    #[inline(always)]
-    fn tile<S: Simd, const M: usize, const N: usize>(
-        &mut self,
-        simd: S,
-        mut weights: [&[T]; M],
-        starts: [T::Lanes<S>; M],
-        channel: usize,
-        at: usize,
-    ) -> usize {
-        let length = N * (size_of::<T::Lanes<S>>() / size_of::<T>());
-        let (offsets, x) = (self.offsets, &self.x[at..]);
-        for row in &mut weights {
-            *row = &row[..offsets.len()];
-        }
-        let mut sums = starts.map(|start| [start; N]);
-        for (k, offset) in offsets.iter().enumerate() {
-            let seen = &T::lanes::<S>(&x[*offset..][..length])[..N];
-            for i in 0..M {
-                let weight = T::splat(simd, weights[i][k]);
-                for j in 0..N {
-                    sums[i][j] = T::multiply_add(simd, weight, seen[j], sums[i][j]);
-                }
-            }
-        }
-        for (i, sums) in sums.iter().enumerate() {
-            let z = &mut self.z[(channel + i) * self.stride + at..][..length];
-            T::lanes_mut::<S>(z).copy_from_slice(sums);
-        }
-        N
-    }
-}
-
 /// `sum` [rows of dz, WIDTH] += `dz` · `panel` [positions, WIDTH].
 struct Gather<'a, T> {
     dz: &'a [&'a [T]],
@@ -446,21 +341,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn vectors_of_one_element_give_the_same() {
-        let offsets = [0, 1, 9, 10];
-        let (x, weight, bias): (Vec<f64>, Vec<f64>, Vec<f64>) = (numbers(18), numbers(12), numbers(3));
-        let z = |run: &dyn Fn(Run<'_, f64>)| {
-            let mut z = vec![0.0; 24];
-            let (x, weight, bias) = (&x[..], &weight[..], &bias[..]);
-            run(Run { offsets: &offsets, stride: 8, end: 8, x, weight, bias, z: &mut z });
-            z
-        };
-        let scalar = z(&|run| run.with_simd(pulp::Scalar::new()));
-        assert_eq!(scalar, z(&|run| Arch::new().dispatch(run)));
-        assert!(scalar.iter().all(|z| *z != 0.0));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A batch's convolution over images in steps of 1, straight from the input, with what follows it.
 //!
 //! The rows of an image are stored one after another, each with its zero padding. So through one tap, neighbouring output positions read
-//! neighbouring input positions, also from row to row. The sums are those of [`super::direct_conv1d`]. The positions between the rows hold
+//! neighbouring input positions, also from row to row. [`super::taps`] sums. The positions between the rows hold
 //! no valid results; they are removed before the next step.
 
 use super::conv_shape::{ConvShape, SMALL, finish, split};
-use super::direct_conv1d::{LANES, add_up};
+use super::taps::{LANES, add_up};
 use super::window::Placed;
 use super::{Epilogue, ForEachItem, Real};
 use crate::memory::Buffer;

@@ -5,11 +5,10 @@
 //! sums are in `f32`. Each entry of a product is summed over the inner axis in order, whatever rows it is computed with: how
 //! many threads share the rows changes no bit.
 
-use super::ForEachItem;
-use super::functions;
+use super::frozen_values::FrozenValues;
 use super::integer_matrix::{IntegerMatrix, round_row};
 use super::rows::{Finish, Rows};
-use half::f16;
+use super::{ForEachItem, functions};
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -20,40 +19,6 @@ const REGISTERS: usize = 2;
 const PART: usize = 256;
 /// Rows that are worth a thread of their own.
 const ROWS_PER_THREAD: usize = 24;
-
-/// Weights [columns, depth] in row-major order, as a file has them: each row gives one column of a product.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum FrozenValues {
-    /// As they are.
-    F32(Vec<f32>),
-    /// Half precision.
-    F16(Vec<f16>),
-    /// Whole numbers, and for each row what they are multiplied by.
-    I8(Vec<i8>, Vec<f32>),
-}
-
-impl FrozenValues {
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::F16(values) => values.len(),
-            Self::I8(values, _) => values.len(),
-        }
-    }
-
-    /// In `f32`.
-    pub(crate) fn to_f32(&self) -> Vec<f32> {
-        match self {
-            Self::F32(values) => values.clone(),
-            Self::F16(values) => values.iter().map(|x| x.to_f32()).collect(),
-            Self::I8(values, scales) => {
-                let rows = values.chunks_exact((values.len() / scales.len().max(1)).max(1)).zip(scales);
-                rows.flat_map(|(row, scale)| row.iter().map(move |x| f32::from(*x) * scale)).collect()
-            }
-        }
-    }
-}
 
 /// A matrix that rows are multiplied with: `y = x · weightᵀ + bias`.
 ///
@@ -301,6 +266,7 @@ impl<W: Copy> Tile<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::f16;
 
     fn number(i: usize) -> f32 {
         ((i * 7919 + 13) % 23) as f32 - 11.0

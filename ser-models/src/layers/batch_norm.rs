@@ -2,8 +2,10 @@
 
 use super::Init;
 use super::fused::Fused;
+use crate::kernels::Real;
 use crate::layer::{
-    Forward, Fusion, FusionKind, Layer, LayerError, Mode, NormParameters, Padded, checked_shape,
+    Forward, Fusion, FusionKind, Layer, LayerError, Mode, NormParameters, Padded, checked_shape, elements,
+    for_element_type, tensor,
 };
 use crate::parameters::Scope;
 use candle_core::Var;
@@ -76,7 +78,10 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         checked_shape(self, x)?;
-        Fused::single(self, x, mode)
+        match mode.is_training() {
+            true => Fused::single(self, x, mode),
+            false => for_element_type!(x.values(), affine(&self.0, x)),
+        }
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -105,6 +110,20 @@ impl Layer for BatchNorm {
     fn fusion(&self) -> Fusion<'_> {
         Fusion(FusionKind::Norm(&self.0))
     }
+}
+
+/// In inference each channel is multiplied and moved.
+fn affine<T: Real>(norm: &NormParameters, x: &Padded) -> Result<Forward, LayerError> {
+    let values = x.values().contiguous()?;
+    let mut y = elements(&values)?.slice::<T>()?.to_vec();
+    let plane: usize = x.dims()[2..].iter().product();
+    let pairs = norm.affine()?;
+    for (number, plane) in y.chunks_exact_mut(plane.max(1)).enumerate() {
+        let (scale, shift) = pairs[number % norm.channels];
+        let (scale, shift) = (T::from_f64(scale), T::from_f64(shift));
+        plane.iter_mut().for_each(|y| *y = *y * scale + shift);
+    }
+    Ok(Forward::inference(Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec))))
 }
 
 #[cfg(test)]

@@ -155,14 +155,6 @@ impl Architecture {
         Model::new(self, classes, parameters)
     }
 
-    /// Number of networks: 1 unless it is an ensemble.
-    pub fn members(&self) -> usize {
-        match self {
-            Self::Ensemble(config) => config.count(),
-            _ => 1,
-        }
-    }
-
     /// The architecture of an ensemble's first member; any other architecture itself.
     pub fn member(&self) -> &Self {
         match self {

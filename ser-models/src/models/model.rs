@@ -84,30 +84,22 @@ impl Model {
 
     /// The inputs as the network takes them: without padding that all of them share, as images where it reads images.
     fn cut(&self, batch: &Padded) -> Result<Padded, LayerError> {
-        let shape = self.input.shape();
-        match batch.dims() {
-            [] | [0, ..] => {
-                return Err(LayerError::EmptyBatch { layer: self.name, given: batch.dims().to_vec() });
-            }
-            [_, given @ ..] if given != shape => {
-                let (layer, expected) = (self.name, format!("{shape:?}"));
-                return Err(LayerError::InputShape { layer, expected, given: given.to_vec() });
-            }
-            _ => {}
-        }
+        let Some((1.., given)) = batch.dims().split_first() else {
+            return Err(LayerError::EmptyBatch { layer: self.name, given: batch.dims().to_vec() });
+        };
+        self.output_shape(given)?;
         let mut values = batch.values().clone();
         let mut lengths = None;
-        if self.input.is_padded() && batch.lengths().is_some() {
+        if let Some(valid) = batch.lengths().filter(|_| self.input.is_padded()) {
             let frames = self.input.frames();
             batch.check(self.name, frames)?;
-            let valid = batch.lengths().unwrap_or_default();
             let longest = valid.iter().copied().max().unwrap_or(frames).max(self.least).min(frames);
             if valid.iter().any(|length| *length < longest) {
                 lengths = Some(valid.to_vec());
             }
             values = values.narrow(D::Minus1, 0, longest)?.contiguous()?;
         }
-        if self.members[0].input_shape().len() > shape.len() {
+        if self.members[0].input_shape().len() > self.input.shape().len() {
             values = values.unsqueeze(1)?;
         }
         Ok(Padded::of(values, lengths))
@@ -132,16 +124,11 @@ impl Model {
             let rule = "must be inference: train each member and join their checkpoints";
             return Err(LayerError::setting(self.name, "mode", rule, "training"));
         }
-        let mut sum: Option<Tensor> = None;
+        let mut sum = Tensor::zeros((x.len(), self.classes), x.values().dtype(), x.values().device())?;
         for (network, weight) in self.members.iter().zip(&self.weights) {
             let logits = network.forward(&x, mode)?.into_output().into_values();
-            let probabilities = (softmax(&logits)? * *weight)?;
-            sum = Some(match sum {
-                Some(sum) => (sum + probabilities)?,
-                None => probabilities,
-            });
+            sum = (sum + (softmax(&logits)? * *weight)?)?;
         }
-        let Some(sum) = sum else { return Err(LayerError::NoBackward) };
         // A probability may be too small for f32: its logarithm must still be a number.
         let mean = (sum / self.members.len() as f64)?.clamp(f64::from(f32::MIN_POSITIVE), 1.0)?;
         Ok(Forward::inference(mean.log()?))

@@ -132,6 +132,7 @@ impl WindowRecognizer {
             let expected = "one whose statistics the model reads".to_owned();
             return Err(ProfileError::Encoder { expected, given: "none".to_owned() }.into());
         };
+        check_speech(samples, sample_rate)?;
         let input = self.input(samples, sample_rate)?;
         let values = elements(input.values()).and_then(|values| Ok(values.slice::<f32>()?.to_vec()));
         Ok(VoiceProfile::of_clip(&encoder, values.map_err(EarError::from)?))
@@ -151,13 +152,13 @@ impl WindowRecognizer {
         samples: &[f32],
         sample_rate: u32,
     ) -> Result<Recognition, RecognizeError> {
+        check_speech(samples, sample_rate)?;
         let input = self.input(samples, sample_rate)?;
         self.answer(&input)
     }
 
-    /// The model's input for a window.
+    /// The model's input for a window that can hold speech.
     pub(super) fn input(&mut self, samples: &[f32], sample_rate: u32) -> Result<Padded, RecognizeError> {
-        check_speech(samples, sample_rate)?;
         let clip = self.preparation.process(samples, sample_rate)?;
         let input = self.classifier.model().input();
         Ok(match &mut self.front {

@@ -154,19 +154,9 @@ impl EncodedClips {
         ModelInput::Encoded { layers: self.record.layers, width: self.record.width, frames: None }
     }
 
-    /// Digest of the encoder's file.
-    pub fn encoder(&self) -> &str {
-        &self.record.encoder
-    }
-
     /// What was encoded.
     pub fn config(&self) -> &EncodingConfig {
         &self.record.config
-    }
-
-    /// The clips.
-    pub fn ids(&self) -> &[String] {
-        &self.record.ids
     }
 
     /// A data set of these clips with their classes: first all clean clips, then the first `copies` copies of each. A copy's id is the

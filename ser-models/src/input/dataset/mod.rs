@@ -1,11 +1,17 @@
 //! Data sets for training and evaluation.
 
+mod corpora;
+mod error;
+mod fingerprint;
+
+pub use error::DatasetError;
+
 use super::{ModelInput, frames_of};
 use crate::layer::{Padded, elements};
 use candle_core::{Device, Tensor};
+use corpora::Corpora;
 use ndarray::{Array, Array2, Axis, Dimension, IxDyn};
 use ser_features::{FeatureConfig, PreparationConfig};
-use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -34,116 +40,6 @@ pub struct Dataset {
     corpora: Option<Corpora>,
     soft_labels: Option<Array2<f32>>,
     audio: Option<Audio>,
-}
-
-/// The corpora that the clips come from.
-#[derive(Debug, Clone, PartialEq)]
-struct Corpora {
-    /// In the order in which they first come.
-    names: Vec<String>,
-    /// Of each clip.
-    of: Vec<usize>,
-}
-
-/// Why a set of examples cannot be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DatasetError {
-    /// There are no examples.
-    #[error("dataset: examples must be 1 or more, got 0")]
-    Empty,
-    /// A list with one entry for each clip has the wrong length.
-    #[error("dataset: {what} must be as many as clips, {clips}, got {given}")]
-    Count {
-        /// What was given.
-        what: &'static str,
-        /// Clips in the set.
-        clips: usize,
-        /// How many were given.
-        given: usize,
-    },
-    /// A clip is not of the input's shape.
-    #[error("input {clip}: numbers must be {}, as shape {shape:?} holds, got {given}", shape.iter().product::<usize>())]
-    InputSize {
-        /// The clip, counted from 0.
-        clip: usize,
-        /// The input's shape.
-        shape: Vec<usize>,
-        /// How many numbers the clip has.
-        given: usize,
-    },
-    /// A clip has no valid frames, or more than its input has.
-    #[error("clip {id}: valid frames must be 1 to {most}, got {given}")]
-    Frames {
-        /// The clip.
-        id: String,
-        /// Frames of the input.
-        most: usize,
-        /// Frames given.
-        given: usize,
-    },
-    /// A clip's soft labels are not probabilities.
-    #[error("clip {id}: soft labels must be {classes} probabilities with the sum 1, got {given:?}")]
-    SoftLabels {
-        /// The clip.
-        id: String,
-        /// The number of classes.
-        classes: usize,
-        /// The row given.
-        given: Vec<f32>,
-    },
-    /// A clip has no samples, or one that is NaN or infinite.
-    #[error("clip {id}: samples must be finite, and 1 or more")]
-    Audio {
-        /// The clip.
-        id: String,
-    },
-    /// Clips are prepared at one sample rate, and features taken at another.
-    #[error("features: sample_rate must be the preparation's, {preparation} Hz, got {features} Hz")]
-    SampleRates {
-        /// The preparation's rate in Hz.
-        preparation: u32,
-        /// The features' rate in Hz.
-        features: u32,
-    },
-    /// A label is not one of the classes.
-    #[error("clip {id}: label must be below the number of classes, {classes}, got {label}")]
-    Label {
-        /// The clip.
-        id: String,
-        /// Its label.
-        label: usize,
-        /// The number of classes.
-        classes: usize,
-    },
-    /// Two classes have one name.
-    #[error("dataset: names of classes must differ, got {name:?} twice")]
-    LabelName {
-        /// The name.
-        name: String,
-    },
-    /// Two clips have one id.
-    #[error("dataset: ids of clips must differ, got {id} twice")]
-    Id {
-        /// The id.
-        id: String,
-    },
-    /// A number is NaN or infinite.
-    #[error("clip {id}: element {element} of the input must be finite")]
-    NotFinite {
-        /// The clip.
-        id: String,
-        /// Position in the input, in row-major order.
-        element: usize,
-    },
-    /// An index does not exist.
-    #[error("dataset: index must be below the number of clips, {clips}, got {index}")]
-    Index {
-        /// Examples in the set.
-        clips: usize,
-        /// The index asked for, counted from 0.
-        index: usize,
-    },
 }
 
 /// The clips behind the inputs, and how inputs are made of them.
@@ -263,16 +159,9 @@ impl Dataset {
         mut self,
         corpora: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, DatasetError> {
-        let mut names: Vec<String> = Vec::new();
-        let mut place = |name: String| {
-            names.iter().position(|known| *known == name).unwrap_or_else(|| {
-                names.push(name);
-                names.len() - 1
-            })
-        };
-        let of: Vec<usize> = corpora.into_iter().map(|name| place(name.into())).collect();
-        check_count("corpora", self.len(), of.len())?;
-        self.corpora = Some(Corpora { names, of });
+        let corpora = Corpora::of_clips(corpora.into_iter().map(Into::into));
+        check_count("corpora", self.len(), corpora.of.len())?;
+        self.corpora = Some(corpora);
         Ok(self)
     }
 
@@ -344,10 +233,7 @@ impl Dataset {
             labels: indices.iter().map(|i| self.labels[*i]).collect(),
             label_names: self.label_names.clone(),
             ids,
-            corpora: self.corpora.as_ref().map(|corpora| Corpora {
-                names: corpora.names.clone(),
-                of: indices.iter().map(|i| corpora.of[*i]).collect(),
-            }),
+            corpora: self.corpora.as_ref().map(|corpora| corpora.select(indices)),
             soft_labels: self.soft_labels.as_ref().map(|labels| labels.select(Axis(0), indices)),
             audio: self.audio.as_ref().map(|audio| Audio {
                 samples: indices.iter().map(|i| audio.samples[*i].clone()).collect(),
@@ -408,15 +294,7 @@ impl Dataset {
 
     /// For each clip the classes that its corpus labels, where some corpus labels not all of them.
     pub(crate) fn labelled_classes(&self) -> Option<Vec<Arc<[bool]>>> {
-        let corpora = self.corpora.as_ref()?;
-        let mut labelled = vec![vec![false; self.label_names.len()]; corpora.names.len()];
-        for (corpus, &label) in corpora.of.iter().zip(&self.labels) {
-            labelled[*corpus][label] = true;
-        }
-        let labelled: Vec<Arc<[bool]>> = labelled.into_iter().map(Arc::from).collect();
-        let clips = || corpora.of.iter().map(|corpus| labelled[*corpus].clone());
-        let all = clips().all(|classes| classes.iter().all(|known| *known));
-        (!all).then(|| clips().collect())
+        self.corpora.as_ref()?.labelled_classes(&self.labels, self.label_names.len())
     }
 
     /// How many clips each class has.
@@ -424,43 +302,6 @@ impl Dataset {
         let mut counts = vec![0; self.label_names.len()];
         self.labels.iter().for_each(|label| counts[*label] += 1);
         counts
-    }
-
-    /// A hexadecimal SHA-256 of everything in the set, down to the bits of its numbers.
-    pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        let mut text = |items: &[String]| {
-            hash.update((items.len() as u64).to_le_bytes());
-            for item in items {
-                hash.update((item.len() as u64).to_le_bytes());
-                hash.update(item);
-            }
-        };
-        text(&self.label_names);
-        text(&self.ids);
-        let frames = self.inputs.lengths().into_iter().flatten();
-        for size in self.inputs.dims().iter().chain(&self.labels).chain(frames) {
-            hash.update((*size as u64).to_le_bytes());
-        }
-        // `Dataset::new` and `select` make contiguous tensors of `f32`.
-        if let Ok(inputs) = elements(self.inputs.values()) {
-            inputs.slice::<f32>().unwrap_or_default().iter().for_each(|x| hash.update(x.to_le_bytes()));
-        }
-        if let Some(Corpora { names, of }) = &self.corpora {
-            hash.update(serde_json::to_vec(&(names, of)).unwrap_or_default());
-        }
-        if let Some(labels) = &self.soft_labels {
-            hash.update(b"soft labels");
-            labels.iter().for_each(|p| hash.update(p.to_le_bytes()));
-        }
-        if let Some(Audio { samples, preparation, features }) = &self.audio {
-            hash.update(serde_json::to_vec(&(preparation, features)).unwrap_or_default());
-            for clip in samples {
-                hash.update((clip.len() as u64).to_le_bytes());
-                clip.iter().for_each(|x| hash.update(x.to_le_bytes()));
-            }
-        }
-        hex::encode(hash.finalize())
     }
 }
 
@@ -573,41 +414,5 @@ mod tests {
         let second = whole.select(&[1]).unwrap();
         assert_eq!(*second.audio().unwrap().samples[0], [0.2, 0.3]);
         assert_ne!(whole.fingerprint(), set().fingerprint());
-    }
-
-    #[test]
-    fn corpora_label_the_classes_that_their_clips_have() {
-        let set = || build(Array2::zeros((3, 1)), &[0, 1, 1], &["a", "b"], &["x", "y", "z"]).unwrap();
-        let error = set().with_corpora(["one"]).unwrap_err().to_string();
-        assert_eq!(error, "dataset: corpora must be as many as clips, 3, got 1");
-        assert_eq!(set().labelled_classes(), None);
-        let of_one = set().with_corpora(["one"; 3]).unwrap();
-        assert_eq!(of_one.labelled_classes(), None, "it labels both classes");
-        let of_two = set().with_corpora(["one", "one", "two"]).unwrap();
-        let known: Vec<Vec<bool>> = of_two.labelled_classes().unwrap().iter().map(|k| k.to_vec()).collect();
-        assert_eq!(known, [vec![true, true], vec![true, true], vec![false, true]]);
-        let last = of_two.select(&[2, 1]).unwrap();
-        assert_eq!((last.corpus(0), last.corpus(1)), (1, 0));
-        assert_ne!(of_one.fingerprint(), of_two.fingerprint());
-        assert_ne!(of_one.fingerprint(), set().fingerprint());
-    }
-
-    #[test]
-    fn the_fingerprint_tells_sets_apart() {
-        let inputs = || array![[1.0f32, 2.0], [3.0, 4.0]];
-        let set = |inputs, labels: &[usize], names: &[&str], ids: &[&str]| {
-            build(inputs, labels, names, ids).unwrap().fingerprint()
-        };
-        let first = set(inputs(), &[0, 1], &["a", "b"], &["x", "y"]);
-        assert_eq!(first, set(inputs(), &[0, 1], &["a", "b"], &["x", "y"]));
-        assert_eq!(first.len(), 64);
-        let others = [
-            set(inputs() + 1e-6, &[0, 1], &["a", "b"], &["x", "y"]),
-            set(inputs(), &[1, 1], &["a", "b"], &["x", "y"]),
-            set(inputs(), &[0, 1], &["a", "c"], &["x", "y"]),
-            set(inputs(), &[0, 1], &["a", "b"], &["x", "z"]),
-            set(inputs(), &[0, 1], &["a", "b"], &["xy", ""]),
-        ];
-        assert!(others.iter().all(|other| *other != first));
     }
 }

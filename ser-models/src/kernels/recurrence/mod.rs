@@ -5,11 +5,14 @@
 //! gradients of input and weights; only the state's share is computed step by step, in small products with a matrix in
 //! [`PackedMatrix`]. The clips are split among the threads, each of which goes through time on its own.
 
+mod steps;
+
 use super::packed_matrix::PackedMatrix;
 use super::{Matrix, Real, matmul_parallel};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use steps::{lstm_step, lstm_step_backward, tanh_step, tanh_step_backward};
 
 /// Multiplications below which splitting the clips among threads costs more than it gives.
 const WORTH_SPLITTING: usize = 1 << 21;
@@ -292,39 +295,6 @@ impl<T: Real> WithSimd for ForwardPass<'_, T> {
     }
 }
 
-#[inline(always)]
-fn tanh_step<S: Simd, T: Real>(gates: &mut [T], state: &mut [T]) {
-    for (gate, state) in gates.iter_mut().zip(state) {
-        *gate = Real::tanh::<S>(*gate);
-        *state = *gate;
-    }
-}
-
-/// The four gates of all units: (i, f, g, o).
-#[inline(always)]
-fn quarters<T>(gates: &mut [T]) -> (&mut [T], &mut [T], &mut [T], &mut [T]) {
-    let units = gates.len() / 4;
-    let (i, rest) = gates.split_at_mut(units);
-    let (f, rest) = rest.split_at_mut(units);
-    let (g, o) = rest.split_at_mut(units);
-    (i, f, g, o)
-}
-
-#[inline(always)]
-fn lstm_step<S: Simd, T: Real>(gates: &mut [T], cell: &mut [T], state: &mut [T]) {
-    let (i, f, g, o) = quarters(gates);
-    i.iter_mut().for_each(|i| *i = Real::sigmoid::<S>(*i));
-    f.iter_mut().for_each(|f| *f = Real::sigmoid::<S>(*f));
-    g.iter_mut().for_each(|g| *g = Real::tanh::<S>(*g));
-    o.iter_mut().for_each(|o| *o = Real::sigmoid::<S>(*o));
-    for (((c, i), f), g) in cell.iter_mut().zip(&*i).zip(&*f).zip(&*g) {
-        *c = *f * *c + *i * *g;
-    }
-    for ((h, c), o) in state.iter_mut().zip(&*cell).zip(&*o) {
-        *h = *o * Real::tanh::<S>(*c);
-    }
-}
-
 /// One clip in the backward pass.
 struct Backward<'a, T> {
     /// The gates, which become the gradients for what went into their activations.
@@ -371,11 +341,7 @@ impl<T: Real> WithSimd for BackwardPass<'_, T> {
                 }
                 let gates = &mut clip.gates[frame * width..][..width];
                 match sizes.cell {
-                    Cell::Tanh => {
-                        for (gate, dstate) in gates.iter_mut().zip(&*dstate) {
-                            *gate = *dstate * (T::from_f64(1.0) - *gate * *gate);
-                        }
-                    }
+                    Cell::Tanh => tanh_step_backward(gates, dstate),
                     Cell::Lstm => {
                         let before =
                             if step == 0 { &start } else { &clip.cells[own(sizes.frame(step - 1, *length))] };
@@ -400,29 +366,5 @@ impl<T: Real> WithSimd for BackwardPass<'_, T> {
 fn add<T: Real>(total: &mut [T], part: &[T]) {
     for (total, part) in total.iter_mut().zip(part) {
         *total += *part;
-    }
-}
-
-/// With c' = f · c + i · g and h = o · tanh(c'): `gates` becomes the gradients for the four sums, `dcell`, the gradient for
-/// c', that for c. In loops over few slices each, which the compiler can prove to be apart.
-#[inline(always)]
-fn lstm_step_backward<T: Real>(gates: &mut [T], before: &[T], tangents: &[T], dcell: &mut [T], dstate: &[T]) {
-    let one = T::from_f64(1.0);
-    let (i, f, g, o) = quarters(gates);
-    for (((dc, o), tangent), dh) in dcell.iter_mut().zip(&*o).zip(tangents).zip(dstate) {
-        *dc += *dh * *o * (one - *tangent * *tangent);
-    }
-    for ((o, tangent), dh) in o.iter_mut().zip(tangents).zip(dstate) {
-        *o = *dh * *tangent * *o * (one - *o);
-    }
-    for ((i, g), dc) in i.iter_mut().zip(g).zip(&*dcell) {
-        let (input, candidate) = (*i, *g);
-        *i = *dc * candidate * input * (one - input);
-        *g = *dc * input * (one - candidate * candidate);
-    }
-    for ((f, dc), c) in f.iter_mut().zip(dcell).zip(before) {
-        let forget = *f;
-        *f = *dc * *c * forget * (one - forget);
-        *dc *= forget;
     }
 }

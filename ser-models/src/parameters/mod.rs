@@ -1,7 +1,11 @@
 //! The named tensors of a model.
 
+mod scope;
+
+pub use scope::Scope;
+
 use crate::generator::Generator;
-use crate::init::{Init, candle_values};
+use crate::init::candle_values;
 use crate::memory::Memory;
 use crate::weights::{Values, Weights, WeightsError};
 use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, Var};
@@ -119,7 +123,7 @@ impl Parameters {
 
     /// The place for a layer's tensors: their names begin with `name` and a dot.
     pub fn scope(&self, name: impl Into<String>) -> Scope<'_> {
-        Scope { source: Source::Parameters(self), prefix: self.prefixed(&name.into()) }
+        Scope::new(self, self.prefixed(&name.into()))
     }
 
     fn prefixed(&self, name: &str) -> String {
@@ -291,108 +295,5 @@ impl SimpleBackend for &Parameters {
 
     fn contains_tensor(&self, name: &str) -> bool {
         Parameters::get(self, &self.prefixed(name)).is_some()
-    }
-}
-
-/// The place of one layer's tensors: a name in a model's [`Parameters`], or a `candle_nn::VarBuilder`.
-///
-/// From a `VarBuilder` a layer takes the tensors that are there. It sets the others to its own initial values: drawn from the
-/// seed where the builder is that of [`Parameters`]; with Candle's own, such as one over a `VarMap`, they depend on the tensor's
-/// name alone, since Candle's generator cannot be seeded.
-#[derive(Clone)]
-pub struct Scope<'a> {
-    source: Source<'a>,
-    prefix: String,
-}
-
-#[derive(Clone)]
-enum Source<'a> {
-    Parameters(&'a Parameters),
-    VarBuilder(VarBuilder<'a>),
-}
-
-impl<'a> From<VarBuilder<'a>> for Scope<'a> {
-    fn from(builder: VarBuilder<'a>) -> Self {
-        Scope { prefix: builder.prefix(), source: Source::VarBuilder(builder) }
-    }
-}
-
-impl std::fmt::Debug for Scope<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Scope").field(&self.prefix).finish()
-    }
-}
-
-impl Scope<'_> {
-    /// A scope within this one.
-    #[must_use]
-    pub fn scope(&self, name: &str) -> Self {
-        let source = match &self.source {
-            Source::VarBuilder(builder) => Source::VarBuilder(builder.pp(name)),
-            parameters => parameters.clone(),
-        };
-        Scope { source, prefix: format!("{}.{name}", self.prefix) }
-    }
-
-    /// Makes a weight that training moves.
-    ///
-    /// # Errors
-    /// [`ParameterError::Name`] if the name is taken; another if the tensor cannot be made.
-    pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Var, ParameterError> {
-        self.add(name, shape, |generator| init.values(shape, generator), true)
-    }
-
-    /// Makes a weight that training moves, whose parts begin in different ways; `values` draws them in row-major order.
-    pub(crate) fn packed_weight(
-        &self,
-        name: &str,
-        shape: &[usize],
-        values: impl FnOnce(&mut Generator) -> Vec<f64>,
-    ) -> Result<Var, ParameterError> {
-        self.add(name, shape, values, true)
-    }
-
-    /// Makes a tensor that training does not move by gradients, such as a running statistic.
-    ///
-    /// # Errors
-    /// As [`Scope::weight`].
-    pub fn statistic(&self, name: &str, shape: &[usize], init: Init) -> Result<Var, ParameterError> {
-        self.add(name, shape, |generator| init.values(shape, generator), false)
-    }
-
-    /// The scratch memory that the layers of the model share.
-    pub(crate) fn memory(&self) -> Memory {
-        match &self.source {
-            Source::Parameters(parameters) => parameters.memory.clone(),
-            Source::VarBuilder(_) => Memory::default(),
-        }
-    }
-
-    fn add(
-        &self,
-        name: &str,
-        shape: &[usize],
-        values: impl FnOnce(&mut Generator) -> Vec<f64>,
-        trainable: bool,
-    ) -> Result<Var, ParameterError> {
-        let builder = match &self.source {
-            Source::Parameters(parameters) => {
-                return parameters.add(format!("{}.{name}", self.prefix), shape, values, trainable);
-            }
-            Source::VarBuilder(builder) => builder,
-        };
-        let is_there = builder.contains_tensor(name);
-        let var = Var::from_tensor(&builder.get(shape, name)?)?;
-        if !is_there {
-            let drawn = builder.get_unchecked(SEED).and_then(|seed| seed.to_vec1::<u32>());
-            let path = format!("{}.{name}", self.prefix);
-            let seed =
-                drawn.map_or(path.into_bytes(), |bits| bits.iter().flat_map(|b| b.to_le_bytes()).collect());
-            let seed =
-                seed.iter().fold(0u64, |seed, byte| seed.wrapping_mul(31).wrapping_add((*byte).into()));
-            let values = Tensor::from_vec(values(&mut Generator::new(seed)), shape, &Device::Cpu)?;
-            var.set(&values.to_dtype(var.dtype())?.to_device(var.device())?)?;
-        }
-        Ok(var)
     }
 }

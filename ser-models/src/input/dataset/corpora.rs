@@ -1,0 +1,67 @@
+//! The corpora of a set's clips.
+
+use std::sync::Arc;
+
+/// The corpora that the clips come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Corpora {
+    /// In the order in which they first come.
+    pub(super) names: Vec<String>,
+    /// Of each clip.
+    pub(super) of: Vec<usize>,
+}
+
+impl Corpora {
+    /// From the name of each clip's corpus.
+    pub(super) fn of_clips(clips: impl Iterator<Item = String>) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        let place = |name: String| {
+            names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            })
+        };
+        let of = clips.map(place).collect();
+        Self { names, of }
+    }
+
+    /// Those of the clips at these indices.
+    pub(super) fn select(&self, indices: &[usize]) -> Self {
+        Self { names: self.names.clone(), of: indices.iter().map(|i| self.of[*i]).collect() }
+    }
+
+    /// For each clip the classes that its corpus labels, where some corpus labels not all of them.
+    pub(super) fn labelled_classes(&self, labels: &[usize], classes: usize) -> Option<Vec<Arc<[bool]>>> {
+        let mut labelled = vec![vec![false; classes]; self.names.len()];
+        for (corpus, &label) in self.of.iter().zip(labels) {
+            labelled[*corpus][label] = true;
+        }
+        let labelled: Vec<Arc<[bool]>> = labelled.into_iter().map(Arc::from).collect();
+        let clips = || self.of.iter().map(|corpus| labelled[*corpus].clone());
+        let all = clips().all(|classes| classes.iter().all(|known| *known));
+        (!all).then(|| clips().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dataset;
+    use ndarray::Array2;
+
+    #[test]
+    fn corpora_label_the_classes_that_their_clips_have() {
+        let set = || Dataset::new(Array2::zeros((3, 1)), vec![0, 1, 1], ["a", "b"], ["x", "y", "z"]).unwrap();
+        let error = set().with_corpora(["one"]).unwrap_err().to_string();
+        assert_eq!(error, "dataset: corpora must be as many as clips, 3, got 1");
+        assert_eq!(set().labelled_classes(), None);
+        let of_one = set().with_corpora(["one"; 3]).unwrap();
+        assert_eq!(of_one.labelled_classes(), None, "it labels both classes");
+        let of_two = set().with_corpora(["one", "one", "two"]).unwrap();
+        let known: Vec<Vec<bool>> = of_two.labelled_classes().unwrap().iter().map(|k| k.to_vec()).collect();
+        assert_eq!(known, [vec![true, true], vec![true, true], vec![false, true]]);
+        let last = of_two.select(&[2, 1]).unwrap();
+        assert_eq!((last.corpus(0), last.corpus(1)), (1, 0));
+        assert_ne!(of_one.fingerprint(), of_two.fingerprint());
+        assert_ne!(of_one.fingerprint(), set().fingerprint());
+    }
+}

@@ -1,0 +1,102 @@
+//! What is wrong with a set of examples.
+
+/// Why a set of examples cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// There are no examples.
+    #[error("dataset: examples must be 1 or more, got 0")]
+    Empty,
+    /// A list with one entry for each clip has the wrong length.
+    #[error("dataset: {what} must be as many as clips, {clips}, got {given}")]
+    Count {
+        /// What was given.
+        what: &'static str,
+        /// Clips in the set.
+        clips: usize,
+        /// How many were given.
+        given: usize,
+    },
+    /// A clip is not of the input's shape.
+    #[error("input {clip}: numbers must be {}, as shape {shape:?} holds, got {given}", shape.iter().product::<usize>())]
+    InputSize {
+        /// The clip, counted from 0.
+        clip: usize,
+        /// The input's shape.
+        shape: Vec<usize>,
+        /// How many numbers the clip has.
+        given: usize,
+    },
+    /// A clip has no valid frames, or more than its input has.
+    #[error("clip {id}: valid frames must be 1 to {most}, got {given}")]
+    Frames {
+        /// The clip.
+        id: String,
+        /// Frames of the input.
+        most: usize,
+        /// Frames given.
+        given: usize,
+    },
+    /// A clip's soft labels are not probabilities.
+    #[error("clip {id}: soft labels must be {classes} probabilities with the sum 1, got {given:?}")]
+    SoftLabels {
+        /// The clip.
+        id: String,
+        /// The number of classes.
+        classes: usize,
+        /// The row given.
+        given: Vec<f32>,
+    },
+    /// A clip has no samples, or one that is NaN or infinite.
+    #[error("clip {id}: samples must be finite, and 1 or more")]
+    Audio {
+        /// The clip.
+        id: String,
+    },
+    /// Clips are prepared at one sample rate, and features taken at another.
+    #[error("features: sample_rate must be the preparation's, {preparation} Hz, got {features} Hz")]
+    SampleRates {
+        /// The preparation's rate in Hz.
+        preparation: u32,
+        /// The features' rate in Hz.
+        features: u32,
+    },
+    /// A label is not one of the classes.
+    #[error("clip {id}: label must be below the number of classes, {classes}, got {label}")]
+    Label {
+        /// The clip.
+        id: String,
+        /// Its label.
+        label: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Two classes have one name.
+    #[error("dataset: names of classes must differ, got {name:?} twice")]
+    LabelName {
+        /// The name.
+        name: String,
+    },
+    /// Two clips have one id.
+    #[error("dataset: ids of clips must differ, got {id} twice")]
+    Id {
+        /// The id.
+        id: String,
+    },
+    /// A number is NaN or infinite.
+    #[error("clip {id}: element {element} of the input must be finite")]
+    NotFinite {
+        /// The clip.
+        id: String,
+        /// Position in the input, in row-major order.
+        element: usize,
+    },
+    /// An index does not exist.
+    #[error("dataset: index must be below the number of clips, {clips}, got {index}")]
+    Index {
+        /// Examples in the set.
+        clips: usize,
+        /// The index asked for, counted from 0.
+        index: usize,
+    },
+}

@@ -1,0 +1,77 @@
+//! One step of a recurrent layer for one clip, and its gradients.
+
+use super::Real;
+use pulp::Simd;
+
+/// From the sum for each unit to its state.
+#[inline(always)]
+pub(super) fn tanh_step<S: Simd, T: Real>(gates: &mut [T], state: &mut [T]) {
+    for (gate, state) in gates.iter_mut().zip(state) {
+        *gate = Real::tanh::<S>(*gate);
+        *state = *gate;
+    }
+}
+
+/// The four gates of all units: (i, f, g, o).
+#[inline(always)]
+fn quarters<T>(gates: &mut [T]) -> (&mut [T], &mut [T], &mut [T], &mut [T]) {
+    let units = gates.len() / 4;
+    let (i, rest) = gates.split_at_mut(units);
+    let (f, rest) = rest.split_at_mut(units);
+    let (g, o) = rest.split_at_mut(units);
+    (i, f, g, o)
+}
+
+/// From the sums for each unit's gates to gates, cell and state.
+#[inline(always)]
+pub(super) fn lstm_step<S: Simd, T: Real>(gates: &mut [T], cell: &mut [T], state: &mut [T]) {
+    let (i, f, g, o) = quarters(gates);
+    i.iter_mut().for_each(|i| *i = Real::sigmoid::<S>(*i));
+    f.iter_mut().for_each(|f| *f = Real::sigmoid::<S>(*f));
+    g.iter_mut().for_each(|g| *g = Real::tanh::<S>(*g));
+    o.iter_mut().for_each(|o| *o = Real::sigmoid::<S>(*o));
+    for (((c, i), f), g) in cell.iter_mut().zip(&*i).zip(&*f).zip(&*g) {
+        *c = *f * *c + *i * *g;
+    }
+    for ((h, c), o) in state.iter_mut().zip(&*cell).zip(&*o) {
+        *h = *o * Real::tanh::<S>(*c);
+    }
+}
+
+/// The gradients for the sums, in place of the states.
+#[inline(always)]
+pub(super) fn tanh_step_backward<T: Real>(gates: &mut [T], dstate: &[T]) {
+    for (gate, dstate) in gates.iter_mut().zip(dstate) {
+        *gate = *dstate * (T::from_f64(1.0) - *gate * *gate);
+    }
+}
+
+/// With c' = f · c + i · g and h = o · tanh(c'): `gates` becomes the gradients for the four sums, `dcell`, the gradient for
+/// c', that for c. In loops over few slices each, which the compiler can prove to be apart.
+#[inline(always)]
+pub(super) fn lstm_step_backward<T: Real>(
+    gates: &mut [T],
+    before: &[T],
+    tangents: &[T],
+    dcell: &mut [T],
+    dstate: &[T],
+) {
+    let one = T::from_f64(1.0);
+    let (i, f, g, o) = quarters(gates);
+    for (((dc, o), tangent), dh) in dcell.iter_mut().zip(&*o).zip(tangents).zip(dstate) {
+        *dc += *dh * *o * (one - *tangent * *tangent);
+    }
+    for ((o, tangent), dh) in o.iter_mut().zip(tangents).zip(dstate) {
+        *o = *dh * *tangent * *o * (one - *o);
+    }
+    for ((i, g), dc) in i.iter_mut().zip(g).zip(&*dcell) {
+        let (input, candidate) = (*i, *g);
+        *i = *dc * candidate * input * (one - input);
+        *g = *dc * input * (one - candidate * candidate);
+    }
+    for ((f, dc), c) in f.iter_mut().zip(dcell).zip(before) {
+        let forget = *f;
+        *f = *dc * *c * forget * (one - forget);
+        *dc *= forget;
+    }
+}

@@ -1,0 +1,200 @@
+//! Optimisers as PyTorch and Keras define them.
+
+mod config;
+mod update;
+
+pub use config::{Framework, OptimizerConfig};
+
+use crate::parameters::{Parameter, Parameters};
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Var, bail};
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
+use update::Update;
+
+/// An optimiser of a model's trainable parameters, with its state.
+///
+/// It is a `candle_nn::Optimizer`: [`step`](candle_nn::Optimizer::step) moves every variable that has a gradient, at the
+/// learning rate that was [set](candle_nn::Optimizer::set_learning_rate).
+#[derive(Debug, Clone)]
+pub struct Optimizer {
+    config: OptimizerConfig,
+    learning_rate: f64,
+    steps: u64,
+    slots: Vec<Slot>,
+}
+
+/// A variable with its name and two running values for each of its elements.
+#[derive(Debug, Clone)]
+struct Slot {
+    name: String,
+    var: Var,
+    running: [Vec<f32>; 2],
+}
+
+impl Optimizer {
+    /// A fresh optimiser for a model's trainable parameters.
+    pub fn for_parameters(config: OptimizerConfig, learning_rate: f64, parameters: &Parameters) -> Self {
+        let trainable = parameters.iter().filter(Parameter::is_trainable);
+        let slots = trainable.map(|p| Slot::new(p.name(), p.var())).collect();
+        Self { config, learning_rate, steps: 0, slots }
+    }
+
+    /// The number of steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The running values with the names of their parameters.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (&str, &[Vec<f32>; 2])> {
+        self.slots.iter().map(|slot| (&*slot.name, &slot.running))
+    }
+
+    /// Takes over steps and running values; `find` gives the values of a parameter and slot.
+    pub(crate) fn restore(
+        &mut self,
+        steps: u64,
+        mut find: impl FnMut(&str, usize) -> Option<Vec<f32>>,
+    ) -> bool {
+        self.steps = steps;
+        self.slots.iter_mut().all(|slot| {
+            slot.running.iter_mut().enumerate().all(|(i, running)| match find(&slot.name, i) {
+                Some(values) if values.len() == running.len() => {
+                    *running = values;
+                    true
+                }
+                _ => false,
+            })
+        })
+    }
+}
+
+impl Slot {
+    fn new(name: &str, var: &Var) -> Self {
+        let zeros = vec![0.0; var.elem_count()];
+        Self { name: name.to_owned(), var: var.clone(), running: [zeros.clone(), zeros] }
+    }
+}
+
+/// An optimiser's settings with its learning rate, as `candle_nn::Optimizer` takes them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptimizerParams {
+    /// The optimiser and its settings.
+    pub config: OptimizerConfig,
+    /// The learning rate, positive.
+    pub learning_rate: f64,
+}
+
+impl candle_nn::Optimizer for Optimizer {
+    type Config = OptimizerParams;
+
+    fn new(vars: Vec<Var>, OptimizerParams { config, learning_rate }: OptimizerParams) -> CandleResult<Self> {
+        let slots =
+            vars.iter().enumerate().map(|(number, var)| Slot::new(&number.to_string(), var)).collect();
+        Ok(Self { config, learning_rate, steps: 0, slots })
+    }
+
+    /// Moves every variable that has a gradient one step.
+    ///
+    /// # Errors
+    /// If the tensors are not of `f32` or do not lie in CPU memory.
+    fn step(&mut self, gradients: &GradStore) -> CandleResult<()> {
+        self.steps += 1;
+        let update = Update::new(&self.config, self.steps, self.learning_rate);
+        self.slots.par_iter_mut().try_for_each(|Slot { var, running: [first, second], .. }| {
+            let Some(gradient) = gradients.get(var) else { return Ok(()) };
+            let slots = Mutex::new((&mut first[..], &mut second[..]));
+            var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
+        })
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate;
+    }
+}
+
+/// A step on one parameter, where it lies.
+struct Move<'a> {
+    update: Update,
+    /// Its two running values for each weight.
+    slots: Mutex<(&'a mut [f32], &'a mut [f32])>,
+}
+
+impl InplaceOp2 for Move<'_> {
+    fn name(&self) -> &'static str {
+        "optimizer"
+    }
+
+    fn cpu_fwd(
+        &self,
+        weights: &mut CpuStorage,
+        weights_layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> CandleResult<()> {
+        let (CpuStorage::F32(weights), CpuStorage::F32(gradient)) = (weights, gradient) else {
+            bail!("an optimiser moves weights of f32")
+        };
+        let (Some(weights_at), Some(gradient_at)) =
+            (weights_layout.contiguous_offsets(), gradient_layout.contiguous_offsets())
+        else {
+            bail!("an optimiser needs contiguous tensors")
+        };
+        let weights = &mut weights[weights_at.0..weights_at.1];
+        let gradient = &gradient[gradient_at.0..gradient_at.1];
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, second) = &mut *slots;
+        self.update.apply(weights, gradient, first, second);
+        Ok(())
+    }
+}
+
+/// Scales all gradients so that their common Euclidean norm is at most `limit`, as PyTorch's `clip_grad_norm_`.
+pub(crate) fn clip_gradients(
+    parameters: &Parameters,
+    gradients: &mut GradStore,
+    limit: f64,
+) -> CandleResult<()> {
+    let trainable: Vec<Var> =
+        parameters.iter().filter(Parameter::is_trainable).map(|p| p.var().clone()).collect();
+    let mut squares = 0.0;
+    for gradient in trainable.iter().filter_map(|var| gradients.get(var)) {
+        let values = gradient.flatten_all()?.to_vec1::<f32>()?;
+        squares += values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+    }
+    let norm = squares.sqrt();
+    if norm > limit {
+        for var in &trainable {
+            if let Some(gradient) = gradients.remove(var) {
+                gradients.insert(var, (gradient * (limit / norm))?);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Init;
+    use candle_core::DType;
+
+    #[test]
+    fn gradients_are_clipped_to_one_common_norm() {
+        let parameters = Parameters::new(0, DType::F32);
+        let a = parameters.scope("a").weight("w", &[2], Init::Ones).unwrap();
+        let b = parameters.scope("b").weight("w", &[1], Init::Ones).unwrap();
+        let loss = ((a.sum_all().unwrap() * 2.0).unwrap() + b.sum_all().unwrap()).unwrap();
+        let mut gradients = loss.backward().unwrap();
+        // The norm of (2, 2, 1) is 3.
+        clip_gradients(&parameters, &mut gradients, 5.0).unwrap();
+        assert_eq!(gradients.get(&a).unwrap().to_vec1::<f32>().unwrap(), [2.0, 2.0]);
+        clip_gradients(&parameters, &mut gradients, 1.5).unwrap();
+        assert_eq!(gradients.get(&a).unwrap().to_vec1::<f32>().unwrap(), [1.0, 1.0]);
+        assert_eq!(gradients.get(&b).unwrap().to_vec1::<f32>().unwrap(), [0.5]);
+    }
+}
