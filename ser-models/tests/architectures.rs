@@ -159,11 +159,11 @@ fn trained(architecture: &Architecture) -> Model {
         train(&network, OptimizerConfig::adam(), 1e-3, 6, 3);
         network
     };
-    if members(&architecture) == 1 {
+    if members(architecture) == 1 {
         return network(1);
     }
     let ensemble = architecture.build(4, 0).unwrap();
-    for number in 1..=members(&architecture) {
+    for number in 1..=members(architecture) {
         for from in network(number as u64).parameters().iter() {
             let to = ensemble.parameters().get(&format!("member_{number}.{}", from.name())).unwrap();
             to.var().set(from.var()).unwrap();

@@ -73,6 +73,7 @@ impl Folder {
     }
 
     /// The folder of what a disturbance leaves of the same models.
+    #[must_use]
     pub fn disturbed(&self, disturbance: Disturbance) -> Self {
         let path = self.path.join("robustness").join(disturbance.name());
         Self { path, ..self.clone() }

@@ -59,6 +59,7 @@ impl Predictions {
     }
 
     /// With emotions put together as moods, whose probabilities are sums; other classes stay as they are.
+    #[must_use]
     pub fn in_moods(&self) -> Self {
         let moods = LabelSet::Moods.names();
         let of: Option<Vec<usize>> = LabelSet::moods_of_emotions(&self.labels)

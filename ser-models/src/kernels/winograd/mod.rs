@@ -325,8 +325,8 @@ impl<T: Real> WithSimd for Kernels<'_, T> {
                     }
                     *column = kernel_points::<S, T>(simd, &factors, column_taps);
                 }
-                for a in 0..SEEN {
-                    let row = [columns[0][a], columns[1][a], columns[2][a]];
+                let rows = (0..SEEN).map(|a| columns.map(|column| column[a]));
+                for (a, row) in rows.enumerate() {
                     for (b, point) in kernel_points::<S, T>(simd, &factors, row).iter().enumerate() {
                         let mut values = [T::ZERO; LANES];
                         store::<S, T>(&mut values, 0, *point);
