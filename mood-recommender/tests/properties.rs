@@ -301,8 +301,9 @@ proptest! {
 
     #[test]
     fn unknown_columns_are_kept(
-        names in proptest::collection::btree_set("[a-z]{1,6}", 1..5), cells in vec("[ -~]{0,12}", 5), separator in 0..4_usize,
+        names in proptest::collection::btree_set("[a-z]{1,6}", 1..5), cells in vec("[ -&(-~]{0,12}", 5), separator in 0..4_usize,
     ) {
+        // Without apostrophes: one before a formula is the mark that writing makes, and reading takes it away.
         let separator = [",", ";", "\t", "|"][separator];
         let names: Vec<String> = names.into_iter().map(|name| format!("x {name}")).collect();
         let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));

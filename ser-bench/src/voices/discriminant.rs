@@ -250,20 +250,20 @@ mod tests {
         let mut noise = Generator::new(3);
         let mut draw = || (0..12).map(|_| noise.uniform(-0.5, 0.5)).sum::<f64>();
         let (mut values, mut labels, mut speakers) = (Vec::new(), Vec::new(), Vec::new());
-        for at in 0..400 {
-            let (label, speaker) = (at % 2, at / 100);
+        for at in 0..4000 {
+            let (label, speaker) = (at % 2, at / 1000);
             let corpus = if speaker < 2 { -1.0 } else { 1.0 };
             values.extend([2.0 * label as f64 + draw(), 0.5 * label as f64 + of_corpora * corpus + draw()]);
             labels.push(label);
             speakers.push(speaker);
         }
-        let values = Array2::from_shape_vec((400, 2), values).unwrap();
+        let values = Array2::from_shape_vec((4000, 2), values).unwrap();
         Clips {
             values,
             labels,
             speakers,
             corpora: vec![0, 0, 1, 1],
-            weights: Array1::from_elem(400, 1.0 / 400.0),
+            weights: Array1::from_elem(4000, 1.0 / 4000.0),
         }
     }
 
