@@ -94,7 +94,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     });
     let hosts = Hosts::new(&arguments.allow_host);
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // One thread for each recognition, and one for lists. Each keeps the memory that its largest work took.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(workers + 1).build()?;
     runtime.block_on(async {
         let address = SocketAddr::new(arguments.host, arguments.port);
         let listener =
