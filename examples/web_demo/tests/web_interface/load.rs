@@ -322,5 +322,6 @@ fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
         count(&answered) > 100 && count(&cut) > 100 && count(&dripped) > 10 && count(&sipped) > 10;
     assert!(took_part, "all of them took part");
     assert!(count(&refused) <= count(&answered) / 20, "hardly one is turned away");
-    assert!(memory.is_none_or(|kilobytes| kilobytes < 120_000), "{memory:?} kB");
+    // More than mixed requests take: slow readers hold files of minutes while other ones are made.
+    assert!(memory.is_none_or(|kilobytes| kilobytes < 140_000), "{memory:?} kB");
 }
