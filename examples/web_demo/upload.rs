@@ -117,7 +117,7 @@ async fn file_of(
     let pass = async {
         let mut before = 0;
         while let Some(data) = arriving.next().await? {
-            // What follows the file is read, and wanted by nobody.
+            // Bytes after the file are read and dropped.
             let Ok(place) = sender.reserve().await else { continue };
             // All before was parsed now. The parser holds what stands before the file.
             if !is_found.load(Ordering::Relaxed) && before > AROUND {

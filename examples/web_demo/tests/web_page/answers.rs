@@ -36,7 +36,7 @@ pub(crate) async fn hold(page: &Page, address: &str, withdrawn: bool) {
     page.run(&script).await;
 }
 
-/// Waits until so many answers are held back.
+/// Waits until this number of answers is held back.
 pub(crate) async fn held(page: &Page, count: usize) {
     page.until("answers that are held back", &format!("return window.held.length === {count}")).await;
 }
