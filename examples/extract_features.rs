@@ -206,7 +206,7 @@ fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::
     Ok(())
 }
 
-/// What was done.
+/// Summary of the run.
 #[derive(Serialize)]
 struct Written {
     /// The file.
@@ -217,7 +217,7 @@ struct Written {
     tensors: Option<usize>,
     /// The values of each row of a CSV file.
     columns: Option<usize>,
-    /// Why clips were left out now.
+    /// Reasons for the clips that were left out in this run.
     skipped: Vec<String>,
     /// Whether the file was there, so that nothing was done.
     whole_already: bool,
@@ -237,7 +237,7 @@ impl Written {
     }
 }
 
-/// What a file says about itself.
+/// Description of a file's content.
 #[derive(Clone, Serialize)]
 struct Extraction<'a> {
     version: &'static str,
@@ -251,7 +251,7 @@ struct Extraction<'a> {
     voiced: bool,
     /// The stems of all clips that were to be read.
     clips: &'a [&'a String],
-    /// What is known of each, where they are labelled speech.
+    /// Label, speaker and corpus of each clip of labelled speech.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labelled: Vec<&'a About>,
     #[serde(flatten)]
@@ -295,7 +295,7 @@ struct Input {
     about: Option<About>,
 }
 
-/// What is known of a clip of labelled speech.
+/// Label, speaker and corpus of a clip of labelled speech.
 #[derive(Serialize)]
 struct About {
     label: String,

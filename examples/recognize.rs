@@ -33,7 +33,7 @@ struct Arguments {
     /// Audio files, folders that are searched for them, or `-` for a file on standard input.
     #[arg(required = true)]
     input: Vec<PathBuf>,
-    /// How results are printed.
+    /// Format of the results.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     /// Also print the stretches of each mood.
@@ -169,7 +169,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How recordings are decoded.
+/// Settings of decoding.
 fn decoding(arguments: &Arguments) -> AudioOptions {
     AudioOptions { allow_truncated: arguments.allow_truncated, ..AudioOptions::default() }
 }

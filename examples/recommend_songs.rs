@@ -37,13 +37,13 @@ struct Arguments {
     /// Songs to recommend at most.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// How songs are chosen for the mood.
+    /// Strategy that chooses songs for the mood.
     #[arg(long, value_enum, default_value_t = StrategyName::Balance)]
     strategy: StrategyName,
-    /// Which part of the recording the songs are for.
+    /// Part of the recording that the songs are for.
     #[arg(long, value_enum, value_name = "PART", default_value_t = At::Whole)]
     at: At,
-    /// Where a journey ends: Calm, Happy, Sad or Energetic.
+    /// End of a journey: Calm, Happy, Sad or Energetic.
     #[arg(long, default_value_t = Mood::Happy, value_name = "MOOD")]
     target: Mood,
     /// Write the songs as a playlist too: .m3u8, .xspf, .jspf, .csv or .txt.
@@ -136,12 +136,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// The mood that songs are for, and where it comes from.
 struct Heard {
     recognition: Recognition,
-    /// What told the mood.
+    /// Source of the mood.
     by: String,
     clip: Option<Clip>,
 }
 
-/// What was listened to.
+/// The recording.
 struct Clip {
     name: String,
     sample_rate: u32,
@@ -182,7 +182,7 @@ impl Heard {
         Heard { recognition, by: "--mood".into(), clip: None }
     }
 
-    /// What was heard, as paragraphs; nothing where no clip was.
+    /// The recognition as paragraphs; empty without a clip.
     fn describe(&self) -> String {
         let Some(Clip { name, sample_rate, timeline }) = &self.clip else { return String::new() };
         let mut lines =
@@ -219,7 +219,7 @@ impl Heard {
     }
 }
 
-/// Which songs were looked for, and which the catalogue holds.
+/// The moods that the strategy looked for, and those of the catalogue.
 fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
     format!(
         "no song suits: --strategy {} looks for {} songs, the catalogue holds {}",
@@ -239,7 +239,7 @@ fn lacking(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> Vec<Mood
     strategy.targets(reading).into_iter().filter(|mood| stats.count(*mood) == 0).collect()
 }
 
-/// How many songs of each mood a catalogue holds.
+/// Number of songs of each mood in a catalogue.
 fn held(catalog: &Catalog) -> String {
     let stats = catalog.stats();
     let mut held: Vec<String> = Mood::ALL

@@ -151,7 +151,7 @@ impl From<Labels> for LabelSet {
 }
 
 impl Arguments {
-    /// What to train: the file's settings over the preset's or the architecture's, the command line's over all.
+    /// The recipe: the file's settings override the preset's or the architecture's, and the command line's override both.
     fn recipe(&self) -> anyhow::Result<Recipe> {
         let file = self.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
         let Preset { architecture, training } = self.base(&file)?;
@@ -166,7 +166,7 @@ impl Arguments {
         Ok(recipe)
     }
 
-    /// What the file's settings are put over.
+    /// The recipe that the file's settings change.
     fn base(&self, file: &RecipeFile) -> anyhow::Result<Preset> {
         if let Some(name) = &self.preset {
             let preset = Preset::named(name).with_context(|| format!("there is no preset {name}"))?;
@@ -215,7 +215,7 @@ impl Arguments {
     }
 }
 
-/// How the bundled heads were trained.
+/// Settings of the bundled heads' training.
 fn voices() -> anyhow::Result<Recipe> {
     Ok(Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?)
 }
@@ -291,7 +291,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
 }
 
-/// Where the state of a member is kept: beside the output, in a file of its own for each of several.
+/// File of a member's state: beside the output, in a file of its own for each of several.
 fn state_file(arguments: &Arguments, recipe: &Recipe, member: usize) -> PathBuf {
     let mut name = arguments.output.clone().into_os_string();
     if recipe.members > 1 {
@@ -306,7 +306,7 @@ struct Member<'a> {
     arguments: &'a Arguments,
     recipe: &'a Recipe,
     number: usize,
-    /// How the clips are split, for the summary.
+    /// Protocol of the split, for the summary.
     parts: &'a str,
     state: &'a Path,
 }
@@ -398,7 +398,7 @@ fn keep(
     Ok(())
 }
 
-/// What a run reached.
+/// Result of a run.
 #[derive(Serialize)]
 struct Reached {
     model: String,

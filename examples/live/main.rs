@@ -58,7 +58,7 @@ struct Arguments {
     json: bool,
 }
 
-/// How a raw sample is stored.
+/// Encoding of raw samples.
 #[derive(Clone, Copy, ValueEnum)]
 enum Raw {
     /// Signed 16-bit integers, little-endian.

@@ -45,7 +45,7 @@ pub(crate) fn open() -> anyhow::Result<Source> {
     })
 }
 
-/// Where samples go.
+/// Receiver of samples.
 struct Ear {
     send: SyncSender<anyhow::Result<Piece>>,
     lost: Arc<AtomicUsize>,

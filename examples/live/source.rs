@@ -1,4 +1,4 @@
-//! Where sound comes from: pieces of samples, each with the time at which it came.
+//! Sources of sound: pieces of samples, each with the time at which it came.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ser_data::Pcm;
 
-/// What errors call standard input.
+/// Name of standard input in errors.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 
 /// Samples that came together.
@@ -31,15 +31,15 @@ impl Piece {
 
 /// A stream of pieces.
 pub(crate) struct Source {
-    /// What errors call it.
+    /// Name in errors.
     pub(crate) name: &'static str,
     /// Samples in a second.
     pub(crate) sample_rate: u32,
     /// The pieces, until the stream ends or fails.
     pub(crate) pieces: Receiver<anyhow::Result<Piece>>,
-    /// How many pieces found no room, where a source cannot wait.
+    /// Number of pieces that found no room, if the source cannot wait.
     pub(crate) lost: Option<Arc<AtomicUsize>>,
-    /// What keeps the stream going.
+    /// Keeps the stream open.
     pub(crate) _stream: Option<Box<dyn std::any::Any>>,
 }
 

@@ -22,7 +22,7 @@ pub struct Answer {
 /// A song of an [`Answer`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SongItem {
-    /// What likes, dislikes and exclusions know it by.
+    /// Key in likes, dislikes and exclusions.
     pub key: String,
     /// The title.
     pub name: String,
@@ -32,9 +32,9 @@ pub struct SongItem {
     pub link: String,
     /// Whether the song's mood was estimated from its sound.
     pub mood_estimated: bool,
-    /// How well it suits, 0 to 1.
+    /// Score from 0 to 1.
     pub score: f32,
-    /// Why it was chosen.
+    /// Reason for the choice.
     pub reason: String,
 }
 

@@ -6,7 +6,7 @@ pub const SAMPLE_WAV: &[u8] = include_bytes!("../assets/sample.wav");
 /// The bundled model that reads what [`ENCODER`] heard; its card is `models/voices.md`.
 pub const VOICES: &[u8] = include_bytes!("../../models/voices.safetensors");
 
-/// How the heads of [`VOICES`] were trained: a file for `train --config`.
+/// Settings of the training of the heads of [`VOICES`]: a file for `train --config`.
 pub const VOICES_RECIPE: &str = include_str!("../assets/voices.toml");
 
 /// Whisper base's convolutions and first four blocks in eight bits (Radford et al. 2022, MIT licence).

@@ -8,7 +8,7 @@ use mood_recommender::{Catalog, CatalogError, ReadOptions};
 
 use crate::{cli, progress};
 
-/// Where the songs come from.
+/// Source of the songs.
 #[derive(Debug, Args)]
 pub struct CatalogArguments {
     /// A catalogue: CSV, JSON or JSON Lines with names, artists and audio features, as Exportify and Kaggle's data sets have
@@ -64,7 +64,7 @@ impl CatalogArguments {
         Ok(catalog)
     }
 
-    /// What the catalogue is called in messages.
+    /// Name of the catalogue in messages.
     pub fn name(&self) -> String {
         match &self.catalog {
             Some(path) => path.display().to_string(),

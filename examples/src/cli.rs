@@ -1,4 +1,4 @@
-//! What the command lines of all examples share: `--help`, exit codes, printing, and errors on one line.
+//! Code shared by the command lines of all examples: `--help`, exit codes, printing, and errors on one line.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ pub fn epilogue(calls: &str) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("stopped; {advice}")]
 pub struct Stopped {
-    /// What to do next.
+    /// The next step for the user.
     pub advice: &'static str,
 }
 

@@ -20,7 +20,7 @@ const METADATA_KEY: &str = "extraction";
 /// Longest header that is read and written: as long as the safetensors crate allows.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// What a file says about its content.
+/// Description of a file's content.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Content {
     /// The stems of clips that could not be read.
@@ -29,7 +29,7 @@ pub struct Content {
     pub sha256: String,
 }
 
-/// How features are kept, by the file's ending.
+/// Format of a file of features, by the file's ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For each clip a tensor of each feature and one of the vector.
@@ -75,7 +75,7 @@ pub struct FeatureFile<'a> {
     path: PathBuf,
     format: Format,
     statistics: Statistics<'a>,
-    /// What was written so far, in a file without a name in the same folder.
+    /// The clips written so far, in a file without a name in the same folder.
     spool: BufWriter<File>,
     length: usize,
     /// The tensors' entries of the header, joined by commas, in another such file.

@@ -1,4 +1,4 @@
-//! What the examples share: command line, catalogues, exit codes, progress, Ctrl-C, inputs, output files, bundled files, moods in words
+//! Code shared by the examples: command line, catalogues, exit codes, progress, Ctrl-C, inputs, output files, bundled files, moods in words
 //! and the JSON answer.
 //!
 //! The examples are programs to run and to read; `examples/README.md` shows what each one does. This crate is not published.

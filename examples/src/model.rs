@@ -77,7 +77,7 @@ fn bundled(name: &str, bytes: &[u8]) -> anyhow::Result<(String, Checkpoint)> {
 }
 
 impl Model {
-    /// What messages call it.
+    /// Name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }

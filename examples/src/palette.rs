@@ -1,4 +1,4 @@
-//! What each mood looks like: its colours and its icon, the same on the page, in pictures and on a terminal.
+//! Look of each mood: its colours and its icon, the same on the page, in pictures and on a terminal.
 //!
 //! Shapes in these colours have a contrast of 3 : 1 or more against their ground, letters on them 4.5 : 1 (WCAG 2.2), and any two are told
 //! apart with any colour vision. A mood's name, letter or icon always stands beside its colour.
@@ -9,7 +9,7 @@ use mood_recommender::Mood;
 /// Red, green and blue, as sRGB.
 pub type Rgb = [u8; 3];
 
-/// What a mood looks like.
+/// Look of a mood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// The mood.
@@ -60,13 +60,13 @@ pub const LOOKS: [Look; 4] = [
     },
 ];
 
-/// Where no speech is, on a light and on a dark ground.
+/// Colour of parts without speech, on a light and on a dark ground.
 pub const SILENT: [Rgb; 2] = [[0x80, 0x86, 0x8e], [0x77, 0x7d, 0x86]];
 
-/// How much of a mood's colour is mixed into the ground behind its own icon, as a share.
+/// Share of a mood's colour in the ground behind its own icon.
 pub const BEHIND_ICON: f64 = 0.1;
 
-/// How much of a mood's colour is mixed into the ground of a card on which all moods are shown, as a share.
+/// Share of a mood's colour in the ground of a card that shows all moods.
 pub const BEHIND_CARD: f64 = 0.06;
 
 impl Look {

@@ -10,10 +10,10 @@ use ser_data::{CorpusFormat, LabelMap, Source};
 /// The word for formats that names tell.
 const AUTO: &str = "auto";
 
-/// How labels are written, and what they mean.
+/// Format and meaning of labels.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Labelling {
-    /// How the clips of --data are labelled: by the published file names of a corpus, by folders of classes, or by a table (manifest).
+    /// Source of the labels of --data: published file names of a corpus, folders of classes, or a table (manifest).
     /// Give it once for all, or once for each --data [default: auto, detected from file names].
     #[arg(long, value_name = "NAME", value_parser = names())]
     pub corpus: Vec<String>,

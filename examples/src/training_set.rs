@@ -29,12 +29,12 @@ pub enum Voices {
     Other,
 }
 
-/// What a network reads of clips.
+/// Input of a network from clips.
 #[derive(Debug, Clone)]
 pub enum Inputs {
     /// Features of each.
     Features(ModelInput),
-    /// What an encoder hears of them.
+    /// Outputs of an encoder for the clips.
     Heard(Box<Hearing>),
 }
 
@@ -256,7 +256,7 @@ impl TrainingSet {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
     }
 
-    /// What a checkpoint records of its data, so that it can be measured on its own test part and on no other.
+    /// Record of a checkpoint's data, so that it can be measured on its own test part and on no other.
     ///
     /// # Errors
     /// If the split is not one of these clips.
@@ -278,7 +278,7 @@ impl TrainingSet {
 }
 
 impl Hearing {
-    /// What the encoder hears of clips that are not prepared yet, clean and in copies.
+    /// Outputs of the encoder for clips that are not prepared yet, clean and in copies.
     fn hear(
         &self,
         preparation: &PreparationConfig,
@@ -301,7 +301,7 @@ type Read = Corpus<Result<Option<Padded>, InputError>>;
 type ProgressCall<'a> = dyn Fn(CorpusStage, Progress) + Sync + 'a;
 type Keep<'a> = dyn Fn(ser_features::Features) -> Result<Option<Padded>, InputError> + Sync + 'a;
 
-/// How a corpus must be read for a recipe; no clip may be left out.
+/// Settings of reading a corpus for a recipe; no clip may be left out.
 ///
 /// # Errors
 /// If the recipe's features do not give its network's input.

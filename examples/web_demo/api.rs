@@ -83,7 +83,7 @@ async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 )]
 struct Documented;
 
-/// How the server fares.
+/// State of the server.
 #[derive(Serialize, ToSchema)]
 struct Health {
     /// Always `ok`.

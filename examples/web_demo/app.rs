@@ -1,4 +1,4 @@
-//! What requests share: the models, the songs, room for uploads and files, and how long work is run and timed.
+//! State shared by requests: the models, the songs, room for uploads and files, and how long work is run and timed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::recognizers::Recognizers;
 use crate::room::Room;
 use crate::upload::Uploads;
 
-/// What all requests share.
+/// State shared by all requests.
 pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
     pub(crate) recommender: Recommender,

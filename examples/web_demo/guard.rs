@@ -1,4 +1,4 @@
-//! Which requests are answered at all: those of this server's own pages and of programs, not those of other sites' pages.
+//! Access rules: requests of this server's own pages and of programs are answered, those of other sites' pages are refused.
 //!
 //! A page of another site may send requests to this machine (`Sec-Fetch-Site`, or `Origin` where a browser sends no `Sec-Fetch-Site`), or
 //! give its own name this machine's address (DNS rebinding), which `Host` shows.

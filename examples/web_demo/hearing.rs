@@ -32,7 +32,7 @@ const PEAKS_A_SECOND: u32 = 50;
 /// The most peaks that are told.
 const MAX_PEAKS: usize = 600;
 
-/// What was heard of a clip.
+/// Result of the recognition of a clip.
 pub(crate) struct Heard {
     pub(crate) timeline: Timeline,
     pub(crate) shape: Shape,
@@ -46,7 +46,7 @@ pub(crate) struct Shape {
     /// The largest absolute sample of each of equal parts.
     pub(crate) peaks: Vec<f32>,
     pub(crate) notices: Vec<Notice>,
-    /// What pictures show, where they are wanted.
+    /// Data for pictures, if they are requested.
     pub(crate) overview: Option<Overview>,
     /// The time that decoding took.
     pub(crate) decoding: Duration,
@@ -56,7 +56,7 @@ pub(crate) struct Shape {
     frame_seconds: f64,
 }
 
-/// What a listener should know of a clip that was heard.
+/// Warnings about a clip for the listener.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Notice {
     /// `too-long`: the first ten minutes were heard. `file`: what is odd in the file.
@@ -65,7 +65,7 @@ pub(crate) struct Notice {
     detail: String,
 }
 
-/// What is wanted of a clip.
+/// Options of a clip's recognition.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     /// Whether a file that is cut short is read up to that place.

@@ -1,4 +1,4 @@
-//! What a caller may ask of a list of songs.
+//! Options of a list of songs.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ pub(crate) const MAX_COUNT: usize = 100;
 /// The most songs or artists that a caller may name in one list.
 const MAX_NAMES: usize = 1000;
 
-/// How the mood leads to songs.
+/// Strategy that maps the mood to songs.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum StrategyName {
@@ -28,16 +28,16 @@ pub(crate) enum StrategyName {
     Journey,
 }
 
-/// What songs are wanted.
+/// Options of the songs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SongOptions {
     /// Songs at most; 5 if left out.
     #[schema(maximum = 100)]
     count: Option<usize>,
-    /// How the mood leads to songs.
+    /// Strategy that maps the mood to songs.
     strategy: StrategyName,
-    /// Where a journey ends; Happy if left out.
+    /// End of a journey; Happy if left out.
     #[schema(value_type = Option<crate::schema::MoodName>)]
     target: Option<Mood>,
     /// The first year of release.
@@ -59,7 +59,7 @@ pub(crate) struct SongOptions {
     /// Songs that the listener dislikes, by their key.
     #[schema(max_items = 1000)]
     disliked: Vec<String>,
-    /// How much songs should differ from each other in sound.
+    /// Weight of the difference in sound between songs, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
     diversity: f32,
 }
@@ -116,7 +116,7 @@ impl SongOptions {
         })
     }
 
-    /// What the listener likes and dislikes of the catalogue.
+    /// The listener's likes and dislikes in the catalogue.
     fn profile(&self, recommender: &Recommender) -> Profile {
         let mut profile = Profile::default();
         if self.liked.is_empty() && self.disliked.is_empty() {
@@ -136,7 +136,7 @@ impl SongOptions {
         profile
     }
 
-    /// Where a journey ends; `None` for other strategies.
+    /// End of a journey; `None` for other strategies.
     pub(crate) fn target(&self) -> Option<Mood> {
         matches!(self.strategy, StrategyName::Journey).then(|| self.target.unwrap_or(Mood::Happy))
     }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// A picture, ready for a page.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Drawn {
-    /// What it shows: `waveform`, `mel` or `pitch`.
+    /// Kind of picture: `waveform`, `mel` or `pitch`.
     code: &'static str,
     /// The same in words, in the language that was asked for.
     alt: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct Drawn {
     src: String,
 }
 
-/// How pictures look.
+/// Look of pictures.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look {
     /// The ground.

@@ -1,4 +1,4 @@
-//! What a request asks, read by its rules. What breaks a rule is told in plain words, with its place.
+//! Checks of requests. Errors name the parameter and its rule in plain words.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -34,7 +34,7 @@ pub(crate) fn json<T: DeserializeOwned>(content: &[u8], objects: &[&str]) -> Res
         .map_err(|error| Problem::invalid(words(&error.path().to_string(), &error.inner().to_string())))
 }
 
-/// What stands behind the question mark of an address.
+/// Query of an address.
 pub(crate) fn query<T>(given: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
     match given {
         Ok(Query(query)) => Ok(query),
@@ -49,7 +49,7 @@ pub(crate) fn query<T>(given: Result<Query<T>, QueryRejection>) -> Result<T, Pro
     }
 }
 
-/// What `serde` and the standard library say of a value, in plain words.
+/// Errors of `serde` and of the standard library about a value, in plain words.
 fn words(path: &str, message: &str) -> String {
     // A value that was read from text has lost its line.
     let message = message.split(" at line ").next().unwrap_or(message);
@@ -97,12 +97,12 @@ fn words(path: &str, message: &str) -> String {
     format!("{place} must be {rule}")
 }
 
-/// What a part of the body is called.
+/// Name of a part of the body.
 fn place(path: &str) -> &str {
     if path.is_empty() || path == "." { "the body" } else { path }
 }
 
-/// What a value should be.
+/// The rule for a value.
 fn kind(expected: &str) -> &str {
     match expected {
         "u16" => "a whole number, 0 to 65535",
@@ -118,7 +118,7 @@ fn kind(expected: &str) -> &str {
     }
 }
 
-/// What a value is instead.
+/// The kind of the value found.
 fn value(got: &str) -> String {
     match got {
         "null" | "unit value" | "Option value" => "null".to_owned(),

@@ -11,7 +11,7 @@ use ser_models::RecognizeError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What went wrong.
+/// Kind of the error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// The HTTP status.

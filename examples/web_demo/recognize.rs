@@ -24,7 +24,7 @@ use crate::plain;
 use crate::problem::Problem;
 use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
 
-/// What is wanted of a clip.
+/// Options of a clip's recognition.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
@@ -91,7 +91,7 @@ pub(crate) struct Recognized {
     /// The stretches of one mood, which cover what was heard without a gap, in order.
     timeline: Vec<Stretch>,
     audio: AudioFacts,
-    /// What a listener should know, such as that only the first ten minutes were heard.
+    /// Warnings for the listener, such as that only the first ten minutes were analysed.
     notices: Vec<Notice>,
     timing_ms: Timing,
     /// Waveform, mel spectrogram and pitch on one time axis, if they were asked for.
@@ -101,9 +101,9 @@ pub(crate) struct Recognized {
 /// A stretch of a clip in which one mood is heard, or no speech.
 #[derive(Serialize, ToSchema)]
 struct Stretch {
-    /// Where it begins, in seconds.
+    /// Start, in seconds.
     start: f64,
-    /// Where it ends; the next one begins there.
+    /// End, in seconds; the next one starts there.
     end: f64,
     /// The most probable mood; null without speech.
     mood: Option<String>,
@@ -123,7 +123,7 @@ impl From<Segment> for Stretch {
     }
 }
 
-/// What was heard.
+/// Result of the recognition.
 #[derive(Serialize, ToSchema)]
 struct AudioFacts {
     /// Seconds that were heard.
@@ -137,7 +137,7 @@ struct AudioFacts {
     peaks: Vec<f32>,
 }
 
-/// How long each stage took, in milliseconds.
+/// Duration of each stage, in milliseconds.
 #[derive(Default, Serialize, ToSchema)]
 struct Timing {
     /// Waiting for a worker.
@@ -226,7 +226,7 @@ fn answer(
     Ok(Json(Recognized { answer, timeline, audio, notices: shape.notices, timing_ms: timing, pictures }))
 }
 
-/// How a file is read.
+/// Settings of reading a file.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 use crate::schema::{JsonRefusals, Probabilities, SongSchema};
 use crate::{plain, upload};
 
-/// What songs are wanted, and for which mood: either `mood` or `probabilities`.
+/// Options of the songs, and their mood: either `mood` or `probabilities`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendBody {
@@ -127,7 +127,7 @@ impl Way {
     }
 }
 
-/// How long the stages took, in milliseconds.
+/// Duration of the stages, in milliseconds.
 #[derive(Default, Serialize, ToSchema)]
 struct RecommendTiming {
     /// From a mood to songs.
@@ -173,7 +173,7 @@ pub(crate) enum FormatName {
     Csv,
 }
 
-/// How the songs are written.
+/// Format of the songs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]

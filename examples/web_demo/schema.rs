@@ -80,9 +80,9 @@ pub(crate) struct SongSchema {
     link: String,
     /// Whether the song's mood was estimated from its sound.
     mood_estimated: bool,
-    /// How well it suits, 0 to 1.
+    /// Score from 0 to 1.
     score: f32,
-    /// Why it was chosen.
+    /// Reason for the choice.
     reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a request carries: read within a limit, within a time, and within the memory that all uploads share.
+//! Bodies of requests: read within a limit, within a time, and within the memory that all uploads share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::room::{Room, Share};
 pub(crate) const MAX_CLIP: usize = 20_000_000;
 /// The most bytes of a request in JSON.
 pub(crate) const MAX_JSON: usize = 64 * 1024;
-/// What stands around the file in a form.
+/// Parts of a form around its file.
 const AROUND: usize = 10_000;
 /// The time that a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ pub(crate) struct Uploads {
 
 /// A clip, with the room that it takes.
 pub(crate) struct Upload {
-    /// What errors call it.
+    /// Name in errors.
     pub(crate) name: String,
     pub(crate) content: Bytes,
     _share: Share,

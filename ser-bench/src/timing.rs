@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long calls took in milliseconds: as many as fit into `limit`, three at least, after `warm_up` calls that are not counted.
+/// Durations of calls in milliseconds: as many as fit into `limit`, three at least, after `warm_up` calls that are not counted.
 ///
 /// # Errors
 /// The first error of `call`.

@@ -11,7 +11,7 @@ use super::{PlotError, Theme};
 pub struct Bars {
     /// The picture's caption.
     pub title: String,
-    /// What is counted.
+    /// Label of the counts.
     pub unit: String,
     /// Names with their amounts, 0 or more, from above.
     pub bars: Vec<(String, f64)>,

@@ -54,7 +54,7 @@ pub fn confusion(title: impl Into<String>, confusion: &ConfusionMatrix) -> Page 
     Page::new(vec![Figure::Matrix(Matrix::confusion(title, labels, &counts))], size)
 }
 
-/// What a catalogue holds: songs of each mood, the correlation of each feature with each mood (point-biserial), and Pearson's
+/// Contents of a catalogue: songs of each mood, the correlation of each feature with each mood (point-biserial), and Pearson's
 /// correlation of the features with each other.
 pub fn catalog(name: &str, catalog: &Catalog) -> Page {
     let stats = catalog.stats();

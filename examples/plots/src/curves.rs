@@ -12,9 +12,9 @@ use super::{PlotError, Theme, number};
 pub struct Curves {
     /// The picture's caption.
     pub title: String,
-    /// What is counted to the right, e.g. `epoch`.
+    /// Label of the horizontal axis, e.g. `epoch`.
     pub x: String,
-    /// What is drawn upwards, with its unit.
+    /// Label of the vertical axis, with its unit.
     pub y: String,
     /// The lines.
     pub series: Vec<Series>,

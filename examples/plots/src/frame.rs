@@ -12,11 +12,11 @@ use super::{KEY_WIDTH, LABEL_WIDTH, Language, PlotError, Theme};
 /// Time in seconds to the right, values upwards.
 pub(super) type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf32>>;
 
-/// What the axis of the values is.
+/// Label of the axis of values.
 pub(super) struct Axis {
-    /// What stands beside it.
+    /// Label beside it.
     pub(super) name: &'static str,
-    /// What it shows.
+    /// Title.
     pub(super) range: Range<f32>,
     /// Digits behind the point, at most.
     pub(super) digits: usize,

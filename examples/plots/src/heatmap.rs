@@ -18,15 +18,15 @@ pub struct Heatmap {
     pub values: Array2<f32>,
     /// From the first frame's start to the last one's end, in seconds.
     pub time: Range<f64>,
-    /// What the time axis shows, in seconds. Where there is no frame, the ground is seen.
+    /// Range of the time axis, in seconds. Where there is no frame, the ground is seen.
     pub axis: Range<f64>,
-    /// What the rows are.
+    /// Meaning of the rows.
     pub rows: Rows,
-    /// What the values are, e.g. `dB`.
+    /// Label of the values, e.g. `dB`.
     pub unit: String,
 }
 
-/// What the rows of a [`Heatmap`] are.
+/// Meaning of the rows of a [`Heatmap`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rows {
     /// Bands around these frequencies in Hz, ascending.
@@ -63,7 +63,7 @@ impl Rows {
     }
 }
 
-/// Where a frequency lies among ascending centres, in rows from the lower edge; `None` outside of them.
+/// Place of a frequency among ascending centres, in rows from the lower edge; `None` outside of them.
 fn place(centres: &[f32], hertz: f32) -> Option<f64> {
     let above = centres.iter().position(|&centre| centre >= hertz)?;
     let below = above.checked_sub(1)?;
@@ -71,7 +71,7 @@ fn place(centres: &[f32], hertz: f32) -> Option<f64> {
     Some(below as f64 + 0.5 + f64::from(share))
 }
 
-/// What the ends of the colours stand for: nearly the smallest and the largest value, since one row far from all
+/// Values at the ends of the colours: nearly the smallest and the largest value, since one row far from all
 /// others, as the first MFCC, would leave a single colour for the rest.
 fn limits(values: &Array2<f32>) -> (f32, f32) {
     let mut sorted: Vec<f32> = values.iter().copied().collect();

@@ -17,18 +17,18 @@ pub struct Matrix {
     pub rows: Vec<String>,
     /// The names of the columns.
     pub columns: Vec<String>,
-    /// What rows and columns are, e.g. `true` and `recognised`; either may be empty.
+    /// Labels of rows and columns, e.g. `true` and `recognised`; either may be empty.
     pub axes: (String, String),
-    /// What each cell says.
+    /// Text of each cell.
     pub labels: Array2<String>,
-    /// How each cell is coloured: 0 to 1, or −1 to 1 where [`Matrix::signed`].
+    /// Colour value of each cell: 0 to 1, or −1 to 1 where [`Matrix::signed`].
     pub shades: Array2<f32>,
     /// Whether shades below 0 have a colour of their own.
     pub signed: bool,
 }
 
 impl Matrix {
-    /// How often each class was taken for each other: counts [true, recognised], coloured by share of the row.
+    /// Confusion matrix: counts [true, recognised], coloured by share of the row.
     pub fn confusion(title: impl Into<String>, names: &[String], counts: &Array2<usize>) -> Self {
         let sums: Vec<usize> = counts.outer_iter().map(|row| row.sum().max(1)).collect();
         let share = |(row, column): (usize, usize)| counts[[row, column]] as f32 / sums[row] as f32;

@@ -33,7 +33,7 @@ pub struct Overview {
     samples: u64,
 }
 
-/// What an [`Overview`] took, ready to be drawn.
+/// Result of an [`Overview`], ready to be drawn.
 #[derive(Debug, Clone)]
 pub struct Overviewed {
     /// The samples, with what trimming kept.
@@ -202,9 +202,9 @@ fn note(
 #[derive(Debug)]
 struct Columns<T> {
     joined: Vec<T>,
-    /// How many of what was added make a part.
+    /// Number of added values in a part.
     size: usize,
-    /// How many are in the last part; 0 where it is full.
+    /// Number of values in the last part; 0 if it is full.
     filled: usize,
 }
 

@@ -26,7 +26,7 @@ pub struct Page {
     pub language: Language,
 }
 
-/// How a picture is stored.
+/// Format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Pixels.
@@ -35,7 +35,7 @@ pub enum Format {
     Svg,
 }
 
-/// Why there is no picture.
+/// Errors of drawing and writing a picture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlotError {

@@ -13,7 +13,7 @@ pub struct Pitch {
     pub title: String,
     /// (time in seconds, fundamental frequency in Hz), in order; what isn't finite is a gap.
     pub points: Vec<(f64, f32)>,
-    /// What the time axis shows, in seconds from 0.
+    /// Range of the time axis, in seconds from 0.
     pub seconds: f64,
 }
 

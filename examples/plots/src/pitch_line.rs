@@ -2,7 +2,7 @@
 
 use ser_features::{ConfigError, Pyin, PyinConfig, SignalError};
 
-/// Where the pitch of voices lies, in Hz.
+/// Range of the pitch of voices, in Hz.
 const VOICE: (f64, f64) = (65.0, 600.0);
 /// Pitch is looked for in this many samples at once, 24 s at 22,050 Hz, and in as many of its neighbours' as steady its ends.
 const BLOCK: usize = 1024 * FINE;
@@ -11,7 +11,7 @@ const MARGIN: usize = 16 * FINE;
 const FINE: usize = 512;
 const COARSE: usize = 4 * FINE;
 const FINE_BLOCKS: usize = 3;
-/// What stays this far below the loudest sample, 60 dB, is not looked at.
+/// Level below the loudest sample, 60 dB, under which no pitch is drawn.
 const QUIET: f32 = 1e-3;
 
 /// Takes samples and keeps the pitch.

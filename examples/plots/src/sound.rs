@@ -41,7 +41,7 @@ impl Picture {
 pub struct Sound {
     overview: Overviewed,
     features: Features,
-    /// Where what trimming left begins and ends, in seconds.
+    /// Start and end of the part that trimming kept, in seconds.
     time: std::ops::Range<f64>,
 }
 

@@ -15,9 +15,9 @@ pub struct Waveform {
     pub title: String,
     /// Lowest and highest sample of each of equal parts, within ±1 as a rule. Fewer parts than pixels make steps, more are joined.
     pub parts: Vec<(f32, f32)>,
-    /// What all parts together last, in seconds.
+    /// Duration of all parts together, in seconds.
     pub seconds: f64,
-    /// What was kept, in seconds, drawn in colour; what lies around it stands back. `None` where all was.
+    /// The kept part, in seconds, is drawn in colour and the rest in grey. `None` if everything was kept.
     pub kept: Option<Range<f64>>,
 }
 

@@ -31,7 +31,7 @@ struct Arguments {
     /// Only this experiment, or the rows of heads on Whisper's encoder (voices); may be given more than once.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     only: Vec<String>,
-    /// How many seeds, from 0 up, instead of as many as each protocol asks for.
+    /// Number of seeds, from 0 up, instead of each protocol's own number.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// Folder of the results.
@@ -56,7 +56,7 @@ struct Arguments {
     recipe: Option<PathBuf>,
 }
 
-/// What `--only` knows.
+/// Values of `--only`.
 fn names() -> Vec<&'static str> {
     Experiment::ALL.iter().map(|experiment| experiment.name).chain([VOICES]).collect()
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// An answer.
 #[derive(Serialize)]
 struct Answer {
-    /// How long each call took.
+    /// Duration of each call.
     milliseconds: Vec<f64>,
     /// Numbers that the optimiser moves.
     parameters: Option<usize>,

@@ -1,4 +1,4 @@
-//! What anybody gets without a network.
+//! Baselines without a network.
 
 use anyhow::Context;
 use ndarray::Array2;

@@ -1,4 +1,4 @@
-//! Where the results of one experiment lie.
+//! Folder of one experiment's results.
 
 use std::path::{Path, PathBuf};
 
@@ -26,12 +26,12 @@ pub struct Finished {
     pub name: String,
     /// Its seed.
     pub seed: u64,
-    /// What it said of the clips that it was tested on.
+    /// Its answers for the test clips.
     pub predictions: Predictions,
 }
 
 impl Finished {
-    /// What its name says beside the seed, such as `fold-2-`; empty where the protocol has no folds.
+    /// Text of its name beside the seed, such as `fold-2-`; empty where the protocol has no folds.
     pub fn fold(&self) -> &str {
         self.name.rsplit_once("seed-").map_or("", |(fold, _)| fold)
     }

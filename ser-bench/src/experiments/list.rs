@@ -18,24 +18,24 @@ pub struct Experiment {
     pub title: &'static str,
     /// The classes.
     pub labels: LabelSet,
-    /// Who trains and who is tested.
+    /// The split into training and test parts.
     pub protocol: Protocol,
-    /// What others reached, and who.
+    /// Results of others, with their names.
     pub reported: &'static str,
-    /// What must be reached here.
+    /// The target.
     pub goal: Option<Goal>,
-    /// What learns.
+    /// The model that learns.
     pub learner: Learner,
 }
 
-/// What learns.
+/// The model that learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learner {
     /// A network.
     Network {
-        /// Where its recipe lies in this crate.
+        /// Path of its recipe in this crate.
         file: &'static str,
-        /// What the file says.
+        /// Text of the file.
         recipe: &'static str,
     },
     /// The networks of these experiments of the same protocol: for each clip the mean of their probabilities, each experiment's counted
@@ -47,14 +47,14 @@ pub enum Learner {
     Forest,
 }
 
-/// What must be reached, in percent.
+/// Target in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Goal {
-    /// Of which figure.
+    /// The figure.
     pub figure: Figure,
-    /// At least.
+    /// The smallest value that is accepted.
     pub must: f64,
-    /// What is aimed at.
+    /// The value that is aimed at.
     pub aim: f64,
 }
 
@@ -110,7 +110,7 @@ const ROBUST: Experiment = Experiment {
     learner: network!("speaker-independent-robust"),
 };
 
-/// Whoever speaks.
+/// Any speaker.
 const TIM_NET: Experiment = Experiment {
     name: "tim-net-10-fold",
     title: "2 × tim-net",
@@ -229,7 +229,7 @@ impl Experiment {
         }
     }
 
-    /// How much the answers of each of its [`sources`](Self::sources) count; only the ratios matter.
+    /// Weights of the answers of its [`sources`](Self::sources); only the ratios matter.
     pub fn weights(&self) -> Vec<u16> {
         match self.learner {
             Learner::Combined(parts) => parts.iter().map(|&(_, weight)| weight).collect(),
@@ -237,7 +237,7 @@ impl Experiment {
         }
     }
 
-    /// What this experiment makes of its sources' answers.
+    /// Combines the answers of its sources.
     pub fn view(&self, answers: Predictions) -> Predictions {
         match self.labels {
             LabelSet::Moods => answers.in_moods(),
@@ -297,7 +297,7 @@ const fn report(
     }
 }
 
-/// What anybody gets without a network.
+/// Baselines without a network.
 const fn baseline(name: &'static str, learner: Learner, labels: LabelSet, protocol: Protocol) -> Experiment {
     let title = match learner {
         Learner::Forest => "random forest",

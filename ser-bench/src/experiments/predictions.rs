@@ -1,4 +1,4 @@
-//! What models said of the clips that they were tested on, in CSV files.
+//! Answers of models for their test clips, in CSV files.
 
 use std::fs::File;
 use std::path::Path;
@@ -32,7 +32,7 @@ impl Predictions {
         })
     }
 
-    /// How often each class was taken for which.
+    /// Confusion matrix.
     pub fn confusion(&self) -> ConfusionMatrix {
         let mut confusion = ConfusionMatrix::new(&self.labels);
         self.truth.iter().zip(self.answers()).for_each(|(&truth, (answer, _))| confusion.add(truth, answer));

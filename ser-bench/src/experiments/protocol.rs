@@ -8,7 +8,7 @@ use ser_examples::training_set::PROTOCOL;
 /// Share of a training part that validates where a recipe is being chosen.
 const VALIDATION: f64 = 0.2;
 
-/// Which clips train a model and which test it.
+/// Protocols: the clips that train a model, and those that test it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// Of each class four fifths train and one fifth tests: another fifth for each seed.
@@ -21,7 +21,7 @@ pub enum Protocol {
     SpeakerIndependent,
 }
 
-/// What a run measures.
+/// Part of the clips that a run measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The test parts, by models that trained on all else.
@@ -30,7 +30,7 @@ pub enum Part {
     Validation,
 }
 
-/// What a protocol needs to know of each clip.
+/// Facts of each clip that a protocol needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clips<'a> {
     /// Its class.
@@ -63,7 +63,7 @@ impl Protocol {
         }
     }
 
-    /// How many seeds a figure is the mean of, unless somebody asks for others.
+    /// Default number of seeds that a figure is the mean of.
     pub fn seeds(self) -> u64 {
         match self {
             Self::Stratified => 5,

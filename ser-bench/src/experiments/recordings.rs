@@ -31,7 +31,7 @@ struct Joined {
 /// Seconds before and after, over which timelines are smoothed to compare them.
 const SMOOTHINGS: [f64; 4] = [0.0, 0.5, 1.0, 2.5];
 
-/// How well a recording is heard. All shares are 0 to 1.
+/// Quality of a recording's timeline. All shares are 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Score {
     /// The share of the time with speech for which the timeline says the right mood.
@@ -46,15 +46,15 @@ struct Score {
     right_by_first_seconds: f64,
 }
 
-/// How well long recordings are heard, by what was done to them and how far timelines were smoothed. Displayed as a Markdown table.
+/// Quality of timelines of long recordings, by disturbance and smoothing. Displayed as a Markdown table.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RecordingScores {
-    /// What was done, the smoothing in seconds, and a score for each recording.
+    /// The disturbance, the smoothing in seconds, and a score for each recording.
     rows: Vec<(String, f64, Vec<Score>)>,
 }
 
 impl RecordingScores {
-    /// What is done to recordings.
+    /// Disturbances of recordings.
     pub const WAYS: [Disturbance; 3] =
         [Disturbance::None, Disturbance::Noise(20.0), Disturbance::Noise(10.0)];
 
@@ -217,7 +217,7 @@ fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -
     score
 }
 
-/// Where the mood changes: the middle between the end of one and the start of the next.
+/// Times at which the mood changes: the middle between the end of one and the start of the next.
 fn changes<'a>(stretches: impl Iterator<Item = (f64, f64, &'a str)>) -> Vec<f64> {
     let stretches: Vec<_> = stretches.collect();
     let pairs = stretches.windows(2).filter(|pair| pair[0].2 != pair[1].2);

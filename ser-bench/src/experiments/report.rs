@@ -39,7 +39,7 @@ pub fn table(results: &[Results]) -> String {
     table
 }
 
-/// What is left of accuracy and UAR where recordings are worse, of all results that have been measured so; empty if none has.
+/// Accuracy and UAR on disturbed recordings, of all results that were measured on them; empty if none was.
 pub fn robustness_table(results: &[Results]) -> String {
     let measured: Vec<&Results> = results.iter().filter(|of| !of.robustness.is_empty()).collect();
     if measured.is_empty() {
@@ -61,7 +61,7 @@ pub fn robustness_table(results: &[Results]) -> String {
     table
 }
 
-/// How far probabilities are true, before and after their temperature was fitted on validation parts; empty where none was.
+/// Calibration of probabilities, before and after their temperature was fitted on validation parts; empty where none was.
 pub fn calibration_table(results: &[Results]) -> String {
     let rows = results.iter().filter_map(|of| Some((of, of.calibration?)));
     let rows: Vec<String> = rows

@@ -1,4 +1,4 @@
-//! What came out, as figures for people and for programs.
+//! Results as figures for people and for programs.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
     expected_calibration_error, fit_temperature, sure_from, with_temperature,
 };
 
-/// What one experiment gave.
+/// Results of one experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Results {
     /// The experiment's name.
@@ -20,11 +20,11 @@ pub struct Results {
     pub model: String,
     /// Who trained and who was tested.
     pub protocol: String,
-    /// How many classes there were.
+    /// Number of classes.
     pub classes: usize,
-    /// What others reached.
+    /// Results of others.
     pub reported: String,
-    /// What must be reached on test parts; `None` for validation parts.
+    /// Target on test parts; `None` for validation parts.
     pub goal: Option<Goal>,
     /// Whether it was reached; `None` without a goal, and where models are missing.
     pub reached: Option<bool>,
@@ -36,18 +36,18 @@ pub struct Results {
     pub uar: Spread,
     /// The mean of the classes' F1.
     pub macro_f1: Spread,
-    /// What each model gave.
+    /// Results of each model.
     pub scores: BTreeMap<String, Score>,
     /// All models' answers together.
     pub confusion: ConfusionMatrix,
-    /// How far probabilities are true; `None` where no validation parts were measured.
+    /// Calibration of probabilities; `None` where no validation parts were measured.
     pub calibration: Option<Calibration>,
-    /// What is left of the figures where recordings are worse: by the disturbance's name, in the order of
+    /// Figures on disturbed recordings: by the disturbance's name, in the order of
     /// [`Disturbance::ALL`]; empty where it was not measured.
     pub robustness: Vec<(String, Robustness)>,
 }
 
-/// How far probabilities are true.
+/// Calibration of probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Calibration {
     /// The temperature that validation parts ask for, a mean over models.

@@ -1,4 +1,4 @@
-//! What remains where recordings are worse than RAVDESS's.
+//! Accuracy on recordings worse than RAVDESS's.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};

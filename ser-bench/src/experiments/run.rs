@@ -18,7 +18,7 @@ use ser_models::{Checkpoint, CheckpointSource, Recipe, Recognizer};
 use super::recordings::RecordingScores;
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 
-/// What a run that was stopped says.
+/// Message of a run that was stopped.
 const STOPPED: Stopped = Stopped { advice: "the same command continues" };
 
 /// The models of one experiment. One whose predictions are there is not trained again, and one that was cut goes on.
@@ -264,7 +264,7 @@ pub fn train(
     Ok((Checkpoint::join(&models)?, histories))
 }
 
-/// Where a member's state is kept: a file of its own for each of several.
+/// File of a member's state: a file of its own for each of several.
 fn member_state(recipe: &Recipe, state: &Path, member: usize) -> PathBuf {
     if recipe.members == 1 {
         return state.to_path_buf();
@@ -281,7 +281,7 @@ pub fn remove_states(recipe: &Recipe, state: &Path) {
     }
 }
 
-/// What a model answers to clips that something happened to; `None` where a program for it is missing.
+/// Answers of a model for disturbed clips; `None` if a program for the disturbance is missing.
 ///
 /// # Errors
 /// If a clip cannot be read, the model cannot be used, or a program fails.
@@ -317,7 +317,7 @@ pub fn disturbed(
     Ok(Some(Predictions { probabilities, ..clean.clone() }))
 }
 
-/// What a model answers to these clips.
+/// Answers of a model for these clips.
 ///
 /// # Errors
 /// If they do not fit the model.

@@ -1,4 +1,4 @@
-//! How straight journeys are.
+//! Straightness of journeys.
 
 use anyhow::Result;
 use mood_recommender::{Mood, Options, Point, Recommender, Strategy};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::mean;
 
-/// How close journeys of ten songs between all pairs of moods keep to the straight line.
+/// Distance from the straight line of journeys of ten songs between all pairs of moods.
 #[derive(Debug, Clone, Serialize)]
 pub struct Smoothness {
     /// The length of the way from song to song, divided by the distance between its ends: 1 is a straight line.
@@ -28,7 +28,7 @@ const SONGS: usize = 10;
 /// Measures journeys between all pairs of moods.
 ///
 /// # Errors
-/// What the recommender returns.
+/// Lists of the recommender.
 pub fn smoothness(recommender: &Recommender) -> Result<Smoothness> {
     let mut of: [Vec<f64>; 6] = Default::default();
     for from in Mood::ALL {

@@ -1,4 +1,4 @@
-//! What recommendations are worth, measured without listeners: effects of strategies, and taste against baselines.
+//! Recommendations measured with simulated listeners: effects of strategies, and taste against baselines.
 
 mod journeys;
 mod listeners;

@@ -1,4 +1,4 @@
-//! What a strategy does to the songs that listeners get.
+//! Effects of strategies on the songs that listeners get.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ pub struct Effect {
 /// the second list repeats the first.
 ///
 /// # Errors
-/// What the recommender returns.
+/// Lists of the recommender.
 pub fn effects(recommender: &Recommender, listeners: &[Listener], shuffle: f32) -> Result<Vec<Effect>> {
     let strategies =
         [Strategy::Balance, Strategy::Keep, Strategy::CheerUp, Strategy::journey_to(Mood::Happy)];

@@ -30,14 +30,14 @@ pub struct Recall {
     pub cosine: f64,
     /// The songs with the smallest distance to any of the likes.
     pub nearest: f64,
-    /// How many listeners had songs to find.
+    /// Number of listeners with hidden likes.
     pub listeners: usize,
 }
 
 /// Measures recall with half of each listener's songs as likes.
 ///
 /// # Errors
-/// What the recommender returns.
+/// Lists of the recommender.
 pub fn recall(recommender: &Recommender, listeners: &[Listener]) -> Result<Recall> {
     let songs = recommender.catalog().songs();
     let space = Space::new(recommender.catalog());

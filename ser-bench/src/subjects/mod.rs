@@ -1,4 +1,4 @@
-//! What is timed: the subjects of the criterion benchmarks in `benches/` and of the comparisons in `reference/`.
+//! Subjects of timings: the subjects of the criterion benchmarks in `benches/` and of the comparisons in `reference/`.
 
 mod encoder;
 mod features;

@@ -64,7 +64,7 @@ impl ModelSubject {
         })
     }
 
-    /// How many numbers the optimiser moves.
+    /// Number of values that the optimiser moves.
     pub fn trainable(&self) -> usize {
         self.learner.model().parameters().trainable_count()
     }

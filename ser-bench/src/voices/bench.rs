@@ -101,7 +101,7 @@ impl VoiceBench {
         self.clips.disturbed(&places, &self.recipe.preparation, &self.encoder, way)
     }
 
-    /// What each head of a fold says of its clips, as `encoded` has them.
+    /// Answers of each head of a fold for its clips in `encoded`.
     ///
     /// # Errors
     /// As [`answer`].

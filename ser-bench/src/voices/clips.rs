@@ -1,4 +1,4 @@
-//! What the encoder hears of labelled speech.
+//! Outputs of the encoder for labelled speech.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl VoiceClips {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
     }
 
-    /// What the encoder hears of these clips after a disturbance, kept in a file of its own.
+    /// Outputs of the encoder for these clips after a disturbance, kept in a file of their own.
     ///
     /// # Errors
     /// If a clip cannot be read, a program is missing, or the encoder fails.

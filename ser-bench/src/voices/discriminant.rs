@@ -12,10 +12,10 @@ use ser_models::models::{Architecture, HeadLayers, HeadPooling, WhisperHeadConfi
 use super::VoiceClips;
 use super::cholesky::Cholesky;
 
-/// What a clip of each corpus but RAVDESS counts beside one of RAVDESS's.
+/// Weight of a clip of each corpus but RAVDESS, relative to a clip of RAVDESS.
 const OTHER_CORPORA: f64 = 0.35;
 
-/// What a changed copy counts beside the clean clip.
+/// Weight of a changed copy, relative to the clean clip.
 const COPY: f64 = 0.3;
 
 /// A linear discriminant with one covariance for all emotions, of the means over time of the encoder's outputs side by side.
@@ -29,7 +29,7 @@ pub struct Discriminant {
     outputs: RangeInclusive<usize>,
     /// The multiple of the identity, in mean variances of the rests.
     ridge: f64,
-    /// What the speakers' deviations count.
+    /// Weight of the speakers' deviations.
     voices: f64,
 }
 
@@ -90,7 +90,7 @@ impl Discriminant {
     }
 }
 
-/// What is known of clips.
+/// Clips with labels, speakers and weights.
 struct Clips {
     /// [clips, numbers]
     values: Array2<f64>,
@@ -98,7 +98,7 @@ struct Clips {
     speakers: Vec<usize>,
     /// The corpus of each speaker.
     corpora: Vec<usize>,
-    /// What each clip counts; together 1.
+    /// Weights of the clips; their sum is 1.
     weights: Array1<f64>,
 }
 

@@ -43,7 +43,7 @@ pub fn train_head(
     })?)
 }
 
-/// What a head says of these clips, as `encoded` has them.
+/// Answers of a head for these clips in `encoded`.
 ///
 /// # Errors
 /// If a clip was not encoded.

@@ -20,7 +20,7 @@ impl<T> Heads<T> {
         self.trained.iter().map(|head| (head, 1)).chain(self.discriminant.iter().map(move |head| (head, all)))
     }
 
-    /// What `of` makes of each.
+    /// The result of `of` for each.
     ///
     /// # Errors
     /// The first error of `of`.

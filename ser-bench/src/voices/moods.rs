@@ -7,7 +7,7 @@ use ser_models::Readout;
 
 use crate::experiments::{Predictions, fit_temperature, sure_from, with_temperature};
 
-/// How a head's emotions become moods that are told when they are sure.
+/// Mapping of a head's emotions to moods with a confidence threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MoodReadout {
     /// The readout for the checkpoint.
@@ -18,7 +18,7 @@ pub struct MoodReadout {
     pub right: f64,
 }
 
-/// What each emotion counts when moods are put together. A head that learnt from as many clips of each emotion would answer Calm, which
+/// Weight of each emotion in the sums of moods. A head that learnt from as many clips of each emotion would answer Calm, which
 /// two emotions make, and Energetic, which three make, too often, and Happy, which one makes, too seldom. Chosen on RAVDESS's
 /// validation actors and on corpora that were left out of the training, together (EXPERIMENTS.md).
 fn weight(emotion: &str) -> f64 {

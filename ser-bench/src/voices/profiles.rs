@@ -1,4 +1,4 @@
-//! What it brings to know a voice from a few clips.
+//! Gain of voice profiles made from a few clips.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::experiments::Predictions;
 /// Unlabelled clips of each voice that a profile is made of.
 const CLIPS: usize = 5;
 
-/// How often they are drawn.
+/// Number of draws.
 const DRAWS: u64 = 5;
 
 /// UAR of moods without and with a profile, on the same clips.

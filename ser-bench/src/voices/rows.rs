@@ -1,4 +1,4 @@
-//! What is asked of heads on Whisper's encoder, and what they reach with the corpora that are there.
+//! Targets of heads on Whisper's encoder, and their results on the corpora given.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
