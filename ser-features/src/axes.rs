@@ -1,4 +1,4 @@
-//! What rows and columns of a matrix stand for.
+//! Axes of matrices: frequencies and times.
 
 use crate::mel::MelScale;
 

@@ -11,7 +11,7 @@ use crate::stft::StftConfig;
 use crate::tuning::{TuningConfig, TuningEstimator};
 use crate::vector::vectorized;
 
-/// How chroma is computed. The default is librosa's.
+/// Settings of chroma. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -23,9 +23,10 @@ pub struct ChromaConfig {
     pub sample_rate: u32,
     /// The transform underneath; `n_fft` at least 2.
     pub stft: StftConfig,
-    /// What the filters are applied to: librosa's `chroma_stft(y=y)` takes powers, `chroma_stft(S=np.abs(stft(y)))` magnitudes.
+    /// Input of the filters: librosa's `chroma_stft(y=y)` takes powers, `chroma_stft(S=np.abs(stft(y)))` magnitudes.
     pub spectrum: Spectrum,
-    /// Pitch classes, at least 1, at most 268,435,456 divided by the bins. The first is C.
+    /// Pitch classes, at least 1, at most 33,554,432 divided by the bins of the transform. The first
+    /// is C.
     pub n_chroma: usize,
     /// Deviation from A4 = 440 Hz in parts of a pitch class, at most 100 octaves; `None` estimates it from each signal, which needs the whole of it.
     pub tuning: Option<f64>,

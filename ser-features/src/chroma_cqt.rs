@@ -10,7 +10,7 @@ use crate::tuning::{Tuning, TuningConfig};
 /// The tunings that an estimate can give, in bins.
 const TUNINGS: std::ops::RangeInclusive<f64> = -0.5..=0.5;
 
-/// What chroma from a constant-Q transform looks at. `Default` is librosa's: twelve pitch classes from seven octaves above C1,
+/// Settings of chroma from a constant-Q transform. `Default` is librosa's: twelve pitch classes from seven octaves above C1,
 /// with three bins to a semitone.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
@@ -19,21 +19,21 @@ const TUNINGS: std::ops::RangeInclusive<f64> = -0.5..=0.5;
     serde(default, deny_unknown_fields)
 )]
 pub struct ChromaCqtConfig {
-    /// Sample rate of the signal in Hz.
+    /// Sample rate of the signal in Hz, at least 1. The highest filter must end at or below half of it.
     pub sample_rate: u32,
-    /// Samples between two frames; see [`CqtConfig::hop_length`].
+    /// Samples from one frame to the next, at least 1; see [`CqtConfig::hop_length`].
     pub hop_length: usize,
-    /// Frequency of the lowest bin in Hz, before tuning.
+    /// Frequency of the lowest bin in Hz, before tuning; above 0.
     pub fmin: f64,
-    /// Octaves above `fmin`.
+    /// Octaves above `fmin`, at least 1.
     pub n_octaves: usize,
-    /// Bins to an octave, a multiple of `n_chroma`.
+    /// Bins of an octave, at most 1,200, a multiple of `n_chroma`.
     pub bins_per_octave: usize,
-    /// Pitch classes; the first is C.
+    /// Pitch classes, at least 1. The first is C.
     pub n_chroma: usize,
     /// Offset of all bins, in fractions of a bin. `None` estimates it from each signal.
     pub tuning: Option<f64>,
-    /// Sums below it count as zero, at least 0.
+    /// Threshold of the summed magnitudes, at least 0: smaller sums are set to 0.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub threshold: f32,
 }

@@ -11,7 +11,7 @@ use crate::matrix::fill_columns;
 use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 
-/// How spectral contrast is computed. The default is librosa's.
+/// Settings of spectral contrast. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -32,7 +32,7 @@ pub struct ContrastConfig {
     pub quantile: f64,
     /// Whether contrast is the difference of the magnitudes of peak and valley instead of their decibels.
     pub linear: bool,
-    /// How far below the file's largest peak a peak may lie, and below the largest valley a valley, in dB, at least 0. `None` sets no
+    /// Largest distance of a peak below the file's largest peak, and of a valley below its largest valley, in dB, at least 0. `None` sets no
     /// limit.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,

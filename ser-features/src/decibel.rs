@@ -10,7 +10,7 @@ use crate::vector::vectorized;
 /// Values that are handled side by side.
 const LANES: usize = 16;
 
-/// How powers or amplitudes become decibels. The default is librosa's for powers.
+/// Settings of the conversion to decibels. The default is librosa's for powers.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -18,9 +18,10 @@ const LANES: usize = 16;
     serde(default, deny_unknown_fields)
 )]
 pub struct DecibelConfig {
-    /// What 0 dB stands for.
+    /// The value at 0 dB.
     pub reference: Reference,
     /// Smallest value, above 0, in the unit of the input: 1e-10 for powers, 1e-5 for amplitudes. Smaller values are raised to it.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub amin: f32,
     /// Largest distance in dB below the largest result, at least 0: lower results are raised. It needs the whole signal, so streams don't
     /// support it. `None` leaves all values unchanged.
@@ -28,12 +29,12 @@ pub struct DecibelConfig {
     pub top_db: Option<f32>,
 }
 
-/// What 0 dB stands for.
+/// The value at 0 dB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Reference {
-    /// This value, in the unit of the input; its sign is ignored.
-    Value(f32),
+    /// This value, finite, in the unit of the input; its sign is ignored.
+    Value(#[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))] f32),
     /// The largest value of the input.
     Max,
 }
@@ -108,7 +109,7 @@ pub(crate) fn to_decibels(power: &mut [f32], config: &DecibelConfig) {
     }
 }
 
-/// Which logarithm a power becomes. The default is librosa's decibels.
+/// Logarithm of a power. The default is librosa's decibels.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]
@@ -118,11 +119,13 @@ pub enum LogScale {
     /// `log10(max(x, floor))`.
     Log10 {
         /// Smallest value, above 0; what is smaller counts as this.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
         floor: f32,
     },
     /// `ln(max(x, floor))`.
     Ln {
         /// Smallest value, above 0; what is smaller counts as this.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
         floor: f32,
     },
 }

@@ -8,7 +8,7 @@ use crate::matrix::reshape;
 /// No configuration from a damaged file may ask for all memory.
 const MAX_WIDTH: usize = 65_535;
 
-/// Which derivative is taken, and over how many frames. The default is librosa's.
+/// Order of a derivative, and the frames under it. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",

@@ -1,9 +1,12 @@
-//! What can be wrong with a configuration, and what can be wrong with a signal.
+//! Errors of configurations and signals.
 
 use thiserror::Error;
 
-/// Most values of a filter bank or another table, a gibibyte: no configuration from a damaged file may ask for all memory.
-const MAX_TABLE: usize = 1 << 28;
+/// Most values of a filter bank or another table, 128 MiB in `f32`: no configuration from a damaged file may ask for all memory.
+const MAX_TABLE: usize = 1 << 25;
+
+/// Most cosines of a table, which take about 0.1 s: no configuration from a damaged file may keep a plan busy for long.
+const MAX_COSINES: usize = 1 << 22;
 
 /// A configuration that can't work, named by the rule that it breaks.
 ///
@@ -60,7 +63,7 @@ pub enum ConfigError {
     Repeated {
         /// Name of the field.
         parameter: &'static str,
-        /// What is repeated.
+        /// The repeated name.
         name: &'static str,
     },
     /// A setting depends on the whole signal, so it isn't available for streams.
@@ -68,7 +71,7 @@ pub enum ConfigError {
     NeedsWholeSignal {
         /// Name of the field.
         parameter: &'static str,
-        /// What the value must be.
+        /// The rule for the value.
         rule: &'static str,
     },
     /// A feature whose streams are not offered.
@@ -95,7 +98,7 @@ pub enum ConfigError {
     OutOfRange {
         /// Name of the field.
         parameter: &'static str,
-        /// What the value must be.
+        /// The rule for the value.
         rule: &'static str,
         /// The value given.
         value: f64,
@@ -110,9 +113,14 @@ impl ConfigError {
 
     /// Refuses a table so large that only a damaged configuration asks for it.
     pub(crate) fn bound_table(parameter: &'static str, rows: usize, columns: usize) -> Result<(), Self> {
-        let fits = rows.checked_mul(columns).is_some_and(|values| values <= MAX_TABLE);
-        let rule = "so small that its table has at most 268435456 values";
-        Self::require(fits, parameter, rule, rows as f64)
+        let rule = "so small that its table has at most 33554432 values";
+        Self::require(fits(rows, columns, MAX_TABLE), parameter, rule, rows as f64)
+    }
+
+    /// Refuses a table of cosines so large that only a damaged configuration asks for it.
+    pub(crate) fn bound_cosines(parameter: &'static str, rows: usize, columns: usize) -> Result<(), Self> {
+        let rule = "so small that its table has at most 4194304 cosines";
+        Self::require(fits(rows, columns, MAX_COSINES), parameter, rule, rows as f64)
     }
 
     /// Refuses a value for which `holds` is false.
@@ -124,6 +132,11 @@ impl ConfigError {
     ) -> Result<(), Self> {
         if holds { Ok(()) } else { Err(Self::OutOfRange { parameter, rule, value }) }
     }
+}
+
+/// Whether a table has at most `limit` values.
+fn fits(rows: usize, columns: usize, limit: usize) -> bool {
+    rows.checked_mul(columns).is_some_and(|values| values <= limit)
 }
 
 /// Anything that this crate refuses, for functions that make plans and use them.
@@ -208,7 +221,7 @@ pub enum SignalError {
     NotResampled {
         /// Ratio of the target's rate to the source's.
         ratio: f64,
-        /// What rubato says.
+        /// The error of rubato.
         reason: String,
     },
     /// A sample rate outside the range that can be resampled.

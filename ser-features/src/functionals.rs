@@ -227,7 +227,7 @@ impl Features {
         Ok(out.into())
     }
 
-    /// Which frames are voiced: those whose [`Feature::F0`] is above 0. `None` when it was not configured.
+    /// Whether each frame is voiced: its [`Feature::F0`] is above 0. `None` when it was not configured.
     pub fn voiced(&self) -> Option<Vec<bool>> {
         self.get(Feature::F0).map(|f0| f0.iter().map(|&f0| f0 > 0.0).collect())
     }

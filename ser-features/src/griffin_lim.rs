@@ -9,7 +9,7 @@ use crate::istft::Istft;
 use crate::stft::{Stft, StftConfig};
 use crate::vector::vectorized;
 
-/// How a signal is found for magnitudes. The default is librosa's, with a fixed seed.
+/// Settings of Griffin-Lim. The default is librosa's, with a fixed seed.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -21,7 +21,8 @@ pub struct GriffinLimConfig {
     pub stft: StftConfig,
     /// Times that phases are estimated, at most 100,000.
     pub n_iter: usize,
-    /// How far each estimate goes beyond the last, 0..=1; 0 is the original algorithm.
+    /// Momentum of the estimates, 0..=1; 0 is the original algorithm.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub momentum: f32,
     /// Seed of the random phases to start from; `None` starts from phases of 0, as librosa's `init=None`.
     pub seed: Option<u64>,

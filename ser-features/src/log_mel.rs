@@ -8,7 +8,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::mel::{MelConfig, MelSpectrogram};
 use crate::spectrogram::Frames;
 
-/// How a logarithmic mel spectrogram is computed. The default is librosa's `power_to_db(melspectrogram(…))`.
+/// Settings of a logarithmic mel spectrogram. The default is librosa's `power_to_db(melspectrogram(…))`.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(
     feature = "serde",

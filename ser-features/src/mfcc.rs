@@ -12,7 +12,7 @@ use crate::mel::{MelConfig, MelSpectrogram};
 use crate::projection::Projection;
 use crate::spectrogram::Frames;
 
-/// How cepstral coefficients are computed. The default is librosa's.
+/// Settings of cepstral coefficients. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -24,7 +24,7 @@ pub struct MfccConfig {
     pub mel: MelConfig,
     /// Its logarithm; by default 0 dB is a power of 1 and everything lies within 80 dB of the file's loudest value.
     pub decibel: DecibelConfig,
-    /// Coefficients to keep, 1..=`n_mels`.
+    /// Coefficients to keep, 1..=`n_mels`; the product of both is at most 4,194,304.
     pub n_mfcc: usize,
     /// Liftering: coefficient `n` (from 1) is multiplied with `1 + lifter / 2 · sin(π · n / lifter)`; 0 leaves it.
     pub lifter: f64,
@@ -86,7 +86,7 @@ impl Cepstrum {
                 limit: n_mels,
             });
         }
-        ConfigError::bound_table("n_mfcc", n_mfcc, n_mels)?;
+        ConfigError::bound_cosines("n_mfcc", n_mfcc, n_mels)?;
         let steps = PI * n_mfcc as f64 / lifter;
         ConfigError::require(
             lifter == 0.0 || lifter > 0.0 && lifter.is_finite() && steps.is_finite(),

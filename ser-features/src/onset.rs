@@ -8,7 +8,7 @@ use crate::log_mel::{LogMel, LogMelConfig};
 use crate::matrix::resize;
 use crate::pcen::largest_around;
 
-/// How onset strength is computed. The default is librosa's.
+/// Settings of onset strength. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -1,6 +1,6 @@
-//! What stands before a signal's first sample and after its last.
+//! Padding of a signal.
 
-/// What a centred frame reads beyond the signal's ends. The default is librosa's.
+/// Values that a centred frame reads beyond the signal's ends. The default is librosa's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 #[non_exhaustive]

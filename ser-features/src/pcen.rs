@@ -9,7 +9,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::exponential::{exp, exp_m1, ln, ln_1p, near_exp, near_ln};
 use crate::vector::vectorized;
 
-/// How energies are normalised. The default is librosa's.
+/// Settings of per-channel energy normalisation. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -21,7 +21,7 @@ pub struct PcenConfig {
     pub sample_rate: u32,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// How much of the smoothed energy is divided out, 0..=1,000.
+    /// Exponent of the smoothed energy in the divisor, 0..=1,000.
     pub gain: f64,
     /// Offset before the root, 0..=1e6.
     pub bias: f64,

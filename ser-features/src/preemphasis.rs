@@ -3,7 +3,7 @@
 use crate::check::check_finite;
 use crate::error::{ConfigError, SignalError};
 
-/// How strong the filter is. The default is librosa's.
+/// Settings of the filter. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -12,6 +12,7 @@ use crate::error::{ConfigError, SignalError};
 )]
 pub struct PreemphasisConfig {
     /// Fraction of the previous sample that is subtracted, 0..=1: 0 leaves the signal unchanged, 1 gives its differences.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub coef: f32,
 }
 

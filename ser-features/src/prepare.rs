@@ -9,7 +9,7 @@ use crate::trim::{Trim, TrimConfig};
 /// Longest clip to fill up to, three hours at 22,050 Hz: no configuration from a damaged file may ask for all memory.
 const MAX_LENGTH: usize = 1 << 28;
 
-/// How a clip is made ready for its features. The default is that of the emotion recognisers that this crate serves: 22,050 Hz,
+/// Settings of a clip's preparation. The default is that of the emotion recognisers that this crate serves: 22,050 Hz,
 /// silence trimmed, peak-normalised, three seconds.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
@@ -20,26 +20,27 @@ const MAX_LENGTH: usize = 1 << 28;
 pub struct PreparationConfig {
     /// Sample rate that the clip is brought to, in Hz, within [`SAMPLE_RATES`].
     pub sample_rate: u32,
-    /// Silence at both ends is cut where frames lie this many dB below the loudest ([`Trim`], frames of 2,048 every 512); `None`
-    /// keeps it.
+    /// Level in dB below the loudest frame, above 0, from which frames at both ends are silence and are cut ([`Trim`], frames of 2,048
+    /// every 512). `None` cuts nothing.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::option::finite"))]
     pub trim_top_db: Option<f32>,
     /// Whether the largest absolute sample becomes 1.
     pub normalize: bool,
     /// Samples of the result, 1..=268,435,456: zeros are added or samples are cut. `None` keeps the length.
     pub length: Option<usize>,
-    /// Where zeros are added or samples cut.
+    /// Side at which zeros are added or samples are cut.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Alignment::is_start"))]
     pub alignment: Alignment,
 }
 
-/// Which part of a clip keeps its place when the clip is brought to another length.
+/// The part of a clip that keeps its place when the clip is brought to another length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Alignment {
     /// The start: zeros are appended, or the end is cut.
     #[default]
     Start,
-    /// The centre: both ends get zeros or are cut alike, the end by one sample more where the difference is odd.
+    /// The centre: zeros are added or samples are cut at both ends, one more at the end if the difference is odd.
     Centre,
 }
 
@@ -102,7 +103,8 @@ impl Preparation {
     /// Checks a configuration.
     ///
     /// # Errors
-    /// When `sample_rate` lies outside [`SAMPLE_RATES`], `trim_top_db` is not above 0, or `length` is zero.
+    /// When `sample_rate` lies outside [`SAMPLE_RATES`], `trim_top_db` is not above 0, or `length` is out of its
+    /// range.
     pub fn new(config: PreparationConfig) -> Result<Self, ConfigError> {
         let rate = config.sample_rate;
         ConfigError::require(

@@ -7,7 +7,7 @@ use crate::framing::Framing;
 use crate::matrix::resize;
 use crate::vector::vectorized;
 
-/// How a signal is cut into frames. The default is librosa's.
+/// Settings of the frames. The default is librosa's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",

@@ -8,7 +8,7 @@ use crate::matrix::fill_columns;
 use crate::stft::{Stft, StftConfig};
 use crate::vector::vectorized;
 
-/// What a bin of a spectrogram holds.
+/// Quantity in a bin of a spectrogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Spectrum {

@@ -15,7 +15,7 @@ use crate::window::Window;
 /// Longest transform, 47 s at 22,050 Hz: no configuration from a damaged file may ask for all memory.
 pub(crate) const MAX_N_FFT: usize = 1 << 20;
 
-/// Which numbers a transform calculates with. Its result is `f32` either way.
+/// Floating-point type of a transform's calculation. The result is `f32` for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Precision {
@@ -26,7 +26,7 @@ pub enum Precision {
     Double,
 }
 
-/// How a signal is cut into frames and transformed. The default is librosa's.
+/// Settings of frames and transform. The default is librosa's.
 ///
 /// With `center`, frame `t` is centred on sample `t · hop_length`, and `pad_mode` says what precedes and follows the signal; without it,
 /// frame `t` starts at that sample and only whole frames count.
@@ -47,9 +47,9 @@ pub struct StftConfig {
     pub window: Window,
     /// Whether frames are centred on their time.
     pub center: bool,
-    /// What centred frames read beyond the signal's ends.
+    /// Values that centred frames read beyond the signal's ends.
     pub pad_mode: PadMode,
-    /// What window and transform calculate with. The inverse always uses `f32`.
+    /// Floating-point type of window and transform. The inverse always uses `f32`.
     pub precision: Precision,
 }
 

@@ -10,7 +10,7 @@ use crate::stft::MAX_N_FFT;
 use crate::window::Window;
 use crate::yin::Autocorrelation;
 
-/// How a tempogram is computed. The default is librosa's.
+/// Settings of a tempogram. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -132,7 +132,7 @@ impl Tempogram {
     }
 }
 
-/// How tempo is estimated. The default is librosa's.
+/// Settings of tempo estimation. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -6,7 +6,7 @@ use crate::decibel::amplitude_to_db_value;
 use crate::error::{ConfigError, SignalError};
 use crate::rms::{Rms, RmsConfig};
 
-/// What counts as silence. The default is librosa's.
+/// Settings of silence detection. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -15,6 +15,7 @@ use crate::rms::{Rms, RmsConfig};
 )]
 pub struct TrimConfig {
     /// A frame is silent when its root mean square lies this far below the loudest frame's, in dB, above 0.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub top_db: f32,
     /// Samples of a frame, 1..=1,048,576.
     pub frame_length: usize,

@@ -6,7 +6,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 
-/// How pitches are found and their tuning is estimated. The default is librosa's.
+/// Settings of pitch detection and tuning estimation. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -9,7 +9,7 @@ use crate::pad::PadMode;
 use crate::spectrogram::Frames;
 use crate::stft::StftConfig;
 
-/// How Whisper's input is computed. The default is that of all models but `large-v3` and `turbo`.
+/// Settings of Whisper's input. The default is that of all models but `large-v3` and `turbo`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",

@@ -9,7 +9,7 @@ use crate::fourier::{Forward, Inverse};
 use crate::framing::Framing;
 use crate::matrix::resize;
 
-/// How the fundamental frequency is found. The default is librosa's; `fmin` and `fmax`, which librosa wants to be given, are those
+/// Settings of YIN. The default is librosa's; `fmin` and `fmax`, which librosa wants to be given, are those
 /// that its documentation recommends, C2 and C7.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
@@ -87,7 +87,7 @@ pub struct Yin {
     trough_threshold: f64,
 }
 
-/// What [`Yin::analyze`] finds, one value a frame.
+/// Result of [`Yin::analyze`], one value a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct YinFrames {
     /// Frequencies in Hz, as of [`Yin::process`].

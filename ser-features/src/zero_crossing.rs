@@ -1,4 +1,4 @@
-//! How often a signal changes its sign.
+//! Zero-crossing rate.
 
 use ndarray::Array1;
 
@@ -6,7 +6,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::framing::Framing;
 use crate::matrix::resize;
 
-/// How crossings are counted. The default is librosa's.
+/// Settings of the zero-crossing rate. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -10,6 +10,7 @@ mod extractor;
 mod front_ends;
 mod fuzz_corpus;
 mod loudness_properties;
+mod plan_sizes;
 mod properties;
 mod real_recordings;
 mod samples;

@@ -13,10 +13,27 @@ use ser_features::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Compares a configuration with what comes back from JSON, and returns its type's name.
+/// Reads JSON as a checkpoint does, by way of a value, which holds numbers as `f64`.
+fn by_value<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
+    serde_json::from_value(serde_json::from_str(json)?)
+}
+
+/// Compares a configuration with what comes back from JSON, and returns its type's name. Numbers beyond the range of `f32` in place of each
+/// of its numbers are refused, or survive too.
 fn survives<T: Serialize + DeserializeOwned + PartialEq + Debug>(config: T) -> &'static str {
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<T>(&json).unwrap(), config, "{json}");
+    let number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let starts = json.match_indices([':', '[', ',']).map(|(at, _)| at + 1);
+    for start in starts.filter(|&at| json[at..].starts_with(|c: char| c.is_ascii_digit() || c == '-')) {
+        let end = json[start..].find(|c| !number(c)).map_or(json.len(), |length| start + length);
+        for huge in ["1e300", "-1e300"] {
+            let text = [&json[..start], huge, &json[end..]].concat();
+            let Ok(read) = by_value::<T>(&text) else { continue };
+            let again = serde_json::to_string(&read).unwrap();
+            assert_eq!(serde_json::from_str::<T>(&again).unwrap(), read, "{text} is written as {again}");
+        }
+    }
     std::any::type_name::<T>().rsplit("::").next().unwrap()
 }
 
@@ -101,6 +118,19 @@ fn every_configuration_survives_json() {
 fn only_infinity_has_a_name() {
     let error = serde_json::from_str::<HpssConfig>(r#"{"power": "much"}"#).unwrap_err().to_string();
     assert!(error.contains("must be a number or \"inf\", got \"much\""), "{error}");
+}
+
+#[test]
+fn a_number_that_rounds_to_infinity_is_refused() {
+    for json in [r#"{"trim_top_db": 1e300}"#, r#"{"trim_top_db": -1e39}"#] {
+        let error = by_value::<PreparationConfig>(json).unwrap_err().to_string();
+        assert!(error.contains("a number must be finite and within ±3.4e38, got more"), "{error}");
+    }
+    for json in [r#"{"power": 1e300}"#, r#"{"power": "-inf"}"#] {
+        assert!(by_value::<HpssConfig>(json).is_err(), "{json}");
+    }
+    let config: PreparationConfig = by_value(r#"{"trim_top_db": 3e38}"#).unwrap();
+    assert_eq!(config.trim_top_db, Some(3e38));
 }
 
 #[test]

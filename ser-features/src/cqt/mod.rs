@@ -9,7 +9,7 @@ pub(crate) use plan::{Plan, check};
 pub use transform::Cqt;
 pub(crate) use transform::Workspace;
 
-/// What a constant-Q transform looks at. `Default` is librosa's: 84 bins of a semitone from C1 on.
+/// Settings of a constant-Q transform. `Default` is librosa's: 84 bins of a semitone from C1 on.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -17,19 +17,19 @@ pub(crate) use transform::Workspace;
     serde(default, deny_unknown_fields)
 )]
 pub struct CqtConfig {
-    /// Sample rate of the signal in Hz.
+    /// Sample rate of the signal in Hz, at least 1. The highest filter must end at or below half of it.
     pub sample_rate: u32,
-    /// Samples between two frames. Each factor of two in it lets one octave run at half of the rate of the octave above.
+    /// Samples from one frame to the next, at least 1. Each factor of two in it lets one octave run at half of the rate of the octave above.
     pub hop_length: usize,
-    /// Frequency of the lowest bin in Hz, before tuning.
+    /// Frequency of the lowest bin in Hz, before tuning; above 0. All filters together have at most 67,108,864 samples.
     pub fmin: f64,
-    /// Number of bins, from the lowest to the highest.
+    /// Number of bins, from the lowest to the highest, at least 1.
     pub n_bins: usize,
-    /// Bins to an octave, at most 1200.
+    /// Bins of an octave, 1..=1,200.
     pub bins_per_octave: usize,
-    /// Offset of all bins, in fractions of a bin.
+    /// Offset of all bins, in fractions of a bin; finite.
     pub tuning: f64,
-    /// Scale of the filters' lengths; below 1 they are shorter and resolve time better and frequency worse.
+    /// Scale of the filters' lengths, above 0. Below 1 filters are shorter: they resolve time better and frequency worse.
     pub filter_scale: f64,
     /// Fraction of a filter's magnitude, at least 0 and below 1. The filter's smallest frequency bins are dropped as long as they
     /// hold less than this fraction together.
@@ -52,7 +52,7 @@ impl CqtConfig {
         let bins = bins_per_octave as f64;
         let octave = (bin / bins_per_octave) as f64;
         let step = (bin % bins_per_octave) as f64;
-        // In librosa's order, so that both round alike.
+        // In librosa's order, so that both round in the same way.
         octave.exp2() * (step / bins).exp2() * (self.fmin * (self.tuning / bins).exp2())
     }
 

@@ -1,4 +1,4 @@
-//! Which features, how they are computed, and what comes out.
+//! Settings and results of sets of features.
 
 mod list;
 
@@ -13,7 +13,7 @@ pub use list::{Feature, UnknownFeature};
 use crate::error::ConfigError;
 use crate::stft::{Precision, StftConfig};
 
-/// Which features to take, and how. What is not named here has librosa's default.
+/// Settings of a set of features. All other settings have librosa's defaults.
 ///
 /// The default is the recipe of Issa, Demirci and Yazici, *Speech emotion recognition with deep convolutional neural networks*
 /// (2020): 40 + 12 + 128 + 7 + 6 = 193 rows at 22,050 Hz.
@@ -27,13 +27,13 @@ pub struct FeatureConfig {
     /// Sample rate of the signal in Hz, at least 1. Contrast needs more than 12,800 Hz, alpha ratio, Hammarberg index and slopes
     /// 10,000 Hz, and formants 1,000 Hz.
     pub sample_rate: u32,
-    /// Samples of a transform, at least 1; with tonnetz even.
+    /// Samples of a transform, 1..=1,048,576; with tonnetz even.
     pub n_fft: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// Coefficients of the MFCC, 1..=`n_mels`.
+    /// Coefficients of the MFCC, 1..=`n_mels`; their product is at most 4,194,304.
     pub n_mfcc: usize,
-    /// Bands of the mel spectrogram, at least 1.
+    /// Bands of the mel spectrogram, at least 1, at most 33,554,432 divided by the bins of the transform.
     pub n_mels: usize,
     /// Lowest frequency of the mel bands in Hz, at least 0 and below `fmax`.
     pub fmin: f64,

@@ -11,7 +11,7 @@ use mask::{share, squared_shares};
 use crate::error::{ConfigError, SignalError};
 use crate::median::{LANES, SlidingMedian};
 
-/// How the medians are taken and become masks. The default is librosa's.
+/// Settings of medians and masks. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -23,10 +23,12 @@ pub struct HpssConfig {
     /// where both are equal.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub power: f32,
-    /// How much larger the harmonic median must be for an even split, 1..=1,000,000. With margins above 1, the two parts don't
+    /// Factor by which the harmonic median must be larger for an even split, 1..=1,000,000. With margins above 1, the two parts don't
     /// add up to the whole: a residual stays out of both.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub margin_harmonic: f32,
     /// The same for the percussive part.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub margin_percussive: f32,
     /// Frames under the median that makes the harmonic part, odd, 1..=9,999.
     pub kernel_harmonic: usize,

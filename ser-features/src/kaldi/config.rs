@@ -2,7 +2,7 @@
 
 use crate::window::Window;
 
-/// How Kaldi cuts a signal into frames. The names and defaults are Kaldi's, but that no dither is added.
+/// Settings of Kaldi's frames. The names and defaults are Kaldi's, without dither.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -17,6 +17,7 @@ pub struct KaldiFrameConfig {
     /// Milliseconds from one frame to the next, at least one sample.
     pub frame_shift_ms: f64,
     /// Pre-emphasis coefficient, 0..=1: the previous sample times this is subtracted from each sample of a frame.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub preemph_coeff: f32,
     /// Whether each frame's mean is subtracted first.
     pub remove_dc_offset: bool,
@@ -28,6 +29,7 @@ pub struct KaldiFrameConfig {
     /// are as many frames as shifts, and the signal is mirrored at its ends.
     pub snip_edges: bool,
     /// Factor of the samples. Kaldi's recipes use 16-bit integers. With the default, 32,768, the full scale of the samples is ±1.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub scale: f32,
 }
 
@@ -47,7 +49,7 @@ impl Default for KaldiFrameConfig {
     }
 }
 
-/// Where the mel bands of Kaldi's features lie. The names and defaults are Kaldi's.
+/// Settings of the mel bands of Kaldi's features. The names and defaults are Kaldi's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -70,7 +72,7 @@ impl Default for KaldiMelConfig {
     }
 }
 
-/// How Kaldi's `compute-fbank-feats` works. The names and defaults are Kaldi's.
+/// Settings of Kaldi's `compute-fbank-feats`. The names and defaults are Kaldi's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -87,6 +89,7 @@ pub struct KaldiFbankConfig {
     /// Whether that is the energy before pre-emphasis and window.
     pub raw_energy: bool,
     /// Smallest energy, at least 0, in the square of the scaled samples' unit.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub energy_floor: f32,
     /// Whether bands are natural logarithms.
     pub use_log_fbank: bool,
@@ -116,7 +119,7 @@ impl Default for KaldiFbankConfig {
     }
 }
 
-/// How Kaldi's `compute-mfcc-feats` works. The names and defaults are Kaldi's.
+/// Settings of Kaldi's `compute-mfcc-feats`. The names and defaults are Kaldi's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -137,6 +140,7 @@ pub struct KaldiMfccConfig {
     /// Whether that is the energy before pre-emphasis and window.
     pub raw_energy: bool,
     /// Smallest energy, at least 0, in the square of the scaled samples' unit.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub energy_floor: f32,
 }
 

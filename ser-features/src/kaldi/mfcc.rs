@@ -54,6 +54,7 @@ impl KaldiMfcc {
                 limit: num_bins,
             });
         }
+        ConfigError::bound_cosines("num_ceps", num_ceps, num_bins)?;
         let pi = std::f64::consts::PI;
         let finite = (pi * num_ceps as f64 / lifter).is_finite() && lifter.is_finite();
         let rule = "0, or more and finite, and not so small that π · num_ceps / cepstral_lifter is infinite";

@@ -12,8 +12,8 @@ use crate::vector::vectorized;
 /// The filter bank as a dense matrix `[n_mels, n_fft / 2 + 1]`, as `librosa.filters.mel`: triangles between neighbouring mels.
 ///
 /// # Errors
-/// When `n_mels`, `sample_rate` or a length of the transform is zero, or the frequency range is empty or exceeds half of the sample
-/// rate.
+/// When `n_mels`, `sample_rate` or a length of the transform is zero, the frequency range is empty or exceeds half of the sample
+/// rate, or `n_mels` exceeds its limit.
 pub fn mel_filter_bank(config: &MelConfig) -> Result<Array2<f32>, ConfigError> {
     let bank = MelFilterBank::new(config)?;
     let mut dense = Array2::zeros((config.n_mels, config.stft.n_bins()));
@@ -90,8 +90,11 @@ impl MelFilterBank {
             };
             let start = weights.len();
             let touched = |&bin: &usize| weight(bin) > 0.0;
-            let first_bin = (0..config.stft.n_bins()).find(touched).unwrap_or(0);
-            weights.extend((first_bin..config.stft.n_bins()).take_while(touched).map(weight));
+            // Only bins between the ends can be touched, so many bands take no longer than their weights.
+            let place = |hz: f64| (hz * config.stft.n_fft as f64 / sample_rate) as usize;
+            let bins = place(low).saturating_sub(1)..config.stft.n_bins().min(place(high).saturating_add(2));
+            let first_bin = bins.clone().find(touched).unwrap_or(0);
+            weights.extend((first_bin..bins.end).take_while(touched).map(weight));
             filters.push(Filter { first_bin, weights: start..weights.len() });
         }
         Ok(Self::grouped(filters, weights))

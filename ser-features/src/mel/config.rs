@@ -5,7 +5,7 @@ use crate::pad::PadMode;
 use crate::spectrogram::Spectrum;
 use crate::stft::{Precision, StftConfig};
 
-/// How frequencies become mels.
+/// Scale from frequencies to mels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum MelScale {
@@ -48,7 +48,7 @@ pub enum MelNorm {
     None,
 }
 
-/// How a mel spectrogram is computed. The default is librosa's.
+/// Settings of a mel spectrogram. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -62,7 +62,8 @@ pub struct MelConfig {
     pub stft: StftConfig,
     /// Whether filters are applied to powers or to magnitudes.
     pub spectrum: Spectrum,
-    /// Number of bands, at least 1, at most 268,435,456 divided by the bins. With more bands than bins to fill them the lowest bands stay empty.
+    /// Number of bands, at least 1, at most 33,554,432 divided by the bins of the transform. With more bands than bins the lowest bands stay
+    /// empty.
     pub n_mels: usize,
     /// Lower edge of the first band in Hz, at least 0.
     pub fmin: f64,

@@ -9,7 +9,7 @@ use crate::matrix::resize;
 use crate::yin::Differences;
 use path::{Path, Transitions};
 
-/// How fundamental frequency and voicing are found. The default is librosa's; `fmin` and `fmax`, which librosa wants to be given, are those
+/// Settings of pYIN. The default is librosa's; `fmin` and `fmax`, which librosa wants to be given, are those
 /// that its documentation recommends, C2 and C7.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
@@ -32,7 +32,7 @@ pub struct PyinConfig {
     pub n_thresholds: usize,
     /// Shape of the thresholds' prior, a beta distribution; each 1..=100.
     pub beta_parameters: (u32, u32),
-    /// How much the first dips below a threshold are preferred, above 0 and at most 100.
+    /// Preference for the first dips below a threshold, above 0 and at most 100.
     pub boltzmann_parameter: f64,
     /// Width of a pitch bin in semitones, 0.01..=1.
     pub resolution: f64,
@@ -81,7 +81,7 @@ impl PyinConfig {
     }
 }
 
-/// What [`Pyin::process`] finds, one value a frame.
+/// Result of [`Pyin::process`], one value a frame.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PitchTrack {
     /// Fundamental frequency in Hz; NaN where the frame is not voiced.

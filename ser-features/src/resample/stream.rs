@@ -106,7 +106,7 @@ impl StreamingResampler {
         (phases, after)
     }
 
-    /// How many samples of the source must follow a sample's time before it is given: half of the filter's length, 4.7 ms from 48,000 to
+    /// Latency in samples of the source: half of the filter's length, 4.7 ms from 48,000 to
     /// 22,050 Hz. None where both rates are equal.
     pub fn latency(&self) -> usize {
         self.after

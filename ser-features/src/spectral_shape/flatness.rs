@@ -8,7 +8,7 @@ use super::{Measure, Measured, impl_process};
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
-/// How spectral flatness is computed. The default is librosa's.
+/// Settings of spectral flatness. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -19,8 +19,10 @@ pub struct FlatnessConfig {
     /// The transform underneath.
     pub stft: StftConfig,
     /// Smallest value, above 0; what is smaller counts as this, so that silence is flat.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub amin: f32,
     /// Power that magnitudes are raised to, above 0 and at most 4: 1 compares magnitudes, 2 powers.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub power: f32,
 }
 

@@ -6,7 +6,7 @@ use super::{Frequencies, Measure, Measured, impl_process};
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
-/// How the roll-off frequency is found. The default is librosa's.
+/// Settings of the spectral roll-off. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -20,6 +20,7 @@ pub struct RolloffConfig {
     pub stft: StftConfig,
     /// Part of the magnitudes' sum, above 0 and below 1, that lies at or below the roll-off. Near 0 it gives the lowest frequency in
     /// use, near 1 the highest.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub roll_percent: f32,
 }
 

@@ -69,7 +69,7 @@ impl<'a> StreamedFrames<'a> {
         self.first
     }
 
-    /// How many frames there are.
+    /// Number of frames.
     pub fn len(&self) -> usize {
         self.stack.ncols()
     }
@@ -131,7 +131,7 @@ impl StreamingExtractor {
         &self.config
     }
 
-    /// How many samples after its time a frame is given: half of a transform.
+    /// Latency in samples after a frame's time: half of a transform.
     pub fn latency(&self) -> usize {
         self.queue.latency()
     }

@@ -46,7 +46,7 @@ impl StreamingDelta {
         Ok(Self { delta, n_rows: 0, frames: Vec::new(), first: 0, pushed: 0, given: 0 })
     }
 
-    /// How many frames must follow a frame before its delta is given: half of the width.
+    /// Latency in frames: half of the width.
     pub fn latency(&self) -> usize {
         self.delta.width() / 2
     }

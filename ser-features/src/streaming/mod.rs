@@ -156,7 +156,7 @@ impl<P: FrameByFrame> Streaming<P> {
         &self.config
     }
 
-    /// How many samples after its time, `t · hop_length`, a frame is given: half of the window where frames are centred, else a
+    /// Latency in samples after a frame's time, `t · hop_length`: half of the window where frames are centred, else a
     /// whole frame. [`PadMode::Reflect`] needs one sample more.
     pub fn latency(&self) -> usize {
         self.reach - self.padding.length

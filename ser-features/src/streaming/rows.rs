@@ -78,7 +78,7 @@ impl<P: RowByFrame> StreamingRow<P> {
         &self.config
     }
 
-    /// How many samples after its time, `t · hop_length`, a frame is given: half of a frame where frames are centred, else a whole one.
+    /// Latency in samples after a frame's time, `t · hop_length`: half of a frame where frames are centred, else a whole one.
     pub fn latency(&self) -> usize {
         self.queue.latency()
     }

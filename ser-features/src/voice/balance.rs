@@ -1,4 +1,4 @@
-//! How a voice's energy is spread over low and high frequencies.
+//! Spectral balance: energy of a voice at low and high frequencies.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::stft::StftConfig;
 /// Smallest power that a logarithm is taken of.
 const FLOOR: f64 = 1e-10;
 
-/// How the balance of spectra is measured.
+/// Settings of spectral balance.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

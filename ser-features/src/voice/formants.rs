@@ -8,7 +8,7 @@ use crate::error::{ConfigError, SignalError};
 use crate::lpc::burg;
 use crate::resample::Resampler;
 
-/// How formants are found. The default is Praat's, except that the hop length is the default of this crate's other features.
+/// Settings of formant detection. The default is Praat's, except that the hop length is the default of this crate's other features.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -59,7 +59,7 @@ impl FormantConfig {
     }
 }
 
-/// What [`Formants::process`] finds. Frame `t` is centred on sample `t · hop_length`.
+/// Result of [`Formants::process`]. Frame `t` is centred on sample `t · hop_length`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FormantFrames {
     /// Frequencies in Hz, `[n_formants, frames]`, rising in each frame: F1, F2, F3 and so on; 0 where there are fewer.

@@ -1,4 +1,4 @@
-//! How a voice sounds: periods, noise, resonances and the balance of its spectrum.
+//! Voice quality: periods, noise, resonances and the balance of its spectrum.
 //!
 //! Names and definitions are those of Eyben et al., *The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for voice research and affective
 //! computing* (IEEE Transactions on Affective Computing 7, 2016), and of Praat's manual.

@@ -23,7 +23,7 @@ const LEAST_CORRELATION: f64 = 0.3;
 /// Periods under the window of the harmonics-to-noise ratio, as in Praat.
 const PERIODS: f64 = 4.5;
 
-/// What [`VoiceQuality::process`] finds. The arrays have one value a frame, which is 0 where the frame is not voiced.
+/// Result of [`VoiceQuality::process`]. The arrays have one value a frame, which is 0 where the frame is not voiced.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VoiceQualityFrames {
     /// Fundamental frequency and voicing.
