@@ -13,18 +13,18 @@ use crate::identical::groups_of_identical;
 use crate::labels::{LabelMap, LabelSet};
 use crate::split::SplitError;
 
-/// How a [`Corpus`] is read.
+/// Settings of reading a [`Corpus`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CorpusOptions {
     /// The classes.
     pub labels: LabelSet,
     /// The classes for [`LabelSet::Own`], in the order of a model's outputs. If empty, all labels of the clips in alphabetical order.
     pub own_classes: Vec<String>,
-    /// What the labels of corpora mean.
+    /// Maps the labels of corpora to emotions and moods.
     pub label_map: LabelMap,
-    /// How clips are prepared.
+    /// Settings of the preparation.
     pub preparation: PreparationConfig,
-    /// Which features are taken.
+    /// Settings of the features.
     pub features: FeatureConfig,
     /// Also keeps the prepared samples, for training with audio augmentation. They take 380 MB for all of RAVDESS.
     pub audio: bool,
@@ -67,7 +67,7 @@ impl Default for CorpusOptions {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Corpus<T> {
-    /// What was kept of each clip's features.
+    /// The kept part of each clip's features.
     pub features: Vec<T>,
     /// Each clip: its id, label, speaker, corpus, language and file.
     pub clips: Vec<Clip>,
@@ -79,7 +79,7 @@ pub struct Corpus<T> {
     pub groups: Vec<usize>,
     /// The prepared samples of each clip, where [`CorpusOptions::audio`] is set.
     pub audio: Option<Vec<Vec<f32>>>,
-    /// What each source was read as.
+    /// The format found for each source.
     pub sources: Vec<FoundCorpus>,
     /// Clips that were left out because no class has their label, such as boredom. Report them.
     pub left_out: Vec<LeftOut>,
@@ -99,7 +99,7 @@ pub struct LeftOut {
     pub label: String,
     /// The classes.
     pub labels: LabelSet,
-    /// How many there are.
+    /// Their number.
     pub clips: usize,
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What a [`Corpus`] is doing while it is read.
+/// Stage of reading a [`Corpus`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CorpusStage {
@@ -133,7 +133,7 @@ pub enum Skipped {
     Clip(#[from] ClipError),
 }
 
-/// Why a [`Corpus`] cannot be read.
+/// Errors of reading a [`Corpus`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorpusError {

@@ -72,7 +72,7 @@ impl AudioFile {
         self.span
     }
 
-    /// Where the file is; `None` for an archive's entry.
+    /// The file's path; `None` for an archive's entry.
     pub fn path(&self) -> Option<&Path> {
         match &self.source {
             Source::Path(path) => Some(path),

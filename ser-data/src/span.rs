@@ -6,9 +6,9 @@ use std::time::Duration;
 /// A part of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// Where it starts.
+    /// Start, from the recording's start.
     pub start: Duration,
-    /// Where it ends; `None` is the recording's end.
+    /// End, from the recording's start; `None` is the recording's end.
     pub end: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes.
+//! Detection of a container by its first bytes.
 
 use super::demux::Demuxer;
 use super::source::Source;

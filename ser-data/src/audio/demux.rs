@@ -1,4 +1,4 @@
-//! What every container gives: streams of packets.
+//! Streams of packets, the output of every container.
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};

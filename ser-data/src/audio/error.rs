@@ -28,7 +28,7 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 pub struct AudioError {
     /// The file as the caller named it, or archive and entry joined by `/`.
     pub file: String,
-    /// What is wrong with it.
+    /// The reason.
     pub kind: AudioErrorKind,
 }
 
@@ -38,7 +38,7 @@ impl AudioError {
     }
 }
 
-/// Why a file could not be read as audio.
+/// Errors of reading a file as audio.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudioErrorKind {
@@ -48,7 +48,7 @@ pub enum AudioErrorKind {
     /// The content is of no audio format that this crate knows.
     #[error("is not audio: it looks like {found}; expected {EXPECTED}")]
     NotAudio {
-        /// What the first bytes look like.
+        /// The format that the first bytes suggest.
         found: String,
     },
     /// The container is supported, its codec is not.
@@ -73,7 +73,7 @@ pub enum AudioErrorKind {
         from: (usize, u32),
         /// Those that follow.
         to: (usize, u32),
-        /// Why both cannot be joined.
+        /// The reason that both cannot be joined.
         reason: String,
     },
     /// The container holds no sound, such as a video without one.
@@ -83,7 +83,7 @@ pub enum AudioErrorKind {
     /// silently shorter than it was.
     #[error("is cut short: {declared} {unit} are declared, the file holds {found}")]
     Truncated {
-        /// What is counted, such as "bytes of WAV data".
+        /// Unit of both numbers, such as "bytes of WAV data".
         unit: &'static str,
         /// The number that the header declares.
         declared: u64,
@@ -146,13 +146,13 @@ pub enum AudioErrorKind {
     Span {
         /// The part.
         span: Span,
-        /// How long the recording is.
+        /// Duration of the recording.
         recording: Duration,
     },
     /// The content contradicts its format.
     #[error("is damaged: {reason}")]
     Malformed {
-        /// What the decoder found.
+        /// The contradiction that the decoder found.
         reason: String,
     },
 }
@@ -175,7 +175,7 @@ pub enum AudioWarning {
     /// The header's length is a placeholder, or wrong. The sound was read to the end of the file.
     #[error("the header declares {declared} {unit}, the file holds {found}: read to its end")]
     WrongLength {
-        /// What is counted.
+        /// Unit of both numbers.
         unit: &'static str,
         /// The number that the header declares.
         declared: u64,
@@ -191,7 +191,7 @@ pub enum AudioWarning {
     /// Bytes after the sound are neither sound nor a known tag.
     #[error("{bytes} bytes behind its sound were left out")]
     BytesBehind {
-        /// How many.
+        /// Their number.
         bytes: u64,
     },
     /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
@@ -202,7 +202,7 @@ pub enum AudioWarning {
         "its first {frames} MP3 frames need bits of frames before them, which it lacks: they may be silent"
     )]
     NoReservoir {
-        /// How many.
+        /// Their number.
         frames: u64,
     },
     /// An AAC stream is HE-AAC without saying so in its header. Its core was decoded, the upper half of the spectrum was not.
@@ -219,7 +219,7 @@ pub enum AudioWarning {
         "its clock says that {missing:.2} s are missing, the first at {seconds:.2} s: the sound is joined there"
     )]
     Gap {
-        /// Where the first gap is, in seconds from the start of what was read.
+        /// Start of the first gap, in seconds from the start of what was read.
         seconds: f64,
         /// Seconds of all gaps together.
         missing: f64,
@@ -227,9 +227,9 @@ pub enum AudioWarning {
     /// Unknown elements of a Matroska file, which may have held sound.
     #[error("{bytes} bytes that are no known Matroska element were left out, the first at byte {at}")]
     Unknown {
-        /// Where the first begins.
+        /// Position of the first in the file, in bytes.
         at: u64,
-        /// The bytes of all.
+        /// Number of bytes of all of them.
         bytes: u64,
     },
     /// Channels or sample rate change. What follows was converted.
@@ -238,7 +238,7 @@ pub enum AudioWarning {
         from.0, from.1, to.0, to.1
     )]
     Changes {
-        /// Where, in seconds from the start.
+        /// Time of the first change, in seconds from the start.
         seconds: f64,
         /// Channels and sample rate in Hz at first.
         from: (usize, u32),

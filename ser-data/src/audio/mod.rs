@@ -76,7 +76,7 @@ impl Default for AudioLimits {
     }
 }
 
-/// How files are decoded.
+/// Settings of decoding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AudioOptions {
     /// Limits for untrusted files. A few kilobytes of FLAC can hold hours of silence, or a minute of it in eight channels at 655,350 Hz,

@@ -7,7 +7,7 @@ use ser_features::{SAMPLE_RATES, SignalError};
 
 use super::{Audio, AudioErrorKind};
 
-/// How a raw sample is stored.
+/// Encoding of a raw sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PcmEncoding {
     /// Signed 16-bit integers, little-endian.
@@ -16,7 +16,7 @@ pub enum PcmEncoding {
     F32le,
 }
 
-/// Why a stream of bytes gives no samples.
+/// Errors of reading samples from a stream of bytes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PcmError {
@@ -32,13 +32,13 @@ pub enum PcmError {
     /// A number of the format is out of range.
     #[error("{parameter} must be {least} to {most}, got {given}")]
     Format {
-        /// What it counts.
+        /// Name of the number.
         parameter: &'static str,
-        /// The least.
+        /// The smallest valid value.
         least: u32,
-        /// The most.
+        /// The largest valid value.
         most: u32,
-        /// What it was.
+        /// The value given.
         given: u32,
     },
     /// The samples cannot be decoded, or one of them is not finite.

@@ -140,7 +140,7 @@ impl<'s> AudioReader<'s> {
         self.decoding.warnings()
     }
 
-    /// How much of the file was read, from 0 to 1, for a progress bar.
+    /// Share of the file that was read, 0 to 1, for a progress bar.
     pub fn progress(&self) -> f64 {
         (self.position.load(Ordering::Relaxed) as f64 / self.bytes as f64).min(1.0)
     }

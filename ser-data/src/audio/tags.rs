@@ -1,4 +1,4 @@
-//! What stands behind the sound of a file.
+//! Tags and other bytes after the sound of a file.
 
 use super::AudioErrorKind;
 use super::source::Source;

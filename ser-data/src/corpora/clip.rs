@@ -22,7 +22,7 @@ pub struct Clip {
     pub corpus: String,
     /// The language, ISO 639-1, where it is known.
     pub language: Option<String>,
-    /// Where it is: a file, an archive's entry, or a part of one.
+    /// Its location: a file, an archive's entry, or a part of one.
     pub file: AudioFile,
     /// The row of a table that names it, for errors.
     pub(super) row: Option<String>,
@@ -62,7 +62,7 @@ pub enum BadFile {
     Folder {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A row of a table.

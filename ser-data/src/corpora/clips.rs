@@ -33,10 +33,10 @@ impl Source {
     }
 }
 
-/// How clips are found. The default knows the words of the bundled [`LabelMap`] and refuses any bad file.
+/// Settings of finding clips. The default knows the words of the bundled [`LabelMap`] and refuses any bad file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClipsOptions {
-    /// What labels mean.
+    /// Maps labels to emotions and moods.
     pub label_map: LabelMap,
     /// Leaves out files that cannot be taken and lists them in [`Clips::skipped`], instead of refusing them all.
     pub skip_bad: bool,
@@ -62,13 +62,13 @@ pub struct ClipsOptions {
 pub struct Clips {
     /// The clips by ascending identifier, each once.
     pub clips: Vec<Clip>,
-    /// What each source was read as.
+    /// The format found for each source.
     pub corpora: Vec<FoundCorpus>,
     /// The files and rows that were left out because of [`ClipsOptions::skip_bad`]. Report them.
     pub skipped: Vec<BadFile>,
 }
 
-/// What a source was read as.
+/// A source with the format that it was read in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoundCorpus {

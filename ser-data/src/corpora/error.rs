@@ -1,4 +1,4 @@
-//! Why labelled speech cannot be read.
+//! Errors of reading labelled speech.
 
 use std::io;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub enum SourceError {
     Archive {
         /// The archive.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The table cannot be read.
@@ -58,7 +58,7 @@ pub enum SourceError {
     SeveralCorpora {
         /// The folder or archive.
         path: PathBuf,
-        /// How many files of which.
+        /// The corpora, with the number of files of each.
         found: String,
     },
     /// There is no clip in it.

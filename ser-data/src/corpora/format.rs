@@ -7,7 +7,7 @@ use super::named::{NameError, Named};
 use super::names::{self, Naming};
 use crate::labels::LabelError;
 
-/// How speech is labelled: by the file names of a published corpus, by folders, or by a table.
+/// Source of the labels: file names of a published corpus, folders, or a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CorpusFormat {
@@ -91,7 +91,7 @@ impl CorpusFormat {
         }
     }
 
-    /// What the name of a clip says. `path` is the file's path below the corpus's folder, joined by `/`: SAVEE's speakers are folders.
+    /// Reads the fields of a clip's name. `path` is the file's path below the corpus's folder, joined by `/`: SAVEE's speakers are folders.
     /// `None` for clips that are left out (RAVDESS's songs), and for formats whose file names hold no labels (folders and tables).
     ///
     /// Case is ignored.

@@ -46,17 +46,17 @@ pub struct ManifestRow {
     pub row: u64,
     /// The recording, as it is written there.
     pub path: String,
-    /// What is heard, as it is written there.
+    /// The label, as written in the table.
     pub label: String,
     /// Who speaks.
     pub speaker: Option<String>,
-    /// Where it comes from.
+    /// Name of its corpus.
     pub corpus: Option<String>,
     /// The language.
     pub language: Option<String>,
-    /// Where the clip starts in the recording.
+    /// Start of the clip, from the recording's start; `None` is the recording's start.
     pub start: Option<Duration>,
-    /// Where it ends.
+    /// End of the clip, from the recording's start; `None` is the recording's end.
     pub end: Option<Duration>,
 }
 
@@ -112,7 +112,7 @@ pub enum ManifestError {
     Csv {
         /// The table.
         file: String,
-        /// What is wrong, and where.
+        /// The error and its place.
         cause: csv::Error,
     },
 }

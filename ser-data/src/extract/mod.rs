@@ -18,12 +18,12 @@ use crate::file::AudioFile;
 use cache::Cache;
 use recording::Recordings;
 
-/// How [`extract_all`] makes features of clips.
+/// Settings of [`extract_all`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtractConfig {
-    /// What happens to the sound first.
+    /// Settings of the preparation.
     pub preparation: PreparationConfig,
-    /// Which features are taken, and how. Its `sample_rate` is the preparation's.
+    /// Settings of the features. Their `sample_rate` is the preparation's.
     pub features: FeatureConfig,
     /// Folder that keeps the features from run to run; it is made where it is missing. `None` keeps nothing.
     pub cache: Option<PathBuf>,
@@ -46,7 +46,7 @@ impl Default for ExtractConfig {
     }
 }
 
-/// What [`extract_all`] found.
+/// Result of [`extract_all`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Extracted<T> {
@@ -56,11 +56,11 @@ pub struct Extracted<T> {
     pub skipped: Vec<(usize, ClipError)>,
     /// Warnings about good clips ([`AudioWarning`](crate::AudioWarning)), one line each with the name of the file. Report them.
     pub warnings: Vec<String>,
-    /// How many clips' features came out of the cache.
+    /// Number of clips whose features came from the cache.
     pub from_cache: usize,
 }
 
-/// How far [`extract_all`] has come.
+/// Progress of [`extract_all`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -70,7 +70,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// Why features cannot be extracted from a clip.
+/// Errors of extracting the features of a clip.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClipError {
@@ -82,12 +82,12 @@ pub enum ClipError {
     Signal {
         /// The file.
         file: String,
-        /// What is wrong with its signal.
+        /// The error of its signal.
         cause: SignalError,
     },
 }
 
-/// Why features could not be extracted.
+/// Errors of feature extraction.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtractError {
@@ -197,7 +197,7 @@ where
 pub struct ExtractedClip<T> {
     /// Position among the files that were given.
     pub position: usize,
-    /// What was kept of its features, or what is wrong with it (only with [`ExtractConfig::skip_bad`]).
+    /// The kept part of its features, or its error (only with [`ExtractConfig::skip_bad`]).
     pub result: Result<T, ClipError>,
     /// Warnings about its file, one line each with the name of the file. All parts of a recording have the same warnings.
     pub warnings: Vec<String>,

@@ -5,9 +5,9 @@
 #[error("{field} is {value:?}, expected one of {expected}")]
 #[non_exhaustive]
 pub struct LabelError {
-    /// What was read, such as "emotion".
+    /// Kind of the word, such as "emotion".
     pub field: &'static str,
-    /// What was given.
+    /// The value given.
     pub value: String,
     /// The words that are known.
     pub expected: String,

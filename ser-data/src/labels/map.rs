@@ -57,7 +57,7 @@ pub enum LabelMapError {
         file: String,
         /// The line, from 1.
         row: usize,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A value is invalid.
@@ -194,7 +194,7 @@ impl LabelMap {
         Ok(())
     }
 
-    /// What a word or code of a corpus stands for: an emotion, such as `angry`, or one of [`MOODS`]. `None` if the map does not know it.
+    /// Meaning of a word or code of a corpus: an emotion, such as `angry`, or one of [`MOODS`]. `None` if the map does not know it.
     ///
     /// Case is ignored, `_` and `-` count as spaces, and characters other than letters are removed from both ends: `01Happy` is `happy`.
     pub fn emotion_of(&self, corpus: &str, word: &str) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! What labels mean: words and codes of corpora, emotions, moods, and the classes of models.
+//! Labels: words and codes of corpora, emotions, moods, and the classes of models.
 
 mod emotion;
 mod label_set;

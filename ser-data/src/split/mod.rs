@@ -42,11 +42,11 @@ pub enum SplitError {
     /// The slices describe different numbers of clips.
     #[error("there are {given} {what} for {clips} clips; expected as many")]
     Length {
-        /// What the slice holds, such as identifiers.
+        /// Content of the slice, such as identifiers.
         what: &'static str,
-        /// How many there are.
+        /// Their number.
         given: usize,
-        /// How many clips there are.
+        /// Number of clips.
         clips: usize,
     },
     /// The shares are out of range.
@@ -66,9 +66,9 @@ pub enum SplitError {
     Folds {
         /// The number of folds asked for.
         k: usize,
-        /// What is dealt out: clips or speakers.
+        /// The items of the folds: clips or speakers.
         what: &'static str,
-        /// How many there are of them.
+        /// Their number.
         available: usize,
     },
     /// A part has no clip.
@@ -76,7 +76,7 @@ pub enum SplitError {
     EmptyPart {
         /// "train", "validation" or "test".
         part: &'static str,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Identical clips belong to different speakers, so that no split by speakers keeps them together.
@@ -125,9 +125,9 @@ pub enum SplitError {
     UnknownSpeaker {
         /// The first such clip.
         file: String,
-        /// How many there are.
+        /// Their number.
         unknown: usize,
-        /// How many clips there are.
+        /// Number of clips.
         clips: usize,
     },
     /// The given corpus has no clip.

@@ -1,4 +1,4 @@
-//! Where the samples lie: the tables of a `stbl` box, and the runs of a fragment.
+//! Positions of samples: the tables of a `stbl` box, and the runs of a fragment.
 
 use std::collections::VecDeque;
 

@@ -3,7 +3,7 @@
 use crate::labels::field;
 
 field! {
-    /// What a file holds of the recording.
+    /// Content of a recording's file.
     Modality as "modality" {
         /// Picture and sound.
         AudioVideo = 1, "audio-video";
@@ -25,7 +25,7 @@ field! {
 }
 
 field! {
-    /// How strongly the emotion is played.
+    /// Strength of the played emotion.
     Intensity as "intensity" {
         /// Normal.
         Normal = 1, "normal";

@@ -5,7 +5,7 @@ use super::{Intensity, Modality, Sex, Statement, VocalChannel};
 use crate::corpora::NameError;
 use crate::labels::Emotion;
 
-/// What a RAVDESS file name says: seven two-digit fields joined by hyphens, `03-01-06-01-02-01-12.wav`
+/// The fields of a RAVDESS file name: seven two-digit fields joined by hyphens, `03-01-06-01-02-01-12.wav`
 /// (Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391).
 ///
 /// ```
