@@ -8,7 +8,7 @@ use console::style;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ser_examples::cli;
 use ser_examples::palette::painted;
-use ser_models::live::Reading;
+use ser_models::live::LiveReading;
 use serde::Serialize;
 
 /// Shows readings.
@@ -19,7 +19,7 @@ pub(crate) struct Display {
     line: Option<ProgressBar>,
 }
 
-/// What a window with sound but without speech is called.
+/// Label of a window with sound but without speech.
 const NO_SPEECH: &str = "no speech";
 
 /// A reading as `--json` prints it.
@@ -44,7 +44,7 @@ impl Display {
         Self { json, labels, line }
     }
 
-    pub(crate) fn show(&mut self, reading: &Reading, latency: Duration) -> anyhow::Result<()> {
+    pub(crate) fn show(&mut self, reading: &LiveReading, latency: Duration) -> anyhow::Result<()> {
         if self.json {
             return cli::print(serde_json::to_string(&Line::new(reading, latency))?);
         }
@@ -68,8 +68,8 @@ impl Display {
         }
     }
 
-    fn text(&self, reading: &Reading, latency: Duration) -> String {
-        let Reading { seconds, level_db, silent, heard } = reading;
+    fn text(&self, reading: &LiveReading, latency: Duration) -> String {
+        let LiveReading { seconds, level_db, silent, heard } = reading;
         // Even widths, whatever is heard: nothing on the line moves but the bars. Colours stay away where there is no terminal.
         let widest = self.labels.iter().map(|label| label.len() + 1).max().unwrap_or(0).max(NO_SPEECH.len());
         let mood = match heard {
@@ -106,7 +106,7 @@ impl Display {
 }
 
 impl<'a> Line<'a> {
-    fn new(reading: &'a Reading, latency: Duration) -> Self {
+    fn new(reading: &'a LiveReading, latency: Duration) -> Self {
         let heard = reading.heard.as_ref();
         Self {
             seconds: reading.seconds,

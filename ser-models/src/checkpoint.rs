@@ -9,7 +9,7 @@ use crate::models::{Architecture, Model};
 use crate::parameters::{ParameterError, Parameters};
 use crate::readout::Readout;
 use crate::weights::{Weights, WeightsError};
-use ser_features::{ConfigError, FeatureConfig, PreparationConfig};
+use ser_features::{ConfigError, FeatureConfig, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -32,27 +32,27 @@ pub struct Checkpoint {
     pub architecture: Architecture,
     /// The classes, in the order of the network's outputs.
     pub labels: Vec<String>,
-    /// How the network's outputs become the probabilities of the answer.
+    /// Settings of the probabilities of an answer.
     pub readout: Readout,
-    /// How clips are prepared.
+    /// Settings of the preparation.
     pub preparation: PreparationConfig,
-    /// What features are taken of them.
+    /// Settings of the clips' features.
     pub features: FeatureConfig,
-    /// How inputs are normalised.
+    /// Constants of the inputs' normalisation.
     pub normalization: Normalization,
-    /// Which clips were used for what.
+    /// The clips of each part of the split.
     pub split: SplitRecord,
-    /// How the model was trained, and what it reached.
+    /// Settings and results of the training.
     pub training: TrainingRecord,
     /// One record for each further model that [`Checkpoint::join`] added, in their order; empty unless joined.
     pub joined: Vec<TrainingRecord>,
     pub(crate) weights: Weights,
 }
 
-/// Which clips were used for what.
+/// The clips of each part of the split.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SplitRecord {
-    /// How the clips were split, in words, e.g. `stratified 80/20`.
+    /// Protocol of the split in words, e.g. `stratified 80/20`.
     pub protocol: String,
     /// The seed of the split.
     pub seed: u64,
@@ -64,7 +64,7 @@ pub struct SplitRecord {
     pub test: Vec<String>,
 }
 
-/// How a model was trained, and what it reached.
+/// Settings and results of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrainingRecord {
@@ -85,11 +85,11 @@ pub struct TrainingRecord {
 /// Facts about the data that a [`Trainer`](crate::training::Trainer) does not know, for the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointSource {
-    /// How the clips were prepared.
+    /// Settings of the clips' preparation.
     pub preparation: PreparationConfig,
-    /// What features were taken of them.
+    /// Settings of the clips' features.
     pub features: FeatureConfig,
-    /// How the clips were split, in words, e.g. `stratified 80/20`.
+    /// Protocol of the split in words, e.g. `stratified 80/20`.
     pub protocol: String,
     /// The seed of the split.
     pub split_seed: u64,
@@ -97,7 +97,7 @@ pub struct CheckpointSource {
     pub test: Vec<String>,
 }
 
-/// Why a checkpoint could not be made, written or read.
+/// Errors of making, writing and reading a checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -137,9 +137,9 @@ pub enum CheckpointError {
     Inconsistent {
         /// The file.
         file: String,
-        /// What must hold.
+        /// The rule.
         rule: &'static str,
-        /// What was given.
+        /// The value given.
         given: String,
     },
     /// The features do not give the model's input.
@@ -344,6 +344,9 @@ impl Checkpoint {
         if let Some((rule, given)) = self.contradiction() {
             return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
         }
+        // An infinite level would be written as null, which is read as none.
+        let front = |cause| CheckpointError::Front { file: file.to_owned(), cause };
+        Preparation::new(self.preparation.clone()).map_err(front)?;
         let failed = |error| match error {
             LayerError::Parameter(ParameterError::Weights(cause)) => FileError::weights(file, cause).into(),
             cause => CheckpointError::Layer { file: file.to_owned(), cause },

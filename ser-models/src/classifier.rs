@@ -26,16 +26,16 @@ pub struct Classifier {
     labels: Vec<String>,
 }
 
-/// Why a classifier returned no probabilities.
+/// Errors of a classifier.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
     /// The inputs do not have the shape that the model takes.
     #[error("classifier: inputs must have shape {expected:?}, got {given:?}")]
     InputShape {
-        /// What the model takes.
+        /// The shape that the model takes.
         expected: Vec<usize>,
-        /// What was given.
+        /// The value given.
         given: Vec<usize>,
     },
     /// A number of an input is NaN or infinite.

@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Why a file could not be written or read.
+/// Errors of writing and reading a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -22,7 +22,7 @@ pub enum FileError {
     Damaged {
         /// The file.
         file: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The file has a format that this version does not know.
@@ -40,7 +40,7 @@ pub enum FileError {
     Weights {
         /// The file.
         file: String,
-        /// What is wrong, which is part of the text.
+        /// The cause, which is part of the text.
         cause: WeightsError,
     },
 }

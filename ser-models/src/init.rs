@@ -4,7 +4,7 @@ use crate::generator::Generator;
 use candle_core::Shape;
 use serde::{Deserialize, Serialize};
 
-/// How a weight's first values are drawn, always from the project's seeded generator.
+/// Distribution of a weight's initial values, drawn from the project's seeded generator.
 ///
 /// For a weight of shape [out, in, kernel…], fan_in is in · kernel… and fan_out is out · kernel….
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

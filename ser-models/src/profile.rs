@@ -31,7 +31,7 @@ pub struct VoiceProfile {
     mean: Vec<f32>,
 }
 
-/// Why a profile could not be made, kept or used.
+/// Errors of making, keeping and using a profile.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
@@ -41,9 +41,9 @@ pub enum ProfileError {
     /// The model reads features, frames, or another encoder than the profile's; or the two profiles come from different encoders.
     #[error("profile: the encoder must be {expected}, got {given}")]
     Encoder {
-        /// What the profile was made with.
+        /// The encoder of the profile.
         expected: String,
-        /// What was given.
+        /// The value given.
         given: String,
     },
 }

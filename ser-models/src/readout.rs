@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// How a network's logits become the probabilities of an answer: divided by a temperature, and with labels merged into classes. The default
+/// Settings of the probabilities of an answer: logits are divided by a temperature, and labels are merged into classes. The default
 /// does neither.
 ///
 /// ```

@@ -21,7 +21,7 @@ pub(crate) struct Values {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Weights(pub(crate) BTreeMap<String, Values>);
 
-/// Why tensors do not fit a model, or a file does not hold any.
+/// Errors of named tensors and of their files.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
@@ -70,7 +70,7 @@ pub enum WeightsError {
     /// The bytes are not a whole safetensors file.
     #[error("safetensors finds the file cut short or damaged ({reason})")]
     File {
-        /// What safetensors says.
+        /// The error of safetensors.
         reason: String,
     },
     /// The metadata has no key of this crate.

@@ -5,10 +5,11 @@
 #[allow(unreachable_pub)]
 mod check;
 
+use ser_models::{Checkpoint, Recognizer};
 use std::path::Path;
 
 /// What takes the place of each number.
-const EDGES: [&str; 6] = ["0", "-1", "4294967296", "18446744073709551615", "1e300", "null"];
+const EDGES: [&str; 7] = ["0", "-1", "65536", "4294967296", "18446744073709551615", "1e300", "null"];
 
 /// The places of the numbers of a text; of equal ones in a row the first.
 fn numbers(text: &[u8]) -> Vec<std::ops::Range<usize>> {
@@ -59,6 +60,44 @@ fn all(target: &str, read: impl Fn(&[u8])) -> usize {
 #[test]
 fn any_checkpoint_is_refused_in_one_line_or_answers() {
     assert!(all("checkpoint", check::checkpoint) > 600);
+}
+
+/// The seed of a checkpoint with one text in place of another.
+fn changed(from: &str, to: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/checkpoint/vector.json");
+    let seed = std::fs::read_to_string(path).unwrap();
+    assert!(seed.contains(from), "{from}");
+    let file = check::with_tensors(&seed.replacen(from, to, 1)).unwrap();
+    let error = match Checkpoint::from_bytes(&file) {
+        Err(error) => error,
+        Ok(checkpoint) => Recognizer::new(&checkpoint).unwrap_err(),
+    };
+    error.to_string()
+}
+
+#[test]
+fn a_level_beyond_the_range_of_f32_is_refused_and_not_read_as_none() {
+    for number in ["1e300", "1e39"] {
+        let error = changed("\"trim_top_db\":30.0", &format!("\"trim_top_db\":{number}"));
+        assert!(error.contains("a number must be finite and within ±3.4e38, got more"), "{error}");
+    }
+    let negative = changed("\"trim_top_db\":30.0", "\"trim_top_db\":-3e38");
+    assert!(negative.contains("top_db must be above 0 and finite"), "{negative}");
+}
+
+#[test]
+fn an_infinite_level_is_refused_when_a_checkpoint_is_written() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/moods.safetensors");
+    let mut checkpoint = Checkpoint::load(path).unwrap();
+    checkpoint.preparation.trim_top_db = Some(f32::INFINITY);
+    let error = checkpoint.to_bytes().unwrap_err().to_string();
+    assert_eq!(error, "checkpoint in memory: top_db must be above 0 and finite, got inf");
+}
+
+#[test]
+fn sizes_that_would_keep_a_plan_busy_are_refused() {
+    let bands = changed("\"n_mels\":64", "\"n_mels\":65536");
+    assert!(bands.contains("n_mels must be so small that its table has at most 33554432 values"), "{bands}");
 }
 
 #[test]

@@ -19,33 +19,40 @@ fn refused(error: &dyn Error, file: &str) {
     assert!(text.starts_with(file) && !text.contains('\n'), "{text}");
 }
 
-/// A checkpoint. Bytes that begin with a brace are the fields of its metadata: tensors as the network wants them and the digest are added,
-/// so that all of the reader is reached.
+/// A checkpoint. Bytes that begin with a brace are the fields of its metadata, for [`with_tensors`].
 pub fn checkpoint(bytes: &[u8]) {
-    let Some(fields) = std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{')) else {
-        return answers(bytes, Checkpoint::from_bytes(bytes));
-    };
+    match std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{')) {
+        Some(fields) => {
+            if let Some(file) = with_tensors(fields) {
+                answers(&file, Checkpoint::from_bytes(&file));
+            }
+        }
+        None => answers(bytes, Checkpoint::from_bytes(bytes)),
+    }
+}
+
+/// A file with these fields in its metadata, tensors as the network wants them, and the digest, so that all of the reader is reached. `None`
+/// if the network wants more than [`MOST`] elements.
+pub fn with_tensors(fields: &str) -> Option<Vec<u8>> {
     let fields = fields.trim_end().strip_suffix('}').unwrap_or(fields);
     let mut tensors = BTreeMap::new();
     let mut total = 0;
     loop {
         let file = sealed(fields, &tensors);
-        match Checkpoint::from_bytes(&file) {
-            Err(CheckpointError::File(FileError::Weights {
-                cause: WeightsError::Missing { name, expected },
-                ..
-            })) => {
-                let elements = expected.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
-                total = elements.map_or(usize::MAX, |elements| elements.saturating_add(total));
-                if total > MOST || tensors.len() == 100 {
-                    return;
-                }
-                let values =
-                    (0..elements.unwrap_or(0)).map(|n| (n * 7919 % 61) as f32 / 61.0 - 0.4).collect();
-                tensors.insert(name, (expected, values));
-            }
-            read => return answers(&file, read),
+        let Err(CheckpointError::File(FileError::Weights {
+            cause: WeightsError::Missing { name, expected },
+            ..
+        })) = Checkpoint::from_bytes(&file)
+        else {
+            return Some(file);
+        };
+        let elements = expected.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        total = elements.map_or(usize::MAX, |elements| elements.saturating_add(total));
+        if total > MOST || tensors.len() == 100 {
+            return None;
         }
+        let values = (0..elements.unwrap_or(0)).map(|n| (n * 7919 % 61) as f32 / 61.0 - 0.4).collect();
+        tensors.insert(name, (expected, values));
     }
 }
 
@@ -54,14 +61,14 @@ fn answers(bytes: &[u8], read: Result<Checkpoint, CheckpointError>) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return refused(&error, "checkpoint in memory: "),
     };
+    let again = checkpoint.to_bytes().expect("what was read can be written");
+    assert!(Checkpoint::from_bytes(&again).expect("what was written can be read") == checkpoint);
     // What takes long is left out: the fuzzer's time is better spent on others.
     let short = checkpoint.preparation.length.is_none_or(|length| length <= 10_000);
     let fine = checkpoint.features.n_fft <= 4_096 && checkpoint.features.hop_length >= 64;
     match Recognizer::from_bytes(bytes) {
         Err(error) => refused(&error, "checkpoint in memory: "),
         Ok(mut recognizer) if short && fine => {
-            let again = checkpoint.to_bytes().expect("what was read can be written");
-            assert!(Checkpoint::from_bytes(&again).expect("what was written can be read") == checkpoint);
             let voice: Vec<f32> = (0..6_000).map(|n| 0.3 * (n as f32 * n as f32 * 1e-5).sin()).collect();
             drop(recognizer.recognize_window(&voice, 16_000));
         }

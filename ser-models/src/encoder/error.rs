@@ -1,9 +1,9 @@
-//! What can go wrong with an encoder.
+//! Errors of encoders.
 
 use crate::files::FileError;
 use crate::layer::LayerError;
 
-/// Why an encoder could not be read, or does not take an input.
+/// Errors of reading an encoder, and of its inputs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncoderError {

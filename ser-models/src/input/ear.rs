@@ -17,7 +17,7 @@ pub struct Ear {
     encoder: Arc<WhisperEncoder>,
 }
 
-/// Why a clip could not be encoded.
+/// Errors of encoding a clip.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EarError {
@@ -30,7 +30,7 @@ pub enum EarError {
     /// The encoder does not have the outputs that the model reads.
     #[error("encoder: outputs must be as the model reads them, {expected}, got {layers} layers of {width}")]
     Outputs {
-        /// What the model reads.
+        /// The outputs that the model reads.
         expected: String,
         /// Outputs of the encoder.
         layers: usize,
@@ -68,7 +68,7 @@ impl Ear {
         &self.encoder
     }
 
-    /// How clips are prepared by default: silence trimmed 40 dB below the loudest, peak-normalised, of any length.
+    /// The default preparation of clips: silence trimmed 40 dB below the loudest, peak-normalised, of any length.
     pub fn preparation() -> PreparationConfig {
         PreparationConfig {
             sample_rate: Self::SAMPLE_RATE,

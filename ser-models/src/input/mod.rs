@@ -1,4 +1,4 @@
-//! What goes into a model: inputs made of a clip's features, sets of them, and their normalisation.
+//! Inputs of models: inputs made of a clip's features, sets of them, and their normalisation.
 
 mod dataset;
 mod ear;

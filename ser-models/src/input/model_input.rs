@@ -1,4 +1,4 @@
-//! What a model is given of a clip.
+//! A model's input from a clip.
 
 use super::resize::resize;
 use crate::layer::Padded;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Most numbers of one input, 256 MiB: no configuration from a damaged file may ask for all memory.
 const MAX_ELEMENTS: usize = 1 << 26;
 
-/// What a model is given of a clip.
+/// A model's input from a clip.
 ///
 /// After extraction, clips get a fixed number of frames: zeros are appended, or the end is cut. The clip's own frames are the valid frames;
 /// sequence models give their answer at the last of them. Normalisation changes valid frames only, by constants for each row, so that
@@ -35,7 +35,7 @@ pub enum ModelInput {
     /// Each feature as a channel, [channels, rows, frames]: brought to one number of rows by bilinear resizing along
     /// frequency, then padded or cut in time. Mel is in dB before resizing, as for [`ModelInput::Image`].
     Channels {
-        /// How many features there are.
+        /// Number of features.
         channels: usize,
         /// Rows of each after resizing.
         rows: usize,
@@ -64,16 +64,16 @@ pub enum ModelInput {
     },
 }
 
-/// Why features do not give a model's input.
+/// Errors of making a model's input from features.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// The rows of all features are not those of the input.
     #[error("features: rows must be as many as the model's input has, {expected}, got {given}")]
     Rows {
-        /// What the input has.
+        /// Rows of the input.
         expected: usize,
-        /// What the features have.
+        /// Rows of the features.
         given: usize,
     },
     /// There are not as many features as the input has channels.

@@ -14,7 +14,7 @@ pub(crate) enum FrozenValues {
 }
 
 impl FrozenValues {
-    /// How many there are.
+    /// Their number.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),

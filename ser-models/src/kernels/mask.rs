@@ -1,4 +1,4 @@
-//! Which elements dropout keeps.
+//! Masks of dropout.
 
 use super::ForEachItem;
 use crate::generator::Generator;

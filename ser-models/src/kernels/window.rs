@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// What lies beyond the ends of a sequence for a window of `kernel` taps, `dilation` apart, that moves by `stride`.
+/// Padding beyond the ends of a sequence for a window of `kernel` taps, `dilation` apart, that moves by `stride`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! What a layer is.
+//! The trait of layers.
 
 use super::{Forward, Fusion, LayerError, Padded, SummaryRow};
 use crate::generator::Generator;
@@ -36,7 +36,7 @@ pub trait Layer: Debug + Send + Sync {
     /// If the layer does not take this shape.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError>;
 
-    /// What the layer is called in summaries and errors, e.g. `Conv1d`.
+    /// Name of the layer's kind in summaries and errors, e.g. `Conv1d`.
     fn kind(&self) -> &'static str;
 
     /// The tensors that training moves by gradients; empty for layers without any.

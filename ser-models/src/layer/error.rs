@@ -1,9 +1,9 @@
-//! What can go wrong in a layer.
+//! Errors of layers.
 
 use crate::kernels::TooShort;
 use crate::parameters::ParameterError;
 
-/// Why a layer could not be built or applied.
+/// Errors of building and applying a layer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
@@ -14,9 +14,9 @@ pub enum LayerError {
         layer: String,
         /// The setting.
         setting: &'static str,
-        /// What holds for the setting.
+        /// The rule.
         rule: &'static str,
-        /// What was given.
+        /// The value given.
         given: String,
     },
     /// The input does not have the shape that the layer takes.
@@ -24,9 +24,9 @@ pub enum LayerError {
     InputShape {
         /// The layer, by its kind.
         layer: &'static str,
-        /// What it takes, without the batch axis.
+        /// The shape that it takes, without the batch axis.
         expected: String,
-        /// What was given, without the batch axis.
+        /// The shape given, without the batch axis.
         given: Vec<usize>,
     },
     /// A module of Candle's gives another shape than was declared.
@@ -34,9 +34,9 @@ pub enum LayerError {
     OutputShape {
         /// The layer, by its name.
         layer: String,
-        /// What was declared, without the batch axis.
+        /// The declared shape, without the batch axis.
         expected: Vec<usize>,
-        /// What came out, without the batch axis.
+        /// The shape found, without the batch axis.
         given: Vec<usize>,
     },
     /// The input holds no example.
@@ -66,7 +66,7 @@ pub enum LayerError {
         frames: usize,
         /// Clips in the batch.
         batch: usize,
-        /// What was given.
+        /// The value given.
         given: String,
     },
     /// Batch normalisation cannot train on a single example.

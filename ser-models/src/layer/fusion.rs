@@ -1,4 +1,4 @@
-//! How layers are computed together.
+//! Fusion of layers.
 //!
 //! Layer by layer, every activation would go out to memory and come back. A convolution or a batch normalisation and the
 //! layers after it can be computed on one channel of one example at a time, while that lies in the cache. Each layer says
@@ -8,7 +8,7 @@ use crate::kernels::{Statistics, Window};
 use crate::memory::Memory;
 use candle_core::{DType, Device, Result as CandleResult, Tensor, Var};
 
-/// What a layer is in a stage of layers that are computed together; by default nothing.
+/// A layer's part in a stage of layers that are computed together; by default none. Opaque outside this crate.
 #[derive(Debug, Default)]
 pub struct Fusion<'a>(pub(crate) FusionKind<'a>);
 

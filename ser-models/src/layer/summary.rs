@@ -1,4 +1,4 @@
-//! What a summary lists of a layer.
+//! Rows of a summary.
 
 /// One line of a model's summary.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Settings of a [`BatchNorm`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BatchNormConfig {
-    /// How far the running statistics move towards a batch's, above 0 and at most 1, as PyTorch counts it: Keras's
+    /// Weight of a batch in the running statistics, above 0 and at most 1, as PyTorch counts it: Keras's
     /// `momentum` is 1 minus this.
     pub momentum: f64,
     /// Added to the variance, positive.

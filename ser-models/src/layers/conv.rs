@@ -22,7 +22,7 @@ pub struct Conv1dConfig {
     pub stride: usize,
     /// Steps between neighbouring taps, 1 or more.
     pub dilation: usize,
-    /// What lies beyond the ends.
+    /// Padding beyond the ends.
     pub padding: Padding,
     /// Initial weights; the bias starts at zero.
     pub init: Init,
@@ -53,7 +53,7 @@ pub struct Conv2dConfig {
     pub stride: [usize; 2],
     /// Rows and columns between neighbouring taps, 1 or more.
     pub dilation: [usize; 2],
-    /// What lies beyond the edges. Causal is offered along the last axis only, which is time in this crate's models.
+    /// Padding beyond the edges. Causal is offered along the last axis only, which is time in this crate's models.
     pub padding: [Padding; 2],
     /// Initial weights; the bias starts at zero.
     pub init: Init,

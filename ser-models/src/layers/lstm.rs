@@ -20,7 +20,7 @@ pub struct LstmConfig {
     pub bidirectional: bool,
     /// Dropout between one layer and the next, 0 or more and below 1.
     pub dropout: f64,
-    /// What comes out of the last layer.
+    /// The output of the last layer.
     pub states: States,
     /// Initial weights of the input; those of the state are orthogonal.
     pub init: Init,

@@ -1,4 +1,4 @@
-//! What recurrent layers share: one pass through time, in one direction.
+//! Code shared by recurrent layers: one pass through time, in one direction.
 
 use super::Init;
 use crate::kernels::{Cell, Real, Recurrence};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct SimpleRnnConfig {
     /// Units, 1 or more.
     pub units: usize,
-    /// What comes out.
+    /// The output.
     pub states: States,
     /// Initial weights of the input; those of the state are orthogonal.
     pub init: Init,

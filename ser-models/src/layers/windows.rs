@@ -1,4 +1,4 @@
-//! What layers with moving windows share: the shapes that come out, and the valid frames.
+//! Code shared by layers with moving windows: the shapes that come out, and the valid frames.
 
 use crate::kernels::{Placed, Real, Window};
 use crate::layer::LayerError;

@@ -1,6 +1,6 @@
 //! Live recognition: moods of a voice while it speaks, as readings over a sliding window.
 //!
-//! [`Listener`] takes samples in pieces of any size and gives a [`Reading`] every quarter of a second. The levels, and with them the
+//! [`Listener`] takes samples in pieces of any size and gives a [`LiveReading`] every quarter of a second. The levels, and with them the
 //! detection of silence, come from a streaming mel spectrogram ([`Activity`]). The recogniser analyses the whole window again for each
 //! reading, because trimming, peak normalisation, tuning, `top_db` and the harmonic part depend on all of its samples. A reading therefore
 //! equals [`Recognizer::recognize_window`] of the same samples. With an interval of one second, and the first reading after a whole window,
@@ -30,7 +30,7 @@ use crate::recognizer::{RecognizeError, Recognizer};
 use crate::recording::{Recognition, SpeechDetector, SpeechStream, Windows};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 
-/// How a stream is read. Times are seconds of sound.
+/// Settings of live recognition. Times are seconds of sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveConfig {
     /// Length of the window that a reading is about, 0.25 to 60.
@@ -69,7 +69,7 @@ impl LiveConfig {
     }
 }
 
-/// Why a stream cannot be read.
+/// Errors of live recognition.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LiveError {
@@ -78,17 +78,17 @@ pub enum LiveError {
     Seconds {
         /// The field.
         setting: &'static str,
-        /// The least.
+        /// The smallest valid value.
         least: f64,
-        /// The most.
+        /// The largest valid value.
         most: f64,
-        /// What it was.
+        /// The value given.
         given: f64,
     },
     /// [`LiveConfig::silence_db`] is not finite.
     #[error("live: silence_db must be finite, got {given}")]
     SilenceDb {
-        /// What it was.
+        /// The value given.
         given: f32,
     },
     /// The sample rate cannot be used, a sample is not finite, or the whole stream is too short for speech.
@@ -101,7 +101,7 @@ pub enum LiveError {
 
 /// The result for one window.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
+pub struct LiveReading {
     /// The end of the window, in seconds of sound from the stream's start.
     pub seconds: f64,
     /// The loudest frame since the last reading, in dB relative to full scale.
@@ -147,7 +147,7 @@ impl Listener {
     pub fn push<E: From<LiveError>>(
         &mut self,
         mut samples: &[f32],
-        mut tell: impl FnMut(Reading) -> Result<(), E>,
+        mut tell: impl FnMut(LiveReading) -> Result<(), E>,
     ) -> Result<(), E> {
         while !samples.is_empty() {
             let rest = self.windows.take(samples, |_| {}).map_err(LiveError::from)?;
@@ -166,7 +166,7 @@ impl Listener {
     ///
     /// # Errors
     /// If the whole stream is too short for speech, or the recogniser fails.
-    pub fn finish(mut self) -> Result<Option<Reading>, LiveError> {
+    pub fn finish(mut self) -> Result<Option<LiveReading>, LiveError> {
         let minimum = (MIN_SPEECH_SECONDS * f64::from(self.sample_rate)).ceil() as usize;
         let taken = self.windows.taken();
         if taken < minimum as u64 {
@@ -175,7 +175,7 @@ impl Listener {
         if self.windows.has_rest() { self.read().map(Some) } else { Ok(None) }
     }
 
-    fn read(&mut self) -> Result<Reading, LiveError> {
+    fn read(&mut self) -> Result<LiveReading, LiveError> {
         let window = self.windows.window(self.silence_db);
         let silent = window.is_silent();
         let mut is_speech = !silent;
@@ -193,7 +193,7 @@ impl Listener {
             },
             false => None,
         };
-        Ok(Reading { seconds: window.end, level_db: window.level_db, silent, heard })
+        Ok(LiveReading { seconds: window.end, level_db: window.level_db, silent, heard })
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
         samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
     }
 
-    fn readings(pieces: usize, samples: &[f32]) -> Vec<Reading> {
+    fn readings(pieces: usize, samples: &[f32]) -> Vec<LiveReading> {
         let recognizer = Recognizer::from_bytes(MODEL).unwrap();
         let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default()).unwrap();
         let mut readings = Vec::new();

@@ -13,7 +13,7 @@ pub struct ConvBlock<Size = usize> {
     pub filters: usize,
     /// Taps of the kernel.
     pub kernel_size: Size,
-    /// What follows, in order.
+    /// The layers after the convolution, in order.
     pub then: Vec<BlockLayer<Size>>,
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnsembleConfig {
-    /// How many networks of the first architecture, 1 or more.
+    /// Number of networks of the first architecture, 1 or more.
     pub members: usize,
     /// The architecture of these networks, which must not be an ensemble.
     pub network: Box<Architecture>,

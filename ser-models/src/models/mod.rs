@@ -77,7 +77,7 @@ macro_rules! architectures {
                 }
             }
 
-            /// What one input of the network is.
+            /// Kind and shape of one input of the network.
             pub fn input(&self) -> ModelInput {
                 match self {
                     $(Self::$kind(config) => config.input(),)*
@@ -172,7 +172,7 @@ impl Architecture {
         }
     }
 
-    /// How many of the encoder's blocks such a network reads; `None` for a network that reads features.
+    /// Number of the encoder's blocks that the network reads; `None` for a network that reads features.
     pub fn encoder_blocks(&self) -> Option<usize> {
         match self.member() {
             Self::WhisperHead(config) => Some(config.blocks),

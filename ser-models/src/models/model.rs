@@ -60,7 +60,7 @@ impl Model {
         &self.parameters
     }
 
-    /// What one input is.
+    /// Kind and shape of one input.
     pub fn input(&self) -> ModelInput {
         self.input
     }

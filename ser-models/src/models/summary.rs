@@ -1,4 +1,4 @@
-//! What a model consists of, in a table.
+//! Summaries of models.
 
 use crate::input::ModelInput;
 use crate::layers::SummaryRow;

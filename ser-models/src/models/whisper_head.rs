@@ -31,14 +31,14 @@ pub struct WhisperHeadConfig {
     /// encoder. If empty, any encoder of these sizes is accepted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,
-    /// How the outputs of the layers become one.
+    /// Combination of the outputs of the layers.
     #[serde(skip_serializing_if = "is_mixture")]
     pub layers: HeadLayers,
     /// Number of outputs to skip before the mixture, below `blocks` + 1: 0 includes the output of the convolutions, 2 begins with that of
     /// the second block.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: usize,
-    /// How frames become one vector.
+    /// Pooling of frames into one vector.
     pub pooling: HeadPooling,
     /// Dropout before each dense layer, 0 or more and below 1.
     pub dropout: f64,
@@ -48,7 +48,7 @@ pub struct WhisperHeadConfig {
     pub init: Init,
 }
 
-/// How the frames of the encoder become one vector.
+/// Pooling of the encoder's frames into one vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -66,7 +66,7 @@ pub enum HeadPooling {
     },
 }
 
-/// How the outputs of the encoder's layers become one.
+/// Combination of the outputs of the encoder's layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -76,7 +76,7 @@ enum Origin {
     Given(Weights),
 }
 
-/// Why a tensor could not be made.
+/// Errors of making a tensor.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParameterError {

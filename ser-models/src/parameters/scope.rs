@@ -1,4 +1,4 @@
-//! Where a layer's tensors are made.
+//! Scopes of a layer's tensors.
 
 use super::{ParameterError, Parameters, SEED};
 use crate::generator::Generator;

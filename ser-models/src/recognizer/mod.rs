@@ -33,7 +33,7 @@ pub struct Recognizer {
     config: TimelineConfig,
 }
 
-/// Why a recording was not recognised.
+/// Errors of recognising a recording.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecognizeError {
@@ -45,7 +45,7 @@ pub enum RecognizeError {
     NoSpeech {
         /// Its length in seconds.
         seconds: f64,
-        /// What the sound is like instead.
+        /// The kind of the sound.
         reason: NotSpeech,
     },
     /// The features do not give the model's input.

@@ -4,7 +4,7 @@ use super::SILENCE_DB;
 use super::recognition::Recognition;
 use serde::Serialize;
 
-/// How a recording of any length is analysed. Times are seconds of sound.
+/// Settings of the analysis of a recording. Times are seconds of sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimelineConfig {
     /// Time from one window's end to the next one's, 0.05 to 60. A window is as long as the clips that the model takes, or 3 s if it takes
@@ -13,7 +13,7 @@ pub struct TimelineConfig {
     /// Frames below this, in dB relative to full scale, are silence. Must be finite. Segments also include quieter frames if the loudest
     /// frames within five seconds are less than 28 dB above them, as in a quiet voice.
     pub silence_db: f32,
-    /// How far segments are smoothed, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 turns
+    /// Smoothing of segments in seconds, 0 to 30: at each time the probabilities are averaged over this time before and after. 0 turns
     /// smoothing off. On joined recordings of validation actors, 0 to 2.5 s gave nearly the same share of correct time; 1 s, the default,
     /// found boundaries better than 0.
     pub smoothing: f64,
@@ -33,9 +33,9 @@ impl Default for TimelineConfig {
 pub struct TimelineError {
     /// The field.
     pub setting: &'static str,
-    /// What it must be.
+    /// The rule.
     pub rule: &'static str,
-    /// What it was.
+    /// The value given.
     pub given: f64,
 }
 
@@ -58,9 +58,9 @@ impl TimelineConfig {
 /// A window of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TimelineWindow {
-    /// Where it begins, in seconds from the recording's start.
+    /// Start, in seconds from the recording's start.
     pub start: f64,
-    /// Where it ends.
+    /// End, in seconds from the recording's start.
     pub end: f64,
     /// Seconds of speech in it; 0 where there is none.
     pub speech: f64,
@@ -71,9 +71,9 @@ pub struct TimelineWindow {
 /// A stretch of a recording with one mood, or without speech.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Segment {
-    /// Where it begins, in seconds from the recording's start.
+    /// Start, in seconds from the recording's start.
     pub start: f64,
-    /// Where it ends; the next one begins there.
+    /// End, in seconds from the recording's start; the next segment starts there.
     pub end: f64,
     /// Its average recognition; `None` without speech.
     pub heard: Option<Recognition>,

@@ -1,6 +1,7 @@
 //! The recognised mood.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The recognised mood of a recording or of a part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -8,9 +9,21 @@ pub struct Recognition {
     /// The most probable class.
     pub label: String,
     /// Every class with its probability, in the checkpoint's order; they sum to 1.
+    #[serde(deserialize_with = "finite")]
     pub probabilities: Vec<(String, f32)>,
     /// Whether the probability of the most probable class is at least the checkpoint's [`Readout::confidence`](crate::Readout::confidence).
     pub confident: bool,
+}
+
+/// Refuses a probability that `f32` holds as infinity, which JSON could not write again.
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f32)>, D::Error> {
+    let probabilities = Vec::<(String, f32)>::deserialize(deserializer)?;
+    match probabilities.iter().find(|(_, probability)| !probability.is_finite()) {
+        Some((class, given)) => {
+            Err(D::Error::custom(format!("the probability of {class:?} must be finite, got {given}")))
+        }
+        None => Ok(probabilities),
+    }
 }
 
 impl Recognition {
@@ -54,6 +67,15 @@ mod tests {
 
     fn answer(calm: f32) -> Recognition {
         Recognition::new(vec![("Calm".to_owned(), calm), ("Sad".to_owned(), 1.0 - calm)], 0.7)
+    }
+
+    #[test]
+    fn a_probability_that_f32_cannot_hold_is_refused() {
+        let json = serde_json::to_string(&answer(0.5)).unwrap();
+        assert_eq!(serde_json::from_str::<Recognition>(&json).unwrap(), answer(0.5));
+        let huge: serde_json::Value = serde_json::from_str(&json.replacen("0.5", "1e300", 1)).unwrap();
+        let error = serde_json::from_value::<Recognition>(huge).unwrap_err();
+        assert!(error.to_string().contains("the probability of \"Calm\" must be finite, got inf"), "{error}");
     }
 
     #[test]

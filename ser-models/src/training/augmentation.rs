@@ -26,14 +26,14 @@ pub struct Augmentation {
     pub frequency_shift: usize,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
     pub noise: f64,
-    /// Spans of frames that are masked in each clip, all rows alike (SpecAugment, Park et al. 2019). Only for inputs with frames.
+    /// Spans of frames that are masked in each clip, in all rows (SpecAugment, Park et al. 2019). Only for inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_masks: Masks,
-    /// Spans of rows that are masked in each clip, at all frames and in all channels alike. Only for inputs with frames.
+    /// Spans of rows that are masked in each clip, at all frames and in all channels. Only for inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_masks: Masks,
     /// α of mixup (Zhang et al. 2018), 0 or more; 0 mixes nothing. Each batch is mixed with itself in another order, λ :
-    /// (1 − λ), inputs and targets alike, λ from Beta(α, α). The mixture has the valid frames of the longer clip.
+    /// (1 − λ), both inputs and targets, with λ from Beta(α, α). The mixture has the valid frames of the longer clip.
     pub mixup: f64,
 }
 
@@ -42,7 +42,7 @@ pub struct Augmentation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Masks {
-    /// How many, 0 for none.
+    /// Number of spans, 0 for none.
     pub count: usize,
     /// The largest width, in frames or rows; a clip's valid frames or rows are the most that are masked.
     pub width: usize,

@@ -15,7 +15,7 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// The first learning rate, positive.
     pub learning_rate: f64,
-    /// How the learning rate changes.
+    /// Schedule of the learning rate.
     pub schedule: Schedule,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
@@ -23,9 +23,9 @@ pub struct TrainingConfig {
     pub clip_norm: Option<f64>,
     /// Share of each target that is spread over all classes, 0 or more and below 1.
     pub label_smoothing: f64,
-    /// How much each class counts in the loss.
+    /// Weight of each class in the loss.
     pub class_weights: ClassWeights,
-    /// Which examples an epoch's batches are made of.
+    /// Selection of an epoch's examples.
     #[serde(skip_serializing_if = "is_default")]
     pub sampling: Sampling,
     /// Whether inputs are z-scored by the training part's mean and standard deviation.
@@ -45,7 +45,7 @@ pub struct TrainingConfig {
     pub early_stopping: Option<EarlyStopping>,
 }
 
-/// How much each class counts in the loss.
+/// Weight of each class in the loss.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -154,7 +154,7 @@ impl EncodedClips {
         ModelInput::Encoded { layers: self.record.layers, width: self.record.width, frames: None }
     }
 
-    /// What was encoded.
+    /// Settings of the encoding.
     pub fn config(&self) -> &EncodingConfig {
         &self.record.config
     }

@@ -5,7 +5,7 @@ use crate::input::{DatasetError, EarError};
 use crate::profile::ProfileError;
 use ser_features::ConfigError;
 
-/// Why clips could not be encoded, kept or read.
+/// Errors of encoding, keeping and reading clips.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodedError {
@@ -14,9 +14,9 @@ pub enum EncodedError {
     Setting {
         /// The setting.
         setting: &'static str,
-        /// What holds for it.
+        /// The rule.
         rule: &'static str,
-        /// What was given.
+        /// The value given.
         given: String,
     },
     /// A clip cannot be encoded.
@@ -24,7 +24,7 @@ pub enum EncodedError {
     Clip {
         /// The clip.
         id: String,
-        /// Why.
+        /// The reason.
         #[source]
         cause: Box<EarError>,
     },
@@ -45,7 +45,7 @@ pub enum EncodedError {
     Copies {
         /// Copies that were encoded.
         most: usize,
-        /// What was given.
+        /// The value given.
         given: usize,
     },
     /// The set cannot be made.

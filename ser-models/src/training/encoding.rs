@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
-/// What is encoded of each clip.
+/// Settings of the encoding of clips.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncodingConfig {
-    /// How each clip and each copy is prepared before it is heard, at [`Ear::SAMPLE_RATE`].
+    /// Preparation of each clip and each copy before encoding, at [`Ear::SAMPLE_RATE`].
     pub preparation: PreparationConfig,
-    /// How copies are changed. This happens before preparation, so that noise fills pauses and they are not trimmed, as in a noisy
+    /// Changes of the copies. They are made before preparation, so that noise fills pauses and they are not trimmed, as in a noisy
     /// recording.
     pub augmentation: AudioAugmentation,
     /// Changed copies of each clip, beside the clean one.
     pub copies: usize,
-    /// What the changes are drawn from.
+    /// Seed of the changes.
     pub seed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong in training.
+//! Errors of training.
 
 use crate::checkpoint::CheckpointError;
 use crate::files::FileError;
@@ -6,7 +6,7 @@ use crate::input::InputError;
 use crate::layers::LayerError;
 use ser_features::{ConfigError, SignalError};
 
-/// Why training could not begin or continue.
+/// Errors of training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainingError {
@@ -15,9 +15,9 @@ pub enum TrainingError {
     Setting {
         /// The setting.
         setting: &'static str,
-        /// What holds for it.
+        /// The rule.
         rule: &'static str,
-        /// What was given.
+        /// The value given.
         given: String,
     },
     /// A class has no example to learn from.
@@ -45,9 +45,9 @@ pub enum TrainingError {
     InputShape {
         /// `training` or `validation`.
         part: &'static str,
-        /// What the model takes.
+        /// The shape that the model takes.
         expected: Vec<usize>,
-        /// What the set holds.
+        /// The shape of the set's examples.
         given: Vec<usize>,
     },
     /// The loss, a weight, a statistic or an average of one is NaN or infinite.
@@ -55,9 +55,9 @@ pub enum TrainingError {
     NotFinite {
         /// The epoch, counted from 1.
         epoch: usize,
-        /// Where in the epoch.
+        /// Place in the epoch.
         place: String,
-        /// What is not finite: the loss, or a value of a tensor by its name.
+        /// The value that is not finite: the loss, or a value of a tensor by its name.
         what: String,
         /// NaN or infinite.
         value: f64,
@@ -67,9 +67,9 @@ pub enum TrainingError {
     Failed {
         /// The epoch, counted from 1.
         epoch: usize,
-        /// Where in the epoch.
+        /// Place in the epoch.
         place: String,
-        /// Why.
+        /// The reason.
         cause: Box<TrainingError>,
     },
     /// No features could be taken of a clip that was changed as sound.
@@ -77,7 +77,7 @@ pub enum TrainingError {
     Audio {
         /// The clip.
         id: String,
-        /// Why.
+        /// The reason.
         cause: SignalError,
     },
     /// The features of the clips do not give the model's input.
@@ -109,7 +109,7 @@ impl From<CheckpointError> for TrainingError {
     }
 }
 
-/// Why a training state could not be written or read.
+/// Errors of writing and reading a training state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -121,7 +121,7 @@ pub enum StateError {
     AnotherRun {
         /// The file.
         file: String,
-        /// What differs: the first setting that does, by its name.
+        /// Name of the first setting that differs.
         what: String,
         /// This run's.
         expected: String,

@@ -1,4 +1,4 @@
-//! How a run reports its progress and its end.
+//! Progress events, and the end of a run.
 
 use super::Epoch;
 
@@ -30,7 +30,7 @@ pub enum Event<'a> {
     Epoch(&'a Epoch),
 }
 
-/// How a run ended.
+/// End of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finish {

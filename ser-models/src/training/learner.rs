@@ -30,7 +30,7 @@ pub struct Learner {
 pub struct Step {
     /// The loss of the batch, with label smoothing and class weights.
     pub loss: f64,
-    /// How many answers were correct: those whose largest logit is that of the largest target.
+    /// Number of correct answers: those whose largest logit is that of the largest target.
     pub correct: usize,
 }
 

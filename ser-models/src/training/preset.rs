@@ -31,7 +31,7 @@ use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnL
 pub struct Preset {
     /// The network.
     pub architecture: Architecture,
-    /// How it is trained.
+    /// Settings of the training.
     pub training: TrainingConfig,
 }
 

@@ -1,4 +1,4 @@
-//! What is trained and how: an architecture with its features and its training settings, from a name or a TOML file.
+//! Recipes: an architecture with its features and its training settings, from a name or a TOML file.
 
 use super::TrainingConfig;
 use crate::files::FileError;
@@ -23,11 +23,11 @@ use std::path::Path;
 pub struct Recipe {
     /// The network and its sizes.
     pub architecture: Architecture,
-    /// How clips are prepared.
+    /// Settings of the preparation.
     pub preparation: PreparationConfig,
-    /// Which features are taken.
+    /// Settings of the features.
     pub features: FeatureConfig,
-    /// How it is trained.
+    /// Settings of the training.
     pub training: TrainingConfig,
     /// Number of such networks to train, each from its own seed ([`member_seed`]), and to join into one model
     /// ([`Checkpoint::join`](crate::Checkpoint::join)); 1 or more.
@@ -82,7 +82,7 @@ impl Recipe {
     }
 }
 
-/// Why a recipe cannot be read.
+/// Errors of reading a recipe.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipeError {
@@ -96,7 +96,7 @@ pub enum RecipeError {
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// A key at the top is unknown.
@@ -112,7 +112,7 @@ pub enum RecipeError {
     Architecture {
         /// The file.
         file: String,
-        /// What it was.
+        /// The value given.
         given: String,
     },
     /// `members` is 0.
@@ -128,7 +128,7 @@ pub enum RecipeError {
         file: String,
         /// The table.
         table: &'static str,
-        /// Which key, and what is wrong.
+        /// The key and the reason.
         reason: String,
     },
 }

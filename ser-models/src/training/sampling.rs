@@ -1,11 +1,11 @@
-//! Which examples an epoch's batches are made of.
+//! Selection of an epoch's examples.
 
 use crate::generator::Generator;
 use crate::input::Dataset;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which examples an epoch's steps take.
+/// Selection of an epoch's examples.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

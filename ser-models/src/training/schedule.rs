@@ -1,9 +1,9 @@
-//! How the learning rate changes.
+//! Schedule of the learning rate.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::f64::consts::PI;
 
-/// How the learning rate changes from step to step, as a factor on its first value.
+/// Schedule of the learning rate, as a factor on its first value.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! Where an epoch's batches come from: features of the clips, or features of clips that are changed as sound first.
+//! Sources of an epoch's batches: features of the clips, or features of clips that are changed as sound first.
 
 use super::{AudioAugmentation, TrainingError};
 use crate::generator::{Generator, Purpose};

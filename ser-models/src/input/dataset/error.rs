@@ -1,6 +1,6 @@
-//! What is wrong with a set of examples.
+//! Errors of sets of examples.
 
-/// Why a set of examples cannot be used.
+/// Errors of a set of examples.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
@@ -10,11 +10,11 @@ pub enum DatasetError {
     /// A list with one entry for each clip has the wrong length.
     #[error("dataset: {what} must be as many as clips, {clips}, got {given}")]
     Count {
-        /// What was given.
+        /// The value given.
         what: &'static str,
         /// Clips in the set.
         clips: usize,
-        /// How many were given.
+        /// The number given.
         given: usize,
     },
     /// A clip is not of the input's shape.
@@ -24,7 +24,7 @@ pub enum DatasetError {
         clip: usize,
         /// The input's shape.
         shape: Vec<usize>,
-        /// How many numbers the clip has.
+        /// Number of values in the clip.
         given: usize,
     },
     /// A clip has no valid frames, or more than its input has.

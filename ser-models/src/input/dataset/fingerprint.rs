@@ -1,4 +1,4 @@
-//! What tells sets of examples apart.
+//! Fingerprints of sets of examples.
 
 use super::corpora::Corpora;
 use super::{Audio, Dataset};

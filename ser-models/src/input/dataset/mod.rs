@@ -242,7 +242,7 @@ impl Dataset {
         })
     }
 
-    /// How many clips there are, 1 or more.
+    /// Number of clips, 1 or more.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -297,7 +297,7 @@ impl Dataset {
         self.corpora.as_ref()?.labelled_classes(&self.labels, self.label_names.len())
     }
 
-    /// How many clips each class has.
+    /// Number of clips of each class.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.label_names.len()];
         self.labels.iter().for_each(|label| counts[*label] += 1);

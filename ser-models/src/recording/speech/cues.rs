@@ -6,7 +6,7 @@ use ser_features::{
     SignalError, StftConfig, Yin, YinConfig, power_to_db,
 };
 
-/// How many cues there are.
+/// Number of cues.
 pub const CUES: usize = 8;
 
 /// The rate in Hz at which cues are taken: all that telephones carry.

@@ -1,4 +1,4 @@
-//! Which optimiser, and its settings.
+//! Settings of optimisers.
 
 use serde::{Deserialize, Serialize};
 
