@@ -97,7 +97,12 @@ impl<'a> FeatureFile<'a> {
         statistics: Statistics<'a>,
     ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let spool = || tempfile::tempfile_in(folder).with_context(|| path.display().to_string());
+        // Beside the file there is room for as much again. The folder of a device takes no files of users.
+        let device = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let spool = || {
+            let made = if device { tempfile::tempfile() } else { tempfile::tempfile_in(folder) };
+            made.with_context(|| path.display().to_string())
+        };
         let mut file = Self {
             path: path.into(),
             format: Format::of(path),

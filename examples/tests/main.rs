@@ -5,6 +5,8 @@
 mod checklist;
 mod corpora;
 mod extract_features;
+#[cfg(unix)]
+mod faults;
 mod live;
 mod real_speech;
 mod real_voices;
