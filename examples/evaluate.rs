@@ -23,7 +23,7 @@ use serde::Serialize;
     "  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
 ))]
 struct Arguments {
-    /// The speech that it was trained on, as for `train`. May be given several times.
+    /// The speech that the checkpoint was trained on, as for `train`. May be given several times.
     #[arg(long, value_name = "DIR", required = true)]
     data: Vec<PathBuf>,
     #[command(flatten)]

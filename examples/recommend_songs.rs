@@ -34,7 +34,7 @@ struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     catalog: CatalogArguments,
-    /// Songs to recommend at most.
+    /// Largest number of songs.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// Strategy that chooses songs for the mood.
@@ -63,7 +63,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum At {
-    /// All of it.
+    /// The whole recording.
     Whole,
     /// Its last ten seconds of speech.
     End,

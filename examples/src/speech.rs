@@ -45,7 +45,7 @@ impl Labelling {
         Ok(data.iter().enumerate().map(|(at, path)| Source::new(path.as_ref(), format(at))).collect())
     }
 
-    /// What labels mean.
+    /// Maps labels to emotions and moods.
     ///
     /// # Errors
     /// If the file cannot be used, by its name.

@@ -29,7 +29,7 @@ struct Arguments {
     /// Windows of each corpus, and of each kind of sound.
     #[arg(long, default_value_t = 400)]
     count: usize,
-    /// Refuse below this probability.
+    /// Smallest probability of speech, 0 to 1, that is not refused.
     #[arg(long, default_value_t = 0.2)]
     threshold: f64,
     /// The seed of windows and sounds.

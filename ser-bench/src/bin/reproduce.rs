@@ -40,7 +40,7 @@ struct Arguments {
     /// Folder to keep extracted features in [default: `features` in the folder of the results].
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Measure on parts of the training parts instead, as one does to choose a recipe: the test parts are not touched.
+    /// Measure on validation parts cut from the training parts, to choose a recipe: the test parts are not used.
     #[arg(long)]
     validate: bool,
     /// Then measure the speaker-independent models on disturbed recordings: with noise, at other levels, through a telephone and through
