@@ -3,7 +3,7 @@
 use crate::feature::Feature;
 use crate::mood::Mood;
 
-/// Why no songs can be recommended.
+/// Errors of recommendations.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecommendError {
@@ -31,9 +31,9 @@ pub enum RecommendError {
     Option {
         /// The option.
         option: &'static str,
-        /// What it may be.
+        /// The valid values.
         expected: &'static str,
-        /// What it is.
+        /// The value given.
         given: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a catalogue holds beside a song's own columns.
+//! Extra columns of a catalogue.
 
 use std::fmt;
 use std::ops::Index;

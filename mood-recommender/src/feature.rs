@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Feature {
-    /// How positive it sounds, 0 to 1.
+    /// Musical positiveness, 0 to 1.
     Valence,
-    /// How intense and active it sounds, 0 to 1.
+    /// Intensity and activity, 0 to 1.
     Energy,
     /// Confidence that the song is acoustic, 0 to 1.
     Acousticness,
-    /// How well it suits dancing, 0 to 1.
+    /// Suitability for dancing, 0 to 1.
     Danceability,
     /// Confidence that the song has no vocals, 0 to 1.
     Instrumentalness,
@@ -25,11 +25,11 @@ pub enum Feature {
     Liveness,
     /// The mean level in dB relative to full scale; most songs lie between −60 and 0.
     Loudness,
-    /// How much of it is spoken, 0 to 1.
+    /// Share of spoken words, 0 to 1.
     Speechiness,
     /// The tempo in beats per minute; 0 where none was found.
     Tempo,
-    /// How much it is streamed, 0 to 100.
+    /// Popularity by streams, 0 to 100.
     Popularity,
 }
 

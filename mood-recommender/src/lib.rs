@@ -17,6 +17,7 @@ mod mood;
 mod music;
 mod names;
 mod neighbours;
+mod number;
 mod options;
 mod output;
 mod playlist;
@@ -34,7 +35,7 @@ mod strategy;
 mod taste;
 mod threads;
 
-pub use catalog::{Catalog, CatalogBuilder, CatalogError, CatalogFormat, Duplicate, ReadOptions, Skipped};
+pub use catalog::{Catalog, CatalogBuilder, CatalogError, CatalogFormat, Duplicate, ReadOptions, SkippedRow};
 pub use compact_str::CompactString;
 pub use date::{InvalidDate, ReleaseDate};
 pub use error::RecommendError;

@@ -38,7 +38,7 @@ impl Mood {
         }
     }
 
-    /// Where the mood lies in the valence–energy plane: the mean of its songs in `data_moods.csv`, rounded to
+    /// The mood's place in the valence–energy plane: the mean of its songs in `data_moods.csv`, rounded to
     /// two digits.
     ///
     /// The points are fixed, so that a journey means the same on every catalogue.

@@ -1,4 +1,4 @@
-//! What a list should look like.
+//! Settings of a list.
 
 use std::ops::RangeInclusive;
 
@@ -8,25 +8,25 @@ use crate::point::Point;
 use crate::profile::Profile;
 use crate::strategy::Strategy;
 
-/// What a list should look like. [`Options::default`] is ten songs by [`Strategy::Balance`], at most two
+/// Settings of a list. [`Options::default`] is ten songs by [`Strategy::Balance`], at most two
 /// of an artist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The number of songs; the list is shorter where not as many are found.
     pub count: usize,
-    /// How the mood leads to songs.
+    /// The strategy that maps the mood to songs.
     pub strategy: Strategy,
-    /// What every song must keep to.
+    /// Conditions that every song must meet.
     pub filter: Filter,
     /// The most songs of one artist, from 1; `None` for no limit. Case does not matter.
     pub max_per_artist: Option<usize>,
-    /// How much songs should differ from each other in sound, 0 to 1: maximal marginal relevance, Carbonell &
+    /// Weight of the difference in sound between songs, 0 to 1: maximal marginal relevance, Carbonell &
     /// Goldstein (1998), with λ = 1 − diversity. 0 selects by score only, 1 by difference only. Diversity applies to
     /// the first 1,000 songs; the songs after them are selected by score.
     pub diversity: f32,
     /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
     pub shuffle: Option<Shuffle>,
-    /// What the listener liked and disliked before.
+    /// The listener's likes and dislikes.
     pub profile: Profile,
 }
 
@@ -44,7 +44,7 @@ impl Default for Options {
     }
 }
 
-/// What every song of a list must keep to. The default lets all pass.
+/// Conditions that every song of a list must meet. By default all songs pass.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
     /// Years of release, ends included; songs without a date do not pass.

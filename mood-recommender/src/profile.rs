@@ -1,4 +1,4 @@
-//! What a listener liked and disliked.
+//! A listener's likes and dislikes.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +53,10 @@ impl TryFrom<Stored> for Profile {
         }
         if features != Feature::AUDIO {
             return Err(format!("profile: features must be {:?}, got {features:?}", Feature::AUDIO));
+        }
+        let mut numbers = liked.values().chain(disliked.values()).flatten().flatten();
+        if let Some(number) = numbers.find(|number| !number.is_finite()) {
+            return Err(format!("profile: features of songs must be finite, got {number}"));
         }
         Ok(Profile { liked, disliked })
     }

@@ -1,4 +1,4 @@
-//! What is known about the listener's mood.
+//! The listener's mood as probabilities.
 
 use crate::mood::{Mood, UnknownMood};
 
@@ -67,7 +67,7 @@ impl From<Mood> for Reading {
     }
 }
 
-/// Why a reading cannot be made from probabilities.
+/// Errors of making a reading from probabilities.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadingError {

@@ -1,4 +1,4 @@
-//! Why a song was chosen: in plain words first, with the numbers behind.
+//! Reasons for songs: first in plain words, then in numbers.
 
 use crate::feature::Feature;
 use crate::index::Group;

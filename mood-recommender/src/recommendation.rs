@@ -1,4 +1,4 @@
-//! What a list is made of.
+//! A song of a list, with score and reason.
 
 use serde::Serialize;
 
@@ -12,10 +12,10 @@ pub struct Recommendation<'a> {
     /// The song.
     #[serde(flatten)]
     pub song: &'a Song,
-    /// How well it suits, 0 to 1: the weighted mean of the features that the strategy looks at, mixed with
+    /// Score from 0 to 1: the weighted mean of the features that the strategy looks at, mixed with
     /// the listener's taste where a profile is given, times the probability of the moods that ask for such
     /// songs.
     pub score: f32,
-    /// Why it was chosen, in numbers and in words.
+    /// The reason for the choice, in numbers and in words.
     pub reason: String,
 }

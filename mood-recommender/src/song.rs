@@ -11,6 +11,7 @@ use crate::extra::Extra;
 use crate::feature::Feature;
 use crate::mood::Mood;
 use crate::names::composed;
+use crate::number::finite_option;
 
 /// A song with its figures, as Spotify's Web API names and scales them.
 ///
@@ -30,26 +31,36 @@ pub struct Song {
     /// When it came out.
     pub release_date: Option<ReleaseDate>,
     /// See [`Feature::Popularity`].
+    #[serde(deserialize_with = "finite_option")]
     pub popularity: Option<f32>,
     /// The length in milliseconds.
     pub duration_ms: Option<u32>,
     /// See [`Feature::Danceability`].
+    #[serde(deserialize_with = "finite_option")]
     pub danceability: Option<f32>,
     /// See [`Feature::Acousticness`].
+    #[serde(deserialize_with = "finite_option")]
     pub acousticness: Option<f32>,
     /// See [`Feature::Energy`].
+    #[serde(deserialize_with = "finite_option")]
     pub energy: Option<f32>,
     /// See [`Feature::Instrumentalness`].
+    #[serde(deserialize_with = "finite_option")]
     pub instrumentalness: Option<f32>,
     /// See [`Feature::Liveness`].
+    #[serde(deserialize_with = "finite_option")]
     pub liveness: Option<f32>,
     /// See [`Feature::Valence`].
+    #[serde(deserialize_with = "finite_option")]
     pub valence: Option<f32>,
     /// See [`Feature::Loudness`].
+    #[serde(deserialize_with = "finite_option")]
     pub loudness: Option<f32>,
     /// See [`Feature::Speechiness`].
+    #[serde(deserialize_with = "finite_option")]
     pub speechiness: Option<f32>,
     /// See [`Feature::Tempo`].
+    #[serde(deserialize_with = "finite_option")]
     pub tempo: Option<f32>,
     /// The key: 0 is C, 1 is C sharp, up to 11; −1 where none was found.
     pub key: Option<i8>,

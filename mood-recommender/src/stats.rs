@@ -1,4 +1,4 @@
-//! What a catalogue holds, in figures.
+//! Counts, means and correlations of a catalogue.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Which songs suit a listener's mood: the target mood and what counts in its songs.
+//! Strategies: the target mood, and the weights of its songs' features.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::mood::Mood;
 use crate::point::Point;
 use crate::reading::Reading;
 
-/// How a listener's mood leads to songs.
+/// Strategy that maps a listener's mood to songs.
 ///
 /// | listener | [`Balance`](Strategy::Balance) | [`Keep`](Strategy::Keep) | [`CheerUp`](Strategy::CheerUp) |
 /// | --- | --- | --- | --- |
@@ -43,7 +43,7 @@ pub enum Strategy {
     /// the straight line. A journey has at most 1,000 songs. Diversity, shuffling and the profile's tastes do not affect a
     /// journey.
     Journey {
-        /// Where the journey ends.
+        /// End of the journey.
         target: Point,
     },
 }
@@ -81,7 +81,7 @@ impl Strategy {
         targets
     }
 
-    /// What the strategy does with a mood, in words: `Energetic → calm songs, to balance it`.
+    /// The strategy's effect on a mood in words: `Energetic → calm songs, to balance it`.
     pub fn effect(&self, mood: Mood) -> String {
         if let Strategy::Journey { target } = self {
             let name = Mood::ALL.into_iter().find(|mood| mood.point() == *target);
@@ -126,13 +126,13 @@ impl Strategy {
     }
 }
 
-/// What songs to look for: their mood, and how much each feature counts.
+/// The songs to look for: their mood, and how much each feature counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Aim {
     /// The mood of the songs.
     pub target: Mood,
-    /// How much each feature counts against the others; below 0, the less of it, the better. Only their
+    /// Weight of each feature: finite, and not 0 for all. Below 0, less of the feature is better. Only their
     /// ratios matter.
     pub weights: BTreeMap<Feature, f64>,
 }

@@ -12,11 +12,8 @@ use serde::de::DeserializeOwned;
 
 fn check<T: Debug + PartialEq + Serialize + DeserializeOwned>(bytes: &[u8]) {
     let Ok(value) = serde_json::from_slice::<T>(bytes) else { return };
-    // What overflows reads as infinite, which JSON cannot hold.
     let written = serde_json::to_string(&value).expect("all of it has a form in JSON");
-    if !written.contains("null") {
-        assert_eq!(serde_json::from_str::<T>(&written).expect("what was written is right"), value);
-    }
+    assert_eq!(serde_json::from_str::<T>(&written).expect("what was written is right"), value);
 }
 
 fuzz_target!(|bytes: &[u8]| {

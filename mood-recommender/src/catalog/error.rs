@@ -1,11 +1,11 @@
-//! What can be wrong with a catalogue, and where.
+//! Errors of catalogues, with their places.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::feature::Feature;
 
-/// Why a catalogue could not be read, built, learned from or saved.
+/// Errors of reading, building, learning from and saving a catalogue.
 ///
 /// Rows count the songs from 1, the header not among them; lines count the lines of the file from 1. Texts of files are
 /// cut to 60 characters.
@@ -17,7 +17,7 @@ pub enum CatalogError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         error: Box<CatalogError>,
     },
     /// Reading or writing failed.
@@ -66,9 +66,9 @@ pub enum CatalogError {
         line: Option<u64>,
         /// The column or field.
         column: String,
-        /// What it may hold.
+        /// The valid values.
         expected: String,
-        /// What it holds.
+        /// The value found.
         given: String,
     },
     /// The text begins like JSON but is not valid JSON.
@@ -78,7 +78,7 @@ pub enum CatalogError {
         line: usize,
         /// The character of the line.
         column: usize,
-        /// What the parser says.
+        /// The parser's error.
         #[source]
         error: serde_json::Error,
     },

@@ -1,4 +1,4 @@
-//! Which column of a table holds what.
+//! Maps the columns of a table to fields.
 
 use std::sync::Arc;
 

@@ -51,7 +51,7 @@ pub struct Catalog {
     pub(crate) songs: Vec<Song>,
     extra_columns: Vec<Arc<str>>,
     duplicates: Vec<Duplicate>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedRow>,
     notes: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ pub struct Duplicate {
 /// A row that was left out because it could not be read: see [`ReadOptions::skip_bad`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Skipped {
+pub struct SkippedRow {
     /// The row; the first song's is 1.
     pub row: usize,
     /// The line on which it begins, where the format has lines.
@@ -147,7 +147,7 @@ impl Catalog {
     }
 
     /// The rows that were left out because they could not be read.
-    pub fn skipped(&self) -> &[Skipped] {
+    pub fn skipped(&self) -> &[SkippedRow] {
         &self.skipped
     }
 
@@ -173,7 +173,7 @@ impl Catalog {
     /// Writes to a writer.
     ///
     /// # Errors
-    /// What the writer returns.
+    /// Errors of the writer.
     pub fn write_to(&self, writer: impl Write, format: CatalogFormat) -> io::Result<()> {
         write::write(self, writer, format)
     }

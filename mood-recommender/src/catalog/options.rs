@@ -3,7 +3,7 @@
 use super::column::{COLUMNS, Own};
 use super::error::{CatalogError, excerpt};
 
-/// How a catalogue is read. The default finds columns by their usual names and refuses a file with a bad row.
+/// Settings of reading a catalogue. The default finds columns by their usual names and refuses a file with a bad row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Places in [`COLUMNS`] with the headers that name them.

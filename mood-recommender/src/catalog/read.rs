@@ -11,7 +11,7 @@ use super::options::ReadOptions;
 use super::scale::{Ranges, Units};
 use super::table::{Chunk, Table};
 use super::text;
-use super::{Catalog, Skipped};
+use super::{Catalog, SkippedRow};
 use crate::feature::Feature;
 use crate::formula::without_mark;
 use crate::song::Song;
@@ -172,7 +172,7 @@ impl Rows {
         songs.shrink_to_fit();
         let skipped = |(Place { row, at }, fault): (Place, Fault)| {
             let (row, line) = (row + 1, line(at));
-            Skipped { row, line, reason: fault.at(row, line).to_string() }
+            SkippedRow { row, line, reason: fault.at(row, line).to_string() }
         };
         let skipped = faults.into_iter().map(skipped).collect();
         Ok(Catalog { songs, extra_columns: layout.extra_columns(), duplicates, skipped, notes })

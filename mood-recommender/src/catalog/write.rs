@@ -11,7 +11,7 @@ use super::column::{COLUMNS, Column, Own};
 use crate::formula::marked;
 use crate::song::Song;
 
-/// How a catalogue is written.
+/// Format of a written catalogue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CatalogFormat {

@@ -1,4 +1,4 @@
-//! How each format writes a list.
+//! Writers of the playlist formats.
 
 use std::borrow::Cow;
 use std::io::{self, Write};

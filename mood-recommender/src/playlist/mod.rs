@@ -17,7 +17,7 @@ use crate::song::Song;
 /// caller). Otherwise it refers to the web page of [`Song::link`], which players that support web addresses open.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Playlist {
-    /// What the list is called.
+    /// Title of the list.
     pub title: String,
     /// The songs.
     pub entries: Vec<PlaylistEntry>,
@@ -38,7 +38,7 @@ pub struct PlaylistEntry {
     pub location: Option<PathBuf>,
     /// The page that plays it.
     pub link: String,
-    /// Why it was chosen, or an empty text.
+    /// The reason for the choice, or an empty text.
     pub reason: String,
 }
 
@@ -72,7 +72,7 @@ impl Playlist {
     /// Control characters in texts are written as blanks, since no format has a place for them.
     ///
     /// # Errors
-    /// What the writer returns.
+    /// Errors of the writer.
     pub fn write_to(&self, mut writer: impl Write, format: PlaylistFormat) -> io::Result<()> {
         formats::write(self, &mut writer, format)?;
         writer.flush()
@@ -159,7 +159,7 @@ impl fmt::Display for PlaylistFormat {
     }
 }
 
-/// Why a playlist was not written.
+/// Errors of writing a playlist.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlaylistError {
@@ -174,7 +174,7 @@ pub enum PlaylistError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
 }

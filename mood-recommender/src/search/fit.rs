@@ -1,4 +1,4 @@
-//! How well songs suit a mood by their features.
+//! Scores of songs for a mood, from their features.
 
 use super::BLOCK;
 use crate::feature::FEATURES;

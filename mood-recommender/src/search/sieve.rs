@@ -1,4 +1,4 @@
-//! Which songs a list may hold.
+//! Filters of songs.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;

@@ -39,7 +39,10 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "mood-recommender",
         &[
-            &["date", "extra", "feature", "formula", "mood", "names", "output", "point", "song", "threads"],
+            &[
+                "date", "extra", "feature", "formula", "mood", "names", "number", "output", "point", "song",
+                "threads",
+            ],
             &["catalog", "estimate", "neighbours", "stats"],
             &["error", "options", "profile", "reading", "recommendation", "strategy"],
             &["index", "playlist", "search", "taste"],
