@@ -227,10 +227,9 @@ vectorized! {
         let ((middle, upper), (out_middle, out_upper)) =
             (upper.split_at(upper.len() - below), out_upper.split_at_mut(bins.len() - 2 * below));
         // The bin in the middle is its own mirror image.
-        if let (Some(bin), Some(out)) = (middle.first_chunk(), out_middle.first_chunk_mut()) {
-            if let (Some(re), Some(im)) = (re.last_chunk(), im.last_chunk()) {
-                combine_lanes::<T, 2>((bin, bin), (re, im), half, (out, &mut [T::zero(); 2]));
-            }
+        let own = (middle.first_chunk(), out_middle.first_chunk_mut(), re.last_chunk(), im.last_chunk());
+        if let (Some(bin), Some(out), Some(re), Some(im)) = own {
+            combine_lanes::<T, 2>((bin, bin), (re, im), half, (out, &mut [T::zero(); 2]));
         }
         let ((lower, lower_rest), (upper_rest, upper)) = (lower.as_chunks::<LANES>(), upper.as_rchunks::<LANES>());
         let (re_rest, im_rest) = (&re[LANES * lower.len()..], &im[LANES * lower.len()..]);
