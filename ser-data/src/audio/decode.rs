@@ -180,19 +180,14 @@ fn scaled(stream: &Stream, rate: u32, ticks: u64) -> u64 {
 
 impl Active {
     fn new(stream: Stream) -> Result<Self, AudioErrorKind> {
-        let decoder = match &stream.codec {
-            Codec::Opus(head) => Decoder::Opus(Box::new(OpusStream::new(head)?)),
-            Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_PCM_S16LE => Decoder::Pcm16,
-            Codec::Symphonia(parameters) => Decoder::Symphonia(symphonia_decoder(parameters)?),
-        };
         let spec = match &stream.codec {
             Codec::Opus(head) => Some((usize::from(head.channels), opus::SAMPLE_RATE)),
-            Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_PCM_S16LE => {
-                let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
-                Some((channels, parameters.sample_rate.unwrap_or(0)))
-                    .filter(|(channels, rate)| *channels > 0 && *rate > 0)
-            }
-            Codec::Symphonia(_) => None,
+            Codec::Symphonia(parameters) => pcm16(parameters),
+        };
+        let decoder = match &stream.codec {
+            Codec::Opus(head) => Decoder::Opus(Box::new(OpusStream::new(head)?)),
+            Codec::Symphonia(_) if spec.is_some() => Decoder::Pcm16,
+            Codec::Symphonia(parameters) => Decoder::Symphonia(symphonia_decoder(parameters)?),
         };
         let is = |codec| matches!(&stream.codec, Codec::Symphonia(parameters) if parameters.codec == codec);
         let reservoir = is(CODEC_ID_MP3).then(Reservoir::default);
@@ -324,6 +319,13 @@ impl Active {
         }
         Ok(self.decoded.saturating_sub(u64::try_from(excess).unwrap_or(u64::MAX)))
     }
+}
+
+/// Channels and sample rate of a stream for [`Decoder::Pcm16`].
+fn pcm16(parameters: &AudioCodecParameters) -> Option<(usize, u32)> {
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    let rate = parameters.sample_rate.filter(|rate| *rate > 0 && channels > 0)?;
+    (parameters.codec == CODEC_ID_PCM_S16LE).then_some((channels, rate))
 }
 
 fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioErrorKind> {
