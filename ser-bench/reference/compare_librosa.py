@@ -1,11 +1,12 @@
 """Times ser-features and librosa on one machine in one go, and prints the ratios as a Markdown table.
 
     pip install -r requirements.txt
-    python compare_librosa.py [--clip CLIP.wav] [--corpus WAV_FOLDER [--every N]]
+    python compare_librosa.py [--clip CLIP.wav] [--parts PART …] [--corpus WAV_FOLDER [--every N]]
 
 Each side runs on one thread with the same 66,150 samples at 22,050 Hz: the clip, repeated to three seconds. Figures are medians after
-warm-up. The Rust side is `time_features` of this crate in the default release build, which cargo builds first. torchaudio,
-transformers and kaldi-native-fbank are measured where they are installed.
+warm-up. The Rust side is `time_features` of this crate in the default release build, which cargo builds first. It runs before and after
+the other side, and the mean of both counts, for a processor's clock changes. torchaudio, transformers and kaldi-native-fbank are
+measured where they are installed.
 
 --corpus times the vector of 193 features of every Nth WAV file below a folder (RAVDESS: 1,440 clips at 48 kHz), from the file to a file of
 features: the example `extract_features` with two threads, and two processes of librosa. Both get the same clips, in turns.
@@ -75,6 +76,7 @@ ROWS = [
     ("mel_to_stft", "`mel_to_stft` of 128 bands"),
     ("griffin_lim", "Griffin-Lim, 32 iterations"),
 ]
+PARTS = ["features", "fronts", "scaling"]
 # What librosa has no function for.
 WITHOUT = {"voice_quality": "jitter, shimmer and harmonics-to-noise ratio", "formants": "formants"}
 # Changes of rate of three seconds, beside soxr's HQ quality, which librosa's are.
@@ -265,6 +267,14 @@ def rust(*arguments):
     return json.loads(subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout)
 
 
+def around(clip, measure):
+    """Our times, as the means of those before and after the others are measured, and the others' results."""
+    before = rust("features", clip)
+    others = measure()
+    after = rust("features", clip)
+    return {name: (time + after[name]) / 2 for name, time in before.items()}, others
+
+
 def print_table(ours, theirs, torch):
     def cell(microseconds):
         return f"{microseconds:,.0f} µs" if microseconds else "–"
@@ -345,6 +355,7 @@ def print_corpus(folder, every):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--clip", default=ROOT / "examples" / "assets" / "sample.wav")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured, besides the corpus")
     parser.add_argument("--corpus", help="folder of WAV files")
     parser.add_argument("--every", type=int, default=12, help="take every Nth file of the corpus")
     parser.add_argument("--no-build", action="store_true", help="take the binary as it is")
@@ -357,11 +368,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         clip = str(Path(folder) / "clip.f32")
         y.tofile(clip)
-        ours = rust("features", clip)
-        print_table(ours, librosa_times(y), torchaudio_times(y))
-        print_rates(ours, soxr_times(y))
-        print_fronts(ours, front_times(y))
-        print_scaling(clip)
+        if "features" in arguments.parts:
+            ours, (theirs, torch) = around(clip, lambda: (librosa_times(y), torchaudio_times(y)))
+            print_table(ours, theirs, torch)
+        if "fronts" in arguments.parts:
+            ours, (rates, fronts) = around(clip, lambda: (soxr_times(y), front_times(y)))
+            print_rates(ours, rates)
+            print_fronts(ours, fronts)
+        if "scaling" in arguments.parts:
+            print_scaling(clip)
     if arguments.corpus:
         print_corpus(arguments.corpus, arguments.every)
 

@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use crate::decibel::{DecibelConfig, to_decibels};
 use crate::error::{ConfigError, SignalError};
-use crate::extremes::mean_of_ends;
+use crate::extremes::{largest, mean_of_ends};
 use crate::matrix::fill_columns;
 use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
@@ -149,6 +149,12 @@ impl ContrastBands {
 
     /// Takes the next frame's peaks and valleys.
     pub(crate) fn push(&mut self, frame: &[f32]) {
+        if largest(frame) == 0.0 {
+            // Nothing is found faster than in values that are all equal.
+            self.valleys.extend(self.bands.iter().map(|_| 0.0));
+            self.peaks.extend(self.bands.iter().map(|_| 0.0));
+            return;
+        }
         for band in &self.bands {
             self.values.clear();
             self.values.extend_from_slice(&frame[band.bins.clone()]);

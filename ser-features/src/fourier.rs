@@ -3,19 +3,23 @@
 //! A transform of `n` real values is one of `n / 2` complex values and a step that untangles them (Cooley, Lewis and Welch, "The fast
 //! Fourier transform algorithm: programming considerations in the calculation of sine, cosine and Laplace transforms", 1970). The
 //! complex one is rustfft's, which chooses its instructions at run time. So does the step here, where realfft's is compiled for the
-//! target's baseline: an STFT takes three quarters of the time that it takes with realfft, and 128 mel bands fall from 1.54 to 1.07
-//! times the time of realfft's transforms alone (x86-64 with AVX-512).
+//! target's baseline. It takes a bin and its mirror image together, in the order in which they lie in memory: 0.63 times the time of a loop
+//! over single bins, whose real and imaginary parts had to be sorted apart (x86-64 with AVX2).
+//!
+//! A signal of zeros has a spectrum of zeros, and the reverse. Neither is computed: clips that are filled up to a length hold many such
+//! frames.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
 
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use num_complex::Complex;
 use rustfft::{Fft, FftNum, FftPlanner};
 
 use crate::vector::vectorized;
 
 /// Real numbers that transforms calculate with.
-pub(crate) trait Real: FftNum + From<f32> {
+pub(crate) trait Real: FftNum + From<f32> + Pod {
     fn rounded(value: f64) -> Self;
 }
 
@@ -36,10 +40,21 @@ impl Real for f64 {
 struct Halves<T> {
     length: usize,
     fft: Arc<dyn Fft<T>>,
-    factors: Vec<Complex<T>>,
+    factors: Factors<T>,
     input: Vec<Complex<T>>,
     output: Vec<Complex<T>>,
     scratch: Vec<Complex<T>>,
+    /// The signal, where its length is odd.
+    odd: Vec<T>,
+}
+
+/// The factors `f[k]` of the lower half of the bins, from `k = 1` on, as [`combine`] multiplies with them.
+#[derive(Clone)]
+struct Factors<T> {
+    /// For each bin its real part twice.
+    re: Vec<T>,
+    /// For each bin its imaginary part, negated and as it is.
+    im: Vec<T>,
 }
 
 impl<T> std::fmt::Debug for Halves<T> {
@@ -57,18 +72,27 @@ impl<T: Real> Halves<T> {
     ) -> Self {
         let even = length.is_multiple_of(2);
         let fft = plan(if even { length / 2 } else { length });
-        let factor = |k: usize| {
-            let factor = factor(2.0 * PI * k as f64 / length as f64);
-            Complex::new(T::rounded(factor.re), T::rounded(factor.im))
-        };
+        let factors = (1..if even { length / 4 + 1 } else { 0 })
+            .map(|k| factor(2.0 * PI * k as f64 / length as f64))
+            .map(|factor| (T::rounded(factor.re), T::rounded(factor.im)));
+        let (mut re, mut im) = (Vec::new(), Vec::new());
+        for (real, imaginary) in factors {
+            re.extend([real, real]);
+            im.extend([-imaginary, imaginary]);
+        }
         Self {
             length,
-            factors: (0..if even { length / 2 } else { 0 }).map(factor).collect(),
+            factors: Factors { re, im },
             input: vec![Complex::new(T::zero(), T::zero()); fft.len()],
             output: vec![Complex::new(T::zero(), T::zero()); fft.len()],
             scratch: vec![Complex::new(T::zero(), T::zero()); fft.get_outofplace_scratch_len()],
+            odd: vec![T::zero(); if even { 0 } else { length }],
             fft,
         }
+    }
+
+    fn is_even(&self) -> bool {
+        self.odd.is_empty()
     }
 
     fn run(&mut self) {
@@ -100,22 +124,41 @@ impl<T: Real> Forward<T> {
         self.0.length / 2 + 1
     }
 
-    /// Both slices must have the plan's lengths.
-    pub(crate) fn process(&mut self, signal: &[T], spectrum: &mut [Complex<T>]) {
+    /// Where the signal belongs before [`run`](Self::run), which leaves other values there.
+    pub(crate) fn signal(&mut self) -> &mut [T] {
         let Self(halves) = self;
-        if halves.factors.is_empty() {
-            halves.input.iter_mut().zip(signal).for_each(|(to, &from)| *to = Complex::new(from, T::zero()));
+        if halves.is_even() { cast_slice_mut(&mut halves.input) } else { &mut halves.odd }
+    }
+
+    /// Transforms what lies in [`signal`](Self::signal), to a slice of as many bins as the spectrum has.
+    pub(crate) fn run(&mut self, spectrum: &mut [Complex<T>]) {
+        let zero = Complex::new(T::zero(), T::zero());
+        if is_zero(self.signal()) {
+            spectrum.fill(zero);
+            return;
+        }
+        let Self(halves) = self;
+        if !halves.is_even() {
+            for (to, &from) in halves.input.iter_mut().zip(&halves.odd) {
+                *to = Complex::new(from, T::zero());
+            }
             halves.run();
             spectrum.copy_from_slice(&halves.output[..spectrum.len()]);
             return;
         }
-        pack(signal, &mut halves.input);
         halves.run();
         let (first, rest) = (halves.output[0], &halves.output[1..]);
         let last = rest.len() + 1;
         spectrum[0] = Complex::new(first.re + first.im, T::zero());
         spectrum[last] = Complex::new(first.re - first.im, T::zero());
-        untangle(rest, &halves.factors[1..], T::rounded(0.5), &mut spectrum[1..last]);
+        let out = cast_slice_mut(&mut spectrum[1..last]);
+        combine(cast_slice(rest), &halves.factors.re, &halves.factors.im, T::rounded(0.5), out);
+    }
+
+    /// Both slices must have the plan's lengths.
+    pub(crate) fn process(&mut self, signal: &[T], spectrum: &mut [Complex<T>]) {
+        self.signal().copy_from_slice(signal);
+        self.run(spectrum);
     }
 }
 
@@ -134,65 +177,112 @@ impl<T: Real> Inverse<T> {
         ))
     }
 
-    /// Both slices must have the plan's lengths. The first bin's imaginary part, and for an even length the last one's, must be zero.
-    pub(crate) fn process(&mut self, spectrum: &[Complex<T>], signal: &mut [T]) {
+    /// The signal of a spectrum of the plan's length. The imaginary parts of the first bin, and for an even length of the last one, count
+    /// as zero, as they are in the spectrum of any real signal.
+    pub(crate) fn run(&mut self, spectrum: &[Complex<T>]) -> &[T] {
         let Self(halves) = self;
-        if halves.factors.is_empty() {
+        if is_zero::<T>(cast_slice(spectrum)) {
+            halves.output.fill(Complex::new(T::zero(), T::zero()));
+            halves.odd.fill(T::zero());
+        } else if halves.is_even() {
+            let last = halves.input.len();
+            let (low, high) = (spectrum[0].re, spectrum[last].re);
+            halves.input[0] = Complex::new(low + high, low - high);
+            let out = cast_slice_mut(&mut halves.input[1..]);
+            combine(cast_slice(&spectrum[1..last]), &halves.factors.re, &halves.factors.im, T::one(), out);
+            halves.run();
+        } else {
             halves.input[..spectrum.len()].copy_from_slice(spectrum);
+            halves.input[0].im = T::zero();
             for (to, from) in halves.input[1..].iter_mut().rev().zip(&spectrum[1..]) {
                 *to = from.conj();
             }
             halves.run();
-            signal.iter_mut().zip(&halves.output).for_each(|(to, from)| *to = from.re);
-            return;
+            halves.odd.iter_mut().zip(&halves.output).for_each(|(to, from)| *to = from.re);
         }
-        entangle(spectrum, &halves.factors, &mut halves.input);
-        halves.run();
-        unpack(&halves.output, signal);
+        if halves.is_even() { cast_slice(&halves.output) } else { &halves.odd }
+    }
+
+    /// As [`run`](Self::run), to a slice of the plan's length.
+    pub(crate) fn process(&mut self, spectrum: &[Complex<T>], signal: &mut [T]) {
+        signal.copy_from_slice(self.run(spectrum));
     }
 }
 
+/// Whether all values are zero. Of most signals the first few tell that they are not.
+fn is_zero<T: Real>(values: &[T]) -> bool {
+    values.chunks(32).all(|values| values.iter().fold(true, |zero, x| zero & (*x == T::zero())))
+}
+
+/// Numbers that [`combine`] takes at once.
+const LANES: usize = 8;
+
 vectorized! {
-    fn pack<T: Real>(signal: &[T], out: &mut [Complex<T>]) {
-        for (out, &[re, im]) in out.iter_mut().zip(signal.as_chunks().0) {
-            *out = Complex::new(re, im);
+    /// `S[k] + P[k]` of all bins from the first to the last but one, with the sum `S[k] = half · (Z[k] + Z*[m − k])` and the product
+    /// `P[k] = f[k] · (Z[k] − Z*[m − k])`: with half of one and the factors of [`Forward`], the spectrum of the real signal. Both depend on
+    /// a bin and its mirror image `m − k`, for which they are `S*[k]` and `−P*[k]`. Slices hold real and imaginary parts in turn.
+    fn combine<T: Real>(bins: &[T], re: &[T], im: &[T], half: T, out: &mut [T]) {
+        let below = bins.len() / 4 * 2;
+        let ((lower, upper), (out_lower, out_upper)) = (bins.split_at(below), out.split_at_mut(below));
+        let ((middle, upper), (out_middle, out_upper)) =
+            (upper.split_at(upper.len() - below), out_upper.split_at_mut(bins.len() - 2 * below));
+        // The bin in the middle is its own mirror image.
+        let own = (middle.first_chunk(), out_middle.first_chunk_mut(), re.last_chunk(), im.last_chunk());
+        if let (Some(bin), Some(out), Some(re), Some(im)) = own {
+            combine_lanes::<T, 2>((bin, bin), (re, im), half, (out, &mut [T::zero(); 2]));
+        }
+        let ((lower, lower_rest), (upper_rest, upper)) = (lower.as_chunks::<LANES>(), upper.as_rchunks::<LANES>());
+        let (re_rest, im_rest) = (&re[LANES * lower.len()..], &im[LANES * lower.len()..]);
+        let factors = re.as_chunks::<LANES>().0.iter().zip(im.as_chunks::<LANES>().0);
+        let (out_lower, out_lower_rest) = out_lower.as_chunks_mut::<LANES>();
+        let (out_upper_rest, out_upper) = out_upper.as_rchunks_mut::<LANES>();
+        let out = out_lower.iter_mut().zip(out_upper.iter_mut().rev());
+        for ((bins, factors), out) in lower.iter().zip(upper.iter().rev()).zip(factors).zip(out) {
+            combine_lanes(bins, factors, half, out);
+        }
+        let factors = re_rest.as_chunks::<2>().0.iter().zip(im_rest.as_chunks::<2>().0);
+        let out = out_lower_rest.as_chunks_mut::<2>().0.iter_mut();
+        let out = out.zip(out_upper_rest.as_chunks_mut::<2>().0.iter_mut().rev());
+        let bins = lower_rest.as_chunks::<2>().0.iter().zip(upper_rest.as_chunks::<2>().0.iter().rev());
+        for ((bins, factors), out) in bins.zip(factors).zip(out) {
+            combine_lanes(bins, factors, half, out);
         }
     }
 }
 
-vectorized! {
-    fn unpack<T: Real>(packed: &[Complex<T>], out: &mut [T]) {
-        for (out, value) in out.as_chunks_mut().0.iter_mut().zip(packed) {
-            *out = [value.re, value.im];
-        }
+/// [`combine`] for bins that lie one after the other, and for their mirror images.
+#[inline(always)]
+fn combine_lanes<T: Real, const N: usize>(
+    (bins, images): (&[T; N], &[T; N]),
+    (re, im): (&[T; N], &[T; N]),
+    half: T,
+    (out, out_images): (&mut [T; N], &mut [T; N]),
+) {
+    // The images in the order of the bins, conjugated.
+    let mut mirrored = [T::zero(); N];
+    for i in (0..N).step_by(2) {
+        mirrored[i] = images[N - 2 - i];
+        mirrored[i + 1] = -images[N - 1 - i];
     }
-}
-
-vectorized! {
-    /// `X[k] = (Z[k] + Z*[m − k]) / 2 + f[k] · (Z[k] − Z*[m − k])` for all `k` but 0.
-    fn untangle<T: Real>(packed: &[Complex<T>], factors: &[Complex<T>], half: T, out: &mut [Complex<T>]) {
-        let mirrored = packed.iter().rev();
-        for (((out, a), b), f) in out.iter_mut().zip(packed).zip(mirrored).zip(factors) {
-            let (re, im) = (a.re - b.re, a.im + b.im);
-            *out = Complex::new(
-                half * (a.re + b.re) + (f.re * re - f.im * im),
-                half * (a.im - b.im) + (f.re * im + f.im * re),
-            );
-        }
+    let (mut sum, mut difference) = ([T::zero(); N], [T::zero(); N]);
+    for i in 0..N {
+        sum[i] = half * (bins[i] + mirrored[i]);
+        difference[i] = bins[i] - mirrored[i];
     }
-}
-
-vectorized! {
-    /// `Z[k] = (X[k] + X*[m − k]) + f[k] · (X[k] − X*[m − k])`.
-    fn entangle<T: Real>(spectrum: &[Complex<T>], factors: &[Complex<T>], out: &mut [Complex<T>]) {
-        let mirrored = spectrum.iter().rev();
-        for (((out, a), b), f) in out.iter_mut().zip(spectrum).zip(mirrored).zip(factors) {
-            let (re, im) = (a.re - b.re, a.im + b.im);
-            *out = Complex::new(
-                (a.re + b.re) + (f.re * re - f.im * im),
-                (a.im - b.im) + (f.re * im + f.im * re),
-            );
-        }
+    let mut product = [T::zero(); N];
+    for i in 0..N {
+        product[i] = re[i] * difference[i] + im[i] * difference[i ^ 1];
+    }
+    for i in 0..N {
+        out[i] = sum[i] + product[i];
+    }
+    let mut conjugated = [T::zero(); N];
+    for i in 0..N {
+        conjugated[i] = sum[i] - product[i];
+    }
+    for i in (0..N).step_by(2) {
+        out_images[N - 2 - i] = conjugated[i];
+        out_images[N - 1 - i] = -conjugated[i + 1];
     }
 }
 
@@ -213,11 +303,14 @@ mod tests {
                     signal.iter().enumerate().map(|(n, x)| Complex::from_polar(*x, angle(n))).sum();
                 assert!((bin - right).norm() < 1e-11, "bin {k} of {length}: {bin} is not {right}");
             }
-            let mut again = vec![0.0; length];
-            Inverse::new(length, &mut FftPlanner::new()).process(&spectrum, &mut again);
-            for (x, y) in signal.iter().zip(&again) {
+            let mut inverse = Inverse::new(length, &mut FftPlanner::new());
+            for (x, y) in signal.iter().zip(inverse.run(&spectrum)) {
                 assert!((x - y / length as f64).abs() < 1e-13, "{length}");
             }
+            // A plan that was used gives zeros for zeros.
+            assert!(inverse.run(&vec![Complex::ZERO; spectrum.len()]).iter().all(|x| *x == 0.0));
+            forward.process(&vec![0.0; length], &mut spectrum);
+            assert!(spectrum.iter().all(|x| *x == Complex::ZERO), "{length}");
         }
     }
 

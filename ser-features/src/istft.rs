@@ -28,7 +28,6 @@ pub struct Istft {
     window: Vec<f32>,
     ifft: Inverse<f32>,
     spectrum: Vec<Complex<f32>>,
-    frame: Vec<f32>,
     /// Sums of squared windows from the sample `settled` on.
     window_sum: Vec<f32>,
     /// Number of samples that are already divided by the sum of their windows.
@@ -49,7 +48,6 @@ impl Istft {
         Ok(Self {
             window: config.window.periodic(config.win_length()),
             spectrum: vec![Complex::default(); config.n_bins()],
-            frame: vec![0.0; config.n_fft],
             window_sum: Vec::new(),
             settled: 0,
             ifft,
@@ -95,10 +93,12 @@ impl Istft {
             return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
         }
         self.begin(n_frames, length, out);
+        let mut frame = std::mem::take(&mut self.spectrum);
         for (t, column) in spectrum.columns().into_iter().enumerate() {
-            self.spectrum.iter_mut().zip(column).for_each(|(to, &from)| *to = from);
-            self.add(t, out);
+            frame.iter_mut().zip(column).for_each(|(to, &from)| *to = from);
+            self.add_frame(t, &frame, out);
         }
+        self.spectrum = frame;
         self.end(out);
         Ok(())
     }
@@ -123,13 +123,9 @@ impl Istft {
         self.settled = 0;
     }
 
+    /// Adds a frame to the signal. A real signal's mean and Nyquist bin have no imaginary part; what a caller's filter left there is not
+    /// part of the signal.
     pub(crate) fn add_frame(&mut self, t: usize, frame: &[Complex<f32>], out: &mut [f32]) {
-        self.spectrum.copy_from_slice(frame);
-        self.add(t, out);
-    }
-
-    /// Adds the frame that lies in `self.spectrum` to the signal.
-    fn add(&mut self, t: usize, out: &mut [f32]) {
         let window_start = self.config.window_start();
         let start = (t * self.config.hop_length + window_start) as isize - self.config.padding() as isize;
         let skipped = start.min(0).unsigned_abs().min(self.window.len());
@@ -139,19 +135,12 @@ impl Istft {
             return;
         }
 
-        // A real signal's mean and Nyquist bin have no imaginary part; what a caller's filter left there is not part of the signal.
-        self.spectrum[0].im = 0.0;
-        if self.config.n_fft.is_multiple_of(2) {
-            self.spectrum[self.config.n_fft / 2].im = 0.0;
-        }
-        self.ifft.process(&self.spectrum, &mut self.frame);
-
         if first - self.settled >= SETTLED_AT_ONCE {
             self.settle(first, out);
         }
         let scale = 1.0 / self.config.n_fft as f32;
         let begin = window_start + skipped;
-        let frame = &self.frame[begin..begin + count];
+        let frame = &self.ifft.run(frame)[begin..begin + count];
         let window = &self.window[skipped..skipped + count];
         let start = first - self.settled;
         if self.window_sum.len() < start + count {

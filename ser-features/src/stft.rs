@@ -151,7 +151,6 @@ enum Transform {
 struct Windowed<T> {
     window: Vec<T>,
     fft: Forward<T>,
-    frame: Vec<T>,
     spectrum: Vec<Complex<T>>,
     /// Samples under the window where it reaches beyond the signal.
     padded: Vec<f32>,
@@ -161,13 +160,7 @@ impl<T: Real> Windowed<T> {
     fn new(config: &StftConfig, window: Vec<T>) -> Self {
         let fft = Forward::new(config.n_fft, &mut FftPlanner::new());
         let zero = Complex::new(T::zero(), T::zero());
-        Self {
-            window,
-            frame: vec![T::zero(); config.n_fft],
-            spectrum: vec![zero; config.n_bins()],
-            fft,
-            padded: Vec::new(),
-        }
+        Self { window, spectrum: vec![zero; config.n_bins()], fft, padded: Vec::new() }
     }
 
     /// Spectrum of frame `t`, in `self.spectrum`.
@@ -176,14 +169,15 @@ impl<T: Real> Windowed<T> {
         let window_start = config.window_start();
         let start = (t * config.hop_length + window_start) as isize - config.padding() as isize;
         let inside = start >= 0 && start as usize + self.window.len() <= samples.len();
+        let frame = self.fft.signal();
         if config.pad_mode != PadMode::Zero && !inside {
             self.padded.resize(self.window.len(), 0.0);
             config.pad_mode.read(samples, start, &mut self.padded);
             let end = window_start + self.window.len();
-            self.frame[..window_start].fill(T::zero());
-            self.frame[end..].fill(T::zero());
-            windowed(&mut self.frame[window_start..end], &self.padded, &self.window);
-            self.fft.process(&self.frame, &mut self.spectrum);
+            frame[..window_start].fill(T::zero());
+            frame[end..].fill(T::zero());
+            windowed(&mut frame[window_start..end], &self.padded, &self.window);
+            self.fft.run(&mut self.spectrum);
             return;
         }
         let skipped = start.min(0).unsigned_abs().min(self.window.len());
@@ -191,14 +185,14 @@ impl<T: Real> Windowed<T> {
         let count = samples.len().saturating_sub(first).min(self.window.len() - skipped);
 
         let begin = window_start + skipped;
-        self.frame[..begin].fill(T::zero());
-        self.frame[begin + count..].fill(T::zero());
+        frame[..begin].fill(T::zero());
+        frame[begin + count..].fill(T::zero());
         if count > 0 {
             let window = &self.window[skipped..skipped + count];
             let signal = &samples[first..first + count];
-            windowed(&mut self.frame[begin..begin + count], signal, window);
+            windowed(&mut frame[begin..begin + count], signal, window);
         }
-        self.fft.process(&self.frame, &mut self.spectrum);
+        self.fft.run(&mut self.spectrum);
     }
 }
 

@@ -3,8 +3,10 @@
 use ndarray::Array2;
 
 use crate::error::{ConfigError, SignalError};
+use crate::extremes::largest;
 use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
+use crate::vector::vectorized;
 
 /// Settings of pitch detection and tuning estimation. The default is librosa's.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,6 +180,22 @@ fn fullest_bin(frequencies: impl Iterator<Item = f32>, bins_per_octave: usize, c
     if most == 0 { 0.0 } else { edge(counts.iter().position(|&count| count == most).unwrap_or(0)) }
 }
 
+/// Bins that are searched for peaks at once, at most as many as a number has bits.
+const LANES: usize = 32;
+
+vectorized! {
+    /// A bit for each of at most 32 bins that is above `reference`, above its left neighbour, and not below its right one. `frame` holds
+    /// these bins and their neighbours.
+    fn peak_bits(frame: &[f32], reference: f32) -> u32 {
+        let mut bits = [0; LANES];
+        let neighbours = frame.iter().zip(&frame[1..]).zip(&frame[2..]);
+        for (i, (bit, ((&left, &centre), &right))) in bits.iter_mut().zip(neighbours).enumerate() {
+            *bit = u32::from((centre > reference) & (centre > left) & (centre >= right)) << i;
+        }
+        bits.iter().fold(0, |all, bit| all | bit)
+    }
+}
+
 /// What finds pitches in frames and estimates their tuning.
 #[derive(Debug, Clone)]
 pub(crate) struct TuningEstimator {
@@ -223,11 +241,15 @@ impl TuningEstimator {
 
     /// Calls `found` with bin, frequency and height of each peak of a frame.
     fn peaks(&self, frame: &[f32], mut found: impl FnMut(usize, f32, f32)) {
-        let reference = self.threshold * frame.iter().fold(0.0, |a, &b| f32::max(a, b));
-        for bin in self.bins.clone() {
-            let (left, centre, right) = (frame[bin - 1], frame[bin], frame[bin + 1]);
-            if centre > reference && centre > left && centre >= right {
+        let reference = self.threshold * largest(frame);
+        for first in self.bins.clone().step_by(LANES) {
+            let count = LANES.min(self.bins.end - first);
+            let mut peaks = peak_bits(&frame[first - 1..=first + count], reference);
+            while peaks != 0 {
+                let bin = first + peaks.trailing_zeros() as usize;
+                peaks &= peaks - 1;
                 // Which steps run in f32 and which in f64 is librosa's choice.
+                let (left, centre, right) = (frame[bin - 1], frame[bin], frame[bin + 1]);
                 let curvature = f64::from(right + left) - 2.0 * f64::from(centre);
                 let slope = f64::from(right - left) / 2.0;
                 let shift = if slope.abs() >= curvature.abs() { 0.0 } else { (-slope / curvature) as f32 };

@@ -285,7 +285,6 @@ fn square(lead: usize, frame: &[f32], at: usize) -> f64 {
 pub(crate) struct Autocorrelation {
     forward: Forward<f64>,
     inverse: Inverse<f64>,
-    frame: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
     shifts: usize,
 }
@@ -298,7 +297,6 @@ impl Autocorrelation {
         let forward = Forward::new(length, &mut planner);
         Self {
             inverse: Inverse::new(length, &mut planner),
-            frame: vec![0.0; length],
             spectrum: vec![Complex::default(); forward.n_bins()],
             forward,
             shifts: max_shift + 1,
@@ -313,13 +311,13 @@ impl Autocorrelation {
 
     /// As [`of`](Self::of), of no more values than the frame has.
     pub(crate) fn of_values(&mut self, values: impl Iterator<Item = f64>) -> &[f64] {
-        self.frame.fill(0.0);
-        self.frame.iter_mut().zip(values).for_each(|(to, x)| *to = x);
-        self.forward.process(&self.frame, &mut self.spectrum);
-        let scale = 1.0 / self.frame.len() as f64;
+        let frame = self.forward.signal();
+        frame.fill(0.0);
+        frame.iter_mut().zip(values).for_each(|(to, x)| *to = x);
+        self.forward.run(&mut self.spectrum);
+        let scale = 1.0 / self.forward.length() as f64;
         self.spectrum.iter_mut().for_each(|x| *x = Complex::new(x.norm_sqr() * scale, 0.0));
-        self.inverse.process(&self.spectrum, &mut self.frame);
-        &self.frame[..self.shifts]
+        &self.inverse.run(&self.spectrum)[..self.shifts]
     }
 }
 

@@ -1,4 +1,4 @@
-//! Every public plan has an example in its documentation, which runs as a doc test, and can be shown and copied.
+//! Every public plan has an example in its documentation, which runs as a doc test, can be shown and copied, and is fuzzed.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn is_plan(name: &str, source: &str) -> bool {
 }
 
 #[test]
-fn every_plan_has_an_example_and_can_be_copied() {
+fn every_plan_has_an_example_and_can_be_copied_and_is_fuzzed() {
     let mut found = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     let exported = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
@@ -63,4 +63,11 @@ fn every_plan_has_an_example_and_can_be_copied() {
             plans.iter().filter(|(_, text)| !text.contains(given)).map(|(name, _)| *name).collect();
         assert_eq!(without, [""; 0], "without {what}");
     }
+    let mut fuzzed = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/check"), &mut fuzzed);
+    let words: Vec<&str> =
+        fuzzed.iter().flat_map(|source| source.split(|c: char| !c.is_alphanumeric())).collect();
+    let others: Vec<&str> =
+        plans.iter().map(|(name, _)| *name).filter(|name| !words.contains(name)).collect();
+    assert_eq!(others, [""; 0], "not fuzzed");
 }

@@ -3,9 +3,11 @@
 
 use proptest::prelude::*;
 use ser_features::{
-    FormantConfig, Formants, GriffinLim, GriffinLimConfig, KaldiFbank, KaldiFbankConfig, LogMel,
-    LogMelConfig, LogScale, MelConfig, PitchShift, Pyin, PyinConfig, Spectrogram, Spectrum, StftConfig,
-    TimeStretch, VoiceQuality, Yin, YinConfig, lpc,
+    BandPass, FormantConfig, Formants, GriffinLim, GriffinLimConfig, KaldiFbank, KaldiFbankConfig, KaldiMfcc,
+    KaldiMfccConfig, LogMel, LogMelConfig, LogScale, MelConfig, MelSpectrogram, MelToStft, OnsetConfig,
+    OnsetStrength, PitchShift, Pyin, PyinConfig, SpectralBalance, SpectralBalanceConfig, Spectrogram,
+    Spectrum, StftConfig, Tempogram, TempogramConfig, TimeStretch, VoiceQuality, WhisperConfig, WhisperMel,
+    Yin, YinConfig, lpc,
 };
 
 /// Noise and tones over each other, never faint.
@@ -49,6 +51,20 @@ proptest! {
         let soft = scaled(&inverse.process(magnitude.view(), None).unwrap(), gain);
         let loud = inverse.process((gain * &magnitude).view(), None).unwrap();
         prop_assert!(difference(&soft, &loud) < 1e-3);
+        let mut band = BandPass::new(16_000);
+        let soft = scaled(&band.process(&x, 300.0..3_000.0).unwrap(), gain);
+        prop_assert!(difference(&soft, &band.process(&louder, 300.0..3_000.0).unwrap()) < 1e-5);
+    }
+
+    #[test]
+    fn spectra_found_from_mel_bands_scale_with_them(x in signal(), power_of_two in -3_i32..=3) {
+        let mel = MelConfig::new(16_000, 40, 512, 128);
+        let bands = MelSpectrogram::new(mel.clone()).unwrap().process(&x).unwrap();
+        let gain = 2.0_f32.powi(power_of_two);
+        let inverse = MelToStft::new(mel).unwrap();
+        let soft = gain * inverse.process(bands.view()).unwrap();
+        let loud = inverse.process((gain * gain * &bands).view()).unwrap();
+        prop_assert!(difference(soft.as_slice().unwrap(), loud.as_slice().unwrap()) < 1e-3);
     }
 
     #[test]
@@ -64,6 +80,38 @@ proptest! {
         ];
         for (soft, loud) in pairs {
             prop_assert!(soft.iter().zip(&loud).all(|(a, b)| (a + 2.0 * gain.ln() - b).abs() < 1e-3));
+        }
+        // Whisper's values are a quarter of a decimal logarithm, at most 2 below the largest.
+        let mut whisper = WhisperMel::new(WhisperConfig::default()).unwrap();
+        let (soft, loud) = (whisper.process(&x).unwrap(), whisper.process(&louder).unwrap());
+        prop_assert!(soft.iter().zip(&loud).all(|(a, b)| (a + 0.5 * gain.log10() - b).abs() < 1e-3));
+        // All but the first of Kaldi's coefficients, the energy, leave a constant out.
+        let mut mfcc = KaldiMfcc::new(KaldiMfccConfig::default()).unwrap();
+        let (soft, loud) = (mfcc.process(&x).unwrap(), mfcc.process(&louder).unwrap());
+        for (row, (soft, loud)) in soft.rows().into_iter().zip(loud.rows()).enumerate() {
+            let constant = if row == 0 { 2.0 * gain.ln() } else { 0.0 };
+            prop_assert!(soft.iter().zip(loud).all(|(a, b)| (a + constant - b).abs() < 1e-3), "row {}", row);
+        }
+    }
+
+    #[test]
+    fn rhythm_and_balance_stay(x in signal(), power_of_two in -3_i32..=3) {
+        let louder = scaled(&x, 2.0_f32.powi(power_of_two));
+        let mut onset = OnsetStrength::new(OnsetConfig::default()).unwrap();
+        let (soft, loud) = (onset.process(&x).unwrap(), onset.process(&louder).unwrap());
+        prop_assert!(soft.iter().zip(&loud).all(|(a, b)| (a - b).abs() < 1e-3));
+        let mut tempogram = Tempogram::new(TempogramConfig { win_length: 16, ..Default::default() }).unwrap();
+        let (soft, loud) = (tempogram.process(&x).unwrap(), tempogram.process(&louder).unwrap());
+        prop_assert!(soft.iter().zip(&loud).all(|(a, b)| a.abs() <= 1.0 + 1e-6 && (a - b).abs() < 1e-3));
+        let mut balance = SpectralBalance::new(SpectralBalanceConfig::default()).unwrap();
+        let (soft, loud) = (balance.process(&x).unwrap(), balance.process(&louder).unwrap());
+        for (soft, loud) in [
+            (soft.alpha_ratio, loud.alpha_ratio),
+            (soft.hammarberg_index, loud.hammarberg_index),
+            (soft.slope_0_500, loud.slope_0_500),
+            (soft.slope_500_1500, loud.slope_500_1500),
+        ] {
+            prop_assert!(soft.iter().zip(&loud).all(|(a, b)| a.is_finite() && (a - b).abs() < 1e-2));
         }
     }
 

@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// The median time of each feature of a clip in microseconds, on one thread, with plans made beforehand.
+    /// The median time of each feature of a clip in microseconds, on one thread, in turns, with plans made beforehand.
     Features {
         /// Samples at 22,050 Hz: raw little-endian f32.
         clip: PathBuf,
@@ -71,13 +71,22 @@ fn median_time(seconds: f64, run: impl FnMut() -> anyhow::Result<()>) -> anyhow:
     Ok(timing::median(timing::times(3, Duration::from_secs_f64(seconds), run)?))
 }
 
+/// Rounds in which the features take turns. The processor's clock may change within a run: then it changes for all of them.
+const ROUNDS: usize = 10;
+
 fn features(clip: &[f32]) -> anyhow::Result<Value> {
-    let mut times = Map::new();
-    for mut subject in feature_subjects(clip)? {
-        let milliseconds = median_time(0.3, || subject.run())?;
-        times.insert(subject.name.into(), (milliseconds * 1e3).into());
+    let mut subjects = feature_subjects(clip)?;
+    let mut times = vec![Vec::new(); subjects.len()];
+    for _ in 0..ROUNDS {
+        for (subject, times) in subjects.iter_mut().zip(&mut times) {
+            times.extend(timing::times(1, Duration::from_millis(30), || subject.run())?);
+        }
     }
-    Ok(times.into())
+    let medians = subjects.iter().zip(times).map(|(subject, times)| {
+        let milliseconds = timing::median(times);
+        (subject.name.into(), (milliseconds * 1e3).into())
+    });
+    Ok(medians.collect::<Map<_, _>>().into())
 }
 
 fn scaling(clip: &[f32]) -> anyhow::Result<Value> {

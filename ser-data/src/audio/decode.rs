@@ -1,6 +1,8 @@
 //! Packets become samples: decoders, trimming, and what a stream must hold.
 
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
+};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::packet::PacketRef;
@@ -52,6 +54,9 @@ struct Active {
 enum Decoder {
     Symphonia(Box<dyn AudioDecoder>),
     Opus(Box<OpusStream>),
+    /// Signed 16-bit samples, little-endian, as in most WAV files. Symphonia's decoder takes a twelfth of the time that all 193 features of
+    /// such a file take.
+    Pcm16,
 }
 
 impl<'s> Decoding<'s> {
@@ -117,7 +122,11 @@ impl<'s> Decoding<'s> {
                 };
                 let spec = *self.spec.get_or_insert((channels, rate));
                 if spec == (channels, rate) {
-                    out.extend_from_slice(&active.samples);
+                    if out.is_empty() {
+                        std::mem::swap(out, &mut active.samples);
+                    } else {
+                        out.extend_from_slice(&active.samples);
+                    }
                     return Ok(());
                 }
                 if active.converter.is_none() {
@@ -171,13 +180,14 @@ fn scaled(stream: &Stream, rate: u32, ticks: u64) -> u64 {
 
 impl Active {
     fn new(stream: Stream) -> Result<Self, AudioErrorKind> {
-        let decoder = match &stream.codec {
-            Codec::Opus(head) => Decoder::Opus(Box::new(OpusStream::new(head)?)),
-            Codec::Symphonia(parameters) => Decoder::Symphonia(symphonia_decoder(parameters)?),
-        };
         let spec = match &stream.codec {
             Codec::Opus(head) => Some((usize::from(head.channels), opus::SAMPLE_RATE)),
-            Codec::Symphonia(_) => None,
+            Codec::Symphonia(parameters) => pcm16(parameters),
+        };
+        let decoder = match &stream.codec {
+            Codec::Opus(head) => Decoder::Opus(Box::new(OpusStream::new(head)?)),
+            Codec::Symphonia(_) if spec.is_some() => Decoder::Pcm16,
+            Codec::Symphonia(parameters) => Decoder::Symphonia(symphonia_decoder(parameters)?),
         };
         let is = |codec| matches!(&stream.codec, Codec::Symphonia(parameters) if parameters.codec == codec);
         let reservoir = is(CODEC_ID_MP3).then(Reservoir::default);
@@ -231,6 +241,13 @@ impl Active {
         let decoded = match &mut self.decoder {
             Decoder::Opus(decoder) => {
                 decoder.decode(&packet.data).map(|samples| self.samples.extend_from_slice(samples))
+            }
+            Decoder::Pcm16 => {
+                let samples = packet.data.as_chunks().0.iter().map(|bytes| i16::from_le_bytes(*bytes));
+                self.samples.extend(samples.map(|sample| f32::from(sample) / 32_768.0));
+                let channels = self.spec.map_or(1, |(channels, _)| channels);
+                self.samples.truncate(self.samples.len() / channels * channels);
+                Ok(())
             }
             Decoder::Symphonia(decoder) => {
                 let data = PacketRef::new(0, Timestamp::ZERO, Duration::new(packet.frames), &packet.data);
@@ -302,6 +319,13 @@ impl Active {
         }
         Ok(self.decoded.saturating_sub(u64::try_from(excess).unwrap_or(u64::MAX)))
     }
+}
+
+/// Channels and sample rate of a stream for [`Decoder::Pcm16`].
+fn pcm16(parameters: &AudioCodecParameters) -> Option<(usize, u32)> {
+    let channels = parameters.channels.as_ref().map_or(0, |channels| channels.count());
+    let rate = parameters.sample_rate.filter(|rate| *rate > 0 && channels > 0)?;
+    (parameters.codec == CODEC_ID_PCM_S16LE).then_some((channels, rate))
 }
 
 fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, AudioErrorKind> {

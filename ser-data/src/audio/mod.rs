@@ -150,6 +150,11 @@ impl Audio {
         ser_features::to_mono(&self.samples, self.channels)
     }
 
+    /// As [`to_mono`](Self::to_mono). The samples of a single channel are not copied.
+    pub(crate) fn into_mono(self) -> Result<Vec<f32>, SignalError> {
+        if self.channels == 1 && !self.samples.is_empty() { Ok(self.samples) } else { self.to_mono() }
+    }
+
     /// Number of frames: samples of one channel.
     pub fn frames(&self) -> usize {
         self.samples.len() / self.channels.max(1)

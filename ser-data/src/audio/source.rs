@@ -71,6 +71,7 @@ impl<'s> Source<'s> {
     /// Appends the next `count` bytes, or fewer at the end. Returns how many.
     pub(super) fn append(&mut self, count: u64, to: &mut Vec<u8>) -> io::Result<u64> {
         let count = count.min(self.left());
+        to.reserve(usize::try_from(count).unwrap_or(0));
         let read = (&mut self.stream).take(count).read_to_end(to)? as u64;
         self.position += read;
         // A file that shrinks while it is read.

@@ -122,17 +122,18 @@ impl AudioFile {
     ///
     /// [`ClipError`] names the file where it cannot be decoded, is silent or too short ([`check_speech`]).
     pub fn read_speech(&self) -> Result<(Vec<f32>, u32), ClipError> {
-        self.speech_of(&self.read()?)
+        self.speech_of(self.read()?)
     }
 
-    fn speech_of(&self, audio: &Audio) -> Result<(Vec<f32>, u32), ClipError> {
+    fn speech_of(&self, audio: Audio) -> Result<(Vec<f32>, u32), ClipError> {
         let (mono, sample_rate) = self.mono_of(audio)?;
         check_speech(&mono, sample_rate).map_err(|e| self.signal_error(e))?;
         Ok((mono, sample_rate))
     }
 
-    fn mono_of(&self, audio: &Audio) -> Result<(Vec<f32>, u32), ClipError> {
-        Ok((audio.to_mono().map_err(|e| self.signal_error(e))?, audio.sample_rate))
+    fn mono_of(&self, audio: Audio) -> Result<(Vec<f32>, u32), ClipError> {
+        let sample_rate = audio.sample_rate;
+        Ok((audio.into_mono().map_err(|e| self.signal_error(e))?, sample_rate))
     }
 
     fn signal_error(&self, cause: SignalError) -> ClipError {
@@ -286,7 +287,7 @@ pub fn prepare_all<F: AsRef<AudioFile> + Sync>(
     let done = Mutex::new(0);
     let prepare = |(plan, recordings): &mut Plan, file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
         let audio = recordings.read(file).map_err(ClipError::from)?;
-        let (mono, sample_rate) = file.speech_of(&audio)?;
+        let (mono, sample_rate) = file.speech_of(audio)?;
         let clip = plan.process(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         let mut done = lock(&done);
         *done += 1;
@@ -332,12 +333,12 @@ impl Worker {
             return Ok(Taken { features, warnings, from_cache: true });
         }
         let audio = self.recordings.read(file).map_err(ClipError::from)?;
-        let (mono, sample_rate) = file.mono_of(&audio)?;
+        let warnings = audio.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (mono, sample_rate) = file.mono_of(audio)?;
         if self.speech_only {
             check_speech(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         }
         let features = self.compute(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
-        let warnings = audio.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
         if let Some(entry) = entry {
             entry.store(&features, &warnings)?;
         }

@@ -59,6 +59,7 @@ pub fn check(bytes: &[u8]) {
         30 => sounds::griffin_lim(&mut draw),
         31 => sounds::mel_inverse(&mut draw),
         32 => sounds::stretched(&mut draw),
+        33 => sounds::band(&mut draw),
         _ => streams::stream(&mut draw),
     };
 }

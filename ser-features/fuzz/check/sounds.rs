@@ -1,8 +1,8 @@
 //! What gives signals or spectra back.
 
 use ser_features::{
-    GriffinLim, GriffinLimConfig, MelSpectrogram, MelToStft, PitchShift, SignalError, Spectrogram, Spectrum,
-    TimeStretch,
+    BandPass, GriffinLim, GriffinLimConfig, MelSpectrogram, MelToStft, PitchShift, SignalError, Spectrogram,
+    Spectrum, TimeStretch,
 };
 
 use super::draw::Draw;
@@ -42,6 +42,17 @@ pub fn mel_inverse(draw: &mut Draw<'_>) -> Option<()> {
         let found = plan.process(mel.view()).expect("the bands are the filters' own");
         assert_eq!(found.dim(), (config.stft.n_bins(), mel.ncols()));
         assert!(found.iter().all(|x| x.is_finite() && *x >= 0.0));
+    }
+    Some(())
+}
+
+pub fn band(draw: &mut Draw<'_>) -> Option<()> {
+    let mut plan = BandPass::new(draw.sample_rate());
+    let (low, high) = (draw.real(0.0..=30_000.0), draw.real(0.0..=30_000.0));
+    for _ in 0..2 {
+        let samples = draw.samples(2_000);
+        let part = holds(&samples, plan.process(&samples, low..high))?;
+        assert_eq!(part.len(), samples.len());
     }
     Some(())
 }

@@ -95,10 +95,8 @@ struct Halver {
     response: Vec<f32>,
     forward: Forward<f32>,
     inverse: Inverse<f32>,
-    block: Vec<f32>,
     spectrum: Vec<Complex32>,
     folded: Vec<Complex32>,
-    output: Vec<f32>,
 }
 
 impl Halver {
@@ -111,10 +109,8 @@ impl Halver {
         Self {
             reach,
             response: response(taps, n, 2_f64.sqrt() / n as f64),
-            block: vec![0.0; n],
             spectrum: vec![Complex32::ZERO; n / 2 + 1],
             folded: vec![Complex32::ZERO; n / 4 + 1],
-            output: vec![0.0; n / 2],
             forward: Forward::new(n, planner),
             inverse: Inverse::new(n / 2, planner),
         }
@@ -125,18 +121,20 @@ impl Halver {
         out.clear();
         out.resize(length, 0.0);
         let skipped = self.reach.div_ceil(2);
-        let step = (self.block.len() - 1 - self.reach) / 2 + 1 - skipped;
+        let step = (self.forward.length() - 1 - self.reach) / 2 + 1 - skipped;
         for (index, chunk) in out.chunks_mut(step).enumerate() {
-            copy_padded(signal, 2 * (index * step) as isize - 2 * skipped as isize, &mut self.block);
-            self.filter_block();
-            chunk.copy_from_slice(&self.output[skipped..skipped + chunk.len()]);
+            let start = 2 * (index * step) as isize - 2 * skipped as isize;
+            copy_padded(signal, start, self.forward.signal());
+            let filtered = self.filter_block();
+            chunk.copy_from_slice(&filtered[skipped..skipped + chunk.len()]);
         }
     }
 
-    fn filter_block(&mut self) {
-        self.forward.process(&self.block, &mut self.spectrum);
+    /// Filters what lies in the forward transform.
+    fn filter_block(&mut self) -> &[f32] {
+        self.forward.run(&mut self.spectrum);
         fold(&mut self.spectrum, &self.response, &mut self.folded);
-        self.inverse.process(&self.folded, &mut self.output);
+        self.inverse.run(&self.folded)
     }
 }
 

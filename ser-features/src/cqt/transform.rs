@@ -154,7 +154,6 @@ pub(crate) struct Workspace {
     decimators: Vec<(usize, Decimator)>,
     signal: Vec<f32>,
     next: Vec<f32>,
-    frame: Vec<f32>,
     spectrum: Vec<Complex32>,
     re: Vec<Lanes>,
     im: Vec<Lanes>,
@@ -168,7 +167,6 @@ impl Workspace {
             decimators: Vec::new(),
             signal: Vec::new(),
             next: Vec::new(),
-            frame: Vec::new(),
             spectrum: Vec::new(),
             re: Vec::new(),
             im: Vec::new(),
@@ -273,11 +271,10 @@ impl Workspace {
     /// Transforms one frame and keeps the bins that the kernel touches, in one lane.
     fn spectrum_lane(&mut self, octave: &Octave, kernel: &Kernel, fft: usize, frame: usize, lane: usize) {
         let fft = &mut self.transforms[fft];
-        self.frame.resize(fft.length(), 0.0);
         self.spectrum.resize(fft.n_bins(), Complex32::ZERO);
         let start = (frame * octave.hop_length) as isize - (fft.length() / 2) as isize;
-        copy_padded(&self.signal, start, &mut self.frame);
-        fft.process(&self.frame, &mut self.spectrum);
+        copy_padded(&self.signal, start, fft.signal());
+        fft.run(&mut self.spectrum);
         let bins = &self.spectrum[kernel.first_bin..kernel.first_bin + kernel.n_bins];
         for (bin, (re, im)) in bins.iter().zip(self.re.iter_mut().zip(&mut self.im)) {
             re[lane] = bin.re;

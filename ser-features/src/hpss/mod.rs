@@ -76,8 +76,11 @@ pub struct Hpss {
     config: HpssConfig,
     over_frames: SlidingMedian,
     over_bins: SlidingMedian,
-    /// Magnitudes of a stretch of frames and of its neighbours on both sides, as they were before they were masked.
+    /// Magnitudes of a stretch of frames and of its neighbours on both sides, as they were before they were masked. Those of an earlier,
+    /// longer stretch may follow.
     magnitude: Vec<f32>,
+    /// Frames of the stretch and of its neighbours.
+    n_held: usize,
     /// Frames before the stretch in them.
     n_before: usize,
     /// Medians over time, of a stretch of frames.
@@ -125,6 +128,7 @@ impl Hpss {
             over_bins: SlidingMedian::new(config.kernel_percussive),
             config,
             magnitude: Vec::new(),
+            n_held: 0,
             n_before: 0,
             harmonic: Vec::new(),
             percussive: Vec::new(),
@@ -182,7 +186,6 @@ impl Hpss {
 
     /// Forgets the frames before.
     pub(crate) fn begin(&mut self) {
-        self.magnitude.clear();
         self.n_before = 0;
     }
 
@@ -216,15 +219,18 @@ impl Hpss {
         // The last frames are the next stretch's neighbours.
         let (kept, end) = (count.min(half), (self.n_before + count) * n_bins);
         self.magnitude.copy_within(end - kept * n_bins..end, 0);
-        self.magnitude.truncate(kept * n_bins);
         self.n_before = kept;
     }
 
     /// Takes the magnitudes of a stretch of frames and of its neighbours behind, after those before.
     fn take_magnitudes<T: Bin>(&mut self, frames: &[T], n_bins: usize) {
         let start = self.n_before * n_bins;
-        self.magnitude.resize(start + frames.len(), 0.0);
-        T::magnitudes(frames, &mut self.magnitude[start..]);
+        let end = start + frames.len();
+        if self.magnitude.len() < end {
+            self.magnitude.resize(end, 0.0);
+        }
+        T::magnitudes(frames, &mut self.magnitude[start..end]);
+        self.n_held = end / n_bins;
     }
 
     /// Takes the medians over time of the stretch's frames.
@@ -233,7 +239,7 @@ impl Hpss {
         self.harmonic.resize(count * n_bins, 0.0);
         for first in (0..n_bins).step_by(LANES) {
             let width = LANES.min(n_bins - first);
-            let medians = self.over_frames.filter(magnitude.len() / n_bins, |t| {
+            let medians = self.over_frames.filter(self.n_held, |t| {
                 let bins = &magnitude[t * n_bins + first..];
                 bins.first_chunk().copied().filter(|_| width == LANES).unwrap_or_else(|| {
                     let mut lanes = [0.0; LANES];
@@ -273,14 +279,15 @@ impl Hpss {
             Part::Percussive => (percussive, harmonic, margin_percussive),
         };
         let of_nothing = if margin_harmonic == 1.0 && margin_percussive == 1.0 { 0.5 } else { 0.0 };
-        self.mask.clear();
         let medians = own.iter().zip(other).map(|(&own, &other)| (own, other * margin));
         if power == 2.0 {
             self.mask.resize(block.len(), 0.0);
             squared_shares(own, other, margin, of_nothing, &mut self.mask);
         } else if power.is_finite() {
+            self.mask.clear();
             self.mask.extend(medians.map(|(own, other)| share(own, other, of_nothing, |x| x.powf(power))));
         } else {
+            self.mask.clear();
             self.mask.extend(medians.map(|(own, other)| if own > other { 1.0 } else { 0.0 }));
         }
         T::scale(block, &self.mask);

@@ -28,8 +28,6 @@ pub(super) struct Blocks {
     /// Bins up to the lower Nyquist frequency, scaled for both transforms.
     response: Vec<f32>,
     start: Start,
-    input: Vec<f32>,
-    output: Vec<f32>,
     source: Vec<Complex<f32>>,
     target: Vec<Complex<f32>>,
 }
@@ -78,8 +76,6 @@ impl Blocks {
             before: (filter.reach() * ratio.from).div_ceil(ratio.lower()),
             response: response[..bins].iter().map(|h| (h * scale) as f32).collect(),
             start: Start::new(ratio),
-            input: vec![0.0; n_from],
-            output: vec![0.0; n_to],
             source: vec![Complex::default(); forward.n_bins()],
             target: vec![Complex::default(); n_to / 2 + 1],
             forward,
@@ -93,25 +89,24 @@ impl Blocks {
         out.resize(self.ratio.length(samples.len()), 0.0);
         let (step_from, step_to) = (self.kept * self.ratio.from, self.kept * self.ratio.to);
         for (block, out) in out.chunks_mut(step_to).enumerate() {
-            self.transform(samples, block * step_from);
-            out.copy_from_slice(&self.output[..out.len()]);
+            out.copy_from_slice(&self.transform(samples, block * step_from)[..out.len()]);
         }
         self.start.take_from(samples, out);
         let covered = self.ratio.covered(samples.len()).min(out.len());
         out[covered..].fill(0.0);
     }
 
-    /// The block whose first sample has this place in the source; `self.output` starts with it.
-    fn transform(&mut self, samples: &[f32], start: usize) {
+    /// The block whose first sample has this place in the source.
+    fn transform(&mut self, samples: &[f32], start: usize) -> &[f32] {
         // What comes before the block stands at the buffer's end: the transform goes round.
-        let ahead = self.input.len() - self.before;
-        let (ahead, before) = self.input.split_at_mut(ahead);
+        let ahead = self.forward.length() - self.before;
+        let (ahead, before) = self.forward.signal().split_at_mut(ahead);
         fill(ahead, samples, start as isize);
         fill(before, samples, start as isize - self.before as isize);
-        self.forward.process(&self.input, &mut self.source);
+        self.forward.run(&mut self.source);
         let bins = self.response.len();
         filtered(&self.source[..bins], &self.response, &mut self.target[..bins]);
-        self.inverse.process(&self.target, &mut self.output);
+        self.inverse.run(&self.target)
     }
 }
 
