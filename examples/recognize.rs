@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
+use mood_recommender::mark_formula;
 use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Input};
 use ser_examples::model::ModelArguments;
@@ -304,7 +305,7 @@ impl<'a> Printer<'a> {
         if std::mem::take(&mut self.header) {
             let first: &[&str] = if self.timeline { &["file", "start", "end"] } else { &["file", "seconds"] };
             let rest = ["mood", "confident"].into_iter().chain(self.labels.iter().map(String::as_str));
-            rows.write_record(first.iter().copied().chain(rest))?;
+            rows.write_record(first.iter().copied().chain(rest).map(|cell| mark_formula(cell).into_owned()))?;
         }
         let mut row = |first: Vec<String>, heard: Option<&ser_models::Recognition>| {
             let answer = match heard {
@@ -314,7 +315,7 @@ impl<'a> Printer<'a> {
                 }
                 None => vec![String::new(); 2 + self.labels.len()],
             };
-            rows.write_record(first.into_iter().chain(answer))
+            rows.write_record(first.into_iter().chain(answer).map(|cell| mark_formula(&cell).into_owned()))
         };
         let mut file = input.to_string();
         if std::io::stdout().is_terminal() {

@@ -301,7 +301,7 @@ fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<
         cli::note(format_args!("skipped: {}: {reason}", path.display()));
     }
     if music.untitled() > 0 {
-        cli::note(format_args!("note: {} files have no artist or no title in their tags", music.untitled()));
+        cli::note(format_args!("note: files without artist or title in their tags: {}", music.untitled()));
     }
     let songs = playlist.entries.len();
     let missing = music.locate(playlist);

@@ -51,15 +51,15 @@ impl CatalogArguments {
         let estimated = without().filter(|song| song.mood_probabilities().is_some()).count();
         let unknown = without().count() - estimated;
         let name = path.display();
+        let have =
+            |songs: usize| if songs == 1 { "1 song has".into() } else { format!("{songs} songs have") };
         if estimated > 0 {
-            cli::note(format_args!(
-                "note: {name}: {estimated} songs have no mood; it is estimated from their sound"
-            ));
+            let have = have(estimated);
+            cli::note(format_args!("note: {name}: {have} no mood; it is estimated from the sound"));
         }
         if unknown > 0 {
-            cli::note(format_args!(
-                "note: {name}: {unknown} songs have no mood, and lack the valence or energy to estimate it"
-            ));
+            let have = have(unknown);
+            cli::note(format_args!("note: {name}: {have} no mood, and no valence or energy to estimate it"));
         }
         Ok(catalog)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use mood_recommender::mark_formula;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use ser_features::ndarray::Array1;
 use ser_features::{FeatureConfig, Features, Functional};
@@ -284,9 +285,10 @@ pub fn columns(features: &FeatureConfig, functionals: &[Functional]) -> Vec<Stri
     names.collect()
 }
 
+/// A row of a CSV file. Names that a spreadsheet would run as formulas are marked as text.
 fn row(fields: impl Iterator<Item = String>) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(fields)?;
+    writer.write_record(fields.map(|field| mark_formula(&field).into_owned()))?;
     Ok(writer.into_inner().map_err(|error| error.into_error())?)
 }
 
@@ -294,4 +296,18 @@ fn bytes<'a>(values: impl ExactSizeIterator<Item = &'a f32>) -> Vec<u8> {
     let mut bytes = vec![0; 4 * values.len()];
     bytes.as_chunks_mut().0.iter_mut().zip(values).for_each(|(to, value)| *to = value.to_le_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_row_holds_no_formula() {
+        let fields = ["=HYPERLINK(\"http://a.example\")", "-7.5e-3", "-inf", "clip-1", "@me"];
+        let row = String::from_utf8(row(fields.into_iter().map(String::from)).unwrap()).unwrap();
+        assert_eq!(row, "\"'=HYPERLINK(\"\"http://a.example\"\")\",-7.5e-3,-inf,clip-1,'@me\n");
+    }
 }

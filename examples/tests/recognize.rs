@@ -76,6 +76,16 @@ fn csv_has_a_header_and_a_row_for_each() {
 }
 
 #[test]
+fn csv_marks_names_that_spreadsheets_would_run() {
+    let folder = TempDir::new().unwrap();
+    write_wav(&folder, "=1+1.wav", &clip());
+    let arguments = ["=1+1.wav", "--format", "csv"];
+    let output = Command::new(program("recognize")).current_dir(&folder).args(arguments).output().unwrap();
+    let table = text(&output.stdout);
+    assert!(table.lines().nth(1).is_some_and(|row| row.starts_with("'=1+1.wav,")), "{table}");
+}
+
+#[test]
 fn shards_together_are_the_whole() {
     let folder = folder();
     let part = |shard| prints("recognize", [folder.path().to_str().unwrap(), "--shard", shard]);

@@ -5,14 +5,15 @@
 
 use std::borrow::Cow;
 
-/// The cell with an apostrophe before it if a spreadsheet would run it. So that [`without_mark`] restores every cell, a cell that looks
-/// as if it were marked gets one too.
-pub(crate) fn marked(cell: &str) -> Cow<'_, str> {
+/// Puts an apostrophe before a text that a spreadsheet would run as a formula, as the CSV of lists and catalogues has it; for CSV that
+/// holds other names, such as those of files. So that [`unmark_formula`] restores every text, one that looks as if it were marked gets
+/// an apostrophe too.
+pub fn mark_formula(cell: &str) -> Cow<'_, str> {
     if is_formula(cell.trim_start_matches('\'')) { format!("'{cell}").into() } else { cell.into() }
 }
 
-/// The cell that [`marked`] made it of.
-pub(crate) fn without_mark(cell: &str) -> &str {
+/// The text that [`mark_formula`] was given.
+pub fn unmark_formula(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(text) if is_formula(text.trim_start_matches('\'')) => text,
         _ => cell,
@@ -37,21 +38,21 @@ mod tests {
         for cell in
             ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+HYPERLINK(\"x\")", "=", "-Intro-", "'=1", "＝A1"]
         {
-            assert_eq!(marked(cell), format!("'{cell}"));
+            assert_eq!(mark_formula(cell), format!("'{cell}"));
         }
         for cell in
             ["-", "+44", "+/-", "-7.5", "-7.5e-3", "- 273", "'", "'-'", "'39", "'Til", "a=b", "", "—", "#1"]
         {
-            assert!(matches!(marked(cell), Cow::Borrowed(same) if same == cell), "{cell}");
-            assert_eq!(without_mark(cell), cell);
+            assert!(matches!(mark_formula(cell), Cow::Borrowed(same) if same == cell), "{cell}");
+            assert_eq!(unmark_formula(cell), cell);
         }
     }
 
     proptest::proptest! {
         #[test]
         fn every_cell_is_restored(cell in "['=+@＝－ -]{0,4}[a-z1'=-]{0,4}") {
-            let marked = marked(&cell);
-            proptest::prop_assert_eq!(without_mark(&marked), &cell);
+            let marked = mark_formula(&cell);
+            proptest::prop_assert_eq!(unmark_formula(&marked), &cell);
         }
     }
 }

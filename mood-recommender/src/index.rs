@@ -60,6 +60,18 @@ impl Index {
     pub(crate) fn group(&self, mood: Mood) -> &Group {
         &self.groups[mood as usize]
     }
+
+    /// The group of the song at a place of all groups, one behind the other, and the song's place in it.
+    pub(crate) fn placed(&self, mut at: usize) -> (&Group, usize) {
+        let [groups @ .., last] = &self.groups;
+        for group in groups {
+            match at.checked_sub(group.songs.len()) {
+                Some(behind) => at = behind,
+                None => return (group, at),
+            }
+        }
+        (last, at)
+    }
 }
 
 /// The groups of some songs, of which the first is at `first` in the catalogue, and their moments.
@@ -283,6 +295,8 @@ mod tests {
                 assert!(std::ptr::eq(index.group(song.mood.unwrap()), group));
                 assert_eq!(group.columns[Feature::Tempo as usize][at], song.tempo.unwrap() / 250.0);
                 assert_eq!(group.years[at], song.release_date.unwrap().year());
+                let (placed, place) = index.placed(seen);
+                assert!(std::ptr::eq(placed, group) && place == at);
                 seen += 1;
             }
         }

@@ -41,6 +41,7 @@ pub use date::{InvalidDate, ReleaseDate};
 pub use error::RecommendError;
 pub use extra::Extra;
 pub use feature::Feature;
+pub use formula::{mark_formula, unmark_formula};
 pub use mood::{Mood, UnknownMood};
 #[cfg(feature = "files")]
 pub use music::{MusicFolder, NotFound};

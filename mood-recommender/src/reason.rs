@@ -88,7 +88,7 @@ fn words(terms: &[(Feature, f32, f32)], group: &Group, part: &Part) -> String {
     match (first, &others[..]) {
         (Some(first), others) => format!("one of the {} songs here", joined(first, others)),
         (None, [plain, others @ ..]) => format!("{} {} song", article(plain), joined(plain, others)),
-        (None, []) => format!("the best {mood} song that is left"),
+        (None, []) => format!("the best remaining {mood} song"),
     }
 }
 

@@ -151,7 +151,7 @@ impl<'a> Selection<'a> {
             move || random.random::<f32>() * shuffle.tolerance
         });
         best.into_iter()
-            .map(|Scored { score: fit, at, .. }| {
+            .map(|Scored { score: fit, at }| {
                 let (score, at) = (fit * *share as f32, at as usize);
                 let rank = score + shift.as_mut().map_or(0.0, |shift| shift());
                 Pick { part, at, score, rank, sound: group.sound(at, &index.scale) }

@@ -5,7 +5,7 @@ use crate::index::{Scale, similarity};
 use crate::profile::{Profile, Sounds};
 
 /// Maximum number of clusters of a listener's songs. More clusters do not find more of a simulated listener's songs and take more time.
-const KINDS: usize = 4;
+pub(crate) const KINDS: usize = 4;
 /// Weight of the logarithm of a cluster's share against squared distances. If the clusters are taken for a mixture of normal
 /// distributions, it is twice the variance of a cluster along each feature. With it, a song that was liked by chance pulls less than a
 /// cluster with many songs. Simulated listeners get 4 % more of their songs than with 0.

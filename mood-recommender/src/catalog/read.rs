@@ -13,7 +13,7 @@ use super::table::{Chunk, Table};
 use super::text;
 use super::{Catalog, SkippedRow};
 use crate::feature::Feature;
-use crate::formula::without_mark;
+use crate::formula::unmark_formula;
 use crate::song::Song;
 use crate::threads::{cores_for, in_order, in_shares};
 
@@ -181,7 +181,7 @@ impl Rows {
 
 /// A cell without the blanks around it and without a spreadsheet's mark of text.
 fn trimmed(cell: &str) -> &str {
-    without_mark(match cell.as_bytes() {
+    unmark_formula(match cell.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => cell,
         _ => cell.trim(),
     })

@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use super::error::CatalogError;
 use super::layout::Layout;
-use crate::formula::without_mark;
+use crate::formula::unmark_formula;
 
 /// What stands between cells, the likeliest first.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -29,7 +29,7 @@ impl<'t> Table<'t> {
             let mut header = StringRecord::new();
             rows.read_record(&mut header).map_err(|error| CatalogError::Io(error.into()))?;
             let headers: Vec<String> =
-                header.iter().map(|name| without_mark(name.trim()).to_owned()).collect();
+                header.iter().map(|name| unmark_formula(name.trim()).to_owned()).collect();
             let known = Layout::known(&headers.iter().map(String::as_str).collect::<Vec<_>>());
             if best.as_ref().is_none_or(|(most, _)| known > *most) {
                 let body = start + rows.position().byte() as usize;

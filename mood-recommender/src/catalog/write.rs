@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::Catalog;
 use super::column::{COLUMNS, Column, Own};
-use crate::formula::marked;
+use crate::formula::mark_formula;
 use crate::song::Song;
 
 /// Format of a written catalogue.
@@ -72,14 +72,14 @@ fn columns(catalog: &Catalog) -> Vec<&'static Own> {
 fn csv(catalog: &Catalog, columns: &[&Own], writer: impl Write) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(writer);
     let names = columns.iter().map(|own| own.name);
-    let extra = catalog.extra_columns.iter().map(|name| marked(name));
+    let extra = catalog.extra_columns.iter().map(|name| mark_formula(name));
     rows.write_record(names.map(Cow::Borrowed).chain(extra).map(Cow::into_owned))?;
     for song in &catalog.songs {
         for own in columns {
-            rows.write_field(&*marked(&own.column.cell(song)))?;
+            rows.write_field(&*mark_formula(&own.column.cell(song)))?;
         }
         for name in &catalog.extra_columns {
-            rows.write_field(&*marked(song.extra.get(name).unwrap_or_default()))?;
+            rows.write_field(&*mark_formula(song.extra.get(name).unwrap_or_default()))?;
         }
         rows.write_record(None::<&[u8]>)?;
     }

@@ -21,11 +21,11 @@ use crate::options::Options;
 use crate::point::Point;
 use crate::reading::Reading;
 use crate::recommendation::Recommendation;
-use crate::search::{BLOCK, SPAN, Scored, Sieve, TopK, reaching};
+use crate::search::{BLOCK, Bar, SPAN, Scored, Sieve, TopK, reaching};
 use crate::song::Song;
 use crate::threads::{cores_for, in_states};
 use path::{Along, path};
-use way::Way;
+use way::{Way, Waypoints};
 
 /// Songs kept along each part of the way, and at least this many in all where the catalogue has them.
 const POOL_PER_WAYPOINT: usize = 64;
@@ -101,14 +101,17 @@ struct Stop<'a> {
 /// The minimum number of songs for a search on all cores. For fewer songs, starting the threads takes longer than it saves.
 const MANY: usize = 1 << 17;
 
-/// Computes upper bounds on the closeness of a block of songs to any waypoint; −∞ for songs that the columns show not to pass.
+/// The features that make a song's point.
+const PLANE: [Feature; 2] = [Feature::Valence, Feature::Energy];
+
+/// Computes how close the songs of a block are to their nearest waypoints; −∞ for songs that the columns show not to pass.
 /// Compiled for each instruction set.
 struct Block<'a> {
-    way: Way,
+    waypoints: &'a Waypoints,
     sieve: &'a Sieve<'a>,
     group: &'a Group,
     start: usize,
-    bounds: &'a mut [f32],
+    closeness: &'a mut [f32],
 }
 
 impl WithSimd for Block<'_> {
@@ -116,43 +119,62 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Block { way, sieve, group, start, bounds } = self;
-        way.bounds(
-            [Feature::Valence, Feature::Energy].map(|feature| &group.columns[feature as usize][start..]),
-            bounds,
-        );
-        sieve.sink(group, start, bounds);
+        let Block { waypoints, sieve, group, start, closeness } = self;
+        waypoints.closeness(PLANE.map(|feature| &group.columns[feature as usize][start..]), closeness);
+        sieve.sink(group, start, closeness);
     }
 }
 
 /// The songs closest to the way, spread over its length: one pass over the catalogue.
 fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, count: usize) -> Vec<Stop<'a>> {
     let (songs, sieve, arch) = (catalog.songs(), Sieve::new(options), Arch::new());
+    let is_open = sieve.is_open();
     let kept = POOL_PER_WAYPOINT.max(POOL_MIN / count.max(1));
-    let begin = || ((0..count).map(|_| TopK::new(kept)).collect::<Vec<_>>(), [0.0; BLOCK]);
-    let search = |(nearest, bounds): &mut (Vec<TopK>, [f32; BLOCK]), (group, from): (&Group, usize)| {
+    let (waypoints, bars) = (way.waypoints(count), (0..count).map(|_| Bar::new()).collect::<Vec<_>>());
+    let placed = |at: u32| index.placed(at as usize);
+    let tie = |at: u32| {
+        let (group, at) = placed(at);
+        group.ties[at]
+    };
+    let begin = || (bars.iter().map(|bar| TopK::new(kept, bar, tie)).collect::<Vec<_>>(), [0.0; BLOCK]);
+    let search = |(nearest, closeness): &mut (Vec<TopK<'_, _>>, [f32; BLOCK]),
+                  span: (&Group, usize, usize)| {
+        let (group, first, from) = span;
         let to = group.songs.len().min(from + SPAN);
         for start in (from..to).step_by(BLOCK) {
-            let bounds = &mut bounds[..BLOCK.min(to - start)];
-            arch.dispatch(Block { way, sieve: &sieve, group, start, bounds: &mut *bounds });
-            // Nearly all songs are further from the line than the songs already kept for every waypoint. They are skipped here.
+            let closeness = &mut closeness[..BLOCK.min(to - start)];
+            arch.dispatch(Block {
+                waypoints: &waypoints,
+                sieve: &sieve,
+                group,
+                start,
+                closeness: &mut *closeness,
+            });
+            // Nearly all songs are further from their waypoint than the songs already kept for any. They are skipped here.
             let loosest = nearest.iter().map(TopK::bar).fold(f32::INFINITY, f32::min);
-            for (at, _) in reaching(bounds, loosest) {
+            for (at, score) in reaching(closeness, loosest) {
                 let at = start + at;
-                let [valence, energy] =
-                    [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
-                let (place, score) = way.nearest(count, Point { valence, energy });
-                let (nearest, song, tie) = (&mut nearest[place], group.songs[at], group.ties[at]);
-                if nearest.would_take(score, tie) && sieve.passes(&songs[song as usize]) {
-                    nearest.push(Scored { score, tie, at: song });
+                let [valence, energy] = PLANE.map(|feature| group.columns[feature as usize][at]);
+                let nearest = &mut nearest[waypoints.nearest(Point { valence, energy }) as usize];
+                let song = Scored { score, at: (first + at) as u32 };
+                if nearest.would_take(song) && (is_open || sieve.passes(&songs[group.songs[at] as usize])) {
+                    nearest.push(song);
                 }
             }
         }
     };
     let moods = Mood::ALL.into_iter().map(Some).chain([None]);
-    let groups = index.groups.iter().zip(moods).filter(|(_, mood)| count > 0 && options.filter.allows(*mood));
-    let spans =
-        groups.flat_map(|(group, _)| (0..group.songs.len()).step_by(SPAN).map(move |from| (group, from)));
+    let firsts =
+        index.groups.iter().scan(0, |next, group| Some(std::mem::replace(next, *next + group.songs.len())));
+    let groups = index
+        .groups
+        .iter()
+        .zip(firsts)
+        .zip(moods)
+        .filter(|(_, mood)| count > 0 && options.filter.allows(*mood));
+    let spans = groups.flat_map(|((group, first), _)| {
+        (0..group.songs.len()).step_by(SPAN).map(move |from| (group, first, from))
+    });
     let cores = if songs.len() < MANY { 1 } else { cores_for(songs.len()) };
     let found = in_states(cores, spans, begin, search).into_iter().map(|(nearest, _)| nearest);
     let nearest = found.reduce(|mut nearest, others| {
@@ -161,7 +183,10 @@ fn pool<'a>(catalog: &'a Catalog, index: &Index, way: Way, options: &Options, co
     });
     let found = nearest.unwrap_or_default().into_iter().flat_map(TopK::into_sorted);
     let mut works = HashSet::new();
-    let found = found.map(|Scored { at, .. }| &songs[at as usize]);
+    let found = found.map(|Scored { at, .. }| {
+        let (group, at) = placed(at);
+        &songs[group.songs[at] as usize]
+    });
     found
         .filter(|song| works.insert(work_fingerprint(song)))
         .filter_map(|song| {
@@ -270,22 +295,23 @@ mod tests {
     /// The pool without a bound: every song that passes is compared with its waypoint.
     fn all_compared(index: &Index, songs: &[Song], way: Way, options: &Options, count: usize) -> Vec<u32> {
         let sieve = Sieve::new(options);
-        let mut found: Vec<Vec<Scored>> = vec![Vec::new(); count];
+        let mut found: Vec<Vec<(f32, u64, u32)>> = vec![Vec::new(); count];
         for group in &index.groups {
             for (at, &song) in group.songs.iter().enumerate() {
-                let [valence, energy] =
-                    [Feature::Valence, Feature::Energy].map(|feature| group.columns[feature as usize][at]);
+                let [valence, energy] = PLANE.map(|feature| group.columns[feature as usize][at]);
                 if sieve.passes(&songs[song as usize]) && !valence.is_nan() && !energy.is_nan() {
-                    let (place, score) = way.nearest(count, Point { valence, energy });
-                    found[place].push(Scored { score, tie: group.ties[at], at: song });
+                    let (waypoints, mut score) = (way.waypoints(count), [0.0]);
+                    waypoints.closeness([&[valence], &[energy]], &mut score);
+                    let place = waypoints.nearest(Point { valence, energy }) as usize;
+                    found[place].push((score[0], group.ties[at], song));
                 }
             }
         }
         for songs in &mut found {
-            songs.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.tie.cmp(&b.tie)));
+            songs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             songs.truncate(POOL_PER_WAYPOINT.max(POOL_MIN / count));
         }
-        found.into_iter().flatten().map(|song| song.at).collect()
+        found.into_iter().flatten().map(|song| song.2).collect()
     }
 
     proptest! {

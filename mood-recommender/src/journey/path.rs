@@ -5,7 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Stop;
 use super::way::Way;
-use crate::search::{Scored, TopK};
+use crate::search::{Bar, Scored, TopK};
 #[cfg(test)]
 use crate::song::Song;
 
@@ -108,7 +108,7 @@ impl<'p, 'a> Along<'p, 'a> {
             left: [f32::NEG_INFINITY; CANDIDATES],
             costs: [f32::INFINITY; CANDIDATES],
         };
-        for (row, Scored { score, at: place, .. }) in self.candidates(at, length).into_iter().enumerate() {
+        for (row, Scored { score, at: place }) in self.candidates(at, length).into_iter().enumerate() {
             let Stop { point, left, .. } = self.pool[place as usize];
             // Subtracts the progress along the straight line from the path's length, so that only the detour costs.
             let ends = self.way.along(point)
@@ -139,7 +139,8 @@ impl<'p, 'a> Along<'p, 'a> {
         let gap = |song: &(f32, u32)| (song.0 - here).abs();
         let middle = songs.partition_point(|song| song.0 < here);
         let (mut low, mut high) = (middle, middle);
-        let mut nearest = TopK::new(CANDIDATES);
+        let bar = Bar::new();
+        let mut nearest = TopK::new(CANDIDATES, &bar, u64::from);
         loop {
             let before = low.checked_sub(1).map_or(f32::INFINITY, |low| gap(&songs[low]));
             let behind = songs.get(high).map_or(f32::INFINITY, gap);
@@ -151,9 +152,9 @@ impl<'p, 'a> Along<'p, 'a> {
             let next = if before < behind { low - 1 } else { high };
             (low, high) = if before < behind { (low - 1, high) } else { (low, high + 1) };
             let place = songs[next].1;
-            let (score, tie) = (closeness(place), u64::from(place));
-            if nearest.would_take(score, tie) {
-                nearest.push(Scored { score, tie, at: place });
+            let song = Scored { score: closeness(place), at: place };
+            if nearest.would_take(song) {
+                nearest.push(song);
             }
         }
     }

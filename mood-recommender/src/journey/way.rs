@@ -49,38 +49,52 @@ impl Way {
             + (point.energy - self.start.energy) * (y / length)
     }
 
-    /// The nearest of `count` waypoints to a point, with its closeness: the negated squared distance.
-    pub(super) fn nearest(self, count: usize, point: Point) -> (usize, f32) {
-        let last = (count - 1) as f32;
-        let (x, y) = self.across();
-        let (step_x, step_y) = (x / last.max(1.0), y / last.max(1.0));
-        // From a place relative to the start to the number of the waypoint.
-        let per_length = last / (x * x + y * y).max(f32::MIN_POSITIVE);
-        let (from_x, from_y) = (point.valence - self.start.valence, point.energy - self.start.energy);
-        let along = (from_x * x + from_y * y) * per_length;
-        let place = (along.clamp(0.0, last) + 0.5) as usize;
-        let (away_x, away_y) = (from_x - place as f32 * step_x, from_y - place as f32 * step_y);
-        (place, -(away_x * away_x + away_y * away_y))
-    }
-
-    /// Upper bounds on the closeness of points to any waypoint: their closeness to the line itself. NaN for a point without
-    /// coordinates.
-    #[inline(always)]
-    pub(super) fn bounds(self, points: [&[f32]; 2], bounds: &mut [f32]) {
-        let (x, y) = self.across();
-        let per_length = 1.0 / (x * x + y * y).max(f32::MIN_POSITIVE);
-        for (bound, (valence, energy)) in bounds.iter_mut().zip(points[0].iter().zip(points[1])) {
-            let (from_x, from_y) = (valence - self.start.valence, energy - self.start.energy);
-            let along = ((from_x * x + from_y * y) * per_length).clamp(0.0, 1.0);
-            let (away_x, away_y) = (from_x - along * x, from_y - along * y);
-            // The bound is loosened by more than rounding errors.
-            *bound = 1e-7 - (1.0 - 1e-4) * (away_x * away_x + away_y * away_y);
+    pub(super) fn waypoints(self, count: usize) -> Waypoints {
+        let ((x, y), last) = (self.across(), (count.max(1) - 1) as f32);
+        Waypoints {
+            start: self.start,
+            last,
+            step: (x / last.max(1.0), y / last.max(1.0)),
+            across: (x, y),
+            per_length: last / (x * x + y * y).max(f32::MIN_POSITIVE),
         }
     }
 
-    #[inline(always)]
     fn across(self) -> (f32, f32) {
         (self.target.valence - self.start.valence, self.target.energy - self.start.energy)
+    }
+}
+
+/// The places of some songs, spread evenly along the straight way.
+#[derive(Clone, Copy)]
+pub(super) struct Waypoints {
+    start: Point,
+    /// The number of the last one.
+    last: f32,
+    step: (f32, f32),
+    across: (f32, f32),
+    /// What turns a place relative to the start, multiplied by `across`, into the number of a waypoint.
+    per_length: f32,
+}
+
+impl Waypoints {
+    /// The number of the waypoint nearest to a point.
+    #[inline(always)]
+    pub(super) fn nearest(&self, point: Point) -> f32 {
+        let (from_x, from_y) = (point.valence - self.start.valence, point.energy - self.start.energy);
+        let along = (from_x * self.across.0 + from_y * self.across.1) * self.per_length;
+        (along.max(0.0).min(self.last) + 0.5).floor()
+    }
+
+    /// How close points are to their nearest waypoints: the negated squared distances. NaN for a point without coordinates.
+    #[inline(always)]
+    pub(super) fn closeness(&self, points: [&[f32]; 2], closeness: &mut [f32]) {
+        for (closeness, (&valence, &energy)) in closeness.iter_mut().zip(points[0].iter().zip(points[1])) {
+            let nearest = self.nearest(Point { valence, energy });
+            let away_x = valence - self.start.valence - nearest * self.step.0;
+            let away_y = energy - self.start.energy - nearest * self.step.1;
+            *closeness = -(away_x * away_x + away_y * away_y);
+        }
     }
 }
 
@@ -91,24 +105,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_waypoint_is_closer_than_the_bound(
+        fn no_waypoint_is_closer_than_the_nearest(
             points in proptest::collection::vec((0.0_f32..=1.0, 0.0_f32..=1.0), 3), count in 1..40_usize, is_still: bool,
         ) {
             let [start, target, point] = [points[0], points[1], points[2]]
                 .map(|(valence, energy)| Point { valence, energy });
             let target = if is_still { start } else { target };
             let way = Way { start, start_mood: None, target, target_mood: None };
-            let (place, closeness) = way.nearest(count, point);
-            let mut bounds = [0.0];
-            way.bounds([&[point.valence], &[point.energy]], &mut bounds);
-            prop_assert!(closeness <= bounds[0], "{closeness} {}", bounds[0]);
-            // The waypoint is the nearest of all.
-            prop_assert!((closeness + point.squared_distance(way.point(place, count))).abs() < 1e-5);
-            let nearest = (0..count).map(|at| point.squared_distance(way.point(at, count))).fold(f32::INFINITY, f32::min);
-            prop_assert!(-closeness <= nearest + 1e-5);
-            let mut bounds = [0.0];
-            way.bounds([&[f32::NAN], &[0.5]], &mut bounds);
-            prop_assert!(bounds[0].is_nan());
+            let waypoints = way.waypoints(count);
+            let mut closeness = [0.0];
+            waypoints.closeness([&[point.valence], &[point.energy]], &mut closeness);
+            let nearest = waypoints.nearest(point) as usize;
+            prop_assert!((closeness[0] + point.squared_distance(way.point(nearest, count))).abs() < 1e-5);
+            let least = (0..count).map(|at| point.squared_distance(way.point(at, count))).fold(f32::INFINITY, f32::min);
+            prop_assert!(-closeness[0] <= least + 1e-5);
+            waypoints.closeness([&[f32::NAN], &[0.5]], &mut closeness);
+            prop_assert!(closeness[0].is_nan());
         }
     }
 }

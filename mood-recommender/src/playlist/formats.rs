@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::{Playlist, PlaylistEntry, PlaylistFormat};
-use crate::formula::marked;
+use crate::formula::mark_formula;
 
 pub(super) fn write(list: &Playlist, writer: &mut dyn Write, format: PlaylistFormat) -> io::Result<()> {
     match format {
@@ -108,7 +108,7 @@ fn csv(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
         let length = entry.duration_ms.map_or_else(String::new, |length| length.to_string());
         let path = entry.location.as_deref().unwrap_or(Path::new("")).to_string_lossy();
         let cells = [&entry.artist, &entry.name, &entry.album, &length, &*path, &entry.link, &entry.reason];
-        rows.write_record(cells.map(|cell| marked(clean(cell).trim()).into_owned()))?;
+        rows.write_record(cells.map(|cell| mark_formula(clean(cell).trim()).into_owned()))?;
     }
     rows.flush()
 }

@@ -5,7 +5,7 @@ use pulp::Simd;
 use super::BLOCK;
 use crate::feature::AUDIO;
 use crate::index::{Group, Scale, likeness};
-use crate::taste::{Kinds, Taste};
+use crate::taste::{KINDS, Kinds, Taste};
 
 /// Songs at a time: their features stay in the nearest cache while they are compared with one kind of songs after another.
 const PART: usize = 64;
@@ -14,11 +14,37 @@ const _: () = assert!(BLOCK.is_multiple_of(PART));
 /// Numbers of songs of one part.
 type Column = [f32; PART];
 
+/// Vectors of songs that are compared together: with [`KINDS`] sums each, they hide the latency of a multiplication and addition, and
+/// the sums fit into the registers of AVX2.
+const VECTORS: usize = 2;
+
 /// A taste, ready to be mixed into the scores of a group's songs.
 pub(super) struct Liking<'a> {
     group: &'a Group,
     scale: &'a Scale,
-    taste: &'a Taste,
+    weight: f32,
+    liked: Centres,
+    disliked: Centres,
+}
+
+/// The centres of some kinds, feature by feature.
+struct Centres {
+    factors: [[f32; KINDS]; AUDIO],
+    /// Infinite for centres that there are not, so that none of them is the nearest.
+    offsets: [f32; KINDS],
+    is_empty: bool,
+}
+
+impl Centres {
+    fn new(Kinds { centres }: &Kinds) -> Self {
+        let factor =
+            |feature: usize, at: usize| centres.get(at).map_or(0.0, |centre| centre.factors[feature]);
+        Centres {
+            factors: std::array::from_fn(|feature| std::array::from_fn(|at| factor(feature, at))),
+            offsets: std::array::from_fn(|at| centres.get(at).map_or(f32::INFINITY, |centre| centre.offset)),
+            is_empty: centres.is_empty(),
+        }
+    }
 }
 
 /// What songs of one part are compared by.
@@ -46,7 +72,8 @@ impl Workspace {
 
 impl<'a> Liking<'a> {
     pub(super) fn new(group: &'a Group, taste: &'a Taste, scale: &'a Scale) -> Self {
-        Liking { group, scale, taste }
+        let [liked, disliked] = [&taste.liked, &taste.disliked].map(Centres::new);
+        Liking { group, scale, weight: taste.weight, liked, disliked }
     }
 
     /// Mixes the taste into the scores of the songs from `start` on; where all of a part stay below the bar, they get −∞.
@@ -61,7 +88,7 @@ impl<'a> Liking<'a> {
         workspace: &mut Workspace,
     ) {
         let Workspace { columns, squares, liked, disliked } = workspace;
-        let weight = self.taste.weight;
+        let weight = self.weight;
         // The score is not subtracted from anything: for −∞, a song that does not pass, that would give NaN. Even with rounding, a
         // greater pull never gives a smaller result.
         let mixed = |score: f32, pull: f32| (1.0 - weight) * score + weight * (0.5 + 0.5 * pull);
@@ -72,14 +99,14 @@ impl<'a> Liking<'a> {
                 continue;
             }
             let sounds = self.sounds(start + part * PART, scores.len(), columns, squares);
-            sounds.compare(simd, &self.taste.liked, liked);
+            sounds.compare(simd, &self.liked, liked);
             // Dislikes only lower a score.
             let at_most = scores.iter().zip(&*liked).map(|(score, liked)| mixed(*score, *liked));
             if at_most.fold(true, |low, score| low & (score < bar)) {
                 scores.fill(f32::NEG_INFINITY);
                 continue;
             }
-            sounds.compare(simd, &self.taste.disliked, disliked);
+            sounds.compare(simd, &self.disliked, disliked);
             for ((score, liked), disliked) in scores.iter_mut().zip(&*liked).zip(&*disliked) {
                 *score = mixed(*score, liked - disliked);
             }
@@ -124,24 +151,35 @@ impl<'a> Liking<'a> {
 impl Sounds<'_> {
     /// Compares songs with the nearest of some kinds: likeness from 0 to 1, and 0 without kinds.
     #[inline(always)]
-    fn compare<S: Simd>(&self, simd: S, kinds: &Kinds, pulls: &mut Column) {
-        if kinds.centres.is_empty() {
+    fn compare<S: Simd>(&self, simd: S, centres: &Centres, pulls: &mut Column) {
+        if centres.is_empty {
             *pulls = [0.0; PART];
             return;
         }
         // A part is whole vectors.
-        let columns = self.columns.map(|column| S::as_simd_f32s(column).0);
-        for (at, (pull, square)) in
-            S::as_mut_simd_f32s(pulls).0.iter_mut().zip(S::as_simd_f32s(self.squares).0).enumerate()
-        {
-            *pull = simd.splat_f32s(f32::INFINITY);
-            for centre in &kinds.centres {
-                // |a − b|² = |a|² + |b|² − 2 a·b.
-                let mut distance = simd.add_f32s(*square, simd.splat_f32s(centre.offset));
-                for (column, factor) in columns.iter().zip(&centre.factors) {
-                    distance = simd.mul_add_f32s(simd.splat_f32s(*factor), column[at], distance);
+        let columns = self.columns.map(|column| S::as_simd_f32s(column).0.as_chunks::<VECTORS>().0);
+        let squares = S::as_simd_f32s(self.squares).0.as_chunks::<VECTORS>().0;
+        let nearest = S::as_mut_simd_f32s(pulls).0.as_chunks_mut::<VECTORS>().0;
+        for (at, (nearest, squares)) in nearest.iter_mut().zip(squares).enumerate() {
+            // |a − b|² = |a|² + |b|² − 2 a·b.
+            let mut distances = [[simd.splat_f32s(0.0); VECTORS]; KINDS];
+            for (distances, offset) in distances.iter_mut().zip(centres.offsets) {
+                for (distance, square) in distances.iter_mut().zip(squares) {
+                    *distance = simd.add_f32s(*square, simd.splat_f32s(offset));
                 }
-                *pull = simd.min_f32s(distance, *pull);
+            }
+            for (column, factors) in columns.iter().zip(&centres.factors) {
+                for (distances, factor) in distances.iter_mut().zip(factors) {
+                    for (distance, values) in distances.iter_mut().zip(column[at]) {
+                        *distance = simd.mul_add_f32s(simd.splat_f32s(*factor), values, *distance);
+                    }
+                }
+            }
+            *nearest = [simd.splat_f32s(f32::INFINITY); VECTORS];
+            for distances in distances {
+                for (nearest, distance) in nearest.iter_mut().zip(distances) {
+                    *nearest = simd.min_f32s(distance, *nearest);
+                }
             }
         }
         for pull in pulls {

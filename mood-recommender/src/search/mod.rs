@@ -15,7 +15,7 @@ use crate::threads::{cores_for, in_states};
 
 use liking::{Liking, Workspace};
 pub(crate) use sieve::Sieve;
-pub(crate) use top::{Scored, TopK};
+pub(crate) use top::{Bar, Scored, TopK};
 
 /// Songs at a time: their scores stay in the nearest cache while the columns pass by.
 pub(crate) const BLOCK: usize = 2048;
@@ -74,36 +74,55 @@ pub(crate) fn best(
     k: usize,
 ) -> Vec<Scored> {
     let liking = taste.map(|(taste, scale)| Liking::new(group, taste, scale));
-    let (scan, all, arch) =
-        (Scan { group, weights, sieve, liking: liking.as_ref() }, group.songs.len(), Arch::new());
-    let begin = || (TopK::new(k), [0.0; BLOCK], Workspace::new());
-    let search = |(top, block, workspace): &mut (TopK, [f32; BLOCK], Workspace), from: usize| {
-        let to = all.min(from + SPAN);
-        for start in (from..to).step_by(BLOCK) {
-            let (bar, scores) = (top.bar(), &mut block[..BLOCK.min(to - start)]);
-            arch.dispatch(Block {
-                scan: &scan,
-                start,
-                bar,
-                scores: &mut *scores,
-                workspace: &mut *workspace,
-            });
-            for (at, score) in reaching(scores, bar) {
-                let (at, tie) = (start + at, group.ties[start + at]);
-                if top.would_take(score, tie) && sieve.passes(&songs[group.songs[at] as usize]) {
-                    top.push(Scored { score, tie, at: at as u32 });
+    let scan = Scan { group, weights, sieve, liking: liking.as_ref() };
+    // To look at a song itself takes as long as to score many by their columns, so only the best are looked at.
+    let mut size = k.saturating_add(sieve.excluded().min(k));
+    loop {
+        let best = scan.best(size);
+        let all = best.len() < size;
+        let passes = |song: &Scored| sieve.passes(&songs[group.songs[song.at as usize] as usize]);
+        let passing: Vec<Scored> = best.into_iter().filter(passes).take(k).collect();
+        if passing.len() == k || all {
+            return passing;
+        }
+        size = size.saturating_mul(4);
+    }
+}
+
+impl Scan<'_> {
+    /// The `k` best songs, as far as columns tell whether they pass, the best first.
+    fn best(&self, k: usize) -> Vec<Scored> {
+        let (all, arch, bar) = (self.group.songs.len(), Arch::new(), Bar::new());
+        let tie = |at: u32| self.group.ties[at as usize];
+        let begin = || (TopK::new(k, &bar, tie), [0.0; BLOCK], Workspace::new());
+        let search = |(top, block, workspace): &mut (TopK<'_, _>, [f32; BLOCK], Workspace), from: usize| {
+            let to = all.min(from + SPAN);
+            for start in (from..to).step_by(BLOCK) {
+                let (bar, scores) = (top.bar(), &mut block[..BLOCK.min(to - start)]);
+                arch.dispatch(Block {
+                    scan: self,
+                    start,
+                    bar,
+                    scores: &mut *scores,
+                    workspace: &mut *workspace,
+                });
+                for (at, score) in reaching(scores, bar) {
+                    let song = Scored { score, at: (start + at) as u32 };
+                    if top.would_take(song) {
+                        top.push(song);
+                    }
                 }
             }
-        }
-    };
-    // Half a million comparisons take longer than a thread needs to begin.
-    let cores = if liking.is_some() && all >= 1 << 16 { cores_for(all) } else { 1 };
-    let found = in_states(cores, (0..all).step_by(SPAN), begin, search).into_iter().map(|(top, ..)| top);
-    let joined = found.reduce(|mut top, other| {
-        top.join(other);
-        top
-    });
-    joined.map_or_else(Vec::new, TopK::into_sorted)
+        };
+        // Half a million comparisons take longer than a thread needs to begin.
+        let cores = if self.liking.is_some() && all >= 1 << 16 { cores_for(all) } else { 1 };
+        let found = in_states(cores, (0..all).step_by(SPAN), begin, search).into_iter().map(|(top, ..)| top);
+        let joined = found.reduce(|mut top, other| {
+            top.join(other);
+            top
+        });
+        joined.map_or_else(Vec::new, TopK::into_sorted)
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +189,7 @@ mod tests {
             songs in 1..6000_usize, missing in prop_oneof![Just(0.0_f32), 0.0_f32..0.5], seed: u64,
             signs in proptest::collection::vec(-1_i8..=1, FEATURES), judged in proptest::collection::vec((0..6000_usize, any::<bool>()), 0..9),
             popularity in proptest::option::of(0.0_f32..60.0), k in 1..200_usize,
+            excluded in (0..50_usize, proptest::collection::vec(0..6000_usize, 0..50)),
         ) {
             let catalog = catalog(songs, missing, seed);
             let (songs, index) = (catalog.songs(), Index::new(&catalog));
@@ -182,16 +202,22 @@ mod tests {
                 let song = &songs[at % songs.len()];
                 if is_liked { profile.like(song) } else { profile.dislike(song) }
             }
-            let filter = Filter { popularity: popularity.map(|least| least..=least + 30.0), ..Filter::default() };
+            let (artists, keys) = excluded;
+            let filter = Filter {
+                popularity: popularity.map(|least| least..=least + 30.0),
+                exclude_artists: (0..artists).map(|at| format!("Artist {at}")).collect(),
+                exclude_songs: keys.into_iter().map(|at| songs[at % songs.len()].key().into_owned()).collect(),
+                ..Filter::default()
+            };
             let options = Options { filter, profile, ..Options::default() };
             let taste = Taste::new(&options.profile, &index.scale);
             let taste = taste.as_ref().map(|taste| (taste, &index.scale));
             let sieve = Sieve::new(&options);
             let mut expected: Vec<Scored> = (0..songs.len())
                 .filter(|at| sieve.passes(&songs[*at]))
-                .map(|at| Scored { score: score(group, at, &weights, taste), tie: group.ties[at], at: at as u32 })
+                .map(|at| Scored { score: score(group, at, &weights, taste), at: at as u32 })
                 .collect();
-            expected.sort_by(top::better_first);
+            expected.sort_by(|a, b| top::better_first(a, b, |at| group.ties[at as usize]));
             expected.truncate(k);
             prop_assert_eq!(best(group, songs, &weights, taste, &sieve, k), expected);
         }

@@ -41,6 +41,19 @@ impl<'a> Sieve<'a> {
         }
     }
 
+    /// The number of keys of songs that are left out.
+    pub(crate) fn excluded(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether any song passes.
+    pub(crate) fn is_open(&self) -> bool {
+        self.keys.is_empty()
+            && self.artists.is_empty()
+            && self.filter.years.is_none()
+            && self.ranges().next().is_none()
+    }
+
     /// Whether a song passes. That takes longer than [`Sieve::sink`], since the song lies elsewhere in memory.
     pub(crate) fn passes(&self, song: &Song) -> bool {
         let year = || song.release_date.map(|date| date.year());

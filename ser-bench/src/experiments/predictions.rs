@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use mood_recommender::{mark_formula, unmark_formula};
 use ndarray::Array2;
 use ser_data::LabelSet;
 use ser_examples::output;
@@ -75,18 +76,20 @@ impl Predictions {
         Self { labels: moods, clips: self.clips.clone(), truth, probabilities }
     }
 
-    /// Writes a CSV file with a row for each clip: `clip`, `true`, `predicted`, and the probability of each class under its name.
+    /// Writes a CSV file with a row for each clip: `clip`, `true`, `predicted`, and the probability of each class under its name. Names
+    /// that a spreadsheet would run as formulas are marked as text.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         let header = ["clip", "true", "predicted"].into_iter().chain(self.labels.iter().map(String::as_str));
-        csv.write_record(header)?;
+        csv.write_record(header.map(|name| mark_formula(name).into_owned()))?;
         let rows = self.probabilities.outer_iter().zip(self.answers());
         for ((clip, &truth), (row, (answer, _))) in self.clips.iter().zip(&self.truth).zip(rows) {
             let names = [clip, &self.labels[truth], &self.labels[answer]];
-            csv.write_record(names.into_iter().cloned().chain(row.iter().map(f32::to_string)))?;
+            let names = names.into_iter().map(|name| mark_formula(name).into_owned());
+            csv.write_record(names.chain(row.iter().map(f32::to_string)))?;
         }
         let bytes = csv.into_inner().map_err(|error| error.into_error())?;
         output::write(path, &bytes)
@@ -106,13 +109,14 @@ impl Predictions {
             "{}: the columns must be clip, true, predicted and two classes or more, but are {header:?}",
             path.display()
         );
-        let labels: Vec<String> = header.iter().skip(3).map(String::from).collect();
+        let name = |cell: &str| unmark_formula(cell).to_string();
+        let labels: Vec<String> = header.iter().skip(3).map(name).collect();
         let (mut clips, mut truth, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
         for (row, record) in csv.records().enumerate() {
             let place = || format!("{}: row {}", path.display(), row + 1);
             let record = record.with_context(place)?;
-            let class = labels.iter().position(|label| *label == record[1]);
-            clips.push(record[0].to_string());
+            let class = labels.iter().position(|label| label == unmark_formula(&record[1]));
+            clips.push(name(&record[0]));
             truth.push(class.with_context(|| format!("{}: {} is no class", place(), &record[1]))?);
             for value in record.iter().skip(3) {
                 let p = value.parse::<f32>().ok().filter(|p| (0.0..=1.0).contains(p));
@@ -164,6 +168,19 @@ mod tests {
         let path = folder.path().join("fold.csv");
         predictions().save(&path).unwrap();
         assert_eq!(Predictions::load(&path).unwrap(), predictions());
+    }
+
+    #[test]
+    fn names_that_spreadsheets_would_run_are_marked_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fold.csv");
+        let mut given = predictions();
+        given.clips = ["=1+1", "'=1+1", "-cmd.wav"].map(String::from).to_vec();
+        given.labels[0] = "@calm".into();
+        given.save(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("clip,true,predicted,'@calm,sad,happy\n'=1+1,'@calm,'@calm,"), "{text}");
+        assert_eq!(Predictions::load(&path).unwrap(), given);
     }
 
     #[test]
