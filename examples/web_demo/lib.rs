@@ -12,6 +12,7 @@ mod palette;
 mod passage;
 mod pictures;
 mod plain;
+mod playable;
 mod problem;
 mod queue;
 mod recognize;
@@ -90,7 +91,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         recommender,
         listing: Queue::new(LISTS_A_CORE * cores, patience),
         uploads: Uploads::new(patience),
-        playable: hearing::playable(),
+        playable: playable::room(),
     });
     let hosts = Hosts::new(&arguments.allow_host);
 

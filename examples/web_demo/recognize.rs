@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header;
@@ -21,6 +22,7 @@ use crate::language::LanguageCode;
 use crate::options::{MAX_COUNT, SongOptions};
 use crate::pictures::{self, Drawn, Look};
 use crate::plain;
+use crate::playable::Playable;
 use crate::problem::Problem;
 use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
 
@@ -257,10 +259,10 @@ pub(crate) async fn wav(
     let query = plain::query(query)?;
     let turn = app.recognizers.turn().await?;
     let file = blocking(move || {
-        let file = hearing::wav(&upload.content, &upload.name, query.cut, app.playable.share());
+        let file = Playable::new(&upload.content, &upload.name, query.cut, &app.playable);
         drop(turn);
         file
     })
     .await?;
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
+    Ok(([(header::CONTENT_TYPE, "audio/wav")], Body::new(file)).into_response())
 }
