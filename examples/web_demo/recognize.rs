@@ -50,6 +50,8 @@ pub(crate) struct RecognizeQuery {
     /// 8,000 Hz, count as silence; −50 suits microphones.
     #[param(minimum = -200, maximum = 0)]
     silence_db: Option<f32>,
+    /// The model, of those that `/api/health` lists; the first if left out.
+    model: Option<String>,
 }
 
 impl Default for RecognizeQuery {
@@ -62,6 +64,7 @@ impl Default for RecognizeQuery {
             width: 640,
             cut: false,
             silence_db: None,
+            model: None,
         }
     }
 }
@@ -177,6 +180,7 @@ pub(crate) async fn recognize(
     let upload = app.uploads.clip(request).await?;
     let query = plain::query(query)?;
     query.check()?;
+    let model = app.recognizers.find(query.model.as_deref())?;
     let asked = Instant::now();
     // A caller who hangs up while it waits leaves the queue.
     let turn = app.recognizers.turn().await?;
@@ -185,7 +189,7 @@ pub(crate) async fn recognize(
         let timing = Timing { wait, ..Timing::default() };
         let hear =
             |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
-        app.recognizers.with(&turn, hear)?
+        app.recognizers.with(&turn, model, hear)?
     })
     .await
 }
