@@ -35,6 +35,17 @@ pub struct Model {
 }
 
 impl ModelArguments {
+    /// As if the command line named this model and nothing else.
+    pub fn of(model: PathBuf) -> Self {
+        Self { model: Some(model), ..Self::default() }
+    }
+
+    /// A short name: of a bundled model its own, of a file the file's without folder and ending.
+    pub fn short_name(&self) -> String {
+        let stem = self.model.as_deref().and_then(Path::file_stem);
+        stem.map_or_else(|| "voices".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
     /// Reads the model, and the encoder that it needs.
     ///
     /// # Errors
@@ -108,7 +119,8 @@ mod tests {
     #[test]
     fn bundled_models_tell_the_moods() {
         for name in [None, Some("voices"), Some("small")] {
-            let arguments = ModelArguments { model: name.map(PathBuf::from), ..ModelArguments::default() };
+            let arguments = name.map_or_else(ModelArguments::default, |name| ModelArguments::of(name.into()));
+            assert_eq!(arguments.short_name(), name.unwrap_or("voices"));
             let recognizer = arguments.open().unwrap().recognizer().unwrap();
             assert_eq!(recognizer.labels(), ["Calm", "Happy", "Sad", "Energetic"], "{name:?}");
         }

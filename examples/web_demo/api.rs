@@ -92,6 +92,8 @@ struct Health {
     version: &'static str,
     /// Songs in the catalogue.
     songs: usize,
+    /// The models that `/api/recognize` may be asked for; the first is used if none is named.
+    models: Vec<String>,
 }
 
 #[utoipa::path(get, path = "/api/health", responses(
@@ -100,5 +102,6 @@ struct Health {
 ))]
 async fn health(State(app): Shared) -> Json<Health> {
     let songs = app.recommender.catalog().songs().len();
-    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), songs })
+    let models = app.recognizers.names().map(ToString::to_string).collect();
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION"), songs, models })
 }

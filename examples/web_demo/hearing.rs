@@ -3,9 +3,7 @@
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
 use axum::http::StatusCode;
-use hound::{SampleFormat, WavSpec, WavWriter};
 use ser_data::{AudioOptions, AudioReader};
 use ser_features::MIN_SPEECH_SECONDS;
 use ser_models::live::Activity;
@@ -15,18 +13,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
-use crate::room::{Room, Share};
 
 /// The longest part of a clip that is heard, in seconds.
 pub(crate) const MAX_SECONDS: u32 = 600;
 /// The most samples in a second, all channels together: stereo at 192 kHz. A FLAC file of a few kilobytes may hold minutes of more.
 const MAX_SAMPLES_A_SECOND: usize = 2 * 192_000;
-/// The most samples of a WAV file: ten minutes at 48 kHz. A file of a few kilobytes may hold eight times as many.
-const MAX_WAV_SAMPLES: u32 = MAX_SECONDS * 48_000;
-/// Bytes before the samples of a WAV file.
-const WAV_HEADER: usize = 44;
-/// The time in which most clients have taken their file.
-const TAKEN: Duration = Duration::from_secs(5);
 /// Peaks in a second, before there are too many.
 const PEAKS_A_SECOND: u32 = 50;
 /// The most peaks that are told.
@@ -77,7 +68,7 @@ pub(crate) struct Wanted {
 }
 
 /// Opens a clip. Nothing is decoded but its first block.
-fn open<'a>(content: &'a [u8], name: &str, cut: bool) -> Result<AudioReader<'a>, Problem> {
+pub(crate) fn open<'a>(content: &'a [u8], name: &str, cut: bool) -> Result<AudioReader<'a>, Problem> {
     let options = AudioOptions { allow_truncated: cut, ..AudioOptions::default() };
     let reader = AudioReader::new(Cursor::new(content), None, name, &options)?;
     let (channels, sample_rate) = (reader.channels(), reader.sample_rate());
@@ -96,7 +87,7 @@ fn open<'a>(content: &'a [u8], name: &str, cut: bool) -> Result<AudioReader<'a>,
 }
 
 /// Gives a clip's first seconds to `take`, one by one and mixed to mono. Returns whether there was more, and the time of decoding.
-fn blocks(
+pub(crate) fn blocks(
     reader: &mut AudioReader<'_>,
     seconds: u32,
     mut take: impl FnMut(&[f32]) -> Result<(), Problem>,
@@ -174,45 +165,4 @@ impl Shape {
         let detail = format!("less than {MIN_SPEECH_SECONDS} s of it reach {limit:.0} dB").replace('-', "−");
         Err(Problem::silent(detail))
     }
-}
-
-/// Room for the files that [`wav`] makes: for two of the largest.
-pub(crate) fn playable() -> Room {
-    Room::new(2 * (WAV_HEADER + 2 * MAX_WAV_SAMPLES as usize), 0)
-}
-
-/// Samples of a file, which keep their room for as long as somebody has a part of them.
-struct Playable {
-    file: Box<[u8]>,
-    _share: Share,
-}
-
-impl AsRef<[u8]> for Playable {
-    fn as_ref(&self) -> &[u8] {
-        &self.file
-    }
-}
-
-/// A clip as a mono WAV file of 16 bits, for browsers that cannot play its format: its first ten minutes, or less at rates above 48 kHz.
-/// Its bytes take their room from `share` until the last of them is sent.
-pub(crate) fn wav(content: &[u8], name: &str, cut: bool, mut share: Share) -> Result<Bytes, Problem> {
-    let mut take = |bytes| match share.try_grow(bytes) {
-        true => Ok(()),
-        false => Err(Problem::busy(TAKEN)),
-    };
-    let mut reader = open(content, name, cut)?;
-    let sample_rate = reader.sample_rate();
-    let spec = WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
-    let mut file = Cursor::new(Vec::new());
-    let mut writer = WavWriter::new(&mut file, spec).map_err(Problem::internal)?;
-    let seconds = MAX_SECONDS.min(MAX_WAV_SAMPLES / sample_rate.max(1));
-    take(WAV_HEADER)?;
-    blocks(&mut reader, seconds, |samples| {
-        take(2 * samples.len())?;
-        samples.iter().try_for_each(|x| {
-            writer.write_sample((x.clamp(-1.0, 1.0) * 32_767.0) as i16).map_err(Problem::internal)
-        })
-    })?;
-    writer.finalize().map_err(Problem::internal)?;
-    Ok(Bytes::from_owner(Playable { file: file.into_inner().into_boxed_slice(), _share: share }))
 }

@@ -12,6 +12,7 @@ mod palette;
 mod passage;
 mod pictures;
 mod plain;
+mod playable;
 mod problem;
 mod queue;
 mod recognize;
@@ -23,6 +24,7 @@ mod serve;
 mod upload;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +34,7 @@ use clap::Parser;
 use mood_recommender::Recommender;
 use ser_examples::catalog::CatalogArguments;
 use ser_examples::cli;
-use ser_examples::model::ModelArguments;
+use ser_examples::model::{Model, ModelArguments};
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -60,6 +62,9 @@ struct Arguments {
     host: IpAddr,
     #[command(flatten)]
     model: ModelArguments,
+    /// A further model that requests may ask for by its name, such as `small`; may be given again. It takes more memory.
+    #[arg(long, value_name = "MODEL")]
+    also: Vec<PathBuf>,
     #[command(flatten)]
     catalog: CatalogArguments,
     /// Clips that are recognised at once; as many as there are cores if left out.
@@ -82,7 +87,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = arguments.workers.map_or(cores, usize::from);
     let patience = Duration::from_secs(arguments.patience.into());
-    let recognizers = Recognizers::new(&arguments.model.open()?, workers, patience)?;
+    let recognizers = Recognizers::new(&models(arguments)?, workers, patience)?;
     let catalog = arguments.catalog.open()?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let app = Arc::new(App {
@@ -90,7 +95,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         recommender,
         listing: Queue::new(LISTS_A_CORE * cores, patience),
         uploads: Uploads::new(patience),
-        playable: hearing::playable(),
+        playable: playable::room(),
     });
     let hosts = Hosts::new(&arguments.allow_host);
 
@@ -105,6 +110,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         serve::serve(listener, api::router(app, hosts), asked_to_stop()).await;
         Ok(())
     })
+}
+
+/// All models by their names.
+fn models(arguments: &Arguments) -> anyhow::Result<Vec<(String, Model)>> {
+    let mut models: Vec<(String, Model)> = Vec::new();
+    let further = arguments.also.iter().cloned().map(ModelArguments::of);
+    for asked in std::iter::once(arguments.model.clone()).chain(further) {
+        let name = asked.short_name();
+        anyhow::ensure!(
+            models.iter().all(|(other, _)| *other != name),
+            "--also: each model must have a name of its own, got {name} twice"
+        );
+        models.push((name, asked.open()?));
+    }
+    Ok(models)
 }
 
 /// Ends at Ctrl-C or, on Unix, at SIGTERM; requests that run are answered first.

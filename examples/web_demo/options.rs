@@ -89,6 +89,16 @@ impl SongOptions {
                 )));
             }
         }
+        if let Some(least) = self.popularity_from.filter(|least| !(0.0..=100.0).contains(least)) {
+            return Err(Problem::invalid(format!("options: popularity_from must be 0 to 100, got {least}")));
+        }
+        if let (Some(from), Some(to)) = (self.year_from, self.year_to)
+            && from > to
+        {
+            return Err(Problem::invalid(format!(
+                "options: year_from must be year_to or before, got {from} and {to}"
+            )));
+        }
         let strategy = match self.strategy {
             StrategyName::Balance => Strategy::Balance,
             StrategyName::Keep => Strategy::Keep,

@@ -50,6 +50,7 @@ pub(crate) fn file(path: &str) -> Option<File> {
         "journey.js": SCRIPT,
         "live.js": SCRIPT,
         "microphone.js": SCRIPT,
+        "model.js": SCRIPT,
         "moods.js": SCRIPT,
         "playlist.js": SCRIPT,
         "record.js": SCRIPT,

@@ -132,7 +132,8 @@ fn value(got: &str) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
+/// A caller's text, of which an answer repeats no more than this.
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_REPEATED) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -261,7 +262,7 @@ mod tests {
             ("/?count=1&count=2", "count must be given once"),
             (
                 "/?colour=red",
-                "colour is no parameter; there are count, pictures, dark, language, width, cut, silence_db",
+                "colour is no parameter; there are count, pictures, dark, language, width, cut, silence_db, model",
             ),
         ] {
             assert_eq!(refusal(address), expected, "{address}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::header;
@@ -21,6 +22,7 @@ use crate::language::LanguageCode;
 use crate::options::{MAX_COUNT, SongOptions};
 use crate::pictures::{self, Drawn, Look};
 use crate::plain;
+use crate::playable::Playable;
 use crate::problem::Problem;
 use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
 
@@ -48,6 +50,8 @@ pub(crate) struct RecognizeQuery {
     /// 8,000 Hz, count as silence; −50 suits microphones.
     #[param(minimum = -200, maximum = 0)]
     silence_db: Option<f32>,
+    /// The model, of those that `/api/health` lists; the first if left out.
+    model: Option<String>,
 }
 
 impl Default for RecognizeQuery {
@@ -60,6 +64,7 @@ impl Default for RecognizeQuery {
             width: 640,
             cut: false,
             silence_db: None,
+            model: None,
         }
     }
 }
@@ -175,6 +180,7 @@ pub(crate) async fn recognize(
     let upload = app.uploads.clip(request).await?;
     let query = plain::query(query)?;
     query.check()?;
+    let model = app.recognizers.find(query.model.as_deref())?;
     let asked = Instant::now();
     // A caller who hangs up while it waits leaves the queue.
     let turn = app.recognizers.turn().await?;
@@ -183,7 +189,7 @@ pub(crate) async fn recognize(
         let timing = Timing { wait, ..Timing::default() };
         let hear =
             |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
-        app.recognizers.with(&turn, hear)?
+        app.recognizers.with(&turn, model, hear)?
     })
     .await
 }
@@ -257,10 +263,10 @@ pub(crate) async fn wav(
     let query = plain::query(query)?;
     let turn = app.recognizers.turn().await?;
     let file = blocking(move || {
-        let file = hearing::wav(&upload.content, &upload.name, query.cut, app.playable.share());
+        let file = Playable::new(&upload.content, &upload.name, query.cut, &app.playable);
         drop(turn);
         file
     })
     .await?;
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], file).into_response())
+    Ok(([(header::CONTENT_TYPE, "audio/wav")], Body::new(file)).into_response())
 }

@@ -6,20 +6,42 @@ use std::time::Duration;
 use ser_examples::model::Model;
 use ser_models::Recognizer;
 
+use crate::plain;
 use crate::problem::Problem;
 use crate::queue::{Queue, Turn};
 
-/// One recogniser for each worker.
+/// One recogniser of each model for each worker.
 pub(crate) struct Recognizers {
-    idle: Mutex<Vec<Recognizer>>,
+    /// The idle ones by their model's name; the first is the model of requests that name none.
+    models: Vec<(String, Mutex<Vec<Recognizer>>)>,
     queue: Arc<Queue>,
 }
 
 impl Recognizers {
-    /// `patience` is the longest time that a clip waits for a worker.
-    pub(crate) fn new(model: &Model, workers: usize, patience: Duration) -> anyhow::Result<Self> {
-        let idle = (0..workers).map(|_| model.recognizer()).collect::<anyhow::Result<_>>()?;
-        Ok(Self { idle: Mutex::new(idle), queue: Queue::new(workers, patience) })
+    /// Of these models by their names. `patience` is the longest time that a clip waits for a worker.
+    pub(crate) fn new(
+        models: &[(String, Model)],
+        workers: usize,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
+        let idle = |model: &Model| (0..workers).map(|_| model.recognizer()).collect::<anyhow::Result<_>>();
+        let models = models.iter().map(|(name, model)| Ok((name.clone(), Mutex::new(idle(model)?))));
+        Ok(Self { models: models.collect::<anyhow::Result<_>>()?, queue: Queue::new(workers, patience) })
+    }
+
+    /// The models' names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The number of a model; of the first without a name.
+    pub(crate) fn find(&self, name: Option<&str>) -> Result<usize, Problem> {
+        let Some(name) = name else { return Ok(0) };
+        self.names().position(|known| known == name).ok_or_else(|| {
+            let known: Vec<&str> = self.names().collect();
+            let got = plain::shortened(name);
+            Problem::invalid(format!("query: model must be one of {}, got {got}", known.join(", ")))
+        })
     }
 
     /// Waits for a worker.
@@ -27,31 +49,33 @@ impl Recognizers {
         self.queue.turn().await
     }
 
-    /// Uses a recogniser that is idle: there is one for each [`Turn`].
+    /// Uses an idle recogniser of a model: there is one for each [`Turn`].
     pub(crate) fn with<T>(
         &self,
         _turn: &Turn,
+        model: usize,
         work: impl FnOnce(&mut Recognizer) -> T,
     ) -> Result<T, Problem> {
-        let recognizer = self.idle().pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
-        let mut borrowed = Borrowed { from: self, recognizer: Some(recognizer) };
+        let (_, idle) = self.models.get(model).ok_or_else(Problem::unforeseen)?;
+        let recognizer = locked(idle).pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
+        let mut borrowed = Borrowed { from: idle, recognizer: Some(recognizer) };
         borrowed.recognizer.as_mut().map(work).ok_or_else(Problem::unforeseen)
     }
+}
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Recognizer>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(idle: &Mutex<Vec<Recognizer>>) -> MutexGuard<'_, Vec<Recognizer>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A recogniser that works. It is idle again when this is dropped, also when the work panics.
 struct Borrowed<'a> {
-    from: &'a Recognizers,
+    from: &'a Mutex<Vec<Recognizer>>,
     recognizer: Option<Recognizer>,
 }
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        self.from.idle().extend(self.recognizer.take());
+        locked(self.from).extend(self.recognizer.take());
     }
 }
 
@@ -66,12 +90,13 @@ mod tests {
     #[tokio::test]
     async fn a_recogniser_is_idle_again_after_work_that_panics() {
         let model = ModelArguments::default().open().unwrap();
-        let recognizers = Recognizers::new(&model, 1, Duration::from_secs(1)).unwrap();
+        let models = [("voices".to_owned(), model)];
+        let recognizers = Recognizers::new(&models, 1, Duration::from_secs(1)).unwrap();
         let turn = recognizers.turn().await.map_err(|problem| problem.detail).unwrap();
-        let panics = || recognizers.with::<()>(&turn, |_| panic!("a fault that no code foresees"));
+        let panics = || recognizers.with::<()>(&turn, 0, |_| panic!("a fault that no code foresees"));
         assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
         drop(turn);
         let turn = recognizers.turn().await.map_err(|problem| problem.detail).unwrap();
-        assert!(recognizers.with(&turn, |_| ()).is_ok());
+        assert!(recognizers.with(&turn, 0, |_| ()).is_ok());
     }
 }

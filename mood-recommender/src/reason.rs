@@ -1,4 +1,4 @@
-//! Reasons for songs: first in plain words, then in numbers.
+//! Why a song was chosen: in plain words first, with the numbers behind.
 
 use crate::feature::Feature;
 use crate::index::Group;
@@ -88,7 +88,10 @@ fn words(terms: &[(Feature, f32, f32)], group: &Group, part: &Part) -> String {
     match (first, &others[..]) {
         (Some(first), others) => format!("one of the {} songs here", joined(first, others)),
         (None, [plain, others @ ..]) => format!("{} {} song", article(plain), joined(plain, others)),
-        (None, []) => format!("the best remaining {mood} song"),
+        (None, []) => {
+            let mood = mood.as_str().to_lowercase();
+            format!("{} {mood} song", article(&mood))
+        }
     }
 }
 

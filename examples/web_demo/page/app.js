@@ -5,6 +5,7 @@ import * as feedback from "./feedback.js";
 import * as heard from "./heard.js";
 import * as live from "./live.js";
 import { SILENCE_DB, release } from "./microphone.js";
+import * as model from "./model.js";
 import { MOODS, icon, showVerdict } from "./moods.js";
 import * as playlist from "./playlist.js";
 import * as record from "./record.js";
@@ -25,11 +26,14 @@ const LIVE = { key: "clip.live" };
 const listening = new Latest();
 /** What the card shows: { name, answer, isCut, note }; null without a card. */
 let card = null;
+/** Recognises the last recording again; null without one. */
+let again = null;
 
 /** Takes the old answer away: what is shown always belongs to the last recording. */
 function clear() {
   listening.withdraw();
   card = null;
+  again = null;
   element("result").hidden = true;
   sound.show(null);
   heard.show(null);
@@ -54,6 +58,7 @@ async function recognize(give, name, { wish = "", note = null } = {}) {
   release();
   live.clear();
   start();
+  again = () => recognize(give, name, { wish, note });
   say("status", () => text("input.listening", { name: called(name) }));
   element("answer").setAttribute("aria-busy", "true");
   try {
@@ -188,6 +193,7 @@ const begun = () => {
 };
 record.begin(begun, (file, note) => recognize(() => file, { key: "clip.recording" }, { wish: silence, note }));
 live.begin(start, showMinute);
+model.begin(() => again?.());
 element("file").addEventListener("change", ({ target }) => {
   take(target.files);
   // Or the same file could not be chosen again.

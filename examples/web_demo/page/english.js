@@ -4,6 +4,7 @@ export const english = {
   question: "How do you sound?",
   intro: "Say a sentence. You see whether you sound calm, happy, sad or energetic, and get songs that suit your mood.",
   language: "Language",
+  model: "Model",
   privacy: "Your recording goes to the program behind this page and nowhere else. It is not kept.",
   caveat: "The mood is the guess of a model that learned from actors. It does not know how you feel.",
   api: "For developers: the API behind this page",

@@ -4,6 +4,7 @@ export const german = {
   question: "Wie klingst du?",
   intro: "Sag einen Satz. Du siehst, ob du ruhig, fröhlich, traurig oder energisch klingst, und bekommst Lieder, die zu deiner Stimmung passen.",
   language: "Sprache",
+  model: "Modell",
   privacy: "Deine Aufnahme geht nur an das Programm hinter dieser Seite und wird nicht aufbewahrt.",
   caveat: "Die Stimmung ist die Vermutung eines Modells, das von Schauspielern gelernt hat. Wie es dir geht, weiß es nicht.",
   api: "Für Entwickler: die Schnittstelle (API) dieser Seite",

@@ -1,5 +1,6 @@
 // "How it heard you": pictures on one time axis and the time of each stage, drawn when it is opened.
 import { element, make } from "./element.js";
+import { wish as model } from "./model.js";
 import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
 import { code as language, length, measure, number, onLanguage, say, text } from "./words.js";
@@ -41,7 +42,7 @@ async function drawPictures() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   // Pictures are drawn as wide as they are shown, so that letters keep their size. The border takes two pixels.
   const width = Math.max(240, Math.min(1200, Math.floor(element("pictures").clientWidth) - 2));
-  const address = `/api/recognize?count=0&pictures=true&dark=${dark}&language=${language()}&width=${width}&cut=${heard.cut}`;
+  const address = `/api/recognize?count=0&pictures=true&dark=${dark}&language=${language()}&width=${width}&cut=${heard.cut}${model()}`;
   try {
     await drawings.run(async (signal, isLatest) => {
       const answer = await (await post(address, heard.file, signal)).json();

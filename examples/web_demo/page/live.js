@@ -4,6 +4,7 @@ import { join, wav } from "./audio.js";
 import { element, make } from "./element.js";
 import * as chart from "./chart.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
+import { wish as model } from "./model.js";
 import { MOODS, ranked } from "./moods.js";
 import { complain, post } from "./server.js";
 import { list, onLanguage, percent, say, saying, stretch, text } from "./words.js";
@@ -45,7 +46,7 @@ async function read() {
   const at = performance.now() / 1000;
   isWaiting = true;
   try {
-    const response = await post(`/api/recognize?count=0&silence_db=${SILENCE_DB}`, wav(samples, mine.sampleRate));
+    const response = await post(`/api/recognize?count=0&silence_db=${SILENCE_DB}${model()}`, wav(samples, mine.sampleRate));
     const answer = await response.json();
     if (mine === microphone) note(answer, at);
   } catch (error) {

@@ -78,7 +78,7 @@ function showSegments() {
   if (!shown) return;
   element("segments").replaceChildren(...shown.timeline.map((stretch) => {
     const { start, end, mood } = stretch;
-    const button = make("button", { type: "button", data: { mood: mood ?? "none" }, title: what(stretch) }, ...(mood ? [icon(mood)] : []));
+    const button = make("button", { type: "button", data: { mood: mood ?? "none" }, title: what(stretch) }, ...(mood ? [icon(mood), make("span", { textContent: text(mood) })] : []));
     button.setAttribute("aria-label", inWords(start, end, what(stretch)));
     // On the waveform's own axis, however short it is.
     button.style.left = `${start / shown.seconds * 100}%`;

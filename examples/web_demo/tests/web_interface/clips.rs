@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{agent, memory_kilobytes, post};
+use crate::client::{agent, get, memory_kilobytes, post};
 use crate::server::Server;
 use crate::support::{check_example, recommend_songs, sample, wav};
 
@@ -45,6 +45,22 @@ fn a_clip_gives_what_recommend_songs_prints() {
         assert_eq!(song["key"], expected["key"]);
     }
     assert!(songs.body["timing_ms"]["recommend"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_request_may_ask_for_another_model_of_the_server() {
+    let server = Server::start(&["--also", "small"]);
+    let health: Value = serde_json::from_slice(&get(&format!("{}/api/health", server.address)).1).unwrap();
+    assert_eq!(health["models"], json!(["voices", "small"]));
+    let clip = std::fs::read(sample()).unwrap();
+    let of = |query: &str| post(&format!("{}/api/recognize?count=0{query}", server.address), &clip);
+    for (query, model) in [("", "voices"), ("&model=voices", "voices"), ("&model=small", "small")] {
+        let expected = recommend_songs(&["--model", model]);
+        assert_eq!(of(query).body["probabilities"], expected["probabilities"], "{query}");
+    }
+    let refused = of("&model=large");
+    let detail = "query: model must be one of voices, small, got large";
+    assert_eq!((refused.status, &refused.body["detail"]), (400, &json!(detail)));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn the_interface_is_described_as_it_is() {
     for path in ["/api/recognize", "/api/recommend", "/api/health"] {
         assert!(described["paths"][path].is_object(), "{path}");
     }
-    for (path, kinds) in [("/api/recognize", 7), ("/api/wav", 1), ("/api/playlist", 2)] {
+    for (path, kinds) in [("/api/recognize", 8), ("/api/wav", 1), ("/api/playlist", 2)] {
         let parameters = described["paths"][path]["post"]["parameters"].as_array().unwrap();
         assert_eq!(parameters.len(), kinds, "{path}");
         assert!(parameters.iter().all(|parameter| parameter["in"] == "query"), "{path}: {parameters:?}");

@@ -91,6 +91,14 @@ fn mistakes_are_told_in_plain_words_with_their_place() {
             r#"{"mood": "Sad", "options": {"year_from": "old"}}"#,
             "options.year_from must be a whole number, 0 to 65535, got \"old\"",
         ),
+        (
+            r#"{"mood": "Sad", "options": {"popularity_from": 500}}"#,
+            "options: popularity_from must be 0 to 100, got 500",
+        ),
+        (
+            r#"{"mood": "Sad", "options": {"year_from": 2020, "year_to": 1990}}"#,
+            "options: year_from must be year_to or before, got 2020 and 1990",
+        ),
     ] {
         assert_eq!(detail("/api/recommend", body.as_bytes()), expected);
         assert_eq!(detail("/api/playlist?format=csv", body.as_bytes()), expected);

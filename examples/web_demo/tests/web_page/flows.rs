@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answers::{held, hold, release, restore};
 use crate::browser::{Browser, Page};
-use crate::support::{sample, wav};
+use crate::support::{recommend_songs, sample, wav};
 
 async fn clipboard(page: &Page) -> String {
     let read = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))";
@@ -342,5 +342,34 @@ async fn the_first_ten_minutes_fit_a_phone_and_every_stretch_stands_below_its_pa
                    return parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a >= 11; })()";
     assert!(page.holds(letters).await);
     assert!(page.holds("document.documentElement.scrollWidth <= innerWidth").await, "nothing sticks out");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn another_model_hears_the_recording_again_and_one_alone_is_no_choice() {
+    let microphone = sample().canonicalize().unwrap();
+    let Some(browser) = Browser::open_with(&microphone, &["--also", "small"]).await else { return };
+    let page = &browser.page;
+    page.until("the models", "return !document.getElementById('model-choice').hidden").await;
+    page.click("#sample").await;
+    for model in ["voices", "small", "voices"] {
+        let choose = "const field = document.getElementById('model'); field.value = arguments[0]; \
+                      field.dispatchEvent(new Event('change', { bubbles: true }))";
+        page.forget().await;
+        page.client.execute(choose, vec![json!(model)]).await.unwrap();
+        let shown = page.result().await;
+        let expected = recommend_songs(&["--model", model]);
+        for (bar, mood) in shown["bars"].as_array().unwrap().iter().zip(["Calm", "Happy", "Sad", "Energetic"])
+        {
+            let percent = expected["probabilities"][mood].as_f64().unwrap() * 100.0;
+            assert_eq!(bar, &json!(format!("{mood} {percent:.1}%")), "{model}");
+        }
+    }
+    browser.close().await;
+    let Some(browser) = Browser::open(&microphone).await else { return };
+    let page = &browser.page;
+    page.click("#sample").await;
+    page.result().await;
+    assert!(page.holds("document.getElementById('model-choice').hidden").await);
     browser.close().await;
 }
