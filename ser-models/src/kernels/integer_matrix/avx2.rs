@@ -1,0 +1,43 @@
+//! AVX2: two products of 16 bits for each sum. Their sum in `i32` is exact, which those of eight bits in `i16` may not be.
+
+use super::matrix::Instructions;
+use pulp::NullaryFnOnce;
+use pulp::bytemuck::cast;
+use pulp::x86::V3;
+use std::arch::x86_64::{__m128i, __m256i};
+
+impl Instructions for V3 {
+    type Register = __m256i;
+    /// Eight bits in memory, 16 in a register.
+    type Packed = [u64; 2];
+    const DEPTH: usize = 2;
+    /// With two registers of weights, and two of products, all 16 registers.
+    const ROWS: usize = 6;
+    const SHIFT: i32 = 0;
+
+    fn new() -> Option<Self> {
+        Self::try_new()
+    }
+
+    #[inline(always)]
+    fn vectorize(self, product: impl NullaryFnOnce<Output = ()>) {
+        Self::vectorize(self, product);
+    }
+
+    #[inline(always)]
+    fn operand(shifted: &[u8]) -> u32 {
+        let [low, high] = [0, 1].map(|i| u32::from((i16::from(shifted[i]) - 128).cast_unsigned()));
+        high << 16 | low
+    }
+
+    #[inline(always)]
+    fn unpack(self, weights: Self::Packed) -> __m256i {
+        self.avx2._mm256_cvtepi8_epi16(cast::<_, __m128i>(weights))
+    }
+
+    #[inline(always)]
+    fn dot(self, sums: __m256i, x: u32, weights: __m256i) -> __m256i {
+        let x = self.avx._mm256_set1_epi32(x.cast_signed());
+        self.avx2._mm256_add_epi32(sums, self.avx2._mm256_madd_epi16(x, weights))
+    }
+}
