@@ -203,19 +203,46 @@ impl<I: Instructions> Tile<'_, I> {
             }
         }
         let Columns { offsets, scales, bias, finish } = columns;
+        let (offsets, scales, bias) = (chunks(offsets), chunks(scales), chunks(bias));
         for (i, sums) in sums.iter().enumerate() {
-            let sums: &[i32] = cast_slice(sums);
-            let out = &mut out[i * out_stride..][..Matrix::<I>::WIDTH];
-            let rest = offsets.iter().zip(*scales).zip(*bias);
-            for ((y, sum), ((offset, scale), bias)) in out.iter_mut().zip(sums).zip(rest) {
-                let product = (sum - offset) as f32 * (steps[i] * scale) + bias;
-                *y = if finish.add { *y + product } else { product };
-            }
-            if finish.gelu {
-                out.iter_mut().for_each(|y| *y = functions::f32::gelu::<V3>(*y));
+            let out = out[i * out_stride..][..Matrix::<I>::WIDTH].as_chunks_mut().0;
+            for (j, (out, sums)) in out.iter_mut().zip(chunks(cast_slice(sums))).enumerate() {
+                *out = finished(*finish, *out, sums, &offsets[j], steps[i], &scales[j], &bias[j]);
             }
         }
     }
+}
+
+/// Numbers that are processed together: a register or two.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn chunks<T>(x: &[T]) -> &[[T; LANES]] {
+    x.as_chunks().0
+}
+
+/// Sums with all that belongs to them. They come and go as arrays, so that the compiler sees that nothing overlaps.
+#[inline(always)]
+fn finished(
+    finish: Finish,
+    before: [f32; LANES],
+    sums: &[i32; LANES],
+    offsets: &[i32; LANES],
+    step: f32,
+    scales: &[f32; LANES],
+    bias: &[f32; LANES],
+) -> [f32; LANES] {
+    let mut y = [0.0; LANES];
+    for i in 0..LANES {
+        y[i] = (sums[i] - offsets[i]) as f32 * (step * scales[i]) + bias[i];
+    }
+    if finish.add {
+        y.iter_mut().zip(before).for_each(|(y, before)| *y += before);
+    }
+    if finish.gelu {
+        y.iter_mut().for_each(|y| *y = functions::f32::gelu::<V3>(*y));
+    }
+    y
 }
 
 #[cfg(test)]
