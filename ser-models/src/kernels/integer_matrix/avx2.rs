@@ -10,7 +10,7 @@ impl Instructions for V3 {
     type Register = __m256i;
     /// Eight bits in memory, 16 in a register.
     type Packed = [u64; 2];
-    const DEPTH: usize = 2;
+    type Element = i16;
     /// With two registers of weights, and two of products, all 16 registers.
     const ROWS: usize = 6;
     const SHIFT: i32 = 0;
@@ -25,9 +25,8 @@ impl Instructions for V3 {
     }
 
     #[inline(always)]
-    fn operand(shifted: &[u8]) -> u32 {
-        let [low, high] = [0, 1].map(|i| u32::from((i16::from(shifted[i]) - 128).cast_unsigned()));
-        high << 16 | low
+    fn element(shifted: u32) -> i16 {
+        i16::from(shifted as u8) - 128
     }
 
     #[inline(always)]

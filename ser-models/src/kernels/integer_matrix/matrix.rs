@@ -5,7 +5,7 @@ use super::{IntegerMatrix, shifted, step};
 use crate::kernels::functions;
 use crate::kernels::rows::{Finish, Rows};
 use pulp::NullaryFnOnce;
-use pulp::bytemuck::{Pod, Zeroable, bytes_of_mut, cast_slice};
+use pulp::bytemuck::{Pod, Zeroable, bytes_of_mut, cast_slice, cast_slice_mut};
 use pulp::x86::V3;
 use std::fmt::Debug;
 
@@ -13,10 +13,12 @@ use std::fmt::Debug;
 pub(super) trait Instructions: Copy + Debug + Send + Sync + 'static {
     /// Sums, or the weights of as many columns.
     type Register: Pod;
-    /// Weights as they lie in memory: `DEPTH` bytes for each column.
+    /// Weights as they lie in memory: [`Self::DEPTH`] bytes for each column.
     type Packed: Pod + Debug + Send + Sync;
-    /// Elements of a row that are multiplied at once.
-    const DEPTH: usize;
+    /// An element of a row.
+    type Element: Pod;
+    /// Elements of a row that are multiplied at once: as many as a `u32` holds.
+    const DEPTH: usize = size_of::<u32>() / size_of::<Self::Element>();
     /// Rows whose sums, two registers of each, fit the processor's registers.
     const ROWS: usize;
     /// What rows have been shifted by.
@@ -28,13 +30,13 @@ pub(super) trait Instructions: Copy + Debug + Send + Sync + 'static {
     /// Calls what is compiled for them.
     fn vectorize(self, product: impl NullaryFnOnce<Output = ()>);
 
-    /// `DEPTH` elements of a row that were shifted by 128, as [`Self::dot`] takes them.
-    fn operand(shifted: &[u8]) -> u32;
+    /// An element, of the last eight bits of which 128 is to be subtracted.
+    fn element(shifted: u32) -> Self::Element;
 
     /// The weights, as [`Self::dot`] takes them.
     fn unpack(self, weights: Self::Packed) -> Self::Register;
 
-    /// Adds the products of `DEPTH` elements and the weights of each column to its sum.
+    /// Adds the products of [`Self::DEPTH`] elements and the weights of each column to its sum.
     fn dot(self, sums: Self::Register, x: u32, weights: Self::Register) -> Self::Register;
 }
 
@@ -127,7 +129,7 @@ impl<I: Instructions> NullaryFnOnce for Product<'_, I> {
         let rows = out.len() / out_stride;
         // The rows of a tile side by side, one group of each after those of the one before.
         let (mut sides, mut steps) = (vec![0u32; rows * groups], vec![0f32; rows]);
-        let mut bytes = vec![0u8; groups * I::DEPTH];
+        let mut elements = vec![0u32; groups];
         let mut row = 0;
         while row < rows {
             let height = tile_rows::<I>(rows - row);
@@ -136,9 +138,9 @@ impl<I: Instructions> NullaryFnOnce for Product<'_, I> {
                 let x = &x.data[(row + i) * x.stride..][..depth];
                 let (size, inverse) = step(x);
                 steps[row + i] = size;
-                bytes.iter_mut().zip(x).for_each(|(to, x)| *to = shifted(x * inverse).to_bits() as u8);
-                let places = tile[i..].iter_mut().step_by(height);
-                places.zip(bytes.chunks_exact(I::DEPTH)).for_each(|(to, group)| *to = I::operand(group));
+                let row = cast_slice_mut::<_, I::Element>(&mut elements);
+                row.iter_mut().zip(x).for_each(|(to, x)| *to = I::element(shifted(x * inverse).to_bits()));
+                tile[i..].iter_mut().step_by(height).zip(&elements).for_each(|(to, from)| *to = *from);
             }
             row += height;
         }

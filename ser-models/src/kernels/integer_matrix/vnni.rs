@@ -19,7 +19,7 @@ pulp::simd_type! {
 impl Instructions for Vnni {
     type Register = __m512i;
     type Packed = [i32; 16];
-    const DEPTH: usize = 4;
+    type Element = u8;
     const ROWS: usize = 12;
     const SHIFT: i32 = 128;
 
@@ -33,8 +33,8 @@ impl Instructions for Vnni {
     }
 
     #[inline(always)]
-    fn operand(shifted: &[u8]) -> u32 {
-        u32::from_le_bytes([shifted[0], shifted[1], shifted[2], shifted[3]])
+    fn element(shifted: u32) -> u8 {
+        shifted as u8
     }
 
     #[inline(always)]
