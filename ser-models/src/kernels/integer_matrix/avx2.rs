@@ -1,4 +1,7 @@
-//! AVX2: two products of 16 bits for each sum. Their sum in `i32` is exact, which those of eight bits in `i16` may not be.
+//! AVX2: two products of 16 bits for each sum, exact in `i32`.
+//!
+//! The instruction for four products of eight bits (`vpmaddubsw`) sums two of them in `i16`, for which one factor must lose its sign first
+//! and the sums must be widened after: as many instructions for as many products.
 
 use super::matrix::Instructions;
 use pulp::NullaryFnOnce;
@@ -8,10 +11,10 @@ use std::arch::x86_64::{__m128i, __m256i};
 
 impl Instructions for V3 {
     type Register = __m256i;
-    /// Eight bits in memory, 16 in a register.
+    /// Eight bits in memory, widened to 16 in a register: that costs no time beside the products.
     type Packed = [u64; 2];
     type Element = i16;
-    /// With two registers of weights, and two of products, all 16 registers.
+    /// Twelve registers of sums, two of weights and two of products are all that there are.
     const ROWS: usize = 6;
     const SHIFT: i32 = 0;
 

@@ -78,7 +78,7 @@ impl<I: Instructions> Matrix<I> {
         let (mut offsets, mut scales) = (vec![0; padded], scales.to_vec());
         scales.resize(padded, 0.0);
         for (column, row) in values.chunks_exact(depth).enumerate() {
-            offsets[column] = I::SHIFT * row.iter().map(|x| i32::from(*x)).sum::<i32>();
+            offsets[column] = row.iter().fold(0, |sum: i32, x| sum.wrapping_add(I::SHIFT * i32::from(*x)));
             let panel = &mut panels[column / Self::WIDTH * groups..][..groups];
             for (to, from) in panel.iter_mut().zip(row.chunks(I::DEPTH)) {
                 let to = &mut bytes_of_mut(to)[column % Self::WIDTH * I::DEPTH..];
@@ -236,7 +236,7 @@ fn finished(
 ) -> [f32; LANES] {
     let mut y = [0.0; LANES];
     for i in 0..LANES {
-        y[i] = (sums[i] - offsets[i]) as f32 * (step * scales[i]) + bias[i];
+        y[i] = sums[i].wrapping_sub(offsets[i]) as f32 * (step * scales[i]) + bias[i];
     }
     if finish.add {
         y.iter_mut().zip(before).for_each(|(y, before)| *y += before);

@@ -1,8 +1,8 @@
-//! Products in whole numbers of eight bits, by the instructions that processors have for them (AVX-512 VNNI, or AVX2).
+//! Products in whole numbers of eight bits, by the instructions that processors have for them: AVX-512 VNNI or AVX2.
 //!
-//! Rows are rounded to 255 steps between plus and minus the largest of each, products are summed in `i32` without rounding, and both
-//! scales are applied at the end: all instructions give the same bits. Where a processor has none of them, [`round_row`] brings a row to
-//! the same steps in `f32`.
+//! Rows are rounded to 255 steps between plus and minus the largest of each, products are summed in `i32` without rounding (up to 2¹⁷
+//! elements of a row), and both scales are applied at the end: all instructions give the same bits. Where a processor has none of them,
+//! [`round_row`] brings a row to the same steps in `f32`.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
