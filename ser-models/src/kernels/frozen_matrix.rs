@@ -6,7 +6,7 @@
 //! many threads share the rows changes no bit.
 
 use super::frozen_values::FrozenValues;
-use super::integer_matrix::{IntegerMatrix, round_row};
+use super::integer_matrix::{IntegerMatrix, integer_matrix, round_row};
 use super::rows::{Finish, Rows};
 use super::{ForEachItem, functions};
 use half::slice::HalfFloatSliceExt;
@@ -38,7 +38,7 @@ pub(crate) struct FrozenMatrix {
 enum Panels {
     /// `data[panel][k][column]`, zeros beyond the last column.
     Values(FrozenValues),
-    Integers(IntegerMatrix),
+    Integers(Box<dyn IntegerMatrix>),
 }
 
 impl FrozenMatrix {
@@ -70,7 +70,7 @@ impl FrozenMatrix {
             FrozenValues::F16(values) => FrozenValues::F16(panels(values, depth, width)),
             FrozenValues::I8(values, scales) => {
                 assert_eq!(scales.len(), columns, "there must be a scale for each row of weights");
-                if let Some(matrix) = IntegerMatrix::new(values, scales, depth).filter(|_| integers) {
+                if let Some(matrix) = integer_matrix(values, scales, depth).filter(|_| integers) {
                     let (bias, width) = (padded(bias, matrix.padded()), matrix.padded());
                     return Self { panels: Panels::Integers(matrix), bias, depth, width };
                 }

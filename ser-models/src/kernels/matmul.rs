@@ -1,4 +1,4 @@
-//! Matrix products by the `gemm` crate. `gemm` takes raw pointers: unsafe code is only here and in `integer_matrix`.
+//! Matrix products by the `gemm` crate. `gemm` takes raw pointers: unsafe code is only here and in `integer_matrix::vnni`.
 
 use super::Real;
 use gemm::Parallelism;
