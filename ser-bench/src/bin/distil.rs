@@ -1,6 +1,6 @@
 //! Measures and makes the bundled small model: a small network trained on the answers of the large one (knowledge distillation).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +9,9 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use ndarray::Array2;
 use ser_bench::experiments::{Disturbance, Predictions, disturbed, predict, remove_states, train};
-use ser_bench::voices::{FOLDS, MoodReadout, VoiceBench, VoiceClips, all_of, answer, fold_row, recalls};
+use ser_bench::voices::{
+    Discriminant, FOLDS, MoodReadout, VoiceBench, VoiceClips, all_of, answer, fold_row, recalls,
+};
 use ser_data::{Clip, LabelSet, Split, published_folds, speakers_of};
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{TrainingSet, corpus_options};
@@ -19,8 +21,10 @@ use ser_models::input::ModelInput;
 use ser_models::training::TrainingConfig;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
-/// Trains heads on the outputs of Whisper's encoder for all corpora, as `voices` does, and small networks on the heads' answers for the
-/// same clips, mixed with the labels.
+/// Trains small networks on the large model's answers, mixed with the labels.
+///
+/// The large model is heads on the outputs of Whisper's encoder for all corpora, as `voices` makes them. Each clip's answer comes from heads
+/// that did not learn from its speaker: a training part's speakers are dealt to --parts, and heads of all other parts answer for one.
 ///
 /// They are measured on the five published folds of RAVDESS's actors (all other corpora train beside): on the validation actors, or with
 /// --test on the test actors, which decide nothing. An interrupted run resumes from the files in --folder.
@@ -46,9 +50,12 @@ struct Arguments {
     /// Share of the large model's answer in the small one's target, 0 to 1; the rest is the label.
     #[arg(long, default_value_t = 0.8)]
     teacher: f32,
-    /// Heads of the large model, of different seeds, whose answers are averaged.
-    #[arg(long, default_value_t = 3)]
+    /// Trained heads of each large model, of different seeds; the discriminant answers beside them.
+    #[arg(long, default_value_t = 1)]
     heads: u64,
+    /// Parts that a training part's speakers are dealt to.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
+    parts: u32,
     /// Seed of the small network's training.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -61,6 +68,9 @@ struct Arguments {
     /// Measure on clips in noise and over a telephone too.
     #[arg(long)]
     disturbed: bool,
+    /// Measure the large model too, and the mean of both.
+    #[arg(long)]
+    beside: bool,
     /// Train on all clips, and write the model with a readout that is fitted to the validation actors' answers.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["test", "disturbed", "fold"])]
     output: Option<PathBuf>,
@@ -95,9 +105,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         heard.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
         "the large and the small model must hear the same clips"
     );
-    let stop = interrupt::on_ctrl_c()?;
+    let (stop, discriminant) = (interrupt::on_ctrl_c()?, Some(Discriminant::bundled()));
     let large =
-        VoiceBench { clips: heard, recipe: large, encoder, seeds: arguments.heads, discriminant: None, stop };
+        VoiceBench { clips: heard, recipe: large, encoder, seeds: arguments.heads, discriminant, stop };
     Bench { arguments, small, large, set }.folds()
 }
 
@@ -109,17 +119,48 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The small network's target for each of these clips: the answer of heads that were trained on them, mixed with the label.
-    fn soft_labels(&self, train: &[usize], protocol: &str) -> anyhow::Result<Array2<f32>> {
+    /// What the large model answers for each of these clips, by heads that did not learn from its speaker. Kept in a file.
+    fn answers(&self, train: &[usize], clips: &str) -> anyhow::Result<Predictions> {
         let heard = &self.large.clips;
-        let answers = self
-            .large
-            .heads(train, protocol)?
-            .try_map(|head| answer(&head.classifier()?, heard, &heard.encoded, train))?;
-        let mean = answers.mean()?;
+        let Arguments { parts, heads, folder, .. } = self.arguments;
+        let file = folder.join(format!("{clips}-answers-of-{heads}-heads-of-{parts}-parts.csv"));
+        let ids: Vec<&String> = train.iter().map(|&at| &heard.clips[at].id).collect();
+        if file.exists() {
+            let kept = Predictions::load(&file)?;
+            ensure!(kept.clips.iter().eq(ids), "{}: it is of other clips", file.display());
+            return Ok(kept);
+        }
+        let part_of = dealt(train.iter().map(|&at| heard.clips[at].speaker.as_deref()), *parts as usize)?;
+        let mut probabilities = Array2::zeros((train.len(), heard.label_names.len()));
+        for part in 0..*parts as usize {
+            let (asked, others): (Vec<usize>, Vec<usize>) =
+                (0..train.len()).partition(|&place| part_of[place] == part);
+            let of = |places: &[usize]| places.iter().map(|&place| train[place]).collect::<Vec<_>>();
+            let answers = self
+                .large
+                .heads(&of(&others), &format!("{clips}, all parts but {part}"))?
+                .try_map(|head| answer(&head.classifier()?, heard, &heard.encoded, &of(&asked)))?
+                .mean()?;
+            asked.iter().zip(answers.probabilities.outer_iter()).for_each(|(&place, row)| {
+                probabilities.row_mut(place).assign(&row);
+            });
+        }
+        let answers = Predictions {
+            labels: heard.label_names.clone(),
+            clips: ids.into_iter().cloned().collect(),
+            truth: train.iter().map(|&at| heard.labels[at]).collect(),
+            probabilities,
+        };
+        answers.save(&file)?;
+        Ok(answers)
+    }
+
+    /// The small network's target for each of these clips: the large model's answer, mixed with the label.
+    fn soft_labels(&self, train: &[usize], clips: &str) -> anyhow::Result<Array2<f32>> {
+        let answers = self.answers(train, clips)?;
         let teacher = self.arguments.teacher;
-        let mut soft = mean.probabilities * teacher;
-        for (mut row, label) in soft.outer_iter_mut().zip(&mean.truth) {
+        let mut soft = answers.probabilities * teacher;
+        for (mut row, label) in soft.outer_iter_mut().zip(&answers.truth) {
             row[*label] += 1.0 - teacher;
         }
         Ok(soft)
@@ -127,12 +168,13 @@ impl Bench<'_> {
 
     /// What a network is called that learns from these clips.
     fn name(&self, clips: &str) -> String {
-        let Arguments { teacher, heads, seed, .. } = self.arguments;
-        format!("{clips}-teacher-{teacher}-heads-{heads}-seed-{seed}")
+        let Arguments { teacher, heads, parts, seed, .. } = self.arguments;
+        format!("{clips}-teacher-{teacher}-heads-{heads}-parts-{parts}-seed-{seed}")
     }
 
     /// The small network of a fold: trained, or read where it was trained before.
-    fn network(&self, name: &str, split: &Split) -> anyhow::Result<Checkpoint> {
+    fn network(&self, clips: &str, split: &Split) -> anyhow::Result<Checkpoint> {
+        let name = self.name(clips);
         let file = self.arguments.folder.join(format!("{name}.safetensors"));
         if file.exists() {
             let model = Checkpoint::load(&file)?;
@@ -145,18 +187,34 @@ impl Bench<'_> {
         }
         let places = &split.train;
         let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
-        let soft = self.soft_labels(places, name)?;
+        let soft = self.soft_labels(places, clips)?;
         let training = self.set.dataset.select(places)?.with_corpora(corpora)?.with_soft_labels(soft)?;
-        let source = self.set.checkpoint_source(name, self.arguments.seed, split)?;
+        let source = self.set.checkpoint_source(&name, self.arguments.seed, split)?;
         let state = file.with_extension("training");
         let bar = progress::bar((self.small.training.epochs * self.small.members) as u64, "epochs");
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(name);
         let (model, _) =
             train(&self.small, &training, self.arguments.seed, &source, &state, &bar, &self.large.stop)?;
         bar.finish_and_clear();
         model.save(&file)?;
         remove_states(&self.small, &state);
         Ok(model)
+    }
+
+    /// What heads that learnt from these clips answer to others. Kept in a file.
+    fn large_answers(&self, train: &[usize], clips: &str, measured: &[usize]) -> anyhow::Result<Predictions> {
+        let file = self.arguments.folder.join(format!("{clips}-large-{}-heads.csv", self.arguments.heads));
+        if file.exists() {
+            return Predictions::load(&file);
+        }
+        let heard = &self.large.clips;
+        let answers = self
+            .large
+            .heads(train, clips)?
+            .try_map(|head| answer(&head.classifier()?, heard, &heard.encoded, measured))?
+            .mean()?;
+        answers.save(&file)?;
+        Ok(answers)
     }
 
     fn folds(&self) -> anyhow::Result<()> {
@@ -170,6 +228,7 @@ impl Bench<'_> {
         }
         let mut answers: Vec<(Disturbance, Vec<Predictions>)> =
             ways.into_iter().map(|way| (way, Vec::new())).collect();
+        let (mut large, mut both) = (Vec::new(), Vec::new());
         let clips: HashMap<String, Clip> =
             heard.clips.iter().map(|clip| (clip.id.clone(), clip.clone())).collect();
         for (mut fold, number) in published_folds(&speakers, &heard.groups)?.into_iter().zip(1..) {
@@ -180,12 +239,18 @@ impl Bench<'_> {
                 fold.train.append(&mut fold.validation);
                 fold.train.sort_unstable();
             }
-            let name = self.name(&format!("fold-{number}-{asked}-validation"));
+            let name = format!("fold-{number}-{asked}-validation");
             let network = self.network(&name, &fold)?;
             let measured = if arguments.test { &fold.test } else { &fold.validation };
             let of_ravdess = |at: &&usize| heard.clips[**at].corpus == "ravdess";
             let places: Vec<usize> = measured.iter().filter(of_ravdess).copied().collect();
             let clean = predict(&network, &set.dataset.select(&places)?)?;
+            clean.save(&arguments.folder.join(format!("{}.csv", self.name(&name))))?;
+            if arguments.beside {
+                let heads = self.large_answers(&fold.train, &name, &places)?;
+                both.push(Predictions::mean(&[(&clean, 1), (&heads, 1)])?);
+                large.push(heads);
+            }
             for (way, answers) in &mut answers {
                 answers.push(match way {
                     Disturbance::None => clean.clone(),
@@ -197,6 +262,10 @@ impl Bench<'_> {
         cli::print(FOLDS)?;
         for (way, answers) in &answers {
             cli::print(fold_row(&way.name(), "small", answers))?;
+        }
+        if arguments.beside {
+            cli::print(fold_row("clean", "large", &large))?;
+            cli::print(fold_row("clean", "both", &both))?;
         }
         let all = all_of(&answers[0].1)?;
         cli::print(recalls(&all))?;
@@ -211,9 +280,36 @@ impl Bench<'_> {
     /// Trains on all clips.
     fn make(&self, path: &Path, fitted: MoodReadout) -> anyhow::Result<()> {
         let all = Split { train: (0..self.set.clips.len()).collect(), ..Split::default() };
-        let mut model = self.network(&self.name("all-clips"), &all)?;
+        let mut model = self.network("all-clips", &all)?;
         model.readout = fitted.readout;
         model.save(path)?;
         cli::print(format!("{}: {} clips", path.display(), all.train.len()))
+    }
+}
+
+/// The part of each clip, by its speaker: the speakers, in the order of their names, are dealt in turn.
+fn dealt<'a>(
+    speakers: impl IntoIterator<Item = Option<&'a str>>,
+    parts: usize,
+) -> anyhow::Result<Vec<usize>> {
+    let speakers: Vec<&str> = speakers
+        .into_iter()
+        .map(|speaker| speaker.context("the speaker of each clip must be known"))
+        .collect::<anyhow::Result<_>>()?;
+    let mut part_of: BTreeMap<&str, usize> = speakers.iter().map(|&speaker| (speaker, 0)).collect();
+    ensure!(part_of.len() >= parts, "--parts must be at most the speakers, {}, got {parts}", part_of.len());
+    part_of.values_mut().enumerate().for_each(|(at, part)| *part = at % parts);
+    Ok(speakers.into_iter().map(|speaker| part_of[speaker]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speaker_is_in_one_part_and_each_part_has_speakers() {
+        let speakers = ["b", "a", "b", "c", "d", "a"].map(Some);
+        assert_eq!(dealt(speakers, 2).ok(), Some(vec![1, 0, 1, 0, 1, 0]));
+        assert!(dealt(speakers, 5).is_err() && dealt([None], 1).is_err());
     }
 }
