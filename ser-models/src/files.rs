@@ -47,7 +47,12 @@ pub enum FileError {
 
 impl FileError {
     pub(crate) fn damaged(file: &str, reason: impl ToString) -> Self {
-        Self::Damaged { file: file.to_owned(), reason: reason.to_string() }
+        // Names in the file may hold line ends; an error is one line.
+        let mut line = String::new();
+        for c in reason.to_string().chars() {
+            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        }
+        Self::Damaged { file: file.to_owned(), reason: line }
     }
 
     pub(crate) fn weights(file: &str, cause: WeightsError) -> Self {

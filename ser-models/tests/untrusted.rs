@@ -106,6 +106,12 @@ fn any_encoder_is_refused_in_one_line_or_hears() {
 }
 
 #[test]
+fn a_name_with_a_line_end_is_told_in_one_line() {
+    check::profile(b"{\"e\\ncoder\":0}");
+    check::checkpoint(b"{\"format\":3,\"architecture\":{\"name\":\"cnn-1d\",\"e\\nx\":1}}");
+}
+
+#[test]
 fn any_profile_is_refused_in_one_line_or_can_be_combined() {
     assert!(all("profile", check::profile) > 50);
 }
