@@ -1,14 +1,20 @@
 //! A recording that is heard as it is decoded, with progress.
 
+use std::sync::mpsc;
+use std::thread;
+
 use anyhow::Context;
 use indicatif::ProgressBar;
-use ser_data::AudioReader;
+use ser_data::{AudioError, AudioReader};
 use ser_models::{Recognizer, Timeline};
 
 use crate::cli;
 
 /// Steps of a progress bar for each recording.
 pub const STEPS: u64 = 1000;
+
+/// Blocks that are decoded ahead, at most.
+const AHEAD: usize = 16;
 
 /// Hears a recording block by block, so that memory does not grow with it. Its warnings go to standard error, and `bar` advances by
 /// [`STEPS`], also where the recording fails.
@@ -49,22 +55,38 @@ pub fn read(
     read
 }
 
+/// Decodes on a thread of its own, some blocks ahead.
 fn read_blocks(
     reader: &mut AudioReader<'_>,
     bar: &ProgressBar,
     done: &mut u64,
     mut take: impl FnMut(&[f32]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut block = vec![0.0; reader.sample_rate() as usize];
+    let (blocks, decoded) = mpsc::sync_channel(AHEAD);
+    thread::scope(|scope| {
+        let decoder = scope.spawn(move || decode(reader, &blocks));
+        for (block, progress) in decoded {
+            take(&block)?;
+            let now = (progress * STEPS as f64) as u64;
+            bar.inc(now.saturating_sub(*done));
+            *done = now.max(*done);
+        }
+        decoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(Into::into)
+    })
+}
+
+/// Sends a second of samples at a time with the reader's progress, until the end or until nobody wants more.
+fn decode(
+    reader: &mut AudioReader<'_>,
+    blocks: &mpsc::SyncSender<(Vec<f32>, f64)>,
+) -> Result<(), AudioError> {
     loop {
+        let mut block = vec![0.0; reader.sample_rate() as usize];
         let read = reader.read(&mut block)?;
-        if read == 0 {
+        block.truncate(read);
+        if read == 0 || blocks.send((block, reader.progress())).is_err() {
             return Ok(());
         }
-        take(&block[..read])?;
-        let now = (reader.progress() * STEPS as f64) as u64;
-        bar.inc(now.saturating_sub(*done));
-        *done = now.max(*done);
     }
 }
 

@@ -46,8 +46,8 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
     path
 }
 
-/// ffmpeg's samples of a file.
-pub(crate) fn reference(path: &Path) -> Vec<f32> {
+/// ffmpeg's samples of a file; see [`Wanted::reference`].
+pub(crate) fn decoded(path: &Path) -> Vec<f32> {
     // ffmpeg's own Opus decoder resamples the speech codec's part in its own way, up to 0.1 beside libopus, the reference.
     let name = path.file_name().unwrap().to_str().unwrap();
     let decoder: &[&str] =
@@ -224,6 +224,25 @@ impl Wanted {
         }
         arguments.push(path.to_str()?);
         ffmpeg(&arguments).map(|_| path)
+    }
+
+    /// ffmpeg's samples of this file, which was made at `path`.
+    pub(crate) fn reference(&self, path: &Path, sources: &Path, folder: &Path) -> Vec<f32> {
+        // ffmpeg skips an MP4's delay, which counts ticks of the encoder's rate, as samples at 48,000 Hz: what it makes of the same packets
+        // in OGG is right.
+        let is_skipped_wrongly = self.container == "mp4" && self.codec.name == "opus" && self.rate != 48_000;
+        let ogg = is_skipped_wrongly.then(|| Self { container: "ogg", ..*self }.make(sources, folder));
+        decoded(ogg.flatten().as_deref().unwrap_or(path))
+    }
+
+    /// The rate that it is decoded to.
+    pub(crate) fn decoded_rate(&self) -> u32 {
+        if self.codec.name.starts_with("opus") { 48_000 } else { self.rate }
+    }
+
+    /// How many samples were encoded, of all channels together.
+    pub(crate) fn samples(&self) -> usize {
+        (f64::from(self.decoded_rate()) * self.seconds).round() as usize * self.channels as usize
     }
 }
 

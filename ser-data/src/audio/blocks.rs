@@ -6,8 +6,11 @@ use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::Source;
 use super::{AudioErrorKind, AudioWarning};
 
-/// Frames that the decoder gets at once, at least.
+/// Frames that the decoder gets at once.
 const PACKET_FRAMES: u64 = 4_096;
+
+/// Samples of all channels that it gets at once, at most: a header of a few bytes may declare 65,535 channels.
+const PACKET_SAMPLES: u64 = 64 * PACKET_FRAMES;
 
 /// How a block is stored.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +106,8 @@ impl<'s> Blocks<'s> {
 impl Demuxer for Blocks<'_> {
     fn next(&mut self) -> Result<Item, AudioErrorKind> {
         let Layout { codec, channels, sample_rate, block_bytes, block_frames } = self.layout;
-        let blocks = PACKET_FRAMES.div_ceil(block_frames);
+        let frames = (PACKET_SAMPLES / u64::from(channels.max(1))).min(PACKET_FRAMES);
+        let blocks = frames.div_ceil(block_frames);
         if !self.begun {
             self.begun = true;
             let mut parameters = parameters(codec, sample_rate, channels);
@@ -122,5 +126,32 @@ impl Demuxer for Blocks<'_> {
 
     fn warnings(&mut self) -> Vec<AudioWarning> {
         std::mem::take(&mut self.warnings)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test may panic
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn of_many_channels_a_few_frames_come_at_once() {
+        for (channels, expected) in [(1, vec![10]), (64, vec![10]), (60_000, vec![4, 4, 2])] {
+            let bytes = vec![0; 10 * 2 * usize::from(channels)];
+            let layout = Layout::of_samples(Samples::Signed { big: false }, 2, channels, 16_000).unwrap();
+            let source = Source::new(Cursor::new(bytes)).unwrap();
+            let mut blocks = Blocks::new(source, layout, None, Vec::new()).unwrap();
+            let mut frames = Vec::new();
+            loop {
+                match blocks.next().unwrap() {
+                    Item::Packet(packet) => frames.push(packet.frames),
+                    Item::End => break,
+                    _ => {}
+                }
+            }
+            assert_eq!(frames, expected, "{channels} channels");
+        }
     }
 }

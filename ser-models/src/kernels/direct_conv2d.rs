@@ -7,12 +7,15 @@
 use super::conv_shape::{ConvShape, SMALL, finish, split};
 use super::taps::{LANES, add_up};
 use super::window::Placed;
-use super::{Epilogue, ForEachItem, Real};
+use super::{Epilogue, ForEachItem, PoolFirst, Real, vectorized};
 use crate::memory::Buffer;
 use rayon::prelude::*;
 
 /// Output channels that are computed together. Their sums stay in the cache until the epilogue has run.
 const TOGETHER: usize = 8;
+
+/// Sums of pooled outputs that are computed together, at most: they stay in the first cache until they are pooled.
+const SUMS: usize = 4608;
 
 /// One convolution of this kind.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ impl<'a> DirectConv2d<'a> {
         let shape = self.0;
         let (channels, plane) = (shape.out_channels, epilogue.output(shape.out_plane()));
         let (offsets, stride) = (self.offsets(), self.stride());
+        let pool = epilogue.pool_first().filter(|pool| argmax.is_empty() && pool.shape.own().is_some());
         let argmax = split(argmax, channels * plane, shape.batch);
         let clips = y.par_chunks_mut(channels * plane).zip(x.par_chunks(shape.in_size())).zip(argmax);
         clips.enumerate().for_each_item(&|(clip, ((y, x), argmax))| {
@@ -52,21 +56,63 @@ impl<'a> DirectConv2d<'a> {
                 let first = group * TOGETHER;
                 let count = y.len() / plane;
                 let (weight, bias) = (&weight[first * shape.depth()..], &bias[first..][..count]);
+                if let Some(pool) = &pool {
+                    self.pooled(
+                        &offsets,
+                        [&padded, weight, bias],
+                        (pool, clip * channels, first),
+                        &mut sums,
+                        y,
+                    );
+                    continue;
+                }
                 let sums = &mut sums[..count * stride];
                 add_up(&offsets, (stride, self.positions()), [&padded, weight, bias], sums);
                 let planes = sums.chunks_exact_mut(stride).zip(y.chunks_exact_mut(plane)).zip(&mut argmax);
                 for (channel, ((sums, y), argmax)) in (first..).zip(planes) {
                     self.close_up(sums);
-                    finish(
-                        epilogue,
-                        (clip * channels + channel, channel),
-                        &mut sums[..shape.out_plane()],
-                        y,
-                        argmax,
-                    );
+                    let sums = &mut sums[..shape.out_plane()];
+                    finish(epilogue, (clip * channels + channel, channel), sums, y, argmax);
                 }
             }
         });
+    }
+
+    /// The outputs `y` of some channels from `first` on, a few rows at a time. `planes` of the batch come before the clip's.
+    fn pooled<T: Real>(
+        &self,
+        offsets: &[usize],
+        [padded, weight, bias]: [&[T]; 3],
+        (pool, planes, first): (&PoolFirst<'_>, usize, usize),
+        sums: &mut [T],
+        y: &mut [T],
+    ) {
+        let [rows, columns] = pool.shape.windows;
+        let (plane, row) = (rows.output * columns.output, self.row());
+        let together = (SUMS / (bias.len() * row * rows.kernel)).max(1);
+        for from in (0..rows.output).step_by(together) {
+            let count = together.min(rows.output - from);
+            let seen = count * rows.kernel;
+            let positions = (seen - 1) * row + columns.input;
+            let stride = positions.next_multiple_of(LANES);
+            let sums = &mut sums[..bias.len() * stride];
+            let padded = &padded[from * rows.kernel * row..];
+            add_up(offsets, (stride, positions), [padded, weight, bias], sums);
+            let channels = sums.chunks_exact_mut(stride).zip(y.chunks_exact_mut(plane));
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (channel, (sums, y)) in (first..).zip(channels) {
+                        let y = &mut y[from * columns.output..][..count * columns.output];
+                        if pool.reverses(channel) {
+                            sums.iter_mut().for_each(|sum| *sum = T::ZERO - *sum);
+                        }
+                        pool.shape.max_own_rows(sums, row, y);
+                        pool.steps((planes + channel, channel), y);
+                    }
+                },
+            );
+        }
     }
 
     /// Steps from a kernel's first tap to its last, in rows and columns.
@@ -94,7 +140,8 @@ impl<'a> DirectConv2d<'a> {
     /// Elements from one channel of the padded input to the next.
     fn plane(&self) -> usize {
         let [down, right] = self.reach();
-        self.stride() + down * self.row() + right
+        // Some rows alone end elsewhere in a register than the whole plane does.
+        self.stride() + LANES + down * self.row() + right
     }
 
     /// For each weight of an output channel, the offset of its first input position in the padded input.
@@ -127,6 +174,52 @@ impl<'a> DirectConv2d<'a> {
         for line in 1..rows.output {
             let from = line * self.row();
             sums.copy_within(from..from + columns.output, line * columns.output);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::{Padding, Window};
+    use super::super::{PoolShape, Step};
+    use super::*;
+    use crate::memory::Memory;
+
+    #[test]
+    fn pooling_a_few_rows_at_a_time_changes_no_bit() {
+        let over = |length, kernel, stride, padding| {
+            Window { kernel, stride, dilation: 1, padding }.over(length).unwrap()
+        };
+        let numbers =
+            |n: usize, step: f32| (0..n).map(|i| (i as f32 * step).sin() * 3.0).collect::<Vec<f32>>();
+        for (channels, image, pool) in
+            [([1, 16], [64, 130], [2, 2]), ([2, 9], [37, 101], [3, 2]), ([1, 3], [9, 700], [2, 1])]
+        {
+            let shape = ConvShape {
+                batch: SMALL,
+                in_channels: channels[0],
+                out_channels: channels[1],
+                windows: image.map(|length| over(length, 3, 1, Padding::Same)),
+                training: false,
+                memory: Memory::default(),
+            };
+            let [rows, columns] =
+                [0, 1].map(|axis| over(image[axis], pool[axis], pool[axis], Padding::Valid));
+            let affine =
+                (0..channels[1]).map(|channel| (if channel % 2 == 0 { -0.7 } else { 1.3 }, 0.2)).collect();
+            let pooling = PoolShape { windows: [rows, columns] };
+            let epilogue = Epilogue(vec![Step::Affine(affine), Step::Relu, Step::Pool(pooling)]);
+            let (x, weight) =
+                (numbers(SMALL * shape.in_size(), 0.7), numbers(channels[1] * shape.depth(), 0.3));
+            let bias = numbers(channels[1], 0.9);
+            let size = SMALL * channels[1] * epilogue.output(shape.out_plane());
+            let outputs = |argmax: &mut [u8]| {
+                let mut y = vec![0.0; size];
+                let convolution = DirectConv2d::of(&shape).unwrap();
+                convolution.forward([&x[..], &weight, &bias], &epilogue, &mut y, argmax);
+                y.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            };
+            assert_eq!(outputs(&mut []), outputs(&mut vec![0; size]), "{image:?}");
         }
     }
 }

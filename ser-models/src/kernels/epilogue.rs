@@ -50,8 +50,12 @@ impl Epilogue {
         y: &mut [T],
         argmax: &mut [u8],
     ) {
-        if argmax.is_empty() && self.pool_first(channel, x, y) {
-            return;
+        if let (true, Some(pool)) = (argmax.is_empty(), self.pool_first()) {
+            if pool.reverses(channel) {
+                x.iter_mut().for_each(|x| *x = T::ZERO - *x);
+            }
+            pool.shape.max_plane(x, y);
+            return pool.steps((plane, channel), y);
         }
         let mut pooled = self.pool().is_none();
         let (mut silenced, mut dropped) = (false, None);
@@ -61,13 +65,9 @@ impl Epilogue {
         for step in &self.0 {
             let values = if pooled { &mut *y } else { &mut *x };
             match step {
-                Step::Affine(pairs) => {
-                    let (scale, shift) = (T::from_f64(pairs[channel].0), T::from_f64(pairs[channel].1));
-                    values.iter_mut().for_each(|x| *x = *x * scale + shift);
-                }
+                Step::Affine(pairs) => scale_and_shift(pairs[channel], values),
                 Step::Relu => {
-                    // A NaN fails the comparison and stays.
-                    values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x });
+                    cut(values);
                     silenced = true;
                 }
                 Step::Drop { kept, run, scale } => {
@@ -108,7 +108,7 @@ impl Epilogue {
                 }
                 Step::Mask { lengths, channels, width } => {
                     let valid = lengths[plane / channels];
-                    y.chunks_exact_mut(*width).for_each(|row| row[valid..].fill(T::ZERO));
+                    mask(valid, *width, y);
                     argmax.chunks_mut(*width).for_each(|row| row[valid..].fill(DEAD));
                 }
             }
@@ -120,38 +120,14 @@ impl Epilogue {
         }
     }
 
-    /// [`Self::forward`] without argmax, if pooling comes last and only affine steps and ReLU come before it. These are monotonic, so
-    /// pooling runs first and the steps run on its output only. If the steps reverse the order, values are negated before and after
-    /// pooling. Returns `false` and changes nothing for other steps.
-    #[inline(always)]
-    fn pool_first<T: Real>(&self, channel: usize, x: &mut [T], y: &mut [T]) -> bool {
-        let [steps @ .., Step::Pool(shape)] = &self.0[..] else { return false };
-        let mut turns = false;
-        for step in steps {
-            match step {
-                Step::Affine(pairs) => turns ^= pairs[channel].0 < 0.0,
-                // ReLU keeps the order.
-                Step::Relu => {}
-                _ => return false,
-            }
-        }
-        if turns {
-            x.iter_mut().for_each(|x| *x = T::ZERO - *x);
-        }
-        shape.max_plane(x, y);
-        if turns {
-            y.iter_mut().for_each(|y| *y = T::ZERO - *y);
-        }
-        for step in steps {
-            match step {
-                Step::Affine(pairs) => {
-                    let (scale, shift) = (T::from_f64(pairs[channel].0), T::from_f64(pairs[channel].1));
-                    y.iter_mut().for_each(|y| *y = *y * scale + shift);
-                }
-                _ => y.iter_mut().for_each(|y| *y = if *y < T::ZERO { T::ZERO } else { *y }),
-            }
-        }
-        true
+    /// How pooling can come first, without argmax: if only affine steps and ReLU come before it, which are monotonic, and masks behind it.
+    pub(crate) fn pool_first(&self) -> Option<PoolFirst<'_>> {
+        let at = self.0.iter().position(|step| matches!(step, Step::Pool(_)))?;
+        let (before, rest) = self.0.split_at(at);
+        let [Step::Pool(shape), masks @ ..] = rest else { return None };
+        let is_monotonic = before.iter().all(|step| matches!(step, Step::Affine(_) | Step::Relu));
+        let fits = is_monotonic && masks.iter().all(|step| matches!(step, Step::Mask { .. }));
+        fits.then_some(PoolFirst { before, shape, masks })
     }
 
     /// By what the gradients of what is alive are multiplied.
@@ -176,6 +152,60 @@ impl Epilogue {
     }
 }
 
+/// Pooling before the steps that stand before it: these then run on its output only. Where they reverse the order of numbers, pooling is of
+/// numbers whose signs are reversed.
+#[derive(Debug)]
+pub(crate) struct PoolFirst<'a> {
+    before: &'a [Step],
+    pub(crate) shape: &'a PoolShape,
+    masks: &'a [Step],
+}
+
+impl PoolFirst<'_> {
+    /// Whether numbers of this channel must be pooled with reversed signs.
+    pub(crate) fn reverses(&self, channel: usize) -> bool {
+        let negative = |step: &&Step| matches!(step, Step::Affine(pairs) if pairs[channel].0 < 0.0);
+        self.before.iter().filter(negative).count() % 2 == 1
+    }
+
+    /// All steps but pooling, on a plane of pooled numbers.
+    #[inline(always)]
+    pub(crate) fn steps<T: Real>(&self, (plane, channel): (usize, usize), y: &mut [T]) {
+        if self.reverses(channel) {
+            y.iter_mut().for_each(|y| *y = T::ZERO - *y);
+        }
+        for step in self.before {
+            match step {
+                Step::Affine(pairs) => scale_and_shift(pairs[channel], y),
+                _ => cut(y),
+            }
+        }
+        for step in self.masks {
+            if let Step::Mask { lengths, channels, width } = step {
+                mask(lengths[plane / channels], *width, y);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn scale_and_shift<T: Real>((scale, shift): (f64, f64), values: &mut [T]) {
+    let (scale, shift) = (T::from_f64(scale), T::from_f64(shift));
+    values.iter_mut().for_each(|x| *x = *x * scale + shift);
+}
+
+/// A NaN fails the comparison and stays.
+#[inline(always)]
+fn cut<T: Real>(values: &mut [T]) {
+    values.iter_mut().for_each(|x| *x = if *x < T::ZERO { T::ZERO } else { *x });
+}
+
+/// Zeros beyond the valid columns.
+#[inline(always)]
+fn mask<T: Real>(valid: usize, width: usize, y: &mut [T]) {
+    y.chunks_exact_mut(width).for_each(|row| row[valid..].fill(T::ZERO));
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Padding, Window};
@@ -190,8 +220,14 @@ mod tests {
         for windows in [[over(2, 6), over(2, 9)], [over(2, 6), over(1, 9)], [over(3, 6), over(3, 9)]] {
             let shape = PoolShape { windows };
             let affine = || Step::Affine(vec![(-0.7, 0.3), (1.3, -0.4), (0.0, 0.2)]);
-            for steps in [vec![affine(), Step::Relu], vec![Step::Relu, affine()], vec![affine(), affine()]] {
-                let epilogue = Epilogue(steps.into_iter().chain([Step::Pool(shape)]).collect());
+            let orders = [vec![affine(), Step::Relu], vec![Step::Relu, affine()], vec![affine(), affine()]];
+            for (mut steps, is_masked) in orders.into_iter().zip([false, true, true]) {
+                steps.push(Step::Pool(shape));
+                if is_masked {
+                    steps.push(Step::Mask { lengths: vec![2], channels: 3, width: windows[1].output });
+                }
+                let epilogue = Epilogue(steps);
+                assert!(epilogue.pool_first().is_some());
                 for channel in 0..3 {
                     let pooled = |argmax: &mut [u8]| {
                         let mut y = vec![0.0; shape.out_plane()];

@@ -37,7 +37,7 @@ pub(crate) use activations::{gated, gated_backward, tanh};
 pub(crate) use conv_shape::ConvShape;
 pub(crate) use convolution::{convolve, convolve_backward};
 pub(crate) use elementwise::{map, map2};
-pub(crate) use epilogue::{Epilogue, Step};
+pub(crate) use epilogue::{Epilogue, PoolFirst, Step};
 pub(crate) use frozen_matrix::FrozenMatrix;
 pub(crate) use frozen_values::FrozenValues;
 pub(crate) use mask::keep_mask;

@@ -54,12 +54,32 @@ impl PoolShape {
     /// [`Self::max`] of one plane.
     #[inline(always)]
     pub(crate) fn max_plane<T: Real>(&self, x: &[T], y: &mut [T]) {
+        self.max_rows(x, self.windows[1].input, y);
+    }
+
+    /// [`Self::max`] of the first rows of a plane, which lie `width` elements apart and change, where each output sees rows of its own.
+    #[inline(always)]
+    pub(crate) fn max_own_rows<T: Real>(&self, x: &mut [T], width: usize, y: &mut [T]) {
+        let [rows, columns] = self.windows;
+        for seen in x.chunks_mut(rows.kernel * width).take(y.len() / columns.output) {
+            let (first, others) = seen.split_at_mut(width.min(seen.len()));
+            for other in others.chunks(width) {
+                first.iter_mut().zip(other).for_each(|(y, x)| *y = larger(*y, *x));
+            }
+        }
+        let first = Placed { kernel: 1, stride: rows.kernel, ..rows };
+        Self { windows: [first, columns] }.max_rows(x, width, y);
+    }
+
+    /// [`Self::max`] of the first rows of a plane, which lie `width` elements apart.
+    #[inline(always)]
+    fn max_rows<T: Real>(&self, x: &[T], width: usize, y: &mut [T]) {
         let [rows, columns] = &self.windows;
         for (row, y) in y.chunks_exact_mut(columns.output).enumerate() {
             y.fill(T::NEG_INFINITY);
             for p in 0..rows.kernel {
                 let Some(seen) = rows.seen(row, p) else { continue };
-                let line = &x[seen * columns.input..][..columns.input];
+                let line = &x[seen * width..][..columns.input];
                 if self.has_pairs() {
                     for (y, [a, b]) in y.iter_mut().zip(line.as_chunks().0) {
                         *y = larger(*y, larger(*a, *b));
@@ -118,6 +138,15 @@ impl PoolShape {
                 argmax.iter_mut().zip(&wide).for_each(|(code, wide)| *code = *wide as u8);
             }
         }
+    }
+
+    /// How many rows and columns each output sees, if they are its own: neighbours beside those of the output before it.
+    pub(crate) fn own(&self) -> Option<[usize; 2]> {
+        let is_own = |window: &Placed| {
+            let Placed { kernel, stride, dilation, before, input, output } = *window;
+            stride == kernel && [dilation, before] == [1, 0] && kernel * output <= input
+        };
+        self.windows.iter().all(is_own).then(|| self.windows.map(|window| window.kernel))
     }
 
     /// Whether each output sees two columns of its own.

@@ -25,6 +25,9 @@ pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
         c: Self::Lanes<S>,
     ) -> Self::Lanes<S>;
 
+    /// The larger number in each lane, `x` if it is a NaN.
+    fn larger<S: Simd>(simd: S, y: Self::Lanes<S>, x: Self::Lanes<S>) -> Self::Lanes<S>;
+
     /// A slice as registers; what does not fill one is left out.
     fn lanes<S: Simd>(x: &[Self]) -> &[Self::Lanes<S>];
 
@@ -39,7 +42,7 @@ pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
 }
 
 macro_rules! real {
-    ($real:ident, $lanes:ident, $splat:ident, $multiply_add:ident, $as_lanes:ident, $as_lanes_mut:ident) => {
+    ($real:ident, $lanes:ident, $splat:ident, $multiply_add:ident, [$greater:ident, $not_less:ident, $select:ident], $as_lanes:ident, $as_lanes_mut:ident) => {
         impl Real for $real {
             const ZERO: Self = 0.0;
             const NEG_INFINITY: Self = $real::NEG_INFINITY;
@@ -53,6 +56,12 @@ macro_rules! real {
             #[inline(always)]
             fn multiply_add<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes, c: S::$lanes) -> S::$lanes {
                 simd.$multiply_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn larger<S: Simd>(simd: S, y: S::$lanes, x: S::$lanes) -> S::$lanes {
+                let larger = simd.$select(simd.$greater(x, y), x, y);
+                simd.$select(simd.$not_less(x, x), larger, x)
             }
 
             #[inline(always)]
@@ -78,6 +87,22 @@ macro_rules! real {
     };
 }
 
-real!(f32, f32s, splat_f32s, mul_add_e_f32s, as_simd_f32s, as_mut_simd_f32s);
+real!(
+    f32,
+    f32s,
+    splat_f32s,
+    mul_add_e_f32s,
+    [greater_than_f32s, greater_than_or_equal_f32s, select_f32s],
+    as_simd_f32s,
+    as_mut_simd_f32s
+);
 #[cfg(any(test, feature = "f64"))]
-real!(f64, f64s, splat_f64s, mul_add_e_f64s, as_simd_f64s, as_mut_simd_f64s);
+real!(
+    f64,
+    f64s,
+    splat_f64s,
+    mul_add_e_f64s,
+    [greater_than_f64s, greater_than_or_equal_f64s, select_f64s],
+    as_simd_f64s,
+    as_mut_simd_f64s
+);

@@ -42,6 +42,8 @@ impl<T: Real> WithSimd for Run<'_, T> {
         while channel < self.bias.len() {
             channel += match self.bias.len() - channel {
                 8.. if S::REGISTER_COUNT >= 32 => self.rows::<S, 8>(simd, channel),
+                // Twelve sums in 16 registers; eight channels are two times four.
+                6 | 10.. if S::REGISTER_COUNT < 32 => self.rows::<S, 6>(simd, channel),
                 4.. => self.rows::<S, 4>(simd, channel),
                 2.. => self.rows::<S, 2>(simd, channel),
                 _ => self.rows::<S, 1>(simd, channel),

@@ -5,6 +5,7 @@ use crate::input::ModelInput;
 use crate::layers::{Forward, Layer, LayerError, Mode, Padded, Sequential, softmax};
 use crate::parameters::Parameters;
 use candle_core::{D, Tensor, Var};
+use rayon::prelude::*;
 
 /// A network that classifies, or an ensemble of several.
 ///
@@ -124,10 +125,15 @@ impl Model {
             let rule = "must be inference: train each member and join their checkpoints";
             return Err(LayerError::setting(self.name, "mode", rule, "training"));
         }
+        // Side by side, so that no thread waits for another at the end of a layer.
+        let answers = self.members.par_iter().zip(&self.weights).map(|(network, weight)| {
+            let logits = network.forward(&x, &mut Mode::Inference)?.into_output().into_values();
+            Ok((softmax(&logits)? * *weight)?)
+        });
+        let answers = answers.collect::<Result<Vec<Tensor>, LayerError>>()?;
         let mut sum = Tensor::zeros((x.len(), self.classes), x.values().dtype(), x.values().device())?;
-        for (network, weight) in self.members.iter().zip(&self.weights) {
-            let logits = network.forward(&x, mode)?.into_output().into_values();
-            sum = (sum + (softmax(&logits)? * *weight)?)?;
+        for answer in &answers {
+            sum = (sum + answer)?;
         }
         // A probability may be too small for f32: its logarithm must still be a number.
         let mean = (sum / self.members.len() as f64)?.clamp(f64::from(f32::MIN_POSITIVE), 1.0)?;

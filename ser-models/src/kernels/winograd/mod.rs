@@ -5,17 +5,19 @@
 //! point; a third transform gives the outputs. The transforms run side by side on several tiles of a row. Outputs differ from those of the
 //! sums over taps in the last bits only, some 1e-6 of the largest.
 
+mod outputs;
 mod transforms;
 
 use super::conv_shape::{ConvShape, SMALL, UNITS, finish};
 use super::taps::{LANES, add_up};
 use super::window::Placed;
-use super::{Epilogue, ForEachItem, Real};
+use super::{Epilogue, ForEachItem, PoolFirst, Real, vectorized};
 use crate::memory::Buffer;
+use outputs::Outputs;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
-use transforms::{Factors, input_points, kernel_points, load, output_points, store};
+use transforms::{Factors, input_points, kernel_points, load, store};
 
 /// Outputs of a tile along each axis.
 const STEP: usize = 4;
@@ -25,7 +27,7 @@ const POINTS: usize = SEEN * SEEN;
 /// Taps of a kernel along each axis.
 const TAPS: usize = 3;
 /// Output channels that are computed together.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 12;
 /// Tiles that are computed together, at most.
 const TILES: usize = 64;
 /// Numbers of a point's inputs that are computed together, at most: all points together stay in the cache.
@@ -63,40 +65,70 @@ impl<'a> Winograd<'a> {
     }
 
     /// As [`convolve`](super::convolve), without argmax.
-    pub(super) fn forward<T: Real>(&self, [x, weight, bias]: [&[T]; 3], epilogue: &Epilogue, y: &mut [T]) {
+    pub(super) fn forward<T: Real>(&self, inputs: [&[T]; 3], epilogue: &Epilogue, y: &mut [T]) {
+        let pool = epilogue.pool_first();
+        match pool.as_ref().and_then(|pool| pool.shape.own()) {
+            Some([2, 2]) => self.run::<T, 2, 2>(inputs, epilogue, pool.as_ref(), y),
+            Some([2, 1]) => self.run::<T, 2, 4>(inputs, epilogue, pool.as_ref(), y),
+            _ => self.run::<T, STEP, STEP>(inputs, epilogue, None, y),
+        }
+    }
+
+    /// [`Winograd::forward`] with `HIGH` × `WIDE` outputs of a tile, after pooling where that comes first.
+    fn run<T: Real, const HIGH: usize, const WIDE: usize>(
+        &self,
+        [x, weight, bias]: [&[T]; 3],
+        epilogue: &Epilogue,
+        pool: Option<&PoolFirst<'_>>,
+        y: &mut [T],
+    ) {
         let shape = self.shape;
         let (channels, plane) = (shape.out_channels, epilogue.output(shape.out_plane()));
         let weights = self.weights(weight);
+        let signs: Vec<bool> = (0..channels).map(|c| pool.is_some_and(|pool| pool.reverses(c))).collect();
         let together = (INPUTS / shape.in_channels).clamp(LANES, TILES);
         let rows = (together / self.tiles[1]).clamp(1, self.tiles[0]);
         let unit = (together / (self.tiles[0] * self.tiles[1])).min(shape.batch.div_ceil(UNITS)).max(1);
         let units = y.par_chunks_mut(unit * channels * plane).zip(x.par_chunks(unit * shape.in_size()));
         units.enumerate().for_each_item(&|(number, (y, x))| {
+            let convolve = |size: [usize; 2], z: &mut [T]| {
+                for first in (0..self.tiles[0]).step_by(rows) {
+                    let rows = first..(first + rows).min(self.tiles[0]);
+                    self.convolve::<T, HIGH, WIDE>(rows, [x, &weights, bias], &signs, size, z);
+                }
+            };
+            let places = (0..).map(|i| (number * unit * channels + i, i % channels));
+            if let Some(pool) = pool {
+                convolve(pool.shape.windows.map(|window| window.output), y);
+                let planes = y.chunks_exact_mut(plane).zip(places);
+                vectorized(
+                    #[inline(always)]
+                    || planes.for_each(|(y, at)| pool.steps(at, y)),
+                );
+                return;
+            }
             let mut z = shape.memory.buffer(x.len() / shape.in_size() * shape.out_size());
-            for first in (0..self.tiles[0]).step_by(rows) {
-                let rows = first..(first + rows).min(self.tiles[0]);
-                self.convolve(rows, [x, &weights, bias], &mut z);
-            }
-            for (i, (z, y)) in
-                z.chunks_exact_mut(shape.out_plane()).zip(y.chunks_exact_mut(plane)).enumerate()
-            {
-                finish(epilogue, (number * unit * channels + i, i % channels), z, y, &mut []);
-            }
+            convolve(shape.windows.map(|window| window.output), &mut z);
+            let planes = z.chunks_exact_mut(shape.out_plane()).zip(y.chunks_exact_mut(plane));
+            planes.zip(places).for_each(|((z, y), at)| finish(epilogue, at, z, y, &mut []));
         });
     }
 
-    /// The outputs `z` [clips, out_channels, …] of some rows of tiles.
-    fn convolve<T: Real>(&self, rows: Range<usize>, [x, weights, bias]: [&[T]; 3], z: &mut [T]) {
+    /// The outputs `z` [clips, out_channels, …] of some rows of tiles, in planes of this size; those of channels with a sign have it reversed.
+    fn convolve<T: Real, const HIGH: usize, const WIDE: usize>(
+        &self,
+        rows: Range<usize>,
+        [x, weights, bias]: [&[T]; 3],
+        signs: &[bool],
+        size: [usize; 2],
+        z: &mut [T],
+    ) {
         let (shape, depth) = (self.shape, self.shape.in_channels);
         let columns = rows.len() * self.tiles[1];
-        // Registers reach beyond the last tile.
+        // Registers reach beyond the last tile. What they find and leave there is in no output.
         let all = x.len() / shape.in_size() * columns;
-        let end = all.next_multiple_of(LANES);
-        let stride = end + LANES;
+        let stride = all.next_multiple_of(LANES) + LANES;
         let mut seen = shape.memory.buffer(POINTS * depth * stride);
-        if all < end {
-            seen.fill(T::ZERO);
-        }
         Arch::new().dispatch(Inputs { of: self, rows: rows.clone(), stride, x, seen: &mut seen });
         let offsets: Vec<usize> = (0..depth).map(|channel| channel * stride).collect();
         let mut products = shape.memory.buffer(POINTS * TOGETHER * stride);
@@ -107,10 +139,21 @@ impl<'a> Winograd<'a> {
                 products.chunks_exact_mut(bias.len() * stride).zip(seen.chunks_exact(depth * stride));
             for ((products, seen), weights) in points.zip(weights.chunks_exact(bias.len() * depth)) {
                 let none = [T::ZERO; TOGETHER];
-                add_up(&offsets, (stride, end), [seen, weights, &none[..bias.len()]], products);
+                add_up(&offsets, (stride, all), [seen, weights, &none[..bias.len()]], products);
             }
             let (rows, first) = (rows.clone(), group * TOGETHER);
-            Arch::new().dispatch(Outputs { of: self, rows, stride, products, first, bias, z });
+            let signs = &signs[first..];
+            Arch::new().dispatch(Outputs::<T, HIGH, WIDE> {
+                of: self,
+                rows,
+                stride,
+                products,
+                first,
+                bias,
+                signs,
+                size,
+                z,
+            });
         }
     }
 
@@ -150,7 +193,6 @@ impl<T: Real> WithSimd for Inputs<'_, T> {
         // For each input of a tile's row, every fourth row of the image from each of four on, each with its tiles.
         let size = columns + of.tiles[1] + LANES;
         let mut phases = shape.memory.buffer(SEEN * STEP * size);
-        phases.fill(T::ZERO);
         for (i, plane) in x.chunks_exact(shape.in_plane()).enumerate() {
             let (clip, channel) = (i / shape.in_channels, i % shape.in_channels);
             of.split_phases(plane, &rows, size, &mut phases);
@@ -222,78 +264,6 @@ impl Winograd<'_> {
     }
 }
 
-/// The outputs of some channels from `first` on, from the products [points, channels, stride].
-struct Outputs<'a, T> {
-    of: &'a Winograd<'a>,
-    rows: Range<usize>,
-    stride: usize,
-    products: &'a [T],
-    first: usize,
-    bias: &'a [T],
-    z: &'a mut [T],
-}
-
-impl<T: Real> WithSimd for Outputs<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { of, rows, stride, products, first, bias, z } = self;
-        let (shape, factors) = (of.shape, Factors::new::<S, T>(simd));
-        let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
-        let [height, width] = shape.windows.map(|window| window.output);
-        let (tiles, columns) = (of.tiles[1], rows.len() * of.tiles[1]);
-        let size = columns + LANES;
-        // For each output of a tile one number for each tile.
-        let mut outputs = shape.memory.buffer(STEP * STEP * size);
-        for (clip, z) in z.chunks_exact_mut(shape.out_size()).enumerate() {
-            let planes = z[first * shape.out_plane()..].chunks_exact_mut(shape.out_plane());
-            for (channel, (own, plane)) in bias.iter().zip(planes).enumerate() {
-                let own = T::splat(simd, *own);
-                for at in (0..columns).step_by(lanes) {
-                    let mut points = [[factors.one; SEEN]; STEP];
-                    for b in 0..SEEN {
-                        let mut column = [factors.one; SEEN];
-                        for (a, product) in column.iter_mut().enumerate() {
-                            let line = (a * SEEN + b) * bias.len() + channel;
-                            *product = load::<S, T>(products, line * stride + clip * columns + at);
-                        }
-                        let column = output_points::<S, T>(simd, &factors, column);
-                        for (row, point) in points.iter_mut().zip(&column) {
-                            row[b] = *point;
-                        }
-                    }
-                    for (a, row) in points.iter().enumerate() {
-                        let row = output_points::<S, T>(simd, &factors, *row);
-                        for (b, output) in row.iter().enumerate() {
-                            let output = T::multiply_add(simd, factors.one, *output, own);
-                            store::<S, T>(&mut outputs, (a * STEP + b) * size + at, output);
-                        }
-                    }
-                }
-                for (number, row) in rows.clone().enumerate() {
-                    for a in 0..STEP.min(height - row * STEP) {
-                        let line = &outputs[a * STEP * size + number * tiles..];
-                        let (p, q) = (&line[..tiles], &line[size..][..tiles]);
-                        let (r, s) = (&line[2 * size..][..tiles], &line[3 * size..][..tiles]);
-                        let (whole, rest) =
-                            plane[(row * STEP + a) * width..][..width].as_chunks_mut::<STEP>();
-                        let from = p.iter().zip(q).zip(r.iter().zip(s));
-                        for (to, ((p, q), (r, s))) in whole.iter_mut().zip(from) {
-                            *to = [*p, *q, *r, *s];
-                        }
-                        if let Some(tile) = (whole.len() < tiles).then_some(whole.len()) {
-                            for (to, from) in rest.iter_mut().zip([p, q, r, s]) {
-                                *to = from[tile];
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// The points [points, channels, depth] of some channels' kernels [channels, depth, 3, 3].
 struct Kernels<'a, T> {
     depth: usize,
@@ -328,10 +298,15 @@ impl<T: Real> WithSimd for Kernels<'_, T> {
                 let rows = (0..SEEN).map(|a| columns.map(|column| column[a]));
                 for (a, row) in rows.enumerate() {
                     for (b, point) in kernel_points::<S, T>(simd, &factors, row).iter().enumerate() {
+                        let line = (a * SEEN + b) * channels + channel;
+                        let at = line * depth + part * lanes;
+                        if count == lanes {
+                            store::<S, T>(out, at, *point);
+                            continue;
+                        }
                         let mut values = [T::ZERO; LANES];
                         store::<S, T>(&mut values, 0, *point);
-                        let line = (a * SEEN + b) * channels + channel;
-                        out[line * depth + part * lanes..][..count].copy_from_slice(&values[..count]);
+                        out[at..][..count].copy_from_slice(&values[..count]);
                     }
                 }
             }

@@ -23,7 +23,7 @@ pub(super) struct Factors<L> {
     two: L,
     four: L,
     eight: L,
-    less_one: L,
+    pub(super) less_one: L,
     less_two: L,
     less_four: L,
     less_five: L,
