@@ -293,3 +293,21 @@ fn zeros_between_mpeg_frames_are_lost_frames() {
         }
     }
 }
+
+/// A damaged packet may decode to less sound than it had.
+#[test]
+fn packets_that_are_shorter_than_an_mp4_file_tells_are_warned_of() {
+    let mut file = std::fs::read(encoding("aac.m4a")).unwrap();
+    let whole = Audio::decode(&file, None, "x.m4a").unwrap();
+    assert!(whole.warnings.is_empty(), "{:?}", whole.warnings);
+    // Seven packets of 1,024 ticks and a shorter one; now of 3,072.
+    let at = file.windows(4).position(|window| window == b"stts").unwrap() + 12;
+    assert_eq!(file[at..at + 8], [0, 0, 0, 7, 0, 0, 4, 0]);
+    file[at + 6] = 12;
+    let audio = Audio::decode(&file, None, "x.m4a").unwrap();
+    assert_eq!(audio.samples, whole.samples);
+    let [AudioWarning::Gap { missing, .. }] = audio.warnings[..] else { panic!("{:?}", audio.warnings) };
+    // The first packet's time is where the clock begins, and the second's is the first to compare.
+    let expected = 6.0 * 2048.0 / f64::from(audio.sample_rate);
+    assert!((missing - expected).abs() < 1e-9, "{missing} s, not {expected} s");
+}

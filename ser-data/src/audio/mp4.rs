@@ -278,7 +278,7 @@ impl Demuxer for Packets<'_> {
         if let Some(stream) = self.stream.take() {
             return Ok(Item::Stream(stream));
         }
-        let Some(Sample { offset, bytes, .. }) = self.next_sample()? else {
+        let Some(Sample { offset, bytes, start }) = self.next_sample()? else {
             self.warnings.extend(self.clock.warning());
             return Ok(Item::End);
         };
@@ -293,7 +293,10 @@ impl Demuxer for Packets<'_> {
         }
         let data = self.source.bytes(piece)?;
         let frames = self.frame_bytes.map_or(0, |frame| piece / frame);
-        Ok(Item::Packet(Packet { data, frames, ..Default::default() }))
+        // An empty sample is left to the decoder, which refuses it.
+        let start = start.filter(|_| bytes > 0);
+        let time = start.map(|start| start as f64 / f64::from(self.clock.timescale));
+        Ok(Item::Packet(Packet { data, frames, time, ..Default::default() }))
     }
 
     fn warnings(&mut self) -> Vec<AudioWarning> {
@@ -304,7 +307,7 @@ impl Demuxer for Packets<'_> {
 impl Packets<'_> {
     /// Keeps what is left of a chunk of plain samples.
     fn queue_rest(&mut self, offset: u64, bytes: u64) {
-        let rest = Sample { offset, bytes };
+        let rest = Sample { offset, bytes, start: None };
         match &mut self.table {
             Some(table) => table.push_front(rest),
             None => self.queue.push_front(rest),

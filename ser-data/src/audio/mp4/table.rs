@@ -10,6 +10,8 @@ use super::{AudioErrorKind, be};
 pub(super) struct Sample {
     pub(super) offset: u64,
     pub(super) bytes: u64,
+    /// When it begins, in the track's ticks, where a table tells it.
+    pub(super) start: Option<u64>,
 }
 
 /// The tables of a track, read chunk by chunk.
@@ -33,7 +35,33 @@ pub(super) struct Table {
     in_chunk: u64,
     offset: u64,
     frame_bytes: Option<u64>,
+    times: Times,
     front: VecDeque<Sample>,
+}
+
+/// When samples begin, by their durations (`stts`).
+struct Times {
+    /// Samples that follow one another, and the ticks of each.
+    runs: VecDeque<(u64, u64)>,
+    next: u64,
+}
+
+impl Times {
+    fn parse(stts: &[u8]) -> Self {
+        let runs = stts.get(8..).unwrap_or_default().chunks_exact(8);
+        Self { runs: runs.filter_map(|run| Some((be(run, 0, 4)?, be(run, 4, 4)?))).collect(), next: 0 }
+    }
+
+    fn next(&mut self) -> Option<u64> {
+        while self.runs.front().is_some_and(|(count, _)| *count == 0) {
+            self.runs.pop_front();
+        }
+        let (count, ticks) = self.runs.front_mut()?;
+        *count -= 1;
+        let start = self.next;
+        self.next = start.saturating_add(*ticks);
+        Some(start)
+    }
 }
 
 impl Table {
@@ -66,6 +94,7 @@ impl Table {
         if left > 0 && (runs.is_empty() || offsets.is_empty()) {
             return Err(damaged("stsc or stco"));
         }
+        let times = Times::parse(body(b"stts").unwrap_or_default());
         let (sample, chunk, in_chunk, offset, front) = (0, 0, 0, 0, VecDeque::new());
         Ok(Self {
             size,
@@ -80,6 +109,7 @@ impl Table {
             in_chunk,
             offset,
             frame_bytes,
+            times,
             front,
         })
     }
@@ -103,12 +133,12 @@ impl Table {
         if self.left == 0 {
             return None;
         }
-        let (count, bytes) = match self.frame_bytes {
+        let (count, bytes, start) = match self.frame_bytes {
             // QuickTime counts frames, and may call each one byte.
-            Some(frame) => (self.in_chunk, self.in_chunk * frame),
-            None => (1, self.sample_bytes()?),
+            Some(frame) => (self.in_chunk, self.in_chunk * frame, None),
+            None => (1, self.sample_bytes()?, self.times.next()),
         };
-        let sample = Sample { offset: self.offset, bytes };
+        let sample = Sample { offset: self.offset, bytes, start };
         self.offset = self.offset.saturating_add(bytes);
         self.sample += count;
         self.left -= count;
@@ -209,7 +239,7 @@ pub(super) fn fragment(
                         "the MP4 fragment at byte {at} declares {count} samples"
                     )));
                 }
-                queue.push_back(Sample { offset, bytes });
+                queue.push_back(Sample { offset, bytes, start: None });
                 offset = offset.saturating_add(bytes);
             }
         }
