@@ -3,7 +3,7 @@
 //! The instruction for four products of eight bits (`vpmaddubsw`) sums two of them in `i16`, for which one factor must lose its sign first
 //! and the sums must be widened after: as many instructions for as many products.
 
-use super::matrix::Instructions;
+use super::instructions::Instructions;
 use pulp::NullaryFnOnce;
 use pulp::bytemuck::cast;
 use pulp::x86::V3;

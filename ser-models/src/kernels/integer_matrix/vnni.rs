@@ -1,6 +1,6 @@
 //! AVX-512 VNNI: four products of eight bits for each sum, of which one factor is unsigned.
 
-use super::matrix::Instructions;
+use super::instructions::Instructions;
 use pulp::NullaryFnOnce;
 use pulp::bytemuck::cast;
 use std::arch::x86_64::{__m512i, _mm512_dpbusd_epi32, _mm512_set1_epi32};
