@@ -86,16 +86,19 @@ impl<T: Real, const HIGH: usize, const WIDE: usize> WithSimd for Outputs<'_, T, 
     }
 }
 
-/// The first number of each line, the second of each, and so on.
+/// The first number of each line, the second of each, and so on. What lies behind them is in no window of pooling and stays.
 #[inline(always)]
 fn interleave<T: Real, const WIDE: usize>(lines: [&[T]; WIDE], to: &mut [T]) {
+    let tiles = lines[0].len();
     let (whole, rest) = to.as_chunks_mut::<WIDE>();
-    let count = whole.len();
+    let count = whole.len().min(tiles);
     let starts = lines.map(|line| &line[..count]);
-    for (at, to) in whole.iter_mut().enumerate() {
+    for (at, to) in whole[..count].iter_mut().enumerate() {
         *to = starts.map(|line| line[at]);
     }
-    for (to, line) in rest.iter_mut().zip(lines) {
-        *to = line[count];
+    if count < tiles {
+        for (to, line) in rest.iter_mut().zip(lines) {
+            *to = line[count];
+        }
     }
 }
