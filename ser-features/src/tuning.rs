@@ -28,6 +28,7 @@ pub struct TuningConfig {
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub fmax: f64,
     /// A peak counts above this part of its frame's largest value, 0..=1.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub threshold: f32,
     /// Width of the histogram's bins in parts of a step, above 0 and below 1; 0.01 of a semitone is a cent.
     pub resolution: f64,

@@ -11,6 +11,9 @@ fn processor_time() -> Option<f64> {
     Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
 }
 
+/// The longest processor time that planning may take, in seconds: tests without optimisation take three times as long.
+const LONGEST: f64 = if cfg!(debug_assertions) { 3.0 } else { 1.0 };
+
 /// Every feature at the sizes of a configuration, each refused or planned within a second.
 fn plans_quickly(change: impl Fn(&mut FeatureConfig)) {
     for feature in Feature::ALL {
@@ -20,7 +23,7 @@ fn plans_quickly(change: impl Fn(&mut FeatureConfig)) {
         let made = FeatureExtractor::new(config.clone()).map(drop);
         if let (Some(before), Some(after)) = (before, processor_time()) {
             let spent = after - before;
-            assert!(spent < 1.0, "{spent:.1} s for {config:?}, {made:?}");
+            assert!(spent < LONGEST, "{spent:.1} s for {config:?}, {made:?}");
         }
     }
 }
