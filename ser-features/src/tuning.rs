@@ -166,7 +166,7 @@ fn fullest_bin(frequencies: impl Iterator<Item = f32>, bins_per_octave: usize, c
     for frequency in frequencies.filter(|&f| f > 0.0) {
         // In f32, as librosa does with f32 pitches: what lies near an edge falls on its side of it.
         let steps = bins_per_octave as f32 * (frequency / 27.5).log2();
-        let residual = steps.rem_euclid(1.0);
+        let residual = steps - steps.floor();
         let residual = f64::from(if residual >= 0.5 { residual - 1.0 } else { residual });
         let mut bin = (((residual + 0.5) * bins as f64) as usize).min(bins - 1);
         while bin > 0 && residual < edge(bin) {

@@ -95,6 +95,7 @@ struct Halver {
     response: Vec<f32>,
     forward: Forward<f32>,
     inverse: Inverse<f32>,
+    padded: Vec<f32>,
     spectrum: Vec<Complex32>,
     folded: Vec<Complex32>,
 }
@@ -109,6 +110,7 @@ impl Halver {
         Self {
             reach,
             response: response(taps, n, 2_f64.sqrt() / n as f64),
+            padded: Vec::new(),
             spectrum: vec![Complex32::ZERO; n / 2 + 1],
             folded: vec![Complex32::ZERO; n / 4 + 1],
             forward: Forward::new(n, planner),
@@ -124,17 +126,12 @@ impl Halver {
         let step = (self.forward.length() - 1 - self.reach) / 2 + 1 - skipped;
         for (index, chunk) in out.chunks_mut(step).enumerate() {
             let start = 2 * (index * step) as isize - 2 * skipped as isize;
-            copy_padded(signal, start, self.forward.signal());
-            let filtered = self.filter_block();
+            let block = stretch(signal, start, self.forward.length(), &mut self.padded);
+            self.forward.process(block, &mut self.spectrum);
+            fold(&mut self.spectrum, &self.response, &mut self.folded);
+            let filtered = self.inverse.run(&self.folded);
             chunk.copy_from_slice(&filtered[skipped..skipped + chunk.len()]);
         }
-    }
-
-    /// Filters what lies in the forward transform.
-    fn filter_block(&mut self) -> &[f32] {
-        self.forward.run(&mut self.spectrum);
-        fold(&mut self.spectrum, &self.response, &mut self.folded);
-        self.inverse.run(&self.folded)
     }
 }
 
@@ -157,14 +154,25 @@ vectorized! {
     }
 }
 
-/// Copies `out.len()` samples from `start` on, with zeros before and behind the signal.
-pub(super) fn copy_padded(signal: &[f32], start: isize, out: &mut [f32]) {
-    let before = ((-start).max(0) as usize).min(out.len());
-    let first = (start.max(0) as usize).min(signal.len());
-    let count = (out.len() - before).min(signal.len() - first);
-    out[..before].fill(0.0);
-    out[before..before + count].copy_from_slice(&signal[first..first + count]);
-    out[before + count..].fill(0.0);
+/// `count` samples from `start` on: where they lie, or with zeros before and behind the signal, in `padded`.
+pub(super) fn stretch<'a>(
+    signal: &'a [f32],
+    start: isize,
+    count: usize,
+    padded: &'a mut Vec<f32>,
+) -> &'a [f32] {
+    let first = start.max(0) as usize;
+    if let (Ok(_), Some(inside)) = (usize::try_from(start), signal.get(first..first + count)) {
+        return inside;
+    }
+    let before = start.min(0).unsigned_abs().min(count);
+    let held = signal.get(first..).unwrap_or_default();
+    let held = &held[..held.len().min(count - before)];
+    padded.clear();
+    padded.resize(before, 0.0);
+    padded.extend_from_slice(held);
+    padded.resize(count, 0.0);
+    padded
 }
 
 /// The last filter's taps from the middle one to the right end. Over both sides they sum to one.

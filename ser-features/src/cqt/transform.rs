@@ -5,7 +5,7 @@ use num_complex::Complex32;
 use rustfft::FftPlanner;
 
 use super::CqtConfig;
-use super::decimate::{Decimator, copy_padded};
+use super::decimate::{Decimator, stretch};
 use super::kernel::Kernel;
 use super::plan::{self, Octave, Plan};
 use crate::check::check_samples;
@@ -154,6 +154,7 @@ pub(crate) struct Workspace {
     decimators: Vec<(usize, Decimator)>,
     signal: Vec<f32>,
     next: Vec<f32>,
+    padded: Vec<f32>,
     spectrum: Vec<Complex32>,
     re: Vec<Lanes>,
     im: Vec<Lanes>,
@@ -167,6 +168,7 @@ impl Workspace {
             decimators: Vec::new(),
             signal: Vec::new(),
             next: Vec::new(),
+            padded: Vec::new(),
             spectrum: Vec::new(),
             re: Vec::new(),
             im: Vec::new(),
@@ -273,9 +275,10 @@ impl Workspace {
         let fft = &mut self.transforms[fft];
         self.spectrum.resize(fft.n_bins(), Complex32::ZERO);
         let start = (frame * octave.hop_length) as isize - (fft.length() / 2) as isize;
-        copy_padded(&self.signal, start, fft.signal());
-        fft.run(&mut self.spectrum);
-        let bins = &self.spectrum[kernel.first_bin..kernel.first_bin + kernel.n_bins];
+        let frame = stretch(&self.signal, start, fft.length(), &mut self.padded);
+        let touched = kernel.first_bin..kernel.first_bin + kernel.n_bins;
+        fft.bins_of(frame, touched.clone(), &mut self.spectrum);
+        let bins = &self.spectrum[touched];
         for (bin, (re, im)) in bins.iter().zip(self.re.iter_mut().zip(&mut self.im)) {
             re[lane] = bin.re;
             im[lane] = bin.im;

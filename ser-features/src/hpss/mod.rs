@@ -248,7 +248,10 @@ impl Hpss {
                 })
             });
             for (frame, lanes) in self.harmonic.chunks_exact_mut(n_bins).zip(&medians[self.n_before..]) {
-                frame[first..][..width].copy_from_slice(&lanes[..width]);
+                match frame[first..].first_chunk_mut() {
+                    Some(frame) => *frame = *lanes,
+                    None => frame[first..].copy_from_slice(&lanes[..width]),
+                }
             }
         }
     }
