@@ -18,7 +18,7 @@ use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{assets, cli, interrupt, output, progress};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
-use ser_models::training::TrainingConfig;
+use ser_models::training::{TrainingConfig, member_seed};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 /// Trains small networks on the large model's answers, mixed with the labels.
@@ -166,20 +166,33 @@ impl Bench<'_> {
         Ok(soft)
     }
 
-    /// What a network is called that learns from these clips.
-    fn name(&self, clips: &str) -> String {
-        let Arguments { teacher, heads, parts, seed, .. } = self.arguments;
+    /// What a network of this seed is called that learns from these clips.
+    fn name(&self, clips: &str, seed: u64) -> String {
+        let Arguments { teacher, heads, parts, .. } = self.arguments;
         format!("{clips}-teacher-{teacher}-heads-{heads}-parts-{parts}-seed-{seed}")
     }
 
-    /// The small network of a fold: trained, or read where it was trained before.
+    /// The small model of a fold: its networks, joined.
     fn network(&self, clips: &str, split: &Split) -> anyhow::Result<Checkpoint> {
-        let name = self.name(clips);
+        let members = self.small.members;
+        let networks = (0..members)
+            .map(|member| {
+                let seed = member_seed(self.arguments.seed, members, member);
+                Ok((self.member(clips, split, seed)?, 1.0))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Checkpoint::join(&networks)?)
+    }
+
+    /// A network of a fold: trained, or read where it was trained before.
+    fn member(&self, clips: &str, split: &Split, seed: u64) -> anyhow::Result<Checkpoint> {
+        let recipe = Recipe { members: 1, ..self.small.clone() };
+        let name = self.name(clips, seed);
         let file = self.arguments.folder.join(format!("{name}.safetensors"));
         if file.exists() {
             let model = Checkpoint::load(&file)?;
             ensure!(
-                TrainingConfig::of_record(&model.training)? == self.small.training,
+                TrainingConfig::of_record(&model.training)? == recipe.training,
                 "{}: it was trained by another recipe; choose another --folder",
                 file.display()
             );
@@ -189,15 +202,14 @@ impl Bench<'_> {
         let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
         let soft = self.soft_labels(places, clips)?;
         let training = self.set.dataset.select(places)?.with_corpora(corpora)?.with_soft_labels(soft)?;
-        let source = self.set.checkpoint_source(&name, self.arguments.seed, split)?;
+        let source = self.set.checkpoint_source(&name, seed, split)?;
         let state = file.with_extension("training");
-        let bar = progress::bar((self.small.training.epochs * self.small.members) as u64, "epochs");
+        let bar = progress::bar(recipe.training.epochs as u64, "epochs");
         bar.set_prefix(name);
-        let (model, _) =
-            train(&self.small, &training, self.arguments.seed, &source, &state, &bar, &self.large.stop)?;
+        let (model, _) = train(&recipe, &training, seed, &source, &state, &bar, &self.large.stop)?;
         bar.finish_and_clear();
         model.save(&file)?;
-        remove_states(&self.small, &state);
+        remove_states(&recipe, &state);
         Ok(model)
     }
 
@@ -245,7 +257,8 @@ impl Bench<'_> {
             let of_ravdess = |at: &&usize| heard.clips[**at].corpus == "ravdess";
             let places: Vec<usize> = measured.iter().filter(of_ravdess).copied().collect();
             let clean = predict(&network, &set.dataset.select(&places)?)?;
-            clean.save(&arguments.folder.join(format!("{}.csv", self.name(&name))))?;
+            let name_of_answers = self.name(&name, arguments.seed);
+            clean.save(&arguments.folder.join(format!("{name_of_answers}-of-{}.csv", self.small.members)))?;
             if arguments.beside {
                 let heads = self.large_answers(&fold.train, &name, &places)?;
                 both.push(Predictions::mean(&[(&clean, 1), (&heads, 1)])?);
