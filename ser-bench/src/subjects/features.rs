@@ -40,7 +40,7 @@ pub fn sample(length: usize) -> anyhow::Result<Vec<f32>> {
     let mut preparation = Preparation::new(PreparationConfig::raw(SAMPLE_RATE as u32))?;
     let mut clip = preparation.process(&audio.to_mono()?, audio.sample_rate)?;
     clip.retain(|sample| *sample != 0.0);
-    ensure!(!clip.is_empty(), "the recording is silent: nothing would be measured");
+    anyhow::ensure!(!clip.is_empty(), "the recording is silent: nothing would be measured");
     Ok(repeated(&clip, length))
 }
 
