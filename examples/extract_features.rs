@@ -22,8 +22,8 @@ use serde::Serialize;
 /// settings are written to OUTPUT.json.
 ///
 /// STEM is a file's path below the given folder without its ending, or a single file's stem. With --data it is the id of a clip of
-/// labelled speech; the clip's label, speaker and corpus are written to the CSV's columns after id and to the settings. Clips are prepared
-/// as in the report: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
+/// labelled speech; the clip's label, speaker and corpus are written to the CSV's columns after id and to the settings. Clips are
+/// prepared: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
 ///
 /// The safetensors file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out. Clips are written
 /// as they are done, so memory does not grow with their number; the file appears when it is complete.

@@ -96,7 +96,7 @@ fn a_run_that_is_stopped_says_so_and_how_to_go_on() {
     assert_eq!(ended.status.code(), Some(130), "{error}");
     let said: Vec<&str> = error.lines().collect();
     assert!(
-        matches!(&said[..], [found, "error: stopped; continue with --resume"] if found.contains("ravdess (told by names)")),
+        matches!(&said[..], [found, "error: stopped; continue with --resume"] if found.contains("ravdess (detected)")),
         "{error}"
     );
     assert!(output.exists());

@@ -56,7 +56,7 @@ fn a_folder_of_ten_recordings_becomes_a_model_that_answers() {
     let trained = example("train", ["--data", &data, "--output", &model, "--epochs", "2"]);
     let said = text(&trained.stderr);
     assert!(trained.status.success(), "{said}");
-    assert!(said.contains(&format!("{data}: folders (told by names), 10 clips, speakers unknown")), "{said}");
+    assert!(said.contains(&format!("{data}: folders (detected), 10 clips, speakers unknown")), "{said}");
     assert!(text(&trained.stdout).contains("10 clips: 7 train, 1 choose the epoch, 2 are kept apart"));
     let checkpoint = Checkpoint::load(&model).unwrap();
     assert_eq!(checkpoint.labels, ["Calm", "Happy", "Sad", "Energetic"]);
@@ -183,7 +183,7 @@ fn several_corpora_train_together_and_one_is_left_out() {
     let trained = example("train", data.iter().chain(&run).chain(&["--test-corpus", "emodb"]));
     let said = text(&trained.stderr);
     assert!(trained.status.success(), "{said}");
-    assert!(said.contains("emodb: emodb (told by names), 20 clips of 4 speakers"), "{said}");
+    assert!(said.contains("emodb: emodb (detected), 20 clips of 4 speakers"), "{said}");
     assert!(said.contains("left out: 4 clips of emodb: boredom is none of the moods"), "{said}");
     let checkpoint = Checkpoint::load(&model).unwrap();
     assert_eq!((&*checkpoint.split.protocol, checkpoint.split.test.len()), ("emodb left out", 16));

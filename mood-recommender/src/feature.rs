@@ -71,7 +71,8 @@ impl Feature {
         }
     }
 
-    /// The values that a catalogue accepts.
+    /// The values that a catalogue accepts: loudness −200 to 50 dB, tempo 0 to 1,000 beats per minute, popularity 0 to 100, all others
+    /// 0 to 1.
     pub fn range(self) -> RangeInclusive<f32> {
         match self {
             Feature::Loudness => -200.0..=50.0,
@@ -82,7 +83,7 @@ impl Feature {
     }
 
     /// The value on the scale of 0 to 1 that scores use: loudness from −60 to 0 dB, tempo from 0 to 250 beats
-    /// per minute, popularity from 0 to 100, the others as they are; what lies outside is moved to the end.
+    /// per minute, popularity from 0 to 100, the others as they are; values outside are clamped.
     pub(crate) fn unit(self, value: f32) -> f32 {
         let scaled = match self {
             Feature::Loudness => (value + 60.0) / 60.0,

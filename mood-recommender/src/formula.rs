@@ -1,18 +1,20 @@
 //! Cells of CSV that spreadsheets would run as formulas.
 //!
 //! A spreadsheet takes a cell that begins with `=`, `@`, `+` or `-` for a formula, which may open addresses or start programs (OWASP, *CSV
-//! injection*). An apostrophe before it marks a text. What no formula can call by name stays as it is: numbers, `+44` and `-`.
+//! injection*). An apostrophe before it marks a text. Cells that begin with `+` or `-` stay as they are if they are
+//! numbers or hold no letters: `-7.5e-3`, `+44`, `-`.
 
 use std::borrow::Cow;
 
-/// Puts an apostrophe before a text that a spreadsheet would run as a formula, as the CSV of lists and catalogues has it; for CSV that
-/// holds other names, such as those of files. So that [`unmark_formula`] restores every text, one that looks as if it were marked gets
-/// an apostrophe too.
+/// Puts an apostrophe before a text that a spreadsheet would run as a formula, for CSV of your own. The CSV of lists and catalogues is
+/// written so.
+///
+/// Such a text that already begins with an apostrophe gets another one, so that [`unmark_formula`] restores every text.
 pub fn mark_formula(cell: &str) -> Cow<'_, str> {
     if is_formula(cell.trim_start_matches('\'')) { format!("'{cell}").into() } else { cell.into() }
 }
 
-/// The text that [`mark_formula`] was given.
+/// Removes the apostrophe that [`mark_formula`] put before a text. Other texts are returned unchanged.
 pub fn unmark_formula(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
         Some(text) if is_formula(text.trim_start_matches('\'')) => text,

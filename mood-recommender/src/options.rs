@@ -12,7 +12,7 @@ use crate::strategy::Strategy;
 /// of an artist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The number of songs; the list is shorter where not as many are found.
+    /// The number of songs; the list is shorter if fewer are found.
     pub count: usize,
     /// The strategy that maps the mood to songs.
     pub strategy: Strategy,
@@ -20,9 +20,9 @@ pub struct Options {
     pub filter: Filter,
     /// The most songs of one artist, from 1; `None` for no limit. Case does not matter.
     pub max_per_artist: Option<usize>,
-    /// Weight of the difference in sound between songs, 0 to 1: maximal marginal relevance, Carbonell &
-    /// Goldstein (1998), with λ = 1 − diversity. 0 selects by score only, 1 by difference only. Diversity applies to
-    /// the first 1,000 songs; the songs after them are selected by score.
+    /// Weight of the difference in sound between songs, 0 to 1: maximal marginal relevance (Carbonell & Goldstein, *The use of MMR,
+    /// diversity-based reranking for reordering documents and producing summaries*, 1998) with λ = 1 − diversity. 0 selects by score only, 1
+    /// by difference only. Diversity applies to the first 1,000 songs; the songs after them are selected by score.
     pub diversity: f32,
     /// Varies the list among songs that are nearly as good; `None` for the best scores in order.
     pub shuffle: Option<Shuffle>,
@@ -49,11 +49,11 @@ impl Default for Options {
 pub struct Filter {
     /// Years of release, ends included; songs without a date do not pass.
     pub years: Option<RangeInclusive<u16>>,
-    /// Popularity, 0 to 100, ends included.
+    /// Popularity, 0 to 100, ends included; songs whose popularity is unknown do not pass.
     pub popularity: Option<RangeInclusive<f32>>,
-    /// Tempo in beats per minute, ends included.
+    /// Tempo in beats per minute, ends included; songs whose tempo is unknown do not pass.
     pub tempo: Option<RangeInclusive<f32>>,
-    /// Moods that songs may have, independent of the strategy; empty for any.
+    /// Moods that songs may have, independent of the strategy; songs without a mood do not pass. Empty for any.
     pub moods: Vec<Mood>,
     /// Songs to leave out, for example those already played, by [`Song::key`](crate::Song::key).
     pub exclude_songs: Vec<String>,

@@ -63,13 +63,13 @@ impl TryFrom<Stored> for Profile {
 }
 
 impl Profile {
-    /// Notes that the listener likes a song, whatever was noted before.
+    /// Records that the listener likes a song, in place of an earlier judgement.
     pub fn like(&mut self, song: &Song) {
         self.forget(song);
         self.liked.insert(song.key().into_owned(), sound(song));
     }
 
-    /// Notes that the listener dislikes a song, whatever was noted before.
+    /// Records that the listener dislikes a song, in place of an earlier judgement.
     pub fn dislike(&mut self, song: &Song) {
         self.forget(song);
         self.disliked.insert(song.key().into_owned(), sound(song));

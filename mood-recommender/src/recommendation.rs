@@ -12,10 +12,10 @@ pub struct Recommendation<'a> {
     /// The song.
     #[serde(flatten)]
     pub song: &'a Song,
-    /// Score from 0 to 1: the weighted mean of the features that the strategy looks at, mixed with
-    /// the listener's taste where a profile is given, times the probability of the moods that ask for such
-    /// songs.
+    /// Score from 0 to 1: the weighted mean of the strategy's features ([`Aim::weights`](crate::Aim::weights)), mixed with the listener's
+    /// taste if a profile is given, times the probability of the moods that lead to the song. In a journey: 1 minus the distance in the
+    /// valence–energy plane from the song to its waypoint, at least 0.
     pub score: f32,
-    /// The reason for the choice, in numbers and in words.
+    /// The reason for the choice, in words and numbers.
     pub reason: String,
 }

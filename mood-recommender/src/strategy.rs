@@ -14,28 +14,30 @@ use crate::reading::Reading;
 ///
 /// | listener | [`Balance`](Strategy::Balance) | [`Keep`](Strategy::Keep) | [`CheerUp`](Strategy::CheerUp) |
 /// | --- | --- | --- | --- |
-/// | Calm | Energetic: energy | Calm: acousticness, −energy | Happy: 2 valence, danceability, energy |
+/// | Calm | Energetic: energy | Calm: acousticness, −energy | Happy: 2 × valence, danceability, energy |
 /// | Happy | Happy: valence, popularity | Happy: valence | the same |
 /// | Sad | Happy: valence, popularity | Sad: acousticness, −valence | the same |
 /// | Energetic | Calm: acousticness, −energy | Energetic: energy, loudness, −acousticness | the same |
 ///
-/// `−energy` reads: the less, the better.
+/// A cell names the mood of the songs and the features that are scored. Weights are 1, but that of `2 × valence` is 2; `−energy` has the
+/// weight −1: the less, the better.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
-    /// Songs that balance the mood: §10.8 of the report *Speech Emotion Recognition with Music
-    /// Recommendation*. The report leaves Happy open; this strategy keeps it.
+    /// Songs that balance the mood: §10.8 of *Speech Emotion Recognition with Music Recommendation*, the student report that this
+    /// project reimplements. The report leaves Happy open; this strategy keeps it.
     #[default]
     Balance,
-    /// Songs of the same mood, the most typical first: the traits of the report's §7.3.
+    /// Songs of the same mood, the most typical first: the traits of §7.3 of the same report.
     Keep,
     /// Happy songs that lift any mood.
     CheerUp,
     /// The caller's own aims; a mood that is missing has the aim of [`Strategy::Balance`].
     Custom(BTreeMap<Mood, Aim>),
     /// A playlist that begins at the listener's mood and moves in small steps to a target in the
-    /// valence–energy plane, after the iso principle of music therapy: meet the mood first, then change it.
+    /// valence–energy plane, after the iso principle of music therapy (Altshuler, *A psychiatrist's experience with music as a
+    /// therapeutic agent*, 1948): meet the mood first, then change it.
     ///
     /// Songs of any mood can be chosen if their valence and energy are known. The list is in playing order. Every song is
     /// nearer to the target than the one before, and no step is longer than twice the mean step. If the catalogue has no such
@@ -132,8 +134,10 @@ impl Strategy {
 pub struct Aim {
     /// The mood of the songs.
     pub target: Mood,
-    /// Weight of each feature: finite, and not 0 for all. Below 0, less of the feature is better. Only their
-    /// ratios matter.
+    /// Weight of each feature: finite, and not 0 for all. Only their ratios matter.
+    ///
+    /// Each feature is first scaled to 0 to 1 and clamped to that range: loudness from −60 to 0 dB, tempo from 0 to 250 beats per minute,
+    /// popularity from 0 to 100, the others as they are. With a weight below 0, 1 minus the scaled value counts.
     pub weights: BTreeMap<Feature, f64>,
 }
 

@@ -30,12 +30,14 @@ pub struct CorpusOptions {
     pub audio: bool,
     /// Folder that keeps extracted features from run to run.
     pub cache: Option<PathBuf>,
-    /// Leaves out files that cannot be used and lists them in [`Corpus::skipped`], instead of failing at the first.
+    /// Leaves out files that cannot be used and lists them in [`Corpus::skipped`], instead of failing at the first. A file cannot be used if
+    /// it cannot be read or decoded, its name or label is unknown, or the clip is silent or shorter than 0.25 s
+    /// ([`check_speech`](ser_features::check_speech)).
     pub skip_bad: bool,
 }
 
 impl Default for CorpusOptions {
-    /// Moods, and the 193 features of clips that are prepared as in the report. No audio, no cache, no file left out.
+    /// Moods, and the 193 features of clips with the default preparation. No audio, no cache, no file left out.
     fn default() -> Self {
         Self {
             labels: LabelSet::Moods,

@@ -109,7 +109,7 @@ fn a_folder_for_each_class_may_be_messy() {
     let labels: Vec<&str> = found.clips.iter().map(|clip| clip.label.as_str()).collect();
     assert_eq!(labels, ["sad", "happy", "happy", "sad", "Energetic"]);
     assert!(found.clips.iter().all(|clip| clip.speaker.is_none() && clip.corpus == name));
-    assert!(found.corpora[0].to_string().ends_with(": folders (told by names), 5 clips, speakers unknown"));
+    assert!(found.corpora[0].to_string().ends_with(": folders (detected), 5 clips, speakers unknown"));
 }
 
 #[test]

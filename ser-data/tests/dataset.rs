@@ -137,7 +137,7 @@ fn songs_are_left_out_and_counted_once() {
     let speech = open(folder.path()).unwrap();
     assert_eq!((ids(&speech), speech.corpora[0].songs_left_out), (IDS.to_vec(), 1));
     let said = speech.corpora[0].to_string();
-    assert!(said.ends_with(": ravdess (told by names), 3 clips of 2 speakers, 1 songs left out"), "{said}");
+    assert!(said.ends_with(": ravdess (detected), 3 clips of 2 speakers, 1 songs left out"), "{said}");
 }
 
 #[test]

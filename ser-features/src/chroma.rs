@@ -11,7 +11,7 @@ use crate::stft::StftConfig;
 use crate::tuning::{TuningConfig, TuningEstimator};
 use crate::vector::vectorized;
 
-/// Settings of chroma. The default is librosa's.
+/// Settings of chroma. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

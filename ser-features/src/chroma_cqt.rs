@@ -78,7 +78,8 @@ impl ChromaCqtConfig {
 }
 
 /// Chroma of a signal from its constant-Q transform: the magnitudes of all bins of a pitch class are summed, then each frame is
-/// divided by its largest value. It computes what librosa 0.11 computes with `chroma_cqt(y=…)`.
+/// divided by its largest value. It computes what librosa 0.11 computes with `chroma_cqt(y=…)`. [`Cqt`](crate::Cqt) cites the sources of the
+/// transform.
 ///
 /// Filters are built once for each tuning that occurs (an estimate has a hundred possible values) and kept.
 ///

@@ -11,7 +11,7 @@ use crate::matrix::fill_columns;
 use crate::spectrogram::{Frames, Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 
-/// Settings of spectral contrast. The default is librosa's.
+/// Settings of spectral contrast. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -28,7 +28,8 @@ impl Default for DeltaConfig {
     }
 }
 
-/// Derivative over time by local least squares (Savitzky and Golay, 1964), as `librosa.feature.delta` with `mode="interp"`.
+/// Derivative over time by local least squares (Savitzky and Golay, *Smoothing and differentiation of data by simplified least squares
+/// procedures*, 1964), as `librosa.feature.delta` with `mode="interp"`.
 ///
 /// ```
 /// use ndarray::Array2;

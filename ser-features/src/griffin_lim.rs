@@ -9,7 +9,7 @@ use crate::istft::Istft;
 use crate::stft::{Stft, StftConfig};
 use crate::vector::vectorized;
 
-/// Settings of Griffin-Lim. The default is librosa's, with a fixed seed.
+/// Settings of Griffin-Lim. The default is librosa's, with [`Precision::Single`](crate::Precision::Single) and a fixed seed.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -9,9 +9,9 @@ use crate::fourier::Inverse;
 use crate::stft::StftConfig;
 use crate::vector::vectorized;
 
-/// Plan of an inverse short-time Fourier transform: frames are windowed again, overlapped, added, and divided by the sum of the
-/// squared windows (Griffin and Lim, 1984), so that an unchanged [`Stft`](crate::Stft) gives its signal back wherever windows
-/// cover it.
+/// Plan of an inverse short-time Fourier transform: frames are windowed again, overlapped, added, and divided by the sum of the squared
+/// windows (Griffin and Lim, *Signal estimation from modified short-time Fourier transform*, 1984), so that an unchanged
+/// [`Stft`](crate::Stft) gives its signal back wherever windows cover it.
 ///
 /// ```
 /// use ser_features::{Istft, Stft, StftConfig};

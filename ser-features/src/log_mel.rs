@@ -8,7 +8,8 @@ use crate::error::{ConfigError, SignalError};
 use crate::mel::{MelConfig, MelSpectrogram};
 use crate::spectrogram::Frames;
 
-/// Settings of a logarithmic mel spectrogram. The default is librosa's `power_to_db(melspectrogram(…))`.
+/// Settings of a logarithmic mel spectrogram. The default is librosa's `power_to_db(melspectrogram(…))`, with
+/// [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq, Default)]
 #[cfg_attr(
     feature = "serde",

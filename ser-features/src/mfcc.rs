@@ -12,7 +12,7 @@ use crate::mel::{MelConfig, MelSpectrogram};
 use crate::projection::Projection;
 use crate::spectrogram::Frames;
 
-/// Settings of cepstral coefficients. The default is librosa's.
+/// Settings of cepstral coefficients. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -37,7 +37,7 @@ impl Default for MfccConfig {
 }
 
 impl MfccConfig {
-    /// `n_mfcc` coefficients of a mel spectrogram, and librosa's defaults for the rest.
+    /// `n_mfcc` coefficients of a mel spectrogram, and the default for the rest.
     ///
     /// ```
     /// use ser_features::{MelConfig, Mfcc, MfccConfig};
@@ -137,7 +137,8 @@ impl Cepstrum {
     }
 }
 
-/// Plan of mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (Davis and Mermelstein, 1980).
+/// Plan of mel-frequency cepstral coefficients, as `librosa.feature.mfcc` (Davis and Mermelstein, *Comparison of parametric
+/// representations for monosyllabic word recognition in continuously spoken sentences*, 1980).
 ///
 /// ```
 /// use ser_features::{Mfcc, MfccConfig};

@@ -8,7 +8,7 @@ use crate::log_mel::{LogMel, LogMelConfig};
 use crate::matrix::resize;
 use crate::pcen::largest_around;
 
-/// Settings of onset strength. The default is librosa's.
+/// Settings of onset strength. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -18,7 +18,7 @@ use crate::pcen::largest_around;
 pub struct OnsetConfig {
     /// The logarithmic mel spectrogram whose rises are summed up.
     pub log_mel: LogMelConfig,
-    /// Frames that lie between the values compared, at least 1.
+    /// Distance in frames between the values compared, at least 1; 1 compares neighbours.
     pub lag: usize,
     /// Width in bands of the maximum filter on the earlier frame, at least 1. More than 1 suppresses vibrato.
     pub max_size: usize,

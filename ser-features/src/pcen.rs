@@ -54,7 +54,7 @@ impl Default for PcenConfig {
 }
 
 /// Per-channel energy normalisation (Wang et al., *Trainable frontend for robust and far-field keyword spotting*, 2017), as `librosa.pcen`:
-/// each band is divided by its own smoothed energy, then compressed, so that steady noise falls and what begins stands out.
+/// each band is divided by its own smoothed energy, then compressed, so that steady noise becomes weaker and onsets stand out.
 ///
 /// `(S / (eps + M)^gain + bias)^power − bias^power`, where `M[t] = (1 − b) · M[t − 1] + b · S[t]` starts from 1. librosa suggests to scale
 /// magnitudes by 2³¹, as of 32-bit samples.

@@ -9,8 +9,8 @@ use crate::trim::{Trim, TrimConfig};
 /// Longest clip to fill up to, three hours at 22,050 Hz: no configuration from a damaged file may ask for all memory.
 const MAX_LENGTH: usize = 1 << 28;
 
-/// Settings of a clip's preparation. The default is that of the emotion recognisers that this crate serves: 22,050 Hz,
-/// silence trimmed, peak-normalised, three seconds.
+/// Settings of a clip's preparation. The default, common for speech emotion recognition, is 22,050 Hz, silence trimmed at 30 dB (librosa's
+/// `trim` has 60 dB by default), peak-normalised, three seconds.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -20,8 +20,8 @@ const MAX_LENGTH: usize = 1 << 28;
 pub struct PreparationConfig {
     /// Sample rate that the clip is brought to, in Hz, within [`SAMPLE_RATES`].
     pub sample_rate: u32,
-    /// Level in dB below the loudest frame, above 0, from which frames at both ends are silence and are cut ([`Trim`], frames of 2,048
-    /// every 512). `None` cuts nothing.
+    /// Frames at both ends that are at least this far below the loudest frame, in dB, above 0, are silence and are cut ([`Trim`], frames of
+    /// 2,048 samples every 512). `None` cuts nothing.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::option::finite"))]
     pub trim_top_db: Option<f32>,
     /// Whether the largest absolute sample becomes 1.

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, ArrayView2};
 
+use crate::check::check_magnitudes;
 use crate::error::{ConfigError, SignalError};
 use crate::framing::Framing;
 use crate::matrix::resize;
@@ -56,6 +57,9 @@ impl Rms {
 
     /// One value a frame, in the unit of the samples.
     ///
+    /// `n` samples give `1 + n / hop_length` frames with `center` and an even `frame_length`, `1 + (n − 1) / hop_length` with `center` and an
+    /// odd one, and `1 + (n − frame_length) / hop_length` without `center`.
+    ///
     /// # Errors
     /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn process(&self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {
@@ -90,14 +94,12 @@ impl Rms {
     /// values are those of the windowed frames.
     ///
     /// # Errors
-    /// When the matrix has another number of rows.
+    /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.
     pub fn process_magnitude(&self, magnitude: ArrayView2<'_, f32>) -> Result<Array1<f32>, SignalError> {
-        let expected = self.framing.frame_length / 2 + 1;
-        if magnitude.nrows() != expected {
-            return Err(SignalError::Rows { expected, given: magnitude.nrows() });
-        }
         let n_fft = self.framing.frame_length;
-        let last = if n_fft.is_multiple_of(2) { expected - 1 } else { expected };
+        let n_bins = n_fft / 2 + 1;
+        check_magnitudes(magnitude, n_bins)?;
+        let last = if n_fft.is_multiple_of(2) { n_bins - 1 } else { n_bins };
         let power = |column: ndarray::ArrayView1<'_, f32>| {
             // Every bin but the mean and the Nyquist bin stands for two of the full spectrum.
             let weigh = |(k, &x): (usize, &f32)| {
@@ -125,11 +127,28 @@ vectorized! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::array;
 
     #[test]
     fn a_constant_has_its_own_level() {
         let rms = Rms::new(RmsConfig { frame_length: 8, hop_length: 4, center: false }).unwrap();
         assert_eq!(rms.process(&[-0.5; 16]).unwrap().to_vec(), [0.5; 3]);
+    }
+
+    #[test]
+    fn values_that_no_magnitude_has_are_refused() {
+        let rms = Rms::new(RmsConfig { frame_length: 4, ..Default::default() }).unwrap();
+        let refusal = |matrix: ndarray::Array2<f32>| rms.process_magnitude(matrix.view()).err();
+        assert_eq!(refusal(array![[1.0], [0.0], [-1.0]]), Some(SignalError::Negative { index: 2 }));
+        for value in [f32::NAN, f32::INFINITY] {
+            assert_eq!(refusal(array![[1.0], [value], [0.0]]), Some(SignalError::NotFinite { index: 1 }));
+        }
+        assert_eq!(refusal(array![[1.0], [1.0]]), Some(SignalError::Rows { expected: 3, given: 2 }));
+        let no_frame = SignalError::TooFewFrames { minimum: 1, given: 0 };
+        assert_eq!(refusal(ndarray::Array2::zeros((3, 0))), Some(no_frame));
+        // The mean and the Nyquist bin count once, the bin between them twice: √((9 + 2 · 4 + 4) / 16).
+        let got = rms.process_magnitude(array![[3.0], [2.0], [2.0]].view()).unwrap();
+        assert!((got[0] - (21.0_f32 / 16.0).sqrt()).abs() < 1e-6);
     }
 
     #[test]

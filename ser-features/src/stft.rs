@@ -26,7 +26,9 @@ pub enum Precision {
     Double,
 }
 
-/// Settings of frames and transform. The default is librosa's.
+/// Settings of frames and transform.
+///
+/// The default is librosa's, but for `precision`: librosa computes in `f64`, the default here is [`Precision::Single`].
 ///
 /// With `center`, frame `t` is centred on sample `t · hop_length`, and `pad_mode` says what precedes and follows the signal; without it,
 /// frame `t` starts at that sample and only whole frames count.
@@ -68,7 +70,7 @@ impl Default for StftConfig {
 }
 
 impl StftConfig {
-    /// Transforms of `n_fft` samples every `hop_length`, and librosa's defaults for the rest.
+    /// Transforms of `n_fft` samples every `hop_length`, and the default for the rest.
     pub fn new(n_fft: usize, hop_length: usize) -> Self {
         Self { n_fft, hop_length, ..Default::default() }
     }

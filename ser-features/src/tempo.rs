@@ -10,7 +10,7 @@ use crate::stft::MAX_N_FFT;
 use crate::window::Window;
 use crate::yin::Autocorrelation;
 
-/// Settings of a tempogram. The default is librosa's.
+/// Settings of a tempogram. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -60,7 +60,7 @@ impl Tempogram {
     /// Plans mel spectrogram and transforms.
     ///
     /// # Errors
-    /// As [`OnsetStrength::new`], and when `win_length` lies outside of its range or the window's own values are not as many.
+    /// As [`OnsetStrength::new`], and when `win_length` lies outside of its range or [`Window::Custom`] does not hold `win_length` values.
     pub fn new(config: TempogramConfig) -> Result<Self, ConfigError> {
         let win_length = config.win_length;
         ConfigError::refuse_zero("win_length", win_length)?;
@@ -132,7 +132,7 @@ impl Tempogram {
     }
 }
 
-/// Settings of tempo estimation. The default is librosa's.
+/// Settings of tempo estimation. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -8,7 +8,7 @@ use crate::spectrogram::{Spectrogram, Spectrum};
 use crate::stft::StftConfig;
 use crate::vector::vectorized;
 
-/// Settings of pitch detection and tuning estimation. The default is librosa's.
+/// Settings of pitch detection and tuning estimation. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -29,7 +29,7 @@ impl Window {
     /// equals the first, which is what overlapping frames need. Range 0..=1, but for [`Custom`](Self::Custom).
     ///
     /// The angle is `φ[n] = 2πn / length`; a single value is 1. Two windows are not periodic: [`Povey`](Self::Povey) is symmetric, with
-    /// `φ[n] = 2πn / (length − 1)`, and [`Custom`](Self::Custom) has the values it was given, whatever `length` is.
+    /// `φ[n] = 2πn / (length − 1)`, and [`Custom`](Self::Custom) gives its values unchanged, for any `length`.
     pub fn periodic(&self, length: usize) -> Vec<f32> {
         self.values(length).into_iter().map(|w| w as f32).collect()
     }

@@ -28,7 +28,8 @@ pub struct YinConfig {
     pub frame_length: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// Threshold, at least 0. The first dip of the difference below it gives the period; if there is none, the deepest dip does.
+    /// Threshold, at least 0. The first minimum of the difference function below it gives the period; if there is none, the lowest minimum
+    /// does.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub trough_threshold: f64,
     /// Whether frames are centred on their time, with zeros around the signal.
@@ -69,7 +70,7 @@ impl YinConfig {
 /// speech and music*, 2002), as `librosa.yin`: the period is where the frame, shifted, differs least from itself.
 ///
 /// Every frame gets a frequency, whether it is voiced or not; a silent one gets the highest. librosa sums in `f32`, this plan in `f64`.
-/// If two dips are nearly equal, or one is nearly equal to the threshold, rounding may lead to another result than in librosa.
+/// If two minima are nearly equal, or one is nearly equal to the threshold, rounding may lead to another result than in librosa.
 ///
 /// ```
 /// use ser_features::{Yin, YinConfig};
@@ -212,6 +213,9 @@ impl Yin {
     }
 
     /// One frequency a frame in Hz, about `fmin` to `fmax`.
+    ///
+    /// `n` samples give `1 + n / hop_length` frames with `center` and an even `frame_length`, `1 + (n − 1) / hop_length` with `center` and an
+    /// odd one, and `1 + (n − frame_length) / hop_length` without `center`.
     ///
     /// # Errors
     /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.

@@ -68,6 +68,9 @@ impl ZeroCrossingRate {
 
     /// One value a frame, 0..=1.
     ///
+    /// `n` samples give `1 + n / hop_length` frames with `center` and an even `frame_length`, `1 + (n − 1) / hop_length` with `center` and an
+    /// odd one, and `1 + (n − frame_length) / hop_length` without `center`.
+    ///
     /// # Errors
     /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.
     pub fn process(&mut self, samples: &[f32]) -> Result<Array1<f32>, SignalError> {

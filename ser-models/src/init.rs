@@ -15,16 +15,19 @@ pub enum Init {
     Zeros,
     /// Ones.
     Ones,
-    /// Uniform in ±√(6 / (fan_in + fan_out)); Keras's default (Glorot and Bengio 2010, eq. 16).
+    /// Uniform in ±√(6 / (fan_in + fan_out)); Keras's default (Glorot and Bengio, *Understanding the difficulty of training deep
+    /// feedforward neural networks*, 2010, eq. 16).
     GlorotUniform,
-    /// Normal with standard deviation √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 12).
+    /// Normal with standard deviation √(2 / (fan_in + fan_out)) (eq. 12 of the same).
     GlorotNormal,
-    /// Uniform in ±√(6 / fan_in), for layers before a ReLU (He et al. 2015, eq. 10).
+    /// Uniform in ±√(6 / fan_in), for layers before a ReLU (He et al., *Delving deep into rectifiers: surpassing human-level performance
+    /// on ImageNet classification*, 2015, eq. 10).
     HeUniform,
-    /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (He et al. 2015, eq. 10).
+    /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (eq. 10 of the same).
     HeNormal,
     /// Orthogonal rows of length 1, or columns where there are more rows than columns, drawn evenly from all such
-    /// matrices (Saxe et al. 2014); the weight is read as a matrix [out, in · kernel…]. For recurrent weights.
+    /// matrices (Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
+    /// 2014); the weight is read as a matrix [out, in · kernel…]. For recurrent weights.
     Orthogonal,
 }
 

@@ -33,7 +33,7 @@ pub struct ConfusionMatrix {
 pub struct Evaluation {
     /// The mean cross-entropy, without label smoothing and class weights.
     pub loss: f64,
-    /// The answers.
+    /// The counts of predicted classes for each true class.
     pub confusion: ConfusionMatrix,
 }
 

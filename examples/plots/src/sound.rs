@@ -30,7 +30,8 @@ pub enum Picture {
 }
 
 impl Picture {
-    /// The pictures that the report's §7 lists.
+    /// The pictures that §7 of *Speech Emotion Recognition with Music Recommendation* lists (the student report that this project
+    /// reimplements).
     pub const ALL: [Self; 6] =
         [Self::Waveform, Self::Mfcc, Self::Mel, Self::Chroma, Self::Contrast, Self::Tonnetz];
 }

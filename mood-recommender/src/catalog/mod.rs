@@ -30,10 +30,12 @@ use crate::song::Song;
 ///
 /// # Files
 /// CSV, with a header that names the columns in any order, and JSON: an array of objects, one object a line, or the
-/// answers of Spotify's Web API and of ReccoBeats. Songs need a `name`, an `artist` and at least one of the nine audio
-/// features; all else may be missing or empty: the other features, `album`, `id`, `release_date`, `popularity`, `length`,
-/// `key`, `time_signature`, `mood`, `mood_estimated`, `path`. Any other column is kept in [`Song::extra`], except nested JSON
-/// objects.
+/// answers of Spotify's Web API and of ReccoBeats. A file needs the columns `name`, `artist` and at least one of the nine audio
+/// features. It may have the columns of the other features, `album`, `id`, `release_date`, `popularity`, `length`, `key`,
+/// `time_signature`, `mood`, `mood_estimated` and `path`. Any other column is kept in [`Song::extra`], except nested JSON objects.
+///
+/// A song needs a name and an artist; its other cells may be empty. A song that has none of a strategy's features scores 0 before the
+/// listener's taste is mixed in, and one without valence or energy is in no journey.
 ///
 /// Headers are read in any spelling (`Track Name`, `track_name`, `trackName`) and under the names that exports give them:
 /// `track_name`, `artists`, `duration_ms` of Kaggle's data sets, `Artist Name(s)`, `Track URI` of Exportify and more;
@@ -129,9 +131,8 @@ impl Catalog {
         CatalogBuilder::default()
     }
 
-    /// Twenty-two songs to begin with, bundled in the crate: the rows of `data_moods.csv` that the report
-    /// *Speech Emotion Recognition with Music Recommendation* prints in its Figure 2, with its figures. Their
-    /// ids are empty.
+    /// Twenty-two songs to begin with, bundled in the crate: the rows of `data_moods.csv` that Figure 2 of *Speech Emotion Recognition
+    /// with Music Recommendation* prints (the student report that this project reimplements), with its figures. Their ids are empty.
     pub fn starter() -> Self {
         Catalog::from_bytes(include_bytes!("starter.csv")).expect("a test reads the bundled catalogue")
     }
@@ -156,7 +157,7 @@ impl Catalog {
         &self.notes
     }
 
-    /// Writes a file: [`Catalog::open`] reads the same songs back. The name's ending tells the format: `.json`, `.jsonl` or
+    /// Writes a file: [`Catalog::open`] reads the same songs back. The name's ending decides the format: `.json`, `.jsonl` or
     /// `.ndjson`, else CSV.
     ///
     /// A regular file holds its old content or the new content, never a part. A symbolic link is followed; a device or a

@@ -1,4 +1,5 @@
-//! Playlists that lead from one mood to another, after the iso principle.
+//! Playlists that lead from one mood to another, after the iso principle (Altshuler, *A psychiatrist's experience with music as a
+//! therapeutic agent*, 1948).
 //!
 //! The straight way from the listener's point to the target is divided by one waypoint a song. A
 //! shortest-path search takes one song near each waypoint such that every song is nearer to the target than

@@ -1,4 +1,4 @@
-//! Lists that players play.
+//! Playlists, and the formats of their files.
 
 mod formats;
 
@@ -55,7 +55,7 @@ impl Playlist {
         Playlist { title: title.into(), entries: list.iter().map(entry).collect() }
     }
 
-    /// Writes a file in the format that its name's ending tells: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`. Links,
+    /// Writes a file in the format of its name's ending: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`. Links,
     /// devices and regular files are written as [`Catalog::save`](crate::Catalog::save) writes them.
     ///
     /// # Errors
@@ -145,6 +145,10 @@ impl PlaylistFormat {
 impl FromStr for PlaylistFormat {
     type Err = ();
 
+    /// The format of a file name's ending without its dot, in any case: `m3u8` or `m3u`, `xspf`, `jspf`, `csv`, `txt`.
+    ///
+    /// # Errors
+    /// `()` for any other ending. [`of_path`](Self::of_path) names the file and the valid endings.
     fn from_str(ending: &str) -> Result<Self, ()> {
         if ending.eq_ignore_ascii_case("m3u") {
             return Ok(PlaylistFormat::M3u8);

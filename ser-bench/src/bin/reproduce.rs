@@ -1,4 +1,5 @@
-//! Runs the report's experiments and related ones, with protocols that keep test clips out of training, and reports the results.
+//! Runs the experiments of *Speech Emotion Recognition with Music Recommendation* (the student report that this project reimplements) and
+//! related ones, with protocols that keep test clips out of training, and reports the results.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

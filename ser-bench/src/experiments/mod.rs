@@ -1,4 +1,5 @@
-//! The report's Table 1 and its neighbours: what is trained, who is tested, what must be reached, and what came out.
+//! Table 1 of *Speech Emotion Recognition with Music Recommendation* (the student report that this project reimplements) and related
+//! experiments: what is trained, who is tested, what must be reached, and the results.
 
 mod baseline;
 mod calibration;

@@ -38,7 +38,7 @@ impl Source {
 pub struct ClipsOptions {
     /// Maps labels to emotions and moods.
     pub label_map: LabelMap,
-    /// Leaves out files that cannot be taken and lists them in [`Clips::skipped`], instead of refusing them all.
+    /// Leaves out bad files and rows ([`BadFile`]) and lists them in [`Clips::skipped`], instead of refusing the source.
     pub skip_bad: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct ClipsOptions {
 /// let sources = [Source::auto("Audio_Speech_Actors_01-24.zip"), Source::auto("emodb"), Source::auto("mine.csv")];
 /// let found = Clips::open(&sources, &ClipsOptions::default())?;
 /// for corpus in &found.corpora {
-///     println!("{corpus}"); // emodb: emodb (told by names), 535 clips of 10 speakers
+///     println!("{corpus}"); // emodb: emodb (detected), 535 clips of 10 speakers
 /// }
 /// for clip in &found.clips {
 ///     println!("{}: {} {:?}, {:.1?}", clip.id, clip.label, clip.speaker, clip.read()?.duration());
@@ -76,7 +76,7 @@ pub struct FoundCorpus {
     pub path: PathBuf,
     /// The format that it was read in.
     pub format: CorpusFormat,
-    /// Whether the format was detected from file names.
+    /// Whether the format was detected: from the names of the files, or because the source is a table.
     pub detected: bool,
     /// Its clips.
     pub clips: usize,
@@ -89,7 +89,7 @@ pub struct FoundCorpus {
 impl fmt::Display for FoundCorpus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, format, clips, .. } = self;
-        let told = if self.detected { " (told by names)" } else { "" };
+        let told = if self.detected { " (detected)" } else { "" };
         write!(f, "{}: {format}{told}, {clips} clips", path.display())?;
         match self.speakers {
             0 => write!(f, ", speakers unknown")?,

@@ -45,8 +45,8 @@ pub(super) fn find(path: &Path) -> Result<Files, SourceError> {
     Ok(Files { audio: found, tables, bad })
 }
 
-/// The audio files below a folder or in a ZIP archive, each with its path there, joined by `/`, in their order. Files are told by their
-/// endings ([`is_audio_path`]); hidden files, those in hidden folders, and those that macOS adds to archives are passed over.
+/// The audio files below a folder or in a ZIP archive, each with its path there, joined by `/`, in their order. Audio files are
+/// recognised by their endings ([`is_audio_path`]). Hidden files, files in hidden folders, and those that macOS adds to archives are skipped.
 ///
 /// # Errors
 /// [`SourceError`], if the folder or archive, or something in it, cannot be read.

@@ -12,7 +12,7 @@ use encoding_rs::Encoding;
 /// | column | other names | holds |
 /// | --- | --- | --- |
 /// | `path` | `file`, `filename` | the recording, below the table's folder or absolute |
-/// | `label` | `emotion`, `mood`, `class` | what is heard: a word that a [`LabelMap`](crate::LabelMap) knows |
+/// | `label` | `emotion`, `mood`, `class` | the emotion or mood: a word that a [`LabelMap`](crate::LabelMap) knows |
 /// | `speaker` | `actor` | optional: who speaks |
 /// | `corpus` | | optional: where it comes from; otherwise the table's name |
 /// | `language` | `lang` | optional: ISO 639-1 |

@@ -6,7 +6,7 @@
 pub struct Named {
     /// The clip's name, unique in its corpus.
     pub id: String,
-    /// Who speaks, by the corpus's own name.
+    /// The speaker's name in the corpus, without a prefix.
     pub speaker: String,
     /// The label as the corpus writes it, such as `W` for EMO-DB's anger (Wut).
     pub word: String,

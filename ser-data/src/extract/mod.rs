@@ -27,14 +27,16 @@ pub struct ExtractConfig {
     pub features: FeatureConfig,
     /// Folder that keeps the features from run to run; it is made where it is missing. `None` keeps nothing.
     pub cache: Option<PathBuf>,
-    /// Leaves out bad clips and lists them in [`Extracted::skipped`], instead of failing at the first.
+    /// Leaves out clips with a [`ClipError`] and lists them in [`Extracted::skipped`], instead of failing at the first.
     pub skip_bad: bool,
-    /// Treats clips that cannot hold speech ([`check_speech`]) as bad. Otherwise their features are extracted like those of any sound.
+    /// Treats clips that cannot hold speech as bad: silent ones and those shorter than 0.25 s ([`check_speech`]). Otherwise their features
+    /// are extracted like those of any sound.
     pub speech_only: bool,
 }
 
 impl Default for ExtractConfig {
-    /// Speech, prepared as the report does, with the features of Issa et al.; no cache, and no bad clip left out.
+    /// Speech with the default preparation and the 193 features of [`Feature::ISSA`](ser_features::Feature::ISSA); no cache, and no bad clip
+    /// left out.
     fn default() -> Self {
         Self {
             preparation: PreparationConfig::default(),

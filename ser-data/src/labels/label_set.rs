@@ -1,4 +1,4 @@
-//! The classes that clips are told apart by.
+//! The classes of a model.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use super::{Emotion, LabelError, LabelMap, MOODS};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LabelSet {
-    /// The four moods that the report maps RAVDESS's emotions to ([`MOODS`]).
+    /// The four moods to which RAVDESS's emotions are mapped ([`MOODS`]).
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,

@@ -9,7 +9,8 @@ pub use emotion::{Emotion, LabelError};
 pub use label_set::LabelSet;
 pub use map::{LabelMap, LabelMapError};
 
-/// The four moods of the report's Table 2, in its order: the class labels of mood models.
+/// The class labels of mood models: the four moods of Table 2 of *Speech Emotion Recognition with Music Recommendation* (the student report
+/// that this project reimplements), in its order.
 ///
 /// The table maps RAVDESS's emotions, "Mapping of RAVDESS original emotion labels into four mood categories used for music
 /// recommendation", and [`LabelMap::bundled`] holds it:

@@ -19,9 +19,10 @@ pub struct PublishedFold {
     pub validation: &'static [u8],
 }
 
-/// The five speaker-independent folds that others publish figures for: test actors after Luna-Jiménez et al. 2021
-/// (*Multimodal Emotion Recognition on RAVDESS Dataset Using Transfer Learning*, Sensors 21, 7665), validation actors
-/// as ResLSTM-SA takes them out of the training part.
+/// The five speaker-independent folds of RAVDESS for which others publish results. The test actors are those of Luna-Jiménez et al.
+/// (*Multimodal Emotion Recognition on RAVDESS Dataset Using Transfer Learning*, Sensors 21, 7665, 2021), the validation actors those of
+/// ResLSTM-SA (Krasnoproshin and Vashkevich, *Speech emotion recognition using attention-based LSTM network with residual connection*,
+/// arXiv:2606.03359, 2026).
 pub const PUBLISHED_FOLDS: [PublishedFold; 5] = [
     PublishedFold { test: &[2, 5, 14, 15, 16], validation: &[3, 6] },
     PublishedFold { test: &[3, 6, 7, 13, 18], validation: &[10, 11] },

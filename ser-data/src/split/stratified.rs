@@ -6,14 +6,15 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Part, Split, SplitError, check_length};
 
-/// Shares of the validation and the test part in all clips, each in \[0, 1); the rest trains.
+/// Shares of the validation and the test part in all clips: each at least 0, their sum below 1. The rest trains.
 ///
-/// The default is the report's protocol: 80 % train, 20 % test.
+/// The default is 80 % train, 20 % test: the protocol of *Speech Emotion Recognition with Music Recommendation*, the student report that
+/// this project reimplements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
-    /// Share of the validation part: 0.
+    /// Share of the validation part; 0 by default.
     pub validation: f64,
-    /// Share of the test part: 0.2.
+    /// Share of the test part; 0.2 by default.
     pub test: f64,
 }
 

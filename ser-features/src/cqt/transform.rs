@@ -21,9 +21,12 @@ type Lanes = [f32; LANES];
 
 /// The constant-Q transform of a whole signal; see [`CqtConfig`].
 ///
+/// The filters are applied in the frequency domain (Brown and Puckette, *An efficient algorithm for the calculation of a constant Q
+/// transform*, 1992), octave by octave (Schörkhuber and Klapuri, *Constant-Q transform toolbox for music processing*, 2010).
+///
 /// It computes what librosa 0.11 computes with `cqt(y, …)`: frames are centred, with zeros beyond both ends; each octave's
 /// filters are Hann-windowed complex tones of `Q = filter_scale · (r² + 1) / (r² − 1)` periods, `r = 2^(1 / bins_per_octave)`;
-/// octaves below the highest run on a signal halved in rate again and again.
+/// each octave below the highest uses the signal at half of the rate of the octave above.
 ///
 /// ```
 /// use ser_features::{Cqt, CqtConfig};

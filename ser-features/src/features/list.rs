@@ -133,7 +133,8 @@ features! {
 }
 
 impl Feature {
-    /// The five features of Issa et al. (2020), in their order.
+    /// The five features of Issa, Demirci and Yazici (*Speech emotion recognition with deep convolutional neural networks*, 2020), in their
+    /// order.
     pub const ISSA: [Self; 5] = [Self::Mfcc, Self::Chroma, Self::Mel, Self::Contrast, Self::Tonnetz];
 }
 

@@ -13,10 +13,23 @@ pub use list::{Feature, UnknownFeature};
 use crate::error::ConfigError;
 use crate::stft::{Precision, StftConfig};
 
-/// Settings of a set of features. All other settings have librosa's defaults.
+/// Settings of a set of features. Settings that are not listed here have the defaults of each feature's own plan; chroma reads magnitudes.
 ///
 /// The default is the recipe of Issa, Demirci and Yazici, *Speech emotion recognition with deep convolutional neural networks*
 /// (2020): 40 + 12 + 128 + 7 + 6 = 193 rows at 22,050 Hz.
+///
+/// Some features need more than the ranges below say:
+///
+/// | features | `sample_rate` in Hz | `n_fft` | `hop_length` |
+/// | --- | --- | --- | --- |
+/// | chroma | | at least 2 | |
+/// | contrast | above 12,800 | at least `sample_rate / 200` | |
+/// | tonnetz | at least 8,412 | even | |
+/// | F0, voiced probability, jitter, shimmer, HNR | at least 4,187 | above `sample_rate / 65.4 + 1` | below `0.138 · sample_rate` |
+/// | formants | 1,000 to 384,000 | | |
+/// | alpha ratio, Hammarberg index, slopes | at least 10,000 | at least `sample_rate / 125` | |
+///
+/// Formants at a rate above 11,000 Hz also need a ratio to 11,000 Hz whose lowest terms are at most 65,536, as all common rates have.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -24,10 +37,9 @@ use crate::stft::{Precision, StftConfig};
     serde(default, deny_unknown_fields)
 )]
 pub struct FeatureConfig {
-    /// Sample rate of the signal in Hz, at least 1. Contrast needs more than 12,800 Hz, alpha ratio, Hammarberg index and slopes
-    /// 10,000 Hz, and formants 1,000 Hz.
+    /// Sample rate of the signal in Hz, at least 1.
     pub sample_rate: u32,
-    /// Samples of a transform, 1..=1,048,576; with tonnetz even.
+    /// Samples of a transform, and of a frame of F0, RMS and zero-crossing rate, 1..=1,048,576.
     pub n_fft: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
@@ -37,12 +49,14 @@ pub struct FeatureConfig {
     pub n_mels: usize,
     /// Lowest frequency of the mel bands in Hz, at least 0 and below `fmax`.
     pub fmin: f64,
-    /// Highest frequency of the mel bands in Hz; `None` means half of the sample rate.
+    /// Highest frequency of the mel bands in Hz, at most half of the sample rate, which `None` means.
     pub fmax: Option<f64>,
-    /// MFCC and logarithmic mel: how far below the file's loudest mel value a value may lie, in dB; `None` sets no limit.
+    /// MFCC, its deltas and logarithmic mel: largest distance in dB below the signal's largest mel value, at least 0; lower values are
+    /// raised. `None` sets no limit.
     #[cfg_attr(feature = "serde", serde(with = "crate::number::option"))]
     pub top_db: Option<f32>,
-    /// Chroma: deviation from A4 = 440 Hz in fractions of a semitone, −0.5..0.5; `None` estimates it from each signal.
+    /// Chroma: deviation from A4 = 440 Hz in semitones, −1,200..=1,200. `None` estimates it from each signal, −0.5..0.5. Tonnetz always
+    /// estimates its own.
     pub tuning: Option<f64>,
     /// Precision of the shared transform. The default is librosa's, [`Precision::Double`]: the valleys of the highest contrast band are
     /// so faint that [`Precision::Single`] changes the band's mean by up to 0.4 dB.

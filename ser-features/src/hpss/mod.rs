@@ -19,15 +19,15 @@ use crate::median::{LANES, SlidingMedian};
     serde(default, deny_unknown_fields)
 )]
 pub struct HpssConfig {
-    /// Exponent of the soft masks, above 0. Infinity makes hard masks: each bin goes wholly to the larger part, and to none
-    /// where both are equal.
+    /// Exponent of the soft masks, above 0. Infinity makes hard masks: each bin belongs to the part with the larger median, and to neither
+    /// if both are equal.
     #[cfg_attr(feature = "serde", serde(with = "crate::number"))]
     pub power: f32,
-    /// Factor by which the harmonic median must be larger for an even split, 1..=1,000,000. With margins above 1, the two parts don't
-    /// add up to the whole: a residual stays out of both.
+    /// Factor of the percussive median in the harmonic mask, 1..=1,000,000: the mask is ½ where the harmonic median is this many times the
+    /// percussive one. With a margin above 1, the two parts don't add up to the input: the rest is a residual.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub margin_harmonic: f32,
-    /// The same for the percussive part.
+    /// Factor of the harmonic median in the percussive mask, 1..=1,000,000.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub margin_percussive: f32,
     /// Frames under the median that makes the harmonic part, odd, 1..=9,999.

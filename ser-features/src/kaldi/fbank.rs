@@ -36,7 +36,8 @@ impl KaldiFbank {
     /// Plans transform and filters.
     ///
     /// # Errors
-    /// When a length, a count or a frequency is outside of its range, or the window's own values are not as many as a frame has.
+    /// When a length, a count or a frequency is outside of its range, or [`Window::Custom`](crate::Window::Custom) does not hold one value
+    /// for each sample of a frame.
     pub fn new(config: KaldiFbankConfig) -> Result<Self, ConfigError> {
         let analysis = Analysis::new(config.frames, config.raw_energy, config.energy_floor)?;
         let bank = analysis.bank(&config.mel)?;
@@ -52,7 +53,7 @@ impl KaldiFbank {
         })
     }
 
-    /// A matrix `[num_bins, frames]`, with a row more where `use_energy` asks for it. Kaldi has the frames in rows.
+    /// A matrix `[num_bins, frames]`, with one more row, the first, if `use_energy` is set. Kaldi has the frames in rows.
     ///
     /// # Errors
     /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or has no frame.

@@ -48,7 +48,7 @@ pub enum MelNorm {
     None,
 }
 
-/// Settings of a mel spectrogram. The default is librosa's.
+/// Settings of a mel spectrogram. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",
@@ -91,7 +91,7 @@ impl Default for MelConfig {
 }
 
 impl MelConfig {
-    /// `n_mels` bands at a sample rate in Hz, of transforms of `n_fft` samples every `hop_length`, and librosa's defaults for the rest.
+    /// `n_mels` bands at a sample rate in Hz, of transforms of `n_fft` samples every `hop_length`, and the default for the rest.
     ///
     /// ```
     /// use ser_features::{MelConfig, MelSpectrogram};

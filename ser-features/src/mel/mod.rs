@@ -57,7 +57,8 @@ impl MelSpectrogram {
         Ok(Self { spectrogram, row: vec![0.0; bank.n_bands()], bank, block: Vec::new() })
     }
 
-    /// A matrix `[n_mels, frames]`, every value at least 0.
+    /// A matrix `[n_mels, frames]`; with [`with_filters`](Self::with_filters), `[filters, frames]`. Values are at least 0, unless a custom
+    /// filter has negative weights.
     ///
     /// # Errors
     /// As [`Stft::process`](crate::Stft::process).
@@ -78,8 +79,8 @@ impl MelSpectrogram {
         Ok(())
     }
 
-    /// As [`process`](Self::process), of a given spectrogram `[n_fft / 2 + 1, frames]`: powers, magnitudes or whatever else the filters
-    /// are to sum up.
+    /// As [`process`](Self::process), of a given spectrogram `[n_fft / 2 + 1, frames]`: powers, magnitudes or other values of each bin, at
+    /// least 0.
     ///
     /// # Errors
     /// When the matrix has another number of rows or no frame, or a value is negative, NaN or infinite.

@@ -28,19 +28,20 @@ pub struct PyinConfig {
     pub frame_length: usize,
     /// Samples from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// Thresholds that dips of the difference are held against, 1..=10,000.
+    /// Number of thresholds that the minima of the difference function are compared with, 1..=10,000.
     pub n_thresholds: usize,
-    /// Shape of the thresholds' prior, a beta distribution; each 1..=100.
+    /// Parameters α and β of the thresholds' prior, a beta distribution; each 1..=100.
     pub beta_parameters: (u32, u32),
-    /// Preference for the first dips below a threshold, above 0 and at most 100.
+    /// Parameter of the Boltzmann distribution over the minima below a threshold, above 0 and at most 100. The larger it is, the more
+    /// likely are minima at short periods.
     pub boltzmann_parameter: f64,
     /// Width of a pitch bin in semitones, 0.01..=1.
     pub resolution: f64,
-    /// Fastest change of pitch in octaves a second, at least 0. What changes in a frame must lie within the range of pitches.
+    /// Fastest change of pitch in octaves a second, at least 0. The change in one hop must be smaller than the range from `fmin` to `fmax`.
     pub max_transition_rate: f64,
     /// Probability that voicing begins or ends from one frame to the next, above 0 and below 1.
     pub switch_prob: f64,
-    /// Probability of the deepest dip where none lies below a threshold, 0..=1.
+    /// Probability of the lowest minimum if none lies below a threshold, 0..=1.
     pub no_trough_prob: f64,
     /// Whether frames are centred on their time, with zeros around the signal.
     pub center: bool,
@@ -88,12 +89,12 @@ pub struct PitchTrack {
     pub f0: Array1<f32>,
     /// Whether the frame is voiced, on the most likely path through all frames.
     pub voiced: Array1<bool>,
-    /// Probability that the frame is voiced, 0..=1, of its own samples alone.
+    /// Probability that the frame is voiced, 0..=1, from its own samples alone.
     pub voiced_probability: Array1<f32>,
 }
 
 /// Plan of the fundamental frequency by pYIN (Mauch and Dixon, *pYIN: a fundamental frequency estimator using probabilistic threshold
-/// distributions*, 2014), as `librosa.pyin`. The dips that YIN finds with many thresholds become candidates with probabilities. The Viterbi
+/// distributions*, 2014), as `librosa.pyin`. The minima that YIN finds with many thresholds become candidates with probabilities. The Viterbi
 /// algorithm finds the likeliest path through the candidates of all frames.
 ///
 /// ```
@@ -207,6 +208,9 @@ impl Pyin {
     }
 
     /// Frequency and voicing of every frame.
+    ///
+    /// `n` samples give `1 + n / hop_length` frames with `center` and an even `frame_length`, `1 + (n − 1) / hop_length` with `center` and an
+    /// odd one, and `1 + (n − frame_length) / hop_length` without `center`.
     ///
     /// # Errors
     /// When `samples` is empty, holds a value that is NaN, infinite or beyond ±1e12, or (only without `center`) is shorter than a frame.

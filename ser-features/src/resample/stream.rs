@@ -107,7 +107,7 @@ impl StreamingResampler {
     }
 
     /// Latency in samples of the source: half of the filter's length, 4.7 ms from 48,000 to
-    /// 22,050 Hz. None where both rates are equal.
+    /// 22,050 Hz; 0 if both rates are equal.
     pub fn latency(&self) -> usize {
         self.after
     }

@@ -6,7 +6,7 @@ use super::{Frequencies, Measure, Measured, impl_process};
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
-/// Settings of the spectral bandwidth. The default is librosa's.
+/// Settings of the spectral bandwidth. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

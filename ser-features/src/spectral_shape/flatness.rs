@@ -8,7 +8,7 @@ use super::{Measure, Measured, impl_process};
 use crate::error::{ConfigError, SignalError};
 use crate::stft::StftConfig;
 
-/// Settings of spectral flatness. The default is librosa's.
+/// Settings of spectral flatness. The default is librosa's, with [`Precision::Single`](crate::Precision::Single).
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(
     feature = "serde",

@@ -17,8 +17,11 @@ use crate::stft::{Stft, StftConfig};
 /// sample is there, with its number and time.
 ///
 /// The frames are those of [`FeatureExtractor`](crate::FeatureExtractor) for the whole signal, bit for bit; contrast is that of
-/// [`SpectralContrast`](crate::SpectralContrast) without `top_db`. Features that need the whole signal are refused: tonnetz, chroma with an
-/// estimated tuning, MFCC and logarithmic mel with a `top_db`, deltas, and the pitch, whose path goes through all frames.
+/// [`SpectralContrast`](crate::SpectralContrast) without `top_db`.
+///
+/// [`new`](Self::new) refuses chroma with an estimated tuning, MFCC and logarithmic mel with a `top_db`, and these features: tonnetz, the
+/// deltas of the MFCC, fundamental frequency, voiced probability, jitter, shimmer, harmonics-to-noise ratio, and the formants' frequencies
+/// and bandwidth.
 ///
 /// ```
 /// use ser_features::{Feature, FeatureConfig, StreamingExtractor};
@@ -102,8 +105,8 @@ impl StreamingExtractor {
     /// Checks the configuration and plans every configured feature.
     ///
     /// # Errors
-    /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new), [`ConfigError::NeedsWholeSignal`] for what can't stream, and
-    /// [`ConfigError::NotStreamed`] for features whose streams are not offered.
+    /// As [`FeatureExtractor::new`](crate::FeatureExtractor::new); [`ConfigError::NeedsWholeSignal`] for a `top_db` or an estimated tuning;
+    /// [`ConfigError::NotStreamed`] for features that have no stream.
     pub fn new(config: FeatureConfig) -> Result<Self, ConfigError> {
         config.check()?;
         ConfigError::refuse_zero("n_fft", config.n_fft)?;

@@ -46,7 +46,9 @@ pub struct SpectralBalanceFrames {
     pub slope_500_1500: Array1<f32>,
 }
 
-/// Plan of the alpha ratio, the Hammarberg index (Hammarberg et al., 1980) and spectral slopes, as Eyben et al. (2016) define them.
+/// Plan of the alpha ratio, the Hammarberg index (Hammarberg et al., *Perceptual and acoustic correlates of abnormal voice qualities*, 1980)
+/// and spectral slopes, as Eyben et al. define them (*The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for voice research and
+/// affective computing*, 2016).
 ///
 /// ```
 /// use ser_features::{SpectralBalance, SpectralBalanceConfig};

@@ -16,18 +16,19 @@ use crate::resample::Resampler;
     serde(default, deny_unknown_fields)
 )]
 pub struct FormantConfig {
-    /// Sample rate of the signal in Hz, one that [`Resampler`] takes.
+    /// Sample rate of the signal in Hz, at least 1. A rate above `2 · max_frequency` must be one that [`Resampler`] takes, at most 384,000.
     pub sample_rate: u32,
     /// Formants looked for, 1..=20, each with two coefficients of linear prediction.
     pub n_formants: usize,
-    /// Highest frequency in Hz, from 1,000 on: about 5,500 for women, 5,000 for men, 8,000 for children. Signals of a higher rate are
-    /// resampled to twice that.
+    /// Highest frequency in Hz, 1,000..=50,000: about 5,500 for women, 5,000 for men, 8,000 for children. A signal whose sample rate is
+    /// above twice this is resampled to twice this. At a lower rate, formants are searched up to half of the sample rate.
     pub max_frequency: u32,
-    /// Effective length of the window in seconds, 0.005..=1. With its tails, the Gaussian window is twice as long.
+    /// Effective length of the window in seconds, 0.005..=1. The Gaussian window with its tails is twice as long; it must hold more than
+    /// `4 · n_formants + 2` samples.
     pub window_length: f64,
     /// Samples of the signal from one frame to the next, at least 1.
     pub hop_length: usize,
-    /// From this frequency in Hz on, the spectrum is raised by 6 dB an octave, above 0.
+    /// Frequency in Hz, above 0 and at most 1e6, from which the spectrum is raised by 6 dB an octave.
     pub preemphasis_from: f64,
 }
 
@@ -145,7 +146,7 @@ impl Formants {
         Ok(Self { config, resampler, rate, window })
     }
 
-    /// Formants of every frame.
+    /// Formants of every frame; `1 + n / hop_length` frames for `n` samples.
     ///
     /// # Errors
     /// When `samples` is empty or holds a value that is NaN, infinite or beyond ±1e12.

@@ -17,7 +17,7 @@ pub enum EncoderError {
         file: String,
         /// Blocks in the file.
         most: usize,
-        /// Blocks that were wanted.
+        /// Blocks requested.
         given: usize,
     },
     /// The input is not a batch of log-mel spectrograms for this encoder.
@@ -25,7 +25,7 @@ pub enum EncoderError {
     Mel {
         /// Mel bands of the encoder.
         n_mels: usize,
-        /// The most frames.
+        /// Largest number of frames of a spectrogram.
         most: usize,
         /// The shape given.
         given: Vec<usize>,

@@ -11,7 +11,8 @@ use ser_features::{
 };
 use std::sync::Arc;
 
-/// Whisper's log-mel spectrogram and an encoder: makes the input of a model that reads the encoder from a clip at 16,000 Hz.
+/// Front end of models that read an encoder, such as `whisper-head`: computes Whisper's log-mel spectrogram of a clip at 16,000 Hz, encodes
+/// it, and makes the model's input of the outputs.
 pub struct Ear {
     mel: WhisperMel,
     encoder: Arc<WhisperEncoder>,
@@ -68,7 +69,7 @@ impl Ear {
         &self.encoder
     }
 
-    /// The default preparation of clips: silence trimmed 40 dB below the loudest, peak-normalised, of any length.
+    /// The default preparation of clips: 16,000 Hz, silence trimmed 40 dB below the loudest frame, peak-normalised, of any length.
     pub fn preparation() -> PreparationConfig {
         PreparationConfig {
             sample_rate: Self::SAMPLE_RATE,
@@ -78,7 +79,8 @@ impl Ear {
         }
     }
 
-    /// The spectrogram's settings as those of features, which a checkpoint records.
+    /// The settings of the spectrogram as a [`FeatureConfig`], which checkpoints record: always 80 mel bands, also for an encoder with
+    /// another number ([`WhisperEncoder::n_mels`]), which [`Ear::new`] follows.
     pub fn features() -> FeatureConfig {
         FeatureConfig {
             sample_rate: Self::SAMPLE_RATE,
@@ -90,8 +92,8 @@ impl Ear {
         }
     }
 
-    /// The input of an encoded model for a clip at [`Ear::SAMPLE_RATE`], not normalised: a batch of one example. A clip longer than the
-    /// encoder's maximum is encoded in equal parts, whose frames are then combined.
+    /// Encodes a clip at [`Ear::SAMPLE_RATE`] and makes a model's input of the outputs, not normalised: a batch of one example. A clip longer
+    /// than the encoder's maximum is encoded in equal parts, whose frames are then combined.
     ///
     /// # Errors
     /// [`EarError::Outputs`] if the model reads other outputs than the encoder's, [`EarError::Signal`] if the clip is shorter than a frame
@@ -193,7 +195,7 @@ impl std::fmt::Debug for Ear {
     }
 }
 
-/// Outputs [1, layers · width, frames] brought to so many frames: zeros follow, or the end is cut.
+/// Outputs [1, layers · width, frames] brought to `frames` frames: zeros follow, or the end is cut.
 fn padded(outputs: Tensor, frames: usize) -> Result<Padded, EarError> {
     let own = outputs.dim(2)?.min(frames);
     let values = outputs.narrow(2, 0, own)?.pad_with_zeros(2, 0, frames - own)?.contiguous()?;
@@ -205,7 +207,7 @@ fn batch(mel: ArrayView2<'_, f32>) -> CandleResult<Padded> {
     Ok(Tensor::from_vec(values, (1, mel.nrows(), mel.ncols()), &Device::Cpu)?.into())
 }
 
-/// The statistics [layers, 2, width] of parts with so many frames, as if they were one.
+/// The statistics [layers, 2, width] of all parts together. Each part is given as its number of frames and its statistics.
 fn together(parts: &[(usize, Vec<f32>)], width: usize) -> Vec<f32> {
     if let [(_, statistics)] = parts {
         return statistics.clone();

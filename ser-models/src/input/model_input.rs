@@ -46,9 +46,9 @@ pub enum ModelInput {
     /// `power_to_db(ref=np.max)` in librosa), then resized along frequency and time (bilinear, as PyTorch's `interpolate` with
     /// `align_corners=False`, without a low-pass filter). The whole clip fills the image: nothing is padded.
     Image {
-        /// Rows after resizing; 128 in the report.
+        /// Rows after resizing; 128 for `rnn-lstm`.
         rows: usize,
-        /// Columns after resizing; 128 in the report.
+        /// Columns after resizing; 128 for `rnn-lstm`.
         frames: usize,
     },
     /// Outputs of an encoder, made by an [`Ear`](crate::input::Ear): for each frame the features of all layers, one layer after another,

@@ -3,12 +3,12 @@
 use super::LayerError;
 use candle_core::{Device, Result as CandleResult, Tensor};
 
-/// A batch of examples [batch, …], and how many frames of each are valid where some are padded in time.
+/// A batch of examples [batch, …], with the number of valid frames of each if some are padded in time.
 ///
-/// Time is the last axis of features [batch, …, time], and the second one of frames [batch, time, features], which
-/// recurrent layers and attention read ([`TimeSteps`](crate::layers::TimeSteps) goes from the one to the other). What
-/// follows an example's valid frames is padding, on which answers do not depend: layers take the valid frames alone, or refuse padded
-/// examples. The exception is an example shorter than a pooling window without padding ([`MaxPool`](crate::layers::MaxPool)).
+/// Convolutions and pooling have time as the last axis, [batch, …, time]. Recurrent layers and attention have it as the second axis,
+/// [batch, time, features]; [`TimeSteps`](crate::layers::TimeSteps) moves it there. The frames after an example's valid ones are padding.
+/// Outputs do not depend on padding: layers read the valid frames alone, or refuse padded examples. The exception is an example shorter than
+/// a pooling window without padding ([`MaxPool`](crate::layers::MaxPool)).
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -30,8 +30,8 @@ pub struct Padded {
 }
 
 impl Padded {
-    /// `values` [batch, …] with the valid frames of each example, 1 or more; `None` where no example is padded, or examples
-    /// have no time axis. The layer that reads them checks that no length is beyond the time axis.
+    /// `values` [batch, …] with the number of valid frames of each example, 1 or more; `None` if no example is padded, or examples
+    /// have no time axis. The layer that reads them checks that no length exceeds the time axis.
     ///
     /// # Errors
     /// [`LayerError::Lengths`] if there is not one length for each example, or one is 0.

@@ -9,13 +9,13 @@ use crate::layer::{
 use crate::parameters::Scope;
 use candle_core::Var;
 
-/// Additive self-attention pooling over time (Bahdanau et al. 2015; Lin et al. 2017): the mean of the frames, weighted by the softmax of
-/// their scores,
+/// Additive self-attention pooling over time (Bahdanau, Cho and Bengio, *Neural machine translation by jointly learning to align and translate*,
+/// 2015; Lin et al., *A structured self-attentive sentence embedding*, 2017): the mean of the frames, weighted by the softmax of their scores,
 ///
 /// `score_t = vector · tanh(weight · x_t + bias)`, `α = softmax(score)` over the valid frames, `y = Σ_t α_t · x_t`.
 ///
-/// Input [batch, time, features], output [batch, features]; with deviations (attentive statistics pooling; Okabe et al. 2018)
-/// [batch, 2 · features]: after the means `√(Σ_t α_t · (x_t − y)² + 10⁻⁵)`.
+/// Input [batch, time, features], output [batch, features]; with deviations (Okabe, Koshinaka and Shinoda, *Attentive statistics pooling for
+/// deep speaker embedding*, 2018) [batch, 2 · features]: after the means `√(Σ_t α_t · (x_t − y)² + 10⁻⁵)`.
 #[derive(Debug)]
 pub struct AttentionPool {
     weight: Var,

@@ -36,7 +36,8 @@ impl BatchNormConfig {
     }
 }
 
-/// Batch normalisation of each channel (Ioffe and Szegedy 2015): `y = (x − mean) / √(variance + eps) · weight + bias`.
+/// Batch normalisation of each channel (Ioffe and Szegedy, *Batch normalization: accelerating deep network training by reducing internal
+/// covariate shift*, 2015): `y = (x − mean) / √(variance + eps) · weight + bias`.
 ///
 /// Input and output [batch, channels, …], any number of further axes, also none: PyTorch's `BatchNorm1d` and
 /// `BatchNorm2d` in one. In training the mean and the (biased) variance are the batch's, over all axes but the

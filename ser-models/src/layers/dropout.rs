@@ -9,7 +9,8 @@ use crate::layer::{
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
-/// the expected value stays; otherwise gives its input (Srivastava et al. 2014, in its inverted form).
+/// the expected value stays; otherwise returns its input (Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*,
+/// 2014; in its inverted form).
 #[derive(Debug)]
 pub struct Dropout {
     rate: f64,
@@ -27,7 +28,7 @@ impl Dropout {
     }
 
     /// Spatial dropout, which drops whole channels: neighbouring steps are so similar that dropping single ones hides little from a
-    /// convolution (Tompson et al. 2015).
+    /// convolution (Tompson et al., *Efficient object localization using convolutional networks*, 2015).
     ///
     /// Input and output [batch, channels, …], any number of further axes: Keras's `SpatialDropout1D` and `SpatialDropout2D` in one.
     ///

@@ -10,7 +10,8 @@ use candle_core::Var;
 
 /// The mean of the outputs of an encoder's layers with trained weights:
 ///
-/// `y = Σ_l α_l · x_l`, `α = softmax(weight)` (the scalar mix of Peters et al. 2018, without its factor).
+/// `y = Σ_l α_l · x_l`, `α = softmax(weight)` (the scalar mix of Peters et al., *Deep contextualized word representations*,
+/// 2018, without the trained factor γ).
 ///
 /// Input [batch, layers · features, …], the features of one layer after those of another; output [batch, features, …]. Initially all layers
 /// have the same weight.
@@ -20,7 +21,7 @@ pub struct LayerMixture {
     layers: usize,
     /// Layers before the first that is mixed.
     skipped: usize,
-    /// The first of so many equal parts of each layer's features is mixed.
+    /// Number of equal parts of each layer's features, of which the first is mixed.
     parts: usize,
 }
 

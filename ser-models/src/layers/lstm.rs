@@ -29,8 +29,7 @@ pub struct LstmConfig {
 }
 
 impl LstmConfig {
-    /// One layer in one direction, its last state, Glorot uniform weights, forget bias 1 (Gers et al. 2000; Keras's
-    /// default).
+    /// One layer in one direction, its last state, Glorot uniform weights, forget bias 1 (Keras's default).
     pub fn new(units: usize) -> Self {
         Self {
             units,
@@ -44,8 +43,9 @@ impl LstmConfig {
     }
 }
 
-/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), one or more layers,
-/// in one or both directions. With i, f, g, o the four parts of `weight · [x_t, h_(t−1)] + bias`:
+/// Long short-term memory (Hochreiter and Schmidhuber, *Long short-term memory*, 1997; with the forget gate of Gers, Schmidhuber and Cummins,
+/// *Learning to forget: continual prediction with LSTM*, 2000), one or more layers, in one or both directions. With i, f, g, o the four parts
+/// of `weight · [x_t, h_(t−1)] + bias`:
 ///
 /// `c_t = σ(f) · c_(t−1) + σ(i) · tanh(g)`, `h_t = σ(o) · tanh(c_t)`, `h` and `c` zero before the first frame.
 ///

@@ -3,7 +3,8 @@
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
 use candle_core::Var;
 
-/// A layer whose input is added to its output: `y = x + layer(x)` (He et al. 2016). The layer keeps its input's shape.
+/// A layer whose input is added to its output: `y = x + layer(x)` (He et al., *Deep residual learning for image recognition*, 2016). The
+/// layer keeps its input's shape.
 #[derive(Debug)]
 pub struct Residual(Box<dyn Layer>);
 

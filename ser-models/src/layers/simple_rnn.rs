@@ -27,8 +27,8 @@ impl SimpleRnnConfig {
     }
 }
 
-/// The plain recurrent layer (Elman 1990), Keras's `SimpleRNN` and PyTorch's `RNN`: `h_t = tanh(weight · [x_t, h_(t−1)] +
-/// bias)`, h zero before the first frame.
+/// The plain recurrent layer (Elman, *Finding structure in time*, 1990), Keras's `SimpleRNN` and PyTorch's `RNN`: `h_t = tanh(weight · [x_t,
+/// h_(t−1)] + bias)`, h zero before the first frame.
 ///
 /// Input [batch, time, inputs], output by [`States`]. Padded clips are read over their valid frames only.
 #[derive(Debug)]

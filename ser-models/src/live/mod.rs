@@ -33,14 +33,15 @@ use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 /// Settings of live recognition. Times are seconds of sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveConfig {
-    /// Length of the window that a reading is about, 0.25 to 60.
+    /// Length of the window that a reading covers, 0.25 to 60; 3 by default.
     pub window: f64,
-    /// Time from one reading to the next, 0.01 to 60.
+    /// Time from one reading to the next, 0.01 to 60; 0.25 by default.
     pub interval: f64,
-    /// Time before the first reading, 0.25 to 60. It may be shorter than a window.
+    /// Time before the first reading, 0.25 to 60; 0.5 by default. It may be shorter than a window.
     pub first: f64,
-    /// Frames below this level, in dB relative to full scale, are silence. If the whole stream so far is quiet, the threshold is lower, as
-    /// for files. Must be finite.
+    /// Frames below this level, in dB relative to full scale, are silence; finite, −50 by default ([`SILENCE_DB`]). If the loudest frame of
+    /// the stream so far is less than 30 dB above this level, the threshold is 30 dB below that frame instead, but at least −80 dB. A window
+    /// is silent if less than 0.25 s of it reach the threshold.
     pub silence_db: f32,
 }
 
@@ -99,7 +100,7 @@ pub enum LiveError {
     Recognize(#[from] RecognizeError),
 }
 
-/// The result for one window.
+/// The result for one window of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveReading {
     /// The end of the window, in seconds of sound from the stream's start.
@@ -108,11 +109,11 @@ pub struct LiveReading {
     pub level_db: f32,
     /// Whether the window is silent.
     pub silent: bool,
-    /// The mood; `None` where the window holds no speech.
+    /// The recognised mood; `None` if the window holds no speech.
     pub heard: Option<Recognition>,
 }
 
-/// Listens to a stream of samples. Its memory does not grow with the stream.
+/// Recognises the moods of a stream of samples. Its memory does not grow with the stream.
 #[derive(Debug)]
 pub struct Listener {
     recognizer: Recognizer,
@@ -123,11 +124,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens to a stream at `sample_rate` Hz.
+    /// Starts the recognition of a stream at `sample_rate` Hz.
     ///
     /// # Errors
-    /// [`LiveError::Signal`] if the rate is outside [`SAMPLE_RATES`](ser_features::SAMPLE_RATES), or the error of the setting that
-    /// is out of range.
+    /// [`LiveError::Signal`] if the rate is outside [`SAMPLE_RATES`](ser_features::SAMPLE_RATES), [`LiveError::Seconds`] or
+    /// [`LiveError::SilenceDb`] if a setting is out of range.
     pub fn new(recognizer: Recognizer, sample_rate: u32, config: LiveConfig) -> Result<Self, LiveError> {
         config.check()?;
         let windows = Windows::new(sample_rate, config.window, config.interval, config.first)?;
@@ -138,11 +139,11 @@ impl Listener {
         Ok(Self { recognizer, windows, speech, silence_db: config.silence_db, sample_rate })
     }
 
-    /// Takes the next samples, mono within ±1, and calls `tell` with each reading that they complete: one at the end of each
+    /// Takes the next samples, mono within ±1, and calls the callback `tell` with each reading that they complete: one at the end of each
     /// interval.
     ///
     /// # Errors
-    /// [`LiveError`] if a sample is not finite or the recogniser fails; what `tell` returns. The rest of the samples is then not
+    /// [`LiveError`] if a sample is not finite or the recogniser fails, or the error that `tell` returns. The rest of the samples is then not
     /// taken.
     pub fn push<E: From<LiveError>>(
         &mut self,

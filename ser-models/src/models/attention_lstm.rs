@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `attention-lstm`.
 ///
-/// The report that this project follows names attention over LSTM states as future work. The default has the structure of
-/// ResLSTM-SA, the best published model that was found for RAVDESS with unseen speakers and training from scratch: a first LSTM with a
-/// residual connection and batch normalisation, a second one, attention over its states. Both read the clip in both directions here, and
-/// all features of a frame are first projected to a common width.
+/// The student report that this project reimplements ([`Preset`](crate::training::Preset) has its title) names attention over LSTM states as
+/// future work. The default has the structure of ResLSTM-SA (Krasnoproshin and Vashkevich, *Speech emotion recognition using attention-based
+/// LSTM network with residual connection*, arXiv:2606.03359, 2026), the best published model that was found for RAVDESS with unseen speakers
+/// and training from scratch: a first LSTM with a residual connection and batch normalisation, a second one, attention over its states. Both
+/// read the clip in both directions here, and all features of a frame are first projected to a common width.
 ///
 /// | layer | output shape | parameters |
 /// | --- | --- | --- |

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-1d`.
 ///
-/// The default has the layers of the 1D CNN of the report that this project follows: three blocks of convolution,
+/// The default has the layers of the 1D CNN of the student report that this project reimplements: three blocks of convolution,
 /// ReLU, batch normalisation, max pooling and dropout, then a dense layer. The report gives no sizes; those here were
 /// chosen on validation parts of RAVDESS.
 ///
@@ -55,7 +55,8 @@ impl Default for Cnn1dConfig {
 }
 
 impl Cnn1dConfig {
-    /// `cnn-1d-issa`: the six-convolution network of Issa, Demirci and Yazici (2020), as it is commonly replicated.
+    /// `cnn-1d-issa`: the six-convolution network of Issa, Demirci and Yazici (*Speech emotion recognition with deep convolutional neural networks*,
+    /// 2020), as it is commonly replicated.
     ///
     /// | layer | output shape | parameters |
     /// | --- | --- | --- |

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-attention`.
 ///
-/// Not a network of the report: a small one for unseen speakers. Four convolutions detect patterns anywhere in a mel spectrogram; attention
+/// A small network for unseen speakers. Four convolutions detect patterns anywhere in a mel spectrogram; attention
 /// over time then weights the frames.
 ///
 /// | layer | output shape | parameters |

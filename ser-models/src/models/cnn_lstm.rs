@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `cnn-lstm`.
 ///
-/// The default, `cnn-lstm`, has the layers of the report that this project follows (§5.3): two convolutions over the MFCC of
+/// The default, `cnn-lstm`, has the layers of the student report that this project reimplements (§5.3): two convolutions over the MFCC of
 /// 40 × 862, each with max pooling and dropout, flattened for each time step, an LSTM, a dense layer. The report gives no
 /// sizes.
 ///
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CnnLstmConfig {
-    /// Features stacked as channels (§5.1 of the report), each of `rows` rows; 1 takes one matrix of `rows` rows, such as MFCC.
+    /// Features stacked as channels (§5.1 of the same report), each of `rows` rows; 1 takes one matrix of `rows` rows, such as MFCC.
     pub channels: usize,
     /// Rows of the input.
     pub rows: usize,
@@ -64,7 +64,7 @@ impl Default for CnnLstmConfig {
 }
 
 impl CnnLstmConfig {
-    /// `cnn-lstm-bn` (§5.4 of the report): deeper, with batch normalisation.
+    /// `cnn-lstm-bn` (§5.4 of the same report): deeper, with batch normalisation.
     ///
     /// | layer | output shape | parameters |
     /// | --- | --- | --- |

@@ -7,8 +7,8 @@ use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 impl Architecture {
     /// The default preparation of clips for the network. `tim-net` uses its authors': 22,050 Hz and 110,000 samples from the clip's centre,
     /// or the clip with zeros on both sides; no trimming or normalisation. `whisper-head` uses 16,000 Hz, silence trimmed 40 dB below the
-    /// loudest frame, peak normalisation and any length. All others use the report's preparation, [`PreparationConfig::default`]: 22,050
-    /// Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
+    /// loudest frame, peak normalisation and any length. All others use [`PreparationConfig::default`], as the student report that this
+    /// project reimplements: 22,050 Hz, silence trimmed, peak-normalised, three seconds, which are 130 frames.
     pub fn preparation(&self) -> PreparationConfig {
         match self.member() {
             Self::TimNet(_) => PreparationConfig {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `hybrid`.
 ///
-/// The default has the layers of the report that this project follows (§5.5): three convolutions over time on all five
+/// The default has the layers of the student report that this project reimplements (§5.5): three convolutions over time on all five
 /// features of every frame, two LSTM layers, dense layers. The report gives no sizes; the comparison with PyTorch uses these sizes too.
 ///
 /// | layer | output shape | parameters |

@@ -1,9 +1,7 @@
-//! Architectures: each file one model.
+//! Architectures: kinds of network with their sizes.
 //!
 //! A checkpoint records an [`Architecture`], and a trainer takes one. [`Architecture::build`] makes the [`Model`], which trainer,
-//! checkpoints and recogniser use without knowing its layers. To add an architecture: a file here with its sizes (`…Config`), their
-//! `input`, and a function `network` that adds the layers to a [`Sequential`]; its module and configuration in the lists below, and a row
-//! in the table `architectures!`.
+//! checkpoints and recogniser use without knowing its layers. CONTRIBUTING.md says how to add an architecture.
 
 mod attention_lstm;
 mod blocks;

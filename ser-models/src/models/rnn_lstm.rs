@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Sizes of `rnn-lstm`.
 ///
-/// The default has the layers of the report that this project follows (§5.6): a SimpleRNN and an LSTM over the mel spectrogram
+/// The default has the layers of the student report that this project reimplements (§5.6): a SimpleRNN and an LSTM over the mel spectrogram
 /// resized to 128 × 128, then dense layers. Time, the image's width, is the sequence axis. The report gives no sizes.
 ///
 /// | layer | output shape | parameters |

@@ -10,13 +10,13 @@ use std::fmt;
 pub struct Summary {
     /// The architecture's name.
     pub name: &'static str,
-    /// What goes in.
+    /// Kind and shape of one input.
     pub input: ModelInput,
     /// The layers, in order.
     pub rows: Vec<SummaryRow>,
-    /// Numbers that training moves.
+    /// Number of trained values.
     pub trainable: usize,
-    /// Running statistics.
+    /// Number of running statistics.
     pub statistics: usize,
 }
 

@@ -18,7 +18,8 @@ const MAX_BLOCKS: usize = 32;
 
 /// Sizes of `tim-net`.
 ///
-/// The default has those of Ye et al. (ICASSP 2023): 39 MFCC of five seconds at 22,050 Hz; for each direction of time a
+/// The default has those of Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion
+/// recognition*, ICASSP 2023): 39 MFCC of five seconds at 22,050 Hz; for each direction of time a
 /// convolution of 1, then eight temporal-aware blocks with dilations 1, 2, …, 128.
 ///
 /// | layer | output shape | parameters |

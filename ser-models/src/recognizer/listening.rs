@@ -17,8 +17,8 @@ const WAITING: usize = 16;
 /// Samples that wait to be heard together, at most: at high rates fewer windows wait.
 const WAITING_SAMPLES: f64 = 3e6;
 
-/// Recognises the moods of a recording that arrives in pieces. Memory grows only with the [`Timeline`]: by a window each second and a level
-/// every few hundredths of a second.
+/// Recognises the moods of a recording that arrives in pieces. It keeps a bounded number of samples. Its memory grows with the [`Timeline`]:
+/// by a window each [`TimelineConfig::hop`] and a level every few hundredths of a second.
 ///
 /// ```no_run
 /// # let pieces: Vec<Vec<f32>> = Vec::new();
@@ -88,7 +88,7 @@ impl<'a> Listening<'a> {
         })
     }
 
-    /// Seconds of sound that came.
+    /// Seconds of sound received so far.
     pub fn seconds(&self) -> f64 {
         let kept = self.kept.as_ref().map_or(0, Vec::len);
         self.cut.seconds() + kept as f64 / f64::from(self.sample_rate)

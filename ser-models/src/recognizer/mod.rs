@@ -19,16 +19,16 @@ use std::sync::Arc;
 
 /// Recognises the moods of recordings, with a model from a [`Checkpoint`].
 ///
-/// Made once and used for many recordings: it owns the plans of its transforms. It can be sent to another thread; for several
-/// recordings at a time, make one each. One long recording keeps all cores busy.
+/// Use one recogniser for many recordings: it owns the plans of its transforms. It can be sent to another thread. To recognise several
+/// recordings at a time, make a recogniser for each. One long recording uses all cores.
 ///
-/// A recording is analysed in windows as long as the clips that the model was trained on (3 s for the bundled one); a window ends every
-/// second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound fits into one window is a single window.
-/// If the model reads an encoder, the encoder processes a long recording once, in chunks as long as a window, and a window uses the frames
-/// within it.
+/// A recording is analysed in windows as long as the clips that the model was trained on, or 3 s if it takes clips of any length (3 s for
+/// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound
+/// fits into one window is a single window. If the model reads an encoder, the encoder processes a long recording once, in chunks as long
+/// as a window, and a window uses the frames within it.
 pub struct Recognizer {
     one: WindowRecognizer,
-    /// Twins for other threads, made when they are needed.
+    /// Copies for other threads, made when they are needed.
     others: Vec<WindowRecognizer>,
     config: TimelineConfig,
 }
@@ -63,7 +63,8 @@ pub enum RecognizeError {
 }
 
 impl Recognizer {
-    /// Reads a checkpoint's file.
+    /// Reads a checkpoint's file. The model must read features, as the bundled `small` does (`models/moods.safetensors`). A model that reads
+    /// an encoder, such as the bundled `voices`, needs [`Recognizer::with_encoder`].
     ///
     /// # Errors
     /// As [`Checkpoint::load`], and as [`Recognizer::new`].
@@ -92,6 +93,17 @@ impl Recognizer {
     /// Makes a recogniser with a model that reads an encoder's outputs, such as `whisper-head`, and that encoder. Several recognisers may
     /// share one encoder.
     ///
+    /// ```no_run
+    /// use ser_models::encoder::WhisperEncoder;
+    /// use ser_models::{Checkpoint, Recognizer};
+    ///
+    /// // The bundled model `voices` reads the first four blocks of its encoder.
+    /// let encoder = WhisperEncoder::load("models/whisper-base-encoder.safetensors", 4)?;
+    /// let recognizer = Recognizer::with_encoder(&Checkpoint::load("models/voices.safetensors")?, encoder)?;
+    /// assert_eq!(recognizer.labels(), ["Calm", "Happy", "Sad", "Energetic"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Recognizer::new`]; [`CheckpointError::Encoder`] if the model reads features, or was trained with another encoder.
     pub fn with_encoder(
@@ -113,14 +125,14 @@ impl Recognizer {
     /// Changes the settings of the analysis.
     ///
     /// # Errors
-    /// The setting that is out of range.
+    /// [`TimelineError`] if a setting is out of range.
     pub fn with_config(self, config: TimelineConfig) -> Result<Self, TimelineError> {
         config.check()?;
         Ok(Self { config, ..self })
     }
 
-    /// A profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Five clips are enough,
-    /// combined by [`VoiceProfile::and`]. Their moods need not be known, but should not all be the same.
+    /// A profile of the voice in a clip of speech: mono samples within ±1 at `sample_rate` Hz, a sentence or longer. Combine the profiles of
+    /// five clips with [`VoiceProfile::and`]. Their moods need not be known, but should differ.
     ///
     /// # Errors
     /// [`RecognizeError::Profile`] if the model does not read an encoder's statistics, [`RecognizeError::Signal`] if the clip cannot hold

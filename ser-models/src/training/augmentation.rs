@@ -26,14 +26,16 @@ pub struct Augmentation {
     pub frequency_shift: usize,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
     pub noise: f64,
-    /// Spans of frames that are masked in each clip, in all rows (SpecAugment, Park et al. 2019). Only for inputs with frames.
+    /// Spans of frames that are masked in each clip, in all rows (Park et al., *SpecAugment: a simple data augmentation method for automatic
+    /// speech recognition*, 2019). Only for inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_masks: Masks,
     /// Spans of rows that are masked in each clip, at all frames and in all channels. Only for inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_masks: Masks,
-    /// α of mixup (Zhang et al. 2018), 0 or more; 0 mixes nothing. Each batch is mixed with itself in another order, λ :
-    /// (1 − λ), both inputs and targets, with λ from Beta(α, α). The mixture has the valid frames of the longer clip.
+    /// α of mixup (Zhang et al., *mixup: beyond empirical risk minimization*, 2018), 0 or more; 0 mixes nothing. Each batch is mixed with
+    /// itself in another order, λ : (1 − λ), both inputs and targets, with λ from Beta(α, α). The mixture has the valid frames of the longer
+    /// clip.
     pub mixup: f64,
 }
 

@@ -163,7 +163,7 @@ impl EncodedClips {
     /// clip's id, a tilde and the copy's number.
     ///
     /// # Errors
-    /// [`EncodedError::Unknown`] if a clip was not encoded, [`EncodedError::Copies`] if there are not so many copies; as
+    /// [`EncodedError::Unknown`] if a clip was not encoded, [`EncodedError::Copies`] if there are fewer copies; as
     /// [`Dataset::new`].
     pub fn dataset(
         &self,

@@ -5,10 +5,14 @@ use crate::models::{Architecture, Cnn1dConfig, CnnLstmConfig, HybridConfig, RnnL
 
 /// An architecture with its published training settings.
 ///
-/// Presets of the report that this project follows use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best
-/// validation loss. Settings that the report leaves open have Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. It
-/// names RMSprop for the hybrid only, so the others have Adam. The last two were published without a validation part, with results of the
-/// last epoch. Here too, the last epoch is kept if there is no validation part.
+/// The presets `report-…` are those of *Speech Emotion Recognition with Music Recommendation*, the student report that this project
+/// reimplements. They use its Table 4: batches of 32, dropout 0.2 to 0.3, cross-entropy, the epoch of the best validation loss. Settings that
+/// the report leaves open have Keras's defaults: Adam or RMSprop in Keras's form, learning rate 10⁻³. It names RMSprop for the hybrid only, so
+/// the others have Adam.
+///
+/// `issa` is that of Issa, Demirci and Yazici (*Speech emotion recognition with deep convolutional neural networks*, 2020), `tim-net` that of
+/// Ye et al. (*Temporal modeling matters: a novel temporal emotional modeling approach for speech emotion recognition*, 2023). Both were
+/// published without a validation part, with results of the last epoch. Without a validation part, the last epoch is kept here too.
 ///
 /// | name | architecture | epochs | optimiser |
 /// | --- | --- | --- | --- |

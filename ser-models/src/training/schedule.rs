@@ -23,7 +23,7 @@ pub enum Schedule {
         factor: f64,
     },
     /// From 0 up to 1 in a straight line over the warm-up, then down to `minimum` along half a cosine over the rest of
-    /// the run (Loshchilov and Hutter 2017, without restarts).
+    /// the run (Loshchilov and Hutter, *SGDR: stochastic gradient descent with warm restarts*, 2017; without restarts).
     Cosine {
         /// The warm-up's share of the run, 0 or more and below 1.
         #[serde(default)]

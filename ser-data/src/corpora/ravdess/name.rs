@@ -6,7 +6,8 @@ use crate::corpora::NameError;
 use crate::labels::Emotion;
 
 /// The fields of a RAVDESS file name: seven two-digit fields joined by hyphens, `03-01-06-01-02-01-12.wav`
-/// (Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391).
+/// (Livingstone & Russo, *The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS)*, 2018,
+/// doi:10.1371/journal.pone.0196391).
 ///
 /// ```
 /// use ser_data::{RavdessName, Emotion, Sex};
@@ -35,7 +36,7 @@ pub struct RavdessName {
 }
 
 impl RavdessName {
-    /// The actor's sex, which the actor's number tells.
+    /// The actor's sex, from the actor's number: odd for male, even for female.
     pub fn sex(&self) -> Sex {
         if self.actor % 2 == 1 { Sex::Male } else { Sex::Female }
     }

@@ -10,11 +10,11 @@ pub enum DatasetError {
     /// A list with one entry for each clip has the wrong length.
     #[error("dataset: {what} must be as many as clips, {clips}, got {given}")]
     Count {
-        /// The value given.
+        /// Name of the list, such as `labels`.
         what: &'static str,
-        /// Clips in the set.
+        /// Number of clips in the set.
         clips: usize,
-        /// The number given.
+        /// Number of entries given.
         given: usize,
     },
     /// A clip is not of the input's shape.

@@ -166,8 +166,8 @@ impl Dataset {
     }
 
     /// Sets soft labels as training targets in place of each clip's class: probabilities [clips, classes], e.g. another model's answers,
-    /// mixed with the label or not (knowledge distillation, Hinton et al. 2015, arXiv:1503.02531). They cover all classes, also those that
-    /// the clip's corpus does not label. Evaluation still uses the classes.
+    /// mixed with the label or not (Hinton, Vinyals and Dean, *Distilling the knowledge in a neural network*, 2015). They cover all classes,
+    /// also those that the clip's corpus does not label. Evaluation still uses the classes.
     ///
     /// # Errors
     /// If a clip has no such row, or its row is not of probabilities with the sum 1.

@@ -24,7 +24,7 @@ const BANDS: usize = 20;
 /// Frames this far below the loudest, in dB, hold no sound.
 const QUIET_DB: f32 = 35.0;
 
-/// Plan of the cues by which [`SpeechDetector`](super::SpeechDetector) tells speech from other sounds. The ideas are those of Scheirer
+/// Plan of the features from which [`SpeechDetector`](super::SpeechDetector) estimates whether a sound is speech. The ideas are those of Scheirer
 /// and Slaney, *Construction and Evaluation of a Robust Multifeature Speech/Music Discriminator* (1997): the pitch of speech glides
 /// and breaks off, its energy rises and falls with its syllables about four times a second, and its spectrum changes from sound to
 /// sound.

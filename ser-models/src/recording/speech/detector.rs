@@ -1,4 +1,4 @@
-//! Tells speech from other sounds.
+//! Speech detection.
 
 use super::cues::{CUES, CueFrames, SpeechCues};
 use ser_features::SignalError;
@@ -23,10 +23,11 @@ impl fmt::Display for NotSpeech {
     }
 }
 
-/// Tells speech from other sounds.
+/// Estimates the probability that a sound is speech.
 ///
 /// A logistic regression on [`SpeechCues`], which `fit_speech_detector` of `ser-bench` fits to recorded voices, clean and in noise,
-/// and to generated music, tones, noise and clicks. Its threshold favours speech: sound is refused only if it is clearly something else.
+/// and to generated music, tones, noise and clicks. Recognisers leave out windows with a probability below 0.15, a threshold that favours
+/// speech.
 #[derive(Debug)]
 pub struct SpeechDetector {
     pub(super) cues: SpeechCues,

@@ -36,8 +36,8 @@ pub enum OptimizerConfig {
         #[serde(default)]
         weight_decay: f64,
     },
-    /// Kingma and Ba 2015. With `m̂ = m / (1 − beta1^t)` and `v̂ = v / (1 − beta2^t)`: `w −= η · m̂ / (√v̂ + eps)` in
-    /// PyTorch; in Keras eps is divided by `√(1 − beta2^t)`.
+    /// Kingma and Ba, *Adam: a method for stochastic optimization*, 2015. With `m̂ = m / (1 − beta1^t)` and `v̂ = v / (1 − beta2^t)`: `w −= η
+    /// · m̂ / (√v̂ + eps)` in PyTorch; in Keras eps is divided by `√(1 − beta2^t)`.
     Adam {
         /// Decay of the mean m, 0 or more and below 1.
         #[serde(default = "defaults::beta1")]
@@ -55,7 +55,8 @@ pub enum OptimizerConfig {
         #[serde(default)]
         framework: Framework,
     },
-    /// Adam in PyTorch's form with decoupled decay (Loshchilov and Hutter 2019): `w −= η · λ · w` before each step.
+    /// Adam in PyTorch's form with decoupled decay (Loshchilov and Hutter, *Decoupled weight decay regularization*, 2019): `w −= η · λ · w`
+    /// before each step.
     #[serde(alias = "adamw")]
     AdamW {
         /// Decay of the mean, 0 or more and below 1.
