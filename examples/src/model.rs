@@ -25,13 +25,11 @@ pub struct ModelArguments {
     profile: Option<PathBuf>,
 }
 
-/// A model that recognisers can be made of. They share its encoder.
+/// A model that recognisers can be made of. They share its weights.
 #[derive(Debug)]
 pub struct Model {
     name: String,
-    checkpoint: Checkpoint,
-    encoder: Option<Arc<WhisperEncoder>>,
-    profile: Option<VoiceProfile>,
+    recognizer: Recognizer,
 }
 
 impl ModelArguments {
@@ -63,10 +61,8 @@ impl ModelArguments {
             (path, blocks) => Some(encoder(path.as_deref(), blocks.unwrap_or(1))?),
         };
         let profile = self.profile.as_ref().map(VoiceProfile::load).transpose()?;
-        let model = Model { name, checkpoint, encoder, profile };
-        // What does not fit together is said now, before other files are read.
-        model.recognizer()?;
-        Ok(model)
+        let recognizer = recognizer(&checkpoint, encoder, profile.as_ref()).with_context(|| name.clone())?;
+        Ok(Model { name, recognizer })
     }
 }
 
@@ -96,18 +92,26 @@ impl Model {
     /// A recogniser with this model.
     ///
     /// # Errors
-    /// If the encoder is not the one that the model was trained with.
+    /// If its transforms cannot be planned.
     pub fn recognizer(&self) -> anyhow::Result<Recognizer> {
-        let recognizer = match &self.encoder {
-            Some(encoder) => Recognizer::with_encoder(&self.checkpoint, Arc::clone(encoder)),
-            None => Recognizer::new(&self.checkpoint),
-        };
-        let recognizer = recognizer.with_context(|| self.name.clone())?;
-        match &self.profile {
-            Some(profile) => recognizer.with_profile(profile).with_context(|| self.name.clone()),
-            None => Ok(recognizer),
-        }
+        self.recognizer.twin().with_context(|| self.name.clone())
     }
+}
+
+/// A recogniser with the model of a checkpoint, and the encoder that it needs, for the voice of a profile.
+fn recognizer(
+    checkpoint: &Checkpoint,
+    encoder: Option<Arc<WhisperEncoder>>,
+    profile: Option<&VoiceProfile>,
+) -> anyhow::Result<Recognizer> {
+    let recognizer = match encoder {
+        Some(encoder) => Recognizer::with_encoder(checkpoint, encoder),
+        None => Recognizer::new(checkpoint),
+    }?;
+    Ok(match profile {
+        Some(profile) => recognizer.with_profile(profile)?,
+        None => recognizer,
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::extract::State;
 use mood_recommender::Recommender;
+use tokio::runtime::Handle;
 
 use crate::problem::Problem;
 use crate::queue::Queue;
@@ -15,6 +16,8 @@ use crate::upload::Uploads;
 /// State shared by all requests.
 pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
+    /// The threads that work for [`Self::recognizers`], one for each worker.
+    pub(crate) hearing: Handle,
     pub(crate) recommender: Recommender,
     /// The queue of requests for songs without a clip.
     pub(crate) listing: Arc<Queue>,
@@ -25,11 +28,12 @@ pub(crate) struct App {
 
 pub(crate) type Shared = State<Arc<App>>;
 
-/// Runs work that takes milliseconds or more of a core, to its end, also when the caller hangs up.
+/// Runs work that takes milliseconds or more of a core on one of these threads, to its end, also when the caller hangs up.
 pub(crate) async fn blocking<T: Send + 'static>(
+    threads: &Handle,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::unforeseen()))
+    threads.spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::unforeseen()))
 }
 
 /// Milliseconds since then.

@@ -36,15 +36,13 @@ use ser_examples::catalog::CatalogArguments;
 use ser_examples::cli;
 use ser_examples::model::{Model, ModelArguments};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 use crate::app::App;
 use crate::guard::Hosts;
 use crate::queue::Queue;
 use crate::recognizers::Recognizers;
 use crate::upload::Uploads;
-
-/// The number of song lists per core that are made at the same time.
-const LISTS_A_CORE: usize = 2;
 
 /// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.
 ///
@@ -90,19 +88,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recognizers = Recognizers::new(&models(arguments)?, workers, patience)?;
     let catalog = arguments.catalog.open()?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
+    // This thread answers all connections, which is little work. Lists are made on others, one for each core. Recognitions have threads of
+    // their own, because each thread keeps the memory that its largest work took.
+    let server = Builder::new_current_thread().enable_all().max_blocking_threads(cores).build()?;
+    let hearing = Builder::new_current_thread().max_blocking_threads(workers).build()?;
     let app = Arc::new(App {
         recognizers,
+        hearing: hearing.handle().clone(),
         recommender,
-        listing: Queue::new(LISTS_A_CORE * cores, patience),
+        listing: Queue::new(cores, patience),
         uploads: Uploads::new(patience),
         playable: playable::room(),
     });
     let hosts = Hosts::new(&arguments.allow_host);
 
-    // One thread for each recognition, and one for lists. Each keeps the memory that its largest work took.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(workers + 1).build()?;
-    runtime.block_on(async {
+    server.block_on(async {
         let address = SocketAddr::new(arguments.host, arguments.port);
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;

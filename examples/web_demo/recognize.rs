@@ -185,7 +185,7 @@ pub(crate) async fn recognize(
     // A caller who hangs up while it waits leaves the queue.
     let turn = app.recognizers.turn().await?;
     let wait = milliseconds(asked);
-    blocking(move || {
+    blocking(&app.hearing.clone(), move || {
         let timing = Timing { wait, ..Timing::default() };
         let hear =
             |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
@@ -262,7 +262,7 @@ pub(crate) async fn wav(
     let upload = app.uploads.clip(request).await?;
     let query = plain::query(query)?;
     let turn = app.recognizers.turn().await?;
-    let file = blocking(move || {
+    let file = blocking(&app.hearing.clone(), move || {
         let file = Playable::new(&upload.content, &upload.name, query.cut, &app.playable);
         drop(turn);
         file

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use mood_recommender::{Mood, Options, Playlist, PlaylistFormat, Point, Reading, Recommendation};
 use ser_examples::answer::SongItem;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, Shared, blocking, clocked};
@@ -146,7 +147,7 @@ struct RecommendTiming {
 pub(crate) async fn recommend(State(app): Shared, request: Request) -> Result<Json<Recommended>, Problem> {
     let body = RecommendBody::read(request).await?;
     let turn = app.listing.turn().await?;
-    blocking(move || {
+    blocking(&Handle::current(), move || {
         let _turn = turn;
         let mut timing_ms = RecommendTiming::default();
         let target = body.options.target();
@@ -212,7 +213,7 @@ pub(crate) async fn playlist(
         FormatName::Csv => (PlaylistFormat::Csv, "text/csv; charset=utf-8"),
     };
     let turn = app.listing.turn().await?;
-    blocking(move || {
+    blocking(&Handle::current(), move || {
         let _turn = turn;
         let (reading, options) = body.resolve(&app)?;
         let songs = app.recommender.recommend(reading, &options)?;

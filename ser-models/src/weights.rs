@@ -103,6 +103,12 @@ impl Weights {
         }
     }
 
+    /// Takes out the values of the tensor of this name, which is of this shape and finite.
+    pub(crate) fn take(&mut self, name: &str, expected: &[usize]) -> Result<Vec<f32>, WeightsError> {
+        self.find(name, expected)?;
+        Ok(self.0.remove(name).map(|taken| taken.values).unwrap_or_default())
+    }
+
     /// Checks that every tensor is among these names.
     pub(crate) fn check_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), WeightsError> {
         let names: HashSet<&str> = names.collect();

@@ -337,6 +337,7 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     let mut known = recognizer.with_profile(&all).unwrap();
     let moved = answer(&mut known);
     assert_ne!(moved.probabilities, plain.probabilities);
+    assert_eq!(answer(&mut known.twin().unwrap()), moved);
     // A profile replaces the one before it, and parts that are put together are the whole but for rounding.
     let mut again = known.with_profile(&all).unwrap();
     assert_eq!(answer(&mut again), moved);

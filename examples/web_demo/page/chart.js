@@ -4,7 +4,7 @@ import { measure, percent, text } from "./words.js";
 
 const DASHES = { Calm: [], Happy: [10, 4], Sad: [3, 3], Energetic: [14, 4, 3, 4] };
 const HEIGHT = 120;
-const [LEFT, RIGHT] = [44, 100];
+const [LEFT, RIGHT] = [48, 100];
 
 /** Draws readings of the last `seconds`: { at, probabilities }, the latter null for silence, `at` in seconds. */
 export function drawLines(canvas, readings, seconds) {

@@ -49,7 +49,7 @@ export const german = {
   "songs.hidden": "„{name}“ ist ausgeblendet.", "songs.undo": "Rückgängig", "songs.shown": "„{name}“ ist wieder da.",
   "songs.by": "{artist}", "songs.year": "{artist}, {year}", "songs.opens": "öffnet in einem neuen Tab",
   "reason.keep": "hält dich {mood}", "reason.from": "von {from} zu {to}", "reason.step": "Schritt {step} von {count}",
-  "reason.start": "beginnt, wo du bist", "reason.end": "kommt an: {mood}",
+  "reason.start": "beginnt, wo du bist", "reason.end": "endet {mood}",
   "trait.gloomy": "wehmütig", "trait.cheerful": "heiter", "trait.calm": "ruhig", "trait.energetic": "voller Energie",
   "trait.acoustic": "akustisch", "trait.danceable": "tanzbar", "trait.known": "bekannt",
 

@@ -45,6 +45,7 @@ export function clear() {
   probabilities = null;
   answer = null;
   element("songs-section").hidden = true;
+  journey.show(null, [], null);
   closeUndo();
   say("wishes-status");
   complain(null, "songs-problem");

@@ -71,21 +71,20 @@ impl Block {
     pub(super) fn forward(&self, x: &mut [f32], shape: Frames, memory: &Memory) {
         let (rows, stride) = (x.len() / shape.stride, shape.stride);
         let add = Finish { add: true, gelu: false };
+        let (qkv_stride, hidden_stride) = (self.qkv.padded() + GAP, self.fc1.padded() + GAP);
         let mut normed = memory.buffer::<f32>(rows * stride);
+        // First for queries, keys and values, then for the hidden layer.
+        let mut wide = memory.buffer::<f32>(rows * qkv_stride.max(hidden_stride));
         self.attention_norm.forward(x, &mut normed, shape);
-        {
-            let qkv_stride = self.qkv.padded() + GAP;
-            let mut qkv = memory.buffer::<f32>(rows * qkv_stride);
-            self.qkv.product(Rows { data: &normed, stride }, &mut qkv, qkv_stride, Finish::default());
-            // What was normed is read: its buffer takes what the heads give.
-            self_attention(&qkv, qkv_stride, &mut normed, shape, self.heads, memory);
-        }
+        let qkv = &mut wide[..rows * qkv_stride];
+        self.qkv.product(Rows { data: &normed, stride }, qkv, qkv_stride, Finish::default());
+        // What was normed is read: its buffer takes what the heads give.
+        self_attention(qkv, qkv_stride, &mut normed, shape, self.heads, memory);
         self.out.product(Rows { data: &normed, stride }, x, stride, add);
         self.norm.forward(x, &mut normed, shape);
-        let hidden_stride = self.fc1.padded() + GAP;
-        let mut hidden = memory.buffer::<f32>(rows * hidden_stride);
+        let hidden = &mut wide[..rows * hidden_stride];
         let gelu = Finish { add: false, gelu: true };
-        self.fc1.product(Rows { data: &normed, stride }, &mut hidden, hidden_stride, gelu);
-        self.fc2.product(Rows { data: &hidden, stride: hidden_stride }, x, stride, add);
+        self.fc1.product(Rows { data: &normed, stride }, hidden, hidden_stride, gelu);
+        self.fc2.product(Rows { data: hidden, stride: hidden_stride }, x, stride, add);
     }
 }

@@ -161,6 +161,22 @@ impl WhisperEncoder {
         outputs.into_iter().map(padded).collect()
     }
 
+    /// The outputs for one log-mel spectrogram [1, mels, frames], all of a frame after each other: [⌈frames / 2⌉, layers · width] in
+    /// row-major order.
+    ///
+    /// # Errors
+    /// As [`WhisperEncoder::encode`].
+    pub(crate) fn frames(&self, mel: &Padded) -> Result<Vec<f32>, EncoderError> {
+        let (frames, size) = (self.checked_frames(mel)?, self.layers() * self.width);
+        let mut outputs = vec![0.0; Self::output_frames(frames) * size];
+        self.run(mel, vec![&mut outputs[..]], |output, layer, rows| {
+            for (to, from) in output.chunks_exact_mut(size).zip(rows.iter()) {
+                to[layer * self.width..][..self.width].copy_from_slice(from);
+            }
+        })?;
+        Ok(outputs)
+    }
+
     /// The mean and the standard deviation over time of each output: [batch, layers · 2 · width], for each layer the means of all
     /// features and then the deviations, √(variance + 10⁻⁵). Unlike [`WhisperEncoder::encode`], it keeps no frames.
     ///

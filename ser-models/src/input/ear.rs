@@ -103,6 +103,9 @@ impl Ear {
         let mel = self.mel.process(samples)?;
         let Some(frames) = frames else { return self.statistics(mel.view()) };
         let outputs = self.outputs(mel.slice(s![.., ..mel.ncols().min(2 * frames)]))?;
+        let features = self.features_of_a_frame();
+        let shape = (1, outputs.len() / features, features);
+        let outputs = Tensor::from_vec(outputs, shape, &Device::Cpu)?;
         padded(outputs.transpose(1, 2)?.contiguous()?, frames)
     }
 
@@ -114,10 +117,10 @@ impl Ear {
     pub(crate) fn frames(&mut self, samples: &[f32]) -> Result<Array2<f32>, EarError> {
         let mel = self.mel.process(samples)?;
         let outputs = self.outputs(mel.view())?;
-        let (_, frames, features) = outputs.dims3()?;
-        let values = outputs.flatten_all()?.to_vec1()?;
+        let features = self.features_of_a_frame();
+        let frames = outputs.len() / features;
         let given = vec![frames, features];
-        Array2::from_shape_vec((frames, features), values).map_err(|_| EarError::Frames { features, given })
+        Array2::from_shape_vec((frames, features), outputs).map_err(|_| EarError::Frames { features, given })
     }
 
     /// The input of an encoded model, as [`Ear::hear`] gives it, for frames of [`Ear::frames`] that follow each other, 1 or more.
@@ -126,7 +129,7 @@ impl Ear {
     /// [`EarError::Outputs`] as there, [`EarError::Frames`] if there is no frame or one has other outputs.
     pub(crate) fn pool(&self, parts: &[ArrayView2<'_, f32>], input: ModelInput) -> Result<Padded, EarError> {
         let wanted = self.frames_of(input)?;
-        let (width, features) = (self.encoder.width(), self.encoder.layers() * self.encoder.width());
+        let (width, features) = (self.encoder.width(), self.features_of_a_frame());
         let rows: Vec<&[f32]> =
             parts.iter().flat_map(|part| part.rows()).filter_map(|row| row.to_slice()).collect();
         if rows.is_empty() || rows.iter().any(|row| row.len() != features) {
@@ -144,6 +147,11 @@ impl Ear {
         let layers = mean.chunks_exact(width).zip(deviation.chunks_exact(width));
         let statistics: Vec<f32> = layers.flat_map(|(mean, deviation)| [mean, deviation].concat()).collect();
         Ok(Tensor::from_vec(statistics, (1, 2 * features), &Device::Cpu)?.into())
+    }
+
+    /// The outputs of a frame: of all layers.
+    fn features_of_a_frame(&self) -> usize {
+        self.encoder.layers() * self.encoder.width()
     }
 
     /// The frames that an encoded model of this encoder's outputs reads, `None` where it reads their statistics.
@@ -177,15 +185,15 @@ impl Ear {
         Ok(Tensor::from_vec(statistics, (1, size), &Device::Cpu)?.into())
     }
 
-    /// All outputs of the encoder [1, frames, layers · width].
-    fn outputs(&self, mel: ArrayView2<'_, f32>) -> Result<Tensor, EarError> {
-        let mut parts = Vec::new();
+    /// All outputs of the encoder [frames, layers · width] in row-major order.
+    fn outputs(&self, mel: ArrayView2<'_, f32>) -> Result<Vec<f32>, EarError> {
+        let mut all = Vec::new();
         for part in self.parts(mel) {
-            let outputs = self.encoder.encode(&batch(part)?)?;
-            let outputs: Vec<Tensor> = outputs.into_iter().map(Padded::into_values).collect();
-            parts.push(Tensor::cat(&outputs, 2)?);
+            let outputs = self.encoder.frames(&batch(part)?)?;
+            // Most clips are one part, which is not copied.
+            if all.is_empty() { all = outputs } else { all.extend(outputs) }
         }
-        Ok(Tensor::cat(&parts, 1)?)
+        Ok(all)
     }
 }
 

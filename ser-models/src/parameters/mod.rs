@@ -72,7 +72,7 @@ struct Contents {
 enum Origin {
     /// Drawn as each layer's [`Init`] says.
     Seeded(Box<Generator>),
-    /// Given by name.
+    /// Given by name: those that no layer has taken yet.
     Given(Weights),
 }
 
@@ -116,9 +116,10 @@ impl Parameters {
 
     /// Checks that no given tensor is left over.
     pub(crate) fn check_all_taken(&self) -> Result<(), WeightsError> {
-        let contents = self.contents();
-        let Origin::Given(weights) = &contents.origin else { return Ok(()) };
-        weights.check_names(contents.entries.iter().map(Parameter::name))
+        match &self.contents().origin {
+            Origin::Given(left) => left.check_names([].into_iter()),
+            Origin::Seeded(_) => Ok(()),
+        }
     }
 
     /// The place for a layer's tensors: their names begin with `name` and a dot.
@@ -246,9 +247,7 @@ impl Parameters {
         }
         let tensor = match &mut contents.origin {
             Origin::Seeded(generator) => Tensor::from_vec(values(generator), shape, &Device::Cpu)?,
-            Origin::Given(weights) => {
-                Tensor::from_slice(&weights.find(&name, shape)?.values, shape, &Device::Cpu)?
-            }
+            Origin::Given(weights) => Tensor::from_vec(weights.take(&name, shape)?, shape, &Device::Cpu)?,
         };
         let var = Var::from_tensor(&tensor.to_dtype(self.dtype)?)?;
         contents.entries.push(Parameter { name, var: var.clone(), trainable });

@@ -57,7 +57,10 @@ pub struct Listening<'a> {
 /// A window that is not heard yet.
 #[derive(Debug)]
 struct Waiting {
+    /// None where the model hears chunks.
     samples: Vec<f32>,
+    /// Whether the samples can hold speech.
+    checked: Result<(), SignalError>,
     start: f64,
     end: f64,
     /// Seconds of it that are not silent.
@@ -168,7 +171,8 @@ impl<'a> Listening<'a> {
         // However quiet it is.
         let seconds = self.cut.seconds();
         let refused = detector.map(|mut detector| detector.refuse(&samples)).transpose()?.flatten();
-        self.waiting.push(Waiting { samples, start: 0.0, end: seconds, sounding: seconds, refused });
+        let checked = check_speech(&samples, self.sample_rate);
+        self.waiting.push(Waiting { samples, checked, start: 0.0, end: seconds, sounding: seconds, refused });
         Ok(())
     }
 
@@ -211,7 +215,9 @@ impl<'a> Listening<'a> {
     fn wait_for_window(&mut self) {
         let silence_db = self.recognizer.config.silence_db;
         let Window { samples, start, end, sounding, .. } = self.cut.window(silence_db);
-        self.waiting.push(Waiting { samples: samples.to_vec(), start, end, sounding, refused: None });
+        let checked = check_speech(samples, self.sample_rate);
+        let samples = if self.chunks.is_none() { samples.to_vec() } else { Vec::new() };
+        self.waiting.push(Waiting { samples, checked, start, end, sounding, refused: None });
     }
 
     /// Recognises the waiting windows on all cores; before the end of the recording only those with complete chunks and
@@ -249,7 +255,7 @@ impl<'a> Listening<'a> {
             waiting.iter_mut().zip(refused).for_each(|(window, refused)| window.refused = refused);
             speech.forget_before(self.waiting.first().or(waiting.last()).map_or(0.0, |window| window.start));
         }
-        let sounds = waiting.iter().map(|window| window.sound(sample_rate));
+        let sounds = waiting.iter().map(Waiting::sound);
         let sounds = sounds.collect::<Result<Vec<Sound>, _>>()?;
         let spoken: Vec<&Waiting> =
             waiting.iter().zip(&sounds).filter(|(_, s)| **s == Sound::Speech).map(|(w, _)| w).collect();
@@ -296,17 +302,17 @@ enum Sound {
 }
 
 impl Waiting {
-    fn sound(&self, sample_rate: u32) -> Result<Sound, RecognizeError> {
+    fn sound(&self) -> Result<Sound, RecognizeError> {
         if self.sounding < MIN_SPEECH_SECONDS {
             return Ok(Sound::Silence);
         }
         if let Some(reason) = self.refused {
             return Ok(Sound::Other(reason));
         }
-        match check_speech(&self.samples, sample_rate) {
+        match &self.checked {
             Ok(()) => Ok(Sound::Speech),
             Err(SignalError::Silent { .. }) => Ok(Sound::Silence),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error.clone().into()),
         }
     }
 }

@@ -13,14 +13,14 @@ use crate::input::{EarError, InputError};
 use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig, TimelineError};
 use one_window::WindowRecognizer;
-use ser_features::SignalError;
+use ser_features::{ConfigError, SignalError};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Recognises the moods of recordings, with a model from a [`Checkpoint`].
 ///
 /// Use one recogniser for many recordings: it owns the plans of its transforms. It can be sent to another thread. To recognise several
-/// recordings at a time, make a recogniser for each. One long recording uses all cores.
+/// recordings at a time, make a [`Recognizer::twin`] for each. One long recording uses all cores.
 ///
 /// A recording is analysed in windows as long as the clips that the model was trained on, or 3 s if it takes clips of any length (3 s for
 /// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound
@@ -122,6 +122,15 @@ impl Recognizer {
         Ok(Self { one, others: Vec::new(), config: TimelineConfig::default() })
     }
 
+    /// Another recogniser with the same model, encoder, profile and settings, e.g. for another thread. Both share the weights; the plans of
+    /// the transforms are its own.
+    ///
+    /// # Errors
+    /// If the transforms cannot be planned, as those of this recogniser were.
+    pub fn twin(&self) -> Result<Self, ConfigError> {
+        Ok(Self { one: self.one.twin()?, others: Vec::new(), config: self.config.clone() })
+    }
+
     /// Changes the settings of the analysis.
     ///
     /// # Errors
@@ -217,5 +226,17 @@ impl Recognizer {
 impl std::fmt::Debug for Recognizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recognizer").field("classifier", self.one.classifier()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_share_their_weights() {
+        let recognizer = Recognizer::from_bytes(include_bytes!("../../../models/moods.safetensors")).unwrap();
+        let twin = recognizer.twin().unwrap();
+        assert!(std::ptr::eq(recognizer.one.classifier(), twin.one.classifier()));
     }
 }

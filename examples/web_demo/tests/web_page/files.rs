@@ -91,12 +91,12 @@ async fn of_large_files_ten_minutes_are_heard_where_the_browser_can_decode_them(
 
     // The rest is silence, which is heard fast. A video with its index at its end, of which a start alone tells nothing.
     let video = [
-        "-af",
-        "apad",
         "-f",
         "lavfi",
         "-i",
         "color=c=gray:s=128x128:r=15",
+        "-af",
+        "apad",
         "-t",
         "30",
         "-c:v",

@@ -9,9 +9,15 @@ use crate::support::sample;
 pub(crate) fn made(path: &Path, arguments: &[&str]) -> bool {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-y", "-i"]).arg(sample()).args(arguments).arg(path);
-    let is_made = command.status().is_ok_and(|status| status.success());
+    let Ok(output) = command.output() else {
+        println!("skipped: there is no ffmpeg");
+        return false;
+    };
+    let (is_made, said) = (output.status.success(), String::from_utf8_lossy(&output.stderr));
+    // Whatever else goes wrong is a fault of the arguments.
+    assert!(is_made || said.contains("Unknown encoder"), "{}: {said}", path.display());
     if !is_made {
-        println!("skipped: no ffmpeg makes {}", path.display());
+        println!("skipped: ffmpeg lacks the codec of {}", path.display());
     }
     is_made
 }
