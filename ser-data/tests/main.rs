@@ -11,6 +11,7 @@ mod dataset;
 mod decoding;
 mod extraction;
 mod ffmpeg;
+mod joined;
 mod lost_parts;
 mod manifests;
 mod names;

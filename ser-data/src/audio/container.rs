@@ -2,6 +2,7 @@
 
 use super::demux::Demuxer;
 use super::source::Source;
+use super::tags::id3_bytes;
 use super::{AudioErrorKind, AudioOptions, aiff, au, caf, flac, matroska, mp4, mpeg, ogg, wav};
 
 /// Bytes that are looked at.
@@ -37,7 +38,7 @@ pub(super) fn open<'s>(
     }
     // FLAC, MPEG and ADTS files may carry ID3 tags in front.
     let mut behind = 0;
-    while let Some(id3) = mpeg::id3_bytes(&source.peek_at(behind, 10)?) {
+    while let Some(id3) = id3_bytes(&source.peek_at(behind, 10)?) {
         behind += id3;
     }
     if behind > 0 && source.peek_at(behind, 4)? == b"fLaC" {

@@ -4,9 +4,8 @@
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
-use super::mpeg::id3_bytes;
 use super::source::{Source, be};
-use super::tags::is_tag;
+use super::tags::{id3_bytes, is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioWarning};
 
 /// Bytes that are read at once.
@@ -239,6 +238,20 @@ impl<'s> Frames<'s> {
         Ok(self.source.append(PIECE, &mut self.held)? > 0)
     }
 
+    /// Passes over the tags that `held` begins with, between joined files or at the end, and holds the start of what follows.
+    fn skip_tags(&mut self) -> Result<(), AudioErrorKind> {
+        loop {
+            while self.held.len() < 64 && self.read_on()? {}
+            let at = self.source.position() - self.held.len() as u64;
+            if !is_tag(&self.held) {
+                return Ok(());
+            }
+            let Some(bytes) = tag_bytes(&mut self.source, at)? else { return Ok(()) };
+            self.source.seek(at + bytes)?;
+            self.held.clear();
+        }
+    }
+
     /// The bytes of the frame that `held` begins with: up to the next header, tag or end, with a checksum that is right.
     fn frame_bytes(&mut self, header_: &Header) -> Result<usize, AudioErrorKind> {
         // No frame is longer than its samples as they are.
@@ -254,7 +267,7 @@ impl<'s> Frames<'s> {
             while at < last {
                 if crc == 0 && at >= header_.bytes + 2 {
                     let rest = &self.held[at..];
-                    if rest.starts_with(b"fLaC") || header(rest, &self.info).is_some() {
+                    if rest.starts_with(b"fLaC") || is_tag(rest) || header(rest, &self.info).is_some() {
                         return Ok(at);
                     }
                     zeros.push(at);
@@ -315,21 +328,18 @@ impl Demuxer for Frames<'_> {
         if let Some(packet) = self.waiting.take() {
             return Ok(Item::Packet(packet));
         }
-        while self.held.len() < 64 && self.read_on()? {}
+        self.skip_tags()?;
         if self.held.starts_with(b"fLaC") {
             self.check_total()?;
             self.metadata()?;
-            while self.held.len() < 64 && self.read_on()? {}
-        }
-        if let Some(id3) = id3_bytes(&self.held) {
-            self.held.drain(..(id3 as usize).min(self.held.len()));
+            self.skip_tags()?;
         }
         let Some(header) = header(&self.held, &self.info) else {
             self.check_total()?;
             let rest = self.held.len() as u64 + self.source.left();
             // Where the frames aren't counted, zeros may have been some.
             let filler = self.info.total > 0 && self.held.iter().all(|&byte| byte == 0);
-            if rest > 0 && !is_tag(&self.held) && !filler {
+            if rest > 0 && !filler {
                 if self.samples == 0 {
                     return Err(AudioErrorKind::malformed("no FLAC frame follows the metadata"));
                 }

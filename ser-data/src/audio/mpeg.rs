@@ -7,7 +7,7 @@ use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::{Source, be};
-use super::tags::{is_filler, is_tag};
+use super::tags::{id3_bytes, is_filler, is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 /// Bytes of a frame that are looked at to know its header and its tag.
@@ -126,13 +126,6 @@ fn is_tag_or_filler(bytes: &[u8]) -> bool {
     is_tag(bytes) || bytes.iter().all(|&byte| byte == 0)
 }
 
-/// Bytes of an ID3v2 tag with its header: its size is 28 bits, 7 in each byte.
-pub(super) fn id3_bytes(header: &[u8]) -> Option<u64> {
-    let size = header.strip_prefix(b"ID3")?.get(3..7)?.iter().fold(0, |n, &b| n << 7 | u64::from(b & 0x7F));
-    let footer = if header[5] & 0x10 != 0 { 10 } else { 0 };
-    Some(10 + size + footer)
-}
-
 /// What an encoder's tag in the first frame says (Xing, Info or VBRI).
 #[derive(Debug, Clone, Copy, Default)]
 struct Tag {
@@ -217,12 +210,14 @@ impl<'s> Frames<'s> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut fault = None;
         let mut at = first_frame(&mut source)?;
-        // Whether the next frame begins a segment: after a tag, a stream of another encoding may follow.
+        // Whether the next frame begins a segment: after a tag, another stream may follow.
         let mut fresh = true;
         while at < source.len() {
             let bytes = source.peek_at(at, PEEK)?;
-            if let Some(id3) = id3_bytes(&bytes) {
-                at = at.saturating_add(id3);
+            if is_tag(&bytes)
+                && let Some(tag) = tag_bytes(&mut source, at)?
+            {
+                at += tag;
                 fresh = true;
                 continue;
             }

@@ -5,6 +5,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream, parameters};
 use super::opus::OpusHead;
 use super::source::{Source, le};
+use super::tags::{is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioWarning, flac};
 
 const HEADER: usize = 27;
@@ -88,6 +89,13 @@ impl<'s> Packets<'s> {
 
     /// The next page; `None` at the end of the file.
     fn page(&mut self) -> Result<Option<Page>, AudioErrorKind> {
+        // Tags may stand between joined files, and behind the last.
+        while is_tag(&self.source.peek(11)?)
+            && let at = self.source.position()
+            && let Some(tag) = tag_bytes(&mut self.source, at)?
+        {
+            self.source.skip(tag)?;
+        }
         let at = self.source.position();
         let mut bytes = self.source.bytes(HEADER as u64)?;
         if !bytes.starts_with(b"OggS") {
@@ -100,7 +108,7 @@ impl<'s> Packets<'s> {
                     "no OGG page begins at byte {at}, and more pages follow"
                 )));
             }
-            if !rest.iter().all(|&byte| byte == 0) && !rest.starts_with(b"TAG") {
+            if !rest.iter().all(|&byte| byte == 0) && !is_tag(&rest) {
                 self.warnings.push(AudioWarning::BytesBehind { bytes: self.source.len() - at });
             }
             return Ok(None);
