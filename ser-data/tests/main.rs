@@ -14,6 +14,7 @@ mod ffmpeg;
 mod joined;
 mod lost_parts;
 mod manifests;
+mod matroska;
 mod names;
 mod reader;
 mod refusals;
