@@ -16,6 +16,7 @@ mod lost_parts;
 mod manifests;
 mod matroska;
 mod names;
+mod ogg;
 mod reader;
 mod refusals;
 mod robustness;

@@ -23,7 +23,7 @@ pub(super) fn open<'s>(
         b".snd" => return au::open(source, options),
         b"caff" => return caf::open(source, options),
         b"fLaC" => return Ok(Box::new(flac::Frames::open(source)?)),
-        b"OggS" => return Ok(Box::new(ogg::Packets::open(source))),
+        b"OggS" => return Ok(Box::new(ogg::Packets::open(source, options))),
         _ if matroska::is_matroska(&start) => return Ok(Box::new(matroska::Packets::open(source, options)?)),
         _ => {}
     }

@@ -197,6 +197,9 @@ pub enum AudioWarning {
     /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
     #[error("its last OGG page isn't marked as the end: it may have been longer")]
     NoEnd,
+    /// A page of an OGG stream is marked as the last, and more of the stream follow. They were read too.
+    #[error("an OGG page within it is marked as the end: read to its last page")]
+    EarlyEnd,
     /// The first frames need bits that stand before the start of the stream: it was cut from a longer one.
     #[error(
         "its first {frames} MP3 frames need bits of frames before them, which it lacks: they may be silent"
