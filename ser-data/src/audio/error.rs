@@ -188,7 +188,13 @@ pub enum AudioWarning {
         /// The error.
         reason: String,
     },
-    /// Bytes after the sound are neither sound nor a known tag.
+    /// Bytes before the first frame are no frame, as where a stream was cut at its start.
+    #[error("{bytes} bytes before its first frame were left out")]
+    BytesBefore {
+        /// Their number.
+        bytes: u64,
+    },
+    /// Bytes after the sound are neither sound nor a known tag, or zeros that may have been sound.
     #[error("{bytes} bytes behind its sound were left out")]
     BytesBehind {
         /// Their number.

@@ -209,7 +209,10 @@ impl<'s> Frames<'s> {
     ) -> Result<Self, AudioErrorKind> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut fault = None;
-        let mut at = first_frame(&mut source)?;
+        let (mut at, junk) = first_frame(&mut source)?;
+        if source.peek_at(at - junk, junk)?.iter().any(|&byte| byte != 0) {
+            warnings.push(AudioWarning::BytesBefore { bytes: junk });
+        }
         // Whether the next frame begins a segment: after a tag, another stream may follow.
         let mut fresh = true;
         while at < source.len() {
@@ -222,7 +225,11 @@ impl<'s> Frames<'s> {
                 continue;
             }
             let Some(header) = header(&bytes).filter(|_| !is_tag_or_filler(&bytes)) else {
-                fault = behind(&mut source, at, &mut warnings)?;
+                // Where nothing counts the frames, zeros may have been some. Behind a tag they are filler.
+                let uncounted =
+                    segments.last().filter(|segment| segment.tag.is_none_or(|tag| tag.count.is_none()));
+                let frame = uncounted.filter(|_| !fresh).map(|segment| segment.header.bytes);
+                fault = behind(&mut source, at, frame, &mut warnings)?;
                 break;
             };
             let next = at + header.bytes;
@@ -258,8 +265,8 @@ impl<'s> Frames<'s> {
     }
 }
 
-/// The first frame: behind ID3 tags, and behind junk that a cut left.
-fn first_frame(source: &mut Source<'_>) -> Result<u64, AudioErrorKind> {
+/// Where the first frame begins: behind ID3 tags, and behind junk that a cut left, of which it tells the bytes.
+fn first_frame(source: &mut Source<'_>) -> Result<(u64, u64), AudioErrorKind> {
     let mut at = 0;
     while let Some(id3) = id3_bytes(&source.peek_at(at, 10)?) {
         at += id3;
@@ -273,15 +280,17 @@ fn first_frame(source: &mut Source<'_>) -> Result<u64, AudioErrorKind> {
                 || start.get(next..).is_some_and(|rest| is_tag_or_filler(rest) || rest.is_empty())
         })
     });
-    found.map(|offset| at + offset as u64).ok_or_else(|| {
+    found.map(|junk| (at + junk as u64, junk as u64)).ok_or_else(|| {
         AudioErrorKind::malformed(format!("no MPEG frame begins in its first {} bytes", start.len()))
     })
 }
 
-/// What stands where the next frame should: the end, or damage where more frames follow.
+/// What stands where the next frame should: the end, or damage where more frames follow. Zeros of at least `frame` bytes may have been
+/// frames.
 fn behind(
     source: &mut Source<'_>,
     at: u64,
+    frame: Option<u64>,
     warnings: &mut Vec<AudioWarning>,
 ) -> Result<Option<AudioErrorKind>, AudioErrorKind> {
     let rest = source.peek_at(at, SEARCHED)?;
@@ -300,8 +309,9 @@ fn behind(
             false => format!("{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"),
         })));
     }
-    if !tagged && !is_filler(source, at)? {
-        warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
+    let bytes = source.len() - at;
+    if !tagged && (frame.is_some_and(|frame| bytes >= frame) || !is_filler(source, at)?) {
+        warnings.push(AudioWarning::BytesBehind { bytes });
     }
     Ok(None)
 }
