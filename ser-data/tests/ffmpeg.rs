@@ -138,7 +138,7 @@ pub(crate) const CODECS: &[Codec] = &[
         name: "mp2",
         encoder: "mp2",
         options: &["-b:a", "96k"],
-        containers: &["mp2", "mkv"],
+        containers: &["mp2", "mkv", "mp4", "mov"],
         rates: &[16_000, 44_100, 48_000],
         channels: &[1, 2],
         tolerance: 1e-4,

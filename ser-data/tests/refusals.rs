@@ -1,8 +1,8 @@
 //! Every bad file against its error.
 
-use ser_data::{Audio, AudioErrorKind, AudioWarning};
+use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
-use crate::common::{chunk, encoding, fmt, riff, wav};
+use crate::common::{chunk, encoding, fmt, pages, riff, sum, wav};
 
 fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
     let extension = name.rsplit_once('.').map(|(_, e)| e);
@@ -152,4 +152,55 @@ fn an_ogg_file_without_sound_has_no_audio_track() {
     sum(&mut page);
     let error = Audio::decode(&page, None, "video.ogv").unwrap_err();
     assert!(matches!(error.kind, AudioErrorKind::NoAudioTrack), "{error}");
+}
+
+#[test]
+fn a_bit_rate_that_layer_2_does_not_allow_is_no_damage() {
+    // MPEG-1 layer II at 384 kbit/s and 48,000 Hz with one channel, as ffmpeg writes by default, and at 32 kbit/s with two.
+    for (header, bytes, rate) in [(b"\xFF\xFD\xE4\xC0", 1152, 384), (b"\xFF\xFD\x14\x00", 96, 32)] {
+        let frame = [&header[..], &vec![0; bytes - 4]].concat();
+        let (kind, text) = error_of(&frame.repeat(3), "x.mp2");
+        assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
+        assert!(text.contains(&format!("codec MPEG layer II at {rate} kbit/s for ")), "{text}");
+    }
+}
+
+#[test]
+fn a_damaged_packet_behind_good_ones_is_not_called_another_codec() {
+    let mut file = std::fs::read(encoding("adts.aac")).unwrap();
+    let whole = Audio::decode(&file, None, "whole").unwrap();
+    let mut at = 0;
+    for _ in 0..4 {
+        at += (u32::from_be_bytes(file[at + 2..at + 6].try_into().unwrap()) >> 5 & 0x1FFF) as usize;
+    }
+    // A coupling channel element, which this stream of AAC-LC does not have.
+    file[at + 7] = 0x40;
+    let (kind, text) = error_of(&file, "x.aac");
+    assert!(matches!(kind, AudioErrorKind::Malformed { .. }), "{text}");
+    assert!(text.contains("coupling channel element (after 4096 frames)"), "{text}");
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let part = Audio::decode_with(&allowed, &file, None, "x.aac").unwrap();
+    assert_eq!(part.samples, whole.samples[..4096]);
+    assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+#[test]
+fn an_ogg_stream_without_its_headers_is_told_so() {
+    let file = std::fs::read(encoding("opus.ogg")).unwrap();
+    let text = error_of(&pages(&file)[0], "x.ogg").1;
+    assert!(text.ends_with("the file ends before the last 1 of its OGG header packets"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_called_a_pipe_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.wav");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: mkfifo is not there");
+        return;
+    }
+    let error = Audio::open(&pipe).unwrap_err().to_string();
+    assert!(error.ends_with("cannot be read: it is a pipe"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Packets become samples: decoders, trimming, and what a stream must hold.
 
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -13,7 +13,7 @@ use super::convert::Converter;
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream};
 use super::mp3::Reservoir;
 use super::opus::{self, OpusStream};
-use super::{AudioErrorKind, AudioOptions, AudioWarning, codec};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
 
 /// A file's samples, packet after packet.
 pub(super) struct Decoding<'s> {
@@ -274,7 +274,9 @@ impl Active {
                         part.copy_to_vec_interleaved(&mut self.samples);
                         Ok(())
                     }
-                    Err(error) => Err(refused(error, &self.stream.codec, given)),
+                    Err(error) => {
+                        Err(refused(error, &self.stream.codec, &packet.data, (given, self.decoded > 0)))
+                    }
                 }
             }
         };
@@ -344,13 +346,23 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
     // Trimming is done here, for all codecs alike; `gapless` makes Vorbis leave out its first packet, which is half a window.
     let options = AudioDecoderOptions::default().gapless(true);
     let codec = Codec::Symphonia(Box::new(parameters.clone()));
-    registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, 0))
+    registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, &[], (0, false)))
 }
 
-/// An error of a decoder: a variant of the codec that it doesn't know, or damage.
-fn refused(error: Error, codec: &Codec, frames: u64) -> AudioErrorKind {
+/// An error of a decoder for a packet: a variant of the codec that it doesn't know, or damage. `frames` of the file came before it, and
+/// `begun` tells whether its stream's decoder gave some of them: then it knows the variant, and what it doesn't know is damage.
+fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bool)) -> AudioErrorKind {
+    let is_layer_2 = matches!(codec, Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_MP2);
+    if let Some(codec) = mpeg::forbidden(packet).filter(|_| is_layer_2) {
+        return AudioErrorKind::UnsupportedCodec { codec };
+    }
     match (error, codec) {
-        (Error::Unsupported(what), Codec::Symphonia(parameters)) => codec::variant(parameters.codec, what),
+        (Error::Unsupported(what), Codec::Symphonia(parameters)) if !begun => {
+            codec::variant(parameters.codec, what)
+        }
+        (Error::Unsupported(what), _) => AudioErrorKind::malformed(format!(
+            "a packet asks for what its stream lacks: {what} (after {frames} frames)"
+        )),
         (Error::IoError(e), _) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
         }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use symphonia::core::codecs::audio::well_known::*;
 
-use super::demux::{Demuxer, Item, Packet, Stream};
+use super::demux::{Codec, Demuxer, Item, Packet, Stream};
 use super::source::{Source, be};
 use super::tags::{is_filler, is_tag};
-use super::{AudioErrorKind, AudioOptions, AudioWarning};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, mpeg};
 
 mod boxes;
 mod entry;
@@ -275,7 +275,8 @@ fn track_id(tkhd: &[u8]) -> Option<u32> {
 
 impl Demuxer for Packets<'_> {
     fn next(&mut self) -> Result<Item, AudioErrorKind> {
-        if let Some(stream) = self.stream.take() {
+        if let Some(mut stream) = self.stream.take() {
+            self.choose_layer(&mut stream)?;
             return Ok(Item::Stream(stream));
         }
         let Some(Sample { offset, bytes, start }) = self.next_sample()? else {
@@ -289,7 +290,7 @@ impl Demuxer for Packets<'_> {
         self.source.seek(offset)?;
         let piece = self.frame_bytes.map_or(bytes, |frame| bytes.min((PIECE / frame).max(1) * frame));
         if piece < bytes {
-            self.queue_rest(offset + piece, bytes - piece);
+            self.put_back(Sample { offset: offset + piece, bytes: bytes - piece, start: None });
         }
         let data = self.source.bytes(piece)?;
         let frames = self.frame_bytes.map_or(0, |frame| piece / frame);
@@ -305,12 +306,24 @@ impl Demuxer for Packets<'_> {
 }
 
 impl Packets<'_> {
-    /// Keeps what is left of a chunk of plain samples.
-    fn queue_rest(&mut self, offset: u64, bytes: u64) {
-        let rest = Sample { offset, bytes, start: None };
+    /// Takes the layer of MPEG audio from the first frame: the description tells it of none or a wrong one.
+    fn choose_layer(&mut self, stream: &mut Stream) -> Result<(), AudioErrorKind> {
+        let Codec::Symphonia(parameters) = &mut stream.codec else { return Ok(()) };
+        if parameters.codec == CODEC_ID_MP3
+            && let Some(first) = self.next_sample()?
+        {
+            let layer = mpeg::layer(&self.source.peek_at(first.offset, 4)?);
+            parameters.codec = layer.unwrap_or(CODEC_ID_MP3);
+            self.put_back(first);
+        }
+        Ok(())
+    }
+
+    /// Gives a sample, or what is left of a chunk of plain samples, once more.
+    fn put_back(&mut self, sample: Sample) {
         match &mut self.table {
-            Some(table) => table.push_front(rest),
-            None => self.queue.push_front(rest),
+            Some(table) => table.push_front(sample),
+            None => self.queue.push_front(sample),
         }
     }
 }

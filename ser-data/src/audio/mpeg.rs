@@ -28,6 +28,8 @@ struct Header {
     skip: usize,
     /// Samples of each channel.
     frames: u64,
+    /// Kilobits a second; 0 where the header doesn't tell.
+    kbits: u64,
 }
 
 impl Header {
@@ -79,7 +81,7 @@ fn mpeg(word: u64) -> Option<Header> {
     };
     let channels = if word >> 6 & 3 == 3 { 1 } else { 2 };
     // Free format has no size.
-    (kbits > 0).then_some(Header { codec, sample_rate, channels, bytes, skip: 0, frames })
+    (kbits > 0).then_some(Header { codec, sample_rate, channels, bytes, skip: 0, frames, kbits })
 }
 
 fn adts(bytes: &[u8]) -> Option<Header> {
@@ -101,6 +103,7 @@ fn adts(bytes: &[u8]) -> Option<Header> {
         bytes: length,
         skip,
         frames: 1024 * blocks,
+        kbits: 0,
     })
 }
 
@@ -110,6 +113,21 @@ pub(super) fn is_frame(start: &[u8]) -> bool {
         Some(next) if next.len() >= 7 => header(next).is_some() || is_tag_or_filler(next),
         _ => true,
     })
+}
+
+/// The codec of a frame of layers I to III.
+pub(super) fn layer(frame: &[u8]) -> Option<AudioCodecId> {
+    header(frame).map(|header| header.codec).filter(|&codec| codec != CODEC_ID_AAC)
+}
+
+/// The name of a frame's codec if its bit rate is one that MPEG-1 layer II does not allow for its channels (ISO/IEC 11172-3, 2.4.2.3), as
+/// some encoders write. The decoder refuses it.
+pub(super) fn forbidden(frame: &[u8]) -> Option<String> {
+    let Header { codec, sample_rate, channels, kbits, .. } = header(frame)?;
+    let refused: [u64; 4] = if channels == 1 { [224, 256, 320, 384] } else { [32, 48, 56, 80] };
+    let is_refused = codec == CODEC_ID_MP2 && sample_rate >= 32_000 && refused.contains(&kbits);
+    let of = if channels == 1 { "one channel" } else { "two channels" };
+    is_refused.then(|| format!("MPEG layer II at {kbits} kbit/s for {of}"))
 }
 
 /// Whether frames begin somewhere near the start.
