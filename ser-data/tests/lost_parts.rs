@@ -206,3 +206,68 @@ fn packets_that_are_shorter_than_an_mp4_file_tells_are_warned_of() {
     let expected = 6.0 * 2048.0 / f64::from(audio.sample_rate);
     assert!((missing - expected).abs() < 1e-9, "{missing} s, not {expected} s");
 }
+
+#[test]
+fn an_mp4_index_that_lists_too_few_samples_is_cut_short() {
+    let mut file = std::fs::read(encoding("aac.m4a")).unwrap();
+    let whole = Audio::decode(&file, None, "x.m4a").unwrap();
+    let at = file.windows(4).position(|window| window == b"stsz").unwrap() + 12;
+    assert_eq!(file[at..at + 4], [0, 0, 0, 8]);
+    file[at + 3] = 4;
+    let error = Audio::decode(&file, None, "x.m4a").unwrap_err();
+    assert!(error.to_string().ends_with("8 MP4 samples are declared, the file holds 4"), "{error}");
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let part = Audio::decode_with(&allowed, &file, None, "x.m4a").unwrap();
+    assert!(part.samples[..] == whole.samples[..part.samples.len()] && part.frames() > 2048);
+    assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+/// Opus in CAF, in packets of 20 ms, with the place of its packet table; `None` where ffmpeg makes none.
+fn opus_in_caf() -> Option<(Vec<u8>, usize)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.caf");
+    let clip = encoding("reference.wav");
+    let arguments = ["-i", clip.to_str().unwrap(), "-c:a", "libopus", path.to_str().unwrap()];
+    if crate::ffmpeg::ffmpeg(&arguments).is_none() {
+        println!("skipped: ffmpeg is not installed, or without libopus");
+        return None;
+    }
+    let file = std::fs::read(&path).unwrap();
+    let table = file.windows(4).position(|window| window == b"pakt").unwrap() + 12;
+    Some((file, table))
+}
+
+#[test]
+fn the_counts_of_a_caf_file_cut_no_sound_without_a_word() {
+    let Some((file, table)) = opus_in_caf() else { return };
+    let whole = Audio::decode(&file, None, "x.caf").unwrap();
+    assert_eq!(whole.warnings, []);
+    let with = |at: usize, number: u64| {
+        let mut file = file.clone();
+        file[at..at + 8].copy_from_slice(&number.to_be_bytes());
+        Audio::decode(&file, None, "x.caf").unwrap()
+    };
+    let packets = u64::from_be_bytes(file[table..table + 8].try_into().unwrap());
+    assert!(packets > 10, "{packets}");
+    let fewer = with(table, packets / 2);
+    assert!(whole.samples.starts_with(&fewer.samples) && fewer.frames() < whole.frames());
+    assert!(matches!(fewer.warnings[..], [AudioWarning::BytesBehind { .. }]), "{:?}", fewer.warnings);
+    let shorter = with(table + 8, 100);
+    assert!(shorter.samples.starts_with(&whole.samples), "{}", shorter.frames());
+    let [AudioWarning::WrongLength { declared: 100, .. }] = shorter.warnings[..] else {
+        panic!("{:?}", shorter.warnings)
+    };
+}
+
+#[test]
+fn packets_that_are_shorter_than_a_caf_file_counts_are_warned_of() {
+    let Some((mut file, _)) = opus_in_caf() else { return };
+    let whole = Audio::decode(&file, None, "x.caf").unwrap();
+    let data = file.windows(4).position(|window| window == b"data").unwrap() + 16;
+    file[data + 200..data + 700].fill(0);
+    let audio = Audio::decode(&file, None, "x.caf").unwrap();
+    assert!(audio.frames() < whole.frames());
+    let lost = (whole.frames() - audio.frames()) as f64 / 48_000.0;
+    let [AudioWarning::Gap { missing, .. }] = audio.warnings[..] else { panic!("{:?}", audio.warnings) };
+    assert!((missing - lost).abs() < 1e-3, "{missing} s, not {lost} s");
+}

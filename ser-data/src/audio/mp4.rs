@@ -35,6 +35,10 @@ pub(super) struct Packets<'s> {
     clock: Clock,
     /// Bytes of a frame of plain samples.
     frame_bytes: Option<u64>,
+    /// That the tables list fewer samples than they time, where that is allowed: an error at the end.
+    fault: Option<AudioErrorKind>,
+    /// Ticks at the end of the samples that the tables list.
+    end: Option<u64>,
     warnings: Vec<AudioWarning>,
 }
 
@@ -85,6 +89,10 @@ impl<'s> Packets<'s> {
         let track = child(trak, b"tkhd").and_then(track_id).unwrap_or(0);
         let stbl = child(child(mdia, b"minf").unwrap_or_default(), b"stbl").unwrap_or_default();
         let table = Table::parse(stbl, entry.frame_bytes)?;
+        let fault = match table.fault() {
+            Some(fault) if !options.allow_truncated => return Err(fault),
+            fault => fault,
+        };
         let defaults = children(child(&moov, b"mvex").unwrap_or_default(), b"trex")
             .find(|trex| be(trex, 4, 4) == Some(track.into()))
             .map(Defaults::of_trex)
@@ -100,6 +108,8 @@ impl<'s> Packets<'s> {
             track,
             defaults,
             frame_bytes: entry.frame_bytes,
+            fault,
+            end: None,
             warnings,
         })
     }
@@ -116,6 +126,8 @@ impl<'s> Packets<'s> {
                     "the MP4 file's tables don't tell where its last {left} samples lie"
                 )));
             }
+            // Fragments that follow have a clock of their own.
+            self.end = table.end().filter(|_| self.next_box.is_none());
             self.table = None;
         }
         loop {
@@ -163,9 +175,12 @@ impl Clock {
     }
 
     fn warning(&mut self) -> Option<AudioWarning> {
-        let seconds = |ticks| ticks as f64 / f64::from(self.timescale.max(1));
         let (at, missing) = self.gap.take()?;
-        Some(AudioWarning::Gap { seconds: seconds(at), missing: seconds(missing) })
+        Some(AudioWarning::Gap { seconds: self.seconds(at), missing: self.seconds(missing) })
+    }
+
+    fn seconds(&self, ticks: u64) -> f64 {
+        ticks as f64 / f64::from(self.timescale.max(1))
     }
 }
 
@@ -280,6 +295,15 @@ impl Demuxer for Packets<'_> {
             return Ok(Item::Stream(stream));
         }
         let Some(Sample { offset, bytes, start }) = self.next_sample()? else {
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
+            if let Some(end) = self.end.take() {
+                return Ok(Item::Packet(Packet {
+                    time: Some(self.clock.seconds(end)),
+                    ..Default::default()
+                }));
+            }
             self.warnings.extend(self.clock.warning());
             return Ok(Item::End);
         };
@@ -296,7 +320,7 @@ impl Demuxer for Packets<'_> {
         let frames = self.frame_bytes.map_or(0, |frame| piece / frame);
         // An empty sample is left to the decoder, which refuses it.
         let start = start.filter(|_| bytes > 0);
-        let time = start.map(|start| start as f64 / f64::from(self.clock.timescale));
+        let time = start.map(|start| self.clock.seconds(start));
         Ok(Item::Packet(Packet { data, frames, time, ..Default::default() }))
     }
 
