@@ -14,10 +14,12 @@ fn tags() -> [Vec<u8>; 4] {
     };
     let ape = [ape(0xA000_0000), b"\x02\0\0\0\0\0\0\0K\0ab"[..11].to_vec(), ape(0x8000_0000)].concat();
     let lyrics = b"LYRICSBEGININD00002xx000022LYRICS200".to_vec();
-    [id3v1.clone(), [id3v1.clone(), id3v2.clone()].concat(), [ape, id3v1.clone(), id3v2].concat(), [
-        lyrics, id3v1,
+    [
+        id3v1.clone(),
+        [id3v1.clone(), id3v2.clone()].concat(),
+        [ape, id3v1.clone(), id3v2].concat(),
+        [lyrics, id3v1].concat(),
     ]
-    .concat()]
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+mod behind;
 mod cases;
 mod common;
 mod conformance;

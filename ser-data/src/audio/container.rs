@@ -14,7 +14,21 @@ pub(super) fn open<'s>(
     extension: Option<&str>,
     options: &AudioOptions,
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    // FLAC, MPEG and ADTS files may carry ID3 tags in front. Taggers write them before files of other formats too.
+    let (mut front, bytes) = (0, source.len());
+    while let Some(id3) = id3_bytes(&source.peek_at(front, 10)?) {
+        front += id3;
+    }
+    if front > bytes {
+        return Err(AudioErrorKind::Truncated { unit: "bytes of an ID3 tag", declared: front, found: bytes });
+    }
+    if front > 0 {
+        source = source.part(front, u64::MAX)?;
+    }
     let start = source.peek(START)?;
+    if start.is_empty() {
+        return Err(AudioErrorKind::Empty { bytes });
+    }
     let at = |from: usize, len: usize| start.get(from..from + len).unwrap_or_default();
     match at(0, 4) {
         b"RIFF" | b"RF64" | b"BW64" if at(8, 4) == b"WAVE" => return wav::open(source, options),
@@ -36,19 +50,9 @@ pub(super) fn open<'s>(
     if let Some(container) = unsupported(&start) {
         return Err(AudioErrorKind::UnsupportedContainer { container });
     }
-    // FLAC, MPEG and ADTS files may carry ID3 tags in front.
-    let mut behind = 0;
-    while let Some(id3) = id3_bytes(&source.peek_at(behind, 10)?) {
-        behind += id3;
-    }
-    if behind > 0 && source.peek_at(behind, 4)? == b"fLaC" {
-        return Ok(Box::new(flac::Frames::open(source)?));
-    }
     let named =
         extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac"));
-    if behind > 0
-        || mpeg::is_frame(&start)
-        || (named && !is_known_other(&start) && mpeg::begins(&mut source)?)
+    if front > 0 || mpeg::is_frame(&start) || (named && !is_known_other(&start) && mpeg::begins(&mut source)?)
     {
         return Ok(Box::new(mpeg::Frames::open(source, options)?));
     }

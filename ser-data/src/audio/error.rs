@@ -182,6 +182,16 @@ pub enum AudioWarning {
         /// The number that the file holds.
         found: u64,
     },
+    /// A chunk before the sound declares more bytes than stand before the sound.
+    #[error(
+        "a chunk before its sound declares {declared} bytes and has {found}: the sound behind it was read"
+    )]
+    WrongChunk {
+        /// The number that the chunk declares.
+        declared: u64,
+        /// The number that it has.
+        found: u64,
+    },
     /// The file is cut short or damaged, which [`AudioOptions::allow_truncated`](super::AudioOptions::allow_truncated) allows.
     #[error("read up to the place where it {reason}")]
     CutShort {

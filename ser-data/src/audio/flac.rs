@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::{Source, be};
-use super::tags::{id3_bytes, is_tag, tag_bytes};
+use super::tags::{is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioWarning};
 
 /// Bytes that are read at once.
@@ -178,11 +178,7 @@ pub(super) struct Frames<'s> {
 }
 
 impl<'s> Frames<'s> {
-    /// The source may begin with ID3 tags.
-    pub(super) fn open(mut source: Source<'s>) -> Result<Self, AudioErrorKind> {
-        while let Some(id3) = id3_bytes(&source.peek(10)?) {
-            source.skip(id3)?;
-        }
+    pub(super) fn open(source: Source<'s>) -> Result<Self, AudioErrorKind> {
         let info = Info { sample_rate: 0, channels: 0, bits: 0, total: 0 };
         let (held, warnings) = (Vec::new(), Vec::new());
         let mut frames =
@@ -282,7 +278,7 @@ impl<'s> Frames<'s> {
                 if crc == 0 {
                     return Ok(whole);
                 }
-                let behind = zeros.into_iter().find(|&zero| {
+                let behind = zeros.iter().copied().find(|&zero| {
                     let rest = &self.held[zero..];
                     is_tag(rest) || rest.iter().all(|&b| b == 0)
                 });
@@ -291,6 +287,11 @@ impl<'s> Frames<'s> {
                 }
                 break;
             }
+        }
+        // Behind the last frame that is declared, other bytes are no sound.
+        let is_last = self.info.total > 0 && self.samples + header_.frames >= self.info.total;
+        if let Some(&end) = zeros.last().filter(|_| is_last) {
+            return Ok(end);
         }
         let frames = self.samples;
         if self.source.left() == 0 && (at as u64) < longest && self.info.total > frames {

@@ -46,10 +46,19 @@ impl<'s> Packets<'s> {
     pub(super) fn open(mut source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
         let mut warnings = Vec::new();
         let (mut moov, mut at, mut first_moof) = (None, 0, None);
+        // Where a joined file begins, and whether it has an index of its own.
+        let (mut joined, mut second) = (None, false);
         loop {
             let (kind, header, size) = match next_box(&mut source, at) {
                 Ok(Some(found)) => found,
-                Ok(None) => break,
+                Ok(None) => {
+                    // A tag, zeros, or less than a box's header.
+                    let rest = source.peek_at(at, 8)?;
+                    if rest.len() < 8 && rest.iter().any(|&byte| byte != 0) {
+                        warnings.push(AudioWarning::BytesBehind { bytes: rest.len() as u64 });
+                    }
+                    break;
+                }
                 // Fragments before the damage are read; the error occurs again when reading reaches it.
                 Err(error) if options.allow_truncated && error.is_damage() && moov.is_some() => {
                     if first_moof.is_none() {
@@ -61,6 +70,10 @@ impl<'s> Packets<'s> {
             };
             let found = source.len() - at;
             if size > found {
+                if moov.is_some() && !holds_sound(&mut source, at)? {
+                    warnings.push(AudioWarning::BytesBehind { bytes: found });
+                    break;
+                }
                 let unit = "bytes of an MP4 box";
                 let error = AudioErrorKind::Truncated { unit, declared: size, found };
                 if !options.allow_truncated || &kind == b"moov" {
@@ -71,9 +84,16 @@ impl<'s> Packets<'s> {
             match &kind {
                 b"moov" if moov.is_none() => moov = Some(source.peek_at(at + header, size - header)?),
                 b"moof" => first_moof = first_moof.or(Some(at)),
+                b"ftyp" if moov.is_some() => joined = joined.or(Some(at)),
+                b"moov" => {
+                    (joined, second) = (joined.or(Some(at)), true);
+                }
                 _ => {}
             }
             at = at.saturating_add(size);
+        }
+        if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
+            warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
         }
         let moov = moov.ok_or_else(|| {
             AudioErrorKind::malformed(
@@ -212,6 +232,14 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
         return Ok(None);
     }
     Ok(Some((kind, bytes, size)))
+}
+
+/// Whether a box of sound or of its index begins at a place or further on: otherwise what stands there is no part of a file whose index
+/// was seen.
+fn holds_sound(source: &mut Source<'_>, at: u64) -> Result<bool, AudioErrorKind> {
+    const SEARCHED: u64 = 1 << 20;
+    let rest = source.peek_at(at, SEARCHED)?;
+    Ok(rest.windows(4).any(|kind| [b"moov", b"moof", b"mdat"].iter().any(|known| kind == *known)))
 }
 
 /// The first sound track that can be read, or the reason why the first can't.

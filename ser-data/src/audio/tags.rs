@@ -64,7 +64,7 @@ pub(super) enum Behind {
     Known,
     /// Zeros up to the end: filler, or silence that the length leaves out.
     Filler,
-    /// Bytes that are neither these nor sound: chunks that don't fill the file, or whose length is wrong.
+    /// Bytes that are neither these nor the sound: chunks that don't fill the file, or whose length is wrong, more sound, or another file.
     Other,
     /// Bytes that begin as no chunk does: the sound goes on, and its length is wrong.
     Sound,
@@ -84,6 +84,9 @@ pub(super) fn behind(
         let header = source.peek_at(at, HEADER)?;
         let left = source.len() - at;
         if let Some(bytes) = chunk(&header).filter(|&bytes| bytes > 0 && bytes <= left) {
+            if bytes > HEADER && holds_sound(&header) {
+                return Ok(Behind::Other);
+            }
             (at, found) = (at + bytes.next_multiple_of(align), Behind::Other);
             continue;
         }
@@ -97,6 +100,13 @@ pub(super) fn behind(
         return Ok(if is_name(&header) { Behind::Other } else { found });
     }
     Ok(Behind::Known)
+}
+
+/// Whether a chunk is one of sound, or another file.
+pub(super) fn holds_sound(header: &[u8]) -> bool {
+    [&b"data"[..], b"SSND", b"RIFF", b"RF64", b"BW64", b"riff", b"FORM", b"caff"]
+        .iter()
+        .any(|name| header.starts_with(name))
 }
 
 /// Whether bytes begin with the four letters, digits or blanks of a chunk's name.
@@ -123,7 +133,17 @@ mod tests {
         assert_eq!(of(&[&extension[..], &id3v1].concat()), Some(227));
         // A title that begins with a plus.
         assert_eq!(of(&[&extension[..128], &[0xFF; 200]].concat()), Some(128));
-        let ape = |flags: u32| [&b"APETAGEX"[..], &2000u32.to_le_bytes(), &40u32.to_le_bytes(), &[0; 4], &flags.to_le_bytes(), &[0; 60]].concat();
+        let ape = |flags: u32| {
+            [
+                &b"APETAGEX"[..],
+                &2000u32.to_le_bytes(),
+                &40u32.to_le_bytes(),
+                &[0; 4],
+                &flags.to_le_bytes(),
+                &[0; 60],
+            ]
+            .concat()
+        };
         assert_eq!((of(&ape(0)), of(&ape(1 << 29))), (Some(32), Some(72)));
         assert_eq!(of(b"LYRICSBEGININD00002xx000022LYRICS200TAG"), Some(36));
         assert_eq!(of(b"LYRICSBEGINla laLYRICSEND"), Some(25));
