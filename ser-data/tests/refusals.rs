@@ -124,13 +124,22 @@ fn samples_on_another_scale_are_refused() {
 
 #[test]
 fn audio_that_is_not_read_is_named_and_never_called_damaged_or_not_audio() {
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 15] = [
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\x00\xAA\x00\x62\xCE\x6C", "Windows Media"),
         (b"#!AMR\n\x3C\x00", "AMR is not supported"),
         (b"#!AMR-WB\n", "AMR-WB is not supported"),
         (b"RIFF\x24\0\0\0AVI LIST", "AVI is not supported"),
         (b"\x0B\x77\x00\x00\x00\x00", "AC-3 is not supported"),
         (b"wvpk\x00\x00\x00\x00", "WavPack is not supported"),
+        (b"\x0B\x77\x04\x2F\x3F\x87\xA0\0", "E-AC-3 is not supported"),
+        (b"nut/multimedia container\0", "NUT is not supported"),
+        (b".SoX\x1C\0\0\0", "SoX's own format is not supported"),
+        (b"\x64\xA3\x01\0\0\0\x7A\x44", "IRCAM is not supported"),
+        (b"\0\x02\xA3\x64\x44\x7A\0\0", "IRCAM is not supported"),
+        (b"\x56\xE0\x02\0\0\x56\xE0\x02\0\0", "AAC in LATM is not supported"),
+        (b"\xF0\x28\0\0\xF8\x72\x6F\xBA", "TrueHD is not supported"),
+        (b"\xF0\x28\0\0\xF8\x72\x6F\xBB", "MLP is not supported"),
+        (b"RIFF\x24\0\0\0QLCMfmt ", "QCELP (QCP) is not supported"),
     ];
     for (bytes, expected) in cases {
         for name in ["clip.wav", "clip.mp3", "clip"] {

@@ -1,7 +1,7 @@
 //! Detection of a container by its first bytes.
 
 use super::demux::Demuxer;
-use super::source::Source;
+use super::source::{Source, be};
 use super::tags::id3_bytes;
 use super::{AudioErrorKind, AudioOptions, aiff, au, caf, flac, matroska, mp4, mpeg, ogg, wav};
 
@@ -61,7 +61,7 @@ pub(super) fn open<'s>(
 
 /// The name of a container that holds audio and isn't read.
 fn unsupported(start: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 26] = [
+    const MAGIC: [(&[u8], &str); 29] = [
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (WMA, ASF)"),
         (b"#!AMR-WB", "AMR-WB"),
         (b"#!AMR", "AMR"),
@@ -88,14 +88,37 @@ fn unsupported(start: &[u8]) -> Option<&'static str> {
         (b"Creative Voice File", "Creative Voice"),
         (b"OFR ", "OptimFROG"),
         (b".ra\xFD", "RealAudio"),
+        (b"nut/multimedia container", "NUT"),
+        (b".SoX", "SoX's own format"),
+        (b"XoS.", "SoX's own format"),
     ];
+    // The version of AC-3 tells E-AC-3 (ETSI TS 102 366, E.1.3.1.6).
+    if start.starts_with(b"\x0B\x77") && start.get(5).is_some_and(|&byte| byte >> 3 > 10) {
+        return Some("E-AC-3");
+    }
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(name);
     }
     match (start.get(..4), start.get(8..12)) {
         (Some(b"RIFF"), Some(b"AVI ")) => return Some("AVI"),
         (Some(b"RIFX"), Some(b"WAVE")) => return Some("big-endian WAV (RIFX)"),
+        (Some(b"RIFF"), Some(b"QLCM")) => return Some("QCELP (QCP)"),
         _ => {}
+    }
+    if matches!(start, [0x64, 0xA3, 1..=4, 0, ..] | [0, 1..=4, 0xA3, 0x64, ..]) {
+        return Some("IRCAM");
+    }
+    match start.get(4..8) {
+        Some(b"\xF8\x72\x6F\xBA") => return Some("TrueHD"),
+        Some(b"\xF8\x72\x6F\xBB") => return Some("MLP"),
+        _ => {}
+    }
+    // Frames of LATM begin with eleven bits of synchronisation and thirteen that tell their length (ISO/IEC 14496-3, 1.7.2).
+    let latm = |at: usize| {
+        be(start, at, 3).filter(|word| word >> 13 == 0x2B7).map(|word| at + 3 + (word & 0x1FFF) as usize)
+    };
+    if latm(0).and_then(latm).is_some() {
+        return Some("AAC in LATM");
     }
     // MPEG transport streams have a byte of synchronisation in each packet of 188.
     let is_sync = |at: usize| start.get(at) == Some(&0x47);
