@@ -258,7 +258,7 @@ fn a_thousand_files() {
 
 /// Whether what ffmpeg has more is no longer than the padding of a lossy codec's last frame, which an MP4's edit list cuts off.
 fn ends_with_edits(wanted: &Wanted, ours: usize, theirs: &[f32]) -> bool {
-    let is_lossy = ["aac", "aac fragmented", "mp2", "mp3", "opus"].contains(&wanted.codec.name);
+    let is_lossy = ["aac", "aac fragmented", "mp3", "opus"].contains(&wanted.codec.name);
     is_lossy && ["m4a", "mp4", "mov"].contains(&wanted.container) && theirs.len() - ours <= 2 * 2304
 }
 
