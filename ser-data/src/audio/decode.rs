@@ -235,7 +235,9 @@ impl Active {
         self.samples.clear();
         if packet.data.is_empty() && (packet.granule.is_some() || packet.time.is_some()) {
             // An OGG page without a packet only counts, and Matroska's last time only tells the end.
-            packet.granule.map(|granule| self.counted(granule));
+            if let Some(granule) = packet.granule {
+                self.counted(granule);
+            }
             return Ok(());
         }
         if let Some(reservoir) = &mut self.reservoir {
