@@ -80,7 +80,7 @@ fn features_help() -> String {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Arguments::parse()))
+    cli::exit(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -80,7 +80,7 @@ enum Format {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Arguments::parse()))
+    cli::exit(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -133,28 +133,22 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             });
         }
         drop(answers);
-        // In the order of the inputs: what is known early waits for those before it.
-        let (mut early, mut due) = (BTreeMap::new(), 0);
-        for (at, answer) in heard {
-            early.insert(at, answer);
-            while let Some(answer) = early.remove(&due) {
-                let input = &inputs[due];
-                due += 1;
-                bar.set_message(format!("{due}/{}", inputs.len()));
-                match answer {
-                    Ok(timeline) => {
-                        bar.suspend(|| printer.print(input, &timeline))?;
-                        if let Some(truth) = &mut truth {
-                            truth.score(&input.to_string(), &timeline.overall.label);
-                        }
+        for (done, (at, answer)) in heard.into_iter().enumerate() {
+            let input = &inputs[at];
+            bar.set_message(format!("{}/{}", done + 1, inputs.len()));
+            match answer {
+                Ok(timeline) => {
+                    bar.suspend(|| printer.print(input, &timeline))?;
+                    if let Some(truth) = &mut truth {
+                        truth.score(&input.to_string(), &timeline.overall.label);
                     }
-                    Err(error) if arguments.skip_bad => {
-                        bar.suspend(|| cli::note(format_args!("skipped: {error:#}")))
-                    }
-                    Err(error) => {
-                        stop.store(true, Ordering::Relaxed);
-                        return Err(error);
-                    }
+                }
+                Err(error) if arguments.skip_bad => {
+                    bar.suspend(|| cli::note(format_args!("skipped: {error:#}")))
+                }
+                Err(error) => {
+                    stop.store(true, Ordering::Relaxed);
+                    return Err(error);
                 }
             }
         }

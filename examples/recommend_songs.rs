@@ -82,7 +82,7 @@ enum StrategyName {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Arguments::parse()))
+    cli::exit(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -226,7 +226,7 @@ const HEAD_STEPS: usize = 1_200;
 const HEAD_EPOCHS: usize = 100;
 
 fn main() -> ExitCode {
-    cli::exit(run(&Arguments::parse()))
+    cli::exit(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

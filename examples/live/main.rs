@@ -77,7 +77,7 @@ impl From<Raw> for PcmEncoding {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Arguments::parse()))
+    cli::exit(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -116,6 +116,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Ok(()),
     });
     display.finish();
+    for warning in source.warnings.try_iter() {
+        cli::note(format_args!("warning: {}: {warning}", source.name));
+    }
     ended.with_context(|| source.name)?;
     if let Some(lost) = source.lost.as_ref().map(|lost| lost.load(Ordering::Relaxed)).filter(|lost| *lost > 0)
     {

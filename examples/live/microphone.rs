@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
@@ -40,6 +40,7 @@ pub(crate) fn open() -> anyhow::Result<Source> {
         name: "the microphone",
         sample_rate,
         pieces,
+        warnings: channel().1,
         lost: Some(lost),
         _stream: Some(Box::new(stream)),
     })

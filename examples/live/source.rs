@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ser_data::Pcm;
+use ser_data::{AudioWarning, Pcm};
 
 /// Name of standard input in errors.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
@@ -37,6 +37,8 @@ pub(crate) struct Source {
     pub(crate) sample_rate: u32,
     /// The pieces, until the stream ends or fails.
     pub(crate) pieces: Receiver<anyhow::Result<Piece>>,
+    /// Warnings about the stream; all are there when the pieces have ended.
+    pub(crate) warnings: Receiver<AudioWarning>,
     /// Number of pieces that found no room, if the source cannot wait.
     pub(crate) lost: Option<Arc<AtomicUsize>>,
     /// Keeps the stream open.
@@ -49,6 +51,7 @@ impl Source {
         const AHEAD: usize = 1;
         let sample_rate = pcm.sample_rate();
         let (send, pieces) = sync_channel(AHEAD);
+        let (warn, warnings) = channel();
         thread::spawn(move || {
             let mut held = Vec::new();
             while let Some(read) = pcm.read(&mut stream, &mut held).transpose() {
@@ -60,7 +63,9 @@ impl Source {
                     break;
                 }
             }
+            // Nobody may listen any more.
+            pcm.warnings().iter().for_each(|warning| drop(warn.send(warning.clone())));
         });
-        Self { name: STANDARD_INPUT, sample_rate, pieces, lost: None, _stream: None }
+        Self { name: STANDARD_INPUT, sample_rate, pieces, warnings, lost: None, _stream: None }
     }
 }

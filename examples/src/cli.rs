@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::panic;
 use std::process::ExitCode;
 
 use ser_features::SignalError;
@@ -25,13 +26,20 @@ pub struct Stopped {
     pub advice: &'static str,
 }
 
-/// Turns a command's result into its exit code, and prints an error with its causes on standard error. 3 stands for a clip that can
+/// Runs a command, turns its result into its exit code, and prints an error with its causes on standard error. 3 stands for a clip that can
 /// be read but holds no speech, 130 for [`Stopped`], 1 for all other errors.
 ///
-/// A closed standard output, as `head` leaves it, is no error.
-pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+/// A closed standard output, as `head` leaves it, is no error. A panic of a decoder becomes the recording's error, and is not reported beside
+/// it.
+pub fn exit(command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|place| is_decoder(place.file())) {
+            report(panic);
+        }
+    }));
     let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    match result {
+    match command() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,6 +47,11 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
             code(&error).into()
         }
     }
+}
+
+/// Whether a source file is one of the decoders that `ser-data` uses.
+fn is_decoder(file: &str) -> bool {
+    ["symphonia-", "opus-pure-"].iter().any(|crate_| file.contains(crate_))
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -161,6 +174,13 @@ mod tests {
         assert_eq!(json, "[\n  \"A\\u001b\\u007f\\u009b2J\\u202e\\u061cé\\n\"\n]");
         assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap()[0], text);
         assert_eq!(hyperlink("text", "https://example.org"), "text", "tests have no terminal");
+    }
+
+    #[test]
+    fn only_panics_of_decoders_go_unreported() {
+        assert!(is_decoder("/registry/src/symphonia-codec-aac-0.6.1/src/aac/ics/mod.rs"));
+        assert!(is_decoder("/registry/src/opus-pure-0.2.2/src/silk/decode.rs"));
+        assert!(!is_decoder("ser-data/src/audio/opus.rs") && !is_decoder("examples/src/cli.rs"));
     }
 
     #[test]

@@ -23,6 +23,9 @@ impl Input {
     /// If it cannot be read or is no recording; the error names it.
     pub fn open(&self, options: &AudioOptions) -> anyhow::Result<AudioReader<'static>> {
         match self {
+            Self::File(path) if is_pipe(path) => {
+                bail!("{}: it is a pipe: give `-` and pipe it into standard input", path.display())
+            }
             Self::File(path) => Ok(AudioReader::open(path, options)?),
             Self::Standard => {
                 let mut bytes = Vec::new();
@@ -31,6 +34,18 @@ impl Input {
             }
         }
     }
+}
+
+/// Whether a path names a pipe, which only standard input reads.
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    path.metadata().is_ok_and(|file| file.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Path) -> bool {
+    false
 }
 
 impl fmt::Display for Input {

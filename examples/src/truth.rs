@@ -111,9 +111,10 @@ impl Truth {
         if self.confusion.total() == 0 {
             bail!("{}: rows must name the recordings, got none that does", self.source);
         }
-        let unnamed = match self.unnamed.len() {
-            0 => String::new(),
-            n => format!("\n{n} recordings are not in {}: {} and so on", self.source, self.unnamed[0]),
+        let count = self.unnamed.len();
+        let unnamed = match self.unnamed.iter().min() {
+            None => String::new(),
+            Some(first) => format!("\n{count} recordings are not in {}: {first} and so on", self.source),
         };
         Ok(format!("{}{unnamed}", self.confusion))
     }

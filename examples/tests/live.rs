@@ -162,3 +162,20 @@ fn what_is_no_stream_of_samples_is_refused() {
         fails("live", ["--microphone"], &["--features microphone"]);
     }
 }
+
+#[test]
+fn a_length_that_is_wrong_is_told_and_cuts_nothing() {
+    let mut wav = assets::SAMPLE_WAV.to_vec();
+    let expected = hears(&["--json"], &wav).len();
+    let whole = wav.len() as u32 - 44;
+    for declared in [whole / 2, whole + 5000] {
+        wav[40..44].copy_from_slice(&declared.to_le_bytes());
+        let output = live(&["--json"], &wav);
+        let told = text(&output.stderr);
+        assert_eq!(text(&output.stdout).lines().count(), expected, "{told}");
+        let warning = format!(
+            "warning: standard input: the header declares {declared} bytes of WAV data, the file holds {whole}"
+        );
+        assert_eq!(told.lines().filter(|line| line.starts_with(&warning)).count(), 1, "{told}");
+    }
+}

@@ -214,3 +214,45 @@ fn a_reader_that_stops_reading_is_no_error_and_a_full_disk_is_one() {
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     }
 }
+
+/// The samples of the bundled clip, and an octave higher: every second one.
+fn clip() -> [Vec<f32>; 2] {
+    let file = std::fs::read(sample()).unwrap();
+    let (samples, _) = file[44..].as_chunks();
+    let clip: Vec<f32> =
+        samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect();
+    let higher = clip.iter().step_by(2).copied().collect();
+    [clip, higher]
+}
+
+#[test]
+fn a_long_recording_shows_its_moods_and_songs_may_be_for_its_end() {
+    let folder = TempDir::new().unwrap();
+    let [clip, higher] = clip();
+    let (start, end) = (higher.repeat(14), clip.repeat(3));
+    let whole = write_wav(&folder, "long.wav", &[&start[..], &end].concat());
+    let answer = prints("recommend_songs", [whole.as_str(), "--model", "small"]);
+    let mut lines = answer.lines();
+    assert!(lines.next().unwrap().ends_with(" s at 22050 Hz"), "{answer}");
+    let (cells, stretches) = (lines.nth(1).unwrap(), lines.next().unwrap());
+    assert!(!answer.contains('\u{1b}'), "colours away from a terminal");
+    assert_eq!(cells.chars().count(), 60, "{cells}");
+    assert!(
+        stretches.starts_with("0:00–0:")
+            && stretches.ends_with(|letter: char| letter.is_alphanumeric() || letter == '?'),
+        "{stretches}"
+    );
+    let heard = |path: &str, at: &str| {
+        let answer = prints("recommend_songs", [path, "--model", "small", "--at", at, "--json"]);
+        serde_json::from_str::<Value>(&answer).unwrap()
+    };
+    let (all, last) = (heard(&whole, "whole"), heard(&whole, "end"));
+    assert_ne!(all["probabilities"], last["probabilities"]);
+    // The last ten seconds are heard as alone, but for windows that begin elsewhere.
+    let alone = heard(&write_wav(&folder, "end.wav", &end), "end");
+    assert_eq!(last["mood"], alone["mood"]);
+    for (mood, share) in last["probabilities"].as_object().unwrap() {
+        let difference = share.as_f64().unwrap() - alone["probabilities"][mood].as_f64().unwrap();
+        assert!(difference.abs() < 0.15, "{mood}: {last} and {alone}");
+    }
+}

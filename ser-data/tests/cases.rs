@@ -163,7 +163,7 @@ fn a_wrong_length_before_the_data_chunk_hides_no_sound() {
     file[length..length + 4].copy_from_slice(&100_000u32.to_le_bytes());
     let audio = Audio::decode(&file, None, "list.wav").unwrap();
     assert_eq!(audio.frames(), 2000);
-    assert!(matches!(audio.warnings[..], [AudioWarning::WrongLength { declared: 100_000, .. }]));
+    assert_eq!(audio.warnings, [AudioWarning::WrongChunk { declared: 100_000, found: 16 }]);
 }
 
 /// AIFF of 16 bits, mono at 8 kHz, with the lengths that its COMM and SSND chunks tell.
@@ -190,6 +190,12 @@ fn neither_count_of_an_aiff_file_cuts_its_sound() {
         let warns = (frames, declared) != (0, bytes);
         assert_eq!(audio.warnings.len(), usize::from(warns), "{frames} {declared}: {:?}", audio.warnings);
     }
+    let crashed = of(8000, 0, &[]);
+    assert!(
+        matches!(crashed.warnings[..], [AudioWarning::WrongLength { declared: 0, .. }]),
+        "{:?}",
+        crashed.warnings
+    );
     // Zeros that fill a disk's block are no sound.
     let padded = of(8000, bytes + 300, &[0; 300]);
     assert_eq!((padded.frames(), padded.warnings), (8000, vec![]));

@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use ser_data::Audio;
 
-use crate::ffmpeg::{CODECS, Codec, Wanted, decoded, difference, ffmpeg, installed};
+use crate::ffmpeg::{CODECS, Codec, LAYER_2, Wanted, decoded, difference, ffmpeg, installed};
 
 /// A file's end in MP4: the edit list cuts the encoder's padding off, which ffmpeg leaves there.
 fn is_cut_by_edits(wanted: &Wanted, ours: usize) -> bool {
@@ -33,7 +33,7 @@ fn compare(chosen: impl Fn(&Codec, u32) -> bool) {
         return;
     }
     let mut all = Vec::new();
-    for codec in CODECS {
+    for codec in CODECS.iter().chain([LAYER_2]) {
         for container in codec.containers {
             for &rate in codec.rates.iter().filter(|&&rate| chosen(codec, rate)) {
                 let of = |&channels| Wanted { codec, container, rate, channels, seconds: 1.3 };

@@ -190,6 +190,17 @@ pub(crate) const CODECS: &[Codec] = &[
     },
 ];
 
+/// A codec in containers that the thousand files leave out.
+pub(crate) const LAYER_2: &Codec = &Codec {
+    name: "mp2",
+    encoder: "mp2",
+    options: &["-b:a", "96k"],
+    containers: &["mp4", "mov"],
+    rates: &[16_000, 44_100, 48_000],
+    channels: &[1, 2],
+    tolerance: 1e-4,
+};
+
 /// A file to make.
 pub(crate) struct Wanted {
     pub(crate) codec: &'static Codec,

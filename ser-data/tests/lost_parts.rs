@@ -86,111 +86,6 @@ fn no_fragment_of_an_mp4_file_is_lost_without_a_word() {
     assert!(matches!(error.kind, AudioErrorKind::UnsupportedCodec { .. }), "{error}");
 }
 
-/// An element of Matroska with a size of eight bytes.
-fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
-    let size = (1u64 << 56 | body.len() as u64).to_be_bytes();
-    [id, &size, body].concat()
-}
-
-/// Matroska with PCM in clusters of 400 ms and blocks of 20 ms, at 8 kHz; and where its blocks begin.
-fn matroska(samples: &[i16], duration: Option<f64>) -> (Vec<u8>, Vec<usize>) {
-    let audio = [element(b"\xB5", &8000f64.to_be_bytes()), element(b"\x62\x64", &[16])].concat();
-    let track = [
-        element(b"\xD7", &[1]),
-        element(b"\x83", &[2]),
-        element(b"\x86", b"A_PCM/INT/LIT"),
-        element(b"\xE1", &audio),
-    ]
-    .concat();
-    let duration = duration.map(|ticks| element(b"\x44\x89", &ticks.to_be_bytes()));
-    let mut body = element(b"\x15\x49\xA9\x66", &duration.unwrap_or_default());
-    body.extend(element(b"\x16\x54\xAE\x6B", &element(b"\xAE", &track)));
-    let mut blocks = Vec::new();
-    for (number, cluster) in samples.chunks(3200).enumerate() {
-        let mut inside = element(b"\xE7", &(400 * number as u16).to_be_bytes());
-        let mut places = Vec::new();
-        for (at, block) in cluster.chunks(160).enumerate() {
-            places.push(inside.len());
-            let mut bytes = b"\x81".to_vec();
-            bytes.extend((20 * at as u16).to_be_bytes());
-            bytes.push(0x80);
-            bytes.extend(block.iter().flat_map(|s| s.to_le_bytes()));
-            inside.extend(element(b"\xA3", &bytes));
-        }
-        body.extend(element(b"\x1F\x43\xB6\x75", &inside));
-        let start = body.len() - inside.len();
-        blocks.extend(places.iter().map(|place| start + place));
-    }
-    let head = element(b"\x1A\x45\xDF\xA3", &element(b"\x42\x82", b"matroska"));
-    let segment = element(b"\x18\x53\x80\x67", &body);
-    let before = head.len() + segment.len() - body.len();
-    ([head, segment].concat(), blocks.iter().map(|block| before + block).collect())
-}
-
-#[test]
-fn no_part_of_a_matroska_file_is_lost_without_a_word() {
-    let samples = second();
-    let expected = Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples;
-    for duration in [None, Some(1000.0)] {
-        let (whole, blocks) = matroska(&samples, duration);
-        let of = |bytes: &[u8]| Audio::decode(bytes, None, "x.mkv");
-        let audio = of(&whole).unwrap();
-        assert_eq!((audio.samples, audio.warnings), (expected.clone(), vec![]));
-        assert_eq!(blocks.len(), 50);
-        // Zeros within samples are samples.
-        for at in (0..whole.len()).step_by(37) {
-            let mut zeroed = whole.clone();
-            let end = whole.len().min(at + 1000);
-            zeroed[at..end].fill(0);
-            if let Ok(audio) = of(&zeroed) {
-                let lost = audio.samples.len() < expected.len();
-                assert!(!lost || !audio.warnings.is_empty(), "zeros from byte {at}");
-            }
-        }
-        for (number, &at) in blocks.iter().enumerate() {
-            let mut broken = whole.clone();
-            broken[at] = 0xA5;
-            let warnings = of(&broken).unwrap().warnings;
-            assert!(
-                warnings.contains(&AudioWarning::Unknown { at: at as u64, bytes: 333 }),
-                "{number}: {warnings:?}"
-            );
-            // A block that is left out shows in the next one's time, the last one in the file's.
-            let gap = warnings.iter().find_map(|warning| match warning {
-                AudioWarning::Gap { seconds, missing } => Some((*seconds, *missing)),
-                _ => None,
-            });
-            match gap {
-                Some((seconds, missing)) => {
-                    assert!((missing - 0.02).abs() < 1e-6, "{number}: {missing}");
-                    assert!((seconds - 0.02 * number as f64).abs() < 1e-6, "{number}: {seconds}");
-                }
-                // The clock runs from the first block behind another.
-                None => assert!(number <= 1 || number == 49 && duration.is_none(), "{number}"),
-            }
-        }
-    }
-    // A browser's recording of unknown size, whose end was overwritten with zeros.
-    let (mut recorded, blocks) = matroska(&samples, None);
-    let segment = recorded.windows(4).position(|id| id == b"\x18\x53\x80\x67").unwrap();
-    recorded[segment + 4..segment + 12].copy_from_slice(&(u64::MAX >> 7).to_be_bytes());
-    recorded[blocks[40]..].fill(0);
-    let lost = recorded.len() - blocks[40];
-    match Audio::decode(&recorded, None, "x.webm") {
-        Ok(audio) => {
-            assert!(audio.warnings.contains(&AudioWarning::BytesBehind { bytes: lost as u64 }));
-        }
-        Err(error) => panic!("{error}"),
-    }
-    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
-    let (mut zeroed, blocks) = matroska(&samples, None);
-    zeroed[blocks[20]..blocks[24]].fill(0);
-    assert!(Audio::decode(&zeroed, None, "x.mkv").is_err());
-    let audio = Audio::decode_with(&allowed, &zeroed, None, "x.mkv").unwrap();
-    assert_eq!(audio.samples, expected[..3200]);
-    assert!(matches!(audio.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", audio.warnings);
-}
-
 #[test]
 fn damage_to_an_ogg_stream_is_named() {
     let whole = std::fs::read(encoding("vorbis.ogg")).unwrap();
@@ -310,4 +205,69 @@ fn packets_that_are_shorter_than_an_mp4_file_tells_are_warned_of() {
     // The first packet's time is where the clock begins, and the second's is the first to compare.
     let expected = 6.0 * 2048.0 / f64::from(audio.sample_rate);
     assert!((missing - expected).abs() < 1e-9, "{missing} s, not {expected} s");
+}
+
+#[test]
+fn an_mp4_index_that_lists_too_few_samples_is_cut_short() {
+    let mut file = std::fs::read(encoding("aac.m4a")).unwrap();
+    let whole = Audio::decode(&file, None, "x.m4a").unwrap();
+    let at = file.windows(4).position(|window| window == b"stsz").unwrap() + 12;
+    assert_eq!(file[at..at + 4], [0, 0, 0, 8]);
+    file[at + 3] = 4;
+    let error = Audio::decode(&file, None, "x.m4a").unwrap_err();
+    assert!(error.to_string().ends_with("8 MP4 samples are declared, the file holds 4"), "{error}");
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let part = Audio::decode_with(&allowed, &file, None, "x.m4a").unwrap();
+    assert!(part.samples[..] == whole.samples[..part.samples.len()] && part.frames() > 2048);
+    assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+/// Opus in CAF, in packets of 20 ms, with the place of its packet table; `None` where ffmpeg makes none.
+fn opus_in_caf() -> Option<(Vec<u8>, usize)> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.caf");
+    let clip = encoding("reference.wav");
+    let arguments = ["-i", clip.to_str().unwrap(), "-c:a", "libopus", path.to_str().unwrap()];
+    if crate::ffmpeg::ffmpeg(&arguments).is_none() {
+        println!("skipped: ffmpeg is not installed, or without libopus");
+        return None;
+    }
+    let file = std::fs::read(&path).unwrap();
+    let table = file.windows(4).position(|window| window == b"pakt").unwrap() + 12;
+    Some((file, table))
+}
+
+#[test]
+fn the_counts_of_a_caf_file_cut_no_sound_without_a_word() {
+    let Some((file, table)) = opus_in_caf() else { return };
+    let whole = Audio::decode(&file, None, "x.caf").unwrap();
+    assert_eq!(whole.warnings, []);
+    let with = |at: usize, number: u64| {
+        let mut file = file.clone();
+        file[at..at + 8].copy_from_slice(&number.to_be_bytes());
+        Audio::decode(&file, None, "x.caf").unwrap()
+    };
+    let packets = u64::from_be_bytes(file[table..table + 8].try_into().unwrap());
+    assert!(packets > 10, "{packets}");
+    let fewer = with(table, packets / 2);
+    assert!(whole.samples.starts_with(&fewer.samples) && fewer.frames() < whole.frames());
+    assert!(matches!(fewer.warnings[..], [AudioWarning::BytesBehind { .. }]), "{:?}", fewer.warnings);
+    let shorter = with(table + 8, 100);
+    assert!(shorter.samples.starts_with(&whole.samples), "{}", shorter.frames());
+    let [AudioWarning::WrongLength { declared: 100, .. }] = shorter.warnings[..] else {
+        panic!("{:?}", shorter.warnings)
+    };
+}
+
+#[test]
+fn packets_that_are_shorter_than_a_caf_file_counts_are_warned_of() {
+    let Some((mut file, _)) = opus_in_caf() else { return };
+    let whole = Audio::decode(&file, None, "x.caf").unwrap();
+    let data = file.windows(4).position(|window| window == b"data").unwrap() + 16;
+    file[data + 200..data + 700].fill(0);
+    let audio = Audio::decode(&file, None, "x.caf").unwrap();
+    assert!(audio.frames() < whole.frames());
+    let lost = (whole.frames() - audio.frames()) as f64 / 48_000.0;
+    let [AudioWarning::Gap { missing, .. }] = audio.warnings[..] else { panic!("{:?}", audio.warnings) };
+    assert!((missing - lost).abs() < 1e-3, "{missing} s, not {lost} s");
 }

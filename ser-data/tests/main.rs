@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+mod behind;
 mod cases;
 mod common;
 mod conformance;
@@ -11,9 +12,12 @@ mod dataset;
 mod decoding;
 mod extraction;
 mod ffmpeg;
+mod joined;
 mod lost_parts;
 mod manifests;
+mod matroska;
 mod names;
+mod ogg;
 mod reader;
 mod refusals;
 mod robustness;

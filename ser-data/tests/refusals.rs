@@ -1,8 +1,8 @@
 //! Every bad file against its error.
 
-use ser_data::{Audio, AudioErrorKind, AudioWarning};
+use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
-use crate::common::{chunk, encoding, fmt, riff, wav};
+use crate::common::{chunk, encoding, fmt, pages, riff, sum, wav};
 
 fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
     let extension = name.rsplit_once('.').map(|(_, e)| e);
@@ -124,13 +124,22 @@ fn samples_on_another_scale_are_refused() {
 
 #[test]
 fn audio_that_is_not_read_is_named_and_never_called_damaged_or_not_audio() {
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 15] = [
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\x00\xAA\x00\x62\xCE\x6C", "Windows Media"),
         (b"#!AMR\n\x3C\x00", "AMR is not supported"),
         (b"#!AMR-WB\n", "AMR-WB is not supported"),
         (b"RIFF\x24\0\0\0AVI LIST", "AVI is not supported"),
         (b"\x0B\x77\x00\x00\x00\x00", "AC-3 is not supported"),
         (b"wvpk\x00\x00\x00\x00", "WavPack is not supported"),
+        (b"\x0B\x77\x04\x2F\x3F\x87\xA0\0", "E-AC-3 is not supported"),
+        (b"nut/multimedia container\0", "NUT is not supported"),
+        (b".SoX\x1C\0\0\0", "SoX's own format is not supported"),
+        (b"\x64\xA3\x01\0\0\0\x7A\x44", "IRCAM is not supported"),
+        (b"\0\x02\xA3\x64\x44\x7A\0\0", "IRCAM is not supported"),
+        (b"\x56\xE0\x02\0\0\x56\xE0\x02\0\0", "AAC in LATM is not supported"),
+        (b"\xF0\x28\0\0\xF8\x72\x6F\xBA", "TrueHD is not supported"),
+        (b"\xF0\x28\0\0\xF8\x72\x6F\xBB", "MLP is not supported"),
+        (b"RIFF\x24\0\0\0QLCMfmt ", "QCELP (QCP) is not supported"),
     ];
     for (bytes, expected) in cases {
         for name in ["clip.wav", "clip.mp3", "clip"] {
@@ -149,13 +158,58 @@ fn an_ogg_file_without_sound_has_no_audio_track() {
     page[26] = 1;
     page.push(7);
     page.extend(b"\x80theora");
-    page[22..26].fill(0);
-    let crc = page.iter().fold(0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
-            if crc >> 31 == 1 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 }
-        })
-    });
-    page[22..26].copy_from_slice(&crc.to_le_bytes());
+    sum(&mut page);
     let error = Audio::decode(&page, None, "video.ogv").unwrap_err();
     assert!(matches!(error.kind, AudioErrorKind::NoAudioTrack), "{error}");
+}
+
+#[test]
+fn a_bit_rate_that_layer_2_does_not_allow_is_no_damage() {
+    // MPEG-1 layer II at 384 kbit/s and 48,000 Hz with one channel, as ffmpeg writes by default, and at 32 kbit/s with two.
+    for (header, bytes, rate) in [(b"\xFF\xFD\xE4\xC0", 1152, 384), (b"\xFF\xFD\x14\x00", 96, 32)] {
+        let frame = [&header[..], &vec![0; bytes - 4]].concat();
+        let (kind, text) = error_of(&frame.repeat(3), "x.mp2");
+        assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
+        assert!(text.contains(&format!("codec MPEG layer II at {rate} kbit/s for ")), "{text}");
+    }
+}
+
+#[test]
+fn a_damaged_packet_behind_good_ones_is_not_called_another_codec() {
+    let mut file = std::fs::read(encoding("adts.aac")).unwrap();
+    let whole = Audio::decode(&file, None, "whole").unwrap();
+    let mut at = 0;
+    for _ in 0..4 {
+        at += (u32::from_be_bytes(file[at + 2..at + 6].try_into().unwrap()) >> 5 & 0x1FFF) as usize;
+    }
+    // A coupling channel element, which this stream of AAC-LC does not have.
+    file[at + 7] = 0x40;
+    let (kind, text) = error_of(&file, "x.aac");
+    assert!(matches!(kind, AudioErrorKind::Malformed { .. }), "{text}");
+    assert!(text.contains("coupling channel element (after 4096 frames)"), "{text}");
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let part = Audio::decode_with(&allowed, &file, None, "x.aac").unwrap();
+    assert_eq!(part.samples, whole.samples[..4096]);
+    assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+#[test]
+fn an_ogg_stream_without_its_headers_is_told_so() {
+    let file = std::fs::read(encoding("opus.ogg")).unwrap();
+    let text = error_of(&pages(&file)[0], "x.ogg").1;
+    assert!(text.ends_with("the file ends before the last 1 of its OGG header packets"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_called_a_pipe_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.wav");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: mkfifo is not there");
+        return;
+    }
+    let error = Audio::open(&pipe).unwrap_err().to_string();
+    assert!(error.ends_with("cannot be read: it is a pipe"), "{error}");
 }

@@ -179,10 +179,11 @@ fn outcome(number: u64, sources: &Path) -> Option<Outcome> {
     let kind = match decoded {
         Ok(audio) => {
             let (largest, longer) = difference(&audio.samples, &whole);
-            // What ffmpeg leaves behind an MP4's edits, it has more. Of a Vorbis stream in a single page it leaves the last block out.
+            // What ffmpeg leaves behind an MP4's edits, it has more. Of a Vorbis stream in a single page it leaves the last block out, or
+            // keeps the padding that the page doesn't count.
             let ours = audio.samples.len();
             let is_cut = longer < 0 && ends_with_edits(&wanted, ours, &whole);
-            let is_all = longer > 0 && codec.name == "vorbis" && ours == wanted.samples();
+            let is_all = longer != 0 && codec.name == "vorbis" && ours == wanted.samples();
             let longer = if is_cut || is_all { 0 } else { longer };
             if damage_name == "whole" && !audio.warnings.is_empty() {
                 fault = Some(format!("{wanted}: {:?}", audio.warnings));

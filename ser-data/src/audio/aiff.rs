@@ -39,7 +39,8 @@ pub(super) fn open<'s>(
     };
     let length = if declared == 0 && (common.frames > 0 || sound_goes_on(&mut source, start)?) {
         // A recorder that crashed before it wrote the length.
-        sound_bytes(unit, u64::MAX, found, 0, options, &mut warnings)?
+        warnings.push(AudioWarning::WrongLength { unit, declared, found });
+        found
     } else if (declared + 1..=found).contains(&wanted) && sound_goes_on(&mut source, start + declared)? {
         warnings.push(AudioWarning::WrongLength { unit, declared, found: wanted });
         wanted
@@ -56,8 +57,17 @@ pub(super) fn open<'s>(
         warnings.push(AudioWarning::WrongLength { unit, declared, found: held });
         keep = None;
     }
+    let end = (start + length).next_multiple_of(2);
+    if matches!(behind(&mut source, end, 2, chunk)?, Behind::Other | Behind::Sound) {
+        warnings.push(AudioWarning::BytesBehind { bytes: found - length });
+    }
     let sound = source.part(start, length)?.part((8 + offset).min(length), u64::MAX)?;
     Ok(Box::new(Blocks::new(sound, layout, keep, warnings)?))
+}
+
+/// The bytes of a chunk with its header, as [`behind`] asks.
+fn chunk(header: &[u8]) -> Option<u64> {
+    be(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length)
 }
 
 /// Whether bytes at the end of the `SSND` chunk only fill a block of a disk: few, and all zero.
@@ -68,7 +78,6 @@ fn is_padding(source: &mut Source<'_>, at: u64, bytes: u64) -> Result<bool, Audi
 
 /// Whether no chunk begins where the `SSND` chunk should end: sound goes on there, be it silence.
 fn sound_goes_on(source: &mut Source<'_>, end: u64) -> Result<bool, AudioErrorKind> {
-    let chunk = |header: &[u8]| be(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length);
     Ok(matches!(behind(source, end.next_multiple_of(2), 2, chunk)?, Behind::Filler | Behind::Sound))
 }
 

@@ -6,7 +6,7 @@ use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes, tolerance};
 use super::opus::OpusHead;
 use super::source::{Source, be};
-use super::tags::{Behind, behind, is_name};
+use super::tags::{Behind, behind, is_filler, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, mp4};
 
 pub(super) fn open<'s>(
@@ -56,12 +56,13 @@ pub(super) fn open<'s>(
         return Ok(Box::new(Blocks::new(source, layout, None, warnings)?));
     }
     let mut stream = description.stream(&cookie)?;
-    let table = Table::parse(&table.ok_or_else(|| missing("pakt"))?, &description)?;
+    let mut table = Table::parse(&table.ok_or_else(|| missing("pakt"))?, &description)?;
+    warnings.extend(table.keep_what_is_held());
     stream.skip = table.priming;
-    stream.keep = table.valid;
     // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
-    let packets = table.packets.into_iter();
-    Ok(Box::new(Packets { source, stream: Some(stream), packets, warnings }))
+    stream.keep = table.valid;
+    let (packets, sample_rate) = (table.packets.into_iter(), description.sample_rate.into());
+    Ok(Box::new(Packets { source, stream: Some(stream), packets, sample_rate, frames: 0, warnings }))
 }
 
 /// The bytes of a chunk with its header, as [`behind`] asks.
@@ -145,15 +146,28 @@ impl Description {
 /// The `pakt` chunk.
 struct Table {
     packets: Vec<(u64, u64)>,
+    /// Frames that are sound.
     valid: Option<u64>,
+    /// Frames to leave out before these, and behind them.
     priming: u64,
+    remainder: u64,
 }
 
 impl Table {
+    /// Keeps all frames of the packets, with a warning, where a packet or more would be left out uncounted.
+    fn keep_what_is_held(&mut self) -> Option<AudioWarning> {
+        let sum = |sum: u64, (_, frames): &(u64, u64)| sum.saturating_add(*frames);
+        let found = self.packets.iter().fold(0, sum).saturating_sub(self.priming + self.remainder);
+        let longest = self.packets.iter().map(|(_, frames)| *frames).max().unwrap_or(0);
+        let declared = self.valid.filter(|valid| valid.saturating_add(longest) <= found)?;
+        self.valid = Some(found);
+        Some(AudioWarning::WrongLength { unit: "frames of CAF packets", declared, found })
+    }
+
     fn parse(chunk: &[u8], description: &Description) -> Result<Self, AudioErrorKind> {
         let cut = || AudioErrorKind::malformed("the CAF file's packet table ends early");
         let (count, valid) = (be(chunk, 0, 8).ok_or_else(cut)?, be(chunk, 8, 8).ok_or_else(cut)?);
-        let priming = be(chunk, 16, 4).ok_or_else(cut)?;
+        let (priming, remainder) = (be(chunk, 16, 4).ok_or_else(cut)?, be(chunk, 20, 4).ok_or_else(cut)?);
         let mut rest = chunk.get(24..).ok_or_else(cut)?;
         let mut packets = Vec::new();
         for _ in 0..count {
@@ -171,7 +185,8 @@ impl Table {
             }
             packets.push((bytes, frames));
         }
-        Ok(Self { packets, valid: Some(valid).filter(|&valid| valid > 0 && valid < 1 << 62), priming })
+        let valid = Some(valid).filter(|&valid| valid > 0 && valid < 1 << 62);
+        Ok(Self { packets, valid, priming, remainder })
     }
 }
 
@@ -193,6 +208,10 @@ struct Packets<'s> {
     source: Source<'s>,
     stream: Option<Stream>,
     packets: std::vec::IntoIter<(u64, u64)>,
+    /// Frames a second of those that the table counts.
+    sample_rate: f64,
+    /// Frames of the packets so far.
+    frames: u64,
     warnings: Vec<AudioWarning>,
 }
 
@@ -201,13 +220,22 @@ impl Demuxer for Packets<'_> {
         if let Some(stream) = self.stream.take() {
             return Ok(Item::Stream(stream));
         }
-        let Some((bytes, frames)) = self.packets.next() else { return Ok(Item::End) };
+        let Some((bytes, frames)) = self.packets.next() else {
+            let (at, bytes) = (self.source.position(), self.source.left());
+            if !is_filler(&mut self.source, at)? {
+                self.warnings.push(AudioWarning::BytesBehind { bytes });
+            }
+            return Ok(Item::End);
+        };
         let data = self.source.bytes(bytes)?;
         if (data.len() as u64) < bytes {
             let found = data.len() as u64;
             return Err(AudioErrorKind::Truncated { unit: "bytes of a CAF packet", declared: bytes, found });
         }
-        Ok(Item::Packet(Packet { data, frames, ..Default::default() }))
+        // A packet that decodes to less than it counts shows in the next one's time. The last one may be shorter.
+        let time = Some(self.frames as f64 / self.sample_rate);
+        self.frames = self.frames.saturating_add(frames);
+        Ok(Item::Packet(Packet { data, frames, time, ..Default::default() }))
     }
 
     fn warnings(&mut self) -> Vec<AudioWarning> {

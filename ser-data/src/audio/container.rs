@@ -1,7 +1,8 @@
 //! Detection of a container by its first bytes.
 
 use super::demux::Demuxer;
-use super::source::Source;
+use super::source::{Source, be};
+use super::tags::id3_bytes;
 use super::{AudioErrorKind, AudioOptions, aiff, au, caf, flac, matroska, mp4, mpeg, ogg, wav};
 
 /// Bytes that are looked at.
@@ -13,7 +14,21 @@ pub(super) fn open<'s>(
     extension: Option<&str>,
     options: &AudioOptions,
 ) -> Result<Box<dyn Demuxer + 's>, AudioErrorKind> {
+    // FLAC, MPEG and ADTS files may carry ID3 tags in front. Taggers write them before files of other formats too.
+    let (mut front, bytes) = (0, source.len());
+    while let Some(id3) = id3_bytes(&source.peek_at(front, 10)?) {
+        front += id3;
+    }
+    if front > bytes {
+        return Err(AudioErrorKind::Truncated { unit: "bytes of an ID3 tag", declared: front, found: bytes });
+    }
+    if front > 0 {
+        source = source.part(front, u64::MAX)?;
+    }
     let start = source.peek(START)?;
+    if start.is_empty() {
+        return Err(AudioErrorKind::Empty { bytes });
+    }
     let at = |from: usize, len: usize| start.get(from..from + len).unwrap_or_default();
     match at(0, 4) {
         b"RIFF" | b"RF64" | b"BW64" if at(8, 4) == b"WAVE" => return wav::open(source, options),
@@ -22,7 +37,7 @@ pub(super) fn open<'s>(
         b".snd" => return au::open(source, options),
         b"caff" => return caf::open(source, options),
         b"fLaC" => return Ok(Box::new(flac::Frames::open(source)?)),
-        b"OggS" => return Ok(Box::new(ogg::Packets::open(source))),
+        b"OggS" => return Ok(Box::new(ogg::Packets::open(source, options))),
         _ if matroska::is_matroska(&start) => return Ok(Box::new(matroska::Packets::open(source, options)?)),
         _ => {}
     }
@@ -35,19 +50,9 @@ pub(super) fn open<'s>(
     if let Some(container) = unsupported(&start) {
         return Err(AudioErrorKind::UnsupportedContainer { container });
     }
-    // FLAC, MPEG and ADTS files may carry ID3 tags in front.
-    let mut behind = 0;
-    while let Some(id3) = mpeg::id3_bytes(&source.peek_at(behind, 10)?) {
-        behind += id3;
-    }
-    if behind > 0 && source.peek_at(behind, 4)? == b"fLaC" {
-        return Ok(Box::new(flac::Frames::open(source)?));
-    }
     let named =
         extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "mp3" | "mp2" | "mp1" | "mpga" | "aac"));
-    if behind > 0
-        || mpeg::is_frame(&start)
-        || (named && !is_known_other(&start) && mpeg::begins(&mut source)?)
+    if front > 0 || mpeg::is_frame(&start) || (named && !is_known_other(&start) && mpeg::begins(&mut source)?)
     {
         return Ok(Box::new(mpeg::Frames::open(source, options)?));
     }
@@ -56,7 +61,7 @@ pub(super) fn open<'s>(
 
 /// The name of a container that holds audio and isn't read.
 fn unsupported(start: &[u8]) -> Option<&'static str> {
-    const MAGIC: [(&[u8], &str); 26] = [
+    const MAGIC: [(&[u8], &str); 29] = [
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "Windows Media (WMA, ASF)"),
         (b"#!AMR-WB", "AMR-WB"),
         (b"#!AMR", "AMR"),
@@ -83,14 +88,37 @@ fn unsupported(start: &[u8]) -> Option<&'static str> {
         (b"Creative Voice File", "Creative Voice"),
         (b"OFR ", "OptimFROG"),
         (b".ra\xFD", "RealAudio"),
+        (b"nut/multimedia container", "NUT"),
+        (b".SoX", "SoX's own format"),
+        (b"XoS.", "SoX's own format"),
     ];
+    // The version of AC-3 tells E-AC-3 (ETSI TS 102 366, E.1.3.1.6).
+    if start.starts_with(b"\x0B\x77") && start.get(5).is_some_and(|&byte| byte >> 3 > 10) {
+        return Some("E-AC-3");
+    }
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
         return Some(name);
     }
     match (start.get(..4), start.get(8..12)) {
         (Some(b"RIFF"), Some(b"AVI ")) => return Some("AVI"),
         (Some(b"RIFX"), Some(b"WAVE")) => return Some("big-endian WAV (RIFX)"),
+        (Some(b"RIFF"), Some(b"QLCM")) => return Some("QCELP (QCP)"),
         _ => {}
+    }
+    if matches!(start, [0x64, 0xA3, 1..=4, 0, ..] | [0, 1..=4, 0xA3, 0x64, ..]) {
+        return Some("IRCAM");
+    }
+    match start.get(4..8) {
+        Some(b"\xF8\x72\x6F\xBA") => return Some("TrueHD"),
+        Some(b"\xF8\x72\x6F\xBB") => return Some("MLP"),
+        _ => {}
+    }
+    // Frames of LATM begin with eleven bits of synchronisation and thirteen that tell their length (ISO/IEC 14496-3, 1.7.2).
+    let latm = |at: usize| {
+        be(start, at, 3).filter(|word| word >> 13 == 0x2B7).map(|word| at + 3 + (word & 0x1FFF) as usize)
+    };
+    if latm(0).and_then(latm).is_some() {
+        return Some("AAC in LATM");
     }
     // MPEG transport streams have a byte of synchronisation in each packet of 188.
     let is_sync = |at: usize| start.get(at) == Some(&0x47);

@@ -1,7 +1,7 @@
 //! Packets become samples: decoders, trimming, and what a stream must hold.
 
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -13,7 +13,7 @@ use super::convert::Converter;
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream};
 use super::mp3::Reservoir;
 use super::opus::{self, OpusStream};
-use super::{AudioErrorKind, AudioOptions, AudioWarning, codec};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
 
 /// A file's samples, packet after packet.
 pub(super) struct Decoding<'s> {
@@ -40,6 +40,8 @@ struct Active {
     decoded: u64,
     /// Frames that were decoded beyond what the first OGG page counts.
     lead: Option<i64>,
+    /// Seconds that an OGG page counts and that were not decoded.
+    uncounted: Option<f64>,
     /// The container's time at the last packet that told it, in seconds, and the frames decoded before it.
     clock: Option<(f64, u64)>,
     /// Data that MP3 frames take from earlier frames (bit reservoir).
@@ -111,12 +113,14 @@ impl<'s> Decoding<'s> {
             }
             Item::Packet(packet) => {
                 let active = self.active.as_mut().ok_or(AudioErrorKind::NoAudioTrack)?;
-                if let Some(missing) = packet.time.and_then(|time| active.gap(time)) {
+                let by_clock = packet.time.and_then(|time| active.gap(time));
+                let decoded = active.decode(&packet, self.frames);
+                if let Some(missing) = by_clock.or(active.uncounted.take()) {
                     let rate = self.spec.map_or(1, |(_, rate)| rate);
                     let (_, all) = self.gap.get_or_insert((self.frames as f64 / f64::from(rate), 0.0));
                     *all += missing;
                 }
-                active.decode(&packet, self.frames)?;
+                decoded?;
                 let Some((channels, rate)) = active.spec.filter(|_| !active.samples.is_empty()) else {
                     return Ok(());
                 };
@@ -192,13 +196,14 @@ impl Active {
         let is = |codec| matches!(&stream.codec, Codec::Symphonia(parameters) if parameters.codec == codec);
         let reservoir = is(CODEC_ID_MP3).then(Reservoir::default);
         let replication = is(CODEC_ID_AAC).then(Replication::default);
-        let (lead, clock, converter, samples) = Default::default();
+        let (lead, uncounted, clock, converter, samples) = Default::default();
         Ok(Self {
             decoder,
             stream,
             spec,
             decoded: 0,
             lead,
+            uncounted,
             clock,
             reservoir,
             replication,
@@ -230,7 +235,10 @@ impl Active {
         self.samples.clear();
         if packet.data.is_empty() && (packet.granule.is_some() || packet.time.is_some()) {
             // An OGG page without a packet only counts, and Matroska's last time only tells the end.
-            return packet.granule.map_or(Ok(()), |granule| self.counted(granule).map(drop));
+            if let Some(granule) = packet.granule {
+                self.counted(granule);
+            }
+            return Ok(());
         }
         if let Some(reservoir) = &mut self.reservoir {
             reservoir.take(&packet.data)?;
@@ -268,23 +276,26 @@ impl Active {
                         part.copy_to_vec_interleaved(&mut self.samples);
                         Ok(())
                     }
-                    Err(error) => Err(refused(error, &self.stream.codec, given)),
+                    Err(error) => {
+                        Err(refused(error, &self.stream.codec, &packet.data, (given, self.decoded > 0)))
+                    }
                 }
             }
         };
         decoded?;
-        self.trim(packet)
+        self.trim(packet);
+        Ok(())
     }
 
     /// Cuts the encoder's delay and padding off.
-    fn trim(&mut self, packet: &Packet) -> Result<(), AudioErrorKind> {
-        let Some((channels, rate)) = self.spec else { return Ok(()) };
+    fn trim(&mut self, packet: &Packet) {
+        let Some((channels, rate)) = self.spec else { return };
         let frames = (self.samples.len() / channels) as u64;
         let start = self.decoded;
         self.decoded += frames;
         let mut end = self.decoded - packet.discard.min(frames);
         if let Some(granule) = packet.granule {
-            end = end.min(self.counted(granule)?);
+            end = end.min(self.counted(granule));
         }
         let first = scaled(&self.stream, rate, self.stream.skip);
         let last = self.stream.keep.map(|keep| first.saturating_add(scaled(&self.stream, rate, keep)));
@@ -293,31 +304,27 @@ impl Active {
         let to = end.clamp(start, self.decoded) - start;
         self.samples.truncate(to as usize * channels);
         self.samples.drain(..(from.min(to)) as usize * channels);
-        Ok(())
     }
 
-    /// The last frame to keep by what an OGG page counts, which must agree with what was decoded: fewer frames than from page to
-    /// page are lost sound.
-    fn counted(&mut self, granule: Granule) -> Result<u64, AudioErrorKind> {
+    /// The last frame to keep by what an OGG page counts. Where it counts more from page to page than was decoded, its recorder paused or
+    /// lost sound: no page is missing, as their numbers tell.
+    fn counted(&mut self, granule: Granule) -> u64 {
         let lead = i128::from(self.decoded) - i128::from(granule.frames);
         let Some(before) = self.lead else {
             self.lead = i64::try_from(lead).ok();
             // Of a stream of one page the padding is all that the page doesn't count. Other streams may begin later.
-            return Ok(if granule.last { self.decoded.min(granule.frames) } else { self.decoded });
+            return if granule.last { self.decoded.min(granule.frames) } else { self.decoded };
         };
         let excess = lead - i128::from(before);
         if excess < 0 {
-            return Err(AudioErrorKind::malformed(format!(
-                "{} frames are missing before an OGG page that counts {}",
-                -excess, granule.frames
-            )));
+            self.uncounted = self.spec.map(|(_, rate)| -excess as f64 / f64::from(rate));
         }
-        if excess > 0 && !granule.last {
+        if excess < 0 || !granule.last {
             // A page that counts too little loses nothing.
             self.lead = i64::try_from(lead).ok();
-            return Ok(self.decoded);
+            return self.decoded;
         }
-        Ok(self.decoded.saturating_sub(u64::try_from(excess).unwrap_or(u64::MAX)))
+        self.decoded.saturating_sub(u64::try_from(excess).unwrap_or(u64::MAX))
     }
 }
 
@@ -341,13 +348,23 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
     // Trimming is done here, for all codecs alike; `gapless` makes Vorbis leave out its first packet, which is half a window.
     let options = AudioDecoderOptions::default().gapless(true);
     let codec = Codec::Symphonia(Box::new(parameters.clone()));
-    registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, 0))
+    registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, &[], (0, false)))
 }
 
-/// An error of a decoder: a variant of the codec that it doesn't know, or damage.
-fn refused(error: Error, codec: &Codec, frames: u64) -> AudioErrorKind {
+/// An error of a decoder for a packet: a variant of the codec that it doesn't know, or damage. `frames` of the file came before it, and
+/// `begun` tells whether its stream's decoder gave some of them: then it knows the variant, and what it doesn't know is damage.
+fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bool)) -> AudioErrorKind {
+    let is_layer_2 = matches!(codec, Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_MP2);
+    if let Some(codec) = mpeg::forbidden(packet).filter(|_| is_layer_2) {
+        return AudioErrorKind::UnsupportedCodec { codec };
+    }
     match (error, codec) {
-        (Error::Unsupported(what), Codec::Symphonia(parameters)) => codec::variant(parameters.codec, what),
+        (Error::Unsupported(what), Codec::Symphonia(parameters)) if !begun => {
+            codec::variant(parameters.codec, what)
+        }
+        (Error::Unsupported(what), _) => AudioErrorKind::malformed(format!(
+            "a packet asks for what its stream lacks: {what} (after {frames} frames)"
+        )),
         (Error::IoError(e), _) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
         }

@@ -95,7 +95,7 @@ pub(super) trait Demuxer: Send {
 }
 
 /// Lengths that recorders and pipes write where they don't know better: just below and at 2^31 and 2^32.
-fn is_placeholder(declared: u64) -> bool {
+pub(super) fn is_placeholder(declared: u64) -> bool {
     const SLACK: u64 = 4096;
     [1 << 31, 1 << 32].iter().any(|&limit| (limit - SLACK..=limit).contains(&declared)) || declared >= 1 << 62
 }

@@ -182,13 +182,29 @@ pub enum AudioWarning {
         /// The number that the file holds.
         found: u64,
     },
+    /// A chunk before the sound declares more bytes than stand before the sound.
+    #[error(
+        "a chunk before its sound declares {declared} bytes and has {found}: the sound behind it was read"
+    )]
+    WrongChunk {
+        /// The number that the chunk declares.
+        declared: u64,
+        /// The number that it has.
+        found: u64,
+    },
     /// The file is cut short or damaged, which [`AudioOptions::allow_truncated`](super::AudioOptions::allow_truncated) allows.
     #[error("read up to the place where it {reason}")]
     CutShort {
         /// The error.
         reason: String,
     },
-    /// Bytes after the sound are neither sound nor a known tag.
+    /// Bytes before the first frame are no frame, as where a stream was cut at its start.
+    #[error("{bytes} bytes before its first frame were left out")]
+    BytesBefore {
+        /// Their number.
+        bytes: u64,
+    },
+    /// Bytes after the sound are neither sound nor a known tag, or zeros that may have been sound.
     #[error("{bytes} bytes behind its sound were left out")]
     BytesBehind {
         /// Their number.
@@ -197,6 +213,9 @@ pub enum AudioWarning {
     /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
     #[error("its last OGG page isn't marked as the end: it may have been longer")]
     NoEnd,
+    /// A page of an OGG stream is marked as the last, and more of the stream follow. They were read too.
+    #[error("an OGG page within it is marked as the end: read to its last page")]
+    EarlyEnd,
     /// The first frames need bits that stand before the start of the stream: it was cut from a longer one.
     #[error(
         "its first {frames} MP3 frames need bits of frames before them, which it lacks: they may be silent"

@@ -4,9 +4,8 @@
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
-use super::mpeg::id3_bytes;
 use super::source::{Source, be};
-use super::tags::is_tag;
+use super::tags::{is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioWarning};
 
 /// Bytes that are read at once.
@@ -179,11 +178,7 @@ pub(super) struct Frames<'s> {
 }
 
 impl<'s> Frames<'s> {
-    /// The source may begin with ID3 tags.
-    pub(super) fn open(mut source: Source<'s>) -> Result<Self, AudioErrorKind> {
-        while let Some(id3) = id3_bytes(&source.peek(10)?) {
-            source.skip(id3)?;
-        }
+    pub(super) fn open(source: Source<'s>) -> Result<Self, AudioErrorKind> {
         let info = Info { sample_rate: 0, channels: 0, bits: 0, total: 0 };
         let (held, warnings) = (Vec::new(), Vec::new());
         let mut frames =
@@ -239,6 +234,20 @@ impl<'s> Frames<'s> {
         Ok(self.source.append(PIECE, &mut self.held)? > 0)
     }
 
+    /// Passes over the tags that `held` begins with, between joined files or at the end, and holds the start of what follows.
+    fn skip_tags(&mut self) -> Result<(), AudioErrorKind> {
+        loop {
+            while self.held.len() < 64 && self.read_on()? {}
+            let at = self.source.position() - self.held.len() as u64;
+            if !is_tag(&self.held) {
+                return Ok(());
+            }
+            let Some(bytes) = tag_bytes(&mut self.source, at)? else { return Ok(()) };
+            self.source.seek(at + bytes)?;
+            self.held.clear();
+        }
+    }
+
     /// The bytes of the frame that `held` begins with: up to the next header, tag or end, with a checksum that is right.
     fn frame_bytes(&mut self, header_: &Header) -> Result<usize, AudioErrorKind> {
         // No frame is longer than its samples as they are.
@@ -254,7 +263,7 @@ impl<'s> Frames<'s> {
             while at < last {
                 if crc == 0 && at >= header_.bytes + 2 {
                     let rest = &self.held[at..];
-                    if rest.starts_with(b"fLaC") || header(rest, &self.info).is_some() {
+                    if rest.starts_with(b"fLaC") || is_tag(rest) || header(rest, &self.info).is_some() {
                         return Ok(at);
                     }
                     zeros.push(at);
@@ -269,7 +278,7 @@ impl<'s> Frames<'s> {
                 if crc == 0 {
                     return Ok(whole);
                 }
-                let behind = zeros.into_iter().find(|&zero| {
+                let behind = zeros.iter().copied().find(|&zero| {
                     let rest = &self.held[zero..];
                     is_tag(rest) || rest.iter().all(|&b| b == 0)
                 });
@@ -278,6 +287,11 @@ impl<'s> Frames<'s> {
                 }
                 break;
             }
+        }
+        // Behind the last frame that is declared, other bytes are no sound.
+        let is_last = self.info.total > 0 && self.samples + header_.frames >= self.info.total;
+        if let Some(&end) = zeros.last().filter(|_| is_last) {
+            return Ok(end);
         }
         let frames = self.samples;
         if self.source.left() == 0 && (at as u64) < longest && self.info.total > frames {
@@ -315,21 +329,18 @@ impl Demuxer for Frames<'_> {
         if let Some(packet) = self.waiting.take() {
             return Ok(Item::Packet(packet));
         }
-        while self.held.len() < 64 && self.read_on()? {}
+        self.skip_tags()?;
         if self.held.starts_with(b"fLaC") {
             self.check_total()?;
             self.metadata()?;
-            while self.held.len() < 64 && self.read_on()? {}
-        }
-        if let Some(id3) = id3_bytes(&self.held) {
-            self.held.drain(..(id3 as usize).min(self.held.len()));
+            self.skip_tags()?;
         }
         let Some(header) = header(&self.held, &self.info) else {
             self.check_total()?;
             let rest = self.held.len() as u64 + self.source.left();
             // Where the frames aren't counted, zeros may have been some.
             let filler = self.info.total > 0 && self.held.iter().all(|&byte| byte == 0);
-            if rest > 0 && !is_tag(&self.held) && !filler {
+            if rest > 0 && !filler {
                 if self.samples == 0 {
                     return Err(AudioErrorKind::malformed("no FLAC frame follows the metadata"));
                 }

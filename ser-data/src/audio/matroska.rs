@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::demux::{Demuxer, Item, Packet};
 use super::source::{Source, be};
-use super::tags::{is_filler, is_tag};
+use super::tags::{is_filler, is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 mod ebml;
@@ -16,7 +16,13 @@ use ebml::{child, element, float, unsigned, vint};
 use lacing::laced;
 use track::{Track, track};
 
-/// The packets of the first sound track.
+/// Bytes at the end of a segment of unknown size that are no element: fewer are left out.
+const FEW: u64 = 4096;
+
+/// Seconds of a tick where the file doesn't tell.
+const DEFAULT_TICK: f64 = 1e-3;
+
+/// The packets of the first sound track that can be read, of each segment.
 pub(super) struct Packets<'s> {
     source: Source<'s>,
     track: Option<Track>,
@@ -29,6 +35,9 @@ pub(super) struct Packets<'s> {
     cluster: u64,
     /// Ticks of the whole, where they are known.
     duration: Option<f64>,
+    allow_truncated: bool,
+    /// The element that the file's end cuts, where its part is read: an error at the end.
+    fault: Option<AudioErrorKind>,
     /// Where the first element that is not known begins, and the bytes of all such.
     unknown: Option<(u64, u64)>,
     warnings: Vec<AudioWarning>,
@@ -43,34 +52,48 @@ impl<'s> Packets<'s> {
             track: None,
             queue,
             end: None,
-            tick: 1e-3,
+            tick: DEFAULT_TICK,
             cluster: 0,
             duration: None,
+            allow_truncated: options.allow_truncated,
+            fault: None,
             unknown,
             warnings,
         };
         while packets.track.is_none() {
-            if !packets.element(options.allow_truncated)? {
-                return Err(AudioErrorKind::malformed("the Matroska file has no Tracks element"));
+            if !packets.element()? {
+                return Err(packets.fault.take().unwrap_or_else(no_tracks));
             }
         }
         Ok(packets)
     }
 
     /// Reads an element, or goes into it; `false` at the end of the file.
-    fn element(&mut self, allow_truncated: bool) -> Result<bool, AudioErrorKind> {
+    fn element(&mut self) -> Result<bool, AudioErrorKind> {
         let at = self.source.position();
         let head = self.source.peek(12)?;
+        if is_tag(&head)
+            && let Some(tag) = tag_bytes(&mut self.source, at)?
+        {
+            self.source.skip(tag)?;
+            return Ok(true);
+        }
         if head.is_empty() || is_tag(&head) {
             return Ok(false);
         }
-        let Some((id, size, bytes)) = element(&head) else {
-            // Zeros within a segment were something else.
-            if self.end.is_none_or(|end| at >= end) && is_filler(&mut self.source, at)? {
-                if self.end.is_none() {
-                    self.warnings.push(AudioWarning::BytesBehind { bytes: self.source.left() });
-                }
-                return Ok(false);
+        let (header, left) = (element(&head), self.source.left());
+        let is_behind = self.end.is_some_and(|end| at >= end);
+        if is_behind && !header.is_some_and(|(id, ..)| id::is_long(id)) {
+            let is_filler = is_filler(&mut self.source, at)?;
+            return self.leave_out_rest(!is_filler);
+        }
+        let fits = |&(id, size, bytes): &(u32, Option<u64>, usize)| {
+            id::is_known(id) || size.is_some_and(|size| bytes as u64 + size <= left)
+        };
+        let Some((id, size, bytes)) = header.filter(|header| self.end.is_some() || fits(header)) else {
+            // Zeros within a segment of known size were something else. Of unknown size, a few bytes at the end are none of it.
+            if self.end.is_none() && (left < FEW || is_filler(&mut self.source, at)?) {
+                return self.leave_out_rest(true);
             }
             return Err(AudioErrorKind::malformed(format!("no Matroska element begins at byte {at}")));
         };
@@ -79,13 +102,21 @@ impl<'s> Packets<'s> {
         if let Some(declared) = size.filter(|&size| size > found) {
             let unit =
                 if id == id::SEGMENT { "bytes of a Matroska segment" } else { "bytes of a Matroska element" };
-            // What the segment holds up to the cut may be wanted.
-            if id != id::SEGMENT || !allow_truncated {
-                return Err(AudioErrorKind::Truncated { unit, declared, found });
+            let error = AudioErrorKind::Truncated { unit, declared, found };
+            // What these hold up to the cut may be wanted.
+            if !matches!(id, id::SEGMENT | id::CLUSTER) || !self.allow_truncated {
+                return Err(error);
             }
+            self.fault.get_or_insert(error);
         }
         match (id, size) {
-            (id::SEGMENT, size) => self.end = size.map(|size| self.source.position().saturating_add(size)),
+            (id::SEGMENT, size) => {
+                self.end = size.map(|size| self.source.position().saturating_add(size));
+                // Another segment is another file, joined to the one before, with tracks of its own.
+                let ended = self.end_time();
+                self.queue.extend(ended);
+                (self.track, self.tick, self.cluster) = (None, DEFAULT_TICK, 0);
+            }
             (id::CLUSTER, _) => {}
             (id::INFO, Some(size)) => {
                 let body = self.source.bytes(size)?;
@@ -129,6 +160,21 @@ impl<'s> Packets<'s> {
         Ok(true)
     }
 
+    /// Goes to the end of the file, with or without a warning, and returns that it has ended.
+    fn leave_out_rest(&mut self, warns: bool) -> Result<bool, AudioErrorKind> {
+        let bytes = self.source.left();
+        self.warnings.extend(warns.then_some(AudioWarning::BytesBehind { bytes }));
+        self.source.skip(bytes)?;
+        Ok(false)
+    }
+
+    /// The time at which the segment ends. It lasts as long as its longest track, so this tells only of a single one.
+    fn end_time(&mut self) -> Option<Item> {
+        let alone = self.track.as_ref().is_some_and(|track| track.alone);
+        let ticks = self.duration.take().filter(|_| alone)?;
+        Some(Item::Packet(Packet { time: Some(ticks * self.tick), ..Default::default() }))
+    }
+
     /// Takes the packets of a block, of whose last `padding` nanoseconds are none.
     fn block(&mut self, block: &[u8], padding: u64) -> Result<(), AudioErrorKind> {
         let Some(track) = &self.track else { return Ok(()) };
@@ -160,6 +206,10 @@ impl<'s> Packets<'s> {
     }
 }
 
+fn no_tracks() -> AudioErrorKind {
+    AudioErrorKind::malformed("the Matroska file has no Tracks element")
+}
+
 /// Whether a file begins as an EBML file does.
 pub(super) fn is_matroska(start: &[u8]) -> bool {
     be(start, 0, 4) == Some(id::EBML.into())
@@ -171,18 +221,20 @@ impl Demuxer for Packets<'_> {
             if let Some(item) = self.queue.pop_front() {
                 return Ok(item);
             }
-            if self.element(true)? {
+            let more = self.element();
+            if let Ok(true) = more {
                 continue;
             }
             if let Some((at, bytes)) = self.unknown.take() {
                 self.warnings.push(AudioWarning::Unknown { at, bytes });
             }
-            // The whole lasts as long as its longest track.
-            let alone = self.track.as_ref().is_some_and(|track| track.alone);
-            return Ok(match self.duration.take().filter(|_| alone) {
-                Some(ticks) => Item::Packet(Packet { time: Some(ticks * self.tick), ..Default::default() }),
-                None => Item::End,
-            });
+            if let Some(fault) = self.fault.take().or(more.err()) {
+                return Err(fault);
+            }
+            if self.track.is_none() {
+                return Err(no_tracks());
+            }
+            return Ok(self.end_time().unwrap_or(Item::End));
         }
     }
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use symphonia::core::codecs::audio::well_known::*;
 
-use super::demux::{Demuxer, Item, Packet, Stream};
+use super::demux::{Codec, Demuxer, Item, Packet, Stream};
 use super::source::{Source, be};
 use super::tags::{is_filler, is_tag};
-use super::{AudioErrorKind, AudioOptions, AudioWarning};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, mpeg};
 
 mod boxes;
 mod entry;
@@ -35,6 +35,10 @@ pub(super) struct Packets<'s> {
     clock: Clock,
     /// Bytes of a frame of plain samples.
     frame_bytes: Option<u64>,
+    /// That the tables list fewer samples than they time, where that is allowed: an error at the end.
+    fault: Option<AudioErrorKind>,
+    /// Ticks at the end of the samples that the tables list.
+    end: Option<u64>,
     warnings: Vec<AudioWarning>,
 }
 
@@ -42,10 +46,19 @@ impl<'s> Packets<'s> {
     pub(super) fn open(mut source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
         let mut warnings = Vec::new();
         let (mut moov, mut at, mut first_moof) = (None, 0, None);
+        // Where a joined file begins, and whether it has an index of its own.
+        let (mut joined, mut second) = (None, false);
         loop {
             let (kind, header, size) = match next_box(&mut source, at) {
                 Ok(Some(found)) => found,
-                Ok(None) => break,
+                Ok(None) => {
+                    // A tag, zeros, or less than a box's header.
+                    let rest = source.peek_at(at, 8)?;
+                    if rest.len() < 8 && rest.iter().any(|&byte| byte != 0) {
+                        warnings.push(AudioWarning::BytesBehind { bytes: rest.len() as u64 });
+                    }
+                    break;
+                }
                 // Fragments before the damage are read; the error occurs again when reading reaches it.
                 Err(error) if options.allow_truncated && error.is_damage() && moov.is_some() => {
                     if first_moof.is_none() {
@@ -57,6 +70,10 @@ impl<'s> Packets<'s> {
             };
             let found = source.len() - at;
             if size > found {
+                if moov.is_some() && !holds_sound(&mut source, at)? {
+                    warnings.push(AudioWarning::BytesBehind { bytes: found });
+                    break;
+                }
                 let unit = "bytes of an MP4 box";
                 let error = AudioErrorKind::Truncated { unit, declared: size, found };
                 if !options.allow_truncated || &kind == b"moov" {
@@ -67,9 +84,16 @@ impl<'s> Packets<'s> {
             match &kind {
                 b"moov" if moov.is_none() => moov = Some(source.peek_at(at + header, size - header)?),
                 b"moof" => first_moof = first_moof.or(Some(at)),
+                b"ftyp" if moov.is_some() => joined = joined.or(Some(at)),
+                b"moov" => {
+                    (joined, second) = (joined.or(Some(at)), true);
+                }
                 _ => {}
             }
             at = at.saturating_add(size);
+        }
+        if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
+            warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
         }
         let moov = moov.ok_or_else(|| {
             AudioErrorKind::malformed(
@@ -85,6 +109,10 @@ impl<'s> Packets<'s> {
         let track = child(trak, b"tkhd").and_then(track_id).unwrap_or(0);
         let stbl = child(child(mdia, b"minf").unwrap_or_default(), b"stbl").unwrap_or_default();
         let table = Table::parse(stbl, entry.frame_bytes)?;
+        let fault = match table.fault() {
+            Some(fault) if !options.allow_truncated => return Err(fault),
+            fault => fault,
+        };
         let defaults = children(child(&moov, b"mvex").unwrap_or_default(), b"trex")
             .find(|trex| be(trex, 4, 4) == Some(track.into()))
             .map(Defaults::of_trex)
@@ -100,6 +128,8 @@ impl<'s> Packets<'s> {
             track,
             defaults,
             frame_bytes: entry.frame_bytes,
+            fault,
+            end: None,
             warnings,
         })
     }
@@ -116,6 +146,8 @@ impl<'s> Packets<'s> {
                     "the MP4 file's tables don't tell where its last {left} samples lie"
                 )));
             }
+            // Fragments that follow have a clock of their own.
+            self.end = table.end().filter(|_| self.next_box.is_none());
             self.table = None;
         }
         loop {
@@ -163,9 +195,12 @@ impl Clock {
     }
 
     fn warning(&mut self) -> Option<AudioWarning> {
-        let seconds = |ticks| ticks as f64 / f64::from(self.timescale.max(1));
         let (at, missing) = self.gap.take()?;
-        Some(AudioWarning::Gap { seconds: seconds(at), missing: seconds(missing) })
+        Some(AudioWarning::Gap { seconds: self.seconds(at), missing: self.seconds(missing) })
+    }
+
+    fn seconds(&self, ticks: u64) -> f64 {
+        ticks as f64 / f64::from(self.timescale.max(1))
     }
 }
 
@@ -197,6 +232,14 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
         return Ok(None);
     }
     Ok(Some((kind, bytes, size)))
+}
+
+/// Whether a box of sound or of its index begins at a place or further on: otherwise what stands there is no part of a file whose index
+/// was seen.
+fn holds_sound(source: &mut Source<'_>, at: u64) -> Result<bool, AudioErrorKind> {
+    const SEARCHED: u64 = 1 << 20;
+    let rest = source.peek_at(at, SEARCHED)?;
+    Ok(rest.windows(4).any(|kind| [b"moov", b"moof", b"mdat"].iter().any(|known| kind == *known)))
 }
 
 /// The first sound track that can be read, or the reason why the first can't.
@@ -275,10 +318,20 @@ fn track_id(tkhd: &[u8]) -> Option<u32> {
 
 impl Demuxer for Packets<'_> {
     fn next(&mut self) -> Result<Item, AudioErrorKind> {
-        if let Some(stream) = self.stream.take() {
+        if let Some(mut stream) = self.stream.take() {
+            self.choose_layer(&mut stream)?;
             return Ok(Item::Stream(stream));
         }
         let Some(Sample { offset, bytes, start }) = self.next_sample()? else {
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
+            if let Some(end) = self.end.take() {
+                return Ok(Item::Packet(Packet {
+                    time: Some(self.clock.seconds(end)),
+                    ..Default::default()
+                }));
+            }
             self.warnings.extend(self.clock.warning());
             return Ok(Item::End);
         };
@@ -289,13 +342,13 @@ impl Demuxer for Packets<'_> {
         self.source.seek(offset)?;
         let piece = self.frame_bytes.map_or(bytes, |frame| bytes.min((PIECE / frame).max(1) * frame));
         if piece < bytes {
-            self.queue_rest(offset + piece, bytes - piece);
+            self.put_back(Sample { offset: offset + piece, bytes: bytes - piece, start: None });
         }
         let data = self.source.bytes(piece)?;
         let frames = self.frame_bytes.map_or(0, |frame| piece / frame);
         // An empty sample is left to the decoder, which refuses it.
         let start = start.filter(|_| bytes > 0);
-        let time = start.map(|start| start as f64 / f64::from(self.clock.timescale));
+        let time = start.map(|start| self.clock.seconds(start));
         Ok(Item::Packet(Packet { data, frames, time, ..Default::default() }))
     }
 
@@ -305,12 +358,24 @@ impl Demuxer for Packets<'_> {
 }
 
 impl Packets<'_> {
-    /// Keeps what is left of a chunk of plain samples.
-    fn queue_rest(&mut self, offset: u64, bytes: u64) {
-        let rest = Sample { offset, bytes, start: None };
+    /// Takes the layer of MPEG audio from the first frame: the description tells it of none or a wrong one.
+    fn choose_layer(&mut self, stream: &mut Stream) -> Result<(), AudioErrorKind> {
+        let Codec::Symphonia(parameters) = &mut stream.codec else { return Ok(()) };
+        if parameters.codec == CODEC_ID_MP3
+            && let Some(first) = self.next_sample()?
+        {
+            let layer = mpeg::layer(&self.source.peek_at(first.offset, 4)?);
+            parameters.codec = layer.unwrap_or(CODEC_ID_MP3);
+            self.put_back(first);
+        }
+        Ok(())
+    }
+
+    /// Gives a sample, or what is left of a chunk of plain samples, once more.
+    fn put_back(&mut self, sample: Sample) {
         match &mut self.table {
-            Some(table) => table.push_front(rest),
-            None => self.queue.push_front(rest),
+            Some(table) => table.push_front(sample),
+            None => self.queue.push_front(sample),
         }
     }
 }

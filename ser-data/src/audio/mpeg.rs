@@ -7,7 +7,7 @@ use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::{Source, be};
-use super::tags::{is_filler, is_tag};
+use super::tags::{id3_bytes, is_filler, is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 /// Bytes of a frame that are looked at to know its header and its tag.
@@ -28,6 +28,8 @@ struct Header {
     skip: usize,
     /// Samples of each channel.
     frames: u64,
+    /// Kilobits a second; 0 where the header doesn't tell.
+    kbits: u64,
 }
 
 impl Header {
@@ -79,7 +81,7 @@ fn mpeg(word: u64) -> Option<Header> {
     };
     let channels = if word >> 6 & 3 == 3 { 1 } else { 2 };
     // Free format has no size.
-    (kbits > 0).then_some(Header { codec, sample_rate, channels, bytes, skip: 0, frames })
+    (kbits > 0).then_some(Header { codec, sample_rate, channels, bytes, skip: 0, frames, kbits })
 }
 
 fn adts(bytes: &[u8]) -> Option<Header> {
@@ -101,6 +103,7 @@ fn adts(bytes: &[u8]) -> Option<Header> {
         bytes: length,
         skip,
         frames: 1024 * blocks,
+        kbits: 0,
     })
 }
 
@@ -110,6 +113,21 @@ pub(super) fn is_frame(start: &[u8]) -> bool {
         Some(next) if next.len() >= 7 => header(next).is_some() || is_tag_or_filler(next),
         _ => true,
     })
+}
+
+/// The codec of a frame of layers I to III.
+pub(super) fn layer(frame: &[u8]) -> Option<AudioCodecId> {
+    header(frame).map(|header| header.codec).filter(|&codec| codec != CODEC_ID_AAC)
+}
+
+/// The name of a frame's codec if its bit rate is one that MPEG-1 layer II does not allow for its channels (ISO/IEC 11172-3, 2.4.2.3), as
+/// some encoders write. The decoder refuses it.
+pub(super) fn forbidden(frame: &[u8]) -> Option<String> {
+    let Header { codec, sample_rate, channels, kbits, .. } = header(frame)?;
+    let refused: [u64; 4] = if channels == 1 { [224, 256, 320, 384] } else { [32, 48, 56, 80] };
+    let is_refused = codec == CODEC_ID_MP2 && sample_rate >= 32_000 && refused.contains(&kbits);
+    let of = if channels == 1 { "one channel" } else { "two channels" };
+    is_refused.then(|| format!("MPEG layer II at {kbits} kbit/s for {of}"))
 }
 
 /// Whether frames begin somewhere near the start.
@@ -124,13 +142,6 @@ pub(super) fn begins(source: &mut Source<'_>) -> Result<bool, AudioErrorKind> {
 /// Tags that stand behind the sound, or filler.
 fn is_tag_or_filler(bytes: &[u8]) -> bool {
     is_tag(bytes) || bytes.iter().all(|&byte| byte == 0)
-}
-
-/// Bytes of an ID3v2 tag with its header: its size is 28 bits, 7 in each byte.
-pub(super) fn id3_bytes(header: &[u8]) -> Option<u64> {
-    let size = header.strip_prefix(b"ID3")?.get(3..7)?.iter().fold(0, |n, &b| n << 7 | u64::from(b & 0x7F));
-    let footer = if header[5] & 0x10 != 0 { 10 } else { 0 };
-    Some(10 + size + footer)
 }
 
 /// What an encoder's tag in the first frame says (Xing, Info or VBRI).
@@ -216,18 +227,27 @@ impl<'s> Frames<'s> {
     ) -> Result<Self, AudioErrorKind> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut fault = None;
-        let mut at = first_frame(&mut source)?;
-        // Whether the next frame begins a segment: after a tag, a stream of another encoding may follow.
+        let (mut at, junk) = first_frame(&mut source)?;
+        if source.peek_at(at - junk, junk)?.iter().any(|&byte| byte != 0) {
+            warnings.push(AudioWarning::BytesBefore { bytes: junk });
+        }
+        // Whether the next frame begins a segment: after a tag, another stream may follow.
         let mut fresh = true;
         while at < source.len() {
             let bytes = source.peek_at(at, PEEK)?;
-            if let Some(id3) = id3_bytes(&bytes) {
-                at = at.saturating_add(id3);
+            if is_tag(&bytes)
+                && let Some(tag) = tag_bytes(&mut source, at)?
+            {
+                at += tag;
                 fresh = true;
                 continue;
             }
             let Some(header) = header(&bytes).filter(|_| !is_tag_or_filler(&bytes)) else {
-                fault = behind(&mut source, at, &mut warnings)?;
+                // Where nothing counts the frames, zeros may have been some. Behind a tag they are filler.
+                let uncounted =
+                    segments.last().filter(|segment| segment.tag.is_none_or(|tag| tag.count.is_none()));
+                let frame = uncounted.filter(|_| !fresh).map(|segment| segment.header.bytes);
+                fault = behind(&mut source, at, frame, &mut warnings)?;
                 break;
             };
             let next = at + header.bytes;
@@ -263,8 +283,8 @@ impl<'s> Frames<'s> {
     }
 }
 
-/// The first frame: behind ID3 tags, and behind junk that a cut left.
-fn first_frame(source: &mut Source<'_>) -> Result<u64, AudioErrorKind> {
+/// Where the first frame begins: behind ID3 tags, and behind junk that a cut left, of which it tells the bytes.
+fn first_frame(source: &mut Source<'_>) -> Result<(u64, u64), AudioErrorKind> {
     let mut at = 0;
     while let Some(id3) = id3_bytes(&source.peek_at(at, 10)?) {
         at += id3;
@@ -278,15 +298,17 @@ fn first_frame(source: &mut Source<'_>) -> Result<u64, AudioErrorKind> {
                 || start.get(next..).is_some_and(|rest| is_tag_or_filler(rest) || rest.is_empty())
         })
     });
-    found.map(|offset| at + offset as u64).ok_or_else(|| {
+    found.map(|junk| (at + junk as u64, junk as u64)).ok_or_else(|| {
         AudioErrorKind::malformed(format!("no MPEG frame begins in its first {} bytes", start.len()))
     })
 }
 
-/// What stands where the next frame should: the end, or damage where more frames follow.
+/// What stands where the next frame should: the end, or damage where more frames follow. Zeros of at least `frame` bytes may have been
+/// frames.
 fn behind(
     source: &mut Source<'_>,
     at: u64,
+    frame: Option<u64>,
     warnings: &mut Vec<AudioWarning>,
 ) -> Result<Option<AudioErrorKind>, AudioErrorKind> {
     let rest = source.peek_at(at, SEARCHED)?;
@@ -305,8 +327,9 @@ fn behind(
             false => format!("{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"),
         })));
     }
-    if !tagged && !is_filler(source, at)? {
-        warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
+    let bytes = source.len() - at;
+    if !tagged && (frame.is_some_and(|frame| bytes >= frame) || !is_filler(source, at)?) {
+        warnings.push(AudioWarning::BytesBehind { bytes });
     }
     Ok(None)
 }

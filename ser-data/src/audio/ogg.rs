@@ -5,7 +5,8 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_VORBIS;
 use super::demux::{Codec, Demuxer, Granule, Item, Packet, Stream, parameters};
 use super::opus::OpusHead;
 use super::source::{Source, le};
-use super::{AudioErrorKind, AudioWarning, flac};
+use super::tags::{is_tag, tag_bytes};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, flac};
 
 const HEADER: usize = 27;
 
@@ -32,7 +33,7 @@ fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |crc, &byte| crc << 8 ^ CRC[((crc >> 24) as u8 ^ byte) as usize])
 }
 
-/// A page whose checksum is right.
+/// A page, whose checksum is right unless it is cut.
 struct Page {
     continued: bool,
     first: bool,
@@ -44,10 +45,27 @@ struct Page {
     body: Vec<u8>,
 }
 
+impl Page {
+    /// The packets that the body of a cut page holds to their ends. The page counts more than these.
+    fn cut(mut self) -> Self {
+        let (mut end, mut whole) = (0, 0);
+        for (index, &lace) in self.lacing.iter().enumerate() {
+            end += usize::from(lace);
+            if end <= self.body.len() && lace < 255 {
+                whole = index + 1;
+            }
+        }
+        self.lacing.truncate(whole);
+        Self { last: false, granule: u64::MAX, ..self }
+    }
+}
+
 /// The packets of the first sound in a file, and of those that are chained to it.
 pub(super) struct Packets<'s> {
     source: Source<'s>,
     active: Option<Logical>,
+    /// The stream that ended last.
+    ended: Option<Logical>,
     /// Whether the last stream ended with a page that says so.
     whole: bool,
     queue: std::collections::VecDeque<Item>,
@@ -55,6 +73,10 @@ pub(super) struct Packets<'s> {
     begun: bool,
     /// The codec of the first stream that holds no sound which is read.
     other: Option<&'static str>,
+    /// Whether to read the packets of a page that the file's end cuts.
+    allow_truncated: bool,
+    /// That the file ends within a page: an error after its packets.
+    fault: Option<AudioErrorKind>,
     warnings: Vec<AudioWarning>,
 }
 
@@ -71,6 +93,8 @@ struct Logical {
     begun: bool,
     /// Whether a packet of sound was seen.
     sounds: bool,
+    /// Whether pages followed one that is marked as the last.
+    resumed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -81,13 +105,21 @@ enum Kind {
 }
 
 impl<'s> Packets<'s> {
-    pub(super) fn open(source: Source<'s>) -> Self {
-        let (queue, warnings) = Default::default();
-        Self { source, active: None, whole: true, queue, begun: false, other: None, warnings }
+    pub(super) fn open(source: Source<'s>, options: &AudioOptions) -> Self {
+        let (active, ended, queue, other, fault, warnings) = Default::default();
+        let (whole, begun, allow_truncated) = (true, false, options.allow_truncated);
+        Self { source, active, ended, whole, queue, begun, other, allow_truncated, fault, warnings }
     }
 
     /// The next page; `None` at the end of the file.
     fn page(&mut self) -> Result<Option<Page>, AudioErrorKind> {
+        // Tags may stand between joined files, and behind the last.
+        while is_tag(&self.source.peek(11)?)
+            && let at = self.source.position()
+            && let Some(tag) = tag_bytes(&mut self.source, at)?
+        {
+            self.source.skip(tag)?;
+        }
         let at = self.source.position();
         let mut bytes = self.source.bytes(HEADER as u64)?;
         if !bytes.starts_with(b"OggS") {
@@ -100,7 +132,7 @@ impl<'s> Packets<'s> {
                     "no OGG page begins at byte {at}, and more pages follow"
                 )));
             }
-            if !rest.iter().all(|&byte| byte == 0) && !rest.starts_with(b"TAG") {
+            if !rest.iter().all(|&byte| byte == 0) && !is_tag(&rest) {
                 self.warnings.push(AudioWarning::BytesBehind { bytes: self.source.len() - at });
             }
             return Ok(None);
@@ -112,29 +144,44 @@ impl<'s> Packets<'s> {
         };
         let segments = usize::from(*bytes.get(HEADER - 1).ok_or_else(|| cut(HEADER, bytes.len()))?);
         self.source.append(segments as u64, &mut bytes)?;
-        let lacing =
-            bytes.get(HEADER..HEADER + segments).ok_or_else(|| cut(HEADER + segments, bytes.len()))?.to_vec();
+        let start = HEADER + segments;
+        let lacing = bytes.get(HEADER..start).ok_or_else(|| cut(start, bytes.len()))?.to_vec();
         let length = lacing.iter().map(|&lace| usize::from(lace)).sum::<usize>();
         self.source.append(length as u64, &mut bytes)?;
-        let body = bytes.get(HEADER + segments..HEADER + segments + length);
-        let body = body.ok_or_else(|| cut(HEADER + segments + length, bytes.len()))?.to_vec();
+        let body = bytes[start..].to_vec();
         let field = |at, count| le(&bytes, at, count).unwrap_or(0);
         let (flags, granule, checksum) = (bytes[5], field(6, 8), field(22, 4) as u32);
         let (serial, number) = (field(14, 4) as u32, field(18, 4) as u32);
+        let [continued, first, last] = [1, 2, 4].map(|flag| flags & flag != 0);
+        let page = Page { continued, first, last, granule, serial, number, lacing, body };
+        if page.body.len() < length {
+            let error = cut(start + length, bytes.len());
+            if !self.allow_truncated {
+                return Err(error);
+            }
+            self.fault = Some(error);
+            return Ok(Some(page.cut()));
+        }
         bytes[22..26].fill(0);
         if crc(&bytes) != checksum {
             return Err(AudioErrorKind::malformed(format!(
                 "the checksum of the OGG page at byte {at} is wrong"
             )));
         }
-        let [continued, first, last] = [1, 2, 4].map(|flag| flags & flag != 0);
-        Ok(Some(Page { continued, first, last, granule, serial, number, lacing, body }))
+        Ok(Some(page))
     }
 
     /// Takes a page's packets into the queue.
     fn take(&mut self, page: Page) -> Result<(), AudioErrorKind> {
         if page.first {
             return self.begin(page);
+        }
+        if self.active.is_none()
+            && let Some(ended) = self.ended.take_if(|ended| ended.serial == page.serial)
+        {
+            self.warnings.extend((!ended.resumed).then_some(AudioWarning::EarlyEnd));
+            self.active = Some(Logical { resumed: true, ..ended });
+            self.whole = false;
         }
         let Some(active) = self.active.as_mut().filter(|active| active.serial == page.serial) else {
             return Ok(());
@@ -159,7 +206,7 @@ impl<'s> Packets<'s> {
         let granule = (page.granule != u64::MAX).then_some(granule);
         active.packets(&page, granule, &mut self.queue)?;
         if page.last {
-            (self.active, self.whole) = (None, true);
+            (self.ended, self.whole) = (self.active.take(), true);
         }
         Ok(())
     }
@@ -204,6 +251,7 @@ impl<'s> Packets<'s> {
             partial: Vec::new(),
             begun: false,
             sounds: false,
+            resumed: false,
         };
         active.packets(&page, None, &mut self.queue)?;
         self.active = Some(active);
@@ -314,6 +362,9 @@ impl Demuxer for Packets<'_> {
                 self.take(page)?;
                 continue;
             }
+            if let Some(fault) = self.fault.take() {
+                return Err(fault);
+            }
             if let (None, true, Some(codec)) = (&self.active, self.whole, self.other) {
                 return Err(AudioErrorKind::UnsupportedCodec { codec: codec.into() });
             }
@@ -321,7 +372,13 @@ impl Demuxer for Packets<'_> {
                 return Err(AudioErrorKind::NoAudioTrack);
             }
             if let Some(active) = self.active.take() {
-                if !active.partial.is_empty() || active.headers > 0 {
+                if active.partial.is_empty() && active.headers > 0 {
+                    let headers = active.headers;
+                    return Err(AudioErrorKind::malformed(format!(
+                        "the file ends before the last {headers} of its OGG header packets"
+                    )));
+                }
+                if !active.partial.is_empty() {
                     let found = active.partial.len();
                     return Err(AudioErrorKind::malformed(format!(
                         "the file ends within an OGG packet, after {found} bytes of it"

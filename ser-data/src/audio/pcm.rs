@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use ser_features::{SAMPLE_RATES, SignalError};
 
-use super::{Audio, AudioErrorKind};
+use super::demux::is_placeholder;
+use super::tags::{holds_sound, is_name, is_tag};
+use super::{Audio, AudioErrorKind, AudioWarning};
 
 /// Encoding of a raw sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +80,14 @@ pub struct Pcm {
     frame: usize,
     /// Frames in a second.
     sample_rate: u32,
-    /// The bytes of samples that follow, where that is known.
-    length: Option<u64>,
+    /// The bytes of samples that the header declares, where it does.
+    declared: Option<u64>,
+    /// The bytes of samples that were read.
+    read: u64,
+    /// Whether the samples end at the declared length.
+    limited: bool,
+    ended: bool,
+    warnings: Vec<AudioWarning>,
 }
 
 impl Pcm {
@@ -138,7 +146,7 @@ impl Pcm {
         }
     }
 
-    fn new(format: &[u8], length: Option<u64>) -> Result<Self, PcmError> {
+    fn new(format: &[u8], declared: Option<u64>) -> Result<Self, PcmError> {
         let Some(&[c0, c1, r0, r1, r2, r3, _, _, _, _, f0, f1, b0, b1]) = format.get(2..16) else {
             return Err(PcmError::Header("has a fmt chunk of less than 16 bytes"));
         };
@@ -158,7 +166,9 @@ impl Pcm {
             head.push(0);
         }
         head.extend(b"data");
-        let pcm = Self { head, frame: frame.into(), sample_rate, length };
+        let (frame, limited) = (frame.into(), declared.is_some());
+        let pcm =
+            Self { head, frame, sample_rate, declared, read: 0, limited, ended: false, warnings: vec![] };
         // An encoding that cannot be decoded is refused here, not at the first samples.
         pcm.decode(&vec![0; pcm.frame])?;
         Ok(pcm)
@@ -169,31 +179,80 @@ impl Pcm {
         self.sample_rate
     }
 
-    /// Reads what the stream has and returns it as mono samples, or `None` at the end of the stream. Waits for one frame at least.
-    /// `held` keeps the bytes of an incomplete frame between calls; pass an empty one first.
+    /// Warnings, such as a wrong length in the header of a WAV stream. The list is complete at the end of the samples.
+    pub fn warnings(&self) -> &[AudioWarning] {
+        &self.warnings
+    }
+
+    /// Reads what the stream has and returns it as mono samples. Waits for one frame at least. `held` keeps the bytes of an incomplete frame
+    /// between calls; pass an empty one first.
+    ///
+    /// Returns `None` at the end of the samples: where the stream ends, or where chunks or tags follow the length that a WAV stream's header
+    /// declares, which are read to the end too. If neither follows, the length is wrong: the samples behind it are read, with a warning.
     ///
     /// # Errors
-    /// If the stream cannot be read, or a sample is not finite.
+    /// If the stream cannot be read, a sample is not finite, or one exceeds full scale by more than 20 dB ([`AudioErrorKind::TooLoud`]).
     pub fn read(&mut self, stream: &mut impl Read, held: &mut Vec<u8>) -> Result<Option<Vec<f32>>, PcmError> {
         // A tenth of a second or less of most streams: larger pieces would add latency.
         const PIECE: usize = 4_096;
-        loop {
+        while !self.ended {
+            let left =
+                self.declared.filter(|_| self.limited).map(|declared| declared.saturating_sub(self.read));
+            if left == Some(0) && !self.goes_on(stream, held)? {
+                break;
+            }
             let from = held.len();
-            let room = self.length.map_or(PIECE, |left| PIECE.min(usize::try_from(left).unwrap_or(PIECE)));
+            let room = left.filter(|&left| left > 0).map_or(PIECE, |left| left.min(PIECE as u64) as usize);
             held.resize(from + room, 0);
             let read = match stream.read(&mut held[from..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-                Ok(0) => return Ok(None),
-                other => other?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+                other => Some(other?),
             };
-            held.truncate(from + read);
-            self.length = self.length.map(|left| left - read as u64);
+            held.truncate(from + read.unwrap_or(0));
+            self.read += read.unwrap_or(0) as u64;
+            self.ended = read == Some(0);
             let whole = held.len() - held.len() % self.frame;
             if whole > 0 {
                 let samples = self.decode(&held[..whole])?;
                 held.drain(..whole);
                 return Ok(Some(samples));
             }
+        }
+        self.check_length();
+        Ok(None)
+    }
+
+    /// Whether samples follow the declared length. What else follows is read to the end of the stream.
+    fn goes_on(&mut self, stream: &mut impl Read, held: &mut Vec<u8>) -> Result<bool, PcmError> {
+        // A chunk of odd length is followed by a byte of padding, which some writers leave out.
+        let padding = usize::from(self.read % 2 == 1);
+        let mut ahead = vec![0; 8 + padding];
+        let read = read_up_to(stream, &mut ahead)?;
+        ahead.truncate(read);
+        let begins = |bytes: &[u8]| is_tag(bytes) || bytes.len() == 8 && is_name(bytes);
+        let header =
+            [&ahead[padding.min(read)..], &ahead[..read.min(8)]].into_iter().find(|bytes| begins(bytes));
+        if read > padding && header.is_none() {
+            held.extend(&ahead);
+            self.read += read as u64;
+            self.limited = false;
+            return Ok(true);
+        }
+        self.ended = true;
+        let is_sound = header.is_some_and(holds_sound);
+        let bytes = read as u64 + io::copy(stream, &mut io::sink())?;
+        self.warnings.extend(is_sound.then_some(AudioWarning::BytesBehind { bytes }));
+        Ok(false)
+    }
+
+    /// Warns once of a declared length that is no placeholder and not what was read.
+    fn check_length(&mut self) {
+        self.ended = true;
+        let found = self.read;
+        if let Some(declared) =
+            self.declared.take().filter(|&declared| declared != found && !is_placeholder(declared))
+        {
+            self.warnings.push(AudioWarning::WrongLength { unit: "bytes of WAV data", declared, found });
         }
     }
 
@@ -235,6 +294,53 @@ mod tests {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let most = buffer.len().min(self.1);
             self.0.read(&mut buffer[..most])
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_wrong_cuts_no_samples_and_is_told() {
+        let at = WAV.windows(4).position(|bytes| bytes == b"data").unwrap();
+        let whole = (WAV.len() - at - 8) as u32;
+        let read = |declared: u32, cut: usize, behind: &[u8]| {
+            let mut wav = [&WAV[..WAV.len() - cut], behind].concat();
+            wav[at + 4..at + 8].copy_from_slice(&declared.to_le_bytes());
+            let mut stream = Trickle(&wav, 999);
+            let mut pcm = Pcm::of_wav(&mut stream).unwrap();
+            let samples = samples(&mut pcm, &mut stream);
+            assert!(pcm.read(&mut stream, &mut Vec::new()).unwrap().is_none());
+            (samples, pcm.warnings().to_vec())
+        };
+        let wrong = |declared: u32, found: u32| {
+            let unit = "bytes of WAV data";
+            vec![AudioWarning::WrongLength { unit, declared: declared.into(), found: found.into() }]
+        };
+        let expected = expected();
+        // Too small, as where a recorder crashed.
+        for declared in [whole / 2, whole - 2, 1, 4097] {
+            assert!(read(declared, 0, b"") == (expected.clone(), wrong(declared, whole)), "{declared}");
+        }
+        // Too large, as where the stream is cut.
+        let (half, warnings) = read(whole, whole as usize / 2, b"");
+        assert_eq!(half, expected[..half.len()]);
+        assert_eq!((half.len() as u32, warnings), (whole.div_ceil(2) / 2, wrong(whole, whole.div_ceil(2))));
+        // Chunks and tags behind it are no samples; another file is none of this one's, which is told.
+        for behind in [&b"LIST\x04\0\0\0INFO"[..], b"TAG", b"ID3\x03\0\0\0\0\0\0"] {
+            assert!(read(whole, 0, behind) == (expected.clone(), vec![]), "{behind:?}");
+        }
+        let bytes = WAV.len() as u64;
+        assert!(read(whole, 0, WAV) == (expected, vec![AudioWarning::BytesBehind { bytes }]));
+    }
+
+    #[test]
+    fn a_byte_of_padding_is_no_sample() {
+        let format = [1u16, 1, 8000, 0, 8000, 0, 1, 8].map(u16::to_le_bytes).concat();
+        let head = [&b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"[..], &format, b"data\x03\0\0\0\x80\xC0\x40"].concat();
+        for behind in [&b"\0"[..], b"", b"\0LIST\x04\0\0\0INFO", b"LIST\x04\0\0\0INFO"] {
+            let wav = [&head[..], behind].concat();
+            let mut stream = &wav[..];
+            let mut pcm = Pcm::of_wav(&mut stream).unwrap();
+            assert_eq!(samples(&mut pcm, &mut stream), [0.0, 0.5, -0.5], "{behind:?}");
+            assert_eq!(pcm.warnings(), []);
         }
     }
 

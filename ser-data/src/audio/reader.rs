@@ -71,12 +71,16 @@ impl AudioReader<'static> {
 
 /// Opens a file that can be read at any place. A folder or a pipe is refused with a reason.
 fn open_regular(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    let kind = file.metadata()?.file_type();
+    // Opening a pipe waits for its writer.
+    let kind = std::fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
     }
-    Ok(file)
+    #[cfg(unix)]
+    if std::os::unix::fs::FileTypeExt::is_fifo(&kind) {
+        return Err(io::Error::new(io::ErrorKind::NotSeekable, "it is a pipe"));
+    }
+    File::open(path)
 }
 
 impl<'s> AudioReader<'s> {

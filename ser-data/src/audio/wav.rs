@@ -41,12 +41,12 @@ pub(super) fn open<'s>(
             return data(source, &format, declared, &RIFF, options, warnings);
         }
         if declared > source.left() {
-            let unit = "bytes of a WAV chunk";
             if let Some(found) = data_behind(&mut source)?.filter(|_| format.is_some()) {
-                warnings.push(AudioWarning::WrongLength { unit, declared, found });
+                warnings.push(AudioWarning::WrongChunk { declared, found });
                 source.skip(found)?;
                 continue;
             }
+            let unit = "bytes of a WAV chunk";
             return Err(AudioErrorKind::Truncated { unit, declared, found: source.left() });
         }
         match &id {

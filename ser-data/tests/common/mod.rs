@@ -86,3 +86,27 @@ pub(crate) fn tone(number: u32) -> Vec<u8> {
 pub(crate) fn second() -> Vec<i16> {
     (0..8000).map(|n| ((f64::from(n) * 0.1).sin() * 9000.0) as i16).collect()
 }
+
+/// The pages of an OGG file.
+pub(crate) fn pages(mut file: &[u8]) -> Vec<Vec<u8>> {
+    let mut pages = Vec::new();
+    while !file.is_empty() {
+        let table = 27 + usize::from(file[26]);
+        let body: usize = file[27..table].iter().map(|&lace| usize::from(lace)).sum();
+        let (page, rest) = file.split_at(table + body);
+        pages.push(page.to_vec());
+        file = rest;
+    }
+    pages
+}
+
+/// Makes the checksum of an OGG page right.
+pub(crate) fn sum(page: &mut [u8]) {
+    page[22..26].fill(0);
+    let crc = page.iter().fold(0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            if crc >> 31 == 1 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 }
+        })
+    });
+    page[22..26].copy_from_slice(&crc.to_le_bytes());
+}

@@ -19,7 +19,7 @@ pub(super) fn element(bytes: &[u8]) -> Option<(u32, Option<u64>, usize)> {
 }
 
 /// The elements in a slice: identifier and body. It ends at what makes no sense.
-pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> + Clone {
     std::iter::from_fn(move || {
         let (id, size, head) = element(bytes)?;
         let body = bytes.get(head..)?;

@@ -29,6 +29,17 @@ pub(super) const BLOCK_GROUP: u32 = 0xA0;
 pub(super) const BLOCK: u32 = 0xA1;
 pub(super) const DISCARD_PADDING: u32 = 0x75A2;
 
+/// Whether an identifier is known and has four bytes: what is no element has such a one by chance only once in millions.
+pub(super) fn is_long(id: u32) -> bool {
+    id >> 28 == 1 && is_known(id)
+}
+
+/// Whether an element is one that is read, or known to hold no sound.
+pub(super) fn is_known(id: u32) -> bool {
+    matches!(id, TIMESTAMP | SIMPLE_BLOCK | BLOCK_GROUP | EBML | SEGMENT | INFO | CLUSTER | TRACKS)
+        || OTHERS.contains(&id)
+}
+
 /// Elements of files, segments and clusters that hold no sound: SeekHead, Cues, Chapters, Attachments, Tags, the signature's slot,
 /// Void, CRC-32, SilentTracks, Position, PrevSize and EncryptedBlock.
 pub(super) const OTHERS: [u32; 12] = [

@@ -23,14 +23,22 @@ pub(super) struct Track {
     pub(super) alone: bool,
 }
 
-/// The first sound track.
+/// The first sound track that can be read, or the reason why the first can't.
 pub(super) fn track(tracks: &[u8]) -> Result<Track, AudioErrorKind> {
     const AUDIO: u64 = 2;
-    let entry = elements(tracks)
-        .filter(|(id, _)| *id == id::TRACK_ENTRY)
-        .map(|(_, body)| body)
-        .find(|body| unsigned(body, id::TRACK_TYPE) == Some(AUDIO))
-        .ok_or(AudioErrorKind::NoAudioTrack)?;
+    let entries = elements(tracks).filter(|(id, _)| *id == id::TRACK_ENTRY).map(|(_, body)| body);
+    let alone = entries.clone().count() == 1;
+    let mut reason = None;
+    for entry in entries.filter(|body| unsigned(body, id::TRACK_TYPE) == Some(AUDIO)) {
+        match sound_track(entry, alone) {
+            Ok(track) => return Ok(track),
+            Err(error) => reason = reason.or(Some(error)),
+        }
+    }
+    Err(reason.unwrap_or(AudioErrorKind::NoAudioTrack))
+}
+
+fn sound_track(entry: &[u8], alone: bool) -> Result<Track, AudioErrorKind> {
     let number = unsigned(entry, id::TRACK_NUMBER).unwrap_or(1);
     let name = String::from_utf8_lossy(child(entry, id::CODEC_ID).unwrap_or_default());
     let name = name.trim_end_matches('\0');
@@ -101,6 +109,5 @@ pub(super) fn track(tracks: &[u8]) -> Result<Track, AudioErrorKind> {
         }
         prefix = child(compression, id::CONTENT_COMP_SETTINGS).unwrap_or_default().to_vec();
     }
-    let alone = elements(tracks).filter(|(id, _)| *id == id::TRACK_ENTRY).count() == 1;
     Ok(Track { number, stream, sample_rate: decoded_rate, prefix, frame_bytes, alone })
 }

@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::AudioCodecId;
 use super::boxes::child;
 use super::*;
 use crate::audio::blocks::{Layout, Samples};
-use crate::audio::demux::{Codec, parameters};
+use crate::audio::demux::parameters;
 use crate::audio::opus::OpusHead;
 use crate::audio::{codec, flac};
 
@@ -78,7 +78,8 @@ impl Entry {
                 Some(esds) => mpeg4_stream(esds.get(4..).unwrap_or_default(), rate, channels)?,
                 None => return Err(damaged()),
             }),
-            b".mp3" | b"ms\0\x55" | b"mp3 " => packets(of(CODEC_ID_MP3)),
+            // The first frame tells which layer it is.
+            b".mp1" | b".mp2" | b".mp3" | b"ms\0\x50" | b"ms\0\x55" | b"mp3 " => packets(of(CODEC_ID_MP3)),
             b"alac" => {
                 let cookie = find(b"alac").and_then(|body| body.get(4..)).ok_or_else(damaged)?;
                 let mut alac = parameters(CODEC_ID_ALAC, rate, channels);
@@ -116,7 +117,6 @@ pub(in crate::audio) fn mpeg4_stream(
             let specific = config.get(13..).and_then(|rest| tagged(rest, 5)).unwrap_or_default();
             aac_stream(specific, rate, channels)
         }
-        // It does not matter which of the two it is: the decoder reads the frames' headers.
         Some(0x69 | 0x6B) => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
         Some(&other) => Err(AudioErrorKind::UnsupportedCodec { codec: codec::mpeg4_object_name(other) }),
         None => Err(damaged()),

@@ -52,6 +52,11 @@ impl Times {
         Self { runs: runs.filter_map(|run| Some((be(run, 0, 4)?, be(run, 4, 4)?))).collect(), next: 0 }
     }
 
+    /// Samples that are still to come.
+    fn left(&self) -> u64 {
+        self.runs.iter().map(|(count, _)| count).sum()
+    }
+
     fn next(&mut self) -> Option<u64> {
         while self.runs.front().is_some_and(|(count, _)| *count == 0) {
             self.runs.pop_front();
@@ -156,6 +161,19 @@ impl Table {
             4 => be(&self.sizes, at, 1).map(|byte| if bit.is_multiple_of(8) { byte >> 4 } else { byte & 15 }),
             bits => be(&self.sizes, at, bits as usize / 8),
         }
+    }
+
+    /// That the tables time more samples than they list: what the others were is lost.
+    pub(super) fn fault(&self) -> Option<AudioErrorKind> {
+        let declared = self.times.left();
+        let error = AudioErrorKind::Truncated { unit: "MP4 samples", declared, found: self.left };
+        (declared > self.left).then_some(error)
+    }
+
+    /// Ticks at the end of the last sample, where the tables time all of them.
+    pub(super) fn end(&self) -> Option<u64> {
+        (self.frame_bytes.is_none() && self.times.next > 0 && self.times.left() == 0)
+            .then_some(self.times.next)
     }
 
     /// Samples whose chunks the tables don't list.
