@@ -85,8 +85,15 @@ impl Page {
         self.client.execute(script, vec![json!(selector)]).await.unwrap().as_str().unwrap().to_string()
     }
 
+    /// Clicks an element. One that the page replaces between being found and being clicked is found again.
     pub(crate) async fn click(&self, selector: &str) {
-        self.client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+        let begin = Instant::now();
+        loop {
+            match self.client.find(Locator::Css(selector)).await.unwrap().click().await {
+                Err(error) if error.is_stale_element_reference() && begin.elapsed() < LIMIT => {}
+                clicked => return clicked.unwrap(),
+            }
+        }
     }
 
     pub(crate) async fn press(&self, key: Key) {
