@@ -63,7 +63,7 @@ impl Source {
                     break;
                 }
             }
-            // Nobody may listen any more.
+            // The receiver may be gone.
             pcm.warnings().iter().for_each(|warning| drop(warn.send(warning.clone())));
         });
         Self { name: STANDARD_INPUT, sample_rate, pieces, warnings, lost: None, _stream: None }

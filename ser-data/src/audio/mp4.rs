@@ -371,7 +371,7 @@ impl Packets<'_> {
         Ok(())
     }
 
-    /// Gives a sample, or what is left of a chunk of plain samples, once more.
+    /// Makes a sample, or the rest of a chunk of plain samples, the next one to be read.
     fn put_back(&mut self, sample: Sample) {
         match &mut self.table {
             Some(table) => table.push_front(sample),
