@@ -64,7 +64,8 @@ pub(super) fn open<'s>(
         }
         source.skip(declared)?;
     }
-    let missing = |chunk| AudioErrorKind::malformed(format!("the CAF file has no {chunk} chunk"));
+    let missing =
+        |chunk| AudioErrorKind::malformed(format!("the CAF file is cut short before its {chunk} chunk"));
     let description = description.ok_or_else(|| missing("desc"))?;
     let (start, length) = sound.ok_or_else(|| missing("data"))?;
     let mut source = source.part(start, length)?;
@@ -73,9 +74,7 @@ pub(super) fn open<'s>(
     }
     let mut stream = description.stream(&cookie, &mut source)?;
     // FFmpeg writes the table behind the sound.
-    let table = table.ok_or_else(|| {
-        cut.unwrap_or_else(|| AudioErrorKind::malformed("the CAF file is cut short before its packet table"))
-    })?;
+    let table = table.ok_or_else(|| cut.unwrap_or_else(|| missing("pakt")))?;
     let mut table = Table::parse(&table, &description, table_is_cut)?;
     warnings.extend(table.keep_what_is_held());
     stream.skip = table.priming;
