@@ -22,9 +22,9 @@ pub(crate) fn installed() -> bool {
     there
 }
 
-/// A few seconds of speech, different in each channel; without the silence that the clip begins with.
-fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
-    let path = folder.join(format!("source_{rate}_{channels}_{seconds}.wav"));
+/// A few seconds of speech in samples of `format`, different in each channel; without the silence that the clip begins with.
+fn source(folder: &Path, format: &str, rate: u32, channels: u32, seconds: f64) -> PathBuf {
+    let path = folder.join(format!("source_{format}_{rate}_{channels}_{seconds}.wav"));
     if !path.exists() {
         let clip = encoding("../../../examples/assets/sample.wav");
         let pan: Vec<String> =
@@ -40,7 +40,7 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
         );
         // Several threads may make the same source: each writes its own file and renames it.
         let made = path.with_extension(format!("{:?}.wav", std::thread::current().id()));
-        let output = ["-af", &filter, "-c:a", "pcm_s16le", made.to_str().unwrap()];
+        let output = ["-af", &filter, "-c:a", format, made.to_str().unwrap()];
         ffmpeg(&[&["-i", clip.to_str().unwrap()][..], &output].concat()).unwrap();
         std::fs::rename(made, &path).unwrap();
     }
@@ -78,7 +78,10 @@ impl Wanted {
     /// Makes it; `None` where ffmpeg cannot. The source recordings are kept in `sources`.
     pub(crate) fn make(&self, sources: &Path, folder: &Path) -> Option<PathBuf> {
         let Self { codec, container, rate, channels, seconds } = *self;
-        let source = source(sources, rate, channels, seconds);
+        // Samples of more bits than 16 shall have bits there.
+        let is_deep = ["24", "32", "64"].iter().any(|bits| codec.name.contains(bits));
+        let format = if is_deep { "pcm_f32le" } else { "pcm_s16le" };
+        let source = source(sources, format, rate, channels, seconds);
         let extension = if container == "rf64" { "rf64.wav" } else { container };
         let path =
             folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));
