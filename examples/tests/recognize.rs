@@ -97,12 +97,16 @@ fn shards_together_are_the_whole() {
 
 /// Runs an example with these bytes on a pipe to its standard input.
 fn piped(name: &str, arguments: &[&str], input: &[u8]) -> Output {
-    let mut command = Command::new(program(name));
-    let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pipe(Command::new(program(name)).args(arguments), input)
+}
+
+fn pipe(command: &mut Command, input: &[u8]) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(input).unwrap());
+        // It may end before it has read all.
+        scope.spawn(move || stdin.write_all(input).is_ok());
         child.wait_with_output().unwrap()
     })
 }
@@ -130,6 +134,20 @@ fn standard_input_is_a_recording_too() {
     assert!(text(&piped("recognize", &["-"], cut).stderr).contains("standard input: is cut short: "));
     let output = piped("recognize", &["-", "--allow-truncated"], cut);
     assert!(text(&output.stdout).starts_with("standard input  0:03  "), "{}", text(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_takes_no_temporary_file_is_named() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing");
+    let mut command = Command::new(program("recognize"));
+    let output = pipe(command.arg("-").env("TMPDIR", &missing), &vec![0; 9 << 20]);
+    let told = text(&output.stderr);
+    let expected =
+        format!("error: standard input: cannot be copied to a temporary file in {}: ", missing.display());
+    assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
