@@ -270,7 +270,7 @@ fn a_cut_packet_table_of_caf_gives_the_packets_that_it_lists() {
     let part = Audio::decode_with(&allowed, cut, None, "x.caf").unwrap();
     assert!((1..whole.frames()).contains(&part.frames()), "{} frames", part.frames());
     assert!(whole.samples.starts_with(&part.samples));
-    assert!(matches!(part.warnings[0], AudioWarning::CutShort { .. }), "{:?}", part.warnings);
+    assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
 }
 
 #[test]

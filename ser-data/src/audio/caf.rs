@@ -31,6 +31,8 @@ pub(super) fn open<'s>(
                     if !options.allow_truncated {
                         return Err(error);
                     }
+                    // It is what stands behind the sound.
+                    warnings.retain(|warning| !matches!(warning, AudioWarning::BytesBehind { .. }));
                     warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     table_is_cut = true;
                 }
@@ -81,7 +83,8 @@ pub(super) fn open<'s>(
     // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
     stream.keep = table.valid;
     let (packets, sample_rate) = (table.packets.into_iter(), description.sample_rate.into());
-    Ok(Box::new(Packets { source, stream: Some(stream), packets, sample_rate, frames: 0, warnings }))
+    let stream = Some(stream);
+    Ok(Box::new(Packets { source, stream, packets, table_is_cut, sample_rate, frames: 0, warnings }))
 }
 
 /// The bytes of a chunk with its header, as [`behind`] asks.
@@ -232,6 +235,8 @@ struct Packets<'s> {
     source: Source<'s>,
     stream: Option<Stream>,
     packets: std::vec::IntoIter<(u64, u64)>,
+    /// Whether the last packets are not known.
+    table_is_cut: bool,
     /// Frames a second of those that the table counts.
     sample_rate: f64,
     /// Frames of the packets so far.
@@ -248,7 +253,7 @@ impl Demuxer for Packets<'_> {
         let is_last = self.packets.len() == 1;
         let Some((bytes, frames)) = self.packets.next().filter(|&(bytes, _)| bytes > 0 || !is_last) else {
             let (at, bytes) = (self.source.position(), self.source.left());
-            if !is_filler(&mut self.source, at)? {
+            if !self.table_is_cut && !is_filler(&mut self.source, at)? {
                 self.warnings.push(AudioWarning::BytesBehind { bytes });
             }
             return Ok(Item::End);
