@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::cli;
+use ser_examples::inputs::Decoding;
 use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{Hearing, Inputs, TrainingSet};
@@ -40,6 +41,8 @@ struct Arguments {
     /// Report files that are not clips and continue; all clips of the test part must be good.
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    decoding: Decoding,
     /// Folder to keep extracted features in.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -86,6 +89,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         audio: false,
         cache: arguments.cache.clone(),
         skip_bad: arguments.skip_bad,
+        allow_truncated: arguments.decoding.allow_truncated,
     };
     let inputs = match checkpoint.architecture.encoder_blocks() {
         None => Inputs::Features(classifier.model().input()),

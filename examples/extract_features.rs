@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use ser_data::{AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, extract_each, find_audio};
 use ser_examples::feature_file::{Content, FeatureFile, Format, Statistics, columns, read_whole};
+use ser_examples::inputs::Decoding;
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output, progress};
@@ -66,6 +67,8 @@ struct Arguments {
     /// Report files that can't be read and continue with the others.
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    decoding: Decoding,
     /// Take only the I-th of N parts of the inputs and write it to a file of its own: features.safetensors becomes
     /// features-003-of-012.safetensors. A part whose file is already complete is skipped.
     #[arg(long, value_name = "I/N")]
@@ -106,6 +109,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         features: &config.features,
         functionals: &arguments.functionals,
         voiced: arguments.voiced,
+        allow_truncated: arguments.decoding.allow_truncated,
         clips: &stems,
         labelled: inputs.iter().filter_map(|input| input.about.as_ref()).collect(),
         content: Content { skipped: Vec::new(), sha256: String::new() },
@@ -185,6 +189,7 @@ fn config(arguments: &Arguments) -> ExtractConfig {
             ..FeatureConfig::default()
         },
         skip_bad,
+        allow_truncated: arguments.decoding.allow_truncated,
         // Features of silence are taken too.
         speech_only: false,
         ..ExtractConfig::default()
@@ -249,6 +254,9 @@ struct Extraction<'a> {
     /// Whether the statistics are those of voiced frames alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     voiced: bool,
+    /// Whether truncated files were read up to the damage.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_truncated: bool,
     /// The stems of all clips that were to be read.
     clips: &'a [&'a String],
     /// Label, speaker and corpus of each clip of labelled speech.

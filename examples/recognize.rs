@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
 use mood_recommender::mark_formula;
 use ser_data::AudioOptions;
-use ser_examples::inputs::{self, Input};
+use ser_examples::inputs::{self, Decoding, Input};
 use ser_examples::model::ModelArguments;
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
@@ -61,9 +61,8 @@ struct Arguments {
     /// Report files that can't be read or hold no speech, and continue with the others.
     #[arg(long)]
     skip_bad: bool,
-    /// Read truncated or damaged recordings up to the damage.
-    #[arg(long)]
-    allow_truncated: bool,
+    #[command(flatten)]
+    decoding: Decoding,
     /// Take only the I-th of N parts of the recordings.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -103,7 +102,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let truth = |path: &PathBuf| Truth::open(path, &labels, &arguments.labelling);
     let mut truth = arguments.labels.as_ref().map(truth).transpose()?;
 
-    let decoding = decoding(arguments);
+    let decoding = arguments.decoding.options();
     let stop = interrupt::on_ctrl_c()?;
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
@@ -164,11 +163,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Settings of decoding.
-fn decoding(arguments: &Arguments) -> AudioOptions {
-    AudioOptions { allow_truncated: arguments.allow_truncated, ..AudioOptions::default() }
-}
-
 /// Writes a profile of the voice in recordings.
 fn learn_voice(
     mut recognizer: Recognizer,
@@ -177,7 +171,7 @@ fn learn_voice(
     arguments: &Arguments,
 ) -> anyhow::Result<()> {
     output::check_folder(path)?;
-    let decoding = decoding(arguments);
+    let decoding = arguments.decoding.options();
     let bar = progress::percent(inputs.len() as u64 * hearing::STEPS, "learning");
     let mut voice: Option<VoiceProfile> = None;
     for input in inputs {
@@ -209,11 +203,7 @@ fn profile(
 ) -> anyhow::Result<VoiceProfile> {
     let name = input.to_string();
     let mut reader = input.open(decoding).inspect_err(|_| bar.inc(hearing::STEPS))?;
-    let mut samples = Vec::new();
-    hearing::read(&mut reader, &name, bar, |block| {
-        samples.extend_from_slice(block);
-        Ok(())
-    })?;
+    let samples = hearing::samples(&mut reader, &name, bar)?;
     recognizer.profile(&samples, reader.sample_rate()).context(name)
 }
 

@@ -9,9 +9,10 @@ use clap::{Parser, ValueEnum};
 use mood_recommender::{
     Catalog, Mood, Options, Playlist, PlaylistFormat, Reading, Recommendation, Recommender, Strategy,
 };
-use ser_data::{AudioOptions, AudioReader};
+use ser_data::AudioReader;
 use ser_examples::answer::Answer;
 use ser_examples::catalog::CatalogArguments;
+use ser_examples::inputs::{Decoding, Input};
 use ser_examples::model::ModelArguments;
 use ser_examples::palette::painted;
 use ser_examples::{assets, cli, hearing, output, progress, segments};
@@ -25,7 +26,7 @@ use ser_models::{Recognition, Timeline};
     "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3 --playlist songs.m3u8"
 ))]
 struct Arguments {
-    /// The clip: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
+    /// The clip, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate and channels.
     clip: Option<PathBuf>,
     /// Recommend for this mood, without a clip: Calm, Happy, Sad or Energetic.
     #[arg(long, value_name = "MOOD", conflicts_with_all = ["clip", "model", "at", "allow_truncated"])]
@@ -56,9 +57,8 @@ struct Arguments {
     /// reason).
     #[arg(long)]
     json: bool,
-    /// Read a truncated or damaged clip up to the damage.
-    #[arg(long)]
-    allow_truncated: bool,
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -151,9 +151,12 @@ struct Clip {
 impl Heard {
     /// Listens to the clip of the command line, or to the bundled one.
     fn hear(arguments: &Arguments) -> anyhow::Result<Self> {
-        let decoding = AudioOptions { allow_truncated: arguments.allow_truncated, ..Default::default() };
+        let decoding = arguments.decoding.options();
         let (name, mut reader) = match &arguments.clip {
-            Some(path) => (path.display().to_string(), AudioReader::open(path, &decoding)?),
+            Some(path) => {
+                let input = Input::of(path);
+                (input.to_string(), input.open(&decoding)?)
+            }
             None => {
                 let sample = Cursor::new(assets::SAMPLE_WAV);
                 let reader = AudioReader::new(sample, Some("wav"), "sample.wav", &decoding)?;

@@ -13,6 +13,7 @@ use clap::{Parser, ValueEnum};
 use indicatif::ProgressBar;
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::cli::Stopped;
+use ser_examples::inputs::Decoding;
 use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{Hearing, Inputs, TrainingSet, Voices, corpus_options};
@@ -111,6 +112,8 @@ struct Arguments {
     /// Report clips that can't be used and continue without them.
     #[arg(long)]
     skip_bad: bool,
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -247,6 +250,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.history.as_deref().map_or(Ok(()), output::check_folder)?;
     let options = CorpusOptions {
         skip_bad: arguments.skip_bad,
+        allow_truncated: arguments.decoding.allow_truncated,
         label_map: arguments.labelling.label_map()?,
         ..corpus_options(&recipe, arguments.labels.into(), arguments.cache.clone())?
     };

@@ -1,12 +1,13 @@
 //! Pictures of clips: waveform, MFCC, mel spectrogram, chroma, contrast and tonnetz, one clip or several side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 use ser_data::Audio;
-use ser_examples::{assets, cli, progress};
+use ser_examples::inputs::{Decoding, Input};
+use ser_examples::{assets, cli, hearing, progress};
 use ser_plots::sound::{Picture, Sound};
 use ser_plots::{Page, PictureFile};
 
@@ -19,8 +20,11 @@ use ser_plots::{Page, PictureFile};
     "  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
 ))]
 struct Arguments {
-    /// Clips: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC, ALAC), any rate, any number of channels.
+    /// Clips, or `-` for one on standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate
+    /// and channels.
     clips: Vec<PathBuf>,
+    #[command(flatten)]
+    decoding: Decoding,
     #[command(flatten)]
     picture: PictureFile,
     /// What to draw; everything if left out.
@@ -39,17 +43,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.picture.check()?;
     let sounds = if arguments.clips.is_empty() {
         let sample = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
-        vec![("the bundled sample".to_string(), analyse(&sample)?)]
+        let sound = Sound::new(&sample.to_mono()?, sample.sample_rate)?;
+        vec![("the bundled sample".to_string(), sound)]
     } else {
-        let bar = progress::bar(arguments.clips.len() as u64, "listening");
+        let bar = progress::percent(arguments.clips.len() as u64 * hearing::STEPS, "listening");
+        let decoding = arguments.decoding.options();
         let open = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            let audio = Audio::open(path)?;
-            for warning in &audio.warnings {
-                bar.suspend(|| cli::note(format_args!("warning: {}: {warning}", path.display())));
-            }
-            let sound = analyse(&audio).with_context(|| path.display().to_string())?;
-            bar.inc(1);
+            let input = Input::of(path);
+            let place = input.to_string();
+            let mut reader = input.open(&decoding)?;
+            let samples = hearing::samples(&mut reader, &place, &bar)?;
+            let sound = Sound::new(&samples, reader.sample_rate()).with_context(|| place.clone())?;
+            let name =
+                Path::new(&place).file_name().map_or(place.clone(), |name| name.to_string_lossy().into());
             Ok((name, sound))
         };
         let sounds = arguments.clips.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
@@ -70,8 +76,4 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..Page::new(figures, (arguments.width, arguments.width * 3 / 8))
     };
     arguments.picture.save(page)
-}
-
-fn analyse(audio: &Audio) -> anyhow::Result<Sound> {
-    Sound::new(&audio.to_mono()?, audio.sample_rate)
 }

@@ -55,6 +55,19 @@ pub fn read(
     read
 }
 
+/// All samples of a recording, one channel. Handles warnings and `bar` as [`hear`] does.
+///
+/// # Errors
+/// If the recording is damaged.
+pub fn samples(reader: &mut AudioReader<'_>, name: &str, bar: &ProgressBar) -> anyhow::Result<Vec<f32>> {
+    let mut samples = Vec::new();
+    read(reader, name, bar, |block| {
+        samples.extend_from_slice(block);
+        Ok(())
+    })?;
+    Ok(samples)
+}
+
 /// Decodes on a thread of its own, some blocks ahead.
 fn read_blocks(
     reader: &mut AudioReader<'_>,

@@ -1,11 +1,28 @@
-//! The recordings that a command line names.
+//! The recordings that a command line names, and how they are read.
 
 use std::fmt;
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use ser_data::{AudioOptions, AudioReader, find_audio};
+
+/// Command-line options for reading recordings.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Decoding {
+    /// Read truncated or damaged recordings up to the damage, with a warning.
+    #[arg(long)]
+    pub allow_truncated: bool,
+}
+
+impl Decoding {
+    /// Settings of decoding.
+    pub fn options(self) -> AudioOptions {
+        AudioOptions { allow_truncated: self.allow_truncated, ..AudioOptions::default() }
+    }
+}
 
 /// A recording to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +33,20 @@ pub enum Input {
     Standard,
 }
 
+/// Bytes of standard input that are kept in memory. Longer input is kept in a temporary file.
+const KEPT: usize = 8 << 20;
+
 impl Input {
-    /// Opens the recording, which is then read in blocks; standard input is read to its end first.
+    /// The recording of a path; `-` is standard input.
+    pub fn of(path: &Path) -> Self {
+        if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
+    }
+
+    /// Opens the recording, which is then read in blocks: memory does not grow with its length.
+    ///
+    /// Standard input that is a file is read in place. A pipe is first copied to an unnamed file in the folder for temporary files
+    /// (`TMPDIR`), which the system deletes with the process: some formats have their index at the end, and whether a recording is whole shows
+    /// at its end only.
     ///
     /// # Errors
     /// If it cannot be read or is no recording; the error names it.
@@ -28,12 +57,34 @@ impl Input {
             }
             Self::File(path) => Ok(AudioReader::open(path, options)?),
             Self::Standard => {
-                let mut bytes = Vec::new();
-                std::io::stdin().lock().read_to_end(&mut bytes).context("standard input")?;
-                Ok(AudioReader::new(Cursor::new(bytes), None, "standard input", options)?)
+                let name = self.to_string();
+                if let Some(file) = standard_file() {
+                    return Ok(AudioReader::new(file, None, &name, options)?);
+                }
+                let mut kept = tempfile::spooled_tempfile(KEPT);
+                io::copy(&mut io::stdin().lock(), &mut kept).with_context(|| {
+                    let folder = std::env::temp_dir();
+                    format!("{name}: cannot be copied to a temporary file in {}", folder.display())
+                })?;
+                Ok(AudioReader::new(kept, None, &name, options)?)
             }
         }
     }
+}
+
+/// Standard input as a file, where it is one that was not read yet, as after `< FILE`.
+#[cfg(unix)]
+fn standard_file() -> Option<File> {
+    use std::io::Seek;
+    use std::os::fd::AsFd;
+    let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+    let is_file = file.metadata().is_ok_and(|file| file.is_file());
+    (is_file && file.stream_position().is_ok_and(|position| position == 0)).then_some(file)
+}
+
+#[cfg(not(unix))]
+fn standard_file() -> Option<File> {
+    None
 }
 
 /// Whether a path names a pipe, which only standard input reads.
@@ -64,9 +115,7 @@ impl fmt::Display for Input {
 pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
     let mut found = Vec::new();
     for path in named {
-        if path == Path::new("-") {
-            found.push(Input::Standard);
-        } else if path.is_dir() {
+        if path.is_dir() {
             let files = find_audio(path)?.into_iter();
             let mut files: Vec<_> = files.filter_map(|(_, file)| Some(file.path()?.to_owned())).collect();
             if files.is_empty() {
@@ -75,7 +124,7 @@ pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
             files.sort();
             found.extend(files.into_iter().map(Input::File));
         } else {
-            found.push(Input::File(path.clone()));
+            found.push(Input::of(path));
         }
     }
     Ok(found)

@@ -144,6 +144,22 @@ fn one_bad_file_among_many_is_named_and_left_out_only_when_asked() {
 }
 
 #[test]
+fn a_truncated_clip_is_read_where_that_is_allowed_and_told() {
+    let folder = TempDir::new().unwrap();
+    let whole = std::fs::read(sample()).unwrap();
+    let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
+    let output = folder.path().join("features.safetensors");
+    let arguments = [&cut, "--output", output.to_str().unwrap(), "--shard", "1/1", "--allow-truncated"];
+    fails("extract_features", &arguments[..5], &["cut.wav: is cut short: "]);
+    let told = text(&example("extract_features", arguments).stderr);
+    let expected = format!("warning: {cut}: read up to the place where it is cut short: ");
+    assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
+    assert!(prints("extract_features", arguments).contains("whole already"));
+    // The file is not what a run without the option would have written.
+    fails("extract_features", &arguments[..5], &["cut.wav: is cut short: "]);
+}
+
+#[test]
 fn two_inputs_with_one_stem_are_refused() {
     let folder = TempDir::new().unwrap();
     let other = write(&folder, "sample.wav", std::fs::read(sample()).unwrap());

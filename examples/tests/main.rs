@@ -8,6 +8,7 @@ mod extract_features;
 #[cfg(unix)]
 mod faults;
 mod live;
+mod memory;
 mod real_speech;
 mod real_voices;
 mod recognize;

@@ -1,18 +1,12 @@
 //! What `recognize` prints for many recordings, and how it fails.
 
-use std::process::{Command, Stdio};
+use std::io::{Seek, SeekFrom, Write};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ends, example, fails, prints, program, sample, text, write, write_wav};
-
-/// The samples of the bundled clip.
-fn clip() -> Vec<f32> {
-    let file = std::fs::read(sample()).unwrap();
-    let (samples, _) = file[44..].as_chunks();
-    samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
-}
+use crate::support::{clip, ends, example, fails, prints, program, sample, text, write, write_wav};
 
 /// A folder with the clip, with half a minute of it and pauses, and with a text.
 fn folder() -> TempDir {
@@ -101,11 +95,59 @@ fn shards_together_are_the_whole() {
     assert_eq!(sorted(&(part("1/2") + &part("2/2"))), sorted(&prints("recognize", [folder.path()])));
 }
 
+/// Runs an example with these bytes on a pipe to its standard input.
+fn piped(name: &str, arguments: &[&str], input: &[u8]) -> Output {
+    pipe(Command::new(program(name)).args(arguments), input)
+}
+
+fn pipe(command: &mut Command, input: &[u8]) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        // It may end before it has read all.
+        scope.spawn(move || stdin.write_all(input).is_ok());
+        child.wait_with_output().unwrap()
+    })
+}
+
 #[test]
 fn standard_input_is_a_recording_too() {
-    let file = std::fs::File::open(sample()).unwrap();
-    let output = Command::new(program("recognize")).arg("-").stdin(Stdio::from(file)).output().unwrap();
-    assert!(text(&output.stdout).starts_with("standard input  0:04  "), "{}", text(&output.stderr));
+    let whole = std::fs::read(sample()).unwrap();
+    let named = prints("recognize", [sample()]);
+    let (_, answer) = named.split_once("sample.wav").unwrap();
+    // A file, a file of which a part was read already, and a pipe.
+    let mut file = std::fs::File::open(sample()).unwrap();
+    let from_file =
+        |file| Command::new(program("recognize")).arg("-").stdin(Stdio::from(file)).output().unwrap();
+    let output = from_file(file.try_clone().unwrap());
+    assert_eq!(text(&output.stdout), format!("standard input{answer}"), "{}", text(&output.stderr));
+    file.seek(SeekFrom::Start(100)).unwrap();
+    let output = from_file(file);
+    assert!(text(&output.stderr).contains("standard input: is not audio"), "{}", text(&output.stderr));
+    let output = piped("recognize", &["-"], &whole);
+    assert_eq!(text(&output.stdout), format!("standard input{answer}"), "{}", text(&output.stderr));
+    let output = piped("recommend_songs", &["-", "--count", "1"], &whole);
+    assert!(text(&output.stdout).contains("standard input"), "{}", text(&output.stderr));
+
+    let cut = &whole[..whole.len() * 3 / 4];
+    assert!(text(&piped("recognize", &["-"], cut).stderr).contains("standard input: is cut short: "));
+    let output = piped("recognize", &["-", "--allow-truncated"], cut);
+    assert!(text(&output.stdout).starts_with("standard input  0:03  "), "{}", text(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_takes_no_temporary_file_is_named() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing");
+    let mut command = Command::new(program("recognize"));
+    let output = pipe(command.arg("-").env("TMPDIR", &missing), &vec![0; 9 << 20]);
+    let told = text(&output.stderr);
+    let expected =
+        format!("error: standard input: cannot be copied to a temporary file in {}: ", missing.display());
+    assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
@@ -236,6 +278,7 @@ fn a_pipe_is_asked_for_on_standard_input() {
         println!("skipped: mkfifo is not there");
         return;
     }
-    fails("recognize", [&pipe], &["pipe.wav: it is a pipe: give `-` and pipe it into standard input"]);
-    fails("recommend_songs", [&pipe], &["pipe.wav: cannot be read: it is a pipe"]);
+    for program in ["recognize", "recommend_songs"] {
+        fails(program, [&pipe], &["pipe.wav: it is a pipe: give `-` and pipe it into standard input"]);
+    }
 }

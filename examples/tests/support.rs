@@ -32,6 +32,13 @@ pub(crate) fn sample() -> PathBuf {
     repository().join("examples/assets/sample.wav")
 }
 
+/// The samples of the bundled clip, at 22,050 Hz.
+pub(crate) fn clip() -> Vec<f32> {
+    let file = std::fs::read(sample()).unwrap();
+    let (samples, _) = file[44..].as_chunks();
+    samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
+}
+
 /// The bundled model.
 pub(crate) fn bundled_model() -> PathBuf {
     repository().join("models/moods.safetensors")

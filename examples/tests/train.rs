@@ -158,6 +158,31 @@ fn training_and_measuring_are_told_as_json() {
 }
 
 #[test]
+fn truncated_clips_are_learnt_from_where_that_is_allowed_and_told() {
+    let data = made_up_ravdess();
+    for file in std::fs::read_dir(data.path()).unwrap() {
+        let path = file.unwrap().path();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() * 3 / 4]).unwrap();
+    }
+    let model = data.path().join("model.safetensors");
+    let [data, model] = [data.path(), &model].map(|path| path.to_str().unwrap());
+    let training = ["--data", data, "--output", model, "--epochs", "1", "--allow-truncated"];
+    let measuring = ["--data", data, "--model", model, "--allow-truncated"];
+    fails("train", &training[..6], &[".wav: is cut short: "]);
+    for (program, arguments, clips) in [("train", &training[..], 40), ("evaluate", &measuring[..], 8)] {
+        let output = example(program, arguments);
+        let told = text(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        let is_told = |line: &&str| {
+            line.starts_with("warning: ") && line.contains(" read up to the place where it is cut short: ")
+        };
+        assert_eq!(told.lines().filter(is_told).count(), clips, "{program}: {told}");
+    }
+    fails("evaluate", &measuring[..4], &[".wav: is cut short: "]);
+}
+
+#[test]
 fn a_checkpoint_without_a_test_part_is_not_measured() {
     let folder = TempDir::new().unwrap();
     let mut checkpoint = Checkpoint::load(bundled_model()).unwrap();

@@ -34,6 +34,11 @@ pub struct CorpusOptions {
     /// it cannot be read or decoded, its name or label is unknown, or the clip is silent or shorter than 0.25 s
     /// ([`check_speech`](ser_features::check_speech)).
     pub skip_bad: bool,
+    /// Reads truncated or damaged files up to the damage, with a warning ([`AudioOptions::allow_truncated`]). Otherwise such a file cannot be
+    /// used.
+    ///
+    /// [`AudioOptions::allow_truncated`]: crate::AudioOptions::allow_truncated
+    pub allow_truncated: bool,
 }
 
 impl Default for CorpusOptions {
@@ -48,6 +53,7 @@ impl Default for CorpusOptions {
             audio: false,
             cache: None,
             skip_bad: false,
+            allow_truncated: false,
         }
     }
 }
@@ -219,6 +225,7 @@ impl<T: Send> Corpus<T> {
             cache: options.cache.clone(),
             skip_bad: options.skip_bad,
             speech_only: true,
+            allow_truncated: options.allow_truncated,
         };
         let extracted = extract_all(&clips, &config, |at| progress(CorpusStage::Features, at), keep)?;
         skipped.extend(extracted.skipped.into_iter().map(|(_, error)| Skipped::from(error)));
@@ -230,8 +237,7 @@ impl<T: Send> Corpus<T> {
             return Err(CorpusError::Empty { data: names(data) });
         }
         let audio = if options.audio {
-            let samples = prepare_all(&clips, &options.preparation, |at| progress(CorpusStage::Audio, at))?;
-            Some(samples)
+            Some(prepare_all(&clips, &config, |at| progress(CorpusStage::Audio, at))?)
         } else {
             None
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::audio::{Audio, AudioError, AudioErrorKind};
+use crate::audio::{Audio, AudioError, AudioErrorKind, AudioOptions};
 use crate::span::Span;
 
 /// Entries of an archive above this size are no clips; a damaged archive may declare any size.
@@ -91,16 +91,17 @@ impl AudioFile {
     ///
     /// [`AudioError`] names the file and what is wrong with it.
     pub fn read(&self) -> Result<Audio, AudioError> {
-        self.decode(&self.bytes()?)
+        self.decode(&self.bytes()?, &AudioOptions::default())
     }
 
     /// Decodes the file from its content in memory.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Audio, AudioError> {
+    pub(crate) fn decode(&self, bytes: &[u8], options: &AudioOptions) -> Result<Audio, AudioError> {
         let name = match &self.source {
             Source::Path(path) => path.as_path(),
             Source::Entry { name, .. } => Path::new(name),
         };
-        let audio = Audio::decode(bytes, name.extension().and_then(|e| e.to_str()), &self.to_string())?;
+        let extension = name.extension().and_then(|e| e.to_str());
+        let audio = Audio::decode_with(options, bytes, extension, &self.to_string())?;
         match self.span {
             None => Ok(audio),
             Some(_) => self.part_of(&audio),

@@ -3,42 +3,54 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use ser_data::Audio;
+use ser_data::{Audio, AudioErrorKind};
 
-use crate::ffmpeg::{CODECS, Codec, LAYER_2, Wanted, decoded, difference, ffmpeg, installed};
+use crate::codecs::{COMMON, Codec, Promise, RARE};
+use crate::ffmpeg::{Wanted, decoded, difference, ffmpeg, installed};
 
 /// A file's end in MP4: the edit list cuts the encoder's padding off, which ffmpeg leaves there.
 fn is_cut_by_edits(wanted: &Wanted, ours: usize) -> bool {
     let expected = wanted.samples() as i64;
     wanted.codec.tolerance(wanted.rate) > 0.0
-        && ["m4a", "mp4", "mov"].contains(&wanted.container)
+        && ["m4a", "mp4", "mov", "3gp", "3g2", "f4v", "ismv"].contains(&wanted.container)
         // A tick of the edit list is a millisecond.
         && ours as i64 >= expected - i64::from(wanted.channels * wanted.decoded_rate() / 500)
 }
 
-/// Each codec in each container, at its lowest and its highest rate.
+/// What is common in each container with each number of channels, at its highest or its lowest rate; the rest once in each container.
 #[test]
 fn samples_are_those_of_ffmpeg() {
-    compare(|codec, rate| [codec.rates.first(), codec.rates.last()].contains(&Some(&rate)));
+    compare(|codec, is_common| {
+        let ends = [codec.rates.last(), codec.rates.first()].into_iter().flatten().copied().cycle();
+        let all = ends.zip(codec.channels.iter().rev().copied());
+        all.take(if is_common { usize::MAX } else { 1 }).collect()
+    });
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn samples_are_those_of_ffmpeg_at_all_rates() {
-    compare(|_, _| true);
+    compare(|codec, _| {
+        let at = |&rate| codec.channels.iter().map(move |&channels| (rate, channels));
+        codec.rates.iter().flat_map(at).collect()
+    });
 }
 
-fn compare(chosen: impl Fn(&Codec, u32) -> bool) {
+/// Compares files of each codec in each container, with the rates and channels that `chosen` gives for it, and for whether it is common.
+fn compare(chosen: impl Fn(&Codec, bool) -> Vec<(u32, u32)>) {
     if !installed() {
         return;
     }
     let mut all = Vec::new();
-    for codec in CODECS.iter().chain([LAYER_2]) {
+    let codecs = COMMON.iter().map(|codec| (codec, true)).chain(RARE.iter().map(|codec| (codec, false)));
+    for (codec, is_common) in codecs {
+        let chosen = chosen(codec, is_common);
+        // ffmpeg cuts the end of short lossy files elsewhere: of a Vorbis stream in a single page it leaves the last block out.
+        let is_long = is_common || matches!(codec.promise, Promise::Close);
+        let seconds = if is_long { 1.3 } else { 0.6 };
         for container in codec.containers {
-            for &rate in codec.rates.iter().filter(|&&rate| chosen(codec, rate)) {
-                let of = |&channels| Wanted { codec, container, rate, channels, seconds: 1.3 };
-                all.extend(codec.channels.iter().map(of));
-            }
+            let of = |(rate, channels)| Wanted { codec, container, rate, channels, seconds };
+            all.extend(chosen.iter().copied().map(of));
         }
     }
     let sources = tempfile::tempdir().unwrap();
@@ -57,11 +69,17 @@ fn compare_one(wanted: &Wanted, sources: &Path) -> Option<Result<(), String>> {
         println!("not made: {wanted}");
         return None;
     };
-    let theirs = wanted.reference(&path, sources, folder.path());
-    let audio = match Audio::open(&path) {
-        Ok(audio) => audio,
-        Err(error) => return Some(Err(format!("{wanted}: {:?}", error.kind))),
+    let audio = match (Audio::open(&path), wanted.codec.promise) {
+        (Err(error), Promise::Refused(words)) => {
+            let is_named = matches!(error.kind, AudioErrorKind::UnsupportedCodec { .. })
+                && error.kind.to_string().contains(words);
+            return Some(if is_named { Ok(()) } else { Err(format!("{wanted}: {error}")) });
+        }
+        (Ok(_), Promise::Refused(_)) => return Some(Err(format!("{wanted}: is read"))),
+        (Ok(audio), _) => audio,
+        (Err(error), _) => return Some(Err(format!("{wanted}: {:?}", error.kind))),
     };
+    let theirs = wanted.reference(&path, sources, folder.path());
     let (largest, longer) = difference(&audio.samples, &theirs);
     let as_long = longer == 0 || longer < 0 && is_cut_by_edits(wanted, audio.samples.len());
     let is_same = largest <= wanted.codec.tolerance(wanted.rate)

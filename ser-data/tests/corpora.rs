@@ -149,7 +149,10 @@ fn files_outside_of_classes_are_named() {
 fn what_names_do_not_tell_is_refused_with_what_was_looked_for() {
     let folder = tree(&["a/1.wav", "a/2.wav", "b/3.wav"]);
     let text = open(folder.path()).unwrap_err().to_string();
-    assert!(text.contains("corpus must be told by names, got 3 audio files such as a/1.wav"), "{text}");
+    assert!(
+        text.contains("file names must be those of a known corpus, got 3 audio files such as a/1.wav"),
+        "{text}"
+    );
     assert!(text.contains("OAF_back_angry.wav (tess)") && text.contains("happy, sad and angry"), "{text}");
     assert!(!text.contains("give that file"), "{text}");
     fs::write(folder.path().join("labels.csv"), "path,label\n").unwrap();

@@ -68,7 +68,7 @@ fn features_are_those_of_the_prepared_clip() {
 fn prepared_clips_are_those_that_features_are_taken_of() {
     let (folder, mut files) = clips(3);
     let config = config();
-    let prepared = prepare_all(&files, &config.preparation, |_| {}).unwrap();
+    let prepared = prepare_all(&files, &config, |_| {}).unwrap();
     let mut extractor = FeatureExtractor::new(config.features.clone()).unwrap();
     for ((_, expected), clip) in all(&files, &config).features.iter().zip(&prepared) {
         assert_eq!(extractor.extract(clip).unwrap().vector(), expected.vector());
@@ -76,7 +76,7 @@ fn prepared_clips_are_those_that_features_are_taken_of() {
     let bad = folder.path().join("bad.wav");
     fs::write(&bad, b"RIFF").unwrap();
     files.insert(1, AudioFile::new(&bad));
-    let error = prepare_all(&files, &config.preparation, |_| {}).unwrap_err().to_string();
+    let error = prepare_all(&files, &config, |_| {}).unwrap_err().to_string();
     assert!(error.contains("bad.wav"), "{error}");
 }
 
@@ -111,6 +111,33 @@ fn the_cache_gives_back_the_same_features() {
     assert_eq!((first.from_cache, second.from_cache), (0, 5));
     assert_eq!(first.features, second.features);
     assert_eq!(entries(&cache.path().join("new/folder")).len(), 5);
+}
+
+#[test]
+fn a_truncated_clip_is_taken_only_by_those_who_allow_it() {
+    let (folder, files) = clips(2);
+    let cut = folder.path().join("01.wav");
+    let whole = fs::read(&cut).unwrap();
+    fs::write(&cut, &whole[..whole.len() * 3 / 4]).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let config = ExtractConfig { cache: Some(cache.path().into()), ..config() };
+    let allowing = ExtractConfig { allow_truncated: true, ..config.clone() };
+    let refused = || {
+        let error = extract_all(&files, &config, |_| {}, |f| f).unwrap_err().to_string();
+        assert!(error.contains("01.wav: is cut short: "), "{error}");
+        let error = prepare_all(&files, &config, |_| {}).unwrap_err().to_string();
+        assert!(error.contains("01.wav: is cut short: "), "{error}");
+    };
+    refused();
+    for from_cache in [0, 2] {
+        let extracted = all(&files, &allowing);
+        assert_eq!((extracted.features.len(), extracted.from_cache), (2, from_cache));
+        let [warning] = &extracted.warnings[..] else { panic!("{:?}", extracted.warnings) };
+        assert!(warning.contains("01.wav: read up to the place where it is cut short: "), "{warning}");
+    }
+    assert_eq!(prepare_all(&files, &allowing, |_| {}).unwrap().len(), 2);
+    // What was kept of the cut file is not taken for a whole one.
+    refused();
 }
 
 #[test]

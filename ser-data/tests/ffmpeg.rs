@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::codecs::Codec;
 use crate::common::encoding;
 
 /// Runs ffmpeg; `None` where it isn't installed or has no such encoder.
@@ -21,9 +22,9 @@ pub(crate) fn installed() -> bool {
     there
 }
 
-/// A few seconds of speech, different in each channel; without the silence that the clip begins with.
-fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
-    let path = folder.join(format!("source_{rate}_{channels}_{seconds}.wav"));
+/// A few seconds of speech in samples of `format`, different in each channel; without the silence that the clip begins with.
+fn source(folder: &Path, format: &str, rate: u32, channels: u32, seconds: f64) -> PathBuf {
+    let path = folder.join(format!("source_{format}_{rate}_{channels}_{seconds}.wav"));
     if !path.exists() {
         let clip = encoding("../../../examples/assets/sample.wav");
         let pan: Vec<String> =
@@ -39,7 +40,7 @@ fn source(folder: &Path, rate: u32, channels: u32, seconds: f64) -> PathBuf {
         );
         // Several threads may make the same source: each writes its own file and renames it.
         let made = path.with_extension(format!("{:?}.wav", std::thread::current().id()));
-        let output = ["-af", &filter, "-c:a", "pcm_s16le", made.to_str().unwrap()];
+        let output = ["-af", &filter, "-c:a", format, made.to_str().unwrap()];
         ffmpeg(&[&["-i", clip.to_str().unwrap()][..], &output].concat()).unwrap();
         std::fs::rename(made, &path).unwrap();
     }
@@ -56,150 +57,6 @@ pub(crate) fn decoded(path: &Path) -> Vec<f32> {
     let bytes = ffmpeg(&[decoder, &output].concat()).unwrap();
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
-
-/// A codec with the containers that hold it.
-pub(crate) struct Codec {
-    pub(crate) name: &'static str,
-    /// ffmpeg's name of the encoder.
-    encoder: &'static str,
-    options: &'static [&'static str],
-    pub(crate) containers: &'static [&'static str],
-    pub(crate) rates: &'static [u32],
-    pub(crate) channels: &'static [u32],
-    /// Largest difference to ffmpeg's samples: see [`Codec::tolerance`].
-    tolerance: f32,
-}
-
-impl Codec {
-    /// Largest difference to ffmpeg's samples at a rate.
-    ///
-    /// ffmpeg (up to 7 at least) begins a scale factor band of MP3 at 24 kHz at line 330. ISO/IEC 13818-3, LAME, mpg123 and Symphonia
-    /// begin it at 332: see `mp3_at_24_khz_has_the_bands_of_the_standard`.
-    pub(crate) fn tolerance(&self, rate: u32) -> f32 {
-        if self.name.starts_with("mp3") && rate == 24_000 { 0.02 } else { self.tolerance }
-    }
-}
-
-/// A codec that ffmpeg encodes without options and whose samples equal ffmpeg's.
-const fn exact(
-    name: &'static str,
-    containers: &'static [&'static str],
-    rates: &'static [u32],
-    channels: &'static [u32],
-) -> Codec {
-    Codec { name, encoder: name, options: &[], containers, rates, channels, tolerance: 0.0 }
-}
-
-const ALL_RATES: &[u32] = &[8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
-pub(crate) const CODECS: &[Codec] = &[
-    exact("pcm_u8", &["wav", "w64", "rf64"], ALL_RATES, &[1, 2, 6]),
-    exact("pcm_s16le", &["wav", "w64", "rf64", "caf", "mkv", "mov"], ALL_RATES, &[1, 2, 6]),
-    exact("pcm_s24le", &["wav", "w64", "caf", "mkv", "mov"], &[16_000, 48_000, 96_000], &[1, 2]),
-    exact("pcm_s32le", &["wav", "w64", "caf", "mov"], &[48_000], &[1, 2]),
-    exact("pcm_f32le", &["wav", "w64", "caf", "mkv", "mov"], &[16_000, 48_000], &[1, 2]),
-    exact("pcm_f64le", &["wav", "w64"], &[48_000], &[1, 2]),
-    exact("pcm_s16be", &["aiff", "au", "caf", "mkv", "mov"], ALL_RATES, &[1, 2]),
-    exact("pcm_s24be", &["aiff", "au", "mov"], &[48_000], &[1, 2]),
-    exact("pcm_f32be", &["aiff", "au", "mov"], &[48_000], &[1, 2]),
-    exact("pcm_alaw", &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"], &[8_000, 16_000], &[1, 2]),
-    exact("pcm_mulaw", &["wav", "w64", "au", "caf", "mkv", "mov", "aiff"], &[8_000, 16_000], &[1, 2]),
-    exact("adpcm_ms", &["wav"], &[8_000, 22_050], &[1, 2]),
-    exact("adpcm_ima_wav", &["wav"], &[8_000, 22_050], &[1, 2]),
-    exact("flac", &["flac", "ogg", "mkv", "mp4"], ALL_RATES, &[1, 2, 6]),
-    Codec {
-        name: "flac 24 bit",
-        encoder: "flac",
-        options: &["-sample_fmt", "s32"],
-        containers: &["flac"],
-        rates: &[48_000, 96_000],
-        channels: &[1, 2],
-        tolerance: 0.0,
-    },
-    exact("alac", &["m4a", "mov", "caf", "mkv"], ALL_RATES, &[1, 2]),
-    Codec {
-        name: "mp3",
-        encoder: "libmp3lame",
-        options: &["-b:a", "64k"],
-        containers: &["mp3", "mkv", "mov", "wav"],
-        rates: ALL_RATES,
-        channels: &[1, 2],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "mp3 VBR",
-        encoder: "libmp3lame",
-        options: &["-q:a", "3"],
-        containers: &["mp3"],
-        rates: ALL_RATES,
-        channels: &[1, 2],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "mp2",
-        encoder: "mp2",
-        options: &["-b:a", "96k"],
-        containers: &["mp2", "mkv"],
-        rates: &[16_000, 44_100, 48_000],
-        channels: &[1, 2],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "aac",
-        encoder: "aac",
-        options: &["-b:a", "96k"],
-        containers: &["m4a", "mp4", "mov", "aac", "mkv", "caf"],
-        rates: &[11_025, 12_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000],
-        channels: &[1, 2],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "aac fragmented",
-        encoder: "aac",
-        options: &["-movflags", "frag_keyframe+empty_moov"],
-        containers: &["mp4"],
-        rates: &[16_000, 48_000],
-        channels: &[1, 2],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "vorbis",
-        encoder: "libvorbis",
-        options: &["-q:a", "4"],
-        containers: &["ogg", "webm", "mkv"],
-        rates: ALL_RATES,
-        channels: &[1, 2],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "opus",
-        encoder: "libopus",
-        options: &["-b:a", "48k"],
-        containers: &["ogg", "opus", "webm", "mkv", "mp4"],
-        rates: &[8_000, 16_000, 24_000, 48_000],
-        channels: &[1, 2, 6],
-        tolerance: 1e-4,
-    },
-    Codec {
-        name: "opus speech",
-        encoder: "libopus",
-        options: &["-application", "voip", "-b:a", "16k", "-frame_duration", "60"],
-        containers: &["ogg", "webm"],
-        rates: &[16_000, 48_000],
-        channels: &[1],
-        tolerance: 1e-4,
-    },
-];
-
-/// A codec in containers that the thousand files leave out.
-pub(crate) const LAYER_2: &Codec = &Codec {
-    name: "mp2",
-    encoder: "mp2",
-    options: &["-b:a", "96k"],
-    containers: &["mp4", "mov"],
-    rates: &[16_000, 44_100, 48_000],
-    channels: &[1, 2],
-    tolerance: 1e-4,
-};
 
 /// A file to make.
 pub(crate) struct Wanted {
@@ -221,7 +78,10 @@ impl Wanted {
     /// Makes it; `None` where ffmpeg cannot. The source recordings are kept in `sources`.
     pub(crate) fn make(&self, sources: &Path, folder: &Path) -> Option<PathBuf> {
         let Self { codec, container, rate, channels, seconds } = *self;
-        let source = source(sources, rate, channels, seconds);
+        // Samples of more bits than 16 shall have bits there.
+        let is_deep = ["24", "32", "64"].iter().any(|bits| codec.name.contains(bits));
+        let format = if is_deep { "pcm_f32le" } else { "pcm_s16le" };
+        let source = source(sources, format, rate, channels, seconds);
         let extension = if container == "rf64" { "rf64.wav" } else { container };
         let path =
             folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));

@@ -260,6 +260,20 @@ fn the_counts_of_a_caf_file_cut_no_sound_without_a_word() {
 }
 
 #[test]
+fn a_cut_packet_table_of_caf_gives_the_packets_that_it_lists() {
+    let Some((file, table)) = opus_in_caf() else { return };
+    let whole = Audio::decode(&file, None, "x.caf").unwrap();
+    let cut = &file[..table + 24 + 6];
+    let error = Audio::decode(cut, None, "x.caf").unwrap_err().to_string();
+    assert!(error.contains("is cut short: ") && error.contains("bytes of a CAF packet table"), "{error}");
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let part = Audio::decode_with(&allowed, cut, None, "x.caf").unwrap();
+    assert!((1..whole.frames()).contains(&part.frames()), "{} frames", part.frames());
+    assert!(whole.samples.starts_with(&part.samples));
+    assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+#[test]
 fn packets_that_are_shorter_than_a_caf_file_counts_are_warned_of() {
     let Some((mut file, _)) = opus_in_caf() else { return };
     let whole = Audio::decode(&file, None, "x.caf").unwrap();

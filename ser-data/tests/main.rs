@@ -4,6 +4,7 @@
 
 mod behind;
 mod cases;
+mod codecs;
 mod common;
 mod conformance;
 mod corpora;

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use ser_data::{Audio, AudioOptions, AudioReader, AudioWarning};
+use ser_data::{Audio, AudioError, AudioErrorKind, AudioOptions, AudioReader, AudioWarning};
 
 use crate::common::encoding;
 
@@ -95,4 +95,35 @@ fn an_hour_takes_no_more_memory_than_its_blocks() {
     }
     assert_eq!(frames, 6000 * 6615);
     assert!(largest <= 1152, "{largest}");
+}
+
+#[test]
+fn cut_files_are_called_cut_short_wherever_their_index_stands() {
+    let strict = AudioOptions::default();
+    let allowed = AudioOptions { allow_truncated: true, ..strict };
+    let mut files = 0;
+    for entry in std::fs::read_dir(encoding("")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if !["caf", "m4a", "mov", "mp4"].contains(&ending) || Audio::open(&path).is_err() {
+            continue;
+        }
+        files += 1;
+        for part in 1..20 {
+            let cut = &bytes[..bytes.len() * part / 20];
+            let error = Audio::decode_with(&strict, cut, None, "file").unwrap_err().to_string();
+            assert!(error.contains("cut short"), "{}, {part}: {error}", path.display());
+            match Audio::decode_with(&allowed, cut, None, "file") {
+                Ok(audio) => {
+                    let told = audio.warnings.iter().map(ToString::to_string);
+                    let told: Vec<String> = told.filter(|line| line.contains("is cut short: ")).collect();
+                    assert_eq!(told.len(), 1, "{}, {part}: {:?}", path.display(), audio.warnings);
+                }
+                Err(AudioError { kind: AudioErrorKind::Empty { .. }, .. }) => {}
+                Err(error) => assert!(error.to_string().contains("cut short"), "{}: {error}", path.display()),
+            }
+        }
+    }
+    assert!(files > 5, "{files} files");
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use ser_data::{Audio, AudioErrorKind};
 
-use crate::ffmpeg::{CODECS, Wanted, difference, installed};
+use crate::codecs::COMMON;
+use crate::ffmpeg::{Wanted, difference, installed};
 
 /// Numbers that repeat: Knuth's linear congruential generator.
 struct Random(u64);
@@ -152,7 +153,7 @@ const KINDS: [Kind; 6] = [Kind::Equal, Kind::Warned, Kind::Refused, Kind::Other,
 fn outcome(number: u64, sources: &Path) -> Option<Outcome> {
     let mut random = Random(19 + 1000 * number);
     random.below(1);
-    let codec = random.of(CODECS);
+    let codec = random.of(COMMON);
     let wanted = Wanted {
         codec,
         container: random.of::<&str>(codec.containers),

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 #[path = "../../tests/support.rs"]
 mod support;
 
-use support::{check_example, ends, fails, prints, sample, write, write_wav};
+use support::{check_example, ends, example, fails, prints, sample, text, write, write_wav};
 
 #[test]
 fn features_are_drawn_as_png_and_svg() {
@@ -25,6 +25,15 @@ fn features_are_drawn_as_png_and_svg() {
     assert!(std::fs::read_to_string(&svg).unwrap().contains("sample.wav · sample.wav"));
     let jpeg = folder.path().join("three.jpg");
     fails("plot_features", ["--output", jpeg.to_str().unwrap()], &["three.jpg", "must end in .png or .svg"]);
+    let whole = std::fs::read(&clip).unwrap();
+    let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
+    let arguments = [&cut, "--output", png.to_str().unwrap(), "--allow-truncated"];
+    fails("plot_features", &arguments[..3], &["cut.wav: is cut short: "]);
+    let told = text(&example("plot_features", arguments).stderr);
+    assert!(
+        told.starts_with(&format!("warning: {cut}: read up to the place where it is cut short: ")),
+        "{told}"
+    );
     let letter = write(&folder, "letter.wav", "Dear Sir or Madam");
     fails("plot_features", [&letter, "--output", png.to_str().unwrap()], &["letter.wav", "is not audio"]);
 }

@@ -4,7 +4,7 @@ use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, be};
 use super::tags::{Behind, behind, is_name};
-use super::{AudioErrorKind, AudioOptions, AudioWarning};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, codec};
 
 pub(super) fn open<'s>(
     mut source: Source<'s>,
@@ -126,7 +126,7 @@ impl Common {
             b"alaw" | b"ALAW" => (Samples::ALaw, 1),
             b"ulaw" | b"ULAW" => (Samples::MuLaw, 1),
             other => {
-                let codec = format!("{} in AIFC", other.escape_ascii());
+                let codec = codec::four_character_name(other, "AIFC");
                 return Err(AudioErrorKind::UnsupportedCodec { codec });
             }
         };

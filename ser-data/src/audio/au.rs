@@ -24,8 +24,14 @@ pub(super) fn open<'s>(
         6 => (Samples::Float { big: true }, 4),
         7 => (Samples::Float { big: true }, 8),
         27 => (Samples::ALaw, 1),
-        23..=26 => return Err(AudioErrorKind::UnsupportedCodec { codec: "G.72x ADPCM in AU".into() }),
-        other => return Err(AudioErrorKind::UnsupportedCodec { codec: format!("encoding {other} in AU") }),
+        other => {
+            let codec = match other {
+                24 => "G.722".into(),
+                23 | 25 | 26 => "G.726 ADPCM".into(),
+                other => format!("encoding {other} in AU"),
+            };
+            return Err(AudioErrorKind::UnsupportedCodec { codec });
+        }
     };
     let layout = Layout::of_samples(samples, bytes, u16::try_from(channels).unwrap_or(0), rate as u32)?;
     let mut warnings = Vec::new();

@@ -7,7 +7,7 @@ use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes
 use super::opus::OpusHead;
 use super::source::{Source, be};
 use super::tags::{Behind, behind, is_filler, is_name};
-use super::{AudioErrorKind, AudioOptions, AudioWarning, mp4};
+use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, flac, mp4};
 
 pub(super) fn open<'s>(
     mut source: Source<'s>,
@@ -16,13 +16,28 @@ pub(super) fn open<'s>(
     source.seek(8)?;
     let (mut description, mut table, mut cookie, mut sound) = (None, None, Vec::new(), None);
     let mut warnings = Vec::new();
+    // The cut of the sound, and whether the packet table is cut.
+    let (mut cut, mut table_is_cut) = (None, false);
     while let Some(header) = source.array::<12>()? {
         // −1 stands for "until the end", in the last chunk.
         let mut declared = be(&header, 4, 8).unwrap_or(0);
         let left = source.left();
         match &header[..4] {
             b"desc" => description = Some(Description::parse(&source.peek(declared.min(32))?)?),
-            b"pakt" => table = Some(source.peek(declared)?),
+            b"pakt" => {
+                if declared > left {
+                    let unit = "bytes of a CAF packet table";
+                    let error = AudioErrorKind::Truncated { unit, declared, found: left };
+                    if !options.allow_truncated {
+                        return Err(error);
+                    }
+                    // It is what stands behind the sound.
+                    warnings.retain(|warning| !matches!(warning, AudioWarning::BytesBehind { .. }));
+                    warnings.push(AudioWarning::CutShort { reason: error.to_string() });
+                    table_is_cut = true;
+                }
+                table = Some(source.peek(declared)?);
+            }
             b"kuki" => cookie = source.peek(declared.min(1 << 16))?,
             b"data" => {
                 let unit = "bytes of CAF data";
@@ -31,6 +46,9 @@ pub(super) fn open<'s>(
                     u64::MAX => left,
                     _ => sound_bytes(unit, declared, left, tolerance(start, 0), options, &mut warnings)?,
                 };
+                if declared > left && declared != u64::MAX {
+                    cut = Some(AudioErrorKind::Truncated { unit, declared, found: left });
+                }
                 match behind(&mut source, start + length, 1, chunk)? {
                     Behind::Known => {}
                     Behind::Filler | Behind::Other => {
@@ -48,21 +66,25 @@ pub(super) fn open<'s>(
         }
         source.skip(declared)?;
     }
-    let missing = |chunk| AudioErrorKind::malformed(format!("the CAF file has no {chunk} chunk"));
+    let missing =
+        |chunk| AudioErrorKind::malformed(format!("the CAF file is cut short before its {chunk} chunk"));
     let description = description.ok_or_else(|| missing("desc"))?;
     let (start, length) = sound.ok_or_else(|| missing("data"))?;
-    let source = source.part(start, length)?;
+    let mut source = source.part(start, length)?;
     if let Some(layout) = description.layout()? {
         return Ok(Box::new(Blocks::new(source, layout, None, warnings)?));
     }
-    let mut stream = description.stream(&cookie)?;
-    let mut table = Table::parse(&table.ok_or_else(|| missing("pakt"))?, &description)?;
+    let mut stream = description.stream(&cookie, &mut source)?;
+    // FFmpeg writes the table behind the sound.
+    let table = table.ok_or_else(|| cut.unwrap_or_else(|| missing("pakt")))?;
+    let mut table = Table::parse(&table, &description, table_is_cut)?;
     warnings.extend(table.keep_what_is_held());
     stream.skip = table.priming;
     // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
     stream.keep = table.valid;
     let (packets, sample_rate) = (table.packets.into_iter(), description.sample_rate.into());
-    Ok(Box::new(Packets { source, stream: Some(stream), packets, sample_rate, frames: 0, warnings }))
+    let stream = Some(stream);
+    Ok(Box::new(Packets { source, stream, packets, table_is_cut, sample_rate, frames: 0, warnings }))
 }
 
 /// The bytes of a chunk with its header, as [`behind`] asks.
@@ -116,7 +138,8 @@ impl Description {
         Layout::of_samples(samples, bytes, self.channels, self.sample_rate).map(Some)
     }
 
-    fn stream(&self, cookie: &[u8]) -> Result<Stream, AudioErrorKind> {
+    /// The stream of a codec with packets; `sound` are these.
+    fn stream(&self, cookie: &[u8], sound: &mut Source<'_>) -> Result<Stream, AudioErrorKind> {
         let (rate, channels) = (self.sample_rate, self.channels);
         match &self.codec {
             b"alac" => {
@@ -130,6 +153,11 @@ impl Description {
                 alac.with_extra_data(cookie.into());
                 Ok(Stream::symphonia(alac))
             }
+            // FFmpeg leaves the stream's description out; each frame has one.
+            b"flac" => flac::stream_of_frame(&sound.peek(64)?),
+            b".mp1" => Ok(Stream::symphonia(parameters(CODEC_ID_MP1, rate, channels))),
+            b".mp2" => Ok(Stream::symphonia(parameters(CODEC_ID_MP2, rate, channels))),
+            b".mp3" => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
             b"aac " => mp4::mpeg4_stream(cookie, rate, channels),
             b"opus" => {
                 let mut head = b"OpusHead\x01".to_vec();
@@ -137,7 +165,7 @@ impl Description {
                 Ok(Stream::new(Codec::Opus(OpusHead::parse(&head)?)))
             }
             other => {
-                Err(AudioErrorKind::UnsupportedCodec { codec: format!("{} in CAF", other.escape_ascii()) })
+                Err(AudioErrorKind::UnsupportedCodec { codec: codec::four_character_name(other, "CAF") })
             }
         }
     }
@@ -164,20 +192,19 @@ impl Table {
         Some(AudioWarning::WrongLength { unit: "frames of CAF packets", declared, found })
     }
 
-    fn parse(chunk: &[u8], description: &Description) -> Result<Self, AudioErrorKind> {
+    /// Reads the packets of a chunk, of one that is cut the first.
+    fn parse(chunk: &[u8], description: &Description, is_cut: bool) -> Result<Self, AudioErrorKind> {
         let cut = || AudioErrorKind::malformed("the CAF file's packet table ends early");
         let (count, valid) = (be(chunk, 0, 8).ok_or_else(cut)?, be(chunk, 8, 8).ok_or_else(cut)?);
         let (priming, remainder) = (be(chunk, 16, 4).ok_or_else(cut)?, be(chunk, 20, 4).ok_or_else(cut)?);
         let mut rest = chunk.get(24..).ok_or_else(cut)?;
         let mut packets = Vec::new();
         for _ in 0..count {
-            let bytes = match description.packet_bytes {
-                0 => number(&mut rest).ok_or_else(cut)?,
-                bytes => bytes,
-            };
-            let frames = match description.packet_frames {
-                0 => number(&mut rest).ok_or_else(cut)?,
-                frames => frames,
+            let mut field = |known: u64| if known > 0 { Some(known) } else { number(&mut rest) };
+            let (bytes, frames) = match (field(description.packet_bytes), field(description.packet_frames)) {
+                (Some(bytes), Some(frames)) => (bytes, frames),
+                _ if is_cut => break,
+                _ => return Err(cut()),
             };
             if description.packet_bytes > 0 && description.packet_frames > 0 && packets.len() as u64 > 1 << 24
             {
@@ -208,6 +235,8 @@ struct Packets<'s> {
     source: Source<'s>,
     stream: Option<Stream>,
     packets: std::vec::IntoIter<(u64, u64)>,
+    /// Whether the last packets are not known.
+    table_is_cut: bool,
     /// Frames a second of those that the table counts.
     sample_rate: f64,
     /// Frames of the packets so far.
@@ -220,9 +249,11 @@ impl Demuxer for Packets<'_> {
         if let Some(stream) = self.stream.take() {
             return Ok(Item::Stream(stream));
         }
-        let Some((bytes, frames)) = self.packets.next() else {
+        // FFmpeg lists an empty packet behind the last one of FLAC.
+        let is_last = self.packets.len() == 1;
+        let Some((bytes, frames)) = self.packets.next().filter(|&(bytes, _)| bytes > 0 || !is_last) else {
             let (at, bytes) = (self.source.position(), self.source.left());
-            if !is_filler(&mut self.source, at)? {
+            if !self.table_is_cut && !is_filler(&mut self.source, at)? {
                 self.warnings.push(AudioWarning::BytesBehind { bytes });
             }
             return Ok(Item::End);

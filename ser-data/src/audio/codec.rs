@@ -40,8 +40,8 @@ pub(super) fn variant(id: AudioCodecId, what: &str) -> AudioErrorKind {
     AudioErrorKind::UnsupportedCodec { codec }
 }
 
-/// The name of a codec in MP4 or QuickTime, by its four-character code.
-pub(super) fn mp4_name(code: &[u8; 4]) -> String {
+/// The name of a codec by its four-character code, which MP4, QuickTime, CAF and AIFC share.
+pub(super) fn four_character_name(code: &[u8; 4], container: &str) -> String {
     let known = match code {
         b"ac-3" => "AC-3",
         b"ec-3" => "E-AC-3",
@@ -51,8 +51,10 @@ pub(super) fn mp4_name(code: &[u8; 4]) -> String {
         b"sawp" => "AMR-WB+",
         b"dtsc" | b"dtsh" | b"dtsl" | b"dtse" => "DTS",
         b"mlpa" => "TrueHD",
-        b"ima4" | b"ms\0\x11" => "IMA ADPCM in QuickTime",
-        b"ms\0\x02" => "Microsoft ADPCM in QuickTime",
+        b"ima4" => "QuickTime's IMA ADPCM",
+        b"msVo" => "Vorbis",
+        b"spex" => "Speex",
+        b"nmos" => "Nellymoser Asao",
         b"QDM2" | b"QDMC" => "QDesign Music",
         b"Qclp" | b"sqcp" => "QCELP",
         b"sevc" => "EVRC",
@@ -60,7 +62,10 @@ pub(super) fn mp4_name(code: &[u8; 4]) -> String {
         b"agsm" => "GSM 6.10",
         b"mha1" | b"mhm1" => "MPEG-H",
         b"enca" | b"drms" => "encrypted audio",
-        code => return format!("{} in MP4", code.escape_ascii()),
+        &[b'm', b's', high, low] => {
+            return format!("{} in {container}", wave_format_name(u16::from_be_bytes([high, low])));
+        }
+        code => return format!("{} in {container}", code.escape_ascii()),
     };
     known.into()
 }
@@ -84,6 +89,7 @@ pub(super) fn matroska_name(id: &str) -> String {
         "A_AC3" => "AC-3",
         "A_EAC3" => "E-AC-3",
         "A_TRUEHD" => "TrueHD",
+        "A_MLP" => "MLP",
         "A_TTA1" => "True Audio",
         "A_WAVPACK4" => "WavPack",
         id if id.starts_with("A_DTS") => "DTS",
@@ -93,17 +99,23 @@ pub(super) fn matroska_name(id: &str) -> String {
     known.into()
 }
 
-/// The name of a WAV format tag (RFC 2361) that is neither PCM nor floating point.
+/// The name of a WAV format tag (RFC 2361), for codecs that are not read where it stands.
 pub(super) fn wave_format_name(tag: u16) -> String {
     let known = match tag {
+        0x0001 => "WAV's PCM",
         0x0002 => "Microsoft ADPCM",
         0x0011 => "IMA ADPCM",
+        0x0020 => "Yamaha ADPCM",
         0x0031 => "GSM 6.10",
+        0x0014 | 0x0042 => "G.723.1",
         0x0045 => "G.726 ADPCM",
         0x0092 | 0x2000 => "AC-3",
         0x00FF => "AAC in WAV",
         0x0160..=0x0163 => "Windows Media Audio",
+        0x028F => "G.722",
         0x2001 => "DTS",
+        0x566F | 0x6771 => "Vorbis in WAV",
+        0xA109 => "Speex",
         0xF1AC => "FLAC in WAV",
         _ => return format!("WAV format {tag:#06x}"),
     };

@@ -16,6 +16,14 @@ pub(super) fn stream(info: &[u8]) -> Result<Stream, AudioErrorKind> {
     Ok(Info::parse(info)?.format().stream())
 }
 
+/// The stream that its first frame describes, for containers that hold no STREAMINFO block.
+pub(super) fn stream_of_frame(frame: &[u8]) -> Result<Stream, AudioErrorKind> {
+    let unknown = Info { sample_rate: 0, channels: 0, bits: 0, total: 0 };
+    let header = header(frame, &unknown).filter(|header| header.format.bits > 0);
+    let damaged = || AudioErrorKind::malformed("the first FLAC frame does not tell its rate or its bits");
+    Ok(header.ok_or_else(damaged)?.format.stream())
+}
+
 /// What matters of STREAMINFO.
 #[derive(Debug, Clone, Copy)]
 struct Info {

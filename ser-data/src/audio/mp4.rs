@@ -48,6 +48,7 @@ impl<'s> Packets<'s> {
         let (mut moov, mut at, mut first_moof) = (None, 0, None);
         // Where a joined file begins, and whether it has an index of its own.
         let (mut joined, mut second) = (None, false);
+        let mut cut = None;
         loop {
             let (kind, header, size) = match next_box(&mut source, at) {
                 Ok(Some(found)) => found,
@@ -80,6 +81,7 @@ impl<'s> Packets<'s> {
                     return Err(error);
                 }
                 warnings.push(AudioWarning::CutShort { reason: error.to_string() });
+                cut = Some(error);
             }
             match &kind {
                 b"moov" if moov.is_none() => moov = Some(source.peek_at(at + header, size - header)?),
@@ -95,11 +97,8 @@ impl<'s> Packets<'s> {
         if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
             warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
         }
-        let moov = moov.ok_or_else(|| {
-            AudioErrorKind::malformed(
-                "the MP4 file has no moov box: its recorder was interrupted before it wrote the index",
-            )
-        })?;
+        let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote this index";
+        let moov = moov.ok_or_else(|| cut.unwrap_or_else(|| AudioErrorKind::malformed(no_index)))?;
         let (trak, entry) = first_sound(&moov)?;
         let mut entry = entry?;
         let mdia = child(trak, b"mdia").unwrap_or_default();

@@ -169,6 +169,15 @@ fn data<'s>(
     }
 }
 
+/// The layout of plain samples that the body of a `fmt ` chunk describes, for other containers that hold one.
+pub(super) fn plain_layout(chunk: &[u8]) -> Result<Layout, AudioErrorKind> {
+    let format = Format::parse(chunk, chunk.len() as u64)?;
+    match format.tag {
+        PCM | FLOAT | A_LAW | MU_LAW => format.layout(),
+        tag => Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
+    }
+}
+
 /// The `fmt ` chunk.
 #[derive(Debug)]
 struct Format {

@@ -37,7 +37,7 @@ pub enum SourceError {
     Manifest(#[from] ManifestError),
     /// The format cannot be detected from the names.
     #[error(
-        "{}: corpus must be told by names, got {files} audio files such as {example}; looked for {looked_for}{}",
+        "{}: file names must be those of a known corpus, got {files} audio files such as {example}; expected {looked_for}{}",
         path.display(),
         table.as_ref().map(|table| format!(" (if {table} names the clips, give that file)")).unwrap_or_default()
     )]
@@ -48,7 +48,7 @@ pub enum SourceError {
         files: usize,
         /// One of them.
         example: String,
-        /// Names that would have told it.
+        /// The names that are known.
         looked_for: String,
         /// A table in it, which may name the clips.
         table: Option<String>,

@@ -56,6 +56,10 @@ impl Cache {
         name.update(env!("CARGO_PKG_VERSION"));
         name.update([0]);
         name.update(json);
+        // A truncated file is an error, whatever another run has kept of it.
+        if config.allow_truncated {
+            name.update("allow_truncated");
+        }
         name.update([0]);
         match worker.compute(&known_signal(), KNOWN_RATE) {
             Ok(features) => features.iter().for_each(|(_, matrix)| name.update(bytes(matrix.iter()))),

@@ -13,7 +13,7 @@ use ser_features::{
     check_speech, map_batch, map_batch_into,
 };
 
-use crate::audio::{Audio, AudioError};
+use crate::audio::{Audio, AudioError, AudioOptions};
 use crate::file::AudioFile;
 use cache::Cache;
 use recording::Recordings;
@@ -32,6 +32,8 @@ pub struct ExtractConfig {
     /// Treats clips that cannot hold speech as bad: silent ones and those shorter than 0.25 s ([`check_speech`]). Otherwise their features
     /// are extracted like those of any sound.
     pub speech_only: bool,
+    /// Reads truncated or damaged files up to the damage, with a warning ([`AudioOptions::allow_truncated`]). Otherwise such a clip is bad.
+    pub allow_truncated: bool,
 }
 
 impl Default for ExtractConfig {
@@ -44,7 +46,14 @@ impl Default for ExtractConfig {
             cache: None,
             skip_bad: false,
             speech_only: true,
+            allow_truncated: false,
         }
+    }
+}
+
+impl ExtractConfig {
+    fn decoding(&self) -> AudioOptions {
+        AudioOptions { allow_truncated: self.allow_truncated, ..AudioOptions::default() }
     }
 }
 
@@ -124,18 +133,17 @@ impl AudioFile {
     ///
     /// [`ClipError`] names the file where it cannot be decoded, is silent or too short ([`check_speech`]).
     pub fn read_speech(&self) -> Result<(Vec<f32>, u32), ClipError> {
-        self.speech_of(self.read()?)
+        self.mono_of(self.read()?, true)
     }
 
-    fn speech_of(&self, audio: Audio) -> Result<(Vec<f32>, u32), ClipError> {
-        let (mono, sample_rate) = self.mono_of(audio)?;
-        check_speech(&mono, sample_rate).map_err(|e| self.signal_error(e))?;
-        Ok((mono, sample_rate))
-    }
-
-    fn mono_of(&self, audio: Audio) -> Result<(Vec<f32>, u32), ClipError> {
+    /// Mixes the channels. With `speech_only` the result must be able to hold speech.
+    fn mono_of(&self, audio: Audio, speech_only: bool) -> Result<(Vec<f32>, u32), ClipError> {
         let sample_rate = audio.sample_rate;
-        Ok((audio.into_mono().map_err(|e| self.signal_error(e))?, sample_rate))
+        let mono = audio.into_mono().map_err(|e| self.signal_error(e))?;
+        if speech_only {
+            check_speech(&mono, sample_rate).map_err(|e| self.signal_error(e))?;
+        }
+        Ok((mono, sample_rate))
     }
 
     fn signal_error(&self, cause: SignalError) -> ClipError {
@@ -274,29 +282,31 @@ where
 }
 
 /// Prepares many clips of speech on all cores of rayon's pool, e.g. to change the samples before feature extraction. Returns for each clip
-/// the samples from which [`extract_all`] extracts features. All clips stay in memory: 260 KB for three seconds at 22,050 Hz. `progress` is
-/// called as there.
+/// the samples from which [`extract_all`] extracts features with the same configuration. All clips stay in memory: 260 KB for three seconds
+/// at 22,050 Hz. `progress` is called as there. A bad clip is an error: `skip_bad` has no effect.
 ///
 /// # Errors
 ///
 /// [`ExtractError`]; of several bad clips the first by position.
 pub fn prepare_all<F: AsRef<AudioFile> + Sync>(
     files: &[F],
-    config: &PreparationConfig,
+    config: &ExtractConfig,
     progress: impl Fn(Progress) + Sync,
 ) -> Result<Vec<Vec<f32>>, ExtractError> {
     type Plan = (Preparation, Recordings);
     let done = Mutex::new(0);
     let prepare = |(plan, recordings): &mut Plan, file: &AudioFile| -> Result<Vec<f32>, ExtractError> {
         let audio = recordings.read(file).map_err(ClipError::from)?;
-        let (mono, sample_rate) = file.speech_of(audio)?;
+        let (mono, sample_rate) = file.mono_of(audio, config.speech_only)?;
         let clip = plan.process(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         let mut done = lock(&done);
         *done += 1;
         progress(Progress { done: *done, total: files.len() });
         Ok(clip)
     };
-    let plan = || Preparation::new(config.clone()).map(|plan| (plan, Recordings::default()));
+    let plan = || {
+        Preparation::new(config.preparation.clone()).map(|plan| (plan, Recordings::new(config.decoding())))
+    };
     map_batch(files, plan, |plan, _, file| prepare(plan, file.as_ref()))?.into_iter().collect()
 }
 
@@ -318,7 +328,7 @@ impl Worker {
             speech_only: config.speech_only,
             preparation: Preparation::new(config.preparation.clone())?,
             extractor: FeatureExtractor::new(config.features.clone())?,
-            recordings: Recordings::default(),
+            recordings: Recordings::new(config.decoding()),
         })
     }
 
@@ -336,10 +346,7 @@ impl Worker {
         }
         let audio = self.recordings.read(file).map_err(ClipError::from)?;
         let warnings = audio.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let (mono, sample_rate) = file.mono_of(audio)?;
-        if self.speech_only {
-            check_speech(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
-        }
+        let (mono, sample_rate) = file.mono_of(audio, self.speech_only)?;
         let features = self.compute(&mono, sample_rate).map_err(|e| file.signal_error(e))?;
         if let Some(entry) = entry {
             entry.store(&features, &warnings)?;

@@ -2,12 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::audio::{Audio, AudioError};
+use crate::audio::{Audio, AudioError, AudioOptions};
 use crate::file::AudioFile;
 
 /// Reads files, each once, and keeps the recording that was read last for other parts of it: a table may name hundreds of one hour.
-#[derive(Default)]
 pub(super) struct Recordings {
+    options: AudioOptions,
     last: Option<Recording>,
 }
 
@@ -19,6 +19,10 @@ struct Recording {
 }
 
 impl Recordings {
+    pub(super) fn new(options: AudioOptions) -> Self {
+        Self { options, last: None }
+    }
+
     /// The digest of the recording's content, in hexadecimal.
     pub(super) fn sha256(&mut self, file: &AudioFile) -> Result<String, AudioError> {
         let recording = self.recording(file)?;
@@ -28,13 +32,14 @@ impl Recordings {
 
     /// The file's sound.
     pub(super) fn read(&mut self, file: &AudioFile) -> Result<Audio, AudioError> {
+        let options = self.options;
         let recording = self.recording(file)?;
         if file.span().is_none() {
-            return file.decode(&recording.bytes);
+            return file.decode(&recording.bytes, &options);
         }
         let audio = match recording.audio.take() {
             Some(audio) => audio,
-            None => recording.file.decode(&recording.bytes)?,
+            None => recording.file.decode(&recording.bytes, &options)?,
         };
         file.part_of(recording.audio.insert(audio))
     }
@@ -70,7 +75,7 @@ mod tests {
         };
         let parts = [part(0, 150), part(100, 250), part(250, 300)];
         let expected: Vec<Audio> = parts.iter().map(|part| part.read().unwrap()).collect();
-        let mut recordings = Recordings::default();
+        let mut recordings = Recordings::new(AudioOptions::default());
         let digest = recordings.sha256(&whole).unwrap();
         std::fs::remove_file(&path).unwrap();
         for (part, expected) in parts.iter().zip(&expected) {

@@ -7,8 +7,7 @@ use super::id;
 use crate::audio::blocks::{Layout, Samples};
 use crate::audio::demux::{Codec, Stream, parameters};
 use crate::audio::opus::OpusHead;
-use crate::audio::source::le;
-use crate::audio::{AudioErrorKind, codec, flac, mp4};
+use crate::audio::{AudioErrorKind, codec, flac, mp4, wav};
 
 /// The sound track that is read.
 pub(super) struct Track {
@@ -50,11 +49,11 @@ fn sound_track(entry: &[u8], alone: bool) -> Result<Track, AudioErrorKind> {
     let rate = sample_rate as u32;
 
     let mut frame_bytes = None;
-    let mut plain = |samples, bytes| -> Result<Stream, AudioErrorKind> {
-        let layout = Layout::of_samples(samples, bytes, channels, rate)?;
+    let mut laid_out = |layout: Layout| {
         frame_bytes = Some(layout.block_bytes);
-        Ok(Stream::symphonia(parameters(layout.codec, rate, channels)))
+        Stream::symphonia(parameters(layout.codec, layout.sample_rate, layout.channels))
     };
+    let mut plain = |samples, bytes| Layout::of_samples(samples, bytes, channels, rate).map(&mut laid_out);
     let mut stream = match name {
         "A_OPUS" => Stream::new(Codec::Opus(OpusHead::parse(private)?)),
         "A_VORBIS" => {
@@ -77,14 +76,7 @@ fn sound_track(entry: &[u8], alone: bool) -> Result<Track, AudioErrorKind> {
         "A_PCM/INT/BIG" => plain(Samples::Signed { big: true }, bits.div_ceil(8))?,
         "A_PCM/FLOAT/IEEE" => plain(Samples::Float { big: false }, bits.div_ceil(8))?,
         // A WAV file's format.
-        "A_MS/ACM" => match le(private, 0, 2) {
-            Some(6) => plain(Samples::ALaw, 1)?,
-            Some(7) => plain(Samples::MuLaw, 1)?,
-            tag => {
-                let codec = codec::wave_format_name(tag.unwrap_or(0) as u16);
-                return Err(AudioErrorKind::UnsupportedCodec { codec });
-            }
-        },
+        "A_MS/ACM" => laid_out(wav::plain_layout(private)?),
         name if name.starts_with("A_AAC") => mp4::aac_stream(private, rate, channels)?,
         name => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::matroska_name(name) }),
     };

@@ -64,6 +64,8 @@ impl Entry {
             b"fl64" => plain(Samples::Float { big: !little }, 8),
             b"alaw" => plain(Samples::ALaw, 1),
             b"ulaw" => plain(Samples::MuLaw, 1),
+            // Bit 2 is that of signed integers.
+            b"lpcm" if flags & 5 == 0 && bytes == 1 => plain(Samples::Unsigned8, 1),
             b"lpcm" if flags & 1 == 1 => plain(Samples::Float { big: flags & 2 != 0 }, bytes),
             b"lpcm" => plain(Samples::Signed { big: flags & 2 != 0 }, bytes),
             // ISO/IEC 23003-5.
@@ -94,7 +96,9 @@ impl Entry {
                 let head = OpusHead::parse_dops(find(b"dOps").ok_or_else(damaged)?)?;
                 packets(Stream { skip: head.pre_skip.into(), ..Stream::new(Codec::Opus(head)) })
             }
-            other => Err(AudioErrorKind::UnsupportedCodec { codec: codec::mp4_name(other) }),
+            other => {
+                Err(AudioErrorKind::UnsupportedCodec { codec: codec::four_character_name(other, "MP4") })
+            }
         }
     }
 }
