@@ -74,8 +74,10 @@ impl Page {
             if !value.is_null() && value != json!(false) {
                 return value;
             }
-            let problem = self.text("#problem").await + &self.text("#songs-problem").await;
-            assert!(begin.elapsed() < LIMIT, "{what} did not come; problem: {problem:?}");
+            if begin.elapsed() >= LIMIT {
+                let problem = self.text("#problem").await + &self.text("#songs-problem").await;
+                panic!("{what} did not come; problem: {problem:?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
