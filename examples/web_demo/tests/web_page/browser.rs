@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// The longest wait. It leaves room for ten minutes of speech, which an unoptimised server takes most of a minute for, and for other work
+/// The longest wait. It leaves room for ten minutes of speech, which an unoptimised server takes half a minute for, and for other work
 /// beside it.
 const LIMIT: Duration = Duration::from_secs(150);
 
