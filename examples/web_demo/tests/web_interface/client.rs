@@ -10,7 +10,7 @@ use crate::server::Server;
 
 /// A client that takes refusals for answers.
 pub(crate) fn agent() -> ureq::Agent {
-    // An unoptimised server takes a minute for ten minutes of speech with pictures, and longer beside other tests.
+    // An unoptimised server takes half a minute for ten minutes of speech with pictures, and longer beside other tests.
     let timeout = Some(Duration::from_secs(150));
     ureq::Agent::config_builder().http_status_as_error(false).timeout_global(timeout).build().into()
 }

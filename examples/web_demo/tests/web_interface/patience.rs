@@ -93,8 +93,10 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
     let around = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
     let form = [&around[..], &file, b"\r\n--x--\r\n"].concat();
     let kind = "Content-Type: multipart/form-data; boundary=x\r\n";
-    // Without the last byte, and complete. Of complete ones, some are decoded while others still arrive.
-    for (kind, body, but, megabytes) in [("", &file, 1, 120), (kind, &form, 1, 140), (kind, &form, 0, 210)] {
+    // Without the last byte, and complete. Of complete ones, some are decoded while others still arrive. Each has its own server: they wait
+    // side by side.
+    let cases = [("", &file, 1, 120), (kind, &form, 1, 140), (kind, &form, 0, 210)];
+    let is_held = |kind: &str, body: &[u8], but: usize, megabytes: u64| {
         let server = Server::start(&["--workers", "1", "--patience", "12"]);
         let address = server.address.strip_prefix("http://").unwrap();
         let recognize = format!("{}/api/recognize", server.address);
@@ -112,7 +114,12 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
         if let (Some(before), Some(most)) = (before, memory_kilobytes(server.process.id(), "VmHWM:")) {
             assert!(most < before + megabytes * 1000, "{kind}{but}: {before} kB before, {most} kB at most");
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for (kind, body, but, megabytes) in cases {
+            scope.spawn(move || is_held(kind, body, but, megabytes));
+        }
+    });
 }
 
 fn ask_for_a_large_file(address: &str) -> TcpStream {
@@ -173,7 +180,9 @@ fn whoever_is_too_slow_is_given_up() {
         // A file to play of 58 MB that nobody reads.
         let unread = scope.spawn(|| {
             let mut stream = ask_for_a_large_file(&address);
-            std::thread::sleep(Duration::from_secs(40));
+            // From its begin on, however long a busy machine takes to make it.
+            stream.read_exact(&mut [0; 12]).unwrap();
+            std::thread::sleep(Duration::from_secs(36));
             stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut read = Vec::new();
             // It ends early, by a reset where the system tells it so.

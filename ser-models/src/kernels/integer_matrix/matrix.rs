@@ -163,13 +163,13 @@ impl<I: Instructions> Tile<'_, I> {
         let Self { instructions, x, weights, steps, columns } = self;
         let mut sums = [[I::Register::zeroed(); REGISTERS]; M];
         for (x, weights) in x.as_chunks::<M>().0.iter().zip(weights) {
-            let weights = weights.map(
-                #[inline(always)]
-                |weights| instructions.unpack(weights),
-            );
+            let mut unpacked = [I::Register::zeroed(); REGISTERS];
+            for (unpacked, weights) in unpacked.iter_mut().zip(weights) {
+                *unpacked = instructions.unpack(*weights);
+            }
             for i in 0..M {
                 for j in 0..REGISTERS {
-                    sums[i][j] = instructions.dot(sums[i][j], x[i], weights[j]);
+                    sums[i][j] = instructions.dot(sums[i][j], x[i], unpacked[j]);
                 }
             }
         }
