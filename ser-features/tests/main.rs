@@ -16,6 +16,7 @@ mod real_recordings;
 mod samples;
 #[cfg(feature = "serde")]
 mod serde;
+mod sounds;
 mod spectral;
 mod streaming;
 mod streaming_rows;
@@ -23,3 +24,4 @@ mod support;
 mod tonal;
 mod tonal_properties;
 mod voice;
+mod voice_quality;

@@ -7,7 +7,8 @@ use ser_features::{
 };
 
 use super::draw::Draw;
-use super::{decibel_config, holds, made, mel_config, streams};
+use super::spectra::{decibel_config, mel_config};
+use super::{holds, made, streams};
 
 pub fn log_mel(draw: &mut Draw<'_>) -> Option<()> {
     let log = match draw.case(3) {

@@ -4,6 +4,7 @@ mod draw;
 mod fronts;
 mod rhythm;
 mod sounds;
+mod spectra;
 mod streams;
 mod tonal;
 mod voices;
@@ -14,27 +15,25 @@ use draw::Draw;
 use ndarray::{Array1, Array2};
 use num_complex::Complex;
 use ser_features::{
-    Alignment, BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ConfigError, ContrastConfig,
-    DecibelConfig, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, FlatnessConfig, Functional,
-    Hpss, HpssConfig, Istft, MelConfig, MelNorm, MelScale, MelSpectrogram, Mfcc, MfccConfig, Preemphasis,
-    PreemphasisConfig, Preparation, PreparationConfig, Reference, Resampler, Rms, RmsConfig, RolloffConfig,
-    SignalError, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff,
-    Spectrogram, Stft, StreamingDelta, StreamingPreemphasis, StreamingResampler, Trim, TrimConfig, Yin,
-    YinConfig, YinFrame, ZeroCrossingConfig, ZeroCrossingRate, amplitude_to_db, check_speech, power_to_db,
+    Alignment, ConfigError, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, Functional, Hpss,
+    HpssConfig, Preemphasis, PreemphasisConfig, Preparation, PreparationConfig, Resampler, Rms, RmsConfig,
+    SignalError, StreamingDelta, StreamingPreemphasis, StreamingResampler, Trim, TrimConfig, Yin, YinConfig,
+    YinFrame, amplitude_to_db, check_speech, power_to_db,
 };
+use spectra::decibel_config;
 
 /// Runs one plan on one signal, both made from bytes, and panics where something does not hold.
 pub fn check(bytes: &[u8]) {
     let mut draw = Draw::new(bytes);
     // What a plan refuses is done with.
     _ = match draw.case(40) {
-        0 => stft(&mut draw),
-        1 => mel(&mut draw),
-        2 => mfcc(&mut draw),
-        3 => chroma(&mut draw),
-        4 => contrast(&mut draw),
-        5 => rows(&mut draw),
-        6 => zero_crossings(&mut draw),
+        0 => spectra::stft(&mut draw),
+        1 => spectra::mel(&mut draw),
+        2 => spectra::mfcc(&mut draw),
+        3 => spectra::chroma(&mut draw),
+        4 => spectra::contrast(&mut draw),
+        5 => spectra::rows(&mut draw),
+        6 => spectra::zero_crossings(&mut draw),
         7 => yin(&mut draw),
         8 => level(&mut draw),
         9 => emphasis(&mut draw),
@@ -134,163 +133,6 @@ impl Parts for () {
     fn is_finite(&self) -> bool {
         true
     }
-}
-
-fn stft(draw: &mut Draw<'_>) -> Option<()> {
-    let config = draw.stft();
-    _ = config.n_frames(4_000);
-    let (mut stft, mut istft) = (made(Stft::new(config.clone()))?, made(Istft::new(config.clone()))?);
-    let length = draw.option(|draw| draw.within(0..=5_000));
-    let spectrum = draw.spectrum();
-    let samples = draw.samples(4_000);
-    let complex = holds(&samples, stft.process(&samples))?;
-    assert_eq!(complex.dim(), (config.n_bins(), config.n_frames(samples.len())));
-    let again = istft.process(complex.view(), length).expect("the frames are the transform's own");
-    assert_eq!(again.len(), length.unwrap_or(again.len()));
-    let mut spectrogram = Spectrogram::new(config, spectrum).expect("the transform stands");
-    let values = holds(&samples, spectrogram.process(&samples))?;
-    assert_eq!(values.dim(), complex.dim());
-    Some(())
-}
-
-pub fn mel_config(draw: &mut Draw<'_>) -> MelConfig {
-    MelConfig {
-        stft: draw.stft(),
-        sample_rate: draw.sample_rate(),
-        spectrum: draw.spectrum(),
-        n_mels: draw.size(1..=140),
-        fmin: draw.real(0.0..=500.0),
-        fmax: draw.option(|draw| draw.real(400.0..=25_000.0)),
-        scale: if draw.flag() { MelScale::Htk } else { MelScale::Slaney },
-        norm: if draw.flag() { MelNorm::None } else { MelNorm::Slaney },
-    }
-}
-
-pub fn decibel_config(draw: &mut Draw<'_>) -> DecibelConfig {
-    DecibelConfig {
-        reference: if draw.flag() { Reference::Max } else { Reference::Value(draw.single(0.0..=2.0)) },
-        amin: draw.single(1e-12..=1e-3),
-        top_db: draw.option(|draw| draw.single(0.0..=120.0)),
-    }
-}
-
-pub fn mfcc_config(draw: &mut Draw<'_>) -> MfccConfig {
-    MfccConfig {
-        mel: mel_config(draw),
-        decibel: decibel_config(draw),
-        n_mfcc: draw.size(1..=40),
-        lifter: draw.real(0.0..=40.0),
-    }
-}
-
-pub fn chroma_config(draw: &mut Draw<'_>) -> ChromaConfig {
-    ChromaConfig {
-        stft: draw.stft(),
-        sample_rate: draw.sample_rate(),
-        spectrum: draw.spectrum(),
-        n_chroma: draw.size(1..=40),
-        tuning: draw.option(|draw| draw.real(-0.5..=0.5)),
-        ctroct: draw.real(-1.0..=9.0),
-        octwidth: draw.option(|draw| draw.real(0.1..=4.0)),
-    }
-}
-
-pub fn contrast_config(draw: &mut Draw<'_>) -> ContrastConfig {
-    ContrastConfig {
-        stft: draw.stft(),
-        sample_rate: draw.sample_rate(),
-        fmin: draw.real(50.0..=1_000.0),
-        n_bands: draw.size(1..=7),
-        quantile: draw.real(0.0..=1.0),
-        linear: draw.flag(),
-        top_db: draw.option(|draw| draw.single(0.0..=120.0)),
-    }
-}
-
-fn mel(draw: &mut Draw<'_>) -> Option<()> {
-    let config = mel_config(draw);
-    let mut plan = made(MelSpectrogram::new(config.clone()))?;
-    let samples = draw.samples(4_000);
-    let mel = holds(&samples, plan.process(&samples))?;
-    assert_eq!(mel.dim(), (config.n_mels, config.stft.n_frames(samples.len())));
-    assert!(mel.iter().all(|&x| x >= 0.0 || x.is_nan()));
-    Some(())
-}
-
-fn mfcc(draw: &mut Draw<'_>) -> Option<()> {
-    let config = mfcc_config(draw);
-    let mut plan = made(Mfcc::new(config.clone()))?;
-    let samples = draw.samples(4_000);
-    let mfcc = holds(&samples, plan.process(&samples))?;
-    assert_eq!(mfcc.dim(), (config.n_mfcc, config.mel.stft.n_frames(samples.len())));
-    Some(())
-}
-
-fn chroma(draw: &mut Draw<'_>) -> Option<()> {
-    let config = chroma_config(draw);
-    let mut plan = made(Chroma::new(config.clone()))?;
-    let samples = draw.samples(4_000);
-    let chroma = holds(&samples, plan.process(&samples))?;
-    assert_eq!(chroma.dim(), (config.n_chroma, config.stft.n_frames(samples.len())));
-    Some(())
-}
-
-fn contrast(draw: &mut Draw<'_>) -> Option<()> {
-    let config = contrast_config(draw);
-    let mut plan = made(SpectralContrast::new(config.clone()))?;
-    let samples = draw.samples(4_000);
-    let contrast = holds(&samples, plan.process(&samples))?;
-    assert_eq!(contrast.dim(), (config.n_bands + 1, config.stft.n_frames(samples.len())));
-    Some(())
-}
-
-fn rows(draw: &mut Draw<'_>) -> Option<()> {
-    let (stft, sample_rate) = (draw.stft(), draw.sample_rate());
-    let n_frames = |samples: &[f32]| stft.n_frames(samples.len());
-    match draw.case(4) {
-        0 => {
-            let mut plan = made(SpectralCentroid::new(CentroidConfig { sample_rate, stft: stft.clone() }))?;
-            let samples = draw.samples(4_000);
-            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
-        }
-        1 => {
-            let (p, norm) = (draw.real(1.0..=4.0), draw.flag());
-            let config = BandwidthConfig { sample_rate, stft: stft.clone(), p, norm };
-            let mut plan = made(SpectralBandwidth::new(config))?;
-            let samples = draw.samples(4_000);
-            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
-        }
-        2 => {
-            let roll_percent = draw.single(0.0..=1.0);
-            let config = RolloffConfig { sample_rate, stft: stft.clone(), roll_percent };
-            let mut plan = made(SpectralRolloff::new(config))?;
-            let samples = draw.samples(4_000);
-            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
-        }
-        _ => {
-            let (amin, power) = (draw.single(1e-12..=1e-3), draw.single(0.5..=4.0));
-            let mut plan = made(SpectralFlatness::new(FlatnessConfig { stft: stft.clone(), amin, power }))?;
-            let samples = draw.samples(4_000);
-            assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
-        }
-    }
-    Some(())
-}
-
-fn zero_crossings(draw: &mut Draw<'_>) -> Option<()> {
-    let config = ZeroCrossingConfig {
-        frame_length: draw.size(1..=600),
-        hop_length: draw.size(1..=800),
-        center: !draw.flag(),
-        threshold: draw.real(0.0..=0.1),
-        zero_pos: !draw.flag(),
-    };
-    let mut plan = made(ZeroCrossingRate::new(config.clone()))?;
-    let samples = draw.samples(4_000);
-    let rate = holds(&samples, plan.process(&samples))?;
-    streams::row::<ZeroCrossingRate>(config, &samples, rate.iter().copied());
-    assert!(rate.iter().all(|x| (0.0..=1.0).contains(x)));
-    Some(())
 }
 
 fn yin(draw: &mut Draw<'_>) -> Option<()> {

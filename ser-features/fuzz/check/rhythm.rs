@@ -6,7 +6,8 @@ use ser_features::{
 };
 
 use super::draw::Draw;
-use super::{LOUDEST, Parts, decibel_config, holds, made, mel_config};
+use super::spectra::{decibel_config, mel_config};
+use super::{LOUDEST, Parts, holds, made};
 
 pub fn energies(draw: &mut Draw<'_>) -> Option<()> {
     let config = PcenConfig {

@@ -6,7 +6,8 @@ use ser_features::{
 };
 
 use super::draw::Draw;
-use super::{LOUDEST, Parts, holds, made, mel_config};
+use super::spectra::mel_config;
+use super::{LOUDEST, Parts, holds, made};
 
 pub fn griffin_lim(draw: &mut Draw<'_>) -> Option<()> {
     let config = GriffinLimConfig {

@@ -9,7 +9,8 @@ use ser_features::{
 };
 
 use super::draw::Draw;
-use super::{chroma_config, contrast_config, made, mel_config, mfcc_config};
+use super::made;
+use super::spectra::{chroma_config, contrast_config, mel_config, mfcc_config};
 
 /// A value whose bits are compared, so that NaN equals NaN.
 trait Bits: Copy + Default {
