@@ -106,6 +106,22 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
+    fn a_corpus_whose_clips_are_all_in_another_part_is_not_drawn() {
+        let ids = ["u", "v", "w"];
+        let data = Dataset::new(Array2::<f32>::zeros((3, 1)), vec![0, 1, 0], ["x", "y"], ids)
+            .unwrap()
+            .with_corpora(["a", "b", "c"])
+            .unwrap();
+        for (kept, expected) in [([0, 1], [0, 1]), ([2, 1], [1, 0])] {
+            let order =
+                Order::new(&Sampling::Balanced { corpora: BTreeMap::new() }, &data.select(&kept).unwrap());
+            let drawn: Vec<usize> =
+                (0..50).flat_map(|epoch| order.epoch(&mut Generator::new(epoch))).collect();
+            assert!(expected.iter().all(|example| drawn.contains(example)), "{drawn:?}");
+        }
+    }
+
+    #[test]
     fn corpora_and_classes_come_by_their_shares_and_not_by_their_sizes() {
         // Corpus a: 90 clips of class 0 and 6 of class 1; corpus b: 4 clips of class 2.
         let labels: Vec<usize> = (0..100)
