@@ -137,7 +137,10 @@ pub(super) fn network(
     }
     let parts = if config.pooling == HeadPooling::Means { 2 } else { 1 };
     let scope = parameters.scope("layer_mixture_1");
-    net.push("layer_mixture", LayerMixture::of_part(config.blocks + 1, config.skipped, parts, &scope)?)?;
+    net.push(
+        "layer_mixture",
+        LayerMixture::of_part(config.blocks.saturating_add(1), config.skipped, parts, &scope)?,
+    )?;
     if let HeadPooling::Attentive { units, .. } = config.pooling {
         net.time_steps()?;
         let pool = AttentionPool::new(config.width, units, init, &parameters.scope("attention_1"))?;
