@@ -57,7 +57,7 @@ impl AttentionPool {
     fn pool<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
         let (batch, time, features) = x.values().dims3()?;
         let (rows, units, outputs) = (batch * time, self.units, self.outputs());
-        let lengths = x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec);
+        let lengths = x.lengths_of(time);
         let x = x.values().contiguous()?;
         let (weight, bias, vector) = (self.weight.clone(), self.bias.clone(), self.vector.clone());
         let (y, hidden, shares) = {
@@ -95,11 +95,8 @@ impl AttentionPool {
             }
             (tensor(y, (batch, outputs))?, hidden, shares)
         };
-        if !mode.is_training() {
-            return Ok(Forward::inference(y));
-        }
         let pooled = y.clone();
-        Ok(Forward::training(y, move |dy, input_wanted, gradients| {
+        Ok(Forward::of(mode.is_training(), y, move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let (dx, dweight, dbias, dvector) = {
                 let (x, dy, pooled) = (elements(&x)?, elements(&dy)?, elements(&pooled)?);

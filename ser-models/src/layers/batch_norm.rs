@@ -124,7 +124,7 @@ fn affine<T: Real>(norm: &NormParameters, x: &Padded) -> Result<Forward, LayerEr
         let (scale, shift) = (T::from_f64(scale), T::from_f64(shift));
         plane.iter_mut().for_each(|y| *y = *y * scale + shift);
     }
-    Ok(Forward::inference(Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec))))
+    Ok(Forward::inference(x.with_values(tensor(y, x.dims())?)))
 }
 
 #[cfg(test)]

@@ -49,10 +49,7 @@ impl Dense {
             }
             tensor(y, (batch, units))?
         };
-        if !mode.is_training() {
-            return Ok(Forward::inference(y));
-        }
-        Ok(Forward::training(y, move |dy, input_wanted, gradients| {
+        Ok(Forward::of(mode.is_training(), y, move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let (dx, dweight, dbias) = {
                 let (x, dy, weight) = (elements(&x)?, elements(&dy)?, elements(&weight)?);

@@ -88,7 +88,7 @@ fn drop<T: Real>(x: &Padded, rate: f64, run: usize, mode: &mut Mode<'_>) -> Resu
     let values = x.values().contiguous()?;
     let (mask, scale) = draw(values.elem_count() / run, rate, generator);
     let y = scaled::<T>(elements(&values)?.slice()?, &mask, run, scale);
-    let output = Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec));
+    let output = x.with_values(tensor(y, x.dims())?);
     Ok(Forward::training(output, move |dy, _, _| {
         let dy = dy.contiguous()?;
         Ok(Some(tensor(scaled::<T>(elements(&dy)?.slice()?, &mask, run, scale), dy.dims())?))

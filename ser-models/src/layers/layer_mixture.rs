@@ -68,12 +68,8 @@ impl LayerMixture {
             }
             (tensor(y, dims)?, shares)
         };
-        let output = Padded::of(y, x.lengths().map(<[usize]>::to_vec));
-        if !mode.is_training() {
-            return Ok(Forward::inference(output));
-        }
         let weight = self.weight.clone();
-        Ok(Forward::training(output, move |dy, input_wanted, gradients| {
+        Ok(Forward::of(mode.is_training(), x.with_values(y), move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let dims = values.dims().to_vec();
             let (dx, dweight) = {

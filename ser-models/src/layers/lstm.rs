@@ -139,7 +139,7 @@ impl Layer for Lstm {
                 x = dropped;
             }
         }
-        Ok(if mode.is_training() { Forward::training(x, chain(backwards)) } else { Forward::inference(x) })
+        Ok(Forward::of(mode.is_training(), x, chain(backwards)))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

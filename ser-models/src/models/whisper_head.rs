@@ -1,6 +1,6 @@
 //! A small network over the outputs of Whisper's encoder (`whisper-head`).
 
-use super::blocks::add_head;
+use super::blocks::with_head;
 use crate::input::ModelInput;
 use crate::layers::{AttentionPool, Init, LayerError, LayerMixture, Sequential};
 use crate::parameters::Parameters;
@@ -132,8 +132,7 @@ pub(super) fn network(
             let rule = "must be mixture unless skipped is 0 and pooling is statistics";
             return Err(LayerError::setting("whisper-head", "layers", rule, given));
         }
-        add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-        return Ok(net);
+        return with_head(net, &config.dense, config.dropout, classes, init, parameters);
     }
     let parts = if config.pooling == HeadPooling::Means { 2 } else { 1 };
     let scope = parameters.scope("layer_mixture_1");
@@ -146,8 +145,7 @@ pub(super) fn network(
         let pool = AttentionPool::new(config.width, units, init, &parameters.scope("attention_1"))?;
         net.push("attention", pool.with_deviations())?;
     }
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

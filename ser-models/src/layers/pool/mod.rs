@@ -188,10 +188,7 @@ impl<const AXES: usize> Pooling<AXES> {
         }
         let y = tensor(y, &dims[..])?;
         let output = Padded::of(y.clone(), lengths);
-        if !mode.is_training() {
-            return Ok(Forward::inference(output));
-        }
-        Ok(Forward::training(output, move |dy, _, _| {
+        Ok(Forward::of(mode.is_training(), output, move |dy, _, _| {
             let dy = dy.contiguous()?;
             let (x, y, dy) = (elements(&values)?, elements(&y)?, elements(&dy)?);
             let mut dy = Cow::Borrowed(dy.slice::<T>()?);
