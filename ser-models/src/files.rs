@@ -1,6 +1,6 @@
 //! Atomic writes of files, and file errors.
 
-use crate::weights::WeightsError;
+use crate::weights::{Weights, WeightsError};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -55,6 +55,11 @@ impl FileError {
         Self::Damaged { file: file.to_owned(), reason: line }
     }
 
+    /// A file that is no file of this kind, or a damaged one.
+    pub(crate) fn no(kind: &str, file: &str, reason: impl ToString) -> Self {
+        Self::damaged(file, format!("no {kind}, or a damaged one: {}", reason.to_string()))
+    }
+
     pub(crate) fn weights(file: &str, cause: WeightsError) -> Self {
         Self::Weights { file: file.to_owned(), cause }
     }
@@ -63,6 +68,26 @@ impl FileError {
 /// Reads a file.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
+}
+
+/// The tensors of a file of this kind, and its metadata as text and as the JSON object that it is, whose field `format` is this. The digest is
+/// left to check.
+pub(crate) fn open_weights(
+    bytes: &[u8],
+    file: &str,
+    kind: &str,
+    format: u64,
+) -> Result<(Weights, String, serde_json::Value), FileError> {
+    let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
+        WeightsError::File { .. } | WeightsError::Metadata => FileError::no(kind, file, cause),
+        cause => FileError::weights(file, cause),
+    })?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| FileError::no(kind, file, e))?;
+    match json["format"].as_u64() {
+        Some(given) if given == format => Ok((weights, text, json)),
+        Some(given) => Err(FileError::Format { file: file.to_owned(), given, expected: format }),
+        None => Err(FileError::no(kind, file, "it has no format number")),
+    }
 }
 
 /// As [`write_file`], with an error that names the file.

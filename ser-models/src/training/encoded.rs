@@ -241,7 +241,8 @@ impl EncodedClips {
         let wrong = |cause: WeightsError| FileError::damaged(&file, cause);
         let (mut weights, metadata) = Weights::from_safetensors(&bytes).map_err(wrong)?;
         weights.check_digest(&metadata).map_err(wrong)?;
-        let record = sealed(&metadata).map_err(|e| FileError::damaged(&file, e))?;
+        // The digest after it is no field of it.
+        let record: Record = serde_json::from_str(&metadata).map_err(|e| FileError::damaged(&file, e))?;
         let copies = record.config.copies;
         if copies > EncodingConfig::MOST_COPIES {
             let rule = format!("copies must be 0 to {}, got {copies}", EncodingConfig::MOST_COPIES);
@@ -287,15 +288,6 @@ impl Record {
             Array2::from_shape_vec(shape, values).map_err(|e| FileError::damaged("encoded clips", e))?;
         Ok(EncodedClips { record, statistics })
     }
-}
-
-/// The record without the digest that stands after it.
-fn sealed(metadata: &str) -> Result<Record, serde_json::Error> {
-    let mut fields: serde_json::Value = serde_json::from_str(metadata)?;
-    if let Some(fields) = fields.as_object_mut() {
-        fields.remove("sha256");
-    }
-    serde_json::from_value(fields)
 }
 
 #[cfg(test)]
