@@ -7,6 +7,7 @@ use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor,
 };
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 
 /// Additive self-attention pooling over time (Bahdanau, Cho and Bengio, *Neural machine translation by jointly learning to align and translate*,
@@ -32,11 +33,7 @@ impl AttentionPool {
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0.
     pub fn new(features: usize, units: usize, init: Init, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        for (setting, size) in [("features", features), ("units", units)] {
-            if size == 0 {
-                return Err(LayerError::setting("AttentionPool", setting, "must be 1 or more", 0));
-            }
-        }
+        Settings("AttentionPool").one_or_more([("features", features), ("units", units)])?;
         let weight = scope.weight("weight", &[units, features], init)?;
         let bias = scope.weight("bias", &[units], Init::Zeros)?;
         let vector = scope.weight("vector", &[1, units], init)?;

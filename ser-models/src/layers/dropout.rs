@@ -6,6 +6,7 @@ use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
 };
+use crate::setting::Settings;
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
@@ -39,12 +40,8 @@ impl Dropout {
     }
 
     fn checked(self) -> Result<Self, LayerError> {
-        match (0.0..1.0).contains(&self.rate) {
-            true => Ok(self),
-            false => {
-                Err(LayerError::setting(self.kind(), "rate", "must be 0 or more and below 1", self.rate))
-            }
-        }
+        Settings(self.kind()).zero_or_more_and_below_1("rate", self.rate)?;
+        Ok(self)
     }
 }
 

@@ -4,6 +4,7 @@ use super::blocks::with_head;
 use crate::input::ModelInput;
 use crate::layers::{AttentionPool, Init, LayerError, LayerMixture, Sequential};
 use crate::parameters::Parameters;
+use crate::setting::Settings;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `whisper-head`.
@@ -120,11 +121,7 @@ pub(super) fn network(
     parameters: &Parameters,
 ) -> Result<Sequential, LayerError> {
     let init = config.init;
-    for (setting, size) in [("blocks", config.blocks), ("width", config.width)] {
-        if size == 0 {
-            return Err(LayerError::setting("whisper-head", setting, "must be 1 or more", 0));
-        }
-    }
+    Settings("whisper-head").one_or_more([("blocks", config.blocks), ("width", config.width)])?;
     let mut net = Sequential::new(config.input().shape());
     if config.layers == HeadLayers::Concatenation {
         if config.skipped != 0 || config.pooling != HeadPooling::Statistics {

@@ -1,6 +1,6 @@
 //! Encoder outputs for a set of clips, clean and with audio augmentation, kept in a file.
 
-use super::encoding::{Version, digest, encode};
+use super::encoding::{ENCODING, Version, digest, encode};
 use super::{EncodedError, EncodingConfig};
 use crate::encoder::WhisperEncoder;
 use crate::files::{FileError, read_file, save_file};
@@ -92,7 +92,7 @@ impl EncodedClips {
         config.check()?;
         if ids.len() != samples.len() {
             let (rule, given) = ("must be as many as ids", format!("{} for {}", samples.len(), ids.len()));
-            return Err(EncodedError::Setting { setting: "clips", rule, given });
+            return Err(ENCODING.error("clips", rule, given).into());
         }
         let digests: Vec<u128> = samples.iter().map(|samples| digest(samples)).collect();
         let record = Record {

@@ -5,11 +5,14 @@ use crate::encoder::WhisperEncoder;
 use crate::generator::{Generator, Purpose};
 use crate::input::{Ear, EarError, ModelInput};
 use crate::layer::elements;
+use crate::setting::{Checked, Settings};
 use rayon::prelude::*;
 use ser_features::{BandPass, ConfigError, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
+
+pub(super) const ENCODING: Settings<'static> = Settings("encoding");
 
 /// Settings of the encoding of clips.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,20 +53,11 @@ impl EncodingConfig {
     }
 
     /// Checks the settings.
-    pub(super) fn check(&self) -> Result<(), EncodedError> {
-        if let Some((setting, rule, given)) = self.augmentation.problem() {
-            return Err(EncodedError::Setting { setting, rule, given });
-        }
-        if self.copies > Self::MOST_COPIES {
-            let (setting, rule) = ("copies", "must be 0 to 1000");
-            return Err(EncodedError::Setting { setting, rule, given: self.copies.to_string() });
-        }
+    pub(super) fn check(&self) -> Checked {
+        self.augmentation.check(ENCODING)?;
+        ENCODING.require(self.copies <= Self::MOST_COPIES, "copies", "must be 0 to 1000", self.copies)?;
         let rate = self.preparation.sample_rate;
-        if rate != Ear::SAMPLE_RATE {
-            let (setting, rule) = ("preparation.sample_rate", "must be 16000");
-            return Err(EncodedError::Setting { setting, rule, given: rate.to_string() });
-        }
-        Ok(())
+        ENCODING.require(rate == Ear::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
     }
 
     /// Whether version `number` of a clip, 0 for the clean one, is the same by other settings.

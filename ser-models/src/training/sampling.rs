@@ -2,6 +2,7 @@
 
 use crate::generator::Generator;
 use crate::input::Dataset;
+use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,12 +24,12 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(super) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
-        let Self::Balanced { corpora } = self else { return None };
-        let wrong = corpora.iter().find(|(_, share)| !(**share > 0.0 && share.is_finite()));
-        wrong.map(|(name, share)| {
-            ("sampling.corpora", "must be positive shares", format!("{share} for {name}"))
+    /// Checks the settings.
+    pub(super) fn check(&self) -> Checked {
+        let Self::Balanced { corpora } = self else { return Ok(()) };
+        corpora.iter().try_for_each(|(name, share)| {
+            let (holds, given) = (*share > 0.0 && share.is_finite(), format!("{share} for {name}"));
+            TRAINING.require(holds, "sampling.corpora", "must be positive shares", given)
         })
     }
 }
@@ -157,6 +158,6 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
         let wrong = Sampling::Balanced { corpora: BTreeMap::from([("b".to_owned(), 0.0)]) };
-        assert_eq!(wrong.problem().unwrap().2, "0 for b");
+        assert_eq!(wrong.check().unwrap_err().given, "0 for b");
     }
 }

@@ -11,6 +11,7 @@ use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
 };
+use crate::setting::Settings;
 use std::borrow::Cow;
 
 /// The largest value in a window that moves over `AXES` axes: [`MaxPool1d`], [`MaxPool2d`]. Its gradient goes to the
@@ -141,9 +142,7 @@ impl<const AXES: usize> Pooling<AXES> {
             dilation: 1,
             padding,
         });
-        if let Some(setting) = windows.iter().find_map(Window::zero) {
-            return Err(LayerError::setting(layer, setting, "must be 1 or more", 0));
-        }
+        windows.iter().try_for_each(|window| Settings(layer).one_or_more(window.sizes()))?;
         Ok(Self { layer, kind, windows, valid_only: padding == Padding::Same })
     }
 
