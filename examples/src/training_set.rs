@@ -136,7 +136,7 @@ impl TrainingSet {
         }
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;
-        let taken = options.features;
+        let mut taken = options.features;
         let (dataset, encoded) = match inputs {
             Inputs::Features(input) => {
                 let features = features.into_iter().flatten();
@@ -149,6 +149,7 @@ impl TrainingSet {
             }
             Inputs::Heard(hearing) => {
                 let samples = audio.context("an encoder hears samples")?;
+                taken.n_mels = hearing.encoder.n_mels();
                 let encoded = hearing.hear(&preparation, &ids, &samples)?;
                 (encoded.dataset(&ids, &labels, &label_names, 0)?, Some(encoded))
             }
@@ -288,7 +289,7 @@ impl Hearing {
         let Self { encoder, cache, .. } = self;
         let config = EncodingConfig { preparation: preparation.clone(), ..self.config.clone() };
         let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() / preparation.sample_rate as usize;
-        let what = format!("encoding {seconds} s of speech, {} times", 1 + config.copies);
+        let what = format!("encoding {seconds} s of speech, {} times", config.copies.saturating_add(1));
         Ok(progress::busy(what, || match cache {
             Some(path) => EncodedClips::kept(path, encoder, config, ids.to_vec(), samples),
             None => EncodedClips::new(encoder, config, ids.to_vec(), samples),

@@ -66,7 +66,7 @@ mod models {
         );
         check!(error:
             CheckpointError, ClassifyError, DatasetError, EncodedError, EncoderError, InputError, LayerError, ParameterError, ProfileError,
-            RecipeError, RecognizeError, StateError, TrainingError, WeightsError,
+            RecipeError, RecognizeError, SettingError, StateError, TrainingError, WeightsError,
         );
     }
 }

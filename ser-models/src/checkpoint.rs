@@ -2,13 +2,13 @@
 
 use crate::classifier::Classifier;
 use crate::encoder::WhisperEncoder;
-use crate::files::{FileError, read_file, save_file};
+use crate::files::{FileError, open_weights, read_file, save_file};
 use crate::input::{InputError, Normalization};
 use crate::layers::LayerError;
 use crate::models::{Architecture, Model};
 use crate::parameters::{ParameterError, Parameters};
 use crate::readout::Readout;
-use crate::weights::{Weights, WeightsError};
+use crate::weights::Weights;
 use ser_features::{ConfigError, FeatureConfig, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -16,6 +16,8 @@ use std::path::Path;
 
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
+/// What errors call such a file.
+const KIND: &str = "checkpoint";
 /// What errors call bytes that come from no file.
 pub(crate) const IN_MEMORY: &str = "checkpoint in memory";
 
@@ -221,27 +223,17 @@ impl Checkpoint {
     }
 
     fn read(bytes: &[u8], file: &str) -> Result<Self, CheckpointError> {
-        let damaged =
-            |reason: String| FileError::damaged(file, format!("no checkpoint, or a damaged one: {reason}"));
-        let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
-            WeightsError::File { .. } | WeightsError::Metadata => damaged(cause.to_string()),
-            cause => FileError::weights(file, cause),
-        })?;
-        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
-        let given = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
-        if given != FORMAT {
-            return Err(FileError::Format { file: file.to_owned(), given, expected: FORMAT }.into());
-        }
+        let (weights, text, json) = open_weights(bytes, file, KIND, FORMAT)?;
         let given = json["architecture"]["name"].as_str().unwrap_or_default();
         if !Architecture::KINDS.contains(&given) {
             let (given, known) = (given.to_owned(), Architecture::KINDS.to_vec());
             return Err(CheckpointError::Architecture { file: file.to_owned(), given, known });
         }
-        let metadata = Metadata::deserialize(json).map_err(|e| damaged(e.to_string()))?;
+        let metadata = Metadata::deserialize(json).map_err(|e| FileError::no(KIND, file, e))?;
         let checkpoint = Self { weights, ..metadata };
         checkpoint.model(file)?;
         // Checked last, because the errors above are more specific.
-        checkpoint.weights.check_digest(&text).map_err(|cause| damaged(cause.to_string()))?;
+        checkpoint.weights.check_digest(&text).map_err(|cause| FileError::no(KIND, file, cause))?;
         Ok(checkpoint)
     }
 

@@ -121,7 +121,7 @@ impl Classifier {
     pub(crate) fn answer(&self, inputs: &Padded) -> Result<Vec<f32>, ClassifyError> {
         check_shape(inputs.dims(), &self.model.input().shape())?;
         inputs.check("Classifier", frames_of(&inputs.dims()[1..]))?;
-        let inputs = &Padded::of(inputs.values().contiguous()?, inputs.lengths().map(<[usize]>::to_vec));
+        let inputs = &inputs.with_values(inputs.values().contiguous()?);
         let size: usize = inputs.dims()[1..].iter().product();
         for (input, values) in elements(inputs.values())?.slice::<f32>()?.chunks_exact(size).enumerate() {
             if let Some(element) = values.iter().position(|x| !x.is_finite()) {

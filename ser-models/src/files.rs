@@ -1,9 +1,9 @@
 //! Atomic writes of files, and file errors.
 
-use crate::weights::WeightsError;
-use std::fs::{self, File, Metadata, OpenOptions};
+use crate::weights::{Weights, WeightsError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Errors of writing and reading a file.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,11 @@ impl FileError {
         Self::Damaged { file: file.to_owned(), reason: line }
     }
 
+    /// A file that is no file of this kind, or a damaged one.
+    pub(crate) fn no(kind: &str, file: &str, reason: impl ToString) -> Self {
+        Self::damaged(file, format!("no {kind}, or a damaged one: {}", reason.to_string()))
+    }
+
     pub(crate) fn weights(file: &str, cause: WeightsError) -> Self {
         Self::Weights { file: file.to_owned(), cause }
     }
@@ -63,6 +68,26 @@ impl FileError {
 /// Reads a file.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
+}
+
+/// The tensors of a file of this kind, and its metadata as text and as the JSON object that it is, whose field `format` is this. The digest is
+/// left to check.
+pub(crate) fn open_weights(
+    bytes: &[u8],
+    file: &str,
+    kind: &str,
+    format: u64,
+) -> Result<(Weights, String, serde_json::Value), FileError> {
+    let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
+        WeightsError::File { .. } | WeightsError::Metadata => FileError::no(kind, file, cause),
+        cause => FileError::weights(file, cause),
+    })?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| FileError::no(kind, file, e))?;
+    match json["format"].as_u64() {
+        Some(given) if given == format => Ok((weights, text, json)),
+        Some(given) => Err(FileError::Format { file: file.to_owned(), given, expected: format }),
+        None => Err(FileError::no(kind, file, "it has no format number")),
+    }
 }
 
 /// As [`write_file`], with an error that names the file.
@@ -98,79 +123,22 @@ pub fn write_file_with(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let path = path.as_ref();
-    match target(path)? {
-        Target::Replace { path, old } => replace(&path, old.as_ref(), write),
-        Target::WriteThrough => {
-            let mut file = OpenOptions::new().write(true).open(path)?;
-            // A regular file comes here only where no path leads to it, as from /proc/self/fd.
-            if file.metadata()?.is_file() {
-                file.set_len(0)?;
-            }
-            write(&mut file)?;
-            file.flush()
-        }
+    if path.is_symlink() && !path.exists() {
+        // Make the missing target of the link.
+        File::create(path)?;
     }
-}
-
-/// How a path is written.
-enum Target {
-    /// A regular file, or none yet, at this path, which is no link.
-    Replace { path: PathBuf, old: Option<Metadata> },
-    /// Anything else.
-    WriteThrough,
-}
-
-fn target(path: &Path) -> io::Result<Target> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_file() => match fs::canonicalize(path) {
-            Ok(real) if fs::symlink_metadata(&real).is_ok_and(|it| same_file(&it, &found)) => {
-                Ok(Target::Replace { path: real, old: Some(found) })
-            }
-            _ => Ok(Target::WriteThrough),
-        },
-        Ok(_) => Ok(Target::WriteThrough),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(Target::Replace { path: end_of_links(path)?, old: None })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Where a chain of links ends whose last target is missing.
-fn end_of_links(path: &Path) -> io::Result<PathBuf> {
-    const MOST: usize = 40; // as Linux follows
-    let mut path = path.to_path_buf();
-    for _ in 0..MOST {
-        match fs::read_link(&path) {
-            Ok(next) => path = folder(&path).join(next),
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(io::Error::other("too many levels of symbolic links"))
-}
-
-#[cfg(unix)]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-#[cfg(not(unix))]
-fn same_file(a: &Metadata, _: &Metadata) -> bool {
-    a.is_file()
-}
-
-/// The folder that holds a file.
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Writes a temporary file in the same folder and renames it.
-fn replace(
-    path: &Path,
-    old: Option<&Metadata>,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+    let old = fs::metadata(path).ok();
+    let place = match &old {
+        // A file that no path leads to, such as a deleted one that is still open, cannot be replaced.
+        Some(old) if old.is_file() => fs::canonicalize(path).ok(),
+        Some(_) => None,
+        None => Some(path.to_path_buf()),
+    };
+    let Some(place) = place else {
+        let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+        write(&mut file)?;
+        return file.flush();
+    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".ser-models-");
     #[cfg(unix)]
@@ -178,14 +146,14 @@ fn replace(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
     }
-    let mut file = builder.tempfile_in(folder(path))?;
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = builder.tempfile_in(folder)?;
     write(&mut file)?;
-    let written: &File = file.as_file();
     if let Some(old) = old {
-        written.set_permissions(old.permissions())?;
+        file.as_file().set_permissions(old.permissions())?;
     }
-    written.sync_all()?;
-    file.persist(path)?;
+    file.as_file().sync_all()?;
+    file.persist(place)?;
     Ok(())
 }
 
@@ -241,6 +209,21 @@ mod unix_tests {
         }
         symlink("loop", at("loop")).unwrap();
         assert!(write_file(at("loop"), b"x").is_err());
+    }
+
+    /// No path leads to a deleted file that is open, so its name in /proc is written through, whatever its target is called now.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_deleted_file_that_is_open_gets_the_bytes() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        fs::write(&path, b"longer than new").unwrap();
+        let mut open = File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        write_file(format!("/proc/self/fd/{}", open.as_raw_fd()), b"new").unwrap();
+        assert_eq!(io::read_to_string(&mut open).unwrap(), "new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

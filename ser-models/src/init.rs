@@ -38,20 +38,19 @@ impl Init {
         let spread: usize = shape.iter().skip(2).product();
         let fan_out = (shape.first().copied().unwrap_or(1) * spread) as f64;
         let fan_in = (shape.get(1).copied().unwrap_or(1) * spread) as f64;
-        let mut uniform = |bound: f64| (0..n).map(|_| generator.uniform(-bound, bound)).collect();
+        let uniform = |generator: &mut Generator, bound: f64| {
+            (0..n).map(|_| generator.uniform(-bound, bound)).collect()
+        };
+        let normal = |generator: &mut Generator, deviation: f64| {
+            (0..n).map(|_| deviation * generator.normal()).collect()
+        };
         match self {
             Self::Zeros => vec![0.0; n],
             Self::Ones => vec![1.0; n],
-            Self::GlorotUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
-            Self::HeUniform => uniform((6.0 / fan_in).sqrt()),
-            Self::GlorotNormal => {
-                let deviation = (2.0 / (fan_in + fan_out)).sqrt();
-                (0..n).map(|_| deviation * generator.normal()).collect()
-            }
-            Self::HeNormal => {
-                let deviation = (2.0 / fan_in).sqrt();
-                (0..n).map(|_| deviation * generator.normal()).collect()
-            }
+            Self::GlorotUniform => uniform(generator, (6.0 / (fan_in + fan_out)).sqrt()),
+            Self::HeUniform => uniform(generator, (6.0 / fan_in).sqrt()),
+            Self::GlorotNormal => normal(generator, (2.0 / (fan_in + fan_out)).sqrt()),
+            Self::HeNormal => normal(generator, (2.0 / fan_in).sqrt()),
             Self::Orthogonal => {
                 let rows = shape.first().copied().unwrap_or(1);
                 orthogonal(rows, n.checked_div(rows).unwrap_or(0), generator)

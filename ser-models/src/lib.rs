@@ -23,6 +23,7 @@ mod profile;
 mod readout;
 mod recognizer;
 pub mod recording;
+mod setting;
 pub mod training;
 mod weights;
 
@@ -36,5 +37,6 @@ pub use profile::{ProfileError, VoiceProfile};
 pub use readout::Readout;
 pub use recognizer::{Listening, RecognizeError, Recognizer};
 pub use recording::{Recognition, Segment, Timeline, TimelineConfig, TimelineWindow};
+pub use setting::SettingError;
 pub use training::{Recipe, RecipeError, RecipeFile};
 pub use weights::WeightsError;

@@ -26,7 +26,7 @@ pub struct Readout {
     pub temperature: f64,
     /// For each of the network's labels the class to which its probability is added; empty if every label is its own class.
     pub classes: Vec<String>,
-    /// A positive factor for each label's probability, applied before labels are merged; empty for equal factors. The probabilities of the
+    /// A factor for each label's probability, 10⁻³⁰ to 10³⁰, applied before labels are merged; empty for equal factors. The probabilities of the
     /// answer are then scaled to sum to 1. A network trained on equally many clips of each label expects all labels equally often, so it
     /// would answer a class of two labels twice as often as a class of one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -35,6 +35,9 @@ pub struct Readout {
     #[serde(skip_serializing_if = "is_zero")]
     pub confidence: f64,
 }
+
+/// The valid weights of labels: products with probabilities, and their sums, are positive and finite in `f32`.
+const LABEL_WEIGHTS: RangeInclusive<f64> = 1e-30..=1e30;
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
@@ -77,8 +80,8 @@ impl Readout {
             let given = format!("{} for {}", self.label_weights.len(), labels.len());
             return Some(("the readout must have a weight for each label", given));
         }
-        if let Some(weight) = self.label_weights.iter().find(|w| !(**w > 0.0 && w.is_finite())) {
-            return Some(("the readout's weights of labels must be positive", weight.to_string()));
+        if let Some(weight) = self.label_weights.iter().find(|weight| !LABEL_WEIGHTS.contains(*weight)) {
+            return Some(("the readout's weights of labels must be 1e-30 to 1e30", format!("{weight:e}")));
         }
         None
     }
@@ -145,8 +148,23 @@ mod tests {
         let halved = Readout { classes, label_weights: vec![0.5, 1.0, 0.5], ..Default::default() };
         let equal = &answer(&halved)[2..];
         assert!((equal[0] - 0.5).abs() < 1e-6 && (equal[1] - 0.5).abs() < 1e-6, "{equal:?}");
-        let wrong = Readout { label_weights: vec![1.0, 0.0, 1.0], ..Default::default() };
-        assert_eq!(wrong.problem(&labels()).unwrap().1, "0");
+        let weighted = |label_weights| Readout { label_weights, ..Default::default() };
+        for (weight, given) in
+            [(0.0, "0e0"), (-1.0, "-1e0"), (1e-60, "1e-60"), (1e300, "1e300"), (f64::NAN, "NaN")]
+        {
+            let wrong = weighted(vec![1.0, weight, 1.0]).problem(&labels()).unwrap();
+            assert_eq!(wrong, ("the readout's weights of labels must be 1e-30 to 1e30", given.to_owned()));
+        }
+        // At the edges probabilities stay probabilities, also those of a label that is all but impossible.
+        for edge in [1e-30, 1e30] {
+            let edges = weighted(vec![edge; 3]);
+            assert_eq!(edges.problem(&labels()), None);
+            let sure = Tensor::new(&[[0.0f32, 90.0, 0.0]], &Device::Cpu).unwrap();
+            let answers = [answer(&edges), edges.probabilities(&sure, &labels()).unwrap()].concat();
+            for row in answers.chunks(3) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
+            }
+        }
         let few = Readout { label_weights: vec![1.0], ..Default::default() };
         assert_eq!(few.problem(&labels()).unwrap().1, "1 for 3");
     }

@@ -163,6 +163,10 @@ fn encoded_clips_come_back_from_their_file_and_repeat() {
     };
     let rate = EncodingConfig { preparation: PreparationConfig::raw(22_050), ..config(0) };
     assert_eq!(refused(rate, &clips), "encoding: preparation.sample_rate must be 16000, got 22050");
+    for copies in [1_001, usize::MAX] {
+        let error = refused(config(copies), &clips);
+        assert_eq!(error, format!("encoding: copies must be 0 to 1000, got {copies}"));
+    }
     let mut short = clips.clone();
     short[3].truncate(100);
     assert!(refused(config(0), &short).starts_with("clip clip-3: "));

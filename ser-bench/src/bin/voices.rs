@@ -156,6 +156,7 @@ fn make(bench: &VoiceBench, path: &Path, fitted: MoodReadout) -> anyhow::Result<
         if let Architecture::WhisperHead(config) = &mut head.architecture {
             bench.encoder.digest().clone_into(&mut config.encoder);
         }
+        head.features.n_mels = bench.encoder.n_mels();
     }
     let mut model = heads.together()?;
     model.readout = fitted.readout;

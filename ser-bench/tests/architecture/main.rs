@@ -63,7 +63,7 @@ const FLOORS: &[(&str, Floors)] = &[
     (
         "ser-models",
         &[
-            &["files", "generator", "init", "json", "memory", "metrics", "parameters", "weights"],
+            &["files", "generator", "init", "json", "memory", "metrics", "parameters", "setting", "weights"],
             &["kernels"],
             &["layer"],
             &["encoder", "layers"],

@@ -102,35 +102,36 @@ impl<'a> File<'a> {
         if view.shape() != shape {
             return Err(self.shape_error(tensor, shape));
         }
-        let bytes = view.data();
-        let values = match view.dtype() {
-            Dtype::F32 => {
-                FrozenValues::F32(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-            }
-            Dtype::F16 => {
-                FrozenValues::F16(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b)).collect())
-            }
-            Dtype::I8 => {
-                let scales = self.values(&format!("{tensor}{SCALE}"), &shape[..1])?;
-                FrozenValues::I8(bytes.iter().map(|b| b.cast_signed()).collect(), scales)
-            }
-            given => {
-                let (name, given) = (self.full(tensor), format!("{given:?}"));
-                return Err(self.error(WeightsError::ElementType {
-                    name,
-                    expected: "F32, F16 or I8",
-                    given,
-                }));
-            }
-        };
-        let broken = match &values {
-            FrozenValues::F32(values) => values.iter().position(|x| !x.is_finite()),
-            FrozenValues::F16(values) => values.iter().position(|x| !x.is_finite()),
-            FrozenValues::I8(..) => None,
-        };
-        match broken {
-            Some(element) => Err(self.error(WeightsError::NotFinite { name: self.full(tensor), element })),
-            None => Ok(values),
+        if view.dtype() == Dtype::I8 {
+            let scales = self.values(&format!("{tensor}{SCALE}"), &shape[..1])?;
+            return Ok(FrozenValues::I8(view.data().iter().map(|b| b.cast_signed()).collect(), scales));
         }
+        floats(&view, self.full(tensor), "F32, F16 or I8").map_err(|cause| self.error(cause))
+    }
+}
+
+/// The values of a tensor of `f32` or `f16`, finite; an error says which types are `expected`.
+pub(super) fn floats(
+    view: &TensorView<'_>,
+    name: String,
+    expected: &'static str,
+) -> Result<FrozenValues, WeightsError> {
+    let bytes = view.data();
+    let (values, broken) = match view.dtype() {
+        Dtype::F32 => {
+            let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            let broken = values.iter().position(|x| !x.is_finite());
+            (FrozenValues::F32(values), broken)
+        }
+        Dtype::F16 => {
+            let values: Vec<f16> = bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
+            let broken = values.iter().position(|x| !x.is_finite());
+            (FrozenValues::F16(values), broken)
+        }
+        given => return Err(WeightsError::ElementType { name, expected, given: format!("{given:?}") }),
+    };
+    match broken {
+        Some(element) => Err(WeightsError::NotFinite { name, element }),
+        None => Ok(values),
     }
 }

@@ -1,10 +1,9 @@
 //! Weights in eight bits.
 
 use super::EncoderError;
-use super::file::SCALE;
+use super::file::{SCALE, floats};
 use crate::files::FileError;
 use crate::weights::WeightsError;
-use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
 
@@ -26,17 +25,7 @@ pub fn quantize(bytes: &[u8]) -> Result<Vec<u8>, EncoderError> {
             tensors.push((name, view.dtype(), shape, Cow::Borrowed(view.data())));
             continue;
         }
-        let values: Vec<f32> = match view.dtype() {
-            Dtype::F32 => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => view.data().as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-            given => {
-                let given = format!("{given:?}");
-                return Err(failed(WeightsError::ElementType { name, expected: "F32 or F16", given }));
-            }
-        };
-        if let Some(element) = values.iter().position(|x| !x.is_finite()) {
-            return Err(failed(WeightsError::NotFinite { name, element }));
-        }
+        let values = floats(&view, name.clone(), "F32 or F16").map_err(failed)?.to_f32();
         let mut whole = Vec::with_capacity(values.len());
         let mut scales = Vec::with_capacity(4 * shape[0]);
         for row in values.chunks_exact((values.len() / shape[0].max(1)).max(1)) {

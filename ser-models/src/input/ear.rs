@@ -79,8 +79,8 @@ impl Ear {
         }
     }
 
-    /// The settings of the spectrogram as a [`FeatureConfig`], which checkpoints record: always 80 mel bands, also for an encoder with
-    /// another number ([`WhisperEncoder::n_mels`]), which [`Ear::new`] follows.
+    /// The settings of the spectrogram as a [`FeatureConfig`], which checkpoints record, with the 80 mel bands of most of
+    /// Whisper's encoders. For an encoder with another number, set [`FeatureConfig::n_mels`] to [`WhisperEncoder::n_mels`] in the record.
     pub fn features() -> FeatureConfig {
         FeatureConfig {
             sample_rate: Self::SAMPLE_RATE,

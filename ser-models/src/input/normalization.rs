@@ -103,7 +103,7 @@ impl Normalization {
         let mut values = elements(inputs.values())?.slice::<f32>()?.to_vec();
         self.apply(&mut values, frames_of(&inputs.dims()[1..]), inputs.lengths());
         let values = Tensor::from_vec(values, inputs.dims(), &Device::Cpu)?;
-        Ok(Padded::of(values, inputs.lengths().map(<[usize]>::to_vec)))
+        Ok(inputs.with_values(values))
     }
 
     /// What is wrong with constants for inputs of so many features, if anything: (rule, given).

@@ -4,7 +4,7 @@ use super::{ForEachItem, Real};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// elements that one thread takes at a time.
+/// Elements that one thread takes at a time.
 const BLOCK: usize = 1 << 13;
 
 /// `x · σ(a)`.

@@ -1,7 +1,8 @@
 //! A batch's convolution over one axis in steps of 1, with what follows it, split among threads.
 
-use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS, add_sums, finish, split};
+use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS};
 use super::direct_conv1d::DirectConv1d;
+use super::epilogue::split_mut;
 use super::window::Placed;
 use super::{Epilogue, ForEachItem, Real, sum, vectorized};
 use rayon::prelude::*;
@@ -41,7 +42,7 @@ impl<'a> BatchedConv1d<'a> {
         let Self { shape, direct } = self;
         let plane = epilogue.output(shape.out_plane());
         let (unit, channels) = (direct.clips, shape.out_channels);
-        let argmax = split(argmax, unit * channels * plane, shape.batch.div_ceil(unit));
+        let argmax = split_mut(argmax, unit * channels * plane, shape.batch.div_ceil(unit));
         let units = y.par_chunks_mut(unit * channels * plane).zip(x.par_chunks(unit * shape.in_size()));
         // Single clips are split among threads by output channels.
         let part = match shape.batch {
@@ -58,19 +59,19 @@ impl<'a> BatchedConv1d<'a> {
                 let (weight, bias) = (&weight[first * shape.depth()..], &bias[first..][..count]);
                 let mut z = self.shape.memory.buffer(count * direct.stride());
                 direct.run(&padded, weight, bias, &mut z);
-                let argmax = split(argmax, plane, y.len() / plane);
+                let argmax = split_mut(argmax, plane, y.len() / plane);
                 for (i, (y, argmax)) in y.chunks_exact_mut(plane).zip(argmax).enumerate() {
                     let (clip, channel) = (i / count, i % count);
                     let at = channel * direct.stride() + clip * direct.period();
                     let z = &mut z[at..][..shape.out_plane()];
                     let number = (number * unit + clip) * channels + first + channel;
-                    finish(epilogue, (number, first + channel), z, y, argmax);
+                    epilogue.finish((number, first + channel), z, y, argmax);
                 }
             };
             if part == channels {
                 return convolve(0, y, argmax);
             }
-            let argmax = split(argmax, part * plane, channels.div_ceil(part));
+            let argmax = split_mut(argmax, part * plane, channels.div_ceil(part));
             let parts = y.par_chunks_mut(part * plane).zip(argmax).enumerate();
             parts.for_each_item(&|(i, (y, argmax))| convolve(i * part, y, argmax));
         });
@@ -86,27 +87,11 @@ impl<'a> BatchedConv1d<'a> {
         dx: Option<&mut [T]>,
     ) -> (Vec<T>, Vec<T>) {
         let Self { shape, direct } = self;
-        let size = shape.out_channels * epilogue.output(shape.out_plane());
         let part = shape.batch.div_ceil(PARTS).next_multiple_of(direct.clips);
-        let parts = shape.batch.div_ceil(part);
         let turned = dx.as_ref().map(|_| direct.turned(weight, shape.in_channels));
-        let dx: Vec<Option<&mut [T]>> = match dx {
-            Some(dx) => dx.chunks_mut(part * shape.in_size()).map(Some).collect(),
-            None => (0..parts).map(|_| None).collect(),
-        };
-        let argmax: Vec<&[u8]> = match argmax.is_empty() {
-            true => vec![&[]; parts],
-            false => argmax.chunks(part * size).collect(),
-        };
-        let inputs = x.par_chunks(part * shape.in_size()).zip(dy.par_chunks(part * size));
-        let sums: Vec<[Vec<T>; 2]> = inputs
-            .zip(argmax)
-            .zip(dx)
-            .map(|(((x, dy), argmax), dx)| {
-                self.backward_part([x, dy], turned.as_deref(), epilogue, argmax, dx)
-            })
-            .collect();
-        let [dweight, dbias] = add_sums(sums);
+        let [dweight, dbias] = shape.add_parts(part, epilogue, [x, dy], argmax, dx, |inputs, argmax, dx| {
+            self.backward_part(inputs, turned.as_deref(), epilogue, argmax, dx)
+        });
         (direct.gather(dweight, shape.in_channels, shape.out_channels), dbias)
     }
 

@@ -1,7 +1,8 @@
 //! The sizes of a convolution, and what its algorithms share.
 
+use super::epilogue::split;
 use super::window::Placed;
-use super::{Epilogue, ForEachItem, Real, vectorized};
+use super::{Epilogue, ForEachItem, Real};
 use crate::memory::Memory;
 use rayon::prelude::*;
 
@@ -52,39 +53,32 @@ impl ConvShape {
     pub(super) fn depth(&self) -> usize {
         self.in_channels * self.taps()
     }
-}
 
-/// Applies what follows to a plane.
-pub(super) fn finish<T: Real>(
-    epilogue: &Epilogue,
-    at: (usize, usize),
-    z: &mut [T],
-    y: &mut [T],
-    argmax: &mut [u8],
-) {
-    vectorized(
-        #[inline(always)]
-        || {
-            if epilogue.pool().is_some() {
-                epilogue.forward(at, z, y, argmax);
-            } else {
-                y.copy_from_slice(z);
-                epilogue.forward(at, &mut [], y, argmax);
-            }
-        },
-    );
-}
-
-/// `argmax` in `count` parts of `length`, the last of which may be shorter; empty parts where no argmax is wanted.
-pub(super) fn split(argmax: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
-    match argmax.is_empty() {
-        true => (0..count).map(|_| &mut [][..]).collect(),
-        false => argmax.chunks_mut(length).collect(),
+    /// The sums of the weights' and the biases' gradients over parts of `part` clips: `gradients` gets x and ∂y of a part, its argmax, and the
+    /// place of its ∂x if that is wanted.
+    pub(super) fn add_parts<T: Real>(
+        &self,
+        part: usize,
+        epilogue: &Epilogue,
+        [x, dy]: [&[T]; 2],
+        argmax: &[u8],
+        dx: Option<&mut [T]>,
+        gradients: impl Fn([&[T]; 2], &[u8], Option<&mut [T]>) -> [Vec<T>; 2] + Sync,
+    ) -> [Vec<T>; 2] {
+        let (in_size, parts) = (part * self.in_size(), self.batch.div_ceil(part));
+        let out_size = part * self.out_channels * epilogue.output(self.out_plane());
+        let dx: Vec<Option<&mut [T]>> = match dx {
+            Some(dx) => dx.chunks_mut(in_size).map(Some).collect(),
+            None => (0..parts).map(|_| None).collect(),
+        };
+        let inputs = x.par_chunks(in_size).zip(dy.par_chunks(out_size));
+        let parts = inputs.zip(split(argmax, out_size, parts)).zip(dx);
+        add_sums(parts.map(|(((x, dy), argmax), dx)| gradients([x, dy], argmax, dx)).collect())
     }
 }
 
-/// The sums of the weights' and the biases' gradients over all parts of a batch.
-pub(super) fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
+/// The sums over all parts of a batch.
+fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
     const BLOCK: usize = 1 << 13;
     let mut parts = parts.into_iter();
     let mut totals = parts.next().unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::memory::{Buffer, Memory};
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// elements of a row of the transposed input: two registers, so that rows are few enough to stay in the cache.
+/// Elements of a row of the transposed input: two registers, so that rows are few enough to stay in the cache.
 const WIDTH: usize = 2 * LANES;
 /// Channels below which registers of channels would be all but empty.
 const NARROW: usize = 8;

@@ -4,7 +4,8 @@
 //! neighbouring input positions, also from row to row. [`super::taps`] sums. The positions between the rows hold
 //! no valid results; they are removed before the next step.
 
-use super::conv_shape::{ConvShape, SMALL, finish, split};
+use super::conv_shape::{ConvShape, SMALL};
+use super::epilogue::split_mut;
 use super::taps::{LANES, add_up};
 use super::window::Placed;
 use super::{Epilogue, ForEachItem, PoolFirst, Real, vectorized};
@@ -46,12 +47,12 @@ impl<'a> DirectConv2d<'a> {
         let (channels, plane) = (shape.out_channels, epilogue.output(shape.out_plane()));
         let (offsets, stride) = (self.offsets(), self.stride());
         let pool = epilogue.pool_first().filter(|pool| argmax.is_empty() && pool.shape.own().is_some());
-        let argmax = split(argmax, channels * plane, shape.batch);
+        let argmax = split_mut(argmax, channels * plane, shape.batch);
         let clips = y.par_chunks_mut(channels * plane).zip(x.par_chunks(shape.in_size())).zip(argmax);
         clips.enumerate().for_each_item(&|(clip, ((y, x), argmax))| {
             let padded = self.padded(x);
             let mut sums = shape.memory.buffer(TOGETHER.min(channels) * stride);
-            let mut argmax = split(argmax, plane, channels).into_iter();
+            let mut argmax = split_mut(argmax, plane, channels).into_iter();
             for (group, y) in y.chunks_mut(TOGETHER * plane).enumerate() {
                 let first = group * TOGETHER;
                 let count = y.len() / plane;
@@ -72,7 +73,7 @@ impl<'a> DirectConv2d<'a> {
                 for (channel, ((sums, y), argmax)) in (first..).zip(planes) {
                     self.close_up(sums);
                     let sums = &mut sums[..shape.out_plane()];
-                    finish(epilogue, (clip * channels + channel, channel), sums, y, argmax);
+                    epilogue.finish((clip * channels + channel, channel), sums, y, argmax);
                 }
             }
         });

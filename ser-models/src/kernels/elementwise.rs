@@ -3,7 +3,7 @@
 use super::{ForEachItem, Real};
 use rayon::prelude::*;
 
-/// elements that one thread takes at a time.
+/// Elements that one thread takes at a time.
 const BLOCK: usize = 1 << 15;
 
 /// `f` of every element.

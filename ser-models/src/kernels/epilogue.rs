@@ -3,7 +3,7 @@
 //! The gradient needs one byte for each element that comes out: the tap of the pooling window that won, or that nothing
 //! goes back because ReLU or dropout silenced it.
 
-use super::{PoolShape, Real};
+use super::{PoolShape, Real, vectorized};
 
 /// The code of an element whose gradient goes nowhere.
 const DEAD: u8 = u8::MAX;
@@ -35,12 +35,25 @@ impl Epilogue {
         self.0.iter().find_map(|step| if let Step::Pool(shape) = step { Some(shape) } else { None })
     }
 
-    /// elements that come out of a plane of this size.
+    /// Elements that come out of a plane of this size.
     pub(crate) fn output(&self, plane: usize) -> usize {
         self.pool().map_or(plane, PoolShape::out_plane)
     }
 
-    /// From the elements `x` of a plane, which change, to `y`; without pooling `x` is empty and `y` changes in place.
+    /// From the elements `z` of a plane to `y`, as [`Self::forward`]; `z` is empty where they lie in `y` already.
+    pub(crate) fn finish<T: Real>(&self, at: (usize, usize), z: &mut [T], y: &mut [T], argmax: &mut [u8]) {
+        vectorized(
+            #[inline(always)]
+            || {
+                if self.pool().is_none() && !z.is_empty() {
+                    y.copy_from_slice(z);
+                }
+                self.forward(at, z, y, argmax);
+            },
+        );
+    }
+
+    /// From the elements `x` of a plane, which change, to `y`; without pooling `x` is not read and `y` changes in place.
     /// Argmax are written if there are any. `plane` counts all planes, `channel` those of one example.
     #[inline(always)]
     pub(crate) fn forward<T: Real>(
@@ -149,6 +162,22 @@ impl Epilogue {
                 *dx = if *code == DEAD { T::ZERO } else { *dy * scale };
             }
         }
+    }
+}
+
+/// `argmax` in `count` parts of `length`, the last of which may be shorter; empty parts where there is no argmax.
+pub(super) fn split(argmax: &[u8], length: usize, count: usize) -> Vec<&[u8]> {
+    match argmax.is_empty() {
+        true => vec![&[]; count],
+        false => argmax.chunks(length).collect(),
+    }
+}
+
+/// As [`split`], to be written.
+pub(super) fn split_mut(argmax: &mut [u8], length: usize, count: usize) -> Vec<&mut [u8]> {
+    match argmax.is_empty() {
+        true => (0..count).map(|_| &mut [][..]).collect(),
+        false => argmax.chunks_mut(length).collect(),
     }
 }
 

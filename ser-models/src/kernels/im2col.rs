@@ -7,7 +7,8 @@
 //! came from. The matrix is made for a tile of output positions and a few input channels at a time, so that it stays in
 //! the cache; short clips are put side by side in a tile, so that the products stay large enough to be fast.
 
-use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS, add_sums, finish, split};
+use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS};
+use super::epilogue::split_mut;
 use super::{Epilogue, ForEachItem, Matrix, Real, matmul, sum, vectorized};
 use crate::memory::Buffer;
 use rayon::prelude::*;
@@ -17,7 +18,7 @@ use std::ops::{Deref, Range};
 const POSITIONS: usize = 800;
 /// Output positions of a tile: a multiple of the rows that `gemm` computes at once, so that none are wasted.
 const TILE: usize = 384;
-/// elements of the im2col matrix at a time.
+/// Elements of the im2col matrix at a time.
 const BLOCK: usize = 1 << 16;
 
 /// A convolution by this algorithm.
@@ -157,7 +158,7 @@ impl Im2col<'_> {
         // Small batches are split within clips, large ones between them.
         let unit = if self.batch < SMALL { 1 } else { self.unit() };
         let size = unit * self.out_channels * plane;
-        let argmax = split(argmax, size, self.batch.div_ceil(unit));
+        let argmax = split_mut(argmax, size, self.batch.div_ceil(unit));
         if self.batch < SMALL {
             let units = y.chunks_mut(size).zip(x.chunks(unit * self.in_size())).zip(argmax);
             for (number, ((y, x), argmax)) in units.enumerate() {
@@ -165,9 +166,9 @@ impl Im2col<'_> {
                 self.convolve_clip(x, weight, bias, &mut z);
                 let first = number * self.out_channels;
                 let planes = z.par_chunks_mut(self.out_plane()).zip(y.par_chunks_mut(plane));
-                let argmax = split(argmax, plane, self.out_channels);
+                let argmax = split_mut(argmax, plane, self.out_channels);
                 planes.zip(argmax).enumerate().with_min_len((1 << 13) / plane + 1).for_each_item(
-                    &|(channel, ((z, y), argmax))| finish(epilogue, (first + channel, channel), z, y, argmax),
+                    &|(channel, ((z, y), argmax))| epilogue.finish((first + channel, channel), z, y, argmax),
                 );
             }
             return;
@@ -179,19 +180,14 @@ impl Im2col<'_> {
             let in_place = clips == 1 && epilogue.pool().is_none();
             let mut scratch = self.memory.buffer(if in_place { 0 } else { self.out_channels * n });
             self.convolve(x, weight, bias, if in_place { &mut *y } else { &mut scratch });
-            let argmax = split(argmax, plane, clips * self.out_channels);
+            let argmax = split_mut(argmax, plane, clips * self.out_channels);
             for (i, (y, argmax)) in y.chunks_exact_mut(plane).zip(argmax).enumerate() {
                 let (clip, channel) = (i / self.out_channels, i % self.out_channels);
-                let at = (number * unit * self.out_channels + i, channel);
-                if in_place {
-                    vectorized(
-                        #[inline(always)]
-                        || epilogue.forward(at, &mut [], y, argmax),
-                    );
-                } else {
-                    let z = &mut scratch[channel * n + clip * self.out_plane()..][..self.out_plane()];
-                    finish(epilogue, at, z, y, argmax);
-                }
+                let z = match in_place {
+                    true => &mut [][..],
+                    false => &mut scratch[channel * n + clip * self.out_plane()..][..self.out_plane()],
+                };
+                epilogue.finish((number * unit * self.out_channels + i, channel), z, y, argmax);
             }
         });
     }
@@ -268,27 +264,11 @@ impl Im2col<'_> {
         dy: &[T],
         dx: Option<&mut [T]>,
     ) -> (Vec<T>, Vec<T>) {
-        let size = self.out_channels * epilogue.output(self.out_plane());
         let part = self.batch.div_ceil(PARTS).max(self.unit());
-        let parts = self.batch.div_ceil(part);
-        let dx_parts: Vec<Option<&mut [T]>> = match dx {
-            Some(dx) => dx.chunks_mut(part * self.in_size()).map(Some).collect(),
-            None => (0..parts).map(|_| None).collect(),
-        };
-        let argmax: Vec<&[u8]> = if argmax.is_empty() {
-            (0..parts).map(|_| &[][..]).collect()
-        } else {
-            argmax.chunks(part * size).collect()
-        };
-        let sums: Vec<[Vec<T>; 2]> = x
-            .par_chunks(part * self.in_size())
-            .zip(dy.par_chunks(part * size))
-            .zip(argmax)
-            .zip(dx_parts)
-            .map(|(((x, dy), argmax), dx)| self.backward_part([x, weight, dy], epilogue, argmax, dx))
-            .collect();
-        let [dweight, dbias] = add_sums(sums);
-        (dweight, dbias)
+        let sums = self.add_parts(part, epilogue, [x, dy], argmax, dx, |[x, dy], argmax, dx| {
+            self.backward_part([x, weight, dy], epilogue, argmax, dx)
+        });
+        sums.into()
     }
 
     fn backward_part<T: Real>(

@@ -4,7 +4,7 @@ use super::ForEachItem;
 use crate::generator::Generator;
 use rayon::prelude::*;
 
-/// elements that one generator draws for.
+/// Elements that one generator draws for.
 const BLOCK: usize = 1 << 15;
 
 /// For each of `n` elements whether it is kept: not with probability `rate`, in steps of 2⁻¹⁶. Drawn on all threads,

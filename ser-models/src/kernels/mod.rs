@@ -1,7 +1,8 @@
 //! Plain loops over CPU slices, on which the layers stand: in `f32`, and in `f64` for gradient checks.
 //!
-//! Work is always split by shape, never by the number of threads, and partial sums are added in a fixed order: a
-//! result has the same bits however many cores there are.
+//! A result has the same bits however many cores there are: how a sum is split into partial sums follows from the shapes alone, and they are
+//! added in a fixed order. The number of threads may decide which rows or clips one thread takes, where no sum runs over
+//! several of them.
 
 mod activations;
 mod batched_conv1d;

@@ -1,5 +1,6 @@
 //! Batch normalisation of planes (a channel of an example), with its gradients.
 
+use super::epilogue::{split, split_mut};
 use super::{Epilogue, ForEachItem, Real, sum, sum_pairs, vectorized};
 use crate::memory::Memory;
 use rayon::prelude::*;
@@ -96,36 +97,24 @@ impl Norm<'_> {
     pub(crate) fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T], argmax: &mut [u8]) {
         let in_plane = x.len() / self.planes();
         let out_plane = self.epilogue.output(in_plane);
-        let argmax: Vec<&mut [u8]> = if argmax.is_empty() {
-            (0..self.planes()).map(|_| &mut [][..]).collect()
-        } else {
-            argmax.chunks_exact_mut(out_plane).collect()
-        };
+        let argmax = split_mut(argmax, out_plane, self.planes());
         let planes = x.par_chunks(in_plane).zip(y.par_chunks_mut(out_plane)).zip(argmax).enumerate();
+        let pools = self.epilogue.pool().is_some();
         planes.with_min_len((1 << 14) / in_plane + 1).for_each_item(&|(plane, ((x, y), argmax))| {
             let channel = plane % self.channels;
             let mean = T::from_f64(self.statistics.mean[channel]);
             let scale = T::from_f64(self.inverse(channel)) * weight[channel];
             let bias = bias[channel];
             let row = row(self.valid, plane / self.channels, in_plane);
-            if self.epilogue.pool().is_some() {
-                let mut normalized = self.memory.buffer(in_plane);
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        normalize(x, (mean, scale, bias), row, &mut normalized);
-                        self.epilogue.forward((plane, channel), &mut normalized, y, argmax);
-                    },
-                );
-            } else {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        normalize(x, (mean, scale, bias), row, y);
-                        self.epilogue.forward((plane, channel), &mut [], y, argmax);
-                    },
-                );
-            }
+            let mut normalized = self.memory.buffer(if pools { in_plane } else { 0 });
+            vectorized(
+                #[inline(always)]
+                || {
+                    let to = if pools { &mut normalized[..] } else { &mut *y };
+                    normalize(x, (mean, scale, bias), row, to);
+                    self.epilogue.forward((plane, channel), &mut normalized, y, argmax);
+                },
+            );
         });
     }
 
@@ -144,12 +133,7 @@ impl Norm<'_> {
         let in_plane = x.len() / self.planes();
         let out_plane = self.epilogue.output(in_plane);
         let n = T::from_f64(self.statistics.n);
-        let argmax: Vec<&[u8]> = if argmax.is_empty() {
-            (0..self.planes()).map(|_| &[][..]).collect()
-        } else {
-            argmax.chunks_exact(out_plane).collect()
-        };
-        let outputs = dy.par_chunks(out_plane).zip(argmax);
+        let outputs = dy.par_chunks(out_plane).zip(split(argmax, out_plane, self.planes()));
         let planes = x.par_chunks(in_plane).zip(dx.par_chunks_mut(in_plane)).zip(outputs).enumerate();
         // First the gradient for what is normalised, which stays in `dx`.
         let rows: Vec<(T, T)> = planes

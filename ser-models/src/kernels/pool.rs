@@ -4,7 +4,7 @@ use super::window::Placed;
 use super::{ForEachItem, Real};
 use rayon::prelude::*;
 
-/// elements that one thread takes at least.
+/// Elements that one thread takes at least.
 const BLOCK: usize = 1 << 14;
 
 /// The windows over the rows and the columns of each plane (a channel of an example).

@@ -1,8 +1,8 @@
 //! Layer normalisation and attention of a transformer.
 
-use super::ForEachItem;
 use super::functions;
 use super::packed_matrix::PackedMatrix;
+use super::{ForEachItem, vectorized};
 use crate::memory::Memory;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -18,43 +18,29 @@ pub(crate) struct Frames {
 pub(crate) fn layer_norm(
     x: &[f32],
     y: &mut [f32],
-    frames: Frames,
+    Frames { width, stride }: Frames,
     (weight, bias): (&[f32], &[f32]),
     eps: f32,
 ) {
     const ROWS: usize = 32;
-    let size = ROWS * frames.stride;
+    let (weight, bias) = (&weight[..width], &bias[..width]);
+    let size = ROWS * stride;
     y.par_chunks_mut(size).zip(x.par_chunks(size)).for_each_item(&|(y, x)| {
-        Arch::new().dispatch(LayerNorm { x, y, frames, weight, bias, eps });
+        vectorized(
+            #[inline(always)]
+            || {
+                for (x, y) in x.chunks_exact(stride).zip(y.chunks_exact_mut(stride)) {
+                    let (x, y) = (&x[..width], &mut y[..width]);
+                    let mean = total(x, |x| x) / width as f32;
+                    let variance = total(x, |x| (x - mean) * (x - mean)) / width as f32;
+                    let scale = 1.0 / (variance + eps).sqrt();
+                    for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                        *y = (x - mean) * scale * weight + bias;
+                    }
+                }
+            },
+        );
     });
-}
-
-struct LayerNorm<'a> {
-    x: &'a [f32],
-    y: &'a mut [f32],
-    frames: Frames,
-    weight: &'a [f32],
-    bias: &'a [f32],
-    eps: f32,
-}
-
-impl WithSimd for LayerNorm<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let Frames { width, stride } = self.frames;
-        let (weight, bias) = (&self.weight[..width], &self.bias[..width]);
-        for (x, y) in self.x.chunks_exact(stride).zip(self.y.chunks_exact_mut(stride)) {
-            let (x, y) = (&x[..width], &mut y[..width]);
-            let mean = total(x, |x| x) / width as f32;
-            let variance = total(x, |x| (x - mean) * (x - mean)) / width as f32;
-            let scale = 1.0 / (variance + self.eps).sqrt();
-            for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
-                *y = (x - mean) * scale * weight + bias;
-            }
-        }
-    }
 }
 
 /// The sum of `f` of every element, with several running totals.

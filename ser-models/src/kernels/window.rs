@@ -29,10 +29,9 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// The first setting that is 0, if one is.
-    pub(crate) fn zero(&self) -> Option<&'static str> {
-        let sizes = [("kernel_size", self.kernel), ("stride", self.stride), ("dilation", self.dilation)];
-        sizes.into_iter().find(|(_, size)| *size == 0).map(|(setting, _)| setting)
+    /// Its sizes by their settings; none may be 0.
+    pub(crate) fn sizes(&self) -> [(&'static str, usize); 3] {
+        [("kernel_size", self.kernel), ("stride", self.stride), ("dilation", self.dilation)]
     }
 
     /// Steps from the first tap to the last, both included.

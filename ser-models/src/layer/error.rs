@@ -2,23 +2,15 @@
 
 use crate::kernels::TooShort;
 use crate::parameters::ParameterError;
+use crate::setting::{SettingError, Settings};
 
 /// Errors of building and applying a layer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
     /// A setting is out of its range.
-    #[error("{layer}: {setting} {rule}, got {given}")]
-    Setting {
-        /// The layer, by its kind or name.
-        layer: String,
-        /// The setting.
-        setting: &'static str,
-        /// The rule.
-        rule: &'static str,
-        /// The value given.
-        given: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The input does not have the shape that the layer takes.
     #[error("{layer}: each example must have shape {expected}, got {given:?}")]
     InputShape {
@@ -110,6 +102,6 @@ impl LayerError {
         rule: &'static str,
         given: impl ToString,
     ) -> Self {
-        Self::Setting { layer: layer.to_owned(), setting, rule, given: given.to_string() }
+        Self::Setting(Settings(layer).error(setting, rule, given))
     }
 }

@@ -55,6 +55,17 @@ impl Forward {
         Self { output: output.into(), backward: Some(Box::new(backward)) }
     }
 
+    /// The result in either mode: `backward`, as for [`Forward::training`], is kept in training alone.
+    pub(crate) fn of(
+        training: bool,
+        output: impl Into<Padded>,
+        backward: impl FnOnce(&Tensor, bool, &mut GradStore) -> Result<Option<Tensor>, LayerError>
+        + Send
+        + 'static,
+    ) -> Self {
+        if training { Self::training(output, backward) } else { Self::inference(output) }
+    }
+
     /// The output.
     pub fn output(&self) -> &Padded {
         &self.output

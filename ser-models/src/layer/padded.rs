@@ -49,6 +49,11 @@ impl Padded {
         Self { values, lengths }
     }
 
+    /// Other values of the same examples, with as many valid frames.
+    pub(crate) fn with_values(&self, values: Tensor) -> Self {
+        Self { values, lengths: self.lengths.clone() }
+    }
+
     /// The examples, padding included.
     pub fn values(&self) -> &Tensor {
         &self.values
@@ -62,6 +67,11 @@ impl Padded {
     /// The valid frames of each example; `None` where no example is padded.
     pub fn lengths(&self) -> Option<&[usize]> {
         self.lengths.as_deref()
+    }
+
+    /// The valid frames of each example, all of `frames` where no example is padded.
+    pub(crate) fn lengths_of(&self, frames: usize) -> Vec<usize> {
+        self.lengths.clone().unwrap_or_else(|| vec![frames; self.len()])
     }
 
     /// The shape of the values, the batch axis first.

@@ -7,6 +7,7 @@ use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor,
 };
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 
 /// Additive self-attention pooling over time (Bahdanau, Cho and Bengio, *Neural machine translation by jointly learning to align and translate*,
@@ -32,11 +33,7 @@ impl AttentionPool {
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0.
     pub fn new(features: usize, units: usize, init: Init, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        for (setting, size) in [("features", features), ("units", units)] {
-            if size == 0 {
-                return Err(LayerError::setting("AttentionPool", setting, "must be 1 or more", 0));
-            }
-        }
+        Settings("AttentionPool").one_or_more([("features", features), ("units", units)])?;
         let weight = scope.weight("weight", &[units, features], init)?;
         let bias = scope.weight("bias", &[units], Init::Zeros)?;
         let vector = scope.weight("vector", &[1, units], init)?;
@@ -57,7 +54,7 @@ impl AttentionPool {
     fn pool<T: Real>(&self, x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> {
         let (batch, time, features) = x.values().dims3()?;
         let (rows, units, outputs) = (batch * time, self.units, self.outputs());
-        let lengths = x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec);
+        let lengths = x.lengths_of(time);
         let x = x.values().contiguous()?;
         let (weight, bias, vector) = (self.weight.clone(), self.bias.clone(), self.vector.clone());
         let (y, hidden, shares) = {
@@ -95,11 +92,8 @@ impl AttentionPool {
             }
             (tensor(y, (batch, outputs))?, hidden, shares)
         };
-        if !mode.is_training() {
-            return Ok(Forward::inference(y));
-        }
         let pooled = y.clone();
-        Ok(Forward::training(y, move |dy, input_wanted, gradients| {
+        Ok(Forward::of(mode.is_training(), y, move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let (dx, dweight, dbias, dvector) = {
                 let (x, dy, pooled) = (elements(&x)?, elements(&dy)?, elements(&pooled)?);

@@ -8,6 +8,7 @@ use crate::layer::{
     for_element_type, tensor,
 };
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
@@ -53,16 +54,10 @@ impl BatchNorm {
     /// [`LayerError::Setting`] if there are no channels or a setting is out of its range.
     pub fn new(channels: usize, config: BatchNormConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         let BatchNormConfig { momentum, eps } = config;
-        if channels == 0 {
-            return Err(LayerError::setting("BatchNorm", "channels", "must be 1 or more", 0));
-        }
-        if !(momentum > 0.0 && momentum <= 1.0) {
-            let rule = "must be above 0 and at most 1";
-            return Err(LayerError::setting("BatchNorm", "momentum", rule, momentum));
-        }
-        if !(eps > 0.0 && eps.is_finite()) {
-            return Err(LayerError::setting("BatchNorm", "eps", "must be positive", eps));
-        }
+        let settings = Settings("BatchNorm");
+        settings.one_or_more([("channels", channels)])?;
+        settings.above_0_and_at_most_1("momentum", momentum)?;
+        settings.positive("eps", eps)?;
         Ok(Self(NormParameters {
             weight: scope.weight("weight", &[channels], Init::Ones)?,
             bias: scope.weight("bias", &[channels], Init::Zeros)?,
@@ -124,7 +119,7 @@ fn affine<T: Real>(norm: &NormParameters, x: &Padded) -> Result<Forward, LayerEr
         let (scale, shift) = (T::from_f64(scale), T::from_f64(shift));
         plane.iter_mut().for_each(|y| *y = *y * scale + shift);
     }
-    Ok(Forward::inference(Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec))))
+    Ok(Forward::inference(x.with_values(tensor(y, x.dims())?)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::layer::{
     ConvolutionParameters, Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape,
 };
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
@@ -134,11 +135,8 @@ impl<const AXES: usize> Conv<AXES> {
         init: Init,
         scope: &Scope<'_>,
     ) -> Result<Self, LayerError> {
-        let channels = [("in_channels", in_channels), ("filters", filters)];
-        let zero = channels.into_iter().find(|(_, size)| *size == 0).map(|(setting, _)| setting);
-        if let Some(setting) = windows.iter().find_map(Window::zero).or(zero) {
-            return Err(LayerError::setting(layer, setting, "must be 1 or more", 0));
-        }
+        windows.iter().try_for_each(|window| Settings(layer).one_or_more(window.sizes()))?;
+        Settings(layer).one_or_more([("in_channels", in_channels), ("filters", filters)])?;
         let mut shape = vec![filters, in_channels];
         shape.extend(windows.iter().map(|window| window.kernel));
         let weight = scope.weight("weight", &shape, init)?;

@@ -6,6 +6,7 @@ use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, checked_shape, elements, for_element_type, tensor,
 };
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 
 /// Fully connected layer: `y = x · weightᵀ + bias`.
@@ -25,11 +26,7 @@ impl Dense {
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0.
     pub fn new(inputs: usize, units: usize, init: Init, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        for (setting, size) in [("inputs", inputs), ("units", units)] {
-            if size == 0 {
-                return Err(LayerError::setting("Dense", setting, "must be 1 or more", 0));
-            }
-        }
+        Settings("Dense").one_or_more([("inputs", inputs), ("units", units)])?;
         let weight = scope.weight("weight", &[units, inputs], init)?;
         let bias = scope.weight("bias", &[units], Init::Zeros)?;
         Ok(Self { weight, bias, inputs, units })
@@ -49,10 +46,7 @@ impl Dense {
             }
             tensor(y, (batch, units))?
         };
-        if !mode.is_training() {
-            return Ok(Forward::inference(y));
-        }
-        Ok(Forward::training(y, move |dy, input_wanted, gradients| {
+        Ok(Forward::of(mode.is_training(), y, move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let (dx, dweight, dbias) = {
                 let (x, dy, weight) = (elements(&x)?, elements(&dy)?, elements(&weight)?);

@@ -6,6 +6,7 @@ use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
 };
+use crate::setting::Settings;
 use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
@@ -39,12 +40,8 @@ impl Dropout {
     }
 
     fn checked(self) -> Result<Self, LayerError> {
-        match (0.0..1.0).contains(&self.rate) {
-            true => Ok(self),
-            false => {
-                Err(LayerError::setting(self.kind(), "rate", "must be 0 or more and below 1", self.rate))
-            }
-        }
+        Settings(self.kind()).zero_or_more_and_below_1("rate", self.rate)?;
+        Ok(self)
     }
 }
 
@@ -88,7 +85,7 @@ fn drop<T: Real>(x: &Padded, rate: f64, run: usize, mode: &mut Mode<'_>) -> Resu
     let values = x.values().contiguous()?;
     let (mask, scale) = draw(values.elem_count() / run, rate, generator);
     let y = scaled::<T>(elements(&values)?.slice()?, &mask, run, scale);
-    let output = Padded::of(tensor(y, x.dims())?, x.lengths().map(<[usize]>::to_vec));
+    let output = x.with_values(tensor(y, x.dims())?);
     Ok(Forward::training(output, move |dy, _, _| {
         let dy = dy.contiguous()?;
         Ok(Some(tensor(scaled::<T>(elements(&dy)?.slice()?, &mask, run, scale), dy.dims())?))

@@ -17,11 +17,8 @@ impl Layer for Flatten {
             return Err(LayerError::setting("Flatten", "examples", rule, "valid lengths"));
         }
         let y = x.values().flatten_from(1)?;
-        if !mode.is_training() {
-            return Ok(Forward::inference(y));
-        }
         let dims = x.dims().to_vec();
-        Ok(Forward::training(y, move |dy, _, _| Ok(Some(dy.reshape(dims)?))))
+        Ok(Forward::of(mode.is_training(), y, move |dy, _, _| Ok(Some(dy.reshape(dims)?))))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

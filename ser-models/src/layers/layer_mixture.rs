@@ -6,6 +6,7 @@ use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, checked_shape, elements, for_element_type, tensor,
 };
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 
 /// The mean of the outputs of an encoder's layers with trained weights:
@@ -42,9 +43,7 @@ impl LayerMixture {
             let rule = "must be more than are skipped, 1 or more";
             return Err(LayerError::setting("LayerMixture", "layers", rule, layers));
         }
-        if parts == 0 {
-            return Err(LayerError::setting("LayerMixture", "parts", "must be 1 or more", 0));
-        }
+        Settings("LayerMixture").one_or_more([("parts", parts)])?;
         Ok(Self { weight: scope.weight("weight", &[layers - skipped], Init::Zeros)?, layers, skipped, parts })
     }
 
@@ -68,12 +67,8 @@ impl LayerMixture {
             }
             (tensor(y, dims)?, shares)
         };
-        let output = Padded::of(y, x.lengths().map(<[usize]>::to_vec));
-        if !mode.is_training() {
-            return Ok(Forward::inference(output));
-        }
         let weight = self.weight.clone();
-        Ok(Forward::training(output, move |dy, input_wanted, gradients| {
+        Ok(Forward::of(mode.is_training(), x.with_values(y), move |dy, input_wanted, gradients| {
             let dy = dy.contiguous()?;
             let dims = values.dims().to_vec();
             let (dx, dweight) = {

@@ -1,6 +1,7 @@
 //! Softmax and cross-entropy.
 
 use crate::layer::LayerError;
+use crate::setting::Settings;
 use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
 
 /// Softmax cross-entropy over a batch, with label smoothing and class weights.
@@ -27,10 +28,7 @@ impl CrossEntropy {
             let rule = "must be positive and finite";
             return Err(LayerError::setting("CrossEntropy", "class_weights", rule, weight));
         }
-        if !(0.0..1.0).contains(&label_smoothing) {
-            let rule = "must be 0 or more and below 1";
-            return Err(LayerError::setting("CrossEntropy", "label_smoothing", rule, label_smoothing));
-        }
+        Settings("CrossEntropy").zero_or_more_and_below_1("label_smoothing", label_smoothing)?;
         Ok(Self { class_weights, label_smoothing })
     }
 

@@ -5,6 +5,7 @@ use super::{Dropout, Init};
 use crate::kernels::Cell;
 use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, chain};
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::{D, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
@@ -69,11 +70,11 @@ impl Lstm {
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0 or the dropout is out of its range.
     pub fn new(inputs: usize, config: LstmConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        for (setting, size) in [("inputs", inputs), ("units", config.units), ("layers", config.layers)] {
-            if size == 0 {
-                return Err(LayerError::setting("Lstm", setting, "must be 1 or more", 0));
-            }
-        }
+        Settings("Lstm").one_or_more([
+            ("inputs", inputs),
+            ("units", config.units),
+            ("layers", config.layers),
+        ])?;
         let dropout = Dropout::new(config.dropout)?;
         if !config.forget_bias.is_finite() {
             return Err(LayerError::setting("Lstm", "forget_bias", "must be finite", config.forget_bias));
@@ -139,7 +140,7 @@ impl Layer for Lstm {
                 x = dropped;
             }
         }
-        Ok(if mode.is_training() { Forward::training(x, chain(backwards)) } else { Forward::inference(x) })
+        Ok(Forward::of(mode.is_training(), x, chain(backwards)))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

@@ -71,13 +71,13 @@ impl Pass {
         states: States,
         mode: &Mode<'_>,
     ) -> Result<(Tensor, Option<Backward>), LayerError> {
-        let (batch, time, _) = x.values().dims3()?;
+        let (_, time, _) = x.values().dims3()?;
         let sizes = Recurrence {
             cell: self.cell,
             inputs: self.inputs,
             units: self.units,
             time,
-            lengths: x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec),
+            lengths: x.lengths_of(time),
             reverse: self.reverse,
             sequence: states == States::Sequence,
         };

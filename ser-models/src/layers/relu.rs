@@ -32,11 +32,8 @@ fn rectify<T: Real>(x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError> 
     // A NaN fails the comparison and stays.
     let y = map(elements(&values)?.slice()?, |x: T| if x < T::ZERO { T::ZERO } else { x });
     let y = tensor(y, x.dims())?;
-    let output = Padded::of(y.clone(), x.lengths().map(<[usize]>::to_vec));
-    if !mode.is_training() {
-        return Ok(Forward::inference(output));
-    }
-    Ok(Forward::training(output, move |dy, _, _| {
+    let output = x.with_values(y.clone());
+    Ok(Forward::of(mode.is_training(), output, move |dy, _, _| {
         let dy = dy.contiguous()?;
         let (values, gradient) = (elements(&y)?, elements(&dy)?);
         let pass = |y: T, dy: T| if y > T::ZERO { dy } else { T::ZERO };

@@ -18,8 +18,7 @@ impl Residual {
 impl Layer for Residual {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         let (inner, backward) = self.0.forward(x, mode)?.into_parts();
-        let lengths = inner.lengths().map(<[usize]>::to_vec);
-        let output = Padded::of((x.values() + inner.values())?, lengths);
+        let output = inner.with_values((x.values() + inner.values())?);
         let Some(backward) = backward else { return Ok(Forward::inference(output)) };
         Ok(Forward::training(output, move |dy, input_wanted, gradients| {
             let dx = backward(dy, input_wanted, gradients)?;

@@ -243,7 +243,7 @@ impl Layer for Sequential {
             backwards.extend(backward.map(|backward| (backward, has_weights)));
             (x, rest) = (output, others);
         }
-        Ok(if mode.is_training() { Forward::training(x, chain(backwards)) } else { Forward::inference(x) })
+        Ok(Forward::of(mode.is_training(), x, chain(backwards)))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

@@ -5,6 +5,7 @@ use super::recurrent::{Pass, States, check_frames, check_sequences, lengths_of};
 use crate::kernels::Cell;
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
 use crate::parameters::Scope;
+use crate::setting::Settings;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
@@ -45,11 +46,7 @@ impl SimpleRnn {
     /// # Errors
     /// [`LayerError::Setting`] if a size is 0.
     pub fn new(inputs: usize, config: SimpleRnnConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
-        for (setting, size) in [("inputs", inputs), ("units", config.units)] {
-            if size == 0 {
-                return Err(LayerError::setting("SimpleRnn", setting, "must be 1 or more", 0));
-            }
-        }
+        Settings("SimpleRnn").one_or_more([("inputs", inputs), ("units", config.units)])?;
         let pass = Pass::new(Cell::Tanh, (inputs, config.units), config.init, 0.0, false, scope)?;
         Ok(Self { pass, inputs, config })
     }

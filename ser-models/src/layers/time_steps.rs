@@ -43,11 +43,8 @@ fn transpose<T: Real>(x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError
     let (batch, columns) = (dims[0], dims[dims.len() - 1]);
     let rows = dims[1..dims.len() - 1].iter().product();
     let y = turn::<T>(elements(&values)?.slice()?, rows, columns);
-    let output = Padded::of(tensor(y, (batch, columns, rows))?, x.lengths().map(<[usize]>::to_vec));
-    if !mode.is_training() {
-        return Ok(Forward::inference(output));
-    }
-    Ok(Forward::training(output, move |dy, _, _| {
+    let output = x.with_values(tensor(y, (batch, columns, rows))?);
+    Ok(Forward::of(mode.is_training(), output, move |dy, _, _| {
         let dy = dy.contiguous()?;
         Ok(Some(tensor(turn::<T>(elements(&dy)?.slice()?, columns, rows), dims)?))
     }))

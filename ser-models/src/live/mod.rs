@@ -28,6 +28,7 @@ pub use crate::recording::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
 
 use crate::recognizer::{RecognizeError, Recognizer};
 use crate::recording::{Recognition, SpeechDetector, SpeechStream, Windows};
+use crate::setting::{Checked, SettingError, Settings};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
 
 /// Settings of live recognition. Times are seconds of sound.
@@ -52,21 +53,14 @@ impl Default for LiveConfig {
 }
 
 impl LiveConfig {
-    fn check(&self) -> Result<(), LiveError> {
-        const MOST: f64 = 60.0;
-        for (setting, least, given) in [
-            ("window", MIN_SPEECH_SECONDS, self.window),
-            ("interval", 0.01, self.interval),
-            ("first", MIN_SPEECH_SECONDS, self.first),
-        ] {
-            if !(least..=MOST).contains(&given) {
-                return Err(LiveError::Seconds { setting, least, most: MOST, given });
-            }
-        }
-        if !self.silence_db.is_finite() {
-            return Err(LiveError::SilenceDb { given: self.silence_db });
-        }
-        Ok(())
+    fn check(&self) -> Checked {
+        let Self { window, interval, first, silence_db } = *self;
+        let of = Settings("live");
+        let speech = MIN_SPEECH_SECONDS..=60.0;
+        of.require(speech.contains(&window), "window", "must be 0.25 to 60 s", window)?;
+        of.require((0.01..=60.0).contains(&interval), "interval", "must be 0.01 to 60 s", interval)?;
+        of.require(speech.contains(&first), "first", "must be 0.25 to 60 s", first)?;
+        of.require(silence_db.is_finite(), "silence_db", "must be finite", silence_db)
     }
 }
 
@@ -74,24 +68,9 @@ impl LiveConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LiveError {
-    /// A time of [`LiveConfig`] is out of range.
-    #[error("live: {setting} must be {least} to {most} s, got {given}")]
-    Seconds {
-        /// The field.
-        setting: &'static str,
-        /// The smallest valid value.
-        least: f64,
-        /// The largest valid value.
-        most: f64,
-        /// The value given.
-        given: f64,
-    },
-    /// [`LiveConfig::silence_db`] is not finite.
-    #[error("live: silence_db must be finite, got {given}")]
-    SilenceDb {
-        /// The value given.
-        given: f32,
-    },
+    /// A setting of [`LiveConfig`] is out of range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The sample rate cannot be used, a sample is not finite, or the whole stream is too short for speech.
     #[error(transparent)]
     Signal(#[from] SignalError),
@@ -127,8 +106,8 @@ impl Listener {
     /// Starts the recognition of a stream at `sample_rate` Hz.
     ///
     /// # Errors
-    /// [`LiveError::Signal`] if the rate is outside [`SAMPLE_RATES`](ser_features::SAMPLE_RATES), [`LiveError::Seconds`] or
-    /// [`LiveError::SilenceDb`] if a setting is out of range.
+    /// [`LiveError::Signal`] if the rate is outside [`SAMPLE_RATES`](ser_features::SAMPLE_RATES), [`LiveError::Setting`] if a
+    /// setting is out of range.
     pub fn new(recognizer: Recognizer, sample_rate: u32, config: LiveConfig) -> Result<Self, LiveError> {
         config.check()?;
         let windows = Windows::new(sample_rate, config.window, config.interval, config.first)?;

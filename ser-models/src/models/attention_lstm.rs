@@ -1,6 +1,6 @@
 //! Recurrent layers with attention over time (`attention-lstm`).
 
-use super::blocks::add_head;
+use super::blocks::with_head;
 use crate::input::ModelInput;
 use crate::layers::{BatchNormConfig, Conv1dConfig, Init, LayerError, LstmConfig, Sequential, States};
 use crate::parameters::Parameters;
@@ -97,8 +97,7 @@ pub(super) fn network(
     net.lstm(lstm, parameters)?;
     net.attention(config.attention_units, init, parameters)?;
     net.batch_norm(batch_norm, parameters)?;
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

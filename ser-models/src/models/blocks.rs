@@ -106,22 +106,23 @@ pub(super) fn add_blocks<S: Size>(
     Ok(())
 }
 
-/// Adds the layers after the last state, named `head`: dense layers with ReLU, then one with a unit for each class, dropout before
-/// each.
-pub(super) fn add_head(
-    net: &mut Sequential,
+/// The network with the layers after the last state, named `head`: dense layers with ReLU, then one with a unit for each class, dropout
+/// before each.
+pub(super) fn with_head(
+    mut net: Sequential,
     dense: &[usize],
     dropout: f64,
     classes: usize,
     init: Init,
     parameters: &Parameters,
-) -> Added {
+) -> Result<Sequential, LayerError> {
     let mut head = Sequential::named("head", net.output_shape());
     add_dense(&mut head, dense, dropout, classes, init, parameters)?;
-    net.append(head)
+    net.append(head)?;
+    Ok(net)
 }
 
-/// Adds the layers of [`add_head`] to `net` itself, without the name `head`.
+/// Adds the layers of [`with_head`] to `net` itself, without the name `head`.
 pub(super) fn add_dense(
     net: &mut Sequential,
     dense: &[usize],

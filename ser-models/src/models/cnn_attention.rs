@@ -1,6 +1,6 @@
 //! Two-dimensional convolutions over a log-mel spectrogram with attention over time (`cnn-attention`).
 
-use super::blocks::{ConvBlock, add_blocks, add_head};
+use super::blocks::{ConvBlock, add_blocks, with_head};
 use crate::input::ModelInput;
 use crate::layers::{BatchNormConfig, Init, LayerError, Sequential};
 use crate::parameters::Parameters;
@@ -78,8 +78,7 @@ pub(super) fn network(
     add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
     net.time_steps()?;
     net.attention(config.attention_units, init, parameters)?;
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Two-dimensional convolutions over a spectrogram, then a recurrent layer over time (`cnn-lstm`, `cnn-lstm-bn`).
 
-use super::blocks::{ConvBlock, add_blocks, add_head};
+use super::blocks::{ConvBlock, add_blocks, with_head};
 use crate::input::ModelInput;
 use crate::layers::{BatchNormConfig, Init, LayerError, LstmConfig, Sequential};
 use crate::parameters::Parameters;
@@ -113,8 +113,7 @@ pub(super) fn network(
     add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
     net.time_steps()?;
     net.lstm(LstmConfig { init, ..LstmConfig::new(config.lstm_units) }, parameters)?;
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::{Architecture, CnnAttentionConfig};
 use crate::input::ModelInput;
 use crate::layers::{LayerError, Sequential};
 use crate::parameters::Parameters;
+use crate::setting::Settings;
 use serde::{Deserialize, Serialize};
 
 /// An ensemble: separately trained networks whose probabilities are averaged (Lakshminarayanan et al., *Simple and Scalable Predictive
@@ -66,10 +67,7 @@ impl EnsembleConfig {
                 return Err(LayerError::setting("ensemble", setting, rule, format!("{given:?}")));
             }
         }
-        if self.members == 0 {
-            return Err(LayerError::setting("ensemble", "members", "must be 1 or more", 0));
-        }
-        Ok(())
+        Ok(Settings("ensemble").one_or_more([("members", self.members)])?)
     }
 
     /// The weights of the members, scaled to a mean of 1. To be called when there are that many members.

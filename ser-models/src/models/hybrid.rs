@@ -1,6 +1,6 @@
 //! One-dimensional convolutions over frames, then recurrent layers (`hybrid`).
 
-use super::blocks::{BlockLayer, ConvBlock, add_blocks, add_head};
+use super::blocks::{BlockLayer, ConvBlock, add_blocks, with_head};
 use crate::input::ModelInput;
 use crate::layers::{BatchNormConfig, Init, LayerError, LstmConfig, Sequential};
 use crate::parameters::Parameters;
@@ -91,8 +91,7 @@ pub(super) fn network(
         ..LstmConfig::new(config.lstm_units)
     };
     net.lstm(lstm, parameters)?;
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

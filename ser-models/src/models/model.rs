@@ -25,7 +25,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The network with its tensors made in `parameters`, which decide on seed, element type and device.
+    /// The network with its tensors made in `parameters`, which decide on seed and element type.
     pub(super) fn new(
         architecture: &Architecture,
         classes: usize,

@@ -1,6 +1,6 @@
 //! Recurrent layers over a mel image (`rnn-lstm`).
 
-use super::blocks::add_head;
+use super::blocks::with_head;
 use crate::input::ModelInput;
 use crate::layers::{Init, LayerError, LstmConfig, Sequential, SimpleRnnConfig, States};
 use crate::parameters::Parameters;
@@ -75,8 +75,7 @@ pub(super) fn network(
     let rnn = SimpleRnnConfig { states: States::Sequence, init, ..SimpleRnnConfig::new(config.rnn_units) };
     net.simple_rnn(rnn, parameters)?;
     net.lstm(LstmConfig { init, ..LstmConfig::new(config.lstm_units) }, parameters)?;
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Dilated convolutions in both directions of time (`tim-net`).
 
-use super::blocks::add_head;
+use super::blocks::with_head;
 use crate::input::ModelInput;
 use crate::kernels::{Real, gated, gated_backward, sum_pairs};
 use crate::layer::{checked_shape, elements, for_element_type, tensor};
@@ -91,8 +91,7 @@ pub(super) fn network(
     }
     let mut net = Sequential::new([config.rows, config.frames]);
     net.push("temporal_blocks", TemporalBlocks::new(config, parameters)?)?;
-    add_head(&mut net, &config.dense, config.dropout, classes, config.init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, config.init, parameters)
 }
 
 /// Blocks over the clip and over the clip backward, their means over time weighted by how far each block sees: [batch,
@@ -203,13 +202,13 @@ impl TemporalBlocks {
     fn run<T: Real>(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         let (batch, _, time) = x.values().dims3()?;
         let (filters, shape) = (self.filters, x.dims().to_vec());
-        let lengths = x.lengths().map_or_else(|| vec![time; batch], <[usize]>::to_vec);
+        let lengths = x.lengths_of(time);
         let [ahead, reverse] = &self.directions;
         let (ahead, ahead_backward) = ahead.forward::<T>(x, mode)?;
         let values = x.values().contiguous()?;
         let mut turned = elements(&values)?.slice::<T>()?.to_vec();
         turn(&mut turned, &shape, &lengths);
-        let turned = Padded::of(tensor(turned, &shape[..])?, x.lengths().map(<[usize]>::to_vec));
+        let turned = x.with_values(tensor(turned, &shape[..])?);
         let (reverse, reverse_backward) = reverse.forward::<T>(&turned, mode)?;
 
         // The mean of the sum does not ask which frames meet each other.

@@ -1,9 +1,10 @@
 //! A small network over the outputs of Whisper's encoder (`whisper-head`).
 
-use super::blocks::add_head;
+use super::blocks::with_head;
 use crate::input::ModelInput;
 use crate::layers::{AttentionPool, Init, LayerError, LayerMixture, Sequential};
 use crate::parameters::Parameters;
+use crate::setting::Settings;
 use serde::{Deserialize, Serialize};
 
 /// Sizes of `whisper-head`.
@@ -120,11 +121,7 @@ pub(super) fn network(
     parameters: &Parameters,
 ) -> Result<Sequential, LayerError> {
     let init = config.init;
-    for (setting, size) in [("blocks", config.blocks), ("width", config.width)] {
-        if size == 0 {
-            return Err(LayerError::setting("whisper-head", setting, "must be 1 or more", 0));
-        }
-    }
+    Settings("whisper-head").one_or_more([("blocks", config.blocks), ("width", config.width)])?;
     let mut net = Sequential::new(config.input().shape());
     if config.layers == HeadLayers::Concatenation {
         if config.skipped != 0 || config.pooling != HeadPooling::Statistics {
@@ -132,19 +129,20 @@ pub(super) fn network(
             let rule = "must be mixture unless skipped is 0 and pooling is statistics";
             return Err(LayerError::setting("whisper-head", "layers", rule, given));
         }
-        add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-        return Ok(net);
+        return with_head(net, &config.dense, config.dropout, classes, init, parameters);
     }
     let parts = if config.pooling == HeadPooling::Means { 2 } else { 1 };
     let scope = parameters.scope("layer_mixture_1");
-    net.push("layer_mixture", LayerMixture::of_part(config.blocks + 1, config.skipped, parts, &scope)?)?;
+    net.push(
+        "layer_mixture",
+        LayerMixture::of_part(config.blocks.saturating_add(1), config.skipped, parts, &scope)?,
+    )?;
     if let HeadPooling::Attentive { units, .. } = config.pooling {
         net.time_steps()?;
         let pool = AttentionPool::new(config.width, units, init, &parameters.scope("attention_1"))?;
         net.push("attention", pool.with_deviations())?;
     }
-    add_head(&mut net, &config.dense, config.dropout, classes, init, parameters)?;
-    Ok(net)
+    with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
 
 #[cfg(test)]

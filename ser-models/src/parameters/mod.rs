@@ -16,6 +16,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The metadata of a file of [`Parameters::to_bytes`].
 const METADATA: &str = "{\"kind\":\"parameters\"}";
 
+/// Most elements of a model's new tensors together, 1 GiB in `f32`: no setting may ask for all memory.
+const MAX_ELEMENTS: usize = 1 << 28;
+
 /// Under this name, which no tensor has, a builder over [`Parameters`] returns 64 random bits from the seed, as two `u32`.
 const SEED: &str = "seed of first values";
 
@@ -47,7 +50,7 @@ impl Parameter {
 }
 
 /// The named tensors of a model in the order in which its layers made them, in CPU memory, with the source of initial values and the
-/// element type of new ones.
+/// element type of new ones. Together they have at most 2²⁸ elements.
 ///
 /// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
 ///
@@ -85,6 +88,16 @@ pub enum ParameterError {
     Name {
         /// The name.
         name: String,
+    },
+    /// A model's tensors would be too large together.
+    #[error("parameters: elements must be at most {MAX_ELEMENTS}, got {made} and those of {name}, {shape:?}")]
+    Size {
+        /// Elements of the tensors that are there.
+        made: usize,
+        /// The name of the next tensor.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
     },
     /// A given tensor does not fit the layer.
     #[error(transparent)]
@@ -245,13 +258,26 @@ impl Parameters {
         if contents.entries.iter().any(|p| p.name == name) {
             return Err(ParameterError::Name { name });
         }
+        let made = contents.entries.iter().map(|p| p.var.elem_count()).sum();
         let tensor = match &mut contents.origin {
-            Origin::Seeded(generator) => Tensor::from_vec(values(generator), shape, &Device::Cpu)?,
+            Origin::Seeded(generator) => {
+                check_size(made, &name, shape)?;
+                Tensor::from_vec(values(generator), shape, &Device::Cpu)?
+            }
             Origin::Given(weights) => Tensor::from_vec(weights.take(&name, shape)?, shape, &Device::Cpu)?,
         };
         let var = Var::from_tensor(&tensor.to_dtype(self.dtype)?)?;
         contents.entries.push(Parameter { name, var: var.clone(), trainable });
         Ok(var)
+    }
+}
+
+/// Checks that a model with this many elements may get a tensor of this shape.
+fn check_size(made: usize, name: &str, shape: &[usize]) -> Result<(), ParameterError> {
+    let elements = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+    match elements.and_then(|elements| elements.checked_add(made)) {
+        Some(..=MAX_ELEMENTS) => Ok(()),
+        _ => Err(ParameterError::Size { made, name: name.to_owned(), shape: shape.to_vec() }),
     }
 }
 
@@ -294,5 +320,41 @@ impl SimpleBackend for &Parameters {
 
     fn contains_tensor(&self, name: &str) -> bool {
         Parameters::get(self, &self.prefixed(name)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::init::Init;
+
+    #[test]
+    fn tensors_that_no_memory_holds_are_refused() {
+        let parameters = Parameters::new(0, DType::F32);
+        parameters.scope("a").weight("weight", &[4], Init::Zeros).unwrap();
+        let refused = |shape: &[usize]| {
+            let ours = parameters.scope("b").weight("weight", shape, Init::Zeros).unwrap_err().to_string();
+            let candles = parameters.var_builder().pp("b").get(shape, "weight").unwrap_err().to_string();
+            assert!(candles.contains(&ours), "{candles}");
+            // A scope over Candle's own map must not ask it for such a tensor either.
+            let map = candle_nn::VarMap::new();
+            let scope = Scope::from(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu).pp("b"));
+            let theirs = scope.weight("weight", shape, Init::Zeros).unwrap_err().to_string();
+            assert_eq!(theirs, ours.replace("got 4", "got 0"));
+            ours
+        };
+        assert_eq!(
+            refused(&[1 << 14, (1 << 14) + 1]),
+            "parameters: elements must be at most 268435456, got 4 and those of b.weight, [16384, 16385]"
+        );
+        // The product of these is 0 if it wraps.
+        refused(&[1 << 32, 1 << 32]);
+        refused(&[usize::MAX, 3]);
+    }
+
+    #[test]
+    fn the_elements_of_all_tensors_count() {
+        let of = |made| check_size(made, "x", &[1 << 14, 1 << 13]).is_ok();
+        assert!(of(0) && of(1 << 27) && !of((1 << 27) + 1) && !of(usize::MAX));
     }
 }

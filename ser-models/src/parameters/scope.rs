@@ -1,6 +1,6 @@
 //! Scopes of a layer's tensors.
 
-use super::{ParameterError, Parameters, SEED};
+use super::{ParameterError, Parameters, SEED, check_size};
 use crate::generator::Generator;
 use crate::init::Init;
 use crate::memory::Memory;
@@ -54,7 +54,7 @@ impl<'a> Scope<'a> {
     /// Makes a weight that training moves.
     ///
     /// # Errors
-    /// [`ParameterError::Name`] if the name is taken; another if the tensor cannot be made.
+    /// [`ParameterError::Name`] if the name is taken, [`ParameterError::Size`] if the tensor is too large; another if it cannot be made.
     pub fn weight(&self, name: &str, shape: &[usize], init: Init) -> Result<Var, ParameterError> {
         self.add(name, shape, |generator| init.values(shape, generator), true)
     }
@@ -98,11 +98,12 @@ impl<'a> Scope<'a> {
             }
             Source::VarBuilder(builder) => builder,
         };
+        let path = format!("{}.{name}", self.prefix);
+        check_size(0, &path, shape)?;
         let is_there = builder.contains_tensor(name);
         let var = Var::from_tensor(&builder.get(shape, name)?)?;
         if !is_there {
             let drawn = builder.get_unchecked(SEED).and_then(|seed| seed.to_vec1::<u32>());
-            let path = format!("{}.{name}", self.prefix);
             let seed =
                 drawn.map_or(path.into_bytes(), |bits| bits.iter().flat_map(|b| b.to_le_bytes()).collect());
             let seed =

@@ -11,7 +11,8 @@ use crate::classifier::ClassifyError;
 use crate::encoder::WhisperEncoder;
 use crate::input::{EarError, InputError};
 use crate::profile::{ProfileError, VoiceProfile};
-use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig, TimelineError};
+use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig};
+use crate::setting::SettingError;
 use one_window::WindowRecognizer;
 use ser_features::{ConfigError, SignalError};
 use std::path::Path;
@@ -134,8 +135,8 @@ impl Recognizer {
     /// Changes the settings of the analysis.
     ///
     /// # Errors
-    /// [`TimelineError`] if a setting is out of range.
-    pub fn with_config(self, config: TimelineConfig) -> Result<Self, TimelineError> {
+    /// [`SettingError`] if a setting is out of range.
+    pub fn with_config(self, config: TimelineConfig) -> Result<Self, SettingError> {
         config.check()?;
         Ok(Self { config, ..self })
     }

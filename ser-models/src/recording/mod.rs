@@ -9,7 +9,7 @@ mod timeline;
 mod windows;
 
 pub use activity::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
-pub use parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
+pub use parts::{Segment, TimelineConfig, TimelineWindow};
 pub use recognition::Recognition;
 pub(crate) use speech::SpeechStream;
 pub use speech::{CUES, NotSpeech, SpeechCues, SpeechDetector};

@@ -2,6 +2,7 @@
 
 use super::SILENCE_DB;
 use super::recognition::Recognition;
+use crate::setting::{Checked, Settings};
 use serde::Serialize;
 
 /// Settings of the analysis of a recording. Times are seconds of sound.
@@ -32,31 +33,13 @@ impl Default for TimelineConfig {
     }
 }
 
-/// A setting of [`TimelineConfig`] that is out of range.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("timeline: {setting} must be {rule}, got {given}")]
-pub struct TimelineError {
-    /// The field.
-    pub setting: &'static str,
-    /// The rule.
-    pub rule: &'static str,
-    /// The value given.
-    pub given: f64,
-}
-
 impl TimelineConfig {
-    pub(crate) fn check(&self) -> Result<(), TimelineError> {
-        let silence_db = f64::from(self.silence_db);
-        for (setting, rule, given, holds) in [
-            ("hop", "0.05 to 60 s", self.hop, (0.05..=60.0).contains(&self.hop)),
-            ("smoothing", "0 to 30 s", self.smoothing, (0.0..=30.0).contains(&self.smoothing)),
-            ("silence_db", "finite", silence_db, silence_db.is_finite()),
-        ] {
-            if !holds {
-                return Err(TimelineError { setting, rule, given });
-            }
-        }
-        Ok(())
+    pub(crate) fn check(&self) -> Checked {
+        let Self { hop, smoothing, silence_db, .. } = *self;
+        let of = Settings("timeline");
+        of.require((0.05..=60.0).contains(&hop), "hop", "must be 0.05 to 60 s", hop)?;
+        of.require((0.0..=30.0).contains(&smoothing), "smoothing", "must be 0 to 30 s", smoothing)?;
+        of.require(silence_db.is_finite(), "silence_db", "must be finite", silence_db)
     }
 }
 

@@ -8,16 +8,19 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct Recognition {
     /// The most probable class.
     pub label: String,
-    /// Every class with its probability, in the checkpoint's order; they sum to 1.
-    #[serde(deserialize_with = "finite")]
+    /// Every class with its probability, 1 or more, in the checkpoint's order; they sum to 1.
+    #[serde(deserialize_with = "probabilities")]
     pub probabilities: Vec<(String, f32)>,
     /// Whether the probability of the most probable class is at least the checkpoint's [`Readout::confidence`](crate::Readout::confidence).
     pub confident: bool,
 }
 
-/// Refuses a probability that `f32` holds as infinity, which JSON could not write again.
-fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f32)>, D::Error> {
+/// Refuses none at all, and a probability that `f32` holds as infinity, which JSON could not write again.
+fn probabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f32)>, D::Error> {
     let probabilities = Vec::<(String, f32)>::deserialize(deserializer)?;
+    if probabilities.is_empty() {
+        return Err(D::Error::custom("the probabilities must be of 1 or more classes, got 0"));
+    }
     match probabilities.iter().find(|(_, probability)| !probability.is_finite()) {
         Some((class, given)) => {
             Err(D::Error::custom(format!("the probability of {class:?} must be finite, got {given}")))
@@ -70,12 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn a_probability_that_f32_cannot_hold_is_refused() {
+    fn no_probability_and_one_that_f32_cannot_hold_are_refused() {
         let json = serde_json::to_string(&answer(0.5)).unwrap();
         assert_eq!(serde_json::from_str::<Recognition>(&json).unwrap(), answer(0.5));
         let huge: serde_json::Value = serde_json::from_str(&json.replacen("0.5", "1e300", 1)).unwrap();
         let error = serde_json::from_value::<Recognition>(huge).unwrap_err();
         assert!(error.to_string().contains("the probability of \"Calm\" must be finite, got inf"), "{error}");
+        let none = r#"{"label":"Calm","probabilities":[],"confident":true}"#;
+        let error = serde_json::from_str::<Recognition>(none).unwrap_err().to_string();
+        assert!(error.contains("the probabilities must be of 1 or more classes, got 0"), "{error}");
     }
 
     #[test]

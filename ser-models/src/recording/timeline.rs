@@ -1,8 +1,9 @@
 //! The moods of a recording over time.
 
-use super::parts::{Segment, TimelineConfig, TimelineError, TimelineWindow};
+use super::parts::{Segment, TimelineConfig, TimelineWindow};
 use super::recognition::Recognition;
 use super::segments::segments;
+use crate::setting::SettingError;
 use serde::Serialize;
 
 /// The recognised moods of a recording, from its start to its end.
@@ -49,7 +50,7 @@ impl Timeline {
     ///
     /// # Errors
     /// If the time is out of range.
-    pub fn smoothed(mut self, seconds: f64) -> Result<Self, TimelineError> {
+    pub fn smoothed(mut self, seconds: f64) -> Result<Self, SettingError> {
         self.config.smoothing = seconds;
         self.config.check()?;
         self.segments = segments(

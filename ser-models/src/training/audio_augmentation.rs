@@ -3,6 +3,7 @@
 use super::RecordingChain;
 use super::recording_chain::{DrawnChain, tilt};
 use crate::generator::Generator;
+use crate::setting::{Checked, Settings};
 use ser_features::{BandPass, ConfigError, PreparationConfig, Resampler, SignalError};
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +64,8 @@ impl AudioAugmentation {
         self.shift > 0.0 || self.chain.is_on() || ranges.iter().any(Option::is_some)
     }
 
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+    /// Checks the settings.
+    pub(crate) fn check(&self, of: Settings<'_>) -> Checked {
         let hertz = f64::MIN_POSITIVE..=f64::MAX;
         let ranges = [
             (self.speed, 0.5..=2.0, "augmentation.audio.speed", "must be a range within 0.5..=2"),
@@ -75,19 +76,12 @@ impl AudioAugmentation {
         ];
         for (range, limits, setting, rule) in ranges {
             let Some([low, high]) = range else { continue };
-            if !(limits.contains(&low) && limits.contains(&high) && low <= high) {
-                return Some((setting, rule, format!("[{low}, {high}]")));
-            }
+            let holds = limits.contains(&low) && limits.contains(&high) && low <= high;
+            of.require(holds, setting, rule, format_args!("[{low}, {high}]"))?;
         }
-        if !(self.shift >= 0.0 && self.shift.is_finite()) {
-            return Some(("augmentation.audio.shift", "must be 0 or more", self.shift.to_string()));
-        }
-        if let Some(problem) = self.chain.problem() {
-            return Some(problem);
-        }
-        let p = self.probability;
-        (!(p > 0.0 && p <= 1.0))
-            .then(|| ("augmentation.audio.probability", "must be above 0 and at most 1", p.to_string()))
+        of.zero_or_more("augmentation.audio.shift", self.shift)?;
+        self.chain.check(of)?;
+        of.above_0_and_at_most_1("augmentation.audio.probability", self.probability)
     }
 
     /// A clip, changed; `filter` is for clips of its sample rate, which is that of the preparation, as is the length that it gets.
@@ -205,7 +199,7 @@ mod tests {
     }
 
     fn change(augmentation: AudioAugmentation, length: Option<usize>, seed: u64) -> Vec<f32> {
-        assert!(augmentation.problem().is_none());
+        assert!(augmentation.check(Settings("training")).is_ok());
         let preparation = PreparationConfig { length, ..PreparationConfig::raw(RATE) };
         augmentation
             .apply(&clip(), &preparation, &mut BandPass::new(RATE), &mut Generator::new(seed))
@@ -356,19 +350,18 @@ mod tests {
     #[test]
     fn settings_out_of_range_are_refused_by_name() {
         let problem = |augmentation: AudioAugmentation| {
-            let (setting, rule, given) = augmentation.problem().unwrap();
-            format!("{setting} {rule}, {given}")
+            augmentation.check(Settings("encoding")).unwrap_err().to_string()
         };
         let default = AudioAugmentation::default();
         assert_eq!(
             problem(AudioAugmentation { snr: Some([30.0, 15.0]), ..default }),
-            "augmentation.audio.snr must be a range within −20..=100 dB, [30, 15]"
+            "encoding: augmentation.audio.snr must be a range within −20..=100 dB, got [30, 15]"
         );
         assert!(problem(AudioAugmentation { speed: Some([0.0, 1.0]), ..default }).contains("speed"));
         assert!(problem(AudioAugmentation { gain: Some([f64::NAN, 1.0]), ..default }).contains("gain"));
         assert!(
             problem(AudioAugmentation { low_pass: Some([0.0, 9.0]), ..default })
-                .contains("above 0 Hz, [0, 9]")
+                .contains("above 0 Hz, got [0, 9]")
         );
         assert!(problem(AudioAugmentation { high_pass: Some([2.0, 1.0]), ..default }).contains("high_pass"));
         assert!(problem(AudioAugmentation { shift: -1.0, ..default }).contains("shift"));

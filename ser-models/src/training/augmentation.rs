@@ -5,6 +5,7 @@ use super::{AudioAugmentation, Targets};
 use crate::generator::Generator;
 use crate::input::frames_of;
 use crate::layer::{LayerError, Padded, elements};
+use crate::setting::{Checked, TRAINING};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -56,13 +57,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl Augmentation {
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
-        [("augmentation.noise", self.noise), ("augmentation.mixup", self.mixup)]
-            .into_iter()
-            .find(|(_, value)| !(*value >= 0.0 && value.is_finite()))
-            .map(|(setting, value)| (setting, "must be 0 or more", value.to_string()))
-            .or_else(|| self.audio.problem())
+    /// Checks the settings.
+    pub(crate) fn check(&self) -> Checked {
+        TRAINING.zero_or_more("augmentation.noise", self.noise)?;
+        TRAINING.zero_or_more("augmentation.mixup", self.mixup)?;
+        self.audio.check(TRAINING)
     }
 
     /// Whether something is changed that only inputs with frames have: the setting's name.

@@ -3,6 +3,7 @@
 use super::{Augmentation, OptimizerConfig, Sampling, Schedule, TrainingError};
 use crate::checkpoint::TrainingRecord;
 use crate::input::Dataset;
+use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Serialize};
 
 /// The settings of a training run, without the model and the data.
@@ -118,34 +119,20 @@ impl TrainingConfig {
     }
 
     /// Checks every setting's range.
-    pub(crate) fn check(&self, has_validation: bool) -> Result<(), TrainingError> {
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let own = if self.epochs == 0 {
-            Some(("epochs", "must be 1 or more", "0".to_owned()))
-        } else if self.batch_size < 2 {
-            Some(("batch_size", "must be 2 or more", self.batch_size.to_string()))
-        } else if !positive(self.learning_rate) {
-            Some(("learning_rate", "must be positive", self.learning_rate.to_string()))
-        } else if let Some(limit) = self.clip_norm.filter(|limit| !positive(*limit)) {
-            Some(("clip_norm", "must be positive", limit.to_string()))
-        } else if let Some(decay) = self.ema_decay.filter(|decay| !(0.0..1.0).contains(decay)) {
-            Some(("ema_decay", "must be 0 or more and below 1", decay.to_string()))
-        } else if self.early_stopping.is_some_and(|stopping| stopping.patience == 0) {
-            Some(("early_stopping.patience", "must be 1 or more", "0".to_owned()))
-        } else if self.early_stopping.is_some() && !has_validation {
-            Some(("early_stopping", "needs a validation part", "none".to_owned()))
-        } else {
-            None
-        };
-        let problem = own
-            .or_else(|| self.schedule.problem())
-            .or_else(|| self.optimizer.problem())
-            .or_else(|| self.sampling.problem())
-            .or_else(|| self.augmentation.problem());
-        match problem {
-            Some((setting, rule, given)) => Err(TrainingError::Setting { setting, rule, given }),
-            None => Ok(()),
+    pub(crate) fn check(&self, has_validation: bool) -> Checked {
+        TRAINING.one_or_more([("epochs", self.epochs)])?;
+        TRAINING.require(self.batch_size >= 2, "batch_size", "must be 2 or more", self.batch_size)?;
+        TRAINING.positive("learning_rate", self.learning_rate)?;
+        self.clip_norm.map_or(Ok(()), |limit| TRAINING.positive("clip_norm", limit))?;
+        self.ema_decay.map_or(Ok(()), |decay| TRAINING.zero_or_more_and_below_1("ema_decay", decay))?;
+        if let Some(EarlyStopping { patience }) = self.early_stopping {
+            TRAINING.one_or_more([("early_stopping.patience", patience)])?;
+            TRAINING.require(has_validation, "early_stopping", "needs a validation part", "none")?;
         }
+        self.schedule.check()?;
+        self.optimizer.check()?;
+        self.sampling.check()?;
+        self.augmentation.check()
     }
 
     /// The weight of each class of a training part in which every class has examples.
@@ -158,11 +145,10 @@ impl TrainingConfig {
                 Ok(counts.iter().map(weight).collect())
             }
             ClassWeights::Given(weights) if weights.len() == counts.len() => Ok(weights.clone()),
-            ClassWeights::Given(weights) => Err(TrainingError::Setting {
-                setting: "class_weights",
-                rule: "must be as many as there are classes",
-                given: weights.len().to_string(),
-            }),
+            ClassWeights::Given(weights) => {
+                let rule = "must be as many as there are classes";
+                Err(TRAINING.error("class_weights", rule, weights.len()).into())
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Encoder outputs for a set of clips, clean and with audio augmentation, kept in a file.
 
-use super::encoding::{Version, digest, encode};
+use super::encoding::{ENCODING, Version, digest, encode};
 use super::{EncodedError, EncodingConfig};
 use crate::encoder::WhisperEncoder;
 use crate::files::{FileError, read_file, save_file};
@@ -74,7 +74,7 @@ impl EncodedClips {
         let before = path.exists().then(|| Self::load(path)).transpose()?;
         Self::with(encoder, config, ids, samples, before.as_ref(), |encoded| {
             match before.as_ref().filter(|before| before.record.is_like(&encoded.record)) {
-                Some(before) => encoded.and_others(before).save(path),
+                Some(before) => encoded.with_others(before)?.save(path),
                 None => encoded.save(path),
             }
         })
@@ -87,12 +87,12 @@ impl EncodedClips {
         ids: Vec<String>,
         samples: &[Vec<f32>],
         known: Option<&Self>,
-        done: impl Fn(Self) -> Result<(), EncodedError>,
+        done: impl Fn(&Self) -> Result<(), EncodedError>,
     ) -> Result<Self, EncodedError> {
         config.check()?;
         if ids.len() != samples.len() {
             let (rule, given) = ("must be as many as ids", format!("{} for {}", samples.len(), ids.len()));
-            return Err(EncodedError::Setting { setting: "clips", rule, given });
+            return Err(ENCODING.error("clips", rule, given).into());
         }
         let digests: Vec<u128> = samples.iter().map(|samples| digest(samples)).collect();
         let record = Record {
@@ -103,7 +103,7 @@ impl EncodedClips {
             ids,
             clips: digests.iter().map(|digest| format!("{digest:032x}")).collect(),
         };
-        let versions = 1 + record.config.copies;
+        let versions = record.config.versions();
         let mut rows: Vec<Option<Vec<f32>>> = vec![None; record.ids.len() * versions];
         if let Some(known) = known.filter(|known| known.record.hears_as(&record)) {
             let places: HashMap<&String, usize> = known.record.clips.iter().zip(0..).collect();
@@ -112,11 +112,12 @@ impl EncodedClips {
                 let place = places.get(&record.clips[at / versions]);
                 let same = number <= known.record.config.copies
                     && known.record.config.makes_the_same(&record.config, number);
-                let of = |place: &usize| place * (1 + known.record.config.copies) + number;
+                let of = |place: &usize| place * known.record.config.versions() + number;
                 *row = place.filter(|_| same).map(|place| known.statistics.row(of(place)).to_vec());
             }
         }
         let missing: Vec<usize> = (0..rows.len()).filter(|&at| rows[at].is_none()).collect();
+        let mut encoded = None;
         for block in missing.chunks(BLOCK) {
             let version = |&at: &usize| {
                 let (clip, number) = (at / versions, at % versions);
@@ -125,28 +126,27 @@ impl EncodedClips {
             };
             let heard = encode(encoder, &record.config, &block.iter().map(version).collect::<Vec<_>>())?;
             block.iter().zip(heard).for_each(|(&at, heard)| rows[at] = Some(heard));
-            done(record.of_rows(&rows)?)?;
+            done(encoded.insert(record.of_rows(&rows)?))?;
         }
-        record.of_rows(&rows)
+        encoded.map_or_else(|| record.of_rows(&rows), Ok)
     }
 
     /// These clips, and those of another set that are not among them.
-    fn and_others(mut self, other: &Self) -> Self {
-        let own: HashSet<String> = self.record.ids.iter().chain(&self.record.clips).cloned().collect();
-        let (mut rows, versions) = (Vec::new(), 1 + other.record.config.copies);
+    fn with_others(&self, other: &Self) -> Result<Self, EncodedError> {
+        let own: HashSet<&String> = self.record.ids.iter().chain(&self.record.clips).collect();
+        let (mut record, versions) = (self.record.clone(), other.record.config.versions());
+        let mut rows = Vec::new();
         for (place, (id, clip)) in other.record.ids.iter().zip(&other.record.clips).enumerate() {
             if !own.contains(id) && !own.contains(clip) {
-                self.record.ids.push(id.clone());
-                self.record.clips.push(clip.clone());
+                record.ids.push(id.clone());
+                record.clips.push(clip.clone());
                 rows.extend(place * versions..(place + 1) * versions);
             }
         }
         let others = other.statistics.select(ndarray::Axis(0), &rows);
-        // Both have as many columns: an encoder's.
-        if let Ok(all) = ndarray::concatenate(ndarray::Axis(0), &[self.statistics.view(), others.view()]) {
-            self.statistics = all;
-        }
-        self
+        let statistics = ndarray::concatenate(ndarray::Axis(0), &[self.statistics.view(), others.view()])
+            .map_err(|e| FileError::damaged("encoded clips", e))?;
+        Ok(Self { record, statistics })
     }
 
     /// The model input of a clip.
@@ -180,8 +180,10 @@ impl EncodedClips {
         let place =
             |id: &String| places.get(id).copied().ok_or_else(|| EncodedError::Unknown { id: id.clone() });
         let places = ids.iter().map(place).collect::<Result<Vec<_>, _>>()?;
-        let versions =
-            || (0..=copies).flat_map(|copy| places.iter().map(move |clip| clip * (1 + most) + copy));
+        let versions = || {
+            (0..=copies)
+                .flat_map(|copy| places.iter().map(move |clip| clip * self.record.config.versions() + copy))
+        };
         let rows: Vec<usize> = versions().collect();
         let names = (0..=copies).flat_map(|copy| {
             ids.iter().map(move |id| if copy == 0 { id.clone() } else { format!("{id}~{copy}") })
@@ -195,7 +197,7 @@ impl EncodedClips {
     /// # Errors
     /// [`EncodedError::Unknown`] if a clip was not encoded, or there is none.
     pub fn profile(&self, ids: &[String]) -> Result<VoiceProfile, EncodedError> {
-        let versions = 1 + self.record.config.copies;
+        let versions = self.record.config.versions();
         let place = |id: &String| {
             let place = self.record.ids.iter().position(|known| known == id);
             place.ok_or_else(|| EncodedError::Unknown { id: id.clone() })
@@ -239,13 +241,18 @@ impl EncodedClips {
         let wrong = |cause: WeightsError| FileError::damaged(&file, cause);
         let (mut weights, metadata) = Weights::from_safetensors(&bytes).map_err(wrong)?;
         weights.check_digest(&metadata).map_err(wrong)?;
-        let record = sealed(&metadata).map_err(|e| FileError::damaged(&file, e))?;
-        let versions = record.config.copies.saturating_add(1);
+        // The digest after it is no field of it.
+        let record: Record = serde_json::from_str(&metadata).map_err(|e| FileError::damaged(&file, e))?;
+        let copies = record.config.copies;
+        if copies > EncodingConfig::MOST_COPIES {
+            let rule = format!("copies must be 0 to {}, got {copies}", EncodingConfig::MOST_COPIES);
+            return Err(FileError::damaged(&file, rule).into());
+        }
         if !record.clips.is_empty() && record.clips.len() != record.ids.len() {
             return Err(FileError::damaged(&file, "digests must be as many as ids").into());
         }
         let input = ModelInput::Encoded { layers: record.layers, width: record.width, frames: None };
-        let shape = [record.ids.len().saturating_mul(versions), input.features()];
+        let shape = [record.ids.len().saturating_mul(record.config.versions()), input.features()];
         weights.find(TENSOR, &shape).map_err(wrong)?;
         let values = weights.0.remove(TENSOR).map(|tensor| tensor.values).unwrap_or_default();
         let statistics = Array2::from_shape_vec(shape, values).map_err(|e| FileError::damaged(&file, e))?;
@@ -268,7 +275,7 @@ impl Record {
     fn of_rows(&self, rows: &[Option<Vec<f32>>]) -> Result<EncodedClips, EncodedError> {
         let mut record = Self { ids: Vec::new(), clips: Vec::new(), ..self.clone() };
         let mut values = Vec::new();
-        for (clip, versions) in rows.chunks(1 + self.config.copies).enumerate() {
+        for (clip, versions) in rows.chunks(self.config.versions()).enumerate() {
             if let Some(versions) = versions.iter().map(Option::as_deref).collect::<Option<Vec<_>>>() {
                 record.ids.push(self.ids[clip].clone());
                 record.clips.push(self.clips[clip].clone());
@@ -276,18 +283,33 @@ impl Record {
             }
         }
         let input = ModelInput::Encoded { layers: self.layers, width: self.width, frames: None };
-        let shape = (record.ids.len() * (1 + self.config.copies), input.features());
+        let shape = (record.ids.len() * self.config.versions(), input.features());
         let statistics =
             Array2::from_shape_vec(shape, values).map_err(|e| FileError::damaged("encoded clips", e))?;
         Ok(EncodedClips { record, statistics })
     }
 }
 
-/// The record without the digest that stands after it.
-fn sealed(metadata: &str) -> Result<Record, serde_json::Error> {
-    let mut fields: serde_json::Value = serde_json::from_str(metadata)?;
-    if let Some(fields) = fields.as_object_mut() {
-        fields.remove("sha256");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_more_copies_than_there_can_be_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("encoded.safetensors");
+        let load = |copies| {
+            let config = EncodingConfig { copies, ..EncodingConfig::default() };
+            let (encoder, ids, clips) = ("one".to_owned(), vec!["clip".to_owned()], Vec::new());
+            let record = Record { encoder, layers: 1, width: 1, config, ids, clips };
+            let encoded = EncodedClips { record, statistics: Array2::zeros((3, 2)) };
+            encoded.save(&path).unwrap();
+            EncodedClips::load(&path)
+        };
+        assert_eq!(load(2).unwrap().config().copies, 2);
+        for copies in [1_001, usize::MAX] {
+            let error = load(copies).unwrap_err().to_string();
+            assert!(error.ends_with(&format!(": copies must be 0 to 1000, got {copies}")), "{error}");
+        }
     }
-    serde_json::from_value(fields)
 }

@@ -3,6 +3,7 @@
 use crate::files::FileError;
 use crate::input::{DatasetError, EarError};
 use crate::profile::ProfileError;
+use crate::setting::SettingError;
 use ser_features::ConfigError;
 
 /// Errors of encoding, keeping and reading clips.
@@ -10,15 +11,8 @@ use ser_features::ConfigError;
 #[non_exhaustive]
 pub enum EncodedError {
     /// The settings of the augmentation are out of range, or not at the encoder's sample rate.
-    #[error("encoding: {setting} {rule}, got {given}")]
-    Setting {
-        /// The setting.
-        setting: &'static str,
-        /// The rule.
-        rule: &'static str,
-        /// The value given.
-        given: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A clip cannot be encoded.
     #[error("clip {id}: {cause}")]
     Clip {

@@ -5,11 +5,14 @@ use crate::encoder::WhisperEncoder;
 use crate::generator::{Generator, Purpose};
 use crate::input::{Ear, EarError, ModelInput};
 use crate::layer::elements;
+use crate::setting::{Checked, Settings};
 use rayon::prelude::*;
 use ser_features::{BandPass, ConfigError, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
+
+pub(super) const ENCODING: Settings<'static> = Settings("encoding");
 
 /// Settings of the encoding of clips.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,13 +23,16 @@ pub struct EncodingConfig {
     /// Changes of the copies. They are made before preparation, so that noise fills pauses and they are not trimmed, as in a noisy
     /// recording.
     pub augmentation: AudioAugmentation,
-    /// Changed copies of each clip, beside the clean one.
+    /// Changed copies of each clip, beside the clean one, 0 to 1,000.
     pub copies: usize,
     /// Seed of the changes.
     pub seed: u64,
 }
 
 impl EncodingConfig {
+    /// Most changed copies of a clip.
+    pub(super) const MOST_COPIES: usize = 1_000;
+
     /// Settings for this preparation and `copies` changed copies of each clip, which imitate other rooms, voices and recorders: speed 0.9
     /// to 1.1, white noise of 5 to 30 dB, low-pass at 3 to 8 kHz, high-pass at 50 to 400 Hz, each with probability 0.5.
     pub fn with_copies(preparation: PreparationConfig, copies: usize) -> Self {
@@ -41,17 +47,17 @@ impl EncodingConfig {
         Self { preparation, augmentation, copies, seed: 0 }
     }
 
+    /// Versions of each clip: the clean one and its copies.
+    pub(super) fn versions(&self) -> usize {
+        1 + self.copies
+    }
+
     /// Checks the settings.
-    pub(super) fn check(&self) -> Result<(), EncodedError> {
-        if let Some((setting, rule, given)) = self.augmentation.problem() {
-            return Err(EncodedError::Setting { setting, rule, given });
-        }
+    pub(super) fn check(&self) -> Checked {
+        self.augmentation.check(ENCODING)?;
+        ENCODING.require(self.copies <= Self::MOST_COPIES, "copies", "must be 0 to 1000", self.copies)?;
         let rate = self.preparation.sample_rate;
-        if rate != Ear::SAMPLE_RATE {
-            let (setting, rule) = ("preparation.sample_rate", "must be 16000");
-            return Err(EncodedError::Setting { setting, rule, given: rate.to_string() });
-        }
-        Ok(())
+        ENCODING.require(rate == Ear::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
     }
 
     /// Whether version `number` of a clip, 0 for the clean one, is the same by other settings.

@@ -4,6 +4,7 @@ use crate::checkpoint::CheckpointError;
 use crate::files::FileError;
 use crate::input::InputError;
 use crate::layers::LayerError;
+use crate::setting::SettingError;
 use ser_features::{ConfigError, SignalError};
 
 /// Errors of training.
@@ -11,15 +12,8 @@ use ser_features::{ConfigError, SignalError};
 #[non_exhaustive]
 pub enum TrainingError {
     /// A setting is out of its range.
-    #[error("training: {setting} {rule}, got {given}")]
-    Setting {
-        /// The setting.
-        setting: &'static str,
-        /// The rule.
-        rule: &'static str,
-        /// The value given.
-        given: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A class has no example to learn from.
     #[error("training part: examples of class {label:?} must be 1 or more, got 0")]
     ClassWithoutExamples {

@@ -7,6 +7,7 @@ use crate::generator::{Generator, Purpose};
 use crate::input::{Dataset, ModelInput, Normalization};
 use crate::layers::Padded;
 use crate::metrics::Evaluation;
+use crate::setting::TRAINING;
 use ndarray::Array2;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,10 +148,7 @@ fn source(
     input: ModelInput,
     seed: u64,
 ) -> Result<Source, TrainingError> {
-    let refused = |setting, rule| {
-        let given = "none".to_owned();
-        Err(TrainingError::Setting { setting, rule, given })
-    };
+    let refused = |setting, rule| Err(TRAINING.error(setting, rule, "none").into());
     if let Some(setting) = config.augmentation.needs_frames()
         && matches!(input, ModelInput::Vector { .. })
     {

@@ -1,6 +1,7 @@
 //! Simulation of rooms, microphones and telephone lines.
 
 use crate::generator::Generator;
+use crate::setting::{Checked, Settings};
 use serde::{Deserialize, Serialize};
 
 /// Direct sound over reverberation, in dB: that of a speaker at arm's length, and that of one across the room.
@@ -60,14 +61,18 @@ impl RecordingChain {
         *self != Self::default()
     }
 
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(super) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+    /// Checks the settings.
+    pub(super) fn check(&self, of: Settings<'_>) -> Checked {
         if let Some([low, high]) = self.reverberation {
             let times = 0.01..=2.0;
-            if !(times.contains(&low) && times.contains(&high) && low <= high) {
-                let rule = "must be a range within 0.01..=2 s";
-                return Some(("augmentation.audio.chain.reverberation", rule, format!("[{low}, {high}]")));
-            }
+            let holds = times.contains(&low) && times.contains(&high) && low <= high;
+            let rule = "must be a range within 0.01..=2 s";
+            of.require(
+                holds,
+                "augmentation.audio.chain.reverberation",
+                rule,
+                format_args!("[{low}, {high}]"),
+            )?;
         }
         let settings = [
             (self.equalizer, 30.0, "augmentation.audio.chain.equalizer", "must be 0 to 30 dB"),
@@ -75,8 +80,9 @@ impl RecordingChain {
             (self.pink, 1.0, "augmentation.audio.chain.pink", "must be 0 to 1"),
             (self.telephone, 1.0, "augmentation.audio.chain.telephone", "must be 0 to 1"),
         ];
-        let wrong = settings.into_iter().find(|(value, most, ..)| !(0.0..=*most).contains(value));
-        wrong.map(|(value, _, setting, rule)| (setting, rule, value.to_string()))
+        settings.into_iter().try_for_each(|(value, most, setting, rule)| {
+            of.require((0.0..=most).contains(&value), setting, rule, value)
+        })
     }
 
     /// Draws a chain, room and microphone each with `probability`. As many numbers are drawn whatever the settings are.
@@ -302,20 +308,22 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_refused_by_name() {
-        let problem = |chain: RecordingChain| {
-            chain.problem().map(|(setting, rule, given)| format!("{setting} {rule}, {given}"))
-        };
+        let problem =
+            |chain: RecordingChain| chain.check(Settings("training")).err().map(|error| error.to_string());
         let default = RecordingChain::default();
         assert_eq!(problem(default), None);
         assert_eq!(
             problem(RecordingChain { reverberation: Some([0.0, 0.4]), ..default }).unwrap(),
-            "augmentation.audio.chain.reverberation must be a range within 0.01..=2 s, [0, 0.4]"
+            "training: augmentation.audio.chain.reverberation must be a range within 0.01..=2 s, got [0, 0.4]"
         );
         for (chain, expected) in [
-            (RecordingChain { equalizer: f64::NAN, ..default }, "chain.equalizer must be 0 to 30 dB, NaN"),
-            (RecordingChain { tilt: -1.0, ..default }, "chain.tilt must be 0 to 12 dB an octave, -1"),
-            (RecordingChain { pink: 1.1, ..default }, "chain.pink must be 0 to 1, 1.1"),
-            (RecordingChain { telephone: 2.0, ..default }, "chain.telephone must be 0 to 1, 2"),
+            (
+                RecordingChain { equalizer: f64::NAN, ..default },
+                "chain.equalizer must be 0 to 30 dB, got NaN",
+            ),
+            (RecordingChain { tilt: -1.0, ..default }, "chain.tilt must be 0 to 12 dB an octave, got -1"),
+            (RecordingChain { pink: 1.1, ..default }, "chain.pink must be 0 to 1, got 1.1"),
+            (RecordingChain { telephone: 2.0, ..default }, "chain.telephone must be 0 to 1, got 2"),
         ] {
             assert!(problem(chain).unwrap().ends_with(expected));
         }

@@ -2,6 +2,7 @@
 
 use crate::generator::Generator;
 use crate::input::Dataset;
+use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,12 +24,12 @@ pub enum Sampling {
 }
 
 impl Sampling {
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(super) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
-        let Self::Balanced { corpora } = self else { return None };
-        let wrong = corpora.iter().find(|(_, share)| !(**share > 0.0 && share.is_finite()));
-        wrong.map(|(name, share)| {
-            ("sampling.corpora", "must be positive shares", format!("{share} for {name}"))
+    /// Checks the settings.
+    pub(super) fn check(&self) -> Checked {
+        let Self::Balanced { corpora } = self else { return Ok(()) };
+        corpora.iter().try_for_each(|(name, share)| {
+            let (holds, given) = (*share > 0.0 && share.is_finite(), format!("{share} for {name}"));
+            TRAINING.require(holds, "sampling.corpora", "must be positive shares", given)
         })
     }
 }
@@ -106,6 +107,22 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
+    fn a_corpus_whose_clips_are_all_in_another_part_is_not_drawn() {
+        let ids = ["u", "v", "w"];
+        let data = Dataset::new(Array2::<f32>::zeros((3, 1)), vec![0, 1, 0], ["x", "y"], ids)
+            .unwrap()
+            .with_corpora(["a", "b", "c"])
+            .unwrap();
+        for (kept, expected) in [([0, 1], [0, 1]), ([2, 1], [1, 0])] {
+            let order =
+                Order::new(&Sampling::Balanced { corpora: BTreeMap::new() }, &data.select(&kept).unwrap());
+            let drawn: Vec<usize> =
+                (0..50).flat_map(|epoch| order.epoch(&mut Generator::new(epoch))).collect();
+            assert!(expected.iter().all(|example| drawn.contains(example)), "{drawn:?}");
+        }
+    }
+
+    #[test]
     fn corpora_and_classes_come_by_their_shares_and_not_by_their_sizes() {
         // Corpus a: 90 clips of class 0 and 6 of class 1; corpus b: 4 clips of class 2.
         let labels: Vec<usize> = (0..100)
@@ -141,6 +158,6 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
         let wrong = Sampling::Balanced { corpora: BTreeMap::from([("b".to_owned(), 0.0)]) };
-        assert_eq!(wrong.problem().unwrap().2, "0 for b");
+        assert_eq!(wrong.check().unwrap_err().given, "0 for b");
     }
 }

@@ -1,5 +1,6 @@
 //! Schedule of the learning rate.
 
+use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::f64::consts::PI;
 
@@ -63,22 +64,17 @@ impl Schedule {
         }
     }
 
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+    /// Checks the settings.
+    pub(crate) fn check(&self) -> Checked {
         match *self {
-            Self::InverseTime { rate } if !(rate >= 0.0 && rate.is_finite()) => {
-                Some(("schedule.rate", "must be 0 or more", rate.to_string()))
+            Self::Constant => Ok(()),
+            Self::InverseTime { rate } => TRAINING.zero_or_more("schedule.rate", rate),
+            Self::Exponential { factor } => TRAINING.above_0_and_at_most_1("schedule.factor", factor),
+            Self::Cosine { warm_up, minimum } => {
+                TRAINING.zero_or_more_and_below_1("schedule.warm_up", warm_up)?;
+                let (holds, rule) = ((0.0..=1.0).contains(&minimum), "must be 0 or more and at most 1");
+                TRAINING.require(holds, "schedule.minimum", rule, minimum)
             }
-            Self::Exponential { factor } if !(factor > 0.0 && factor <= 1.0) => {
-                Some(("schedule.factor", "must be above 0 and at most 1", factor.to_string()))
-            }
-            Self::Cosine { warm_up, .. } if !(0.0..1.0).contains(&warm_up) => {
-                Some(("schedule.warm_up", "must be 0 or more and below 1", warm_up.to_string()))
-            }
-            Self::Cosine { minimum, .. } if !(0.0..=1.0).contains(&minimum) => {
-                Some(("schedule.minimum", "must be 0 or more and at most 1", minimum.to_string()))
-            }
-            _ => None,
         }
     }
 }

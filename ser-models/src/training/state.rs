@@ -2,17 +2,19 @@
 
 use super::learner::LearnerState;
 use super::{History, Optimizer, StateError, TrainingConfig};
-use crate::files::{FileError, read_file, save_file};
+use crate::files::{FileError, open_weights, read_file, save_file};
 use crate::json::json_value;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
-use crate::weights::{Values, Weights, WeightsError};
+use crate::weights::{Values, Weights};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
+/// What errors call such a file.
+const KIND: &str = "training state";
 
 /// Where a run stands after an epoch. Random numbers need no place here: every epoch and step has a stream of its own.
 #[derive(Debug, Clone)]
@@ -79,39 +81,26 @@ impl RunState {
         path: &Path,
     ) -> Result<Self, StateError> {
         let file = &path.display().to_string();
-        let damaged = |reason: String| {
-            FileError::damaged(file, format!("no training state, or a damaged one: {reason}"))
-        };
-        let weights_error = |cause| match cause {
-            cause @ (WeightsError::File { .. } | WeightsError::Metadata | WeightsError::Digest) => {
-                damaged(cause.to_string())
-            }
-            cause => FileError::weights(file, cause),
-        };
-        let (all, metadata) = Weights::from_safetensors(&read_file(path)?).map_err(weights_error)?;
-        let json: serde_json::Value = serde_json::from_str(&metadata).map_err(|e| damaged(e.to_string()))?;
-        let format = json["format"].as_u64().ok_or_else(|| damaged("it has no format number".to_owned()))?;
-        if format != FORMAT {
-            return Err(FileError::Format { file: file.clone(), given: format, expected: FORMAT }.into());
-        }
-        all.check_digest(&metadata).map_err(weights_error)?;
-        let metadata: Metadata = serde_json::from_value(json).map_err(|e| damaged(e.to_string()))?;
+        let (all, text, json) = open_weights(&read_file(path)?, file, KIND, FORMAT)?;
+        all.check_digest(&text).map_err(|cause| FileError::no(KIND, file, cause))?;
+        let metadata: Metadata = serde_json::from_value(json).map_err(|e| FileError::no(KIND, file, e))?;
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
             return Err(StateError::AnotherRun { file: file.clone(), what, expected, given });
         }
         let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));
-        parameters.check(&weights).map_err(weights_error)?;
+        let check = |weights| parameters.check(weights).map_err(|cause| FileError::weights(file, cause));
+        check(&weights)?;
         if run.config.ema_decay.is_some() {
-            parameters.check(&average).map_err(weights_error)?;
+            check(&average)?;
         }
         if !metadata.history.epochs.is_empty() {
-            parameters.check(&best).map_err(weights_error)?;
+            check(&best)?;
         }
         let mut optimizer = fresh.clone();
         let slots = all.part("optimizer/");
         let find = |name: &str, i: usize| slots.0.get(&format!("{name}/{i}")).map(|v| v.values.clone());
         if !optimizer.restore(metadata.optimizer_steps, find) {
-            return Err(damaged("the optimiser's values do not fit the model".to_owned()).into());
+            return Err(FileError::no(KIND, file, "the optimiser's values do not fit the model").into());
         }
         let learner = LearnerState { weights, optimizer, average };
         Ok(Self { learner, best, history: metadata.history })

@@ -11,6 +11,7 @@ use crate::json::json_value;
 use crate::metrics::Evaluation;
 use crate::models::{Architecture, Model};
 use crate::readout::Readout;
+use crate::setting::TRAINING;
 use crate::weights::Weights;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,18 +53,13 @@ impl Trainer {
         if architecture.member() != &architecture {
             let (setting, rule) =
                 ("architecture", "must be one network: train each member and join their checkpoints");
-            return Err(TrainingError::Setting { setting, rule, given: "ensemble".to_owned() });
+            return Err(TRAINING.error(setting, rule, "ensemble").into());
         }
         let model = architecture.build(label_names.len(), seed)?;
         let input = model.input();
         check_data(input, training, validation)?;
-        if training.len() < 2 {
-            return Err(TrainingError::Setting {
-                setting: "training part",
-                rule: "must have 2 or more clips",
-                given: training.len().to_string(),
-            });
-        }
+        let clips = training.len();
+        TRAINING.require(clips >= 2, "training part", "must have 2 or more clips", clips)?;
         let normalization = if config.normalize {
             Normalization::fit(training.inputs(), config.log_skewed)?
         } else {

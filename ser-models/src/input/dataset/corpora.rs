@@ -25,9 +25,16 @@ impl Corpora {
         Self { names, of }
     }
 
-    /// Those of the clips at these indices.
+    /// Those of the clips at these indices, in the same order; a corpus without a clip is left out.
     pub(super) fn select(&self, indices: &[usize]) -> Self {
-        Self { names: self.names.clone(), of: indices.iter().map(|i| self.of[*i]).collect() }
+        let mut left = vec![false; self.names.len()];
+        indices.iter().for_each(|i| left[self.of[*i]] = true);
+        let (mut names, mut places) = (Vec::new(), Vec::new());
+        for (name, is_left) in self.names.iter().zip(left) {
+            places.push(names.len());
+            names.extend(is_left.then(|| name.clone()));
+        }
+        Self { names, of: indices.iter().map(|i| places[self.of[*i]]).collect() }
     }
 
     /// For each clip the classes that its corpus labels, where some corpus labels not all of them.
@@ -61,6 +68,10 @@ mod tests {
         assert_eq!(known, [vec![true, true], vec![true, true], vec![false, true]]);
         let last = of_two.select(&[2, 1]).unwrap();
         assert_eq!((last.corpus(0), last.corpus(1)), (1, 0));
+        assert_eq!(last.corpus_names(), ["one", "two"]);
+        let alone = of_two.select(&[2]).unwrap();
+        assert_eq!((alone.corpus_names(), alone.corpus(0)), (&["two".to_owned()][..], 0));
+        assert_eq!(alone.labelled_classes().unwrap()[0][..], [false, true]);
         assert_ne!(of_one.fingerprint(), of_two.fingerprint());
         assert_ne!(of_one.fingerprint(), set().fingerprint());
     }

@@ -91,7 +91,7 @@ impl Recurrence {
         if self.sequence { vec![batch, self.time, self.units] } else { vec![batch, self.units] }
     }
 
-    /// elements of one clip's output.
+    /// Elements of one clip's output.
     fn out_size(&self) -> usize {
         if self.sequence { self.time * self.units } else { self.units }
     }

@@ -8,7 +8,7 @@
 mod outputs;
 mod transforms;
 
-use super::conv_shape::{ConvShape, SMALL, UNITS, finish};
+use super::conv_shape::{ConvShape, SMALL, UNITS};
 use super::taps::{LANES, add_up};
 use super::window::Placed;
 use super::{Epilogue, ForEachItem, PoolFirst, Real, vectorized};
@@ -110,7 +110,7 @@ impl<'a> Winograd<'a> {
             let mut z = shape.memory.buffer(x.len() / shape.in_size() * shape.out_size());
             convolve(shape.windows.map(|window| window.output), &mut z);
             let planes = z.chunks_exact_mut(shape.out_plane()).zip(y.chunks_exact_mut(plane));
-            planes.zip(places).for_each(|((z, y), at)| finish(epilogue, at, z, y, &mut []));
+            planes.zip(places).for_each(|((z, y), at)| epilogue.finish(at, z, y, &mut []));
         });
     }
 

@@ -10,7 +10,7 @@ use super::dropout::draw;
 use super::windows::{fill_padding, lengths_after, place, sees_padding};
 use crate::kernels::{ConvShape, Epilogue, Padding, PoolShape, Real, Statistics, Step};
 use crate::layer::{
-    Backward, ConvolutionParameters, Forward, FusionKind, Layer, LayerError, Mode, NormParameters, Padded,
+    ConvolutionParameters, Forward, FusionKind, Layer, LayerError, Mode, NormParameters, Padded,
     add_gradient, elements, for_element_type, tensor,
 };
 use crate::memory::{Buffer, Memory};
@@ -197,18 +197,14 @@ impl Fused {
         let mut dims = vec![self.batch];
         dims.extend(&self.shape);
         let output = Padded::of(tensor(y, dims)?, self.lengths.clone());
-        if !training {
-            return Ok(Forward::inference(output));
-        }
         for (stage, statistics) in self.stages.iter().zip(&saved.statistics) {
             if let (Kind::Norm { parameters, .. }, Some(statistics)) = (&stage.kind, statistics) {
                 parameters.record(statistics)?;
             }
         }
-        let backward: Backward = Box::new(move |dy, input_wanted, gradients| {
+        Ok(Forward::of(training, output, move |dy, input_wanted, gradients| {
             self.backward(&x, saved, dy, input_wanted, gradients)
-        });
-        Ok(Forward::training(output, backward))
+        }))
     }
 
     fn stages_forward<T: Real>(&self, x: &Tensor, training: bool) -> Result<(Vec<T>, Saved<T>), LayerError> {

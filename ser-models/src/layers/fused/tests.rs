@@ -92,16 +92,13 @@ impl Layer for OneByOne {
         let (mut x, mut backwards) = (x.clone(), Vec::new());
         for layer in &self.0.layers {
             if layer.name.starts_with("conv") && x.lengths().is_some() {
-                x = Padded::of(
-                    reference::keep_valid(x.values(), x.lengths().unwrap())?,
-                    x.lengths().map(<[usize]>::to_vec),
-                );
+                x = x.with_values(reference::keep_valid(x.values(), x.lengths().unwrap())?);
             }
             let (y, backward) = layer.layer.forward(&x, mode)?.into_parts();
             backwards.extend(backward.map(|backward| (backward, true)));
             x = y;
         }
-        Ok(if mode.is_training() { Forward::training(x, chain(backwards)) } else { Forward::inference(x) })
+        Ok(Forward::of(mode.is_training(), x, chain(backwards)))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

@@ -51,8 +51,7 @@ fn global(layer: &'static str, kind: Kind, x: &Padded, mode: &mut Mode<'_>) -> R
     let dims = x.dims().to_vec();
     let (batch, channels, frames) = (dims[0], dims[1], dims[dims.len() - 1]);
     let rows = dims[2..dims.len() - 1].iter().product();
-    let images = x.values().reshape((batch, channels, rows, frames))?;
-    let images = Padded::of(images, x.lengths().map(<[usize]>::to_vec));
+    let images = x.with_values(x.values().reshape((batch, channels, rows, frames))?);
     let window = Pooling::new(layer, kind, [rows, frames], [1; 2], Padding::Valid)?;
     let window = Pooling { valid_only: true, ..window };
     let (output, backward) = window.forward(&images, mode)?.into_parts();

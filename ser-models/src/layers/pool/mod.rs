@@ -11,6 +11,7 @@ use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
 };
+use crate::setting::Settings;
 use std::borrow::Cow;
 
 /// The largest value in a window that moves over `AXES` axes: [`MaxPool1d`], [`MaxPool2d`]. Its gradient goes to the
@@ -141,9 +142,7 @@ impl<const AXES: usize> Pooling<AXES> {
             dilation: 1,
             padding,
         });
-        if let Some(setting) = windows.iter().find_map(Window::zero) {
-            return Err(LayerError::setting(layer, setting, "must be 1 or more", 0));
-        }
+        windows.iter().try_for_each(|window| Settings(layer).one_or_more(window.sizes()))?;
         Ok(Self { layer, kind, windows, valid_only: padding == Padding::Same })
     }
 
@@ -188,10 +187,7 @@ impl<const AXES: usize> Pooling<AXES> {
         }
         let y = tensor(y, &dims[..])?;
         let output = Padded::of(y.clone(), lengths);
-        if !mode.is_training() {
-            return Ok(Forward::inference(output));
-        }
-        Ok(Forward::training(output, move |dy, _, _| {
+        Ok(Forward::of(mode.is_training(), output, move |dy, _, _| {
             let dy = dy.contiguous()?;
             let (x, y, dy) = (elements(&values)?, elements(&y)?, elements(&dy)?);
             let mut dy = Cow::Borrowed(dy.slice::<T>()?);

@@ -1,5 +1,6 @@
 //! Settings of optimisers.
 
+use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Serialize};
 
 /// The framework whose formula an optimiser follows. PyTorch and Keras differ in the place of eps, and in whether momentum accumulates
@@ -171,8 +172,8 @@ impl OptimizerConfig {
         Self::RmsProp { rho: 0.9, eps: 1e-7, momentum: 0.0, weight_decay: 0.0, framework: Framework::Keras }
     }
 
-    /// What is wrong with the settings, if anything: (setting, rule, given).
-    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+    /// Checks the settings.
+    pub(crate) fn check(&self) -> Checked {
         let (decays, eps, weight_decay) = match *self {
             Self::Sgd { momentum, weight_decay, .. } => {
                 ([("optimizer.momentum", momentum); 2], 1.0, weight_decay)
@@ -185,14 +186,11 @@ impl OptimizerConfig {
                 ([("optimizer.rho", rho), ("optimizer.momentum", momentum)], eps, weight_decay)
             }
         };
-        if let Some((setting, value)) = decays.into_iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
-            return Some((setting, "must be 0 or more and below 1", value.to_string()));
+        for (setting, decay) in decays {
+            TRAINING.zero_or_more_and_below_1(setting, decay)?;
         }
-        if !(eps > 0.0 && eps.is_finite()) {
-            return Some(("optimizer.eps", "must be positive", eps.to_string()));
-        }
-        (!(weight_decay >= 0.0 && weight_decay.is_finite()))
-            .then(|| ("optimizer.weight_decay", "must be 0 or more", weight_decay.to_string()))
+        TRAINING.positive("optimizer.eps", eps)?;
+        TRAINING.zero_or_more("optimizer.weight_decay", weight_decay)
     }
 }
 
