@@ -26,9 +26,9 @@ pub struct Readout {
     pub temperature: f64,
     /// For each of the network's labels the class to which its probability is added; empty if every label is its own class.
     pub classes: Vec<String>,
-    /// A factor for each label's probability, 10⁻³⁰ to 10³⁰, applied before labels are merged; empty for equal factors. The
-    /// probabilities of the answer are then scaled to sum to 1. A network trained on equally many clips of each label expects all labels equally often, so it
-    /// would answer a class of two labels twice as often as a class of one.
+    /// A factor for each label's probability, 10⁻³⁰ to 10³⁰, applied before labels are merged; empty for equal factors. The probabilities
+    /// of the answer are then scaled to sum to 1. A network trained on equally many clips of each label expects all labels equally often,
+    /// so it would answer a class of two labels twice as often as a class of one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub label_weights: Vec<f64>,
     /// The probability of the most probable class, 0 to 1, from which an answer is confident. With 0, the default, every answer is.
