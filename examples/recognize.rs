@@ -31,7 +31,7 @@ use serde::Serialize;
        cargo run --release --example recognize -- recordings --format csv --skip-bad > moods.csv"
 ))]
 struct Arguments {
-    /// Audio files, folders that are searched for them, or `-` for a file on standard input.
+    /// Audio files, folders that are searched for them, or `-` for standard input.
     #[arg(required = true)]
     input: Vec<PathBuf>,
     /// Format of the results.

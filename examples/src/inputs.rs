@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -42,7 +42,8 @@ impl Input {
         if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
     }
 
-    /// Opens the recording, which is then read in blocks: memory does not grow with its length.
+    /// Opens the recording, which is then read in blocks: memory does not grow with its length, unless the folder for temporary files is in
+    /// memory.
     ///
     /// Standard input that is a file is read in place. A pipe is first copied to an unnamed file in the folder for temporary files
     /// (`TMPDIR`), which the system deletes with the process: some formats have their index at the end, and whether a recording is whole shows
@@ -62,23 +63,41 @@ impl Input {
                     return Ok(AudioReader::new(file, None, &name, options)?);
                 }
                 let mut kept = tempfile::spooled_tempfile(KEPT);
-                io::copy(&mut io::stdin().lock(), &mut kept).with_context(|| {
-                    let folder = std::env::temp_dir();
-                    format!("{name}: cannot be copied to a temporary file in {}", folder.display())
-                })?;
+                copy_standard_input(&mut kept, &name)?;
                 Ok(AudioReader::new(kept, None, &name, options)?)
             }
         }
     }
 }
 
-/// Standard input as a file, where it is one that was not read yet, as after `< FILE`.
+/// Copies standard input to its end.
+fn copy_standard_input(to: &mut impl Write, name: &str) -> anyhow::Result<()> {
+    let mut from = io::stdin().lock();
+    loop {
+        let block = match from.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            block => block.with_context(|| format!("{name}: cannot be read"))?,
+        };
+        if block.is_empty() {
+            return Ok(());
+        }
+        to.write_all(block).with_context(|| {
+            let folder = std::env::temp_dir();
+            format!("{name}: cannot be copied to a temporary file in {}", folder.display())
+        })?;
+        let read = block.len();
+        from.consume(read);
+    }
+}
+
+/// Standard input as a file, where it is one that was not read yet, as after `< FILE`. Files of unknown size, such as those of /proc, say 0
+/// and are copied.
 #[cfg(unix)]
 fn standard_file() -> Option<File> {
     use std::io::Seek;
     use std::os::fd::AsFd;
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
-    let is_file = file.metadata().is_ok_and(|file| file.is_file());
+    let is_file = file.metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
     (is_file && file.stream_position().is_ok_and(|position| position == 0)).then_some(file)
 }
 
@@ -115,17 +134,21 @@ impl fmt::Display for Input {
 pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
     let mut found = Vec::new();
     for path in named {
-        if path.is_dir() {
-            let files = find_audio(path)?.into_iter();
-            let mut files: Vec<_> = files.filter_map(|(_, file)| Some(file.path()?.to_owned())).collect();
-            if files.is_empty() {
-                bail!("{}: a folder must hold audio files, got none", path.display());
+        match Input::of(path) {
+            Input::File(path) if path.is_dir() => {
+                let files = find_audio(&path)?.into_iter();
+                let mut files: Vec<_> = files.filter_map(|(_, file)| Some(file.path()?.to_owned())).collect();
+                if files.is_empty() {
+                    bail!("{}: a folder must hold audio files, got none", path.display());
+                }
+                files.sort();
+                found.extend(files.into_iter().map(Input::File));
             }
-            files.sort();
-            found.extend(files.into_iter().map(Input::File));
-        } else {
-            found.push(Input::of(path));
+            input => found.push(input),
         }
     }
-    Ok(found)
+    match found.iter().filter(|input| **input == Input::Standard).count() {
+        0 | 1 => Ok(found),
+        more => bail!("{}: it must be named once, got {more} times", Input::Standard),
+    }
 }

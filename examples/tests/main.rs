@@ -8,6 +8,7 @@ mod extract_features;
 #[cfg(unix)]
 mod faults;
 mod live;
+#[cfg(target_os = "linux")]
 mod memory;
 mod real_speech;
 mod real_voices;

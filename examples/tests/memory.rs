@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{clip, program};
 
-/// The most megabytes that a process held, read again and again while it runs; 0 where the system does not tell.
+/// The most megabytes that a process held, read again and again while it runs. Only Linux tells it.
 fn peak_megabytes(child: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -17,10 +17,11 @@ fn peak_megabytes(child: &mut Child) -> u64 {
         peak = peak.max(kilobytes.unwrap_or(0_u64) / 1000);
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert!(peak > 0, "the process ended before its memory was read");
     peak
 }
 
-/// A WAV file of the bundled clip, again and again: each sample `hold` times, so that the rate is as many times its own, in each channel.
+/// Repeats the bundled clip for `seconds`. `hold` repeats each sample, which multiplies the rate; all channels are equal.
 fn write_long(to: impl Write, seconds: u32, hold: u32, channels: u16) -> io::Result<()> {
     let (clip, rate) = (clip(), 22_050 * hold);
     let frame = 2 * u32::from(channels);
@@ -47,15 +48,15 @@ fn peak_of_input(seconds: u32, hold: u32, channels: u16) -> u64 {
     let command = command.args(["-", "--model", "small"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let input = child.stdin.take().unwrap();
-    let peak = std::thread::scope(|scope| {
+    let (peak, written) = std::thread::scope(|scope| {
         let written = scope.spawn(move || write_long(input, seconds, hold, channels));
         let peak = peak_megabytes(&mut child);
-        written.join().unwrap().unwrap();
-        peak
+        (peak, written.join().unwrap())
     });
     let output = io::read_to_string(child.stdout.take().unwrap()).unwrap();
     let clock = format!("standard input  {}:{:02}  ", seconds / 60, seconds % 60);
     assert!(child.wait().unwrap().success() && (seconds >= 3600 || output.starts_with(&clock)), "{output}");
+    written.unwrap();
     peak
 }
 

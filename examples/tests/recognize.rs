@@ -130,6 +130,13 @@ fn standard_input_is_a_recording_too() {
     let output = piped("recommend_songs", &["-", "--count", "1"], &whole);
     assert!(text(&output.stdout).contains("standard input"), "{}", text(&output.stderr));
 
+    fails("recognize", ["-", "-"], &["standard input: it must be named once, got 2 times"]);
+    // Files of /proc say that they hold 0 bytes.
+    if let Ok(status) = std::fs::File::open("/proc/self/status") {
+        let told = text(&from_file(status).stderr);
+        assert!(told.contains("standard input: is not audio"), "{told}");
+    }
+
     let cut = &whole[..whole.len() * 3 / 4];
     assert!(text(&piped("recognize", &["-"], cut).stderr).contains("standard input: is cut short: "));
     let output = piped("recognize", &["-", "--allow-truncated"], cut);
@@ -148,6 +155,11 @@ fn a_folder_that_takes_no_temporary_file_is_named() {
         format!("error: standard input: cannot be copied to a temporary file in {}: ", missing.display());
     assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
     assert_eq!(output.status.code(), Some(1));
+    // What is not read is not the temporary file's fault.
+    let stdin = Stdio::from(std::fs::File::open(folder.path()).unwrap());
+    let output = Command::new(program("recognize")).arg("-").stdin(stdin).output().unwrap();
+    let told = text(&output.stderr);
+    assert!(told.starts_with("error: standard input: cannot be read: "), "{told}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Files that are written whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file. A regular file holds its old content or the new content at any moment, a crash included: the content goes to
 /// a temporary file in the same folder, which is renamed.
@@ -12,18 +12,7 @@ pub(crate) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    if path.is_symlink() && !path.exists() {
-        // Create the missing target of the link.
-        File::create(path)?;
-    }
-    let old = fs::metadata(path).ok();
-    let place = match &old {
-        // A file without a path of its own, such as an open file under /proc, cannot be replaced.
-        Some(old) if old.is_file() => fs::canonicalize(path).ok(),
-        Some(_) => None,
-        None => Some(path.to_path_buf()),
-    };
-    let Some(place) = place else {
+    let Some((place, old)) = replaceable(path)? else {
         let mut writer = BufWriter::new(OpenOptions::new().write(true).truncate(true).open(path)?);
         write(&mut writer)?;
         return writer.flush();
@@ -35,8 +24,7 @@ pub(crate) fn write_file(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
     }
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut writer = BufWriter::new(builder.tempfile_in(folder)?);
+    let mut writer = BufWriter::new(builder.tempfile_in(folder(&place))?);
     write(&mut writer)?;
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     if let Some(old) = old {
@@ -45,6 +33,48 @@ pub(crate) fn write_file(
     file.as_file().sync_all()?;
     file.persist(place)?;
     Ok(())
+}
+
+/// Where a file is replaced, and what is there now: a regular file, or none yet, at a path that is no link. `None` where something is written
+/// through instead: a device, a pipe, or a file that no path leads to, such as a deleted one that is still open.
+fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Metadata>)>> {
+    match fs::metadata(path) {
+        Ok(old) if old.is_file() => {
+            let is_same = |real: &PathBuf| fs::symlink_metadata(real).is_ok_and(|it| same_file(&it, &old));
+            let real = fs::canonicalize(path).ok().filter(is_same);
+            Ok(real.map(|real| (real, Some(old))))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some((end_of_links(path), None))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a chain of links ends whose last target is missing.
+fn end_of_links(path: &Path) -> PathBuf {
+    const MOST: usize = 40; // as Linux follows
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST {
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = folder(&path).join(next);
+    }
+    path
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(a: &Metadata, _: &Metadata) -> bool {
+    a.is_file()
+}
+
+/// The folder that holds a file.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(all(test, unix))]
@@ -76,6 +106,28 @@ mod tests {
         }
         symlink("loop", at("loop")).unwrap();
         assert!(put(&at("loop"), b"x").is_err());
+        symlink("elsewhere/other.csv", at("dangling")).unwrap();
+        assert!(write_file(&at("dangling"), |_| Err(io::ErrorKind::StorageFull.into())).is_err());
+        assert!(!at("elsewhere/other.csv").exists(), "a failure leaves nothing");
+    }
+
+    /// No path leads to a deleted file that is open, so its name in /proc is written through.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_deleted_file_that_is_open_gets_the_bytes() {
+        use std::os::fd::AsRawFd;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("songs.csv");
+        fs::write(&path, b"longer than new").unwrap();
+        let mut open = fs::File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Linux gives the deleted file this name, which may be another file's.
+        let other = folder.path().join("songs.csv (deleted)");
+        fs::write(&other, b"another file").unwrap();
+        put(Path::new(&format!("/proc/self/fd/{}", open.as_raw_fd())), b"new").unwrap();
+        assert_eq!(io::read_to_string(&mut open).unwrap(), "new");
+        assert_eq!(fs::read(&other).unwrap(), b"another file");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

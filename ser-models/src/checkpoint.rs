@@ -229,11 +229,11 @@ impl Checkpoint {
             let (given, known) = (given.to_owned(), Architecture::KINDS.to_vec());
             return Err(CheckpointError::Architecture { file: file.to_owned(), given, known });
         }
-        let metadata = Metadata::deserialize(json).map_err(|e| FileError::no(KIND, file, e))?;
+        let metadata = Metadata::deserialize(json).map_err(|e| FileError::not_a(KIND, file, e))?;
         let checkpoint = Self { weights, ..metadata };
         checkpoint.model(file)?;
         // Checked last, because the errors above are more specific.
-        checkpoint.weights.check_digest(&text).map_err(|cause| FileError::no(KIND, file, cause))?;
+        checkpoint.weights.check_digest(&text).map_err(|cause| FileError::not_a(KIND, file, cause))?;
         Ok(checkpoint)
     }
 

@@ -1,9 +1,9 @@
 //! Atomic writes of files, and file errors.
 
 use crate::weights::{Weights, WeightsError};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Errors of writing and reading a file.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +55,8 @@ impl FileError {
         Self::Damaged { file: file.to_owned(), reason: line }
     }
 
-    /// A file that is no file of this kind, or a damaged one.
-    pub(crate) fn no(kind: &str, file: &str, reason: impl ToString) -> Self {
+    /// A file that is not of this kind, or damaged.
+    pub(crate) fn not_a(kind: &str, file: &str, reason: impl ToString) -> Self {
         Self::damaged(file, format!("no {kind}, or a damaged one: {}", reason.to_string()))
     }
 
@@ -70,8 +70,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
 }
 
-/// The tensors of a file of this kind, and its metadata as text and as the JSON object that it is, whose field `format` is this. The digest is
-/// left to check.
+/// Reads the tensors and the metadata (as text and as JSON) of a file whose `format` must be this. The caller checks the digest.
 pub(crate) fn open_weights(
     bytes: &[u8],
     file: &str,
@@ -79,14 +78,14 @@ pub(crate) fn open_weights(
     format: u64,
 ) -> Result<(Weights, String, serde_json::Value), FileError> {
     let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
-        WeightsError::File { .. } | WeightsError::Metadata => FileError::no(kind, file, cause),
+        WeightsError::File { .. } | WeightsError::Metadata => FileError::not_a(kind, file, cause),
         cause => FileError::weights(file, cause),
     })?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| FileError::no(kind, file, e))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| FileError::not_a(kind, file, e))?;
     match json["format"].as_u64() {
         Some(given) if given == format => Ok((weights, text, json)),
         Some(given) => Err(FileError::Format { file: file.to_owned(), given, expected: format }),
-        None => Err(FileError::no(kind, file, "it has no format number")),
+        None => Err(FileError::not_a(kind, file, "it has no format number")),
     }
 }
 
@@ -123,18 +122,7 @@ pub fn write_file_with(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let path = path.as_ref();
-    if path.is_symlink() && !path.exists() {
-        // Make the missing target of the link.
-        File::create(path)?;
-    }
-    let old = fs::metadata(path).ok();
-    let place = match &old {
-        // A file that no path leads to, such as a deleted one that is still open, cannot be replaced.
-        Some(old) if old.is_file() => fs::canonicalize(path).ok(),
-        Some(_) => None,
-        None => Some(path.to_path_buf()),
-    };
-    let Some(place) = place else {
+    let Some((place, old)) = replaceable(path)? else {
         let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
         write(&mut file)?;
         return file.flush();
@@ -146,8 +134,7 @@ pub fn write_file_with(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666)); // as a new file's, less the umask
     }
-    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = builder.tempfile_in(folder(&place))?;
     write(&mut file)?;
     if let Some(old) = old {
         file.as_file().set_permissions(old.permissions())?;
@@ -155,6 +142,48 @@ pub fn write_file_with(
     file.as_file().sync_all()?;
     file.persist(place)?;
     Ok(())
+}
+
+/// Where a file is replaced, and what is there now: a regular file, or none yet, at a path that is no link. `None` where something is written
+/// through instead: a device, a pipe, or a file that no path leads to, such as a deleted one that is still open.
+fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Metadata>)>> {
+    match fs::metadata(path) {
+        Ok(old) if old.is_file() => {
+            let is_same = |real: &PathBuf| fs::symlink_metadata(real).is_ok_and(|it| same_file(&it, &old));
+            let real = fs::canonicalize(path).ok().filter(is_same);
+            Ok(real.map(|real| (real, Some(old))))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some((end_of_links(path), None))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a chain of links ends whose last target is missing.
+fn end_of_links(path: &Path) -> PathBuf {
+    const MOST: usize = 40; // as Linux follows
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST {
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = folder(&path).join(next);
+    }
+    path
+}
+
+#[cfg(unix)]
+fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(a: &Metadata, _: &Metadata) -> bool {
+    a.is_file()
+}
+
+/// The folder that holds a file.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -178,6 +207,7 @@ mod tests {
 #[cfg(all(test, unix))]
 mod unix_tests {
     use super::*;
+    use std::fs::File;
     use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
     use std::process::Command;
 
@@ -209,9 +239,12 @@ mod unix_tests {
         }
         symlink("loop", at("loop")).unwrap();
         assert!(write_file(at("loop"), b"x").is_err());
+        symlink("elsewhere/other.bin", at("dangling")).unwrap();
+        assert!(write_file_with(at("dangling"), |_| Err(io::ErrorKind::StorageFull.into())).is_err());
+        assert!(!at("elsewhere/other.bin").exists(), "a failure leaves nothing");
     }
 
-    /// No path leads to a deleted file that is open, so its name in /proc is written through, whatever its target is called now.
+    /// No path leads to a deleted file that is open, so its name in /proc is written through.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_deleted_file_that_is_open_gets_the_bytes() {
@@ -221,9 +254,13 @@ mod unix_tests {
         fs::write(&path, b"longer than new").unwrap();
         let mut open = File::open(&path).unwrap();
         fs::remove_file(&path).unwrap();
+        // Linux gives the deleted file this name, which may be another file's.
+        let other = folder.path().join("a.bin (deleted)");
+        fs::write(&other, b"another file").unwrap();
         write_file(format!("/proc/self/fd/{}", open.as_raw_fd()), b"new").unwrap();
         assert_eq!(io::read_to_string(&mut open).unwrap(), "new");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(fs::read(&other).unwrap(), b"another file");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub struct Readout {
     pub temperature: f64,
     /// For each of the network's labels the class to which its probability is added; empty if every label is its own class.
     pub classes: Vec<String>,
-    /// A factor for each label's probability, 10⁻³⁰ to 10³⁰, applied before labels are merged; empty for equal factors. The probabilities of the
-    /// answer are then scaled to sum to 1. A network trained on equally many clips of each label expects all labels equally often, so it
-    /// would answer a class of two labels twice as often as a class of one.
+    /// A factor for each label's probability, 10⁻³⁰ to 10³⁰, applied before labels are merged; empty for equal factors. The probabilities
+    /// of the answer are then scaled to sum to 1. A network trained on equally many clips of each label expects all labels equally often,
+    /// so it would answer a class of two labels twice as often as a class of one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub label_weights: Vec<f64>,
     /// The probability of the most probable class, 0 to 1, from which an answer is confident. With 0, the default, every answer is.
@@ -36,7 +36,7 @@ pub struct Readout {
     pub confidence: f64,
 }
 
-/// The valid weights of labels: products with probabilities, and their sums, are positive and finite in `f32`.
+/// The valid weights of labels: in `f32` every product with a probability is finite, and their sum is positive.
 const LABEL_WEIGHTS: RangeInclusive<f64> = 1e-30..=1e30;
 
 fn is_zero(value: &f64) -> bool {
@@ -81,7 +81,7 @@ impl Readout {
             return Some(("the readout must have a weight for each label", given));
         }
         if let Some(weight) = self.label_weights.iter().find(|weight| !LABEL_WEIGHTS.contains(*weight)) {
-            return Some(("the readout's weights of labels must be 1e-30 to 1e30", format!("{weight:e}")));
+            return Some(("the readout's weights of labels must be 1e-30 to 1e30", format!("{weight:?}")));
         }
         None
     }
@@ -150,14 +150,14 @@ mod tests {
         assert!((equal[0] - 0.5).abs() < 1e-6 && (equal[1] - 0.5).abs() < 1e-6, "{equal:?}");
         let weighted = |label_weights| Readout { label_weights, ..Default::default() };
         for (weight, given) in
-            [(0.0, "0e0"), (-1.0, "-1e0"), (1e-60, "1e-60"), (1e300, "1e300"), (f64::NAN, "NaN")]
+            [(0.0, "0.0"), (-1.0, "-1.0"), (1e-60, "1e-60"), (1e300, "1e300"), (f64::NAN, "NaN")]
         {
             let wrong = weighted(vec![1.0, weight, 1.0]).problem(&labels()).unwrap();
             assert_eq!(wrong, ("the readout's weights of labels must be 1e-30 to 1e30", given.to_owned()));
         }
         // At the edges probabilities stay probabilities, also those of a label that is all but impossible.
-        for edge in [1e-30, 1e30] {
-            let edges = weighted(vec![edge; 3]);
+        for edges in [[1e-30; 3], [1e30; 3], [1e30, 1e-30, 1e30], [1e-30, 1e30, 1e-30]] {
+            let edges = Readout { temperature: 0.01, ..weighted(edges.to_vec()) };
             assert_eq!(edges.problem(&labels()), None);
             let sure = Tensor::new(&[[0.0f32, 90.0, 0.0]], &Device::Cpu).unwrap();
             let answers = [answer(&edges), edges.probabilities(&sure, &labels()).unwrap()].concat();

@@ -5,7 +5,7 @@
 #[error("{place}: {setting} {rule}, got {given}")]
 #[non_exhaustive]
 pub struct SettingError {
-    /// Whose setting it is: a layer by its kind or name, or e.g. `training`.
+    /// The layer, or the group of settings, e.g. `Dense` or `training`.
     pub place: String,
     /// The setting.
     pub setting: &'static str,

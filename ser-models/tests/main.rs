@@ -14,6 +14,8 @@ mod models_golden;
 mod optimizers_golden;
 mod padded_batches;
 mod recognizer;
+mod resuming;
+mod small_networks;
 mod timeline;
 mod training;
 mod untrusted;

@@ -18,7 +18,7 @@ use ser_features::{
     Alignment, ConfigError, Delta, DeltaConfig, Feature, FeatureConfig, FeatureExtractor, Functional, Hpss,
     HpssConfig, Preemphasis, PreemphasisConfig, Preparation, PreparationConfig, Resampler, Rms, RmsConfig,
     SignalError, StreamingDelta, StreamingPreemphasis, StreamingResampler, Trim, TrimConfig, Yin, YinConfig,
-    YinFrame, amplitude_to_db, check_speech, power_to_db,
+    YinFrame, ZeroCrossingConfig, ZeroCrossingRate, amplitude_to_db, check_speech, power_to_db,
 };
 use spectra::decibel_config;
 
@@ -33,7 +33,7 @@ pub fn check(bytes: &[u8]) {
         3 => spectra::chroma(&mut draw),
         4 => spectra::contrast(&mut draw),
         5 => spectra::rows(&mut draw),
-        6 => spectra::zero_crossings(&mut draw),
+        6 => zero_crossings(&mut draw),
         7 => yin(&mut draw),
         8 => level(&mut draw),
         9 => emphasis(&mut draw),
@@ -133,6 +133,22 @@ impl Parts for () {
     fn is_finite(&self) -> bool {
         true
     }
+}
+
+fn zero_crossings(draw: &mut Draw<'_>) -> Option<()> {
+    let config = ZeroCrossingConfig {
+        frame_length: draw.size(1..=600),
+        hop_length: draw.size(1..=800),
+        center: !draw.flag(),
+        threshold: draw.real(0.0..=0.1),
+        zero_pos: !draw.flag(),
+    };
+    let mut plan = made(ZeroCrossingRate::new(config.clone()))?;
+    let samples = draw.samples(4_000);
+    let rate = holds(&samples, plan.process(&samples))?;
+    streams::row::<ZeroCrossingRate>(config, &samples, rate.iter().copied());
+    assert!(rate.iter().all(|x| (0.0..=1.0).contains(x)));
+    Some(())
 }
 
 fn yin(draw: &mut Draw<'_>) -> Option<()> {

@@ -4,11 +4,11 @@ use ser_features::{
     BandwidthConfig, CentroidConfig, Chroma, ChromaConfig, ContrastConfig, DecibelConfig, FlatnessConfig,
     Istft, MelConfig, MelNorm, MelScale, MelSpectrogram, Mfcc, MfccConfig, Reference, RolloffConfig,
     SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram,
-    Stft, ZeroCrossingConfig, ZeroCrossingRate,
+    Stft,
 };
 
 use super::draw::Draw;
-use super::{holds, made, streams};
+use super::{holds, made};
 
 pub fn stft(draw: &mut Draw<'_>) -> Option<()> {
     let config = draw.stft();
@@ -148,21 +148,5 @@ pub fn rows(draw: &mut Draw<'_>) -> Option<()> {
             assert_eq!(holds(&samples, plan.process(&samples))?.len(), n_frames(&samples));
         }
     }
-    Some(())
-}
-
-pub fn zero_crossings(draw: &mut Draw<'_>) -> Option<()> {
-    let config = ZeroCrossingConfig {
-        frame_length: draw.size(1..=600),
-        hop_length: draw.size(1..=800),
-        center: !draw.flag(),
-        threshold: draw.real(0.0..=0.1),
-        zero_pos: !draw.flag(),
-    };
-    let mut plan = made(ZeroCrossingRate::new(config.clone()))?;
-    let samples = draw.samples(4_000);
-    let rate = holds(&samples, plan.process(&samples))?;
-    streams::row::<ZeroCrossingRate>(config, &samples, rate.iter().copied());
-    assert!(rate.iter().all(|x| (0.0..=1.0).contains(x)));
     Some(())
 }

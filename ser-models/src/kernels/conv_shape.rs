@@ -54,8 +54,8 @@ impl ConvShape {
         self.in_channels * self.taps()
     }
 
-    /// The sums of the weights' and the biases' gradients over parts of `part` clips: `gradients` gets x and ∂y of a part, its argmax, and the
-    /// place of its ∂x if that is wanted.
+    /// The sums of the weights' and the biases' gradients over parts of `part` clips: `gradients` gets x and ∂y of a part, its argmax, and
+    /// the place of its ∂x if that is wanted.
     pub(super) fn add_parts<T: Real>(
         &self,
         part: usize,

@@ -140,7 +140,8 @@ impl Architecture {
     /// The network with initial weights from `seed`, in `f32` on the CPU.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or there are fewer than two classes.
+    /// [`LayerError::Setting`] or [`LayerError::TooShort`] if the sizes don't fit together, or there are fewer than two classes;
+    /// [`LayerError::Parameter`] if the tensors would be too many or too large.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Model, LayerError> {
         self.build_with(classes, Parameters::new(seed, DType::F32))
     }

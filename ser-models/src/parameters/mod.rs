@@ -16,8 +16,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The metadata of a file of [`Parameters::to_bytes`].
 const METADATA: &str = "{\"kind\":\"parameters\"}";
 
-/// Most elements of a model's new tensors together, 1 GiB in `f32`: no setting may ask for all memory.
+/// Most elements of a model's new tensors together, 1 GiB in `f32` (while they are drawn, up to 4 GiB): no setting may ask for all memory.
 const MAX_ELEMENTS: usize = 1 << 28;
+
+/// Most tensors of a model: no number of layers may take all time.
+const MAX_TENSORS: usize = 1 << 14;
 
 /// Under this name, which no tensor has, a builder over [`Parameters`] returns 64 random bits from the seed, as two `u32`.
 const SEED: &str = "seed of first values";
@@ -50,7 +53,7 @@ impl Parameter {
 }
 
 /// The named tensors of a model in the order in which its layers made them, in CPU memory, with the source of initial values and the
-/// element type of new ones. Together they have at most 2²⁸ elements.
+/// element type of new ones. There are at most 2¹⁴; new ones have at most 2²⁸ elements together.
 ///
 /// Candle's `VarMap` gives its variables in hash order, which differs from run to run; here the order is fixed.
 ///
@@ -65,6 +68,8 @@ pub struct Parameters {
 #[derive(Debug)]
 struct Contents {
     entries: Vec<Parameter>,
+    /// Of all entries together.
+    elements: usize,
     /// What new names begin with.
     prefix: String,
     origin: Origin,
@@ -89,7 +94,13 @@ pub enum ParameterError {
         /// The name.
         name: String,
     },
-    /// A model's tensors would be too large together.
+    /// A model would have too many tensors.
+    #[error("parameters: tensors must be at most {MAX_TENSORS}, got one more, {name}")]
+    Count {
+        /// The name of the next tensor.
+        name: String,
+    },
+    /// A model's new tensors would be too large together.
     #[error("parameters: elements must be at most {MAX_ELEMENTS}, got {made} and those of {name}, {shape:?}")]
     Size {
         /// Elements of the tensors that are there.
@@ -119,7 +130,7 @@ impl Parameters {
     }
 
     fn of(origin: Origin, dtype: DType) -> Self {
-        let contents = Contents { entries: Vec::new(), prefix: String::new(), origin };
+        let contents = Contents { entries: Vec::new(), elements: 0, prefix: String::new(), origin };
         Self { contents: Mutex::new(contents), dtype, memory: Memory::default() }
     }
 
@@ -258,7 +269,10 @@ impl Parameters {
         if contents.entries.iter().any(|p| p.name == name) {
             return Err(ParameterError::Name { name });
         }
-        let made = contents.entries.iter().map(|p| p.var.elem_count()).sum();
+        if contents.entries.len() >= MAX_TENSORS {
+            return Err(ParameterError::Count { name });
+        }
+        let made = contents.elements;
         let tensor = match &mut contents.origin {
             Origin::Seeded(generator) => {
                 check_size(made, &name, shape)?;
@@ -267,6 +281,7 @@ impl Parameters {
             Origin::Given(weights) => Tensor::from_vec(weights.take(&name, shape)?, shape, &Device::Cpu)?,
         };
         let var = Var::from_tensor(&tensor.to_dtype(self.dtype)?)?;
+        contents.elements += var.elem_count();
         contents.entries.push(Parameter { name, var: var.clone(), trainable });
         Ok(var)
     }

@@ -8,14 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct Recognition {
     /// The most probable class.
     pub label: String,
-    /// Every class with its probability, 1 or more, in the checkpoint's order; they sum to 1.
+    /// The probability of each class, in the checkpoint's order. There is at least one class; the probabilities sum to 1.
     #[serde(deserialize_with = "probabilities")]
     pub probabilities: Vec<(String, f32)>,
     /// Whether the probability of the most probable class is at least the checkpoint's [`Readout::confidence`](crate::Readout::confidence).
     pub confident: bool,
 }
 
-/// Refuses none at all, and a probability that `f32` holds as infinity, which JSON could not write again.
+/// Refuses an empty list, and a probability that `f32` holds as infinity, which JSON could not write again.
 fn probabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, f32)>, D::Error> {
     let probabilities = Vec::<(String, f32)>::deserialize(deserializer)?;
     if probabilities.is_empty() {

@@ -126,6 +126,8 @@ impl EncodedClips {
             };
             let heard = encode(encoder, &record.config, &block.iter().map(version).collect::<Vec<_>>())?;
             block.iter().zip(heard).for_each(|(&at, heard)| rows[at] = Some(heard));
+            // The copy before goes first: one at a time is in memory.
+            encoded = None;
             done(encoded.insert(record.of_rows(&rows)?))?;
         }
         encoded.map_or_else(|| record.of_rows(&rows), Ok)

@@ -82,8 +82,8 @@ impl RunState {
     ) -> Result<Self, StateError> {
         let file = &path.display().to_string();
         let (all, text, json) = open_weights(&read_file(path)?, file, KIND, FORMAT)?;
-        all.check_digest(&text).map_err(|cause| FileError::no(KIND, file, cause))?;
-        let metadata: Metadata = serde_json::from_value(json).map_err(|e| FileError::no(KIND, file, e))?;
+        all.check_digest(&text).map_err(|cause| FileError::not_a(KIND, file, cause))?;
+        let metadata: Metadata = serde_json::from_value(json).map_err(|e| FileError::not_a(KIND, file, e))?;
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
             return Err(StateError::AnotherRun { file: file.clone(), what, expected, given });
         }
@@ -100,7 +100,7 @@ impl RunState {
         let slots = all.part("optimizer/");
         let find = |name: &str, i: usize| slots.0.get(&format!("{name}/{i}")).map(|v| v.values.clone());
         if !optimizer.restore(metadata.optimizer_steps, find) {
-            return Err(FileError::no(KIND, file, "the optimiser's values do not fit the model").into());
+            return Err(FileError::not_a(KIND, file, "the optimiser's values do not fit the model").into());
         }
         let learner = LearnerState { weights, optimizer, average };
         Ok(Self { learner, best, history: metadata.history })

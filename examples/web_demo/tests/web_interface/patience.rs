@@ -107,12 +107,12 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let begin = Instant::now();
-        while post(&recognize, &clip).status != 200 {
-            assert!(begin.elapsed() < Duration::from_secs(40), "other clips must be answered within 40 s");
-        }
+        while post(&recognize, &clip).status != 200 && begin.elapsed() < Duration::from_secs(40) {}
+        assert!(begin.elapsed() < Duration::from_secs(40), "other clips must be answered within 40 s");
         drop(held);
         if let (Some(before), Some(most)) = (before, memory_kilobytes(server.process.id(), "VmHWM:")) {
-            assert!(most < before + megabytes * 1000, "{kind}{but}: {before} kB before, {most} kB at most");
+            let bounds = before + 10_000..before + megabytes * 1000; // at least one upload was held
+            assert!(bounds.contains(&most), "{kind}{but}: {before} kB before, {most} kB at most");
         }
     };
     std::thread::scope(|scope| {
@@ -180,8 +180,11 @@ fn whoever_is_too_slow_is_given_up() {
         // A file to play of 58 MB that nobody reads.
         let unread = scope.spawn(|| {
             let mut stream = ask_for_a_large_file(&address);
-            // From its begin on, however long a busy machine takes to make it.
-            stream.read_exact(&mut [0; 12]).unwrap();
+            // Wait for the start of the answer, which a busy machine may take long to make.
+            stream.set_read_timeout(Some(Duration::from_secs(150))).unwrap();
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).unwrap();
+            assert_eq!(&start, b"HTTP/1.1 200");
             std::thread::sleep(Duration::from_secs(36));
             stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut read = Vec::new();

@@ -26,8 +26,9 @@ fn axe() -> Option<String> {
 /// No rule is broken on the page as it is now.
 async fn check(page: &Page, axe: &str, state: &str) {
     page.client.execute(axe, vec![]).await.unwrap();
-    // Of what keeps a rule one place is told, of what breaks it all: to describe a place takes longer than to check it.
-    let run = "const done = arguments[0]; axe.run({ resultTypes: ['violations'] }).then(({ violations, passes }) => done({ passes: passes.length, \
+    // axe describes every element that breaks a rule, and one for each rule that holds: descriptions take longer than checks.
+    let run = "const done = arguments[0]; \
+               axe.run({ resultTypes: ['violations'] }).then(({ violations, passes }) => done({ passes: passes.length, \
                violations: violations.map(({ id, nodes }) => [id, ...nodes.map(({ target, any }) => \
                    `${target.join(' ')}: ${any[0]?.message ?? ''}`)]) }), (error) => done(String(error)))";
     let found = page.client.execute_async(run, vec![]).await.unwrap();

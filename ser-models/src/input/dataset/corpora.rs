@@ -27,12 +27,12 @@ impl Corpora {
 
     /// Those of the clips at these indices, in the same order; a corpus without a clip is left out.
     pub(super) fn select(&self, indices: &[usize]) -> Self {
-        let mut left = vec![false; self.names.len()];
-        indices.iter().for_each(|i| left[self.of[*i]] = true);
+        let mut has_clips = vec![false; self.names.len()];
+        indices.iter().for_each(|i| has_clips[self.of[*i]] = true);
         let (mut names, mut places) = (Vec::new(), Vec::new());
-        for (name, is_left) in self.names.iter().zip(left) {
+        for (name, has_clips) in self.names.iter().zip(has_clips) {
             places.push(names.len());
-            names.extend(is_left.then(|| name.clone()));
+            names.extend(has_clips.then(|| name.clone()));
         }
         Self { names, of: indices.iter().map(|i| places[self.of[*i]]).collect() }
     }

@@ -212,7 +212,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// The clips at these indices, in this order.
+    /// The clips at these indices, in this order. A corpus of which there is none is left out.
     ///
     /// # Errors
     /// If there are none, one does not exist, or one stands twice.
