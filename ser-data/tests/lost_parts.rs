@@ -222,6 +222,53 @@ fn an_mp4_index_that_lists_too_few_samples_is_cut_short() {
     assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
 }
 
+/// FLAC in MP4 with its index in front; `None` where ffmpeg makes none.
+fn flac_in_mp4() -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let clip = encoding("../../../examples/assets/sample.wav");
+    let arguments = ["-i", clip.to_str().unwrap(), "-c:a", "flac", "-strict", "-2", "-movflags", "+faststart"];
+    if crate::ffmpeg::ffmpeg(&[&arguments[..], &[path.to_str().unwrap()]].concat()).is_none() {
+        println!("skipped: ffmpeg is not installed, or writes no FLAC in MP4");
+        return None;
+    }
+    Some(std::fs::read(&path).unwrap())
+}
+
+#[test]
+fn damage_before_a_cut_is_told_beside_the_cut() {
+    let Some(whole) = flac_in_mp4() else { return };
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let of = |bytes: &[u8]| Audio::decode_with(&allowed, bytes, None, "x.mp4").unwrap();
+    let reasons = |audio: &Audio| -> Vec<String> { audio.warnings.iter().map(ToString::to_string).collect() };
+    let frames = of(&whole).frames();
+    let mut cut = whole[..whole.len() * 19 / 20].to_vec();
+    let told = of(&cut);
+    let [reason] = &reasons(&told)[..] else { panic!("{:?}", told.warnings) };
+    assert!(reason.contains("is cut short: ") && reason.contains("bytes of an MP4 box"), "{reason}");
+    let damage = cut.len() / 5;
+    cut[damage..damage + 3000].fill(0);
+    let audio = of(&cut);
+    assert!(audio.frames() < frames / 2 && told.frames() > frames / 2, "{}", audio.frames());
+    let [box_, packet] = &reasons(&audio)[..] else { panic!("{:?}", audio.warnings) };
+    assert!(box_.contains("is cut short: ") && packet.contains("is damaged: "), "{box_}, {packet}");
+}
+
+#[test]
+fn packets_that_an_mp4_index_lacks_are_told_beside_a_cut() {
+    let Some(mut file) = flac_in_mp4() else { return };
+    let sizes = file.windows(4).position(|window| window == b"stsz").unwrap() + 12;
+    let listed = u32::from_be_bytes(file[sizes..sizes + 4].try_into().unwrap());
+    assert!(listed > 4, "{listed}");
+    file[sizes..sizes + 4].copy_from_slice(&(listed / 2).to_be_bytes());
+    file.truncate(file.len() * 19 / 20);
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let audio = Audio::decode_with(&allowed, &file, None, "x.mp4").unwrap();
+    let reasons: Vec<String> = audio.warnings.iter().map(ToString::to_string).collect();
+    let [box_, samples] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(box_.contains("bytes of an MP4 box") && samples.contains("MP4 samples are declared"), "{reasons:?}");
+}
+
 /// Opus in CAF, in packets of 20 ms, with the place of its packet table; `None` where ffmpeg makes none.
 fn opus_in_caf() -> Option<(Vec<u8>, usize)> {
     let folder = tempfile::tempdir().unwrap();
