@@ -70,10 +70,11 @@ fn compare_one(wanted: &Wanted, sources: &Path) -> Option<Result<(), String>> {
         return None;
     };
     let audio = match (Audio::open(&path), wanted.codec.promise) {
-        (Err(error), Promise::Refused(words)) => {
-            let is_named = matches!(error.kind, AudioErrorKind::UnsupportedCodec { .. })
-                && error.kind.to_string().contains(words);
-            return Some(if is_named { Ok(()) } else { Err(format!("{wanted}: {error}")) });
+        (Err(error), Promise::Refused(name)) => {
+            let name = name.replace("{}", wanted.container_name());
+            let is_named =
+                matches!(&error.kind, AudioErrorKind::UnsupportedCodec { codec } if *codec == name);
+            return Some(if is_named { Ok(()) } else { Err(format!("{wanted}: not {name:?}: {error}")) });
         }
         (Ok(_), Promise::Refused(_)) => return Some(Err(format!("{wanted}: is read"))),
         (Ok(audio), _) => audio,

@@ -106,6 +106,19 @@ impl Wanted {
         decoded(ogg.flatten().as_deref().unwrap_or(path))
     }
 
+    /// What errors call its container.
+    pub(crate) fn container_name(&self) -> &'static str {
+        match self.container {
+            "wav" | "w64" | "rf64" => "WAV",
+            "mkv" | "webm" => "Matroska",
+            "caf" => "CAF",
+            "au" => "AU",
+            "aiff" => "AIFC",
+            "ogg" => "OGG",
+            _ => "MP4",
+        }
+    }
+
     /// The rate that it is decoded to.
     pub(crate) fn decoded_rate(&self) -> u32 {
         if self.codec.name.starts_with("opus") { 48_000 } else { self.rate }

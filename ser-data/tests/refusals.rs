@@ -19,8 +19,23 @@ fn unsupported_codecs_are_named() {
         assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
         assert!(text.contains(&format!("codec {codec} is not supported; expected")), "{text}");
     }
-    let file = riff(&[chunk(b"fmt ", &fmt(0x161, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
-    assert!(error_of(&file, "wma.wav").1.contains("codec Windows Media Audio is not supported"));
+    for (tag, name) in [
+        (0x161, "Windows Media Audio in WAV"),
+        (0x14, "G.723 ADPCM in WAV"),
+        (0x42, "G.723.1 in WAV"),
+        (0xFF, "AAC in WAV"),
+        (0x674F, "Vorbis in WAV"),
+        (0x6751, "Vorbis in WAV"),
+        (0x6752, "WAV format 0x6752 in WAV"),
+        (0x676F, "Vorbis in WAV"),
+        (0x6770, "Vorbis in WAV"),
+        (0x6771, "Vorbis in WAV"),
+        (0xF1AC, "FLAC in WAV"),
+    ] {
+        let file = riff(&[chunk(b"fmt ", &fmt(tag, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
+        let (kind, text) = error_of(&file, "other.wav");
+        assert!(matches!(&kind, AudioErrorKind::UnsupportedCodec { codec } if codec == name), "{text}");
+    }
     let file = riff(&[chunk(b"fmt ", &fmt(3, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
     assert!(error_of(&file, "half.wav").1.contains("16-bit floating point"));
 }

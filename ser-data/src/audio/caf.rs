@@ -158,7 +158,7 @@ impl Description {
             b".mp1" => Ok(Stream::symphonia(parameters(CODEC_ID_MP1, rate, channels))),
             b".mp2" => Ok(Stream::symphonia(parameters(CODEC_ID_MP2, rate, channels))),
             b".mp3" => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
-            b"aac " => mp4::mpeg4_stream(cookie, rate, channels),
+            b"aac " => mp4::mpeg4_stream(cookie, rate, channels, "CAF"),
             b"opus" => {
                 let mut head = b"OpusHead\x01".to_vec();
                 head.extend([self.channels as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -174,7 +174,7 @@ pub(super) fn plain_layout(chunk: &[u8]) -> Result<Layout, AudioErrorKind> {
     let format = Format::parse(chunk, chunk.len() as u64)?;
     match format.tag {
         PCM | FLOAT | A_LAW | MU_LAW => format.layout(),
-        tag => Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
+        tag => Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag, "Matroska") }),
     }
 }
 
@@ -237,7 +237,9 @@ impl Format {
             A_LAW => Samples::ALaw,
             MU_LAW => Samples::MuLaw,
             MS_ADPCM | IMA_ADPCM => return self.adpcm(),
-            tag => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
+            tag => {
+                return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag, "WAV") });
+            }
         };
         // G.711 has one byte a sample, whatever a header says.
         let bytes = if matches!(samples, Samples::ALaw | Samples::MuLaw) { 1 } else { bytes };

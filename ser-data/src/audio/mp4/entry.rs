@@ -77,7 +77,7 @@ impl Entry {
                 plain(samples, (bits as u16).div_ceil(8))
             }
             b"mp4a" => packets(match find(b"esds") {
-                Some(esds) => mpeg4_stream(esds.get(4..).unwrap_or_default(), rate, channels)?,
+                Some(esds) => mpeg4_stream(esds.get(4..).unwrap_or_default(), rate, channels, "MP4")?,
                 None => return Err(damaged()),
             }),
             // The first frame tells which layer it is.
@@ -103,11 +103,12 @@ impl Entry {
     }
 }
 
-/// The stream that an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6.5) tells.
+/// The stream that an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6.5) tells. `container` is for errors.
 pub(in crate::audio) fn mpeg4_stream(
     descriptor: &[u8],
     rate: u32,
     channels: u16,
+    container: &str,
 ) -> Result<Stream, AudioErrorKind> {
     let damaged = || AudioErrorKind::malformed("the MPEG-4 elementary stream descriptor ends early");
     // Tag 3 holds flags, then tag 4; tag 4 begins with the codec and holds tag 5, the decoder's configuration.
@@ -122,7 +123,9 @@ pub(in crate::audio) fn mpeg4_stream(
             aac_stream(specific, rate, channels)
         }
         Some(0x69 | 0x6B) => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
-        Some(&other) => Err(AudioErrorKind::UnsupportedCodec { codec: codec::mpeg4_object_name(other) }),
+        Some(&other) => {
+            Err(AudioErrorKind::UnsupportedCodec { codec: codec::mpeg4_object_name(other, container) })
+        }
         None => Err(damaged()),
     }
 }
