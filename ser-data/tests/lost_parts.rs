@@ -11,15 +11,24 @@ fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 
 /// MP4 of 16-bit samples, mono at 8 kHz, in fragments of 1,000 samples; each is a `moof` and an `mdat`.
 fn fragmented(samples: &[i16]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut entry = [0; 28];
+    (entry[7], entry[17], entry[19]) = (1, 1, 16);
+    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
+    fragmented_as(b"sowt", &entry, samples)
+}
+
+/// The same with a sample entry of one's own.
+pub(crate) fn fragmented_as(
+    kind: &[u8; 4],
+    entry: &[u8],
+    samples: &[i16],
+) -> (Vec<u8>, Vec<Vec<u8>>) {
     let word = |number: u32| number.to_be_bytes();
     let (mut hdlr, mut mdhd, mut tkhd) = ([0; 24], [0; 24], [0; 84]);
     hdlr[8..12].copy_from_slice(b"soun");
     mdhd[12..16].copy_from_slice(&word(8000));
     tkhd[12..16].copy_from_slice(&word(1));
-    let mut entry = [0; 28];
-    (entry[7], entry[17], entry[19]) = (1, 1, 16);
-    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
-    let stsd = mp4_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &mp4_box(b"sowt", &entry)].concat());
+    let stsd = mp4_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &mp4_box(kind, entry)].concat());
     let minf = mp4_box(b"minf", &mp4_box(b"stbl", &stsd));
     let mdia = mp4_box(b"mdia", &[mp4_box(b"mdhd", &mdhd), mp4_box(b"hdlr", &hdlr), minf].concat());
     let trak = mp4_box(b"trak", &[mp4_box(b"tkhd", &tkhd), mdia].concat());

@@ -2,7 +2,8 @@
 
 use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
-use crate::common::{chunk, encoding, fmt, pages, riff, sum, wav};
+use crate::common::{chunk, encoding, fmt, pages, riff, second, sum, wav};
+use crate::lost_parts::fragmented_as;
 
 fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
     let extension = name.rsplit_once('.').map(|(_, e)| e);
@@ -38,6 +39,37 @@ fn unsupported_codecs_are_named() {
     }
     let file = riff(&[chunk(b"fmt ", &fmt(3, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
     assert!(error_of(&file, "half.wav").1.contains("16-bit floating point"));
+}
+
+#[test]
+fn samples_of_quicktime_are_read_by_their_flags_or_refused() {
+    let samples = second();
+    let expected = Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples;
+    let of = |entry: &[u8]| {
+        let (head, fragments) = fragmented_as(b"lpcm", entry, &samples);
+        [head, fragments.concat()].concat()
+    };
+    // Version 2, with flags: 1 is floating point, 2 big-endian, 4 signed.
+    let with = |flags: u8| {
+        let mut entry = [0; 64];
+        (entry[7], entry[9], entry[43], entry[51], entry[55]) = (1, 2, 1, 16, flags);
+        entry[32..40].copy_from_slice(&8000f64.to_be_bytes());
+        of(&entry)
+    };
+    assert_eq!(Audio::decode(&with(4), None, "x.mov").unwrap().samples, expected);
+    let swapped = Audio::decode(&with(4 | 2), None, "x.mov").unwrap().samples;
+    assert_eq!(swapped[100], f32::from(samples[100].swap_bytes()) / 32_768.0);
+    for (flags, name) in
+        [(0, "unsigned 16-bit PCM"), (2, "unsigned 16-bit PCM"), (1, "16-bit floating point")]
+    {
+        let (kind, text) = error_of(&with(flags), "x.mov");
+        assert!(matches!(&kind, AudioErrorKind::UnsupportedCodec { codec } if codec == name), "{text}");
+    }
+    // Earlier versions have no flags.
+    let mut entry = [0; 28];
+    (entry[7], entry[17], entry[19]) = (1, 1, 16);
+    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
+    assert_eq!(Audio::decode(&of(&entry), None, "x.mov").unwrap().samples, expected);
 }
 
 #[test]
