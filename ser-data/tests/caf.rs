@@ -4,8 +4,7 @@ use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
 use crate::common::encoding;
 
-const ALLOWED: AudioOptions =
-    AudioOptions { allow_truncated: true, limits: ser_data::AudioLimits::NONE };
+const ALLOWED: AudioOptions = AudioOptions { allow_truncated: true, limits: ser_data::AudioLimits::NONE };
 
 /// A chunk of CAF.
 fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {

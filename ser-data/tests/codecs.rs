@@ -36,6 +36,13 @@ impl Codec {
         }
     }
 
+    /// Whether its samples have more than 16 bits: by the sample format that the encoder gets, and of PCM by the encoder's name.
+    pub(crate) fn is_deep(&self) -> bool {
+        let formats = self.options.windows(2).filter(|pair| pair[0] == "-sample_fmt").map(|pair| pair[1]);
+        let mut formats = formats.chain(self.encoder.strip_prefix("pcm_"));
+        formats.any(|format| ["24", "32", "64"].iter().any(|bits| format.contains(bits)))
+    }
+
     const fn with(self, options: &'static [&'static str]) -> Self {
         Self { options, ..self }
     }
@@ -281,3 +288,16 @@ pub(crate) const RARE: &[Codec] = &[
     telephone("libgsm", "GSM", &["caf", "mov"]),
     telephone("libgsm_ms", "GSM", &["wav", "caf", "mkv", "mov"]),
 ];
+
+#[test]
+fn samples_of_more_than_16_bits_are_told_by_options_and_names() {
+    let codecs = COMMON.iter().chain(RARE);
+    let (deep, others): (Vec<&Codec>, Vec<&Codec>) = codecs.partition(|codec| codec.is_deep());
+    let of = |codecs: &[&Codec], name: &str| codecs.iter().filter(|codec| codec.name == name).count();
+    for name in ["pcm_s24le", "pcm_f32be", "pcm_f64le", "flac 24 bit", "alac 24 bit"] {
+        assert!(of(&deep, name) > 0 && of(&others, name) == 0, "{name}");
+    }
+    for name in ["pcm_s16le", "pcm_u8", "flac", "alac", "g726", "opus"] {
+        assert!(of(&deep, name) == 0 && of(&others, name) > 0, "{name}");
+    }
+}

@@ -18,11 +18,7 @@ fn fragmented(samples: &[i16]) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 /// The same with a sample entry of one's own.
-pub(crate) fn fragmented_as(
-    kind: &[u8; 4],
-    entry: &[u8],
-    samples: &[i16],
-) -> (Vec<u8>, Vec<Vec<u8>>) {
+pub(crate) fn fragmented_as(kind: &[u8; 4], entry: &[u8], samples: &[i16]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let word = |number: u32| number.to_be_bytes();
     let (mut hdlr, mut mdhd, mut tkhd) = ([0; 24], [0; 24], [0; 84]);
     hdlr[8..12].copy_from_slice(b"soun");
@@ -236,7 +232,8 @@ fn flac_in_mp4() -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.mp4");
     let clip = encoding("../../../examples/assets/sample.wav");
-    let arguments = ["-i", clip.to_str().unwrap(), "-c:a", "flac", "-strict", "-2", "-movflags", "+faststart"];
+    let arguments =
+        ["-i", clip.to_str().unwrap(), "-c:a", "flac", "-strict", "-2", "-movflags", "+faststart"];
     if crate::ffmpeg::ffmpeg(&[&arguments[..], &[path.to_str().unwrap()]].concat()).is_none() {
         println!("skipped: ffmpeg is not installed, or writes no FLAC in MP4");
         return None;
@@ -275,7 +272,10 @@ fn packets_that_an_mp4_index_lacks_are_told_beside_a_cut() {
     let audio = Audio::decode_with(&allowed, &file, None, "x.mp4").unwrap();
     let reasons: Vec<String> = audio.warnings.iter().map(ToString::to_string).collect();
     let [box_, samples] = &reasons[..] else { panic!("{reasons:?}") };
-    assert!(box_.contains("bytes of an MP4 box") && samples.contains("MP4 samples are declared"), "{reasons:?}");
+    assert!(
+        box_.contains("bytes of an MP4 box") && samples.contains("MP4 samples are declared"),
+        "{reasons:?}"
+    );
 }
 
 /// Opus in CAF, in packets of 20 ms, with the place of its packet table; `None` where ffmpeg makes none.

@@ -23,12 +23,7 @@ fn matroska_with(samples: &[i16], duration: Option<f64>, other: &[u8]) -> (Vec<u
 }
 
 /// The same with the codec and settings of one's own.
-fn matroska_of(
-    samples: &[i16],
-    duration: Option<f64>,
-    other: &[u8],
-    codec: &[u8],
-) -> (Vec<u8>, Vec<usize>) {
+fn matroska_of(samples: &[i16], duration: Option<f64>, other: &[u8], codec: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let track = [&element(b"\xD7", &[1])[..], &element(b"\x83", &[2]), codec].concat();
     let duration = duration.map(|ticks| element(b"\x44\x89", &ticks.to_be_bytes()));
     let mut body = element(b"\x15\x49\xA9\x66", &duration.unwrap_or_default());
