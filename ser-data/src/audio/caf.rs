@@ -190,9 +190,7 @@ impl Description {
                 Ok(Stream::symphonia(alac))
             }
             // FFmpeg leaves the cookie out; most frames describe themselves.
-            b"flac" => {
-                flac::stream_of_frame(&sound.peek(64)?, stream_info(cookie), rate, self.source_bits())
-            }
+            b"flac" => flac::stream_of_frame(&sound.peek(64)?, stream_info(cookie), rate, self.source_bits()),
             b".mp1" => Ok(Stream::symphonia(parameters(CODEC_ID_MP1, rate, channels))),
             b".mp2" => Ok(Stream::symphonia(parameters(CODEC_ID_MP2, rate, channels))),
             b".mp3" => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),

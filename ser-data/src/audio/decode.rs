@@ -89,7 +89,10 @@ impl<'s> Decoding<'s> {
                     self.warnings.extend(self.active.as_ref().and_then(Active::half_spectrum));
                     // A container may have told of a cut already, by its own lengths. Damage before the cut is another loss.
                     let is_told = matches!(error, AudioErrorKind::Truncated { .. })
-                        && self.warnings.iter().any(|warning| matches!(warning, AudioWarning::CutShort { .. }));
+                        && self
+                            .warnings
+                            .iter()
+                            .any(|warning| matches!(warning, AudioWarning::CutShort { .. }));
                     if !is_told {
                         self.warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     }

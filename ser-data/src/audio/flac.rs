@@ -16,8 +16,8 @@ pub(super) fn stream(info: &[u8]) -> Result<Stream, AudioErrorKind> {
     Ok(Info::parse(info)?.format().stream())
 }
 
-/// The stream that its first frame describes, for containers whose STREAMINFO block may be missing. `info` is the body of one, or of no use;
-/// then the container's own `sample_rate` and `bits`, 0 where it tells none, are those of frames that don't tell theirs.
+/// The stream that its first frame describes, for containers whose STREAMINFO block may be missing. Frames may leave rate and bits to it:
+/// they are those of `info`, the body of a block, or else `sample_rate` and `bits`, 0 where the container tells none.
 pub(super) fn stream_of_frame(
     frame: &[u8],
     info: &[u8],
@@ -36,7 +36,9 @@ pub(super) fn stream_of_frame(
     let damaged = || AudioErrorKind::malformed("no FLAC frame begins where its sound does");
     let format = header(frame, &info).ok_or_else(damaged)?.format;
     if format.bits == 0 {
-        return Err(AudioErrorKind::malformed("neither the first FLAC frame nor its container tells its bits"));
+        return Err(AudioErrorKind::malformed(
+            "neither the first FLAC frame nor its container tells its bits",
+        ));
     }
     Ok(format.stream())
 }

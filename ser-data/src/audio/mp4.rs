@@ -95,7 +95,8 @@ impl<'s> Packets<'s> {
         if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
             warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
         }
-        let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote this index";
+        let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote \
+                        this index";
         let moov = moov.ok_or_else(|| cut.unwrap_or_else(|| AudioErrorKind::malformed(no_index)))?;
         let (trak, entry) = first_sound(&moov)?;
         let mut entry = entry?;

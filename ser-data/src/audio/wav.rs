@@ -221,7 +221,9 @@ impl Format {
             })
         };
         let mut format = fields().ok_or_else(|| {
-            AudioErrorKind::malformed(format!("{place} has {declared} bytes, expected {FORMAT_BYTES} or more"))
+            AudioErrorKind::malformed(format!(
+                "{place} has {declared} bytes, expected {FORMAT_BYTES} or more"
+            ))
         })?;
         if format.tag == EXTENSIBLE {
             // The sub-format's GUID begins with the tag of the plain format.
