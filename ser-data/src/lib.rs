@@ -23,7 +23,6 @@ pub use corpora::{
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, LeftOut, Skipped, speakers_of};
 pub use extract::{
     ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all, extract_each,
-    prepare_all,
 };
 pub use file::{AudioFile, is_audio_path};
 pub use identical::groups_of_identical;

@@ -7,7 +7,7 @@ pub(crate) enum Promise {
     Equal,
     /// Samples within 1e-4 of ffmpeg's.
     Close,
-    /// An error that names the codec by these words.
+    /// An error that gives the codec this name, in which `{}` stands for the container's.
     Refused(&'static str),
 }
 
@@ -34,6 +34,13 @@ impl Codec {
             Promise::Close => 1e-4,
             Promise::Equal | Promise::Refused(_) => 0.0,
         }
+    }
+
+    /// Whether its samples have more than 16 bits: by the sample format that the encoder gets, and of PCM by the encoder's name.
+    pub(crate) fn is_deep(&self) -> bool {
+        let formats = self.options.windows(2).filter(|pair| pair[0] == "-sample_fmt").map(|pair| pair[1]);
+        let mut formats = formats.chain(self.encoder.strip_prefix("pcm_"));
+        formats.any(|format| ["24", "32", "64"].iter().any(|bits| format.contains(bits)))
     }
 
     const fn with(self, options: &'static [&'static str]) -> Self {
@@ -77,8 +84,8 @@ const fn close(
 }
 
 /// One that is refused by name, at the rates and channels that all encoders have.
-const fn refused(encoder: &'static str, words: &'static str, containers: &'static [&'static str]) -> Codec {
-    codec(encoder, Promise::Refused(words), containers, &[48_000], &[2])
+const fn refused(encoder: &'static str, name: &'static str, containers: &'static [&'static str]) -> Codec {
+    codec(encoder, Promise::Refused(name), containers, &[48_000], &[2])
 }
 
 const ALL_RATES: &[u32] = &[8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
@@ -184,8 +191,8 @@ pub(crate) const COMMON: &[Codec] = &[
 ];
 
 /// One of telephones that is refused by name.
-const fn telephone(encoder: &'static str, words: &'static str, containers: &'static [&'static str]) -> Codec {
-    codec(encoder, Promise::Refused(words), containers, &[8_000], &[1])
+const fn telephone(encoder: &'static str, name: &'static str, containers: &'static [&'static str]) -> Codec {
+    codec(encoder, Promise::Refused(name), containers, &[8_000], &[1])
 }
 
 const EXPERIMENTAL: &[&str] = &["-strict", "-2"];
@@ -213,11 +220,11 @@ pub(crate) const RARE: &[Codec] = &[
     exact("pcm_alaw", &["wav", "w64", "rf64", "aiff", "au", "caf", "mkv", "mov"], LOW, &[6]),
     exact("pcm_mulaw", &["wav", "w64", "rf64", "aiff", "au", "caf", "mkv", "mov"], LOW, &[6]),
     refused("pcm_s64le", "64-bit PCM", &["wav", "w64", "rf64", "mkv"]),
-    refused("pcm_s64le", "WAV's PCM in MP4", &["mov"]),
+    refused("pcm_s64le", "PCM with a WAV format tag in {}", &["mov"]),
     exact("adpcm_ms", &["w64", "rf64"], LOW, &[1, 2]),
     exact("adpcm_ima_wav", &["w64", "rf64"], LOW, &[1, 2]),
-    refused("adpcm_ms", "Microsoft ADPCM", &["caf", "mkv", "mov"]),
-    refused("adpcm_ima_wav", "IMA ADPCM", &["caf", "mkv", "mov"]),
+    refused("adpcm_ms", "Microsoft ADPCM in {}", &["caf", "mkv", "mov"]),
+    refused("adpcm_ima_wav", "IMA ADPCM in {}", &["caf", "mkv", "mov"]),
     exact("flac", &["flac", "ogg", "mkv"], HIGH, &[6]),
     exact("flac", &["caf"], ALL_RATES, &[1, 2, 6]),
     exact("flac", &["mp4", "ismv"], LOW, &[1, 2, 6]).with(&["-strict", "-2"]),
@@ -260,16 +267,17 @@ pub(crate) const RARE: &[Codec] = &[
     )
     .named("vorbis"),
     refused("libvorbis", "Vorbis in WAV", RIFF).named("vorbis"),
-    refused("libvorbis", "Vorbis", &["mp4", "ismv", "mov"]).named("vorbis"),
+    refused("libvorbis", "Vorbis in {}", &["mp4", "ismv", "mov"]).named("vorbis"),
     close("libopus", &["caf"], &[8_000, 48_000], &[1, 2]).named("opus"),
-    refused("ac3", "AC-3", &["wav", "caf", "mkv", "mov", "mp4"]),
+    refused("ac3", "AC-3 in WAV", &["wav"]),
+    refused("ac3", "AC-3", &["caf", "mkv", "mov", "mp4"]),
     refused("eac3", "E-AC-3", &["mkv", "mov", "mp4"]),
     refused("dca", "DTS", &["wav", "mkv", "mov", "mp4"]).with(EXPERIMENTAL),
     refused("truehd", "TrueHD", &["mkv", "mp4"]).with(EXPERIMENTAL),
     refused("mlp", "MLP", &["mkv"]).with(EXPERIMENTAL),
     refused("tta", "True Audio", &["mkv"]),
     refused("wavpack", "WavPack", &["mkv"]),
-    refused("wmav2", "Windows Media Audio", &["wav", "mkv", "mov"]),
+    refused("wmav2", "Windows Media Audio in {}", &["wav", "mkv", "mov"]),
     refused("libspeex", "Speex", &["ogg", "wav", "mkv", "mov"]),
     refused("g722", "G.722", &["wav", "au", "mkv", "mov"]),
     refused("adpcm_yamaha", "Yamaha ADPCM", &["wav", "mkv", "mov"]),
@@ -280,3 +288,16 @@ pub(crate) const RARE: &[Codec] = &[
     telephone("libgsm", "GSM", &["caf", "mov"]),
     telephone("libgsm_ms", "GSM", &["wav", "caf", "mkv", "mov"]),
 ];
+
+#[test]
+fn samples_of_more_than_16_bits_are_told_by_options_and_names() {
+    let codecs = COMMON.iter().chain(RARE);
+    let (deep, others): (Vec<&Codec>, Vec<&Codec>) = codecs.partition(|codec| codec.is_deep());
+    let of = |codecs: &[&Codec], name: &str| codecs.iter().filter(|codec| codec.name == name).count();
+    for name in ["pcm_s24le", "pcm_f32be", "pcm_f64le", "flac 24 bit", "alac 24 bit"] {
+        assert!(of(&deep, name) > 0 && of(&others, name) == 0, "{name}");
+    }
+    for name in ["pcm_s16le", "pcm_u8", "flac", "alac", "g726", "opus"] {
+        assert!(of(&deep, name) == 0 && of(&others, name) > 0, "{name}");
+    }
+}

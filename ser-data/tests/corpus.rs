@@ -9,7 +9,7 @@ use ndarray::Array1;
 use ser_data::{
     Corpus, CorpusError, CorpusOptions, CorpusStage, LabelMap, LabelSet, Progress, Skipped, Source,
 };
-use ser_features::{Feature, FeatureConfig, PreparationConfig};
+use ser_features::{Feature, FeatureConfig, FeatureExtractor, PreparationConfig};
 use tempfile::TempDir;
 
 /// Clips of actors 1 and 2: neutral, sad and fearful, the last two of the same bytes.
@@ -62,6 +62,10 @@ fn clips_come_in_the_order_of_their_ids_with_all_that_splits_need() {
     assert_eq!(corpus.features[2], corpus.features[3]);
     let audio = corpus.audio.unwrap();
     assert_eq!(audio.iter().map(Vec::len).collect::<Vec<_>>(), [11_025; 4]);
+    let mut extractor = FeatureExtractor::new(options().features).unwrap();
+    for (clip, features) in audio.iter().zip(&corpus.features) {
+        assert_eq!(extractor.extract(clip).unwrap().vector(), features);
+    }
     let expected =
         [CorpusStage::Features, CorpusStage::Audio].map(|stage| (1..=4).map(move |n| (stage, n, 4)));
     assert_eq!(calls.into_inner().unwrap(), expected.into_iter().flatten().collect::<Vec<_>>());
@@ -69,6 +73,21 @@ fn clips_come_in_the_order_of_their_ids_with_all_that_splits_need() {
     let emotions = load(folder.path(), &CorpusOptions { labels: LabelSet::Emotions, ..options() }).unwrap();
     assert_eq!(emotions.named_labels(), ["neutral", "sad", "fearful", "fearful"]);
     assert!(emotions.audio.is_none() && emotions.skipped.is_empty());
+}
+
+#[test]
+fn a_truncated_clip_has_audio_and_one_warning_where_that_is_allowed() {
+    let folder = made_up();
+    let path = folder.path().join("03-01-04-01-01-01-01.wav");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() * 3 / 4]).unwrap();
+    let with_audio = CorpusOptions { audio: true, ..options() };
+    let error = load(folder.path(), &with_audio).err().unwrap().to_string();
+    assert!(error.contains("03-01-04-01-01-01-01.wav: is cut short: "), "{error}");
+    let corpus = load(folder.path(), &CorpusOptions { allow_truncated: true, ..with_audio }).unwrap();
+    assert_eq!((corpus.clips.len(), corpus.audio.unwrap().len()), (4, 4));
+    let [warning] = &corpus.warnings[..] else { panic!("{:?}", corpus.warnings) };
+    assert!(warning.contains("read up to the place where it is cut short: "), "{warning}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::common::{chunk, encoding, fmt, riff, tone, wav};
 use ser_data::{
     AudioFile, ClipError, ExtractConfig, ExtractError, Extracted, ExtractedClip, Progress, extract_all,
-    extract_each, prepare_all,
+    extract_each,
 };
 use ser_features::{
     Feature, FeatureConfig, FeatureExtractor, Features, Preparation, PreparationConfig, SignalError,
@@ -65,22 +65,6 @@ fn features_are_those_of_the_prepared_clip() {
 }
 
 #[test]
-fn prepared_clips_are_those_that_features_are_taken_of() {
-    let (folder, mut files) = clips(3);
-    let config = config();
-    let prepared = prepare_all(&files, &config, |_| {}).unwrap();
-    let mut extractor = FeatureExtractor::new(config.features.clone()).unwrap();
-    for ((_, expected), clip) in all(&files, &config).features.iter().zip(&prepared) {
-        assert_eq!(extractor.extract(clip).unwrap().vector(), expected.vector());
-    }
-    let bad = folder.path().join("bad.wav");
-    fs::write(&bad, b"RIFF").unwrap();
-    files.insert(1, AudioFile::new(&bad));
-    let error = prepare_all(&files, &config, |_| {}).unwrap_err().to_string();
-    assert!(error.contains("bad.wav"), "{error}");
-}
-
-#[test]
 fn the_number_of_threads_changes_nothing() {
     let (_folder, files) = clips(12);
     let with = |threads| {
@@ -125,8 +109,6 @@ fn a_truncated_clip_is_taken_only_by_those_who_allow_it() {
     let refused = || {
         let error = extract_all(&files, &config, |_| {}, |f| f).unwrap_err().to_string();
         assert!(error.contains("01.wav: is cut short: "), "{error}");
-        let error = prepare_all(&files, &config, |_| {}).unwrap_err().to_string();
-        assert!(error.contains("01.wav: is cut short: "), "{error}");
     };
     refused();
     for from_cache in [0, 2] {
@@ -135,7 +117,6 @@ fn a_truncated_clip_is_taken_only_by_those_who_allow_it() {
         let [warning] = &extracted.warnings[..] else { panic!("{:?}", extracted.warnings) };
         assert!(warning.contains("01.wav: read up to the place where it is cut short: "), "{warning}");
     }
-    assert_eq!(prepare_all(&files, &allowing, |_| {}).unwrap().len(), 2);
     // What was kept of the cut file is not taken for a whole one.
     refused();
 }

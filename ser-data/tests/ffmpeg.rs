@@ -1,5 +1,6 @@
 //! Files that ffmpeg makes: of every codec, in every container that holds it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,12 @@ pub(crate) fn ffmpeg(arguments: &[&str]) -> Option<Vec<u8>> {
     let output =
         Command::new("ffmpeg").args(["-nostdin", "-v", "error", "-y"]).args(arguments).output().ok()?;
     output.status.success().then_some(output.stdout)
+}
+
+/// The names of ffmpeg's encoders.
+pub(crate) fn encoders() -> HashSet<String> {
+    let listed = String::from_utf8(ffmpeg(&["-encoders"]).unwrap()).unwrap();
+    listed.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
 }
 
 pub(crate) fn installed() -> bool {
@@ -79,8 +86,7 @@ impl Wanted {
     pub(crate) fn make(&self, sources: &Path, folder: &Path) -> Option<PathBuf> {
         let Self { codec, container, rate, channels, seconds } = *self;
         // Samples of more bits than 16 shall have bits there.
-        let is_deep = ["24", "32", "64"].iter().any(|bits| codec.name.contains(bits));
-        let format = if is_deep { "pcm_f32le" } else { "pcm_s16le" };
+        let format = if codec.is_deep() { "pcm_f32le" } else { "pcm_s16le" };
         let source = source(sources, format, rate, channels, seconds);
         let extension = if container == "rf64" { "rf64.wav" } else { container };
         let path =
@@ -104,6 +110,19 @@ impl Wanted {
         let is_skipped_wrongly = self.container == "mp4" && self.codec.name == "opus" && self.rate != 48_000;
         let ogg = is_skipped_wrongly.then(|| Self { container: "ogg", ..*self }.make(sources, folder));
         decoded(ogg.flatten().as_deref().unwrap_or(path))
+    }
+
+    /// What errors call its container.
+    pub(crate) fn container_name(&self) -> &'static str {
+        match self.container {
+            "wav" | "w64" | "rf64" => "WAV",
+            "mkv" | "webm" => "Matroska",
+            "caf" => "CAF",
+            "au" => "AU",
+            "aiff" => "AIFC",
+            "ogg" => "OGG",
+            _ => "MP4",
+        }
     }
 
     /// The rate that it is decoded to.

@@ -11,15 +11,20 @@ fn mp4_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
 
 /// MP4 of 16-bit samples, mono at 8 kHz, in fragments of 1,000 samples; each is a `moof` and an `mdat`.
 fn fragmented(samples: &[i16]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut entry = [0; 28];
+    (entry[7], entry[17], entry[19]) = (1, 1, 16);
+    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
+    fragmented_as(b"sowt", &entry, samples)
+}
+
+/// The same with a sample entry of one's own.
+pub(crate) fn fragmented_as(kind: &[u8; 4], entry: &[u8], samples: &[i16]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let word = |number: u32| number.to_be_bytes();
     let (mut hdlr, mut mdhd, mut tkhd) = ([0; 24], [0; 24], [0; 84]);
     hdlr[8..12].copy_from_slice(b"soun");
     mdhd[12..16].copy_from_slice(&word(8000));
     tkhd[12..16].copy_from_slice(&word(1));
-    let mut entry = [0; 28];
-    (entry[7], entry[17], entry[19]) = (1, 1, 16);
-    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
-    let stsd = mp4_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &mp4_box(b"sowt", &entry)].concat());
+    let stsd = mp4_box(b"stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &mp4_box(kind, entry)].concat());
     let minf = mp4_box(b"minf", &mp4_box(b"stbl", &stsd));
     let mdia = mp4_box(b"mdia", &[mp4_box(b"mdhd", &mdhd), mp4_box(b"hdlr", &hdlr), minf].concat());
     let trak = mp4_box(b"trak", &[mp4_box(b"tkhd", &tkhd), mdia].concat());
@@ -220,6 +225,57 @@ fn an_mp4_index_that_lists_too_few_samples_is_cut_short() {
     let part = Audio::decode_with(&allowed, &file, None, "x.m4a").unwrap();
     assert!(part.samples[..] == whole.samples[..part.samples.len()] && part.frames() > 2048);
     assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+/// FLAC in MP4 with its index in front; `None` where ffmpeg makes none.
+fn flac_in_mp4() -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.mp4");
+    let clip = encoding("../../../examples/assets/sample.wav");
+    let arguments =
+        ["-i", clip.to_str().unwrap(), "-c:a", "flac", "-strict", "-2", "-movflags", "+faststart"];
+    if crate::ffmpeg::ffmpeg(&[&arguments[..], &[path.to_str().unwrap()]].concat()).is_none() {
+        println!("skipped: ffmpeg is not installed, or writes no FLAC in MP4");
+        return None;
+    }
+    Some(std::fs::read(&path).unwrap())
+}
+
+#[test]
+fn damage_before_a_cut_is_told_beside_the_cut() {
+    let Some(whole) = flac_in_mp4() else { return };
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let of = |bytes: &[u8]| Audio::decode_with(&allowed, bytes, None, "x.mp4").unwrap();
+    let reasons = |audio: &Audio| -> Vec<String> { audio.warnings.iter().map(ToString::to_string).collect() };
+    let frames = of(&whole).frames();
+    let mut cut = whole[..whole.len() * 19 / 20].to_vec();
+    let told = of(&cut);
+    let [reason] = &reasons(&told)[..] else { panic!("{:?}", told.warnings) };
+    assert!(reason.contains("is cut short: ") && reason.contains("bytes of an MP4 box"), "{reason}");
+    let damage = cut.len() / 5;
+    cut[damage..damage + 3000].fill(0);
+    let audio = of(&cut);
+    assert!(audio.frames() < frames / 2 && told.frames() > frames / 2, "{}", audio.frames());
+    let [box_, packet] = &reasons(&audio)[..] else { panic!("{:?}", audio.warnings) };
+    assert!(box_.contains("is cut short: ") && packet.contains("is damaged: "), "{box_}, {packet}");
+}
+
+#[test]
+fn packets_that_an_mp4_index_lacks_are_told_beside_a_cut() {
+    let Some(mut file) = flac_in_mp4() else { return };
+    let sizes = file.windows(4).position(|window| window == b"stsz").unwrap() + 12;
+    let listed = u32::from_be_bytes(file[sizes..sizes + 4].try_into().unwrap());
+    assert!(listed > 4, "{listed}");
+    file[sizes..sizes + 4].copy_from_slice(&(listed / 2).to_be_bytes());
+    file.truncate(file.len() * 19 / 20);
+    let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
+    let audio = Audio::decode_with(&allowed, &file, None, "x.mp4").unwrap();
+    let reasons: Vec<String> = audio.warnings.iter().map(ToString::to_string).collect();
+    let [box_, samples] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(
+        box_.contains("bytes of an MP4 box") && samples.contains("MP4 samples are declared"),
+        "{reasons:?}"
+    );
 }
 
 /// Opus in CAF, in packets of 20 ms, with the place of its packet table; `None` where ffmpeg makes none.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test may panic
 
 mod behind;
+mod caf;
 mod cases;
 mod codecs;
 mod common;

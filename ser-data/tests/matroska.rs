@@ -2,7 +2,7 @@
 
 use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
-use crate::common::{encoding, second, wav};
+use crate::common::{chunk, encoding, fmt, riff, second, wav};
 
 /// An element of Matroska with a size of eight bytes.
 fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
@@ -18,13 +18,13 @@ fn matroska(samples: &[i16], duration: Option<f64>) -> (Vec<u8>, Vec<usize>) {
 /// The same with another track before the one with the blocks.
 fn matroska_with(samples: &[i16], duration: Option<f64>, other: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let audio = [element(b"\xB5", &8000f64.to_be_bytes()), element(b"\x62\x64", &[16])].concat();
-    let track = [
-        element(b"\xD7", &[1]),
-        element(b"\x83", &[2]),
-        element(b"\x86", b"A_PCM/INT/LIT"),
-        element(b"\xE1", &audio),
-    ]
-    .concat();
+    let codec = [element(b"\x86", b"A_PCM/INT/LIT"), element(b"\xE1", &audio)].concat();
+    matroska_of(samples, duration, other, &codec)
+}
+
+/// The same with the codec and settings of one's own.
+fn matroska_of(samples: &[i16], duration: Option<f64>, other: &[u8], codec: &[u8]) -> (Vec<u8>, Vec<usize>) {
+    let track = [&element(b"\xD7", &[1])[..], &element(b"\x83", &[2]), codec].concat();
     let duration = duration.map(|ticks| element(b"\x44\x89", &ticks.to_be_bytes()));
     let mut body = element(b"\x15\x49\xA9\x66", &duration.unwrap_or_default());
     body.extend(element(b"\x16\x54\xAE\x6B", &[other, &element(b"\xAE", &track)].concat()));
@@ -199,4 +199,49 @@ fn the_first_track_that_can_be_read_is_read() {
     refused[codec] = b'B';
     let error = Audio::decode(&refused, None, "x.mkv").unwrap_err();
     assert!(error.to_string().contains("codec AC-3 is not supported"), "{error}");
+}
+
+/// A track with a WAV file's format, and what its Audio element and other elements tell.
+fn acm(private: &[u8], rate: f64, bits: &[u8], more: &[u8]) -> Vec<u8> {
+    let mut audio = element(b"\xB5", &rate.to_be_bytes());
+    if !bits.is_empty() {
+        audio.extend(element(b"\x62\x64", bits));
+    }
+    let codec = [element(b"\x86", b"A_MS/ACM"), element(b"\x63\xA2", private), element(b"\xE1", &audio)];
+    matroska_of(&second(), None, &[], &[&codec.concat()[..], more].concat()).0
+}
+
+#[test]
+fn a_wav_format_in_matroska_may_leave_all_but_its_tag_to_the_track() {
+    let data: Vec<u8> = second().iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    for (tag, rate, bits) in [(6, 16_000, 8), (7, 16_000, 8), (1, 8_000, 16)] {
+        let file = riff(&[chunk(b"fmt ", &fmt(tag, 1, rate, bits)), chunk(b"data", &data)]);
+        let expected = Audio::decode(&file, None, "x.wav").unwrap();
+        let own: &[u8] = if tag == 1 { &[16] } else { &[] };
+        for bytes in [2, 14] {
+            let private = &fmt(tag, 1, rate, bits)[..bytes];
+            let audio = Audio::decode(&acm(private, rate.into(), own, &[]), None, "x.mkv").unwrap();
+            assert_eq!(audio, expected, "{bytes} bytes of format {tag}");
+        }
+    }
+    for (private, own) in [(&[][..], &[16][..]), (&[1], &[16]), (&[1, 0], &[])] {
+        let error = Audio::decode(&acm(private, 8_000.0, own, &[]), None, "x.mkv").unwrap_err().to_string();
+        let bytes = private.len();
+        let expected =
+            format!("x.mkv: is damaged: the CodecPrivate element has {bytes} bytes, expected 16 or more");
+        assert_eq!(error, expected);
+    }
+    let error = Audio::decode(&acm(&fmt(2, 1, 8_000, 4), 8_000.0, &[4], &[]), None, "x.mkv").unwrap_err();
+    let AudioErrorKind::UnsupportedCodec { codec } = error.kind else { panic!("{error}") };
+    assert_eq!(codec, "Microsoft ADPCM in Matroska");
+}
+
+#[test]
+fn the_delay_of_a_matroska_track_counts_at_the_decoded_rate() {
+    let samples = second();
+    let expected = Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples;
+    // 0.1 s.
+    let delay = element(b"\x56\xAA", &100_000_000u32.to_be_bytes());
+    let audio = Audio::decode(&acm(&fmt(1, 1, 8_000, 16), 16_000.0, &[16], &delay), None, "x.mkv").unwrap();
+    assert_eq!((audio.sample_rate, audio.samples), (8_000, expected[800..].to_vec()));
 }

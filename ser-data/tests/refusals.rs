@@ -2,7 +2,8 @@
 
 use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
 
-use crate::common::{chunk, encoding, fmt, pages, riff, sum, wav};
+use crate::common::{chunk, encoding, fmt, pages, riff, second, sum, wav};
+use crate::lost_parts::fragmented_as;
 
 fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
     let extension = name.rsplit_once('.').map(|(_, e)| e);
@@ -19,10 +20,56 @@ fn unsupported_codecs_are_named() {
         assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
         assert!(text.contains(&format!("codec {codec} is not supported; expected")), "{text}");
     }
-    let file = riff(&[chunk(b"fmt ", &fmt(0x161, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
-    assert!(error_of(&file, "wma.wav").1.contains("codec Windows Media Audio is not supported"));
+    for (tag, name) in [
+        (0x161, "Windows Media Audio in WAV"),
+        (0x14, "G.723 ADPCM in WAV"),
+        (0x42, "G.723.1 in WAV"),
+        (0xFF, "AAC in WAV"),
+        (0x674F, "Vorbis in WAV"),
+        (0x6751, "Vorbis in WAV"),
+        (0x6752, "WAV format 0x6752 in WAV"),
+        (0x676F, "Vorbis in WAV"),
+        (0x6770, "Vorbis in WAV"),
+        (0x6771, "Vorbis in WAV"),
+        (0xF1AC, "FLAC in WAV"),
+    ] {
+        let file = riff(&[chunk(b"fmt ", &fmt(tag, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
+        let (kind, text) = error_of(&file, "other.wav");
+        assert!(matches!(&kind, AudioErrorKind::UnsupportedCodec { codec } if codec == name), "{text}");
+    }
     let file = riff(&[chunk(b"fmt ", &fmt(3, 1, 22_050, 16)), chunk(b"data", &[0; 100])]);
     assert!(error_of(&file, "half.wav").1.contains("16-bit floating point"));
+}
+
+#[test]
+fn samples_of_quicktime_are_read_by_their_flags_or_refused() {
+    let samples = second();
+    let expected = Audio::decode(&wav(&samples, 8000), None, "whole").unwrap().samples;
+    let of = |entry: &[u8]| {
+        let (head, fragments) = fragmented_as(b"lpcm", entry, &samples);
+        [head, fragments.concat()].concat()
+    };
+    // Version 2, with flags: 1 is floating point, 2 big-endian, 4 signed.
+    let with = |flags: u8| {
+        let mut entry = [0; 64];
+        (entry[7], entry[9], entry[43], entry[51], entry[55]) = (1, 2, 1, 16, flags);
+        entry[32..40].copy_from_slice(&8000f64.to_be_bytes());
+        of(&entry)
+    };
+    assert_eq!(Audio::decode(&with(4), None, "x.mov").unwrap().samples, expected);
+    let swapped = Audio::decode(&with(4 | 2), None, "x.mov").unwrap().samples;
+    assert_eq!(swapped[100], f32::from(samples[100].swap_bytes()) / 32_768.0);
+    for (flags, name) in
+        [(0, "unsigned 16-bit PCM"), (2, "unsigned 16-bit PCM"), (1, "16-bit floating point")]
+    {
+        let (kind, text) = error_of(&with(flags), "x.mov");
+        assert!(matches!(&kind, AudioErrorKind::UnsupportedCodec { codec } if codec == name), "{text}");
+    }
+    // Earlier versions have no flags.
+    let mut entry = [0; 28];
+    (entry[7], entry[17], entry[19]) = (1, 1, 16);
+    entry[24..26].copy_from_slice(&8000u16.to_be_bytes());
+    assert_eq!(Audio::decode(&of(&entry), None, "x.mov").unwrap().samples, expected);
 }
 
 #[test]

@@ -16,13 +16,18 @@ pub(super) fn open<'s>(
     source.seek(8)?;
     let (mut description, mut table, mut cookie, mut sound) = (None, None, Vec::new(), None);
     let mut warnings = Vec::new();
-    // The cut of the sound, and whether the packet table is cut.
-    let (mut cut, mut table_is_cut) = (None, false);
+    let bytes = source.len();
+    // The cuts of the sound and of the packet table.
+    let (mut cut, mut table_cut) = (None, None);
     while let Some(header) = source.array::<12>()? {
         // −1 stands for "until the end", in the last chunk.
         let mut declared = be(&header, 4, 8).unwrap_or(0);
         let left = source.left();
         match &header[..4] {
+            b"desc" if declared > left => {
+                let unit = "bytes of a CAF chunk";
+                return Err(AudioErrorKind::Truncated { unit, declared, found: left });
+            }
             b"desc" => description = Some(Description::parse(&source.peek(declared.min(32))?)?),
             b"pakt" => {
                 if declared > left {
@@ -31,10 +36,10 @@ pub(super) fn open<'s>(
                     if !options.allow_truncated {
                         return Err(error);
                     }
-                    // It is what stands behind the sound.
+                    // `behind` has reported this chunk as bytes behind the sound.
                     warnings.retain(|warning| !matches!(warning, AudioWarning::BytesBehind { .. }));
                     warnings.push(AudioWarning::CutShort { reason: error.to_string() });
-                    table_is_cut = true;
+                    table_cut = Some(error);
                 }
                 table = Some(source.peek(declared)?);
             }
@@ -66,25 +71,44 @@ pub(super) fn open<'s>(
         }
         source.skip(declared)?;
     }
-    let missing =
-        |chunk| AudioErrorKind::malformed(format!("the CAF file is cut short before its {chunk} chunk"));
+    let missing = |chunk| {
+        AudioErrorKind::malformed(format!("the CAF file has no {chunk} chunk: it is cut short or damaged"))
+    };
     let description = description.ok_or_else(|| missing("desc"))?;
     let (start, length) = sound.ok_or_else(|| missing("data"))?;
     let mut source = source.part(start, length)?;
     if let Some(layout) = description.layout()? {
         return Ok(Box::new(Blocks::new(source, layout, None, warnings)?));
     }
-    let mut stream = description.stream(&cookie, &mut source)?;
+    if source.len() == 0 {
+        return Err(cut.unwrap_or(AudioErrorKind::Empty { bytes }));
+    }
+    let mut stream = match description.stream(&cookie, &mut source) {
+        // What looks damaged may only be cut.
+        Err(error) if error.is_damage() => return Err(cut.unwrap_or(error)),
+        stream => stream?,
+    };
     // FFmpeg writes the table behind the sound.
     let table = table.ok_or_else(|| cut.unwrap_or_else(|| missing("pakt")))?;
-    let mut table = Table::parse(&table, &description, table_is_cut)?;
+    let table_is_cut = table_cut.is_some();
+    let mut table = match (Table::parse(&table, &description, table_is_cut), table_cut) {
+        (Err(_), Some(cut)) => return Err(cut),
+        // Without a whole packet there is nothing to read.
+        (Ok(table), Some(cut)) if table.packets.is_empty() => return Err(cut),
+        (table, _) => table?,
+    };
+    if &description.codec == b"flac" {
+        // FFmpeg lists an empty packet behind the last one.
+        table.packets.pop_if(|(bytes, _)| *bytes == 0);
+    }
     warnings.extend(table.keep_what_is_held());
     stream.skip = table.priming;
     // FFmpeg counts the last packet's padding among the valid frames; what is missing shows in the packets' bytes.
     stream.keep = table.valid;
+    let end = table.valid.map_or(u64::MAX, |valid| valid.saturating_add(table.priming));
     let (packets, sample_rate) = (table.packets.into_iter(), description.sample_rate.into());
     let stream = Some(stream);
-    Ok(Box::new(Packets { source, stream, packets, table_is_cut, sample_rate, frames: 0, warnings }))
+    Ok(Box::new(Packets { source, stream, packets, table_is_cut, sample_rate, frames: 0, end, warnings }))
 }
 
 /// The bytes of a chunk with its header, as [`behind`] asks.
@@ -138,7 +162,19 @@ impl Description {
         Layout::of_samples(samples, bytes, self.channels, self.sample_rate).map(Some)
     }
 
-    /// The stream of a codec with packets; `sound` are these.
+    /// Bits of a sample before a lossless codec encoded it, 0 where nothing tells them: Core Audio's flags number those that are common.
+    fn source_bits(&self) -> u32 {
+        match self.flags {
+            _ if (4..=32).contains(&self.bits) => self.bits.into(),
+            1 => 16,
+            2 => 20,
+            3 => 24,
+            4 => 32,
+            _ => 0,
+        }
+    }
+
+    /// The stream of a codec with packets. `sound` holds the packets.
     fn stream(&self, cookie: &[u8], sound: &mut Source<'_>) -> Result<Stream, AudioErrorKind> {
         let (rate, channels) = (self.sample_rate, self.channels);
         match &self.codec {
@@ -153,12 +189,12 @@ impl Description {
                 alac.with_extra_data(cookie.into());
                 Ok(Stream::symphonia(alac))
             }
-            // FFmpeg leaves the stream's description out; each frame has one.
-            b"flac" => flac::stream_of_frame(&sound.peek(64)?),
+            // FFmpeg leaves the cookie out; most frames describe themselves.
+            b"flac" => flac::stream_of_frame(&sound.peek(64)?, stream_info(cookie), rate, self.source_bits()),
             b".mp1" => Ok(Stream::symphonia(parameters(CODEC_ID_MP1, rate, channels))),
             b".mp2" => Ok(Stream::symphonia(parameters(CODEC_ID_MP2, rate, channels))),
             b".mp3" => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
-            b"aac " => mp4::mpeg4_stream(cookie, rate, channels),
+            b"aac " => mp4::mpeg4_stream(cookie, rate, channels, "CAF"),
             b"opus" => {
                 let mut head = b"OpusHead\x01".to_vec();
                 head.extend([self.channels as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -168,6 +204,16 @@ impl Description {
                 Err(AudioErrorKind::UnsupportedCodec { codec: codec::four_character_name(other, "CAF") })
             }
         }
+    }
+}
+
+/// The body of the STREAMINFO block in a cookie of FLAC: as in MP4's box, as at the start of a file, or alone.
+fn stream_info(cookie: &[u8]) -> &[u8] {
+    // The block has a header of four bytes, and the box a version and flags before it.
+    match cookie {
+        [_, _, _, _, b'd', b'f', b'L', b'a', rest @ ..] => rest.get(8..).unwrap_or_default(),
+        [b'f', b'L', b'a', b'C', rest @ ..] => rest.get(4..).unwrap_or_default(),
+        _ => cookie,
     }
 }
 
@@ -192,7 +238,7 @@ impl Table {
         Some(AudioWarning::WrongLength { unit: "frames of CAF packets", declared, found })
     }
 
-    /// Reads the packets of a chunk, of one that is cut the first.
+    /// Lists the packets; of a cut table those that are whole.
     fn parse(chunk: &[u8], description: &Description, is_cut: bool) -> Result<Self, AudioErrorKind> {
         let cut = || AudioErrorKind::malformed("the CAF file's packet table ends early");
         let (count, valid) = (be(chunk, 0, 8).ok_or_else(cut)?, be(chunk, 8, 8).ok_or_else(cut)?);
@@ -241,6 +287,8 @@ struct Packets<'s> {
     sample_rate: f64,
     /// Frames of the packets so far.
     frames: u64,
+    /// Frames up to the end of the sound.
+    end: u64,
     warnings: Vec<AudioWarning>,
 }
 
@@ -249,9 +297,7 @@ impl Demuxer for Packets<'_> {
         if let Some(stream) = self.stream.take() {
             return Ok(Item::Stream(stream));
         }
-        // FFmpeg lists an empty packet behind the last one of FLAC.
-        let is_last = self.packets.len() == 1;
-        let Some((bytes, frames)) = self.packets.next().filter(|&(bytes, _)| bytes > 0 || !is_last) else {
+        let Some((bytes, frames)) = self.packets.next() else {
             let (at, bytes) = (self.source.position(), self.source.left());
             if !self.table_is_cut && !is_filler(&mut self.source, at)? {
                 self.warnings.push(AudioWarning::BytesBehind { bytes });
@@ -264,8 +310,11 @@ impl Demuxer for Packets<'_> {
             return Err(AudioErrorKind::Truncated { unit: "bytes of a CAF packet", declared: bytes, found });
         }
         // A packet that decodes to less than it counts shows in the next one's time. The last one may be shorter.
-        let time = Some(self.frames as f64 / self.sample_rate);
-        self.frames = self.frames.saturating_add(frames);
+        let start = self.frames;
+        self.frames = start.saturating_add(frames);
+        // An empty packet tells by the time of its end that its frames are missing.
+        let time = if bytes == 0 { self.frames.min(self.end).max(start) } else { start };
+        let time = Some(time as f64 / self.sample_rate);
         Ok(Item::Packet(Packet { data, frames, time, ..Default::default() }))
     }
 

@@ -52,7 +52,7 @@ pub(super) fn four_character_name(code: &[u8; 4], container: &str) -> String {
         b"dtsc" | b"dtsh" | b"dtsl" | b"dtse" => "DTS",
         b"mlpa" => "TrueHD",
         b"ima4" => "QuickTime's IMA ADPCM",
-        b"msVo" => "Vorbis",
+        b"msVo" => return format!("Vorbis in {container}"),
         b"spex" => "Speex",
         b"nmos" => "Nellymoser Asao",
         b"QDM2" | b"QDMC" => "QDesign Music",
@@ -63,20 +63,20 @@ pub(super) fn four_character_name(code: &[u8; 4], container: &str) -> String {
         b"mha1" | b"mhm1" => "MPEG-H",
         b"enca" | b"drms" => "encrypted audio",
         &[b'm', b's', high, low] => {
-            return format!("{} in {container}", wave_format_name(u16::from_be_bytes([high, low])));
+            return wave_format_name(u16::from_be_bytes([high, low]), container);
         }
         code => return format!("{} in {container}", code.escape_ascii()),
     };
     known.into()
 }
 
-/// The name of a codec by MPEG-4's object type indication.
-pub(super) fn mpeg4_object_name(indication: u8) -> String {
+/// The name of a codec by MPEG-4's object type indication, which MP4 and CAF share.
+pub(super) fn mpeg4_object_name(indication: u8, container: &str) -> String {
     let known = match indication {
         0xA5 => "AC-3",
         0xA6 => "E-AC-3",
         0xA9..=0xAC => "DTS",
-        0xDD => "Vorbis in MP4",
+        0xDD => return format!("Vorbis in {container}"),
         0xE1 => "QCELP",
         _ => return format!("MPEG-4 object type {indication:#04x}"),
     };
@@ -99,25 +99,28 @@ pub(super) fn matroska_name(id: &str) -> String {
     known.into()
 }
 
-/// The name of a WAV format tag (RFC 2361), for codecs that are not read where it stands.
-pub(super) fn wave_format_name(tag: u16) -> String {
-    let known = match tag {
-        0x0001 => "WAV's PCM",
+/// The name of a codec by its WAV format tag (RFC 2361), which WAV, MP4, CAF and Matroska share, with the container: others may hold the
+/// codec and be read.
+pub(super) fn wave_format_name(tag: u16, container: &str) -> String {
+    let name = match tag {
+        0x0001 => "PCM with a WAV format tag",
         0x0002 => "Microsoft ADPCM",
         0x0011 => "IMA ADPCM",
         0x0020 => "Yamaha ADPCM",
         0x0031 => "GSM 6.10",
-        0x0014 | 0x0042 => "G.723.1",
+        0x0014 => "G.723 ADPCM",
+        0x0042 => "G.723.1",
         0x0045 => "G.726 ADPCM",
         0x0092 | 0x2000 => "AC-3",
-        0x00FF => "AAC in WAV",
+        0x00FF => "AAC",
         0x0160..=0x0163 => "Windows Media Audio",
         0x028F => "G.722",
         0x2001 => "DTS",
-        0x566F | 0x6771 => "Vorbis in WAV",
+        // FFmpeg's tag, and the six of Ogg Vorbis for ACM.
+        0x566F | 0x674F..=0x6751 | 0x676F..=0x6771 => "Vorbis",
         0xA109 => "Speex",
-        0xF1AC => "FLAC in WAV",
-        _ => return format!("WAV format {tag:#06x}"),
+        0xF1AC => "FLAC",
+        _ => return format!("WAV format {tag:#06x} in {container}"),
     };
-    known.into()
+    format!("{name} in {container}")
 }

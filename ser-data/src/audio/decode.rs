@@ -87,8 +87,13 @@ impl<'s> Decoding<'s> {
                 // With `allow_truncated`, damage after the first samples ends the file with a warning.
                 Err(error) if self.options.allow_truncated && error.is_damage() && self.frames > 0 => {
                     self.warnings.extend(self.active.as_ref().and_then(Active::half_spectrum));
-                    // A container may have told it already, by its own lengths.
-                    if !self.warnings.iter().any(|warning| matches!(warning, AudioWarning::CutShort { .. })) {
+                    // A container may have told of a cut already, by its own lengths. Damage before the cut is another loss.
+                    let is_told = matches!(error, AudioErrorKind::Truncated { .. })
+                        && self
+                            .warnings
+                            .iter()
+                            .any(|warning| matches!(warning, AudioWarning::CutShort { .. }));
+                    if !is_told {
                         self.warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     }
                     self.ended = true;

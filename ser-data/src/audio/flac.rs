@@ -16,12 +16,31 @@ pub(super) fn stream(info: &[u8]) -> Result<Stream, AudioErrorKind> {
     Ok(Info::parse(info)?.format().stream())
 }
 
-/// The stream that its first frame describes, for containers that hold no STREAMINFO block.
-pub(super) fn stream_of_frame(frame: &[u8]) -> Result<Stream, AudioErrorKind> {
-    let unknown = Info { sample_rate: 0, channels: 0, bits: 0, total: 0 };
-    let header = header(frame, &unknown).filter(|header| header.format.bits > 0);
-    let damaged = || AudioErrorKind::malformed("the first FLAC frame does not tell its rate or its bits");
-    Ok(header.ok_or_else(damaged)?.format.stream())
+/// The stream that its first frame describes, for containers whose STREAMINFO block may be missing. Frames may leave rate and bits to it:
+/// they are those of `info`, the body of a block, or else `sample_rate` and `bits`, 0 where the container tells none.
+pub(super) fn stream_of_frame(
+    frame: &[u8],
+    info: &[u8],
+    sample_rate: u32,
+    bits: u32,
+) -> Result<Stream, AudioErrorKind> {
+    const HEADER: u64 = 6;
+    const RATES: u32 = 1 << 20;
+    let found = frame.len() as u64;
+    if found < HEADER {
+        return Err(AudioErrorKind::Truncated { unit: "bytes of a FLAC frame", declared: HEADER, found });
+    }
+    let sample_rate = if sample_rate < RATES { sample_rate } else { 0 };
+    let own = Info { sample_rate, channels: 0, bits, total: 0 };
+    let info = Info::parse(info).ok().filter(|info| info.sample_rate > 0).unwrap_or(own);
+    let damaged = || AudioErrorKind::malformed("no FLAC frame begins where its sound does");
+    let format = header(frame, &info).ok_or_else(damaged)?.format;
+    if format.bits == 0 {
+        return Err(AudioErrorKind::malformed(
+            "neither the first FLAC frame nor its container tells its bits",
+        ));
+    }
+    Ok(format.stream())
 }
 
 /// What matters of STREAMINFO.

@@ -35,8 +35,6 @@ pub(super) struct Packets<'s> {
     clock: Clock,
     /// Bytes of a frame of plain samples.
     frame_bytes: Option<u64>,
-    /// That the tables list fewer samples than they time, where that is allowed: an error at the end.
-    fault: Option<AudioErrorKind>,
     /// Ticks at the end of the samples that the tables list.
     end: Option<u64>,
     warnings: Vec<AudioWarning>,
@@ -97,7 +95,8 @@ impl<'s> Packets<'s> {
         if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
             warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
         }
-        let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote this index";
+        let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote \
+                        this index";
         let moov = moov.ok_or_else(|| cut.unwrap_or_else(|| AudioErrorKind::malformed(no_index)))?;
         let (trak, entry) = first_sound(&moov)?;
         let mut entry = entry?;
@@ -108,10 +107,13 @@ impl<'s> Packets<'s> {
         let track = child(trak, b"tkhd").and_then(track_id).unwrap_or(0);
         let stbl = child(child(mdia, b"minf").unwrap_or_default(), b"stbl").unwrap_or_default();
         let table = Table::parse(stbl, entry.frame_bytes)?;
-        let fault = match table.fault() {
-            Some(fault) if !options.allow_truncated => return Err(fault),
-            fault => fault,
-        };
+        if let Some(fault) = table.fault() {
+            // Without samples there is nothing to warn of.
+            if !options.allow_truncated || table.left() == 0 && first_moof.is_none() {
+                return Err(fault);
+            }
+            warnings.push(AudioWarning::CutShort { reason: fault.to_string() });
+        }
         let defaults = children(child(&moov, b"mvex").unwrap_or_default(), b"trex")
             .find(|trex| be(trex, 4, 4) == Some(track.into()))
             .map(Defaults::of_trex)
@@ -127,7 +129,6 @@ impl<'s> Packets<'s> {
             track,
             defaults,
             frame_bytes: entry.frame_bytes,
-            fault,
             end: None,
             warnings,
         })
@@ -322,9 +323,6 @@ impl Demuxer for Packets<'_> {
             return Ok(Item::Stream(stream));
         }
         let Some(Sample { offset, bytes, start }) = self.next_sample()? else {
-            if let Some(fault) = self.fault.take() {
-                return Err(fault);
-            }
             if let Some(end) = self.end.take() {
                 return Ok(Item::Packet(Packet {
                     time: Some(self.clock.seconds(end)),

@@ -18,6 +18,9 @@ const MPEG_2: u16 = 0x50;
 const MPEG_3: u16 = 0x55;
 const EXTENSIBLE: u16 = 0xFFFE;
 
+/// What errors call the chunk of the format.
+const FMT: &str = "the fmt chunk";
+
 /// The last twelve bytes of Wave64's identifiers `fmt ` and `data`.
 const W64_TAIL: [u8; 12] = [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A];
 
@@ -50,7 +53,7 @@ pub(super) fn open<'s>(
             return Err(AudioErrorKind::Truncated { unit, declared, found: source.left() });
         }
         match &id {
-            b"fmt " => format = Some(Format::parse(&source.peek(declared.min(64))?, declared)?),
+            b"fmt " => format = Some(Format::parse(&source.peek(declared.min(64))?, declared, FMT)?),
             b"ds64" => long_data = le(&source.peek(16)?, 8, 8),
             _ => {}
         }
@@ -93,7 +96,7 @@ pub(super) fn open_w64<'s>(
             return Err(AudioErrorKind::Truncated { unit, declared, found });
         }
         if known && header.starts_with(b"fmt ") {
-            format = Some(Format::parse(&source.peek(declared.min(64))?, declared)?);
+            format = Some(Format::parse(&source.peek(declared.min(64))?, declared, FMT)?);
         }
         source.skip(declared.next_multiple_of(8))?;
     }
@@ -169,14 +172,30 @@ fn data<'s>(
     }
 }
 
-/// The layout of plain samples that the body of a `fmt ` chunk describes, for other containers that hold one.
-pub(super) fn plain_layout(chunk: &[u8]) -> Result<Layout, AudioErrorKind> {
-    let format = Format::parse(chunk, chunk.len() as u64)?;
+/// The layout of plain samples that Matroska's CodecPrivate describes, which is the body of a `fmt ` chunk. One that ends before the bits
+/// leaves all but its tag to the track: channels, sample rate and bits.
+pub(super) fn matroska_layout(
+    private: &[u8],
+    (channels, sample_rate, bits): (u16, u32, u16),
+) -> Result<Layout, AudioErrorKind> {
+    let own = |tag| Format { tag, channels, sample_rate, block_align: 0, bits };
+    let is_enough = |format: &Format| bits > 0 || matches!(format.tag, A_LAW | MU_LAW);
+    let tag = le(private, 0, 2).filter(|_| private.len() < FORMAT_BYTES).map(|tag| tag as u16);
+    let format = match tag.map(own).filter(is_enough) {
+        Some(format) => {
+            check_counts(channels, sample_rate)?;
+            format
+        }
+        None => Format::parse(private, private.len() as u64, "the CodecPrivate element")?,
+    };
     match format.tag {
         PCM | FLOAT | A_LAW | MU_LAW => format.layout(),
-        tag => Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
+        tag => Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag, "Matroska") }),
     }
 }
+
+/// Bytes of a `fmt ` chunk up to and with its bits.
+const FORMAT_BYTES: usize = 16;
 
 /// The `fmt ` chunk.
 #[derive(Debug)]
@@ -190,7 +209,8 @@ struct Format {
 }
 
 impl Format {
-    fn parse(chunk: &[u8], declared: u64) -> Result<Self, AudioErrorKind> {
+    /// Reads a chunk of `declared` bytes, which errors call `place`.
+    fn parse(chunk: &[u8], declared: u64, place: &str) -> Result<Self, AudioErrorKind> {
         let fields = || {
             Some(Self {
                 tag: le(chunk, 0, 2)? as u16,
@@ -201,13 +221,15 @@ impl Format {
             })
         };
         let mut format = fields().ok_or_else(|| {
-            AudioErrorKind::malformed(format!("the fmt chunk has {declared} bytes, expected 16 or more"))
+            AudioErrorKind::malformed(format!(
+                "{place} has {declared} bytes, expected {FORMAT_BYTES} or more"
+            ))
         })?;
         if format.tag == EXTENSIBLE {
             // The sub-format's GUID begins with the tag of the plain format.
             format.tag = le(chunk, 24, 2).ok_or_else(|| {
                 AudioErrorKind::malformed(format!(
-                    "the extensible fmt chunk has {declared} bytes, expected 40"
+                    "{place} of an extensible format has {declared} bytes, expected 40"
                 ))
             })? as u16;
         }
@@ -216,7 +238,7 @@ impl Format {
         if plain && format.block_align == 0 && format.bits == 0 {
             let channels = format.channels;
             return Err(AudioErrorKind::malformed(format!(
-                "the fmt chunk declares frames of 0 bytes for {channels} channels"
+                "{place} declares frames of 0 bytes for {channels} channels"
             )));
         }
         Ok(format)
@@ -237,7 +259,9 @@ impl Format {
             A_LAW => Samples::ALaw,
             MU_LAW => Samples::MuLaw,
             MS_ADPCM | IMA_ADPCM => return self.adpcm(),
-            tag => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag) }),
+            tag => {
+                return Err(AudioErrorKind::UnsupportedCodec { codec: codec::wave_format_name(tag, "WAV") });
+            }
         };
         // G.711 has one byte a sample, whatever a header says.
         let bytes = if matches!(samples, Samples::ALaw | Samples::MuLaw) { 1 } else { bytes };

@@ -56,7 +56,7 @@ impl Cache {
         name.update(env!("CARGO_PKG_VERSION"));
         name.update([0]);
         name.update(json);
-        // A truncated file is an error, whatever another run has kept of it.
+        // Runs without the option must not reuse entries of truncated files.
         if config.allow_truncated {
             name.update("allow_truncated");
         }

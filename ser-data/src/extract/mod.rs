@@ -281,14 +281,10 @@ where
     failed.map_or(Ok(()), Err)
 }
 
-/// Prepares many clips of speech on all cores of rayon's pool, e.g. to change the samples before feature extraction. Returns for each clip
-/// the samples from which [`extract_all`] extracts features with the same configuration. All clips stay in memory: 260 KB for three seconds
-/// at 22,050 Hz. `progress` is called as there. A bad clip is an error: `skip_bad` has no effect.
-///
-/// # Errors
-///
-/// [`ExtractError`]; of several bad clips the first by position.
-pub fn prepare_all<F: AsRef<AudioFile> + Sync>(
+/// Prepares clips on all cores of rayon's pool: the samples from which [`extract_all`] extracts features with the same preparation. It
+/// takes of the configuration what decodes and prepares. The first bad clip by position is an error. Warnings about the files are those of
+/// [`extract_all`].
+pub(crate) fn prepare_all<F: AsRef<AudioFile> + Sync>(
     files: &[F],
     config: &ExtractConfig,
     progress: impl Fn(Progress) + Sync,

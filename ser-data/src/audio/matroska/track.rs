@@ -76,12 +76,16 @@ fn sound_track(entry: &[u8], alone: bool) -> Result<Track, AudioErrorKind> {
         "A_PCM/INT/BIG" => plain(Samples::Signed { big: true }, bits.div_ceil(8))?,
         "A_PCM/FLOAT/IEEE" => plain(Samples::Float { big: false }, bits.div_ceil(8))?,
         // A WAV file's format.
-        "A_MS/ACM" => laid_out(wav::plain_layout(private)?),
+        "A_MS/ACM" => laid_out(wav::matroska_layout(private, (channels, rate, bits))?),
         name if name.starts_with("A_AAC") => mp4::aac_stream(private, rate, channels)?,
         name => return Err(AudioErrorKind::UnsupportedCodec { codec: codec::matroska_name(name) }),
     };
     let delay = unsigned(entry, id::CODEC_DELAY).unwrap_or(0);
-    let decoded_rate = if matches!(stream.codec, Codec::Opus(_)) { 48_000.0 } else { sample_rate };
+    // The codec's own description may have another rate than the track.
+    let decoded_rate = match &stream.codec {
+        Codec::Opus(_) => 48_000.0,
+        Codec::Symphonia(parameters) => parameters.sample_rate.map_or(sample_rate, f64::from),
+    };
     stream.skip = match &stream.codec {
         // FFmpeg writes a wrong delay beside it where the encoder's rate isn't 48 kHz.
         Codec::Opus(head) => head.pre_skip.into(),

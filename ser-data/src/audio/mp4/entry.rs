@@ -26,19 +26,16 @@ impl Entry {
         let (mut channels, mut bits, mut rate) =
             (field(16, 2)? as u16, field(18, 2)? as u16, field(24, 4)? as u32 >> 16);
         // QuickTime's versions 1 and 2 have further fields.
-        let (children, mut flags) = match field(8, 2)? {
-            1 => (44, 0),
+        let (children, flags) = match field(8, 2)? {
+            1 => (44, None),
             2 => {
                 rate = f64::from_bits(field(32, 8)?) as u32;
                 (channels, bits) = (field(40, 4)? as u16, field(48, 4)? as u16);
-                (64, field(52, 4)?)
+                (64, Some(field(52, 4)?))
             }
-            _ => (28, 0),
+            _ => (28, None),
         };
         let mut boxes = body.get(children..).unwrap_or_default();
-        if &kind[..] != b"lpcm" {
-            flags = 0;
-        }
         // QuickTime puts the codec's boxes into one more.
         let outer = boxes;
         if let Some(wave) = child(boxes, b"wave") {
@@ -64,10 +61,8 @@ impl Entry {
             b"fl64" => plain(Samples::Float { big: !little }, 8),
             b"alaw" => plain(Samples::ALaw, 1),
             b"ulaw" => plain(Samples::MuLaw, 1),
-            // Bit 2 is that of signed integers.
-            b"lpcm" if flags & 5 == 0 && bytes == 1 => plain(Samples::Unsigned8, 1),
-            b"lpcm" if flags & 1 == 1 => plain(Samples::Float { big: flags & 2 != 0 }, bytes),
-            b"lpcm" => plain(Samples::Signed { big: flags & 2 != 0 }, bytes),
+            b"lpcm" if bytes == 1 && flags.is_none() => plain(Samples::Unsigned8, 1),
+            b"lpcm" => plain(lpcm(flags.unwrap_or(SIGNED), bits)?, bytes),
             // ISO/IEC 23003-5.
             b"ipcm" | b"fpcm" => {
                 let config = find(b"pcmC").ok_or_else(damaged)?;
@@ -77,7 +72,7 @@ impl Entry {
                 plain(samples, (bits as u16).div_ceil(8))
             }
             b"mp4a" => packets(match find(b"esds") {
-                Some(esds) => mpeg4_stream(esds.get(4..).unwrap_or_default(), rate, channels)?,
+                Some(esds) => mpeg4_stream(esds.get(4..).unwrap_or_default(), rate, channels, "MP4")?,
                 None => return Err(damaged()),
             }),
             // The first frame tells which layer it is.
@@ -103,11 +98,28 @@ impl Entry {
     }
 }
 
-/// The stream that an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6.5) tells.
+/// Value of bit 2 of the flags of `lpcm`: signed integers.
+const SIGNED: u64 = 4;
+
+/// Samples of `lpcm` by its flags.
+fn lpcm(flags: u64, bits: u16) -> Result<Samples, AudioErrorKind> {
+    const FLOAT: u64 = 1;
+    const BIG: u64 = 2;
+    let big = flags & BIG != 0;
+    match flags & (FLOAT | SIGNED) {
+        0 if bits <= 8 => Ok(Samples::Unsigned8),
+        0 => Err(AudioErrorKind::UnsupportedCodec { codec: format!("unsigned {bits}-bit PCM") }),
+        SIGNED => Ok(Samples::Signed { big }),
+        _ => Ok(Samples::Float { big }),
+    }
+}
+
+/// The stream that an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6.5) tells. `container` is for errors.
 pub(in crate::audio) fn mpeg4_stream(
     descriptor: &[u8],
     rate: u32,
     channels: u16,
+    container: &str,
 ) -> Result<Stream, AudioErrorKind> {
     let damaged = || AudioErrorKind::malformed("the MPEG-4 elementary stream descriptor ends early");
     // Tag 3 holds flags, then tag 4; tag 4 begins with the codec and holds tag 5, the decoder's configuration.
@@ -122,7 +134,9 @@ pub(in crate::audio) fn mpeg4_stream(
             aac_stream(specific, rate, channels)
         }
         Some(0x69 | 0x6B) => Ok(Stream::symphonia(parameters(CODEC_ID_MP3, rate, channels))),
-        Some(&other) => Err(AudioErrorKind::UnsupportedCodec { codec: codec::mpeg4_object_name(other) }),
+        Some(&other) => {
+            Err(AudioErrorKind::UnsupportedCodec { codec: codec::mpeg4_object_name(other, container) })
+        }
         None => Err(damaged()),
     }
 }
