@@ -20,6 +20,8 @@ struct Caf {
     /// Bytes and frames of each packet.
     packets: Vec<(usize, usize)>,
     valid: u64,
+    /// Frames of padding behind the valid ones.
+    remainder: u32,
     sound: Vec<u8>,
 }
 
@@ -27,7 +29,7 @@ impl Caf {
     fn of(codec: &'static [u8; 4], packets: &[(Vec<u8>, usize)]) -> Self {
         let sound = packets.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
         let packets = packets.iter().map(|(bytes, frames)| (bytes.len(), *frames)).collect();
-        Self { codec, flags: 0, cookie: Vec::new(), packets, valid: 0, sound }
+        Self { codec, flags: 0, cookie: Vec::new(), packets, valid: 0, remainder: 0, sound }
     }
 
     /// Its chunks, the sound last.
@@ -35,8 +37,10 @@ impl Caf {
         let mut desc = 22_050f64.to_be_bytes().to_vec();
         desc.extend(self.codec);
         desc.extend([self.flags, 0, 0, 1, 0].iter().flat_map(|field| field.to_be_bytes()));
-        let mut pakt: Vec<u8> =
-            [self.packets.len() as u64, self.valid, 0].iter().flat_map(|field| field.to_be_bytes()).collect();
+        let mut pakt: Vec<u8> = [self.packets.len() as u64, self.valid, self.remainder.into()]
+            .iter()
+            .flat_map(|field| field.to_be_bytes())
+            .collect();
         for number in self.packets.iter().flat_map(|&(bytes, frames)| [bytes, frames]) {
             assert!(number < 1 << 14, "{number}");
             pakt.extend([0x80 | (number >> 7) as u8, number as u8 & 0x7F]);
@@ -182,17 +186,18 @@ fn alac() -> (Vec<u8>, (Vec<u8>, usize)) {
 fn an_empty_last_packet_is_missing_sound_except_of_flac() {
     let (cookie, (packet, frames)) = alac();
     let packets = [(packet.clone(), frames), (packet, frames), (Vec::new(), frames)];
-    let file = |packets: &[(Vec<u8>, usize)], valid: usize| {
-        Caf { cookie: cookie.clone(), valid: valid as u64, ..Caf::of(b"alac", packets) }.file()
+    let file = |packets: &[(Vec<u8>, usize)], valid: u64, remainder: u32| {
+        Caf { cookie: cookie.clone(), valid, remainder, ..Caf::of(b"alac", packets) }.file()
     };
-    let whole = open(&file(&packets[..2], 0)).unwrap();
+    let whole = open(&file(&packets[..2], 0, 0)).unwrap();
     assert_eq!((whole.frames(), &whole.warnings[..]), (2 * frames, &[][..]));
-    let lacking = open(&file(&packets, 0)).unwrap();
+    let lacking = open(&file(&packets, 0, 0)).unwrap();
     assert_eq!(lacking.samples, whole.samples);
     let [AudioWarning::Gap { missing, .. }] = lacking.warnings[..] else { panic!("{:?}", lacking.warnings) };
     assert!((missing - frames as f64 / 22_050.0).abs() < 1e-9, "{missing} s");
-    // Where the table counts the frames without it, nothing is missing.
-    assert_eq!(open(&file(&packets, 2 * frames)).unwrap(), whole);
+    // Where the table counts its frames as padding, nothing is missing.
+    let padded = open(&file(&packets, 2 * frames as u64, frames as u32)).unwrap();
+    assert_eq!((padded.samples, padded.warnings), (whole.samples, vec![]));
 
     let (_, mut packets) = flac();
     packets.push((Vec::new(), packets[0].1));

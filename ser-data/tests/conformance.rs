@@ -17,22 +17,26 @@ fn is_cut_by_edits(wanted: &Wanted, ours: usize) -> bool {
         && ours as i64 >= expected - i64::from(wanted.channels * wanted.decoded_rate() / 500)
 }
 
-/// Common codecs: each container and channel count, at the highest and the lowest rate. Rare codecs: one file for each container.
+/// What ffmpeg 5 does not write, in the rows that the thousand files are drawn from. FLAC in MP4 has another row, with the option that it asks
+/// for.
+const NOT_WRITTEN: [(&str, &str); 2] = [("aac", "caf"), ("flac", "mp4")];
+
+/// Common codecs: each container and channel count, at the highest or the lowest rate, in turns. Rare codecs: one file for each container.
 #[test]
 fn samples_are_those_of_ffmpeg() {
-    compare(|codec, is_common| {
-        let mut ends: Vec<u32> = codec.rates.last().into_iter().chain(codec.rates.first()).copied().collect();
-        ends.dedup();
-        let channels = codec.channels.iter().rev();
-        let all = channels.flat_map(|&channels| ends.iter().map(move |&rate| (rate, channels)));
-        all.take(if is_common { usize::MAX } else { 1 }).collect()
+    compare(|codec, is_common, place| {
+        let ends = [codec.rates.last(), codec.rates.first()].into_iter().flatten().copied();
+        let channels = codec.channels.iter().rev().copied();
+        let files = if is_common { channels.len().max(2) } else { 1 };
+        let first = if is_common { place } else { 0 };
+        ends.cycle().skip(first).zip(channels.cycle()).take(files).collect()
     });
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn samples_are_those_of_ffmpeg_at_all_rates() {
-    compare(|codec, _| all_of(codec));
+    compare(|codec, _, _| all_of(codec));
 }
 
 /// All rates and channels of a codec.
@@ -41,9 +45,10 @@ fn all_of(codec: &Codec) -> Vec<(u32, u32)> {
     codec.rates.iter().flat_map(at).collect()
 }
 
-/// Compares files of each codec in each container, with the rates and channels that `chosen` gives for it, and for whether it is common.
+/// Compares files of each codec in each container, with the rates and channels that `chosen` gives for it, for whether it is common, and for
+/// the container's place among the codec's.
 /// Where ffmpeg makes none of these, the first that it makes of the codec's others; an error if there is none, and ffmpeg has the encoder.
-fn compare(chosen: impl Fn(&Codec, bool) -> Vec<(u32, u32)>) {
+fn compare(chosen: impl Fn(&Codec, bool, usize) -> Vec<(u32, u32)>) {
     if !installed() {
         return;
     }
@@ -55,15 +60,18 @@ fn compare(chosen: impl Fn(&Codec, bool) -> Vec<(u32, u32)>) {
             println!("skipped: ffmpeg has no encoder {}", codec.encoder);
             continue;
         }
-        let chosen = chosen(codec, is_common);
         // ffmpeg cuts the end of short lossy files elsewhere: of a Vorbis stream in a single page it leaves the last block out.
         let is_long = is_common || matches!(codec.promise, Promise::Close);
         let seconds = if is_long { 1.3 } else { 0.6 };
-        for &container in codec.containers {
+        for (place, &container) in codec.containers.iter().enumerate() {
+            if is_common && NOT_WRITTEN.contains(&(codec.name, container)) {
+                continue;
+            }
+            let chosen = chosen(codec, is_common, place);
             let of = move |(rate, channels)| Wanted { codec, container, rate, channels, seconds };
             let mut others = all_of(codec);
             others.retain(|pair| !chosen.contains(pair));
-            let row: [Vec<Wanted>; 2] = [chosen.clone(), others].map(|all| all.into_iter().map(of).collect());
+            let row: [Vec<Wanted>; 2] = [chosen, others].map(|all| all.into_iter().map(of).collect());
             rows.push(row);
         }
     }
