@@ -34,9 +34,9 @@ impl Window {
         [("kernel_size", self.kernel), ("stride", self.stride), ("dilation", self.dilation)]
     }
 
-    /// Steps from the first tap to the last, both included.
+    /// Steps from the first tap to the last, both included. Sizes that no input has are saturated.
     fn reach(&self) -> usize {
-        (self.kernel - 1) * self.dilation + 1
+        (self.kernel - 1).saturating_mul(self.dilation).saturating_add(1)
     }
 
     /// Whether the padding before the start depends on the input's length, as it can with [`Padding::Same`] and a stride above 1.
@@ -55,7 +55,7 @@ impl Window {
             Padding::Valid => (0, (length - reach) / stride + 1),
             Padding::Same => {
                 let output = length.div_ceil(stride);
-                let total = ((output - 1) * stride + reach).saturating_sub(length);
+                let total = (output - 1).saturating_mul(stride).saturating_add(reach).saturating_sub(length);
                 (total / 2, output)
             }
             Padding::Causal => (reach - 1, length.div_ceil(stride)),
