@@ -45,9 +45,9 @@ fn all_of(codec: &Codec) -> Vec<(u32, u32)> {
     codec.rates.iter().flat_map(at).collect()
 }
 
-/// Compares files of each codec in each container, with the rates and channels that `chosen` gives for it, for whether it is common, and for
-/// the container's place among the codec's.
-/// Where ffmpeg makes none of these, the first that it makes of the codec's others; an error if there is none, and ffmpeg has the encoder.
+/// Compares files of each codec in each container. `chosen` gives their rates and channels, for the codec, whether it is common, and the
+/// container's place among the codec's. Where ffmpeg makes none of these, the first that it makes with other rates and channels is compared.
+/// It is an error if ffmpeg has the encoder and makes none.
 fn compare(chosen: impl Fn(&Codec, bool, usize) -> Vec<(u32, u32)>) {
     if !installed() {
         return;

@@ -70,7 +70,7 @@ fn jitter_and_shimmer_are_those_of_the_pulses() {
             let (got, got_db) = (f64::from(found.jitter_local), f64::from(found.shimmer_local_db));
             println!("{rate} Hz: jitter {got:.5} of {jitter:.5}, shimmer {got_db:.3} of {shimmer:.3} dB");
             assert!((got - jitter).abs() < 0.1 * jitter + 8e-4, "jitter {got} is not {jitter} at {rate} Hz");
-            // What is left of the answers before changes the peaks, and at a low rate, peaks lie between samples.
+            // The decay of earlier pulses changes the peaks. At a low sample rate, peaks lie between samples.
             let slack = if rate < 20_000 { 0.3 } else { 0.15 };
             assert!(
                 (got_db - shimmer).abs() < 0.1 * shimmer + slack,

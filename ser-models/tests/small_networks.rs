@@ -7,7 +7,7 @@ use ser_models::models::{
     EnsembleConfig, HeadPooling, HybridConfig, ModelInput, RnnLstmConfig, TimNetConfig, WhisperHeadConfig,
 };
 
-/// Every kind in small sizes, with so many frames and this dropout everywhere.
+/// A small network of every architecture, with this number of frames and this dropout in every layer.
 pub(crate) fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
     let image = |filters, batch_norm| ConvBlock::image(filters, batch_norm, [2; 2], dropout);
     let cnn_lstm = |channels, batch_norm| CnnLstmConfig {

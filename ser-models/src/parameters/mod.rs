@@ -68,7 +68,7 @@ pub struct Parameters {
 #[derive(Debug)]
 struct Contents {
     entries: Vec<Parameter>,
-    /// Of all entries together.
+    /// Elements of all entries together.
     elements: usize,
     /// What new names begin with.
     prefix: String,
