@@ -17,7 +17,7 @@ fn every_example_says_what_it_shows_how_it_is_called_and_how_it_ends() {
     for (name, source) in [
         ("recommend_songs", "recommend_songs.rs"),
         ("recognize", "recognize.rs"),
-        ("train", "train.rs"),
+        ("train", "train/main.rs"),
         ("evaluate", "evaluate.rs"),
         ("extract_features", "extract_features.rs"),
         ("live", "live/main.rs"),

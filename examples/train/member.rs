@@ -1,0 +1,171 @@
+//! The training of one network, and what is kept and said of it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use indicatif::ProgressBar;
+use ser_examples::cli::Stopped;
+use ser_examples::{cli, memory, output, progress};
+use ser_models::training::{Dataset, Event, Finish, History, Trainer, TrainingError, member_seed};
+use ser_models::{Checkpoint, CheckpointSource, Recipe};
+use serde::Serialize;
+
+use crate::Arguments;
+
+/// The training of one network.
+pub(crate) struct Member<'a> {
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) recipe: &'a Recipe,
+    /// Number of the network among the members, from 0.
+    pub(crate) number: usize,
+    /// Protocol of the split, for the summary.
+    pub(crate) parts: &'a str,
+    /// File of the training's state.
+    pub(crate) state: &'a Path,
+}
+
+impl Member<'_> {
+    /// Trains the network, or continues its training, and writes its best epoch where it is the only one.
+    pub(crate) fn train(
+        &self,
+        training: &Dataset,
+        validation: Option<&Dataset>,
+        source: &CheckpointSource,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<Checkpoint> {
+        let Self { arguments, recipe, number, .. } = *self;
+        let seed = member_seed(arguments.seed, recipe.members, number);
+        let (config, architecture) = (recipe.training.clone(), recipe.architecture.clone());
+        let mut trainer =
+            Trainer::new(config, architecture, training, validation, seed).map_err(with_advice)?;
+        let summary = match number {
+            0 => format!("{}\n\n{}", self.parts, trainer.model().summary()),
+            _ => format!("network {} of {}", number + 1, recipe.members),
+        };
+        if arguments.json {
+            eprintln!("{summary}");
+        } else {
+            // Training continues if standard output is closed.
+            let _ = cli::print(summary);
+        }
+        // Of several members, those that had not begun have no state yet.
+        if arguments.resume && (recipe.members == 1 || self.state.exists()) {
+            trainer.resume(self.state).context("cannot continue the run")?;
+        } else {
+            trainer.keep_state(self.state);
+        }
+        let bar = progress::bar(0, "training");
+        let begin = Instant::now();
+        let finish = trainer.run(|event| draw(&bar, event), stop);
+        let seconds = begin.elapsed().as_secs_f64();
+        bar.finish_and_clear();
+
+        // The best epoch is kept however the run ended. An error of the run is reported before one of keeping it.
+        let kept =
+            if recipe.members == 1 { keep(arguments, &trainer, source.clone(), seconds) } else { Ok(()) };
+        let finish = finish?;
+        kept?;
+        match finish {
+            Finish::Stopped => Err(Stopped { advice: "continue with --resume" }.into()),
+            _ => Ok(trainer.checkpoint(source.clone())?),
+        }
+    }
+}
+
+/// Says what else can be done where a mood or an emotion has no clip.
+fn with_advice(error: TrainingError) -> anyhow::Error {
+    match error {
+        TrainingError::ClassWithoutExamples { .. } => {
+            anyhow!("{error}; --labels own trains on the labels that there are")
+        }
+        error => error.into(),
+    }
+}
+
+/// Writes the best epoch so far, if an epoch has ended, and the history if it was asked for, and prints what was reached.
+fn keep(
+    arguments: &Arguments,
+    trainer: &Trainer,
+    source: CheckpointSource,
+    seconds: f64,
+) -> anyhow::Result<()> {
+    let Some(best) = trainer.history().best() else { return Ok(()) };
+    trainer.checkpoint(source)?.save(&arguments.output)?;
+    if let Some(path) = &arguments.history {
+        output::write(path, written(trainer.history(), path)?.as_bytes())?;
+    }
+    let reached = Reached {
+        model: arguments.output.display().to_string(),
+        epoch: best.epoch,
+        epochs: trainer.history().epochs.len(),
+        validation_accuracy: best.validation.as_ref().map(|validation| validation.confusion.accuracy()),
+        validation_uar: best.validation.as_ref().map(|validation| validation.confusion.uar()),
+        seconds,
+        peak_memory_bytes: memory::peak_memory(),
+    };
+    // A closed standard output does not undo the training.
+    let _ = if arguments.json {
+        cli::print(serde_json::to_string_pretty(&reached)?)
+    } else {
+        cli::print(reached)
+    };
+    Ok(())
+}
+
+/// Result of a run.
+#[derive(Serialize)]
+struct Reached {
+    model: String,
+    /// The epoch that was kept.
+    epoch: usize,
+    /// The epochs that were run.
+    epochs: usize,
+    validation_accuracy: Option<f64>,
+    validation_uar: Option<f64>,
+    seconds: f64,
+    peak_memory_bytes: Option<u64>,
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: epoch {} of {}", self.model, self.epoch, self.epochs)?;
+        if let (Some(accuracy), Some(uar)) = (self.validation_accuracy, self.validation_uar) {
+            write!(f, ", validation accuracy {:.1} %, UAR {:.1} %", accuracy * 100.0, uar * 100.0)?;
+        }
+        write!(f, "\ntrained for {:.1} s", self.seconds)?;
+        if let Some(bytes) = self.peak_memory_bytes {
+            write!(f, ", peak memory {} MiB", bytes >> 20)?;
+        }
+        Ok(())
+    }
+}
+
+/// The history in the format that its file's name asks for.
+fn written(history: &History, path: &Path) -> anyhow::Result<String> {
+    let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    Ok(if is_json { serde_json::to_string_pretty(history)? } else { history.to_csv() })
+}
+
+fn draw(bar: &ProgressBar, event: &Event<'_>) {
+    match event {
+        Event::Begin { epochs, done, batches } => {
+            bar.set_length((epochs * batches) as u64);
+            bar.set_position((done * batches) as u64);
+            bar.reset_eta();
+        }
+        Event::Batch { loss, .. } => {
+            bar.inc(1);
+            bar.set_message(format!("loss {loss:.3}"));
+        }
+        Event::Epoch(epoch) => {
+            if let Some(validation) = epoch.validation.as_ref().filter(|_| epoch.best) {
+                let uar = validation.confusion.uar() * 100.0;
+                bar.println(format!("epoch {}: best so far, validation UAR {uar:.1} %", epoch.epoch));
+            }
+        }
+        _ => {}
+    }
+}
