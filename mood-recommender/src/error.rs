@@ -1,6 +1,6 @@
 //! Errors of recommendations.
 
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::mood::Mood;
 
 /// Errors of recommendations.
@@ -16,7 +16,7 @@ pub enum RecommendError {
         /// The listener's mood.
         mood: Mood,
         /// The feature.
-        feature: Feature,
+        feature: SongFeature,
         /// Its weight.
         given: f64,
     },

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The names, also in serialised weights, are those of the columns of `data_moods.csv`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Feature {
+pub enum SongFeature {
     /// Musical positiveness, 0 to 1.
     Valence,
     /// Intensity and activity, 0 to 1.
@@ -33,41 +33,41 @@ pub enum Feature {
     Popularity,
 }
 
-pub(crate) const FEATURES: usize = Feature::ALL.len();
+pub(crate) const FEATURES: usize = SongFeature::ALL.len();
 /// How many of them describe the sound.
-pub(crate) const AUDIO: usize = Feature::AUDIO.len();
+pub(crate) const AUDIO: usize = SongFeature::AUDIO.len();
 
-impl Feature {
+impl SongFeature {
     /// All ten: the nine audio features, then popularity.
-    pub const ALL: [Feature; 10] = [
-        Feature::Valence,
-        Feature::Energy,
-        Feature::Acousticness,
-        Feature::Danceability,
-        Feature::Instrumentalness,
-        Feature::Liveness,
-        Feature::Loudness,
-        Feature::Speechiness,
-        Feature::Tempo,
-        Feature::Popularity,
+    pub const ALL: [SongFeature; 10] = [
+        SongFeature::Valence,
+        SongFeature::Energy,
+        SongFeature::Acousticness,
+        SongFeature::Danceability,
+        SongFeature::Instrumentalness,
+        SongFeature::Liveness,
+        SongFeature::Loudness,
+        SongFeature::Speechiness,
+        SongFeature::Tempo,
+        SongFeature::Popularity,
     ];
 
     /// The nine that describe the sound, without popularity.
-    pub(crate) const AUDIO: &'static [Feature] = Feature::ALL.split_at(FEATURES - 1).0;
+    pub(crate) const AUDIO: &'static [SongFeature] = SongFeature::ALL.split_at(FEATURES - 1).0;
 
     /// The name, which is also the column's in a CSV file: `"valence"`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Feature::Valence => "valence",
-            Feature::Energy => "energy",
-            Feature::Acousticness => "acousticness",
-            Feature::Danceability => "danceability",
-            Feature::Instrumentalness => "instrumentalness",
-            Feature::Liveness => "liveness",
-            Feature::Loudness => "loudness",
-            Feature::Speechiness => "speechiness",
-            Feature::Tempo => "tempo",
-            Feature::Popularity => "popularity",
+            SongFeature::Valence => "valence",
+            SongFeature::Energy => "energy",
+            SongFeature::Acousticness => "acousticness",
+            SongFeature::Danceability => "danceability",
+            SongFeature::Instrumentalness => "instrumentalness",
+            SongFeature::Liveness => "liveness",
+            SongFeature::Loudness => "loudness",
+            SongFeature::Speechiness => "speechiness",
+            SongFeature::Tempo => "tempo",
+            SongFeature::Popularity => "popularity",
         }
     }
 
@@ -75,9 +75,9 @@ impl Feature {
     /// 0 to 1.
     pub fn range(self) -> RangeInclusive<f32> {
         match self {
-            Feature::Loudness => -200.0..=50.0,
-            Feature::Tempo => 0.0..=1000.0,
-            Feature::Popularity => 0.0..=100.0,
+            SongFeature::Loudness => -200.0..=50.0,
+            SongFeature::Tempo => 0.0..=1000.0,
+            SongFeature::Popularity => 0.0..=100.0,
             _ => 0.0..=1.0,
         }
     }
@@ -86,16 +86,16 @@ impl Feature {
     /// per minute, popularity from 0 to 100, the others as they are; values outside are clamped.
     pub(crate) fn unit(self, value: f32) -> f32 {
         let scaled = match self {
-            Feature::Loudness => (value + 60.0) / 60.0,
-            Feature::Tempo => value / 250.0,
-            Feature::Popularity => value / 100.0,
+            SongFeature::Loudness => (value + 60.0) / 60.0,
+            SongFeature::Tempo => value / 250.0,
+            SongFeature::Popularity => value / 100.0,
             _ => value,
         };
         scaled.clamp(0.0, 1.0)
     }
 }
 
-impl fmt::Display for Feature {
+impl fmt::Display for SongFeature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -107,24 +107,24 @@ mod tests {
 
     #[test]
     fn features_lie_in_their_own_order_in_all() {
-        assert!(Feature::ALL.iter().enumerate().all(|(at, &feature)| feature as usize == at));
-        assert!(!Feature::AUDIO.contains(&Feature::Popularity));
+        assert!(SongFeature::ALL.iter().enumerate().all(|(at, &feature)| feature as usize == at));
+        assert!(!SongFeature::AUDIO.contains(&SongFeature::Popularity));
     }
 
     #[test]
     fn every_range_maps_to_zero_to_one() {
-        for feature in Feature::ALL {
+        for feature in SongFeature::ALL {
             let range = feature.range();
             assert_eq!(feature.unit(*range.start()), 0.0, "{feature}");
             assert_eq!(feature.unit(*range.end()), 1.0, "{feature}");
         }
-        assert_eq!(Feature::Loudness.unit(-15.0), 0.75);
-        assert_eq!(Feature::Tempo.unit(125.0), 0.5);
+        assert_eq!(SongFeature::Loudness.unit(-15.0), 0.75);
+        assert_eq!(SongFeature::Tempo.unit(125.0), 0.5);
     }
 
     #[test]
     fn serialised_names_are_the_columns() {
-        for feature in Feature::ALL {
+        for feature in SongFeature::ALL {
             assert_eq!(serde_json::to_value(feature).unwrap(), feature.as_str());
         }
     }

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::catalog::Catalog;
-use crate::feature::{AUDIO, FEATURES, Feature};
+use crate::feature::{AUDIO, FEATURES, SongFeature};
 use crate::mood::Mood;
 use crate::names::{composed, folded};
 use crate::song::Song;
@@ -82,7 +82,7 @@ fn lay_out(first: u32, songs: &[Song]) -> ([Group; GROUPS], Moments) {
         group.songs.push(at);
         group.years.push(song.release_date.map_or(0, |date| date.year()));
         group.ties.push(tie(song));
-        for feature in Feature::ALL {
+        for feature in SongFeature::ALL {
             let unit = song.feature(feature).map_or(f32::NAN, |value| feature.unit(value));
             group.columns[feature as usize].push(unit);
         }
@@ -125,7 +125,7 @@ impl Group {
 
     /// The percentage, rounded down, of songs below `unit` (above it for `below == false`), among the group's songs that have the
     /// feature.
-    pub(crate) fn percent(&self, feature: Feature, unit: f32, below: bool) -> usize {
+    pub(crate) fn percent(&self, feature: SongFeature, unit: f32, below: bool) -> usize {
         self.ranks[feature as usize].percent(unit, below)
     }
 }
@@ -267,7 +267,7 @@ fn tie(song: &Song) -> u64 {
     if !song.id.is_empty() {
         return fingerprint(&song.id);
     }
-    let features = Feature::ALL.map(|feature| song.feature(feature).map(f32::to_bits));
+    let features = SongFeature::ALL.map(|feature| song.feature(feature).map(f32::to_bits));
     let names = (&song.artist, &song.name, &song.album, &song.path);
     let figures =
         (song.release_date, song.duration_ms, song.key, song.time_signature, song.mood, song.mood_estimated);
@@ -293,7 +293,7 @@ mod tests {
             for (at, &song) in group.songs.iter().enumerate() {
                 let song = &catalog.songs()[song as usize];
                 assert!(std::ptr::eq(index.group(song.mood.unwrap()), group));
-                assert_eq!(group.columns[Feature::Tempo as usize][at], song.tempo.unwrap() / 250.0);
+                assert_eq!(group.columns[SongFeature::Tempo as usize][at], song.tempo.unwrap() / 250.0);
                 assert_eq!(group.years[at], song.release_date.unwrap().year());
                 let (placed, place) = index.placed(seen);
                 assert!(std::ptr::eq(placed, group) && place == at);

@@ -40,7 +40,7 @@ pub use compact_str::CompactString;
 pub use date::{InvalidDate, ReleaseDate};
 pub use error::RecommendError;
 pub use extra::Extra;
-pub use feature::Feature;
+pub use feature::SongFeature;
 pub use formula::{mark_formula, unmark_formula};
 pub use mood::{Mood, UnknownMood};
 #[cfg(feature = "files")]

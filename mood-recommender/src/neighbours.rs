@@ -1,7 +1,7 @@
 //! Moods for songs that have none, learned from those that have one.
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::feature::{AUDIO, Feature};
+use crate::feature::{AUDIO, SongFeature};
 use crate::mood::Mood;
 use crate::song::Song;
 
@@ -52,7 +52,7 @@ impl Neighbours {
             return None;
         }
         let (mut means, mut factors) = ([0.0; AUDIO], [0.0; AUDIO]);
-        for (at, &feature) in Feature::AUDIO.iter().enumerate() {
+        for (at, &feature) in SongFeature::AUDIO.iter().enumerate() {
             (means[at], factors[at]) = weigh(&labelled, feature);
         }
         let mut neighbours = Neighbours { means, factors, examples: Vec::new() };
@@ -67,7 +67,7 @@ impl Neighbours {
     /// A song as a point in the space in which distances are measured.
     fn place(&self, song: &Song) -> [f32; AUDIO] {
         std::array::from_fn(|at| {
-            let value = song.feature(Feature::AUDIO[at]).map_or(self.means[at], f64::from);
+            let value = song.feature(SongFeature::AUDIO[at]).map_or(self.means[at], f64::from);
             ((value - self.means[at]) * self.factors[at]) as f32
         })
     }
@@ -97,7 +97,7 @@ impl Neighbours {
 }
 
 /// The mean of a feature and the weight of a difference in it.
-fn weigh(labelled: &[(&Song, Mood)], feature: Feature) -> (f64, f64) {
+fn weigh(labelled: &[(&Song, Mood)], feature: SongFeature) -> (f64, f64) {
     let values = || {
         labelled.iter().filter_map(|(song, mood)| Some((f64::from(song.feature(feature)?), *mood as usize)))
     };

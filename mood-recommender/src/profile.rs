@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::feature::{AUDIO, Feature};
+use crate::feature::{AUDIO, SongFeature};
 use crate::song::Song;
 
 /// A listener's likes and dislikes, which influence recommendations. Use serde to store it.
@@ -31,7 +31,7 @@ pub(crate) type Sounds = BTreeMap<String, [Option<f32>; AUDIO]>;
 struct Stored {
     version: u32,
     /// The features that the numbers of a song stand for.
-    features: Vec<Feature>,
+    features: Vec<SongFeature>,
     liked: Sounds,
     disliked: Sounds,
 }
@@ -40,7 +40,7 @@ const VERSION: u32 = 1;
 
 impl From<Profile> for Stored {
     fn from(Profile { liked, disliked }: Profile) -> Self {
-        Stored { version: VERSION, features: Feature::AUDIO.to_vec(), liked, disliked }
+        Stored { version: VERSION, features: SongFeature::AUDIO.to_vec(), liked, disliked }
     }
 }
 
@@ -51,8 +51,8 @@ impl TryFrom<Stored> for Profile {
         if version != VERSION {
             return Err(format!("profile: version must be {VERSION}, got {version}"));
         }
-        if features != Feature::AUDIO {
-            return Err(format!("profile: features must be {:?}, got {features:?}", Feature::AUDIO));
+        if features != SongFeature::AUDIO {
+            return Err(format!("profile: features must be {:?}, got {features:?}", SongFeature::AUDIO));
         }
         let mut numbers = liked.values().chain(disliked.values()).flatten().flatten();
         if let Some(number) = numbers.find(|number| !number.is_finite()) {
@@ -109,7 +109,7 @@ impl Profile {
 }
 
 fn sound(song: &Song) -> [Option<f32>; AUDIO] {
-    std::array::from_fn(|at| song.feature(Feature::AUDIO[at]))
+    std::array::from_fn(|at| song.feature(SongFeature::AUDIO[at]))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Why a song was chosen: in plain words first, with the numbers behind.
 
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::index::Group;
 use crate::song::Song;
 use crate::strategy::{Part, Strategy};
@@ -20,10 +20,10 @@ pub(crate) fn reason(
     strategy: &Strategy,
     sounds_liked: bool,
 ) -> String {
-    let mut terms: Vec<(Feature, f32)> =
-        Feature::ALL.into_iter().zip(part.weights).filter(|(_, weight)| *weight != 0.0).collect();
+    let mut terms: Vec<(SongFeature, f32)> =
+        SongFeature::ALL.into_iter().zip(part.weights).filter(|(_, weight)| *weight != 0.0).collect();
     terms.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let known = |(feature, weight): &(Feature, f32)| Some((*feature, *weight, song.feature(*feature)?));
+    let known = |(feature, weight): &(SongFeature, f32)| Some((*feature, *weight, song.feature(*feature)?));
     let mut text = words(&terms.iter().filter_map(known).collect::<Vec<_>>(), group, part);
     let numbers: Vec<String> =
         terms.iter().filter_map(|(feature, _)| Some(number(*feature, song.feature(*feature)?))).collect();
@@ -67,7 +67,7 @@ pub(crate) fn reason(
 }
 
 /// What distinguishes the song among those of its mood: `terms` are the features that count, with weight and value.
-fn words(terms: &[(Feature, f32, f32)], group: &Group, part: &Part) -> String {
+fn words(terms: &[(SongFeature, f32, f32)], group: &Group, part: &Part) -> String {
     let mood = part.target;
     if group.songs.len() == 1 {
         return format!("the only {mood} song here");
@@ -108,37 +108,37 @@ fn article(word: &str) -> &'static str {
     if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-fn number(feature: Feature, value: f32) -> String {
+fn number(feature: SongFeature, value: f32) -> String {
     match feature {
-        Feature::Popularity => format!("{feature} {value:.0}"),
-        Feature::Tempo => format!("{feature} {value:.0} BPM"),
-        Feature::Loudness => format!("{feature} {value:.1} dB"),
+        SongFeature::Popularity => format!("{feature} {value:.0}"),
+        SongFeature::Tempo => format!("{feature} {value:.0} BPM"),
+        SongFeature::Loudness => format!("{feature} {value:.1} dB"),
         _ => format!("{feature} {value:.2}"),
     }
 }
 
 /// What a song with much (or little) of a feature is, plainly and in the superlative.
-fn adjectives(feature: Feature, more: bool) -> (&'static str, &'static str) {
+fn adjectives(feature: SongFeature, more: bool) -> (&'static str, &'static str) {
     match (feature, more) {
-        (Feature::Valence, true) => ("happy", "happiest"),
-        (Feature::Valence, false) => ("gloomy", "gloomiest"),
-        (Feature::Energy, true) => ("energetic", "most energetic"),
-        (Feature::Energy, false) => ("calm", "calmest"),
-        (Feature::Acousticness, true) => ("acoustic", "most acoustic"),
-        (Feature::Acousticness, false) => ("electric", "most electric"),
-        (Feature::Danceability, true) => ("danceable", "most danceable"),
-        (Feature::Danceability, false) => ("undanceable", "least danceable"),
-        (Feature::Instrumentalness, true) => ("instrumental", "most instrumental"),
-        (Feature::Instrumentalness, false) => ("sung", "most sung"),
-        (Feature::Liveness, true) => ("live", "most live"),
-        (Feature::Liveness, false) => ("studio-made", "most studio-made"),
-        (Feature::Loudness, true) => ("loud", "loudest"),
-        (Feature::Loudness, false) => ("quiet", "quietest"),
-        (Feature::Speechiness, true) => ("spoken", "most spoken"),
-        (Feature::Speechiness, false) => ("wordless", "least spoken"),
-        (Feature::Tempo, true) => ("fast", "fastest"),
-        (Feature::Tempo, false) => ("slow", "slowest"),
-        (Feature::Popularity, true) => ("well-known", "best-known"),
-        (Feature::Popularity, false) => ("little-known", "least known"),
+        (SongFeature::Valence, true) => ("happy", "happiest"),
+        (SongFeature::Valence, false) => ("gloomy", "gloomiest"),
+        (SongFeature::Energy, true) => ("energetic", "most energetic"),
+        (SongFeature::Energy, false) => ("calm", "calmest"),
+        (SongFeature::Acousticness, true) => ("acoustic", "most acoustic"),
+        (SongFeature::Acousticness, false) => ("electric", "most electric"),
+        (SongFeature::Danceability, true) => ("danceable", "most danceable"),
+        (SongFeature::Danceability, false) => ("undanceable", "least danceable"),
+        (SongFeature::Instrumentalness, true) => ("instrumental", "most instrumental"),
+        (SongFeature::Instrumentalness, false) => ("sung", "most sung"),
+        (SongFeature::Liveness, true) => ("live", "most live"),
+        (SongFeature::Liveness, false) => ("studio-made", "most studio-made"),
+        (SongFeature::Loudness, true) => ("loud", "loudest"),
+        (SongFeature::Loudness, false) => ("quiet", "quietest"),
+        (SongFeature::Speechiness, true) => ("spoken", "most spoken"),
+        (SongFeature::Speechiness, false) => ("wordless", "least spoken"),
+        (SongFeature::Tempo, true) => ("fast", "fastest"),
+        (SongFeature::Tempo, false) => ("slow", "slowest"),
+        (SongFeature::Popularity, true) => ("well-known", "best-known"),
+        (SongFeature::Popularity, false) => ("little-known", "least known"),
     }
 }

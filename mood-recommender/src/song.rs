@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::date::ReleaseDate;
 use crate::extra::Extra;
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::mood::Mood;
 use crate::names::composed;
 use crate::number::finite_option;
@@ -30,36 +30,36 @@ pub struct Song {
     pub id: CompactString,
     /// When it came out.
     pub release_date: Option<ReleaseDate>,
-    /// See [`Feature::Popularity`].
+    /// See [`SongFeature::Popularity`].
     #[serde(deserialize_with = "finite_option")]
     pub popularity: Option<f32>,
     /// The length in milliseconds.
     pub duration_ms: Option<u32>,
-    /// See [`Feature::Danceability`].
+    /// See [`SongFeature::Danceability`].
     #[serde(deserialize_with = "finite_option")]
     pub danceability: Option<f32>,
-    /// See [`Feature::Acousticness`].
+    /// See [`SongFeature::Acousticness`].
     #[serde(deserialize_with = "finite_option")]
     pub acousticness: Option<f32>,
-    /// See [`Feature::Energy`].
+    /// See [`SongFeature::Energy`].
     #[serde(deserialize_with = "finite_option")]
     pub energy: Option<f32>,
-    /// See [`Feature::Instrumentalness`].
+    /// See [`SongFeature::Instrumentalness`].
     #[serde(deserialize_with = "finite_option")]
     pub instrumentalness: Option<f32>,
-    /// See [`Feature::Liveness`].
+    /// See [`SongFeature::Liveness`].
     #[serde(deserialize_with = "finite_option")]
     pub liveness: Option<f32>,
-    /// See [`Feature::Valence`].
+    /// See [`SongFeature::Valence`].
     #[serde(deserialize_with = "finite_option")]
     pub valence: Option<f32>,
-    /// See [`Feature::Loudness`].
+    /// See [`SongFeature::Loudness`].
     #[serde(deserialize_with = "finite_option")]
     pub loudness: Option<f32>,
-    /// See [`Feature::Speechiness`].
+    /// See [`SongFeature::Speechiness`].
     #[serde(deserialize_with = "finite_option")]
     pub speechiness: Option<f32>,
-    /// See [`Feature::Tempo`].
+    /// See [`SongFeature::Tempo`].
     #[serde(deserialize_with = "finite_option")]
     pub tempo: Option<f32>,
     /// The key: 0 is C, 1 is C sharp, up to 11; −1 where none was found.
@@ -86,33 +86,33 @@ fn is_false(value: &bool) -> bool {
 
 impl Song {
     /// The value of a feature in its own unit; `None` where it is unknown.
-    pub fn feature(&self, feature: Feature) -> Option<f32> {
+    pub fn feature(&self, feature: SongFeature) -> Option<f32> {
         match feature {
-            Feature::Valence => self.valence,
-            Feature::Energy => self.energy,
-            Feature::Acousticness => self.acousticness,
-            Feature::Danceability => self.danceability,
-            Feature::Instrumentalness => self.instrumentalness,
-            Feature::Liveness => self.liveness,
-            Feature::Loudness => self.loudness,
-            Feature::Speechiness => self.speechiness,
-            Feature::Tempo => self.tempo,
-            Feature::Popularity => self.popularity,
+            SongFeature::Valence => self.valence,
+            SongFeature::Energy => self.energy,
+            SongFeature::Acousticness => self.acousticness,
+            SongFeature::Danceability => self.danceability,
+            SongFeature::Instrumentalness => self.instrumentalness,
+            SongFeature::Liveness => self.liveness,
+            SongFeature::Loudness => self.loudness,
+            SongFeature::Speechiness => self.speechiness,
+            SongFeature::Tempo => self.tempo,
+            SongFeature::Popularity => self.popularity,
         }
     }
 
-    pub(crate) fn feature_mut(&mut self, feature: Feature) -> &mut Option<f32> {
+    pub(crate) fn feature_mut(&mut self, feature: SongFeature) -> &mut Option<f32> {
         match feature {
-            Feature::Valence => &mut self.valence,
-            Feature::Energy => &mut self.energy,
-            Feature::Acousticness => &mut self.acousticness,
-            Feature::Danceability => &mut self.danceability,
-            Feature::Instrumentalness => &mut self.instrumentalness,
-            Feature::Liveness => &mut self.liveness,
-            Feature::Loudness => &mut self.loudness,
-            Feature::Speechiness => &mut self.speechiness,
-            Feature::Tempo => &mut self.tempo,
-            Feature::Popularity => &mut self.popularity,
+            SongFeature::Valence => &mut self.valence,
+            SongFeature::Energy => &mut self.energy,
+            SongFeature::Acousticness => &mut self.acousticness,
+            SongFeature::Danceability => &mut self.danceability,
+            SongFeature::Instrumentalness => &mut self.instrumentalness,
+            SongFeature::Liveness => &mut self.liveness,
+            SongFeature::Loudness => &mut self.loudness,
+            SongFeature::Speechiness => &mut self.speechiness,
+            SongFeature::Tempo => &mut self.tempo,
+            SongFeature::Popularity => &mut self.popularity,
         }
     }
 
@@ -153,10 +153,10 @@ mod tests {
     #[test]
     fn every_feature_reads_the_field_that_it_writes() {
         let mut song = Song::default();
-        for (value, feature) in (1_u8..).zip(Feature::ALL) {
+        for (value, feature) in (1_u8..).zip(SongFeature::ALL) {
             *song.feature_mut(feature) = Some(f32::from(value));
         }
-        for (value, feature) in (1_u8..).zip(Feature::ALL) {
+        for (value, feature) in (1_u8..).zip(SongFeature::ALL) {
             assert_eq!(song.feature(feature), Some(f32::from(value)), "{feature}");
             assert_eq!(serde_json::to_value(&song).unwrap()[feature.as_str()], f32::from(value));
         }

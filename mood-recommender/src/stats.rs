@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalog::Catalog;
-use crate::feature::{FEATURES, Feature};
+use crate::feature::{FEATURES, SongFeature};
 use crate::mood::Mood;
 
 /// Counts, means and correlations of a catalogue: those of §7.3 of *Speech Emotion Recognition with Music Recommendation*, the student
@@ -29,7 +29,7 @@ impl Catalog {
         for song in self.songs() {
             let group = song.mood.map_or(Mood::ALL.len(), |mood| mood as usize);
             counts[group] += 1;
-            for feature in Feature::ALL {
+            for feature in SongFeature::ALL {
                 if let Some(value) = song.feature(feature) {
                     known[group][feature as usize] += 1;
                     sums[group][feature as usize] += f64::from(value);
@@ -37,7 +37,7 @@ impl Catalog {
             }
         }
         let mut stats = Stats { counts, known, sums, squares: [0.0; FEATURES] };
-        for feature in Feature::ALL {
+        for feature in SongFeature::ALL {
             let mean = stats.mean_of(&Mood::ALL, feature).unwrap_or_default();
             let labelled = self.songs().iter().filter(|song| song.mood.is_some());
             let values = labelled.filter_map(|song| song.feature(feature));
@@ -64,7 +64,7 @@ impl Stats {
     }
 
     /// The mean of a feature over the songs of a mood, in the feature's unit; `None` where none has it.
-    pub fn mean(&self, mood: Mood, feature: Feature) -> Option<f64> {
+    pub fn mean(&self, mood: Mood, feature: SongFeature) -> Option<f64> {
         self.mean_of(&[mood], feature)
     }
 
@@ -73,7 +73,7 @@ impl Stats {
     /// the feature than others.
     ///
     /// `None` where the mood has no song or all of them, or the feature is the same everywhere.
-    pub fn correlation(&self, mood: Mood, feature: Feature) -> Option<f64> {
+    pub fn correlation(&self, mood: Mood, feature: SongFeature) -> Option<f64> {
         let songs = self.known(&[mood], feature) as f64;
         let labelled = self.known(&Mood::ALL, feature) as f64;
         let difference = self.mean(mood, feature)? - self.mean_of(&Mood::ALL, feature)?;
@@ -84,14 +84,14 @@ impl Stats {
         correlation.is_finite().then(|| correlation.clamp(-1.0, 1.0))
     }
 
-    fn mean_of(&self, moods: &[Mood], feature: Feature) -> Option<f64> {
+    fn mean_of(&self, moods: &[Mood], feature: SongFeature) -> Option<f64> {
         let songs = self.known(moods, feature);
         let sum: f64 = moods.iter().map(|&mood| self.sums[mood as usize][feature as usize]).sum();
         (songs > 0).then(|| sum / songs as f64)
     }
 
     /// How many songs of the moods have the feature.
-    fn known(&self, moods: &[Mood], feature: Feature) -> usize {
+    fn known(&self, moods: &[Mood], feature: SongFeature) -> usize {
         moods.iter().map(|&mood| self.known[mood as usize][feature as usize]).sum()
     }
 }
@@ -107,7 +107,7 @@ impl fmt::Display for Stats {
         for mood in Mood::ALL {
             write!(f, " {:>16}", self.count(mood))?;
         }
-        for feature in Feature::ALL {
+        for feature in SongFeature::ALL {
             write!(f, "\n{feature:<16}")?;
             for mood in Mood::ALL {
                 match (self.mean(mood, feature), self.correlation(mood, feature)) {
@@ -148,22 +148,22 @@ mod tests {
         let songs =
             moods.into_iter().zip([0.1, 0.3, 0.2, 0.9, 0.6]).map(|(mood, energy)| song(Some(mood), energy));
         let stats = stats(songs.chain([song(None, 1.0)]));
-        let correlation = stats.correlation(Mood::Calm, Feature::Energy).unwrap();
+        let correlation = stats.correlation(Mood::Calm, SongFeature::Energy).unwrap();
         let expected = -0.6139601294045424;
         assert!((correlation - expected).abs() < 1e-7, "{correlation}");
-        assert!((stats.mean(Mood::Calm, Feature::Energy).unwrap() - 0.2).abs() < 1e-7);
+        assert!((stats.mean(Mood::Calm, SongFeature::Energy).unwrap() - 0.2).abs() < 1e-7);
         assert_eq!((stats.songs(), stats.unlabelled(), stats.count(Mood::Calm)), (6, 1, 2));
     }
 
     #[test]
     fn what_has_no_answer_is_none() {
         let empty = stats([]);
-        assert_eq!(empty.mean(Mood::Sad, Feature::Energy), None);
-        assert_eq!(empty.correlation(Mood::Sad, Feature::Energy), None);
+        assert_eq!(empty.mean(Mood::Sad, SongFeature::Energy), None);
+        assert_eq!(empty.correlation(Mood::Sad, SongFeature::Energy), None);
         let one_mood = stats([song(Some(Mood::Sad), 0.1), song(Some(Mood::Sad), 0.2)]);
-        assert_eq!(one_mood.correlation(Mood::Sad, Feature::Energy), None);
-        assert_eq!(one_mood.correlation(Mood::Happy, Feature::Energy), None);
+        assert_eq!(one_mood.correlation(Mood::Sad, SongFeature::Energy), None);
+        assert_eq!(one_mood.correlation(Mood::Happy, SongFeature::Energy), None);
         let constant = stats([song(Some(Mood::Sad), 0.5), song(Some(Mood::Happy), 0.5)]);
-        assert_eq!(constant.correlation(Mood::Sad, Feature::Energy), None);
+        assert_eq!(constant.correlation(Mood::Sad, SongFeature::Energy), None);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecommendError;
-use crate::feature::{FEATURES, Feature};
+use crate::feature::{FEATURES, SongFeature};
 use crate::mood::Mood;
 use crate::point::Point;
 use crate::reading::Reading;
@@ -109,7 +109,7 @@ impl Strategy {
 
     /// What songs to look for when the listener is in `mood`.
     fn aim(&self, mood: Mood) -> Aim {
-        use Feature::{Acousticness, Danceability, Energy, Loudness, Popularity, Valence};
+        use SongFeature::{Acousticness, Danceability, Energy, Loudness, Popularity, Valence};
         match (self, mood) {
             (Strategy::Keep, Mood::Calm) => Aim::new(Mood::Calm, &[(Energy, -1.0), (Acousticness, 1.0)]),
             (Strategy::Keep, Mood::Happy) => Aim::new(Mood::Happy, &[(Valence, 1.0)]),
@@ -138,11 +138,11 @@ pub struct Aim {
     ///
     /// Each feature is first scaled to 0 to 1 and clamped to that range: loudness from −60 to 0 dB, tempo from 0 to 250 beats per minute,
     /// popularity from 0 to 100, the others as they are. With a weight below 0, 1 minus the scaled value counts.
-    pub weights: BTreeMap<Feature, f64>,
+    pub weights: BTreeMap<SongFeature, f64>,
 }
 
 impl Aim {
-    fn new(target: Mood, weights: &[(Feature, f64)]) -> Self {
+    fn new(target: Mood, weights: &[(SongFeature, f64)]) -> Self {
         Aim { target, weights: weights.iter().copied().collect() }
     }
 
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn a_custom_map_takes_over_only_the_moods_it_names() {
-        let aims = BTreeMap::from([(Mood::Sad, Aim::new(Mood::Calm, &[(Feature::Tempo, -2.0)]))]);
+        let aims = BTreeMap::from([(Mood::Sad, Aim::new(Mood::Calm, &[(SongFeature::Tempo, -2.0)]))]);
         let strategy = Strategy::Custom(aims);
         let part = only_part(&strategy, Mood::Sad);
-        assert_eq!((part.target, part.weights[Feature::Tempo as usize]), (Mood::Calm, -1.0));
+        assert_eq!((part.target, part.weights[SongFeature::Tempo as usize]), (Mood::Calm, -1.0));
         assert_eq!(only_part(&strategy, Mood::Calm).target, Mood::Energetic);
     }
 
@@ -256,19 +256,22 @@ mod tests {
         let parts = parts(&Strategy::Balance, &reading).unwrap();
         assert_eq!(parts.iter().map(|part| part.target).collect::<Vec<_>>(), [Mood::Happy, Mood::Energetic]);
         assert!((parts[0].share - 0.7).abs() < 1e-12);
-        assert_eq!(parts[0].weights[Feature::Valence as usize], 0.5);
+        assert_eq!(parts[0].weights[SongFeature::Valence as usize], 0.5);
         assert_eq!(parts[0].asked_by.len(), 2);
     }
 
     #[test]
     fn weights_that_say_nothing_are_refused() {
-        let custom = |weights: &[(Feature, f64)]| {
+        let custom = |weights: &[(SongFeature, f64)]| {
             let aims = BTreeMap::from([(Mood::Sad, Aim::new(Mood::Calm, weights))]);
             parts(&Strategy::Custom(aims), &Mood::Sad.into()).unwrap_err().to_string()
         };
         assert_eq!(custom(&[]), "weights for Sad must hold one other than 0, got none");
-        assert_eq!(custom(&[(Feature::Energy, 0.0)]), "weights for Sad must hold one other than 0, got none");
-        let message = custom(&[(Feature::Energy, f64::NAN)]);
+        assert_eq!(
+            custom(&[(SongFeature::Energy, 0.0)]),
+            "weights for Sad must hold one other than 0, got none"
+        );
+        let message = custom(&[(SongFeature::Energy, f64::NAN)]);
         assert_eq!(message, "weight of energy for Sad must be a finite number, got NaN");
     }
 
@@ -289,7 +292,7 @@ mod tests {
         let toml = "[custom.SAD]\ntarget = 'Happy'\nweights = { valence = 2.0, popularity = 1.0 }";
         let strategy: Strategy = serde_json::from_str(json).unwrap();
         assert_eq!(toml::from_str::<Strategy>(toml).unwrap(), strategy);
-        let weights = [(Feature::Valence, 2.0), (Feature::Popularity, 1.0)];
+        let weights = [(SongFeature::Valence, 2.0), (SongFeature::Popularity, 1.0)];
         assert_eq!(
             strategy,
             Strategy::Custom(BTreeMap::from([(Mood::Sad, Aim::new(Mood::Happy, &weights))]))

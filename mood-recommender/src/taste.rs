@@ -1,6 +1,6 @@
 //! Similarity of a song to the songs that a listener judged.
 
-use crate::feature::{AUDIO, Feature};
+use crate::feature::{AUDIO, SongFeature};
 use crate::index::{Scale, similarity};
 use crate::profile::{Profile, Sounds};
 
@@ -75,7 +75,7 @@ impl Kinds {
 
 fn in_deviations(sound: &[Option<f32>; AUDIO], scale: &Scale) -> Sound {
     std::array::from_fn(|at| {
-        let unit = sound[at].map_or(scale.means[at], |value| Feature::AUDIO[at].unit(value));
+        let unit = sound[at].map_or(scale.means[at], |value| SongFeature::AUDIO[at].unit(value));
         unit / scale.deviations[at]
     })
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mood_recommender::{Catalog, CatalogError, CatalogFormat, Feature, Mood, ReadOptions};
+use mood_recommender::{Catalog, CatalogError, CatalogFormat, Mood, ReadOptions, SongFeature};
 
 const HEADER: &str = "name,album,artist,id,release_date,popularity,length,danceability,acousticness,energy,\
                       instrumentalness,liveness,valence,loudness,speechiness,tempo,key,time_signature,mood";
@@ -139,7 +139,7 @@ fn headers_that_lack_or_double_a_column_are_refused() {
 
 #[test]
 fn any_feature_may_be_missing() {
-    for feature in Feature::ALL {
+    for feature in SongFeature::ALL {
         let catalog = Catalog::from_bytes(csv(&rows(2)).replacen(feature.as_str(), "other", 1)).unwrap();
         assert!(
             catalog

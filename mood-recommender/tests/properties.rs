@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use mood_recommender::{
-    Aim, Catalog, CatalogFormat, Feature, Filter, Mood, Options, Point, Profile, Reading, Recommender,
-    Shuffle, Song, Strategy as Aims,
+    Aim, Catalog, CatalogFormat, Filter, Mood, Options, Point, Profile, Reading, Recommender, Shuffle, Song,
+    SongFeature, Strategy as Aims,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -35,7 +35,7 @@ fn readings() -> impl Strategy<Value = Reading> {
 }
 
 fn aims() -> impl Strategy<Value = BTreeMap<Mood, Aim>> {
-    let features = (0..10_usize).prop_map(|at| Feature::ALL[at]);
+    let features = (0..10_usize).prop_map(|at| SongFeature::ALL[at]);
     let weights = proptest::collection::btree_map(features, prop_oneof![-3.0..-0.1, 0.1..3.0], 1..5);
     proptest::collection::btree_map(
         moods(),

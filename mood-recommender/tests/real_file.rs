@@ -1,6 +1,6 @@
 //! The whole of `data_moods.csv`, where it is kept beside the repository.
 
-use mood_recommender::{Catalog, Feature, Mood, Options, Point, Recommender, Song, Strategy};
+use mood_recommender::{Catalog, Mood, Options, Point, Recommender, Song, SongFeature, Strategy};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -30,7 +30,7 @@ fn the_starter_catalogue_agrees_with_it() {
             (real.mood, real.release_date, real.duration_ms),
             (song.mood, song.release_date, song.duration_ms)
         );
-        for feature in Feature::ALL {
+        for feature in SongFeature::ALL {
             let (real, printed) = (real.feature(feature).unwrap(), song.feature(feature).unwrap());
             assert!(
                 (real - printed).abs() <= 1e-5 * printed.abs(),
@@ -48,24 +48,24 @@ fn the_reports_correlations_are_there() {
     assert_eq!(Mood::ALL.map(|mood| stats.count(mood)), [195, 140, 197, 154]);
     // §7.3: what moods have more of (+) or less of (−) than the others.
     for (mood, feature, sign) in [
-        (Mood::Calm, Feature::Acousticness, 1.0),
-        (Mood::Calm, Feature::Energy, -1.0),
-        (Mood::Energetic, Feature::Energy, 1.0),
-        (Mood::Energetic, Feature::Loudness, 1.0),
-        (Mood::Energetic, Feature::Acousticness, -1.0),
-        (Mood::Happy, Feature::Valence, 1.0),
-        (Mood::Sad, Feature::Acousticness, 1.0),
-        (Mood::Sad, Feature::Valence, -1.0),
+        (Mood::Calm, SongFeature::Acousticness, 1.0),
+        (Mood::Calm, SongFeature::Energy, -1.0),
+        (Mood::Energetic, SongFeature::Energy, 1.0),
+        (Mood::Energetic, SongFeature::Loudness, 1.0),
+        (Mood::Energetic, SongFeature::Acousticness, -1.0),
+        (Mood::Happy, SongFeature::Valence, 1.0),
+        (Mood::Sad, SongFeature::Acousticness, 1.0),
+        (Mood::Sad, SongFeature::Valence, -1.0),
     ] {
         let correlation = stats.correlation(mood, feature).unwrap();
         assert!(correlation * sign > 0.1, "{mood} {feature}: {correlation}");
     }
     // numpy 2.4.6: means and point-biserial correlations of the same file.
     for (mood, feature, mean, correlation) in [
-        (Mood::Calm, Feature::Acousticness, 0.883348, 0.665773),
-        (Mood::Energetic, Feature::Loudness, -4.695844, 0.492754),
-        (Mood::Happy, Feature::Valence, 0.579095, 0.475314),
-        (Mood::Sad, Feature::Popularity, 37.730964, -0.104845),
+        (Mood::Calm, SongFeature::Acousticness, 0.883348, 0.665773),
+        (Mood::Energetic, SongFeature::Loudness, -4.695844, 0.492754),
+        (Mood::Happy, SongFeature::Valence, 0.579095, 0.475314),
+        (Mood::Sad, SongFeature::Popularity, 37.730964, -0.104845),
     ] {
         assert!((stats.mean(mood, feature).unwrap() - mean).abs() < 1e-5);
         assert!((stats.correlation(mood, feature).unwrap() - correlation).abs() < 1e-5);

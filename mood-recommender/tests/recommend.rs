@@ -1,8 +1,8 @@
 //! Lists for moods and readings: what is in them, in which order and why.
 
 use mood_recommender::{
-    Catalog, Feature, Filter, Mood, Options, Profile, Reading, RecommendError, Recommendation, Recommender,
-    Shuffle, Song, Strategy,
+    Catalog, Filter, Mood, Options, Profile, Reading, RecommendError, Recommendation, Recommender, Shuffle,
+    Song, SongFeature, Strategy,
 };
 
 fn starter() -> Recommender {
@@ -176,7 +176,7 @@ fn diversity_makes_lists_less_alike() {
         let pairs =
             list.iter().enumerate().flat_map(|(at, a)| list[at + 1..].iter().map(move |b| (a.song, b.song)));
         let distances = pairs.map(|(a, b)| {
-            [Feature::Energy, Feature::Acousticness, Feature::Liveness]
+            [SongFeature::Energy, SongFeature::Acousticness, SongFeature::Liveness]
                 .map(|feature| (a.feature(feature).unwrap() - b.feature(feature).unwrap()).powi(2))
                 .iter()
                 .sum::<f32>()

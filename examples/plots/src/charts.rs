@@ -1,6 +1,6 @@
 //! Pictures of training, of results and of catalogues.
 
-use mood_recommender::{Catalog, Feature, Mood, Song};
+use mood_recommender::{Catalog, Mood, Song, SongFeature};
 use ndarray::Array2;
 use ser_models::ConfusionMatrix;
 use ser_models::training::{Epoch, Evaluation, History};
@@ -59,14 +59,14 @@ pub fn confusion(title: impl Into<String>, confusion: &ConfusionMatrix) -> Page 
 pub fn catalog(name: &str, catalog: &Catalog) -> Page {
     let stats = catalog.stats();
     let moods = Mood::ALL.map(|mood| mood.to_string()).to_vec();
-    let features = Feature::ALL.map(|feature| feature.to_string()).to_vec();
+    let features = SongFeature::ALL.map(|feature| feature.to_string()).to_vec();
     let mut bars: Vec<(String, f64)> =
         Mood::ALL.map(|mood| (mood.to_string(), stats.count(mood) as f64)).to_vec();
     if stats.unlabelled() > 0 {
         bars.push(("no mood".to_string(), stats.unlabelled() as f64));
     }
     let by_mood = Array2::from_shape_fn((moods.len(), features.len()), |(mood, feature)| {
-        stats.correlation(Mood::ALL[mood], Feature::ALL[feature]).map_or(f32::NAN, |value| value as f32)
+        stats.correlation(Mood::ALL[mood], SongFeature::ALL[feature]).map_or(f32::NAN, |value| value as f32)
     });
     let by_mood = Matrix {
         rows: moods,
@@ -89,9 +89,9 @@ pub fn catalog(name: &str, catalog: &Catalog) -> Page {
 /// Pearson's correlation of each feature with each other, over the songs that have both; NaN where one is the same everywhere.
 fn correlations(catalog: &Catalog) -> Array2<f32> {
     let songs = catalog.songs();
-    Array2::from_shape_fn((Feature::ALL.len(), Feature::ALL.len()), |(a, b)| {
+    Array2::from_shape_fn((SongFeature::ALL.len(), SongFeature::ALL.len()), |(a, b)| {
         let pairs = || {
-            let both = |feature: usize, song: &Song| song.feature(Feature::ALL[feature]).map(f64::from);
+            let both = |feature: usize, song: &Song| song.feature(SongFeature::ALL[feature]).map(f64::from);
             songs.iter().filter_map(move |song| Some((both(a, song)?, both(b, song)?)))
         };
         let count = pairs().count().max(1) as f64;
@@ -124,13 +124,16 @@ mod tests {
                 .unwrap();
         }
         let values = correlations(&builder.build());
-        let at = |a: Feature, b: Feature| values[[a as usize, b as usize]];
+        let at = |a: SongFeature, b: SongFeature| values[[a as usize, b as usize]];
         // numpy 2.4.6: np.corrcoef([[.1, .4, .5, .9], [.9, .7, .2, .1], [100, 80, 120, 90]])
-        assert!((at(Feature::Valence, Feature::Energy) + 0.894_660_8).abs() < 1e-6, "{values}");
-        assert!((at(Feature::Valence, Feature::Tempo) + 0.132_914_7).abs() < 1e-6, "{values}");
-        assert_eq!(at(Feature::Energy, Feature::Valence), at(Feature::Valence, Feature::Energy));
-        assert!((at(Feature::Tempo, Feature::Tempo) - 1.0).abs() < 1e-6);
-        assert!(at(Feature::Loudness, Feature::Energy).is_nan(), "unknown everywhere");
+        assert!((at(SongFeature::Valence, SongFeature::Energy) + 0.894_660_8).abs() < 1e-6, "{values}");
+        assert!((at(SongFeature::Valence, SongFeature::Tempo) + 0.132_914_7).abs() < 1e-6, "{values}");
+        assert_eq!(
+            at(SongFeature::Energy, SongFeature::Valence),
+            at(SongFeature::Valence, SongFeature::Energy)
+        );
+        assert!((at(SongFeature::Tempo, SongFeature::Tempo) - 1.0).abs() < 1e-6);
+        assert!(at(SongFeature::Loudness, SongFeature::Energy).is_nan(), "unknown everywhere");
     }
 
     #[test]

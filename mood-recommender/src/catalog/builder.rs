@@ -9,7 +9,7 @@ use super::cell::{KEYS, id};
 use super::column::{KEYS_RULE, TEXT_RULE, is_own};
 use super::error::Fault;
 use super::{Catalog, CatalogError, Duplicate};
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::names::composed;
 use crate::song::Song;
 
@@ -28,7 +28,7 @@ impl CatalogBuilder {
     /// reduced to the id in it. A song whose id is already in the catalogue is left out and listed in [`Catalog::duplicates`].
     ///
     /// # Errors
-    /// [`CatalogError::Value`] when the name or artist is empty, a feature lies outside [`Feature::range`] or is not a
+    /// [`CatalogError::Value`] when the name or artist is empty, a feature lies outside [`SongFeature::range`] or is not a
     /// number, the key is not from −1 to 11, or the name of an extra column is empty, untrimmed or taken by another column. The
     /// builder is then unchanged.
     pub fn push(&mut self, mut song: Song) -> Result<&mut Self, CatalogError> {
@@ -157,7 +157,7 @@ pub(super) fn check(song: &Song) -> Result<(), Fault> {
     {
         return Err(Fault::new("key", KEYS_RULE, &key.to_string()));
     }
-    for feature in Feature::ALL {
+    for feature in SongFeature::ALL {
         let range = feature.range();
         if let Some(value) = song.feature(feature)
             && !range.contains(&value)
@@ -183,9 +183,9 @@ mod tests {
         let mut builder = Catalog::builder();
         builder.push(song("First", "1")).unwrap();
         for (feature, bad) in [
-            (Feature::Energy, f32::NAN),
-            (Feature::Loudness, f32::NEG_INFINITY),
-            (Feature::Popularity, 101.0),
+            (SongFeature::Energy, f32::NAN),
+            (SongFeature::Loudness, f32::NEG_INFINITY),
+            (SongFeature::Popularity, 101.0),
         ] {
             let mut song = song("Second", "2");
             *song.feature_mut(feature) = Some(bad);

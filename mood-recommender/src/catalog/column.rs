@@ -6,7 +6,7 @@ use compact_str::{CompactString, ToCompactString};
 use super::cell::{Length, id, key, length, number, release_date, truth, whole};
 use super::error::Fault;
 use crate::date::InvalidDate;
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::names::composed;
 use crate::song::Song;
 
@@ -24,7 +24,7 @@ pub(super) enum Column {
     Mood,
     MoodEstimated,
     Path,
-    Feature(Feature),
+    Feature(SongFeature),
 }
 
 /// A column with its name in files that this crate writes, and the names in other files, as [`plain`] makes them.
@@ -71,7 +71,7 @@ pub(super) const COLUMNS: [Own; 21] = [
         "release_date",
         &["albumreleasedate", "trackalbumreleasedate", "releaseyear", "year"],
     ),
-    own(Column::Feature(Feature::Popularity), "popularity", &["trackpopularity", "songpopularity"]),
+    own(Column::Feature(SongFeature::Popularity), "popularity", &["trackpopularity", "songpopularity"]),
     own(
         Column::Length,
         "duration_ms",
@@ -91,15 +91,15 @@ pub(super) const COLUMNS: [Own; 21] = [
             "durationminutes",
         ],
     ),
-    own(Column::Feature(Feature::Danceability), "danceability", &[]),
-    own(Column::Feature(Feature::Acousticness), "acousticness", &[]),
-    own(Column::Feature(Feature::Energy), "energy", &[]),
-    own(Column::Feature(Feature::Instrumentalness), "instrumentalness", &[]),
-    own(Column::Feature(Feature::Liveness), "liveness", &[]),
-    own(Column::Feature(Feature::Valence), "valence", &["audiovalence"]),
-    own(Column::Feature(Feature::Loudness), "loudness", &["loudnessdb"]),
-    own(Column::Feature(Feature::Speechiness), "speechiness", &[]),
-    own(Column::Feature(Feature::Tempo), "tempo", &["bpm", "tempobpm"]),
+    own(Column::Feature(SongFeature::Danceability), "danceability", &[]),
+    own(Column::Feature(SongFeature::Acousticness), "acousticness", &[]),
+    own(Column::Feature(SongFeature::Energy), "energy", &[]),
+    own(Column::Feature(SongFeature::Instrumentalness), "instrumentalness", &[]),
+    own(Column::Feature(SongFeature::Liveness), "liveness", &[]),
+    own(Column::Feature(SongFeature::Valence), "valence", &["audiovalence"]),
+    own(Column::Feature(SongFeature::Loudness), "loudness", &["loudnessdb"]),
+    own(Column::Feature(SongFeature::Speechiness), "speechiness", &[]),
+    own(Column::Feature(SongFeature::Tempo), "tempo", &["bpm", "tempobpm"]),
     own(Column::Key, "key", &["audiokey"]),
     own(Column::TimeSignature, "time_signature", &[]),
     own(Column::Mood, "mood", &[]),

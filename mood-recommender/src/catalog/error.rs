@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 
 /// Errors of reading, building, learning from and saving a catalogue.
 ///
@@ -139,7 +139,7 @@ fn needs(missing: &[String]) -> String {
 
 /// The entry for audio features in the list of missing columns: a catalogue needs any one of them.
 pub(super) fn any_feature() -> String {
-    let names: Vec<&str> = Feature::AUDIO.iter().map(|feature| feature.as_str()).collect();
+    let names: Vec<&str> = SongFeature::AUDIO.iter().map(|feature| feature.as_str()).collect();
     format!("one of {}", names.join(", "))
 }
 

@@ -130,5 +130,5 @@ impl Layout {
 }
 
 fn is_audio(own: &Own) -> bool {
-    matches!(own.column, Column::Feature(feature) if crate::feature::Feature::AUDIO.contains(&feature))
+    matches!(own.column, Column::Feature(feature) if crate::feature::SongFeature::AUDIO.contains(&feature))
 }

@@ -12,7 +12,7 @@ use super::scale::{Ranges, Units};
 use super::table::{Chunk, Table};
 use super::text;
 use super::{Catalog, SkippedRow};
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::formula::unmark_formula;
 use crate::song::Song;
 use crate::threads::{cores_for, in_order, in_shares};
@@ -119,7 +119,7 @@ impl Rows {
         self.count += 1;
         match read {
             Ok((song, length)) => {
-                for feature in Feature::ALL {
+                for feature in SongFeature::ALL {
                     if let Some(value) = song.feature(feature) {
                         self.ranges.add_feature(feature, value);
                     }
@@ -211,7 +211,7 @@ fn apply(units: &Units, song: &mut Song, length: Length) -> Result<(), Fault> {
         }
         song.duration_ms = Some(milliseconds as u32);
     }
-    for feature in Feature::ALL {
+    for feature in SongFeature::ALL {
         if let Some(value) = song.feature_mut(feature) {
             *value = units.feature(feature, *value);
         }

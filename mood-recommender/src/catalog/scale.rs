@@ -2,7 +2,7 @@
 
 use super::cell::Length;
 use super::column::plain;
-use crate::feature::{FEATURES, Feature};
+use crate::feature::{FEATURES, SongFeature};
 
 /// What the numbers of a table look like, column by column.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,7 @@ impl Range {
 }
 
 impl Ranges {
-    pub(super) fn add_feature(&mut self, feature: Feature, value: f32) {
+    pub(super) fn add_feature(&mut self, feature: SongFeature, value: f32) {
         self.features[feature as usize].add(f64::from(value));
     }
 
@@ -74,9 +74,11 @@ impl Ranges {
 
     /// The units of the table; `header` is the unit of lengths that the header names.
     pub(super) fn units(&self, header: Option<LengthUnit>) -> Units {
-        let is_unit = |feature| !matches!(feature, Feature::Loudness | Feature::Tempo | Feature::Popularity);
+        let is_unit = |feature| {
+            !matches!(feature, SongFeature::Loudness | SongFeature::Tempo | SongFeature::Popularity)
+        };
         let count = |is: fn(&Range) -> bool| {
-            Feature::ALL
+            SongFeature::ALL
                 .into_iter()
                 .filter(|feature| is_unit(*feature) && is(&self.features[*feature as usize]))
                 .count()
@@ -89,7 +91,7 @@ impl Ranges {
             let goes_along = are_percents && range.not_zero > 0 && range.largest <= 100.0;
             is_unit(feature) && (range.is_percent() || goes_along)
         };
-        let percents = Feature::ALL.map(is_percent);
+        let percents = SongFeature::ALL.map(is_percent);
         let by_range = match self.lengths.largest {
             // The longest song of a catalogue lasts ten seconds or more, but less than three hours.
             largest if largest >= 10_000.0 || self.lengths.not_zero == 0 => LengthUnit::Milliseconds,
@@ -97,7 +99,7 @@ impl Ranges {
         };
         Units {
             percents,
-            is_popularity_of_one: self.features[Feature::Popularity as usize].is_of_one(),
+            is_popularity_of_one: self.features[SongFeature::Popularity as usize].is_of_one(),
             length: header.unwrap_or(by_range),
             has_length_numbers: self.lengths.not_zero > 0,
             has_clocks: self.has_clocks,
@@ -142,14 +144,14 @@ pub(super) struct Units {
 }
 
 impl Units {
-    fn percents(&self) -> impl Iterator<Item = Feature> {
-        Feature::ALL.into_iter().filter(|feature| self.percents[*feature as usize])
+    fn percents(&self) -> impl Iterator<Item = SongFeature> {
+        SongFeature::ALL.into_iter().filter(|feature| self.percents[*feature as usize])
     }
 
     /// A value of the table in the feature's own unit.
-    pub(super) fn feature(&self, feature: Feature, value: f32) -> f32 {
+    pub(super) fn feature(&self, feature: SongFeature, value: f32) -> f32 {
         match feature {
-            Feature::Popularity if self.is_popularity_of_one => value * 100.0,
+            SongFeature::Popularity if self.is_popularity_of_one => value * 100.0,
             _ if self.percents[feature as usize] => value / 100.0,
             _ => value,
         }
@@ -157,7 +159,7 @@ impl Units {
 
     /// Whether a catalogue accepts all features of a table with these ranges.
     pub(super) fn are_allowed(&self, ranges: &Ranges) -> bool {
-        Feature::ALL.into_iter().all(|feature| {
+        SongFeature::ALL.into_iter().all(|feature| {
             let Range { smallest, largest, .. } = ranges.features[feature as usize];
             // Unit conversion keeps the order of values, even with rounding, so checking both ends is enough.
             [smallest, largest]
@@ -205,8 +207,8 @@ mod tests {
     fn a_few_wrong_numbers_make_no_other_scale() {
         let is_percent = |values: &[f32]| {
             let mut ranges = Ranges::default();
-            values.iter().for_each(|value| ranges.add_feature(Feature::Energy, *value));
-            ranges.units(None).percents().any(|feature| feature == Feature::Energy)
+            values.iter().for_each(|value| ranges.add_feature(SongFeature::Energy, *value));
+            ranges.units(None).percents().any(|feature| feature == SongFeature::Energy)
         };
         assert!(!is_percent(&[0.1, 0.9, 0.5, 80.0]));
         assert!(!is_percent(&[1.05]));
@@ -217,15 +219,15 @@ mod tests {
 
     #[test]
     fn a_column_without_large_numbers_goes_by_the_others() {
-        let percents = |columns: &[(Feature, &[f32])]| -> Vec<Feature> {
+        let percents = |columns: &[(SongFeature, &[f32])]| -> Vec<SongFeature> {
             let mut ranges = Ranges::default();
             for (feature, values) in columns {
                 values.iter().for_each(|value| ranges.add_feature(*feature, *value));
             }
             ranges.units(None).percents().collect()
         };
-        let (energy, valence, liveness) = (Feature::Energy, Feature::Valence, Feature::Liveness);
-        let instrumentalness = Feature::Instrumentalness;
+        let (energy, valence, liveness) = (SongFeature::Energy, SongFeature::Valence, SongFeature::Liveness);
+        let instrumentalness = SongFeature::Instrumentalness;
         let found = percents(&[(energy, &[35.0, 80.0]), (instrumentalness, &[0.0, 1.0])]);
         assert!(found.len() == 2 && found.contains(&instrumentalness), "{found:?}");
         let large: &[f32] = &[35.0, 80.0];
@@ -246,7 +248,7 @@ mod tests {
     fn popularity_of_parts_of_one_is_no_popularity_of_whole_numbers() {
         let is_of_one = |values: &[f32]| {
             let mut ranges = Ranges::default();
-            values.iter().for_each(|value| ranges.add_feature(Feature::Popularity, *value));
+            values.iter().for_each(|value| ranges.add_feature(SongFeature::Popularity, *value));
             ranges.units(None).is_popularity_of_one
         };
         assert!(is_of_one(&[0.0, 0.7, 1.0]));

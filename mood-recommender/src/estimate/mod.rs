@@ -3,13 +3,13 @@
 mod model;
 
 use crate::catalog::Catalog;
-use crate::feature::{AUDIO, Feature};
+use crate::feature::{AUDIO, SongFeature};
 use crate::mood::Mood;
 use crate::song::Song;
 use crate::threads::in_shares;
 
 /// The features without which the model would guess.
-const NEEDED: [Feature; 2] = [Feature::Valence, Feature::Energy];
+const NEEDED: [SongFeature; 2] = [SongFeature::Valence, SongFeature::Energy];
 
 impl Catalog {
     /// Assigns to every song without a mood the most likely mood given its audio features and marks it as estimated
@@ -62,7 +62,7 @@ impl Song {
 
 /// How far each feature is from its mean.
 fn distances(song: &Song) -> [f64; AUDIO] {
-    let of = |at: usize| Some(f64::from(song.feature(Feature::AUDIO[at])?) - model::MEANS[at]);
+    let of = |at: usize| Some(f64::from(song.feature(SongFeature::AUDIO[at])?) - model::MEANS[at]);
     let given: [Option<f64>; AUDIO] = std::array::from_fn(of);
     if given.iter().all(Option::is_some) {
         return given.map(Option::unwrap_or_default);
@@ -132,7 +132,8 @@ mod tests {
         let calm = Song { energy: Some(0.1), ..song };
         let distances = distances(&calm);
         assert!(
-            distances[Feature::Loudness as usize] < -5.0 && distances[Feature::Acousticness as usize] > 0.2
+            distances[SongFeature::Loudness as usize] < -5.0
+                && distances[SongFeature::Acousticness as usize] > 0.2
         );
         let features = [0, 1, 6, 8];
         let right = vec![0.3, -0.2, 4.0, 10.0];
@@ -148,7 +149,7 @@ mod tests {
         for value in [0.0, 0.5, 1.0] {
             let mut song = Song::default();
             assert_eq!(song.mood_probabilities(), None);
-            for feature in Feature::AUDIO {
+            for feature in SongFeature::AUDIO {
                 *song.feature_mut(*feature) = Some(value * feature.range().end());
             }
             let sum: f64 =

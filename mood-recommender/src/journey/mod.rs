@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::catalog::Catalog;
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::index::{Group, Index, artist_fingerprint, work_fingerprint};
 use crate::mood::Mood;
 use crate::options::Options;
@@ -103,7 +103,7 @@ struct Stop<'a> {
 const MANY: usize = 1 << 17;
 
 /// The features that make a song's point.
-const PLANE: [Feature; 2] = [Feature::Valence, Feature::Energy];
+const PLANE: [SongFeature; 2] = [SongFeature::Valence, SongFeature::Energy];
 
 /// Computes how close the songs of a block are to their nearest waypoints; −∞ for songs that the columns show not to pass.
 /// Compiled for each instruction set.

@@ -129,7 +129,7 @@ impl Scan<'_> {
 mod tests {
     use super::*;
     use crate::catalog::Catalog;
-    use crate::feature::{AUDIO, Feature};
+    use crate::feature::{AUDIO, SongFeature};
     use crate::index::{Index, likeness};
     use crate::mood::Mood;
     use crate::options::{Filter, Options};
@@ -146,7 +146,7 @@ mod tests {
         for at in 0..songs {
             let (name, artist) = (format!("Song {at}").into(), format!("Artist {}", at % 50).into());
             let mut song = Song { name, artist, mood: Some(Mood::Happy), ..Song::default() };
-            for feature in Feature::ALL {
+            for feature in SongFeature::ALL {
                 let range = feature.range();
                 let unit = (random.random::<f32>() * 20.0).floor() / 20.0;
                 let value =

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use crate::feature::Feature;
+use crate::feature::SongFeature;
 use crate::index::{Group, artist_fingerprint, key_fingerprint};
 use crate::options::{Filter, Options};
 use crate::song::Song;
@@ -65,8 +65,9 @@ impl<'a> Sieve<'a> {
             && self.filter.years.as_ref().is_none_or(|years| year().is_some_and(|year| years.contains(&year)))
     }
 
-    fn ranges(&self) -> impl Iterator<Item = (Feature, &RangeInclusive<f32>)> {
-        let ranges = [(Feature::Popularity, &self.filter.popularity), (Feature::Tempo, &self.filter.tempo)];
+    fn ranges(&self) -> impl Iterator<Item = (SongFeature, &RangeInclusive<f32>)> {
+        let ranges =
+            [(SongFeature::Popularity, &self.filter.popularity), (SongFeature::Tempo, &self.filter.tempo)];
         ranges.into_iter().filter_map(|(feature, range)| Some((feature, range.as_ref()?)))
     }
 }

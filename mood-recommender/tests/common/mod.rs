@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mood_recommender::{Catalog, Feature, Mood, Point, Song};
+use mood_recommender::{Catalog, Mood, Point, Song, SongFeature};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -32,7 +32,7 @@ pub(crate) fn random_catalog(songs: usize, seed: u64) -> Catalog {
             ..Song::default()
         };
         assert!(
-            Feature::ALL.iter().all(|feature| feature.range().contains(&song.feature(*feature).unwrap()))
+            SongFeature::ALL.iter().all(|feature| feature.range().contains(&song.feature(*feature).unwrap()))
         );
         builder.push(song).unwrap();
     }

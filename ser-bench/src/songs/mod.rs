@@ -10,7 +10,7 @@ pub use listeners::{Listener, listeners};
 pub use strategies::{Effect, effects};
 pub use taste::{Recall, recall};
 
-use mood_recommender::{Catalog, Feature, Song};
+use mood_recommender::{Catalog, Song, SongFeature};
 
 /// Songs on the axes of the nine audio features, in standard deviations of a catalogue.
 pub(crate) struct Space {
@@ -18,12 +18,12 @@ pub(crate) struct Space {
     deviations: Vec<f64>,
 }
 
-const AUDIO: usize = Feature::ALL.len() - 1;
+const AUDIO: usize = SongFeature::ALL.len() - 1;
 
 impl Space {
     pub(crate) fn new(catalog: &Catalog) -> Self {
         let (mut means, mut deviations) = (Vec::new(), Vec::new());
-        for feature in &Feature::ALL[..AUDIO] {
+        for feature in &SongFeature::ALL[..AUDIO] {
             let values: Vec<f64> =
                 catalog.songs().iter().filter_map(|song| song.feature(*feature).map(f64::from)).collect();
             let count = values.len().max(1) as f64;
@@ -38,7 +38,7 @@ impl Space {
     /// A song's place; what it lacks is at the mean.
     pub(crate) fn place(&self, song: &Song) -> [f64; AUDIO] {
         std::array::from_fn(|at| {
-            let value = song.feature(Feature::ALL[at]).map_or(self.means[at], f64::from);
+            let value = song.feature(SongFeature::ALL[at]).map_or(self.means[at], f64::from);
             (value - self.means[at]) / self.deviations[at]
         })
     }
