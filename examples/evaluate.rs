@@ -10,7 +10,7 @@ use ser_examples::cli;
 use ser_examples::inputs::Decoding;
 use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
-use ser_examples::training_set::{Hearing, Inputs, TrainingSet};
+use ser_examples::training_set::{Encoding, Inputs, TrainingSet};
 use ser_models::models::Architecture;
 use ser_models::training::EncodingConfig;
 use ser_models::{Checkpoint, ConfusionMatrix};
@@ -93,14 +93,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let inputs = match checkpoint.architecture.encoder_blocks() {
         None => Inputs::Features(classifier.model().input()),
-        Some(blocks) => Inputs::Heard(Box::new(Hearing {
+        Some(blocks) => Inputs::Encoded(Box::new(Encoding {
             encoder: encoder(arguments.encoder.as_deref(), blocks)?,
             config: EncodingConfig::default(),
             cache: None,
         })),
     };
-    if let Inputs::Heard(hearing) = &inputs {
-        checkpoint.expect_encoder(&hearing.encoder).with_context(|| model.clone())?;
+    if let Inputs::Encoded(encoding) = &inputs {
+        checkpoint.expect_encoder(&encoding.encoder).with_context(|| model.clone())?;
     }
     let sources = arguments.labelling.sources(&arguments.data)?;
     let set = TrainingSet::load_clips(&sources, &split.test, &options, inputs)

@@ -17,7 +17,7 @@ use ser_examples::model::ModelArguments;
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::truth::Truth;
-use ser_examples::{cli, hearing, interrupt, output, progress, segments};
+use ser_examples::{cli, interrupt, listening, output, progress, segments};
 use ser_models::{Recognizer, Timeline, TimelineConfig, VoiceProfile};
 use serde::Serialize;
 
@@ -106,13 +106,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = interrupt::on_ctrl_c()?;
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(inputs.len());
-    let (answers, heard) = mpsc::sync_channel(2 * threads);
+    let (answers, received) = mpsc::sync_channel(2 * threads);
     let mut recognizers = vec![recognizer];
     while recognizers.len() < threads {
         recognizers.push(open()?);
     }
     let mut printer = Printer::new(arguments, &labels);
-    let bar = progress::percent(inputs.len() as u64 * hearing::STEPS, "recognizing");
+    let bar = progress::percent(inputs.len() as u64 * listening::STEPS, "recognizing");
     std::thread::scope(|scope| {
         for mut recognizer in recognizers {
             let (answers, inputs, next, stop, bar) = (answers.clone(), &inputs, &next, &stop, &bar);
@@ -121,18 +121,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(input) = inputs.get(at) else { break };
                     let name = input.to_string();
-                    let heard = input
+                    let answer = input
                         .open(&decoding)
-                        .inspect_err(|_| bar.inc(hearing::STEPS))
-                        .and_then(|mut reader| hearing::hear(&mut recognizer, &mut reader, &name, bar));
-                    if answers.send((at, heard)).is_err() {
+                        .inspect_err(|_| bar.inc(listening::STEPS))
+                        .and_then(|mut reader| listening::listen(&mut recognizer, &mut reader, &name, bar));
+                    if answers.send((at, answer)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(answers);
-        for (done, (at, answer)) in heard.into_iter().enumerate() {
+        for (done, (at, answer)) in received.into_iter().enumerate() {
             let input = &inputs[at];
             bar.set_message(format!("{}/{}", done + 1, inputs.len()));
             match answer {
@@ -172,7 +172,7 @@ fn learn_voice(
 ) -> anyhow::Result<()> {
     output::check_folder(path)?;
     let decoding = arguments.decoding.options();
-    let bar = progress::percent(inputs.len() as u64 * hearing::STEPS, "learning");
+    let bar = progress::percent(inputs.len() as u64 * listening::STEPS, "learning");
     let mut voice: Option<VoiceProfile> = None;
     for input in inputs {
         let clip = match profile(&mut recognizer, input, &decoding, &bar) {
@@ -202,8 +202,8 @@ fn profile(
     bar: &ProgressBar,
 ) -> anyhow::Result<VoiceProfile> {
     let name = input.to_string();
-    let mut reader = input.open(decoding).inspect_err(|_| bar.inc(hearing::STEPS))?;
-    let samples = hearing::samples(&mut reader, &name, bar)?;
+    let mut reader = input.open(decoding).inspect_err(|_| bar.inc(listening::STEPS))?;
+    let samples = listening::samples(&mut reader, &name, bar)?;
     recognizer.profile(&samples, reader.sample_rate()).context(name)
 }
 
@@ -268,9 +268,9 @@ impl<'a> Printer<'a> {
             let stretch = |segment: &'t ser_models::Segment| Stretch {
                 start: segment.start,
                 end: segment.end,
-                mood: segment.heard.as_ref().map(|heard| heard.label.as_str()),
-                confident: segment.heard.as_ref().map(|heard| heard.confident),
-                probabilities: segment.heard.as_ref().map(by_name),
+                mood: segment.recognition.as_ref().map(|recognition| recognition.label.as_str()),
+                confident: segment.recognition.as_ref().map(|recognition| recognition.confident),
+                probabilities: segment.recognition.as_ref().map(by_name),
             };
             timeline.segments.iter().map(stretch).collect()
         };
@@ -291,11 +291,13 @@ impl<'a> Printer<'a> {
             let rest = ["mood", "confident"].into_iter().chain(self.labels.iter().map(String::as_str));
             rows.write_record(first.iter().copied().chain(rest).map(|cell| mark_formula(cell).into_owned()))?;
         }
-        let mut row = |first: Vec<String>, heard: Option<&ser_models::Recognition>| {
-            let answer = match heard {
-                Some(heard) => {
-                    let head = [heard.label.clone(), heard.confident.to_string()];
-                    head.into_iter().chain(heard.probabilities.iter().map(|(_, p)| p.to_string())).collect()
+        let mut row = |first: Vec<String>, recognition: Option<&ser_models::Recognition>| {
+            let answer = match recognition {
+                Some(recognition) => {
+                    let head = [recognition.label.clone(), recognition.confident.to_string()];
+                    head.into_iter()
+                        .chain(recognition.probabilities.iter().map(|(_, p)| p.to_string()))
+                        .collect()
                 }
                 None => vec![String::new(); 2 + self.labels.len()],
             };
@@ -308,7 +310,7 @@ impl<'a> Printer<'a> {
         if self.timeline {
             for segment in &timeline.segments {
                 let first = vec![file.clone(), segment.start.to_string(), segment.end.to_string()];
-                row(first, segment.heard.as_ref())?;
+                row(first, segment.recognition.as_ref())?;
             }
         } else {
             row(vec![file, timeline.seconds.to_string()], Some(&timeline.overall))?;
@@ -317,6 +319,6 @@ impl<'a> Printer<'a> {
     }
 }
 
-fn by_name(heard: &ser_models::Recognition) -> BTreeMap<&str, f32> {
-    heard.probabilities.iter().map(|(label, p)| (label.as_str(), *p)).collect()
+fn by_name(recognition: &ser_models::Recognition) -> BTreeMap<&str, f32> {
+    recognition.probabilities.iter().map(|(label, p)| (label.as_str(), *p)).collect()
 }

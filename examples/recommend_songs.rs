@@ -15,7 +15,7 @@ use ser_examples::catalog::CatalogArguments;
 use ser_examples::inputs::{Decoding, Input};
 use ser_examples::model::ModelArguments;
 use ser_examples::palette::painted;
-use ser_examples::{assets, cli, hearing, output, progress, segments};
+use ser_examples::{assets, cli, listening, output, progress, segments};
 use ser_models::{Recognition, Timeline};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
@@ -93,13 +93,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     check_music(arguments)?;
     let catalog = arguments.catalog.open()?;
-    let heard = match arguments.mood {
-        None => Heard::hear(arguments)?,
-        Some(mood) => Heard::told(mood),
+    let recognized = match arguments.mood {
+        None => Recognized::of_clip(arguments)?,
+        Some(mood) => Recognized::given(mood),
     };
-    let recognition = &heard.recognition;
+    let recognition = &recognized.recognition;
     let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
-        .with_context(|| format!("{}: its labels must be the moods", heard.by))?;
+        .with_context(|| format!("{}: its labels must be the moods", recognized.by))?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let strategy = match arguments.strategy {
         StrategyName::Balance => Strategy::Balance,
@@ -130,12 +130,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         cli::print(cli::json(&serde_json::to_string_pretty(&Answer::new(recognition, &songs))?))
     } else {
-        cli::print(format!("{}{}", heard.describe(), heard.list(&options.strategy, &songs)))
+        cli::print(format!("{}{}", recognized.describe(), recognized.list(&options.strategy, &songs)))
     }
 }
 
 /// The mood that songs are for, and where it comes from.
-struct Heard {
+struct Recognized {
     recognition: Recognition,
     /// Source of the mood.
     by: String,
@@ -149,9 +149,9 @@ struct Clip {
     timeline: Timeline,
 }
 
-impl Heard {
+impl Recognized {
     /// Listens to the clip of the command line, or to the bundled one.
-    fn hear(arguments: &Arguments) -> anyhow::Result<Self> {
+    fn of_clip(arguments: &Arguments) -> anyhow::Result<Self> {
         let decoding = arguments.decoding.options();
         let (name, mut reader) = match &arguments.clip {
             Some(path) => {
@@ -166,8 +166,8 @@ impl Heard {
         };
         let model = arguments.model.open()?;
         let mut recognizer = model.recognizer()?;
-        let bar = progress::percent(hearing::STEPS, "listening");
-        let timeline = hearing::hear(&mut recognizer, &mut reader, &name, &bar);
+        let bar = progress::percent(listening::STEPS, "listening");
+        let timeline = listening::listen(&mut recognizer, &mut reader, &name, &bar);
         bar.finish_and_clear();
         let timeline = timeline?;
         let recognition = match arguments.at {
@@ -175,15 +175,15 @@ impl Heard {
             At::End => timeline.at_end(10.0),
         };
         let clip = Some(Clip { name, sample_rate: reader.sample_rate(), timeline });
-        Ok(Heard { recognition, by: model.name().to_owned(), clip })
+        Ok(Recognized { recognition, by: model.name().to_owned(), clip })
     }
 
-    /// The mood that the command line told.
-    fn told(mood: Mood) -> Self {
+    /// The mood that the command line gives.
+    fn given(mood: Mood) -> Self {
         let probability = |other: Mood| (other.to_string(), f32::from(u8::from(other == mood)));
         let probabilities = Mood::ALL.map(probability).to_vec();
         let recognition = Recognition { label: mood.to_string(), probabilities, confident: true };
-        Heard { recognition, by: "--mood".into(), clip: None }
+        Recognized { recognition, by: "--mood".into(), clip: None }
     }
 
     /// The recognition as paragraphs; empty without a clip.

@@ -69,24 +69,24 @@ impl Display {
     }
 
     fn text(&self, reading: &LiveReading, latency: Duration) -> String {
-        let LiveReading { seconds, level_db, silent, heard } = reading;
+        let LiveReading { seconds, level_db, silent, recognition } = reading;
         // Even widths, whatever is heard: nothing on the line moves but the bars. Colours stay away where there is no terminal.
         let widest = self.labels.iter().map(|label| label.len() + 1).max().unwrap_or(0).max(NO_SPEECH.len());
-        let mood = match heard {
-            Some(heard) => heard.label.as_str(),
+        let mood = match recognition {
+            Some(recognition) => recognition.label.as_str(),
             None if *silent => "silence",
             None => NO_SPEECH,
         };
         // Of a mood that is not sure the bars show the next likely.
-        let is_unsure = heard.as_ref().is_some_and(|heard| !heard.confident);
+        let is_unsure = recognition.as_ref().is_some_and(|recognition| !recognition.confident);
         let told = format!("{mood}{}", if is_unsure { "?" } else { "" });
         let mut text = format!("{seconds:6.2} s {}", style(format!("{told:<widest$}")).bold());
         let cells = self.cells(widest);
         for (n, label) in self.labels.iter().enumerate() {
-            let share = heard.as_ref().map_or(0.0, |heard| heard.probabilities[n].1);
+            let share = recognition.as_ref().map_or(0.0, |recognition| recognition.probabilities[n].1);
             let bar = cli::cells(share, cells);
             let bar = if mood == label { painted(label, bar) } else { style(bar).dim().to_string() };
-            let percent = heard.as_ref().map_or("–".to_string(), |_| format!("{:.0}", share * 100.0));
+            let percent = recognition.as_ref().map_or("–".to_string(), |_| format!("{:.0}", share * 100.0));
             text += &format!(" {label} {bar}{percent:>4}%");
         }
         let milliseconds = latency.as_secs_f64() * 1000.0;
@@ -107,12 +107,13 @@ impl Display {
 
 impl<'a> Line<'a> {
     fn new(reading: &'a LiveReading, latency: Duration) -> Self {
-        let heard = reading.heard.as_ref();
+        let recognition = reading.recognition.as_ref();
         Self {
             seconds: reading.seconds,
-            mood: heard.map(|heard| heard.label.as_str()),
-            confident: heard.map(|heard| heard.confident),
-            probabilities: heard.map(|heard| heard.probabilities.iter().map(|(l, p)| (&**l, *p)).collect()),
+            mood: recognition.map(|recognition| recognition.label.as_str()),
+            confident: recognition.map(|recognition| recognition.confident),
+            probabilities: recognition
+                .map(|recognition| recognition.probabilities.iter().map(|(l, p)| (&**l, *p)).collect()),
             level_db: reading.level_db,
             latency_ms: latency.as_secs_f64() * 1000.0,
         }

@@ -91,7 +91,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut display = Display::new(arguments.json, labels);
     let mut latency = Latency::default();
     let mut last = None;
-    let heard = loop {
+    let result = loop {
         if stop.load(Ordering::Relaxed) {
             break Ok(());
         }
@@ -111,7 +111,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         last = Some(piece);
     };
-    let ended = heard.and_then(|()| match listener.finish()? {
+    let ended = result.and_then(|()| match listener.finish()? {
         Some(reading) => display.show(&reading, last.map_or(Duration::ZERO, |piece| piece.age())),
         None => Ok(()),
     });

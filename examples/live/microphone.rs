@@ -21,18 +21,22 @@ pub(crate) fn open() -> anyhow::Result<Source> {
     let config = device.default_input_config().context("the microphone cannot be used")?;
     let (send, pieces) = sync_channel(WAITING);
     let lost = Arc::new(AtomicUsize::new(0));
-    let ear =
-        Ear { send, lost: Arc::clone(&lost), channels: config.channels().into(), rate: config.sample_rate() };
+    let capture = Capture {
+        send,
+        lost: Arc::clone(&lost),
+        channels: config.channels().into(),
+        rate: config.sample_rate(),
+    };
     let sample_rate = config.sample_rate();
     let format = config.sample_format();
     let config: StreamConfig = config.into();
     let stream = match format {
-        SampleFormat::F32 => ear.listen::<f32>(&device, config),
-        SampleFormat::I16 => ear.listen::<i16>(&device, config),
-        SampleFormat::U16 => ear.listen::<u16>(&device, config),
-        SampleFormat::I32 => ear.listen::<i32>(&device, config),
-        SampleFormat::U8 => ear.listen::<u8>(&device, config),
-        SampleFormat::I8 => ear.listen::<i8>(&device, config),
+        SampleFormat::F32 => capture.listen::<f32>(&device, config),
+        SampleFormat::I16 => capture.listen::<i16>(&device, config),
+        SampleFormat::U16 => capture.listen::<u16>(&device, config),
+        SampleFormat::I32 => capture.listen::<i32>(&device, config),
+        SampleFormat::U8 => capture.listen::<u8>(&device, config),
+        SampleFormat::I8 => capture.listen::<i8>(&device, config),
         other => bail!("the microphone gives samples as {other}, which are not read here"),
     }?;
     stream.play().context("the microphone cannot be started")?;
@@ -47,14 +51,14 @@ pub(crate) fn open() -> anyhow::Result<Source> {
 }
 
 /// Receiver of samples.
-struct Ear {
+struct Capture {
     send: SyncSender<anyhow::Result<Piece>>,
     lost: Arc<AtomicUsize>,
     channels: usize,
     rate: u32,
 }
 
-impl Ear {
+impl Capture {
     fn listen<T>(self, device: &Device, config: StreamConfig) -> anyhow::Result<Stream>
     where
         T: SizedSample + Send + 'static,
@@ -67,11 +71,11 @@ impl Ear {
                 let _ = fail.try_send(Err(anyhow!(error)));
             }
         };
-        let heard = move |samples: &[T], info: &InputCallbackInfo| self.hear(samples, info);
-        device.build_input_stream(config, heard, failed, None).context("the microphone cannot be opened")
+        let take = move |samples: &[T], info: &InputCallbackInfo| self.take(samples, info);
+        device.build_input_stream(config, take, failed, None).context("the microphone cannot be opened")
     }
 
-    fn hear<T>(&self, samples: &[T], info: &InputCallbackInfo)
+    fn take<T>(&self, samples: &[T], info: &InputCallbackInfo)
     where
         T: Sample,
         f32: FromSample<T>,

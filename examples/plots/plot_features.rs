@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use ser_data::Audio;
-use ser_examples::inputs::{Decoding, Input};
-use ser_examples::{assets, cli, hearing, progress};
+use ser_examples::inputs::{Decoding, Input, check_standard};
+use ser_examples::{assets, cli, listening, progress};
 use ser_plots::sound::{Picture, Sound};
 use ser_plots::{Page, PictureFile};
 
@@ -46,19 +46,20 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let sound = Sound::new(&sample.to_mono()?, sample.sample_rate)?;
         vec![("the bundled sample".to_string(), sound)]
     } else {
-        let bar = progress::percent(arguments.clips.len() as u64 * hearing::STEPS, "listening");
+        let bar = progress::percent(arguments.clips.len() as u64 * listening::STEPS, "listening");
         let decoding = arguments.decoding.options();
-        let open = |path: &PathBuf| {
-            let input = Input::of(path);
+        let inputs: Vec<Input> = arguments.clips.iter().map(|path| Input::of(path)).collect();
+        check_standard(&inputs)?;
+        let open = |input: &Input| {
             let place = input.to_string();
             let mut reader = input.open(&decoding)?;
-            let samples = hearing::samples(&mut reader, &place, &bar)?;
+            let samples = listening::samples(&mut reader, &place, &bar)?;
             let sound = Sound::new(&samples, reader.sample_rate()).with_context(|| place.clone())?;
             let name =
                 Path::new(&place).file_name().map_or(place.clone(), |name| name.to_string_lossy().into());
             Ok((name, sound))
         };
-        let sounds = arguments.clips.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let sounds = inputs.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
         bar.finish_and_clear();
         sounds
     };

@@ -64,7 +64,7 @@ fn code(error: &anyhow::Error) -> u8 {
         RecognizeError::NoSpeech { .. } => true,
         _ => false,
     };
-    let heard = |error: &LiveError| match error {
+    let no_speech = |error: &LiveError| match error {
         LiveError::Signal(signal) => silent(signal),
         LiveError::Recognize(error) => recognized(error),
         _ => false,
@@ -72,7 +72,7 @@ fn code(error: &anyhow::Error) -> u8 {
     let no_speech = error.chain().any(|cause| {
         cause.downcast_ref().is_some_and(silent)
             || cause.downcast_ref().is_some_and(recognized)
-            || cause.downcast_ref().is_some_and(heard)
+            || cause.downcast_ref().is_some_and(no_speech)
     });
     match error.downcast_ref::<Stopped>() {
         Some(_) => 130,

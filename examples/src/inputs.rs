@@ -147,8 +147,17 @@ pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
             input => found.push(input),
         }
     }
-    match found.iter().filter(|input| **input == Input::Standard).count() {
-        0 | 1 => Ok(found),
+    check_standard(&found)?;
+    Ok(found)
+}
+
+/// Checks that standard input is among the recordings once at most: it can be read once.
+///
+/// # Errors
+/// If it is there more often.
+pub fn check_standard(inputs: &[Input]) -> anyhow::Result<()> {
+    match inputs.iter().filter(|input| **input == Input::Standard).count() {
+        0 | 1 => Ok(()),
         more => bail!("{}: it must be named once, got {more} times", Input::Standard),
     }
 }

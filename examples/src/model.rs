@@ -94,7 +94,7 @@ impl Model {
     /// # Errors
     /// If its transforms cannot be planned.
     pub fn recognizer(&self) -> anyhow::Result<Recognizer> {
-        self.recognizer.twin().with_context(|| self.name.clone())
+        self.recognizer.try_clone().with_context(|| self.name.clone())
     }
 }
 

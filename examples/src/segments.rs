@@ -15,10 +15,12 @@ pub fn clock(seconds: f64) -> String {
 }
 
 /// `happy 78 %`, or `not sure: happy 43 %, sad 26 %`.
-pub fn in_words(heard: &Recognition) -> String {
+pub fn in_words(recognition: &Recognition) -> String {
     let name = |(label, p): &(String, f32)| format!("{} {:.0} %", label.to_lowercase(), p * 100.0);
-    match heard.likeliest() {
-        (first, Some(second)) if !heard.confident => format!("not sure: {}, {}", name(first), name(second)),
+    match recognition.likeliest() {
+        (first, Some(second)) if !recognition.confident => {
+            format!("not sure: {}, {}", name(first), name(second))
+        }
         (first, _) => name(first),
     }
 }
@@ -28,17 +30,17 @@ const PAUSE_SECONDS: f64 = 5.0;
 
 /// `0:00–0:14 calm, 0:14–0:30 happy`; stretches without speech are left out, and short pauses within a mood.
 pub fn line(segments: &[Segment]) -> String {
-    let mut told: Vec<(f64, f64, &str)> = Vec::new();
+    let mut stretches: Vec<(f64, f64, &str)> = Vec::new();
     for segment in segments {
-        let Some(heard) = &segment.heard else { continue };
-        match told.last_mut() {
-            Some((_, end, label)) if *label == heard.label && segment.start - *end <= PAUSE_SECONDS => {
+        let Some(recognition) = &segment.recognition else { continue };
+        match stretches.last_mut() {
+            Some((_, end, label)) if *label == recognition.label && segment.start - *end <= PAUSE_SECONDS => {
                 *end = segment.end;
             }
-            _ => told.push((segment.start, segment.end, &heard.label)),
+            _ => stretches.push((segment.start, segment.end, &recognition.label)),
         }
     }
-    let words = told
+    let words = stretches
         .iter()
         .map(|(start, end, label)| format!("{}–{} {}", clock(*start), clock(*end), label.to_lowercase()));
     words.collect::<Vec<_>>().join(", ")
@@ -48,12 +50,12 @@ pub fn line(segments: &[Segment]) -> String {
 pub fn cells(segments: &[Segment], seconds: f64, width: usize, colors: bool) -> String {
     let at = |cell: usize| {
         let middle = (cell as f64 + 0.5) / width as f64 * seconds;
-        segments.iter().find(|segment| middle < segment.end).and_then(|segment| segment.heard.as_ref())
+        segments.iter().find(|segment| middle < segment.end).and_then(|segment| segment.recognition.as_ref())
     };
-    let cell = |heard: Option<&Recognition>| {
-        let Some(heard) = heard else { return "·".to_owned() };
-        let letter = heard.label.chars().next().unwrap_or('?').to_string();
-        match Look::of(&heard.label) {
+    let cell = |recognition: Option<&Recognition>| {
+        let Some(recognition) = recognition else { return "·".to_owned() };
+        let letter = recognition.label.chars().next().unwrap_or('?').to_string();
+        match Look::of(&recognition.label) {
             Some(look) if colors => look.badge().apply_to(letter).to_string(),
             _ => letter,
         }
@@ -65,16 +67,16 @@ pub fn cells(segments: &[Segment], seconds: f64, width: usize, colors: bool) -> 
 mod tests {
     use super::*;
 
-    fn heard(label: &str, confident: bool) -> Option<Recognition> {
+    fn answer(label: &str, confident: bool) -> Option<Recognition> {
         let probabilities = vec![(label.to_owned(), 0.6), ("Sad".to_owned(), 0.4)];
         Some(Recognition { label: label.to_owned(), probabilities, confident })
     }
 
     fn segments() -> Vec<Segment> {
         vec![
-            Segment { start: 0.0, end: 14.0, heard: heard("Calm", true) },
-            Segment { start: 14.0, end: 16.0, heard: None },
-            Segment { start: 16.0, end: 20.0, heard: heard("Happy", false) },
+            Segment { start: 0.0, end: 14.0, recognition: answer("Calm", true) },
+            Segment { start: 14.0, end: 16.0, recognition: None },
+            Segment { start: 16.0, end: 20.0, recognition: answer("Happy", false) },
         ]
     }
 
@@ -88,9 +90,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_not_sure_names_two() {
-        assert_eq!(in_words(&heard("Calm", true).unwrap_or_else(|| unreachable!())), "calm 60 %");
+        assert_eq!(in_words(&answer("Calm", true).unwrap_or_else(|| unreachable!())), "calm 60 %");
         assert_eq!(
-            in_words(&heard("Calm", false).unwrap_or_else(|| unreachable!())),
+            in_words(&answer("Calm", false).unwrap_or_else(|| unreachable!())),
             "not sure: calm 60 %, sad 40 %"
         );
     }
@@ -100,7 +102,7 @@ mod tests {
         let segment = |start, end, label: Option<&str>| Segment {
             start,
             end,
-            heard: label.and_then(|label| heard(label, true)),
+            recognition: label.and_then(|label| answer(label, true)),
         };
         let calm =
             [(0.0, 3.0), (4.0, 9.0), (15.0, 16.0)].map(|(start, end)| segment(start, end, Some("Calm")));

@@ -10,7 +10,7 @@ use ser_data::{
 };
 use ser_features::{FeatureConfig, PreparationConfig};
 use ser_models::encoder::WhisperEncoder;
-use ser_models::input::{InputError, ModelInput};
+use ser_models::input::{ClipEncoder, InputError, ModelInput};
 use ser_models::layers::Padded;
 use ser_models::training::{Dataset, EncodedClips, EncodingConfig};
 use ser_models::{CheckpointSource, Recipe};
@@ -35,17 +35,17 @@ pub enum Inputs {
     /// Features of each.
     Features(ModelInput),
     /// Outputs of an encoder for the clips.
-    Heard(Box<Hearing>),
+    Encoded(Box<Encoding>),
 }
 
-/// An encoder, and what it hears of each clip.
+/// An encoder, and what it encodes.
 #[derive(Debug, Clone)]
-pub struct Hearing {
+pub struct Encoding {
     /// The encoder.
     pub encoder: Arc<WhisperEncoder>,
-    /// Which copies it hears beside the clip itself. They have the preparation of the corpus.
+    /// Which copies of a clip it encodes beside the clip itself. They have the preparation of the corpus.
     pub config: EncodingConfig,
-    /// File that keeps what was heard from run to run.
+    /// File that keeps the outputs from run to run.
     pub cache: Option<PathBuf>,
 }
 
@@ -103,7 +103,7 @@ impl TrainingSet {
     ) -> anyhow::Result<Self> {
         let preparation = options.preparation.clone();
         let mut options = options.clone();
-        if let Inputs::Heard(_) = inputs {
+        if let Inputs::Encoded(_) = inputs {
             // An encoder hears samples, and copies are changed before they are prepared.
             options.audio = true;
             options.preparation = PreparationConfig::raw(preparation.sample_rate);
@@ -118,7 +118,7 @@ impl TrainingSet {
         };
         let loaded = load(&options, &show, &|features| match inputs {
             Inputs::Features(input) => input.of(&features).map(Some),
-            Inputs::Heard(_) => Ok(None),
+            Inputs::Encoded(_) => Ok(None),
         });
         bar.finish_and_clear();
         let corpus = loaded?;
@@ -147,10 +147,10 @@ impl TrainingSet {
                 };
                 (dataset, None)
             }
-            Inputs::Heard(hearing) => {
-                let samples = audio.context("an encoder hears samples")?;
-                taken.n_mels = hearing.encoder.n_mels();
-                let encoded = hearing.hear(&preparation, &ids, &samples)?;
+            Inputs::Encoded(encoding) => {
+                let samples = audio.context("an encoder reads samples")?;
+                taken = ClipEncoder::features(encoding.encoder.n_mels());
+                let encoded = encoding.encode(&preparation, &ids, &samples)?;
                 (encoded.dataset(&ids, &labels, &label_names, 0)?, Some(encoded))
             }
         };
@@ -278,9 +278,9 @@ impl TrainingSet {
     }
 }
 
-impl Hearing {
+impl Encoding {
     /// Outputs of the encoder for clips that are not prepared yet, clean and in copies.
-    fn hear(
+    fn encode(
         &self,
         preparation: &PreparationConfig,
         ids: &[String],
@@ -297,7 +297,7 @@ impl Hearing {
     }
 }
 
-/// A corpus with what was kept of each clip's features: nothing where an encoder hears it.
+/// A corpus with what was kept of each clip's features: nothing where an encoder reads it.
 type Read = Corpus<Result<Option<Padded>, InputError>>;
 type ProgressCall<'a> = dyn Fn(CorpusStage, Progress) + Sync + 'a;
 type Keep<'a> = dyn Fn(ser_features::Features) -> Result<Option<Padded>, InputError> + Sync + 'a;

@@ -13,7 +13,7 @@ use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::inputs::Decoding;
 use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
-use ser_examples::training_set::{Hearing, Inputs, TrainingSet, Voices, corpus_options};
+use ser_examples::training_set::{Encoding, Inputs, TrainingSet, Voices, corpus_options};
 use ser_examples::{assets, cli, interrupt, output};
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
@@ -188,7 +188,7 @@ impl Arguments {
         Ok(Preset { architecture, training: TrainingConfig::default() })
     }
 
-    /// What the network reads of clips. An encoder's name is written into the architecture, and it hears the changes of sound.
+    /// What the network reads of clips. An encoder's name is written into the architecture, and changes of sound are made before it encodes.
     fn inputs(&self, recipe: &mut Recipe) -> anyhow::Result<Inputs> {
         let input = recipe.architecture.input();
         let Architecture::WhisperHead(config) = &mut recipe.architecture else {
@@ -203,13 +203,13 @@ impl Arguments {
         }
         let encoder = encoder(self.encoder.as_deref(), config.blocks)?;
         encoder.digest().clone_into(&mut config.encoder);
-        let mut heard = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
+        let mut encoding = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
         let augmentation = std::mem::take(&mut recipe.training.augmentation.audio);
         if augmentation.is_on() {
-            heard.augmentation = augmentation;
+            encoding.augmentation = augmentation;
         }
         let cache = self.cache.as_ref().map(|folder| folder.join("encoded.safetensors"));
-        Ok(Inputs::Heard(Box::new(Hearing { encoder, config: heard, cache })))
+        Ok(Inputs::Encoded(Box::new(Encoding { encoder, config: encoding, cache })))
     }
 }
 
@@ -251,13 +251,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let sources = arguments.labelling.sources(&arguments.data)?;
     let inputs = arguments.inputs(&mut recipe)?;
-    let heard = matches!(inputs, Inputs::Heard(_));
+    let is_encoded = matches!(inputs, Inputs::Encoded(_));
     let set = TrainingSet::load(&sources, &options, inputs)?;
     let Arguments { validation, seed, .. } = *arguments;
     let (protocol, split) =
         set.split_by(arguments.speakers.into(), arguments.test_corpus.as_deref(), validation, seed)?;
     let training = set.training_part(&split.train)?;
-    if heard && arguments.epochs.is_none() && recipe.training.epochs == voices()?.training.epochs {
+    if is_encoded && arguments.epochs.is_none() && recipe.training.epochs == voices()?.training.epochs {
         let steps = training.len().div_ceil(recipe.training.batch_size);
         recipe.training.epochs = HEAD_STEPS.div_ceil(steps).min(HEAD_EPOCHS);
     }

@@ -17,7 +17,7 @@ use crate::upload::Uploads;
 pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
     /// The threads that work for [`Self::recognizers`], one for each worker.
-    pub(crate) hearing: Handle,
+    pub(crate) recognitions: Handle,
     pub(crate) recommender: Recommender,
     /// The queue of requests for songs without a clip.
     pub(crate) listing: Arc<Queue>,

@@ -3,8 +3,8 @@
 mod api;
 mod app;
 mod guard;
-mod hearing;
 mod language;
+mod listening;
 mod options;
 mod pace;
 mod page;
@@ -91,10 +91,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // This thread answers all connections, which is little work. Lists are made on others, one for each core. Recognitions have threads of
     // their own, because each thread keeps the memory that its largest work took.
     let server = Builder::new_current_thread().enable_all().max_blocking_threads(cores).build()?;
-    let hearing = Builder::new_current_thread().max_blocking_threads(workers).build()?;
+    let recognitions = Builder::new_current_thread().max_blocking_threads(workers).build()?;
     let app = Arc::new(App {
         recognizers,
-        hearing: hearing.handle().clone(),
+        recognitions: recognitions.handle().clone(),
         recommender,
         listing: Queue::new(cores, patience),
         uploads: Uploads::new(patience),

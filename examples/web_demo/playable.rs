@@ -11,7 +11,7 @@ use axum::body::{Bytes, HttpBody};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use hyper::body::{Frame, SizeHint};
 
-use crate::hearing::{self, MAX_SECONDS};
+use crate::listening::{self, MAX_SECONDS};
 use crate::problem::Problem;
 use crate::room::{Room, Share};
 
@@ -48,11 +48,11 @@ impl AsRef<[u8]> for Piece {
 impl Playable {
     /// The first ten minutes of a clip, or less at rates above 48 kHz. Its samples take their room from `room`.
     pub(crate) fn new(content: &[u8], name: &str, cut: bool, room: &Room) -> Result<Self, Problem> {
-        let mut reader = hearing::open(content, name, cut)?;
+        let mut reader = listening::open(content, name, cut)?;
         let sample_rate = reader.sample_rate();
         let seconds = MAX_SECONDS.min(MAX_SAMPLES / sample_rate.max(1));
         let (mut pieces, mut size) = (VecDeque::new(), 0);
-        hearing::blocks(&mut reader, seconds, |samples| {
+        listening::blocks(&mut reader, seconds, |samples| {
             let mut share = room.share();
             if !share.try_grow(SAMPLE * samples.len()) {
                 return Err(Problem::busy(TAKEN));

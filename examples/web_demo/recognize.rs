@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::{App, Shared, blocking, clocked, milliseconds};
-use crate::hearing::{self, Notice, Wanted};
 use crate::language::LanguageCode;
+use crate::listening::{self, Notice, Wanted};
 use crate::options::{MAX_COUNT, SongOptions};
 use crate::pictures::{self, Drawn, Look};
 use crate::plain;
@@ -120,10 +120,10 @@ struct Stretch {
 
 impl From<Segment> for Stretch {
     fn from(segment: Segment) -> Self {
-        let Segment { start, end, heard } = segment;
-        let confident = heard.as_ref().map(|heard| heard.confident);
-        let mood = heard.as_ref().map(|heard| heard.label.clone());
-        let probabilities = heard.map(|heard| heard.probabilities.into_iter().collect());
+        let Segment { start, end, recognition } = segment;
+        let confident = recognition.as_ref().map(|mood| mood.confident);
+        let mood = recognition.as_ref().map(|mood| mood.label.clone());
+        let probabilities = recognition.map(|mood| mood.probabilities.into_iter().collect());
         Self { start, end, mood, confident, probabilities }
     }
 }
@@ -185,7 +185,7 @@ pub(crate) async fn recognize(
     // A caller who hangs up while it waits leaves the queue.
     let turn = app.recognizers.turn().await?;
     let wait = milliseconds(asked);
-    blocking(&app.hearing.clone(), move || {
+    blocking(&app.recognitions.clone(), move || {
         let timing = Timing { wait, ..Timing::default() };
         let hear =
             |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
@@ -204,7 +204,7 @@ fn answer(
 ) -> Result<Json<Recognized>, Problem> {
     let begin = Instant::now();
     let wanted = Wanted { cut: query.cut, pictures: query.pictures, silence_db: query.silence_db };
-    let hearing::Heard { timeline, shape } = hearing::hear(recognizer, content, name, wanted)?;
+    let listening::Recognized { timeline, shape } = listening::listen(recognizer, content, name, wanted)?;
     timing.decode = shape.decoding.as_secs_f64() * 1000.0;
     timing.recognize = milliseconds(begin) - timing.decode - shape.overseeing.as_secs_f64() * 1000.0;
     let overall = &timeline.overall;
@@ -262,7 +262,7 @@ pub(crate) async fn wav(
     let upload = app.uploads.clip(request).await?;
     let query = plain::query(query)?;
     let turn = app.recognizers.turn().await?;
-    let file = blocking(&app.hearing.clone(), move || {
+    let file = blocking(&app.recognitions.clone(), move || {
         let file = Playable::new(&upload.content, &upload.name, query.cut, &app.playable);
         drop(turn);
         file

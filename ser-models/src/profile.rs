@@ -83,7 +83,7 @@ impl VoiceProfile {
         Ok(save_file(path, &serde_json::to_vec(self).map_err(damaged)?)?)
     }
 
-    /// Of what an encoder hears of a clip.
+    /// Of the statistics that an encoder gives for a clip.
     pub(crate) fn of_clip(encoder: &str, statistics: Vec<f32>) -> Self {
         Self { encoder: encoder.to_owned(), clips: 1, mean: statistics }
     }

@@ -55,7 +55,7 @@ fn a_recording_whose_speech_fits_a_window_is_heard_as_one() {
     let timeline = recognizer.timeline(&samples, RATE).unwrap();
     assert_eq!(timeline.overall, expected);
     assert_eq!(timeline.windows.len(), 1);
-    assert_eq!(timeline.windows[0].heard.as_ref(), Some(&expected));
+    assert_eq!(timeline.windows[0].recognition.as_ref(), Some(&expected));
     assert_eq!((timeline.seconds, timeline.windows[0].end), (11.0, 11.0));
     assert_eq!(recognizer.recognize(&samples, RATE).unwrap(), expected);
 }
@@ -67,12 +67,12 @@ fn windows_cover_all_of_a_long_recording_and_the_overall_answer_is_their_mean() 
     assert!(timeline.seconds > 45.0 && timeline.windows.len() > 43, "{}", timeline.windows.len());
     assert_eq!((timeline.windows[0].start, timeline.windows[0].end), (0.0, 3.0));
     assert!((timeline.windows.last().unwrap().end - timeline.seconds).abs() < 1e-9);
-    let spoken: Vec<_> = timeline.windows.iter().filter(|window| window.heard.is_some()).collect();
+    let spoken: Vec<_> = timeline.windows.iter().filter(|window| window.recognition.is_some()).collect();
     assert!(spoken.len() > 30 && spoken.iter().all(|window| window.speech > 0.2 && window.speech <= 3.0));
     let total: f64 = spoken.iter().map(|window| window.speech).sum();
     for (class, (label, mean)) in timeline.overall.probabilities.iter().enumerate() {
         let of = |window: &&ser_models::TimelineWindow| {
-            window.speech * f64::from(window.heard.as_ref().unwrap().probabilities[class].1)
+            window.speech * f64::from(window.recognition.as_ref().unwrap().probabilities[class].1)
         };
         let expected = spoken.iter().map(of).sum::<f64>() / total;
         assert!((f64::from(*mean) - expected).abs() < 1e-6, "{label}");
@@ -80,7 +80,7 @@ fn windows_cover_all_of_a_long_recording_and_the_overall_answer_is_their_mean() 
     assert_eq!(timeline.segments[0].start, 0.0);
     assert!((timeline.segments.last().unwrap().end - timeline.seconds).abs() < 1e-9);
     assert!(timeline.segments.windows(2).all(|pair| pair[0].end == pair[1].start));
-    assert!(timeline.segments.iter().any(|segment| segment.heard.is_none()), "pauses");
+    assert!(timeline.segments.iter().any(|segment| segment.recognition.is_none()), "pauses");
     let end: f32 = timeline.at_end(10.0).probabilities.iter().map(|p| p.1).sum();
     assert!((end - 1.0).abs() < 1e-5);
 }
@@ -113,12 +113,14 @@ fn a_recording_that_is_played_live_gives_the_timelines_windows() {
     readings.extend(listener.finish().unwrap());
     assert_eq!(readings.len(), timeline.windows.len());
     for (reading, window) in readings.iter().zip(&timeline.windows) {
-        let label = |heard: &Option<Recognition>| heard.as_ref().map(|heard| heard.label.clone());
-        assert_eq!((reading.seconds, label(&reading.heard)), (window.end, label(&window.heard)));
+        let label = |recognition: &Option<Recognition>| {
+            recognition.as_ref().map(|recognition| recognition.label.clone())
+        };
+        assert_eq!((reading.seconds, label(&reading.recognition)), (window.end, label(&window.recognition)));
         // The windows of a file are classified in one batch; its sums are rounded in another order.
-        let heard = reading.heard.iter().zip(&window.heard);
+        let recognition = reading.recognition.iter().zip(&window.recognition);
         for ((_, live), (_, file)) in
-            heard.flat_map(|(live, file)| live.probabilities.iter().zip(&file.probabilities))
+            recognition.flat_map(|(live, file)| live.probabilities.iter().zip(&file.probabilities))
         {
             assert!((live - file).abs() < 1e-5, "{live} for {file}");
         }
@@ -161,8 +163,8 @@ fn noise_before_and_after_speech_belongs_to_no_mood() {
     let timeline = recognizer().timeline(&samples, RATE).unwrap();
     let first = timeline.segments.first().unwrap();
     let last = timeline.segments.last().unwrap();
-    assert!(first.heard.is_none() && first.end > 6.0, "{first:?}");
-    assert!(last.heard.is_none() && timeline.seconds - last.start > 5.0, "{last:?}");
+    assert!(first.recognition.is_none() && first.end > 6.0, "{first:?}");
+    assert!(last.recognition.is_none() && timeline.seconds - last.start > 5.0, "{last:?}");
 }
 
 #[test]
@@ -221,7 +223,7 @@ proptest! {
             prop_assert_eq!(timeline.segments[0].start, 0.0);
             prop_assert!((timeline.segments.last().unwrap().end - seconds).abs() < 1e-9);
             prop_assert!(timeline.segments.windows(2).all(|pair| pair[0].end == pair[1].start));
-            prop_assert!(timeline.windows.iter().all(|w| w.heard.is_some() == (w.speech > 0.0)));
+            prop_assert!(timeline.windows.iter().all(|w| w.recognition.is_some() == (w.speech > 0.0)));
         }
     }
 }

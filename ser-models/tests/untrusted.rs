@@ -101,7 +101,7 @@ fn sizes_that_would_keep_a_plan_busy_are_refused() {
 }
 
 #[test]
-fn any_encoder_is_refused_in_one_line_or_hears() {
+fn any_encoder_is_refused_in_one_line_or_encodes() {
     assert!(all("encoder", check::encoder) > 400);
 }
 

@@ -4,7 +4,7 @@ use crate::common::encoder::{file, small};
 use safetensors::tensor::Dtype;
 use ser_features::PreparationConfig;
 use ser_models::encoder::{WhisperEncoder, quantize};
-use ser_models::input::{Ear, ModelInput};
+use ser_models::input::{ClipEncoder, ModelInput};
 use ser_models::models::{Architecture, HeadPooling, WhisperHeadConfig};
 use ser_models::training::{
     AudioAugmentation, Dataset, EncodedClips, EncodedError, EncodingConfig, Trainer, TrainingConfig,
@@ -88,9 +88,9 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
 fn a_head_with_attention_reads_frames() {
     let encoder = encoder();
     let architecture = head(&encoder, HeadPooling::Attentive { units: 8, frames: 30 });
-    let mut ear = Ear::new(encoder.clone()).unwrap();
+    let mut clip_encoder = ClipEncoder::new(encoder.clone()).unwrap();
     let input = architecture.input();
-    let inputs: Vec<_> = clips(12).iter().map(|clip| ear.hear(clip, input).unwrap()).collect();
+    let inputs: Vec<_> = clips(12).iter().map(|clip| clip_encoder.encode(clip, input).unwrap()).collect();
     // 0.3 s are 30 frames, 15 after the convolutions; 0.9 s are cut.
     assert_eq!(inputs[0].lengths(), Some(&[15][..]));
     assert_eq!((inputs[4].lengths(), inputs[4].dims()), (Some(&[30][..]), &[1, 384, 30][..]));
@@ -104,12 +104,12 @@ fn a_head_with_attention_reads_frames() {
 
 #[test]
 fn frames_of_a_long_clip_are_those_of_its_statistics() {
-    let mut ear = Ear::new(encoder()).unwrap();
+    let mut clip_encoder = ClipEncoder::new(encoder()).unwrap();
     for clip in clips(5) {
         let input = |frames| ModelInput::Encoded { layers: 3, width: 128, frames };
-        let statistics = ear.hear(&clip, input(None)).unwrap().into_values();
+        let statistics = clip_encoder.encode(&clip, input(None)).unwrap().into_values();
         let statistics = statistics.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let frames = ear.hear(&clip, input(Some(45))).unwrap();
+        let frames = clip_encoder.encode(&clip, input(Some(45))).unwrap();
         let own = frames.lengths().unwrap()[0];
         assert_eq!(own, (clip.len() / 160).div_ceil(2));
         let rows = frames.values().squeeze(0).unwrap().narrow(1, 0, own).unwrap().to_vec2::<f32>().unwrap();
@@ -232,9 +232,10 @@ fn a_head_takes_its_own_encoder_alone() {
     assert!(features.contains("none, for the network reads features"), "{features}");
 
     // One of other sizes, where the checkpoint names none.
-    let mut ear = Ear::new(encoder).unwrap();
-    let error =
-        ear.hear(&clips(1)[0], ModelInput::Encoded { layers: 5, width: 512, frames: None }).unwrap_err();
+    let mut clip_encoder = ClipEncoder::new(encoder).unwrap();
+    let error = clip_encoder
+        .encode(&clips(1)[0], ModelInput::Encoded { layers: 5, width: 512, frames: None })
+        .unwrap_err();
     assert!(error.to_string().ends_with("got 3 layers of 128"), "{error}");
 }
 
@@ -278,13 +279,13 @@ fn windows_of_a_long_recording_share_what_the_encoder_heard() {
         let place = |seconds: f64| (seconds * 16_000.0) as usize;
         let alone =
             recognizer.recognize_window(&samples[place(window.start)..place(window.end)], 16_000).unwrap();
-        let heard = window.heard.as_ref().unwrap();
-        let difference = (heard.probabilities[0].1 - alone.probabilities[0].1).abs();
+        let recognition = window.recognition.as_ref().unwrap();
+        let difference = (recognition.probabilities[0].1 - alone.probabilities[0].1).abs();
         // Every third window is a chunk.
         if window.start % 3.0 == 0.0 {
             assert!(difference < 1e-4, "{window:?} for {alone:?}");
         }
-        equal += usize::from(heard.label == alone.label);
+        equal += usize::from(recognition.label == alone.label);
         differences.push(difference);
     }
     let mean = differences.iter().sum::<f32>() / differences.len() as f32;
@@ -292,9 +293,9 @@ fn windows_of_a_long_recording_share_what_the_encoder_heard() {
 }
 
 #[test]
-fn neither_pieces_nor_threads_change_what_a_head_hears() {
+fn neither_pieces_nor_threads_change_the_answers_of_a_head() {
     let samples = long_recording(50);
-    let hear = |threads: usize, piece: usize| {
+    let timeline = |threads: usize, piece: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut recognizer = recognizer();
@@ -303,9 +304,9 @@ fn neither_pieces_nor_threads_change_what_a_head_hears() {
             listening.finish().unwrap()
         })
     };
-    let whole = hear(1, samples.len());
+    let whole = timeline(1, samples.len());
     for (threads, piece) in [(1, 997), (3, 40_000), (2, samples.len())] {
-        assert_eq!(hear(threads, piece), whole, "{threads} threads, pieces of {piece}");
+        assert_eq!(timeline(threads, piece), whole, "{threads} threads, pieces of {piece}");
     }
     assert!((whole.windows.last().unwrap().end - 50.0).abs() < 1e-9);
 }
@@ -341,7 +342,7 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     let mut known = recognizer.with_profile(&all).unwrap();
     let moved = answer(&mut known);
     assert_ne!(moved.probabilities, plain.probabilities);
-    assert_eq!(answer(&mut known.twin().unwrap()), moved);
+    assert_eq!(answer(&mut known.try_clone().unwrap()), moved);
     // A profile replaces the one before it, and parts that are put together are the whole but for rounding.
     let mut again = known.with_profile(&all).unwrap();
     assert_eq!(answer(&mut again), moved);

@@ -34,6 +34,8 @@ fn features_are_drawn_as_png_and_svg() {
         told.starts_with(&format!("warning: {cut}: read up to the place where it is cut short: ")),
         "{told}"
     );
+    let twice = ["-", "-", "--output", png.to_str().unwrap()];
+    fails("plot_features", twice, &["standard input: it must be named once, got 2 times"]);
     let letter = write(&folder, "letter.wav", "Dear Sir or Madam");
     fails("plot_features", [&letter, "--output", png.to_str().unwrap()], &["letter.wav", "is not audio"]);
 }

@@ -21,8 +21,8 @@ pub(super) struct Table<'t> {
 
 impl<'t> Table<'t> {
     pub(super) fn new(text: &'t str) -> Result<Self, CatalogError> {
-        let (told, start) = told_separator(text);
-        let separators = told.as_ref().map_or(&SEPARATORS[..], std::slice::from_ref);
+        let (declared, start) = declared_separator(text);
+        let separators = declared.as_ref().map_or(&SEPARATORS[..], std::slice::from_ref);
         let mut best: Option<(usize, Self)> = None;
         for &separator in separators {
             let mut rows = rows(&text[start..], separator);
@@ -75,13 +75,13 @@ fn rows(text: &str, separator: u8) -> csv::Reader<&[u8]> {
 }
 
 /// Excel's first line `sep=;`, and where the rest begins.
-fn told_separator(text: &str) -> (Option<u8>, usize) {
-    let told = || {
+fn declared_separator(text: &str) -> (Option<u8>, usize) {
+    let declared = || {
         let (separator, rest) = text.strip_prefix("sep=")?.split_at_checked(1)?;
         let rest = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')?;
         Some((Some(separator.as_bytes()[0]), text.len() - rest.len()))
     };
-    told().unwrap_or((None, 0))
+    declared().unwrap_or((None, 0))
 }
 
 /// Cuts a text between rows, for threads to read side by side.

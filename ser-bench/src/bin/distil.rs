@@ -98,16 +98,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.folder).with_context(|| arguments.folder.display().to_string())?;
     let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let heard = VoiceClips::load(&sources, &large, &encoder, &arguments.cache, VoiceClips::COPIES)?;
+    let voices = VoiceClips::load(&sources, &large, &encoder, &arguments.cache, VoiceClips::COPIES)?;
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(
-        heard.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
+        voices.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
         "the large and the small model must hear the same clips"
     );
     let (stop, discriminant) = (interrupt::on_ctrl_c()?, Some(Discriminant::bundled()));
     let large =
-        VoiceBench { clips: heard, recipe: large, encoder, seeds: arguments.heads, discriminant, stop };
+        VoiceBench { clips: voices, recipe: large, encoder, seeds: arguments.heads, discriminant, stop };
     Bench { arguments, small, large, set }.folds()
 }
 
@@ -121,17 +121,17 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// What the large model answers for each of these clips, by heads that did not learn from its speaker. Kept in a file.
     fn answers(&self, train: &[usize], clips: &str) -> anyhow::Result<Predictions> {
-        let heard = &self.large.clips;
+        let voices = &self.large.clips;
         let Arguments { parts, heads, folder, .. } = self.arguments;
         let file = folder.join(format!("{clips}-answers-of-{heads}-heads-of-{parts}-parts.csv"));
-        let ids: Vec<&String> = train.iter().map(|&at| &heard.clips[at].id).collect();
+        let ids: Vec<&String> = train.iter().map(|&at| &voices.clips[at].id).collect();
         if file.exists() {
             let kept = Predictions::load(&file)?;
             ensure!(kept.clips.iter().eq(ids), "{}: it is of other clips", file.display());
             return Ok(kept);
         }
-        let part_of = dealt(train.iter().map(|&at| heard.clips[at].speaker.as_deref()), *parts as usize)?;
-        let mut probabilities = Array2::zeros((train.len(), heard.label_names.len()));
+        let part_of = dealt(train.iter().map(|&at| voices.clips[at].speaker.as_deref()), *parts as usize)?;
+        let mut probabilities = Array2::zeros((train.len(), voices.label_names.len()));
         for part in 0..*parts as usize {
             let (asked, others): (Vec<usize>, Vec<usize>) =
                 (0..train.len()).partition(|&place| part_of[place] == part);
@@ -139,16 +139,16 @@ impl Bench<'_> {
             let answers = self
                 .large
                 .heads(&of(&others), &format!("{clips}, all parts but {part}"))?
-                .try_map(|head| answer(&head.classifier()?, heard, &heard.encoded, &of(&asked)))?
+                .try_map(|head| answer(&head.classifier()?, voices, &voices.encoded, &of(&asked)))?
                 .mean()?;
             asked.iter().zip(answers.probabilities.outer_iter()).for_each(|(&place, row)| {
                 probabilities.row_mut(place).assign(&row);
             });
         }
         let answers = Predictions {
-            labels: heard.label_names.clone(),
+            labels: voices.label_names.clone(),
             clips: ids.into_iter().cloned().collect(),
-            truth: train.iter().map(|&at| heard.labels[at]).collect(),
+            truth: train.iter().map(|&at| voices.labels[at]).collect(),
             probabilities,
         };
         answers.save(&file)?;
@@ -219,11 +219,11 @@ impl Bench<'_> {
         if file.exists() {
             return Predictions::load(&file);
         }
-        let heard = &self.large.clips;
+        let voices = &self.large.clips;
         let answers = self
             .large
             .heads(train, clips)?
-            .try_map(|head| answer(&head.classifier()?, heard, &heard.encoded, measured))?
+            .try_map(|head| answer(&head.classifier()?, voices, &voices.encoded, measured))?
             .mean()?;
         answers.save(&file)?;
         Ok(answers)
@@ -231,8 +231,8 @@ impl Bench<'_> {
 
     fn folds(&self) -> anyhow::Result<()> {
         let Self { arguments, set, .. } = self;
-        let heard = &self.large.clips;
-        let speakers: Vec<&str> = speakers_of(&heard.clips)?;
+        let voices = &self.large.clips;
+        let speakers: Vec<&str> = speakers_of(&voices.clips)?;
         let (part, asked) = if arguments.test { ("test", "with") } else { ("validation", "without") };
         let mut ways = vec![Disturbance::None];
         if arguments.disturbed {
@@ -242,8 +242,8 @@ impl Bench<'_> {
             ways.into_iter().map(|way| (way, Vec::new())).collect();
         let (mut large, mut both) = (Vec::new(), Vec::new());
         let clips: HashMap<String, Clip> =
-            heard.clips.iter().map(|clip| (clip.id.clone(), clip.clone())).collect();
-        for (mut fold, number) in published_folds(&speakers, &heard.groups)?.into_iter().zip(1..) {
+            voices.clips.iter().map(|clip| (clip.id.clone(), clip.clone())).collect();
+        for (mut fold, number) in published_folds(&speakers, &voices.groups)?.into_iter().zip(1..) {
             if !arguments.fold.is_empty() && !arguments.fold.contains(&number) {
                 continue;
             }
@@ -254,7 +254,7 @@ impl Bench<'_> {
             let name = format!("fold-{number}-{asked}-validation");
             let network = self.network(&name, &fold)?;
             let measured = if arguments.test { &fold.test } else { &fold.validation };
-            let of_ravdess = |at: &&usize| heard.clips[**at].corpus == "ravdess";
+            let of_ravdess = |at: &&usize| voices.clips[**at].corpus == "ravdess";
             let places: Vec<usize> = measured.iter().filter(of_ravdess).copied().collect();
             let clean = predict(&network, &set.dataset.select(&places)?)?;
             let name_of_answers = self.name(&name, arguments.seed);

@@ -13,6 +13,7 @@ use ser_bench::voices::{
 use ser_examples::speech::Labelling;
 use ser_examples::{assets, cli, interrupt, output};
 use ser_models::encoder::WhisperEncoder;
+use ser_models::input::ClipEncoder;
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
@@ -156,7 +157,7 @@ fn make(bench: &VoiceBench, path: &Path, fitted: MoodReadout) -> anyhow::Result<
         if let Architecture::WhisperHead(config) = &mut head.architecture {
             bench.encoder.digest().clone_into(&mut config.encoder);
         }
-        head.features.n_mels = bench.encoder.n_mels();
+        head.features = ClipEncoder::features(bench.encoder.n_mels());
     }
     let mut model = heads.together()?;
     model.readout = fitted.readout;

@@ -186,11 +186,12 @@ fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -
             .segments
             .iter()
             .find(|segment| at < segment.end)
-            .and_then(|segment| segment.heard.as_ref());
+            .and_then(|segment| segment.recognition.as_ref());
         match truth.iter().find(|(from, to, _)| (*from..*to).contains(&at)) {
             Some((_, _, mood)) => {
                 spoken += 1.0;
-                score.right += f64::from(u8::from(said.is_some_and(|heard| heard.label == *mood)));
+                score.right +=
+                    f64::from(u8::from(said.is_some_and(|recognition| recognition.label == *mood)));
                 score.missed += f64::from(u8::from(said.is_none()));
                 score.right_by_first_seconds += f64::from(u8::from(first == *mood));
             }
@@ -206,7 +207,10 @@ fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -
     score.right_by_first_seconds /= spoken.max(1.0);
     score.false_speech /= silent.max(1.0);
     let told = changes(
-        timeline.segments.iter().filter_map(|s| Some((s.start, s.end, s.heard.as_ref()?.label.as_str()))),
+        timeline
+            .segments
+            .iter()
+            .filter_map(|s| Some((s.start, s.end, s.recognition.as_ref()?.label.as_str()))),
     );
     let mut distances: Vec<f64> = changes(truth.iter().copied())
         .into_iter()
@@ -256,8 +260,8 @@ mod tests {
         recognizer = recognizer.with_config(config).unwrap();
         let mut timeline = recognizer.timeline(&samples, 22_050).unwrap();
         timeline.segments = vec![
-            ser_models::Segment { start: 0.0, end: 6.0, heard: Some(calm) },
-            ser_models::Segment { start: 6.0, end: 10.0, heard: None },
+            ser_models::Segment { start: 0.0, end: 6.0, recognition: Some(calm) },
+            ser_models::Segment { start: 6.0, end: 10.0, recognition: None },
         ];
         let truth = [(0.0, 4.0, "Calm"), (5.0, 8.0, "Sad")];
         let score = score(&timeline, "Sad", &truth);

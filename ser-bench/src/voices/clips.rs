@@ -9,7 +9,7 @@ use ser_data::{Clip, Corpus, CorpusOptions, LabelSet, Source};
 use ser_features::{Preparation, PreparationConfig};
 use ser_models::Recipe;
 use ser_models::encoder::WhisperEncoder;
-use ser_models::input::Ear;
+use ser_models::input::ClipEncoder;
 use ser_models::training::{EncodedClips, EncodingConfig};
 
 use crate::experiments::Disturbance;
@@ -51,8 +51,8 @@ impl VoiceClips {
         let options = CorpusOptions {
             labels: LabelSet::Emotions,
             // Copies are changed before they are prepared.
-            preparation: PreparationConfig::raw(Ear::SAMPLE_RATE),
-            features: Ear::features(),
+            preparation: PreparationConfig::raw(ClipEncoder::SAMPLE_RATE),
+            features: ClipEncoder::features(encoder.n_mels()),
             audio: true,
             ..CorpusOptions::default()
         };
@@ -89,7 +89,7 @@ impl VoiceClips {
             let (samples, rate) = way
                 .apply(&audio.to_mono()?, audio.sample_rate, at as u64)?
                 .context("a program is missing")?;
-            Ok(Preparation::new(PreparationConfig::raw(Ear::SAMPLE_RATE))?.process(&samples, rate)?)
+            Ok(Preparation::new(PreparationConfig::raw(ClipEncoder::SAMPLE_RATE))?.process(&samples, rate)?)
         };
         let samples = places.par_iter().map(prepare).collect::<anyhow::Result<Vec<_>>>()?;
         let config = EncodingConfig { preparation: preparation.clone(), ..EncodingConfig::default() };

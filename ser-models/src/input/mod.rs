@@ -1,14 +1,14 @@
 //! Inputs of models: inputs made of a clip's features, sets of them, and their normalisation.
 
+mod clip_encoder;
 mod dataset;
-mod ear;
 mod model_input;
 mod normalization;
 mod resize;
 
+pub use clip_encoder::{ClipEncoder, ClipEncoderError};
 pub(crate) use dataset::Audio;
 pub use dataset::{Dataset, DatasetError};
-pub use ear::{Ear, EarError};
 pub use model_input::{InputError, ModelInput};
 pub use normalization::Normalization;
 

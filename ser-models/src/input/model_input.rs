@@ -51,8 +51,8 @@ pub enum ModelInput {
         /// Columns after resizing; 128 for `rnn-lstm`.
         frames: usize,
     },
-    /// Outputs of an encoder, made by an [`Ear`](crate::input::Ear): for each frame the features of all layers, one layer after another,
-    /// [layers · width, frames], padded or cut in time; or their statistics over time
+    /// Outputs of an encoder, made by a [`ClipEncoder`](crate::input::ClipEncoder): for each frame the features of all layers, one layer
+    /// after another, [layers · width, frames], padded or cut in time; or their statistics over time
     /// ([`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics)), \[layers · 2 · width\].
     Encoded {
         /// The encoder's outputs: one after the convolutions and one after each block.

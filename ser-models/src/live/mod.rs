@@ -16,7 +16,7 @@
 //! let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default())?;
 //! for samples in pieces {
 //!     listener.push(&samples, |reading| {
-//!         let mood = reading.heard.map_or("no speech".to_owned(), |heard| heard.label);
+//!         let mood = reading.recognition.map_or("no speech".to_owned(), |heard| heard.label);
 //!         println!("{:.2} s: {mood}", reading.seconds);
 //!         Ok::<(), LiveError>(())
 //!     })?;
@@ -89,7 +89,7 @@ pub struct LiveReading {
     /// Whether the window is silent.
     pub silent: bool,
     /// The recognised mood; `None` if the window holds no speech.
-    pub heard: Option<Recognition>,
+    pub recognition: Option<Recognition>,
 }
 
 /// Recognises the moods of a stream of samples. Its memory does not grow with the stream.
@@ -165,7 +165,7 @@ impl Listener {
             is_speech = is_speech && speech.refuse((window.start, window.end)).is_none();
             speech.forget_before(window.start);
         }
-        let heard = match is_speech {
+        let recognition = match is_speech {
             true => match self.recognizer.recognize_window(window.samples, self.sample_rate) {
                 Ok(recognition) => Some(recognition),
                 Err(RecognizeError::Signal(SignalError::Silent { .. })) => None,
@@ -173,7 +173,7 @@ impl Listener {
             },
             false => None,
         };
-        Ok(LiveReading { seconds: window.end, level_db: window.level_db, silent, heard })
+        Ok(LiveReading { seconds: window.end, level_db: window.level_db, silent, recognition })
     }
 }
 
@@ -216,14 +216,14 @@ mod tests {
         for reading in &readings {
             let end = (reading.seconds * 22_050.0).round() as usize;
             let window = &samples[end.saturating_sub(66_150)..end];
-            let Some(heard) = &reading.heard else {
+            let Some(recognition) = &reading.recognition else {
                 let refused = SpeechDetector::new(22_050).unwrap().refuse(window).unwrap();
                 assert!(refused.is_some() || is_silent(window, 22_050, SILENCE_DB).unwrap(), "{reading:?}");
                 continue;
             };
-            assert_eq!(*heard, recognizer.recognize_window(window, 22_050).unwrap());
+            assert_eq!(*recognition, recognizer.recognize_window(window, 22_050).unwrap());
         }
-        assert!(readings.last().unwrap().heard.is_some());
+        assert!(readings.last().unwrap().recognition.is_some());
     }
 
     #[test]
@@ -242,9 +242,9 @@ mod tests {
         samples.extend([1e-5; 5 * 22_050]);
         for reading in readings(4_096, &samples) {
             let silent = reading.seconds <= 1.0 || reading.seconds > speech + 3.0;
-            assert!(!silent || reading.heard.is_none(), "{reading:?}");
+            assert!(!silent || reading.recognition.is_none(), "{reading:?}");
             let spoken = reading.seconds > 2.0 && reading.seconds < speech + 1.0;
-            assert!(!spoken || reading.heard.is_some(), "{reading:?}");
+            assert!(!spoken || reading.recognition.is_some(), "{reading:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Default preparation and features for each architecture.
 
 use super::Architecture;
-use crate::input::{Ear, ModelInput};
+use crate::input::{ClipEncoder, ModelInput};
 use ser_features::{Alignment, Feature, FeatureConfig, PreparationConfig};
 
 impl Architecture {
@@ -16,7 +16,7 @@ impl Architecture {
                 alignment: Alignment::Centre,
                 ..PreparationConfig::raw(22_050)
             },
-            Self::WhisperHead(_) => Ear::preparation(),
+            Self::WhisperHead(_) => ClipEncoder::preparation(),
             _ => PreparationConfig::default(),
         }
     }
@@ -24,7 +24,7 @@ impl Architecture {
     /// The default features of the network, with librosa's settings. An image is the mel spectrogram; `cnn-attention` reads as many mel
     /// bands as it has rows. A vector or a sequence of 193 rows has all five features; any other sequence has as many MFCC as rows.
     /// Channels are the first features in the order of [`Feature::ISSA`]. `whisper-head` reads Whisper's mel spectrogram through an
-    /// [`Ear`].
+    /// [`ClipEncoder`].
     pub fn features(&self) -> FeatureConfig {
         let all = FeatureConfig::default();
         if let Self::CnnAttention(config) = self.member() {
@@ -39,7 +39,7 @@ impl Architecture {
                 FeatureConfig { features, ..all }
             }
             ModelInput::Image { .. } => FeatureConfig { features: vec![Feature::Mel], ..all },
-            ModelInput::Encoded { .. } => Ear::features(),
+            ModelInput::Encoded { .. } => ClipEncoder::features(80),
             ModelInput::Vector { .. } | ModelInput::Sequence { .. } => all,
         }
     }

@@ -7,7 +7,7 @@
 
 use super::RecognizeError;
 use super::one_window::WindowRecognizer;
-use crate::input::Ear;
+use crate::input::ClipEncoder;
 use crate::recording::Recognition;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
@@ -15,10 +15,10 @@ use ser_features::{SignalError, Trim, TrimConfig, normalize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Samples at [`Ear::SAMPLE_RATE`] from one frame of the encoder to the next, 20 ms.
+/// Samples at [`ClipEncoder::SAMPLE_RATE`] from one frame of the encoder to the next, 20 ms.
 const FRAME: usize = 320;
 
-/// The fewest samples that an encoder hears: a frame of its spectrogram.
+/// The fewest samples that an encoder takes: a frame of its spectrogram.
 const LEAST: usize = 160;
 
 /// The chunks of a recording that windows still need.
@@ -28,7 +28,7 @@ pub(super) struct Chunks {
     /// Samples of a chunk at the recording's rate.
     length: usize,
     /// The same at the encoder's rate.
-    heard_length: usize,
+    encoder_length: usize,
     trim: Option<Trim>,
     normalize: bool,
     /// By their number: chunk n begins after n lengths.
@@ -75,7 +75,7 @@ impl Chunks {
         Some(Self {
             sample_rate,
             length: length(sample_rate).max(1),
-            heard_length: length(Ear::SAMPLE_RATE).max(1),
+            encoder_length: length(ClipEncoder::SAMPLE_RATE).max(1),
             trim: trim.transpose().ok()?,
             normalize: config.normalize,
             kept: BTreeMap::new(),
@@ -98,21 +98,21 @@ impl Chunks {
 
     /// Whether all chunks of a window that ends at this second are whole.
     pub(super) fn are_whole_until(&self, seconds: f64) -> bool {
-        self.at(seconds) <= self.last * self.heard_length
+        self.at(seconds) <= self.last * self.encoder_length
     }
 
     /// Drops chunks that end before this second.
     pub(super) fn forget_before(&mut self, seconds: f64) {
-        self.kept = self.kept.split_off(&(self.at(seconds) / self.heard_length));
+        self.kept = self.kept.split_off(&(self.at(seconds) / self.encoder_length));
     }
 
     /// A second of the recording as a sample at the encoder's rate.
     fn at(&self, seconds: f64) -> usize {
-        (seconds * f64::from(Ear::SAMPLE_RATE)).round() as usize
+        (seconds * f64::from(ClipEncoder::SAMPLE_RATE)).round() as usize
     }
 
     /// The answers for windows of speech, from one second to another each; `None` where nothing is left of one.
-    pub(super) fn hear(
+    pub(super) fn recognize(
         &mut self,
         recognizers: &mut [&mut WindowRecognizer],
         windows: &[(f64, f64)],
@@ -135,7 +135,7 @@ impl Chunks {
 
     /// The numbers of the chunks that a range of samples lies in.
     fn chunks_of(&self, range: &Range<usize>) -> Range<usize> {
-        range.start / self.heard_length..range.end.div_ceil(self.heard_length)
+        range.start / self.encoder_length..range.end.div_ceil(self.encoder_length)
     }
 
     /// The chunks that these ranges lie in and that lack something.
@@ -172,7 +172,7 @@ impl Chunks {
         let mut clip = Vec::with_capacity(range.len());
         for number in self.chunks_of(range) {
             let Some(chunk) = self.kept.get(&number).and_then(|chunk| chunk.clip.as_ref()) else { continue };
-            let place = |sample: usize| sample.saturating_sub(number * self.heard_length).min(chunk.len());
+            let place = |sample: usize| sample.saturating_sub(number * self.encoder_length).min(chunk.len());
             clip.extend_from_slice(&chunk[place(range.start)..place(range.end)]);
         }
         clip
@@ -203,7 +203,7 @@ impl Chunks {
             if self.normalize {
                 normalize(&mut samples)?;
             }
-            let start = number * self.heard_length + loud.start;
+            let start = number * self.encoder_length + loud.start;
             Ok::<_, RecognizeError>(Some(Encoded { start, frames: recognizer.encode(&samples)? }))
         });
         for (number, encoded) in wanted.into_iter().zip(encoded) {

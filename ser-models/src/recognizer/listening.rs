@@ -28,7 +28,7 @@ const WAITING_SAMPLES: f64 = 3e6;
 ///     listening.push(&samples)?;
 /// }
 /// for segment in listening.finish()?.segments {
-///     let mood = segment.heard.map_or("no speech".to_owned(), |heard| heard.label);
+///     let mood = segment.recognition.map_or("no speech".to_owned(), |mood| mood.label);
 ///     println!("{:.1} to {:.1} s: {mood}", segment.start, segment.end);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -38,7 +38,7 @@ pub struct Listening<'a> {
     recognizer: &'a mut Recognizer,
     sample_rate: u32,
     cut: Windows,
-    /// What windows share, where an encoder hears them.
+    /// What windows share, where the model reads an encoder.
     chunks: Option<Chunks>,
     /// The speech detector's frames, which windows share; `None` if speech is not detected.
     speech: Option<SpeechStream>,
@@ -57,7 +57,7 @@ pub struct Listening<'a> {
 /// A window that is not heard yet.
 #[derive(Debug)]
 struct Waiting {
-    /// None where the model hears chunks.
+    /// None where the model reads chunks.
     samples: Vec<f32>,
     /// Whether the samples can hold speech.
     checked: Result<(), SignalError>,
@@ -134,7 +134,7 @@ impl<'a> Listening<'a> {
         if self.cut.has_rest() {
             self.wait_for_window();
         }
-        self.hear(true)?;
+        self.recognize(true)?;
         let (seconds, frame_seconds) = (self.cut.seconds(), self.cut.frame_seconds());
         let config = self.recognizer.config.clone();
         let config = TimelineConfig { silence_db: self.cut.silence_db(config.silence_db), ..config };
@@ -198,7 +198,7 @@ impl<'a> Listening<'a> {
             if self.cut.is_due() {
                 self.wait_for_window();
                 if self.waiting.len() >= self.most_waiting() {
-                    self.hear(false)?;
+                    self.recognize(false)?;
                 }
             }
         }
@@ -222,26 +222,26 @@ impl<'a> Listening<'a> {
 
     /// Recognises the waiting windows on all cores; before the end of the recording only those with complete chunks and
     /// detector frames.
-    fn hear(&mut self, at_end: bool) -> Result<(), RecognizeError> {
-        let can_be_heard = |window: &&Waiting| {
+    fn recognize(&mut self, at_end: bool) -> Result<(), RecognizeError> {
+        let can_be_answered = |window: &&Waiting| {
             at_end
                 || self.chunks.as_ref().is_none_or(|chunks| chunks.are_whole_until(window.end))
                     && self.speech.as_ref().is_none_or(|speech| speech.is_whole_until(window.end))
         };
-        let ready = self.waiting.iter().take_while(can_be_heard).count();
+        let ready = self.waiting.iter().take_while(can_be_answered).count();
         let later = self.waiting.split_off(ready);
         let mut waiting = std::mem::replace(&mut self.waiting, later);
-        let ears = waiting.len().min(rayon::current_num_threads()).max(1);
+        let workers = waiting.len().min(rayon::current_num_threads()).max(1);
         let sample_rate = self.sample_rate;
         let Recognizer { one, others, .. } = &mut *self.recognizer;
-        while others.len() + 1 < ears {
+        while others.len() + 1 < workers {
             // Plans that were made once can be made again. If one fails nevertheless, fewer cores are used.
-            let Ok(twin) = one.twin() else { break };
-            others.push(twin);
+            let Ok(copy) = one.try_clone() else { break };
+            others.push(copy);
         }
         let mut recognizers: Vec<&mut WindowRecognizer> = std::iter::once(one).chain(others).collect();
         if let Some(speech) = &mut self.speech {
-            while self.detectors.len() < ears {
+            while self.detectors.len() < workers {
                 self.detectors.push(SpeechDetector::new(sample_rate)?);
             }
             let detectors = &mut self.detectors[..];
@@ -262,7 +262,7 @@ impl<'a> Listening<'a> {
         let answers = match &mut self.chunks {
             Some(chunks) => {
                 let times: Vec<(f64, f64)> = spoken.iter().map(|window| (window.start, window.end)).collect();
-                let answers = chunks.hear(&mut recognizers, &times)?;
+                let answers = chunks.recognize(&mut recognizers, &times)?;
                 if let Some(last) = waiting.last() {
                     chunks.forget_before(last.start);
                 }
@@ -278,7 +278,7 @@ impl<'a> Listening<'a> {
         };
         let mut answers = answers.into_iter();
         for (window, sound) in waiting.iter().zip(sounds) {
-            let heard = match sound {
+            let recognition = match sound {
                 Sound::Speech => answers.next().flatten(),
                 Sound::Silence => None,
                 Sound::Other(reason) => {
@@ -286,8 +286,8 @@ impl<'a> Listening<'a> {
                     None
                 }
             };
-            let speech = if heard.is_some() { window.sounding } else { 0.0 };
-            self.windows.push(TimelineWindow { start: window.start, end: window.end, speech, heard });
+            let speech = if recognition.is_some() { window.sounding } else { 0.0 };
+            self.windows.push(TimelineWindow { start: window.start, end: window.end, speech, recognition });
         }
         Ok(())
     }

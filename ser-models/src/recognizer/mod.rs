@@ -9,7 +9,7 @@ pub use listening::Listening;
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::ClassifyError;
 use crate::encoder::WhisperEncoder;
-use crate::input::{EarError, InputError};
+use crate::input::{ClipEncoderError, InputError};
 use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig};
 use crate::setting::SettingError;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Recognises the moods of recordings, with a model from a [`Checkpoint`].
 ///
 /// Use one recogniser for many recordings: it owns the plans of its transforms. It can be sent to another thread. To recognise several
-/// recordings at a time, make a [`Recognizer::twin`] for each. One long recording uses all cores.
+/// recordings at a time, make a clone for each by [`Recognizer::try_clone`]. One long recording uses all cores.
 ///
 /// A recording is analysed in windows as long as the clips that the model was trained on, or 3 s if it takes clips of any length (3 s for
 /// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound
@@ -54,7 +54,7 @@ pub enum RecognizeError {
     Input(#[from] InputError),
     /// The encoder does not give the model's input.
     #[error(transparent)]
-    Ear(#[from] EarError),
+    Encoder(#[from] ClipEncoderError),
     /// The model failed.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
@@ -123,13 +123,13 @@ impl Recognizer {
         Ok(Self { one, others: Vec::new(), config: TimelineConfig::default() })
     }
 
-    /// Another recogniser with the same model, encoder, profile and settings, e.g. for another thread. Both share the weights; the plans of
+    /// A clone with the same model, encoder, profile and settings, e.g. for another thread. Both share the weights; the plans of
     /// the transforms are its own.
     ///
     /// # Errors
     /// If the transforms cannot be planned, as those of this recogniser were.
-    pub fn twin(&self) -> Result<Self, ConfigError> {
-        Ok(Self { one: self.one.twin()?, others: Vec::new(), config: self.config.clone() })
+    pub fn try_clone(&self) -> Result<Self, ConfigError> {
+        Ok(Self { one: self.one.try_clone()?, others: Vec::new(), config: self.config.clone() })
     }
 
     /// Changes the settings of the analysis.
@@ -235,9 +235,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twins_share_their_weights() {
+    fn clones_share_their_weights() {
         let recognizer = Recognizer::from_bytes(include_bytes!("../../../models/moods.safetensors")).unwrap();
-        let twin = recognizer.twin().unwrap();
-        assert!(std::ptr::eq(recognizer.one.classifier(), twin.one.classifier()));
+        let clone = recognizer.try_clone().unwrap();
+        assert!(std::ptr::eq(recognizer.one.classifier(), clone.one.classifier()));
     }
 }

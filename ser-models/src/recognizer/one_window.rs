@@ -4,7 +4,7 @@ use super::RecognizeError;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::classifier::{Classifier, ClassifyError};
 use crate::encoder::WhisperEncoder;
-use crate::input::{Ear, EarError, InputError, ModelInput};
+use crate::input::{ClipEncoder, ClipEncoderError, InputError, ModelInput};
 use crate::layer::{Padded, elements};
 use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::Recognition;
@@ -27,12 +27,12 @@ pub(super) struct WindowRecognizer {
 /// What makes the model's input of a prepared clip.
 enum Front {
     Features(Box<FeatureExtractor>),
-    Ear(Box<EncoderFront>),
+    Encoder(Box<EncoderFront>),
 }
 
 /// An encoder, and what brings sound to its rate.
 struct EncoderFront {
-    ear: Ear,
+    clips: ClipEncoder,
     encoder: Arc<WhisperEncoder>,
     resampling: Preparation,
 }
@@ -42,31 +42,31 @@ impl Front {
         Ok(Self::Features(Box::new(FeatureExtractor::new(config)?)))
     }
 
-    fn ear(encoder: Arc<WhisperEncoder>) -> Result<Self, ConfigError> {
-        let ear = Ear::new(Arc::clone(&encoder))?;
-        let resampling = Preparation::new(PreparationConfig::raw(Ear::SAMPLE_RATE))?;
-        Ok(Self::Ear(Box::new(EncoderFront { ear, encoder, resampling })))
+    fn with_encoder(encoder: Arc<WhisperEncoder>) -> Result<Self, ConfigError> {
+        let clips = ClipEncoder::new(Arc::clone(&encoder))?;
+        let resampling = Preparation::new(PreparationConfig::raw(ClipEncoder::SAMPLE_RATE))?;
+        Ok(Self::Encoder(Box::new(EncoderFront { clips, encoder, resampling })))
     }
 
-    /// Another one with plans of its own.
-    fn twin(&self) -> Result<Self, ConfigError> {
+    /// The same with plans of its own.
+    fn try_clone(&self) -> Result<Self, ConfigError> {
         match self {
             Self::Features(extractor) => Self::features(extractor.config().clone()),
-            Self::Ear(front) => Self::ear(Arc::clone(&front.encoder)),
+            Self::Encoder(front) => Self::with_encoder(Arc::clone(&front.encoder)),
         }
     }
 
     /// The encoder, where the model reads one.
     fn encoder(&mut self) -> Result<&mut EncoderFront, InputError> {
         match self {
-            Self::Ear(front) => Ok(front),
+            Self::Encoder(front) => Ok(front),
             Self::Features(_) => Err(InputError::Encoder),
         }
     }
 }
 
 impl WindowRecognizer {
-    /// With a model that reads features, or one that reads what an encoder heard, and that encoder.
+    /// With a model that reads features, or one that reads an encoder's outputs, and that encoder.
     ///
     /// # Errors
     /// If the model reads the other of both, or was trained with another encoder, or a setting is out of range.
@@ -81,7 +81,7 @@ impl WindowRecognizer {
         let confidence = checkpoint.readout.confidence;
         let preparation = Preparation::new(checkpoint.preparation.clone()).map_err(front)?;
         let made = match encoder {
-            Some(encoder) => Front::ear(encoder),
+            Some(encoder) => Front::with_encoder(encoder),
             None => Front::features(checkpoint.features.clone()),
         };
         let original = Arc::clone(&classifier);
@@ -89,10 +89,10 @@ impl WindowRecognizer {
     }
 
     /// Another one with the same model and plans of its own, for another thread.
-    pub(super) fn twin(&self) -> Result<Self, ConfigError> {
+    pub(super) fn try_clone(&self) -> Result<Self, ConfigError> {
         Ok(Self {
             preparation: Preparation::new(self.preparation.config().clone())?,
-            front: self.front.twin()?,
+            front: self.front.try_clone()?,
             classifier: Arc::clone(&self.classifier),
             original: Arc::clone(&self.original),
             confidence: self.confidence,
@@ -115,7 +115,7 @@ impl WindowRecognizer {
     fn encoder(&self) -> Option<&str> {
         let input = self.classifier.model().input();
         match &self.front {
-            Front::Ear(front) if matches!(input, ModelInput::Encoded { frames: None, .. }) => {
+            Front::Encoder(front) if matches!(input, ModelInput::Encoded { frames: None, .. }) => {
                 Some(front.encoder.digest())
             }
             _ => None,
@@ -135,7 +135,7 @@ impl WindowRecognizer {
         check_speech(samples, sample_rate)?;
         let input = self.input(samples, sample_rate)?;
         let values = elements(input.values()).and_then(|values| Ok(values.slice::<f32>()?.to_vec()));
-        Ok(VoiceProfile::of_clip(&encoder, values.map_err(EarError::from)?))
+        Ok(VoiceProfile::of_clip(&encoder, values.map_err(ClipEncoderError::from)?))
     }
 
     /// Answers from now on for the voice of a profile.
@@ -163,16 +163,16 @@ impl WindowRecognizer {
         let input = self.classifier.model().input();
         Ok(match &mut self.front {
             Front::Features(extractor) => input.of(&extractor.extract(&clip)?)?,
-            Front::Ear(front) => front.ear.hear(&clip, input)?,
+            Front::Encoder(front) => front.clips.encode(&clip, input)?,
         })
     }
 
     /// Whether it answers for frames of an encoder too: where a model reads one, and clips of any length.
     pub(super) fn takes_frames(&self) -> bool {
         let config = self.preparation();
-        matches!(self.front, Front::Ear(_))
+        matches!(self.front, Front::Encoder(_))
             && config.length.is_none()
-            && config.sample_rate == Ear::SAMPLE_RATE
+            && config.sample_rate == ClipEncoder::SAMPLE_RATE
     }
 
     /// Samples at the encoder's rate, not prepared in any other way.
@@ -182,7 +182,7 @@ impl WindowRecognizer {
 
     /// Frames [frames, outputs] of the encoder for samples at its rate.
     pub(super) fn encode(&mut self, samples: &[f32]) -> Result<Array2<f32>, RecognizeError> {
-        Ok(self.front.encoder()?.ear.frames(samples)?)
+        Ok(self.front.encoder()?.clips.frames(samples)?)
     }
 
     /// The mood of a window that these frames lie in.
@@ -191,7 +191,7 @@ impl WindowRecognizer {
         frames: &[ArrayView2<'_, f32>],
     ) -> Result<Recognition, RecognizeError> {
         let input = self.classifier.model().input();
-        let input = self.front.encoder()?.ear.pool(frames, input)?;
+        let input = self.front.encoder()?.clips.pool(frames, input)?;
         self.answer(&input)
     }
 

@@ -53,7 +53,7 @@ pub struct TimelineWindow {
     /// Seconds of speech in it; 0 if there is none.
     pub speech: f64,
     /// The recognised mood of the speech; `None` if there is none.
-    pub heard: Option<Recognition>,
+    pub recognition: Option<Recognition>,
 }
 
 /// A stretch of a recording with one mood, or without speech.
@@ -64,5 +64,5 @@ pub struct Segment {
     /// End, in seconds from the recording's start; the next segment starts there.
     pub end: f64,
     /// The mean of the recognised moods in it; `None` without speech.
-    pub heard: Option<Recognition>,
+    pub recognition: Option<Recognition>,
 }

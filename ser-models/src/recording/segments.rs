@@ -47,14 +47,14 @@ pub(super) fn segments(
     for (cell, answer) in answers.into_iter().enumerate() {
         let end = ((cell + 1) as f64 * CELL).min(seconds);
         match segments.last_mut() {
-            Some((last, cells)) if label(&last.heard) == label(&answer) => {
+            Some((last, cells)) if label(&last.recognition) == label(&answer) => {
                 last.end = end;
-                if let (Some(mean), Some(answer)) = (&last.heard, &answer) {
-                    last.heard = Recognition::mean([(*cells, mean), (1.0, answer)], confidence);
+                if let (Some(mean), Some(answer)) = (&last.recognition, &answer) {
+                    last.recognition = Recognition::mean([(*cells, mean), (1.0, answer)], confidence);
                 }
                 *cells += 1.0;
             }
-            _ => segments.push((Segment { start: cell as f64 * CELL, end, heard: answer }, 1.0)),
+            _ => segments.push((Segment { start: cell as f64 * CELL, end, recognition: answer }, 1.0)),
         }
     }
     without_scraps(segments.into_iter().map(|(segment, _)| segment).collect())
@@ -63,7 +63,7 @@ pub(super) fn segments(
 /// Makes neighbours of one mood one segment.
 fn join_equal(segments: &mut Vec<Segment>) {
     segments.dedup_by(|next, before| {
-        let equal = label(&next.heard) == label(&before.heard);
+        let equal = label(&next.recognition) == label(&before.recognition);
         if equal {
             before.end = next.end;
         }
@@ -76,9 +76,10 @@ fn without_scraps(mut segments: Vec<Segment>) -> Vec<Segment> {
     let length = |segment: &Segment| segment.end - segment.start;
     let mut at = 0;
     while at < segments.len() {
-        let scrap = segments[at].heard.is_some() && length(&segments[at]) < SHORTEST_MOOD;
+        let scrap = segments[at].recognition.is_some() && length(&segments[at]) < SHORTEST_MOOD;
         let around = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
-        let spoken = around.filter(|&other| segments.get(other).is_some_and(|other| other.heard.is_some()));
+        let spoken =
+            around.filter(|&other| segments.get(other).is_some_and(|other| other.recognition.is_some()));
         let longest = spoken.max_by(|&a, &b| length(&segments[a]).total_cmp(&length(&segments[b])));
         let Some(other) = longest.filter(|_| scrap) else {
             at += 1;
@@ -94,8 +95,8 @@ fn without_scraps(mut segments: Vec<Segment>) -> Vec<Segment> {
     segments
 }
 
-fn label(heard: &Option<Recognition>) -> Option<&str> {
-    heard.as_ref().map(|answer| answer.label.as_str())
+fn label(recognition: &Option<Recognition>) -> Option<&str> {
+    recognition.as_ref().map(|answer| answer.label.as_str())
 }
 
 /// Which cells hold sound: frames above the noise around them that are not silent.
@@ -172,7 +173,7 @@ fn answers_of_cells(
                 let half = ((window.end - window.start) / 2.0).max(CELL);
                 let distance = (middle - (window.start + window.end) / 2.0).abs();
                 let weight = (1.0 - distance / half).max(0.0) + 0.05;
-                match &window.heard {
+                match &window.recognition {
                     Some(answer) => {
                         with += weight;
                         answers.push((weight, answer));
@@ -208,11 +209,11 @@ mod tests {
     }
 
     /// Windows of 3 s every second, each with what is heard in its middle.
-    fn windows(seconds: usize, heard: impl Fn(f64) -> Option<Recognition>) -> Vec<TimelineWindow> {
+    fn windows(seconds: usize, recognition: impl Fn(f64) -> Option<Recognition>) -> Vec<TimelineWindow> {
         (0..=seconds - 3)
             .map(|start| {
                 let start = start as f64;
-                TimelineWindow { start, end: start + 3.0, speech: 2.0, heard: heard(start + 1.5) }
+                TimelineWindow { start, end: start + 3.0, speech: 2.0, recognition: recognition(start + 1.5) }
             })
             .collect()
     }
@@ -221,8 +222,9 @@ mod tests {
         let config = TimelineConfig { smoothing, ..TimelineConfig::default() };
         let seconds = levels.len() as f64 * 0.02;
         let segments = segments(&config, windows, levels, 0.02, seconds, 0.7);
-        let name = |heard: Option<Recognition>| heard.map_or("none".to_owned(), |answer| answer.label);
-        segments.into_iter().map(|s| (s.start, s.end, name(s.heard))).collect()
+        let name =
+            |recognition: Option<Recognition>| recognition.map_or("none".to_owned(), |answer| answer.label);
+        segments.into_iter().map(|s| (s.start, s.end, name(s.recognition))).collect()
     }
 
     /// Levels of speech, which has pauses between its syllables, every 20 ms.
@@ -299,8 +301,8 @@ mod tests {
 
     #[test]
     fn scraps_of_a_mood_join_their_longer_neighbour() {
-        let segment = |start, end, calm: f32| Segment { start, end, heard: Some(answer(calm)) };
-        let silence = |start, end| Segment { start, end, heard: None };
+        let segment = |start, end, calm: f32| Segment { start, end, recognition: Some(answer(calm)) };
+        let silence = |start, end| Segment { start, end, recognition: None };
         let joined =
             without_scraps(vec![segment(0.0, 0.5, 0.1), segment(0.5, 4.0, 0.9), segment(4.0, 4.5, 0.1)]);
         assert_eq!(joined, [segment(0.0, 4.5, 0.9)]);

@@ -39,7 +39,7 @@ impl Timeline {
         seconds: f64,
         confidence: f64,
     ) -> Option<Self> {
-        let spoken = windows.iter().filter_map(|window| Some((window.speech, window.heard.as_ref()?)));
+        let spoken = windows.iter().filter_map(|window| Some((window.speech, window.recognition.as_ref()?)));
         let overall = Recognition::mean(spoken, confidence)?;
         let segments = segments(&config, &windows, &levels, frame_seconds, seconds, confidence);
         Some(Self { seconds, overall, windows, segments, config, levels, frame_seconds, confidence })
@@ -69,10 +69,10 @@ impl Timeline {
     pub fn at_end(&self, seconds: f64) -> Recognition {
         let (mut speech, mut last) = (0.0, Vec::new());
         for window in self.windows.iter().rev() {
-            let Some(heard) = &window.heard else { continue };
+            let Some(recognition) = &window.recognition else { continue };
             // Windows overlap: a new second of speech for each.
             speech += window.speech.min(self.config.hop);
-            last.push((window.speech, heard));
+            last.push((window.speech, recognition));
             if speech >= seconds {
                 break;
             }

@@ -1,4 +1,4 @@
-//! The windows of a stream: what a model hears of it, one after the other.
+//! The windows of a stream: the sound that a model recognises, one after the other.
 
 use super::activity::{Activity, LOWEST_DB, SILENT_DB, sounding_seconds};
 use ser_features::{MIN_SPEECH_SECONDS, SignalError};
@@ -26,7 +26,7 @@ pub(crate) struct Windows {
     /// Samples that came.
     taken: u64,
     /// Samples that had come at the last window.
-    told: u64,
+    given: u64,
     /// Seconds of the first window's end.
     first: f64,
     /// Windows that were full.
@@ -67,7 +67,7 @@ impl Windows {
             levels: VecDeque::new(),
             level_db: LOWEST_DB,
             taken: 0,
-            told: 0,
+            given: 0,
             first,
             full: 0,
             loudest_db: LOWEST_DB,
@@ -120,7 +120,7 @@ impl Windows {
 
     /// Whether samples came after the last window.
     pub(crate) fn has_rest(&self) -> bool {
-        self.taken > self.told
+        self.taken > self.given
     }
 
     /// The level in dB below which frames are silent: `silence_db`, but less where all that came is quiet.
@@ -133,7 +133,7 @@ impl Windows {
         if self.is_due() {
             self.full += 1;
         }
-        self.told = self.taken;
+        self.given = self.taken;
         let end = self.seconds();
         let silence_db = self.silence_db(silence_db);
         let sounding = sounding_seconds(&self.levels, self.frame_seconds(), silence_db);

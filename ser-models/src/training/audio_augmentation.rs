@@ -246,9 +246,9 @@ mod tests {
         let chain = RecordingChain { telephone: 1.0, ..Default::default() };
         let noise = AudioAugmentation { snr: Some([0.0; 2]), chain, ..Default::default() };
         for seed in 0..5 {
-            let heard = change(noise, None, seed);
+            let changed = change(noise, None, seed);
             let mut filter = BandPass::new(RATE);
-            let mut within = |band| power(&filter.process(&heard, band).unwrap());
+            let mut within = |band| power(&filter.process(&changed, band).unwrap());
             assert!(within(0.0..199.0) < 1e-9 && within(3_800.0..8_001.0) < 1e-9);
             assert!(within(400.0..3_000.0) > 0.05);
         }
@@ -261,10 +261,10 @@ mod tests {
         // Without noise, pink noise changes nothing.
         assert_eq!(change(AudioAugmentation { chain, ..gain }, None, 4), change(gain, None, 4));
         let room = RecordingChain { reverberation: Some([0.3; 2]), equalizer: 8.0, tilt: 4.0, ..chain };
-        let heard = change(AudioAugmentation { chain: room, ..gain }, None, 4);
-        assert_eq!(heard, change(AudioAugmentation { chain: room, ..gain }, None, 4));
+        let changed = change(AudioAugmentation { chain: room, ..gain }, None, 4);
+        assert_eq!(changed, change(AudioAugmentation { chain: room, ..gain }, None, 4));
         // The room is heard after the sound's end.
-        assert!(heard[16_100..17_000].iter().any(|x| x.abs() > 1e-3) && heard.len() == clip().len());
+        assert!(changed[16_100..17_000].iter().any(|x| x.abs() > 1e-3) && changed.len() == clip().len());
     }
 
     #[test]

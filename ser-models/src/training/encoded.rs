@@ -42,9 +42,9 @@ struct Record {
 }
 
 impl EncodedClips {
-    /// Encodes clips on all threads. The clips must be recordings at [`Ear::SAMPLE_RATE`](crate::input::Ear::SAMPLE_RATE) without further
-    /// preparation, because copies are changed before preparation. One seed gives the same numbers with any number of threads, and a clip's
-    /// copies do not depend on the other clips.
+    /// Encodes clips on all threads. The clips must be recordings at [`ClipEncoder::SAMPLE_RATE`](crate::input::ClipEncoder::SAMPLE_RATE)
+    /// without further preparation, because copies are changed before preparation. One seed gives the same numbers with any number of
+    /// threads, and a clip's copies do not depend on the other clips.
     ///
     /// # Errors
     /// [`EncodedError::Setting`] if a setting is out of range, [`EncodedError::Clip`] if a clip is empty, too short or not finite.
@@ -124,8 +124,8 @@ impl EncodedClips {
                 let (id, samples) = (&*record.ids[clip], &*samples[clip]);
                 Version { id, samples, digest: digests[clip], number }
             };
-            let heard = encode(encoder, &record.config, &block.iter().map(version).collect::<Vec<_>>())?;
-            block.iter().zip(heard).for_each(|(&at, heard)| rows[at] = Some(heard));
+            let outputs = encode(encoder, &record.config, &block.iter().map(version).collect::<Vec<_>>())?;
+            block.iter().zip(outputs).for_each(|(&at, outputs)| rows[at] = Some(outputs));
             // The copy before goes first: one at a time is in memory.
             encoded = None;
             done(encoded.insert(record.of_rows(&rows)?))?;

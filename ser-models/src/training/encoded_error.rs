@@ -1,7 +1,7 @@
 //! Errors of encoded clips.
 
 use crate::files::FileError;
-use crate::input::{DatasetError, EarError};
+use crate::input::{ClipEncoderError, DatasetError};
 use crate::profile::ProfileError;
 use crate::setting::SettingError;
 use ser_features::ConfigError;
@@ -20,7 +20,7 @@ pub enum EncodedError {
         id: String,
         /// The reason.
         #[source]
-        cause: Box<EarError>,
+        cause: Box<ClipEncoderError>,
     },
     /// The spectrogram cannot be planned.
     #[error(transparent)]

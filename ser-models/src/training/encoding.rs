@@ -3,7 +3,7 @@
 use super::{AudioAugmentation, EncodedError};
 use crate::encoder::WhisperEncoder;
 use crate::generator::{Generator, Purpose};
-use crate::input::{Ear, EarError, ModelInput};
+use crate::input::{ClipEncoder, ClipEncoderError, ModelInput};
 use crate::layer::elements;
 use crate::setting::{Checked, Settings};
 use rayon::prelude::*;
@@ -18,7 +18,7 @@ pub(super) const ENCODING: Settings<'static> = Settings("encoding");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EncodingConfig {
-    /// Preparation of each clip and each copy before encoding, at [`Ear::SAMPLE_RATE`].
+    /// Preparation of each clip and each copy before encoding, at [`ClipEncoder::SAMPLE_RATE`].
     pub preparation: PreparationConfig,
     /// Changes of the copies. They are made before preparation, so that noise fills pauses and they are not trimmed, as in a noisy
     /// recording.
@@ -57,7 +57,7 @@ impl EncodingConfig {
         self.augmentation.check(ENCODING)?;
         ENCODING.require(self.copies <= Self::MOST_COPIES, "copies", "must be 0 to 1000", self.copies)?;
         let rate = self.preparation.sample_rate;
-        ENCODING.require(rate == Ear::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
+        ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
     }
 
     /// Whether version `number` of a clip, 0 for the clean one, is the same by other settings.
@@ -71,7 +71,7 @@ impl Default for EncodingConfig {
     /// As `whisper-head` prepares clips, no copies.
     fn default() -> Self {
         Self {
-            preparation: Ear::preparation(),
+            preparation: ClipEncoder::preparation(),
             augmentation: AudioAugmentation::default(),
             copies: 0,
             seed: 0,
@@ -85,7 +85,7 @@ pub(super) fn digest(samples: &[f32]) -> u128 {
     XxHash3_128::oneshot(&bytes)
 }
 
-/// A version of a clip that is to be heard.
+/// A version of a clip that is to be encoded.
 pub(super) struct Version<'a> {
     pub id: &'a str,
     pub samples: &'a [f32],
@@ -104,33 +104,33 @@ pub(super) fn encode(
     config: &EncodingConfig,
     versions: &[Version<'_>],
 ) -> Result<Vec<Vec<f32>>, EncodedError> {
-    let hear = |listener: &mut Result<Listener<'_>, ConfigError>, version: &Version<'_>| {
-        let listener = listener.as_mut().map_err(|cause| cause.clone())?;
+    let encode = |worker: &mut Result<Worker<'_>, ConfigError>, version: &Version<'_>| {
+        let worker = worker.as_mut().map_err(|cause| cause.clone())?;
         let failed = |cause| EncodedError::Clip { id: version.id.to_owned(), cause: Box::new(cause) };
-        listener.hear(version).map_err(failed)
+        worker.encode(version).map_err(failed)
     };
-    versions.par_iter().map_init(|| Listener::new(encoder, config), hear).collect()
+    versions.par_iter().map_init(|| Worker::new(encoder, config), encode).collect()
 }
 
 /// What one thread needs: to plan transforms costs more than to use them.
-struct Listener<'a> {
+struct Worker<'a> {
     config: &'a EncodingConfig,
-    ear: Ear,
+    encoder: ClipEncoder,
     filter: BandPass,
     preparation: Preparation,
     input: ModelInput,
 }
 
-impl<'a> Listener<'a> {
+impl<'a> Worker<'a> {
     fn new(encoder: &Arc<WhisperEncoder>, config: &'a EncodingConfig) -> Result<Self, ConfigError> {
         let input = ModelInput::Encoded { layers: encoder.layers(), width: encoder.width(), frames: None };
         let preparation = Preparation::new(config.preparation.clone())?;
-        let filter = BandPass::new(Ear::SAMPLE_RATE);
-        Ok(Self { config, ear: Ear::new(encoder.clone())?, filter, preparation, input })
+        let filter = BandPass::new(ClipEncoder::SAMPLE_RATE);
+        Ok(Self { config, encoder: ClipEncoder::new(encoder.clone())?, filter, preparation, input })
     }
 
-    fn hear(&mut self, version: &Version<'_>) -> Result<Vec<f32>, EarError> {
-        let rate = Ear::SAMPLE_RATE;
+    fn encode(&mut self, version: &Version<'_>) -> Result<Vec<f32>, ClipEncoderError> {
+        let rate = ClipEncoder::SAMPLE_RATE;
         let prepared = if version.number == 0 {
             self.preparation.process(version.samples, rate)?
         } else {
@@ -140,8 +140,8 @@ impl<'a> Listener<'a> {
             let changed = augmentation.apply(version.samples, &raw, &mut self.filter, &mut generator)?;
             self.preparation.process(&changed, rate)?
         };
-        let heard = self.ear.hear(&prepared, self.input)?;
-        Ok(elements(heard.values())?.slice::<f32>()?.to_vec())
+        let outputs = self.encoder.encode(&prepared, self.input)?;
+        Ok(elements(outputs.values())?.slice::<f32>()?.to_vec())
     }
 }
 
@@ -156,11 +156,11 @@ mod tests {
         let clip: Vec<f32> = (0..40_000).map(tone).collect();
         let config = EncodingConfig::default();
         let length = |augmentation: AudioAugmentation| {
-            let raw = PreparationConfig::raw(Ear::SAMPLE_RATE);
-            let (mut filter, mut generator) = (BandPass::new(Ear::SAMPLE_RATE), Generator::new(1));
+            let raw = PreparationConfig::raw(ClipEncoder::SAMPLE_RATE);
+            let (mut filter, mut generator) = (BandPass::new(ClipEncoder::SAMPLE_RATE), Generator::new(1));
             let changed = augmentation.apply(&clip, &raw, &mut filter, &mut generator).unwrap();
             let mut preparation = Preparation::new(config.preparation.clone()).unwrap();
-            preparation.process(&changed, Ear::SAMPLE_RATE).unwrap().len()
+            preparation.process(&changed, ClipEncoder::SAMPLE_RATE).unwrap().len()
         };
         assert!((8_000..12_000).contains(&length(AudioAugmentation::default())));
         assert_eq!(length(AudioAugmentation { snr: Some([10.0; 2]), ..Default::default() }), 40_000);

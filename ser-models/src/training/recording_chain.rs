@@ -137,12 +137,12 @@ fn in_room(clip: &[f32], time: f64, power: f64, spacing: f64, generator: &mut Ge
         .collect();
     let sum: f64 = room.iter().map(|(_, gain)| gain * gain).sum();
     room.iter_mut().for_each(|(_, gain)| *gain *= (power / sum).sqrt());
-    let mut heard = clip.to_vec();
+    let mut output = clip.to_vec();
     for (delay, gain) in room.into_iter().filter(|(delay, _)| *delay < clip.len()) {
         let gain = gain as f32;
-        heard[delay..].iter_mut().zip(clip).for_each(|(heard, x)| *heard += gain * x);
+        output[delay..].iter_mut().zip(clip).for_each(|(output, x)| *output += gain * x);
     }
-    heard
+    output
 }
 
 /// Tilts a spectrum by so many dB an octave, around nothing in particular: shelving filters of first order, an octave apart.
@@ -228,9 +228,9 @@ mod tests {
     /// What a filter makes of a tone once it has settled, in dB.
     fn gain(hertz: f64, filter: impl Fn(&mut [f32])) -> f64 {
         let power = |clip: &[f32]| clip[8_000..].iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        let (clip, mut heard) = (tone(hertz), tone(hertz));
-        filter(&mut heard);
-        10.0 * (power(&heard) / power(&clip)).log10()
+        let (clip, mut output) = (tone(hertz), tone(hertz));
+        filter(&mut output);
+        10.0 * (power(&output) / power(&clip)).log10()
     }
 
     #[test]
@@ -258,13 +258,13 @@ mod tests {
         let mut impulse = vec![0.0; 16_000];
         impulse[0] = 1.0;
         let time = 0.4 * RATE;
-        let heard = in_room(&impulse, time, 0.25, RATE / ECHOES, &mut Generator::new(3));
-        assert_eq!(heard[0], 1.0);
+        let output = in_room(&impulse, time, 0.25, RATE / ECHOES, &mut Generator::new(3));
+        assert_eq!(output[0], 1.0);
         let power = |part: &[f32]| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        assert!((power(&heard[1..]) - 0.25).abs() < 1e-3);
-        assert_eq!(power(&heard[6_500..]), 0.0);
+        assert!((power(&output[1..]) - 0.25).abs() < 1e-3);
+        assert_eq!(power(&output[6_500..]), 0.0);
         // 15 dB for each quarter of the time.
-        let quarters: Vec<f64> = heard[1..6_401].chunks(1_600).map(power).collect();
+        let quarters: Vec<f64> = output[1..6_401].chunks(1_600).map(power).collect();
         for pair in quarters.windows(2) {
             assert!((10.0 * (pair[0] / pair[1]).log10() - 15.0).abs() < 1.5, "{quarters:?}");
         }

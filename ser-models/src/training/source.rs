@@ -46,12 +46,12 @@ impl Source {
 }
 
 /// What one thread changes clips and takes their features with.
-struct Ear {
+struct Worker {
     filter: BandPass,
     extractor: FeatureExtractor,
 }
 
-impl Ear {
+impl Worker {
     fn new(clips: &Audio) -> Result<Self, ConfigError> {
         let filter = BandPass::new(clips.preparation.sample_rate);
         Ok(Self { filter, extractor: FeatureExtractor::new(clips.features.clone())? })
@@ -67,7 +67,7 @@ pub(super) struct AudioSource {
     normalization: Normalization,
     seed: u64,
     /// One for each thread that has worked so far: to plan transforms costs more than to use them.
-    ears: Mutex<Vec<Ear>>,
+    workers: Mutex<Vec<Worker>>,
     /// Threads of its own, so that the layers' short tasks never wait for a clip. `None`, where no more threads can be had, works
     /// on the layers' threads.
     pool: Option<rayon::ThreadPool>,
@@ -83,9 +83,9 @@ impl AudioSource {
         seed: u64,
     ) -> Result<Self, TrainingError> {
         input.check(&clips.features)?;
-        let ears = Mutex::new(vec![Ear::new(&clips)?]);
+        let workers = Mutex::new(vec![Worker::new(&clips)?]);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build().ok();
-        Ok(Self { clips, ids, augmentation, input, normalization, seed, ears, pool })
+        Ok(Self { clips, ids, augmentation, input, normalization, seed, workers, pool })
     }
 
     fn batch(&self, epoch: usize, places: &[usize]) -> Result<Padded, TrainingError> {
@@ -102,17 +102,17 @@ impl AudioSource {
         let failed = |cause| TrainingError::Audio { id: self.ids[at].clone(), cause };
         let index = epoch as u64 * self.ids.len() as u64 + at as u64;
         let mut generator = Generator::for_run(self.seed, Purpose::Audio, index);
-        let spare = self.ears().pop();
-        let mut ear = spare.map_or_else(|| Ear::new(&self.clips), Ok)?;
+        let spare = self.workers().pop();
+        let mut worker = spare.map_or_else(|| Worker::new(&self.clips), Ok)?;
         let (samples, preparation) = (&self.clips.samples[at], &self.clips.preparation);
-        let changed = self.augmentation.apply(samples, preparation, &mut ear.filter, &mut generator);
-        let features = changed.and_then(|changed| ear.extractor.extract(&changed));
-        self.ears().push(ear);
+        let changed = self.augmentation.apply(samples, preparation, &mut worker.filter, &mut generator);
+        let features = changed.and_then(|changed| worker.extractor.extract(&changed));
+        self.workers().push(worker);
         Ok(self.input.of(&features.map_err(failed)?)?)
     }
 
-    fn ears(&self) -> std::sync::MutexGuard<'_, Vec<Ear>> {
-        self.ears.lock().unwrap_or_else(PoisonError::into_inner)
+    fn workers(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A clip, decoded block by block and heard as it is decoded.
+//! A clip, recognised as it is decoded, block by block.
 
 use std::io::Cursor;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ const PEAKS_A_SECOND: u32 = 50;
 const MAX_PEAKS: usize = 600;
 
 /// Result of the recognition of a clip.
-pub(crate) struct Heard {
+pub(crate) struct Recognized {
     pub(crate) timeline: Timeline,
     pub(crate) shape: Shape,
 }
@@ -106,13 +106,13 @@ pub(crate) fn blocks(
     Ok((reader.read(&mut block[..1])? > 0, decoding))
 }
 
-/// Hears a clip.
-pub(crate) fn hear(
+/// Recognises a clip.
+pub(crate) fn listen(
     recognizer: &mut Recognizer,
     content: &[u8],
     name: &str,
     wanted: Wanted,
-) -> Result<Heard, Problem> {
+) -> Result<Recognized, Problem> {
     let begin = Instant::now();
     let mut reader = open(content, name, wanted.cut)?;
     let opening = begin.elapsed();
@@ -146,7 +146,7 @@ pub(crate) fn hear(
     while shape.peaks.len() > MAX_PEAKS {
         shape.peaks = shape.peaks.chunks(2).map(peak).collect();
     }
-    Ok(Heard { timeline, shape })
+    Ok(Recognized { timeline, shape })
 }
 
 fn peak(samples: &[f32]) -> f32 {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Front end of models that read an encoder, such as `whisper-head`: computes Whisper's log-mel spectrogram of a clip at 16,000 Hz, encodes
 /// it, and makes the model's input of the outputs.
-pub struct Ear {
+pub struct ClipEncoder {
     mel: WhisperMel,
     encoder: Arc<WhisperEncoder>,
 }
@@ -21,7 +21,7 @@ pub struct Ear {
 /// Errors of encoding a clip.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum EarError {
+pub enum ClipEncoderError {
     /// The clip's signal cannot be used.
     #[error(transparent)]
     Signal(#[from] SignalError),
@@ -51,7 +51,7 @@ pub enum EarError {
     Candle(#[from] candle_core::Error),
 }
 
-impl Ear {
+impl ClipEncoder {
     /// The sample rate of the clips, in Hz.
     pub const SAMPLE_RATE: u32 = WhisperMel::SAMPLE_RATE;
 
@@ -79,26 +79,26 @@ impl Ear {
         }
     }
 
-    /// The settings of the spectrogram as a [`FeatureConfig`], which checkpoints record, with the 80 mel bands of most of
-    /// Whisper's encoders. For an encoder with another number, set [`FeatureConfig::n_mels`] to [`WhisperEncoder::n_mels`] in the record.
-    pub fn features() -> FeatureConfig {
+    /// The settings of the spectrogram as a [`FeatureConfig`], which checkpoints record, for an encoder of
+    /// [`WhisperEncoder::n_mels`] mel bands: 80 in most of Whisper's encoders, 128 in `large-v3`.
+    pub fn features(n_mels: usize) -> FeatureConfig {
         FeatureConfig {
             sample_rate: Self::SAMPLE_RATE,
             n_fft: 400,
             hop_length: 160,
-            n_mels: 80,
+            n_mels,
             features: vec![Feature::Mel],
             ..FeatureConfig::default()
         }
     }
 
-    /// Encodes a clip at [`Ear::SAMPLE_RATE`] and makes a model's input of the outputs, not normalised: a batch of one example. A clip longer
-    /// than the encoder's maximum is encoded in equal parts, whose frames are then combined.
+    /// Encodes a clip at [`ClipEncoder::SAMPLE_RATE`] and makes a model's input of the outputs, not normalised: a batch of one example. A
+    /// clip longer than the encoder's maximum is encoded in equal parts, whose frames are then combined.
     ///
     /// # Errors
-    /// [`EarError::Outputs`] if the model reads other outputs than the encoder's, [`EarError::Signal`] if the clip is shorter than a frame
-    /// or not finite.
-    pub fn hear(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, EarError> {
+    /// [`ClipEncoderError::Outputs`] if the model reads other outputs than the encoder's, [`ClipEncoderError::Signal`] if the clip is
+    /// shorter than a frame or not finite.
+    pub fn encode(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, ClipEncoderError> {
         let frames = self.frames_of(input)?;
         let mel = self.mel.process(samples)?;
         let Some(frames) = frames else { return self.statistics(mel.view()) };
@@ -109,32 +109,38 @@ impl Ear {
         padded(outputs.transpose(1, 2)?.contiguous()?, frames)
     }
 
-    /// The frames of the encoder for a clip at [`Ear::SAMPLE_RATE`], one for every two of the spectrogram's: [frames, layers · width],
-    /// all outputs of a frame after each other. [`Ear::pool`] makes a model's input of them.
+    /// The frames of the encoder for a clip at [`ClipEncoder::SAMPLE_RATE`], one for every two of the spectrogram's: [frames, layers ·
+    /// width], all outputs of a frame after each other. [`ClipEncoder::pool`] makes a model's input of them.
     ///
     /// # Errors
-    /// As [`Ear::hear`].
-    pub(crate) fn frames(&mut self, samples: &[f32]) -> Result<Array2<f32>, EarError> {
+    /// As [`ClipEncoder::encode`].
+    pub(crate) fn frames(&mut self, samples: &[f32]) -> Result<Array2<f32>, ClipEncoderError> {
         let mel = self.mel.process(samples)?;
         let outputs = self.outputs(mel.view())?;
         let features = self.features_of_a_frame();
         let frames = outputs.len() / features;
         let given = vec![frames, features];
-        Array2::from_shape_vec((frames, features), outputs).map_err(|_| EarError::Frames { features, given })
+        Array2::from_shape_vec((frames, features), outputs)
+            .map_err(|_| ClipEncoderError::Frames { features, given })
     }
 
-    /// The input of an encoded model, as [`Ear::hear`] gives it, for frames of [`Ear::frames`] that follow each other, 1 or more.
+    /// The input of an encoded model, as [`ClipEncoder::encode`] gives it, for frames of [`ClipEncoder::frames`] that follow each other, 1
+    /// or more.
     ///
     /// # Errors
-    /// [`EarError::Outputs`] as there, [`EarError::Frames`] if there is no frame or one has other outputs.
-    pub(crate) fn pool(&self, parts: &[ArrayView2<'_, f32>], input: ModelInput) -> Result<Padded, EarError> {
+    /// [`ClipEncoderError::Outputs`] as there, [`ClipEncoderError::Frames`] if there is no frame or one has other outputs.
+    pub(crate) fn pool(
+        &self,
+        parts: &[ArrayView2<'_, f32>],
+        input: ModelInput,
+    ) -> Result<Padded, ClipEncoderError> {
         let wanted = self.frames_of(input)?;
         let (width, features) = (self.encoder.width(), self.features_of_a_frame());
         let rows: Vec<&[f32]> =
             parts.iter().flat_map(|part| part.rows()).filter_map(|row| row.to_slice()).collect();
         if rows.is_empty() || rows.iter().any(|row| row.len() != features) {
             let given = vec![rows.len(), parts.first().map_or(0, |part| part.ncols())];
-            return Err(EarError::Frames { features, given });
+            return Err(ClipEncoderError::Frames { features, given });
         }
         if let Some(frames) = wanted {
             let own = &rows[..rows.len().min(frames)];
@@ -155,11 +161,11 @@ impl Ear {
     }
 
     /// The frames that an encoded model of this encoder's outputs reads, `None` where it reads their statistics.
-    fn frames_of(&self, input: ModelInput) -> Result<Option<usize>, EarError> {
+    fn frames_of(&self, input: ModelInput) -> Result<Option<usize>, ClipEncoderError> {
         let (layers, width) = (self.encoder.layers(), self.encoder.width());
         match input {
             ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => Ok(frames),
-            _ => Err(EarError::Outputs { expected: format!("{input:?}"), layers, width }),
+            _ => Err(ClipEncoderError::Outputs { expected: format!("{input:?}"), layers, width }),
         }
     }
 
@@ -173,7 +179,7 @@ impl Ear {
             .map(move |from| mel.slice_move(s![.., from..(from + size).min(frames)]))
     }
 
-    fn statistics(&self, mel: ArrayView2<'_, f32>) -> Result<Padded, EarError> {
+    fn statistics(&self, mel: ArrayView2<'_, f32>) -> Result<Padded, ClipEncoderError> {
         let mut parts = Vec::new();
         for part in self.parts(mel) {
             let statistics =
@@ -186,7 +192,7 @@ impl Ear {
     }
 
     /// All outputs of the encoder [frames, layers · width] in row-major order.
-    fn outputs(&self, mel: ArrayView2<'_, f32>) -> Result<Vec<f32>, EarError> {
+    fn outputs(&self, mel: ArrayView2<'_, f32>) -> Result<Vec<f32>, ClipEncoderError> {
         let mut all = Vec::new();
         for part in self.parts(mel) {
             let outputs = self.encoder.frames(&batch(part)?)?;
@@ -197,14 +203,14 @@ impl Ear {
     }
 }
 
-impl std::fmt::Debug for Ear {
+impl std::fmt::Debug for ClipEncoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ear").field("encoder", &self.encoder.digest()).finish_non_exhaustive()
+        f.debug_struct("ClipEncoder").field("encoder", &self.encoder.digest()).finish_non_exhaustive()
     }
 }
 
 /// Outputs [1, layers · width, frames] brought to `frames` frames: zeros follow, or the end is cut.
-fn padded(outputs: Tensor, frames: usize) -> Result<Padded, EarError> {
+fn padded(outputs: Tensor, frames: usize) -> Result<Padded, ClipEncoderError> {
     let own = outputs.dim(2)?.min(frames);
     let values = outputs.narrow(2, 0, own)?.pad_with_zeros(2, 0, frames - own)?.contiguous()?;
     Ok(Padded::of(values, Some(vec![own])))

@@ -1,4 +1,4 @@
-//! A recording that is heard as it is decoded, with progress.
+//! A recording that is recognised as it is decoded, with progress.
 
 use std::sync::mpsc;
 use std::thread;
@@ -16,12 +16,12 @@ pub const STEPS: u64 = 1000;
 /// Blocks that are decoded ahead, at most.
 const AHEAD: usize = 16;
 
-/// Hears a recording block by block, so that memory does not grow with it. Its warnings go to standard error, and `bar` advances by
+/// Recognises a recording block by block, so that memory does not grow with it. Its warnings go to standard error, and `bar` advances by
 /// [`STEPS`], also where the recording fails.
 ///
 /// # Errors
 /// If the recording is damaged, holds no speech or the model fails; the error names the recording by `name`.
-pub fn hear(
+pub fn listen(
     recognizer: &mut Recognizer,
     reader: &mut AudioReader<'_>,
     name: &str,
@@ -34,7 +34,7 @@ pub fn hear(
     listening.finish().with_context(named)
 }
 
-/// Reads a recording to its end and gives its blocks to `take`. Handles warnings and `bar` as [`hear`] does.
+/// Reads a recording to its end and gives its blocks to `take`. Handles warnings and `bar` as [`listen`] does.
 ///
 /// # Errors
 /// If the recording is damaged, and what `take` returns.
@@ -55,7 +55,7 @@ pub fn read(
     read
 }
 
-/// All samples of a recording, one channel. Handles warnings and `bar` as [`hear`] does.
+/// All samples of a recording, one channel. Handles warnings and `bar` as [`listen`] does.
 ///
 /// # Errors
 /// If the recording is damaged.
@@ -116,17 +116,17 @@ mod tests {
     #[test]
     fn every_recording_takes_its_steps_of_the_bar() {
         let mut recognizer = Recognizer::from_bytes(assets::SMALL).unwrap();
-        let mut hear = |bytes: &[u8]| {
+        let mut listen = |bytes: &[u8]| {
             let bar = ProgressBar::hidden();
             let options = AudioOptions::default();
             let mut reader = AudioReader::new(Cursor::new(bytes), Some("wav"), "a.wav", &options).unwrap();
-            let heard = super::hear(&mut recognizer, &mut reader, "a.wav", &bar);
+            let timeline = super::listen(&mut recognizer, &mut reader, "a.wav", &bar);
             assert_eq!(bar.position(), STEPS);
-            heard
+            timeline
         };
-        assert_eq!(hear(assets::SAMPLE_WAV).unwrap().overall.label, "Happy");
+        assert_eq!(listen(assets::SAMPLE_WAV).unwrap().overall.label, "Happy");
         let mut silent = assets::SAMPLE_WAV.to_vec();
         silent[44..].fill(0);
-        assert!(format!("{:#}", hear(&silent).unwrap_err()).starts_with("a.wav: "));
+        assert!(format!("{:#}", listen(&silent).unwrap_err()).starts_with("a.wav: "));
     }
 }
