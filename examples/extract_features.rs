@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use ser_data::{AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, extract_each, find_audio};
+use ser_data::{
+    AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, FoundAudio, extract_each, find_audio,
+};
 use ser_examples::feature_file::{Content, FeatureFile, Format, Statistics, columns, read_whole};
 use ser_examples::inputs::Decoding;
 use ser_examples::shard::Shard;
@@ -83,13 +85,16 @@ fn features_help() -> String {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     output::check_folder(&arguments.output)?;
-    let mut inputs =
-        if arguments.data.is_empty() { find_inputs(&arguments.input)? } else { find_clips(arguments)? };
+    let mut inputs = if arguments.data.is_empty() {
+        find_inputs(&arguments.input, arguments.skip_bad)?
+    } else {
+        find_clips(arguments)?
+    };
     let mut output = arguments.output.clone();
     if let Some(shard) = arguments.shard {
         inputs = shard.part(inputs).collect();
@@ -334,7 +339,7 @@ fn find_clips(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
 }
 
 /// The files to read by their STEM, in its order.
-fn find_inputs(inputs: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
+fn find_inputs(inputs: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     let mut found = BTreeMap::new();
     for input in inputs {
         if !input.is_dir() {
@@ -343,7 +348,9 @@ fn find_inputs(inputs: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
             continue;
         }
         let before = found.len();
-        for (inner, file) in find_audio(input)? {
+        let FoundAudio { files, bad } = find_audio(input, skip_bad)?;
+        bad.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
+        for (inner, file) in files {
             insert(&mut found, &Path::new(&inner).with_extension(""), file)?;
         }
         if found.len() == before {

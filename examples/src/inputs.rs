@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ser_data::{AudioOptions, AudioReader, find_audio};
+use ser_data::{AudioOptions, AudioReader, FoundAudio, find_audio};
+
+use crate::cli;
 
 /// Command-line options for reading recordings.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Decoding {
-    /// Read truncated or damaged recordings up to the damage, with a warning.
+    /// Read truncated or damaged recordings up to the damage, with a warning; not those that lost the index of their samples.
     #[arg(long)]
     pub allow_truncated: bool,
 }
@@ -127,17 +129,20 @@ impl fmt::Display for Input {
     }
 }
 
-/// Files as they are named, and all recordings below folders, sorted; `-` is standard input.
+/// Files as they are named, and all recordings below folders, sorted; `-` is standard input. With `skip_bad`, what cannot be read below a
+/// folder is reported on standard error and left out.
 ///
 /// # Errors
-/// If a folder cannot be read or holds no recording.
-pub fn find(named: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
+/// If a folder cannot be read or holds no recording; without `skip_bad`, also if something below it cannot be read.
+pub fn find(named: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     let mut found = Vec::new();
     for path in named {
         match Input::of(path) {
             Input::File(path) if path.is_dir() => {
-                let files = find_audio(&path)?.into_iter();
-                let mut files: Vec<_> = files.filter_map(|(_, file)| Some(file.path()?.to_owned())).collect();
+                let FoundAudio { files, bad } = find_audio(&path, skip_bad)?;
+                bad.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
+                let files = files.into_iter().filter_map(|(_, file)| Some(file.path()?.to_owned()));
+                let mut files: Vec<_> = files.collect();
                 if files.is_empty() {
                     bail!("{}: a folder must hold audio files, got none", path.display());
                 }

@@ -16,12 +16,17 @@ use crate::span::Span;
 /// Entries of an archive above this size are no clips; a damaged archive may declare any size.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
-/// Extensions of audio files. Formats that are refused are included, so that such a file is reported and not skipped. `mp4` is also that of
-/// RAVDESS's videos.
-const ENDINGS: [&str; 33] = [
-    "wav", "wave", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "ogg", "oga", "opus", "m4a", "m4b", "mp4",
-    "mov", "3gp", "3g2", "aac", "aif", "aiff", "aifc", "caf", "au", "snd", "webm", "mka", "mkv", "wma",
-    "amr", "awb", "ac3", "wv", "avi",
+/// Extensions of audio files and of videos with sound. Formats that are refused are included, so that such a file is reported and not
+/// skipped. `mp4` is also that of RAVDESS's videos.
+const ENDINGS: &[&str] = &[
+    // Read, in most of their forms.
+    "wav", "wave", "bwf", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "mpga", "mpa", "ogg", "oga", "ogv",
+    "ogx", "opus", "m4a", "m4b", "m4p", "m4r", "m4v", "mp4", "mov", "qt", "3gp", "3gpp", "3g2", "aac",
+    "adts", "aif", "aiff", "aifc", "caf", "au", "snd", "webm", "weba", "mka", "mkv",
+    // Refused by their formats' names.
+    "wma", "wmv", "asf", "amr", "awb", "ac3", "eac3", "dts", "thd", "mlp", "wv", "ape", "tta", "tak", "mpc",
+    "spx", "ra", "rm", "rmvb", "voc", "nut", "sf", "sox", "dsf", "dff", "gsm", "loas", "latm", "avi", "flv",
+    "f4v", "mpg", "mpeg", "vob", "ts", "mts", "m2ts", "mxf", "dv", "wtv", "swf",
 ];
 
 /// Whether a search of a folder treats a file as audio: by its extension, in either case, and not if it is hidden.
@@ -322,7 +327,18 @@ mod tests {
 
     #[test]
     fn audio_is_told_by_its_ending_and_hidden_files_are_not_audio() {
-        for path in ["a.wav", "b/c.FLAC", "d.tar.mp3", "video.mp4", "e.opus"] {
+        for path in [
+            "a.wav",
+            "b/c.FLAC",
+            "d.tar.mp3",
+            "video.mp4",
+            "e.opus",
+            "f.weba",
+            "g.3gpp",
+            "h.qt",
+            "i.MTS",
+            "j.wmv",
+        ] {
             assert!(is_audio_path(path), "{path}");
         }
         for path in ["a.txt", "wav", ".wav", "._a.wav", "b/.c.wav", "b.wav/", ""] {

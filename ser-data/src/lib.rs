@@ -16,7 +16,7 @@ pub use audio::{
     PcmEncoding, PcmError,
 };
 pub use corpora::{
-    BadFile, BadRow, Clip, Clips, ClipsOptions, CorpusFormat, FoundCorpus, Intensity, Manifest,
+    BadFile, BadRow, Clip, Clips, ClipsOptions, CorpusFormat, FoundAudio, FoundCorpus, Intensity, Manifest,
     ManifestError, ManifestRow, Modality, NameError, Named, RavdessName, Sex, Source, SourceError, Statement,
     VocalChannel, find_audio,
 };

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::common::{corpus, ravdess, tone};
 use ser_data::{
-    BadFile, Clips, ClipsOptions, CorpusFormat, LabelMap, LabelSet, Source, SourceError, groups_of_identical,
+    BadFile, Clips, ClipsOptions, CorpusFormat, FoundAudio, LabelMap, LabelSet, Source, SourceError,
+    find_audio, groups_of_identical,
 };
 use tempfile::TempDir;
 
@@ -143,6 +144,25 @@ fn files_outside_of_classes_are_named() {
     let found = Clips::open(&[Source::auto(folder.path())], &lenient).unwrap();
     assert_eq!((found.clips.len(), found.skipped.len()), (3, 2));
     assert!(found.skipped.iter().all(|bad| matches!(bad, BadFile::Folder { .. })));
+}
+
+#[test]
+#[cfg(unix)]
+fn folders_and_links_that_cannot_be_read_are_reported() {
+    use std::os::unix::fs::symlink;
+    let folder = tree(&["a/1.wav", "2.weba", "notes.txt"]);
+    symlink("nowhere.wav", folder.path().join("gone.wav")).unwrap();
+    symlink("nowhere.txt", folder.path().join("gone.txt")).unwrap();
+    symlink(folder.path(), folder.path().join("a/around")).unwrap();
+    let error = find_audio(folder.path(), false).unwrap_err().to_string();
+    assert!(error.contains("(and 1 more bad files)"), "{error}");
+    let FoundAudio { files, bad } = find_audio(folder.path(), true).unwrap();
+    assert_eq!(files.iter().map(|(inner, _)| &**inner).collect::<Vec<_>>(), ["2.weba", "a/1.wav"]);
+    let bad: Vec<String> = bad.iter().map(ToString::to_string).collect();
+    assert!(
+        bad.iter().any(|bad| bad.contains("gone.wav")) && bad.iter().any(|bad| bad.contains("around")),
+        "{bad:?}"
+    );
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn rows_that_cannot_be_used_are_named_by_row_and_column() {
 #[test]
 fn tables_that_are_none_are_refused() {
     let error = |bytes: &[u8]| Manifest::parse("t.csv", bytes).unwrap_err().to_string();
-    assert!(error(b"").starts_with("t.csv: row 1: columns must be path and label"));
+    assert!(
+        error(b"")
+            .starts_with("t.csv: row 1: columns must be path (or file) and label (or emotion, mood, class)")
+    );
     assert!(error(b"name,feeling\nx,y\n").ends_with("got \"name,feeling\""));
     assert_eq!(
         error(b"path,label\na.wav,sad\n\xE4.wav,sad\n"),

@@ -45,14 +45,27 @@ pub(super) fn find(path: &Path) -> Result<Files, SourceError> {
     Ok(Files { audio: found, tables, bad })
 }
 
-/// The audio files below a folder or in a ZIP archive, each with its path there, joined by `/`, in their order. Audio files are
-/// recognised by their endings ([`is_audio_path`]). Hidden files, files in hidden folders, and those that macOS adds to archives are skipped.
+/// What [`find_audio`] finds.
+#[derive(Debug, Clone)]
+pub struct FoundAudio {
+    /// The audio files in the order of their paths: each path below the folder or in the archive, joined by `/`, and the file.
+    pub files: Vec<(String, AudioFile)>,
+    /// What cannot be read: folders, and links that lead nowhere or in a circle.
+    pub bad: Vec<BadFile>,
+}
+
+/// The audio files below a folder or in a ZIP archive. Audio files are recognised by their endings ([`is_audio_path`]). Hidden files, files
+/// in hidden folders, and those that macOS adds to archives are skipped.
 ///
 /// # Errors
-/// [`SourceError`], if the folder or archive, or something in it, cannot be read.
-pub fn find_audio(path: impl AsRef<Path>) -> Result<Vec<(String, AudioFile)>, SourceError> {
-    let Files { audio, bad, .. } = find(path.as_ref())?;
-    if bad.is_empty() { Ok(audio) } else { Err(SourceError::BadFiles { files: bad }) }
+/// [`SourceError`], if the folder or archive cannot be read; without `skip_bad`, also if something in it cannot.
+pub fn find_audio(path: impl AsRef<Path>, skip_bad: bool) -> Result<FoundAudio, SourceError> {
+    let Files { audio: files, bad, .. } = find(path.as_ref())?;
+    if bad.is_empty() || skip_bad {
+        Ok(FoundAudio { files, bad })
+    } else {
+        Err(SourceError::BadFiles { files: bad })
+    }
 }
 
 /// Whether a file is a table, by its ending.
@@ -75,6 +88,10 @@ fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
                 files.push((parts.join("/"), AudioFile::new(entry.path())));
             }
             Ok(_) => {}
+            // A link to nowhere whose name is not that of a recording.
+            Err(e)
+                if e.path().is_some_and(|path| path.is_symlink() && !is_audio_path(path)) && !is_loop(&e) => {
+            }
             Err(e) => {
                 let file = e.path().unwrap_or(path).display().to_string();
                 let reason = e.io_error().map_or_else(|| e.to_string(), io::Error::to_string);
@@ -83,4 +100,9 @@ fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
         }
     }
     files
+}
+
+/// Whether a link leads to a folder that it lies in.
+fn is_loop(error: &walkdir::Error) -> bool {
+    error.loop_ancestor().is_some()
 }

@@ -99,7 +99,7 @@ pub enum ManifestError {
     },
     /// Its first row doesn't name the columns that are needed.
     #[error(
-        "{file}: row 1: columns must be path and label, with speaker, corpus, language, start and end if known, got {found:?}"
+        "{file}: row 1: columns must be path (or file) and label (or emotion, mood, class), with speaker, corpus, language, start and end if known, got {found:?}"
     )]
     Columns {
         /// The table.

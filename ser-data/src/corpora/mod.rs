@@ -15,7 +15,7 @@ mod ravdess;
 pub use clip::{BadFile, Clip};
 pub use clips::{Clips, ClipsOptions, FoundCorpus, Source};
 pub use error::SourceError;
-pub use find::find_audio;
+pub use find::{FoundAudio, find_audio};
 pub use format::CorpusFormat;
 pub use manifest::{BadRow, Manifest, ManifestError, ManifestRow};
 pub use named::{NameError, Named};
