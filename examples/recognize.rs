@@ -1,7 +1,7 @@
 //! Recognises the moods of many recordings and prints a line for each as soon as it is known.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,11 +79,11 @@ enum Format {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut inputs = inputs::find(&arguments.input)?;
+    let mut inputs = inputs::find(&arguments.input, arguments.skip_bad)?;
     if let Some(shard) = arguments.shard {
         inputs = shard.part(inputs).collect();
     }
@@ -112,6 +112,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         recognizers.push(open()?);
     }
     let mut printer = Printer::new(arguments, &labels);
+    let mut skipped = 0;
     let bar = progress::percent(inputs.len() as u64 * listening::STEPS, "recognizing");
     std::thread::scope(|scope| {
         for mut recognizer in recognizers {
@@ -143,6 +144,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     }
                 }
                 Err(error) if arguments.skip_bad => {
+                    skipped += 1;
                     bar.suspend(|| cli::note(format_args!("skipped: {error:#}")))
                 }
                 Err(error) => {
@@ -154,7 +156,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bar.finish_and_clear();
         match stop.load(Ordering::Relaxed) {
             true => Err(cli::Stopped { advice: "what was printed is whole" }.into()),
-            false => Ok(()),
+            false if skipped > 0 && skipped == inputs.len() => bail!("no recording could be recognised"),
+            false => printer.finish(),
         }
     })?;
     if let Some(truth) = truth {
@@ -262,6 +265,25 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// A CSV file has its header, also that of a part without recordings.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        match self.format {
+            Format::Csv if self.header => cli::write(&self.header()?.into_inner()?),
+            _ => Ok(()),
+        }
+    }
+
+    /// The start of a CSV file: its header, if it is still due.
+    fn header(&mut self) -> anyhow::Result<csv::Writer<Vec<u8>>> {
+        let mut rows = csv::Writer::from_writer(Vec::new());
+        if std::mem::take(&mut self.header) {
+            let first: &[&str] = if self.timeline { &["file", "start", "end"] } else { &["file", "seconds"] };
+            let rest = ["mood", "confident"].into_iter().chain(self.labels.iter().map(String::as_str));
+            rows.write_record(first.iter().copied().chain(rest).map(|cell| mark_formula(cell).into_owned()))?;
+        }
+        Ok(rows)
+    }
+
     fn line<'t>(&self, input: &Input, timeline: &'t Timeline) -> Line<'t> {
         let overall = &timeline.overall;
         let stretches = || {
@@ -285,12 +307,7 @@ impl<'a> Printer<'a> {
     }
 
     fn csv(&mut self, input: &Input, timeline: &Timeline) -> anyhow::Result<()> {
-        let mut rows = csv::Writer::from_writer(Vec::new());
-        if std::mem::take(&mut self.header) {
-            let first: &[&str] = if self.timeline { &["file", "start", "end"] } else { &["file", "seconds"] };
-            let rest = ["mood", "confident"].into_iter().chain(self.labels.iter().map(String::as_str));
-            rows.write_record(first.iter().copied().chain(rest).map(|cell| mark_formula(cell).into_owned()))?;
-        }
+        let mut rows = self.header()?;
         let mut row = |first: Vec<String>, recognition: Option<&ser_models::Recognition>| {
             let answer = match recognition {
                 Some(recognition) => {
@@ -315,7 +332,7 @@ impl<'a> Printer<'a> {
         } else {
             row(vec![file, timeline.seconds.to_string()], Some(&timeline.overall))?;
         }
-        Ok(std::io::stdout().lock().write_all(&rows.into_inner()?)?)
+        cli::write(&rows.into_inner()?)
     }
 }
 

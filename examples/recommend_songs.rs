@@ -26,7 +26,7 @@ use ser_models::{Recognition, Timeline};
     "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3 --playlist songs.m3u8"
 ))]
 struct Arguments {
-    /// The clip, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate
+    /// The clip, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in their usual containers, videos too; any rate
     /// and channels.
     clip: Option<PathBuf>,
     /// Recommend for this mood, without a clip: Calm, Happy, Sad or Energetic.
@@ -83,7 +83,7 @@ enum StrategyName {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ use ser_plots::{Page, PictureFile};
     "  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
 ))]
 struct Arguments {
-    /// Clips, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in any common container, videos too; any rate
+    /// Clips, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in their usual containers, videos too; any rate
     /// and channels.
     clips: Vec<PathBuf>,
     #[command(flatten)]
@@ -36,7 +36,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -46,7 +46,7 @@ enum Content {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

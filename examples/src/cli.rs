@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
 
+use anyhow::Context;
+use clap::Parser;
+use clap::error::ContextValue;
 use ser_features::SignalError;
 use ser_models::RecognizeError;
 use ser_models::live::LiveError;
@@ -26,12 +29,13 @@ pub struct Stopped {
     pub advice: &'static str,
 }
 
-/// Runs a command, turns its result into its exit code, and prints an error with its causes on standard error. 3 stands for a clip that can
-/// be read but holds no speech, 130 for [`Stopped`], 1 for all other errors.
+/// Runs a command with the arguments of the command line, turns its result into its exit code, and prints an error with its causes on
+/// standard error. 2 stands for a wrong command line, 3 for a clip that can be read but holds no speech, 130 for [`Stopped`], 1 for all
+/// other errors.
 ///
 /// A closed standard output, as `head` leaves it, is no error. A panic of a decoder becomes the recording's error, and is not reported beside
 /// it.
-pub fn exit(command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+pub fn exit<A: Parser>(command: impl FnOnce(&A) -> anyhow::Result<()>) -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if !panic.location().is_some_and(|place| is_decoder(place.file())) {
@@ -39,7 +43,8 @@ pub fn exit(command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
         }
     }));
     let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    match command() {
+    let arguments = A::try_parse().unwrap_or_else(|error| without_orders(error).exit());
+    match command(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
         Err(error) => {
@@ -47,6 +52,22 @@ pub fn exit(command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
             code(&error).into()
         }
     }
+}
+
+/// The same error with the words of the command line as a terminal may show them.
+fn without_orders(mut error: clap::Error) -> clap::Error {
+    let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    for (kind, value) in words {
+        match value {
+            ContextValue::String(word) => error.insert(kind, ContextValue::String(printable(&word))),
+            ContextValue::Strings(words) => {
+                let words = words.iter().map(|word| printable(word)).collect();
+                error.insert(kind, ContextValue::Strings(words))
+            }
+            _ => None,
+        };
+    }
+    error
 }
 
 /// Whether a source file is one of the decoders that `ser-data` uses.
@@ -86,7 +107,15 @@ fn code(error: &anyhow::Error) -> u8 {
 /// # Errors
 /// Where `println!` would panic: if the output is closed or full.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
-    Ok(writeln!(io::stdout().lock(), "{text}")?)
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes bytes to standard output.
+///
+/// # Errors
+/// As [`print`].
+pub fn write(bytes: &[u8]) -> anyhow::Result<()> {
+    io::stdout().lock().write_all(bytes).context("standard output: cannot be written")
 }
 
 /// Prints a line on standard error, [printable]: it may name files.

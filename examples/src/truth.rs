@@ -1,6 +1,6 @@
 //! True moods of recordings from a table or a corpus, and the score of answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::bail;
@@ -21,6 +21,8 @@ pub struct Truth {
     confusion: ConfusionMatrix,
     /// Recordings that the source does not name.
     unnamed: Vec<String>,
+    /// Rows of a table that name no recording so far.
+    unused: BTreeSet<String>,
 }
 
 impl Truth {
@@ -32,7 +34,8 @@ impl Truth {
     pub fn open(path: &Path, labels: &[String], labelling: &Labelling) -> anyhow::Result<Self> {
         let source = path.display().to_string();
         let (confusion, labels) = (ConfusionMatrix::new(labels), labels.to_vec());
-        let mut truth = Self { source, labels, moods: HashMap::new(), confusion, unnamed: Vec::new() };
+        let (moods, unnamed, unused) = (HashMap::new(), Vec::new(), BTreeSet::new());
+        let mut truth = Self { source, labels, moods, confusion, unnamed, unused };
         let map = labelling.label_map()?;
         for data in labelling.sources(&[path])? {
             let table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
@@ -61,6 +64,7 @@ impl Truth {
                 bail!("{place}: mood must be one of {:?}, got {:?}", self.labels, row.label);
             };
             // A row names one recording, and as many others of that name as there are.
+            self.unused.insert(row.path.clone());
             self.moods.insert(row.path, Some(class));
         }
         Ok(())
@@ -96,7 +100,9 @@ impl Truth {
     /// Counts an answer. The source names a recording as the command line does, or by its file name.
     pub fn score(&mut self, file: &str, mood: &str) {
         let name = Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
-        let truth = self.moods.get(file).or_else(|| self.moods.get(name.as_deref()?)).copied().flatten();
+        let named = |name: &str| Some((name.to_owned(), *self.moods.get(name)?));
+        let (place, truth) = named(file).or_else(|| named(name.as_deref()?)).unwrap_or_default();
+        self.unused.remove(&place);
         match (truth, self.labels.iter().position(|label| label == mood)) {
             (Some(truth), Some(predicted)) => self.confusion.add(truth, predicted),
             _ => self.unnamed.push(file.to_owned()),
@@ -111,12 +117,22 @@ impl Truth {
         if self.confusion.total() == 0 {
             bail!("{}: rows must name the recordings, got none that does", self.source);
         }
-        let count = self.unnamed.len();
-        let unnamed = match self.unnamed.iter().min() {
+        let some = |count: usize, first: Option<&String>, what: String| match first {
             None => String::new(),
-            Some(first) => format!("\n{count} recordings are not in {}: {first} and so on", self.source),
+            Some(first) if count == 1 => format!("\n{what}: {first}"),
+            Some(first) => format!("\n{what}: {first} and {} more", count - 1),
         };
-        Ok(format!("{}{unnamed}", self.confusion))
+        let unnamed = some(
+            self.unnamed.len(),
+            self.unnamed.iter().min(),
+            format!("recordings that are not in {}", self.source),
+        );
+        let unused = some(
+            self.unused.len(),
+            self.unused.first(),
+            format!("rows of {} that name no recording", self.source),
+        );
+        Ok(format!("{}{unnamed}{unused}", self.confusion))
     }
 }
 
@@ -139,7 +155,21 @@ mod tests {
         truth.score("b/y.wav", "Sad");
         assert_eq!(truth.confusion.accuracy(), 0.5);
         truth.score("b/z.wav", "Sad");
-        assert!(truth.report().unwrap().contains("1 recordings are not in"));
+        truth.score("b/z2.wav", "Sad");
+        let report = truth.report().unwrap();
+        assert!(
+            report.contains("recordings that are not in") && report.contains("moods.csv: b/z.wav and 1 more"),
+            "{report}"
+        );
+        assert!(!report.contains("name no recording"), "{report}");
+    }
+
+    #[test]
+    fn rows_that_name_no_recording_are_reported() {
+        let mut truth = truth("file,mood\nx.wav,sad\nghost.wav,calm\n").unwrap();
+        truth.score("a/x.wav", "Sad");
+        let report = truth.report().unwrap();
+        assert!(report.ends_with("moods.csv that name no recording: ghost.wav"), "{report}");
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn answers_are_scored_by_a_table() {
     let table = write(&folder, "moods.csv", format!("file,mood\nlong.wav,{mood}\n"));
     let output = example("recognize", [folder.path().to_str().unwrap(), "--labels", &table]);
     let report = text(&output.stderr);
-    assert!(report.contains("100.0") && report.contains("1 recordings are not in"), "{report}");
+    assert!(report.contains("100.0") && report.contains("recordings that are not in "), "{report}");
     let wrong = write(&folder, "wrong.csv", "file,mood\nlong.wav,Furious\n");
     fails(
         "recognize",
@@ -195,6 +195,28 @@ fn bad_recordings_stop_the_run_or_are_skipped() {
     assert_eq!(text(&output.stdout).lines().count(), 2);
     assert_eq!(text(&output.stderr).lines().filter(|line| line.starts_with("skipped: ")).count(), 3);
     assert!(prints("recognize", [tone.as_str(), "--any-sound"]).contains("0:05"));
+    fails("recognize", [&silence, &tone, "--skip-bad"], &["no recording could be recognised"]);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere.wav", folder.path().join("c/gone.wav")).unwrap();
+        fails("recognize", [folder.path()], &["gone.wav"]);
+        let output = example("recognize", [folder.path().to_str().unwrap(), "--skip-bad"]);
+        assert!(output.status.success() && text(&output.stderr).contains("gone.wav"));
+        let features = folder.path().join("features.csv");
+        let arguments =
+            [folder.path().to_str().unwrap(), "--skip-bad", "--output", features.to_str().unwrap()];
+        let output = example("extract_features", arguments);
+        assert!(output.status.success() && text(&output.stderr).contains("gone.wav"));
+    }
+}
+
+#[test]
+fn a_part_without_recordings_has_the_header_of_the_others() {
+    let clip = sample();
+    let part = |part: &str| prints("recognize", [clip.to_str().unwrap(), "--format", "csv", "--shard", part]);
+    let parts = [part("1/2"), part("2/2")];
+    assert!(parts.iter().all(|part| part.starts_with("file,seconds,mood,confident,")), "{parts:?}");
+    assert_eq!(parts.iter().map(|part| part.lines().count()).sum::<usize>(), 3);
 }
 
 #[test]
@@ -279,6 +301,27 @@ fn names_give_the_terminal_no_orders_and_stay_on_their_line() {
             assert!(lines.contains("a b [2J .wav  0:04  "), "{lines:?}");
         }
     }
+}
+
+#[test]
+fn words_of_the_command_line_give_the_terminal_no_orders() {
+    for word in ["--fo\n\u{1b}[2J", "--hop=a\n\u{1b}[2J"] {
+        let output = example("recognize", [word]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("error: ") && !told.contains('\u{1b}') && told.contains(" [2J"), "{told:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_output_is_named() {
+    let clip = sample();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(program("recognize")).arg(clip).stdout(full).output().unwrap();
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.starts_with("error: standard output: cannot be written: "), "{told}");
 }
 
 #[cfg(unix)]

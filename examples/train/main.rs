@@ -2,6 +2,7 @@
 
 mod member;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use ser_examples::training_set::{Encoding, Inputs, TrainingSet, Voices, corpus_o
 use ser_examples::{assets, cli, interrupt, output};
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
-use ser_models::training::{EncodingConfig, OptimizerConfig, Preset, TrainingConfig};
+use ser_models::training::{EncodingConfig, OptimizerConfig, Preset, Sampling, TrainingConfig};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 use member::Member;
@@ -224,7 +225,7 @@ const HEAD_STEPS: usize = 1_200;
 const HEAD_EPOCHS: usize = 100;
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -253,6 +254,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let inputs = arguments.inputs(&mut recipe)?;
     let is_encoded = matches!(inputs, Inputs::Encoded(_));
     let set = TrainingSet::load(&sources, &options, inputs)?;
+    if arguments.config.is_some() {
+        note_unknown_corpora(&recipe.training.sampling, &set);
+    }
     let Arguments { validation, seed, .. } = *arguments;
     let (protocol, split) =
         set.split_by(arguments.speakers.into(), arguments.test_corpus.as_deref(), validation, seed)?;
@@ -288,6 +292,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     states
         .iter()
         .try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
+}
+
+/// Names in the shares of corpora that are no clip's corpus: misspelt, or not among the data.
+fn note_unknown_corpora(sampling: &Sampling, set: &TrainingSet) {
+    let Sampling::Balanced { corpora } = sampling else { return };
+    let known: BTreeSet<&str> = set.corpora().into_iter().collect();
+    for name in corpora.keys().filter(|name| !known.contains(name.as_str())) {
+        let known = known.iter().copied().collect::<Vec<_>>().join(", ");
+        cli::note(format_args!("sampling.corpora names {name}, but the clips are of {known}"));
+    }
 }
 
 /// File of a member's state: beside the output, in a file of its own for each of several.

@@ -78,7 +78,7 @@ struct Arguments {
 
 /// Serves the page as the command line says, until it is asked to stop.
 pub fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

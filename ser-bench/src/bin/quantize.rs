@@ -18,7 +18,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(Arguments { input, output }: &Arguments) -> anyhow::Result<()> {

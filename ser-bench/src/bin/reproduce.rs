@@ -69,7 +69,7 @@ const VOICES: &str = "voices";
 const HEAD_SEEDS: u64 = 3;
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse()))
+    cli::exit(run)
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -43,7 +43,7 @@ enum What {
 }
 
 fn main() -> ExitCode {
-    cli::exit(|| run(&Arguments::parse().what))
+    cli::exit(|arguments: &Arguments| run(&arguments.what))
 }
 
 fn run(what: &What) -> anyhow::Result<()> {
