@@ -1,6 +1,6 @@
 //! Atomic writes of files, and file errors.
 
-use crate::weights::{Weights, WeightsError};
+use crate::weights::{Weights, WeightsError, one_line};
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -47,12 +47,8 @@ pub enum FileError {
 
 impl FileError {
     pub(crate) fn damaged(file: &str, reason: impl ToString) -> Self {
-        // Names in the file may hold line ends; an error is one line.
-        let mut line = String::new();
-        for c in reason.to_string().chars() {
-            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-        }
-        Self::Damaged { file: file.to_owned(), reason: line }
+        // Names in the file may hold line ends.
+        Self::Damaged { file: file.to_owned(), reason: one_line(&reason.to_string()) }
     }
 
     /// A file that is not of this kind, or damaged.

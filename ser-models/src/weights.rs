@@ -81,6 +81,15 @@ pub enum WeightsError {
     Digest,
 }
 
+/// A text from a file without control characters, so that an error stays one line.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
 impl Weights {
     /// The tensors whose names begin with `prefix`, which is taken off.
     pub(crate) fn part(&self, prefix: &str) -> Self {
@@ -113,7 +122,7 @@ impl Weights {
     pub(crate) fn check_names<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), WeightsError> {
         let names: HashSet<&str> = names.collect();
         match self.0.keys().find(|name| !names.contains(name.as_str())) {
-            Some(name) => Err(WeightsError::Unexpected { name: name.clone() }),
+            Some(name) => Err(WeightsError::Unexpected { name: one_line(name) }),
             None => Ok(()),
         }
     }
@@ -178,7 +187,7 @@ impl Weights {
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {
                 let given = format!("{:?}", view.dtype());
-                return Err(WeightsError::ElementType { name, expected: "F32", given });
+                return Err(WeightsError::ElementType { name: one_line(&name), expected: "F32", given });
             }
             let (chunks, _) = view.data().as_chunks::<4>();
             let values = chunks.iter().map(|b| f32::from_le_bytes(*b)).collect();

@@ -106,6 +106,42 @@ fn any_encoder_is_refused_in_one_line_or_encodes() {
 }
 
 #[test]
+fn any_training_state_is_refused_in_one_line_or_goes_on() {
+    assert!(all("state", check::state) > 100);
+}
+
+#[test]
+fn a_state_whose_epochs_or_steps_are_not_of_the_run_is_refused() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/state/epoch.json");
+    let seed = std::fs::read_to_string(path).unwrap();
+    let (_folder, trainer) = check::resumed(seed.as_bytes()).unwrap();
+    assert_eq!(trainer.history().epochs.len(), 1);
+    let epoch = seed[seed.find('[').unwrap() + 1..seed.len() - 2].to_owned();
+    let more = |n: usize| seed.replace(&epoch, &vec![&*epoch; n].join(","));
+    for (text, expected) in [
+        (seed.replace("\"epoch\":1", "\"epoch\":5"), "epochs must be 1 to at most 3 in order, got 5"),
+        (seed.replace("\"epoch\":1", "\"epoch\":0"), "epochs must be 1 to at most 3 in order, got 0"),
+        (more(2), "epochs must be 1 to at most 3 in order, got 1, 1"),
+        (
+            seed.replace("\"optimizer_steps\":2", "\"optimizer_steps\":3"),
+            "steps must be 2 after 1 epochs, got 3",
+        ),
+        (
+            seed.replace("\"optimizer_steps\":2", "\"optimizer_steps\":18446744073709551615"),
+            "steps must be 2 after 1 epochs, got 18446744073709551615",
+        ),
+    ] {
+        let error = check::resumed(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("no training state, or a damaged one: {expected}")), "{error}");
+    }
+}
+
+#[test]
+fn any_encoded_clips_are_refused_in_one_line_or_can_be_used() {
+    assert!(all("encoded", check::encoded) > 100);
+}
+
+#[test]
 fn a_name_with_a_line_end_is_told_in_one_line() {
     check::profile(b"{\"e\\ncoder\":0}");
     check::checkpoint(b"{\"format\":3,\"architecture\":{\"name\":\"cnn-1d\",\"e\\nx\":1}}");

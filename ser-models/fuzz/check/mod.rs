@@ -1,14 +1,23 @@
 //! What must hold for any bytes that are read as a file of this crate.
 
 use candle_core::{DType, Device, Tensor};
+use ndarray::Array2;
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use ser_models::encoder::WhisperEncoder;
+use ser_models::models::{Cnn1dConfig, ConvBlock};
+use ser_models::training::{
+    Dataset, EarlyStopping, EncodedClips, EncodedError, Event, Trainer, TrainingConfig, TrainingError,
+};
 use ser_models::{
     Checkpoint, CheckpointError, FileError, Recipe, RecipeFile, Recognizer, VoiceProfile, WeightsError,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most elements of the tensors that are made for a checkpoint or an encoder; a checkpoint gets 100 tensors at most.
 const MOST: usize = 1 << 17;
@@ -34,18 +43,28 @@ pub fn checkpoint(bytes: &[u8]) {
 /// A file with these fields in its metadata, tensors as the network wants them, and the digest, so that all of the reader is reached. `None`
 /// if the network wants more than [`MOST`] elements.
 pub fn with_tensors(fields: &str) -> Option<Vec<u8>> {
+    with_all(fields, |file| match Checkpoint::from_bytes(file) {
+        Err(CheckpointError::File(error)) => missing(error),
+        _ => None,
+    })
+}
+
+/// The tensor that a file lacks: its name and shape.
+fn missing(error: FileError) -> Option<(String, Vec<usize>)> {
+    match error {
+        FileError::Weights { cause: WeightsError::Missing { name, expected }, .. } => Some((name, expected)),
+        _ => None,
+    }
+}
+
+/// A file with these fields and all tensors that `missing` finds missing in it, one after another.
+fn with_all(fields: &str, missing: impl Fn(&[u8]) -> Option<(String, Vec<usize>)>) -> Option<Vec<u8>> {
     let fields = fields.trim_end().strip_suffix('}').unwrap_or(fields);
     let mut tensors = BTreeMap::new();
     let mut total = 0;
     loop {
         let file = sealed(fields, &tensors);
-        let Err(CheckpointError::File(FileError::Weights {
-            cause: WeightsError::Missing { name, expected },
-            ..
-        })) = Checkpoint::from_bytes(&file)
-        else {
-            return Some(file);
-        };
+        let Some((name, expected)) = missing(&file) else { return Some(file) };
         let elements = expected.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
         total = elements.map_or(usize::MAX, |elements| elements.saturating_add(total));
         if total > MOST || tensors.len() == 100 {
@@ -76,8 +95,11 @@ fn answers(bytes: &[u8], read: Result<Checkpoint, CheckpointError>) {
     }
 }
 
+/// Tensors by name, each with its shape and values.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
 /// A file with these fields and tensors, and the digest of both.
-fn sealed(fields: &str, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> Vec<u8> {
+fn sealed(fields: &str, tensors: &Tensors) -> Vec<u8> {
     let mut hash = Sha256::new();
     let text = |hash: &mut Sha256, text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
@@ -143,5 +165,109 @@ pub fn recipe(bytes: &[u8]) {
     match RecipeFile::parse("fuzz", &text).and_then(|file| Recipe::of(&file)) {
         Err(error) => refused(&error, "fuzz: "),
         Ok(recipe) => assert!(recipe.members > 0 && !recipe.architecture.name().is_empty()),
+    }
+}
+
+/// A file in a folder of its own, which is removed with the first of the pair.
+fn file_of(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let path = folder.path().join("file");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    (folder, path)
+}
+
+/// Outputs of an encoder for a set of clips. Bytes that begin with a brace are the fields of the metadata: the tensor is added.
+pub fn encoded(bytes: &[u8]) {
+    let whole = match std::str::from_utf8(bytes).ok().filter(|text| text.starts_with('{')) {
+        None => Some(bytes.to_vec()),
+        Some(fields) => with_all(fields, |file| {
+            let (_folder, path) = file_of(file);
+            match EncodedClips::load(path) {
+                Err(EncodedError::File(error)) => missing(error),
+                _ => None,
+            }
+        }),
+    };
+    let Some(whole) = whole else { return };
+    let (_folder, path) = file_of(&whole);
+    match EncodedClips::load(&path) {
+        Err(error) => refused(&error, &path.display().to_string()),
+        Ok(encoded) => {
+            let (ids, names) = (["a".to_owned(), "b".to_owned()], ["x".to_owned()]);
+            drop(encoded.dataset(&ids, &[0, 0], &names, encoded.config().copies));
+            drop(encoded.profile(&ids));
+            encoded.save(&path).expect("what was read can be written");
+            assert!(EncodedClips::load(&path).expect("what was written can be read") == encoded);
+        }
+    }
+}
+
+/// A run of three epochs of two steps, with the smallest network that has statistics.
+fn trainer() -> Trainer {
+    let part = |first: usize| {
+        let inputs = Array2::from_shape_fn((4, 6), |(clip, i)| ((clip + first) * (i + 2) % 7) as f32);
+        let ids = (first..first + 4).map(|clip| clip.to_string());
+        Dataset::new(inputs, vec![0, 1, 0, 1], ["x", "y"], ids).expect("a data set")
+    };
+    let architecture =
+        Cnn1dConfig { features: 6, blocks: vec![ConvBlock::new(2, 3, 2, 0.0)], ..Cnn1dConfig::default() };
+    let config = TrainingConfig {
+        epochs: 3,
+        batch_size: 2,
+        ema_decay: Some(0.9),
+        early_stopping: Some(EarlyStopping { patience: 2 }),
+        ..TrainingConfig::default()
+    };
+    Trainer::new(config, architecture.into(), &part(0), Some(&part(4)), 0).expect("settings in range")
+}
+
+/// The state of [`trainer`] after its first epoch: the run that it is of, as JSON, and the tensors.
+static FIRST_EPOCH: LazyLock<(String, Tensors)> = LazyLock::new(|| {
+    let (_folder, path) = file_of(&[]);
+    let stop = AtomicBool::new(false);
+    let mut trainer = trainer();
+    trainer.keep_state(&path);
+    let end = |event: &Event<'_>| stop.store(matches!(event, Event::Epoch(_)), Ordering::Relaxed);
+    trainer.run(end, &stop).expect("an epoch");
+    let file = std::fs::read(&path).expect("a state");
+    let (_, header) = SafeTensors::read_metadata(&file).expect("a header");
+    let metadata = header.metadata().as_ref().and_then(|all| all.get("ser-models")).expect("metadata");
+    let metadata: serde_json::Value = serde_json::from_str(metadata).expect("JSON");
+    let values = |bytes: &[u8]| {
+        bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<f32>>()
+    };
+    let tensors = SafeTensors::deserialize(&file).expect("tensors").tensors();
+    let tensors =
+        tensors.into_iter().map(|(name, view)| (name, (view.shape().to_vec(), values(view.data()))));
+    (metadata["run"].to_string(), tensors.collect())
+});
+
+/// A trainer that resumes from a state. Bytes that begin with a brace are the fields `optimizer_steps` and `history` of its metadata: the
+/// run and the tensors after its first epoch are added. The folder holds the state, which the trainer goes on writing.
+pub fn resumed(bytes: &[u8]) -> Result<(tempfile::TempDir, Trainer), TrainingError> {
+    let (run, tensors) = &*FIRST_EPOCH;
+    let whole = match std::str::from_utf8(bytes).ok().and_then(|text| text.strip_prefix('{')) {
+        Some(fields) => {
+            let fields = fields.trim_end().strip_suffix('}').unwrap_or(fields);
+            sealed(&format!("{{\"format\":3,\"run\":{run},{fields}"), tensors)
+        }
+        None => bytes.to_vec(),
+    };
+    let (folder, path) = file_of(&whole);
+    let mut trainer = trainer();
+    match trainer.resume(&path) {
+        Ok(()) => Ok((folder, trainer)),
+        Err(error) => {
+            refused(&error, &path.display().to_string());
+            Err(error)
+        }
+    }
+}
+
+/// A training state: refused in one line, or the run goes on to its end.
+pub fn state(bytes: &[u8]) {
+    if let Ok((_folder, mut trainer)) = resumed(bytes) {
+        trainer.run(|_| {}, &AtomicBool::new(false)).expect("the epochs that are left");
+        assert!(trainer.history().epochs.len() <= 3);
     }
 }

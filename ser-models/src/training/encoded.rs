@@ -36,8 +36,7 @@ struct Record {
     width: usize,
     config: EncodingConfig,
     ids: Vec<String>,
-    /// Digest of each clip's samples; none in files that versions before wrote.
-    #[serde(default)]
+    /// Digest of each clip's samples.
     clips: Vec<String>,
 }
 
@@ -240,7 +239,7 @@ impl EncodedClips {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, EncodedError> {
         let path = path.as_ref();
         let (bytes, file) = (read_file(path)?, path.display().to_string());
-        let wrong = |cause: WeightsError| FileError::damaged(&file, cause);
+        let wrong = |cause: WeightsError| FileError::weights(&file, cause);
         let (mut weights, metadata) = Weights::from_safetensors(&bytes).map_err(wrong)?;
         weights.check_digest(&metadata).map_err(wrong)?;
         // The digest after it is no field of it.
@@ -250,7 +249,7 @@ impl EncodedClips {
             let rule = format!("copies must be 0 to {}, got {copies}", EncodingConfig::MOST_COPIES);
             return Err(FileError::damaged(&file, rule).into());
         }
-        if !record.clips.is_empty() && record.clips.len() != record.ids.len() {
+        if record.clips.len() != record.ids.len() {
             return Err(FileError::damaged(&file, "digests must be as many as ids").into());
         }
         let input = ModelInput::Encoded { layers: record.layers, width: record.width, frames: None };
@@ -302,7 +301,8 @@ mod tests {
         let path = folder.path().join("encoded.safetensors");
         let load = |copies| {
             let config = EncodingConfig { copies, ..EncodingConfig::default() };
-            let (encoder, ids, clips) = ("one".to_owned(), vec!["clip".to_owned()], Vec::new());
+            let (encoder, ids, clips) =
+                ("one".to_owned(), vec!["clip".to_owned()], vec!["digest".to_owned()]);
             let record = Record { encoder, layers: 1, width: 1, config, ids, clips };
             let encoded = EncodedClips { record, statistics: Array2::zeros((3, 2)) };
             encoded.save(&path).unwrap();

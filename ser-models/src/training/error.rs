@@ -44,7 +44,7 @@ pub enum TrainingError {
         /// The shape of the set's examples.
         given: Vec<usize>,
     },
-    /// The loss, a weight, a statistic or an average of one is NaN or infinite.
+    /// The loss, a weight, a statistic, an average of one or a value of the optimiser is NaN or infinite.
     #[error("epoch {epoch}, {place}: {what} is {value}; a lower learning rate or gradient clipping may help")]
     NotFinite {
         /// The epoch, counted from 1.

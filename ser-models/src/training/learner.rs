@@ -1,7 +1,7 @@
 //! One model that learns, step by step.
 
 use super::average::update_average;
-use super::optimizer::clip_gradients;
+use super::optimizer::{check as check_optimizer, clip_gradients};
 use super::{Optimizer, Targets, TrainingConfig, TrainingError};
 use crate::classifier::evaluate;
 use crate::generator::Generator;
@@ -47,13 +47,14 @@ impl Learner {
     /// A model at the beginning of its training; `class_weights` are one for each class.
     ///
     /// # Errors
-    /// If a class weight or the label smoothing is out of its range.
+    /// If a class weight, the label smoothing, the learning rate or a setting of the optimiser is out of its range.
     pub fn new(
         model: Model,
         config: &TrainingConfig,
         class_weights: Vec<f32>,
     ) -> Result<Self, TrainingError> {
         let loss = CrossEntropy::new(class_weights, config.label_smoothing)?;
+        check_optimizer(&config.optimizer, config.learning_rate)?;
         let optimizer = Optimizer::for_parameters(config.optimizer, config.learning_rate, model.parameters());
         let average =
             if config.ema_decay.is_some() { model.parameters().values()? } else { Weights::default() };
@@ -112,7 +113,7 @@ impl Learner {
         Ok(Step { loss, correct })
     }
 
-    /// The first weight, statistic or average of one that is NaN or infinite: what it is, and its value.
+    /// The first weight, statistic, average of one or value of the optimiser that is NaN or infinite: what it is, and its value.
     pub(super) fn not_finite(&self) -> CandleResult<Option<(String, f64)>> {
         let wrong = |values: &[f32]| values.iter().find(|x| !x.is_finite()).map(|x| f64::from(*x));
         for parameter in self.model.parameters().iter() {
@@ -123,9 +124,16 @@ impl Learner {
             }
         }
         let mut average = self.average.0.iter();
-        Ok(average.find_map(|(name, average)| {
+        let broken = average.find_map(|(name, average)| {
             wrong(&average.values).map(|value| (format!("a value of the average of {name}"), value))
-        }))
+        });
+        let of_optimizer = || {
+            self.optimizer.running().find_map(|(name, [first, second])| {
+                let value = wrong(first).or_else(|| wrong(second))?;
+                Some((format!("a value of the optimiser for {name}"), value))
+            })
+        };
+        Ok(broken.or_else(of_optimizer))
     }
 
     /// Loss and confusion matrix on normalised inputs, of the weights or of their average where one is taken.

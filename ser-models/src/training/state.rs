@@ -6,7 +6,7 @@ use crate::files::{FileError, open_weights, read_file, save_file};
 use crate::json::json_value;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
-use crate::weights::{Values, Weights};
+use crate::weights::{Values, Weights, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -73,11 +73,12 @@ impl RunState {
         Ok(save_file(path, &bytes)?)
     }
 
-    /// Reads the state of this very run.
+    /// Reads the state of this very run, an epoch of which has `batches` steps.
     pub(crate) fn load(
         run: &RunIdentity,
         parameters: &Parameters,
         fresh: &Optimizer,
+        batches: usize,
         path: &Path,
     ) -> Result<Self, StateError> {
         let file = &path.display().to_string();
@@ -85,7 +86,28 @@ impl RunState {
         all.check_digest(&text).map_err(|cause| FileError::not_a(KIND, file, cause))?;
         let metadata: Metadata = serde_json::from_value(json).map_err(|e| FileError::not_a(KIND, file, e))?;
         if let Some((what, expected, given)) = run.difference(&metadata.run) {
-            return Err(StateError::AnotherRun { file: file.clone(), what, expected, given });
+            return Err(StateError::AnotherRun {
+                file: file.clone(),
+                what: one_line(&what),
+                expected,
+                given,
+            });
+        }
+        let not_this = |reason: String| FileError::not_a(KIND, file, reason);
+        let epochs = &metadata.history.epochs;
+        let in_order = epochs.iter().zip(1..).all(|(epoch, number)| epoch.epoch == number);
+        if !in_order || epochs.len() > run.config.epochs {
+            let (most, given) = (run.config.epochs, epochs.iter().map(|epoch| epoch.epoch));
+            let given: Vec<String> = given.map(|number| number.to_string()).collect();
+            let reason = format!("epochs must be 1 to at most {most} in order, got {}", given.join(", "));
+            return Err(not_this(reason).into());
+        }
+        // Every step of an epoch is taken, or the epoch fails.
+        let steps = (epochs.len() as u64).saturating_mul(batches as u64);
+        if metadata.optimizer_steps != steps {
+            let (epochs, given) = (epochs.len(), metadata.optimizer_steps);
+            let reason = format!("steps must be {steps} after {epochs} epochs, got {given}");
+            return Err(not_this(reason).into());
         }
         let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));
         let check = |weights| parameters.check(weights).map_err(|cause| FileError::weights(file, cause));
@@ -93,15 +115,15 @@ impl RunState {
         if run.config.ema_decay.is_some() {
             check(&average)?;
         }
-        if !metadata.history.epochs.is_empty() {
+        if !epochs.is_empty() {
             check(&best)?;
         }
         let mut optimizer = fresh.clone();
-        let slots = all.part("optimizer/");
-        let find = |name: &str, i: usize| slots.0.get(&format!("{name}/{i}")).map(|v| v.values.clone());
-        if !optimizer.restore(metadata.optimizer_steps, find) {
-            return Err(FileError::not_a(KIND, file, "the optimiser's values do not fit the model").into());
-        }
+        optimizer
+            .restore(steps, |name, i, length| {
+                all.find(&format!("optimizer/{name}/{i}"), &[length]).map(|found| found.values.clone())
+            })
+            .map_err(|cause| FileError::weights(file, cause))?;
         let learner = LearnerState { weights, optimizer, average };
         Ok(Self { learner, best, history: metadata.history })
     }

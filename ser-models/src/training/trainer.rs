@@ -103,6 +103,7 @@ impl Trainer {
             &self.run,
             self.learner.model().parameters(),
             &self.state.learner.optimizer,
+            self.training.batches(self.run.config.batch_size),
             &path,
         )?;
         self.learner.restore(&self.state.learner)?;

@@ -6,6 +6,7 @@ mod update;
 pub use config::{Framework, OptimizerConfig};
 
 use crate::parameters::{Parameter, Parameters};
+use crate::setting::{Checked, TRAINING};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Var, bail};
 use rayon::prelude::*;
@@ -50,23 +51,26 @@ impl Optimizer {
         self.slots.iter().map(|slot| (&*slot.name, &slot.running))
     }
 
-    /// Takes over steps and running values; `find` gives the values of a parameter and slot.
-    pub(crate) fn restore(
+    /// Takes over steps and running values; `find` gives the values of a parameter and slot, as many as it is told.
+    pub(crate) fn restore<E>(
         &mut self,
         steps: u64,
-        mut find: impl FnMut(&str, usize) -> Option<Vec<f32>>,
-    ) -> bool {
+        find: impl Fn(&str, usize, usize) -> Result<Vec<f32>, E>,
+    ) -> Result<(), E> {
         self.steps = steps;
-        self.slots.iter_mut().all(|slot| {
-            slot.running.iter_mut().enumerate().all(|(i, running)| match find(&slot.name, i) {
-                Some(values) if values.len() == running.len() => {
-                    *running = values;
-                    true
-                }
-                _ => false,
-            })
-        })
+        for Slot { name, running, .. } in &mut self.slots {
+            for (i, running) in running.iter_mut().enumerate() {
+                *running = find(name, i, running.len())?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// Checks the settings of an optimiser with its learning rate.
+pub(super) fn check(config: &OptimizerConfig, learning_rate: f64) -> Checked {
+    TRAINING.positive("learning_rate", learning_rate)?;
+    config.check()
 }
 
 impl Slot {
@@ -88,7 +92,12 @@ pub struct OptimizerParams {
 impl candle_nn::Optimizer for Optimizer {
     type Config = OptimizerParams;
 
+    /// A fresh optimiser for these variables.
+    ///
+    /// # Errors
+    /// If a setting or the learning rate is out of its range.
     fn new(vars: Vec<Var>, OptimizerParams { config, learning_rate }: OptimizerParams) -> CandleResult<Self> {
+        check(&config, learning_rate).map_err(candle_core::Error::wrap)?;
         let slots =
             vars.iter().enumerate().map(|(number, var)| Slot::new(&number.to_string(), var)).collect();
         Ok(Self { config, learning_rate, steps: 0, slots })
@@ -182,6 +191,24 @@ mod tests {
     use super::*;
     use crate::layers::Init;
     use candle_core::DType;
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let adam = OptimizerConfig::adam();
+        let OptimizerConfig::Adam { beta2, eps, weight_decay, framework, .. } = adam else { panic!() };
+        let steep = OptimizerConfig::Adam { beta1: 2.0, beta2, eps, weight_decay, framework };
+        for (config, learning_rate, expected) in [
+            (steep, 0.1, "training: optimizer.beta1 must be 0 or more and below 1, got 2"),
+            (adam, f64::NAN, "training: learning_rate must be positive, got NaN"),
+        ] {
+            let error = <Optimizer as candle_nn::Optimizer>::new(
+                Vec::new(),
+                OptimizerParams { config, learning_rate },
+            )
+            .unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
+    }
 
     #[test]
     fn gradients_are_clipped_to_one_common_norm() {
