@@ -4,6 +4,7 @@ use crate::classifier::Classifier;
 use crate::encoder::WhisperEncoder;
 use crate::files::{FileError, open_weights, read_file, save_file};
 use crate::input::{InputError, Normalization};
+use crate::json::is_default;
 use crate::layers::LayerError;
 use crate::models::{Architecture, Model};
 use crate::parameters::{ParameterError, Parameters};
@@ -196,11 +197,6 @@ struct Header<'a> {
     format: u64,
     #[serde(flatten, serialize_with = "Metadata::serialize")]
     checkpoint: &'a Checkpoint,
-}
-
-/// Whether a field need not be written.
-fn is_default(readout: &Readout) -> bool {
-    *readout == Readout::default()
 }
 
 impl Checkpoint {

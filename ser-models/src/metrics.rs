@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The largest sum of the counts of a matrix that is read: all its sums are exact in `f64`.
+const MAX_TOTAL: u64 = 1 << 53;
+
 /// The counts of predicted classes for each true class, and the metrics that follow from them.
 ///
 /// Definitions are scikit-learn's with `zero_division=0`: a ratio with a denominator of 0 is 0.
@@ -37,7 +40,7 @@ pub struct Evaluation {
     pub confusion: ConfusionMatrix,
 }
 
-/// What a matrix is read from, before it is known to be square.
+/// What a matrix is read from, before its counts are checked.
 #[derive(Deserialize)]
 struct Fields {
     labels: Vec<String>,
@@ -49,11 +52,14 @@ impl TryFrom<Fields> for ConfusionMatrix {
 
     fn try_from(Fields { labels, counts }: Fields) -> Result<Self, String> {
         let n = labels.len();
-        if counts.len() == n && counts.iter().all(|row| row.len() == n) {
-            Ok(Self { labels, counts })
-        } else {
-            Err(format!("a confusion matrix of {n} labels must have {n} rows of {n} counts"))
+        if counts.len() != n || counts.iter().any(|row| row.len() != n) {
+            return Err(format!("a confusion matrix of {n} labels must have {n} rows of {n} counts"));
         }
+        let total = counts.iter().flatten().fold(0, |total: u64, count| total.saturating_add(*count));
+        if total > MAX_TOTAL {
+            return Err(format!("counts must sum to at most {MAX_TOTAL}, got {total}"));
+        }
+        Ok(Self { labels, counts })
     }
 }
 
@@ -201,11 +207,18 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_not_square_is_refused() {
+    fn json_that_is_not_square_or_sums_to_too_much_is_refused() {
         let matrix = ConfusionMatrix::new(["a", "b"]);
         let json = serde_json::to_string(&matrix).unwrap();
         assert_eq!(serde_json::from_str::<ConfusionMatrix>(&json).unwrap(), matrix);
         assert!(serde_json::from_str::<ConfusionMatrix>(&json.replace("[0,0]", "[0]")).is_err());
+        let counts = |counts: &str| json.replacen("[0,0]", counts, 1);
+        for huge in ["[18446744073709551615,1]", "[9007199254740992,1]"] {
+            let error = serde_json::from_str::<ConfusionMatrix>(&counts(huge)).unwrap_err().to_string();
+            assert!(error.starts_with("counts must sum to at most 9007199254740992, got "), "{error}");
+        }
+        let most: ConfusionMatrix = serde_json::from_str(&counts("[9007199254740992,0]")).unwrap();
+        assert_eq!((most.total(), most.f1(0)), (1 << 53, 1.0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From a network's logits to the probabilities of an answer.
 
+use crate::json::is_default;
 use crate::layers::LayerError;
 use crate::layers::softmax;
 use candle_core::Tensor;
@@ -32,16 +33,12 @@ pub struct Readout {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub label_weights: Vec<f64>,
     /// The probability of the most probable class, 0 to 1, from which an answer is confident. With 0, the default, every answer is.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub confidence: f64,
 }
 
 /// The valid weights of labels: in `f32` every product with a probability is finite, and their sum is positive.
 const LABEL_WEIGHTS: RangeInclusive<f64> = 1e-30..=1e30;
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
 
 impl Default for Readout {
     fn default() -> Self {

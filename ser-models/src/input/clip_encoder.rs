@@ -1,6 +1,6 @@
 //! From samples to an encoder's outputs.
 
-use super::ModelInput;
+use super::{InputError, ModelInput};
 use crate::encoder::{EncoderError, WhisperEncoder};
 use crate::kernels::statistics;
 use crate::layer::Padded;
@@ -38,6 +38,9 @@ pub enum ClipEncoderError {
         /// Features of each.
         width: usize,
     },
+    /// The model's input holds nothing, or more than fits into memory.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// There are no frames, or they are not of this encoder.
     #[error("encoder: frames must have shape [1 or more, {features}], got {given:?}")]
     Frames {
@@ -96,13 +99,13 @@ impl ClipEncoder {
     /// clip longer than the encoder's maximum is encoded in equal parts, whose frames are then combined.
     ///
     /// # Errors
-    /// [`ClipEncoderError::Outputs`] if the model reads other outputs than the encoder's, [`ClipEncoderError::Signal`] if the clip is
-    /// shorter than a frame or not finite.
+    /// [`ClipEncoderError::Outputs`] if the model reads other outputs than the encoder's, [`ClipEncoderError::Input`] if it reads too many
+    /// frames, [`ClipEncoderError::Signal`] if the clip is shorter than a frame or not finite.
     pub fn encode(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, ClipEncoderError> {
         let frames = self.frames_of(input)?;
         let mel = self.mel.process(samples)?;
         let Some(frames) = frames else { return self.statistics(mel.view()) };
-        let outputs = self.outputs(mel.slice(s![.., ..mel.ncols().min(2 * frames)]))?;
+        let outputs = self.outputs(mel.slice(s![.., ..mel.ncols().min(frames.saturating_mul(2))]))?;
         let features = self.features_of_a_frame();
         let shape = (1, outputs.len() / features, features);
         let outputs = Tensor::from_vec(outputs, shape, &Device::Cpu)?;
@@ -163,6 +166,7 @@ impl ClipEncoder {
     /// The frames that an encoded model of this encoder's outputs reads, `None` where it reads their statistics.
     fn frames_of(&self, input: ModelInput) -> Result<Option<usize>, ClipEncoderError> {
         let (layers, width) = (self.encoder.layers(), self.encoder.width());
+        input.check_size()?;
         match input {
             ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => Ok(frames),
             _ => Err(ClipEncoderError::Outputs { expected: format!("{input:?}"), layers, width }),

@@ -123,11 +123,11 @@ impl ModelInput {
     /// Number of features of one input, the elements of a vector or all rows; each has [`frames`](Self::frames) frames. Normalisation has
     /// constants for each feature.
     pub fn features(&self) -> usize {
+        // A configuration from a damaged file may name any sizes.
         match *self {
             Self::Vector { features } => features,
             Self::Sequence { rows, .. } | Self::Image { rows, .. } => rows,
-            Self::Channels { channels, rows, .. } => channels * rows,
-            // A configuration from a damaged file may name any sizes.
+            Self::Channels { channels, rows, .. } => channels.saturating_mul(rows),
             Self::Encoded { layers, width, frames } => {
                 layers.saturating_mul(width).saturating_mul(if frames.is_some() { 1 } else { 2 })
             }
@@ -144,13 +144,22 @@ impl ModelInput {
     /// # Errors
     /// [`InputError`] says what does not fit.
     pub fn check(&self, features: &FeatureConfig) -> Result<(), InputError> {
-        let shape = self.shape();
-        let elements = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
-        if !elements.is_some_and(|n| (1..=MAX_ELEMENTS).contains(&n)) {
-            return Err(InputError::Size { shape });
-        }
+        self.check_size()?;
         let kinds = features.features.iter().map(|feature| (*feature, features.rows(*feature)));
         self.check_rows(kinds)
+    }
+
+    /// The numbers of one input; `None` where they are more than can be counted.
+    pub(super) fn elements(&self) -> Option<usize> {
+        self.shape().iter().try_fold(1usize, |product, size| product.checked_mul(*size))
+    }
+
+    /// Refuses an input that holds nothing, or more than fits into memory.
+    pub(super) fn check_size(&self) -> Result<(), InputError> {
+        match self.elements() {
+            Some(1..=MAX_ELEMENTS) => Ok(()),
+            _ => Err(InputError::Size { shape: self.shape() }),
+        }
     }
 
     fn check_rows(&self, features: impl Iterator<Item = (Feature, usize)>) -> Result<(), InputError> {
@@ -180,6 +189,7 @@ impl ModelInput {
     /// # Errors
     /// [`InputError`] if they are not those of the input.
     pub fn of(&self, features: &Features) -> Result<Padded, InputError> {
+        self.check_size()?;
         self.check_rows(features.iter().map(|(feature, matrix)| (feature, matrix.nrows())))?;
         let own = self.is_padded().then(|| features.n_frames().min(self.frames()));
         let values = match *self {
@@ -297,6 +307,15 @@ mod tests {
         for frames in [0, 1 << 62, usize::MAX] {
             let refused = ModelInput::Sequence { rows: 40, frames }.check(&config);
             assert!(matches!(refused, Err(InputError::Size { .. })), "{refused:?}");
+            for input in [
+                ModelInput::Sequence { rows: 5, frames },
+                ModelInput::Channels { channels: 2, rows: 4, frames },
+                ModelInput::Channels { channels: 2, rows: frames, frames: 4 },
+                ModelInput::Image { rows: 2, frames },
+            ] {
+                assert!(matches!(input.of(&features()), Err(InputError::Size { .. })), "{input:?}");
+                assert!(input.features() > 0 || frames == 0);
+            }
         }
     }
 }

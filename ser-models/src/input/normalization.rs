@@ -89,7 +89,7 @@ impl Normalization {
     }
 
     /// With the mean moved towards that of a voice, of which so many clips were heard: the fewer, the less. Logarithms stay where they are.
-    pub(crate) fn moved_to(&self, clips: usize, voice: &[f32]) -> Self {
+    pub(crate) fn adapted_to(&self, clips: usize, voice: &[f32]) -> Self {
         let share = clips as f32 / (clips as f32 + VOICE_CLIPS);
         let moved = |((mean, floor), voice): ((&f32, &f32), &f32)| {
             if *floor > 0.0 { *mean } else { mean + share * (voice - mean) }

@@ -4,6 +4,7 @@ use super::targets::mix;
 use super::{AudioAugmentation, Targets};
 use crate::generator::Generator;
 use crate::input::frames_of;
+use crate::json::is_default;
 use crate::layer::{LayerError, Padded, elements};
 use crate::setting::{Checked, TRAINING};
 use candle_core::{Device, Tensor};
@@ -18,11 +19,11 @@ pub struct Augmentation {
     /// Changes of the sound, of which features are then taken. They need [`Dataset::with_audio`](crate::input::Dataset::with_audio).
     #[serde(skip_serializing_if = "is_default")]
     pub audio: AudioAugmentation,
-    /// The largest shift in frames to either side, within the valid frames; copies of the edge frame fill the gap. Only for inputs with
-    /// frames.
+    /// The largest shift in frames to either side, 0 to 1,000,000, within the valid frames; copies of the edge frame fill the gap. Only for
+    /// inputs with frames.
     #[serde(skip_serializing_if = "is_default")]
     pub time_shift: usize,
-    /// The largest shift in rows, equal in all channels; for mel bands it imitates another pitch and vocal tract.
+    /// The largest shift in rows, 0 to 1,000,000, equal in all channels; for mel bands it imitates another pitch and vocal tract.
     #[serde(skip_serializing_if = "is_default")]
     pub frequency_shift: usize,
     /// Standard deviation of Gaussian noise that is added to each normalised feature, 0 or more; 0 adds none.
@@ -45,20 +46,28 @@ pub struct Augmentation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Masks {
-    /// Number of spans, 0 for none.
+    /// Number of spans, 0 for none, at most 1,000.
     pub count: usize,
     /// The largest width, in frames or rows; a clip's valid frames or rows are the most that are masked.
     pub width: usize,
 }
 
-/// Whether a setting is at its default, and need not be written.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
 impl Augmentation {
     /// Checks the settings.
     pub(crate) fn check(&self) -> Checked {
+        let at_most = |setting, rule, most, given| TRAINING.require(given <= most, setting, rule, given);
+        for (setting, shift) in [
+            ("augmentation.time_shift", self.time_shift),
+            ("augmentation.frequency_shift", self.frequency_shift),
+        ] {
+            at_most(setting, "must be 0 to 1000000", 1_000_000, shift)?;
+        }
+        for (setting, masks) in [
+            ("augmentation.time_masks.count", self.time_masks),
+            ("augmentation.frequency_masks.count", self.frequency_masks),
+        ] {
+            at_most(setting, "must be 0 to 1000", 1_000, masks.count)?;
+        }
         TRAINING.zero_or_more("augmentation.noise", self.noise)?;
         TRAINING.zero_or_more("augmentation.mixup", self.mixup)?;
         self.audio.check(TRAINING)

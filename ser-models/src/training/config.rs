@@ -3,6 +3,7 @@
 use super::{Augmentation, OptimizerConfig, Sampling, Schedule, TrainingError};
 use crate::checkpoint::TrainingRecord;
 use crate::input::Dataset;
+use crate::json::is_default;
 use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Serialize};
 
@@ -79,10 +80,6 @@ pub enum Monitor {
 pub struct EarlyStopping {
     /// Number of epochs without improvement, 1 or more, after which to stop.
     pub patience: usize,
-}
-
-fn is_default(sampling: &Sampling) -> bool {
-    *sampling == Sampling::default()
 }
 
 /// The recipe for the default 1D CNN, chosen on validation parts of RAVDESS: 100 epochs of 32, AdamW with decay 0.01 and

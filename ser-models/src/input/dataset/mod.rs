@@ -113,17 +113,19 @@ impl Dataset {
         ids: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, DatasetError> {
         let shape = input.shape();
-        let size = shape.iter().product();
-        let mut values = Vec::with_capacity(labels.len().saturating_mul(size));
-        let mut frames = Vec::with_capacity(labels.len());
+        let size = input.elements();
+        let (mut values, mut frames) = (Vec::new(), Vec::with_capacity(labels.len()));
         let mut count = 0;
         for clip in clips {
             let given = clip.values().elem_count();
             let elements = elements(clip.values()).ok();
             let elements = elements.as_ref().and_then(|elements| elements.slice::<f32>().ok());
-            let Some(elements) = elements.filter(|_| given == size) else {
+            let Some(elements) = elements.filter(|_| Some(given) == size) else {
                 return Err(DatasetError::InputSize { clip: count, shape, given });
             };
+            if count == 0 {
+                values.reserve(labels.len().saturating_mul(given));
+            }
             values.extend_from_slice(elements);
             frames.extend(clip.lengths().into_iter().flatten());
             count += 1;
