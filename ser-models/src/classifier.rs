@@ -82,15 +82,15 @@ impl Classifier {
         let expected = self.model.input().shape();
         let given = vec![profile.mean().len()];
         if expected == given {
-            Ok(self.moved_to(profile))
+            Ok(self.adapted_to(profile))
         } else {
             Err(ClassifyError::InputShape { expected, given })
         }
     }
 
     /// Of a profile that fits the model: inputs are normalised by a mean that lies between that of the training part and the voice's.
-    pub(crate) fn moved_to(&self, profile: &VoiceProfile) -> Self {
-        let normalization = self.normalization.moved_to(profile.clips(), profile.mean());
+    pub(crate) fn adapted_to(&self, profile: &VoiceProfile) -> Self {
+        let normalization = self.normalization.adapted_to(profile.clips(), profile.mean());
         let (model, outputs) = (Arc::clone(&self.model), self.outputs.clone());
         let (readout, labels) = (self.readout.clone(), self.labels.clone());
         Self { model, normalization, outputs, readout, labels }

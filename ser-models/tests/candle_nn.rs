@@ -52,7 +52,9 @@ fn dense_is_linear() {
 
 #[test]
 fn batch_normalisation_is_that_of_candle_in_training_and_inference() {
-    for shape in [&[6, 4][..], &[3, 4, 7], &[2, 4, 3, 5]] {
+    let shapes = [&[6, 4][..], &[3, 4, 7], &[2, 4, 3, 5]];
+    // Forward and backward pass of the layer's own, then through Candle's graph.
+    for (shape, in_graph) in shapes.into_iter().flat_map(|shape| [(shape, false), (shape, true)]) {
         let parameters = parameters(DType::F64);
         let config = BatchNormConfig { momentum: 0.2, eps: 1e-3 };
         let ours = BatchNorm::new(4, config, &parameters.scope("norm")).unwrap();
@@ -68,10 +70,19 @@ fn batch_normalisation_is_that_of_candle_in_training_and_inference() {
             let x = Var::from_tensor(&(numbers(shape, 10 + step) * 3.0).unwrap()).unwrap();
             let dy = numbers(shape, 20 + step);
             let expected = theirs.forward_t(&x, true).unwrap();
-            let pass = train(&ours, &x.as_detached_tensor().into(), 0);
-            assert!(difference(pass.output().values(), &expected) < TOLERANCE, "{shape:?}");
-            let (mut gradients, graph) = (GradStore::default(), graph_gradients(&expected, &dy));
-            let dx = pass.backward(&dy, &mut gradients).unwrap();
+            let (y, gradients, dx) = if in_graph {
+                let y = ours.forward_t(&x, true).unwrap();
+                let gradients = graph_gradients(&y, &dy);
+                let dx = gradients.get(&x).unwrap().clone();
+                (y, gradients, dx)
+            } else {
+                let pass = train(&ours, &x.as_detached_tensor().into(), 0);
+                let (y, mut gradients) = (pass.output().values().clone(), GradStore::default());
+                let dx = pass.backward(&dy, &mut gradients).unwrap();
+                (y, gradients, dx)
+            };
+            assert!(difference(&y, &expected) < TOLERANCE, "{shape:?}");
+            let graph = graph_gradients(&expected, &dy);
             assert!(difference(&dx, graph.get(&x).unwrap()) < TOLERANCE, "{shape:?}");
             for var in [&weight, &bias] {
                 assert!(
@@ -86,7 +97,8 @@ fn batch_normalisation_is_that_of_candle_in_training_and_inference() {
         }
         let x = numbers(shape, 30);
         let expected = theirs.forward_t(&x, false).unwrap();
-        assert!(difference(&infer(&ours, &x.into()), &expected) < TOLERANCE, "{shape:?}");
+        let y = if in_graph { ours.forward_t(&x, false).unwrap() } else { infer(&ours, &x.into()) };
+        assert!(difference(&y, &expected) < TOLERANCE, "{shape:?}");
     }
 }
 

@@ -145,7 +145,7 @@ fn attention_with_deviations_equals_pytorch_with_and_without_padding() {
 #[test]
 fn mixtures_of_layers_and_statistics_equal_pytorch() {
     let golden = Golden::load("layers.safetensors");
-    let mixture = LayerMixture::of_part(4, 0, 1, &parameters().scope("mixture")).unwrap();
+    let mixture = LayerMixture::new(4, 0, 1, &parameters().scope("mixture")).unwrap();
     check(&golden, "layer_mixture", &mixture, &["weight"]);
     for (name, lengths) in [("statistics", None), ("statistics_masked", Some(&[6, 3, 1][..]))] {
         // With a vector of zeros, all frames have the same weight.

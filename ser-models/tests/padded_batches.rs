@@ -2,7 +2,7 @@
 
 use crate::common::{difference, infer, train};
 use candle_core::backprop::GradStore;
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Device, Result as CandleResult, Tensor};
 use ser_models::layers::{
     AvgPool1d, AvgPool2d, BatchNormConfig, Conv1dConfig, Conv2dConfig, CrossEntropy, Init, Layer, LstmConfig,
     MaxPool1d, MaxPool2d, Mode, Padded, Padding, Sequential, SimpleRnnConfig, States,
@@ -156,7 +156,7 @@ fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
         hybrid.batch_norm(BatchNormConfig::default(), &all).unwrap();
         hybrid.max_pool1d(2).unwrap();
     }
-    hybrid.time_steps().unwrap();
+    hybrid.time_first().unwrap();
     hybrid.lstm(lstm(States::Last), &all).unwrap();
     hybrid.dense(CLASSES, init, &all).unwrap();
 
@@ -167,13 +167,13 @@ fn networks(frames: usize) -> Vec<(&'static str, Sequential, Vec<usize>)> {
         images.relu().unwrap();
         images.max_pool2d([2, 2]).unwrap();
     }
-    images.time_steps().unwrap();
+    images.time_first().unwrap();
     images.attention(5, init, &all).unwrap();
     images.dense(CLASSES, init, &all).unwrap();
 
     let (all, mut recurrent) = (parameters(), Sequential::new([10, frames]));
     recurrent.conv1d(Conv1dConfig::new(12, 1), &all).unwrap();
-    recurrent.time_steps().unwrap();
+    recurrent.time_first().unwrap();
     let both = LstmConfig { bidirectional: true, layers: 2, ..lstm(States::Sequence) };
     recurrent.residual_lstm(both, &all).unwrap();
     let rnn = SimpleRnnConfig { states: States::Sequence, ..SimpleRnnConfig::new(8) };
@@ -252,6 +252,18 @@ fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
     let rule = "padding must be valid, or causal in a convolution, where the stride is above 1 and clips are padded, got same";
     let pool = || MaxPool1d::new(3, 2, Padding::Same).unwrap();
     let mean = || AvgPool1d::new(3, 2, Padding::Same).unwrap();
+    let candle =
+        |net: &mut Sequential, name: &str, function: fn(&Tensor) -> CandleResult<Tensor>, all: &_| {
+            let example = Tensor::zeros((1, 10, FRAMES[0]), DType::F32, &Device::Cpu).unwrap();
+            let shape = function(&example).unwrap().dims()[1..].to_vec();
+            net.module(name, candle_nn::func(function), shape, all).unwrap();
+        };
+    let module = |name| {
+        format!(
+            "{name}: examples must not be padded where the module changes the number of axes or the last one, got valid \
+             lengths"
+        )
+    };
     let nets = [
         (build(&|net| net.conv1d(stride(Padding::Same), &all).unwrap()), format!("Conv1d: {rule}")),
         (build(&|net| net.push("pool", pool()).unwrap()), format!("MaxPool1d: {rule}")),
@@ -265,6 +277,8 @@ fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
              lengths"
                 .to_owned(),
         ),
+        (build(&|net| candle(net, "shorter", |x| x.narrow(2, 0, FRAMES[0] - 2), &all)), module("shorter")),
+        (build(&|net| candle(net, "flat", |x| x.flatten_from(1), &all)), module("flat")),
     ];
     for (net, expected) in nets {
         let padded = clips(&[10], FRAMES[0], 1.0);
@@ -274,6 +288,12 @@ fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
     let causal = Parameters::new(1, DType::F32);
     let net = build(&|net| net.conv1d(stride(Padding::Causal), &causal).unwrap());
     assert!(net.forward(&clips(&[10], FRAMES[0], 1.0), &mut Mode::Inference).is_ok());
+    let net = build(&|net| candle(net, "twice", |x| x.repeat((1, 2, 1)), &all));
+    let padded = clips(&[10], FRAMES[0], 1.0);
+    for mode in [&mut Mode::Inference, &mut Mode::Training(&mut Generator::new(0))] {
+        let pass = net.forward(&padded, mode).unwrap();
+        assert_eq!(pass.output().lengths(), padded.lengths());
+    }
 }
 
 #[test]

@@ -210,12 +210,12 @@ impl WhisperEncoder {
         }
     }
 
-    /// Computes clip by clip, on all threads, and gives each clip's rows after each layer to `tell` with what is its own.
+    /// Computes clip by clip, on all threads, and gives each clip's rows after each layer to `on_layer` with what is its own.
     fn run<O: Send>(
         &self,
         mel: &Padded,
         outputs: Vec<O>,
-        tell: impl Fn(&mut O, usize, RowsOf<'_>) + Sync,
+        on_layer: impl Fn(&mut O, usize, RowsOf<'_>) + Sync,
     ) -> Result<(), EncoderError> {
         let frames = mel.dims()[2];
         let values = mel.values().contiguous().map_err(LayerError::from)?;
@@ -224,13 +224,13 @@ impl WhisperEncoder {
         let clips = values.par_chunks_exact(self.n_mels * frames).zip(outputs).enumerate();
         clips.for_each(|(clip, (mel_of_clip, mut output))| {
             let valid = mel.lengths().map_or(frames, |lengths| lengths[clip]);
-            self.clip(mel_of_clip, valid, |layer, rows| tell(&mut output, layer, rows));
+            self.clip(mel_of_clip, valid, |layer, rows| on_layer(&mut output, layer, rows));
         });
         Ok(())
     }
 
     /// One clip [mels, frames], of which the first `valid` frames are computed.
-    fn clip(&self, mel: &[f32], valid: usize, mut tell: impl FnMut(usize, RowsOf<'_>)) {
+    fn clip(&self, mel: &[f32], valid: usize, mut on_layer: impl FnMut(usize, RowsOf<'_>)) {
         let buffer = |length| self.memory.buffer::<f32>(length);
         let [first, second] = &self.convolutions;
         // Each input has a frame of zeros at both ends.
@@ -254,10 +254,10 @@ impl WhisperEncoder {
         for (x, position) in x.chunks_exact_mut(shape.stride).zip(self.positions.chunks_exact(self.width)) {
             x.iter_mut().zip(position).for_each(|(x, position)| *x += position);
         }
-        tell(0, RowsOf { data: &x, shape });
+        on_layer(0, RowsOf { data: &x, shape });
         for (block, layer) in self.blocks.iter().zip(1..) {
             block.forward(&mut x, shape, &self.memory);
-            tell(layer, RowsOf { data: &x, shape });
+            on_layer(layer, RowsOf { data: &x, shape });
         }
     }
 }

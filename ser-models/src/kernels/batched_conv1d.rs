@@ -88,17 +88,17 @@ impl<'a> BatchedConv1d<'a> {
     ) -> (Vec<T>, Vec<T>) {
         let Self { shape, direct } = self;
         let part = shape.batch.div_ceil(PARTS).next_multiple_of(direct.clips);
-        let turned = dx.as_ref().map(|_| direct.turned(weight, shape.in_channels));
+        let flipped = dx.as_ref().map(|_| direct.flipped_kernels(weight, shape.in_channels));
         let [dweight, dbias] = shape.add_parts(part, epilogue, [x, dy], argmax, dx, |inputs, argmax, dx| {
-            self.backward_part(inputs, turned.as_deref(), epilogue, argmax, dx)
+            self.backward_part(inputs, flipped.as_deref(), epilogue, argmax, dx)
         });
-        (direct.gather(dweight, shape.in_channels, shape.out_channels), dbias)
+        (direct.unpack_gradient(dweight, shape.in_channels, shape.out_channels), dbias)
     }
 
     fn backward_part<T: Real>(
         &self,
         [x, dy]: [&[T]; 2],
-        turned: Option<&[T]>,
+        flipped: Option<&[T]>,
         epilogue: &Epilogue,
         argmax: &[u8],
         mut dx: Option<&mut [T]>,
@@ -114,7 +114,7 @@ impl<'a> BatchedConv1d<'a> {
             let mut dz = direct.rows(channels);
             for (i, dy) in dy.chunks_exact(plane).enumerate() {
                 let (clip, channel) = (i / channels, i % channels);
-                let at = direct.place(channel, clip, direct.turned_before(), shape.out_plane());
+                let at = direct.place(channel, clip, direct.flipped_before(), shape.out_plane());
                 let (dz, first) = (&mut dz[at], number * out_size + i * plane);
                 let argmax = if argmax.is_empty() { argmax } else { &argmax[first..][..plane] };
                 dbias[channel] += vectorized(
@@ -127,9 +127,9 @@ impl<'a> BatchedConv1d<'a> {
             }
             let padded = direct.padded(x, in_channels);
             direct.weight_gradients(&padded, &dz, channels, &mut dweight);
-            let (Some(dx), Some(turned)) = (&mut dx, turned) else { continue };
+            let (Some(dx), Some(flipped)) = (&mut dx, flipped) else { continue };
             let mut rows = self.shape.memory.buffer(in_channels * direct.stride());
-            direct.run(&dz, turned, &zeros, &mut rows);
+            direct.run(&dz, flipped, &zeros, &mut rows);
             let dx = &mut dx[number * in_size..][..x.len()];
             for (i, dx) in dx.chunks_exact_mut(shape.in_plane()).enumerate() {
                 let (clip, channel) = (i / in_channels, i % in_channels);

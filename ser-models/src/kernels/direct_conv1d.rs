@@ -2,7 +2,7 @@
 //!
 //! im2col has no use here: through one tap, neighbouring output positions read neighbouring input positions. Some clips lie side by side in
 //! one padded row for each channel, each with room for the zeros around it, and [`super::taps`] sums. The gradient for the input is such a
-//! convolution too, of the gradient for the output with the kernels turned round. For that of the weights the input is transposed, so that
+//! convolution too, of the gradient for the output with flipped kernels. For that of the weights the input is transposed, so that
 //! registers hold channels and the sum goes over positions.
 //!
 //! Each number is summed in one order, whatever is computed beside it: how the work is split does not change a bit.
@@ -65,7 +65,7 @@ impl<'a> DirectConv1d<'a> {
     }
 
     /// Where the first position of the first clip lies in a padded row of gradients for the output.
-    pub(crate) fn turned_before(&self) -> usize {
+    pub(crate) fn flipped_before(&self) -> usize {
         self.reach() - self.window.before
     }
 
@@ -108,18 +108,18 @@ impl<'a> DirectConv1d<'a> {
 
     /// The weights [out_channels, in_channels, kernel] as the gradient for the input needs them: [in_channels,
     /// out_channels, kernel], the taps in reverse.
-    pub(crate) fn turned<T: Real>(&self, weight: &[T], in_channels: usize) -> Buffer<T> {
+    pub(crate) fn flipped_kernels<T: Real>(&self, weight: &[T], in_channels: usize) -> Buffer<T> {
         let kernel = self.window.kernel;
         let (depth, out_channels) = (in_channels * kernel, weight.len() / (in_channels * kernel));
-        let mut turned = self.memory.buffer(weight.len());
-        for (c, rows) in turned.chunks_exact_mut(out_channels * kernel).enumerate() {
+        let mut flipped = self.memory.buffer(weight.len());
+        for (c, rows) in flipped.chunks_exact_mut(out_channels * kernel).enumerate() {
             for (to, from) in rows.chunks_exact_mut(kernel).zip(weight.chunks_exact(depth)) {
                 for (to, from) in to.iter_mut().rev().zip(&from[c * kernel..][..kernel]) {
                     *to = *from;
                 }
             }
         }
-        turned
+        flipped
     }
 
     /// The elements of a [`Self::weight_gradients`]'s sum.
@@ -131,7 +131,7 @@ impl<'a> DirectConv1d<'a> {
     /// Adds the gradients for the weights of so many output channels to `sum`, from padded rows of the input and of the
     /// gradient for the output.
     pub(crate) fn weight_gradients<T: Real>(&self, x: &[T], dz: &[T], out_channels: usize, sum: &mut [T]) {
-        let (row, at, positions) = (self.row(), self.turned_before(), self.positions());
+        let (row, at, positions) = (self.row(), self.flipped_before(), self.positions());
         let Placed { kernel, dilation, .. } = self.window;
         let in_channels = x.len() / row;
         let dz = |channel: usize| &dz[channel * row + at..][..positions];
@@ -160,7 +160,12 @@ impl<'a> DirectConv1d<'a> {
     }
 
     /// The weights' gradient [out_channels, in_channels, kernel] from the sum that [`Self::weight_gradients`] makes.
-    pub(crate) fn gather<T: Real>(&self, sum: Vec<T>, in_channels: usize, out_channels: usize) -> Vec<T> {
+    pub(crate) fn unpack_gradient<T: Real>(
+        &self,
+        sum: Vec<T>,
+        in_channels: usize,
+        out_channels: usize,
+    ) -> Vec<T> {
         if in_channels < NARROW {
             return sum;
         }
@@ -308,14 +313,14 @@ mod tests {
         }
         let mut dz = direct.rows(filters);
         for (i, dy) in dy.chunks_exact(output).enumerate() {
-            let at = direct.place(i % filters, i / filters, direct.turned_before(), output);
+            let at = direct.place(i % filters, i / filters, direct.flipped_before(), output);
             dz[at].copy_from_slice(dy);
         }
         let mut sum = vec![T::ZERO; direct.gradient_size(channels, filters)];
         direct.weight_gradients(&padded, &dz, filters, &mut sum);
-        assert_eq!(direct.gather(sum, channels, filters), dweight, "{what}");
+        assert_eq!(direct.unpack_gradient(sum, channels, filters), dweight, "{what}");
         let mut rows = vec![nan; channels * direct.stride()];
-        direct.run(&dz, &direct.turned(&weight, channels), &vec![T::ZERO; channels], &mut rows);
+        direct.run(&dz, &direct.flipped_kernels(&weight, channels), &vec![T::ZERO; channels], &mut rows);
         for (i, dx) in dx.chunks_exact(input).enumerate() {
             let at = i % channels * direct.stride() + i / channels * direct.period();
             assert_eq!(rows[at..][..input], *dx, "{what}");

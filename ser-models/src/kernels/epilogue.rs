@@ -5,8 +5,8 @@
 
 use super::{PoolShape, Real, vectorized};
 
-/// The code of an element whose gradient goes nowhere.
-const DEAD: u8 = u8::MAX;
+/// The argmax of an element whose gradient goes nowhere.
+const NO_GRADIENT: u8 = u8::MAX;
 
 /// One step.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub(crate) enum Step {
 pub(crate) struct Epilogue(pub(crate) Vec<Step>);
 
 impl Epilogue {
-    /// The most taps of a pooling window that a code can tell apart.
-    pub(crate) const TAPS: usize = DEAD as usize - 1;
+    /// The most taps of a pooling window that an argmax of one byte can hold.
+    pub(crate) const TAPS: usize = NO_GRADIENT as usize - 1;
 
     pub(crate) fn pool(&self) -> Option<&PoolShape> {
         self.0.iter().find_map(|step| if let Step::Pool(shape) = step { Some(shape) } else { None })
@@ -91,8 +91,8 @@ impl Epilogue {
                             *x = if *kept { *x * scale } else { T::ZERO };
                         }
                         if pooled {
-                            for (code, kept) in argmax.iter_mut().zip(kept) {
-                                *code = if *kept { *code } else { DEAD };
+                            for (winner, kept) in argmax.iter_mut().zip(kept) {
+                                *winner = if *kept { *winner } else { NO_GRADIENT };
                             }
                         } else {
                             dropped = Some(kept);
@@ -111,9 +111,9 @@ impl Epilogue {
                         shape.max_plane_with_argmax(x, y, argmax);
                     }
                     if let Some(kept) = dropped {
-                        shape.for_each_argmax(argmax, |code, at| {
+                        shape.for_each_argmax(argmax, |winner, at| {
                             if !kept[at] {
-                                *code = DEAD;
+                                *winner = NO_GRADIENT;
                             }
                         });
                     }
@@ -122,13 +122,13 @@ impl Epilogue {
                 Step::Mask { lengths, channels, width } => {
                     let valid = lengths[plane / channels];
                     mask(valid, *width, y);
-                    argmax.chunks_mut(*width).for_each(|row| row[valid..].fill(DEAD));
+                    argmax.chunks_mut(*width).for_each(|row| row[valid..].fill(NO_GRADIENT));
                 }
             }
         }
         if silenced {
-            for (code, y) in argmax.iter_mut().zip(&*y) {
-                *code = if *y <= T::ZERO { DEAD } else { *code };
+            for (winner, y) in argmax.iter_mut().zip(&*y) {
+                *winner = if *y <= T::ZERO { NO_GRADIENT } else { *winner };
             }
         }
     }
@@ -158,8 +158,8 @@ impl Epilogue {
         } else if argmax.is_empty() {
             dx.copy_from_slice(dy);
         } else {
-            for ((dx, dy), code) in dx.iter_mut().zip(dy).zip(argmax) {
-                *dx = if *code == DEAD { T::ZERO } else { *dy * scale };
+            for ((dx, dy), winner) in dx.iter_mut().zip(dy).zip(argmax) {
+                *dx = if *winner == NO_GRADIENT { T::ZERO } else { *dy * scale };
             }
         }
     }

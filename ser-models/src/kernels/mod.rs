@@ -50,7 +50,7 @@ pub(crate) use real::Real;
 pub(crate) use recurrence::{Cell, Recurrence};
 pub(crate) use rows::{Finish, Rows};
 pub(crate) use statistics::{STATISTICS_EPS, statistics};
-pub(crate) use sums::{softmax, sum, sum_pairs};
+pub(crate) use sums::{add_to_rows, softmax, softmax_gradient, sum, sum_pairs};
 pub(crate) use transformer::{Frames, layer_norm, self_attention};
 pub(crate) use vectorized::vectorized;
 pub use window::Padding;

@@ -115,9 +115,9 @@ impl PoolShape {
                 let line = &x[seen * columns.input..][..columns.input];
                 let tap = (p * columns.kernel) as u32;
                 if self.has_pairs() {
-                    for ((y, code), [a, b]) in y.iter_mut().zip(&mut wide).zip(line.as_chunks().0) {
-                        take(y, code, *a, tap);
-                        take(y, code, *b, tap + 1);
+                    for ((y, winner), [a, b]) in y.iter_mut().zip(&mut wide).zip(line.as_chunks().0) {
+                        take(y, winner, *a, tap);
+                        take(y, winner, *b, tap + 1);
                     }
                     continue;
                 }
@@ -126,16 +126,16 @@ impl PoolShape {
                     let line = &line[start..];
                     let outputs = y[inside.clone()].iter_mut().zip(&mut wide[inside]);
                     match columns.stride {
-                        1 => outputs.zip(line).for_each(|((y, code), x)| take(y, code, *x, tap)),
+                        1 => outputs.zip(line).for_each(|((y, winner), x)| take(y, winner, *x, tap)),
                         stride => {
                             let line = line.iter().step_by(stride);
-                            outputs.zip(line).for_each(|((y, code), x)| take(y, code, *x, tap));
+                            outputs.zip(line).for_each(|((y, winner), x)| take(y, winner, *x, tap));
                         }
                     }
                 }
             }
             if let Some(argmax) = argmax.get_mut(row * columns.output..) {
-                argmax.iter_mut().zip(&wide).for_each(|(code, wide)| *code = *wide as u8);
+                argmax.iter_mut().zip(&wide).for_each(|(winner, wide)| *winner = *wide as u8);
             }
         }
     }
@@ -156,15 +156,15 @@ impl PoolShape {
         [kernel, stride, dilation, before] == [2, 2, 1, 0] && 2 * output <= input
     }
 
-    /// Calls `f` with each code and the input position that it stands for.
+    /// Calls `f` with each argmax and the input position that it stands for.
     #[inline(always)]
     pub(crate) fn for_each_argmax(&self, argmax: &mut [u8], mut f: impl FnMut(&mut u8, usize)) {
         let [rows, columns] = &self.windows;
         for (row, argmax) in argmax.chunks_exact_mut(columns.output).enumerate() {
-            for (column, code) in argmax.iter_mut().enumerate() {
-                let (p, q) = (*code as usize / columns.kernel, *code as usize % columns.kernel);
+            for (column, winner) in argmax.iter_mut().enumerate() {
+                let (p, q) = (*winner as usize / columns.kernel, *winner as usize % columns.kernel);
                 if let (Some(row), Some(column)) = (rows.seen(row, p), columns.seen(column, q)) {
-                    f(code, row * columns.input + column);
+                    f(winner, row * columns.input + column);
                 }
             }
         }
@@ -185,15 +185,15 @@ impl PoolShape {
                     let Some(seen) = rows.seen(row, p) else { continue };
                     let dx = &mut dx[seen * width..][..width];
                     let tap = (p * columns.kernel) as u8;
-                    let part = |code: u8, tap: u8, dy: T| if code == tap { dy * scale } else { T::ZERO };
+                    let part = |winner: u8, tap: u8, dy: T| if winner == tap { dy * scale } else { T::ZERO };
                     if columns.kernel == 1 {
-                        for ((dx, dy), code) in dx.iter_mut().zip(dy).zip(argmax) {
-                            *dx += part(*code, tap, *dy);
+                        for ((dx, dy), winner) in dx.iter_mut().zip(dy).zip(argmax) {
+                            *dx += part(*winner, tap, *dy);
                         }
                     } else {
-                        for (([a, b], dy), code) in dx.as_chunks_mut().0.iter_mut().zip(dy).zip(argmax) {
-                            *a += part(*code, tap, *dy);
-                            *b += part(*code, tap + 1, *dy);
+                        for (([a, b], dy), winner) in dx.as_chunks_mut().0.iter_mut().zip(dy).zip(argmax) {
+                            *a += part(*winner, tap, *dy);
+                            *b += part(*winner, tap + 1, *dy);
                         }
                     }
                 }
@@ -201,15 +201,15 @@ impl PoolShape {
             return;
         }
         let offsets: [isize; 256] =
-            std::array::from_fn(|code| ((code / columns.kernel) * width + code % columns.kernel) as isize);
+            std::array::from_fn(|tap| ((tap / columns.kernel) * width + tap % columns.kernel) as isize);
         for (row, (dy, argmax)) in
             dy.chunks_exact(columns.output).zip(argmax.chunks_exact(columns.output)).enumerate()
         {
             let first = (row * rows.stride) as isize - rows.before as isize;
             let first = first * width as isize - columns.before as isize;
-            for (column, (dy, code)) in dy.iter().zip(argmax).enumerate() {
-                if *code != u8::MAX {
-                    let at = first + (column * columns.stride) as isize + offsets[*code as usize];
+            for (column, (dy, winner)) in dy.iter().zip(argmax).enumerate() {
+                if *winner != u8::MAX {
+                    let at = first + (column * columns.stride) as isize + offsets[*winner as usize];
                     dx[at as usize] += *dy * scale;
                 }
             }
@@ -280,10 +280,10 @@ fn larger<T: Real>(y: T, x: T) -> T {
     if (x > y) | is_nan(x) { x } else { y }
 }
 
-/// Replaces `y` by `x` and its code by `tap` if `x` is larger or a NaN.
+/// Replaces `y` by `x` and its argmax by `tap` if `x` is larger or a NaN.
 #[inline(always)]
-fn take<T: Real>(y: &mut T, code: &mut u32, x: T, tap: u32) {
+fn take<T: Real>(y: &mut T, winner: &mut u32, x: T, tap: u32) {
     let wins = (x > *y) | is_nan(x);
-    *code = if wins { tap } else { *code };
+    *winner = if wins { tap } else { *winner };
     *y = if wins { x } else { *y };
 }

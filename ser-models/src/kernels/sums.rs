@@ -35,6 +35,19 @@ pub(crate) fn softmax<T: Real>(x: &mut [T]) {
     x.iter_mut().for_each(|x| *x /= total);
 }
 
+/// Turns `dy`, the gradient for the output `y` of a softmax, into that for its input: `y · (dy − Σ dy · y)`.
+pub(crate) fn softmax_gradient<T: Real>(y: &[T], dy: &mut [T]) {
+    let mean = sum_pairs(dy, y, |dy, y| dy * y);
+    dy.iter_mut().zip(y).for_each(|(dy, y)| *dy = *y * (*dy - mean));
+}
+
+/// Adds `bias` to each of the rows, which are as long as it.
+pub(crate) fn add_to_rows<T: Real>(rows: &mut [T], bias: &[T]) {
+    for row in rows.chunks_exact_mut(bias.len()) {
+        row.iter_mut().zip(bias).for_each(|(x, bias)| *x += *bias);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,8 +14,8 @@ pub enum LayerError {
     /// The input does not have the shape that the layer takes.
     #[error("{layer}: each example must have shape {expected}, got {given:?}")]
     InputShape {
-        /// The layer, by its kind.
-        layer: &'static str,
+        /// The layer, by its kind; a module of Candle's by its name.
+        layer: String,
         /// The shape that it takes, without the batch axis.
         expected: String,
         /// The shape given, without the batch axis.
@@ -90,6 +90,15 @@ pub enum LayerError {
 }
 
 impl LayerError {
+    /// An input of another shape than the layer takes.
+    pub(crate) fn input_shape(
+        layer: impl Into<String>,
+        expected: impl Into<String>,
+        given: impl Into<Vec<usize>>,
+    ) -> Self {
+        Self::InputShape { layer: layer.into(), expected: expected.into(), given: given.into() }
+    }
+
     /// An input that is shorter than a layer's window.
     pub(crate) fn too_short(layer: &'static str, TooShort { window, length }: TooShort) -> Self {
         Self::TooShort { layer, window, length }

@@ -66,6 +66,11 @@ impl Forward {
         if training { Self::training(output, backward) } else { Self::inference(output) }
     }
 
+    /// The result of inner layers, of which there is a backward pass in training alone.
+    pub(crate) fn from_parts(output: impl Into<Padded>, backward: Option<Backward>) -> Self {
+        Self { output: output.into(), backward }
+    }
+
     /// The output.
     pub fn output(&self) -> &Padded {
         &self.output

@@ -6,7 +6,7 @@ use candle_core::{Device, Result as CandleResult, Tensor};
 /// A batch of examples [batch, …], with the number of valid frames of each if some are padded in time.
 ///
 /// Convolutions and pooling have time as the last axis, [batch, …, time]. Recurrent layers and attention have it as the second axis,
-/// [batch, time, features]; [`TimeSteps`](crate::layers::TimeSteps) moves it there. The frames after an example's valid ones are padding.
+/// [batch, time, features]; [`TimeFirst`](crate::layers::TimeFirst) moves it there. The frames after an example's valid ones are padding.
 /// Outputs do not depend on padding: layers read the valid frames alone, or refuse padded examples. The exception is an example shorter than
 /// a pooling window without padding ([`MaxPool`](crate::layers::MaxPool)).
 ///

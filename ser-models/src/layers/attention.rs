@@ -2,7 +2,9 @@
 
 use super::Init;
 use super::recurrent::{check_frames, check_sequences};
-use crate::kernels::{Matrix, Real, STATISTICS_EPS, matmul_parallel, softmax, sum_pairs, tanh};
+use crate::kernels::{
+    Matrix, Real, STATISTICS_EPS, add_to_rows, matmul_parallel, softmax, softmax_gradient, sum_pairs, tanh,
+};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, elements, for_element_type, tensor,
 };
@@ -57,40 +59,38 @@ impl AttentionPool {
         let lengths = x.lengths_of(time);
         let x = x.values().contiguous()?;
         let (weight, bias, vector) = (self.weight.clone(), self.bias.clone(), self.vector.clone());
-        let (y, hidden, shares) = {
+        let (y, hidden, alphas) = {
             let (x, weight) = (elements(&x)?, elements(&weight)?);
             let (bias, vector) = (elements(&bias)?, elements(&vector)?);
             let (x, bias, vector) = (x.slice::<T>()?, bias.slice::<T>()?, vector.slice::<T>()?);
             let weight = Matrix::new(weight.slice::<T>()?, units, features);
             let mut hidden = matmul_parallel(Matrix::new(x, rows, features), weight.transposed());
-            for row in hidden.chunks_exact_mut(units) {
-                row.iter_mut().zip(bias).for_each(|(h, bias)| *h += *bias);
-            }
+            add_to_rows(&mut hidden, bias);
             tanh(&mut hidden);
-            let mut shares: Vec<T> =
+            let mut alphas: Vec<T> =
                 hidden.chunks_exact(units).map(|h| sum_pairs(h, vector, |h, v| h * v)).collect();
             let mut y = vec![T::ZERO; batch * outputs];
-            let examples = shares.chunks_exact_mut(time).zip(&lengths);
+            let examples = alphas.chunks_exact_mut(time).zip(&lengths);
             let pooled = y.chunks_exact_mut(outputs).zip(x.chunks_exact(time * features));
-            for ((shares, length), (y, x)) in examples.zip(pooled) {
-                let (valid, padding) = shares.split_at_mut(*length);
+            for ((alphas, length), (y, x)) in examples.zip(pooled) {
+                let (valid, padding) = alphas.split_at_mut(*length);
                 softmax(valid);
                 padding.fill(T::ZERO);
                 let (mean, deviation) = y.split_at_mut(features);
-                for (share, x) in shares.iter().zip(x.chunks_exact(features)) {
-                    mean.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
+                for (alpha, x) in alphas.iter().zip(x.chunks_exact(features)) {
+                    mean.iter_mut().zip(x).for_each(|(y, x)| *y += *alpha * *x);
                 }
                 if deviation.is_empty() {
                     continue;
                 }
-                for (share, x) in shares.iter().zip(x.chunks_exact(features)) {
+                for (alpha, x) in alphas.iter().zip(x.chunks_exact(features)) {
                     for ((deviation, x), mean) in deviation.iter_mut().zip(x).zip(&*mean) {
-                        *deviation += *share * (*x - *mean) * (*x - *mean);
+                        *deviation += *alpha * (*x - *mean) * (*x - *mean);
                     }
                 }
                 deviation.iter_mut().for_each(|x| *x = T::from_f64((x.to_f64() + STATISTICS_EPS).sqrt()));
             }
-            (tensor(y, (batch, outputs))?, hidden, shares)
+            (tensor(y, (batch, outputs))?, hidden, alphas)
         };
         let pooled = y.clone();
         Ok(Forward::of(mode.is_training(), y, move |dy, input_wanted, gradients| {
@@ -101,11 +101,11 @@ impl AttentionPool {
                 let (x, vector) = (x.slice::<T>()?, vector.slice::<T>()?);
                 let (dy, pooled) = (dy.slice::<T>()?, pooled.slice::<T>()?);
                 let (first, second) = by_power(dy, pooled, features, outputs);
-                // The gradient for a share: of Σ_t α_t · x_t what `first` weighs, of Σ_t α_t · x_t² what `second` weighs; for a score:
+                // The gradient for an alpha: of Σ_t α_t · x_t what `first` weighs, of Σ_t α_t · x_t² what `second` weighs; for a score:
                 // α_t · (dα_t − Σ_s α_s · dα_s).
                 let mut dscores = vec![T::ZERO; rows];
-                let examples = dscores.chunks_exact_mut(time).zip(shares.chunks_exact(time));
-                for (clip, (dscores, shares)) in examples.enumerate() {
+                let examples = dscores.chunks_exact_mut(time).zip(alphas.chunks_exact(time));
+                for (clip, (dscores, alphas)) in examples.enumerate() {
                     let x = &x[clip * time * features..][..time * features];
                     for (dscore, x) in dscores.iter_mut().zip(x.chunks_exact(features)) {
                         let first = &first[clip * features..][..features];
@@ -115,10 +115,7 @@ impl AttentionPool {
                             *dscore += sum_pairs(second, x, |weight, x| weight * x * x);
                         }
                     }
-                    let mean = sum_pairs(dscores, shares, |dscore, share| dscore * share);
-                    for (dscore, share) in dscores.iter_mut().zip(shares) {
-                        *dscore = *share * (*dscore - mean);
-                    }
+                    softmax_gradient(alphas, dscores);
                 }
                 let mut dvector = vec![T::ZERO; units];
                 let mut dbias = vec![T::ZERO; units];
@@ -138,13 +135,13 @@ impl AttentionPool {
                 let dx = if input_wanted {
                     let weight = Matrix::new(weight.slice()?, units, features);
                     let mut dx = matmul_parallel(dhidden, weight);
-                    let frames = dx.chunks_exact_mut(features).zip(x.chunks_exact(features)).zip(&shares);
-                    for (frame, ((dx, x), share)) in frames.enumerate() {
+                    let frames = dx.chunks_exact_mut(features).zip(x.chunks_exact(features)).zip(&alphas);
+                    for (frame, ((dx, x), alpha)) in frames.enumerate() {
                         let first = &first[frame / time * features..][..features];
-                        dx.iter_mut().zip(first).for_each(|(dx, weight)| *dx += *share * *weight);
+                        dx.iter_mut().zip(first).for_each(|(dx, weight)| *dx += *alpha * *weight);
                         if let Some(second) = &second {
                             let second = &second[frame / time * features..][..features];
-                            let twice = *share + *share;
+                            let twice = *alpha + *alpha;
                             for ((dx, x), weight) in dx.iter_mut().zip(x).zip(second) {
                                 *dx += twice * *weight * *x;
                             }
@@ -164,7 +161,7 @@ impl AttentionPool {
     }
 }
 
-/// The gradients for the shares' sums of each feature and of its square, each [batch, features]; the second one is there where
+/// The gradients for the weighted sums of each feature and of its square, each [batch, features]; the second one is there where
 /// deviations are. A variance is Σ α · x² − mean²: through it the mean has another gradient.
 fn by_power<T: Real>(dy: &[T], y: &[T], features: usize, outputs: usize) -> (Vec<T>, Option<Vec<T>>) {
     if outputs == features {

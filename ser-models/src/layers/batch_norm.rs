@@ -82,11 +82,7 @@ impl Layer for BatchNorm {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         if input.first() != Some(&self.0.channels) || input.contains(&0) {
-            return Err(LayerError::InputShape {
-                layer: "BatchNorm",
-                expected: format!("[{}, …]", self.0.channels),
-                given: input.to_vec(),
-            });
+            return Err(LayerError::input_shape("BatchNorm", format!("[{}, …]", self.0.channels), input));
         }
         Ok(input.to_vec())
     }

@@ -1,11 +1,11 @@
 //! Between this crate's layers and Candle's graph.
 //!
 //! Training here builds no graph: each layer has a forward and a backward pass. To combine such layers with Candle's graph: [`in_graph`]
-//! and the layers' [`Module`] make any layer one operation of Candle's graph, and [`Foreign`] makes any Candle module a layer.
+//! and the layers' [`Module`] make any layer one operation of Candle's graph, and [`CandleModule`] makes any Candle module a layer.
 
 use super::{
     AttentionPool, AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, LayerMixture,
-    MaxPool, Relu, SimpleRnn, TimeSteps,
+    MaxPool, Relu, SimpleRnn, TimeFirst,
 };
 use crate::generator::Generator;
 use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, add_gradient, into_storage};
@@ -33,20 +33,24 @@ pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Te
         false => Tensor::cat(&flat, 0)?,
     };
     let shape = output.values().shape().clone();
-    let pass =
-        Pass { output: into_storage(output.values())?, shape, weights, backward: Mutex::new(Some(backward)) };
+    let pass = LayerOp {
+        output: into_storage(output.values())?,
+        shape,
+        weights,
+        backward: Mutex::new(Some(backward)),
+    };
     Ok(x.values().contiguous()?.apply_op2(&flat, pass)?)
 }
 
 /// A forward pass that is done, and its way back.
-struct Pass {
+struct LayerOp {
     output: CpuStorage,
     shape: Shape,
     weights: Vec<Var>,
     backward: Mutex<Option<Backward>>,
 }
 
-impl CustomOp2 for Pass {
+impl CustomOp2 for LayerOp {
     fn name(&self) -> &'static str {
         "layer"
     }
@@ -105,7 +109,7 @@ module!(
     LayerMixture,
     Relu,
     SimpleRnn,
-    TimeSteps,
+    TimeFirst,
     MaxPool<1>,
     MaxPool<2>,
     AvgPool<1>,
@@ -145,8 +149,11 @@ impl<L: Layer> ModuleT for Seeded<L> {
 
 /// A module of Candle's as a layer. Its backward pass is Candle's own.
 ///
-/// The module does not know of padding: valid lengths are passed on if the module keeps the number of axes.
-pub struct Foreign {
+/// The module does not know of padding. Valid lengths are passed on if it keeps the number of axes and the last axis, and padded examples
+/// are refused otherwise. Within these shapes padding is the module's business: one that mixes frames, such as a convolution or an attention,
+/// reads what follows an example's valid frames.
+pub struct CandleModule {
+    name: String,
     module: Box<dyn ModuleT + Send + Sync>,
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
@@ -154,7 +161,7 @@ pub struct Foreign {
     statistics: Vec<Var>,
 }
 
-impl Foreign {
+impl CandleModule {
     /// `module` for examples of `input_shape`, which gives examples of `output_shape`. Its weights and statistics are the tensors
     /// whose names in `parameters` begin with `name` and a dot; an activation has none. The module is run once on an example of zeros.
     ///
@@ -185,28 +192,44 @@ impl Foreign {
             let (layer, given) = (name.to_owned(), given.to_vec());
             return Err(LayerError::OutputShape { layer, expected: output_shape, given });
         }
-        Ok(Self { module, input_shape, output_shape, weights, statistics })
+        Ok(Self { name: name.to_owned(), module, input_shape, output_shape, weights, statistics })
     }
 }
 
-impl fmt::Debug for Foreign {
+impl CandleModule {
+    /// The module's output `y` for `x`, with the valid lengths of `x`.
+    fn with_lengths_of(&self, x: &Padded, y: Tensor) -> Result<Padded, LayerError> {
+        let keeps_time = x.dims().len() == y.dims().len() && x.dims().last() == y.dims().last();
+        if x.lengths().is_some() && !keeps_time {
+            let rule = "must not be padded where the module changes the number of axes or the last one";
+            return Err(LayerError::setting(&self.name, "examples", rule, "valid lengths"));
+        }
+        Ok(x.with_values(y))
+    }
+}
+
+impl fmt::Debug for CandleModule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Foreign").field("output_shape", &self.output_shape).finish_non_exhaustive()
+        let (name, shape) = (&self.name, &self.output_shape);
+        f.debug_struct("CandleModule")
+            .field("name", name)
+            .field("output_shape", shape)
+            .finish_non_exhaustive()
     }
 }
 
-impl Layer for Foreign {
+impl Layer for CandleModule {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
-        let lengths = x.lengths().filter(|_| self.output_shape.len() == self.input_shape.len());
-        let lengths = lengths.map(<[usize]>::to_vec);
         if !mode.is_training() {
             let y = self.module.forward_t(&x.values().detach(), false)?.detach();
-            return Ok(Forward::inference(Padded::of(y, lengths)));
+            return Ok(Forward::inference(self.with_lengths_of(x, y)?));
         }
+        let padded = x;
         let x = Var::from_tensor(&x.values().detach())?;
         let y = self.module.forward_t(&x, true)?;
+        let output = self.with_lengths_of(padded, y.detach())?;
         let weights = self.weights.clone();
-        Ok(Forward::training(Padded::of(y.detach(), lengths), move |dy, input_wanted, gradients| {
+        Ok(Forward::training(output, move |dy, input_wanted, gradients| {
             let mut found = (y * dy)?.sum_all()?.backward()?;
             for weight in &weights {
                 if let Some(gradient) = found.remove(weight) {
@@ -223,14 +246,13 @@ impl Layer for Foreign {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         if input != self.input_shape {
-            let expected = format!("{:?}", self.input_shape);
-            return Err(LayerError::InputShape { layer: "Foreign", expected, given: input.to_vec() });
+            return Err(LayerError::input_shape(&self.name, format!("{:?}", self.input_shape), input));
         }
         Ok(self.output_shape.clone())
     }
 
     fn kind(&self) -> &'static str {
-        "Foreign"
+        "CandleModule"
     }
 
     fn weights(&self) -> Vec<&Var> {
@@ -254,8 +276,8 @@ mod tests {
         let x = variable(&[3, 4, 5], 4);
         check("several ways", &[&x], || {
             let once = train(&Relu, x.as_tensor(), 0);
-            let turned = train(&TimeSteps, &once, 0);
-            let twice = train(&TimeSteps, &turned, 0);
+            let transposed = train(&TimeFirst, &once, 0);
+            let twice = train(&TimeFirst, &transposed, 0);
             let view = once.narrow(1, 1, 2).unwrap().sqr().unwrap();
             let both = ((&once * &twice).unwrap() + train(&Relu, &twice, 0)).unwrap();
             Tensor::cat(&[both, view], 1).unwrap()

@@ -1,7 +1,7 @@
 //! Fully connected layer.
 
 use super::Init;
-use crate::kernels::{Matrix, Real, matmul_parallel};
+use crate::kernels::{Matrix, Real, add_to_rows, matmul_parallel};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, checked_shape, elements, for_element_type, tensor,
 };
@@ -40,10 +40,7 @@ impl Dense {
             let (x, weight, bias) = (elements(&x)?, elements(&weight)?, elements(&bias)?);
             let weight = Matrix::new(weight.slice::<T>()?, units, inputs);
             let mut y = matmul_parallel(Matrix::new(x.slice()?, batch, inputs), weight.transposed());
-            let bias = bias.slice::<T>()?;
-            for row in y.chunks_exact_mut(units) {
-                row.iter_mut().zip(bias).for_each(|(y, bias)| *y += *bias);
-            }
+            add_to_rows(&mut y, bias.slice()?);
             tensor(y, (batch, units))?
         };
         Ok(Forward::of(mode.is_training(), y, move |dy, input_wanted, gradients| {
@@ -75,11 +72,7 @@ impl Layer for Dense {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         if input != [self.inputs] {
-            return Err(LayerError::InputShape {
-                layer: "Dense",
-                expected: format!("[{}]", self.inputs),
-                given: input.to_vec(),
-            });
+            return Err(LayerError::input_shape("Dense", format!("[{}]", self.inputs), input));
         }
         Ok(vec![self.units])
     }

@@ -58,8 +58,7 @@ impl Layer for Dropout {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         if self.channels && (input.is_empty() || input.contains(&0)) {
-            let (layer, expected) = (self.kind(), "[channels, …]".to_owned());
-            return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
+            return Err(LayerError::input_shape(self.kind(), "[channels, …]", input));
         }
         Ok(input.to_vec())
     }

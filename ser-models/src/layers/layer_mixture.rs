@@ -1,7 +1,7 @@
 //! A learned mean of several layers' outputs.
 
 use super::Init;
-use crate::kernels::{Real, softmax, sum_pairs};
+use crate::kernels::{Real, softmax, softmax_gradient, sum_pairs};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, add_gradient, checked_shape, elements, for_element_type, tensor,
 };
@@ -33,12 +33,7 @@ impl LayerMixture {
     ///
     /// # Errors
     /// [`LayerError::Setting`] if no layer or no part is left.
-    pub fn of_part(
-        layers: usize,
-        skipped: usize,
-        parts: usize,
-        scope: &Scope<'_>,
-    ) -> Result<Self, LayerError> {
+    pub fn new(layers: usize, skipped: usize, parts: usize, scope: &Scope<'_>) -> Result<Self, LayerError> {
         if layers <= skipped {
             let rule = "must be more than are skipped, 1 or more";
             return Err(LayerError::setting("LayerMixture", "layers", rule, layers));
@@ -55,17 +50,17 @@ impl LayerMixture {
         // Of a layer the first numbers are mixed, after the layers that are skipped.
         let size: usize = dims[1..].iter().product();
         let layer = size * parts;
-        let (y, shares) = {
+        let (y, alphas) = {
             let (x, weight) = (elements(&values)?, elements(&self.weight)?);
-            let mut shares = weight.slice::<T>()?.to_vec();
-            softmax(&mut shares);
+            let mut alphas = weight.slice::<T>()?.to_vec();
+            softmax(&mut alphas);
             let mut y = vec![T::ZERO; dims[0] * size];
             for (y, x) in y.chunks_exact_mut(size).zip(x.slice::<T>()?.chunks_exact(layers * layer)) {
-                for (x, share) in x.chunks_exact(layer).skip(skipped).zip(&shares) {
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y += *share * *x);
+                for (x, alpha) in x.chunks_exact(layer).skip(skipped).zip(&alphas) {
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y += *alpha * *x);
                 }
             }
-            (tensor(y, dims)?, shares)
+            (tensor(y, dims)?, alphas)
         };
         let weight = self.weight.clone();
         Ok(Forward::of(mode.is_training(), x.with_values(y), move |dy, input_wanted, gradients| {
@@ -74,20 +69,19 @@ impl LayerMixture {
             let (dx, dweight) = {
                 let (x, dy) = (elements(&values)?, elements(&dy)?);
                 let (x, dy) = (x.slice::<T>()?, dy.slice::<T>()?);
-                let mut dshares = vec![T::ZERO; shares.len()];
+                let mut dalphas = vec![T::ZERO; alphas.len()];
                 for (x, dy) in x.chunks_exact(layers * layer).zip(dy.chunks_exact(size)) {
-                    for (dshare, x) in dshares.iter_mut().zip(x.chunks_exact(layer).skip(skipped)) {
-                        *dshare += sum_pairs(dy, &x[..size], |dy, x| dy * x);
+                    for (dalpha, x) in dalphas.iter_mut().zip(x.chunks_exact(layer).skip(skipped)) {
+                        *dalpha += sum_pairs(dy, &x[..size], |dy, x| dy * x);
                     }
                 }
-                let mean = sum_pairs(&dshares, &shares, |dshare, share| dshare * share);
-                let dweight: Vec<T> =
-                    dshares.iter().zip(&shares).map(|(dshare, share)| *share * (*dshare - mean)).collect();
+                let mut dweight = dalphas;
+                softmax_gradient(&alphas, &mut dweight);
                 let dx = input_wanted.then(|| {
                     let mut dx = vec![T::ZERO; x.len()];
                     for (dx, dy) in dx.chunks_exact_mut(layers * layer).zip(dy.chunks_exact(size)) {
-                        for (dx, share) in dx.chunks_exact_mut(layer).skip(skipped).zip(&shares) {
-                            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = *share * *dy);
+                        for (dx, alpha) in dx.chunks_exact_mut(layer).skip(skipped).zip(&alphas) {
+                            dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = *alpha * *dy);
                         }
                     }
                     dx
@@ -113,11 +107,10 @@ impl Layer for LayerMixture {
             {
                 Ok([&[rows / (self.layers * self.parts)], rest].concat())
             }
-            _ => Err(LayerError::InputShape {
-                layer: "LayerMixture",
-                expected: format!("[{} · features, …]", self.layers * self.parts),
-                given: input.to_vec(),
-            }),
+            _ => {
+                let expected = format!("[{} · features, …]", self.layers * self.parts);
+                Err(LayerError::input_shape("LayerMixture", expected, input))
+            }
         }
     }
 
@@ -139,7 +132,7 @@ mod tests {
 
     fn mixture(layers: usize) -> LayerMixture {
         let parameters = Parameters::new(3, DType::F64);
-        LayerMixture::of_part(layers, 0, 1, &parameters.scope("mixture")).unwrap()
+        LayerMixture::new(layers, 0, 1, &parameters.scope("mixture")).unwrap()
     }
 
     #[test]
@@ -149,12 +142,12 @@ mod tests {
         for shape in [&[2, 6][..], &[2, 6, 5], &[3, 3, 2, 4]] {
             let x = variable(shape, 4);
             check_layer("layer mixture", &mixture, &x, None);
-            let shares = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
+            let alphas = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
             let features = shape[1] / 3;
-            let parts = shares
+            let parts = alphas
                 .iter()
                 .enumerate()
-                .map(|(layer, share)| (x.narrow(1, layer * features, features).unwrap() * *share).unwrap());
+                .map(|(layer, alpha)| (x.narrow(1, layer * features, features).unwrap() * *alpha).unwrap());
             let expected = parts.reduce(|sum, part| (sum + part).unwrap()).unwrap();
             assert!(difference(&train(&mixture, x.as_tensor(), 0), &expected) < 1e-14);
         }
@@ -163,19 +156,19 @@ mod tests {
     #[test]
     fn a_part_of_the_last_layers_is_mixed() {
         let parameters = Parameters::new(3, DType::F64);
-        let mixture = LayerMixture::of_part(3, 1, 2, &parameters.scope("mixture")).unwrap();
+        let mixture = LayerMixture::new(3, 1, 2, &parameters.scope("mixture")).unwrap();
         mixture.weight.set(&input(&[2], 8)).unwrap();
-        let shares = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
+        let alphas = crate::layers::softmax(&mixture.weight).unwrap().to_vec1::<f64>().unwrap();
         for shape in [&[2, 12][..], &[2, 12, 5]] {
             let x = variable(shape, 4);
             check_layer("a part of layers", &mixture, &x, None);
             // Features 4 and 5 are the first half of layer 1, 8 and 9 that of layer 2.
-            let part = |at: usize, share: f64| (x.narrow(1, at, 2).unwrap() * share).unwrap();
-            let expected = (part(4, shares[0]) + part(8, shares[1])).unwrap();
+            let part = |at: usize, alpha: f64| (x.narrow(1, at, 2).unwrap() * alpha).unwrap();
+            let expected = (part(4, alphas[0]) + part(8, alphas[1])).unwrap();
             assert!(difference(&train(&mixture, x.as_tensor(), 0), &expected) < 1e-14);
         }
-        assert!(LayerMixture::of_part(3, 3, 1, &parameters.scope("none")).is_err());
-        assert!(LayerMixture::of_part(3, 0, 0, &parameters.scope("none")).is_err());
+        assert!(LayerMixture::new(3, 3, 1, &parameters.scope("none")).is_err());
+        assert!(LayerMixture::new(3, 0, 0, &parameters.scope("none")).is_err());
     }
 
     #[test]
@@ -188,6 +181,6 @@ mod tests {
         assert_eq!(pass.output().lengths(), Some(&[3, 1][..]));
         assert!(mixture(3).output_shape(&[4, 3]).is_err() && mixture(3).output_shape(&[]).is_err());
         let parameters = Parameters::new(3, DType::F64);
-        assert!(LayerMixture::of_part(0, 0, 1, &parameters.scope("none")).is_err());
+        assert!(LayerMixture::new(0, 0, 1, &parameters.scope("none")).is_err());
     }
 }

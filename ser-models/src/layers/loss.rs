@@ -80,11 +80,8 @@ impl CrossEntropy {
         let classes = self.class_weights.len();
         for tensor in [Some(logits), Some(targets), labelled].into_iter().flatten() {
             if !matches!(tensor.dims(), [batch, c] if *c == classes && *batch == logits.dims()[0]) {
-                return Err(LayerError::InputShape {
-                    layer: "CrossEntropy",
-                    expected: format!("[{classes}] in logits and in as many targets"),
-                    given: tensor.dims().to_vec(),
-                });
+                let expected = format!("[{classes}] in logits and in as many targets");
+                return Err(LayerError::input_shape("CrossEntropy", expected, tensor.dims()));
             }
         }
         let weights = Tensor::new(&*self.class_weights, logits.device())?.to_dtype(logits.dtype())?;

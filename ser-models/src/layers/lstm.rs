@@ -1,6 +1,6 @@
 //! Long short-term memory.
 
-use super::recurrent::{Pass, States, check_frames, check_sequences, lengths_of};
+use super::recurrent::{Direction, States, check_frames, check_sequences, lengths_of};
 use super::{Dropout, Init};
 use crate::kernels::Cell;
 use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, chain};
@@ -55,7 +55,7 @@ impl LstmConfig {
 #[derive(Debug)]
 pub struct Lstm {
     /// The directions of each layer.
-    layers: Vec<Vec<Pass>>,
+    layers: Vec<Vec<Direction>>,
     dropout: Dropout,
     inputs: usize,
     config: LstmConfig,
@@ -84,12 +84,12 @@ impl Lstm {
         let mut layers = Vec::new();
         let mut width = inputs;
         for layer in 0..config.layers {
-            let mut pass = |(reverse, suffix): &(bool, &str)| {
+            let mut direction = |(reverse, suffix): &(bool, &str)| {
                 let scope = &scope.scope(&format!("l{layer}{suffix}"));
                 let sizes = (width, config.units);
-                Pass::new(Cell::Lstm, sizes, config.init, config.forget_bias, *reverse, scope)
+                Direction::new(Cell::Lstm, sizes, config.init, config.forget_bias, *reverse, scope)
             };
-            layers.push(directions.iter().map(&mut pass).collect::<Result<Vec<_>, _>>()?);
+            layers.push(directions.iter().map(&mut direction).collect::<Result<Vec<_>, _>>()?);
             width = config.units.saturating_mul(directions.len());
         }
         Ok(Self { layers, dropout, inputs, config })
@@ -98,12 +98,13 @@ impl Lstm {
 
 /// One layer in all its directions, side by side.
 fn directions(
-    passes: &[Pass],
+    layer: &[Direction],
     x: &Padded,
     states: States,
     mode: &Mode<'_>,
 ) -> Result<(Tensor, Option<Backward>), LayerError> {
-    let done: Vec<_> = passes.iter().map(|pass| pass.forward(x, states, mode)).collect::<Result<_, _>>()?;
+    let done: Vec<_> =
+        layer.iter().map(|direction| direction.forward(x, states, mode)).collect::<Result<_, _>>()?;
     let (outputs, backwards): (Vec<Tensor>, Vec<Option<Backward>>) = done.into_iter().unzip();
     let y = Tensor::cat(&outputs, D::Minus1)?;
     let Some(backwards) = backwards.into_iter().collect::<Option<Vec<_>>>() else { return Ok((y, None)) };
@@ -128,10 +129,10 @@ impl Layer for Lstm {
         check_sequences("Lstm", x, self.inputs)?;
         let mut x = x.clone();
         let mut backwards = Vec::new();
-        for (number, passes) in self.layers.iter().enumerate() {
+        for (number, layer) in self.layers.iter().enumerate() {
             let is_last = number + 1 == self.layers.len();
             let states = if is_last { self.config.states } else { States::Sequence };
-            let (y, backward) = directions(passes, &x, states, mode)?;
+            let (y, backward) = directions(layer, &x, states, mode)?;
             backwards.extend(backward.map(|backward| (backward, true)));
             x = Padded::of(y, lengths_of(&x, states));
             if !is_last {
@@ -157,7 +158,7 @@ impl Layer for Lstm {
     }
 
     fn weights(&self) -> Vec<&Var> {
-        self.layers.iter().flatten().flat_map(|pass| [&pass.weight, &pass.bias]).collect()
+        self.layers.iter().flatten().flat_map(|direction| [&direction.weight, &direction.bias]).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Shapes are PyTorch's: a batch of images is [batch, channels, height, width], of vectors [batch, features], of sequences
 //! [batch, channels, length] for convolutions and [batch, time, features] for recurrent layers, since these read whole
-//! frames one after another; [`TimeSteps`] converts between the two. A batch is a [`Padded`]: a tensor, with the valid frames of each
+//! frames one after another; [`TimeFirst`] converts between the two. A batch is a [`Padded`]: a tensor, with the valid frames of each
 //! example where some are padded.
 //!
 //! [`Layer::forward`] gives the output and, in training, the backward pass that belongs to it ([`Forward`]). A [`Sequential`]
@@ -36,8 +36,8 @@
 //!
 //! Layers of `candle-nn` and of this crate mix. [`Parameters::var_builder`](crate::Parameters::var_builder) gives Candle's
 //! layers their tensors, [`Sequential::module`] takes any `ModuleT`; the other way round, this crate's layers are `Module`
-//! or `ModuleT` themselves ([`Seeded`] for those that draw random numbers), can be made from a `VarBuilder`, and
-//! [`in_graph`] makes any of them one operation of Candle's graph.
+//! or `ModuleT` themselves ([`Seeded`] for those that draw random numbers), can be made from a `VarBuilder` `vb` by
+//! [`Scope::from`](crate::Scope)`(vb.pp("dense"))`, and [`in_graph`] makes any of them one operation of Candle's graph.
 //!
 //! These parts of `candle-nn` 0.11.1 are not used, because of measured defects: `conv1d` and `max_pool2d` have wrong gradients on the CPU;
 //! the fused softmax and layer norm have none; dropout and initial values cannot be seeded; the LSTM repeats the input's product at every
@@ -64,7 +64,7 @@ mod relu;
 mod residual;
 mod sequential;
 mod simple_rnn;
-mod time_steps;
+mod time_first;
 mod windows;
 
 pub use crate::init::Init;
@@ -72,7 +72,7 @@ pub use crate::kernels::Padding;
 pub use crate::layer::{Forward, Fusion, Layer, LayerError, Mode, Padded, SummaryRow, add_gradient};
 pub use attention::AttentionPool;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
-pub use candle::{Foreign, Seeded, in_graph};
+pub use candle::{CandleModule, Seeded, in_graph};
 pub use conv::{Conv, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 pub use dense::Dense;
 pub use dropout::Dropout;
@@ -87,4 +87,4 @@ pub use relu::Relu;
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
-pub use time_steps::TimeSteps;
+pub use time_first::TimeFirst;

@@ -1,4 +1,4 @@
-//! Code shared by recurrent layers: one pass through time, in one direction.
+//! Code shared by recurrent layers: one layer in one direction of time.
 
 use super::Init;
 use crate::kernels::{Cell, Real, Recurrence};
@@ -21,7 +21,7 @@ pub enum States {
 
 /// One layer in one direction.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct Direction {
     pub(super) weight: Var,
     pub(super) bias: Var,
     cell: Cell,
@@ -30,7 +30,7 @@ pub(super) struct Pass {
     reverse: bool,
 }
 
-impl Pass {
+impl Direction {
     /// Makes `weight` (gates · units, inputs + units) and `bias` (gates · units). The input's part of the weight is drawn
     /// by `init`, the state's is orthogonal over all gates together, as Keras's.
     pub(super) fn new(
@@ -121,11 +121,7 @@ pub(super) fn check_frames(
     match *example {
         [0, given] if given == features => Err(LayerError::TooShort { layer, window: 1, length: 0 }),
         [_, given] if given == features => Ok(()),
-        _ => Err(LayerError::InputShape {
-            layer,
-            expected: format!("[time, {features}]"),
-            given: example.to_vec(),
-        }),
+        _ => Err(LayerError::input_shape(layer, format!("[time, {features}]"), example)),
     }
 }
 
@@ -147,14 +143,14 @@ mod tests {
 
     const CELLS: [Cell; 2] = [Cell::Tanh, Cell::Lstm];
 
-    /// One pass as a layer.
+    /// One direction as a layer.
     #[derive(Debug)]
-    struct Single(Pass, States);
+    struct Single(Direction, States);
 
     impl Layer for Single {
         fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
             let (y, backward) = self.0.forward(x, self.1, mode)?;
-            Ok(backward.map_or(Forward::inference(y.clone()), |backward| Forward::training(y, backward)))
+            Ok(Forward::from_parts(y, backward))
         }
 
         fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -170,10 +166,10 @@ mod tests {
         }
     }
 
-    fn pass(cell: Cell, inputs: usize, units: usize, reverse: bool) -> Pass {
+    fn pass(cell: Cell, inputs: usize, units: usize, reverse: bool) -> Direction {
         let parameters = Parameters::new(5, DType::F64);
         let scope = &parameters.scope("pass");
-        let pass = Pass::new(cell, (inputs, units), Init::GlorotUniform, 1.0, reverse, scope).unwrap();
+        let pass = Direction::new(cell, (inputs, units), Init::GlorotUniform, 1.0, reverse, scope).unwrap();
         pass.bias.set(&input(&[cell.gates() * units], 8)).unwrap();
         pass
     }
@@ -248,7 +244,7 @@ mod tests {
         // Large enough to be split among threads.
         let parameters = Parameters::new(5, DType::F32);
         let scope = &parameters.scope("pass");
-        let pass = Pass::new(Cell::Lstm, (8, 64), Init::GlorotUniform, 1.0, false, scope).unwrap();
+        let pass = Direction::new(Cell::Lstm, (8, 64), Init::GlorotUniform, 1.0, false, scope).unwrap();
         let single = Single(pass, States::Sequence);
         let x = input(&[19, 40, 8], 1).to_dtype(DType::F32).unwrap();
         let lengths: Vec<usize> = (0..19).map(|i| 40 - i).collect();

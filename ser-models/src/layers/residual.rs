@@ -1,6 +1,6 @@
 //! Residual connection.
 
-use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
+use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded};
 use candle_core::Var;
 
 /// A layer whose input is added to its output: `y = x + layer(x)` (He et al., *Deep residual learning for image recognition*, 2016). The
@@ -19,19 +19,20 @@ impl Layer for Residual {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         let (inner, backward) = self.0.forward(x, mode)?.into_parts();
         let output = inner.with_values((x.values() + inner.values())?);
-        let Some(backward) = backward else { return Ok(Forward::inference(output)) };
-        Ok(Forward::training(output, move |dy, input_wanted, gradients| {
-            let dx = backward(dy, input_wanted, gradients)?;
-            Ok(dx.map(|dx| dx + dy).transpose()?)
-        }))
+        let with_input = |backward: Backward| -> Backward {
+            Box::new(move |dy, input_wanted, gradients| {
+                let dx = backward(dy, input_wanted, gradients)?;
+                Ok(dx.map(|dx| dx + dy).transpose()?)
+            })
+        };
+        Ok(Forward::from_parts(output, backward.map(with_input)))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         let output = self.0.output_shape(input)?;
         if output != input {
-            let (layer, expected) =
-                (self.0.kind(), format!("{output:?}, that of the output, for a residual connection"));
-            return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
+            let expected = format!("{output:?}, that of the output, for a residual connection");
+            return Err(LayerError::input_shape(self.0.kind(), expected, input));
         }
         Ok(output)
     }

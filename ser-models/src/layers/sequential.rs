@@ -2,9 +2,9 @@
 
 use super::fused::Fused;
 use super::{
-    AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
-    Conv2dConfig, Dense, Dropout, Flatten, Foreign, GlobalAvgPool, GlobalMaxPool, Init, Lstm, LstmConfig,
-    MaxPool1d, MaxPool2d, Padding, Relu, Residual, SimpleRnn, SimpleRnnConfig, TimeSteps,
+    AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, CandleModule, Conv1d, Conv1dConfig,
+    Conv2d, Conv2dConfig, Dense, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, Init, Lstm, LstmConfig,
+    MaxPool1d, MaxPool2d, Padding, Relu, Residual, SimpleRnn, SimpleRnnConfig, TimeFirst,
 };
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded, SummaryRow, chain};
 use crate::parameters::Parameters;
@@ -111,8 +111,11 @@ impl Sequential {
     /// # Errors
     /// If the layer does not take what the layers before it give.
     pub fn push(&mut self, kind: &str, layer: impl Layer + 'static) -> Result<(), LayerError> {
+        self.push_named(self.next_name(kind), layer)
+    }
+
+    fn push_named(&mut self, name: String, layer: impl Layer + 'static) -> Result<(), LayerError> {
         let output_shape = layer.output_shape(self.output_shape())?;
-        let name = self.next_name(kind);
         self.layers.push(NamedLayer { name, output_shape, layer: Box::new(layer) });
         Ok(())
     }
@@ -124,19 +127,10 @@ impl Sequential {
     pub fn append(&mut self, other: Self) -> Result<(), LayerError> {
         if other.input_shape != self.output_shape() {
             let expected = format!("{:?}", other.input_shape);
-            let given = self.output_shape().to_vec();
-            return Err(LayerError::InputShape { layer: "Sequential", expected, given });
+            return Err(LayerError::input_shape("Sequential", expected, self.output_shape()));
         }
         self.layers.extend(other.layers);
         Ok(())
-    }
-
-    /// The shape that comes out for another input than the network was made for, e.g. of fewer frames.
-    ///
-    /// # Errors
-    /// If a layer does not take it.
-    pub fn shape_for(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        self.layers.iter().try_fold(input.to_vec(), |shape, layer| layer.layer.output_shape(&shape))
     }
 
     fn next_name(&self, kind: &str) -> String {
@@ -165,8 +159,8 @@ impl Sequential {
         spatial_dropout(rate: f64) => Dropout::spatial(rate)?;
         /// Adds a [`Flatten`].
         flatten() => Flatten;
-        /// Adds a [`TimeSteps`].
-        time_steps() => TimeSteps;
+        /// Adds a [`TimeFirst`].
+        time_first() => TimeFirst;
         /// Adds a [`MaxPool1d`] whose window moves by its own size.
         max_pool1d(pool_size: usize) => MaxPool1d::new(pool_size, pool_size, Padding::Valid)?;
         /// Adds a [`MaxPool2d`] whose window moves by its own size.
@@ -204,10 +198,10 @@ impl Sequential {
 
     /// Adds a module of Candle's, such as a `candle_nn::Linear`, with the shape of an example that comes out of it; its
     /// weights are those that `parameters` got under `name`, e.g. through
-    /// [`Parameters::var_builder`]`().pp(name)`. See [`Foreign`].
+    /// [`Parameters::var_builder`]`().pp(name)`. See [`CandleModule`].
     ///
     /// # Errors
-    /// See [`Foreign::new`].
+    /// See [`CandleModule::new`].
     pub fn module(
         &mut self,
         name: &str,
@@ -215,10 +209,8 @@ impl Sequential {
         output_shape: impl Into<Vec<usize>>,
         parameters: &Parameters,
     ) -> Result<(), LayerError> {
-        let layer = Foreign::new(module, self.output_shape(), output_shape, parameters, name)?;
-        let output_shape = layer.output_shape(self.output_shape())?;
-        self.layers.push(NamedLayer { name: name.to_owned(), output_shape, layer: Box::new(layer) });
-        Ok(())
+        let layer = CandleModule::new(module, self.output_shape(), output_shape, parameters, name)?;
+        self.push_named(name.to_owned(), layer)
     }
 }
 
@@ -247,7 +239,7 @@ impl Layer for Sequential {
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        self.shape_for(input)
+        self.layers.iter().try_fold(input.to_vec(), |shape, layer| layer.layer.output_shape(&shape))
     }
 
     fn kind(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! The plain recurrent layer.
 
 use super::Init;
-use super::recurrent::{Pass, States, check_frames, check_sequences, lengths_of};
+use super::recurrent::{Direction, States, check_frames, check_sequences, lengths_of};
 use crate::kernels::Cell;
 use crate::layer::{Forward, Layer, LayerError, Mode, Padded};
 use crate::parameters::Scope;
@@ -34,7 +34,7 @@ impl SimpleRnnConfig {
 /// Input [batch, time, inputs], output by [`States`]. Padded clips are read over their valid frames only.
 #[derive(Debug)]
 pub struct SimpleRnn {
-    pass: Pass,
+    direction: Direction,
     inputs: usize,
     config: SimpleRnnConfig,
 }
@@ -47,8 +47,8 @@ impl SimpleRnn {
     /// [`LayerError::Setting`] if a size is 0.
     pub fn new(inputs: usize, config: SimpleRnnConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         Settings("SimpleRnn").one_or_more([("inputs", inputs), ("units", config.units)])?;
-        let pass = Pass::new(Cell::Tanh, (inputs, config.units), config.init, 0.0, false, scope)?;
-        Ok(Self { pass, inputs, config })
+        let direction = Direction::new(Cell::Tanh, (inputs, config.units), config.init, 0.0, false, scope)?;
+        Ok(Self { direction, inputs, config })
     }
 }
 
@@ -56,12 +56,9 @@ impl Layer for SimpleRnn {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         check_sequences("SimpleRnn", x, self.inputs)?;
         let states = self.config.states;
-        let (y, backward) = self.pass.forward(x, states, mode)?;
+        let (y, backward) = self.direction.forward(x, states, mode)?;
         let output = Padded::of(y, lengths_of(x, states));
-        Ok(match backward {
-            Some(backward) => Forward::training(output, backward),
-            None => Forward::inference(output),
-        })
+        Ok(Forward::from_parts(output, backward))
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
@@ -77,7 +74,7 @@ impl Layer for SimpleRnn {
     }
 
     fn weights(&self) -> Vec<&Var> {
-        vec![&self.pass.weight, &self.pass.bias]
+        vec![&self.direction.weight, &self.direction.bias]
     }
 }
 

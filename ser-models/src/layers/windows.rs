@@ -17,7 +17,7 @@ pub(super) fn place(
         let channels = channels.map_or_else(|| "channels".to_owned(), |channels| channels.to_string());
         let axes = if windows.len() == 1 { "length" } else { "height, width" };
         let expected = format!("[{channels}, {axes}]");
-        return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
+        return Err(LayerError::input_shape(layer, expected, input));
     }
     let mut placed = [Placed::SINGLE; 2];
     let axes = &mut placed[2 - windows.len()..];

@@ -118,16 +118,16 @@ impl Listener {
         Ok(Self { recognizer, windows, speech, silence_db: config.silence_db, sample_rate })
     }
 
-    /// Takes the next samples, mono within ±1, and calls the callback `tell` with each reading that they complete: one at the end of each
+    /// Takes the next samples, mono within ±1, and calls the callback `on_reading` with each reading that they complete: one at the end of each
     /// interval.
     ///
     /// # Errors
-    /// [`LiveError`] if a sample is not finite or the recogniser fails, or the error that `tell` returns. The rest of the samples is then not
+    /// [`LiveError`] if a sample is not finite or the recogniser fails, or the error that `on_reading` returns. The rest of the samples is then not
     /// taken.
     pub fn push<E: From<LiveError>>(
         &mut self,
         mut samples: &[f32],
-        mut tell: impl FnMut(LiveReading) -> Result<(), E>,
+        mut on_reading: impl FnMut(LiveReading) -> Result<(), E>,
     ) -> Result<(), E> {
         while !samples.is_empty() {
             let rest = self.windows.take(samples, |_| {}).map_err(LiveError::from)?;
@@ -136,7 +136,7 @@ impl Listener {
             }
             samples = rest;
             if self.windows.is_due() {
-                tell(self.read()?)?;
+                on_reading(self.read()?)?;
             }
         }
         Ok(())

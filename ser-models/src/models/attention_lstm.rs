@@ -88,12 +88,12 @@ pub(super) fn network(
     };
     let mut net = Sequential::new([config.rows, config.frames]);
     net.conv1d(Conv1dConfig { init, ..Conv1dConfig::new(width, 1) }, parameters)?;
-    net.time_steps()?;
+    net.time_first()?;
     net.residual_lstm(lstm, parameters)?;
     // Batch normalisation reads features before time.
-    net.time_steps()?;
+    net.time_first()?;
     net.batch_norm(batch_norm, parameters)?;
-    net.time_steps()?;
+    net.time_first()?;
     net.lstm(lstm, parameters)?;
     net.attention(config.attention_units, init, parameters)?;
     net.batch_norm(batch_norm, parameters)?;

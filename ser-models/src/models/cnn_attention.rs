@@ -76,7 +76,7 @@ pub(super) fn network(
     let init = config.init;
     let mut net = Sequential::new([1, config.rows, config.frames]);
     add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
-    net.time_steps()?;
+    net.time_first()?;
     net.attention(config.attention_units, init, parameters)?;
     with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(row("max_pool2d_1").0, [16, 32, 65]);
         assert_eq!(row("max_pool2d_4").0, [96, 4, 16]);
         assert_eq!(row("conv2d_4").1 + row("batch_norm_4").1, 55_776);
-        assert_eq!(row("time_steps_1").0, [16, 384]);
+        assert_eq!(row("time_first_1").0, [16, 384]);
         assert_eq!(row("attention_1"), (vec![384], 24_704));
         assert_eq!(row("head.dense_1"), (vec![4], 1_540));
         assert_eq!(summary.statistics, 2 * (16 + 32 + 64 + 96));

@@ -111,7 +111,7 @@ pub(super) fn network(
     let init = config.init;
     let mut net = Sequential::new([config.channels, config.rows, config.frames]);
     add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
-    net.time_steps()?;
+    net.time_first()?;
     net.lstm(LstmConfig { init, ..LstmConfig::new(config.lstm_units) }, parameters)?;
     with_head(net, &config.dense, config.dropout, classes, init, parameters)
 }
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(row("dropout_1"), (vec![16, 20, 431], 0));
         assert_eq!(row("conv2d_2").1, 4_640);
         assert_eq!(row("dropout_2").0, [32, 10, 215]);
-        assert_eq!(row("time_steps_1").0, [215, 320]);
+        assert_eq!(row("time_first_1").0, [215, 320]);
         assert_eq!(row("lstm_1"), (vec![64], 98_560));
         assert_eq!(row("head.dense_1"), (vec![4], 260));
         assert_eq!((summary.trainable, summary.statistics), (160 + 4_640 + 98_560 + 260, 0));
@@ -151,7 +151,7 @@ mod tests {
         let block = |n: usize| row(&format!("conv2d_{n}")).1 + row(&format!("batch_norm_{n}")).1;
         assert_eq!([block(1), block(2), block(3)], [224, 4_768, 18_752]);
         assert_eq!(row("dropout_3").0, [64, 5, 107]);
-        assert_eq!(row("time_steps_1").0, [107, 320]);
+        assert_eq!(row("time_first_1").0, [107, 320]);
         assert_eq!(row("lstm_1").1, 98_560);
         assert_eq!(summary.statistics, 2 * (16 + 32 + 64));
     }

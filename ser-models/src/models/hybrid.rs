@@ -83,7 +83,7 @@ pub(super) fn network(
     let init = config.init;
     let mut net = Sequential::new([config.rows, config.frames]);
     add_blocks(&mut net, &config.blocks, config.batch_norm, init, parameters)?;
-    net.time_steps()?;
+    net.time_first()?;
     let lstm = LstmConfig {
         layers: config.lstm_layers,
         dropout: config.lstm_dropout,
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!([block(1), block(2), block(3)], [124_160, 82_560, 82_560]);
         assert_eq!(row("max_pool1d_1").output_shape, [128, 65]);
         assert_eq!(row("dropout_3").output_shape, [128, 32]);
-        assert_eq!(row("time_steps_1").output_shape, [32, 128]);
+        assert_eq!(row("time_first_1").output_shape, [32, 128]);
         assert_eq!((row("lstm_1").output_shape.clone(), row("lstm_1").parameters), (vec![128], 263_168));
         assert_eq!([row("head.dense_1").parameters, row("head.dense_2").parameters], [8_256, 260]);
         assert_eq!(summary.statistics, 2 * 3 * 128);

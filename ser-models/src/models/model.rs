@@ -21,7 +21,7 @@ pub struct Model {
     input: ModelInput,
     classes: usize,
     /// The fewest frames that the network takes.
-    least: usize,
+    min_frames: usize,
 }
 
 impl Model {
@@ -52,8 +52,8 @@ impl Model {
             }
             single => (vec![single.network(classes, &parameters)?], vec![1.0]),
         };
-        let least = members.iter().map(least_frames).max().unwrap_or(1);
-        Ok(Self { members, weights, parameters, name, input, classes, least })
+        let min_frames = members.iter().map(min_frames).max().unwrap_or(1);
+        Ok(Self { members, weights, parameters, name, input, classes, min_frames })
     }
 
     /// All weights and statistics, named, in a fixed order.
@@ -94,7 +94,7 @@ impl Model {
         if let Some(valid) = batch.lengths().filter(|_| self.input.is_padded()) {
             let frames = self.input.frames();
             batch.check(self.name, frames)?;
-            let longest = valid.iter().copied().max().unwrap_or(frames).max(self.least).min(frames);
+            let longest = valid.iter().copied().max().unwrap_or(frames).max(self.min_frames).min(frames);
             if valid.iter().any(|length| *length < longest) {
                 lengths = Some(valid.to_vec());
             }
@@ -150,8 +150,7 @@ impl Layer for Model {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         let shape = self.input.shape();
         if input != shape {
-            let (layer, expected) = (self.name, format!("{shape:?}"));
-            return Err(LayerError::InputShape { layer, expected, given: input.to_vec() });
+            return Err(LayerError::input_shape(self.name, format!("{shape:?}"), input));
         }
         Ok(vec![self.classes])
     }
@@ -170,9 +169,9 @@ impl Layer for Model {
 }
 
 /// The fewest frames, the last axis, with which every window of the network finds room.
-fn least_frames(net: &Sequential) -> usize {
+fn min_frames(net: &Sequential) -> usize {
     let Some((frames, rest)) = net.input_shape().split_last() else { return 1 };
-    let fits = |frames: usize| net.shape_for(&[rest, &[frames]].concat()).is_ok();
+    let fits = |frames: usize| Layer::output_shape(net, &[rest, &[frames]].concat()).is_ok();
     // Whether there is room grows with the frames.
     let (mut least, mut most) = (1, *frames);
     while least < most {

@@ -71,7 +71,7 @@ pub(super) fn network(
 ) -> Result<Sequential, LayerError> {
     let init = config.init;
     let mut net = Sequential::new([config.rows, config.frames]);
-    net.time_steps()?;
+    net.time_first()?;
     let rnn = SimpleRnnConfig { states: States::Sequence, init, ..SimpleRnnConfig::new(config.rnn_units) };
     net.simple_rnn(rnn, parameters)?;
     net.lstm(LstmConfig { init, ..LstmConfig::new(config.lstm_units) }, parameters)?;

@@ -199,6 +199,14 @@ impl TemporalBlocks {
         Ok(Self { directions: [forward, backward], weight, rows, filters })
     }
 
+    /// The networks of both directions with their names and kinds, in the order in which they made their parameters.
+    fn networks(&self) -> impl Iterator<Item = (&str, &'static str, &Sequential)> {
+        self.directions.iter().zip(["forward.conv1d_1", "backward.conv1d_1"]).flat_map(|(direction, name)| {
+            let blocks = direction.blocks.iter().map(|(name, block)| (&**name, "Block", block));
+            std::iter::once((name, "Projection", &direction.projection)).chain(blocks)
+        })
+    }
+
     fn run<T: Real>(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         let (batch, _, time) = x.values().dims3()?;
         let (filters, shape) = (self.filters, x.dims().to_vec());
@@ -206,10 +214,10 @@ impl TemporalBlocks {
         let [ahead, reverse] = &self.directions;
         let (ahead, ahead_backward) = ahead.forward::<T>(x, mode)?;
         let values = x.values().contiguous()?;
-        let mut turned = elements(&values)?.slice::<T>()?.to_vec();
-        turn(&mut turned, &shape, &lengths);
-        let turned = x.with_values(tensor(turned, &shape[..])?);
-        let (reverse, reverse_backward) = reverse.forward::<T>(&turned, mode)?;
+        let mut reversed = elements(&values)?.slice::<T>()?.to_vec();
+        reverse_valid(&mut reversed, &shape, &lengths);
+        let reversed = x.with_values(tensor(reversed, &shape[..])?);
+        let (reverse, reverse_backward) = reverse.forward::<T>(&reversed, mode)?;
 
         // The mean of the sum does not ask which frames meet each other.
         let pairs = ahead.iter().zip(&reverse);
@@ -233,17 +241,17 @@ impl TemporalBlocks {
             let of = |factor: &T| tensor(spread(dy, *factor, time, &lengths), (batch, filters, time));
             let douts = factors.iter().map(of).collect::<Result<Vec<_>, _>>()?;
             let dx = ahead_backward(&douts, input_wanted, gradients)?;
-            let dturned = reverse_backward(&douts, input_wanted, gradients)?;
-            let (Some(dx), Some(dturned)) = (dx, dturned) else { return Ok(None) };
-            let mut dturned = elements(&dturned)?.slice::<T>()?.to_vec();
-            turn(&mut dturned, &shape, &lengths);
-            Ok(Some((dx + tensor(dturned, &shape[..])?)?))
+            let dreversed = reverse_backward(&douts, input_wanted, gradients)?;
+            let (Some(dx), Some(dreversed)) = (dx, dreversed) else { return Ok(None) };
+            let mut dreversed = elements(&dreversed)?.slice::<T>()?.to_vec();
+            reverse_valid(&mut dreversed, &shape, &lengths);
+            Ok(Some((dx + tensor(dreversed, &shape[..])?)?))
         }))
     }
 }
 
 /// Each example's valid frames, the last axis, backward in time.
-fn turn<T>(values: &mut [T], shape: &[usize], lengths: &[usize]) {
+fn reverse_valid<T>(values: &mut [T], shape: &[usize], lengths: &[usize]) {
     let (size, time) = (shape[1] * shape[2], shape[2]);
     for (example, length) in values.chunks_exact_mut(size).zip(lengths) {
         example.chunks_exact_mut(time).for_each(|row| row[..*length].reverse());
@@ -283,10 +291,7 @@ impl Layer for TemporalBlocks {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         match *input {
             [rows, time] if rows == self.rows && time > 0 => Ok(vec![self.filters]),
-            _ => {
-                let expected = format!("[{}, time]", self.rows);
-                Err(LayerError::InputShape { layer: self.kind(), expected, given: input.to_vec() })
-            }
+            _ => Err(LayerError::input_shape(self.kind(), format!("[{}, time]", self.rows), input)),
         }
     }
 
@@ -316,16 +321,6 @@ impl Layer for TemporalBlocks {
             parameters: self.weight.elem_count(),
         };
         self.networks().map(row).chain([fusion]).collect()
-    }
-}
-
-impl TemporalBlocks {
-    /// The networks of both directions with their names and kinds, in the order in which they made their parameters.
-    fn networks(&self) -> impl Iterator<Item = (&str, &'static str, &Sequential)> {
-        self.directions.iter().zip(["forward.conv1d_1", "backward.conv1d_1"]).flat_map(|(direction, name)| {
-            let blocks = direction.blocks.iter().map(|(name, block)| (&**name, "Block", block));
-            std::iter::once((name, "Projection", &direction.projection)).chain(blocks)
-        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::blocks::with_head;
 use crate::input::ModelInput;
+use crate::json::is_default;
 use crate::layers::{AttentionPool, Init, LayerError, LayerMixture, Sequential};
 use crate::parameters::Parameters;
 use crate::setting::Settings;
@@ -33,11 +34,11 @@ pub struct WhisperHeadConfig {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub encoder: String,
     /// Combination of the outputs of the layers.
-    #[serde(skip_serializing_if = "is_mixture")]
+    #[serde(skip_serializing_if = "is_default")]
     pub layers: HeadLayers,
     /// Number of outputs to skip before the mixture, below `blocks` + 1: 0 includes the output of the convolutions, 2 begins with that of
     /// the second block.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub skipped: usize,
     /// Pooling of frames into one vector.
     pub pooling: HeadPooling,
@@ -78,14 +79,6 @@ pub enum HeadLayers {
     /// Side by side: the dense layers weight each feature of each layer. Reads the means and deviations of all outputs, so `skipped` must
     /// be 0 and `pooling` [`HeadPooling::Statistics`].
     Concatenation,
-}
-
-fn is_mixture(layers: &HeadLayers) -> bool {
-    *layers == HeadLayers::Mixture
-}
-
-fn is_zero(skipped: &usize) -> bool {
-    *skipped == 0
 }
 
 impl Default for WhisperHeadConfig {
@@ -135,10 +128,10 @@ pub(super) fn network(
     let scope = parameters.scope("layer_mixture_1");
     net.push(
         "layer_mixture",
-        LayerMixture::of_part(config.blocks.saturating_add(1), config.skipped, parts, &scope)?,
+        LayerMixture::new(config.blocks.saturating_add(1), config.skipped, parts, &scope)?,
     )?;
     if let HeadPooling::Attentive { units, .. } = config.pooling {
-        net.time_steps()?;
+        net.time_first()?;
         let pool = AttentionPool::new(config.width, units, init, &parameters.scope("attention_1"))?;
         net.push("attention", pool.with_deviations())?;
     }

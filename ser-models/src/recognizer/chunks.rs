@@ -19,7 +19,7 @@ use std::ops::Range;
 const FRAME: usize = 320;
 
 /// The fewest samples that an encoder takes: a frame of its spectrogram.
-const LEAST: usize = 160;
+const MIN_SAMPLES: usize = 160;
 
 /// The chunks of a recording that windows still need.
 #[derive(Debug)]
@@ -196,7 +196,7 @@ impl Chunks {
         let encoded = on_all(recognizers, &wanted, |recognizer, number| {
             let Some(clip) = &self.kept[number].clip else { return Ok(None) };
             let loud = self.loud(clip)?;
-            if loud.len() < LEAST {
+            if loud.len() < MIN_SAMPLES {
                 return Ok(None);
             }
             let mut samples = clip[loud.clone()].to_vec();

@@ -142,7 +142,7 @@ impl WindowRecognizer {
     pub(super) fn move_to(&mut self, profile: &VoiceProfile) -> Result<(), ProfileError> {
         let numbers = self.classifier.model().input().features();
         profile.check_encoder(self.encoder(), numbers)?;
-        self.classifier = Arc::new(self.original.moved_to(profile));
+        self.classifier = Arc::new(self.original.adapted_to(profile));
         Ok(())
     }
 

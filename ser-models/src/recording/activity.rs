@@ -16,6 +16,11 @@ pub(crate) const SILENT_DB: f32 = -80.0;
 /// The band of voices in Hz. Below it are hum and wind, above it hiss.
 const BAND: (f64, f64) = (80.0, 8_000.0);
 
+/// The error of a sample rate outside [`SAMPLE_RATES`].
+pub(super) fn refused_rate(given: u32) -> SignalError {
+    SignalError::SampleRate { minimum: *SAMPLE_RATES.start(), maximum: *SAMPLE_RATES.end(), given }
+}
+
 /// Measures the level of each frame of a stream within 80 to 8,000 Hz, in dB relative to full scale. A sine of amplitude 1 has a
 /// root mean square of −3 dB. A frame is 50 to 100 ms long; the next one starts a quarter of a frame later.
 #[derive(Debug)]
@@ -33,11 +38,7 @@ impl Activity {
     /// # Errors
     /// [`SignalError::SampleRate`] for any other rate.
     pub fn new(sample_rate: u32) -> Result<Self, SignalError> {
-        let refused = SignalError::SampleRate {
-            minimum: *SAMPLE_RATES.start(),
-            maximum: *SAMPLE_RATES.end(),
-            given: sample_rate,
-        };
+        let refused = refused_rate(sample_rate);
         if !SAMPLE_RATES.contains(&sample_rate) {
             return Err(refused);
         }

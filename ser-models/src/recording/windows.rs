@@ -25,8 +25,8 @@ pub(crate) struct Windows {
     level_db: f32,
     /// Samples that came.
     taken: u64,
-    /// Samples that had come at the last window.
-    given: u64,
+    /// Samples that had come when the last window was reported.
+    reported: u64,
     /// Seconds of the first window's end.
     first: f64,
     /// Windows that were full.
@@ -67,7 +67,7 @@ impl Windows {
             levels: VecDeque::new(),
             level_db: LOWEST_DB,
             taken: 0,
-            given: 0,
+            reported: 0,
             first,
             full: 0,
             loudest_db: LOWEST_DB,
@@ -120,7 +120,7 @@ impl Windows {
 
     /// Whether samples came after the last window.
     pub(crate) fn has_rest(&self) -> bool {
-        self.taken > self.given
+        self.taken > self.reported
     }
 
     /// The level in dB below which frames are silent: `silence_db`, but less where all that came is quiet.
@@ -133,7 +133,7 @@ impl Windows {
         if self.is_due() {
             self.full += 1;
         }
-        self.given = self.taken;
+        self.reported = self.taken;
         let end = self.seconds();
         let silence_db = self.silence_db(silence_db);
         let sounding = sounding_seconds(&self.levels, self.frame_seconds(), silence_db);

@@ -102,7 +102,7 @@ impl Layer for OneByOne {
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        self.0.shape_for(input)
+        Layer::output_shape(&self.0, input)
     }
 
     fn kind(&self) -> &'static str {

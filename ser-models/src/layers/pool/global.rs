@@ -1,7 +1,7 @@
 //! The largest value and the mean of whole channels.
 
 use super::{Kind, Pooling};
-use crate::layer::{Forward, Layer, LayerError, Mode, Padded, checked_shape};
+use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, checked_shape};
 use crate::layers::Padding;
 
 /// The largest value of each channel: input [batch, channels, …] with one or more further axes, output [batch,
@@ -37,11 +37,7 @@ global!(GlobalMaxPool "GlobalMaxPool" Kind::Max, GlobalAvgPool "GlobalAvgPool" K
 
 fn global_shape(layer: &'static str, input: &[usize]) -> Result<Vec<usize>, LayerError> {
     if input.len() < 2 || input.contains(&0) {
-        return Err(LayerError::InputShape {
-            layer,
-            expected: "[channels, length, …]".to_owned(),
-            given: input.to_vec(),
-        });
+        return Err(LayerError::input_shape(layer, "[channels, length, …]", input));
     }
     Ok(vec![input[0]])
 }
@@ -56,11 +52,13 @@ fn global(layer: &'static str, kind: Kind, x: &Padded, mode: &mut Mode<'_>) -> R
     let window = Pooling { valid_only: true, ..window };
     let (output, backward) = window.forward(&images, mode)?.into_parts();
     let output = output.into_values().flatten_from(1)?;
-    let Some(backward) = backward else { return Ok(Forward::inference(output)) };
-    Ok(Forward::training(output, move |dy, input_wanted, gradients| {
-        let dx = backward(&dy.reshape((batch, channels, 1, 1))?, input_wanted, gradients)?;
-        Ok(dx.map(|dx| dx.reshape(dims)).transpose()?)
-    }))
+    let of_vectors = |backward: Backward| -> Backward {
+        Box::new(move |dy, input_wanted, gradients| {
+            let dx = backward(&dy.reshape((batch, channels, 1, 1))?, input_wanted, gradients)?;
+            Ok(dx.map(|dx| dx.reshape(dims)).transpose()?)
+        })
+    };
+    Ok(Forward::from_parts(output, backward.map(of_vectors)))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Numbers that distinguish speech from music, tones and noise.
 
+use super::super::activity::refused_rate;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use ser_features::{
-    DecibelConfig, MIN_SPEECH_SECONDS, MelConfig, MelSpectrogram, Reference, Resampler, SAMPLE_RATES,
-    SignalError, StftConfig, Yin, YinConfig, power_to_db,
+    DecibelConfig, MIN_SPEECH_SECONDS, MelConfig, MelSpectrogram, Reference, Resampler, SignalError,
+    StftConfig, Yin, YinConfig, power_to_db,
 };
 
 /// Number of cues.
@@ -54,16 +55,12 @@ pub(crate) struct CueFrames {
 }
 
 impl SpeechCues {
-    /// Plans the transforms for sound at `sample_rate` Hz, within [`SAMPLE_RATES`].
+    /// Plans the transforms for sound at `sample_rate` Hz, within [`SAMPLE_RATES`](ser_features::SAMPLE_RATES).
     ///
     /// # Errors
     /// [`SignalError::SampleRate`] for any other rate.
     pub fn new(sample_rate: u32) -> Result<Self, SignalError> {
-        let refused = SignalError::SampleRate {
-            minimum: *SAMPLE_RATES.start(),
-            maximum: *SAMPLE_RATES.end(),
-            given: sample_rate,
-        };
+        let refused = refused_rate(sample_rate);
         let yin = YinConfig {
             sample_rate: RATE,
             fmin: 70.0,

@@ -10,9 +10,9 @@ use rayon::prelude::*;
 /// channels · …], every frame's features flattened in row-major order (Keras's `TimeDistributed(Flatten())`). Of frames
 /// [batch, time, features] it makes [batch, features, time] again.
 #[derive(Debug, Clone, Copy)]
-pub struct TimeSteps;
+pub struct TimeFirst;
 
-impl Layer for TimeSteps {
+impl Layer for TimeFirst {
     fn forward(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Forward, LayerError> {
         checked_shape(self, x)?;
         for_element_type!(x.values(), transpose(x, mode))
@@ -24,16 +24,12 @@ impl Layer for TimeSteps {
                 let features = features.iter().fold(1, |product: usize, size| product.saturating_mul(*size));
                 Ok(vec![*time, features])
             }
-            _ => Err(LayerError::InputShape {
-                layer: "TimeSteps",
-                expected: "[channels, …, time]".to_owned(),
-                given: input.to_vec(),
-            }),
+            _ => Err(LayerError::input_shape("TimeFirst", "[channels, …, time]", input)),
         }
     }
 
     fn kind(&self) -> &'static str {
-        "TimeSteps"
+        "TimeFirst"
     }
 }
 
@@ -42,16 +38,16 @@ fn transpose<T: Real>(x: &Padded, mode: &Mode<'_>) -> Result<Forward, LayerError
     let dims = x.dims().to_vec();
     let (batch, columns) = (dims[0], dims[dims.len() - 1]);
     let rows = dims[1..dims.len() - 1].iter().product();
-    let y = turn::<T>(elements(&values)?.slice()?, rows, columns);
+    let y = transpose_examples::<T>(elements(&values)?.slice()?, rows, columns);
     let output = x.with_values(tensor(y, (batch, columns, rows))?);
     Ok(Forward::of(mode.is_training(), output, move |dy, _, _| {
         let dy = dy.contiguous()?;
-        Ok(Some(tensor(turn::<T>(elements(&dy)?.slice()?, columns, rows), dims)?))
+        Ok(Some(tensor(transpose_examples::<T>(elements(&dy)?.slice()?, columns, rows), dims)?))
     }))
 }
 
 /// Transposes each example's matrix, in squares that fit the cache.
-fn turn<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
+fn transpose_examples<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     const SQUARE: usize = 16;
     let mut y = vec![T::ZERO; x.len()];
     let size = (rows * columns).max(1);
@@ -82,14 +78,14 @@ mod tests {
     fn frames_keep_their_order_and_gradients_are_correct() {
         for shape in [&[2, 3, 5][..], &[3, 2, 3, 7], &[1, 19, 33]] {
             let x = variable(shape, 4);
-            let y = answer(&TimeSteps, x.as_tensor());
+            let y = answer(&TimeFirst, x.as_tensor());
             let expected = x.flatten(1, shape.len() - 2).unwrap().transpose(1, 2).unwrap();
             assert_eq!(y.to_vec3::<f64>().unwrap(), expected.to_vec3::<f64>().unwrap());
-            assert_eq!(y.dims()[1..], TimeSteps.output_shape(&shape[1..]).unwrap());
+            assert_eq!(y.dims()[1..], TimeFirst.output_shape(&shape[1..]).unwrap());
             if x.elem_count() < 100 {
-                check_layer("time steps", &TimeSteps, &x, None);
+                check_layer("time steps", &TimeFirst, &x, None);
             }
         }
-        assert!(TimeSteps.output_shape(&[5]).is_err());
+        assert!(TimeFirst.output_shape(&[5]).is_err());
     }
 }
