@@ -111,9 +111,7 @@ impl TrainingPart {
         let examples = self.order.len() as f64;
         Ok(Some(Steps { loss: steps.loss / examples, accuracy: steps.accuracy / examples, ..steps }))
     }
-}
 
-impl TrainingPart {
     /// What the examples at these places should be answered with.
     fn targets(&self, learner: &Learner, places: &[usize]) -> Result<Targets, TrainingError> {
         if let Some(soft) = &self.soft_labels {

@@ -17,7 +17,8 @@ pub enum Sampling {
     /// As many draws as there are examples, with replacement: first a corpus by its share, then one of the classes that it labels, then a
     /// clip of this class, both with equal probabilities. A corpus counts by its share, not by its size.
     Balanced {
-        /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others; 1 for those without one.
+        /// The share of each corpus ([`Dataset::with_corpora`]), positive, relative to the others; 1 for those without one. A name of no
+        /// clip's corpus has no effect, so that a recipe may name corpora that are left out.
         #[serde(default)]
         corpora: BTreeMap<String, f64>,
     },
@@ -37,7 +38,7 @@ impl Sampling {
 /// The order of an epoch's examples.
 #[derive(Debug)]
 pub(super) enum Order {
-    EachOnce(usize),
+    Shuffled(usize),
     Balanced { draws: usize, corpora: Vec<Balanced> },
 }
 
@@ -51,7 +52,7 @@ pub(super) struct Balanced {
 
 impl Order {
     pub(super) fn new(sampling: &Sampling, data: &Dataset) -> Self {
-        let Sampling::Balanced { corpora: shares } = sampling else { return Self::EachOnce(data.len()) };
+        let Sampling::Balanced { corpora: shares } = sampling else { return Self::Shuffled(data.len()) };
         let names = data.corpus_names();
         let mut corpora: Vec<Balanced> = (0..names.len().max(1))
             .map(|corpus| Balanced {
@@ -69,7 +70,7 @@ impl Order {
     /// How many examples an epoch takes.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::EachOnce(examples) => *examples,
+            Self::Shuffled(examples) => *examples,
             Self::Balanced { draws, .. } => *draws,
         }
     }
@@ -77,7 +78,7 @@ impl Order {
     /// The examples of an epoch, one after the other.
     pub(super) fn epoch(&self, generator: &mut Generator) -> Vec<usize> {
         match self {
-            Self::EachOnce(examples) => {
+            Self::Shuffled(examples) => {
                 let mut order: Vec<usize> = (0..*examples).collect();
                 generator.shuffle(&mut order);
                 order

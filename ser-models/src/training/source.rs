@@ -11,7 +11,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
 /// Batches that are made ahead of the one that trains.
-const AHEAD: usize = 2;
+const PREFETCH: usize = 2;
 
 /// What the batches of the training part are made of.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Where they have to be made first,
-    /// other threads do so while `train` works, and stop when it returns.
+    /// other threads, if they can be had, do so while `train` works, and stop when it returns.
     pub(super) fn batches<R>(
         &self,
         epoch: usize,
@@ -34,12 +34,16 @@ impl Source {
         match self {
             Self::Features(inputs) => train(&mut places.iter().map(|places| Ok(inputs.select(places)?))),
             Self::Audio(audio) => std::thread::scope(|scope| {
-                let (sender, receiver) = sync_channel(AHEAD);
-                scope.spawn(move || {
+                let (sender, receiver) = sync_channel(PREFETCH);
+                let prefetch = std::thread::Builder::new().spawn_scoped(scope, move || {
                     // The receiver is gone when training has stopped.
                     let _ = places.iter().try_for_each(|places| sender.send(audio.batch(epoch, places)));
                 });
-                train(&mut receiver.into_iter())
+                match prefetch {
+                    Ok(_) => train(&mut receiver.into_iter()),
+                    // No more threads can be had.
+                    Err(_) => train(&mut places.iter().map(|places| audio.batch(epoch, places))),
+                }
             }),
         }
     }
