@@ -246,6 +246,38 @@ fn mp3_behind_junk_is_read_by_its_ending() {
 }
 
 #[test]
+fn a_damaged_tag_of_an_mp3_encoder_cuts_nothing() {
+    let mut file = std::fs::read(encoding("lame.mp3")).unwrap();
+    let whole = Audio::decode(&file, None, "x.mp3").unwrap();
+    let tag = file.windows(4).position(|name| name == b"Lavf").unwrap();
+    // The longest delay and padding.
+    file[tag + 21..tag + 24].fill(0xFF);
+    let audio = Audio::decode(&file, None, "x.mp3").unwrap();
+    assert_eq!(audio.warnings, [AudioWarning::WrongTag]);
+    assert!(audio.frames() > whole.frames() && audio.frames().is_multiple_of(576), "{}", audio.frames());
+    assert!(audio.samples[576 + 529..].starts_with(&whole.samples));
+}
+
+#[test]
+fn frames_behind_an_id3_tag_that_is_too_long_are_read() {
+    for name in ["lame.mp3", "bare.mp3", "adts.aac"] {
+        let frames = std::fs::read(encoding(name)).unwrap();
+        let whole = Audio::decode(&frames, None, name).unwrap();
+        let start = if frames.starts_with(b"ID3") { 20 } else { 0 };
+        let tag = [&b"ID3\x04\0\0\x01\0\0\0"[..], b"APIC", &[0; 700]].concat();
+        let file = [&tag, &frames[start..]].concat();
+        let audio = Audio::decode(&file, None, name).unwrap();
+        assert!(audio.samples == whole.samples, "{name}: {} frames", audio.frames());
+        let [AudioWarning::WrongChunk { declared, found }] = audio.warnings[..] else {
+            panic!("{name}: {:?}", audio.warnings)
+        };
+        assert_eq!((declared, found), ((1 << 21) + 10, tag.len() as u64));
+        let error = Audio::decode(&tag, None, name).unwrap_err().to_string();
+        assert!(error.contains("is cut short: 2097162 bytes of an ID3 tag are declared"), "{error}");
+    }
+}
+
+#[test]
 fn mp3_with_tags_at_its_end_is_read() {
     let mut bytes = std::fs::read(encoding("lame.mp3")).unwrap();
     let mut tag = b"TAG".to_vec();

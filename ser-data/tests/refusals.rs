@@ -171,7 +171,13 @@ fn samples_on_another_scale_are_refused() {
 
 #[test]
 fn audio_that_is_not_read_is_named_and_never_called_damaged_or_not_audio() {
-    let cases: [(&[u8], &str); 15] = [
+    let packets = |first: usize, bytes: usize| {
+        let mut packet = vec![0xFF; bytes];
+        packet[first] = 0x47;
+        packet.repeat(5)
+    };
+    let (m2ts, long) = (packets(4, 192), packets(0, 204));
+    let cases: [(&[u8], &str); 26] = [
         (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\x00\xAA\x00\x62\xCE\x6C", "Windows Media"),
         (b"#!AMR\n\x3C\x00", "AMR is not supported"),
         (b"#!AMR-WB\n", "AMR-WB is not supported"),
@@ -187,6 +193,20 @@ fn audio_that_is_not_read_is_named_and_never_called_damaged_or_not_audio() {
         (b"\xF0\x28\0\0\xF8\x72\x6F\xBA", "TrueHD is not supported"),
         (b"\xF0\x28\0\0\xF8\x72\x6F\xBB", "MLP is not supported"),
         (b"RIFF\x24\0\0\0QLCMfmt ", "QCELP (QCP) is not supported"),
+        (b"RIFF\x24\0\0\0XWMAfmt ", "xWMA is not supported"),
+        (&m2ts, "MPEG transport stream is not supported"),
+        (&long, "MPEG transport stream is not supported"),
+        (b"\x06\x0E\x2B\x34\x02\x05\x01\x01\x0D\x01\x02\x01\x01\x02\x04\0", "MXF is not supported"),
+        (b"\x1F\x07\x00\xBF\xF8\x78\x78\x78", "DV is not supported"),
+        (b"\x1F\x07\x00\x3F\xF8\x78\x78\x78", "DV is not supported"),
+        (
+            b"\xB7\xD8\x00\x20\x37\x49\xDA\x11\xA6\x4E\x00\x07\xE9\x5E\xAD\x8D",
+            "Windows TV (WTV) is not supported",
+        ),
+        (b"FWS\x04\0\0\x40\x06", "Flash (SWF) is not supported"),
+        (b"CWS\x0A\0\0\x40\x06", "Flash (SWF) is not supported"),
+        (b"ea3\x03\0\0\0\0\x07\x76", "OpenMG (ATRAC) is not supported"),
+        (b"MMMD\0\0\xB0\x54CNTI", "SMAF (MMF) is not supported"),
     ];
     for (bytes, expected) in cases {
         for name in ["clip.wav", "clip.mp3", "clip"] {
@@ -238,6 +258,82 @@ fn a_damaged_packet_behind_good_ones_is_not_called_another_codec() {
     let part = Audio::decode_with(&allowed, &file, None, "x.aac").unwrap();
     assert_eq!(part.samples, whole.samples[..4096]);
     assert!(matches!(part.warnings[..], [AudioWarning::CutShort { .. }]), "{:?}", part.warnings);
+}
+
+#[test]
+fn damage_in_the_first_packet_is_not_called_another_codec() {
+    let read = |name: &str| std::fs::read(encoding(name)).unwrap();
+    let mut adpcm = read("adpcm_ms.wav");
+    let data = adpcm.windows(4).position(|id| id == b"data").unwrap() + 8;
+    // The block's predictor, of seven.
+    adpcm[data] = 0xFF;
+    // A coupling channel element, which AAC-LC of one channel does not have.
+    let (mut adts, mut mp4) = (read("adts.aac"), read("aac.m4a"));
+    adts[7] = 0x40;
+    let chunk = mp4.windows(4).position(|id| id == b"stco").unwrap() + 12;
+    let sound = u32::from_be_bytes(mp4[chunk..chunk + 4].try_into().unwrap()) as usize;
+    mp4[sound] = 0x40;
+    for (file, name) in [(&adpcm, "x.wav"), (&adts, "x.aac"), (&mp4, "x.m4a")] {
+        let (kind, text) = error_of(file, name);
+        assert!(matches!(kind, AudioErrorKind::Malformed { .. }), "{text}");
+        assert!(text.ends_with("(after 0 frames)"), "{text}");
+    }
+    // A stream that says that it is AAC Main may have such an element.
+    adts[2] &= 0x3F;
+    let (kind, text) = error_of(&adts, "x.aac");
+    assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
+}
+
+#[test]
+fn a_cut_mp4_file_is_told_that_its_index_is_missing() {
+    let mp4_box = |kind: &[u8; 4], bytes: u32| [&bytes.to_be_bytes()[..], kind, &[1; 40]].concat();
+    let head = mp4_box(b"ftyp", 48);
+    let cut_sound = [head.clone(), mp4_box(b"mdat", 1000)].concat();
+    let cut_index = [head.clone(), mp4_box(b"mdat", 48), mp4_box(b"moov", 1000)].concat();
+    for (file, unit) in [(cut_sound, "bytes of an MP4 box"), (cut_index, "bytes of this index (moov)")] {
+        for allow_truncated in [false, true] {
+            let options = AudioOptions { allow_truncated, ..Default::default() };
+            let error = Audio::decode_with(&options, &file, None, "x.m4a").unwrap_err().to_string();
+            let expected =
+                format!("lacks the index of its samples: 1000 {unit} are declared, the file holds 48");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+    let error = Audio::decode(&[head, mp4_box(b"mdat", 48)].concat(), None, "x.m4a").unwrap_err();
+    assert!(error.to_string().contains("has no moov box"), "{error}");
+}
+
+#[test]
+fn a_piece_of_a_recording_is_told_that_its_beginning_is_missing() {
+    let read = |name: &str| std::fs::read(encoding(name)).unwrap();
+    let webm = read("opus.webm");
+    let cluster = webm.windows(4).position(|id| id == b"\x1F\x43\xB6\x75").unwrap();
+    let ogg = read("opus.ogg");
+    let later = pages(&ogg)[1..].concat();
+    let (_, fragments) = fragmented_as(b"sowt", &[0; 28], &second());
+    let fragments = fragments.concat();
+    let segment = [&b"\0\0\0\x10stypmsdh\0\0\0\0"[..], &fragments].concat();
+    for (piece, container) in [
+        (&webm[cluster..], "Matroska (WebM)"),
+        // The end of a block.
+        (&[&[0x81; 300], &webm[cluster..]].concat(), "Matroska (WebM)"),
+        (&later, "OGG"),
+        (&ogg[30..], "OGG"),
+        (&fragments, "fragmented MP4"),
+        (&fragments[..fragments.len() - 100], "fragmented MP4"),
+        (&segment, "fragmented MP4"),
+    ] {
+        for name in ["piece.webm", "piece.ogg", "piece"] {
+            let (kind, text) = error_of(piece, name);
+            assert!(matches!(kind, AudioErrorKind::NoBeginning { .. }), "{container}: {text}");
+            assert!(text.contains(&format!("is a piece of {container}; join")), "{text}");
+        }
+    }
+    // Files that hold one with its beginning are something else.
+    for whole in [&ogg, &webm] {
+        let (kind, text) = error_of(&[&[0x81; 300], &whole[..]].concat(), "x.bin");
+        assert!(matches!(kind, AudioErrorKind::NotAudio { .. }), "{text}");
+    }
 }
 
 #[test]

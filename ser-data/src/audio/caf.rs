@@ -4,6 +4,7 @@ use symphonia::core::codecs::audio::well_known::*;
 
 use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes, tolerance};
+use super::flac::Numbers;
 use super::opus::OpusHead;
 use super::source::{Source, be};
 use super::tags::{Behind, behind, is_filler, is_name};
@@ -49,7 +50,11 @@ pub(super) fn open<'s>(
                 let start = source.position();
                 let mut length = match declared {
                     u64::MAX => left,
-                    _ => sound_bytes(unit, declared, left, tolerance(start, 0), options, &mut warnings)?,
+                    // FFmpeg writes the table behind the sound: a cut takes it away.
+                    _ => sound_bytes(unit, declared, left, tolerance(start, 0), options, &mut warnings)
+                        .map_err(|error| {
+                            if needs_table(&description, &table) { without_table(error) } else { error }
+                        })?,
                 };
                 if declared > left && declared != u64::MAX {
                     cut = Some(AudioErrorKind::Truncated { unit, declared, found: left });
@@ -88,8 +93,7 @@ pub(super) fn open<'s>(
         Err(error) if error.is_damage() => return Err(cut.unwrap_or(error)),
         stream => stream?,
     };
-    // FFmpeg writes the table behind the sound.
-    let table = table.ok_or_else(|| cut.unwrap_or_else(|| missing("pakt")))?;
+    let table = table.ok_or_else(|| cut.map_or_else(|| missing("pakt"), without_table))?;
     let table_is_cut = table_cut.is_some();
     let mut table = match (Table::parse(&table, &description, table_is_cut), table_cut) {
         (Err(_), Some(cut)) => return Err(cut),
@@ -97,9 +101,12 @@ pub(super) fn open<'s>(
         (Ok(table), Some(cut)) if table.packets.is_empty() => return Err(cut),
         (table, _) => table?,
     };
-    if &description.codec == b"flac" {
+    // FLAC frames tell their samples. FFmpeg writes wrong ones into the description of a file that is shorter than its source.
+    let numbers = (&description.codec == b"flac").then(Numbers::default);
+    if numbers.is_some() {
         // FFmpeg lists an empty packet behind the last one.
         table.packets.pop_if(|(bytes, _)| *bytes == 0);
+        table.valid = None;
     }
     warnings.extend(table.keep_what_is_held());
     stream.skip = table.priming;
@@ -108,7 +115,34 @@ pub(super) fn open<'s>(
     let end = table.valid.map_or(u64::MAX, |valid| valid.saturating_add(table.priming));
     let (packets, sample_rate) = (table.packets.into_iter(), description.sample_rate.into());
     let stream = Some(stream);
-    Ok(Box::new(Packets { source, stream, packets, table_is_cut, sample_rate, frames: 0, end, warnings }))
+    let frames = 0;
+    Ok(Box::new(Packets {
+        source,
+        stream,
+        packets,
+        numbers,
+        table_is_cut,
+        sample_rate,
+        frames,
+        end,
+        warnings,
+    }))
+}
+
+/// Whether the sound lies in packets whose table was not seen.
+fn needs_table(description: &Option<Description>, table: &Option<Vec<u8>>) -> bool {
+    let in_packets = |description: &Description| matches!(description.layout(), Ok(None));
+    table.is_none() && description.as_ref().is_some_and(in_packets)
+}
+
+/// The error for a cut that took the packet table away.
+fn without_table(cut: AudioErrorKind) -> AudioErrorKind {
+    match cut {
+        AudioErrorKind::Truncated { unit, declared, found } => {
+            AudioErrorKind::NoIndex { unit, declared, found }
+        }
+        other => other,
+    }
 }
 
 /// The bytes of a chunk with its header, as [`behind`] asks.
@@ -281,6 +315,8 @@ struct Packets<'s> {
     source: Source<'s>,
     stream: Option<Stream>,
     packets: std::vec::IntoIter<(u64, u64)>,
+    /// The numbers of FLAC frames, which replace the table's frames.
+    numbers: Option<Numbers>,
     /// Whether the last packets are not known.
     table_is_cut: bool,
     /// Frames a second of those that the table counts.
@@ -310,7 +346,8 @@ impl Demuxer for Packets<'_> {
             return Err(AudioErrorKind::Truncated { unit: "bytes of a CAF packet", declared: bytes, found });
         }
         // A packet that decodes to less than it counts shows in the next one's time. The last one may be shorter.
-        let start = self.frames;
+        let own = self.numbers.as_mut().and_then(|numbers| numbers.of(&data));
+        let (start, frames) = own.unwrap_or((self.frames, frames));
         self.frames = start.saturating_add(frames);
         // An empty packet tells by the time of its end that its frames are missing.
         let time = if bytes == 0 { self.frames.min(self.end).max(start) } else { start };

@@ -13,6 +13,8 @@ pub(super) fn name(id: AudioCodecId) -> String {
         CODEC_ID_MP3 => "MP3",
         CODEC_ID_VORBIS => "Vorbis",
         CODEC_ID_OPUS => "Opus",
+        CODEC_ID_ADPCM_MS => "Microsoft ADPCM",
+        CODEC_ID_ADPCM_IMA_WAV => "IMA ADPCM",
         CODEC_ID_SPEEX => "Speex",
         CODEC_ID_MUSEPACK => "Musepack",
         CODEC_ID_MP1 => "MPEG layer I",

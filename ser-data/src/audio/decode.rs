@@ -1,7 +1,8 @@
 //! Packets become samples: decoders, trimming, and what a stream must hold.
 
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_PCM_S16LE, CODEC_ID_VORBIS,
+    profiles::CODEC_PROFILE_AAC_LC,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -359,24 +360,39 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
     registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, &[], (0, false)))
 }
 
-/// An error of a decoder for a packet: a variant of the codec that it doesn't know, or damage. `frames` of the file came before it, and
-/// `begun` tells whether its stream's decoder gave some of them: then it knows the variant, and what it doesn't know is damage.
+/// An error of a decoder for a packet, or of making one: a variant of the codec that it doesn't know, or damage. `frames` of the file came
+/// before it, and `begun` tells whether its stream's decoder gave some of them: then it knows the variant, and what it doesn't know is
+/// damage. So it is where the headers tell the variant, in other codecs than MPEG audio and AAC without a profile.
 fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bool)) -> AudioErrorKind {
     let is_layer_2 = matches!(codec, Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_MP2);
     if let Some(codec) = mpeg::forbidden(packet).filter(|_| is_layer_2) {
         return AudioErrorKind::UnsupportedCodec { codec };
     }
     match (error, codec) {
-        (Error::Unsupported(what), Codec::Symphonia(parameters)) if !begun => {
+        (Error::Unsupported(what), Codec::Symphonia(parameters))
+            if !begun && (packet.is_empty() || !tells_variant(parameters)) =>
+        {
             codec::variant(parameters.codec, what)
         }
-        (Error::Unsupported(what), _) => AudioErrorKind::malformed(format!(
-            "a packet asks for what its stream lacks: {what} (after {frames} frames)"
-        )),
+        (Error::Unsupported(what), Codec::Symphonia(parameters)) if parameters.codec == CODEC_ID_AAC => {
+            AudioErrorKind::malformed(format!(
+                "a packet asks for what its stream lacks: {what} (after {frames} frames)"
+            ))
+        }
+        (Error::Unsupported(what), _) => AudioErrorKind::malformed(format!("{what} (after {frames} frames)")),
         (Error::IoError(e), _) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
         }
         (e, _) => AudioErrorKind::malformed(format!("{e} (after {frames} frames)")),
+    }
+}
+
+/// Whether the headers of a stream tell the variant of its codec: its packets can't be of another one.
+fn tells_variant(parameters: &AudioCodecParameters) -> bool {
+    match parameters.codec {
+        CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3 => false,
+        CODEC_ID_AAC => parameters.profile == Some(CODEC_PROFILE_AAC_LC),
+        _ => true,
     }
 }
 

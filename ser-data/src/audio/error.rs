@@ -90,6 +90,27 @@ pub enum AudioErrorKind {
         /// The number that the file holds.
         found: u64,
     },
+    /// The file is shorter than its header says, and what is missing holds the index of its samples: none can be found.
+    #[error(
+        "is cut short and lacks the index of its samples: {declared} {unit} are declared, the file holds {found}"
+    )]
+    NoIndex {
+        /// Unit of both numbers.
+        unit: &'static str,
+        /// The number that the header declares.
+        declared: u64,
+        /// The number that the file holds.
+        found: u64,
+    },
+    /// The file is a later piece of a recording, without the beginning that describes it: a browser's second chunk, or a segment of a
+    /// stream.
+    #[error(
+        "lacks its beginning, which describes its sound: it is a piece of {container}; join all pieces in their order"
+    )]
+    NoBeginning {
+        /// The container's name.
+        container: &'static str,
+    },
     /// The file has no samples at all.
     #[error("holds no samples ({bytes} bytes in all)")]
     Empty {
@@ -164,7 +185,7 @@ impl AudioErrorKind {
 
     /// Whether the sound before the error may be intact.
     pub(super) fn is_damage(&self) -> bool {
-        matches!(self, Self::Malformed { .. } | Self::Truncated { .. })
+        matches!(self, Self::Malformed { .. } | Self::Truncated { .. } | Self::NoIndex { .. })
     }
 }
 
@@ -224,6 +245,9 @@ pub enum AudioWarning {
         /// Their number.
         frames: u64,
     },
+    /// The tag that an MP3 encoder wrote is damaged: its checksum is wrong, or its delay and padding can't be.
+    #[error("its encoder's tag is damaged: the encoder's delay and padding are not cut off")]
+    WrongTag,
     /// An AAC stream is HE-AAC without saying so in its header. Its core was decoded, the upper half of the spectrum was not.
     #[error(
         "it is HE-AAC, of which the core at {sample_rate} Hz was read: frequencies above {} Hz are left out",

@@ -165,6 +165,25 @@ fn header(bytes: &[u8], info: &Info) -> Option<Header> {
     })
 }
 
+/// Where frames stand in their stream, by their headers.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    /// Samples of the first frame: of all but the last, where frames are numbered.
+    block: Option<u64>,
+}
+
+impl Numbers {
+    /// The number of a frame's first sample, and its samples; `None` if it is no frame.
+    pub(super) fn of(&mut self, frame: &[u8]) -> Option<(u64, u64)> {
+        // Only a rate of 0 is refused.
+        let info = Info { sample_rate: 1, channels: 0, bits: 0, total: 0 };
+        let header = header(frame, &info)?;
+        let block = *self.block.get_or_insert(header.frames);
+        let start = if header.variable { header.number } else { header.number.saturating_mul(block) };
+        Some((start, header.frames))
+    }
+}
+
 /// Checksum of a header, polynomial x^8 + x^2 + x + 1; 0 where it includes its own.
 fn crc8(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |crc, &byte| {
@@ -404,5 +423,28 @@ impl Frames<'_> {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test may panic
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_tells_where_it_stands() {
+        // 4,096 samples of one channel at 44,100 Hz with 16 bits, and 192 of them.
+        let frame = |sync: u8, size: u8, number: u8| {
+            let mut frame = vec![0xFF, sync, size << 4 | 9, 0x08, number];
+            frame.push(crc8(&frame));
+            frame
+        };
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.of(&frame(0xF8, 12, 0)), Some((0, 4096)));
+        // The last frame is shorter.
+        assert_eq!(numbers.of(&frame(0xF8, 1, 7)), Some((7 * 4096, 192)));
+        // Where sizes vary the number is that of the sample.
+        assert_eq!(Numbers::default().of(&frame(0xF9, 1, 100)), Some((100, 192)));
+        assert_eq!(numbers.of(b"no frame"), None);
     }
 }

@@ -210,6 +210,17 @@ fn no_tracks() -> AudioErrorKind {
     AudioErrorKind::malformed("the Matroska file has no Tracks element")
 }
 
+/// Whether a cluster begins here: an identifier, a size, and an element that clusters begin with.
+pub(super) fn is_cluster(bytes: &[u8]) -> bool {
+    const POSITION: u32 = 0xA7;
+    const PREVIOUS_SIZE: u32 = 0xAB;
+    let inside =
+        element(bytes).filter(|(id, ..)| *id == id::CLUSTER).and_then(|(.., head)| bytes.get(head..));
+    inside.and_then(element).is_some_and(|(id, ..)| {
+        matches!(id, id::TIMESTAMP | id::SIMPLE_BLOCK | id::BLOCK_GROUP | POSITION | PREVIOUS_SIZE)
+    })
+}
+
 /// Whether a file begins as an EBML file does.
 pub(super) fn is_matroska(start: &[u8]) -> bool {
     be(start, 0, 4) == Some(id::EBML.into())

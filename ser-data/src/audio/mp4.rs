@@ -46,7 +46,6 @@ impl<'s> Packets<'s> {
         let (mut moov, mut at, mut first_moof) = (None, 0, None);
         // Where a joined file begins, and whether it has an index of its own.
         let (mut joined, mut second) = (None, false);
-        let mut cut = None;
         loop {
             let (kind, header, size) = match next_box(&mut source, at) {
                 Ok(Some(found)) => found,
@@ -73,13 +72,19 @@ impl<'s> Packets<'s> {
                     warnings.push(AudioWarning::BytesBehind { bytes: found });
                     break;
                 }
-                let unit = "bytes of an MP4 box";
-                let error = AudioErrorKind::Truncated { unit, declared: size, found };
-                if !options.allow_truncated || &kind == b"moov" {
+                if moov.is_none() && first_moof.is_some() {
+                    break;
+                }
+                let (is_index, declared) = (&kind == b"moov", size);
+                if moov.is_none() {
+                    let unit = if is_index { "bytes of this index (moov)" } else { "bytes of an MP4 box" };
+                    return Err(AudioErrorKind::NoIndex { unit, declared, found });
+                }
+                let error = AudioErrorKind::Truncated { unit: "bytes of an MP4 box", declared, found };
+                if !options.allow_truncated || is_index {
                     return Err(error);
                 }
                 warnings.push(AudioWarning::CutShort { reason: error.to_string() });
-                cut = Some(error);
             }
             match &kind {
                 b"moov" if moov.is_none() => moov = Some(source.peek_at(at + header, size - header)?),
@@ -97,7 +102,11 @@ impl<'s> Packets<'s> {
         }
         let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote \
                         this index";
-        let moov = moov.ok_or_else(|| cut.unwrap_or_else(|| AudioErrorKind::malformed(no_index)))?;
+        let moov = match (moov, first_moof) {
+            (Some(moov), _) => moov,
+            (None, Some(_)) => return Err(AudioErrorKind::NoBeginning { container: "fragmented MP4" }),
+            (None, None) => return Err(AudioErrorKind::malformed(no_index)),
+        };
         let (trak, entry) = first_sound(&moov)?;
         let mut entry = entry?;
         let mdia = child(trak, b"mdia").unwrap_or_default();

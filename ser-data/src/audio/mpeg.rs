@@ -3,12 +3,17 @@
 //! The frames of the whole file are counted before the first is decoded. This shows whether the frame count in the encoder's tag is
 //! correct, where a stream of another encoding is appended, and whether bytes between frames are not a frame.
 
-use symphonia::core::codecs::audio::{AudioCodecId, well_known::*};
+use symphonia::core::codecs::audio::AudioCodecId;
+use symphonia::core::codecs::audio::well_known::{profiles::CODEC_PROFILE_AAC_LC, *};
 
 use super::demux::{Demuxer, Item, Packet, Stream, parameters};
 use super::source::{Source, be};
 use super::tags::{id3_bytes, is_filler, is_tag, tag_bytes};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
+
+mod tag;
+
+use tag::Tag;
 
 /// Bytes of a frame that are looked at to know its header and its tag.
 const PEEK: u64 = 200;
@@ -30,9 +35,17 @@ struct Header {
     frames: u64,
     /// Kilobits a second; 0 where the header doesn't tell.
     kbits: u64,
+    /// Whether the header says that it is AAC-LC.
+    is_lc: bool,
 }
 
 impl Header {
+    /// The encoder's tag in a frame with this header. `bytes` may go on behind the frame.
+    fn tag(&self, bytes: &[u8]) -> Option<Tag> {
+        let frame = &bytes[..bytes.len().min(self.bytes as usize)];
+        Tag::parse(frame, self.frames == 1152, self.channels).filter(|_| self.codec == CODEC_ID_MP3)
+    }
+
     /// Whether one decoder reads both.
     fn joins(&self, other: &Self) -> bool {
         (self.codec, self.sample_rate, self.channels) == (other.codec, other.sample_rate, other.channels)
@@ -81,7 +94,16 @@ fn mpeg(word: u64) -> Option<Header> {
     };
     let channels = if word >> 6 & 3 == 3 { 1 } else { 2 };
     // Free format has no size.
-    (kbits > 0).then_some(Header { codec, sample_rate, channels, bytes, skip: 0, frames, kbits })
+    (kbits > 0).then_some(Header {
+        codec,
+        sample_rate,
+        channels,
+        bytes,
+        skip: 0,
+        frames,
+        kbits,
+        is_lc: false,
+    })
 }
 
 fn adts(bytes: &[u8]) -> Option<Header> {
@@ -104,6 +126,7 @@ fn adts(bytes: &[u8]) -> Option<Header> {
         skip,
         frames: 1024 * blocks,
         kbits: 0,
+        is_lc: word >> 38 & 3 == 1,
     })
 }
 
@@ -144,49 +167,6 @@ fn is_tag_or_filler(bytes: &[u8]) -> bool {
     is_tag(bytes) || bytes.iter().all(|&byte| byte == 0)
 }
 
-/// What an encoder's tag in the first frame says (Xing, Info or VBRI).
-#[derive(Debug, Clone, Copy, Default)]
-struct Tag {
-    /// MPEG frames behind the tag's own.
-    count: Option<u64>,
-    /// Bytes of the stream, from the tag's frame.
-    bytes: Option<u64>,
-    /// Samples of delay and padding.
-    gaps: Option<(u64, u64)>,
-}
-
-fn tag(frame: &[u8], header: &Header) -> Option<Tag> {
-    if header.codec != CODEC_ID_MP3 {
-        return None;
-    }
-    let first = header.frames == 1152;
-    let side = match (first, header.channels) {
-        (true, 2) => 32,
-        (true, _) | (false, 2) => 17,
-        _ => 9,
-    };
-    if frame.get(36..40) == Some(b"VBRI") {
-        return Some(Tag { count: be(frame, 50, 4), bytes: be(frame, 46, 4), gaps: None });
-    }
-    let body = frame.get(4 + side..)?;
-    let rest = body.strip_prefix(b"Xing").or_else(|| body.strip_prefix(b"Info"))?;
-    let flags = be(rest, 0, 4)?;
-    let mut at = 4;
-    let mut field = |bit: u64, bytes: usize| {
-        let value = (flags & bit != 0).then(|| be(rest, at, 4.min(bytes))).flatten();
-        at += if flags & bit != 0 { bytes } else { 0 };
-        value
-    };
-    let (count, bytes) = (field(1, 4), field(2, 4));
-    let _ = (field(4, 100), field(8, 4));
-    // LAME's part: the encoder's name in 9 bytes, and further on 12 bits of delay and 12 of padding. FFmpeg writes it too.
-    let named = rest
-        .get(at..at + 4)
-        .is_some_and(|name| [b"LAME", b"Lavc", b"Lavf", b"L3.9"].iter().any(|n| name == *n));
-    let gaps = be(rest, at + 21, 3).filter(|_| named).map(|gaps| (gaps >> 12, gaps & 0xFFF));
-    Some(Tag { count: count.filter(|&count| count > 0), bytes, gaps })
-}
-
 /// Frames that one decoder reads.
 #[derive(Debug)]
 struct Segment {
@@ -211,8 +191,13 @@ pub(super) struct Frames<'s> {
 }
 
 impl<'s> Frames<'s> {
-    pub(super) fn open(source: Source<'s>, options: &AudioOptions) -> Result<Self, AudioErrorKind> {
-        let mut frames = Self::new(source, Vec::new())?;
+    /// `warnings` are those of what stands before the frames.
+    pub(super) fn open(
+        source: Source<'s>,
+        warnings: Vec<AudioWarning>,
+        options: &AudioOptions,
+    ) -> Result<Self, AudioErrorKind> {
+        let mut frames = Self::new(source, warnings)?;
         // What is cut or damaged is known before anything is decoded.
         match frames.fault.take() {
             Some(fault) if !options.allow_truncated => Err(fault),
@@ -256,7 +241,7 @@ impl<'s> Frames<'s> {
                 fault = Some(AudioErrorKind::Truncated { unit, declared: header.bytes, found });
                 break;
             }
-            if let Some(tag) = tag(&bytes, &header) {
+            if let Some(tag) = header.tag(&bytes) {
                 segments.push(Segment { header, start: next, count: 0, tag: Some(tag), tag_at: at });
             } else {
                 match segments.last_mut() {
@@ -269,6 +254,8 @@ impl<'s> Frames<'s> {
             fresh = false;
             at = next;
         }
+        let is_damaged = |segment: &Segment| segment.tag.is_some_and(|tag| tag.is_damaged);
+        warnings.extend(segments.iter().any(is_damaged).then_some(AudioWarning::WrongTag));
         for (index, segment) in segments.iter().enumerate() {
             let end = segments.get(index + 1).map_or(source.len(), |next| next.tag_at);
             let tag = segment.tag.unwrap_or_default();
@@ -301,6 +288,22 @@ fn first_frame(source: &mut Source<'_>) -> Result<(u64, u64), AudioErrorKind> {
     found.map(|junk| (at + junk as u64, junk as u64)).ok_or_else(|| {
         AudioErrorKind::malformed(format!("no MPEG frame begins in its first {} bytes", start.len()))
     })
+}
+
+/// Where the first of several frames in a row begins, from a place on.
+pub(super) fn frames_from(source: &mut Source<'_>, from: u64) -> Result<Option<u64>, AudioErrorKind> {
+    const IN_A_ROW: usize = 3;
+    let bytes = source.peek_at(from, SEARCHED)?;
+    let begin = |offset: usize| {
+        let Some(first) = bytes.get(offset..).and_then(header) else { return false };
+        let mut next = offset;
+        (0..IN_A_ROW).all(|_| {
+            let Some(frame) = bytes.get(next..).and_then(header) else { return false };
+            next += frame.bytes as usize;
+            frame.joins(&first)
+        })
+    };
+    Ok((0..bytes.len()).find(|&offset| begin(offset)).map(|offset| from + offset as u64))
 }
 
 /// What stands where the next frame should: the end, or damage where more frames follow. Zeros of at least `frame` bytes may have been
@@ -365,7 +368,7 @@ impl Segment {
     fn stream(&self) -> Result<Stream, AudioErrorKind> {
         /// Samples that the filter bank of an MP3 decoder delays by.
         const DECODER_DELAY: u64 = 529;
-        let Header { codec, sample_rate, channels, .. } = self.header;
+        let Header { codec, sample_rate, channels, is_lc, .. } = self.header;
         if codec == CODEC_ID_AAC && !(1..=2).contains(&channels) {
             let codec = if channels == 0 {
                 "AAC of its own channel order".into()
@@ -374,7 +377,9 @@ impl Segment {
             };
             return Err(AudioErrorKind::UnsupportedCodec { codec });
         }
-        let mut stream = Stream::symphonia(parameters(codec, sample_rate, channels));
+        let mut parameters = parameters(codec, sample_rate, channels);
+        parameters.profile = is_lc.then_some(CODEC_PROFILE_AAC_LC);
+        let mut stream = Stream::symphonia(parameters);
         if let Some(Tag { count, gaps: Some((delay, padding)), .. }) = self.tag {
             stream.skip = delay + DECODER_DELAY;
             // Where more frames stand than the tag counts, its padding isn't at their end.

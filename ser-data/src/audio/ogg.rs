@@ -71,6 +71,8 @@ pub(super) struct Packets<'s> {
     queue: std::collections::VecDeque<Item>,
     /// Whether a stream of sound began.
     begun: bool,
+    /// Whether the first page begins a stream; `None` before it.
+    complete: Option<bool>,
     /// The codec of the first stream that holds no sound which is read.
     other: Option<&'static str>,
     /// Whether to read the packets of a page that the file's end cuts.
@@ -106,9 +108,9 @@ enum Kind {
 
 impl<'s> Packets<'s> {
     pub(super) fn open(source: Source<'s>, options: &AudioOptions) -> Self {
-        let (active, ended, queue, other, fault, warnings) = Default::default();
+        let (active, ended, queue, complete, other, fault, warnings) = Default::default();
         let (whole, begun, allow_truncated) = (true, false, options.allow_truncated);
-        Self { source, active, ended, whole, queue, begun, other, allow_truncated, fault, warnings }
+        Self { source, active, ended, whole, queue, begun, complete, other, allow_truncated, fault, warnings }
     }
 
     /// The next page; `None` at the end of the file.
@@ -173,6 +175,7 @@ impl<'s> Packets<'s> {
 
     /// Takes a page's packets into the queue.
     fn take(&mut self, page: Page) -> Result<(), AudioErrorKind> {
+        self.complete.get_or_insert(page.first);
         if page.first {
             return self.begin(page);
         }
@@ -367,6 +370,9 @@ impl Demuxer for Packets<'_> {
             }
             if let (None, true, Some(codec)) = (&self.active, self.whole, self.other) {
                 return Err(AudioErrorKind::UnsupportedCodec { codec: codec.into() });
+            }
+            if !self.begun && self.complete == Some(false) {
+                return Err(AudioErrorKind::NoBeginning { container: "OGG" });
             }
             if !self.begun {
                 return Err(AudioErrorKind::NoAudioTrack);

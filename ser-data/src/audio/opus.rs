@@ -1,6 +1,6 @@
 //! Opus (RFC 6716) by the pure-Rust port of libopus in the crate `opus-pure`.
 
-use opus_pure::{ChannelLayout, OpusMSDecoder};
+use opus_pure::{ChannelLayout, Error, OpusMSDecoder};
 
 use super::AudioErrorKind;
 use super::source::le;
@@ -93,6 +93,15 @@ impl OpusHead {
     }
 }
 
+/// The error for a packet that can't be decoded.
+fn fault(error: &Error) -> AudioErrorKind {
+    AudioErrorKind::malformed(match error {
+        Error::InvalidPacket("invalid packet") => "an Opus packet is invalid".into(),
+        Error::InvalidPacket(what) => format!("an Opus packet is invalid: {what}"),
+        other => format!("an Opus packet is invalid: {other}"),
+    })
+}
+
 /// A decoder of one stream.
 pub(super) struct OpusStream {
     decoder: OpusMSDecoder,
@@ -115,10 +124,8 @@ impl OpusStream {
 
     /// Decodes a packet to interleaved samples at 48 kHz.
     pub(super) fn decode(&mut self, data: &[u8]) -> Result<&[f32], AudioErrorKind> {
-        let fault =
-            |e: &dyn std::fmt::Display| AudioErrorKind::malformed(format!("an Opus packet is invalid: {e}"));
         if data.is_empty() {
-            return Err(fault(&"it is empty"));
+            return Err(AudioErrorKind::malformed("an Opus packet is empty"));
         }
         self.samples.clear();
         self.samples.resize(MAX_FRAMES * self.channels, 0.0);
@@ -135,5 +142,22 @@ impl OpusStream {
             }
         }
         Ok(&self.samples)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test may panic
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_packet_is_told_once() {
+        let head = OpusHead::parse(b"OpusHead\x01\x01\0\0\0\0\0\0\0\0\0").unwrap();
+        let mut stream = OpusStream::new(&head).unwrap();
+        // Two frames of one size in an odd number of bytes.
+        let error = stream.decode(&[0x01, 0]).unwrap_err().to_string();
+        assert_eq!(error, "is damaged: an Opus packet is invalid");
+        let error = stream.decode(&[0x03]).unwrap_err().to_string();
+        assert_eq!(error.matches("invalid").count(), 1, "{error}");
     }
 }

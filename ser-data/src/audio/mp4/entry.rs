@@ -1,6 +1,7 @@
 //! Sample entries: which codec a sound track has, and its parameters.
 
 use symphonia::core::codecs::audio::AudioCodecId;
+use symphonia::core::codecs::audio::well_known::profiles::CODEC_PROFILE_AAC_LC;
 
 use super::boxes::child;
 use super::*;
@@ -217,5 +218,7 @@ pub(in crate::audio) fn aac_stream(
     {
         return unsupported("HE-AAC".into());
     }
-    Ok(Stream::symphonia(parameters(CODEC_ID_AAC, own_rate, layout as u16)))
+    let mut aac = parameters(CODEC_ID_AAC, own_rate, layout as u16);
+    aac.with_profile(CODEC_PROFILE_AAC_LC);
+    Ok(Stream::symphonia(aac))
 }
