@@ -7,9 +7,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use ser_data::{
-    AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, FoundAudio, extract_each, find_audio,
-};
+use ser_data::{AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, extract_each};
 use ser_examples::feature_file::{Content, FeatureFile, Format, Statistics, columns, read_whole};
 use ser_examples::inputs::Decoding;
 use ser_examples::shard::Shard;
@@ -348,9 +346,7 @@ fn find_inputs(inputs: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>>
             continue;
         }
         let before = found.len();
-        let FoundAudio { files, bad } = find_audio(input, skip_bad)?;
-        bad.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
-        for (inner, file) in files {
+        for (inner, file) in recordings_in(input, skip_bad)? {
             insert(&mut found, &Path::new(&inner).with_extension(""), file)?;
         }
         if found.len() == before {

@@ -156,7 +156,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         bar.finish_and_clear();
         match stop.load(Ordering::Relaxed) {
             true => Err(cli::Stopped { advice: "what was printed is whole" }.into()),
-            false if skipped > 0 && skipped == inputs.len() => bail!("no recording could be recognised"),
+            false if skipped > 0 && skipped == inputs.len() => {
+                bail!("recordings: one must be recognised, got {skipped} that were skipped")
+            }
             false => printer.finish(),
         }
     })?;

@@ -70,7 +70,7 @@ impl Display {
 
     fn text(&self, reading: &LiveReading, latency: Duration) -> String {
         let LiveReading { seconds, level_db, silent, recognition } = reading;
-        // Even widths, whatever is heard: nothing on the line moves but the bars. Colours stay away where there is no terminal.
+        // Even widths, whatever the reading: nothing on the line moves but the bars. Colours stay away where there is no terminal.
         let widest = self.labels.iter().map(|label| label.len() + 1).max().unwrap_or(0).max(NO_SPEECH.len());
         let mood = match recognition {
             Some(recognition) => recognition.label.as_str(),
@@ -79,8 +79,8 @@ impl Display {
         };
         // Of a mood that is not sure the bars show the next likely.
         let is_unsure = recognition.as_ref().is_some_and(|recognition| !recognition.confident);
-        let told = format!("{mood}{}", if is_unsure { "?" } else { "" });
-        let mut text = format!("{seconds:6.2} s {}", style(format!("{told:<widest$}")).bold());
+        let shown = format!("{mood}{}", if is_unsure { "?" } else { "" });
+        let mut text = format!("{seconds:6.2} s {}", style(format!("{shown:<widest$}")).bold());
         let cells = self.cells(widest);
         for (n, label) in self.labels.iter().enumerate() {
             let share = recognition.as_ref().map_or(0.0, |recognition| recognition.probabilities[n].1);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use clap::error::ContextValue;
+use clap::error::{ContextKind, ContextValue};
 use ser_features::SignalError;
 use ser_models::RecognizeError;
 use ser_models::live::LiveError;
@@ -56,6 +56,8 @@ pub fn exit<A: Parser>(command: impl FnOnce(&A) -> anyhow::Result<()>) -> ExitCo
 
 /// The same error with the words of the command line as a terminal may show them.
 fn without_orders(mut error: clap::Error) -> clap::Error {
+    // Advice repeats the words with styles.
+    error.remove(ContextKind::Suggested);
     let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
     for (kind, value) in words {
         match value {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use ser_data::{AudioOptions, AudioReader, FoundAudio, find_audio};
+use ser_data::{AudioFile, AudioOptions, AudioReader, FoundAudio, find_audio};
 
 use crate::cli;
 
@@ -139,9 +139,9 @@ pub fn find(named: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     for path in named {
         match Input::of(path) {
             Input::File(path) if path.is_dir() => {
-                let FoundAudio { files, bad } = find_audio(&path, skip_bad)?;
-                bad.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
-                let files = files.into_iter().filter_map(|(_, file)| Some(file.path()?.to_owned()));
+                let files = recordings_in(&path, skip_bad)?
+                    .into_iter()
+                    .filter_map(|(_, file)| Some(file.path()?.to_owned()));
                 let mut files: Vec<_> = files.collect();
                 if files.is_empty() {
                     bail!("{}: a folder must hold audio files, got none", path.display());
@@ -154,6 +154,16 @@ pub fn find(named: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     }
     check_standard(&found)?;
     Ok(found)
+}
+
+/// The recordings below a folder, each with its path there. With `skip_bad`, what cannot be read below it is reported on standard error.
+///
+/// # Errors
+/// If the folder cannot be read; without `skip_bad`, also if something below it cannot be read.
+pub fn recordings_in(folder: &Path, skip_bad: bool) -> anyhow::Result<Vec<(String, AudioFile)>> {
+    let FoundAudio { files, bad } = find_audio(folder, skip_bad)?;
+    bad.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
+    Ok(files)
 }
 
 /// Checks that standard input is among the recordings once at most: it can be read once.

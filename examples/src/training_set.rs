@@ -104,7 +104,7 @@ impl TrainingSet {
         let preparation = options.preparation.clone();
         let mut options = options.clone();
         if let Inputs::Encoded(_) = inputs {
-            // An encoder hears samples, and copies are changed before they are prepared.
+            // An encoder reads samples, and copies are changed before they are prepared.
             options.audio = true;
             options.preparation = PreparationConfig::raw(preparation.sample_rate);
         }

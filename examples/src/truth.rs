@@ -21,8 +21,8 @@ pub struct Truth {
     confusion: ConfusionMatrix,
     /// Recordings that the source does not name.
     unnamed: Vec<String>,
-    /// Rows of a table that name no recording so far.
-    unused: BTreeSet<String>,
+    /// Rows of a table without an answer so far.
+    unanswered: BTreeSet<String>,
 }
 
 impl Truth {
@@ -34,8 +34,8 @@ impl Truth {
     pub fn open(path: &Path, labels: &[String], labelling: &Labelling) -> anyhow::Result<Self> {
         let source = path.display().to_string();
         let (confusion, labels) = (ConfusionMatrix::new(labels), labels.to_vec());
-        let (moods, unnamed, unused) = (HashMap::new(), Vec::new(), BTreeSet::new());
-        let mut truth = Self { source, labels, moods, confusion, unnamed, unused };
+        let (moods, unnamed, unanswered) = (HashMap::new(), Vec::new(), BTreeSet::new());
+        let mut truth = Self { source, labels, moods, confusion, unnamed, unanswered };
         let map = labelling.label_map()?;
         for data in labelling.sources(&[path])? {
             let table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
@@ -64,7 +64,7 @@ impl Truth {
                 bail!("{place}: mood must be one of {:?}, got {:?}", self.labels, row.label);
             };
             // A row names one recording, and as many others of that name as there are.
-            self.unused.insert(row.path.clone());
+            self.unanswered.insert(row.path.clone());
             self.moods.insert(row.path, Some(class));
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Truth {
         let name = Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
         let named = |name: &str| Some((name.to_owned(), *self.moods.get(name)?));
         let (place, truth) = named(file).or_else(|| named(name.as_deref()?)).unwrap_or_default();
-        self.unused.remove(&place);
+        self.unanswered.remove(&place);
         match (truth, self.labels.iter().position(|label| label == mood)) {
             (Some(truth), Some(predicted)) => self.confusion.add(truth, predicted),
             _ => self.unnamed.push(file.to_owned()),
@@ -127,12 +127,12 @@ impl Truth {
             self.unnamed.iter().min(),
             format!("recordings that are not in {}", self.source),
         );
-        let unused = some(
-            self.unused.len(),
-            self.unused.first(),
-            format!("rows of {} that name no recording", self.source),
+        let unanswered = some(
+            self.unanswered.len(),
+            self.unanswered.first(),
+            format!("rows of {} without an answer", self.source),
         );
-        Ok(format!("{}{unnamed}{unused}", self.confusion))
+        Ok(format!("{}{unnamed}{unanswered}", self.confusion))
     }
 }
 
@@ -161,15 +161,15 @@ mod tests {
             report.contains("recordings that are not in") && report.contains("moods.csv: b/z.wav and 1 more"),
             "{report}"
         );
-        assert!(!report.contains("name no recording"), "{report}");
+        assert!(!report.contains("without an answer"), "{report}");
     }
 
     #[test]
-    fn rows_that_name_no_recording_are_reported() {
+    fn rows_without_an_answer_are_reported() {
         let mut truth = truth("file,mood\nx.wav,sad\nghost.wav,calm\n").unwrap();
         truth.score("a/x.wav", "Sad");
         let report = truth.report().unwrap();
-        assert!(report.ends_with("moods.csv that name no recording: ghost.wav"), "{report}");
+        assert!(report.ends_with("moods.csv without an answer: ghost.wav"), "{report}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn live(arguments: &[&str], input: &[u8]) -> Output {
     })
 }
 
-fn hears(arguments: &[&str], input: &[u8]) -> Vec<Value> {
+fn json_of(arguments: &[&str], input: &[u8]) -> Vec<Value> {
     let output = live(arguments, input);
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -40,7 +40,7 @@ fn s16le(samples: &[f32]) -> Vec<u8> {
 
 #[test]
 fn a_piped_wav_gives_a_reading_every_quarter_second_as_the_recogniser_would() {
-    let readings = hears(&["--json"], assets::SAMPLE_WAV);
+    let readings = json_of(&["--json"], assets::SAMPLE_WAV);
     let seconds: Vec<f64> = readings.iter().map(|reading| reading["seconds"].as_f64().unwrap()).collect();
     assert_eq!(seconds.len(), 17, "{seconds:?}");
     for (n, seconds) in seconds[..16].iter().enumerate() {
@@ -73,12 +73,12 @@ fn raw_samples_and_wav_give_the_same_readings() {
         readings.iter_mut().for_each(|reading| reading["latency_ms"] = Value::Null);
         readings
     };
-    let expected = strip(hears(&["--json"], assets::SAMPLE_WAV));
+    let expected = strip(json_of(&["--json"], assets::SAMPLE_WAV));
     let arguments = ["--json", "--raw", "s16le", "--rate", "22050"];
-    assert_eq!(strip(hears(&arguments, &s16le(&samples()))), expected);
+    assert_eq!(strip(json_of(&arguments, &s16le(&samples()))), expected);
     let stereo: Vec<u8> = samples().iter().flat_map(|x| [*x, *x]).flat_map(f32::to_le_bytes).collect();
     let arguments = ["--json", "--raw", "f32le", "--rate", "22050", "--channels", "2"];
-    assert_eq!(strip(hears(&arguments, &stereo)), expected);
+    assert_eq!(strip(json_of(&arguments, &stereo)), expected);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn lines_for_people_hold_mood_bars_and_level_and_the_end_tells_the_latency() {
 #[test]
 fn silence_is_called_silence() {
     let arguments = ["--json", "--raw", "s16le", "--rate", "16000"];
-    let readings = hears(&arguments, &vec![0; 2 * 16_000 * 2]);
+    let readings = json_of(&arguments, &vec![0; 2 * 16_000 * 2]);
     assert_eq!(readings.len(), 7);
     assert!(readings.iter().all(|reading| reading["mood"].is_null() && reading["level_db"] == -120.0));
     let output = live(&arguments[1..], &vec![0; 2 * 16_000 * 2]);
@@ -110,7 +110,7 @@ fn silence_is_called_silence() {
     let murmur: Vec<f32> = clip.iter().map(|x| x * 0.01).collect();
     let arguments = ["--json", "--raw", "s16le", "--rate", "22050"];
     let moods = |arguments: &[&str], signal: &[f32], after: f64| {
-        let readings = hears(arguments, &s16le(signal));
+        let readings = json_of(arguments, &s16le(signal));
         let last = readings.iter().filter(|reading| reading["seconds"].as_f64().unwrap() > after);
         last.filter(|reading| !reading["mood"].is_null()).count()
     };
@@ -128,8 +128,8 @@ fn less_than_a_window_is_heard_and_less_than_a_syllable_is_refused() {
         wav[40..44].copy_from_slice(&(2 * samples as u32).to_le_bytes());
         wav
     };
-    assert_eq!(hears(&["--json"], &wav(22_050)).len(), 3);
-    assert_eq!(hears(&["--json"], &wav(8_000)).len(), 1);
+    assert_eq!(json_of(&["--json"], &wav(22_050)).len(), 3);
+    assert_eq!(json_of(&["--json"], &wav(8_000)).len(), 1);
     let output = live(&[], &wav(4_000));
     assert_eq!(output.status.code(), Some(3));
     let error = text(&output.stderr);
@@ -166,7 +166,7 @@ fn what_is_no_stream_of_samples_is_refused() {
 #[test]
 fn a_length_that_is_wrong_is_told_and_cuts_nothing() {
     let mut wav = assets::SAMPLE_WAV.to_vec();
-    let expected = hears(&["--json"], &wav).len();
+    let expected = json_of(&["--json"], &wav).len();
     let whole = wav.len() as u32 - 44;
     for declared in [whole / 2, whole + 5000] {
         wav[40..44].copy_from_slice(&declared.to_le_bytes());

@@ -294,7 +294,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
 }
 
-/// Names in the shares of corpora that are no clip's corpus: misspelt, or not among the data.
+/// Reports the corpora of the recipe's shares that no clip belongs to: misspelt, or not among the data.
 fn note_unknown_corpora(sampling: &Sampling, set: &TrainingSet) {
     let Sampling::Balanced { corpora } = sampling else { return };
     let known: BTreeSet<&str> = set.corpora().into_iter().collect();

@@ -24,7 +24,7 @@ const PEAKS_A_SECOND: u32 = 50;
 const MAX_PEAKS: usize = 600;
 
 /// Result of the recognition of a clip.
-pub(crate) struct Recognized {
+pub(crate) struct Listened {
     pub(crate) timeline: Timeline,
     pub(crate) shape: Shape,
 }
@@ -112,7 +112,7 @@ pub(crate) fn listen(
     content: &[u8],
     name: &str,
     wanted: Wanted,
-) -> Result<Recognized, Problem> {
+) -> Result<Listened, Problem> {
     let begin = Instant::now();
     let mut reader = open(content, name, wanted.cut)?;
     let opening = begin.elapsed();
@@ -146,7 +146,7 @@ pub(crate) fn listen(
     while shape.peaks.len() > MAX_PEAKS {
         shape.peaks = shape.peaks.chunks(2).map(peak).collect();
     }
-    Ok(Recognized { timeline, shape })
+    Ok(Listened { timeline, shape })
 }
 
 fn peak(samples: &[f32]) -> f32 {

@@ -187,9 +187,9 @@ pub(crate) async fn recognize(
     let wait = milliseconds(asked);
     blocking(&app.recognitions.clone(), move || {
         let timing = Timing { wait, ..Timing::default() };
-        let hear =
+        let listen =
             |recognizer: &mut _| answer(&app, recognizer, &upload.content, &upload.name, &query, timing);
-        app.recognizers.with(&turn, model, hear)?
+        app.recognizers.with(&turn, model, listen)?
     })
     .await
 }
@@ -204,7 +204,7 @@ fn answer(
 ) -> Result<Json<Recognized>, Problem> {
     let begin = Instant::now();
     let wanted = Wanted { cut: query.cut, pictures: query.pictures, silence_db: query.silence_db };
-    let listening::Recognized { timeline, shape } = listening::listen(recognizer, content, name, wanted)?;
+    let listening::Listened { timeline, shape } = listening::listen(recognizer, content, name, wanted)?;
     timing.decode = shape.decoding.as_secs_f64() * 1000.0;
     timing.recognize = milliseconds(begin) - timing.decode - shape.overseeing.as_secs_f64() * 1000.0;
     let overall = &timeline.overall;

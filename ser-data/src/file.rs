@@ -21,12 +21,12 @@ const MAX_ENTRY_BYTES: u64 = 1 << 30;
 const ENDINGS: &[&str] = &[
     // Read, in most of their forms.
     "wav", "wave", "bwf", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "mpga", "mpa", "ogg", "oga", "ogv",
-    "ogx", "opus", "m4a", "m4b", "m4p", "m4r", "m4v", "mp4", "mov", "qt", "3gp", "3gpp", "3g2", "aac",
+    "ogx", "opus", "m4a", "m4b", "m4p", "m4r", "m4v", "f4v", "mp4", "mov", "qt", "3gp", "3gpp", "3g2", "aac",
     "adts", "aif", "aiff", "aifc", "caf", "au", "snd", "webm", "weba", "mka", "mkv",
     // Refused by their formats' names.
     "wma", "wmv", "asf", "amr", "awb", "ac3", "eac3", "dts", "thd", "mlp", "wv", "ape", "tta", "tak", "mpc",
     "spx", "ra", "rm", "rmvb", "voc", "nut", "sf", "sox", "dsf", "dff", "gsm", "loas", "latm", "avi", "flv",
-    "f4v", "mpg", "mpeg", "vob", "ts", "mts", "m2ts", "mxf", "dv", "wtv", "swf",
+    "mpg", "mpeg", "vob", "ts", "mts", "m2ts", "mxf", "dv", "wtv", "swf",
 ];
 
 /// Whether a search of a folder treats a file as audio: by its extension, in either case, and not if it is hidden.

@@ -153,16 +153,18 @@ fn folders_and_links_that_cannot_be_read_are_reported() {
     let folder = tree(&["a/1.wav", "2.weba", "notes.txt"]);
     symlink("nowhere.wav", folder.path().join("gone.wav")).unwrap();
     symlink("nowhere.txt", folder.path().join("gone.txt")).unwrap();
+    symlink("nowhere", folder.path().join("actors")).unwrap();
+    symlink("nowhere.csv", folder.path().join("labels.csv")).unwrap();
     symlink(folder.path(), folder.path().join("a/around")).unwrap();
     let error = find_audio(folder.path(), false).unwrap_err().to_string();
-    assert!(error.contains("(and 1 more bad files)"), "{error}");
+    assert!(error.contains("(and 3 more bad files)"), "{error}");
     let FoundAudio { files, bad } = find_audio(folder.path(), true).unwrap();
     assert_eq!(files.iter().map(|(inner, _)| &**inner).collect::<Vec<_>>(), ["2.weba", "a/1.wav"]);
     let bad: Vec<String> = bad.iter().map(ToString::to_string).collect();
-    assert!(
-        bad.iter().any(|bad| bad.contains("gone.wav")) && bad.iter().any(|bad| bad.contains("around")),
-        "{bad:?}"
-    );
+    for name in ["gone.wav", "actors", "labels.csv", "around"] {
+        assert!(bad.iter().any(|bad| bad.contains(name)), "{name}: {bad:?}");
+    }
+    assert_eq!(bad.len(), 4, "{bad:?}");
 }
 
 #[test]

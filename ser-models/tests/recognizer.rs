@@ -74,12 +74,12 @@ fn one_recogniser_gives_one_answer_however_often_it_is_used_and_wherever_it_runs
 }
 
 #[test]
-fn a_twin_gives_the_same_answers() {
+fn a_clone_gives_the_same_answers() {
     let mut recognizer = any_sound(Recognizer::new(checkpoint()).unwrap());
-    let mut twin = recognizer.try_clone().unwrap();
-    assert_eq!(twin.config(), recognizer.config());
+    let mut clone = recognizer.try_clone().unwrap();
+    assert_eq!(clone.config(), recognizer.config());
     for (clip, rate) in [(voice(0, 7), RATE), (voice(1, 8), 48_000)] {
-        assert_eq!(twin.recognize(&clip, rate).unwrap(), recognizer.recognize(&clip, rate).unwrap());
+        assert_eq!(clone.recognize(&clip, rate).unwrap(), recognizer.recognize(&clip, rate).unwrap());
     }
 }
 

@@ -175,7 +175,7 @@ fn quiet_recordings_are_heard_too() {
 }
 
 #[test]
-fn another_smoothing_needs_no_second_hearing() {
+fn another_smoothing_needs_no_second_recognition() {
     let samples = talk(8);
     let with = |smoothing| {
         let config = TimelineConfig { smoothing, ..TimelineConfig::default() };

@@ -18,14 +18,14 @@ const WORTH_SECONDS = 0.5;
 let microphone = null;
 
 /** Says how loud a recording is over time, and when it may end. */
-class Ear {
+class Meter {
   bars = [];
   seconds = 0;
   #loudest = -60;
   #spoken = 0;
   #quiet = 0;
 
-  hear(seconds, heard) {
+  take(seconds, heard) {
     this.seconds += seconds;
     this.bars.push(heard);
     if (this.bars.length > BARS) this.bars.shift();
@@ -68,14 +68,14 @@ function show(state) {
 
 function start(heard) {
   const blocks = [];
-  const ear = new Ear();
+  const meter = new Meter();
   element("clock").textContent = clock(0);
   const listen = (block, db) => {
     blocks.push(block);
-    ear.hear(block.length / mine.sampleRate, db);
-    drawBars(ear.bars);
-    element("clock").textContent = clock(ear.seconds);
-    if (ear.isDone) finish();
+    meter.take(block.length / mine.sampleRate, db);
+    drawBars(meter.bars);
+    element("clock").textContent = clock(meter.seconds);
+    if (meter.isDone) finish();
   };
   const changed = (state, problem) => {
     show(state);
@@ -83,7 +83,7 @@ function start(heard) {
     if (problem?.code === "microphone.lost" && isWorth()) give(() => text("notice.lost"));
     else if (problem) complain(problem);
   };
-  const isWorth = () => ear.seconds >= WORTH_SECONDS;
+  const isWorth = () => meter.seconds >= WORTH_SECONDS;
   const give = (note = null) => heard(wav(join(blocks), mine.sampleRate), note);
   const finish = () => {
     mine.close();

@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(
         voices.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
-        "the large and the small model must hear the same clips"
+        "the large and the small model must read the same clips"
     );
     let (stop, discriminant) = (interrupt::on_ctrl_c()?, Some(Discriminant::bundled()));
     let large =

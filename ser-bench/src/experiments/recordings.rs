@@ -206,7 +206,7 @@ fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -
     score.missed /= spoken.max(1.0);
     score.right_by_first_seconds /= spoken.max(1.0);
     score.false_speech /= silent.max(1.0);
-    let told = changes(
+    let found = changes(
         timeline
             .segments
             .iter()
@@ -214,7 +214,7 @@ fn score(timeline: &Timeline, first: &str, truth: &[(f64, f64, &'static str)]) -
     );
     let mut distances: Vec<f64> = changes(truth.iter().copied())
         .into_iter()
-        .map(|change| told.iter().map(|told| (told - change).abs()).fold(timeline.seconds, f64::min))
+        .map(|change| found.iter().map(|found| (found - change).abs()).fold(timeline.seconds, f64::min))
         .collect();
     distances.sort_by(f64::total_cmp);
     score.boundary_seconds = distances.get(distances.len() / 2).copied().unwrap_or(0.0);

@@ -88,10 +88,7 @@ fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
                 files.push((parts.join("/"), AudioFile::new(entry.path())));
             }
             Ok(_) => {}
-            // A link to nowhere whose name is not that of a recording.
-            Err(e)
-                if e.path().is_some_and(|path| path.is_symlink() && !is_audio_path(path)) && !is_loop(&e) => {
-            }
+            Err(e) if is_other_link(&e) => {}
             Err(e) => {
                 let file = e.path().unwrap_or(path).display().to_string();
                 let reason = e.io_error().map_or_else(|| e.to_string(), io::Error::to_string);
@@ -102,7 +99,9 @@ fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
     files
 }
 
-/// Whether a link leads to a folder that it lies in.
-fn is_loop(error: &walkdir::Error) -> bool {
-    error.loop_ancestor().is_some()
+/// Whether an error is a link to nowhere whose name is neither that of a recording or table nor that of a folder: it has another ending.
+fn is_other_link(error: &walkdir::Error) -> bool {
+    let leads_nowhere = error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let is_other = |path: &Path| path.extension().is_some() && !is_audio_path(path) && !is_table(path);
+    leads_nowhere && error.path().is_some_and(|path| path.is_symlink() && is_other(path))
 }

@@ -116,7 +116,7 @@ impl ClipEncoder {
     /// width], all outputs of a frame after each other. [`ClipEncoder::pool`] makes a model's input of them.
     ///
     /// # Errors
-    /// As [`ClipEncoder::encode`].
+    /// [`ClipEncoderError::Signal`] as [`ClipEncoder::encode`].
     pub(crate) fn frames(&mut self, samples: &[f32]) -> Result<Array2<f32>, ClipEncoderError> {
         let mel = self.mel.process(samples)?;
         let outputs = self.outputs(mel.view())?;

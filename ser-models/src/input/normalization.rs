@@ -88,7 +88,7 @@ impl Normalization {
         }
     }
 
-    /// With the mean moved towards that of a voice, of which so many clips were heard: the fewer, the less. Logarithms stay where they are.
+    /// With the mean moved towards that of a voice, of which so many clips were encoded: the fewer, the less. Logarithms stay where they are.
     pub(crate) fn adapted_to(&self, clips: usize, voice: &[f32]) -> Self {
         let share = clips as f32 / (clips as f32 + VOICE_CLIPS);
         let moved = |((mean, floor), voice): ((&f32, &f32), &f32)| {

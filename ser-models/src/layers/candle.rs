@@ -33,16 +33,16 @@ pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Te
         false => Tensor::cat(&flat, 0)?,
     };
     let shape = output.values().shape().clone();
-    let pass = LayerOp {
+    let op = LayerOp {
         output: into_storage(output.values())?,
         shape,
         weights,
         backward: Mutex::new(Some(backward)),
     };
-    Ok(x.values().contiguous()?.apply_op2(&flat, pass)?)
+    Ok(x.values().contiguous()?.apply_op2(&flat, op)?)
 }
 
-/// A forward pass that is done, and its way back.
+/// A finished forward pass and its backward pass.
 struct LayerOp {
     output: CpuStorage,
     shape: Shape,
@@ -194,9 +194,7 @@ impl CandleModule {
         }
         Ok(Self { name: name.to_owned(), module, input_shape, output_shape, weights, statistics })
     }
-}
 
-impl CandleModule {
     /// The module's output `y` for `x`, with the valid lengths of `x`.
     fn with_lengths_of(&self, x: &Padded, y: Tensor) -> Result<Padded, LayerError> {
         let keeps_time = x.dims().len() == y.dims().len() && x.dims().last() == y.dims().last();

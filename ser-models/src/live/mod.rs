@@ -16,7 +16,7 @@
 //! let mut listener = Listener::new(recognizer, 22_050, LiveConfig::default())?;
 //! for samples in pieces {
 //!     listener.push(&samples, |reading| {
-//!         let mood = reading.recognition.map_or("no speech".to_owned(), |heard| heard.label);
+//!         let mood = reading.recognition.map_or("no speech".to_owned(), |mood| mood.label);
 //!         println!("{:.2} s: {mood}", reading.seconds);
 //!         Ok::<(), LiveError>(())
 //!     })?;

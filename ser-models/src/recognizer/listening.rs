@@ -7,14 +7,14 @@ use crate::recording::{
 };
 use ser_features::{MIN_SPEECH_SECONDS, Preparation, PreparationConfig, SignalError, check_speech};
 
-/// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is heard as one.
+/// A recording is kept whole up to this length in seconds, so that one whose sound fits into a window is recognised as one.
 const KEPT_SECONDS: f64 = 30.0;
 
 /// Windows are recognised in a batch as soon as this many wait. The number does not depend on the number of cores, because the composition
 /// of a batch may change the last bits of an answer.
 const WAITING: usize = 16;
 
-/// Samples that wait to be heard together, at most: at high rates fewer windows wait.
+/// Samples that wait to be recognised together, at most: at high rates fewer windows wait.
 const WAITING_SAMPLES: f64 = 3e6;
 
 /// Recognises the moods of a recording that arrives in pieces. It keeps a bounded number of samples. Its memory grows with the [`Timeline`]:
@@ -54,7 +54,7 @@ pub struct Listening<'a> {
     reason: Option<NotSpeech>,
 }
 
-/// A window that is not heard yet.
+/// A window that is not recognised yet.
 #[derive(Debug)]
 struct Waiting {
     /// None where the model reads chunks.
@@ -205,7 +205,7 @@ impl<'a> Listening<'a> {
         Ok(())
     }
 
-    /// Windows that may wait to be heard together.
+    /// Windows that may wait to be recognised together.
     fn most_waiting(&self) -> usize {
         // Between windows that are further apart than they are long, the samples wait too.
         let seconds = self.recognizer.window_seconds().max(self.recognizer.config.hop);

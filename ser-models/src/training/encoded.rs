@@ -104,7 +104,7 @@ impl EncodedClips {
         };
         let versions = record.config.versions();
         let mut rows: Vec<Option<Vec<f32>>> = vec![None; record.ids.len() * versions];
-        if let Some(known) = known.filter(|known| known.record.hears_as(&record)) {
+        if let Some(known) = known.filter(|known| known.record.has_the_encoder_of(&record)) {
             let places: HashMap<&String, usize> = known.record.clips.iter().zip(0..).collect();
             for (at, row) in rows.iter_mut().enumerate() {
                 let number = at % versions;
@@ -263,13 +263,13 @@ impl EncodedClips {
 
 impl Record {
     /// Whether the encoder is the same.
-    fn hears_as(&self, other: &Self) -> bool {
+    fn has_the_encoder_of(&self, other: &Self) -> bool {
         (&self.encoder, self.layers, self.width) == (&other.encoder, other.layers, other.width)
     }
 
     /// Whether clips of both may lie in one file.
     fn is_like(&self, other: &Self) -> bool {
-        self.hears_as(other) && self.config == other.config
+        self.has_the_encoder_of(other) && self.config == other.config
     }
 
     /// The clips whose versions are all there.

@@ -38,7 +38,7 @@ impl Sampling {
 /// The order of an epoch's examples.
 #[derive(Debug)]
 pub(super) enum Order {
-    Shuffled(usize),
+    EachOnce(usize),
     Balanced { draws: usize, corpora: Vec<Balanced> },
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Balanced {
 
 impl Order {
     pub(super) fn new(sampling: &Sampling, data: &Dataset) -> Self {
-        let Sampling::Balanced { corpora: shares } = sampling else { return Self::Shuffled(data.len()) };
+        let Sampling::Balanced { corpora: shares } = sampling else { return Self::EachOnce(data.len()) };
         let names = data.corpus_names();
         let mut corpora: Vec<Balanced> = (0..names.len().max(1))
             .map(|corpus| Balanced {
@@ -70,7 +70,7 @@ impl Order {
     /// How many examples an epoch takes.
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Shuffled(examples) => *examples,
+            Self::EachOnce(examples) => *examples,
             Self::Balanced { draws, .. } => *draws,
         }
     }
@@ -78,7 +78,7 @@ impl Order {
     /// The examples of an epoch, one after the other.
     pub(super) fn epoch(&self, generator: &mut Generator) -> Vec<usize> {
         match self {
-            Self::Shuffled(examples) => {
+            Self::EachOnce(examples) => {
                 let mut order: Vec<usize> = (0..*examples).collect();
                 generator.shuffle(&mut order);
                 order

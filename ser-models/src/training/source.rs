@@ -24,7 +24,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Gives the batches of an epoch, each the inputs at these places, to `train`, in order. Where they have to be made first,
-    /// other threads, if they can be had, do so while `train` works, and stop when it returns.
+    /// other threads, if they can be started, do so while `train` works, and stop when it returns.
     pub(super) fn batches<R>(
         &self,
         epoch: usize,

@@ -95,18 +95,19 @@ impl RunState {
         }
         let not_this = |reason: String| FileError::not_a(KIND, file, reason);
         let epochs = &metadata.history.epochs;
-        let in_order = epochs.iter().zip(1..).all(|(epoch, number)| epoch.epoch == number);
-        if !in_order || epochs.len() > run.config.epochs {
-            let (most, given) = (run.config.epochs, epochs.iter().map(|epoch| epoch.epoch));
-            let given: Vec<String> = given.map(|number| number.to_string()).collect();
-            let reason = format!("epochs must be 1 to at most {most} in order, got {}", given.join(", "));
+        let most = run.config.epochs;
+        if epochs.len() > most {
+            return Err(not_this(format!("epochs must be {most} at most, got {}", epochs.len())).into());
+        }
+        if let Some((at, epoch)) = (1..).zip(epochs).find(|(at, epoch)| epoch.epoch != *at) {
+            let reason = format!("epochs must be numbered from 1, got {} at place {at}", epoch.epoch);
             return Err(not_this(reason).into());
         }
         // Every step of an epoch is taken, or the epoch fails.
         let steps = (epochs.len() as u64).saturating_mul(batches as u64);
         if metadata.optimizer_steps != steps {
             let (epochs, given) = (epochs.len(), metadata.optimizer_steps);
-            let reason = format!("steps must be {steps} after {epochs} epochs, got {given}");
+            let reason = format!("steps must be {steps} at epoch {epochs}, got {given}");
             return Err(not_this(reason).into());
         }
         let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));

@@ -51,7 +51,7 @@ impl Optimizer {
         self.slots.iter().map(|slot| (&*slot.name, &slot.running))
     }
 
-    /// Takes over steps and running values; `find` gives the values of a parameter and slot, as many as it is told.
+    /// Takes over steps and running values; `find` gives the values of a parameter and slot, of the given length.
     pub(crate) fn restore<E>(
         &mut self,
         steps: u64,
