@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use ser_data::{AudioFile, Clips, ClipsOptions, ExtractConfig, ExtractError, extract_each};
 use ser_examples::feature_file::{Content, FeatureFile, Format, Statistics, columns, read_whole};
-use ser_examples::inputs::Decoding;
+use ser_examples::inputs::{Decoding, recordings_in};
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::{cli, interrupt, output, progress};
