@@ -115,7 +115,7 @@ pub fn print(text: impl Display) -> anyhow::Result<()> {
 /// Writes bytes to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn write(bytes: &[u8]) -> anyhow::Result<()> {
     io::stdout().lock().write_all(bytes).context("standard output: cannot be written")
 }

@@ -250,7 +250,6 @@ fn a_long_recording_shows_its_moods_and_songs_may_be_for_its_end() {
     assert_ne!(all["probabilities"], last["probabilities"]);
     // The last ten seconds are heard as alone, but for windows that begin elsewhere.
     let alone = heard(&write_wav(&folder, "end.wav", &end), "end");
-    assert_eq!(last["mood"], alone["mood"]);
     for (mood, share) in last["probabilities"].as_object().unwrap() {
         let difference = share.as_f64().unwrap() - alone["probabilities"][mood].as_f64().unwrap();
         assert!(difference.abs() < 0.15, "{mood}: {last} and {alone}");

@@ -66,6 +66,14 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
 }
 
+/// Reads the tensors and the metadata of a file. The caller checks the digest.
+pub(crate) fn read_weights(bytes: &[u8], file: &str, kind: &str) -> Result<(Weights, String), FileError> {
+    Weights::from_safetensors(bytes).map_err(|cause| match cause {
+        WeightsError::File { .. } | WeightsError::Metadata => FileError::not_a(kind, file, cause),
+        cause => FileError::weights(file, cause),
+    })
+}
+
 /// Reads the tensors and the metadata (as text and as JSON) of a file whose `format` must be this. The caller checks the digest.
 pub(crate) fn open_weights(
     bytes: &[u8],
@@ -73,10 +81,7 @@ pub(crate) fn open_weights(
     kind: &str,
     format: u64,
 ) -> Result<(Weights, String, serde_json::Value), FileError> {
-    let (weights, text) = Weights::from_safetensors(bytes).map_err(|cause| match cause {
-        WeightsError::File { .. } | WeightsError::Metadata => FileError::not_a(kind, file, cause),
-        cause => FileError::weights(file, cause),
-    })?;
+    let (weights, text) = read_weights(bytes, file, kind)?;
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| FileError::not_a(kind, file, e))?;
     match json["format"].as_u64() {
         Some(given) if given == format => Ok((weights, text, json)),

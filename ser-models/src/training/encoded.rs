@@ -3,7 +3,7 @@
 use super::encoding::{ENCODING, Version, digest, encode};
 use super::{EncodedError, EncodingConfig};
 use crate::encoder::WhisperEncoder;
-use crate::files::{FileError, read_file, save_file};
+use crate::files::{FileError, read_file, read_weights, save_file};
 use crate::input::{Dataset, ModelInput};
 use crate::profile::VoiceProfile;
 use crate::weights::{Values, Weights, WeightsError};
@@ -240,7 +240,7 @@ impl EncodedClips {
         let path = path.as_ref();
         let (bytes, file) = (read_file(path)?, path.display().to_string());
         let wrong = |cause: WeightsError| FileError::weights(&file, cause);
-        let (mut weights, metadata) = Weights::from_safetensors(&bytes).map_err(wrong)?;
+        let (mut weights, metadata) = read_weights(&bytes, &file, "file of encoded clips")?;
         weights.check_digest(&metadata).map_err(wrong)?;
         // The digest after it is no field of it.
         let record: Record = serde_json::from_str(&metadata).map_err(|e| FileError::damaged(&file, e))?;
