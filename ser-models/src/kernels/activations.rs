@@ -56,7 +56,7 @@ impl<T: Real> WithSimd for GatedBackward<'_, T> {
         for ((dx, da), (x, a)) in gradients.zip(self.x.iter().zip(self.a)) {
             let open = Real::sigmoid::<S>(*a);
             *dx *= open;
-            *da = *dx * *x * (T::from_f64(1.0) - open);
+            *da = *dx * *x * (T::ONE - open);
         }
     }
 }

@@ -86,7 +86,6 @@ fn multiply<T: Real>(
     assert!(b.span() <= b.data.len(), "the right matrix reaches beyond its slice");
     assert!(span(m, n, out_row_stride, 1) <= out.len(), "the product reaches beyond its slice");
     let stride = |s: usize| s as isize;
-    let one = T::from_f64(1.0);
     // SAFETY: `T` is f32 or f64, which `gemm` knows. The three assertions on spans show that every element
     // `row · row_stride + column · column_stride` lies in its slice, for all three matrices. `out` is borrowed mutably,
     // so it overlaps neither `a` nor `b`, and its rows don't overlap each other.
@@ -105,8 +104,8 @@ fn multiply<T: Real>(
             b.data.as_ptr(),
             stride(b.column_stride),
             stride(b.row_stride),
-            one,
-            one,
+            T::ONE,
+            T::ONE,
             false,
             false,
             false,

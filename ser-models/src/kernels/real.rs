@@ -9,6 +9,8 @@ use pulp::Simd;
 pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
     /// 0.
     const ZERO: Self;
+    /// 1. A call of Candle's `from_f64` is not inlined: in a loop it keeps the compiler from using vectors.
+    const ONE: Self;
     /// −∞.
     const NEG_INFINITY: Self;
     /// One vector register of the instruction set `S`.
@@ -45,6 +47,7 @@ macro_rules! real {
     ($real:ident, $lanes:ident, $splat:ident, $multiply_add:ident, [$greater:ident, $not_less:ident, $select:ident], $as_lanes:ident, $as_lanes_mut:ident) => {
         impl Real for $real {
             const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
             const NEG_INFINITY: Self = $real::NEG_INFINITY;
             type Lanes<S: Simd> = S::$lanes;
 

@@ -126,7 +126,7 @@ impl AttentionPool {
                         row.iter_mut().zip(vector).zip(&mut dvector).zip(&mut dbias)
                     {
                         *dvector += *dscore * *h;
-                        *h = *dscore * *vector * (T::from_f64(1.0) - *h * *h);
+                        *h = *dscore * *vector * (T::ONE - *h * *h);
                         *dbias += *h;
                     }
                 }

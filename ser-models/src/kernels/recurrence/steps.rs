@@ -42,7 +42,7 @@ pub(super) fn lstm_step<S: Simd, T: Real>(gates: &mut [T], cell: &mut [T], state
 #[inline(always)]
 pub(super) fn tanh_step_backward<T: Real>(gates: &mut [T], dstate: &[T]) {
     for (gate, dstate) in gates.iter_mut().zip(dstate) {
-        *gate = *dstate * (T::from_f64(1.0) - *gate * *gate);
+        *gate = *dstate * (T::ONE - *gate * *gate);
     }
 }
 
@@ -56,22 +56,21 @@ pub(super) fn lstm_step_backward<T: Real>(
     dcell: &mut [T],
     dstate: &[T],
 ) {
-    let one = T::from_f64(1.0);
     let (i, f, g, o) = quarters(gates);
     for (((dc, o), tangent), dh) in dcell.iter_mut().zip(&*o).zip(tangents).zip(dstate) {
-        *dc += *dh * *o * (one - *tangent * *tangent);
+        *dc += *dh * *o * (T::ONE - *tangent * *tangent);
     }
     for ((o, tangent), dh) in o.iter_mut().zip(tangents).zip(dstate) {
-        *o = *dh * *tangent * *o * (one - *o);
+        *o = *dh * *tangent * *o * (T::ONE - *o);
     }
     for ((i, g), dc) in i.iter_mut().zip(g).zip(&*dcell) {
         let (input, candidate) = (*i, *g);
-        *i = *dc * candidate * input * (one - input);
-        *g = *dc * input * (one - candidate * candidate);
+        *i = *dc * candidate * input * (T::ONE - input);
+        *g = *dc * input * (T::ONE - candidate * candidate);
     }
     for ((f, dc), c) in f.iter_mut().zip(dcell).zip(before) {
         let forget = *f;
-        *f = *dc * *c * forget * (one - forget);
+        *f = *dc * *c * forget * (T::ONE - forget);
         *dc *= forget;
     }
 }
