@@ -94,7 +94,8 @@ impl<T: Real> PackedMatrix<T> {
                     8.. if S::REGISTER_COUNT >= 32 && N == NARROW => {
                         tile::<S, T, 8, N>(simd, a, depth, panel, out, stride)
                     }
-                    6.. if N == NARROW => tile::<S, T, 6, N>(simd, a, depth, panel, out, stride),
+                    // Eight or nine rows are twice four: the sums of two rows would wait for each other.
+                    6 | 7 | 10.. if N == NARROW => tile::<S, T, 6, N>(simd, a, depth, panel, out, stride),
                     4.. => tile::<S, T, 4, N>(simd, a, depth, panel, out, stride),
                     2.. => tile::<S, T, 2, N>(simd, a, depth, panel, out, stride),
                     _ => tile::<S, T, 1, N>(simd, a, depth, panel, out, stride),
