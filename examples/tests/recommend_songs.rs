@@ -250,8 +250,18 @@ fn a_long_recording_shows_its_moods_and_songs_may_be_for_its_end() {
     assert_ne!(all["probabilities"], last["probabilities"]);
     // The last ten seconds are heard as alone, but for windows that begin elsewhere.
     let alone = heard(&write_wav(&folder, "end.wav", &end), "end");
-    for (mood, share) in last["probabilities"].as_object().unwrap() {
-        let difference = share.as_f64().unwrap() - alone["probabilities"][mood].as_f64().unwrap();
-        assert!(difference.abs() < 0.15, "{mood}: {last} and {alone}");
-    }
+    let differences = |other: &Value| -> Vec<f64> {
+        let shares = last["probabilities"].as_object().unwrap().iter();
+        shares
+            .map(|(mood, share)| {
+                (share.as_f64().unwrap() - other["probabilities"][mood].as_f64().unwrap()).abs()
+            })
+            .collect()
+    };
+    let [from_alone, from_all] = [&alone, &all].map(differences);
+    assert!(from_alone.iter().all(|difference| *difference < 0.15), "{last} and {alone}");
+    assert!(
+        from_alone.iter().sum::<f64>() < from_all.iter().sum(),
+        "{last} is nearer to {all} than to {alone}"
+    );
 }

@@ -131,7 +131,8 @@ impl ClipEncoder {
     /// or more.
     ///
     /// # Errors
-    /// [`ClipEncoderError::Outputs`] as there, [`ClipEncoderError::Frames`] if there is no frame or one has other outputs.
+    /// [`ClipEncoderError::Outputs`] and [`ClipEncoderError::Input`] as there, [`ClipEncoderError::Frames`] if there is no frame or one has
+    /// other outputs.
     pub(crate) fn pool(
         &self,
         parts: &[ArrayView2<'_, f32>],

@@ -88,7 +88,8 @@ impl Normalization {
         }
     }
 
-    /// With the mean moved towards that of a voice, of which so many clips were encoded: the fewer, the less. Logarithms stay where they are.
+    /// Moves the mean towards `voice`, the mean of a speaker's `clips` clips, by the share clips / (clips + [`VOICE_CLIPS`]) of the difference.
+    /// Features in logarithms keep their mean.
     pub(crate) fn adapted_to(&self, clips: usize, voice: &[f32]) -> Self {
         let share = clips as f32 / (clips as f32 + VOICE_CLIPS);
         let moved = |((mean, floor), voice): ((&f32, &f32), &f32)| {
