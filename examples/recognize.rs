@@ -44,7 +44,7 @@ struct Arguments {
     model: ModelArguments,
     /// Write a profile of the voice in these recordings instead of recognising moods. Five clips of one voice in several moods are enough;
     /// `--profile` then improves the recognition of this voice. The profile holds averages only.
-    #[arg(long, value_name = "JSON", requires = "model", conflicts_with_all = ["timeline", "labels", "profile"])]
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
     /// Score the answers against a table with the columns `file` and `mood`, or a corpus (a folder, an archive, a folder for each class):
     /// accuracy, UAR and the confusion matrix, on standard error.
@@ -145,7 +145,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 }
                 Err(error) if arguments.skip_bad => {
                     skipped += 1;
-                    bar.suspend(|| cli::note(format_args!("skipped: {error:#}")))
+                    bar.suspend(|| cli::note(format_args!("skipped: {}", cli::message(&error))))
                 }
                 Err(error) => {
                     stop.store(true, Ordering::Relaxed);
@@ -183,7 +183,7 @@ fn learn_voice(
         let clip = match profile(&mut recognizer, input, &decoding, &bar) {
             Ok(clip) => clip,
             Err(error) if arguments.skip_bad => {
-                bar.suspend(|| cli::note(format_args!("skipped: {error:#}")));
+                bar.suspend(|| cli::note(format_args!("skipped: {}", cli::message(&error))));
                 continue;
             }
             Err(error) => return Err(error),

@@ -48,7 +48,7 @@ pub fn exit<A: Parser>(command: impl FnOnce(&A) -> anyhow::Result<()>) -> ExitCo
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(closed) => ExitCode::SUCCESS,
         Err(error) => {
-            note(format_args!("error: {error:#}"));
+            note(format_args!("error: {}", message(&error)));
             code(&error).into()
         }
     }
@@ -81,7 +81,6 @@ fn code(error: &anyhow::Error) -> u8 {
     let silent = |error: &SignalError| {
         matches!(error, SignalError::Silent { .. } | SignalError::TooShort { .. } | SignalError::Empty)
     };
-    // The cause of a transparent error is no link of the chain.
     let recognized = |error: &RecognizeError| match error {
         RecognizeError::Signal(signal) => silent(signal),
         RecognizeError::NoSpeech { .. } => true,
@@ -92,16 +91,29 @@ fn code(error: &anyhow::Error) -> u8 {
         LiveError::Recognize(error) => recognized(error),
         _ => false,
     };
-    let no_speech = error.chain().any(|cause| {
-        cause.downcast_ref().is_some_and(silent)
-            || cause.downcast_ref().is_some_and(recognized)
-            || cause.downcast_ref().is_some_and(no_speech)
-    });
+    // Of the error itself: its causes may be of one clip among many.
+    let no_speech = error.downcast_ref().is_some_and(silent)
+        || error.downcast_ref().is_some_and(recognized)
+        || error.downcast_ref().is_some_and(no_speech);
     match error.downcast_ref::<Stopped>() {
         Some(_) => 130,
         None if no_speech => 3,
         None => 1,
     }
+}
+
+/// An error with its causes, in one line. A cause that its effect's text already tells is left out.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    let mut last = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if last.is_empty() || !last.contains(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+        last = cause;
+    }
+    text
 }
 
 /// Prints a text and a line end to standard output.
@@ -212,6 +224,14 @@ mod tests {
         assert!(is_decoder("/registry/src/symphonia-codec-aac-0.6.1/src/aac/ics/mod.rs"));
         assert!(is_decoder("/registry/src/opus-pure-0.2.2/src/silk/decode.rs"));
         assert!(!is_decoder("ser-data/src/audio/opus.rs") && !is_decoder("examples/src/cli.rs"));
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = io::Error::other("a full disk");
+        let file = ser_models::FileError::Io { file: "a.wav".to_owned(), cause };
+        assert_eq!(message(&anyhow::Error::new(file).context("clip 3")), "clip 3: a.wav: a full disk");
+        assert_eq!(message(&anyhow::anyhow!("one").context("two")), "two: one");
     }
 
     #[test]

@@ -151,10 +151,9 @@ impl From<Labels> for LabelSet {
 
 impl Arguments {
     /// The recipe: the file's settings override the preset's or the architecture's, and the command line's override both.
-    fn recipe(&self) -> anyhow::Result<Recipe> {
-        let file = self.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
-        let Preset { architecture, training } = self.base(&file)?;
-        let mut recipe = Recipe::new(architecture, training).with(&file)?;
+    fn recipe(&self, file: &RecipeFile) -> anyhow::Result<Recipe> {
+        let Preset { architecture, training } = self.base(file)?;
+        let mut recipe = Recipe::new(architecture, training).with(file)?;
         recipe.members = self.members.map_or(recipe.members, NonZeroUsize::get);
         let training = &mut recipe.training;
         training.epochs = self.epochs.unwrap_or(training.epochs);
@@ -229,7 +228,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut recipe = arguments.recipe()?;
+    let file = arguments.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
+    let mut recipe = arguments.recipe(&file)?;
     let states: Vec<PathBuf> =
         (0..recipe.members).map(|member| state_file(arguments, &recipe, member)).collect();
     if let Some(state) = states.iter().find(|state| !arguments.resume && state.exists()) {
@@ -261,7 +261,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (protocol, split) =
         set.split_by(arguments.speakers.into(), arguments.test_corpus.as_deref(), validation, seed)?;
     let training = set.training_part(&split.train)?;
-    if is_encoded && arguments.epochs.is_none() && recipe.training.epochs == voices()?.training.epochs {
+    if is_encoded && arguments.epochs.is_none() && !file.sets("training", "epochs") {
         let steps = training.len().div_ceil(recipe.training.batch_size);
         recipe.training.epochs = HEAD_STEPS.div_ceil(steps).min(HEAD_EPOCHS);
     }

@@ -156,7 +156,7 @@ impl From<ReadingError> for Problem {
 
 impl From<anyhow::Error> for Problem {
     fn from(error: anyhow::Error) -> Self {
-        Self::internal(format!("{error:#}"))
+        Self::internal(ser_examples::cli::message(&error))
     }
 }
 

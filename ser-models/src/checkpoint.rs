@@ -151,6 +151,7 @@ pub enum CheckpointError {
         /// The file.
         file: String,
         /// The cause.
+        #[source]
         cause: InputError,
     },
     /// A setting of the preparation or of the features is out of its range.
@@ -159,6 +160,7 @@ pub enum CheckpointError {
         /// The file.
         file: String,
         /// The cause.
+        #[source]
         cause: ConfigError,
     },
     /// The architecture's sizes do not fit together.
@@ -167,6 +169,7 @@ pub enum CheckpointError {
         /// The file.
         file: String,
         /// The cause.
+        #[source]
         cause: LayerError,
     },
 }

@@ -46,6 +46,16 @@ pub enum ClassifyError {
         /// Position in it, in row-major order.
         element: usize,
     },
+    /// The network's output for an input is NaN or infinite: weights, or the means of a voice profile, are too large.
+    #[error(
+        "input {input}: logits must be finite, got {given}: the model's weights or the profile's means are too large"
+    )]
+    Logits {
+        /// The input, counted from 0.
+        input: usize,
+        /// The first such logit.
+        given: f32,
+    },
     /// The evaluation set has other classes.
     #[error("dataset: classes must be the model's, {expected:?}, got {given:?}")]
     Labels {
@@ -109,7 +119,7 @@ impl Classifier {
     /// Probabilities [inputs, classes] of inputs [inputs, …] that are not normalised yet.
     ///
     /// # Errors
-    /// If shape or valid frames don't fit the model or a number is not finite.
+    /// If shape or valid frames don't fit the model, or a number of an input or an output is not finite.
     pub fn probabilities(&self, inputs: &Padded) -> Result<Array2<f32>, ClassifyError> {
         let probabilities = self.answer(inputs)?;
         let (expected, given) = (self.model.input().shape(), inputs.dims().to_vec());
@@ -129,6 +139,11 @@ impl Classifier {
             }
         }
         let logits = logits(&self.model, &self.normalization.normalized(inputs)?)?;
+        for (input, row) in elements(&logits)?.slice::<f32>()?.chunks_exact(self.outputs.len()).enumerate() {
+            if let Some(given) = row.iter().copied().find(|logit| !logit.is_finite()) {
+                return Err(ClassifyError::Logits { input, given });
+            }
+        }
         Ok(self.readout.probabilities(&logits, &self.outputs)?)
     }
 

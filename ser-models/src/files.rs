@@ -15,6 +15,7 @@ pub enum FileError {
         /// The file.
         file: String,
         /// The system's reason, which is part of the text.
+        #[source]
         cause: io::Error,
     },
     /// The file is cut, damaged, or holds something else.
@@ -41,6 +42,7 @@ pub enum FileError {
         /// The file.
         file: String,
         /// The cause, which is part of the text.
+        #[source]
         cause: WeightsError,
     },
 }

@@ -67,7 +67,7 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
     let names = LABELS.map(String::from);
     let encoded = EncodedClips::new(&encoder, config(1), ids(16), &clips).unwrap();
     let data = encoded.dataset(&ids(16)[..12], &labels[..12], &names, 1).unwrap();
-    assert_eq!((data.len(), data.ids()[13].as_str()), (24, "clip-1~1"));
+    assert_eq!((data.len(), data.ids()[13].as_str()), (24, "clip-1/copy 1"));
     let checkpoint = trained(head(&encoder, HeadPooling::Statistics), &data);
     let back = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
     assert_eq!(back, checkpoint);
@@ -125,7 +125,7 @@ fn frames_of_a_long_clip_are_those_of_its_statistics() {
 }
 
 #[test]
-fn encoded_clips_come_back_from_their_file_and_repeat() {
+fn encoded_clips_repeat_on_any_number_of_threads_and_settings_are_checked() {
     let (encoder, clips) = (encoder(), clips(5));
     let encode = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -133,24 +133,7 @@ fn encoded_clips_come_back_from_their_file_and_repeat() {
     };
     let encoded = encode(1);
     assert_eq!(encode(3), encoded);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("encoded.safetensors");
-    encoded.save(&path).unwrap();
-    assert_eq!(EncodedClips::load(&path).unwrap(), encoded);
     assert_eq!(encoded.config(), &config(2));
-
-    let mut bytes = std::fs::read(&path).unwrap();
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    std::fs::write(&path, &bytes).unwrap();
-    let error = EncodedClips::load(&path).unwrap_err();
-    assert!(error.to_string().ends_with("checksum mismatch: the file is corrupted"), "{error}");
-    std::fs::write(&path, &bytes[..100]).unwrap();
-    assert!(matches!(EncodedClips::load(&path), Err(EncodedError::File(FileError::Damaged { .. }))));
-    assert!(matches!(
-        EncodedClips::load(folder.path().join("none")),
-        Err(EncodedError::File(FileError::Io { .. }))
-    ));
 
     let names = LABELS.map(String::from);
     let error = |ids: &[String], copies| {
@@ -174,41 +157,66 @@ fn encoded_clips_come_back_from_their_file_and_repeat() {
 }
 
 #[test]
-fn a_file_keeps_what_was_heard_and_only_the_rest_is_encoded() {
+fn a_file_keeps_what_was_encoded_and_only_the_rest_is_added() {
     let (encoder, clips) = (encoder(), clips(6));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoded.safetensors");
-    let keep = |copies, from: usize, to: usize| {
-        EncodedClips::kept(&path, &encoder, config(copies), ids(6)[from..to].to_vec(), &clips[from..to])
-            .unwrap()
+    let keep = |config: EncodingConfig, from: usize, to: usize| {
+        EncodedClips::kept(&path, &encoder, config, ids(6)[from..to].to_vec(), &clips[from..to]).unwrap()
     };
-    let fresh = |copies, from: usize, to: usize| {
-        EncodedClips::new(&encoder, config(copies), ids(6)[from..to].to_vec(), &clips[from..to]).unwrap()
+    let fresh = |config: EncodingConfig, from: usize, to: usize| {
+        EncodedClips::new(&encoder, config, ids(6)[from..to].to_vec(), &clips[from..to]).unwrap()
+    };
+    let rows = || {
+        let bytes = std::fs::read(&path).unwrap();
+        safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor("statistics").unwrap().shape()[0]
     };
     // What becomes of a clip does not depend on the clips before it.
-    assert_eq!(keep(1, 2, 4), fresh(1, 2, 4));
-    assert_eq!(keep(1, 0, 3), fresh(1, 0, 3));
-    // The fourth clip is still in the file, after those that were asked for.
-    let all = EncodedClips::load(&path).unwrap();
-    let names = LABELS.map(String::from);
-    assert!(
-        all.dataset(&ids(4), &[0; 4], &names, 1).is_ok() && all.dataset(&ids(5), &[0; 5], &names, 1).is_err()
-    );
-    let fourth = |of: &EncodedClips| of.dataset(&ids(6)[3..4], &[0], &names, 1).unwrap();
-    assert_eq!(fourth(&all).fingerprint(), fourth(&fresh(1, 3, 4)).fingerprint());
+    assert_eq!(keep(config(1), 2, 4), fresh(config(1), 2, 4));
+    assert_eq!(rows(), 4);
+    assert_eq!(keep(config(1), 0, 3), fresh(config(1), 0, 3));
+    assert_eq!(rows(), 8);
     // Nothing is written where nothing is missing.
     let bytes = std::fs::read(&path).unwrap();
-    assert_eq!(keep(1, 1, 4), fresh(1, 1, 4));
+    assert_eq!(keep(config(1), 0, 4), fresh(config(1), 0, 4));
     assert!(std::fs::read(&path).unwrap() == bytes);
-    // More copies are added to those that are there; another seed changes them.
-    assert_eq!(keep(2, 0, 4), fresh(2, 0, 4));
-    assert_eq!(EncodedClips::load(&path).unwrap(), fresh(2, 0, 4));
+    // More copies are added to those that are there; another seed changes them, and fewer remove none.
+    assert_eq!(keep(config(2), 0, 4), fresh(config(2), 0, 4));
+    assert_eq!(rows(), 12);
     let other = EncodingConfig { seed: 4, ..config(2) };
-    let again = EncodedClips::kept(&path, &encoder, other, ids(4), &clips[..4]).unwrap();
-    assert!(again != fresh(2, 0, 4) && EncodedClips::load(&path).unwrap() == again);
+    assert!(keep(other.clone(), 0, 4) != fresh(config(2), 0, 4));
+    assert_eq!(rows(), 20);
+    assert_eq!(keep(config(0), 4, 6), fresh(config(0), 4, 6));
+    assert_eq!(rows(), 22);
     // The same names for other sounds are other clips.
     let moved = EncodedClips::kept(&path, &encoder, config(0), ids(3), &clips[3..]).unwrap();
     assert_eq!(moved, EncodedClips::new(&encoder, config(0), ids(3), &clips[3..]).unwrap());
+    assert_eq!(rows(), 22);
+}
+
+#[test]
+fn a_damaged_file_or_that_of_another_encoder_is_refused_and_stays() {
+    let (encoder, clips) = (encoder(), clips(2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("encoded.safetensors");
+    let keep = |encoder| EncodedClips::kept(&path, encoder, config(0), ids(2), &clips);
+    keep(&encoder).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let other = Arc::new(WhisperEncoder::from_bytes(&file(&small(), Dtype::F16), 2).unwrap());
+    let error = keep(&other).unwrap_err().to_string();
+    let expected =
+        format!("the encoder must be {} (768 numbers), got {} (768)", other.digest(), encoder.digest());
+    assert!(error.starts_with(path.to_str().unwrap()) && error.ends_with(&expected), "{error}");
+    assert!(std::fs::read(&path).unwrap() == whole);
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, &flipped).unwrap();
+    let error = keep(&encoder).unwrap_err();
+    assert!(error.to_string().ends_with("checksum mismatch: the file is corrupted"), "{error}");
+    std::fs::write(&path, &whole[..100]).unwrap();
+    assert!(matches!(keep(&encoder), Err(EncodedError::File(FileError::Damaged { .. }))));
+    let error = EncodedClips::kept(folder.path(), &encoder, config(0), ids(2), &clips).unwrap_err();
+    assert!(matches!(error, EncodedError::File(FileError::Io { .. })), "{error}");
 }
 
 #[test]

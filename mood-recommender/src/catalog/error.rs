@@ -18,6 +18,7 @@ pub enum CatalogError {
         /// The file.
         path: PathBuf,
         /// The reason.
+        #[source]
         error: Box<CatalogError>,
     },
     /// Reading or writing failed.

@@ -179,6 +179,7 @@ pub enum PlaylistError {
         /// The file.
         path: PathBuf,
         /// The system's error.
+        #[source]
         error: io::Error,
     },
 }

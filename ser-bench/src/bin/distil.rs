@@ -18,7 +18,7 @@ use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{assets, cli, interrupt, output, progress};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ModelInput;
-use ser_models::training::{TrainingConfig, member_seed};
+use ser_models::training::member_seed;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 /// Trains small networks on the large model's answers, mixed with the labels.
@@ -97,6 +97,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     std::fs::create_dir_all(&arguments.folder).with_context(|| arguments.folder.display().to_string())?;
     let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
+    claim(&arguments.folder, &small, &large, encoder.digest())?;
     let sources = arguments.labelling.sources(&arguments.data)?;
     let voices = VoiceClips::load(&sources, &large, &encoder, &arguments.cache, VoiceClips::COPIES)?;
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
@@ -109,6 +110,22 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let large =
         VoiceBench { clips: voices, recipe: large, encoder, seeds: arguments.heads, discriminant, stop };
     Bench { arguments, small, large, set }.folds()
+}
+
+/// Writes down in the folder of which recipes and encoder its results will be. Its files are named by all else that they depend on.
+fn claim(folder: &Path, small: &Recipe, large: &Recipe, encoder: &str) -> anyhow::Result<()> {
+    let recipes = serde_json::json!({ "small": small, "large": large, "encoder": encoder });
+    let (recipes, file) = (serde_json::to_string_pretty(&recipes)?, folder.join("recipes.json"));
+    if file.exists() {
+        let known = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        ensure!(
+            known == recipes,
+            "{}: the folder's results are of other recipes; choose another --folder",
+            file.display()
+        );
+        return Ok(());
+    }
+    output::write(&file, recipes.as_bytes())
 }
 
 struct Bench<'a> {
@@ -190,13 +207,7 @@ impl Bench<'_> {
         let name = self.name(clips, seed);
         let file = self.arguments.folder.join(format!("{name}.safetensors"));
         if file.exists() {
-            let model = Checkpoint::load(&file)?;
-            ensure!(
-                TrainingConfig::of_record(&model.training)? == recipe.training,
-                "{}: it was trained by another recipe; choose another --folder",
-                file.display()
-            );
-            return Ok(model);
+            return Ok(Checkpoint::load(&file)?);
         }
         let places = &split.train;
         let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
@@ -215,11 +226,14 @@ impl Bench<'_> {
 
     /// What heads that learnt from these clips answer to others. Kept in a file.
     fn large_answers(&self, train: &[usize], clips: &str, measured: &[usize]) -> anyhow::Result<Predictions> {
+        let voices = &self.large.clips;
         let file = self.arguments.folder.join(format!("{clips}-large-{}-heads.csv", self.arguments.heads));
         if file.exists() {
-            return Predictions::load(&file);
+            let kept = Predictions::load(&file)?;
+            let ids = measured.iter().map(|&at| &voices.clips[at].id);
+            ensure!(kept.clips.iter().eq(ids), "{}: it is of other clips", file.display());
+            return Ok(kept);
         }
-        let voices = &self.large.clips;
         let answers = self
             .large
             .heads(train, clips)?
@@ -318,6 +332,24 @@ fn dealt<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_holds_results_of_one_pair_of_recipes() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = Recipe::of(&RecipeFile::parse("a", "arch = 'cnn-1d'").unwrap()).unwrap();
+        let other =
+            Recipe::of(&RecipeFile::parse("b", "arch = 'cnn-1d'\n[training]\nepochs = 7").unwrap()).unwrap();
+        let path = folder.path();
+        claim(path, &recipe, &recipe, "x").unwrap();
+        claim(path, &recipe, &recipe, "x").unwrap();
+        for refused in [
+            claim(path, &other, &recipe, "x"),
+            claim(path, &recipe, &other, "x"),
+            claim(path, &recipe, &recipe, "y"),
+        ] {
+            assert!(refused.unwrap_err().to_string().ends_with("choose another --folder"));
+        }
+    }
 
     #[test]
     fn a_speaker_is_in_one_part_and_each_part_has_speakers() {

@@ -16,6 +16,7 @@ pub enum SourceError {
         /// The folder or archive.
         path: PathBuf,
         /// The system's reason.
+        #[source]
         cause: io::Error,
     },
     /// It is a file of another kind.

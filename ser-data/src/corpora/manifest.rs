@@ -87,6 +87,7 @@ pub enum ManifestError {
         /// The table.
         path: PathBuf,
         /// The system's reason.
+        #[source]
         cause: std::io::Error,
     },
     /// It is not UTF-8.
@@ -113,6 +114,7 @@ pub enum ManifestError {
         /// The table.
         file: String,
         /// The error and its place.
+        #[source]
         cause: csv::Error,
     },
 }

@@ -130,8 +130,13 @@ impl Entry<'_> {
         let record = serde_json::to_string(&self.record(features, warnings))?;
         let file = safetensors::serialize(views, Some(HashMap::from([(KEY.to_string(), record)])))
             .map_err(io::Error::other)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(&self.cache.folder)?;
+        let mut temporary = tempfile::Builder::new();
+        // Others may share the folder, as far as the process's mask allows.
+        #[cfg(unix)]
+        temporary.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut temporary = temporary.tempfile_in(&self.cache.folder)?;
         temporary.write_all(&file)?;
+        temporary.as_file().sync_all()?;
         temporary.persist(&self.path)?;
         Ok(())
     }

@@ -94,6 +94,7 @@ pub enum ClipError {
         /// The file.
         file: String,
         /// The error of its signal.
+        #[source]
         cause: SignalError,
     },
 }
@@ -122,6 +123,7 @@ pub enum ExtractError {
         /// File or folder.
         path: PathBuf,
         /// The system's reason.
+        #[source]
         cause: std::io::Error,
     },
 }

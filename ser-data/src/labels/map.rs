@@ -48,6 +48,7 @@ pub enum LabelMapError {
         /// The file.
         path: PathBuf,
         /// The system's reason.
+        #[source]
         cause: std::io::Error,
     },
     /// It is not TOML of the expected form.

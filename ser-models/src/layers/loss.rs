@@ -38,11 +38,10 @@ impl CrossEntropy {
     /// If an example was labelled among some of the classes only, `labelled` [batch, classes] is 1 for these and 0 for all others. The
     /// softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0. This way corpora with
     /// different sets of emotions can train one network: a happy clip from a corpus without the label surprised is no evidence against
-    /// surprised. `None` means that every example was labelled among all classes.
+    /// surprised. `None` means that every example was labelled among all classes. Where a target is not 0, its class must be labelled.
     ///
     /// # Errors
-    /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights. Where a target is not 0, its class must be
-    /// labelled.
+    /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights.
     pub fn loss_and_gradient(
         &self,
         logits: &Tensor,

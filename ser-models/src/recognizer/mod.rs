@@ -24,8 +24,8 @@ use std::sync::Arc;
 /// recordings at a time, make a clone for each by [`Recognizer::try_clone`]. One long recording uses all cores.
 ///
 /// A recording is analysed in windows as long as the clips that the model was trained on, or 3 s if it takes clips of any length (3 s for
-/// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording whose sound
-/// fits into one window is a single window. If the model reads an encoder, the encoder processes a long recording once, in chunks as long
+/// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording of up to
+/// 30 s whose sound fits into one window is a single window. If the model reads an encoder, the encoder processes a long recording once, in chunks as long
 /// as a window, and a window uses the frames within it.
 pub struct Recognizer {
     one: WindowRecognizer,

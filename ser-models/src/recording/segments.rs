@@ -43,56 +43,63 @@ pub(super) fn segments(
     let sounding = if sounding.contains(&true) { sounding } else { vec![true; count] };
     let mut answers = answers_of_cells(windows, &sounding, count, confidence);
     smooth(&mut answers, (config.smoothing / CELL).round() as usize, confidence);
-    let mut segments: Vec<(Segment, f64)> = Vec::new();
-    for (cell, answer) in answers.into_iter().enumerate() {
-        let end = ((cell + 1) as f64 * CELL).min(seconds);
-        match segments.last_mut() {
-            Some((last, cells)) if label(&last.recognition) == label(&answer) => {
-                last.end = end;
-                if let (Some(mean), Some(answer)) = (&last.recognition, &answer) {
-                    last.recognition = Recognition::mean([(*cells, mean), (1.0, answer)], confidence);
-                }
-                *cells += 1.0;
-            }
-            _ => segments.push((Segment { start: cell as f64 * CELL, end, recognition: answer }, 1.0)),
-        }
-    }
-    without_scraps(segments.into_iter().map(|(segment, _)| segment).collect())
+    let cells = answers.into_iter().enumerate().map(|(cell, recognition)| {
+        let (start, end) = (cell as f64 * CELL, ((cell + 1) as f64 * CELL).min(seconds));
+        Stretch { segment: Segment { start, end, recognition }, weight: 1.0 }
+    });
+    let mut stretches = cells.collect();
+    join_equal(&mut stretches, confidence);
+    without_scraps(stretches, confidence).into_iter().map(|stretch| stretch.segment).collect()
 }
 
-/// Makes neighbours of one mood one segment.
-fn join_equal(segments: &mut Vec<Segment>) {
-    segments.dedup_by(|next, before| {
-        let equal = label(&next.recognition) == label(&before.recognition);
-        if equal {
-            before.end = next.end;
+/// A segment in the making.
+#[derive(Debug, Clone, PartialEq)]
+struct Stretch {
+    segment: Segment,
+    /// Cells whose mean the recognition is.
+    weight: f64,
+}
+
+/// Makes neighbours of one mood one stretch with the mean of their answers.
+fn join_equal(stretches: &mut Vec<Stretch>, confidence: f64) {
+    stretches.dedup_by(|next, before| {
+        let (last, new) = (&mut before.segment, &next.segment);
+        if label(&last.recognition) != label(&new.recognition) {
+            return false;
         }
-        equal
+        last.end = new.end;
+        if let (Some(mean), Some(answer)) = (&last.recognition, &new.recognition) {
+            last.recognition = Recognition::mean([(before.weight, mean), (next.weight, answer)], confidence);
+        }
+        before.weight += next.weight;
+        true
     });
 }
 
-/// Joins segments of a mood that are shorter than [`SHORTEST_MOOD`] with a longer neighbour that holds speech.
-fn without_scraps(mut segments: Vec<Segment>) -> Vec<Segment> {
-    let length = |segment: &Segment| segment.end - segment.start;
+/// Joins stretches of a mood that are shorter than [`SHORTEST_MOOD`] with a longer neighbour that holds speech, whose answer counts alone.
+fn without_scraps(mut stretches: Vec<Stretch>, confidence: f64) -> Vec<Stretch> {
+    let length = |stretch: &Stretch| stretch.segment.end - stretch.segment.start;
+    let spoken = |stretch: &Stretch| stretch.segment.recognition.is_some();
     let mut at = 0;
-    while at < segments.len() {
-        let scrap = segments[at].recognition.is_some() && length(&segments[at]) < SHORTEST_MOOD;
+    while at < stretches.len() {
+        let scrap = spoken(&stretches[at]) && length(&stretches[at]) < SHORTEST_MOOD;
         let around = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
-        let spoken =
-            around.filter(|&other| segments.get(other).is_some_and(|other| other.recognition.is_some()));
-        let longest = spoken.max_by(|&a, &b| length(&segments[a]).total_cmp(&length(&segments[b])));
+        let longest = around
+            .filter(|&other| stretches.get(other).is_some_and(spoken))
+            .max_by(|&a, &b| length(&stretches[a]).total_cmp(&length(&stretches[b])));
         let Some(other) = longest.filter(|_| scrap) else {
             at += 1;
             continue;
         };
-        let gone = segments.remove(at);
+        let gone = stretches.remove(at).segment;
         let other = if other > at { other - 1 } else { other };
-        segments[other].start = segments[other].start.min(gone.start);
-        segments[other].end = segments[other].end.max(gone.end);
+        let kept = &mut stretches[other].segment;
+        kept.start = kept.start.min(gone.start);
+        kept.end = kept.end.max(gone.end);
         at = other.saturating_sub(1);
-        join_equal(&mut segments);
+        join_equal(&mut stretches, confidence);
     }
-    segments
+    stretches
 }
 
 fn label(recognition: &Option<Recognition>) -> Option<&str> {
@@ -149,7 +156,7 @@ fn fill_pauses(sounding: &mut [bool]) {
 }
 
 /// The answer of each sounding cell: the mean of the windows around it, the nearer their centre the more. Where windows without speech
-/// outweigh the others, there is none.
+/// outweigh the others, there is none. A cell between windows takes the answer of the nearest one.
 fn answers_of_cells(
     windows: &[TimelineWindow],
     sounding: &[bool],
@@ -168,8 +175,15 @@ fn answers_of_cells(
                 return None;
             }
             let around = windows[first..].iter().take_while(|window| window.start <= middle);
+            let mut around: Vec<&TimelineWindow> = around.filter(|window| window.end >= middle).collect();
+            if around.is_empty() {
+                let before = first.checked_sub(1).and_then(|last| windows.get(last));
+                let nearest = before.into_iter().chain(windows.get(first));
+                let away = |window: &TimelineWindow| (window.start - middle).max(middle - window.end);
+                around.extend(nearest.min_by(|a, b| away(a).total_cmp(&away(b))));
+            }
             let (mut with, mut without, mut answers) = (0.0, 0.0, Vec::new());
-            for window in around.filter(|window| window.end >= middle) {
+            for window in around {
                 let half = ((window.end - window.start) / 2.0).max(CELL);
                 let distance = (middle - (window.start + window.end) / 2.0).abs();
                 let weight = (1.0 - distance / half).max(0.0) + 0.05;
@@ -303,17 +317,36 @@ mod tests {
     fn scraps_of_a_mood_join_their_longer_neighbour() {
         let segment = |start, end, calm: f32| Segment { start, end, recognition: Some(answer(calm)) };
         let silence = |start, end| Segment { start, end, recognition: None };
-        let joined =
-            without_scraps(vec![segment(0.0, 0.5, 0.1), segment(0.5, 4.0, 0.9), segment(4.0, 4.5, 0.1)]);
-        assert_eq!(joined, [segment(0.0, 4.5, 0.9)]);
-        let joined =
-            without_scraps(vec![segment(0.0, 4.0, 0.9), segment(4.0, 4.5, 0.1), segment(4.5, 7.0, 0.9)]);
-        assert_eq!(joined, [segment(0.0, 7.0, 0.9)]);
-        let joined =
-            without_scraps(vec![segment(0.0, 2.0, 0.9), segment(2.0, 2.5, 0.1), segment(2.5, 7.0, 0.9)]);
-        assert_eq!(joined, [segment(0.0, 7.0, 0.9)]);
+        let joined = |segments: Vec<Segment>| -> Vec<Segment> {
+            let stretch = |segment: Segment| Stretch { weight: segment.end - segment.start, segment };
+            let stretches = without_scraps(segments.into_iter().map(stretch).collect(), 0.7);
+            stretches.into_iter().map(|stretch| stretch.segment).collect()
+        };
+        assert_eq!(
+            joined(vec![segment(0.0, 0.5, 0.1), segment(0.5, 4.0, 0.9), segment(4.0, 4.5, 0.1)]),
+            [segment(0.0, 4.5, 0.9)]
+        );
+        // Two stretches that meet where a scrap was: both answers count, each as long as it was.
+        for (middle, first, last) in [(4.0, 0.875, 0.625), (2.0, 0.5625, 1.0)] {
+            let scrap = segment(middle, middle + 0.5, 0.1);
+            let whole = joined(vec![segment(0.0, middle, first), scrap, segment(middle + 0.5, 6.5, last)]);
+            let share = f64::from(first) * middle / 6.0 + f64::from(last) * (6.0 - middle) / 6.0;
+            assert_eq!(whole, [segment(0.0, 6.5, share as f32)]);
+        }
         let alone = vec![silence(0.0, 1.0), segment(1.0, 1.5, 0.9), silence(1.5, 3.0)];
-        assert_eq!(without_scraps(alone.clone()), alone);
+        assert_eq!(joined(alone.clone()), alone);
+    }
+
+    #[test]
+    fn speech_between_windows_has_the_mood_of_the_nearest() {
+        let apart = |start: f64, calm| TimelineWindow {
+            start,
+            end: start + 3.0,
+            speech: 2.0,
+            recognition: Some(answer(calm)),
+        };
+        let segments = found(&[apart(0.0, 0.9), apart(10.0, 0.1)], &speech(20, -80.0), 0.0);
+        assert_eq!(segments, [(0.0, 6.5, "Calm".into()), (6.5, 20.0, "Sad".into())]);
     }
 
     #[test]

@@ -60,10 +60,13 @@ impl EncodingConfig {
         ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
     }
 
-    /// Whether version `number` of a clip, 0 for the clean one, is the same by other settings.
-    pub(super) fn makes_the_same(&self, other: &Self, number: usize) -> bool {
-        let changes = (&self.augmentation, self.seed) == (&other.augmentation, other.seed);
-        self.preparation == other.preparation && (number == 0 || changes)
+    /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of all that its encoding depends on.
+    pub(super) fn key(&self, clip: u128, number: usize) -> String {
+        let mut parts = format!("{clip:032x} {:?}", self.preparation);
+        if number > 0 {
+            parts += &format!(" {:?} {} {number}", self.augmentation, self.seed);
+        }
+        format!("{:032x}", XxHash3_128::oneshot(parts.as_bytes()))
     }
 }
 
@@ -171,10 +174,13 @@ mod tests {
         let two = EncodingConfig::with_copies(PreparationConfig::raw(16_000), 2);
         let four = EncodingConfig { copies: 4, ..two.clone() };
         let other = EncodingConfig { seed: 1, ..two.clone() };
-        assert!(two.makes_the_same(&four, 2) && two.makes_the_same(&other, 0));
-        assert!(!two.makes_the_same(&other, 1));
+        assert_eq!(two.key(7, 2), four.key(7, 2));
+        assert_eq!(two.key(7, 0), other.key(7, 0));
+        assert_ne!(two.key(7, 1), other.key(7, 1));
+        assert_ne!(two.key(7, 1), two.key(7, 2));
+        assert_ne!(two.key(7, 1), two.key(8, 1));
         let trimmed = EncodingConfig { preparation: EncodingConfig::default().preparation, ..two.clone() };
-        assert!(!two.makes_the_same(&trimmed, 0));
+        assert_ne!(two.key(7, 0), trimmed.key(7, 0));
         assert_ne!(digest(&[1.0, 2.0]), digest(&[2.0, 1.0]));
     }
 }

@@ -64,6 +64,7 @@ pub enum TrainingError {
         /// Place in the epoch.
         place: String,
         /// The reason.
+        #[source]
         cause: Box<TrainingError>,
     },
     /// No features could be taken of a clip that was changed as sound.
@@ -72,6 +73,7 @@ pub enum TrainingError {
         /// The clip.
         id: String,
         /// The reason.
+        #[source]
         cause: SignalError,
     },
     /// The features of the clips do not give the model's input.

@@ -11,6 +11,7 @@ mod config;
 mod encoded;
 mod encoded_error;
 mod encoding;
+mod encoding_cache;
 mod error;
 mod event;
 mod history;

@@ -186,6 +186,11 @@ impl RecipeFile {
         named.map(Some).ok_or_else(|| self.arch_error(&value.to_string()))
     }
 
+    /// Whether the file sets this key of this table.
+    pub fn sets(&self, table: &str, key: &str) -> bool {
+        self.tables.get(table).is_some_and(|table| table.get(key).is_some())
+    }
+
     fn arch_error(&self, given: &str) -> RecipeError {
         RecipeError::Architecture { file: self.file.clone(), given: given.to_owned() }
     }

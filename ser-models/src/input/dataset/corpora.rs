@@ -37,12 +37,15 @@ impl Corpora {
         Self { names, of: indices.iter().map(|i| places[self.of[*i]]).collect() }
     }
 
-    /// For each clip the classes that its corpus labels, where some corpus labels not all of them.
+    /// For each clip the classes that its corpus labels, where some corpus labels not all of them. A corpus whose clips are all of one class
+    /// counts as labelling all: among one class alone nothing could be learnt from them.
     pub(super) fn labelled_classes(&self, labels: &[usize], classes: usize) -> Option<Vec<Arc<[bool]>>> {
         let mut labelled = vec![vec![false; classes]; self.names.len()];
         for (corpus, &label) in self.of.iter().zip(labels) {
             labelled[*corpus][label] = true;
         }
+        let of_one = |labelled: &&mut Vec<bool>| labelled.iter().filter(|known| **known).count() == 1;
+        labelled.iter_mut().filter(of_one).for_each(|labelled| labelled.fill(true));
         let labelled: Vec<Arc<[bool]>> = labelled.into_iter().map(Arc::from).collect();
         let clips = || self.of.iter().map(|corpus| labelled[*corpus].clone());
         let all = clips().all(|classes| classes.iter().all(|known| *known));
@@ -64,14 +67,22 @@ mod tests {
         let of_one = set().with_corpora(["one"; 3]).unwrap();
         assert_eq!(of_one.labelled_classes(), None, "it labels both classes");
         let of_two = set().with_corpora(["one", "one", "two"]).unwrap();
-        let known: Vec<Vec<bool>> = of_two.labelled_classes().unwrap().iter().map(|k| k.to_vec()).collect();
-        assert_eq!(known, [vec![true, true], vec![true, true], vec![false, true]]);
+        assert_eq!(of_two.labelled_classes(), None, "the clip of the second is told from the first's");
+        let three =
+            Dataset::new(Array2::zeros((4, 1)), vec![0, 1, 2, 1], ["a", "b", "c"], ["w", "x", "y", "z"]);
+        let three = three.unwrap().with_corpora(["one", "one", "one", "two"]).unwrap();
+        assert_eq!(three.labelled_classes(), None);
+        let three = three.with_corpora(["one", "one", "two", "two"]).unwrap();
+        let known: Vec<Vec<bool>> = three.labelled_classes().unwrap().iter().map(|k| k.to_vec()).collect();
+        assert_eq!(
+            known,
+            [[true, true, false], [true, true, false], [false, true, true], [false, true, true]]
+        );
         let last = of_two.select(&[2, 1]).unwrap();
         assert_eq!((last.corpus(0), last.corpus(1)), (1, 0));
         assert_eq!(last.corpus_names(), ["one", "two"]);
         let alone = of_two.select(&[2]).unwrap();
         assert_eq!((alone.corpus_names(), alone.corpus(0)), (&["two".to_owned()][..], 0));
-        assert_eq!(alone.labelled_classes().unwrap()[0][..], [false, true]);
         assert_ne!(of_one.fingerprint(), of_two.fingerprint());
         assert_ne!(of_one.fingerprint(), set().fingerprint());
     }
