@@ -14,7 +14,7 @@ use ser_models::{Checkpoint, ConfusionMatrix, Recipe, RecipeFile};
 use super::{Discriminant, VoiceBench, VoiceClips, in_weighted_moods};
 use crate::experiments::{Disturbance, Predictions};
 
-/// Corpora whose clips train beside RAVDESS's, by the names of their formats.
+/// Corpora that are in the training part beside RAVDESS, by the names of their formats.
 const TRAINING: [&str; 2] = ["emodb", "nemo"];
 
 /// Corpora that are left out of the training in turn, and the UAR of moods that is asked for.
