@@ -179,7 +179,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets all models that are done hear long recordings, joined from the clips that they were measured on.
+    /// Measures the timelines of all models that are done on long recordings, joined from the clips that they were measured on.
     ///
     /// # Errors
     /// If a clip or a checkpoint cannot be read, its labels are no emotions or moods, or a disturbance fails.
