@@ -12,13 +12,13 @@ use ser_data::{AudioWarning, Pcm};
 /// Name of standard input in errors.
 pub(crate) const STANDARD_INPUT: &str = "standard input";
 
-/// Samples that came together.
+/// Samples that arrived together.
 pub(crate) struct Piece {
     /// Mono, within ±1.
     pub(crate) samples: Vec<f32>,
-    /// When they were there to be taken.
+    /// When they arrived.
     pub(crate) came: Instant,
-    /// How long before that the last of them was recorded, as far as that is known.
+    /// Time from the recording of the last sample to its arrival; 0 if unknown.
     pub(crate) delay: Duration,
 }
 

@@ -3,7 +3,7 @@
 /// A sample clip: 4.3 seconds of synthetic speech, WAV, 22,050 Hz, 16 bit, mono.
 pub const SAMPLE_WAV: &[u8] = include_bytes!("../assets/sample.wav");
 
-/// The bundled model that reads what [`ENCODER`] heard; its card is `models/voices.md`.
+/// The bundled model that reads the outputs of [`ENCODER`]; its card is `models/voices.md`.
 pub const VOICES: &[u8] = include_bytes!("../../models/voices.safetensors");
 
 /// Settings of the training of the heads of [`VOICES`]: a file for `train --config`.

@@ -272,8 +272,8 @@ fn check(text: &str, digest: Sha256) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names of the vector's values: `mfcc_0` to `mfcc_39`, and a feature's own name where it has one row; with functionals
-/// `mfcc_0_mean` and so on.
+/// Names of the vector's values. A feature with several rows gives a name for each row (`mfcc_0` to `mfcc_39`), a feature with one row
+/// gives its own name (`rms`). With functionals, the functional's name follows (`mfcc_0_mean`).
 pub fn columns(features: &FeatureConfig, functionals: &[Functional]) -> Vec<String> {
     if !functionals.is_empty() {
         return features.column_names(functionals);

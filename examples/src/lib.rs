@@ -24,7 +24,7 @@ pub mod speech;
 pub mod training_set;
 pub mod truth;
 
-/// The snippets of the repository's README compile and run as doc tests of this crate, which knows all others.
+/// The snippets of the README of the examples compile as doc tests of this crate, which knows all others.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -88,7 +88,7 @@ fn read_blocks(
     })
 }
 
-/// Sends a second of samples at a time with the reader's progress, until the end or until nobody wants more.
+/// Sends a second of samples at a time with the reader's progress, until the end or until the receiver is dropped.
 fn decode(
     reader: &mut AudioReader<'_>,
     blocks: &mpsc::SyncSender<(Vec<f32>, f64)>,

@@ -164,7 +164,7 @@ fn a_file_that_may_not_be_read_is_an_error() {
     }
 }
 
-/// No program reads the clock of the wall (`clippy.toml` forbids it), so only the times of files can jump.
+/// No program reads the time of day (`clippy.toml` forbids it), so only the times of files can jump.
 #[test]
 fn the_times_of_files_change_nothing() {
     let data = made_up_ravdess();

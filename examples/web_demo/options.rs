@@ -65,7 +65,7 @@ pub(crate) struct SongOptions {
 }
 
 impl SongOptions {
-    /// So many songs, all else by default.
+    /// `count` songs, all else by default.
     pub(crate) fn counting(count: usize) -> Self {
         Self { count: Some(count), ..Self::default() }
     }

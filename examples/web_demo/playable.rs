@@ -27,7 +27,7 @@ pub(crate) fn room() -> Room {
     Room::new(2 * SAMPLE * MAX_SAMPLES as usize, 0)
 }
 
-/// A mono file of 16 bits. It is kept in pieces of a second, and each is freed when it is sent: whoever reads slowly holds less and less.
+/// A mono file of 16 bits. It is kept in pieces of a second, and each is freed when it is sent: a slow client holds ever less memory.
 pub(crate) struct Playable {
     pieces: VecDeque<Bytes>,
     left: u64,

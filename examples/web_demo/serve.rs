@@ -18,11 +18,11 @@ use tokio::time::{Sleep, sleep};
 const HEADER: Duration = Duration::from_secs(10);
 /// The time for which a client may take nothing of its answer.
 const UNREAD: Duration = Duration::from_secs(30);
-/// The pause after a connection that could not be accepted: of open files there may be too many just now.
+/// The pause after a connection that could not be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers until `stop` ends, and then finishes the requests that run. Unlike `axum::serve`, it gives up on whoever sends no header or
-/// takes no answer.
+/// Answers until `stop` ends, and then finishes the requests that run. Unlike `axum::serve`, it closes the connection of a client that
+/// sends no header or reads no answer.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER);

@@ -134,7 +134,7 @@ impl Group {
 #[derive(Debug)]
 pub(crate) struct Scale {
     pub(crate) means: [f32; AUDIO],
-    /// Standard deviations; 1 where all songs are alike.
+    /// Standard deviations; 1 where all songs have the same value.
     pub(crate) deviations: [f32; AUDIO],
 }
 

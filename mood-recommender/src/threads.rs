@@ -23,7 +23,7 @@ pub(crate) fn in_shares<T: Send, R: Send>(
         let shares = items.chunks_mut(share).enumerate();
         let threads: Vec<_> =
             shares.map(|(at, items)| scope.spawn(move || work(at * share, items))).collect();
-        // A panic of a thread goes on in this one.
+        // A panic of a thread continues in this one.
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
 }
@@ -70,7 +70,7 @@ pub(crate) fn in_states<I: Send, S: Send>(
     thread::scope(|scope| {
         let others: Vec<_> = (1..cores).map(|_| scope.spawn(run)).collect();
         let mut states = vec![run()];
-        // A panic of a thread goes on in this one.
+        // A panic of a thread continues in this one.
         states.extend(
             others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))),
         );

@@ -30,11 +30,11 @@ const GROUPS: [(&str, &str); 6] = [
 #[serde(deny_unknown_fields)]
 struct Results {
     title: String,
-    /// The day of the run; after `≤`, the day on which the figures were first stated.
-    date: Option<String>,
-    /// The machine, where the figures depend on it.
-    machine: Option<String>,
-    /// What prints the figures.
+    /// The day of the run, or that it was not recorded; after `≤`, the day on which the figures were first stated.
+    date: String,
+    /// The machine, or that it was not recorded.
+    machine: String,
+    /// The command that prints or checks the figures.
     command: String,
     note: Option<String>,
     #[serde(default)]
@@ -45,13 +45,8 @@ struct Results {
 
 impl Results {
     fn section(&self) -> String {
-        let mut text = format!("\n### {}\n\n", self.title);
-        let facts = [self.date.as_deref(), self.machine.as_deref()];
-        let facts: Vec<&str> = facts.into_iter().flatten().collect();
-        if !facts.is_empty() {
-            write!(text, "{}. ", facts.join("; ")).unwrap();
-        }
-        writeln!(text, "`{}`", self.command).unwrap();
+        let Self { title, date, machine, command, .. } = self;
+        let mut text = format!("\n### {title}\n\n{date}; {machine}. `{command}`\n");
         if let Some(note) = &self.note {
             write!(text, "\n{note}\n").unwrap();
         }
@@ -83,17 +78,15 @@ fn results() -> BTreeMap<String, Results> {
 }
 
 #[test]
-fn every_file_is_a_whole_table_with_its_date() {
+fn every_file_is_a_whole_table_with_its_day_and_machine() {
     let results = results();
     assert!(results.len() > 20);
-    for (name, Results { date, columns, rows, note, .. }) in &results {
+    for (name, Results { date, machine, columns, rows, note, .. }) in &results {
         let group = name.split('-').next().unwrap();
         assert!(GROUPS.iter().any(|(prefix, _)| *prefix == group), "{name} belongs to no group");
         assert!(rows.iter().all(|cells| cells.len() == columns.len()), "{name}: a row has other columns");
-        assert!(
-            if rows.is_empty() { note.is_some() } else { date.is_some() },
-            "{name}: rows need a date, none a note"
-        );
+        assert!(!rows.is_empty() || note.is_some(), "{name}: a note must say why there are no rows");
+        assert!(!date.is_empty() && !machine.is_empty(), "{name}: day and machine must be stated");
     }
 }
 
@@ -101,8 +94,9 @@ fn every_file_is_a_whole_table_with_its_date() {
 fn the_page_is_that_of_the_files() {
     let results = results();
     let mut page = "# What was measured\n\nWritten from the files of `docs/measured` by `WRITE=1 cargo test --workspace --test measured`. Each \
-                    section names the day, the machine where the figures depend on it, and the command that prints them. After ≤ stands the day \
-                    on which the figures were first stated. Where READMEs quote a figure, the same test compares it.\n"
+                    section names the day, the machine and the command that prints the figures; where it only checks them or does not \
+                    print all, the note says so. After ≤ stands the day on which the figures were first stated. Where READMEs quote a \
+                    figure, the same test compares it.\n"
         .to_owned();
     for (prefix, heading) in GROUPS {
         write!(page, "\n## {heading}\n").unwrap();
@@ -220,8 +214,8 @@ fn readmes_quote_what_was_measured() {
 fn a_quotation_that_differs_is_found() {
     let results = Results {
         title: "Speed".to_owned(),
-        date: Some("2026-11-29".to_owned()),
-        machine: None,
+        date: "2026-11-29".to_owned(),
+        machine: "two cores".to_owned(),
         command: "measure".to_owned(),
         note: None,
         columns: ["what", "time", "memory"].map(String::from).to_vec(),

@@ -35,7 +35,7 @@ fn item(line: &str) -> Option<(&str, &str, &str)> {
     }
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(rest.len());
     let (path, rest) = (rest[..end].trim_end_matches(':'), &rest[end..]);
-    // A method of a generic type, whose path goes on behind its parameters, and associated types of traits.
+    // A method of a generic type, whose path continues behind its parameters, and associated types of traits.
     let generic = rest.starts_with('<') && kind == "fn" && name(path).starts_with(char::is_uppercase);
     let associated = kind == "type" && ["Config", "Value", "Err", "Error", "Output"].contains(&name(path));
     (!generic && !associated && path.contains("::")).then_some((kind, path, rest))

@@ -1,4 +1,4 @@
-//! The binary `reproduce`: what it keeps, how it goes on, and what it refuses.
+//! The binary `reproduce`: what it keeps, how it resumes, and what it refuses.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 

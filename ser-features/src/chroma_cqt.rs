@@ -69,7 +69,7 @@ impl ChromaCqtConfig {
     /// The pitch class of each bin of an octave. A class takes the bins around its frequency.
     fn classes(&self) -> Vec<usize> {
         let width = self.bins_per_octave / self.n_chroma;
-        // By way of the MIDI number, as in librosa, so that halves are rounded alike.
+        // By way of the MIDI number, as in librosa, so that halves are rounded in the same way.
         let midi = 12.0 * (self.fmin.log2() - 440_f64.log2()) + 69.0;
         let semitones_above_c = midi.rem_euclid(12.0);
         let first = (semitones_above_c * self.n_chroma as f64 / 12.0).round_ties_even() as usize;

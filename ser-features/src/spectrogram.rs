@@ -143,7 +143,7 @@ impl Frames {
         self.values.clear();
     }
 
-    /// Makes room for just so many frames.
+    /// Reserves memory for exactly `n_frames` frames.
     pub(crate) fn reserve(&mut self, n_frames: usize) {
         self.values.reserve_exact((n_frames * self.width).saturating_sub(self.values.len()));
     }

@@ -32,7 +32,7 @@ pub enum Init {
 }
 
 impl Init {
-    /// Values for a weight of this shape, drawn in f64 so that models of both element types start alike.
+    /// Values for a weight of this shape, drawn in f64 so that models of both element types start with the same values.
     pub(crate) fn values(self, shape: &[usize], generator: &mut Generator) -> Vec<f64> {
         let n: usize = shape.iter().product();
         let spread: usize = shape.iter().skip(2).product();

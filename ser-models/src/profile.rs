@@ -101,7 +101,7 @@ impl VoiceProfile {
         Ok(Self { encoder: self.encoder.clone(), clips, mean })
     }
 
-    /// Whether it is of this encoder, and has so many numbers.
+    /// Checks that the profile is of this encoder and has `numbers` values.
     pub(crate) fn check_encoder(&self, encoder: Option<&str>, numbers: usize) -> Result<(), ProfileError> {
         let Self { encoder: own, mean, .. } = self;
         if encoder == Some(own) && mean.len() == numbers {

@@ -72,8 +72,8 @@ impl Theme {
 
 /// Registers the bundled font as plotters' sans-serif. It is done once, before the first letter is drawn.
 ///
-/// Whoever draws with plotters directly, as criterion does for its HTML report, must call it first: this crate switches on plotters'
-/// own rendering of letters, which knows no font of the system.
+/// Programs that draw with plotters directly, as criterion does for its HTML report, must call it first: this crate enables the feature
+/// of plotters that renders letters itself, without the fonts of the system.
 pub fn register_font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

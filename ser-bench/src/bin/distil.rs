@@ -1,4 +1,4 @@
-//! Measures and makes the bundled small model: a small network trained on the answers of the large one (knowledge distillation).
+//! Trains and measures a small network on the answers of the large model (knowledge distillation). No bundled model is made by it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -24,10 +24,11 @@ use ser_models::{Checkpoint, Recipe, RecipeFile};
 /// Trains small networks on the large model's answers, mixed with the labels.
 ///
 /// The large model is heads on the outputs of Whisper's encoder for all corpora, as `voices` makes them. Each clip's answer comes from heads
-/// that did not learn from its speaker: a training part's speakers are dealt to --parts, and heads of all other parts answer for one.
+/// that were not trained on its speaker: the speakers of a training part are divided into --parts groups, and heads that are trained on the
+/// other groups answer for each group.
 ///
-/// They are measured on the five published folds of RAVDESS's actors (all other corpora train beside): on the validation actors, or with
-/// --test on the test actors, which decide nothing. An interrupted run resumes from the files in --folder.
+/// They are measured on the five published folds of RAVDESS's actors, with all other corpora in the training part too: on the validation
+/// actors, or with --test on the test actors, by which no choice is made. An interrupted run resumes from the files in --folder.
 #[derive(Parser)]
 struct Arguments {
     /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
@@ -38,10 +39,10 @@ struct Arguments {
     /// The encoder: a safetensors file in f32, f16 or i8.
     #[arg(long, value_name = "FILE")]
     encoder: PathBuf,
-    /// Keeps what was encoded from run to run.
+    /// File that keeps the encoder's outputs for the next run.
     #[arg(long, value_name = "FILE")]
     cache: PathBuf,
-    /// Folder for the networks, each as soon as it is trained.
+    /// Folder for the networks; each is written as soon as it is trained.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
     /// The small network and its training, as a file for `train --config`, instead of recipes/small.toml.
@@ -53,7 +54,7 @@ struct Arguments {
     /// Trained heads of each large model, of different seeds; the discriminant answers beside them.
     #[arg(long, default_value_t = 1)]
     heads: u64,
-    /// Parts that a training part's speakers are dealt to.
+    /// Groups that the speakers of a training part are divided into.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
     parts: u32,
     /// Seed of the small network's training.
@@ -62,7 +63,7 @@ struct Arguments {
     /// Measure these folds alone, counted from 1.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(1..=5))]
     fold: Vec<u8>,
-    /// Measure on the test actors, with the validation actors in training. Do so once for a recipe.
+    /// Measure on the test actors, with the validation actors in training. Use it only once for each recipe.
     #[arg(long)]
     test: bool,
     /// Measure on clips in noise and over a telephone too.

@@ -19,10 +19,11 @@ use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
 use ser_models::{Recipe, RecipeFile};
 
-/// Encodes the clips of all corpora once, clean and in changed copies, and trains heads on the result.
+/// Encodes the clips of all corpora once, clean and in augmented copies, and trains heads on the result.
 ///
-/// Heads are measured on the five published folds of RAVDESS's actors (all other corpora train beside): on the validation actors, or with
-/// --test on the test actors, which decide nothing. With --leave-out they are measured on each other corpus, which then does not train.
+/// Heads are measured on the five published folds of RAVDESS's actors, with all other corpora in the training part too: on the validation
+/// actors, or with --test on the test actors, by which no choice is made. With --leave-out they are measured on each other corpus, which is
+/// then left out of the training.
 #[derive(Parser)]
 struct Arguments {
     /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
@@ -33,22 +34,22 @@ struct Arguments {
     /// The encoder: a safetensors file in f32, f16 or i8.
     #[arg(long, value_name = "FILE")]
     encoder: PathBuf,
-    /// Keeps what was encoded from run to run.
+    /// File that keeps the encoder's outputs for the next run.
     #[arg(long, value_name = "FILE")]
     cache: PathBuf,
     /// The head and its training, as a file for `train --config`, instead of examples/assets/voices.toml.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Changed copies of each clip that heads train on in addition to the clean one.
+    /// Augmented copies of each clip that heads are trained on in addition to the clean one.
     #[arg(long, default_value_t = VoiceClips::COPIES)]
     copies: usize,
-    /// Leave the discriminant out.
+    /// Leave out the linear discriminant that answers beside the trained heads.
     #[arg(long)]
     trained_only: bool,
     /// Seeds of each fold; their probabilities are averaged, and those of single ones are printed too.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
-    /// Measure on the test actors, with the validation actors in training. Do so once for a recipe.
+    /// Measure on the test actors, with the validation actors in training. Use it only once for each recipe.
     #[arg(long)]
     test: bool,
     /// Measure on clips in noise and over a telephone too.
@@ -62,7 +63,7 @@ struct Arguments {
     /// clips without and with it.
     #[arg(long)]
     profiles: bool,
-    /// Measure on each corpus but RAVDESS, never trained on: neutral, happy, sad and angry clips as the four moods.
+    /// Measure on each corpus but RAVDESS, left out of the training in turn: neutral, happy, sad and angry clips count as the four moods.
     #[arg(long, conflicts_with_all = ["test", "disturbed", "recordings"])]
     leave_out: bool,
     /// Train on all clips, and write the model with a readout that is fitted to the validation actors' answers.

@@ -122,7 +122,7 @@ const TIM_NET: Experiment = Experiment {
 };
 
 impl Experiment {
-    /// All of them, speaker-independent ones first: these tell what to expect of a voice that no model has heard.
+    /// All of them, speaker-independent ones first: these show what to expect for speakers not in training.
     pub const ALL: [Self; 27] = [
         SPEAKER_INDEPENDENT,
         Self {

@@ -15,9 +15,9 @@ pub enum Protocol {
     Stratified,
     /// The clips of each actor alone, split like that.
     SingleActor,
-    /// So many folds of equal classes, in which a speaker may be in several; each tests once.
+    /// This number of folds with equal shares of each class; each fold is the test part once. A speaker may be in several folds.
     RandomFolds(usize),
-    /// The [five published folds](ser_data::PUBLISHED_FOLDS) of whole actors: nobody who tests has trained.
+    /// The [five published folds](ser_data::PUBLISHED_FOLDS) of whole actors: no actor is in both the training and the test part.
     SpeakerIndependent,
 }
 

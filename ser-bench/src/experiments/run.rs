@@ -21,7 +21,7 @@ use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Pre
 /// Message of a run that was stopped.
 const STOPPED: Stopped = Stopped { advice: "the same command continues" };
 
-/// The models of one experiment. One whose predictions are there is not trained again, and one that was cut goes on.
+/// The models of one experiment. A model whose predictions exist is not trained again; an interrupted training resumes.
 #[derive(Debug)]
 pub struct Run {
     folder: Folder,
@@ -179,7 +179,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets all models that are done hear long recordings, joined from the clips that they were measured on.
+    /// Measures the timelines of all models that are done on long recordings, joined from the clips that they were measured on.
     ///
     /// # Errors
     /// If a clip or a checkpoint cannot be read, its labels are no emotions or moods, or a disturbance fails.

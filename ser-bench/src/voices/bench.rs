@@ -109,7 +109,8 @@ impl VoiceBench {
         fold.heads.try_map(|head| answer(&head.classifier()?, &self.clips, encoded, &fold.measured))
     }
 
-    /// Lets each fold's heads together hear long recordings that are joined of its clips, clean and in noise.
+    /// Measures the timelines of each fold's heads, which answer together, on long recordings that are joined from its clips, clean and in
+    /// noise.
     ///
     /// # Errors
     /// As [`RecordingScores::measure`].

@@ -14,7 +14,7 @@ use ser_models::training::{EncodedClips, EncodingConfig};
 
 use crate::experiments::Disturbance;
 
-/// The clips of some corpora, and what the encoder heard of them.
+/// The clips of some corpora, and the encoder's outputs for them.
 #[derive(Debug)]
 pub struct VoiceClips {
     /// The clips.
@@ -35,9 +35,8 @@ impl VoiceClips {
     /// Changed copies of each clip that are encoded beside the clean one, by default.
     pub const COPIES: usize = 2;
 
-    /// Reads the clips of these sources and encodes them, each with `copies` changed copies, as far as `cache` does not keep what the
-    /// encoder heard of them. Copies are changed as the recipe's augmentation of sound says, or as [`EncodingConfig::with_copies`] does
-    /// where it says nothing.
+    /// Reads the clips of these sources and encodes each, with `copies` augmented copies, unless `cache` holds its outputs. Copies are
+    /// augmented by the recipe's audio augmentation; if that is off, as [`EncodingConfig::with_copies`] does.
     ///
     /// # Errors
     /// If a clip cannot be read or encoded, or the encoder does not fit the recipe.

@@ -1,4 +1,4 @@
-//! Heads in closed form: linear discriminants of what the encoder heard.
+//! Heads in closed form: linear discriminants of the encoder's outputs.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -26,7 +26,7 @@ pub fn train_head(
     let labels: Vec<usize> = train.iter().map(|&at| clips.labels[at]).collect();
     let corpora = (0..=copies).flat_map(|_| train.iter().map(|&at| clips.clips[at].corpus.as_str()));
     let training = clips.encoded.dataset(&ids, &labels, &clips.label_names, copies)?.with_corpora(corpora)?;
-    // The copies were changed as sound before they were heard.
+    // The copies' audio was augmented before it was encoded.
     let mut config = recipe.training.clone();
     config.augmentation.audio = AudioAugmentation::default();
     let mut trainer = Trainer::new(config, recipe.architecture.clone(), &training, None, seed)?;

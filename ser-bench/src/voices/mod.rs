@@ -1,4 +1,4 @@
-//! The bundled model `voices`: heads on what Whisper's encoder heard of several corpora, and how they are measured.
+//! The bundled model `voices`: heads on the outputs of Whisper's encoder for several corpora, and how they are measured.
 
 mod bench;
 mod cholesky;

@@ -14,13 +14,13 @@ use ser_models::{Checkpoint, ConfusionMatrix, Recipe, RecipeFile};
 use super::{Discriminant, VoiceBench, VoiceClips, in_weighted_moods};
 use crate::experiments::{Disturbance, Predictions};
 
-/// Corpora whose clips train beside RAVDESS's, by the names of their formats.
+/// Corpora that are in the training part beside RAVDESS, by the names of their formats.
 const TRAINING: [&str; 2] = ["emodb", "nemo"];
 
 /// Corpora that are left out of the training in turn, and the UAR of moods that is asked for.
 const LEFT_OUT: [(&str, f64); 3] = [("emodb", 76.0), ("nemo", 56.0), ("ased", 62.0)];
 
-/// Recordings of strangers that are worse, and the UAR of moods that is asked for.
+/// Disturbed recordings of speakers not in training, and the UAR of moods that is asked for.
 const WORSE: [(Disturbance, f64); 3] =
     [(Disturbance::Noise(10.0), 76.0), (Disturbance::Noise(5.0), 72.0), (Disturbance::Telephone, 74.5)];
 

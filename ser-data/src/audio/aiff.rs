@@ -76,7 +76,7 @@ fn is_padding(source: &mut Source<'_>, at: u64, bytes: u64) -> Result<bool, Audi
     Ok(bytes < BLOCK && source.peek_at(at, bytes)?.iter().all(|&byte| byte == 0))
 }
 
-/// Whether no chunk begins where the `SSND` chunk should end: sound goes on there, be it silence.
+/// Whether no chunk begins where the `SSND` chunk should end: the sound, or silence, continues there.
 fn sound_goes_on(source: &mut Source<'_>, end: u64) -> Result<bool, AudioErrorKind> {
     Ok(matches!(behind(source, end.next_multiple_of(2), 2, chunk)?, Behind::Filler | Behind::Sound))
 }

@@ -354,7 +354,7 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
         // Symphonia gives other samples than libvorbis, where an encoder coupled the channels.
         return Err(AudioErrorKind::UnsupportedCodec { codec: format!("Vorbis of {channels} channels") });
     }
-    // Trimming is done here, for all codecs alike; `gapless` makes Vorbis leave out its first packet, which is half a window.
+    // Trimming is done here, for all codecs; `gapless` makes Vorbis leave out its first packet, which is half a window.
     let options = AudioDecoderOptions::default().gapless(true);
     let codec = Codec::Symphonia(Box::new(parameters.clone()));
     registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, &[], (0, false)))

@@ -90,7 +90,7 @@ struct Logical {
     /// Header packets that are still to come.
     headers: usize,
     identification: Vec<u8>,
-    /// The start of a packet that goes on in the next page.
+    /// The start of a packet that continues on the next page.
     partial: Vec<u8>,
     begun: bool,
     /// Whether a packet of sound was seen.

@@ -287,7 +287,7 @@ mod tests {
 
     const WAV: &[u8] = include_bytes!("../../../examples/assets/sample.wav");
 
-    /// A stream that gives at most so many bytes at a time.
+    /// A stream that gives at most this number of bytes at a time.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {

@@ -66,7 +66,7 @@ pub(super) enum Behind {
     Filler,
     /// Bytes that are neither these nor the sound: chunks that don't fill the file, or whose length is wrong, more sound, or another file.
     Other,
-    /// Bytes that begin as no chunk does: the sound goes on, and its length is wrong.
+    /// Bytes that begin as no chunk does: the sound continues, and its length is wrong.
     Sound,
 }
 

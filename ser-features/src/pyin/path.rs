@@ -103,7 +103,7 @@ impl Path {
         self.started = false;
     }
 
-    /// Goes on to a frame with the probability of each voiced pitch, and of any unvoiced one.
+    /// Takes the next frame: the probability of each voiced pitch, and that of any unvoiced one.
     pub(super) fn step(&mut self, transitions: &Transitions, voiced: &[f64], unvoiced: f64) {
         let n = self.n;
         if self.started {

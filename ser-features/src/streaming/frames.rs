@@ -120,7 +120,7 @@ impl StreamingDelta {
 #[derive(Debug, Clone)]
 pub struct StreamingPcen {
     pcen: Pcen,
-    /// What each band's smoothing goes on with; none before the first frames.
+    /// State of each band's smoothing filter; empty before the first frames.
     rest: Vec<f64>,
 }
 

@@ -154,7 +154,7 @@ impl Formants {
         self.process_frames(samples, 1 + samples.len() / self.config.hop_length)
     }
 
-    /// Formants of so many frames.
+    /// Formants of the first `n_frames` frames.
     pub(crate) fn process_frames(
         &mut self,
         samples: &[f32],

@@ -10,8 +10,8 @@ resampled waveforms themselves with soxr's, over all frequencies and below 0.85 
 interpolation. The last figures are what librosa's own MFCC and its highest mel band in dB make of both waveforms: the mean absolute
 difference over all coefficients, frames and clips. It needs the versions of make_goldens.py, and cargo.
 
-All 1,440 clips take about three quarters of an hour for one process. With --keep, what is done stands in a folder, and a run that was
-cut off goes on from there.
+All 1,440 clips take about three quarters of an hour for one process. With --keep, results are kept in a folder, and an
+interrupted run resumes from them.
 """
 
 import argparse

@@ -107,7 +107,7 @@ impl Normalization {
         Ok(inputs.with_values(values))
     }
 
-    /// What is wrong with constants for inputs of so many features, if anything: (rule, given).
+    /// The rule that the constants break for inputs of `features` features, and what was given; `None` if they are valid.
     pub(crate) fn problem(&self, features: usize) -> Option<(&'static str, String)> {
         let lengths = [self.floor.len(), self.mean.len(), self.std.len()];
         if lengths != [features; 3] {

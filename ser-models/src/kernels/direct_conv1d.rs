@@ -81,7 +81,7 @@ impl<'a> DirectConv1d<'a> {
         rows
     }
 
-    /// The place of a clip of so many positions in a padded row, whose zeros before it are `before`.
+    /// The place of a clip of `length` positions in a padded row, with `before` zeros before the clip.
     pub(crate) fn place(&self, channel: usize, clip: usize, before: usize, length: usize) -> Range<usize> {
         let start = channel * self.row() + clip * self.period() + before;
         start..start + length
@@ -128,8 +128,8 @@ impl<'a> DirectConv1d<'a> {
         columns * out_channels * self.window.kernel
     }
 
-    /// Adds the gradients for the weights of so many output channels to `sum`, from padded rows of the input and of the
-    /// gradient for the output.
+    /// Adds the gradients for the weights of `out_channels` output channels to `sum`, from padded rows of the input and of the gradient for
+    /// the output.
     pub(crate) fn weight_gradients<T: Real>(&self, x: &[T], dz: &[T], out_channels: usize, sum: &mut [T]) {
         let (row, at, positions) = (self.row(), self.flipped_before(), self.positions());
         let Placed { kernel, dilation, .. } = self.window;
@@ -275,7 +275,7 @@ mod tests {
         (0..n).map(|i| T::from_f64(((i * 7919 + 13) % 23) as f64 - 11.0)).collect()
     }
 
-    /// Every way, for one size and so many clips.
+    /// Compares every product with the reference, for one size and `clips` clips.
     fn check<T: Real>(window: Placed, clips: usize, channels: usize, filters: usize) {
         let direct = DirectConv1d { window, clips, memory: &Memory::default() };
         let (kernel, input, output) = (window.kernel, window.input, window.output);

@@ -148,7 +148,7 @@ struct Product<'a> {
     finish: Finish,
 }
 
-/// How many rows are multiplied together when so many are left: as many as there are registers for their sums.
+/// Number of rows that are multiplied together if `left` rows are left: as many as there are registers for their sums.
 #[inline(always)]
 fn tile_rows<S: Simd>(left: usize) -> usize {
     match left {

@@ -51,7 +51,7 @@ impl Im2col<'_> {
         (POSITIONS / self.out_plane()).min(self.batch.div_ceil(UNITS)).max(1)
     }
 
-    /// So many output positions in tiles.
+    /// Ranges of `tile` positions each; the last one takes the rest.
     fn tiles(positions: usize, tile: usize) -> impl Iterator<Item = Range<usize>> {
         let count = (positions / tile).max(1);
         (0..count).map(move |i| i * tile..if i + 1 == count { positions } else { (i + 1) * tile })
@@ -70,7 +70,7 @@ impl Im2col<'_> {
         runs
     }
 
-    /// Blocks of input channels: (first, count), for so many columns.
+    /// Blocks of input channels for `columns` columns: (first channel, number of channels).
     fn channel_blocks(&self, columns: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let (channels, step) = (self.in_channels, (BLOCK / (self.taps() * columns)).max(1));
         (0..channels).step_by(step).map(move |first| (first, step.min(channels - first)))

@@ -17,7 +17,7 @@ pub(crate) struct PackedMatrix<T> {
 }
 
 impl<T: Real> PackedMatrix<T> {
-    /// For products with so many rows at a time, in the instruction set `S`.
+    /// A matrix for products with `rows` rows at a time, in the instruction set `S`.
     #[inline(always)]
     fn empty<S: Simd>(depth: usize, columns: usize, rows: usize) -> Self {
         let width = registers(rows) * (size_of::<T::Lanes<S>>() / size_of::<T>());

@@ -27,7 +27,8 @@ pub fn in_graph(layer: &dyn Layer, x: &Padded, mode: &mut Mode<'_>) -> Result<Te
     let Some(backward) = backward else { return Ok(output.into_values().detach()) };
     let weights: Vec<Var> = layer.weights().into_iter().cloned().collect();
     let flat = weights.iter().map(|weight| weight.flatten_all()).collect::<CandleResult<Vec<_>>>()?;
-    // An operation takes three tensors at most: the weights go in as one, which Candle's `cat` takes apart on the way back.
+    // An operation takes three tensors at most: the weights go in as one, which the backward pass of Candle's `cat`
+    // takes apart.
     let flat = match flat.is_empty() {
         true => Tensor::zeros(1, x.values().dtype(), &Device::Cpu)?,
         false => Tensor::cat(&flat, 0)?,

@@ -55,7 +55,7 @@ impl Direction {
         Ok(Self { weight, bias, cell, inputs, units, reverse })
     }
 
-    /// The states of a batch of frames, whose shape and lengths were checked, and in training the way back.
+    /// The states of a batch of frames, whose shape and lengths were checked, and in training their backward pass.
     pub(super) fn forward(
         &self,
         x: &Padded,

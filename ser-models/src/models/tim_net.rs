@@ -141,7 +141,7 @@ impl Direction {
         Ok(Self { projection, blocks })
     }
 
-    /// The output of each block, [batch, filters, time], and in training the way back.
+    /// The output of each block, [batch, filters, time], and in training the backward pass.
     fn forward<T: Real>(&self, x: &Padded, mode: &mut Mode<'_>) -> Result<Outputs, LayerError> {
         // A causal convolution sees no padding behind a clip; batch normalisation in training does.
         let lengths = x.lengths().filter(|_| mode.is_training()).map(<[usize]>::to_vec);
@@ -185,7 +185,7 @@ impl Direction {
     }
 }
 
-/// What each block gives, and the way back from the gradients for all of them.
+/// The output of each block, and the backward pass from the gradients for all of them.
 type Outputs = (Vec<Tensor>, Option<BlocksBackward>);
 type BlocksBackward =
     Box<dyn FnOnce(&[Tensor], bool, &mut GradStore) -> Result<Option<Tensor>, LayerError> + Send>;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Direct sound over reverberation, in dB: that of a speaker at arm's length, and that of one across the room.
 const DIRECT: [f64; 2] = [0.0, 12.0];
-/// Echoes a second of a room: so many that none is heard alone.
+/// Echoes a second of a room: too many for single ones to be heard.
 const ECHOES: f64 = 1_500.0;
 /// Frequencies in Hz between which an equaliser's bands lie.
 const BANDS: [f64; 2] = [80.0, 7_000.0];
@@ -145,7 +145,7 @@ fn in_room(clip: &[f32], time: f64, power: f64, spacing: f64, generator: &mut Ge
     output
 }
 
-/// Tilts a spectrum by so many dB an octave, around nothing in particular: shelving filters of first order, an octave apart.
+/// Tilts a spectrum by `decibels` an octave with shelving filters of first order, an octave apart.
 pub(super) fn tilt<T: Sample>(clip: &mut [T], rate: f64, decibels: f64) {
     if decibels == 0.0 {
         return;
@@ -181,7 +181,7 @@ struct Section {
 }
 
 impl Section {
-    /// A peak of so many dB, an octave and a half wide, at a frequency in cycles a sample (R. Bristow-Johnson, *Cookbook formulae for
+    /// A peak of `decibels`, an octave and a half wide, at a frequency in cycles a sample (R. Bristow-Johnson, *Cookbook formulae for
     /// audio equalizer biquad filter coefficients*).
     fn peak(frequency: f64, decibels: f64) -> Self {
         let (amplitude, omega) = (10f64.powf(decibels / 40.0), std::f64::consts::TAU * frequency);
@@ -194,7 +194,7 @@ impl Section {
         }
     }
 
-    /// A step of so many dB, half of it at a frequency in cycles a sample: (1 + s √g) / (1 + s / √g), by the bilinear transform.
+    /// A step of `decibels`, half of it at a frequency in cycles a sample: (1 + s √g) / (1 + s / √g), by the bilinear transform.
     fn shelf(frequency: f64, decibels: f64) -> Self {
         let (root, k) = (10f64.powf(decibels / 40.0), (std::f64::consts::PI * frequency).tan());
         let scale = k + 1.0 / root;

@@ -131,7 +131,7 @@ fn ask_for_a_large_file(address: &str) -> TcpStream {
     stream
 }
 
-/// Files of 58 MB that nobody takes hold a bounded memory, and keep nobody from being heard.
+/// Files of 58 MB that no client reads hold a bounded memory, and other clients are still answered.
 #[test]
 fn answers_that_are_not_read_take_bounded_memory() {
     let server = Server::start(&["--workers", "2"]);
@@ -177,7 +177,7 @@ fn whoever_is_too_slow_is_given_up() {
         answer
     };
     std::thread::scope(|scope| {
-        // A file to play of 58 MB that nobody reads.
+        // A file to play of 58 MB that no client reads.
         let unread = scope.spawn(|| {
             let mut stream = ask_for_a_large_file(&address);
             // Wait for the start of the answer, which a busy machine may take long to make.

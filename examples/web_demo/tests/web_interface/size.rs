@@ -41,7 +41,7 @@ fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_take_little_memory() {
     }
 }
 
-/// A FLAC file of so many blocks of 65,535 frames of zeros, 16 bit: a few bytes a block.
+/// A FLAC file of `blocks` blocks of 65,535 frames of zeros, 16 bit: a few bytes a block.
 pub(crate) fn silent_flac(sample_rate: u64, channels: u8, blocks: u32) -> Vec<u8> {
     let block = |number: u32| {
         // Block size 65,535 (16 bits follow), rate and bits as the file declares; constant subframes of zero.

@@ -77,7 +77,7 @@ struct Product<'a, I: Instructions> {
     finish: Finish,
 }
 
-/// How many rows are multiplied together when so many are left.
+/// Number of rows that are multiplied together if `left` rows are left.
 #[inline(always)]
 fn tile_rows<I: Instructions>(left: usize) -> usize {
     match left {

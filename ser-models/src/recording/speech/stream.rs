@@ -73,7 +73,7 @@ impl SpeechStream {
         Ok(())
     }
 
-    /// Whether all frames of a window that ends at this second can be made although the stream goes on.
+    /// Whether all frames of a window that ends at this second can be made although the stream continues.
     pub(crate) fn is_whole_until(&self, seconds: f64) -> bool {
         let end = self.start + self.samples.len();
         let parts = end.saturating_sub(self.around()) / self.length();
