@@ -47,9 +47,9 @@ struct Arguments {
     #[arg(long, value_name = "JSON", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
     /// Score the answers against a table with the columns `file` and `mood`, or a corpus (a folder, an archive, a folder for each class):
-    /// accuracy, UAR and the confusion matrix, on standard error.
+    /// accuracy, UAR and the confusion matrix, on standard error. May be given more than once.
     #[arg(long, value_name = "CSV")]
-    labels: Option<PathBuf>,
+    labels: Vec<PathBuf>,
     #[command(flatten)]
     labelling: Labelling,
     /// Seconds from one window to the next.
@@ -93,14 +93,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..TimelineConfig::default()
     };
     let model = arguments.model.open()?;
+    // For a reader: a program that reads what goes wrong knows what it asked for.
+    if std::io::stderr().is_terminal() {
+        cli::note(format_args!("recognised by {}", model.name()));
+    }
     if let Some(path) = &arguments.learn_voice {
         return learn_voice(model.recognizer()?, &inputs, path, arguments);
     }
     let open = || -> anyhow::Result<Recognizer> { Ok(model.recognizer()?.with_config(config.clone())?) };
     let recognizer = open()?;
     let labels = recognizer.labels().to_vec();
-    let truth = |path: &PathBuf| Truth::open(path, &labels, &arguments.labelling);
-    let mut truth = arguments.labels.as_ref().map(truth).transpose()?;
+    let truth = || Truth::open(&arguments.labels, &labels, &arguments.labelling);
+    let mut truth = (!arguments.labels.is_empty()).then(truth).transpose()?;
 
     let decoding = arguments.decoding.options();
     let stop = interrupt::on_ctrl_c()?;

@@ -81,7 +81,11 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let recognizer = arguments.model.open()?.recognizer()?;
+    let model = arguments.model.open()?;
+    let recognizer = model.recognizer()?;
+    if std::io::stderr().is_terminal() {
+        cli::note(format_args!("recognised by {}", model.name()));
+    }
     let labels = recognizer.labels().to_vec();
     let source = if arguments.microphone { open_microphone()? } else { open_input(arguments)? };
     let config = LiveConfig { silence_db: arguments.silence_db, ..LiveConfig::default() };

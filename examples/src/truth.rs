@@ -13,7 +13,7 @@ use crate::speech::Labelling;
 /// The true moods of recordings.
 #[derive(Debug)]
 pub struct Truth {
-    /// The table or corpus.
+    /// The tables and corpora.
     source: String,
     labels: Vec<String>,
     /// By path, and by file name if it is unique.
@@ -26,18 +26,24 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Reads a table with the columns `file` and `mood`, or the clips of a corpus. A mood is one of `labels`, in any case, or a word that
-    /// stands for one.
+    /// Reads tables with the columns `file` and `mood`, or the clips of corpora. A mood is one of `labels`, in any case, or a word that stands
+    /// for one.
     ///
     /// # Errors
     /// The error names file and row.
-    pub fn open(path: &Path, labels: &[String], labelling: &Labelling) -> anyhow::Result<Self> {
-        let source = path.display().to_string();
+    pub fn open(
+        paths: &[impl AsRef<Path>],
+        labels: &[String],
+        labelling: &Labelling,
+    ) -> anyhow::Result<Self> {
+        let source =
+            paths.iter().map(|path| path.as_ref().display().to_string()).collect::<Vec<_>>().join(", ");
         let (confusion, labels) = (ConfusionMatrix::new(labels), labels.to_vec());
         let (moods, unnamed, unanswered) = (HashMap::new(), Vec::new(), BTreeSet::new());
         let mut truth = Self { source, labels, moods, confusion, unnamed, unanswered };
         let map = labelling.label_map()?;
-        for data in labelling.sources(&[path])? {
+        for (data, path) in labelling.sources(paths)?.into_iter().zip(paths) {
+            let path = path.as_ref();
             let table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
             let table = !table && !path.is_dir();
             match data.format {
@@ -54,7 +60,7 @@ impl Truth {
             return Err(bad.into());
         }
         for row in manifest.rows {
-            let place = format!("{}: row {}", self.source, row.row);
+            let place = format!("{}: row {}", path.display(), row.row);
             if row.start.is_some() || row.end.is_some() {
                 bail!("{place}: start and end must be left out, because whole recordings are scored");
             }
@@ -145,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("moods.csv");
         std::fs::write(&path, text).unwrap();
-        Truth::open(&path, &["Calm".to_owned(), "Sad".to_owned()], &Labelling::default())
+        Truth::open(&[&path], &["Calm".to_owned(), "Sad".to_owned()], &Labelling::default())
     }
 
     #[test]
@@ -180,7 +186,8 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
-        let mut truth = Truth::open(folder.path(), &LabelSet::Moods.names(), &Labelling::default()).unwrap();
+        let mut truth =
+            Truth::open(&[folder.path()], &LabelSet::Moods.names(), &Labelling::default()).unwrap();
         truth.score(folder.path().join("happy/1.wav").to_str().unwrap(), "Happy");
         truth.score("elsewhere/2.wav", "Sad");
         assert_eq!((truth.confusion.accuracy(), truth.confusion.total()), (1.0, 2));
@@ -191,6 +198,25 @@ mod tests {
             (2, 2),
             "two have that name; boredom is no mood"
         );
+    }
+
+    #[test]
+    fn several_tables_are_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = |name: &str, row: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("file,mood\n{row}\n")).unwrap();
+            path
+        };
+        let moods = LabelSet::Moods.names();
+        let tables = [table("one.csv", "x.wav,sad"), table("two.csv", "y.wav,calm")];
+        let mut truth = Truth::open(&tables, &moods, &Labelling::default()).unwrap();
+        truth.score("x.wav", "Sad");
+        truth.score("y.wav", "Happy");
+        assert_eq!((truth.confusion.accuracy(), truth.confusion.total()), (0.5, 2));
+        let tables = [tables[0].clone(), table("three.csv", "z.wav,dull")];
+        let error = Truth::open(&tables, &moods, &Labelling::default()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: row 2: mood must be", tables[1].display())), "{error}");
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn tables_say_who_speaks_and_nobody_is_on_both_sides() {
     );
     let map = write(&folder, "own.toml", "emotions.angry.words = ['grumpy']");
     let mapped = ["--data", &bad, "--corpus", "manifest", "--output", &output, "--label-map", &map];
-    fails("train", mapped, &["part has no clips: 1 clips are too few"]);
+    fails("train", mapped, &["part must have clips, got none: 1 clips are too few"]);
     assert!(!Path::new(&output).exists());
 }
 

@@ -30,8 +30,8 @@ use member::Member;
 ///
 /// The network decides which features are taken of the clips. A preset is a network with the training that was published for
 /// it. A file reaches every setting and overrides a preset; the command line overrides both. The same seed, data and settings give
-/// the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far; `--resume` continues the run and ends with
-/// the same file as an uninterrupted run.
+/// the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far if one network is trained; `--resume` continues
+/// the run and ends with the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
@@ -64,7 +64,8 @@ struct Arguments {
     /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels.
     #[arg(long, value_enum, default_value_t = Labels::Moods)]
     labels: Labels,
-    /// Share of all clips that is taken from the training part to choose the epoch; with 0 the last epoch is kept.
+    /// Share of the clips that chooses the epoch, taken from the training part: of all clips, or with --test-corpus of the training part's
+    /// clips, or with --speakers other of its speakers. With 0 the last epoch is kept.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     validation: f64,
     /// Who speaks in the test part: the same speakers as in training, with other clips, or others.

@@ -105,7 +105,12 @@ fn what_cannot_be_run_is_refused() {
     fails(&data, folder.path(), &["--only", "resnet"], "speaker-independent");
     let nameless = write(&folder, "nameless.toml", "[training]\nepochs = 3");
     fails(&data, folder.path(), &["--only", "cnn-1d", "--recipe", &nameless], "arch must be one of");
-    fails(&data, folder.path(), &["--only", "speaker-independent-clean"], "the validation part has no clips");
+    fails(
+        &data,
+        folder.path(),
+        &["--only", "speaker-independent-clean"],
+        "the validation part must have clips, got none",
+    );
 }
 
 #[test]
@@ -116,7 +121,7 @@ fn those_that_answer_together_are_trained_by_their_own_recipes() {
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 1");
     let given = [&only[..], &["--recipe", &recipe]].concat();
     fails(&data, folder.path(), &given, "--recipe needs one experiment, but 2 are to be trained: speaker");
-    fails(&data, folder.path(), &only, "the validation part has no clips");
+    fails(&data, folder.path(), &only, "the validation part must have clips, got none");
     for (name, noise) in [("clean", false), ("robust", true)] {
         let file = folder.path().join(format!("speaker-independent-{name}/recipe.json"));
         assert_eq!(std::fs::read_to_string(file).unwrap().contains("\"low_pass\""), noise);

@@ -153,7 +153,7 @@ fn bad_files_are_refused_by_name_or_skipped_and_reported() {
         let text = error.to_string();
         assert!(
             text.ends_with(
-                "Actor_01/01-01-03-01-01-01-01.mp4: modality is 01 (audio-video), expected 03 (audio only) \
+                "Actor_01/01-01-03-01-01-01-01.mp4: modality must be 03 (audio only), got 01 (audio-video) \
                  (and 2 more bad files)"
             ),
             "{text}"
@@ -163,7 +163,7 @@ fn bad_files_are_refused_by_name_or_skipped_and_reported() {
         assert!(matches!(dataset.skipped[0], BadFile::Name(_)));
         let text = dataset.skipped[1].to_string();
         assert!(
-            text.contains("Actor_01/03-01-09-01-01-01-01.wav: emotion is 09, expected 01 to 08"),
+            text.contains("Actor_01/03-01-09-01-01-01-01.wav: emotion must be 01 to 08, got 09"),
             "{text}"
         );
         let text = dataset.skipped[2].to_string();

@@ -243,7 +243,7 @@ fn bad_clips_are_skipped_when_asked_and_reported() {
     for ((at, text), (expected_at, expected)) in skipped.iter().zip([
         (1, "silent.wav: signal: sound must not be silent"),
         (2, "short.wav: signal: samples must be 2000 or more, got 10"),
-        (4, "nan.wav: sample 0 (channel 0) is NaN; expected a finite number"),
+        (4, "nan.wav: sample 0 (channel 0) must be finite, got NaN"),
         (5, "text.wav: is not audio: it looks like text"),
     ]) {
         assert_eq!(*at, expected_at);

@@ -290,7 +290,7 @@ fn recorded_splits_are_found_again() {
     let found = record.find(&shifted).unwrap();
     assert_eq!(found.test, split.test.iter().map(|at| at + 1).collect::<Vec<_>>());
     let text = record.find(&ids[..3]).unwrap_err().to_string();
-    assert!(text.ends_with("is not among the clips"), "{text}");
+    assert!(text.starts_with("split: ids must be those of clips, got "), "{text}");
     assert!(matches!(split.ids(&ids[..3]), Err(SplitError::Length { given: 3, .. })));
 }
 
@@ -307,49 +307,53 @@ fn impossible_splits_are_refused_by_rule() {
     }
     assert!(
         text(stratified(&labels, &groups[..3], Shares::default(), 0).unwrap_err())
-            .contains("3 groups for 4 clips")
+            .contains("groups must be as many as clips, 4, got 3")
     );
     assert!(
         text(stratified(&labels, &groups, shares(0.0, 0.0), 0).unwrap_err())
-            .contains("test part has no clips")
+            .contains("test part must have clips, got none")
     );
     assert!(
         text(stratified_k_folds(&labels, &groups, 5, 0.0, 0).unwrap_err())
-            .contains("5 folds cannot be made of 4 clips")
+            .contains("folds must be 2 to 4, the number of clips, got 5")
     );
     assert!(
         text(speaker_k_folds(&speakers, &groups, 3, 0, 0).unwrap_err())
-            .contains("3 folds cannot be made of 2 speakers")
+            .contains("folds must be 2 to 2, the number of speakers, got 3")
     );
     assert!(
-        text(speaker_k_folds(&speakers, &groups, 2, 1, 0).unwrap_err()).contains("train part has no clips")
+        text(speaker_k_folds(&speakers, &groups, 2, 1, 0).unwrap_err())
+            .contains("train part must have clips, got none")
     );
-    assert!(text(published_folds(&speakers, &groups).unwrap_err()).contains("validation part has no clips"));
+    assert!(
+        text(published_folds(&speakers, &groups).unwrap_err())
+            .contains("validation part must have clips, got none")
+    );
     assert!(
         text(single_speaker(&labels, &speakers, &groups, "9", Shares::default(), 0).unwrap_err())
             .contains("speaker 9 has 0 clips")
     );
     let error = speaker_k_folds(&speakers, &[0, 1, 1, 3], 2, 0, 0).unwrap_err();
-    assert_eq!(text(error), "clips 1 and 2 are identical, yet of speakers 1 and 2");
+    assert_eq!(text(error), "split: identical clips must be of one speaker, got clip 1 of 1 and 2 of 2");
     assert!(matches!(stratified::<&str>(&[], &[], Shares::default(), 0), Err(SplitError::EmptyPart { .. })));
     let both = by_speakers(&speakers, &groups, &["1"], &["1"]).unwrap_err();
-    assert_eq!(text(both), "speaker 1 must be in one part, got validation and test");
+    assert_eq!(text(both), "split: speaker 1 must be in one part, got validation and test");
     let nobody = by_speakers(&speakers, &groups, &["3"], &[]).unwrap_err();
-    assert_eq!(text(nobody), "speaker 3 must have clips, got none");
+    assert_eq!(text(nobody), "split: speaker 3 must have clips, got none");
     let split = by_speakers(&speakers, &groups, &["2"], &[]).unwrap();
     assert_eq!((&split.train[..], &split.test[..]), (&[0, 1][..], &[2, 3][..]));
     let mixed = Split { train: vec![0, 2], validation: vec![], test: vec![1, 3] };
     assert_eq!(
         text(mixed.check_speakers(&speakers).unwrap_err()),
-        "speaker 1 must be in one part, got train and test"
+        "split: speaker 1 must be in one part, got train and test"
     );
     assert_eq!(
         text(leave_corpus_out(&speakers, &groups, "3").unwrap_err()),
-        "corpus must be one of 1, 2, got 3"
+        "split: corpus must be one of 1, 2, got 3"
     );
     assert_eq!(
         text(leave_corpus_out(&speakers, &[0, 1, 1, 3], "2").unwrap_err()),
-        "clips 1 and 2 are identical, yet of corpora 1 and 2"
+        "split: identical clips must be of one corpus, got clip 1 of 1 and 2 of 2"
     );
     assert!(text(leave_corpus_out(&["1", "1"], &[0, 1], "1").unwrap_err()).contains("the only corpus"));
 }

@@ -45,8 +45,9 @@ fn is_plan(name: &str, source: &str) -> bool {
 #[test]
 fn every_plan_has_an_example_and_can_be_copied_and_is_fuzzed() {
     let mut found = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    let exported = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"), &mut found);
+    let exported =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../src/lib.rs")).unwrap();
     let exported: Vec<&str> = exported.split(|c: char| !c.is_alphanumeric()).collect();
     let plans: Vec<_> = found
         .iter()
@@ -64,7 +65,7 @@ fn every_plan_has_an_example_and_can_be_copied_and_is_fuzzed() {
         assert_eq!(without, [""; 0], "without {what}");
     }
     let mut fuzzed = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/check"), &mut fuzzed);
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/check"), &mut fuzzed);
     let words: Vec<&str> =
         fuzzed.iter().flat_map(|source| source.split(|c: char| !c.is_alphanumeric())).collect();
     let others: Vec<&str> =

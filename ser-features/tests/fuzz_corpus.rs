@@ -26,7 +26,7 @@ proptest! {
 
 #[test]
 fn all_of_the_corpus_holds() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/plans");
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/plans");
     let mut count = 0;
     for entry in std::fs::read_dir(corpus).unwrap() {
         let path = entry.unwrap().path();

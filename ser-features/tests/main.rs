@@ -14,7 +14,6 @@ mod plan_sizes;
 mod properties;
 mod real_recordings;
 mod samples;
-#[cfg(feature = "serde")]
 mod serde;
 mod sounds;
 mod spectral;

@@ -12,7 +12,7 @@ const TO: usize = 22_050;
 
 /// Two recordings of RAVDESS as they are published, for those who have them: 48 kHz, 16 bits, one mono and one stereo.
 fn recordings() -> Option<Vec<(String, Vec<f32>)>> {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/ravdess-originals"));
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/ravdess-originals"));
     let clip = |name: &str| {
         let mut reader = hound::WavReader::open(folder.join(name)).unwrap();
         let spec = reader.spec();

@@ -28,7 +28,7 @@ fn outputs(encoder: &WhisperEncoder, mel: &Tensor) -> Tensor {
 fn base() -> Option<PathBuf> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../../shared/data/whisper-base-encoder/whisper-base-encoder-4-blocks.f16.safetensors"
+        "/../../../shared/data/whisper-base-encoder/whisper-base-encoder-4-blocks.f16.safetensors"
     );
     let path = PathBuf::from(path);
     if !path.exists() {

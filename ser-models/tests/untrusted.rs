@@ -33,7 +33,7 @@ fn numbers(text: &[u8]) -> Vec<std::ops::Range<usize>> {
 
 /// Gives a reader each seed of a target and its variants; tells how many these were.
 fn all(target: &str, read: impl Fn(&[u8])) -> usize {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let mut count = 0;
     let mut read = |bytes: &[u8]| {
         read(bytes);
@@ -64,7 +64,7 @@ fn any_checkpoint_is_refused_in_one_line_or_answers() {
 
 /// The seed of a checkpoint with one text in place of another.
 fn changed(from: &str, to: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/checkpoint/vector.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/checkpoint/vector.json");
     let seed = std::fs::read_to_string(path).unwrap();
     assert!(seed.contains(from), "{from}");
     let file = check::with_tensors(&seed.replacen(from, to, 1)).unwrap();
@@ -87,7 +87,7 @@ fn a_level_beyond_the_range_of_f32_is_refused_and_not_read_as_none() {
 
 #[test]
 fn an_infinite_level_is_refused_when_a_checkpoint_is_written() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/moods.safetensors");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/moods.safetensors");
     let mut checkpoint = Checkpoint::load(path).unwrap();
     checkpoint.preparation.trim_top_db = Some(f32::INFINITY);
     let error = checkpoint.to_bytes().unwrap_err().to_string();
@@ -112,7 +112,7 @@ fn any_training_state_is_refused_in_one_line_or_goes_on() {
 
 #[test]
 fn a_state_whose_epochs_or_steps_are_not_of_the_run_is_refused() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/state/epoch.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/state/epoch.json");
     let seed = std::fs::read_to_string(path).unwrap();
     let (_folder, trainer) = check::resumed(seed.as_bytes()).unwrap();
     assert_eq!(trainer.history().epochs.len(), 1);

@@ -118,15 +118,13 @@ pub enum AudioErrorKind {
         bytes: u64,
     },
     /// The file is longer than the limit.
-    #[error("is longer than {} s, the most that is taken", limit.as_secs_f64())]
+    #[error("length must be at most {} s, got more", limit.as_secs_f64())]
     TooLong {
         /// The most that is taken.
         limit: Duration,
     },
     /// The file holds more samples than the caller wants.
-    #[error(
-        "has more than {limit} samples, the most that is taken ({channels} channels at {sample_rate} Hz)"
-    )]
+    #[error("samples must be at most {limit} ({channels} channels at {sample_rate} Hz), got more")]
     TooManySamples {
         /// The most that is taken, all channels together.
         limit: usize,
@@ -136,7 +134,7 @@ pub enum AudioErrorKind {
         sample_rate: u32,
     },
     /// A sample of a floating point file is NaN or infinite.
-    #[error("sample {index} (channel {channel}) is {value}; expected a finite number")]
+    #[error("sample {index} (channel {channel}) must be finite, got {value}")]
     NotFinite {
         /// Position in its channel, from 0.
         index: usize,
@@ -147,7 +145,7 @@ pub enum AudioErrorKind {
     },
     /// A sample exceeds full scale by more than 20 dB: it is on another scale, or the stream is damaged.
     #[error(
-        "sample {index} (channel {channel}) is {value}, {:.0} dB beyond full scale; samples must be within ±10 (full scale is ±1)",
+        "sample {index} (channel {channel}) must be within ±10 (full scale is ±1), got {value}, {:.0} dB beyond full scale",
         20.0 * value.abs().log10()
     )]
     TooLoud {

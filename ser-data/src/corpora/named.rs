@@ -31,7 +31,7 @@ pub enum NameError {
         expected: String,
     },
     /// A field has a value that the corpus doesn't know.
-    #[error("{name}: {field} is {value}, expected {expected}")]
+    #[error("{name}: {field} must be {expected}, got {value}")]
     Field {
         /// The name, or the file's path.
         name: String,

@@ -40,7 +40,7 @@ pub struct SplitIds {
 #[non_exhaustive]
 pub enum SplitError {
     /// The slices describe different numbers of clips.
-    #[error("there are {given} {what} for {clips} clips; expected as many")]
+    #[error("split: {what} must be as many as clips, {clips}, got {given}")]
     Length {
         /// Content of the slice, such as identifiers.
         what: &'static str,
@@ -51,7 +51,7 @@ pub enum SplitError {
     },
     /// The shares are out of range.
     #[error(
-        "the validation share {validation} and the test share {test} must be 0 or more and sum to less than 1"
+        "split: the shares of validation and test must be 0 or more and sum to less than 1, got {validation} and {test}"
     )]
     Shares {
         /// The share of the validation part.
@@ -60,9 +60,7 @@ pub enum SplitError {
         test: f64,
     },
     /// The number of folds doesn't fit.
-    #[error(
-        "{k} folds cannot be made of {available} {what}; expected 2 folds or more, and as many {what} as folds or more"
-    )]
+    #[error("split: folds must be 2 to {available}, the number of {what}, got {k}")]
     Folds {
         /// The number of folds asked for.
         k: usize,
@@ -72,7 +70,7 @@ pub enum SplitError {
         available: usize,
     },
     /// A part has no clip.
-    #[error("the {part} part has no clips: {reason}")]
+    #[error("split: the {part} part must have clips, got none: {reason}")]
     EmptyPart {
         /// "train", "validation" or "test".
         part: &'static str,
@@ -80,7 +78,9 @@ pub enum SplitError {
         reason: String,
     },
     /// Identical clips belong to different speakers, so that no split by speakers keeps them together.
-    #[error("clips {first} and {second} are identical, yet of speakers {first_speaker} and {second_speaker}")]
+    #[error(
+        "split: identical clips must be of one speaker, got clip {first} of {first_speaker} and {second} of {second_speaker}"
+    )]
     SharedBySpeakers {
         /// Position of a clip.
         first: usize,
@@ -92,7 +92,9 @@ pub enum SplitError {
         second_speaker: String,
     },
     /// Identical clips belong to different corpora, so that one cannot be left out without the other.
-    #[error("clips {first} and {second} are identical, yet of corpora {first_corpus} and {second_corpus}")]
+    #[error(
+        "split: identical clips must be of one corpus, got clip {first} of {first_corpus} and {second} of {second_corpus}"
+    )]
     SharedByCorpora {
         /// Position of a clip.
         first: usize,
@@ -104,7 +106,7 @@ pub enum SplitError {
         second_corpus: String,
     },
     /// A speaker would be in two parts.
-    #[error("speaker {speaker} must be in one part, got {} and {}", parts[0], parts[1])]
+    #[error("split: speaker {speaker} must be in one part, got {} and {}", parts[0], parts[1])]
     SpeakerInTwoParts {
         /// The speaker.
         speaker: String,
@@ -112,7 +114,7 @@ pub enum SplitError {
         parts: [&'static str; 2],
     },
     /// A given speaker has no clip.
-    #[error("speaker {speaker} must have clips, got none")]
+    #[error("split: speaker {speaker} must have clips, got none")]
     MissingSpeaker {
         /// The speaker.
         speaker: String,
@@ -131,7 +133,7 @@ pub enum SplitError {
         clips: usize,
     },
     /// The given corpus has no clip.
-    #[error("corpus must be one of {known}, got {corpus}")]
+    #[error("split: corpus must be one of {known}, got {corpus}")]
     MissingCorpus {
         /// The corpus.
         corpus: String,
@@ -139,7 +141,7 @@ pub enum SplitError {
         known: String,
     },
     /// A clip of a recorded split is not there.
-    #[error("clip {id} of the {part} part is not among the clips")]
+    #[error("split: ids must be those of clips, got {id} in the {part} part")]
     MissingClip {
         /// Its identifier.
         id: String,

@@ -16,7 +16,7 @@ pub struct Golden {
 impl Golden {
     /// Opens `tests/golden/NAME.safetensors`.
     pub fn open(name: &str) -> Self {
-        let path = format!("{}/tests/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/golden/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
         Self { bytes: std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}")) }
     }
 

@@ -17,7 +17,7 @@ pub struct Golden(HashMap<String, Tensor>);
 
 impl Golden {
     pub fn load(name: &str) -> Self {
-        let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
         Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     }
 
