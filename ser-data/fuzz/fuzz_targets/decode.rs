@@ -29,8 +29,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut failure = None;
     match Audio::decode_with(&options, &file, hint, "fuzz") {
         Ok(audio) => {
-            let whole = audio.channels >= 1 && audio.sample_rate >= 1 && audio.samples.len() % audio.channels == 0;
-            if !whole || audio.samples.is_empty() || !audio.samples.iter().all(|sample| sample.abs() <= 10.0) {
+            let whole =
+                audio.channels >= 1 && audio.sample_rate >= 1 && audio.samples.len() % audio.channels == 0;
+            if !whole || audio.samples.is_empty() || !audio.samples.iter().all(|sample| sample.abs() <= 10.0)
+            {
                 failure = Some("the sound doesn't hold together");
             }
         }
@@ -57,7 +59,9 @@ fn repair_pages(file: &mut [u8]) {
         let Some(page) = file.get_mut(at..end) else { return };
         page[22..26].fill(0);
         let crc = page.iter().fold(0u32, |crc, &byte| {
-            (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| if crc >> 31 == 1 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 })
+            (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+                if crc >> 31 == 1 { crc << 1 ^ 0x04C1_1DB7 } else { crc << 1 }
+            })
         });
         page[22..26].copy_from_slice(&crc.to_le_bytes());
         at = end;
