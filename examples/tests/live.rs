@@ -156,7 +156,12 @@ fn what_is_no_stream_of_samples_is_refused() {
     );
     refused(&["--raw", "s16le", "--rate", "8000", "--channels", "0"], b"", 1, "channels must be 1 to 64");
     let nan: Vec<u8> = [f32::NAN; 8].iter().flat_map(|x| x.to_le_bytes()).collect();
-    refused(&["--raw", "f32le", "--rate", "8000"], &nan, 1, "standard input: sample 0 (channel 0) is NaN");
+    refused(
+        &["--raw", "f32le", "--rate", "8000"],
+        &nan,
+        1,
+        "standard input: sample 0 (channel 0) must be finite, got NaN",
+    );
     ends(1, "live", ["--model", "missing.safetensors"], &["missing.safetensors"]);
     if !cfg!(feature = "microphone") {
         fails("live", ["--microphone"], &["--features microphone"]);

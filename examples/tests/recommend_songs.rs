@@ -86,7 +86,7 @@ fn clips_that_hold_no_speech_are_refused_by_name() {
         (write_wav(&folder, "none.wav", &[]), 1, "holds no samples"),
         (write_wav(&folder, "ten.wav", &tone[..10]), 3, "samples must be 5513 or more, got 10"),
         (write_wav(&folder, "silence.wav", &[0.0; 22_050]), 3, "must not be silent"),
-        (write_wav(&folder, "nan.wav", &broken), 1, "sample 7000 (channel 0) is NaN"),
+        (write_wav(&folder, "nan.wav", &broken), 1, "sample 7000 (channel 0) must be finite, got NaN"),
         (folder.path().join("missing.wav").to_str().unwrap().to_string(), 1, "cannot be read"),
     ] {
         ends(code, "recommend_songs", [clip.as_str()], &[&clip, expected]);

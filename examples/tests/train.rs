@@ -209,7 +209,7 @@ fn folders_without_clips_or_with_other_names_are_refused() {
     write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");
     std::fs::remove_file(folder.path().join("Actor_01/03-01-09-01-01-01-01.wav")).unwrap();
     write(&folder, "Actor_01/01-01-03-01-01-01-01.mp4", "");
-    train(&data, &["01-01-03-01-01-01-01.mp4", "modality is 01", "expected 03"]);
+    train(&data, &["01-01-03-01-01-01-01.mp4", "modality must be 03", "got 01"]);
     assert!(!Path::new(output).exists());
 }
 

@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub use crate::recording::{Activity, LOWEST_DB, SILENCE_DB, is_silent};
+pub use crate::recording::{Activity, SILENCE_DB};
 
 use crate::recognizer::{RecognizeError, Recognizer};
 use crate::recording::{Recognition, SpeechDetector, SpeechStream, Windows};
@@ -180,6 +180,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::is_silent;
 
     const MODEL: &[u8] = include_bytes!("../../../models/moods.safetensors");
 
