@@ -12,7 +12,6 @@ use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{Encoding, Inputs, TrainingSet};
 use ser_models::models::Architecture;
-use ser_models::training::EncodingConfig;
 use ser_models::{Checkpoint, ConfusionMatrix};
 use serde::Serialize;
 
@@ -93,15 +92,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let inputs = match checkpoint.architecture.encoder_blocks() {
         None => Inputs::Features(classifier.model().input()),
-        Some(blocks) => Inputs::Encoded(Box::new(Encoding {
-            encoder: encoder(arguments.encoder.as_deref(), blocks)?,
-            config: EncodingConfig::default(),
-            cache: None,
-        })),
+        Some(blocks) => {
+            let encoder = encoder(arguments.encoder.as_deref(), blocks)?;
+            checkpoint.expect_encoder(&encoder).with_context(|| model.clone())?;
+            Inputs::Encoded(Box::new(Encoding::of(encoder, classifier.model().input())))
+        }
     };
-    if let Inputs::Encoded(encoding) = &inputs {
-        checkpoint.expect_encoder(&encoding.encoder).with_context(|| model.clone())?;
-    }
     let sources = arguments.labelling.sources(&arguments.data)?;
     let set = TrainingSet::load_clips(&sources, &split.test, &options, inputs)
         .with_context(|| format!("cannot measure {model}"))?;

@@ -9,6 +9,9 @@ pub const VOICES: &[u8] = include_bytes!("../../models/voices.safetensors");
 /// Settings of the training of the heads of [`VOICES`]: a file for `train --config`.
 pub const VOICES_RECIPE: &str = include_str!("../assets/voices.toml");
 
+/// Settings of the training of an encoder's blocks with a head, `tuning.toml`.
+pub const TUNING_RECIPE: &str = include_str!("../assets/tuning.toml");
+
 /// Whisper base's convolutions and first four blocks in eight bits (Radford et al. 2022, MIT licence).
 pub const ENCODER: &[u8] = include_bytes!("../../models/whisper-base-encoder.safetensors");
 

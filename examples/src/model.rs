@@ -1,11 +1,12 @@
 //! The model for recognition: one of the two bundled ones, or a file.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use ser_models::encoder::WhisperEncoder;
+use ser_models::encoder::{EncoderBlocks, WhisperEncoder};
 use ser_models::{Checkpoint, Recognizer, VoiceProfile};
 
 use crate::assets;
@@ -76,6 +77,17 @@ pub fn encoder(file: Option<&Path>, blocks: usize) -> anyhow::Result<Arc<Whisper
         None => WhisperEncoder::from_bytes(assets::ENCODER, blocks)?,
     };
     Ok(Arc::new(encoder))
+}
+
+/// Blocks of an encoder to train: of a file, or of the bundled one. They are counted from 0.
+///
+/// # Errors
+/// As [`encoder`].
+pub fn encoder_blocks(file: Option<&Path>, numbers: Range<usize>) -> anyhow::Result<EncoderBlocks> {
+    Ok(match file {
+        Some(path) => EncoderBlocks::load(path, numbers)?,
+        None => EncoderBlocks::from_bytes(assets::ENCODER, numbers)?,
+    })
 }
 
 /// A bundled model with what messages call it.

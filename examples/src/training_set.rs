@@ -12,7 +12,7 @@ use ser_features::{FeatureConfig, PreparationConfig};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::{ClipEncoder, InputError, ModelInput};
 use ser_models::layers::Padded;
-use ser_models::training::{Dataset, EncodedClips, EncodingConfig};
+use ser_models::training::{Dataset, EncodedClips, EncodingConfig, encode_frames};
 use ser_models::{CheckpointSource, Recipe};
 
 use crate::{cli, progress};
@@ -38,14 +38,16 @@ pub enum Inputs {
     Encoded(Box<Encoding>),
 }
 
-/// An encoder, and what it encodes.
+/// What is encoded of clips. There are statistics, frames or both.
 #[derive(Debug, Clone)]
 pub struct Encoding {
-    /// The encoder.
-    pub encoder: Arc<WhisperEncoder>,
+    /// The encoder whose outputs' statistics a head reads.
+    pub statistics: Option<Arc<WhisperEncoder>>,
+    /// The first blocks of an encoder, and the input that a network with tuned blocks gets of their frames.
+    pub frames: Option<(Arc<WhisperEncoder>, ModelInput)>,
     /// Which copies of a clip it encodes beside the clip itself. They have the preparation of the corpus.
     pub config: EncodingConfig,
-    /// File that keeps the outputs from run to run.
+    /// File that keeps the statistics from run to run.
     pub cache: Option<PathBuf>,
 }
 
@@ -67,6 +69,8 @@ pub struct TrainingSet {
     preparation: PreparationConfig,
     features: FeatureConfig,
     encoded: Option<EncodedClips>,
+    /// Frames of the clips, and then of the copies of each.
+    frames: Option<Dataset>,
 }
 
 impl TrainingSet {
@@ -137,7 +141,7 @@ impl TrainingSet {
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;
         let mut taken = options.features;
-        let (dataset, encoded) = match inputs {
+        let (dataset, encoded, frames) = match inputs {
             Inputs::Features(input) => {
                 let features = features.into_iter().flatten();
                 let dataset = Dataset::of_clips(input, features, labels, label_names, ids)?;
@@ -145,17 +149,38 @@ impl TrainingSet {
                     Some(samples) => dataset.with_audio(samples, preparation.clone(), taken.clone())?,
                     None => dataset,
                 };
-                (dataset, None)
+                (dataset, None, None)
             }
             Inputs::Encoded(encoding) => {
                 let samples = audio.context("an encoder reads samples")?;
-                taken = ClipEncoder::features(encoding.encoder.n_mels());
+                taken = ClipEncoder::features(encoding.n_mels().context("an encoder must be there")?);
                 let encoded = encoding.encode(&preparation, &ids, &samples)?;
-                (encoded.dataset(&ids, &labels, &label_names, 0)?, Some(encoded))
+                let frames = encoding.encode_frames(&preparation, &samples, (&ids, &labels, &label_names))?;
+                let dataset = match (&encoded, &frames) {
+                    (Some(encoded), _) => encoded.dataset(&ids, &labels, &label_names, 0)?,
+                    (None, frames) => {
+                        let frames = frames.as_ref().context("statistics or frames must be encoded")?;
+                        frames.select(&(0..ids.len()).collect::<Vec<_>>())?
+                    }
+                };
+                (dataset, encoded, frames)
             }
         };
         let dataset = dataset.with_corpora(clips.iter().map(|clip| clip.corpus.as_str()))?;
-        Ok(Self { dataset, clips, groups, preparation, features: taken, encoded })
+        Ok(Self { dataset, clips, groups, preparation, features: taken, encoded, frames })
+    }
+
+    /// Frames of some of the clips, with those of their changed copies if `copies` is set, for a network with tuned blocks.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn frames_part(&self, places: &[usize], copies: bool) -> anyhow::Result<Dataset> {
+        let frames = self.frames.as_ref().context("frames must be encoded")?;
+        let versions = if copies { frames.len() / self.clips.len() } else { 1 };
+        let all =
+            (0..versions).flat_map(|number| places.iter().map(move |at| number * self.clips.len() + at));
+        let corpora = (0..versions).flat_map(|_| places.iter().map(|&at| self.clips[at].corpus.as_str()));
+        Ok(frames.select(&all.collect::<Vec<_>>())?.with_corpora(corpora)?)
     }
 
     /// Some of the clips as a trainer takes them, with their changed copies if an encoder encoded copies.
@@ -279,21 +304,54 @@ impl TrainingSet {
 }
 
 impl Encoding {
-    /// Outputs of the encoder for clips that are not prepared yet, clean and in copies.
+    /// What a model with this input reads of an encoder: clean clips, not kept.
+    pub fn of(encoder: Arc<WhisperEncoder>, input: ModelInput) -> Self {
+        let reads_frames = matches!(input, ModelInput::EncodedFrames { .. });
+        let (statistics, frames) =
+            if reads_frames { (None, Some((encoder, input))) } else { (Some(encoder), None) };
+        Self { statistics, frames, config: EncodingConfig::default(), cache: None }
+    }
+
+    /// Mel bands that the encoder reads.
+    fn n_mels(&self) -> Option<usize> {
+        let of_frames = self.frames.as_ref().map(|(encoder, _)| encoder);
+        self.statistics.as_ref().or(of_frames).map(|encoder| encoder.n_mels())
+    }
+
+    /// Settings for clips of this preparation, and what a progress bar says of them.
+    fn settings(&self, preparation: &PreparationConfig, samples: &[Vec<f32>]) -> (EncodingConfig, String) {
+        let config = EncodingConfig { preparation: preparation.clone(), ..self.config.clone() };
+        let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() / preparation.sample_rate as usize;
+        let what = format!("encoding {seconds} s of speech, {} times", config.copies.saturating_add(1));
+        (config, what)
+    }
+
+    /// Statistics of the encoder's outputs for clips that are not prepared yet, clean and in copies.
     fn encode(
         &self,
         preparation: &PreparationConfig,
         ids: &[String],
         samples: &[Vec<f32>],
-    ) -> anyhow::Result<EncodedClips> {
-        let Self { encoder, cache, .. } = self;
-        let config = EncodingConfig { preparation: preparation.clone(), ..self.config.clone() };
-        let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() / preparation.sample_rate as usize;
-        let what = format!("encoding {seconds} s of speech, {} times", config.copies.saturating_add(1));
-        Ok(progress::busy(what, || match cache {
+    ) -> anyhow::Result<Option<EncodedClips>> {
+        let Some(encoder) = &self.statistics else { return Ok(None) };
+        let (config, what) = self.settings(preparation, samples);
+        let encoded = progress::busy(what, || match &self.cache {
             Some(path) => EncodedClips::kept(path, encoder, config, ids.to_vec(), samples),
             None => EncodedClips::new(encoder, config, ids.to_vec(), samples),
-        })?)
+        });
+        Ok(Some(encoded?))
+    }
+
+    /// Frames of the encoder's outputs, likewise.
+    fn encode_frames(
+        &self,
+        preparation: &PreparationConfig,
+        samples: &[Vec<f32>],
+        clips: (&[String], &[usize], &[String]),
+    ) -> anyhow::Result<Option<Dataset>> {
+        let Some((encoder, input)) = &self.frames else { return Ok(None) };
+        let (config, what) = self.settings(preparation, samples);
+        Ok(Some(progress::busy(what, || encode_frames(encoder, &config, *input, samples, clips))?))
     }
 }
 

@@ -99,6 +99,45 @@ fn ten_recordings_train_a_head_on_the_encoder() {
 }
 
 #[test]
+fn a_block_of_the_encoder_is_trained_with_a_head() {
+    let folder = ten_recordings();
+    let (data, model) = (path(&folder, "recordings"), path(&folder, "tuned.safetensors"));
+    let rates = "learning_rates = { transformer_block = 1e-5 }";
+    let tuning = write(&folder, "tuning.toml", format!("[training]\nepochs = 2\nbatch_size = 4\n{rates}\n"));
+    let run =
+        ["--data", &data, "--arch", "whisper-head", "--epochs", "3", "--copies", "1", "--output", &model];
+    let run = [&run[..], &["--tune-blocks", "1", "--tuning", &tuning]].concat();
+    let said = prints("train", &run);
+    let lines = |part: &str| said.lines().filter(|line| line.contains(part)).count();
+    // The head's own run comes first; only the result is told.
+    assert_eq!(
+        (lines("transformer_blocks_1"), lines("layer_mixture_1"), lines(" of 2")),
+        (1, 2, 1),
+        "{said}"
+    );
+    let checkpoint = Checkpoint::load(&model).unwrap();
+    assert_eq!(checkpoint.architecture.encoder_blocks(), Some(3));
+    assert!(prints("evaluate", ["--data", &data, "--model", &model]).contains("2 test clips"));
+    let heard = prints("recognize", [data.as_str(), "--model", &model, "--any-sound"]);
+    assert_eq!(heard.lines().count(), 10);
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+
+    let again = path(&folder, "again.safetensors");
+    let mut twice = run.clone();
+    twice[9] = &again;
+    prints("train", &twice);
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
+    let refused = |arch, blocks, expected: &str| {
+        let run = ["--data", &data, "--arch", arch, "--tune-blocks", blocks, "--output", &again];
+        fails("train", run, &[expected]);
+    };
+    refused("whisper-head", "4", "tuned blocks must be 1 to 3, got 4");
+    refused("cnn-1d", "1", "--tune-blocks must be left out, for cnn-1d reads features, got 1");
+}
+
+#[test]
 fn labels_of_its_own_go_from_folders_to_answers() {
     let folder = TempDir::new().unwrap();
     for (number, name) in (0..).zip(["bark", "purr"].repeat(5)) {

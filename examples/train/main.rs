@@ -1,6 +1,7 @@
 //! Training in one command: labelled speech in, a self-describing checkpoint out.
 
 mod member;
+mod tuning;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -12,16 +13,15 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, ValueEnum};
 use ser_data::{CorpusOptions, LabelSet};
 use ser_examples::inputs::Decoding;
-use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{Encoding, Inputs, TrainingSet, Voices, corpus_options};
-use ser_examples::{assets, cli, interrupt, output};
-use ser_models::input::ModelInput;
-use ser_models::models::Architecture;
+use ser_examples::{assets, cli, interrupt, model, output};
+use ser_models::models::{Architecture, HeadPooling, TunedBlocks};
 use ser_models::training::{EncodingConfig, OptimizerConfig, Preset, Sampling, TrainingConfig};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 use member::Member;
+use tuning::Tuning;
 
 /// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. Four fifths train and one fifth is kept for
 /// testing; a tenth of all clips is taken from the training part to choose the best epoch.
@@ -34,7 +34,7 @@ use member::Member;
 /// the run and ends with the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
-    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
+    "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --tune-blocks 1 --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
 ))]
 struct Arguments {
     /// Labelled speech: a corpus as a folder or as the .zip that was downloaded, a folder with a folder for each class, or a CSV or TSV
@@ -61,6 +61,14 @@ struct Arguments {
     /// Number of augmented copies of each training clip that an encoder encodes in addition to the clip.
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
+    /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own. The frames before
+    /// these blocks are kept in memory: up to 600 kB for each clip and each copy, with the bundled encoder.
+    #[arg(long, value_name = "N")]
+    tune_blocks: Option<usize>,
+    /// A TOML file with the settings of this second run, in its table [training] [default: examples/assets/tuning.toml]. Options such as
+    /// --epochs are of the first run.
+    #[arg(long, value_name = "FILE")]
+    tuning: Option<PathBuf>,
     /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels.
     #[arg(long, value_enum, default_value_t = Labels::Moods)]
     labels: Labels,
@@ -156,6 +164,15 @@ impl Arguments {
         let Preset { architecture, training } = self.base(file)?;
         let mut recipe = Recipe::new(architecture, training).with(file)?;
         recipe.members = self.members.map_or(recipe.members, NonZeroUsize::get);
+        match (&mut recipe.architecture, self.tune_blocks) {
+            (Architecture::WhisperHead(config), Some(blocks)) => {
+                config.tuned = Some(TunedBlocks { blocks, ..config.tuned.unwrap_or_default() });
+            }
+            (other, Some(blocks)) => {
+                bail!("--tune-blocks must be left out, for {} reads features, got {blocks}", other.name());
+            }
+            _ => {}
+        }
         let training = &mut recipe.training;
         training.epochs = self.epochs.unwrap_or(training.epochs);
         training.batch_size = self.batch_size.unwrap_or(training.batch_size);
@@ -190,27 +207,38 @@ impl Arguments {
     }
 
     /// What the network reads of clips. An encoder's name is written into the architecture, and changes of sound are made before it encodes.
-    fn inputs(&self, recipe: &mut Recipe) -> anyhow::Result<Inputs> {
+    /// Tuned blocks are taken out of the architecture: the head is trained first.
+    fn inputs(&self, recipe: &mut Recipe) -> anyhow::Result<(Inputs, Option<Tuning>)> {
         let input = recipe.architecture.input();
         let Architecture::WhisperHead(config) = &mut recipe.architecture else {
             if let Some(encoder) = &self.encoder {
                 let arch = recipe.architecture.name();
                 bail!("--encoder must be left out, for {arch} reads features, got {}", encoder.display());
             }
-            return Ok(Inputs::Features(input));
+            return Ok((Inputs::Features(input), None));
         };
-        if !matches!(input, ModelInput::Encoded { frames: None, .. }) {
+        if matches!(config.pooling, HeadPooling::Attentive { .. }) {
             bail!("pooling must be statistics or means, for frames are not kept, got attentive");
         }
-        let encoder = encoder(self.encoder.as_deref(), config.blocks)?;
+        let encoder = model::encoder(self.encoder.as_deref(), config.blocks)?;
         encoder.digest().clone_into(&mut config.encoder);
+        let tuning = Tuning::take(config, self.encoder.as_deref(), self.tuning.as_ref())?;
+        let frames = match &tuning {
+            Some(tuning) => {
+                let architecture = tuning.architecture(config);
+                let blocks = architecture.encoder_blocks().context("a head reads an encoder")?;
+                Some((model::encoder(self.encoder.as_deref(), blocks)?, architecture.input()))
+            }
+            None => None,
+        };
         let mut encoding = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
         let augmentation = std::mem::take(&mut recipe.training.augmentation.audio);
         if augmentation.is_on() {
             encoding.augmentation = augmentation;
         }
         let cache = self.cache.as_ref().map(|folder| folder.join("encoded.safetensors"));
-        Ok(Inputs::Encoded(Box::new(Encoding { encoder, config: encoding, cache })))
+        let encoding = Encoding { statistics: Some(encoder), frames, config: encoding, cache };
+        Ok((Inputs::Encoded(Box::new(encoding)), tuning))
     }
 }
 
@@ -231,9 +259,12 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = arguments.config.as_deref().map(RecipeFile::read).transpose()?.unwrap_or_default();
     let mut recipe = arguments.recipe(&file)?;
-    let states: Vec<PathBuf> =
-        (0..recipe.members).map(|member| state_file(arguments, &recipe, member)).collect();
-    if let Some(state) = states.iter().find(|state| !arguments.resume && state.exists()) {
+    let states_of = |run: &str| -> Vec<PathBuf> {
+        (0..recipe.members).map(|member| state_file(arguments, &recipe, member, run)).collect()
+    };
+    let (states, tuning_states) = (states_of("training"), states_of("tuning"));
+    let mut all_states = states.iter().chain(&tuning_states);
+    if let Some(state) = all_states.find(|state| !arguments.resume && state.exists()) {
         bail!(
             "{}: a run was interrupted here; continue it with --resume, or delete this file to start again",
             state.display()
@@ -252,7 +283,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..corpus_options(&recipe, arguments.labels.into(), arguments.cache.clone())?
     };
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let inputs = arguments.inputs(&mut recipe)?;
+    let (inputs, tuning) = arguments.inputs(&mut recipe)?;
     let is_encoded = matches!(inputs, Inputs::Encoded(_));
     let set = TrainingSet::load(&sources, &options, inputs)?;
     if arguments.config.is_some() {
@@ -279,10 +310,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         split.test.len(),
     );
     let stop = interrupt::on_ctrl_c()?;
+    let tuning = tuning.map(|tuning| tuning.parts(&set, &split, recipe.members)).transpose()?;
+    // The parts are copies of it.
+    drop(set);
     let mut models = Vec::new();
-    for (member, state) in states.iter().enumerate() {
-        let run = Member { arguments, recipe: &recipe, number: member, parts: &parts, state };
-        models.push((run.train(&training, validation.as_ref(), &source, &stop)?, 1.0));
+    for (number, (state, tuning_state)) in states.iter().zip(&tuning_states).enumerate() {
+        let is_last = tuning.is_none();
+        let run = Member { arguments, recipe: &recipe, number, parts: &parts, state, start: None, is_last };
+        let mut checkpoint = run.train(&training, validation.as_ref(), &source, &stop)?;
+        if let Some(tuning) = &tuning {
+            let start = Some(tuning.start(&checkpoint)?);
+            let start = start.as_ref();
+            let run = Member { recipe: &tuning.recipe, state: tuning_state, start, is_last: true, ..run };
+            checkpoint = run.train(&tuning.training, tuning.validation.as_ref(), &source, &stop)?;
+        }
+        models.push((checkpoint, 1.0));
     }
     if recipe.members > 1 {
         Checkpoint::join(&models)?.save(&arguments.output)?;
@@ -290,9 +332,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let file = arguments.output.display();
         let _ = cli::print(format!("{file}: {} networks answer together", recipe.members));
     }
-    states
-        .iter()
-        .try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
+    // Those of the second run go first: they are of no use without the first.
+    let mut made = tuning_states.iter().chain(&states).filter(|state| state.exists());
+    made.try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
 }
 
 /// Reports the corpora of the recipe's shares that no clip belongs to: misspelt, or not among the data.
@@ -305,12 +347,12 @@ fn note_unknown_corpora(sampling: &Sampling, set: &TrainingSet) {
     }
 }
 
-/// File of a member's state: beside the output, in a file of its own for each of several.
-fn state_file(arguments: &Arguments, recipe: &Recipe, member: usize) -> PathBuf {
+/// File of the state of a member's run, `training` or `tuning`: beside the output, in a file of its own for each of several.
+fn state_file(arguments: &Arguments, recipe: &Recipe, member: usize, run: &str) -> PathBuf {
     let mut name = arguments.output.clone().into_os_string();
     if recipe.members > 1 {
         name.push(format!(".{}", member + 1));
     }
-    name.push(".training");
+    name.push(format!(".{run}"));
     name.into()
 }

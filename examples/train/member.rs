@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
 use ser_examples::cli::Stopped;
 use ser_examples::{cli, memory, output, progress};
-use ser_models::training::{Dataset, Event, Finish, History, Trainer, TrainingError, member_seed};
+use ser_models::training::{Dataset, Epoch, Event, Finish, History, Trainer, TrainingError, member_seed};
 use ser_models::{Checkpoint, CheckpointSource, Recipe};
 use serde::Serialize;
 
@@ -25,6 +25,10 @@ pub(crate) struct Member<'a> {
     pub(crate) parts: &'a str,
     /// File of the training's state.
     pub(crate) state: &'a Path,
+    /// A trained network to begin from.
+    pub(crate) start: Option<&'a Checkpoint>,
+    /// Whether the network is the result, and no further run follows.
+    pub(crate) is_last: bool,
 }
 
 impl Member<'_> {
@@ -39,8 +43,11 @@ impl Member<'_> {
         let Self { arguments, recipe, number, .. } = *self;
         let seed = member_seed(arguments.seed, recipe.members, number);
         let (config, architecture) = (recipe.training.clone(), recipe.architecture.clone());
-        let mut trainer =
-            Trainer::new(config, architecture, training, validation, seed).map_err(with_advice)?;
+        let trainer = match self.start {
+            Some(start) => Trainer::from_checkpoint(config, start, training, validation, seed),
+            None => Trainer::new(config, architecture, training, validation, seed),
+        };
+        let mut trainer = trainer.map_err(with_advice)?;
         let summary = match number {
             0 => format!("{}\n\n{}", self.parts, trainer.model().summary()),
             _ => format!("network {} of {}", number + 1, recipe.members),
@@ -51,8 +58,9 @@ impl Member<'_> {
             // Training continues if standard output is closed.
             let _ = cli::print(summary);
         }
-        // Of several members, those that had not begun have no state yet.
-        if arguments.resume && (recipe.members == 1 || self.state.exists()) {
+        // Of several runs, those that had not begun have no state yet.
+        let is_only = recipe.members == 1 && self.is_last && self.start.is_none();
+        if arguments.resume && (is_only || self.state.exists()) {
             trainer.resume(self.state).context("cannot continue the run")?;
         } else {
             trainer.keep_state(self.state);
@@ -64,8 +72,11 @@ impl Member<'_> {
         bar.finish_and_clear();
 
         // The best epoch is kept however the run ended. An error of the run is reported before one of keeping it.
-        let kept =
-            if recipe.members == 1 { keep(arguments, &trainer, source.clone(), seconds) } else { Ok(()) };
+        let kept = match (recipe.members, self.is_last) {
+            (1, true) => keep(arguments, &trainer, source.clone(), seconds),
+            (1, false) => save(arguments, &trainer, source.clone()).map(|_| ()),
+            _ => Ok(()),
+        };
         let finish = finish?;
         kept?;
         match finish {
@@ -85,6 +96,17 @@ fn with_advice(error: TrainingError) -> anyhow::Error {
     }
 }
 
+/// Writes the best epoch so far, if an epoch has ended.
+fn save<'a>(
+    arguments: &Arguments,
+    trainer: &'a Trainer,
+    source: CheckpointSource,
+) -> anyhow::Result<Option<&'a Epoch>> {
+    let Some(best) = trainer.history().best() else { return Ok(None) };
+    trainer.checkpoint(source)?.save(&arguments.output)?;
+    Ok(Some(best))
+}
+
 /// Writes the best epoch so far, if an epoch has ended, and the history if it was asked for, and prints what was reached.
 fn keep(
     arguments: &Arguments,
@@ -92,8 +114,7 @@ fn keep(
     source: CheckpointSource,
     seconds: f64,
 ) -> anyhow::Result<()> {
-    let Some(best) = trainer.history().best() else { return Ok(()) };
-    trainer.checkpoint(source)?.save(&arguments.output)?;
+    let Some(best) = save(arguments, trainer, source)? else { return Ok(()) };
     if let Some(path) = &arguments.history {
         output::write(path, written(trainer.history(), path)?.as_bytes())?;
     }

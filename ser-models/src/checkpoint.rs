@@ -14,6 +14,7 @@ use ser_features::{ConfigError, FeatureConfig, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use twox_hash::XxHash3_128;
 
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
@@ -242,6 +243,11 @@ impl Checkpoint {
     /// If fields were changed such that they contradict each other.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         self.write(IN_MEMORY)
+    }
+
+    /// A digest of the file's bytes.
+    pub(crate) fn digest(&self) -> Result<String, CheckpointError> {
+        Ok(format!("{:032x}", XxHash3_128::oneshot(&self.to_bytes()?)))
     }
 
     /// Writes the file atomically: at any moment the path holds the old file or the new one.

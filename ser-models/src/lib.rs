@@ -25,6 +25,7 @@ mod recognizer;
 pub mod recording;
 mod setting;
 pub mod training;
+mod tuning;
 mod weights;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointSource, SplitRecord, TrainingRecord};

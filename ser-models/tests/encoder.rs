@@ -1,13 +1,14 @@
 //! Whisper's encoder against transformers 5.24.0 on PyTorch 2.15.0, by `golden/make_encoder_goldens.py`.
 
 use crate::common::encoder::{Tensors, file, numbers, small};
-use crate::common::{Golden, difference};
+use crate::common::{Golden, difference, infer};
 use candle_core::{DType, Device, Tensor};
 use half::f16;
 use safetensors::tensor::Dtype;
 use ser_models::FileError;
-use ser_models::encoder::{EncoderError, WhisperEncoder, quantize};
-use ser_models::layers::Padded;
+use ser_models::Parameters;
+use ser_models::encoder::{EncoderBlocks, EncoderError, WhisperEncoder, quantize};
+use ser_models::layers::{Init, Padded, TransformerBlock};
 use std::path::PathBuf;
 
 fn mel(bands: usize, frames: usize, seed: usize) -> Tensor {
@@ -48,6 +49,33 @@ fn a_small_encoder_equals_transformers() {
         let error = difference(&outputs(&encoder, &mel(8, frames, 100 + frames)), expected);
         assert!(error < 1e-3, "{frames} frames: off by {error}");
     }
+}
+
+#[test]
+fn a_block_that_is_trained_computes_what_a_frozen_one_does() {
+    let (tensors, encoder) = (small(), encoder());
+    let clips: Vec<Tensor> = [101, 102, 103].map(|seed| mel(8, 40, seed)).into();
+    let mels = Padded::new(Tensor::cat(&clips, 0).unwrap(), Some(vec![40, 13, 1])).unwrap();
+    let outputs = encoder.encode(&mels).unwrap();
+    for number in 0..2 {
+        let parameters = Parameters::new(0, DType::F32);
+        let block = TransformerBlock::new(128, 2, 96, Init::Zeros, &parameters.scope("block")).unwrap();
+        for parameter in parameters.iter() {
+            let name = parameter.name().replace("block.", &format!("layers.{number}."));
+            let (shape, values) = &tensors[&name];
+            let values = Tensor::from_slice(values, &shape[..], &Device::Cpu).unwrap();
+            parameter.var().set(&values).unwrap();
+        }
+        // Values reach 25.
+        let error = difference(&infer(&block, &outputs[number]), outputs[number + 1].values());
+        assert!(error < 1e-4, "block {number}: off by {error}");
+    }
+    let refused = |numbers| match EncoderBlocks::from_bytes(&file(&small(), Dtype::F32), numbers) {
+        Err(error @ EncoderError::Blocks { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(1..3), "encoder in memory: blocks must be 1 to 2, got 3");
+    assert_eq!(refused(1..1), "encoder in memory: blocks must be 1 to 2, got 0");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ser_models::layers::{
     AttentionPool, AvgPool1d, AvgPool2d, BatchNorm, BatchNormConfig, Conv1d, Conv1dConfig, Conv2d,
     Conv2dConfig, CrossEntropy, Dense, GlobalAvgPool, GlobalMaxPool, Init, Layer, LayerMixture, Lstm,
     LstmConfig, MaxPool1d, MaxPool2d, Mode, Padded, Padding, Relu, SimpleRnn, SimpleRnnConfig, States,
-    in_graph, softmax,
+    TransformerBlock, in_graph, softmax,
 };
 use ser_models::{Generator, Parameters};
 
@@ -151,6 +151,33 @@ fn mixtures_of_layers_and_statistics_equal_pytorch() {
         // With a vector of zeros, all frames have the same weight.
         let pool = AttentionPool::new(5, 4, Init::Zeros, &parameters().scope("pool")).unwrap();
         check_passes(&golden, name, &pool.with_deviations(), &[], lengths);
+    }
+}
+
+#[test]
+fn a_transformer_block_equals_pytorch_with_and_without_padding() {
+    let golden = Golden::load("transformer.safetensors");
+    for (name, lengths) in [("transformer", None), ("transformer_masked", Some(&[5, 3, 1][..]))] {
+        let block = TransformerBlock::new(6, 2, 7, Init::Zeros, &parameters().scope("block")).unwrap();
+        let keys = [
+            "self_attn_layer_norm.weight",
+            "self_attn_layer_norm.bias",
+            "q_proj.weight",
+            "q_proj.bias",
+            "k_proj.weight",
+            "v_proj.weight",
+            "v_proj.bias",
+            "out_proj.weight",
+            "out_proj.bias",
+            "final_layer_norm.weight",
+            "final_layer_norm.bias",
+            "fc1.weight",
+            "fc1.bias",
+            "fc2.weight",
+            "fc2.bias",
+        ];
+        set(&golden, name, &block, &keys);
+        check_passes(&golden, name, &block, &keys, lengths);
     }
 }
 

@@ -18,5 +18,6 @@ mod resuming;
 mod small_networks;
 mod timeline;
 mod training;
+mod tuning;
 mod untrusted;
 mod whisper_head;

@@ -4,7 +4,8 @@ use candle_core::{Device, Tensor};
 use ser_models::layers::Padded;
 use ser_models::models::{
     Architecture, AttentionLstmConfig, BlockLayer, Cnn1dConfig, CnnAttentionConfig, CnnLstmConfig, ConvBlock,
-    EnsembleConfig, HeadPooling, HybridConfig, ModelInput, RnnLstmConfig, TimNetConfig, WhisperHeadConfig,
+    EnsembleConfig, HeadPooling, HybridConfig, ModelInput, RnnLstmConfig, TimNetConfig, TunedBlocks,
+    WhisperHeadConfig,
 };
 
 /// A small network of every architecture, with this number of frames and this dropout in every layer.
@@ -61,6 +62,13 @@ pub(crate) fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         dropout,
         ..Default::default()
     };
+    let tuned = |pooling| WhisperHeadConfig {
+        blocks: 3,
+        skipped: 1,
+        width: 64,
+        tuned: Some(TunedBlocks { blocks: 1, hidden: 12, frames }),
+        ..head(pooling)
+    };
     let block = |then: &[BlockLayer]| ConvBlock { filters: 8, kernel_size: 3, then: then.to_vec() };
     let issa = Cnn1dConfig {
         features: 24,
@@ -91,6 +99,8 @@ pub(crate) fn small(frames: usize, dropout: f64) -> Vec<Architecture> {
         cnn_attention.clone().into(),
         head(HeadPooling::Statistics).into(),
         head(HeadPooling::Attentive { units: 6, frames }).into(),
+        tuned(HeadPooling::Means).into(),
+        tuned(HeadPooling::Attentive { units: 6, frames }).into(),
         EnsembleConfig::new(2, cnn_attention).into(),
     ]
 }

@@ -69,7 +69,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["encoder", "layers"],
             &["input", "profile", "readout", "recording"],
             &["models"],
-            &["checkpoint", "classifier", "join"],
+            &["checkpoint", "classifier", "join", "tuning"],
             &["recognizer"],
             &["live"],
             &["training"],

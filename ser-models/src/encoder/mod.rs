@@ -9,9 +9,11 @@ mod convolution;
 mod error;
 mod file;
 mod quantize;
+mod upper_blocks;
 
 pub use error::EncoderError;
 pub use quantize::quantize;
+pub use upper_blocks::EncoderBlocks;
 
 use crate::files::read_file;
 use crate::kernels::{Frames, statistics};
@@ -26,7 +28,7 @@ use std::path::Path;
 /// What errors call bytes that come from no file.
 const IN_MEMORY: &str = "encoder in memory";
 /// Elements of a head, in all sizes of Whisper.
-const HEAD: usize = 64;
+pub(crate) const HEAD: usize = 64;
 /// Elements between the rows of frames: rows whose distance is a power of two would lie in the same places of the cache.
 const GAP: usize = 16;
 

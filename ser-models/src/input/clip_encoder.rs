@@ -9,6 +9,7 @@ use ndarray::{Array2, ArrayView2, s};
 use ser_features::{
     ConfigError, Feature, FeatureConfig, PreparationConfig, SignalError, WhisperConfig, WhisperMel,
 };
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Front end of models that read an encoder, such as `whisper-head`: computes Whisper's log-mel spectrogram of a clip at 16,000 Hz, encodes
@@ -102,14 +103,13 @@ impl ClipEncoder {
     /// [`ClipEncoderError::Outputs`] if the model reads other outputs than the encoder's, [`ClipEncoderError::Input`] if it reads too many
     /// frames, [`ClipEncoderError::Signal`] if the clip is shorter than a frame or not finite.
     pub fn encode(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, ClipEncoderError> {
-        let frames = self.frames_of(input)?;
+        let wanted = self.wanted(input)?;
         let mel = self.mel.process(samples)?;
-        let Some(frames) = frames else { return self.statistics(mel.view()) };
+        let Some(Frames { columns, frames }) = wanted else { return self.statistics(mel.view()) };
         let outputs = self.outputs(mel.slice(s![.., ..mel.ncols().min(frames.saturating_mul(2))]))?;
-        let features = self.features_of_a_frame();
-        let shape = (1, outputs.len() / features, features);
-        let outputs = Tensor::from_vec(outputs, shape, &Device::Cpu)?;
-        padded(outputs.transpose(1, 2)?.contiguous()?, frames)
+        let rows: Vec<&[f32]> =
+            outputs.chunks_exact(self.features_of_a_frame()).map(|row| &row[columns.clone()]).collect();
+        Ok(padded(&rows, columns.len(), frames)?)
     }
 
     /// The frames of the encoder for a clip at [`ClipEncoder::SAMPLE_RATE`], one for every two of the spectrogram's: [frames, layers ·
@@ -138,7 +138,7 @@ impl ClipEncoder {
         parts: &[ArrayView2<'_, f32>],
         input: ModelInput,
     ) -> Result<Padded, ClipEncoderError> {
-        let wanted = self.frames_of(input)?;
+        let wanted = self.wanted(input)?;
         let (width, features) = (self.encoder.width(), self.features_of_a_frame());
         let rows: Vec<&[f32]> =
             parts.iter().flat_map(|part| part.rows()).filter_map(|row| row.to_slice()).collect();
@@ -146,11 +146,9 @@ impl ClipEncoder {
             let given = vec![rows.len(), parts.first().map_or(0, |part| part.ncols())];
             return Err(ClipEncoderError::Frames { features, given });
         }
-        if let Some(frames) = wanted {
-            let own = &rows[..rows.len().min(frames)];
-            let values = (0..features).flat_map(|feature| own.iter().map(move |row| row[feature]));
-            let values = Tensor::from_iter(values, &Device::Cpu)?;
-            return padded(values.reshape((1, features, own.len()))?, frames);
+        if let Some(Frames { columns, frames }) = wanted {
+            let rows: Vec<&[f32]> = rows.iter().map(|row| &row[columns.clone()]).collect();
+            return Ok(padded(&rows, columns.len(), frames)?);
         }
         let (mut mean, mut deviation) = (vec![0.0; features], vec![0.0; features]);
         statistics(rows.iter().copied(), rows.len(), &mut mean, &mut deviation);
@@ -165,11 +163,18 @@ impl ClipEncoder {
     }
 
     /// The frames that an encoded model of this encoder's outputs reads, `None` where it reads their statistics.
-    fn frames_of(&self, input: ModelInput) -> Result<Option<usize>, ClipEncoderError> {
+    fn wanted(&self, input: ModelInput) -> Result<Option<Frames>, ClipEncoderError> {
         let (layers, width) = (self.encoder.layers(), self.encoder.width());
         input.check_size()?;
         match input {
-            ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => Ok(frames),
+            ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => {
+                Ok(frames.map(|frames| Frames { columns: 0..layers * width, frames }))
+            }
+            ModelInput::EncodedFrames { skipped, layers: l, width: w, frames }
+                if skipped.checked_add(l) == Some(layers) && w == width =>
+            {
+                Ok(Some(Frames { columns: skipped * width..layers * width, frames }))
+            }
             _ => Err(ClipEncoderError::Outputs { expected: format!("{input:?}"), layers, width }),
         }
     }
@@ -214,11 +219,22 @@ impl std::fmt::Debug for ClipEncoder {
     }
 }
 
-/// Outputs [1, layers · width, frames] brought to `frames` frames: zeros follow, or the end is cut.
-fn padded(outputs: Tensor, frames: usize) -> Result<Padded, ClipEncoderError> {
-    let own = outputs.dim(2)?.min(frames);
-    let values = outputs.narrow(2, 0, own)?.pad_with_zeros(2, 0, frames - own)?.contiguous()?;
-    Ok(Padded::of(values, Some(vec![own])))
+/// What a model reads of each frame's outputs.
+struct Frames {
+    /// The features.
+    columns: Range<usize>,
+    /// Frames after padding.
+    frames: usize,
+}
+
+/// Rows of `features` each as [1, features, frames]: zeros follow, or the end is cut.
+fn padded(rows: &[&[f32]], features: usize, frames: usize) -> CandleResult<Padded> {
+    let own = &rows[..rows.len().min(frames)];
+    let mut values = vec![0.0; features * frames];
+    for (feature, values) in values.chunks_exact_mut(frames).enumerate() {
+        values.iter_mut().zip(own).for_each(|(to, row)| *to = row[feature]);
+    }
+    Ok(Padded::of(Tensor::from_vec(values, (1, features, frames), &Device::Cpu)?, Some(vec![own.len()])))
 }
 
 fn batch(mel: ArrayView2<'_, f32>) -> CandleResult<Padded> {

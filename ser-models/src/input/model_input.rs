@@ -62,6 +62,18 @@ pub enum ModelInput {
         /// Frames after padding, or none where the input is statistics.
         frames: Option<usize>,
     },
+    /// The frames of some of an encoder's outputs, for networks that run the encoder's next blocks themselves: [layers · width, frames],
+    /// padded or cut in time. They are not normalised.
+    EncodedFrames {
+        /// Outputs before the first that is read: the output of the convolutions counts, and is read with 0.
+        skipped: usize,
+        /// Outputs that are read.
+        layers: usize,
+        /// Features of each.
+        width: usize,
+        /// Frames after padding.
+        frames: usize,
+    },
 }
 
 /// Errors of making a model's input from features.
@@ -106,6 +118,7 @@ impl ModelInput {
             Self::Sequence { rows, frames } | Self::Image { rows, frames } => vec![rows, frames],
             Self::Channels { channels, rows, frames } => vec![channels, rows, frames],
             Self::Encoded { frames, .. } => std::iter::once(self.features()).chain(frames).collect(),
+            Self::EncodedFrames { frames, .. } => vec![self.features(), frames],
         }
     }
 
@@ -113,9 +126,10 @@ impl ModelInput {
     pub fn frames(&self) -> usize {
         match *self {
             Self::Vector { .. } => 1,
-            Self::Sequence { frames, .. } | Self::Channels { frames, .. } | Self::Image { frames, .. } => {
-                frames
-            }
+            Self::Sequence { frames, .. }
+            | Self::Channels { frames, .. }
+            | Self::Image { frames, .. }
+            | Self::EncodedFrames { frames, .. } => frames,
             Self::Encoded { frames, .. } => frames.unwrap_or(1),
         }
     }
@@ -131,12 +145,19 @@ impl ModelInput {
             Self::Encoded { layers, width, frames } => {
                 layers.saturating_mul(width).saturating_mul(if frames.is_some() { 1 } else { 2 })
             }
+            Self::EncodedFrames { layers, width, .. } => layers.saturating_mul(width),
         }
     }
 
     /// Whether clips are padded in time, so that each has a number of valid frames.
     pub fn is_padded(&self) -> bool {
-        matches!(self, Self::Sequence { .. } | Self::Channels { .. } | Self::Encoded { frames: Some(_), .. })
+        matches!(
+            self,
+            Self::Sequence { .. }
+                | Self::Channels { .. }
+                | Self::Encoded { frames: Some(_), .. }
+                | Self::EncodedFrames { .. }
+        )
     }
 
     /// Whether features of this configuration give this input.
@@ -172,10 +193,12 @@ impl ModelInput {
                 let given = features.count();
                 if given == expected { Ok(()) } else { Err(InputError::Channels { expected, given }) }
             }
-            Self::Encoded { .. } => match features.map(|(feature, _)| feature).collect::<Vec<_>>()[..] {
-                [Feature::Mel] => Ok(()),
-                _ => Err(InputError::NoMel),
-            },
+            Self::Encoded { .. } | Self::EncodedFrames { .. } => {
+                match features.map(|(feature, _)| feature).collect::<Vec<_>>()[..] {
+                    [Feature::Mel] => Ok(()),
+                    _ => Err(InputError::NoMel),
+                }
+            }
             Self::Image { .. } => {
                 let has_mel = features.into_iter().any(|(feature, _)| feature == Feature::Mel);
                 if has_mel { Ok(()) } else { Err(InputError::NoMel) }
@@ -206,7 +229,7 @@ impl ModelInput {
                 let mel = features.get(Feature::Mel).ok_or(InputError::NoMel)?;
                 resize(decibels(mel).view(), rows, frames).into_raw_vec_and_offset().0
             }
-            Self::Encoded { .. } => return Err(InputError::Encoder),
+            Self::Encoded { .. } | Self::EncodedFrames { .. } => return Err(InputError::Encoder),
         };
         let mut shape = self.shape();
         shape.insert(0, 1);

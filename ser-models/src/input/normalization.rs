@@ -99,8 +99,17 @@ impl Normalization {
         Self { mean, floor: self.floor.clone(), std: self.std.clone() }
     }
 
-    /// Inputs [clips, …], normalised; their padding is zero afterwards.
+    /// The constants by name, each with one value for each feature.
+    pub(crate) fn constants(&self) -> [(&'static str, &[f32]); 3] {
+        [("floor", &self.floor), ("mean", &self.mean), ("std", &self.std)]
+    }
+
+    /// Inputs [clips, …], normalised; their padding is zero afterwards. If nothing is to be changed, they are not copied, and their padding
+    /// stays as it is.
     pub(crate) fn normalized(&self, inputs: &Padded) -> Result<Padded, LayerError> {
+        if *self == Self::identity(self.mean.len()) {
+            return Ok(inputs.clone());
+        }
         let mut values = elements(inputs.values())?.slice::<f32>()?.to_vec();
         self.apply(&mut values, frames_of(&inputs.dims()[1..]), inputs.lengths());
         let values = Tensor::from_vec(values, inputs.dims(), &Device::Cpu)?;

@@ -1,4 +1,4 @@
-//! Gates and hyperbolic tangents of whole slices, on all threads.
+//! Gates, hyperbolic tangents and GELU of whole slices, on all threads.
 
 use super::{ForEachItem, Real};
 use pulp::{Arch, Simd, WithSimd};
@@ -74,5 +74,43 @@ impl<T: Real> WithSimd for HyperbolicTangent<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         self.0.iter_mut().for_each(|x| *x = Real::tanh::<S>(*x));
+    }
+}
+
+/// GELU of every element, in its exact form.
+pub(crate) fn gelu<T: Real>(x: &[T]) -> Vec<T> {
+    let mut y = x.to_vec();
+    y.par_chunks_mut(BLOCK).for_each_item(&|y| Arch::new().dispatch(Gelu(y)));
+    y
+}
+
+struct Gelu<'a, T>(&'a mut [T]);
+
+impl<T: Real> WithSimd for Gelu<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.0.iter_mut().for_each(|x| *x = Real::gelu::<S>(*x));
+    }
+}
+
+/// Turns `dy`, the gradient for the output of [`gelu`], into that for `x`.
+pub(crate) fn gelu_backward<T: Real>(x: &[T], dy: &mut [T]) {
+    let blocks = dy.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+    blocks.for_each_item(&|(dy, x)| Arch::new().dispatch(GeluBackward { dy, x }));
+}
+
+struct GeluBackward<'a, T> {
+    dy: &'a mut [T],
+    x: &'a [T],
+}
+
+impl<T: Real> WithSimd for GeluBackward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.dy.iter_mut().zip(self.x).for_each(|(dy, x)| *dy *= Real::gelu_slope::<S>(*x));
     }
 }

@@ -5,6 +5,7 @@
 //! several of them.
 
 mod activations;
+mod attention;
 mod batched_conv1d;
 mod conv_shape;
 mod convolution;
@@ -17,6 +18,7 @@ mod frozen_values;
 mod functions;
 mod im2col;
 mod integer_matrix;
+mod layer_norm;
 mod mask;
 mod matmul;
 mod norm;
@@ -34,13 +36,15 @@ mod vectorized;
 mod window;
 mod winograd;
 
-pub(crate) use activations::{gated, gated_backward, tanh};
+pub(crate) use activations::{gated, gated_backward, gelu, gelu_backward, tanh};
+pub(crate) use attention::Attention;
 pub(crate) use conv_shape::ConvShape;
 pub(crate) use convolution::{convolve, convolve_backward};
 pub(crate) use elementwise::{map, map2};
 pub(crate) use epilogue::{Epilogue, PoolFirst, Step};
 pub(crate) use frozen_matrix::FrozenMatrix;
 pub(crate) use frozen_values::FrozenValues;
+pub(crate) use layer_norm::LayerNorm;
 pub(crate) use mask::keep_mask;
 pub(crate) use matmul::{Matrix, matmul, matmul_parallel};
 pub(crate) use norm::{Norm, Statistics, Valid};
@@ -50,7 +54,7 @@ pub(crate) use real::Real;
 pub(crate) use recurrence::{Cell, Recurrence};
 pub(crate) use rows::{Finish, Rows};
 pub(crate) use statistics::{STATISTICS_EPS, statistics};
-pub(crate) use sums::{add_to_rows, softmax, softmax_gradient, sum, sum_pairs};
+pub(crate) use sums::{add_to_rows, column_sums, softmax, softmax_gradient, sum, sum_pairs};
 pub(crate) use transformer::{Frames, layer_norm, self_attention};
 pub(crate) use vectorized::vectorized;
 pub use window::Padding;

@@ -41,6 +41,15 @@ pub(crate) trait Real: WithDType + Element + std::fmt::Debug {
 
     /// The hyperbolic tangent, by [`super::functions`].
     fn tanh<S: Simd>(self) -> Self;
+
+    /// The exponential of 0 or less, by [`super::functions`].
+    fn exp_of_negative<S: Simd>(self) -> Self;
+
+    /// GELU in its exact form, by [`super::functions`].
+    fn gelu<S: Simd>(self) -> Self;
+
+    /// The derivative of GELU.
+    fn gelu_slope<S: Simd>(self) -> Self;
 }
 
 macro_rules! real {
@@ -85,6 +94,21 @@ macro_rules! real {
             #[inline(always)]
             fn tanh<S: Simd>(self) -> Self {
                 functions::$real::tanh::<S>(self)
+            }
+
+            #[inline(always)]
+            fn exp_of_negative<S: Simd>(self) -> Self {
+                functions::$real::exp_of_negative::<S>(self)
+            }
+
+            #[inline(always)]
+            fn gelu<S: Simd>(self) -> Self {
+                functions::$real::gelu::<S>(self)
+            }
+
+            #[inline(always)]
+            fn gelu_slope<S: Simd>(self) -> Self {
+                functions::$real::gelu_slope::<S>(self)
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Sums over slices with several running totals, which the compiler turns into vector instructions; softmax.
 
 use super::Real;
+use rayon::prelude::*;
 
 const LANES: usize = 16;
 
@@ -48,6 +49,19 @@ pub(crate) fn add_to_rows<T: Real>(rows: &mut [T], bias: &[T]) {
     }
 }
 
+/// The sum of each of `width` columns over all rows. Rows are added up in blocks first, on all threads.
+pub(crate) fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
+    const ROWS: usize = 64;
+    let add = |mut total: Vec<T>, row: &[T]| {
+        total.iter_mut().zip(row).for_each(|(total, x)| *total += *x);
+        total
+    };
+    let blocks = rows.par_chunks(ROWS * width);
+    let blocks: Vec<_> =
+        blocks.map(|rows| rows.chunks_exact(width).fold(vec![T::ZERO; width], add)).collect();
+    blocks.iter().map(Vec::as_slice).fold(vec![T::ZERO; width], add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +72,15 @@ mod tests {
             let a: Vec<f64> = (0..n).map(|i| i as f64).collect();
             assert_eq!(sum(&a), a.iter().sum::<f64>());
             assert_eq!(sum_pairs(&a, &a, |x, y| x * y), a.iter().map(|x| x * x).sum::<f64>());
+        }
+    }
+
+    #[test]
+    fn sums_of_columns_are_exact() {
+        for rows in [0, 1, 63, 64, 200] {
+            let values: Vec<f64> = (0..rows * 3).map(|i| i as f64).collect();
+            let column = |column: usize| values.iter().skip(column).step_by(3).sum::<f64>();
+            assert_eq!(column_sums(&values, 3), [column(0), column(1), column(2)]);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     AttentionPool, AvgPool, BatchNorm, Conv, Dense, Flatten, GlobalAvgPool, GlobalMaxPool, LayerMixture,
-    MaxPool, Relu, SimpleRnn, TimeFirst,
+    MaxPool, Relu, SimpleRnn, TimeFirst, TransformerBlock,
 };
 use crate::generator::Generator;
 use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded, add_gradient, into_storage};
@@ -111,6 +111,7 @@ module!(
     Relu,
     SimpleRnn,
     TimeFirst,
+    TransformerBlock,
     MaxPool<1>,
     MaxPool<2>,
     AvgPool<1>,

@@ -45,6 +45,7 @@
 
 mod attention;
 mod batch_norm;
+mod block_outputs;
 mod candle;
 mod conv;
 mod dense;
@@ -64,7 +65,10 @@ mod relu;
 mod residual;
 mod sequential;
 mod simple_rnn;
+mod standardization;
+mod statistics_pool;
 mod time_first;
+mod transformer_block;
 mod windows;
 
 pub use crate::init::Init;
@@ -72,6 +76,7 @@ pub use crate::kernels::Padding;
 pub use crate::layer::{Forward, Fusion, Layer, LayerError, Mode, Padded, SummaryRow, add_gradient};
 pub use attention::AttentionPool;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
+pub(crate) use block_outputs::BlockOutputs;
 pub use candle::{CandleModule, Seeded, in_graph};
 pub use conv::{Conv, Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 pub use dense::Dense;
@@ -87,4 +92,7 @@ pub use relu::Relu;
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use simple_rnn::{SimpleRnn, SimpleRnnConfig};
+pub(crate) use standardization::Standardization;
+pub(crate) use statistics_pool::StatisticsPool;
 pub use time_first::TimeFirst;
+pub use transformer_block::TransformerBlock;

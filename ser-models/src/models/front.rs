@@ -39,7 +39,7 @@ impl Architecture {
                 FeatureConfig { features, ..all }
             }
             ModelInput::Image { .. } => FeatureConfig { features: vec![Feature::Mel], ..all },
-            ModelInput::Encoded { .. } => ClipEncoder::features(80),
+            ModelInput::Encoded { .. } | ModelInput::EncodedFrames { .. } => ClipEncoder::features(80),
             ModelInput::Vector { .. } | ModelInput::Sequence { .. } => all,
         }
     }

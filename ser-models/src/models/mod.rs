@@ -28,7 +28,7 @@ pub use model::Model;
 pub use rnn_lstm::RnnLstmConfig;
 pub use summary::Summary;
 pub use tim_net::TimNetConfig;
-pub use whisper_head::{HeadLayers, HeadPooling, WhisperHeadConfig};
+pub use whisper_head::{HeadLayers, HeadPooling, TunedBlocks, WhisperHeadConfig};
 
 pub use crate::input::{InputError, ModelInput};
 use crate::layers::{LayerError, Sequential};
@@ -171,10 +171,10 @@ impl Architecture {
         }
     }
 
-    /// Number of the encoder's blocks that the network reads; `None` for a network that reads features.
+    /// Number of the encoder's blocks that the network reads, without those that are part of it; `None` for a network that reads features.
     pub fn encoder_blocks(&self) -> Option<usize> {
         match self.member() {
-            Self::WhisperHead(config) => Some(config.blocks),
+            Self::WhisperHead(config) => Some(config.encoder_blocks()),
             _ => None,
         }
     }

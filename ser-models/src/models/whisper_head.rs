@@ -1,9 +1,13 @@
 //! A small network over the outputs of Whisper's encoder (`whisper-head`).
 
 use super::blocks::with_head;
+use crate::encoder::HEAD;
 use crate::input::ModelInput;
 use crate::json::is_default;
-use crate::layers::{AttentionPool, Init, LayerError, LayerMixture, Sequential};
+use crate::layers::{
+    AttentionPool, BlockOutputs, Init, LayerError, LayerMixture, Sequential, Standardization, StatisticsPool,
+    TransformerBlock,
+};
 use crate::parameters::Parameters;
 use crate::setting::Settings;
 use serde::{Deserialize, Serialize};
@@ -22,11 +26,18 @@ use serde::{Deserialize, Serialize};
 ///
 /// With [`HeadPooling::Attentive`] the input is all frames, and the mixture is pooled by attention. With [`HeadLayers::Concatenation`] the
 /// dense layers read all 5,120 statistics.
+///
+/// With [`WhisperHeadConfig::tuned`] blocks the input is the frames before them. The network runs its own copies of these blocks
+/// ([`TransformerBlock`]), and then pools and normalises all outputs. Such a network begins as a trained head without
+/// ([`Checkpoint::with_tuned_blocks`](crate::Checkpoint::with_tuned_blocks)).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhisperHeadConfig {
     /// Number of encoder blocks whose outputs are read, 1 or more; the output of the convolutions is read too.
     pub blocks: usize,
+    /// The last of these blocks, where they are part of the network and trained with it; `None` trains the head alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<TunedBlocks>,
     /// Features of the encoder's frames: 512 in Whisper base.
     pub width: usize,
     /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)): a recogniser refuses any other
@@ -48,6 +59,25 @@ pub struct WhisperHeadConfig {
     pub dense: Vec<usize>,
     /// Initial weights.
     pub init: Init,
+}
+
+/// Blocks of an encoder that are part of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TunedBlocks {
+    /// Their number, 1 or more and fewer than the head reads.
+    pub blocks: usize,
+    /// Units of the hidden layer of each: 2,048 in Whisper base.
+    pub hidden: usize,
+    /// Frames of the input after padding; 150 are three seconds.
+    pub frames: usize,
+}
+
+/// One block of Whisper base, for three seconds.
+impl Default for TunedBlocks {
+    fn default() -> Self {
+        Self { blocks: 1, hidden: 2048, frames: 150 }
+    }
 }
 
 /// Pooling of the encoder's frames into one vector.
@@ -85,6 +115,7 @@ impl Default for WhisperHeadConfig {
     fn default() -> Self {
         Self {
             blocks: 4,
+            tuned: None,
             width: 512,
             encoder: String::new(),
             layers: HeadLayers::Mixture,
@@ -99,12 +130,76 @@ impl Default for WhisperHeadConfig {
 
 impl WhisperHeadConfig {
     pub(crate) fn input(&self) -> ModelInput {
+        if let Some(tuned) = self.tuned {
+            let skipped = self.skipped_outputs();
+            let layers = self.encoder_blocks().saturating_add(1) - skipped;
+            return ModelInput::EncodedFrames { skipped, layers, width: self.width, frames: tuned.frames };
+        }
         let frames = match self.pooling {
             HeadPooling::Statistics | HeadPooling::Means => None,
             HeadPooling::Attentive { frames, .. } => Some(frames),
         };
         ModelInput::Encoded { layers: self.blocks.saturating_add(1), width: self.width, frames }
     }
+
+    /// Blocks of the encoder that are not part of the network.
+    pub(crate) fn encoder_blocks(&self) -> usize {
+        self.blocks.saturating_sub(self.tuned.map_or(0, |tuned| tuned.blocks))
+    }
+
+    /// Outputs of the encoder that a network with tuned blocks does not read: those before the first that is mixed, but not the input of
+    /// the first tuned block.
+    pub(crate) fn skipped_outputs(&self) -> usize {
+        self.skipped.min(self.encoder_blocks())
+    }
+
+    /// Features of each output after pooling.
+    pub(crate) fn features_of_output(&self) -> usize {
+        let attentive = matches!(self.pooling, HeadPooling::Attentive { .. });
+        if attentive { self.width } else { self.width.saturating_mul(2) }
+    }
+
+    fn check(&self) -> Result<(), LayerError> {
+        let settings = Settings("whisper-head");
+        settings.one_or_more([("blocks", self.blocks), ("width", self.width)])?;
+        let Some(TunedBlocks { blocks, hidden, frames }) = self.tuned else { return Ok(()) };
+        settings.one_or_more([
+            ("tuned.blocks", blocks),
+            ("tuned.hidden", hidden),
+            ("tuned.frames", frames),
+        ])?;
+        settings.require(blocks < self.blocks, "tuned.blocks", "must be fewer than blocks", blocks)?;
+        let rule = "must be a multiple of 64 where blocks are tuned";
+        settings.require(self.width.is_multiple_of(HEAD), "width", rule, self.width)?;
+        if let HeadPooling::Attentive { frames: pooled, .. } = self.pooling {
+            settings.require(pooled == frames, "tuned.frames", "must be those of the pooling", frames)?;
+        }
+        Ok(())
+    }
+}
+
+/// The tuned blocks, pooling and normalisation of the frames that they read.
+fn tuned_outputs(
+    config: &WhisperHeadConfig,
+    tuned: TunedBlocks,
+    parameters: &Parameters,
+) -> Result<Sequential, LayerError> {
+    let WhisperHeadConfig { width, init, .. } = *config;
+    let mut net = Sequential::new(config.input().shape());
+    let block = |number: usize| {
+        let scope = parameters.scope(format!("transformer_block_{number}"));
+        TransformerBlock::new(width, width / HEAD, tuned.hidden, init, &scope)
+    };
+    let blocks = (1..=tuned.blocks).map(block).collect::<Result<_, _>>()?;
+    let layers = config.encoder_blocks().saturating_add(1) - config.skipped_outputs();
+    net.push("transformer_blocks", BlockOutputs::new(blocks, layers, width))?;
+    if !matches!(config.pooling, HeadPooling::Attentive { .. }) {
+        net.push("statistics_pool", StatisticsPool::new(width))?;
+    }
+    let features = layers.saturating_add(tuned.blocks).saturating_mul(config.features_of_output());
+    let scope = parameters.scope("standardization_1");
+    net.push("standardization", Standardization::new(features, &scope)?)?;
+    Ok(net)
 }
 
 /// The mixture, pooling where frames are read, and dense layers.
@@ -114,8 +209,11 @@ pub(super) fn network(
     parameters: &Parameters,
 ) -> Result<Sequential, LayerError> {
     let init = config.init;
-    Settings("whisper-head").one_or_more([("blocks", config.blocks), ("width", config.width)])?;
-    let mut net = Sequential::new(config.input().shape());
+    config.check()?;
+    let (mut net, unread) = match config.tuned {
+        Some(tuned) => (tuned_outputs(config, tuned, parameters)?, config.skipped_outputs()),
+        None => (Sequential::new(config.input().shape()), 0),
+    };
     if config.layers == HeadLayers::Concatenation {
         if config.skipped != 0 || config.pooling != HeadPooling::Statistics {
             let given = format!("{} and {:?}", config.skipped, config.pooling);
@@ -128,7 +226,7 @@ pub(super) fn network(
     let scope = parameters.scope("layer_mixture_1");
     net.push(
         "layer_mixture",
-        LayerMixture::new(config.blocks.saturating_add(1), config.skipped, parts, &scope)?,
+        LayerMixture::new(config.blocks.saturating_add(1) - unread, config.skipped - unread, parts, &scope)?,
     )?;
     if let HeadPooling::Attentive { units, .. } = config.pooling {
         net.time_first()?;
@@ -192,6 +290,47 @@ mod tests {
         assert!(written.contains(r#""layers":"concatenation""#));
         assert_eq!(serde_json::from_str::<WhisperHeadConfig>(&written).unwrap(), config);
         assert!(!serde_json::to_string(&WhisperHeadConfig::default()).unwrap().contains("layers"));
+    }
+
+    #[test]
+    fn tuned_blocks_follow_the_frames_that_they_read() {
+        let tuned = Some(TunedBlocks { hidden: 96, frames: 30, ..Default::default() });
+        let config = WhisperHeadConfig {
+            tuned,
+            width: 128,
+            skipped: 2,
+            pooling: HeadPooling::Means,
+            dense: vec![],
+            ..Default::default()
+        };
+        // Outputs 2 and 3 go in; 4 is that of the tuned block.
+        let input = ModelInput::EncodedFrames { skipped: 2, layers: 2, width: 128, frames: 30 };
+        assert_eq!(config.input(), input);
+        let summary = Architecture::from(config.clone()).build(8, 0).unwrap().summary();
+        let rows: Vec<(&[usize], usize)> =
+            summary.rows.iter().map(|row| (&row.output_shape[..], row.parameters)).collect();
+        let block = 4 * 128 * 128 + 3 * 128 + 2 * 96 * 128 + 96 + 128 + 4 * 128;
+        assert_eq!(rows[..3], [(&[384, 30][..], block), (&[768], 0), (&[768], 3 * 768)]);
+        assert_eq!(rows[3], (&[128][..], 3));
+        assert_eq!((summary.trainable, summary.statistics), (block + 3 + 128 * 8 + 8, 3 * 768));
+        let written = serde_json::to_string(&config).unwrap();
+        assert!(written.contains(r#""tuned":{"blocks":1,"hidden":96,"frames":30}"#), "{written}");
+        assert_eq!(serde_json::from_str::<WhisperHeadConfig>(&written).unwrap(), config);
+        assert!(!serde_json::to_string(&WhisperHeadConfig::default()).unwrap().contains("tuned"));
+
+        let refused = |tuned: TunedBlocks, width, pooling| {
+            let config = WhisperHeadConfig { tuned: Some(tuned), width, pooling, ..config.clone() };
+            Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
+        };
+        let (means, default) = (HeadPooling::Means, TunedBlocks::default);
+        let error = refused(TunedBlocks { blocks: 4, ..default() }, 128, means);
+        assert_eq!(error, "whisper-head: tuned.blocks must be fewer than blocks, got 4");
+        let error = refused(default(), 100, means);
+        assert_eq!(error, "whisper-head: width must be a multiple of 64 where blocks are tuned, got 100");
+        let error = refused(default(), 128, HeadPooling::Attentive { units: 4, frames: 20 });
+        assert_eq!(error, "whisper-head: tuned.frames must be those of the pooling, got 150");
+        let error = refused(TunedBlocks { frames: 0, ..default() }, 128, means);
+        assert_eq!(error, "whisper-head: tuned.frames must be 1 or more, got 0");
     }
 
     #[test]

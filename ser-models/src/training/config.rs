@@ -6,6 +6,7 @@ use crate::input::Dataset;
 use crate::json::is_default;
 use crate::setting::{Checked, TRAINING};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The settings of a training run, without the model and the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +18,12 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// The first learning rate, positive.
     pub learning_rate: f64,
-    /// Schedule of the learning rate.
+    /// First learning rates of single weights, positive, by what the weights' names begin with; the longest such beginning counts. All other
+    /// weights have `learning_rate`. `transformer_block = 2e-5` is for an encoder's blocks
+    /// ([`WhisperHeadConfig::tuned`](crate::models::WhisperHeadConfig::tuned)).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub learning_rates: BTreeMap<String, f64>,
+    /// Schedule of all learning rates.
     pub schedule: Schedule,
     /// The optimiser.
     pub optimizer: OptimizerConfig,
@@ -90,6 +96,7 @@ impl Default for TrainingConfig {
             epochs: 100,
             batch_size: 32,
             learning_rate: 2e-3,
+            learning_rates: BTreeMap::new(),
             schedule: Schedule::Cosine { warm_up: 0.05, minimum: 0.0 },
             optimizer: OptimizerConfig::adamw(0.01),
             clip_norm: None,
@@ -120,6 +127,7 @@ impl TrainingConfig {
         TRAINING.one_or_more([("epochs", self.epochs)])?;
         TRAINING.require(self.batch_size >= 2, "batch_size", "must be 2 or more", self.batch_size)?;
         TRAINING.positive("learning_rate", self.learning_rate)?;
+        self.learning_rates.values().try_for_each(|rate| TRAINING.positive("learning_rates", *rate))?;
         self.clip_norm.map_or(Ok(()), |limit| TRAINING.positive("clip_norm", limit))?;
         self.ema_decay.map_or(Ok(()), |decay| TRAINING.zero_or_more_and_below_1("ema_decay", decay))?;
         if let Some(EarlyStopping { patience }) = self.early_stopping {

@@ -4,7 +4,7 @@ use super::{AudioAugmentation, EncodedError};
 use crate::encoder::WhisperEncoder;
 use crate::generator::{Generator, Purpose};
 use crate::input::{ClipEncoder, ClipEncoderError, ModelInput};
-use crate::layer::elements;
+use crate::layer::{Padded, elements};
 use crate::setting::{Checked, Settings};
 use rayon::prelude::*;
 use ser_features::{BandPass, ConfigError, Preparation, PreparationConfig};
@@ -107,12 +107,36 @@ pub(super) fn encode(
     config: &EncodingConfig,
     versions: &[Version<'_>],
 ) -> Result<Vec<Vec<f32>>, EncodedError> {
+    let input = ModelInput::Encoded { layers: encoder.layers(), width: encoder.width(), frames: None };
+    let values = |input: &Padded| Ok(elements(input.values())?.slice::<f32>()?.to_vec());
+    encode_inputs(encoder, config, input, versions)?
+        .iter()
+        .zip(versions)
+        .map(|(input, version)| {
+            values(input).map_err(|cause: candle_core::Error| EncodedError::Clip {
+                id: version.id.to_owned(),
+                cause: Box::new(cause.into()),
+            })
+        })
+        .collect()
+}
+
+/// The inputs that a model gets of each version, on all threads.
+///
+/// # Errors
+/// As [`encode`], and if the encoder does not give this input.
+pub(super) fn encode_inputs(
+    encoder: &Arc<WhisperEncoder>,
+    config: &EncodingConfig,
+    input: ModelInput,
+    versions: &[Version<'_>],
+) -> Result<Vec<Padded>, EncodedError> {
     let encode = |worker: &mut Result<Worker<'_>, ConfigError>, version: &Version<'_>| {
         let worker = worker.as_mut().map_err(|cause| cause.clone())?;
         let failed = |cause| EncodedError::Clip { id: version.id.to_owned(), cause: Box::new(cause) };
         worker.encode(version).map_err(failed)
     };
-    versions.par_iter().map_init(|| Worker::new(encoder, config), encode).collect()
+    versions.par_iter().map_init(|| Worker::new(encoder, config, input), encode).collect()
 }
 
 /// What one thread needs: to plan transforms costs more than to use them.
@@ -125,14 +149,17 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(encoder: &Arc<WhisperEncoder>, config: &'a EncodingConfig) -> Result<Self, ConfigError> {
-        let input = ModelInput::Encoded { layers: encoder.layers(), width: encoder.width(), frames: None };
+    fn new(
+        encoder: &Arc<WhisperEncoder>,
+        config: &'a EncodingConfig,
+        input: ModelInput,
+    ) -> Result<Self, ConfigError> {
         let preparation = Preparation::new(config.preparation.clone())?;
         let filter = BandPass::new(ClipEncoder::SAMPLE_RATE);
         Ok(Self { config, encoder: ClipEncoder::new(encoder.clone())?, filter, preparation, input })
     }
 
-    fn encode(&mut self, version: &Version<'_>) -> Result<Vec<f32>, ClipEncoderError> {
+    fn encode(&mut self, version: &Version<'_>) -> Result<Padded, ClipEncoderError> {
         let rate = ClipEncoder::SAMPLE_RATE;
         let prepared = if version.number == 0 {
             self.preparation.process(version.samples, rate)?
@@ -143,8 +170,7 @@ impl<'a> Worker<'a> {
             let changed = augmentation.apply(version.samples, &raw, &mut self.filter, &mut generator)?;
             self.preparation.process(&changed, rate)?
         };
-        let outputs = self.encoder.encode(&prepared, self.input)?;
-        Ok(elements(outputs.values())?.slice::<f32>()?.to_vec())
+        self.encoder.encode(&prepared, self.input)
     }
 }
 

@@ -28,7 +28,17 @@ pub enum TrainingError {
         /// The validation part's classes.
         validation: Vec<String>,
     },
-    /// A clip is in the training and in the validation part.
+    /// The training part names other classes than the checkpoint to begin from.
+    #[error(
+        "training part: classes must be those of the checkpoint to begin from, {expected:?}, got {given:?}"
+    )]
+    OtherLabels {
+        /// The checkpoint's classes.
+        expected: Vec<String>,
+        /// The training part's classes.
+        given: Vec<String>,
+    },
+    /// A clip is in the training and in the validation part, or trained the checkpoint to begin from and is in the validation part.
     #[error("validation part: clips must not be in the training part, got {id}")]
     Overlap {
         /// The clip.

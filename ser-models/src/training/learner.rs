@@ -55,7 +55,9 @@ impl Learner {
     ) -> Result<Self, TrainingError> {
         let loss = CrossEntropy::new(class_weights, config.label_smoothing)?;
         check_optimizer(&config.optimizer, config.learning_rate)?;
-        let optimizer = Optimizer::for_parameters(config.optimizer, config.learning_rate, model.parameters());
+        let mut optimizer =
+            Optimizer::for_parameters(config.optimizer, config.learning_rate, model.parameters());
+        optimizer.set_rates(&config.learning_rates)?;
         let average =
             if config.ema_decay.is_some() { model.parameters().values()? } else { Weights::default() };
         let (clip_norm, ema_decay) = (config.clip_norm, config.ema_decay);

@@ -31,6 +31,9 @@ pub(crate) struct RunIdentity {
     pub(crate) crate_version: String,
     pub(crate) seed: u64,
     pub(crate) architecture: Architecture,
+    /// Digest of the checkpoint that it begins from, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<String>,
     pub(crate) config: TrainingConfig,
     /// Fingerprint of the training part.
     pub(crate) training: String,
@@ -145,6 +148,7 @@ impl RunIdentity {
         differ("the crate's version", &self.crate_version, &other.crate_version)
             .or_else(|| differ("the seed", &self.seed, &other.seed))
             .or_else(|| differ("architecture", &self.architecture, &other.architecture))
+            .or_else(|| differ("the checkpoint to begin from", &self.start, &other.start))
             .or_else(|| differ("training", &self.config, &other.config))
             .or_else(|| differ("the training part", &self.training, &other.training))
             .or_else(|| differ("the validation part", &self.validation, &other.validation))
@@ -188,6 +192,7 @@ mod tests {
             crate_version: "1".to_owned(),
             seed: 0,
             architecture: Architecture::Cnn1d(Default::default()),
+            start: None,
             config,
             training: "a".to_owned(),
             validation: None,

@@ -5,7 +5,7 @@ use super::learner::LearnerState;
 use super::part::{Steps, TrainingPart, ValidationPart};
 use super::state::{RunIdentity, RunState};
 use super::{Epoch, Event, Finish, History, Learner, StateError, TrainingConfig, TrainingError};
-use crate::checkpoint::{Checkpoint, CheckpointSource, SplitRecord, TrainingRecord};
+use crate::checkpoint::{Checkpoint, CheckpointSource, IN_MEMORY, SplitRecord, TrainingRecord};
 use crate::input::{Dataset, ModelInput, Normalization};
 use crate::json::json_value;
 use crate::metrics::Evaluation;
@@ -13,7 +13,7 @@ use crate::models::{Architecture, Model};
 use crate::readout::Readout;
 use crate::setting::TRAINING;
 use crate::weights::Weights;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -27,6 +27,9 @@ pub struct Trainer {
     learner: Learner,
     normalization: Normalization,
     label_names: Vec<String>,
+    /// Of the checkpoint that it begins from: what its answers are read by, and the clips that it knows.
+    readout: Readout,
+    known: SplitRecord,
     training: TrainingPart,
     validation: Option<ValidationPart>,
     /// After the last whole epoch.
@@ -49,22 +52,69 @@ impl Trainer {
         seed: u64,
     ) -> Result<Self, TrainingError> {
         config.check(validation.is_some())?;
-        let label_names = training.label_names().to_vec();
-        if architecture.member() != &architecture {
-            let (setting, rule) =
-                ("architecture", "must be one network: train each member and join their checkpoints");
-            return Err(TRAINING.error(setting, rule, "ensemble").into());
-        }
-        let model = architecture.build(label_names.len(), seed)?;
+        check_single(&architecture)?;
+        let model = architecture.build(training.label_names().len(), seed)?;
         let input = model.input();
         check_data(input, training, validation)?;
-        let clips = training.len();
-        TRAINING.require(clips >= 2, "training part", "must have 2 or more clips", clips)?;
         let normalization = if config.normalize {
             Normalization::fit(training.inputs(), config.log_skewed)?
         } else {
             Normalization::identity(input.features())
         };
+        let (readout, known) = (Readout::default(), SplitRecord::default());
+        let start = Start { architecture, model, normalization, readout, known, digest: None };
+        Self::start(config, start, training, validation, seed)
+    }
+
+    /// Continues the training of a trained model with other settings or data, e.g. of a head with an encoder's blocks
+    /// ([`Checkpoint::with_tuned_blocks`]). It begins from the checkpoint's weights, and its normalisation and readout are kept;
+    /// [`TrainingConfig::normalize`] changes nothing. Clips of the checkpoint's training and validation part are among those of the new
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; also if the classes are not the checkpoint's, or a clip of the validation part trained it.
+    pub fn from_checkpoint(
+        config: TrainingConfig,
+        checkpoint: &Checkpoint,
+        training: &Dataset,
+        validation: Option<&Dataset>,
+        seed: u64,
+    ) -> Result<Self, TrainingError> {
+        config.check(validation.is_some())?;
+        check_single(&checkpoint.architecture)?;
+        let model = checkpoint.model(IN_MEMORY)?;
+        check_data(model.input(), training, validation)?;
+        if checkpoint.labels != training.label_names() {
+            let (expected, given) = (checkpoint.labels.clone(), training.label_names().to_vec());
+            return Err(TrainingError::OtherLabels { expected, given });
+        }
+        let trained: HashSet<&String> = checkpoint.split.train.iter().collect();
+        let known = validation.and_then(|data| data.ids().iter().find(|id| trained.contains(id)));
+        if let Some(id) = known {
+            return Err(TrainingError::Overlap { id: id.clone() });
+        }
+        let start = Start {
+            architecture: checkpoint.architecture.clone(),
+            model,
+            normalization: checkpoint.normalization.clone(),
+            readout: checkpoint.readout.clone(),
+            known: checkpoint.split.clone(),
+            digest: Some(checkpoint.digest()?),
+        };
+        Self::start(config, start, training, validation, seed)
+    }
+
+    /// Begins with a model that fits the data.
+    fn start(
+        config: TrainingConfig,
+        start: Start,
+        training: &Dataset,
+        validation: Option<&Dataset>,
+        seed: u64,
+    ) -> Result<Self, TrainingError> {
+        let Start { architecture, model, normalization, readout, known, digest } = start;
+        let (input, clips) = (model.input(), training.len());
+        TRAINING.require(clips >= 2, "training part", "must have 2 or more clips", clips)?;
         let learner = Learner::new(model, &config, config.class_weights(training)?)?;
         let state =
             RunState { learner: learner.state()?, best: Weights::default(), history: History::default() };
@@ -75,13 +125,16 @@ impl Trainer {
                 crate_version: env!("CARGO_PKG_VERSION").to_owned(),
                 seed,
                 architecture,
+                start: digest,
                 config,
                 training: training.fingerprint(),
                 validation: validation.map(Dataset::fingerprint),
             },
             learner,
             normalization,
-            label_names,
+            label_names: training.label_names().to_vec(),
+            readout,
+            known,
             state,
             state_file: None,
         })
@@ -174,22 +227,22 @@ impl Trainer {
             metrics.insert("validation_macro_f1".to_owned(), confusion.macro_f1());
         }
         let CheckpointSource { preparation, features, protocol, split_seed, test } = source;
-        let validation = self.validation.as_ref().map(|part| part.ids.clone()).unwrap_or_default();
+        let own = self.validation.iter().flat_map(|part| &part.ids);
+        let train = with_known(&self.training.ids, &self.known.train);
+        let mut validation = with_known(own, &self.known.validation);
+        if !self.known.train.is_empty() {
+            let trained: HashSet<&String> = train.iter().collect();
+            validation.retain(|id| !trained.contains(id));
+        }
         let checkpoint = Checkpoint {
             crate_version: self.run.crate_version.clone(),
             architecture: self.run.architecture.clone(),
             labels: self.label_names.clone(),
-            readout: Readout::default(),
+            readout: self.readout.clone(),
             preparation,
             features,
             normalization: self.normalization.clone(),
-            split: SplitRecord {
-                protocol,
-                seed: split_seed,
-                train: self.training.ids.clone(),
-                validation,
-                test,
-            },
+            split: SplitRecord { protocol, seed: split_seed, train, validation, test },
             training: TrainingRecord {
                 seed: self.run.seed,
                 config: json_value(&self.run.config).unwrap_or_default(),
@@ -252,6 +305,33 @@ impl Trainer {
     }
 }
 
+/// What a run begins with.
+struct Start {
+    architecture: Architecture,
+    model: Model,
+    normalization: Normalization,
+    readout: Readout,
+    /// The clips that the model knows.
+    known: SplitRecord,
+    /// Of the checkpoint that the model comes from.
+    digest: Option<String>,
+}
+
+fn check_single(architecture: &Architecture) -> Result<(), TrainingError> {
+    let (setting, rule) =
+        ("architecture", "must be one network: train each member and join their checkpoints");
+    Ok(TRAINING.require(architecture.member() == architecture, setting, rule, "ensemble")?)
+}
+
+/// These ids, and those of `known` that are not among them.
+fn with_known<'a>(own: impl IntoIterator<Item = &'a String>, known: &'a [String]) -> Vec<String> {
+    let mut ids: Vec<String> = own.into_iter().cloned().collect();
+    let there: HashSet<&String> = ids.iter().collect();
+    let others: Vec<String> = known.iter().filter(|id| !there.contains(id)).cloned().collect();
+    ids.extend(others);
+    ids
+}
+
 fn check_data(
     input: ModelInput,
     training: &Dataset,
@@ -274,7 +354,7 @@ fn check_data(
                 validation: validation.label_names().to_vec(),
             });
         }
-        let ids: std::collections::HashSet<&String> = training.ids().iter().collect();
+        let ids: HashSet<&String> = training.ids().iter().collect();
         if let Some(id) = validation.ids().iter().find(|id| ids.contains(id)) {
             return Err(TrainingError::Overlap { id: id.clone() });
         }

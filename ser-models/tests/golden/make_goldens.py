@@ -490,9 +490,43 @@ def models():
     save("models.safetensors", out)
 
 
+def transformer():
+    """A pre-norm block with the module of PyTorch, whose queries, keys and values lie in one tensor; keys have no bias."""
+    out = {}
+    width, lengths = 6, torch.tensor([5, 3, 1])
+    block = torch.nn.TransformerEncoderLayer(
+        width, nhead=2, dim_feedforward=7, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    ).double()
+    with torch.no_grad():
+        for i, p in enumerate(block.parameters()):
+            p.copy_(draw(*p.shape, seed=800 + i) * 0.5)
+        block.self_attn.in_proj_bias[width : 2 * width] = 0
+    names = {"out_proj": block.self_attn.out_proj, "fc1": block.linear1, "fc2": block.linear2}
+    names |= {"self_attn_layer_norm": block.norm1, "final_layer_norm": block.norm2}
+    for name, masked in {"transformer": False, "transformer_masked": True}.items():
+        block.zero_grad()
+        x = draw(3, 5, width, seed=820).requires_grad_()
+        valid = torch.arange(5) < lengths[:, None]
+        y = block(x, src_key_padding_mask=~valid if masked else None)
+        if masked:
+            y = torch.where(valid[..., None], y, 0)
+        with_gradients(out, y, name, x=x)
+        for part, module in names.items():
+            for key, p in module.named_parameters():
+                out[f"{name}.{part}.{key}"], out[f"{name}.d{part}.{key}"] = p, p.grad
+        attention = block.self_attn
+        for i, part in enumerate(["q_proj", "k_proj", "v_proj"]):
+            rows = slice(i * width, (i + 1) * width)
+            for key, p in {"weight": attention.in_proj_weight, "bias": attention.in_proj_bias}.items():
+                if (part, key) != ("k_proj", "bias"):
+                    out[f"{name}.{part}.{key}"], out[f"{name}.d{part}.{key}"] = p[rows], p.grad[rows]
+    save("transformer.safetensors", out)
+
+
 layers()
 images()
 recurrent()
+transformer()
 models()
 optimizers()
 model()

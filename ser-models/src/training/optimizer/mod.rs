@@ -10,6 +10,7 @@ use crate::setting::{Checked, TRAINING};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Var, bail};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use update::Update;
 
@@ -30,6 +31,8 @@ pub struct Optimizer {
 struct Slot {
     name: String,
     var: Var,
+    /// The learning rate is multiplied by it.
+    factor: f64,
     running: [Vec<f32>; 2],
 }
 
@@ -39,6 +42,25 @@ impl Optimizer {
         let trainable = parameters.iter().filter(Parameter::is_trainable);
         let slots = trainable.map(|p| Slot::new(p.name(), p.var())).collect();
         Self { config, learning_rate, steps: 0, slots }
+    }
+
+    /// Gives the parameters whose names begin with a key of `rates` learning rates of their own, which follow changes of the common one. The
+    /// longest such key counts.
+    ///
+    /// # Errors
+    /// If no parameter's name begins with a key.
+    pub(crate) fn set_rates(&mut self, rates: &BTreeMap<String, f64>) -> Checked {
+        for beginning in rates.keys() {
+            let is_used = self.slots.iter().any(|slot| slot.name.starts_with(beginning));
+            let rule = "must begin the name of a weight of the network";
+            TRAINING.require(is_used, "learning_rates", rule, beginning)?;
+        }
+        for slot in &mut self.slots {
+            let own = rates.iter().filter(|(beginning, _)| slot.name.starts_with(beginning.as_str()));
+            let own = own.max_by_key(|(beginning, _)| beginning.len());
+            slot.factor = own.map_or(1.0, |(_, rate)| rate / self.learning_rate);
+        }
+        Ok(())
     }
 
     /// The number of steps taken so far.
@@ -76,7 +98,7 @@ pub(super) fn check(config: &OptimizerConfig, learning_rate: f64) -> Checked {
 impl Slot {
     fn new(name: &str, var: &Var) -> Self {
         let zeros = vec![0.0; var.elem_count()];
-        Self { name: name.to_owned(), var: var.clone(), running: [zeros.clone(), zeros] }
+        Self { name: name.to_owned(), var: var.clone(), factor: 1.0, running: [zeros.clone(), zeros] }
     }
 }
 
@@ -109,9 +131,10 @@ impl candle_nn::Optimizer for Optimizer {
     /// If the tensors are not of `f32` or do not lie in CPU memory.
     fn step(&mut self, gradients: &GradStore) -> CandleResult<()> {
         self.steps += 1;
-        let update = Update::new(&self.config, self.steps, self.learning_rate);
-        self.slots.par_iter_mut().try_for_each(|Slot { var, running: [first, second], .. }| {
+        let (config, steps, rate) = (&self.config, self.steps, self.learning_rate);
+        self.slots.par_iter_mut().try_for_each(|Slot { var, factor, running: [first, second], .. }| {
             let Some(gradient) = gradients.get(var) else { return Ok(()) };
+            let update = Update::new(config, steps, rate * *factor);
             let slots = Mutex::new((&mut first[..], &mut second[..]));
             var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
         })
@@ -208,6 +231,42 @@ mod tests {
             .unwrap_err();
             assert!(error.to_string().starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn weights_with_a_rate_of_their_own_move_as_by_that_rate_alone() {
+        let network = || {
+            let parameters = Parameters::new(0, DType::F32);
+            let make =
+                |name: &str| parameters.scope(name).weight("weight", &[3], Init::GlorotUniform).unwrap();
+            let vars = ["block_1", "block_2", "head"].map(make);
+            (parameters, vars)
+        };
+        let moved = |rates: &[(&str, f64)], common: f64| {
+            let (parameters, vars) = network();
+            let mut optimizer = Optimizer::for_parameters(OptimizerConfig::adamw(0.1), 1e-2, &parameters);
+            let rates = rates.iter().map(|(name, rate)| ((*name).to_owned(), *rate)).collect();
+            optimizer.set_rates(&rates).unwrap();
+            let loss = vars.iter().map(|var| var.sqr().unwrap().sum_all().unwrap());
+            let gradients = loss.reduce(|sum, x| (sum + x).unwrap()).unwrap().backward().unwrap();
+            for factor in [1.0, 0.5] {
+                candle_nn::Optimizer::set_learning_rate(&mut optimizer, common * factor);
+                candle_nn::Optimizer::step(&mut optimizer, &gradients).unwrap();
+            }
+            vars.map(|var| var.to_vec1::<f32>().unwrap())
+        };
+        let own = moved(&[("block", 1e-3), ("block_2", 2e-3)], 1e-2);
+        // 1e-3 is a tenth of the common rate and 2e-3 a fifth: such rates alone move the same weights as far.
+        assert_eq!(own[0], moved(&[], 1e-3)[0]);
+        assert_eq!(own[1], moved(&[], 2e-3)[1]);
+        assert_eq!(own[2], moved(&[], 1e-2)[2]);
+        let (parameters, _) = network();
+        let mut optimizer = Optimizer::for_parameters(OptimizerConfig::adam(), 1e-2, &parameters);
+        let error = optimizer.set_rates(&BTreeMap::from([("blok".to_owned(), 1.0)])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "training: learning_rates must begin the name of a weight of the network, got blok"
+        );
     }
 
     #[test]

@@ -1,0 +1,98 @@
+//! The second run of a training: blocks of the encoder together with the head.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use ser_data::Split;
+use ser_examples::assets;
+use ser_examples::model::encoder_blocks;
+use ser_examples::training_set::TrainingSet;
+use ser_models::encoder::EncoderBlocks;
+use ser_models::models::{Architecture, TunedBlocks, WhisperHeadConfig};
+use ser_models::training::{Dataset, TrainingConfig};
+use ser_models::{Checkpoint, Recipe, RecipeFile};
+
+/// Steps of a tuning with the default settings. It lasts for as many epochs as come near to that.
+const STEPS: usize = 240;
+/// Most epochs of it.
+const EPOCHS: usize = 20;
+
+/// The settings of a tuning, and what it begins from.
+pub(crate) struct Tuning {
+    tuned: TunedBlocks,
+    blocks: EncoderBlocks,
+    /// The architecture of the head is replaced by each member's own.
+    recipe: Recipe,
+    has_default_settings: bool,
+}
+
+impl Tuning {
+    /// Takes the tuned blocks out of a head's sizes, so that the head is trained alone first; `None` where it has none.
+    ///
+    /// # Errors
+    /// If they are not fewer than the head reads, or a file cannot be read.
+    pub(crate) fn take(
+        head: &mut WhisperHeadConfig,
+        encoder: Option<&Path>,
+        settings: Option<&PathBuf>,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(tuned) = head.tuned.take() else { return Ok(None) };
+        if tuned.blocks == 0 || tuned.blocks >= head.blocks {
+            bail!("tuned blocks must be 1 to {}, got {}", head.blocks.saturating_sub(1), tuned.blocks);
+        }
+        let blocks = encoder_blocks(encoder, head.blocks - tuned.blocks..head.blocks)?;
+        let file = match settings {
+            Some(path) => RecipeFile::read(path)?,
+            None => RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?,
+        };
+        let recipe = Recipe::new(head.clone().into(), TrainingConfig::default()).with(&file)?;
+        Ok(Some(Self { tuned, blocks, recipe, has_default_settings: settings.is_none() }))
+    }
+
+    /// A head's sizes with the tuned blocks.
+    pub(crate) fn architecture(&self, head: &WhisperHeadConfig) -> Architecture {
+        WhisperHeadConfig { tuned: Some(self.tuned), ..head.clone() }.into()
+    }
+
+    /// The parts of the split, as the network with tuned blocks reads them, and the settings for them.
+    pub(crate) fn parts(
+        mut self,
+        set: &TrainingSet,
+        split: &Split,
+        members: usize,
+    ) -> anyhow::Result<TuningParts> {
+        let training = set.frames_part(&split.train, true)?;
+        let validation = match &split.validation[..] {
+            [] => None,
+            chosen => Some(set.frames_part(chosen, false)?),
+        };
+        if self.has_default_settings {
+            let steps = training.len().div_ceil(self.recipe.training.batch_size);
+            self.recipe.training.epochs = STEPS.div_ceil(steps).min(EPOCHS);
+        }
+        self.recipe.members = members;
+        Ok(TuningParts {
+            recipe: self.recipe,
+            training,
+            validation,
+            blocks: self.blocks,
+            frames: self.tuned.frames,
+        })
+    }
+}
+
+/// What the second run of each member reads.
+pub(crate) struct TuningParts {
+    pub(crate) recipe: Recipe,
+    pub(crate) training: Dataset,
+    pub(crate) validation: Option<Dataset>,
+    blocks: EncoderBlocks,
+    frames: usize,
+}
+
+impl TuningParts {
+    /// What the second run begins from: a trained head with its blocks.
+    pub(crate) fn start(&self, head: &Checkpoint) -> anyhow::Result<Checkpoint> {
+        Ok(head.with_tuned_blocks(&self.blocks, self.frames)?)
+    }
+}

@@ -1,0 +1,196 @@
+//! Measures what it brings to train an encoder's last blocks together with a head.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use rayon::prelude::*;
+use ser_bench::experiments::Predictions;
+use ser_bench::voices::{VoiceClips, answer, in_weighted_moods, tells_moods_apart, train_head};
+use ser_data::{published_folds, speakers_of};
+use ser_examples::speech::Labelling;
+use ser_examples::{assets, cli, interrupt, memory};
+use ser_features::{Preparation, PreparationConfig};
+use ser_models::encoder::{EncoderBlocks, WhisperEncoder};
+use ser_models::input::{ClipEncoder, ModelInput};
+use ser_models::models::Architecture;
+use ser_models::training::{Dataset, EncodingConfig, Trainer, TrainingConfig, encode_frames};
+use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
+
+/// Trains a head on the training actors of one published fold of RAVDESS and on other corpora, then the encoder's last blocks with it, on
+/// clean clips. Prints the UAR of the fold's validation actors and of each corpus that is left out, before and after.
+#[derive(Parser)]
+struct Arguments {
+    /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
+    #[arg(long, value_name = "DIR", required = true)]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    labelling: Labelling,
+    /// The encoder: a safetensors file in f32, f16 or i8.
+    #[arg(long, value_name = "FILE")]
+    encoder: PathBuf,
+    /// Keeps the statistics for the head from run to run.
+    #[arg(long, value_name = "FILE")]
+    cache: PathBuf,
+    /// Changed copies of each clip that the head trains on; the blocks train on clean clips.
+    #[arg(long, default_value_t = VoiceClips::COPIES)]
+    copies: usize,
+    /// The fold, 1 to 5.
+    #[arg(long, default_value_t = 1)]
+    fold: usize,
+    /// A corpus that does not train; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    leave_out: Vec<String>,
+    /// Measure every N-th clip of a corpus that is left out.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    every: usize,
+    /// Blocks to train.
+    #[arg(long, default_value_t = 1)]
+    blocks: usize,
+    /// Frames that are read of each clip; 150 are three seconds.
+    #[arg(long, default_value_t = 150)]
+    frames: usize,
+    /// Epochs of the blocks' training, instead of those of examples/assets/tuning.toml.
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Seed of both trainings.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Keeps the state of the blocks' training, which continues from it.
+    #[arg(long, value_name = "FILE")]
+    state: PathBuf,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run)
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
+    let total = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
+    let encoder =
+        |blocks| Ok::<_, anyhow::Error>(Arc::new(WhisperEncoder::load(&arguments.encoder, blocks)?));
+    let sources = arguments.labelling.sources(&arguments.data)?;
+    let clips = VoiceClips::load(&sources, &recipe, &encoder(total)?, &arguments.cache, arguments.copies)?;
+    let folds = published_folds(&speakers_of(&clips.clips)?, &clips.groups)?;
+    let fold = arguments.fold.checked_sub(1).and_then(|at| folds.get(at)).context("fold must be 1 to 5")?;
+    let of = |at: &usize, corpus: &str| clips.clips[*at].corpus == corpus;
+    let is_left_out = |at: &usize| arguments.leave_out.iter().any(|corpus| of(at, corpus));
+    let train: Vec<usize> = fold.train.iter().copied().filter(|at| !is_left_out(at)).collect();
+    let validation: Vec<usize> = fold.validation.iter().copied().filter(|at| of(at, "ravdess")).collect();
+    let mut parts = vec![("validation actors".to_owned(), validation.clone())];
+    for corpus in &arguments.leave_out {
+        let tells = |at: &usize| of(at, corpus) && tells_moods_apart(&clips.label_names[clips.labels[*at]]);
+        let places: Vec<usize> =
+            (0..clips.clips.len()).filter(tells).step_by(arguments.every.max(1)).collect();
+        ensure!(!places.is_empty(), "--leave-out must be a corpus among the data, got {corpus}");
+        parts.push((corpus.clone(), places));
+    }
+
+    let stop = interrupt::on_ctrl_c()?;
+    let protocol = format!("fold {} of 5 published folds", arguments.fold);
+    let mut recipe = recipe;
+    if let Architecture::WhisperHead(config) = &mut recipe.architecture {
+        encoder(1)?.digest().clone_into(&mut config.encoder);
+    }
+    let head = train_head(&clips, &recipe, &train, arguments.seed, &protocol, &stop)?;
+    cli::print("| part | clips | UAR of emotions | UAR of moods |\n| --- | --- | --- | --- |")?;
+    for (name, places) in &parts {
+        let answers = answer(&head.classifier()?, &clips, &clips.encoded, places)?;
+        cli::print(row(&format!("{name}, head alone"), &answers))?;
+    }
+
+    let lower = encoder(total - arguments.blocks)?;
+    let blocks = EncoderBlocks::load(&arguments.encoder, total - arguments.blocks..total)?;
+    let start = head.with_tuned_blocks(&blocks, arguments.frames)?;
+    let config = EncodingConfig { preparation: recipe.preparation.clone(), ..EncodingConfig::default() };
+    let input = start.architecture.input();
+    let begin = Instant::now();
+    let frames = |places: &[usize]| frames(&clips, &lower, &config, input, places);
+    let training = frames(&train)?.with_corpora(train.iter().map(|&at| clips.clips[at].corpus.as_str()))?;
+    let measured = parts.iter().map(|(_, places)| frames(places)).collect::<anyhow::Result<Vec<_>>>()?;
+    eprintln!("frames of {} clips: {:.0} s", training.len(), begin.elapsed().as_secs_f64());
+    let measure = |checkpoint: &Checkpoint, when: &str| -> anyhow::Result<()> {
+        let classifier = checkpoint.classifier()?;
+        for ((name, _), data) in parts.iter().zip(&measured) {
+            let probabilities = classifier.probabilities(data.inputs())?;
+            let (labels, truth) = (data.label_names().to_vec(), data.labels().to_vec());
+            let answers = Predictions { labels, clips: data.ids().to_vec(), truth, probabilities };
+            cli::print(row(&format!("{name}, {when}"), &answers))?;
+        }
+        Ok(())
+    };
+    measure(&start, "before the blocks are trained")?;
+
+    let mut training_config = tuning()?;
+    training_config.epochs = arguments.epochs.unwrap_or(training_config.epochs);
+    let steps = training.len().div_ceil(training_config.batch_size);
+    let mut trainer =
+        Trainer::from_checkpoint(training_config, &start, &training, Some(&measured[0]), arguments.seed)?;
+    if arguments.state.exists() {
+        trainer.resume(&arguments.state)?;
+    } else {
+        trainer.keep_state(&arguments.state);
+    }
+    let done = trainer.history().epochs.len();
+    let begin = Instant::now();
+    trainer.run(|_| {}, &stop)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    for epoch in &trainer.history().epochs {
+        let uar = epoch.validation.as_ref().map_or(0.0, |validation| 100.0 * validation.confusion.uar());
+        eprintln!("epoch {}: loss {:.3}, validation UAR {uar:.1}", epoch.epoch, epoch.train_loss);
+    }
+    let taken = (trainer.history().epochs.len() - done) * steps;
+    if taken > 0 {
+        let rate = 1e3 * seconds / taken as f64;
+        eprintln!("{taken} steps in {seconds:.1} s: {rate:.0} ms each, epochs' validation included");
+    }
+    let source = CheckpointSource {
+        preparation: recipe.preparation,
+        features: recipe.features,
+        protocol,
+        split_seed: arguments.seed,
+        test: Vec::new(),
+    };
+    measure(
+        &trainer.checkpoint(source)?,
+        &format!("after {} epochs of {steps} steps", trainer.history().epochs.len()),
+    )?;
+    eprintln!("peak memory: {} MiB", memory::peak_memory().unwrap_or(0) >> 20);
+    Ok(())
+}
+
+/// Settings of the blocks' training.
+fn tuning() -> anyhow::Result<TrainingConfig> {
+    let file = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
+    let architecture = Architecture::named("whisper-head").context("whisper-head is an architecture")?;
+    Ok(Recipe::new(architecture, TrainingConfig::default()).with(&file)?.training)
+}
+
+/// Frames of these clips, clean.
+fn frames(
+    clips: &VoiceClips,
+    encoder: &Arc<WhisperEncoder>,
+    config: &EncodingConfig,
+    input: ModelInput,
+    places: &[usize],
+) -> anyhow::Result<Dataset> {
+    let read = |&at: &usize| -> anyhow::Result<Vec<f32>> {
+        let audio = clips.clips[at].read()?;
+        let raw = PreparationConfig::raw(ClipEncoder::SAMPLE_RATE);
+        Ok(Preparation::new(raw)?.process(&audio.to_mono()?, audio.sample_rate)?)
+    };
+    let samples = places.par_iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let ids: Vec<String> = places.iter().map(|&at| clips.clips[at].id.clone()).collect();
+    let labels: Vec<usize> = places.iter().map(|&at| clips.labels[at]).collect();
+    Ok(encode_frames(encoder, config, input, &samples, (&ids, &labels, &clips.label_names))?)
+}
+
+fn row(name: &str, answers: &Predictions) -> String {
+    let (emotions, moods) = (answers.confusion(), in_weighted_moods(answers).confusion());
+    let [emotions, moods] = [emotions, moods].map(|confusion| 100.0 * confusion.uar());
+    format!("| {name} | {} | {emotions:.1} | {moods:.1} |", answers.clips.len())
+}

@@ -1,0 +1,61 @@
+//! Networks that hold the upper blocks of the encoder, to train them.
+
+use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
+use crate::encoder::EncoderBlocks;
+use crate::input::Normalization;
+use crate::models::{Architecture, TunedBlocks, WhisperHeadConfig};
+use crate::weights::Values;
+
+impl Checkpoint {
+    /// The same model with upper blocks of its encoder in its own network, so that a [`Trainer`](crate::training::Trainer) trains them
+    /// with the head ([`Trainer::from_checkpoint`](crate::training::Trainer::from_checkpoint)). It reads up to `frames` frames of an
+    /// encoder's lower blocks ([`ModelInput::EncodedFrames`](crate::input::ModelInput::EncodedFrames)); 150 are three seconds. For clips
+    /// of no more frames, its answers are those of this model, up to the rounding of `f32`; an encoder with 8-bit weights rounds
+    /// activations too.
+    ///
+    /// `blocks` are the last that this model reads, but not all.
+    ///
+    /// # Errors
+    /// [`CheckpointError::AnotherArchitecture`] if this is no `whisper-head`, [`CheckpointError::Encoder`] if the blocks are of another
+    /// encoder, [`CheckpointError::Inconsistent`] if they are not its last, and another if their sizes don't fit.
+    pub fn with_tuned_blocks(&self, blocks: &EncoderBlocks, frames: usize) -> Result<Self, CheckpointError> {
+        let Architecture::WhisperHead(head) = &self.architecture else {
+            return Err(CheckpointError::AnotherArchitecture {
+                given: self.architecture.name(),
+                expected: "whisper-head".to_owned(),
+            });
+        };
+        let (file, numbers) = (IN_MEMORY.to_owned(), blocks.numbers());
+        if !head.encoder.is_empty() && head.encoder != blocks.digest() {
+            let [expected, given] =
+                [&head.encoder, blocks.digest()].map(|digest| format!("that with digest {digest}"));
+            return Err(CheckpointError::Encoder { file, expected, given });
+        }
+        if head.tuned.is_some() || numbers.end != head.blocks {
+            let rule = "tuned blocks must be the last that a head without any reads";
+            let given = format!("{numbers:?} of {} and {:?}", head.blocks, head.tuned);
+            return Err(CheckpointError::Inconsistent { file, rule, given });
+        }
+        let tuned = TunedBlocks { blocks: numbers.len(), hidden: blocks.hidden(), frames };
+        let config = WhisperHeadConfig { tuned: Some(tuned), ..head.clone() };
+        let mut weights = self.weights.clone();
+        // The network normalises what it computes as the inputs were.
+        let skipped = config.skipped_outputs() * config.features_of_output();
+        for (name, values) in self.normalization.constants() {
+            let values = values.get(skipped..).unwrap_or_default().to_vec();
+            let values = Values { shape: vec![values.len()], values };
+            weights.0.insert(format!("standardization_1.{name}"), values);
+        }
+        for (number, block) in (1..).zip(blocks.weights()) {
+            let named = |(name, values): (&String, &Values)| {
+                (format!("transformer_block_{number}.{name}"), values.clone())
+            };
+            weights.0.extend(block.0.iter().map(named));
+        }
+        let architecture = Architecture::from(config);
+        let normalization = Normalization::identity(architecture.input().features());
+        let tuned = Self { architecture, normalization, weights, ..self.clone() };
+        tuned.model(IN_MEMORY)?;
+        Ok(tuned)
+    }
+}
