@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const LABELS: [&str; 2] = ["low", "high"];
-const GO: AtomicBool = AtomicBool::new(false);
+static GO: AtomicBool = AtomicBool::new(false);
 /// Frames of the longest clip.
 const FRAMES: usize = 20;
 
