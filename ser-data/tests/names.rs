@@ -35,10 +35,10 @@ fn errors_name_the_field_and_what_was_expected() {
         ("03-01-02-01-01-03-01", "repetition must be 01 or 02, got 03"),
         ("03-01-02-01-01-01-25", "actor must be 01 to 24, got 25"),
         ("03-01-02-01-01-01-1", "actor must be 01 to 24, got 1"),
-        ("03-01-02-01-01-01-01 (1).wav", "actor is 01 (1), expected 01 to 24"),
+        ("03-01-02-01-01-01-01 (1).wav", "actor must be 01 to 24, got 01 (1)"),
         (
             "03-01-01-02-01-01-01",
-            "intensity is 02, expected 01, as neutral (emotion 01) has no strong intensity",
+            "intensity must be 01, as neutral (emotion 01) has no strong intensity, got 02",
         ),
     ] {
         let text = name.parse::<RavdessName>().unwrap_err().to_string();

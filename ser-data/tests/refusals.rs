@@ -156,7 +156,7 @@ fn the_first_sample_that_is_not_finite_is_named() {
         let file = riff(&[chunk(b"fmt ", &fmt(3, 2, 8000, 32)), chunk(b"data", &data)]);
         let (kind, text) = error_of(&file, "nan.wav");
         assert!(matches!(kind, AudioErrorKind::NotFinite { index: 1, channel: 1, .. }));
-        assert!(text.contains(&format!("sample 1 (channel 1) is {shown}")), "{text}");
+        assert!(text.contains(&format!("sample 1 (channel 1) must be finite, got {shown}")), "{text}");
     }
 }
 
