@@ -1,12 +1,12 @@
 //! Decoded samples against ffmpeg's, for files of every codec and container that ffmpeg makes here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use ser_data::{Audio, AudioErrorKind};
 
 use crate::codecs::{COMMON, Codec, Promise, RARE};
-use crate::ffmpeg::{Wanted, decoded, difference, encoders, ffmpeg, installed};
+use crate::ffmpeg::{Wanted, decoded, decoded_all, difference, encoders, ffmpeg, installed};
 
 /// A file's end in MP4: the edit list cuts the encoder's padding off, which ffmpeg leaves there.
 fn is_cut_by_edits(wanted: &Wanted, ours: usize) -> bool {
@@ -77,10 +77,11 @@ fn compare(chosen: impl Fn(&Codec, bool, usize) -> Vec<(u32, u32)>) {
     }
     let sources = tempfile::tempdir().unwrap();
     let compared = rows.par_iter().flat_map(|[chosen, others]| {
-        let mut compared: Vec<_> =
-            chosen.par_iter().filter_map(|wanted| compare_one(wanted, sources.path())).collect();
+        let compare = |wanted: &[Wanted]| compare_all(&wanted.iter().collect::<Vec<_>>(), sources.path());
+        let mut compared = compare(chosen);
         if compared.is_empty() {
-            let made = others.iter().find_map(|wanted| compare_one(wanted, sources.path()));
+            let one_by_one = others.chunks(1).map(compare);
+            let made = one_by_one.flatten().next();
             let none =
                 || Err(format!("{} in {}: ffmpeg makes no file", chosen[0].codec.name, chosen[0].container));
             compared.push(made.unwrap_or_else(none));
@@ -94,33 +95,44 @@ fn compare(chosen: impl Fn(&Codec, bool, usize) -> Vec<(u32, u32)>) {
     assert!(failed.is_empty(), "{} of {} differ:\n{failed:#?}", failed.len(), compared.len());
 }
 
-/// Compares one file with ffmpeg's samples. The error says what differs; `None` if ffmpeg cannot make the file.
-fn compare_one(wanted: &Wanted, sources: &Path) -> Option<Result<(), String>> {
+/// Compares files with ffmpeg's samples, those that ffmpeg can make. The error says what differs.
+fn compare_all(wanted: &[&Wanted], sources: &Path) -> Vec<Result<(), String>> {
     let folder = tempfile::tempdir().unwrap();
-    let Some(path) = wanted.make(sources, folder.path()) else {
-        println!("not made: {wanted}");
-        return None;
-    };
-    let audio = match (Audio::open(&path), wanted.codec.promise) {
-        (Err(error), Promise::Refused(name)) => {
-            let name = name.replace("{}", wanted.container_name());
-            let is_named =
-                matches!(&error.kind, AudioErrorKind::UnsupportedCodec { codec } if *codec == name);
-            return Some(if is_named { Ok(()) } else { Err(format!("{wanted}: not {name:?}: {error}")) });
+    let (mut results, mut read) = (Vec::new(), Vec::new());
+    for (wanted, made) in wanted.iter().zip(Wanted::make_all(wanted, sources, folder.path())) {
+        let Some(path) = made else {
+            println!("not made: {wanted}");
+            continue;
+        };
+        match (Audio::open(&path), wanted.codec.promise) {
+            (Err(error), Promise::Refused(name)) => {
+                let name = name.replace("{}", wanted.container_name());
+                let is_named =
+                    matches!(&error.kind, AudioErrorKind::UnsupportedCodec { codec } if *codec == name);
+                let refused = || Err(format!("{wanted}: not {name:?}: {error}"));
+                results.push(if is_named { Ok(()) } else { refused() });
+            }
+            (Ok(_), Promise::Refused(_)) => results.push(Err(format!("{wanted}: is read"))),
+            (Ok(audio), _) => read.push((wanted, audio, wanted.reference(&path, sources, folder.path()))),
+            (Err(error), _) => results.push(Err(format!("{wanted}: {:?}", error.kind))),
         }
-        (Ok(_), Promise::Refused(_)) => return Some(Err(format!("{wanted}: is read"))),
-        (Ok(audio), _) => audio,
-        (Err(error), _) => return Some(Err(format!("{wanted}: {:?}", error.kind))),
-    };
-    let theirs = wanted.reference(&path, sources, folder.path());
-    let (largest, longer) = difference(&audio.samples, &theirs);
-    let as_long = longer == 0 || longer < 0 && is_cut_by_edits(wanted, audio.samples.len());
-    let is_same = largest <= wanted.codec.tolerance(wanted.rate)
-        && as_long
-        && audio.warnings.is_empty()
-        && audio.channels == wanted.channels as usize;
-    let told = || format!("{wanted}: differs by {largest:e}, {longer} samples longer, {:?}", audio.warnings);
-    Some(if is_same { Ok(()) } else { Err(told()) })
+    }
+    if read.is_empty() {
+        return results;
+    }
+    let references: Vec<PathBuf> = read.iter().map(|(.., path)| path.clone()).collect();
+    for ((wanted, audio, _), theirs) in read.into_iter().zip(decoded_all(&references)) {
+        let (largest, longer) = difference(&audio.samples, &theirs);
+        let as_long = longer == 0 || longer < 0 && is_cut_by_edits(wanted, audio.samples.len());
+        let is_same = largest <= wanted.codec.tolerance(wanted.rate)
+            && as_long
+            && audio.warnings.is_empty()
+            && audio.channels == wanted.channels as usize;
+        let told =
+            || format!("{wanted}: differs by {largest:e}, {longer} samples longer, {:?}", audio.warnings);
+        results.push(if is_same { Ok(()) } else { Err(told()) });
+    }
+    results
 }
 
 /// A tone whose lines lie where ffmpeg's table of bands differs from the standard's (6,875 to 6,917 Hz): with the wrong table it has the

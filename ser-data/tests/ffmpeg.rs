@@ -56,13 +56,30 @@ fn source(folder: &Path, format: &str, rate: u32, channels: u32, seconds: f64) -
 
 /// ffmpeg's samples of a file; see [`Wanted::reference`].
 pub(crate) fn decoded(path: &Path) -> Vec<f32> {
-    // ffmpeg's own Opus decoder resamples the speech codec's part in its own way, up to 0.1 beside libopus, the reference.
-    let name = path.file_name().unwrap().to_str().unwrap();
-    let decoder: &[&str] =
-        if name.starts_with("opus") { &["-c:a", "libopus", "-request_sample_fmt", "flt"] } else { &[] };
-    let output = ["-i", path.to_str().unwrap(), "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "f32le", "-"];
-    let bytes = ffmpeg(&[decoder, &output].concat()).unwrap();
-    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    decoded_all(&[path.to_owned()]).swap_remove(0)
+}
+
+/// ffmpeg's samples of files, by one process: to start it takes longer than to decode a second.
+pub(crate) fn decoded_all(paths: &[PathBuf]) -> Vec<Vec<f32>> {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = |at: usize| folder.path().join(at.to_string());
+    let (mut inputs, mut outputs): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for (at, path) in paths.iter().enumerate() {
+        // ffmpeg's own Opus decoder resamples the speech codec's part in its own way, up to 0.1 beside libopus, the reference.
+        if path.file_name().unwrap().to_str().unwrap().starts_with("opus") {
+            inputs.extend(["-c:a", "libopus", "-request_sample_fmt", "flt"].map(str::to_owned));
+        }
+        inputs.extend(["-i", path.to_str().unwrap()].map(str::to_owned));
+        let [map, raw] = [format!("{at}:a:0"), raw(at).to_str().unwrap().to_owned()];
+        outputs.extend(["-map", &map, "-c:a", "pcm_f32le", "-f", "f32le", &raw].map(str::to_owned));
+    }
+    let arguments: Vec<&str> = inputs.iter().chain(&outputs).map(String::as_str).collect();
+    ffmpeg(&arguments).unwrap();
+    let samples = |at| {
+        let bytes = std::fs::read(raw(at)).unwrap();
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    (0..paths.len()).map(samples).collect()
 }
 
 /// A file to make.
@@ -84,32 +101,51 @@ impl fmt::Display for Wanted {
 impl Wanted {
     /// Makes it; `None` where ffmpeg cannot. The source recordings are kept in `sources`.
     pub(crate) fn make(&self, sources: &Path, folder: &Path) -> Option<PathBuf> {
-        let Self { codec, container, rate, channels, seconds } = *self;
-        // Samples of more bits than 16 shall have bits there.
-        let format = if codec.is_deep() { "pcm_f32le" } else { "pcm_s16le" };
-        let source = source(sources, format, rate, channels, seconds);
-        let extension = if container == "rf64" { "rf64.wav" } else { container };
-        let path =
-            folder.join(format!("{}_{rate}_{channels}_{seconds}.{extension}", codec.name.replace(' ', "_")));
-        let mut arguments = vec!["-i", source.to_str()?];
-        arguments.extend(["-c:a", codec.encoder]);
-        arguments.extend(codec.options);
-        match container {
-            "rf64" => arguments.extend(["-rf64", "always"]),
-            "aiff" if !codec.name.starts_with("pcm_s") => arguments.extend(["-f", "aiff"]),
-            _ => {}
-        }
-        arguments.push(path.to_str()?);
-        ffmpeg(&arguments).map(|_| path)
+        Self::make_together(&[self], sources, folder)?.pop()
     }
 
-    /// ffmpeg's samples of this file, which was made at `path`.
-    pub(crate) fn reference(&self, path: &Path, sources: &Path, folder: &Path) -> Vec<f32> {
+    /// Makes files, by one process if ffmpeg can make them all.
+    pub(crate) fn make_all(wanted: &[&Self], sources: &Path, folder: &Path) -> Vec<Option<PathBuf>> {
+        match Self::make_together(wanted, sources, folder) {
+            Some(paths) => paths.into_iter().map(Some).collect(),
+            None => wanted.iter().map(|wanted| wanted.make(sources, folder)).collect(),
+        }
+    }
+
+    fn make_together(wanted: &[&Self], sources: &Path, folder: &Path) -> Option<Vec<PathBuf>> {
+        let (mut inputs, mut outputs, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, Self { codec, container, rate, channels, seconds }) in wanted.iter().enumerate() {
+            // Samples of more bits than 16 shall have bits there.
+            let format = if codec.is_deep() { "pcm_f32le" } else { "pcm_s16le" };
+            let source = source(sources, format, *rate, *channels, *seconds);
+            inputs.extend(["-i".to_owned(), source.to_str()?.to_owned()]);
+            outputs.extend(["-map".to_owned(), at.to_string()]);
+            outputs
+                .extend(["-c:a", codec.encoder].iter().chain(codec.options).map(|word| (*word).to_owned()));
+            match *container {
+                "rf64" => outputs.extend(["-rf64", "always"].map(str::to_owned)),
+                "aiff" if !codec.name.starts_with("pcm_s") => {
+                    outputs.extend(["-f", "aiff"].map(str::to_owned))
+                }
+                _ => {}
+            }
+            let extension = if *container == "rf64" { "rf64.wav" } else { container };
+            let name = codec.name.replace(' ', "_");
+            let path = folder.join(format!("{name}_{rate}_{channels}_{seconds}.{extension}"));
+            outputs.push(path.to_str()?.to_owned());
+            paths.push(path);
+        }
+        let arguments: Vec<&str> = inputs.iter().chain(&outputs).map(String::as_str).collect();
+        ffmpeg(&arguments).map(|_| paths)
+    }
+
+    /// The file of which ffmpeg's samples are compared with this one's, which was made at `path`.
+    pub(crate) fn reference(&self, path: &Path, sources: &Path, folder: &Path) -> PathBuf {
         // ffmpeg skips an MP4's delay, which counts ticks of the encoder's rate, as samples at 48,000 Hz: what it makes of the same packets
         // in OGG is right.
         let is_skipped_wrongly = self.container == "mp4" && self.codec.name == "opus" && self.rate != 48_000;
         let ogg = is_skipped_wrongly.then(|| Self { container: "ogg", ..*self }.make(sources, folder));
-        decoded(ogg.flatten().as_deref().unwrap_or(path))
+        ogg.flatten().unwrap_or_else(|| path.to_owned())
     }
 
     /// What errors call its container.

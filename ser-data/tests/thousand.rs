@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use ser_data::{Audio, AudioErrorKind};
 
 use crate::codecs::COMMON;
-use crate::ffmpeg::{Wanted, difference, installed};
+use crate::ffmpeg::{Wanted, decoded, difference, installed};
 
 /// Numbers that repeat: Knuth's linear congruential generator.
 struct Random(u64);
@@ -172,7 +172,7 @@ fn outcome(number: u64, sources: &Path) -> Option<Outcome> {
     if !spoil(&mut bytes, damage_name, wanted.container, &mut random) {
         return None;
     }
-    let whole = wanted.reference(&path, sources, folder.path());
+    let whole = decoded(&wanted.reference(&path, sources, folder.path()));
     let started = Instant::now();
     let decoded = Audio::decode(&bytes, path.extension().and_then(|e| e.to_str()), "file");
     let took = started.elapsed();
