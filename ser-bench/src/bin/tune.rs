@@ -74,7 +74,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let encoder =
         |blocks| Ok::<_, anyhow::Error>(Arc::new(WhisperEncoder::load(&arguments.encoder, blocks)?));
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let clips = VoiceClips::load(&sources, &recipe, &encoder(total)?, &arguments.cache, arguments.copies)?;
+    let whole = encoder(total)?;
+    let clips = VoiceClips::load(&sources, &recipe, &whole, &arguments.cache, arguments.copies)?;
     let folds = published_folds(&speakers_of(&clips.clips)?, &clips.groups)?;
     let fold = arguments.fold.checked_sub(1).and_then(|at| folds.get(at)).context("fold must be 1 to 5")?;
     let of = |at: &usize, corpus: &str| clips.clips[*at].corpus == corpus;
@@ -94,7 +95,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let protocol = format!("fold {} of 5 published folds", arguments.fold);
     let mut recipe = recipe;
     if let Architecture::WhisperHead(config) = &mut recipe.architecture {
-        encoder(1)?.digest().clone_into(&mut config.encoder);
+        whole.digest().clone_into(&mut config.encoder);
     }
     let head = train_head(&clips, &recipe, &train, arguments.seed, &protocol, &stop)?;
     cli::print("| part | clips | UAR of emotions | UAR of moods |\n| --- | --- | --- | --- |")?;
@@ -112,7 +113,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let frames = |places: &[usize]| frames(&clips, &lower, &config, input, places);
     let training = frames(&train)?.with_corpora(train.iter().map(|&at| clips.clips[at].corpus.as_str()))?;
     let measured = parts.iter().map(|(_, places)| frames(places)).collect::<anyhow::Result<Vec<_>>>()?;
-    eprintln!("frames of {} clips: {:.0} s", training.len(), begin.elapsed().as_secs_f64());
+    let frames: usize = training.inputs().lengths().into_iter().flatten().sum();
+    let (clips, mean, seconds) = (training.len(), frames / training.len(), begin.elapsed().as_secs_f64());
+    eprintln!("{clips} clips of {mean} frames on average, encoded in {seconds:.0} s with those to measure");
     let measure = |checkpoint: &Checkpoint, when: &str| -> anyhow::Result<()> {
         let classifier = checkpoint.classifier()?;
         for ((name, _), data) in parts.iter().zip(&measured) {
