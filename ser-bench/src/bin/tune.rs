@@ -53,7 +53,10 @@ struct Arguments {
     /// Frames that are read of each clip; 150 are three seconds.
     #[arg(long, default_value_t = 150)]
     frames: usize,
-    /// Epochs of the blocks' training, instead of those of examples/assets/tuning.toml.
+    /// Settings of the blocks' training, as a file for `train --tuning`, instead of examples/assets/tuning.toml.
+    #[arg(long, value_name = "FILE")]
+    tuning: Option<PathBuf>,
+    /// Epochs of the blocks' training, instead of the settings'.
     #[arg(long)]
     epochs: Option<usize>,
     /// Seed of both trainings.
@@ -128,7 +131,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     measure(&start, "before the blocks are trained")?;
 
-    let mut training_config = tuning()?;
+    let mut training_config = tuning(arguments.tuning.as_ref())?;
     training_config.epochs = arguments.epochs.unwrap_or(training_config.epochs);
     let steps = training.len().div_ceil(training_config.batch_size);
     let mut trainer =
@@ -167,8 +170,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Settings of the blocks' training.
-fn tuning() -> anyhow::Result<TrainingConfig> {
-    let file = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
+fn tuning(settings: Option<&PathBuf>) -> anyhow::Result<TrainingConfig> {
+    let file = match settings {
+        Some(path) => RecipeFile::read(path)?,
+        None => RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?,
+    };
     let architecture = Architecture::named("whisper-head").context("whisper-head is an architecture")?;
     Ok(Recipe::new(architecture, TrainingConfig::default()).with(&file)?.training)
 }
