@@ -21,7 +21,8 @@ use ser_models::training::{Dataset, EncodingConfig, Trainer, TrainingConfig, enc
 use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 
 /// Trains a head on the training actors of one published fold of RAVDESS and on other corpora, then the encoder's last blocks with it, on
-/// clean clips. Prints the UAR of the fold's validation actors and of each corpus that is left out, before and after.
+/// clean clips. Prints the UAR of the fold's validation actors and of each corpus that is left out, before and after. The validation actors
+/// choose the epoch.
 #[derive(Parser)]
 struct Arguments {
     /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
@@ -161,10 +162,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         split_seed: arguments.seed,
         test: Vec::new(),
     };
-    measure(
-        &trainer.checkpoint(source)?,
-        &format!("after {} epochs of {steps} steps", trainer.history().epochs.len()),
-    )?;
+    let kept = trainer.checkpoint(source)?;
+    let (epoch, epochs) = (kept.training.epoch, trainer.history().epochs.len());
+    measure(&kept, &format!("after epoch {epoch} of {epochs}, {steps} steps each"))?;
     eprintln!("peak memory: {} MiB", memory::peak_memory().unwrap_or(0) >> 20);
     Ok(())
 }
