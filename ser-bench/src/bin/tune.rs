@@ -21,7 +21,8 @@ use ser_models::training::{Dataset, EncodingConfig, Trainer, TrainingConfig, enc
 use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 
 /// Trains a head on the training actors of one published fold of RAVDESS and on other corpora, then the encoder's last blocks with it, on
-/// clean clips. Prints the UAR of the fold's validation actors and of each corpus that is left out, before and after.
+/// clean clips. Prints the UAR of the fold's validation actors and of each corpus that is left out, before and after. The validation actors
+/// choose the epoch.
 #[derive(Parser)]
 struct Arguments {
     /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
@@ -53,7 +54,10 @@ struct Arguments {
     /// Frames that are read of each clip; 150 are three seconds.
     #[arg(long, default_value_t = 150)]
     frames: usize,
-    /// Epochs of the blocks' training, instead of those of examples/assets/tuning.toml.
+    /// Settings of the blocks' training, as a file for `train --tuning`, instead of examples/assets/tuning.toml.
+    #[arg(long, value_name = "FILE")]
+    tuning: Option<PathBuf>,
+    /// Epochs of the blocks' training, instead of the settings'.
     #[arg(long)]
     epochs: Option<usize>,
     /// Seed of both trainings.
@@ -74,7 +78,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let encoder =
         |blocks| Ok::<_, anyhow::Error>(Arc::new(WhisperEncoder::load(&arguments.encoder, blocks)?));
     let sources = arguments.labelling.sources(&arguments.data)?;
-    let clips = VoiceClips::load(&sources, &recipe, &encoder(total)?, &arguments.cache, arguments.copies)?;
+    let whole = encoder(total)?;
+    let clips = VoiceClips::load(&sources, &recipe, &whole, &arguments.cache, arguments.copies)?;
     let folds = published_folds(&speakers_of(&clips.clips)?, &clips.groups)?;
     let fold = arguments.fold.checked_sub(1).and_then(|at| folds.get(at)).context("fold must be 1 to 5")?;
     let of = |at: &usize, corpus: &str| clips.clips[*at].corpus == corpus;
@@ -94,7 +99,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let protocol = format!("fold {} of 5 published folds", arguments.fold);
     let mut recipe = recipe;
     if let Architecture::WhisperHead(config) = &mut recipe.architecture {
-        encoder(1)?.digest().clone_into(&mut config.encoder);
+        whole.digest().clone_into(&mut config.encoder);
     }
     let head = train_head(&clips, &recipe, &train, arguments.seed, &protocol, &stop)?;
     cli::print("| part | clips | UAR of emotions | UAR of moods |\n| --- | --- | --- | --- |")?;
@@ -112,7 +117,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let frames = |places: &[usize]| frames(&clips, &lower, &config, input, places);
     let training = frames(&train)?.with_corpora(train.iter().map(|&at| clips.clips[at].corpus.as_str()))?;
     let measured = parts.iter().map(|(_, places)| frames(places)).collect::<anyhow::Result<Vec<_>>>()?;
-    eprintln!("frames of {} clips: {:.0} s", training.len(), begin.elapsed().as_secs_f64());
+    let frames: usize = training.inputs().lengths().into_iter().flatten().sum();
+    let (clips, mean, seconds) = (training.len(), frames / training.len(), begin.elapsed().as_secs_f64());
+    eprintln!("{clips} clips of {mean} frames on average, encoded in {seconds:.0} s with those to measure");
     let measure = |checkpoint: &Checkpoint, when: &str| -> anyhow::Result<()> {
         let classifier = checkpoint.classifier()?;
         for ((name, _), data) in parts.iter().zip(&measured) {
@@ -125,7 +132,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     measure(&start, "before the blocks are trained")?;
 
-    let mut training_config = tuning()?;
+    let mut training_config = tuning(arguments.tuning.as_ref())?;
     training_config.epochs = arguments.epochs.unwrap_or(training_config.epochs);
     let steps = training.len().div_ceil(training_config.batch_size);
     let mut trainer =
@@ -155,17 +162,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         split_seed: arguments.seed,
         test: Vec::new(),
     };
-    measure(
-        &trainer.checkpoint(source)?,
-        &format!("after {} epochs of {steps} steps", trainer.history().epochs.len()),
-    )?;
+    let kept = trainer.checkpoint(source)?;
+    let (epoch, epochs) = (kept.training.epoch, trainer.history().epochs.len());
+    measure(&kept, &format!("after epoch {epoch} of {epochs}, {steps} steps each"))?;
     eprintln!("peak memory: {} MiB", memory::peak_memory().unwrap_or(0) >> 20);
     Ok(())
 }
 
 /// Settings of the blocks' training.
-fn tuning() -> anyhow::Result<TrainingConfig> {
-    let file = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
+fn tuning(settings: Option<&PathBuf>) -> anyhow::Result<TrainingConfig> {
+    let file = match settings {
+        Some(path) => RecipeFile::read(path)?,
+        None => RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?,
+    };
     let architecture = Architecture::named("whisper-head").context("whisper-head is an architecture")?;
     Ok(Recipe::new(architecture, TrainingConfig::default()).with(&file)?.training)
 }
