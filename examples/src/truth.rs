@@ -26,8 +26,8 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Reads tables with the columns `file` and `mood`, or the clips of corpora. A mood is one of `labels`, in any case, or a word that stands
-    /// for one.
+    /// Reads tables with the columns `file` and `mood`, or the clips of corpora. A mood is one of `labels`, in any case, or a word that
+    /// stands for one.
     ///
     /// # Errors
     /// The error names file and row.
@@ -71,7 +71,11 @@ impl Truth {
             };
             // A row names one recording, and as many others of that name as there are.
             self.unanswered.insert(row.path.clone());
-            self.moods.insert(row.path, Some(class));
+            let known = self.moods.insert(row.path.clone(), Some(class)).flatten();
+            if let Some(known) = known.filter(|known| *known != class) {
+                let known = &self.labels[known];
+                bail!("{place}: mood must be that of the other sources, {known}, got {:?}", row.label);
+            }
         }
         Ok(())
     }
@@ -217,6 +221,12 @@ mod tests {
         let tables = [tables[0].clone(), table("three.csv", "z.wav,dull")];
         let error = Truth::open(&tables, &moods, &Labelling::default()).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{}: row 2: mood must be", tables[1].display())), "{error}");
+        let tables = [tables[0].clone(), table("four.csv", "x.wav,calm")];
+        let error = Truth::open(&tables, &moods, &Labelling::default()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("row 2: mood must be that of the other sources, Sad, got \"calm\""),
+            "{error}"
+        );
     }
 
     #[test]

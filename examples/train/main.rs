@@ -62,11 +62,12 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
     /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own. The frames before
-    /// these blocks are kept in memory: up to 600 kB for each clip and each copy, with the bundled encoder.
+    /// these blocks are kept in memory: with the bundled encoder 0.6 MB for each clip and each copy of three seconds or more, twice that
+    /// while the parts are divided.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,
-    /// A TOML file with the settings of this second run, in its table [training] [default: examples/assets/tuning.toml]. Options such as
-    /// --epochs are of the first run.
+    /// A TOML file with settings of this second run, in its table [training], over those of examples/assets/tuning.toml. Options such as
+    /// --epochs are of the first run; --history and the seconds that are printed are of the second.
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
     /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels.
@@ -218,7 +219,7 @@ impl Arguments {
             return Ok((Inputs::Features(input), None));
         };
         if matches!(config.pooling, HeadPooling::Attentive { .. }) {
-            bail!("pooling must be statistics or means, for frames are not kept, got attentive");
+            bail!("pooling must be statistics or means, of which the first run of a head is, got attentive");
         }
         let encoder = model::encoder(self.encoder.as_deref(), config.blocks)?;
         encoder.digest().clone_into(&mut config.encoder);
@@ -270,6 +271,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             state.display()
         );
     }
+    if arguments.resume && !states.iter().any(|state| state.exists()) {
+        bail!("--resume must find the file of an interrupted run, got none such as {}", states[0].display());
+    }
     if recipe.members > 1 && arguments.history.is_some() {
         bail!("--history must be left out where several members are trained, got {}", recipe.members);
     }
@@ -284,6 +288,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let sources = arguments.labelling.sources(&arguments.data)?;
     let (inputs, tuning) = arguments.inputs(&mut recipe)?;
+    if let (Some(path), None) = (&arguments.tuning, &tuning) {
+        bail!("--tuning must be left out where no block is tuned, got {}", path.display());
+    }
     let is_encoded = matches!(inputs, Inputs::Encoded(_));
     let set = TrainingSet::load(&sources, &options, inputs)?;
     if arguments.config.is_some() {

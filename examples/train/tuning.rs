@@ -12,7 +12,7 @@ use ser_models::models::{Architecture, TunedBlocks, WhisperHeadConfig};
 use ser_models::training::{Dataset, TrainingConfig};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
-/// Steps of a tuning with the default settings. It lasts for as many epochs as come near to that.
+/// Steps of a tuning whose epochs are not given: it lasts for as many epochs as come nearest to that, one at least.
 const STEPS: usize = 240;
 /// Most epochs of it.
 const EPOCHS: usize = 20;
@@ -23,7 +23,7 @@ pub(crate) struct Tuning {
     blocks: EncoderBlocks,
     /// The architecture of the head is replaced by each member's own.
     recipe: Recipe,
-    has_default_settings: bool,
+    has_epochs: bool,
 }
 
 impl Tuning {
@@ -38,15 +38,19 @@ impl Tuning {
     ) -> anyhow::Result<Option<Self>> {
         let Some(tuned) = head.tuned.take() else { return Ok(None) };
         if tuned.blocks == 0 || tuned.blocks >= head.blocks {
-            bail!("tuned blocks must be 1 to {}, got {}", head.blocks.saturating_sub(1), tuned.blocks);
+            let most = head.blocks.saturating_sub(1);
+            bail!("whisper-head: tuned.blocks must be 1 to {most}, got {}", tuned.blocks);
         }
         let blocks = encoder_blocks(encoder, head.blocks - tuned.blocks..head.blocks)?;
-        let file = match settings {
-            Some(path) => RecipeFile::read(path)?,
-            None => RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?,
-        };
-        let recipe = Recipe::new(head.clone().into(), TrainingConfig::default()).with(&file)?;
-        Ok(Some(Self { tuned, blocks, recipe, has_default_settings: settings.is_none() }))
+        let bundled = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
+        let mut recipe = Recipe::new(head.clone().into(), TrainingConfig::default()).with(&bundled)?;
+        let mut has_epochs = false;
+        if let Some(path) = settings {
+            let file = RecipeFile::read(path)?;
+            has_epochs = file.sets("training", "epochs");
+            recipe.training = recipe.clone().with(&file)?.training;
+        }
+        Ok(Some(Self { tuned, blocks, recipe, has_epochs }))
     }
 
     /// A head's sizes with the tuned blocks.
@@ -66,9 +70,9 @@ impl Tuning {
             [] => None,
             chosen => Some(set.frames_part(chosen, false)?),
         };
-        if self.has_default_settings {
+        if !self.has_epochs {
             let steps = training.len().div_ceil(self.recipe.training.batch_size);
-            self.recipe.training.epochs = STEPS.div_ceil(steps).min(EPOCHS);
+            self.recipe.training.epochs = ((STEPS + steps / 2) / steps).clamp(1, EPOCHS);
         }
         self.recipe.members = members;
         Ok(TuningParts {

@@ -105,6 +105,8 @@ fn before_it_is_trained_a_network_with_blocks_answers_as_the_head() {
         let tuned = Checkpoint::from_bytes(&tuned.to_bytes().unwrap()).unwrap();
         let mut before = Recognizer::with_encoder(&checkpoint, encoder(2)).unwrap();
         let mut after = Recognizer::with_encoder(&tuned, encoder(1)).unwrap();
+        // No window is longer than the frames that are read.
+        assert_eq!(after.window_seconds(), 0.4);
         for clip in clips(16) {
             let expected = before.recognize_window(&clip, 16_000).unwrap();
             let given = after.recognize_window(&clip, 16_000).unwrap();
@@ -241,7 +243,7 @@ fn data_that_does_not_fit_the_checkpoint_is_refused() {
     let config = TrainingConfig::default;
     assert_eq!(
         refused(config(), &training, Some(&frames(input, &clips[4..6], 4))),
-        "validation part: clips must not be in the training part, got clip-4"
+        "validation part: clips must not have trained the checkpoint to begin from, got clip-4"
     );
     let mut clip_encoder = ClipEncoder::new(encoder(1)).unwrap();
     let encoded = clips[..8].iter().map(|clip| clip_encoder.encode(clip, input).unwrap());

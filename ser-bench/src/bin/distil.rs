@@ -98,9 +98,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     std::fs::create_dir_all(&arguments.folder).with_context(|| arguments.folder.display().to_string())?;
     let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
-    claim(&arguments.folder, &small, &large, encoder.digest())?;
     let sources = arguments.labelling.sources(&arguments.data)?;
     let voices = VoiceClips::load(&sources, &large, &encoder, &arguments.cache, VoiceClips::COPIES)?;
+    let ids: Vec<&str> = voices.clips.iter().map(|clip| clip.id.as_str()).collect();
+    claim(&arguments.folder, &[&small, &large], encoder.digest(), &ids)?;
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(
@@ -113,20 +114,25 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Bench { arguments, small, large, set }.folds()
 }
 
-/// Writes down in the folder of which recipes and encoder its results will be. Its files are named by all else that they depend on.
-fn claim(folder: &Path, small: &Recipe, large: &Recipe, encoder: &str) -> anyhow::Result<()> {
-    let recipes = serde_json::json!({ "small": small, "large": large, "encoder": encoder });
-    let (recipes, file) = (serde_json::to_string_pretty(&recipes)?, folder.join("recipes.json"));
+/// Writes down in the folder of what its results will be: of these recipes, encoder and clips. Its files are named by all else that they
+/// depend on.
+fn claim(folder: &Path, recipes: &[&Recipe; 2], encoder: &str, clips: &[&str]) -> anyhow::Result<()> {
+    let [small, large] = recipes;
+    let claim = serde_json::json!({ "small": small, "large": large, "encoder": encoder, "clips": clips });
+    let (claim, file) = (serde_json::to_string(&claim)?, folder.join("recipes.json"));
     if file.exists() {
         let known = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let is_same = known == claim;
         ensure!(
-            known == recipes,
-            "{}: the folder's results are of other recipes; choose another --folder",
+            is_same,
+            "{}: recipes, encoder and clips must be these, got others: choose another --folder",
             file.display()
         );
         return Ok(());
     }
-    output::write(&file, recipes.as_bytes())
+    let is_empty = std::fs::read_dir(folder)?.next().is_none();
+    ensure!(is_empty, "{}: the folder must be empty or hold recipes.json, got other files", folder.display());
+    output::write(&file, claim.as_bytes())
 }
 
 struct Bench<'a> {
@@ -145,7 +151,11 @@ impl Bench<'_> {
         let ids: Vec<&String> = train.iter().map(|&at| &voices.clips[at].id).collect();
         if file.exists() {
             let kept = Predictions::load(&file)?;
-            ensure!(kept.clips.iter().eq(ids), "{}: it is of other clips", file.display());
+            ensure!(
+                kept.clips.iter().eq(ids),
+                "{}: clips must be those that are asked for, got others",
+                file.display()
+            );
             return Ok(kept);
         }
         let part_of = dealt(train.iter().map(|&at| voices.clips[at].speaker.as_deref()), *parts as usize)?;
@@ -232,7 +242,11 @@ impl Bench<'_> {
         if file.exists() {
             let kept = Predictions::load(&file)?;
             let ids = measured.iter().map(|&at| &voices.clips[at].id);
-            ensure!(kept.clips.iter().eq(ids), "{}: it is of other clips", file.display());
+            ensure!(
+                kept.clips.iter().eq(ids),
+                "{}: clips must be those that are asked for, got others",
+                file.display()
+            );
             return Ok(kept);
         }
         let answers = self
@@ -338,18 +352,23 @@ mod tests {
     fn a_folder_holds_results_of_one_pair_of_recipes() {
         let folder = tempfile::tempdir().unwrap();
         let recipe = Recipe::of(&RecipeFile::parse("a", "arch = 'cnn-1d'").unwrap()).unwrap();
-        let other =
-            Recipe::of(&RecipeFile::parse("b", "arch = 'cnn-1d'\n[training]\nepochs = 7").unwrap()).unwrap();
+        let other = RecipeFile::parse("b", "arch = 'cnn-1d'\n[training]\nepochs = 7").unwrap();
+        let other = Recipe::of(&other).unwrap();
         let path = folder.path();
-        claim(path, &recipe, &recipe, "x").unwrap();
-        claim(path, &recipe, &recipe, "x").unwrap();
+        claim(path, &[&recipe, &recipe], "x", &["a", "b"]).unwrap();
+        claim(path, &[&recipe, &recipe], "x", &["a", "b"]).unwrap();
         for refused in [
-            claim(path, &other, &recipe, "x"),
-            claim(path, &recipe, &other, "x"),
-            claim(path, &recipe, &recipe, "y"),
+            claim(path, &[&other, &recipe], "x", &["a", "b"]),
+            claim(path, &[&recipe, &other], "x", &["a", "b"]),
+            claim(path, &[&recipe, &recipe], "y", &["a", "b"]),
+            claim(path, &[&recipe, &recipe], "x", &["a"]),
         ] {
             assert!(refused.unwrap_err().to_string().ends_with("choose another --folder"));
         }
+        std::fs::remove_file(path.join("recipes.json")).unwrap();
+        std::fs::write(path.join("old.safetensors"), "").unwrap();
+        let error = claim(path, &[&recipe, &recipe], "x", &["a", "b"]).unwrap_err().to_string();
+        assert!(error.ends_with("must be empty or hold recipes.json, got other files"), "{error}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ser_features::{Preparation, PreparationConfig};
 use ser_models::encoder::{EncoderBlocks, WhisperEncoder};
 use ser_models::input::{ClipEncoder, ModelInput};
 use ser_models::models::Architecture;
-use ser_models::training::{Dataset, EncodingConfig, Trainer, TrainingConfig, encode_frames};
+use ser_models::training::{Dataset, EncodingConfig, Finish, Trainer, TrainingConfig, encode_frames};
 use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 
 /// Trains a head on the training actors of one published fold of RAVDESS and on other corpora, then the encoder's last blocks with it, on
@@ -40,8 +40,8 @@ struct Arguments {
     #[arg(long, default_value_t = VoiceClips::COPIES)]
     copies: usize,
     /// The fold, 1 to 5.
-    #[arg(long, default_value_t = 1)]
-    fold: usize,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    fold: u8,
     /// A corpus that does not train; may be given more than once.
     #[arg(long, value_name = "NAME")]
     leave_out: Vec<String>,
@@ -54,7 +54,7 @@ struct Arguments {
     /// Frames that are read of each clip; 150 are three seconds.
     #[arg(long, default_value_t = 150)]
     frames: usize,
-    /// Settings of the blocks' training, as a file for `train --tuning`, instead of examples/assets/tuning.toml.
+    /// Settings of the blocks' training, as a file for `train --tuning`, over those of examples/assets/tuning.toml.
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
     /// Epochs of the blocks' training, instead of the settings'.
@@ -75,13 +75,15 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
     let total = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
+    let most = total - 1;
+    ensure!((1..=most).contains(&arguments.blocks), "--blocks must be 1 to {most}, got {}", arguments.blocks);
     let encoder =
         |blocks| Ok::<_, anyhow::Error>(Arc::new(WhisperEncoder::load(&arguments.encoder, blocks)?));
     let sources = arguments.labelling.sources(&arguments.data)?;
     let whole = encoder(total)?;
     let clips = VoiceClips::load(&sources, &recipe, &whole, &arguments.cache, arguments.copies)?;
     let folds = published_folds(&speakers_of(&clips.clips)?, &clips.groups)?;
-    let fold = arguments.fold.checked_sub(1).and_then(|at| folds.get(at)).context("fold must be 1 to 5")?;
+    let fold = folds.get(usize::from(arguments.fold) - 1).context("there are five folds")?;
     let of = |at: &usize, corpus: &str| clips.clips[*at].corpus == corpus;
     let is_left_out = |at: &usize| arguments.leave_out.iter().any(|corpus| of(at, corpus));
     let train: Vec<usize> = fold.train.iter().copied().filter(|at| !is_left_out(at)).collect();
@@ -144,7 +146,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let done = trainer.history().epochs.len();
     let begin = Instant::now();
-    trainer.run(|_| {}, &stop)?;
+    if trainer.run(|_| {}, &stop)? == Finish::Stopped {
+        return Err(cli::Stopped { advice: "the same command continues" }.into());
+    }
     let seconds = begin.elapsed().as_secs_f64();
     for epoch in &trainer.history().epochs {
         let uar = epoch.validation.as_ref().map_or(0.0, |validation| 100.0 * validation.confusion.uar());
@@ -171,12 +175,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Settings of the blocks' training.
 fn tuning(settings: Option<&PathBuf>) -> anyhow::Result<TrainingConfig> {
-    let file = match settings {
-        Some(path) => RecipeFile::read(path)?,
-        None => RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?,
-    };
     let architecture = Architecture::named("whisper-head").context("whisper-head is an architecture")?;
-    Ok(Recipe::new(architecture, TrainingConfig::default()).with(&file)?.training)
+    let bundled = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
+    let recipe = Recipe::new(architecture, TrainingConfig::default()).with(&bundled)?;
+    Ok(match settings {
+        Some(path) => recipe.with(&RecipeFile::read(path)?)?.training,
+        None => recipe.training,
+    })
 }
 
 /// Frames of these clips, clean.

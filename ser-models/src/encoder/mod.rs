@@ -69,6 +69,9 @@ pub struct WhisperEncoder {
 }
 
 impl WhisperEncoder {
+    /// Seconds of sound of an output frame.
+    pub(crate) const FRAME_SECONDS: f64 = 0.02;
+
     /// Reads a file and keeps the first `blocks` of its blocks.
     ///
     /// # Errors

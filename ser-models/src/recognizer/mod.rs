@@ -9,7 +9,7 @@ pub use listening::Listening;
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::ClassifyError;
 use crate::encoder::WhisperEncoder;
-use crate::input::{ClipEncoderError, InputError};
+use crate::input::{ClipEncoderError, InputError, ModelInput};
 use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig};
 use crate::setting::SettingError;
@@ -25,14 +25,17 @@ use std::sync::Arc;
 ///
 /// A recording is analysed in windows as long as the clips that the model was trained on, or 3 s if it takes clips of any length (3 s for
 /// both bundled models). A window ends every second ([`TimelineConfig::hop`]). Windows without speech are left out. A recording of up to
-/// 30 s whose sound fits into one window is a single window. If the model reads an encoder, the encoder processes a long recording once, in chunks as long
-/// as a window, and a window uses the frames within it.
+/// 30 s whose sound fits into one window is a single window. If the model reads an encoder, the encoder processes a long recording once, in
+/// chunks as long as a window, and a window uses the frames within it.
 pub struct Recognizer {
     one: WindowRecognizer,
     /// Copies for other threads, made when they are needed.
     others: Vec<WindowRecognizer>,
     config: TimelineConfig,
 }
+
+/// Seconds of a window, for models of clips of any length.
+const WINDOW_SECONDS: f64 = 3.0;
 
 /// Errors of recognising a recording.
 #[derive(Debug, thiserror::Error)]
@@ -172,10 +175,18 @@ impl Recognizer {
         self.one.classifier().labels()
     }
 
-    /// Length of a window in seconds: that of the clips that the model takes, or 3 s if it takes clips of any length.
+    /// Length of a window in seconds: that of the clips that the model takes, or 3 s if it takes clips of any length. It is no longer than
+    /// the frames of an encoder that the model reads.
     pub fn window_seconds(&self) -> f64 {
         let preparation = self.one.preparation();
-        preparation.length.map_or(3.0, |length| length as f64 / f64::from(preparation.sample_rate))
+        let clip = preparation.length.map(|length| length as f64 / f64::from(preparation.sample_rate));
+        let frames = match self.one.classifier().model().input() {
+            ModelInput::Encoded { frames: Some(frames), .. } | ModelInput::EncodedFrames { frames, .. } => {
+                frames
+            }
+            _ => return clip.unwrap_or(WINDOW_SECONDS),
+        };
+        clip.unwrap_or(WINDOW_SECONDS).min(frames as f64 * WhisperEncoder::FRAME_SECONDS)
     }
 
     /// The mood of a whole recording: mono samples within ±1 at `sample_rate` Hz, of any length. This is [`Timeline::overall`] of

@@ -49,7 +49,8 @@ impl EncodedClips {
     /// minutes, so that interrupted work resumes. The file may hold any clips in any preparation with any changes; nothing in it is replaced.
     ///
     /// # Errors
-    /// As [`EncodedClips::new`]; [`EncodedError::File`] if the file cannot be read or written, is damaged, or was made with another encoder.
+    /// As [`EncodedClips::new`]; [`EncodedError::File`] if the file cannot be read or written or is damaged, [`EncodedError::OtherEncoder`] if
+    /// it was made with another encoder.
     pub fn kept(
         path: impl AsRef<Path>,
         encoder: &Arc<WhisperEncoder>,

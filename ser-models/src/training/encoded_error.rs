@@ -28,6 +28,16 @@ pub enum EncodedError {
     /// The file could not be written or read, or is damaged.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The file holds outputs of another encoder.
+    #[error("{file}: outputs must be {expected}, got {given}")]
+    OtherEncoder {
+        /// The file.
+        file: String,
+        /// The outputs of the encoder at hand.
+        expected: String,
+        /// Those in the file.
+        given: String,
+    },
     /// A clip that is asked for was not encoded.
     #[error("encoded clips: ids must be among those that were encoded, got {id}")]
     Unknown {

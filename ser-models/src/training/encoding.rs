@@ -60,9 +60,10 @@ impl EncodingConfig {
         ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
     }
 
-    /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of all that its encoding depends on.
+    /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of all that its encoding depends on, the version of
+    /// this crate included.
     pub(super) fn key(&self, clip: u128, number: usize) -> String {
-        let mut parts = format!("{clip:032x} {:?}", self.preparation);
+        let mut parts = format!("{} {clip:032x} {:?}", env!("CARGO_PKG_VERSION"), self.preparation);
         if number > 0 {
             parts += &format!(" {:?} {} {number}", self.augmentation, self.seed);
         }

@@ -3,7 +3,7 @@
 use super::EncodedError;
 use crate::encoder::WhisperEncoder;
 use crate::files::{FileError, read_file, read_weights, save_file};
-use crate::weights::{Values, Weights, WeightsError};
+use crate::weights::{Values, Weights, WeightsError, one_line};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,28 +35,32 @@ impl EncodingCache {
     /// Reads the file, if there is one.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or was made with another encoder.
+    /// [`EncodedError::File`] if the file cannot be read or is damaged, [`EncodedError::OtherEncoder`] if it was made with another encoder.
     pub(super) fn open(path: &Path, encoder: &WhisperEncoder) -> Result<Self, EncodedError> {
         let size = 2 * encoder.layers() * encoder.width();
         let (path, encoder) = (path.to_owned(), encoder.digest().to_owned());
+        let rows = Self::read(&path, &encoder, size)?;
+        Ok(Self { path, encoder, size, rows })
+    }
+
+    fn read(path: &Path, encoder: &str, size: usize) -> Result<BTreeMap<String, Vec<f32>>, EncodedError> {
         if !path.exists() {
-            return Ok(Self { path, encoder, size, rows: BTreeMap::new() });
+            return Ok(BTreeMap::new());
         }
-        let (bytes, file) = (read_file(&path)?, path.display().to_string());
+        let (bytes, file) = (read_file(path)?, path.display().to_string());
         let wrong = |cause: WeightsError| FileError::weights(&file, cause);
         let (mut weights, metadata) = read_weights(&bytes, &file, KIND)?;
         weights.check_digest(&metadata).map_err(wrong)?;
         // The digest after it is no field of it.
         let record: Record =
             serde_json::from_str(&metadata).map_err(|error| FileError::not_a(KIND, &file, error))?;
-        if (&record.encoder, record.size) != (&encoder, size) {
-            let (given, other) = (record.encoder, record.size);
-            let rule = format!("the encoder must be {encoder} ({size} numbers), got {given} ({other})");
-            return Err(FileError::damaged(&file, rule).into());
+        if (&*record.encoder, record.size) != (encoder, size) {
+            let outputs = |digest: &str, size| format!("{size} numbers of the encoder {}", one_line(digest));
+            let (expected, given) = (outputs(encoder, size), outputs(&record.encoder, record.size));
+            return Err(EncodedError::OtherEncoder { file, expected, given });
         }
         let values = weights.take(TENSOR, &[record.keys.len(), size]).map_err(wrong)?;
-        let rows = record.keys.into_iter().zip(values.chunks_exact(size).map(<[f32]>::to_vec)).collect();
-        Ok(Self { path, encoder, size, rows })
+        Ok(record.keys.into_iter().zip(values.chunks_exact(size).map(<[f32]>::to_vec)).collect())
     }
 
     /// The row under a key.
@@ -64,9 +68,10 @@ impl EncodingCache {
         self.rows.get(key).map(Vec::as_slice)
     }
 
-    /// Adds rows and writes the file, whole or not at all.
+    /// Adds rows and writes the file, whole or not at all. Another run may have added to the file meanwhile: its rows stay.
     pub(super) fn add(&mut self, rows: impl Iterator<Item = (String, Vec<f32>)>) -> Result<(), EncodedError> {
         self.rows.extend(rows);
+        self.rows.extend(Self::read(&self.path, &self.encoder, self.size)?);
         let file = self.path.display().to_string();
         let damaged = |error: &dyn std::error::Error| FileError::damaged(&file, error);
         let (encoder, size) = (self.encoder.clone(), self.size);

@@ -38,7 +38,13 @@ pub enum TrainingError {
         /// The training part's classes.
         given: Vec<String>,
     },
-    /// A clip is in the training and in the validation part, or trained the checkpoint to begin from and is in the validation part.
+    /// A clip of the validation part trained the checkpoint to begin from.
+    #[error("validation part: clips must not have trained the checkpoint to begin from, got {id}")]
+    Known {
+        /// The clip.
+        id: String,
+    },
+    /// A clip is in the training and in the validation part.
     #[error("validation part: clips must not be in the training part, got {id}")]
     Overlap {
         /// The clip.

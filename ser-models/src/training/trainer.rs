@@ -69,7 +69,7 @@ impl Trainer {
     /// Continues the training of a trained model with other settings or data, e.g. of a head with an encoder's blocks
     /// ([`Checkpoint::with_tuned_blocks`]). It begins from the checkpoint's weights, and its normalisation and readout are kept;
     /// [`TrainingConfig::normalize`] changes nothing. Clips of the checkpoint's training and validation part are among those of the new
-    /// checkpoint.
+    /// checkpoint; its test clips may train, and are then no test clips of the new one.
     ///
     /// # Errors
     /// As [`Trainer::new`]; also if the classes are not the checkpoint's, or a clip of the validation part trained it.
@@ -91,7 +91,7 @@ impl Trainer {
         let trained: HashSet<&String> = checkpoint.split.train.iter().collect();
         let known = validation.and_then(|data| data.ids().iter().find(|id| trained.contains(id)));
         if let Some(id) = known {
-            return Err(TrainingError::Overlap { id: id.clone() });
+            return Err(TrainingError::Known { id: id.clone() });
         }
         let start = Start {
             architecture: checkpoint.architecture.clone(),

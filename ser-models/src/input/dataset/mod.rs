@@ -152,7 +152,8 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Sets the corpus of each clip. A corpus labels the classes that its clips have; the loss of its clips ignores all other classes.
+    /// Sets the corpus of each clip. A corpus labels the classes that its clips have; the loss of its clips ignores all other classes. A
+    /// corpus whose clips are all of one class counts as labelling all: among one class alone nothing could be learnt from them.
     /// Balanced batches ([`Sampling::Balanced`](crate::training::Sampling::Balanced)) draw from each corpus by its share.
     ///
     /// # Errors
@@ -294,7 +295,7 @@ impl Dataset {
         self.corpora.as_ref().map_or(0, |corpora| corpora.of[clip])
     }
 
-    /// For each clip the classes that its corpus labels, where some corpus labels not all of them.
+    /// For each clip the classes that its corpus labels, all if its clips are of one class; `None` where each corpus labels all.
     pub(crate) fn labelled_classes(&self) -> Option<Vec<Arc<[bool]>>> {
         self.corpora.as_ref()?.labelled_classes(&self.labels, self.label_names.len())
     }

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_threads_nor_the_batch_change_a_bit() {
+    fn the_number_of_threads_changes_no_bit() {
         let parameters = Parameters::new(3, DType::F32);
         let block = TransformerBlock::new(64, 4, 96, Init::GlorotNormal, &parameters.scope("block")).unwrap();
         let x = input(&[7, 40, 64], 4).to_dtype(DType::F32).unwrap();
