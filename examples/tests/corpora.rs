@@ -135,6 +135,16 @@ fn a_block_of_the_encoder_is_trained_with_a_head() {
     };
     refused("whisper-head", "4", "tuned.blocks must be 1 to 3, got 4");
     refused("cnn-1d", "1", "--tune-blocks must be left out, for cnn-1d reads features, got 1");
+    for arch in ["cnn-1d", "whisper-head"] {
+        let run = ["--data", &data, "--arch", arch, "--tuning", &tuning, "--output", &again];
+        fails("train", run, &["--tuning must be left out where no block is tuned, got "]);
+    }
+    let run = ["--data", &data, "--resume", "--output", &again];
+    fails(
+        "train",
+        run,
+        &["--resume must find the file of an interrupted run, got none such as ", ".training"],
+    );
 }
 
 #[test]
