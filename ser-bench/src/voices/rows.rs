@@ -84,7 +84,7 @@ impl VoiceRows<'_> {
             }
             None => {
                 let paths = there.iter().filter(|(_, names)| names.iter().any(|n| TRAINING.contains(&&**n)));
-                let bench = self.bench(paths.map(|(path, _)| *path), "voices.safetensors")?;
+                let bench = self.bench(paths.map(|(path, _)| *path))?;
                 let folds = bench.folds(self.test)?;
                 let mean = |encoded: &EncodedClips| -> anyhow::Result<Vec<Predictions>> {
                     folds.iter().map(|fold| bench.answers(fold, encoded)?.mean()).collect()
@@ -105,7 +105,7 @@ impl VoiceRows<'_> {
         let left_out: Vec<(&str, f64)> = LEFT_OUT.into_iter().filter(|(corpus, _)| has(corpus)).collect();
         let mut measured = Vec::new();
         if !left_out.is_empty() {
-            let bench = self.bench(there.iter().map(|(path, _)| *path), "left-out.safetensors")?;
+            let bench = self.bench(there.iter().map(|(path, _)| *path))?;
             for (corpus, fold) in bench.left_out()? {
                 let answers = bench.answers(&fold, &bench.clips.encoded)?.mean()?;
                 let gain = bench.profiles([&fold]).map(|score| score.with - score.without);
@@ -136,19 +136,15 @@ impl VoiceRows<'_> {
     }
 
     /// RAVDESS and these corpora, encoded.
-    fn bench<'p>(
-        &self,
-        corpora: impl Iterator<Item = &'p PathBuf>,
-        cache: &str,
-    ) -> anyhow::Result<VoiceBench> {
+    fn bench<'p>(&self, corpora: impl Iterator<Item = &'p PathBuf>) -> anyhow::Result<VoiceBench> {
         let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
         let blocks = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
         let encoder = model::encoder(None, blocks)?;
         let mut sources = vec![Source::auto(self.ravdess)];
         sources.extend(corpora.map(Source::auto));
         std::fs::create_dir_all(self.cache).with_context(|| self.cache.display().to_string())?;
-        let clips =
-            VoiceClips::load(&sources, &recipe, &encoder, &self.cache.join(cache), VoiceClips::COPIES)?;
+        let cache = self.cache.join("voices.safetensors");
+        let clips = VoiceClips::load(&sources, &recipe, &encoder, &cache, VoiceClips::COPIES)?;
         Ok(VoiceBench {
             clips,
             recipe,
