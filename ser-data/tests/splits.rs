@@ -338,8 +338,8 @@ fn impossible_splits_are_refused_by_rule() {
     assert!(matches!(stratified::<&str>(&[], &[], Shares::default(), 0), Err(SplitError::EmptyPart { .. })));
     let both = by_speakers(&speakers, &groups, &["1"], &["1"]).unwrap_err();
     assert_eq!(text(both), "split: speaker 1 must be in one part, got validation and test");
-    let nobody = by_speakers(&speakers, &groups, &["3"], &[]).unwrap_err();
-    assert_eq!(text(nobody), "split: speaker 3 must have clips, got none");
+    let missing = by_speakers(&speakers, &groups, &["3"], &[]).unwrap_err();
+    assert_eq!(text(missing), "split: speaker 3 must have clips, got none");
     let split = by_speakers(&speakers, &groups, &["2"], &[]).unwrap();
     assert_eq!((&split.train[..], &split.test[..]), (&[0, 1][..], &[2, 3][..]));
     let mixed = Split { train: vec![0, 2], validation: vec![], test: vec![1, 3] };
