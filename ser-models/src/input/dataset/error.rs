@@ -83,6 +83,16 @@ pub enum DatasetError {
         /// The id.
         id: String,
     },
+    /// Two sets that are to be one do not fit together.
+    #[error("dataset: {what} must be those of the other set, {expected}, got {given}")]
+    Other {
+        /// What differs, such as `classes`.
+        what: &'static str,
+        /// That of the first set.
+        expected: String,
+        /// That of the second set.
+        given: String,
+    },
     /// A number is NaN or infinite.
     #[error("clip {id}: element {element} of the input must be finite")]
     NotFinite {

@@ -1,5 +1,6 @@
 //! Data sets for training and evaluation.
 
+mod and;
 mod corpora;
 mod error;
 mod fingerprint;
