@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -80,6 +81,28 @@ pub(crate) fn ends<S: AsRef<OsStr>>(
         assert!(error.contains(part), "{part:?} is not in {error:?}");
     }
     assert_eq!(text(&output.stdout), "");
+}
+
+/// Starts a command and kills it once it has written a file twice: in the middle of a training that keeps its state there.
+pub(crate) fn kill_midway(command: &mut Command, state: &Path) {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = quiet.spawn().unwrap();
+    let mut first = None;
+    loop {
+        let written = std::fs::read(state).ok();
+        if first.is_none() {
+            first = written;
+        } else if written != first {
+            break;
+        }
+        if child.try_wait().unwrap().is_some() {
+            panic!("it ended before: {}", text(&child.wait_with_output().unwrap().stderr));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(state.exists());
 }
 
 /// What `recommend_songs --json` answers.

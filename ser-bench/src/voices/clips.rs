@@ -72,6 +72,21 @@ impl VoiceClips {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
     }
 
+    /// Outputs of the encoder for other recordings at [`ClipEncoder::SAMPLE_RATE`] that are not prepared yet, clean, kept in the same file.
+    ///
+    /// # Errors
+    /// If one cannot be encoded, or the file cannot be read or written.
+    pub fn encode(
+        &self,
+        encoder: &Arc<WhisperEncoder>,
+        ids: Vec<String>,
+        samples: &[Vec<f32>],
+    ) -> anyhow::Result<EncodedClips> {
+        let preparation = self.encoded.config().preparation.clone();
+        let config = EncodingConfig { preparation, ..EncodingConfig::default() };
+        Ok(EncodedClips::kept(&self.cache, encoder, config, ids, samples)?)
+    }
+
     /// Outputs of the encoder for these clips after a disturbance, kept in a file of their own.
     ///
     /// # Errors

@@ -13,17 +13,32 @@ pub fn numbers(shape: &[usize], seed: usize) -> Vec<f32> {
 /// Shapes and values by name.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
+/// The sizes of an encoder.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    pub width: usize,
+    pub hidden: usize,
+    pub bands: usize,
+    pub positions: usize,
+    pub blocks: usize,
+}
+
 /// The script's small encoder.
 pub fn small() -> Tensors {
-    let (width, hidden, bands) = (128, 96, 8);
+    encoder(Sizes { width: 128, hidden: 96, bands: 8, positions: 20, blocks: 2 })
+}
+
+/// An encoder of these sizes.
+pub fn encoder(sizes: Sizes) -> Tensors {
+    let Sizes { width, hidden, bands, positions, blocks } = sizes;
     let mut shapes = BTreeMap::new();
     let mut add = |name: &str, shape: &[usize]| drop(shapes.insert(name.to_owned(), shape.to_vec()));
     for (number, channels) in [(1, bands), (2, width)] {
         add(&format!("conv{number}.weight"), &[width, channels, 3]);
         add(&format!("conv{number}.bias"), &[width]);
     }
-    add("embed_positions.weight", &[20, width]);
-    for block in 0..2 {
+    add("embed_positions.weight", &[positions, width]);
+    for block in 0..blocks {
         let mut add = |name: &str, shape: &[usize]| add(&format!("layers.{block}.{name}"), shape);
         for part in ["q_proj", "k_proj", "v_proj", "out_proj"] {
             add(&format!("self_attn.{part}.weight"), &[width, width]);
