@@ -4,6 +4,9 @@
 
 mod checklist;
 mod corpora;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../ser-models/tests/common/encoder.rs"]
+mod encoder;
 mod extract_features;
 #[cfg(unix)]
 mod faults;
@@ -16,3 +19,4 @@ mod recognize;
 mod recommend_songs;
 mod support;
 mod train;
+mod tuning;
