@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use ser_bench::experiments::Disturbance;
+use ser_bench::experiments::{Disturbance, Predictions};
 use ser_bench::voices::{
     CORPORA, Discriminant, FOLDS, Heads, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of,
     corpus_rows, fold_rows, recalls,
@@ -17,7 +17,7 @@ use ser_models::input::ClipEncoder;
 use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
-use ser_models::{Recipe, RecipeFile};
+use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 /// Encodes the clips of all corpora once, clean and in augmented copies, and trains heads on the result.
 ///
@@ -117,6 +117,7 @@ fn folds(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
     cli::print(recalls(&answers))?;
     let fitted = MoodReadout::fit(&answers, 0.9)?;
     cli::print(fitted.to_string())?;
+    cli::print(with_bundled_readout(&answers)?)?;
     if arguments.profiles {
         cli::print(format!("\n{}\n{}\n", ProfileScore::TABLE, bench.profiles(&folds)?.row("ravdess")))?;
     }
@@ -136,7 +137,9 @@ fn left_out(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
     for (corpus, fold) in &left_out {
         let answers = bench.answers(fold, &bench.clips.encoded)?;
         cli::print(corpus_rows(corpus, &answers)?)?;
-        cli::print(recalls(&answers.mean()?))?;
+        let answers = answers.mean()?;
+        cli::print(recalls(&answers))?;
+        cli::print(with_bundled_readout(&answers)?)?;
     }
     if arguments.profiles {
         cli::print(format!("\n{}", ProfileScore::TABLE))?;
@@ -148,6 +151,12 @@ fn left_out(bench: &VoiceBench, arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How sure the bundled model's readout, which was fitted to validation actors, makes these answers.
+fn with_bundled_readout(answers: &Predictions) -> anyhow::Result<String> {
+    let readout = Checkpoint::from_bytes(assets::VOICES)?.readout;
+    Ok(format!("with the bundled readout: {}", MoodReadout::of(&readout, answers)))
 }
 
 /// Trains on all clips.

@@ -70,26 +70,25 @@ pub(crate) struct Sure {
 
 /// The lowest threshold at which a share of `right` of the sure answers is right.
 pub(crate) fn sure_from<'a>(predictions: impl IntoIterator<Item = &'a Predictions>, right: f64) -> Sure {
-    let mut answers: Vec<(f32, bool)> = Vec::new();
-    for of in predictions {
-        answers.extend(of.truth.iter().zip(of.answers()).map(|(truth, (answer, p))| (p, answer == *truth)));
-    }
-    answers.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let count = |confidence: f64| {
-        let sure = answers.iter().take_while(|(p, _)| f64::from(*p) >= confidence);
-        sure.fold((0usize, 0usize), |(all, correct), (_, is_right)| {
-            (all + 1, correct + usize::from(*is_right))
-        })
-    };
+    let predictions: Vec<&Predictions> = predictions.into_iter().collect();
     // In hundredths, so that a file says what was meant.
-    let enough = |confidence: &f64| {
-        let (all, correct) = count(*confidence);
-        all > 0 && correct as f64 >= right * all as f64
-    };
-    let confidence = (0..=100).map(|hundredth| f64::from(hundredth) / 100.0).find(enough).unwrap_or(1.0);
-    let (all, correct) = count(confidence);
+    let at = |hundredth| sure_at(&predictions, f64::from(hundredth) / 100.0);
+    (0..=100).map(at).find(|sure| sure.share > 0.0 && sure.right >= right).unwrap_or_else(|| at(100))
+}
+
+/// The answers that are sure at this threshold.
+pub(crate) fn sure_at(predictions: &[&Predictions], confidence: f64) -> Sure {
+    let (mut all, mut sure, mut correct) = (0usize, 0usize, 0usize);
+    for of in predictions {
+        for (truth, (answer, p)) in of.truth.iter().zip(of.answers()) {
+            let is_sure = f64::from(p) >= confidence;
+            all += 1;
+            sure += usize::from(is_sure);
+            correct += usize::from(is_sure && answer == *truth);
+        }
+    }
     let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
-    Sure { confidence, share: share(all, answers.len()), right: share(correct, all) }
+    Sure { confidence, share: share(sure, all), right: share(correct, sure) }
 }
 
 fn mean_loss(predictions: &Predictions) -> f64 {

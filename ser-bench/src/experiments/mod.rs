@@ -14,7 +14,7 @@ mod robustness;
 mod run;
 
 use calibration::expected_calibration_error;
-pub(crate) use calibration::{fit_temperature, sure_from, with_temperature};
+pub(crate) use calibration::{fit_temperature, sure_at, sure_from, with_temperature};
 pub use folder::{Finished, Folder};
 pub use list::{Experiment, Figure, Goal, Learner};
 pub use predictions::Predictions;

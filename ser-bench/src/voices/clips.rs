@@ -67,6 +67,11 @@ impl VoiceClips {
         Ok(Self { clips, labels, label_names, groups, encoded, cache: cache.to_owned() })
     }
 
+    /// The folder of the heads that were trained on them: beside the file of the encoder's outputs.
+    pub(super) fn heads(&self) -> PathBuf {
+        self.cache.with_extension("heads")
+    }
+
     /// The corpus of each clip.
     pub fn corpora(&self) -> Vec<&str> {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()

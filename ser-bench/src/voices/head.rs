@@ -2,17 +2,20 @@
 
 use std::sync::atomic::AtomicBool;
 
+use anyhow::Context;
 use ser_examples::cli::Stopped;
-use ser_models::training::{AudioAugmentation, EncodedClips, Finish, Trainer};
+use ser_models::training::{AudioAugmentation, Dataset, EncodedClips, Finish, Trainer};
 use ser_models::{Checkpoint, CheckpointSource, Classifier, Recipe};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::VoiceClips;
 use crate::experiments::Predictions;
 
-/// Trains a head on these clips, each clean and in its changed copies.
+/// Trains a head on these clips, each clean and in its changed copies. It is kept beside the encoder's outputs: the next run reads it.
 ///
 /// # Errors
-/// If the recipe or the clips cannot be used.
+/// If the recipe or the clips cannot be used, or the head cannot be kept.
 pub fn train_head(
     clips: &VoiceClips,
     recipe: &Recipe,
@@ -26,21 +29,44 @@ pub fn train_head(
     let labels: Vec<usize> = train.iter().map(|&at| clips.labels[at]).collect();
     let corpora = (0..=copies).flat_map(|_| train.iter().map(|&at| clips.clips[at].corpus.as_str()));
     let training = clips.encoded.dataset(&ids, &labels, &clips.label_names, copies)?.with_corpora(corpora)?;
+    let from: Vec<(&str, &str)> =
+        train.iter().map(|&at| (clips.clips[at].id.as_str(), clips.clips[at].corpus.as_str())).collect();
+    let kept = clips.heads().join(name(&(recipe, from, protocol, seed), &training)?);
+    if kept.exists() {
+        return Ok(Checkpoint::load(&kept)?);
+    }
     // The copies' audio was augmented before it was encoded.
     let mut config = recipe.training.clone();
     config.augmentation.audio = AudioAugmentation::default();
     let mut trainer = Trainer::new(config, recipe.architecture.clone(), &training, None, seed)?;
     if trainer.run(|_| {}, stop)? == Finish::Stopped {
-        let advice = "the same command begins again, with what was encoded";
+        let advice = "the same command continues with the heads and the outputs that are kept";
         return Err(Stopped { advice }.into());
     }
-    Ok(trainer.checkpoint(CheckpointSource {
+    let head = trainer.checkpoint(CheckpointSource {
         preparation: recipe.preparation.clone(),
         features: recipe.features.clone(),
         protocol: protocol.to_owned(),
         split_seed: seed,
         test: Vec::new(),
-    })?)
+    })?;
+    std::fs::create_dir_all(clips.heads()).with_context(|| clips.heads().display().to_string())?;
+    head.save(&kept)?;
+    Ok(head)
+}
+
+/// The name of a head's file: the digest of all that the head depends on, the version of this crate included.
+fn name(settings: &impl Serialize, training: &Dataset) -> anyhow::Result<String> {
+    let set = (training.label_names(), training.labels());
+    let mut digest =
+        Sha256::new_with_prefix(serde_json::to_vec(&(env!("CARGO_PKG_VERSION"), settings, set))?);
+    // One clip after another: all outputs at once would be copied.
+    let values = training.inputs().values();
+    for clip in 0..values.dim(0)? {
+        let values = values.get(clip)?.flatten_all()?.to_vec1::<f32>()?;
+        digest.update(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    Ok(format!("{}.safetensors", hex::encode(&digest.finalize()[..16])))
 }
 
 /// Answers of a head for these clips in `encoded`.

@@ -20,6 +20,17 @@ impl<T> Heads<T> {
         self.trained.iter().map(|head| (head, 1)).chain(self.discriminant.iter().map(move |head| (head, all)))
     }
 
+    /// Each trained one, with the discriminant beside it.
+    pub fn one_by_one(&self) -> impl Iterator<Item = Self>
+    where
+        T: Clone,
+    {
+        let discriminant = &self.discriminant;
+        self.trained
+            .iter()
+            .map(|head| Self { trained: vec![head.clone()], discriminant: discriminant.clone() })
+    }
+
     /// The result of `of` for each.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use ndarray::Axis;
 use ser_data::LabelSet;
 use ser_models::Readout;
 
-use crate::experiments::{Predictions, fit_temperature, sure_from, with_temperature};
+use crate::experiments::{Predictions, fit_temperature, sure_at, sure_from, with_temperature};
 
 /// Mapping of a head's emotions to moods with a confidence threshold.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +67,13 @@ impl MoodReadout {
         let sure = sure_from([&moods], right);
         let readout = Readout { temperature, classes, label_weights, confidence: sure.confidence };
         Ok(Self { readout, sure: sure.share, right: sure.right })
+    }
+
+    /// What a readout that was fitted to other answers makes of these.
+    pub fn of(readout: &Readout, predictions: &Predictions) -> Self {
+        let moods = in_weighted_moods(&with_temperature(predictions, readout.temperature));
+        let sure = sure_at(&[&moods], readout.confidence);
+        Self { readout: readout.clone(), sure: sure.share, right: sure.right }
     }
 }
 

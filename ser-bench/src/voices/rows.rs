@@ -9,8 +9,9 @@ use anyhow::Context;
 use ser_data::{Clips, ClipsOptions, Source};
 use ser_examples::{assets, model};
 use ser_models::training::EncodedClips;
-use ser_models::{Checkpoint, ConfusionMatrix, Recipe, RecipeFile};
+use ser_models::{Checkpoint, Recipe, RecipeFile};
 
+use super::tables::scores;
 use super::{Discriminant, VoiceBench, VoiceClips, in_weighted_moods};
 use crate::experiments::{Disturbance, Predictions};
 
@@ -56,22 +57,24 @@ impl VoiceRows<'_> {
             there.push((path, names));
         }
         let has = |name: &str| there.iter().any(|(_, names)| names.contains(name));
-        let mut table = "| heads on Whisper's encoder | figure | UAR | must | reached |\n\
-                         | --- | --- | --- | --- | --- |\n"
-            .to_owned();
+        // Others would train too, and figures could not be compared.
+        let with = |corpora: &[&str]| -> Vec<&PathBuf> {
+            let asked = there.iter().filter(|(_, names)| names.iter().any(|name| corpora.contains(&&**name)));
+            asked.map(|(path, _)| *path).collect()
+        };
+        let mut table =
+            "| heads on Whisper's encoder | figure | accuracy | UAR | macro-F1 | UAR must be | reached |\n\
+                         | --- | --- | --- | --- | --- | --- | --- |\n"
+                .to_owned();
         let lacks = |names: &[&str]| -> Option<String> {
             let missing: Vec<&str> = names.iter().copied().filter(|name| !has(name)).collect();
             (!missing.is_empty()).then(|| format!("not measured: needs {} (--corpora)", missing.join(", ")))
         };
-        let mut row = |name: &str, figure: &str, uar: Result<f64, String>, must: f64| {
-            let (uar, reached) = match uar {
-                Ok(uar) => {
-                    let percent = 100.0 * uar;
-                    (format!("{percent:.1}"), if percent >= must { "yes" } else { "no" })
-                }
-                Err(why) => (why, "–"),
-            };
-            table += &format!("| {name} | {figure} | {uar} | {must} | {reached} |\n");
+        let mut row = |name: &str, figure: &str, cells: Result<Cells, String>, must: f64| {
+            let Cells { cells, uar } =
+                cells.unwrap_or_else(|why| Cells { cells: format!("– | {why} | –"), uar: None });
+            let reached = uar.map_or("–", |uar| if 100.0 * uar >= must { "yes" } else { "no" });
+            table += &format!("| {name} | {figure} | {cells} | {must} | {reached} |\n");
         };
         let part = if self.test { "strangers" } else { "validation actors" };
         let mut recordings = None;
@@ -83,17 +86,17 @@ impl VoiceRows<'_> {
                 recordings = self.recordings.then_some(why);
             }
             None => {
-                let paths = there.iter().filter(|(_, names)| names.iter().any(|n| TRAINING.contains(&&**n)));
-                let bench = self.bench(paths.map(|(path, _)| *path))?;
+                let bench = self.bench(with(&TRAINING))?;
                 let folds = bench.folds(self.test)?;
                 let mean = |encoded: &EncodedClips| -> anyhow::Result<Vec<Predictions>> {
                     folds.iter().map(|fold| bench.answers(fold, encoded)?.mean()).collect()
                 };
                 let clean = mean(&bench.clips.encoded)?;
-                row(part, "8 emotions", Ok(uar(&clean)), 76.5);
-                row(part, "4 moods", Ok(mood_uar(&clean)), 79.5);
+                row(part, "8 emotions", Ok(Cells::of(&clean)), 76.5);
+                row(part, "4 moods", Ok(Cells::of_moods(&clean)), 79.5);
                 for (way, must) in WORSE {
-                    row(&way.name(), "4 moods", Ok(mood_uar(&mean(&bench.disturbed(&folds, way)?)?)), must);
+                    let answers = mean(&bench.disturbed(&folds, way)?)?;
+                    row(&way.name(), "4 moods", Ok(Cells::of_moods(&answers)), must);
                 }
                 if self.recordings {
                     // The bundled model's readout: it was fitted to validation actors.
@@ -102,31 +105,44 @@ impl VoiceRows<'_> {
                 }
             }
         }
-        let left_out: Vec<(&str, f64)> = LEFT_OUT.into_iter().filter(|(corpus, _)| has(corpus)).collect();
         let mut measured = Vec::new();
-        if !left_out.is_empty() {
-            let bench = self.bench(there.iter().map(|(path, _)| *path))?;
+        if LEFT_OUT.iter().any(|(corpus, _)| has(corpus)) {
+            let bench = self.bench(with(&LEFT_OUT.map(|(corpus, _)| corpus)))?;
             for (corpus, fold) in bench.left_out()? {
-                let answers = bench.answers(&fold, &bench.clips.encoded)?.mean()?;
+                let heads = bench.answers(&fold, &bench.clips.encoded)?;
+                // The figure is that of all heads together, its deviation that of single seeds.
+                let seeds =
+                    heads.one_by_one().map(|heads| heads.mean()).collect::<anyhow::Result<Vec<_>>>()?;
                 let gain = bench.profiles([&fold]).map(|score| score.with - score.without);
-                measured.push((corpus, mood_uar(&[answers]), gain.map_err(|error| error.to_string())));
+                measured.push((corpus, heads.mean()?, seeds, gain.map_err(|error| error.to_string())));
             }
         }
         for (corpus, must) in LEFT_OUT {
             let name = format!("{corpus}, never trained on");
-            match measured.iter().find(|(of, ..)| of == corpus) {
-                Some((_, uar, gain)) => {
-                    let others = LEFT_OUT.into_iter().map(|(other, _)| other);
-                    let others: Vec<&str> = others.filter(|other| *other != corpus && !has(other)).collect();
-                    let uar = match others.is_empty() {
-                        true => Ok(*uar),
-                        false => Err(format!("{:.1}, trained without {}", 100.0 * uar, others.join(", "))),
-                    };
-                    row(&name, "4 moods", uar, must);
-                    row(&format!("{corpus}, gain of a profile of five clips"), "4 moods", gain.clone(), 4.0);
-                }
-                None => row(&name, "4 moods", Err(format!("not measured: needs {corpus} (--corpora)")), must),
+            let profile = format!("{corpus}, gain of a profile of five clips");
+            let Some((_, together, seeds, gain)) = measured.iter().find(|(of, ..)| of == corpus) else {
+                let why = format!("not measured: needs {corpus} (--corpora)");
+                row(&name, "4 moods", Err(why.clone()), must);
+                row(&profile, "4 moods", Err(why), 4.0);
+                continue;
+            };
+            let others = LEFT_OUT.into_iter().map(|(other, _)| other);
+            let lacking: Vec<&str> = others.filter(|other| *other != corpus && !has(other)).collect();
+            let name = match lacking.is_empty() {
+                true => name,
+                false => format!("{name} (trained without {})", lacking.join(", ")),
+            };
+            let cells = Cells::of_moods(std::slice::from_ref(together));
+            let comparable = Cells { uar: cells.uar.filter(|_| lacking.is_empty()), ..cells };
+            row(&name, "4 moods", Ok(comparable), must);
+            if seeds.len() > 1 {
+                let cells = Cells { uar: None, ..Cells::of_moods(seeds) };
+                row(&format!("{corpus}, single seeds"), "4 moods", Ok(cells), must);
             }
+            let gain = gain
+                .clone()
+                .map(|gain| Cells { cells: format!("– | {:+.1} | –", 100.0 * gain), uar: Some(gain) });
+            row(&profile, "4 moods", gain, 4.0);
         }
         if let Some(recordings) = recordings {
             table +=
@@ -136,12 +152,12 @@ impl VoiceRows<'_> {
     }
 
     /// RAVDESS and these corpora, encoded.
-    fn bench<'p>(&self, corpora: impl Iterator<Item = &'p PathBuf>) -> anyhow::Result<VoiceBench> {
+    fn bench(&self, corpora: Vec<&PathBuf>) -> anyhow::Result<VoiceBench> {
         let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
         let blocks = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
         let encoder = model::encoder(None, blocks)?;
         let mut sources = vec![Source::auto(self.ravdess)];
-        sources.extend(corpora.map(Source::auto));
+        sources.extend(corpora.into_iter().map(Source::auto));
         std::fs::create_dir_all(self.cache).with_context(|| self.cache.display().to_string())?;
         let cache = self.cache.join("voices.safetensors");
         let clips = VoiceClips::load(&sources, &recipe, &encoder, &cache, VoiceClips::COPIES)?;
@@ -156,13 +172,20 @@ impl VoiceRows<'_> {
     }
 }
 
-/// The mean UAR over folds.
-fn uar(folds: &[Predictions]) -> f64 {
-    let of = |fold: &Predictions| ConfusionMatrix::uar(&fold.confusion());
-    folds.iter().map(of).sum::<f64>() / folds.len().max(1) as f64
+/// Accuracy, UAR and macro-F1 of a row, mean and deviation, and the mean UAR where it is compared with what is asked for.
+struct Cells {
+    cells: String,
+    uar: Option<f64>,
 }
 
-/// The same of moods.
-fn mood_uar(folds: &[Predictions]) -> f64 {
-    uar(&folds.iter().map(in_weighted_moods).collect::<Vec<_>>())
+impl Cells {
+    fn of(answers: &[Predictions]) -> Self {
+        let uar = answers.iter().map(|answers| answers.confusion().uar()).sum::<f64>()
+            / answers.len().max(1) as f64;
+        Self { cells: scores(answers), uar: Some(uar) }
+    }
+
+    fn of_moods(answers: &[Predictions]) -> Self {
+        Self::of(&answers.iter().map(in_weighted_moods).collect::<Vec<_>>())
+    }
 }

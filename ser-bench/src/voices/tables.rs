@@ -21,55 +21,62 @@ pub fn all_of(folds: &[Predictions]) -> anyhow::Result<Predictions> {
 }
 
 /// The head of the table whose rows [`fold_rows`] writes.
-pub const FOLDS: &str = "| clips | heads | UAR, 8 emotions | accuracy | UAR, 4 moods | accuracy |\n\
-                         | --- | --- | --- | --- | --- | --- |";
+pub const FOLDS: &str = "| clips | heads | 8 emotions: accuracy | UAR | macro-F1 | 4 moods: accuracy | UAR | macro-F1 |\n\
+                         | --- | --- | --- | --- | --- | --- | --- | --- |";
 
-/// Rows for recordings of one kind: of each fold's trained heads alone, of the discriminant, and of the mean of their probabilities.
+/// Rows for recordings of one kind: of each fold's trained heads alone, of the discriminant, of one trained head with it, and of the mean of
+/// all probabilities.
 ///
 /// # Errors
 /// As [`Heads::mean`].
 pub fn fold_rows(clips: &str, folds: &[Heads<Predictions>]) -> anyhow::Result<String> {
-    let means = folds.iter().map(Heads::mean).collect::<anyhow::Result<Vec<_>>>()?;
-    let rows = alone(folds).into_iter().chain([("together", means)]);
-    Ok(rows.map(|(heads, answers)| fold_row(clips, heads, &answers)).collect::<Vec<_>>().join("\n"))
+    let rows = parts(folds)?;
+    Ok(rows.iter().map(|(heads, answers)| fold_row(clips, heads, answers)).collect::<Vec<_>>().join("\n"))
 }
 
-/// The answers of trained heads, each by itself, and of discriminants, if there are any.
-fn alone(folds: &[Heads<Predictions>]) -> Vec<(&'static str, Vec<Predictions>)> {
+/// The answers of trained heads, each by itself, of discriminants, of each trained head with the discriminant, and of all together. What is
+/// not there, or is all there is, has no answers of its own.
+fn parts(folds: &[Heads<Predictions>]) -> anyhow::Result<Vec<(&'static str, Vec<Predictions>)>> {
+    let means = |heads: &[Heads<Predictions>]| heads.iter().map(Heads::mean).collect::<anyhow::Result<_>>();
     let trained = folds.iter().flat_map(|heads| &heads.trained).cloned().collect();
-    let discriminants = folds.iter().filter_map(|heads| heads.discriminant.clone()).collect();
-    let mut alone: Vec<(&str, Vec<Predictions>)> =
-        vec![("one trained", trained), ("discriminant", discriminants)];
-    alone.retain(|(_, answers)| !answers.is_empty());
-    alone
+    let discriminants: Vec<Predictions> =
+        folds.iter().filter_map(|heads| heads.discriminant.clone()).collect();
+    let pairs: Vec<Heads<Predictions>> = match discriminants.is_empty() {
+        true => Vec::new(),
+        false => folds.iter().flat_map(Heads::one_by_one).collect(),
+    };
+    let pairs = if pairs.len() == folds.len() { Vec::new() } else { pairs };
+    let mut parts = vec![
+        ("one trained", trained),
+        ("discriminant", discriminants),
+        ("one trained, discriminant", means(&pairs)?),
+        ("together", means(folds)?),
+    ];
+    parts.retain(|(_, answers)| !answers.is_empty());
+    Ok(parts)
 }
 
 /// A row for recordings of one kind: mean and deviation over these answers, each those of one fold.
 pub fn fold_row(clips: &str, model: &str, answers: &[Predictions]) -> String {
     let moods: Vec<Predictions> = answers.iter().map(in_weighted_moods).collect();
-    let ((uar, accuracy), (mood_uar, mood_accuracy)) = (scores(answers), scores(&moods));
-    format!("| {clips} | {model} | {uar} | {accuracy} | {mood_uar} | {mood_accuracy} |")
+    format!("| {clips} | {model} | {} | {} |", scores(answers), scores(&moods))
 }
 
 /// The head of the table whose rows [`corpus_rows`] writes.
 pub const CORPORA: &str =
-    "| corpus | clips | heads | UAR, 4 moods | accuracy |\n| --- | --- | --- | --- | --- |";
+    "| corpus | clips | heads | 4 moods: accuracy | UAR | macro-F1 |\n| --- | --- | --- | --- | --- | --- |";
 
-/// Rows for a corpus that was left out, as those of [`fold_rows`].
+/// Rows for a corpus that was left out, as those of [`fold_rows`]: mean and deviation over seeds.
 ///
 /// # Errors
 /// As [`Heads::mean`].
 pub fn corpus_rows(corpus: &str, heads: &Heads<Predictions>) -> anyhow::Result<String> {
-    let mean = heads.mean()?;
-    let row = |(name, answers): (&str, &[Predictions])| {
+    let row = |(name, answers): &(&str, Vec<Predictions>)| {
         let moods: Vec<Predictions> = answers.iter().map(in_weighted_moods).collect();
-        let (uar, accuracy) = scores(&moods);
-        format!("| {corpus} | {} | {name} | {uar} | {accuracy} |", mean.clips.len())
+        let clips = answers.first().map_or(0, |answers| answers.clips.len());
+        format!("| {corpus} | {clips} | {name} | {} |", scores(&moods))
     };
-    let alone = alone(std::slice::from_ref(heads));
-    let together = ("together", std::slice::from_ref(&mean));
-    let rows = alone.iter().map(|(name, answers)| (*name, &answers[..])).chain([together]);
-    Ok(rows.map(row).collect::<Vec<_>>().join("\n"))
+    Ok(parts(std::slice::from_ref(heads))?.iter().map(row).collect::<Vec<_>>().join("\n"))
 }
 
 /// The recalls of emotions, and of moods.
@@ -84,18 +91,31 @@ pub fn recalls(answers: &Predictions) -> String {
     format!("{}\n{}", line(answers), line(&in_weighted_moods(answers)))
 }
 
-/// UAR and accuracy, mean and deviation.
-fn scores(answers: &[Predictions]) -> (String, String) {
-    let of = |score: fn(&ConfusionMatrix) -> f64| {
-        spread(&answers.iter().map(|p| score(&p.confusion())).collect::<Vec<_>>())
-    };
-    (of(ConfusionMatrix::uar), of(ConfusionMatrix::accuracy))
+/// Accuracy, UAR and macro-F1 as cells of a table: mean and deviation in per cent.
+pub(super) fn scores(answers: &[Predictions]) -> String {
+    let confusions: Vec<ConfusionMatrix> = answers.iter().map(Predictions::confusion).collect();
+    let of = |score: fn(&ConfusionMatrix) -> f64| spread(&confusions.iter().map(score).collect::<Vec<_>>());
+    [ConfusionMatrix::accuracy, ConfusionMatrix::uar, ConfusionMatrix::macro_f1].map(of).join(" | ")
 }
 
-/// Mean and deviation in per cent.
+/// Mean and deviation in per cent; of one value there is no deviation.
 fn spread(values: &[f64]) -> String {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
-    format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation)
+    let deviation = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    match values {
+        [_] => format!("{:.1}", 100.0 * mean),
+        _ => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreads_are_of_two_values_or_more() {
+        assert_eq!(spread(&[0.5]), "50.0");
+        assert_eq!(spread(&[0.5, 0.6]), "55.0 ± 7.1");
+    }
 }
