@@ -20,10 +20,7 @@ pub(crate) fn map<T: Real>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 pub(crate) fn map2<T: Real, U: Copy + Sync>(a: &[T], b: &[U], f: impl Fn(T, U) -> T + Sync) -> Vec<T> {
     debug_assert_eq!(a.len(), b.len());
     let mut out = vec![T::ZERO; a.len()];
-    out.chunks_mut(BLOCK).zip(a.chunks(BLOCK).zip(b.chunks(BLOCK))).for_each_item(&|(
-        out,
-        (a, b),
-    )| {
+    out.chunks_mut(BLOCK).zip(a.chunks(BLOCK).zip(b.chunks(BLOCK))).for_each_item(&|(out, (a, b))| {
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
             *out = f(*a, *b);
         }

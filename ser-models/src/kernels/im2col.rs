@@ -166,10 +166,12 @@ impl Im2col<'_> {
                 let first = number * self.out_channels;
                 let planes = z.chunks_mut(self.out_plane()).zip(y.chunks_mut(plane));
                 let argmax = split_mut(argmax, plane, self.out_channels);
-                planes.zip(argmax).enumerate().for_each_together(
-                    (1 << 13) / plane + 1,
-                    &|(channel, ((z, y), argmax))| epilogue.finish((first + channel, channel), z, y, argmax),
-                );
+                planes.zip(argmax).enumerate().for_each_together((1 << 13) / plane + 1, &|(
+                    channel,
+                    ((z, y), argmax),
+                )| {
+                    epilogue.finish((first + channel, channel), z, y, argmax)
+                });
             }
             return;
         }

@@ -18,10 +18,8 @@ impl Statistics {
     /// a large mean.
     pub(crate) fn of<T: Real>(x: &[T], batch: usize, channels: usize, valid: Option<Valid<'_>>) -> Self {
         let plane = x.len() / (batch * channels);
-        let planes: Vec<(f64, f64)> = x
-            .chunks(plane)
-            .enumerate()
-            .map_together((1 << 14) / plane + 1, &|(number, x)| {
+        let planes: Vec<(f64, f64)> =
+            x.chunks(plane).enumerate().map_together((1 << 14) / plane + 1, &|(number, x)| {
                 vectorized(
                     #[inline(always)]
                     || {
@@ -133,8 +131,8 @@ impl Norm<'_> {
         let outputs = dy.chunks(out_plane).zip(split(argmax, out_plane, self.planes()));
         let planes = x.chunks(in_plane).zip(dx.chunks_mut(in_plane)).zip(outputs).enumerate();
         // First the gradient for what is normalised, which stays in `dx`.
-        let rows: Vec<(T, T)> = planes
-            .map_together((1 << 14) / in_plane + 1, &|(plane, ((x, dx), (dy, argmax)))| {
+        let rows: Vec<(T, T)> =
+            planes.map_together((1 << 14) / in_plane + 1, &|(plane, ((x, dx), (dy, argmax)))| {
                 let mean = T::from_f64(self.statistics.mean[plane % self.channels]);
                 let (width, length) = row(self.valid, plane / self.channels, in_plane);
                 vectorized(

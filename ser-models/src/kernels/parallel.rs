@@ -25,7 +25,10 @@ pub(crate) trait InParallel: Iterator<Item: Send> + Sized {
     fn map_together<R: Send>(self, together: usize, f: &(dyn Fn(Self::Item) -> R + Sync)) -> Vec<R> {
         let mut results: Vec<Option<R>> = Vec::new();
         let items: Vec<_> = self.inspect(|_| results.push(None)).collect();
-        items.into_iter().zip(&mut results).for_each_together(together, &|(item, result)| *result = Some(f(item)));
+        items
+            .into_iter()
+            .zip(&mut results)
+            .for_each_together(together, &|(item, result)| *result = Some(f(item)));
         results.into_iter().flatten().collect()
     }
 }

@@ -28,18 +28,21 @@ impl StatisticsPool {
         let width = self.width;
         let y = {
             let x = elements(&values)?;
-            let clips = x.slice::<T>()?.chunks_exact(rows * time).zip(&lengths).map_together(1, &|(clip, &length)| {
-                let mut y = vec![T::ZERO; 2 * rows];
-                for (y, layer) in y.chunks_exact_mut(2 * width).zip(clip.chunks_exact(width * time)) {
-                    let (means, deviations) = y.split_at_mut(width);
-                    for ((mean, deviation), row) in
-                        means.iter_mut().zip(deviations).zip(layer.chunks_exact(time))
-                    {
-                        (*mean, *deviation) = moments(&row[..length]);
+            let clips = x.slice::<T>()?.chunks_exact(rows * time).zip(&lengths).map_together(
+                1,
+                &|(clip, &length)| {
+                    let mut y = vec![T::ZERO; 2 * rows];
+                    for (y, layer) in y.chunks_exact_mut(2 * width).zip(clip.chunks_exact(width * time)) {
+                        let (means, deviations) = y.split_at_mut(width);
+                        for ((mean, deviation), row) in
+                            means.iter_mut().zip(deviations).zip(layer.chunks_exact(time))
+                        {
+                            (*mean, *deviation) = moments(&row[..length]);
+                        }
                     }
-                }
-                y
-            });
+                    y
+                },
+            );
             clips.concat()
         };
         let y = tensor(y, (batch, 2 * rows))?;
@@ -50,10 +53,8 @@ impl StatisticsPool {
             {
                 let (x, y, dy) = (elements(&values)?, elements(&pooled)?, elements(&dy)?);
                 let of_clips = x.slice::<T>()?.chunks_exact(rows * time).zip(&lengths);
-                let of_layers = y
-                    .slice::<T>()?
-                    .chunks_exact(2 * rows)
-                    .zip(dy.slice::<T>()?.chunks_exact(2 * rows));
+                let of_layers =
+                    y.slice::<T>()?.chunks_exact(2 * rows).zip(dy.slice::<T>()?.chunks_exact(2 * rows));
                 dx.chunks_exact_mut(rows * time).zip(of_clips).zip(of_layers).for_each_item(
                     &|((dx, (x, &length)), (y, dy))| {
                         for (row, (dx, x)) in dx.chunks_exact_mut(time).zip(x.chunks_exact(time)).enumerate()

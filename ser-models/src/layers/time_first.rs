@@ -50,10 +50,7 @@ fn transpose_examples<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     const SQUARE: usize = 16;
     let mut y = vec![T::ZERO; x.len()];
     let size = (rows * columns).max(1);
-    y.chunks_mut(size).zip(x.chunks(size)).for_each_together((1 << 15) / size + 1, &|(
-        y,
-        x,
-    )| {
+    y.chunks_mut(size).zip(x.chunks(size)).for_each_together((1 << 15) / size + 1, &|(y, x)| {
         for top in (0..rows).step_by(SQUARE) {
             for left in (0..columns).step_by(SQUARE) {
                 for column in left..(left + SQUARE).min(columns) {

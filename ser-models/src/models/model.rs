@@ -39,8 +39,7 @@ impl Model {
             Architecture::Ensemble(config) => {
                 config.check()?;
                 let member = |(number, network): (usize, &Architecture)| {
-                    let prefix = format!("member_{number}.");
-                    parameters.within(&prefix, |parameters| network.network(classes, parameters))
+                    network.network(classes, &parameters.within(&format!("member_{number}.")))
                 };
                 let members = (1..).zip(config.networks()).map(member).collect::<Result<Vec<_>, _>>()?;
                 let axes = |net: &Sequential| net.input_shape().len();

@@ -167,9 +167,9 @@ impl Recurrence {
             .zip(y.chunks_exact_mut(self.out_size()))
             .zip(self.split(&mut previous, units).zip(self.split(&mut cells, units)))
             .map(|((gates, y), (previous, cells))| Forward { gates, y, previous, cells });
-        self.chunks(clips).into_iter().for_each_item(&|clips| {
-            Arch::new().dispatch(ForwardPass { sizes: self, weight, bias, clips })
-        });
+        self.chunks(clips)
+            .into_iter()
+            .for_each_item(&|clips| Arch::new().dispatch(ForwardPass { sizes: self, weight, bias, clips }));
         (y, keep.then_some(Saved { gates, previous, cells }))
     }
 
@@ -201,7 +201,9 @@ impl Recurrence {
             .zip(self.split(&mut cells, units))
             .zip(dy.chunks_exact(self.out_size()).zip(clip_bias.chunks_exact_mut(width)))
             .map(|((gates, cells), (dy, bias))| Backward { gates, cells, dy, bias });
-        self.chunks(clips).into_iter().for_each_item(&|clips| Arch::new().dispatch(BackwardPass { sizes: self, weight, clips }));
+        self.chunks(clips)
+            .into_iter()
+            .for_each_item(&|clips| Arch::new().dispatch(BackwardPass { sizes: self, weight, clips }));
 
         let mut dbias = vec![T::ZERO; width];
         for clip in clip_bias.chunks_exact(width) {

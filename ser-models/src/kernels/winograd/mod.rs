@@ -161,12 +161,9 @@ impl<'a> Winograd<'a> {
         let depth = self.shape.in_channels;
         let mut weights = self.shape.memory.buffer(self.shape.out_channels * depth * POINTS);
         let groups = weights.chunks_mut(POINTS * TOGETHER * depth);
-        groups.zip(weight.chunks(TOGETHER * depth * self.shape.taps())).for_each_item(&|(
-            points,
-            weight,
-        )| {
-            Arch::new().dispatch(Kernels { depth, weight, points })
-        });
+        groups
+            .zip(weight.chunks(TOGETHER * depth * self.shape.taps()))
+            .for_each_item(&|(points, weight)| Arch::new().dispatch(Kernels { depth, weight, points }));
         weights
     }
 }

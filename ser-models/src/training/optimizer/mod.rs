@@ -132,12 +132,15 @@ impl candle_nn::Optimizer for Optimizer {
     fn step(&mut self, gradients: &GradStore) -> CandleResult<()> {
         self.steps += 1;
         let (config, steps, rate) = (&self.config, self.steps, self.learning_rate);
-        let moved = self.slots.iter_mut().map_together(1, &|Slot { var, factor, running: [first, second], .. }| {
-            let Some(gradient) = gradients.get(var) else { return Ok(()) };
-            let update = Update::new(config, steps, rate * *factor);
-            let slots = Mutex::new((&mut first[..], &mut second[..]));
-            var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
-        });
+        let moved =
+            self.slots.iter_mut().map_together(1, &|Slot {
+                                                        var, factor, running: [first, second], ..
+                                                    }| {
+                let Some(gradient) = gradients.get(var) else { return Ok(()) };
+                let update = Update::new(config, steps, rate * *factor);
+                let slots = Mutex::new((&mut first[..], &mut second[..]));
+                var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
+            });
         moved.into_iter().collect()
     }
 
