@@ -59,8 +59,7 @@ impl Member<'_> {
             let _ = cli::print(summary);
         }
         // Of several runs, those that had not begun have no state yet.
-        let is_only = recipe.members == 1 && self.is_last && self.start.is_none();
-        if arguments.resume && (is_only || self.state.exists()) {
+        if arguments.resume && self.state.exists() {
             trainer.resume(self.state).context("cannot continue the run")?;
         } else {
             trainer.keep_state(self.state);

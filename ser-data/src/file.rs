@@ -310,9 +310,9 @@ mod tests {
     fn parts_outside_of_a_recording_are_errors() {
         let part = |start: u64, end: Option<u64>| {
             let at = Duration::from_millis;
-            AudioFile::new("tests/audio/reference.wav").with_span(Some(at(start)), end.map(at)).read()
+            AudioFile::new("audio/reference.wav").with_span(Some(at(start)), end.map(at)).read()
         };
-        let seconds = AudioFile::new("tests/audio/reference.wav").read().unwrap().duration();
+        let seconds = AudioFile::new("audio/reference.wav").read().unwrap().duration();
         let all = seconds.as_millis() as u64;
         assert_eq!(part(0, Some(all + 90)).unwrap().duration(), seconds);
         assert_eq!(

@@ -33,7 +33,7 @@ pub(crate) fn installed() -> bool {
 fn source(folder: &Path, format: &str, rate: u32, channels: u32, seconds: f64) -> PathBuf {
     let path = folder.join(format!("source_{format}_{rate}_{channels}_{seconds}.wav"));
     if !path.exists() {
-        let clip = encoding("../../../examples/assets/sample.wav");
+        let clip = encoding("../../examples/assets/sample.wav");
         let pan: Vec<String> =
             (0..channels).map(|c| format!("c{c}={}*c0", 0.7 - 0.1 * f64::from(c))).collect();
         let layout = match channels {

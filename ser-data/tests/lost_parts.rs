@@ -231,7 +231,7 @@ fn an_mp4_index_that_lists_too_few_samples_is_cut_short() {
 fn flac_in_mp4() -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.mp4");
-    let clip = encoding("../../../examples/assets/sample.wav");
+    let clip = encoding("../../examples/assets/sample.wav");
     let arguments =
         ["-i", clip.to_str().unwrap(), "-c:a", "flac", "-strict", "-2", "-movflags", "+faststart"];
     if crate::ffmpeg::ffmpeg(&[&arguments[..], &[path.to_str().unwrap()]].concat()).is_none() {

@@ -1,6 +1,6 @@
 //! Any bytes are refused with an error that names the file, or become sound that holds together; in bounded time and memory.
 //!
-//! `mkdir -p fuzz/corpus/decode && cp tests/audio/*.* fuzz/corpus/decode/`, then
+//! `mkdir -p fuzz/corpus/decode && cp audio/*.* fuzz/corpus/decode/`, then
 //! `cargo +nightly fuzz run decode -- -timeout=20 -rss_limit_mb=1024 -max_len=40000`.
 
 #![no_main]

@@ -24,7 +24,7 @@ const LOUDEST: f32 = 10.0;
 /// ```
 /// use ser_data::{AudioOptions, AudioReader};
 ///
-/// let mut reader = AudioReader::open("tests/audio/lame.mp3", &AudioOptions::default())?;
+/// let mut reader = AudioReader::open("audio/lame.mp3", &AudioOptions::default())?;
 /// assert_eq!((reader.channels(), reader.sample_rate()), (1, 22_050));
 /// let (mut piece, mut frames) = ([0.0; 1000], 0);
 /// loop {

@@ -168,7 +168,7 @@ impl AudioFile {
 /// use ser_data::{AudioFile, ExtractConfig, extract_all};
 /// use ser_features::{Feature, FeatureConfig};
 ///
-/// let files = [AudioFile::new("tests/audio/reference.wav"), AudioFile::new("tests/audio/lossless.flac")];
+/// let files = [AudioFile::new("audio/reference.wav"), AudioFile::new("audio/lossless.flac")];
 /// let features = FeatureConfig { features: vec![Feature::Mfcc], ..Default::default() };
 /// let config = ExtractConfig { features, ..Default::default() };
 /// let extracted = extract_all(&files, &config, |_| {}, |features| features.vector())?;

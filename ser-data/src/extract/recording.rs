@@ -67,7 +67,7 @@ mod tests {
     fn parts_are_those_of_the_file_and_it_is_read_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reference.wav");
-        std::fs::copy("tests/audio/reference.wav", &path).unwrap();
+        std::fs::copy("audio/reference.wav", &path).unwrap();
         let whole = AudioFile::new(&path);
         let part = |from, to| {
             let at = |ms| Some(Duration::from_millis(ms));

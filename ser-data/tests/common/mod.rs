@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-/// A file of `tests/audio`.
+/// A file of `audio`.
 pub(crate) fn encoding(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/audio").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../audio").join(name)
 }
 
 /// All of RAVDESS as FLAC, where it is there.
@@ -29,7 +29,7 @@ pub(crate) fn cases() -> Option<PathBuf> {
 }
 
 fn shared(folder: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(folder);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(folder);
     if path.is_dir() {
         return Some(path);
     }

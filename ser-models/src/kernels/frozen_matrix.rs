@@ -8,10 +8,9 @@
 use super::frozen_values::FrozenValues;
 use super::integer_matrix::{IntegerMatrix, integer_matrix, round_row};
 use super::rows::{Finish, Rows};
-use super::{ForEachItem, functions};
+use super::{InParallel, functions};
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 /// Registers across a panel.
 const REGISTERS: usize = 2;
@@ -104,7 +103,7 @@ impl FrozenMatrix {
         if threads == 1 {
             work((0, out));
         } else {
-            out.par_chunks_mut(share * out_stride).enumerate().for_each_item(&work);
+            out.chunks_mut(share * out_stride).enumerate().for_each_item(&work);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Sums over slices with several running totals, which the compiler turns into vector instructions; softmax.
 
-use super::Real;
-use rayon::prelude::*;
+use super::{InParallel, Real};
 
 const LANES: usize = 16;
 
@@ -56,9 +55,8 @@ pub(crate) fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
         total.iter_mut().zip(row).for_each(|(total, x)| *total += *x);
         total
     };
-    let blocks = rows.par_chunks(ROWS * width);
-    let blocks: Vec<_> =
-        blocks.map(|rows| rows.chunks_exact(width).fold(vec![T::ZERO; width], add)).collect();
+    let sum = |rows: &[T]| rows.chunks_exact(width).fold(vec![T::ZERO; width], add);
+    let blocks = rows.chunks(ROWS * width).map_together(1, &sum);
     blocks.iter().map(Vec::as_slice).fold(vec![T::ZERO; width], add)
 }
 

@@ -11,7 +11,7 @@ use crate::weights::{Values, Weights, WeightsError};
 use candle_core::{DType, Device, Result as CandleResult, Shape, Tensor, Var};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The metadata of a file of [`Parameters::to_bytes`].
 const METADATA: &str = "{\"kind\":\"parameters\"}";
@@ -60,7 +60,9 @@ impl Parameter {
 /// Layers of `candle-nn` make their tensors here through [`Parameters::var_builder`].
 #[derive(Debug)]
 pub struct Parameters {
-    contents: Mutex<Contents>,
+    contents: Arc<Mutex<Contents>>,
+    /// What new names begin with.
+    prefix: String,
     dtype: DType,
     memory: Memory,
 }
@@ -70,8 +72,6 @@ struct Contents {
     entries: Vec<Parameter>,
     /// Elements of all entries together.
     elements: usize,
-    /// What new names begin with.
-    prefix: String,
     origin: Origin,
 }
 
@@ -130,8 +130,9 @@ impl Parameters {
     }
 
     fn of(origin: Origin, dtype: DType) -> Self {
-        let contents = Contents { entries: Vec::new(), elements: 0, prefix: String::new(), origin };
-        Self { contents: Mutex::new(contents), dtype, memory: Memory::default() }
+        let contents = Contents { entries: Vec::new(), elements: 0, origin };
+        let contents = Arc::new(Mutex::new(contents));
+        Self { contents, prefix: String::new(), dtype, memory: Memory::default() }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -152,16 +153,13 @@ impl Parameters {
     }
 
     fn prefixed(&self, name: &str) -> String {
-        self.contents().prefix.clone() + name
+        format!("{}{name}", self.prefix)
     }
 
-    /// What `make` makes gets names that begin with `prefix`.
-    pub(crate) fn within<T>(&self, prefix: &str, make: impl FnOnce(&Self) -> T) -> T {
-        let outer = self.contents().prefix.clone();
-        self.contents().prefix.push_str(prefix);
-        let made = make(self);
-        self.contents().prefix = outer;
-        made
+    /// The same list, in which what is made by the returned handle gets names that begin with `prefix`.
+    pub(crate) fn within(&self, prefix: &str) -> Self {
+        let (contents, memory) = (self.contents.clone(), self.memory.clone());
+        Self { contents, prefix: self.prefixed(prefix), dtype: self.dtype, memory }
     }
 
     /// A builder for the layers of `candle-nn`: `candle_nn::linear(64, 4, parameters.var_builder().pp("head"))` makes

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the small encodings that the decoder tests read, from the bundled sample clip.
 # Needs ffmpeg 5 or later (with libmp3lame, libvorbis, libopus and libspeex), flac and sox.
-# usage: ser-data/tests/audio/make_encodings.sh
+# usage: ser-data/audio/make_encodings.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 sample=../../../examples/assets/sample.wav
