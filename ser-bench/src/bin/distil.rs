@@ -90,7 +90,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let small = Recipe::of(&small)?;
     let large = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
     let layers = match large.architecture.input() {
-        ModelInput::Encoded { layers, frames: None, .. } => layers,
+        ModelInput::Encoded { layers, .. } => layers,
         other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
     };
     if let Some(path) = &arguments.output {
@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(
-        voices.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
+        voices.clips.iter().map(|clip| &clip.id).eq(set.clips.iter().map(|clip| &clip.id)),
         "the large and the small model must read the same clips"
     );
     let (stop, discriminant) = (interrupt::on_ctrl_c()?, Some(Discriminant::bundled()));
@@ -223,7 +223,7 @@ impl Bench<'_> {
         let places = &split.train;
         let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
         let soft = self.soft_labels(places, clips)?;
-        let training = self.set.dataset.select(places)?.with_corpora(corpora)?.with_soft_labels(soft)?;
+        let training = self.set.part(places)?.with_corpora(corpora)?.with_soft_labels(soft)?;
         let source = self.set.checkpoint_source(&name, seed, split)?;
         let state = file.with_extension("training");
         let bar = progress::bar(recipe.training.epochs as u64, "epochs");
@@ -285,7 +285,7 @@ impl Bench<'_> {
             let measured = if arguments.test { &fold.test } else { &fold.validation };
             let of_ravdess = |at: &&usize| voices.clips[**at].corpus == "ravdess";
             let places: Vec<usize> = measured.iter().filter(of_ravdess).copied().collect();
-            let clean = predict(&network, &set.dataset.select(&places)?)?;
+            let clean = predict(&network, &set.part(&places)?)?;
             let name_of_answers = self.name(&name, arguments.seed);
             clean.save(&arguments.folder.join(format!("{name_of_answers}-of-{}.csv", self.small.members)))?;
             if arguments.beside {
