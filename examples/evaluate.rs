@@ -12,8 +12,10 @@ use ser_examples::model::encoder;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{Encoding, Inputs, TrainingSet};
 use ser_models::models::Architecture;
-use ser_models::{Checkpoint, ConfusionMatrix};
+use ser_models::training::EncodingConfig;
+use ser_models::{Checkpoint, ConfusionMatrix, TrainingRecord};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Prints accuracy, UAR, macro-F1 and the confusion matrix of a checkpoint on the test part that it records.
 ///
@@ -62,6 +64,8 @@ struct Report<'a> {
     macro_f1: f64,
     /// Rows are true classes, columns predicted ones, both in the order of `labels`.
     confusion: &'a ConfusionMatrix,
+    /// Settings and results of the training, and of the encoding of its clips.
+    training: &'a TrainingRecord,
 }
 
 fn main() -> ExitCode {
@@ -101,7 +105,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sources = arguments.labelling.sources(&arguments.data)?;
     let set = TrainingSet::load_clips(&sources, &split.test, &options, inputs)
         .with_context(|| format!("cannot measure {model}"))?;
-    let confusion = classifier.evaluate(&set.dataset)?.confusion;
+    let confusion = classifier.evaluate(&set.dataset()?)?.confusion;
 
     if arguments.json {
         let report = Report {
@@ -113,10 +117,31 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             uar: confusion.uar(),
             macro_f1: confusion.macro_f1(),
             confusion: &confusion,
+            training: &checkpoint.training,
         };
         cli::print(serde_json::to_string_pretty(&report)?)
     } else {
         let (protocol, seed, clips) = (&split.protocol, split.seed, confusion.total());
-        cli::print(format!("{model}: {protocol}, seed {seed}, {clips} test clips\n\n{confusion}"))
+        let copies = copies(&checkpoint.training).map(|copies| format!("\n{copies}")).unwrap_or_default();
+        cli::print(format!("{model}: {protocol}, seed {seed}, {clips} test clips{copies}\n\n{confusion}"))
     }
+}
+
+/// Says which changed copies of its clips a network was trained on, where it reads an encoder.
+fn copies(training: &TrainingRecord) -> Option<String> {
+    let EncodingConfig { augmentation, copies, seed, .. } = match EncodingConfig::of_record(training) {
+        Ok(config) => config?,
+        Err(error) => return Some(format!("trained on copies with settings of another version: {error}")),
+    };
+    if copies == 0 {
+        return Some("trained on clips without changed copies".to_owned());
+    }
+    let settings = serde_json::to_value(augmentation).ok()?;
+    let is_off = |value: &Value| value.is_null() || value.as_f64() == Some(0.0);
+    let changes = settings.as_object()?.iter().filter(|(_, value)| !is_off(value));
+    let changes: Vec<String> = changes.map(|(name, value)| format!("{name} {value}")).collect();
+    Some(format!(
+        "trained on clips and changed copies, {copies} of each: {}, seed {seed}",
+        changes.join(", ")
+    ))
 }

@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use mood_recommender::mark_formula;
 use ser_data::AudioOptions;
 use ser_examples::inputs::{self, Decoding, Input};
-use ser_examples::model::ModelArguments;
+use ser_examples::model::{ModelArguments, ModelId};
 use ser_examples::shard::Shard;
 use ser_examples::speech::Labelling;
 use ser_examples::truth::Truth;
@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..TimelineConfig::default()
     };
     let model = arguments.model.open()?;
-    // For a reader: a program that reads what goes wrong knows what it asked for.
+    // For a reader: a program that reads what goes wrong finds the model in JSON.
     if std::io::stderr().is_terminal() {
         cli::note(format_args!("recognised by {}", model.name()));
     }
@@ -115,7 +115,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     while recognizers.len() < threads {
         recognizers.push(open()?);
     }
-    let mut printer = Printer::new(arguments, &labels);
+    let mut printer = Printer::new(arguments, &labels, model.id());
     let mut skipped = 0;
     let bar = progress::percent(inputs.len() as u64 * listening::STEPS, "recognizing");
     std::thread::scope(|scope| {
@@ -224,6 +224,7 @@ struct Line<'a> {
     mood: &'a str,
     confident: bool,
     probabilities: BTreeMap<&'a str, f32>,
+    model: &'a ModelId,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<Stretch<'a>>>,
 }
@@ -242,13 +243,14 @@ struct Printer<'a> {
     format: Format,
     timeline: bool,
     labels: &'a [String],
+    model: &'a ModelId,
     /// Whether the first line of a CSV file is still due.
     header: bool,
 }
 
 impl<'a> Printer<'a> {
-    fn new(arguments: &Arguments, labels: &'a [String]) -> Self {
-        Self { format: arguments.format, timeline: arguments.timeline, labels, header: true }
+    fn new(arguments: &Arguments, labels: &'a [String], model: &'a ModelId) -> Self {
+        Self { format: arguments.format, timeline: arguments.timeline, labels, model, header: true }
     }
 
     fn print(&mut self, input: &Input, timeline: &Timeline) -> anyhow::Result<()> {
@@ -290,7 +292,7 @@ impl<'a> Printer<'a> {
         Ok(rows)
     }
 
-    fn line<'t>(&self, input: &Input, timeline: &'t Timeline) -> Line<'t> {
+    fn line<'t>(&'t self, input: &Input, timeline: &'t Timeline) -> Line<'t> {
         let overall = &timeline.overall;
         let stretches = || {
             let stretch = |segment: &'t ser_models::Segment| Stretch {
@@ -308,6 +310,7 @@ impl<'a> Printer<'a> {
             mood: &overall.label,
             confident: overall.confident,
             probabilities: by_name(overall),
+            model: self.model,
             timeline: self.timeline.then(stretches),
         }
     }

@@ -27,7 +27,8 @@ use crate::source::Source;
 /// sound.
 ///
 /// The first reading comes after half a second. Silence is reported as silence, and sound without speech as no speech; a mood that is
-/// not sure has a question mark. On a terminal one line is rewritten, elsewhere each reading is a line of its own. At the end standard error reports the latency from a reading's last sample to its line.
+/// not sure has a question mark. On a terminal one line is rewritten, elsewhere each reading is a line of its own. Standard error names the
+/// model at the beginning, and at the end the latency from a reading's last sample to its line.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  arecord -q -f S16_LE -r 22050 -c 1 | cargo run --release --example live -- --raw s16le --rate 22050\n  \
@@ -83,11 +84,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let model = arguments.model.open()?;
     let recognizer = model.recognizer()?;
-    if std::io::stderr().is_terminal() {
-        cli::note(format_args!("recognised by {}", model.name()));
-    }
     let labels = recognizer.labels().to_vec();
     let source = if arguments.microphone { open_microphone()? } else { open_input(arguments)? };
+    cli::note(format_args!("recognised by {}, digest {}", model.name(), model.id().digest));
     let config = LiveConfig { silence_db: arguments.silence_db, ..LiveConfig::default() };
     let mut listener = Listener::new(recognizer, source.sample_rate, config)?;
 

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use ser_models::encoder::{EncoderBlocks, WhisperEncoder};
 use ser_models::{Checkpoint, Recognizer, VoiceProfile};
+use serde::Serialize;
 
 use crate::assets;
 
@@ -30,7 +31,19 @@ pub struct ModelArguments {
 #[derive(Debug)]
 pub struct Model {
     name: String,
+    id: ModelId,
     recognizer: Recognizer,
+}
+
+/// Which model it is, for output that is kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelId {
+    /// Name of a bundled model, or path of a file.
+    pub name: String,
+    /// Kind of the network.
+    pub architecture: &'static str,
+    /// Digest of the model, [`Recognizer::digest`].
+    pub digest: String,
 }
 
 impl ModelArguments {
@@ -50,11 +63,12 @@ impl ModelArguments {
     /// # Errors
     /// If a file cannot be read, or the encoder is not the one that the model was trained with.
     pub fn open(&self) -> anyhow::Result<Model> {
-        let (name, checkpoint) = match self.model.as_deref() {
-            None => bundled("voices", assets::VOICES)?,
-            Some(name) if name.as_os_str() == "voices" => bundled("voices", assets::VOICES)?,
-            Some(name) if name.as_os_str() == "small" => bundled("small", assets::SMALL)?,
-            Some(path) => (path.display().to_string(), Checkpoint::load(path)?),
+        let path = self.model.as_deref().unwrap_or(Path::new("voices"));
+        let short = path.display().to_string();
+        let (name, checkpoint) = match &*short {
+            "voices" => bundled(&short, assets::VOICES)?,
+            "small" => bundled(&short, assets::SMALL)?,
+            _ => (short.clone(), Checkpoint::load(path)?),
         };
         let encoder = match (&self.encoder, checkpoint.architecture.encoder_blocks()) {
             (None, None) => None,
@@ -63,7 +77,8 @@ impl ModelArguments {
         };
         let profile = self.profile.as_ref().map(VoiceProfile::load).transpose()?;
         let recognizer = recognizer(&checkpoint, encoder, profile.as_ref()).with_context(|| name.clone())?;
-        Ok(Model { name, recognizer })
+        let (architecture, digest) = (recognizer.architecture().name(), recognizer.digest().to_owned());
+        Ok(Model { name, id: ModelId { name: short, architecture, digest }, recognizer })
     }
 }
 
@@ -99,6 +114,11 @@ impl Model {
     /// Name in messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Which model it is.
+    pub fn id(&self) -> &ModelId {
+        &self.id
     }
 
     /// A recogniser with this model.
@@ -137,7 +157,11 @@ mod tests {
         for name in [None, Some("voices"), Some("small")] {
             let arguments = name.map_or_else(ModelArguments::default, |name| ModelArguments::of(name.into()));
             assert_eq!(arguments.short_name(), name.unwrap_or("voices"));
-            let recognizer = arguments.open().unwrap().recognizer().unwrap();
+            let model = arguments.open().unwrap();
+            let recognizer = model.recognizer().unwrap();
+            let ModelId { name: known, architecture, digest } = model.id();
+            assert_eq!((&**known, *architecture), (name.unwrap_or("voices"), "ensemble"));
+            assert_eq!(digest, recognizer.digest());
             assert_eq!(recognizer.labels(), ["Calm", "Happy", "Sad", "Energetic"], "{name:?}");
         }
     }

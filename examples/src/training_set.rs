@@ -38,13 +38,16 @@ pub enum Inputs {
     Encoded(Box<Encoding>),
 }
 
-/// What is encoded of clips. There are statistics, frames or both.
+/// What networks read of an encoder's outputs for clips: statistics, which are encoded once for all clips, or frames, which take a hundred
+/// times the memory and are encoded for the parts that are asked for.
 #[derive(Debug, Clone)]
 pub struct Encoding {
-    /// The encoder whose outputs' statistics a head reads.
-    pub statistics: Option<Arc<WhisperEncoder>>,
-    /// The first blocks of an encoder, and the input that a network with tuned blocks gets of their frames.
-    pub frames: Option<(Arc<WhisperEncoder>, ModelInput)>,
+    /// The encoder.
+    pub encoder: Arc<WhisperEncoder>,
+    /// What a network reads of its outputs.
+    pub input: ModelInput,
+    /// The encoder's first blocks, and the frames of them that a network with tuned blocks reads in a second run.
+    pub tuned: Option<(Arc<WhisperEncoder>, ModelInput)>,
     /// Which copies of a clip it encodes beside the clip itself. They have the preparation of the corpus.
     pub config: EncodingConfig,
     /// File that keeps the statistics from run to run.
@@ -57,20 +60,37 @@ impl From<ModelInput> for Inputs {
     }
 }
 
-/// Clips of labelled speech as a trainer takes them.
+/// Clips of labelled speech, of which a trainer takes parts.
 #[derive(Debug)]
 pub struct TrainingSet {
-    /// Inputs, labels and ids of all clips, in the order of the ids.
-    pub dataset: Dataset,
-    /// Each clip: its speaker, corpus, language and file.
+    /// Each clip, in the order of the ids: its speaker, corpus, language and file.
     pub clips: Vec<Clip>,
     /// Byte-identical clips share a number.
     pub groups: Vec<usize>,
+    labels: Vec<usize>,
+    label_names: Vec<String>,
     preparation: PreparationConfig,
     features: FeatureConfig,
-    encoded: Option<EncodedClips>,
-    /// Frames of the clips, and then of the copies of each.
-    frames: Option<Dataset>,
+    taken: Taken,
+    /// Recordings whose frames are encoded.
+    recordings: Option<Recordings>,
+}
+
+/// What was taken of all clips.
+#[derive(Debug)]
+enum Taken {
+    Features(Dataset),
+    /// Statistics of an encoder's outputs, of the copies too.
+    Statistics(EncodedClips),
+    /// Nothing yet: frames are encoded for a part.
+    Frames,
+}
+
+/// Samples of all clips, not prepared yet, and what is encoded of them.
+#[derive(Debug)]
+struct Recordings {
+    samples: Vec<Vec<f32>>,
+    encoding: Encoding,
 }
 
 impl TrainingSet {
@@ -140,65 +160,120 @@ impl TrainingSet {
         }
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;
-        let mut taken = options.features;
-        let (dataset, encoded, frames) = match inputs {
+        let mut of_features = options.features;
+        let (taken, recordings) = match inputs {
             Inputs::Features(input) => {
                 let features = features.into_iter().flatten();
-                let dataset = Dataset::of_clips(input, features, labels, label_names, ids)?;
-                let dataset = match audio {
-                    Some(samples) => dataset.with_audio(samples, preparation.clone(), taken.clone())?,
-                    None => dataset,
-                };
-                (dataset, None, None)
+                let mut dataset = Dataset::of_clips(input, features, labels.clone(), &label_names, ids)?;
+                if let Some(samples) = audio {
+                    dataset = dataset.with_audio(samples, preparation.clone(), of_features.clone())?;
+                }
+                let corpora = clips.iter().map(|clip| clip.corpus.as_str());
+                (Taken::Features(dataset.with_corpora(corpora)?), None)
             }
-            Inputs::Encoded(encoding) => {
+            Inputs::Encoded(mut encoding) => {
                 let samples = audio.context("an encoder reads samples")?;
-                taken = ClipEncoder::features(encoding.n_mels().context("an encoder must be there")?);
-                let encoded = encoding.encode(&preparation, &ids, &samples)?;
-                let frames = encoding.encode_frames(&preparation, &samples, (&ids, &labels, &label_names))?;
-                let dataset = match (&encoded, &frames) {
-                    (Some(encoded), _) => encoded.dataset(&ids, &labels, &label_names, 0)?,
-                    (None, frames) => {
-                        let frames = frames.as_ref().context("statistics or frames must be encoded")?;
-                        frames.select(&(0..ids.len()).collect::<Vec<_>>())?
-                    }
+                of_features = ClipEncoder::features(encoding.encoder.n_mels());
+                encoding.config.preparation = preparation.clone();
+                let taken = match encoding.input {
+                    ModelInput::EncodedFrames { .. } => Taken::Frames,
+                    _ => Taken::Statistics(encoding.statistics(ids, &samples)?),
                 };
-                (dataset, encoded, frames)
+                let are_frames_read = matches!(taken, Taken::Frames) || encoding.tuned.is_some();
+                (taken, are_frames_read.then_some(Recordings { samples, encoding: *encoding }))
             }
         };
-        let dataset = dataset.with_corpora(clips.iter().map(|clip| clip.corpus.as_str()))?;
-        Ok(Self { dataset, clips, groups, preparation, features: taken, encoded, frames })
+        Ok(Self { clips, groups, labels, label_names, preparation, features: of_features, taken, recordings })
+    }
+
+    /// All clips as a trainer takes them.
+    ///
+    /// # Errors
+    /// If frames are read and cannot be encoded.
+    pub fn dataset(&self) -> anyhow::Result<Dataset> {
+        match &self.taken {
+            Taken::Features(dataset) => Ok(dataset.clone()),
+            _ => self.part(&(0..self.clips.len()).collect::<Vec<_>>()),
+        }
+    }
+
+    /// Some of the clips as a trainer takes them.
+    ///
+    /// # Errors
+    /// If there are none, or frames are read and cannot be encoded.
+    pub fn part(&self, places: &[usize]) -> anyhow::Result<Dataset> {
+        self.versions(places, false)
+    }
+
+    /// Some of the clips, with their changed copies if an encoder reads them.
+    ///
+    /// # Errors
+    /// As [`TrainingSet::part`].
+    pub fn training_part(&self, places: &[usize]) -> anyhow::Result<Dataset> {
+        self.versions(places, true)
     }
 
     /// Frames of some of the clips, with those of their changed copies if `copies` is set, for a network with tuned blocks.
     ///
     /// # Errors
-    /// If there are none.
-    pub fn frames_part(&self, places: &[usize], copies: bool) -> anyhow::Result<Dataset> {
-        let frames = self.frames.as_ref().context("frames must be encoded")?;
-        let versions = if copies { frames.len() / self.clips.len() } else { 1 };
-        let all =
-            (0..versions).flat_map(|number| places.iter().map(move |at| number * self.clips.len() + at));
-        let corpora = (0..versions).flat_map(|_| places.iter().map(|&at| self.clips[at].corpus.as_str()));
-        Ok(frames.select(&all.collect::<Vec<_>>())?.with_corpora(corpora)?)
+    /// If there are none, or they cannot be encoded.
+    pub fn tuned_part(&self, places: &[usize], copies: bool) -> anyhow::Result<Dataset> {
+        let tuned = self.recordings.as_ref().and_then(|recordings| recordings.encoding.tuned.as_ref());
+        let (encoder, input) = tuned.context("the encoding must have tuned blocks")?;
+        self.frames(encoder, *input, places, copies)
     }
 
-    /// Some of the clips as a trainer takes them, with their changed copies if an encoder encoded copies.
-    ///
-    /// # Errors
-    /// If there are none.
-    pub fn training_part(&self, places: &[usize]) -> anyhow::Result<Dataset> {
-        let part = self.dataset.select(places)?;
-        let Some(encoded) = &self.encoded else { return Ok(part) };
-        let copies = encoded.config().copies;
-        let corpora = (0..=copies).flat_map(|_| places.iter().map(|&at| self.clips[at].corpus.as_str()));
-        let with_copies = encoded.dataset(part.ids(), part.labels(), part.label_names(), copies)?;
-        Ok(with_copies.with_corpora(corpora)?)
+    fn versions(&self, places: &[usize], copies: bool) -> anyhow::Result<Dataset> {
+        match &self.taken {
+            Taken::Features(dataset) => Ok(dataset.select(places)?),
+            Taken::Statistics(encoded) => {
+                let (ids, labels) = self.ids_and_labels(places);
+                let copies = if copies { encoded.config().copies } else { 0 };
+                self.with_corpora(encoded.dataset(&ids, &labels, &self.label_names, copies)?, places)
+            }
+            Taken::Frames => {
+                let recordings = self.recordings.as_ref().context("frames are encoded of recordings")?;
+                let Encoding { encoder, input, .. } = &recordings.encoding;
+                self.frames(encoder, *input, places, copies)
+            }
+        }
+    }
+
+    fn frames(
+        &self,
+        encoder: &Arc<WhisperEncoder>,
+        input: ModelInput,
+        places: &[usize],
+        copies: bool,
+    ) -> anyhow::Result<Dataset> {
+        let Recordings { samples, encoding } =
+            self.recordings.as_ref().context("frames are encoded of recordings")?;
+        let mut config = encoding.config.clone();
+        if !copies {
+            config.copies = 0;
+        }
+        let samples: Vec<&[f32]> = places.iter().map(|&at| &*samples[at]).collect();
+        let (ids, labels) = self.ids_and_labels(places);
+        let frames = progress::busy(encoding_of(&config, &samples), || {
+            encode_frames(encoder, &config, input, &samples, (&ids, &labels, &self.label_names))
+        })?;
+        self.with_corpora(frames, places)
+    }
+
+    fn ids_and_labels(&self, places: &[usize]) -> (Vec<String>, Vec<usize>) {
+        places.iter().map(|&at| (self.clips[at].id.clone(), self.labels[at])).unzip()
+    }
+
+    /// Clips at these places, and after them perhaps as many copies several times, with their corpora.
+    fn with_corpora(&self, data: Dataset, places: &[usize]) -> anyhow::Result<Dataset> {
+        let versions = data.len() / places.len();
+        let corpora = (0..versions).flat_map(|_| places.iter().map(|&at| self.clips[at].corpus.as_str()));
+        Ok(data.with_corpora(corpora)?)
     }
 
     /// The label of each clip by name.
     pub fn named_labels(&self) -> Vec<&str> {
-        self.dataset.labels().iter().map(|label| self.dataset.label_names()[*label].as_str()).collect()
+        self.labels.iter().map(|&label| self.label_names[label].as_str()).collect()
     }
 
     /// Four fifths of each class train, one fifth tests. `validation` is the share of all clips that is taken out of the training
@@ -292,7 +367,8 @@ impl TrainingSet {
         seed: u64,
         split: &Split,
     ) -> anyhow::Result<CheckpointSource> {
-        let SplitIds { test, .. } = split.ids(self.dataset.ids())?;
+        let ids: Vec<&str> = self.clips.iter().map(|clip| clip.id.as_str()).collect();
+        let SplitIds { test, .. } = split.ids(&ids)?;
         Ok(CheckpointSource {
             preparation: self.preparation.clone(),
             features: self.features.clone(),
@@ -306,53 +382,25 @@ impl TrainingSet {
 impl Encoding {
     /// What a model with this input reads of an encoder: clean clips, not kept.
     pub fn of(encoder: Arc<WhisperEncoder>, input: ModelInput) -> Self {
-        let reads_frames = matches!(input, ModelInput::EncodedFrames { .. });
-        let (statistics, frames) =
-            if reads_frames { (None, Some((encoder, input))) } else { (Some(encoder), None) };
-        Self { statistics, frames, config: EncodingConfig::default(), cache: None }
-    }
-
-    /// Mel bands that the encoder reads.
-    fn n_mels(&self) -> Option<usize> {
-        let of_frames = self.frames.as_ref().map(|(encoder, _)| encoder);
-        self.statistics.as_ref().or(of_frames).map(|encoder| encoder.n_mels())
-    }
-
-    /// Settings for clips of this preparation, and what a progress bar says of them.
-    fn settings(&self, preparation: &PreparationConfig, samples: &[Vec<f32>]) -> (EncodingConfig, String) {
-        let config = EncodingConfig { preparation: preparation.clone(), ..self.config.clone() };
-        let seconds: usize = samples.iter().map(Vec::len).sum::<usize>() / preparation.sample_rate as usize;
-        let what = format!("encoding {seconds} s of speech, {} times", config.copies.saturating_add(1));
-        (config, what)
+        Self { encoder, input, tuned: None, config: EncodingConfig::default(), cache: None }
     }
 
     /// Statistics of the encoder's outputs for clips that are not prepared yet, clean and in copies.
-    fn encode(
-        &self,
-        preparation: &PreparationConfig,
-        ids: &[String],
-        samples: &[Vec<f32>],
-    ) -> anyhow::Result<Option<EncodedClips>> {
-        let Some(encoder) = &self.statistics else { return Ok(None) };
-        let (config, what) = self.settings(preparation, samples);
-        let encoded = progress::busy(what, || match &self.cache {
-            Some(path) => EncodedClips::kept(path, encoder, config, ids.to_vec(), samples),
-            None => EncodedClips::new(encoder, config, ids.to_vec(), samples),
+    fn statistics(&self, ids: Vec<String>, samples: &[Vec<f32>]) -> anyhow::Result<EncodedClips> {
+        let (encoder, config) = (&self.encoder, self.config.clone());
+        let encoded = progress::busy(encoding_of(&config, samples), || match &self.cache {
+            Some(path) => EncodedClips::kept(path, encoder, config, ids, samples),
+            None => EncodedClips::new(encoder, config, ids, samples),
         });
-        Ok(Some(encoded?))
+        Ok(encoded?)
     }
+}
 
-    /// Frames of the encoder's outputs, likewise.
-    fn encode_frames(
-        &self,
-        preparation: &PreparationConfig,
-        samples: &[Vec<f32>],
-        clips: (&[String], &[usize], &[String]),
-    ) -> anyhow::Result<Option<Dataset>> {
-        let Some((encoder, input)) = &self.frames else { return Ok(None) };
-        let (config, what) = self.settings(preparation, samples);
-        Ok(Some(progress::busy(what, || encode_frames(encoder, &config, *input, samples, clips))?))
-    }
+/// What a progress bar says of the encoding of these clips.
+fn encoding_of(config: &EncodingConfig, samples: &[impl AsRef<[f32]>]) -> String {
+    let seconds = samples.iter().map(|samples| samples.as_ref().len()).sum::<usize>()
+        / ClipEncoder::SAMPLE_RATE as usize;
+    format!("encoding {seconds} s of speech, {} times", config.copies.saturating_add(1))
 }
 
 /// A corpus with what was kept of each clip's features: nothing where an encoder reads it.

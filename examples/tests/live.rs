@@ -93,8 +93,11 @@ fn lines_for_people_hold_mood_bars_and_level_and_the_end_tells_the_latency() {
     let widths: std::collections::BTreeSet<usize> = lines.lines().map(|line| line.chars().count()).collect();
     assert!(lines.lines().count() == 17 && widths.len() == 1, "a steady line: {lines}");
     // The last, at the end of the stream, was not due: it has no latency.
-    assert!(summary.starts_with("16 readings; latency from sample to reading: median "), "{summary}");
-    assert!(summary.contains(" ms, p99 "), "{summary}");
+    let model = ModelArguments::default().open().unwrap();
+    let said: Vec<&str> = summary.lines().collect();
+    assert_eq!(said[0], format!("recognised by the bundled model `voices`, digest {}", model.id().digest));
+    assert!(said[1].starts_with("16 readings; latency from sample to reading: median "), "{summary}");
+    assert!(said[1].contains(" ms, p99 "), "{summary}");
 }
 
 #[test]

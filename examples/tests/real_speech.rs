@@ -35,8 +35,8 @@ fn two_actors() -> Option<TempDir> {
 
 fn trainer(set: &TrainingSet, epochs: usize) -> Trainer {
     let split = set.split(0.1, 5).unwrap();
-    let training = set.dataset.select(&split.train).unwrap();
-    let validation = set.dataset.select(&split.validation).unwrap();
+    let training = set.part(&split.train).unwrap();
+    let validation = set.part(&split.validation).unwrap();
     let architecture = Architecture::Cnn1d(Cnn1dConfig::default());
     let config = TrainingConfig { epochs, ..TrainingConfig::default() };
     Trainer::new(config, architecture, &training, Some(&validation), 5).unwrap()
@@ -54,13 +54,13 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     let options = CorpusOptions::default();
     let data = [Source::auto(folder.path())];
     let set = TrainingSet::load(&data, &options, INPUT).unwrap();
-    assert_eq!(set.dataset.len(), 120);
+    assert_eq!(set.clips.len(), 120);
     let never = AtomicBool::new(false);
 
     // Actor 7's two identical clips are on one side.
     let split = set.split(0.1, 5).unwrap();
     let part = |id: &str| {
-        let at = set.dataset.ids().iter().position(|other| other == id).unwrap();
+        let at = set.clips.iter().position(|clip| clip.id == id).unwrap();
         [&split.train, &split.validation, &split.test].iter().position(|part| part.contains(&at)).unwrap()
     };
     assert_eq!(part("03-01-03-01-02-01-07"), part("03-01-03-01-02-02-07"));
@@ -95,7 +95,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     // The checkpoint measures on its own test part and answers for a recording.
     let checkpoint = Checkpoint::from_bytes(&bytes(&whole, &set)).unwrap();
     let test = TrainingSet::load_clips(&data, &checkpoint.split.test, &options, INPUT).unwrap();
-    let confusion = checkpoint.classifier().unwrap().evaluate(&test.dataset).unwrap().confusion;
+    let confusion = checkpoint.classifier().unwrap().evaluate(&test.dataset().unwrap()).unwrap().confusion;
     assert_eq!(confusion.total(), 24);
     let clip: PathBuf = folder.path().join("Actor_08/03-01-05-02-01-01-08.flac");
     let audio = ser_data::Audio::open(clip).unwrap();
@@ -104,7 +104,8 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     assert!(checkpoint.labels.contains(&answer.label));
     let id = "03-01-05-02-01-01-08".to_owned();
     let alone = TrainingSet::load_clips(&data, &[id], &options, INPUT).unwrap();
-    let together = checkpoint.classifier().unwrap().probabilities(alone.dataset.inputs()).unwrap();
+    let alone = alone.dataset().unwrap();
+    let together = checkpoint.classifier().unwrap().probabilities(alone.inputs()).unwrap();
     for ((_, alone), together) in answer.probabilities.iter().zip(together.iter()) {
         assert_eq!(alone, together, "recogniser and data set take one way to the features");
     }

@@ -3,6 +3,7 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::process::{Command, Output, Stdio};
 
+use ser_examples::model::ModelArguments;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,7 +53,10 @@ fn json_lines_hold_probabilities_and_the_timeline() {
     assert_eq!(lines.len(), 2);
     for line in &lines {
         let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["confident", "file", "mood", "probabilities", "seconds", "timeline"]);
+        assert_eq!(keys, ["confident", "file", "model", "mood", "probabilities", "seconds", "timeline"]);
+        let model = ModelArguments::default().open().unwrap();
+        assert_eq!(line["model"], serde_json::to_value(model.id()).unwrap());
+        assert_eq!(line["model"]["name"], "voices");
         let total: f64 =
             line["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).sum();
         assert!((total - 1.0).abs() < 1e-5, "{line}");

@@ -1,14 +1,15 @@
 //! `train` and `evaluate`: what they write, measure and refuse.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use ser_models::Checkpoint;
 use ser_models::models::Architecture;
-use ser_models::training::{OptimizerConfig, Preset, TrainingConfig};
+use ser_models::training::{EncodingConfig, OptimizerConfig, Preset, TrainingConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{bundled_model, example, fails, made_up_ravdess, prints, text, write};
+use crate::support::{bundled_model, example, fails, made_up_ravdess, prints, program, sample, text, write};
 
 /// The settings that a checkpoint records.
 fn settings(checkpoint: &Checkpoint) -> TrainingConfig {
@@ -138,6 +139,60 @@ fn every_architecture_is_trained_measured_and_listened_with() {
         let heard = prints("recommend_songs", ["--model", model, "--count", "1"]);
         assert!(heard.contains("Mood: "), "{arch}: {heard}");
     }
+}
+
+#[test]
+fn a_head_with_attention_trains_on_frames_of_clips_and_copies_and_resumes() {
+    let data = made_up_ravdess();
+    let data = data.path().to_str().unwrap();
+    let folder = TempDir::new().unwrap();
+    let config = "arch = 'whisper-head'\n[architecture]\nskipped = 3\ndense = [8]\n\
+                  pooling = { attentive = { units = 8, frames = 40 } }\n[training]\nepochs = 30";
+    let config = write(&folder, "config.toml", config);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (whole, cut) = (path("whole.safetensors"), path("cut.safetensors"));
+    let arguments = ["--data", data, "--config", &config, "--output"];
+    let said = prints("train", arguments.iter().chain(&[whole.as_str()]));
+    // The last two of the five outputs are mixed.
+    assert!(said.contains("input [1024, 40]") && said.contains("attention_1"), "{said}");
+
+    let state = path("cut.safetensors.training");
+    let mut child = Command::new(program("train"));
+    let child = child.args(arguments).arg(&cut).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = child.stderr(Stdio::null()).spawn().unwrap();
+    while !Path::new(&state).exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it kept a state");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    prints("train", arguments.iter().chain(&[cut.as_str(), "--resume"]));
+    assert!(std::fs::read(&whole).unwrap() == std::fs::read(&cut).unwrap());
+
+    let checkpoint = Checkpoint::load(&whole).unwrap();
+    let encoding = EncodingConfig::of_record(&checkpoint.training).unwrap().unwrap();
+    assert_eq!((encoding.copies, &encoding.preparation), (2, &checkpoint.preparation));
+    assert_eq!(encoding.augmentation.snr, Some([5.0, 30.0]));
+    let measured = prints("evaluate", ["--data", data, "--model", &whole]);
+    assert!(
+        measured.contains("8 test clips\ntrained on clips and changed copies, 2 of each: "),
+        "{measured}"
+    );
+    assert!(measured.contains("snr [5.0,30.0]") && !measured.contains("gain"), "{measured}");
+    let measured = prints("evaluate", ["--data", data, "--model", &whole, "--json"]);
+    let measured: Value = serde_json::from_str(&measured).unwrap();
+    assert_eq!(measured["training"]["encoding"]["copies"], 2);
+    let sample = sample();
+    let heard = ["--model", &whole, "--format", "jsonl", sample.to_str().unwrap()];
+    let heard: Value = serde_json::from_str(&prints("recognize", heard)).unwrap();
+    assert_eq!(
+        (&heard["model"]["name"], &heard["model"]["architecture"]),
+        (&whole.into(), &"whisper-head".into())
+    );
+
+    let blocks = ["--output", &path("none.safetensors"), "--tune-blocks", "1"];
+    let expected = "whisper-head: tuned.frames must be those of the pooling, 40, got 150";
+    fails("train", arguments[..4].iter().chain(&blocks), &[expected]);
 }
 
 #[test]

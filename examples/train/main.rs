@@ -16,7 +16,7 @@ use ser_examples::inputs::Decoding;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{Encoding, Inputs, TrainingSet, Voices, corpus_options};
 use ser_examples::{assets, cli, interrupt, model, output};
-use ser_models::models::{Architecture, HeadPooling, TunedBlocks};
+use ser_models::models::{Architecture, TunedBlocks};
 use ser_models::training::{EncodingConfig, OptimizerConfig, Preset, Sampling, TrainingConfig};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
@@ -58,12 +58,12 @@ struct Arguments {
     /// The encoder's file, for an architecture that reads one, instead of the bundled.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Number of augmented copies of each training clip that an encoder encodes in addition to the clip.
+    /// Number of augmented copies of each training clip that an encoder encodes in addition to the clip. A head with attentive pooling
+    /// keeps the frames of all of them in memory: of three seconds 0.3 MB for each output of the encoder that it mixes.
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
     /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own. The frames before
-    /// these blocks are kept in memory: with the bundled encoder 0.6 MB for each clip and each copy of three seconds or more, twice that
-    /// while the parts are divided.
+    /// these blocks are kept in memory: with the bundled encoder 0.6 MB for each training clip and each copy of three seconds or more.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,
     /// A TOML file with settings of this second run, in its table [training], over those of examples/assets/tuning.toml. Options such as
@@ -210,21 +210,17 @@ impl Arguments {
     /// What the network reads of clips. An encoder's name is written into the architecture, and changes of sound are made before it encodes.
     /// Tuned blocks are taken out of the architecture: the head is trained first.
     fn inputs(&self, recipe: &mut Recipe) -> anyhow::Result<(Inputs, Option<Tuning>)> {
-        let input = recipe.architecture.input();
         let Architecture::WhisperHead(config) = &mut recipe.architecture else {
             if let Some(encoder) = &self.encoder {
                 let arch = recipe.architecture.name();
                 bail!("--encoder must be left out, for {arch} reads features, got {}", encoder.display());
             }
-            return Ok((Inputs::Features(input), None));
+            return Ok((Inputs::Features(recipe.architecture.input()), None));
         };
-        if matches!(config.pooling, HeadPooling::Attentive { .. }) {
-            bail!("pooling must be statistics or means, of which the first run of a head is, got attentive");
-        }
         let encoder = model::encoder(self.encoder.as_deref(), config.blocks)?;
         encoder.digest().clone_into(&mut config.encoder);
         let tuning = Tuning::take(config, self.encoder.as_deref(), self.tuning.as_ref())?;
-        let frames = match &tuning {
+        let tuned = match &tuning {
             Some(tuning) => {
                 let architecture = tuning.architecture(config);
                 let blocks = architecture.encoder_blocks().context("a head reads an encoder")?;
@@ -232,13 +228,14 @@ impl Arguments {
             }
             None => None,
         };
-        let mut encoding = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
+        let input = recipe.architecture.input();
+        let mut copies = EncodingConfig::with_copies(recipe.preparation.clone(), self.copies);
         let augmentation = std::mem::take(&mut recipe.training.augmentation.audio);
         if augmentation.is_on() {
-            encoding.augmentation = augmentation;
+            copies.augmentation = augmentation;
         }
         let cache = self.cache.as_ref().map(|folder| folder.join("encoded.safetensors"));
-        let encoding = Encoding { statistics: Some(encoder), frames, config: encoding, cache };
+        let encoding = Encoding { encoder, input, tuned, config: copies, cache };
         Ok((Inputs::Encoded(Box::new(encoding)), tuning))
     }
 }
@@ -306,12 +303,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let validation = match &split.validation[..] {
         [] => None,
-        chosen => Some(set.dataset.select(chosen)?),
+        chosen => Some(set.part(chosen)?),
     };
     let source = set.checkpoint_source(&protocol, seed, &split)?;
     let parts = format!(
         "{} clips: {} train, {} choose the epoch, {} are kept apart for testing",
-        set.dataset.len(),
+        set.clips.len(),
         split.train.len(),
         split.validation.len(),
         split.test.len(),

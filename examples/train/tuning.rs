@@ -8,7 +8,7 @@ use ser_examples::assets;
 use ser_examples::model::encoder_blocks;
 use ser_examples::training_set::TrainingSet;
 use ser_models::encoder::EncoderBlocks;
-use ser_models::models::{Architecture, TunedBlocks, WhisperHeadConfig};
+use ser_models::models::{Architecture, HeadPooling, TunedBlocks, WhisperHeadConfig};
 use ser_models::training::{Dataset, TrainingConfig};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
@@ -41,6 +41,11 @@ impl Tuning {
             let most = head.blocks.saturating_sub(1);
             bail!("whisper-head: tuned.blocks must be 1 to {most}, got {}", tuned.blocks);
         }
+        if let HeadPooling::Attentive { frames, .. } = head.pooling
+            && frames != tuned.frames
+        {
+            bail!("whisper-head: tuned.frames must be those of the pooling, {frames}, got {}", tuned.frames);
+        }
         let blocks = encoder_blocks(encoder, head.blocks - tuned.blocks..head.blocks)?;
         let bundled = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
         let mut recipe = Recipe::new(head.clone().into(), TrainingConfig::default()).with(&bundled)?;
@@ -65,10 +70,10 @@ impl Tuning {
         split: &Split,
         members: usize,
     ) -> anyhow::Result<TuningParts> {
-        let training = set.frames_part(&split.train, true)?;
+        let training = set.tuned_part(&split.train, true)?;
         let validation = match &split.validation[..] {
             [] => None,
-            chosen => Some(set.frames_part(chosen, false)?),
+            chosen => Some(set.tuned_part(chosen, false)?),
         };
         if !self.has_epochs {
             let steps = training.len().div_ceil(self.recipe.training.batch_size);

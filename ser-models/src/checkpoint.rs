@@ -77,6 +77,10 @@ pub struct TrainingRecord {
     /// The settings of its [`TrainingConfig`](crate::training::TrainingConfig) as JSON. The model can be used even if this version does not
     /// know all of them.
     pub config: serde_json::Value,
+    /// The settings of the [`EncodingConfig`](crate::training::EncodingConfig) that made the training part's inputs and its augmented copies,
+    /// as JSON; `None` if the network reads no encoder, or an older version trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<serde_json::Value>,
     /// Epochs that were run.
     pub epochs: usize,
     /// The epoch whose weights these are, counted from 1.
@@ -245,9 +249,12 @@ impl Checkpoint {
         self.write(IN_MEMORY)
     }
 
-    /// A digest of the file's bytes.
-    pub(crate) fn digest(&self) -> Result<String, CheckpointError> {
-        Ok(format!("{:032x}", XxHash3_128::oneshot(&self.to_bytes()?)))
+    /// A hexadecimal digest of the file, 128-bit XXH3, by which to tell models apart. It is no protection against forgery.
+    ///
+    /// # Errors
+    /// If the settings cannot be written.
+    pub fn digest(&self) -> Result<String, CheckpointError> {
+        Ok(format!("{:032x}", XxHash3_128::oneshot(&self.written(IN_MEMORY)?)))
     }
 
     /// Writes the file atomically: at any moment the path holds the old file or the new one.
@@ -261,6 +268,11 @@ impl Checkpoint {
 
     fn write(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
         self.model(file)?;
+        self.written(file)
+    }
+
+    /// The bytes of the file, whether or not its fields fit together.
+    fn written(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
         let metadata = serde_json::to_string(&Header { format: FORMAT, checkpoint: self })
             .map_err(|e| FileError::damaged(file, e))?;
         Ok(self.weights.to_safetensors(&metadata).map_err(|cause| FileError::weights(file, cause))?)

@@ -39,10 +39,15 @@ impl Checkpoint {
         let tuned = TunedBlocks { blocks: numbers.len(), hidden: blocks.hidden(), frames };
         let config = WhisperHeadConfig { tuned: Some(tuned), ..head.clone() };
         let mut weights = self.weights.clone();
-        // The network normalises what it computes as the inputs were.
-        let skipped = config.skipped_outputs() * config.features_of_output();
-        for (name, values) in self.normalization.constants() {
-            let values = values.get(skipped..).unwrap_or_default().to_vec();
+        // The network normalises what it computes as the inputs were. Of outputs that the head did not read it mixes none.
+        let output = config.features_of_output();
+        let (known, first) = (head.skipped_outputs() * output, config.skipped_outputs() * output);
+        let unknown = Normalization::identity(known.saturating_sub(first));
+        for ((name, values), (_, unknown)) in
+            self.normalization.constants().into_iter().zip(unknown.constants())
+        {
+            let read = values.get(first.saturating_sub(known)..).unwrap_or_default();
+            let values = [unknown, read].concat();
             let values = Values { shape: vec![values.len()], values };
             weights.0.insert(format!("standardization_1.{name}"), values);
         }

@@ -95,6 +95,7 @@ fn before_it_is_trained_a_network_with_blocks_answers_as_the_head() {
         (WhisperHeadConfig { skipped: 2, ..default() }, false),
         (WhisperHeadConfig { layers: HeadLayers::Concatenation, ..default() }, false),
         (WhisperHeadConfig { pooling: attentive, skipped: 1, ..default() }, false),
+        (WhisperHeadConfig { pooling: attentive, skipped: 2, ..default() }, false),
     ] {
         let checkpoint = head(config.clone(), log_skewed);
         let tuned = checkpoint.with_tuned_blocks(&last_block(), FRAMES).unwrap();
@@ -142,12 +143,14 @@ fn blocks_that_do_not_fit_are_refused() {
 
 /// Frames of clips from the encoder's first block, each in one copy too.
 fn frames(input: ModelInput, clips: &[Vec<f32>], first: usize) -> Dataset {
-    let augmentation = AudioAugmentation { snr: Some([5.0, 20.0]), ..Default::default() };
-    let preparation = PreparationConfig::raw(16_000);
-    let config = EncodingConfig { preparation, augmentation, copies: 1, seed: 3 };
     let ids: Vec<String> = (first..first + clips.len()).map(|i| format!("clip-{i}")).collect();
     let (labels, names) = (labels(clips.len()), LABELS.map(String::from));
-    encode_frames(&encoder(1), &config, input, clips, (&ids, &labels, &names)).unwrap()
+    encode_frames(&encoder(1), &encoding_config(), input, clips, (&ids, &labels, &names)).unwrap()
+}
+
+fn encoding_config() -> EncodingConfig {
+    let augmentation = AudioAugmentation { snr: Some([5.0, 20.0]), ..Default::default() };
+    EncodingConfig { preparation: PreparationConfig::raw(16_000), augmentation, copies: 1, seed: 3 }
 }
 
 fn trainer(start: &Checkpoint, epochs: usize) -> Trainer {
@@ -181,6 +184,8 @@ fn blocks_learn_with_the_head_and_a_cut_run_ends_like_an_uncut_one() {
         (&checkpoint.normalization, &checkpoint.architecture),
         (&start.normalization, &start.architecture)
     );
+    let encoding = EncodingConfig::of_record(&checkpoint.training).unwrap().unwrap();
+    assert_eq!((encoding, start.training.encoding.as_ref()), (encoding_config(), None));
     // The clips of the head's training are named too, once each.
     assert_eq!((checkpoint.split.train.len(), checkpoint.split.validation.len()), (24, 16));
     let values = |checkpoint: &Checkpoint, name: &str| {

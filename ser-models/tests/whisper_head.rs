@@ -72,6 +72,10 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
     let back = Checkpoint::from_bytes(&checkpoint.to_bytes().unwrap()).unwrap();
     assert_eq!(back, checkpoint);
     assert_eq!(back.architecture.encoder(), Some(encoder.digest()));
+    assert_eq!(EncodingConfig::of_record(&back.training).unwrap(), Some(config(1)));
+    let clean = encoded.dataset(&ids(16)[..12], &labels[..12], &names, 0).unwrap();
+    let clean = trained(head(&encoder, HeadPooling::Statistics), &clean);
+    assert_eq!(EncodingConfig::of_record(&clean.training).unwrap(), Some(config(0)));
 
     let mut recognizer = Recognizer::with_encoder(&back, encoder).unwrap();
     let rest = encoded.dataset(&ids(16)[12..], &labels[12..], &names, 0).unwrap();
@@ -82,6 +86,17 @@ fn a_head_trains_on_encoded_clips_and_answers_for_sound() {
         let probabilities: Vec<f32> = recognition.probabilities.iter().map(|(_, p)| *p).collect();
         assert!(probabilities.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
     }
+}
+
+#[test]
+fn a_record_of_the_encoding_may_be_missing_or_of_another_version() {
+    let mut bundled = Checkpoint::from_bytes(include_bytes!("../../models/voices.safetensors")).unwrap();
+    assert_eq!(EncodingConfig::of_record(&bundled.training).unwrap(), None);
+    bundled.training.encoding = Some(serde_json::json!({ "copies": 2, "echo": true }));
+    let error = EncodingConfig::of_record(&bundled.training).unwrap_err().to_string();
+    assert!(error.contains("unknown field `echo`"), "{error}");
+    let back = Checkpoint::from_bytes(&bundled.to_bytes().unwrap()).unwrap();
+    assert_eq!(back, bundled, "it can be used nevertheless");
 }
 
 #[test]
@@ -106,10 +121,11 @@ fn a_head_with_attention_reads_frames() {
 fn frames_of_a_long_clip_are_those_of_its_statistics() {
     let mut clip_encoder = ClipEncoder::new(encoder()).unwrap();
     for clip in clips(5) {
-        let input = |frames| ModelInput::Encoded { layers: 3, width: 128, frames };
-        let statistics = clip_encoder.encode(&clip, input(None)).unwrap().into_values();
+        let input = ModelInput::Encoded { layers: 3, width: 128 };
+        let statistics = clip_encoder.encode(&clip, input).unwrap().into_values();
         let statistics = statistics.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let frames = clip_encoder.encode(&clip, input(Some(45))).unwrap();
+        let input = ModelInput::EncodedFrames { skipped: 0, layers: 3, width: 128, frames: 45 };
+        let frames = clip_encoder.encode(&clip, input).unwrap();
         let own = frames.lengths().unwrap()[0];
         assert_eq!(own, (clip.len() / 160).div_ceil(2));
         let rows = frames.values().squeeze(0).unwrap().narrow(1, 0, own).unwrap().to_vec2::<f32>().unwrap();
@@ -241,9 +257,7 @@ fn a_head_takes_its_own_encoder_alone() {
 
     // One of other sizes, where the checkpoint names none.
     let mut clip_encoder = ClipEncoder::new(encoder).unwrap();
-    let error = clip_encoder
-        .encode(&clips(1)[0], ModelInput::Encoded { layers: 5, width: 512, frames: None })
-        .unwrap_err();
+    let error = clip_encoder.encode(&clips(1)[0], ModelInput::Encoded { layers: 5, width: 512 }).unwrap_err();
     assert!(error.to_string().ends_with("got 3 layers of 128"), "{error}");
 }
 

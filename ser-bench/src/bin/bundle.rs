@@ -80,7 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let set = TrainingSet::load(&[ravdess(data)], &options, first.architecture.input())?;
     let all = Split { train: (0..set.groups.len()).collect(), ..Split::default() };
     let source = set.checkpoint_source("all clips", arguments.seed, &all)?;
-    let stop = interrupt::on_ctrl_c()?;
+    let (clips, stop) = (set.dataset()?, interrupt::on_ctrl_c()?);
     let (mut models, mut states) = (Vec::new(), Vec::new());
     for (number, (recipe, weight)) in (1..).zip(&recipes) {
         let mut state = arguments.output.clone().into_os_string();
@@ -88,7 +88,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let state = PathBuf::from(state);
         let bar = progress::bar((recipe.training.epochs * recipe.members) as u64, "epochs");
         bar.set_prefix(format!("{number} of {}", recipes.len()));
-        let (model, _) = train(recipe, &set.dataset, arguments.seed, &source, &state, &bar, &stop)?;
+        let (model, _) = train(recipe, &clips, arguments.seed, &source, &state, &bar, &stop)?;
         models.push((model, f64::from(*weight)));
         bar.finish_and_clear();
         states.push(state);

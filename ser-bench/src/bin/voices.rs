@@ -82,7 +82,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let recipe = Recipe::of(&file)?;
     let layers = match recipe.architecture.input() {
-        ModelInput::Encoded { layers, frames: None, .. } => layers,
+        ModelInput::Encoded { layers, .. } => layers,
         other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
     };
     if let Some(path) = &arguments.output {

@@ -82,7 +82,7 @@ impl Run {
             units.into_iter().partition(|unit| !self.file(unit, "csv").exists());
         for unit in &done {
             let file = self.file(unit, "csv");
-            let asked = unit.split.test.iter().map(|&at| &set.dataset.ids()[at]);
+            let asked = unit.split.test.iter().map(|&at| &set.clips[at].id);
             ensure!(
                 asked.eq(&Predictions::load(&file)?.clips),
                 "{}: the answers there are for other clips than this test part has; choose another folder, or delete them",
@@ -110,8 +110,8 @@ impl Run {
         bar: &ProgressBar,
         stop: &AtomicBool,
     ) -> anyhow::Result<()> {
-        let training = set.dataset.select(&unit.split.train)?;
-        let test = set.dataset.select(&unit.split.test)?;
+        let training = set.part(&unit.split.train)?;
+        let test = set.part(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
             Learner::Network { .. } => self.train_network(set, unit, &training, &test, bar, stop)?,
             Learner::Combined(_) => bail!("nothing is trained here: the models of other experiments answer"),

@@ -167,9 +167,7 @@ impl ClipEncoder {
         let (layers, width) = (self.encoder.layers(), self.encoder.width());
         input.check_size()?;
         match input {
-            ModelInput::Encoded { layers: l, width: w, frames } if (l, w) == (layers, width) => {
-                Ok(frames.map(|frames| Frames { columns: 0..layers * width, frames }))
-            }
+            ModelInput::Encoded { layers: l, width: w } if (l, w) == (layers, width) => Ok(None),
             ModelInput::EncodedFrames { skipped, layers: l, width: w, frames }
                 if skipped.checked_add(l) == Some(layers) && w == width =>
             {

@@ -51,19 +51,16 @@ pub enum ModelInput {
         /// Columns after resizing; 128 for `rnn-lstm`.
         frames: usize,
     },
-    /// Outputs of an encoder, made by a [`ClipEncoder`](crate::input::ClipEncoder): for each frame the features of all layers, one layer
-    /// after another, [layers · width, frames], padded or cut in time; or their statistics over time
-    /// ([`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics)), \[layers · 2 · width\].
+    /// Statistics over time of an encoder's outputs ([`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics)), made by a
+    /// [`ClipEncoder`](crate::input::ClipEncoder): \[layers · 2 · width\].
     Encoded {
         /// The encoder's outputs: one after the convolutions and one after each block.
         layers: usize,
         /// Features of each.
         width: usize,
-        /// Frames after padding, or none where the input is statistics.
-        frames: Option<usize>,
     },
-    /// The frames of some of an encoder's outputs, for networks that run the encoder's next blocks themselves: [layers · width, frames],
-    /// padded or cut in time. They are not normalised.
+    /// The frames of an encoder's last outputs, made by a [`ClipEncoder`](crate::input::ClipEncoder): [layers · width, frames], one output
+    /// after another, padded or cut in time. For networks that pool frames by attention, or run the encoder's next blocks themselves.
     EncodedFrames {
         /// Outputs before the first that is read: the output of the convolutions counts, and is read with 0.
         skipped: usize,
@@ -117,7 +114,7 @@ impl ModelInput {
             Self::Vector { features } => vec![features],
             Self::Sequence { rows, frames } | Self::Image { rows, frames } => vec![rows, frames],
             Self::Channels { channels, rows, frames } => vec![channels, rows, frames],
-            Self::Encoded { frames, .. } => std::iter::once(self.features()).chain(frames).collect(),
+            Self::Encoded { .. } => vec![self.features()],
             Self::EncodedFrames { frames, .. } => vec![self.features(), frames],
         }
     }
@@ -125,12 +122,11 @@ impl ModelInput {
     /// Frames of one input, its last axis; 1 for a vector.
     pub fn frames(&self) -> usize {
         match *self {
-            Self::Vector { .. } => 1,
+            Self::Vector { .. } | Self::Encoded { .. } => 1,
             Self::Sequence { frames, .. }
             | Self::Channels { frames, .. }
             | Self::Image { frames, .. }
             | Self::EncodedFrames { frames, .. } => frames,
-            Self::Encoded { frames, .. } => frames.unwrap_or(1),
         }
     }
 
@@ -142,22 +138,14 @@ impl ModelInput {
             Self::Vector { features } => features,
             Self::Sequence { rows, .. } | Self::Image { rows, .. } => rows,
             Self::Channels { channels, rows, .. } => channels.saturating_mul(rows),
-            Self::Encoded { layers, width, frames } => {
-                layers.saturating_mul(width).saturating_mul(if frames.is_some() { 1 } else { 2 })
-            }
+            Self::Encoded { layers, width } => layers.saturating_mul(width).saturating_mul(2),
             Self::EncodedFrames { layers, width, .. } => layers.saturating_mul(width),
         }
     }
 
     /// Whether clips are padded in time, so that each has a number of valid frames.
     pub fn is_padded(&self) -> bool {
-        matches!(
-            self,
-            Self::Sequence { .. }
-                | Self::Channels { .. }
-                | Self::Encoded { frames: Some(_), .. }
-                | Self::EncodedFrames { .. }
-        )
+        matches!(self, Self::Sequence { .. } | Self::Channels { .. } | Self::EncodedFrames { .. })
     }
 
     /// Whether features of this configuration give this input.

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 /// | dropout 0.4, dense, 192 units, ReLU | \[192\] | 196,800 |
 /// | dropout 0.4, dense | \[classes\] | 772 for 4 classes |
 ///
-/// With [`HeadPooling::Attentive`] the input is all frames, and the mixture is pooled by attention. With [`HeadLayers::Concatenation`] the
+/// With [`HeadPooling::Attentive`] the input is the frames of the outputs that are mixed, and the mixture is pooled by attention. With [`HeadLayers::Concatenation`] the
 /// dense layers read all 5,120 statistics.
 ///
 /// With [`WhisperHeadConfig::tuned`] blocks the input is the frames before them. The network runs its own copies of these blocks
@@ -130,16 +130,16 @@ impl Default for WhisperHeadConfig {
 
 impl WhisperHeadConfig {
     pub(crate) fn input(&self) -> ModelInput {
-        if let Some(tuned) = self.tuned {
-            let skipped = self.skipped_outputs();
-            let layers = self.encoder_blocks().saturating_add(1) - skipped;
-            return ModelInput::EncodedFrames { skipped, layers, width: self.width, frames: tuned.frames };
-        }
-        let frames = match self.pooling {
-            HeadPooling::Statistics | HeadPooling::Means => None,
-            HeadPooling::Attentive { frames, .. } => Some(frames),
+        let frames = match (self.tuned, self.pooling) {
+            (Some(tuned), _) => tuned.frames,
+            (None, HeadPooling::Attentive { frames, .. }) => frames,
+            (None, HeadPooling::Statistics | HeadPooling::Means) => {
+                return ModelInput::Encoded { layers: self.blocks.saturating_add(1), width: self.width };
+            }
         };
-        ModelInput::Encoded { layers: self.blocks.saturating_add(1), width: self.width, frames }
+        let skipped = self.skipped_outputs();
+        let layers = self.encoder_blocks().saturating_add(1) - skipped;
+        ModelInput::EncodedFrames { skipped, layers, width: self.width, frames }
     }
 
     /// Blocks of the encoder that are not part of the network.
@@ -147,10 +147,13 @@ impl WhisperHeadConfig {
         self.blocks.saturating_sub(self.tuned.map_or(0, |tuned| tuned.blocks))
     }
 
-    /// Outputs of the encoder that a network with tuned blocks does not read: those before the first that is mixed, but not the input of
-    /// the first tuned block.
+    /// Outputs of the encoder that are not in the input. Of frames these are the outputs before the first that is mixed, but not the input
+    /// of the first tuned block; statistics are read of all outputs.
     pub(crate) fn skipped_outputs(&self) -> usize {
-        self.skipped.min(self.encoder_blocks())
+        match (self.tuned, self.pooling) {
+            (None, HeadPooling::Statistics | HeadPooling::Means) => 0,
+            _ => self.skipped.min(self.encoder_blocks()),
+        }
     }
 
     /// Features of each output after pooling.
@@ -210,10 +213,11 @@ pub(super) fn network(
 ) -> Result<Sequential, LayerError> {
     let init = config.init;
     config.check()?;
-    let (mut net, unread) = match config.tuned {
-        Some(tuned) => (tuned_outputs(config, tuned, parameters)?, config.skipped_outputs()),
-        None => (Sequential::new(config.input().shape()), 0),
+    let mut net = match config.tuned {
+        Some(tuned) => tuned_outputs(config, tuned, parameters)?,
+        None => Sequential::new(config.input().shape()),
     };
+    let unread = config.skipped_outputs();
     if config.layers == HeadLayers::Concatenation {
         if config.skipped != 0 || config.pooling != HeadPooling::Statistics {
             let given = format!("{} and {:?}", config.skipped, config.pooling);
@@ -259,6 +263,14 @@ mod tests {
         let pooling = HeadPooling::Attentive { units: 16, frames: 30 };
         let config = WhisperHeadConfig { blocks: 2, width: 8, pooling, dense: vec![], ..Default::default() };
         assert_eq!(config.input().shape(), [24, 30]);
+        let last = WhisperHeadConfig { skipped: 2, ..config.clone() };
+        assert_eq!(
+            last.input(),
+            ModelInput::EncodedFrames { skipped: 2, layers: 1, width: 8, frames: 30 },
+            "only outputs that are mixed"
+        );
+        let mixture = &Architecture::from(last).build(3, 0).unwrap().summary().rows[0];
+        assert_eq!((&mixture.output_shape[..], mixture.parameters), (&[8, 30][..], 1));
         let summary = Architecture::from(config).build(3, 0).unwrap().summary();
         let shapes: Vec<&[usize]> = summary.rows.iter().map(|row| &row.output_shape[..]).collect();
         assert_eq!(shapes, [&[8, 30][..], &[30, 8], &[16], &[16], &[3]]);

@@ -10,6 +10,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::classifier::ClassifyError;
 use crate::encoder::WhisperEncoder;
 use crate::input::{ClipEncoderError, InputError, ModelInput};
+use crate::models::Architecture;
 use crate::profile::{ProfileError, VoiceProfile};
 use crate::recording::{NotSpeech, Recognition, Timeline, TimelineConfig};
 use crate::setting::SettingError;
@@ -32,6 +33,13 @@ pub struct Recognizer {
     /// Copies for other threads, made when they are needed.
     others: Vec<WindowRecognizer>,
     config: TimelineConfig,
+    origin: Arc<Origin>,
+}
+
+/// The model that a recogniser was made of.
+struct Origin {
+    architecture: Architecture,
+    digest: String,
 }
 
 /// Seconds of a window, for models of clips of any length.
@@ -123,7 +131,9 @@ impl Recognizer {
         file: &str,
     ) -> Result<Self, CheckpointError> {
         let one = WindowRecognizer::new(checkpoint, encoder, file)?;
-        Ok(Self { one, others: Vec::new(), config: TimelineConfig::default() })
+        let architecture = checkpoint.architecture.clone();
+        let origin = Arc::new(Origin { architecture, digest: checkpoint.digest()? });
+        Ok(Self { one, others: Vec::new(), config: TimelineConfig::default(), origin })
     }
 
     /// A clone with the same model, encoder, profile and settings, e.g. for another thread. Both share the weights; the plans of
@@ -132,7 +142,8 @@ impl Recognizer {
     /// # Errors
     /// If the transforms cannot be planned, as those of this recogniser were.
     pub fn try_clone(&self) -> Result<Self, ConfigError> {
-        Ok(Self { one: self.one.try_clone()?, others: Vec::new(), config: self.config.clone() })
+        let (one, origin) = (self.one.try_clone()?, Arc::clone(&self.origin));
+        Ok(Self { one, others: Vec::new(), config: self.config.clone(), origin })
     }
 
     /// Changes the settings of the analysis.
@@ -170,6 +181,16 @@ impl Recognizer {
         &self.config
     }
 
+    /// The network that answers, with its sizes.
+    pub fn architecture(&self) -> &Architecture {
+        &self.origin.architecture
+    }
+
+    /// Digest of the model's checkpoint ([`Checkpoint::digest`]): which model answers. A profile of a voice does not change it.
+    pub fn digest(&self) -> &str {
+        &self.origin.digest
+    }
+
     /// The names of the classes, in the order of the probabilities.
     pub fn labels(&self) -> &[String] {
         self.one.classifier().labels()
@@ -180,11 +201,8 @@ impl Recognizer {
     pub fn window_seconds(&self) -> f64 {
         let preparation = self.one.preparation();
         let clip = preparation.length.map(|length| length as f64 / f64::from(preparation.sample_rate));
-        let frames = match self.one.classifier().model().input() {
-            ModelInput::Encoded { frames: Some(frames), .. } | ModelInput::EncodedFrames { frames, .. } => {
-                frames
-            }
-            _ => return clip.unwrap_or(WINDOW_SECONDS),
+        let ModelInput::EncodedFrames { frames, .. } = self.one.classifier().model().input() else {
+            return clip.unwrap_or(WINDOW_SECONDS);
         };
         clip.unwrap_or(WINDOW_SECONDS).min(frames as f64 * WhisperEncoder::FRAME_SECONDS)
     }
@@ -246,9 +264,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_recogniser_tells_its_model_by_the_digest_of_the_file() {
+        for bytes in [
+            &include_bytes!("../../../models/moods.safetensors")[..],
+            include_bytes!("../../../models/voices.safetensors"),
+        ] {
+            let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
+            let encoder = checkpoint.architecture.encoder_blocks().map(|blocks| {
+                let file = include_bytes!("../../../models/whisper-base-encoder.safetensors");
+                Arc::new(WhisperEncoder::from_bytes(file, blocks).unwrap())
+            });
+            let recognizer = Recognizer::build(&checkpoint, encoder, IN_MEMORY).unwrap();
+            assert_eq!(recognizer.architecture(), &checkpoint.architecture);
+            assert_eq!(
+                recognizer.digest(),
+                format!("{:032x}", twox_hash::XxHash3_128::oneshot(bytes)),
+                "a bundled file is written again as it is"
+            );
+        }
+    }
+
+    #[test]
     fn clones_share_their_weights() {
         let recognizer = Recognizer::from_bytes(include_bytes!("../../../models/moods.safetensors")).unwrap();
         let clone = recognizer.try_clone().unwrap();
         assert!(std::ptr::eq(recognizer.one.classifier(), clone.one.classifier()));
+        assert_eq!(clone.digest(), recognizer.digest());
     }
 }

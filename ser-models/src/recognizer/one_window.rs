@@ -115,7 +115,7 @@ impl WindowRecognizer {
     fn encoder(&self) -> Option<&str> {
         let input = self.classifier.model().input();
         match &self.front {
-            Front::Encoder(front) if matches!(input, ModelInput::Encoded { frames: None, .. }) => {
+            Front::Encoder(front) if matches!(input, ModelInput::Encoded { .. }) => {
                 Some(front.encoder.digest())
             }
             _ => None,

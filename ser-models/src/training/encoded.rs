@@ -105,7 +105,7 @@ impl EncodedClips {
 
     /// The model input of a clip.
     pub fn input(&self) -> ModelInput {
-        ModelInput::Encoded { layers: self.layers, width: self.width, frames: None }
+        ModelInput::Encoded { layers: self.layers, width: self.width }
     }
 
     /// Settings of the encoding.
@@ -142,7 +142,8 @@ impl EncodedClips {
             ids.iter().map(move |id| if copy == 0 { id.clone() } else { format!("{id}/copy {copy}") })
         });
         let labels: Vec<usize> = labels.repeat(1 + copies);
-        Ok(Dataset::new(self.statistics.select(Axis(0), &rows), labels, label_names, names)?)
+        let data = Dataset::new(self.statistics.select(Axis(0), &rows), labels, label_names, names)?;
+        Ok(data.with_encoding(EncodingConfig { copies, ..self.config.clone() }.record()))
     }
 
     /// The profile of the voice in these clips, as [`Recognizer::profile`](crate::Recognizer::profile) makes it of their sound.

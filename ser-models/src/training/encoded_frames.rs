@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Versions of clips that are encoded together: they are in memory twice.
 const BLOCK: usize = 256;
 
-/// Clips with their classes as a network with tuned blocks reads them ([`ModelInput::EncodedFrames`]): first all clean clips, then the copies
+/// Clips with their classes as a network that reads frames takes them ([`ModelInput::EncodedFrames`]): first all clean clips, then the copies
 /// of each that `config` asks for. A copy's id is the clip's id, `/copy ` and the copy's number, as in
 /// [`EncodedClips::dataset`](super::EncodedClips::dataset), and it is changed in the same way. Every version takes `4 · layers · width ·
 /// frames` bytes: three seconds of one output of Whisper base are 307 kB.
@@ -23,7 +23,7 @@ pub fn encode_frames(
     encoder: &Arc<WhisperEncoder>,
     config: &EncodingConfig,
     input: ModelInput,
-    samples: &[Vec<f32>],
+    samples: &[impl AsRef<[f32]>],
     (ids, labels, label_names): (&[String], &[usize], &[String]),
 ) -> Result<Dataset, EncodedError> {
     config.check()?;
@@ -31,7 +31,7 @@ pub fn encode_frames(
         let (rule, given) = ("must be as many as ids", format!("{} for {}", samples.len(), ids.len()));
         return Err(ENCODING.error("clips", rule, given).into());
     }
-    let digests: Vec<u128> = samples.iter().map(|samples| digest(samples)).collect();
+    let digests: Vec<u128> = samples.iter().map(|samples| digest(samples.as_ref())).collect();
     let versions: Vec<(usize, usize)> =
         (0..config.versions()).flat_map(|number| (0..ids.len()).map(move |clip| (clip, number))).collect();
     let names = versions.iter().map(|(clip, number)| match number {
@@ -43,7 +43,7 @@ pub fn encode_frames(
     let blocks = versions.chunks(BLOCK).map_while(|block| {
         let version = |&(clip, number): &(usize, usize)| Version {
             id: &ids[clip],
-            samples: &samples[clip],
+            samples: samples[clip].as_ref(),
             digest: digests[clip],
             number,
         };
@@ -51,5 +51,5 @@ pub fn encode_frames(
         encode_inputs(encoder, config, input, &block).map_err(|error| failed = Some(error)).ok()
     });
     let data = Dataset::of_clips(input, blocks.flatten(), labels, label_names, names);
-    failed.map_or_else(|| Ok(data?), Err)
+    failed.map_or_else(|| Ok(data?.with_encoding(config.record())), Err)
 }

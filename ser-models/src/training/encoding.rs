@@ -1,14 +1,17 @@
 //! Encodes recorded clips, clean and with audio augmentation.
 
 use super::{AudioAugmentation, EncodedError};
+use crate::checkpoint::TrainingRecord;
 use crate::encoder::WhisperEncoder;
 use crate::generator::{Generator, Purpose};
 use crate::input::{ClipEncoder, ClipEncoderError, ModelInput};
+use crate::json::json_value;
 use crate::layer::{Padded, elements};
 use crate::setting::{Checked, Settings};
 use rayon::prelude::*;
 use ser_features::{BandPass, ConfigError, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
@@ -45,6 +48,19 @@ impl EncodingConfig {
             ..AudioAugmentation::default()
         };
         Self { preparation, augmentation, copies, seed: 0 }
+    }
+
+    /// The settings that a checkpoint records; `None` if its network reads no encoder, or an older version trained it.
+    ///
+    /// # Errors
+    /// If another version wrote a setting that this one does not know.
+    pub fn of_record(record: &TrainingRecord) -> Result<Option<Self>, serde_json::Error> {
+        record.encoding.clone().map(serde_json::from_value).transpose()
+    }
+
+    /// The settings as [`EncodingConfig::of_record`] reads them.
+    pub(super) fn record(&self) -> Option<Value> {
+        json_value(self).ok()
     }
 
     /// Versions of each clip: the clean one and its copies.
@@ -108,7 +124,7 @@ pub(super) fn encode(
     config: &EncodingConfig,
     versions: &[Version<'_>],
 ) -> Result<Vec<Vec<f32>>, EncodedError> {
-    let input = ModelInput::Encoded { layers: encoder.layers(), width: encoder.width(), frames: None };
+    let input = ModelInput::Encoded { layers: encoder.layers(), width: encoder.width() };
     let values = |input: &Padded| Ok(elements(input.values())?.slice::<f32>()?.to_vec());
     encode_inputs(encoder, config, input, versions)?
         .iter()

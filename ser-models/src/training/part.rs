@@ -153,6 +153,9 @@ fn source(
         return refused(setting, "needs inputs with frames");
     }
     if !config.augmentation.audio.is_on() {
+        if let ModelInput::EncodedFrames { .. } = input {
+            return Ok(Source::Frames(training.inputs().clone(), normalization.clone()));
+        }
         return Ok(Source::Features(normalization.normalized(training.inputs())?));
     }
     let Some(audio) = training.audio() else {

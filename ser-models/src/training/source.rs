@@ -18,6 +18,8 @@ const PREFETCH: usize = 2;
 pub(super) enum Source {
     /// Normalised inputs.
     Features(Padded),
+    /// Inputs that are normalised batch by batch: frames of an encoder may fill half of the memory.
+    Frames(Padded, Normalization),
     /// Clips that are changed as sound.
     Audio(Box<AudioSource>),
 }
@@ -33,6 +35,9 @@ impl Source {
     ) -> R {
         match self {
             Self::Features(inputs) => train(&mut places.iter().map(|places| Ok(inputs.select(places)?))),
+            Self::Frames(inputs, normalization) => {
+                train(&mut places.iter().map(|places| Ok(normalization.normalized(&inputs.select(places)?)?)))
+            }
             Self::Audio(audio) => std::thread::scope(|scope| {
                 let (sender, receiver) = sync_channel(PREFETCH);
                 let prefetch = std::thread::Builder::new().spawn_scoped(scope, move || {

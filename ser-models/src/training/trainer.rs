@@ -13,6 +13,7 @@ use crate::models::{Architecture, Model};
 use crate::readout::Readout;
 use crate::setting::TRAINING;
 use crate::weights::Weights;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -32,6 +33,8 @@ pub struct Trainer {
     known: SplitRecord,
     training: TrainingPart,
     validation: Option<ValidationPart>,
+    /// Settings of the encoding that made the training part's inputs.
+    encoding: Option<Value>,
     /// After the last whole epoch.
     state: RunState,
     state_file: Option<PathBuf>,
@@ -121,6 +124,7 @@ impl Trainer {
         Ok(Self {
             training: TrainingPart::new(&config, training, &normalization, input, seed)?,
             validation: validation.map(|data| ValidationPart::new(data, &normalization)).transpose()?,
+            encoding: training.encoding().cloned(),
             run: RunIdentity {
                 crate_version: env!("CARGO_PKG_VERSION").to_owned(),
                 seed,
@@ -246,6 +250,7 @@ impl Trainer {
             training: TrainingRecord {
                 seed: self.run.seed,
                 config: json_value(&self.run.config).unwrap_or_default(),
+                encoding: self.encoding.clone(),
                 epochs: self.state.history.epochs.len(),
                 epoch: best.epoch,
                 metrics,

@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let small = Recipe::of(&small)?;
     let large = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
     let layers = match large.architecture.input() {
-        ModelInput::Encoded { layers, frames: None, .. } => layers,
+        ModelInput::Encoded { layers, .. } => layers,
         other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
     };
     if let Some(path) = &arguments.output {
@@ -129,7 +129,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(
-        voices.clips.iter().map(|clip| &clip.id).eq(set.dataset.ids()),
+        voices.clips.iter().map(|clip| &clip.id).eq(set.clips.iter().map(|clip| &clip.id)),
         "the large and the small model must read the same clips"
     );
     let stop = interrupt::on_ctrl_c()?;

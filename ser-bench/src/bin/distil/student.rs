@@ -65,7 +65,7 @@ impl Student<'_> {
         let places = &split.train;
         let corpora: Vec<&str> = places.iter().map(|&at| self.set.clips[at].corpus.as_str()).collect();
         let soft = self.soft_labels(places, part)?;
-        let mut training = self.set.dataset.select(places)?.with_corpora(corpora)?;
+        let mut training = self.set.part(places)?.with_corpora(corpora)?;
         if let Some(unlabelled) = &self.unlabelled {
             training = training.and(&unlabelled.dataset)?;
         }
@@ -110,7 +110,7 @@ impl Student<'_> {
             let measured = if arguments.test { &fold.test } else { &fold.validation };
             let of_ravdess = |at: &&usize| voices.clips[**at].corpus == "ravdess";
             let places: Vec<usize> = measured.iter().filter(of_ravdess).copied().collect();
-            let clean = predict(&network, &set.dataset.select(&places)?)?;
+            let clean = predict(&network, &set.part(&places)?)?;
             let name_of_answers = self.name(&name, arguments.seed);
             clean
                 .save(&arguments.folder.join(format!("{name_of_answers}-of-{}.csv", self.recipe.members)))?;

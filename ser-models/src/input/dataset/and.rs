@@ -8,7 +8,7 @@ use ndarray::{Axis, concatenate};
 impl Dataset {
     /// The clips of this set, then those of another one with the same classes and inputs of the same shape: for example labelled clips, and
     /// clips that only soft labels describe ([`Dataset::with_soft_labels`]). Corpora, soft labels and samples must be in both sets or in
-    /// neither.
+    /// neither, and an encoding the same.
     ///
     /// # Errors
     /// [`DatasetError::Other`] if the sets do not fit together, [`DatasetError::Id`] if both have a clip of one id.
@@ -40,11 +40,12 @@ impl Dataset {
                 samples: first.samples.iter().chain(&second.samples).cloned().collect(),
                 ..first.clone()
             }),
+            encoding: self.encoding.clone(),
         })
     }
 
     /// What two sets must have in common, each by its name.
-    fn facts(&self) -> [(&'static str, String); 6] {
+    fn facts(&self) -> [(&'static str, String); 7] {
         let known = |is_known: bool| if is_known { "given" } else { "none" }.to_owned();
         let samples = self.audio.as_ref().map(|Audio { preparation, features, .. }| {
             format!("given, with {preparation:?} and {features:?}")
@@ -56,6 +57,7 @@ impl Dataset {
             ("corpora", known(self.corpora.is_some())),
             ("soft labels", known(self.soft_labels.is_some())),
             ("samples", samples.unwrap_or_else(|| known(false))),
+            ("encoding", self.encoding.as_ref().map_or_else(|| known(false), ToString::to_string)),
         ]
     }
 }

@@ -13,6 +13,7 @@ use candle_core::{Device, Tensor};
 use corpora::Corpora;
 use ndarray::{Array, Array2, Axis, Dimension, IxDyn};
 use ser_features::{FeatureConfig, PreparationConfig};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub struct Dataset {
     corpora: Option<Corpora>,
     soft_labels: Option<Array2<f32>>,
     audio: Option<Audio>,
+    encoding: Option<Value>,
 }
 
 /// The clips behind the inputs, and how inputs are made of them.
@@ -99,7 +101,8 @@ impl Dataset {
         };
         // There is a value for each element of the shape.
         let inputs = Tensor::from_vec(values, shape, &Device::Cpu).map_err(|_| DatasetError::Empty)?.into();
-        Ok(Self { inputs, labels, label_names, ids, corpora: None, soft_labels: None, audio: None })
+        let (corpora, soft_labels, audio, encoding) = (None, None, None, None);
+        Ok(Self { inputs, labels, label_names, ids, corpora, soft_labels, audio, encoding })
     }
 
     /// A data set of inputs made by [`ModelInput::of`], with their valid frames.
@@ -243,7 +246,18 @@ impl Dataset {
                 samples: indices.iter().map(|i| audio.samples[*i].clone()).collect(),
                 ..audio.clone()
             }),
+            encoding: self.encoding.clone(),
         })
+    }
+
+    /// Notes the settings of the encoding that made the inputs, as JSON, for the record of a training.
+    pub(crate) fn with_encoding(self, encoding: Option<Value>) -> Self {
+        Self { encoding, ..self }
+    }
+
+    /// The settings of the encoding that made the inputs, if an encoder did.
+    pub(crate) fn encoding(&self) -> Option<&Value> {
+        self.encoding.as_ref()
     }
 
     /// Number of clips, 1 or more.
