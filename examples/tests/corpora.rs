@@ -133,7 +133,7 @@ fn a_block_of_the_encoder_is_trained_with_a_head() {
         let run = ["--data", &data, "--arch", arch, "--tune-blocks", blocks, "--output", &again];
         fails("train", run, &[expected]);
     };
-    refused("whisper-head", "4", "tuned.blocks must be 1 to 3, got 4");
+    refused("whisper-head", "5", "tuned.blocks must be 1 to 4, got 5");
     refused("cnn-1d", "1", "--tune-blocks must be left out, for cnn-1d reads features, got 1");
     for arch in ["cnn-1d", "whisper-head"] {
         let run = ["--data", &data, "--arch", arch, "--tuning", &tuning, "--output", &again];

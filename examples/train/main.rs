@@ -62,7 +62,8 @@ struct Arguments {
     /// keeps the frames of all of them in memory: of three seconds 0.3 MB for each output of the encoder that it mixes.
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
-    /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own. The frames before
+    /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own: 1 to 4 of the bundled
+    /// encoder, whose convolutions are never trained. The frames before
     /// these blocks are kept in memory: with the bundled encoder 0.6 MB for each training clip and each copy of three seconds or more.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,

@@ -30,16 +30,15 @@ impl Tuning {
     /// Takes the tuned blocks out of a head's sizes, so that the head is trained alone first; `None` where it has none.
     ///
     /// # Errors
-    /// If they are not fewer than the head reads, or a file cannot be read.
+    /// If they are more than the head reads, or a file cannot be read.
     pub(crate) fn take(
         head: &mut WhisperHeadConfig,
         encoder: Option<&Path>,
         settings: Option<&PathBuf>,
     ) -> anyhow::Result<Option<Self>> {
         let Some(tuned) = head.tuned.take() else { return Ok(None) };
-        if tuned.blocks == 0 || tuned.blocks >= head.blocks {
-            let most = head.blocks.saturating_sub(1);
-            bail!("whisper-head: tuned.blocks must be 1 to {most}, got {}", tuned.blocks);
+        if tuned.blocks == 0 || tuned.blocks > head.blocks {
+            bail!("whisper-head: tuned.blocks must be 1 to {}, got {}", head.blocks, tuned.blocks);
         }
         if let HeadPooling::Attentive { frames, .. } = head.pooling
             && frames != tuned.frames

@@ -85,7 +85,7 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
     write_wav(&made.folder, "others/again/0.wav", &tone(100));
     std::fs::copy(made.path("ravdess/03-01-03-01-01-01-03.wav"), made.path("others/copy.wav")).unwrap();
     for name in ["reference.wav", "lossless.flac"] {
-        let from = repository().join("ser-data/tests/audio").join(name);
+        let from = repository().join("ser-data/audio").join(name);
         std::fs::copy(from, made.path("others").join(name)).unwrap();
     }
     let recipe = "arch = 'cnn-1d'\n[features]\nfeatures = ['mfcc']\n[architecture]\nfeatures = 40\n[training]\nepochs = 40\n\
@@ -170,5 +170,5 @@ fn a_tuned_block_is_measured_before_and_after_and_a_run_resumes() {
     kill_midway(&mut tune("cut", &["--leave-out", "emodb"]), &made.path("cut"));
     assert_eq!(prints(tune("cut", &["--leave-out", "emodb"])).0, table);
     fails(tune("new", &["--leave-out", "nemo"]), &["--leave-out must be a corpus among the data, got nemo"]);
-    fails(tune("new", &["--blocks", "4"]), &["--blocks must be 1 to 3, got 4"]);
+    fails(tune("new", &["--blocks", "5"]), &["--blocks must be 1 to 4, got 5"]);
 }

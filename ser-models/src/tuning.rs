@@ -1,4 +1,4 @@
-//! Networks that hold the upper blocks of the encoder, to train them.
+//! Networks that hold the upper blocks of the encoder, or all of them, to train them.
 
 use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
 use crate::encoder::EncoderBlocks;
@@ -13,7 +13,7 @@ impl Checkpoint {
     /// of no more frames, its answers are those of this model, up to the rounding of `f32`; an encoder with 8-bit weights rounds
     /// activations too.
     ///
-    /// `blocks` are the last that this model reads, but not all.
+    /// `blocks` are the last that this model reads, or all of them. The encoder's convolutions stay as they are.
     ///
     /// # Errors
     /// [`CheckpointError::AnotherArchitecture`] if this is no `whisper-head`, [`CheckpointError::Encoder`] if the blocks are of another

@@ -75,8 +75,11 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
     let total = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
-    let most = total - 1;
-    ensure!((1..=most).contains(&arguments.blocks), "--blocks must be 1 to {most}, got {}", arguments.blocks);
+    ensure!(
+        (1..=total).contains(&arguments.blocks),
+        "--blocks must be 1 to {total}, got {}",
+        arguments.blocks
+    );
     let encoder =
         |blocks| Ok::<_, anyhow::Error>(Arc::new(WhisperEncoder::load(&arguments.encoder, blocks)?));
     let sources = arguments.labelling.sources(&arguments.data)?;

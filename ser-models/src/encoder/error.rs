@@ -11,10 +11,12 @@ pub enum EncoderError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file has fewer blocks than requested.
-    #[error("{file}: blocks must be 1 to {most}, got {given}")]
+    #[error("{file}: blocks must be {least} to {most}, got {given}")]
     Blocks {
         /// The file.
         file: String,
+        /// Least number: 0 where the output of the convolutions is enough.
+        least: usize,
         /// Blocks in the file.
         most: usize,
         /// Blocks requested.

@@ -71,7 +71,7 @@ impl WhisperEncoder {
     /// Seconds of sound of an output frame.
     pub(crate) const FRAME_SECONDS: f64 = 0.02;
 
-    /// Reads a file and keeps the first `blocks` of its blocks.
+    /// Reads a file and keeps the first `blocks` of its blocks; with 0 the only output is that of the convolutions.
     ///
     /// # Errors
     /// If the file cannot be read, is damaged, has fewer blocks, or a tensor is missing or does not fit. The error names the file and the
@@ -92,9 +92,9 @@ impl WhisperEncoder {
     fn read(bytes: &[u8], file: &str, blocks: usize) -> Result<Self, EncoderError> {
         let file = File::new(bytes, file)?;
         let sizes = file.sizes()?;
-        if !(1..=sizes.blocks).contains(&blocks) {
+        if blocks > sizes.blocks {
             let (file, most) = (file.name().to_owned(), sizes.blocks);
-            return Err(EncoderError::Blocks { file, most, given: blocks });
+            return Err(EncoderError::Blocks { file, least: 0, most, given: blocks });
         }
         let convolution = |number: usize, channels: usize, stride: usize| {
             Convolution::read(&file, &format!("conv{number}"), (sizes.width, channels), stride)

@@ -50,7 +50,7 @@ impl EncoderBlocks {
         let sizes = file.sizes()?;
         if numbers.is_empty() || numbers.end > sizes.blocks {
             let (most, given) = (sizes.blocks, if numbers.is_empty() { 0 } else { numbers.end });
-            return Err(EncoderError::Blocks { file: file.name().to_owned(), most, given });
+            return Err(EncoderError::Blocks { file: file.name().to_owned(), least: 1, most, given });
         }
         let (width, hidden) = (sizes.width, sizes.hidden);
         let square = ["q_proj", "k_proj", "v_proj", "out_proj"]

@@ -65,7 +65,7 @@ pub struct WhisperHeadConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TunedBlocks {
-    /// Their number, 1 or more and fewer than the head reads.
+    /// Their number, from 1 to that of all blocks that the head reads.
     pub blocks: usize,
     /// Units of the hidden layer of each: 2,048 in Whisper base.
     pub hidden: usize,
@@ -171,7 +171,7 @@ impl WhisperHeadConfig {
             ("tuned.hidden", hidden),
             ("tuned.frames", frames),
         ])?;
-        settings.require(blocks < self.blocks, "tuned.blocks", "must be fewer than blocks", blocks)?;
+        settings.require(blocks <= self.blocks, "tuned.blocks", "must be at most blocks", blocks)?;
         let rule = "must be a multiple of 64 where blocks are tuned";
         settings.require(self.width.is_multiple_of(HEAD), "width", rule, self.width)?;
         if let HeadPooling::Attentive { frames: pooled, .. } = self.pooling {
@@ -335,8 +335,8 @@ mod tests {
             Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
         };
         let (means, default) = (HeadPooling::Means, TunedBlocks::default);
-        let error = refused(TunedBlocks { blocks: 4, ..default() }, 128, means);
-        assert_eq!(error, "whisper-head: tuned.blocks must be fewer than blocks, got 4");
+        let error = refused(TunedBlocks { blocks: 5, ..default() }, 128, means);
+        assert_eq!(error, "whisper-head: tuned.blocks must be at most blocks, got 5");
         let error = refused(default(), 100, means);
         assert_eq!(error, "whisper-head: width must be a multiple of 64 where blocks are tuned, got 100");
         let error = refused(default(), 128, HeadPooling::Attentive { units: 4, frames: 20 });

@@ -282,3 +282,15 @@ impl Browser {
         self.page.client.close().await.unwrap();
     }
 }
+
+/// A script that says whether anything is drawn on a canvas. It reads a copy: Chromium warns of a canvas of the page that is read repeatedly.
+pub(crate) fn is_drawn(id: &str) -> String {
+    format!(
+        "const canvas = document.getElementById('{id}'); \
+         if (canvas.width === 0 || canvas.height === 0) return false; \
+         const copy = Object.assign(document.createElement('canvas'), {{ width: canvas.width, height: canvas.height }}); \
+         const context = copy.getContext('2d', {{ willReadFrequently: true }}); \
+         context.drawImage(canvas, 0, 0); \
+         return context.getImageData(0, 0, copy.width, copy.height).data.some((x) => x > 0)"
+    )
+}

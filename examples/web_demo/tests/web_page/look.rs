@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, is_drawn};
 use crate::support::sample;
 
 #[tokio::test]
@@ -18,9 +18,7 @@ async fn every_state_fits_320_pixels() {
         page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
         page.fits("recording").await;
         // The level is drawn while it runs.
-        let drawn = "const canvas = document.getElementById('level-wave'); \
-                     return canvas.width > 0 && canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((x) => x > 0)";
-        page.until("a waveform", drawn).await;
+        page.until("a waveform", &is_drawn("level-wave")).await;
         page.run("document.getElementById('live-now').dataset.readings = '0'").await;
         page.click("#live").await;
         page.until("readings", "return Number(document.getElementById('live-now').dataset.readings) >= 2")

@@ -3,7 +3,7 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, is_drawn};
 use crate::support::{recommend_songs, sample};
 
 #[tokio::test]
@@ -145,9 +145,7 @@ async fn the_page_hears_shows_and_recommends() {
     page.click("#live").await;
     page.until("live readings", "return Number(document.getElementById('live-now').dataset.readings) >= 10")
         .await;
-    let drawn = "const c = document.getElementById('timeline'); \
-                 return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x > 0)";
-    page.until("a timeline", drawn).await;
+    page.until("a timeline", &is_drawn("timeline")).await;
     page.until(
         "a mood",
         "return /Calm|Happy|Sad|Energetic/.test(document.getElementById('live-now').textContent)",
