@@ -326,7 +326,8 @@ impl About {
 fn find_clips(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
     let options = ClipsOptions { label_map: arguments.labelling.label_map()?, skip_bad: arguments.skip_bad };
     let found = Clips::open(&arguments.labelling.sources(&arguments.data)?, &options)?;
-    found.corpora.iter().filter(|corpus| corpus.detected).for_each(|corpus| eprintln!("{corpus}"));
+    found.corpora.iter().filter(|corpus| corpus.detected || corpus.left_out() > 0).for_each(cli::note);
+    found.warnings.iter().for_each(|warning| cli::note(format_args!("warning: {warning}")));
     found.skipped.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
     let inputs = found.clips.into_iter().map(|clip| Input {
         stem: clip.id,

@@ -43,7 +43,8 @@ struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// Write a profile of the voice in these recordings instead of recognising moods. Five clips of one voice in several moods are enough;
-    /// `--profile` then improves the recognition of this voice. The profile holds averages only.
+    /// `--profile` then improves the recognition of this voice. Recordings count, not seconds: cut a long one into clips first. The profile
+    /// holds averages only. For models that read the statistics of an encoder, such as voices.
     #[arg(long, value_name = "JSON", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
     /// Score the answers against a table with the columns `file` and `mood`, or a corpus (a folder, an archive, a folder for each class):

@@ -146,18 +146,7 @@ impl TrainingSet {
         });
         bar.finish_and_clear();
         let corpus = loaded?;
-        for source in corpus.sources.iter().filter(|source| source.detected) {
-            cli::note(source);
-        }
-        for left_out in &corpus.left_out {
-            cli::note(format_args!("left out: {left_out}"));
-        }
-        for skipped in &corpus.skipped {
-            cli::note(format_args!("skipped: {skipped}"));
-        }
-        for warning in &corpus.warnings {
-            cli::note(format_args!("warning: {warning}"));
-        }
+        note_found(&corpus);
         let ids = corpus.ids();
         let Corpus { features, clips, labels, label_names, groups, audio, .. } = corpus.transpose()?;
         let mut of_features = options.features;
@@ -376,6 +365,22 @@ impl TrainingSet {
             split_seed: seed,
             test,
         })
+    }
+}
+
+/// Reports on standard error the formats that were detected, what is left out, and warnings.
+pub fn note_found<T>(corpus: &Corpus<T>) {
+    for source in corpus.sources.iter().filter(|source| source.detected || source.left_out() > 0) {
+        cli::note(source);
+    }
+    for left_out in &corpus.left_out {
+        cli::note(format_args!("left out: {left_out}"));
+    }
+    for skipped in &corpus.skipped {
+        cli::note(format_args!("skipped: {skipped}"));
+    }
+    for warning in &corpus.warnings {
+        cli::note(format_args!("warning: {warning}"));
     }
 }
 

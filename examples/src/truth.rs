@@ -74,7 +74,10 @@ impl Truth {
             let known = self.moods.insert(row.path.clone(), Some(class)).flatten();
             if let Some(known) = known.filter(|known| *known != class) {
                 let known = &self.labels[known];
-                bail!("{place}: mood must be that of the other sources, {known}, got {:?}", row.label);
+                bail!(
+                    "{place}: mood must be that of the other rows and sources, {known}, got {:?}",
+                    row.label
+                );
             }
         }
         Ok(())
@@ -84,6 +87,7 @@ impl Truth {
         let options = ClipsOptions { label_map, ..ClipsOptions::default() };
         let found = Clips::open(&[data], &options)?;
         found.corpora.iter().for_each(cli::note);
+        found.warnings.iter().for_each(|warning| cli::note(format_args!("warning: {warning}")));
         for clip in found.clips {
             let Some(class) = self.class_of(&clip.label, &options.label_map) else { continue };
             let path = clip.file.to_string();
@@ -224,7 +228,7 @@ mod tests {
         let tables = [tables[0].clone(), table("four.csv", "x.wav,calm")];
         let error = Truth::open(&tables, &moods, &Labelling::default()).unwrap_err().to_string();
         assert!(
-            error.ends_with("row 2: mood must be that of the other sources, Sad, got \"calm\""),
+            error.ends_with("row 2: mood must be that of the other rows and sources, Sad, got \"calm\""),
             "{error}"
         );
     }

@@ -254,7 +254,7 @@ fn several_corpora_train_together_and_one_is_left_out() {
     assert_eq!((speakers("emodb/"), checkpoint.split.test.len()), (5, 5 + 8), "one speaker of each corpus");
     for (more, expected) in [
         (&["--test-corpus", "tess"][..], "corpus must be one of emodb, ravdess, got tess"),
-        (&["--corpus", "nemo"][..], "the name must be SPEAKER_emotion_number"),
+        (&["--corpus", "nemo"][..], "name must be SPEAKER_emotion_number"),
     ] {
         let output = example("train", data.iter().chain(&run).chain(more));
         assert_eq!(output.status.code(), Some(1));
@@ -284,4 +284,26 @@ fn features_of_labelled_speech_have_their_labels_beside_them() {
     let both = example("extract_features", [emodb.as_str(), "--data", &emodb, "--output", &tensors]);
     assert_eq!(both.status.code(), Some(2), "{}", text(&both.stderr));
     assert_eq!(example("extract_features", ["--output", &tensors]).status.code(), Some(2));
+}
+
+#[test]
+fn copies_and_names_that_may_be_mistakes_are_told() {
+    let folder = TempDir::new().unwrap();
+    for (number, name) in (0..).zip(["1.wav", "2.wav", "3.wav", "4.wav"]) {
+        write_wav(&folder, name, &tone(number));
+    }
+    let rows = "1.wav,happy,Anna\n2.wav,sad,anna\n3.wav,calm,ben\n4.wav,angry,ben\n./1.wav,happy,Anna\n";
+    let table = write(&folder, "mine.csv", format!("path,label,speaker\n{rows}"));
+    let (model, features) = (path(&folder, "model.safetensors"), path(&folder, "features.csv"));
+    let train = ["--validation", "0", "--epochs", "1", "--output", &model];
+    for (program, more) in [("train", &train[..]), ("extract_features", &["--output", &features])] {
+        let given = ["--data", &table, "--corpus", "manifest"];
+        let output = example(program, given.iter().chain(more));
+        let said = text(&output.stderr);
+        assert!(said.contains("mine.csv: manifest, 4 clips of 3 speakers, 1 copies left out"), "{said}");
+        let warning = "warning: speaker: names must differ in more than upper and lower case, got mine/Anna and mine/anna";
+        assert!(said.contains(warning), "{said}");
+    }
+    let output = example("recognize", [&*path(&folder, "1.wav"), "--any-sound", "--labels", &table]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -147,7 +147,7 @@ fn what_is_no_stream_of_samples_is_refused() {
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""), "{error}");
         assert!(error.contains(expected), "{expected:?} is not in {error:?}");
     };
-    refused(&[], b"Dear Sir or Madam", 1, "standard input: expected a WAV stream");
+    refused(&[], b"Dear Sir or Madam", 1, "standard input: stream must be WAV, got other bytes");
     refused(&[], &assets::SAMPLE_WAV[..30], 1, "standard input: the WAV stream ends");
     refused(&["--raw", "s16le"], b"", 2, "--rate");
     refused(&["--rate", "22050"], b"", 2, "--raw");

@@ -81,9 +81,9 @@ fn clips_that_hold_no_speech_are_refused_by_name() {
     broken[7_000] = f32::NAN;
     for (clip, code, expected) in [
         (write(&folder, "letter.wav", "Dear Sir or Madam"), 1, "is not audio"),
-        (write(&folder, "empty.wav", ""), 1, "holds no samples"),
+        (write(&folder, "empty.wav", ""), 1, "samples must be 1 or more, got 0"),
         (write(&folder, "cut.wav", &wav[..50_000]), 1, "is cut short"),
-        (write_wav(&folder, "none.wav", &[]), 1, "holds no samples"),
+        (write_wav(&folder, "none.wav", &[]), 1, "samples must be 1 or more, got 0"),
         (write_wav(&folder, "ten.wav", &tone[..10]), 3, "samples must be 5513 or more, got 10"),
         (write_wav(&folder, "silence.wav", &[0.0; 22_050]), 3, "must not be silent"),
         (write_wav(&folder, "nan.wav", &broken), 1, "sample 7000 (channel 0) must be finite, got NaN"),

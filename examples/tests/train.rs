@@ -258,7 +258,7 @@ fn folders_without_clips_or_with_other_names_are_refused() {
     let data = data.to_str().unwrap().to_string();
     let train =
         |data: &str, expected: &[&str]| fails("train", ["--data", data, "--output", output], expected);
-    train(&data, &[&data, "no clips in it"]);
+    train(&data, &[&data, "source must hold 1 or more clips"]);
     write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");
     train(&data, &["03-01-09-01-01-01-01.wav", "emotion"]);
     write(&folder, "Actor_01/03-01-09-01-01-01-01.wav", "");

@@ -81,6 +81,15 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
     for number in 0..3 {
         write_wav(&made.folder, &format!("others/{number}.wav"), &tone(100 + number));
     }
+    // Two windows of speech and one of silence.
+    let long: Vec<f32> = [50u8, 2, 51]
+        .into_iter()
+        .flat_map(|pitch| {
+            let level = if pitch == 2 { 0.0 } else { 0.3 };
+            (0..66_150).map(move |n| level * (n as f32 * 0.002 * f32::from(pitch)).sin())
+        })
+        .collect();
+    write_wav(&made.folder, "others/long.wav", &long);
     // Copies: of another one of them, of a clip that is measured, and of the same sound in another format.
     write_wav(&made.folder, "others/again/0.wav", &tone(100));
     std::fs::copy(made.path("ravdess/03-01-03-01-01-01-03.wav"), made.path("others/copy.wav")).unwrap();
@@ -106,7 +115,7 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
 
     prints(distil("labelled", &[]));
     let (table, notes) = prints(distil("both", &["others"]));
-    assert!(notes.contains("left out: 3 unlabelled recordings, copies of other clips"), "{notes}");
+    assert!(notes.contains("left out: 3 unlabelled recordings or windows, copies of other clips"), "{notes}");
     assert!(table.starts_with("validation actors\n") && table.contains("| clean | small |"), "{table}");
     assert!(model("labelled") != model("both"));
     let trained = Checkpoint::load(file("both", ".safetensors")).unwrap().split.train;
@@ -114,7 +123,8 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
     assert_eq!(trained.iter().filter(|id| !id.starts_with("unlabelled/")).count(), 24);
     let unlabelled: Vec<&str> =
         trained.iter().filter(|id| id.starts_with("unlabelled/")).map(String::as_str).collect();
-    assert_eq!(unlabelled.len(), 4);
+    assert!(notes.contains("left out: 1 windows of unlabelled recordings, without speech"), "{notes}");
+    assert_eq!(unlabelled.len(), 6);
     let rows = |file: &Path| -> Vec<String> {
         let rows = std::fs::read_to_string(file).unwrap();
         rows.lines().skip(1).map(|row| row.split(',').next().unwrap().to_owned()).collect()
@@ -138,6 +148,16 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
     fails(distil("both", &["moved/0.wav"]), &["clips must be these, got others: choose another --folder"]);
     fails(distil("new", &["moved/copy.wav"]), &["--unlabelled must hold recordings that are not labelled"]);
     fails(distil("new", &["none"]), &["none: "]);
+    write_wav(&made.folder, "songs/03-02-03-01-01-01-03.wav", &tone(200));
+    let refused = "03-02-03-01-01-01-03.wav: speaker must be none of the labelled clips', got ravdess/03";
+    fails(distil("new", &["songs"]), &[refused]);
+    for (program, option) in
+        [(env!("CARGO_BIN_EXE_distil"), "--heads"), (env!("CARGO_BIN_EXE_voices"), "--seeds")]
+    {
+        let output = made.command(program).args([option, "0"]).output().unwrap();
+        let error = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && error.contains("0 is not in 1.."), "{error}");
+    }
     write(&made.folder, "moved/broken.wav", "RIFF");
     fails(distil("new", &["moved"]), &["broken.wav: "]);
 }

@@ -93,7 +93,8 @@ pub struct Corpus<T> {
     pub left_out: Vec<LeftOut>,
     /// The files that were left out because of [`CorpusOptions::skip_bad`]. Report them.
     pub skipped: Vec<Skipped>,
-    /// Warnings about files ([`AudioWarning`](crate::AudioWarning)), one line each with the name of the file. Report them.
+    /// Warnings about names ([`SourceWarning`](crate::SourceWarning)), then about files ([`AudioWarning`](crate::AudioWarning)), one line
+    /// each with the name of the file. Report them.
     pub warnings: Vec<String>,
 }
 
@@ -217,7 +218,7 @@ impl<T: Send> Corpus<T> {
         progress: impl Fn(CorpusStage, Progress) + Sync,
         keep: impl Fn(Features) -> T + Sync,
     ) -> Result<Self, CorpusError> {
-        let Opened { clips: classed, label_names, sources, left_out, mut skipped } = found;
+        let Opened { clips: classed, label_names, sources, left_out, mut skipped, mut warnings } = found;
         let (clips, classes): (Vec<Clip>, Vec<usize>) = classed.into_iter().unzip();
         let config = ExtractConfig {
             preparation: options.preparation.clone(),
@@ -229,7 +230,7 @@ impl<T: Send> Corpus<T> {
         };
         let extracted = extract_all(&clips, &config, |at| progress(CorpusStage::Features, at), keep)?;
         skipped.extend(extracted.skipped.into_iter().map(|(_, error)| Skipped::from(error)));
-        let warnings = extracted.warnings;
+        warnings.extend(extracted.warnings);
         let (places, features): (Vec<usize>, Vec<T>) = extracted.features.into_iter().unzip();
         let labels = places.iter().map(|&at| classes[at]).collect();
         let clips: Vec<Clip> = places.into_iter().map(|at| clips[at].clone()).collect();
@@ -329,6 +330,7 @@ struct Opened {
     sources: Vec<FoundCorpus>,
     left_out: Vec<LeftOut>,
     skipped: Vec<Skipped>,
+    warnings: Vec<String>,
 }
 
 fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError> {
@@ -366,7 +368,8 @@ fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError>
         .map(|((corpus, label), clips)| LeftOut { corpus, label, labels: *labels, clips })
         .collect();
     let skipped = found.skipped.into_iter().chain(bad).map(Skipped::from).collect();
-    Ok(Opened { clips, label_names, sources: found.corpora, left_out, skipped })
+    let warnings = found.warnings.iter().map(ToString::to_string).collect();
+    Ok(Opened { clips, label_names, sources: found.corpora, left_out, skipped, warnings })
 }
 
 /// The sources, for errors.

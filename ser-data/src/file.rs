@@ -150,15 +150,27 @@ impl AudioFile {
         }
     }
 
-    /// Whether two files are copies of one another, as far as that costs nothing to know.
-    pub(crate) fn looks_like_copy_of(&self, other: &Self) -> bool {
-        let size = |path: &Path| std::fs::metadata(path).map(|m| m.len()).ok();
-        match (&self.source, &other.source) {
-            (Source::Path(a), Source::Path(b)) => size(a).is_some() && size(a) == size(b),
-            (Source::Entry { size: a, crc32: c, .. }, Source::Entry { size: b, crc32: d, .. }) => {
-                (a, c) == (b, d)
+    /// Whether two files hold the same bytes, whatever parts of them are meant. Files are read where their sizes are equal; of two entries
+    /// of archives, sizes and checksums are compared.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> Result<bool, AudioError> {
+        if self.source == other.source {
+            return Ok(true);
+        }
+        if let (Source::Entry { size: a, crc32: c, .. }, Source::Entry { size: b, crc32: d, .. }) =
+            (&self.source, &other.source)
+        {
+            return Ok((a, c) == (b, d));
+        }
+        Ok(self.size()? == other.size()? && self.bytes()? == other.bytes()?)
+    }
+
+    fn size(&self) -> Result<u64, AudioError> {
+        match &self.source {
+            Source::Path(path) => {
+                let metadata = std::fs::metadata(path).map_err(|e| AudioError::new(self.to_string(), e))?;
+                Ok(metadata.len())
             }
-            _ => false,
+            Source::Entry { size, .. } => Ok(*size),
         }
     }
 }

@@ -17,8 +17,8 @@ pub use audio::{
 };
 pub use corpora::{
     BadFile, BadRow, Clip, Clips, ClipsOptions, CorpusFormat, FoundAudio, FoundCorpus, Intensity, Manifest,
-    ManifestError, ManifestRow, Modality, NameError, Named, RavdessName, Sex, Source, SourceError, Statement,
-    VocalChannel, find_audio,
+    ManifestError, ManifestRow, Modality, NameError, Named, RavdessName, Sex, Source, SourceError,
+    SourceWarning, Statement, VocalChannel, find_audio,
 };
 pub use corpus::{Corpus, CorpusError, CorpusOptions, CorpusStage, LeftOut, Skipped, speakers_of};
 pub use extract::{

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::common::{corpus, ravdess, tone};
 use ser_data::{
     BadFile, Clips, ClipsOptions, CorpusFormat, FoundAudio, LabelMap, LabelSet, Source, SourceError,
-    find_audio, groups_of_identical,
+    SourceWarning, find_audio, groups_of_identical,
 };
 use tempfile::TempDir;
 
@@ -136,7 +136,8 @@ fn files_outside_of_classes_are_named() {
     let folder = tree(&["happy/1.wav", "sad/1.wav", "sad/2.wav", "stray.wav", "happy/sad/3.wav"]);
     let error = open(folder.path()).unwrap_err().to_string();
     assert!(
-        error.contains("happy/sad/3.wav: it lies in folders of two classes, happy and sad")
+        error.contains("happy/sad/3.wav: path must name the folder of one class")
+            && error.contains("got those of two, happy and sad")
             && error.contains("(and 1 more bad files)"),
         "{error}"
     );
@@ -188,12 +189,13 @@ fn what_names_do_not_tell_is_refused_with_what_was_looked_for() {
     let mixed = tree(&["emodb/03a01Fa.wav", "nemo/WR0_anger_11.wav", "nemo/WR0_anger_12.wav"]);
     let text = open(mixed.path()).unwrap_err().to_string();
     assert!(
-        text.ends_with("must be one corpus, got 2 of nemo, 1 of emodb; give the folder of each"),
+        text.ends_with("source must be one corpus, got 2 of nemo, 1 of emodb; give the folder of each"),
         "{text}"
     );
     let wrong = Source::new(mixed.path().join("nemo"), Some(CorpusFormat::EmoDb));
     let text = Clips::open(&[wrong], &ClipsOptions::default()).unwrap_err().to_string();
-    assert!(text.contains("WR0_anger_11.wav: the name must be speaker, sentence, a letter"), "{text}");
+    assert!(text.contains("WR0_anger_11.wav: name must be speaker, sentence, a letter"), "{text}");
+    assert!(text.contains(", got WR0_anger_11.wav"), "{text}");
 }
 
 #[test]
@@ -201,12 +203,82 @@ fn the_same_source_twice_is_read_once_and_another_file_of_the_same_name_is_refus
     let one = tree(&["emodb/03a01Fa.wav", "emodb/03a01Wa.wav"]);
     let source = Source::auto(one.path());
     let found = Clips::open(&[source.clone(), source.clone()], &ClipsOptions::default()).unwrap();
-    assert_eq!((found.clips.len(), found.corpora[1].clips), (2, 0));
+    assert_eq!((found.clips.len(), found.corpora[1].clips, found.corpora[1].copies_left_out), (2, 0, 2));
+    assert!(found.corpora[1].to_string().ends_with(", 2 copies left out"), "{}", found.corpora[1]);
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("03a01Fa.wav"), &tone(7)[..900]).unwrap();
     let text = Clips::open(&[source, Source::auto(other.path())], &ClipsOptions::default());
     let text = text.unwrap_err().to_string();
-    assert!(text.contains("03a01Fa.wav: differs from "), "{text}");
+    assert!(text.contains("03a01Fa.wav: content must be that of "), "{text}");
+}
+
+/// Folders of one name, each with one clip of this content.
+fn recordings(of: [Vec<u8>; 2]) -> (TempDir, [Source; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = ["anna", "ben"].map(|name| Source::auto(folder.path().join(name).join("recordings")));
+    for (source, bytes) in sources.iter().zip(of) {
+        fs::create_dir_all(source.path.join("happy")).unwrap();
+        fs::write(source.path.join("happy/1.wav"), bytes).unwrap();
+    }
+    (folder, sources)
+}
+
+#[test]
+fn different_files_of_one_id_and_one_size_are_no_copies() {
+    let mut nearly = tone(1);
+    *nearly.last_mut().unwrap() ^= 1;
+    for other in [tone(2), nearly] {
+        let (_keep, sources) = recordings([tone(1), other]);
+        let text = Clips::open(&sources, &ClipsOptions::default()).unwrap_err().to_string();
+        assert!(
+            text.contains("ben/recordings/happy/1.wav: content must be that of ")
+                && text
+                    .contains("anna/recordings/happy/1.wav, which has the same id, recordings/happy/1.wav"),
+            "{text}"
+        );
+        let lenient = ClipsOptions { skip_bad: true, ..Default::default() };
+        let result = Clips::open(&sources, &lenient);
+        // Nothing is left of the second source.
+        assert!(result.unwrap_err().to_string().contains("got 0 (0 songs left out, 1 bad files)"));
+    }
+    let (_keep, sources) = recordings([tone(1), tone(1)]);
+    let found = Clips::open(&sources, &ClipsOptions::default()).unwrap();
+    assert_eq!((found.clips.len(), found.corpora[1].left_out()), (1, 1));
+    // A copy says nothing of a second corpus.
+    assert_eq!(found.warnings, []);
+}
+
+#[test]
+fn an_archive_and_its_unpacked_files_are_copies() {
+    let folder = tree(&["03a01Fa.wav", "03a01Wa.wav"]);
+    let path = folder.path().join("emodb.zip");
+    let mut writer = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    for (number, name) in (0..).zip(["03a01Fa.wav", "03a01Wa.wav"]) {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut writer, &tone(number)).unwrap();
+    }
+    writer.finish().unwrap();
+    let sources = [Source::auto(&path), Source::auto(folder.path())];
+    let found = Clips::open(&sources, &ClipsOptions::default()).unwrap();
+    assert_eq!((found.clips.len(), found.corpora[1].copies_left_out), (2, 2));
+    fs::write(folder.path().join("03a01Wa.wav"), tone(5)).unwrap();
+    let text = Clips::open(&sources, &ClipsOptions::default()).unwrap_err().to_string();
+    assert!(text.contains("03a01Wa.wav: content must be that of "), "{text}");
+}
+
+#[test]
+fn sources_of_one_corpus_name_are_warned_about() {
+    let (_keep, sources) = recordings([tone(1), tone(1)]);
+    fs::rename(sources[1].path.join("happy/1.wav"), sources[1].path.join("happy/2.wav")).unwrap();
+    let found = Clips::open(&sources, &ClipsOptions::default()).unwrap();
+    let [SourceWarning::Corpus { path, other, corpus }] = &found.warnings[..] else {
+        panic!("{:?}", found.warnings)
+    };
+    assert_eq!((path, other, &**corpus), (&sources[1].path, &sources[0].path, "recordings"));
+    // The parts of a published corpus are one corpus.
+    let parts = [tree(&["03a01Fa.wav"]), tree(&["08a01Fa.wav"])];
+    let sources = parts.each_ref().map(|part| Source::auto(part.path()));
+    assert_eq!(Clips::open(&sources, &ClipsOptions::default()).unwrap().warnings, []);
 }
 
 /// What is known of a published corpus: its clips by emotion must be complete for each speaker that there is.

@@ -167,7 +167,7 @@ fn bad_files_are_refused_by_name_or_skipped_and_reported() {
             "{text}"
         );
         let text = dataset.skipped[2].to_string();
-        assert!(text.contains("Actor_03/speech.wav: the name must be seven"), "{text}");
+        assert!(text.contains("Actor_03/speech.wav: name must be seven"), "{text}");
         assert_eq!(dataset.skipped.len(), 3);
     }
 }
@@ -191,7 +191,7 @@ fn two_different_files_of_one_name_are_refused() {
     files.push(("again/Actor_01/03-01-03-01-01-01-01.wav", longer));
     let folder = folder(&files);
     let text = open(folder.path()).unwrap_err().to_string();
-    assert!(text.contains("again/Actor_01/03-01-03-01-01-01-01.wav: differs from "), "{text}");
+    assert!(text.contains("again/Actor_01/03-01-03-01-01-01-01.wav: content must be that of "), "{text}");
     let dataset = skipping(folder.path());
     assert_eq!((ids(&dataset), dataset.skipped.len()), (IDS.to_vec(), 1));
     assert!(!dataset.clips[1].file.to_string().contains("again"));
@@ -201,12 +201,14 @@ fn two_different_files_of_one_name_are_refused() {
 fn folders_without_clips_and_other_files_are_refused() {
     let empty = folder(&[("README.txt", vec![])]);
     let text = open(empty.path()).unwrap_err().to_string();
-    assert!(text.contains("no clips in it"), "{text}");
+    assert!(text.contains("source must hold 1 or more clips such as "), "{text}");
     let songs = folder(&[("Actor_01/03-02-03-01-01-01-01.wav", tone(9))]);
     let text = open(songs.path()).unwrap_err().to_string();
-    assert!(text.contains("(1 songs left out, 0 bad files)"), "{text}");
+    assert!(text.contains("got 0 (1 songs left out, 0 bad files)"), "{text}");
     let file = empty.path().join("README.txt");
-    assert!(matches!(open(&file).unwrap_err(), SourceError::Kind { path } if path == file));
+    let error = open(&file).unwrap_err();
+    assert!(error.to_string().ends_with("or a table (.csv, .tsv), got another file"), "{error}");
+    assert!(matches!(error, SourceError::Kind { path } if path == file));
     let missing = empty.path().join("nowhere");
     assert!(matches!(open(&missing).unwrap_err(), SourceError::Io { path, .. } if path == missing));
     let zip = empty.path().join("empty.zip");

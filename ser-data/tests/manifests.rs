@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::tone;
 use proptest::prelude::*;
-use ser_data::{Clips, ClipsOptions, Manifest, Source, SourceError};
+use ser_data::{Clips, ClipsOptions, Corpus, CorpusOptions, LabelSet, Manifest, Source, SourceError};
 use tempfile::TempDir;
 
 fn parse(text: &str) -> Manifest {
@@ -84,14 +84,12 @@ fn rows_that_cannot_be_used_are_named_by_row_and_column() {
         ("a.wav,happy,nan,", "row 3: start must be seconds of 0 or more, got \"nan\""),
         ("a.wav,happy,,1e400", "row 3: end must be seconds of 0 or more, got \"1e400\""),
         ("a.wav,happy,2,1.5", "row 3: end must be later than start, 2 s, got \"1.5\""),
-        ("ok.wav,sad,0.5,1", "row 3: label must be that of the other row of ok.wav, \"happy\", got \"sad\""),
         ("\"a.wav,happy\nb.wav,sad", "row 3: row must be one line (a quote is open), got"),
     ] {
         let manifest = parse(&format!("path,label,start,end\nok.wav,happy,0.5,1\n{row}\n"));
         let text = manifest.bad[0].to_string();
         assert!(text.starts_with(&format!("t.csv: {expected}")), "{text}");
     }
-    assert_eq!(parse("path,label\na.wav,sad\na.wav,sad\n").rows.len(), 1, "the same row again");
     let missing = folder("path,label\na.wav,sad\nnowhere.wav,sad\n");
     let text = open(&missing).unwrap_err().to_string();
     assert!(
@@ -102,6 +100,74 @@ fn rows_that_cannot_be_used_are_named_by_row_and_column() {
     let source = [Source::auto(missing.path().join("mine.csv"))];
     let found = Clips::open(&source, &lenient).unwrap();
     assert_eq!((found.clips.len(), found.skipped.len()), (1, 1));
+}
+
+#[test]
+fn a_recording_that_is_named_again_has_one_label_speaker_and_corpus() {
+    for again in ["a.wav", "./a.wav", ".\\a.wav", "b ü/../a.wav", "/a.wav"] {
+        let row = |rest: &str| {
+            let made = folder("");
+            let again = again.replacen("/a.wav", &format!("{}/a.wav", made.path().display()), {
+                usize::from(again.starts_with('/'))
+            });
+            let table = format!("path,label,speaker,corpus\na.wav,happy,anna,\n{again},{rest}\n");
+            fs::write(made.path().join("mine.csv"), table).unwrap();
+            open(&made)
+        };
+        for (rest, expected) in [
+            ("sad,anna,", "label must be \"happy\", as row 2 says of "),
+            ("happy,ben,", "speaker must be \"anna\", as row 2 says of "),
+            ("happy,,", "speaker must be \"anna\", as row 2 says of "),
+            ("happy,anna,kids", "corpus must be \"mine\", as row 2 says of "),
+        ] {
+            let text = row(rest).unwrap_err().to_string();
+            assert!(text.contains(&format!("mine.csv: row 3: {expected}")), "{again}: {text}");
+            assert!(text.contains("a.wav, got "), "{again}: {text}");
+        }
+        // `joy` is another word for happy, and `mine` the table's own name.
+        let found = row("joy,anna,mine").unwrap();
+        assert_eq!((found.clips.len(), found.corpora[0].copies_left_out), (1, 1), "{again}");
+        assert!(found.corpora[0].to_string().ends_with(", 1 copies left out"));
+    }
+    let parts = folder("path,label,start,end\na.wav,happy,0,0.2\na.wav,sad,0.2,0.4\na.wav,happy,0,0.2\n");
+    let found = open(&parts).unwrap();
+    assert_eq!((found.clips.len(), found.corpora[0].copies_left_out), (2, 1));
+}
+
+#[test]
+fn copies_in_two_tables_have_one_label_and_speaker() {
+    let first = folder("path,label,speaker\na.wav,happy,anna\n");
+    for (row, expected) in [
+        ("a.wav,sad,anna", "label must be that of its copy "),
+        ("a.wav,happy,ben", "speaker must be that of its copy "),
+    ] {
+        let second = folder(format!("path,label,speaker\n{row}\n"));
+        let sources = [&first, &second].map(|folder| Source::auto(folder.path().join("mine.csv")));
+        let text = Clips::open(&sources, &ClipsOptions::default()).unwrap_err().to_string();
+        assert!(text.contains("mine.csv: row 2: ") && text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_warned_about() {
+    let made = folder("path,label,speaker\na.wav,happy,Anna\nb ü/c.wav,happy,anna\n");
+    let found = open(&made).unwrap();
+    assert_eq!(found.corpora[0].speakers, 2);
+    assert_eq!(
+        found.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "speaker: names must differ in more than upper and lower case, got mine/Anna and mine/anna: they count as 2"
+        ]
+    );
+    let options = CorpusOptions { labels: LabelSet::Own, ..CorpusOptions::default() };
+    let made = folder("path,label,corpus\na.wav,Grumpy,kids\nb ü/c.wav,grumpy,Kids\n");
+    let source = Source::auto(made.path().join("mine.csv"));
+    let corpus = Corpus::load(&[source], &options, |_, _| (), |_| ()).unwrap();
+    let got = ["got Kids and kids", "got Grumpy and grumpy"];
+    assert_eq!(corpus.warnings.len(), 2, "{:?}", corpus.warnings);
+    assert!(corpus.warnings.iter().zip(got).all(|(warning, got)| warning.contains(got)));
+    let once = folder("path,label,speaker\na.wav,happy,anna\nb ü/c.wav,happy,anna\n");
+    assert_eq!(open(&once).unwrap().warnings, []);
 }
 
 #[test]
@@ -121,7 +187,10 @@ fn tables_that_are_none_are_refused() {
     );
     let empty = folder("path,label\n");
     let text = open(&empty).unwrap_err().to_string();
-    assert!(text.contains("mine.csv: no clips in it"), "{text}");
+    assert!(
+        text.contains("mine.csv: source must hold 1 or more clips such as a row `path,label`, got 0"),
+        "{text}"
+    );
 }
 
 proptest! {

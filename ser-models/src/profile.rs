@@ -7,6 +7,10 @@ use std::path::Path;
 /// The average sound of a voice, independent of its mood: the mean of an encoder's statistics over a few clips. Nothing else of the clips
 /// is kept.
 ///
+/// Each clip counts alike, whatever its length, and a profile takes more effect with more clips: one recording of ten minutes is a single
+/// clip. Divide a long recording into clips of a few seconds. Only models that read the statistics of an encoder take a profile:
+/// [`whisper-head`](crate::models::WhisperHeadConfig) without attention and without tuned blocks.
+///
 /// [`Recognizer::profile`](crate::Recognizer::profile) makes one of an unlabelled clip, [`VoiceProfile::and`] combines the profiles of
 /// several clips, and [`Recognizer::with_profile`](crate::Recognizer::with_profile) uses the result.
 ///
@@ -113,7 +117,7 @@ impl VoiceProfile {
         Err(ProfileError::Encoder { expected: shown(own, mean.len()), given })
     }
 
-    /// Number of clips that it was made from.
+    /// Number of clips that it was made from, of whatever length.
     pub fn clips(&self) -> usize {
         self.clips
     }

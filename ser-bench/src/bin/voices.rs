@@ -8,13 +8,12 @@ use clap::Parser;
 use ser_bench::experiments::{Disturbance, Predictions};
 use ser_bench::voices::{
     CORPORA, Discriminant, FOLDS, Heads, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of,
-    corpus_rows, fold_rows, recalls,
+    corpus_rows, fold_rows, recalls, statistics_read,
 };
 use ser_examples::speech::Labelling;
 use ser_examples::{assets, cli, interrupt, output};
 use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ClipEncoder;
-use ser_models::input::ModelInput;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
@@ -47,7 +46,7 @@ struct Arguments {
     #[arg(long)]
     trained_only: bool,
     /// Seeds of each fold; their probabilities are averaged, and those of single ones are printed too.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Measure on the test actors, with the validation actors in training. Use it only once for each recipe.
     #[arg(long)]
@@ -81,10 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?,
     };
     let recipe = Recipe::of(&file)?;
-    let layers = match recipe.architecture.input() {
-        ModelInput::Encoded { layers, .. } => layers,
-        other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
-    };
+    let layers = statistics_read(&recipe.architecture)?;
     if let Some(path) = &arguments.output {
         output::check_folder(path)?;
     }

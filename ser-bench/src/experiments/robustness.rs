@@ -49,6 +49,11 @@ impl Disturbance {
         }
     }
 
+    /// The error where [`Disturbance::apply`] lacks a program.
+    pub fn missing_program(self) -> String {
+        format!("{}: program ffmpeg must be installed, got none", self.name())
+    }
+
     /// The recording as it arrives, and its sample rate; the seed is that of the noise. `None` where a program is missing.
     ///
     /// # Errors

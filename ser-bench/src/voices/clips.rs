@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use rayon::prelude::*;
 use ser_data::{Clip, Corpus, CorpusOptions, LabelSet, Source};
+use ser_examples::training_set::note_found;
 use ser_features::{Preparation, PreparationConfig};
 use ser_models::Recipe;
 use ser_models::encoder::WhisperEncoder;
@@ -36,7 +37,8 @@ impl VoiceClips {
     pub const COPIES: usize = 2;
 
     /// Reads the clips of these sources and encodes each, with `copies` augmented copies, unless `cache` holds its outputs. Copies are
-    /// augmented by the recipe's audio augmentation; if that is off, as [`EncodingConfig::with_copies`] does.
+    /// augmented by the recipe's audio augmentation; if that is off, as [`EncodingConfig::with_copies`] does. Reports on standard error what
+    /// was found and left out.
     ///
     /// # Errors
     /// If a clip cannot be read or encoded, or the encoder does not fit the recipe.
@@ -56,13 +58,20 @@ impl VoiceClips {
             ..CorpusOptions::default()
         };
         let corpus = Corpus::load(sources, &options, |_, _| (), |_| ())?;
+        note_found(&corpus);
         let mut config = EncodingConfig::with_copies(recipe.preparation.clone(), copies);
         if recipe.training.augmentation.audio.is_on() {
             config.augmentation = recipe.training.augmentation.audio;
         }
         let samples = corpus.audio.as_deref().context("samples were asked for")?;
         let encoded = EncodedClips::kept(cache, encoder, config, corpus.ids(), samples)?;
-        ensure!(encoded.input() == recipe.architecture.input(), "the head does not fit the encoder");
+        let (reads, given) = (recipe.architecture.input(), encoded.input());
+        ensure!(
+            given == reads,
+            "encoder: statistics must be as the head reads them, of shape {:?}, got {:?}",
+            reads.shape(),
+            given.shape()
+        );
         let Corpus { clips, labels, label_names, groups, .. } = corpus;
         Ok(Self { clips, labels, label_names, groups, encoded, cache: cache.to_owned() })
     }
@@ -107,7 +116,7 @@ impl VoiceClips {
             let audio = self.clips[at].read()?;
             let (samples, rate) = way
                 .apply(&audio.to_mono()?, audio.sample_rate, at as u64)?
-                .context("a program is missing")?;
+                .with_context(|| way.missing_program())?;
             Ok(Preparation::new(PreparationConfig::raw(ClipEncoder::SAMPLE_RATE))?.process(&samples, rate)?)
         };
         let samples = places.par_iter().map(prepare).collect::<anyhow::Result<Vec<_>>>()?;

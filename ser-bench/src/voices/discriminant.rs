@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use candle_core::{Device, Tensor};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use ser_models::Checkpoint;
@@ -46,7 +46,7 @@ impl Discriminant {
     pub fn fit(&self, clips: &VoiceClips, train: &[usize], head: &Checkpoint) -> anyhow::Result<Checkpoint> {
         let Architecture::WhisperHead(sizes) = &head.architecture else {
             anyhow::bail!(
-                "a discriminant stands beside a head on an encoder, got {}",
+                "discriminant: architecture must be whisper-head, got {}",
                 head.architecture.name()
             );
         };
@@ -111,10 +111,10 @@ impl Clips {
         let data = clips.encoded.dataset(&ids, &labels, &clips.label_names, copies)?;
         let statistics = data.inputs().values().flatten_from(1)?.to_vec2::<f32>()?;
         let (mean, std) = (&head.normalization.mean, &head.normalization.std);
-        ensure!(
-            head.normalization.floor.iter().all(|floor| *floor == 0.0),
-            "a discriminant reads no logarithms"
-        );
+        let floored = head.normalization.floor.iter().find(|floor| **floor != 0.0);
+        if let Some(floor) = floored {
+            anyhow::bail!("discriminant: floors of the head's normalization must be 0, got {floor}");
+        }
         let normalised = |statistics: &Vec<f32>, at: usize| f64::from((statistics[at] - mean[at]) / std[at]);
         let values = Array2::from_shape_fn((statistics.len(), places.len()), |(row, column)| {
             normalised(&statistics[row], places[column])
@@ -124,8 +124,10 @@ impl Clips {
         let mut names: Vec<&str> = Vec::new();
         for &at in train {
             let clip = &clips.clips[at];
-            let speaker =
-                clip.speaker.as_deref().with_context(|| format!("{}: speaker must be known", clip.id))?;
+            let speaker = clip
+                .speaker
+                .as_deref()
+                .with_context(|| format!("{}: speaker must be known, got none", clip.id))?;
             let next = numbers.len();
             let number = *numbers.entry((&*clip.corpus, speaker)).or_insert(next);
             if number == next {
@@ -188,12 +190,21 @@ impl Clips {
         covariance.diag_mut().mapv_inplace(|x| x + ridge * variance);
 
         // Halved, because the statistics of a clip are not as independent as a covariance says.
-        let weight = Cholesky::of(&covariance).context("the clips are too few")?.solve(&means) * 0.5;
+        let weight =
+            Cholesky::of(&covariance).with_context(|| self.too_few("covariance"))?.solve(&means) * 0.5;
         let bias = (0..labels).map(|label| {
             if self.labels.contains(&label) { -0.5 * weight.row(label).dot(&means.row(label)) } else { NEVER }
         });
         let bias = bias.collect();
         Ok((weight, bias))
+    }
+
+    /// The error for a matrix that cannot be inverted.
+    fn too_few(&self, matrix: &str) -> String {
+        let [clips, numbers] = [self.values.nrows(), self.values.ncols()];
+        format!(
+            "discriminant: {matrix} must be positive definite, got too few clips, {clips}, of {numbers} numbers"
+        )
     }
 
     /// The emotions' means, the speakers' deviations from them, and the rests.
@@ -217,7 +228,7 @@ impl Clips {
             *count += if at < labels { 1e-9 } else { 1e-3 * typical };
         });
         let effects = Cholesky::of(&counts)
-            .context("the clips are too few")?
+            .with_context(|| self.too_few("weights of labels and speakers"))?
             .solve(&sums.reversed_axes())
             .reversed_axes();
         let mut rests = self.values.clone();
@@ -277,6 +288,20 @@ mod tests {
         let middle = ndarray::array![1.0, 0.25];
         let logits = weight.dot(&middle) + bias;
         assert!((logits[0] - logits[1]).abs() < 0.2, "{logits}");
+    }
+
+    #[test]
+    fn clips_that_are_too_few_are_refused_with_their_number() {
+        let mut all = clips(1.0);
+        // The second number is the first: the covariance is singular.
+        for mut row in all.values.rows_mut() {
+            row[1] = 0.0;
+        }
+        let error = all.discriminant(2, 0.0, 0.3).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "discriminant: covariance must be positive definite, got too few clips, 4000, of 2 numbers"
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use ser_examples::cli::Stopped;
+use ser_models::input::ModelInput;
+use ser_models::models::{Architecture, HeadPooling, WhisperHeadConfig};
 use ser_models::training::{AudioAugmentation, Dataset, EncodedClips, Finish, Trainer};
 use ser_models::{Checkpoint, CheckpointSource, Classifier, Recipe};
 use serde::Serialize;
@@ -84,4 +86,43 @@ pub fn answer(
     let data = encoded.dataset(&ids, &truth, &clips.label_names, 0)?;
     let probabilities = head.probabilities(data.inputs())?;
     Ok(Predictions { labels: clips.label_names.clone(), clips: ids, truth, probabilities })
+}
+
+/// The number of an encoder's outputs whose statistics a network reads.
+///
+/// # Errors
+/// If it reads anything else, by the name of its pooling.
+pub fn statistics_read(architecture: &Architecture) -> anyhow::Result<usize> {
+    let given = match (architecture, architecture.input()) {
+        (Architecture::WhisperHead(WhisperHeadConfig { pooling: HeadPooling::Attentive { .. }, .. }), _) => {
+            "attentive".to_owned()
+        }
+        (_, ModelInput::Encoded { layers, .. }) => return Ok(layers),
+        (Architecture::WhisperHead(_), _) => "frames for tuned blocks".to_owned(),
+        (other, _) => format!("none, as {} reads features", other.name()),
+    };
+    anyhow::bail!("recipe: pooling must be statistics or means, got {given}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ser_models::RecipeFile;
+
+    use super::*;
+
+    #[test]
+    fn heads_of_statistics_are_told_by_their_pooling() {
+        let reads = |text: &str| {
+            let recipe = Recipe::of(&RecipeFile::parse("recipe", text).unwrap()).unwrap();
+            statistics_read(&recipe.architecture).map_err(|error| error.to_string())
+        };
+        assert_eq!(reads("arch = 'whisper-head'"), Ok(5));
+        let attentive =
+            "arch = 'whisper-head'\n[architecture]\npooling = { attentive = { units = 8, frames = 150 } }";
+        let expected = "recipe: pooling must be statistics or means, got ";
+        assert_eq!(reads(attentive), Err(format!("{expected}attentive")));
+        assert_eq!(reads("arch = 'cnn-1d'"), Err(format!("{expected}none, as cnn-1d reads features")));
+    }
 }

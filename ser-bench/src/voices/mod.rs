@@ -14,7 +14,7 @@ mod tables;
 pub use bench::{HeadsOfFold, VoiceBench};
 pub use clips::VoiceClips;
 pub use discriminant::Discriminant;
-pub use head::{answer, train_head};
+pub use head::{answer, statistics_read, train_head};
 pub use heads::Heads;
 pub use moods::{MoodReadout, in_weighted_moods, tells_moods_apart};
 pub use profiles::ProfileScore;

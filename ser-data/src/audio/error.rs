@@ -77,7 +77,7 @@ pub enum AudioErrorKind {
         reason: String,
     },
     /// The container holds no sound, such as a video without one.
-    #[error("holds no audio track")]
+    #[error("audio tracks must be 1 or more, got 0")]
     NoAudioTrack,
     /// The file is shorter than its header says. What is there is not returned, so that a clip is never
     /// silently shorter than it was.
@@ -112,7 +112,7 @@ pub enum AudioErrorKind {
         container: &'static str,
     },
     /// The file has no samples at all.
-    #[error("holds no samples ({bytes} bytes in all)")]
+    #[error("samples must be 1 or more, got 0 ({bytes} bytes in all)")]
     Empty {
         /// The size of the file in bytes.
         bytes: u64,
@@ -295,6 +295,6 @@ mod tests {
     #[test]
     fn errors_are_one_line_whatever_the_name() {
         let error = AudioError::new("a\nb\u{1b}[2Jé.wav", AudioErrorKind::NoAudioTrack);
-        assert_eq!(error.to_string(), "a\\nb\\u{1b}[2Jé.wav: holds no audio track");
+        assert_eq!(error.to_string(), "a\\nb\\u{1b}[2Jé.wav: audio tracks must be 1 or more, got 0");
     }
 }

@@ -26,7 +26,7 @@ pub enum PcmError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The stream is not WAV.
-    #[error("expected a WAV stream (`ffmpeg -i FILE -f wav -` makes one of any file)")]
+    #[error("stream must be WAV, got other bytes (`ffmpeg -i FILE -f wav -` makes one of any file)")]
     NotWav,
     /// The header of a WAV stream is incomplete or wrong.
     #[error("the WAV stream {0}")]
@@ -405,8 +405,8 @@ mod tests {
         let mut endless = b"RIFF\0\0\0\0WAVEjunk".to_vec();
         endless.extend(u32::MAX.to_le_bytes());
         let cases: [(&[u8], &str); 6] = [
-            (b"", "expected a WAV stream"),
-            (b"Dear Sir or Madam", "expected a WAV stream"),
+            (b"", "stream must be WAV, got other bytes"),
+            (b"Dear Sir or Madam", "stream must be WAV, got other bytes"),
             (&wav[..30], "the WAV stream ends before its samples"),
             (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "no fmt chunk"),
             (&zero, "frames of 0 bytes"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{NameError, manifest::BadRow};
-use crate::audio::{Audio, AudioError};
+use crate::audio::{Audio, AudioError, AudioErrorKind};
 use crate::file::AudioFile;
 
 /// One clip of labelled speech. Its sound is read when asked for.
@@ -35,6 +35,29 @@ impl Clip {
         format!("{row}{}", self.file)
     }
 
+    /// Checks that this clip, which has the id of another, is its copy: the same content, label and speaker.
+    pub(super) fn check_copy_of(&self, other: &Self) -> Result<(), BadFile> {
+        let is_copy = self.file.is_copy_of(&other.file).map_err(|AudioError { file, kind }| {
+            let reason = match kind {
+                AudioErrorKind::Io(reason) => reason.to_string(),
+                kind => kind.to_string(),
+            };
+            BadFile::Unreadable { file, reason }
+        })?;
+        if !is_copy {
+            return Err(BadFile::Ambiguous { file: self.place(), other: other.place(), id: self.id.clone() });
+        }
+        let speaker = |clip: &Self| clip.speaker.clone().unwrap_or_default();
+        let fields =
+            [("label", self.label.clone(), other.label.clone()), ("speaker", speaker(self), speaker(other))];
+        match fields.into_iter().find(|(_, value, expected)| value != expected) {
+            None => Ok(()),
+            Some((field, value, expected)) => {
+                Err(BadFile::Copy { file: self.place(), other: other.place(), field, value, expected })
+            }
+        }
+    }
+
     /// Reads and decodes the clip.
     ///
     /// # Errors
@@ -58,12 +81,12 @@ pub enum BadFile {
     #[error(transparent)]
     Name(NameError),
     /// An audio file that lies in no folder of a class, or in folders of several.
-    #[error("{file}: {reason}; expected one folder for each class, such as happy/NAME.wav")]
+    #[error("{file}: path must name the folder of one class, such as happy/NAME.wav, got {found}")]
     Folder {
         /// The file.
         file: String,
-        /// The reason.
-        reason: String,
+        /// The folders of classes that it lies in.
+        found: String,
     },
     /// A row of a table.
     #[error(transparent)]
@@ -80,15 +103,32 @@ pub enum BadFile {
         /// The labels that are known.
         known: String,
     },
-    /// Two files of one name that are not copies of one another.
+    /// Two clips of one id that are not copies of one another.
     #[error(
-        "{file}: differs from {other}, which has the same name; expected one file a clip, or equal copies"
+        "{file}: content must be that of {other}, which has the same id, {id}, got other content (an id begins with the name of the \
+         corpus: that of the folder or table, where it has no other)"
     )]
     Ambiguous {
-        /// The file that is not taken.
+        /// The file that is not taken, and the row of a table that names it.
         file: String,
         /// The one that is.
         other: String,
+        /// The id of both.
+        id: String,
+    },
+    /// A copy that has another label or speaker than its original.
+    #[error("{file}: {field} must be that of its copy {other}, {expected:?}, got {value:?}")]
+    Copy {
+        /// The file that is not taken, and the row of a table that names it.
+        file: String,
+        /// The one that is.
+        other: String,
+        /// "label" or "speaker".
+        field: &'static str,
+        /// The value of this copy; empty if unknown.
+        value: String,
+        /// The value of the other one; empty if unknown.
+        expected: String,
     },
     /// A file or folder that cannot be read.
     #[error("{file}: cannot be read: {reason}")]

@@ -1,15 +1,17 @@
 //! Finding the clips of folders, archives and tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::clip::{BadFile, Clip, name_of};
 use super::find::{Files, Found, find, is_table};
 use super::manifest::{BadRow, Manifest, ManifestRow};
+use super::warning::{Names, SourceWarning};
 use super::{CorpusFormat, SourceError, detect, folders};
 use crate::file::{AudioFile, stem_of};
 use crate::labels::LabelMap;
+use crate::span::Span;
 
 /// Labelled speech to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub struct Clips {
     pub corpora: Vec<FoundCorpus>,
     /// The files and rows that were left out because of [`ClipsOptions::skip_bad`]. Report them.
     pub skipped: Vec<BadFile>,
+    /// Names that may be a mistake. Report them.
+    pub warnings: Vec<SourceWarning>,
 }
 
 /// A source with the format that it was read in.
@@ -84,6 +88,15 @@ pub struct FoundCorpus {
     pub speakers: usize,
     /// Songs of RAVDESS, which are left out.
     pub songs_left_out: usize,
+    /// Copies of clips that were found before, here or in a source before it, which are left out.
+    pub copies_left_out: usize,
+}
+
+impl FoundCorpus {
+    /// The number of files and rows that are left out: songs and copies.
+    pub fn left_out(&self) -> usize {
+        self.songs_left_out + self.copies_left_out
+    }
 }
 
 impl fmt::Display for FoundCorpus {
@@ -96,18 +109,22 @@ impl fmt::Display for FoundCorpus {
             1 => write!(f, " of 1 speaker")?,
             speakers => write!(f, " of {speakers} speakers")?,
         }
-        match self.songs_left_out {
-            0 => Ok(()),
-            songs => write!(f, ", {songs} songs left out"),
+        for (count, what) in [(self.songs_left_out, "songs"), (self.copies_left_out, "copies")] {
+            if count > 0 {
+                write!(f, ", {count} {what} left out")?;
+            }
         }
+        Ok(())
     }
 }
 
 impl Clips {
-    /// Finds the clips of all sources. No sound is read.
+    /// Finds the clips of all sources. No sound is decoded.
     ///
     /// Any folder structure is accepted: `Actor_01/*.wav` as downloaded, FLAC copies, or Kaggle's archives, which hold every file twice
-    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`). Of equal copies with one name, the one with the shortest path is used.
+    /// (`Actor_01/` and `audio_speech_actors_01-24/Actor_01/`). Of equal copies with one name, the one with the shortest path is used,
+    /// and the others are counted ([`FoundCorpus::copies_left_out`]). Files of one id and one size are read to compare them; one of other
+    /// content, label or speaker is a bad file.
     /// Hidden files and folders, macOS's `__MACOSX`, and files without an audio extension are skipped.
     ///
     /// # Errors
@@ -115,39 +132,32 @@ impl Clips {
     /// (see [`BadFile`]) and [`ClipsOptions::skip_bad`] is not set.
     pub fn open(sources: &[Source], options: &ClipsOptions) -> Result<Self, SourceError> {
         let mut all = BTreeMap::<String, Clip>::new();
-        let (mut corpora, mut skipped) = (Vec::new(), Vec::new());
+        let (mut corpora, mut skipped, mut names) = (Vec::new(), Vec::new(), Names::default());
         for source in sources {
             let mut reading = Reading {
                 path: &source.path,
                 labels: &options.label_map,
                 clips: Vec::new(),
+                rows: HashMap::new(),
                 bad: Vec::new(),
                 songs: BTreeSet::new(),
+                copies: 0,
             };
             let format = reading.read(source.format)?;
-            let Reading { clips, mut bad, songs, .. } = reading;
-            let (mut found, mut copies) = (0, 0);
+            let Reading { clips, mut bad, songs, mut copies, .. } = reading;
+            let mut found = 0;
             let mut speakers = BTreeSet::new();
             for clip in clips {
-                let speaker = clip.speaker.clone();
-                match all.get(&clip.id) {
-                    Some(other) if is_copy(&clip.file, &other.file) => {
-                        copies += 1;
-                        continue;
-                    }
-                    Some(other) => {
-                        bad.push(BadFile::Ambiguous {
-                            file: clip.file.to_string(),
-                            other: other.file.to_string(),
-                        });
-                        continue;
-                    }
+                match all.get(&clip.id).map(|other| clip.check_copy_of(other)) {
                     None => {
+                        found += 1;
+                        speakers.extend(clip.speaker.clone());
+                        names.note(&clip, &source.path, format);
                         all.insert(clip.id.clone(), clip);
                     }
+                    Some(Ok(())) => copies += 1,
+                    Some(Err(differing)) => bad.push(differing),
                 }
-                found += 1;
-                speakers.extend(speaker);
             }
             if !bad.is_empty() && !options.skip_bad {
                 bad.sort_by_cached_key(ToString::to_string);
@@ -169,18 +179,12 @@ impl Clips {
                 clips: found,
                 speakers: speakers.len(),
                 songs_left_out: songs.len(),
+                copies_left_out: copies,
             });
         }
         skipped.sort_by_cached_key(ToString::to_string);
-        Ok(Self { clips: all.into_values().collect(), corpora, skipped })
+        Ok(Self { clips: all.into_values().collect(), corpora, skipped, warnings: names.warnings() })
     }
-}
-
-/// Whether two files seem equal without being read: by extension, size, and in an archive the checksum.
-fn is_copy(file: &AudioFile, other: &AudioFile) -> bool {
-    let ending =
-        |file: &AudioFile| file.to_string().rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    ending(file) == ending(other) && file.looks_like_copy_of(other)
 }
 
 /// One source while it is read.
@@ -188,9 +192,13 @@ struct Reading<'a> {
     path: &'a Path,
     labels: &'a LabelMap,
     clips: Vec<Clip>,
+    /// The first row of a table that names a recording, or a part of it.
+    rows: HashMap<(PathBuf, Option<Span>), ManifestRow>,
     bad: Vec<BadFile>,
     /// Names of songs, in lower case.
     songs: BTreeSet<String>,
+    /// Rows that say again what another one says.
+    copies: usize,
 }
 
 impl Reading<'_> {
@@ -244,7 +252,7 @@ impl Reading<'_> {
         let corpus = name_of(self.path);
         match folders::label_of(&inner, &corpus, self.labels) {
             Ok(word) => self.clip(format!("{corpus}/{inner}"), word, corpus, None, None, file),
-            Err(reason) => self.bad.push(BadFile::Folder { file: file.to_string(), reason }),
+            Err(found) => self.bad.push(BadFile::Folder { file: file.to_string(), found }),
         }
     }
 
@@ -265,17 +273,52 @@ impl Reading<'_> {
             }));
             return;
         };
+        let file = AudioFile::new(&path).with_span(row.start, row.end);
+        // One recording may be written in several ways: ./a.wav, a.wav.
+        let recording = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        let place = (recording, file.span());
+        match self.rows.get(&place).map(|first| self.check_repeated(first, &row, &file)) {
+            None => self.rows.insert(place, row.clone()),
+            Some(Ok(())) => return self.copies += 1,
+            Some(Err(bad)) => return self.bad.push(BadFile::Row(bad)),
+        };
         let corpus = row.corpus.unwrap_or_else(|| name_of(self.path));
         let inner = path.strip_prefix(folder).unwrap_or(&path);
         let parts: Vec<_> = inner.components().map(|part| part.as_os_str().to_string_lossy()).collect();
         let inner = if inner.is_absolute() { inner.display().to_string() } else { parts.join("/") };
-        let file = AudioFile::new(&path).with_span(row.start, row.end);
         let span = file.span().map(|span| span.to_string()).unwrap_or_default();
         let speaker = row.speaker.map(|speaker| format!("{corpus}/{speaker}"));
         self.clip(format!("{corpus}/{inner}{span}"), &row.label, corpus, speaker, row.language, file);
         if let Some(clip) = self.clips.last_mut() {
             clip.row = Some(format!("{}: row {}", self.path.display(), row.row));
         }
+    }
+
+    /// Checks that a row says of a recording what the first row says that names it.
+    fn check_repeated(&self, first: &ManifestRow, row: &ManifestRow, file: &AudioFile) -> Result<(), BadRow> {
+        let corpus = |row: &ManifestRow| row.corpus.clone().unwrap_or_else(|| name_of(self.path));
+        let label = |row: &ManifestRow| self.label_of(&corpus(row), &row.label);
+        let speaker = |row: &ManifestRow| row.speaker.clone().unwrap_or_default();
+        let columns = [
+            ("corpus", corpus(first), corpus(row)),
+            ("label", label(first), label(row)),
+            ("speaker", speaker(first), speaker(row)),
+        ];
+        match columns.into_iter().find(|(_, expected, value)| expected != value) {
+            None => Ok(()),
+            Some((column, expected, value)) => Err(BadRow {
+                manifest: self.path.display().to_string(),
+                row: row.row,
+                column,
+                expected: format!("{expected:?}, as row {} says of {file}", first.row),
+                value,
+            }),
+        }
+    }
+
+    /// The emotion or mood that a word means, or the word itself.
+    fn label_of(&self, corpus: &str, word: &str) -> String {
+        self.labels.emotion_of(corpus, word).unwrap_or(word.trim()).to_owned()
     }
 
     fn clip(
@@ -287,7 +330,7 @@ impl Reading<'_> {
         language: Option<String>,
         file: AudioFile,
     ) {
-        let label = self.labels.emotion_of(&corpus, word).unwrap_or(word.trim()).to_owned();
+        let label = self.label_of(&corpus, word);
         let language = language.or_else(|| self.labels.language_of(&corpus).map(str::to_owned));
         self.clips.push(Clip { id, label, speaker, corpus, language, file, row: None });
     }

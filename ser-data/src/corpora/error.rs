@@ -20,13 +20,13 @@ pub enum SourceError {
         cause: io::Error,
     },
     /// It is a file of another kind.
-    #[error("{}: must be a folder, a ZIP archive or a table (.csv, .tsv)", path.display())]
+    #[error("{}: source must be a folder, a ZIP archive or a table (.csv, .tsv), got another file", path.display())]
     Kind {
         /// The file.
         path: PathBuf,
     },
     /// The archive is damaged.
-    #[error("{}: is not a readable ZIP archive: {reason}", path.display())]
+    #[error("{}: source must be a readable ZIP archive, got one that is not: {reason}", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum SourceError {
         table: Option<String>,
     },
     /// There are several corpora in it.
-    #[error("{}: must be one corpus, got {found}; give the folder of each", path.display())]
+    #[error("{}: source must be one corpus, got {found}; give the folder of each", path.display())]
     SeveralCorpora {
         /// The folder or archive.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum SourceError {
     },
     /// There is no clip in it.
     #[error(
-        "{}: no clips in it ({songs_left_out} songs left out, {skipped} bad files); expected files such as {example}",
+        "{}: source must hold 1 or more clips such as {example}, got 0 ({songs_left_out} songs left out, {skipped} bad files)",
         path.display()
     )]
     NoClips {

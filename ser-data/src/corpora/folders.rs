@@ -5,13 +5,13 @@ use crate::labels::LabelMap;
 /// The label of a file: the name of its folder, at any depth, that is a known word; otherwise the name of the first folder. `path` is the
 /// file's path below the corpus's folder, joined by `/`.
 pub(super) fn label_of<'a>(path: &'a str, corpus: &str, labels: &LabelMap) -> Result<&'a str, String> {
-    let (folders, _) = path.rsplit_once('/').ok_or("it lies in no folder of a class")?;
+    let (folders, _) = path.rsplit_once('/').ok_or("no folder")?;
     let mut found: Option<(&str, &str)> = None;
     for folder in folders.split('/') {
         let Some(emotion) = labels.emotion_of(corpus, folder) else { continue };
         match found {
             Some((other, known)) if known != emotion => {
-                return Err(format!("it lies in folders of two classes, {other} and {folder}"));
+                return Err(format!("those of two, {other} and {folder}"));
             }
             _ => found = Some((folder, emotion)),
         }

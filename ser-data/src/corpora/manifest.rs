@@ -1,6 +1,5 @@
 //! Tables of clips.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,7 +31,7 @@ use encoding_rs::Encoding;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The rows that can be used, in their order.
+    /// The rows that can be used, in their order. Two may name one recording: [`Clips`](crate::Clips) compares them.
     pub rows: Vec<ManifestRow>,
     /// Those that cannot be used.
     pub bad: Vec<BadRow>,
@@ -169,32 +168,13 @@ impl Manifest {
         let (delimiter, columns) = columns(file, &text)?;
         let mut reader = reader(&text, delimiter);
         let mut manifest = Self { rows: Vec::new(), bad: Vec::new() };
-        let mut seen: HashMap<_, String> = HashMap::new();
         for record in reader.records().skip(1) {
             let record = record.map_err(|cause| ManifestError::Csv { file: file.to_owned(), cause })?;
             let line = record.position().map_or(0, csv::Position::line);
             let row = Row { file, line, record: &record, columns: &columns, comma: delimiter == b';' };
-            let row = match row.read() {
-                Ok(row) => row,
-                Err(bad) => {
-                    manifest.bad.push(bad);
-                    continue;
-                }
-            };
-            match seen.get(&(row.path.clone(), row.start, row.end)) {
-                // The same row again says nothing new.
-                Some(label) if *label == row.label => {}
-                Some(label) => manifest.bad.push(BadRow {
-                    manifest: file.to_owned(),
-                    row: row.row,
-                    column: "label",
-                    expected: format!("that of the other row of {}, {label:?}", row.path),
-                    value: row.label,
-                }),
-                None => {
-                    seen.insert((row.path.clone(), row.start, row.end), row.label.clone());
-                    manifest.rows.push(row);
-                }
+            match row.read() {
+                Ok(row) => manifest.rows.push(row),
+                Err(bad) => manifest.bad.push(bad),
             }
         }
         Ok(manifest)

@@ -11,6 +11,7 @@ mod manifest;
 mod named;
 mod names;
 mod ravdess;
+mod warning;
 
 pub use clip::{BadFile, Clip};
 pub use clips::{Clips, ClipsOptions, FoundCorpus, Source};
@@ -20,3 +21,4 @@ pub use format::CorpusFormat;
 pub use manifest::{BadRow, Manifest, ManifestError, ManifestRow};
 pub use named::{NameError, Named};
 pub use ravdess::{Intensity, Modality, RavdessName, Sex, Statement, VocalChannel};
+pub use warning::SourceWarning;

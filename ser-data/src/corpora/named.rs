@@ -23,10 +23,12 @@ impl Named {
 #[non_exhaustive]
 pub enum NameError {
     /// It does not have the form of the corpus's names.
-    #[error("{name}: the name must be {expected}")]
+    #[error("{name}: name must be {expected}, got {value}")]
     Shape {
         /// The name, or the file's path.
         name: String,
+        /// The name, without folders.
+        value: String,
         /// The form of the corpus's names, with an example.
         expected: String,
     },
@@ -48,7 +50,7 @@ impl NameError {
     /// The same error with the whole path in place of the name.
     pub(super) fn in_file(self, file: String) -> Self {
         match self {
-            Self::Shape { expected, .. } => Self::Shape { name: file, expected },
+            Self::Shape { value, expected, .. } => Self::Shape { name: file, value, expected },
             Self::Field { field, value, expected, .. } => Self::Field { name: file, field, value, expected },
         }
     }

@@ -12,8 +12,11 @@ pub(super) struct Naming {
 
 impl Naming {
     pub(super) fn read(&self, path: &str) -> Result<Named, NameError> {
-        let error = || NameError::Shape { name: file_name(path).to_owned(), expected: self.expected.into() };
-        (self.read)(path).ok_or_else(error)
+        (self.read)(path).ok_or_else(|| NameError::Shape {
+            name: file_name(path).to_owned(),
+            value: file_name(path).to_owned(),
+            expected: self.expected.into(),
+        })
     }
 }
 

@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::voices::{Discriminant, VoiceBench, VoiceClips};
+use ser_bench::voices::{Discriminant, VoiceBench, VoiceClips, statistics_read};
 use ser_data::LabelSet;
 use ser_examples::speech::Labelling;
 use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{assets, cli, interrupt, output};
 use ser_models::encoder::WhisperEncoder;
-use ser_models::input::ModelInput;
 use ser_models::{Recipe, RecipeFile};
 use serde::Serialize;
 
@@ -30,7 +29,7 @@ use unlabelled::Unlabelled;
 /// that were not trained on its speaker: the speakers of a training part are divided into --parts groups, and heads that are trained on the
 /// other groups answer for each group. Recordings without labels (--unlabelled) train too, on the answers of heads that are trained on the
 /// whole training part. Their speakers must be none of the labelled clips': the answers would be those for known speakers, and speakers that
-/// are measured would train.
+/// are measured would train. A recording whose name is that of a labelled speaker's clip, such as a song of RAVDESS, is refused.
 ///
 /// Small networks are measured on the five published folds of RAVDESS's actors, with all other corpora in the training part too: on the
 /// validation actors, or with --test on the test actors, by which no choice is made. An interrupted run resumes from the files in --folder.
@@ -42,8 +41,10 @@ struct Arguments {
     #[command(flatten)]
     labelling: Labelling,
     /// Recordings without labels: files, or folders with all recordings below; may be given more than once. They train in each fold, on the
-    /// large model's answers alone, and are measured in none. They are the corpus `unlabelled` of the recipe's sampling. Copies of labelled
-    /// clips are left out.
+    /// large model's answers alone, and are measured in none. They are the corpus `unlabelled` of the recipe's sampling. A recording
+    /// of twice the small network's input or more (six seconds, as recipes are by default) is cut into equal windows of about that length,
+    /// which both models read; windows without speech are left out. Copies of labelled clips are left out; in another format they are known
+    /// if they are not cut.
     #[arg(long, value_name = "PATH")]
     unlabelled: Vec<PathBuf>,
     /// The encoder: a safetensors file in f32, f16 or i8.
@@ -62,7 +63,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0.8)]
     teacher: f32,
     /// Trained heads of each large model, of different seeds; the discriminant answers beside them.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     heads: u64,
     /// Leave out the linear discriminant that answers beside the trained heads.
     #[arg(long)]
@@ -102,10 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let small = Recipe::of(&small)?;
     let large = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
-    let layers = match large.architecture.input() {
-        ModelInput::Encoded { layers, .. } => layers,
-        other => anyhow::bail!("a head must read statistics of an encoder's outputs, got {other:?}"),
-    };
+    let layers = statistics_read(&large.architecture)?;
     if let Some(path) = &arguments.output {
         output::check_folder(path)?;
     }
@@ -130,7 +128,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
     ensure!(
         voices.clips.iter().map(|clip| &clip.id).eq(set.clips.iter().map(|clip| &clip.id)),
-        "the large and the small model must read the same clips"
+        "clips of the small model must be those of the large one, got others"
     );
     let stop = interrupt::on_ctrl_c()?;
     let discriminant = (!arguments.trained_only).then(Discriminant::bundled);

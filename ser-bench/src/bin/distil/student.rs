@@ -122,7 +122,10 @@ impl Student<'_> {
             for (way, answers) in &mut answers {
                 answers.push(match way {
                     Disturbance::None => clean.clone(),
-                    way => disturbed(&network, &clean, &clips, *way)?.context("a program is missing")?,
+                    way => {
+                        let answers = disturbed(&network, &clean, &clips, *way)?;
+                        answers.with_context(|| way.missing_program())?
+                    }
                 });
             }
         }

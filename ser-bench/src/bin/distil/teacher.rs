@@ -106,7 +106,7 @@ fn dealt<'a>(
 ) -> anyhow::Result<Vec<usize>> {
     let speakers: Vec<&str> = speakers
         .into_iter()
-        .map(|speaker| speaker.context("the speaker of each clip must be known"))
+        .map(|speaker| speaker.context("speaker of each labelled clip must be known, got none"))
         .collect::<anyhow::Result<_>>()?;
     let mut part_of: BTreeMap<&str, usize> = speakers.iter().map(|&speaker| (speaker, 0)).collect();
     ensure!(part_of.len() >= parts, "--parts must be at most the speakers, {}, got {parts}", part_of.len());

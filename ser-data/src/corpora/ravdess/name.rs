@@ -54,6 +54,7 @@ impl FromStr for RavdessName {
         else {
             return Err(NameError::Shape {
                 name: name.into(),
+                value: name.into(),
                 expected: "seven two-digit fields joined by hyphens, such as 03-01-06-01-02-01-12".into(),
             });
         };
