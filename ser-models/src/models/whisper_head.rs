@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 /// | dropout 0.4, dense, 192 units, ReLU | \[192\] | 196,800 |
 /// | dropout 0.4, dense | \[classes\] | 772 for 4 classes |
 ///
-/// With [`HeadPooling::Attentive`] the input is the frames of the outputs that are mixed, and the mixture is pooled by attention. With [`HeadLayers::Concatenation`] the
-/// dense layers read all 5,120 statistics.
+/// With [`HeadPooling::Attentive`] the input is the frames of the outputs that are mixed, and the mixture is pooled by attention. With
+/// [`HeadLayers::Concatenation`] the dense layers read all 5,120 statistics.
 ///
 /// With [`WhisperHeadConfig::tuned`] blocks the input is the frames before them. The network runs its own copies of these blocks
 /// ([`TransformerBlock`]), and then pools and normalises all outputs. Such a network begins as a trained head without
