@@ -16,12 +16,13 @@ pub use quantize::quantize;
 pub use upper_blocks::EncoderBlocks;
 
 use crate::files::read_file;
-use crate::kernels::{Frames, InParallel, statistics};
+use crate::kernels::{Frames, statistics};
 use crate::layer::{LayerError, Padded, elements, tensor};
 use crate::memory::Memory;
 use block::Block;
 use convolution::Convolution;
 use file::File;
+use rayon::prelude::*;
 use std::path::Path;
 
 /// What errors call bytes that come from no file.
@@ -225,8 +226,8 @@ impl WhisperEncoder {
         let values = mel.values().contiguous().map_err(LayerError::from)?;
         let values = elements(&values).map_err(LayerError::from)?;
         let values = values.slice::<f32>().map_err(LayerError::from)?;
-        let clips = values.chunks_exact(self.n_mels * frames).zip(outputs).enumerate();
-        clips.for_each_item(&|(clip, (mel_of_clip, mut output))| {
+        let clips = values.par_chunks_exact(self.n_mels * frames).zip(outputs).enumerate();
+        clips.for_each(|(clip, (mel_of_clip, mut output))| {
             let valid = mel.lengths().map_or(frames, |lengths| lengths[clip]);
             self.clip(mel_of_clip, valid, |layer, rows| on_layer(&mut output, layer, rows));
         });

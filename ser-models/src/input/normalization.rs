@@ -1,9 +1,9 @@
 //! Normalisation of inputs: logarithms of what is skewed, then z-scores.
 
 use super::frames_of;
-use crate::kernels::InParallel;
 use crate::layer::{LayerError, Padded, elements};
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// A spread below this share of the mean's size counts as constant.
@@ -63,7 +63,7 @@ impl Normalization {
             clips.flat_map(|(clip, x)| x[row * frames..][..own(clip)].iter().map(|x| f64::from(*x))).collect()
         };
         let constants: Vec<[f32; 3]> =
-            (0..rows).map_together(1, &|row| constants(column(row), log_skewed, frames > 1));
+            (0..rows).into_par_iter().map(|row| constants(column(row), log_skewed, frames > 1)).collect();
         let each = |i: usize| constants.iter().map(|constants| constants[i]).collect();
         Ok(Self { floor: each(0), mean: each(1), std: each(2) })
     }

@@ -1,7 +1,8 @@
 //! Gates, hyperbolic tangents and GELU of whole slices, on all threads.
 
-use super::{InParallel, Real};
+use super::{ForEachItem, Real};
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 /// Elements that one thread takes at a time.
 const BLOCK: usize = 1 << 13;
@@ -9,7 +10,7 @@ const BLOCK: usize = 1 << 13;
 /// `x · σ(a)`.
 pub(crate) fn gated<T: Real>(x: &[T], a: &[T]) -> Vec<T> {
     let mut y = x.to_vec();
-    let blocks = y.chunks_mut(BLOCK).zip(a.chunks(BLOCK));
+    let blocks = y.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK));
     blocks.for_each_item(&|(y, a)| Arch::new().dispatch(Gated { y, a }));
     y
 }
@@ -33,8 +34,8 @@ impl<T: Real> WithSimd for Gated<'_, T> {
 /// The gradients of [`gated`] for `x` and `a`.
 pub(crate) fn gated_backward<T: Real>(x: &[T], a: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
     let (mut dx, mut da) = (dy.to_vec(), dy.to_vec());
-    let gradients = dx.chunks_mut(BLOCK).zip(da.chunks_mut(BLOCK));
-    let blocks = gradients.zip(x.chunks(BLOCK).zip(a.chunks(BLOCK)));
+    let gradients = dx.par_chunks_mut(BLOCK).zip(da.par_chunks_mut(BLOCK));
+    let blocks = gradients.zip(x.par_chunks(BLOCK).zip(a.par_chunks(BLOCK)));
     blocks.for_each_item(&|((dx, da), (x, a))| Arch::new().dispatch(GatedBackward { dx, da, x, a }));
     (dx, da)
 }
@@ -62,7 +63,7 @@ impl<T: Real> WithSimd for GatedBackward<'_, T> {
 
 /// The hyperbolic tangent of every element, in place.
 pub(crate) fn tanh<T: Real>(x: &mut [T]) {
-    x.chunks_mut(BLOCK).for_each_item(&|x| Arch::new().dispatch(HyperbolicTangent(x)));
+    x.par_chunks_mut(BLOCK).for_each_item(&|x| Arch::new().dispatch(HyperbolicTangent(x)));
 }
 
 struct HyperbolicTangent<'a, T>(&'a mut [T]);
@@ -79,7 +80,7 @@ impl<T: Real> WithSimd for HyperbolicTangent<'_, T> {
 /// GELU of every element, in its exact form.
 pub(crate) fn gelu<T: Real>(x: &[T]) -> Vec<T> {
     let mut y = x.to_vec();
-    y.chunks_mut(BLOCK).for_each_item(&|y| Arch::new().dispatch(Gelu(y)));
+    y.par_chunks_mut(BLOCK).for_each_item(&|y| Arch::new().dispatch(Gelu(y)));
     y
 }
 
@@ -96,7 +97,7 @@ impl<T: Real> WithSimd for Gelu<'_, T> {
 
 /// Turns `dy`, the gradient for the output of [`gelu`], into that for `x`.
 pub(crate) fn gelu_backward<T: Real>(x: &[T], dy: &mut [T]) {
-    let blocks = dy.chunks_mut(BLOCK).zip(x.chunks(BLOCK));
+    let blocks = dy.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
     blocks.for_each_item(&|(dy, x)| Arch::new().dispatch(GeluBackward { dy, x }));
 }
 

@@ -2,9 +2,10 @@
 //!
 //! [`self_attention`](super::self_attention) computes the same for weights that never change, in `f32`, twice as fast, without gradients.
 
-use super::{InParallel, Matrix, Real, matmul, softmax_gradient, sum};
+use super::{ForEachItem, Matrix, Real, matmul, softmax_gradient, sum};
 use crate::memory::Memory;
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 /// Attention with several heads (Vaswani et al. 2017): of queries, keys and values, for each head `softmax(q · kᵀ / √n) · v`, n = `width` /
 /// `heads`. Rows [frames of all clips, width] hold the elements of one head after those of another; each clip attends to its own frames.
@@ -26,7 +27,7 @@ impl Attention {
         let mut out = vec![T::ZERO; q.len()];
         let clips =
             self.clips(q).into_iter().zip(self.clips(k)).zip(self.clips(v)).zip(self.clips_mut(&mut out));
-        clips.for_each_item(&|(((q, k), v), out)| {
+        clips.collect::<Vec<_>>().into_par_iter().for_each_item(&|(((q, k), v), out)| {
             let frames = q.len() / self.width;
             let mut shares = self.memory.buffer::<T>(frames * frames);
             for head in self.heads() {
@@ -44,7 +45,8 @@ impl Attention {
         let [dq, dk, dv] = &mut gradients;
         let inputs = self.clips(q).into_iter().zip(self.clips(k)).zip(self.clips(v)).zip(self.clips(dout));
         let outputs = self.clips_mut(dq).into_iter().zip(self.clips_mut(dk)).zip(self.clips_mut(dv));
-        inputs.zip(outputs).for_each_item(&|((((q, k), v), dout), ((dq, dk), dv))| {
+        let clips: Vec<_> = inputs.zip(outputs).collect();
+        clips.into_par_iter().for_each_item(&|((((q, k), v), dout), ((dq, dk), dv))| {
             let (width, frames, scale) = (self.width, q.len() / self.width, self.scale::<T>());
             let mut shares = self.memory.buffer::<T>(frames * frames);
             let mut dscores = self.memory.buffer::<T>(frames * frames);

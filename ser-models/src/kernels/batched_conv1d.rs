@@ -4,7 +4,8 @@ use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS};
 use super::direct_conv1d::DirectConv1d;
 use super::epilogue::split_mut;
 use super::window::Placed;
-use super::{Epilogue, InParallel, Real, sum, vectorized};
+use super::{Epilogue, ForEachItem, Real, sum, vectorized};
+use rayon::prelude::*;
 
 /// Positions that clips side by side have at most, so that they stay in the cache.
 const POSITIONS: usize = 320;
@@ -42,7 +43,7 @@ impl<'a> BatchedConv1d<'a> {
         let plane = epilogue.output(shape.out_plane());
         let (unit, channels) = (direct.clips, shape.out_channels);
         let argmax = split_mut(argmax, unit * channels * plane, shape.batch.div_ceil(unit));
-        let units = y.chunks_mut(unit * channels * plane).zip(x.chunks(unit * shape.in_size()));
+        let units = y.par_chunks_mut(unit * channels * plane).zip(x.par_chunks(unit * shape.in_size()));
         // Single clips are split among threads by output channels.
         let part = match shape.batch {
             ..SMALL => {
@@ -71,7 +72,7 @@ impl<'a> BatchedConv1d<'a> {
                 return convolve(0, y, argmax);
             }
             let argmax = split_mut(argmax, part * plane, channels.div_ceil(part));
-            let parts = y.chunks_mut(part * plane).zip(argmax).enumerate();
+            let parts = y.par_chunks_mut(part * plane).zip(argmax).enumerate();
             parts.for_each_item(&|(i, (y, argmax))| convolve(i * part, y, argmax));
         });
     }

@@ -2,8 +2,9 @@
 
 use super::epilogue::split;
 use super::window::Placed;
-use super::{Epilogue, InParallel, Real};
+use super::{Epilogue, ForEachItem, Real};
 use crate::memory::Memory;
+use rayon::prelude::*;
 
 /// Parts that a batch is split into at least, so that there is work for several threads.
 pub(super) const UNITS: usize = 4;
@@ -70,9 +71,9 @@ impl ConvShape {
             Some(dx) => dx.chunks_mut(in_size).map(Some).collect(),
             None => (0..parts).map(|_| None).collect(),
         };
-        let inputs = x.chunks(in_size).zip(dy.chunks(out_size));
+        let inputs = x.par_chunks(in_size).zip(dy.par_chunks(out_size));
         let parts = inputs.zip(split(argmax, out_size, parts)).zip(dx);
-        add_sums(parts.map_together(1, &|(((x, dy), argmax), dx)| gradients([x, dy], argmax, dx)))
+        add_sums(parts.map(|(((x, dy), argmax), dx)| gradients([x, dy], argmax, dx)).collect())
     }
 }
 
@@ -83,7 +84,7 @@ fn add_sums<T: Real>(parts: Vec<[Vec<T>; 2]>) -> [Vec<T>; 2] {
     let mut totals = parts.next().unwrap_or_default();
     let parts: Vec<[Vec<T>; 2]> = parts.collect();
     for (i, total) in totals.iter_mut().enumerate() {
-        total.chunks_mut(BLOCK).enumerate().for_each_item(&|(block, total)| {
+        total.par_chunks_mut(BLOCK).enumerate().for_each_item(&|(block, total)| {
             for part in &parts {
                 let part = &part[i][block * BLOCK..][..total.len()];
                 total.iter_mut().zip(part).for_each(|(total, part)| *total += *part);

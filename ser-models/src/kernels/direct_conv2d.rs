@@ -8,8 +8,9 @@ use super::conv_shape::{ConvShape, SMALL};
 use super::epilogue::split_mut;
 use super::taps::{LANES, add_up};
 use super::window::Placed;
-use super::{Epilogue, InParallel, PoolFirst, Real, vectorized};
+use super::{Epilogue, ForEachItem, PoolFirst, Real, vectorized};
 use crate::memory::Buffer;
+use rayon::prelude::*;
 
 /// Output channels that are computed together. Their sums stay in the cache until the epilogue has run.
 const TOGETHER: usize = 8;
@@ -47,7 +48,7 @@ impl<'a> DirectConv2d<'a> {
         let (offsets, stride) = (self.offsets(), self.stride());
         let pool = epilogue.pool_first().filter(|pool| argmax.is_empty() && pool.shape.own().is_some());
         let argmax = split_mut(argmax, channels * plane, shape.batch);
-        let clips = y.chunks_mut(channels * plane).zip(x.chunks(shape.in_size())).zip(argmax);
+        let clips = y.par_chunks_mut(channels * plane).zip(x.par_chunks(shape.in_size())).zip(argmax);
         clips.enumerate().for_each_item(&|(clip, ((y, x), argmax))| {
             let padded = self.padded(x);
             let mut sums = shape.memory.buffer(TOGETHER.min(channels) * stride);

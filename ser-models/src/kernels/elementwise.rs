@@ -1,6 +1,7 @@
 //! Element by element, on all threads where there is enough to do.
 
-use super::{InParallel, Real};
+use super::{ForEachItem, Real};
+use rayon::prelude::*;
 
 /// Elements that one thread takes at a time.
 const BLOCK: usize = 1 << 15;
@@ -8,7 +9,7 @@ const BLOCK: usize = 1 << 15;
 /// `f` of every element.
 pub(crate) fn map<T: Real>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
     let mut out = vec![T::ZERO; a.len()];
-    out.chunks_mut(BLOCK).zip(a.chunks(BLOCK)).for_each_item(&|(out, a)| {
+    out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).for_each_item(&|(out, a)| {
         for (out, a) in out.iter_mut().zip(a) {
             *out = f(*a);
         }
@@ -20,7 +21,10 @@ pub(crate) fn map<T: Real>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 pub(crate) fn map2<T: Real, U: Copy + Sync>(a: &[T], b: &[U], f: impl Fn(T, U) -> T + Sync) -> Vec<T> {
     debug_assert_eq!(a.len(), b.len());
     let mut out = vec![T::ZERO; a.len()];
-    out.chunks_mut(BLOCK).zip(a.chunks(BLOCK).zip(b.chunks(BLOCK))).for_each_item(&|(out, (a, b))| {
+    out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK).zip(b.par_chunks(BLOCK))).for_each_item(&|(
+        out,
+        (a, b),
+    )| {
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
             *out = f(*a, *b);
         }

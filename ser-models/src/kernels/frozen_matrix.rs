@@ -8,9 +8,10 @@
 use super::frozen_values::FrozenValues;
 use super::integer_matrix::{IntegerMatrix, integer_matrix, round_row};
 use super::rows::{Finish, Rows};
-use super::{InParallel, functions};
+use super::{ForEachItem, functions};
 use half::slice::HalfFloatSliceExt;
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 /// Registers across a panel.
 const REGISTERS: usize = 2;
@@ -103,7 +104,7 @@ impl FrozenMatrix {
         if threads == 1 {
             work((0, out));
         } else {
-            out.chunks_mut(share * out_stride).enumerate().for_each_item(&work);
+            out.par_chunks_mut(share * out_stride).enumerate().for_each_item(&work);
         }
     }
 

@@ -9,8 +9,9 @@
 
 use super::conv_shape::{ConvShape, PARTS, SMALL, UNITS};
 use super::epilogue::split_mut;
-use super::{Epilogue, InParallel, Matrix, Real, matmul, sum, vectorized};
+use super::{Epilogue, ForEachItem, Matrix, Real, matmul, sum, vectorized};
 use crate::memory::Buffer;
+use rayon::prelude::*;
 use std::ops::{Deref, Range};
 
 /// Output positions that clips side by side should have.
@@ -164,18 +165,15 @@ impl Im2col<'_> {
                 let mut z = self.memory.buffer(self.out_size());
                 self.convolve_clip(x, weight, bias, &mut z);
                 let first = number * self.out_channels;
-                let planes = z.chunks_mut(self.out_plane()).zip(y.chunks_mut(plane));
+                let planes = z.par_chunks_mut(self.out_plane()).zip(y.par_chunks_mut(plane));
                 let argmax = split_mut(argmax, plane, self.out_channels);
-                planes.zip(argmax).enumerate().for_each_together((1 << 13) / plane + 1, &|(
-                    channel,
-                    ((z, y), argmax),
-                )| {
-                    epilogue.finish((first + channel, channel), z, y, argmax)
-                });
+                planes.zip(argmax).enumerate().with_min_len((1 << 13) / plane + 1).for_each_item(
+                    &|(channel, ((z, y), argmax))| epilogue.finish((first + channel, channel), z, y, argmax),
+                );
             }
             return;
         }
-        let units = y.chunks_mut(size).zip(x.chunks(unit * self.in_size())).zip(argmax);
+        let units = y.par_chunks_mut(size).zip(x.par_chunks(unit * self.in_size())).zip(argmax);
         units.enumerate().for_each_item(&|(number, ((y, x), argmax))| {
             let clips = x.len() / self.in_size();
             let n = clips * self.out_plane();
@@ -220,7 +218,7 @@ impl Im2col<'_> {
                 row = tail;
             }
         }
-        tiles.into_iter().zip(rows).for_each_item(&|(tile, rows)| {
+        tiles.into_par_iter().zip(rows).for_each_item(&|(tile, rows)| {
             let n = tile.len();
             let (mut product, mut columns) =
                 (self.memory.buffer(self.out_channels * n), self.memory.buffer(0));

@@ -2,7 +2,8 @@
 //!
 //! [`layer_norm`](super::layer_norm) computes the same for weights that never change, in `f32`, without gradients.
 
-use super::{InParallel, Real, sum, sum_pairs, vectorized};
+use super::{ForEachItem, Real, sum, sum_pairs, vectorized};
+use rayon::prelude::*;
 
 /// Rows that one thread takes at a time; also those whose gradients for weight and bias are added up first.
 const ROWS: usize = 32;
@@ -20,7 +21,7 @@ impl<T: Real> LayerNorm<'_, T> {
     pub(crate) fn forward(&self, x: &[T]) -> Vec<T> {
         let width = self.weight.len();
         let mut y = vec![T::ZERO; x.len()];
-        y.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).for_each_item(&|(y, x)| {
+        y.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).for_each_item(&|(y, x)| {
             vectorized(
                 #[inline(always)]
                 || {
@@ -43,7 +44,7 @@ impl<T: Real> LayerNorm<'_, T> {
     pub(crate) fn backward(&self, x: &[T], dy: &mut [T]) -> (Vec<T>, Vec<T>) {
         let width = self.weight.len();
         let share = T::from_f64(1.0 / width as f64);
-        let blocks = dy.chunks_mut(ROWS * width).zip(x.chunks(ROWS * width)).map_together(1, &|(dy, x)| {
+        let blocks = dy.par_chunks_mut(ROWS * width).zip(x.par_chunks(ROWS * width)).map(|(dy, x)| {
             let (mut dweight, mut dbias) = (vec![T::ZERO; width], vec![T::ZERO; width]);
             let mut normed = vec![T::ZERO; width];
             vectorized(
@@ -68,6 +69,7 @@ impl<T: Real> LayerNorm<'_, T> {
             );
             (dweight, dbias)
         });
+        let blocks: Vec<_> = blocks.collect();
         let (mut dweight, mut dbias) = (vec![T::ZERO; width], vec![T::ZERO; width]);
         for (of_block, bias_of_block) in blocks {
             dweight.iter_mut().zip(of_block).for_each(|(total, x)| *total += x);

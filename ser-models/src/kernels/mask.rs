@@ -1,7 +1,8 @@
 //! Masks of dropout.
 
-use super::InParallel;
+use super::ForEachItem;
 use crate::generator::Generator;
+use rayon::prelude::*;
 
 /// Elements that one generator draws for.
 const BLOCK: usize = 1 << 15;
@@ -12,7 +13,7 @@ pub(crate) fn keep_mask(n: usize, rate: f64, generator: &mut Generator) -> Vec<b
     let dropped = (rate * 65536.0).round() as u32;
     let seed = u64::from(generator.bits()) << 32 | u64::from(generator.bits());
     let mut kept = vec![false; n];
-    kept.chunks_mut(BLOCK).enumerate().for_each_item(&|(block, kept)| {
+    kept.par_chunks_mut(BLOCK).enumerate().for_each_item(&|(block, kept)| {
         let mut generator = Generator::with_stream(seed, block as u64);
         let mut bytes = [0; 1024];
         for kept in kept.chunks_mut(bytes.len() / 2) {

@@ -48,7 +48,7 @@ pub(crate) use layer_norm::LayerNorm;
 pub(crate) use mask::keep_mask;
 pub(crate) use matmul::{Matrix, matmul, matmul_parallel};
 pub(crate) use norm::{Norm, Statistics, Valid};
-pub(crate) use parallel::InParallel;
+pub(crate) use parallel::ForEachItem;
 pub(crate) use pool::PoolShape;
 pub(crate) use real::Real;
 pub(crate) use recurrence::{Cell, Recurrence};

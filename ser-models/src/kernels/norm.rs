@@ -1,8 +1,9 @@
 //! Batch normalisation of planes (a channel of an example), with its gradients.
 
 use super::epilogue::{split, split_mut};
-use super::{Epilogue, InParallel, Real, sum, sum_pairs, vectorized};
+use super::{Epilogue, ForEachItem, Real, sum, sum_pairs, vectorized};
 use crate::memory::Memory;
+use rayon::prelude::*;
 
 /// A batch's mean and biased variance for each channel.
 #[derive(Debug)]
@@ -18,8 +19,11 @@ impl Statistics {
     /// a large mean.
     pub(crate) fn of<T: Real>(x: &[T], batch: usize, channels: usize, valid: Option<Valid<'_>>) -> Self {
         let plane = x.len() / (batch * channels);
-        let planes: Vec<(f64, f64)> =
-            x.chunks(plane).enumerate().map_together((1 << 14) / plane + 1, &|(number, x)| {
+        let planes: Vec<(f64, f64)> = x
+            .par_chunks(plane)
+            .with_min_len((1 << 14) / plane + 1)
+            .enumerate()
+            .map(|(number, x)| {
                 vectorized(
                     #[inline(always)]
                     || {
@@ -33,7 +37,8 @@ impl Statistics {
                         (mean.to_f64(), squares.to_f64())
                     },
                 )
-            });
+            })
+            .collect();
         let weight = |example: usize| {
             let (width, length) = row(valid, example, plane);
             (plane / width * length) as f64
@@ -93,9 +98,9 @@ impl Norm<'_> {
         let in_plane = x.len() / self.planes();
         let out_plane = self.epilogue.output(in_plane);
         let argmax = split_mut(argmax, out_plane, self.planes());
-        let planes = x.chunks(in_plane).zip(y.chunks_mut(out_plane)).zip(argmax).enumerate();
+        let planes = x.par_chunks(in_plane).zip(y.par_chunks_mut(out_plane)).zip(argmax).enumerate();
         let pools = self.epilogue.pool().is_some();
-        planes.for_each_together((1 << 14) / in_plane + 1, &|(plane, ((x, y), argmax))| {
+        planes.with_min_len((1 << 14) / in_plane + 1).for_each_item(&|(plane, ((x, y), argmax))| {
             let channel = plane % self.channels;
             let mean = T::from_f64(self.statistics.mean[channel]);
             let scale = T::from_f64(self.inverse(channel)) * weight[channel];
@@ -128,11 +133,12 @@ impl Norm<'_> {
         let in_plane = x.len() / self.planes();
         let out_plane = self.epilogue.output(in_plane);
         let n = T::from_f64(self.statistics.n);
-        let outputs = dy.chunks(out_plane).zip(split(argmax, out_plane, self.planes()));
-        let planes = x.chunks(in_plane).zip(dx.chunks_mut(in_plane)).zip(outputs).enumerate();
+        let outputs = dy.par_chunks(out_plane).zip(split(argmax, out_plane, self.planes()));
+        let planes = x.par_chunks(in_plane).zip(dx.par_chunks_mut(in_plane)).zip(outputs).enumerate();
         // First the gradient for what is normalised, which stays in `dx`.
-        let rows: Vec<(T, T)> =
-            planes.map_together((1 << 14) / in_plane + 1, &|(plane, ((x, dx), (dy, argmax)))| {
+        let rows: Vec<(T, T)> = planes
+            .with_min_len((1 << 14) / in_plane + 1)
+            .map(|(plane, ((x, dx), (dy, argmax)))| {
                 let mean = T::from_f64(self.statistics.mean[plane % self.channels]);
                 let (width, length) = row(self.valid, plane / self.channels, in_plane);
                 vectorized(
@@ -145,7 +151,8 @@ impl Norm<'_> {
                         (sum_pairs(x, dx, |x, dx| (x - mean) * dx), sum(dx))
                     },
                 )
-            });
+            })
+            .collect();
         let (mut dweight, mut dbias) = (vec![T::ZERO; self.channels], vec![T::ZERO; self.channels]);
         for clip in rows.chunks_exact(self.channels) {
             for (channel, row) in clip.iter().enumerate() {
@@ -153,8 +160,8 @@ impl Norm<'_> {
                 dbias[channel] += row.1;
             }
         }
-        let planes = dx.chunks_mut(in_plane).zip(x.chunks(in_plane)).enumerate();
-        planes.for_each_together((1 << 14) / in_plane + 1, &|(plane, (dx, x))| {
+        let planes = dx.par_chunks_mut(in_plane).zip(x.par_chunks(in_plane)).enumerate();
+        planes.with_min_len((1 << 14) / in_plane + 1).for_each_item(&|(plane, (dx, x))| {
             let channel = plane % self.channels;
             let mean = T::from_f64(self.statistics.mean[channel]);
             let inverse = T::from_f64(self.inverse(channel));

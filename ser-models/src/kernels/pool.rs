@@ -1,7 +1,8 @@
 //! The largest value and the mean of moving windows over one or two axes. A sequence is an image of one row.
 
 use super::window::Placed;
-use super::{InParallel, Real};
+use super::{ForEachItem, Real};
+use rayon::prelude::*;
 
 /// Elements that one thread takes at least.
 const BLOCK: usize = 1 << 14;
@@ -40,8 +41,8 @@ impl PoolShape {
     fn forward<T: Real>(&self, x: &[T], f: impl Fn(&mut [T], &[T]) + Sync) -> Vec<T> {
         let (in_plane, out_plane) = (self.in_plane(), self.out_plane());
         let mut y = vec![T::ZERO; x.len() / in_plane * out_plane];
-        let planes = y.chunks_mut(out_plane).zip(x.chunks(in_plane));
-        planes.for_each_together(self.planes(), &|(y, x)| f(y, x));
+        let planes = y.par_chunks_mut(out_plane).zip(x.par_chunks(in_plane));
+        planes.with_min_len(self.planes()).for_each_item(&|(y, x)| f(y, x));
         y
     }
 
@@ -219,9 +220,9 @@ impl PoolShape {
     pub(crate) fn max_gradient<T: Real>(&self, x: &[T], y: &[T], dy: &[T]) -> Vec<T> {
         let (in_plane, out_plane, width) = (self.in_plane(), self.out_plane(), self.windows[1].input);
         let mut dx = vec![T::ZERO; x.len()];
-        let outputs = y.chunks(out_plane).zip(dy.chunks(out_plane));
-        let planes = dx.chunks_mut(in_plane).zip(x.chunks(in_plane)).zip(outputs);
-        planes.for_each_together(self.planes(), &|((dx, x), (y, dy))| {
+        let outputs = y.par_chunks(out_plane).zip(dy.par_chunks(out_plane));
+        let planes = dx.par_chunks_mut(in_plane).zip(x.par_chunks(in_plane)).zip(outputs);
+        planes.with_min_len(self.planes()).for_each_item(&|((dx, x), (y, dy))| {
             self.for_each_window(|at, rows, columns| {
                 for row in rows {
                     let line = &x[row * width..][columns.clone()];
@@ -252,8 +253,8 @@ impl PoolShape {
     pub(crate) fn mean_gradient<T: Real>(&self, dy: &[T]) -> Vec<T> {
         let (in_plane, out_plane, width) = (self.in_plane(), self.out_plane(), self.windows[1].input);
         let mut dx = vec![T::ZERO; dy.len() / out_plane * in_plane];
-        let planes = dx.chunks_mut(in_plane).zip(dy.chunks(out_plane));
-        planes.for_each_together(self.planes(), &|(dx, dy)| {
+        let planes = dx.par_chunks_mut(in_plane).zip(dy.par_chunks(out_plane));
+        planes.with_min_len(self.planes()).for_each_item(&|(dx, dy)| {
             self.for_each_window(|at, rows, columns| {
                 let share = dy[at] * share(rows.len() * columns.len());
                 for row in rows {

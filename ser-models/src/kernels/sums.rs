@@ -1,6 +1,7 @@
 //! Sums over slices with several running totals, which the compiler turns into vector instructions; softmax.
 
-use super::{InParallel, Real};
+use super::Real;
+use rayon::prelude::*;
 
 const LANES: usize = 16;
 
@@ -55,8 +56,9 @@ pub(crate) fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
         total.iter_mut().zip(row).for_each(|(total, x)| *total += *x);
         total
     };
-    let sum = |rows: &[T]| rows.chunks_exact(width).fold(vec![T::ZERO; width], add);
-    let blocks = rows.chunks(ROWS * width).map_together(1, &sum);
+    let blocks = rows.par_chunks(ROWS * width);
+    let blocks: Vec<_> =
+        blocks.map(|rows| rows.chunks_exact(width).fold(vec![T::ZERO; width], add)).collect();
     blocks.iter().map(Vec::as_slice).fold(vec![T::ZERO; width], add)
 }
 

@@ -2,9 +2,10 @@
 
 use super::functions;
 use super::packed_matrix::PackedMatrix;
-use super::{InParallel, vectorized};
+use super::{ForEachItem, vectorized};
 use crate::memory::Memory;
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 /// Rows of frames, each `stride` elements after the one before, of which `width` count.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ pub(crate) fn layer_norm(
     const ROWS: usize = 32;
     let (weight, bias) = (&weight[..width], &bias[..width]);
     let size = ROWS * stride;
-    y.chunks_mut(size).zip(x.chunks(size)).for_each_item(&|(y, x)| {
+    y.par_chunks_mut(size).zip(x.par_chunks(size)).for_each_item(&|(y, x)| {
         vectorized(
             #[inline(always)]
             || {
@@ -84,13 +85,13 @@ pub(crate) fn self_attention(
 ) {
     let Frames { width, stride } = out_frames;
     let (size, frames) = (width / heads, out.len() / stride);
-    let of_heads = (0..heads).map_together(1, &|head| {
+    let tasks = (0..heads).into_par_iter().map(|head| {
         let mut mixed = memory.buffer::<f32>(frames * size);
         let head = Head { qkv, stride: qkv_stride, width, head, size, frames, out: &mut mixed, memory };
         Arch::new().dispatch(head);
         mixed
     });
-    for (head, mixed) in of_heads.iter().enumerate() {
+    for (head, mixed) in tasks.collect::<Vec<_>>().iter().enumerate() {
         for (row, mixed) in out.chunks_exact_mut(stride).zip(mixed.chunks_exact(size)) {
             row[head * size..][..size].copy_from_slice(mixed);
         }

@@ -1,12 +1,13 @@
 //! Dropout.
 
 use crate::generator::Generator;
-use crate::kernels::{InParallel, Real, keep_mask, map2};
+use crate::kernels::{ForEachItem, Real, keep_mask, map2};
 use crate::layer::{
     Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type,
     tensor,
 };
 use crate::setting::Settings;
+use rayon::prelude::*;
 
 /// In training, sets each element to zero with probability `rate` and multiplies the others by 1 / (1 − rate), so that
 /// the expected value stays; otherwise returns its input (Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*,
@@ -102,8 +103,8 @@ fn scaled<T: Real>(x: &[T], mask: &[bool], run: usize, scale: f64) -> Vec<T> {
         return map2(x, mask, |x, kept| if kept { x * scale } else { T::ZERO });
     }
     let mut y = vec![T::ZERO; x.len()];
-    let runs = y.chunks_mut(run).zip(x.chunks(run)).zip(mask);
-    runs.for_each_together(64, &|((y, x), kept)| {
+    let runs = y.par_chunks_mut(run).zip(x.par_chunks(run)).zip(mask);
+    runs.with_min_len(64).for_each_item(&|((y, x), kept)| {
         if *kept {
             y.iter_mut().zip(x).for_each(|(y, x)| *y = *x * scale);
         }

@@ -1,9 +1,10 @@
 //! Mean and standard deviation over time.
 
-use crate::kernels::{InParallel, Real, STATISTICS_EPS, sum, sum_pairs};
+use crate::kernels::{Real, STATISTICS_EPS, sum, sum_pairs};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type, tensor,
 };
+use rayon::prelude::*;
 
 /// The mean and the standard deviation √(variance + 10⁻⁵) over the valid frames of each feature, as
 /// [`WhisperEncoder::statistics`](crate::encoder::WhisperEncoder::statistics) gives them of an encoder's outputs.
@@ -28,22 +29,19 @@ impl StatisticsPool {
         let width = self.width;
         let y = {
             let x = elements(&values)?;
-            let clips = x.slice::<T>()?.chunks_exact(rows * time).zip(&lengths).map_together(
-                1,
-                &|(clip, &length)| {
-                    let mut y = vec![T::ZERO; 2 * rows];
-                    for (y, layer) in y.chunks_exact_mut(2 * width).zip(clip.chunks_exact(width * time)) {
-                        let (means, deviations) = y.split_at_mut(width);
-                        for ((mean, deviation), row) in
-                            means.iter_mut().zip(deviations).zip(layer.chunks_exact(time))
-                        {
-                            (*mean, *deviation) = moments(&row[..length]);
-                        }
+            let clips = x.slice::<T>()?.par_chunks_exact(rows * time).zip(&lengths).map(|(clip, &length)| {
+                let mut y = vec![T::ZERO; 2 * rows];
+                for (y, layer) in y.chunks_exact_mut(2 * width).zip(clip.chunks_exact(width * time)) {
+                    let (means, deviations) = y.split_at_mut(width);
+                    for ((mean, deviation), row) in
+                        means.iter_mut().zip(deviations).zip(layer.chunks_exact(time))
+                    {
+                        (*mean, *deviation) = moments(&row[..length]);
                     }
-                    y
-                },
-            );
-            clips.concat()
+                }
+                y
+            });
+            clips.collect::<Vec<_>>().concat()
         };
         let y = tensor(y, (batch, 2 * rows))?;
         let pooled = y.clone();
@@ -52,11 +50,13 @@ impl StatisticsPool {
             let mut dx = vec![T::ZERO; batch * rows * time];
             {
                 let (x, y, dy) = (elements(&values)?, elements(&pooled)?, elements(&dy)?);
-                let of_clips = x.slice::<T>()?.chunks_exact(rows * time).zip(&lengths);
-                let of_layers =
-                    y.slice::<T>()?.chunks_exact(2 * rows).zip(dy.slice::<T>()?.chunks_exact(2 * rows));
-                dx.chunks_exact_mut(rows * time).zip(of_clips).zip(of_layers).for_each_item(
-                    &|((dx, (x, &length)), (y, dy))| {
+                let of_clips = x.slice::<T>()?.par_chunks_exact(rows * time).zip(&lengths);
+                let of_layers = y
+                    .slice::<T>()?
+                    .par_chunks_exact(2 * rows)
+                    .zip(dy.slice::<T>()?.par_chunks_exact(2 * rows));
+                dx.par_chunks_exact_mut(rows * time).zip(of_clips).zip(of_layers).for_each(
+                    |((dx, (x, &length)), (y, dy))| {
                         for (row, (dx, x)) in dx.chunks_exact_mut(time).zip(x.chunks_exact(time)).enumerate()
                         {
                             let at = row / width * 2 * width + row % width;

@@ -1,9 +1,10 @@
 //! From channels to frames.
 
-use crate::kernels::{InParallel, Real};
+use crate::kernels::{ForEachItem, Real};
 use crate::layer::{
     Forward, Layer, LayerError, Mode, Padded, checked_shape, elements, for_element_type, tensor,
 };
+use rayon::prelude::*;
 
 /// Puts time before features, for recurrent layers after convolutions: [batch, channels, …, time] becomes [batch, time,
 /// channels · …], every frame's features flattened in row-major order (Keras's `TimeDistributed(Flatten())`). Of frames
@@ -50,7 +51,10 @@ fn transpose_examples<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     const SQUARE: usize = 16;
     let mut y = vec![T::ZERO; x.len()];
     let size = (rows * columns).max(1);
-    y.chunks_mut(size).zip(x.chunks(size)).for_each_together((1 << 15) / size + 1, &|(y, x)| {
+    y.par_chunks_mut(size).zip(x.par_chunks(size)).with_min_len((1 << 15) / size + 1).for_each_item(&|(
+        y,
+        x,
+    )| {
         for top in (0..rows).step_by(SQUARE) {
             for left in (0..columns).step_by(SQUARE) {
                 for column in left..(left + SQUARE).min(columns) {

@@ -2,10 +2,10 @@
 
 use super::{Architecture, Summary};
 use crate::input::ModelInput;
-use crate::kernels::InParallel;
 use crate::layers::{Forward, Layer, LayerError, Mode, Padded, Sequential, softmax};
 use crate::parameters::Parameters;
 use candle_core::{D, Tensor, Var};
+use rayon::prelude::*;
 
 /// A network that classifies, or an ensemble of several.
 ///
@@ -125,11 +125,11 @@ impl Model {
             return Err(LayerError::setting(self.name, "mode", rule, "training"));
         }
         // Side by side, so that no thread waits for another at the end of a layer.
-        let answers = self.members.iter().zip(&self.weights).map_together(1, &|(network, weight)| {
+        let answers = self.members.par_iter().zip(&self.weights).map(|(network, weight)| {
             let logits = network.forward(&x, &mut Mode::Inference)?.into_output().into_values();
             Ok((softmax(&logits)? * *weight)?)
         });
-        let answers = answers.into_iter().collect::<Result<Vec<Tensor>, LayerError>>()?;
+        let answers = answers.collect::<Result<Vec<Tensor>, LayerError>>()?;
         let mut sum = Tensor::zeros((x.len(), self.classes), x.values().dtype(), x.values().device())?;
         for answer in &answers {
             sum = (sum + answer)?;

@@ -8,9 +8,9 @@
 use super::RecognizeError;
 use super::one_window::WindowRecognizer;
 use crate::input::ClipEncoder;
-use crate::kernels::InParallel;
 use crate::recording::Recognition;
 use ndarray::{Array2, ArrayView2, s};
+use rayon::prelude::*;
 use ser_features::{SignalError, Trim, TrimConfig, normalize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -221,8 +221,10 @@ pub(super) fn on_all<E: Send, T: Sync, R: Send>(
     work: impl Fn(&mut E, &T) -> R + Sync,
 ) -> Vec<R> {
     let share = items.len().div_ceil(tools.len().max(1)).max(1);
-    let parts = tools.iter_mut().zip(items.chunks(share));
-    let parts: Vec<Vec<R>> =
-        parts.map_together(1, &|(tool, items)| items.iter().map(|item| work(tool, item)).collect());
+    let parts: Vec<Vec<R>> = tools
+        .par_iter_mut()
+        .zip(items.par_chunks(share))
+        .map(|(tool, items)| items.iter().map(|item| work(tool, item)).collect())
+        .collect();
     parts.into_iter().flatten().collect()
 }

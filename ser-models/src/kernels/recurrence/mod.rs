@@ -8,8 +8,9 @@
 mod steps;
 
 use super::packed_matrix::PackedMatrix;
-use super::{InParallel, Matrix, Real, matmul_parallel};
+use super::{Matrix, Real, matmul_parallel};
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use steps::{lstm_step, lstm_step_backward, tanh_step, tanh_step_backward};
 
@@ -167,9 +168,9 @@ impl Recurrence {
             .zip(y.chunks_exact_mut(self.out_size()))
             .zip(self.split(&mut previous, units).zip(self.split(&mut cells, units)))
             .map(|((gates, y), (previous, cells))| Forward { gates, y, previous, cells });
-        self.chunks(clips)
-            .into_iter()
-            .for_each_item(&|clips| Arch::new().dispatch(ForwardPass { sizes: self, weight, bias, clips }));
+        run(self.chunks(clips), |clips| {
+            Arch::new().dispatch(ForwardPass { sizes: self, weight, bias, clips })
+        });
         (y, keep.then_some(Saved { gates, previous, cells }))
     }
 
@@ -201,9 +202,7 @@ impl Recurrence {
             .zip(self.split(&mut cells, units))
             .zip(dy.chunks_exact(self.out_size()).zip(clip_bias.chunks_exact_mut(width)))
             .map(|((gates, cells), (dy, bias))| Backward { gates, cells, dy, bias });
-        self.chunks(clips)
-            .into_iter()
-            .for_each_item(&|clips| Arch::new().dispatch(BackwardPass { sizes: self, weight, clips }));
+        run(self.chunks(clips), |clips| Arch::new().dispatch(BackwardPass { sizes: self, weight, clips }));
 
         let mut dbias = vec![T::ZERO; width];
         for clip in clip_bias.chunks_exact(width) {
@@ -220,6 +219,15 @@ impl Recurrence {
             self.unpack(matmul_parallel(dgates, weight))
         });
         RecurrenceGradients { dx, dweight, dbias }
+    }
+}
+
+/// Calls `f` for each chunk, each on its own thread if there are several.
+fn run<C: Send>(chunks: Vec<C>, f: impl Fn(C) + Sync + Send) {
+    if chunks.len() == 1 {
+        chunks.into_iter().for_each(f);
+    } else {
+        chunks.into_par_iter().with_max_len(1).for_each(f);
     }
 }
 

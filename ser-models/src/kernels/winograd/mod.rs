@@ -11,10 +11,11 @@ mod transforms;
 use super::conv_shape::{ConvShape, SMALL, UNITS};
 use super::taps::{LANES, add_up};
 use super::window::Placed;
-use super::{Epilogue, InParallel, PoolFirst, Real, vectorized};
+use super::{Epilogue, ForEachItem, PoolFirst, Real, vectorized};
 use crate::memory::Buffer;
 use outputs::Outputs;
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 use std::ops::Range;
 use transforms::{Factors, input_points, kernel_points, load, store};
 
@@ -88,7 +89,7 @@ impl<'a> Winograd<'a> {
         let together = (INPUTS / shape.in_channels).clamp(LANES, TILES);
         let rows = (together / self.tiles[1]).clamp(1, self.tiles[0]);
         let unit = (together / (self.tiles[0] * self.tiles[1])).min(shape.batch.div_ceil(UNITS)).max(1);
-        let units = y.chunks_mut(unit * channels * plane).zip(x.chunks(unit * shape.in_size()));
+        let units = y.par_chunks_mut(unit * channels * plane).zip(x.par_chunks(unit * shape.in_size()));
         units.enumerate().for_each_item(&|(number, (y, x))| {
             let convolve = |size: [usize; 2], z: &mut [T]| {
                 for first in (0..self.tiles[0]).step_by(rows) {
@@ -160,10 +161,13 @@ impl<'a> Winograd<'a> {
     fn weights<T: Real>(&self, weight: &[T]) -> Buffer<T> {
         let depth = self.shape.in_channels;
         let mut weights = self.shape.memory.buffer(self.shape.out_channels * depth * POINTS);
-        let groups = weights.chunks_mut(POINTS * TOGETHER * depth);
-        groups
-            .zip(weight.chunks(TOGETHER * depth * self.shape.taps()))
-            .for_each_item(&|(points, weight)| Arch::new().dispatch(Kernels { depth, weight, points }));
+        let groups = weights.par_chunks_mut(POINTS * TOGETHER * depth);
+        groups.zip(weight.par_chunks(TOGETHER * depth * self.shape.taps())).for_each_item(&|(
+            points,
+            weight,
+        )| {
+            Arch::new().dispatch(Kernels { depth, weight, points })
+        });
         weights
     }
 }

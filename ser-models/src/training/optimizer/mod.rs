@@ -5,11 +5,11 @@ mod update;
 
 pub use config::{Framework, OptimizerConfig};
 
-use crate::kernels::InParallel;
 use crate::parameters::{Parameter, Parameters};
 use crate::setting::{Checked, TRAINING};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Var, bail};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use update::Update;
@@ -132,16 +132,12 @@ impl candle_nn::Optimizer for Optimizer {
     fn step(&mut self, gradients: &GradStore) -> CandleResult<()> {
         self.steps += 1;
         let (config, steps, rate) = (&self.config, self.steps, self.learning_rate);
-        let moved =
-            self.slots.iter_mut().map_together(1, &|Slot {
-                                                        var, factor, running: [first, second], ..
-                                                    }| {
-                let Some(gradient) = gradients.get(var) else { return Ok(()) };
-                let update = Update::new(config, steps, rate * *factor);
-                let slots = Mutex::new((&mut first[..], &mut second[..]));
-                var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
-            });
-        moved.into_iter().collect()
+        self.slots.par_iter_mut().try_for_each(|Slot { var, factor, running: [first, second], .. }| {
+            let Some(gradient) = gradients.get(var) else { return Ok(()) };
+            let update = Update::new(config, steps, rate * *factor);
+            let slots = Mutex::new((&mut first[..], &mut second[..]));
+            var.inplace_op2(&gradient.contiguous()?, &Move { update, slots })
+        })
     }
 
     fn learning_rate(&self) -> f64 {
