@@ -63,8 +63,8 @@ struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
     /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own: 1 to 4 of the bundled
-    /// encoder, whose convolutions are never trained. The frames before
-    /// these blocks are kept in memory: with the bundled encoder 0.6 MB for each training clip and each copy of three seconds or more.
+    /// encoder, whose convolutions are never trained. The frames before these blocks are kept in memory: with the bundled encoder 0.6 MB
+    /// for each training clip and each copy of three seconds or more.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,
     /// A TOML file with settings of this second run, in its table [training], over those of examples/assets/tuning.toml. Options such as
