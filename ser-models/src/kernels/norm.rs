@@ -97,24 +97,31 @@ impl Norm<'_> {
     pub(crate) fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T], argmax: &mut [u8]) {
         let in_plane = x.len() / self.planes();
         let out_plane = self.epilogue.output(in_plane);
-        let argmax = split_mut(argmax, out_plane, self.planes());
-        let planes = x.par_chunks(in_plane).zip(y.par_chunks_mut(out_plane)).zip(argmax).enumerate();
+        // Neighbours together, with one buffer: one for each plane would be taken from the threads' common memory too often.
+        let group = (1 << 14) / in_plane + 1;
+        let argmax = split_mut(argmax, group * out_plane, self.planes().div_ceil(group));
+        let groups = x.par_chunks(group * in_plane).zip(y.par_chunks_mut(group * out_plane)).zip(argmax);
         let pools = self.epilogue.pool().is_some();
-        planes.with_min_len((1 << 14) / in_plane + 1).for_each_item(&|(plane, ((x, y), argmax))| {
-            let channel = plane % self.channels;
-            let mean = T::from_f64(self.statistics.mean[channel]);
-            let scale = T::from_f64(self.inverse(channel)) * weight[channel];
-            let bias = bias[channel];
-            let row = row(self.valid, plane / self.channels, in_plane);
+        groups.enumerate().for_each_item(&|(number, ((x, y), argmax))| {
             let mut normalized = self.memory.buffer(if pools { in_plane } else { 0 });
-            vectorized(
-                #[inline(always)]
-                || {
-                    let to = if pools { &mut normalized[..] } else { &mut *y };
-                    normalize(x, (mean, scale, bias), row, to);
-                    self.epilogue.forward((plane, channel), &mut normalized, y, argmax);
-                },
-            );
+            let argmax = split_mut(argmax, out_plane, x.len() / in_plane);
+            let planes = x.chunks_exact(in_plane).zip(y.chunks_exact_mut(out_plane)).zip(argmax);
+            for (plane, ((x, y), argmax)) in planes.enumerate() {
+                let plane = number * group + plane;
+                let channel = plane % self.channels;
+                let mean = T::from_f64(self.statistics.mean[channel]);
+                let scale = T::from_f64(self.inverse(channel)) * weight[channel];
+                let bias = bias[channel];
+                let row = row(self.valid, plane / self.channels, in_plane);
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let to = if pools { &mut normalized[..] } else { &mut *y };
+                        normalize(x, (mean, scale, bias), row, to);
+                        self.epilogue.forward((plane, channel), &mut normalized, y, argmax);
+                    },
+                );
+            }
         });
     }
 
