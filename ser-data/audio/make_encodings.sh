@@ -4,7 +4,7 @@
 # usage: ser-data/audio/make_encodings.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-sample=../../../examples/assets/sample.wav
+sample=../../examples/assets/sample.wav
 # The same bytes at each run: no versions, times and random serial numbers.
 ff() { ffmpeg -nostdin -hide_banner -loglevel error -y "${@:1:$#-1}" -fflags +bitexact -flags:a +bitexact "${!#}"; }
 
