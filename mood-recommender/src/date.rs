@@ -117,7 +117,7 @@ impl TryFrom<String> for ReleaseDate {
 
 /// The text is not a valid calendar date in one of the forms that [`ReleaseDate`] parses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("release_date must be {expected}, got {given:?}", expected = InvalidDate::EXPECTED)]
+#[error("release_date: text must be {expected}, got {given:?}", expected = InvalidDate::EXPECTED)]
 #[non_exhaustive]
 pub struct InvalidDate {
     /// The text as it was given.

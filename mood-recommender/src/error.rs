@@ -8,10 +8,10 @@ use crate::mood::Mood;
 #[non_exhaustive]
 pub enum RecommendError {
     /// The catalogue has no songs.
-    #[error("catalogue must have at least one song, got none")]
+    #[error("catalogue: songs must be 1 or more, got 0")]
     EmptyCatalog,
     /// A weight is not a finite number.
-    #[error("weight of {feature} for {mood} must be a finite number, got {given}")]
+    #[error("weights for {mood}: {feature} must be a finite number, got {given}")]
     Weight {
         /// The listener's mood.
         mood: Mood,
@@ -21,13 +21,13 @@ pub enum RecommendError {
         given: f64,
     },
     /// All weights for a mood are 0.
-    #[error("weights for {mood} must hold one other than 0, got none")]
+    #[error("weights for {mood}: values must hold one other than 0, got none")]
     ZeroWeights {
         /// The listener's mood.
         mood: Mood,
     },
     /// An option lies outside its range.
-    #[error("{option} must be {expected}, got {given}")]
+    #[error("options: {option} must be {expected}, got {given}")]
     Option {
         /// The option.
         option: &'static str,

@@ -94,7 +94,7 @@ impl TryFrom<String> for Mood {
 
 /// A name that is none of the four moods.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("mood must be Calm, Happy, Sad or Energetic, got {given:?}")]
+#[error("mood: name must be Calm, Happy, Sad or Energetic, got {given:?}")]
 #[non_exhaustive]
 pub struct UnknownMood {
     /// The name as it was given.
@@ -118,7 +118,7 @@ mod tests {
     fn an_unknown_name_is_told_with_the_four_that_are_known() {
         let error = "angry".parse::<Mood>().unwrap_err();
         assert_eq!(error.given, "angry");
-        assert_eq!(error.to_string(), "mood must be Calm, Happy, Sad or Energetic, got \"angry\"");
+        assert_eq!(error.to_string(), "mood: name must be Calm, Happy, Sad or Energetic, got \"angry\"");
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl MusicFolder {
                 Ok(entry) => entry,
                 Err(error) => {
                     let path = error.path().unwrap_or(&folder).to_path_buf();
-                    music.unreadable.push((path, error.to_string()));
+                    // Its own text names the path too.
+                    let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                    music.unreadable.push((path, reason));
                     continue;
                 }
             };

@@ -7,7 +7,7 @@ fn within<E: Error>(number: f32) -> Result<f32, E> {
     if number.is_finite() {
         Ok(number)
     } else {
-        Err(E::custom("a number must be finite and within ±3.4e38, got more"))
+        Err(E::custom("number: value must be finite and within ±3.4e38, got more"))
     }
 }
 
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn numbers_that_f32_cannot_hold_are_refused() {
-        let rule = "a number must be finite and within ±3.4e38, got more";
+        let rule = "number: value must be finite and within ±3.4e38, got more";
         for text in [r#"{"tempo":1e300}"#, r#"{"loudness":-1e39}"#] {
             let error = read::<Song>(text).unwrap_err().to_string();
             assert!(error.contains(rule), "{text}: {error}");

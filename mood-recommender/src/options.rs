@@ -127,13 +127,19 @@ mod tests {
             change(&mut options);
             options.check().unwrap_err().to_string()
         };
-        assert_eq!(refused(|o| o.max_per_artist = Some(0)), "max_per_artist must be at least 1, got 0");
-        assert_eq!(refused(|o| o.diversity = f32::NAN), "diversity must be a number from 0 to 1, got NaN");
+        assert_eq!(
+            refused(|o| o.max_per_artist = Some(0)),
+            "options: max_per_artist must be at least 1, got 0"
+        );
+        assert_eq!(
+            refused(|o| o.diversity = f32::NAN),
+            "options: diversity must be a number from 0 to 1, got NaN"
+        );
         let message = refused(|o| o.shuffle = Some(Shuffle { seed: 1, tolerance: -1.0 }));
-        assert_eq!(message, "shuffle.tolerance must be a finite number from 0 up, got -1");
+        assert_eq!(message, "options: shuffle.tolerance must be a finite number from 0 up, got -1");
         let message = refused(|o| o.filter.tempo = Some(f32::NAN..=1.0));
-        assert_eq!(message, "filter.tempo must be a range of numbers, got NaN..=1.0");
+        assert_eq!(message, "options: filter.tempo must be a range of numbers, got NaN..=1.0");
         let message = refused(|o| o.strategy = Strategy::journey_to(Point { valence: 2.0, energy: 0.5 }));
-        assert_eq!(message, "target must be a valence and an energy from 0 to 1, got 2, 0.5");
+        assert_eq!(message, "options: target must be a valence and an energy from 0 to 1, got 2, 0.5");
     }
 }

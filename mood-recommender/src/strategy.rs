@@ -266,13 +266,11 @@ mod tests {
             let aims = BTreeMap::from([(Mood::Sad, Aim::new(Mood::Calm, weights))]);
             parts(&Strategy::Custom(aims), &Mood::Sad.into()).unwrap_err().to_string()
         };
-        assert_eq!(custom(&[]), "weights for Sad must hold one other than 0, got none");
-        assert_eq!(
-            custom(&[(SongFeature::Energy, 0.0)]),
-            "weights for Sad must hold one other than 0, got none"
-        );
+        let none = "weights for Sad: values must hold one other than 0, got none";
+        assert_eq!(custom(&[]), none);
+        assert_eq!(custom(&[(SongFeature::Energy, 0.0)]), none);
         let message = custom(&[(SongFeature::Energy, f64::NAN)]);
-        assert_eq!(message, "weight of energy for Sad must be a finite number, got NaN");
+        assert_eq!(message, "weights for Sad: energy must be a finite number, got NaN");
     }
 
     /// A parser that is off by one unit in the last place would change weights each time they are stored.

@@ -123,18 +123,22 @@ fn whole_numbers_may_end_in_zeros_and_optional_cells_may_be_empty() {
 #[test]
 fn headers_that_lack_or_double_a_column_are_refused() {
     let sound = "one of valence, energy, acousticness, danceability, instrumentalness, liveness, loudness, speechiness, tempo";
-    let all = format!("header must have the columns \"name\", \"artist\", and {sound}, got ");
+    let all = format!("header: names must hold \"name\", \"artist\", and {sound}, got ");
     assert_eq!(message(""), format!("{all}nothing"));
     assert_eq!(message("this is no table at all"), format!("{all}\"this is no table at all\""));
     assert_eq!(
+        message("name,artist\nA,B\n"),
+        format!("header: names must hold {sound}, got \"name\", \"artist\"")
+    );
+    assert_eq!(
         message("name,energy\nA,0.5\n"),
-        "header must have the column \"artist\", got \"name\", \"energy\""
+        "header: names must hold \"artist\", got \"name\", \"energy\""
     );
     let many =
         vec!["x"; 10_000].iter().enumerate().map(|(at, x)| format!("{x}{at}")).collect::<Vec<_>>().join(",");
     assert!(message(many).len() < 600);
     let text = csv(&rows(1)).replacen("album", "Energy", 1);
-    assert_eq!(message(text), "header must name a column once, got \"energy\" twice");
+    assert_eq!(message(text), "header: names must differ, got \"energy\" twice");
 }
 
 #[test]
@@ -187,13 +191,10 @@ fn columns_may_be_named() {
     assert_eq!(&catalog.songs()[0].extra["energy"], "0.9");
     let missing =
         Catalog::from_reader(text.as_bytes(), &options.column("tempo", "speed").unwrap()).unwrap_err();
-    assert!(
-        missing.to_string().starts_with("header must have the column \"speed\", got \"who\""),
-        "{missing}"
-    );
+    assert!(missing.to_string().starts_with("header: names must hold \"speed\", got \"who\""), "{missing}");
     let unknown = ReadOptions::default().column("colour", "x").unwrap_err().to_string();
     assert!(
-        unknown.starts_with("column must be one of name, album, artist")
+        unknown.starts_with("options: column must be one of name, album, artist")
             && unknown.ends_with("got \"colour\"")
     );
 }

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod common;
+mod errors;
 mod layouts;
 mod playlists;
 mod properties;

@@ -12,7 +12,7 @@ use crate::feature::SongFeature;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogError {
-    /// The file at `path` is at fault; `error` says how.
+    /// The content of the file at `path` is at fault; `error` says how.
     #[error("{}: {error}", path.display())]
     File {
         /// The file.
@@ -21,11 +21,29 @@ pub enum CatalogError {
         #[source]
         error: Box<CatalogError>,
     },
-    /// Reading or writing failed.
-    #[error("{0}")]
+    /// The file at `path` cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        error: io::Error,
+    },
+    /// The file at `path` cannot be written.
+    #[error("{}: cannot be written: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        #[source]
+        error: io::Error,
+    },
+    /// A reader failed.
+    #[error("catalogue: cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The header, or every JSON object, lacks what each catalogue needs.
-    #[error("header must have {}, got {}", needs(missing), list(given))]
+    #[error("header: names must hold {}, got {}", needs(missing), list(given))]
     MissingColumns {
         /// The missing columns, including those requested with [`ReadOptions::column`](crate::ReadOptions::column).
         missing: Vec<String>,
@@ -33,13 +51,13 @@ pub enum CatalogError {
         given: Vec<String>,
     },
     /// The header names a column twice.
-    #[error("header must name a column once, got {column:?} twice")]
+    #[error("header: names must differ, got {column:?} twice")]
     DuplicateColumn {
         /// The column's name.
         column: String,
     },
     /// [`ReadOptions::column`](crate::ReadOptions::column) was called with the name of a column that songs do not have.
-    #[error("column must be one of {}, got {given:?}", known.join(", "))]
+    #[error("options: column must be one of {}, got {given:?}", known.join(", "))]
     UnknownColumn {
         /// The columns that songs have.
         known: Vec<&'static str>,
@@ -73,18 +91,17 @@ pub enum CatalogError {
         given: String,
     },
     /// The text begins like JSON but is not valid JSON.
-    #[error("file must be CSV or JSON, got JSON that ends at line {line}, column {column}: {error}")]
+    #[error("line {line}, column {column}: JSON must be valid: {reason}")]
     Json {
         /// The line.
         line: usize,
         /// The character of the line.
         column: usize,
-        /// The parser's error.
-        #[source]
-        error: serde_json::Error,
+        /// The parser's reason, without its own count of lines: the parser may have begun behind bad rows.
+        reason: String,
     },
     /// No song has a mood, so that there is nothing to learn from.
-    #[error("catalogue must have at least one song with a mood to learn from, got none")]
+    #[error("catalogue: songs with a mood to learn from must be 1 or more, got 0")]
     NoLabelledSongs,
 }
 
@@ -128,14 +145,9 @@ pub(super) fn excerpt(text: &str) -> String {
 fn needs(missing: &[String]) -> String {
     let (features, columns): (Vec<&String>, Vec<&String>) =
         missing.iter().partition(|column| **column == any_feature());
-    let mut needs: Vec<String> = features.into_iter().cloned().collect();
     let named: Vec<String> = columns.iter().map(|column| format!("{column:?}")).collect();
-    match &named[..] {
-        [] => {}
-        [only] => needs.insert(0, format!("the column {only}")),
-        more => needs.insert(0, format!("the columns {}", more.join(", "))),
-    }
-    needs.join(", and ")
+    let named = (!named.is_empty()).then(|| named.join(", "));
+    named.into_iter().chain(features.into_iter().cloned()).collect::<Vec<_>>().join(", and ")
 }
 
 /// The entry for audio features in the list of missing columns: a catalogue needs any one of them.

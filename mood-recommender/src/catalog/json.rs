@@ -64,7 +64,10 @@ pub(super) fn read(text: &str, skip_bad: bool) -> Result<Objects, CatalogError> 
         // An array that cannot be read is one error, not a bad row.
         if !skip_bad || bad.starts_with('[') {
             let before = text[..start].matches('\n').count();
-            return Err(CatalogError::Json { line: before + error.line(), column: error.column(), error });
+            let (line, column) = (before + error.line(), error.column());
+            let text = error.to_string();
+            let reason = text.split(" at line ").next().unwrap_or_default().to_owned();
+            return Err(CatalogError::Json { line, column, reason });
         }
         objects.rows.push(Row { line: Some(line), bad: Some(excerpt(bad)), ..Row::default() });
         let Some(next) = next else { return Ok(objects) };

@@ -91,7 +91,8 @@ impl Catalog {
     /// Reads a CSV or JSON file.
     ///
     /// # Errors
-    /// [`CatalogError::File`], which names the file and holds one of the other variants.
+    /// [`CatalogError::Read`] if the file cannot be read; [`CatalogError::File`], which names the file and holds the reason, for its
+    /// content.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CatalogError> {
         Catalog::open_with(path, &ReadOptions::default())
     }
@@ -102,9 +103,8 @@ impl Catalog {
     /// As [`Catalog::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, CatalogError> {
         let path = path.as_ref();
-        fs::read(path)
-            .map_err(CatalogError::from)
-            .and_then(|bytes| read::read(&bytes, options))
+        let bytes = fs::read(path).map_err(|error| CatalogError::Read { path: path.into(), error })?;
+        read::read(&bytes, options)
             .map_err(|error| CatalogError::File { path: path.into(), error: Box::new(error) })
     }
 
@@ -164,11 +164,11 @@ impl Catalog {
     /// pipe is written to.
     ///
     /// # Errors
-    /// [`CatalogError::File`], which holds a [`CatalogError::Io`], when writing fails.
+    /// [`CatalogError::Write`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CatalogError> {
         let path = path.as_ref();
         write_file(path, |writer| self.write_to(writer, CatalogFormat::of_path(path)))
-            .map_err(|error| CatalogError::File { path: path.into(), error: Box::new(error.into()) })
+            .map_err(|error| CatalogError::Write { path: path.into(), error })
     }
 
     /// Writes to a writer.

@@ -168,13 +168,13 @@ impl fmt::Display for PlaylistFormat {
 #[non_exhaustive]
 pub enum PlaylistError {
     /// The file's name has the ending of no format.
-    #[error("{}: file name must end in .m3u8, .m3u, .xspf, .jspf, .csv or .txt", path.display())]
+    #[error("{}: ending must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got {}", path.display(), ending(path))]
     Ending {
         /// The file.
         path: PathBuf,
     },
     /// Writing failed.
-    #[error("{}: {error}", path.display())]
+    #[error("{}: cannot be written: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -182,4 +182,9 @@ pub enum PlaylistError {
         #[source]
         error: io::Error,
     },
+}
+
+/// The ending of a file's name, with its dot.
+fn ending(path: &Path) -> String {
+    path.extension().map_or_else(|| "none".to_owned(), |ending| format!(".{}", ending.display()))
 }
