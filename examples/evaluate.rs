@@ -25,7 +25,7 @@ use serde_json::Value;
     "  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
 ))]
 struct Arguments {
-    /// The speech that the checkpoint was trained on, as for `train`. May be given several times.
+    /// Labelled speech that the checkpoint was trained on, as for `train`. May be given several times.
     #[arg(long, value_name = "DIR", required = true)]
     data: Vec<PathBuf>,
     #[command(flatten)]
@@ -33,13 +33,13 @@ struct Arguments {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The encoder's file, for a model that was trained with another encoder than the bundled one.
+    /// File of the encoder, if the model was trained with another one than the bundled one.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Refuse checkpoints with another kind of network than this one.
+    /// Refuse a checkpoint with another kind of network.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Architecture::KINDS))]
     arch: Option<String>,
-    /// Report files that are not clips and continue; all clips of the test part must be good.
+    /// Report files that are not clips, and continue. All clips of the test part must still be read.
     #[arg(long)]
     skip_bad: bool,
     #[command(flatten)]
@@ -47,7 +47,7 @@ struct Arguments {
     /// Folder to keep extracted features in.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Print one JSON object instead of a table; the example plot_training draws its confusion matrix.
+    /// Print one JSON object instead of a table. The example plot_training draws its confusion matrix.
     #[arg(long)]
     json: bool,
 }
@@ -80,7 +80,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let split = &checkpoint.split;
     if split.test.is_empty() {
-        bail!("{model}: records no test part, so there is nothing that it may be measured on");
+        bail!("{model}: test part must have clips, got none: the model was trained on all of them");
     }
     let classifier = checkpoint.classifier()?;
     let options = CorpusOptions {
@@ -104,7 +104,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let sources = arguments.labelling.sources(&arguments.data)?;
     let set = TrainingSet::load_clips(&sources, &split.test, &options, inputs)
-        .with_context(|| format!("cannot measure {model}"))?;
+        .with_context(|| format!("{model}: cannot be measured"))?;
     let confusion = classifier.evaluate(&set.dataset()?)?.confusion;
 
     if arguments.json {

@@ -40,28 +40,28 @@ struct Arguments {
     /// Audio files, or folders that are searched for them.
     #[arg(required_unless_present = "data", conflicts_with = "data")]
     input: Vec<PathBuf>,
-    /// Labelled speech instead, as for `train`. May be given several times.
+    /// Read labelled speech instead, as for `train`. May be given several times.
     #[arg(long, value_name = "DIR")]
     data: Vec<PathBuf>,
     #[command(flatten)]
     labelling: Labelling,
-    /// The safetensors or CSV file to write.
+    /// File to write: CSV if its name ends in .csv, otherwise safetensors.
     #[arg(long)]
     output: PathBuf,
     // The list of the names is the crate's own.
     #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA, help = features_help())]
     features: Vec<Feature>,
-    /// Statistics in the vector for each row of the features, separated by commas: mean, std, min, max, range, median, percentile_P,
-    /// skewness, kurtosis, slope. Columns are then named mfcc_0_mean, mfcc_0_std and so on. Without it, the vector holds the means.
+    /// Statistics of each row of the features that the vector holds instead of the means, separated by commas: mean, std, min, max, range,
+    /// median, percentile_P, skewness, kurtosis, slope. Columns are then named mfcc_0_mean, mfcc_0_std and so on.
     #[arg(long, value_delimiter = ',')]
     functionals: Vec<Functional>,
-    /// Compute the statistics from voiced frames only. Needs f0 among the features; a clip without voiced frames gets zeros.
+    /// Compute the statistics from voiced frames only. Needs f0 in --features. A clip without voiced frames gets zeros.
     #[arg(long)]
     voiced: bool,
-    /// Only decode, mix to mono and resample: no trimming, no normalisation, the clip's own length.
+    /// Only decode, mix to mono and resample. Silence, level and length stay as they are.
     #[arg(long)]
     raw: bool,
-    /// Sample rate in hertz that clips are brought to.
+    /// Sample rate in hertz to which clips are resampled.
     #[arg(long, default_value_t = 22_050)]
     sample_rate: u32,
     /// Report files that can't be read and continue with the others.
@@ -69,7 +69,7 @@ struct Arguments {
     skip_bad: bool,
     #[command(flatten)]
     decoding: Decoding,
-    /// Take only the I-th of N parts of the inputs and write it to a file of its own: features.safetensors becomes
+    /// Extract only the I-th of N parts of the inputs, into a file of its own: features.safetensors becomes
     /// features-003-of-012.safetensors. A part whose file is already complete is skipped.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -79,7 +79,7 @@ struct Arguments {
 }
 
 fn features_help() -> String {
-    format!("The features, joined by commas: {}", Feature::ALL.map(Feature::as_str).join(", "))
+    format!("Features to extract, separated by commas: {}", Feature::ALL.map(Feature::as_str).join(", "))
 }
 
 fn main() -> ExitCode {
@@ -102,7 +102,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let audio: Vec<&AudioFile> = inputs.iter().map(|input| &input.file).collect();
     let config = config(arguments);
     if arguments.voiced && !arguments.features.contains(&Feature::F0) {
-        bail!("--voiced needs f0 among --features");
+        let given: Vec<&str> = arguments.features.iter().map(|feature| feature.as_str()).collect();
+        bail!("--features: names must hold f0 for --voiced, got {}", given.join(","));
     }
     check_features(&config.features, audio.first().copied())?;
     let extraction = Extraction {
@@ -142,7 +143,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         |features| features,
         |clip| {
             if stop.load(Ordering::Relaxed) {
-                return Err(cli::Stopped { advice: "nothing was written" }.into());
+                return Err(cli::Stopped::new("nothing was written").into());
             }
             let stem = stems[clip.position];
             // All parts of a recording have the same warnings: print each once.
@@ -170,7 +171,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let clips = stems.len() - skipped.len();
     if clips == 0 && arguments.shard.is_none() {
-        bail!("no clip could be read");
+        bail!("clips: one must be read, got {} that were skipped", stems.len());
     }
     let tensors =
         file.finish(|sha256| Extraction { content: Content { skipped, sha256 }, ..extraction }.text())?;
@@ -206,7 +207,7 @@ fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::
         FeatureExtractor::new(alone).with_context(|| {
             let file = first.map(|file| format!("{file}: ")).unwrap_or_default();
             let rate = config.sample_rate;
-            format!("{file}{feature} cannot be computed at {rate} Hz (choose others with --features)")
+            format!("{file}{feature} cannot be computed at {rate} Hz, choose others with --features")
         })?;
     }
     // What is wrong with all of them together: one is named twice.
@@ -342,7 +343,9 @@ fn find_inputs(inputs: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>>
     let mut found = BTreeMap::new();
     for input in inputs {
         if !input.is_dir() {
-            let stem = input.file_stem().with_context(|| format!("{}: is no file", input.display()))?;
+            let stem = input.file_stem().with_context(|| {
+                format!("{}: input must be a file or a folder, got neither", input.display())
+            })?;
             insert(&mut found, Path::new(stem), AudioFile::new(input))?;
             continue;
         }
@@ -351,7 +354,7 @@ fn find_inputs(inputs: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>>
             insert(&mut found, &Path::new(&inner).with_extension(""), file)?;
         }
         if found.len() == before {
-            bail!("{}: no audio files in it", input.display());
+            bail!("{}: folder must hold audio files, got none", input.display());
         }
     }
     Ok(found.into_iter().map(|(stem, file)| Input { stem, file, about: None }).collect())
@@ -362,7 +365,7 @@ fn insert(found: &mut BTreeMap<String, AudioFile>, stem: &Path, file: AudioFile)
     let stem = parts.join("/");
     let name = file.to_string();
     if let Some(other) = found.insert(stem.clone(), file) {
-        bail!("{name}: its tensors would have the names of those of {other}: both are {stem}.*");
+        bail!("{name}: stem must differ from those of the other inputs, got {stem}, that of {other}");
     }
     Ok(())
 }

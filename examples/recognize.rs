@@ -42,18 +42,18 @@ struct Arguments {
     timeline: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Write a profile of the voice in these recordings instead of recognising moods. Five clips of one voice in several moods are enough;
-    /// `--profile` then improves the recognition of this voice. Recordings count, not seconds: cut a long one into clips first. The profile
-    /// holds averages only. For models that read the statistics of an encoder, such as voices.
+    /// Write a voice profile of the only speaker in these recordings, instead of recognising moods. `--profile` then improves the
+    /// recognition of this speaker. Five clips in several moods are enough. Each recording counts once, whatever its length: cut a long one
+    /// into clips first. The profile holds averages only. Needs a model that reads the statistics of an encoder, such as `voices`.
     #[arg(long, value_name = "JSON", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
-    /// Score the answers against a table with the columns `file` and `mood`, or a corpus (a folder, an archive, a folder for each class):
-    /// accuracy, UAR and the confusion matrix, on standard error. May be given more than once.
-    #[arg(long, value_name = "CSV")]
+    /// Compare the answers with these true moods, and print accuracy, UAR and the confusion matrix on standard error. The true moods are a
+    /// CSV file with the columns `file` and `mood`, or labelled speech as for `train`. May be given several times.
+    #[arg(long, value_name = "PATH")]
     labels: Vec<PathBuf>,
     #[command(flatten)]
     labelling: Labelling,
-    /// Seconds from one window to the next.
+    /// Seconds from the start of one window to the start of the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     hop: f64,
     /// Recognise all sound, not only speech.
@@ -64,7 +64,7 @@ struct Arguments {
     skip_bad: bool,
     #[command(flatten)]
     decoding: Decoding,
-    /// Take only the I-th of N parts of the recordings.
+    /// Recognise only the I-th of N parts of the recordings.
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 }
@@ -160,7 +160,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         bar.finish_and_clear();
         match stop.load(Ordering::Relaxed) {
-            true => Err(cli::Stopped { advice: "what was printed is whole" }.into()),
+            true => Err(cli::Stopped::new("every line that was printed is complete").into()),
             false if skipped > 0 && skipped == inputs.len() => {
                 bail!("recordings: one must be recognised, got {skipped} that were skipped")
             }
@@ -199,7 +199,7 @@ fn learn_voice(
         });
     }
     bar.finish_and_clear();
-    let Some(voice) = voice else { bail!("recordings must be 1 or more, got none") };
+    let Some(voice) = voice else { bail!("--learn-voice: recordings must be 1 or more, got 0") };
     voice.save(path)?;
     cli::print(format!("{}: a voice in {} recordings", path.display(), voice.clips()))
 }

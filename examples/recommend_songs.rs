@@ -36,22 +36,23 @@ struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     catalog: CatalogArguments,
-    /// Largest number of songs.
+    /// Songs to recommend at most.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// Strategy that chooses songs for the mood.
     #[arg(long, value_enum, default_value_t = StrategyName::Balance)]
     strategy: StrategyName,
-    /// Part of the recording that the songs are for.
+    /// Part of the recording whose mood the songs suit.
     #[arg(long, value_enum, value_name = "PART", default_value_t = At::Whole)]
     at: At,
     /// End of a journey: Calm, Happy, Sad or Energetic.
     #[arg(long, default_value_t = Mood::Happy, value_name = "MOOD")]
     target: Mood,
-    /// Write the songs as a playlist too: .m3u8, .xspf, .jspf, .csv or .txt.
+    /// Also write the songs to a playlist, whose format is that of its ending: .m3u8, .xspf, .jspf, .csv or .txt.
     #[arg(long, value_name = "FILE")]
     playlist: Option<PathBuf>,
-    /// Folder of music files: playlist entries point to the files whose tags name the songs (needs the feature `files`).
+    /// Let the entries of --playlist point to the files in this folder whose tags name the songs. Needs the feature `files`: run it as
+    /// `cargo run --release --example recommend_songs --features files -- ...`.
     #[arg(long, value_name = "FOLDER", requires = "playlist")]
     music: Option<PathBuf>,
     /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, mood_estimated, score,
@@ -99,7 +100,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let recognition = &recognized.recognition;
     let reading = Reading::from_probabilities(recognition.probabilities.iter().map(|(label, p)| (label, *p)))
-        .with_context(|| format!("{}: its labels must be the moods", recognized.by))?;
+        .with_context(|| format!("{}: labels must be moods", recognized.by))?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
     let strategy = match arguments.strategy {
         StrategyName::Balance => Strategy::Balance,
@@ -225,12 +226,8 @@ impl Recognized {
 
 /// The moods that the strategy looked for, and those of the catalogue.
 fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
-    format!(
-        "no song suits: --strategy {} looks for {} songs, the catalogue holds {}",
-        strategy.as_str(),
-        in_words(&strategy.targets(reading)),
-        held(catalog)
-    )
+    let targets = in_words(&strategy.targets(reading));
+    format!("songs must be {targets} for --strategy {}, got {}", strategy.as_str(), held(catalog))
 }
 
 /// The moods that songs were looked for with, of which the catalogue has none.
@@ -284,12 +281,13 @@ fn check_music(_: &Arguments) -> anyhow::Result<()> {
 
 #[cfg(not(feature = "files"))]
 fn check_music(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.music.is_some() {
-        bail!(
-            "--music: this program was built without tags of audio files: build it with `-p ser-examples --features files`"
-        );
-    }
-    Ok(())
+    let (Some(music), Some(playlist)) = (&arguments.music, &arguments.playlist) else { return Ok(()) };
+    bail!(
+        "--music: program must have the feature files, got none; `cargo run --release --example recommend_songs --features files -- \
+         --playlist {} --music {}` has it",
+        playlist.display(),
+        music.display()
+    )
 }
 
 /// Gives the entries of the playlist the files that their tags name, and tells which were not found.
@@ -299,8 +297,8 @@ fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<
 
     let Some(folder) = &arguments.music else { return Ok(()) };
     let what = format!("reading the tags in {}", folder.display());
-    let music =
-        progress::busy(what, || MusicFolder::open(folder)).with_context(|| folder.display().to_string())?;
+    let music = progress::busy(what, || MusicFolder::open(folder))
+        .with_context(|| format!("{}: cannot be read", folder.display()))?;
     for (path, reason) in music.unreadable() {
         cli::note(format_args!("skipped: {}: {reason}", path.display()));
     }

@@ -33,24 +33,24 @@ use crate::source::Source;
 #[command(after_help = cli::epilogue(
     "  arecord -q -f S16_LE -r 22050 -c 1 | cargo run --release --example live -- --raw s16le --rate 22050\n  \
        ffmpeg -v error -i voice.mp3 -f wav - | cargo run --release --example live\n  \
-       cargo run --release -p ser-examples --features microphone --example live -- --microphone"
+       cargo run --release --example live --features microphone -- --microphone"
 ))]
 struct Arguments {
-    /// Standard input holds raw samples, not WAV.
+    /// Read raw samples in this encoding from standard input, instead of WAV.
     #[arg(long, value_enum, value_name = "ENCODING", requires = "rate")]
     raw: Option<Raw>,
-    /// Raw samples of a channel in a second.
+    /// Sample rate of raw samples in hertz, 1000 to 384000.
     #[arg(long, value_name = "HZ", requires = "raw")]
     rate: Option<u32>,
-    /// Channels of raw samples, interleaved.
+    /// Interleaved channels of raw samples, 1 to 64.
     #[arg(long, default_value_t = 1, requires = "raw")]
     channels: u16,
-    /// Listen to the default microphone until Ctrl-C (needs the feature `microphone`).
+    /// Listen to the default microphone until Ctrl-C. Needs the feature `microphone`: see the last example below.
     #[arg(long, conflicts_with = "raw")]
     microphone: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Level below which sound is silence, in dB relative to full scale. It is lower if all sound so far is quiet.
+    /// Report sound below this level as silence, in dB relative to full scale. While all sound so far is quiet, the level is lower.
     #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
     silence_db: f32,
     /// Print each reading as a JSON object on a line of its own: seconds, mood, confident and probabilities (null without
@@ -122,26 +122,34 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for warning in source.warnings.try_iter() {
         cli::note(format_args!("warning: {}: {warning}", source.name));
     }
-    ended.with_context(|| source.name)?;
+    ended.context(source.name)?;
     if let Some(lost) = source.lost.as_ref().map(|lost| lost.load(Ordering::Relaxed)).filter(|lost| *lost > 0)
     {
-        eprintln!("{lost} pieces of sound came too fast and were lost");
+        let name = source.name;
+        cli::note(format_args!(
+            "warning: {name}: {lost} pieces of sound came faster than they were read, and are lost"
+        ));
     }
     eprintln!("{latency}");
     Ok(())
 }
 
+/// The command that makes any file a stream.
+const PIPED: &str = "`ffmpeg -v error -i FILE -f wav - | cargo run --release --example live` reads a file";
+
 fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {
     let mut input = std::io::stdin();
     if input.is_terminal() {
-        bail!("standard input is a terminal: a WAV stream or raw samples must be piped in (see --help)");
+        bail!("{}: sound must be piped in, got a terminal; {PIPED}", source::STANDARD_INPUT);
     }
     let pcm = match (arguments.raw, arguments.rate) {
         (Some(encoding), Some(rate)) => Pcm::raw(encoding.into(), rate, arguments.channels),
         _ => Pcm::of_wav(&mut input),
     };
     let pcm = pcm.map_err(|error| match error {
-        PcmError::NotWav => anyhow!("{error}, or raw samples with --raw and --rate"),
+        PcmError::NotWav => {
+            anyhow!("stream must be WAV, got other bytes; {PIPED}, --raw and --rate read raw samples")
+        }
         error => error.into(),
     });
     Ok(Source::reading(input, pcm.context(source::STANDARD_INPUT)?))
@@ -155,6 +163,7 @@ fn open_microphone() -> anyhow::Result<Source> {
 #[cfg(not(feature = "microphone"))]
 fn open_microphone() -> anyhow::Result<Source> {
     bail!(
-        "this program was built without a microphone: build it with `-p ser-examples --features microphone`"
+        "--microphone: program must have the feature microphone, got none; `cargo run --release --example live --features microphone -- \
+         --microphone` has it"
     )
 }

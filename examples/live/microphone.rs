@@ -12,13 +12,18 @@ use std::sync::mpsc::SyncSender;
 
 use crate::source::{Piece, Source};
 
+/// Name of the microphone in errors.
+const NAME: &str = "the microphone";
+
 /// Pieces that may wait: a second or more. The sound card does not wait: further pieces are lost, and counted.
 const WAITING: usize = 100;
 
 /// Opens the default microphone with its own rate and channels.
 pub(crate) fn open() -> anyhow::Result<Source> {
-    let device = cpal::default_host().default_input_device().context("no microphone was found")?;
-    let config = device.default_input_config().context("the microphone cannot be used")?;
+    let device = cpal::default_host()
+        .default_input_device()
+        .with_context(|| format!("{NAME}: device must exist, got none"))?;
+    let config = device.default_input_config().with_context(|| format!("{NAME}: cannot be used"))?;
     let (send, pieces) = sync_channel(WAITING);
     let lost = Arc::new(AtomicUsize::new(0));
     let capture = Capture {
@@ -37,11 +42,11 @@ pub(crate) fn open() -> anyhow::Result<Source> {
         SampleFormat::I32 => capture.listen::<i32>(&device, config),
         SampleFormat::U8 => capture.listen::<u8>(&device, config),
         SampleFormat::I8 => capture.listen::<i8>(&device, config),
-        other => bail!("the microphone gives samples as {other}, which are not read here"),
+        other => bail!("{NAME}: samples must be f32, i8, i16, i32, u8 or u16, got {other}"),
     }?;
-    stream.play().context("the microphone cannot be started")?;
+    stream.play().with_context(|| format!("{NAME}: cannot be started"))?;
     Ok(Source {
-        name: "the microphone",
+        name: NAME,
         sample_rate,
         pieces,
         warnings: channel().1,
@@ -72,7 +77,9 @@ impl Capture {
             }
         };
         let take = move |samples: &[T], info: &InputCallbackInfo| self.take(samples, info);
-        device.build_input_stream(config, take, failed, None).context("the microphone cannot be opened")
+        device
+            .build_input_stream(config, take, failed, None)
+            .with_context(|| format!("{NAME}: cannot be opened"))
     }
 
     fn take<T>(&self, samples: &[T], info: &InputCallbackInfo)

@@ -27,7 +27,7 @@ struct Arguments {
     decoding: Decoding,
     #[command(flatten)]
     picture: PictureFile,
-    /// What to draw; everything if left out.
+    /// Pictures to draw, separated by commas [default: all].
     #[arg(long, value_enum, value_delimiter = ',')]
     show: Vec<Picture>,
     /// Width of one figure in pixels.

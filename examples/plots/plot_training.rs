@@ -52,9 +52,10 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.picture.check()?;
     let file = || arguments.file.display().to_string();
-    let bytes = std::fs::read(&arguments.file).with_context(file)?;
-    let content: Content = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{}: must be a history in JSON or the output of evaluate --json", file()))?;
+    let bytes = std::fs::read(&arguments.file).with_context(|| format!("{}: cannot be read", file()))?;
+    let content: Content = serde_json::from_slice(&bytes).with_context(|| {
+        format!("{}: JSON must be that of `train --history` or of `evaluate --json`", file())
+    })?;
     let page = match content {
         Content::Run(history) if arguments.confusion => chosen(&history).with_context(file)?,
         Content::Run(history) => charts::learning_curves(&history),
@@ -65,11 +66,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The confusion matrix of the part that chose the epoch.
 fn chosen(history: &History) -> anyhow::Result<Page> {
-    let best = history.best().context("the history has no epoch")?;
-    let Evaluation { confusion, .. } = best
-        .validation
-        .as_ref()
-        .context("the run had no validation part, so there is no confusion matrix")?;
+    let best = history.best().context("epochs must be 1 or more, got 0")?;
+    let Evaluation { confusion, .. } = best.validation.as_ref().with_context(|| {
+        format!("epoch {}: validation part must have clips for --confusion, got none", best.epoch)
+    })?;
     let title = format!("{} clips that chose epoch {}", confusion.total(), best.epoch);
     Ok(charts::confusion(title, confusion))
 }

@@ -1,24 +1,24 @@
 //! The options that name a catalogue of songs, and what is said of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use mood_recommender::{Catalog, CatalogError, ReadOptions};
+use mood_recommender::{Catalog, CatalogError, Duplicate, ReadOptions};
 
 use crate::{cli, progress};
 
 /// Source of the songs.
 #[derive(Debug, Args)]
 pub struct CatalogArguments {
-    /// A catalogue: CSV, JSON or JSON Lines with names, artists and audio features, as Exportify and Kaggle's data sets have
-    /// them. Without it, the bundled one.
+    /// Read the songs from this catalogue: CSV, JSON or JSON Lines with names, artists and audio features, such as an export of
+    /// Exportify or a data set of Kaggle [default: the bundled catalogue of 22 songs].
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
-    /// Read a column of songs from the one with this header, such as `energy=Energy level`; may be given again.
+    /// Read a column of songs from the file's column with this header, such as `energy=Energy level`. May be given several times.
     #[arg(long, value_name = "COLUMN=HEADER", requires = "catalog")]
     pub column: Vec<String>,
-    /// Leave out rows that cannot be read; standard error names the first ten and tells how many there are.
+    /// Leave out rows that cannot be read. Standard error names the first ten and counts all.
     #[arg(long, requires = "catalog")]
     pub skip_bad: bool,
 }
@@ -42,10 +42,9 @@ impl CatalogArguments {
         for note in catalog.notes() {
             cli::note(format_args!("note: {}: {note}", path.display()));
         }
-        few(catalog.skipped(), |skipped| eprintln!("skipped: {}", cli::printable(&skipped.reason)));
-        few(catalog.duplicates(), |other| {
-            let id = cli::printable(&other.id);
-            eprintln!("skipped: row {} has the id {id} of row {}", other.row, other.first_row);
+        few(path, catalog.skipped(), |skipped| skipped.reason.clone());
+        few(path, catalog.duplicates(), |Duplicate { row, id, first_row, .. }| {
+            format!("row {row}: id must differ from those before, got {id:?}, that of row {first_row}")
         });
         let without = || catalog.songs().iter().filter(|song| song.mood.is_none());
         let estimated = without().filter(|song| song.mood_probabilities().is_some()).count();
@@ -77,16 +76,21 @@ impl CatalogArguments {
 fn advise(error: CatalogError) -> anyhow::Error {
     let is_header = matches!(&error, CatalogError::File { error, .. } if matches!(**error, CatalogError::MissingColumns { .. }));
     match is_header {
-        true => anyhow::anyhow!("{error}; --column COLUMN=HEADER names a column"),
+        true => anyhow::anyhow!(
+            "{error}; --column COLUMN=HEADER names a column, such as --column artist=Performer"
+        ),
         false => error.into(),
     }
 }
 
-/// Tells of the first ten, then how many there are.
-fn few<T>(all: &[T], tell: impl Fn(&T)) {
+/// Tells why the first ten rows of a file are skipped, then how many there are.
+fn few<T>(path: &Path, all: &[T], reason: impl Fn(&T) -> String) {
     const FEW: usize = 10;
-    all.iter().take(FEW).for_each(tell);
+    let path = path.display();
+    for one in all.iter().take(FEW) {
+        cli::note(format_args!("skipped: {path}: {}", reason(one)));
+    }
     if all.len() > FEW {
-        eprintln!("skipped: {} rows in all", all.len());
+        cli::note(format_args!("skipped: {path}: {} rows in all", all.len()));
     }
 }

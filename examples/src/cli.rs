@@ -23,10 +23,17 @@ pub fn epilogue(calls: &str) -> String {
 
 /// Work that Ctrl-C stopped before its end.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped; {advice}")]
+#[error("Ctrl-C: stopped; {advice}")]
 pub struct Stopped {
     /// The next step for the user.
     pub advice: &'static str,
+}
+
+impl Stopped {
+    /// Work that was stopped, with the next step for the user.
+    pub const fn new(advice: &'static str) -> Self {
+        Self { advice }
+    }
 }
 
 /// Runs a command with the arguments of the command line, turns its result into its exit code, and prints an error with its causes on
@@ -244,7 +251,7 @@ mod tests {
         assert_eq!(code(LiveError::Signal(silent()).into()), 3);
         assert_eq!(code(LiveError::Recognize(silent().into()).into()), 3);
         assert_eq!(code(LiveError::Signal(not_finite).into()), 1);
-        assert_eq!(code(Stopped { advice: "continue with --resume" }.into()), 130);
+        assert_eq!(code(Stopped::new("the same command with --resume continues").into()), 130);
         assert_eq!(code(io::Error::other("a full disk").into()), 1);
     }
 }

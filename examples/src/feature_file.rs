@@ -63,8 +63,11 @@ impl Statistics<'_> {
             return Ok(features.vector());
         }
         let functionals = if self.functionals.is_empty() { &[Functional::Mean] } else { self.functionals };
-        let voiced =
-            if self.voiced { Some(features.voiced().context("f0 is not among the features")?) } else { None };
+        let voiced = if self.voiced {
+            Some(features.voiced().context("--voiced: features must hold f0, got none")?)
+        } else {
+            None
+        };
         let keep = |t: usize| voiced.as_ref().is_none_or(|voiced| voiced.get(t).copied().unwrap_or(false));
         Ok(features.functionals_where(functionals, keep)?)
     }
@@ -102,7 +105,7 @@ impl<'a> FeatureFile<'a> {
         let device = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
         let spool = || {
             let made = if device { tempfile::tempfile() } else { tempfile::tempfile_in(folder) };
-            made.with_context(|| path.display().to_string())
+            made.with_context(unwritten(path))
         };
         let mut file = Self {
             path: path.into(),
@@ -151,10 +154,10 @@ impl<'a> FeatureFile<'a> {
         let fits = self.entries_length < MAX_HEADER / 2;
         ensure!(
             fits,
-            "{}: holds more clips than readers take; divide them with --shard",
+            "{}: header must have at most {MAX_HEADER} bytes, as readers take, got more; --shard I/N divides the clips",
             self.path.display()
         );
-        self.entries.write_all(entry.as_bytes()).with_context(|| self.path.display().to_string())?;
+        self.entries.write_all(entry.as_bytes()).with_context(unwritten(&self.path))?;
         self.tensors += 1;
         self.digest.update(name);
         self.append(data)
@@ -163,7 +166,7 @@ impl<'a> FeatureFile<'a> {
     fn append(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         self.digest.update(bytes);
         self.length += bytes.len();
-        self.spool.write_all(bytes).with_context(|| self.path.display().to_string())
+        self.spool.write_all(bytes).with_context(unwritten(&self.path))
     }
 
     /// Puts the file at its path, with the text that `describe` makes of its content's SHA-256. Returns how many tensors it has.
@@ -172,7 +175,7 @@ impl<'a> FeatureFile<'a> {
     /// If it can't be written; the error names it.
     pub fn finish(self, describe: impl FnOnce(String) -> anyhow::Result<String>) -> anyhow::Result<usize> {
         let Self { path, format, spool, entries, entries_length, tensors, digest, .. } = self;
-        let name = || path.display().to_string();
+        let name = unwritten(&path);
         let text = describe(hex::encode(digest.finalize()))?;
         let rewound = |spool: BufWriter<File>| {
             let mut file = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -203,11 +206,15 @@ impl<'a> FeatureFile<'a> {
         ser_models::write_file_with(&path, copy).with_context(name)?;
         if format == Format::Csv {
             let description = description_of(&path);
-            ser_models::write_file(&description, text.as_bytes())
-                .with_context(|| description.display().to_string())?;
+            ser_models::write_file(&description, text.as_bytes()).with_context(unwritten(&description))?;
         }
         Ok(tensors)
     }
+}
+
+/// The place and the kind of an error of writing.
+fn unwritten(path: &Path) -> impl Fn() -> String + Copy {
+    move || format!("{}: cannot be written", path.display())
 }
 
 /// The file that describes a CSV file.
@@ -220,8 +227,12 @@ fn description_of(csv: &Path) -> PathBuf {
 /// What a file says about itself, where it is whole: its text, and its tensors' shapes by name (of a CSV file, none).
 ///
 /// # Errors
-/// If it is not there, or damaged.
+/// If it is not there, or damaged; the error names it.
 pub fn read_whole(path: &Path) -> anyhow::Result<(String, HashMap<String, Vec<usize>>)> {
+    read(path).with_context(|| format!("{}: cannot be read", path.display()))
+}
+
+fn read(path: &Path) -> anyhow::Result<(String, HashMap<String, Vec<usize>>)> {
     let mut file = BufReader::new(File::open(path)?);
     let mut digest = Sha256::new();
     if Format::of(path) == Format::Csv {
@@ -242,7 +253,8 @@ pub fn read_whole(path: &Path) -> anyhow::Result<(String, HashMap<String, Vec<us
     file.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
     let left = file.get_ref().metadata()?.len().saturating_sub(8);
-    ensure!(length <= left.min(MAX_HEADER), "the header is too long");
+    let most = left.min(MAX_HEADER);
+    ensure!(length <= most, "header: length must be at most {most}, got {length}");
     let mut header = Vec::new();
     (&mut file).take(length).read_to_end(&mut header)?;
     let metadata: Metadata = serde_json::from_slice(&header)?;
@@ -251,7 +263,7 @@ pub fn read_whole(path: &Path) -> anyhow::Result<(String, HashMap<String, Vec<us
     for name in metadata.offset_keys() {
         let Some(TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) }) = metadata.info(&name)
         else {
-            anyhow::bail!("{name} is not f32");
+            anyhow::bail!("tensor {name}: element type must be f32, got another");
         };
         data.clear();
         (&mut file).take((end - start) as u64).read_to_end(&mut data)?;
@@ -259,16 +271,17 @@ pub fn read_whole(path: &Path) -> anyhow::Result<(String, HashMap<String, Vec<us
         digest.update(&data);
         shapes.insert(name, shape.clone());
     }
-    ensure!(file.read(&mut [0])? == 0, "there is more than the tensors");
+    ensure!(file.read(&mut [0])? == 0, "tensors: file must end with them, got more");
     let text = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
-    let text = text.context("there is no description")?.clone();
+    let text = text.with_context(|| format!("metadata: key {METADATA_KEY} must exist, got none"))?.clone();
     check(&text, digest)?;
     Ok((text, shapes))
 }
 
 fn check(text: &str, digest: Sha256) -> anyhow::Result<()> {
     let content: Content = serde_json::from_str(text)?;
-    ensure!(content.sha256 == hex::encode(digest.finalize()), "the content is damaged");
+    let found = hex::encode(digest.finalize());
+    ensure!(content.sha256 == found, "content: SHA-256 must be {}, got {found}", content.sha256);
     Ok(())
 }
 

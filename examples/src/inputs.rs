@@ -14,7 +14,8 @@ use crate::cli;
 /// Command-line options for reading recordings.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Decoding {
-    /// Read truncated or damaged recordings up to the damage, with a warning; not those that lost the index of their samples.
+    /// Read a truncated or damaged recording up to the damage, with a warning. A recording that lost the index of its samples is still
+    /// refused.
     #[arg(long)]
     pub allow_truncated: bool,
 }
@@ -56,7 +57,8 @@ impl Input {
     pub fn open(&self, options: &AudioOptions) -> anyhow::Result<AudioReader<'static>> {
         match self {
             Self::File(path) if is_pipe(path) => {
-                bail!("{}: it is a pipe: give `-` and pipe it into standard input", path.display())
+                let path = path.display();
+                bail!("{path}: recording must be a file or `-`, got a pipe; `- < {path}` reads it")
             }
             Self::File(path) => Ok(AudioReader::open(path, options)?),
             Self::Standard => {
@@ -144,7 +146,7 @@ pub fn find(named: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
                     .filter_map(|(_, file)| Some(file.path()?.to_owned()));
                 let mut files: Vec<_> = files.collect();
                 if files.is_empty() {
-                    bail!("{}: a folder must hold audio files, got none", path.display());
+                    bail!("{}: folder must hold audio files, got none", path.display());
                 }
                 files.sort();
                 found.extend(files.into_iter().map(Input::File));
@@ -173,6 +175,6 @@ pub fn recordings_in(folder: &Path, skip_bad: bool) -> anyhow::Result<Vec<(Strin
 pub fn check_standard(inputs: &[Input]) -> anyhow::Result<()> {
     match inputs.iter().filter(|input| **input == Input::Standard).count() {
         0 | 1 => Ok(()),
-        more => bail!("{}: it must be named once, got {more} times", Input::Standard),
+        more => bail!("{}: `-` must be given once, got {more} times", Input::Standard),
     }
 }

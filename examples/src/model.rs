@@ -15,14 +15,16 @@ use crate::assets;
 /// The part of a command line that names the model.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ModelArguments {
-    /// The model: `voices` (trained on three languages, with Whisper's encoder), `small` (trained on studio recordings of English actors:
-    /// faster for single clips, less accurate for unseen voices), or a checkpoint's file, as `train` writes it [default: voices].
+    /// Model that recognises moods: `voices`, `small`, or the file of a checkpoint that `train` wrote. `voices` was trained on three
+    /// languages and uses Whisper's encoder. `small` was trained on studio recordings of English actors: it is faster for single clips and
+    /// less accurate for unseen voices [default: voices].
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// The encoder's file, for a model that was trained with another encoder than the bundled one.
+    /// File of the encoder, if the model was trained with another one than the bundled one.
     #[arg(long, value_name = "FILE", requires = "model")]
     encoder: Option<PathBuf>,
-    /// A profile of the only voice in the recordings, written by `recognize --learn-voice`; for models that read an encoder.
+    /// Voice profile of the only speaker in the recordings, as `recognize --learn-voice` writes it. Needs a model that reads the
+    /// statistics of an encoder, such as `voices`.
     #[arg(long, value_name = "JSON")]
     profile: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 /// The error names path and folder.
 pub fn check_folder(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    ensure!(folder.is_dir(), "{}: there is no folder {} to write it to", path.display(), folder.display());
+    ensure!(folder.is_dir(), "{}: folder must exist, got none at {}", path.display(), folder.display());
     Ok(())
 }
 
@@ -19,5 +19,5 @@ pub fn check_folder(path: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// If it cannot be written; the error names it.
 pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    ser_models::write_file(path, content).with_context(|| path.display().to_string())
+    ser_models::write_file(path, content).with_context(|| format!("{}: cannot be written", path.display()))
 }

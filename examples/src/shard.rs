@@ -19,7 +19,7 @@ impl FromStr for Shard {
         let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match numbers {
             Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            _ => Err("must be I/N with I from 1 to N, such as 3/12".into()),
+            _ => Err("part must be I/N with I from 1 to N, such as 3/12".into()),
         }
     }
 }
@@ -78,7 +78,7 @@ mod tests {
         for text in ["0/4", "5/4", "x", "1", "1/", "/4", "-1/4", "1/4/2", "1/0", "1.0/2", ""] {
             assert_eq!(
                 text.parse::<Shard>(),
-                Err("must be I/N with I from 1 to N, such as 3/12".into()),
+                Err("part must be I/N with I from 1 to N, such as 3/12".into()),
                 "{text}"
             );
         }

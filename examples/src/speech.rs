@@ -13,11 +13,11 @@ const AUTO: &str = "auto";
 /// Format and meaning of labels.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Labelling {
-    /// Source of the labels of --data: published file names of a corpus, folders of classes, or a table (manifest).
-    /// Give it once for all, or once for each --data [default: auto, detected from file names].
+    /// Format of labelled speech: a corpus by its published file names, `folders` (one for each class) or `manifest` (a table). Give it
+    /// once for all sources, or once for each [default: auto, which detects the format from file names].
     #[arg(long, value_name = "NAME", value_parser = names())]
     pub corpus: Vec<String>,
-    /// A TOML file with the meaning of further words for labels; it overrides ser-data's labels.toml.
+    /// TOML file that maps further label words to emotions. Its entries override those of ser-data/src/labels/labels.toml.
     #[arg(long, value_name = "FILE")]
     pub label_map: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Labelling {
         };
         if self.corpus.len() > 1 && self.corpus.len() != data.len() {
             let (given, data) = (self.corpus.len(), data.len());
-            bail!("--corpus must be given once, or once for each --data, got {given} for {data}");
+            bail!("--corpus: formats must be 1, or 1 for each --data, {data}, got {given}");
         }
         Ok(data.iter().enumerate().map(|(at, path)| Source::new(path.as_ref(), format(at))).collect())
     }
@@ -73,6 +73,6 @@ mod tests {
         assert_eq!(formats(&["tess"]), [Some(CorpusFormat::Tess); 2]);
         assert_eq!(formats(&["auto", "emodb"]), [None, Some(CorpusFormat::EmoDb)]);
         let error = sources(&["tess", "emodb"], &["a", "b", "c"]).unwrap_err().to_string();
-        assert_eq!(error, "--corpus must be given once, or once for each --data, got 2 for 3");
+        assert_eq!(error, "--corpus: formats must be 1, or 1 for each --data, 3, got 2");
     }
 }

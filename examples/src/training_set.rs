@@ -161,7 +161,7 @@ impl TrainingSet {
                 (Taken::Features(dataset.with_corpora(corpora)?), None)
             }
             Inputs::Encoded(mut encoding) => {
-                let samples = audio.context("an encoder reads samples")?;
+                let samples = audio.context("encoding: samples must be read, got none")?;
                 of_features = ClipEncoder::features(encoding.encoder.n_mels());
                 encoding.config.preparation = preparation.clone();
                 let taken = match encoding.input {
@@ -208,7 +208,7 @@ impl TrainingSet {
     /// If there are none, or they cannot be encoded.
     pub fn tuned_part(&self, places: &[usize], copies: bool) -> anyhow::Result<Dataset> {
         let tuned = self.recordings.as_ref().and_then(|recordings| recordings.encoding.tuned.as_ref());
-        let (encoder, input) = tuned.context("the encoding must have tuned blocks")?;
+        let (encoder, input) = tuned.context("encoding: tuned blocks must be given, got none")?;
         self.frames(encoder, *input, places, copies)
     }
 
@@ -221,7 +221,8 @@ impl TrainingSet {
                 self.with_corpora(encoded.dataset(&ids, &labels, &self.label_names, copies)?, places)
             }
             Taken::Frames => {
-                let recordings = self.recordings.as_ref().context("frames are encoded of recordings")?;
+                let recordings =
+                    self.recordings.as_ref().context("encoding: recordings must be kept, got none")?;
                 let Encoding { encoder, input, .. } = &recordings.encoding;
                 self.frames(encoder, *input, places, copies)
             }
@@ -236,7 +237,7 @@ impl TrainingSet {
         copies: bool,
     ) -> anyhow::Result<Dataset> {
         let Recordings { samples, encoding } =
-            self.recordings.as_ref().context("frames are encoded of recordings")?;
+            self.recordings.as_ref().context("encoding: recordings must be kept, got none")?;
         let mut config = encoding.config.clone();
         if !copies {
             config.copies = 0;

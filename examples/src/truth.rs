@@ -62,7 +62,7 @@ impl Truth {
         for row in manifest.rows {
             let place = format!("{}: row {}", path.display(), row.row);
             if row.start.is_some() || row.end.is_some() {
-                bail!("{place}: start and end must be left out, because whole recordings are scored");
+                bail!("{place}: start and end must be empty, for whole recordings are scored, got a part");
             }
             let corpus = row.corpus.unwrap_or_default();
             let meant = map.emotion_of(&corpus, &row.label).and_then(|label| self.class_of(label, map));
@@ -129,7 +129,7 @@ impl Truth {
     /// If the source names none of the recordings.
     pub fn report(&self) -> anyhow::Result<String> {
         if self.confusion.total() == 0 {
-            bail!("{}: rows must name the recordings, got none that does", self.source);
+            bail!("{}: rows must name the recordings, got none that do", self.source);
         }
         let some = |count: usize, first: Option<&String>, what: String| match first {
             None => String::new(),
@@ -239,7 +239,7 @@ mod tests {
         assert!(error("file,mood\nx.wav,Angry\n").contains("row 2: mood must be one of"));
         assert!(error("file,mood\nx.wav,Sad\nx.wav,Calm\n").contains("row 3"));
         assert!(error("file,feeling\nx.wav,Sad\n").contains("columns must be"));
-        assert!(error("file,mood,start\nx.wav,Sad,2\n").contains("row 2: start and end must be left out"));
+        assert!(error("file,mood,start\nx.wav,Sad,2\n").contains("row 2: start and end must be empty"));
         assert!(truth("file,mood\n").unwrap().report().unwrap_err().to_string().contains("must name"));
     }
 }

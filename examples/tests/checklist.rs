@@ -96,7 +96,7 @@ fn a_run_that_is_stopped_says_so_and_how_to_go_on() {
     assert_eq!(ended.status.code(), Some(130), "{error}");
     let said: Vec<&str> = error.lines().collect();
     assert!(
-        matches!(&said[..], [found, "error: stopped; continue with --resume"] if found.contains("ravdess (detected)")),
+        matches!(&said[..], [found, "error: Ctrl-C: stopped; the same command with --resume continues"] if found.contains("ravdess (detected)")),
         "{error}"
     );
     assert!(output.exists());
@@ -106,9 +106,13 @@ fn a_run_that_is_stopped_says_so_and_how_to_go_on() {
 fn nothing_is_done_for_a_folder_that_is_not_there() {
     let sample = sample();
     let arguments = [sample.to_str().unwrap(), "--output", "nowhere/features.safetensors"];
-    fails("extract_features", arguments, &["nowhere/features.safetensors", "there is no folder nowhere"]);
+    fails(
+        "extract_features",
+        arguments,
+        &["nowhere/features.safetensors: folder must exist, got none at nowhere"],
+    );
     let arguments = ["--data", "none", "--output", "nowhere/model.safetensors"];
-    fails("train", arguments, &["nowhere/model.safetensors", "there is no folder nowhere"]);
+    fails("train", arguments, &["nowhere/model.safetensors: folder must exist, got none at nowhere"]);
 }
 
 #[test]

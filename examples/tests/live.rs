@@ -147,7 +147,8 @@ fn what_is_no_stream_of_samples_is_refused() {
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""), "{error}");
         assert!(error.contains(expected), "{expected:?} is not in {error:?}");
     };
-    refused(&[], b"Dear Sir or Madam", 1, "standard input: stream must be WAV, got other bytes");
+    let way_out = "got other bytes; `ffmpeg -v error -i FILE -f wav - | cargo run --release --example live` reads a file";
+    refused(&[], b"Dear Sir or Madam", 1, &format!("standard input: stream must be WAV, {way_out}"));
     refused(&[], &assets::SAMPLE_WAV[..30], 1, "standard input: the WAV stream ends");
     refused(&["--raw", "s16le"], b"", 2, "--rate");
     refused(&["--rate", "22050"], b"", 2, "--raw");

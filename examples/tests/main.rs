@@ -13,6 +13,7 @@ mod faults;
 mod live;
 #[cfg(target_os = "linux")]
 mod memory;
+mod messages;
 mod real_speech;
 mod real_voices;
 mod recognize;

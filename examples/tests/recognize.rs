@@ -134,7 +134,7 @@ fn standard_input_is_a_recording_too() {
     let output = piped("recommend_songs", &["-", "--count", "1"], &whole);
     assert!(text(&output.stdout).contains("standard input"), "{}", text(&output.stderr));
 
-    fails("recognize", ["-", "-"], &["standard input: it must be named once, got 2 times"]);
+    fails("recognize", ["-", "-"], &["standard input: `-` must be given once, got 2 times"]);
     // Files of /proc say that they hold 0 bytes.
     if let Ok(status) = std::fs::File::open("/proc/self/status") {
         let told = text(&from_file(status).stderr);
@@ -347,6 +347,8 @@ fn a_pipe_is_asked_for_on_standard_input() {
         return;
     }
     for program in ["recognize", "recommend_songs"] {
-        fails(program, [&pipe], &["pipe.wav: it is a pipe: give `-` and pipe it into standard input"]);
+        let way_out =
+            format!("recording must be a file or `-`, got a pipe; `- < {}` reads it", pipe.display());
+        fails(program, [&pipe], &["pipe.wav: ", &way_out]);
     }
 }

@@ -27,7 +27,7 @@ fn a_mood_may_be_told_instead_of_heard() {
             .unwrap();
     assert_eq!((&answer["mood"], &answer["probabilities"]["Sad"]), (&"Sad".into(), &1.0.into()));
     for (arguments, expected) in [
-        (&["--mood", "angry"][..], "mood must be Calm, Happy, Sad or Energetic"),
+        (&["--mood", "angry"][..], "mood: name must be Calm, Happy, Sad or Energetic"),
         (&["clip.wav", "--mood", "sad"], "cannot be used with"),
     ] {
         let output = crate::support::example("recommend_songs", arguments);
@@ -100,7 +100,7 @@ fn bad_catalogues_and_models_are_refused_by_name() {
     fails(
         "recommend_songs",
         ["--catalog", catalog.as_str()],
-        &[&catalog, "must have", "one of valence, energy", "--column COLUMN=HEADER"],
+        &[&catalog, "header: names must hold one of valence, energy", "--column COLUMN=HEADER"],
     );
 
     let model = std::fs::read(bundled_model()).unwrap();
@@ -117,7 +117,7 @@ const HEADER: &str = "name,artist,valence,energy,popularity,mood\n";
 fn it_ends_well_only_with_songs_and_says_what_the_catalogue_holds() {
     let folder = TempDir::new().unwrap();
     let catalog = write(&folder, "sad.csv", format!("{HEADER}A,B,0.1,0.2,50,Sad\nC,D,0.2,0.1,40,Sad\n"));
-    let expected = [catalog.as_str(), "--strategy cheer-up looks for happy songs, the catalogue holds 2 sad"];
+    let expected = [catalog.as_str(), "songs must be happy for --strategy cheer-up, got 2 sad"];
     fails("recommend_songs", ["--catalog", catalog.as_str(), "--strategy", "cheer-up"], &expected);
     // The sample sounds calm, and a little of everything else.
     let arguments = ["--catalog", &catalog, "--strategy", "keep"];
@@ -142,13 +142,13 @@ fn catalogues_of_other_programs_are_read_and_what_was_recognised_is_said() {
     let (told, answer) = (text(&output.stderr), text(&output.stdout));
     assert!(output.status.success(), "{told}");
     for part in
-        ["cells are separated by ';'", "skipped: row 3 (line 4)", "2 songs have no mood; it is estimated"]
+        ["cells are separated by ';'", "songs.csv: row 3 (line 4)", "2 songs have no mood; it is estimated"]
     {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(answer.contains("A – Up [31m") && answer.contains("; mood estimated"), "{answer}");
     let wrong = ["--catalog", &catalog, "--column", "colour=Level"];
-    fails("recommend_songs", wrong, &["column must be one of name", "got \"colour\""]);
+    fails("recommend_songs", wrong, &["--column: options: column must be one of name", "got \"colour\""]);
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn many_bad_rows_are_counted_and_the_first_ones_named() {
     let arguments = ["--catalog", &catalog, "--skip-bad", "--mood", "happy", "--json"];
     let output = crate::support::example("recommend_songs", arguments);
     let told = text(&output.stderr);
-    assert!(output.status.success() && told.contains("skipped: 12 rows in all"), "{told}");
-    assert_eq!(told.matches("skipped: row ").count(), 10, "{told}");
+    assert!(output.status.success() && told.contains("songs.csv: 12 rows in all"), "{told}");
+    assert_eq!(told.matches("songs.csv: row ").count(), 10, "{told}");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn songs_are_saved_as_playlists() {
         assert!(list.lines().count() >= 2, "{list}");
     }
     let other = folder.path().join("list.pls");
-    fails("recommend_songs", ["--playlist", other.to_str().unwrap()], &["file name must end in .m3u8"]);
+    fails("recommend_songs", ["--playlist", other.to_str().unwrap()], &["list.pls: ending must be .m3u8"]);
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn a_checkpoint_without_a_test_part_is_not_measured() {
     let path = folder.path().join("all.safetensors");
     checkpoint.save(&path).unwrap();
     let path = path.to_str().unwrap();
-    fails("evaluate", ["--data", "none", "--model", path], &[path, "records no test part"]);
+    fails("evaluate", ["--data", "none", "--model", path], &[path, "test part must have clips, got none"]);
 }
 
 #[test]
@@ -286,5 +286,5 @@ fn several_members_are_trained_from_their_own_seeds_and_joined() {
     let history = folder.path().join("history.csv");
     let arguments =
         ["--data", data, "--members", "2", "--output", "none", "--history", history.to_str().unwrap()];
-    fails("train", arguments, &["--history must be left out where several members are trained, got 2"]);
+    fails("train", arguments, &["--history: members must be 1, got 2"]);
 }

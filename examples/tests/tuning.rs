@@ -37,7 +37,11 @@ fn a_tuning_resumes_from_either_run_to_the_same_bytes() {
     kill_midway(&mut train("cut", &[]), &first);
     assert!(!second.exists());
     let refused = train("cut", &[]);
-    fails("train", refused.get_args(), &["a run was interrupted here; continue it with --resume"]);
+    fails(
+        "train",
+        refused.get_args(),
+        &["interrupted run must be continued by --resume, or deleted by `rm "],
+    );
     kill_midway(&mut train("cut", &["--resume"]), &second);
     assert!(first.exists());
     let state = std::fs::read(&second).unwrap();
@@ -45,7 +49,7 @@ fn a_tuning_resumes_from_either_run_to_the_same_bytes() {
     let damaged = train("cut", &["--resume"]).output().unwrap();
     let error = text(&damaged.stderr);
     assert!(
-        error.contains("cannot continue the run: ") && error.contains("cut.safetensors.tuning"),
+        error.contains("--resume: cannot be continued: ") && error.contains("cut.safetensors.tuning"),
         "{error}"
     );
     std::fs::write(&second, state).unwrap();

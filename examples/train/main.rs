@@ -5,7 +5,7 @@ mod tuning;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -23,100 +23,101 @@ use ser_models::{Checkpoint, Recipe, RecipeFile};
 use member::Member;
 use tuning::Tuning;
 
-/// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. Four fifths train and one fifth is kept for
-/// testing; a tenth of all clips is taken from the training part to choose the best epoch.
+/// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. One fifth of the clips is kept for testing, a tenth
+/// chooses the best epoch, and the others train.
 ///
-/// Recordings of your own are a folder for each class (`recordings/happy/1.wav`) or a table (`path,label,speaker`).
+/// Your own recordings are a folder for each class (`recordings/happy/1.wav`) or a table (`path,label,speaker`).
 ///
-/// The network decides which features are taken of the clips. A preset is a network with the training that was published for
-/// it. A file reaches every setting and overrides a preset; the command line overrides both. The same seed, data and settings give
-/// the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far if one network is trained; `--resume` continues
-/// the run and ends with the same file as an uninterrupted run.
+/// The architecture decides which features are extracted. A preset is an architecture with its published training. A file (`--config`) can
+/// change every setting and overrides the preset; the command line overrides both.
+///
+/// The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far if one network
+/// is trained. `--resume` continues the run and ends with the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --tune-blocks 1 --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
 ))]
 struct Arguments {
-    /// Labelled speech: a corpus as a folder or as the .zip that was downloaded, a folder with a folder for each class, or a CSV or TSV
-    /// table. May be given several times.
+    /// Labelled speech: a corpus (its folder, or its .zip as downloaded), a folder with a folder for each class, or a CSV or TSV table. May be
+    /// given several times.
     #[arg(long, value_name = "DIR", required = true)]
     data: Vec<PathBuf>,
     #[command(flatten)]
     labelling: Labelling,
-    /// The checkpoint to write.
+    /// Checkpoint to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// The network [default: the file's, or cnn-1d].
+    /// Network to train [default: that of --config, or cnn-1d].
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Architecture::NAMES))]
     arch: Option<String>,
-    /// A network with the training that was published for it.
+    /// Network to train, with its published training.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Preset::NAMES), conflicts_with = "arch")]
     preset: Option<String>,
-    /// A TOML file with settings; examples/train.toml explains them.
+    /// TOML file with settings. examples/train.toml explains them.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The encoder's file, for an architecture that reads one, instead of the bundled.
+    /// File of the encoder to use instead of the bundled one, for an architecture that reads an encoder.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Number of augmented copies of each training clip that an encoder encodes in addition to the clip. A head with attentive pooling
-    /// keeps the frames of all of them in memory: of three seconds 0.3 MB for each output of the encoder that it mixes.
+    /// Augmented copies to encode beside each training clip, for an architecture that reads an encoder. A head with attentive pooling keeps the
+    /// frames of clips and copies in memory: for three seconds 0.3 MB for each output of the encoder that it mixes.
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
-    /// Number of the encoder's last blocks to train together with the head, in a second run after the head's own: 1 to 4 of the bundled
-    /// encoder, whose convolutions are never trained. The frames before these blocks are kept in memory: with the bundled encoder 0.6 MB
-    /// for each training clip and each copy of three seconds or more.
+    /// Train the encoder's last N blocks together with the head, in a second run after the head's own. The bundled encoder has 4 blocks; its
+    /// convolutions are not trained. The frames before these blocks are kept in memory: with the bundled encoder 0.6 MB for each training clip
+    /// and each copy of three seconds or more.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,
-    /// A TOML file with settings of this second run, in its table [training], over those of examples/assets/tuning.toml. Options such as
-    /// --epochs are of the first run; --history and the seconds that are printed are of the second.
+    /// TOML file with settings of the second run of --tune-blocks. Its table [training] overrides that of examples/assets/tuning.toml. Options
+    /// such as --epochs change the first run only. --history and the printed seconds are those of the second run.
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
-    /// The classes: the four moods, RAVDESS's eight emotions, or the clips' own labels.
+    /// Classes to tell apart.
     #[arg(long, value_enum, default_value_t = Labels::Moods)]
     labels: Labels,
-    /// Share of the clips that chooses the epoch, taken from the training part: of all clips, or with --test-corpus of the training part's
-    /// clips, or with --speakers other of its speakers. With 0 the last epoch is kept.
+    /// Share of the clips that chooses the best epoch, 0 or more. These clips do not train. --test-corpus takes the share of the other corpora's
+    /// clips. --speakers other takes it of the speakers, not of the clips. 0 keeps the last epoch.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     validation: f64,
-    /// Who speaks in the test part: the same speakers as in training, with other clips, or others.
+    /// Whether a speaker may be in more than one part: training, validation and test.
     #[arg(long, value_enum, default_value_t = Speakers::Same)]
     speakers: Speakers,
-    /// Leave this corpus out of the training: it is the test part. Its name is a format's, such as emodb, or that of a folder or table.
+    /// Test on this corpus, and train on the others. Its name is that of its format, such as emodb, or of its folder or table.
     #[arg(long, value_name = "NAME")]
     test_corpus: Option<String>,
-    /// Seed of the split, the initial weights, the order of the clips, dropout and augmentation.
+    /// Seed of the split, initial weights, order of the clips, dropout and augmentation.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Number of networks to train, each from its own seed, and to join into one checkpoint that averages their answers [default: the
-    /// file's, or 1].
+    /// Networks to train, each from its own seed. They are joined into one checkpoint that averages their answers [default: that of --config,
+    /// or 1].
     #[arg(long, value_name = "N")]
     members: Option<NonZeroUsize>,
-    /// Passes over the training part.
-    #[arg(long)]
+    /// Passes over the training part [default: that of --config or of the preset, or 100; a network on an encoder takes fewer for many clips].
+    #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Clips per step.
-    #[arg(long)]
+    /// Clips of a step [default: that of --config or of the preset].
+    #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// The optimiser, with PyTorch's defaults or Keras's.
+    /// Optimiser, with the defaults of PyTorch or of Keras [default: that of --config or of the preset].
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(OptimizerConfig::NAMES))]
     optimizer: Option<String>,
-    /// The first learning rate.
-    #[arg(long)]
+    /// Learning rate, which the schedule then changes [default: that of --config or of the preset].
+    #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// Continue a run that was interrupted.
+    /// Continue an interrupted run. Give the other options as for that run.
     #[arg(long)]
     resume: bool,
-    /// Folder to keep extracted features in, so that the next run need not extract them again.
+    /// Folder that keeps extracted features for the next run.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Write the figures of every epoch to a file: JSON if its name ends in .json, otherwise CSV. The example plot_training draws
-    /// the JSON.
+    /// Write the figures of every epoch to this file: JSON if its name ends in .json, otherwise CSV. The example plot_training draws the
+    /// JSON.
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
-    /// Print one JSON object at the end, and nothing else, to standard output.
+    /// Print only one JSON object to standard output, at the end.
     #[arg(long)]
     json: bool,
-    /// Report clips that can't be used and continue without them.
+    /// Report clips that can't be used, and continue without them.
     #[arg(long)]
     skip_bad: bool,
     #[command(flatten)]
@@ -135,9 +136,9 @@ enum Labels {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Speakers {
-    /// Each class has its share in each part; a speaker may be in several parts.
+    /// A speaker may be in several parts, with other clips. Each class has the same share in each part.
     Same,
-    /// Each speaker is in one part; speakers must be known.
+    /// Each speaker is in one part. All speakers must be known.
     Other,
 }
 
@@ -171,7 +172,10 @@ impl Arguments {
                 config.tuned = Some(TunedBlocks { blocks, ..config.tuned.unwrap_or_default() });
             }
             (other, Some(blocks)) => {
-                bail!("--tune-blocks must be left out, for {} reads features, got {blocks}", other.name());
+                bail!(
+                    "--tune-blocks: number must be left out, for {} reads features, got {blocks}",
+                    other.name()
+                );
             }
             _ => {}
         }
@@ -187,7 +191,9 @@ impl Arguments {
     /// The recipe that the file's settings change.
     fn base(&self, file: &RecipeFile) -> anyhow::Result<Preset> {
         if let Some(name) = &self.preset {
-            let preset = Preset::named(name).with_context(|| format!("there is no preset {name}"))?;
+            let preset = Preset::named(name).with_context(|| {
+                format!("--preset: name must be one of {}, got {name}", Preset::NAMES.join(", "))
+            })?;
             if let (Some(config), Some(given)) = (&self.config, file.architecture()?)
                 && given != preset.architecture
             {
@@ -199,7 +205,9 @@ impl Arguments {
         let named = self.arch.as_deref().and_then(Architecture::named);
         let architecture = match named.map_or_else(|| file.architecture(), |named| Ok(Some(named)))? {
             Some(architecture) => architecture,
-            None => Architecture::named("cnn-1d").context("cnn-1d is an architecture")?,
+            None => {
+                Architecture::named("cnn-1d").context("--arch: name must be an architecture's, got cnn-1d")?
+            }
         };
         if architecture.encoder().is_some() {
             let Recipe { architecture, training, .. } = voices()?;
@@ -214,7 +222,10 @@ impl Arguments {
         let Architecture::WhisperHead(config) = &mut recipe.architecture else {
             if let Some(encoder) = &self.encoder {
                 let arch = recipe.architecture.name();
-                bail!("--encoder must be left out, for {arch} reads features, got {}", encoder.display());
+                bail!(
+                    "--encoder: file must be left out, for {arch} reads features, got {}",
+                    encoder.display()
+                );
             }
             return Ok((Inputs::Features(recipe.architecture.input()), None));
         };
@@ -224,7 +235,9 @@ impl Arguments {
         let tuned = match &tuning {
             Some(tuning) => {
                 let architecture = tuning.architecture(config);
-                let blocks = architecture.encoder_blocks().context("a head reads an encoder")?;
+                let blocks = architecture
+                    .encoder_blocks()
+                    .context("--tune-blocks: architecture must read an encoder, got another")?;
                 Some((model::encoder(self.encoder.as_deref(), blocks)?, architecture.input()))
             }
             None => None,
@@ -264,16 +277,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (states, tuning_states) = (states_of("training"), states_of("tuning"));
     let mut all_states = states.iter().chain(&tuning_states);
     if let Some(state) = all_states.find(|state| !arguments.resume && state.exists()) {
+        let state = state.display();
         bail!(
-            "{}: a run was interrupted here; continue it with --resume, or delete this file to start again",
-            state.display()
+            "{state}: interrupted run must be continued by --resume, or deleted by `rm {state}`, got neither"
         );
     }
     if arguments.resume && !states.iter().any(|state| state.exists()) {
-        bail!("--resume must find the file of an interrupted run, got none such as {}", states[0].display());
+        bail!("--resume: file of an interrupted run must exist, got none such as {}", states[0].display());
     }
     if recipe.members > 1 && arguments.history.is_some() {
-        bail!("--history must be left out where several members are trained, got {}", recipe.members);
+        bail!("--history: members must be 1, got {}", recipe.members);
     }
 
     output::check_folder(&arguments.output)?;
@@ -287,12 +300,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sources = arguments.labelling.sources(&arguments.data)?;
     let (inputs, tuning) = arguments.inputs(&mut recipe)?;
     if let (Some(path), None) = (&arguments.tuning, &tuning) {
-        bail!("--tuning must be left out where no block is tuned, got {}", path.display());
+        bail!(
+            "--tuning: file must be left out where no block is tuned (--tune-blocks), got {}",
+            path.display()
+        );
     }
     let is_encoded = matches!(inputs, Inputs::Encoded(_));
     let set = TrainingSet::load(&sources, &options, inputs)?;
-    if arguments.config.is_some() {
-        note_unknown_corpora(&recipe.training.sampling, &set);
+    if let Some(config) = &arguments.config {
+        note_unknown_corpora(config, &recipe.training.sampling, &set);
     }
     let Arguments { validation, seed, .. } = *arguments;
     let (protocol, split) =
@@ -339,16 +355,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     // Those of the second run go first: they are of no use without the first.
     let mut made = tuning_states.iter().chain(&states).filter(|state| state.exists());
-    made.try_for_each(|state| std::fs::remove_file(state).with_context(|| state.display().to_string()))
+    made.try_for_each(|state| {
+        std::fs::remove_file(state).with_context(|| format!("{}: cannot be deleted", state.display()))
+    })
 }
 
 /// Reports the corpora of the recipe's shares that no clip belongs to: misspelt, or not among the data.
-fn note_unknown_corpora(sampling: &Sampling, set: &TrainingSet) {
+fn note_unknown_corpora(config: &Path, sampling: &Sampling, set: &TrainingSet) {
     let Sampling::Balanced { corpora } = sampling else { return };
     let known: BTreeSet<&str> = set.corpora().into_iter().collect();
     for name in corpora.keys().filter(|name| !known.contains(name.as_str())) {
         let known = known.iter().copied().collect::<Vec<_>>().join(", ");
-        cli::note(format_args!("sampling.corpora names {name}, but the clips are of {known}"));
+        let config = config.display();
+        cli::note(format_args!(
+            "warning: {config}: sampling.corpora must name corpora of the clips, {known}, got {name}"
+        ));
     }
 }
 

@@ -60,7 +60,7 @@ impl Member<'_> {
         }
         // Of several runs, those that had not begun have no state yet.
         if arguments.resume && self.state.exists() {
-            trainer.resume(self.state).context("cannot continue the run")?;
+            trainer.resume(self.state).context("--resume: cannot be continued")?;
         } else {
             trainer.keep_state(self.state);
         }
@@ -79,7 +79,7 @@ impl Member<'_> {
         let finish = finish?;
         kept?;
         match finish {
-            Finish::Stopped => Err(Stopped { advice: "continue with --resume" }.into()),
+            Finish::Stopped => Err(Stopped::new("the same command with --resume continues").into()),
             _ => Ok(trainer.checkpoint(source.clone())?),
         }
     }
@@ -89,7 +89,7 @@ impl Member<'_> {
 fn with_advice(error: TrainingError) -> anyhow::Error {
     match error {
         TrainingError::ClassWithoutExamples { .. } => {
-            anyhow!("{error}; --labels own trains on the labels that there are")
+            anyhow!("{error}; --labels own trains on the labels of the clips")
         }
         error => error.into(),
     }

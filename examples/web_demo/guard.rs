@@ -55,7 +55,7 @@ fn refusal(hosts: &Hosts, headers: &HeaderMap, path: &str) -> Option<Problem> {
     let host = text(header::HOST);
     if let Some(host) = host.filter(|host| !hosts.allow(host)) {
         return Some(Problem::foreign(format!(
-            "Host must be an address, localhost or a name given by --allow-host, got {host:?}"
+            "request: Host must be an IP address, localhost or a name given by --allow-host, got {host:?}"
         )));
     }
     // Links to the page from elsewhere are welcome; what runs there must not use the interface.
@@ -63,13 +63,13 @@ fn refusal(hosts: &Hosts, headers: &HeaderMap, path: &str) -> Option<Problem> {
         return None;
     }
     if text(HeaderName::from_static("sec-fetch-site")) == Some("cross-site") {
-        return Some(Problem::foreign("a page of another site must not use the interface"));
+        return Some(Problem::foreign("request: page must be this server's, got one of another site"));
     }
     let origin = text(header::ORIGIN)?;
     let origin_host = origin.split_once("://").map_or(origin, |(_, host)| host);
     let same = host.is_some_and(|host| host.eq_ignore_ascii_case(origin_host));
     (!same && !hosts.0.contains(&name_of(origin_host).to_ascii_lowercase()))
-        .then(|| Problem::foreign(format!("a page of {origin:?} must not use the interface")))
+        .then(|| Problem::foreign(format!("request: page must be this server's, got one of {origin:?}")))
 }
 
 #[cfg(test)]

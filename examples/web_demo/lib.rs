@@ -52,26 +52,27 @@ use crate::upload::Uploads;
     "  cargo run --release --example web_demo -- --port 7860 --catalog data_moods.csv"
 ))]
 struct Arguments {
-    /// Port to listen on; 0 takes any that is free.
+    /// Port to listen on. 0 takes any that is free.
     #[arg(long, default_value_t = 7860)]
     port: u16,
-    /// Address to listen on. Browsers give a microphone only to this machine's own pages, or by HTTPS.
+    /// IP address to listen on; 0.0.0.0 stands for all. Browsers allow a page the microphone only if it comes from their own machine, or over
+    /// HTTPS.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     #[command(flatten)]
     model: ModelArguments,
-    /// A further model that requests may ask for by its name, such as `small`; may be given again. It takes more memory.
+    /// Load another model too, which requests select by its name, such as `small`. Each takes more memory. May be given several times.
     #[arg(long, value_name = "MODEL")]
     also: Vec<PathBuf>,
     #[command(flatten)]
     catalog: CatalogArguments,
-    /// Clips that are recognised at once; as many as there are cores if left out.
+    /// Clips to recognise at the same time, 1 to 256 [default: the number of cores].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
-    /// Seconds that a request waits for a worker before it is turned away.
+    /// Seconds, 0 to 60, that a request waits for a free worker before the server refuses it.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=60))]
     patience: u16,
-    /// A name that this server answers to, beside `localhost` and addresses; may be given again.
+    /// Answer requests to this host name too, beside `localhost` and IP addresses. May be given several times.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 }
@@ -104,8 +105,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     server.block_on(async {
         let address = SocketAddr::new(arguments.host, arguments.port);
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("{address}: cannot be listened on, --port 0 takes a free port"))?;
         cli::print(format!("listening on http://{}", listener.local_addr()?))?;
         serve::serve(listener, api::router(app, hosts), asked_to_stop()).await;
         Ok(())
@@ -120,7 +122,7 @@ fn models(arguments: &Arguments) -> anyhow::Result<Vec<(String, Model)>> {
         let name = asked.short_name();
         anyhow::ensure!(
             models.iter().all(|(other, _)| *other != name),
-            "--also: each model must have a name of its own, got {name} twice"
+            "--also: names of models must differ, got {name} twice"
         );
         models.push((name, asked.open()?));
     }

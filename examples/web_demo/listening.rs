@@ -162,7 +162,8 @@ impl Shape {
         if sounding >= MIN_SPEECH_SECONDS {
             return Ok(());
         }
-        let detail = format!("less than {MIN_SPEECH_SECONDS} s of it reach {limit:.0} dB").replace('-', "−");
+        let detail =
+            format!("clip: sound must reach {limit:.0} dB for {MIN_SPEECH_SECONDS} s or more, got less");
         Err(Problem::silent(detail))
     }
 }

@@ -1,4 +1,4 @@
-//! Checks of requests. Errors name the parameter and its rule in plain words.
+//! Checks of requests. Errors name place, parameter and rule in plain words.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -8,6 +8,10 @@ use serde_json::error::Category;
 
 use crate::problem::Problem;
 
+/// The places of parameters.
+const BODY: &str = "body";
+const QUERY: &str = "query";
+
 /// The most letters of a caller's text that an answer repeats.
 const MAX_REPEATED: usize = 60;
 
@@ -16,22 +20,20 @@ pub(crate) fn json<T: DeserializeOwned>(content: &[u8], objects: &[&str]) -> Res
     let value: Value = serde_json::from_slice(content).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Problem::invalid(match error.classify() {
-            _ if content.trim_ascii().is_empty() => "the body must be JSON, got nothing".to_owned(),
-            Category::Eof => format!("the body must be JSON, it breaks off at {place}"),
-            _ => format!("the body must be JSON, it is none from {place} on"),
+            _ if content.trim_ascii().is_empty() => "body: content must be JSON, got nothing".to_owned(),
+            Category::Eof => format!("body: content must be JSON, got a part that ends at {place}"),
+            _ => format!("body: content must be JSON, got other text from {place} on"),
         })
     })?;
     for pointer in objects {
         if let Some(other) = value.pointer(pointer).filter(|part| !part.is_object()) {
             let got = if other.is_array() { "a list".to_owned() } else { shortened(&other.to_string()) };
-            return Err(Problem::invalid(format!(
-                "{} must be an object, got {got}",
-                place(&pointer[pointer.len().min(1)..])
-            )));
+            let parameter = parameter(BODY, &pointer.trim_start_matches('/').replace('/', "."));
+            return Err(Problem::invalid(format!("{parameter} must be an object, got {got}")));
         }
     }
     serde_path_to_error::deserialize(value)
-        .map_err(|error| Problem::invalid(words(&error.path().to_string(), &error.inner().to_string())))
+        .map_err(|error| Problem::invalid(words(BODY, &error.path().to_string(), &error.inner().to_string())))
 }
 
 /// Query of an address.
@@ -43,23 +45,23 @@ pub(crate) fn query<T>(given: Result<Query<T>, QueryRejection>) -> Result<T, Pro
             // The extractor's own words come first, then `parameter: what is wrong`.
             let text = text.split_once("query string: ").map_or(&*text, |(_, text)| text);
             let (parameter, message) = text.split_once(": ").unwrap_or(("", text));
-            Err(Problem::invalid(words(parameter, message)))
+            Err(Problem::invalid(words(QUERY, parameter, message)))
         }
-        Err(error) => Err(Problem::invalid(error.body_text())),
+        Err(error) => Err(Problem::invalid(format!("{QUERY}: {}", error.body_text()))),
     }
 }
 
-/// Errors of `serde` and of the standard library about a value, in plain words.
-fn words(path: &str, message: &str) -> String {
+/// Errors of `serde` and of the standard library about a value at a path below `root`, in plain words.
+fn words(root: &str, path: &str, message: &str) -> String {
     // A value that was read from text has lost its line.
     let message = message.split(" at line ").next().unwrap_or(message);
-    let place = place(path);
+    let parameter = parameter(root, path);
     let quoted = |text: &str| text.replace('`', "");
     if let Some(kinds) =
         message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))
         && let Some((got, expected)) = kinds.rsplit_once(", expected ")
     {
-        return format!("{place} must be {}, got {}", kind(expected), value(got));
+        return format!("{parameter} must be {}, got {}", kind(expected), value(got));
     }
     for (start, what) in [("unknown field ", "parameters"), ("unknown variant ", "values")] {
         if let Some((name, known)) =
@@ -67,17 +69,20 @@ fn words(path: &str, message: &str) -> String {
         {
             // Two are joined by another word than three.
             let known = quoted(known.trim_start_matches("one of ")).replace(" or ", ", ");
-            return match what {
-                "parameters" => format!("{} is no parameter; there are {known}", shortened(&quoted(name))),
-                _ => format!("{place} must be one of {known}, got {}", shortened(&quoted(name))),
+            let name = quoted(name);
+            let what = match what {
+                "parameters" => format!("{}: parameter", parent(root, path, &name)),
+                _ => parameter,
             };
+            return format!("{what} must be one of {known}, got {}", shortened(&name));
         }
     }
-    if let Some(name) = message.strip_prefix("missing field ") {
-        return format!("{} must be given", quoted(name));
-    }
-    if let Some(name) = message.strip_prefix("duplicate field ") {
-        return format!("{} must be given once", quoted(name));
+    for (start, rule) in [("missing field ", "given, got none"), ("duplicate field ", "given once, got more")]
+    {
+        if let Some(name) = message.strip_prefix(start) {
+            let name = quoted(name);
+            return format!("{}: {name} must be {rule}", parent(root, path, &name));
+        }
     }
     let rule = match message {
         "invalid digit found in string" | "cannot parse integer from empty string" => {
@@ -90,16 +95,26 @@ fn words(path: &str, message: &str) -> String {
         "provided string was not `true` or `false`" => "true or false",
         // A type's own rule, which calls it by its own name.
         other => match other.split_once(" must be ") {
-            Some((_, rule)) => return format!("{place} must be {}", quoted(rule)),
-            None => return format!("{place}: {}", shortened(&quoted(other))),
+            Some((_, rule)) => return format!("{parameter} must be {}", quoted(rule)),
+            None => return format!("{parameter}: {}", shortened(&quoted(other))),
         },
     };
-    format!("{place} must be {rule}")
+    format!("{parameter} must be {rule}")
 }
 
-/// Name of a part of the body.
-fn place(path: &str) -> &str {
-    if path.is_empty() || path == "." { "the body" } else { path }
+/// Place and name of a parameter: `options: count`, or `body: mood`; of the whole body `body: content`.
+fn parameter(root: &str, path: &str) -> String {
+    match path.rsplit_once('.') {
+        _ if path.is_empty() || path == "." => format!("{root}: content"),
+        Some((place, name)) => format!("{place}: {name}"),
+        None => format!("{root}: {path}"),
+    }
+}
+
+/// Place of a field that is unknown or missing. The path ends with the field, or with what should hold it.
+fn parent<'a>(root: &'a str, path: &'a str, field: &str) -> &'a str {
+    let place = path.strip_suffix(field).unwrap_or(path).trim_end_matches('.');
+    if place.is_empty() { root } else { place }
 }
 
 /// The rule for a value.
@@ -155,45 +170,48 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_body_is_said_in_plain_words() {
         for (body, expected) in [
-            ("", "the body must be JSON, got nothing"),
-            ("{", "the body must be JSON, it breaks off at line 1, column 1"),
-            ("mood=Sad", "the body must be JSON, it is none from line 1, column 1 on"),
-            ("[]", "the body must be an object, got a list"),
-            (r#"{"mood": "Sad", "options": []}"#, "options must be an object, got a list"),
+            ("", "body: content must be JSON, got nothing"),
+            ("{", "body: content must be JSON, got a part that ends at line 1, column 1"),
+            ("mood=Sad", "body: content must be JSON, got other text from line 1, column 1 on"),
+            ("[]", "body: content must be an object, got a list"),
+            (r#"{"mood": "Sad", "options": []}"#, "body: options must be an object, got a list"),
             (
                 r#"{"mood": "Sad", "options": {"count": "many"}}"#,
-                r#"options.count must be a whole number, 0 or more, got "many""#,
+                r#"options: count must be a whole number, 0 or more, got "many""#,
             ),
             (
                 r#"{"mood": "Sad", "options": {"count": -1}}"#,
-                "options.count must be a whole number, 0 or more, got -1",
+                "options: count must be a whole number, 0 or more, got -1",
             ),
             (
                 r#"{"mood": "Sad", "options": {"count": 1.5}}"#,
-                "options.count must be a whole number, 0 or more, got 1.5",
+                "options: count must be a whole number, 0 or more, got 1.5",
             ),
             (
                 r#"{"mood": "Sad", "options": {"year_from": 70000}}"#,
-                "options.year_from must be a whole number, 0 to 65535, got 70000",
+                "options: year_from must be a whole number, 0 to 65535, got 70000",
             ),
             (
                 r#"{"mood": "Sad", "options": {"diversity": null}}"#,
-                "options.diversity must be a number, got null",
+                "options: diversity must be a number, got null",
             ),
             (
                 r#"{"mood": "Sad", "options": {"liked": {"a": 1}}}"#,
-                "options.liked must be a list, got an object",
+                "options: liked must be a list, got an object",
             ),
-            (r#"{"mood": "Sad", "options": {"liked": [true]}}"#, "options.liked[0] must be a text, got true"),
-            (r#"{"mood": "Bored"}"#, r#"mood must be Calm, Happy, Sad or Energetic, got "Bored""#),
-            (r#"{"mood": 3}"#, "mood must be a text, got 3"),
+            (
+                r#"{"mood": "Sad", "options": {"liked": [true]}}"#,
+                "options: liked[0] must be a text, got true",
+            ),
+            (r#"{"mood": "Bored"}"#, r#"body: mood must be Calm, Happy, Sad or Energetic, got "Bored""#),
+            (r#"{"mood": 3}"#, "body: mood must be a text, got 3"),
         ] {
             assert_eq!(refusal(body), expected, "{body}");
         }
         let unknown = refusal(r#"{"mood": "Sad", "colour": "red"}"#);
-        assert_eq!(unknown, "colour is no parameter; there are mood, probabilities, options");
+        assert_eq!(unknown, "body: parameter must be one of mood, probabilities, options, got colour");
         let strategy = refusal(r#"{"mood": "Sad", "options": {"strategy": "sulk"}}"#);
-        assert_eq!(strategy, "options.strategy must be one of balance, keep, cheer-up, journey, got sulk");
+        assert_eq!(strategy, "options: strategy must be one of balance, keep, cheer-up, journey, got sulk");
         let long = refusal(&format!(r#"{{"mood": "Sad", "{}": 1}}"#, "ü".repeat(5000)));
         assert!(long.len() < 300, "{long}");
     }
@@ -215,7 +233,8 @@ mod tests {
             "{\"a\": 1}",
         ];
         let known = refusal(r#"{"mood": "Sad", "options": {"?": 1}}"#);
-        let names = known.split_once("there are ").unwrap().1;
+        let names = known.strip_prefix("options: parameter must be one of ").unwrap();
+        let names = names.strip_suffix(", got ?").unwrap();
         assert!(names.contains("liked") && names.contains("diversity"), "{names}");
         let options =
             names.split(", ").map(|name| format!(r#"{{"mood": "Sad", "options": {{"{name}": VALUE}}}}"#));
@@ -253,16 +272,16 @@ mod tests {
             query(Query::<RecognizeQuery>::try_from_uri(&uri)).unwrap_err().detail
         };
         for (address, expected) in [
-            ("/?count=many", "count must be a whole number, 0 or more"),
-            ("/?count=", "count must be a whole number, 0 or more"),
-            ("/?width=99999999999", "width must be a whole number within its limits"),
-            ("/?cut=1", "cut must be true or false"),
-            ("/?language=fr", "language must be one of en, de, got fr"),
-            ("/?silence_db=loud", "silence_db must be a number"),
-            ("/?count=1&count=2", "count must be given once"),
+            ("/?count=many", "query: count must be a whole number, 0 or more"),
+            ("/?count=", "query: count must be a whole number, 0 or more"),
+            ("/?width=99999999999", "query: width must be a whole number within its limits"),
+            ("/?cut=1", "query: cut must be true or false"),
+            ("/?language=fr", "query: language must be one of en, de, got fr"),
+            ("/?silence_db=loud", "query: silence_db must be a number"),
+            ("/?count=1&count=2", "query: count must be given once, got more"),
             (
                 "/?colour=red",
-                "colour is no parameter; there are count, pictures, dark, language, width, cut, silence_db, model",
+                "query: parameter must be one of count, pictures, dark, language, width, cut, silence_db, model, got colour",
             ),
         ] {
             assert_eq!(refusal(address), expected, "{address}");
@@ -270,7 +289,7 @@ mod tests {
         let playlist = |address: &str| {
             query(Query::<PlaylistQuery>::try_from_uri(&address.parse().unwrap())).unwrap_err().detail
         };
-        assert_eq!(playlist("/"), "format must be given");
-        assert_eq!(playlist("/?format=doc"), "format must be one of m3u8, xspf, csv, got doc");
+        assert_eq!(playlist("/"), "query: format must be given, got none");
+        assert_eq!(playlist("/?format=doc"), "query: format must be one of m3u8, xspf, csv, got doc");
     }
 }

@@ -42,11 +42,12 @@ impl Problem {
     }
 
     pub(crate) fn not_found(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", path)
+        let detail = format!("{path}: address must be the page's or one of /api/openapi.json, got another");
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
     }
 
     pub(crate) fn method() -> Self {
-        let detail = "see /api/openapi.json";
+        let detail = "request: method must be one that /api/openapi.json lists for the address, got another";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The address knows other methods only", detail)
     }
 
@@ -55,7 +56,7 @@ impl Problem {
             0..1_000_000 => format!("{} kB", limit / 1024),
             _ => format!("{} MB", limit / 1_000_000),
         };
-        let detail = format!("a request may have {limit} at most");
+        let detail = format!("request: size must be {limit} or less, got more");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
     }
 
@@ -64,14 +65,14 @@ impl Problem {
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
             "It took too long",
-            "the request did not arrive in time",
+            "request: content must arrive in time, got too little of it",
         )
     }
 
     /// `delay` is the time after which there should be room.
     pub(crate) fn busy(delay: Duration) -> Self {
         let seconds = (delay.as_secs_f64().ceil() as u64).clamp(1, 60);
-        let detail = format!("all workers are busy; try again in {seconds} s");
+        let detail = format!("server: a worker must be free, got none; try again in {seconds} s");
         let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests at once", detail);
         Self { retry_after: Some(seconds), ..busy }
     }
@@ -91,7 +92,7 @@ impl Problem {
 
     /// A fault that no code foresees.
     pub(crate) fn unforeseen() -> Self {
-        Self::internal("an unforeseen fault")
+        Self::internal("server: unforeseen fault")
     }
 }
 
@@ -120,9 +121,11 @@ impl From<SignalError> for Problem {
         let refused =
             |code, title, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail);
         match error {
-            SignalError::Silent { .. } => Self::silent("nothing in it is loud enough for speech"),
+            SignalError::Silent { .. } => {
+                Self::silent("clip: sound must not be silent, got none that is loud enough for speech")
+            }
             SignalError::TooShort { .. } | SignalError::Empty => {
-                let detail = format!("a clip must last {MIN_SPEECH_SECONDS} s or more");
+                let detail = format!("clip: length must be {MIN_SPEECH_SECONDS} s or more, got less");
                 refused("too-short", "The clip is too short", detail)
             }
             error => refused("no-speech", "The clip cannot hold speech", error.to_string()),

@@ -57,7 +57,9 @@ impl Recognizers {
         work: impl FnOnce(&mut Recognizer) -> T,
     ) -> Result<T, Problem> {
         let (_, idle) = self.models.get(model).ok_or_else(Problem::unforeseen)?;
-        let recognizer = locked(idle).pop().ok_or_else(|| Problem::internal("no recogniser is idle"))?;
+        let recognizer = locked(idle)
+            .pop()
+            .ok_or_else(|| Problem::internal("server: a recogniser must be idle, got none"))?;
         let mut borrowed = Borrowed { from: idle, recognizer: Some(recognizer) };
         borrowed.recognizer.as_mut().map(work).ok_or_else(Problem::unforeseen)
     }

@@ -46,7 +46,11 @@ impl RecommendBody {
         let reading = match (self.mood, self.probabilities) {
             (Some(mood), None) => mood.into(),
             (None, Some(probabilities)) => Reading::from_probabilities(probabilities)?,
-            _ => return Err(Problem::invalid("either mood or probabilities must be given")),
+            (mood, _) => {
+                let got = if mood.is_some() { "both" } else { "neither" };
+                let detail = format!("body: either mood or probabilities must be given, got {got}");
+                return Err(Problem::invalid(detail));
+            }
         };
         Ok((reading, self.options.resolve(&app.recommender)?))
     }

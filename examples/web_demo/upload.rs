@@ -110,8 +110,9 @@ async fn file_of(
     arriving: &mut Arriving,
     mut file: File<'_>,
 ) -> Result<(String, Vec<u8>), Problem> {
-    let broken =
-        |_| Problem::invalid("the form must end with the boundary that Content-Type names, it is broken");
+    let broken = |_| {
+        Problem::invalid("form: content must end with the boundary that Content-Type names, got another end")
+    };
     let (sender, passed) = passage();
     let is_found = AtomicBool::new(false);
     let pass = async {
@@ -122,7 +123,7 @@ async fn file_of(
             // All before was parsed now. The parser holds what stands before the file.
             if !is_found.load(Ordering::Relaxed) && before > AROUND {
                 return Err(Problem::invalid(format!(
-                    "the form's file must begin within the first {} kB",
+                    "form: file must begin within the first {} kB, got more before it",
                     AROUND / 1000
                 )));
             }
@@ -133,10 +134,11 @@ async fn file_of(
         Ok(())
     };
     let parse = async {
-        let mut parts =
-            Multipart::from_request(Request::from_parts(head, Body::new(passed)), &()).await.map_err(
-                |_| Problem::invalid("Content-Type must name the boundary of the form's parts, got none"),
-            )?;
+        let mut parts = Multipart::from_request(Request::from_parts(head, Body::new(passed)), &())
+            .await
+            .map_err(|_| {
+                Problem::invalid("request: Content-Type must name the boundary of the form's parts, got none")
+            })?;
         while let Some(mut part) = parts.next_field().await.map_err(broken)? {
             let Some(name) = part.file_name().map(ToString::to_string) else { continue };
             is_found.store(true, Ordering::Relaxed);
@@ -145,7 +147,7 @@ async fn file_of(
             }
             return Ok((name, file.content));
         }
-        Err(Problem::invalid("the form must hold a file, got none"))
+        Err(Problem::invalid("form: parts must hold a file, got none"))
     };
     let ((), found) = tokio::try_join!(pass, parse)?;
     Ok(found)
@@ -207,7 +209,7 @@ impl Arriving {
 
     async fn take(&mut self) -> Result<Option<Bytes>, Problem> {
         while let Some(frame) = self.pace.keep(self.body.frame()).await? {
-            let broken = |_| Problem::invalid("the body must arrive whole, it broke off");
+            let broken = |_| Problem::invalid("body: content must arrive whole, got a part");
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             self.pace.note(self.read, data.len());
             self.read += data.len();
@@ -354,7 +356,7 @@ mod tests {
         let many = |piece: &'static [u8], count: usize| std::iter::repeat_n(Bytes::from(piece), count);
         let field = b"--x\r\nContent-Disposition: form-data; name=\"words\"\r\n\r\n";
         let detail = async |request| uploads.clip(request).await.err().map(|problem| problem.detail);
-        let expected = "the form's file must begin within the first 10 kB";
+        let expected = "form: file must begin within the first 10 kB, got more before it";
         for request in [
             form(many(&[b'a'; 1000], 100)),
             form([Bytes::from_static(HEAD.trim_ascii_end())].into_iter().chain(many(b"\r\nA: b", 20_000))),
@@ -420,16 +422,20 @@ mod tests {
     async fn what_is_wrong_with_a_form_is_said_in_plain_words() {
         let uploads = Uploads::new(Duration::from_secs(1));
         for (kind, body, expected) in [
-            ("multipart/form-data", "", "Content-Type must name the boundary of the form's parts, got none"),
+            (
+                "multipart/form-data",
+                "",
+                "request: Content-Type must name the boundary of the form's parts, got none",
+            ),
             (
                 "multipart/form-data; boundary=x",
                 "--x\r\nContent-",
-                "the form must end with the boundary that Content-Type names, it is broken",
+                "form: content must end with the boundary that Content-Type names, got another end",
             ),
             (
                 "multipart/form-data; boundary=x",
                 "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n",
-                "the form must hold a file, got none",
+                "form: parts must hold a file, got none",
             ),
         ] {
             let request = Request::builder().header("Content-Type", kind).body(Body::from(body)).unwrap();

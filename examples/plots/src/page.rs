@@ -39,20 +39,24 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlotError {
-    /// A page without figures, or figures without pixels.
-    #[error("a picture must have a figure, and every figure at least 80 × 60 pixels")]
+    /// A page without figures, or figures without values or pixels.
+    #[error(
+        "picture: figures must be 1 or more, each of 1 or more values and at least 80 × 60 pixels, got fewer"
+    )]
     Empty,
     /// The file's name does not say how to store a picture.
-    #[error("{file}: the name of a picture must end in .png or .svg")]
+    #[error("{file}: ending must be .png or .svg, got {ending}")]
     Format {
         /// The file.
         file: String,
+        /// Its ending, or `none`.
+        ending: String,
     },
     /// The drawing library fails.
-    #[error("cannot be drawn: {0}")]
+    #[error("picture: cannot be drawn: {0}")]
     Draw(String),
     /// The picture cannot be compressed.
-    #[error("cannot be stored as PNG")]
+    #[error("picture: cannot be stored as PNG: {0}")]
     Png(#[from] png::EncodingError),
 }
 
@@ -68,10 +72,14 @@ impl Format {
     /// # Errors
     /// [`PlotError::Format`] for any other ending than `.png` and `.svg`.
     pub fn of(path: &Path) -> Result<Self, PlotError> {
-        match path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        let ending = path.extension().map(|ending| ending.to_string_lossy());
+        match ending.as_deref().map(str::to_ascii_lowercase).as_deref() {
             Some("png") => Ok(Self::Png),
             Some("svg") => Ok(Self::Svg),
-            _ => Err(PlotError::Format { file: path.display().to_string() }),
+            _ => {
+                let ending = ending.map_or_else(|| "none".to_owned(), |ending| format!(".{ending}"));
+                Err(PlotError::Format { file: path.display().to_string(), ending })
+            }
         }
     }
 }

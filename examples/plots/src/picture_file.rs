@@ -9,7 +9,7 @@ use crate::{Format, Page, Theme};
 /// Options of a command line: the file of a picture, and its ground.
 #[derive(Debug, clap::Args)]
 pub struct PictureFile {
-    /// The picture to write; its name ends in .png or .svg.
+    /// Picture to write. Its name ends in .png or .svg.
     #[arg(long, value_name = "FILE", default_value = "picture.png")]
     output: PathBuf,
     /// Draw on a dark ground.

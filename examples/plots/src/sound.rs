@@ -86,7 +86,10 @@ impl Sound {
         let names = |of: &str, names: &[&str]| {
             Rows::Names(of.to_string(), names.iter().map(ToString::to_string).collect())
         };
-        let feature = |feature| self.features.get(feature).cloned().context("was not extracted");
+        let feature = |feature: Feature| {
+            let values = self.features.get(feature).cloned();
+            values.with_context(|| format!("picture: {feature} must be extracted, got none"))
+        };
         Ok(match picture {
             Picture::Waveform => self.overview.waveform.clone(),
             Picture::Mel => self.overview.mel.clone(),

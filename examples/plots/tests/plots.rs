@@ -24,7 +24,11 @@ fn features_are_drawn_as_png_and_svg() {
     assert!(said.ends_with("two.svg: 1280 × 514 pixels\n"), "{said}");
     assert!(std::fs::read_to_string(&svg).unwrap().contains("sample.wav · sample.wav"));
     let jpeg = folder.path().join("three.jpg");
-    fails("plot_features", ["--output", jpeg.to_str().unwrap()], &["three.jpg", "must end in .png or .svg"]);
+    fails(
+        "plot_features",
+        ["--output", jpeg.to_str().unwrap()],
+        &["three.jpg", "ending must be .png or .svg, got .jpg"],
+    );
     let whole = std::fs::read(&clip).unwrap();
     let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
     let arguments = [&cut, "--output", png.to_str().unwrap(), "--allow-truncated"];
@@ -35,7 +39,7 @@ fn features_are_drawn_as_png_and_svg() {
         "{told}"
     );
     let twice = ["-", "-", "--output", png.to_str().unwrap()];
-    fails("plot_features", twice, &["standard input: it must be named once, got 2 times"]);
+    fails("plot_features", twice, &["standard input: `-` must be given once, got 2 times"]);
     let letter = write(&folder, "letter.wav", "Dear Sir or Madam");
     fails("plot_features", [&letter, "--output", png.to_str().unwrap()], &["letter.wav", "is not audio"]);
 }
@@ -124,8 +128,14 @@ fn training_is_drawn_as_curves_and_confusion_matrices() {
         let arguments = [file, "--confusion", "--output", picture.to_str().unwrap()];
         fails("plot_training", arguments, &[file, expected]);
     };
-    refused(&write(&folder, "last.json", history(vec![epoch(2, None)])), "had no validation part");
-    refused(&write(&folder, "none.json", "[]"), "has no epoch");
-    refused(&write(&folder, "letter.json", "Dear Sir or Madam"), "must be a history in JSON");
-    refused("missing.json", "os error 2");
+    refused(
+        &write(&folder, "last.json", history(vec![epoch(2, None)])),
+        "epoch 2: validation part must have clips for --confusion, got none",
+    );
+    refused(&write(&folder, "none.json", "[]"), "epochs must be 1 or more, got 0");
+    refused(
+        &write(&folder, "letter.json", "Dear Sir or Madam"),
+        "JSON must be that of `train --history` or of `evaluate --json`",
+    );
+    refused("missing.json", "cannot be read: ");
 }

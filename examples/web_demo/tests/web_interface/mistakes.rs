@@ -86,10 +86,10 @@ fn mistakes_are_told_in_plain_words_with_their_place() {
         answer.body["detail"].as_str().unwrap().to_owned()
     };
     for (body, expected) in [
-        (r#"{"mood": "Sad", "#, "the body must be JSON, it breaks off at line 1, column 16"),
+        (r#"{"mood": "Sad", "#, "body: content must be JSON, got a part that ends at line 1, column 16"),
         (
             r#"{"mood": "Sad", "options": {"year_from": "old"}}"#,
-            "options.year_from must be a whole number, 0 to 65535, got \"old\"",
+            "options: year_from must be a whole number, 0 to 65535, got \"old\"",
         ),
         (
             r#"{"mood": "Sad", "options": {"popularity_from": 500}}"#,
@@ -103,5 +103,8 @@ fn mistakes_are_told_in_plain_words_with_their_place() {
         assert_eq!(detail("/api/recommend", body.as_bytes()), expected);
         assert_eq!(detail("/api/playlist?format=csv", body.as_bytes()), expected);
     }
-    assert_eq!(detail("/api/recognize?count=many", b"RIFF"), "count must be a whole number, 0 or more");
+    assert_eq!(
+        detail("/api/recognize?count=many", b"RIFF"),
+        "query: count must be a whole number, 0 or more"
+    );
 }
