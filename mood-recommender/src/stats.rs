@@ -6,8 +6,8 @@ use crate::catalog::Catalog;
 use crate::feature::{FEATURES, SongFeature};
 use crate::mood::Mood;
 
-/// Counts, means and correlations of a catalogue: those of §7.3 of *Speech Emotion Recognition with Music Recommendation*, the student
-/// report that this project reimplements. Prints as a table.
+/// Counts, means and correlations of a catalogue: those of §7.3 of the report that [`Strategy::Balance`](crate::Strategy::Balance) names.
+/// Prints as a table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stats {
     /// The number of songs for each mood, then without any.

@@ -30,8 +30,7 @@ pub enum Picture {
 }
 
 impl Picture {
-    /// The pictures that §7 of *Speech Emotion Recognition with Music Recommendation* lists (the student report that this project
-    /// reimplements).
+    /// The pictures that §7 of the report lists, which [`Strategy::Balance`](mood_recommender::Strategy::Balance) names.
     pub const ALL: [Self; 6] =
         [Self::Waveform, Self::Mfcc, Self::Mel, Self::Chroma, Self::Contrast, Self::Tonnetz];
 }

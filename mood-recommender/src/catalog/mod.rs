@@ -131,8 +131,8 @@ impl Catalog {
         CatalogBuilder::default()
     }
 
-    /// Twenty-two songs to begin with, bundled in the crate: the rows of `data_moods.csv` that Figure 2 of *Speech Emotion Recognition
-    /// with Music Recommendation* prints (the student report that this project reimplements), with its figures. Their ids are empty.
+    /// Twenty-two songs to begin with, bundled in the crate: the rows of `data_moods.csv` that Figure 2 of the report prints
+    /// ([`Strategy::Balance`](crate::Strategy::Balance) names it), with its figures. Their ids are empty.
     pub fn starter() -> Self {
         Catalog::from_bytes(include_bytes!("starter.csv")).expect("a test reads the bundled catalogue")
     }
