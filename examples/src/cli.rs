@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn exit_codes_tell_failures_apart() {
         let silent = || SignalError::TooShort { minimum: 2, given: 1 };
-        let not_finite = SignalError::NotFinite { index: 0 };
+        let not_finite = SignalError::NotFinite { index: 0, value: f32::NAN };
         let code = |error: anyhow::Error| super::code(&error.context("clip.wav"));
         assert_eq!(code(silent().into()), 3);
         assert_eq!(code(RecognizeError::Signal(silent()).into()), 3);
