@@ -324,7 +324,10 @@ mod tests {
         let error = refusal(ChromaConfig { n_chroma: usize::MAX, ..base.clone() });
         assert!(error.starts_with("config: n_chroma must be so small that"), "{error}");
         let stft = StftConfig { n_fft: 1, ..Default::default() };
-        assert_eq!(refusal(ChromaConfig { stft, ..base }), "config: n_fft must be at least 2 for chroma, got 1");
+        assert_eq!(
+            refusal(ChromaConfig { stft, ..base }),
+            "config: n_fft must be at least 2 for chroma, got 1"
+        );
     }
 
     #[test]

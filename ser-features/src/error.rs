@@ -327,10 +327,7 @@ mod tests {
                 signal(SignalError::Silent { peak: 1e-4 }),
                 "signal: sound must not be silent, got a peak 80 dB below full scale",
             ),
-            (
-                signal(SignalError::Silent { peak: 0.0 }),
-                "signal: sound must not be silent, got zeros alone",
-            ),
+            (signal(SignalError::Silent { peak: 0.0 }), "signal: sound must not be silent, got zeros alone"),
             (signal(SignalError::Rows { expected: 9, given: 8 }), "matrix: rows must be 9, got 8"),
             (
                 signal(SignalError::Channels { samples: 9, channels: 2 }),

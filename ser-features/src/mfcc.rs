@@ -269,7 +269,10 @@ mod tests {
     fn configurations_that_cannot_work_are_refused() {
         let refusal = |config| Mfcc::new(config).err().unwrap().to_string();
         let base = MfccConfig::default();
-        assert_eq!(refusal(MfccConfig { n_mfcc: 0, ..base.clone() }), "config: n_mfcc must be 1 or more, got 0");
+        assert_eq!(
+            refusal(MfccConfig { n_mfcc: 0, ..base.clone() }),
+            "config: n_mfcc must be 1 or more, got 0"
+        );
         assert_eq!(
             refusal(MfccConfig { n_mfcc: 129, ..base.clone() }),
             "config: n_mfcc must be at most n_mels, 128, got 129"

@@ -392,9 +392,15 @@ mod tests {
             (YinConfig { fmin: 3_000.0, ..base.clone() }, "config: fmin must be below fmax"),
             (YinConfig { fmin: f64::NAN, ..base.clone() }, "config: fmin must be above 0, got NaN"),
             (YinConfig { fmax: f64::NAN, ..base.clone() }, "config: fmin must be below fmax"),
-            (YinConfig { fmax: 12_000.0, ..base.clone() }, "config: fmax must be at most half of the sample rate"),
+            (
+                YinConfig { fmax: 12_000.0, ..base.clone() },
+                "config: fmax must be at most half of the sample rate",
+            ),
             (YinConfig { fmin: 10.0, ..base.clone() }, "config: fmin must be so high that a frame is longer"),
-            (YinConfig { trough_threshold: -1.0, ..base.clone() }, "config: trough_threshold must be at least 0"),
+            (
+                YinConfig { trough_threshold: -1.0, ..base.clone() },
+                "config: trough_threshold must be at least 0",
+            ),
         ] {
             let error = refusal(config);
             assert!(error.starts_with(rule), "{error}");

@@ -306,7 +306,10 @@ mod tests {
     fn values_out_of_range_are_refused() {
         let refusal = |config| Hpss::new(config).err().unwrap().to_string();
         let base = HpssConfig::default();
-        assert_eq!(refusal(HpssConfig { power: 0.0, ..base.clone() }), "config: power must be above 0, got 0");
+        assert_eq!(
+            refusal(HpssConfig { power: 0.0, ..base.clone() }),
+            "config: power must be above 0, got 0"
+        );
         for margin in [0.5, f32::NAN, f32::INFINITY] {
             assert!(
                 refusal(HpssConfig { margin_harmonic: margin, ..base.clone() })
