@@ -141,7 +141,7 @@ fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {
         _ => Pcm::of_wav(&mut input),
     };
     let pcm = pcm.map_err(|error| match error {
-        PcmError::NotWav => anyhow!("{error}, or raw samples with --raw and --rate"),
+        PcmError::NotWav => anyhow!("{error}; raw samples need --raw and --rate"),
         error => error.into(),
     });
     Ok(Source::reading(input, pcm.context(source::STANDARD_INPUT)?))

@@ -106,7 +106,9 @@ fn code(error: &anyhow::Error) -> u8 {
 pub fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain() {
+        // Some causes end in a line end.
+        let cause = cause.to_string().lines().collect::<Vec<_>>().join(" ");
         if last.is_empty() || !last.contains(&cause) {
             text += if text.is_empty() { "" } else { ": " };
             text += &cause;
@@ -232,6 +234,12 @@ mod tests {
         let file = ser_models::FileError::Io { file: "a.wav".to_owned(), cause };
         assert_eq!(message(&anyhow::Error::new(file).context("clip 3")), "clip 3: a.wav: a full disk");
         assert_eq!(message(&anyhow::anyhow!("one").context("two")), "two: one");
+        let labels = ser_data::LabelMap::parse("own.toml", "[emotions.a]\nword = 1").unwrap_err();
+        let text = labels.to_string();
+        assert_eq!(message(&labels.into()), text);
+        let sound = ser_data::Audio::open("no.wav").unwrap_err();
+        let text = sound.to_string();
+        assert_eq!(message(&sound.into()), text);
     }
 
     #[test]
