@@ -113,7 +113,9 @@ fn code(error: &anyhow::Error) -> u8 {
 pub fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain() {
+        // Some causes end in a line end.
+        let cause = cause.to_string().lines().collect::<Vec<_>>().join(" ");
         if last.is_empty() || !last.contains(&cause) {
             text += if text.is_empty() { "" } else { ": " };
             text += &cause;
@@ -239,12 +241,18 @@ mod tests {
         let file = ser_models::FileError::Io { file: "a.wav".to_owned(), cause };
         assert_eq!(message(&anyhow::Error::new(file).context("clip 3")), "clip 3: a.wav: a full disk");
         assert_eq!(message(&anyhow::anyhow!("one").context("two")), "two: one");
+        let labels = ser_data::LabelMap::parse("own.toml", "[emotions.a]\nword = 1").unwrap_err();
+        let text = labels.to_string();
+        assert_eq!(message(&labels.into()), text);
+        let sound = ser_data::Audio::open("no.wav").unwrap_err();
+        let text = sound.to_string();
+        assert_eq!(message(&sound.into()), text);
     }
 
     #[test]
     fn exit_codes_tell_failures_apart() {
         let silent = || SignalError::TooShort { minimum: 2, given: 1 };
-        let not_finite = SignalError::NotFinite { index: 0 };
+        let not_finite = SignalError::NotFinite { index: 0, value: f32::NAN };
         let code = |error: anyhow::Error| super::code(&error.context("clip.wav"));
         assert_eq!(code(silent().into()), 3);
         assert_eq!(code(RecognizeError::Signal(silent()).into()), 3);

@@ -68,7 +68,7 @@ fn a_clip_without_speech_has_an_exit_code_of_its_own() {
     let silence = write_wav(&folder, "silence.wav", &[0.0; 22_050]);
     ends(3, "recommend_songs", [&silence], &["silence.wav", "must not be silent"]);
     let letter = write(&folder, "letter.wav", "Dear Sir or Madam");
-    fails("recommend_songs", [&letter], &["letter.wav", "is not audio"]);
+    fails("recommend_songs", [&letter], &["letter.wav: content must be audio in "]);
 }
 
 #[cfg(unix)]

@@ -149,14 +149,19 @@ fn what_is_no_stream_of_samples_is_refused() {
     };
     let way_out = "got other bytes; `ffmpeg -v error -i FILE -f wav - | cargo run --release --example live` reads a file";
     refused(&[], b"Dear Sir or Madam", 1, &format!("standard input: stream must be WAV, {way_out}"));
-    refused(&[], &assets::SAMPLE_WAV[..30], 1, "standard input: the WAV stream ends");
+    refused(
+        &[],
+        &assets::SAMPLE_WAV[..30],
+        1,
+        "standard input: stream: WAV header must lead to a data chunk, got the end",
+    );
     refused(&["--raw", "s16le"], b"", 2, "--rate");
     refused(&["--rate", "22050"], b"", 2, "--raw");
     refused(
         &["--raw", "s16le", "--rate", "1"],
         b"",
         1,
-        "standard input: the sample rate in Hz must be 1000 to 384000, got 1",
+        "standard input: stream: sample rate in Hz must be 1000 to 384000, got 1",
     );
     refused(&["--raw", "s16le", "--rate", "8000", "--channels", "0"], b"", 1, "channels must be 1 to 64");
     let nan: Vec<u8> = [f32::NAN; 8].iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -164,7 +169,7 @@ fn what_is_no_stream_of_samples_is_refused() {
         &["--raw", "f32le", "--rate", "8000"],
         &nan,
         1,
-        "standard input: sample 0 (channel 0) must be finite, got NaN",
+        "standard input: stream: sample 0 (channel 0) must be finite, got NaN",
     );
     ends(1, "live", ["--model", "missing.safetensors"], &["missing.safetensors"]);
     if !cfg!(feature = "microphone") {

@@ -128,7 +128,11 @@ fn standard_input_is_a_recording_too() {
     assert_eq!(text(&output.stdout), format!("standard input{answer}"), "{}", text(&output.stderr));
     file.seek(SeekFrom::Start(100)).unwrap();
     let output = from_file(file);
-    assert!(text(&output.stderr).contains("standard input: is not audio"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("standard input: content must be audio in "),
+        "{}",
+        text(&output.stderr)
+    );
     let output = piped("recognize", &["-"], &whole);
     assert_eq!(text(&output.stdout), format!("standard input{answer}"), "{}", text(&output.stderr));
     let output = piped("recommend_songs", &["-", "--count", "1"], &whole);
@@ -138,11 +142,13 @@ fn standard_input_is_a_recording_too() {
     // Files of /proc say that they hold 0 bytes.
     if let Ok(status) = std::fs::File::open("/proc/self/status") {
         let told = text(&from_file(status).stderr);
-        assert!(told.contains("standard input: is not audio"), "{told}");
+        assert!(told.contains("standard input: content must be audio in "), "{told}");
     }
 
     let cut = &whole[..whole.len() * 3 / 4];
-    assert!(text(&piped("recognize", &["-"], cut).stderr).contains("standard input: is cut short: "));
+    assert!(
+        text(&piped("recognize", &["-"], cut).stderr).contains("standard input: bytes of WAV data must be ")
+    );
     let output = piped("recognize", &["-", "--allow-truncated"], cut);
     assert!(text(&output.stdout).starts_with("standard input  0:03  "), "{}", text(&output.stderr));
 }
@@ -267,12 +273,12 @@ fn a_truncated_recording_is_read_where_that_is_allowed_and_told() {
     let folder = TempDir::new().unwrap();
     let whole = std::fs::read(sample()).unwrap();
     let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
-    fails("recognize", [&cut], &["cut.wav: is cut short: "]);
+    fails("recognize", [&cut], &["cut.wav: bytes of WAV data must be ", "it is cut short"]);
     for program in ["recognize", "recommend_songs"] {
         let output = example(program, [cut.as_str(), "--allow-truncated"]);
         let told = text(&output.stderr);
         assert!(output.status.success(), "{told}");
-        let expected = format!("warning: {cut}: read up to the place where it is cut short: ");
+        let expected = format!("warning: {cut}: read as far as possible: bytes of WAV data must be ");
         assert_eq!(told.lines().filter(|line| line.starts_with(&expected)).count(), 1, "{program}: {told}");
         assert!(text(&output.stdout).contains(if program == "recognize" { "0:03" } else { "3.2 s" }));
     }
@@ -301,7 +307,7 @@ fn names_give_the_terminal_no_orders_and_stay_on_their_line() {
             let orders = |letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}';
             assert!(!text.contains(orders), "{text:?}");
         }
-        assert!(told.starts_with("skipped: ") && told.contains("is not audio"), "{told}");
+        assert!(told.starts_with("skipped: ") && told.contains("content must be audio in "), "{told}");
         if format == "jsonl" {
             assert_eq!(serde_json::from_str::<Value>(&lines).unwrap()["file"], *path);
         } else {

@@ -80,7 +80,7 @@ fn clips_that_hold_no_speech_are_refused_by_name() {
     let mut broken = tone.clone();
     broken[7_000] = f32::NAN;
     for (clip, code, expected) in [
-        (write(&folder, "letter.wav", "Dear Sir or Madam"), 1, "is not audio"),
+        (write(&folder, "letter.wav", "Dear Sir or Madam"), 1, "content must be audio in "),
         (write(&folder, "empty.wav", ""), 1, "samples must be 1 or more, got 0"),
         (write(&folder, "cut.wav", &wav[..50_000]), 1, "is cut short"),
         (write_wav(&folder, "none.wav", &[]), 1, "samples must be 1 or more, got 0"),

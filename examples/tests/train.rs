@@ -224,17 +224,18 @@ fn truncated_clips_are_learnt_from_where_that_is_allowed_and_told() {
     let [data, model] = [data.path(), &model].map(|path| path.to_str().unwrap());
     let training = ["--data", data, "--output", model, "--epochs", "1", "--allow-truncated"];
     let measuring = ["--data", data, "--model", model, "--allow-truncated"];
-    fails("train", &training[..6], &[".wav: is cut short: "]);
+    fails("train", &training[..6], &[".wav: bytes of WAV data must be ", "it is cut short"]);
     for (program, arguments, clips) in [("train", &training[..], 40), ("evaluate", &measuring[..], 8)] {
         let output = example(program, arguments);
         let told = text(&output.stderr);
         assert!(output.status.success(), "{told}");
         let is_told = |line: &&str| {
-            line.starts_with("warning: ") && line.contains(" read up to the place where it is cut short: ")
+            line.starts_with("warning: ")
+                && line.contains(" read as far as possible: bytes of WAV data must be ")
         };
         assert_eq!(told.lines().filter(is_told).count(), clips, "{program}: {told}");
     }
-    fails("evaluate", &measuring[..4], &[".wav: is cut short: "]);
+    fails("evaluate", &measuring[..4], &[".wav: bytes of WAV data must be ", "it is cut short"]);
 }
 
 #[test]

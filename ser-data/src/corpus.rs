@@ -150,7 +150,7 @@ pub enum CorpusError {
     #[error(transparent)]
     Dataset(#[from] SourceError),
     /// A clip that was asked for is missing.
-    #[error("{data}: clips must include {id}")]
+    #[error("{data}: clips must include {id}, got none with that id")]
     Missing {
         /// The folders, archives and tables.
         data: String,
@@ -158,7 +158,7 @@ pub enum CorpusError {
         id: String,
     },
     /// No clip is left after bad ones, and those of no class, were left out.
-    #[error("{data}: must hold 1 or more clips that can be used, got 0")]
+    #[error("{data}: usable clips must be 1 or more, got 0")]
     Empty {
         /// The folders, archives and tables.
         data: String,
@@ -360,8 +360,8 @@ fn open(data: &[Source], options: &CorpusOptions) -> Result<Opened, CorpusError>
             bad.push(BadFile::Label { file: clip.place(), label: clip.label, known });
         }
     }
-    if !bad.is_empty() && !skip_bad {
-        return Err(SourceError::BadFiles { files: bad }.into());
+    if !skip_bad {
+        SourceError::refuse(std::mem::take(&mut bad))?;
     }
     let left_out = left_out
         .into_iter()

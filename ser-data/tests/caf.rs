@@ -195,7 +195,7 @@ fn a_missing_chunk_is_named() {
         let error = open(&[&b"caff\0\x01\0\0"[..], &left.concat()].concat()).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("is damaged: the CAF file has no {name} chunk: it is cut short or damaged")
+            format!("CAF file must have a {name} chunk, got none (it may be cut short): it is damaged")
         );
     }
     let error = open(&Caf::of(b"flac", &frames).file()[..40]).unwrap_err();

@@ -12,6 +12,7 @@ mod corpora;
 mod corpus;
 mod dataset;
 mod decoding;
+mod errors;
 mod extraction;
 mod ffmpeg;
 mod joined;

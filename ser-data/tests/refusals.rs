@@ -1,8 +1,12 @@
 //! Every bad file against its error.
 
-use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ser_data::{Audio, AudioErrorKind, AudioOptions, AudioWarning, Pcm};
 
 use crate::common::{chunk, encoding, fmt, pages, riff, second, sum, wav};
+use crate::ffmpeg::installed;
 use crate::lost_parts::fragmented_as;
 
 fn error_of(bytes: &[u8], name: &str) -> (AudioErrorKind, String) {
@@ -18,7 +22,7 @@ fn unsupported_codecs_are_named() {
     for (name, codec) in [("speex.ogg", "Speex"), ("ac3.mp4", "AC-3")] {
         let (kind, text) = error_of(&std::fs::read(encoding(name)).unwrap(), name);
         assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
-        assert!(text.contains(&format!("codec {codec} is not supported; expected")), "{text}");
+        assert!(text.contains(&format!("Vorbis or Opus, got {codec} (try `ffmpeg ")), "{text}");
     }
     for (tag, name) in [
         (0x161, "Windows Media Audio in WAV"),
@@ -75,7 +79,7 @@ fn samples_of_quicktime_are_read_by_their_flags_or_refused() {
 #[test]
 fn what_is_not_audio_is_told_by_what_it_looks_like() {
     for (bytes, expected) in [
-        (&b"# a README\nwith text\n"[..], "it looks like text"),
+        (&b"# a README\nwith text\n"[..], "got text"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"PK\x03\x04\x14\0", "a ZIP archive"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
@@ -112,7 +116,7 @@ fn a_truncated_wav_is_not_silently_shorter() {
         matches!(kind, AudioErrorKind::Truncated { declared: d, found, .. } if d == declared && found == d - 500)
     );
     assert!(text.ends_with(&format!(
-        "is cut short: {declared} bytes of WAV data are declared, the file holds {}",
+        "bytes of WAV data must be {declared}, as declared, got {}: it is cut short",
         declared - 500
     )));
 }
@@ -138,9 +142,12 @@ fn truncation_of_any_format_is_an_error() {
 fn a_wav_without_its_chunks_is_refused() {
     let format = chunk(b"fmt ", &fmt(1, 1, 8000, 16));
     for (file, expected) in [
-        (riff(std::slice::from_ref(&format)), "no data chunk"),
-        (riff(&[chunk(b"data", &[0; 4])]), "no fmt chunk"),
-        (riff(&[chunk(b"fmt ", &[1, 0]), chunk(b"data", &[0; 4])]), "expected 16 or more"),
+        (riff(std::slice::from_ref(&format)), "WAV file must have a data chunk, got none"),
+        (riff(&[chunk(b"data", &[0; 4])]), "must have a fmt chunk before its data, got none"),
+        (
+            riff(&[chunk(b"fmt ", &[1, 0]), chunk(b"data", &[0; 4])]),
+            "fmt chunk must have 16 bytes or more, got 2",
+        ),
         (riff(&[chunk(b"fmt ", &fmt(1, 0, 8000, 16)), chunk(b"data", &[0; 4])]), "0 channels at 8000 Hz"),
         (riff(&[chunk(b"fmt ", &fmt(1, 1, 0, 16)), chunk(b"data", &[0; 4])]), "1 channels at 0 Hz"),
     ] {
@@ -178,44 +185,75 @@ fn audio_that_is_not_read_is_named_and_never_called_damaged_or_not_audio() {
     };
     let (m2ts, long) = (packets(4, 192), packets(0, 204));
     let cases: [(&[u8], &str); 26] = [
-        (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\x00\xAA\x00\x62\xCE\x6C", "Windows Media"),
-        (b"#!AMR\n\x3C\x00", "AMR is not supported"),
-        (b"#!AMR-WB\n", "AMR-WB is not supported"),
-        (b"RIFF\x24\0\0\0AVI LIST", "AVI is not supported"),
-        (b"\x0B\x77\x00\x00\x00\x00", "AC-3 is not supported"),
-        (b"wvpk\x00\x00\x00\x00", "WavPack is not supported"),
-        (b"\x0B\x77\x04\x2F\x3F\x87\xA0\0", "E-AC-3 is not supported"),
-        (b"nut/multimedia container\0", "NUT is not supported"),
-        (b".SoX\x1C\0\0\0", "SoX's own format is not supported"),
-        (b"\x64\xA3\x01\0\0\0\x7A\x44", "IRCAM is not supported"),
-        (b"\0\x02\xA3\x64\x44\x7A\0\0", "IRCAM is not supported"),
-        (b"\x56\xE0\x02\0\0\x56\xE0\x02\0\0", "AAC in LATM is not supported"),
-        (b"\xF0\x28\0\0\xF8\x72\x6F\xBA", "TrueHD is not supported"),
-        (b"\xF0\x28\0\0\xF8\x72\x6F\xBB", "MLP is not supported"),
-        (b"RIFF\x24\0\0\0QLCMfmt ", "QCELP (QCP) is not supported"),
-        (b"RIFF\x24\0\0\0XWMAfmt ", "xWMA is not supported"),
-        (&m2ts, "MPEG transport stream is not supported"),
-        (&long, "MPEG transport stream is not supported"),
-        (b"\x06\x0E\x2B\x34\x02\x05\x01\x01\x0D\x01\x02\x01\x01\x02\x04\0", "MXF is not supported"),
-        (b"\x1F\x07\x00\xBF\xF8\x78\x78\x78", "DV is not supported"),
-        (b"\x1F\x07\x00\x3F\xF8\x78\x78\x78", "DV is not supported"),
-        (
-            b"\xB7\xD8\x00\x20\x37\x49\xDA\x11\xA6\x4E\x00\x07\xE9\x5E\xAD\x8D",
-            "Windows TV (WTV) is not supported",
-        ),
-        (b"FWS\x04\0\0\x40\x06", "Flash (SWF) is not supported"),
-        (b"CWS\x0A\0\0\x40\x06", "Flash (SWF) is not supported"),
-        (b"ea3\x03\0\0\0\0\x07\x76", "OpenMG (ATRAC) is not supported"),
-        (b"MMMD\0\0\xB0\x54CNTI", "SMAF (MMF) is not supported"),
+        (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\x00\xAA\x00\x62\xCE\x6C", "Windows Media (WMA, ASF)"),
+        (b"#!AMR\n\x3C\x00", "AMR"),
+        (b"#!AMR-WB\n", "AMR-WB"),
+        (b"RIFF\x24\0\0\0AVI LIST", "AVI"),
+        (b"\x0B\x77\x00\x00\x00\x00", "AC-3"),
+        (b"wvpk\x00\x00\x00\x00", "WavPack"),
+        (b"\x0B\x77\x04\x2F\x3F\x87\xA0\0", "E-AC-3"),
+        (b"nut/multimedia container\0", "NUT"),
+        (b".SoX\x1C\0\0\0", "SoX's own format"),
+        (b"\x64\xA3\x01\0\0\0\x7A\x44", "IRCAM"),
+        (b"\0\x02\xA3\x64\x44\x7A\0\0", "IRCAM"),
+        (b"\x56\xE0\x02\0\0\x56\xE0\x02\0\0", "AAC in LATM"),
+        (b"\xF0\x28\0\0\xF8\x72\x6F\xBA", "TrueHD"),
+        (b"\xF0\x28\0\0\xF8\x72\x6F\xBB", "MLP"),
+        (b"RIFF\x24\0\0\0QLCMfmt ", "QCELP (QCP)"),
+        (b"RIFF\x24\0\0\0XWMAfmt ", "xWMA"),
+        (&m2ts, "MPEG transport stream"),
+        (&long, "MPEG transport stream"),
+        (b"\x06\x0E\x2B\x34\x02\x05\x01\x01\x0D\x01\x02\x01\x01\x02\x04\0", "MXF"),
+        (b"\x1F\x07\x00\xBF\xF8\x78\x78\x78", "DV"),
+        (b"\x1F\x07\x00\x3F\xF8\x78\x78\x78", "DV"),
+        (b"\xB7\xD8\x00\x20\x37\x49\xDA\x11\xA6\x4E\x00\x07\xE9\x5E\xAD\x8D", "Windows TV (WTV)"),
+        (b"FWS\x04\0\0\x40\x06", "Flash (SWF)"),
+        (b"CWS\x0A\0\0\x40\x06", "Flash (SWF)"),
+        (b"ea3\x03\0\0\0\0\x07\x76", "OpenMG (ATRAC)"),
+        (b"MMMD\0\0\xB0\x54CNTI", "SMAF (MMF)"),
     ];
     for (bytes, expected) in cases {
         for name in ["clip.wav", "clip.mp3", "clip"] {
             let error = Audio::decode(bytes, name.split_once('.').map(|(_, e)| e), name).unwrap_err();
             assert!(matches!(error.kind, AudioErrorKind::UnsupportedContainer { .. }), "{error}");
-            let text = error.to_string();
-            assert!(text.contains(expected) && text.contains("ffmpeg -i FILE out.wav"), "{text}");
+            let expected = format!(
+                "{name}: container must be WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4, got {expected} \
+                 (try `ffmpeg -i FILE OUT.wav`)"
+            );
+            assert_eq!(error.to_string(), expected);
         }
     }
+}
+
+#[test]
+fn the_commands_that_errors_name_make_sound_that_is_read() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("OUT.wav");
+    let run = |error: &str, file: &Path| {
+        let command = error.split('`').nth(1).unwrap();
+        let words: Vec<&str> = command
+            .split(' ')
+            .map(|word| match word {
+                "FILE" => file.to_str().unwrap(),
+                "OUT.wav" => made.to_str().unwrap(),
+                word => word,
+            })
+            .collect();
+        let output = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let refused = encoding("ac3.mp4");
+    run(&Audio::open(&refused).unwrap_err().to_string(), &refused);
+    assert!(Audio::open(&made).unwrap().frames() > 0);
+
+    let wav = run(&Pcm::of_wav(&mut &b"Dear Sir or Madam"[..]).unwrap_err().to_string(), &made);
+    let mut stream = &wav[..];
+    let mut pcm = Pcm::of_wav(&mut stream).unwrap();
+    assert!(pcm.read(&mut stream, &mut Vec::new()).unwrap().is_some());
 }
 
 #[test]
@@ -237,7 +275,7 @@ fn a_bit_rate_that_layer_2_does_not_allow_is_no_damage() {
         let frame = [&header[..], &vec![0; bytes - 4]].concat();
         let (kind, text) = error_of(&frame.repeat(3), "x.mp2");
         assert!(matches!(kind, AudioErrorKind::UnsupportedCodec { .. }), "{text}");
-        assert!(text.contains(&format!("codec MPEG layer II at {rate} kbit/s for ")), "{text}");
+        assert!(text.contains(&format!("got MPEG layer II at {rate} kbit/s for ")), "{text}");
     }
 }
 
@@ -276,7 +314,7 @@ fn damage_in_the_first_packet_is_not_called_another_codec() {
     for (file, name) in [(&adpcm, "x.wav"), (&adts, "x.aac"), (&mp4, "x.m4a")] {
         let (kind, text) = error_of(file, name);
         assert!(matches!(kind, AudioErrorKind::Malformed { .. }), "{text}");
-        assert!(text.ends_with("(after 0 frames)"), "{text}");
+        assert!(text.ends_with("(after 0 frames): it is damaged"), "{text}");
     }
     // A stream that says that it is AAC Main may have such an element.
     adts[2] &= 0x3F;
@@ -294,13 +332,14 @@ fn a_cut_mp4_file_is_told_that_its_index_is_missing() {
         for allow_truncated in [false, true] {
             let options = AudioOptions { allow_truncated, ..Default::default() };
             let error = Audio::decode_with(&options, &file, None, "x.m4a").unwrap_err().to_string();
-            let expected =
-                format!("lacks the index of its samples: 1000 {unit} are declared, the file holds 48");
+            let expected = format!(
+                "{unit} must be 1000, as declared, got 48: it is cut short and lacks the index of its samples"
+            );
             assert!(error.ends_with(&expected), "{error}");
         }
     }
     let error = Audio::decode(&[head, mp4_box(b"mdat", 48)].concat(), None, "x.m4a").unwrap_err();
-    assert!(error.to_string().contains("has no moov box"), "{error}");
+    assert!(error.to_string().contains("must have a moov box, its index, got none"), "{error}");
 }
 
 #[test]
@@ -326,7 +365,7 @@ fn a_piece_of_a_recording_is_told_that_its_beginning_is_missing() {
         for name in ["piece.webm", "piece.ogg", "piece"] {
             let (kind, text) = error_of(piece, name);
             assert!(matches!(kind, AudioErrorKind::NoBeginning { .. }), "{container}: {text}");
-            assert!(text.contains(&format!("is a piece of {container}; join")), "{text}");
+            assert!(text.contains(&format!("got a later piece of {container} (join")), "{text}");
         }
     }
     // Files that hold one with its beginning are something else.
@@ -340,7 +379,10 @@ fn a_piece_of_a_recording_is_told_that_its_beginning_is_missing() {
 fn an_ogg_stream_without_its_headers_is_told_so() {
     let file = std::fs::read(encoding("opus.ogg")).unwrap();
     let text = error_of(&pages(&file)[0], "x.ogg").1;
-    assert!(text.ends_with("the file ends before the last 1 of its OGG header packets"), "{text}");
+    assert!(
+        text.ends_with("OGG header packets must be whole, got all but the last 1: it is damaged"),
+        "{text}"
+    );
 }
 
 #[cfg(unix)]

@@ -99,6 +99,7 @@ mod tests {
     fn nothing_and_no_numbers_are_refused() {
         let mut filter = BandPass::new(8_000);
         assert_eq!(filter.process(&[], 0.0..1.0), Err(SignalError::Empty));
-        assert_eq!(filter.process(&[0.0, f32::NAN], 0.0..1.0), Err(SignalError::NotFinite { index: 1 }));
+        let broken = filter.process(&[0.0, f32::NAN], 0.0..1.0);
+        assert!(matches!(broken, Err(SignalError::NotFinite { index: 1, .. })));
     }
 }

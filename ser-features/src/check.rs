@@ -25,9 +25,7 @@ fn check_within(samples: &[f32], limit: f32) -> Result<(), SignalError> {
     if all_within(samples, limit) {
         return Ok(());
     }
-    if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
-        return Err(SignalError::NotFinite { index });
-    }
+    refuse_not_finite(samples)?;
     match samples.iter().enumerate().find(|(_, x)| x.abs() > limit) {
         Some((index, &value)) => Err(SignalError::TooLoud { index, value }),
         None => Ok(()),
@@ -46,8 +44,8 @@ pub(crate) fn check_magnitudes(magnitude: ArrayView2<'_, f32>, rows: usize) -> R
         return Ok(());
     }
     match magnitude.iter().enumerate().find(|(_, x)| !x.is_finite() || **x < 0.0) {
-        Some((index, x)) if x.is_finite() => Err(SignalError::Negative { index }),
-        Some((index, _)) => Err(SignalError::NotFinite { index }),
+        Some((index, &value)) if value.is_finite() => Err(SignalError::Negative { index, value }),
+        Some((index, &value)) => Err(SignalError::NotFinite { index, value }),
         None => Ok(()),
     }
 }
@@ -63,8 +61,15 @@ pub(crate) fn check_finite_matrix(matrix: ArrayView2<'_, f32>, rows: usize) -> R
     if matrix.as_slice_memory_order().is_some_and(|values| all_within(values, f32::MAX)) {
         return Ok(());
     }
-    let broken = matrix.iter().position(|x| !x.is_finite());
-    broken.map_or(Ok(()), |index| Err(SignalError::NotFinite { index }))
+    refuse_not_finite(matrix)
+}
+
+/// Refuses NaN and infinity, by the position of the first.
+pub(crate) fn refuse_not_finite<'a>(values: impl IntoIterator<Item = &'a f32>) -> Result<(), SignalError> {
+    match values.into_iter().enumerate().find(|(_, x)| !x.is_finite()) {
+        Some((index, &value)) => Err(SignalError::NotFinite { index, value }),
+        None => Ok(()),
+    }
 }
 
 vectorized! {

@@ -311,20 +311,23 @@ mod tests {
         let base = ChromaConfig::default();
         assert_eq!(
             refusal(ChromaConfig { n_chroma: 0, ..base.clone() }),
-            "n_chroma must be 1 or more, got 0"
+            "config: n_chroma must be 1 or more, got 0"
         );
         assert_eq!(
             refusal(ChromaConfig { octwidth: Some(0.0), ..base.clone() }),
-            "octwidth must be above 0, got 0"
+            "config: octwidth must be above 0, got 0"
         );
         for tuning in [1e9, f64::NAN] {
             let error = refusal(ChromaConfig { tuning: Some(tuning), ..base.clone() });
-            assert!(error.starts_with("tuning must be within 100 octaves"), "{error}");
+            assert!(error.starts_with("config: tuning must be within 100 octaves"), "{error}");
         }
         let error = refusal(ChromaConfig { n_chroma: usize::MAX, ..base.clone() });
-        assert!(error.starts_with("n_chroma must be so small that"), "{error}");
+        assert!(error.starts_with("config: n_chroma must be so small that"), "{error}");
         let stft = StftConfig { n_fft: 1, ..Default::default() };
-        assert_eq!(refusal(ChromaConfig { stft, ..base }), "n_fft must be at least 2 for chroma, got 1");
+        assert_eq!(
+            refusal(ChromaConfig { stft, ..base }),
+            "config: n_fft must be at least 2 for chroma, got 1"
+        );
     }
 
     #[test]

@@ -232,11 +232,11 @@ mod tests {
         assert_eq!(refusal(ChromaCqtConfig { hop_length: 0, ..base.clone() }), zero("hop_length"));
         assert_eq!(
             refusal(ChromaCqtConfig { bins_per_octave: 40, ..base.clone() }).to_string(),
-            "bins_per_octave must be a multiple of n_chroma, got 40"
+            "config: bins_per_octave must be a multiple of n_chroma, got 40"
         );
         for threshold in [-0.1, f32::NAN] {
             let error = refusal(ChromaCqtConfig { threshold, ..base.clone() }).to_string();
-            assert!(error.starts_with("threshold must be at least 0"), "{error}");
+            assert!(error.starts_with("config: threshold must be at least 0"), "{error}");
         }
         let error = refusal(ChromaCqtConfig { sample_rate: 8_000, ..base.clone() });
         assert!(matches!(error, ConfigError::AboveNyquist { .. }));

@@ -256,21 +256,21 @@ mod tests {
         let base = ContrastConfig::default();
         assert_eq!(
             refusal(ContrastConfig { sample_rate: 12_800, ..base.clone() }),
-            "the last contrast band's lower edge in Hz, fmin · 2^(n_bands − 1), must be below half of the sample rate, \
+            "config: the last contrast band's lower edge in Hz, fmin · 2^(n_bands − 1), must be below half of the sample rate, \
              got 6400"
         );
         assert_eq!(
             refusal(ContrastConfig { n_bands: 0, ..base.clone() }),
-            "n_bands must be 1 or more, got 0"
+            "config: n_bands must be 1 or more, got 0"
         );
         assert_eq!(
             refusal(ContrastConfig { quantile: 1.0, ..base.clone() }),
-            "quantile must be above 0 and below 1, got 1"
+            "config: quantile must be above 0 and below 1, got 1"
         );
         let stft = StftConfig { n_fft: 64, ..Default::default() };
         assert_eq!(
             refusal(ContrastConfig { stft, ..base.clone() }),
-            "n_fft must be large enough for every contrast band to hold a bin, got 64"
+            "config: n_fft must be large enough for every contrast band to hold a bin, got 64"
         );
         assert!(SpectralContrast::new(ContrastConfig { n_bands: usize::MAX, ..base }).is_err());
     }

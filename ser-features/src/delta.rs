@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         let refusal = |width, order| Delta::new(DeltaConfig { width, order }).err().unwrap().to_string();
-        assert_eq!(refusal(8, 1), "width must be odd and at least 3, got 8");
-        assert_eq!(refusal(65_537, 1), "width must be at most 65535, got 65537");
-        assert_eq!(refusal(9, 3), "order must be 1 or 2, got 3");
+        assert_eq!(refusal(8, 1), "config: width must be odd and at least 3, got 8");
+        assert_eq!(refusal(65_537, 1), "config: width must be at most 65535, got 65537");
+        assert_eq!(refusal(9, 3), "config: order must be 1 or 2, got 3");
         let short = Delta::new(DeltaConfig::default()).unwrap().process(Array2::zeros((2, 8)).view());
         assert_eq!(short, Err(SignalError::TooFewFrames { minimum: 9, given: 8 }));
     }

@@ -15,13 +15,13 @@ const MAX_COSINES: usize = 1 << 22;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A count or a step is zero.
-    #[error("{parameter} must be 1 or more, got 0")]
+    #[error("config: {parameter} must be 1 or more, got 0")]
     Zero {
         /// Name of the field.
         parameter: &'static str,
     },
     /// The window does not fit into the Fourier transform.
-    #[error("win_length must be at most n_fft, {n_fft}, got {win_length}")]
+    #[error("config: win_length must be at most n_fft, {n_fft}, got {win_length}")]
     WindowTooLong {
         /// The window's length in samples.
         win_length: usize,
@@ -29,7 +29,7 @@ pub enum ConfigError {
         n_fft: usize,
     },
     /// A frequency lies above half of the sample rate.
-    #[error("{parameter} must be at most half of the sample rate, {nyquist} Hz, got {frequency} Hz")]
+    #[error("config: {parameter} must be at most half of the sample rate, {nyquist} Hz, got {frequency} Hz")]
     AboveNyquist {
         /// Name of the field, or of what is derived from it.
         parameter: &'static str,
@@ -39,7 +39,7 @@ pub enum ConfigError {
         nyquist: f64,
     },
     /// The lower end of a frequency range does not lie below its upper end.
-    #[error("fmin must be below fmax, {fmax} Hz, got {fmin} Hz")]
+    #[error("config: fmin must be below fmax, {fmax} Hz, got {fmin} Hz")]
     EmptyRange {
         /// Lower end in Hz.
         fmin: f64,
@@ -47,7 +47,7 @@ pub enum ConfigError {
         fmax: f64,
     },
     /// One count must not exceed another.
-    #[error("{parameter} must be at most {limit_name}, {limit}, got {value}")]
+    #[error("config: {parameter} must be at most {limit_name}, {limit}, got {value}")]
     TooMany {
         /// Name of the field.
         parameter: &'static str,
@@ -59,7 +59,7 @@ pub enum ConfigError {
         limit: usize,
     },
     /// A choice is named twice.
-    #[error("{parameter} must name each once, got {name} twice")]
+    #[error("config: {parameter} must name each once, got {name} twice")]
     Repeated {
         /// Name of the field.
         parameter: &'static str,
@@ -67,7 +67,7 @@ pub enum ConfigError {
         name: &'static str,
     },
     /// A setting depends on the whole signal, so it isn't available for streams.
-    #[error("stream: {parameter} must be {rule}: anything else needs the whole signal")]
+    #[error("stream: {parameter} must be {rule}, got a setting that needs the whole signal")]
     NeedsWholeSignal {
         /// Name of the field.
         parameter: &'static str,
@@ -75,15 +75,15 @@ pub enum ConfigError {
         rule: &'static str,
     },
     /// A feature whose streams are not offered.
-    #[error("stream: features must be without {feature}: streams of it are not offered")]
+    #[error("stream: features must be ones that have a stream, got {feature}")]
     NotStreamed {
         /// Name of the feature.
         feature: &'static str,
     },
     /// Two sample rates whose ratio takes numbers so large that a plan would not fit into memory.
     #[error(
-        "the ratio of sample rates must have numbers of at most {limit} in its lowest terms, got {from} to {to} Hz; \
-         Resampler::with_ratio takes any ratio"
+        "config: ratio of sample rates must have numbers of at most {limit} in its lowest terms, got {from} to {to} Hz \
+         (Resampler::with_ratio takes any ratio from 1/256 to 256)"
     )]
     RatioTooFine {
         /// The source's rate in Hz.
@@ -94,7 +94,7 @@ pub enum ConfigError {
         limit: usize,
     },
     /// Any other rule about the value of one field.
-    #[error("{parameter} must be {rule}, got {value}")]
+    #[error("config: {parameter} must be {rule}, got {value}")]
     OutOfRange {
         /// Name of the field.
         parameter: &'static str,
@@ -159,10 +159,12 @@ pub enum SignalError {
     #[error("signal: samples must be 1 or more, got 0")]
     Empty,
     /// A sample is NaN or infinite.
-    #[error("signal: sample {index} must be finite")]
+    #[error("signal: sample {index} must be finite, got {value}")]
     NotFinite {
-        /// Position of the first such sample.
+        /// Position of the first such sample; of a matrix's values counted row by row.
         index: usize,
+        /// NaN or an infinity. An error with NaN equals none, as NaN does.
+        value: f32,
     },
     /// A sample is so loud that powers of its spectrum would overflow.
     #[error("signal: sample {index} must be within ±1e12, where full scale is ±1, got {value:e}")]
@@ -173,10 +175,12 @@ pub enum SignalError {
         value: f32,
     },
     /// A magnitude is negative.
-    #[error("matrix: value {index}, counted row by row, must be 0 or more")]
+    #[error("matrix: value {index}, counted row by row, must be 0 or more, got {value}")]
     Negative {
         /// Position of the first such value, counted row by row.
         index: usize,
+        /// The value.
+        value: f32,
     },
     /// The signal has fewer samples than the task needs.
     #[error("signal: samples must be {minimum} or more, got {given}")]
@@ -217,7 +221,7 @@ pub enum SignalError {
         channels: usize,
     },
     /// The resampler for any ratio failed.
-    #[error("signal: rubato cannot resample it by {ratio}: {reason}")]
+    #[error("signal: ratio must be one that rubato resamples by, got {ratio}: {reason}")]
     NotResampled {
         /// Ratio of the target's rate to the source's.
         ratio: f64,
@@ -242,4 +246,104 @@ fn loudness(peak: f32) -> String {
         return format!("a peak {:.0} dB below full scale", -20.0 * peak.log10());
     }
     "zeros alone".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn errors_tell_place_parameter_rule_and_value_and_hold_no_others() {
+        let config = |error: ConfigError| Error::from(error);
+        let signal = |error: SignalError| Error::from(error);
+        for (error, text) in [
+            (config(ConfigError::Zero { parameter: "n_fft" }), "config: n_fft must be 1 or more, got 0"),
+            (
+                config(ConfigError::WindowTooLong { win_length: 9, n_fft: 8 }),
+                "config: win_length must be at most n_fft, 8, got 9",
+            ),
+            (
+                config(ConfigError::AboveNyquist { parameter: "fmax", frequency: 9e3, nyquist: 8e3 }),
+                "config: fmax must be at most half of the sample rate, 8000 Hz, got 9000 Hz",
+            ),
+            (
+                config(ConfigError::EmptyRange { fmin: 500.0, fmax: 400.0 }),
+                "config: fmin must be below fmax, 400 Hz, got 500 Hz",
+            ),
+            (
+                config(ConfigError::TooMany {
+                    parameter: "n_mfcc",
+                    value: 9,
+                    limit_name: "n_mels",
+                    limit: 8,
+                }),
+                "config: n_mfcc must be at most n_mels, 8, got 9",
+            ),
+            (
+                config(ConfigError::Repeated { parameter: "features", name: "mel" }),
+                "config: features must name each once, got mel twice",
+            ),
+            (
+                config(ConfigError::NeedsWholeSignal { parameter: "top_db", rule: "None" }),
+                "stream: top_db must be None, got a setting that needs the whole signal",
+            ),
+            (
+                config(ConfigError::NotStreamed { feature: "tempogram" }),
+                "stream: features must be ones that have a stream, got tempogram",
+            ),
+            (
+                config(ConfigError::RatioTooFine { from: 44_101, to: 22_050, limit: 4_096 }),
+                "config: ratio of sample rates must have numbers of at most 4096 in its lowest terms, got 44101 to 22050 Hz \
+                 (Resampler::with_ratio takes any ratio from 1/256 to 256)",
+            ),
+            (
+                config(ConfigError::OutOfRange { parameter: "coef", rule: "from 0 to 1", value: 1.5 }),
+                "config: coef must be from 0 to 1, got 1.5",
+            ),
+            (signal(SignalError::Empty), "signal: samples must be 1 or more, got 0"),
+            (
+                signal(SignalError::NotFinite { index: 3, value: f32::NAN }),
+                "signal: sample 3 must be finite, got NaN",
+            ),
+            (
+                signal(SignalError::TooLoud { index: 3, value: -1e30 }),
+                "signal: sample 3 must be within ±1e12, where full scale is ±1, got -1e30",
+            ),
+            (
+                signal(SignalError::Negative { index: 3, value: -0.5 }),
+                "matrix: value 3, counted row by row, must be 0 or more, got -0.5",
+            ),
+            (
+                signal(SignalError::TooShort { minimum: 9, given: 8 }),
+                "signal: samples must be 9 or more, got 8",
+            ),
+            (
+                signal(SignalError::TooFewFrames { minimum: 9, given: 8 }),
+                "matrix: frames must be 9 or more, got 8",
+            ),
+            (
+                signal(SignalError::Silent { peak: 1e-4 }),
+                "signal: sound must not be silent, got a peak 80 dB below full scale",
+            ),
+            (signal(SignalError::Silent { peak: 0.0 }), "signal: sound must not be silent, got zeros alone"),
+            (signal(SignalError::Rows { expected: 9, given: 8 }), "matrix: rows must be 9, got 8"),
+            (
+                signal(SignalError::Channels { samples: 9, channels: 2 }),
+                "signal: interleaved samples must be a multiple of the channels, 2, got 9",
+            ),
+            (
+                signal(SignalError::NotResampled { ratio: 0.5, reason: "too few samples".into() }),
+                "signal: ratio must be one that rubato resamples by, got 0.5: too few samples",
+            ),
+            (
+                signal(SignalError::SampleRate { minimum: 1_000, maximum: 384_000, given: 9 }),
+                "signal: sample_rate must be 1000 to 384000 Hz, got 9 Hz",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+            assert!(error.source().is_none(), "{error}");
+        }
+    }
 }

@@ -61,6 +61,7 @@ impl fmt::Display for Functional {
     "functional must be one of mean, std, min, max, range, median, percentile_P with P from 0 to 100, skewness, kurtosis, slope, got \
      {name:?}"
 )]
+#[non_exhaustive]
 pub struct UnknownFunctional {
     /// The name given.
     pub name: String,

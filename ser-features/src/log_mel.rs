@@ -143,6 +143,6 @@ mod tests {
     fn a_floor_must_be_above_zero() {
         let config = LogMelConfig { log: LogScale::Ln { floor: -1.0 }, ..Default::default() };
         let error = LogMel::new(config).err().unwrap().to_string();
-        assert_eq!(error, "floor must be above 0 and finite, got -1");
+        assert_eq!(error, "config: floor must be above 0 and finite, got -1");
     }
 }

@@ -142,6 +142,6 @@ mod tests {
         let mut plan = OnsetStrength::new(OnsetConfig { lag: 7, ..Default::default() }).unwrap();
         assert_eq!(plan.process(&[0.3; 1_000]).unwrap(), Array1::zeros(2));
         let error = OnsetStrength::new(OnsetConfig { lag: 0, ..Default::default() }).err().unwrap();
-        assert_eq!(error.to_string(), "lag must be 1 or more, got 0");
+        assert_eq!(error.to_string(), "config: lag must be 1 or more, got 0");
     }
 }

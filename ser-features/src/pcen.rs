@@ -241,14 +241,23 @@ mod tests {
     fn configurations_that_cannot_work_are_refused() {
         let refusal = |config| Pcen::new(config).err().unwrap().to_string();
         let base = PcenConfig::default();
-        assert_eq!(refusal(PcenConfig { max_size: 0, ..base.clone() }), "max_size must be 1 or more, got 0");
+        assert_eq!(
+            refusal(PcenConfig { max_size: 0, ..base.clone() }),
+            "config: max_size must be 1 or more, got 0"
+        );
         assert_eq!(
             refusal(PcenConfig { gain: -1.0, ..base.clone() }),
-            "gain must be within 0..=1000, got -1"
+            "config: gain must be within 0..=1000, got -1"
         );
-        assert_eq!(refusal(PcenConfig { b: Some(1.5), ..base.clone() }), "b must be within 0..=1, got 1.5");
-        assert!(refusal(PcenConfig { eps: 0.0, ..base.clone() }).starts_with("eps must be above 0"));
-        assert!(refusal(PcenConfig { time_constant: f64::NAN, ..base }).starts_with("time_constant must be"));
+        assert_eq!(
+            refusal(PcenConfig { b: Some(1.5), ..base.clone() }),
+            "config: b must be within 0..=1, got 1.5"
+        );
+        assert!(refusal(PcenConfig { eps: 0.0, ..base.clone() }).starts_with("config: eps must be above 0"));
+        assert!(
+            refusal(PcenConfig { time_constant: f64::NAN, ..base })
+                .starts_with("config: time_constant must be")
+        );
     }
 
     #[test]

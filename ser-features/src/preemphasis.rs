@@ -144,11 +144,11 @@ mod tests {
     fn what_cannot_work_is_refused() {
         for coef in [-0.1, 1.1, f32::NAN] {
             let error = Preemphasis::new(PreemphasisConfig { coef }).err().unwrap().to_string();
-            assert!(error.starts_with("coef must be from 0 to 1"), "{error}");
+            assert!(error.starts_with("config: coef must be from 0 to 1"), "{error}");
         }
         let filter = Preemphasis::new(PreemphasisConfig::default()).unwrap();
         assert_eq!(filter.process(&[1.0]), Err(SignalError::TooShort { minimum: 2, given: 1 }));
         assert_eq!(filter.deemphasis(&[]), Err(SignalError::Empty));
-        assert_eq!(filter.process(&[0.0, f32::NAN]), Err(SignalError::NotFinite { index: 1 }));
+        assert!(matches!(filter.process(&[0.0, f32::NAN]), Err(SignalError::NotFinite { index: 1, .. })));
     }
 }

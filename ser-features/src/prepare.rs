@@ -241,18 +241,19 @@ mod tests {
     fn bad_input_is_named() {
         let mut preparation = Preparation::new(PreparationConfig::default()).unwrap();
         assert_eq!(preparation.process(&[], 48_000), Err(SignalError::Empty));
-        assert_eq!(preparation.process(&[0.0, f32::NAN], 48_000), Err(SignalError::NotFinite { index: 1 }));
+        let broken = preparation.process(&[0.0, f32::NAN], 48_000);
+        assert!(matches!(broken, Err(SignalError::NotFinite { index: 1, .. })));
         let rate = SignalError::SampleRate { minimum: 1_000, maximum: 384_000, given: 0 };
         assert_eq!(preparation.process(&[0.0; 9], 0), Err(rate));
         let refused = |config| Preparation::new(config).err().unwrap().to_string();
         let base = PreparationConfig::default();
         assert_eq!(
             refused(PreparationConfig { length: Some(0), ..base.clone() }),
-            "length must be 1 or more, got 0"
+            "config: length must be 1 or more, got 0"
         );
         let top_db = PreparationConfig { trim_top_db: Some(-3.0), ..base.clone() };
-        assert_eq!(refused(top_db), "top_db must be above 0 and finite, got -3");
+        assert_eq!(refused(top_db), "config: top_db must be above 0 and finite, got -3");
         let rate = PreparationConfig { sample_rate: 10, ..base };
-        assert_eq!(refused(rate), "sample_rate must be from 1000 to 384000 Hz, got 10");
+        assert_eq!(refused(rate), "config: sample_rate must be from 1000 to 384000 Hz, got 10");
     }
 }

@@ -252,14 +252,14 @@ mod tests {
         let base = TempoConfig::default();
         assert_eq!(
             refusal(TempoConfig { start_bpm: 0.0, ..base.clone() }),
-            "start_bpm must be above 0 and finite, got 0"
+            "config: start_bpm must be above 0 and finite, got 0"
         );
         for ac_size in [0.01, 1e9, f64::NAN, -1.0] {
             let error = refusal(TempoConfig { ac_size, ..base.clone() });
-            assert!(error.starts_with("ac_size must be as long as 2"), "{error}");
+            assert!(error.starts_with("config: ac_size must be as long as 2"), "{error}");
         }
         let error = Tempogram::new(TempogramConfig { win_length: 0, ..Default::default() }).err().unwrap();
-        assert_eq!(error.to_string(), "win_length must be 1 or more, got 0");
+        assert_eq!(error.to_string(), "config: win_length must be 1 or more, got 0");
     }
 
     #[test]

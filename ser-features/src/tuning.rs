@@ -327,15 +327,15 @@ mod tests {
         let base = TuningConfig::default();
         assert_eq!(
             refusal(TuningConfig { resolution: 1.0, ..base.clone() }),
-            "resolution must be above 0 and below 1, got 1"
+            "config: resolution must be above 0 and below 1, got 1"
         );
         assert_eq!(
             refusal(TuningConfig { bins_per_octave: 0, ..base.clone() }),
-            "bins_per_octave must be 1 or more, got 0"
+            "config: bins_per_octave must be 1 or more, got 0"
         );
         assert_eq!(
             refusal(TuningConfig { fmin: 9000.0, ..base }),
-            "fmin must be below fmax, 4000 Hz, got 9000 Hz"
+            "config: fmin must be below fmax, 4000 Hz, got 9000 Hz"
         );
     }
 }

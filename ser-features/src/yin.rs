@@ -385,16 +385,22 @@ mod tests {
         let refusal = |config| Yin::new(config).err().unwrap().to_string();
         let base = YinConfig::default();
         for (config, rule) in [
-            (YinConfig { sample_rate: 0, ..base.clone() }, "sample_rate must be 1 or more, got 0"),
-            (YinConfig { frame_length: 0, ..base.clone() }, "frame_length must be 1 or more, got 0"),
-            (YinConfig { hop_length: 0, ..base.clone() }, "hop_length must be 1 or more, got 0"),
-            (YinConfig { fmin: 0.0, ..base.clone() }, "fmin must be above 0, got 0"),
-            (YinConfig { fmin: 3_000.0, ..base.clone() }, "fmin must be below fmax"),
-            (YinConfig { fmin: f64::NAN, ..base.clone() }, "fmin must be above 0, got NaN"),
-            (YinConfig { fmax: f64::NAN, ..base.clone() }, "fmin must be below fmax"),
-            (YinConfig { fmax: 12_000.0, ..base.clone() }, "fmax must be at most half of the sample rate"),
-            (YinConfig { fmin: 10.0, ..base.clone() }, "fmin must be so high that a frame is longer"),
-            (YinConfig { trough_threshold: -1.0, ..base.clone() }, "trough_threshold must be at least 0"),
+            (YinConfig { sample_rate: 0, ..base.clone() }, "config: sample_rate must be 1 or more, got 0"),
+            (YinConfig { frame_length: 0, ..base.clone() }, "config: frame_length must be 1 or more, got 0"),
+            (YinConfig { hop_length: 0, ..base.clone() }, "config: hop_length must be 1 or more, got 0"),
+            (YinConfig { fmin: 0.0, ..base.clone() }, "config: fmin must be above 0, got 0"),
+            (YinConfig { fmin: 3_000.0, ..base.clone() }, "config: fmin must be below fmax"),
+            (YinConfig { fmin: f64::NAN, ..base.clone() }, "config: fmin must be above 0, got NaN"),
+            (YinConfig { fmax: f64::NAN, ..base.clone() }, "config: fmin must be below fmax"),
+            (
+                YinConfig { fmax: 12_000.0, ..base.clone() },
+                "config: fmax must be at most half of the sample rate",
+            ),
+            (YinConfig { fmin: 10.0, ..base.clone() }, "config: fmin must be so high that a frame is longer"),
+            (
+                YinConfig { trough_threshold: -1.0, ..base.clone() },
+                "config: trough_threshold must be at least 0",
+            ),
         ] {
             let error = refusal(config);
             assert!(error.starts_with(rule), "{error}");

@@ -166,15 +166,15 @@ mod tests {
         let base = ZeroCrossingConfig::default();
         assert_eq!(
             refusal(ZeroCrossingConfig { frame_length: 0, ..base.clone() }),
-            "frame_length must be 1 or more, got 0"
+            "config: frame_length must be 1 or more, got 0"
         );
         assert_eq!(
             refusal(ZeroCrossingConfig { hop_length: 0, ..base.clone() }),
-            "hop_length must be 1 or more, got 0"
+            "config: hop_length must be 1 or more, got 0"
         );
         for threshold in [-1.0, f64::NAN] {
             let error = refusal(ZeroCrossingConfig { threshold, ..base.clone() });
-            assert!(error.starts_with("threshold must be at least 0"), "{error}");
+            assert!(error.starts_with("config: threshold must be at least 0"), "{error}");
         }
     }
 }

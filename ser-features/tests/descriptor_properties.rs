@@ -153,8 +153,8 @@ fn signals_that_cannot_work_are_refused() {
         let mut x = vec![0.5; 3_000];
         x[2_345] = bad;
         x[2_999] = bad;
-        let named = Some(SignalError::NotFinite { index: 2_345 });
-        assert!(refusals(&x).into_iter().all(|error| error == named));
+        let named = |error| matches!(error, Some(SignalError::NotFinite { index: 2_345, .. }));
+        assert!(refusals(&x).into_iter().all(named));
     }
 }
 

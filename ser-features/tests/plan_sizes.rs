@@ -54,14 +54,14 @@ fn tables_that_are_too_large_are_refused() {
         let config = FeatureConfig { n_mels, n_mfcc, ..FeatureConfig::new(22_050, [Feature::Mfcc]) };
         FeatureExtractor::new(config).unwrap_err().to_string()
     };
-    let rule = "n_mels must be so small that its table has at most 33554432 values, got 65536";
+    let rule = "config: n_mels must be so small that its table has at most 33554432 values, got 65536";
     assert_eq!(refusal(65_536, 13), rule);
-    let rule = "n_mfcc must be so small that its table has at most 4194304 cosines, got 2049";
-    assert_eq!(refusal(2_048, 2_048 + 1), "n_mfcc must be at most n_mels, 2048, got 2049");
+    let rule = "config: n_mfcc must be so small that its table has at most 4194304 cosines, got 2049";
+    assert_eq!(refusal(2_048, 2_048 + 1), "config: n_mfcc must be at most n_mels, 2048, got 2049");
     assert_eq!(refusal(2_049, 2_049), rule);
     let mel = KaldiMelConfig { num_bins: 4_096, ..Default::default() };
     let kaldi = KaldiMfccConfig { mel, num_ceps: 1_025, ..Default::default() };
-    let rule = "num_ceps must be so small that its table has at most 4194304 cosines, got 1025";
+    let rule = "config: num_ceps must be so small that its table has at most 4194304 cosines, got 1025";
     assert_eq!(KaldiMfcc::new(kaldi).unwrap_err().to_string(), rule);
 }
 

@@ -161,7 +161,7 @@ fn bad_pieces_are_ignored_and_empty_streams_refused() {
     let mut plan = StreamingRms::new(RmsConfig::default()).unwrap();
     assert_eq!(plan.finish(), Err(SignalError::Empty));
     let mut whole = plan.push(&[0.5; 3_000]).unwrap().len();
-    assert_eq!(plan.push(&[0.0, f32::NAN]), Err(SignalError::NotFinite { index: 1 }));
+    assert!(matches!(plan.push(&[0.0, f32::NAN]), Err(SignalError::NotFinite { index: 1, .. })));
     whole += plan.push(&[0.5; 3_000]).unwrap().len();
     whole += plan.finish().unwrap().len();
     assert_eq!(whole, 1 + 6_000 / 512);
@@ -255,7 +255,8 @@ fn frames_of_another_height_are_refused_and_the_stream_goes_on() {
         let expected = SignalError::Rows { expected: 3, given: wrong };
         assert_eq!(delta.push(frames(wrong, 1.0).view()), Err(expected.clone()));
         assert_eq!(pcen.push(frames(wrong, 1.0).view()), Err(expected));
-        assert_eq!(pcen.push(frames(3, f32::NAN).view()), Err(SignalError::NotFinite { index: 0 }));
+        let broken = pcen.push(frames(3, f32::NAN).view());
+        assert!(matches!(broken, Err(SignalError::NotFinite { index: 0, .. })));
         assert!(pcen.push(frames(3, 1.0).view()).unwrap() != first, "the smoothing goes on");
         assert_eq!(delta.finish(), Err(SignalError::TooFewFrames { minimum: 9, given: 5 }));
         pcen.reset();

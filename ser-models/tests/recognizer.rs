@@ -95,7 +95,7 @@ fn what_cannot_be_speech_is_refused() {
     assert_eq!(refused(&[0.0; 16_000], RATE), SignalError::Silent { peak: 0.0 });
     let mut broken = voice(0, 1);
     broken[5] = f32::NAN;
-    assert_eq!(refused(&broken, RATE), SignalError::NotFinite { index: 5 });
+    assert!(matches!(refused(&broken, RATE), SignalError::NotFinite { index: 5, .. }));
     assert!(matches!(refused(&voice(0, 1), 0), SignalError::SampleRate { .. }));
 }
 

@@ -91,7 +91,7 @@ fn an_infinite_level_is_refused_when_a_checkpoint_is_written() {
     let mut checkpoint = Checkpoint::load(path).unwrap();
     checkpoint.preparation.trim_top_db = Some(f32::INFINITY);
     let error = checkpoint.to_bytes().unwrap_err().to_string();
-    assert_eq!(error, "checkpoint in memory: top_db must be above 0 and finite, got inf");
+    assert_eq!(error, "checkpoint in memory: config: top_db must be above 0 and finite, got inf");
 }
 
 #[test]

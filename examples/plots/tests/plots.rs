@@ -32,16 +32,20 @@ fn features_are_drawn_as_png_and_svg() {
     let whole = std::fs::read(&clip).unwrap();
     let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
     let arguments = [&cut, "--output", png.to_str().unwrap(), "--allow-truncated"];
-    fails("plot_features", &arguments[..3], &["cut.wav: is cut short: "]);
+    fails("plot_features", &arguments[..3], &["cut.wav: bytes of WAV data must be ", "it is cut short"]);
     let told = text(&example("plot_features", arguments).stderr);
     assert!(
-        told.starts_with(&format!("warning: {cut}: read up to the place where it is cut short: ")),
+        told.starts_with(&format!("warning: {cut}: read as far as possible: bytes of WAV data must be ")),
         "{told}"
     );
     let twice = ["-", "-", "--output", png.to_str().unwrap()];
     fails("plot_features", twice, &["standard input: `-` must be given once, got 2 times"]);
     let letter = write(&folder, "letter.wav", "Dear Sir or Madam");
-    fails("plot_features", [&letter, "--output", png.to_str().unwrap()], &["letter.wav", "is not audio"]);
+    fails(
+        "plot_features",
+        [&letter, "--output", png.to_str().unwrap()],
+        &["letter.wav: content must be audio in "],
+    );
 }
 
 #[test]

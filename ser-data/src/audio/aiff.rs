@@ -24,9 +24,10 @@ pub(super) fn open<'s>(
         }
         source.skip(declared + declared % 2)?;
     }
-    let common = common.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no COMM chunk"))?;
+    let common =
+        common.ok_or_else(|| AudioErrorKind::malformed("AIFF file must have a COMM chunk, got none"))?;
     let (start, declared) =
-        sound.ok_or_else(|| AudioErrorKind::malformed("the AIFF file has no SSND chunk"))?;
+        sound.ok_or_else(|| AudioErrorKind::malformed("AIFF file must have an SSND chunk, got none"))?;
     let layout = common.layout()?;
     let mut warnings = Vec::new();
     let (unit, found) = ("bytes of AIFF sound", source.len() - start);
@@ -104,10 +105,7 @@ impl Common {
             })
         };
         let common = fields().ok_or_else(|| {
-            AudioErrorKind::malformed(format!(
-                "the COMM chunk has {} bytes, expected 18 or more",
-                chunk.len()
-            ))
+            AudioErrorKind::malformed(format!("COMM chunk must have 18 bytes or more, got {}", chunk.len()))
         })?;
         check_counts(common.channels, common.sample_rate)?;
         Ok(common)

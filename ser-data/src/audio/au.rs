@@ -13,7 +13,7 @@ pub(super) fn open<'s>(
     let header = source.bytes(24)?;
     let field = |at| {
         let short =
-            || AudioErrorKind::malformed(format!("the AU header has {} bytes, expected 24", header.len()));
+            || AudioErrorKind::malformed(format!("AU header must have 24 bytes, got {}", header.len()));
         be(&header, at, 4).ok_or_else(short)
     };
     let (start, declared, encoding, rate, channels) =

@@ -73,7 +73,7 @@ impl Layout {
 pub(super) fn check_counts(channels: u16, sample_rate: u32) -> Result<(), AudioErrorKind> {
     if channels == 0 || sample_rate == 0 {
         return Err(AudioErrorKind::malformed(format!(
-            "the header declares {channels} channels at {sample_rate} Hz, expected 1 or more of each"
+            "header must declare 1 or more channels at 1 Hz or more, got {channels} channels at {sample_rate} Hz"
         )));
     }
     Ok(())
@@ -97,7 +97,10 @@ impl<'s> Blocks<'s> {
         warnings: Vec<AudioWarning>,
     ) -> Result<Self, AudioErrorKind> {
         if layout.block_bytes == 0 || layout.block_frames == 0 {
-            return Err(AudioErrorKind::malformed("the header declares blocks of 0 bytes"));
+            return Err(AudioErrorKind::malformed(format!(
+                "header must declare blocks of 1 or more bytes and frames, got {} bytes and {} frames",
+                layout.block_bytes, layout.block_frames
+            )));
         }
         Ok(Self { source, layout, begun: false, keep, warnings })
     }

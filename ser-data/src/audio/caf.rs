@@ -10,6 +10,9 @@ use super::source::{Source, be};
 use super::tags::{Behind, behind, is_filler, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, flac, mp4};
 
+/// Most packets of which a table lists nothing: a damaged count may not take all memory.
+const MAX_UNLISTED: usize = 1 << 24;
+
 pub(super) fn open<'s>(
     mut source: Source<'s>,
     options: &AudioOptions,
@@ -77,7 +80,9 @@ pub(super) fn open<'s>(
         source.skip(declared)?;
     }
     let missing = |chunk| {
-        AudioErrorKind::malformed(format!("the CAF file has no {chunk} chunk: it is cut short or damaged"))
+        AudioErrorKind::malformed(format!(
+            "CAF file must have a {chunk} chunk, got none (it may be cut short)"
+        ))
     };
     let description = description.ok_or_else(|| missing("desc"))?;
     let (start, length) = sound.ok_or_else(|| missing("data"))?;
@@ -175,7 +180,7 @@ impl Description {
             })
         };
         let description = fields().ok_or_else(|| {
-            AudioErrorKind::malformed(format!("the desc chunk has {} bytes, expected 32", chunk.len()))
+            AudioErrorKind::malformed(format!("desc chunk must have 32 bytes, got {}", chunk.len()))
         })?;
         check_counts(description.channels, description.sample_rate)?;
         Ok(description)
@@ -274,7 +279,7 @@ impl Table {
 
     /// Lists the packets; of a cut table those that are whole.
     fn parse(chunk: &[u8], description: &Description, is_cut: bool) -> Result<Self, AudioErrorKind> {
-        let cut = || AudioErrorKind::malformed("the CAF file's packet table ends early");
+        let cut = || AudioErrorKind::malformed("CAF packet table must be whole, got a part of it");
         let (count, valid) = (be(chunk, 0, 8).ok_or_else(cut)?, be(chunk, 8, 8).ok_or_else(cut)?);
         let (priming, remainder) = (be(chunk, 16, 4).ok_or_else(cut)?, be(chunk, 20, 4).ok_or_else(cut)?);
         let mut rest = chunk.get(24..).ok_or_else(cut)?;
@@ -286,9 +291,10 @@ impl Table {
                 _ if is_cut => break,
                 _ => return Err(cut()),
             };
-            if description.packet_bytes > 0 && description.packet_frames > 0 && packets.len() as u64 > 1 << 24
-            {
-                return Err(AudioErrorKind::malformed(format!("the CAF file declares {count} packets")));
+            if description.packet_bytes > 0 && description.packet_frames > 0 && packets.len() > MAX_UNLISTED {
+                return Err(AudioErrorKind::malformed(format!(
+                    "CAF file must have at most {MAX_UNLISTED} packets that it does not list, got {count}"
+                )));
             }
             packets.push((bytes, frames));
         }

@@ -36,7 +36,7 @@ pub(super) fn name(id: AudioCodecId) -> String {
 /// The error for a variant of a codec that its decoder doesn't know. `what` is the decoder's word.
 pub(super) fn variant(id: AudioCodecId, what: &str) -> AudioErrorKind {
     let codec = match id {
-        CODEC_ID_AAC => "AAC of another kind than LC (such as HE-AAC), or of more than two channels,".into(),
+        CODEC_ID_AAC => "AAC of another kind than LC (such as HE-AAC), or of more than two channels".into(),
         id => format!("{} of this kind ({what})", name(id)),
     };
     AudioErrorKind::UnsupportedCodec { codec }

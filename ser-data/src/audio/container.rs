@@ -186,7 +186,7 @@ fn unsupported(start: &[u8]) -> Option<&'static str> {
 
 /// Whether the content is certainly not MPEG audio, regardless of the file's extension.
 fn is_known_other(start: &[u8]) -> bool {
-    !looks_like(start).starts_with("no known format") && !looks_like(start).starts_with("text")
+    !looks_like(start).starts_with(UNKNOWN) && !looks_like(start).starts_with("text")
         || start.starts_with(b"version https")
         || is_text(start)
 }
@@ -196,6 +196,10 @@ fn is_text(start: &[u8]) -> bool {
     start.iter().all(|&b| matches!(b, b'\t' | b'\n' | b'\r' | 0x20..=0x7E))
 }
 
+/// What content of no known format is called.
+const UNKNOWN: &str = "an unknown format";
+
+/// What content is that is not audio, by its first bytes.
 fn looks_like(start: &[u8]) -> String {
     const MAGIC: [(&[u8], &str); 11] = [
         (b"PK\x03\x04", "a ZIP archive"),
@@ -223,5 +227,5 @@ fn looks_like(start: &[u8]) -> String {
         return "text".into();
     }
     let hex: Vec<String> = start.iter().take(4).map(|b| format!("{b:02X}")).collect();
-    format!("no known format (it begins with {})", hex.join(" "))
+    format!("{UNKNOWN} (it begins with {})", hex.join(" "))
 }

@@ -1,6 +1,6 @@
 //! Brings a stream to the channels and the rate of the one before it, piece by piece.
 
-use ser_features::Resampler;
+use ser_features::{ConfigError, Resampler};
 
 use super::AudioErrorKind;
 
@@ -18,14 +18,15 @@ pub(super) struct Converter {
 
 impl Converter {
     pub(super) fn new(from: (usize, u32), to: (usize, u32)) -> Result<Self, AudioErrorKind> {
-        let error = |reason: String| AudioErrorKind::Changes { from: to, to: from, reason };
+        let error = |cause: Option<ConfigError>| AudioErrorKind::Changes { from: to, to: from, cause };
+        // Only one channel converts to several, and several to one.
         if from.0 != to.0 && from.0 != 1 && to.0 != 1 {
-            return Err(error("only one channel converts to several, and several to one".into()));
+            return Err(error(None));
         }
         let resampler = if from.1 == to.1 {
             None
         } else {
-            Some(Resampler::new(from.1, to.1).map_err(|e| error(e.to_string()))?)
+            Some(Resampler::new(from.1, to.1).map_err(|e| error(Some(e)))?)
         };
         Ok(Self { from, to, resampler, held: vec![Vec::new(); to.0], has_context: false })
     }

@@ -272,14 +272,16 @@ impl Active {
                     Ok(part) => {
                         let spec = (part.spec().channels().count(), part.spec().rate());
                         if spec.0 == 0 || spec.1 == 0 {
-                            return Err(AudioErrorKind::malformed(
-                                "a packet has no channels or no sample rate",
-                            ));
+                            return Err(AudioErrorKind::malformed(format!(
+                                "packet must have 1 or more channels at 1 Hz or more, got {} channels at {} Hz",
+                                spec.0, spec.1
+                            )));
                         }
-                        if self.spec.is_some_and(|before| before != spec) {
-                            return Err(AudioErrorKind::malformed(
-                                "a packet has other channels or another rate than its stream",
-                            ));
+                        if let Some(stream) = self.spec.filter(|stream| *stream != spec) {
+                            return Err(AudioErrorKind::malformed(format!(
+                                "packet must have its stream's {} channels at {} Hz, got {} channels at {} Hz",
+                                stream.0, stream.1, spec.0, spec.1
+                            )));
                         }
                         self.spec = Some(spec);
                         part.copy_to_vec_interleaved(&mut self.samples);
@@ -368,6 +370,9 @@ fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bo
     if let Some(codec) = mpeg::forbidden(packet).filter(|_| is_layer_2) {
         return AudioErrorKind::UnsupportedCodec { codec };
     }
+    let undecodable = |found: String| {
+        AudioErrorKind::malformed(format!("packet must be decodable, got {found} (after {frames} frames)"))
+    };
     match (error, codec) {
         (Error::Unsupported(what), Codec::Symphonia(parameters))
             if !begun && (packet.is_empty() || !tells_variant(parameters)) =>
@@ -375,15 +380,15 @@ fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bo
             codec::variant(parameters.codec, what)
         }
         (Error::Unsupported(what), Codec::Symphonia(parameters)) if parameters.codec == CODEC_ID_AAC => {
-            AudioErrorKind::malformed(format!(
-                "a packet asks for what its stream lacks: {what} (after {frames} frames)"
-            ))
+            undecodable(format!("one that asks for what its stream lacks: {what}"))
         }
-        (Error::Unsupported(what), _) => AudioErrorKind::malformed(format!("{what} (after {frames} frames)")),
+        (Error::Unsupported(what) | Error::DecodeError(what), _) => {
+            undecodable(format!("a faulty one: {what}"))
+        }
         (Error::IoError(e), _) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            AudioErrorKind::malformed(format!("a packet ends early (after {frames} frames)"))
+            undecodable("a part of one".into())
         }
-        (e, _) => AudioErrorKind::malformed(format!("{e} (after {frames} frames)")),
+        (e, _) => undecodable(format!("a faulty one: {e}")),
     }
 }
 

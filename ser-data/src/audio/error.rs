@@ -4,14 +4,18 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
+use ser_features::ConfigError;
+
 use crate::span::Span;
 
-/// What can be decoded, for the errors that refuse something else.
-const EXPECTED: &str = "WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4 with PCM, A-law, µ-law, ADPCM, FLAC, ALAC, MP3, \
-                        AAC-LC, Vorbis or Opus";
+/// Containers that are read, for the errors that refuse something else.
+const CONTAINERS: &str = "WAV, AIFF, AU, CAF, FLAC, MP3, OGG, WebM or MP4";
 
-/// How to make a file that can be decoded.
-const CONVERT: &str = "`ffmpeg -i FILE out.wav` converts it";
+/// Codecs that are decoded.
+const CODECS: &str = "PCM, A-law, µ-law, ADPCM, FLAC, ALAC, MP3, AAC-LC, Vorbis or Opus";
+
+/// The command that makes a file that can be decoded of most others.
+const CONVERT: &str = "try `ffmpeg -i FILE OUT.wav`";
 
 /// Text of one line for a terminal: control characters, as file names may have them, are written as Rust escapes them.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
@@ -29,6 +33,7 @@ pub struct AudioError {
     /// The file as the caller named it, or archive and entry joined by `/`.
     pub file: String,
     /// The reason.
+    #[source]
     pub kind: AudioErrorKind,
 }
 
@@ -46,42 +51,43 @@ pub enum AudioErrorKind {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The content is of no audio format that this crate knows.
-    #[error("is not audio: it looks like {found}; expected {EXPECTED}")]
+    #[error("content must be audio in {CONTAINERS}, got {found}")]
     NotAudio {
-        /// The format that the first bytes suggest.
+        /// What the first bytes suggest, such as "a ZIP archive".
         found: String,
     },
     /// The container is supported, its codec is not.
-    #[error("codec {codec} is not supported; expected {EXPECTED} ({CONVERT})")]
+    #[error("codec must be a supported form of {CODECS}, got {codec} ({CONVERT})")]
     UnsupportedCodec {
         /// The codec's name, or its identifier in the container.
         codec: String,
     },
     /// The file is audio, or holds some, in a container that isn't read.
-    #[error("{container} is not supported; expected {EXPECTED} ({CONVERT})")]
+    #[error("container must be {CONTAINERS}, got {container} ({CONVERT})")]
     UnsupportedContainer {
         /// The container's name.
         container: &'static str,
     },
     /// Channels or sample rate change within the file, and the new format cannot be converted to the first one.
     #[error(
-        "changes from {} channels at {} Hz to {} channels at {} Hz, which cannot be joined: {reason} ({CONVERT})",
-        from.0, from.1, to.0, to.1
+        "format must stay {} channels at {} Hz, or change to one that converts to it, got {} channels at {} Hz{} ({CONVERT})",
+        from.0, from.1, to.0, to.1, cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default()
     )]
     Changes {
         /// Channels and sample rate in Hz at first.
         from: (usize, u32),
         /// Those that follow.
         to: (usize, u32),
-        /// The reason that both cannot be joined.
-        reason: String,
+        /// The error of the resampler; `None` where neither format has one channel.
+        #[source]
+        cause: Option<ConfigError>,
     },
     /// The container holds no sound, such as a video without one.
     #[error("audio tracks must be 1 or more, got 0")]
     NoAudioTrack,
     /// The file is shorter than its header says. What is there is not returned, so that a clip is never
     /// silently shorter than it was.
-    #[error("is cut short: {declared} {unit} are declared, the file holds {found}")]
+    #[error("{unit} must be {declared}, as declared, got {found}: it is cut short")]
     Truncated {
         /// Unit of both numbers, such as "bytes of WAV data".
         unit: &'static str,
@@ -92,7 +98,7 @@ pub enum AudioErrorKind {
     },
     /// The file is shorter than its header says, and what is missing holds the index of its samples: none can be found.
     #[error(
-        "is cut short and lacks the index of its samples: {declared} {unit} are declared, the file holds {found}"
+        "{unit} must be {declared}, as declared, got {found}: it is cut short and lacks the index of its samples"
     )]
     NoIndex {
         /// Unit of both numbers.
@@ -105,7 +111,7 @@ pub enum AudioErrorKind {
     /// The file is a later piece of a recording, without the beginning that describes it: a browser's second chunk, or a segment of a
     /// stream.
     #[error(
-        "lacks its beginning, which describes its sound: it is a piece of {container}; join all pieces in their order"
+        "content must begin with the header that describes its sound, got a later piece of {container} (join all pieces in their order)"
     )]
     NoBeginning {
         /// The container's name.
@@ -169,9 +175,9 @@ pub enum AudioErrorKind {
         recording: Duration,
     },
     /// The content contradicts its format.
-    #[error("is damaged: {reason}")]
+    #[error("{reason}: it is damaged")]
     Malformed {
-        /// The contradiction that the decoder found.
+        /// The rule that the content breaks and what was found, such as "STREAMINFO block must have 34 bytes, got 12".
         reason: String,
     },
 }
@@ -212,7 +218,7 @@ pub enum AudioWarning {
         found: u64,
     },
     /// The file is cut short or damaged, which [`AudioOptions::allow_truncated`](super::AudioOptions::allow_truncated) allows.
-    #[error("read up to the place where it {reason}")]
+    #[error("read as far as possible: {reason}")]
     CutShort {
         /// The error.
         reason: String,

@@ -33,11 +33,11 @@ pub(super) fn stream_of_frame(
     let sample_rate = if sample_rate < RATES { sample_rate } else { 0 };
     let own = Info { sample_rate, channels: 0, bits, total: 0 };
     let info = Info::parse(info).ok().filter(|info| info.sample_rate > 0).unwrap_or(own);
-    let damaged = || AudioErrorKind::malformed("no FLAC frame begins where its sound does");
+    let damaged = || AudioErrorKind::malformed("sound must begin with a FLAC frame, got other bytes");
     let format = header(frame, &info).ok_or_else(damaged)?.format;
     if format.bits == 0 {
         return Err(AudioErrorKind::malformed(
-            "neither the first FLAC frame nor its container tells its bits",
+            "first FLAC frame or its container must declare the bits of a sample, got none",
         ));
     }
     Ok(format.stream())
@@ -56,7 +56,7 @@ struct Info {
 impl Info {
     fn parse(block: &[u8]) -> Result<Self, AudioErrorKind> {
         let packed = be(block, 10, 8).ok_or_else(|| {
-            AudioErrorKind::malformed(format!("the STREAMINFO block has {} bytes, expected 34", block.len()))
+            AudioErrorKind::malformed(format!("STREAMINFO block must have 34 bytes, got {}", block.len()))
         })?;
         Ok(Self {
             sample_rate: (packed >> 44) as u32,
@@ -257,7 +257,8 @@ impl<'s> Frames<'s> {
                 break;
             }
         }
-        self.info = info.ok_or_else(|| AudioErrorKind::malformed("the FLAC file has no STREAMINFO block"))?;
+        self.info = info
+            .ok_or_else(|| AudioErrorKind::malformed("FLAC file must have a STREAMINFO block, got none"))?;
         (self.samples, self.before) = (0, None);
         Ok(())
     }
@@ -348,7 +349,7 @@ impl<'s> Frames<'s> {
             });
         }
         Err(AudioErrorKind::malformed(format!(
-            "the checksum of a FLAC frame is wrong (after {frames} frames)"
+            "checksum of a FLAC frame must match its bytes, got another (after {frames} frames)"
         )))
     }
 
@@ -360,7 +361,7 @@ impl<'s> Frames<'s> {
                 let unit = if before.variable { "samples" } else { "FLAC frames" };
                 let missing = next.number - expected;
                 return Err(AudioErrorKind::malformed(format!(
-                    "{missing} {unit} are missing (after {} frames)",
+                    "FLAC frames must follow without a gap, got one of {missing} {unit} (after {} frames)",
                     self.samples
                 )));
             }
@@ -388,7 +389,9 @@ impl Demuxer for Frames<'_> {
             let filler = self.info.total > 0 && self.held.iter().all(|&byte| byte == 0);
             if rest > 0 && !filler {
                 if self.samples == 0 {
-                    return Err(AudioErrorKind::malformed("no FLAC frame follows the metadata"));
+                    return Err(AudioErrorKind::malformed(
+                        "FLAC metadata must be followed by a frame, got none",
+                    ));
                 }
                 self.warnings.push(AudioWarning::BytesBehind { bytes: rest });
             }

@@ -95,7 +95,9 @@ impl<'s> Packets<'s> {
             if self.end.is_none() && (left < FEW || is_filler(&mut self.source, at)?) {
                 return self.leave_out_rest(true);
             }
-            return Err(AudioErrorKind::malformed(format!("no Matroska element begins at byte {at}")));
+            return Err(AudioErrorKind::malformed(format!(
+                "byte {at} must begin a Matroska element, got other bytes"
+            )));
         };
         self.source.skip(bytes as u64)?;
         let found = self.source.left();
@@ -153,7 +155,7 @@ impl<'s> Packets<'s> {
             }
             (_, None) => {
                 return Err(AudioErrorKind::malformed(format!(
-                    "the Matroska element at byte {at} has no size"
+                    "Matroska element at byte {at} must have a size, got none"
                 )));
             }
         }
@@ -178,7 +180,9 @@ impl<'s> Packets<'s> {
     /// Takes the packets of a block, of whose last `padding` nanoseconds are none.
     fn block(&mut self, block: &[u8], padding: u64) -> Result<(), AudioErrorKind> {
         let Some(track) = &self.track else { return Ok(()) };
-        let damaged = || AudioErrorKind::malformed("a Matroska block is shorter than its header says");
+        let damaged = || {
+            AudioErrorKind::malformed("Matroska block must be as long as its header says, got a shorter one")
+        };
         let (number, bytes, _) = vint(block).ok_or_else(damaged)?;
         if number != track.number {
             return Ok(());
@@ -207,7 +211,7 @@ impl<'s> Packets<'s> {
 }
 
 fn no_tracks() -> AudioErrorKind {
-    AudioErrorKind::malformed("the Matroska file has no Tracks element")
+    AudioErrorKind::malformed("Matroska file must have a Tracks element, got none")
 }
 
 /// Whether a cluster begins here: an identifier, a size, and an element that clusters begin with.

@@ -27,7 +27,9 @@ impl Reservoir {
         match side.sum {
             Some((declared, found)) if declared != found => {
                 if self.trusted {
-                    return Err(AudioErrorKind::malformed("the checksum of an MP3 frame is wrong"));
+                    return Err(AudioErrorKind::malformed(
+                        "checksum of an MP3 frame must match its bytes, got another",
+                    ));
                 }
             }
             sum => self.trusted |= sum.is_some(),
@@ -35,7 +37,7 @@ impl Reservoir {
         let missing = side.begin.saturating_sub(self.unread);
         if missing > 0 && self.whole {
             return Err(AudioErrorKind::malformed(format!(
-                "an MP3 frame needs {missing} bytes more than the frames before it hold: one of them is missing or damaged"
+                "frames before an MP3 frame must hold the bytes that it needs, got {missing} too few"
             )));
         }
         self.whole |= missing == 0;

@@ -100,8 +100,8 @@ impl<'s> Packets<'s> {
         if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
             warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
         }
-        let no_index = "the MP4 file has no moov box: it is cut short, or its recorder was interrupted before it wrote \
-                        this index";
+        let no_index = "MP4 file must have a moov box, its index, got none (it may be cut short, or its recorder was \
+                        interrupted)";
         let moov = match (moov, first_moof) {
             (Some(moov), _) => moov,
             (None, Some(_)) => return Err(AudioErrorKind::NoBeginning { container: "fragmented MP4" }),
@@ -152,7 +152,7 @@ impl<'s> Packets<'s> {
             if table.left() > 0 {
                 let left = table.left();
                 return Err(AudioErrorKind::malformed(format!(
-                    "the MP4 file's tables don't tell where its last {left} samples lie"
+                    "MP4 tables must give the place of each sample, got none of the last {left}"
                 )));
             }
             // Fragments that follow have a clock of their own.
@@ -233,7 +233,9 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
         return if at > 0 && size == 0 && is_filler(source, at)? {
             Ok(None)
         } else {
-            Err(AudioErrorKind::malformed(format!("the MP4 box at byte {at} declares {size} bytes")))
+            Err(AudioErrorKind::malformed(format!(
+                "MP4 box at byte {at} must have {bytes} bytes or more, got {size}"
+            )))
         };
     }
     // A tag behind the boxes reads as the header of a box of a gigabyte.

@@ -286,7 +286,10 @@ fn first_frame(source: &mut Source<'_>) -> Result<(u64, u64), AudioErrorKind> {
         })
     });
     found.map(|junk| (at + junk as u64, junk as u64)).ok_or_else(|| {
-        AudioErrorKind::malformed(format!("no MPEG frame begins in its first {} bytes", start.len()))
+        AudioErrorKind::malformed(format!(
+            "first {} bytes must hold the start of an MPEG frame, got none",
+            start.len()
+        ))
     })
 }
 
@@ -326,8 +329,12 @@ fn behind(
     if let Some(bytes) = follows {
         // Zeros between frames are lost frames too.
         return Ok(Some(AudioErrorKind::malformed(match tagged {
-            true => format!("more frames follow {bytes} bytes of tags at byte {at}"),
-            false => format!("{bytes} bytes at byte {at} are no MPEG frame, and more frames follow"),
+            true => format!(
+                "MPEG frames must follow one another, got {bytes} bytes of tags between them at byte {at}"
+            ),
+            false => format!(
+                "MPEG frames must follow one another, got {bytes} other bytes between them at byte {at}"
+            ),
         })));
     }
     let bytes = source.len() - at;
@@ -352,8 +359,11 @@ impl Demuxer for Frames<'_> {
         }
         self.left -= 1;
         let start = self.source.peek(10)?;
-        let header = header(&start)
-            .ok_or_else(|| AudioErrorKind::malformed("an MPEG frame has changed while it was read"))?;
+        let header = header(&start).ok_or_else(|| {
+            AudioErrorKind::malformed(
+                "MPEG frame must stay as it was found, got other bytes: the file changed while it was read",
+            )
+        })?;
         let mut data = self.source.bytes(header.bytes)?;
         data.drain(..header.skip.min(data.len()));
         Ok(Item::Packet(Packet { data, frames: header.frames, ..Default::default() }))

@@ -131,7 +131,7 @@ impl<'s> Packets<'s> {
             let rest = [bytes, self.source.peek(1 << 20)?].concat();
             if rest.windows(4).any(|window| window == b"OggS") {
                 return Err(AudioErrorKind::malformed(format!(
-                    "no OGG page begins at byte {at}, and more pages follow"
+                    "byte {at} must begin an OGG page, got other bytes before more pages"
                 )));
             }
             if !rest.iter().all(|&byte| byte == 0) && !is_tag(&rest) {
@@ -167,7 +167,7 @@ impl<'s> Packets<'s> {
         bytes[22..26].fill(0);
         if crc(&bytes) != checksum {
             return Err(AudioErrorKind::malformed(format!(
-                "the checksum of the OGG page at byte {at} is wrong"
+                "checksum of the OGG page at byte {at} must match its bytes, got another"
             )));
         }
         Ok(Some(page))
@@ -191,7 +191,10 @@ impl<'s> Packets<'s> {
         };
         let expected = active.number.wrapping_add(1);
         if page.number != expected {
-            let reason = format!("OGG page {} follows page {}", page.number, active.number);
+            let reason = format!(
+                "OGG page after page {} must be page {expected}, got page {}",
+                active.number, page.number
+            );
             return Err(AudioErrorKind::malformed(reason));
         }
         active.number = page.number;
@@ -199,8 +202,12 @@ impl<'s> Packets<'s> {
             && !page.lacing.is_empty()
             && (page.continued || !active.partial.is_empty())
         {
+            let (rule, found) = match page.continued {
+                true => ("begin with a new packet", "the rest of one"),
+                false => ("begin with the rest of the last packet", "a new one"),
+            };
             return Err(AudioErrorKind::malformed(format!(
-                "OGG page {} doesn't continue the one before",
+                "OGG page {} must {rule}, got {found}",
                 page.number
             )));
         }
@@ -276,7 +283,7 @@ impl Logical {
             at = end;
             if self.partial.len() > MAX_PACKET {
                 return Err(AudioErrorKind::malformed(format!(
-                    "an OGG packet has more than {MAX_PACKET} bytes"
+                    "OGG packet must have at most {MAX_PACKET} bytes, got more"
                 )));
             }
             if lace < 255 {
@@ -381,13 +388,13 @@ impl Demuxer for Packets<'_> {
                 if active.partial.is_empty() && active.headers > 0 {
                     let headers = active.headers;
                     return Err(AudioErrorKind::malformed(format!(
-                        "the file ends before the last {headers} of its OGG header packets"
+                        "OGG header packets must be whole, got all but the last {headers}"
                     )));
                 }
                 if !active.partial.is_empty() {
                     let found = active.partial.len();
                     return Err(AudioErrorKind::malformed(format!(
-                        "the file ends within an OGG packet, after {found} bytes of it"
+                        "last OGG packet must be whole, got its first {found} bytes"
                     )));
                 }
                 self.warnings.push(AudioWarning::NoEnd);

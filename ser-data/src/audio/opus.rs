@@ -27,10 +27,7 @@ impl OpusHead {
     /// Reads the header packet of OGG and Matroska, with its magic `OpusHead`.
     pub(super) fn parse(packet: &[u8]) -> Result<Self, AudioErrorKind> {
         let short = || {
-            AudioErrorKind::malformed(format!(
-                "the Opus header has {} bytes, expected 19 or more",
-                packet.len()
-            ))
+            AudioErrorKind::malformed(format!("Opus header must have 19 bytes or more, got {}", packet.len()))
         };
         let body = packet.strip_prefix(b"OpusHead").ok_or_else(short)?;
         let field = |at, count| le(body, at, count).ok_or_else(short);
@@ -47,9 +44,8 @@ impl OpusHead {
 
     /// Reads the body of MP4's `dOps` box.
     pub(super) fn parse_dops(body: &[u8]) -> Result<Self, AudioErrorKind> {
-        let short = || {
-            AudioErrorKind::malformed(format!("the dOps box has {} bytes, expected 11 or more", body.len()))
-        };
+        let short =
+            || AudioErrorKind::malformed(format!("dOps box must have 11 bytes or more, got {}", body.len()));
         let field = |at, count| super::source::be(body, at, count).ok_or_else(short);
         let (channels, pre_skip, gain, family) = (field(1, 1)?, field(2, 2)?, field(8, 2)?, field(10, 1)?);
         Self::of_fields(channels as u8, pre_skip as u16, gain as u16 as i16, family as u8, &body[11..])
@@ -63,7 +59,8 @@ impl OpusHead {
         table: &[u8],
     ) -> Result<Self, AudioErrorKind> {
         if channels == 0 || (family == 0 && channels > 2) {
-            let reason = format!("the Opus header declares {channels} channels in mapping family {family}");
+            let rule = if family == 0 { "1 or 2" } else { "1 or more" };
+            let reason = format!("Opus channels must be {rule} in mapping family {family}, got {channels}");
             return Err(AudioErrorKind::malformed(reason));
         }
         if family > 1 {
@@ -72,13 +69,14 @@ impl OpusHead {
             });
         }
         if family == 1 {
-            let layout = ChannelLayout::surround(channels.into(), 1).map_err(|e| {
-                AudioErrorKind::malformed(format!("the Opus header's channels are wrong: {e}"))
-            })?;
+            let layout =
+                ChannelLayout::surround(channels.into(), 1).map_err(|e| not_laid_out(channels, &e))?;
             let table =
                 table.split_at_checked(2).map(|(counts, rest)| (counts, rest.get(..usize::from(channels))));
             let Some((counts, Some(mapping))) = table else {
-                return Err(AudioErrorKind::malformed("the Opus header ends in its channel mapping"));
+                return Err(AudioErrorKind::malformed(
+                    "channel mapping of the Opus header must be whole, got a part of it",
+                ));
             };
             let usual = [layout.nb_streams, layout.nb_coupled_streams];
             if counts.iter().map(|&count| usize::from(count)).ne(usual) || mapping != layout.mapping {
@@ -93,13 +91,21 @@ impl OpusHead {
     }
 }
 
+/// The error for channels that no decoder can be made for.
+fn not_laid_out(channels: u8, error: &Error) -> AudioErrorKind {
+    AudioErrorKind::malformed(format!(
+        "Opus channels must be those of a known layout, got {channels}: {error}"
+    ))
+}
+
 /// The error for a packet that can't be decoded.
 fn fault(error: &Error) -> AudioErrorKind {
-    AudioErrorKind::malformed(match error {
-        Error::InvalidPacket("invalid packet") => "an Opus packet is invalid".into(),
-        Error::InvalidPacket(what) => format!("an Opus packet is invalid: {what}"),
-        other => format!("an Opus packet is invalid: {other}"),
-    })
+    let told = match error {
+        Error::InvalidPacket("invalid packet") => String::new(),
+        Error::InvalidPacket(what) => format!(": {what}"),
+        other => format!(": {other}"),
+    };
+    AudioErrorKind::malformed(format!("Opus packet must be valid, got an invalid one{told}"))
 }
 
 /// A decoder of one stream.
@@ -115,7 +121,7 @@ pub(super) struct OpusStream {
 impl OpusStream {
     pub(super) fn new(head: &OpusHead) -> Result<Self, AudioErrorKind> {
         let decoder = OpusMSDecoder::new(SAMPLE_RATE as i32, head.channels.into(), head.family)
-            .map_err(|e| AudioErrorKind::malformed(format!("the Opus header's channels are wrong: {e}")))?;
+            .map_err(|e| not_laid_out(head.channels, &e))?;
         let channels = usize::from(head.channels);
         // RFC 7845, 5.1.1.2 has Vorbis's order; samples are given in WAV's, as those of all other codecs.
         let order = super::vorbis_to_wav_order(channels).filter(|_| head.family == 1);
@@ -125,7 +131,7 @@ impl OpusStream {
     /// Decodes a packet to interleaved samples at 48 kHz.
     pub(super) fn decode(&mut self, data: &[u8]) -> Result<&[f32], AudioErrorKind> {
         if data.is_empty() {
-            return Err(AudioErrorKind::malformed("an Opus packet is empty"));
+            return Err(AudioErrorKind::malformed("Opus packet must have 1 byte or more, got 0"));
         }
         self.samples.clear();
         self.samples.resize(MAX_FRAMES * self.channels, 0.0);
@@ -156,7 +162,7 @@ mod tests {
         let mut stream = OpusStream::new(&head).unwrap();
         // Two frames of one size in an odd number of bytes.
         let error = stream.decode(&[0x01, 0]).unwrap_err().to_string();
-        assert_eq!(error, "is damaged: an Opus packet is invalid");
+        assert_eq!(error, "Opus packet must be valid, got an invalid one: it is damaged");
         let error = stream.decode(&[0x03]).unwrap_err().to_string();
         assert_eq!(error.matches("invalid").count(), 1, "{error}");
     }

@@ -23,16 +23,21 @@ pub enum PcmEncoding {
 #[non_exhaustive]
 pub enum PcmError {
     /// The stream cannot be read.
-    #[error("cannot be read: {0}")]
+    #[error("stream: cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The stream is not WAV.
-    #[error("stream must be WAV, got other bytes (`ffmpeg -i FILE -f wav -` makes one of any file)")]
+    #[error("stream: content must be WAV, got other bytes (try `ffmpeg -i FILE -f wav -`)")]
     NotWav,
     /// The header of a WAV stream is incomplete or wrong.
-    #[error("the WAV stream {0}")]
-    Header(&'static str),
+    #[error("stream: WAV header must {rule}, got {given}")]
+    Header {
+        /// The rule that it breaks.
+        rule: &'static str,
+        /// What it has instead.
+        given: String,
+    },
     /// A number of the format is out of range.
-    #[error("{parameter} must be {least} to {most}, got {given}")]
+    #[error("stream: {parameter} must be {least} to {most}, got {given}")]
     Format {
         /// Name of the number.
         parameter: &'static str,
@@ -44,7 +49,7 @@ pub enum PcmError {
         given: u32,
     },
     /// The samples cannot be decoded, or one of them is not finite.
-    #[error(transparent)]
+    #[error("stream: {0}")]
     Audio(#[from] AudioErrorKind),
     /// The samples cannot be mixed to one channel.
     #[error(transparent)]
@@ -124,18 +129,20 @@ impl Pcm {
         let (mut format, mut seen) = (None, 0);
         loop {
             let mut header = [0; 8];
-            stream.read_exact(&mut header).map_err(|_| PcmError::Header("ends before its samples"))?;
+            if read_up_to(stream, &mut header)? < header.len() {
+                return Err(malformed("lead to a data chunk", "the end of the stream"));
+            }
             let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
             if &header[..4] == b"data" {
                 let format: Vec<u8> =
-                    format.ok_or(PcmError::Header("has no fmt chunk before its samples"))?;
+                    format.ok_or_else(|| malformed("have a fmt chunk before its data chunk", "none"))?;
                 return Self::new(&format, (length > 0).then_some(length.into()));
             }
             // A chunk of odd length is followed by a byte of padding.
             let whole = u64::from(length) + u64::from(length % 2);
             seen += whole;
             if seen > MAX_HEADER {
-                return Err(PcmError::Header("has more than 1 MiB before its samples"));
+                return Err(malformed("have at most 1 MiB before its data chunk", "more"));
             }
             let mut chunk = Vec::new();
             stream.by_ref().take(whole).read_to_end(&mut chunk)?;
@@ -148,7 +155,7 @@ impl Pcm {
 
     fn new(format: &[u8], declared: Option<u64>) -> Result<Self, PcmError> {
         let Some(&[c0, c1, r0, r1, r2, r3, _, _, _, _, f0, f1, b0, b1]) = format.get(2..16) else {
-            return Err(PcmError::Header("has a fmt chunk of less than 16 bytes"));
+            return Err(malformed("have a fmt chunk of 16 bytes or more", format!("{} bytes", format.len())));
         };
         let (channels, bits) = (u16::from_le_bytes([c0, c1]), u16::from_le_bytes([b0, b1]));
         // As in files, the bits of a sample decide; ADPCM has blocks.
@@ -158,7 +165,7 @@ impl Pcm {
         };
         let sample_rate = u32::from_le_bytes([r0, r1, r2, r3]);
         within("channels", &CHANNELS, channels.into())?;
-        within("the sample rate in Hz", &SAMPLE_RATES, sample_rate)?;
+        within("sample rate in Hz", &SAMPLE_RATES, sample_rate)?;
         let mut head = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
         head.extend((format.len() as u32).to_le_bytes());
         head.extend(format);
@@ -271,6 +278,10 @@ fn within(parameter: &'static str, range: &RangeInclusive<u32>, given: u32) -> R
         return Ok(());
     }
     Err(PcmError::Format { parameter, least: *range.start(), most: *range.end(), given })
+}
+
+fn malformed(rule: &'static str, given: impl Into<String>) -> PcmError {
+    PcmError::Header { rule, given: given.into() }
 }
 
 /// Fills a buffer as far as the stream goes.
@@ -392,9 +403,9 @@ mod tests {
     #[test]
     fn what_is_no_stream_of_samples_is_refused_with_the_rule() {
         for (encoding, rate, channels, expected) in [
-            (PcmEncoding::S16le, 22_050, 0, "channels must be 1 to 64, got 0"),
-            (PcmEncoding::F32le, 22_050, 65_535, "channels must be 1 to 64, got 65535"),
-            (PcmEncoding::F32le, 999, 1, "the sample rate in Hz must be 1000 to 384000, got 999"),
+            (PcmEncoding::S16le, 22_050, 0, "stream: channels must be 1 to 64, got 0"),
+            (PcmEncoding::F32le, 22_050, 65_535, "stream: channels must be 1 to 64, got 65535"),
+            (PcmEncoding::F32le, 999, 1, "stream: sample rate in Hz must be 1000 to 384000, got 999"),
         ] {
             let error = Pcm::raw(encoding, rate, channels).unwrap_err().to_string();
             assert_eq!(error, expected);
@@ -404,17 +415,42 @@ mod tests {
         zero[32..36].fill(0);
         let mut endless = b"RIFF\0\0\0\0WAVEjunk".to_vec();
         endless.extend(u32::MAX.to_le_bytes());
-        let cases: [(&[u8], &str); 6] = [
-            (b"", "stream must be WAV, got other bytes"),
-            (b"Dear Sir or Madam", "stream must be WAV, got other bytes"),
-            (&wav[..30], "the WAV stream ends before its samples"),
-            (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "no fmt chunk"),
-            (&zero, "frames of 0 bytes"),
-            (&endless, "more than 1 MiB before its samples"),
+        let not_wav = "content must be WAV, got other bytes (try `ffmpeg -i FILE -f wav -`)";
+        let cases: [(&[u8], &str); 7] = [
+            (b"", not_wav),
+            (b"Dear Sir or Madam", not_wav),
+            (&wav[..30], "WAV header must lead to a data chunk, got the end of the stream"),
+            (
+                b"RIFF\0\0\0\0WAVEdata\0\0\0\0",
+                "WAV header must have a fmt chunk before its data chunk, got none",
+            ),
+            (
+                b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0\x01\0data\0\0\0\0",
+                "WAV header must have a fmt chunk of 16 bytes or more, got 2 bytes",
+            ),
+            (
+                &zero,
+                "fmt chunk must declare frames of 1 byte or more, got 0 bytes for 1 channels: it is damaged",
+            ),
+            (&endless, "WAV header must have at most 1 MiB before its data chunk, got more"),
         ];
         for (stream, expected) in cases {
             let error = Pcm::of_wav(&mut &stream[..]).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
+            assert_eq!(error, format!("stream: {expected}"));
+        }
+        assert!(matches!(Pcm::of_wav(&mut Broken), Err(PcmError::Io(_))));
+    }
+
+    /// A stream that breaks within the header.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if buffer.len() < 12 {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            buffer[..12].copy_from_slice(b"RIFF\0\0\0\0WAVE");
+            Ok(12)
         }
     }
 

@@ -245,8 +245,9 @@ impl std::fmt::Debug for AudioReader<'_> {
 
 /// Turns a panic into an error: a decoder library that panics on a damaged file must not end a run over many files.
 fn guarded<T>(work: impl FnOnce() -> Result<T, AudioErrorKind>) -> Result<T, AudioErrorKind> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(AudioErrorKind::malformed("the decoder failed on it")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(AudioErrorKind::malformed("content must be decodable, got a panic of its decoder"))
+    })
 }
 
 /// A stream that tells how far it was read.

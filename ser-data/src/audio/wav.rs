@@ -19,7 +19,7 @@ const MPEG_3: u16 = 0x55;
 const EXTENSIBLE: u16 = 0xFFFE;
 
 /// What errors call the chunk of the format.
-const FMT: &str = "the fmt chunk";
+const FMT: &str = "fmt chunk";
 
 /// The last twelve bytes of Wave64's identifiers `fmt ` and `data`.
 const W64_TAIL: [u8; 12] = [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A];
@@ -61,7 +61,7 @@ pub(super) fn open<'s>(
         source.skip(declared + declared % 2)?;
     }
     format.ok_or_else(no_format)?;
-    Err(AudioErrorKind::malformed("the WAV file has no data chunk"))
+    Err(AudioErrorKind::malformed("WAV file must have a data chunk, got none"))
 }
 
 /// Distance to a data chunk that fills most of the file, for files in which an earlier chunk declares a wrong length.
@@ -101,11 +101,11 @@ pub(super) fn open_w64<'s>(
         source.skip(declared.next_multiple_of(8))?;
     }
     format.ok_or_else(no_format)?;
-    Err(AudioErrorKind::malformed("the Wave64 file has no data chunk"))
+    Err(AudioErrorKind::malformed("Wave64 file must have a data chunk, got none"))
 }
 
 fn no_format() -> AudioErrorKind {
-    AudioErrorKind::malformed("the WAV file has no fmt chunk before its data")
+    AudioErrorKind::malformed("WAV file must have a fmt chunk before its data, got none")
 }
 
 /// How chunks follow one another.
@@ -186,7 +186,7 @@ pub(super) fn matroska_layout(
             check_counts(channels, sample_rate)?;
             format
         }
-        None => Format::parse(private, private.len() as u64, "the CodecPrivate element")?,
+        None => Format::parse(private, private.len() as u64, "CodecPrivate element")?,
     };
     match format.tag {
         PCM | FLOAT | A_LAW | MU_LAW => format.layout(),
@@ -222,14 +222,14 @@ impl Format {
         };
         let mut format = fields().ok_or_else(|| {
             AudioErrorKind::malformed(format!(
-                "{place} has {declared} bytes, expected {FORMAT_BYTES} or more"
+                "{place} must have {FORMAT_BYTES} bytes or more, got {declared}"
             ))
         })?;
         if format.tag == EXTENSIBLE {
             // The sub-format's GUID begins with the tag of the plain format.
             format.tag = le(chunk, 24, 2).ok_or_else(|| {
                 AudioErrorKind::malformed(format!(
-                    "{place} of an extensible format has {declared} bytes, expected 40"
+                    "{place} of an extensible format must have 40 bytes, got {declared}"
                 ))
             })? as u16;
         }
@@ -238,7 +238,7 @@ impl Format {
         if plain && format.block_align == 0 && format.bits == 0 {
             let channels = format.channels;
             return Err(AudioErrorKind::malformed(format!(
-                "{place} declares frames of 0 bytes for {channels} channels"
+                "{place} must declare frames of 1 byte or more, got 0 bytes for {channels} channels"
             )));
         }
         Ok(format)
@@ -280,7 +280,10 @@ impl Format {
             return Err(AudioErrorKind::UnsupportedCodec { codec });
         }
         let body = block_bytes.checked_sub(header * channels).ok_or_else(|| {
-            AudioErrorKind::malformed(format!("the fmt chunk declares ADPCM blocks of {block_bytes} bytes"))
+            let least = header * channels;
+            AudioErrorKind::malformed(format!(
+                "fmt chunk must declare ADPCM blocks of {least} bytes or more, got {block_bytes}"
+            ))
         })?;
         let block_frames = 2 * body / channels + first;
         Ok(Layout {

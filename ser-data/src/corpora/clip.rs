@@ -1,6 +1,8 @@
 //! A labelled recording, and files that cannot be used as one.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{NameError, manifest::BadRow};
 use crate::audio::{Audio, AudioError, AudioErrorKind};
@@ -38,11 +40,11 @@ impl Clip {
     /// Checks that this clip, which has the id of another, is its copy: the same content, label and speaker.
     pub(super) fn check_copy_of(&self, other: &Self) -> Result<(), BadFile> {
         let is_copy = self.file.is_copy_of(&other.file).map_err(|AudioError { file, kind }| {
-            let reason = match kind {
-                AudioErrorKind::Io(reason) => reason.to_string(),
-                kind => kind.to_string(),
+            let cause = match kind {
+                AudioErrorKind::Io(cause) => cause,
+                kind => io::Error::other(kind),
             };
-            BadFile::Unreadable { file, reason }
+            BadFile::Unreadable { file, cause: cause.into() }
         })?;
         if !is_copy {
             return Err(BadFile::Ambiguous { file: self.place(), other: other.place(), id: self.id.clone() });
@@ -74,7 +76,7 @@ impl AsRef<AudioFile> for Clip {
 }
 
 /// A file or row that cannot be used as a clip, with the reason.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadFile {
     /// An audio file whose name is not the corpus's.
@@ -93,7 +95,7 @@ pub enum BadFile {
     Row(#[from] BadRow),
     /// A label with unknown meaning.
     #[error(
-        "{file}: label must be known, got {label:?}; expected one of {known}, a file that says what it means, or a set of own labels"
+        "{file}: label must be known, got {label:?}: none of {known} (a file of labels says what others mean, a set of own labels takes any)"
     )]
     Label {
         /// The file, and the row of a table that names it.
@@ -131,12 +133,13 @@ pub enum BadFile {
         expected: String,
     },
     /// A file or folder that cannot be read.
-    #[error("{file}: cannot be read: {reason}")]
+    #[error("{file}: cannot be read: {cause}")]
     Unreadable {
         /// The file or folder.
         file: String,
         /// The system's reason.
-        reason: String,
+        #[source]
+        cause: Arc<io::Error>,
     },
 }
 

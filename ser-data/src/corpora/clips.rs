@@ -159,9 +159,9 @@ impl Clips {
                     Some(Err(differing)) => bad.push(differing),
                 }
             }
-            if !bad.is_empty() && !options.skip_bad {
+            if !options.skip_bad {
                 bad.sort_by_cached_key(ToString::to_string);
-                return Err(SourceError::BadFiles { files: bad });
+                SourceError::refuse(std::mem::take(&mut bad))?;
             }
             if found + copies == 0 {
                 return Err(SourceError::NoClips {

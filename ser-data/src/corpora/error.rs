@@ -26,19 +26,20 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// The archive is damaged.
-    #[error("{}: source must be a readable ZIP archive, got one that is not: {reason}", path.display())]
+    #[error("{}: cannot be read: {cause}", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
-        /// The reason.
-        reason: String,
+        /// The error of its directory.
+        #[source]
+        cause: io::Error,
     },
     /// The table cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The format cannot be detected from the names.
     #[error(
-        "{}: file names must be those of a known corpus, got {files} audio files such as {example}; expected {looked_for}{}",
+        "{}: file names must be those of a known corpus, {looked_for}, got {files} audio files such as {example}{}",
         path.display(),
         table.as_ref().map(|table| format!(" (if {table} names the clips, give that file)")).unwrap_or_default()
     )]
@@ -55,7 +56,7 @@ pub enum SourceError {
         table: Option<String>,
     },
     /// There are several corpora in it.
-    #[error("{}: source must be one corpus, got {found}; give the folder of each", path.display())]
+    #[error("{}: source must be one corpus, got {found} (give the folder of each)", path.display())]
     SeveralCorpora {
         /// The folder or archive.
         path: PathBuf,
@@ -78,9 +79,23 @@ pub enum SourceError {
         example: &'static str,
     },
     /// There are bad files or rows in it, and [`ClipsOptions::skip_bad`](crate::ClipsOptions::skip_bad) is not set.
-    #[error("{}{}", files[0], match files.len() { 1 => String::new(), n => format!(" (and {} more bad files)", n - 1) })]
+    #[error("{first}{}", match others.len() { 0 => String::new(), n => format!(" (and {n} more bad files)") })]
     BadFiles {
-        /// The files by their path, one or more.
-        files: Vec<BadFile>,
+        /// The first by its path.
+        #[source]
+        first: Box<BadFile>,
+        /// The others, by their path.
+        others: Vec<BadFile>,
     },
+}
+
+impl SourceError {
+    /// Refuses bad files, if there are any.
+    pub(crate) fn refuse(bad: Vec<BadFile>) -> Result<(), Self> {
+        let mut others = bad.into_iter();
+        match others.next() {
+            None => Ok(()),
+            Some(first) => Err(Self::BadFiles { first: first.into(), others: others.collect() }),
+        }
+    }
 }

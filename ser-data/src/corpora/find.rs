@@ -34,8 +34,7 @@ pub(super) fn find(path: &Path) -> Result<Files, SourceError> {
         if magic != b"PK" && !named_zip {
             return Err(SourceError::Kind { path: path.into() });
         }
-        archive_entries(path)
-            .map_err(|e| SourceError::Archive { path: path.into(), reason: e.to_string() })?
+        archive_entries(path).map_err(|e| SourceError::Archive { path: path.into(), cause: e.into() })?
     };
     found.retain(|(inner, _)| !inner.split('/').any(|part| part.starts_with('.') || part == "__MACOSX"));
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -61,11 +60,11 @@ pub struct FoundAudio {
 /// [`SourceError`], if the folder or archive cannot be read; without `skip_bad`, also if something in it cannot.
 pub fn find_audio(path: impl AsRef<Path>, skip_bad: bool) -> Result<FoundAudio, SourceError> {
     let Files { audio: files, bad, .. } = find(path.as_ref())?;
-    if bad.is_empty() || skip_bad {
-        Ok(FoundAudio { files, bad })
-    } else {
-        Err(SourceError::BadFiles { files: bad })
+    if skip_bad {
+        return Ok(FoundAudio { files, bad });
     }
+    SourceError::refuse(bad)?;
+    Ok(FoundAudio { files, bad: Vec::new() })
 }
 
 /// Whether a file is a table, by its ending.
@@ -91,12 +90,17 @@ fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
             Err(e) if is_other_link(&e) => {}
             Err(e) => {
                 let file = e.path().unwrap_or(path).display().to_string();
-                let reason = e.io_error().map_or_else(|| e.to_string(), io::Error::to_string);
-                bad.push(BadFile::Unreadable { file, reason });
+                bad.push(BadFile::Unreadable { file, cause: system_error(e).into() });
             }
         }
     }
     files
+}
+
+/// The system's error, without the path. A circle of links is an error of the search.
+fn system_error(error: walkdir::Error) -> io::Error {
+    let circle = error.to_string();
+    error.into_io_error().unwrap_or_else(|| io::Error::other(circle))
 }
 
 /// Whether an error is a link to nowhere whose name is neither that of a recording or table nor that of a folder: it has another ending.

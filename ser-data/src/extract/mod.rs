@@ -118,7 +118,7 @@ pub enum ExtractError {
     #[error(transparent)]
     Clip(#[from] ClipError),
     /// The cache cannot be written.
-    #[error("{}: the feature cache cannot be written: {cause}", path.display())]
+    #[error("{}: cannot be written: {cause}", path.display())]
     Cache {
         /// File or folder.
         path: PathBuf,

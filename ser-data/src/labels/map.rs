@@ -52,14 +52,15 @@ pub enum LabelMapError {
         cause: std::io::Error,
     },
     /// It is not TOML of the expected form.
-    #[error("{file}: row {row}: {reason}")]
+    #[error("{file}: line {line}: {}", one_line(cause))]
     Syntax {
         /// The file.
         file: String,
         /// The line, from 1.
-        row: usize,
+        line: usize,
         /// The reason.
-        reason: String,
+        #[source]
+        cause: toml::de::Error,
     },
     /// A value is invalid.
     #[error("{file}: {key} must be {expected}, got {value:?}")]
@@ -151,10 +152,12 @@ impl LabelMap {
             expected,
             value: value.to_owned(),
         };
-        let File { emotions, corpora } = toml::from_str(text).map_err(|e| {
-            let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
-            let row = 1 + before.matches('\n').count();
-            LabelMapError::Syntax { file: file.to_owned(), row, reason: e.message().replace('\n', " ") }
+        let File { emotions, corpora } = toml::from_str(text).map_err(|mut cause: toml::de::Error| {
+            let before = text.get(..cause.span().map_or(0, |span| span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            // Its text would show the line.
+            cause.set_input(None);
+            LabelMapError::Syntax { file: file.to_owned(), line, cause }
         })?;
         let mut given = BTreeMap::new();
         for (emotion, entry) in emotions {
@@ -225,6 +228,11 @@ impl LabelMap {
     }
 }
 
+/// An error's text without line ends.
+fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().lines().collect::<Vec<_>>().join(" ")
+}
+
 fn mood_named(word: &str) -> Option<&'static str> {
     MOODS.into_iter().find(|mood| mood.to_lowercase() == word.to_lowercase())
 }
@@ -241,6 +249,8 @@ fn meaning<'a>(words: &'a BTreeMap<String, String>, word: &str) -> Option<&'a st
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::error::Error;
 
     use super::*;
     use crate::labels::{Emotion, LabelSet};
@@ -308,8 +318,11 @@ mod tests {
             error("emotions.a.words = ['x']\nemotions.b.words = ['x']").contains("emotions.b.words must be")
         );
         let text = error("\nemotion.a.words = ['x']");
-        assert!(text.starts_with("own.toml: row 2: unknown field `emotion`"), "{text}");
+        assert!(text.starts_with("own.toml: line 2: unknown field `emotion`"), "{text}");
         assert!(error("emotions.a.words = [").lines().count() == 1);
+        let error = LabelMap::parse("own.toml", "[emotions.a]\nword = 'x'").unwrap_err();
+        let cause = error.source().unwrap().downcast_ref::<toml::de::Error>().unwrap();
+        assert_eq!(error.to_string(), format!("own.toml: line 2: {}", one_line(cause)));
         let missing = LabelMap::read("no such file.toml").unwrap_err();
         assert!(missing.to_string().starts_with("no such file.toml: cannot be read"), "{missing}");
     }

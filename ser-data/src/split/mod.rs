@@ -121,8 +121,8 @@ pub enum SplitError {
     },
     /// Clips with an unknown speaker cannot be split by speakers.
     #[error(
-        "{file}: speaker must be known for a split by speakers, got none ({unknown} of {clips} clips have none); \
-         name the speakers in a table, or split at random"
+        "{file}: speaker must be known for a split by speakers, got none ({unknown} of {clips} clips have none; \
+         name the speakers in a table, or split at random)"
     )]
     UnknownSpeaker {
         /// The first such clip.

@@ -146,7 +146,7 @@ where
             Ok(new) => frames.extend(new.columns().into_iter().flatten()),
             Err(error) => {
                 match error {
-                    SignalError::NotFinite { index } => assert!(!piece[index].is_finite()),
+                    SignalError::NotFinite { index, .. } => assert!(!piece[index].is_finite()),
                     SignalError::TooLoud { index, value } => {
                         assert!(piece[index] == value && value.abs() > super::LOUDEST);
                     }

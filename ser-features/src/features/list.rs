@@ -141,6 +141,7 @@ impl Feature {
 /// A name that no feature has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("feature must be one of {}, got {name:?}", names())]
+#[non_exhaustive]
 pub struct UnknownFeature {
     /// The name given.
     pub name: String,

@@ -152,8 +152,9 @@ impl Hpss {
         if n_frames == 0 {
             return Err(SignalError::TooFewFrames { minimum: 1, given: 0 });
         }
-        if let Some(index) = spectrogram.iter().position(|x| !x.magnitude().is_finite()) {
-            return Err(SignalError::NotFinite { index });
+        let magnitudes = spectrogram.iter().map(|x| x.magnitude());
+        if let Some((index, value)) = magnitudes.enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(SignalError::NotFinite { index, value });
         }
         let mut harmonic: Vec<T> = spectrogram.t().iter().copied().collect();
         let mut percussive = harmonic.clone();
@@ -305,7 +306,10 @@ mod tests {
     fn values_out_of_range_are_refused() {
         let refusal = |config| Hpss::new(config).err().unwrap().to_string();
         let base = HpssConfig::default();
-        assert_eq!(refusal(HpssConfig { power: 0.0, ..base.clone() }), "power must be above 0, got 0");
+        assert_eq!(
+            refusal(HpssConfig { power: 0.0, ..base.clone() }),
+            "config: power must be above 0, got 0"
+        );
         for margin in [0.5, f32::NAN, f32::INFINITY] {
             assert!(
                 refusal(HpssConfig { margin_harmonic: margin, ..base.clone() })
@@ -324,7 +328,7 @@ mod tests {
             let error =
                 Hpss::new(HpssConfig { kernel_percussive: kernel, ..Default::default() }).err().unwrap();
             assert!(
-                error.to_string().starts_with("kernel_percussive must be odd and at most 9999"),
+                error.to_string().starts_with("config: kernel_percussive must be odd and at most 9999"),
                 "{error}"
             );
         }
@@ -338,7 +342,7 @@ mod tests {
         assert_eq!(refusal(Array2::zeros((4, 0))), SignalError::TooFewFrames { minimum: 1, given: 0 });
         let mut matrix = Array2::ones((4, 5));
         matrix[[2, 1]] = f32::NAN;
-        assert_eq!(refusal(matrix), SignalError::NotFinite { index: 11 });
+        assert!(matches!(refusal(matrix), SignalError::NotFinite { index: 11, value } if value.is_nan()));
     }
 
     /// Both masks of a bin with these medians.

@@ -28,13 +28,13 @@ mod tests {
         }
         for preemph_coeff in [-0.1, 1.5, f32::NAN] {
             let error = of(KaldiFrameConfig { preemph_coeff, ..frames.clone() }, mel.clone());
-            assert!(error.starts_with("preemph_coeff must be within 0..=1"), "{error}");
+            assert!(error.starts_with("config: preemph_coeff must be within 0..=1"), "{error}");
         }
         let error = of(frames.clone(), KaldiMelConfig { high_freq: 9_000.0, ..mel.clone() });
-        assert_eq!(error, "high_freq must be at most half of the sample rate, 8000 Hz, got 9000 Hz");
+        assert_eq!(error, "config: high_freq must be at most half of the sample rate, 8000 Hz, got 9000 Hz");
         let error = of(frames, KaldiMelConfig { num_bins: 0, ..mel });
-        assert_eq!(error, "num_bins must be 1 or more, got 0");
+        assert_eq!(error, "config: num_bins must be 1 or more, got 0");
         let error = KaldiMfcc::new(KaldiMfccConfig { num_ceps: 24, ..Default::default() }).err().unwrap();
-        assert_eq!(error.to_string(), "num_ceps must be at most num_bins, 23, got 24");
+        assert_eq!(error.to_string(), "config: num_ceps must be at most num_bins, 23, got 24");
     }
 }

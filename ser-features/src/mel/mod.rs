@@ -153,34 +153,43 @@ mod tests {
         let refusal = |filters: Array2<f32>| {
             MelSpectrogram::with_filters(MelConfig::default(), filters.view()).err().unwrap().to_string()
         };
-        assert_eq!(refusal(Array2::zeros((0, 1025))), "the number of filters must be 1 or more, got 0");
-        let rule = "the number of columns of filters must be n_fft / 2 + 1, got 1024";
+        assert_eq!(
+            refusal(Array2::zeros((0, 1025))),
+            "config: the number of filters must be 1 or more, got 0"
+        );
+        let rule = "config: the number of columns of filters must be n_fft / 2 + 1, got 1024";
         assert_eq!(refusal(Array2::zeros((3, 1024))), rule);
-        let rule = "every weight of filters must be within ±1e6, got NaN";
+        let rule = "config: every weight of filters must be within ±1e6, got NaN";
         assert_eq!(refusal(Array2::from_elem((3, 1025), f32::NAN)), rule);
     }
 
     #[test]
     fn configurations_that_cannot_work_are_refused() {
         let base = MelConfig::default();
-        assert_eq!(refusal(MelConfig { n_mels: 0, ..base.clone() }), "n_mels must be 1 or more, got 0");
+        assert_eq!(
+            refusal(MelConfig { n_mels: 0, ..base.clone() }),
+            "config: n_mels must be 1 or more, got 0"
+        );
         for n_mels in [1 << 20, usize::MAX] {
             let error = refusal(MelConfig { n_mels, ..base.clone() });
-            assert!(error.starts_with("n_mels must be so small that"), "{error}");
+            assert!(error.starts_with("config: n_mels must be so small that"), "{error}");
         }
         assert_eq!(
             refusal(MelConfig { sample_rate: 0, ..base.clone() }),
-            "sample_rate must be 1 or more, got 0"
+            "config: sample_rate must be 1 or more, got 0"
         );
         assert_eq!(
             refusal(MelConfig { fmax: Some(12_000.0), ..base.clone() }),
-            "fmax must be at most half of the sample rate, 11025 Hz, got 12000 Hz"
+            "config: fmax must be at most half of the sample rate, 11025 Hz, got 12000 Hz"
         );
         assert_eq!(
             refusal(MelConfig { fmin: 500.0, fmax: Some(500.0), ..base.clone() }),
-            "fmin must be below fmax, 500 Hz, got 500 Hz"
+            "config: fmin must be below fmax, 500 Hz, got 500 Hz"
         );
-        assert_eq!(refusal(MelConfig { fmin: -1.0, ..base.clone() }), "fmin must be at least 0, got -1");
+        assert_eq!(
+            refusal(MelConfig { fmin: -1.0, ..base.clone() }),
+            "config: fmin must be at least 0, got -1"
+        );
         assert!(MelSpectrogram::new(MelConfig { fmin: f64::NAN, ..base.clone() }).is_err());
         assert!(MelSpectrogram::new(MelConfig { fmax: Some(f64::NAN), ..base }).is_err());
     }

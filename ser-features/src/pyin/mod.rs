@@ -329,14 +329,20 @@ mod tests {
         let refusal = |config| Pyin::new(config).err().unwrap().to_string();
         let base = PyinConfig::default();
         for (config, rule) in [
-            (PyinConfig { n_thresholds: 0, ..base.clone() }, "n_thresholds must be within 1..=10000"),
-            (PyinConfig { beta_parameters: (0, 3), ..base.clone() }, "beta_parameters must be"),
-            (PyinConfig { boltzmann_parameter: f64::NAN, ..base.clone() }, "boltzmann_parameter must be"),
-            (PyinConfig { resolution: 0.0, ..base.clone() }, "resolution must be"),
-            (PyinConfig { switch_prob: 1.0, ..base.clone() }, "switch_prob must be"),
-            (PyinConfig { no_trough_prob: -0.1, ..base.clone() }, "no_trough_prob must be"),
-            (PyinConfig { max_transition_rate: 1e6, ..base.clone() }, "max_transition_rate must be so low"),
-            (PyinConfig { fmin: 3_000.0, ..base }, "fmin must be below fmax"),
+            (PyinConfig { n_thresholds: 0, ..base.clone() }, "config: n_thresholds must be within 1..=10000"),
+            (PyinConfig { beta_parameters: (0, 3), ..base.clone() }, "config: beta_parameters must be"),
+            (
+                PyinConfig { boltzmann_parameter: f64::NAN, ..base.clone() },
+                "config: boltzmann_parameter must be",
+            ),
+            (PyinConfig { resolution: 0.0, ..base.clone() }, "config: resolution must be"),
+            (PyinConfig { switch_prob: 1.0, ..base.clone() }, "config: switch_prob must be"),
+            (PyinConfig { no_trough_prob: -0.1, ..base.clone() }, "config: no_trough_prob must be"),
+            (
+                PyinConfig { max_transition_rate: 1e6, ..base.clone() },
+                "config: max_transition_rate must be so low",
+            ),
+            (PyinConfig { fmin: 3_000.0, ..base }, "config: fmin must be below fmax"),
         ] {
             let error = refusal(config);
             assert!(error.starts_with(rule), "{error}");

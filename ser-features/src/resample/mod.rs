@@ -193,11 +193,14 @@ mod tests {
     fn rates_that_nobody_records_at_are_refused() {
         assert!(Resampler::new(0, 22_050).is_err());
         let refusal = |from, to| Resampler::new(from, to).err().unwrap().to_string();
-        assert_eq!(refusal(48_000, 1), "the target's sample_rate must be from 1000 to 384000 Hz, got 1");
+        assert_eq!(
+            refusal(48_000, 1),
+            "config: the target's sample_rate must be from 1000 to 384000 Hz, got 1"
+        );
         assert_eq!(
             refusal(192_002, 96_000),
-            "the ratio of sample rates must have numbers of at most 65536 in its lowest terms, got 192002 to 96000 Hz; \
-             Resampler::with_ratio takes any ratio"
+            "config: ratio of sample rates must have numbers of at most 65536 in its lowest terms, got 192002 to 96000 Hz \
+             (Resampler::with_ratio takes any ratio from 1/256 to 256)"
         );
         assert!(Resampler::new(65_536, 65_535).is_ok());
         for (from, to) in [(96_001, 48_000), (65_536, 65_535), (44_101, 22_050), (4_097, 4_096)] {
@@ -207,7 +210,7 @@ mod tests {
         assert!(StreamingResampler::new(4_096, 4_095).is_ok());
         for ratio in [0.0, -1.0, 1e-3, 300.0, f64::NAN, f64::INFINITY] {
             let error = Resampler::with_ratio(ratio).err().unwrap().to_string();
-            assert!(error.starts_with("ratio must be from 1/256 to 256, got"), "{error}");
+            assert!(error.starts_with("config: ratio must be from 1/256 to 256, got"), "{error}");
         }
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     fn powers_that_cannot_work_are_refused() {
         for p in [0.5, f64::NAN, f64::INFINITY] {
             let error = SpectralBandwidth::new(BandwidthConfig { p, ..Default::default() }).err().unwrap();
-            assert!(error.to_string().starts_with("p must be at least 1 and finite"), "{error}");
+            assert!(error.to_string().starts_with("config: p must be at least 1 and finite"), "{error}");
         }
     }
 }

@@ -164,11 +164,11 @@ mod tests {
         let base = FlatnessConfig::default();
         assert_eq!(
             refusal(FlatnessConfig { amin: 0.0, ..base.clone() }),
-            "amin must be above 0 and finite, got 0"
+            "config: amin must be above 0 and finite, got 0"
         );
         assert_eq!(
             refusal(FlatnessConfig { power: 5.0, ..base }),
-            "power must be above 0 and at most 4, got 5"
+            "config: power must be above 0 and at most 4, got 5"
         );
     }
 }

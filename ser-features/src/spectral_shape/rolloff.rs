@@ -105,7 +105,7 @@ mod tests {
         for roll_percent in [0.0, 1.0, f32::NAN] {
             let config = RolloffConfig { roll_percent, ..Default::default() };
             let error = SpectralRolloff::new(config).err().unwrap().to_string();
-            assert!(error.starts_with("roll_percent must be above 0 and below 1"), "{error}");
+            assert!(error.starts_with("config: roll_percent must be above 0 and below 1"), "{error}");
         }
     }
 }

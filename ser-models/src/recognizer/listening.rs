@@ -107,9 +107,9 @@ impl<'a> Listening<'a> {
     /// # Errors
     /// If a sample is not finite or the model fails.
     pub fn push(&mut self, samples: &[f32]) -> Result<(), RecognizeError> {
-        if let Some(index) = samples.iter().position(|x| !x.is_finite()) {
+        if let Some((index, &value)) = samples.iter().enumerate().find(|(_, x)| !x.is_finite()) {
             let before = (self.seconds() * f64::from(self.sample_rate)).round() as usize;
-            return Err(SignalError::NotFinite { index: before + index }.into());
+            return Err(SignalError::NotFinite { index: before + index, value }.into());
         }
         self.peak = samples.iter().fold(self.peak, |peak, x| peak.max(x.abs()));
         let Some(mut kept) = self.kept.take() else { return self.cut(samples) };

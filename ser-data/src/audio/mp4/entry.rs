@@ -21,7 +21,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Reads the body of an `stsd` box.
     pub(super) fn parse(stsd: &[u8]) -> Result<Self, AudioErrorKind> {
-        let damaged = || AudioErrorKind::malformed("the MP4 file's sample description ends early");
+        let damaged = || AudioErrorKind::malformed("MP4 sample description must be whole, got a part of it");
         let (kind, body) = Boxes(stsd.get(8..).ok_or_else(damaged)?).next().ok_or_else(damaged)?;
         let field = |at, count| be(body, at, count).ok_or_else(damaged);
         let (mut channels, mut bits, mut rate) =
@@ -122,7 +122,8 @@ pub(in crate::audio) fn mpeg4_stream(
     channels: u16,
     container: &str,
 ) -> Result<Stream, AudioErrorKind> {
-    let damaged = || AudioErrorKind::malformed("the MPEG-4 elementary stream descriptor ends early");
+    let damaged =
+        || AudioErrorKind::malformed("MPEG-4 elementary stream descriptor must be whole, got a part of it");
     // Tag 3 holds flags, then tag 4; tag 4 begins with the codec and holds tag 5, the decoder's configuration.
     let stream = tagged(descriptor, 3).ok_or_else(damaged)?;
     let flags = *stream.get(2).ok_or_else(damaged)?;

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use super::boxes::{child, children};
 use super::{AudioErrorKind, be};
 
+/// Most samples of a fragment that lists nothing of them: a damaged count may not take all memory.
+const MAX_UNLISTED: usize = 1 << 20;
+
 /// A sample, or a chunk of plain samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sample {
@@ -71,7 +74,8 @@ impl Times {
 
 impl Table {
     pub(super) fn parse(stbl: &[u8], frame_bytes: Option<u64>) -> Result<Self, AudioErrorKind> {
-        let damaged = |kind: &str| AudioErrorKind::malformed(format!("the MP4 file's {kind} box ends early"));
+        let damaged =
+            |kind: &str| AudioErrorKind::malformed(format!("MP4 box {kind} must be whole, got a part of it"));
         let body = |kind| child(stbl, kind);
         let (mut size, mut size_bits, mut sizes, mut left) = (0, 32, Vec::new(), 0);
         if let Some(stsz) = body(b"stsz") {
@@ -223,7 +227,8 @@ pub(super) fn fragment(
     queue: &mut VecDeque<Sample>,
 ) -> Result<Vec<FragmentTime>, AudioErrorKind> {
     let mut times = Vec::new();
-    let damaged = || AudioErrorKind::malformed(format!("the MP4 fragment at byte {at} ends early"));
+    let damaged =
+        || AudioErrorKind::malformed(format!("MP4 fragment at byte {at} must be whole, got a part of it"));
     for traf in children(moof, b"traf") {
         let tfhd = child(traf, b"tfhd").ok_or_else(damaged)?;
         if be(tfhd, 4, 4) != Some(track.into()) {
@@ -252,9 +257,9 @@ pub(super) fn fragment(
                 let bytes = fields.optional(flags & 0x200 != 0, 4).ok_or_else(damaged)?.unwrap_or(size);
                 fields.optional(flags & 0x400 != 0, 4).ok_or_else(damaged)?;
                 fields.optional(flags & 0x800 != 0, 4).ok_or_else(damaged)?;
-                if !listed && queue.len() > 1 << 20 {
+                if !listed && queue.len() > MAX_UNLISTED {
                     return Err(AudioErrorKind::malformed(format!(
-                        "the MP4 fragment at byte {at} declares {count} samples"
+                        "MP4 fragment at byte {at} must have at most {MAX_UNLISTED} samples that it does not list, got {count}"
                     )));
                 }
                 queue.push_back(Sample { offset, bytes, start: None });
