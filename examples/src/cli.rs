@@ -106,7 +106,7 @@ fn code(error: &anyhow::Error) -> u8 {
 pub fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(|cause| cause.to_string().trim_end().to_owned()) {
         if last.is_empty() || !last.contains(&cause) {
             text += if text.is_empty() { "" } else { ": " };
             text += &cause;
@@ -232,6 +232,10 @@ mod tests {
         let file = ser_models::FileError::Io { file: "a.wav".to_owned(), cause };
         assert_eq!(message(&anyhow::Error::new(file).context("clip 3")), "clip 3: a.wav: a full disk");
         assert_eq!(message(&anyhow::anyhow!("one").context("two")), "two: one");
+        // The text of TOML's own error ends in a line end.
+        let recipe = ser_models::RecipeFile::parse("a.toml", "\n[training").unwrap_err();
+        assert!(std::error::Error::source(&recipe).is_some());
+        assert_eq!(message(&anyhow::Error::from(recipe)), "a.toml: line 2: unclosed table, expected `]`");
     }
 
     #[test]
