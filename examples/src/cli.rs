@@ -247,6 +247,10 @@ mod tests {
         let sound = ser_data::Audio::open("no.wav").unwrap_err();
         let text = sound.to_string();
         assert_eq!(message(&sound.into()), text);
+        // The text of TOML's own error ends in a line end.
+        let recipe = ser_models::RecipeFile::parse("a.toml", "\n[training").unwrap_err();
+        assert!(std::error::Error::source(&recipe).is_some());
+        assert_eq!(message(&anyhow::Error::from(recipe)), "a.toml: line 2: unclosed table, expected `]`");
     }
 
     #[test]

@@ -105,10 +105,14 @@ fn bad_catalogues_and_models_are_refused_by_name() {
 
     let model = std::fs::read(bundled_model()).unwrap();
     let cut = write(&folder, "cut.safetensors", &model[..model.len() / 2]);
-    fails("recommend_songs", ["--model", cut.as_str()], &[&cut, "no checkpoint, or a damaged one"]);
+    fails(
+        "recommend_songs",
+        ["--model", cut.as_str()],
+        &[&cut, "cannot be read as a checkpoint: safetensors: "],
+    );
     let sample = sample();
     let sample = sample.to_str().unwrap();
-    fails("recommend_songs", ["--model", sample], &[sample, "no checkpoint, or a damaged one"]);
+    fails("recommend_songs", ["--model", sample], &[sample, "cannot be read as a checkpoint: safetensors: "]);
 }
 
 const HEADER: &str = "name,artist,valence,energy,popularity,mood\n";

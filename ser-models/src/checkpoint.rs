@@ -9,7 +9,8 @@ use crate::layers::LayerError;
 use crate::models::{Architecture, Model};
 use crate::parameters::{ParameterError, Parameters};
 use crate::readout::Readout;
-use crate::weights::Weights;
+use crate::setting::{Checked, SettingError, Settings};
+use crate::weights::{Weights, one_line};
 use ser_features::{ConfigError, FeatureConfig, Preparation, PreparationConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -19,7 +20,7 @@ use twox_hash::XxHash3_128;
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
 /// What errors call such a file.
-const KIND: &str = "checkpoint";
+const KIND: &str = "a checkpoint";
 /// What errors call bytes that come from no file.
 pub(crate) const IN_MEMORY: &str = "checkpoint in memory";
 
@@ -141,14 +142,13 @@ pub enum CheckpointError {
         given: String,
     },
     /// Two parts of the checkpoint contradict each other.
-    #[error("{file}: {rule}, got {given}")]
+    #[error("{file}: {cause}")]
     Inconsistent {
         /// The file.
         file: String,
-        /// The rule.
-        rule: &'static str,
-        /// The value given.
-        given: String,
+        /// The rule that is broken.
+        #[source]
+        cause: SettingError,
     },
     /// The features do not give the model's input.
     #[error("{file}: {cause}")]
@@ -274,7 +274,7 @@ impl Checkpoint {
     /// The bytes of the file, whether or not its fields fit together.
     fn written(&self, file: &str) -> Result<Vec<u8>, CheckpointError> {
         let metadata = serde_json::to_string(&Header { format: FORMAT, checkpoint: self })
-            .map_err(|e| FileError::damaged(file, e))?;
+            .map_err(|cause| FileError::not_written(file, cause))?;
         Ok(self.weights.to_safetensors(&metadata).map_err(|cause| FileError::weights(file, cause))?)
     }
 
@@ -326,12 +326,19 @@ impl Checkpoint {
         architecture: Architecture,
         parameters: &Parameters,
     ) -> Result<Self, CheckpointError> {
-        if architecture.input() != self.architecture.input() {
-            let rule = "the new network must read the input of the old one";
-            let given = format!("{:?}", architecture.input());
-            return Err(CheckpointError::Inconsistent { file: IN_MEMORY.to_owned(), rule, given });
-        }
-        let values = parameters.values().map_err(|e| FileError::damaged(IN_MEMORY, e))?;
+        let [rule, given] = [self.architecture.input(), architecture.input()];
+        let same = Settings("network").require(
+            rule == given,
+            "input",
+            format!("the old network's, {rule:?}"),
+            format!("{given:?}"),
+        );
+        same.map_err(inconsistent(IN_MEMORY))?;
+        let failed = |cause: candle_core::Error| CheckpointError::Layer {
+            file: IN_MEMORY.to_owned(),
+            cause: cause.into(),
+        };
+        let values = parameters.values().map_err(failed)?;
         let checkpoint = Self { architecture, weights: values, ..self.clone() };
         checkpoint.model(IN_MEMORY)?;
         Ok(checkpoint)
@@ -350,9 +357,7 @@ impl Checkpoint {
     pub(crate) fn model(&self, file: &str) -> Result<Model, CheckpointError> {
         let input = |cause| CheckpointError::Input { file: file.to_owned(), cause };
         self.architecture.input().check(&self.features).map_err(input)?;
-        if let Some((rule, given)) = self.contradiction() {
-            return Err(CheckpointError::Inconsistent { file: file.to_owned(), rule, given });
-        }
+        self.check_fields().map_err(inconsistent(file))?;
         // An infinite level would be written as null, which is read as none.
         let front = |cause| CheckpointError::Front { file: file.to_owned(), cause };
         Preparation::new(self.preparation.clone()).map_err(front)?;
@@ -366,26 +371,29 @@ impl Checkpoint {
         Ok(model)
     }
 
-    /// The first rule that the fields break, the tensors apart: (rule, given).
-    fn contradiction(&self) -> Option<(&'static str, String)> {
-        if let Some(problem) = self.normalization.problem(self.architecture.input().features()) {
-            return Some(problem);
+    /// Checks all fields but the tensors.
+    fn check_fields(&self) -> Checked {
+        self.normalization.check(self.architecture.input().features())?;
+        let mut seen = HashSet::new();
+        if let Some(label) = self.labels.iter().find(|label| !seen.insert(*label)) {
+            return Err(Settings("metadata").error("labels", "different", format!("{label:?} twice")));
         }
-        let names: HashSet<&String> = self.labels.iter().collect();
-        if names.len() != self.labels.len() {
-            return Some(("each label must be there once", format!("{:?}", self.labels)));
-        }
-        if let Some(problem) = self.readout.problem(&self.labels) {
-            return Some(problem);
-        }
-        let rates = (self.preparation.sample_rate, self.features.sample_rate);
-        if rates.0 != rates.1 {
-            let rule = "preparation and features must have one sample rate";
-            return Some((rule, format!("{} and {}", rates.0, rates.1)));
-        }
+        self.readout.check(&self.labels)?;
+        let (rate, given) = (self.preparation.sample_rate, self.features.sample_rate);
+        let rule = format!("the preparation's, {rate} Hz");
+        Settings("features").require(given == rate, "sample_rate", rule, format!("{given} Hz"))?;
         let SplitRecord { train, validation, test, .. } = &self.split;
         let seen: HashSet<&String> = train.iter().chain(validation).collect();
-        let overlap = test.iter().find(|id| seen.contains(id))?;
-        Some(("no clip of the test part may be in another part", overlap.clone()))
+        match test.iter().find(|id| seen.contains(id)) {
+            Some(id) => {
+                Err(Settings("split").error("clips of the test part", "in no other part", one_line(id)))
+            }
+            None => Ok(()),
+        }
     }
+}
+
+/// The error of a file whose parts contradict each other.
+pub(crate) fn inconsistent(file: &str) -> impl FnOnce(SettingError) -> CheckpointError {
+    move |cause| CheckpointError::Inconsistent { file: file.to_owned(), cause }
 }

@@ -39,12 +39,14 @@ pub enum ClassifyError {
         given: Vec<usize>,
     },
     /// A number of an input is NaN or infinite.
-    #[error("input {input}: element {element} must be finite")]
+    #[error("input {input}: element {element} must be finite, got {given}")]
     NotFinite {
         /// The input, counted from 0.
         input: usize,
         /// Position in it, in row-major order.
         element: usize,
+        /// The number.
+        given: f32,
     },
     /// The network's output for an input is NaN or infinite: weights, or the means of a voice profile, are too large.
     #[error(
@@ -134,8 +136,8 @@ impl Classifier {
         let inputs = &inputs.with_values(inputs.values().contiguous()?);
         let size: usize = inputs.dims()[1..].iter().product();
         for (input, values) in elements(inputs.values())?.slice::<f32>()?.chunks_exact(size).enumerate() {
-            if let Some(element) = values.iter().position(|x| !x.is_finite()) {
-                return Err(ClassifyError::NotFinite { input, element });
+            if let Some((element, given)) = values.iter().copied().enumerate().find(|(_, x)| !x.is_finite()) {
+                return Err(ClassifyError::NotFinite { input, element, given });
             }
         }
         let logits = logits(&self.model, &self.normalization.normalized(inputs)?)?;

@@ -1,6 +1,8 @@
 //! Atomic writes of files, and file errors.
 
+use crate::setting::Settings;
 use crate::weights::{Weights, WeightsError, one_line};
+use std::error::Error;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,15 +21,21 @@ pub enum FileError {
         cause: io::Error,
     },
     /// The file is cut, damaged, or holds something else.
-    #[error("{file}: {reason}")]
+    #[error("{file}: cannot be read as {kind}: {cause}", cause = one_line(.cause))]
     Damaged {
         /// The file.
         file: String,
-        /// The reason.
-        reason: String,
+        /// What it should be, e.g. `a checkpoint`.
+        kind: &'static str,
+        /// What does not fit, which is part of the text: a [`WeightsError`], a [`SettingError`](crate::SettingError), or an error of
+        /// `safetensors` or `serde_json`.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The file has a format that this version does not know.
-    #[error("{file}: format must be {expected}, got {given}: another version wrote it")]
+    #[error(
+        "{file}: format must be {expected}, got {given}; make the file again, or read it with the version of ser-models that made it"
+    )]
     Format {
         /// The file.
         file: String,
@@ -48,14 +56,18 @@ pub enum FileError {
 }
 
 impl FileError {
-    pub(crate) fn damaged(file: &str, reason: impl ToString) -> Self {
-        // Names in the file may hold line ends.
-        Self::Damaged { file: file.to_owned(), reason: one_line(&reason.to_string()) }
+    /// A file that is not of this kind, or damaged.
+    pub(crate) fn not_a(
+        kind: &'static str,
+        file: &str,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Damaged { file: file.to_owned(), kind, cause: cause.into() }
     }
 
-    /// A file that is not of this kind, or damaged.
-    pub(crate) fn not_a(kind: &str, file: &str, reason: impl ToString) -> Self {
-        Self::damaged(file, format!("no {kind}, or a damaged one: {}", reason.to_string()))
+    /// A file whose content could not be put together.
+    pub(crate) fn not_written(file: &str, cause: serde_json::Error) -> Self {
+        Self::Io { file: file.to_owned(), cause: cause.into() }
     }
 
     pub(crate) fn weights(file: &str, cause: WeightsError) -> Self {
@@ -69,9 +81,13 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
 }
 
 /// Reads the tensors and the metadata of a file. The caller checks the digest.
-pub(crate) fn read_weights(bytes: &[u8], file: &str, kind: &str) -> Result<(Weights, String), FileError> {
+pub(crate) fn read_weights(
+    bytes: &[u8],
+    file: &str,
+    kind: &'static str,
+) -> Result<(Weights, String), FileError> {
     Weights::from_safetensors(bytes).map_err(|cause| match cause {
-        WeightsError::File { .. } | WeightsError::Metadata => FileError::not_a(kind, file, cause),
+        WeightsError::File { .. } | WeightsError::Metadata { .. } => FileError::not_a(kind, file, cause),
         cause => FileError::weights(file, cause),
     })
 }
@@ -80,7 +96,7 @@ pub(crate) fn read_weights(bytes: &[u8], file: &str, kind: &str) -> Result<(Weig
 pub(crate) fn open_weights(
     bytes: &[u8],
     file: &str,
-    kind: &str,
+    kind: &'static str,
     format: u64,
 ) -> Result<(Weights, String, serde_json::Value), FileError> {
     let (weights, text) = read_weights(bytes, file, kind)?;
@@ -88,7 +104,10 @@ pub(crate) fn open_weights(
     match json["format"].as_u64() {
         Some(given) if given == format => Ok((weights, text, json)),
         Some(given) => Err(FileError::Format { file: file.to_owned(), given, expected: format }),
-        None => Err(FileError::not_a(kind, file, "it has no format number")),
+        None => {
+            let cause = Settings("metadata").error("format", format.to_string(), "none");
+            Err(FileError::not_a(kind, file, cause))
+        }
     }
 }
 
@@ -192,6 +211,28 @@ fn folder(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_damaged_file_keeps_its_cause_and_tells_it_in_one_line() {
+        let json = serde_json::from_str::<u8>("\"a\\nb\"").unwrap_err();
+        let error = FileError::not_a("a checkpoint", "a.safetensors", json);
+        let expected =
+            r#"a.safetensors: cannot be read as a checkpoint: invalid type: string "a\nb", expected u8"#;
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert!(error.source().unwrap().is::<serde_json::Error>());
+
+        let error = read_weights(b"RIFF", "a.wav", "a checkpoint").unwrap_err();
+        assert_eq!(error.to_string(), "a.wav: cannot be read as a checkpoint: safetensors: header too small");
+        let cause = error.source().unwrap();
+        assert!(matches!(cause.downcast_ref(), Some(WeightsError::File { .. })), "{cause:?}");
+        assert!(cause.source().unwrap().is::<safetensors::SafeTensorError>());
+
+        let error = FileError::Format { file: "a".to_owned(), given: 9, expected: 3 };
+        assert!(
+            error.to_string().starts_with("a: format must be 3, got 9; make the file again, "),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_else_is_left() {

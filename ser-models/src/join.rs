@@ -1,7 +1,8 @@
 //! Several trained models as one whose networks answer together.
 
-use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord, TrainingRecord};
+use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, SplitRecord, TrainingRecord, inconsistent};
 use crate::models::{Architecture, EnsembleConfig};
+use crate::setting::{Checked, Settings};
 use crate::weights::Weights;
 use std::collections::BTreeMap;
 
@@ -25,38 +26,13 @@ impl Checkpoint {
     /// readout, preparation, features, normalisation or the clips of each part: it names the first thing and the first model, counted
     /// from 1, that differs. Each model must also pass the checks of [`Checkpoint::to_bytes`].
     pub fn join(models: &[(Self, f64)]) -> Result<Self, CheckpointError> {
-        let refused = |rule, given| CheckpointError::Inconsistent { file: IN_MEMORY.to_owned(), rule, given };
         let [(first, _), others @ ..] = models else {
-            return Err(refused("models that are joined must be 1 or more", "0".to_owned()));
+            return Err(inconsistent(IN_MEMORY)(Settings("join").error("models", "1 or more", 0)));
         };
         for ((of, weight), at) in models.iter().zip(1..) {
-            if !(weight.is_normal() && *weight > 0.0) {
-                let rule = "weights of joined models must be finite numbers above 0";
-                return Err(refused(rule, format!("{weight} of model {at}")));
-            }
-            let rules = [
-                (
-                    of.architecture.input() == first.architecture.input(),
-                    "joined models must read the same input",
-                ),
-                (
-                    of.architecture.encoder() == first.architecture.encoder(),
-                    "joined models must have the same encoder",
-                ),
-                (of.labels == first.labels, "joined models must have the same labels"),
-                (of.readout == first.readout, "joined models must have the same readout"),
-                (of.preparation == first.preparation, "joined models must have the same preparation"),
-                (of.features == first.features, "joined models must have the same features"),
-                (of.normalization == first.normalization, "joined models must have the same normalisation"),
-                (
-                    clips(&of.split) == clips(&first.split),
-                    "joined models must have the same clips in each part",
-                ),
-            ];
-            if let Some((_, rule)) = rules.into_iter().find(|(holds, _)| !holds) {
-                return Err(refused(rule, format!("another in model {at}")));
-            }
-            of.model(&format!("model {at}"))?;
+            let place = format!("model {at}");
+            of.check_like(first, *weight, Settings(&place)).map_err(inconsistent(IN_MEMORY))?;
+            of.model(&place)?;
         }
         if others.is_empty() {
             return Ok(first.clone());
@@ -85,6 +61,24 @@ impl Checkpoint {
         };
         joined.model(IN_MEMORY)?;
         Ok(joined)
+    }
+
+    /// Checks the weight, and that the model agrees with the first one.
+    fn check_like(&self, first: &Self, weight: f64, of: Settings<'_>) -> Checked {
+        of.require(weight.is_normal() && weight > 0.0, "weight", "a finite number above 0", weight)?;
+        let pairs = [
+            ("input", self.architecture.input() == first.architecture.input()),
+            ("encoder", self.architecture.encoder() == first.architecture.encoder()),
+            ("labels", self.labels == first.labels),
+            ("readout", self.readout == first.readout),
+            ("preparation", self.preparation == first.preparation),
+            ("features", self.features == first.features),
+            ("normalization", self.normalization == first.normalization),
+            ("clips of each part", clips(&self.split) == clips(&first.split)),
+        ];
+        pairs
+            .into_iter()
+            .try_for_each(|(setting, holds)| of.require(holds, setting, "the first model's", "another"))
     }
 
     /// Its networks, which share a weight in the ratio of their own.

@@ -1,8 +1,12 @@
 //! Voice profiles, which adapt a recogniser to a speaker.
 
 use crate::files::{FileError, read_file, save_file};
+use crate::setting::{Checked, Settings};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// What errors call such a file.
+const KIND: &str = "a voice profile";
 
 /// The average sound of a voice, independent of its mood: the mean of an encoder's statistics over a few clips. Nothing else of the clips
 /// is kept.
@@ -67,14 +71,19 @@ impl VoiceProfile {
     /// # Errors
     /// As [`VoiceProfile::load`].
     pub fn from_json(bytes: &[u8], file: &str) -> Result<Self, ProfileError> {
-        let profile: Self = serde_json::from_slice(bytes).map_err(|e| FileError::damaged(file, e))?;
-        if profile.clips == 0 {
-            return Err(FileError::damaged(file, "clips must be 1 or more, got 0").into());
-        }
-        if let Some(element) = profile.mean.iter().position(|x| !x.is_finite()) {
-            return Err(FileError::damaged(file, format!("mean: element {element} must be finite")).into());
-        }
+        let profile: Self =
+            serde_json::from_slice(bytes).map_err(|cause| FileError::not_a(KIND, file, cause))?;
+        profile.check().map_err(|cause| FileError::not_a(KIND, file, cause))?;
         Ok(profile)
+    }
+
+    fn check(&self) -> Checked {
+        let of = Settings("fields");
+        of.one_or_more([("clips", self.clips)])?;
+        match self.mean.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            Some((element, x)) => Err(of.error("mean", "finite", format!("{x} at element {element}"))),
+            None => Ok(()),
+        }
     }
 
     /// Writes a JSON file, whole or not at all.
@@ -83,8 +92,8 @@ impl VoiceProfile {
     /// If it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ProfileError> {
         let path = path.as_ref();
-        let damaged = |e: serde_json::Error| FileError::damaged(&path.display().to_string(), e);
-        Ok(save_file(path, &serde_json::to_vec(self).map_err(damaged)?)?)
+        let failed = |cause| FileError::not_written(&path.display().to_string(), cause);
+        Ok(save_file(path, &serde_json::to_vec(self).map_err(failed)?)?)
     }
 
     /// Of the statistics that an encoder gives for a clip.

@@ -3,6 +3,7 @@
 use crate::json::is_default;
 use crate::layers::LayerError;
 use crate::layers::softmax;
+use crate::setting::{Checked, Settings};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -61,26 +62,20 @@ impl Readout {
         names
     }
 
-    /// What is wrong with it for a network with these labels, if anything: (rule, given).
-    pub(crate) fn problem(&self, labels: &[String]) -> Option<(&'static str, String)> {
-        if !Self::TEMPERATURES.contains(&self.temperature) {
-            return Some(("the readout's temperature must be 0.01 to 100", self.temperature.to_string()));
+    /// Checks the settings for a network with these labels.
+    pub(crate) fn check(&self, labels: &[String]) -> Checked {
+        let Self { temperature, classes, label_weights, confidence } = self;
+        let of = Settings("readout");
+        of.require(Self::TEMPERATURES.contains(temperature), "temperature", "0.01 to 100", temperature)?;
+        of.require((0.0..=1.0).contains(confidence), "confidence", "0 to 1", confidence)?;
+        for (setting, count) in [("classes", classes.len()), ("label_weights", label_weights.len())] {
+            let holds = count == 0 || count == labels.len();
+            of.require(holds, setting, format!("none, or as many as labels, {}", labels.len()), count)?;
         }
-        if !(0.0..=1.0).contains(&self.confidence) {
-            return Some(("the readout's confidence must be 0 to 1", self.confidence.to_string()));
+        match label_weights.iter().find(|weight| !LABEL_WEIGHTS.contains(*weight)) {
+            Some(weight) => Err(of.error("label_weights", "1e-30 to 1e30", format!("{weight:?}"))),
+            None => Ok(()),
         }
-        if !self.classes.is_empty() && self.classes.len() != labels.len() {
-            let given = format!("{} for {}", self.classes.len(), labels.len());
-            return Some(("the readout must have a class for each label", given));
-        }
-        if !self.label_weights.is_empty() && self.label_weights.len() != labels.len() {
-            let given = format!("{} for {}", self.label_weights.len(), labels.len());
-            return Some(("the readout must have a weight for each label", given));
-        }
-        if let Some(weight) = self.label_weights.iter().find(|weight| !LABEL_WEIGHTS.contains(*weight)) {
-            return Some(("the readout's weights of labels must be 1e-30 to 1e30", format!("{weight:?}")));
-        }
-        None
     }
 
     /// The probabilities [batch, classes] of logits [batch, labels], in row-major order.
@@ -149,13 +144,13 @@ mod tests {
         for (weight, given) in
             [(0.0, "0.0"), (-1.0, "-1.0"), (1e-60, "1e-60"), (1e300, "1e300"), (f64::NAN, "NaN")]
         {
-            let wrong = weighted(vec![1.0, weight, 1.0]).problem(&labels()).unwrap();
-            assert_eq!(wrong, ("the readout's weights of labels must be 1e-30 to 1e30", given.to_owned()));
+            let error = weighted(vec![1.0, weight, 1.0]).check(&labels()).unwrap_err().to_string();
+            assert_eq!(error, format!("readout: label_weights must be 1e-30 to 1e30, got {given}"));
         }
         // At the edges probabilities stay probabilities, also those of a label that is all but impossible.
         for edges in [[1e-30; 3], [1e30; 3], [1e30, 1e-30, 1e30], [1e-30, 1e30, 1e-30]] {
             let edges = Readout { temperature: 0.01, ..weighted(edges.to_vec()) };
-            assert_eq!(edges.problem(&labels()), None);
+            assert_eq!(edges.check(&labels()), Ok(()));
             let sure = Tensor::new(&[[0.0f32, 90.0, 0.0]], &Device::Cpu).unwrap();
             let answers = [answer(&edges), edges.probabilities(&sure, &labels()).unwrap()].concat();
             for row in answers.chunks(3) {
@@ -163,17 +158,21 @@ mod tests {
             }
         }
         let few = Readout { label_weights: vec![1.0], ..Default::default() };
-        assert_eq!(few.problem(&labels()).unwrap().1, "1 for 3");
+        let error = few.check(&labels()).unwrap_err().to_string();
+        assert_eq!(error, "readout: label_weights must be none, or as many as labels, 3, got 1");
     }
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let rule = |readout: Readout| readout.problem(&labels()).unwrap();
+        let error = |readout: Readout| readout.check(&labels()).unwrap_err().to_string();
         for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert!(rule(Readout { temperature, ..Default::default() }).0.contains("temperature"));
+            let expected = format!("readout: temperature must be 0.01 to 100, got {temperature}");
+            assert_eq!(error(Readout { temperature, ..Default::default() }), expected);
         }
-        let (_, given) = rule(Readout { classes: labels()[1..].to_vec(), ..Default::default() });
-        assert_eq!(given, "2 for 3");
-        assert_eq!(Readout::default().problem(&labels()), None);
+        assert_eq!(
+            error(Readout { classes: labels()[1..].to_vec(), ..Default::default() }),
+            "readout: classes must be none, or as many as labels, 3, got 2"
+        );
+        assert_eq!(Readout::default().check(&labels()), Ok(()));
     }
 }

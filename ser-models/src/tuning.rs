@@ -1,9 +1,10 @@
 //! Networks that hold the upper blocks of the encoder, or all of them, to train them.
 
-use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY};
+use crate::checkpoint::{Checkpoint, CheckpointError, IN_MEMORY, inconsistent};
 use crate::encoder::EncoderBlocks;
 use crate::input::Normalization;
 use crate::models::{Architecture, TunedBlocks, WhisperHeadConfig};
+use crate::setting::Settings;
 use crate::weights::Values;
 
 impl Checkpoint {
@@ -31,11 +32,11 @@ impl Checkpoint {
                 [&head.encoder, blocks.digest()].map(|digest| format!("that with digest {digest}"));
             return Err(CheckpointError::Encoder { file, expected, given });
         }
-        if head.tuned.is_some() || numbers.end != head.blocks {
-            let rule = "tuned blocks must be the last that a head without any reads";
-            let given = format!("{numbers:?} of {} and {:?}", head.blocks, head.tuned);
-            return Err(CheckpointError::Inconsistent { file, rule, given });
-        }
+        let of = Settings("whisper-head");
+        let last = format!("the head's last, up to {}", head.blocks);
+        of.require(head.tuned.is_none(), "tuned", "none before blocks are added", "some")
+            .and_then(|()| of.require(numbers.end == head.blocks, "blocks", last, format!("{numbers:?}")))
+            .map_err(inconsistent(&file))?;
         let tuned = TunedBlocks { blocks: numbers.len(), hidden: blocks.hidden(), frames };
         let config = WhisperHeadConfig { tuned: Some(tuned), ..head.clone() };
         let mut weights = self.weights.clone();

@@ -1,5 +1,6 @@
 //! The values of a model's tensors, apart from the model.
 
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -22,11 +23,11 @@ pub(crate) struct Values {
 pub(crate) struct Weights(pub(crate) BTreeMap<String, Values>);
 
 /// Errors of named tensors and of their files.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
     /// A tensor that the model has is not there.
-    #[error("tensor {name} of shape {expected:?} is missing")]
+    #[error("tensor {name}: shape must be {expected:?}, got no such tensor")]
     Missing {
         /// The tensor.
         name: String,
@@ -34,7 +35,7 @@ pub enum WeightsError {
         expected: Vec<usize>,
     },
     /// The file has a tensor that the model does not have.
-    #[error("tensor {name} does not belong to the model")]
+    #[error("tensors: names must be those of the model, got {name}")]
     Unexpected {
         /// The tensor.
         name: String,
@@ -60,31 +61,42 @@ pub enum WeightsError {
         given: String,
     },
     /// A tensor holds NaN or infinity.
-    #[error("tensor {name}: element {element} must be finite")]
+    #[error("tensor {name}: element {element} must be finite, got {given}")]
     NotFinite {
         /// The tensor.
         name: String,
         /// The first such element, in row-major order.
         element: usize,
+        /// Its value.
+        given: f32,
     },
     /// The bytes are not a whole safetensors file.
-    #[error("safetensors finds the file cut short or damaged ({reason})")]
+    #[error("safetensors: {cause}", cause = one_line(.cause))]
     File {
-        /// The error of safetensors.
-        reason: String,
+        /// The cause, which is part of the text.
+        #[source]
+        cause: SafeTensorError,
     },
-    /// The metadata has no key of this crate.
-    #[error("ser-models did not write it, its metadata has no key {METADATA_KEY:?}")]
-    Metadata,
+    /// The metadata has no key of this crate: another program wrote the file.
+    #[error("header: metadata must have the key {METADATA_KEY:?}, got {others} others")]
+    Metadata {
+        /// The number of other keys.
+        others: usize,
+    },
     /// The content does not match the file's digest.
-    #[error("checksum mismatch: the file is corrupted")]
-    Digest,
+    #[error("content: checksum must be {expected:.16}, got {given:.16}: the file is damaged")]
+    Digest {
+        /// The SHA-256 of the content, in hexadecimal; the text has its beginning.
+        expected: String,
+        /// That in the metadata, or `none`.
+        given: String,
+    },
 }
 
 /// A text from a file without control characters, so that an error stays one line.
-pub(crate) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: impl ToString) -> String {
     let mut line = String::new();
-    for c in text.chars() {
+    for c in text.to_string().chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
     }
     line
@@ -106,8 +118,8 @@ impl Weights {
         if found.shape != expected {
             return Err(WeightsError::Shape { name, expected, given: found.shape.clone() });
         }
-        match found.values.iter().position(|x| !x.is_finite()) {
-            Some(element) => Err(WeightsError::NotFinite { name, element }),
+        match found.values.iter().copied().enumerate().find(|(_, x)| !x.is_finite()) {
+            Some((element, given)) => Err(WeightsError::NotFinite { name, element, given }),
             None => Ok(found),
         }
     }
@@ -150,7 +162,7 @@ impl Weights {
     /// digest of everything is added as the last one: a damaged value looks like any other. The same content gives the
     /// same bytes.
     pub(crate) fn to_safetensors(&self, metadata: &str) -> Result<Vec<u8>, WeightsError> {
-        let failed = |e: safetensors::SafeTensorError| WeightsError::File { reason: e.to_string() };
+        let failed = |cause| WeightsError::File { cause };
         let bytes: Vec<(&String, &Values, Vec<u8>)> = self
             .0
             .iter()
@@ -170,19 +182,24 @@ impl Weights {
     /// Checks these tensors and their metadata against the digest that was written with them.
     pub(crate) fn check_digest(&self, metadata: &str) -> Result<(), WeightsError> {
         let sealed = metadata.strip_suffix(DIGEST_END).and_then(|rest| rest.rsplit_once(DIGEST_FIELD));
-        match sealed {
-            Some((fields, digest)) if digest == self.sha256(fields) => Ok(()),
-            _ => Err(WeightsError::Digest),
+        let (fields, given) = sealed.unwrap_or((metadata, "none"));
+        let expected = self.sha256(fields);
+        if given == expected {
+            Ok(())
+        } else {
+            Err(WeightsError::Digest { expected, given: one_line(given) })
         }
     }
 
     /// The tensors and the metadata of a file.
     pub(crate) fn from_safetensors(bytes: &[u8]) -> Result<(Self, String), WeightsError> {
-        let failed = |e: safetensors::SafeTensorError| WeightsError::File { reason: e.to_string() };
+        let failed = |cause| WeightsError::File { cause };
         let file = SafeTensors::deserialize(bytes).map_err(failed)?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(failed)?;
-        let metadata = header.metadata().as_ref().and_then(|map| map.get(METADATA_KEY));
-        let metadata = metadata.ok_or(WeightsError::Metadata)?.clone();
+        let keys = header.metadata().as_ref();
+        let metadata = keys.and_then(|keys| keys.get(METADATA_KEY)).cloned();
+        let metadata =
+            metadata.ok_or_else(|| WeightsError::Metadata { others: keys.map_or(0, HashMap::len) })?;
         let mut weights = BTreeMap::new();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {
@@ -194,5 +211,48 @@ impl Weights {
             weights.insert(name, Values { shape: view.shape().to_vec(), values });
         }
         Ok((Self(weights), metadata))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_name_tensor_rule_and_value() {
+        let values = Values { shape: vec![2], values: vec![0.5, f32::NEG_INFINITY] };
+        let weights = Weights(BTreeMap::from([("a".to_owned(), values)]));
+        let text = |error: WeightsError| error.to_string();
+        assert_eq!(
+            text(weights.find("a", &[2]).unwrap_err()),
+            "tensor a: element 1 must be finite, got -inf"
+        );
+        assert_eq!(text(weights.find("a", &[3]).unwrap_err()), "tensor a: shape must be [3], got [2]");
+        assert_eq!(
+            text(weights.find("b", &[3]).unwrap_err()),
+            "tensor b: shape must be [3], got no such tensor"
+        );
+        assert_eq!(
+            text(weights.check_names(["b"].into_iter()).unwrap_err()),
+            "tensors: names must be those of the model, got a"
+        );
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_told_by_its_beginning() {
+        let file = Weights::default().to_safetensors("{\"format\":3}").unwrap();
+        let (weights, metadata) = Weights::from_safetensors(&file).unwrap();
+        weights.check_digest(&metadata).unwrap();
+        let right = weights.sha256("{\"format\":3");
+        let error = |metadata: &str| weights.check_digest(metadata).unwrap_err();
+        let wrong = format!("{}0", &right[..right.len() - 1]);
+        let WeightsError::Digest { expected, given } = error(&metadata.replace(&right, &wrong)) else {
+            panic!()
+        };
+        assert_eq!((expected, given), (right.clone(), wrong));
+        let shown =
+            format!("content: checksum must be {}, got line\\nend: the file is damaged", &right[..16]);
+        assert_eq!(error(&metadata.replace(&right, "line\nend")).to_string(), shown);
+        assert!(error("{}").to_string().ends_with(", got none: the file is damaged"));
     }
 }

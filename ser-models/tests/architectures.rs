@@ -299,7 +299,7 @@ fn an_ensemble_is_not_trained_but_joined() {
     let error = model.forward(&batch, &mut Mode::Training(&mut Generator::new(0))).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "ensemble: mode must be inference: train each member and join their checkpoints, got training"
+        "ensemble: mode must be inference (train each member, then Checkpoint::join), got training"
     );
     assert!(bits(&model) == before);
     let answer = infer(&model, &batch).exp().unwrap();
@@ -311,7 +311,7 @@ fn an_ensemble_is_not_trained_but_joined() {
     let error = Trainer::new(config, ensemble, &data, None, 1).map(|_| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "training: architecture must be one network: train each member and join their checkpoints, got ensemble"
+        "training: architecture must be one network (Checkpoint::join joins trained ones), got ensemble"
     );
 }
 

@@ -3,10 +3,12 @@
 use crate::common::{LABELS, architecture, clips, config, source};
 use candle_core::{DType, Device, Tensor};
 use ndarray::Array2;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use ser_models::training::{Dataset, Trainer, TrainingConfig};
-use ser_models::{Checkpoint, CheckpointError, ClassifyError, FileError, Readout};
+use ser_models::{Checkpoint, CheckpointError, ClassifyError, FileError, Readout, WeightsError};
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
@@ -128,7 +130,7 @@ fn the_readout_is_kept_and_decides_what_is_answered() {
     wrong.readout.temperature = 0.0;
     assert!(wrong.to_bytes().unwrap_err().to_string().contains("temperature must be 0.01 to 100, got 0"));
     let text = error(&changed(|json| json["readout"] = serde_json::json!({"classes": ["Low"]}), |_| {}));
-    assert!(text.contains("a class for each label, got 1 for 3"), "{text}");
+    assert!(text.ends_with("readout: classes must be none, or as many as labels, 3, got 1"), "{text}");
 }
 
 #[test]
@@ -141,20 +143,30 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.safetensors");
     std::fs::write(&path, &bytes[..1000]).unwrap();
-    let message = Checkpoint::load(&path).unwrap_err().to_string();
+    let cut = Checkpoint::load(&path).unwrap_err();
+    let (message, place) = (cut.to_string(), path.display());
     assert!(
-        message
-            .starts_with(&format!("{}: no checkpoint, or a damaged one: safetensors finds", path.display())),
+        message.starts_with(&format!("{place}: cannot be read as a checkpoint: safetensors: ")),
         "{message}"
     );
+    // The causes are kept, and the text ends in the last one's.
+    let cause = cut.source().unwrap();
+    let first = cause.source().unwrap();
+    assert!(cause.is::<WeightsError>() && first.is::<SafeTensorError>(), "{cause:?}");
+    assert!(message.ends_with(&first.to_string()), "{message}");
     let none = Checkpoint::load(folder.path().join("none")).unwrap_err();
     assert!(
         matches!(none, CheckpointError::File(FileError::Io { .. })) && none.to_string().contains("none: "),
         "{none}"
     );
-    assert!(error(b"RIFF....WAVEfmt ").contains("cut short or damaged"));
+    let sound = error(b"RIFF....WAVEfmt ");
+    assert!(
+        sound.starts_with("checkpoint in memory: cannot be read as a checkpoint: safetensors: "),
+        "{sound}"
+    );
     let foreign = safetensors::serialize(Vec::<(String, TensorView<'_>)>::new(), None).unwrap();
-    assert!(error(&foreign).contains("ser-models did not write it"));
+    let rule = "header: metadata must have the key \"ser-models\", got 0 others";
+    assert_eq!(error(&foreign), format!("checkpoint in memory: cannot be read as a checkpoint: {rule}"));
 }
 
 #[test]
@@ -168,8 +180,7 @@ fn a_flipped_bit_is_noticed_wherever_it_is() {
     let mut bytes = whole.clone();
     bytes[whole.len() - 2] ^= 1;
     let message = error(&bytes);
-    let expected =
-        "checkpoint in memory: no checkpoint, or a damaged one: checksum mismatch: the file is corrupted";
+    let expected = "checkpoint in memory: cannot be read as a checkpoint: content: checksum must be ";
     assert!(message.starts_with(expected), "{message}");
 }
 
@@ -185,7 +196,8 @@ fn a_plausible_change_is_noticed_and_so_is_a_digest_taken_away() {
     ];
     for change in changes {
         let message = error(&changed(change, |_| {}));
-        assert!(message.contains("checksum mismatch: the file is corrupted"), "{message}");
+        assert!(message.contains("content: checksum must be "), "{message}");
+        assert!(message.ends_with(": the file is damaged"), "{message}");
     }
 }
 
@@ -195,7 +207,9 @@ fn other_formats_and_architectures_are_refused_by_name() {
         let expected = format!("format must be 3, got {other}");
         assert_eq!(
             error(&changed(|json| json["format"] = other.into(), |_| {})),
-            format!("checkpoint in memory: {expected}: another version wrote it")
+            format!(
+                "checkpoint in memory: {expected}; make the file again, or read it with the version of ser-models that made it"
+            )
         );
     }
     let other = changed(|json| json["architecture"]["name"] = "transformer".into(), |_| {});
@@ -210,7 +224,10 @@ fn other_formats_and_architectures_are_refused_by_name() {
     let unknown = changed(|json| json["architecture"]["filterz"] = 3.into(), |_| {});
     assert!(error(&unknown).contains("filterz"));
     let without = changed(|json| json["labels"] = serde_json::Value::Null, |_| {});
-    assert!(error(&without).contains("no checkpoint, or a damaged one"));
+    let without = Checkpoint::from_bytes(&without).unwrap_err();
+    assert!(without.source().unwrap().is::<serde_json::Error>(), "{without}");
+    let numberless = error(&changed(|json| json["format"] = "3".into(), |_| {}));
+    assert!(numberless.ends_with("a checkpoint: metadata: format must be 3, got none"), "{numberless}");
 }
 
 #[test]
@@ -226,10 +243,13 @@ fn tensors_that_do_not_fit_are_refused_with_name_and_shapes() {
     );
     assert_eq!(
         error(&missing),
-        "checkpoint in memory: tensor conv1d_2.weight of shape [12, 8, 3] is missing"
+        "checkpoint in memory: tensor conv1d_2.weight: shape must be [12, 8, 3], got no such tensor"
     );
     let extra = changed(|_| {}, |parts| parts.push(("lstm.weight".into(), Dtype::F32, vec![1], vec![0; 4])));
-    assert_eq!(error(&extra), "checkpoint in memory: tensor lstm.weight does not belong to the model");
+    assert_eq!(
+        error(&extra),
+        "checkpoint in memory: tensors: names must be those of the model, got lstm.weight"
+    );
     let turned = changed(
         |_| {},
         |parts| {
@@ -256,7 +276,10 @@ fn tensors_that_do_not_fit_are_refused_with_name_and_shapes() {
             parts[i].3[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
         },
     );
-    assert_eq!(error(&broken), "checkpoint in memory: tensor dense_1.bias: element 1 must be finite");
+    assert_eq!(
+        error(&broken),
+        "checkpoint in memory: tensor dense_1.bias: element 1 must be finite, got NaN"
+    );
     let wider = changed(|json| json["architecture"]["blocks"][0]["filters"] = 9.into(), |_| {});
     assert!(error(&wider).contains("tensor conv1d_1.weight: shape must be [9, 1, 5], got [8, 1, 5]"));
     let huge = changed(|json| json["architecture"]["blocks"][0]["filters"] = (1u64 << 62).into(), |_| {});
@@ -271,15 +294,24 @@ fn parts_that_contradict_each_other_are_refused() {
             |j| j["features"]["n_mfcc"] = 14.into(),
             "features: rows must be as many as the model's input has, 20, got 21",
         ),
-        (|j| j["features"]["sample_rate"] = 16_000.into(), "must have one sample rate, got 22050 and 16000"),
-        (|j| j["normalization"]["std"][3] = 0.0.into(), "deviations must be positive, got 0"),
-        (|j| j["normalization"]["mean"] = serde_json::json!([0.0]), "got [20, 1, 20] for 20"),
-        (|j| j["normalization"]["floor"][0] = (-1.0).into(), "floors must be 0 or more, got -1"),
-        (|j| j["labels"][1] = "Calm".into(), "each label must be there once"),
+        (
+            |j| j["features"]["sample_rate"] = 16_000.into(),
+            "features: sample_rate must be the preparation's, 22050 Hz, got 16000 Hz",
+        ),
+        (|j| j["normalization"]["std"][3] = 0.0.into(), "normalization: std must be positive, got 0"),
+        (
+            |j| j["normalization"]["mean"] = serde_json::json!([0.0]),
+            "normalization: floor, mean and std must be as many as the input's features, 20, got [20, 1, 20]",
+        ),
+        (
+            |j| j["normalization"]["floor"][0] = (-1.0).into(),
+            "normalization: floor must be 0 or more, got -1",
+        ),
+        (|j| j["labels"][1] = "Calm".into(), "metadata: labels must be different, got \"Calm\" twice"),
         (|j| j["labels"] = serde_json::json!(["Calm"]), "cnn-1d: classes must be 2 or more, got 1"),
         (
             |j| j["split"]["test"][0] = "clip-105".into(),
-            "no clip of the test part may be in another part, got clip-105",
+            "split: clips of the test part must be in no other part, got clip-105",
         ),
     ];
     for (change, expected) in cases {
@@ -303,7 +335,7 @@ fn a_classifier_refuses_inputs_that_do_not_fit() {
     let mut broken = [0.0; 40];
     broken[24] = f32::INFINITY;
     let broken = Tensor::from_slice(&broken, (2, 20), &Device::Cpu).unwrap();
-    assert_eq!(message(broken), "input 1: element 4 must be finite");
+    assert_eq!(message(broken), "input 1: element 4 must be finite, got inf");
     assert!(classifier.probabilities(&zeros((0, 20)).into()).is_err());
     // Longer than the time axis, but not than the longest one.
     let beyond = ser_models::layers::Padded::new(zeros((2, 20)), Some(vec![2, 1])).unwrap();
@@ -339,5 +371,8 @@ fn another_network_for_the_same_input_takes_its_place() {
     let longer = Architecture::from(Cnn1dConfig { features: sizes.features + 1, ..sizes });
     let parameters = longer.build(LABELS.len(), 3).unwrap();
     let refused = checkpoint().with_network(longer, parameters.parameters()).unwrap_err().to_string();
-    assert!(refused.contains("the new network must read the input of the old one, got"), "{refused}");
+    assert_eq!(
+        refused,
+        "checkpoint in memory: network: input must be the old network's, Vector { features: 20 }, got Vector { features: 21 }"
+    );
 }

@@ -103,23 +103,24 @@ fn models_that_do_not_agree_are_refused() {
         trainer.checkpoint(source()).unwrap()
     };
     let cases: [(&str, Change<'_>); 7] = [
-        ("read the same input", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
-        ("have the same labels", &|of| of.labels.swap(0, 1)),
-        ("have the same readout", &|of| of.readout.temperature = 2.0),
-        ("have the same preparation", &|of| of.preparation.length = None),
-        ("have the same features", &|of| of.features.n_fft *= 2),
-        ("have the same normalisation", &|of| *of = other_clips.clone()),
-        ("have the same clips in each part", &|of| of.split.train.truncate(9)),
+        ("input", &|of| of.architecture = Architecture::named("hybrid").unwrap()),
+        ("labels", &|of| of.labels.swap(0, 1)),
+        ("readout", &|of| of.readout.temperature = 2.0),
+        ("preparation", &|of| of.preparation.length = None),
+        ("features", &|of| of.features.n_fft *= 2),
+        ("normalization", &|of| *of = other_clips.clone()),
+        ("clips of each part", &|of| of.split.train.truncate(9)),
     ];
     for (expected, change) in cases {
         let error = refused(change);
-        assert!(error.contains(&format!("joined models must {expected}, got another in model 3")), "{error}");
+        let rule = format!("model 3: {expected} must be the first model's, got another");
+        assert_eq!(error, format!("checkpoint in memory: {rule}"));
     }
     let error = Checkpoint::join(&[]).unwrap_err().to_string();
-    assert!(error.contains("models that are joined must be 1 or more, got 0"), "{error}");
+    assert_eq!(error, "checkpoint in memory: join: models must be 1 or more, got 0");
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let error = Checkpoint::join(&[(one.clone(), weight)]).unwrap_err().to_string();
-        let expected = format!("must be finite numbers above 0, got {weight} of model 1");
+        let expected = format!("model 1: weight must be a finite number above 0, got {weight}");
         assert!(error.ends_with(&expected), "{error}");
     }
     // What could not be written is not joined either.

@@ -225,10 +225,8 @@ fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
             net.module(name, candle_nn::func(function), shape, all).unwrap();
         };
     let module = |name| {
-        format!(
-            "{name}: examples must not be padded where the module changes the number of axes or the last one, got valid \
-             lengths"
-        )
+        let rule = "without padding where the module changes the number of axes or the last one";
+        format!("{name}: examples must be {rule}, got padded ones")
     };
     let nets = [
         (build(&|net| net.conv1d(stride(Padding::Same), &all).unwrap()), format!("Conv1d: {rule}")),
@@ -239,8 +237,8 @@ fn what_would_read_padding_or_move_with_it_is_refused_on_padded_clips() {
                 net.relu().unwrap();
                 net.flatten().unwrap();
             }),
-            "Flatten: examples must not be padded: pool them over time, or read them with a recurrent layer, got valid \
-             lengths"
+            "Flatten: examples must be without padding (pool them over time, or read them with a recurrent layer), got \
+             padded ones"
                 .to_owned(),
         ),
         (build(&|net| candle(net, "shorter", |x| x.narrow(2, 0, FRAMES[0] - 2), &all)), module("shorter")),

@@ -133,11 +133,14 @@ fn blocks_that_do_not_fit_are_refused() {
     };
     let of = |numbers| EncoderBlocks::from_bytes(&bytes(), numbers).unwrap();
     let not_last = refused(&checkpoint, &of(0..1), FRAMES).to_string();
-    assert!(not_last.contains("must be the last that a head without any reads, got 0..1 of 2"), "{not_last}");
+    let expected = "whisper-head: blocks must be the head's last, up to 2, got 0..1";
+    assert_eq!(not_last, format!("checkpoint in memory: {expected}"));
     let none = refused(&checkpoint, &last_block(), 0).to_string();
     assert!(none.contains("got shape [128, 0]"), "{none}");
     let twice = checkpoint.with_tuned_blocks(&last_block(), FRAMES).unwrap();
-    assert!(matches!(refused(&twice, &last_block(), FRAMES), CheckpointError::Inconsistent { .. }));
+    let twice = refused(&twice, &last_block(), FRAMES);
+    assert!(matches!(twice, CheckpointError::Inconsistent { .. }), "{twice}");
+    assert!(twice.to_string().ends_with("tuned must be none before blocks are added, got some"), "{twice}");
     let eight = EncoderBlocks::from_bytes(&quantize(&bytes()).unwrap(), 1..2).unwrap();
     assert!(matches!(refused(&checkpoint, &eight, FRAMES), CheckpointError::Encoder { .. }));
     let small = Checkpoint::from_bytes(include_bytes!("../../models/moods.safetensors")).unwrap();
@@ -263,7 +266,7 @@ fn data_that_does_not_fit_the_checkpoint_is_refused() {
     let learning_rates = BTreeMap::from([("encoder".to_owned(), 1e-4)]);
     assert_eq!(
         refused(TrainingConfig { learning_rates, ..config() }, &training, None),
-        "training: learning_rates must begin the name of a weight of the network, got encoder"
+        "training: learning_rates must be the beginning of the name of a weight of the network, got encoder"
     );
     let learning_rates = BTreeMap::from([("head".to_owned(), 0.0)]);
     assert_eq!(

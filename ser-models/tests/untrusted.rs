@@ -129,7 +129,10 @@ fn a_state_whose_epochs_or_steps_are_not_of_the_run_is_refused() {
         ),
     ] {
         let error = check::resumed(text.as_bytes()).unwrap_err().to_string();
-        assert!(error.ends_with(&format!("no training state, or a damaged one: {expected}")), "{error}");
+        assert!(
+            error.ends_with(&format!("cannot be read as a training state: history: {expected}")),
+            "{error}"
+        );
     }
 }
 

@@ -8,6 +8,8 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use twox_hash::XxHash3_128;
 
+/// What errors call such a file.
+pub(super) const KIND: &str = "an encoder";
 /// What the names begin with in files of different makers.
 const PREFIXES: [&str; 3] = ["encoder.", "model.encoder.", ""];
 /// What the name of the scales adds to that of the weights.
@@ -32,10 +34,7 @@ pub(super) struct Sizes {
 
 impl<'a> File<'a> {
     pub(super) fn new(bytes: &'a [u8], name: &str) -> Result<Self, EncoderError> {
-        let damaged = |cause: safetensors::SafeTensorError| {
-            FileError::weights(name, WeightsError::File { reason: cause.to_string() })
-        };
-        let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|cause| FileError::not_a(KIND, name, cause))?;
         let has = |prefix: &&str| tensors.tensor(&format!("{prefix}conv1.weight")).is_ok();
         let prefix = PREFIXES.into_iter().find(has).unwrap_or(PREFIXES[0]);
         Ok(Self { tensors, bytes, name: name.to_owned(), prefix })
@@ -117,21 +116,21 @@ pub(super) fn floats(
     expected: &'static str,
 ) -> Result<FrozenValues, WeightsError> {
     let bytes = view.data();
-    let (values, broken) = match view.dtype() {
+    let (values, broken): (_, Option<(usize, f32)>) = match view.dtype() {
         Dtype::F32 => {
             let values: Vec<f32> = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            let broken = values.iter().position(|x| !x.is_finite());
+            let broken = values.iter().copied().enumerate().find(|(_, x)| !x.is_finite());
             (FrozenValues::F32(values), broken)
         }
         Dtype::F16 => {
             let values: Vec<f16> = bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b)).collect();
-            let broken = values.iter().position(|x| !x.is_finite());
+            let broken = values.iter().map(|x| x.to_f32()).enumerate().find(|(_, x)| !x.is_finite());
             (FrozenValues::F16(values), broken)
         }
         given => return Err(WeightsError::ElementType { name, expected, given: format!("{given:?}") }),
     };
     match broken {
-        Some(element) => Err(WeightsError::NotFinite { name, element }),
+        Some((element, given)) => Err(WeightsError::NotFinite { name, element, given }),
         None => Ok(values),
     }
 }

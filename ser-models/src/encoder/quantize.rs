@@ -1,9 +1,10 @@
 //! Weights in eight bits.
 
 use super::EncoderError;
-use super::file::{SCALE, floats};
+use super::file::{KIND, SCALE, floats};
 use crate::files::FileError;
 use crate::weights::WeightsError;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 /// [`EncoderError::File`] if the bytes are no safetensors file, or a weight is neither `f32` nor `f16` or not finite.
 pub fn quantize(bytes: &[u8]) -> Result<Vec<u8>, EncoderError> {
     let failed = |cause| EncoderError::from(FileError::weights(super::IN_MEMORY, cause));
-    let damaged = |e: safetensors::SafeTensorError| failed(WeightsError::File { reason: e.to_string() });
+    let damaged = |cause: SafeTensorError| FileError::not_a(KIND, super::IN_MEMORY, cause);
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let mut tensors = Vec::new();
@@ -41,7 +42,8 @@ pub fn quantize(bytes: &[u8]) -> Result<Vec<u8>, EncoderError> {
     let views = tensors
         .iter()
         .map(|(name, dtype, shape, data)| Ok((name, TensorView::new(*dtype, shape.clone(), data)?)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(damaged)?;
-    safetensors::serialize(views, header.metadata().clone()).map_err(damaged)
+        .collect::<Result<Vec<_>, _>>();
+    views
+        .and_then(|views| safetensors::serialize(views, header.metadata().clone()))
+        .map_err(|cause| failed(WeightsError::File { cause }))
 }

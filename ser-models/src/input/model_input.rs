@@ -94,8 +94,11 @@ pub enum InputError {
         given: usize,
     },
     /// The input is made of the mel spectrogram, which is not among the features.
-    #[error("features: the mel spectrogram must be among them, the model's input is made of it")]
-    NoMel,
+    #[error("features: names must have mel, of which the model's input is made, got {given:?}")]
+    NoMel {
+        /// The features.
+        given: Vec<&'static str>,
+    },
     /// The input is made by an encoder.
     #[error("features: the model's input must be made by an encoder, got features")]
     Encoder,
@@ -182,14 +185,12 @@ impl ModelInput {
                 if given == expected { Ok(()) } else { Err(InputError::Channels { expected, given }) }
             }
             Self::Encoded { .. } | Self::EncodedFrames { .. } => {
-                match features.map(|(feature, _)| feature).collect::<Vec<_>>()[..] {
-                    [Feature::Mel] => Ok(()),
-                    _ => Err(InputError::NoMel),
-                }
+                let given: Vec<Feature> = features.map(|(feature, _)| feature).collect();
+                if given == [Feature::Mel] { Ok(()) } else { Err(no_mel(given)) }
             }
             Self::Image { .. } => {
-                let has_mel = features.into_iter().any(|(feature, _)| feature == Feature::Mel);
-                if has_mel { Ok(()) } else { Err(InputError::NoMel) }
+                let given: Vec<Feature> = features.map(|(feature, _)| feature).collect();
+                if given.contains(&Feature::Mel) { Ok(()) } else { Err(no_mel(given)) }
             }
         }
     }
@@ -214,7 +215,7 @@ impl ModelInput {
                 })
                 .collect(),
             Self::Image { rows, frames } => {
-                let mel = features.get(Feature::Mel).ok_or(InputError::NoMel)?;
+                let mel = features.get(Feature::Mel).ok_or_else(|| no_mel([]))?;
                 resize(decibels(mel).view(), rows, frames).into_raw_vec_and_offset().0
             }
             Self::Encoded { .. } | Self::EncodedFrames { .. } => return Err(InputError::Encoder),
@@ -225,6 +226,10 @@ impl ModelInput {
             .map_err(|_| InputError::Size { shape: self.shape() })?;
         Ok(Padded::of(values, own.map(|frames| vec![frames])))
     }
+}
+
+fn no_mel(given: impl IntoIterator<Item = Feature>) -> InputError {
+    InputError::NoMel { given: given.into_iter().map(Feature::as_str).collect() }
 }
 
 /// Powers in dB below their largest.
@@ -313,7 +318,11 @@ mod tests {
                 .contains("has channels, 3, got 2")
         );
         let config = FeatureConfig { features: vec![Feature::Mfcc], ..FeatureConfig::default() };
-        assert_eq!(ModelInput::Image { rows: 2, frames: 3 }.check(&config), Err(InputError::NoMel));
+        let refused = ModelInput::Image { rows: 2, frames: 3 }.check(&config).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "features: names must have mel, of which the model's input is made, got [\"mfcc\"]"
+        );
         assert_eq!(ModelInput::Sequence { rows: 40, frames: 862 }.check(&config), Ok(()));
         for frames in [0, 1 << 62, usize::MAX] {
             let refused = ModelInput::Sequence { rows: 40, frames }.check(&config);

@@ -2,6 +2,7 @@
 
 use super::frames_of;
 use crate::layer::{LayerError, Padded, elements};
+use crate::setting::{Checked, Settings};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -116,22 +117,19 @@ impl Normalization {
         Ok(inputs.with_values(values))
     }
 
-    /// The rule that the constants break for inputs of `features` features, and what was given; `None` if they are valid.
-    pub(crate) fn problem(&self, features: usize) -> Option<(&'static str, String)> {
+    /// Checks the constants for inputs of `features` features.
+    pub(crate) fn check(&self, features: usize) -> Checked {
+        let of = Settings("normalization");
         let lengths = [self.floor.len(), self.mean.len(), self.std.len()];
-        if lengths != [features; 3] {
-            let rule =
-                "the normalisation must have a floor, a mean and a deviation for each feature of an input";
-            return Some((rule, format!("{lengths:?} for {features}")));
-        }
-        if let Some(x) = self.floor.iter().find(|x| !(x.is_finite() && **x >= 0.0)) {
-            return Some(("the normalisation's floors must be 0 or more", x.to_string()));
-        }
-        if let Some(x) = self.mean.iter().find(|x| !x.is_finite()) {
-            return Some(("the normalisation's means must be finite", x.to_string()));
-        }
-        let x = self.std.iter().find(|x| !(x.is_finite() && **x > 0.0))?;
-        Some(("the normalisation's deviations must be positive", x.to_string()))
+        let rule = format!("as many as the input's features, {features}");
+        of.require(lengths == [features; 3], "floor, mean and std", rule, format!("{lengths:?}"))?;
+        let all = |setting, values: &[f32], rule: &str, holds: fn(f32) -> bool| {
+            let broken = values.iter().find(|x| !(x.is_finite() && holds(**x)));
+            broken.map_or(Ok(()), |x| Err(of.error(setting, rule, x)))
+        };
+        all("floor", &self.floor, "0 or more", |x| x >= 0.0)?;
+        all("mean", &self.mean, "finite", |_| true)?;
+        all("std", &self.std, "positive", |x| x > 0.0)
     }
 }
 

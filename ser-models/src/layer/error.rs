@@ -73,13 +73,13 @@ pub enum LayerError {
         classes: usize,
     },
     /// The tensors are not of an element type that layers take.
-    #[error("a layer's tensors must be of f32, or of f64 with the cargo feature f64, got {given:?}")]
+    #[error("layer: element type must be F32, or F64 with the cargo feature f64, got {given:?}")]
     ElementType {
         /// The type given.
         given: candle_core::DType,
     },
     /// A backward pass was requested, but the forward pass was inference.
-    #[error("a backward pass needs a forward pass in training mode, got one in inference mode")]
+    #[error("backward pass: mode of its forward pass must be training, got inference")]
     NoBackward,
     /// A tensor of the layer could not be made.
     #[error(transparent)]
@@ -108,7 +108,7 @@ impl LayerError {
     pub(crate) fn setting(
         layer: &str,
         setting: &'static str,
-        rule: &'static str,
+        rule: impl Into<String>,
         given: impl ToString,
     ) -> Self {
         Self::Setting(Settings(layer).error(setting, rule, given))

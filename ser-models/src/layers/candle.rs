@@ -187,7 +187,7 @@ impl CandleModule {
         let answer = module.forward_t(&example, false)?;
         // Candle tracks operations on weights, but not operations on constants alone.
         if weights.is_empty() && answer.track_op() {
-            return Err(LayerError::setting(name, "name", "must begin the name of a parameter", name));
+            return Err(LayerError::setting(name, "name", "the beginning of a parameter's name", name));
         }
         let given = answer.dims().get(1..).unwrap_or_default();
         if given != output_shape {
@@ -201,8 +201,8 @@ impl CandleModule {
     fn with_lengths_of(&self, x: &Padded, y: Tensor) -> Result<Padded, LayerError> {
         let keeps_time = x.dims().len() == y.dims().len() && x.dims().last() == y.dims().last();
         if x.lengths().is_some() && !keeps_time {
-            let rule = "must not be padded where the module changes the number of axes or the last one";
-            return Err(LayerError::setting(&self.name, "examples", rule, "valid lengths"));
+            let rule = "without padding where the module changes the number of axes or the last one";
+            return Err(LayerError::setting(&self.name, "examples", rule, "padded ones"));
         }
         Ok(x.with_values(y))
     }

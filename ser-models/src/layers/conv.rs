@@ -113,7 +113,7 @@ impl Conv<2> {
     pub fn new(in_channels: usize, config: Conv2dConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         let Conv2dConfig { filters, kernel_size, stride, dilation, padding, init } = config;
         if padding[0] == Padding::Causal {
-            let rule = "must be valid or same for the height";
+            let rule = "valid or same for the height";
             return Err(LayerError::setting("Conv2d", "padding", rule, "causal"));
         }
         let windows = std::array::from_fn(|axis| Window {

@@ -118,6 +118,6 @@ mod tests {
         assert!(dense.forward(&empty.into(), &mut Mode::Inference).is_err());
         let halves = Tensor::zeros((1, 3), DType::F16, &Device::Cpu).unwrap();
         let error = dense.forward(&halves.into(), &mut Mode::Inference).unwrap_err().to_string();
-        assert_eq!(error, "a layer's tensors must be of f32, or of f64 with the cargo feature f64, got F16");
+        assert_eq!(error, "layer: element type must be F32, or F64 with the cargo feature f64, got F16");
     }
 }

@@ -13,8 +13,8 @@ impl Layer for Flatten {
             return Err(LayerError::EmptyBatch { layer: "Flatten", given: x.dims().to_vec() });
         }
         if x.lengths().is_some() {
-            let rule = "must not be padded: pool them over time, or read them with a recurrent layer";
-            return Err(LayerError::setting("Flatten", "examples", rule, "valid lengths"));
+            let rule = "without padding (pool them over time, or read them with a recurrent layer)";
+            return Err(LayerError::setting("Flatten", "examples", rule, "padded ones"));
         }
         let y = x.values().flatten_from(1)?;
         let dims = x.dims().to_vec();

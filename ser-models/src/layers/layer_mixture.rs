@@ -35,7 +35,7 @@ impl LayerMixture {
     /// [`LayerError::Setting`] if no layer or no part is left.
     pub fn new(layers: usize, skipped: usize, parts: usize, scope: &Scope<'_>) -> Result<Self, LayerError> {
         if layers <= skipped {
-            let rule = "must be more than are skipped, 1 or more";
+            let rule = format!("more than are skipped, {skipped}");
             return Err(LayerError::setting("LayerMixture", "layers", rule, layers));
         }
         Settings("LayerMixture").one_or_more([("parts", parts)])?;

@@ -25,7 +25,7 @@ impl CrossEntropy {
     /// [`LayerError::Setting`] if a weight or the smoothing is out of its range.
     pub fn new(class_weights: Vec<f32>, label_smoothing: f64) -> Result<Self, LayerError> {
         if let Some(weight) = class_weights.iter().find(|w| !(w.is_finite() && **w > 0.0)) {
-            let rule = "must be positive and finite";
+            let rule = "positive and finite";
             return Err(LayerError::setting("CrossEntropy", "class_weights", rule, weight));
         }
         Settings("CrossEntropy").zero_or_more_and_below_1("label_smoothing", label_smoothing)?;

@@ -77,7 +77,7 @@ impl Lstm {
         ])?;
         let dropout = Dropout::new(config.dropout)?;
         if !config.forget_bias.is_finite() {
-            return Err(LayerError::setting("Lstm", "forget_bias", "must be finite", config.forget_bias));
+            return Err(LayerError::setting("Lstm", "forget_bias", "finite", config.forget_bias));
         }
         let directions: &[(bool, &str)] =
             if config.bidirectional { &[(false, ""), (true, "_reverse")] } else { &[(false, "")] };

@@ -51,8 +51,7 @@ pub(super) fn lengths_after(
 ) -> Result<Option<Vec<usize>>, LayerError> {
     let (Some(lengths), Some(window)) = (lengths, windows.last()) else { return Ok(None) };
     if window.depends_on_length() {
-        let rule =
-            "must be valid, or causal in a convolution, where the stride is above 1 and clips are padded";
+        let rule = "valid, or causal in a convolution, where the stride is above 1 and clips are padded";
         return Err(LayerError::setting(layer, "padding", rule, "same"));
     }
     let left = |length: &usize| window.over(*length).map_or(1, |placed| placed.output).clamp(1, frames);

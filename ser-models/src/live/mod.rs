@@ -57,10 +57,10 @@ impl LiveConfig {
         let Self { window, interval, first, silence_db } = *self;
         let of = Settings("live");
         let speech = MIN_SPEECH_SECONDS..=60.0;
-        of.require(speech.contains(&window), "window", "must be 0.25 to 60 s", window)?;
-        of.require((0.01..=60.0).contains(&interval), "interval", "must be 0.01 to 60 s", interval)?;
-        of.require(speech.contains(&first), "first", "must be 0.25 to 60 s", first)?;
-        of.require(silence_db.is_finite(), "silence_db", "must be finite", silence_db)
+        of.require(speech.contains(&window), "window", "0.25 to 60 s", window)?;
+        of.require((0.01..=60.0).contains(&interval), "interval", "0.01 to 60 s", interval)?;
+        of.require(speech.contains(&first), "first", "0.25 to 60 s", first)?;
+        of.require(silence_db.is_finite(), "silence_db", "finite", silence_db)
     }
 }
 

@@ -60,11 +60,11 @@ impl EnsembleConfig {
             [("network", &*self.network)].into_iter().chain(self.others.iter().map(|other| ("others", other)))
         {
             if matches!(network, Architecture::Ensemble(_)) {
-                return Err(LayerError::setting("ensemble", setting, "must be no ensemble", "ensemble"));
+                return Err(LayerError::setting("ensemble", setting, "no ensemble", "ensemble"));
             }
             if network.input() != self.network.input() {
-                let (rule, given) = ("must read the input of the first network", network.input());
-                return Err(LayerError::setting("ensemble", setting, rule, format!("{given:?}")));
+                let rule = format!("of the first network's input, {:?}", self.network.input());
+                return Err(LayerError::setting("ensemble", setting, rule, format!("{:?}", network.input())));
             }
         }
         Ok(Settings("ensemble").one_or_more([("members", self.members)])?)
@@ -74,13 +74,13 @@ impl EnsembleConfig {
     pub(super) fn scaled_weights(&self) -> Result<Vec<f64>, LayerError> {
         let mut weights = self.member_weights();
         let mean = weights.iter().sum::<f64>() / self.count() as f64;
-        let refused = |rule, given: String| LayerError::setting("ensemble", "weights", rule, given);
+        let refused = |rule: String, given: String| LayerError::setting("ensemble", "weights", rule, given);
         if weights.len() != self.count() {
-            let given = format!("{} for {}", weights.len(), self.count());
-            return Err(refused("must be none, or one for each member", given));
+            let rule = format!("none, or as many as members, {}", self.count());
+            return Err(refused(rule, weights.len().to_string()));
         }
         if let Some(weight) = weights.iter().find(|weight| !(mean.is_finite() && **weight > 0.0)) {
-            return Err(refused("must be above 0, and finite together", weight.to_string()));
+            return Err(refused("above 0, and finite together".to_owned(), weight.to_string()));
         }
         weights.iter_mut().for_each(|weight| *weight /= mean);
         Ok(weights)
@@ -89,7 +89,7 @@ impl EnsembleConfig {
 
 /// Always an error: an ensemble must not be a member of another one.
 pub(super) fn network(_: &EnsembleConfig, _: usize, _: &Parameters) -> Result<Sequential, LayerError> {
-    Err(LayerError::setting("ensemble", "network", "must be no ensemble", "ensemble"))
+    Err(LayerError::setting("ensemble", "network", "no ensemble", "ensemble"))
 }
 
 impl Default for EnsembleConfig {
@@ -176,7 +176,7 @@ mod tests {
             Architecture::from(config).build(3, 0).map(|_| ()).unwrap_err().to_string()
         };
         let other = Cnn1dConfig { features: 25, ..Default::default() };
-        assert!(refused(vec![other.into()]).contains("others must read the input of the first network, got"));
+        assert!(refused(vec![other.into()]).contains("others must be of the first network's input, "));
         assert!(refused(vec![EnsembleConfig::default().into()]).contains("others must be no ensemble"));
     }
 
@@ -185,7 +185,7 @@ mod tests {
         let error = pair(&[]).forward(&clips(5), &mut Mode::Training(&mut Generator::new(0))).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "ensemble: mode must be inference: train each member and join their checkpoints, got training"
+            "ensemble: mode must be inference (train each member, then Checkpoint::join), got training"
         );
     }
 
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(refused(nested), "ensemble: network must be no ensemble, got ensemble");
         assert!(refused(EnsembleConfig { members: 0, ..Default::default() }).contains("members must be 1"));
         for (weights, expected) in [
-            (vec![1.0, 1.0], "weights must be none, or one for each member, got 2 for 3"),
+            (vec![1.0, 1.0], "weights must be none, or as many as members, 3, got 2"),
             (vec![1.0, 1.0, 0.0], "weights must be above 0, and finite together, got 0"),
             (vec![1.0, f64::NAN, 1.0], "weights must be above 0, and finite together"),
             (vec![f64::MAX; 3], "weights must be above 0, and finite together"),

@@ -33,7 +33,7 @@ impl Model {
     ) -> Result<Self, LayerError> {
         let (name, input) = (architecture.name(), architecture.input());
         if classes < 2 {
-            return Err(LayerError::setting(name, "classes", "must be 2 or more", classes));
+            return Err(LayerError::setting(name, "classes", "2 or more", classes));
         }
         let (members, weights) = match architecture {
             Architecture::Ensemble(config) => {
@@ -44,7 +44,7 @@ impl Model {
                 let members = (1..).zip(config.networks()).map(member).collect::<Result<Vec<_>, _>>()?;
                 let axes = |net: &Sequential| net.input_shape().len();
                 if members.iter().any(|net| axes(net) != axes(&members[0])) {
-                    let rule = "must take inputs as images, or none";
+                    let rule = "networks that all read images, or none of them";
                     return Err(LayerError::setting(name, "members", rule, "some that do"));
                 }
                 (members, config.scaled_weights()?)
@@ -121,7 +121,7 @@ impl Model {
             }));
         }
         if mode.is_training() {
-            let rule = "must be inference: train each member and join their checkpoints";
+            let rule = "inference (train each member, then Checkpoint::join)";
             return Err(LayerError::setting(self.name, "mode", rule, "training"));
         }
         // Side by side, so that no thread waits for another at the end of a layer.

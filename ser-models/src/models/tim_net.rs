@@ -87,7 +87,7 @@ pub(super) fn network(
     parameters: &Parameters,
 ) -> Result<Sequential, LayerError> {
     if !(1..=MAX_BLOCKS).contains(&config.blocks) {
-        return Err(LayerError::setting("tim-net", "blocks", "must be 1 to 32", config.blocks));
+        return Err(LayerError::setting("tim-net", "blocks", "1 to 32", config.blocks));
     }
     let mut net = Sequential::new([config.rows, config.frames]);
     net.push("temporal_blocks", TemporalBlocks::new(config, parameters)?)?;

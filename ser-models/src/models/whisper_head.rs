@@ -171,11 +171,13 @@ impl WhisperHeadConfig {
             ("tuned.hidden", hidden),
             ("tuned.frames", frames),
         ])?;
-        settings.require(blocks <= self.blocks, "tuned.blocks", "must be at most blocks", blocks)?;
-        let rule = "must be a multiple of 64 where blocks are tuned";
+        let rule = format!("at most blocks, {}", self.blocks);
+        settings.require(blocks <= self.blocks, "tuned.blocks", rule, blocks)?;
+        let rule = "a multiple of 64 where blocks are tuned";
         settings.require(self.width.is_multiple_of(HEAD), "width", rule, self.width)?;
         if let HeadPooling::Attentive { frames: pooled, .. } = self.pooling {
-            settings.require(pooled == frames, "tuned.frames", "must be those of the pooling", frames)?;
+            let rule = format!("those of the pooling, {pooled}");
+            settings.require(pooled == frames, "tuned.frames", rule, frames)?;
         }
         Ok(())
     }
@@ -221,7 +223,7 @@ pub(super) fn network(
     if config.layers == HeadLayers::Concatenation {
         if config.skipped != 0 || config.pooling != HeadPooling::Statistics {
             let given = format!("{} and {:?}", config.skipped, config.pooling);
-            let rule = "must be mixture unless skipped is 0 and pooling is statistics";
+            let rule = "mixture unless skipped is 0 and pooling is statistics";
             return Err(LayerError::setting("whisper-head", "layers", rule, given));
         }
         return with_head(net, &config.dense, config.dropout, classes, init, parameters);
@@ -336,11 +338,11 @@ mod tests {
         };
         let (means, default) = (HeadPooling::Means, TunedBlocks::default);
         let error = refused(TunedBlocks { blocks: 5, ..default() }, 128, means);
-        assert_eq!(error, "whisper-head: tuned.blocks must be at most blocks, got 5");
+        assert_eq!(error, "whisper-head: tuned.blocks must be at most blocks, 4, got 5");
         let error = refused(default(), 100, means);
         assert_eq!(error, "whisper-head: width must be a multiple of 64 where blocks are tuned, got 100");
         let error = refused(default(), 128, HeadPooling::Attentive { units: 4, frames: 20 });
-        assert_eq!(error, "whisper-head: tuned.frames must be those of the pooling, got 150");
+        assert_eq!(error, "whisper-head: tuned.frames must be those of the pooling, 20, got 150");
         let error = refused(TunedBlocks { frames: 0, ..default() }, 128, means);
         assert_eq!(error, "whisper-head: tuned.frames must be 1 or more, got 0");
     }

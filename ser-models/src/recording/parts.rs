@@ -37,9 +37,9 @@ impl TimelineConfig {
     pub(crate) fn check(&self) -> Checked {
         let Self { hop, smoothing, silence_db, .. } = *self;
         let of = Settings("timeline");
-        of.require((0.05..=60.0).contains(&hop), "hop", "must be 0.05 to 60 s", hop)?;
-        of.require((0.0..=30.0).contains(&smoothing), "smoothing", "must be 0 to 30 s", smoothing)?;
-        of.require(silence_db.is_finite(), "silence_db", "must be finite", silence_db)
+        of.require((0.05..=60.0).contains(&hop), "hop", "0.05 to 60 s", hop)?;
+        of.require((0.0..=30.0).contains(&smoothing), "smoothing", "0 to 30 s", smoothing)?;
+        of.require(silence_db.is_finite(), "silence_db", "finite", silence_db)
     }
 }
 

@@ -60,13 +60,13 @@ impl Augmentation {
             ("augmentation.time_shift", self.time_shift),
             ("augmentation.frequency_shift", self.frequency_shift),
         ] {
-            at_most(setting, "must be 0 to 1000000", 1_000_000, shift)?;
+            at_most(setting, "0 to 1000000", 1_000_000, shift)?;
         }
         for (setting, masks) in [
             ("augmentation.time_masks.count", self.time_masks),
             ("augmentation.frequency_masks.count", self.frequency_masks),
         ] {
-            at_most(setting, "must be 0 to 1000", 1_000, masks.count)?;
+            at_most(setting, "0 to 1000", 1_000, masks.count)?;
         }
         TRAINING.zero_or_more("augmentation.noise", self.noise)?;
         TRAINING.zero_or_more("augmentation.mixup", self.mixup)?;

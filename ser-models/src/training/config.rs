@@ -4,7 +4,7 @@ use super::{Augmentation, OptimizerConfig, Sampling, Schedule, TrainingError};
 use crate::checkpoint::TrainingRecord;
 use crate::input::Dataset;
 use crate::json::is_default;
-use crate::setting::{Checked, TRAINING};
+use crate::setting::{Checked, Settings, TRAINING};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -125,14 +125,15 @@ impl TrainingConfig {
     /// Checks every setting's range.
     pub(crate) fn check(&self, has_validation: bool) -> Checked {
         TRAINING.one_or_more([("epochs", self.epochs)])?;
-        TRAINING.require(self.batch_size >= 2, "batch_size", "must be 2 or more", self.batch_size)?;
+        TRAINING.require(self.batch_size >= 2, "batch_size", "2 or more", self.batch_size)?;
         TRAINING.positive("learning_rate", self.learning_rate)?;
         self.learning_rates.values().try_for_each(|rate| TRAINING.positive("learning_rates", *rate))?;
         self.clip_norm.map_or(Ok(()), |limit| TRAINING.positive("clip_norm", limit))?;
         self.ema_decay.map_or(Ok(()), |decay| TRAINING.zero_or_more_and_below_1("ema_decay", decay))?;
         if let Some(EarlyStopping { patience }) = self.early_stopping {
             TRAINING.one_or_more([("early_stopping.patience", patience)])?;
-            TRAINING.require(has_validation, "early_stopping", "needs a validation part", "none")?;
+            let rule = "1 or more where early_stopping is set";
+            Settings("validation part").require(has_validation, "clips", rule, 0)?;
         }
         self.schedule.check()?;
         self.optimizer.check()?;
@@ -151,7 +152,7 @@ impl TrainingConfig {
             }
             ClassWeights::Given(weights) if weights.len() == counts.len() => Ok(weights.clone()),
             ClassWeights::Given(weights) => {
-                let rule = "must be as many as there are classes";
+                let rule = format!("as many as classes, {}", counts.len());
                 Err(TRAINING.error("class_weights", rule, weights.len()).into())
             }
         }

@@ -71,8 +71,8 @@ impl EncodedClips {
     ) -> Result<Self, EncodedError> {
         config.check()?;
         if ids.len() != samples.len() {
-            let (rule, given) = ("must be as many as ids", format!("{} for {}", samples.len(), ids.len()));
-            return Err(ENCODING.error("clips", rule, given).into());
+            let rule = format!("as many as ids, {}", ids.len());
+            return Err(ENCODING.error("clips", rule, samples.len()).into());
         }
         let (layers, width, versions) = (encoder.layers(), encoder.width(), config.versions());
         let digests: Vec<u128> = samples.iter().map(|samples| digest(samples)).collect();

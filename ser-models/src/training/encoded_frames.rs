@@ -28,8 +28,8 @@ pub fn encode_frames(
 ) -> Result<Dataset, EncodedError> {
     config.check()?;
     if ids.len() != samples.len() {
-        let (rule, given) = ("must be as many as ids", format!("{} for {}", samples.len(), ids.len()));
-        return Err(ENCODING.error("clips", rule, given).into());
+        let rule = format!("as many as ids, {}", ids.len());
+        return Err(ENCODING.error("clips", rule, samples.len()).into());
     }
     let digests: Vec<u128> = samples.iter().map(|samples| digest(samples.as_ref())).collect();
     let versions: Vec<(usize, usize)> =

@@ -71,9 +71,9 @@ impl EncodingConfig {
     /// Checks the settings.
     pub(super) fn check(&self) -> Checked {
         self.augmentation.check(ENCODING)?;
-        ENCODING.require(self.copies <= Self::MOST_COPIES, "copies", "must be 0 to 1000", self.copies)?;
+        ENCODING.require(self.copies <= Self::MOST_COPIES, "copies", "0 to 1000", self.copies)?;
         let rate = self.preparation.sample_rate;
-        ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "must be 16000", rate)
+        ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "16000", rate)
     }
 
     /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of all that its encoding depends on, the version of

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const KIND: &str = "file of encoded clips";
+const KIND: &str = "a file of encoded clips";
 const TENSOR: &str = "statistics";
 
 /// The statistics of an encoder's outputs, each under the digest of all that they depend on beside the encoder. So one file serves any
@@ -50,7 +50,7 @@ impl EncodingCache {
         let (bytes, file) = (read_file(path)?, path.display().to_string());
         let wrong = |cause: WeightsError| FileError::weights(&file, cause);
         let (mut weights, metadata) = read_weights(&bytes, &file, KIND)?;
-        weights.check_digest(&metadata).map_err(wrong)?;
+        weights.check_digest(&metadata).map_err(|cause| FileError::not_a(KIND, &file, cause))?;
         // The digest after it is no field of it.
         let record: Record =
             serde_json::from_str(&metadata).map_err(|error| FileError::not_a(KIND, &file, error))?;
@@ -73,14 +73,14 @@ impl EncodingCache {
         self.rows.extend(rows);
         self.rows.extend(Self::read(&self.path, &self.encoder, self.size)?);
         let file = self.path.display().to_string();
-        let damaged = |error: &dyn std::error::Error| FileError::damaged(&file, error);
         let (encoder, size) = (self.encoder.clone(), self.size);
         let record = Record { encoder, size, keys: self.rows.keys().cloned().collect() };
-        let metadata = serde_json::to_string(&record).map_err(|error| damaged(&error))?;
+        let metadata =
+            serde_json::to_string(&record).map_err(|cause| FileError::not_written(&file, cause))?;
         let shape = vec![self.rows.len(), size];
         let values = Values { shape, values: self.rows.values().flatten().copied().collect() };
         let weights = Weights(BTreeMap::from([(TENSOR.to_owned(), values)]));
-        let bytes = weights.to_safetensors(&metadata).map_err(|error| damaged(&error))?;
+        let bytes = weights.to_safetensors(&metadata).map_err(|cause| FileError::weights(&file, cause))?;
         Ok(save_file(&self.path, &bytes)?)
     }
 }

@@ -61,7 +61,9 @@ pub enum TrainingError {
         given: Vec<usize>,
     },
     /// The loss, a weight, a statistic, an average of one or a value of the optimiser is NaN or infinite.
-    #[error("epoch {epoch}, {place}: {what} is {value}; a lower learning rate or gradient clipping may help")]
+    #[error(
+        "epoch {epoch}, {place}: {what} must be finite, got {value}; a lower learning_rate or clip_norm may help"
+    )]
     NotFinite {
         /// The epoch, counted from 1.
         epoch: usize,
@@ -99,7 +101,7 @@ pub enum TrainingError {
     #[error(transparent)]
     Features(#[from] ConfigError),
     /// No epoch has ended, so there are no weights for a checkpoint.
-    #[error("no epoch has ended yet: there is nothing to save")]
+    #[error("training: whole epochs must be 1 or more for a checkpoint, got 0")]
     NoEpoch,
     /// A layer failed.
     #[error(transparent)]

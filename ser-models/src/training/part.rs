@@ -146,11 +146,11 @@ fn source(
     input: ModelInput,
     seed: u64,
 ) -> Result<Source, TrainingError> {
-    let refused = |setting, rule| Err(TRAINING.error(setting, rule, "none").into());
+    let refused = |setting, rule| Err(TRAINING.error(setting, rule, "on").into());
     if let Some(setting) = config.augmentation.needs_frames()
         && matches!(input, ModelInput::Vector { .. })
     {
-        return refused(setting, "needs inputs with frames");
+        return refused(setting, "off for inputs without frames");
     }
     if !config.augmentation.audio.is_on() {
         if let ModelInput::EncodedFrames { .. } = input {
@@ -159,7 +159,10 @@ fn source(
         return Ok(Source::Features(normalization.normalized(training.inputs())?));
     }
     let Some(audio) = training.audio() else {
-        return refused("augmentation.audio", "needs the training clips themselves (Dataset::with_audio)");
+        return refused(
+            "augmentation.audio",
+            "off for clips without samples (Dataset::with_audio adds them)",
+        );
     };
     let (ids, augmentation) = (training.ids().to_vec(), config.augmentation.audio);
     let source = AudioSource::new(audio.clone(), ids, augmentation, input, normalization.clone(), seed)?;

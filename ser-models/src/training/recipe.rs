@@ -4,6 +4,7 @@ use super::TrainingConfig;
 use crate::files::FileError;
 use crate::json::json_value;
 use crate::models::Architecture;
+use crate::weights::one_line;
 use ser_features::{FeatureConfig, PreparationConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -90,14 +91,15 @@ pub enum RecipeError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The text is not TOML.
-    #[error("{file}: line {line}: {reason}")]
+    #[error("{file}: line {line}: {cause}", cause = one_line(.cause.message()))]
     Toml {
         /// The file.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// The reason.
-        reason: String,
+        /// The cause, whose message is part of the text.
+        #[source]
+        cause: toml::de::Error,
     },
     /// A key at the top is unknown.
     #[error("{file}: a setting must be one of {}, got `{key}`", RecipeFile::KEYS.join(", "))]
@@ -122,14 +124,15 @@ pub enum RecipeError {
         file: String,
     },
     /// A table has an unknown key or a value of the wrong type.
-    #[error("{file}: [{table}]: {reason}")]
+    #[error("{file}: [{table}]: {cause}", cause = one_line(.cause))]
     Table {
         /// The file.
         file: String,
         /// The table.
         table: &'static str,
-        /// The key and the reason.
-        reason: String,
+        /// The cause, which names the key and is part of the text.
+        #[source]
+        cause: serde_json::Error,
     },
 }
 
@@ -165,13 +168,15 @@ impl RecipeFile {
         let file = file.into();
         let tables: Map<String, Value> = match toml::from_str(text) {
             Ok(tables) => tables,
-            Err(error) => {
-                let line = 1 + text[..error.span().map_or(0, |span| span.start)].matches('\n').count();
-                return Err(RecipeError::Toml { file, line, reason: error.message().to_owned() });
+            Err(mut cause) => {
+                let line = 1 + text[..cause.span().map_or(0, |span| span.start)].matches('\n').count();
+                // Its own text would repeat the line.
+                cause.set_input(None);
+                return Err(RecipeError::Toml { file, line, cause });
             }
         };
         match tables.keys().find(|key| !Self::KEYS.contains(&key.as_str())) {
-            Some(key) => Err(RecipeError::Key { key: key.clone(), file }),
+            Some(key) => Err(RecipeError::Key { key: one_line(key), file }),
             None => Ok(Self { file, tables }),
         }
     }
@@ -200,11 +205,7 @@ impl RecipeFile {
     where
         T: Serialize + DeserializeOwned,
     {
-        let error = |error: serde_json::Error| RecipeError::Table {
-            file: self.file.clone(),
-            table,
-            reason: error.to_string(),
-        };
+        let error = |cause| RecipeError::Table { file: self.file.clone(), table, cause };
         let mut value = json_value(settings).map_err(error)?;
         if let Some(over) = self.tables.get(table) {
             put_over(&mut value, over);
@@ -230,6 +231,7 @@ fn put_over(value: &mut Value, over: &Value) {
 mod tests {
     use super::*;
     use crate::training::{OptimizerConfig, Schedule};
+    use std::error::Error;
 
     fn read(text: &str) -> Result<RecipeFile, RecipeError> {
         let folder = tempfile::tempdir().unwrap();
@@ -317,6 +319,19 @@ mod tests {
             let error = Recipe::of(&read(text).unwrap()).unwrap_err().to_string();
             assert!(error.contains("recipe.toml: arch must be one of cnn-1d, "), "{error}");
             assert!(error.ends_with(&format!(", got {given}")), "{error}");
+        }
+        let of = |text: &str| read(text).and_then(|file| recipe().with(&file)).unwrap_err();
+        // The text ends in the cause's, which does not tell the place again.
+        for text in ["[training]\nepochs = 'ten'", "\n[training\nepochs = 3"] {
+            let error = of(text);
+            let cause = error.source().unwrap().to_string();
+            assert!(error.to_string().ends_with(cause.trim_end()), "{error} of {cause}");
+        }
+        assert!(of("[training]\nepochs = 'ten'").source().unwrap().is::<serde_json::Error>());
+        assert!(of("[training").source().unwrap().is::<toml::de::Error>());
+        for text in [r#""a\nb" = 1"#, "[training]\n\"a\\nb\" = 1"] {
+            let error = of(text).to_string();
+            assert!(error.contains(r"`a\nb`") && !error.contains('\n'), "{error}");
         }
         let missing = RecipeFile::read("none/recipe.toml").unwrap_err().to_string();
         assert!(missing.starts_with("none/recipe.toml: "), "{missing}");

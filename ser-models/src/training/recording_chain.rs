@@ -66,7 +66,7 @@ impl RecordingChain {
         if let Some([low, high]) = self.reverberation {
             let times = 0.01..=2.0;
             let holds = times.contains(&low) && times.contains(&high) && low <= high;
-            let rule = "must be a range within 0.01..=2 s";
+            let rule = "a range within 0.01..=2 s";
             of.require(
                 holds,
                 "augmentation.audio.chain.reverberation",
@@ -75,10 +75,10 @@ impl RecordingChain {
             )?;
         }
         let settings = [
-            (self.equalizer, 30.0, "augmentation.audio.chain.equalizer", "must be 0 to 30 dB"),
-            (self.tilt, 12.0, "augmentation.audio.chain.tilt", "must be 0 to 12 dB an octave"),
-            (self.pink, 1.0, "augmentation.audio.chain.pink", "must be 0 to 1"),
-            (self.telephone, 1.0, "augmentation.audio.chain.telephone", "must be 0 to 1"),
+            (self.equalizer, 30.0, "augmentation.audio.chain.equalizer", "0 to 30 dB"),
+            (self.tilt, 12.0, "augmentation.audio.chain.tilt", "0 to 12 dB an octave"),
+            (self.pink, 1.0, "augmentation.audio.chain.pink", "0 to 1"),
+            (self.telephone, 1.0, "augmentation.audio.chain.telephone", "0 to 1"),
         ];
         settings.into_iter().try_for_each(|(value, most, setting, rule)| {
             of.require((0.0..=most).contains(&value), setting, rule, value)

@@ -30,7 +30,7 @@ impl Sampling {
         let Self::Balanced { corpora } = self else { return Ok(()) };
         corpora.iter().try_for_each(|(name, share)| {
             let (holds, given) = (*share > 0.0 && share.is_finite(), format!("{share} for {name}"));
-            TRAINING.require(holds, "sampling.corpora", "must be positive shares", given)
+            TRAINING.require(holds, "sampling.corpora", "positive shares", given)
         })
     }
 }

@@ -72,7 +72,7 @@ impl Schedule {
             Self::Exponential { factor } => TRAINING.above_0_and_at_most_1("schedule.factor", factor),
             Self::Cosine { warm_up, minimum } => {
                 TRAINING.zero_or_more_and_below_1("schedule.warm_up", warm_up)?;
-                let (holds, rule) = ((0.0..=1.0).contains(&minimum), "must be 0 or more and at most 1");
+                let (holds, rule) = ((0.0..=1.0).contains(&minimum), "0 to 1");
                 TRAINING.require(holds, "schedule.minimum", rule, minimum)
             }
         }

@@ -1,11 +1,12 @@
 //! The state of a run after an epoch, and its file for resuming.
 
 use super::learner::LearnerState;
-use super::{History, Optimizer, StateError, TrainingConfig};
+use super::{Epoch, History, Optimizer, StateError, TrainingConfig};
 use crate::files::{FileError, open_weights, read_file, save_file};
 use crate::json::json_value;
 use crate::models::Architecture;
 use crate::parameters::Parameters;
+use crate::setting::{Checked, Settings};
 use crate::weights::{Values, Weights, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,7 +15,7 @@ use std::path::Path;
 /// The format of the files that this version reads and writes.
 const FORMAT: u64 = 3;
 /// What errors call such a file.
-const KIND: &str = "training state";
+const KIND: &str = "a training state";
 
 /// Where a run stands after an epoch. Random numbers need no place here: every epoch and step has a stream of its own.
 #[derive(Debug, Clone)]
@@ -71,7 +72,8 @@ impl RunState {
             }
         }
         let file = path.display().to_string();
-        let metadata = serde_json::to_string(&metadata).map_err(|e| FileError::damaged(&file, e))?;
+        let metadata =
+            serde_json::to_string(&metadata).map_err(|cause| FileError::not_written(&file, cause))?;
         let bytes = all.to_safetensors(&metadata).map_err(|cause| FileError::weights(&file, cause))?;
         Ok(save_file(path, &bytes)?)
     }
@@ -96,23 +98,11 @@ impl RunState {
                 given,
             });
         }
-        let not_this = |reason: String| FileError::not_a(KIND, file, reason);
         let epochs = &metadata.history.epochs;
-        let most = run.config.epochs;
-        if epochs.len() > most {
-            return Err(not_this(format!("epochs must be {most} at most, got {}", epochs.len())).into());
-        }
-        if let Some((at, epoch)) = (1..).zip(epochs).find(|(at, epoch)| epoch.epoch != *at) {
-            let reason = format!("epochs must be numbered from 1, got {} at place {at}", epoch.epoch);
-            return Err(not_this(reason).into());
-        }
         // Every step of an epoch is taken, or the epoch fails.
         let steps = (epochs.len() as u64).saturating_mul(batches as u64);
-        if metadata.optimizer_steps != steps {
-            let (epochs, given) = (epochs.len(), metadata.optimizer_steps);
-            let reason = format!("steps must be {steps} at epoch {epochs}, got {given}");
-            return Err(not_this(reason).into());
-        }
+        check_progress(epochs, run.config.epochs, metadata.optimizer_steps, steps)
+            .map_err(|cause| FileError::not_a(KIND, file, cause))?;
         let [weights, best, average] = ["model/", "best/", "average/"].map(|prefix| all.part(prefix));
         let check = |weights| parameters.check(weights).map_err(|cause| FileError::weights(file, cause));
         check(&weights)?;
@@ -131,6 +121,16 @@ impl RunState {
         let learner = LearnerState { weights, optimizer, average };
         Ok(Self { learner, best, history: metadata.history })
     }
+}
+
+/// Checks that a history has no more than `most` epochs, in their order, and as many steps as these have.
+fn check_progress(epochs: &[Epoch], most: usize, taken: u64, steps: u64) -> Checked {
+    let of = Settings("history");
+    of.require(epochs.len() <= most, "epochs", format!("at most {most}"), epochs.len())?;
+    for (at, Epoch { epoch, .. }) in (1..).zip(epochs) {
+        of.require(*epoch == at, "epochs", "numbered from 1", format!("{epoch} at place {at}"))?;
+    }
+    of.require(taken == steps, "steps", format!("{steps} at epoch {}", epochs.len()), taken)
 }
 
 impl RunIdentity {

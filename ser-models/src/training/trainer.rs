@@ -11,7 +11,7 @@ use crate::json::json_value;
 use crate::metrics::Evaluation;
 use crate::models::{Architecture, Model};
 use crate::readout::Readout;
-use crate::setting::TRAINING;
+use crate::setting::{Settings, TRAINING};
 use crate::weights::Weights;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -117,7 +117,7 @@ impl Trainer {
     ) -> Result<Self, TrainingError> {
         let Start { architecture, model, normalization, readout, known, digest } = start;
         let (input, clips) = (model.input(), training.len());
-        TRAINING.require(clips >= 2, "training part", "must have 2 or more clips", clips)?;
+        Settings("training part").require(clips >= 2, "clips", "2 or more", clips)?;
         let learner = Learner::new(model, &config, config.class_weights(training)?)?;
         let state =
             RunState { learner: learner.state()?, best: Weights::default(), history: History::default() };
@@ -323,8 +323,7 @@ struct Start {
 }
 
 fn check_single(architecture: &Architecture) -> Result<(), TrainingError> {
-    let (setting, rule) =
-        ("architecture", "must be one network: train each member and join their checkpoints");
+    let (setting, rule) = ("architecture", "one network (Checkpoint::join joins trained ones)");
     Ok(TRAINING.require(architecture.member() == architecture, setting, rule, "ensemble")?)
 }
 

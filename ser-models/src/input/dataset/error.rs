@@ -48,10 +48,12 @@ pub enum DatasetError {
         given: Vec<f32>,
     },
     /// A clip has no samples, or one that is NaN or infinite.
-    #[error("clip {id}: samples must be finite, and 1 or more")]
+    #[error("clip {id}: samples must be 1 or more finite numbers, got {given}")]
     Audio {
         /// The clip.
         id: String,
+        /// `none`, or the first sample that is not finite and its place.
+        given: String,
     },
     /// Clips are prepared at one sample rate, and features taken at another.
     #[error("features: sample_rate must be the preparation's, {preparation} Hz, got {features} Hz")]
@@ -94,12 +96,14 @@ pub enum DatasetError {
         given: String,
     },
     /// A number is NaN or infinite.
-    #[error("clip {id}: element {element} of the input must be finite")]
+    #[error("clip {id}: element {element} of the input must be finite, got {given}")]
     NotFinite {
         /// The clip.
         id: String,
         /// Position in the input, in row-major order.
         element: usize,
+        /// The number.
+        given: f32,
     },
     /// An index does not exist.
     #[error("dataset: index must be below the number of clips, {clips}, got {index}")]

@@ -85,8 +85,8 @@ impl Dataset {
             if label >= classes {
                 return Err(DatasetError::Label { id: id.clone(), label, classes });
             }
-            if let Some(element) = clip.iter().position(|x| !x.is_finite()) {
-                return Err(DatasetError::NotFinite { id: id.clone(), element });
+            if let Some((element, given)) = clip.iter().copied().enumerate().find(|(_, x)| !x.is_finite()) {
+                return Err(DatasetError::NotFinite { id: id.clone(), element, given });
             }
         }
         let shape = inputs.shape().to_vec();
@@ -206,9 +206,14 @@ impl Dataset {
         features: FeatureConfig,
     ) -> Result<Self, DatasetError> {
         check_count("clips of samples", self.len(), samples.len())?;
-        let usable = |clip: &Vec<f32>| !clip.is_empty() && clip.iter().all(|x| x.is_finite());
-        if let Some(clip) = samples.iter().position(|clip| !usable(clip)) {
-            return Err(DatasetError::Audio { id: self.ids[clip].clone() });
+        for (clip, id) in samples.iter().zip(&self.ids) {
+            let broken = clip.iter().enumerate().find(|(_, x)| !x.is_finite());
+            let given = match broken {
+                Some((sample, x)) => format!("{x} as sample {sample}"),
+                None if clip.is_empty() => "none".to_owned(),
+                None => continue,
+            };
+            return Err(DatasetError::Audio { id: id.clone(), given });
         }
         let rates = (preparation.sample_rate, features.sample_rate);
         if rates.0 != rates.1 {
@@ -371,7 +376,7 @@ mod tests {
         let broken = array![[1.0f32, 2.0], [3.0, f32::NAN]];
         assert_eq!(
             message(build(broken, &[0, 1], &["a", "b"], &["x", "y"])),
-            "clip y: element 1 of the input must be finite"
+            "clip y: element 1 of the input must be finite, got NaN"
         );
         let set = build(inputs(), &[0, 1], &["a", "b"], &["x", "y"]).unwrap();
         assert!(set.select(&[]).is_err() && set.select(&[2]).is_err() && set.select(&[0, 0]).is_err());
@@ -423,8 +428,9 @@ mod tests {
             message(add(&[&[0.1]], 22_050)),
             "dataset: clips of samples must be as many as clips, 2, got 1"
         );
-        assert!(message(add(&[&[0.1], &[]], 22_050)).starts_with("clip y: samples must be finite"));
-        assert!(message(add(&[&[0.1], &[f32::NAN]], 22_050)).starts_with("clip y: "));
+        let rule = "clip y: samples must be 1 or more finite numbers";
+        assert_eq!(message(add(&[&[0.1], &[]], 22_050)), format!("{rule}, got none"));
+        assert_eq!(message(add(&[&[0.1], &[0.5, f32::NAN]], 22_050)), format!("{rule}, got NaN as sample 1"));
         assert!(
             message(add(&[&[0.1], &[0.2]], 16_000)).contains("the preparation's, 22050 Hz, got 16000 Hz")
         );

@@ -134,7 +134,7 @@ impl<const AXES: usize> Pooling<AXES> {
         padding: Padding,
     ) -> Result<Self, LayerError> {
         if padding == Padding::Causal {
-            return Err(LayerError::setting(layer, "padding", "must be valid or same", "causal"));
+            return Err(LayerError::setting(layer, "padding", "valid or same", "causal"));
         }
         let windows: [Window; AXES] = std::array::from_fn(|axis| Window {
             kernel: size[axis],

@@ -56,7 +56,8 @@ impl TransformerBlock {
     ) -> Result<Self, LayerError> {
         let settings = Settings("TransformerBlock");
         settings.one_or_more([("width", width), ("heads", heads), ("hidden", hidden)])?;
-        settings.require(width.is_multiple_of(heads), "width", "must be a multiple of heads", width)?;
+        let rule = format!("a multiple of heads, {heads}");
+        settings.require(width.is_multiple_of(heads), "width", rule, width)?;
         let attention = |name: &str| scope.scope("self_attn").scope(name);
         let square = |name: &str| Linear::new(width, width, init, &attention(name));
         let parts = Parts {
@@ -244,7 +245,7 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        assert_eq!(refused(6, 4, 2), "TransformerBlock: width must be a multiple of heads, got 6");
+        assert_eq!(refused(6, 4, 2), "TransformerBlock: width must be a multiple of heads, 4, got 6");
         assert_eq!(refused(6, 0, 2), "TransformerBlock: heads must be 1 or more, got 0");
         assert_eq!(refused(6, 2, 0), "TransformerBlock: hidden must be 1 or more, got 0");
         assert!(block(6, 2, 3).output_shape(&[5, 7]).is_err());

@@ -52,7 +52,7 @@ impl Optimizer {
     pub(crate) fn set_rates(&mut self, rates: &BTreeMap<String, f64>) -> Checked {
         for beginning in rates.keys() {
             let is_used = self.slots.iter().any(|slot| slot.name.starts_with(beginning));
-            let rule = "must begin the name of a weight of the network";
+            let rule = "the beginning of the name of a weight of the network";
             TRAINING.require(is_used, "learning_rates", rule, beginning)?;
         }
         for slot in &mut self.slots {
@@ -265,7 +265,7 @@ mod tests {
         let error = optimizer.set_rates(&BTreeMap::from([("blok".to_owned(), 1.0)])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "training: learning_rates must begin the name of a weight of the network, got blok"
+            "training: learning_rates must be the beginning of the name of a weight of the network, got blok"
         );
     }
 
