@@ -24,6 +24,7 @@ pub fn epilogue(calls: &str) -> String {
 /// Work that Ctrl-C stopped before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("Ctrl-C: stopped; {advice}")]
+#[non_exhaustive]
 pub struct Stopped {
     /// The next step for the user.
     pub advice: &'static str,

@@ -150,7 +150,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let done = trainer.history().epochs.len();
     let begin = Instant::now();
     if trainer.run(|_| {}, &stop)? == Finish::Stopped {
-        return Err(cli::Stopped { advice: "the same command continues" }.into());
+        return Err(cli::Stopped::new("the same command continues").into());
     }
     let seconds = begin.elapsed().as_secs_f64();
     for epoch in &trainer.history().epochs {

@@ -19,7 +19,7 @@ use super::recordings::RecordingScores;
 use super::{Clips, Disturbance, Experiment, Finished, Folder, Learner, Part, Predictions, Unit, baseline};
 
 /// Message of a run that was stopped.
-const STOPPED: Stopped = Stopped { advice: "the same command continues" };
+const STOPPED: Stopped = Stopped::new("the same command continues");
 
 /// The models of one experiment. A model whose predictions exist is not trained again; an interrupted training resumes.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ pub fn train_head(
     let mut trainer = Trainer::new(config, recipe.architecture.clone(), &training, None, seed)?;
     if trainer.run(|_| {}, stop)? == Finish::Stopped {
         let advice = "the same command continues with the heads and the outputs that are kept";
-        return Err(Stopped { advice }.into());
+        return Err(Stopped::new(advice).into());
     }
     let head = trainer.checkpoint(CheckpointSource {
         preparation: recipe.preparation.clone(),
