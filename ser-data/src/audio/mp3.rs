@@ -148,7 +148,7 @@ mod tests {
         reservoir.take(&frame(0, 300 * 8)).unwrap();
         reservoir.take(&frame(94, 488 * 8)).unwrap();
         let error = reservoir.take(&frame(1, 0)).unwrap_err().to_string();
-        assert!(error.contains("needs 1 bytes more"), "{error}");
+        assert!(error.contains("got 1 too few"), "{error}");
         assert_eq!(reservoir.lost(), 0);
     }
 
