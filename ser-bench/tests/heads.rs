@@ -1,9 +1,11 @@
-//! The binaries `distil` and `tune`, which train on the outputs of an encoder, here a made-up one.
+//! The binaries `distil`, `tune` and `voices`, which train on the outputs of an encoder, here a made-up one.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use safetensors::Dtype;
 use ser_models::Checkpoint;
@@ -145,7 +147,10 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
     assert!(model("both") == expected);
     assert_eq!(std::fs::metadata(&answers).unwrap().modified().unwrap(), before);
 
-    fails(distil("both", &["moved/0.wav"]), &["clips must be these, got others: choose another --folder"]);
+    fails(
+        distil("both", &["moved/0.wav"]),
+        &["clips must be this run's, got others; choose another --folder"],
+    );
     fails(distil("new", &["moved/copy.wav"]), &["--unlabelled must hold recordings that are not labelled"]);
     fails(distil("new", &["none"]), &["none: "]);
     write_wav(&made.folder, "songs/03-02-03-01-01-01-03.wav", &tone(200));
@@ -191,4 +196,38 @@ fn a_tuned_block_is_measured_before_and_after_and_a_run_resumes() {
     assert_eq!(prints(tune("cut", &["--leave-out", "emodb"])).0, table);
     fails(tune("new", &["--leave-out", "nemo"]), &["--leave-out must be a corpus among the data, got nemo"]);
     fails(tune("new", &["--blocks", "5"]), &["--blocks must be 1 to 4, got 5"]);
+}
+
+#[test]
+fn heads_are_kept_beside_the_encoders_outputs_and_read_again() {
+    let made = Made::new();
+    let voices = |seeds: &str| {
+        let mut command = made.command(env!("CARGO_BIN_EXE_voices"));
+        command.args(["--copies", "0", "--trained-only", "--seeds", seeds]);
+        command
+    };
+    // The heads by name, each with the time when it was written.
+    let kept = || -> BTreeMap<PathBuf, SystemTime> {
+        let files = std::fs::read_dir(made.path("encoded.heads")).unwrap().map(|entry| entry.unwrap());
+        files.map(|file| (file.path(), file.metadata().unwrap().modified().unwrap())).collect()
+    };
+    let (table, _) = prints(voices("1"));
+    let one_seed = kept();
+    // One for each fold.
+    assert_eq!(one_seed.len(), 5);
+    assert_eq!(prints(voices("1")).0, table);
+    assert_eq!(kept(), one_seed);
+
+    // Of two seeds, those of the first are there.
+    prints(voices("2"));
+    let two_seeds = kept();
+    assert_eq!(two_seeds.len(), 10);
+    assert!(one_seed.iter().all(|head| two_seeds.get(head.0) == Some(head.1)));
+
+    // Another head in the place of one answers as it does, and what is no head is refused by its name.
+    let [first, second] = [0, 1].map(|at| one_seed.keys().nth(at).unwrap());
+    std::fs::copy(first, second).unwrap();
+    assert_ne!(prints(voices("1")).0, table);
+    std::fs::write(first, "no head").unwrap();
+    fails(voices("1"), &[first.to_str().unwrap(), "cannot be read as a checkpoint: safetensors: "]);
 }

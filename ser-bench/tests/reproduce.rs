@@ -82,12 +82,12 @@ fn an_experiment_is_kept_continued_and_never_mixed_with_another() {
         &data,
         &results,
         &["--only", "cnn-1d", "--recipe", &another],
-        "the results there are of another recipe",
+        ": recipe must be that of the results there, got another; ",
     );
     std::fs::write(&lost, text(&before).replace("\n03-", "\nother-")).unwrap();
-    fails(&data, &results, &only, "seed-1.csv: the answers there are for other clips");
+    fails(&data, &results, &only, "seed-1.csv: clips must be those of the test part, got others; ");
     std::fs::write(&lost, "clip,true\n").unwrap();
-    fails(&data, &results, &only, "seed-1.csv: the columns must be");
+    fails(&data, &results, &only, "seed-1.csv: columns must be");
 }
 
 #[test]
@@ -96,12 +96,7 @@ fn what_cannot_be_run_is_refused() {
     let folder = TempDir::new().unwrap();
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'");
     let two = ["--only", "cnn-1d", "--only", "hybrid", "--recipe", &recipe];
-    fails(
-        &data,
-        folder.path(),
-        &two,
-        "--recipe needs one experiment, but 2 are to be trained: cnn-1d, hybrid",
-    );
+    fails(&data, folder.path(), &two, "--recipe must be given with one experiment, got 2: cnn-1d, hybrid");
     fails(&data, folder.path(), &["--only", "resnet"], "speaker-independent");
     let nameless = write(&folder, "nameless.toml", "[training]\nepochs = 3");
     fails(&data, folder.path(), &["--only", "cnn-1d", "--recipe", &nameless], "arch must be one of");
@@ -120,7 +115,7 @@ fn those_that_answer_together_are_trained_by_their_own_recipes() {
     let only = ["--only", "speaker-independent-moods"];
     let recipe = write(&folder, "short.toml", "arch = 'cnn-1d'\n[training]\nepochs = 1");
     let given = [&only[..], &["--recipe", &recipe]].concat();
-    fails(&data, folder.path(), &given, "--recipe needs one experiment, but 2 are to be trained: speaker");
+    fails(&data, folder.path(), &given, "--recipe must be given with one experiment, got 2: speaker");
     fails(&data, folder.path(), &only, "the validation part must have clips, got none");
     for (name, noise) in [("clean", false), ("robust", true)] {
         let file = folder.path().join(format!("speaker-independent-{name}/recipe.json"));

@@ -63,8 +63,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         model.save(&arguments.output)?;
         return cli::print(format!("{}: the weights of {}", arguments.output.display(), path.display()));
     }
-    let data = arguments.data.as_deref().context("--data must be given")?;
-    let experiment = Experiment::named(Experiment::BUNDLED).context("there is no such experiment")?;
+    let data = arguments.data.as_deref().context("--data must be given, got none")?;
+    let experiment = Experiment::named(Experiment::BUNDLED)
+        .with_context(|| format!("experiments: names must have {}, got none", Experiment::BUNDLED))?;
     let recipes: Vec<(Recipe, u16)> = match &arguments.recipe {
         Some(path) => vec![(Recipe::of(&RecipeFile::read(path)?)?, 1)],
         None => experiment
@@ -75,7 +76,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .collect::<anyhow::Result<_>>()?,
     };
     // All recipes read the same: networks that read differently cannot answer together in one file.
-    let (first, _) = recipes.first().context("there is no recipe")?;
+    let (first, _) = recipes.first().context("experiment: recipes must be 1 or more, got 0")?;
     let options = corpus_options(first, LabelSet::Emotions, arguments.cache.clone())?;
     let set = TrainingSet::load(&[ravdess(data)], &options, first.architecture.input())?;
     let all = Split { train: (0..set.groups.len()).collect(), ..Split::default() };
@@ -94,7 +95,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         states.push(state);
     }
     let mut model = Checkpoint::join(&models)?;
-    let classes = LabelSet::moods_of_emotions(&model.labels).context("labels must be emotions")?;
+    let classes = LabelSet::moods_of_emotions(&model.labels)
+        .with_context(|| format!("model: labels must be emotions, got {:?}", model.labels))?;
     model.readout = asked(Readout { classes, ..Readout::default() }, arguments);
     model.save(&arguments.output)?;
     for ((recipe, _), state) in recipes.iter().zip(&states) {

@@ -82,7 +82,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recipe = arguments.recipe.as_deref().map(|path| Recipe::of(&RecipeFile::read(path)?)).transpose()?;
     if recipe.is_some() && experiments.len() > 1 {
         let names: Vec<&str> = experiments.iter().map(|experiment| experiment.name).collect();
-        bail!("--recipe needs one experiment, but {} are to be trained: {}", names.len(), names.join(", "));
+        bail!("--recipe must be given with one experiment, got {}: {}", names.len(), names.join(", "));
     }
     let stop = interrupt::on_ctrl_c()?;
 

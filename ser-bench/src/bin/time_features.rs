@@ -60,8 +60,9 @@ fn read_samples(path: &Path) -> anyhow::Result<Vec<f32>> {
     let (samples, rest) = bytes.as_chunks();
     ensure!(
         rest.is_empty() && samples.len() >= 2048,
-        "{}: must hold 2048 or more f32 samples",
-        path.display()
+        "{}: samples must be 2048 or more of f32, got {} bytes",
+        path.display(),
+        bytes.len()
     );
     Ok(samples.iter().map(|&b| f32::from_le_bytes(b)).collect())
 }
@@ -123,10 +124,10 @@ fn scaling(clip: &[f32]) -> anyhow::Result<Value> {
 fn memory(clip: &[f32], seconds: usize) -> anyhow::Result<Value> {
     let signal = repeated(clip, seconds * SAMPLE_RATE);
     let vector = FeatureExtractor::new(FeatureConfig::default())?.extract(&signal)?.vector();
-    ensure!(vector.len() == 193, "the recipe has 193 features");
+    ensure!(vector.len() == 193, "features: numbers must be 193, got {}", vector.len());
     Ok(json!({ "peak_bytes": peak()?, "sample_bytes": 4 * signal.len() }))
 }
 
 fn peak() -> anyhow::Result<u64> {
-    peak_memory().context("peak memory is known on Linux only")
+    peak_memory().context("peak memory must be known, as on Linux, got none")
 }

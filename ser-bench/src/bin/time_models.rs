@@ -7,6 +7,7 @@ use ser_bench::timing::times;
 use ser_examples::memory::peak_memory;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
@@ -28,26 +29,27 @@ fn main() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let [name, kind, seconds] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-            bail!("a line must be NAME train|infer SECONDS, got {line:?}");
+            bail!("standard input: line must be NAME train|infer SECONDS, got {line:?}");
         };
-        let limit = Duration::from_secs_f64(seconds.parse().context("SECONDS")?);
+        let wrong = || format!("standard input: SECONDS must be 0 or more, got {seconds:?}");
+        let limit = Duration::try_from_secs_f64(seconds.parse().with_context(wrong)?).with_context(wrong)?;
         let (milliseconds, parameters) = if name == "recognizer" {
             (times(1, limit, || recognition.run().map(drop))?, None)
         } else if EncoderSubject::NAMES.contains(&name) {
-            if !encoders.contains_key(name) {
-                encoders.insert(name.to_owned(), EncoderSubject::new(name)?);
-            }
-            let encoder = encoders.get(name).context("the subject was just made")?;
+            let encoder = match encoders.entry(name.to_owned()) {
+                Entry::Occupied(made) => made.into_mut(),
+                Entry::Vacant(place) => place.insert(EncoderSubject::new(name)?),
+            };
             (times(1, limit, || encoder.run().map(drop))?, None)
         } else {
-            if !subjects.contains_key(name) {
-                subjects.insert(name.to_owned(), ModelSubject::new(name)?);
-            }
-            let subject = subjects.get_mut(name).context("the subject was just made")?;
+            let subject = match subjects.entry(name.to_owned()) {
+                Entry::Occupied(made) => made.into_mut(),
+                Entry::Vacant(place) => place.insert(ModelSubject::new(name)?),
+            };
             let milliseconds = match kind {
                 "train" => times(1, limit, || subject.train().map(drop))?,
                 "infer" => times(1, limit, || subject.infer().map(drop))?,
-                _ => bail!("the second word must be train or infer, got {kind:?}"),
+                _ => bail!("standard input: second word must be train or infer, got {kind:?}"),
             };
             (milliseconds, Some(subject.trainable()))
         };

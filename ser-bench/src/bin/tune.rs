@@ -9,14 +9,15 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use rayon::prelude::*;
 use ser_bench::experiments::Predictions;
-use ser_bench::voices::{VoiceClips, answer, in_weighted_moods, tells_moods_apart, train_head};
+use ser_bench::voices::{
+    VoiceClips, VoiceOptions, answer, in_weighted_moods, statistics_read, tells_moods_apart, train_head,
+};
 use ser_data::{published_folds, speakers_of};
-use ser_examples::speech::Labelling;
 use ser_examples::{assets, cli, interrupt, memory};
 use ser_features::{Preparation, PreparationConfig};
 use ser_models::encoder::{EncoderBlocks, WhisperEncoder};
 use ser_models::input::{ClipEncoder, ModelInput};
-use ser_models::models::Architecture;
+use ser_models::models::{Architecture, WhisperHeadConfig};
 use ser_models::training::{Dataset, EncodingConfig, Finish, Trainer, TrainingConfig, encode_frames};
 use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 
@@ -25,17 +26,8 @@ use ser_models::{Checkpoint, CheckpointSource, Recipe, RecipeFile};
 /// choose the epoch.
 #[derive(Parser)]
 struct Arguments {
-    /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
-    #[arg(long, value_name = "DIR", required = true)]
-    data: Vec<PathBuf>,
     #[command(flatten)]
-    labelling: Labelling,
-    /// The encoder: a safetensors file in f32, f16 or i8.
-    #[arg(long, value_name = "FILE")]
-    encoder: PathBuf,
-    /// Keeps the statistics for the head from run to run.
-    #[arg(long, value_name = "FILE")]
-    cache: PathBuf,
+    options: VoiceOptions,
     /// Changed copies of each clip that the head trains on; the blocks train on clean clips.
     #[arg(long, default_value_t = VoiceClips::COPIES)]
     copies: usize,
@@ -74,19 +66,18 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
-    let total = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
+    let total = statistics_read(&recipe.architecture)? - 1;
     ensure!(
         (1..=total).contains(&arguments.blocks),
         "--blocks must be 1 to {total}, got {}",
         arguments.blocks
     );
-    let encoder =
-        |blocks| Ok::<_, anyhow::Error>(Arc::new(WhisperEncoder::load(&arguments.encoder, blocks)?));
-    let sources = arguments.labelling.sources(&arguments.data)?;
-    let whole = encoder(total)?;
-    let clips = VoiceClips::load(&sources, &recipe, &whole, &arguments.cache, arguments.copies)?;
+    let whole = arguments.options.encoder(total)?;
+    let clips = arguments.options.clips(&recipe, &whole, arguments.copies)?;
     let folds = published_folds(&speakers_of(&clips.clips)?, &clips.groups)?;
-    let fold = folds.get(usize::from(arguments.fold) - 1).context("there are five folds")?;
+    let fold = folds
+        .get(usize::from(arguments.fold) - 1)
+        .with_context(|| format!("--fold must be 1 to {}, got {}", folds.len(), arguments.fold))?;
     let of = |at: &usize, corpus: &str| clips.clips[*at].corpus == corpus;
     let is_left_out = |at: &usize| arguments.leave_out.iter().any(|corpus| of(at, corpus));
     let train: Vec<usize> = fold.train.iter().copied().filter(|at| !is_left_out(at)).collect();
@@ -113,8 +104,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         cli::print(row(&format!("{name}, head alone"), &answers))?;
     }
 
-    let lower = encoder(total - arguments.blocks)?;
-    let blocks = EncoderBlocks::load(&arguments.encoder, total - arguments.blocks..total)?;
+    let lower = arguments.options.encoder(total - arguments.blocks)?;
+    let blocks = EncoderBlocks::load(&arguments.options.encoder, total - arguments.blocks..total)?;
     let start = head.with_tuned_blocks(&blocks, arguments.frames)?;
     let config = EncodingConfig { preparation: recipe.preparation.clone(), ..EncodingConfig::default() };
     let input = start.architecture.input();
@@ -178,9 +169,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Settings of the blocks' training.
 fn tuning(settings: Option<&PathBuf>) -> anyhow::Result<TrainingConfig> {
-    let architecture = Architecture::named("whisper-head").context("whisper-head is an architecture")?;
     let bundled = RecipeFile::parse("tuning.toml", assets::TUNING_RECIPE)?;
-    let recipe = Recipe::new(architecture, TrainingConfig::default()).with(&bundled)?;
+    let recipe =
+        Recipe::new(WhisperHeadConfig::default().into(), TrainingConfig::default()).with(&bundled)?;
     Ok(match settings {
         Some(path) => recipe.with(&RecipeFile::read(path)?)?.training,
         None => recipe.training,

@@ -2,17 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
 use ser_bench::experiments::{Disturbance, Predictions};
 use ser_bench::voices::{
-    CORPORA, Discriminant, FOLDS, Heads, MoodReadout, ProfileScore, VoiceBench, VoiceClips, all_of,
-    corpus_rows, fold_rows, recalls, statistics_read,
+    CORPORA, Discriminant, FOLDS, Heads, MoodReadout, ProfileScore, VoiceBench, VoiceClips, VoiceOptions,
+    all_of, corpus_rows, fold_rows, recalls, statistics_read,
 };
-use ser_examples::speech::Labelling;
 use ser_examples::{assets, cli, interrupt, output};
-use ser_models::encoder::WhisperEncoder;
 use ser_models::input::ClipEncoder;
 use ser_models::models::Architecture;
 use ser_models::training::EncodedClips;
@@ -25,17 +22,8 @@ use ser_models::{Checkpoint, Recipe, RecipeFile};
 /// then left out of the training.
 #[derive(Parser)]
 struct Arguments {
-    /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
-    #[arg(long, value_name = "DIR", required = true)]
-    data: Vec<PathBuf>,
     #[command(flatten)]
-    labelling: Labelling,
-    /// The encoder: a safetensors file in f32, f16 or i8.
-    #[arg(long, value_name = "FILE")]
-    encoder: PathBuf,
-    /// File that keeps the encoder's outputs for the next run.
-    #[arg(long, value_name = "FILE")]
-    cache: PathBuf,
+    options: VoiceOptions,
     /// The head and its training, as a file for `train --config`, instead of examples/assets/voices.toml.
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
@@ -84,9 +72,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.output {
         output::check_folder(path)?;
     }
-    let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
-    let sources = arguments.labelling.sources(&arguments.data)?;
-    let clips = VoiceClips::load(&sources, &recipe, &encoder, &arguments.cache, arguments.copies)?;
+    let encoder = arguments.options.encoder(layers - 1)?;
+    let clips = arguments.options.clips(&recipe, &encoder, arguments.copies)?;
     let stop = interrupt::on_ctrl_c()?;
     let discriminant = (!arguments.trained_only).then(Discriminant::bundled);
     let bench = VoiceBench { clips, recipe, encoder, seeds: arguments.seeds, discriminant, stop };

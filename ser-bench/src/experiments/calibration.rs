@@ -134,6 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn answers_are_sure_from_the_threshold_on() {
+        // Half of the answers of 0.625 are right, and nine in ten of those of 0.75: numbers that f32 holds exactly.
+        let (weak, strong) = (sure(0.625, 0.5), sure(0.75, 0.9));
+        let at = |confidence| sure_at(&[&weak, &strong], confidence);
+        assert_eq!(at(0.0), Sure { confidence: 0.0, share: 1.0, right: 0.7 });
+        assert_eq!(at(0.625), Sure { confidence: 0.625, share: 1.0, right: 0.7 });
+        assert_eq!(at(0.63), Sure { confidence: 0.63, share: 0.5, right: 0.9 });
+        assert_eq!(at(0.75), Sure { confidence: 0.75, share: 0.5, right: 0.9 });
+        assert_eq!(at(0.76), Sure { confidence: 0.76, share: 0.0, right: 0.0 });
+        assert_eq!(sure_at(&[], 0.5), Sure { confidence: 0.5, share: 0.0, right: 0.0 });
+    }
+
+    #[test]
     fn the_fitted_temperature_makes_probabilities_true() {
         for (p, right) in [(0.95f32, 0.7), (0.6, 0.9), (0.8, 0.8)] {
             let predictions = sure(p, right);

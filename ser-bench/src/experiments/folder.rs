@@ -65,7 +65,7 @@ impl Folder {
         }
         if file.exists() || !self.finished()?.is_empty() {
             bail!(
-                "{}: the results there are of another recipe; choose another folder, or delete this one with all that it holds",
+                "{}: recipe must be that of the results there, got another; choose another folder, or delete this one with all that it holds",
                 self.path.display()
             );
         }
@@ -131,11 +131,7 @@ impl Folder {
             if let Ok(seed) = seed.parse() {
                 let predictions = Predictions::load(&path)?;
                 let (given, labels) = (&predictions.labels, self.experiment.labels.names());
-                ensure!(
-                    *given == labels,
-                    "{}: the classes must be {labels:?}, but are {given:?}",
-                    path.display()
-                );
+                ensure!(*given == labels, "{}: classes must be {labels:?}, got {given:?}", path.display());
                 finished.push(Finished { name: name.into(), seed, predictions });
             }
         }

@@ -259,7 +259,7 @@ impl Experiment {
             Learner::Network { file, recipe } => Ok(Recipe::of(&RecipeFile::parse(file, recipe)?)?),
             Learner::Combined(_) => {
                 let names: Vec<&str> = self.sources().iter().map(|source| source.name).collect();
-                bail!("{}: recipes are those of {}", self.name, names.join(" and "))
+                bail!("{}: recipe must be that of {}, got none of its own", self.name, names.join(" or "))
             }
             Learner::Majority | Learner::Forest => {
                 let mut recipe = Recipe::new(Cnn1dConfig::default().into(), TrainingConfig::default());

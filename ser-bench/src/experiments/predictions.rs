@@ -45,12 +45,12 @@ impl Predictions {
     /// # Errors
     /// If there are none, or they are about other clips or classes.
     pub fn mean(answers: &[(&Self, u16)]) -> anyhow::Result<Self> {
-        let (first, _) = answers.first().context("there are no answers")?;
+        let (first, _) = answers.first().context("answers: models must be 1 or more, got 0")?;
         let mut mean = Self { probabilities: Array2::zeros(first.probabilities.dim()), ..(*first).clone() };
         for (other, weight) in answers {
             ensure!(
                 (&other.labels, &other.clips, &other.truth) == (&first.labels, &first.clips, &first.truth),
-                "the answers are to other clips or of other classes"
+                "answers: clips and classes must be the same for all models, got others"
             );
             mean.probabilities.scaled_add(f32::from(*weight), &other.probabilities);
         }
@@ -106,8 +106,9 @@ impl Predictions {
         let first: Vec<&str> = header.iter().take(3).collect();
         ensure!(
             first == ["clip", "true", "predicted"] && header.len() > 4,
-            "{}: the columns must be clip, true, predicted and two classes or more, but are {header:?}",
-            path.display()
+            "{}: columns must be clip, true, predicted and two classes or more, got {first:?} and {} classes",
+            path.display(),
+            header.len().saturating_sub(3)
         );
         let name = |cell: &str| unmark_formula(cell).to_string();
         let labels: Vec<String> = header.iter().skip(3).map(name).collect();
@@ -117,14 +118,16 @@ impl Predictions {
             let record = record.with_context(place)?;
             let class = labels.iter().position(|label| label == unmark_formula(&record[1]));
             clips.push(name(&record[0]));
-            truth.push(class.with_context(|| format!("{}: {} is no class", place(), &record[1]))?);
+            truth.push(class.with_context(|| {
+                format!("{}: true must be one of the classes, got {}", place(), &record[1])
+            })?);
             for value in record.iter().skip(3) {
                 let p = value.parse::<f32>().ok().filter(|p| (0.0..=1.0).contains(p));
-                probabilities
-                    .push(p.with_context(|| format!("{}: {value} is no probability from 0 to 1", place()))?);
+                let wrong = || format!("{}: probability must be 0 to 1, got {value}", place());
+                probabilities.push(p.with_context(wrong)?);
             }
         }
-        ensure!(!clips.is_empty(), "{}: has no rows", path.display());
+        ensure!(!clips.is_empty(), "{}: rows must be 1 or more, got 0", path.display());
         let probabilities = Array2::from_shape_vec((clips.len(), labels.len()), probabilities)?;
         Ok(Self { labels, clips, truth, probabilities })
     }
@@ -156,10 +159,10 @@ mod tests {
         assert_eq!((&mean.clips, &mean.truth), (&one.clips, &one.truth));
         assert_eq!(Predictions::mean(&[(&one, 1)]).unwrap(), one);
         other.clips.swap(0, 1);
-        assert!(
-            Predictions::mean(&[(&one, 1), (&other, 1)]).unwrap_err().to_string().contains("other clips")
-        );
-        assert!(Predictions::mean(&[]).is_err());
+        let error = |answers: &[(&Predictions, u16)]| Predictions::mean(answers).unwrap_err().to_string();
+        let expected = "answers: clips and classes must be the same for all models, got others";
+        assert_eq!(error(&[(&one, 1), (&other, 1)]), expected);
+        assert_eq!(error(&[]), "answers: models must be 1 or more, got 0");
     }
 
     #[test]
@@ -188,12 +191,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fold.csv");
         for (text, expected) in [
-            ("", "the columns must be clip, true, predicted"),
-            ("clip,true,predicted,calm\n", "two classes or more"),
-            ("clip,true,predicted,calm,sad\n", "has no rows"),
-            ("clip,true,predicted,calm,sad\na,calm,calm,1,0\nb,happy,sad,0,1\n", "row 2: happy is no class"),
-            ("clip,true,predicted,calm,sad\na,calm,calm,1.5,0\n", "row 1: 1.5 is no probability"),
-            ("clip,true,predicted,calm,sad\na,calm,calm,NaN,0\n", "row 1: NaN is no probability"),
+            ("", "columns must be clip, true, predicted and two classes or more, got [] and 0 classes"),
+            ("clip,true,predicted,calm\n", "got [\"clip\", \"true\", \"predicted\"] and 1 classes"),
+            ("clip,true,predicted,calm,sad\n", "rows must be 1 or more, got 0"),
+            (
+                "clip,true,predicted,calm,sad\na,calm,calm,1,0\nb,happy,sad,0,1\n",
+                "row 2: true must be one of the classes, got happy",
+            ),
+            (
+                "clip,true,predicted,calm,sad\na,calm,calm,1.5,0\n",
+                "row 1: probability must be 0 to 1, got 1.5",
+            ),
+            (
+                "clip,true,predicted,calm,sad\na,calm,calm,NaN,0\n",
+                "row 1: probability must be 0 to 1, got NaN",
+            ),
             ("clip,true,predicted,calm,sad\na,calm,calm,1\n", "row 1: CSV error"),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -74,16 +74,19 @@ impl RecordingScores {
         for clip in clips {
             let actor =
                 clip.speaker.as_deref().and_then(|speaker| speaker.strip_prefix("ravdess/")?.parse().ok());
-            let actor = actor.with_context(|| format!("{}: speaker must be an actor of RAVDESS", clip.id))?;
+            let actor = actor.with_context(|| {
+                let given = clip.speaker.as_deref().unwrap_or("none");
+                format!("{}: speaker must be an actor of RAVDESS, got {given}", clip.id)
+            })?;
             by_actor.entry(actor).or_default().push(clip);
         }
-        ensure!(!by_actor.is_empty(), "recordings: clips must be one or more, got none");
+        ensure!(!by_actor.is_empty(), "recordings: clips must be 1 or more, got 0");
         let actors: Vec<(u64, Vec<&Clip>)> = by_actor.into_iter().collect();
         let scores = actors.par_iter().map(|(actor, clips)| {
             let mut random = Generator::with_stream(seed, *actor);
             let joined = join(clips, &mut random)?;
             let disturbed = way.apply(&joined.samples, joined.sample_rate, seed)?;
-            let (samples, rate) = disturbed.with_context(|| format!("{} needs a program", way.name()))?;
+            let (samples, rate) = disturbed.with_context(|| way.missing_program())?;
             let mut recognizer = recognizer()?;
             let length = (recognizer.window_seconds() * f64::from(rate)).round() as usize;
             let first = recognizer.recognize_window(first_seconds(&samples, length)?, rate)?;
@@ -141,7 +144,8 @@ fn join(clips: &[&Clip], random: &mut Generator) -> anyhow::Result<Joined> {
     let mut of_mood: HashMap<&'static str, Vec<&Clip>> = HashMap::new();
     for clip in clips {
         let mood = LabelMap::bundled().mood_of(&clip.label);
-        let mood = mood.with_context(|| format!("{}: {} must have a mood", clip.id, clip.label))?;
+        let mood =
+            mood.with_context(|| format!("{}: label must have a mood, got {}", clip.id, clip.label))?;
         of_mood.entry(mood).or_default().push(clip);
     }
     let mut moods: Vec<&'static str> = of_mood.keys().copied().collect();

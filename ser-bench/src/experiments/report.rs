@@ -154,7 +154,8 @@ fn history(path: &Path) -> anyhow::Result<[Vec<(f64, f64)>; 2]> {
         let number = |column: usize| {
             let value = record.get(column).and_then(|value| value.parse::<f64>().ok());
             value.with_context(|| {
-                format!("{}: row {}: column {} must be a number", path.display(), row + 1, column + 1)
+                let (row, given) = (row + 1, record.get(column).unwrap_or("none"));
+                format!("{}: row {row}: column {} must be a number, got {given}", path.display(), column + 1)
             })
         };
         let epoch = number(0)?;

@@ -99,7 +99,7 @@ fn through_mp3(samples: &[f32], sample_rate: u32) -> anyhow::Result<Option<(Vec<
         Err(error) => return Err(error).context("ffmpeg"),
     };
     let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let mut input = ffmpeg.stdin.take().context("ffmpeg has no standard input")?;
+    let mut input = ffmpeg.stdin.take().context("ffmpeg: standard input must be open, got none")?;
     // Beside reading, or both sides would wait for each other.
     let writer = std::thread::spawn(move || input.write_all(&bytes));
     let output = ffmpeg.wait_with_output().context("ffmpeg")?;

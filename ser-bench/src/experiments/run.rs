@@ -85,7 +85,7 @@ impl Run {
             let asked = unit.split.test.iter().map(|&at| &set.clips[at].id);
             ensure!(
                 asked.eq(&Predictions::load(&file)?.clips),
-                "{}: the answers there are for other clips than this test part has; choose another folder, or delete them",
+                "{}: clips must be those of the test part, got others; choose another folder, or delete the file",
                 file.display()
             );
         }
@@ -114,7 +114,10 @@ impl Run {
         let test = set.part(&unit.split.test)?;
         let predictions = match self.folder.experiment.learner {
             Learner::Network { .. } => self.train_network(set, unit, &training, &test, bar, stop)?,
-            Learner::Combined(_) => bail!("nothing is trained here: the models of other experiments answer"),
+            Learner::Combined(_) => bail!(
+                "{}: learner must be a network or a baseline, got the models of other experiments",
+                self.folder.experiment.name
+            ),
             Learner::Majority => baseline::majority(&training, &test),
             Learner::Forest => baseline::forest(&training, &test, unit.seed)?,
         };
@@ -293,7 +296,8 @@ pub fn disturbed(
 ) -> anyhow::Result<Option<Predictions>> {
     let answer =
         |recognizer: &mut Recognizer, (seed, id): (usize, &String)| -> anyhow::Result<Option<Vec<f32>>> {
-            let clip = clips.get(id).with_context(|| format!("there is no clip {id}"))?;
+            let clip =
+                clips.get(id).with_context(|| format!("clips: ids must be those of the corpus, got {id}"))?;
             let audio = clip.read()?;
             let Some((samples, rate)) = way.apply(&audio.to_mono()?, audio.sample_rate, seed as u64)? else {
                 return Ok(None);

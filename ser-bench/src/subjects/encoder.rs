@@ -35,7 +35,7 @@ impl EncoderSubject {
         match name {
             "encoder-f32" => {}
             "encoder-i8" => bytes = quantize(&bytes)?,
-            _ => bail!("an encoder must be one of {:?}, got {name:?}", Self::NAMES),
+            _ => bail!("subject: encoder must be one of {:?}, got {name:?}", Self::NAMES),
         }
         let mel: Vec<f32> = (0..MELS * FRAMES).map(|_| generator.uniform(-1.0, 1.0) as f32).collect();
         Ok(Self {

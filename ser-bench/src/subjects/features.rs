@@ -40,7 +40,7 @@ pub fn sample(length: usize) -> anyhow::Result<Vec<f32>> {
     let mut preparation = Preparation::new(PreparationConfig::raw(SAMPLE_RATE as u32))?;
     let mut clip = preparation.process(&audio.to_mono()?, audio.sample_rate)?;
     clip.retain(|sample| *sample != 0.0);
-    anyhow::ensure!(!clip.is_empty(), "the recording is silent: nothing would be measured");
+    anyhow::ensure!(!clip.is_empty(), "SER_BENCH_WAV: recording must hold sound, got silence");
     Ok(repeated(&clip, length))
 }
 
@@ -123,7 +123,7 @@ impl Subjects {
 /// # Errors
 /// If the clip is shorter than a frame.
 pub fn feature_subjects(clip: &[f32]) -> anyhow::Result<Vec<FeatureSubject>> {
-    anyhow::ensure!(clip.len() > 2_048, "the clip must have more than 2048 samples, got {}", clip.len());
+    anyhow::ensure!(clip.len() > 2_048, "clip: samples must be more than 2048, got {}", clip.len());
     let mut subjects = Subjects { clip: clip.into(), all: Vec::new() };
     transforms(&mut subjects)?;
     stacked(&mut subjects)?;

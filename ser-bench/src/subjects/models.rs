@@ -40,9 +40,10 @@ impl ModelSubject {
             "cnn-lstm-bn" => "cnn-lstm-bn-benchmark",
             "hybrid" | "hybrid-padded" => "hybrid",
             "rnn-lstm" => "rnn-lstm-benchmark",
-            _ => bail!("a network must be one of {:?}, got {name:?}", Self::NAMES),
+            _ => bail!("subject: network must be one of {:?}, got {name:?}", Self::NAMES),
         };
-        let architecture = Architecture::named(architecture).context("a ready configuration")?;
+        let architecture = Architecture::named(architecture)
+            .with_context(|| format!("subject: architecture must be a ready one, got {architecture}"))?;
         let model = architecture.build(CLASSES, 0)?;
         let mut generator = Generator::new(0);
         let dims: Vec<usize> = std::iter::once(BATCH).chain(model.input().shape()).collect();
@@ -104,7 +105,7 @@ impl RecognizerSubject {
         let audio = Audio::decode(assets::SAMPLE_WAV, Some("wav"), "sample.wav")?;
         let mut clip = audio.to_mono()?.to_vec();
         clip.truncate(3 * audio.sample_rate as usize);
-        let recognizer = Recognizer::from_bytes(assets::SMALL).context("the small bundled model")?;
+        let recognizer = Recognizer::from_bytes(assets::SMALL).context("bundled model small")?;
         Ok(Self { recognizer, clip, sample_rate: audio.sample_rate })
     }
 

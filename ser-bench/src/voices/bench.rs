@@ -46,7 +46,7 @@ impl VoiceBench {
     pub fn heads(&self, train: &[usize], protocol: &str) -> anyhow::Result<Heads<Checkpoint>> {
         let head = |seed| train_head(&self.clips, &self.recipe, train, seed, protocol, &self.stop);
         let trained = (0..self.seeds).map(head).collect::<anyhow::Result<Vec<_>>>()?;
-        let first = trained.first().context("seeds must be 1 or more, got 0")?;
+        let first = trained.first().context("heads: seeds must be 1 or more, got 0")?;
         let fit = |discriminant: &Discriminant| discriminant.fit(&self.clips, train, first);
         Ok(Heads { discriminant: self.discriminant.as_ref().map(fit).transpose()?, trained })
     }
@@ -81,7 +81,7 @@ impl VoiceBench {
         let mut others: Vec<&str> = corpora.iter().copied().filter(|corpus| *corpus != "ravdess").collect();
         others.sort_unstable();
         others.dedup();
-        ensure!(!others.is_empty(), "a corpus beside RAVDESS must be there to be left out, got none");
+        ensure!(!others.is_empty(), "clips: corpora must have one beside RAVDESS to leave out, got none");
         let of = |corpus: &str| -> anyhow::Result<(String, HeadsOfFold)> {
             let split = leave_corpus_out(&corpora, &self.clips.groups, corpus)?;
             let one_mood = |at: &usize| tells_moods_apart(&self.clips.label_names[self.clips.labels[*at]]);

@@ -63,7 +63,8 @@ impl VoiceClips {
         if recipe.training.augmentation.audio.is_on() {
             config.augmentation = recipe.training.augmentation.audio;
         }
-        let samples = corpus.audio.as_deref().context("samples were asked for")?;
+        let samples =
+            corpus.audio.as_deref().context("corpus: samples must be kept with the clips, got none")?;
         let encoded = EncodedClips::kept(cache, encoder, config, corpus.ids(), samples)?;
         let (reads, given) = (recipe.architecture.input(), encoded.input());
         ensure!(

@@ -74,8 +74,10 @@ impl Discriminant {
             weights.column_mut(place).assign(&of_labels.mapv(|weight| weight as f32));
         }
         let set = |name: &str, values: Vec<f32>, shape: &[usize]| -> anyhow::Result<()> {
-            let parameter =
-                model.parameters().get(name).with_context(|| format!("{name}: no such tensor"))?;
+            let parameter = model
+                .parameters()
+                .get(name)
+                .with_context(|| format!("discriminant: tensors must have {name}, got none"))?;
             Ok(parameter.var().set(&Tensor::from_vec(values, shape, &Device::Cpu)?)?)
         };
         set("head.dense_1.weight", weights.iter().copied().collect(), weights.shape())?;

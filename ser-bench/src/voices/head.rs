@@ -57,7 +57,8 @@ pub fn train_head(
     Ok(head)
 }
 
-/// The name of a head's file: the digest of all that the head depends on, the version of this crate included.
+/// The name of a head's file: the digest of the settings, the clips with their outputs, and the version of this crate. It does not tell
+/// the code of one version from a change of it.
 fn name(settings: &impl Serialize, training: &Dataset) -> anyhow::Result<String> {
     let set = (training.label_names(), training.labels());
     let mut digest =

@@ -59,7 +59,8 @@ impl MoodReadout {
     /// # Errors
     /// If the classes are not the emotions.
     pub fn fit(predictions: &Predictions, right: f64) -> anyhow::Result<Self> {
-        let (classes, label_weights) = weights(&predictions.labels).context("labels must be emotions")?;
+        let (classes, label_weights) = weights(&predictions.labels)
+            .with_context(|| format!("answers: labels must be emotions, got {:?}", predictions.labels))?;
         let temperature = fit_temperature(predictions, |answers| in_weighted_moods(&answers));
         // Rounded, so that the file says what was meant.
         let temperature = (temperature * 100.0).round() / 100.0;
@@ -92,7 +93,7 @@ impl std::fmt::Display for MoodReadout {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use ndarray::Array2;
+    use ndarray::{Array2, arr1};
 
     use super::*;
 
@@ -115,11 +116,10 @@ mod tests {
         assert_eq!(moods.truth, [1]);
     }
 
-    #[test]
-    fn sure_answers_are_right_as_often_as_they_must_be() {
-        // A hundred answers, the surer the more often right.
-        let happy = labels().iter().position(|label| label == "happy").unwrap();
-        let sad = labels().iter().position(|label| label == "sad").unwrap();
+    /// A hundred answers, the surer the more often right.
+    fn answers() -> Predictions {
+        let [happy, sad] =
+            ["happy", "sad"].map(|name| labels().iter().position(|label| label == name).unwrap());
         let mut probabilities = Array2::from_elem((100, 8), 1e-4);
         let mut truth = Vec::new();
         for at in 0..100 {
@@ -129,10 +129,39 @@ mod tests {
             truth.push(if at % 10 < at / 10 || at > 60 { happy } else { sad });
         }
         let clips = (0..100).map(|at| at.to_string()).collect();
-        let answers = Predictions { labels: labels(), clips, truth, probabilities };
-        let fitted = MoodReadout::fit(&answers, 0.9).unwrap();
+        Predictions { labels: labels(), clips, truth, probabilities }
+    }
+
+    #[test]
+    fn sure_answers_are_right_as_often_as_they_must_be() {
+        let fitted = MoodReadout::fit(&answers(), 0.9).unwrap();
         assert!(fitted.right >= 0.9 && fitted.sure > 0.3, "{fitted:?}");
-        let most = MoodReadout::fit(&answers, 0.5).unwrap();
+        let most = MoodReadout::fit(&answers(), 0.5).unwrap();
         assert!(most.sure > fitted.sure && most.readout.confidence < fitted.readout.confidence);
+        let error = MoodReadout::fit(&answers().in_moods(), 0.9).unwrap_err().to_string();
+        assert!(error.starts_with("answers: labels must be emotions, got [\"Calm\", "), "{error}");
+    }
+
+    #[test]
+    fn a_readout_means_of_other_answers_what_its_temperature_and_its_confidence_say() {
+        let fitted = MoodReadout::fit(&answers(), 0.9).unwrap();
+        assert_eq!(MoodReadout::of(&fitted.readout, &answers()), fitted);
+        // Happy has a probability of 0.56 in each of these answers, of which a temperature of 2 leaves 0.37. A quarter of them is right.
+        let emotions = arr1(&[0.1, 0.1, 0.42, 0.1, 0.1, 0.1, 0.04, 0.04]);
+        let other = Predictions {
+            probabilities: Array2::from_shape_fn((100, 8), |(_, label)| emotions[label]),
+            truth: (0..100).map(|at| if at < 25 { 2 } else { 3 }).collect(),
+            ..answers()
+        };
+        let of = |temperature, confidence| {
+            let readout = Readout { temperature, confidence, ..fitted.readout.clone() };
+            let MoodReadout { sure, right, readout: kept } = MoodReadout::of(&readout, &other);
+            assert_eq!(kept, readout);
+            (sure, right)
+        };
+        assert_eq!(of(1.0, 0.5), (1.0, 0.25));
+        assert_eq!(of(1.0, 0.7), (0.0, 0.0));
+        assert_eq!(of(2.0, 0.5), (0.0, 0.0));
+        assert_eq!(of(2.0, 0.2), (1.0, 0.25));
     }
 }

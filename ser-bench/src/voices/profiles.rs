@@ -42,8 +42,10 @@ impl VoiceBench {
             let mut by_voice: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
             for &at in &fold.measured {
                 let clip = &self.clips.clips[at];
-                let voice =
-                    clip.speaker.as_deref().with_context(|| format!("{}: speaker must be known", clip.id))?;
+                let voice = clip
+                    .speaker
+                    .as_deref()
+                    .with_context(|| format!("{}: speaker must be known, got none", clip.id))?;
                 by_voice.entry(voice).or_default().push(at);
             }
             by_voice.retain(|_, places| places.len() > CLIPS);

@@ -12,7 +12,7 @@ use ser_models::training::EncodedClips;
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
 use super::tables::scores;
-use super::{Discriminant, VoiceBench, VoiceClips, in_weighted_moods};
+use super::{Discriminant, VoiceBench, VoiceClips, in_weighted_moods, statistics_read};
 use crate::experiments::{Disturbance, Predictions};
 
 /// Corpora that are in the training part beside RAVDESS, by the names of their formats.
@@ -154,8 +154,7 @@ impl VoiceRows<'_> {
     /// RAVDESS and these corpora, encoded.
     fn bench(&self, corpora: Vec<&PathBuf>) -> anyhow::Result<VoiceBench> {
         let recipe = Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?;
-        let blocks = recipe.architecture.encoder_blocks().context("the recipe must be that of a head")?;
-        let encoder = model::encoder(None, blocks)?;
+        let encoder = model::encoder(None, statistics_read(&recipe.architecture)? - 1)?;
         let mut sources = vec![Source::auto(self.ravdess)];
         sources.extend(corpora.into_iter().map(Source::auto));
         std::fs::create_dir_all(self.cache).with_context(|| self.cache.display().to_string())?;

@@ -11,7 +11,7 @@ use crate::experiments::Predictions;
 /// # Errors
 /// If there are none.
 pub fn all_of(folds: &[Predictions]) -> anyhow::Result<Predictions> {
-    let mut all = folds.first().context("folds must be 1 or more, got 0")?.clone();
+    let mut all = folds.first().context("answers: folds must be 1 or more, got 0")?.clone();
     for fold in &folds[1..] {
         all.clips.extend_from_slice(&fold.clips);
         all.truth.extend_from_slice(&fold.truth);

@@ -50,30 +50,28 @@ impl<'a> File<'a> {
 
     /// All sizes.
     pub(super) fn sizes(&self) -> Result<Sizes, EncoderError> {
-        let shape = |tensor: &str| self.shape(tensor);
-        let (width, n_mels) = match shape("conv1.weight")?[..] {
-            [width, n_mels, 3] if width > 0 && width % HEAD == 0 && n_mels > 0 => (width, n_mels),
-            _ => return Err(self.shape_error("conv1.weight", &[512, 80, 3])),
+        let (name, usual) = ("conv1.weight", [512, 80, 3]);
+        let (width, n_mels) = match self.view(name, &usual)?.shape() {
+            &[width, n_mels, 3] if width > 0 && width % HEAD == 0 && n_mels > 0 => (width, n_mels),
+            given => return Err(self.shape_error(name, &usual, given)),
         };
-        let positions = match shape("embed_positions.weight")?[..] {
-            [positions, columns] if positions > 0 && columns == width => positions,
-            _ => return Err(self.shape_error("embed_positions.weight", &[1500, width])),
+        let (name, usual) = ("embed_positions.weight", [1500, width]);
+        let positions = match self.view(name, &usual)?.shape() {
+            &[positions, columns] if positions > 0 && columns == width => positions,
+            given => return Err(self.shape_error(name, &usual, given)),
         };
-        let hidden = match shape("layers.0.fc1.weight")?[..] {
-            [hidden, columns] if hidden > 0 && columns == width => hidden,
-            _ => return Err(self.shape_error("layers.0.fc1.weight", &[4 * width, width])),
+        let (name, usual) = ("layers.0.fc1.weight", [4 * width, width]);
+        let hidden = match self.view(name, &usual)?.shape() {
+            &[hidden, columns] if hidden > 0 && columns == width => hidden,
+            given => return Err(self.shape_error(name, &usual, given)),
         };
-        let blocks = (0..).take_while(|n| shape(&format!("layers.{n}.fc1.weight")).is_ok()).count();
+        let blocks = (0..).take_while(|n| self.view(&format!("layers.{n}.fc1.weight"), &[]).is_ok()).count();
         Ok(Sizes { n_mels, width, hidden, positions, blocks })
     }
 
-    fn shape(&self, tensor: &str) -> Result<Vec<usize>, EncoderError> {
-        Ok(self.view(tensor, &[])?.shape().to_vec())
-    }
-
-    fn shape_error(&self, tensor: &str, expected: &[usize]) -> EncoderError {
-        let given = self.shape(tensor).unwrap_or_default();
-        self.error(WeightsError::Shape { name: self.full(tensor), expected: expected.to_vec(), given })
+    fn shape_error(&self, tensor: &str, expected: &[usize], given: &[usize]) -> EncoderError {
+        let (expected, given) = (expected.to_vec(), given.to_vec());
+        self.error(WeightsError::Shape { name: self.full(tensor), expected, given })
     }
 
     fn error(&self, cause: WeightsError) -> EncoderError {
@@ -99,7 +97,7 @@ impl<'a> File<'a> {
     pub(super) fn frozen(&self, tensor: &str, shape: &[usize]) -> Result<FrozenValues, EncoderError> {
         let view = self.view(tensor, shape)?;
         if view.shape() != shape {
-            return Err(self.shape_error(tensor, shape));
+            return Err(self.shape_error(tensor, shape, view.shape()));
         }
         if view.dtype() == Dtype::I8 {
             let scales = self.values(&format!("{tensor}{SCALE}"), &shape[..1])?;

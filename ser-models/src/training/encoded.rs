@@ -47,6 +47,8 @@ impl EncodedClips {
 
     /// Like [`EncodedClips::new`], but takes from a file what it holds of these clips, encodes the rest and adds it to the file every few
     /// minutes, so that interrupted work resumes. The file may hold any clips in any preparation with any changes; nothing in it is replaced.
+    /// What it holds is found again by the clip's samples, the settings and the version of this crate. After a change of this crate's code
+    /// without another version, delete the file: it holds outputs of the old code.
     ///
     /// # Errors
     /// As [`EncodedClips::new`]; [`EncodedError::File`] if the file cannot be read or written or is damaged, [`EncodedError::OtherEncoder`] if

@@ -76,8 +76,8 @@ impl EncodingConfig {
         ENCODING.require(rate == ClipEncoder::SAMPLE_RATE, "preparation.sample_rate", "16000", rate)
     }
 
-    /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of all that its encoding depends on, the version of
-    /// this crate included.
+    /// A name for version `number` of a clip of this digest, 0 for the clean one: digest of the clip, the settings and the version of this
+    /// crate. It does not tell the code of one version from a change of it.
     pub(super) fn key(&self, clip: u128, number: usize) -> String {
         let mut parts = format!("{} {clip:032x} {:?}", env!("CARGO_PKG_VERSION"), self.preparation);
         if number > 0 {

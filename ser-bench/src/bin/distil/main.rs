@@ -6,16 +6,13 @@ mod unlabelled;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use ser_bench::voices::{Discriminant, VoiceBench, VoiceClips, statistics_read};
+use ser_bench::voices::{Discriminant, VoiceBench, VoiceClips, VoiceOptions, statistics_read};
 use ser_data::LabelSet;
-use ser_examples::speech::Labelling;
 use ser_examples::training_set::{TrainingSet, corpus_options};
 use ser_examples::{assets, cli, interrupt, output};
-use ser_models::encoder::WhisperEncoder;
 use ser_models::{Recipe, RecipeFile};
 use serde::Serialize;
 
@@ -35,11 +32,8 @@ use unlabelled::Unlabelled;
 /// validation actors, or with --test on the test actors, by which no choice is made. An interrupted run resumes from the files in --folder.
 #[derive(Parser)]
 struct Arguments {
-    /// Labelled speech: a folder, an archive or a table; may be given more than once. One of them is RAVDESS.
-    #[arg(long, value_name = "DIR", required = true)]
-    data: Vec<PathBuf>,
     #[command(flatten)]
-    labelling: Labelling,
+    options: VoiceOptions,
     /// Recordings without labels: files, or folders with all recordings below; may be given more than once. They train in each fold, on the
     /// large model's answers alone, and are measured in none. They are the corpus `unlabelled` of the recipe's sampling. A recording
     /// of twice the small network's input or more (six seconds, as recipes are by default) is cut into equal windows of about that length,
@@ -47,12 +41,6 @@ struct Arguments {
     /// if they are not cut.
     #[arg(long, value_name = "PATH")]
     unlabelled: Vec<PathBuf>,
-    /// The encoder: a safetensors file in f32, f16 or i8.
-    #[arg(long, value_name = "FILE")]
-    encoder: PathBuf,
-    /// File that keeps the encoder's outputs for the next run.
-    #[arg(long, value_name = "FILE")]
-    cache: PathBuf,
     /// Folder for the networks; each is written as soon as it is trained.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
@@ -108,9 +96,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         output::check_folder(path)?;
     }
     std::fs::create_dir_all(&arguments.folder).with_context(|| arguments.folder.display().to_string())?;
-    let encoder = Arc::new(WhisperEncoder::load(&arguments.encoder, layers - 1)?);
-    let sources = arguments.labelling.sources(&arguments.data)?;
-    let voices = VoiceClips::load(&sources, &large, &encoder, &arguments.cache, VoiceClips::COPIES)?;
+    let encoder = arguments.options.encoder(layers - 1)?;
+    let voices = arguments.options.clips(&large, &encoder, VoiceClips::COPIES)?;
     let unlabelled = match &arguments.unlabelled[..] {
         [] => None,
         named => Some(Unlabelled::load(named, &voices, &encoder, &small)?),
@@ -125,10 +112,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     claim.write(&arguments.folder)?;
     let options = corpus_options(&small, LabelSet::Emotions, None)?;
-    let set = TrainingSet::load(&sources, &options, small.architecture.input())?;
+    let set = TrainingSet::load(&arguments.options.sources()?, &options, small.architecture.input())?;
     ensure!(
         voices.clips.iter().map(|clip| &clip.id).eq(set.clips.iter().map(|clip| &clip.id)),
-        "clips of the small model must be those of the large one, got others"
+        "small model: clips must be those of the large one, got others"
     );
     let stop = interrupt::on_ctrl_c()?;
     let discriminant = (!arguments.trained_only).then(Discriminant::bundled);
@@ -159,17 +146,13 @@ impl Claim<'_> {
             let is_same = known == claim;
             ensure!(
                 is_same,
-                "{}: recipes, encoder and clips must be these, got others: choose another --folder",
+                "{}: recipes, encoder and clips must be this run's, got others; choose another --folder",
                 file.display()
             );
             return Ok(());
         }
         let is_empty = std::fs::read_dir(folder)?.next().is_none();
-        ensure!(
-            is_empty,
-            "{}: the folder must be empty or hold recipes.json, got other files",
-            folder.display()
-        );
+        ensure!(is_empty, "{}: folder must be empty or have recipes.json, got other files", folder.display());
         output::write(&file, claim.as_bytes())
     }
 }
@@ -204,11 +187,11 @@ mod tests {
             Claim { unlabelled: vec![], ..claim() },
         ] {
             let error = refused.write(path).unwrap_err().to_string();
-            assert!(error.ends_with("choose another --folder"), "{error}");
+            assert!(error.ends_with("must be this run's, got others; choose another --folder"), "{error}");
         }
         std::fs::remove_file(path.join("recipes.json")).unwrap();
         std::fs::write(path.join("old.safetensors"), "").unwrap();
         let error = claim().write(path).unwrap_err().to_string();
-        assert!(error.ends_with("must be empty or hold recipes.json, got other files"), "{error}");
+        assert!(error.ends_with("folder must be empty or have recipes.json, got other files"), "{error}");
     }
 }

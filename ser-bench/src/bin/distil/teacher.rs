@@ -106,10 +106,14 @@ fn dealt<'a>(
 ) -> anyhow::Result<Vec<usize>> {
     let speakers: Vec<&str> = speakers
         .into_iter()
-        .map(|speaker| speaker.context("speaker of each labelled clip must be known, got none"))
+        .map(|speaker| speaker.context("labelled clips: speaker of each must be known, got none"))
         .collect::<anyhow::Result<_>>()?;
     let mut part_of: BTreeMap<&str, usize> = speakers.iter().map(|&speaker| (speaker, 0)).collect();
-    ensure!(part_of.len() >= parts, "--parts must be at most the speakers, {}, got {parts}", part_of.len());
+    ensure!(
+        part_of.len() >= parts,
+        "--parts must be at most the number of speakers, {}, got {parts}",
+        part_of.len()
+    );
     part_of.values_mut().enumerate().for_each(|(at, part)| *part = at % parts);
     Ok(speakers.into_iter().map(|speaker| part_of[speaker]).collect())
 }
@@ -122,6 +126,9 @@ mod tests {
     fn a_speaker_is_in_one_part_and_each_part_has_speakers() {
         let speakers = ["b", "a", "b", "c", "d", "a"].map(Some);
         assert_eq!(dealt(speakers, 2).ok(), Some(vec![1, 0, 1, 0, 1, 0]));
-        assert!(dealt(speakers, 5).is_err() && dealt([None], 1).is_err());
+        let error = dealt(speakers, 5).unwrap_err().to_string();
+        assert_eq!(error, "--parts must be at most the number of speakers, 4, got 5");
+        let error = dealt([None], 1).unwrap_err().to_string();
+        assert_eq!(error, "labelled clips: speaker of each must be known, got none");
     }
 }

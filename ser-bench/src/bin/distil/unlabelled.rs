@@ -47,7 +47,7 @@ impl Unlabelled {
     ) -> anyhow::Result<Self> {
         ensure!(
             small.training.class_weights != ClassWeights::Balanced,
-            "class_weights must be uniform or given where unlabelled clips train, got balanced"
+            "recipe: training.class_weights must be uniform or given where unlabelled clips train, got balanced"
         );
         let file = |input| match input {
             Input::File(path) => Ok(AudioFile::new(path)),

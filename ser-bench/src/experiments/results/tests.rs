@@ -122,10 +122,10 @@ fn only_the_seeds_that_are_asked_for_count_and_other_classes_are_refused() {
     let moods = answers(0.9).in_moods();
     moods.save(&folder.file("fold-2-seed-0.csv")).unwrap();
     let error = of(1).unwrap_err().to_string();
-    assert!(error.contains("fold-2-seed-0.csv: the classes must be"), "{error}");
+    assert!(error.contains("fold-2-seed-0.csv: classes must be [\"neutral\", "), "{error}");
     let error = folder.claim(&experiment.recipe().unwrap()).unwrap_err().to_string();
     assert!(error.contains("fold-2-seed-0.csv"), "{error}");
     std::fs::remove_file(folder.file("fold-2-seed-0.csv")).unwrap();
     let error = folder.claim(&experiment.recipe().unwrap()).unwrap_err().to_string();
-    assert!(error.contains("of another recipe"), "{error}");
+    assert!(error.contains(": recipe must be that of the results there, got another; "), "{error}");
 }
