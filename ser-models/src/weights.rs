@@ -239,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn what_safetensors_quotes_of_a_file_stays_on_the_line() {
+        let header = r#"{"a":{"dtype":"F\n16","shape":[0],"data_offsets":[0,0]}}"#;
+        let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+        let text = Weights::from_safetensors(&file).unwrap_err().to_string();
+        assert!(text.starts_with("safetensors: ") && text.contains(r"`F\n16`"), "{text}");
+    }
+
+    #[test]
     fn a_wrong_checksum_is_told_by_its_beginning() {
         let file = Weights::default().to_safetensors("{\"format\":3}").unwrap();
         let (weights, metadata) = Weights::from_safetensors(&file).unwrap();
