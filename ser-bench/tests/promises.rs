@@ -1,5 +1,5 @@
-//! Checks at compile time that public types are `Debug`, `Send` and `Sync`, and which are errors, because callers rely on it. A test compares
-//! the types that are checked with the lists of public items, `docs/api`.
+//! Checks at compile time that public types are `Debug`, `Send` and `Sync`, and which are errors, because callers rely on it. A test
+//! compares the types that are checked with the lists of public items, `docs/api`.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
@@ -43,10 +43,10 @@ mod features {
     #[test]
     fn plans_and_features_are_shared_and_printed() {
         check!(shared:
-            BandPass, Chroma, ChromaCqt, Cqt, Delta, GriffinLim, HarmonicPercussive, Hpss, Istft, KaldiFbank,
-            KaldiMfcc, LogMel, MelSpectrogram, MelToStft, Mfcc, OnsetStrength, Pcen, Preemphasis, Pyin,
-            Rms, SpectralBalance, SpectralBandwidth, SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Stft,
-            Tempo, Tempogram, TimeStretch, Tonnetz, Trim, Tuning, VoiceQuality, WhisperMel, Yin, ZeroCrossingRate,
+            BandPass, Chroma, ChromaCqt, Cqt, Delta, GriffinLim, HarmonicPercussive, Hpss, Istft, KaldiFbank, KaldiMfcc, LogMel,
+            MelSpectrogram, MelToStft, Mfcc, OnsetStrength, Pcen, Preemphasis, Pyin, Rms, SpectralBalance, SpectralBandwidth,
+            SpectralCentroid, SpectralContrast, SpectralFlatness, SpectralRolloff, Spectrogram, Stft, Tempo, Tempogram, TimeStretch,
+            Tonnetz, Trim, Tuning, VoiceQuality, WhisperMel, Yin, ZeroCrossingRate,
         );
         check!(shared:
             Streaming<Stft>, StreamingDelta, StreamingPcen, StreamingPreemphasis, StreamingResampler, StreamingRow<Rms>,
@@ -78,8 +78,8 @@ mod data {
         check!(shared:
             Audio, AudioFile, AudioLimits, AudioOptions, AudioWarning, BadFile, Clip, Clips, ClipsOptions, Corpus<f32>, CorpusFormat,
             CorpusOptions, CorpusStage, Emotion, ExtractConfig, Extracted<f32>, ExtractedClip<f32>, FoundAudio, FoundCorpus, Intensity,
-            LabelMap, LabelSet, LeftOut, Manifest, ManifestRow, Modality, Named, Pcm, PcmEncoding, Progress, PublishedFold, RavdessName, Sex,
-            Shares, Skipped, Source, SourceWarning, Span, Split, SplitIds, Statement, VocalChannel,
+            LabelMap, LabelSet, LeftOut, Manifest, ManifestRow, Modality, Named, Pcm, PcmEncoding, Progress, PublishedFold, RavdessName,
+            Sex, Shares, Skipped, Source, SourceWarning, Span, Split, SplitIds, Statement, VocalChannel,
         );
         // It holds decoders and a resampler, which are not `Sync`.
         check!(moved: AudioReader<'static>);
