@@ -238,7 +238,7 @@ fn functionals_are_columns_and_tensors_by_name() {
     assert!(prints("extract_features", &shard).contains("whole already"));
     let odd = arguments(&table).into_iter().chain(["--functionals", "mode"].map(String::from));
     let refused = example("extract_features", odd.collect::<Vec<_>>());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("functional must be one of mean, std"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("functionals: name must be one of mean, std"));
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn errors_of_sources() {
 fn errors_of_labels() {
     check(
         "bored".parse::<Emotion>().unwrap_err(),
-        "emotion must be one of neutral, calm, happy, sad, angry, fearful, disgust, surprised, got \"bored\"",
+        "emotion: word must be one of neutral, calm, happy, sad, angry, fearful, disgust, surprised, got \"bored\"",
         "",
     );
     check(

@@ -57,7 +57,7 @@ fn labels_are_read_from_their_words() {
     }
     assert_eq!(
         "joy".parse::<Emotion>().unwrap_err().to_string(),
-        "emotion must be one of neutral, calm, happy, sad, angry, fearful, disgust, surprised, got \"joy\""
+        "emotion: word must be one of neutral, calm, happy, sad, angry, fearful, disgust, surprised, got \"joy\""
     );
     assert_eq!(Emotion::ALL.iter().map(|e| e.code()).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
 }

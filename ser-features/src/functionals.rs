@@ -58,8 +58,8 @@ impl fmt::Display for Functional {
 /// A name that no functional has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "functional must be one of mean, std, min, max, range, median, percentile_P with P from 0 to 100, skewness, kurtosis, slope, got \
-     {name:?}"
+    "functionals: name must be one of mean, std, min, max, range, median, percentile_P with P from 0 to 100, skewness, kurtosis, slope, \
+     got {name:?}"
 )]
 #[non_exhaustive]
 pub struct UnknownFunctional {

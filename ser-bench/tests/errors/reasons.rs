@@ -103,7 +103,9 @@ impl Reader {
                     self.names.push((parameter, Meaning::Parameter { closure: name.to_string(), number }));
                 }
             }
-            ([TokenTree::Group(pattern)], [TokenTree::Group(value)]) => {
+            ([TokenTree::Group(pattern)], [TokenTree::Group(value)])
+                if value.delimiter() == Delimiter::Parenthesis =>
+            {
                 let (pattern, value) = (inside(pattern), inside(value));
                 parts(&pattern).zip(parts(&value)).for_each(|(pattern, value)| self.note(pattern, value));
             }

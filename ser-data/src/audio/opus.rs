@@ -105,7 +105,7 @@ fn fault(error: &Error) -> AudioErrorKind {
         Error::InvalidPacket(what) => format!(": {what}"),
         other => format!(": {other}"),
     };
-    AudioErrorKind::malformed(format!("Opus packet must be valid, got an invalid one{told}"))
+    AudioErrorKind::malformed(format!("Opus packet must be decodable, got one that is not{told}"))
 }
 
 /// A decoder of one stream.
@@ -162,7 +162,7 @@ mod tests {
         let mut stream = OpusStream::new(&head).unwrap();
         // Two frames of one size in an odd number of bytes.
         let error = stream.decode(&[0x01, 0]).unwrap_err().to_string();
-        assert_eq!(error, "Opus packet must be valid, got an invalid one: it is damaged");
+        assert_eq!(error, "Opus packet must be decodable, got one that is not: it is damaged");
         let error = stream.decode(&[0x03]).unwrap_err().to_string();
         assert_eq!(error.matches("invalid").count(), 1, "{error}");
     }

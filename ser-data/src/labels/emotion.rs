@@ -2,7 +2,7 @@
 
 /// An unknown word, with the known words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} must be one of {expected}, got {value:?}")]
+#[error("{field}: word must be one of {expected}, got {value:?}")]
 #[non_exhaustive]
 pub struct LabelError {
     /// Kind of the word, such as "emotion".

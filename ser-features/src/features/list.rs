@@ -140,7 +140,7 @@ impl Feature {
 
 /// A name that no feature has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("feature must be one of {}, got {name:?}", names())]
+#[error("features: name must be one of {}, got {name:?}", names())]
 #[non_exhaustive]
 pub struct UnknownFeature {
     /// The name given.
@@ -178,7 +178,8 @@ mod tests {
         }
         let error = "MFCC".parse::<Feature>().unwrap_err().to_string();
         assert!(
-            error.starts_with("feature must be one of mfcc, chroma,") && error.ends_with("got \"MFCC\""),
+            error.starts_with("features: name must be one of mfcc, chroma,")
+                && error.ends_with("got \"MFCC\""),
             "{error}"
         );
     }
