@@ -169,7 +169,7 @@ fn encoded_clips_repeat_on_any_number_of_threads_and_settings_are_checked() {
     let mut short = clips.clone();
     short[3].truncate(100);
     assert!(refused(config(0), &short).starts_with("clip clip-3: "));
-    assert_eq!(refused(config(0), &clips[..4]), "encoding: clips must be as many as ids, got 4 for 5");
+    assert_eq!(refused(config(0), &clips[..4]), "encoding: clips must be as many as ids, 5, got 4");
 }
 
 #[test]

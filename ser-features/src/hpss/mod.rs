@@ -313,11 +313,11 @@ mod tests {
         for margin in [0.5, f32::NAN, f32::INFINITY] {
             assert!(
                 refusal(HpssConfig { margin_harmonic: margin, ..base.clone() })
-                    .starts_with("margin_harmonic")
+                    .starts_with("config: margin_harmonic")
             );
             assert!(
                 refusal(HpssConfig { margin_percussive: margin, ..base.clone() })
-                    .starts_with("margin_percussive")
+                    .starts_with("config: margin_percussive")
             );
         }
     }

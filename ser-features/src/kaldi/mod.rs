@@ -24,7 +24,7 @@ mod tests {
         {
             let error =
                 of(KaldiFrameConfig { frame_length_ms, frame_shift_ms, ..frames.clone() }, mel.clone());
-            assert!(error.starts_with("frame_"), "{error}");
+            assert!(error.starts_with("config: frame_"), "{error}");
         }
         for preemph_coeff in [-0.1, 1.5, f32::NAN] {
             let error = of(KaldiFrameConfig { preemph_coeff, ..frames.clone() }, mel.clone());
