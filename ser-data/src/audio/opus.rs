@@ -164,6 +164,7 @@ mod tests {
         let error = stream.decode(&[0x01, 0]).unwrap_err().to_string();
         assert_eq!(error, "Opus packet must be decodable, got one that is not: it is damaged");
         let error = stream.decode(&[0x03]).unwrap_err().to_string();
-        assert_eq!(error.matches("invalid").count(), 1, "{error}");
+        let told = error.strip_prefix("Opus packet must be decodable, got one that is not: ");
+        assert!(told.is_some_and(|told| !told.contains("invalid packet")), "{error}");
     }
 }
