@@ -27,8 +27,11 @@ fn open(path: &Path) -> Result<Clips, SourceError> {
 }
 
 fn summary(clips: &Clips) -> Vec<[&str; 3]> {
-    let speaker = |clip| ser_data::Clip::clone(clip).speaker.map_or("", |speaker| speaker.leak());
-    clips.clips.iter().map(|clip| [clip.id.as_str(), clip.label.as_str(), speaker(clip)]).collect()
+    clips
+        .clips
+        .iter()
+        .map(|clip| [clip.id.as_str(), clip.label.as_str(), clip.speaker.as_deref().unwrap_or_default()])
+        .collect()
 }
 
 #[test]
