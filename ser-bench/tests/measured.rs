@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use walkdir::WalkDir;
 
+mod page;
+
 /// Groups of files by the first word of their names, in the order of the page.
 const GROUPS: [(&str, &str); 6] = [
     ("speed", "Speed"),
@@ -103,16 +105,7 @@ fn the_page_is_that_of_the_files() {
         let of_group = results.iter().filter(|(name, _)| name.split('-').next() == Some(prefix));
         of_group.for_each(|(_, results)| page.push_str(&results.section()));
     }
-    let file = root().join("docs/measured.md");
-    if std::env::var_os("WRITE").is_some() {
-        std::fs::write(&file, &page).unwrap();
-    }
-    let written = std::fs::read_to_string(&file).unwrap_or_default();
-    let differs = page.lines().zip(written.lines().chain(std::iter::repeat(""))).find(|(a, b)| a != b);
-    assert!(
-        page == written,
-        "docs/measured.md differs from docs/measured, first at {differs:?}; WRITE=1 cargo test --workspace --test measured writes it"
-    );
+    page::check("measured", &page);
 }
 
 /// The cells of a Markdown row.

@@ -6,8 +6,10 @@
 
 use std::fmt::Write;
 
-use texts::{Text, root};
+use texts::Text;
 
+#[path = "../page/mod.rs"]
+mod page;
 mod reasons;
 mod texts;
 
@@ -69,16 +71,7 @@ fn the_table_of_error_texts_is_that_of_the_code() {
                 .for_each(|reason| writeln!(table, "| | … {} |", reason.replace('|', "\\|")).unwrap());
         }
     }
-    let file = root().join("docs/errors.md");
-    if std::env::var_os("WRITE").is_some() {
-        std::fs::write(&file, &table).unwrap();
-    }
-    let written = std::fs::read_to_string(&file).unwrap_or_default();
-    let differs = table.lines().zip(written.lines().chain(std::iter::repeat(""))).find(|(a, b)| a != b);
-    assert!(
-        table == written,
-        "docs/errors.md differs from the code, first at {differs:?}; WRITE=1 cargo test --workspace --test errors writes it"
-    );
+    page::check("errors", &table);
 }
 
 /// A text without what stands for values.
