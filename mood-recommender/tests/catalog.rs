@@ -46,6 +46,35 @@ fn the_starter_catalogue_is_the_reports_figure() {
     assert_eq!(catalog.songs()[3].instrumentalness, Some(5.62e-6));
 }
 
+/// What a catalogue writes, in each format, is read as the same songs.
+fn assert_reads_back(catalog: &Catalog) {
+    for format in [CatalogFormat::Csv, CatalogFormat::Json, CatalogFormat::JsonLines] {
+        let mut written = Vec::new();
+        catalog.write_to(&mut written, format).unwrap();
+        let again = Catalog::from_bytes(&written).unwrap_or_else(|error| panic!("{format:?}: {error}"));
+        assert_eq!(again.songs(), catalog.songs(), "{format:?}");
+    }
+}
+
+#[test]
+fn of_two_headers_for_a_column_the_name_that_is_written_wins() {
+    let catalog = Catalog::from_bytes("name,artist,energ$y,Energy,Path,file\nA,B,0.8,0.1,,a.wav\n").unwrap();
+    let song = &catalog.songs()[0];
+    assert_eq!((song.energy, &song.extra["energ$y"]), (Some(0.1), "0.8"));
+    assert_eq!((song.path.as_deref(), &song.extra["file"]), (None, "a.wav"));
+    assert_reads_back(&catalog);
+
+    // Here the name that is written is given to another column.
+    let text = "name,artist,arousal,energy,energy (unused)\nA,B,0.8,0.1,x\n";
+    let options = ReadOptions::default().column("energy", "arousal").unwrap();
+    let catalog = Catalog::from_reader(text.as_bytes(), &options).unwrap();
+    let song = &catalog.songs()[0];
+    assert_eq!(song.energy, Some(0.8));
+    let extra: Vec<(&str, &str)> = song.extra.iter().map(|(name, cell)| (&**name, cell)).collect();
+    assert_eq!(extra, [("energy (unused)", "x"), ("energy (unused) (unused)", "0.1")]);
+    assert_reads_back(&catalog);
+}
+
 #[test]
 fn columns_are_found_by_header_in_any_order_and_case_and_others_are_kept() {
     let text = "MOOD,Tempo,genre,speechiness,loudness,valence,liveness,instrumentalness,energy,acousticness,\
@@ -188,7 +217,7 @@ fn columns_may_be_named() {
         Catalog::from_reader(text.as_bytes(), &options.clone().column("energy", "mood energy").unwrap())
             .unwrap();
     assert_eq!((catalog.songs()[0].artist.as_str(), catalog.songs()[0].energy), ("A", Some(0.3)));
-    assert_eq!(&catalog.songs()[0].extra["energy"], "0.9");
+    assert_eq!(&catalog.songs()[0].extra["energy (unused)"], "0.9");
     let missing =
         Catalog::from_reader(text.as_bytes(), &options.column("tempo", "speed").unwrap()).unwrap_err();
     assert!(missing.to_string().starts_with("header: names must hold \"speed\", got \"who\""), "{missing}");

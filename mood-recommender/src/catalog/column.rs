@@ -108,13 +108,21 @@ pub(super) const COLUMNS: [Own; 21] = [
 ];
 
 impl Own {
-    /// How well a header names the column: 0 best, none not at all.
+    /// How well a header names the column: 0 best, none not at all. One header at most has rank 0.
     pub(super) fn rank(&self, header: &str) -> Option<usize> {
-        let header = plain(header);
-        if header == plain(self.name) {
+        if self.is_written_as(header) {
             return Some(0);
         }
-        self.aliases.iter().position(|alias| *alias == header).map(|at| at + 1)
+        let header = plain(header);
+        if header == plain(self.name) {
+            return Some(1);
+        }
+        self.aliases.iter().position(|alias| *alias == header).map(|at| at + 2)
+    }
+
+    /// Whether a header is the name that this crate writes. The headers of a table differ in more than case.
+    pub(super) fn is_written_as(&self, header: &str) -> bool {
+        self.name.eq_ignore_ascii_case(header)
     }
 
     /// Whether it is written only where a song uses it.

@@ -84,11 +84,9 @@ impl Layout {
             .collect();
         let length = columns.iter().find(|place| place.column == Column::Length);
         let length_unit = length.and_then(|place| LengthUnit::of_header(&names[place.at]));
-        let mut extra: Vec<(Arc<str>, usize)> = names
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| columns.iter().all(|place| place.at != *at))
-            .map(|(at, name)| (name.as_str().into(), at))
+        let mut extra: Vec<(Arc<str>, usize)> = (0..names.len())
+            .filter(|at| columns.iter().all(|place| place.at != *at))
+            .map(|at| (extra_name(&names, at).into(), at))
             .collect();
         extra.sort();
         let (extra, extra_at): (Vec<_>, Vec<_>) = extra.into_iter().unzip();
@@ -127,6 +125,20 @@ impl Layout {
         song.extra = Extra::new(&self.extra, self.extra_at.iter().map(|at| cell(*at)));
         Ok((song, length))
     }
+}
+
+/// The name of an unknown column. Where options read the field of that name from elsewhere, it gets another one, because the catalogue
+/// writes the field under it.
+fn extra_name(names: &[String], at: usize) -> String {
+    let mut name = names[at].clone();
+    let is_taken = |name: &str| {
+        COLUMNS.iter().any(|own| own.is_written_as(name))
+            || names.iter().enumerate().any(|(other, it)| other != at && it.eq_ignore_ascii_case(name))
+    };
+    while is_taken(&name) {
+        name.push_str(" (unused)");
+    }
+    name
 }
 
 fn is_audio(own: &Own) -> bool {

@@ -13,7 +13,8 @@ pub struct ReadOptions {
 
 impl ReadOptions {
     /// Reads `column`, which has the name of a field of [`Song`](crate::Song), from the file's column with this header, even if
-    /// the file has other columns that match.
+    /// the file has other columns that match. A column of the file with that very name is then an extra one, and `(unused)` is added
+    /// to its name.
     ///
     /// # Errors
     /// [`CatalogError::UnknownColumn`] when songs have no such column.
