@@ -297,8 +297,7 @@ fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<
 
     let Some(folder) = &arguments.music else { return Ok(()) };
     let what = format!("reading the tags in {}", folder.display());
-    let music = progress::busy(what, || MusicFolder::open(folder))
-        .with_context(|| format!("{}: cannot be read", folder.display()))?;
+    let music = progress::busy(what, || MusicFolder::open(folder))?;
     for (path, reason) in music.unreadable() {
         cli::note(format_args!("skipped: {}: {reason}", path.display()));
     }

@@ -44,7 +44,7 @@ pub use feature::SongFeature;
 pub use formula::{mark_formula, unmark_formula};
 pub use mood::{Mood, UnknownMood};
 #[cfg(feature = "files")]
-pub use music::{MusicFolder, NotFound};
+pub use music::{MusicFolder, MusicFolderError, NotFound};
 pub use options::{Filter, Options, Shuffle};
 pub use playlist::{Playlist, PlaylistEntry, PlaylistError, PlaylistFormat};
 pub use point::Point;

@@ -37,11 +37,13 @@ impl MusicFolder {
     /// Reads the tags of all audio files: those whose ending is an audio format's. Links are not followed.
     ///
     /// # Errors
-    /// If the folder itself cannot be read.
-    pub fn open(folder: impl AsRef<Path>) -> io::Result<Self> {
+    /// If the folder itself cannot be read. A file that cannot is among the [`unreadable`](Self::unreadable).
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, MusicFolderError> {
+        let given = folder.as_ref();
         // Paths are absolute, because players may run in another folder.
-        let folder = std::path::absolute(folder)?;
-        std::fs::read_dir(&folder)?;
+        let folder = std::path::absolute(given)
+            .and_then(|folder| std::fs::read_dir(&folder).map(|_| folder))
+            .map_err(|error| MusicFolderError { path: given.into(), error })?;
         let mut music = MusicFolder::default();
         for entry in WalkDir::new(&folder).sort_by_file_name() {
             let entry = match entry {
@@ -149,6 +151,18 @@ impl MusicFolder {
         };
         playlist.entries.iter().filter_map(not_found).collect()
     }
+}
+
+/// A [`MusicFolder`] cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot be read: {error}", path.display())]
+#[non_exhaustive]
+pub struct MusicFolderError {
+    /// The folder.
+    pub path: PathBuf,
+    /// The system's error, which is part of the text.
+    #[source]
+    pub error: io::Error,
 }
 
 /// A playlist's song that no file of a [`MusicFolder`] plays. Displays as what is missing: `no file has this artist and title`, `its
@@ -284,7 +298,8 @@ mod tests {
         let found = ["a/studio.wav", "a/live.wav", "b.wav"].map(|path| Some(Path::new(path)));
         assert_eq!([name(0), name(1), name(2)], found);
         assert_eq!((name(3), name(4)), (None, None));
-        assert!(MusicFolder::open(folder.path().join("none")).is_err());
+        let error = MusicFolder::open("none").unwrap_err();
+        assert!(error.to_string().starts_with("none: cannot be read: "), "{error}");
     }
 
     #[test]

@@ -5,7 +5,6 @@ mod formats;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use crate::output::write_file;
 use crate::recommendation::Recommendation;
@@ -131,29 +130,18 @@ impl PlaylistFormat {
         }
     }
 
-    /// The format that a file's ending names.
+    /// The format that a file's ending names, in any case: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`.
     ///
     /// # Errors
     /// [`PlaylistError::Ending`] for any other.
     pub fn of_path(path: impl AsRef<Path>) -> Result<Self, PlaylistError> {
         let path = path.as_ref();
         let ending = path.extension().unwrap_or_default().to_string_lossy();
-        ending.parse().map_err(|()| PlaylistError::Ending { path: path.into() })
-    }
-}
-
-impl FromStr for PlaylistFormat {
-    type Err = ();
-
-    /// The format of a file name's ending without its dot, in any case: `m3u8` or `m3u`, `xspf`, `jspf`, `csv`, `txt`.
-    ///
-    /// # Errors
-    /// `()` for any other ending. [`of_path`](Self::of_path) names the file and the valid endings.
-    fn from_str(ending: &str) -> Result<Self, ()> {
         if ending.eq_ignore_ascii_case("m3u") {
             return Ok(PlaylistFormat::M3u8);
         }
-        PlaylistFormat::ALL.into_iter().find(|format| format.ending().eq_ignore_ascii_case(ending)).ok_or(())
+        let named = |format: &Self| format.ending().eq_ignore_ascii_case(&ending);
+        Self::ALL.into_iter().find(named).ok_or_else(|| PlaylistError::Ending { path: path.into() })
     }
 }
 
