@@ -238,9 +238,12 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let cause = io::Error::other("a full disk");
-        let file = ser_models::FileError::Io { file: "a.wav".to_owned(), cause };
-        assert_eq!(message(&anyhow::Error::new(file).context("clip 3")), "clip 3: a.wav: a full disk");
+        let cause = io::Error::other("a damaged disk");
+        let file = ser_models::FileError::Read { file: "a.wav".to_owned(), cause };
+        assert_eq!(
+            message(&anyhow::Error::new(file).context("clip 3")),
+            "clip 3: a.wav: cannot be read: a damaged disk"
+        );
         assert_eq!(message(&anyhow::anyhow!("one").context("two")), "two: one");
         let labels = ser_data::LabelMap::parse("own.toml", "[emotions.a]\nword = 1").unwrap_err();
         let text = labels.to_string();
@@ -267,6 +270,6 @@ mod tests {
         assert_eq!(code(LiveError::Recognize(silent().into()).into()), 3);
         assert_eq!(code(LiveError::Signal(not_finite).into()), 1);
         assert_eq!(code(Stopped::new("the same command with --resume continues").into()), 130);
-        assert_eq!(code(io::Error::other("a full disk").into()), 1);
+        assert_eq!(code(io::Error::other("a damaged disk").into()), 1);
     }
 }

@@ -11,9 +11,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// Reading or writing failed.
-    #[error("{file}: {cause}")]
-    Io {
+    /// The file cannot be read.
+    #[error("{file}: cannot be read: {cause}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The system's reason, which is part of the text.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("{file}: cannot be written: {cause}")]
+    Write {
         /// The file.
         file: String,
         /// The system's reason, which is part of the text.
@@ -67,7 +76,7 @@ impl FileError {
 
     /// A file whose content could not be put together.
     pub(crate) fn not_written(file: &str, cause: serde_json::Error) -> Self {
-        Self::Io { file: file.to_owned(), cause: cause.into() }
+        Self::Write { file: file.to_owned(), cause: cause.into() }
     }
 
     pub(crate) fn weights(file: &str, cause: WeightsError) -> Self {
@@ -77,7 +86,7 @@ impl FileError {
 
 /// Reads a file.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
-    fs::read(path).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
+    fs::read(path).map_err(|cause| FileError::Read { file: path.display().to_string(), cause })
 }
 
 /// Reads the tensors and the metadata of a file. The caller checks the digest.
@@ -113,7 +122,7 @@ pub(crate) fn open_weights(
 
 /// As [`write_file`], with an error that names the file.
 pub(crate) fn save_file(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_file(path, bytes).map_err(|cause| FileError::Io { file: path.display().to_string(), cause })
+    write_file(path, bytes).map_err(|cause| FileError::Write { file: path.display().to_string(), cause })
 }
 
 /// Writes a file. At any moment, a crash included, a regular file holds its old content or the new content, never a part.

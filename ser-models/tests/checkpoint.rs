@@ -156,7 +156,7 @@ fn a_cut_file_is_refused_at_every_length_and_named() {
     assert!(message.ends_with(&first.to_string()), "{message}");
     let none = Checkpoint::load(folder.path().join("none")).unwrap_err();
     assert!(
-        matches!(none, CheckpointError::File(FileError::Io { .. })) && none.to_string().contains("none: "),
+        matches!(none, CheckpointError::File(FileError::Read { .. })) && none.to_string().contains("none: "),
         "{none}"
     );
     let sound = error(b"RIFF....WAVEfmt ");

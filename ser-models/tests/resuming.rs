@@ -106,7 +106,7 @@ fn another_runs_state_and_damaged_ones_are_refused() {
         );
     }
     let error = trainer(config(2)).resume(folder.path().join("none")).unwrap_err();
-    assert!(matches!(error, TrainingError::State(StateError::File(FileError::Io { .. }))), "{error}");
+    assert!(matches!(error, TrainingError::State(StateError::File(FileError::Read { .. }))), "{error}");
 }
 
 #[test]

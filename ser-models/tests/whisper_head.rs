@@ -232,7 +232,7 @@ fn a_damaged_file_or_that_of_another_encoder_is_refused_and_stays() {
     std::fs::write(&path, &whole[..100]).unwrap();
     assert!(matches!(keep(&encoder), Err(EncodedError::File(FileError::Damaged { .. }))));
     let error = EncodedClips::kept(folder.path(), &encoder, config(0), ids(2), &clips).unwrap_err();
-    assert!(matches!(error, EncodedError::File(FileError::Io { .. })), "{error}");
+    assert!(matches!(error, EncodedError::File(FileError::Read { .. })), "{error}");
 }
 
 #[test]
@@ -387,6 +387,6 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
     assert!(infinite.contains("number out of range"), "{infinite}");
     assert!(matches!(
         VoiceProfile::load(folder.path().join("none")),
-        Err(ProfileError::File(FileError::Io { .. }))
+        Err(ProfileError::File(FileError::Read { .. }))
     ));
 }

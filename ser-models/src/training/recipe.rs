@@ -156,7 +156,7 @@ impl RecipeFile {
         let file = path.as_ref().display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(file, &text),
-            Err(cause) => Err(FileError::Io { file, cause }.into()),
+            Err(cause) => Err(FileError::Read { file, cause }.into()),
         }
     }
 
