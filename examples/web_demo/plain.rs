@@ -2,6 +2,7 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::http::Uri;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
@@ -32,27 +33,34 @@ pub(crate) fn json<T: DeserializeOwned>(content: &[u8], objects: &[&str]) -> Res
             return Err(Problem::invalid(format!("{parameter} must be an object, got {got}")));
         }
     }
-    serde_path_to_error::deserialize(value)
-        .map_err(|error| Problem::invalid(words(BODY, &error.path().to_string(), &error.inner().to_string())))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (path, message) = (error.path().to_string(), error.inner().to_string());
+        Problem::invalid(words(BODY, &path, &message, None))
+    })
 }
 
 /// Query of an address.
-pub(crate) fn query<T>(given: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    match given {
+pub(crate) fn query<T: DeserializeOwned>(address: &Uri) -> Result<T, Problem> {
+    match Query::try_from_uri(address) {
         Ok(Query(query)) => Ok(query),
         Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
             let text = error.body_text();
             // The extractor's own words come first, then `parameter: what is wrong`.
             let text = text.split_once("query string: ").map_or(&*text, |(_, text)| text);
             let (parameter, message) = text.split_once(": ").unwrap_or(("", text));
-            Err(Problem::invalid(words(QUERY, parameter, message)))
+            // The reasons for numbers don't have the value.
+            let given = Query::<Vec<(String, String)>>::try_from_uri(address);
+            let given = given.map(|Query(pairs)| pairs.into_iter().find(|(name, _)| name == parameter));
+            let got = given.ok().flatten().map(|(_, value)| value);
+            Err(Problem::invalid(words(QUERY, parameter, message, got.as_deref())))
         }
         Err(error) => Err(Problem::invalid(format!("{QUERY}: {}", error.body_text()))),
     }
 }
 
-/// Errors of `serde` and of the standard library about a value at a path below `root`, in plain words.
-fn words(root: &str, path: &str, message: &str) -> String {
+/// Errors of `serde` and of the standard library about a value at a path below `root`, in plain words. They don't tell values that they
+/// read from text: `got` does.
+fn words(root: &str, path: &str, message: &str, got: Option<&str>) -> String {
     // A value that was read from text has lost its line.
     let message = message.split(" at line ").next().unwrap_or(message);
     let parameter = parameter(root, path);
@@ -99,7 +107,11 @@ fn words(root: &str, path: &str, message: &str) -> String {
             None => return format!("{parameter}: {}", shortened(&quoted(other))),
         },
     };
-    format!("{parameter} must be {rule}")
+    match got {
+        Some("") => format!("{parameter} must be {rule}, got nothing"),
+        Some(got) => format!("{parameter} must be {rule}, got {}", shortened(got)),
+        None => format!("{parameter} must be {rule}"),
+    }
 }
 
 /// Place and name of a parameter: `options: count`, or `body: mood`; of the whole body `body: content`.
@@ -157,8 +169,6 @@ pub(crate) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Uri;
-
     use super::*;
     use crate::recognize::RecognizeQuery;
     use crate::recommend::{PlaylistQuery, RecommendBody};
@@ -267,17 +277,15 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_query_is_said_in_plain_words() {
-        let refusal = |address: &str| {
-            let uri: Uri = address.parse().unwrap();
-            query(Query::<RecognizeQuery>::try_from_uri(&uri)).unwrap_err().detail
-        };
+        let refusal = |address: &str| query::<RecognizeQuery>(&address.parse().unwrap()).unwrap_err().detail;
         for (address, expected) in [
-            ("/?count=many", "query: count must be a whole number, 0 or more"),
-            ("/?count=", "query: count must be a whole number, 0 or more"),
-            ("/?width=99999999999", "query: width must be a whole number within its limits"),
-            ("/?cut=1", "query: cut must be true or false"),
+            ("/?count=many", "query: count must be a whole number, 0 or more, got many"),
+            ("/?count=1.5&width=9", "query: count must be a whole number, 0 or more, got 1.5"),
+            ("/?count=", "query: count must be a whole number, 0 or more, got nothing"),
+            ("/?width=99999999999", "query: width must be a whole number within its limits, got 99999999999"),
+            ("/?cut=1", "query: cut must be true or false, got 1"),
             ("/?language=fr", "query: language must be one of en, de, got fr"),
-            ("/?silence_db=loud", "query: silence_db must be a number"),
+            ("/?silence_db=loud", "query: silence_db must be a number, got loud"),
             ("/?count=1&count=2", "query: count must be given once, got more"),
             (
                 "/?colour=red",
@@ -286,9 +294,7 @@ mod tests {
         ] {
             assert_eq!(refusal(address), expected, "{address}");
         }
-        let playlist = |address: &str| {
-            query(Query::<PlaylistQuery>::try_from_uri(&address.parse().unwrap())).unwrap_err().detail
-        };
+        let playlist = |address: &str| query::<PlaylistQuery>(&address.parse().unwrap()).unwrap_err().detail;
         assert_eq!(playlist("/"), "query: format must be given, got none");
         assert_eq!(playlist("/?format=doc"), "query: format must be one of m3u8, xspf, csv, got doc");
     }

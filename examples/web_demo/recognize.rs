@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
-use axum::http::header;
+use axum::extract::{Request, State};
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use mood_recommender::Reading;
 use ser_examples::answer::Answer;
@@ -173,12 +172,12 @@ struct Timing {
 )]
 pub(crate) async fn recognize(
     State(app): Shared,
-    query: Result<Query<RecognizeQuery>, QueryRejection>,
+    address: Uri,
     request: Request,
 ) -> Result<Json<Recognized>, Problem> {
     // The body first, whatever the rest says: a caller who still sends when the connection is closed never sees why.
     let upload = app.uploads.clip(request).await?;
-    let query = plain::query(query)?;
+    let query: RecognizeQuery = plain::query(&address)?;
     query.check()?;
     let model = app.recognizers.find(query.model.as_deref())?;
     let asked = Instant::now();
@@ -254,13 +253,9 @@ pub(crate) struct WavQuery {
         ClipRefusals
     )
 )]
-pub(crate) async fn wav(
-    State(app): Shared,
-    query: Result<Query<WavQuery>, QueryRejection>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn wav(State(app): Shared, address: Uri, request: Request) -> Result<Response, Problem> {
     let upload = app.uploads.clip(request).await?;
-    let query = plain::query(query)?;
+    let query: WavQuery = plain::query(&address)?;
     let turn = app.recognizers.turn().await?;
     let file = blocking(&app.recognitions.clone(), move || {
         let file = Playable::new(&upload.content, &upload.name, query.cut, &app.playable);

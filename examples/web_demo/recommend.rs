@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
-use axum::http::header;
+use axum::extract::{Request, State};
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use mood_recommender::{Mood, Options, Playlist, PlaylistFormat, Point, Reading, Recommendation};
 use ser_examples::answer::SongItem;
@@ -206,11 +205,11 @@ pub(crate) struct PlaylistQuery {
 )]
 pub(crate) async fn playlist(
     State(app): Shared,
-    query: Result<Query<PlaylistQuery>, QueryRejection>,
+    address: Uri,
     request: Request,
 ) -> Result<Response, Problem> {
     let body = RecommendBody::read(request).await?;
-    let query = plain::query(query)?;
+    let query: PlaylistQuery = plain::query(&address)?;
     let (format, kind) = match query.format {
         FormatName::M3u8 => (PlaylistFormat::M3u8, "audio/mpegurl; charset=utf-8"),
         FormatName::Xspf => (PlaylistFormat::Xspf, "application/xspf+xml"),

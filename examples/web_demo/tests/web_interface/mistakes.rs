@@ -105,6 +105,6 @@ fn mistakes_are_told_in_plain_words_with_their_place() {
     }
     assert_eq!(
         detail("/api/recognize?count=many", b"RIFF"),
-        "query: count must be a whole number, 0 or more"
+        "query: count must be a whole number, 0 or more, got many"
     );
 }
