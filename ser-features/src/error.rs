@@ -66,6 +66,9 @@ pub enum ConfigError {
         /// The repeated name.
         name: &'static str,
     },
+    /// Frames must be centred.
+    #[error("config: center must be true, got false")]
+    NotCentered,
     /// A setting depends on the whole signal, so it isn't available for streams.
     #[error("stream: {parameter} must be {rule}, got a setting that needs the whole signal")]
     NeedsWholeSignal {
@@ -285,6 +288,7 @@ mod tests {
                 config(ConfigError::Repeated { parameter: "features", name: "mel" }),
                 "config: features must name each once, got mel twice",
             ),
+            (config(ConfigError::NotCentered), "config: center must be true, got false"),
             (
                 config(ConfigError::NeedsWholeSignal { parameter: "top_db", rule: "None" }),
                 "stream: top_db must be None, got a setting that needs the whole signal",

@@ -46,14 +46,16 @@ impl Framing {
         Ok(1 + (padded - self.frame_length) / self.hop_length)
     }
 
-    /// Place of the first sample of frame `t`, or of the signal where that comes later.
+    /// Place of the first sample of frame `t`, or of the signal where that comes later. No signal reaches a place that is too large for a
+    /// number.
     pub(crate) fn start(&self, t: usize) -> usize {
-        (t * self.hop_length).saturating_sub(self.padding())
+        t.saturating_mul(self.hop_length).saturating_sub(self.padding())
     }
 
     /// Place behind the last sample of frame `t`.
     pub(crate) fn end(&self, t: usize) -> usize {
-        (t * self.hop_length + self.frame_length).saturating_sub(self.padding())
+        let start = t.saturating_mul(self.hop_length);
+        start.saturating_add(self.frame_length).saturating_sub(self.padding())
     }
 
     /// The samples of the signal that lie in frame `t`.
@@ -64,7 +66,7 @@ impl Framing {
 
     /// How many samples of frame `t` come before the signal's first.
     pub(crate) fn lead(&self, t: usize) -> usize {
-        self.padding().saturating_sub(t * self.hop_length)
+        self.padding().saturating_sub(t.saturating_mul(self.hop_length))
     }
 }
 

@@ -43,7 +43,7 @@ impl HarmonicPercussive {
     pub fn new(stft: StftConfig, hpss: HpssConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             hpss: Hpss::new(hpss)?,
-            istft: Istft::new(stft.clone())?,
+            istft: Istft::of_given_length(stft.clone())?,
             stft: Stft::new(stft)?,
             frames: Vec::new(),
             done: 0,
@@ -81,7 +81,7 @@ impl HarmonicPercussive {
         let mut out = vec![0.0; samples.len()];
         let separate = |(plan, part): &mut (Self, Vec<f32>), (index, out): (usize, &mut [f32])| {
             let first = index * length;
-            let (start, end) = (first.saturating_sub(margin), first + out.len() + margin);
+            let (start, end) = (first.saturating_sub(margin), (first + out.len()).saturating_add(margin));
             plan.harmonic_into(&samples[start..end.min(samples.len())], part)?;
             out.copy_from_slice(&part[first - start..][..out.len()]);
             Ok(())
@@ -101,9 +101,10 @@ impl HarmonicPercussive {
     #[cfg(feature = "parallel")]
     fn segment(&self) -> (usize, usize) {
         let (hop_length, n_fft) = (self.stft.config().hop_length, self.stft.config().n_fft);
-        let margin = hop_length * (2 * n_fft.div_ceil(hop_length) + self.hpss.stretch().1 + 1);
+        let hops = 2 * n_fft.div_ceil(hop_length) + self.hpss.stretch().1 + 1;
+        let margin = hop_length.saturating_mul(hops);
         // Both margins together are at most a sixteenth of a segment. Only they are computed twice.
-        ((hop_length * SEGMENT).max(32 * margin), margin)
+        (hop_length.saturating_mul(SEGMENT).max(margin.saturating_mul(32)), margin)
     }
 
     /// The percussive part, as long as the signal.
@@ -201,6 +202,11 @@ mod tests {
     #[test]
     fn segments_give_the_bits_of_the_whole() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let signal = [0.5; 1000];
+        let config = StftConfig { hop_length: usize::MAX, ..StftConfig::new(64, 1) };
+        let mut plan = HarmonicPercussive::new(config, HpssConfig::default()).unwrap();
+        let segments = pool.install(|| plan.harmonic_of_long(&signal));
+        assert_eq!(segments, plan.harmonic(&signal), "the only frame is the first");
         for (n_fft, hop_length, win_length) in
             [(256, 64, None), (256, 100, Some(130)), (64, 80, None), (30, 7, None)]
         {

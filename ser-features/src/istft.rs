@@ -6,7 +6,7 @@ use rustfft::FftPlanner;
 
 use crate::error::{ConfigError, SignalError};
 use crate::fourier::Inverse;
-use crate::stft::StftConfig;
+use crate::stft::{MAX_N_FFT, StftConfig};
 use crate::vector::vectorized;
 
 /// Plan of an inverse short-time Fourier transform: frames are windowed again, overlapped, added, and divided by the sum of the squared
@@ -41,8 +41,15 @@ impl Istft {
     /// Plans an inverse transform of what an [`Stft`](crate::Stft) with the same configuration gives.
     ///
     /// # Errors
-    /// As [`Stft::new`](crate::Stft::new).
+    /// As [`Stft::new`](crate::Stft::new), and if `hop_length` is above 1,048,576: so far apart lie no frames that a signal can be made of.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
+        let within = config.hop_length <= MAX_N_FFT;
+        ConfigError::require(within, "hop_length", "at most 1048576", config.hop_length as f64)?;
+        Self::of_given_length(config)
+    }
+
+    /// The same with any `hop_length`, for signals whose length is known.
+    pub(crate) fn of_given_length(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let ifft = Inverse::new(config.n_fft, &mut FftPlanner::new());
         Ok(Self {
@@ -115,8 +122,8 @@ impl Istft {
 
     /// Makes room for a signal whose frames [`add_frame`](Self::add_frame) adds in their order, until [`end`](Self::end).
     pub(crate) fn begin(&mut self, n_frames: usize, length: Option<usize>, out: &mut Vec<f32>) {
-        let reach = self.config.n_fft + self.config.hop_length * n_frames.saturating_sub(1);
-        let length = length.unwrap_or(reach.saturating_sub(2 * self.config.padding()));
+        let reach = || self.config.n_fft + self.config.hop_length * n_frames.saturating_sub(1);
+        let length = length.unwrap_or_else(|| reach().saturating_sub(2 * self.config.padding()));
         out.clear();
         out.resize(length, 0.0);
         self.window_sum.clear();
@@ -127,7 +134,9 @@ impl Istft {
     /// part of the signal.
     pub(crate) fn add_frame(&mut self, t: usize, frame: &[Complex<f32>], out: &mut [f32]) {
         let window_start = self.config.window_start();
-        let start = (t * self.config.hop_length + window_start) as isize - self.config.padding() as isize;
+        let place = t.saturating_mul(self.config.hop_length).saturating_add(window_start);
+        // No signal reaches a place that is too large for a number.
+        let start = place.min(isize::MAX as usize) as isize - self.config.padding() as isize;
         let skipped = start.min(0).unsigned_abs().min(self.window.len());
         let first = start.max(0) as usize;
         let count = out.len().saturating_sub(first).min(self.window.len() - skipped);
@@ -215,6 +224,14 @@ mod tests {
         let mut from_frames = Vec::new();
         istft.frames_into(&frames, Some(500), &mut from_frames);
         assert_eq!(istft.process(spectrum.view(), Some(500)).unwrap(), from_frames);
+    }
+
+    #[test]
+    fn hops_that_no_signal_is_made_of_are_refused() {
+        let plan = |hop_length| Istft::new(StftConfig { hop_length, ..Default::default() });
+        assert!(plan(1 << 20).is_ok());
+        let error = plan(usize::MAX).err().unwrap().to_string();
+        assert!(error.starts_with("config: hop_length must be at most 1048576, got "), "{error}");
     }
 
     #[test]

@@ -183,8 +183,10 @@ impl TimeStretch {
         check_rate(rate)?;
         let even = stft.n_fft.is_multiple_of(2) && stft.n_fft > 0;
         ConfigError::require(even, "n_fft", "even and at least 2", stft.n_fft as f64)?;
-        ConfigError::require(stft.center, "center", "true (1)", 0.0)?;
-        let (stft, istft) = (Stft::new(stft.clone())?, Istft::new(stft)?);
+        if !stft.center {
+            return Err(ConfigError::NotCentered);
+        }
+        let (stft, istft) = (Stft::new(stft.clone())?, Istft::of_given_length(stft)?);
         let frame = vec![Complex::default(); stft.config().n_bins()];
         Ok(Self { stft, istft, rate, vocoder: Vocoder::default(), frames: Vec::new(), frame })
     }
@@ -311,6 +313,14 @@ mod tests {
     }
 
     #[test]
+    fn only_the_first_frame_reaches_a_signal_with_the_longest_hops() {
+        let config = StftConfig { n_fft: 64, hop_length: usize::MAX, ..Default::default() };
+        let stretched = TimeStretch::new(config, 0.25).unwrap().process(&[0.5; 100]).unwrap();
+        assert!(stretched.len() == 400 && stretched[0] != 0.0);
+        assert!(stretched[64..].iter().all(|sample| *sample == 0.0));
+    }
+
+    #[test]
     fn configurations_that_cannot_work_are_refused() {
         let refusal = |stft, rate| TimeStretch::new(stft, rate).err().unwrap().to_string();
         assert!(refusal(StftConfig::default(), 0.0).starts_with("config: rate must be within 0.01..=100"));
@@ -318,6 +328,8 @@ mod tests {
             refusal(StftConfig { n_fft: 7, ..Default::default() }, 1.0)
                 .starts_with("config: n_fft must be even")
         );
+        let uncentred = StftConfig { center: false, ..Default::default() };
+        assert_eq!(refusal(uncentred, 1.0), "config: center must be true, got false");
         let long = StftConfig { n_fft: 1 << 40, ..Default::default() };
         assert!(refusal(long, 1.0).starts_with("config: n_fft must be at most 1048576"));
         let refusal = |n_steps, bins| PitchShift::new(StftConfig::default(), n_steps, bins).err().unwrap();

@@ -114,6 +114,9 @@ fn config(sample_rate: u32) -> FeatureConfig {
 fn every_signal_streams_as_it_is_whole() {
     for signal in signals().into_iter().filter(|signal| signal.samples.len() < 50_000) {
         compare_rows(&signal.samples, 2_048, 512, true, &[480, 1, 5_000]);
+        for center in [true, false] {
+            compare_rows(&signal.samples, 2_048, usize::MAX, center, &[480, 1, 5_000]);
+        }
         let config = config(signal.sample_rate);
         let whole = FeatureExtractor::new(config.clone()).unwrap().extract(&signal.samples).unwrap().stack();
         let mut plan = StreamingExtractor::new(config).unwrap();
