@@ -54,7 +54,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let file = || arguments.file.display().to_string();
     let bytes = std::fs::read(&arguments.file).with_context(|| format!("{}: cannot be read", file()))?;
     let content: Content = serde_json::from_slice(&bytes).with_context(|| {
-        format!("{}: JSON must be that of `train --history` or of `evaluate --json`", file())
+        format!("{}: JSON must be that of `train --history` or of `evaluate --json`, got another", file())
     })?;
     let page = match content {
         Content::Run(history) if arguments.confusion => chosen(&history).with_context(file)?,

@@ -62,7 +62,7 @@ impl Truth {
         for row in manifest.rows {
             let place = format!("{}: row {}", path.display(), row.row);
             if row.start.is_some() || row.end.is_some() {
-                bail!("{place}: start and end must be empty, for whole recordings are scored, got a part");
+                bail!("{place}: start and end must be empty because whole recordings are scored, got a part");
             }
             let corpus = row.corpus.unwrap_or_default();
             let meant = map.emotion_of(&corpus, &row.label).and_then(|label| self.class_of(label, map));

@@ -95,7 +95,7 @@ fn ten_recordings_train_a_head_on_the_encoder() {
     prints("train", &run);
     assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
     let none = ["--data", &data, "--encoder", "none", "--output", &again];
-    fails("train", none, &["--encoder: file must be left out, for cnn-1d reads features, got none"]);
+    fails("train", none, &["--encoder: file must be left out where cnn-1d reads features, got none"]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_block_of_the_encoder_is_trained_with_a_head() {
         fails("train", run, &[expected]);
     };
     refused("whisper-head", "5", "tuned.blocks must be 1 to 4, got 5");
-    refused("cnn-1d", "1", "--tune-blocks: number must be left out, for cnn-1d reads features, got 1");
+    refused("cnn-1d", "1", "--tune-blocks: number must be left out where cnn-1d reads features, got 1");
     for arch in ["cnn-1d", "whisper-head"] {
         let run = ["--data", &data, "--arch", arch, "--tuning", &tuning, "--output", &again];
         fails(

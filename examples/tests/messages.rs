@@ -67,7 +67,7 @@ fn a_wrong_call_is_told_with_place_rule_and_value() {
         (
             "train",
             &["--data", "a", "--output", &model, "--tune-blocks", "1"],
-            "--tune-blocks: number must be left out, for cnn-1d reads features, got 1",
+            "--tune-blocks: number must be left out where cnn-1d reads features, got 1",
         ),
         (
             "train",

@@ -173,7 +173,7 @@ impl Arguments {
             }
             (other, Some(blocks)) => {
                 bail!(
-                    "--tune-blocks: number must be left out, for {} reads features, got {blocks}",
+                    "--tune-blocks: number must be left out where {} reads features, got {blocks}",
                     other.name()
                 );
             }
@@ -223,7 +223,7 @@ impl Arguments {
             if let Some(encoder) = &self.encoder {
                 let arch = recipe.architecture.name();
                 bail!(
-                    "--encoder: file must be left out, for {arch} reads features, got {}",
+                    "--encoder: file must be left out where {arch} reads features, got {}",
                     encoder.display()
                 );
             }

@@ -230,6 +230,15 @@ fn plain_title(title: &str) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn folders_and_their_errors_travel_between_threads() {
+        fn shared<T: fmt::Debug + Send + Sync>() {}
+        fn error<T: std::error::Error + Send + Sync + 'static>() {}
+        shared::<MusicFolder>();
+        shared::<NotFound<'static>>();
+        error::<MusicFolderError>();
+    }
+
     /// A WAV file of silence with a title and an artist in its INFO chunk.
     fn wav(folder: &Path, name: &str, artist: &str, title: &str, seconds: f64) {
         let mut info = b"INFO".to_vec();

@@ -32,9 +32,9 @@ const UNCHECKED: [(&str, &str); 7] = [
     ("Sample", "a trait of numbers, for generic code alone"),
     ("FrameByFrame", "a trait of plans, for generic code alone"),
     ("RowByFrame", "a trait of plans, for generic code alone"),
-    ("MusicFolder", "behind the cargo feature `files`, which the workspace does not build"),
-    ("MusicFolderError", "behind the cargo feature `files`, which the workspace does not build"),
-    ("NotFound", "behind the cargo feature `files`, which the workspace does not build"),
+    ("MusicFolder", "tested beside it, behind the cargo feature `files`"),
+    ("MusicFolderError", "tested beside it, behind the cargo feature `files`"),
+    ("NotFound", "tested beside it, behind the cargo feature `files`"),
 ];
 
 mod features {

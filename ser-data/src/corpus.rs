@@ -26,7 +26,7 @@ pub struct CorpusOptions {
     pub preparation: PreparationConfig,
     /// Settings of the features.
     pub features: FeatureConfig,
-    /// Also keeps the prepared samples, for training with audio augmentation. They take 380 MB for all of RAVDESS.
+    /// Also keeps the prepared samples, for training with audio augmentation. They take four bytes a sample.
     pub audio: bool,
     /// Folder that keeps extracted features from run to run.
     pub cache: Option<PathBuf>,

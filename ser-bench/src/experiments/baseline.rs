@@ -30,7 +30,7 @@ pub(super) fn forest(training: &Dataset, test: &Dataset, seed: u64) -> anyhow::R
 }
 
 fn rows(data: &Dataset) -> anyhow::Result<DenseMatrix<f32>> {
-    let inputs = data.inputs().values().to_vec2::<f32>().context("forest: inputs")?;
+    let inputs = data.inputs().values().to_vec2::<f32>().context("forest: inputs cannot be read")?;
     Ok(DenseMatrix::from_2d_vec(&inputs)?)
 }
 

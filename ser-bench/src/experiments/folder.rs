@@ -84,7 +84,8 @@ impl Folder {
     /// # Errors
     /// If it cannot be made.
     pub fn make(&self) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.path).with_context(|| self.path.display().to_string())
+        std::fs::create_dir_all(&self.path)
+            .with_context(|| format!("{}: cannot be made", self.path.display()))
     }
 
     /// A file in it.
@@ -120,9 +121,10 @@ impl Folder {
         if !self.path.is_dir() {
             return Ok(Vec::new());
         }
+        let unreadable = || format!("{}: cannot be read", self.path.display());
         let mut finished = Vec::new();
-        for entry in std::fs::read_dir(&self.path).with_context(|| self.path.display().to_string())? {
-            let path = entry.with_context(|| self.path.display().to_string())?.path();
+        for entry in std::fs::read_dir(&self.path).with_context(unreadable)? {
+            let path = entry.with_context(unreadable)?.path();
             let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".csv"));
             // What else lies there has no seed at the end of its name.
             let Some((name, seed)) = name.and_then(|name| Some((name, name.rsplit_once("seed-")?.1))) else {

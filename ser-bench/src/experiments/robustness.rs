@@ -96,13 +96,13 @@ fn through_mp3(samples: &[f32], sample_rate: u32) -> anyhow::Result<Option<(Vec<
     let mut ffmpeg = match command.spawn() {
         Ok(ffmpeg) => ffmpeg,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).context("ffmpeg"),
+        Err(error) => return Err(error).context("ffmpeg: cannot be run"),
     };
     let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
     let mut input = ffmpeg.stdin.take().context("ffmpeg: standard input must be open, got none")?;
     // Beside reading, or both sides would wait for each other.
     let writer = std::thread::spawn(move || input.write_all(&bytes));
-    let output = ffmpeg.wait_with_output().context("ffmpeg")?;
+    let output = ffmpeg.wait_with_output().context("ffmpeg: cannot be run")?;
     // Whatever went wrong with writing, ffmpeg tells why.
     let _ = writer.join();
     ensure!(output.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&output.stderr).trim());

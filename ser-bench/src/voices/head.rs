@@ -52,7 +52,8 @@ pub fn train_head(
         split_seed: seed,
         test: Vec::new(),
     })?;
-    std::fs::create_dir_all(clips.heads()).with_context(|| clips.heads().display().to_string())?;
+    std::fs::create_dir_all(clips.heads())
+        .with_context(|| format!("{}: cannot be made", clips.heads().display()))?;
     head.save(&kept)?;
     Ok(head)
 }

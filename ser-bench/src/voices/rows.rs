@@ -157,7 +157,8 @@ impl VoiceRows<'_> {
         let encoder = model::encoder(None, statistics_read(&recipe.architecture)? - 1)?;
         let mut sources = vec![Source::auto(self.ravdess)];
         sources.extend(corpora.into_iter().map(Source::auto));
-        std::fs::create_dir_all(self.cache).with_context(|| self.cache.display().to_string())?;
+        std::fs::create_dir_all(self.cache)
+            .with_context(|| format!("{}: cannot be made", self.cache.display()))?;
         let cache = self.cache.join("voices.safetensors");
         let clips = VoiceClips::load(&sources, &recipe, &encoder, &cache, VoiceClips::COPIES)?;
         Ok(VoiceBench {

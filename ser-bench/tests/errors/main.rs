@@ -58,8 +58,8 @@ impl Library {
 
 #[test]
 fn the_table_of_error_texts_is_that_of_the_code() {
-    let mut table = "# Error texts\n\nThe errors and warnings of each library. `{…}` stands for a value; those that the code itself \
-                     gives as a reason or rule follow behind …. Variants that only pass on another error are left out.\n"
+    let mut table = "# Error texts\n\nThe errors and warnings of each library. `{…}` stands for a value; rows that begin \
+                     with … list the reasons and rules that the code inserts. Variants that only pass on another error are left out.\n"
         .to_owned();
     for name in LIBRARIES {
         let library = Library::read(name);

@@ -17,8 +17,7 @@ const MAX_TERM: usize = 1 << 12;
 ///
 /// All samples together are those that [`Resampler`](crate::Resampler) gives for the whole signal, within −120 dB of its peak: the
 /// filter is the same, but sums are rounded in another order. The lengths of the pieces do not affect the result. With a filter of
-/// some hundred taps for each sample, a stream takes about four times the time of the whole signal; ten milliseconds from 48,000 to
-/// 22,050 Hz take about 10 µs on x86-64 with AVX-512.
+/// some hundred taps for each sample, a stream takes longer than the whole signal.
 ///
 /// Memory does not grow with the stream, and a push allocates nothing once one as long came before.
 ///

@@ -36,8 +36,7 @@ const GAP: usize = 16;
 ///
 /// With weights in `f32` or `f16`, all computation is in `f32`. With 8-bit weights, activations are quantised to 8 bits too: each row to
 /// 255 steps between plus and minus its largest absolute value. Sums are integers on processors with AVX2 or AVX-512 VNNI, bit for
-/// bit the same, and `f32` sums of the same steps elsewhere. This changes the outputs' statistics, which reach 3, by 0.05 at most, and
-/// takes half the time.
+/// bit the same, and `f32` sums of the same steps elsewhere. This takes less time and changes the outputs a little.
 ///
 /// The file is safetensors with the names of Hugging Face's `WhisperEncoder` (`encoder.layers.0.self_attn.q_proj.weight`),
 /// in `f32`, `f16`, or `i8` with a scale for each row as [`quantize`] writes them. All sizes come from the tensors' shapes; a
