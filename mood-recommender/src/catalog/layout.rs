@@ -131,12 +131,10 @@ impl Layout {
 /// writes the field under it.
 fn extra_name(names: &[String], at: usize) -> String {
     let mut name = names[at].clone();
-    let is_taken = |name: &str| {
-        COLUMNS.iter().any(|own| own.is_written_as(name))
-            || names.iter().enumerate().any(|(other, it)| other != at && it.eq_ignore_ascii_case(name))
-    };
-    while is_taken(&name) {
-        name.push_str(" (unused)");
+    if COLUMNS.iter().any(|own| own.is_written_as(&name)) {
+        while names.iter().any(|taken| taken.eq_ignore_ascii_case(&name)) {
+            name.push_str(" (unused)");
+        }
     }
     name
 }
