@@ -32,8 +32,10 @@ fn means(clips: std::ops::Range<u64>) {
     assert!(vectors.unwrap().iter().all(|vector| vector.len() == 193));
 }
 
+/// Each further thread holds a segment of a long signal, so their number is fixed.
 #[test]
-fn memory_follows_threads_and_the_longest_signal() {
+fn on_two_threads_memory_follows_the_longest_signal() {
+    rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
     means(0..16);
     let few = MEMORY.peak_usage();
     means(0..160);
@@ -46,6 +48,5 @@ fn memory_follows_threads_and_the_longest_signal() {
     assert_eq!(vector.len(), 193);
     let ratio = MEMORY.peak_usage() as f64 / (4 * signal.len()) as f64;
     println!("peak: {} MB for ten minutes, {ratio:.2} times its samples", MEMORY.peak_usage() / MEGABYTE);
-    // Tonnetz and the other features are computed beside each other: how much of both is held at once depends on the threads' speed.
-    assert!(ratio <= 4.5, "{ratio:.2} times the samples");
+    assert!(ratio <= 4.0, "{ratio:.2} times the samples");
 }
