@@ -41,7 +41,7 @@ impl Istft {
     /// Plans an inverse transform of what an [`Stft`](crate::Stft) with the same configuration gives.
     ///
     /// # Errors
-    /// As [`Stft::new`](crate::Stft::new), and if `hop_length` is above 1,048,576: so far apart lie no frames that a signal can be made of.
+    /// As [`Stft::new`](crate::Stft::new), and when `hop_length` is above 1,048,576: no frame is longer.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         let within = config.hop_length <= MAX_N_FFT;
         ConfigError::require(within, "hop_length", "at most 1048576", config.hop_length as f64)?;

@@ -96,7 +96,7 @@ pub fn onsets(draw: &mut Draw<'_>) -> Option<()> {
                 ac_size: draw.real(0.01..=2.0),
                 max_tempo: draw.option(|draw| draw.real(30.0..=400.0)),
             };
-            // A transform of so many values for each of up to 3,000 frames takes its time.
+            // Up to 3,000 frames are transformed. Longer transforms would take the time of thousands of other inputs.
             let mel = &config.onset.log_mel.mel;
             if config.ac_size * f64::from(mel.sample_rate) > 4096.0 * mel.stft.hop_length as f64 {
                 return None;
