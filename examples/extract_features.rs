@@ -22,7 +22,7 @@ use serde::Serialize;
 /// If the output's name ends in .csv, it has a row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to tonnetz_5. The
 /// settings are written to OUTPUT.json.
 ///
-/// STEM is a file's path below the given folder without its ending, or a single file's stem. With --data it is the id of a clip of
+/// STEM is a file's path below the given folder without its extension, or a single file's stem. With --data it is the id of a clip of
 /// labelled speech; the clip's label, speaker and corpus are written to the CSV's columns after id and to the settings. Clips are
 /// prepared: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
 ///
@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = config(arguments);
     if arguments.voiced && !arguments.features.contains(&Feature::F0) {
         let given: Vec<&str> = arguments.features.iter().map(|feature| feature.as_str()).collect();
-        bail!("--features: names must hold f0 for --voiced, got {}", given.join(","));
+        bail!("--features: names must include f0 for --voiced, got {}", given.join(","));
     }
     check_features(&config.features, audio.first().copied())?;
     let extraction = Extraction {

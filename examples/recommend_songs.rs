@@ -48,7 +48,7 @@ struct Arguments {
     /// End of a journey: Calm, Happy, Sad or Energetic.
     #[arg(long, default_value_t = Mood::Happy, value_name = "MOOD")]
     target: Mood,
-    /// Also write the songs to a playlist, whose format is that of its ending: .m3u8, .xspf, .jspf, .csv or .txt.
+    /// Also write the songs to a playlist, whose format is that of its extension: .m3u8, .xspf, .jspf, .csv or .txt.
     #[arg(long, value_name = "FILE")]
     playlist: Option<PathBuf>,
     /// Let the entries of --playlist point to the files in this folder whose tags name the songs. Needs the feature `files`: run it as

@@ -30,7 +30,7 @@ pub struct Content {
     pub sha256: String,
 }
 
-/// Format of a file of features, by the file's ending.
+/// Format of a file of features, by the file's extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For each clip a tensor of each feature and one of the vector.
@@ -43,7 +43,7 @@ pub enum Format {
 impl Format {
     /// CSV where a name ends in `.csv`, in either case.
     pub fn of(path: &Path) -> Self {
-        let csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+        let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         if csv { Self::Csv } else { Self::Safetensors }
     }
 }

@@ -54,7 +54,7 @@ impl ModelArguments {
         Self { model: Some(model), ..Self::default() }
     }
 
-    /// A short name: of a bundled model its own, of a file the file's without folder and ending.
+    /// A short name: of a bundled model its own, of a file the file's without folder and extension.
     pub fn short_name(&self) -> String {
         let stem = self.model.as_deref().and_then(Path::file_stem);
         stem.map_or_else(|| "voices".to_owned(), |stem| stem.to_string_lossy().into_owned())
@@ -180,6 +180,6 @@ mod tests {
         let encoder = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(encoder.path(), assets::ENCODER).unwrap();
         let error = message("small", encoder.path().to_str());
-        assert!(error.contains("the encoder must be none, for the network reads features"), "{error}");
+        assert!(error.contains("encoder must be none, for the network reads features"), "{error}");
     }
 }

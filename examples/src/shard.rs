@@ -36,9 +36,9 @@ impl Shard {
         let width = count.to_string().len().max(3);
         let mut name = whole.file_stem().unwrap_or_default().to_os_string();
         name.push(format!("-{index:0width$}-of-{count:0width$}"));
-        if let Some(ending) = whole.extension() {
+        if let Some(extension) = whole.extension() {
             name.push(".");
-            name.push(ending);
+            name.push(extension);
         }
         whole.with_file_name(name)
     }

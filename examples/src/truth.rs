@@ -44,7 +44,7 @@ impl Truth {
         let map = labelling.label_map()?;
         for (data, path) in labelling.sources(paths)?.into_iter().zip(paths) {
             let path = path.as_ref();
-            let table = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+            let table = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
             let table = !table && !path.is_dir();
             match data.format {
                 None | Some(CorpusFormat::Manifest) if table => truth.read_table(path, &map)?,

@@ -35,7 +35,7 @@ fn every_example_of_the_folder_is_checked() {
             .map(|entry| entry.unwrap().path())
             .filter(|path| !path.ends_with("tests"))
             .filter(|path| {
-                path.extension().is_some_and(|ending| ending == "rs") || path.join("main.rs").exists()
+                path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists()
             })
             .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
             .collect()

@@ -150,13 +150,21 @@ fn a_truncated_clip_is_read_where_that_is_allowed_and_told() {
     let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
     let output = folder.path().join("features.safetensors");
     let arguments = [&cut, "--output", output.to_str().unwrap(), "--shard", "1/1", "--allow-truncated"];
-    fails("extract_features", &arguments[..5], &["cut.wav: bytes of WAV data must be ", "it is cut short"]);
+    fails(
+        "extract_features",
+        &arguments[..5],
+        &["cut.wav: bytes of WAV data must be ", "the file is truncated"],
+    );
     let told = text(&example("extract_features", arguments).stderr);
-    let expected = format!("warning: {cut}: read as far as possible: bytes of WAV data must be ");
+    let expected = format!("warning: {cut}: the file was read up to the damage: bytes of WAV data must be ");
     assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
     assert!(prints("extract_features", arguments).contains("whole already"));
     // The file is not what a run without the option would have written.
-    fails("extract_features", &arguments[..5], &["cut.wav: bytes of WAV data must be ", "it is cut short"]);
+    fails(
+        "extract_features",
+        &arguments[..5],
+        &["cut.wav: bytes of WAV data must be ", "the file is truncated"],
+    );
 }
 
 #[test]
@@ -259,7 +267,7 @@ fn statistics_of_voiced_frames_alone_differ_from_those_of_all() {
     fails(
         "extract_features",
         arguments,
-        &["--features: names must hold f0 for --voiced, got mfcc,chroma,mel,contrast,tonnetz"],
+        &["--features: names must include f0 for --voiced, got mfcc,chroma,mel,contrast,tonnetz"],
     );
 }
 

@@ -25,7 +25,7 @@ fn a_wrong_call_is_told_with_place_rule_and_value() {
         (
             "recommend_songs",
             &["--playlist", "list.pls"],
-            "list.pls: ending must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got .pls",
+            "list.pls: extension must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got .pls",
         ),
         (
             "recommend_songs",

@@ -100,7 +100,7 @@ fn bad_catalogues_and_models_are_refused_by_name() {
     fails(
         "recommend_songs",
         ["--catalog", catalog.as_str()],
-        &[&catalog, "header: names must hold one of valence, energy", "--column COLUMN=HEADER"],
+        &[&catalog, "header: columns must include one of valence, energy", "--column COLUMN=HEADER"],
     );
 
     let model = std::fs::read(bundled_model()).unwrap();
@@ -180,8 +180,8 @@ fn json_gives_the_terminal_no_orders() {
 #[test]
 fn songs_are_saved_as_playlists() {
     let folder = TempDir::new().unwrap();
-    for ending in ["m3u8", "xspf", "jspf", "csv", "txt"] {
-        let path = folder.path().join(format!("list.{ending}"));
+    for extension in ["m3u8", "xspf", "jspf", "csv", "txt"] {
+        let path = folder.path().join(format!("list.{extension}"));
         let arguments = ["--strategy", "journey", "--target", "calm", "--playlist", path.to_str().unwrap()];
         let answer = prints("recommend_songs", arguments);
         assert!(answer.contains("songs that lead from there to Calm"), "{answer}");
@@ -189,7 +189,7 @@ fn songs_are_saved_as_playlists() {
         assert!(list.lines().count() >= 2, "{list}");
     }
     let other = folder.path().join("list.pls");
-    fails("recommend_songs", ["--playlist", other.to_str().unwrap()], &["list.pls: ending must be .m3u8"]);
+    fails("recommend_songs", ["--playlist", other.to_str().unwrap()], &["list.pls: extension must be .m3u8"]);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
     let model = model.to_str().unwrap();
     for other in Architecture::KINDS.into_iter().filter(|kind| *kind != "cnn-1d") {
         let arguments = ["--data", data, "--model", model, "--arch", other];
-        let expected = format!("the architecture must be {other:?}, got \"cnn-1d\"");
+        let expected = format!("architecture must be {other:?}, got \"cnn-1d\"");
         fails("evaluate", arguments, &[model, &expected]);
     }
 }
@@ -225,18 +225,18 @@ fn truncated_clips_are_learnt_from_where_that_is_allowed_and_told() {
     let [data, model] = [data.path(), &model].map(|path| path.to_str().unwrap());
     let training = ["--data", data, "--output", model, "--epochs", "1", "--allow-truncated"];
     let measuring = ["--data", data, "--model", model, "--allow-truncated"];
-    fails("train", &training[..6], &[".wav: bytes of WAV data must be ", "it is cut short"]);
+    fails("train", &training[..6], &[".wav: bytes of WAV data must be ", "the file is truncated"]);
     for (program, arguments, clips) in [("train", &training[..], 40), ("evaluate", &measuring[..], 8)] {
         let output = example(program, arguments);
         let told = text(&output.stderr);
         assert!(output.status.success(), "{told}");
         let is_told = |line: &&str| {
             line.starts_with("warning: ")
-                && line.contains(" read as far as possible: bytes of WAV data must be ")
+                && line.contains(" the file was read up to the damage: bytes of WAV data must be ")
         };
         assert_eq!(told.lines().filter(is_told).count(), clips, "{program}: {told}");
     }
-    fails("evaluate", &measuring[..4], &[".wav: bytes of WAV data must be ", "it is cut short"]);
+    fails("evaluate", &measuring[..4], &[".wav: bytes of WAV data must be ", "the file is truncated"]);
 }
 
 #[test]

@@ -54,10 +54,10 @@ fn a_tuning_resumes_from_either_run_to_the_same_bytes() {
     );
     std::fs::write(&second, state).unwrap();
     ends("cut", &["--resume"]);
-    for ending in ["safetensors", "csv"] {
+    for extension in ["safetensors", "csv"] {
         let [whole, cut] =
-            ["whole", "cut"].map(|name| std::fs::read(path(&format!("{name}.{ending}"))).unwrap());
-        assert!(whole == cut, "{ending}");
+            ["whole", "cut"].map(|name| std::fs::read(path(&format!("{name}.{extension}"))).unwrap());
+        assert!(whole == cut, "{extension}");
     }
     assert!(!first.exists() && !second.exists());
 }

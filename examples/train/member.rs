@@ -165,7 +165,7 @@ impl fmt::Display for Reached {
 
 /// The history in the format that its file's name asks for.
 fn written(history: &History, path: &Path) -> anyhow::Result<String> {
-    let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     Ok(if is_json { serde_json::to_string_pretty(history)? } else { history.to_csv() })
 }
 

@@ -226,7 +226,7 @@ pub(crate) async fn playlist(
         }
         let mut file = Vec::new();
         list.write_to(&mut file, format).map_err(Problem::internal)?;
-        let name = format!("attachment; filename=\"songs.{}\"", format.ending());
+        let name = format!("attachment; filename=\"songs.{}\"", format.extension());
         Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)], file)
             .into_response())
     })

@@ -34,7 +34,7 @@ struct File {
 }
 
 impl MusicFolder {
-    /// Reads the tags of all audio files: those whose ending is an audio format's. Links are not followed.
+    /// Reads the tags of all audio files: those whose extension is an audio format's. Links are not followed.
     ///
     /// # Errors
     /// If the folder itself cannot be read. A file that cannot is among the [`unreadable`](Self::unreadable).
@@ -57,7 +57,7 @@ impl MusicFolder {
                 }
             };
             let is_audio =
-                entry.path().extension().is_some_and(|ending| FileType::from_ext(ending).is_some());
+                entry.path().extension().is_some_and(|extension| FileType::from_ext(extension).is_some());
             if entry.file_type().is_file() && is_audio {
                 music.add(entry.into_path());
             }
@@ -67,7 +67,7 @@ impl MusicFolder {
 
     fn add(&mut self, path: PathBuf) {
         let options = ParseOptions::new().read_cover_art(false);
-        // The content decides, since endings lie.
+        // The content decides, since extensions lie.
         let read = Probe::open(&path).map_err(|error| error.to_string()).and_then(|probe| {
             let probe = probe.options(options).guess_file_type().map_err(|error| error.to_string())?;
             probe.read().map_err(|error| error.to_string())

@@ -84,7 +84,7 @@ impl Options {
         let refuse =
             |option, expected, given: String| Err(RecommendError::Option { option, expected, given });
         if self.max_per_artist == Some(0) {
-            return refuse("max_per_artist", "at least 1", "0".into());
+            return refuse("max_per_artist", "1 or more", "0".into());
         }
         if !(0.0..=1.0).contains(&self.diversity) {
             return refuse("diversity", "a number from 0 to 1", self.diversity.to_string());
@@ -92,7 +92,7 @@ impl Options {
         if let Some(Shuffle { tolerance, .. }) = self.shuffle
             && !(tolerance >= 0.0 && tolerance.is_finite())
         {
-            return refuse("shuffle.tolerance", "a finite number from 0 up", tolerance.to_string());
+            return refuse("shuffle.tolerance", "finite and 0 or more", tolerance.to_string());
         }
         for (option, range) in
             [("filter.popularity", &self.filter.popularity), ("filter.tempo", &self.filter.tempo)]
@@ -129,14 +129,14 @@ mod tests {
         };
         assert_eq!(
             refused(|o| o.max_per_artist = Some(0)),
-            "options: max_per_artist must be at least 1, got 0"
+            "options: max_per_artist must be 1 or more, got 0"
         );
         assert_eq!(
             refused(|o| o.diversity = f32::NAN),
             "options: diversity must be a number from 0 to 1, got NaN"
         );
         let message = refused(|o| o.shuffle = Some(Shuffle { seed: 1, tolerance: -1.0 }));
-        assert_eq!(message, "options: shuffle.tolerance must be a finite number from 0 up, got -1");
+        assert_eq!(message, "options: shuffle.tolerance must be finite and 0 or more, got -1");
         let message = refused(|o| o.filter.tempo = Some(f32::NAN..=1.0));
         assert_eq!(message, "options: filter.tempo must be a range of numbers, got NaN..=1.0");
         let message = refused(|o| o.strategy = Strategy::journey_to(Point { valence: 2.0, energy: 0.5 }));

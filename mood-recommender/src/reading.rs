@@ -75,7 +75,7 @@ pub enum ReadingError {
     #[error(transparent)]
     UnknownMood(#[from] UnknownMood),
     /// A probability is negative or not finite.
-    #[error("probabilities: {mood} must be a finite number from 0 up, got {given}")]
+    #[error("probabilities: {mood} must be finite and 0 or more, got {given}")]
     Probability {
         /// The mood.
         mood: Mood,
@@ -83,7 +83,7 @@ pub enum ReadingError {
         given: f64,
     },
     /// No mood has a probability above 0.
-    #[error("probabilities: values must hold one above 0, got none")]
+    #[error("probabilities: values above 0 must be 1 or more, got 0")]
     AllZero,
 }
 

@@ -152,16 +152,16 @@ fn whole_numbers_may_end_in_zeros_and_optional_cells_may_be_empty() {
 #[test]
 fn headers_that_lack_or_double_a_column_are_refused() {
     let sound = "one of valence, energy, acousticness, danceability, instrumentalness, liveness, loudness, speechiness, tempo";
-    let all = format!("header: names must hold \"name\", \"artist\", and {sound}, got ");
+    let all = format!("header: columns must include \"name\", \"artist\", and {sound}, got ");
     assert_eq!(message(""), format!("{all}nothing"));
     assert_eq!(message("this is no table at all"), format!("{all}\"this is no table at all\""));
     assert_eq!(
         message("name,artist\nA,B\n"),
-        format!("header: names must hold {sound}, got \"name\", \"artist\"")
+        format!("header: columns must include {sound}, got \"name\", \"artist\"")
     );
     assert_eq!(
         message("name,energy\nA,0.5\n"),
-        "header: names must hold \"artist\", got \"name\", \"energy\""
+        "header: columns must include \"artist\", got \"name\", \"energy\""
     );
     let many =
         vec!["x"; 10_000].iter().enumerate().map(|(at, x)| format!("{x}{at}")).collect::<Vec<_>>().join(",");
@@ -220,7 +220,10 @@ fn columns_may_be_named() {
     assert_eq!(&catalog.songs()[0].extra["energy (unused)"], "0.9");
     let missing =
         Catalog::from_reader(text.as_bytes(), &options.column("tempo", "speed").unwrap()).unwrap_err();
-    assert!(missing.to_string().starts_with("header: names must hold \"speed\", got \"who\""), "{missing}");
+    assert!(
+        missing.to_string().starts_with("header: columns must include \"speed\", got \"who\""),
+        "{missing}"
+    );
     let unknown = ReadOptions::default().column("colour", "x").unwrap_err().to_string();
     assert!(
         unknown.starts_with("options: column must be one of name, album, artist")

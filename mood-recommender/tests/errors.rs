@@ -51,7 +51,10 @@ fn weights(weights: &[(SongFeature, f64)]) -> Fallible<usize> {
 fn an_error_names_place_parameter_rule_and_value() {
     let unlabelled = "name,artist,energy\nA,B,0.5\n";
     let cases = [
-        (told(catalog("name,energy\nA,1\n")), "header: names must hold \"artist\", got \"name\", \"energy\""),
+        (
+            told(catalog("name,energy\nA,1\n")),
+            "header: columns must include \"artist\", got \"name\", \"energy\"",
+        ),
         (told(catalog("name,artist,energy,Energy\n")), "header: names must differ, got \"Energy\" twice"),
         (
             told(catalog("name,artist,energy\nA,B\n")),
@@ -91,17 +94,17 @@ fn an_error_names_place_parameter_rule_and_value() {
         ),
         (
             told(Reading::from_probabilities([("Sad", -1.0)]).map_err(Into::into)),
-            "probabilities: Sad must be a finite number from 0 up, got -1",
+            "probabilities: Sad must be finite and 0 or more, got -1",
         ),
         (
             told(Reading::from_probabilities([("Sad", 0.0)]).map_err(Into::into)),
-            "probabilities: values must hold one above 0, got none",
+            "probabilities: values above 0 must be 1 or more, got 0",
         ),
         (
             told(weights(&[(SongFeature::Energy, f64::NAN)])),
             "weights for Sad: energy must be a finite number, got NaN",
         ),
-        (told(weights(&[])), "weights for Sad: values must hold one other than 0, got none"),
+        (told(weights(&[])), "weights for Sad: non-zero values must be 1 or more, got 0"),
         (
             told(recommend(&Options { diversity: 2.0, ..Options::default() })),
             "options: diversity must be a number from 0 to 1, got 2",
@@ -115,7 +118,7 @@ fn an_error_names_place_parameter_rule_and_value() {
         ),
         (
             told(PlaylistFormat::of_path("list.pls").map_err(Into::into)),
-            "list.pls: ending must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got .pls",
+            "list.pls: extension must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got .pls",
         ),
     ];
     for ((text, causes), expected) in cases {

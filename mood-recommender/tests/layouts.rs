@@ -101,7 +101,7 @@ fn other_units_are_recognised_and_said() {
 fn every_layout_gives_lists() {
     for entry in fs::read_dir(layouts()).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "md") {
+        if path.extension().is_some_and(|extension| extension == "md") {
             continue;
         }
         let recommender = Recommender::new(Catalog::open(&path).unwrap()).unwrap();
@@ -118,7 +118,7 @@ fn bad_json_is_refused_with_its_place() {
     assert_eq!(message("[{\"name\": }]"), "line 1, column 11: JSON must be valid: expected value");
     let lacks = message("[1, 2]");
     assert!(
-        lacks.starts_with("header: names must hold \"name\", ") && lacks.ends_with("got nothing"),
+        lacks.starts_with("header: columns must include \"name\", ") && lacks.ends_with("got nothing"),
         "{lacks}"
     );
     assert!(Catalog::from_bytes("[]").unwrap().songs().is_empty());

@@ -155,8 +155,8 @@ fn lists_and_journeys_are_saved_by_the_ending_of_their_name() {
         let list = recommender.recommend(Mood::Sad, &options).unwrap();
         let playlist = Playlist::new("Mine", &list);
         assert_eq!(playlist.entries.len(), list.len());
-        for ending in ["m3u8", "M3U", "xspf", "jspf", "csv", "txt"] {
-            let path = folder.path().join(format!("list.{ending}"));
+        for extension in ["m3u8", "M3U", "xspf", "jspf", "csv", "txt"] {
+            let path = folder.path().join(format!("list.{extension}"));
             playlist.save(&path).unwrap();
             let mut bytes = Vec::new();
             playlist.write_to(&mut bytes, PlaylistFormat::of_path(&path).unwrap()).unwrap();
@@ -165,8 +165,8 @@ fn lists_and_journeys_are_saved_by_the_ending_of_their_name() {
     }
     let path = folder.path().join("list.pls");
     let error = Playlist::default().save(&path).unwrap_err();
-    assert!(matches!(error, PlaylistError::Ending { .. }) && !path.exists());
-    let rule = "ending must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got";
+    assert!(matches!(error, PlaylistError::Extension { .. }) && !path.exists());
+    let rule = "extension must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got";
     assert_eq!(error.to_string(), format!("{}: {rule} .pls", path.display()));
     let error = PlaylistFormat::of_path("list").unwrap_err();
     assert_eq!(error.to_string(), format!("list: {rule} none"));

@@ -112,7 +112,7 @@ fn unlabelled_recordings_train_the_small_network_and_a_run_resumes() {
         command
     };
     let network = "fold-1-without-validation-teacher-0.8-heads-1-parts-2-seed-0";
-    let file = |folder: &str, ending: &str| made.path(folder).join(format!("{network}{ending}"));
+    let file = |folder: &str, extension: &str| made.path(folder).join(format!("{network}{extension}"));
     let model = |folder: &str| std::fs::read(file(folder, ".safetensors")).unwrap();
 
     prints(distil("labelled", &[]));

@@ -22,10 +22,10 @@ use support::{made_up_ravdess, program, write};
 
 /// The files of a folder that are results, by name. What a killed process was still writing has another name.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let endings = ["safetensors", "csv", "json", "md", "png"];
+    let extensions = ["safetensors", "csv", "json", "md", "png"];
     let found = WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path());
-    let results =
-        found.filter(|path| path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending)));
+    let results = found
+        .filter(|path| path.extension().is_some_and(|e| extensions.iter().any(|extension| e == *extension)));
     let name = |path: &Path| path.strip_prefix(folder).unwrap().display().to_string();
     results.map(|path| (name(&path), std::fs::read(&path).unwrap())).collect()
 }

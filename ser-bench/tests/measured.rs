@@ -193,7 +193,7 @@ fn readmes_quote_what_was_measured() {
     });
     for entry in texts {
         let path = entry.unwrap().into_path();
-        if path.extension().is_some_and(|ending| ending == "md") {
+        if path.extension().is_some_and(|extension| extension == "md") {
             let (found, problems) = quotations(&std::fs::read_to_string(&path).unwrap(), &all);
             count += found;
             broken.extend(problems.iter().map(|problem| format!("{}: {problem}", path.display())));

@@ -18,7 +18,7 @@ const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
 /// Extensions of audio files and of videos with sound. Formats that are refused are included, so that such a file is reported and not
 /// skipped. `mp4` is also that of RAVDESS's videos.
-const ENDINGS: &[&str] = &[
+const EXTENSIONS: &[&str] = &[
     // Read, in most of their forms.
     "wav", "wave", "bwf", "w64", "rf64", "flac", "mp1", "mp2", "mp3", "mpga", "mpa", "ogg", "oga", "ogv",
     "ogx", "opus", "m4a", "m4b", "m4p", "m4r", "m4v", "f4v", "mp4", "mov", "qt", "3gp", "3gpp", "3g2", "aac",
@@ -33,11 +33,11 @@ const ENDINGS: &[&str] = &[
 pub fn is_audio_path(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    !hidden && ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    !hidden && extension.is_some_and(|extension| EXTENSIONS.contains(&&*extension))
 }
 
-/// The name of a file without folder and ending; `path` is joined by `/`.
+/// The name of a file without folder and extension; `path` is joined by `/`.
 pub(crate) fn stem_of(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)

@@ -163,7 +163,7 @@ fn a_cut_before_the_packet_table_is_told_as_a_missing_index() {
         let cut = &file[..file.len() - pakt.len() - 500];
         let error = Audio::decode_with(&options, cut, None, "x.caf").unwrap_err().to_string();
         assert!(
-            error.ends_with("it is cut short and lacks the index of its samples")
+            error.ends_with("the file is truncated and lacks the index of its samples")
                 && error.contains("of CAF data"),
             "{error}"
         );
@@ -199,7 +199,7 @@ fn a_missing_chunk_is_named() {
         let error = open(&[&b"caff\0\x01\0\0"[..], &left.concat()].concat()).unwrap_err().to_string();
         assert_eq!(
             error,
-            format!("CAF file must have a {name} chunk, got none (it may be cut short): it is damaged")
+            format!("CAF file must have a {name} chunk, got none (it may be truncated): the file is damaged")
         );
     }
     let error = open(&Caf::of(b"flac", &frames).file()[..40]).unwrap_err();

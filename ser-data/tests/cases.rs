@@ -133,7 +133,7 @@ fn a_length_that_is_too_small_is_read_to_the_end_with_a_warning() {
         // Tags behind the sound are none. Zeros may be silence that the length leaves out; AIFF counts its frames twice.
         let filler = match name {
             "aiff" => vec![],
-            _ => vec![AudioWarning::BytesBehind { bytes: 40_000 }],
+            _ => vec![AudioWarning::BytesAfter { bytes: 40_000 }],
         };
         for (tail, warnings) in [(&b"TAG"[..], vec![]), (&[0; 40_000][..], filler)] {
             let audio = of(&[&file[..], tail].concat());
@@ -219,7 +219,7 @@ fn chunks_behind_the_sound_are_no_sound() {
     // A chunk that is cut is no sound, but may tell of some.
     let cut = of(&whole[..whole.len() - 6]);
     assert_eq!(cut.frames(), 801);
-    assert!(matches!(cut.warnings[..], [AudioWarning::BytesBehind { .. }]), "{:?}", cut.warnings);
+    assert!(matches!(cut.warnings[..], [AudioWarning::BytesAfter { .. }]), "{:?}", cut.warnings);
     // An empty data chunk before others is empty.
     let file = riff(&[format, chunk(b"data", &[]), list]);
     assert!(matches!(Audio::decode(&file, None, "empty").unwrap_err().kind, AudioErrorKind::Empty { .. }));

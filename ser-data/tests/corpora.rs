@@ -86,7 +86,7 @@ fn a_folder_for_each_class_may_be_messy() {
     let folder = tree(&[
         "Happy/Anna – 1 (ä, ü).wav",
         "Happy/nested/deeper/2.FLAC",
-        "01_sadness/no ending.mp3",
+        "01_sadness/no extension.mp3",
         "train/Energetic/3.wav",
         "sad/1.wav",
         ".trash/happy/4.wav",
@@ -103,7 +103,7 @@ fn a_folder_for_each_class_may_be_messy() {
     assert_eq!(
         ids,
         [
-            "X/01_sadness/no ending.mp3",
+            "X/01_sadness/no extension.mp3",
             "X/Happy/Anna – 1 (ä, ü).wav",
             "X/Happy/nested/deeper/2.FLAC",
             "X/sad/1.wav",
@@ -291,7 +291,9 @@ fn published(name: &str, format: CorpusFormat, language: &str, emotions: &[&str]
     let found = open(&path).unwrap();
     assert_eq!((found.corpora[0].format, found.skipped.len()), (format, 0));
     let files = walkdir::WalkDir::new(&path).into_iter().filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|ending| ending == "flac"))
+        entry
+            .as_ref()
+            .is_ok_and(|entry| entry.path().extension().is_some_and(|extension| extension == "flac"))
     });
     assert_eq!(found.clips.len(), files.count(), "every recording is a clip");
     let labels: BTreeSet<&str> = found.clips.iter().map(|clip| clip.label.as_str()).collect();

@@ -59,7 +59,7 @@ fn errors_of_audio() {
     );
     let (from, to) = ((1, 8_000), (1, 8));
     let parameter = "the source's sample_rate";
-    let cause = ConfigError::OutOfRange { parameter, rule: "from 1000 to 384000 Hz", value: 8.0 };
+    let cause = ConfigError::OutOfRange { parameter, rule: "1000 to 384000 Hz", value: 8.0 };
     let told = "config: the source's sample_rate must be from 1000 to 384000 Hz, got 8";
     check(
         Kind::Changes { from, to, cause: Some(cause) },
@@ -71,10 +71,10 @@ fn errors_of_audio() {
     );
     let (unit, declared, found) = ("bytes of WAV data", 900, 600);
     let counts = "bytes of WAV data must be 900, as declared, got 600";
-    check(Kind::Truncated { unit, declared, found }, &format!("{counts}: it is cut short"), "");
+    check(Kind::Truncated { unit, declared, found }, &format!("{counts}: the file is truncated"), "");
     check(
         Kind::NoIndex { unit, declared, found },
-        &format!("{counts}: it is cut short and lacks the index of its samples"),
+        &format!("{counts}: the file is truncated and lacks the index of its samples"),
         "",
     );
     check(
@@ -110,7 +110,7 @@ fn errors_of_audio() {
     );
     check(
         Kind::Malformed { reason: own("STREAMINFO block must have 34 bytes, got 12") },
-        "STREAMINFO block must have 34 bytes, got 12: it is damaged",
+        "STREAMINFO block must have 34 bytes, got 12: the file is damaged",
         "",
     );
 }

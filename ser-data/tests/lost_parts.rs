@@ -227,7 +227,7 @@ fn an_mp4_index_that_lists_too_few_samples_is_cut_short() {
     file[at + 3] = 4;
     let error = Audio::decode(&file, None, "x.m4a").unwrap_err();
     assert!(
-        error.to_string().ends_with("MP4 samples must be 8, as declared, got 4: it is cut short"),
+        error.to_string().ends_with("MP4 samples must be 8, as declared, got 4: the file is truncated"),
         "{error}"
     );
     let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
@@ -260,13 +260,16 @@ fn damage_before_a_cut_is_told_beside_the_cut() {
     let mut cut = whole[..whole.len() * 19 / 20].to_vec();
     let told = of(&cut);
     let [reason] = &reasons(&told)[..] else { panic!("{:?}", told.warnings) };
-    assert!(reason.ends_with("it is cut short") && reason.contains("bytes of an MP4 box"), "{reason}");
+    assert!(reason.ends_with("the file is truncated") && reason.contains("bytes of an MP4 box"), "{reason}");
     let damage = cut.len() / 5;
     cut[damage..damage + 3000].fill(0);
     let audio = of(&cut);
     assert!(audio.frames() < frames / 2 && told.frames() > frames / 2, "{}", audio.frames());
     let [box_, packet] = &reasons(&audio)[..] else { panic!("{:?}", audio.warnings) };
-    assert!(box_.ends_with("it is cut short") && packet.ends_with("it is damaged"), "{box_}, {packet}");
+    assert!(
+        box_.ends_with("the file is truncated") && packet.ends_with("the file is damaged"),
+        "{box_}, {packet}"
+    );
 }
 
 #[test]
@@ -313,7 +316,7 @@ fn the_counts_of_a_caf_file_cut_no_sound_without_a_word() {
     assert!(packets > 10, "{packets}");
     let fewer = with(table, packets / 2);
     assert!(whole.samples.starts_with(&fewer.samples) && fewer.frames() < whole.frames());
-    assert!(matches!(fewer.warnings[..], [AudioWarning::BytesBehind { .. }]), "{:?}", fewer.warnings);
+    assert!(matches!(fewer.warnings[..], [AudioWarning::BytesAfter { .. }]), "{:?}", fewer.warnings);
     let shorter = with(table + 8, 100);
     assert!(shorter.samples.starts_with(&whole.samples), "{}", shorter.frames());
     let [AudioWarning::WrongLength { declared: 100, .. }] = shorter.warnings[..] else {
@@ -327,7 +330,10 @@ fn a_cut_packet_table_of_caf_gives_the_packets_that_it_lists() {
     let whole = Audio::decode(&file, None, "x.caf").unwrap();
     let cut = &file[..table + 24 + 6];
     let error = Audio::decode(cut, None, "x.caf").unwrap_err().to_string();
-    assert!(error.ends_with("it is cut short") && error.contains("bytes of a CAF packet table"), "{error}");
+    assert!(
+        error.ends_with("the file is truncated") && error.contains("bytes of a CAF packet table"),
+        "{error}"
+    );
     let allowed = AudioOptions { allow_truncated: true, ..Default::default() };
     let part = Audio::decode_with(&allowed, cut, None, "x.caf").unwrap();
     assert!((1..whole.frames()).contains(&part.frames()), "{} frames", part.frames());

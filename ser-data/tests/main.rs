@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
-mod behind;
 mod caf;
 mod cases;
 mod codecs;
@@ -25,4 +24,5 @@ mod reader;
 mod refusals;
 mod robustness;
 mod splits;
+mod surrounding_bytes;
 mod thousand;

@@ -101,7 +101,7 @@ fn no_part_of_a_matroska_file_is_lost_without_a_word() {
     let lost = recorded.len() - blocks[40];
     match Audio::decode(&recorded, None, "x.webm") {
         Ok(audio) => {
-            assert!(audio.warnings.contains(&AudioWarning::BytesBehind { bytes: lost as u64 }));
+            assert!(audio.warnings.contains(&AudioWarning::BytesAfter { bytes: lost as u64 }));
         }
         Err(error) => panic!("{error}"),
     }
@@ -180,7 +180,7 @@ fn a_few_bytes_behind_a_recording_without_a_size_are_left_out() {
     for behind in [&b"\r\n"[..], &b"some junk behind".repeat(20)] {
         let audio = Audio::decode(&[&live[..], behind].concat(), None, "x.webm").unwrap();
         assert!(audio.samples == whole.samples);
-        assert_eq!(audio.warnings, [AudioWarning::BytesBehind { bytes: behind.len() as u64 }]);
+        assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: behind.len() as u64 }]);
     }
     // A block that is cut is none of these.
     let error = Audio::decode(&live[..live.len() - 100], None, "x.webm").unwrap_err();
@@ -227,8 +227,9 @@ fn a_wav_format_in_matroska_may_leave_all_but_its_tag_to_the_track() {
     for (private, own) in [(&[][..], &[16][..]), (&[1], &[16]), (&[1, 0], &[])] {
         let error = Audio::decode(&acm(private, 8_000.0, own, &[]), None, "x.mkv").unwrap_err().to_string();
         let bytes = private.len();
-        let expected =
-            format!("x.mkv: CodecPrivate element must have 16 bytes or more, got {bytes}: it is damaged");
+        let expected = format!(
+            "x.mkv: CodecPrivate element must have 16 bytes or more, got {bytes}: the file is damaged"
+        );
         assert_eq!(error, expected);
     }
     let error = Audio::decode(&acm(&fmt(2, 1, 8_000, 4), 8_000.0, &[4], &[]), None, "x.mkv").unwrap_err();

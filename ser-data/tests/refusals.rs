@@ -116,7 +116,7 @@ fn a_truncated_wav_is_not_silently_shorter() {
         matches!(kind, AudioErrorKind::Truncated { declared: d, found, .. } if d == declared && found == d - 500)
     );
     assert!(text.ends_with(&format!(
-        "bytes of WAV data must be {declared}, as declared, got {}: it is cut short",
+        "bytes of WAV data must be {declared}, as declared, got {}: the file is truncated",
         declared - 500
     )));
 }
@@ -314,7 +314,7 @@ fn damage_in_the_first_packet_is_not_called_another_codec() {
     for (file, name) in [(&adpcm, "x.wav"), (&adts, "x.aac"), (&mp4, "x.m4a")] {
         let (kind, text) = error_of(file, name);
         assert!(matches!(kind, AudioErrorKind::Malformed { .. }), "{text}");
-        assert!(text.ends_with("(after 0 frames): it is damaged"), "{text}");
+        assert!(text.ends_with("(after 0 frames): the file is damaged"), "{text}");
     }
     // A stream that says that it is AAC Main may have such an element.
     adts[2] &= 0x3F;
@@ -333,7 +333,7 @@ fn a_cut_mp4_file_is_told_that_its_index_is_missing() {
             let options = AudioOptions { allow_truncated, ..Default::default() };
             let error = Audio::decode_with(&options, &file, None, "x.m4a").unwrap_err().to_string();
             let expected = format!(
-                "{unit} must be 1000, as declared, got 48: it is cut short and lacks the index of its samples"
+                "{unit} must be 1000, as declared, got 48: the file is truncated and lacks the index of its samples"
             );
             assert!(error.ends_with(&expected), "{error}");
         }
@@ -380,7 +380,7 @@ fn an_ogg_stream_without_its_headers_is_told_so() {
     let file = std::fs::read(encoding("opus.ogg")).unwrap();
     let text = error_of(&pages(&file)[0], "x.ogg").1;
     assert!(
-        text.ends_with("OGG header packets must be whole, got all but the last 1: it is damaged"),
+        text.ends_with("OGG header packets must be whole, got all but the last 1: the file is damaged"),
         "{text}"
     );
 }

@@ -69,7 +69,7 @@ impl ChromaConfig {
         ConfigError::refuse_zero("sample_rate", self.sample_rate as usize)?;
         ConfigError::refuse_zero("n_chroma", self.n_chroma)?;
         let n_fft = self.stft.n_fft;
-        ConfigError::require(n_fft >= 2, "n_fft", "at least 2 for chroma", n_fft as f64)?;
+        ConfigError::require(n_fft >= 2, "n_fft", "2 or more, for chroma", n_fft as f64)?;
         ConfigError::bound_table("n_chroma", self.n_chroma, self.stft.n_bins())?;
         if let Some(tuning) = self.tuning {
             self.check_tuning(tuning)?;
@@ -326,7 +326,7 @@ mod tests {
         let stft = StftConfig { n_fft: 1, ..Default::default() };
         assert_eq!(
             refusal(ChromaConfig { stft, ..base }),
-            "config: n_fft must be at least 2 for chroma, got 1"
+            "config: n_fft must be 2 or more, for chroma, got 1"
         );
     }
 

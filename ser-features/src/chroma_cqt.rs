@@ -120,12 +120,7 @@ impl ChromaCqt {
             "a multiple of n_chroma",
             config.bins_per_octave as f64,
         )?;
-        ConfigError::require(
-            config.threshold >= 0.0,
-            "threshold",
-            "at least 0",
-            f64::from(config.threshold),
-        )?;
+        ConfigError::require(config.threshold >= 0.0, "threshold", "0 or more", f64::from(config.threshold))?;
         match config.tuning {
             Some(tuning) => check(&config.cqt(tuning))?,
             None => {
@@ -236,7 +231,7 @@ mod tests {
         );
         for threshold in [-0.1, f32::NAN] {
             let error = refusal(ChromaCqtConfig { threshold, ..base.clone() }).to_string();
-            assert!(error.starts_with("config: threshold must be at least 0"), "{error}");
+            assert!(error.starts_with("config: threshold must be 0 or more"), "{error}");
         }
         let error = refusal(ChromaCqtConfig { sample_rate: 8_000, ..base.clone() });
         assert!(matches!(error, ConfigError::AboveNyquist { .. }));

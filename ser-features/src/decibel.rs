@@ -55,7 +55,7 @@ impl DecibelConfig {
         let amin = self.amin;
         ConfigError::require(amin > 0.0 && amin.is_finite(), "amin", "above 0 and finite", amin.into())?;
         if let Some(top_db) = self.top_db {
-            ConfigError::require(top_db >= 0.0, "top_db", "at least 0", top_db.into())?;
+            ConfigError::require(top_db >= 0.0, "top_db", "0 or more", top_db.into())?;
         }
         if let Reference::Value(value) = self.reference {
             ConfigError::require(value.is_finite(), "reference", "finite", value.into())?;

@@ -52,7 +52,7 @@ impl Delta {
     /// When `width` is even, below 3 or above its limit, or `order` is neither 1 nor 2.
     pub fn new(config: DeltaConfig) -> Result<Self, ConfigError> {
         let DeltaConfig { width, order } = config;
-        ConfigError::require(width >= 3 && width % 2 == 1, "width", "odd and at least 3", width as f64)?;
+        ConfigError::require(width >= 3 && width % 2 == 1, "width", "odd and 3 or more", width as f64)?;
         ConfigError::require(width <= MAX_WIDTH, "width", "at most 65535", width as f64)?;
         ConfigError::require(matches!(order, 1 | 2), "order", "1 or 2", order as f64)?;
         let half = (width / 2) as isize;
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         let refusal = |width, order| Delta::new(DeltaConfig { width, order }).err().unwrap().to_string();
-        assert_eq!(refusal(8, 1), "config: width must be odd and at least 3, got 8");
+        assert_eq!(refusal(8, 1), "config: width must be odd and 3 or more, got 8");
         assert_eq!(refusal(65_537, 1), "config: width must be at most 65535, got 65537");
         assert_eq!(refusal(9, 3), "config: order must be 1 or 2, got 3");
         let short = Delta::new(DeltaConfig::default()).unwrap().process(Array2::zeros((2, 8)).view());

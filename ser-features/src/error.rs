@@ -59,7 +59,7 @@ pub enum ConfigError {
         limit: usize,
     },
     /// A choice is named twice.
-    #[error("config: {parameter} must name each once, got {name} twice")]
+    #[error("config: names in {parameter} must differ, got {name} twice")]
     Repeated {
         /// Name of the field.
         parameter: &'static str,
@@ -286,7 +286,7 @@ mod tests {
             ),
             (
                 config(ConfigError::Repeated { parameter: "features", name: "mel" }),
-                "config: features must name each once, got mel twice",
+                "config: names in features must differ, got mel twice",
             ),
             (config(ConfigError::NotCentered), "config: center must be true, got false"),
             (
@@ -303,8 +303,8 @@ mod tests {
                  (Resampler::with_ratio takes any ratio from 1/256 to 256)",
             ),
             (
-                config(ConfigError::OutOfRange { parameter: "coef", rule: "from 0 to 1", value: 1.5 }),
-                "config: coef must be from 0 to 1, got 1.5",
+                config(ConfigError::OutOfRange { parameter: "coef", rule: "0 to 1", value: 1.5 }),
+                "config: coef must be 0 to 1, got 1.5",
             ),
             (signal(SignalError::Empty), "signal: samples must be 1 or more, got 0"),
             (

@@ -95,7 +95,7 @@ impl FromStr for Functional {
 impl Functional {
     fn check(self) -> Result<(), ConfigError> {
         let Self::Percentile(percent) = self else { return Ok(()) };
-        ConfigError::require((0.0..=100.0).contains(&percent), "percentile", "within 0..=100", percent)
+        ConfigError::require((0.0..=100.0).contains(&percent), "percentile", "0 to 100", percent)
     }
 
     /// The functional of a row; 0 for a row without values.

@@ -64,7 +64,7 @@ impl GriffinLim {
     pub fn new(config: GriffinLimConfig) -> Result<Self, ConfigError> {
         let (n_iter, momentum) = (config.n_iter, config.momentum);
         ConfigError::require(n_iter <= 100_000, "n_iter", "at most 100000", n_iter as f64)?;
-        ConfigError::require((0.0..=1.0).contains(&momentum), "momentum", "within 0..=1", momentum.into())?;
+        ConfigError::require((0.0..=1.0).contains(&momentum), "momentum", "0 to 1", momentum.into())?;
         Ok(Self { stft: Stft::new(config.stft.clone())?, istft: Istft::new(config.stft.clone())?, config })
     }
 

@@ -86,10 +86,10 @@ impl Pcen {
         ConfigError::refuse_zero("hop_length", config.hop_length)?;
         ConfigError::refuse_zero("max_size", config.max_size)?;
         for (parameter, value, most, rule) in [
-            ("gain", config.gain, 1e3, "within 0..=1000"),
-            ("bias", config.bias, 1e6, "within 0..=1e6"),
-            ("power", config.power, 100.0, "within 0..=100"),
-            ("b", config.b.unwrap_or(0.0), 1.0, "within 0..=1"),
+            ("gain", config.gain, 1e3, "0 to 1000"),
+            ("bias", config.bias, 1e6, "0 to 1e6"),
+            ("power", config.power, 100.0, "0 to 100"),
+            ("b", config.b.unwrap_or(0.0), 1.0, "0 to 1"),
         ] {
             ConfigError::require((0.0..=most).contains(&value), parameter, rule, value)?;
         }
@@ -247,12 +247,9 @@ mod tests {
         );
         assert_eq!(
             refusal(PcenConfig { gain: -1.0, ..base.clone() }),
-            "config: gain must be within 0..=1000, got -1"
+            "config: gain must be 0 to 1000, got -1"
         );
-        assert_eq!(
-            refusal(PcenConfig { b: Some(1.5), ..base.clone() }),
-            "config: b must be within 0..=1, got 1.5"
-        );
+        assert_eq!(refusal(PcenConfig { b: Some(1.5), ..base.clone() }), "config: b must be 0 to 1, got 1.5");
         assert!(refusal(PcenConfig { eps: 0.0, ..base.clone() }).starts_with("config: eps must be above 0"));
         assert!(
             refusal(PcenConfig { time_constant: f64::NAN, ..base })

@@ -49,7 +49,7 @@ impl Preemphasis {
     /// When `coef` does not lie from 0 to 1.
     pub fn new(config: PreemphasisConfig) -> Result<Self, ConfigError> {
         let PreemphasisConfig { coef } = config;
-        ConfigError::require((0.0..=1.0).contains(&coef), "coef", "from 0 to 1", coef.into())?;
+        ConfigError::require((0.0..=1.0).contains(&coef), "coef", "0 to 1", coef.into())?;
         Ok(Self { coef })
     }
 
@@ -144,7 +144,7 @@ mod tests {
     fn what_cannot_work_is_refused() {
         for coef in [-0.1, 1.1, f32::NAN] {
             let error = Preemphasis::new(PreemphasisConfig { coef }).err().unwrap().to_string();
-            assert!(error.starts_with("config: coef must be from 0 to 1"), "{error}");
+            assert!(error.starts_with("config: coef must be 0 to 1"), "{error}");
         }
         let filter = Preemphasis::new(PreemphasisConfig::default()).unwrap();
         assert_eq!(filter.process(&[1.0]), Err(SignalError::TooShort { minimum: 2, given: 1 }));

@@ -107,12 +107,7 @@ impl Preparation {
     /// range.
     pub fn new(config: PreparationConfig) -> Result<Self, ConfigError> {
         let rate = config.sample_rate;
-        ConfigError::require(
-            SAMPLE_RATES.contains(&rate),
-            "sample_rate",
-            "from 1000 to 384000 Hz",
-            rate.into(),
-        )?;
+        ConfigError::require(SAMPLE_RATES.contains(&rate), "sample_rate", "1000 to 384000 Hz", rate.into())?;
         if let Some(length) = config.length {
             ConfigError::refuse_zero("length", length)?;
             ConfigError::require(length <= MAX_LENGTH, "length", "at most 268435456", length as f64)?;
@@ -254,6 +249,6 @@ mod tests {
         let top_db = PreparationConfig { trim_top_db: Some(-3.0), ..base.clone() };
         assert_eq!(refused(top_db), "config: top_db must be above 0 and finite, got -3");
         let rate = PreparationConfig { sample_rate: 10, ..base };
-        assert_eq!(refused(rate), "config: sample_rate must be from 1000 to 384000 Hz, got 10");
+        assert_eq!(refused(rate), "config: sample_rate must be 1000 to 384000 Hz, got 10");
     }
 }

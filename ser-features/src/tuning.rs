@@ -151,7 +151,7 @@ fn check_histogram(resolution: f64, bins_per_octave: usize) -> Result<(), Config
     let rule = "above 0 and below 1";
     ConfigError::require(resolution > 0.0 && resolution < 1.0, "resolution", rule, resolution)?;
     // A finer histogram than this has more bins than any signal has pitches.
-    ConfigError::require(resolution >= 1e-6, "resolution", "at least 1e-6", resolution)?;
+    ConfigError::require(resolution >= 1e-6, "resolution", "1e-6 or more", resolution)?;
     ConfigError::refuse_zero("bins_per_octave", bins_per_octave)
 }
 
@@ -216,11 +216,11 @@ impl TuningEstimator {
         ConfigError::refuse_zero("sample_rate", config.sample_rate as usize)?;
         check_histogram(config.resolution, config.bins_per_octave)?;
         let TuningConfig { fmin, fmax, threshold, .. } = *config;
-        ConfigError::require(fmin >= 0.0, "fmin", "at least 0", fmin)?;
+        ConfigError::require(fmin >= 0.0, "fmin", "0 or more", fmin)?;
         if fmin.partial_cmp(&fmax) != Some(std::cmp::Ordering::Less) {
             return Err(ConfigError::EmptyRange { fmin, fmax });
         }
-        ConfigError::require((0.0..=1.0).contains(&threshold), "threshold", "from 0 to 1", threshold.into())?;
+        ConfigError::require((0.0..=1.0).contains(&threshold), "threshold", "0 to 1", threshold.into())?;
 
         let (sample_rate, n_fft) = (f64::from(config.sample_rate), config.stft.n_fft as f64);
         let hz = |bin: usize| bin as f64 * (1.0 / (n_fft * (1.0 / sample_rate)));

@@ -49,7 +49,7 @@ pub fn phase_vocoder(
 
 /// A lower rate would take all memory, and a higher rate would leave nothing of the signal.
 fn check_rate(rate: f64) -> Result<(), ConfigError> {
-    ConfigError::require((0.01..=100.0).contains(&rate), "rate", "within 0.01..=100", rate)
+    ConfigError::require((0.01..=100.0).contains(&rate), "rate", "0.01 to 100", rate)
 }
 
 /// Frames of a spectrum that was made `rate` times as fast.
@@ -182,7 +182,7 @@ impl TimeStretch {
     pub fn new(stft: StftConfig, rate: f64) -> Result<Self, ConfigError> {
         check_rate(rate)?;
         let even = stft.n_fft.is_multiple_of(2) && stft.n_fft > 0;
-        ConfigError::require(even, "n_fft", "even and at least 2", stft.n_fft as f64)?;
+        ConfigError::require(even, "n_fft", "even and 2 or more", stft.n_fft as f64)?;
         if !stft.center {
             return Err(ConfigError::NotCentered);
         }
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn configurations_that_cannot_work_are_refused() {
         let refusal = |stft, rate| TimeStretch::new(stft, rate).err().unwrap().to_string();
-        assert!(refusal(StftConfig::default(), 0.0).starts_with("config: rate must be within 0.01..=100"));
+        assert!(refusal(StftConfig::default(), 0.0).starts_with("config: rate must be 0.01 to 100"));
         assert!(
             refusal(StftConfig { n_fft: 7, ..Default::default() }, 1.0)
                 .starts_with("config: n_fft must be even")

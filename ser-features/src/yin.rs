@@ -207,7 +207,7 @@ impl Yin {
         let YinConfig { sample_rate, fmin, fmax, frame_length, hop_length, trough_threshold, center } =
             config;
         let differences = Differences::new(sample_rate, (fmin, fmax), frame_length, hop_length, center)?;
-        let rule = "at least 0";
+        let rule = "0 or more";
         ConfigError::require(trough_threshold >= 0.0, "trough_threshold", rule, trough_threshold)?;
         Ok(Self { differences, trough_threshold })
     }
@@ -399,7 +399,7 @@ mod tests {
             (YinConfig { fmin: 10.0, ..base.clone() }, "config: fmin must be so high that a frame is longer"),
             (
                 YinConfig { trough_threshold: -1.0, ..base.clone() },
-                "config: trough_threshold must be at least 0",
+                "config: trough_threshold must be 0 or more",
             ),
         ] {
             let error = refusal(config);

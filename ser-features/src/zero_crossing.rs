@@ -61,7 +61,7 @@ impl ZeroCrossingRate {
     pub fn new(config: ZeroCrossingConfig) -> Result<Self, ConfigError> {
         let ZeroCrossingConfig { frame_length, hop_length, center, threshold, .. } = config;
         let framing = Framing::new(frame_length, hop_length, center)?;
-        let rule = "at least 0 and finite";
+        let rule = "finite and 0 or more";
         ConfigError::require(threshold >= 0.0 && threshold.is_finite(), "threshold", rule, threshold)?;
         Ok(Self { config, framing, crossings: Vec::new() })
     }
@@ -174,7 +174,7 @@ mod tests {
         );
         for threshold in [-1.0, f64::NAN] {
             let error = refusal(ZeroCrossingConfig { threshold, ..base.clone() });
-            assert!(error.starts_with("config: threshold must be at least 0"), "{error}");
+            assert!(error.starts_with("config: threshold must be 0 or more"), "{error}");
         }
     }
 }

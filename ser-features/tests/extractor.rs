@@ -257,7 +257,7 @@ fn configurations_that_cannot_work_are_refused() {
     );
     assert_eq!(
         refusal(FeatureConfig { features: vec![Feature::Mel, Feature::Mel], ..base.clone() }),
-        "config: features must name each once, got mel twice"
+        "config: names in features must differ, got mel twice"
     );
     assert_eq!(
         refusal(FeatureConfig { hop_length: 0, ..base.clone() }),

@@ -187,5 +187,5 @@ fn spectra_have_the_balance_that_they_were_made_with() {
     let error = SpectralBalance::new(SpectralBalanceConfig { sample_rate: 8_000, ..Default::default() })
         .err()
         .unwrap();
-    assert_eq!(error.to_string(), "config: sample_rate must be at least 10000, got 8000");
+    assert_eq!(error.to_string(), "config: sample_rate must be 10000 or more, got 8000");
 }

@@ -114,7 +114,7 @@ pub enum CheckpointError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file names an architecture that this version does not know.
-    #[error("{file}: the architecture must be one of {known:?}, got {given:?}")]
+    #[error("{file}: architecture must be one of {known:?}, got {given:?}")]
     Architecture {
         /// The file.
         file: String,
@@ -124,7 +124,7 @@ pub enum CheckpointError {
         known: Vec<&'static str>,
     },
     /// The checkpoint holds another network than the caller wants.
-    #[error("checkpoint: the architecture must be {expected:?}, got {given:?}")]
+    #[error("checkpoint: architecture must be {expected:?}, got {given:?}")]
     AnotherArchitecture {
         /// The kind of network in the checkpoint.
         given: &'static str,
@@ -132,7 +132,7 @@ pub enum CheckpointError {
         expected: String,
     },
     /// The network's encoder is missing, another one was given, or one was given to a network that reads features.
-    #[error("{file}: the encoder must be {expected}, got {given}")]
+    #[error("{file}: encoder must be {expected}, got {given}")]
     Encoder {
         /// The file.
         file: String,

@@ -47,7 +47,7 @@ pub enum ProfileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The model reads features, frames, or another encoder than the profile's; or the two profiles come from different encoders.
-    #[error("profile: the encoder must be {expected}, got {given}")]
+    #[error("profile: encoder must be {expected}, got {given}")]
     Encoder {
         /// The encoder of the profile.
         expected: String,

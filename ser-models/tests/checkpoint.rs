@@ -214,11 +214,11 @@ fn other_formats_and_architectures_are_refused_by_name() {
     }
     let other = changed(|json| json["architecture"]["name"] = "transformer".into(), |_| {});
     let message = error(&other);
-    let expected = "checkpoint in memory: the architecture must be one of [\"cnn-1d\"";
+    let expected = "checkpoint in memory: architecture must be one of [\"cnn-1d\"";
     assert!(message.starts_with(expected) && message.ends_with("], got \"transformer\""), "{message}");
     assert_eq!(
         checkpoint().expect_architecture("cnn-lstm").unwrap_err().to_string(),
-        "checkpoint: the architecture must be \"cnn-lstm\", got \"cnn-1d\""
+        "checkpoint: architecture must be \"cnn-lstm\", got \"cnn-1d\""
     );
     assert!(checkpoint().expect_architecture("cnn-1d").is_ok());
     let unknown = changed(|json| json["architecture"]["filterz"] = 3.into(), |_| {});

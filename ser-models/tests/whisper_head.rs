@@ -246,7 +246,7 @@ fn a_head_takes_its_own_encoder_alone() {
         other => panic!("{other:?}"),
     };
     let none = refused(Recognizer::new(&checkpoint));
-    assert!(none.contains("the encoder must be given") && none.contains(encoder.digest()), "{none}");
+    assert!(none.contains("encoder must be given") && none.contains(encoder.digest()), "{none}");
     let eight = quantize(&file(&small(), Dtype::F32)).unwrap();
     let other =
         refused(Recognizer::with_encoder(&checkpoint, WhisperEncoder::from_bytes(&eight, 2).unwrap()));
@@ -374,9 +374,9 @@ fn a_profile_moves_what_is_heard_by_a_share_and_comes_back_from_its_file() {
 
     let small = || Recognizer::from_bytes(include_bytes!("../../models/moods.safetensors")).unwrap();
     let error = small().with_profile(&all).unwrap_err().to_string();
-    assert!(error.contains("the encoder must be one with digest") && error.ends_with("got none"), "{error}");
+    assert!(error.contains("encoder must be one with digest") && error.ends_with("got none"), "{error}");
     let error = small().profile(&clips[0], 16_000).unwrap_err().to_string();
-    assert!(error.contains("the encoder must be one whose statistics the model reads, got none"), "{error}");
+    assert!(error.contains("encoder must be one whose statistics the model reads, got none"), "{error}");
     let refused = |json: &str| {
         std::fs::write(&path, json).unwrap();
         VoiceProfile::load(&path).unwrap_err().to_string()

@@ -45,12 +45,12 @@ pub enum PlotError {
     )]
     Empty,
     /// The file's name does not say how to store a picture.
-    #[error("{file}: ending must be .png or .svg, got {ending}")]
+    #[error("{file}: extension must be .png or .svg, got {extension}")]
     Format {
         /// The file.
         file: String,
-        /// Its ending, or `none`.
-        ending: String,
+        /// Its extension, or `none`.
+        extension: String,
     },
     /// The drawing library fails.
     #[error("picture: cannot be drawn: {0}")]
@@ -67,18 +67,19 @@ impl PlotError {
 }
 
 impl Format {
-    /// By the ending of a file's name.
+    /// By the extension of a file's name.
     ///
     /// # Errors
-    /// [`PlotError::Format`] for any other ending than `.png` and `.svg`.
+    /// [`PlotError::Format`] for any other extension than `.png` and `.svg`.
     pub fn of(path: &Path) -> Result<Self, PlotError> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy());
-        match ending.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        let extension = path.extension().map(|extension| extension.to_string_lossy());
+        match extension.as_deref().map(str::to_ascii_lowercase).as_deref() {
             Some("png") => Ok(Self::Png),
             Some("svg") => Ok(Self::Svg),
             _ => {
-                let ending = ending.map_or_else(|| "none".to_owned(), |ending| format!(".{ending}"));
-                Err(PlotError::Format { file: path.display().to_string(), ending })
+                let extension =
+                    extension.map_or_else(|| "none".to_owned(), |extension| format!(".{extension}"));
+                Err(PlotError::Format { file: path.display().to_string(), extension })
             }
         }
     }

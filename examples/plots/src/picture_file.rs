@@ -21,7 +21,7 @@ impl PictureFile {
     /// Refuses a file that cannot be written, before long work is done for it.
     ///
     /// # Errors
-    /// If its name has another ending or its folder is not there.
+    /// If its name has another extension or its folder is not there.
     pub fn check(&self) -> anyhow::Result<()> {
         Format::of(&self.output)?;
         output::check_folder(&self.output)

@@ -27,15 +27,21 @@ fn features_are_drawn_as_png_and_svg() {
     fails(
         "plot_features",
         ["--output", jpeg.to_str().unwrap()],
-        &["three.jpg", "ending must be .png or .svg, got .jpg"],
+        &["three.jpg", "extension must be .png or .svg, got .jpg"],
     );
     let whole = std::fs::read(&clip).unwrap();
     let cut = write(&folder, "cut.wav", &whole[..whole.len() * 3 / 4]);
     let arguments = [&cut, "--output", png.to_str().unwrap(), "--allow-truncated"];
-    fails("plot_features", &arguments[..3], &["cut.wav: bytes of WAV data must be ", "it is cut short"]);
+    fails(
+        "plot_features",
+        &arguments[..3],
+        &["cut.wav: bytes of WAV data must be ", "the file is truncated"],
+    );
     let told = text(&example("plot_features", arguments).stderr);
     assert!(
-        told.starts_with(&format!("warning: {cut}: read as far as possible: bytes of WAV data must be ")),
+        told.starts_with(&format!(
+            "warning: {cut}: the file was read up to the damage: bytes of WAV data must be "
+        )),
         "{told}"
     );
     let twice = ["-", "-", "--output", png.to_str().unwrap()];

@@ -43,7 +43,7 @@ pub enum CatalogError {
     #[error("catalogue: cannot be read: {0}")]
     Io(#[from] io::Error),
     /// The header, or every JSON object, lacks what each catalogue needs.
-    #[error("header: names must hold {}, got {}", needs(missing), list(given))]
+    #[error("header: columns must include {}, got {}", needs(missing), list(given))]
     MissingColumns {
         /// The missing columns, including those requested with [`ReadOptions::column`](crate::ReadOptions::column).
         missing: Vec<String>,

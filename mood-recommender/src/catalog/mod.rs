@@ -157,7 +157,7 @@ impl Catalog {
         &self.notes
     }
 
-    /// Writes a file: [`Catalog::open`] reads the same songs back. The name's ending decides the format: `.json`, `.jsonl` or
+    /// Writes a file: [`Catalog::open`] reads the same songs back. The name's extension decides the format: `.json`, `.jsonl` or
     /// `.ndjson`, else CSV.
     ///
     /// A regular file holds its old content or the new content, never a part. A symbolic link is followed; a device or a

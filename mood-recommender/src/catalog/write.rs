@@ -26,11 +26,11 @@ pub enum CatalogFormat {
 }
 
 impl CatalogFormat {
-    /// The format that a file's ending names: `.json`, `.jsonl` or `.ndjson`, else CSV.
+    /// The format that a file's extension names: `.json`, `.jsonl` or `.ndjson`, else CSV.
     pub fn of_path(path: impl AsRef<Path>) -> Self {
-        match path.as_ref().extension().map(|ending| ending.to_ascii_lowercase()) {
-            Some(ending) if ending == "json" => CatalogFormat::Json,
-            Some(ending) if ending == "jsonl" || ending == "ndjson" => CatalogFormat::JsonLines,
+        match path.as_ref().extension().map(|extension| extension.to_ascii_lowercase()) {
+            Some(extension) if extension == "json" => CatalogFormat::Json,
+            Some(extension) if extension == "jsonl" || extension == "ndjson" => CatalogFormat::JsonLines,
             _ => CatalogFormat::Csv,
         }
     }

@@ -54,7 +54,7 @@ impl Playlist {
         Playlist { title: title.into(), entries: list.iter().map(entry).collect() }
     }
 
-    /// Writes a file in the format of its name's ending: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`. Links,
+    /// Writes a file in the format of its name's extension: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`. Links,
     /// devices and regular files are written as [`Catalog::save`](crate::Catalog::save) writes them.
     ///
     /// # Errors
@@ -119,8 +119,8 @@ impl PlaylistFormat {
         PlaylistFormat::Text,
     ];
 
-    /// The usual ending of a file's name: `"m3u8"`.
-    pub fn ending(self) -> &'static str {
+    /// The usual extension of a file's name: `"m3u8"`.
+    pub fn extension(self) -> &'static str {
         match self {
             PlaylistFormat::M3u8 => "m3u8",
             PlaylistFormat::Xspf => "xspf",
@@ -130,24 +130,24 @@ impl PlaylistFormat {
         }
     }
 
-    /// The format that a file's ending names, in any case: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`.
+    /// The format that a file's extension names, in any case: `.m3u8` or `.m3u`, `.xspf`, `.jspf`, `.csv`, `.txt`.
     ///
     /// # Errors
-    /// [`PlaylistError::Ending`] for any other.
+    /// [`PlaylistError::Extension`] for any other.
     pub fn of_path(path: impl AsRef<Path>) -> Result<Self, PlaylistError> {
         let path = path.as_ref();
-        let ending = path.extension().unwrap_or_default().to_string_lossy();
-        if ending.eq_ignore_ascii_case("m3u") {
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        if extension.eq_ignore_ascii_case("m3u") {
             return Ok(PlaylistFormat::M3u8);
         }
-        let named = |format: &Self| format.ending().eq_ignore_ascii_case(&ending);
-        Self::ALL.into_iter().find(named).ok_or_else(|| PlaylistError::Ending { path: path.into() })
+        let named = |format: &Self| format.extension().eq_ignore_ascii_case(&extension);
+        Self::ALL.into_iter().find(named).ok_or_else(|| PlaylistError::Extension { path: path.into() })
     }
 }
 
 impl fmt::Display for PlaylistFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.ending())
+        f.pad(self.extension())
     }
 }
 
@@ -155,9 +155,9 @@ impl fmt::Display for PlaylistFormat {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlaylistError {
-    /// The file's name has the ending of no format.
-    #[error("{}: ending must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got {}", path.display(), ending(path))]
-    Ending {
+    /// The file's name has the extension of no format.
+    #[error("{}: extension must be .m3u8, .m3u, .xspf, .jspf, .csv or .txt, got {}", path.display(), extension(path))]
+    Extension {
         /// The file.
         path: PathBuf,
     },
@@ -172,7 +172,7 @@ pub enum PlaylistError {
     },
 }
 
-/// The ending of a file's name, with its dot.
-fn ending(path: &Path) -> String {
-    path.extension().map_or_else(|| "none".to_owned(), |ending| format!(".{}", ending.display()))
+/// The extension of a file's name, with its dot.
+fn extension(path: &Path) -> String {
+    path.extension().map_or_else(|| "none".to_owned(), |extension| format!(".{}", extension.display()))
 }

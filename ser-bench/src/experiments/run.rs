@@ -142,9 +142,9 @@ impl Run {
         let (checkpoint, histories) = train(&self.recipe, training, unit.seed, &source, &state, bar, stop)?;
         checkpoint.save(self.file(unit, "safetensors"))?;
         for (number, history) in histories.iter().enumerate() {
-            let ending =
+            let extension =
                 if number == 0 { "history.csv".to_owned() } else { format!("{}.history.csv", number + 1) };
-            output::write(&self.file(unit, &ending), history.to_csv().as_bytes())?;
+            output::write(&self.file(unit, &extension), history.to_csv().as_bytes())?;
         }
         predict(&checkpoint, test)
     }
@@ -214,8 +214,8 @@ impl Run {
         Ok(scores)
     }
 
-    fn file(&self, unit: &Unit, ending: &str) -> PathBuf {
-        self.folder.file(&format!("{}.{ending}", unit.name))
+    fn file(&self, unit: &Unit, extension: &str) -> PathBuf {
+        self.folder.file(&format!("{}.{extension}", unit.name))
     }
 }
 

@@ -22,7 +22,7 @@ pub struct VoiceOptions {
     /// The encoder: a safetensors file in f32, f16 or i8.
     #[arg(long, value_name = "FILE")]
     pub encoder: PathBuf,
-    /// File that keeps the encoder's outputs for the next run; the folder of its name with the ending .heads keeps the trained heads.
+    /// File that keeps the encoder's outputs for the next run; the folder of its name with the extension .heads keeps the trained heads.
     /// Delete both after a change of the code that makes them: they are only told apart by settings, data and ser-models' version.
     #[arg(long, value_name = "FILE")]
     cache: PathBuf,

@@ -35,7 +35,7 @@ fn root() -> PathBuf {
 pub(crate) fn sources(library: &str) -> Vec<TokenStream> {
     let entries = WalkDir::new(root().join(library).join("src")).sort_by_file_name().into_iter();
     let paths = entries.map(|entry| entry.unwrap().into_path());
-    let read = paths.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    let read = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     read.map(|path| std::fs::read_to_string(path).unwrap().parse().unwrap()).collect()
 }
 

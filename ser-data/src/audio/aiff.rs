@@ -60,7 +60,7 @@ pub(super) fn open<'s>(
     }
     let end = (start + length).next_multiple_of(2);
     if matches!(behind(&mut source, end, 2, chunk)?, Behind::Other | Behind::Sound) {
-        warnings.push(AudioWarning::BytesBehind { bytes: found - length });
+        warnings.push(AudioWarning::BytesAfter { bytes: found - length });
     }
     let sound = source.part(start, length)?.part((8 + offset).min(length), u64::MAX)?;
     Ok(Box::new(Blocks::new(sound, layout, keep, warnings)?))

@@ -50,7 +50,7 @@ pub(super) fn open<'s>(
             length = found;
         }
         Behind::Filler if found - length >= layout.block_bytes => {
-            warnings.push(AudioWarning::BytesBehind { bytes: found - length });
+            warnings.push(AudioWarning::BytesAfter { bytes: found - length });
         }
         Behind::Known | Behind::Filler => {}
     }

@@ -41,7 +41,7 @@ pub(super) fn open<'s>(
                         return Err(error);
                     }
                     // `behind` has reported this chunk as bytes behind the sound.
-                    warnings.retain(|warning| !matches!(warning, AudioWarning::BytesBehind { .. }));
+                    warnings.retain(|warning| !matches!(warning, AudioWarning::BytesAfter { .. }));
                     warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     table_cut = Some(error);
                 }
@@ -65,7 +65,7 @@ pub(super) fn open<'s>(
                 match behind(&mut source, start + length, 1, chunk)? {
                     Behind::Known => {}
                     Behind::Filler | Behind::Other => {
-                        warnings.push(AudioWarning::BytesBehind { bytes: left - length })
+                        warnings.push(AudioWarning::BytesAfter { bytes: left - length })
                     }
                     Behind::Sound => {
                         warnings.push(AudioWarning::WrongLength { unit, declared, found: left });
@@ -81,7 +81,7 @@ pub(super) fn open<'s>(
     }
     let missing = |chunk| {
         AudioErrorKind::malformed(format!(
-            "CAF file must have a {chunk} chunk, got none (it may be cut short)"
+            "CAF file must have a {chunk} chunk, got none (it may be truncated)"
         ))
     };
     let description = description.ok_or_else(|| missing("desc"))?;
@@ -342,7 +342,7 @@ impl Demuxer for Packets<'_> {
         let Some((bytes, frames)) = self.packets.next() else {
             let (at, bytes) = (self.source.position(), self.source.left());
             if !self.table_is_cut && !is_filler(&mut self.source, at)? {
-                self.warnings.push(AudioWarning::BytesBehind { bytes });
+                self.warnings.push(AudioWarning::BytesAfter { bytes });
             }
             return Ok(Item::End);
         };

@@ -87,7 +87,7 @@ pub enum AudioErrorKind {
     NoAudioTrack,
     /// The file is shorter than its header says. What is there is not returned, so that a clip is never
     /// silently shorter than it was.
-    #[error("{unit} must be {declared}, as declared, got {found}: it is cut short")]
+    #[error("{unit} must be {declared}, as declared, got {found}: the file is truncated")]
     Truncated {
         /// Unit of both numbers, such as "bytes of WAV data".
         unit: &'static str,
@@ -98,7 +98,7 @@ pub enum AudioErrorKind {
     },
     /// The file is shorter than its header says, and what is missing holds the index of its samples: none can be found.
     #[error(
-        "{unit} must be {declared}, as declared, got {found}: it is cut short and lacks the index of its samples"
+        "{unit} must be {declared}, as declared, got {found}: the file is truncated and lacks the index of its samples"
     )]
     NoIndex {
         /// Unit of both numbers.
@@ -111,7 +111,7 @@ pub enum AudioErrorKind {
     /// The file is a later piece of a recording, without the beginning that describes it: a browser's second chunk, or a segment of a
     /// stream.
     #[error(
-        "content must begin with the header that describes its sound, got a later piece of {container} (join all pieces in their order)"
+        "content must begin with the header that describes its audio, got a later piece of {container} (join all pieces in their order)"
     )]
     NoBeginning {
         /// The container's name.
@@ -175,7 +175,7 @@ pub enum AudioErrorKind {
         recording: Duration,
     },
     /// The content contradicts its format.
-    #[error("{reason}: it is damaged")]
+    #[error("{reason}: the file is damaged")]
     Malformed {
         /// The rule that the content breaks and what was found, such as "STREAMINFO block must have 34 bytes, got 12".
         reason: String,
@@ -198,7 +198,7 @@ impl AudioErrorKind {
 #[non_exhaustive]
 pub enum AudioWarning {
     /// The header's length is a placeholder, or wrong. The sound was read to the end of the file.
-    #[error("the header declares {declared} {unit}, the file holds {found}: read to its end")]
+    #[error("the header declares {declared} {unit}, the file has {found}; it was read to its end")]
     WrongLength {
         /// Unit of both numbers.
         unit: &'static str,
@@ -209,7 +209,7 @@ pub enum AudioWarning {
     },
     /// A chunk before the sound declares more bytes than stand before the sound.
     #[error(
-        "a chunk before its sound declares {declared} bytes and has {found}: the sound behind it was read"
+        "a chunk before the audio declares {declared} bytes and has {found}; the audio after it was read"
     )]
     WrongChunk {
         /// The number that the chunk declares.
@@ -218,43 +218,43 @@ pub enum AudioWarning {
         found: u64,
     },
     /// The file is cut short or damaged, which [`AudioOptions::allow_truncated`](super::AudioOptions::allow_truncated) allows.
-    #[error("read as far as possible: {reason}")]
+    #[error("the file was read up to the damage: {reason}")]
     CutShort {
         /// The error.
         reason: String,
     },
     /// Bytes before the first frame are no frame, as where a stream was cut at its start.
-    #[error("{bytes} bytes before its first frame were left out")]
+    #[error("{bytes} bytes before the first frame were skipped")]
     BytesBefore {
         /// Their number.
         bytes: u64,
     },
     /// Bytes after the sound are neither sound nor a known tag, or zeros that may have been sound.
-    #[error("{bytes} bytes behind its sound were left out")]
-    BytesBehind {
+    #[error("{bytes} bytes after the audio were skipped")]
+    BytesAfter {
         /// Their number.
         bytes: u64,
     },
     /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
-    #[error("its last OGG page isn't marked as the end: it may have been longer")]
+    #[error("the last OGG page has no end-of-stream flag; the file may be truncated")]
     NoEnd,
     /// A page of an OGG stream is marked as the last, and more of the stream follow. They were read too.
-    #[error("an OGG page within it is marked as the end: read to its last page")]
+    #[error("an OGG page before the last has the end-of-stream flag; the file was read to its last page")]
     EarlyEnd,
     /// The first frames need bits that stand before the start of the stream: it was cut from a longer one.
     #[error(
-        "its first {frames} MP3 frames need bits of frames before them, which it lacks: they may be silent"
+        "the first {frames} MP3 frames need bits of earlier frames, which the file lacks; they may be silent"
     )]
     NoReservoir {
         /// Their number.
         frames: u64,
     },
     /// The tag that an MP3 encoder wrote is damaged: its checksum is wrong, or its delay and padding can't be.
-    #[error("its encoder's tag is damaged: the encoder's delay and padding are not cut off")]
+    #[error("the encoder's tag is damaged; the encoder's delay and padding were not trimmed")]
     WrongTag,
     /// An AAC stream is HE-AAC without saying so in its header. Its core was decoded, the upper half of the spectrum was not.
     #[error(
-        "it is HE-AAC, of which the core at {sample_rate} Hz was read: frequencies above {} Hz are left out",
+        "the stream is HE-AAC, and only its core at {sample_rate} Hz was decoded; frequencies above {} Hz are missing",
         sample_rate / 2
     )]
     HalfSpectrum {
@@ -262,9 +262,7 @@ pub enum AudioWarning {
         sample_rate: u32,
     },
     /// The container's clock runs on where it holds no sound: a recorder paused, or packets are lost.
-    #[error(
-        "its clock says that {missing:.2} s are missing, the first at {seconds:.2} s: the sound is joined there"
-    )]
+    #[error("the timestamps skip {missing:.2} s, first at {seconds:.2} s; the audio was joined there")]
     Gap {
         /// Start of the first gap, in seconds from the start of what was read.
         seconds: f64,
@@ -272,7 +270,7 @@ pub enum AudioWarning {
         missing: f64,
     },
     /// Unknown elements of a Matroska file, which may have held sound.
-    #[error("{bytes} bytes that are no known Matroska element were left out, the first at byte {at}")]
+    #[error("{bytes} bytes of unknown Matroska elements were skipped, the first at byte {at}")]
     Unknown {
         /// Position of the first in the file, in bytes.
         at: u64,
@@ -281,7 +279,7 @@ pub enum AudioWarning {
     },
     /// Channels or sample rate change. What follows was converted.
     #[error(
-        "changes at {seconds:.2} s from {} channels at {} Hz to {} channels at {} Hz: converted to the first",
+        "the format changes at {seconds:.2} s from {} channels at {} Hz to {} channels at {} Hz; the audio after it was converted to the first format",
         from.0, from.1, to.0, to.1
     )]
     Changes {

@@ -393,7 +393,7 @@ impl Demuxer for Frames<'_> {
                         "FLAC metadata must be followed by a frame, got none",
                     ));
                 }
-                self.warnings.push(AudioWarning::BytesBehind { bytes: rest });
+                self.warnings.push(AudioWarning::BytesAfter { bytes: rest });
             }
             return Ok(Item::End);
         };

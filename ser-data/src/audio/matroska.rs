@@ -165,7 +165,7 @@ impl<'s> Packets<'s> {
     /// Goes to the end of the file, with or without a warning, and returns that it has ended.
     fn leave_out_rest(&mut self, warns: bool) -> Result<bool, AudioErrorKind> {
         let bytes = self.source.left();
-        self.warnings.extend(warns.then_some(AudioWarning::BytesBehind { bytes }));
+        self.warnings.extend(warns.then_some(AudioWarning::BytesAfter { bytes }));
         self.source.skip(bytes)?;
         Ok(false)
     }

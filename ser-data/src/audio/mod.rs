@@ -108,7 +108,7 @@ impl Audio {
 
     /// Decodes a file that is in memory.
     ///
-    /// `extension_hint` is the file's ending without the dot, where there is one. It matters only for streams that
+    /// `extension_hint` is the file's extension without the dot, where there is one. It matters only for streams that
     /// begin with junk, as cut MP3 files do. `name` is what errors call the file.
     ///
     /// # Errors

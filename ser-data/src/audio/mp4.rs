@@ -53,7 +53,7 @@ impl<'s> Packets<'s> {
                     // A tag, zeros, or less than a box's header.
                     let rest = source.peek_at(at, 8)?;
                     if rest.len() < 8 && rest.iter().any(|&byte| byte != 0) {
-                        warnings.push(AudioWarning::BytesBehind { bytes: rest.len() as u64 });
+                        warnings.push(AudioWarning::BytesAfter { bytes: rest.len() as u64 });
                     }
                     break;
                 }
@@ -69,7 +69,7 @@ impl<'s> Packets<'s> {
             let found = source.len() - at;
             if size > found {
                 if moov.is_some() && !holds_sound(&mut source, at)? {
-                    warnings.push(AudioWarning::BytesBehind { bytes: found });
+                    warnings.push(AudioWarning::BytesAfter { bytes: found });
                     break;
                 }
                 if moov.is_none() && first_moof.is_some() {
@@ -98,9 +98,9 @@ impl<'s> Packets<'s> {
             at = at.saturating_add(size);
         }
         if let Some(at) = joined.filter(|_| second && first_moof.is_none()) {
-            warnings.push(AudioWarning::BytesBehind { bytes: source.len() - at });
+            warnings.push(AudioWarning::BytesAfter { bytes: source.len() - at });
         }
-        let no_index = "MP4 file must have a moov box, its index, got none (it may be cut short, or its recorder was \
+        let no_index = "MP4 file must have a moov box, its index, got none (it may be truncated, or its recorder was \
                         interrupted)";
         let moov = match (moov, first_moof) {
             (Some(moov), _) => moov,

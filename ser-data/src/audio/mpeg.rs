@@ -339,7 +339,7 @@ fn behind(
     }
     let bytes = source.len() - at;
     if !tagged && (frame.is_some_and(|frame| bytes >= frame) || !is_filler(source, at)?) {
-        warnings.push(AudioWarning::BytesBehind { bytes });
+        warnings.push(AudioWarning::BytesAfter { bytes });
     }
     Ok(None)
 }

@@ -135,7 +135,7 @@ impl<'s> Packets<'s> {
                 )));
             }
             if !rest.iter().all(|&byte| byte == 0) && !is_tag(&rest) {
-                self.warnings.push(AudioWarning::BytesBehind { bytes: self.source.len() - at });
+                self.warnings.push(AudioWarning::BytesAfter { bytes: self.source.len() - at });
             }
             return Ok(None);
         }

@@ -162,7 +162,7 @@ mod tests {
         let mut stream = OpusStream::new(&head).unwrap();
         // Two frames of one size in an odd number of bytes.
         let error = stream.decode(&[0x01, 0]).unwrap_err().to_string();
-        assert_eq!(error, "Opus packet must be decodable, got one that is not: it is damaged");
+        assert_eq!(error, "Opus packet must be decodable, got one that is not: the file is damaged");
         let error = stream.decode(&[0x03]).unwrap_err().to_string();
         let told = error.strip_prefix("Opus packet must be decodable, got one that is not: ");
         assert!(told.is_some_and(|told| !told.contains("invalid packet")), "{error}");

@@ -248,7 +248,7 @@ impl Pcm {
         self.ended = true;
         let is_sound = header.is_some_and(holds_sound);
         let bytes = read as u64 + io::copy(stream, &mut io::sink())?;
-        self.warnings.extend(is_sound.then_some(AudioWarning::BytesBehind { bytes }));
+        self.warnings.extend(is_sound.then_some(AudioWarning::BytesAfter { bytes }));
         Ok(false)
     }
 
@@ -339,7 +339,7 @@ mod tests {
             assert!(read(whole, 0, behind) == (expected.clone(), vec![]), "{behind:?}");
         }
         let bytes = WAV.len() as u64;
-        assert!(read(whole, 0, WAV) == (expected, vec![AudioWarning::BytesBehind { bytes }]));
+        assert!(read(whole, 0, WAV) == (expected, vec![AudioWarning::BytesAfter { bytes }]));
     }
 
     #[test]
@@ -430,7 +430,7 @@ mod tests {
             ),
             (
                 &zero,
-                "fmt chunk must declare frames of 1 byte or more, got 0 bytes for 1 channels: it is damaged",
+                "fmt chunk must declare frames of 1 byte or more, got 0 bytes for 1 channels: the file is damaged",
             ),
             (&endless, "WAV header must have at most 1 MiB before its data chunk, got more"),
         ];

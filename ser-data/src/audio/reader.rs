@@ -86,7 +86,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
 impl<'s> AudioReader<'s> {
     /// Reads what `stream` holds, from its start, and decodes the first block.
     ///
-    /// `extension_hint` is the file's ending without the dot, where there is one. It matters only for streams that begin with
+    /// `extension_hint` is the file's extension without the dot, where there is one. It matters only for streams that begin with
     /// junk, as cut MP3 files do. `name` is what errors call the file.
     ///
     /// # Errors

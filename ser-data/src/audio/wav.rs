@@ -148,7 +148,7 @@ fn data<'s>(
         chunks.bytes,
     )?);
     match following {
-        Behind::Other => warnings.push(AudioWarning::BytesBehind { bytes: found - length }),
+        Behind::Other => warnings.push(AudioWarning::BytesAfter { bytes: found - length }),
         // A recorder that crashed before it wrote the length, or since it wrote it last.
         Behind::Sound => {
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
@@ -161,7 +161,7 @@ fn data<'s>(
         }
         // Filler, or silence that a wrong length leaves out.
         Behind::Filler if found - length >= u64::from(format.block_align) => {
-            warnings.push(AudioWarning::BytesBehind { bytes: found - length });
+            warnings.push(AudioWarning::BytesAfter { bytes: found - length });
         }
         Behind::Known | Behind::Filler => {}
     }

@@ -53,7 +53,7 @@ pub struct FoundAudio {
     pub bad: Vec<BadFile>,
 }
 
-/// The audio files below a folder or in a ZIP archive. Audio files are recognised by their endings ([`is_audio_path`]). Hidden files, files
+/// The audio files below a folder or in a ZIP archive. Audio files are recognised by their extensions ([`is_audio_path`]). Hidden files, files
 /// in hidden folders, and those that macOS adds to archives are skipped.
 ///
 /// # Errors
@@ -67,10 +67,10 @@ pub fn find_audio(path: impl AsRef<Path>, skip_bad: bool) -> Result<FoundAudio, 
     Ok(FoundAudio { files, bad: Vec::new() })
 }
 
-/// Whether a file is a table, by its ending.
+/// Whether a file is a table, by its extension.
 pub(super) fn is_table(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|ending| ["csv", "tsv"].iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        .is_some_and(|extension| ["csv", "tsv"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 fn folder_files(path: &Path, bad: &mut Vec<BadFile>) -> Vec<Found> {
@@ -103,7 +103,7 @@ fn system_error(error: walkdir::Error) -> io::Error {
     error.into_io_error().unwrap_or_else(|| io::Error::other(circle))
 }
 
-/// Whether an error is a link to nowhere whose name is neither that of a recording or table nor that of a folder: it has another ending.
+/// Whether an error is a link to nowhere whose name is neither that of a recording or table nor that of a folder: it has another extension.
 fn is_other_link(error: &walkdir::Error) -> bool {
     let leads_nowhere = error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
     let is_other = |path: &Path| path.extension().is_some() && !is_audio_path(path) && !is_table(path);

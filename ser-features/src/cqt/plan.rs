@@ -117,7 +117,7 @@ pub(crate) fn check(config: &CqtConfig) -> Result<(), ConfigError> {
     ConfigError::require(
         (0.0..1.0).contains(&config.sparsity),
         "sparsity",
-        "at least 0 and below 1",
+        "0 or more and below 1",
         config.sparsity,
     )?;
     ConfigError::require(
@@ -153,7 +153,7 @@ pub(crate) fn check(config: &CqtConfig) -> Result<(), ConfigError> {
     ConfigError::require(
         samples <= MOST_SAMPLES,
         "fmin",
-        "so high that the filters have no more than 67,108,864 samples together",
+        "so high that the filters have at most 67108864 samples together",
         config.fmin,
     )?;
     Ok(())

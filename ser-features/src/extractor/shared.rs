@@ -57,7 +57,7 @@ impl Shared {
             ConfigError::require(
                 sample_rate >= 1_000,
                 "sample_rate",
-                "at least 1000 Hz, with formants",
+                "1000 Hz or more, with formants",
                 sample_rate.into(),
             )?;
             let formants = Formants::new(FormantConfig { sample_rate, hop_length, ..Default::default() })?;

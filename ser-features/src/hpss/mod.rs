@@ -113,7 +113,7 @@ impl Hpss {
             ConfigError::require(
                 (1.0..=1e6).contains(&margin),
                 parameter,
-                "from 1 to 1000000",
+                "1 to 1000000",
                 f64::from(margin),
             )?;
         }

@@ -55,9 +55,9 @@ impl Analysis {
             config.frame_shift_ms,
         )?;
         for (parameter, value, most, rule) in [
-            ("preemph_coeff", config.preemph_coeff, 1.0, "within 0..=1"),
-            ("energy_floor", energy_floor, 1e30, "within 0..=1e30"),
-            ("scale", config.scale, 1e6, "within 0..=1e6"),
+            ("preemph_coeff", config.preemph_coeff, 1.0, "0 to 1"),
+            ("energy_floor", energy_floor, 1e30, "0 to 1e30"),
+            ("scale", config.scale, 1e6, "0 to 1e6"),
         ] {
             ConfigError::require((0.0..=most).contains(&value), parameter, rule, value.into())?;
         }
@@ -137,7 +137,7 @@ impl Analysis {
         let fmax = if high_freq > 0.0 { high_freq } else { nyquist + high_freq };
         ConfigError::refuse_zero("num_bins", num_bins)?;
         ConfigError::bound_table("num_bins", num_bins, self.spectrum.len())?;
-        ConfigError::require(fmin >= 0.0, "low_freq", "at least 0", fmin)?;
+        ConfigError::require(fmin >= 0.0, "low_freq", "0 or more", fmin)?;
         if fmax > nyquist {
             return Err(ConfigError::AboveNyquist { parameter: "high_freq", frequency: fmax, nyquist });
         }

@@ -28,7 +28,7 @@ mod tests {
         }
         for preemph_coeff in [-0.1, 1.5, f32::NAN] {
             let error = of(KaldiFrameConfig { preemph_coeff, ..frames.clone() }, mel.clone());
-            assert!(error.starts_with("config: preemph_coeff must be within 0..=1"), "{error}");
+            assert!(error.starts_with("config: preemph_coeff must be 0 to 1"), "{error}");
         }
         let error = of(frames.clone(), KaldiMelConfig { high_freq: 9_000.0, ..mel.clone() });
         assert_eq!(error, "config: high_freq must be at most half of the sample rate, 8000 Hz, got 9000 Hz");

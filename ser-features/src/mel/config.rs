@@ -121,7 +121,7 @@ impl MelConfig {
         ConfigError::bound_table("n_mels", self.n_mels, self.stft.n_bins())?;
         let nyquist = f64::from(self.sample_rate) / 2.0;
         let (fmin, fmax) = (self.fmin, self.fmax.unwrap_or(nyquist));
-        ConfigError::require(fmin >= 0.0, "fmin", "at least 0", fmin)?;
+        ConfigError::require(fmin >= 0.0, "fmin", "0 or more", fmin)?;
         if fmax > nyquist {
             return Err(ConfigError::AboveNyquist { parameter: "fmax", frequency: fmax, nyquist });
         }

@@ -188,7 +188,7 @@ mod tests {
         );
         assert_eq!(
             refusal(MelConfig { fmin: -1.0, ..base.clone() }),
-            "config: fmin must be at least 0, got -1"
+            "config: fmin must be 0 or more, got -1"
         );
         assert!(MelSpectrogram::new(MelConfig { fmin: f64::NAN, ..base.clone() }).is_err());
         assert!(MelSpectrogram::new(MelConfig { fmax: Some(f64::NAN), ..base }).is_err());

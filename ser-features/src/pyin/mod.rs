@@ -138,22 +138,22 @@ impl Pyin {
             (
                 (1..=10_000).contains(&config.n_thresholds),
                 "n_thresholds",
-                "within 1..=10000",
+                "1 to 10000",
                 config.n_thresholds as f64,
             ),
-            ((1..=100).contains(&a), "beta_parameters", "within 1..=100", a.into()),
-            ((1..=100).contains(&b), "beta_parameters", "within 1..=100", b.into()),
+            ((1..=100).contains(&a), "beta_parameters", "1 to 100", a.into()),
+            ((1..=100).contains(&b), "beta_parameters", "1 to 100", b.into()),
             (
                 config.boltzmann_parameter > 0.0 && config.boltzmann_parameter <= 100.0,
                 "boltzmann_parameter",
                 "above 0 and at most 100",
                 config.boltzmann_parameter,
             ),
-            ((0.01..=1.0).contains(&config.resolution), "resolution", "within 0.01..=1", config.resolution),
+            ((0.01..=1.0).contains(&config.resolution), "resolution", "0.01 to 1", config.resolution),
             (
                 config.max_transition_rate >= 0.0,
                 "max_transition_rate",
-                "at least 0",
+                "0 or more",
                 config.max_transition_rate,
             ),
             (
@@ -162,12 +162,7 @@ impl Pyin {
                 "above 0 and below 1",
                 config.switch_prob,
             ),
-            (
-                (0.0..=1.0).contains(&config.no_trough_prob),
-                "no_trough_prob",
-                "within 0..=1",
-                config.no_trough_prob,
-            ),
+            ((0.0..=1.0).contains(&config.no_trough_prob), "no_trough_prob", "0 to 1", config.no_trough_prob),
         ] {
             ConfigError::require(holds, parameter, rule, value)?;
         }
@@ -329,7 +324,7 @@ mod tests {
         let refusal = |config| Pyin::new(config).err().unwrap().to_string();
         let base = PyinConfig::default();
         for (config, rule) in [
-            (PyinConfig { n_thresholds: 0, ..base.clone() }, "config: n_thresholds must be within 1..=10000"),
+            (PyinConfig { n_thresholds: 0, ..base.clone() }, "config: n_thresholds must be 1 to 10000"),
             (PyinConfig { beta_parameters: (0, 3), ..base.clone() }, "config: beta_parameters must be"),
             (
                 PyinConfig { boltzmann_parameter: f64::NAN, ..base.clone() },

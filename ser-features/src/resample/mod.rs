@@ -126,7 +126,7 @@ impl Resampler {
 /// The ratio of two rates that can be resampled, with numbers of at most `limit`.
 fn check_rates(from: u32, to: u32, limit: usize) -> Result<Ratio, ConfigError> {
     for (parameter, rate) in [("the source's sample_rate", from), ("the target's sample_rate", to)] {
-        let rule = "from 1000 to 384000 Hz";
+        let rule = "1000 to 384000 Hz";
         ConfigError::require(SAMPLE_RATES.contains(&rate), parameter, rule, rate.into())?;
     }
     let ratio = Ratio::new(from, to);

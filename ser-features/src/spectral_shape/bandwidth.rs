@@ -75,7 +75,7 @@ impl SpectralBandwidth {
     pub fn new(config: BandwidthConfig) -> Result<Self, ConfigError> {
         let BandwidthConfig { sample_rate, p, norm, .. } = config;
         let frequencies = Frequencies::new(sample_rate, &config.stft)?;
-        ConfigError::require(p >= 1.0 && p.is_finite(), "p", "at least 1 and finite", p)?;
+        ConfigError::require(p >= 1.0 && p.is_finite(), "p", "finite and 1 or more", p)?;
         let bandwidth = Bandwidth { frequencies, nyquist: f64::from(sample_rate) / 2.0, p, norm };
         Ok(Self(Measured::new(config.stft, bandwidth)?))
     }
@@ -108,7 +108,7 @@ mod tests {
     fn powers_that_cannot_work_are_refused() {
         for p in [0.5, f64::NAN, f64::INFINITY] {
             let error = SpectralBandwidth::new(BandwidthConfig { p, ..Default::default() }).err().unwrap();
-            assert!(error.to_string().starts_with("config: p must be at least 1 and finite"), "{error}");
+            assert!(error.to_string().starts_with("config: p must be finite and 1 or more"), "{error}");
         }
     }
 }

@@ -72,7 +72,7 @@ impl SpectralBalance {
     pub fn new(config: SpectralBalanceConfig) -> Result<Self, ConfigError> {
         config.stft.check()?;
         let rate = f64::from(config.sample_rate);
-        ConfigError::require(rate >= 10_000.0, "sample_rate", "at least 10000", rate)?;
+        ConfigError::require(rate >= 10_000.0, "sample_rate", "10000 or more", rate)?;
         let hz_per_bin = rate / config.stft.n_fft as f64;
         let rule = "so large that bins lie at most 125 Hz apart";
         ConfigError::require(hz_per_bin <= 125.0, "n_fft", rule, config.stft.n_fft as f64)?;

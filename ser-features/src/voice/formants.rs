@@ -109,14 +109,14 @@ impl Formants {
         ConfigError::refuse_zero("sample_rate", sample_rate as usize)?;
         ConfigError::refuse_zero("hop_length", config.hop_length)?;
         for (holds, parameter, rule, value) in [
-            ((1..=20).contains(&n_formants), "n_formants", "within 1..=20", n_formants as f64),
+            ((1..=20).contains(&n_formants), "n_formants", "1 to 20", n_formants as f64),
             (
                 (1_000..=50_000).contains(&max_frequency),
                 "max_frequency",
-                "within 1000..=50000",
+                "1000 to 50000",
                 max_frequency.into(),
             ),
-            ((0.005..=1.0).contains(&window_length), "window_length", "within 0.005..=1", window_length),
+            ((0.005..=1.0).contains(&window_length), "window_length", "0.005 to 1", window_length),
             (
                 config.preemphasis_from > 0.0 && config.preemphasis_from <= 1e6,
                 "preemphasis_from",

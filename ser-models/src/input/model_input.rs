@@ -94,7 +94,7 @@ pub enum InputError {
         given: usize,
     },
     /// The input is made of the mel spectrogram, which is not among the features.
-    #[error("features: names must have mel, of which the model's input is made, got {given:?}")]
+    #[error("features: names must include mel, of which the model's input is made, got {given:?}")]
     NoMel {
         /// The features.
         given: Vec<&'static str>,
@@ -321,7 +321,7 @@ mod tests {
         let refused = ModelInput::Image { rows: 2, frames: 3 }.check(&config).unwrap_err().to_string();
         assert_eq!(
             refused,
-            "features: names must have mel, of which the model's input is made, got [\"mfcc\"]"
+            "features: names must include mel, of which the model's input is made, got [\"mfcc\"]"
         );
         assert_eq!(ModelInput::Sequence { rows: 40, frames: 862 }.check(&config), Ok(()));
         for frames in [0, 1 << 62, usize::MAX] {

@@ -68,7 +68,7 @@ impl AudioAugmentation {
     pub(crate) fn check(&self, of: Settings<'_>) -> Checked {
         let hertz = f64::MIN_POSITIVE..=f64::MAX;
         let ranges = [
-            (self.speed, 0.5..=2.0, "augmentation.audio.speed", "a range within 0.5..=2"),
+            (self.speed, 0.5..=2.0, "augmentation.audio.speed", "a range within 0.5 to 2"),
             (self.gain, -60.0..=60.0, "augmentation.audio.gain", "a range within ±60 dB"),
             (self.snr, -20.0..=100.0, "augmentation.audio.snr", "a range within −20..=100 dB"),
             (self.low_pass, hertz.clone(), "augmentation.audio.low_pass", "a range above 0 Hz"),

@@ -102,7 +102,7 @@ pub enum RecipeError {
         cause: toml::de::Error,
     },
     /// A key at the top is unknown.
-    #[error("{file}: a setting must be one of {}, got `{key}`", RecipeFile::KEYS.join(", "))]
+    #[error("{file}: setting must be one of {}, got `{key}`", RecipeFile::KEYS.join(", "))]
     Key {
         /// The file.
         file: String,
@@ -295,7 +295,7 @@ mod tests {
         for (text, expected) in [
             (
                 "epochs = 3",
-                "a setting must be one of arch, members, architecture, preparation, features, training, got `epochs`",
+                "setting must be one of arch, members, architecture, preparation, features, training, got `epochs`",
             ),
             ("members = 0", "members must be 1 or more, got 0"),
             ("members = 'two'", "[members]: invalid type"),

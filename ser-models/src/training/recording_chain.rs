@@ -66,7 +66,7 @@ impl RecordingChain {
         if let Some([low, high]) = self.reverberation {
             let times = 0.01..=2.0;
             let holds = times.contains(&low) && times.contains(&high) && low <= high;
-            let rule = "a range within 0.01..=2 s";
+            let rule = "a range within 0.01 to 2 s";
             of.require(
                 holds,
                 "augmentation.audio.chain.reverberation",
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(problem(default), None);
         assert_eq!(
             problem(RecordingChain { reverberation: Some([0.0, 0.4]), ..default }).unwrap(),
-            "training: augmentation.audio.chain.reverberation must be a range within 0.01..=2 s, got [0, 0.4]"
+            "training: augmentation.audio.chain.reverberation must be a range within 0.01 to 2 s, got [0, 0.4]"
         );
         for (chain, expected) in [
             (

@@ -4,7 +4,7 @@ use crate::browser::Browser;
 use crate::media::made;
 use crate::support::sample;
 
-/// Endings, with what ffmpeg is told of their codec.
+/// Extensions, with what ffmpeg is told of their codec.
 const KINDS: [(&str, &[&str]); 14] = [
     ("16.wav", &["-c:a", "pcm_s16le"]),
     ("float.wav", &["-c:a", "pcm_f32le", "-ar", "44100", "-ac", "2"]),
@@ -30,8 +30,8 @@ async fn every_kind_of_recording_is_heard_and_can_be_played() {
     let page = &browser.page;
     page.click("#sample").await;
     let expected = page.result().await["mood"].clone();
-    for (ending, arguments) in KINDS {
-        let name = format!("voice.{ending}");
+    for (extension, arguments) in KINDS {
+        let name = format!("voice.{extension}");
         let path = browser.folder.path().join(&name);
         if !made(&path, arguments) {
             continue;

@@ -45,7 +45,7 @@ impl RavdessName {
 impl FromStr for RavdessName {
     type Err = NameError;
 
-    /// Reads a file name without its folder, with or without its ending.
+    /// Reads a file name without its folder, with or without its extension.
     fn from_str(name: &str) -> Result<Self, NameError> {
         let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
         let fields: Vec<&str> = stem.split('-').collect();
@@ -90,7 +90,7 @@ impl FromStr for RavdessName {
 }
 
 impl fmt::Display for RavdessName {
-    /// The name without an ending.
+    /// The name without an extension.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

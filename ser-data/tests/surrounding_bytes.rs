@@ -1,4 +1,4 @@
-//! Bytes before and behind the sound: it is read, and a warning tells how many were left out.
+//! Bytes before and after the audio: the audio is read, and a warning reports how many bytes were skipped.
 
 use ser_data::{Audio, AudioWarning};
 
@@ -30,7 +30,7 @@ fn bytes_behind_a_whole_file_are_left_out_with_a_warning() {
         for behind in [&b"\r\n"[..], &junk] {
             let audio = Audio::decode(&[&bytes[..], behind].concat(), None, name).unwrap();
             assert!(audio.samples == whole.samples, "{name}: {} samples", audio.samples.len());
-            assert_eq!(audio.warnings, [AudioWarning::BytesBehind { bytes: behind.len() as u64 }], "{name}");
+            assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: behind.len() as u64 }], "{name}");
         }
     }
 }
@@ -43,7 +43,7 @@ fn zeros_that_may_have_been_frames_are_told() {
         let audio = Audio::decode(&padded(2000), None, name).unwrap();
         assert_eq!(
             (audio.samples, audio.warnings),
-            (whole.samples.clone(), vec![AudioWarning::BytesBehind { bytes: 2000 }])
+            (whole.samples.clone(), vec![AudioWarning::BytesAfter { bytes: 2000 }])
         );
         // A few bytes of filler hold no frame.
         assert_eq!(Audio::decode(&padded(16), None, name).unwrap(), whole, "{name}");
@@ -51,7 +51,7 @@ fn zeros_that_may_have_been_frames_are_told() {
         let format = if name == "adts.aac" { continue } else { fmt(0x55, 1, 22_050, 0) };
         let file = riff(&[chunk(b"fmt ", &format), chunk(b"data", &padded(2000))]);
         let audio = Audio::decode(&file, None, "x.wav").unwrap();
-        assert_eq!(audio.warnings, [AudioWarning::BytesBehind { bytes: 2000 }], "{name}");
+        assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: 2000 }], "{name}");
     }
     // The encoder's tag counts the frames, and behind a tag there are none.
     let (bytes, whole) = read("lame.mp3");
@@ -101,7 +101,7 @@ fn tags_before_any_format_are_passed_over() {
     }
     let error = Audio::decode(b"ID3\x03\0\0\0\x7F\x7F\x7Fabc", None, "x.mp3").unwrap_err().to_string();
     assert!(
-        error.contains("bytes of an ID3 tag must be ") && error.ends_with("got 13: it is cut short"),
+        error.contains("bytes of an ID3 tag must be ") && error.ends_with("got 13: the file is truncated"),
         "{error}"
     );
 }
@@ -112,10 +112,10 @@ fn a_second_file_or_sound_behind_the_first_is_told() {
         let (bytes, whole) = read(name);
         let twice = Audio::decode(&[&bytes[..], &bytes].concat(), None, name).unwrap();
         assert!(twice.samples == whole.samples, "{name}");
-        let told = |bytes: u64| vec![AudioWarning::BytesBehind { bytes }];
+        let told = |bytes: u64| vec![AudioWarning::BytesAfter { bytes }];
         assert_eq!(twice.warnings, told(bytes.len() as u64), "{name}");
     }
     let parts = [chunk(b"fmt ", &fmt(1, 1, 8000, 16)), chunk(b"data", &[1; 800]), chunk(b"data", &[2; 400])];
     let audio = Audio::decode(&riff(&parts), None, "x.wav").unwrap();
-    assert_eq!((audio.frames(), audio.warnings), (400, vec![AudioWarning::BytesBehind { bytes: 408 }]));
+    assert_eq!((audio.frames(), audio.warnings), (400, vec![AudioWarning::BytesAfter { bytes: 408 }]));
 }
