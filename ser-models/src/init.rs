@@ -25,8 +25,8 @@ pub enum Init {
     HeUniform,
     /// Normal with standard deviation √(2 / fan_in), for layers before a ReLU (eq. 10 of the same).
     HeNormal,
-    /// Orthogonal rows of length 1, or columns where there are more rows than columns, drawn evenly from all such
-    /// matrices (Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
+    /// Orthogonal rows of length 1, or columns where there are more rows than columns, drawn uniformly from all such matrices (Haar
+    /// measure; Saxe, McClelland and Ganguli, *Exact solutions to the nonlinear dynamics of learning in deep linear neural networks*,
     /// 2014); the weight is read as a matrix [out, in · kernel…]. For recurrent weights.
     Orthogonal,
 }

@@ -10,7 +10,7 @@ pub enum EncoderError {
     /// The file could not be read, is damaged, or a tensor is missing or does not fit.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file has fewer blocks than requested.
+    /// The file has fewer blocks than requested, or no block was requested where one is needed.
     #[error("{file}: blocks must be {least} to {most}, got {given}")]
     Blocks {
         /// The file.
@@ -19,7 +19,7 @@ pub enum EncoderError {
         least: usize,
         /// Blocks in the file.
         most: usize,
-        /// Blocks requested.
+        /// Blocks requested; of a range, its end, or 0 if it is empty.
         given: usize,
     },
     /// The input is not a batch of log-mel spectrograms for this encoder.

@@ -38,7 +38,8 @@ const GAP: usize = 16;
 /// 255 steps between plus and minus its largest absolute value. Sums are integers on processors with AVX2 or AVX-512 VNNI, bit for
 /// bit the same, and `f32` sums of the same steps elsewhere. This takes less time and changes the outputs a little.
 ///
-/// The file is safetensors with the names of Hugging Face's `WhisperEncoder` (`encoder.layers.0.self_attn.q_proj.weight`),
+/// The file is safetensors with Hugging Face's names: `layers.0.self_attn.q_proj.weight` as in `WhisperEncoder`, or the same after `encoder.`
+/// (`WhisperModel`) or `model.encoder.` (`WhisperForConditionalGeneration`). Its tensors are
 /// in `f32`, `f16`, or `i8` with a scale for each row as [`quantize`] writes them. All sizes come from the tensors' shapes; a
 /// head has 64 elements, as in all sizes of Whisper.
 ///
@@ -74,8 +75,8 @@ impl WhisperEncoder {
     /// Reads a file and keeps the first `blocks` of its blocks; with 0 the only output is that of the convolutions.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, has fewer blocks, or a tensor is missing or does not fit. The error names the file and the
-    /// tensor.
+    /// [`EncoderError::Blocks`] if the file has fewer blocks; [`EncoderError::File`] if it cannot be read, is damaged, or a tensor is
+    /// missing, has another shape or element type, or a value that is not finite. The error names the file and the tensor.
     pub fn load(path: impl AsRef<Path>, blocks: usize) -> Result<Self, EncoderError> {
         let path = path.as_ref();
         Self::read(&read_file(path)?, &path.display().to_string(), blocks)
@@ -125,7 +126,7 @@ impl WhisperEncoder {
         1 + self.blocks.len()
     }
 
-    /// The most frames of a clip, as many as there are positions for: 3,000, which are 30 s.
+    /// The most spectrogram frames of a clip: two for each position of the file. Whisper's files have 1,500 positions: 3,000 frames, or 30 s.
     pub fn max_frames(&self) -> usize {
         2 * self.positions.len() / self.width
     }
@@ -146,7 +147,8 @@ impl WhisperEncoder {
     /// alone; zeros follow them in the outputs.
     ///
     /// # Errors
-    /// [`EncoderError::Mel`] if the number of bands differs, there is no clip, or a clip is longer than [`WhisperEncoder::max_frames`].
+    /// [`EncoderError::Mel`] if the number of bands differs, there is no clip or no frame, or a clip is longer than
+    /// [`WhisperEncoder::max_frames`]; [`EncoderError::Layer`] if a number of valid frames does not fit or the tensor is not of `f32`.
     pub fn encode(&self, mel: &Padded) -> Result<Vec<Padded>, EncoderError> {
         let frames = self.checked_frames(mel)?;
         let (batch, most) = (mel.len(), Self::output_frames(frames));

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// The file of an encoder with the weights of its convolutions and dense layers in `i8`, each row rounded to the nearest of 255 steps
 /// between plus and minus its largest absolute value; `NAME_scale` holds the step size of each row. All other tensors and the metadata stay
-/// as they are. It is a quarter as large as one in `f32`.
+/// as they are. The quantised weights take a quarter of the bytes of `f32`.
 ///
 /// # Errors
 /// [`EncoderError::File`] if the bytes are no safetensors file, or a weight is neither `f32` nor `f16` or not finite.

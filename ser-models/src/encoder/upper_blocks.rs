@@ -31,7 +31,8 @@ impl EncoderBlocks {
     /// Reads the blocks with these numbers, counted from 0, of a file that [`WhisperEncoder`](super::WhisperEncoder) reads.
     ///
     /// # Errors
-    /// As [`WhisperEncoder::load`](super::WhisperEncoder::load); also if there is no block in the range.
+    /// As [`WhisperEncoder::load`](super::WhisperEncoder::load); [`EncoderError::Blocks`] if the range is empty or ends after the file's
+    /// last block.
     pub fn load(path: impl AsRef<Path>, numbers: Range<usize>) -> Result<Self, EncoderError> {
         let path = path.as_ref();
         Self::read(&read_file(path)?, &path.display().to_string(), numbers)

@@ -39,7 +39,7 @@ pub enum ClipEncoderError {
         /// Features of each.
         width: usize,
     },
-    /// The model's input holds nothing, or more than fits into memory.
+    /// The model's input has no elements, or more than 2²⁶ (256 MiB).
     #[error(transparent)]
     Input(#[from] InputError),
     /// There are no frames, or they are not of this encoder.
@@ -97,11 +97,13 @@ impl ClipEncoder {
     }
 
     /// Encodes a clip at [`ClipEncoder::SAMPLE_RATE`] and makes a model's input of the outputs, not normalised: a batch of one example. A
-    /// clip longer than the encoder's maximum is encoded in equal parts, whose frames are then combined.
+    /// clip longer than the encoder's maximum is encoded in parts of equal, even length (the last may be shorter), whose frames are then
+    /// combined.
     ///
     /// # Errors
-    /// [`ClipEncoderError::Outputs`] if the model reads other outputs than the encoder's, [`ClipEncoderError::Input`] if it reads too many
-    /// frames, [`ClipEncoderError::Signal`] if the clip is shorter than a frame or not finite.
+    /// [`ClipEncoderError::Outputs`] if the input is not an encoder's or reads other outputs, [`ClipEncoderError::Input`] if it has no
+    /// elements or more than 2²⁶, [`ClipEncoderError::Signal`] if the clip has fewer than 160 samples, or one that is not finite or beyond
+    /// ±10¹².
     pub fn encode(&mut self, samples: &[f32], input: ModelInput) -> Result<Padded, ClipEncoderError> {
         let wanted = self.wanted(input)?;
         let mel = self.mel.process(samples)?;

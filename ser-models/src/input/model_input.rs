@@ -7,14 +7,15 @@ use ndarray::{Array2, ArrayView2, s};
 use ser_features::{DecibelConfig, Feature, FeatureConfig, Features, Reference, power_to_db};
 use serde::{Deserialize, Serialize};
 
-/// Most numbers of one input, 256 MiB: no configuration from a damaged file may ask for all memory.
+/// The most elements of one input, 256 MiB. The limit keeps a configuration from a damaged file from requesting all memory.
 const MAX_ELEMENTS: usize = 1 << 26;
 
 /// A model's input from a clip.
 ///
-/// After extraction, clips get a fixed number of frames: zeros are appended, or the end is cut. The clip's own frames are the valid frames;
-/// sequence models give their answer at the last of them. Normalisation changes valid frames only, by constants for each row, so that
-/// padding stays zero.
+/// [`Sequence`](Self::Sequence), [`Channels`](Self::Channels) and [`EncodedFrames`](Self::EncodedFrames) have a fixed number of frames: zeros
+/// are appended after extraction, or the end is cut. The frames of the clip itself are the valid frames. Networks read these alone: an LSTM
+/// gives its last state at the last of them, attention weights all of them. Normalisation changes valid frames only, by constants for each
+/// row, so that padding stays zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -25,7 +26,8 @@ pub enum ModelInput {
         features: usize,
     },
     /// All features of every frame on top of each other ([`Features::stack`]), [rows, frames], padded or cut in time. Mel
-    /// stays in power, as everywhere in the stack; normalisation takes its logarithm.
+    /// stays in power, as everywhere in the stack; normalisation takes the logarithm of skewed rows if
+    /// [`TrainingConfig::log_skewed`](crate::training::TrainingConfig::log_skewed) is on.
     Sequence {
         /// Rows of all features together; 193 for the features of Issa et al., 40 for 40 MFCC alone.
         rows: usize,
@@ -62,7 +64,8 @@ pub enum ModelInput {
     /// The frames of an encoder's last outputs, made by a [`ClipEncoder`](crate::input::ClipEncoder): [layers · width, frames], one output
     /// after another, padded or cut in time. For networks that pool frames by attention, or run the encoder's next blocks themselves.
     EncodedFrames {
-        /// Outputs before the first that is read: the output of the convolutions counts, and is read with 0.
+        /// Number of the encoder's first outputs that are not read. Output 0 is that of the convolutions, output n that of block n; with 0
+        /// all are read.
         skipped: usize,
         /// Outputs that are read.
         layers: usize,
@@ -93,7 +96,7 @@ pub enum InputError {
         /// Features.
         given: usize,
     },
-    /// The input is made of the mel spectrogram, which is not among the features.
+    /// The input is made of the mel spectrogram, which is not among the features, or not the only one where an encoder makes the input.
     #[error("features: names must include mel, of which the model's input is made, got {given:?}")]
     NoMel {
         /// The features.
@@ -102,7 +105,7 @@ pub enum InputError {
     /// The input is made by an encoder.
     #[error("features: the model's input must be made by an encoder, got features")]
     Encoder,
-    /// The input holds nothing, or more than fits into memory.
+    /// The input has no elements, or more than 2²⁶ (256 MiB).
     #[error("input: numbers must be 1 to {MAX_ELEMENTS}, got shape {shape:?}")]
     Size {
         /// Its shape.
@@ -151,7 +154,8 @@ impl ModelInput {
         matches!(self, Self::Sequence { .. } | Self::Channels { .. } | Self::EncodedFrames { .. })
     }
 
-    /// Whether features of this configuration give this input.
+    /// Whether features of this configuration give this input. The features of encoder inputs must be mel alone; a
+    /// [`ClipEncoder`](crate::input::ClipEncoder) makes these inputs, [`ModelInput::of`] does not.
     ///
     /// # Errors
     /// [`InputError`] says what does not fit.
@@ -161,12 +165,12 @@ impl ModelInput {
         self.check_rows(kinds)
     }
 
-    /// The numbers of one input; `None` where they are more than can be counted.
+    /// The number of elements of one input; `None` if it overflows.
     pub(super) fn elements(&self) -> Option<usize> {
         self.shape().iter().try_fold(1usize, |product, size| product.checked_mul(*size))
     }
 
-    /// Refuses an input that holds nothing, or more than fits into memory.
+    /// Checks that an input has 1 to [`MAX_ELEMENTS`] elements.
     pub(super) fn check_size(&self) -> Result<(), InputError> {
         match self.elements() {
             Some(1..=MAX_ELEMENTS) => Ok(()),
@@ -199,7 +203,8 @@ impl ModelInput {
     /// padded.
     ///
     /// # Errors
-    /// [`InputError`] if they are not those of the input.
+    /// [`InputError::Encoder`] for inputs that an encoder makes, [`InputError::Size`] if the input has no elements or more than 2²⁶, another
+    /// [`InputError`] if the features do not fit.
     pub fn of(&self, features: &Features) -> Result<Padded, InputError> {
         self.check_size()?;
         self.check_rows(features.iter().map(|(feature, matrix)| (feature, matrix.nrows())))?;

@@ -14,15 +14,15 @@ const SKEWED: f64 = 1.0;
 /// Powers of single frames are cut this far below the largest, 80 dB, before their logarithm is taken: digital silence has none.
 const RANGE: f64 = 1e-8;
 
-/// So many clips of a voice tell as much of its mean as the voices of the training part do. Chosen on corpora that were left out of the
-/// training and on validation actors together (ser-bench/EXPERIMENTS.md).
+/// Number of clips at which a voice's own mean and the mean of the training voices have equal weight. It was chosen on corpora that were
+/// left out of the training and on validation actors together (ser-bench/EXPERIMENTS.md).
 const VOICE_CLIPS: f32 = 5.0;
 
-/// Brings each feature to mean 0 and standard deviation 1, by constants from the training part alone. The logarithm is taken first of
+/// Normalises each feature to mean 0 and standard deviation 1, by constants from the training part alone. The logarithm is taken first of
 /// features that are always positive and skewed to the right, such as powers.
 ///
 /// A feature is an element of a vector, or a row of a sequence or an image with all its frames. Only valid frames are counted
-/// and changed; padding is zero afterwards.
+/// and changed. Padding is zero afterwards, except with [`Normalization::identity`], which leaves it as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {
     /// For each feature, in row-major order: 0 for no logarithm, or the positive floor to which smaller values are raised before the
@@ -40,13 +40,13 @@ impl Normalization {
         Self { floor: vec![0.0; features], mean: vec![0.0; features], std: vec![1.0; features] }
     }
 
-    /// The constants of a training part. The standard deviation is the biased one; a feature that is constant gets 1, so that
-    /// it becomes 0.
+    /// The constants of a training part. The standard deviation is the biased one. A feature is constant if that is at most 10⁻⁶ of the
+    /// mean's absolute value; it gets 1, so that the feature becomes 0.
     ///
-    /// With `log_skewed`, an element of a vector that is positive in every clip and whose skewness (third standardised moment)
-    /// is above 1 is taken in logarithms, cut at its smallest value. A row of frames may also be zero, as powers are in digital
-    /// silence: it is taken in logarithms, cut 80 dB below its largest value or at its smallest, where that makes it less
-    /// skewed.
+    /// With `log_skewed`, the logarithm is taken of an element of a vector that is positive in every clip and whose skewness (third
+    /// standardised moment) is above 1; its floor is its smallest value. A row of frames may also be zero, as powers are in digital silence.
+    /// Its logarithm is taken if its skewness is above 1 and that of the logarithms is nearer to 0; its floor is the larger of its smallest
+    /// value and 80 dB below its largest.
     ///
     /// # Errors
     /// If the inputs [clips, …] are not of `f32`, or a clip has more valid frames than frames.

@@ -11,11 +11,12 @@ pub enum Padding {
     /// Nothing: the window stays inside. Output length ⌊(length − reach) / stride⌋ + 1 with reach = (kernel − 1) ·
     /// dilation + 1.
     Valid,
-    /// Output length ⌈length / stride⌉, as much beyond the start as beyond the end (one more at the end if odd), as in
-    /// TensorFlow and, at stride 1, in PyTorch.
+    /// Output length ⌈length / stride⌉. Both ends are padded by the same number of steps (one more at the end if the total is odd), as in
+    /// TensorFlow and, at stride 1, in PyTorch. With a stride above 1 the padding before the start can depend on the input's length (e.g.
+    /// kernel 3, stride 2); a forward pass of padded examples is then [`LayerError::Setting`](crate::layers::LayerError::Setting).
     #[default]
     Same,
-    /// Output length ⌈length / stride⌉, all beyond the start, so that no output sees a later input.
+    /// Output length ⌈length / stride⌉. Only the start is padded, by (kernel − 1) · dilation steps, so that no output sees a later input.
     Causal,
 }
 

@@ -8,7 +8,7 @@ use crate::setting::{SettingError, Settings};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// A setting is out of its range.
+    /// A setting is out of its range, or the layer cannot take padded examples with its settings.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// The input does not have the shape that the layer takes.

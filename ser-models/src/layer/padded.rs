@@ -7,8 +7,9 @@ use candle_core::{Device, Result as CandleResult, Tensor};
 ///
 /// Convolutions and pooling have time as the last axis, [batch, …, time]. Recurrent layers and attention have it as the second axis,
 /// [batch, time, features]; [`TimeFirst`](crate::layers::TimeFirst) moves it there. The frames after an example's valid ones are padding.
-/// Outputs do not depend on padding: layers read the valid frames alone, or refuse padded examples. The exception is an example shorter than
-/// a pooling window without padding ([`MaxPool`](crate::layers::MaxPool)).
+/// Outputs for valid frames do not depend on padding: layers read the valid frames alone, or refuse padded examples. There are two exceptions:
+/// an example shorter than a pooling window without padding ([`MaxPool`](crate::layers::MaxPool)), and a
+/// [`CandleModule`](crate::layers::CandleModule) that mixes frames.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -31,10 +32,10 @@ pub struct Padded {
 
 impl Padded {
     /// `values` [batch, …] with the number of valid frames of each example, 1 or more; `None` if no example is padded, or examples
-    /// have no time axis. The layer that reads them checks that no length exceeds the time axis.
+    /// have no time axis. The layer that reads them checks each length against its time axis.
     ///
     /// # Errors
-    /// [`LayerError::Lengths`] if there is not one length for each example, or one is 0.
+    /// [`LayerError::Lengths`] if there is not one length for each example, or one is 0 or above the longest axis after the batch axis.
     pub fn new(values: Tensor, lengths: Option<Vec<usize>>) -> Result<Self, LayerError> {
         let batch = values.dims().first().copied().unwrap_or(0);
         let longest = values.dims().iter().skip(1).copied().max().unwrap_or(0);

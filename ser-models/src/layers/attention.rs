@@ -33,7 +33,8 @@ impl AttentionPool {
     /// Makes `weight` of shape (units, features), `bias` (units), which starts at zero, and `vector` (1, units).
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if a size is 0.
+    /// [`LayerError::Setting`] if a size is 0;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(features: usize, units: usize, init: Init, scope: &Scope<'_>) -> Result<Self, LayerError> {
         Settings("AttentionPool").one_or_more([("features", features), ("units", units)])?;
         let weight = scope.weight("weight", &[units, features], init)?;
@@ -42,7 +43,7 @@ impl AttentionPool {
         Ok(Self { weight, bias, vector, features, units, deviations: false })
     }
 
-    /// Adds the weighted standard deviations to the output (attentive statistics pooling).
+    /// Appends the weighted standard deviations to the means (attentive statistics pooling): the output has 2 · features elements.
     #[must_use]
     pub fn with_deviations(self) -> Self {
         Self { deviations: true, ..self }

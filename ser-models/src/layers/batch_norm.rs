@@ -43,7 +43,8 @@ impl BatchNormConfig {
 /// Input and output [batch, channels, …], any number of further axes, also none: PyTorch's `BatchNorm1d` and
 /// `BatchNorm2d` in one. In training the mean and the (biased) variance are the batch's, over all axes but the
 /// channels', and the running statistics move towards them (towards the unbiased variance, as in PyTorch); in inference
-/// they are the running ones. In training padding does not count, and what comes out of it is zero.
+/// they are the running ones. In training padding does not count, and what comes out of it is zero. Training needs 2 or
+/// more examples ([`LayerError::BatchOfOne`]), also where a single one has many frames, which PyTorch accepts.
 #[derive(Debug)]
 pub struct BatchNorm(NormParameters);
 
@@ -51,7 +52,8 @@ impl BatchNorm {
     /// Makes `weight` (ones), `bias` (zeros), `running_mean` (zeros) and `running_var` (ones), each of shape (channels).
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if there are no channels or a setting is out of its range.
+    /// [`LayerError::Setting`] if there are no channels or a setting is out of its range;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(channels: usize, config: BatchNormConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         let BatchNormConfig { momentum, eps } = config;
         let settings = Settings("BatchNorm");

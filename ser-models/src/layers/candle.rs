@@ -126,8 +126,8 @@ impl ModuleT for BatchNorm {
     }
 }
 
-/// Any layer as a Candle module that draws its random numbers, such as dropout masks, from a seed: for
-/// [`Dropout`](super::Dropout), [`Lstm`](super::Lstm) with dropout, and [`Sequential`](super::Sequential).
+/// Any layer as a Candle `ModuleT`. Random numbers, such as dropout masks, come from a seed. Layers that are no `Module` themselves need it:
+/// [`Dropout`](super::Dropout), [`Lstm`](super::Lstm), [`Residual`](super::Residual) and [`Sequential`](super::Sequential).
 #[derive(Debug)]
 pub struct Seeded<L> {
     layer: L,

@@ -78,7 +78,8 @@ impl Conv2dConfig {
 /// [`Conv2d`].
 ///
 /// `y[b, o, i, j] = bias[o] + Σ_c Σ_p Σ_q weight[o, c, p, q] · x[b, c, i · stride_h + p · dilation_h − padding_top, j ·
-/// stride_w + q · dilation_w − padding_left]`; over a sequence, i and p are left out.
+/// stride_w + q · dilation_w − padding_left]`; over a sequence, i and p are left out. `x` is 0 outside the input, and after the
+/// valid frames of a padded example.
 ///
 /// Input [batch, channels, …], output [batch, filters, …] with each further axis as long as [`Padding`] says.
 #[derive(Debug)]
@@ -97,7 +98,8 @@ impl Conv<1> {
     /// Makes `weight` of shape (filters, in_channels, kernel_size) and `bias` of shape (filters).
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if a size is 0.
+    /// [`LayerError::Setting`] if a size is 0;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(in_channels: usize, config: Conv1dConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         let Conv1dConfig { filters, kernel_size, stride, dilation, padding, init } = config;
         let window = Window { kernel: kernel_size, stride, dilation, padding };
@@ -109,7 +111,8 @@ impl Conv<2> {
     /// Makes `weight` of shape (filters, in_channels, kernel height, kernel width) and `bias` of shape (filters).
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if a size is 0 or the padding of the height causal.
+    /// [`LayerError::Setting`] if a size is 0 or the padding of the height causal;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(in_channels: usize, config: Conv2dConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         let Conv2dConfig { filters, kernel_size, stride, dilation, padding, init } = config;
         if padding[0] == Padding::Causal {

@@ -24,7 +24,8 @@ impl Dense {
     /// Makes `weight` of shape (units, inputs) and `bias` of shape (units), which starts at zero.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if a size is 0.
+    /// [`LayerError::Setting`] if a size is 0;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(inputs: usize, units: usize, init: Init, scope: &Scope<'_>) -> Result<Self, LayerError> {
         Settings("Dense").one_or_more([("inputs", inputs), ("units", units)])?;
         let weight = scope.weight("weight", &[units, inputs], init)?;

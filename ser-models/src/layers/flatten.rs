@@ -2,8 +2,8 @@
 
 use crate::layer::{Forward, Fusion, FusionKind, Layer, LayerError, Mode, Padded};
 
-/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …]. Padded examples are refused, because the next layer would
-/// read their padding.
+/// Makes one vector of each example: [batch, a, b, …] becomes [batch, a · b · …]. A batch with valid lengths is refused
+/// ([`LayerError::Setting`]), even if no example is padded, because the next layer would read the padding.
 #[derive(Debug, Clone, Copy)]
 pub struct Flatten;
 

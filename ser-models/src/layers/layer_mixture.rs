@@ -14,8 +14,8 @@ use candle_core::Var;
 /// `y = Σ_l α_l · x_l`, `α = softmax(weight)` (the scalar mix of Peters et al., *Deep contextualized word representations*,
 /// 2018, without the trained factor γ).
 ///
-/// Input [batch, layers · features, …], the features of one layer after those of another; output [batch, features, …]. Initially all layers
-/// have the same weight.
+/// Input [batch, layers · features, …], the features of one layer after those of another; output [batch, features / parts, …] (`parts` of
+/// [`LayerMixture::new`]). Initially all mixed layers have the same weight.
 #[derive(Debug)]
 pub struct LayerMixture {
     weight: Var,
@@ -32,7 +32,8 @@ impl LayerMixture {
     /// `weight` of shape (layers − skipped), which starts at zero.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if no layer or no part is left.
+    /// [`LayerError::Setting`] if no layer or no part is left;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(layers: usize, skipped: usize, parts: usize, scope: &Scope<'_>) -> Result<Self, LayerError> {
         if layers <= skipped {
             let rule = format!("more than are skipped, {skipped}");

@@ -19,7 +19,7 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// Class weights are positive, one per class; label smoothing is 0 or more and below 1.
+    /// Class weights are positive and finite, one per class; label smoothing is 0 or more and below 1.
     ///
     /// # Errors
     /// [`LayerError::Setting`] if a weight or the smoothing is out of its range.
@@ -33,12 +33,14 @@ impl CrossEntropy {
     }
 
     /// The loss of `logits` [batch, classes] for `targets` [batch, classes], whose rows sum to 1, and its gradient for the
-    /// logits: `Σ_c s_ic · softmax(z_i) − s_i`, s being what multiplies the negative logarithms.
+    /// logits: `(Σ_c s_ic) · softmax(z_i) − s_i`, where
+    /// `s_ic = w_c · ((1 − ε) · q_ic + ε / C) / Σ_i Σ_c w_c · q_ic`.
     ///
     /// If an example was labelled among some of the classes only, `labelled` [batch, classes] is 1 for these and 0 for all others. The
     /// softmax and the smoothing of a row are over its labelled classes, and the gradient of all others is 0. This way corpora with
     /// different sets of emotions can train one network: a happy clip from a corpus without the label surprised is no evidence against
     /// surprised. `None` means that every example was labelled among all classes. Where a target is not 0, its class must be labelled.
+    /// Each row needs at least one 1. All tensors must have one element type.
     ///
     /// # Errors
     /// [`LayerError::InputShape`] if the shapes differ or don't fit the class weights.

@@ -6,8 +6,8 @@
 //! example where some are padded.
 //!
 //! [`Layer::forward`] gives the output and, in training, the backward pass that belongs to it ([`Forward`]). A [`Sequential`]
-//! runs the backward passes of its layers in reverse; no graph is built. Every backward pass is checked by finite
-//! differences and against PyTorch's values.
+//! runs the backward passes of its layers in reverse; no graph is built. Every backward pass of this crate is checked by
+//! finite differences, and all but that of dropout also against PyTorch's values, alone or within a network.
 //!
 //! ```
 //! use candle_core::backprop::GradStore;
@@ -35,8 +35,9 @@
 //! # With candle-nn
 //!
 //! Layers of `candle-nn` and of this crate mix. [`Parameters::var_builder`](crate::Parameters::var_builder) gives Candle's
-//! layers their tensors, [`Sequential::module`] takes any `ModuleT`; the other way round, this crate's layers are `Module`
-//! or `ModuleT` themselves ([`Seeded`] for those that draw random numbers), can be made from a `VarBuilder` `vb` by
+//! layers their tensors, [`Sequential::module`] takes any `ModuleT`; the other way round, most of this
+//! crate's layers are `Module` or `ModuleT` themselves, [`Seeded`] makes any other one a `ModuleT` ([`Lstm`], [`Residual`], [`Dropout`],
+//! [`Sequential`]), all can be made from a `VarBuilder` `vb` by
 //! [`Scope::from`](crate::Scope)`(vb.pp("dense"))`, and [`in_graph`] makes any of them one operation of Candle's graph.
 //!
 //! These parts of `candle-nn` 0.11.1 are not used, because of measured defects: `conv1d` and `max_pool2d` have wrong gradients on the CPU;

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum States {
-    /// The state after the last step of each clip, [batch, units]: at its last valid frame, not after its padding. In the backward
-    /// direction the last step is the clip's first frame.
+    /// The state after the last step of each clip, [batch, units], or [batch, 2 · units] in both directions: at its last valid frame, not
+    /// after its padding. In the backward direction the last step is the clip's first frame.
     #[default]
     Last,
-    /// The states of all frames, [batch, time, units], zero where a clip is padded.
+    /// The states of all frames, [batch, time, units] or [batch, time, 2 · units], zero where a clip is padded.
     Sequence,
 }
 

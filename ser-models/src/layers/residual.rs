@@ -4,7 +4,7 @@ use crate::layer::{Backward, Forward, Layer, LayerError, Mode, Padded};
 use candle_core::Var;
 
 /// A layer whose input is added to its output: `y = x + layer(x)` (He et al., *Deep residual learning for image recognition*, 2016). The
-/// layer keeps its input's shape.
+/// layer must keep its input's shape; else [`Layer::output_shape`] is [`LayerError::InputShape`].
 #[derive(Debug)]
 pub struct Residual(Box<dyn Layer>);
 

@@ -75,7 +75,9 @@ macro_rules! adds_with_tensors {
         $(#[$about])*
         ///
         /// # Errors
-        /// If a setting is out of its range, or the layer does not take what the layers before it give.
+        /// [`LayerError::Setting`] if a setting is out of its range, [`LayerError::Parameter`] if a tensor cannot be made,
+        /// [`LayerError::InputShape`] or [`LayerError::TooShort`] if the layer does not take what the layers before it give. Tensors that were
+        /// made before the error stay in `parameters`: begin again with new ones.
         pub fn $name(&mut self, $($argument: $type,)* parameters: &Parameters) -> Result<(), LayerError> {
             let ($net, $scope) = (&*self, &parameters.scope(self.next_name($kind)));
             let layer = $layer;

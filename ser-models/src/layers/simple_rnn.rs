@@ -44,7 +44,8 @@ impl SimpleRnn {
     /// shape (units), which starts at zero and is the sum of PyTorch's two.
     ///
     /// # Errors
-    /// [`LayerError::Setting`] if a size is 0.
+    /// [`LayerError::Setting`] if a size is 0;
+    /// [`LayerError::Parameter`] if a tensor cannot be made, e.g. because its name is taken.
     pub fn new(inputs: usize, config: SimpleRnnConfig, scope: &Scope<'_>) -> Result<Self, LayerError> {
         Settings("SimpleRnn").one_or_more([("inputs", inputs), ("units", config.units)])?;
         let direction = Direction::new(Cell::Tanh, (inputs, config.units), config.init, 0.0, false, scope)?;

@@ -153,7 +153,7 @@ impl Trainer {
     /// Continues from a file of [`Trainer::keep_state`], and keeps writing the state to it.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or is of a run with another configuration, seed or data.
+    /// If the file cannot be read, is damaged, or is of a run with another configuration, seed, data or version of this crate.
     pub fn resume(&mut self, path: impl Into<PathBuf>) -> Result<(), TrainingError> {
         let path = path.into();
         self.state = RunState::load(

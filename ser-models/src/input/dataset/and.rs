@@ -7,8 +7,8 @@ use ndarray::{Axis, concatenate};
 
 impl Dataset {
     /// The clips of this set, then those of another one with the same classes and inputs of the same shape: for example labelled clips, and
-    /// clips that only soft labels describe ([`Dataset::with_soft_labels`]). Corpora, soft labels and samples must be in both sets or in
-    /// neither, and an encoding the same.
+    /// clips that only soft labels describe ([`Dataset::with_soft_labels`]). Valid frames, corpora, soft labels and samples must be in both
+    /// sets or in neither. The preparation and features of samples, and an encoding, must be the same.
     ///
     /// # Errors
     /// [`DatasetError::Other`] if the sets do not fit together, [`DatasetError::Id`] if both have a clip of one id.

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
-    /// There are no examples.
+    /// There are no examples, or the examples have no elements.
     #[error("dataset: examples must be 1 or more, got 0")]
     Empty,
     /// A list with one entry for each clip has the wrong length.
@@ -17,7 +17,7 @@ pub enum DatasetError {
         /// Number of entries given.
         given: usize,
     },
-    /// A clip is not of the input's shape.
+    /// A clip does not have as many values as the input's shape, or its values are not contiguous `f32`.
     #[error("input {clip}: numbers must be {}, as shape {shape:?} holds, got {given}", shape.iter().product::<usize>())]
     InputSize {
         /// The clip, counted from 0.
@@ -52,7 +52,7 @@ pub enum DatasetError {
     Audio {
         /// The clip.
         id: String,
-        /// `none`, or the first sample that is not finite and its place.
+        /// `none`, or the first sample that is not finite and its index, counted from 0.
         given: String,
     },
     /// Clips are prepared at one sample rate, and features taken at another.

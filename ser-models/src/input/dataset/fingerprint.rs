@@ -6,7 +6,8 @@ use crate::layer::elements;
 use sha2::{Digest, Sha256};
 
 impl Dataset {
-    /// A hexadecimal SHA-256 of everything in the set, down to the bits of its numbers.
+    /// A hexadecimal SHA-256 of the set: class names, ids, labels, valid frames, the bits of all inputs, corpora, soft labels, and samples
+    /// with their preparation and features. The settings of an encoding are not part of it.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let mut text = |items: &[String]| {

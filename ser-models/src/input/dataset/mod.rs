@@ -57,8 +57,8 @@ impl Dataset {
     /// `inputs` [clips, …], not normalised; for each clip its class, an index into `label_names`, and its id.
     ///
     /// # Errors
-    /// If the set is empty, lengths differ, a label is out of range, a name or id stands twice, or a number is not
-    /// finite.
+    /// If there are no clips or their inputs have no elements, lengths differ, a label is out of range, a name or an id occurs twice, or a
+    /// number is not finite.
     pub fn new<D: Dimension>(
         inputs: Array<f32, D>,
         labels: Vec<usize>,
@@ -108,7 +108,8 @@ impl Dataset {
     /// A data set of inputs made by [`ModelInput::of`], with their valid frames.
     ///
     /// # Errors
-    /// As [`Dataset::new`]; also if a clip is not of this input's shape.
+    /// As [`Dataset::new`]; [`DatasetError::InputSize`] if a clip has another number of values than the input's shape or is not contiguous
+    /// `f32`, [`DatasetError::Count`] if the input is padded and a clip lacks its valid frames.
     pub fn of_clips(
         input: ModelInput,
         clips: impl IntoIterator<Item = Padded>,
@@ -177,7 +178,8 @@ impl Dataset {
     /// also those that the clip's corpus does not label. Evaluation still uses the classes.
     ///
     /// # Errors
-    /// If a clip has no such row, or its row is not of probabilities with the sum 1.
+    /// [`DatasetError::Count`] if there is not one row for each clip, [`DatasetError::SoftLabels`] if a row does not have a number of 0 or
+    /// more for each class, or their sum differs from 1 by 10⁻³ or more.
     pub fn with_soft_labels(mut self, probabilities: Array2<f32>) -> Result<Self, DatasetError> {
         let classes = self.label_names.len();
         let usable = |row: &[f32]| {
@@ -227,7 +229,7 @@ impl Dataset {
     /// The clips at these indices, in this order. A corpus of which there is none is left out.
     ///
     /// # Errors
-    /// If there are none, one does not exist, or one stands twice.
+    /// If there are no indices, one does not exist, or one occurs twice.
     pub fn select(&self, indices: &[usize]) -> Result<Self, DatasetError> {
         if indices.is_empty() {
             return Err(DatasetError::Empty);

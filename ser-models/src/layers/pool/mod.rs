@@ -54,7 +54,8 @@ impl MaxPool<2> {
 ///
 /// Input [batch, channels, …], output [batch, channels, …] with each further axis as long as [`Padding`] says. Padding is not counted in
 /// the mean, as in Keras; PyTorch counts it as zeros by default.
-/// Padded clips are pooled as by [`MaxPool`].
+/// Frames after a clip's valid ones are not counted either. A clip that is shorter than a window with [`Padding::Valid`] is averaged with
+/// the padding after it, whatever its values are.
 #[derive(Debug)]
 pub struct AvgPool<const AXES: usize>(Pooling<AXES>);
 
