@@ -207,7 +207,7 @@ fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::
         FeatureExtractor::new(alone).with_context(|| {
             let file = first.map(|file| format!("{file}: ")).unwrap_or_default();
             let rate = config.sample_rate;
-            format!("{file}{feature} cannot be computed at {rate} Hz, choose others with --features")
+            format!("{file}{feature} cannot be computed at {rate} Hz (choose others with --features)")
         })?;
     }
     // What is wrong with all of them together: one is named twice.

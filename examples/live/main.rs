@@ -135,12 +135,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// The command that makes any file a stream.
-const PIPED: &str = "`ffmpeg -v error -i FILE -f wav - | cargo run --release --example live` reads a file";
+const PIPED: &str = "try `ffmpeg -v error -i FILE -f wav - | cargo run --release --example live`";
 
 fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {
     let mut input = std::io::stdin();
     if input.is_terminal() {
-        bail!("{}: sound must be piped in, got a terminal; {PIPED}", source::STANDARD_INPUT);
+        bail!("{}: audio must be piped in, got a terminal ({PIPED})", source::STANDARD_INPUT);
     }
     let pcm = match (arguments.raw, arguments.rate) {
         (Some(encoding), Some(rate)) => Pcm::raw(encoding.into(), rate, arguments.channels),
@@ -148,7 +148,7 @@ fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {
     };
     let pcm = pcm.map_err(|error| match error {
         PcmError::NotWav => {
-            anyhow!("stream must be WAV, got other bytes; {PIPED}, --raw and --rate read raw samples")
+            anyhow!("stream must be WAV, got other bytes ({PIPED}, or --raw and --rate for raw samples)")
         }
         error => error.into(),
     });

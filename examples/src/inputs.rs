@@ -58,7 +58,7 @@ impl Input {
         match self {
             Self::File(path) if is_pipe(path) => {
                 let path = path.display();
-                bail!("{path}: recording must be a file or `-`, got a pipe; `- < {path}` reads it")
+                bail!("{path}: recording must be a file or `-`, got a pipe (try `- < {path}`)")
             }
             Self::File(path) => Ok(AudioReader::open(path, options)?),
             Self::Standard => {

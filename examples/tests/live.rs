@@ -147,7 +147,8 @@ fn what_is_no_stream_of_samples_is_refused() {
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(code), ""), "{error}");
         assert!(error.contains(expected), "{expected:?} is not in {error:?}");
     };
-    let way_out = "got other bytes; `ffmpeg -v error -i FILE -f wav - | cargo run --release --example live` reads a file";
+    let way_out =
+        "got other bytes (try `ffmpeg -v error -i FILE -f wav - | cargo run --release --example live`, ";
     refused(&[], b"Dear Sir or Madam", 1, &format!("standard input: stream must be WAV, {way_out}"));
     refused(
         &[],
@@ -188,7 +189,7 @@ fn a_length_that_is_wrong_is_told_and_cuts_nothing() {
         let told = text(&output.stderr);
         assert_eq!(text(&output.stdout).lines().count(), expected, "{told}");
         let warning = format!(
-            "warning: standard input: the header declares {declared} bytes of WAV data, the file holds {whole}"
+            "warning: standard input: the header declares {declared} bytes of WAV data, the file has {whole}"
         );
         assert_eq!(told.lines().filter(|line| line.starts_with(&warning)).count(), 1, "{told}");
     }

@@ -284,7 +284,7 @@ fn a_truncated_recording_is_read_where_that_is_allowed_and_told() {
     crashed[40..44].fill(0);
     let crashed = write(&folder, "crashed.wav", &crashed);
     let told = text(&example("recognize", [&crashed]).stderr);
-    let expected = format!("warning: {crashed}: the header declares 0 bytes of WAV data, the file holds ");
+    let expected = format!("warning: {crashed}: the header declares 0 bytes of WAV data, the file has ");
     assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
 }
 
@@ -350,8 +350,7 @@ fn a_pipe_is_asked_for_on_standard_input() {
         return;
     }
     for program in ["recognize", "recommend_songs"] {
-        let way_out =
-            format!("recording must be a file or `-`, got a pipe; `- < {}` reads it", pipe.display());
+        let way_out = format!("recording must be a file or `-`, got a pipe (try `- < {}`)", pipe.display());
         fails(program, [&pipe], &["pipe.wav: ", &way_out]);
     }
 }

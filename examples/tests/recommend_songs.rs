@@ -82,7 +82,7 @@ fn clips_that_hold_no_speech_are_refused_by_name() {
     for (clip, code, expected) in [
         (write(&folder, "letter.wav", "Dear Sir or Madam"), 1, "content must be audio in "),
         (write(&folder, "empty.wav", ""), 1, "samples must be 1 or more, got 0"),
-        (write(&folder, "cut.wav", &wav[..50_000]), 1, "is cut short"),
+        (write(&folder, "cut.wav", &wav[..50_000]), 1, "the file is truncated"),
         (write_wav(&folder, "none.wav", &[]), 1, "samples must be 1 or more, got 0"),
         (write_wav(&folder, "ten.wav", &tone[..10]), 3, "samples must be 5513 or more, got 10"),
         (write_wav(&folder, "silence.wav", &[0.0; 22_050]), 3, "must not be silent"),

@@ -82,7 +82,7 @@ fn a_run_that_breaks_says_where_and_keeps_its_last_good_epoch() {
     assert_eq!(ended.status.code(), Some(1), "{error}");
     assert!(
         error.contains("batch 1 of 1: a value of ")
-            && error.contains("; a lower learning_rate or clip_norm may help"),
+            && error.contains(" (a lower learning_rate or clip_norm may help)"),
         "{error}"
     );
     let checkpoint = Checkpoint::load(output).unwrap();

@@ -89,7 +89,7 @@ impl Member<'_> {
 fn with_advice(error: TrainingError) -> anyhow::Error {
     match error {
         TrainingError::ClassWithoutExamples { .. } => {
-            anyhow!("{error}; --labels own trains on the labels of the clips")
+            anyhow!("{error} (try `--labels own`, which trains on the labels of the clips)")
         }
         error => error.into(),
     }

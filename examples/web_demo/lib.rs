@@ -105,9 +105,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     server.block_on(async {
         let address = SocketAddr::new(arguments.host, arguments.port);
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("{address}: cannot be listened on, --port 0 takes a free port"))?;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("{address}: cannot be listened on (try `--port 0`, which takes a free port)")
+        })?;
         cli::print(format!("listening on http://{}", listener.local_addr()?))?;
         serve::serve(listener, api::router(app, hosts), asked_to_stop()).await;
         Ok(())

@@ -38,17 +38,17 @@ impl Problem {
     }
 
     pub(crate) fn invalid(detail: impl ToString) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request cannot be understood", detail)
+        Self::new(StatusCode::BAD_REQUEST, "invalid-request", "The request is invalid", detail)
     }
 
     pub(crate) fn not_found(path: &str) -> Self {
         let detail = format!("{path}: address must be the page's or one of /api/openapi.json, got another");
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
     pub(crate) fn method() -> Self {
         let detail = "request: method must be one that /api/openapi.json lists for the address, got another";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The address knows other methods only", detail)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The method is not allowed", detail)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
@@ -64,7 +64,7 @@ impl Problem {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
-            "It took too long",
+            "The request timed out",
             "request: content must arrive in time, got too little of it",
         )
     }
@@ -72,14 +72,14 @@ impl Problem {
     /// `delay` is the time after which there should be room.
     pub(crate) fn busy(delay: Duration) -> Self {
         let seconds = (delay.as_secs_f64().ceil() as u64).clamp(1, 60);
-        let detail = format!("server: a worker must be free, got none; try again in {seconds} s");
+        let detail = format!("server: a worker must be free, got none (try again in {seconds} s)");
         let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests at once", detail);
         Self { retry_after: Some(seconds), ..busy }
     }
 
     /// Asked by a page of another site, or by a name that is not this server's.
     pub(crate) fn foreign(detail: impl ToString) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "foreign", "Other sites must not ask this server", detail)
+        Self::new(StatusCode::FORBIDDEN, "foreign", "Requests from other sites are not allowed", detail)
     }
 
     pub(crate) fn silent(detail: impl ToString) -> Self {
@@ -99,16 +99,18 @@ impl Problem {
 impl From<AudioError> for Problem {
     fn from(error: AudioError) -> Self {
         let (status, code, title) = match &error.kind {
-            AudioErrorKind::NotAudio { .. } => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-audio", "This is no audio that can be read here")
-            }
+            AudioErrorKind::NotAudio { .. } => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-audio",
+                "The file is not audio of a supported format",
+            ),
             AudioErrorKind::UnsupportedCodec { .. }
             | AudioErrorKind::UnsupportedContainer { .. }
             | AudioErrorKind::Changes { .. }
             | AudioErrorKind::NoAudioTrack => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-codec",
-                "This kind of audio cannot be read here",
+                "The audio codec or container is not supported",
             ),
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "damaged", "The file is damaged or empty"),
         };
@@ -128,7 +130,7 @@ impl From<SignalError> for Problem {
                 let detail = format!("clip: length must be {MIN_SPEECH_SECONDS} s or more, got less");
                 refused("too-short", "The clip is too short", detail)
             }
-            error => refused("no-speech", "The clip cannot hold speech", error.to_string()),
+            error => refused("no-speech", "The clip cannot be analysed", error.to_string()),
         }
     }
 }
@@ -138,7 +140,7 @@ impl From<RecognizeError> for Problem {
         match error {
             RecognizeError::Signal(error) => error.into(),
             RecognizeError::NoSpeech { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no-speech", "The clip holds no speech", error)
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no-speech", "The clip contains no speech", error)
             }
             error => Self::internal(error),
         }

@@ -203,7 +203,7 @@ fn he_aac_that_does_not_say_so_is_read_with_a_warning() {
     assert_eq!(audio.warnings, [AudioWarning::HalfSpectrum { sample_rate: 22_050 }]);
     assert_eq!(audio.samples, expected.samples);
     let text = audio.warnings[0].to_string();
-    assert!(text.contains("HE-AAC") && text.contains("above 11025 Hz are left out"), "{text}");
+    assert!(text.contains("HE-AAC") && text.contains("above 11025 Hz are missing"), "{text}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn errors_of_audio() {
     let (from, to) = ((1, 8_000), (1, 8));
     let parameter = "the source's sample_rate";
     let cause = ConfigError::OutOfRange { parameter, rule: "1000 to 384000 Hz", value: 8.0 };
-    let told = "config: the source's sample_rate must be from 1000 to 384000 Hz, got 8";
+    let told = "config: the source's sample_rate must be 1000 to 384000 Hz, got 8";
     check(
         Kind::Changes { from, to, cause: Some(cause) },
         &format!(
@@ -79,7 +79,7 @@ fn errors_of_audio() {
     );
     check(
         Kind::NoBeginning { container: "OGG" },
-        "content must begin with the header that describes its sound, got a later piece of OGG (join all pieces in their order)",
+        "content must begin with the header that describes its audio, got a later piece of OGG (join all pieces in their order)",
         "",
     );
     check(Kind::NoAudioTrack, "audio tracks must be 1 or more, got 0", "");

@@ -174,7 +174,7 @@ mod tests {
         );
         for threshold in [-1.0, f64::NAN] {
             let error = refusal(ZeroCrossingConfig { threshold, ..base.clone() });
-            assert!(error.starts_with("config: threshold must be 0 or more"), "{error}");
+            assert!(error.starts_with("config: threshold must be finite and 0 or more"), "{error}");
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum FileError {
     },
     /// The file has a format that this version does not know.
     #[error(
-        "{file}: format must be {expected}, got {given}; make the file again, or read it with the version of ser-models that made it"
+        "{file}: format must be {expected}, got {given} (make the file again, or read it with the version of ser-models that made it)"
     )]
     Format {
         /// The file.
@@ -238,7 +238,7 @@ mod tests {
 
         let error = FileError::Format { file: "a".to_owned(), given: 9, expected: 3 };
         assert!(
-            error.to_string().starts_with("a: format must be 3, got 9; make the file again, "),
+            error.to_string().starts_with("a: format must be 3, got 9 (make the file again, "),
             "{error}"
         );
     }

@@ -208,7 +208,7 @@ fn other_formats_and_architectures_are_refused_by_name() {
         assert_eq!(
             error(&changed(|json| json["format"] = other.into(), |_| {})),
             format!(
-                "checkpoint in memory: {expected}; make the file again, or read it with the version of ser-models that made it"
+                "checkpoint in memory: {expected} (make the file again, or read it with the version of ser-models that made it)"
             )
         );
     }

@@ -94,7 +94,7 @@ fn a_loss_that_is_not_finite_stops_with_its_place_and_keeps_what_was_good() {
     let error = trainer.run(|_| {}, &GO).unwrap_err();
     let TrainingError::NotFinite { epoch: 1, .. } = &error else { panic!("{error}") };
     assert!(error.to_string().starts_with("epoch 1, batch 2 of 5: the loss must be finite, got "), "{error}");
-    assert!(error.to_string().ends_with("; a lower learning_rate or clip_norm may help"), "{error}");
+    assert!(error.to_string().ends_with(" (a lower learning_rate or clip_norm may help)"), "{error}");
     let none = trainer.checkpoint(source()).unwrap_err();
     assert!(matches!(none, TrainingError::NoEpoch));
     assert_eq!(none.to_string(), "training: whole epochs must be 1 or more for a checkpoint, got 0");

@@ -62,7 +62,7 @@ pub enum TrainingError {
     },
     /// The loss, a weight, a statistic, an average of one or a value of the optimiser is NaN or infinite.
     #[error(
-        "epoch {epoch}, {place}: {what} must be finite, got {value}; a lower learning_rate or clip_norm may help"
+        "epoch {epoch}, {place}: {what} must be finite, got {value} (a lower learning_rate or clip_norm may help)"
     )]
     NotFinite {
         /// The epoch, counted from 1.
