@@ -30,8 +30,8 @@ impl Random {
 const DAMAGES: [&str; 11] = [
     "whole",
     "ID3v2 tag before",
-    "ID3v1 tag behind",
-    "APE tag behind",
+    "ID3v1 tag after",
+    "APE tag after",
     "length unknown",
     "length too small",
     "length too large",
@@ -67,8 +67,8 @@ fn spoil(bytes: &mut Vec<u8>, damage: &str, container: &str, random: &mut Random
             let tag = [&b"ID3\x03\0\0\0\0\0\x72TIT2\0\0\0\x04\0\0\0abc"[..], &[0; 100]].concat();
             bytes.splice(..0, tag);
         }
-        "ID3v1 tag behind" => bytes.extend([&b"TAG"[..], &[b' '; 125]].concat()),
-        "APE tag behind" => {
+        "ID3v1 tag after" => bytes.extend([&b"TAG"[..], &[b' '; 125]].concat()),
+        "APE tag after" => {
             let mut tag = b"APETAGEX".to_vec();
             for number in [2000u32, 32, 0, 0, 0, 0] {
                 tag.extend(number.to_le_bytes());
