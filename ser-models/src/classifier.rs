@@ -19,10 +19,10 @@ const BATCH: usize = 32;
 pub struct Classifier {
     model: Arc<Model>,
     normalization: Normalization,
-    /// What the model tells apart.
+    /// Names of the model's classes.
     outputs: Vec<String>,
     readout: Readout,
-    /// The classes of the answer.
+    /// Names of the answer's classes, after the readout has summed those of the model.
     labels: Vec<String>,
 }
 

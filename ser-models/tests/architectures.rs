@@ -244,6 +244,26 @@ fn padding_does_not_change_the_answer() {
 }
 
 #[test]
+fn a_gradient_of_another_shape_than_the_output_is_refused() {
+    for architecture in small(24, 0.3).into_iter().filter(|architecture| members(architecture) == 1) {
+        let name = architecture.name();
+        let model = architecture.build(4, 1).unwrap();
+        let (x, _) = batch(model.input(), 5, 4);
+        for shape in [&[5, 3][..], &[5, 5], &[4, 4], &[20], &[5, 4, 1]] {
+            let pass = crate::common::train(&model, &x, 1);
+            let dy = Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap();
+            let error = pass.backward(&dy, &mut GradStore::default()).unwrap_err().to_string();
+            let expected = format!("backward pass: dy must be of the output's shape, [5, 4], got {shape:?}");
+            assert_eq!(error, expected, "{name}");
+        }
+        let inference = model.forward(&x, &mut Mode::Inference).unwrap();
+        let dy = inference.output().values().ones_like().unwrap();
+        let error = inference.backward_weights(&dy, &mut GradStore::default()).unwrap_err();
+        assert!(error.to_string().starts_with("backward pass: mode"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn wrong_shapes_and_lengths_are_refused() {
     for architecture in small(24, 0.3) {
         let (name, input) = (architecture.name(), architecture.input());

@@ -8,11 +8,11 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use twox_hash::XxHash3_128;
 
-/// What errors call such a file.
+/// The kind of file, for error texts.
 pub(super) const KIND: &str = "an encoder";
-/// What the names begin with in files of different makers.
+/// Prefixes of tensor names in files of known exporters.
 const PREFIXES: [&str; 3] = ["encoder.", "model.encoder.", ""];
-/// What the name of the scales adds to that of the weights.
+/// Suffix of the name of a weight's scales.
 pub(super) const SCALE: &str = "_scale";
 
 /// A file of safetensors, read tensor by tensor.
@@ -23,7 +23,7 @@ pub(super) struct File<'a> {
     prefix: &'static str,
 }
 
-/// What the tensors' shapes tell.
+/// Sizes of the encoder, from the tensors' shapes.
 pub(super) struct Sizes {
     pub(super) n_mels: usize,
     pub(super) width: usize,

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 /// Rows that one thread takes at a time; also those whose gradients for weight and bias are added up first.
 const ROWS: usize = 32;
 
-/// Brings each row to mean 0 and variance 1, then to `weight` and `bias` (Ba et al. 2016).
+/// Layer normalisation (Ba et al. 2016): normalises each row to mean 0 and variance 1, then multiplies by `weight` and adds `bias`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LayerNorm<'a, T> {
     pub(crate) weight: &'a [T],

@@ -14,7 +14,7 @@ pub(crate) struct Frames {
     pub(crate) stride: usize,
 }
 
-/// Brings each row to mean 0 and variance 1, then to `weight` and `bias` (layer normalisation; Ba et al. 2016).
+/// Layer normalisation (Ba et al. 2016): normalises each row to mean 0 and variance 1, then multiplies by `weight` and adds `bias`.
 pub(crate) fn layer_norm(
     x: &[f32],
     y: &mut [f32],

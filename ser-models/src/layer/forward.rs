@@ -86,23 +86,37 @@ impl Forward {
         (self.output, self.backward)
     }
 
-    /// The backward pass: takes `dy`, the gradient for the output, adds the gradients for all weights to `gradients`, and
-    /// gives the gradient for the input.
+    /// The backward pass. `dy` is the gradient of the loss for the output, of the output's shape and element type. The gradients for all
+    /// weights are added to `gradients`; the gradient for the input is returned.
     ///
     /// # Errors
-    /// [`LayerError::NoBackward`] if the forward pass was inference.
+    /// [`LayerError::NoBackward`] if the forward pass was inference; [`LayerError::Setting`] if `dy` has another shape than the output;
+    /// [`LayerError::Candle`] if it has another element type.
     pub fn backward(self, dy: &Tensor, gradients: &mut GradStore) -> Result<Tensor, LayerError> {
-        let Some(backward) = self.backward else { return Err(LayerError::NoBackward) };
-        backward(dy, true, gradients)?.ok_or(LayerError::NoBackward)
+        self.run_backward(dy, true, gradients)?.ok_or(LayerError::NoBackward)
     }
 
-    /// The same without the gradient for the input, which need not be computed then.
+    /// As [`Forward::backward`], but does not compute the gradient for the input.
     ///
     /// # Errors
     /// As [`Forward::backward`].
     pub fn backward_weights(self, dy: &Tensor, gradients: &mut GradStore) -> Result<(), LayerError> {
+        self.run_backward(dy, false, gradients).map(|_| ())
+    }
+
+    fn run_backward(
+        self,
+        dy: &Tensor,
+        input_wanted: bool,
+        gradients: &mut GradStore,
+    ) -> Result<Option<Tensor>, LayerError> {
         let Some(backward) = self.backward else { return Err(LayerError::NoBackward) };
-        backward(dy, false, gradients).map(|_| ())
+        // Loops over slices rely on it.
+        if dy.dims() != self.output.dims() {
+            let rule = format!("of the output's shape, {:?}", self.output.dims());
+            return Err(LayerError::setting("backward pass", "dy", rule, format!("{:?}", dy.dims())));
+        }
+        backward(dy, input_wanted, gradients)
     }
 }
 
@@ -113,13 +127,13 @@ impl fmt::Debug for Forward {
     }
 }
 
-/// The backward passes of layers that were applied one after another, as one; each with whether its layer has weights.
+/// Joins the backward passes of layers that were applied one after another into one. The flag of each says whether its layer has weights.
 pub(crate) fn chain(passes: Vec<(Backward, bool)>) -> Backward {
     Box::new(move |dy, input_wanted, gradients| {
         let first = passes.iter().position(|(_, has_weights)| *has_weights).unwrap_or(passes.len());
         let mut dy = Some(dy.clone());
         for (number, (backward, _)) in passes.into_iter().enumerate().rev() {
-            // Nothing before the first weights is asked for unless the input's gradient is.
+            // Layers before the first one with weights only matter for the input's gradient.
             if number < first && !input_wanted {
                 return Ok(None);
             }

@@ -1,8 +1,8 @@
 //! Fusion of layers.
 //!
-//! Layer by layer, every activation would go out to memory and come back. A convolution or a batch normalisation and the
-//! layers after it can be computed on one channel of one example at a time, while that lies in the cache. Each layer says
-//! here what it is in such a stage; [`Sequential`](crate::layers::Sequential) puts the stages together.
+//! Computed layer by layer, every activation is written to memory and read again. A convolution or a batch normalisation and the layers
+//! after it can be computed on one channel of one example at a time, while its values are in the cache. Such a group of layers is a stage.
+//! Each layer says here which part of a stage it can be; [`Sequential`](crate::layers::Sequential) forms the stages.
 
 use crate::kernels::{Statistics, Window};
 use crate::memory::Memory;

@@ -115,7 +115,7 @@ impl Learner {
         Ok(Step { loss, correct })
     }
 
-    /// The first weight, statistic, average of one or value of the optimiser that is NaN or infinite: what it is, and its value.
+    /// The description and value of the first NaN or infinity among weights, running statistics, averaged weights and the optimiser's state.
     pub(super) fn not_finite(&self) -> CandleResult<Option<(String, f64)>> {
         let wrong = |values: &[f32]| values.iter().find(|x| !x.is_finite()).map(|x| f64::from(*x));
         for parameter in self.model.parameters().iter() {

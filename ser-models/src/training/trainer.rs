@@ -28,8 +28,9 @@ pub struct Trainer {
     learner: Learner,
     normalization: Normalization,
     label_names: Vec<String>,
-    /// Of the checkpoint that it begins from: what its answers are read by, and the clips that it knows.
+    /// The readout of the checkpoint that the training begins from.
     readout: Readout,
+    /// The clips that trained or validated that checkpoint.
     known: SplitRecord,
     training: TrainingPart,
     validation: Option<ValidationPart>,
