@@ -117,6 +117,62 @@ fn jspf_and_csv_hold_the_same() {
     assert!(text.contains("\n\"Anna, \"\"B\"\"\",Two lines [31m,,,,https://"), "{text}");
 }
 
+/// The bytes of a percent-encoded address.
+#[cfg(unix)]
+fn decoded(address: &str) -> Vec<u8> {
+    percent_encoding::percent_decode_str(address).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn files_of_any_name_are_found_again() {
+    use mood_recommender::PlaylistEntry;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let names: [&[u8]; 9] = [
+        b"#1.mp3",
+        b"12: One.mp3",
+        b" two.mp3",
+        b"two.mp3 ",
+        b"a\nb.mp3",
+        b"caf\xe9.mp3",
+        b"100%.mp3",
+        b"a?b&c.mp3",
+        b"=1+1.mp3",
+    ];
+    for name in names {
+        let of = |path: &[u8]| Playlist {
+            title: "Odd".into(),
+            entries: vec![PlaylistEntry {
+                location: Some(OsStr::from_bytes(path).into()),
+                ..PlaylistEntry::default()
+            }],
+        };
+        let line = |path: &[u8], format| {
+            let mut bytes = Vec::new();
+            of(path).write_to(&mut bytes, format).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let absolute = [b"/music/", name].concat();
+        let m3u8 = line(&absolute, PlaylistFormat::M3u8);
+        assert_eq!(m3u8.lines().count(), 4, "{m3u8}");
+        let place = m3u8.lines().last().unwrap();
+        // Players read a line as an address only if it begins with a scheme.
+        match place.strip_prefix("file://") {
+            Some(address) => assert_eq!(decoded(address), absolute),
+            None => assert_eq!(place.as_bytes(), absolute),
+        }
+        let json: serde_json::Value = serde_json::from_str(&line(&absolute, PlaylistFormat::Jspf)).unwrap();
+        let address = json["playlist"]["track"][0]["location"][0].as_str().unwrap();
+        assert_eq!(decoded(address.strip_prefix("file://").unwrap()), absolute);
+        let relative = line(name, PlaylistFormat::M3u8);
+        let place = relative.lines().last().unwrap();
+        let is_address = !place.starts_with('#') && place.split('/').next().unwrap().contains(':');
+        assert!(!is_address && !place.starts_with('#') && place == place.trim(), "{place}");
+    }
+}
+
 #[test]
 fn no_cell_of_csv_is_a_formula() {
     let names = [

@@ -176,7 +176,7 @@ impl AudioFile {
 }
 
 impl fmt::Display for AudioFile {
-    /// The path; for an entry the archive's path and the entry's, joined by `/`; for a part with [`Span`] behind it.
+    /// The path; for an entry the archive's path and the entry's, joined by `/`; for a part with [`Span`] after it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Source::Path(path) => path.display().fmt(f)?,

@@ -20,7 +20,7 @@ struct Caf {
     /// Bytes and frames of each packet.
     packets: Vec<(usize, usize)>,
     valid: u64,
-    /// Frames of padding behind the valid ones.
+    /// Frames of padding after the valid ones.
     remainder: u32,
     sound: Vec<u8>,
 }

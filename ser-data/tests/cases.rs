@@ -130,7 +130,7 @@ fn a_length_that_is_too_small_is_read_to_the_end_with_a_warning() {
             "{name}: {:?}",
             audio.warnings
         );
-        // Tags behind the sound are none. Zeros may be silence that the length leaves out; AIFF counts its frames twice.
+        // Tags after the sound are none. Zeros may be silence that the length leaves out; AIFF counts its frames twice.
         let filler = match name {
             "aiff" => vec![],
             _ => vec![AudioWarning::BytesAfter { bytes: 40_000 }],

@@ -4,7 +4,7 @@ use ser_data::Audio;
 
 use crate::common::encoding;
 
-/// Tags as programs write them before and behind the sound.
+/// Tags as programs write them before and after the sound.
 fn tags() -> [Vec<u8>; 4] {
     let id3v1 = [&b"TAG"[..], &[b' '; 125]].concat();
     let id3v2 = [&b"ID3\x03\0\0\0\0\0\x22TIT2\0\0\0\x04\0\0\0abc"[..], &[0; 20]].concat();

@@ -88,7 +88,7 @@ fn no_part_of_a_matroska_file_is_lost_without_a_word() {
                     assert!((missing - 0.02).abs() < 1e-6, "{number}: {missing}");
                     assert!((seconds - 0.02 * number as f64).abs() < 1e-6, "{number}: {seconds}");
                 }
-                // The clock runs from the first block behind another.
+                // The clock runs from the first block after another.
                 None => assert!(number <= 1 || number == 49 && duration.is_none(), "{number}"),
             }
         }
@@ -177,10 +177,10 @@ fn a_few_bytes_behind_a_recording_without_a_size_are_left_out() {
     let segment = live.windows(4).position(|id| id == b"\x18\x53\x80\x67").unwrap();
     live[segment + 4..segment + 12].copy_from_slice(&(u64::MAX >> 7).to_be_bytes());
     let whole = Audio::decode(&live, None, "x.webm").unwrap();
-    for behind in [&b"\r\n"[..], &b"some junk behind".repeat(20)] {
-        let audio = Audio::decode(&[&live[..], behind].concat(), None, "x.webm").unwrap();
+    for after in [&b"\r\n"[..], &b"some junk after".repeat(20)] {
+        let audio = Audio::decode(&[&live[..], after].concat(), None, "x.webm").unwrap();
         assert!(audio.samples == whole.samples);
-        assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: behind.len() as u64 }]);
+        assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: after.len() as u64 }]);
     }
     // A block that is cut is none of these.
     let error = Audio::decode(&live[..live.len() - 100], None, "x.webm").unwrap_err();

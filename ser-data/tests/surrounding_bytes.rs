@@ -12,7 +12,7 @@ fn read(name: &str) -> (Vec<u8>, Audio) {
 
 #[test]
 fn bytes_behind_a_whole_file_are_left_out_with_a_warning() {
-    let junk = b"some junk behind".repeat(20);
+    let junk = b"some junk after".repeat(20);
     for name in [
         "lossless.flac",
         "stereo_44100.flac",
@@ -27,10 +27,10 @@ fn bytes_behind_a_whole_file_are_left_out_with_a_warning() {
     ] {
         let (bytes, whole) = read(name);
         assert_eq!(whole.warnings, [], "{name}");
-        for behind in [&b"\r\n"[..], &junk] {
-            let audio = Audio::decode(&[&bytes[..], behind].concat(), None, name).unwrap();
+        for after in [&b"\r\n"[..], &junk] {
+            let audio = Audio::decode(&[&bytes[..], after].concat(), None, name).unwrap();
             assert!(audio.samples == whole.samples, "{name}: {} samples", audio.samples.len());
-            assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: behind.len() as u64 }], "{name}");
+            assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: after.len() as u64 }], "{name}");
         }
     }
 }
@@ -53,7 +53,7 @@ fn zeros_that_may_have_been_frames_are_told() {
         let audio = Audio::decode(&file, None, "x.wav").unwrap();
         assert_eq!(audio.warnings, [AudioWarning::BytesAfter { bytes: 2000 }], "{name}");
     }
-    // The encoder's tag counts the frames, and behind a tag there are none.
+    // The encoder's tag counts the frames, and after a tag there are none.
     let (bytes, whole) = read("lame.mp3");
     assert_eq!(Audio::decode(&[&bytes[..], &[0; 2000]].concat(), None, "x.mp3").unwrap(), whole);
     let (bytes, whole) = read("bare.mp3");

@@ -180,7 +180,7 @@ fn outcome(number: u64, sources: &Path) -> Option<Outcome> {
     let kind = match decoded {
         Ok(audio) => {
             let (largest, longer) = difference(&audio.samples, &whole);
-            // What ffmpeg leaves behind an MP4's edits, it has more. Of a Vorbis stream in a single page it leaves the last block out, or
+            // What ffmpeg leaves after an MP4's edits, it has more. Of a Vorbis stream in a single page it leaves the last block out, or
             // keeps the padding that the page doesn't count.
             let ours = audio.samples.len();
             let is_cut = longer < 0 && ends_with_edits(&wanted, ours, &whole);

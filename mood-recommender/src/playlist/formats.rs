@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::json;
 
 use super::{Playlist, PlaylistEntry, PlaylistFormat};
@@ -38,15 +38,21 @@ fn m3u8(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
     for entry in &list.entries {
         let seconds = entry.duration_ms.map_or(-1, |milliseconds| (i64::from(milliseconds) + 500) / 1000);
         writeln!(writer, "#EXTINF:{seconds},{}", clean(&title(entry, "-")))?;
-        let place = match &entry.location {
-            Some(path) => path.to_string_lossy(),
-            None => entry.link.as_str().into(),
-        };
-        // A line that begins with # is a comment.
-        let here = if place.starts_with('#') { "./" } else { "" };
-        writeln!(writer, "{here}{}", clean(&place))?;
+        writeln!(writer, "{}", place(entry))?;
     }
     Ok(())
+}
+
+/// The line of an entry's file in M3U8, or of its page. A path that a line of text cannot hold is written as an address.
+fn place(entry: &PlaylistEntry) -> Cow<'_, str> {
+    let Some(path) = &entry.location else { return clean(&entry.link) };
+    let Some(text) = path.to_str().filter(|text| clean(text) == *text && text.trim() == *text) else {
+        return address(entry).into();
+    };
+    // A line that begins with # is a comment, and players take what stands before a colon for the scheme of an address.
+    let first = text.split('/').next().unwrap_or_default();
+    let is_misread = text.starts_with('#') || path.is_relative() && first.contains(':');
+    if is_misread { format!("./{text}").into() } else { text.into() }
 }
 
 /// <https://www.xspf.org/spec>, version 1.
@@ -116,13 +122,14 @@ fn csv(list: &Playlist, writer: &mut dyn Write) -> io::Result<()> {
 /// The characters of a path that are percent-encoded in a URL: all except ASCII letters, digits and `/-._~`.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The address of an entry's file, or its page. A relative path makes a relative address.
+/// The address of an entry's file, or its page. A relative path makes a relative address. Names that are not UTF-8 keep their bytes.
 fn address(entry: &PlaylistEntry) -> String {
     let Some(path) = &entry.location else { return entry.link.clone() };
-    let text = path.to_string_lossy().replace('\\', if cfg!(windows) { "/" } else { "\\" });
-    let encoded = utf8_percent_encode(&text, PATH);
+    let separator = |byte: &u8| if cfg!(windows) && *byte == b'\\' { b'/' } else { *byte };
+    let bytes: Vec<u8> = path.as_os_str().as_encoded_bytes().iter().map(separator).collect();
+    let encoded = percent_encode(&bytes, PATH);
     match path.is_absolute() {
-        true if text.starts_with('/') => format!("file://{encoded}"),
+        true if bytes.starts_with(b"/") => format!("file://{encoded}"),
         true => format!("file:///{encoded}"),
         false => encoded.to_string(),
     }

@@ -68,7 +68,8 @@ impl Playlist {
 
     /// Writes to a writer.
     ///
-    /// Control characters in texts are written as blanks, since no format has a place for them.
+    /// Control characters in texts are written as blanks, since no format has a place for them. A path that is not UTF-8, or holds control
+    /// characters or blanks at its ends, is written as an address in M3U8; CSV cannot hold it.
     ///
     /// # Errors
     /// Errors of the writer.

@@ -3,7 +3,7 @@
 use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, be};
-use super::tags::{Behind, behind, is_name};
+use super::tags::{ContentAfter, content_after, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec};
 
 pub(super) fn open<'s>(
@@ -59,14 +59,14 @@ pub(super) fn open<'s>(
         keep = None;
     }
     let end = (start + length).next_multiple_of(2);
-    if matches!(behind(&mut source, end, 2, chunk)?, Behind::Other | Behind::Sound) {
+    if matches!(content_after(&mut source, end, 2, chunk)?, ContentAfter::Other | ContentAfter::Sound) {
         warnings.push(AudioWarning::BytesAfter { bytes: found - length });
     }
     let sound = source.part(start, length)?.part((8 + offset).min(length), u64::MAX)?;
     Ok(Box::new(Blocks::new(sound, layout, keep, warnings)?))
 }
 
-/// The bytes of a chunk with its header, as [`behind`] asks.
+/// The bytes of a chunk with its header, as [`content_after`] asks.
 fn chunk(header: &[u8]) -> Option<u64> {
     be(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length)
 }
@@ -79,7 +79,10 @@ fn is_padding(source: &mut Source<'_>, at: u64, bytes: u64) -> Result<bool, Audi
 
 /// Whether no chunk begins where the `SSND` chunk should end: the sound, or silence, continues there.
 fn sound_goes_on(source: &mut Source<'_>, end: u64) -> Result<bool, AudioErrorKind> {
-    Ok(matches!(behind(source, end.next_multiple_of(2), 2, chunk)?, Behind::Filler | Behind::Sound))
+    Ok(matches!(
+        content_after(source, end.next_multiple_of(2), 2, chunk)?,
+        ContentAfter::Filler | ContentAfter::Sound
+    ))
 }
 
 /// The `COMM` chunk.
@@ -134,7 +137,7 @@ impl Common {
 
 /// The integer part of an 80-bit floating point number; 0 where it is no sample rate.
 fn extended(exponent: u64, mantissa: u64) -> u32 {
-    // The bias is 16,383, and the mantissa has 63 bits behind its point.
+    // The bias is 16,383, and the mantissa has 63 bits after its point.
     match (exponent & 0x7FFF).checked_sub(16_383) {
         Some(power @ 0..=31) if exponent < 0x8000 => {
             let rounded = (mantissa >> (62 - power)).div_ceil(2);

@@ -3,7 +3,7 @@
 use super::blocks::{Blocks, Layout, Samples};
 use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, be};
-use super::tags::{Behind, behind};
+use super::tags::{ContentAfter, content_after};
 use super::{AudioErrorKind, AudioOptions, AudioWarning};
 
 pub(super) fn open<'s>(
@@ -44,15 +44,15 @@ pub(super) fn open<'s>(
         sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?
     };
     // The format has no chunks.
-    match behind(&mut source, start.saturating_add(length), 1, |_| None)? {
-        Behind::Other | Behind::Sound => {
+    match content_after(&mut source, start.saturating_add(length), 1, |_| None)? {
+        ContentAfter::Other | ContentAfter::Sound => {
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
             length = found;
         }
-        Behind::Filler if found - length >= layout.block_bytes => {
+        ContentAfter::Filler if found - length >= layout.block_bytes => {
             warnings.push(AudioWarning::BytesAfter { bytes: found - length });
         }
-        Behind::Known | Behind::Filler => {}
+        ContentAfter::Known | ContentAfter::Filler => {}
     }
     Ok(Box::new(Blocks::new(source.part(start, length)?, layout, None, warnings)?))
 }

@@ -7,7 +7,7 @@ use super::demux::{Codec, Demuxer, Item, Packet, Stream, parameters, sound_bytes
 use super::flac::Numbers;
 use super::opus::OpusHead;
 use super::source::{Source, be};
-use super::tags::{Behind, behind, is_filler, is_name};
+use super::tags::{ContentAfter, content_after, is_filler, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, flac, mp4};
 
 /// Most packets of which a table lists nothing: a damaged count may not take all memory.
@@ -40,7 +40,7 @@ pub(super) fn open<'s>(
                     if !options.allow_truncated {
                         return Err(error);
                     }
-                    // `behind` has reported this chunk as bytes behind the sound.
+                    // `after` has reported this chunk as bytes after the sound.
                     warnings.retain(|warning| !matches!(warning, AudioWarning::BytesAfter { .. }));
                     warnings.push(AudioWarning::CutShort { reason: error.to_string() });
                     table_cut = Some(error);
@@ -53,7 +53,7 @@ pub(super) fn open<'s>(
                 let start = source.position();
                 let mut length = match declared {
                     u64::MAX => left,
-                    // FFmpeg writes the table behind the sound: a cut takes it away.
+                    // FFmpeg writes the table after the sound: a cut takes it away.
                     _ => sound_bytes(unit, declared, left, tolerance(start, 0), options, &mut warnings)
                         .map_err(|error| {
                             if needs_table(&description, &table) { without_table(error) } else { error }
@@ -62,12 +62,12 @@ pub(super) fn open<'s>(
                 if declared > left && declared != u64::MAX {
                     cut = Some(AudioErrorKind::Truncated { unit, declared, found: left });
                 }
-                match behind(&mut source, start + length, 1, chunk)? {
-                    Behind::Known => {}
-                    Behind::Filler | Behind::Other => {
+                match content_after(&mut source, start + length, 1, chunk)? {
+                    ContentAfter::Known => {}
+                    ContentAfter::Filler | ContentAfter::Other => {
                         warnings.push(AudioWarning::BytesAfter { bytes: left - length })
                     }
-                    Behind::Sound => {
+                    ContentAfter::Sound => {
                         warnings.push(AudioWarning::WrongLength { unit, declared, found: left });
                         (length, declared) = (left, left);
                     }
@@ -109,7 +109,7 @@ pub(super) fn open<'s>(
     // FLAC frames tell their samples. FFmpeg writes wrong ones into the description of a file that is shorter than its source.
     let numbers = (&description.codec == b"flac").then(Numbers::default);
     if numbers.is_some() {
-        // FFmpeg lists an empty packet behind the last one.
+        // FFmpeg lists an empty packet after the last one.
         table.packets.pop_if(|(bytes, _)| *bytes == 0);
         table.valid = None;
     }
@@ -150,7 +150,7 @@ fn without_table(cut: AudioErrorKind) -> AudioErrorKind {
     }
 }
 
-/// The bytes of a chunk with its header, as [`behind`] asks.
+/// The bytes of a chunk with its header, as [`content_after`] asks.
 fn chunk(header: &[u8]) -> Option<u64> {
     be(header, 4, 8).filter(|_| is_name(header))?.checked_add(12)
 }
@@ -261,7 +261,7 @@ struct Table {
     packets: Vec<(u64, u64)>,
     /// Frames that are sound.
     valid: Option<u64>,
-    /// Frames to leave out before these, and behind them.
+    /// Frames to leave out before these, and after them.
     priming: u64,
     remainder: u64,
 }
@@ -307,8 +307,8 @@ impl Table {
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     loop {
-        let (&byte, behind) = rest.split_first()?;
-        *rest = behind;
+        let (&byte, after) = rest.split_first()?;
+        *rest = after;
         number = number.checked_mul(128)? | u64::from(byte & 0x7F);
         if byte < 0x80 {
             return Some(number);
@@ -316,7 +316,7 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
     }
 }
 
-/// Packets that lie one behind the other.
+/// Packets that lie one after the other.
 struct Packets<'s> {
     source: Source<'s>,
     stream: Option<Stream>,

@@ -27,7 +27,7 @@ pub(super) fn open<'s>(
     let (mut front, bytes) = (0, source.len());
     while let Some(id3) = id3_bytes(&source.peek_at(front, 10)?) {
         if front + id3 > bytes {
-            return behind_long_id3(source, front, id3, options);
+            return after_long_id3(source, front, id3, options);
         }
         front += id3;
     }
@@ -75,7 +75,7 @@ pub(super) fn open<'s>(
 }
 
 /// Reads the MPEG frames of a file whose ID3 tag at `at` declares more bytes than are left: taggers and download tools leave such tags.
-fn behind_long_id3<'s>(
+fn after_long_id3<'s>(
     mut source: Source<'s>,
     at: u64,
     declared: u64,
@@ -177,7 +177,7 @@ fn unsupported(start: &[u8]) -> Option<&'static str> {
         return Some("Flash (SWF)");
     }
     // MPEG transport streams have a byte of synchronisation in each packet of 188 bytes. Camcorders and Blu-ray discs put four bytes of time
-    // before each (AVCHD, BDAV), and some recorders sixteen bytes behind it.
+    // before each (AVCHD, BDAV), and some recorders sixteen bytes after it.
     let is_sync = |at: usize| start.get(at) == Some(&0x47);
     let packets = [(0, 188), (4, 192), (0, 204)];
     let is_stream = |&(first, bytes): &(usize, usize)| (0..4).all(|packet| is_sync(first + bytes * packet));

@@ -64,7 +64,7 @@ impl Converter {
         Ok(())
     }
 
-    /// Gives the frames behind the context: `count`, or all.
+    /// Gives the frames after the context: `count`, or all.
     fn give(&mut self, count: Option<usize>, out: &mut Vec<f32>) -> Result<(), AudioErrorKind> {
         let Some(resampler) = &mut self.resampler else { return Ok(()) };
         let (second, converted_second) = (self.from.1 as usize, self.to.1 as usize);

@@ -362,9 +362,10 @@ fn symphonia_decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioD
     registry.make_audio_decoder(parameters, &options).map_err(|error| refused(error, &codec, &[], (0, false)))
 }
 
-/// An error of a decoder for a packet, or of making one: a variant of the codec that it doesn't know, or damage. `frames` of the file came
-/// before it, and `begun` tells whether its stream's decoder gave some of them: then it knows the variant, and what it doesn't know is
-/// damage. So it is where the headers tell the variant, in other codecs than MPEG audio and AAC without a profile.
+/// Converts an error of a decoder for a packet, or of making a decoder: either the codec's variant is unsupported, or the packet is damaged.
+/// `frames` is the number of frames decoded before the packet, and `begun` whether this stream's decoder made some of them. If it did, the
+/// variant is supported and the error means damage. The same holds if the headers state the variant, as in all codecs except MPEG audio and
+/// AAC without a profile.
 fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bool)) -> AudioErrorKind {
     let is_layer_2 = matches!(codec, Codec::Symphonia(parameters) if parameters.codec == CODEC_ID_MP2);
     if let Some(codec) = mpeg::forbidden(packet).filter(|_| is_layer_2) {
@@ -392,7 +393,7 @@ fn refused(error: Error, codec: &Codec, packet: &[u8], (frames, begun): (u64, bo
     }
 }
 
-/// Whether the headers of a stream tell the variant of its codec: its packets can't be of another one.
+/// Whether the headers of a stream state the variant of its codec, so that its packets can't be of another one.
 fn tells_variant(parameters: &AudioCodecParameters) -> bool {
     match parameters.codec {
         CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3 => false,

@@ -193,11 +193,11 @@ impl AudioErrorKind {
     }
 }
 
-/// A warning about a file whose sound was read: something unusual that a listener should know.
+/// A warning about a file that was read: an irregularity that the listener should know of.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AudioWarning {
-    /// The header's length is a placeholder, or wrong. The sound was read to the end of the file.
+    /// The header's length is a placeholder, or wrong. The audio was read to the end of the file.
     #[error("the header declares {declared} {unit}, the file has {found}; it was read to its end")]
     WrongLength {
         /// Unit of both numbers.
@@ -207,14 +207,14 @@ pub enum AudioWarning {
         /// The number that the file holds.
         found: u64,
     },
-    /// A chunk before the sound declares more bytes than stand before the sound.
+    /// A chunk before the audio declares more bytes than there are before the audio.
     #[error(
         "a chunk before the audio declares {declared} bytes and has {found}; the audio after it was read"
     )]
     WrongChunk {
         /// The number that the chunk declares.
         declared: u64,
-        /// The number that it has.
+        /// The number that it has before the audio.
         found: u64,
     },
     /// The file is cut short or damaged, which [`AudioOptions::allow_truncated`](super::AudioOptions::allow_truncated) allows.
@@ -223,30 +223,30 @@ pub enum AudioWarning {
         /// The error.
         reason: String,
     },
-    /// Bytes before the first frame are no frame, as where a stream was cut at its start.
+    /// The bytes before the first frame are no frame, e.g. because the stream was cut at its start.
     #[error("{bytes} bytes before the first frame were skipped")]
     BytesBefore {
-        /// Their number.
+        /// Number of bytes.
         bytes: u64,
     },
-    /// Bytes after the sound are neither sound nor a known tag, or zeros that may have been sound.
+    /// The bytes after the audio are neither audio nor a known tag, or are zeros that may have been audio.
     #[error("{bytes} bytes after the audio were skipped")]
     BytesAfter {
-        /// Their number.
+        /// Number of bytes.
         bytes: u64,
     },
-    /// The last page of an OGG stream isn't marked as such: the recording may have been cut there.
+    /// The last page of an OGG stream has no end-of-stream flag: the recording may be truncated there.
     #[error("the last OGG page has no end-of-stream flag; the file may be truncated")]
     NoEnd,
-    /// A page of an OGG stream is marked as the last, and more of the stream follow. They were read too.
+    /// A page of an OGG stream before the last has the end-of-stream flag. The pages after it were read too.
     #[error("an OGG page before the last has the end-of-stream flag; the file was read to its last page")]
     EarlyEnd,
-    /// The first frames need bits that stand before the start of the stream: it was cut from a longer one.
+    /// The first frames need bits of frames before the start of the stream, which was cut from a longer one.
     #[error(
         "the first {frames} MP3 frames need bits of earlier frames, which the file lacks; they may be silent"
     )]
     NoReservoir {
-        /// Their number.
+        /// Number of frames.
         frames: u64,
     },
     /// The tag that an MP3 encoder wrote is damaged: its checksum is wrong, or its delay and padding can't be.
@@ -261,7 +261,7 @@ pub enum AudioWarning {
         /// Sample rate of the core in Hz: half of the full stream's.
         sample_rate: u32,
     },
-    /// The container's clock runs on where it holds no sound: a recorder paused, or packets are lost.
+    /// The container's timestamps skip a time without audio: the recorder paused, or packets are lost.
     #[error("the timestamps skip {missing:.2} s, first at {seconds:.2} s; the audio was joined there")]
     Gap {
         /// Start of the first gap, in seconds from the start of what was read.
@@ -269,7 +269,7 @@ pub enum AudioWarning {
         /// Seconds of all gaps together.
         missing: f64,
     },
-    /// Unknown elements of a Matroska file, which may have held sound.
+    /// Unknown elements of a Matroska file, which may have held audio.
     #[error("{bytes} bytes of unknown Matroska elements were skipped, the first at byte {at}")]
     Unknown {
         /// Position of the first in the file, in bytes.

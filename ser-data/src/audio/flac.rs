@@ -303,7 +303,7 @@ impl<'s> Frames<'s> {
         let (mut at, mut crc) = (0, 0u16);
         let mut zeros = Vec::new();
         loop {
-            // A header needs up to 16 bytes behind a place.
+            // A header needs up to 16 bytes after a place.
             while self.held.len() < at + 64 && self.read_on()? {}
             let whole = self.held.len();
             let last = if self.source.left() == 0 { whole } else { whole - 32 };
@@ -325,17 +325,17 @@ impl<'s> Frames<'s> {
                 if crc == 0 {
                     return Ok(whole);
                 }
-                let behind = zeros.iter().copied().find(|&zero| {
+                let after = zeros.iter().copied().find(|&zero| {
                     let rest = &self.held[zero..];
                     is_tag(rest) || rest.iter().all(|&b| b == 0)
                 });
-                if let Some(end) = behind {
+                if let Some(end) = after {
                     return Ok(end);
                 }
                 break;
             }
         }
-        // Behind the last frame that is declared, other bytes are no sound.
+        // After the last frame that is declared, other bytes are no sound.
         let is_last = self.info.total > 0 && self.samples + header_.frames >= self.info.total;
         if let Some(&end) = zeros.last().filter(|_| is_last) {
             return Ok(end);

@@ -55,7 +55,7 @@ pub struct Audio {
     pub warnings: Vec<AudioWarning>,
 }
 
-/// Limits on the length of a decoded file.
+/// Limits on the length of a decoded file; by default there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioLimits {
     /// The longest duration.

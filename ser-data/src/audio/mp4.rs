@@ -238,15 +238,15 @@ fn next_box(source: &mut Source<'_>, at: u64) -> Result<Option<([u8; 4], u64, u6
             )))
         };
     }
-    // A tag behind the boxes reads as the header of a box of a gigabyte.
+    // A tag after the boxes parses as the header of a box of a gigabyte.
     if is_tag(&header) && size > source.len() - at {
         return Ok(None);
     }
     Ok(Some((kind, bytes, size)))
 }
 
-/// Whether a box of sound or of its index begins at a place or further on: otherwise what stands there is no part of a file whose index
-/// was seen.
+/// Whether a box of audio data or an index begins within a mebibyte after a place. If not, the bytes there are no part of a file whose index
+/// was read.
 fn holds_sound(source: &mut Source<'_>, at: u64) -> Result<bool, AudioErrorKind> {
     const SEARCHED: u64 = 1 << 20;
     let rest = source.peek_at(at, SEARCHED)?;
@@ -366,7 +366,7 @@ impl Demuxer for Packets<'_> {
 }
 
 impl Packets<'_> {
-    /// Takes the layer of MPEG audio from the first frame: the description tells it of none or a wrong one.
+    /// Takes the layer of MPEG audio from the first frame, because the sample description often has no layer or a wrong one.
     fn choose_layer(&mut self, stream: &mut Stream) -> Result<(), AudioErrorKind> {
         let Codec::Symphonia(parameters) = &mut stream.codec else { return Ok(()) };
         if parameters.codec == CODEC_ID_MP3

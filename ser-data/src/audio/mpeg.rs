@@ -40,7 +40,7 @@ struct Header {
 }
 
 impl Header {
-    /// The encoder's tag in a frame with this header. `bytes` may go on behind the frame.
+    /// The encoder's tag in a frame with this header. `bytes` may go on after the frame.
     fn tag(&self, bytes: &[u8]) -> Option<Tag> {
         let frame = &bytes[..bytes.len().min(self.bytes as usize)];
         Tag::parse(frame, self.frames == 1152, self.channels).filter(|_| self.codec == CODEC_ID_MP3)
@@ -162,7 +162,7 @@ pub(super) fn begins(source: &mut Source<'_>) -> Result<bool, AudioErrorKind> {
     }
 }
 
-/// Tags that stand behind the sound, or filler.
+/// Tags that stand after the sound, or filler.
 fn is_tag_or_filler(bytes: &[u8]) -> bool {
     is_tag(bytes) || bytes.iter().all(|&byte| byte == 0)
 }
@@ -228,11 +228,11 @@ impl<'s> Frames<'s> {
                 continue;
             }
             let Some(header) = header(&bytes).filter(|_| !is_tag_or_filler(&bytes)) else {
-                // Where nothing counts the frames, zeros may have been some. Behind a tag they are filler.
+                // Where nothing counts the frames, zeros may have been some. ContentAfter a tag they are filler.
                 let uncounted =
                     segments.last().filter(|segment| segment.tag.is_none_or(|tag| tag.count.is_none()));
                 let frame = uncounted.filter(|_| !fresh).map(|segment| segment.header.bytes);
-                fault = behind(&mut source, at, frame, &mut warnings)?;
+                fault = content_after(&mut source, at, frame, &mut warnings)?;
                 break;
             };
             let next = at + header.bytes;
@@ -270,7 +270,7 @@ impl<'s> Frames<'s> {
     }
 }
 
-/// Where the first frame begins: behind ID3 tags, and behind junk that a cut left, of which it tells the bytes.
+/// Where the first frame begins: after ID3 tags, and after junk that a cut left, of which it tells the bytes.
 fn first_frame(source: &mut Source<'_>) -> Result<(u64, u64), AudioErrorKind> {
     let mut at = 0;
     while let Some(id3) = id3_bytes(&source.peek_at(at, 10)?) {
@@ -311,7 +311,7 @@ pub(super) fn frames_from(source: &mut Source<'_>, from: u64) -> Result<Option<u
 
 /// What stands where the next frame should: the end, or damage where more frames follow. Zeros of at least `frame` bytes may have been
 /// frames.
-fn behind(
+fn content_after(
     source: &mut Source<'_>,
     at: u64,
     frame: Option<u64>,

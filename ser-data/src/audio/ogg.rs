@@ -115,7 +115,7 @@ impl<'s> Packets<'s> {
 
     /// The next page; `None` at the end of the file.
     fn page(&mut self) -> Result<Option<Page>, AudioErrorKind> {
-        // Tags may stand between joined files, and behind the last.
+        // Tags may stand between joined files, and after the last.
         while is_tag(&self.source.peek(11)?)
             && let at = self.source.position()
             && let Some(tag) = tag_bytes(&mut self.source, at)?
@@ -248,7 +248,7 @@ impl<'s> Packets<'s> {
         let headers = match codec {
             Kind::Vorbis => 3,
             Kind::Opus => 2,
-            // The number of those behind the first.
+            // The number of those after the first.
             Kind::Flac => 1 + le(&page.body, 8, 1).unwrap_or(0) as usize,
         };
         (self.begun, self.whole) = (true, false);

@@ -96,10 +96,10 @@ pub struct Pcm {
 }
 
 impl Pcm {
-    /// Raw samples of 1 to 64 interleaved channels at `sample_rate` Hz.
+    /// Raw samples of 1 to 64 interleaved channels at `sample_rate` Hz, 1,000 to 384,000.
     ///
     /// # Errors
-    /// If rate or channels are out of range.
+    /// [`PcmError::Format`] if rate or channels are out of range.
     pub fn raw(encoding: PcmEncoding, sample_rate: u32, channels: u16) -> Result<Self, PcmError> {
         let (tag, bytes): (u16, u16) = match encoding {
             PcmEncoding::S16le => (1, 2),
@@ -195,7 +195,7 @@ impl Pcm {
     /// between calls; pass an empty one first.
     ///
     /// Returns `None` at the end of the samples: where the stream ends, or where chunks or tags follow the length that a WAV stream's header
-    /// declares, which are read to the end too. If neither follows, the length is wrong: the samples behind it are read, with a warning.
+    /// declares, which are read to the end too. If neither follows, the length is wrong: the samples after it are read, with a warning.
     ///
     /// # Errors
     /// If the stream cannot be read, a sample is not finite, or one exceeds full scale by more than 20 dB ([`AudioErrorKind::TooLoud`]).
@@ -312,8 +312,8 @@ mod tests {
     fn a_length_that_is_wrong_cuts_no_samples_and_is_told() {
         let at = WAV.windows(4).position(|bytes| bytes == b"data").unwrap();
         let whole = (WAV.len() - at - 8) as u32;
-        let read = |declared: u32, cut: usize, behind: &[u8]| {
-            let mut wav = [&WAV[..WAV.len() - cut], behind].concat();
+        let read = |declared: u32, cut: usize, after: &[u8]| {
+            let mut wav = [&WAV[..WAV.len() - cut], after].concat();
             wav[at + 4..at + 8].copy_from_slice(&declared.to_le_bytes());
             let mut stream = Trickle(&wav, 999);
             let mut pcm = Pcm::of_wav(&mut stream).unwrap();
@@ -334,9 +334,9 @@ mod tests {
         let (half, warnings) = read(whole, whole as usize / 2, b"");
         assert_eq!(half, expected[..half.len()]);
         assert_eq!((half.len() as u32, warnings), (whole.div_ceil(2) / 2, wrong(whole, whole.div_ceil(2))));
-        // Chunks and tags behind it are no samples; another file is none of this one's, which is told.
-        for behind in [&b"LIST\x04\0\0\0INFO"[..], b"TAG", b"ID3\x03\0\0\0\0\0\0"] {
-            assert!(read(whole, 0, behind) == (expected.clone(), vec![]), "{behind:?}");
+        // Chunks and tags after the audio are not samples. A second file is reported.
+        for after in [&b"LIST\x04\0\0\0INFO"[..], b"TAG", b"ID3\x03\0\0\0\0\0\0"] {
+            assert!(read(whole, 0, after) == (expected.clone(), vec![]), "{after:?}");
         }
         let bytes = WAV.len() as u64;
         assert!(read(whole, 0, WAV) == (expected, vec![AudioWarning::BytesAfter { bytes }]));
@@ -346,11 +346,11 @@ mod tests {
     fn a_byte_of_padding_is_no_sample() {
         let format = [1u16, 1, 8000, 0, 8000, 0, 1, 8].map(u16::to_le_bytes).concat();
         let head = [&b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"[..], &format, b"data\x03\0\0\0\x80\xC0\x40"].concat();
-        for behind in [&b"\0"[..], b"", b"\0LIST\x04\0\0\0INFO", b"LIST\x04\0\0\0INFO"] {
-            let wav = [&head[..], behind].concat();
+        for after in [&b"\0"[..], b"", b"\0LIST\x04\0\0\0INFO", b"LIST\x04\0\0\0INFO"] {
+            let wav = [&head[..], after].concat();
             let mut stream = &wav[..];
             let mut pcm = Pcm::of_wav(&mut stream).unwrap();
-            assert_eq!(samples(&mut pcm, &mut stream), [0.0, 0.5, -0.5], "{behind:?}");
+            assert_eq!(samples(&mut pcm, &mut stream), [0.0, 0.5, -0.5], "{after:?}");
             assert_eq!(pcm.warnings(), []);
         }
     }

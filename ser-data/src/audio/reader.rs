@@ -153,7 +153,7 @@ impl<'s> AudioReader<'s> {
     /// Samples of the current block that [`AudioReader::read`] has not returned are skipped.
     ///
     /// # Errors
-    /// [`AudioError`], if the file is damaged or cut short at or behind this place, or exceeds the limits.
+    /// [`AudioError`], if the file is damaged or cut short at or after this place, or exceeds the limits.
     pub fn next_block(&mut self) -> Result<Option<&[f32]>, AudioError> {
         if !self.fresh && !self.decode_block()? {
             return Ok(None);

@@ -115,13 +115,13 @@ impl<'s> Source<'s> {
     }
 }
 
-/// Big-endian number of up to 8 bytes at a place; `None` behind the end.
+/// Big-endian number of up to 8 bytes at a place; `None` after the end.
 pub(super) fn be(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(count)?)?;
     Some(bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
 }
 
-/// Little-endian number of up to 8 bytes at a place; `None` behind the end.
+/// Little-endian number of up to 8 bytes at a place; `None` after the end.
 pub(super) fn le(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(count)?)?;
     Some(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))

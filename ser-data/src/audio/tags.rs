@@ -3,7 +3,7 @@
 use super::AudioErrorKind;
 use super::source::{Source, le};
 
-/// Whether a tag that stands behind the sound begins here: ID3v1 (or its extension), ID3v2, APEv2, Lyrics3 or 3DI.
+/// Whether a tag that stands after the sound begins here: ID3v1 (or its extension), ID3v2, APEv2, Lyrics3 or 3DI.
 pub(super) fn is_tag(bytes: &[u8]) -> bool {
     [&b"TAG"[..], b"ID3", b"APETAGEX", b"LYRICSBEGIN", b"3DI"].iter().any(|tag| bytes.starts_with(tag))
 }
@@ -15,7 +15,7 @@ pub(super) fn id3_bytes(header: &[u8]) -> Option<u64> {
     Some(10 + size + footer)
 }
 
-/// Bytes of the tag that begins at a place; `None` if none does, or if it would end behind the file.
+/// Bytes of the tag that begins at a place; `None` if none does, or if it would end after the file.
 pub(super) fn tag_bytes(source: &mut Source<'_>, at: u64) -> Result<Option<u64>, AudioErrorKind> {
     const ID3V1: u64 = 128;
     const ID3V1_EXTENSION: u64 = 227;
@@ -59,7 +59,7 @@ pub(super) fn is_filler(source: &mut Source<'_>, mut at: u64) -> Result<bool, Au
 
 /// What follows a chunk of sound. The variants are ordered: of two candidates the smaller one is more likely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Behind {
+pub(super) enum ContentAfter {
     /// The end, other chunks or a tag.
     Known,
     /// Zeros up to the end: filler, or silence that the length leaves out.
@@ -71,35 +71,35 @@ pub(super) enum Behind {
 }
 
 /// What follows from a place on. `chunk` tells how many bytes a chunk takes with its header, which begins the bytes that it gets;
-/// `None` if they are no header. The next one begins at a multiple of `align` bytes behind it.
-pub(super) fn behind(
+/// `None` if they are no header. The next one begins at a multiple of `align` bytes after it.
+pub(super) fn content_after(
     source: &mut Source<'_>,
     mut at: u64,
     align: u64,
     chunk: impl Fn(&[u8]) -> Option<u64>,
-) -> Result<Behind, AudioErrorKind> {
+) -> Result<ContentAfter, AudioErrorKind> {
     const HEADER: u64 = 24;
-    let mut found = Behind::Sound;
+    let mut found = ContentAfter::Sound;
     while at < source.len() {
         let header = source.peek_at(at, HEADER)?;
         let left = source.len() - at;
         if let Some(bytes) = chunk(&header).filter(|&bytes| bytes > 0 && bytes <= left) {
             if bytes > HEADER && holds_sound(&header) {
-                return Ok(Behind::Other);
+                return Ok(ContentAfter::Other);
             }
-            (at, found) = (at + bytes.next_multiple_of(align), Behind::Other);
+            (at, found) = (at + bytes.next_multiple_of(align), ContentAfter::Other);
             continue;
         }
         if is_tag(&header) {
-            return Ok(Behind::Known);
+            return Ok(ContentAfter::Known);
         }
         if is_filler(source, at)? {
-            return Ok(if found == Behind::Sound { Behind::Filler } else { Behind::Known });
+            return Ok(if found == ContentAfter::Sound { ContentAfter::Filler } else { ContentAfter::Known });
         }
         // The name of a chunk with a wrong length is no sound either.
-        return Ok(if is_name(&header) { Behind::Other } else { found });
+        return Ok(if is_name(&header) { ContentAfter::Other } else { found });
     }
-    Ok(Behind::Known)
+    Ok(ContentAfter::Known)
 }
 
 /// Whether a chunk is one of sound, or another file.
@@ -148,27 +148,28 @@ mod tests {
         assert_eq!(of(b"LYRICSBEGININD00002xx000022LYRICS200TAG"), Some(36));
         assert_eq!(of(b"LYRICSBEGINla laLYRICSEND"), Some(25));
         assert_eq!(of(b"3DI\x04\0\0\0\0\0\0"), Some(10));
-        // One that ends behind the file, or is none.
+        // One that ends after the file, or is none.
         assert_eq!((of(b"ID3\x04\0\0\0\0\x7F\x7F"), of(&id3v1[..127]), of(b"OggS")), (None, None, None));
     }
 
     #[test]
     fn chunks_and_tags_end_the_sound_and_other_bytes_are_sound() {
         let chunk = |header: &[u8]| le(header, 4, 4).filter(|_| is_name(header)).map(|length| 8 + length);
-        let of = |bytes: &[u8]| behind(&mut Source::new(Cursor::new(bytes)).unwrap(), 0, 2, chunk).unwrap();
+        let of =
+            |bytes: &[u8]| content_after(&mut Source::new(Cursor::new(bytes)).unwrap(), 0, 2, chunk).unwrap();
         let list = b"LIST\x04\0\0\0INFO";
-        assert_eq!(of(b""), Behind::Known);
-        assert_eq!(of(list), Behind::Known);
-        assert_eq!(of(&[&list[..], list, b"TAG  "].concat()), Behind::Known);
+        assert_eq!(of(b""), ContentAfter::Known);
+        assert_eq!(of(list), ContentAfter::Known);
+        assert_eq!(of(&[&list[..], list, b"TAG  "].concat()), ContentAfter::Known);
         // A chunk that lacks its padding.
-        assert_eq!(of(&[&list[..], b"odd \x01\0\0\0a"].concat()), Behind::Known);
-        assert_eq!(of(&[0; 40_000]), Behind::Filler);
-        assert_eq!(of(&[&list[..], &[0; 40_000]].concat()), Behind::Known);
+        assert_eq!(of(&[&list[..], b"odd \x01\0\0\0a"].concat()), ContentAfter::Known);
+        assert_eq!(of(&[0; 40_000]), ContentAfter::Filler);
+        assert_eq!(of(&[&list[..], &[0; 40_000]].concat()), ContentAfter::Known);
         let mut late = vec![0; 40_000];
         late[39_000] = 1;
-        assert_eq!(of(&late), Behind::Sound);
-        assert_eq!(of(b"\x01\xFF\x20\0\x30\0\x20\0"), Behind::Sound);
-        assert_eq!(of(&[&list[..], b"\x01\xFF\x20\0"].concat()), Behind::Other);
-        assert_eq!(of(b"LIST\xFF\xFF\0\0INFO"), Behind::Other);
+        assert_eq!(of(&late), ContentAfter::Sound);
+        assert_eq!(of(b"\x01\xFF\x20\0\x30\0\x20\0"), ContentAfter::Sound);
+        assert_eq!(of(&[&list[..], b"\x01\xFF\x20\0"].concat()), ContentAfter::Other);
+        assert_eq!(of(b"LIST\xFF\xFF\0\0INFO"), ContentAfter::Other);
     }
 }

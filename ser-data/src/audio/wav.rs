@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::well_known::*;
 use super::blocks::{Blocks, Layout, Samples, check_counts};
 use super::demux::{Demuxer, sound_bytes, tolerance};
 use super::source::{Source, le};
-use super::tags::{Behind, behind, is_name};
+use super::tags::{ContentAfter, content_after, is_name};
 use super::{AudioErrorKind, AudioOptions, AudioWarning, codec, mpeg};
 
 const PCM: u16 = 1;
@@ -44,7 +44,7 @@ pub(super) fn open<'s>(
             return data(source, &format, declared, &RIFF, options, warnings);
         }
         if declared > source.left() {
-            if let Some(found) = data_behind(&mut source)?.filter(|_| format.is_some()) {
+            if let Some(found) = later_data(&mut source)?.filter(|_| format.is_some()) {
                 warnings.push(AudioWarning::WrongChunk { declared, found });
                 source.skip(found)?;
                 continue;
@@ -65,14 +65,14 @@ pub(super) fn open<'s>(
 }
 
 /// Distance to a data chunk that fills most of the file, for files in which an earlier chunk declares a wrong length.
-fn data_behind(source: &mut Source<'_>) -> Result<Option<u64>, AudioErrorKind> {
+fn later_data(source: &mut Source<'_>) -> Result<Option<u64>, AudioErrorKind> {
     const FAR: u64 = 1 << 16;
     let (left, ahead) = (source.left(), source.peek(FAR)?);
     let is_data = |at: &usize| {
-        let behind = left.saturating_sub(*at as u64 + 8);
+        let after = left.saturating_sub(*at as u64 + 8);
         ahead[*at..].starts_with(b"data")
             && le(&ahead, at + 4, 4)
-                .is_some_and(|length| length <= behind && 2 * length >= behind && length > 0)
+                .is_some_and(|length| length <= after && 2 * length >= after && length > 0)
     };
     Ok((0..ahead.len()).find(is_data).map(|at| at as u64))
 }
@@ -112,7 +112,7 @@ fn no_format() -> AudioErrorKind {
 struct Chunks {
     /// What they are padded to, in bytes.
     align: u64,
-    /// The bytes of one with its header, as [`behind`] asks.
+    /// The bytes of one with its header, as [`content_after`] asks.
     bytes: fn(&[u8]) -> Option<u64>,
 }
 
@@ -141,29 +141,29 @@ fn data<'s>(
     let mut length = sound_bytes(unit, declared, found, tolerance, options, &mut warnings)?;
     // Some writers leave out the padding.
     let padded = start + length.next_multiple_of(chunks.align);
-    let following = behind(&mut source, padded, chunks.align, chunks.bytes)?.min(behind(
+    let following = content_after(&mut source, padded, chunks.align, chunks.bytes)?.min(content_after(
         &mut source,
         start + length,
         chunks.align,
         chunks.bytes,
     )?);
     match following {
-        Behind::Other => warnings.push(AudioWarning::BytesAfter { bytes: found - length }),
+        ContentAfter::Other => warnings.push(AudioWarning::BytesAfter { bytes: found - length }),
         // A recorder that crashed before it wrote the length, or since it wrote it last.
-        Behind::Sound => {
+        ContentAfter::Sound => {
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
             length = found;
         }
         // The same, with silence at the start of the sound.
-        Behind::Known | Behind::Filler if declared == 0 && source.peek(1)? == [0] => {
+        ContentAfter::Known | ContentAfter::Filler if declared == 0 && source.peek(1)? == [0] => {
             warnings.push(AudioWarning::WrongLength { unit, declared, found });
             length = found;
         }
         // Filler, or silence that a wrong length leaves out.
-        Behind::Filler if found - length >= u64::from(format.block_align) => {
+        ContentAfter::Filler if found - length >= u64::from(format.block_align) => {
             warnings.push(AudioWarning::BytesAfter { bytes: found - length });
         }
-        Behind::Known | Behind::Filler => {}
+        ContentAfter::Known | ContentAfter::Filler => {}
     }
     let source = source.part(start, length)?;
     match format.tag {

@@ -113,7 +113,7 @@ pub enum BadFile {
     Ambiguous {
         /// The file that is not taken, and the row of a table that names it.
         file: String,
-        /// The one that is.
+        /// The file that is taken.
         other: String,
         /// The id of both.
         id: String,
@@ -123,7 +123,7 @@ pub enum BadFile {
     Copy {
         /// The file that is not taken, and the row of a table that names it.
         file: String,
-        /// The one that is.
+        /// The file that is taken.
         other: String,
         /// "label" or "speaker".
         field: &'static str,

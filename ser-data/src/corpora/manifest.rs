@@ -33,7 +33,7 @@ use encoding_rs::Encoding;
 pub struct Manifest {
     /// The rows that can be used, in their order. Two may name one recording: [`Clips`](crate::Clips) compares them.
     pub rows: Vec<ManifestRow>,
-    /// Those that cannot be used.
+    /// The rows that cannot be used.
     pub bad: Vec<BadRow>,
 }
 

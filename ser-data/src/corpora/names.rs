@@ -133,7 +133,7 @@ pub(super) fn read_ravdess(path: &str) -> Result<Option<Named>, NameError> {
     Ok(speech.then(|| Named::new(&name.to_string(), &format!("{:02}", name.actor), name.emotion.as_str())))
 }
 
-/// Whether a name is seven numbers, such as RAVDESS's, good or bad.
+/// Whether a name has the form of RAVDESS's seven numbers, whether or not each number is valid.
 pub(super) fn resembles_ravdess(path: &str) -> bool {
     let fields: Vec<&str> = stem_of(path).split('-').collect();
     fields.len() == 7 && fields[..6].iter().all(|field| field.len() == 2 && is_number(field))
@@ -143,7 +143,7 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// So many parts between underscores.
+/// The parts of a stem between underscores; `None` unless there are exactly `N`.
 fn parts<const N: usize>(stem: &str) -> Option<[&str; N]> {
     let parts: Vec<&str> = stem.split('_').collect();
     parts.try_into().ok()

@@ -24,7 +24,7 @@ pub struct Split {
     pub test: Vec<usize>,
 }
 
-/// The same by the clips' identifiers, to be kept with a model.
+/// A [`Split`] by the clips' identifiers instead of their positions, to be kept with a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitIds {
     /// Identifiers of [`Split::train`].

@@ -10,7 +10,7 @@ pub(super) fn vint(bytes: &[u8]) -> Option<(u64, usize, bool)> {
     Some((raw & mask, count, raw & mask == mask))
 }
 
-/// An identifier and the size behind it, `None` where it isn't known; and the bytes of both.
+/// An identifier and the size after it, `None` where it isn't known; and the bytes of both.
 pub(super) fn element(bytes: &[u8]) -> Option<(u32, Option<u64>, usize)> {
     let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
     let id = be(bytes, 0, id_bytes).filter(|_| id_bytes <= 4)? as u32;

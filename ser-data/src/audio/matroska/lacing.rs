@@ -37,9 +37,9 @@ pub(super) fn laced(body: &[u8], lacing: u8) -> Option<Vec<&[u8]>> {
     }
     let mut frames = Vec::new();
     for size in sizes {
-        let (frame, behind) = rest.split_at_checked(size)?;
+        let (frame, after) = rest.split_at_checked(size)?;
         frames.push(frame);
-        rest = behind;
+        rest = after;
     }
     frames.push(rest);
     Some(frames)

@@ -146,10 +146,10 @@ pub(in crate::audio) fn mpeg4_stream(
 /// The body of a descriptor with a tag, whose size has seven bits a byte.
 fn tagged(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let mut rest = bytes;
-    while let Some((&found, behind)) = rest.split_first() {
-        let count = behind.iter().take(4).position(|&byte| byte < 0x80)? + 1;
-        let size = behind[..count].iter().fold(0, |size, &byte| size << 7 | usize::from(byte & 0x7F));
-        let body = &behind[count..];
+    while let Some((&found, after)) = rest.split_first() {
+        let count = after.iter().take(4).position(|&byte| byte < 0x80)? + 1;
+        let size = after[..count].iter().fold(0, |size, &byte| size << 7 | usize::from(byte & 0x7F));
+        let body = &after[count..];
         if found == tag {
             return Some(&body[..size.min(body.len())]);
         }
@@ -209,7 +209,7 @@ pub(in crate::audio) fn aac_stream(
     if bits(at + 4, 1) == 1 {
         return unsupported("AAC with frames of 960 samples".into());
     }
-    // Behind dependsOnCoreCoder and the extension flag there may stand 0x2B7 and type 5, with a flag: HE-AAC that older decoders
+    // After dependsOnCoreCoder and the extension flag there may stand 0x2B7 and type 5, with a flag: HE-AAC that older decoders
     // read as LC.
     let extension = at + 7;
     if specific.len() * 8 >= extension as usize + 17

@@ -281,7 +281,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// A field that may be left out; `None` behind the end.
+    /// A field that may be left out; `None` after the end.
     fn optional(&mut self, present: bool, count: usize) -> Option<Option<u64>> {
         if !present {
             return Some(None);

@@ -5,7 +5,7 @@ use crate::audio::source::be;
 /// What the tag says.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Tag {
-    /// MPEG frames behind the tag's own.
+    /// MPEG frames after the tag's own.
     pub(super) count: Option<u64>,
     /// Bytes of the stream, from the tag's frame.
     pub(super) bytes: Option<u64>,
