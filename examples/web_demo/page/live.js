@@ -178,8 +178,8 @@ export function begin(begun, told) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
-/** Takes the lines away. */
+/** Hides the live view. */
 export function clear() {
-  // It may have been closed just now, which is told a moment later.
+  // A microphone that was just closed reports it a moment later.
   if (!microphone || microphone.state === "closed") element("live-section").hidden = true;
 }

@@ -12,7 +12,7 @@ export async function begin(changed) {
   try {
     ({ models } = await (await ask("/api/health")).json());
   } catch {
-    // The first question that the user asks tells what is wrong.
+    // The next request will report the error.
     return;
   }
   if (models.length < 2) return;

@@ -129,7 +129,7 @@ let changed = () => {};
 
 function set(values) {
   Object.assign(kept, values);
-  // What is pressed stands instead of what a link asked for.
+  // A choice of the listener replaces the one of the link.
   for (const name of Object.keys(values)) delete lent[name];
   store.save("wishes", kept);
   show();

@@ -88,7 +88,7 @@ macro_rules! network {
     };
 }
 
-/// Strangers' voices: networks that learnt from recordings as they are, and networks that learnt from worse ones, together.
+/// Unseen speakers: networks trained on the original recordings, joined with networks trained on degraded ones.
 const SPEAKER_INDEPENDENT: Experiment = Experiment {
     name: "speaker-independent",
     title: "6 × cnn-attention",
@@ -99,7 +99,7 @@ const SPEAKER_INDEPENDENT: Experiment = Experiment {
     learner: Learner::Combined(&[("speaker-independent-clean", 1), (ROBUST.name, 3)]),
 };
 
-/// Strangers' voices, of any microphone.
+/// Unseen speakers, recorded by any microphone.
 const ROBUST: Experiment = Experiment {
     name: "speaker-independent-robust",
     title: "3 × cnn-attention that heard noise",
@@ -245,7 +245,8 @@ impl Experiment {
         }
     }
 
-    /// Whether it is measured how the models bear worse recordings: those that tell what to expect of a stranger's voice.
+    /// Whether the models are also measured on degraded recordings: networks of speaker-independent protocols, since these show what to
+    /// expect of unseen speakers.
     pub fn is_shown_robustness(&self) -> bool {
         self.protocol == Protocol::SpeakerIndependent && matches!(self.learner, Learner::Network { .. })
     }
