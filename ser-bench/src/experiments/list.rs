@@ -52,10 +52,10 @@ pub enum Learner {
 pub struct Goal {
     /// The figure.
     pub figure: Figure,
-    /// The smallest value that is accepted.
-    pub must: f64,
-    /// The value that is aimed at.
-    pub aim: f64,
+    /// The smallest acceptable value.
+    pub target: f64,
+    /// A higher value that is hoped for.
+    pub stretch_target: f64,
 }
 
 /// A figure of merit.
@@ -271,20 +271,20 @@ impl Experiment {
     }
 }
 
-const fn accuracy(must: f64, aim: f64) -> Option<Goal> {
-    Some(Goal { figure: Figure::Accuracy, must, aim })
+const fn accuracy(target: f64, stretch_target: f64) -> Option<Goal> {
+    Some(Goal { figure: Figure::Accuracy, target, stretch_target })
 }
 
-const fn uar(must: f64, aim: f64) -> Option<Goal> {
-    Some(Goal { figure: Figure::Uar, must, aim })
+const fn uar(target: f64, stretch_target: f64) -> Option<Goal> {
+    Some(Goal { figure: Figure::Uar, target, stretch_target })
 }
 
 /// One of the report's rows: four moods, stratified.
 const fn report(
     name: &'static str,
     reported: &'static str,
-    must: f64,
-    aim: f64,
+    target: f64,
+    stretch_target: f64,
     learner: Learner,
 ) -> Experiment {
     Experiment {
@@ -293,7 +293,7 @@ const fn report(
         labels: LabelSet::Moods,
         protocol: Protocol::Stratified,
         reported,
-        goal: accuracy(must, aim),
+        goal: accuracy(target, stretch_target),
         learner,
     }
 }
