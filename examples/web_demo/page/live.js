@@ -4,7 +4,7 @@ import { join, wav } from "./audio.js";
 import { element, make } from "./element.js";
 import * as chart from "./chart.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
-import { wish as model } from "./model.js";
+import { query as model } from "./model.js";
 import { MOODS, ranked } from "./moods.js";
 import { complain, post } from "./server.js";
 import { list, onLanguage, percent, say, saying, stretch, text } from "./words.js";
