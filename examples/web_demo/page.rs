@@ -53,13 +53,13 @@ pub(crate) fn file(path: &str) -> Option<File> {
         "model.js": SCRIPT,
         "moods.js": SCRIPT,
         "playlist.js": SCRIPT,
+        "preferences.js": SCRIPT,
         "record.js": SCRIPT,
         "recorder.js": SCRIPT,
         "server.js": SCRIPT,
         "songs.js": SCRIPT,
         "sound.js": SCRIPT,
         "store.js": SCRIPT,
-        "wishes.js": SCRIPT,
         "words.js": SCRIPT,
     )
 }

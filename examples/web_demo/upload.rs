@@ -199,8 +199,9 @@ impl Arriving {
         if self.read > self.limit { Err(Problem::too_large(self.limit)) } else { Ok(data) }
     }
 
-    /// Reads the rest of a body that is wrong or too large, up to five times the limit, and keeps none of it: a caller who still sends
-    /// when the connection is closed never sees why. Who is slow, or comes while there is no room, is not waited for.
+    /// Reads and discards the rest of a body that is invalid or too large, up to five times the limit. A client that is still sending when
+    /// the connection closes would never read the response. Uploads that are too slow, and those rejected for lack of a worker, are not
+    /// drained.
     async fn drain(&mut self, problem: &Problem) -> Result<(), Problem> {
         let is_waited_for = [400, 413].contains(&problem.status);
         while is_waited_for && self.read <= 5 * self.limit && self.take().await?.is_some() {}

@@ -176,7 +176,7 @@ fn rows_of_heads_say_which_corpora_are_missing() {
     let results = folder.path().join("results");
     let said = prints(&data, &results, &["--only", "voices"]);
     for row in [
-        "| strangers | 8 emotions | – | not measured: needs emodb, nemo (--corpora) | – | 76.5 | – |",
+        "| test actors | 8 emotions | – | not measured: needs emodb, nemo (--corpora) | – | 76.5 | – |",
         "| ased, never trained on | 4 moods | – | not measured: needs ased (--corpora) | – | 62 | – |",
         "| ased, gain of a profile of five clips | 4 moods | – | not measured: needs ased (--corpora) | – | 4 | – |",
     ] {

@@ -12,7 +12,7 @@ import * as record from "./record.js";
 import { Latest, ask, complain } from "./server.js";
 import * as songs from "./songs.js";
 import * as sound from "./sound.js";
-import * as wishes from "./wishes.js";
+import * as preferences from "./preferences.js";
 import * as words from "./words.js";
 
 const { number, onLanguage, say, text } = words;
@@ -46,7 +46,7 @@ function clear() {
 /** Makes room for a new recording: what a link asked for is no longer meant. */
 function start() {
   if (location.hash) history.replaceState(null, "", location.pathname);
-  wishes.restore();
+  preferences.restore();
   clear();
 }
 
@@ -54,16 +54,16 @@ function start() {
 const called = (name) => (typeof name === "string" ? name : text(name.key));
 
 /** Recognises what `give` gives, in which it may be withdrawn. `note` makes a text that the card shows beside the answer. */
-async function recognize(give, name, { wish = "", note = null } = {}) {
+async function recognize(give, name, { query = "", note = null } = {}) {
   release();
   live.clear();
   start();
-  again = () => recognize(give, name, { wish, note });
+  again = () => recognize(give, name, { query, note });
   say("status", () => text("input.listening", { name: called(name) }));
   element("answer").setAttribute("aria-busy", "true");
   try {
     await listening.run(async (signal, isLatest) => {
-      const found = await hear(await give(signal), wish, signal);
+      const found = await hear(await give(signal), query, signal);
       if (!isLatest()) return;
       show(name, found, note);
       await songs.recommend(found.answer.probabilities);
@@ -141,13 +141,13 @@ function showMinute(summary, isRunning) {
 function showShared() {
   const shared = playlist.shared();
   if (!shared) {
-    wishes.restore();
+    preferences.restore();
     songs.recommend();
     return;
   }
   release();
   live.clear();
-  wishes.lend(shared);
+  preferences.lend(shared);
   const probabilities = Object.fromEntries(MOODS.map((mood) => [mood, mood === shared.mood ? 1 : 0]));
   showMood({ key: "clip.link" }, { mood: shared.mood, probabilities, confident: true, chosen: true });
 }
@@ -191,7 +191,7 @@ const begun = () => {
   live.clear();
   start();
 };
-record.begin(begun, (file, note) => recognize(() => file, { key: "clip.recording" }, { wish: silence, note }));
+record.begin(begun, (file, note) => recognize(() => file, { key: "clip.recording" }, { query: silence, note }));
 live.begin(start, showMinute);
 model.begin(() => again?.());
 element("file").addEventListener("change", ({ target }) => {

@@ -1,6 +1,6 @@
 // Sends a recording to the server: the whole file, the start of a large one, or a WAV file that the browser decoded.
 import { decodeHere, lengthOf } from "./audio.js";
-import { wish as model } from "./model.js";
+import { query as model } from "./model.js";
 import { Problem, post } from "./server.js";
 
 /** What the server takes at once, and how much of a recording it hears. */
@@ -23,9 +23,9 @@ async function startOf(file) {
 }
 
 /** Asks for the mood of a file. Gives { answer, file, cut }: `file` is what was sent, `cut` whether that is only the file's start. */
-export async function hear(file, wish, signal) {
+export async function hear(file, query, signal) {
   const send = async (part, cut) => {
-    const answer = await (await post(`/api/recognize?count=0&cut=${cut}${wish}${model()}`, part, signal)).json();
+    const answer = await (await post(`/api/recognize?count=0&cut=${cut}${query}${model()}`, part, signal)).json();
     return { answer, file: part, cut };
   };
   let decoding = null;

@@ -1,6 +1,6 @@
 // "How it heard you": pictures on one time axis and the time of each stage, drawn when it is opened.
 import { element, make } from "./element.js";
-import { wish as model } from "./model.js";
+import { query as model } from "./model.js";
 import { Latest, complain, post } from "./server.js";
 import * as songs from "./songs.js";
 import { code as language, length, measure, number, onLanguage, say, text } from "./words.js";

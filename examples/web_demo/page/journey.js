@@ -1,7 +1,7 @@
 // A journey as a path in the valence–energy plane.
 import { draw, element } from "./element.js";
 import { number, text } from "./words.js";
-import * as wishes from "./wishes.js";
+import * as preferences from "./preferences.js";
 
 const [HEIGHT, MARGIN] = [150, 22];
 /** Pixels of the screen, so that letters keep their size on a phone. */
@@ -38,7 +38,7 @@ export function show(way, songs, from) {
     draw("title", {}, song.name));
   const [leftYou, atYou] = besideYou(way.from, known);
   const label = text("journey.picture", {
-    from: text(from.toLowerCase()), to: text(wishes.target().toLowerCase()), count: number(songs.length),
+    from: text(from.toLowerCase()), to: text(preferences.target().toLowerCase()), count: number(songs.length),
   });
   element("journey-picture").replaceChildren(draw("svg", { width, height: HEIGHT, role: "img", "aria-label": label },
     draw("rect", { x: MARGIN, y: MARGIN, width: width - 2 * MARGIN, height: HEIGHT - 2 * MARGIN, class: "plane" }),

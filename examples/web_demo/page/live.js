@@ -4,7 +4,7 @@ import { join, wav } from "./audio.js";
 import { element, make } from "./element.js";
 import * as chart from "./chart.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
-import { wish as model } from "./model.js";
+import { query as model } from "./model.js";
 import { MOODS, ranked } from "./moods.js";
 import { complain, post } from "./server.js";
 import { list, onLanguage, percent, say, saying, stretch, text } from "./words.js";
@@ -178,8 +178,8 @@ export function begin(begun, told) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
-/** Takes the lines away. */
+/** Hides the live view. */
 export function clear() {
-  // It may have been closed just now, which is told a moment later.
+  // A microphone that was just closed reports it a moment later.
   if (!microphone || microphone.state === "closed") element("live-section").hidden = true;
 }

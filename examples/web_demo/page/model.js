@@ -3,7 +3,7 @@ import { element, make } from "./element.js";
 import { ask } from "./server.js";
 
 /** What the address of a question adds for the model that was chosen. */
-export const wish = () => (element("model").value ? `&model=${encodeURIComponent(element("model").value)}` : "");
+export const query = () => (element("model").value ? `&model=${encodeURIComponent(element("model").value)}` : "");
 
 /** Offers the program's models. Calls `changed` when another one is chosen. */
 export async function begin(changed) {
@@ -12,7 +12,7 @@ export async function begin(changed) {
   try {
     ({ models } = await (await ask("/api/health")).json());
   } catch {
-    // The first question that the user asks tells what is wrong.
+    // The next request will report the error.
     return;
   }
   if (models.length < 2) return;

@@ -3,7 +3,7 @@ import { download, element, make } from "./element.js";
 import { MOODS } from "./moods.js";
 import { complain, postJson } from "./server.js";
 import * as songs from "./songs.js";
-import * as wishes from "./wishes.js";
+import * as preferences from "./preferences.js";
 import { code as language, onLanguage, say, text } from "./words.js";
 
 const FORMATS = ["m3u8", "xspf", "csv"];
@@ -19,8 +19,8 @@ async function copy(words, said) {
 
 /** A link to this mood and strategy. What was said is no part of it. */
 function link() {
-  const shared = new URLSearchParams({ mood: songs.mood(), strategy: wishes.strategy() });
-  if (wishes.strategy() === "journey") shared.set("target", wishes.target());
+  const shared = new URLSearchParams({ mood: songs.mood(), strategy: preferences.strategy() });
+  if (preferences.strategy() === "journey") shared.set("target", preferences.target());
   return `${location.origin}${location.pathname}#${shared}`;
 }
 

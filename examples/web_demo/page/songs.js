@@ -3,7 +3,7 @@ import { element, make } from "./element.js";
 import * as journey from "./journey.js";
 import { icon, ranked, sign } from "./moods.js";
 import { Latest, Problem, complain, postJson } from "./server.js";
-import * as wishes from "./wishes.js";
+import * as preferences from "./preferences.js";
 import { isEnglish, list, measure, number, onLanguage, say, text } from "./words.js";
 
 const questions = new Latest();
@@ -14,7 +14,7 @@ let answer = null;
 let last = null;
 
 /** What the songs on show were asked by; null without songs. */
-export const question = () => (probabilities ? { probabilities, options: wishes.options() } : null);
+export const question = () => (probabilities ? { probabilities, options: preferences.options() } : null);
 export const songs = () => answer?.songs ?? [];
 export const mood = () => (probabilities ? ranked(probabilities)[0][0] : null);
 
@@ -34,8 +34,8 @@ export async function recommend(given = probabilities) {
   } catch (error) {
     answer = null;
     show();
-    // What is sent are likes and wishes, no recording.
-    complain(error.code === "too-large" ? new Problem("wishes.tooLarge") : error, "songs-problem");
+    // What is sent are likes and preferences, no recording.
+    complain(error.code === "too-large" ? new Problem("preferences.tooLarge") : error, "songs-problem");
   }
 }
 
@@ -47,7 +47,7 @@ export function clear() {
   element("songs-section").hidden = true;
   journey.show(null, [], null);
   closeUndo();
-  say("wishes-status");
+  say("preferences-status");
   complain(null, "songs-problem");
 }
 
@@ -65,11 +65,11 @@ const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)|; mood estimated|
  * distances, the words are made of what the song does to the mood and what it sounds like.
  */
 function reason(song, at, count) {
-  if (isEnglish() && song.reason && wishes.strategy() !== "journey") return plain(song.reason);
+  if (isEnglish() && song.reason && preferences.strategy() !== "journey") return plain(song.reason);
   const from = mood();
   let step = "";
-  if (wishes.strategy() === "journey") {
-    const values = { step: number(at + 1), count: number(count), mood: text(wishes.target().toLowerCase()) };
+  if (preferences.strategy() === "journey") {
+    const values = { step: number(at + 1), count: number(count), mood: text(preferences.target().toLowerCase()) };
     step = text(at === 0 ? "reason.start" : at === count - 1 ? "reason.end" : "reason.step", values);
   } else if (song.mood) {
     const values = { from: text(from.toLowerCase()), to: text(song.mood.toLowerCase()), mood: text(song.mood.toLowerCase()) };
@@ -95,17 +95,17 @@ function judge(song, kind, isPressed) {
 }
 
 async function like(song, button) {
-  const isOn = !wishes.isLiked(song.key);
+  const isOn = !preferences.isLiked(song.key);
   button.setAttribute("aria-pressed", String(isOn));
-  wishes.like(song.key, song.name, isOn);
+  preferences.like(song.key, song.name, isOn);
   await recommend();
 }
 
 async function hide(song) {
-  const mine = { song, wasLiked: wishes.isLiked(song.key), isBack: false };
+  const mine = { song, wasLiked: preferences.isLiked(song.key), isBack: false };
   closeUndo();
   last = mine;
-  wishes.hide(song.key, song.name, true);
+  preferences.hide(song.key, song.name, true);
   await recommend();
   // Another song was hidden in the meantime, or the list was removed.
   if (last !== mine) return;
@@ -121,8 +121,8 @@ async function undo() {
   if (!mine || mine.isBack) return;
   mine.isBack = true;
   const { song, wasLiked } = mine;
-  wishes.hide(song.key, song.name, false);
-  if (wasLiked) wishes.like(song.key, song.name, true);
+  preferences.hide(song.key, song.name, false);
+  if (wasLiked) preferences.like(song.key, song.name, true);
   await recommend();
   if (last !== mine) return;
   const isFocused = document.activeElement === element("undo-button");
@@ -135,7 +135,7 @@ function row(song, at, { length }) {
   const link = make("a", { href: song.link, target: "_blank", rel: "noopener noreferrer", textContent: song.name });
   link.append(make("span", { className: "visually-hidden", textContent: ` (${text("songs.opens")})` }));
   const by = text(song.year ? "songs.year" : "songs.by", { artist: song.artist, year: String(song.year) });
-  const heart = judge(song, "like", wishes.isLiked(song.key));
+  const heart = judge(song, "like", preferences.isLiked(song.key));
   heart.addEventListener("click", () => like(song, heart));
   const cross = judge(song, "hide");
   cross.addEventListener("click", () => hide(song));
@@ -164,10 +164,10 @@ function show() {
   showRows();
   journey.show(answer?.way ?? null, songs(), mood());
   const count = songs().length;
-  const wanted = wishes.options().count;
+  const wanted = preferences.options().count;
   const words = count === 0 ? "none" : count < wanted ? "fewer" : count === 1 ? "one" : "many";
   say("songs-status", answer && (() => text(`songs.${words}`, {
-    count: number(count), mood: text(mood().toLowerCase()), strategy: text(`wishes.${wishes.strategy()}`),
+    count: number(count), mood: text(mood().toLowerCase()), strategy: text(`preferences.${preferences.strategy()}`),
   })));
   element("exports").hidden = count === 0;
   const time = element("songs-time");
@@ -180,7 +180,7 @@ export const time = () => answer?.timing_ms.recommend;
 export const lines = () => songs().map(({ artist, name }) => `${artist} – ${name}`).join("\n");
 
 export function begin() {
-  wishes.begin(() => recommend());
+  preferences.begin(() => recommend());
   journey.begin();
   element("undo-button").addEventListener("click", undo);
   // It shows all hidden songs again, so that there is nothing left to undo.

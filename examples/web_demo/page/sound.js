@@ -69,7 +69,7 @@ function showPlay() {
 
 function playFrom(second) {
   player().currentTime = second;
-  // Refused where the file cannot be played, which the player's own error tells.
+  // The promise is rejected if the file cannot be played. The player's error event reports it.
   player().play().catch(() => {});
   tell();
 }

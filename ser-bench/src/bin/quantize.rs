@@ -1,4 +1,4 @@
-//! Brings the weights of an encoder to eight bits, a quarter of `f32`.
+//! Quantises the weights of an encoder to eight bits, a quarter of the size of `f32`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

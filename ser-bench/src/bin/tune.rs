@@ -1,4 +1,4 @@
-//! Measures what it brings to train an encoder's last blocks together with a head.
+//! Measures the gain of training an encoder's last blocks together with a head.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

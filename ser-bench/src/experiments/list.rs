@@ -52,10 +52,10 @@ pub enum Learner {
 pub struct Goal {
     /// The figure.
     pub figure: Figure,
-    /// The smallest value that is accepted.
-    pub must: f64,
-    /// The value that is aimed at.
-    pub aim: f64,
+    /// The smallest acceptable value.
+    pub target: f64,
+    /// A higher value that is hoped for.
+    pub stretch_target: f64,
 }
 
 /// A figure of merit.
@@ -88,7 +88,7 @@ macro_rules! network {
     };
 }
 
-/// Strangers' voices: networks that learnt from recordings as they are, and networks that learnt from worse ones, together.
+/// Unseen speakers: networks trained on the original recordings, joined with networks trained on degraded ones.
 const SPEAKER_INDEPENDENT: Experiment = Experiment {
     name: "speaker-independent",
     title: "6 × cnn-attention",
@@ -99,7 +99,7 @@ const SPEAKER_INDEPENDENT: Experiment = Experiment {
     learner: Learner::Combined(&[("speaker-independent-clean", 1), (ROBUST.name, 3)]),
 };
 
-/// Strangers' voices, of any microphone.
+/// Unseen speakers, recorded by any microphone.
 const ROBUST: Experiment = Experiment {
     name: "speaker-independent-robust",
     title: "3 × cnn-attention that heard noise",
@@ -245,7 +245,8 @@ impl Experiment {
         }
     }
 
-    /// Whether it is measured how the models bear worse recordings: those that tell what to expect of a stranger's voice.
+    /// Whether the models are also measured on degraded recordings: networks of speaker-independent protocols, since these show what to
+    /// expect of unseen speakers.
     pub fn is_shown_robustness(&self) -> bool {
         self.protocol == Protocol::SpeakerIndependent && matches!(self.learner, Learner::Network { .. })
     }
@@ -270,20 +271,20 @@ impl Experiment {
     }
 }
 
-const fn accuracy(must: f64, aim: f64) -> Option<Goal> {
-    Some(Goal { figure: Figure::Accuracy, must, aim })
+const fn accuracy(target: f64, stretch_target: f64) -> Option<Goal> {
+    Some(Goal { figure: Figure::Accuracy, target, stretch_target })
 }
 
-const fn uar(must: f64, aim: f64) -> Option<Goal> {
-    Some(Goal { figure: Figure::Uar, must, aim })
+const fn uar(target: f64, stretch_target: f64) -> Option<Goal> {
+    Some(Goal { figure: Figure::Uar, target, stretch_target })
 }
 
 /// One of the report's rows: four moods, stratified.
 const fn report(
     name: &'static str,
     reported: &'static str,
-    must: f64,
-    aim: f64,
+    target: f64,
+    stretch_target: f64,
     learner: Learner,
 ) -> Experiment {
     Experiment {
@@ -292,7 +293,7 @@ const fn report(
         labels: LabelSet::Moods,
         protocol: Protocol::Stratified,
         reported,
-        goal: accuracy(must, aim),
+        goal: accuracy(target, stretch_target),
         learner,
     }
 }

@@ -11,7 +11,7 @@ use super::{Calibration, Folder, Learner, Results, Robustness};
 
 /// The Markdown table of all results, in the order that they have.
 pub fn table(results: &[Results]) -> String {
-    let mut table = "| model | classes | protocol | others | accuracy | UAR | macro-F1 | must reach |\n\
+    let mut table = "| model | classes | protocol | others | accuracy | UAR | macro-F1 | target |\n\
                      | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for of in results {
@@ -19,9 +19,9 @@ pub fn table(results: &[Results]) -> String {
         let reached = match (of.goal, of.reached) {
             (None, _) if done < all => format!("{done} of {all} models"),
             (None, _) => "–".to_owned(),
-            (Some(goal), Some(true)) => format!("{} % {}: reached", goal.must, goal.figure.name()),
-            (Some(goal), Some(false)) => format!("{} % {}: **not reached**", goal.must, goal.figure.name()),
-            (Some(goal), None) => format!("{} % {}: {done} of {all} models", goal.must, goal.figure.name()),
+            (Some(goal), Some(true)) => format!("{} % {}: reached", goal.target, goal.figure.name()),
+            (Some(goal), Some(false)) => format!("{} % {}: **not reached**", goal.target, goal.figure.name()),
+            (Some(goal), None) => format!("{} % {}: {done} of {all} models", goal.target, goal.figure.name()),
         };
         // Writing to a string cannot fail.
         let _ = writeln!(

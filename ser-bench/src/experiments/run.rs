@@ -149,8 +149,8 @@ impl Run {
         predict(&checkpoint, test)
     }
 
-    /// Lets all models that are done answer again for the clips that they were measured on, disturbed in every way of [`Disturbance::ALL`]; what is
-    /// there already is not made again. `bar` counts models.
+    /// Measures all finished models again on their test clips, degraded in every way of [`Disturbance::ALL`]. Results that exist are kept.
+    /// `bar` counts models.
     ///
     /// # Errors
     /// If a clip or a file cannot be read or written, or a disturbance fails.

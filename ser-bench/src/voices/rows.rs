@@ -63,26 +63,26 @@ impl VoiceRows<'_> {
             asked.map(|(path, _)| *path).collect()
         };
         let mut table =
-            "| heads on Whisper's encoder | figure | accuracy | UAR | macro-F1 | UAR must be | reached |\n\
+            "| heads on Whisper's encoder | figure | accuracy | UAR | macro-F1 | UAR target | reached |\n\
                          | --- | --- | --- | --- | --- | --- | --- |\n"
                 .to_owned();
         let lacks = |names: &[&str]| -> Option<String> {
             let missing: Vec<&str> = names.iter().copied().filter(|name| !has(name)).collect();
             (!missing.is_empty()).then(|| format!("not measured: needs {} (--corpora)", missing.join(", ")))
         };
-        let mut row = |name: &str, figure: &str, cells: Result<Cells, String>, must: f64| {
+        let mut row = |name: &str, figure: &str, cells: Result<Cells, String>, target: f64| {
             let Cells { cells, uar } =
                 cells.unwrap_or_else(|why| Cells { cells: format!("– | {why} | –"), uar: None });
-            let reached = uar.map_or("–", |uar| if 100.0 * uar >= must { "yes" } else { "no" });
-            table += &format!("| {name} | {figure} | {cells} | {must} | {reached} |\n");
+            let reached = uar.map_or("–", |uar| if 100.0 * uar >= target { "yes" } else { "no" });
+            table += &format!("| {name} | {figure} | {cells} | {target} | {reached} |\n");
         };
-        let part = if self.test { "strangers" } else { "validation actors" };
+        let part = if self.test { "test actors" } else { "validation actors" };
         let mut recordings = None;
         match lacks(&TRAINING) {
             Some(why) => {
                 row(part, "8 emotions", Err(why.clone()), 76.5);
                 row(part, "4 moods", Err(why.clone()), 79.5);
-                WORSE.iter().for_each(|(way, must)| row(&way.name(), "4 moods", Err(why.clone()), *must));
+                WORSE.iter().for_each(|(way, target)| row(&way.name(), "4 moods", Err(why.clone()), *target));
                 recordings = self.recordings.then_some(why);
             }
             None => {
@@ -94,9 +94,9 @@ impl VoiceRows<'_> {
                 let clean = mean(&bench.clips.encoded)?;
                 row(part, "8 emotions", Ok(Cells::of(&clean)), 76.5);
                 row(part, "4 moods", Ok(Cells::of_moods(&clean)), 79.5);
-                for (way, must) in WORSE {
+                for (way, target) in WORSE {
                     let answers = mean(&bench.disturbed(&folds, way)?)?;
-                    row(&way.name(), "4 moods", Ok(Cells::of_moods(&answers)), must);
+                    row(&way.name(), "4 moods", Ok(Cells::of_moods(&answers)), target);
                 }
                 if self.recordings {
                     // The bundled model's readout: it was fitted to validation actors.
@@ -117,12 +117,12 @@ impl VoiceRows<'_> {
                 measured.push((corpus, heads.mean()?, seeds, gain.map_err(|error| error.to_string())));
             }
         }
-        for (corpus, must) in LEFT_OUT {
+        for (corpus, target) in LEFT_OUT {
             let name = format!("{corpus}, never trained on");
             let profile = format!("{corpus}, gain of a profile of five clips");
             let Some((_, together, seeds, gain)) = measured.iter().find(|(of, ..)| of == corpus) else {
                 let why = format!("not measured: needs {corpus} (--corpora)");
-                row(&name, "4 moods", Err(why.clone()), must);
+                row(&name, "4 moods", Err(why.clone()), target);
                 row(&profile, "4 moods", Err(why), 4.0);
                 continue;
             };
@@ -134,10 +134,10 @@ impl VoiceRows<'_> {
             };
             let cells = Cells::of_moods(std::slice::from_ref(together));
             let comparable = Cells { uar: cells.uar.filter(|_| lacking.is_empty()), ..cells };
-            row(&name, "4 moods", Ok(comparable), must);
+            row(&name, "4 moods", Ok(comparable), target);
             if seeds.len() > 1 {
                 let cells = Cells { uar: None, ..Cells::of_moods(seeds) };
-                row(&format!("{corpus}, single seeds"), "4 moods", Ok(cells), must);
+                row(&format!("{corpus}, single seeds"), "4 moods", Ok(cells), target);
             }
             let gain = gain
                 .clone()

@@ -160,14 +160,14 @@ async fn whatever_stands_in_the_browsers_storage_the_page_works() {
         ],
     ];
     for values in cases {
-        for (name, value) in ["wishes", "liked", "hidden", "answers"].into_iter().zip(values) {
+        for (name, value) in ["preferences", "liked", "hidden", "answers"].into_iter().zip(values) {
             kept(name, value).await;
         }
         kept("language", "\"xx\"").await;
         // Another program's, at the same address.
         page.client
             .execute(
-                "localStorage.setItem('wishes', '7'); localStorage.setItem('language', '\"de\"')",
+                "localStorage.setItem('preferences', '7'); localStorage.setItem('language', '\"de\"')",
                 vec![],
             )
             .await
@@ -203,8 +203,8 @@ async fn a_recording_ends_at_silence_and_what_a_lost_microphone_heard_is_heard()
 
     // The microphone is unplugged while it records.
     let watch = "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); \
-                 navigator.mediaDevices.getUserMedia = async (wish) => { \
-                     const stream = await real(wish); window.track = stream.getAudioTracks()[0]; return stream; }";
+                 navigator.mediaDevices.getUserMedia = async (constraints) => { \
+                     const stream = await real(constraints); window.track = stream.getAudioTracks()[0]; return stream; }";
     page.client.execute(watch, vec![]).await.unwrap();
     page.forget().await;
     page.click("#record").await;

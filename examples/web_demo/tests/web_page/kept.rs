@@ -37,7 +37,7 @@ async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves
     page.run(&set("count", "3")).await;
     page.until("three songs", "return document.querySelectorAll('#songs li').length === 3").await;
 
-    // A wrong wish and what is wrong with it outlive a change of language.
+    // An invalid value and its message survive a change of language.
     page.run(&set("popularity", "101")).await;
     assert_eq!(page.text("#popularity-problem").await, "Enter a number from 0 to 100.");
     page.language("de").await;
@@ -97,7 +97,8 @@ async fn two_tabs_add_to_each_others_likes() {
     to(0).await.unwrap();
     page.click("#songs .like[aria-pressed=false]").await;
     page.until("three likes", &pressed(3)).await;
-    let strategy = "return JSON.parse(localStorage.getItem('voice-mood-music.wishes')).strategy === 'keep'";
+    let strategy =
+        "return JSON.parse(localStorage.getItem('voice-mood-music.preferences')).strategy === 'keep'";
     page.until("the other tab's strategy", strategy).await;
     browser.close().await;
 }
@@ -114,7 +115,7 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     page.result().await;
     liked(page, 1).await;
     assert_eq!(
-        page.text("#wishes-status").await,
+        page.text("#preferences-status").await,
         "There is no room for more liked and hidden songs. No longer kept: Title 0."
     );
     page.until("a like", &pressed(1)).await;

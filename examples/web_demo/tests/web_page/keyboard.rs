@@ -53,7 +53,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
         assert!(stops <= 6, "too many tab stops before the first song");
     }
 
-    // A correction by arrow keys, its export, a wish and a hidden song.
+    // A correction by arrow keys, its export, a preference and a hidden song.
     page.client.execute("document.getElementById('result').focus()", vec![]).await.unwrap();
     tab_to(page, "a mood", "document.activeElement.matches('#feedback-moods button')").await;
     page.press(Key::Right).await;

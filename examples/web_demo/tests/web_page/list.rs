@@ -77,10 +77,10 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     assert_eq!(page.run("return localStorage.getItem('voice-mood-music.hidden')").await, json!("[]"));
     // Likes are deleted with a word, and where there are none nothing offers it.
     page.click("#forget").await;
-    assert_eq!(page.text("#wishes-status").await, "Your likes are deleted.");
+    assert_eq!(page.text("#preferences-status").await, "Your likes are deleted.");
     assert!(
         page.holds(
-            "document.getElementById('forget').hidden && document.activeElement.id === 'wishes-status'"
+            "document.getElementById('forget').hidden && document.activeElement.id === 'preferences-status'"
         )
         .await
     );

@@ -12,7 +12,7 @@ async fn pretend(page: &Page) {
     let script = "const real = window.fetch; let now = 0; performance.now = () => now; \
                   window.mood = 'Calm'; window.tracks = []; \
                   const media = navigator.mediaDevices; const get = media.getUserMedia.bind(media); \
-                  media.getUserMedia = async (wish) => { const stream = await get(wish); window.tracks.push(...stream.getTracks()); return stream; }; \
+                  media.getUserMedia = async (constraints) => { const stream = await get(constraints); window.tracks.push(...stream.getTracks()); return stream; }; \
                   window.fetch = async (address, request) => { \
                       if (!String(address).startsWith('/api/recognize')) return real(address, request); \
                       now += 2500; \
@@ -133,7 +133,7 @@ async fn live_ends_when_something_else_begins() {
     assert_eq!(page.text("#certainty").await, "That is what the link says.");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(page.text("#clip").await, "a shared link", "no minute overwrites it");
-    // Without it in the address, one's own wishes hold again.
+    // Without it in the address, one's own preferences hold again.
     page.run("location.hash = ''").await;
     page.until("one's own strategy", "return document.getElementById('strategy-balance').checked").await;
     page.until("its songs", "return document.getElementById('songs-status').textContent.includes('Balance')")

@@ -18,6 +18,7 @@ mod live;
 mod look;
 mod media;
 mod moments;
+mod preferences;
 #[path = "../server.rs"]
 mod server;
 mod silence;
@@ -25,4 +26,3 @@ mod speed;
 #[path = "../../../tests/support.rs"]
 mod support;
 mod visit;
-mod wishes;

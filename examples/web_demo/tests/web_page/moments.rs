@@ -13,9 +13,9 @@ async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_come
     // Permission comes when the test says so; every track is remembered.
     let slow = "window.tracks = []; window.waiting = []; \
                 const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); \
-                navigator.mediaDevices.getUserMedia = async (wish) => { \
+                navigator.mediaDevices.getUserMedia = async (constraints) => { \
                     await new Promise((go) => window.waiting.push(go)); \
-                    const stream = await real(wish); window.tracks.push(...stream.getTracks()); return stream; }; \
+                    const stream = await real(constraints); window.tracks.push(...stream.getTracks()); return stream; }; \
                 window.permit = () => { window.waiting.forEach((go) => go()); window.waiting = []; }";
     page.client.execute(slow, vec![]).await.unwrap();
     let pending = |id: &str| {

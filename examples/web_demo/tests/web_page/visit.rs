@@ -101,7 +101,7 @@ async fn the_page_hears_shows_and_recommends() {
     assert!(!page.holds(overlap).await, "no song covers where you are");
     page.screenshot("journey.png").await;
 
-    // Wishes survive a reload, and a link carries mood and strategy.
+    // Preferences survive a reload, and a link carries mood and strategy.
     page.client.refresh().await.unwrap();
     page.click("#sample").await;
     page.result().await;

@@ -188,7 +188,7 @@ impl Results {
                 Figure::Accuracy => accuracy,
                 Figure::Uar => uar,
             };
-            figure.mean * 100.0 >= goal.must
+            figure.mean * 100.0 >= goal.target
         });
         Self {
             name: experiment.name.into(),

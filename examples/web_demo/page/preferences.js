@@ -36,7 +36,7 @@ function names(place) {
 }
 
 function wishesKept() {
-  const { strategy, target, filters } = store.load("wishes", {});
+  const { strategy, target, filters } = store.load("preferences", {});
   const numbers = FIELDS.map(({ id, low, high }) => [id, filters?.[id], low, high])
     .filter(([, value, low, high]) => Number.isInteger(value) && value >= low && value <= high);
   const read = Object.fromEntries(numbers.map(([id, value]) => [id, value]));
@@ -84,7 +84,7 @@ function change(how) {
   const dropped = [...trim(liked), ...trim(hidden)];
   store.save("liked", [...liked]);
   store.save("hidden", [...hidden]);
-  say("wishes-status", dropped.length > 0 ? () => text("wishes.dropped", { names: list(dropped) }) : null);
+  say("preferences-status", dropped.length > 0 ? () => text("preferences.dropped", { names: list(dropped) }) : null);
   showKept();
 }
 
@@ -129,17 +129,17 @@ let changed = () => {};
 
 function set(values) {
   Object.assign(kept, values);
-  // What is pressed stands instead of what a link asked for.
+  // A choice of the listener replaces the one of the link.
   for (const name of Object.keys(values)) delete lent[name];
-  store.save("wishes", kept);
+  store.save("preferences", kept);
   show();
   changed();
 }
 
-/** Shows the wishes; a press on a chip leaves the focus where it is. */
+/** Shows the preferences; a press on a chip leaves the focus where it is. */
 function show() {
   const focused = document.activeElement?.id;
-  chips(element("strategy"), "strategy", STRATEGIES, STRATEGIES.map((name) => text(`wishes.${name}`)), strategy(),
+  chips(element("strategy"), "strategy", STRATEGIES, STRATEGIES.map((name) => text(`preferences.${name}`)), strategy(),
     (value) => set({ strategy: value }));
   element("target").hidden = strategy() !== "journey";
   chips(element("target"), "target", MOODS, MOODS.map((mood) => text(mood)), target(), (value) => set({ target: value }));
@@ -149,7 +149,7 @@ function show() {
 /** Offers to forget what is kept. */
 function showKept() {
   element("unhide").hidden = hidden.size === 0;
-  element("unhide").textContent = text("wishes.unhide", { count: number(hidden.size) });
+  element("unhide").textContent = text("preferences.unhide", { count: number(hidden.size) });
   element("forget").hidden = liked.size === 0;
 }
 
@@ -157,7 +157,7 @@ function makeFilters() {
   element("filters").append(...FIELDS.map(({ id, name, low, high, first }) => {
     const input = make("input", { id, type: "number", min: low, max: high, inputMode: "numeric", aria: { describedby: `${id}-problem` } });
     input.value = kept.filters[id] ?? first ?? "";
-    const words = `wishes.${name}`;
+    const words = `preferences.${name}`;
     return make("div", { className: "field" }, make("label", { htmlFor: id, data: { t: words }, textContent: text(words) }), input,
       make("span", { id: `${id}-problem`, className: "error", aria: { live: "polite" } }));
   }));
@@ -177,10 +177,10 @@ function readFilters() {
     const value = input.valueAsNumber;
     const isEmpty = input.value === "" && !input.validity.badInput;
     const fits = Number.isInteger(value) && value >= low && value <= high;
-    refuse(id, isEmpty || fits ? null : () => text("wishes.range", { low: String(low), high: String(high) }));
+    refuse(id, isEmpty || fits ? null : () => text("preferences.range", { low: String(low), high: String(high) }));
     if (fits && value !== first) read[id] = value;
   }
-  if (isRight && read["year-from"] > read["year-to"]) refuse("year-from", () => text("wishes.order"));
+  if (isRight && read["year-from"] > read["year-to"]) refuse("year-from", () => text("preferences.order"));
   if (isRight) kept.filters = read;
   return isRight;
 }
@@ -189,16 +189,16 @@ function readFilters() {
 export function begin(wanted) {
   changed = wanted;
   makeFilters();
-  for (const id of ["wishes", "filters"]) element(id).addEventListener("submit", (event) => event.preventDefault());
+  for (const id of ["preferences", "filters"]) element(id).addEventListener("submit", (event) => event.preventDefault());
   element("filters").addEventListener("change", () => {
     if (!readFilters()) return;
-    store.save("wishes", kept);
+    store.save("preferences", kept);
     changed();
   });
   element("forget").addEventListener("click", () => {
     change(() => liked.clear());
-    say("wishes-status", () => text("wishes.forgotten"));
-    element("wishes-status").focus();
+    say("preferences-status", () => text("preferences.forgotten"));
+    element("preferences-status").focus();
     changed();
   });
   element("unhide").addEventListener("click", () => {
@@ -214,6 +214,6 @@ export function begin(wanted) {
   onLanguage(() => {
     show();
     showKept();
-    for (const { id } of FIELDS) element(id).placeholder = text("wishes.any");
+    for (const { id } of FIELDS) element(id).placeholder = text("preferences.any");
   });
 }

@@ -1,4 +1,4 @@
-//! Wishes and files that the page cannot meet, and those that only the browser can read.
+//! Preferences and files that the page cannot meet, and those that only the browser can read.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::browser::Browser;
 use crate::support::sample;
 
 #[tokio::test]
-async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
+async fn files_are_dropped_converted_or_refused_and_preferences_are_followed() {
     let microphone = sample().canonicalize().unwrap();
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
@@ -36,47 +36,47 @@ async fn files_are_dropped_converted_or_refused_and_wishes_are_followed() {
     assert!(page.text("#timing").await.contains("48000 Hz"), "decoded by the server");
     page.until("the server's form of it", "return document.getElementById('player').duration > 1").await;
 
-    // Wishes.
-    let wish = |id: &str, value: &str| {
+    // Preferences.
+    let choose = |id: &str, value: &str| {
         let script = format!(
-            "const wish = document.getElementById('{id}'); wish.value = '{value}'; \
-             wish.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+            "const field = document.getElementById('{id}'); field.value = '{value}'; \
+             field.dispatchEvent(new Event('change', {{ bubbles: true }}))"
         );
         async move { page.client.execute(&script, vec![]).await.unwrap() }
     };
     let songs = |count: usize| format!("return document.querySelectorAll('#songs li').length === {count}");
-    wish("count", "2").await;
+    choose("count", "2").await;
     page.until("two songs", &songs(2)).await;
-    wish("count", "50").await;
+    choose("count", "50").await;
     page.until("more songs", "return document.querySelectorAll('#songs li').length > 10").await;
     let all =
         page.client.execute("return document.querySelectorAll('#songs li').length", vec![]).await.unwrap();
-    wish("popularity", "80").await;
+    choose("popularity", "80").await;
     let fewer = format!("const n = document.querySelectorAll('#songs li').length; return n > 0 && n < {all}");
     page.until("popular songs alone", &fewer).await;
-    wish("year-from", "2100").await;
+    choose("year-from", "2100").await;
     page.until("no song", &songs(0)).await;
-    assert_eq!(page.text("#songs-status").await, "No song fits these wishes.");
-    wish("year-from", "").await;
-    wish("popularity", "").await;
-    wish("count", "5").await;
+    assert_eq!(page.text("#songs-status").await, "No song matches these options.");
+    choose("year-from", "").await;
+    choose("popularity", "").await;
+    choose("count", "5").await;
     page.until("five songs", &songs(5)).await;
-    // A wish that cannot be is told beside its field, asks nothing, and goes away when it is mended.
+    // An invalid value is reported beside its field and sends no request. The message goes away when the value is corrected.
     let told = |id: &str| format!("return document.getElementById('{id}-problem').textContent || null");
     for (id, value) in [("count", "51"), ("popularity", "101"), ("year-from", "1899")] {
         let before = page.text("#songs").await;
-        wish(id, value).await;
+        choose(id, value).await;
         page.until("a word beside it", &told(id)).await;
         assert_eq!((page.text("#songs").await, page.text("#problem").await), (before, String::new()));
-        wish(id, if id == "count" { "5" } else { "" }).await;
+        choose(id, if id == "count" { "5" } else { "" }).await;
         page.until("its end", &format!("return document.getElementById('{id}-problem').textContent === ''"))
             .await;
     }
-    wish("year-to", "1980").await;
-    wish("year-from", "1990").await;
+    choose("year-to", "1980").await;
+    choose("year-from", "1990").await;
     page.until("years in order", &told("year-from")).await;
-    wish("year-to", "").await;
-    wish("year-from", "").await;
+    choose("year-to", "").await;
+    choose("year-from", "").await;
     for strategy in ["keep", "cheer-up", "balance", "journey"] {
         let before = page.text("#songs").await;
         page.click(&format!("#strategy-{strategy}")).await;
