@@ -38,7 +38,7 @@ impl MelToStft {
     /// Plans the filters' inverse.
     ///
     /// # Errors
-    /// As [`mel_filter_bank`].
+    /// As [`mel_filter_bank`], and when `n_mels` is above 4,096.
     pub fn new(config: MelConfig) -> Result<Self, ConfigError> {
         let filters = mel_filter_bank(&config)?;
         let (n_mels, n_bins) = filters.dim();

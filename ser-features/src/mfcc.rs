@@ -26,7 +26,7 @@ pub struct MfccConfig {
     pub decibel: DecibelConfig,
     /// Coefficients to keep, 1..=`n_mels`; the product of both is at most 4,194,304.
     pub n_mfcc: usize,
-    /// Liftering: coefficient `n` (from 1) is multiplied with `1 + lifter / 2 · sin(π · n / lifter)`; 0 leaves it.
+    /// Liftering, finite and 0 or more: coefficient `n` (from 1) is multiplied with `1 + lifter / 2 · sin(π · n / lifter)`; 0 leaves it.
     pub lifter: f64,
 }
 

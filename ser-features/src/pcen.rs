@@ -27,7 +27,7 @@ pub struct PcenConfig {
     pub bias: f64,
     /// Exponent of the compression, 0..=100; 0 takes a logarithm.
     pub power: f64,
-    /// Time constant of the smoothing in seconds, above 0.
+    /// Time constant of the smoothing in seconds, above 0 and at most 1e6.
     pub time_constant: f64,
     /// Smallest energy that is divided by, above 0 and at most 1e6.
     pub eps: f64,

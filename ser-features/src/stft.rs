@@ -218,8 +218,8 @@ impl Stft {
     /// Plans a transform.
     ///
     /// # Errors
-    /// When `n_fft`, `hop_length` or `win_length` is zero, the window is longer than `n_fft`, or a custom window does not have
-    /// `win_length` values.
+    /// When `n_fft`, `hop_length` or `win_length` is zero, `n_fft` exceeds its limit, the window is longer than `n_fft`, or a custom window
+    /// does not have `win_length` values within ±1e6.
     pub fn new(config: StftConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let length = config.win_length();

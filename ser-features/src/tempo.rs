@@ -146,7 +146,7 @@ pub struct TempoConfig {
     pub start_bpm: f64,
     /// Standard deviation, in octaves, of the prior around the expected tempo, above 0.
     pub std_bpm: f64,
-    /// Seconds of onset strength in an autocorrelation, above 0; at least two frames.
+    /// Seconds of onset strength in an autocorrelation; at least two frames and at most 1,048,576.
     pub ac_size: f64,
     /// Fastest tempo, in beats a minute, above 0; `None` sets no limit.
     pub max_tempo: Option<f64>,

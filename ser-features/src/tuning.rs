@@ -30,7 +30,7 @@ pub struct TuningConfig {
     /// A peak counts above this part of its frame's largest value, 0..=1.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub threshold: f32,
-    /// Width of the histogram's bins in parts of a step, above 0 and below 1; 0.01 of a semitone is a cent.
+    /// Width of the histogram's bins in parts of a step, 1e-6 or more and below 1; 0.01 of a semitone is a cent.
     pub resolution: f64,
     /// Steps of an octave, at least 1.
     pub bins_per_octave: usize,
@@ -136,7 +136,7 @@ impl Tuning {
 /// frequency.
 ///
 /// # Errors
-/// When `resolution` does not lie between 0 and 1 or `bins_per_octave` is zero.
+/// When `resolution` is below 1e-6 or not below 1, or `bins_per_octave` is zero.
 pub fn pitch_tuning(
     frequencies: &[f32],
     resolution: f64,

@@ -20,7 +20,7 @@ pub enum Window {
     Povey,
     /// All ones.
     Rectangular,
-    /// These values, as many as `win_length`, all finite.
+    /// These values, as many as `win_length`, all within ±1e6.
     Custom(Vec<f64>),
 }
 

@@ -10,6 +10,7 @@ use texts::Text;
 
 #[path = "../page/mod.rs"]
 mod page;
+mod ranges;
 mod reasons;
 mod texts;
 
@@ -176,6 +177,14 @@ fn each_giver_gives_reasons() {
 /// The reasons of a made-up file, each with its error.
 fn reasons_of(library: &str, source: &str) -> Vec<(&'static str, String)> {
     reasons::reasons(library, source.parse().unwrap())
+}
+
+#[test]
+fn limits_of_settings_stand_in_the_docs() {
+    for name in LIBRARIES {
+        let missing = ranges::of_library(texts::sources(name));
+        assert!(missing.is_empty(), "{name}: the docs of a setting must state its rule: {missing:?}");
+    }
 }
 
 #[test]

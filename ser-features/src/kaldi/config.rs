@@ -14,7 +14,7 @@ pub struct KaldiFrameConfig {
     pub sample_rate: u32,
     /// Length of a frame, in milliseconds; at least two samples and at most 1,048,576.
     pub frame_length_ms: f64,
-    /// Milliseconds from one frame to the next, at least one sample.
+    /// Milliseconds from one frame to the next; at least one sample and at most 1,048,576.
     pub frame_shift_ms: f64,
     /// Pre-emphasis coefficient, 0..=1: the previous sample times this is subtracted from each sample of a frame.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
@@ -28,7 +28,7 @@ pub struct KaldiFrameConfig {
     /// `true`: frame `t` starts at sample `t · shift`, and only whole frames count. `false`: it is centred on sample `(t + ½) · shift`, there
     /// are as many frames as shifts, and the signal is mirrored at its ends.
     pub snip_edges: bool,
-    /// Factor of the samples. Kaldi's recipes use 16-bit integers. With the default, 32,768, the full scale of the samples is ±1.
+    /// Factor of the samples, 0..=1e6. Kaldi's recipes use 16-bit integers. With the default, 32,768, the full scale of the samples is ±1.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub scale: f32,
 }
@@ -88,7 +88,7 @@ pub struct KaldiFbankConfig {
     pub use_energy: bool,
     /// Whether that is the energy before pre-emphasis and window.
     pub raw_energy: bool,
-    /// Smallest energy, at least 0, in the square of the scaled samples' unit.
+    /// Smallest energy, 0..=1e30, in the square of the scaled samples' unit.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub energy_floor: f32,
     /// Whether bands are natural logarithms.
@@ -131,15 +131,16 @@ pub struct KaldiMfccConfig {
     pub frames: KaldiFrameConfig,
     /// The bands.
     pub mel: KaldiMelConfig,
-    /// Coefficients to keep, 1..=`num_bins`.
+    /// Coefficients to keep, 1..=`num_bins`; the product of both is at most 4,194,304.
     pub num_ceps: usize,
-    /// Coefficient `n` (from 0) is multiplied with `1 + L / 2 · sin(π · n / L)`; 0 leaves it.
+    /// Liftering `L`, finite and 0 or more: coefficient `n` (from 0) is multiplied with `1 + L / 2 · sin(π · n / L)`; 0 leaves it. A value
+    /// so small that `π · num_ceps / L` is infinite is refused.
     pub cepstral_lifter: f64,
     /// Whether the first row is the logarithm of each frame's energy, instead of the coefficient 0.
     pub use_energy: bool,
     /// Whether that is the energy before pre-emphasis and window.
     pub raw_energy: bool,
-    /// Smallest energy, at least 0, in the square of the scaled samples' unit.
+    /// Smallest energy, 0..=1e30, in the square of the scaled samples' unit.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "crate::number::finite"))]
     pub energy_floor: f32,
 }

@@ -60,6 +60,9 @@ async fn every_state_fits_320_pixels() {
     browser.close().await;
 }
 
+/// A function of the script that gives the background colour of a part of the page. Colours fade in, so tests wait for them.
+const OF: &str = "const of = (part) => getComputedStyle(document.querySelector(part)).backgroundColor;";
+
 #[tokio::test]
 async fn what_is_pressed_is_seen_in_forced_colours() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
@@ -79,19 +82,15 @@ async fn what_is_pressed_is_seen_in_forced_colours() {
         (".bar span", ".bar"),
         ("#record .dot", "#record"),
     ] {
-        let differ = format!(
-            "(() => {{ const of = (part) => getComputedStyle(document.querySelector(part)).backgroundColor; return of('{pressed}') !== of('{other}'); }})()"
-        );
-        assert!(page.holds(&differ).await, "{pressed}");
+        let differ = format!("{OF} return of('{pressed}') !== of('{other}')");
+        page.until(pressed, &differ).await;
     }
     // All in the colour that the user chose for it.
-    let same = "(() => { const of = (part) => getComputedStyle(document.querySelector(part)).backgroundColor; \
-                return of('.like[aria-pressed=true]') === of('label[for=strategy-balance]'); })()";
-    assert!(page.holds(same).await);
+    let same = format!("{OF} return of('.like[aria-pressed=true]') === of('label[for=strategy-balance]')");
+    page.until("one colour", &same).await;
     page.click("#live").await;
     page.until("live", "return document.getElementById('live').dataset.state === 'on'").await;
-    let differ = "(() => { const of = (part) => getComputedStyle(document.querySelector(part)).backgroundColor; return of('#live') !== of('#sample'); })()";
-    assert!(page.holds(differ).await, "live is on");
+    page.until("live is on", &format!("{OF} return of('#live') !== of('#sample')")).await;
     page.click("#live").await;
     browser.close().await;
 }
