@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 /// | dropout 0.3, dense | \[classes\] | 1,540 for 4 classes |
 ///
 /// Running statistics are counted among the parameters. The default features are mel powers; normalisation takes their
-/// logarithm. Neither a convolution nor the attention sees padding.
+/// logarithm where they are skewed, if [`TrainingConfig::log_skewed`](crate::training::TrainingConfig::log_skewed) is on. Neither a convolution nor the attention sees padding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CnnAttentionConfig {
