@@ -18,7 +18,7 @@ const MAX_LENGTH: usize = 1 << 28;
     serde(default, deny_unknown_fields)
 )]
 pub struct PreparationConfig {
-    /// Sample rate that the clip is brought to, in Hz, within [`SAMPLE_RATES`].
+    /// Sample rate that the clip is brought to, in Hz, within [`SAMPLE_RATES`]: 1,000 to 384,000.
     pub sample_rate: u32,
     /// Frames at both ends that are at least this far below the loudest frame, in dB, above 0, are silence and are cut ([`Trim`], frames of
     /// 2,048 samples every 512). `None` cuts nothing.
