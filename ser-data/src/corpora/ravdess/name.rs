@@ -19,15 +19,15 @@ use crate::labels::Emotion;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RavdessName {
-    /// Sound, picture or both.
+    /// Sound, picture or both; 01 to 03 in the file name.
     pub modality: Modality,
-    /// Speech or song.
+    /// Speech or song; 01 or 02 in the file name.
     pub vocal_channel: VocalChannel,
-    /// The emotion played.
+    /// The emotion played; 01 to 08 in the file name.
     pub emotion: Emotion,
-    /// Its strength; always normal for neutral.
+    /// Its strength, 01 or 02 in the file name; always normal for neutral.
     pub intensity: Intensity,
-    /// The sentence.
+    /// The sentence; 01 or 02 in the file name.
     pub statement: Statement,
     /// First or second take: 1 or 2.
     pub repetition: u8,
