@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Readout {
-    /// The divisor of the logits before the softmax, within [`Readout::TEMPERATURES`]. Above 1, the probabilities are less extreme
+    /// The divisor of the logits before the softmax, 0.01 to 100 ([`Readout::TEMPERATURES`]). Above 1, the probabilities are less extreme
     /// (temperature scaling; Guo et al., *On Calibration of Modern Neural Networks*, 2017). The most probable label stays the same; the
     /// most probable class may change if labels are merged.
     pub temperature: f64,

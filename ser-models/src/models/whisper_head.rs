@@ -38,7 +38,7 @@ pub struct WhisperHeadConfig {
     /// The last of these blocks, where they are part of the network and trained with it; `None` trains the head alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<TunedBlocks>,
-    /// Features of the encoder's frames: 512 in Whisper base.
+    /// Features of the encoder's frames: 512 in Whisper base; a multiple of 64 where blocks are tuned.
     pub width: usize,
     /// Digest of the encoder's file ([`WhisperEncoder::digest`](crate::encoder::WhisperEncoder::digest)): a recogniser refuses any other
     /// encoder. If empty, any encoder of these sizes is accepted.
