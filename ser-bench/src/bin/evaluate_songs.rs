@@ -1,11 +1,13 @@
 //! Measures the recommender with simulated listeners of a catalogue, as tables: strategies, taste, journeys.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 use mood_recommender::{Catalog, Recommender};
 use ser_bench::songs;
+use ser_examples::cli;
 
 /// Measures strategies, taste and journeys on a catalogue with simulated listeners. One seed gives one result.
 #[derive(Parser)]
@@ -24,8 +26,11 @@ struct Arguments {
     shuffle: f32,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    cli::exit(run)
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let recommender = Recommender::new(Catalog::open(&arguments.catalog)?)?;
     let listeners = songs::listeners(recommender.catalog(), arguments.listeners, arguments.seed);
     for shuffle in [0.0, arguments.shuffle] {

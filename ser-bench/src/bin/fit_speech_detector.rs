@@ -8,10 +8,12 @@ use ndarray::{Array1, Array2, Axis};
 use rayon::prelude::*;
 use ser_bench::sounds::{RATE, Sound};
 use ser_data::Audio;
+use ser_examples::cli;
 use ser_features::{BandPass, Resampler};
 use ser_models::Generator;
 use ser_models::recording::{CUES, SpeechCues};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use walkdir::WalkDir;
 
 /// Fits the detector of speech, and measures it.
@@ -45,11 +47,14 @@ struct Group {
     cues: Vec<[f32; CUES]>,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    cli::exit(run)
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
     let mut groups = Vec::new();
     for folder in arguments.speech.iter().chain(&arguments.held_out) {
-        groups.push(recorded(folder, true, arguments.speech.contains(folder), &arguments)?);
+        groups.push(recorded(folder, true, arguments.speech.contains(folder), arguments)?);
     }
     for (kind, sound) in Sound::ALL.into_iter().enumerate() {
         let cues = (0..arguments.count as u64).into_par_iter().map(|number| {
@@ -61,7 +66,7 @@ fn main() -> Result<()> {
         groups.push(Group { name: sound.name().to_owned(), speech: false, fits: true, cues });
     }
     for folder in &arguments.sounds {
-        groups.push(recorded(folder, false, false, &arguments)?);
+        groups.push(recorded(folder, false, false, arguments)?);
     }
     let regression = Regression::fit(&groups);
     regression.print();

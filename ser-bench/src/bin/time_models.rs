@@ -2,13 +2,15 @@
 //! seconds, e.g. `cnn-1d train 2.5`, `cnn-1d infer 0.5`, `recognizer infer 0.5` or `encoder-i8 infer 0.5`, is answered by a line of JSON.
 
 use anyhow::{Context, Result, bail};
+use clap::Parser;
 use ser_bench::subjects::{EncoderSubject, ModelSubject, RecognizerSubject};
 use ser_bench::timing::times;
-use ser_examples::memory::peak_memory;
+use ser_examples::{cli, memory::peak_memory};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// An answer.
@@ -22,7 +24,16 @@ struct Answer {
     peak_bytes: Option<u64>,
 }
 
-fn main() -> Result<()> {
+/// Times networks, the recogniser and encoders: reads lines such as `cnn-1d train 2.5` (what, train or infer, seconds) from standard input and
+/// answers each by a line of JSON.
+#[derive(Parser)]
+struct Arguments {}
+
+fn main() -> ExitCode {
+    cli::exit(run)
+}
+
+fn run(_: &Arguments) -> Result<()> {
     let mut subjects: HashMap<String, ModelSubject> = HashMap::new();
     let mut encoders: HashMap<String, EncoderSubject> = HashMap::new();
     let mut recognition = RecognizerSubject::new()?;
