@@ -170,12 +170,10 @@ fn limits_without_docs_are_found() {
         );
         source.parse().unwrap()
     };
-    let scale = ("scale".to_owned(), "0.01 to 100".to_owned());
-    assert_eq!(of_library([file("at most 5,000")]), [scale.clone()]);
-    assert_eq!(
-        of_library([file("1 or more")]),
-        [("rounds".to_owned(), "at most 5000 rounds".to_owned()), scale]
-    );
+    let found =
+        |docs| -> Vec<String> { of_library([file(docs)]).into_iter().map(|(name, _)| name).collect() };
+    assert_eq!(found("at most 5,000"), ["scale"]);
+    assert_eq!(found("1 or more"), ["rounds", "scale"]);
     assert_eq!(
         numbers("0..=1e30, 1..=1,048,576, −3 or 10⁻³⁰ to 10³⁰."),
         [0.0, 1e30, 1.0, 1_048_576.0, 3.0, 1e-30, 1e30]
