@@ -43,8 +43,9 @@ struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// Write a voice profile of the only speaker in these recordings, instead of recognising moods. `--profile` then improves the
-    /// recognition of this speaker. Five clips in several moods are enough. Each recording counts once, whatever its length: cut a long one
-    /// into clips first. The profile holds averages only. Needs a model that reads the statistics of an encoder, such as `voices`.
+    /// recognition of this speaker. Five clips in several moods are enough. Each recording has the same weight, regardless of its length:
+    /// cut a long one into clips first. The profile contains averages only. Needs a model that reads the statistics of an encoder, such as
+    /// `voices`.
     #[arg(long, value_name = "JSON", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
     /// Compare the answers with these true moods, and print accuracy, UAR and the confusion matrix on standard error. The true moods are a

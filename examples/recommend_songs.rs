@@ -77,7 +77,7 @@ enum StrategyName {
     Balance,
     /// More of the same mood.
     Keep,
-    /// Happy songs, whatever the mood.
+    /// Happy songs for every mood.
     CheerUp,
     /// A playlist that begins at the mood and moves to the target in small steps.
     Journey,
@@ -232,7 +232,7 @@ fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
 
 /// Returns the target moods of the strategy of which the catalogue has no songs.
 fn lacking(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> Vec<Mood> {
-    // A journey chooses songs by their position between the moods, not by their mood.
+    // A journey chooses songs by their position in the valence–energy plane, not by their mood.
     if let Strategy::Journey { .. } = strategy {
         return Vec::new();
     }

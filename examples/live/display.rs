@@ -36,8 +36,7 @@ struct Line<'a> {
 impl Display {
     pub(crate) fn new(json: bool, labels: Vec<String>) -> Self {
         let line = (!json && std::io::stdout().is_terminal()).then(|| {
-            // `wide_msg` cuts the line to the terminal's width. A longer line would wrap, and rewriting it would leave its first rows
-            // behind.
+            // `wide_msg` cuts the line to the terminal's width. A longer line would wrap, and old rows of it would stay on the terminal.
             let style = ProgressStyle::with_template("{wide_msg}");
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             line.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))

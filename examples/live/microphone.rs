@@ -55,7 +55,7 @@ pub(crate) fn open() -> anyhow::Result<Source> {
     })
 }
 
-/// Receiver of samples.
+/// Receives samples from the microphone and sends them as pieces.
 struct Capture {
     send: SyncSender<anyhow::Result<Piece>>,
     lost: Arc<AtomicUsize>,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Answer {
     /// The most probable mood.
     pub mood: String,
-    /// Every mood with its probability; they sum to 1.
+    /// The probability of each mood. The probabilities sum to 1.
     pub probabilities: BTreeMap<String, f32>,
     /// Whether the probability of the most probable mood is at least the model's confidence threshold.
     pub confident: bool,

@@ -118,7 +118,7 @@ impl Model {
         &self.name
     }
 
-    /// Identifies the model.
+    /// Returns the identification of the model for output.
     pub fn id(&self) -> &ModelId {
         &self.id
     }

@@ -90,7 +90,7 @@ impl Look {
     }
 }
 
-/// Text in a mood's colour, where standard output takes colours; as it is for any other label.
+/// Returns a text in the colour of the mood `label` if standard output shows colours. Returns it unchanged for other labels.
 pub fn painted(label: &str, text: String) -> String {
     match Look::of(label) {
         Some(look) if console::colors_enabled() => look.shape().apply_to(text).to_string(),

@@ -49,7 +49,7 @@ pub struct Encoding {
     /// Input of a network with tuned blocks in a second run: the encoder's blocks before the tuned ones, and the frames that are read from
     /// them.
     pub tuned: Option<(Arc<WhisperEncoder>, ModelInput)>,
-    /// Augmented copies that are encoded besides each clip. Clips and copies are prepared as the corpus is.
+    /// Augmented copies that are encoded in addition to each clip. Clips and copies are prepared as the corpus is.
     pub config: EncodingConfig,
     /// File that keeps the statistics for the next run.
     pub cache: Option<PathBuf>,

@@ -26,13 +26,14 @@ use tuning::Tuning;
 /// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. One fifth of the clips is kept for testing, one
 /// tenth is used for validation and selects the best epoch, and the network is trained on the others.
 ///
-/// Your own recordings are a folder for each class (`recordings/happy/1.wav`) or a table (`path,label,speaker`).
+/// Your own recordings are in a folder with one subfolder for each class (`recordings/happy/1.wav`), or listed in a table
+/// (`path,label,speaker`).
 ///
 /// The architecture decides which features are extracted. A preset is an architecture with its published training. A file (`--config`) can
 /// change every setting and overrides the preset; the command line overrides both.
 ///
-/// The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far if one network
-/// is trained. `--resume` continues the run and ends with the same file as an uninterrupted run.
+/// The same seed, data and settings give the same file, bit for bit, on one machine. If one network is trained, Ctrl-C keeps the best
+/// checkpoint so far. `--resume` continues the run and writes the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --tune-blocks 1 --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
@@ -69,8 +70,8 @@ struct Arguments {
     /// encoder, 0.6 MB for each training clip and each copy of three seconds or more.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,
-    /// TOML file with settings of the second run of --tune-blocks. Its table [training] overrides that of examples/assets/tuning.toml. Options
-    /// such as --epochs change the first run only. --history and the printed seconds are those of the second run.
+    /// TOML file with settings of the second run of --tune-blocks. Its table [training] overrides that of examples/assets/tuning.toml.
+    /// Options such as --epochs change the first run only. --history and the printed seconds are those of the second run.
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
     /// Classes to recognise.

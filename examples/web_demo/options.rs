@@ -22,7 +22,7 @@ pub(crate) enum StrategyName {
     Balance,
     /// Songs of the same mood.
     Keep,
-    /// Happy songs, whatever the mood.
+    /// Happy songs for every mood.
     CheerUp,
     /// A playlist that begins at the mood and moves to `target` in small steps.
     Journey,

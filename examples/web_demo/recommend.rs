@@ -76,15 +76,15 @@ pub(crate) struct ListedSong {
     /// The song's mood.
     #[schema(value_type = Option<crate::schema::MoodName>)]
     mood: Option<Mood>,
-    /// From gloomy (0) to happy (1).
+    /// Valence, from gloomy (0) to happy (1).
     valence: Option<f32>,
-    /// From still (0) to intense (1).
+    /// Energy, from still (0) to intense (1).
     energy: Option<f32>,
-    /// From electric (0) to acoustic (1).
+    /// Acousticness, from electric (0) to acoustic (1).
     acousticness: Option<f32>,
-    /// From 0 to 1.
+    /// Danceability, from 0 to 1.
     danceability: Option<f32>,
-    /// From 0 to 100.
+    /// Popularity, from 0 to 100.
     popularity: Option<f32>,
 }
 
@@ -114,9 +114,9 @@ struct Way {
 /// A point in the valence–energy plane.
 #[derive(Serialize, ToSchema)]
 struct Place {
-    /// From gloomy (0) to happy (1).
+    /// Valence, from gloomy (0) to happy (1).
     valence: f64,
-    /// From still (0) to intense (1).
+    /// Energy, from still (0) to intense (1).
     energy: f64,
 }
 
@@ -173,7 +173,7 @@ pub(crate) enum FormatName {
     M3u8,
     /// XML Shareable Playlist Format.
     Xspf,
-    /// A table.
+    /// CSV table.
     Csv,
 }
 

@@ -58,7 +58,7 @@ pub enum Figure {
     Heatmap(Heatmap),
     /// Pitch of a voice over time.
     Pitch(Pitch),
-    /// Values from epoch to epoch.
+    /// Values over epochs.
     Curves(Curves),
     /// Counts or correlations of pairs.
     Matrix(Matrix),

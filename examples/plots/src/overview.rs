@@ -11,7 +11,7 @@ use ser_features::{
 use crate::pitch_line::PitchLine;
 use crate::{Figure, Heatmap, Language, Pitch, Rows, Waveform};
 
-/// Maximum number of columns of a picture; few screens have more. If there are more, neighbours are joined.
+/// Maximum number of columns of a picture, because few screens have more. If there are more, neighbours are joined.
 const MAX_COLUMNS: usize = 2048;
 /// Number of parts of a waveform per second, before neighbours are joined.
 const PARTS_A_SECOND: u32 = 500;

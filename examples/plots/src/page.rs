@@ -138,7 +138,7 @@ impl Page {
     /// Draws the page and writes it to a file with the extension `.png` or `.svg`.
     ///
     /// # Errors
-    /// As [`Page::bytes`]. [`PlotError::Format`] for another extension. If the file cannot be written; the error names it.
+    /// As [`Page::bytes`], [`PlotError::Format`] for another extension, or if the file cannot be written. The last error names the file.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let bytes = self.bytes(Format::of(path)?)?;
         output::write(path, &bytes)

@@ -170,8 +170,8 @@ fn wrk(server: &Server, clients: usize, script: &str) -> Option<Told> {
 }
 
 /// Sixty-four clients together get at least 95 % of the answers that the cores can give, and very few are refused. The number of answers
-/// that the cores can give is measured with one and with two clients for each core; the larger result counts. With two, no core waits for a
-/// client.
+/// that the cores can give is the larger one of two measurements, with one and with two clients for each core. With two, no core waits for
+/// a client.
 #[test]
 #[ignore = "takes all cores for a minute"]
 fn sixty_four_clients_are_answered_as_fast_as_the_cores_can() {
