@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// Prints accuracy, UAR, macro-F1 and the confusion matrix of a checkpoint on the test part that it records.
 ///
-/// A checkpoint without a test part was trained on everything, and is refused.
+/// Refuses a checkpoint without a test part, because it was trained on all clips.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example evaluate -- --data Audio_Speech_Actors_01-24.zip --model model.safetensors"
@@ -33,13 +33,13 @@ struct Arguments {
     /// The checkpoint.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// File of the encoder, if the model was trained with another one than the bundled one.
+    /// File of the encoder, if the model was trained with an encoder other than the bundled one.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Refuse a checkpoint with another kind of network.
+    /// Refuse a checkpoint of any other kind of network.
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Architecture::KINDS))]
     arch: Option<String>,
-    /// Report files that are not clips, and continue. All clips of the test part must still be read.
+    /// Report files that are not clips, and continue. All clips of the test part must still be readable.
     #[arg(long)]
     skip_bad: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ struct Report<'a> {
     accuracy: f64,
     uar: f64,
     macro_f1: f64,
-    /// Rows are true classes, columns predicted ones, both in the order of `labels`.
+    /// Rows are true classes and columns are predicted classes, both in the order of `labels`.
     confusion: &'a ConfusionMatrix,
     /// Settings and results of the training, and of the encoding of its clips.
     training: &'a TrainingRecord,
@@ -127,7 +127,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Says which changed copies of its clips a network was trained on, where it reads an encoder.
+/// Describes the augmented copies that a network was trained on. Returns `None` unless the network reads an encoder.
 fn copies(training: &TrainingRecord) -> Option<String> {
     let EncodingConfig { augmentation, copies, seed, .. } = match EncodingConfig::of_record(training) {
         Ok(config) => config?,

@@ -1,4 +1,4 @@
-//! Audio files in, librosa's features out: one safetensors file with MFCC, chroma, mel, contrast and tonnetz of every clip.
+//! Extracts librosa's features from audio files: writes one safetensors file with MFCC, chroma, mel, contrast and tonnetz of every clip.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -19,15 +19,16 @@ use serde::Serialize;
 /// Writes, for each clip, the tensors STEM.mfcc [40, T], STEM.chroma [12, T], STEM.mel [128, T] (power), STEM.contrast
 /// [7, T], STEM.tonnetz [6, T] and STEM.vector [193] (their means over time, in that order), all f32.
 ///
-/// If the output's name ends in .csv, it has a row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to tonnetz_5. The
-/// settings are written to OUTPUT.json.
+/// If the output's name ends in .csv, the file has one row for each clip instead: id (its STEM), then the vector's values, mfcc_0 to
+/// tonnetz_5. The settings are then written to OUTPUT.json.
 ///
-/// STEM is a file's path below the given folder without its extension, or a single file's stem. With --data it is the id of a clip of
-/// labelled speech; the clip's label, speaker and corpus are written to the CSV's columns after id and to the settings. Clips are
-/// prepared: 22,050 Hz, mono, silence trimmed (30 dB below the loudest frame), peak-normalised, 3 seconds.
+/// STEM is a file's path below the given folder without its extension, or the stem of a single file. With --data, STEM is the id of a clip
+/// of labelled speech, and the clip's label, speaker and corpus are written to the settings and to the CSV columns after id. Clips are
+/// prepared: resampled to 22,050 Hz, mixed to mono, trimmed of silence (30 dB below the loudest frame), peak-normalised and brought to 3
+/// seconds.
 ///
-/// The safetensors file's metadata has one entry, `extraction`: JSON with the settings, the clips and those left out. Clips are written
-/// as they are done, so memory does not grow with their number; the file appears when it is complete.
+/// The safetensors file's metadata has one entry, `extraction`: JSON with the settings, the clips and the skipped clips. Each clip is
+/// written as soon as it is extracted, so memory does not grow with the number of clips. The file appears when it is complete.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example extract_features -- ravdess/Actor_01 --output actor-01.safetensors\n  \
@@ -48,7 +49,7 @@ struct Arguments {
     /// File to write: CSV if its name ends in .csv, otherwise safetensors.
     #[arg(long)]
     output: PathBuf,
-    // The list of the names is the crate's own.
+    // The help text is built at run time because it lists the names that `Feature` has.
     #[arg(long, value_delimiter = ',', default_values_t = Feature::ISSA, help = features_help())]
     features: Vec<Feature>,
     /// Statistics of each row of the features that the vector holds instead of the means, separated by commas: mean, std, min, max, range,
@@ -194,13 +195,16 @@ fn config(arguments: &Arguments) -> ExtractConfig {
         },
         skip_bad,
         allow_truncated: arguments.decoding.allow_truncated,
-        // Features of silence are taken too.
+        // Silent clips are extracted too.
         speech_only: false,
         ..ExtractConfig::default()
     }
 }
 
-/// Names the feature that is not available at the sample rate, and the first file.
+/// Checks that every feature is available at the sample rate.
+///
+/// # Errors
+/// Names the feature that is not available, and the first file.
 fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::Result<()> {
     for &feature in &config.features {
         let alone = FeatureConfig { features: vec![feature], ..config.clone() };
@@ -210,7 +214,7 @@ fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::
             format!("{file}{feature} cannot be computed at {rate} Hz (choose others with --features)")
         })?;
     }
-    // What is wrong with all of them together: one is named twice.
+    // Finds errors of the whole list, such as a feature that is named twice.
     FeatureExtractor::new(config.clone()).map_err(ExtractError::from)?;
     Ok(())
 }
@@ -218,17 +222,17 @@ fn check_features(config: &FeatureConfig, first: Option<&AudioFile>) -> anyhow::
 /// Summary of the run.
 #[derive(Serialize)]
 struct Written {
-    /// The file.
+    /// Path of the file.
     output: String,
-    /// The clips in it; of a file that was whole already, those that were asked for.
+    /// Number of clips in the file. If the file was already complete, the number of clips requested.
     clips: usize,
-    /// The tensors in it, where a safetensors file was written.
+    /// Number of tensors in the file, if a safetensors file was written.
     tensors: Option<usize>,
-    /// The values of each row of a CSV file.
+    /// Number of values in each row of a CSV file.
     columns: Option<usize>,
-    /// Reasons for the clips that were left out in this run.
+    /// Reasons for the clips that this run skipped.
     skipped: Vec<String>,
-    /// Whether the file was there, so that nothing was done.
+    /// Whether the file was already complete, so that nothing was extracted.
     whole_already: bool,
 }
 
@@ -255,13 +259,13 @@ struct Extraction<'a> {
     features: &'a FeatureConfig,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     functionals: &'a [Functional],
-    /// Whether the statistics are those of voiced frames alone.
+    /// Whether the statistics are computed from voiced frames only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     voiced: bool,
     /// Whether truncated files were read up to the damage.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     allow_truncated: bool,
-    /// The stems of all clips that were to be read.
+    /// The stems of all requested clips, including skipped ones.
     clips: &'a [&'a String],
     /// Label, speaker and corpus of each clip of labelled speech.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -275,7 +279,7 @@ impl Extraction<'_> {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// Whether a file holds just what this run would write to it. Where it does not, or is damaged, it is made again.
+    /// Returns whether a file is undamaged and holds exactly the clips and settings of this run. Otherwise the file is written again.
     fn is_whole_at(&self, path: &Path, skip_bad: bool) -> bool {
         read_whole(path).is_ok_and(|(text, shapes)| {
             let csv = Format::of(path) == Format::Csv;
@@ -323,7 +327,7 @@ impl About {
     }
 }
 
-/// The clips of labelled speech by their ids.
+/// Finds the clips of labelled speech. Their ids become the stems.
 fn find_clips(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
     let options = ClipsOptions { label_map: arguments.labelling.label_map()?, skip_bad: arguments.skip_bad };
     let found = Clips::open(&arguments.labelling.sources(&arguments.data)?, &options)?;
@@ -338,7 +342,7 @@ fn find_clips(arguments: &Arguments) -> anyhow::Result<Vec<Input>> {
     Ok(inputs.collect())
 }
 
-/// The files to read by their STEM, in its order.
+/// Finds the files to read, sorted by STEM.
 fn find_inputs(inputs: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     let mut found = BTreeMap::new();
     for input in inputs {

@@ -23,8 +23,8 @@ use serde::Serialize;
 
 /// Recognises the moods of recordings of any length: files, folders, or standard input (`-`).
 ///
-/// A recording is analysed in windows of three seconds, one every second; windows without speech are left out. Its mood is the mean of its
-/// windows. `--timeline` prints its moods from start to end.
+/// A recording is analysed in windows of three seconds, one every second. Windows without speech are left out. The mood of the recording is
+/// that of the mean over its windows. `--timeline` also prints how the mood changes from start to end.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example recognize -- recordings --timeline\n  \
@@ -37,14 +37,15 @@ struct Arguments {
     /// Format of the results.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Also print the stretches of each mood.
+    /// Also print the stretches of the recording with their moods.
     #[arg(long)]
     timeline: bool,
     #[command(flatten)]
     model: ModelArguments,
     /// Write a voice profile of the only speaker in these recordings, instead of recognising moods. `--profile` then improves the
-    /// recognition of this speaker. Five clips in several moods are enough. Each recording counts once, whatever its length: cut a long one
-    /// into clips first. The profile holds averages only. Needs a model that reads the statistics of an encoder, such as `voices`.
+    /// recognition of this speaker. Five clips in several moods are enough. Each recording has the same weight, regardless of its length:
+    /// cut a long one into clips first. The profile contains averages only. Needs a model that reads the statistics of an encoder, such as
+    /// `voices`.
     #[arg(long, value_name = "JSON", conflicts_with_all = ["timeline", "labels", "profile"])]
     learn_voice: Option<PathBuf>,
     /// Compare the answers with these true moods, and print accuracy, UAR and the confusion matrix on standard error. The true moods are a
@@ -71,9 +72,9 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
+    /// Text for human readers.
     Table,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// A row for each recording; with --timeline, a row for each stretch of one mood.
     Csv,
@@ -94,7 +95,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..TimelineConfig::default()
     };
     let model = arguments.model.open()?;
-    // For a reader: a program that reads what goes wrong finds the model in JSON.
+    // Only for a human reader. A program that parses standard error finds the model in the JSON output.
     if std::io::stderr().is_terminal() {
         cli::note(format_args!("recognised by {}", model.name()));
     }
@@ -173,7 +174,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a profile of the voice in recordings.
+/// Writes a profile of the voice in the recordings to `path`.
 fn learn_voice(
     mut recognizer: Recognizer,
     inputs: &[Input],
@@ -204,7 +205,7 @@ fn learn_voice(
     cli::print(format!("{}: a voice in {} recordings", path.display(), voice.clips()))
 }
 
-/// The profile of the voice in one recording.
+/// Computes the profile of the voice in one recording.
 fn profile(
     recognizer: &mut Recognizer,
     input: &Input,
@@ -230,7 +231,7 @@ struct Line<'a> {
     timeline: Option<Vec<Stretch<'a>>>,
 }
 
-/// A stretch of one mood; `mood` is null where there is no speech.
+/// A stretch of one mood. `mood` is null for a stretch without speech.
 #[derive(Serialize)]
 struct Stretch<'a> {
     start: f64,
@@ -245,7 +246,7 @@ struct Printer<'a> {
     timeline: bool,
     labels: &'a [String],
     model: &'a ModelId,
-    /// Whether the first line of a CSV file is still due.
+    /// Whether the header of a CSV file is still to be printed.
     header: bool,
 }
 
@@ -274,7 +275,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A CSV file has its header, also that of a part without recordings.
+    /// Prints the CSV header if no row was printed, so that the output of a part without recordings has a header too.
     fn finish(&mut self) -> anyhow::Result<()> {
         match self.format {
             Format::Csv if self.header => cli::write(&self.header()?.into_inner()?),
@@ -282,7 +283,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// The start of a CSV file: its header, if it is still due.
+    /// Returns a CSV writer that contains the header if it was not printed yet.
     fn header(&mut self) -> anyhow::Result<csv::Writer<Vec<u8>>> {
         let mut rows = csv::Writer::from_writer(Vec::new());
         if std::mem::take(&mut self.header) {

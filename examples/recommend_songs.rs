@@ -20,14 +20,14 @@ use ser_models::{Recognition, Timeline};
 
 /// Recognises the mood of a voice clip and recommends songs that suit it.
 ///
-/// Without arguments it listens to a bundled clip, with a bundled model and a bundled starter catalogue.
+/// Without arguments it uses a bundled clip, a bundled model and a bundled starter catalogue.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example recommend_songs -- voice.wav --catalog data_moods.csv --count 3 --playlist songs.m3u8"
 ))]
 struct Arguments {
-    /// The clip, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in their usual containers, videos too; any rate
-    /// and channels.
+    /// The clip, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in their usual containers, including videos, with
+    /// any sample rate and number of channels.
     clip: Option<PathBuf>,
     /// Recommend for this mood, without a clip: Calm, Happy, Sad or Energetic.
     #[arg(long, value_name = "MOOD", conflicts_with_all = ["clip", "model", "at", "allow_truncated"])]
@@ -36,7 +36,7 @@ struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     catalog: CatalogArguments,
-    /// Songs to recommend at most.
+    /// Maximum number of songs.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// Strategy that chooses songs for the mood.
@@ -45,14 +45,14 @@ struct Arguments {
     /// Part of the recording whose mood the songs suit.
     #[arg(long, value_enum, value_name = "PART", default_value_t = At::Whole)]
     at: At,
-    /// End of a journey: Calm, Happy, Sad or Energetic.
+    /// Mood at the end of a journey (`--strategy journey`): Calm, Happy, Sad or Energetic.
     #[arg(long, default_value_t = Mood::Happy, value_name = "MOOD")]
     target: Mood,
-    /// Also write the songs to a playlist, whose format is that of its extension: .m3u8, .xspf, .jspf, .csv or .txt.
+    /// Also write the songs to a playlist. The file extension decides the format: .m3u8, .xspf, .jspf, .csv or .txt.
     #[arg(long, value_name = "FILE")]
     playlist: Option<PathBuf>,
-    /// Let the entries of --playlist point to the files in this folder whose tags name the songs. Needs the feature `files`: run it as
-    /// `cargo run --release --example recommend_songs --features files -- ...`.
+    /// Make the entries of --playlist point to the files in this folder whose tags name the songs. Needs the feature `files`: run the
+    /// example as `cargo run --release --example recommend_songs --features files -- ...`.
     #[arg(long, value_name = "FOLDER", requires = "playlist")]
     music: Option<PathBuf>,
     /// Print one JSON object: mood, probabilities (name → value) and songs (key, name, artist, link, mood_estimated, score,
@@ -67,19 +67,19 @@ struct Arguments {
 enum At {
     /// The whole recording.
     Whole,
-    /// Its last ten seconds of speech.
+    /// The last ten seconds of speech.
     End,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum StrategyName {
-    /// Songs that balance the mood: Sad → happy, Calm → energetic, Energetic → calm; Happy is kept.
+    /// Songs that balance the mood: happy songs for Sad, energetic for Calm, calm for Energetic, and happy for Happy.
     Balance,
     /// More of the same mood.
     Keep,
-    /// Happy songs, whatever the mood.
+    /// Happy songs for every mood.
     CheerUp,
-    /// A playlist that begins at the mood and moves in small steps to the target.
+    /// A playlist that begins at the mood and moves to the target in small steps.
     Journey,
 }
 
@@ -135,15 +135,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// The mood that songs are for, and where it comes from.
+/// The mood to recommend songs for, and its source.
 struct Recognized {
     recognition: Recognition,
-    /// Source of the mood.
+    /// Name of the source of the mood in errors: a model or `--mood`.
     by: String,
     clip: Option<Clip>,
 }
 
-/// The recording.
+/// A recording and its timeline.
 struct Clip {
     name: String,
     sample_rate: u32,
@@ -151,7 +151,7 @@ struct Clip {
 }
 
 impl Recognized {
-    /// Listens to the clip of the command line, or to the bundled one.
+    /// Recognises the mood of the clip on the command line, or of the bundled clip.
     fn of_clip(arguments: &Arguments) -> anyhow::Result<Self> {
         let decoding = arguments.decoding.options();
         let (name, mut reader) = match &arguments.clip {
@@ -179,7 +179,7 @@ impl Recognized {
         Ok(Recognized { recognition, by: model.name().to_owned(), clip })
     }
 
-    /// The mood that the command line gives.
+    /// Returns the mood of `--mood`, with probability 1.
     fn given(mood: Mood) -> Self {
         let probability = |other: Mood| (other.to_string(), f32::from(u8::from(other == mood)));
         let probabilities = Mood::ALL.map(probability).to_vec();
@@ -187,7 +187,7 @@ impl Recognized {
         Recognized { recognition, by: "--mood".into(), clip: None }
     }
 
-    /// The recognition as paragraphs; empty without a clip.
+    /// Describes the recognition in paragraphs. Returns an empty string if there is no clip.
     fn describe(&self) -> String {
         let Some(Clip { name, sample_rate, timeline }) = &self.clip else { return String::new() };
         let mut lines =
@@ -224,15 +224,15 @@ impl Recognized {
     }
 }
 
-/// The moods that the strategy looked for, and those of the catalogue.
+/// Reports that the catalogue has no songs for the strategy: the moods that the strategy needs, and those that the catalogue has.
 fn missing(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> String {
     let targets = in_words(&strategy.targets(reading));
     format!("songs must be {targets} for --strategy {}, got {}", strategy.as_str(), held(catalog))
 }
 
-/// The moods that songs were looked for with, of which the catalogue has none.
+/// Returns the target moods of the strategy of which the catalogue has no songs.
 fn lacking(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> Vec<Mood> {
-    // A journey goes by places, not by moods.
+    // A journey chooses songs by their position in the valence–energy plane, not by their mood.
     if let Strategy::Journey { .. } = strategy {
         return Vec::new();
     }
@@ -240,7 +240,7 @@ fn lacking(strategy: &Strategy, reading: Reading, catalog: &Catalog) -> Vec<Mood
     strategy.targets(reading).into_iter().filter(|mood| stats.count(*mood) == 0).collect()
 }
 
-/// Number of songs of each mood in a catalogue.
+/// Describes how many songs of each mood a catalogue has.
 fn held(catalog: &Catalog) -> String {
     let stats = catalog.stats();
     let mut held: Vec<String> = Mood::ALL
@@ -257,13 +257,13 @@ fn held(catalog: &Catalog) -> String {
     held.join(", ")
 }
 
-/// `calm or sad`.
+/// Joins moods as in `calm or sad`.
 fn in_words(moods: &[Mood]) -> String {
     let moods: Vec<String> = moods.iter().map(|mood| mood.as_str().to_lowercase()).collect();
     moods.join(" or ")
 }
 
-/// The moods of listed songs, in their order.
+/// Returns the distinct moods of the listed songs, in the order in which they first occur.
 fn moods_of(songs: &[Recommendation<'_>]) -> Vec<Mood> {
     let mut moods = Vec::new();
     for mood in songs.iter().filter_map(|item| item.song.mood) {
@@ -290,7 +290,7 @@ fn check_music(arguments: &Arguments) -> anyhow::Result<()> {
     )
 }
 
-/// Gives the entries of the playlist the files that their tags name, and tells which were not found.
+/// Sets the file of each playlist entry by the tags of the files in `--music`, and reports the songs that were not found.
 #[cfg(feature = "files")]
 fn find_music(arguments: &Arguments, playlist: &mut Playlist) -> anyhow::Result<()> {
     use mood_recommender::MusicFolder;
@@ -320,10 +320,11 @@ fn find_music(_: &Arguments, _: &mut Playlist) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Recordings from this length on are shown as a timeline too.
+/// Shortest length of a recording, in seconds, whose timeline is shown too.
 const LONG_SECONDS: f64 = 10.0;
 
-/// What the strategy does with the likeliest mood, and how to get more of the mood instead. `listed` are the moods of the songs.
+/// Describes what the strategy does with the mood `label`, and how to get more of the same mood. `listed` are the moods of the songs.
+/// Returns `None` if `label` is not one of the four moods.
 fn effect(label: &str, strategy: &Strategy, listed: &[Mood]) -> Option<String> {
     let mood: Mood = label.parse().ok()?;
     if let Strategy::Journey { .. } = strategy {
@@ -346,7 +347,7 @@ fn effect(label: &str, strategy: &Strategy, listed: &[Mood]) -> Option<String> {
     Some(effect + more)
 }
 
-/// The effect with the mood, which it begins with, in lower case.
+/// Writes the mood at the start of `effect` in lower case.
 fn in_sentence(mood: Mood, effect: &str) -> String {
     effect.replacen(mood.as_str(), &in_words(&[mood]), 1)
 }

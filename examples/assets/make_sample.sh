@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sample.wav, the clip that the examples, tests and benchmarks use: synthetic speech by espeak-ng
-# (22,050 Hz, 16 bit, mono), brought to a peak of -1 dB by sox, with half a second of silence before and after.
+# Makes sample.wav, the clip that the examples, tests and benchmarks use: synthetic speech by espeak-ng (22,050 Hz, 16 bit, mono),
+# normalised to a peak of -1 dB by sox, with half a second of silence before and after.
 set -euo pipefail
 cd "$(dirname "$0")"
 speech=$(mktemp --suffix .wav)

@@ -1,4 +1,4 @@
-//! Readings as a steady line, as lines, or as JSON.
+//! Shows readings as one line that is rewritten, as separate lines, or as JSON.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -11,11 +11,11 @@ use ser_examples::palette::painted;
 use ser_models::live::LiveReading;
 use serde::Serialize;
 
-/// Shows readings.
+/// Prints readings to standard output.
 pub(crate) struct Display {
     json: bool,
     labels: Vec<String>,
-    /// The line that is rewritten on a terminal.
+    /// The line that is rewritten, if standard output is a terminal.
     line: Option<ProgressBar>,
 }
 
@@ -36,7 +36,7 @@ struct Line<'a> {
 impl Display {
     pub(crate) fn new(json: bool, labels: Vec<String>) -> Self {
         let line = (!json && std::io::stdout().is_terminal()).then(|| {
-            // Cut to the terminal's width, so that a narrow one is not filled with rests of lines.
+            // `wide_msg` cuts the line to the terminal's width. A longer line would wrap, and old rows of it would stay on the terminal.
             let style = ProgressStyle::with_template("{wide_msg}");
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             line.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
@@ -63,21 +63,21 @@ impl Display {
     pub(crate) fn finish(&self) {
         if let Some(line) = &self.line {
             line.abandon();
-            // Ends the line. A closed standard output is no error.
+            // Prints the end of the line. A closed standard output is not an error.
             let _ = cli::print("");
         }
     }
 
     fn text(&self, reading: &LiveReading, latency: Duration) -> String {
         let LiveReading { seconds, level_db, silent, recognition } = reading;
-        // Even widths, whatever the reading: nothing on the line moves but the bars. Colours stay away where there is no terminal.
+        // Every field has a fixed width, so that only the bars move. `style` leaves out colours where standard output is not a terminal.
         let widest = self.labels.iter().map(|label| label.len() + 1).max().unwrap_or(0).max(NO_SPEECH.len());
         let mood = match recognition {
             Some(recognition) => recognition.label.as_str(),
             None if *silent => "silence",
             None => NO_SPEECH,
         };
-        // Of a mood that is not sure the bars show the next likely.
+        // If the mood is uncertain, the question mark says so, and the bars show the next most likely mood.
         let is_unsure = recognition.as_ref().is_some_and(|recognition| !recognition.confident);
         let shown = format!("{mood}{}", if is_unsure { "?" } else { "" });
         let mut text = format!("{seconds:6.2} s {}", style(format!("{shown:<widest$}")).bold());
@@ -93,7 +93,7 @@ impl Display {
         format!("{text} {level_db:4.0} dB {milliseconds:5.1} ms").replace('-', "−")
     }
 
-    /// How long bars are, so that a terminal of 80 columns shows all four, and a wider one level and latency too.
+    /// Returns the length of a bar in cells. With it, a terminal of 80 columns shows all four bars, and a wider one also level and latency.
     fn cells(&self, widest: usize) -> usize {
         if self.line.is_none() {
             return 6;

@@ -1,15 +1,15 @@
-//! The latency of readings.
+//! Latency of readings.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The times from a reading's last sample to its line.
+/// Times from the last sample of a reading to its printed line.
 #[derive(Default)]
 pub(crate) struct Latency {
     times: Vec<Duration>,
 }
 
-/// The readings that count: a day of them would be memory for nothing.
+/// Maximum number of readings that are kept for the statistics, so that memory does not grow over a long run.
 const KEPT: usize = 10_000;
 
 impl Latency {

@@ -26,9 +26,9 @@ use crate::source::Source;
 /// Reads WAV or raw samples from standard input, or sound from a microphone, and prints the mood of the last three seconds every 250 ms of
 /// sound.
 ///
-/// The first reading comes after half a second. Silence is reported as silence, and sound without speech as no speech; a mood that is
-/// not sure has a question mark. On a terminal one line is rewritten, elsewhere each reading is a line of its own. Standard error names the
-/// model at the beginning, and at the end the latency from a reading's last sample to its line.
+/// The first reading comes after half a second. Silence is shown as `silence`, and sound without speech as `no speech`. An uncertain mood
+/// has a question mark. On a terminal one line is rewritten, otherwise each reading is printed on its own line. Standard error names the
+/// model at the start. At the end it reports the latency from the last sample of a reading to the printed line.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  arecord -q -f S16_LE -r 22050 -c 1 | cargo run --release --example live -- --raw s16le --rate 22050\n  \
@@ -42,7 +42,7 @@ struct Arguments {
     /// Sample rate of raw samples in hertz, 1000 to 384000.
     #[arg(long, value_name = "HZ", requires = "raw")]
     rate: Option<u32>,
-    /// Interleaved channels of raw samples, 1 to 64.
+    /// Number of interleaved channels of raw samples, 1 to 64.
     #[arg(long, default_value_t = 1, requires = "raw")]
     channels: u16,
     /// Listen to the default microphone until Ctrl-C. Needs the feature `microphone`: see the last example below.
@@ -50,11 +50,10 @@ struct Arguments {
     microphone: bool,
     #[command(flatten)]
     model: ModelArguments,
-    /// Report sound below this level as silence, in dB relative to full scale. While all sound so far is quiet, the level is lower.
+    /// Level in dB relative to full scale below which sound is reported as silence. The level is lower while all sound so far is quiet.
     #[arg(long, value_name = "DB", default_value_t = SILENCE_DB, allow_negative_numbers = true)]
     silence_db: f32,
-    /// Print each reading as a JSON object on a line of its own: seconds, mood, confident and probabilities (null without
-    /// speech), level_db, latency_ms.
+    /// Print each reading as one line of JSON: seconds, mood, confident and probabilities (null without speech), level_db and latency_ms.
     #[arg(long)]
     json: bool,
 }
@@ -134,7 +133,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command that makes any file a stream.
+/// Advice with a command that streams any file.
 const PIPED: &str = "try `ffmpeg -v error -i FILE -f wav - | cargo run --release --example live`";
 
 fn open_input(arguments: &Arguments) -> anyhow::Result<Source> {

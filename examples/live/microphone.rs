@@ -1,4 +1,4 @@
-//! The default microphone, through the system's own interface for sound.
+//! Records from the default microphone through the sound interface of the operating system.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::source::{Piece, Source};
 /// Name of the microphone in errors.
 const NAME: &str = "the microphone";
 
-/// Pieces that may wait: a second or more. The sound card does not wait: further pieces are lost, and counted.
+/// Maximum number of pieces in the queue, a second of sound or more. The sound card does not wait: further pieces are dropped and counted.
 const WAITING: usize = 100;
 
 /// Opens the default microphone with its own rate and channels.
@@ -55,7 +55,7 @@ pub(crate) fn open() -> anyhow::Result<Source> {
     })
 }
 
-/// Receiver of samples.
+/// Receives samples from the microphone and sends them as pieces.
 struct Capture {
     send: SyncSender<anyhow::Result<Piece>>,
     lost: Arc<AtomicUsize>,
@@ -91,7 +91,7 @@ impl Capture {
             frame.iter().map(|&sample| f32::from_sample(sample)).sum::<f32>() / frame.len() as f32
         };
         let samples: Vec<f32> = samples.chunks_exact(self.channels).map(mono).collect();
-        // The card tells when it recorded the first of them.
+        // The timestamp of the card is that of the first sample.
         let since_first = info.timestamp().callback.duration_since(info.timestamp().capture);
         let lasting = Duration::from_secs_f64(samples.len() as f64 / f64::from(self.rate));
         let piece = Piece { samples, came: Instant::now(), delay: since_first.saturating_sub(lasting) };

@@ -1,4 +1,4 @@
-//! Sources of sound: pieces of samples, each with the time at which it came.
+//! Sources of sound: pieces of samples, each with the time of its arrival.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ pub(crate) struct Piece {
     pub(crate) samples: Vec<f32>,
     /// When they arrived.
     pub(crate) came: Instant,
-    /// Time from the recording of the last sample to its arrival; 0 if unknown.
+    /// Time from the recording of the last sample to its arrival, or 0 if unknown.
     pub(crate) delay: Duration,
 }
 
 impl Piece {
-    /// The time since the last sample was recorded.
+    /// Returns the time since the last sample was recorded.
     pub(crate) fn age(&self) -> Duration {
         self.came.elapsed() + self.delay
     }
@@ -33,20 +33,21 @@ impl Piece {
 pub(crate) struct Source {
     /// Name in errors.
     pub(crate) name: &'static str,
-    /// Samples in a second.
+    /// Samples per second.
     pub(crate) sample_rate: u32,
     /// The pieces, until the stream ends or fails.
     pub(crate) pieces: Receiver<anyhow::Result<Piece>>,
-    /// Warnings about the stream; all are there when the pieces have ended.
+    /// Warnings about the stream. They are complete when `pieces` has ended.
     pub(crate) warnings: Receiver<AudioWarning>,
-    /// Number of pieces that found no room, if the source cannot wait.
+    /// Number of pieces that were dropped because the receiver was too slow. `None` for a source that waits for the receiver.
     pub(crate) lost: Option<Arc<AtomicUsize>>,
     /// Keeps the stream open.
     pub(crate) _stream: Option<Box<dyn std::any::Any>>,
 }
 
 impl Source {
-    /// Reads a stream on its own thread, one piece ahead: a file or a program that is faster than sound waits and loses nothing.
+    /// Reads a stream on its own thread, one piece ahead. A file or a program that is faster than real time waits, so that no piece is
+    /// lost.
     pub(crate) fn reading(mut stream: impl Read + Send + 'static, mut pcm: Pcm) -> Self {
         const AHEAD: usize = 1;
         let sample_rate = pcm.sample_rate();
@@ -63,7 +64,7 @@ impl Source {
                     break;
                 }
             }
-            // The receiver may be gone.
+            // An error means that the receiver was dropped.
             pcm.warnings().iter().for_each(|warning| drop(warn.send(warning.clone())));
         });
         Self { name: STANDARD_INPUT, sample_rate, pieces, warnings, lost: None, _stream: None }

@@ -1,4 +1,4 @@
-//! What a catalogue of songs holds, as a picture: its moods, what songs of each mood have more of, and what goes with what.
+//! Draws a picture of a catalogue of songs: its moods, and the correlations of features with moods and with each other.
 
 use std::process::ExitCode;
 
@@ -7,8 +7,8 @@ use ser_examples::catalog::CatalogArguments;
 use ser_examples::cli;
 use ser_plots::{PictureFile, charts};
 
-/// Draws the mood distribution of a catalogue, the correlation of every feature with every mood, and that of the features with each
-/// other, as PNG or SVG by the output's name.
+/// Draws the mood distribution of a catalogue, the correlation of each feature with each mood, and the correlations between the features.
+/// The extension of the output file decides the format, PNG or SVG.
 ///
 /// Without a catalogue it draws the bundled one.
 #[derive(Parser)]

@@ -1,4 +1,4 @@
-//! Pictures of clips: waveform, MFCC, mel spectrogram, chroma, contrast and tonnetz, one clip or several side by side.
+//! Draws pictures of clips: waveform, MFCC, mel spectrogram, chroma, contrast and tonnetz, for one clip or several side by side.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,8 +11,8 @@ use ser_examples::{assets, cli, listening, progress};
 use ser_plots::sound::{Picture, Sound};
 use ser_plots::{Page, PictureFile};
 
-/// Draws what a recogniser sees of a clip, as PNG or SVG by the output's name. With two clips, say a happy and a sad one,
-/// they stand side by side.
+/// Draws the waveform and the features of a clip, as a recogniser reads them. Several clips, such as a happy and a sad one, are drawn side
+/// by side. The extension of the output file decides the format, PNG or SVG.
 ///
 /// Without clips it draws the bundled one.
 #[derive(Parser)]
@@ -20,8 +20,8 @@ use ser_plots::{Page, PictureFile};
     "  cargo run --release --example plot_features -- happy.wav sad.wav --output features.png"
 ))]
 struct Arguments {
-    /// Clips, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in their usual containers, videos too; any rate
-    /// and channels.
+    /// Clips, or `-` for standard input: WAV, FLAC, MP3, AAC-LC, ALAC, Vorbis or Opus in their usual containers, including videos, with any
+    /// sample rate and number of channels.
     clips: Vec<PathBuf>,
     #[command(flatten)]
     decoding: Decoding,

@@ -1,4 +1,4 @@
-//! Pictures of training and of results: learning curves and confusion matrices, from what `train` and `evaluate` write.
+//! Draws learning curves and confusion matrices from the output of `train` and `evaluate`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use ser_models::training::{Evaluation, History};
 use ser_plots::{Page, PictureFile, charts};
 use serde::Deserialize;
 
-/// Draws the learning curves of a run, or a confusion matrix, as PNG or SVG by the output's name.
+/// Draws the learning curves of a run, or a confusion matrix. The extension of the output file decides the format, PNG or SVG.
 ///
-/// Of a history that `train --history FILE.json` wrote it draws the curves of loss, accuracy and UAR; with --confusion the matrix of
-/// the part that chose the epoch. Of what `evaluate --json` printed it draws the confusion matrix of the test part.
+/// From a history of `train --history FILE.json` it draws the curves of loss, accuracy and UAR, or with --confusion the confusion matrix of
+/// the validation part. From the output of `evaluate --json` it draws the confusion matrix of the test part.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example plot_training -- history.json --output curves.png\n  \
@@ -24,14 +24,14 @@ use serde::Deserialize;
 struct Arguments {
     /// The JSON file of `train --history` or of `evaluate --json`.
     file: PathBuf,
-    /// Draw a history's confusion matrix instead of its curves.
+    /// Draw the confusion matrix of a history instead of its curves.
     #[arg(long)]
     confusion: bool,
     #[command(flatten)]
     picture: PictureFile,
 }
 
-/// What `evaluate --json` prints, as far as it is drawn.
+/// The part of the output of `evaluate --json` that is drawn.
 #[derive(Deserialize)]
 struct Measured {
     confusion: ConfusionMatrix,
@@ -64,7 +64,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.picture.save(page)
 }
 
-/// The confusion matrix of the part that chose the epoch.
+/// Draws the confusion matrix of the validation part in the best epoch.
 fn chosen(history: &History) -> anyhow::Result<Page> {
     let best = history.best().context("epochs must be 1 or more, got 0")?;
     let Evaluation { confusion, .. } = best.validation.as_ref().with_context(|| {

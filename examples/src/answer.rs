@@ -11,24 +11,24 @@ use serde::{Deserialize, Serialize};
 pub struct Answer {
     /// The most probable mood.
     pub mood: String,
-    /// Every mood with its probability; they sum to 1.
+    /// The probability of each mood. The probabilities sum to 1.
     pub probabilities: BTreeMap<String, f32>,
-    /// Whether the mood is sure.
+    /// Whether the probability of the most probable mood is at least the model's confidence threshold.
     pub confident: bool,
-    /// The songs, the best first.
+    /// The songs, best first.
     pub songs: Vec<SongItem>,
 }
 
 /// A song of an [`Answer`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SongItem {
-    /// Key in likes, dislikes and exclusions.
+    /// Key that names the song in likes, dislikes and exclusions.
     pub key: String,
     /// The title.
     pub name: String,
     /// The artist.
     pub artist: String,
-    /// A page that plays it: the track's where its id is known, else a search.
+    /// Address of a page that plays the song: the track's page if its id is known, otherwise a search.
     pub link: String,
     /// Whether the song's mood was estimated from its sound.
     pub mood_estimated: bool,
@@ -39,7 +39,7 @@ pub struct SongItem {
 }
 
 impl Answer {
-    /// Puts together what was recognised and what is recommended.
+    /// Combines a recognition and its recommended songs.
     pub fn new(recognition: &Recognition, songs: &[Recommendation<'_>]) -> Self {
         Self {
             mood: recognition.label.clone(),
@@ -51,7 +51,7 @@ impl Answer {
 }
 
 impl SongItem {
-    /// Of a recommendation.
+    /// Copies the song, score and reason of a recommendation.
     pub fn new(recommendation: &Recommendation<'_>) -> Self {
         let song = recommendation.song;
         Self {

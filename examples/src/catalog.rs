@@ -1,4 +1,4 @@
-//! The options that name a catalogue of songs, and what is said of it.
+//! Command-line options that name a catalogue of songs, and messages about the catalogue.
 
 use std::path::{Path, PathBuf};
 
@@ -15,19 +15,20 @@ pub struct CatalogArguments {
     /// Exportify or a data set of Kaggle [default: the bundled catalogue of 22 songs].
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
-    /// Read a column of songs from the file's column with this header, such as `energy=Energy level`. May be given several times.
+    /// Read the songs' column COLUMN from the file's column with this header, such as `energy=Energy level`. May be given several times.
     #[arg(long, value_name = "COLUMN=HEADER", requires = "catalog")]
     pub column: Vec<String>,
-    /// Leave out rows that cannot be read. Standard error names the first ten and counts all.
+    /// Leave out rows that cannot be read. Standard error names the first ten, and the number of all.
     #[arg(long, requires = "catalog")]
     pub skip_bad: bool,
 }
 
 impl CatalogArguments {
-    /// Reads the catalogue, or the bundled one. Reports on standard error what was recognised and what was left out.
+    /// Reads the catalogue, or the bundled one if no file is given. Reports on standard error the catalogue's notes, the rows left out and
+    /// the number of songs without a mood.
     ///
     /// # Errors
-    /// If it cannot be read; the error names the file.
+    /// If the catalogue cannot be read. The error names the file.
     pub fn open(&self) -> anyhow::Result<Catalog> {
         let Some(path) = &self.catalog else { return Ok(Catalog::starter()) };
         let mut options = ReadOptions::default().skip_bad(self.skip_bad);
@@ -63,7 +64,7 @@ impl CatalogArguments {
         Ok(catalog)
     }
 
-    /// Name of the catalogue in messages.
+    /// Returns the name of the catalogue for messages.
     pub fn name(&self) -> String {
         match &self.catalog {
             Some(path) => path.display().to_string(),
@@ -72,7 +73,7 @@ impl CatalogArguments {
     }
 }
 
-/// Adds how to name columns where some were not found.
+/// Adds advice on `--column` to an error about missing columns.
 fn advise(error: CatalogError) -> anyhow::Error {
     let is_header = matches!(&error, CatalogError::File { error, .. } if matches!(**error, CatalogError::MissingColumns { .. }));
     match is_header {
@@ -83,7 +84,7 @@ fn advise(error: CatalogError) -> anyhow::Error {
     }
 }
 
-/// Tells why the first ten rows of a file are skipped, then how many there are.
+/// Reports why the first ten skipped rows of a file were skipped. If there are more than ten, reports the number of all.
 fn few<T>(path: &Path, all: &[T], reason: impl Fn(&T) -> String) {
     const FEW: usize = 10;
     let path = path.display();

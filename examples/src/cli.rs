@@ -16,12 +16,12 @@ use ser_models::live::LiveError;
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 a clip holds no speech (silent, too short, music, noise), \
                           130 stopped by Ctrl-C before the end.";
 
-/// The end of an example's `--help`: calls, one a line, and the exit codes.
+/// Returns the end of an example's `--help`: example calls, one per line, and the exit codes.
 pub fn epilogue(calls: &str) -> String {
     format!("Example:\n{calls}\n\n{EXIT_CODES}")
 }
 
-/// Work that Ctrl-C stopped before its end.
+/// Error of work that Ctrl-C stopped before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("Ctrl-C: stopped; {advice}")]
 #[non_exhaustive]
@@ -31,18 +31,18 @@ pub struct Stopped {
 }
 
 impl Stopped {
-    /// Work that was stopped, with the next step for the user.
+    /// Creates the error with the next step for the user.
     pub const fn new(advice: &'static str) -> Self {
         Self { advice }
     }
 }
 
-/// Runs a command with the arguments of the command line, turns its result into its exit code, and prints an error with its causes on
-/// standard error. 2 stands for a wrong command line, 3 for a clip that can be read but holds no speech, 130 for [`Stopped`], 1 for all
-/// other errors.
+/// Runs a command with the arguments of the command line and returns its exit code. Prints an error and its causes on standard error. The
+/// exit code is 2 for a wrong command line, 3 for a clip that can be read but holds no speech, 130 for [`Stopped`], and 1 for all other
+/// errors.
 ///
-/// A closed standard output, as `head` leaves it, is no error. A panic of a decoder becomes the recording's error, and is not reported beside
-/// it.
+/// A closed standard output, as after `| head`, is not an error. The message of a panic in a decoder is not printed, because the panic is
+/// reported as an error of the recording.
 pub fn exit<A: Parser>(command: impl FnOnce(&A) -> anyhow::Result<()>) -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -62,9 +62,9 @@ pub fn exit<A: Parser>(command: impl FnOnce(&A) -> anyhow::Result<()>) -> ExitCo
     }
 }
 
-/// The same error with the words of the command line as a terminal may show them.
+/// Makes the words of the command line in an error [printable].
 fn without_orders(mut error: clap::Error) -> clap::Error {
-    // Advice repeats the words with styles.
+    // The suggestion repeats the words with styles, so it is removed.
     error.remove(ContextKind::Suggested);
     let words: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
     for (kind, value) in words {
@@ -80,7 +80,7 @@ fn without_orders(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Whether a source file is one of the decoders that `ser-data` uses.
+/// Returns whether a source file belongs to one of the decoders that `ser-data` uses.
 fn is_decoder(file: &str) -> bool {
     ["symphonia-", "opus-pure-"].iter().any(|crate_| file.contains(crate_))
 }
@@ -99,7 +99,7 @@ fn code(error: &anyhow::Error) -> u8 {
         LiveError::Recognize(error) => recognized(error),
         _ => false,
     };
-    // Of the error itself: its causes may be of one clip among many.
+    // Only the error itself is tested, because its causes may concern one clip among many.
     let no_speech = error.downcast_ref().is_some_and(silent)
         || error.downcast_ref().is_some_and(recognized)
         || error.downcast_ref().is_some_and(no_speech);
@@ -110,12 +110,12 @@ fn code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// An error with its causes, in one line. A cause that its effect's text already tells is left out.
+/// Formats an error and its causes in one line. Leaves out a cause whose text is already part of the text before it.
 pub fn message(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
     for cause in error.chain() {
-        // Some causes end in a line end.
+        // Some causes contain line ends.
         let cause = cause.to_string().lines().collect::<Vec<_>>().join(" ");
         if last.is_empty() || !last.contains(&cause) {
             text += if text.is_empty() { "" } else { ": " };
@@ -129,7 +129,7 @@ pub fn message(error: &anyhow::Error) -> String {
 /// Prints a text and a line end to standard output.
 ///
 /// # Errors
-/// Where `println!` would panic: if the output is closed or full.
+/// If the output is closed or full, where `println!` would panic.
 pub fn print(text: impl Display) -> anyhow::Result<()> {
     write(format!("{text}\n").as_bytes())
 }
@@ -142,26 +142,26 @@ pub fn write(bytes: &[u8]) -> anyhow::Result<()> {
     io::stdout().lock().write_all(bytes).context("standard output: cannot be written")
 }
 
-/// Prints a line on standard error, [printable]: it may name files.
+/// Prints a line on standard error. The text is made [printable], because it may contain file names.
 pub fn note(text: impl Display) {
     eprintln!("{}", printable(&text.to_string()));
 }
 
-/// A text from outside as a terminal may show it: control characters, and those that change the direction of text, become
-/// blanks.
+/// Makes a text from outside the program safe for a terminal: replaces control characters, and those that change the direction of text, by
+/// spaces.
 pub fn printable(text: &str) -> String {
     text.replace(is_order, " ")
 }
 
-/// Whether a terminal takes a character for an order.
+/// Returns whether a character controls a terminal instead of being shown.
 fn is_order(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Escapes what [`printable`] takes away, so that a terminal may show the JSON. Programs read the same texts from it.
+/// Escapes the characters that [`printable`] replaces, so that JSON is safe for a terminal. Programs read the same texts from it.
 pub fn json(json: &str) -> String {
-    // Between texts, only line ends are control characters.
+    // Strings in JSON contain no unescaped control characters. Between strings there are line ends, which stay.
     let is_escaped = |letter: &char| is_order(*letter) && !letter.is_ascii_whitespace();
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -173,7 +173,7 @@ pub fn json(json: &str) -> String {
     escaped
 }
 
-/// A song as a line of a list shows it: artist and name, [printable], cut where they fill more than a line.
+/// Formats a song for a list: artist and name, both [printable], each cut to 60 characters so that they fit in a line.
 pub fn title(artist: &str, name: &str) -> String {
     const MOST: usize = 60;
     let cut = |text: &str| match text.char_indices().nth(MOST) {
@@ -183,7 +183,7 @@ pub fn title(artist: &str, name: &str) -> String {
     printable(&format!("{} – {}", cut(artist), cut(name)))
 }
 
-/// A text that opens an address where standard output is a terminal that supports it (OSC 8); else the text alone.
+/// Returns a text that links to an address (OSC 8) if standard output is a terminal that supports this, otherwise the text alone.
 pub fn hyperlink(text: &str, address: &str) -> String {
     if supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
         format!("\u{1b}]8;;{}\u{1b}\\{text}\u{1b}]8;;\u{1b}\\", printable(address))
@@ -192,7 +192,7 @@ pub fn hyperlink(text: &str, address: &str) -> String {
     }
 }
 
-/// A probability as a bar of `width` cells, in eighths of a cell.
+/// Draws a probability as a bar of `width` cells, with a resolution of an eighth of a cell.
 pub fn cells(fraction: f32, width: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let eighths = (fraction.clamp(0.0, 1.0) * (width * 8) as f32).round() as usize;
@@ -251,7 +251,7 @@ mod tests {
         let sound = ser_data::Audio::open("no.wav").unwrap_err();
         let text = sound.to_string();
         assert_eq!(message(&sound.into()), text);
-        // The text of TOML's own error ends in a line end.
+        // The text of the error of `toml` ends in a line end.
         let recipe = ser_models::RecipeFile::parse("a.toml", "\n[training").unwrap_err();
         assert!(std::error::Error::source(&recipe).is_some());
         let text = recipe.to_string();

@@ -1,5 +1,5 @@
-//! Files of features that are written clip by clip, so that memory does not grow with their number: tensors and the entries of the header
-//! wait on the disk.
+//! Files of features that are written clip by clip. Tensors and the entries of the header are kept in temporary files, so that memory does
+//! not grow with the number of clips.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,33 +15,33 @@ use ser_features::{FeatureConfig, Features, Functional};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The one entry of a file's metadata: with several, their order would differ from run to run.
+/// Key of the only entry of a file's metadata. The order of several entries would differ from run to run.
 const METADATA_KEY: &str = "extraction";
 
-/// Longest header that is read and written: as long as the safetensors crate allows.
+/// Maximum length in bytes of a header that is read or written, as in the safetensors crate.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// Description of a file's content.
+/// Part of a file's description that is known only when the file is complete.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub struct Content {
     /// The stems of clips that could not be read.
     pub skipped: Vec<String>,
-    /// SHA-256 of a safetensors file's tensors, name and data of each in the file's order, or of a CSV file's bytes.
+    /// SHA-256 of the content. For a safetensors file it covers the name and the data of each tensor, in the file's order. For a CSV file
+    /// it covers all bytes.
     pub sha256: String,
 }
 
-/// Format of a file of features, by the file's extension.
+/// Format of a file of features. The file's extension decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For each clip a tensor of each feature and one of the vector.
+    /// For each clip, one tensor for each feature and one for the vector.
     Safetensors,
-    /// For each clip a row: its name, then the vector or the functionals. The description is in a second file, with `.json` appended to the
-    /// name.
+    /// For each clip, one row with its id and then its vector. The description is in a second file, with `.json` appended to the name.
     Csv,
 }
 
 impl Format {
-    /// CSV where a name ends in `.csv`, in either case.
+    /// Returns CSV if the extension is `.csv`, in upper or lower case, otherwise safetensors.
     pub fn of(path: &Path) -> Self {
         let csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         if csv { Self::Csv } else { Self::Safetensors }
@@ -51,9 +51,9 @@ impl Format {
 /// The statistics in a clip's vector.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Statistics<'a> {
-    /// The functionals of each row; the means where none are named.
+    /// The functionals of each row. If there are none, the means.
     pub functionals: &'a [Functional],
-    /// Of the voiced frames alone: those whose `f0`, which must be one of the features, is above 0.
+    /// Whether only voiced frames are used: those whose `f0` is above 0. `f0` must be one of the features.
     pub voiced: bool,
 }
 
@@ -73,16 +73,16 @@ impl Statistics<'_> {
     }
 }
 
-/// A file that is being made. Nothing is at its path until [`finish`](Self::finish).
+/// A file that is being written. It appears at its path when [`finish`](Self::finish) is called.
 #[derive(Debug)]
 pub struct FeatureFile<'a> {
     path: PathBuf,
     format: Format,
     statistics: Statistics<'a>,
-    /// The clips written so far, in a file without a name in the same folder.
+    /// The data of the clips written so far, in an unnamed temporary file in the same folder.
     spool: BufWriter<File>,
     length: usize,
-    /// The tensors' entries of the header, joined by commas, in another such file.
+    /// The tensors' entries of the header, joined by commas, in another unnamed temporary file.
     entries: BufWriter<File>,
     entries_length: u64,
     tensors: usize,
@@ -90,10 +90,10 @@ pub struct FeatureFile<'a> {
 }
 
 impl<'a> FeatureFile<'a> {
-    /// Starts a file. `about` names what a CSV file says of a clip after its id.
+    /// Starts a file. `about` names the columns of a CSV file between the id and the vector.
     ///
     /// # Errors
-    /// If nothing can be written to its folder; the error names the file.
+    /// If nothing can be written to the file's folder. The error names the file.
     pub fn create(
         path: &Path,
         about: &[&str],
@@ -101,7 +101,8 @@ impl<'a> FeatureFile<'a> {
         statistics: Statistics<'a>,
     ) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Beside the file there is room for as much again. The folder of a device takes no files of users.
+        // The disk that takes the file is expected to have room for the temporary files too. Users cannot create files in a device's
+        // folder.
         let device = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
         let spool = || {
             let made = if device { tempfile::tempfile() } else { tempfile::tempfile_in(folder) };
@@ -127,10 +128,10 @@ impl<'a> FeatureFile<'a> {
         Ok(file)
     }
 
-    /// Appends a clip, with what a CSV file says of it.
+    /// Appends a clip. `about` holds its values in the columns of the same name, which only a CSV file has.
     ///
     /// # Errors
-    /// If the disk is full or the header gets longer than readers take; the error names the file.
+    /// If the disk is full, or if the header gets longer than readers accept. The error names the file.
     pub fn add(&mut self, stem: &str, about: &[String], features: &Features) -> anyhow::Result<()> {
         let vector = self.statistics.of(features)?;
         if self.format == Format::Csv {
@@ -150,7 +151,7 @@ impl<'a> FeatureFile<'a> {
         let comma = if self.tensors == 0 { "" } else { "," };
         let entry = format!("{comma}{}:{}", serde_json::to_string(name)?, serde_json::to_string(&info)?);
         self.entries_length += entry.len() as u64;
-        // What describes the file stands in the header too.
+        // Half of the header is left for the description of the file.
         let fits = self.entries_length < MAX_HEADER / 2;
         ensure!(
             fits,
@@ -169,10 +170,11 @@ impl<'a> FeatureFile<'a> {
         self.spool.write_all(bytes).with_context(unwritten(&self.path))
     }
 
-    /// Puts the file at its path, with the text that `describe` makes of its content's SHA-256. Returns how many tensors it has.
+    /// Writes the complete file to its path. `describe` gets the SHA-256 of the content and returns the text of the description. Returns
+    /// the number of tensors.
     ///
     /// # Errors
-    /// If it can't be written; the error names it.
+    /// If the file cannot be written. The error names it.
     pub fn finish(self, describe: impl FnOnce(String) -> anyhow::Result<String>) -> anyhow::Result<usize> {
         let Self { path, format, spool, entries, entries_length, tensors, digest, .. } = self;
         let name = unwritten(&path);
@@ -194,7 +196,7 @@ impl<'a> FeatureFile<'a> {
         let copy = |file: &mut dyn Write| {
             if let Some(head) = &head {
                 let length = head.len() as u64 + entries_length + 1;
-                // Data is aligned to eight bytes, by spaces.
+                // Spaces after the header align the data to eight bytes.
                 let padded = length.next_multiple_of(8);
                 file.write_all(&padded.to_le_bytes())?;
                 file.write_all(head.as_bytes())?;
@@ -212,22 +214,23 @@ impl<'a> FeatureFile<'a> {
     }
 }
 
-/// The place and the kind of an error of writing.
+/// Returns the context of an error of writing a file.
 fn unwritten(path: &Path) -> impl Fn() -> String + Copy {
     move || format!("{}: cannot be written", path.display())
 }
 
-/// The file that describes a CSV file.
+/// Returns the path of the file that describes a CSV file.
 fn description_of(csv: &Path) -> PathBuf {
     let mut name = csv.as_os_str().to_os_string();
     name.push(".json");
     name.into()
 }
 
-/// What a file says about itself, where it is whole: its text, and its tensors' shapes by name (of a CSV file, none).
+/// Reads a complete file and checks its SHA-256. Returns the text of its description, and the shapes of its tensors by name. A CSV file has
+/// no tensors.
 ///
 /// # Errors
-/// If it is not there, or damaged; the error names it.
+/// If the file does not exist or is damaged. The error names it.
 pub fn read_whole(path: &Path) -> anyhow::Result<(String, HashMap<String, Vec<usize>>)> {
     read(path).with_context(|| format!("{}: cannot be read", path.display()))
 }
@@ -285,8 +288,8 @@ fn check(text: &str, digest: Sha256) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names of the vector's values. A feature with several rows gives a name for each row (`mfcc_0` to `mfcc_39`), a feature with one row
-/// gives its own name (`rms`). With functionals, the functional's name follows (`mfcc_0_mean`).
+/// Returns the names of the vector's values. A feature with several rows gives a name for each row (`mfcc_0` to `mfcc_39`). A feature with
+/// one row gives its own name (`rms`). With functionals, the functional's name is appended (`mfcc_0_mean`).
 pub fn columns(features: &FeatureConfig, functionals: &[Functional]) -> Vec<String> {
     if !functionals.is_empty() {
         return features.column_names(functionals);
@@ -298,7 +301,7 @@ pub fn columns(features: &FeatureConfig, functionals: &[Functional]) -> Vec<Stri
     names.collect()
 }
 
-/// A row of a CSV file. Names that a spreadsheet would run as formulas are marked as text.
+/// Formats a row of a CSV file. Marks fields that a spreadsheet would run as formulas as text.
 fn row(fields: impl Iterator<Item = String>) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(fields.map(|field| mark_formula(&field).into_owned()))?;

@@ -1,4 +1,4 @@
-//! The recordings that a command line names, and how they are read.
+//! Finds and opens the recordings that a command line names.
 
 use std::fmt;
 use std::fs::File;
@@ -14,14 +14,14 @@ use crate::cli;
 /// Command-line options for reading recordings.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Decoding {
-    /// Read a truncated or damaged recording up to the damage, with a warning. A recording that lost the index of its samples is still
-    /// refused.
+    /// Read a truncated or damaged recording up to the damage, with a warning. A recording without the index of its samples is still an
+    /// error.
     #[arg(long)]
     pub allow_truncated: bool,
 }
 
 impl Decoding {
-    /// Settings of decoding.
+    /// Returns the settings for decoding.
     pub fn options(self) -> AudioOptions {
         AudioOptions { allow_truncated: self.allow_truncated, ..AudioOptions::default() }
     }
@@ -36,24 +36,24 @@ pub enum Input {
     Standard,
 }
 
-/// Bytes of standard input that are kept in memory. Longer input is kept in a temporary file.
+/// Number of bytes of standard input that are kept in memory. Longer input is kept in a temporary file.
 const KEPT: usize = 8 << 20;
 
 impl Input {
-    /// The recording of a path; `-` is standard input.
+    /// Returns the recording of a path. `-` is standard input.
     pub fn of(path: &Path) -> Self {
         if path == Path::new("-") { Self::Standard } else { Self::File(path.to_owned()) }
     }
 
-    /// Opens the recording, which is then read in blocks: memory does not grow with its length, unless the folder for temporary files is in
+    /// Opens the recording, which is then read in blocks. Memory does not grow with its length, unless the folder for temporary files is in
     /// memory.
     ///
-    /// Standard input that is a file is read in place. A pipe is first copied to an unnamed file in the folder for temporary files
-    /// (`TMPDIR`), which the system deletes with the process: some formats have their index at the end, and whether a recording is whole shows
-    /// at its end only.
+    /// If standard input is a file, it is read in place. A pipe is first copied to an unnamed file in the folder for temporary files
+    /// (`TMPDIR`), which the system deletes when the process ends. The copy is needed because some formats have their index at the end, and
+    /// because truncation can only be detected at the end.
     ///
     /// # Errors
-    /// If it cannot be read or is no recording; the error names it.
+    /// If the input cannot be read or is not a recording. The error names it.
     pub fn open(&self, options: &AudioOptions) -> anyhow::Result<AudioReader<'static>> {
         match self {
             Self::File(path) if is_pipe(path) => {
@@ -74,7 +74,7 @@ impl Input {
     }
 }
 
-/// Copies standard input to its end.
+/// Copies all of standard input.
 fn copy_standard_input(to: &mut impl Write, name: &str) -> anyhow::Result<()> {
     let mut from = io::stdin().lock();
     loop {
@@ -94,8 +94,8 @@ fn copy_standard_input(to: &mut impl Write, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Standard input as a file, where it is one that was not read yet, as after `< FILE`. Files of unknown size, such as those of /proc, say 0
-/// and are copied.
+/// Returns standard input as a file if it is a file of which nothing was read yet, as after `< FILE`. A file of unknown size, such as those
+/// in /proc, has the length 0. `None` is returned for it, so that it is copied.
 #[cfg(unix)]
 fn standard_file() -> Option<File> {
     use std::io::Seek;
@@ -110,7 +110,7 @@ fn standard_file() -> Option<File> {
     None
 }
 
-/// Whether a path names a pipe, which only standard input reads.
+/// Returns whether a path names a pipe. Pipes are read from standard input only.
 #[cfg(unix)]
 fn is_pipe(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
@@ -131,11 +131,12 @@ impl fmt::Display for Input {
     }
 }
 
-/// Files as they are named, and all recordings below folders, sorted; `-` is standard input. With `skip_bad`, what cannot be read below a
-/// folder is reported on standard error and left out.
+/// Finds the recordings that a command line names: the named files in the order given, and all recordings below each folder, sorted. `-` is
+/// standard input. With `skip_bad`, files and folders below a folder that cannot be read are reported on standard error and left out.
 ///
 /// # Errors
-/// If a folder cannot be read or holds no recording; without `skip_bad`, also if something below it cannot be read.
+/// If a folder cannot be read or holds no recording, or if standard input is named more than once. Without `skip_bad`, also if a file or
+/// folder below a folder cannot be read.
 pub fn find(named: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     let mut found = Vec::new();
     for path in named {
@@ -158,20 +159,21 @@ pub fn find(named: &[PathBuf], skip_bad: bool) -> anyhow::Result<Vec<Input>> {
     Ok(found)
 }
 
-/// The recordings below a folder, each with its path there. With `skip_bad`, what cannot be read below it is reported on standard error.
+/// Finds the recordings below a folder, each with its path relative to the folder. With `skip_bad`, files and folders that cannot be read
+/// are reported on standard error and left out.
 ///
 /// # Errors
-/// If the folder cannot be read; without `skip_bad`, also if something below it cannot be read.
+/// If the folder cannot be read. Without `skip_bad`, also if a file or folder below it cannot be read.
 pub fn recordings_in(folder: &Path, skip_bad: bool) -> anyhow::Result<Vec<(String, AudioFile)>> {
     let FoundAudio { files, bad } = find_audio(folder, skip_bad)?;
     bad.iter().for_each(|bad| cli::note(format_args!("skipped: {bad}")));
     Ok(files)
 }
 
-/// Checks that standard input is among the recordings once at most: it can be read once.
+/// Checks that standard input is named at most once, because it can be read only once.
 ///
 /// # Errors
-/// If it is there more often.
+/// If standard input is named more than once.
 pub fn check_standard(inputs: &[Input]) -> anyhow::Result<()> {
     match inputs.iter().filter(|input| **input == Input::Standard).count() {
         0 | 1 => Ok(()),

@@ -1,14 +1,14 @@
-//! Ctrl-C.
+//! Handles Ctrl-C.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-/// A flag that Ctrl-C sets from now on, instead of ending the process.
+/// Returns a flag that Ctrl-C sets from now on, instead of ending the process.
 ///
 /// # Errors
-/// If the system allows no handler, or there is one already.
+/// If the system does not allow a handler, or if a handler is already set.
 pub fn on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);

@@ -24,7 +24,7 @@ pub mod speech;
 pub mod training_set;
 pub mod truth;
 
-/// The snippets of the README of the examples compile as doc tests of this crate, which knows all others.
+/// Compiles the snippets of the examples' README as doc tests of this crate, because it depends on all other crates.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

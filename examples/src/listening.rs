@@ -1,4 +1,4 @@
-//! A recording that is recognised as it is decoded, with progress.
+//! Recognises a recording while it is decoded, and shows progress.
 
 use std::sync::mpsc;
 use std::thread;
@@ -13,14 +13,14 @@ use crate::cli;
 /// Steps of a progress bar for each recording.
 pub const STEPS: u64 = 1000;
 
-/// Blocks that are decoded ahead, at most.
+/// Maximum number of blocks that are decoded ahead.
 const AHEAD: usize = 16;
 
-/// Recognises a recording block by block, so that memory does not grow with it. Its warnings go to standard error, and `bar` advances by
-/// [`STEPS`], also where the recording fails.
+/// Recognises a recording block by block, so that memory does not grow with its length. Prints its warnings on standard error. Advances
+/// `bar` by [`STEPS`], also if the recording fails.
 ///
 /// # Errors
-/// If the recording is damaged, holds no speech or the model fails; the error names the recording by `name`.
+/// If the recording is damaged, holds no speech or the model fails. The error names the recording by `name`.
 pub fn listen(
     recognizer: &mut Recognizer,
     reader: &mut AudioReader<'_>,
@@ -37,7 +37,7 @@ pub fn listen(
 /// Reads a recording to its end and gives its blocks to `take`. Handles warnings and `bar` as [`listen`] does.
 ///
 /// # Errors
-/// If the recording is damaged, and what `take` returns.
+/// If the recording is damaged, or if `take` returns an error.
 pub fn read(
     reader: &mut AudioReader<'_>,
     name: &str,
@@ -55,7 +55,7 @@ pub fn read(
     read
 }
 
-/// All samples of a recording, one channel. Handles warnings and `bar` as [`listen`] does.
+/// Reads all samples of a recording as one channel. Handles warnings and `bar` as [`listen`] does.
 ///
 /// # Errors
 /// If the recording is damaged.
@@ -68,7 +68,7 @@ pub fn samples(reader: &mut AudioReader<'_>, name: &str, bar: &ProgressBar) -> a
     Ok(samples)
 }
 
-/// Decodes on a thread of its own, some blocks ahead.
+/// Decodes on a separate thread, at most [`AHEAD`] blocks ahead of `take`.
 fn read_blocks(
     reader: &mut AudioReader<'_>,
     bar: &ProgressBar,
@@ -88,7 +88,7 @@ fn read_blocks(
     })
 }
 
-/// Sends a second of samples at a time with the reader's progress, until the end or until the receiver is dropped.
+/// Sends one second of samples at a time with the reader's progress (0 to 1), until the end or until the receiver is dropped.
 fn decode(
     reader: &mut AudioReader<'_>,
     blocks: &mpsc::SyncSender<(Vec<f32>, f64)>,

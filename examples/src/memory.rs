@@ -1,6 +1,6 @@
-//! The memory of this process.
+//! Memory of this process.
 
-/// The most memory that this process has held so far, in bytes. Only Linux tells it.
+/// Returns the peak memory of this process so far in bytes, or `None` on systems other than Linux, which do not report it.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! The model for recognition: one of the two bundled ones, or a file.
+//! Opens the model for recognition: one of the two bundled models, or a file.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::assets;
 
-/// The part of a command line that names the model.
+/// Command-line options that name the model.
 #[derive(Args, Debug, Clone, Default)]
 pub struct ModelArguments {
     /// Model that recognises moods: `voices`, `small`, or the file of a checkpoint that `train` wrote. `voices` was trained on three
@@ -20,7 +20,7 @@ pub struct ModelArguments {
     /// less accurate for unseen voices [default: voices].
     #[arg(long, value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// File of the encoder, if the model was trained with another one than the bundled one.
+    /// File of the encoder, if the model was trained with an encoder other than the bundled one.
     #[arg(long, value_name = "FILE", requires = "model")]
     encoder: Option<PathBuf>,
     /// Voice profile of the only speaker in the recordings, as `recognize --learn-voice` writes it. Needs a model that reads the
@@ -29,7 +29,7 @@ pub struct ModelArguments {
     profile: Option<PathBuf>,
 }
 
-/// A model that recognisers can be made of. They share its weights.
+/// A model from which recognisers are created. They share its weights.
 #[derive(Debug)]
 pub struct Model {
     name: String,
@@ -37,7 +37,7 @@ pub struct Model {
     recognizer: Recognizer,
 }
 
-/// Which model it is, for output that is kept.
+/// Identifies a model in output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelId {
     /// Name of a bundled model, or path of a file.
@@ -49,12 +49,12 @@ pub struct ModelId {
 }
 
 impl ModelArguments {
-    /// As if the command line named this model and nothing else.
+    /// Returns the options of a command line that names only this model.
     pub fn of(model: PathBuf) -> Self {
         Self { model: Some(model), ..Self::default() }
     }
 
-    /// A short name: of a bundled model its own, of a file the file's without folder and extension.
+    /// Returns a short name: that of a bundled model, or the file name without folder and extension.
     pub fn short_name(&self) -> String {
         let stem = self.model.as_deref().and_then(Path::file_stem);
         stem.map_or_else(|| "voices".to_owned(), |stem| stem.to_string_lossy().into_owned())
@@ -74,7 +74,7 @@ impl ModelArguments {
         };
         let encoder = match (&self.encoder, checkpoint.architecture.encoder_blocks()) {
             (None, None) => None,
-            // A model that reads none refuses it below.
+            // If the model reads no encoder, `recognizer` below returns the error.
             (path, blocks) => Some(encoder(path.as_deref(), blocks.unwrap_or(1))?),
         };
         let profile = self.profile.as_ref().map(VoiceProfile::load).transpose()?;
@@ -84,7 +84,7 @@ impl ModelArguments {
     }
 }
 
-/// The first blocks of an encoder: of a file, or of the bundled one.
+/// Reads the first `blocks` blocks of an encoder from a file, or of the bundled encoder.
 ///
 /// # Errors
 /// If the file cannot be read, is not an encoder, or has fewer blocks.
@@ -96,7 +96,7 @@ pub fn encoder(file: Option<&Path>, blocks: usize) -> anyhow::Result<Arc<Whisper
     Ok(Arc::new(encoder))
 }
 
-/// Blocks of an encoder to train: of a file, or of the bundled one. They are counted from 0.
+/// Reads the blocks of an encoder that are to be trained from a file, or of the bundled encoder. Blocks are counted from 0.
 ///
 /// # Errors
 /// As [`encoder`].
@@ -107,32 +107,32 @@ pub fn encoder_blocks(file: Option<&Path>, numbers: Range<usize>) -> anyhow::Res
     })
 }
 
-/// A bundled model with what messages call it.
+/// Reads a bundled model. Returns its name in messages and its checkpoint.
 fn bundled(name: &str, bytes: &[u8]) -> anyhow::Result<(String, Checkpoint)> {
     Ok((format!("the bundled model `{name}`"), Checkpoint::from_bytes(bytes)?))
 }
 
 impl Model {
-    /// Name in messages.
+    /// Returns the name for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Which model it is.
+    /// Returns the identification of the model for output.
     pub fn id(&self) -> &ModelId {
         &self.id
     }
 
-    /// A recogniser with this model.
+    /// Creates a recogniser with this model.
     ///
     /// # Errors
-    /// If its transforms cannot be planned.
+    /// If the transforms of the model's features cannot be planned.
     pub fn recognizer(&self) -> anyhow::Result<Recognizer> {
         self.recognizer.try_clone().with_context(|| self.name.clone())
     }
 }
 
-/// A recogniser with the model of a checkpoint, and the encoder that it needs, for the voice of a profile.
+/// Creates a recogniser with the model of a checkpoint, the encoder that the model reads, and a voice profile.
 fn recognizer(
     checkpoint: &Checkpoint,
     encoder: Option<Arc<WhisperEncoder>>,

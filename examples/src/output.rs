@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 /// Refuses a path whose folder does not exist, before long work is done for it.
 ///
 /// # Errors
-/// The error names path and folder.
+/// If the folder does not exist. The error names path and folder.
 pub fn check_folder(path: &Path) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     ensure!(folder.is_dir(), "{}: folder must exist, got none at {}", path.display(), folder.display());
@@ -17,7 +17,7 @@ pub fn check_folder(path: &Path) -> anyhow::Result<()> {
 /// Writes a file by [`ser_models::write_file`].
 ///
 /// # Errors
-/// If it cannot be written; the error names it.
+/// If the file cannot be written. The error names it.
 pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     ser_models::write_file(path, content).with_context(|| format!("{}: cannot be written", path.display()))
 }

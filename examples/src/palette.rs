@@ -1,7 +1,7 @@
-//! Look of each mood: its colours and its icon, the same on the page, in pictures and on a terminal.
+//! Look of each mood: the colours and icon that the page, the pictures and the terminal share.
 //!
-//! Shapes in these colours have a contrast of 3 : 1 or more against their ground, letters on them 4.5 : 1 (WCAG 2.2), and any two are told
-//! apart with any colour vision. A mood's name, letter or icon always stands beside its colour.
+//! Shapes in these colours have a contrast of at least 3 : 1 with their background, and letters on these colours at least 4.5 : 1 (WCAG
+//! 2.2). Any two colours can be distinguished with any colour vision. A mood's name, letter or icon is always shown beside its colour.
 
 use console::Style;
 use mood_recommender::Mood;
@@ -14,17 +14,17 @@ pub type Rgb = [u8; 3];
 pub struct Look {
     /// The mood.
     pub mood: Mood,
-    /// Its colour on a light ground.
+    /// Its colour on a light background.
     pub light: Rgb,
-    /// Its colour on a dark ground.
+    /// Its colour on a dark background.
     pub dark: Rgb,
-    /// Its colour on a terminal, of whose ground nothing is known: a number of xterm's 256 colours.
+    /// Its colour on a terminal, whose background is unknown: a number of xterm's 256 colours.
     pub terminal: u8,
     /// Its icon: the `d` of an SVG path in a box of 24 × 24, drawn as a line.
     pub icon: &'static str,
 }
 
-/// The looks of all moods, in their order.
+/// The looks of all moods, in the order of [`Mood::ALL`].
 pub const LOOKS: [Look; 4] = [
     Look {
         mood: Mood::Calm,
@@ -60,37 +60,37 @@ pub const LOOKS: [Look; 4] = [
     },
 ];
 
-/// Colour of parts without speech, on a light and on a dark ground.
+/// Colours of parts without speech on a light and on a dark background.
 pub const SILENT: [Rgb; 2] = [[0x80, 0x86, 0x8e], [0x77, 0x7d, 0x86]];
 
-/// Share of a mood's colour in the ground behind its own icon.
+/// Share of a mood's colour in the background of its icon.
 pub const BEHIND_ICON: f64 = 0.1;
 
-/// Share of a mood's colour in the ground of a card that shows all moods.
+/// Share of a mood's colour in the background of a card that shows all moods.
 pub const BEHIND_CARD: f64 = 0.06;
 
 impl Look {
-    /// Of a label; `None` where it is none of the four moods.
+    /// Returns the look of a label, or `None` if the label is not one of the four moods.
     pub fn of(label: &str) -> Option<&'static Self> {
         LOOKS.iter().find(|look| look.mood.as_str() == label)
     }
 
-    /// Shapes on a terminal.
+    /// Style of shapes on a terminal.
     fn shape(&self) -> Style {
         Style::new().force_styling(true).color256(self.terminal)
     }
 
-    /// Letters on the mood's colour, on a terminal.
+    /// Style of letters on the mood's colour on a terminal.
     pub fn badge(&self) -> Style {
         let colour = xterm(self.terminal);
         let (black, white) = ([0; 3], [255; 3]);
-        // The two ends of xterm's colour cube.
+        // Black and white of xterm's colour cube.
         let letters = if contrast(colour, black) >= contrast(colour, white) { 16 } else { 231 };
         Style::new().force_styling(true).color256(letters).on_color256(self.terminal)
     }
 }
 
-/// Text in a mood's colour, where standard output takes colours; as it is for any other label.
+/// Returns a text in the colour of the mood `label` if standard output shows colours. Returns it unchanged for other labels.
 pub fn painted(label: &str, text: String) -> String {
     match Look::of(label) {
         Some(look) if console::colors_enabled() => look.shape().apply_to(text).to_string(),
@@ -98,14 +98,14 @@ pub fn painted(label: &str, text: String) -> String {
     }
 }
 
-/// One of the colours 16 to 231 of a terminal with 256: a cube with six steps a side.
+/// Returns one of the colours 16 to 231 of a terminal with 256 colours. They form a cube with six steps on each side.
 fn xterm(number: u8) -> Rgb {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let at = usize::from(number.saturating_sub(16));
     [STEPS[(at / 36).min(5)], STEPS[at / 6 % 6], STEPS[at % 6]]
 }
 
-/// The contrast of two colours, 1 to 21 (WCAG 2.2).
+/// Returns the contrast of two colours, 1 to 21 (WCAG 2.2).
 fn contrast(a: Rgb, b: Rgb) -> f64 {
     let luminance = |colour: Rgb| {
         let [red, green, blue] = linear(colour);
@@ -115,7 +115,7 @@ fn contrast(a: Rgb, b: Rgb) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// Light, 0 to 1, of each of a colour's parts.
+/// Returns the linear light, 0 to 1, of each component of a colour.
 fn linear(colour: Rgb) -> [f64; 3] {
     colour.map(|part| match f64::from(part) / 255.0 {
         part if part <= 0.04045 => part / 12.92,
@@ -127,7 +127,8 @@ fn linear(colour: Rgb) -> [f64; 3] {
 mod tests {
     use super::*;
 
-    /// What eyes without one kind of cone make of linear light (Machado, Oliveira and Fernandes 2009, severity 1), and all eyes.
+    /// Matrices that simulate in linear light how eyes without one kind of cone see colours (Machado, Oliveira and Fernandes 2009, severity
+    /// 1), and the identity for normal vision.
     const EYES: [(&str, [[f64; 3]; 3]); 4] = [
         ("all", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
         (
@@ -156,7 +157,7 @@ mod tests {
         ),
     ];
 
-    /// L*, a* and b* of linear light (CIE 1976, D65).
+    /// Converts linear light to L*, a* and b* (CIE 1976, D65).
     fn lab([red, green, blue]: [f64; 3]) -> [f64; 3] {
         let f = |t: f64| if t > 216.0 / 24_389.0 { t.cbrt() } else { (24_389.0 / 27.0 * t + 16.0) / 116.0 };
         let x = f((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     fn palettes() -> [(&'static str, [Rgb; 4], &'static [Rgb]); 3] {
-        // The grounds of the page, of its panels and of pictures; a terminal's may be anything from black to white.
+        // The backgrounds of the page, of its panels and of pictures. A terminal's background may have any colour from black to white.
         [
             ("light", LOOKS.map(|look| look.light), &[[0xff; 3], [0xf7, 0xf6, 0xf3]]),
             ("dark", LOOKS.map(|look| look.dark), &[[0x1b, 0x1d, 0x22], [0x13, 0x14, 0x17], [24, 26, 30]]),
@@ -204,7 +205,7 @@ mod tests {
         }
     }
 
-    /// A colour mixed into a ground, as CSS's `color-mix(in srgb, …)` does.
+    /// Mixes a colour into a background, as `color-mix(in srgb, …)` of CSS does.
     fn mixed(colour: Rgb, share: f64, ground: Rgb) -> Rgb {
         let part = |a: u8, b: u8| (f64::from(a) * share + f64::from(b) * (1.0 - share)).round() as u8;
         [0, 1, 2].map(|n| part(colour[n], ground[n]))
@@ -238,7 +239,7 @@ mod tests {
                     for b in &colours[n + 1..] {
                         let (a, b) = (seen(*a, matrix), seen(*b, matrix));
                         let away = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-                        // A difference of 2.3 is just noticed.
+                        // A difference of 2.3 is just noticeable.
                         assert!(away >= 15.0, "{name}, {eye}: {a:?} and {b:?} are {away:.1} apart");
                     }
                 }
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn contrasts_are_those_of_the_standard() {
         assert!((contrast([255; 3], [0; 3]) - 21.0).abs() < 1e-9);
-        // The grey that WCAG's own explanation gives as the lightest for text on white.
+        // The lightest grey for text on white, as the explanation of WCAG states it.
         assert!((contrast([0x76; 3], [255; 3]) - 4.54).abs() < 0.005);
     }
 }

@@ -1,4 +1,4 @@
-//! Progress on standard error, where that is a terminal.
+//! Shows progress on standard error if it is a terminal.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A progress bar of `length` steps with the time left. It is hidden where standard error is no terminal.
+/// Creates a progress bar of `length` steps with the time left. It is hidden if standard error is not a terminal.
 pub fn bar(length: u64, what: &'static str) -> ProgressBar {
     styled(length, what, "{prefix} {bar:30} {pos}/{len} {msg} ({eta} left)")
 }
 
-/// A progress bar like [`bar`] that shows per cent instead of counting steps.
+/// Creates a progress bar like [`bar`] that shows per cent instead of the number of steps.
 pub fn percent(length: u64, what: &'static str) -> ProgressBar {
     styled(length, what, "{prefix} {bar:30} {percent} % {msg} ({eta} left)")
 }
@@ -23,7 +23,7 @@ fn styled(length: u64, what: &'static str, template: &str) -> ProgressBar {
     bar
 }
 
-/// Shows what is being done, such as reading a large file, while `work` runs.
+/// Shows the message `what`, such as the name of a large file that is read, while `work` runs.
 pub fn busy<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
     let spinner = ProgressBar::with_draw_target(None, target()).with_message(what.to_string());
     spinner.enable_steady_tick(Duration::from_millis(200));
@@ -32,7 +32,7 @@ pub fn busy<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Standard error, where that is a terminal.
+/// Returns standard error if it is a terminal, otherwise a hidden target.
 fn target() -> ProgressDrawTarget {
     if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }

@@ -1,10 +1,10 @@
-//! Moods and timelines in words and colours, for a terminal.
+//! Formats moods and timelines as words and colours for a terminal.
 
 use ser_models::{Recognition, Segment};
 
 use crate::palette::Look;
 
-/// A time as `M:SS`, or `H:MM:SS` from an hour on.
+/// Formats a time as `M:SS`, or as `H:MM:SS` from one hour on.
 pub fn clock(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
@@ -14,7 +14,7 @@ pub fn clock(seconds: f64) -> String {
     }
 }
 
-/// `happy 78 %`, or `not sure: happy 43 %, sad 26 %`.
+/// Formats a recognition as `happy 78 %`, or as `not sure: happy 43 %, sad 26 %` if it is not confident.
 pub fn in_words(recognition: &Recognition) -> String {
     let name = |(label, p): &(String, f32)| format!("{} {:.0} %", label.to_lowercase(), p * 100.0);
     match recognition.likeliest() {
@@ -25,10 +25,10 @@ pub fn in_words(recognition: &Recognition) -> String {
     }
 }
 
-/// Pauses up to this many seconds between stretches of one mood are not told.
+/// Longest pause in seconds between two stretches of one mood that are joined.
 const PAUSE_SECONDS: f64 = 5.0;
 
-/// `0:00–0:14 calm, 0:14–0:30 happy`; stretches without speech are left out, and short pauses within a mood.
+/// Formats a timeline as `0:00–0:14 calm, 0:14–0:30 happy`. Leaves out stretches without speech, and short pauses within a mood.
 pub fn line(segments: &[Segment]) -> String {
     let mut stretches: Vec<(f64, f64, &str)> = Vec::new();
     for segment in segments {
@@ -46,7 +46,8 @@ pub fn line(segments: &[Segment]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// A timeline as `width` cells: the letters of the moods, on their colours where there are any; a dot is a stretch without speech.
+/// Draws a timeline as `width` cells. A cell is the first letter of the mood, on the mood's colour if `colors` is set, or a dot where there
+/// is no speech.
 pub fn cells(segments: &[Segment], seconds: f64, width: usize, colors: bool) -> String {
     let at = |cell: usize| {
         let middle = (cell as f64 + 0.5) / width as f64 * seconds;

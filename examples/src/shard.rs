@@ -1,4 +1,4 @@
-//! Work that is divided into parts, such as the tasks of a batch engine's array job.
+//! Divides work into parts, such as the tasks of an array job of a batch system.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -25,12 +25,12 @@ impl FromStr for Shard {
 }
 
 impl Shard {
-    /// Every N-th of the items, from the I-th on: parts differ by at most one in length, and together they are the whole.
+    /// Returns every N-th item from the I-th on. The lengths of the parts differ by at most one, and each item is in exactly one part.
     pub fn part<T>(self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
         items.into_iter().skip(self.index - 1).step_by(self.count)
     }
 
-    /// This part's own file: `features.safetensors` becomes `features-003-of-012.safetensors`.
+    /// Returns the path of this part's file: `features.safetensors` becomes `features-003-of-012.safetensors`.
     pub fn path(self, whole: &Path) -> PathBuf {
         let Self { index, count } = self;
         let width = count.to_string().len().max(3);

@@ -7,10 +7,10 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use ser_data::{CorpusFormat, LabelMap, Source};
 
-/// The word for formats that names tell.
+/// Name of the option's default, which detects the format from file names.
 const AUTO: &str = "auto";
 
-/// Format and meaning of labels.
+/// Options for the format of labelled speech and the meaning of its labels.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Labelling {
     /// Format of labelled speech: a corpus by its published file names, `folders` (one for each class) or `manifest` (a table). Give it
@@ -28,10 +28,10 @@ fn names() -> PossibleValuesParser {
 }
 
 impl Labelling {
-    /// The sources of these paths.
+    /// Returns the sources of these paths with their formats.
     ///
     /// # Errors
-    /// If there are more or fewer formats than paths.
+    /// If there are several formats, and their number differs from that of the paths.
     pub fn sources<P: AsRef<Path>>(&self, data: &[P]) -> anyhow::Result<Vec<Source>> {
         let format = |at: usize| match &self.corpus[..] {
             [] => None,
@@ -45,10 +45,10 @@ impl Labelling {
         Ok(data.iter().enumerate().map(|(at, path)| Source::new(path.as_ref(), format(at))).collect())
     }
 
-    /// Maps labels to emotions and moods.
+    /// Returns the map from labels to emotions and moods.
     ///
     /// # Errors
-    /// If the file cannot be used, by its name.
+    /// If the file cannot be used. The error names it.
     pub fn label_map(&self) -> anyhow::Result<LabelMap> {
         Ok(self.label_map.as_ref().map(LabelMap::read).transpose()?.unwrap_or_default())
     }

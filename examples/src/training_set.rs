@@ -1,4 +1,4 @@
-//! Labelled speech as a set that a trainer takes: [`Corpus`] and [`Dataset`] put together, with progress bars.
+//! Reads labelled speech into datasets for a trainer: combines [`Corpus`] and [`Dataset`], and shows progress bars.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,40 +17,41 @@ use ser_models::{CheckpointSource, Recipe};
 
 use crate::{cli, progress};
 
-/// The name of [`TrainingSet::split`] in checkpoints and tables.
+/// Name of the protocol of [`TrainingSet::split`] in checkpoints and tables.
 pub const PROTOCOL: &str = "stratified 80/20";
 
-/// Whether training and other parts may share speakers.
+/// Whether the parts of a split may share speakers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voices {
-    /// The same speakers, with other clips.
+    /// Parts may share speakers.
     Same,
-    /// Other speakers: no speaker is in two parts.
+    /// No speaker is in two parts.
     Other,
 }
 
-/// Input of a network from clips.
+/// Inputs that a network reads of clips.
 #[derive(Debug, Clone)]
 pub enum Inputs {
-    /// Features of each.
+    /// Features of each clip.
     Features(ModelInput),
-    /// Outputs of an encoder for the clips.
+    /// Outputs of an encoder for each clip.
     Encoded(Box<Encoding>),
 }
 
-/// What networks read of an encoder's outputs for clips: statistics, which are encoded once for all clips, or frames, which take a hundred
-/// times the memory and are encoded for the parts that are asked for.
+/// Settings of the inputs that a network reads from an encoder. Statistics are encoded once for all clips. Frames take a hundred times the
+/// memory, and are encoded only for the requested parts.
 #[derive(Debug, Clone)]
 pub struct Encoding {
     /// The encoder.
     pub encoder: Arc<WhisperEncoder>,
-    /// What a network reads of its outputs.
+    /// Input of the network: statistics or frames of the encoder's outputs.
     pub input: ModelInput,
-    /// The encoder's first blocks, and the frames of them that a network with tuned blocks reads in a second run.
+    /// Input of a network with tuned blocks in a second run: the encoder's blocks before the tuned ones, and the frames that are read from
+    /// them.
     pub tuned: Option<(Arc<WhisperEncoder>, ModelInput)>,
-    /// Which copies of a clip it encodes beside the clip itself. They have the preparation of the corpus.
+    /// Augmented copies that are encoded in addition to each clip. Clips and copies are prepared as the corpus is.
     pub config: EncodingConfig,
-    /// File that keeps the statistics from run to run.
+    /// File that keeps the statistics for the next run.
     pub cache: Option<PathBuf>,
 }
 
@@ -60,33 +61,33 @@ impl From<ModelInput> for Inputs {
     }
 }
 
-/// Clips of labelled speech, of which a trainer takes parts.
+/// Clips of labelled speech, from which the parts of a split are taken as datasets.
 #[derive(Debug)]
 pub struct TrainingSet {
-    /// Each clip, in the order of the ids: its speaker, corpus, language and file.
+    /// The clips, sorted by id. Each has its speaker, corpus, language and file.
     pub clips: Vec<Clip>,
-    /// Byte-identical clips share a number.
+    /// Number of each clip's group. Byte-identical clips are in one group.
     pub groups: Vec<usize>,
     labels: Vec<usize>,
     label_names: Vec<String>,
     preparation: PreparationConfig,
     features: FeatureConfig,
     taken: Taken,
-    /// Recordings whose frames are encoded.
+    /// Samples of the clips, if the network reads frames.
     recordings: Option<Recordings>,
 }
 
-/// What was taken of all clips.
+/// Inputs that are computed for all clips at once.
 #[derive(Debug)]
 enum Taken {
     Features(Dataset),
-    /// Statistics of an encoder's outputs, of the copies too.
+    /// Statistics of an encoder's outputs for clips and copies.
     Statistics(EncodedClips),
-    /// Nothing yet: frames are encoded for a part.
+    /// None, because frames are encoded when a part is requested.
     Frames,
 }
 
-/// Samples of all clips, not prepared yet, and what is encoded of them.
+/// Samples of all clips before preparation, and the settings of their encoding.
 #[derive(Debug)]
 struct Recordings {
     samples: Vec<Vec<f32>>,
@@ -94,21 +95,21 @@ struct Recordings {
 }
 
 impl TrainingSet {
-    /// Reads all clips of folders, archives and tables. `inputs` is what a network reads of them. Reports on standard error the
-    /// formats detected from names, the clips left out, and warnings about files.
+    /// Reads all clips of folders, archives and tables as `inputs` of a network. Reports on standard error the formats detected from names,
+    /// the clips left out, and warnings about files.
     ///
     /// # Errors
-    /// If a source or a clip cannot be used, by its name.
+    /// If a source or a clip cannot be used. The error names it.
     pub fn load(data: &[Source], options: &CorpusOptions, inputs: impl Into<Inputs>) -> anyhow::Result<Self> {
         Self::read(options, inputs.into(), |options, progress, keep| {
             Corpus::load(data, options, progress, keep)
         })
     }
 
-    /// Reads the clips with these ids alone.
+    /// Reads only the clips with these ids.
     ///
     /// # Errors
-    /// As [`TrainingSet::load`]; a missing clip is named.
+    /// As [`TrainingSet::load`], or if a clip is missing. The error names it.
     pub fn load_clips(
         data: &[Source],
         ids: &[String],
@@ -128,7 +129,7 @@ impl TrainingSet {
         let preparation = options.preparation.clone();
         let mut options = options.clone();
         if let Inputs::Encoded(_) = inputs {
-            // An encoder reads samples, and copies are changed before they are prepared.
+            // An encoder reads samples, and copies are augmented before they are prepared.
             options.audio = true;
             options.preparation = PreparationConfig::raw(preparation.sample_rate);
         }
@@ -175,10 +176,10 @@ impl TrainingSet {
         Ok(Self { clips, groups, labels, label_names, preparation, features: of_features, taken, recordings })
     }
 
-    /// All clips as a trainer takes them.
+    /// Returns the dataset of all clips.
     ///
     /// # Errors
-    /// If frames are read and cannot be encoded.
+    /// If the network reads frames that cannot be encoded.
     pub fn dataset(&self) -> anyhow::Result<Dataset> {
         match &self.taken {
             Taken::Features(dataset) => Ok(dataset.clone()),
@@ -186,15 +187,15 @@ impl TrainingSet {
         }
     }
 
-    /// Some of the clips as a trainer takes them.
+    /// Returns the dataset of the clips at `places`.
     ///
     /// # Errors
-    /// If there are none, or frames are read and cannot be encoded.
+    /// If `places` is empty, or if the network reads frames that cannot be encoded.
     pub fn part(&self, places: &[usize]) -> anyhow::Result<Dataset> {
         self.versions(places, false)
     }
 
-    /// Some of the clips, with their changed copies if an encoder reads them.
+    /// Returns the dataset of the clips at `places`, with their augmented copies if the network reads an encoder.
     ///
     /// # Errors
     /// As [`TrainingSet::part`].
@@ -202,10 +203,10 @@ impl TrainingSet {
         self.versions(places, true)
     }
 
-    /// Frames of some of the clips, with those of their changed copies if `copies` is set, for a network with tuned blocks.
+    /// Returns frames of the clips at `places` for a network with tuned blocks, with those of their augmented copies if `copies` is set.
     ///
     /// # Errors
-    /// If there are none, or they cannot be encoded.
+    /// If `places` is empty, if no blocks are tuned, or if the frames cannot be encoded.
     pub fn tuned_part(&self, places: &[usize], copies: bool) -> anyhow::Result<Dataset> {
         let tuned = self.recordings.as_ref().and_then(|recordings| recordings.encoding.tuned.as_ref());
         let (encoder, input) = tuned.context("encoding: tuned blocks must be given, got none")?;
@@ -254,32 +255,32 @@ impl TrainingSet {
         places.iter().map(|&at| (self.clips[at].id.clone(), self.labels[at])).unzip()
     }
 
-    /// Clips at these places, and after them perhaps as many copies several times, with their corpora.
+    /// Adds the corpora to the data of the clips at `places`. `data` may contain copies: all clips, then one copy of each, and so on.
     fn with_corpora(&self, data: Dataset, places: &[usize]) -> anyhow::Result<Dataset> {
         let versions = data.len() / places.len();
         let corpora = (0..versions).flat_map(|_| places.iter().map(|&at| self.clips[at].corpus.as_str()));
         Ok(data.with_corpora(corpora)?)
     }
 
-    /// The label of each clip by name.
+    /// Returns the name of each clip's label.
     pub fn named_labels(&self) -> Vec<&str> {
         self.labels.iter().map(|&label| self.label_names[label].as_str()).collect()
     }
 
-    /// Four fifths of each class train, one fifth tests. `validation` is the share of all clips that is taken out of the training
-    /// part to choose the epoch; with 0 the last epoch is taken.
+    /// Splits each class into four fifths for training and one fifth for testing. `validation` is the share of all clips that is taken from
+    /// the training part to select the epoch. With 0, the last epoch is kept.
     ///
     /// # Errors
-    /// If the share is out of range, or there are too few clips.
+    /// If the share is out of range, or if there are too few clips.
     pub fn split(&self, validation: f64, seed: u64) -> Result<Split, SplitError> {
         stratified(&self.named_labels(), &self.groups, Shares { validation, test: 0.2 }, seed)
     }
 
-    /// Like [`TrainingSet::split`], or with different speakers in each part, or with one corpus left out as the test part. Returns the
-    /// protocol's name for checkpoints, and the split.
+    /// Splits the clips like [`TrainingSet::split`], or with different speakers in each part, or with one corpus as the test part. Returns
+    /// the protocol's name for checkpoints, and the split.
     ///
     /// # Errors
-    /// As there, or if speakers are not known, or there is no such corpus.
+    /// As [`TrainingSet::split`], or if speakers are unknown, or if there is no such corpus.
     pub fn split_by(
         &self,
         voices: Voices,
@@ -315,7 +316,7 @@ impl TrainingSet {
             }
             (_, Some(corpus)) => {
                 let split = leave_corpus_out(&self.corpora(), &self.groups, corpus)?;
-                // A speaker of the corpus that tests need not be known.
+                // The speakers of the test corpus may be unknown: its clips are in no other part.
                 let split = match voices {
                     Voices::Same => split.with_validation(&labels, &self.groups, validation, seed)?,
                     Voices::Other => {
@@ -334,23 +335,23 @@ impl TrainingSet {
         }
     }
 
-    /// The speaker of each clip.
+    /// Returns the speaker of each clip.
     ///
     /// # Errors
-    /// The first clip whose speaker is not known, by its file.
+    /// If the speaker of a clip is unknown. The error names the file of the first such clip.
     pub fn speakers(&self) -> Result<Vec<&str>, SplitError> {
         speakers_of(&self.clips)
     }
 
-    /// The corpus of each clip.
+    /// Returns the corpus of each clip.
     pub fn corpora(&self) -> Vec<&str> {
         self.clips.iter().map(|clip| clip.corpus.as_str()).collect()
     }
 
-    /// Record of a checkpoint's data, so that it can be measured on its own test part and on no other.
+    /// Returns the record of preparation, features and split that a checkpoint keeps, so that it can be evaluated on its own test part.
     ///
     /// # Errors
-    /// If the split is not one of these clips.
+    /// If the split is not a split of these clips.
     pub fn checkpoint_source(
         &self,
         protocol: &str,
@@ -369,7 +370,7 @@ impl TrainingSet {
     }
 }
 
-/// Reports on standard error the formats that were detected, what is left out, and warnings.
+/// Reports on standard error the formats that were detected, the clips left out and skipped, and warnings.
 pub fn note_found<T>(corpus: &Corpus<T>) {
     for source in corpus.sources.iter().filter(|source| source.detected || source.left_out() > 0) {
         cli::note(source);
@@ -386,12 +387,12 @@ pub fn note_found<T>(corpus: &Corpus<T>) {
 }
 
 impl Encoding {
-    /// What a model with this input reads of an encoder: clean clips, not kept.
+    /// Returns the settings for encoding clips without copies and without a cache.
     pub fn of(encoder: Arc<WhisperEncoder>, input: ModelInput) -> Self {
         Self { encoder, input, tuned: None, config: EncodingConfig::default(), cache: None }
     }
 
-    /// Statistics of the encoder's outputs for clips that are not prepared yet, clean and in copies.
+    /// Computes statistics of the encoder's outputs for clips and their copies. `samples` are those before preparation.
     fn statistics(&self, ids: Vec<String>, samples: &[Vec<f32>]) -> anyhow::Result<EncodedClips> {
         let (encoder, config) = (&self.encoder, self.config.clone());
         let encoded = progress::busy(encoding_of(&config, samples), || match &self.cache {
@@ -402,22 +403,22 @@ impl Encoding {
     }
 }
 
-/// What a progress bar says of the encoding of these clips.
+/// Returns the message of the progress bar while these clips are encoded.
 fn encoding_of(config: &EncodingConfig, samples: &[impl AsRef<[f32]>]) -> String {
     let seconds = samples.iter().map(|samples| samples.as_ref().len()).sum::<usize>()
         / ClipEncoder::SAMPLE_RATE as usize;
     format!("encoding {seconds} s of speech, {} times", config.copies.saturating_add(1))
 }
 
-/// A corpus with what was kept of each clip's features: nothing where an encoder reads it.
+/// A corpus with the input made of each clip's features, or `None` if the network reads an encoder.
 type Read = Corpus<Result<Option<Padded>, InputError>>;
 type ProgressCall<'a> = dyn Fn(CorpusStage, Progress) + Sync + 'a;
 type Keep<'a> = dyn Fn(ser_features::Features) -> Result<Option<Padded>, InputError> + Sync + 'a;
 
-/// Settings of reading a corpus for a recipe; no clip may be left out.
+/// Returns the settings for reading a corpus for a recipe. Every clip must be readable.
 ///
 /// # Errors
-/// If the recipe's features do not give its network's input.
+/// If the recipe's features do not fit the input of its network.
 pub fn corpus_options(
     recipe: &Recipe,
     labels: LabelSet,

@@ -1,4 +1,4 @@
-//! True moods of recordings from a table or a corpus, and the score of answers.
+//! Reads the true moods of recordings from tables or corpora, and scores answers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::speech::Labelling;
 /// The true moods of recordings.
 #[derive(Debug)]
 pub struct Truth {
-    /// The tables and corpora.
+    /// Paths of the tables and corpora, for messages.
     source: String,
     labels: Vec<String>,
-    /// By path, and by file name if it is unique.
+    /// Class of each recording, by path and by file name. `None` for a file name that recordings of different classes share.
     moods: HashMap<String, Option<usize>>,
     confusion: ConfusionMatrix,
     /// Recordings that the source does not name.
@@ -26,11 +26,11 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Reads tables with the columns `file` and `mood`, or the clips of corpora. A mood is one of `labels`, in any case, or a word that
-    /// stands for one.
+    /// Reads tables with the columns `file` and `mood`, or the clips of corpora. A mood is one of `labels`, in upper or lower case, or a
+    /// word that the label map maps to one.
     ///
     /// # Errors
-    /// The error names file and row.
+    /// If a table or corpus cannot be used. The error names file and row.
     pub fn open(
         paths: &[impl AsRef<Path>],
         labels: &[String],
@@ -69,7 +69,7 @@ impl Truth {
             let Some(class) = self.labelled(&row.label).or(meant) else {
                 bail!("{place}: mood must be one of {:?}, got {:?}", self.labels, row.label);
             };
-            // A row names one recording, and as many others of that name as there are.
+            // A row names all recordings with this path or file name.
             self.unanswered.insert(row.path.clone());
             let known = self.moods.insert(row.path.clone(), Some(class)).flatten();
             if let Some(known) = known.filter(|known| *known != class) {
@@ -103,7 +103,7 @@ impl Truth {
         self.labels.iter().position(|label| label.eq_ignore_ascii_case(word))
     }
 
-    /// The class of an emotion, or of a mood.
+    /// Returns the class of an emotion or of a mood.
     fn class_of(&self, label: &str, map: &LabelMap) -> Option<usize> {
         match LabelSet::of_names(&self.labels) {
             Some(set) => map.class_of(set, label),
@@ -111,7 +111,7 @@ impl Truth {
         }
     }
 
-    /// Counts an answer. The source names a recording as the command line does, or by its file name.
+    /// Counts an answer. The recording `file` is found in the source by this path, or by its file name.
     pub fn score(&mut self, file: &str, mood: &str) {
         let name = Path::new(file).file_name().map(|name| name.to_string_lossy().into_owned());
         let named = |name: &str| Some((name.to_owned(), *self.moods.get(name)?));
@@ -123,7 +123,7 @@ impl Truth {
         }
     }
 
-    /// Accuracy, UAR and the confusion matrix.
+    /// Formats accuracy, UAR and the confusion matrix, and the recordings and rows without a counterpart.
     ///
     /// # Errors
     /// If the source names none of the recordings.

@@ -1,4 +1,4 @@
-//! What holds for every example.
+//! Checks that apply to every example.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -131,7 +131,7 @@ fn no_error_says_a_thing_twice() {
     assert_eq!(error.matches("must not be silent").count(), 1, "{error}");
 }
 
-/// An output path may be a device, a pipe or a link: it is written to, and stays what it is.
+/// An output path may be a device, a pipe or a link. The program writes to it and does not replace it.
 #[cfg(unix)]
 #[test]
 fn an_output_that_is_no_regular_file_is_written_through() {
@@ -162,7 +162,7 @@ fn an_output_that_is_no_regular_file_is_written_through() {
     assert!(reader.join().unwrap() == expected);
     assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
 
-    // A null device of the test's own, where its user may make one.
+    // A null device of the test's own, if the user has the permission to create one.
     let null = folder.path().join("null");
     let made = Command::new("mknod").arg(&null).args(["c", "1", "3"]).output();
     if !made.is_ok_and(|made| made.status.success()) || std::fs::write(&null, b"probe").is_err() {

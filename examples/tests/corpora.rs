@@ -1,4 +1,4 @@
-//! Labelled speech of every kind at the command line: folders, tables, several corpora.
+//! Tests of all kinds of labelled speech on the command line: folders, tables, and several corpora.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{example, fails, made_up_ravdess, prints, text, write, write_wav};
 
-/// A tone of half a second for each number.
+/// Returns a tone of half a second. The number decides its pitch.
 fn tone(number: u16) -> Vec<f32> {
     let pitch = 0.01 + 0.0021 * f32::from(number);
     (0..11_025u16).map(|n| 0.3 * (f32::from(n) * pitch).sin()).collect()
@@ -35,7 +35,7 @@ fn ten_recordings() -> TempDir {
     folder
 }
 
-/// Clips of EMO-DB's names: four speakers, four emotions and boredom.
+/// Writes clips with names as in EMO-DB: four speakers, each with four emotions and boredom.
 fn made_up_emodb(folder: &TempDir) -> String {
     for (number, speaker) in (20..).step_by(10).zip(["03", "08", "09", "10"]) {
         for (emotion, letter) in (0..).zip(["F", "T", "W", "N", "L"]) {
@@ -65,7 +65,7 @@ fn a_folder_of_ten_recordings_becomes_a_model_that_answers() {
     let heard = prints("recognize", [data.as_str(), "--model", &model, "--any-sound", "--labels", &data]);
     assert_eq!(heard.lines().count(), 10);
 
-    // Whether names told the format or the command line did.
+    // The model is the same if the command line names the format that was detected from the names.
     let again = path(&folder, "again.safetensors");
     prints("train", ["--data", &data, "--output", &again, "--epochs", "2", "--corpus", "folders"]);
     assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
@@ -78,7 +78,7 @@ fn ten_recordings_train_a_head_on_the_encoder() {
     let run = ["--data", &data, "--arch", "whisper-head", "--validation", "0", "--output", &model];
     let said = prints("train", run);
     assert!(said.contains("10 clips: 8 train, 0 choose the epoch, 2 are kept apart"), "{said}");
-    // 24 examples are one batch.
+    // The 24 examples fit in one batch, so an epoch has one step, and the number of epochs is the maximum of 100.
     assert!(said.contains("epoch 100 of 100"), "{said}");
     let checkpoint = Checkpoint::load(&model).unwrap();
     assert_eq!(checkpoint.architecture.encoder().unwrap().len(), 32);
@@ -109,7 +109,7 @@ fn a_block_of_the_encoder_is_trained_with_a_head() {
     let run = [&run[..], &["--tune-blocks", "1", "--tuning", &tuning]].concat();
     let said = prints("train", &run);
     let lines = |part: &str| said.lines().filter(|line| line.contains(part)).count();
-    // The head's own run comes first; only the result is told.
+    // The head is trained alone first. Only the result of the second run is printed.
     assert_eq!(
         (lines("transformer_blocks_1"), lines("layer_mixture_1"), lines(" of 2")),
         (1, 2, 1),
@@ -237,7 +237,7 @@ fn several_corpora_train_together_and_one_is_left_out() {
     let checkpoint = Checkpoint::load(&model).unwrap();
     assert_eq!((&*checkpoint.split.protocol, checkpoint.split.test.len()), ("emodb left out", 16));
     assert!(checkpoint.split.test.iter().all(|id| id.starts_with("emodb/")));
-    // Its own corpus alone is enough to measure it.
+    // The evaluation needs only the corpus of the test part.
     let measured: Value = serde_json::from_str(&prints(
         "evaluate",
         ["--data", &emodb, "--corpus", "emodb", "--model", &model, "--json"],

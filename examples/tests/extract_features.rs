@@ -1,4 +1,4 @@
-//! `extract_features`: the file it writes, its parts, and what it leaves out.
+//! Tests of `extract_features`: its files, parts (`--shard`) and skipped clips.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn raw_features_have_the_clips_own_length() {
     assert_eq!(tensors.tensor("sample.mfcc").unwrap().shape(), [40, 1 + 95_144 / 512]);
 }
 
-/// The clips in a file of features.
+/// Returns the stems of the clips in a file of features.
 fn stems(path: &Path) -> Vec<String> {
     let bytes = std::fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -73,13 +73,14 @@ fn shards_are_disjoint_complete_and_made_once() {
 
     assert!(shard(&clips, "1/3", &[]).contains("features-001-of-003.safetensors: 2 clips, 12 tensors"));
     shard(&clips, "2/3", &[]);
-    // The order of the arguments changes nothing.
+    // The order of the arguments does not change the parts.
     clips.reverse();
     shard(&clips, "3/3", &[]);
     assert_eq!([1, 2, 3].map(|index| stems(&file(index))), [vec!["a", "d"], vec!["b", "e"], vec!["c"]]);
     assert!(shard(&clips, "1/3", &[]).contains("whole already, 2 clips"));
 
-    // A file that is not what this run would write is made anew: damaged in its values or its header, cut, of other clips or settings.
+    // A file is written again if it is not what this run would write: if its values or header are damaged, if it is truncated, or if it has
+    // other clips or settings.
     let whole = std::fs::read(file(1)).unwrap();
     let mut flipped = whole.clone();
     *flipped.last_mut().unwrap() ^= 1;
@@ -95,7 +96,7 @@ fn shards_are_disjoint_complete_and_made_once() {
     assert!(shard(&clips, "1/3", &[]).contains("2 clips, 12 tensors"));
     assert!(shard(&clips[..4], "1/3", &[]).contains("2 clips, 12 tensors"));
 
-    // Nothing else is left beside them, and a part without clips is whole too.
+    // No other files are left in the folder. A part without clips is complete too.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5 + 3);
     assert!(shard(&clips[..1], "2/2", &[]).contains("features-002-of-002.safetensors: 0 clips, 0 tensors"));
     assert!(shard(&clips[..1], "2/2", &[]).contains("whole already"));
@@ -159,7 +160,7 @@ fn a_truncated_clip_is_read_where_that_is_allowed_and_told() {
     let expected = format!("warning: {cut}: the file was read up to the damage: bytes of WAV data must be ");
     assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
     assert!(prints("extract_features", arguments).contains("whole already"));
-    // The file is not what a run without the option would have written.
+    // A run without the option does not accept this file as complete.
     fails(
         "extract_features",
         &arguments[..5],
@@ -210,7 +211,7 @@ fn a_csv_file_has_a_row_for_each_clip_and_names_its_columns() {
     assert_eq!(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>(), vector);
     assert_eq!(tensors.len(), 6);
 
-    // A part is not made again where it is whole, and is where its rows were changed.
+    // A complete part is not written again. A part whose rows were changed is.
     let shard = ["--shard", "1/1"];
     assert!(prints("extract_features", arguments(&output, &shard)).contains("2 clips, 41 values each"));
     assert!(prints("extract_features", arguments(&output, &shard)).contains("whole already"));
@@ -261,7 +262,7 @@ fn statistics_of_voiced_frames_alone_differ_from_those_of_all() {
     };
     let (all, voiced) = (values(&["f0,rms,hnr,f1"]), values(&["f0,rms,hnr,f1", "--voiced"]));
     assert_eq!((all.len(), voiced.len()), (4, 4));
-    // Frames without a voice have an F0 of 0.
+    // Unvoiced frames have an F0 of 0 and lower the mean over all frames.
     assert!(voiced[0] > 60.0 && voiced[0] > all[0] && voiced[1] > all[1], "{all:?} {voiced:?}");
     let arguments = [sample.to_str().unwrap(), "--voiced", "--output", table.to_str().unwrap()];
     fails(

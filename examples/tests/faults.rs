@@ -1,4 +1,4 @@
-//! Disks that are full, files and folders that may not be read or written, and files from the past and the future.
+//! Tests of full disks, of files and folders without read or write permission, and of files with times in the past or future.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::support::{made_up_ravdess, prints, program, sample, text, write};
 
-/// The commands that write a file. Each gets the data, and the file that it writes. The last one writes another file before.
+/// The commands that write a file: name, output file, and arguments from the data and the output file. The last command reads a file that
+/// another one writes.
 type Writer = (&'static str, &'static str, fn(&Path, &Path) -> Vec<String>);
 const WRITERS: [Writer; 4] = [
     ("train", "model.safetensors", |data, output| words("--data", data, "--output", output, "--epochs 1")),
@@ -36,13 +37,13 @@ fn words(option: &str, value: &Path, other: &str, other_value: &Path, rest: &str
     words
 }
 
-/// The content of each file of a folder.
+/// Returns the content of each file in a folder.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
 }
 
-/// The last line on standard error is the error, the only one: it names the file and holds `reason`.
+/// Asserts that the last line on standard error is the only error, names the file and contains `reason`.
 fn failed(output: &Output, file: &Path, reason: &str) {
     let lines = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{lines}");
@@ -57,7 +58,7 @@ fn run(mut command: Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
 
-/// The program with files of at most a kilobyte: writing on fails, as on a full disk.
+/// Returns a command whose files can have at most one kilobyte. Writing more fails, as on a full disk.
 fn limited(name: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]).arg(program(name));
@@ -97,7 +98,8 @@ fn a_device_without_room_is_an_error() {
     }
 }
 
-/// A program of a user for whom permissions hold: they don't for root. `None` where there is no such user.
+/// Returns a command that runs as a user other than root, because permissions do not restrict root. Returns `None` if there is no such
+/// user.
 fn unprivileged(name: &str) -> Option<Command> {
     let program = program(name);
     let probe = TempDir::new().unwrap();
@@ -164,7 +166,7 @@ fn a_file_that_may_not_be_read_is_an_error() {
     }
 }
 
-/// No program reads the time of day (`clippy.toml` forbids it), so only the times of files can jump.
+/// `clippy.toml` forbids reading the time of day, so only file times can jump.
 #[test]
 fn the_times_of_files_change_nothing() {
     let data = made_up_ravdess();

@@ -1,4 +1,4 @@
-//! How much memory a file of features takes while it is made. One test in a program of its own, because the peak is the process's.
+//! Tests the memory of writing a file of features. The test has its own program, because the peak is that of the whole process.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
@@ -29,6 +29,6 @@ fn memory_does_not_grow_with_the_clips() {
         return;
     };
     println!("{few} bytes for 1,000 clips, {many} for 10,000");
-    // The tensors' names alone are 2 MB.
+    // The names of the tensors alone would take 2 MB.
     assert!(many < few + (1 << 20), "{few} bytes for 1,000 clips, {many} for 10,000");
 }

@@ -1,4 +1,4 @@
-//! `live`: what it makes of streams on standard input.
+//! Tests of `live` with streams on standard input.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -18,7 +18,7 @@ fn live(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // It may have ended before it has read all.
+        // Fails if the program ends before it has read all input.
         scope.spawn(move || stdin.write_all(input).is_ok());
         child.wait_with_output().unwrap()
     })
@@ -92,7 +92,7 @@ fn lines_for_people_hold_mood_bars_and_level_and_the_end_tells_the_latency() {
     }
     let widths: std::collections::BTreeSet<usize> = lines.lines().map(|line| line.chars().count()).collect();
     assert!(lines.lines().count() == 17 && widths.len() == 1, "a steady line: {lines}");
-    // The last, at the end of the stream, was not due: it has no latency.
+    // The last reading comes at the end of the stream, before it is due, and is not counted in the latency.
     let model = ModelArguments::default().open().unwrap();
     let said: Vec<&str> = summary.lines().collect();
     assert_eq!(said[0], format!("recognised by the bundled model `voices`, digest {}", model.id().digest));
@@ -108,7 +108,7 @@ fn silence_is_called_silence() {
     assert!(readings.iter().all(|reading| reading["mood"].is_null() && reading["level_db"] == -120.0));
     let output = live(&arguments[1..], &vec![0; 2 * 16_000 * 2]);
     assert!(text(&output.stdout).lines().all(|line| line.contains(" silence ")));
-    // A murmur alone is a quiet recording, which is heard; after a loud voice it is silence or not as the caller says.
+    // A murmur alone is a quiet recording and is recognised. After a loud voice, `--silence-db` decides whether it is silence.
     let clip = samples();
     let murmur: Vec<f32> = clip.iter().map(|x| x * 0.01).collect();
     let arguments = ["--json", "--raw", "s16le", "--rate", "22050"];

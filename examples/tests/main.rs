@@ -1,4 +1,4 @@
-//! The examples as their users run them: what they print, what they write, and how they fail.
+//! Runs the examples as users do, and tests their output, files and errors.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 

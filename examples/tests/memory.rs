@@ -1,4 +1,4 @@
-//! The memory that `recognize` holds at most: it does not grow with the recording.
+//! Tests that the peak memory of `recognize` does not grow with the length of the recording.
 
 use std::io::{self, BufWriter, Write};
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{clip, program};
 
-/// The most megabytes that a process held, read again and again while it runs. Only Linux tells it.
+/// Returns the peak memory of a process in megabytes. Reads it repeatedly while the process runs. Only Linux reports it.
 fn peak_megabytes(child: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -21,7 +21,8 @@ fn peak_megabytes(child: &mut Child) -> u64 {
     peak
 }
 
-/// Repeats the bundled clip for `seconds`. `hold` repeats each sample, which multiplies the rate; all channels are equal.
+/// Writes a WAV file that repeats the bundled clip for `seconds`. Each sample is repeated `hold` times, and the sample rate is `hold` times
+/// as high. All channels are equal.
 fn write_long(to: impl Write, seconds: u32, hold: u32, channels: u16) -> io::Result<()> {
     let (clip, rate) = (clip(), 22_050 * hold);
     let frame = 2 * u32::from(channels);
@@ -42,7 +43,7 @@ fn write_long(to: impl Write, seconds: u32, hold: u32, channels: u16) -> io::Res
     to.flush()
 }
 
-/// The most megabytes that `recognize` with the small model holds for a recording on standard input.
+/// Returns the peak memory of `recognize` with the small model in megabytes, for a recording on standard input.
 fn peak_of_input(seconds: u32, hold: u32, channels: u16) -> u64 {
     let mut command = Command::new(program("recognize"));
     let command = command.args(["-", "--model", "small"]).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -1,4 +1,4 @@
-//! What is said of wrong calls, word for word: the place (an option or a file), the parameter, its rule and the value given.
+//! Tests the exact error texts of wrong calls: the place (an option or a file), the parameter, its rule and the given value.
 
 use tempfile::TempDir;
 
@@ -87,7 +87,7 @@ fn a_wrong_call_is_told_with_place_rule_and_value() {
     }
 }
 
-/// The parser of the command line says which option and value it is; the rule follows.
+/// clap names the option and the value. The rule follows.
 #[test]
 fn a_word_that_is_none_of_an_option_is_told_with_its_rule() {
     for (name, arguments, expected) in [

@@ -1,4 +1,4 @@
-//! Training, resuming, evaluating and recommending on real clips of RAVDESS, where they are at hand.
+//! Tests training, resuming, evaluation and recommendation with real clips of RAVDESS. Skipped if they are missing.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::support::repository;
 
-/// What `cnn-1d` reads.
+/// Input of `cnn-1d`.
 const INPUT: ModelInput = ModelInput::Vector { features: 193 };
 
-/// A folder with two actors' clips, or nothing where RAVDESS is not at hand.
+/// Returns a folder with the clips of two actors, or `None` if RAVDESS is missing.
 fn two_actors() -> Option<TempDir> {
     let ravdess = repository().join("../shared/data/ravdess");
     if !ravdess.is_dir() {
@@ -57,7 +57,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     assert_eq!(set.clips.len(), 120);
     let never = AtomicBool::new(false);
 
-    // Actor 7's two identical clips are on one side.
+    // The two identical clips of actor 7 are in the same part.
     let split = set.split(0.1, 5).unwrap();
     let part = |id: &str| {
         let at = set.clips.iter().position(|clip| clip.id == id).unwrap();
@@ -75,7 +75,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
         epochs[7].train_loss
     );
 
-    // Cut in the middle of the third epoch, and gone on from the file.
+    // Interrupted in the middle of the third epoch, and resumed from the state file.
     let state = folder.path().join("run.training");
     let mut cut = trainer(&set, 8);
     cut.keep_state(&state);
@@ -92,7 +92,7 @@ fn a_run_on_real_speech_learns_resumes_bit_for_bit_and_answers() {
     resumed.run(|_| {}, &never).unwrap();
     assert_eq!(bytes(&whole, &set), bytes(&resumed, &set));
 
-    // The checkpoint measures on its own test part and answers for a recording.
+    // The checkpoint can be evaluated on its own test part, and recognises a recording.
     let checkpoint = Checkpoint::from_bytes(&bytes(&whole, &set)).unwrap();
     let test = TrainingSet::load_clips(&data, &checkpoint.split.test, &options, INPUT).unwrap();
     let confusion = checkpoint.classifier().unwrap().evaluate(&test.dataset().unwrap()).unwrap().confusion;

@@ -1,4 +1,4 @@
-//! Trains a head on the bundled encoder with the example programs and tests it, on real clips of EMO-DB. Skipped if these are missing.
+//! Trains and evaluates a head on the bundled encoder by running the examples on real clips of EMO-DB. Skipped if they are missing.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use tempfile::TempDir;
 
 use crate::support::{prints, repository};
 
-/// Letters in EMO-DB's file names for neutral, happiness, sadness and anger, with the moods of these emotions.
+/// Letters for neutral, happiness, sadness and anger in the file names of EMO-DB, with the moods of these emotions.
 const MOODS: [(&str, &str); 4] = [("N", "Calm"), ("F", "Happy"), ("T", "Sad"), ("W", "Energetic")];
 
-/// Clips that are taken of each speaker and mood.
+/// Number of clips of each speaker and mood.
 const CLIPS: usize = 4;
 
-/// A folder with a few clips of these speakers.
+/// Returns a folder with a few clips of these speakers.
 fn clips(emodb: &Path, speakers: [&str; 2]) -> TempDir {
     let mut names: Vec<String> = std::fs::read_dir(emodb)
         .unwrap()

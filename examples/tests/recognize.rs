@@ -1,4 +1,4 @@
-//! What `recognize` prints for many recordings, and how it fails.
+//! Tests the output and errors of `recognize` for several recordings.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::process::{Command, Output, Stdio};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{clip, ends, example, fails, prints, program, sample, text, write, write_wav};
 
-/// A folder with the clip, with half a minute of it and pauses, and with a text.
+/// Returns a folder with the bundled clip, half a minute of the clip with pauses, and a text file.
 fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     write_wav(&folder, "b/short.wav", &clip());
@@ -23,7 +23,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Lines in the order of the recordings' names: they are printed as they become known.
+/// Sorts lines by the names of the recordings, because they are printed in the order in which they are recognised.
 fn sorted(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
@@ -99,7 +99,7 @@ fn shards_together_are_the_whole() {
     assert_eq!(sorted(&(part("1/2") + &part("2/2"))), sorted(&prints("recognize", [folder.path()])));
 }
 
-/// Runs an example with these bytes on a pipe to its standard input.
+/// Runs an example with a pipe of these bytes as standard input.
 fn piped(name: &str, arguments: &[&str], input: &[u8]) -> Output {
     pipe(Command::new(program(name)).args(arguments), input)
 }
@@ -109,7 +109,7 @@ fn pipe(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // It may end before it has read all.
+        // Fails if the program ends before it has read all input.
         scope.spawn(move || stdin.write_all(input).is_ok());
         child.wait_with_output().unwrap()
     })
@@ -120,7 +120,7 @@ fn standard_input_is_a_recording_too() {
     let whole = std::fs::read(sample()).unwrap();
     let named = prints("recognize", [sample()]);
     let (_, answer) = named.split_once("sample.wav").unwrap();
-    // A file, a file of which a part was read already, and a pipe.
+    // Standard input is a file, then a partly read file, then a pipe.
     let mut file = std::fs::File::open(sample()).unwrap();
     let from_file =
         |file| Command::new(program("recognize")).arg("-").stdin(Stdio::from(file)).output().unwrap();
@@ -139,7 +139,7 @@ fn standard_input_is_a_recording_too() {
     assert!(text(&output.stdout).contains("standard input"), "{}", text(&output.stderr));
 
     fails("recognize", ["-", "-"], &["standard input: `-` must be given once, got 2 times"]);
-    // Files of /proc say that they hold 0 bytes.
+    // Files in /proc have a length of 0.
     if let Ok(status) = std::fs::File::open("/proc/self/status") {
         let told = text(&from_file(status).stderr);
         assert!(told.contains("standard input: content must be audio in "), "{told}");
@@ -165,7 +165,7 @@ fn a_folder_that_takes_no_temporary_file_is_named() {
         format!("error: standard input: cannot be copied to a temporary file in {}: ", missing.display());
     assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
     assert_eq!(output.status.code(), Some(1));
-    // What is not read is not the temporary file's fault.
+    // An error of reading does not name the temporary file.
     let stdin = Stdio::from(std::fs::File::open(folder.path()).unwrap());
     let output = Command::new(program("recognize")).arg("-").stdin(stdin).output().unwrap();
     let told = text(&output.stderr);
@@ -279,7 +279,7 @@ fn a_truncated_recording_is_read_where_that_is_allowed_and_told() {
         assert_eq!(told.lines().filter(|line| line.starts_with(&expected)).count(), 1, "{program}: {told}");
         assert!(text(&output.stdout).contains(if program == "recognize" { "0:03" } else { "3.2 s" }));
     }
-    // A wrong length needs no option.
+    // A wrong length in the header is read without the option.
     let mut crashed = whole.clone();
     crashed[40..44].fill(0);
     let crashed = write(&folder, "crashed.wav", &crashed);

@@ -1,4 +1,4 @@
-//! What `recommend_songs` prints, and how it fails.
+//! Tests the output and errors of `recommend_songs`.
 
 use std::process::Command;
 
@@ -123,7 +123,7 @@ fn it_ends_well_only_with_songs_and_says_what_the_catalogue_holds() {
     let catalog = write(&folder, "sad.csv", format!("{HEADER}A,B,0.1,0.2,50,Sad\nC,D,0.2,0.1,40,Sad\n"));
     let expected = [catalog.as_str(), "songs must be happy for --strategy cheer-up, got 2 sad"];
     fails("recommend_songs", ["--catalog", catalog.as_str(), "--strategy", "cheer-up"], &expected);
-    // The sample sounds calm, and a little of everything else.
+    // The most probable mood of the sample is calm, and the other moods are possible too.
     let arguments = ["--catalog", &catalog, "--strategy", "keep"];
     let output = crate::support::example("recommend_songs", arguments);
     let (told, answer) = (text(&output.stderr), text(&output.stdout));
@@ -219,7 +219,7 @@ fn a_reader_that_stops_reading_is_no_error_and_a_full_disk_is_one() {
     }
 }
 
-/// The samples of the bundled clip, and an octave higher: every second one.
+/// Returns the samples of the bundled clip, and every second sample, which sounds an octave higher.
 fn clip() -> [Vec<f32>; 2] {
     let file = std::fs::read(sample()).unwrap();
     let (samples, _) = file[44..].as_chunks();
@@ -252,7 +252,7 @@ fn a_long_recording_shows_its_moods_and_songs_may_be_for_its_end() {
     };
     let (all, last) = (heard(&whole, "whole"), heard(&whole, "end"));
     assert_ne!(all["probabilities"], last["probabilities"]);
-    // The last ten seconds are heard as alone, but for windows that begin elsewhere.
+    // The last ten seconds are recognised as if they were a recording of their own, except that the windows start at other samples.
     let alone = heard(&write_wav(&folder, "end.wav", &end), "end");
     let differences = |other: &Value| -> Vec<f64> {
         let shares = last["probabilities"].as_object().unwrap().iter();

@@ -1,7 +1,7 @@
-//! What the tests of all examples share: running programs, and files for them. The packages in `plots/`, `web_demo/` and `ser-bench`
+//! Code shared by the tests of all examples: runs programs and writes files for them. The packages in `plots/`, `web_demo/` and `ser-bench`
 //! include this file by its path.
 
-#![allow(dead_code)] // no test uses all of it
+#![allow(dead_code)] // each test uses only a part
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// The repository's folder.
+/// Returns the folder of the repository.
 pub(crate) fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package
@@ -20,7 +20,7 @@ pub(crate) fn repository() -> &'static Path {
         .expect("the workspace has a lock file")
 }
 
-/// An example's program, which `cargo test` has built beside the test.
+/// Returns the path of an example's program, which `cargo test` builds beside the test.
 pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.parent().unwrap().parent().unwrap().join("examples").join(name);
@@ -28,24 +28,24 @@ pub(crate) fn program(name: &str) -> PathBuf {
     program
 }
 
-/// The bundled clip.
+/// Returns the path of the bundled clip.
 pub(crate) fn sample() -> PathBuf {
     repository().join("examples/assets/sample.wav")
 }
 
-/// The samples of the bundled clip, at 22,050 Hz.
+/// Returns the samples of the bundled clip, at 22,050 Hz.
 pub(crate) fn clip() -> Vec<f32> {
     let file = std::fs::read(sample()).unwrap();
     let (samples, _) = file[44..].as_chunks();
     samples.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0).collect()
 }
 
-/// The bundled model.
+/// Returns the path of the bundled model `small`.
 pub(crate) fn bundled_model() -> PathBuf {
     repository().join("models/moods.safetensors")
 }
 
-/// Runs an example. It has no input, so that none can wait for somebody to type.
+/// Runs an example without standard input, so that it cannot wait for a user to type.
 pub(crate) fn example<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> Output {
     Command::new(program(name)).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
@@ -54,19 +54,19 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Runs an example that must succeed, and returns what it prints.
+/// Runs an example that must succeed, and returns its standard output.
 pub(crate) fn prints<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> String {
     let output = example(name, arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// Runs an example that must fail with exit code 1 and one line that holds all of `expected`.
+/// Runs an example that must fail with exit code 1 and one line that contains all of `expected`.
 pub(crate) fn fails<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>, expected: &[&str]) {
     ends(1, name, arguments, expected);
 }
 
-/// Runs an example that must end with this exit code and one line that holds all of `expected`.
+/// Runs an example that must end with this exit code and one line that contains all of `expected`.
 pub(crate) fn ends<S: AsRef<OsStr>>(
     code: i32,
     name: &str,
@@ -83,7 +83,7 @@ pub(crate) fn ends<S: AsRef<OsStr>>(
     assert_eq!(text(&output.stdout), "");
 }
 
-/// Starts a command and kills it once it has written a file twice: in the middle of a training that keeps its state there.
+/// Starts a command and kills it when it has written the file `state` twice, which is in the middle of a training.
 pub(crate) fn kill_midway(command: &mut Command, state: &Path) {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = quiet.spawn().unwrap();
@@ -105,7 +105,7 @@ pub(crate) fn kill_midway(command: &mut Command, state: &Path) {
     assert!(state.exists());
 }
 
-/// What `recommend_songs --json` answers.
+/// Runs `recommend_songs --json` and returns its answer.
 pub(crate) fn recommend_songs(arguments: &[&str]) -> serde_json::Value {
     let answer = prints("recommend_songs", ["--json"].iter().chain(arguments));
     serde_json::from_str(&answer).unwrap()
@@ -118,7 +118,7 @@ pub(crate) fn write(folder: &TempDir, name: &str, content: impl AsRef<[u8]>) -> 
     path.to_str().unwrap().to_string()
 }
 
-/// A mono WAV file of 16-bit samples.
+/// Returns a mono WAV file of 16-bit samples.
 pub(crate) fn wav(samples: impl Iterator<Item = i16>, sample_rate: u32) -> Vec<u8> {
     riff(1, 16, sample_rate, samples.flat_map(i16::to_le_bytes).collect())
 }
@@ -129,7 +129,7 @@ pub(crate) fn write_wav(folder: &TempDir, name: &str, samples: &[f32]) -> String
     write(folder, name, riff(3, 32, 22_050, data))
 }
 
-/// A mono WAV file: format tag 1 for integers, 3 for floating point.
+/// Returns a mono WAV file. The format tag is 1 for integers and 3 for floating point.
 fn riff(tag: u16, bits: u16, sample_rate: u32, data: Vec<u8>) -> Vec<u8> {
     let mut file = b"RIFF".to_vec();
     file.extend((36 + data.len() as u32).to_le_bytes());
@@ -146,7 +146,7 @@ fn riff(tag: u16, bits: u16, sample_rate: u32, data: Vec<u8>) -> Vec<u8> {
     file
 }
 
-/// A folder of made-up clips with RAVDESS's names: five of each emotion, each emotion a pitch.
+/// Returns a folder of synthetic clips with names as in RAVDESS: five of each emotion. Each emotion has its own pitch.
 pub(crate) fn made_up_ravdess() -> TempDir {
     let folder = TempDir::new().unwrap();
     for emotion in 1..=8u16 {
@@ -162,8 +162,8 @@ pub(crate) fn made_up_ravdess() -> TempDir {
     folder
 }
 
-/// What holds for every example: its source, in `examples/` by this path, says what it shows; the README has an entry; the help
-/// has a call and the exit codes; and the calls of help and README name options that exist.
+/// Checks an example whose source has the path `source` in `examples/`. The source must begin with a description. The README must have an
+/// entry. The help must have an example call and the exit codes. The calls in help and README must use options that exist.
 pub(crate) fn check_example(name: &str, source: &str) {
     let folder = repository().join("examples");
     let source = std::fs::read_to_string(folder.join(source)).unwrap();

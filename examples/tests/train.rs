@@ -1,4 +1,4 @@
-//! `train` and `evaluate`: what they write, measure and refuse.
+//! Tests the files, results and errors of `train` and `evaluate`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{bundled_model, example, fails, made_up_ravdess, prints, program, sample, text, write};
 
-/// The settings that a checkpoint records.
+/// Returns the training settings in a checkpoint.
 fn settings(checkpoint: &Checkpoint) -> TrainingConfig {
     serde_json::from_value(checkpoint.training.config.clone()).unwrap()
 }
@@ -69,7 +69,7 @@ fn a_configuration_reaches_everything_and_the_command_line_counts_more() {
 fn a_run_that_breaks_says_where_and_keeps_its_last_good_epoch() {
     let data = made_up_ravdess();
     let folder = TempDir::new().unwrap();
-    // One step makes an epoch, and each turns every weight to −10¹⁵ times itself.
+    // An epoch has one step, and each step multiplies every weight by about −10¹⁵.
     let config = "[features]\nfeatures = ['mfcc']\n[architecture]\nfeatures = 40\n[training]\nbatch_size = 64\n\
                   learning_rate = 1.0\noptimizer = { name = 'sgd', weight_decay = 1e15 }";
     let config = write(&folder, "config.toml", config);
@@ -154,7 +154,7 @@ fn a_head_with_attention_trains_on_frames_of_clips_and_copies_and_resumes() {
     let (whole, cut) = (path("whole.safetensors"), path("cut.safetensors"));
     let arguments = ["--data", data, "--config", &config, "--output"];
     let said = prints("train", arguments.iter().chain(&[whole.as_str()]));
-    // The last two of the five outputs are mixed.
+    // The head mixes the last two of the encoder's five outputs.
     assert!(said.contains("input [1024, 40]") && said.contains("attention_1"), "{said}");
 
     let state = path("cut.safetensors.training");

@@ -1,4 +1,4 @@
-//! `train --tune-blocks`: interrupted in either of its two runs.
+//! Tests `train --tune-blocks` with an interruption in each of its two runs.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Training in one command: labelled speech in, a self-describing checkpoint out.
+//! Trains a network on labelled speech in one command, and writes a self-describing checkpoint.
 
 mod member;
 mod tuning;
@@ -23,23 +23,24 @@ use ser_models::{Checkpoint, Recipe, RecipeFile};
 use member::Member;
 use tuning::Tuning;
 
-/// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. One fifth of the clips is kept for testing, a tenth
-/// chooses the best epoch, and the others train.
+/// Trains a network on labelled speech: RAVDESS, other corpora, or your own recordings. One fifth of the clips is kept for testing, one
+/// tenth is used for validation and selects the best epoch, and the network is trained on the others.
 ///
-/// Your own recordings are a folder for each class (`recordings/happy/1.wav`) or a table (`path,label,speaker`).
+/// Your own recordings are in a folder with one subfolder for each class (`recordings/happy/1.wav`), or listed in a table
+/// (`path,label,speaker`).
 ///
 /// The architecture decides which features are extracted. A preset is an architecture with its published training. A file (`--config`) can
 /// change every setting and overrides the preset; the command line overrides both.
 ///
-/// The same seed, data and settings give the same file, bit for bit, on one machine. Ctrl-C leaves the best checkpoint so far if one network
-/// is trained. `--resume` continues the run and ends with the same file as an uninterrupted run.
+/// The same seed, data and settings give the same file, bit for bit, on one machine. If one network is trained, Ctrl-C keeps the best
+/// checkpoint so far. `--resume` continues the run and writes the same file as an uninterrupted run.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --config examples/train.toml\n  cargo run --release --example train -- --data Audio_Speech_Actors_01-24.zip --output model.safetensors --preset report-hybrid\n  cargo run --release --example train -- --data recordings --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --output own.safetensors\n  cargo run --release --example train -- --data recordings --arch whisper-head --tune-blocks 1 --output own.safetensors\n  cargo run --release --example train -- --data dogs --corpus folders --labels own --output own.safetensors\n  cargo run --release --example train -- --data ravdess --data emodb --data nemo --test-corpus emodb --output model.safetensors"
 ))]
 struct Arguments {
-    /// Labelled speech: a corpus (its folder, or its .zip as downloaded), a folder with a folder for each class, or a CSV or TSV table. May be
-    /// given several times.
+    /// Labelled speech: a corpus (its folder, or its .zip as downloaded), a folder with one subfolder for each class, or a CSV or TSV
+    /// table. May be given several times.
     #[arg(long, value_name = "DIR", required = true)]
     data: Vec<PathBuf>,
     #[command(flatten)]
@@ -56,58 +57,61 @@ struct Arguments {
     /// TOML file with settings. examples/train.toml explains them.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// File of the encoder to use instead of the bundled one, for an architecture that reads an encoder.
+    /// File of the encoder to use instead of the bundled one. Only for an architecture that reads an encoder.
     #[arg(long, value_name = "FILE")]
     encoder: Option<PathBuf>,
-    /// Augmented copies to encode beside each training clip, for an architecture that reads an encoder. A head with attentive pooling keeps the
-    /// frames of clips and copies in memory: for three seconds 0.3 MB for each output of the encoder that it mixes.
+    /// Number of augmented copies of each training clip to encode. Only for an architecture that reads an encoder. A head with attentive
+    /// pooling keeps the frames of clips and copies in memory: three seconds take 0.3 MB for each output of the encoder that the head
+    /// mixes.
     #[arg(long, value_name = "N", default_value_t = 2)]
     copies: usize,
-    /// Train the encoder's last N blocks together with the head, in a second run after the head's own. The bundled encoder has 4 blocks; its
-    /// convolutions are not trained. The frames before these blocks are kept in memory: with the bundled encoder 0.6 MB for each training clip
-    /// and each copy of three seconds or more.
+    /// Train the encoder's last N blocks together with the head, in a second run after the training of the head alone. The bundled encoder
+    /// has 4 blocks, and its convolutions are not trained. The inputs of the first tuned block are kept in memory: with the bundled
+    /// encoder, 0.6 MB for each training clip and each copy of three seconds or more.
     #[arg(long, value_name = "N")]
     tune_blocks: Option<usize>,
-    /// TOML file with settings of the second run of --tune-blocks. Its table [training] overrides that of examples/assets/tuning.toml. Options
-    /// such as --epochs change the first run only. --history and the printed seconds are those of the second run.
+    /// TOML file with settings of the second run of --tune-blocks. Its table [training] overrides that of examples/assets/tuning.toml.
+    /// Options such as --epochs change the first run only. --history and the printed seconds are those of the second run.
     #[arg(long, value_name = "FILE")]
     tuning: Option<PathBuf>,
-    /// Classes to tell apart.
+    /// Classes to recognise.
     #[arg(long, value_enum, default_value_t = Labels::Moods)]
     labels: Labels,
-    /// Share of the clips that chooses the best epoch, 0 or more. These clips do not train. --test-corpus takes the share of the other corpora's
-    /// clips. --speakers other takes it of the speakers, not of the clips. 0 keeps the last epoch.
+    /// Share of the clips that is used for validation, 0 or more. The network is not trained on these clips: they select the best epoch.
+    /// With 0, the last epoch is kept. With --test-corpus, the share is taken from the clips of the other corpora. With --speakers other,
+    /// it is a share of the speakers instead of the clips.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     validation: f64,
-    /// Whether a speaker may be in more than one part: training, validation and test.
+    /// Whether a speaker may occur in more than one of the parts training, validation and test.
     #[arg(long, value_enum, default_value_t = Speakers::Same)]
     speakers: Speakers,
-    /// Test on this corpus, and train on the others. Its name is that of its format, such as emodb, or of its folder or table.
+    /// Test on this corpus and train on the others. A corpus has the name of its format, such as emodb, or of its folder or table.
     #[arg(long, value_name = "NAME")]
     test_corpus: Option<String>,
     /// Seed of the split, initial weights, order of the clips, dropout and augmentation.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Networks to train, each from its own seed. They are joined into one checkpoint that averages their answers [default: that of --config,
-    /// or 1].
+    /// Number of networks to train, each from its own seed. They are joined into one checkpoint that averages their probabilities [default:
+    /// that of --config, or 1].
     #[arg(long, value_name = "N")]
     members: Option<NonZeroUsize>,
-    /// Passes over the training part [default: that of --config or of the preset, or 100; a network on an encoder takes fewer for many clips].
+    /// Number of passes over the training part [default: that of --config or of the preset, or 100; a network that reads an encoder makes
+    /// fewer passes over many clips].
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Clips of a step [default: that of --config or of the preset].
+    /// Number of clips in a step [default: that of --config or of the preset].
     #[arg(long, value_name = "N")]
     batch_size: Option<usize>,
-    /// Optimiser, with the defaults of PyTorch or of Keras [default: that of --config or of the preset].
+    /// Optimiser, with the default settings of PyTorch or of Keras [default: that of --config or of the preset].
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(OptimizerConfig::NAMES))]
     optimizer: Option<String>,
-    /// Learning rate, which the schedule then changes [default: that of --config or of the preset].
+    /// Learning rate before the schedule changes it [default: that of --config or of the preset].
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// Continue an interrupted run. Give the other options as for that run.
+    /// Continue an interrupted run. The other options must be those of that run.
     #[arg(long)]
     resume: bool,
-    /// Folder that keeps extracted features for the next run.
+    /// Folder to keep extracted features in for the next run.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Write the figures of every epoch to this file: JSON if its name ends in .json, otherwise CSV. The example plot_training draws the
@@ -130,13 +134,13 @@ enum Labels {
     Moods,
     /// RAVDESS's eight emotions.
     Emotions,
-    /// The labels that the clips have, in alphabetical order.
+    /// The labels of the clips, in alphabetical order.
     Own,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Speakers {
-    /// A speaker may be in several parts, with other clips. Each class has the same share in each part.
+    /// A speaker may be in several parts, with different clips in each. Each class has the same share in each part.
     Same,
     /// Each speaker is in one part. All speakers must be known.
     Other,
@@ -162,7 +166,7 @@ impl From<Labels> for LabelSet {
 }
 
 impl Arguments {
-    /// The recipe: the file's settings override the preset's or the architecture's, and the command line's override both.
+    /// Returns the recipe. Settings of the file override those of the preset or the architecture, and the command line overrides both.
     fn recipe(&self, file: &RecipeFile) -> anyhow::Result<Recipe> {
         let Preset { architecture, training } = self.base(file)?;
         let mut recipe = Recipe::new(architecture, training).with(file)?;
@@ -188,7 +192,7 @@ impl Arguments {
         Ok(recipe)
     }
 
-    /// The recipe that the file's settings change.
+    /// Returns the architecture and its training before the settings of the file are applied.
     fn base(&self, file: &RecipeFile) -> anyhow::Result<Preset> {
         if let Some(name) = &self.preset {
             let preset = Preset::named(name).with_context(|| {
@@ -216,8 +220,11 @@ impl Arguments {
         Ok(Preset { architecture, training: TrainingConfig::default() })
     }
 
-    /// What the network reads of clips. An encoder's name is written into the architecture, and changes of sound are made before it encodes.
-    /// Tuned blocks are taken out of the architecture: the head is trained first.
+    /// Returns the inputs of the network, and the settings of the second run if blocks of the encoder are tuned.
+    ///
+    /// Changes `recipe` for a network that reads an encoder. The encoder's digest is written into the architecture. The augmentation of
+    /// audio is moved from the training to the encoding, because it must be applied before a clip is encoded. The tuned blocks are removed,
+    /// because the head is trained alone first.
     fn inputs(&self, recipe: &mut Recipe) -> anyhow::Result<(Inputs, Option<Tuning>)> {
         let Architecture::WhisperHead(config) = &mut recipe.architecture else {
             if let Some(encoder) = &self.encoder {
@@ -254,14 +261,15 @@ impl Arguments {
     }
 }
 
-/// Settings of the bundled heads' training.
+/// Settings with which the bundled heads were trained.
 fn voices() -> anyhow::Result<Recipe> {
     Ok(Recipe::of(&RecipeFile::parse("voices.toml", assets::VOICES_RECIPE)?)?)
 }
 
-/// Steps of the bundled heads' training. A head trains on few clips for as many epochs as come near to that.
+/// Number of steps with which the bundled heads were trained. If the number of epochs is not given, a head is trained for the fewest epochs
+/// that reach this number of steps, at most [`HEAD_EPOCHS`].
 const HEAD_STEPS: usize = 1_200;
-/// Most epochs that a head trains for, unless a number is given.
+/// Maximum number of epochs of a head if the number is not given.
 const HEAD_EPOCHS: usize = 100;
 
 fn main() -> ExitCode {
@@ -332,7 +340,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let stop = interrupt::on_ctrl_c()?;
     let tuning = tuning.map(|tuning| tuning.parts(&set, &split, recipe.members)).transpose()?;
-    // The parts are copies of it.
+    // The parts are copies: free the memory of the set before training.
     drop(set);
     let mut models = Vec::new();
     for (number, (state, tuning_state)) in states.iter().zip(&tuning_states).enumerate() {
@@ -349,18 +357,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if recipe.members > 1 {
         Checkpoint::join(&models)?.save(&arguments.output)?;
-        // A closed standard output does not undo the training.
+        // The training succeeded even if standard output is closed.
         let file = arguments.output.display();
         let _ = cli::print(format!("{file}: {} networks answer together", recipe.members));
     }
-    // Those of the second run go first: they are of no use without the first.
+    // The states of the second run are deleted first, because they cannot be used without those of the first run.
     let mut made = tuning_states.iter().chain(&states).filter(|state| state.exists());
     made.try_for_each(|state| {
         std::fs::remove_file(state).with_context(|| format!("{}: cannot be deleted", state.display()))
     })
 }
 
-/// Reports the corpora of the recipe's shares that no clip belongs to: misspelt, or not among the data.
+/// Warns of corpora in the recipe's shares that no clip belongs to, because the name is misspelt or the corpus is not in the data.
 fn note_unknown_corpora(config: &Path, sampling: &Sampling, set: &TrainingSet) {
     let Sampling::Balanced { corpora } = sampling else { return };
     let known: BTreeSet<&str> = set.corpora().into_iter().collect();
@@ -373,7 +381,8 @@ fn note_unknown_corpora(config: &Path, sampling: &Sampling, set: &TrainingSet) {
     }
 }
 
-/// File of the state of a member's run, `training` or `tuning`: beside the output, in a file of its own for each of several.
+/// Returns the path of the file that keeps the state of a member's run, `training` or `tuning`. It is next to the output. If there are
+/// several members, each has its own file.
 fn state_file(arguments: &Arguments, recipe: &Recipe, member: usize, run: &str) -> PathBuf {
     let mut name = arguments.output.clone().into_os_string();
     if recipe.members > 1 {

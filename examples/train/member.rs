@@ -1,4 +1,4 @@
-//! The training of one network, and what is kept and said of it.
+//! Trains one network, writes its checkpoint and history, and prints its results.
 
 use std::fmt;
 use std::path::Path;
@@ -15,24 +15,24 @@ use serde::Serialize;
 
 use crate::Arguments;
 
-/// The training of one network.
+/// Training of one network of an ensemble, or of the only network.
 pub(crate) struct Member<'a> {
     pub(crate) arguments: &'a Arguments,
     pub(crate) recipe: &'a Recipe,
     /// Number of the network among the members, from 0.
     pub(crate) number: usize,
-    /// Protocol of the split, for the summary.
+    /// Number of clips in each part of the split, as text for the summary.
     pub(crate) parts: &'a str,
-    /// File of the training's state.
+    /// File that keeps the state of the training.
     pub(crate) state: &'a Path,
-    /// A trained network to begin from.
+    /// Trained network whose weights are the initial weights, if this is the second run.
     pub(crate) start: Option<&'a Checkpoint>,
-    /// Whether the network is the result, and no further run follows.
+    /// Whether no further run of this network follows.
     pub(crate) is_last: bool,
 }
 
 impl Member<'_> {
-    /// Trains the network, or continues its training, and writes its best epoch where it is the only one.
+    /// Trains the network, or continues its training. Writes the checkpoint of its best epoch if it is the only network.
     pub(crate) fn train(
         &self,
         training: &Dataset,
@@ -58,7 +58,7 @@ impl Member<'_> {
             // Training continues if standard output is closed.
             let _ = cli::print(summary);
         }
-        // Of several runs, those that had not begun have no state yet.
+        // With --resume, a run that had not begun has no state yet.
         if arguments.resume && self.state.exists() {
             trainer.resume(self.state).context("--resume: cannot be continued")?;
         } else {
@@ -70,7 +70,7 @@ impl Member<'_> {
         let seconds = begin.elapsed().as_secs_f64();
         bar.finish_and_clear();
 
-        // The best epoch is kept however the run ended. An error of the run is reported before one of keeping it.
+        // The best epoch is written even if the run failed. If writing fails too, the error of the run is reported.
         let kept = match (recipe.members, self.is_last) {
             (1, true) => keep(arguments, &trainer, source.clone(), seconds),
             (1, false) => save(arguments, &trainer, source.clone()).map(|_| ()),
@@ -85,7 +85,7 @@ impl Member<'_> {
     }
 }
 
-/// Says what else can be done where a mood or an emotion has no clip.
+/// Adds advice to the error that a class has no clips.
 fn with_advice(error: TrainingError) -> anyhow::Error {
     match error {
         TrainingError::ClassWithoutExamples { .. } => {
@@ -95,7 +95,7 @@ fn with_advice(error: TrainingError) -> anyhow::Error {
     }
 }
 
-/// Writes the best epoch so far, if an epoch has ended.
+/// Writes the checkpoint of the best epoch so far and returns the epoch. Returns `None` if no epoch has ended.
 fn save<'a>(
     arguments: &Arguments,
     trainer: &'a Trainer,
@@ -106,7 +106,8 @@ fn save<'a>(
     Ok(Some(best))
 }
 
-/// Writes the best epoch so far, if an epoch has ended, and the history if it was asked for, and prints what was reached.
+/// Writes the checkpoint of the best epoch so far, and the history if `--history` is given, and prints the result. Does nothing if no epoch
+/// has ended.
 fn keep(
     arguments: &Arguments,
     trainer: &Trainer,
@@ -126,7 +127,7 @@ fn keep(
         seconds,
         peak_memory_bytes: memory::peak_memory(),
     };
-    // A closed standard output does not undo the training.
+    // The training succeeded even if standard output is closed.
     let _ = if arguments.json {
         cli::print(serde_json::to_string_pretty(&reached)?)
     } else {
@@ -139,9 +140,9 @@ fn keep(
 #[derive(Serialize)]
 struct Reached {
     model: String,
-    /// The epoch that was kept.
+    /// The best epoch, which the checkpoint holds.
     epoch: usize,
-    /// The epochs that were run.
+    /// Number of epochs that were run.
     epochs: usize,
     validation_accuracy: Option<f64>,
     validation_uar: Option<f64>,
@@ -163,7 +164,7 @@ impl fmt::Display for Reached {
     }
 }
 
-/// The history in the format that its file's name asks for.
+/// Formats the history as JSON if the file's extension is `.json`, otherwise as CSV.
 fn written(history: &History, path: &Path) -> anyhow::Result<String> {
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     Ok(if is_json { serde_json::to_string_pretty(history)? } else { history.to_csv() })

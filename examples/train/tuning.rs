@@ -1,4 +1,4 @@
-//! The second run of a training: blocks of the encoder together with the head.
+//! The second run of a training, which trains blocks of the encoder together with the head.
 
 use std::path::{Path, PathBuf};
 
@@ -12,25 +12,27 @@ use ser_models::models::{Architecture, HeadPooling, TunedBlocks, WhisperHeadConf
 use ser_models::training::{Dataset, TrainingConfig};
 use ser_models::{Checkpoint, Recipe, RecipeFile};
 
-/// Steps of a tuning whose epochs are not given: it lasts for as many epochs as come nearest to that, one at least.
+/// Number of steps of a second run whose epochs are not given. It runs for the number of epochs whose steps come nearest to this number,
+/// and for at least one epoch.
 const STEPS: usize = 240;
-/// Most epochs of it.
+/// Maximum number of epochs of such a run.
 const EPOCHS: usize = 20;
 
-/// The settings of a tuning, and what it begins from.
+/// Settings of the second run, and the weights of the encoder's blocks that it starts from.
 pub(crate) struct Tuning {
     tuned: TunedBlocks,
     blocks: EncoderBlocks,
-    /// The architecture of the head is replaced by each member's own.
+    /// Only the training settings are used: the architecture is that of each member's checkpoint.
     recipe: Recipe,
     has_epochs: bool,
 }
 
 impl Tuning {
-    /// Takes the tuned blocks out of a head's sizes, so that the head is trained alone first; `None` where it has none.
+    /// Removes the tuned blocks from the configuration of a head, so that the head is trained alone first. Returns `None` if it has none.
     ///
     /// # Errors
-    /// If they are more than the head reads, or a file cannot be read.
+    /// If the number of tuned blocks is 0 or larger than the number of blocks that the head reads, if the pooling has another number of
+    /// frames, or if a file cannot be read.
     pub(crate) fn take(
         head: &mut WhisperHeadConfig,
         encoder: Option<&Path>,
@@ -57,12 +59,12 @@ impl Tuning {
         Ok(Some(Self { tuned, blocks, recipe, has_epochs }))
     }
 
-    /// A head's sizes with the tuned blocks.
+    /// Returns the configuration of a head with the tuned blocks.
     pub(crate) fn architecture(&self, head: &WhisperHeadConfig) -> Architecture {
         WhisperHeadConfig { tuned: Some(self.tuned), ..head.clone() }.into()
     }
 
-    /// The parts of the split, as the network with tuned blocks reads them, and the settings for them.
+    /// Encodes the parts of the split as inputs of the network with tuned blocks, and returns them with the settings of the second run.
     pub(crate) fn parts(
         mut self,
         set: &TrainingSet,
@@ -89,7 +91,7 @@ impl Tuning {
     }
 }
 
-/// What the second run of each member reads.
+/// Datasets and settings of the second run, which are the same for each member.
 pub(crate) struct TuningParts {
     pub(crate) recipe: Recipe,
     pub(crate) training: Dataset,
@@ -99,7 +101,7 @@ pub(crate) struct TuningParts {
 }
 
 impl TuningParts {
-    /// What the second run begins from: a trained head with its blocks.
+    /// Returns the checkpoint that the second run starts from: a trained head with the blocks to tune.
     pub(crate) fn start(&self, head: &Checkpoint) -> anyhow::Result<Checkpoint> {
         Ok(head.with_tuned_blocks(&self.blocks, self.frames)?)
     }

@@ -1,4 +1,4 @@
-//! The interface for programs, which the page uses too: its addresses, and what holds for all of them.
+//! The HTTP interface that the page and other programs use: its routes, and the layers that apply to all of them.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::page;
 use crate::problem::Problem;
 use crate::{recognize, recommend};
 
-/// All addresses, for these hosts.
+/// Returns the router of all addresses. It answers requests for `hosts` only.
 pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
     let api = Router::new()
         .route("/api/recognize", post(recognize::recognize))
@@ -31,14 +31,14 @@ pub(crate) fn router(app: Arc<App>, hosts: Hosts) -> Router {
     let router = api
         .fallback(other)
         .method_not_allowed_fallback(|| async { Problem::method() })
-        // The bodies' own limit answers with a problem.
+        // `upload` has its own limit, whose error is a `Problem`.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::new(hosts), guard::check))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::unforeseen().into_response()
         }));
     let no_store = HeaderValue::from_static("no-store");
-    // Answers depend on what was sent: no cache may keep them. The page's files say for themselves how they are kept.
+    // Answers depend on the request, so caches must not keep them. The files of the page set their own header.
     let router = router.layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, no_store));
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; \
                   connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -60,7 +60,7 @@ fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
 }
 
-/// The page's files, or nothing.
+/// Answers with a file of the page, or with an error if there is no such file.
 async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     match page::file(uri.path()) {
         Some(_) if !matches!(method, Method::GET | Method::HEAD) => {
@@ -88,11 +88,11 @@ struct Documented;
 struct Health {
     /// Always `ok`.
     status: &'static str,
-    /// This program's version.
+    /// Version of this program.
     version: &'static str,
-    /// Songs in the catalogue.
+    /// Number of songs in the catalogue.
     songs: usize,
-    /// The models that `/api/recognize` may be asked for; the first is used if none is named.
+    /// Names of the models that a request to `/api/recognize` can select. The first is the default.
     models: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! State shared by requests: the models, the songs, room for uploads and files, and how long work is run and timed.
+//! State shared by all requests, and functions that run and time work.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,19 +16,19 @@ use crate::upload::Uploads;
 /// State shared by all requests.
 pub(crate) struct App {
     pub(crate) recognizers: Recognizers,
-    /// The threads that work for [`Self::recognizers`], one for each worker.
+    /// The threads that run [`Self::recognizers`], one for each worker.
     pub(crate) recognitions: Handle,
     pub(crate) recommender: Recommender,
     /// The queue of requests for songs without a clip.
     pub(crate) listing: Arc<Queue>,
     pub(crate) uploads: Uploads,
-    /// Room for the files of `/api/wav` that clients have not taken yet.
+    /// Room for the files of `/api/wav` that clients have not read yet.
     pub(crate) playable: Room,
 }
 
 pub(crate) type Shared = State<Arc<App>>;
 
-/// Runs work that takes milliseconds or more of a core on one of these threads, to its end, also when the caller hangs up.
+/// Runs work that takes a core for milliseconds or longer on one of `threads`. The work runs to its end, even if the client disconnects.
 pub(crate) async fn blocking<T: Send + 'static>(
     threads: &Handle,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
@@ -36,12 +36,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
     threads.spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::unforeseen()))
 }
 
-/// Milliseconds since then.
+/// Returns the milliseconds since `since`.
 pub(crate) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-/// What the work gives; its milliseconds go to `time`.
+/// Runs `work` and returns its result. Writes its duration in milliseconds to `time`.
 pub(crate) fn clocked<T>(time: &mut f64, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();

@@ -1,7 +1,8 @@
-//! Access rules: requests of this server's own pages and of programs are answered, those of other sites' pages are refused.
+//! Access rules: requests from this server's own page and from programs are answered, requests from pages of other sites are refused.
 //!
-//! A page of another site may send requests to this machine (`Sec-Fetch-Site`, or `Origin` where a browser sends no `Sec-Fetch-Site`), or
-//! give its own name this machine's address (DNS rebinding), which `Host` shows.
+//! A page of another site can send requests to this machine. They are recognised by `Sec-Fetch-Site`, or by `Origin` if a browser sends no
+//! `Sec-Fetch-Site`. Another site can also let its own name point to the address of this machine (DNS rebinding). This is recognised by
+//! `Host`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,11 +14,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
 
-/// The names that this server answers to.
+/// The host names for which this server answers.
 pub(crate) struct Hosts(Vec<String>);
 
 impl Hosts {
-    /// Addresses of the form `1.2.3.4` or `[::1]` and `localhost`, which no other site can take, and these names.
+    /// Allows IP addresses such as `1.2.3.4` or `[::1]` and `localhost`, which no other site can use, and these names.
     pub(crate) fn new(names: &[String]) -> Self {
         Self(names.iter().map(|name| name.to_ascii_lowercase()).collect())
     }
@@ -29,7 +30,7 @@ impl Hosts {
     }
 }
 
-/// A host without its port.
+/// Returns a host without its port.
 fn name_of(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !is_bare_v6(host) => name,
@@ -41,7 +42,7 @@ fn is_bare_v6(host: &str) -> bool {
     !host.starts_with('[') && host.matches(':').count() > 1
 }
 
-/// Passes a request on, or refuses it.
+/// Passes a request on if the rules allow it, otherwise answers with an error.
 pub(crate) async fn check(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     match refusal(&hosts, request.headers(), request.uri().path()) {
         Some(problem) => problem.into_response(),
@@ -51,14 +52,14 @@ pub(crate) async fn check(State(hosts): State<Arc<Hosts>>, request: Request, nex
 
 fn refusal(hosts: &Hosts, headers: &HeaderMap, path: &str) -> Option<Problem> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    // Programs that speak HTTP/1.0 send no host; browsers always do.
+    // Programs that use HTTP/1.0 send no host. Browsers always send one.
     let host = text(header::HOST);
     if let Some(host) = host.filter(|host| !hosts.allow(host)) {
         return Some(Problem::foreign(format!(
             "request: Host must be an IP address, localhost or a name given by --allow-host, got {host:?}"
         )));
     }
-    // Links to the page from elsewhere are welcome; what runs there must not use the interface.
+    // Other sites may link to the page. Their scripts must not use the interface.
     if !path.starts_with("/api/") {
         return None;
     }

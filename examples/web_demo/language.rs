@@ -1,10 +1,10 @@
-//! The languages of pictures and playlists.
+//! Languages of pictures and playlists.
 
 use ser_plots::Language;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// A language by its code.
+/// Code of a language.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LanguageCode {
@@ -16,7 +16,7 @@ pub(crate) enum LanguageCode {
 }
 
 impl LanguageCode {
-    /// The title of a playlist.
+    /// Returns the title of a playlist.
     pub(crate) fn playlist_title(self) -> &'static str {
         match self {
             Self::En => "Songs for your mood",

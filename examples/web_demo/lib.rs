@@ -1,4 +1,4 @@
-//! The whole system as a page in the browser: say something, see your mood, get songs.
+//! Serves a web page that recognises the mood of a voice and recommends songs.
 
 mod api;
 mod app;
@@ -44,40 +44,41 @@ use crate::queue::Queue;
 use crate::recognizers::Recognizers;
 use crate::upload::Uploads;
 
-/// Serves a page that recognises the mood of a voice and recommends songs, and the JSON interface behind it.
+/// Serves a web page that recognises the mood of a voice and recommends songs, and the JSON interface that the page uses.
 ///
-/// It opens on a bundled model, a bundled starter catalogue and a bundled clip, loads nothing from elsewhere, and keeps no audio.
+/// Without arguments it uses a bundled model, a bundled starter catalogue and a bundled clip. It loads nothing from other servers, and
+/// keeps no audio.
 #[derive(Parser)]
 #[command(after_help = cli::epilogue(
     "  cargo run --release --example web_demo -- --port 7860 --catalog data_moods.csv"
 ))]
 struct Arguments {
-    /// Port to listen on. 0 takes any that is free.
+    /// Port to listen on. 0 selects a free port.
     #[arg(long, default_value_t = 7860)]
     port: u16,
-    /// IP address to listen on; 0.0.0.0 stands for all. Browsers allow a page the microphone only if it comes from their own machine, or over
-    /// HTTPS.
+    /// IP address to listen on. 0.0.0.0 listens on all addresses. Browsers give a page access to the microphone only if it comes from the
+    /// same machine or over HTTPS.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     #[command(flatten)]
     model: ModelArguments,
-    /// Load another model too, which requests select by its name, such as `small`. Each takes more memory. May be given several times.
+    /// Load another model, such as `small`, which requests can select by its name. Each model takes memory. May be given several times.
     #[arg(long, value_name = "MODEL")]
     also: Vec<PathBuf>,
     #[command(flatten)]
     catalog: CatalogArguments,
-    /// Clips to recognise at the same time, 1 to 256 [default: the number of cores].
+    /// Number of clips to recognise at the same time, 1 to 256 [default: the number of cores].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
-    /// Seconds, 0 to 60, that a request waits for a free worker before the server refuses it.
+    /// Seconds that a request waits for a free worker before the server refuses it, 0 to 60.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=60))]
     patience: u16,
-    /// Answer requests to this host name too, beside `localhost` and IP addresses. May be given several times.
+    /// Answer requests for this host name too, in addition to `localhost` and IP addresses. May be given several times.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 }
 
-/// Serves the page as the command line says, until it is asked to stop.
+/// Runs the server with the arguments of the command line until Ctrl-C or SIGTERM. Returns the exit code.
 pub fn main() -> ExitCode {
     cli::exit(run)
 }
@@ -89,8 +90,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let recognizers = Recognizers::new(&models(arguments)?, workers, patience)?;
     let catalog = arguments.catalog.open()?;
     let recommender = Recommender::new(catalog).with_context(|| arguments.catalog.name())?;
-    // This thread answers all connections, which is little work. Lists are made on others, one for each core. Recognitions have threads of
-    // their own, because each thread keeps the memory that its largest work took.
+    // This thread handles all connections, which is little work. Songs are recommended on other threads, one for each core. Recognition has
+    // its own threads, because each thread keeps the memory of its largest task.
     let server = Builder::new_current_thread().enable_all().max_blocking_threads(cores).build()?;
     let recognitions = Builder::new_current_thread().max_blocking_threads(workers).build()?;
     let app = Arc::new(App {
@@ -114,7 +115,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// All models by their names.
+/// Opens all models. Returns each with its name.
+///
+/// # Errors
+/// If a model cannot be opened, or if two models have the same name.
 fn models(arguments: &Arguments) -> anyhow::Result<Vec<(String, Model)>> {
     let mut models: Vec<(String, Model)> = Vec::new();
     let further = arguments.also.iter().cloned().map(ModelArguments::of);
@@ -129,10 +133,10 @@ fn models(arguments: &Arguments) -> anyhow::Result<Vec<(String, Model)>> {
     Ok(models)
 }
 
-/// Ends at Ctrl-C or, on Unix, at SIGTERM; requests that run are answered first.
+/// Completes at Ctrl-C or, on Unix, at SIGTERM.
 async fn asked_to_stop() {
     let interrupt = async {
-        // Without a handler Ctrl-C ends the process by itself.
+        // If no handler can be set, Ctrl-C ends the process directly.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

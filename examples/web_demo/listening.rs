@@ -1,4 +1,4 @@
-//! A clip, recognised as it is decoded, block by block.
+//! Recognises a clip block by block while it is decoded.
 
 use std::io::Cursor;
 use std::time::{Duration, Instant};
@@ -14,13 +14,14 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-/// The longest part of a clip that is heard, in seconds.
+/// Maximum length of the part of a clip that is recognised, in seconds.
 pub(crate) const MAX_SECONDS: u32 = 600;
-/// The most samples in a second, all channels together: stereo at 192 kHz. A FLAC file of a few kilobytes may hold minutes of more.
+/// Maximum number of samples per second in all channels together: stereo at 192 kHz. Without this limit, a FLAC file of a few kilobytes
+/// could contain minutes of sound at higher rates.
 const MAX_SAMPLES_A_SECOND: usize = 2 * 192_000;
-/// Peaks in a second, before there are too many.
+/// Number of peaks per second, before neighbours are joined.
 const PEAKS_A_SECOND: u32 = 50;
-/// The most peaks that are told.
+/// Maximum number of peaks in an answer.
 const MAX_PEAKS: usize = 600;
 
 /// Result of the recognition of a clip.
@@ -29,45 +30,45 @@ pub(crate) struct Listened {
     pub(crate) shape: Shape,
 }
 
-/// What a clip is like, whatever it says.
+/// Properties of a clip besides its moods.
 #[derive(Default)]
 pub(crate) struct Shape {
     pub(crate) sample_rate: u32,
     pub(crate) channels: usize,
-    /// The largest absolute sample of each of equal parts.
+    /// Largest absolute sample of each part. All parts have the same duration.
     pub(crate) peaks: Vec<f32>,
     pub(crate) notices: Vec<Notice>,
     /// Data for pictures, if they are requested.
     pub(crate) overview: Option<Overview>,
-    /// The time that decoding took.
+    /// Duration of decoding.
     pub(crate) decoding: Duration,
-    /// The time that the overview took.
+    /// Duration of computing the overview.
     pub(crate) overseeing: Duration,
     levels: Vec<f32>,
     frame_seconds: f64,
 }
 
-/// Warnings about a clip for the listener.
+/// Warning about a clip.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Notice {
-    /// `too-long`: the first ten minutes were heard. `file`: what is odd in the file.
+    /// `too-long`: only the first ten minutes were recognised. `file`: the file is damaged or unusual.
     code: &'static str,
-    /// The same in words.
+    /// Description of the warning in words.
     detail: String,
 }
 
-/// Options of a clip's recognition.
+/// Options for the recognition of a clip.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
-    /// Whether a file that is cut short is read up to that place.
+    /// Whether a truncated file is read as far as it goes. Otherwise it is an error.
     pub(crate) cut: bool,
-    /// Whether pictures are to be drawn.
+    /// Whether data for pictures is computed.
     pub(crate) pictures: bool,
-    /// Below this a frame is silent, in dB relative to full scale.
+    /// Level in dB relative to full scale below which a frame is silent. `None` accepts all clips.
     pub(crate) silence_db: Option<f32>,
 }
 
-/// Opens a clip. Nothing is decoded but its first block.
+/// Opens a clip and decodes only its first block. `name` is its name in errors.
 pub(crate) fn open<'a>(content: &'a [u8], name: &str, cut: bool) -> Result<AudioReader<'a>, Problem> {
     let options = AudioOptions { allow_truncated: cut, ..AudioOptions::default() };
     let reader = AudioReader::new(Cursor::new(content), None, name, &options)?;
@@ -86,7 +87,8 @@ pub(crate) fn open<'a>(content: &'a [u8], name: &str, cut: bool) -> Result<Audio
     Ok(reader)
 }
 
-/// Gives a clip's first seconds to `take`, one by one and mixed to mono. Returns whether there was more, and the time of decoding.
+/// Decodes at most the first `seconds` seconds of a clip, mixed to mono, and passes them to `take` one second at a time. Returns whether
+/// the clip is longer, and the duration of decoding.
 pub(crate) fn blocks(
     reader: &mut AudioReader<'_>,
     seconds: u32,
@@ -106,7 +108,7 @@ pub(crate) fn blocks(
     Ok((reader.read(&mut block[..1])? > 0, decoding))
 }
 
-/// Recognises a clip.
+/// Recognises the first [`MAX_SECONDS`] of a clip.
 pub(crate) fn listen(
     recognizer: &mut Recognizer,
     content: &[u8],
@@ -154,7 +156,7 @@ fn peak(samples: &[f32]) -> f32 {
 }
 
 impl Shape {
-    /// Refuses a clip that stays below a level, as a live microphone does between sentences.
+    /// Refuses a clip that reaches a level for less than [`MIN_SPEECH_SECONDS`], such as a live microphone between sentences.
     fn check_silence(&self, silence_db: Option<f32>) -> Result<(), Problem> {
         let Some(limit) = silence_db else { return Ok(()) };
         let sounding =

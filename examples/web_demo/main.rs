@@ -1,6 +1,6 @@
-//! The whole system as a page in the browser: say something, see your mood, get songs.
+//! Serves a web page that recognises the mood of a voice and recommends songs.
 
 fn main() -> std::process::ExitCode {
-    // A library, for tests of its parts: `cargo test` builds examples without theirs.
+    // The code is in a library so that its unit tests run: `cargo test` does not run those of examples.
     ser_web_demo::main()
 }

@@ -1,4 +1,4 @@
-//! Options of a list of songs.
+//! Options for recommending songs.
 
 use std::collections::HashSet;
 
@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
-/// The most songs of one list.
+/// Maximum number of songs in a list.
 pub(crate) const MAX_COUNT: usize = 100;
-/// The most songs or artists that a caller may name in one list.
+/// Maximum number of songs or artists that a request can name in each list.
 const MAX_NAMES: usize = 1000;
 
-/// Strategy that maps the mood to songs.
+/// Strategy that chooses songs for the mood.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum StrategyName {
@@ -22,29 +22,29 @@ pub(crate) enum StrategyName {
     Balance,
     /// Songs of the same mood.
     Keep,
-    /// Happy songs, whatever the mood.
+    /// Happy songs for every mood.
     CheerUp,
-    /// A playlist that begins at the mood and moves in small steps to `target`.
+    /// A playlist that begins at the mood and moves to `target` in small steps.
     Journey,
 }
 
-/// Options of the songs.
+/// Options for the choice of songs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SongOptions {
-    /// Songs at most; 5 if left out.
+    /// Maximum number of songs. The default is 5.
     #[schema(maximum = 100)]
     count: Option<usize>,
-    /// Strategy that maps the mood to songs.
+    /// Strategy that chooses songs for the mood.
     strategy: StrategyName,
-    /// End of a journey; Happy if left out.
+    /// Mood at the end of a journey. The default is Happy.
     #[schema(value_type = Option<crate::schema::MoodName>)]
     target: Option<Mood>,
-    /// The first year of release.
+    /// Earliest year of release.
     year_from: Option<u16>,
-    /// The last year of release.
+    /// Latest year of release.
     year_to: Option<u16>,
-    /// The least popularity.
+    /// Lowest popularity.
     #[schema(minimum = 0, maximum = 100)]
     popularity_from: Option<f32>,
     /// Artists to leave out.
@@ -59,18 +59,18 @@ pub(crate) struct SongOptions {
     /// Songs that the listener dislikes, by their key.
     #[schema(max_items = 1000)]
     disliked: Vec<String>,
-    /// Weight of the difference in sound between songs, 0 to 1.
+    /// Weight of the differences in sound between the songs of the list, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
     diversity: f32,
 }
 
 impl SongOptions {
-    /// `count` songs, all else by default.
+    /// Returns the default options with this number of songs.
     pub(crate) fn counting(count: usize) -> Self {
         Self { count: Some(count), ..Self::default() }
     }
 
-    /// As the recommender takes them; songs that the catalogue doesn't have are passed over.
+    /// Checks the options and converts them to those of the recommender. Ignores liked and disliked songs that are not in the catalogue.
     pub(crate) fn resolve(self, recommender: &Recommender) -> Result<Options, Problem> {
         let count = self.count.unwrap_or(5);
         if count > MAX_COUNT {
@@ -126,7 +126,7 @@ impl SongOptions {
         })
     }
 
-    /// The listener's likes and dislikes in the catalogue.
+    /// Returns the profile of the liked and disliked songs that are in the catalogue.
     fn profile(&self, recommender: &Recommender) -> Profile {
         let mut profile = Profile::default();
         if self.liked.is_empty() && self.disliked.is_empty() {
@@ -146,7 +146,7 @@ impl SongOptions {
         profile
     }
 
-    /// End of a journey; `None` for other strategies.
+    /// Returns the mood at the end of a journey, or `None` for other strategies.
     pub(crate) fn target(&self) -> Option<Mood> {
         matches!(self.strategy, StrategyName::Journey).then(|| self.target.unwrap_or(Mood::Happy))
     }

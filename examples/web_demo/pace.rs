@@ -1,4 +1,4 @@
-//! The least rate at which a body must arrive: a slow upload would hold memory that other requests wait for.
+//! Minimum rate at which a body must arrive. A slow upload would hold memory that other requests wait for.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// Within this time [`LEAST`] bytes plus a tenth of the bytes before them must arrive, or the body must end.
+/// Within this time, [`LEAST`] bytes plus a tenth of the bytes before them must arrive, or the body must end.
 pub(crate) const PACE: Duration = Duration::from_secs(5);
 const LEAST: usize = 20_000;
 
@@ -15,7 +15,7 @@ pub(crate) struct Pace {
     time: Duration,
     /// The time that remains until enough bytes must have arrived.
     left: Duration,
-    /// Bytes received since `left` was last set back to `time`.
+    /// Bytes received since `left` was last reset to `time`.
     bytes: usize,
 }
 
@@ -32,7 +32,7 @@ impl Pace {
         Ok(next)
     }
 
-    /// Counts `bytes` bytes that arrived after `before` others. Once they are enough, the time begins again.
+    /// Counts `bytes` bytes that arrived after `before` other bytes. If enough bytes have arrived, the time starts again.
     pub(crate) fn note(&mut self, before: usize, bytes: usize) {
         self.bytes += bytes;
         if self.bytes >= LEAST + before / 10 {

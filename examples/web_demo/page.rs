@@ -1,4 +1,4 @@
-//! The page's own files, which travel inside the program.
+//! The files of the page, which are compiled into the program.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -32,7 +32,7 @@ macro_rules! files {
     };
 }
 
-/// A file by its address.
+/// Returns the file with this address.
 pub(crate) fn file(path: &str) -> Option<File> {
     files!(path;
         "style.css": CSS,
@@ -65,7 +65,7 @@ pub(crate) fn file(path: &str) -> Option<File> {
 }
 
 impl File {
-    /// The file, or that the caller has it already.
+    /// Answers with the file, or with 304 if `known`, the header `If-None-Match`, has its tag.
     pub(crate) fn answer(&self, known: Option<&HeaderValue>) -> Response {
         let mut hasher = DefaultHasher::new();
         self.content.hash(&mut hasher);
@@ -73,7 +73,8 @@ impl File {
         let is_known = known.and_then(|known| known.to_str().ok()).is_some_and(|known| {
             known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag || known.trim() == "*")
         });
-        // The file may change with the program at any time: it is kept, and asked for each time.
+        // `no-cache` lets browsers keep the file, but they must ask each time whether it has changed, because a new version of the program
+        // may have changed it.
         let headers = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag)];
         match is_known {
             true => (StatusCode::NOT_MODIFIED, headers).into_response(),

@@ -1,11 +1,12 @@
-//! The moods' looks as a style sheet and a script of the page, made from the table that pictures and terminals have too.
+//! Creates the page's style sheet and script with the looks of the moods, from the table that pictures and terminals use too.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
 
 use ser_examples::palette::{BEHIND_CARD, BEHIND_ICON, LOOKS, Rgb, SILENT};
 
-/// Colours of both themes by mood, each mood's own as `--mood` below `data-mood`, and how much of it grounds take.
+/// Style sheet with the colour of each mood in both themes. Within an element with `data-mood`, `--mood` is the colour of that mood.
+/// `--behind-icon` and `--behind-card` are the shares of this colour in backgrounds.
 pub(crate) static CSS: LazyLock<String> = LazyLock::new(|| {
     let [light, dark] = [0, 1].map(|theme| {
         let mut colours = String::new();
@@ -26,7 +27,7 @@ pub(crate) static CSS: LazyLock<String> = LazyLock::new(|| {
     css + "[data-mood=\"none\"], [data-mood=\"silence\"] { --mood: var(--silent); }\n"
 });
 
-/// The moods in their order, and each one's icon as an SVG path in a box of 24 × 24.
+/// Script with the moods in their order, and the icon of each mood as an SVG path in a box of 24 × 24.
 pub(crate) static SCRIPT: LazyLock<String> = LazyLock::new(|| {
     let icons: Vec<String> =
         LOOKS.iter().map(|look| format!("  {}: \"{}\",\n", look.mood.as_str(), look.icon)).collect();
@@ -52,13 +53,13 @@ mod tests {
         }
     }
 
-    /// No file of the page has a mood's colour of its own.
+    /// No style sheet of the page defines the colour of a mood.
     #[test]
     fn the_page_has_no_other_colours_of_moods() {
         for sheet in [include_str!("page/style.css"), include_str!("page/answer.css")] {
             for look in &LOOKS {
                 let name = look.mood.as_str().to_lowercase();
-                // Nor grounds of which no test knows the contrast.
+                // The share of a mood's colour in a background must be one whose contrast is tested.
                 assert!(!sheet.contains("var(--mood) 1") && !sheet.contains("var(--mood) 2"), "{name}");
                 assert!(!sheet.contains(&format!("--{name}:")), "{name}");
                 assert!(!sheet.contains(&hex(look.light)) && !sheet.contains(&hex(look.dark)), "{name}");

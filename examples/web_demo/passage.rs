@@ -1,4 +1,4 @@
-//! A body that is parsed while it arrives: one side sends its parts, the other reads them.
+//! A channel for a body that is parsed while it arrives: one side sends its parts, the other reads them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 /// The reading side. It ends when the sender is dropped.
 pub(crate) struct Passed(mpsc::Receiver<Bytes>);
 
-/// Both sides. A part is sent when the one before it was read, so that no more than one waits.
+/// Returns both sides. A part can be sent when the part before it was read, so that at most one part waits.
 pub(crate) fn passage() -> (mpsc::Sender<Bytes>, Passed) {
     let (sender, receiver) = mpsc::channel(1);
     (sender, Passed(receiver))

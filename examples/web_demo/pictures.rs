@@ -1,4 +1,4 @@
-//! Pictures of a clip for the page.
+//! Draws pictures of a clip for the page.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,12 +7,12 @@ use ser_plots::{Format, Language, Page, Theme};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A picture, ready for a page.
+/// A picture of the clip.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Drawn {
     /// Kind of picture: `waveform`, `mel` or `pitch`.
     code: &'static str,
-    /// The same in words, in the language that was asked for.
+    /// Text alternative in the requested language.
     alt: &'static str,
     /// Width in pixels.
     width: u32,
@@ -25,15 +25,15 @@ pub(crate) struct Drawn {
 /// Look of pictures.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look {
-    /// The ground.
+    /// Light or dark colours.
     pub(crate) theme: Theme,
-    /// The language of titles, axes and words.
+    /// Language of titles, axes and text alternatives.
     pub(crate) language: Language,
     /// Width in pixels.
     pub(crate) width: u32,
 }
 
-/// Waveform, mel spectrogram and pitch, below each other on one time axis.
+/// Draws waveform, mel spectrogram and pitch with the same time axis.
 pub(crate) fn draw(overview: Overview, look: Look) -> anyhow::Result<Vec<Drawn>> {
     let Look { theme, language, width } = look;
     let drawn = overview.finish(language)?;

@@ -1,4 +1,4 @@
-//! Checks of requests. Errors name place, parameter and rule in plain words.
+//! Parses bodies and queries of requests. Errors name place, parameter and rule in plain words.
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -9,14 +9,15 @@ use serde_json::error::Category;
 
 use crate::problem::Problem;
 
-/// The places of parameters.
+/// Names of places in errors.
 const BODY: &str = "body";
 const QUERY: &str = "query";
 
-/// The most letters of a caller's text that an answer repeats.
+/// Maximum number of characters of a request's text that an error repeats.
 const MAX_REPEATED: usize = 60;
 
-/// A body in JSON. These parts of it, as JSON pointers, are objects where they are given: derived readers take lists for them too.
+/// Parses a body in JSON. The parts at the JSON pointers `objects` must be objects if they are present. This is checked separately, because
+/// derived deserialisers accept lists for structs too.
 pub(crate) fn json<T: DeserializeOwned>(content: &[u8], objects: &[&str]) -> Result<T, Problem> {
     let value: Value = serde_json::from_slice(content).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
@@ -39,16 +40,16 @@ pub(crate) fn json<T: DeserializeOwned>(content: &[u8], objects: &[&str]) -> Res
     })
 }
 
-/// Query of an address.
+/// Parses the query of an address.
 pub(crate) fn query<T: DeserializeOwned>(address: &Uri) -> Result<T, Problem> {
     match Query::try_from_uri(address) {
         Ok(Query(query)) => Ok(query),
         Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
             let text = error.body_text();
-            // The extractor's own words come first, then `parameter: what is wrong`.
+            // The text begins with axum's own words. `PARAMETER: MESSAGE` follows.
             let text = text.split_once("query string: ").map_or(&*text, |(_, text)| text);
             let (parameter, message) = text.split_once(": ").unwrap_or(("", text));
-            // The reasons for numbers don't have the value.
+            // Messages about numbers do not contain the value.
             let given = Query::<Vec<(String, String)>>::try_from_uri(address);
             let given = given.map(|Query(pairs)| pairs.into_iter().find(|(name, _)| name == parameter));
             let got = given.ok().flatten().map(|(_, value)| value);
@@ -58,10 +59,10 @@ pub(crate) fn query<T: DeserializeOwned>(address: &Uri) -> Result<T, Problem> {
     }
 }
 
-/// Errors of `serde` and of the standard library about a value at a path below `root`, in plain words. They don't tell values that they
-/// read from text: `got` does.
+/// Rewrites an error of `serde` or the standard library about the value at `path` below `root` in plain words. `got` is a value that was
+/// parsed from text, which `message` does not contain.
 fn words(root: &str, path: &str, message: &str, got: Option<&str>) -> String {
-    // A value that was read from text has lost its line.
+    // A line and column, which serde_json may append, mean nothing here because the text was parsed before.
     let message = message.split(" at line ").next().unwrap_or(message);
     let parameter = parameter(root, path);
     let quoted = |text: &str| text.replace('`', "");
@@ -75,7 +76,7 @@ fn words(root: &str, path: &str, message: &str, got: Option<&str>) -> String {
         if let Some((name, known)) =
             message.strip_prefix(start).and_then(|rest| rest.split_once(", expected "))
         {
-            // Two are joined by another word than three.
+            // serde joins two names by ` or `, and three or more by commas.
             let known = quoted(known.trim_start_matches("one of ")).replace(" or ", ", ");
             let name = quoted(name);
             let what = match what {
@@ -101,7 +102,7 @@ fn words(root: &str, path: &str, message: &str, got: Option<&str>) -> String {
         }
         "invalid float literal" | "cannot parse float from empty string" => "a number",
         "provided string was not `true` or `false`" => "true or false",
-        // A type's own rule, which calls it by its own name.
+        // The error of a type with its own rule, which begins with the name of the type.
         other => match other.split_once(" must be ") {
             Some((_, rule)) => return format!("{parameter} must be {}", quoted(rule)),
             None => return format!("{parameter}: {}", shortened(&quoted(other))),
@@ -114,7 +115,7 @@ fn words(root: &str, path: &str, message: &str, got: Option<&str>) -> String {
     }
 }
 
-/// Place and name of a parameter: `options: count`, or `body: mood`; of the whole body `body: content`.
+/// Returns place and name of a parameter, such as `options: count` or `body: mood`. The whole body is `body: content`.
 fn parameter(root: &str, path: &str) -> String {
     match path.rsplit_once('.') {
         _ if path.is_empty() || path == "." => format!("{root}: content"),
@@ -123,13 +124,13 @@ fn parameter(root: &str, path: &str) -> String {
     }
 }
 
-/// Place of a field that is unknown or missing. The path ends with the field, or with what should hold it.
+/// Returns the place of a field that is unknown or missing. The path ends with the field, or with the object that should contain it.
 fn parent<'a>(root: &'a str, path: &'a str, field: &str) -> &'a str {
     let place = path.strip_suffix(field).unwrap_or(path).trim_end_matches('.');
     if place.is_empty() { root } else { place }
 }
 
-/// The rule for a value.
+/// Rewrites the type that serde expects as a rule in plain words.
 fn kind(expected: &str) -> &str {
     match expected {
         "u16" => "a whole number, 0 to 65535",
@@ -145,7 +146,7 @@ fn kind(expected: &str) -> &str {
     }
 }
 
-/// The kind of the value found.
+/// Rewrites serde's description of the value that it found.
 fn value(got: &str) -> String {
     match got {
         "null" | "unit value" | "Option value" => "null".to_owned(),
@@ -159,7 +160,7 @@ fn value(got: &str) -> String {
     }
 }
 
-/// A caller's text, of which an answer repeats no more than this.
+/// Cuts a text from a request to [`MAX_REPEATED`] characters.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_REPEATED) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -226,7 +227,7 @@ mod tests {
         assert!(long.len() < 300, "{long}");
     }
 
-    /// Whatever is wrong, no word of a parser for programmers gets through.
+    /// No error contains words of a parser that only programmers know.
     #[test]
     fn no_parameter_has_words_for_programmers_alone() {
         let values = [

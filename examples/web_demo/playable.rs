@@ -1,4 +1,4 @@
-//! A clip as a WAV file, for browsers that cannot play its format.
+//! Converts a clip to a WAV file for browsers that cannot play its format.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,25 +15,27 @@ use crate::listening::{self, MAX_SECONDS};
 use crate::problem::Problem;
 use crate::room::{Room, Share};
 
-/// The most samples of a file: ten minutes at 48 kHz. A clip of a few kilobytes may hold eight times as many.
+/// Maximum number of samples in a file: ten minutes at 48 kHz. Without this limit, a clip of a few kilobytes could have eight times as
+/// many.
 const MAX_SAMPLES: u32 = MAX_SECONDS * 48_000;
-/// Bytes of a sample.
+/// Number of bytes of a sample.
 const SAMPLE: usize = 2;
-/// The time in which most clients have taken their file.
+/// Time after which a refused client should try again. Most clients have read their file by then.
 const TAKEN: Duration = Duration::from_secs(5);
 
-/// Room for the files that clients have not taken yet: for two of the largest.
+/// Returns the room for files that clients have not read yet. It is large enough for two files of the maximum size.
 pub(crate) fn room() -> Room {
     Room::new(2 * SAMPLE * MAX_SAMPLES as usize, 0)
 }
 
-/// A mono file of 16 bits. It is kept in pieces of a second, and each is freed when it is sent: a slow client holds ever less memory.
+/// A mono WAV file of 16 bits. It is kept in pieces of one second. Each piece is freed when it is sent, so that a slow client holds less
+/// and less memory.
 pub(crate) struct Playable {
     pieces: VecDeque<Bytes>,
     left: u64,
 }
 
-/// Samples, which keep their room for as long as somebody has them.
+/// Samples with their room, which is given back when they are dropped.
 struct Piece {
     samples: Box<[u8]>,
     _share: Share,
@@ -46,7 +48,10 @@ impl AsRef<[u8]> for Piece {
 }
 
 impl Playable {
-    /// The first ten minutes of a clip, or less at rates above 48 kHz. Its samples take their room from `room`.
+    /// Decodes the first ten minutes of a clip, or less at rates above 48 kHz. The samples take their room from `room`.
+    ///
+    /// # Errors
+    /// If the clip cannot be decoded, or if there is not enough room.
     pub(crate) fn new(content: &[u8], name: &str, cut: bool, room: &Room) -> Result<Self, Problem> {
         let mut reader = listening::open(content, name, cut)?;
         let sample_rate = reader.sample_rate();
@@ -70,13 +75,13 @@ impl Playable {
     }
 }
 
-/// What stands before `size` bytes of samples.
+/// Returns the header of a WAV file with `size` bytes of samples.
 fn header(sample_rate: u32, size: u32) -> hound::Result<Vec<u8>> {
     let spec = WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut header = Cursor::new(Vec::new());
     WavWriter::new(&mut header, spec)?.finalize()?;
     let mut header = header.into_inner();
-    // The two sizes that were of no samples: of all that follows, and of the samples, which the header ends with.
+    // hound wrote two sizes for a file without samples: that of the rest of the file, and, at the end of the header, that of the samples.
     let end = header.len();
     let whole = end as u32 - 8 + size;
     header[4..8].copy_from_slice(&whole.to_le_bytes());
@@ -140,7 +145,7 @@ mod tests {
         assert_eq!(playable(&room).err().map(|problem| problem.code), Some("busy"));
         let free = |bytes| room.share().try_grow(bytes);
         assert!(!free(size / 2));
-        // Its header and its first second.
+        // Read the header and the first second.
         for _ in 0..2 {
             drop(first.frame().await.unwrap().unwrap());
         }

@@ -11,18 +11,18 @@ use ser_models::RecognizeError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Kind of the error.
+/// An error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// The kind of problem, for programs.
+    /// Kind of the error, for programs.
     pub(crate) code: &'static str,
-    /// The kind of problem, for people.
+    /// Kind of the error in words.
     pub(crate) title: &'static str,
-    /// This very problem.
+    /// Description of this error.
     pub(crate) detail: String,
-    /// When to ask again, in seconds.
+    /// Seconds after which to try again.
     #[serde(skip)]
     pub(crate) retry_after: Option<u64>,
 }
@@ -69,7 +69,7 @@ impl Problem {
         )
     }
 
-    /// `delay` is the time after which there should be room.
+    /// Creates the error that all workers are busy. `delay` is the time after which the client should try again.
     pub(crate) fn busy(delay: Duration) -> Self {
         let seconds = (delay.as_secs_f64().ceil() as u64).clamp(1, 60);
         let detail = format!("server: a worker must be free, got none (try again in {seconds} s)");
@@ -77,7 +77,7 @@ impl Problem {
         Self { retry_after: Some(seconds), ..busy }
     }
 
-    /// Asked by a page of another site, or by a name that is not this server's.
+    /// Creates the error of a request from a page of another site, or for a host name that is not allowed.
     pub(crate) fn foreign(detail: impl ToString) -> Self {
         Self::new(StatusCode::FORBIDDEN, "foreign", "Requests from other sites are not allowed", detail)
     }
@@ -90,7 +90,7 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server failed", detail)
     }
 
-    /// A fault that no code foresees.
+    /// Creates the error of a bug in this program, such as a panic.
     pub(crate) fn unforeseen() -> Self {
         Self::internal("server: unforeseen fault")
     }

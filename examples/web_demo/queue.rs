@@ -1,4 +1,4 @@
-//! A short queue for work of which a limited amount runs at the same time.
+//! A short queue for work, of which a limited number runs at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// The maximum number of requests that wait at the same time.
 const WAITING: usize = 256;
 
-/// Gives turns in the order in which they are asked for.
+/// Gives turns in the order of the requests for them.
 pub(crate) struct Queue {
     turns: Arc<Semaphore>,
     count: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Queue {
     patience: Duration,
 }
 
-/// The right to work, until it is dropped.
+/// The right to work. It ends when this is dropped.
 pub(crate) struct Turn {
     queue: Arc<Queue>,
     begin: Instant,
@@ -35,7 +35,7 @@ impl Drop for Turn {
     }
 }
 
-/// Counts itself among those that wait until it is dropped, also when its caller hangs up.
+/// A waiting request. It is counted until this is dropped, which also happens when the client disconnects.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Drop for Waiting<'_> {
@@ -45,7 +45,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Queue {
-    /// `count` turns at once; `patience` is the longest time to wait for one.
+    /// Creates a queue with `count` turns at the same time. `patience` is the longest time to wait for a turn.
     pub(crate) fn new(count: usize, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             turns: Arc::new(Semaphore::new(count)),
@@ -56,7 +56,10 @@ impl Queue {
         })
     }
 
-    /// Waits for a turn. A request that would wait too long is refused, with the time to try again.
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// If there is no turn within the patience, or if too many requests wait. The error has the time after which to try again.
     pub(crate) async fn turn(self: &Arc<Self>) -> Result<Turn, Problem> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -69,7 +72,7 @@ impl Queue {
         }
     }
 
-    /// The estimated time until all requests that wait now have had their turn.
+    /// Estimates the time until all requests that wait now have had their turn.
     fn delay(&self) -> Duration {
         let waiting = self.waiting.load(Ordering::Relaxed) as u64;
         Duration::from_micros(self.service.load(Ordering::Relaxed) * waiting / self.count.max(1) as u64)
@@ -88,7 +91,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_is_refused_is_told_how_long_the_queue_will_take() {
         let queue = Queue::new(2, Duration::from_millis(50));
-        // Four seconds a turn; ten wait for two at once.
+        // A turn takes four seconds. Ten requests wait for two turns.
         queue.note(Duration::from_secs(4));
         let held = (queue.turn().await, queue.turn().await);
         let waiting: Vec<_> = (0..10)
@@ -102,9 +105,9 @@ mod tests {
             told.push(one.await.unwrap().unwrap());
         }
         told.sort_unstable();
-        // When the first is refused, ten still wait, itself included; when the last is refused, only itself.
+        // When the first request is refused, ten are waiting, including itself. When the last is refused, only it is waiting.
         assert_eq!(told, [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
-        // A turn that ends is given to the next, and its time counts.
+        // A turn that ends is given to the next request, and its duration is included in the average.
         drop(held);
         assert!(queue.turn().await.is_ok());
         assert!(queue.service.load(Ordering::Relaxed) < 4_000_000);

@@ -1,4 +1,5 @@
-//! `/api/recognize`: a clip in, its mood from start to end and songs out. `/api/wav`: the clip as a file that every browser plays.
+//! `/api/recognize` returns the moods of a clip from start to end, and songs. `/api/wav` returns the clip as a file that every browser can
+//! play.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -25,17 +26,17 @@ use crate::playable::Playable;
 use crate::problem::Problem;
 use crate::schema::{AnswerSchema, Clip, ClipForm, ClipRefusals};
 
-/// Options of a clip's recognition.
+/// Options for the recognition of a clip.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RecognizeQuery {
-    /// Songs at most; with 0 there are none.
+    /// Maximum number of songs. 0 returns none.
     #[param(maximum = 100)]
     count: usize,
     /// Whether pictures of the clip are drawn.
     pictures: bool,
-    /// Whether pictures are drawn on a dark ground.
+    /// Whether pictures are drawn on a dark background.
     dark: bool,
     /// The language of pictures.
     #[param(inline)]
@@ -43,13 +44,13 @@ pub(crate) struct RecognizeQuery {
     /// Width of pictures in pixels.
     #[param(minimum = 240, maximum = 2000)]
     width: u32,
-    /// Whether a file that is cut short is heard up to that place.
+    /// Whether a truncated file is recognised as far as it goes. Otherwise it is an error.
     cut: bool,
-    /// Clips with less than a quarter of a second at this level or above, in dB relative to full scale and between 80 and
-    /// 8,000 Hz, count as silence; −50 suits microphones.
+    /// Level in dB relative to full scale, measured between 80 and 8,000 Hz. A clip that reaches it for less than a quarter of a second is
+    /// refused as silent. −50 suits microphones.
     #[param(minimum = -200, maximum = 0)]
     silence_db: Option<f32>,
-    /// The model, of those that `/api/health` lists; the first if left out.
+    /// Name of the model, one of those that `/api/health` lists. The first is the default.
     model: Option<String>,
 }
 
@@ -92,28 +93,28 @@ pub(crate) struct Recognized {
     #[serde(flatten)]
     #[schema(value_type = AnswerSchema)]
     answer: Answer,
-    /// The stretches of one mood, which cover what was heard without a gap, in order.
+    /// The stretches of one mood, in order. They cover the recognised part of the clip without gaps.
     timeline: Vec<Stretch>,
     audio: AudioFacts,
-    /// Warnings for the listener, such as that only the first ten minutes were analysed.
+    /// Warnings, such as that only the first ten minutes were recognised.
     notices: Vec<Notice>,
     timing_ms: Timing,
-    /// Waveform, mel spectrogram and pitch on one time axis, if they were asked for.
+    /// Waveform, mel spectrogram and pitch with the same time axis, if requested.
     pictures: Vec<Drawn>,
 }
 
-/// A stretch of a clip in which one mood is heard, or no speech.
+/// A stretch of a clip with one mood, or without speech.
 #[derive(Serialize, ToSchema)]
 struct Stretch {
-    /// Start, in seconds.
+    /// Start in seconds.
     start: f64,
-    /// End, in seconds; the next one starts there.
+    /// End in seconds, where the next stretch starts.
     end: f64,
-    /// The most probable mood; null without speech.
+    /// The most probable mood. Null without speech.
     mood: Option<String>,
-    /// Whether the mood is sure; null without speech.
+    /// Whether the probability of the mood is at least the model's confidence threshold. Null without speech.
     confident: Option<bool>,
-    /// Every mood with its probability; null without speech.
+    /// The probability of each mood. Null without speech.
     probabilities: Option<BTreeMap<String, f32>>,
 }
 
@@ -127,16 +128,16 @@ impl From<Segment> for Stretch {
     }
 }
 
-/// Result of the recognition.
+/// Properties of the clip.
 #[derive(Serialize, ToSchema)]
 struct AudioFacts {
-    /// Seconds that were heard.
+    /// Length of the recognised part in seconds.
     seconds: f64,
-    /// Samples of a channel in a second.
+    /// Samples per second in each channel.
     sample_rate: u32,
-    /// Channels.
+    /// Number of channels.
     channels: usize,
-    /// The largest absolute sample of each of equal parts, 600 parts at most.
+    /// The largest absolute sample of each part. There are at most 600 parts, all of the same duration.
     #[schema(max_items = 600)]
     peaks: Vec<f32>,
 }
@@ -146,13 +147,13 @@ struct AudioFacts {
 struct Timing {
     /// Waiting for a worker.
     wait: f64,
-    /// From a file to samples.
+    /// Decoding the file.
     decode: f64,
-    /// From samples to moods.
+    /// Recognising the moods.
     recognize: f64,
-    /// From a mood to songs.
+    /// Choosing the songs.
     recommend: f64,
-    /// Drawing.
+    /// Drawing the pictures.
     pictures: f64,
 }
 
@@ -175,13 +176,13 @@ pub(crate) async fn recognize(
     address: Uri,
     request: Request,
 ) -> Result<Json<Recognized>, Problem> {
-    // The body first, whatever the rest says: a caller who still sends when the connection is closed never sees why.
+    // The body is read before the query is checked: a client that is still sending when the connection is closed cannot read the error.
     let upload = app.uploads.clip(request).await?;
     let query: RecognizeQuery = plain::query(&address)?;
     query.check()?;
     let model = app.recognizers.find(query.model.as_deref())?;
     let asked = Instant::now();
-    // A caller who hangs up while it waits leaves the queue.
+    // If the client disconnects while it waits, its request leaves the queue.
     let turn = app.recognizers.turn().await?;
     let wait = milliseconds(asked);
     blocking(&app.recognitions.clone(), move || {
@@ -231,12 +232,12 @@ fn answer(
     Ok(Json(Recognized { answer, timeline, audio, notices: shape.notices, timing_ms: timing, pictures }))
 }
 
-/// Settings of reading a file.
+/// Options for reading a file.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct WavQuery {
-    /// Whether a file that is cut short is read up to that place.
+    /// Whether a truncated file is read as far as it goes. Otherwise it is an error.
     cut: bool,
 }
 

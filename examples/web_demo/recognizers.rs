@@ -1,4 +1,4 @@
-//! A bounded number of inferences at once, and a short queue for the others.
+//! Recognisers for a limited number of inferences at the same time, and a queue for the other requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::plain;
 use crate::problem::Problem;
 use crate::queue::{Queue, Turn};
 
-/// One recogniser of each model for each worker.
+/// The recognisers of all models: one of each model for each worker.
 pub(crate) struct Recognizers {
-    /// The idle ones by their model's name; the first is the model of requests that name none.
+    /// Name and idle recognisers of each model. The first model is the default.
     models: Vec<(String, Mutex<Vec<Recognizer>>)>,
     queue: Arc<Queue>,
 }
 
 impl Recognizers {
-    /// Of these models by their names. `patience` is the longest time that a clip waits for a worker.
+    /// Creates the recognisers of models with these names. `patience` is the longest time that a clip waits for a worker.
     pub(crate) fn new(
         models: &[(String, Model)],
         workers: usize,
@@ -29,12 +29,15 @@ impl Recognizers {
         Ok(Self { models: models.collect::<anyhow::Result<_>>()?, queue: Queue::new(workers, patience) })
     }
 
-    /// The models' names.
+    /// Returns the names of the models.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.models.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The number of a model; of the first without a name.
+    /// Returns the index of the model with this name, or of the first model if `name` is `None`.
+    ///
+    /// # Errors
+    /// If there is no model with this name.
     pub(crate) fn find(&self, name: Option<&str>) -> Result<usize, Problem> {
         let Some(name) = name else { return Ok(0) };
         self.names().position(|known| known == name).ok_or_else(|| {
@@ -49,7 +52,7 @@ impl Recognizers {
         self.queue.turn().await
     }
 
-    /// Uses an idle recogniser of a model: there is one for each [`Turn`].
+    /// Runs `work` with an idle recogniser of a model. There is one for each [`Turn`].
     pub(crate) fn with<T>(
         &self,
         _turn: &Turn,
@@ -69,7 +72,7 @@ fn locked(idle: &Mutex<Vec<Recognizer>>) -> MutexGuard<'_, Vec<Recognizer>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A recogniser that works. It is idle again when this is dropped, also when the work panics.
+/// A recogniser in use. It is idle again when this is dropped, even if the work panics.
 struct Borrowed<'a> {
     from: &'a Mutex<Vec<Recognizer>>,
     recognizer: Option<Recognizer>,

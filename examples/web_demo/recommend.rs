@@ -1,4 +1,4 @@
-//! `/api/recommend`: a mood in, songs out. `/api/playlist`: the same songs as a file for players.
+//! `/api/recommend` returns songs for a mood. `/api/playlist` returns the same songs as a file for players.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use crate::problem::Problem;
 use crate::schema::{JsonRefusals, Probabilities, SongSchema};
 use crate::{plain, upload};
 
-/// Options of the songs, and their mood: either `mood` or `probabilities`.
+/// A mood, given by either `mood` or `probabilities`, and options for the songs.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecommendBody {
-    /// A mood of which the caller is sure.
+    /// A mood with probability 1.
     #[schema(value_type = Option<crate::schema::MoodName>)]
     mood: Option<Mood>,
-    /// Or the probability of each mood; they are divided by their sum.
+    /// The probability of each mood. The probabilities are divided by their sum.
     #[schema(value_type = Option<Probabilities>)]
     probabilities: Option<BTreeMap<String, f64>>,
     #[serde(default)]
@@ -34,7 +34,7 @@ pub(crate) struct RecommendBody {
 }
 
 impl RecommendBody {
-    /// The parts that are objects.
+    /// JSON pointers to the parts that must be objects.
     pub(crate) const OBJECTS: &[&str] = &["", "/options"];
 
     async fn read(request: Request) -> Result<Self, Problem> {
@@ -58,14 +58,14 @@ impl RecommendBody {
 /// Songs that suit a mood.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Recommended {
-    /// The best first; in playing order for a journey.
+    /// The songs, best first. The songs of a journey are in playing order.
     songs: Vec<ListedSong>,
-    /// The way of a journey in the valence–energy plane, from the mood to the target; null for other strategies.
+    /// The path of a journey in the valence–energy plane, from the mood to the target. Null for other strategies.
     way: Option<Way>,
     timing_ms: RecommendTiming,
 }
 
-/// A recommended song with what it sounds like.
+/// A recommended song and its features.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListedSong {
     #[serde(flatten)]
@@ -76,15 +76,15 @@ pub(crate) struct ListedSong {
     /// The song's mood.
     #[schema(value_type = Option<crate::schema::MoodName>)]
     mood: Option<Mood>,
-    /// From gloomy (0) to happy (1).
+    /// Valence, from gloomy (0) to happy (1).
     valence: Option<f32>,
-    /// From still (0) to intense (1).
+    /// Energy, from still (0) to intense (1).
     energy: Option<f32>,
-    /// From electric (0) to acoustic (1).
+    /// Acousticness, from electric (0) to acoustic (1).
     acousticness: Option<f32>,
-    /// From 0 to 1.
+    /// Danceability, from 0 to 1.
     danceability: Option<f32>,
-    /// From 0 to 100.
+    /// Popularity, from 0 to 100.
     popularity: Option<f32>,
 }
 
@@ -104,24 +104,24 @@ impl ListedSong {
     }
 }
 
-/// The straight way of a journey.
+/// The straight path of a journey.
 #[derive(Serialize, ToSchema)]
 struct Way {
     from: Place,
     to: Place,
 }
 
-/// A place in the valence–energy plane.
+/// A point in the valence–energy plane.
 #[derive(Serialize, ToSchema)]
 struct Place {
-    /// From gloomy (0) to happy (1).
+    /// Valence, from gloomy (0) to happy (1).
     valence: f64,
-    /// From still (0) to intense (1).
+    /// Energy, from still (0) to intense (1).
     energy: f64,
 }
 
 impl Way {
-    /// From the mean of the moods' places, weighted by their probabilities.
+    /// Returns the path to `to` from the mean of the moods' points, weighted by their probabilities.
     fn new(reading: &Reading, to: Point) -> Self {
         let mean = |of: fn(Point) -> f32| {
             Mood::ALL.into_iter().map(|mood| reading.probability(mood) * f64::from(of(mood.point()))).sum()
@@ -134,7 +134,7 @@ impl Way {
 /// Duration of the stages, in milliseconds.
 #[derive(Default, Serialize, ToSchema)]
 struct RecommendTiming {
-    /// From a mood to songs.
+    /// Choosing the songs.
     recommend: f64,
 }
 
@@ -165,19 +165,19 @@ pub(crate) async fn recommend(State(app): Shared, request: Request) -> Result<Js
     .await
 }
 
-/// The formats of playlists.
+/// Format of a playlist.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FormatName {
-    /// Extended M3U, which nearly all players open.
+    /// Extended M3U, which nearly all players can open.
     M3u8,
     /// XML Shareable Playlist Format.
     Xspf,
-    /// A table.
+    /// CSV table.
     Csv,
 }
 
-/// Format of the songs.
+/// Format and language of a playlist.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -185,7 +185,7 @@ pub(crate) struct PlaylistQuery {
     /// The format of the file.
     #[param(inline)]
     format: FormatName,
-    /// The language of its title. Reasons are English; a file in another language has none.
+    /// The language of the title. The reasons for songs are in English and are left out in other languages.
     #[param(inline)]
     #[serde(default)]
     language: LanguageCode,

@@ -1,20 +1,20 @@
-//! Memory that requests share, counted in bytes.
+//! Limits the memory that requests use together, counted in bytes.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most bytes of one kind that requests hold together.
+/// A limit of the bytes that all requests together hold for one purpose.
 ///
-/// Who takes room bit by bit may hold some and wait for more, as all others do. One of them finds it in the reserve, which has room for any
-/// whole request: it comes to its end, and then the others do.
+/// Requests that take room piece by piece could deadlock: each holds some room and waits for more. To prevent this, one of them gets the
+/// reserve, which has room for any whole request. That request can finish and give its room to the others.
 pub(crate) struct Room {
     free: Arc<Semaphore>,
-    /// The right to the reserve.
+    /// One permit for the reserve. No permit if there is no reserve.
     reserve: Arc<Semaphore>,
 }
 
-/// The room that one request has taken. It is given back when the share is dropped.
+/// The room that one request holds. It is given back when the share is dropped.
 pub(crate) struct Share {
     free: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
@@ -23,20 +23,20 @@ pub(crate) struct Share {
 }
 
 impl Room {
-    /// Has room for `bytes`, and a reserve of `largest` for one request; 0 is no reserve.
+    /// Creates room for `bytes` bytes, and a reserve of `largest` bytes for one request. If `largest` is 0, there is no reserve.
     pub(crate) fn new(bytes: usize, largest: usize) -> Self {
         let reserve = Semaphore::new(usize::from(largest > 0));
         Self { free: Arc::new(Semaphore::new(bytes)), reserve: Arc::new(reserve) }
     }
 
-    /// A share of no bytes yet.
+    /// Returns an empty share.
     pub(crate) fn share(&self) -> Share {
         Share { free: Arc::clone(&self.free), reserve: Arc::clone(&self.reserve), held: None, reserved: None }
     }
 }
 
 impl Share {
-    /// Waits until there is room for `bytes` more.
+    /// Waits until there is room for `bytes` more bytes, and takes it.
     pub(crate) async fn grow(&mut self, bytes: usize) {
         if self.reserved.is_some() || self.try_grow(bytes) {
             return;
@@ -52,7 +52,7 @@ impl Share {
         }
     }
 
-    /// Takes room for `bytes` more if it is free now.
+    /// Takes room for `bytes` more bytes if it is free now. Returns whether it was.
     pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
         match Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)) {
             Ok(more) => {
@@ -63,7 +63,7 @@ impl Share {
         }
     }
 
-    /// Gives all of it back.
+    /// Gives all room of this share back.
     pub(crate) fn give_back(&mut self) {
         self.held = None;
         self.reserved = None;
@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// Each holds half of what it needs when the room is full.
+    /// When the room is full, each share holds half of the room that it needs.
     #[tokio::test]
     async fn those_who_wait_for_each_other_come_to_their_end_one_by_one() {
         let room = Room::new(100, 50);

@@ -1,9 +1,9 @@
-//! OpenAPI descriptions of types that know no OpenAPI.
+//! OpenAPI descriptions of types that do not derive them.
 //!
-//! The answer is a type of the examples' library, so that the first example compiles without it. A test of the running server compares
-//! both.
+//! The type of the answer is in the library of the examples, which does not depend on utoipa, so that the first example compiles faster. A
+//! test of the running server compares the answer with its description.
 
-// Only their derived descriptions are used.
+// Only the derived descriptions of these types are used.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub(crate) enum MoodName {
     Energetic,
 }
 
-/// The probability of each mood. One that is left out is 0; one at least is above 0.
+/// The probability of each mood. The probability of a missing mood is 0. At least one must be above 0.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Probabilities {
@@ -39,7 +39,7 @@ pub(crate) struct Probabilities {
     energetic: f64,
 }
 
-/// A recording's bytes.
+/// The bytes of a recording.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 pub(crate) struct Clip(Vec<u8>);
@@ -47,7 +47,7 @@ pub(crate) struct Clip(Vec<u8>);
 /// A form with a recording.
 #[derive(ToSchema)]
 pub(crate) struct ClipForm {
-    /// The recording's bytes. The field may have any name; the first that has a file name is taken.
+    /// The bytes of the recording. The field can have any name. The first field with a file name is used.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
 }
@@ -58,11 +58,11 @@ pub(crate) struct ClipForm {
 pub(crate) struct AnswerSchema {
     /// The most probable mood.
     mood: MoodName,
-    /// Every mood with its probability; they sum to 1.
+    /// The probability of each mood. The probabilities sum to 1.
     probabilities: Probabilities,
-    /// Whether the mood is sure.
+    /// Whether the probability of the most probable mood is at least the model's confidence threshold.
     confident: bool,
-    /// The songs, the best first.
+    /// The songs, best first.
     songs: Vec<SongSchema>,
 }
 
@@ -70,13 +70,13 @@ pub(crate) struct AnswerSchema {
 #[derive(ToSchema)]
 #[schema(as = SongItem)]
 pub(crate) struct SongSchema {
-    /// The song's key, for likes, dislikes and exclusions.
+    /// Key that names the song in likes, dislikes and exclusions.
     key: String,
     /// The title.
     name: String,
     /// The artist.
     artist: String,
-    /// A page to listen to it: the track's where its id is known, else a search.
+    /// Address of a page that plays the song: the track's page if its id is known, otherwise a search.
     link: String,
     /// Whether the song's mood was estimated from its sound.
     mood_estimated: bool,
@@ -86,13 +86,13 @@ pub(crate) struct SongSchema {
     reason: String,
 }
 
-/// The refusals of what takes a question in JSON.
+/// Errors of the addresses that take JSON.
 pub(crate) struct JsonRefusals;
 
-/// The refusals of what takes a clip.
+/// Errors of the addresses that take a clip.
 pub(crate) struct ClipRefusals;
 
-/// All refusals, with what they mean.
+/// Status and meaning of all errors.
 const REFUSALS: [(&str, &str); 8] = [
     ("400", "Not understood"),
     ("403", "Asked by another site's page"),

@@ -1,4 +1,4 @@
-//! The loop that answers connections.
+//! The loop that accepts connections and serves them.
 
 use std::io::{Error, ErrorKind, IoSlice};
 use std::pin::{Pin, pin};
@@ -14,15 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
-/// The time that a request's header may take to arrive.
+/// Longest time for a request's header to arrive.
 const HEADER: Duration = Duration::from_secs(10);
-/// The time for which a client may take nothing of its answer.
+/// Longest time for which a client may read nothing of its answer.
 const UNREAD: Duration = Duration::from_secs(30);
-/// The pause after a connection that could not be accepted, for example because too many files are open.
+/// Pause after a connection that could not be accepted, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers until `stop` ends, and then finishes the requests that run. Unlike `axum::serve`, it closes the connection of a client that
-/// sends no header or reads no answer.
+/// Serves requests until `stop` completes, and then finishes the running requests. Unlike `axum::serve`, it closes the connection of a
+/// client that sends no header or reads no answer.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEADER);
@@ -40,22 +40,22 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         let service = TowerToHyperService::new(router.clone());
         let connection = server.serve_connection(TokioIo::new(Patient { stream, unread: None }), service);
         let connection = running.watch(connection);
-        // A connection that breaks is its client's affair.
+        // An error of a connection concerns only its client.
         tokio::spawn(async move { drop(connection.await) });
     }
     drop(listener);
     running.shutdown().await;
 }
 
-/// A connection that ends when its client takes nothing for [`UNREAD`].
+/// A connection that fails if its client reads nothing for [`UNREAD`].
 struct Patient {
     stream: TcpStream,
-    /// Runs while the client takes nothing.
+    /// Timer that runs while the client reads nothing.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    /// A result of writing, or the end of patience.
+    /// Returns the result of writing, or an error if the client has read nothing for [`UNREAD`].
     fn bound<T>(
         &mut self,
         context: &mut Context<'_>,

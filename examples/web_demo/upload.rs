@@ -1,4 +1,4 @@
-//! Bodies of requests: read within a limit, within a time, and within the memory that all uploads share.
+//! Reads the bodies of requests with limits on size, time and the memory of all uploads together.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,25 +15,26 @@ use crate::passage::passage;
 use crate::problem::Problem;
 use crate::room::{Room, Share};
 
-/// The most bytes of a clip.
+/// Maximum number of bytes of a clip.
 pub(crate) const MAX_CLIP: usize = 20_000_000;
-/// The most bytes of a request in JSON.
+/// Maximum number of bytes of a request in JSON.
 pub(crate) const MAX_JSON: usize = 64 * 1024;
-/// Parts of a form around its file.
+/// Maximum number of bytes before the file of a form. A form may be larger than a clip by as many bytes.
 const AROUND: usize = 10_000;
-/// The time that a request may take to arrive.
+/// Longest time for a request to arrive.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// The number of largest clips that have room at the same time, one of them in the reserve.
+/// Number of clips of the maximum size that have room at the same time. One of them uses the reserve.
 const LARGEST_AT_ONCE: usize = 3;
 
-/// The memory that uploads share. Room for bytes is taken as they arrive: who declares much and sends little holds little.
+/// The memory that uploads share. Room is taken for the bytes that have arrived, not for those that are declared, so that a client that
+/// declares much and sends little holds little.
 pub(crate) struct Uploads {
     room: Room,
     patience: Duration,
     pace: Duration,
 }
 
-/// A clip, with the room that it takes.
+/// A clip and the room that it takes.
 pub(crate) struct Upload {
     /// Name in errors.
     pub(crate) name: String,
@@ -48,7 +49,7 @@ impl Uploads {
         Self { room, patience, pace: PACE }
     }
 
-    /// The clip that a request carries, as it is or as the first file of a form.
+    /// Reads the clip of a request, which is either the body or the first file of a form.
     pub(crate) async fn clip(&self, request: Request) -> Result<Upload, Problem> {
         let mut share = self.room.share();
         let clip = timeout(ARRIVAL, self.read(request, &mut share)).await;
@@ -56,7 +57,7 @@ impl Uploads {
         Ok(Upload { name, content: content.into(), _share: share })
     }
 
-    /// Name and content of the file that a request carries.
+    /// Returns name and content of the file in a request.
     async fn read(&self, request: Request, share: &mut Share) -> Result<(String, Vec<u8>), Problem> {
         let (head, body) = request.into_parts();
         let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -76,10 +77,10 @@ impl Uploads {
     }
 }
 
-/// A file, as far as it has arrived.
+/// The part of a file that has arrived.
 struct File<'a> {
     content: Vec<u8>,
-    /// The bytes that the request declares.
+    /// Number of bytes that the request declares.
     end: usize,
     share: &'a mut Share,
     /// The longest time to wait for room.
@@ -87,7 +88,7 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    /// Takes room for more bytes, and keeps them.
+    /// Takes room for more bytes and appends them.
     async fn keep(&mut self, data: &[u8]) -> Result<(), Problem> {
         let grown = timeout(self.patience, self.share.grow(data.len())).await;
         grown.map_err(|_| Problem::busy(self.patience))?;
@@ -96,7 +97,7 @@ impl File<'_> {
     }
 }
 
-/// A body that is the file.
+/// Reads a body that is the file itself.
 async fn clip_of(arriving: &mut Arriving, mut file: File<'_>) -> Result<(String, Vec<u8>), Problem> {
     while let Some(data) = arriving.next().await? {
         file.keep(&data).await?;
@@ -104,7 +105,7 @@ async fn clip_of(arriving: &mut Arriving, mut file: File<'_>) -> Result<(String,
     Ok(("the clip".to_owned(), file.content))
 }
 
-/// Name and content of the first file of a form, which is parsed as it arrives: no more than its file is kept.
+/// Returns name and content of the first file of a form. The form is parsed while it arrives, and only the file is kept.
 async fn file_of(
     head: Parts,
     arriving: &mut Arriving,
@@ -120,7 +121,8 @@ async fn file_of(
         while let Some(data) = arriving.next().await? {
             // Bytes after the file are read and dropped.
             let Ok(place) = sender.reserve().await else { continue };
-            // All before was parsed now. The parser holds what stands before the file.
+            // `reserve` returns when the parser has taken all earlier bytes. If it has found no file in them, they all precede the file,
+            // and the parser keeps them in memory.
             if !is_found.load(Ordering::Relaxed) && before > AROUND {
                 return Err(Problem::invalid(format!(
                     "form: file must begin within the first {} kB, got more before it",
@@ -153,7 +155,7 @@ async fn file_of(
     Ok(found)
 }
 
-/// A body in JSON, as it is.
+/// Reads a body in JSON without parsing it.
 pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
     let read = async {
         let mut arriving = Arriving::new(request.into_body(), MAX_JSON, PACE);
@@ -173,7 +175,7 @@ pub(crate) async fn json(request: Request) -> Result<Bytes, Problem> {
     timeout(ARRIVAL, read).await.map_err(|_| Problem::slow())?
 }
 
-/// A body of `limit` bytes at most, on its way.
+/// A body that is arriving. It may have at most `limit` bytes.
 struct Arriving {
     body: Body,
     limit: usize,
@@ -187,21 +189,23 @@ impl Arriving {
         Self { body, limit, pace: Pace::new(pace), read: 0 }
     }
 
-    /// The number of bytes that the request declares, or else the limit.
+    /// Returns the number of bytes that the request declares, at most the limit. If it declares none, returns the limit.
     fn declared(&self) -> usize {
         let limit = self.limit as u64;
         self.body.size_hint().exact().map_or(limit, |bytes| bytes.min(limit)) as usize
     }
 
-    /// The next part, none at the end. Fails when there are more bytes than the limit.
+    /// Returns the next part, or `None` at the end.
+    ///
+    /// # Errors
+    /// If there are more bytes than the limit, or if the body is too slow or broken.
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         let data = self.take().await?;
         if self.read > self.limit { Err(Problem::too_large(self.limit)) } else { Ok(data) }
     }
 
-    /// Reads and discards the rest of a body that is invalid or too large, up to five times the limit. A client that is still sending when
-    /// the connection closes would never read the response. Uploads that are too slow, and those rejected for lack of a worker, are not
-    /// drained.
+    /// Reads and discards the rest of a body that is wrong or too large, up to five times the limit: a client that is still sending when
+    /// the connection is closed cannot read the error. Does nothing if the body was too slow or if there was no room.
     async fn drain(&mut self, problem: &Problem) -> Result<(), Problem> {
         let is_waited_for = [400, 413].contains(&problem.status);
         while is_waited_for && self.read <= 5 * self.limit && self.take().await?.is_some() {}
@@ -220,7 +224,7 @@ impl Arriving {
     }
 }
 
-/// Appends bytes. When the capacity is used up it doubles, but to at most `end` bytes unless more are needed.
+/// Appends bytes. A full buffer doubles its capacity, but to at most `end` bytes unless more are needed.
 fn append(content: &mut Vec<u8>, data: &[u8], end: usize) {
     let needed = content.len() + data.len();
     if needed > content.capacity() {
@@ -244,7 +248,7 @@ mod tests {
         uploads.clip(Request::new(Body::from(vec![0; size])))
     }
 
-    /// A body that begins and never ends.
+    /// A body whose first part arrives and whose end never does.
     struct Endless(Option<Bytes>);
 
     impl HttpBody for Endless {
@@ -307,7 +311,7 @@ mod tests {
         assert_eq!(json.err().map(|problem| problem.status), Some(413));
     }
 
-    /// A form in pieces, as they arrive.
+    /// Returns a form whose pieces arrive one by one.
     fn form(pieces: impl IntoIterator<Item = Bytes>) -> Request {
         let (sender, body) = passage();
         let pieces: Vec<Bytes> = pieces.into_iter().collect();
@@ -320,7 +324,7 @@ mod tests {
         });
         let kind = "multipart/form-data; boundary=x";
         let mut form = Request::builder().header("Content-Type", kind).body(Body::new(body)).unwrap();
-        // As the router does.
+        // The router disables axum's limit too.
         DefaultBodyLimit::disable().apply(&mut form);
         form
     }
@@ -350,7 +354,7 @@ mod tests {
         assert_eq!(clip().await.err().map(|problem| problem.code), Some("busy"));
     }
 
-    /// The parser holds what stands before the file: that must be little.
+    /// The parser keeps the bytes before the file in memory, so they must be few.
     #[tokio::test]
     async fn what_stands_before_the_file_of_a_form_is_not_hoarded() {
         let uploads = Uploads::new(Duration::from_secs(1));
@@ -365,7 +369,7 @@ mod tests {
         ] {
             assert_eq!(detail(request).await.as_deref(), Some(expected));
         }
-        // A field before the file, and what follows it.
+        // A field before the file and a field after it are accepted.
         let little = [&field[..], b"some words\r\n", HEAD, &[7; 20_000]].concat();
         let after =
             b"\r\n--x\r\nContent-Disposition: form-data; name=\"c\"; filename=\"d\"\r\n\r\nno\r\n--x--\r\n";

@@ -1,4 +1,4 @@
-//! Amounts by name.
+//! Bar charts.
 
 use plotters::coord::Shift;
 use plotters::prelude::{Color, DrawingArea, DrawingBackend, Rectangle, Text};
@@ -6,14 +6,14 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{PlotError, Theme};
 
-/// Amounts by name, as bars to the right with their numbers written.
+/// Amounts of named items, as horizontal bars with their numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bars {
-    /// The picture's caption.
+    /// Title of the picture.
     pub title: String,
-    /// Label of the counts.
+    /// Unit of the amounts.
     pub unit: String,
-    /// Names with their amounts, 0 or more, from above.
+    /// Names with their amounts, 0 or more, from top to bottom.
     pub bars: Vec<(String, f64)>,
 }
 

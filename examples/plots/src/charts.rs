@@ -1,4 +1,4 @@
-//! Pictures of training, of results and of catalogues.
+//! Draws pages of training, of results and of catalogues.
 
 use mood_recommender::{Catalog, Mood, Song, SongFeature};
 use ndarray::Array2;
@@ -7,7 +7,7 @@ use ser_models::training::{Epoch, Evaluation, History};
 
 use crate::{Bars, Curves, Figure, Matrix, Page, Series};
 
-/// Losses, accuracies and UAR from epoch to epoch; the kept epoch is marked.
+/// Draws losses, accuracies and UAR of each epoch, and marks the kept epoch.
 pub fn learning_curves(history: &History) -> Page {
     let curve = |name: &str, value: &dyn Fn(&Epoch) -> Option<f64>| {
         let point = |epoch: &Epoch| Some((epoch.epoch as f64, value(epoch)?));
@@ -44,7 +44,7 @@ pub fn learning_curves(history: &History) -> Page {
     Page { columns: 2, ..Page::new(vec![loss, accuracy], (640, 400)) }
 }
 
-/// A confusion matrix: counts, coloured by their share of the true class.
+/// Draws a confusion matrix: counts, coloured by their share of the true class.
 pub fn confusion(title: impl Into<String>, confusion: &ConfusionMatrix) -> Page {
     let labels = confusion.labels();
     let counts = Array2::from_shape_fn((labels.len(), labels.len()), |(truth, recognised)| {
@@ -54,8 +54,8 @@ pub fn confusion(title: impl Into<String>, confusion: &ConfusionMatrix) -> Page 
     Page::new(vec![Figure::Matrix(Matrix::confusion(title, labels, &counts))], size)
 }
 
-/// Contents of a catalogue: songs of each mood, the correlation of each feature with each mood (point-biserial), and Pearson's
-/// correlation of the features with each other.
+/// Draws the content of a catalogue: the number of songs of each mood, the point-biserial correlation of each feature with each mood, and
+/// Pearson's correlation between the features.
 pub fn catalog(name: &str, catalog: &Catalog) -> Page {
     let stats = catalog.stats();
     let moods = Mood::ALL.map(|mood| mood.to_string()).to_vec();
@@ -86,7 +86,8 @@ pub fn catalog(name: &str, catalog: &Catalog) -> Page {
     }
 }
 
-/// Pearson's correlation of each feature with each other, over the songs that have both; NaN where one is the same everywhere.
+/// Returns Pearson's correlation of each pair of features, over the songs that have both. It is NaN if a feature has the same value in all
+/// of them.
 fn correlations(catalog: &Catalog) -> Array2<f32> {
     let songs = catalog.songs();
     Array2::from_shape_fn((SongFeature::ALL.len(), SongFeature::ALL.len()), |(a, b)| {

@@ -1,4 +1,4 @@
-//! Values from epoch to epoch.
+//! Line charts of values over epochs.
 
 use plotters::coord::Shift;
 use plotters::prelude::{
@@ -7,10 +7,10 @@ use plotters::prelude::{
 
 use super::{PlotError, Theme, number};
 
-/// Values from epoch to epoch, such as losses or accuracies.
+/// Values over epochs, such as losses or accuracies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curves {
-    /// The picture's caption.
+    /// Title of the picture.
     pub title: String,
     /// Label of the horizontal axis, e.g. `epoch`.
     pub x: String,
@@ -23,9 +23,9 @@ pub struct Curves {
 /// One line of [`Curves`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// Its name.
+    /// Name in the legend.
     pub name: String,
-    /// (x, y); what isn't finite is left out.
+    /// (x, y). Points that are not finite are left out.
     pub points: Vec<(f64, f64)>,
     /// A point to mark, such as the best epoch.
     pub mark: Option<(f64, f64)>,
@@ -76,7 +76,7 @@ impl Curves {
             let mark = series.mark.map(|at| Circle::new(at, 4, color.filled()));
             chart.draw_series(mark).map_err(PlotError::draw)?;
         }
-        // The legend stands where the curves do not end.
+        // The curves end at the right edge: the legend is placed in the right corner with more room.
         let ends = self.series.iter().filter_map(|series| series.points.iter().rfind(|p| p.1.is_finite()));
         let heights: Vec<f64> = ends.map(|end| (end.1 - low) / (high - low)).collect();
         let ends_high = heights.iter().sum::<f64>() > 0.5 * heights.len() as f64;

@@ -1,4 +1,4 @@
-//! The frame that pictures of values over time share: caption, axes and the room around them.
+//! Frame of pictures of values over time: title, axes and margins.
 
 use std::ops::Range;
 
@@ -9,28 +9,29 @@ use plotters::prelude::{Cartesian2d, ChartBuilder, DrawingArea, DrawingBackend};
 
 use super::{KEY_WIDTH, LABEL_WIDTH, Language, PlotError, Theme};
 
-/// Time in seconds to the right, values upwards.
+/// Chart with the time in seconds on the horizontal axis and values on the vertical axis.
 pub(super) type Chart<'a, DB> = ChartContext<'a, DB, Cartesian2d<RangedCoordf64, RangedCoordf32>>;
 
-/// Label of the axis of values.
+/// Vertical axis of a picture over time.
 pub(super) struct Axis {
-    /// Label beside it.
+    /// Label of the axis.
     pub(super) name: &'static str,
-    /// Title.
+    /// Range of the values.
     pub(super) range: Range<f32>,
-    /// Digits behind the point, at most.
+    /// Maximum number of digits after the decimal point.
     pub(super) digits: usize,
-    /// Whether lines run across the picture at its numbers.
+    /// Whether grid lines are drawn at the numbers of the axis.
     pub(super) lines: bool,
 }
 
-/// The maximum number of labels at the time axis of a picture of this width: they do not overlap, even on a phone.
+/// Returns the maximum number of labels at the time axis of a picture with this width in pixels. With it, labels do not overlap, even on a
+/// phone.
 pub(super) fn time_labels(width: u32) -> usize {
     let plot = width.saturating_sub(LABEL_WIDTH + KEY_WIDTH + 16);
     (plot / 30).clamp(2, 11) as usize
 }
 
-/// Draws a frame from 0 to `seconds`, in which values are then drawn.
+/// Draws the frame for a time axis from 0 to `seconds` and returns the chart to draw values in.
 pub(super) fn over_time<'a, DB: DrawingBackend>(
     area: &'a DrawingArea<DB, Shift>,
     theme: &Theme,

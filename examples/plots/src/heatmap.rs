@@ -1,4 +1,4 @@
-//! Feature values over time.
+//! Heatmaps of feature values over time.
 
 use std::ops::Range;
 
@@ -9,31 +9,31 @@ use plotters::prelude::{BitMapElement, ChartBuilder, DrawingArea, DrawingBackend
 use super::frame::time_labels;
 use super::{KEY_WIDTH, LABEL_WIDTH, Language, PlotError, Theme};
 
-/// Feature values over time: rows upwards, frames to the right, with a bar that tells what colours mean.
+/// Feature values over time as colours, with a key. The first row is at the bottom, the first frame at the left.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
-    /// The picture's caption.
+    /// Title of the picture.
     pub title: String,
-    /// [rows, frames], finite.
+    /// Finite values, [rows, frames].
     pub values: Array2<f32>,
-    /// From the first frame's start to the last one's end, in seconds.
+    /// Start of the first frame and end of the last frame, in seconds.
     pub time: Range<f64>,
-    /// Range of the time axis, in seconds. Where there is no frame, the ground is seen.
+    /// Range of the time axis, in seconds. Times without a frame have the background colour.
     pub axis: Range<f64>,
     /// Meaning of the rows.
     pub rows: Rows,
-    /// Label of the values, e.g. `dB`.
+    /// Unit of the values, e.g. `dB`.
     pub unit: String,
 }
 
 /// Meaning of the rows of a [`Heatmap`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rows {
-    /// Bands around these frequencies in Hz, ascending.
+    /// Centre frequencies of bands in Hz, ascending.
     Hertz(Vec<f32>),
-    /// One name each, of what they are called together, e.g. `pitch class`.
+    /// Label of the axis, e.g. `pitch class`, and the name of each row.
     Names(String, Vec<String>),
-    /// Numbered from 0, called so, e.g. `coefficient`.
+    /// Label of the axis, e.g. `coefficient`. Rows are numbered from 0.
     Numbered(String),
 }
 
@@ -45,7 +45,7 @@ impl Rows {
         }
     }
 
-    /// (place among the rows, label) of what is written at the axis.
+    /// Returns the labels at the axis, each with its position in rows from the bottom.
     fn labels(&self, rows: usize) -> Vec<(f64, String)> {
         match self {
             Self::Hertz(centres) => {
@@ -63,7 +63,7 @@ impl Rows {
     }
 }
 
-/// Place of a frequency among ascending centres, in rows from the lower edge; `None` outside of them.
+/// Returns the position of a frequency among ascending centres, in rows from the bottom. Returns `None` if it is outside of the centres.
 fn place(centres: &[f32], hertz: f32) -> Option<f64> {
     let above = centres.iter().position(|&centre| centre >= hertz)?;
     let below = above.checked_sub(1)?;
@@ -71,8 +71,8 @@ fn place(centres: &[f32], hertz: f32) -> Option<f64> {
     Some(below as f64 + 0.5 + f64::from(share))
 }
 
-/// Values at the ends of the colours: nearly the smallest and the largest value, since one row far from all
-/// others, as the first MFCC, would leave a single colour for the rest.
+/// Returns the values at the ends of the colour map: the 3rd and the 97th percentile. With minimum and maximum, a row whose values are far
+/// from all others, such as the first MFCC, would leave a single colour for the rest.
 fn limits(values: &Array2<f32>) -> (f32, f32) {
     let mut sorted: Vec<f32> = values.iter().copied().collect();
     sorted.sort_unstable_by(f32::total_cmp);
@@ -131,7 +131,7 @@ impl Heatmap {
             color((self.values[[row, frame]] - low) / range)
         })?;
 
-        // Labels at the rows that they name, which the mesh's own even steps would miss.
+        // Labels are drawn at the rows that they name, because the mesh of plotters places them in even steps.
         let (across, down) = plot.get_pixel_range();
         let (left, top, bottom) = (across.start, down.start, down.end);
         let at = |row: f64| bottom - (row / rows as f64 * f64::from(bottom - top)).round() as i32;
@@ -142,7 +142,7 @@ impl Heatmap {
             let (text_width, text_height) =
                 area.estimate_text_size(&label, &style).map_err(PlotError::draw)?;
             let (x, y) = (left - base.0.start, at(row) - base.1.start);
-            // From below upwards; one that would stand on another is left out.
+            // Labels are drawn from bottom to top. A label that would overlap the one below is left out.
             if y + text_height as i32 / 2 > free {
                 continue;
             }
@@ -155,7 +155,7 @@ impl Heatmap {
     }
 }
 
-/// The bar beside a picture that tells what its colours mean.
+/// Draws the colour key beside a picture.
 pub(super) fn draw_key<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     theme: &Theme,
@@ -178,7 +178,7 @@ pub(super) fn draw_key<DB: DrawingBackend>(
     area.draw(&Text::new(unit.to_string(), (0, top - 18), theme.text(13))).map_err(PlotError::draw)
 }
 
-/// Colours every pixel of an area by (x, y, width, height).
+/// Fills an area with the colour that `color(x, y, width, height)` returns for each pixel.
 pub(super) fn fill<DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     color: impl Fn(u32, u32, u32, u32) -> colorous::Color,

@@ -1,8 +1,8 @@
-//! The languages of a recording's pictures.
+//! Languages of the pictures of a recording.
 
 use super::number;
 
-/// The language of titles, axes, descriptions and decimal marks of pictures of a recording. Other pictures are English.
+/// Language of titles, axes, text alternatives and decimal marks in pictures of a recording. Other pictures are in English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
     /// English, with decimal points.

@@ -1,8 +1,8 @@
 //! Pictures of clips, of training and of catalogues, as PNG or SVG.
 //!
-//! A [`Page`] is a grid of [`Figure`]s. No font of the system is needed: the letters of PNG files are part of this crate. Colour
-//! maps are perceptually uniform (magma, viridis), so that they read in grey too. [`charts`] draws training, results and
-//! catalogues, [`sound`] one clip, [`overview`] a recording of any length.
+//! A [`Page`] is a grid of [`Figure`]s. PNG files need no system font, because a font is part of this crate. Colour maps are perceptually
+//! uniform (magma, viridis), so that they are readable in grey too. [`charts`] draws training, results and catalogues, [`sound`] one clip,
+//! [`overview`] a recording of any length.
 
 #![forbid(unsafe_code)]
 
@@ -36,12 +36,13 @@ pub use waveform::Waveform;
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, DrawingBackend};
 
-/// Left of a picture over time, in pixels: as wide for all, so that pictures below each other have one time axis.
+/// Width in pixels of the labels to the left of a picture over time. It is the same for all, so that the time axes of pictures below each
+/// other are aligned.
 const LABEL_WIDTH: u32 = 72;
-/// Right of a picture over time.
+/// Width in pixels of the colour key to the right of a picture over time.
 const KEY_WIDTH: u32 = 78;
 
-/// A number at an axis: no digits that say nothing, and a true minus.
+/// Formats a number at an axis, without trailing zeros and with a minus sign instead of a hyphen.
 fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
@@ -55,13 +56,13 @@ pub enum Figure {
     Waveform(Waveform),
     /// Feature values over time.
     Heatmap(Heatmap),
-    /// The pitch of a voice over time.
+    /// Pitch of a voice over time.
     Pitch(Pitch),
-    /// Values from epoch to epoch.
+    /// Values over epochs.
     Curves(Curves),
     /// Counts or correlations of pairs.
     Matrix(Matrix),
-    /// Amounts by name.
+    /// Amounts of named items.
     Bars(Bars),
 }
 
@@ -181,7 +182,7 @@ mod tests {
         for page in empty {
             assert!(page.bytes(Format::Png).is_err() && page.bytes(Format::Svg).is_err(), "{page:?}");
         }
-        // Nothing to see is no fault.
+        // A figure without visible content is not an error.
         let silence = Waveform { title: "".into(), parts: vec![], seconds: 0.0, kept: None };
         let flat = heatmap(Array2::zeros((2, 1)), Rows::Numbered("row".into()));
         let curves = Curves { title: "".into(), x: "".into(), y: "".into(), series: vec![] };
@@ -208,7 +209,7 @@ mod tests {
         }
     }
 
-    /// On a phone the numbers at the time axis stand apart, and no title is cut.
+    /// On a phone the numbers at the time axis do not overlap, and no title is cut.
     #[test]
     fn a_narrow_picture_over_time_has_room_for_its_words() {
         let waveform = Waveform {
@@ -244,14 +245,14 @@ mod tests {
         }
     }
 
-    /// One moment lies in one column of pixels, whatever is drawn.
+    /// A point in time is in the same column of pixels in every picture.
     #[test]
     fn pictures_over_time_share_an_axis() {
         let mut parts = vec![(0.0, 0.0); 40_000];
         // A click at 2 s of 5 s.
         parts[16_000..16_100].fill((1.0, 1.0));
         let mut values = Array2::zeros((4, 300));
-        // The frames begin at 1 s, each of 10 ms.
+        // The frames begin at 1 s and last 10 ms each.
         values.column_mut(100).fill(1.0);
         let wave = Waveform { title: "".into(), parts, seconds: 5.0, kept: None };
         let rows = Rows::Numbered("row".into());

@@ -1,4 +1,4 @@
-//! Counts or correlations of pairs.
+//! Matrices of counts or correlations.
 
 use ndarray::Array2;
 use plotters::coord::Shift;
@@ -8,27 +8,27 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{PlotError, Theme};
 
-/// A matrix whose cells are coloured and written, such as a confusion matrix or correlations.
+/// A matrix with a colour and a text in each cell, such as a confusion matrix or correlations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
-    /// The picture's caption.
+    /// Title of the picture.
     pub title: String,
-    /// The names of the rows, from above.
+    /// The names of the rows, from top to bottom.
     pub rows: Vec<String>,
-    /// The names of the columns.
+    /// The names of the columns, from left to right.
     pub columns: Vec<String>,
-    /// Labels of rows and columns, e.g. `true` and `recognised`; either may be empty.
+    /// Labels of the vertical and the horizontal axis, e.g. `true` and `recognised`. Each may be empty.
     pub axes: (String, String),
     /// Text of each cell.
     pub labels: Array2<String>,
-    /// Colour value of each cell: 0 to 1, or −1 to 1 where [`Matrix::signed`].
+    /// Value of each cell on the colour map: 0 to 1, or −1 to 1 if [`Matrix::signed`] is set.
     pub shades: Array2<f32>,
-    /// Whether shades below 0 have a colour of their own.
+    /// Whether the colour map diverges from 0, with different colours below and above.
     pub signed: bool,
 }
 
 impl Matrix {
-    /// Confusion matrix: counts [true, recognised], coloured by share of the row.
+    /// Creates a confusion matrix of counts [true, recognised]. The colour is the share of the row.
     pub fn confusion(title: impl Into<String>, names: &[String], counts: &Array2<usize>) -> Self {
         let sums: Vec<usize> = counts.outer_iter().map(|row| row.sum().max(1)).collect();
         let share = |(row, column): (usize, usize)| counts[[row, column]] as f32 / sums[row] as f32;
@@ -45,7 +45,7 @@ impl Matrix {
         }
     }
 
-    /// Correlations, −1 to 1, of each name with each.
+    /// Creates a matrix of the correlations, −1 to 1, between named variables.
     pub fn correlations(title: impl Into<String>, names: &[String], values: Array2<f32>) -> Self {
         Self {
             title: title.into(),
@@ -60,7 +60,7 @@ impl Matrix {
 
     fn color(&self, shade: f32) -> RGBColor {
         let color = if self.signed {
-            // Read from both ends, neutral in the middle.
+            // Purple to orange, with a neutral colour at 0.
             colorous::PURPLE_ORANGE.eval_continuous(0.5 - f64::from(shade.clamp(-1.0, 1.0)) * 0.45)
         } else {
             colorous::VIRIDIS.eval_continuous(f64::from(shade.clamp(0.0, 1.0)))
@@ -83,7 +83,7 @@ impl Matrix {
         let (width, height) = area.dim_in_pixel();
         let (left, top) = (widest(&self.rows) + 16 + 20, 34);
         let column = (width as i32 - left - 16) / columns as i32;
-        // Names that are wider than their column stand upright.
+        // Names that are wider than their column are rotated.
         let upright = widest(&self.columns) > column - 4;
         let below = if upright { widest(&self.columns) + 12 } else { 22 } + 20;
         let row = (height as i32 - top - below) / rows as i32;
@@ -130,7 +130,7 @@ impl Matrix {
     }
 }
 
-/// Whether dark letters read better on a colour (relative luminance of Rec. 709, without gamma).
+/// Returns whether dark letters are more readable on a colour than light ones. Uses the luminance of Rec. 709 without gamma.
 fn light(RGBColor(red, green, blue): RGBColor) -> bool {
     0.2126 * f32::from(red) + 0.7152 * f32::from(green) + 0.0722 * f32::from(blue) > 128.0
 }

@@ -1,4 +1,4 @@
-//! Waveform, mel spectrogram and pitch of a recording of any length, from its samples as they arrive and in bounded memory.
+//! Computes waveform, mel spectrogram and pitch of a recording of any length from samples that arrive piece by piece.
 
 use std::ops::Range;
 
@@ -11,21 +11,21 @@ use ser_features::{
 use crate::pitch_line::PitchLine;
 use crate::{Figure, Heatmap, Language, Pitch, Rows, Waveform};
 
-/// The most columns of a picture, of which few screens have more. Where there would be more, neighbours are joined.
+/// Maximum number of columns of a picture, because few screens have more. If there are more, neighbours are joined.
 const MAX_COLUMNS: usize = 2048;
-/// Parts of a waveform in a second, before there are too many.
+/// Number of parts of a waveform per second, before neighbours are joined.
 const PARTS_A_SECOND: u32 = 500;
 
-/// Takes a recording piece by piece, and gives its pictures. An hour takes hardly more memory than a minute.
+/// Computes the pictures of a recording that arrives piece by piece. An hour takes little more memory than a minute.
 #[derive(Debug)]
 pub struct Overview {
     sample_rate: u32,
     config: FeatureConfig,
     resampler: StreamingResampler,
     extractor: StreamingExtractor,
-    /// Lowest and highest sample of each part, at the recording's own rate.
+    /// Lowest and highest sample of each part, at the recording's sample rate.
     wave: Columns<(f32, f32)>,
-    /// Mean mel power of each column, `n_mels` values each.
+    /// Sum of the mel powers of the frames in each column, `n_mels` values each.
     mel: Columns<Vec<f32>>,
     /// Root mean square of each frame.
     levels: Vec<f32>,
@@ -36,23 +36,23 @@ pub struct Overview {
 /// Result of an [`Overview`], ready to be drawn.
 #[derive(Debug, Clone)]
 pub struct Overviewed {
-    /// The samples, with what trimming kept.
+    /// The samples, with the part that trimming kept in colour.
     pub waveform: Figure,
-    /// The mel spectrogram in dB of what trimming kept.
+    /// The mel spectrogram in dB of the part that trimming kept.
     pub mel: Figure,
-    /// The voice's pitch.
+    /// Pitch of the voice.
     pub pitch: Figure,
     /// Text alternatives for waveform, spectrogram and pitch, in the language of the titles.
     pub alternatives: [&'static str; 3],
-    /// The recording's length in seconds.
+    /// Duration of the recording in seconds.
     pub seconds: f64,
 }
 
 impl Overview {
-    /// For mono samples at `sample_rate` Hz.
+    /// Creates an overview of mono samples at `sample_rate` Hz.
     ///
     /// # Errors
-    /// If samples of this rate cannot be brought to the recogniser's.
+    /// If samples of this rate cannot be resampled to the rate of the recogniser.
     pub fn new(sample_rate: u32) -> anyhow::Result<Self> {
         let config = FeatureConfig {
             features: vec![Feature::Mel, Feature::Rms],
@@ -72,10 +72,10 @@ impl Overview {
         })
     }
 
-    /// Takes the next samples.
+    /// Appends samples.
     ///
     /// # Errors
-    /// When a sample is NaN, infinite or beyond ±1e12.
+    /// If a sample is NaN, infinite or beyond ±1e12.
     pub fn push(&mut self, samples: &[f32]) -> anyhow::Result<()> {
         let resampled = self.resampler.push(samples)?;
         self.pitch.push(resampled)?;
@@ -86,10 +86,10 @@ impl Overview {
         Ok(())
     }
 
-    /// The pictures of all that was pushed, with titles and descriptions in a language.
+    /// Returns the pictures of all samples, with titles and text alternatives in a language.
     ///
     /// # Errors
-    /// If nothing was pushed.
+    /// If there are no samples.
     pub fn finish(mut self, language: Language) -> anyhow::Result<Overviewed> {
         let resampled = self.resampler.finish()?;
         self.pitch.push(resampled)?;
@@ -120,7 +120,7 @@ impl Overview {
         })
     }
 
-    /// The frames from the first to the last that is not silent, as [`Trim`](ser_features::Trim) has them.
+    /// Returns the frames from the first to the last that is not silent, as [`Trim`](ser_features::Trim) finds them.
     fn kept_frames(&self) -> anyhow::Result<Range<usize>> {
         let Some(top_db) = PreparationConfig::default().trim_top_db else { return Ok(0..self.levels.len()) };
         let mut levels = Array1::from(self.levels.clone());
@@ -136,13 +136,13 @@ impl Overview {
         Ok(first..last)
     }
 
-    /// The mel spectrogram as if the loudest sample were 1.
+    /// Draws the mel spectrogram of the recording as if it were normalised to a peak of 1.
     fn mel_figure(&mut self, title: &str, frames: Range<usize>, seconds: f64) -> anyhow::Result<Figure> {
         let Columns { joined: mut columns, size, filled: last } =
             std::mem::replace(&mut self.mel, Columns::new(1));
         let count = columns.len();
         for (n, column) in columns.iter_mut().enumerate() {
-            // A column holds the sum of its frames, the last one of fewer.
+            // A column holds the sum of its frames. The last column may have fewer frames.
             let of = if n + 1 == count && last > 0 { last } else { size };
             column
                 .iter_mut()
@@ -166,7 +166,7 @@ impl Overview {
         }))
     }
 
-    /// The mean frequency of each mel band in Hz.
+    /// Returns the mean frequency of each mel band in Hz.
     fn mel_centres(&self) -> anyhow::Result<Vec<f32>> {
         let FeatureConfig { sample_rate, n_fft, n_mels, .. } = self.config;
         let config = MelConfig {
@@ -185,7 +185,7 @@ impl Overview {
     }
 }
 
-/// Keeps frames.
+/// Appends frames of mel power to `columns` and their root mean squares to `levels`.
 fn note(
     mel: Option<ArrayView2<'_, f32>>,
     rms: Option<ArrayView2<'_, f32>>,
@@ -198,13 +198,14 @@ fn note(
     levels.extend(rms.iter().flat_map(|rms| rms.iter()));
 }
 
-/// Equal parts of something that grows. Once there are twice as many as are shown, each two are joined.
+/// A growing sequence of values, joined into parts of equal size. When there are twice [`MAX_COLUMNS`] parts, each pair of neighbours is
+/// joined.
 #[derive(Debug)]
 struct Columns<T> {
     joined: Vec<T>,
-    /// Number of added values in a part.
+    /// Number of values in a full part.
     size: usize,
-    /// Number of values in the last part; 0 if it is full.
+    /// Number of values in the last part, or 0 if it is full.
     filled: usize,
 }
 
@@ -226,7 +227,7 @@ impl<T> Columns<T> {
         self.filled = (self.filled + 1) % self.size;
     }
 
-    /// Joins each two; all parts are full.
+    /// Joins each pair of neighbours. All parts must be full.
     fn halve(&mut self, join: impl Fn(&mut T, T)) {
         let mut parts = std::mem::take(&mut self.joined).into_iter();
         while let Some(mut first) = parts.next() {
@@ -280,13 +281,13 @@ mod tests {
             let pieces = overview(&samples, sample_rate, piece);
             assert_eq!(whole.waveform, pieces.waveform);
             assert_eq!(whole.mel, pieces.mel);
-            // A gap is NaN, which equals nothing.
+            // Compared as text, because gaps are NaN, which is not equal to itself.
             assert_eq!(format!("{:?}", whole.pitch), format!("{:?}", pieces.pitch));
         }
         assert!((whole.seconds - samples.len() as f64 / f64::from(sample_rate)).abs() < 1e-9);
     }
 
-    /// The spectrogram is the one that the recogniser's features have, but for the frames that reach over what trimming cut.
+    /// The spectrogram is equal to that of the recogniser's features, except in frames that overlap the part that trimming cut.
     #[test]
     fn the_spectrogram_is_that_of_the_features() {
         let (samples, sample_rate) = sample();
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     fn ten_minutes_take_no_more_columns_than_a_screen_has() {
-        // A tone that rises in steps of a minute.
+        // A tone whose frequency rises every minute.
         let (sample_rate, seconds) = (8_000, 600);
         let mut turns = 0.0;
         let samples: Vec<f32> = (0..sample_rate * seconds)
@@ -322,7 +323,7 @@ mod tests {
         let mel = mel(&overviewed);
         assert!((MAX_COLUMNS / 2..=2 * MAX_COLUMNS).contains(&mel.values.ncols()), "{}", mel.values.ncols());
         assert!((mel.time.end - 600.0).abs() < 0.5 && mel.axis.end == 600.0, "{:?}", mel.time);
-        // Each minute has its pitch.
+        // The pitch of each minute is that of the tone.
         let points = &pitch(&overviewed).points;
         for (time, hertz) in points {
             let (minute, into) = ((time / 60.0) as i32, time % 60.0);

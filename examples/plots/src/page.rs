@@ -1,4 +1,4 @@
-//! Figures side by side, and how they become files.
+//! Arranges figures on a page and writes it to a file.
 
 use std::path::Path;
 
@@ -12,26 +12,26 @@ use super::{Figure, Language, Theme};
 /// A grid of figures, filled row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// Stands above the figures where it isn't empty.
+    /// Title above the figures. If empty, it takes no room.
     pub title: String,
     /// The figures.
     pub figures: Vec<Figure>,
-    /// Figures in a row, 1 or more.
+    /// Number of figures in a row, 1 or more.
     pub columns: usize,
     /// Width and height of a figure in pixels.
     pub size: (u32, u32),
-    /// Light or dark.
+    /// Light or dark colours.
     pub theme: Theme,
-    /// The language of axes of pictures over time.
+    /// Language of the axes of pictures over time.
     pub language: Language,
 }
 
 /// Format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Pixels.
+    /// Raster graphics.
     Png,
-    /// Shapes and letters.
+    /// Vector graphics.
     Svg,
 }
 
@@ -39,12 +39,12 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlotError {
-    /// A page without figures, or figures without values or pixels.
+    /// A page without figures, or figures without values, or figures that are too small.
     #[error(
         "picture: figures must be 1 or more, each of 1 or more values and at least 80 × 60 pixels, got fewer"
     )]
     Empty,
-    /// The file's name does not say how to store a picture.
+    /// The file's extension is not that of a known format.
     #[error("{file}: extension must be .png or .svg, got {extension}")]
     Format {
         /// The file.
@@ -67,10 +67,10 @@ impl PlotError {
 }
 
 impl Format {
-    /// By the extension of a file's name.
+    /// Returns the format of a file by its extension.
     ///
     /// # Errors
-    /// [`PlotError::Format`] for any other extension than `.png` and `.svg`.
+    /// [`PlotError::Format`] if the extension is not `.png` or `.svg`.
     pub fn of(path: &Path) -> Result<Self, PlotError> {
         let extension = path.extension().map(|extension| extension.to_string_lossy());
         match extension.as_deref().map(str::to_ascii_lowercase).as_deref() {
@@ -88,7 +88,7 @@ impl Format {
 const TITLE: u32 = 34;
 
 impl Page {
-    /// Figures below each other, without a title, light, in English.
+    /// Creates a light page in English, without a title, with the figures below each other. `size` is that of a figure in pixels.
     pub fn new(figures: Vec<Figure>, size: (u32, u32)) -> Self {
         Self {
             title: String::new(),
@@ -100,7 +100,7 @@ impl Page {
         }
     }
 
-    /// Width and height of the whole in pixels.
+    /// Returns width and height of the page in pixels.
     pub fn dimensions(&self) -> (u32, u32) {
         let columns = self.columns.clamp(1, self.figures.len().max(1));
         let rows = self.figures.len().div_ceil(columns);
@@ -108,10 +108,10 @@ impl Page {
         (self.size.0 * columns as u32, self.size.1 * rows as u32 + title)
     }
 
-    /// The picture as the bytes of a file.
+    /// Draws the page and returns the bytes of a file.
     ///
     /// # Errors
-    /// [`PlotError::Empty`], or whatever keeps the library from drawing.
+    /// [`PlotError::Empty`] if there are no figures or a figure is too small or without values. Errors of the drawing library and of PNG.
     pub fn bytes(&self, format: Format) -> Result<Vec<u8>, PlotError> {
         if self.figures.is_empty() || self.size.0 < 80 || self.size.1 < 60 {
             return Err(PlotError::Empty);
@@ -136,10 +136,10 @@ impl Page {
         }
     }
 
-    /// Writes the picture to a file whose name ends in `.png` or `.svg`.
+    /// Draws the page and writes it to a file with the extension `.png` or `.svg`.
     ///
     /// # Errors
-    /// As [`Page::bytes`]; [`PlotError::Format`], or whatever keeps the file from being written, by its name.
+    /// As [`Page::bytes`], [`PlotError::Format`] for another extension, or if the file cannot be written. The last error names the file.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let bytes = self.bytes(Format::of(path)?)?;
         output::write(path, &bytes)

@@ -1,4 +1,4 @@
-//! The file of a picture, for command lines.
+//! Command-line options for the file of a picture.
 
 use std::path::PathBuf;
 
@@ -6,22 +6,22 @@ use ser_examples::{cli, output};
 
 use crate::{Format, Page, Theme};
 
-/// Options of a command line: the file of a picture, and its ground.
+/// Command-line options: the file of a picture, and its colours.
 #[derive(Debug, clap::Args)]
 pub struct PictureFile {
     /// Picture to write. Its name ends in .png or .svg.
     #[arg(long, value_name = "FILE", default_value = "picture.png")]
     output: PathBuf,
-    /// Draw on a dark ground.
+    /// Draw on a dark background.
     #[arg(long)]
     dark: bool,
 }
 
 impl PictureFile {
-    /// Refuses a file that cannot be written, before long work is done for it.
+    /// Checks that the file can be written, before long work is done for it.
     ///
     /// # Errors
-    /// If its name has another extension or its folder is not there.
+    /// If the extension is not `.png` or `.svg`, or if the folder does not exist.
     pub fn check(&self) -> anyhow::Result<()> {
         Format::of(&self.output)?;
         output::check_folder(&self.output)
@@ -30,7 +30,7 @@ impl PictureFile {
     /// Writes a page and prints its size.
     ///
     /// # Errors
-    /// Whatever keeps it from being drawn or written.
+    /// If the page cannot be drawn or the file cannot be written.
     pub fn save(&self, page: Page) -> anyhow::Result<()> {
         let page = Page { theme: if self.dark { Theme::Dark } else { Theme::Light }, ..page };
         page.save(&self.output)?;

@@ -1,4 +1,4 @@
-//! The pitch of a voice over time.
+//! Pictures of the pitch of a voice over time.
 
 use plotters::coord::Shift;
 use plotters::prelude::{Color, DrawingArea, DrawingBackend, LineSeries};
@@ -6,14 +6,14 @@ use plotters::prelude::{Color, DrawingArea, DrawingBackend, LineSeries};
 use super::frame::{Axis, over_time};
 use super::{Language, PlotError, Theme};
 
-/// The pitch of a voice over time, with gaps where no voice sounds.
+/// Pitch of a voice over time, with gaps in unvoiced parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pitch {
-    /// The picture's caption.
+    /// Title of the picture.
     pub title: String,
-    /// (time in seconds, fundamental frequency in Hz), in order; what isn't finite is a gap.
+    /// (time in seconds, fundamental frequency in Hz), in the order of time. A frequency that is not finite is a gap.
     pub points: Vec<(f64, f32)>,
-    /// Range of the time axis, in seconds from 0.
+    /// End of the time axis in seconds. It starts at 0.
     pub seconds: f64,
 }
 
@@ -31,7 +31,7 @@ impl Pitch {
         let mut chart = over_time(area, theme, &self.title, self.seconds, axis, language)?;
         let voiced = self.points.split(|point| !point.1.is_finite()).filter(|part| !part.is_empty());
         for part in voiced {
-            // A line of one point would not be seen.
+            // A line needs two points to be visible.
             let (time, hertz) = part[part.len() - 1];
             let end = (part.len() == 1).then_some((time + 0.02, hertz));
             let line = LineSeries::new(part.iter().copied().chain(end), theme.series(0).stroke_width(2));

@@ -1,31 +1,34 @@
-//! The pitch of a voice in a signal that arrives piece by piece, for a picture.
+//! Estimates the pitch of a voice for a picture, in a signal that arrives piece by piece.
 
 use ser_features::{ConfigError, Pyin, PyinConfig, SignalError};
 
 /// Range of the pitch of voices, in Hz.
 const VOICE: (f64, f64) = (65.0, 600.0);
-/// Pitch is looked for in this many samples at once, 24 s at 22,050 Hz, and in as many of its neighbours' as steady its ends.
+/// Number of samples of a block, 24 s at 22,050 Hz. Pitch is estimated block by block.
 const BLOCK: usize = 1024 * FINE;
+/// Number of samples before and after a block that are analysed with it, so that the pitch at its ends is stable.
 const MARGIN: usize = 16 * FINE;
-/// Samples from one value to the next: in the first blocks, and in those after them, which a picture shows narrower.
+/// Hop length in samples of the first [`FINE_BLOCKS`] blocks.
 const FINE: usize = 512;
+/// Hop length in samples of the later blocks. A recording with so many blocks is drawn with less detail.
 const COARSE: usize = 4 * FINE;
+/// Number of blocks with the fine hop length.
 const FINE_BLOCKS: usize = 3;
-/// Level below the loudest sample, 60 dB, under which no pitch is drawn.
+/// Level relative to the loudest sample, −60 dB. A block whose samples are all below it has no pitch.
 const QUIET: f32 = 1e-3;
 
-/// Takes samples and keeps the pitch.
+/// Collects samples and their pitch.
 #[derive(Debug)]
 pub(super) struct PitchLine {
     sample_rate: u32,
     fine: Pyin,
     coarse: Pyin,
-    /// Samples in which no pitch was looked for yet, after those that only steady its start.
+    /// Samples of the margin before the next block, and those that were not analysed yet.
     pending: Vec<f32>,
-    /// Blocks before these.
+    /// Number of blocks that were analysed.
     blocks: usize,
     peak: f32,
-    /// (time in seconds, pitch in Hz), NaN without a voice.
+    /// (time in seconds, pitch in Hz). The pitch is NaN in unvoiced parts.
     points: Vec<(f64, f32)>,
 }
 
@@ -34,7 +37,7 @@ impl PitchLine {
         let plan = |hop_length: usize| {
             let (fmin, fmax) = VOICE;
             let default = PyinConfig::default();
-            // The same change in a second, whatever the step.
+            // The pitch can change equally fast per second with both hop lengths.
             let steps = hop_length as f64 / FINE as f64;
             let switch_prob = default.switch_prob * steps;
             let max_transition_rate = default.max_transition_rate / steps;
@@ -60,12 +63,12 @@ impl PitchLine {
         })
     }
 
-    /// The loudest sample so far.
+    /// Returns the largest absolute sample so far.
     pub(super) fn peak(&self) -> f32 {
         self.peak
     }
 
-    /// Takes the next samples.
+    /// Appends samples.
     pub(super) fn push(&mut self, samples: &[f32]) -> Result<(), SignalError> {
         self.peak = samples.iter().fold(self.peak, |peak, x| peak.max(x.abs()));
         self.pending.extend_from_slice(samples);
@@ -77,7 +80,7 @@ impl PitchLine {
         Ok(())
     }
 
-    /// All points.
+    /// Returns all points (time in seconds, pitch in Hz).
     pub(super) fn finish(mut self) -> Result<Vec<(f64, f32)>, SignalError> {
         if !self.pending.is_empty() {
             self.find(self.pending.len(), None)?;
@@ -85,13 +88,13 @@ impl PitchLine {
         Ok(self.points)
     }
 
-    /// Looks for the pitch in the first of the pending samples; keeps it up to `end`.
+    /// Estimates the pitch of the first `length` pending samples and keeps the points before the sample `end`.
     fn find(&mut self, length: usize, end: Option<usize>) -> Result<(), SignalError> {
         let is_fine = self.blocks < FINE_BLOCKS;
         let (pyin, hop) = if is_fine { (&mut self.fine, FINE) } else { (&mut self.coarse, COARSE) };
         let samples = &self.pending[..length];
         let time = |frame: usize| (self.blocks * BLOCK + frame * hop) as f64 / f64::from(self.sample_rate);
-        // The block before has given the first frames.
+        // The frames of the margin belong to the block before.
         let from = if self.blocks == 0 { 0 } else { MARGIN / hop };
         let frames = end.map_or(length / hop + 1, |end| end / hop);
         if samples.iter().all(|x| x.abs() <= QUIET * self.peak) {
@@ -113,7 +116,7 @@ mod tests {
         let sample_rate = 22_050;
         let mut line = PitchLine::new(sample_rate).unwrap();
         let tone = |n: usize| (n as f32 * 150.0 / 22_050.0).fract() * std::f32::consts::TAU;
-        // 100 s, of which 30 to 60 are silent: fine and coarse steps meet within it.
+        // 100 s with silence from 30 to 60 s. The hop length changes within it.
         let samples: Vec<f32> = (0..100 * 22_050)
             .map(|n| if (30 * 22_050..60 * 22_050).contains(&n) { 0.0 } else { 0.3 * tone(n).sin() })
             .collect();

@@ -1,4 +1,4 @@
-//! Pictures of one clip: its waveform and its features over time.
+//! Draws the waveform and the features of one clip over time.
 
 use anyhow::Context;
 use ndarray::Array2;
@@ -13,7 +13,7 @@ use crate::{Figure, Heatmap, Language, Rows};
 /// A picture of a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Picture {
-    /// The samples, with what trimming kept.
+    /// The samples, with the part that trimming kept in colour.
     Waveform,
     /// The mel spectrogram in dB.
     Mel,
@@ -21,22 +21,23 @@ pub enum Picture {
     Mfcc,
     /// Energy by pitch class.
     Chroma,
-    /// Peaks over valleys in each octave.
+    /// Spectral contrast: the difference of peaks and valleys in each octave.
     Contrast,
     /// Tonal centroids.
     Tonnetz,
-    /// The voice's pitch.
+    /// Pitch of the voice.
     Pitch,
 }
 
 impl Picture {
-    /// The pictures that §7 of the report lists, which [`Strategy::Balance`](mood_recommender::Strategy::Balance) names.
+    /// The pictures that are listed in §7 of the report. The docs of [`Strategy::Balance`](mood_recommender::Strategy::Balance) name the
+    /// report.
     pub const ALL: [Self; 6] =
         [Self::Waveform, Self::Mfcc, Self::Mel, Self::Chroma, Self::Contrast, Self::Tonnetz];
 }
 
-/// A clip, analysed for its pictures: features of what trimming leaves of it, brought to a peak of 1, as the
-/// recogniser sees it but for the silence that fills it up.
+/// A clip that was analysed for its pictures. The features are those of the trimmed clip, normalised to a peak of 1. A recogniser reads the
+/// same, with padding.
 #[derive(Debug)]
 pub struct Sound {
     overview: Overviewed,
@@ -49,7 +50,7 @@ impl Sound {
     /// Analyses mono samples at `sample_rate` Hz.
     ///
     /// # Errors
-    /// If the clip holds no speech; see [`check_speech`].
+    /// If the clip holds no speech (see [`check_speech`]), or if its features cannot be computed.
     pub fn new(samples: &[f32], sample_rate: u32) -> anyhow::Result<Self> {
         check_speech(samples, sample_rate)?;
         let mut overview = Overview::new(sample_rate)?;
@@ -72,10 +73,10 @@ impl Sound {
         })
     }
 
-    /// One picture.
+    /// Returns one picture of the clip.
     ///
     /// # Errors
-    /// None that a clip which was analysed gives.
+    /// If a feature was not extracted, which does not happen: [`Sound::new`] extracts all of them.
     pub fn figure(&self, picture: Picture) -> anyhow::Result<Figure> {
         let heatmap = |title: &str, values: Array2<f32>, rows, unit: &str| {
             let (title, unit) = (title.to_string(), unit.to_string());

@@ -1,21 +1,21 @@
-//! Colours and letters.
+//! Colours and fonts.
 
 use std::sync::Once;
 
 use plotters::prelude::{Color, FontStyle, IntoTextStyle, RGBColor, TextStyle};
 use ser_examples::palette::Look;
 
-/// Dark letters on a light ground, or the other way round.
+/// Dark letters on a light background, or light letters on a dark one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
-    /// For paper and light pages.
+    /// Light background, for paper and light pages.
     #[default]
     Light,
-    /// For dark pages.
+    /// Dark background, for dark pages.
     Dark,
 }
 
-/// Okabe and Ito's colours (2008), which people with any colour vision tell apart; each reads on both grounds.
+/// Okabe and Ito's colours (2008). People with any colour vision can distinguish them, and each is readable on both backgrounds.
 const SERIES: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -40,7 +40,7 @@ impl Theme {
         }
     }
 
-    /// For what stands back: grid lines, what was cut away.
+    /// Returns the colour of secondary parts: grid lines, and samples that trimming cut.
     pub(super) fn faint(self) -> RGBColor {
         match self {
             Self::Light => RGBColor(205, 205, 205),
@@ -48,12 +48,12 @@ impl Theme {
         }
     }
 
-    /// The colour of the n-th of several series.
+    /// Returns the colour of the n-th series.
     pub(super) fn series(self, n: usize) -> RGBColor {
         SERIES[n % SERIES.len()]
     }
 
-    /// The colour of what is called so: a mood has its own, on the page and on a terminal too.
+    /// Returns the colour of a named item. A mood has the colour of its [`Look`], all other names that of the first series.
     pub(super) fn named(self, name: &str) -> RGBColor {
         Look::of(name).map_or(self.series(0), |look| {
             let [red, green, blue] = if self == Self::Dark { look.dark } else { look.light };
@@ -61,7 +61,7 @@ impl Theme {
         })
     }
 
-    /// Letters of this height in pixels.
+    /// Returns the text style with this height in pixels.
     pub(super) fn text(self, height: u32) -> TextStyle<'static> {
         register_font();
         let mut style = ("sans-serif", height).into_text_style(&(1, 1));
@@ -70,15 +70,15 @@ impl Theme {
     }
 }
 
-/// Registers the bundled font as plotters' sans-serif. It is done once, before the first letter is drawn.
+/// Registers the bundled font as the sans-serif font of plotters. Only the first call has an effect.
 ///
-/// Programs that draw with plotters directly, as criterion does for its HTML report, must call it first: this crate enables the feature
-/// of plotters that renders letters itself, without the fonts of the system.
+/// Programs that draw with plotters directly, as criterion does for its HTML report, must call this function first: this crate enables the
+/// feature of plotters that renders letters without system fonts.
 pub fn register_font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let font = include_bytes!("../assets/Roboto-Regular.ttf");
-        // The only error is a file that is no font, and the tests draw letters with this one.
+        // The only error is an invalid font. The bundled one is valid: tests draw letters with it.
         let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, font);
     });
 }

@@ -1,4 +1,4 @@
-//! Samples over time.
+//! Pictures of samples over time.
 
 use std::ops::Range;
 
@@ -8,16 +8,17 @@ use plotters::prelude::{Color, DrawingArea, DrawingBackend, PathElement, Rectang
 use super::frame::{Axis, over_time};
 use super::{Language, PlotError, Theme};
 
-/// Samples over time, with the part that was kept.
+/// Samples over time. The part that trimming kept is in colour.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waveform {
-    /// The picture's caption.
+    /// Title of the picture.
     pub title: String,
-    /// Lowest and highest sample of each of equal parts, within ±1 as a rule. Fewer parts than pixels make steps, more are joined.
+    /// Lowest and highest sample of each part, usually within ±1. All parts have the same duration. If there are fewer parts than columns
+    /// of pixels, several columns show the same part. If there are more, neighbours are joined.
     pub parts: Vec<(f32, f32)>,
     /// Duration of all parts together, in seconds.
     pub seconds: f64,
-    /// The kept part, in seconds, is drawn in colour and the rest in grey. `None` if everything was kept.
+    /// Start and end of the kept part in seconds. It is drawn in colour and the rest in grey. `None` if everything was kept.
     pub kept: Option<Range<f64>>,
 }
 
@@ -48,7 +49,7 @@ impl Waveform {
             let (low, high) = joined?;
             let second = (column as f64 + 0.5) / columns as f64 * self.seconds;
             let is_kept = self.kept.as_ref().is_none_or(|kept| kept.contains(&second));
-            // A line of one point would not be seen.
+            // A line without length would be invisible.
             let least = peak / 200.0;
             let (low, high) =
                 if high - low < least { (low - least / 2.0, high + least / 2.0) } else { (low, high) };

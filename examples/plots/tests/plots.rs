@@ -1,4 +1,4 @@
-//! The pictures that examples draw.
+//! Tests of the examples that draw pictures.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
@@ -126,7 +126,7 @@ fn training_is_drawn_as_curves_and_confusion_matrices() {
     }
     assert!(drawn(&folder, &[&run, "--confusion"]).contains("4 clips that chose epoch 2"));
 
-    // As `evaluate --json` prints it.
+    // The format of `evaluate --json`.
     let report = json!({ "model": "model.safetensors", "test_clips": 4, "confusion": confusion });
     let test = drawn(&folder, &[&write(&folder, "evaluation.json", report.to_string())]);
     for text in ["4 test clips: accuracy 75.0 %, UAR 75.0 %", "true", "recognised", "Calm", "Energetic"] {

@@ -1,4 +1,4 @@
-// The page: a file, the microphone or the sample goes to the server, and what it answers is shown.
+// The page: sends a file, a recording or the sample to the server, and shows the answer.
 import { hear } from "./clip.js";
 import { element, make } from "./element.js";
 import * as feedback from "./feedback.js";
@@ -17,19 +17,19 @@ import * as words from "./words.js";
 
 const { number, onLanguage, say, text } = words;
 
-/** The shortest silence in seconds that the card mentions: at the ends, where nearly every recording has some, and between. */
+/** Shortest silence in seconds that the card mentions: at the ends, where nearly every recording has some silence, and in between. */
 const EDGE_SECONDS = 5;
 const GAP_SECONDS = 1;
 
 const LIVE = { key: "clip.live" };
 
 const listening = new Latest();
-/** What the card shows: { name, answer, isCut, note }; null without a card. */
+/** Content of the card: { name, answer, isCut, note }, or null without a card. */
 let card = null;
-/** Recognises the last recording again; null without one. */
+/** Function that recognises the last recording again, or null without a recording. */
 let again = null;
 
-/** Takes the old answer away: what is shown always belongs to the last recording. */
+/** Removes the old answer, so that the page always shows the last recording. */
 function clear() {
   listening.withdraw();
   card = null;
@@ -43,17 +43,20 @@ function clear() {
   element("answer").removeAttribute("aria-busy");
 }
 
-/** Makes room for a new recording: what a link asked for is no longer meant. */
+/** Prepares the page for a new recording: removes the old answer and the settings of a link. */
 function start() {
   if (location.hash) history.replaceState(null, "", location.pathname);
   preferences.restore();
   clear();
 }
 
-/** What a recording is called: `name` is a file's own, or `{ key }` of a text of the page. */
+/** Returns the name of a recording: `name` is a file name, or `{ key }` with the key of a text of the page. */
 const called = (name) => (typeof name === "string" ? name : text(name.key));
 
-/** Recognises what `give` gives, in which it may be withdrawn. `note` makes a text that the card shows beside the answer. */
+/**
+ * Recognises the file that `give` returns. `give` gets a signal that is aborted when another recognition starts. `note` is null or a
+ * function that returns a text, which the card shows beside the answer.
+ */
 async function recognize(give, name, { query = "", note = null } = {}) {
   release();
   live.clear();
@@ -89,7 +92,7 @@ function show(name, { answer, file, cut }, note) {
   element("result").focus();
 }
 
-/** What a listener should know of the recording. */
+/** Returns the notices about the recording as one text. */
 function notices({ answer, isCut, note }) {
   const codes = (answer.notices ?? []).map(({ code }) => code);
   const told = note ? [note()] : [];
@@ -112,7 +115,7 @@ function showCard() {
   element("result").hidden = false;
 }
 
-/** A mood without a recording: of a link, or of the last minute of live listening. */
+/** Shows a mood without a recording: that of a link, or of the last minute of live listening. */
 function showMood(name, answer) {
   clear();
   card = { name, answer };
@@ -121,14 +124,17 @@ function showMood(name, answer) {
   songs.recommend(answer.probabilities);
 }
 
-/** The last minute of live listening: once it has enough speech, then every ten seconds, and when it ends. After the user has corrected it, it does not change. */
+/**
+ * Shows the mood of the last minute of live listening. It is called when the minute has enough speech, then every ten seconds, and at the
+ * end. After the user has named a mood, the card does not change.
+ */
 function showMinute(summary, isRunning) {
   const isShown = card?.name === LIVE;
   if (isShown && (!summary || feedback.isJudged())) return;
   if (!summary) say("status", () => text("live.nothing"));
   else if (!isShown) showMood(LIVE, summary);
   else {
-    // The card is updated in place, because somebody may be reading it or choosing a song.
+    // The card is updated in place, because the user may be reading it or choosing a song.
     const isNew = card.answer.mood !== summary.mood;
     card.answer = summary;
     feedback.judge(summary, called(LIVE));
@@ -137,7 +143,7 @@ function showMinute(summary, isRunning) {
   }
 }
 
-/** Shows what the page's address asks for, or forgets what it asked for before. */
+/** Shows the mood in the page's address. If there is none, restores the user's own wishes and updates the songs. */
 function showShared() {
   const shared = playlist.shared();
   if (!shared) {
@@ -161,7 +167,7 @@ function take(files) {
 
 const sample = async (signal) => (await ask("/sample.wav", { signal })).blob();
 
-/** A file may be dropped anywhere. Text that is dropped is none of this page's business: it may go into a field. */
+/** Accepts a file that is dropped anywhere on the page. Dropped text is left to the browser, because it may belong into a field. */
 function dropAnywhere() {
   const over = (isOver) => document.body.classList.toggle("over", isOver);
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -196,7 +202,7 @@ live.begin(start, showMinute);
 model.begin(() => again?.());
 element("file").addEventListener("change", ({ target }) => {
   take(target.files);
-  // Or the same file could not be chosen again.
+  // Otherwise choosing the same file again would not cause a `change` event.
   target.value = "";
 });
 element("sample").addEventListener("click", () => recognize(sample, { key: "clip.sample" }));

@@ -1,12 +1,12 @@
-// Sound: WAV files made of samples, and the browser's own decoders.
+// Sound: creates WAV files from samples, and uses the browser's decoders.
 
-/** The rate that the server's model hears at, and one at which ten minutes fit into an upload. */
+/** Sample rate in Hz of the server's model, and a lower rate at which ten minutes fit into an upload. */
 const RATE = 22050;
 const LONG_RATE = 16000;
-/** The largest file in bytes that the browser decodes: decoding keeps all samples in memory. */
+/** Size in bytes of the largest file that is decoded in the browser. It is limited because decoding keeps all samples in memory. */
 const MAX_DECODED = 300_000_000;
 
-/** Mono samples within ±1 as a WAV file of 16 bits. */
+/** Returns mono samples within ±1 as a WAV file of 16 bits. */
 export function wav(samples, sampleRate) {
   const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
   const text = (at, letters) => [...letters].forEach((letter, i) => view.setUint8(at + i, letter.charCodeAt(0)));
@@ -40,7 +40,10 @@ export function join(blocks) {
   return samples;
 }
 
-/** Decodes a file in the browser. Gives a WAV file of at most `bytes`, or null if the browser can't decode it or it has more than MAX_DECODED bytes. */
+/**
+ * Decodes a file in the browser. Returns a WAV file of at most `bytes` bytes, or null if the browser can't decode the file or if it has
+ * more than MAX_DECODED bytes.
+ */
 export async function decodeHere(file, bytes, signal) {
   if (file.size > MAX_DECODED) return null;
   const decode = async (rate) => {
@@ -65,7 +68,7 @@ export async function decodeHere(file, bytes, signal) {
   }
 }
 
-/** A file's length in seconds; NaN if the browser can't tell it. */
+/** Returns the length of a file in seconds, or NaN if the browser can't find it out. */
 export function lengthOf(file) {
   const probe = new Audio();
   probe.preload = "metadata";
@@ -82,7 +85,7 @@ export function lengthOf(file) {
   });
 }
 
-/** Root mean square in dB of full scale, −60 at least. */
+/** Returns the root mean square in dB relative to full scale, at least −60. */
 export function level(samples) {
   const power = samples.reduce((sum, x) => sum + x * x, 0) / Math.max(1, samples.length);
   return Math.max(-60, 10 * Math.log10(power + 1e-12));

@@ -1,4 +1,4 @@
-// Probabilities over the last minute as four lines, told apart by colour, by dashes and by name.
+// Draws the probabilities of the last minute as four lines, which differ in colour, dashes and name.
 import { MOODS, colour } from "./moods.js";
 import { measure, percent, text } from "./words.js";
 
@@ -6,10 +6,10 @@ const DASHES = { Calm: [], Happy: [10, 4], Sad: [3, 3], Energetic: [14, 4, 3, 4]
 const HEIGHT = 120;
 const [LEFT, RIGHT] = [48, 100];
 
-/** Draws readings of the last `seconds`: { at, probabilities }, the latter null for silence, `at` in seconds. */
+/** Draws the readings { at, probabilities } of the last `seconds`. `at` is in seconds, and `probabilities` is null for silence. */
 export function drawLines(canvas, readings, seconds) {
   const pen = canvas.getContext("2d");
-  // As many pixels as the screen shows, or letters would shrink with the canvas on a phone.
+  // The canvas gets the size at which it is shown. If it were scaled, its letters would shrink on a phone.
   const width = canvas.clientWidth;
   if (width === 0) return;
   canvas.width = width * devicePixelRatio;
@@ -59,7 +59,7 @@ function line(pen, points) {
   pen.stroke();
 }
 
-/** Names beside the lines' ends, pushed apart where they would overlap, and none below the axis. */
+/** Writes the moods' names beside the ends of their lines. Moves names apart if they would overlap, and keeps all above the axis. */
 function name(pen, ends, left, floor) {
   ends.sort((a, b) => a[0] - b[0]);
   let free = 0;

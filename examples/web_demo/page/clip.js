@@ -3,17 +3,17 @@ import { decodeHere, lengthOf } from "./audio.js";
 import { query as model } from "./model.js";
 import { Problem, post } from "./server.js";
 
-/** What the server takes at once, and how much of a recording it hears. */
+/** Largest upload in bytes that the server accepts, and the length of the part of a recording that it recognises. */
 const MAX_BYTES = 20_000_000;
 const MAX_SECONDS = 600;
-/** The longest recording that the browser decodes: it decodes all of it, and keeps all samples in memory. */
+/** Longest recording in seconds that is decoded in the browser, which decodes all of it and keeps all samples in memory. */
 const MAX_DECODED_SECONDS = 3600;
-/** Refusals after which the browser tries to decode the file itself. */
+/** Codes of errors after which the browser tries to decode the file. */
 const PERHAPS = ["not-audio", "unsupported-codec"];
 
-/** A file's first bytes. The file itself may change or vanish while the page shows what was heard of it. */
+/** Reads the first bytes of a file. They are kept because the file may change or be deleted while the page shows the answer. */
 async function startOf(file) {
-  // It is read here, because a slice of a deleted file would be sent as an empty body, without an error.
+  // The bytes are read here, because a slice of a deleted file would be sent as an empty body, without an error.
   const part = file.size > MAX_BYTES ? file.slice(0, MAX_BYTES) : file;
   try {
     return new Blob([await part.arrayBuffer()], { type: file.type });
@@ -22,7 +22,10 @@ async function startOf(file) {
   }
 }
 
-/** Asks for the mood of a file. Gives { answer, file, cut }: `file` is what was sent, `cut` whether that is only the file's start. */
+/**
+ * Requests the moods of a file. Returns { answer, file, cut }: `file` is the file that was sent, and `cut` says whether it is only the
+ * start of the given file.
+ */
 export async function hear(file, query, signal) {
   const send = async (part, cut) => {
     const answer = await (await post(`/api/recognize?count=0&cut=${cut}${query}${model()}`, part, signal)).json();

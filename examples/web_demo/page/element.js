@@ -1,8 +1,8 @@
-// Elements of the page: found, made, and walked by arrow keys.
+// Finds and creates elements of the page, and handles arrow keys in groups of buttons.
 
 export const element = (id) => document.getElementById(id);
 
-/** A new element with properties, `data-` values and children. */
+/** Creates an element with properties, `data-` and `aria-` attributes, and children. */
 export function make(tag, { data = {}, aria = {}, ...properties } = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   Object.assign(made.dataset, data);
@@ -11,7 +11,7 @@ export function make(tag, { data = {}, aria = {}, ...properties } = {}, ...child
   return made;
 }
 
-/** An SVG element with attributes. */
+/** Creates an SVG element with attributes and children. */
 export function draw(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -19,7 +19,7 @@ export function draw(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Makes the buttons of a group one tab stop: arrow keys go from one to the next. */
+/** Makes the buttons of a group one tab stop: arrow keys move the focus to the next or previous button. */
 export function rove(group) {
   const buttons = () => [...group.querySelectorAll("button")];
   const settle = (chosen) => buttons().forEach((button) => { button.tabIndex = button === chosen ? 0 : -1; });
@@ -36,7 +36,7 @@ export function rove(group) {
   };
 }
 
-/** Gives a text to the user as a file. */
+/** Lets the browser save a blob as a file. */
 export function download(blob, name) {
   const link = make("a", { href: URL.createObjectURL(blob), download: name });
   link.click();

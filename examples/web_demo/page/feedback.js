@@ -1,14 +1,14 @@
-// "Was I right?": answers that stay in this browser, and change the songs at once.
+// "Was I right?": the user's answers are kept in this browser and change the songs at once.
 import { download, element, make, rove } from "./element.js";
 import { MOODS, icon } from "./moods.js";
 import * as store from "./store.js";
 import { onLanguage, say, text } from "./words.js";
 
 const PLACE = "answers";
-/** What is judged: { name, answer, time, said }. */
+/** The reading on show and the user's answer: { name, answer, time, said }. */
 let current = null;
 
-/** Those that are whole, however somebody may have changed what was kept. */
+/** Returns the kept answers. Leaves out incomplete ones, because the stored data may have been changed. */
 const answers = () => store.load(PLACE, []).filter((kept) =>
   ["time", "clip", "recognised", "said"].every((name) => typeof kept?.[name] === "string"));
 
@@ -17,7 +17,7 @@ function showKept(words = null) {
   element("feedback-kept").hidden = answers().length === 0;
 }
 
-/** A new reading to be judged, or none. */
+/** Asks the user about a new reading, or hides the question if `answer` is null. */
 export function judge(answer, name) {
   current = answer ? { name, answer } : null;
   element("feedback").hidden = !answer;
@@ -25,7 +25,7 @@ export function judge(answer, name) {
   showKept();
 }
 
-/** Whether the user has named a mood for what is shown. */
+/** Returns whether the user has named a mood for the reading on show. */
 export const isJudged = () => Boolean(current?.said);
 
 function press(mood) {
@@ -36,7 +36,7 @@ function press(mood) {
 
 const cell = (value) => {
   const words = String(value);
-  // Spreadsheets would run a cell that begins like a formula.
+  // Spreadsheets would run a cell that begins with one of these characters as a formula.
   const safe = /^[=+\-@\t\r]/.test(words) ? `'${words}` : words;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
@@ -48,7 +48,7 @@ export function csv() {
   return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/** `chosen` is called with the mood that the user names, or null when that is forgotten. */
+/** Calls `chosen` with the mood that the user names, or with null when the user deletes the answers. */
 export function begin(chosen) {
   const choose = (mood) => {
     if (!current) return;

@@ -1,4 +1,4 @@
-// "How it heard you": pictures on one time axis and the time of each stage, drawn when it is opened.
+// "How it heard you": pictures with the same time axis, and the duration of each stage. The pictures are drawn when the section is opened.
 import { element, make } from "./element.js";
 import { query as model } from "./model.js";
 import { Latest, complain, post } from "./server.js";
@@ -8,7 +8,7 @@ import { code as language, length, measure, number, onLanguage, say, text } from
 const STAGES = ["wait", "decode", "recognize", "pictures"];
 
 const drawings = new Latest();
-/** What is shown: { file, cut, answer }. */
+/** The recording on show: { file, cut, answer }. */
 let heard = null;
 let drawn = null;
 
@@ -40,7 +40,7 @@ async function drawPictures() {
   if (!heard || drawn || !element("heard").open) return;
   say("heard-status", () => text("heard.drawing"));
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  // Pictures are drawn as wide as they are shown, so that letters keep their size. The border takes two pixels.
+  // Pictures are drawn with the width at which they are shown, so that letters keep their size. The border takes two pixels.
   const width = Math.max(240, Math.min(1200, Math.floor(element("pictures").clientWidth) - 2));
   const address = `/api/recognize?count=0&pictures=true&dark=${dark}&language=${language()}&width=${width}&cut=${heard.cut}${model()}`;
   try {
@@ -56,7 +56,7 @@ async function drawPictures() {
   }
 }
 
-/** Draws what is shown again, in another theme or language. */
+/** Draws the pictures again in another theme or language. */
 function redraw() {
   if (!heard) return;
   drawings.withdraw();
@@ -66,7 +66,7 @@ function redraw() {
   drawPictures();
 }
 
-/** Shows a recording's answer, or takes it away. Pictures wait until somebody wants to see them. */
+/** Shows the answer for a recording, or removes it if `given` is null. Pictures are drawn only if the section is open. */
 export function show(given) {
   drawings.withdraw();
   heard = given;

@@ -1,10 +1,10 @@
-// A journey as a path in the valence–energy plane.
+// Draws a journey as a path in the valence–energy plane.
 import { draw, element } from "./element.js";
 import { number, text } from "./words.js";
 import * as preferences from "./preferences.js";
 
 const [HEIGHT, MARGIN] = [150, 22];
-/** Pixels of the screen, so that letters keep their size on a phone. */
+/** Width in pixels at which the picture is shown, so that letters keep their size on a phone. */
 let width = 320;
 let shown = null;
 
@@ -12,7 +12,7 @@ const x = ({ valence }) => MARGIN + valence * (width - 2 * MARGIN);
 const y = ({ energy }) => HEIGHT - MARGIN - energy * (HEIGHT - 2 * MARGIN);
 const write = (at, left, words, anchor) => draw("text", { x: left, y: at, "text-anchor": anchor }, words);
 
-/** Where "you" is written: on the side of its point that is farthest from the songs and from the edges. */
+/** Returns the position of the word "you": the side of its point that is farthest from the songs and from the edges. */
 function besideYou(from, songs) {
   const room = ([left, at]) => Math.min(left - 12, width - 12 - left, at, HEIGHT - at,
     ...songs.map((song) => Math.hypot(x(song) - left, y(song) - at + 4)));
@@ -20,7 +20,7 @@ function besideYou(from, songs) {
   return sides.reduce((best, side) => (room(side) > room(best) ? side : best));
 }
 
-/** Shows the way and the songs along it, or nothing for other strategies. */
+/** Shows the path of a journey and its songs. Hides the picture if `way` is null, as for other strategies, or if there are no songs. */
 export function show(way, songs, from) {
   shown = { way, songs, from };
   const place = element("journey");

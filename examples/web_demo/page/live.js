@@ -1,5 +1,5 @@
-// Live: while the microphone is on, a reading every half second of the last three seconds, smoothed, drawn as lines over a minute. The
-// minute is summed up while it runs and when it ends, so that songs follow it.
+// Live listening: while the microphone is on, the last three seconds are recognised every half second. The readings are smoothed and drawn
+// as lines over one minute. A summary of the last minute, which decides the songs, is made every ten seconds and at the end.
 import { join, wav } from "./audio.js";
 import { element, make } from "./element.js";
 import * as chart from "./chart.js";
@@ -12,12 +12,12 @@ import { list, onLanguage, percent, say, saying, stretch, text } from "./words.j
 const WINDOW_SECONDS = 3;
 const EVERY_MS = 500;
 const MINUTE_SECONDS = 60;
-/** The weight of the newest reading. */
+/** Weight of the newest reading in the smoothed probabilities. */
 const NEW = 0.4;
-/** Readings with speech that make a summary at the end, and while it runs. */
+/** Smallest number of readings with speech for a summary at the end, and for one while listening. */
 const ENOUGH = 2;
 const ENOUGH_RUNNING = 10;
-/** A summary every ten seconds while it runs. */
+/** Time between summaries while listening. */
 const SUMMARY_SECONDS = 10;
 
 let microphone = null;
@@ -28,7 +28,7 @@ let isWaiting = false;
 let said = "";
 let smooth = null;
 let summed = () => {};
-/** { from, at, probabilities, confident }, smoothed, by the page's clock in seconds; probabilities are null for silence. */
+/** Smoothed readings { from, at, probabilities, confident }. Times are in seconds of the page's clock. Silence has null probabilities. */
 const readings = [];
 let summedAt = 0;
 
@@ -40,7 +40,7 @@ function listen(block) {
 
 async function read() {
   const mine = microphone;
-  // Half a second at least, and never two questions at once: a slow server gets fewer, not more.
+  // A reading needs at least half a second of sound. There is only one request at a time, so that a slow server gets fewer requests.
   if (isWaiting || mine?.state !== "on" || held < mine.sampleRate / 2) return;
   const samples = join(blocks).slice(-WINDOW_SECONDS * mine.sampleRate);
   const at = performance.now() / 1000;
@@ -61,7 +61,10 @@ async function read() {
   }
 }
 
-/** A reading of what was heard up to a second. Where the server is slow there are fewer, each for a longer time. */
+/**
+ * Adds a reading of the sound until `at`, in seconds of the page's clock. `answer` is null for silence. If the server is slow, there are
+ * fewer readings, and each covers a longer time.
+ */
 function note(answer, at) {
   if (answer) {
     const before = smooth ?? answer.probabilities;
@@ -71,7 +74,7 @@ function note(answer, at) {
   readings.push({ from: readings.at(-1)?.at ?? at - EVERY_MS / 1000, at, probabilities: smooth, confident: Boolean(answer?.confident) });
   while (readings[0].at <= at - MINUTE_SECONDS) readings.shift();
   const [[mood, share]] = smooth ? ranked(smooth) : [["silence"]];
-  // Spoken only when it changes, or a screen reader would never rest.
+  // A screen reader announces the mood only if it changes. Otherwise it would speak all the time.
   const now = element("live-now");
   now.setAttribute("aria-live", mood === said ? "off" : "polite");
   say("live-now", () => (share === undefined ? text("live.silence") : text("live.now", { mood: text(mood), share: percent(share) })));
@@ -85,7 +88,7 @@ function note(answer, at) {
   if (minute) summed(minute, true);
 }
 
-/** The readings as stretches of one mood. */
+/** Joins the readings into stretches of one mood. */
 function stretches() {
   const found = [];
   const begin = readings[0]?.from;
@@ -105,7 +108,7 @@ function show() {
     make("li", { textContent: stretch(start, end, text(mood ? mood.toLowerCase() : "sound.none")) })));
 }
 
-/** The last minute as one reading; null if too little was said. */
+/** Returns the last minute as one reading, or null if fewer than `enough` readings have speech. */
 function summary(enough) {
   const spoken = readings.filter(({ probabilities }) => probabilities);
   if (spoken.length < enough) return null;
@@ -128,7 +131,7 @@ function showState(state) {
   show();
 }
 
-/** `begun` is called when it starts, `told` is given the last minute, or null, and whether it still runs. */
+/** Calls `begun` when listening starts, and `told` with the summary of the last minute, or null, and whether listening continues. */
 export function begin(begun, told) {
   summed = told;
   const start = () => {
@@ -178,8 +181,8 @@ export function begin(begun, told) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
-/** Hides the live view. */
+/** Hides the lines, unless the microphone is on. */
 export function clear() {
-  // A microphone that was just closed reports it a moment later.
+  // `microphone` stays set for a moment after it was closed, because its state change is handled in a microtask.
   if (!microphone || microphone.state === "closed") element("live-section").hidden = true;
 }

@@ -1,10 +1,10 @@
-// The microphone, which one part of the page uses at a time.
+// The microphone. Only one part of the page can use it at a time.
 import { join, level } from "./audio.js";
 import { element } from "./element.js";
 import { number } from "./words.js";
 import { Problem } from "./server.js";
 
-/** Levels below this, in dB relative to full scale, are a microphone's silence. */
+/** Level in dB relative to full scale below which sound of a microphone is silence. */
 export const SILENCE_DB = -50;
 
 let current = null;
@@ -15,7 +15,7 @@ export const release = () => current?.close();
 /** Seconds over which the level is measured. */
 const LEVEL_SECONDS = 0.05;
 
-/** Why there is no microphone. */
+/** Returns the problem that explains why the microphone cannot be used. */
 function problemOf(error) {
   if (!navigator.mediaDevices) return new Problem("microphone.insecure");
   if (error instanceof Problem) return error;
@@ -31,8 +31,8 @@ function showLevel(db) {
 }
 
 /**
- * One use of the microphone: `pending` until the browser gives it, `on` until it is closed. A new use closes the one before, and what
- * the browser gives after that is stopped at once.
+ * One use of the microphone. Its state is `pending` until the browser gives access, `on` until it is closed, and then `closed`. A new use
+ * closes the one before. If the browser gives access to a use that is already closed, its stream is stopped at once.
  */
 export class Microphone {
   state = "pending";
@@ -43,7 +43,10 @@ export class Microphone {
   #blocks = [];
   #held = 0;
 
-  /** `listen` is given blocks of mono samples with their level in dB, `changed` is called at each new state, with the problem if there is one. */
+  /**
+   * Calls `listen` with blocks of mono samples and their level in dB, and `changed` with each new state, and with the problem if there is
+   * one.
+   */
   constructor(listen, changed) {
     current?.close();
     current = this;
@@ -53,14 +56,14 @@ export class Microphone {
   }
 
   async #open(listen) {
-    // What calls need, cancelling and levelling, would change how a voice sounds.
+    // Echo cancellation, noise suppression and automatic gain are made for calls and would change the sound of the voice.
     const stream = await navigator.mediaDevices.getUserMedia({
       audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
     this.#stream = stream;
     if (this.state === "closed") return this.#release();
     this.#context = new AudioContext();
-    // It comes from the server, which may be gone.
+    // The module is loaded from the server, which may have stopped.
     await this.#context.audioWorklet.addModule("/recorder.js").catch(() => {
       throw new Problem("unreachable");
     });
@@ -96,7 +99,7 @@ export class Microphone {
     if (this.#context && this.#context.state !== "closed") this.#context.close();
   }
 
-  /** Stops it, whatever its state. */
+  /** Stops the use of the microphone in any state. */
   close(problem = null) {
     if (this.state === "closed") return;
     this.state = "closed";

@@ -1,18 +1,18 @@
-// The model that hears: a choice only where the program has more than one.
+// The choice of the model. It is shown only if the server has more than one.
 import { element, make } from "./element.js";
 import { ask } from "./server.js";
 
-/** What the address of a question adds for the model that was chosen. */
+/** Returns the query parameter for the chosen model, or an empty string if there is no choice. */
 export const query = () => (element("model").value ? `&model=${encodeURIComponent(element("model").value)}` : "");
 
-/** Offers the program's models. Calls `changed` when another one is chosen. */
+/** Offers the server's models. Calls `changed` when the user chooses another one. */
 export async function begin(changed) {
   element("model").addEventListener("change", changed);
   let models;
   try {
     ({ models } = await (await ask("/api/health")).json());
   } catch {
-    // The next request will report the error.
+    // No error is shown here: if the server still fails, the user's first request shows it.
     return;
   }
   if (models.length < 2) return;

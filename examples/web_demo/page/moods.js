@@ -1,16 +1,16 @@
-// The four moods: name, colour and icon, so that colour never stands alone.
+// The four moods with name, colour and icon. A mood is never shown by its colour alone.
 import { draw, element, make } from "./element.js";
 import { ICONS, MOODS } from "./palette.js";
 import { percent, text } from "./words.js";
 
 export { MOODS };
 
-/** A mood's icon; the mood's name stands beside it. */
+/** Returns the icon of a mood. It is hidden from screen readers, because the mood's name is beside it. */
 export function icon(mood) {
   return draw("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }, draw("path", { d: ICONS[mood] ?? "" }));
 }
 
-/** What buttons do: SVG paths in a box of 24 × 24. */
+/** Symbols on buttons: SVG paths in a box of 24 × 24. */
 const SIGNS = {
   play: "M7 4v16l13-8z",
   pause: "M8 5v14M16 5v14",
@@ -18,31 +18,31 @@ const SIGNS = {
   hide: "M5 5l14 14M19 5L5 19",
 };
 
-/** A sign on a button; the button's name stands in its label. */
+/** Returns the symbol of a button. It is hidden from screen readers, because the button has a label. */
 export function sign(name) {
   return draw("svg", { viewBox: "0 0 24 24", class: `sign ${name}`, "aria-hidden": "true" }, draw("path", { d: SIGNS[name] }));
 }
 
-/** A mood's colour in the theme that holds now. */
+/** Returns the colour of a mood in the current theme. */
 export function colour(mood) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${mood.toLowerCase()}`).trim();
 }
 
-/** The moods with their probabilities, the likeliest first. */
+/** Returns the moods with their probabilities, most probable first. */
 export const ranked = (probabilities) =>
   MOODS.map((mood) => [mood, probabilities[mood] ?? 0]).sort((a, b) => b[1] - a[1]);
 
-/** A share as a bar; its percentage stands beside it. */
+/** Draws a share as a bar. It is hidden from screen readers, because the percentage is beside it. */
 function bar(share) {
   const fill = make("span");
   fill.style.width = `${share * 100}%`;
   return make("span", { className: "bar", aria: { hidden: "true" } }, fill);
 }
 
-/** From here on a confident answer is called sure. */
+/** Lowest probability of a confident answer that is called sure. */
 const SURE = 0.6;
 
-/** Shows a mood as a card: icon, name, certainty in words, and all four as bars. */
+/** Shows an answer in the card: icon, name and certainty of the most probable mood, and all four probabilities as bars. */
 export function showVerdict({ probabilities, confident, chosen }) {
   const [[first, share], [second, other]] = ranked(probabilities);
   element("result").dataset.mood = first;

@@ -1,4 +1,4 @@
-// The list leaves the page: copied, as a file for players, or as a link.
+// Exports the list of songs: to the clipboard, as a file for players, or as a link.
 import { download, element, make } from "./element.js";
 import { MOODS } from "./moods.js";
 import { complain, postJson } from "./server.js";
@@ -17,14 +17,14 @@ async function copy(words, said) {
   }
 }
 
-/** A link to this mood and strategy. What was said is no part of it. */
+/** Returns a link to this mood and strategy. It contains nothing of the recording. */
 function link() {
   const shared = new URLSearchParams({ mood: songs.mood(), strategy: preferences.strategy() });
   if (preferences.strategy() === "journey") shared.set("target", preferences.target());
   return `${location.origin}${location.pathname}#${shared}`;
 }
 
-/** The mood that the page's address names; null without one. */
+/** Returns mood, strategy and target in the page's address, or null if it names no mood. */
 export function shared() {
   const named = new URLSearchParams(location.hash.slice(1));
   if (!MOODS.includes(named.get("mood"))) return null;

@@ -1,11 +1,11 @@
-// What is wanted of the songs: the strategy in plain words, filters, likes. It survives a reload.
+// The user's wishes: strategy, filters, liked and hidden songs. They survive a reload.
 import { element, make } from "./element.js";
 import { MOODS, icon } from "./moods.js";
 import * as store from "./store.js";
 import { list, number, onLanguage, say, text } from "./words.js";
 
 export const STRATEGIES = ["balance", "keep", "cheer-up", "journey"];
-/** The server takes 1,000 names of a kind and 64 kB in all; the oldest make room. */
+/** Limits of liked and of hidden songs. The server accepts 1,000 of each and 64 kB in total. The oldest songs beyond them are removed. */
 const MAX_NAMES = 300;
 const MAX_BYTES = 24_000;
 const FIELDS = [
@@ -15,7 +15,7 @@ const FIELDS = [
   { id: "popularity", name: "popularity", low: 0, high: 100 },
 ];
 
-/** Takes away the oldest of what is too much for the server, and gives their titles. */
+/** Removes the oldest songs beyond the limits, and returns their titles. */
 function trim(map) {
   const titles = [];
   const bytes = () => new Blob([JSON.stringify([...map.keys()])]).size;
@@ -27,7 +27,7 @@ function trim(map) {
   return titles;
 }
 
-/** Keys and titles that were kept, [[key, title], …]. Whatever else stands there, by whomever, is passed over. */
+/** Returns the stored keys and titles, [[key, title], …], as a map. Ignores other entries, because stored data may have been changed. */
 function names(place) {
   const isWhole = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string");
   const map = new Map(store.load(place, []).filter(isWhole));
@@ -49,7 +49,7 @@ function wishesKept() {
 }
 
 const kept = wishesKept();
-/** What a link asks for until the next recording: it is not kept. */
+/** Strategy and target of a link. They apply until the next recording and are not stored. */
 let lent = {};
 let liked = names("liked");
 let hidden = names("hidden");
@@ -63,7 +63,7 @@ export const strategy = () => lent.strategy ?? kept.strategy;
 export const target = () => lent.target ?? kept.target;
 export const isLiked = (key) => liked.has(key);
 
-/** As a link asks for it. */
+/** Applies the strategy and target of a link. */
 export function lend({ strategy: name, target: mood }) {
   lent = {};
   if (STRATEGIES.includes(name)) lent.strategy = name;
@@ -71,7 +71,7 @@ export function lend({ strategy: name, target: mood }) {
   show();
 }
 
-/** Forgets what a link asked for. */
+/** Removes the strategy and target of a link. */
 export function restore() {
   lent = {};
   show();
@@ -100,7 +100,7 @@ export const hide = (key, title, isOn) => change(() => {
   liked.delete(key);
 });
 
-/** As the server takes them. */
+/** Returns the options of a request for songs. */
 export function options() {
   const { filters } = kept;
   return {
@@ -129,14 +129,14 @@ let changed = () => {};
 
 function set(values) {
   Object.assign(kept, values);
-  // A choice of the listener replaces the one of the link.
+  // A choice of the user replaces that of a link.
   for (const name of Object.keys(values)) delete lent[name];
   store.save("preferences", kept);
   show();
   changed();
 }
 
-/** Shows the preferences; a press on a chip leaves the focus where it is. */
+/** Shows strategy and target. Keeps the focus on the chip that was pressed. */
 function show() {
   const focused = document.activeElement?.id;
   chips(element("strategy"), "strategy", STRATEGIES, STRATEGIES.map((name) => text(`preferences.${name}`)), strategy(),
@@ -146,7 +146,7 @@ function show() {
   if (focused?.match(/^(strategy|target)-/)) element(focused)?.focus();
 }
 
-/** Offers to forget what is kept. */
+/** Shows the buttons that remove likes and hidden songs, if there are any. */
 function showKept() {
   element("unhide").hidden = hidden.size === 0;
   element("unhide").textContent = text("preferences.unhide", { count: number(hidden.size) });
@@ -163,7 +163,7 @@ function makeFilters() {
   }));
 }
 
-/** Reads the filters, and says beside each what is wrong with it. Whether all are right. */
+/** Reads the filters and shows the errors beside their fields. Returns whether all are valid. */
 function readFilters() {
   const read = {};
   let isRight = true;
@@ -185,7 +185,7 @@ function readFilters() {
   return isRight;
 }
 
-/** Calls `wanted` when a choice changes the songs. */
+/** Calls `wanted` when the user or another tab changes the wishes. */
 export function begin(wanted) {
   changed = wanted;
   makeFilters();

@@ -1,4 +1,4 @@
-// The Record button: waveform and time while it runs, and an end by itself at silence.
+// The Record button: shows level and time while recording, and stops at silence.
 import { join, wav } from "./audio.js";
 import { element } from "./element.js";
 import { Microphone, SILENCE_DB } from "./microphone.js";
@@ -6,18 +6,18 @@ import { Problem, complain } from "./server.js";
 import { clock, onLanguage, say, saying, text } from "./words.js";
 
 const MAX_SECONDS = 180;
-/** It ends after this silence, if something was said before. */
+/** The recording ends after QUIET_SECONDS of silence, if there were SPOKEN_SECONDS of sound before. */
 const QUIET_SECONDS = 2;
 const SPOKEN_SECONDS = 0.5;
-/** Below the loudest by this many dB is silent too: rooms hum. */
+/** Sound that is quieter than the loudest block by this many dB is silence too, because rooms have background noise. */
 const QUIET_DB = 25;
 const BARS = 120;
-/** The shortest recording in seconds that is sent, whether the user or a lost microphone ended it. */
+/** Shortest recording in seconds that is sent, no matter whether the user or a lost microphone ended it. */
 const WORTH_SECONDS = 0.5;
 
 let microphone = null;
 
-/** Says how loud a recording is over time, and when it may end. */
+/** Keeps the levels of a recording over time, and decides when it ends. */
 class Meter {
   bars = [];
   seconds = 0;
@@ -95,7 +95,7 @@ function start(heard) {
   microphone = mine;
 }
 
-/** `begun` is called when a recording is asked for, `heard` is given it, and what makes a text on how it ended. */
+/** Calls `begun` when a recording starts, and `heard` with the recording and null or a function that returns a notice on its end. */
 export function begin(begun, heard) {
   element("record").addEventListener("click", () => {
     if (microphone?.state === "on") microphone.finish();

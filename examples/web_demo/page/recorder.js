@@ -1,4 +1,4 @@
-// Runs in the audio thread: hands every block of samples, mixed to mono, to the page.
+// Runs in the audio thread and sends each block of samples, mixed to mono, to the page.
 class Recorder extends AudioWorkletProcessor {
   process([input]) {
     if (input.length > 0 && input[0].length > 0) {

@@ -1,7 +1,7 @@
-// Questions to the server, and what goes wrong with them in plain words.
+// Requests to the server, and their errors in plain words.
 import { has, measure, say, text } from "./words.js";
 
-/** A refusal or failure, known by its code. */
+/** An error with a code, which selects its text. */
 export class Problem extends Error {
   constructor(code, values = {}) {
     super(code);
@@ -16,7 +16,7 @@ export class Problem extends Error {
   }
 }
 
-/** Asks the server and gives its response. Throws a Problem, or an AbortError where the question was withdrawn. */
+/** Sends a request and returns its response. Throws a Problem, or an AbortError if the request was withdrawn. */
 export async function ask(address, request) {
   let response;
   try {
@@ -34,7 +34,7 @@ export const post = (address, body, signal) => ask(address, { method: "POST", bo
 export const postJson = (address, body, signal) =>
   ask(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
 
-/** Shows what went wrong, or nothing. */
+/** Shows the text of an error, or removes it if `error` is null. */
 export function complain(error, place = "problem") {
   if (error && !(error instanceof Problem)) console.error(error);
   const problem = error && (error instanceof Problem ? error : new Problem("internal"));
@@ -42,8 +42,8 @@ export function complain(error, place = "problem") {
 }
 
 /**
- * One question at a time: a new one withdraws the one before, whose answer is then never shown.
- * `work` is given a signal; once the signal is aborted, its result is dropped.
+ * Runs one request at a time. A new request withdraws the one before, whose answer is then never shown. `work` gets a signal, and a
+ * function that returns whether it is still the latest. When the signal is aborted, the errors of `work` are dropped.
  */
 export class Latest {
   #running = null;

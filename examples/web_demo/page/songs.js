@@ -1,4 +1,4 @@
-// The list of songs: asked for, shown, liked and hidden.
+// The list of songs: requests and shows songs, and lets the user like and hide them.
 import { element, make } from "./element.js";
 import * as journey from "./journey.js";
 import { icon, ranked, sign } from "./moods.js";
@@ -10,15 +10,15 @@ const questions = new Latest();
 let probabilities = null;
 /** The last answer: { songs, way, timing_ms }. */
 let answer = null;
-/** The song that was hidden last, as long as it can be shown again: { song, wasLiked, isBack }. */
+/** The song that was hidden last, while this can be undone: { song, wasLiked, isBack }. */
 let last = null;
 
-/** What the songs on show were asked by; null without songs. */
+/** Returns the body of the request for the songs on show, or null without songs. */
 export const question = () => (probabilities ? { probabilities, options: preferences.options() } : null);
 export const songs = () => answer?.songs ?? [];
 export const mood = () => (probabilities ? ranked(probabilities)[0][0] : null);
 
-/** Asks for songs that suit these probabilities, or the last ones. */
+/** Requests and shows songs for these probabilities, or for the last ones. */
 export async function recommend(given = probabilities) {
   if (!given) return;
   probabilities = given;
@@ -34,12 +34,12 @@ export async function recommend(given = probabilities) {
   } catch (error) {
     answer = null;
     show();
-    // What is sent are likes and preferences, no recording.
+    // Only preferences are sent here, so a request that is too large has too many likes and hidden songs.
     complain(error.code === "too-large" ? new Problem("preferences.tooLarge") : error, "songs-problem");
   }
 }
 
-/** Takes the list away. */
+/** Removes the list. */
 export function clear() {
   questions.withdraw();
   probabilities = null;
@@ -57,12 +57,12 @@ function closeUndo() {
   say("undo-text");
 }
 
-/** The library's reason without numbers, unknown features and the mark of estimated moods. The row's title has all of it. */
+/** Returns the library's reason without numbers, unknown features and the mark of estimated moods. The row's title has the full reason. */
 const plain = (reason) => reason.replaceAll(/ \([^)]*\d[^)]*\)|; mood estimated|; [a-z ]+ unknown(?=;|$)/g, "");
 
 /**
- * Why a song is there, in plain words. The library speaks English; in other languages, and for the steps of a journey, of which it gives
- * distances, the words are made of what the song does to the mood and what it sounds like.
+ * Returns the reason for a song in plain words. In English it is the library's reason. In other languages, and for journeys, whose
+ * reasons in the library are distances, it is made from the song's effect on the mood and its features.
  */
 function reason(song, at, count) {
   if (isEnglish() && song.reason && preferences.strategy() !== "journey") return plain(song.reason);
@@ -115,7 +115,7 @@ async function hide(song) {
   if ([document.body, element("songs-status")].includes(document.activeElement)) element("undo-button").focus();
 }
 
-/** Shows the song that was hidden last again, liked as before. */
+/** Shows the last hidden song again, and restores its like. */
 async function undo() {
   const mine = last;
   if (!mine || mine.isBack) return;
@@ -147,7 +147,7 @@ function row(song, at, { length }) {
     heart, cross);
 }
 
-/** Makes the rows. A focus in a row stays with its song; if the song is gone, it moves to the list's status. */
+/** Replaces the rows. If the focus is in a row, it stays with the row's song, or moves to the list's status if the song is gone. */
 function showRows() {
   const controls = (row) => [...row.querySelectorAll("a, button")];
   const before = document.activeElement?.closest("#songs li");
@@ -176,14 +176,14 @@ function show() {
 
 export const time = () => answer?.timing_ms.recommend;
 
-/** The list as lines of text. */
+/** Returns the list as lines of text. */
 export const lines = () => songs().map(({ artist, name }) => `${artist} – ${name}`).join("\n");
 
 export function begin() {
   preferences.begin(() => recommend());
   journey.begin();
   element("undo-button").addEventListener("click", undo);
-  // It shows all hidden songs again, so that there is nothing left to undo.
+  // This button shows all hidden songs again, so nothing is left to undo.
   element("unhide").addEventListener("click", closeUndo);
   onLanguage(show);
 }

@@ -1,4 +1,4 @@
-// The recording: its waveform in the colours of its moods, and a player that starts wherever it is pressed.
+// The recording: its waveform in the colours of its moods, and a player that starts where the user clicks.
 import { element, make, rove } from "./element.js";
 import { colour, icon, sign } from "./moods.js";
 import { post } from "./server.js";
@@ -7,7 +7,7 @@ import { clock, onLanguage, stretch as inWords, text } from "./words.js";
 const HEIGHT = 72;
 const STEP_SECONDS = 5;
 
-/** What is shown: { file, cut, timeline, peaks, seconds }; null without a recording. */
+/** The recording on show: { file, cut, timeline, peaks, seconds }, or null. */
 let shown = null;
 
 const player = () => element("player");
@@ -69,7 +69,7 @@ function showPlay() {
 
 function playFrom(second) {
   player().currentTime = second;
-  // The promise is rejected if the file cannot be played. The player's error event reports it.
+  // `play` rejects if the file cannot be played. The handler of the player's `error` event then converts the file.
   player().play().catch(() => {});
   tell();
 }
@@ -80,7 +80,7 @@ function showSegments() {
     const { start, end, mood } = stretch;
     const button = make("button", { type: "button", data: { mood: mood ?? "none" }, title: what(stretch) }, ...(mood ? [icon(mood), make("span", { textContent: text(mood) })] : []));
     button.setAttribute("aria-label", inWords(start, end, what(stretch)));
-    // On the waveform's own axis, however short it is.
+    // A button has the position and width of its stretch on the waveform's axis, even if it is very narrow.
     button.style.left = `${start / shown.seconds * 100}%`;
     button.style.width = `${(end - start) / shown.seconds * 100}%`;
     button.addEventListener("click", () => playFrom(start));
@@ -94,7 +94,7 @@ function giveUp() {
   element("play").disabled = true;
 }
 
-/** What this browser cannot play, the server makes playable. */
+/** Lets the server convert a file that this browser cannot play. */
 async function convert() {
   const current = shown;
   if (!current) return;
@@ -118,7 +118,7 @@ function load(file) {
   if (address) URL.revokeObjectURL(address);
 }
 
-/** Shows a recording, or takes the last one away. */
+/** Shows a recording, or removes the last one if `recording` is null. */
 export function show(recording) {
   shown = recording;
   element("sound").hidden = !recording;
@@ -142,7 +142,7 @@ export function begin() {
   const isAtEnd = () => shown && audio.currentTime >= shown.seconds;
   audio.addEventListener("error", () => audio.getAttribute("src") && convert());
   audio.addEventListener("timeupdate", () => {
-    // A file may be longer than what was heard of it.
+    // A file may be longer than its recognised part.
     if (isAtEnd()) audio.pause();
     tell();
   });

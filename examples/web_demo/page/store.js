@@ -1,6 +1,6 @@
-// Keeps values in localStorage, which survives a reload, or in memory where the browser blocks it or it is full.
+// Keeps values in localStorage, which survives a reload. If localStorage is blocked or full, keeps them in memory.
 
-/** Other programs' pages at the same address and port have keys of their own. */
+/** Prefix of all keys, which distinguishes them from those of other programs' pages at the same address and port. */
 const PREFIX = "voice-mood-music.";
 
 /** Values that localStorage refused. They are newer than the stored ones. */
@@ -15,7 +15,7 @@ function read(name) {
   }
 }
 
-/** What was kept under a name, if it has the kind of `fallback`; else `fallback`. What is in it may still be anything. */
+/** Returns the value with this name, or `fallback` if the value has another type. The types of values inside it are not checked. */
 export function load(name, fallback) {
   const kind = (of) => (Array.isArray(of) ? "array" : of === null ? "null" : typeof of);
   try {
@@ -43,9 +43,9 @@ export function forget(name) {
   } catch { /* blocked */ }
 }
 
-/** Calls back when another tab changes one of these. */
+/** Calls `changed` when another tab changes one of these values. */
 export function onChange(names, changed) {
   const keys = names.map((name) => PREFIX + name);
-  // `key` is null when all of the storage was cleared.
+  // `key` is null if the whole storage was cleared.
   addEventListener("storage", ({ key }) => (key === null || keys.includes(key)) && changed());
 }

@@ -1,4 +1,4 @@
-// The page's language: texts by name, numbers and times by Intl.
+// The page's language: texts by name, and numbers and times formatted by Intl.
 import { element } from "./element.js";
 import * as store from "./store.js";
 import { german } from "./german.js";
@@ -15,32 +15,32 @@ function preferred() {
 let language = preferred();
 const listeners = [];
 
-/** The text of a name, with `{places}` filled. */
+/** Returns the text with this name, with values for its `{places}`. */
 export function text(name, values = {}) {
   const words = TABLES[language][name] ?? english[name] ?? name;
   return words.replace(/\{(\w+)\}/g, (_, place) => values[place] ?? "");
 }
 
-/** What texts are shown now, by their element: each is made again in another language. */
+/** Functions that make the texts on show, by the id of their element. They are called again when the language changes. */
 const said = new Map();
 
-/** Shows a text that `words` makes, or none. */
+/** Shows the text that `words` returns, or none if `words` is null. */
 export function say(id, words = null) {
   if (words) said.set(id, words);
   else said.delete(id);
   element(id).textContent = words ? words() : "";
 }
 
-/** What makes the text that is shown; undefined without one. */
+/** Returns the function that makes the text on show, or undefined without a text. */
 export const saying = (id) => said.get(id);
 
-/** `en` or `de`. */
+/** Returns `en` or `de`. */
 export const code = () => language;
 export const isEnglish = () => language === "en";
 
 export const has = (name) => name in english;
 
-/** Calls back at once, and again whenever the language changes. */
+/** Calls `render` at once, and each time the language changes. */
 export function onLanguage(render) {
   listeners.push(render);
   render();
@@ -49,12 +49,12 @@ export function onLanguage(render) {
 export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
 export const percent = (share, digits = 0) =>
   number(share, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
-/** A number with its unit: `second` or `millisecond`. */
+/** Formats a number with its unit, `second` or `millisecond`. */
 export const measure = (value, unit, digits = 0, unitDisplay = unit === "second" ? "narrow" : "short") =>
   number(value, { style: "unit", unit, unitDisplay, maximumFractionDigits: digits });
 export const list = (parts) => new Intl.ListFormat(language, { type: "conjunction" }).format(parts);
 
-/** Seconds as on a clock: 1:05, or 1:05.3 with a digit. */
+/** Formats seconds as on a clock: 1:05, or 1:05.3 with one digit. */
 export function clock(seconds, digits = 0) {
   const rounded = Number(seconds.toFixed(digits));
   const minutes = Math.floor(rounded / 60);
@@ -62,10 +62,10 @@ export function clock(seconds, digits = 0) {
   return `${minutes}:${number(rounded - 60 * minutes, rest)}`;
 }
 
-/** How long a recording is: in seconds, from a minute on as on a clock. */
+/** Formats the length of a recording: in seconds, or as on a clock from one minute on. */
 export const length = (seconds) => (seconds < 59.95 ? measure(seconds, "second", 1) : clock(seconds));
 
-/** Describes a stretch of a recording. Stretches below ten seconds are given to a tenth, so that their ends differ. */
+/** Describes a stretch of a recording. The times of a stretch below ten seconds have one digit, so that start and end differ. */
 export function stretch(start, end, what) {
   const digits = end - start < 10 ? 1 : 0;
   return text("sound.segment", { start: clock(start, digits), end: clock(end, digits), what });
@@ -86,7 +86,7 @@ export function begin() {
     listeners.forEach((render) => render());
     said.forEach((words, id) => { element(id).textContent = words(); });
   });
-  // First of all, so that others may write over what it writes.
+  // Called first, so that other listeners can overwrite its texts.
   listeners.unshift(translate);
   translate();
 }

@@ -1,4 +1,4 @@
-//! The web demo, running.
+//! Runs the web demo.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -9,7 +9,7 @@ use crate::support::program;
 pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) process: Child,
-    // Kept open, so that the server can print.
+    // Kept open, because the server prints to it.
     _stdout: BufReader<ChildStdout>,
 }
 

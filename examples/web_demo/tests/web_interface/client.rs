@@ -1,4 +1,4 @@
-//! Clients of a running server: polite ones, and one that sends what it is told.
+//! HTTP clients of a running server, and one that sends any bytes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::server::Server;
 
-/// A client that takes refusals for answers.
+/// Returns a client that does not treat HTTP error statuses as errors.
 pub(crate) fn agent() -> ureq::Agent {
-    // An unoptimised server takes half a minute for ten minutes of speech with pictures, and longer beside other tests.
+    // An unoptimised server takes half a minute for ten minutes of speech with pictures, and longer while other tests run.
     let timeout = Some(Duration::from_secs(150));
     ureq::Agent::config_builder().http_status_as_error(false).timeout_global(timeout).build().into()
 }
@@ -40,7 +40,7 @@ pub(crate) fn get(address: &str) -> (u16, Vec<u8>) {
     (response.status().as_u16(), response.body_mut().read_to_vec().unwrap())
 }
 
-/// Sends a request as it is, and returns the whole answer.
+/// Sends a text as a request, and returns the whole answer.
 pub(crate) fn raw(server: &Server, request: &str) -> String {
     let mut stream = TcpStream::connect(server.address.strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -49,7 +49,7 @@ pub(crate) fn raw(server: &Server, request: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The memory that a process holds (`VmRSS:`) or held at most (`VmHWM:`), in kilobytes. Only Linux tells it.
+/// Returns the memory of a process in kilobytes: the present (`VmRSS:`) or the peak (`VmHWM:`). Only Linux reports it.
 pub(crate) fn memory_kilobytes(process: u32, which: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(which))?;

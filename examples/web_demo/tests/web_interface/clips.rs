@@ -1,4 +1,4 @@
-//! A clip in, its mood from start to end and songs out.
+//! Tests of recognising clips and converting them to WAV.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn a_clip_gives_what_recommend_songs_prints() {
         }
     }
 
-    // The songs alone, from the same probabilities.
+    // The same probabilities give the same songs without the clip.
     let body = json!({ "probabilities": expected["probabilities"], "options": { "count": 4 } }).to_string();
     let songs = post(&format!("{}/api/recommend", server.address), body.as_bytes());
     for (song, expected) in
@@ -96,7 +96,7 @@ fn a_clip_is_told_from_start_to_end() {
     );
     assert_eq!(answer["notices"], json!([]));
 
-    // The same as a file that every browser plays.
+    // The converted file has the same mood and length.
     let mut response = agent().post(format!("{}/api/wav", server.address)).send(&clip[..]).unwrap();
     assert_eq!(response.headers()["content-type"], "audio/wav");
     let played = response.body_mut().read_to_vec().unwrap();
@@ -125,7 +125,7 @@ fn pictures_are_drawn_when_they_are_asked_for() {
         assert_eq!(light["width"], 500);
         assert_ne!(light["src"], dark["src"]);
     }
-    // Titles and axes follow the language.
+    // Titles and axes are in the requested language.
     let german = pictures("pictures=true&language=de&width=500");
     for (english, german) in light.iter().zip(&german) {
         assert_eq!((&english["code"], &english["width"]), (&german["code"], &german["width"]));
@@ -134,7 +134,7 @@ fn pictures_are_drawn_when_they_are_asked_for() {
     }
 }
 
-/// The sample's speech over and over, at half of its rate.
+/// Returns the sample's speech, repeated for `seconds`, at half of its sample rate.
 fn long_speech(seconds: usize) -> Vec<u8> {
     let clip = std::fs::read(sample()).unwrap();
     let speech: Vec<i16> =
@@ -162,7 +162,7 @@ fn the_first_ten_minutes_of_a_long_clip_are_heard_and_what_was_cut_is_heard_up_t
     assert_eq!(recognize("&cut=true").body["notices"][0]["code"], "file");
 }
 
-/// Pictures show all that was heard, in hardly more memory than a short clip's: the file itself has 13 MB.
+/// Pictures show the whole recognised part, and take little more memory than those of a short clip. The file itself has 13 MB.
 #[test]
 fn pictures_of_ten_minutes_take_little_memory() {
     let server = Server::start(&["--workers", "1"]);

@@ -1,4 +1,4 @@
-//! The interface's description, and tools that try it out.
+//! Tests of the OpenAPI description, with external tools that use it.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -39,14 +39,14 @@ fn the_interface_is_described_as_it_is() {
     assert_eq!(schemas["SongOptions"]["properties"]["liked"]["maxItems"], 1000);
     validate(&described);
 
-    // The description of the answer has the fields that the answer has.
+    // The description of the answer has the same fields as an answer.
     let keys = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<BTreeSet<String>>();
     let answer = recommend_songs(&["--count", "1"]);
     assert_eq!(keys(&schemas["Answer"]["properties"]), keys(&answer));
     assert_eq!(keys(&schemas["SongItem"]["properties"]), keys(&answer["songs"][0]));
 }
 
-/// Has `openapi-spec-validator` check a description, where it is installed.
+/// Validates a description with `openapi-spec-validator`, if it is installed.
 fn validate(description: &Value) {
     let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
     std::fs::write(file.path(), description.to_string()).unwrap();
@@ -56,22 +56,22 @@ fn validate(description: &Value) {
     }
 }
 
-/// Has schemathesis ask what the description allows and what it forbids, where it is installed.
+/// Lets schemathesis, if it is installed, send requests that the description allows and requests that it forbids.
 #[test]
 fn the_interface_does_what_its_description_says() {
     let server = Server::start(&[]);
     let described = format!("{}/api/openapi.json", server.address);
-    // No description says which bytes are speech, nor that one of four numbers is above 0.
+    // OpenAPI cannot describe which bytes are speech, nor that at least one of four numbers is above 0.
     let arguments = ["--max-examples", "25", "--exclude-checks", "positive_data_acceptance"];
     let bounds = ["--seed", "1", "--no-color"];
-    // What is too large for a request is refused as such before it is read.
+    // A request that is too large is refused before it is parsed, so the status is not that of an invalid request.
     let folder = tempfile::TempDir::new().unwrap();
     let settings = folder.path().join("settings.toml");
     let refusals = "[checks.negative_data_rejection]\nexpected-statuses = [400, 403, 404, 405, 408, 413, 415, 422, 503]\n";
     std::fs::write(&settings, refusals).unwrap();
     let mut command = Command::new("schemathesis");
     command.arg("--config-file").arg(&settings).args(["run", &described]).args(arguments).args(bounds);
-    // It keeps what it tried in the folder where it runs.
+    // It runs in a temporary folder, because it stores its requests in the current folder.
     match command.current_dir(&folder).output() {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stdout);

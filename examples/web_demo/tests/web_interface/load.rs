@@ -1,4 +1,4 @@
-//! Many requests, good and bad.
+//! Tests with many valid and invalid requests.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,9 +12,9 @@ use crate::server::Server;
 use crate::size::silent_flac;
 use crate::support::sample;
 
-/// A request, and the status that it gets.
+/// A request and its expected status.
 struct Asked {
-    /// `None` is `GET`.
+    /// Body of a `POST`, or `None` for a `GET`.
     body: Option<Vec<u8>>,
     path: &'static str,
     kind: &'static str,
@@ -22,7 +22,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Whether it needs a worker. Too many of these at once may be turned away.
+    /// Returns whether the request needs a worker. The server may refuse such requests if there are too many at once.
     fn may_wait(&self) -> bool {
         self.body.is_some() && (self.path.starts_with("/api/recognize") || self.path == "/api/wav")
     }
@@ -58,8 +58,8 @@ fn good_and_bad() -> Vec<Asked> {
     ]
 }
 
-/// Sends the requests from `first` to `end`, good and bad, over eight connections: each gets its answer. Returns how many were turned
-/// away because too many came at once.
+/// Sends the valid and invalid requests from `first` to `end` over eight connections, and checks that each gets its expected status.
+/// Returns how many were refused because too many came at once.
 fn mixed(server: &Server, first: usize, end: usize) -> usize {
     let (requests, next) = (good_and_bad(), AtomicUsize::new(first));
     let one = || {
@@ -109,7 +109,7 @@ fn mixed(server: &Server, first: usize, end: usize) -> usize {
 fn many_good_and_bad_requests_are_all_answered_in_bounded_memory() {
     let server = Server::start(&["--workers", "2", "--also", "small"]);
     let memory = || memory_kilobytes(server.process.id(), "VmRSS:");
-    // What the first requests allocate once, such as threads and plans, is no growth.
+    // The first requests allocate threads and plans once, which is not counted as growth.
     mixed(&server, 0, 300);
     let before = memory();
     mixed(&server, 0, 600);
@@ -118,7 +118,7 @@ fn many_good_and_bad_requests_are_all_answered_in_bounded_memory() {
     }
 }
 
-/// With both bundled models loaded, and with the small one alone, the memory is flat and below 120 MB, and hardly a request is turned away.
+/// With both bundled models, and with the small one alone, the memory stays constant and below 120 MB, and very few requests are refused.
 #[test]
 #[ignore = "takes minutes"]
 fn ten_thousand_mixed_requests_take_no_more_memory_than_the_first_thousand() {
@@ -144,14 +144,15 @@ fn ten_thousand_mixed_requests_take_no_more_memory_than_the_first_thousand() {
     }
 }
 
-/// What `wrk` tells of ten seconds.
+/// Results of `wrk` for ten seconds.
 #[derive(Debug)]
 struct Told {
     answers: f64,
     refusals: f64,
 }
 
-/// Runs `wrk` with this number of clients for ten seconds. Each asks again when it is answered. Gives `None` without `wrk`.
+/// Runs `wrk` with this number of clients for ten seconds. Each client sends the next request when it gets an answer. Returns `None` if
+/// `wrk` is missing.
 fn wrk(server: &Server, clients: usize, script: &str) -> Option<Told> {
     let arguments = ["-t2", "-d10s", "--timeout", "30s", "-s", script];
     let address = format!("{}/api/recognize?count=5", server.address);
@@ -168,8 +169,9 @@ fn wrk(server: &Server, clients: usize, script: &str) -> Option<Told> {
     Some(told)
 }
 
-/// Sixty-four clients get, together, 95 % and more of what the cores can answer, and hardly one is turned away. What the cores can is the
-/// most that as many clients as there are cores get, or twice as many, so that none of the cores waits for a client.
+/// Sixty-four clients together get at least 95 % of the answers that the cores can give, and very few are refused. The number of answers
+/// that the cores can give is the larger one of two measurements, with one and with two clients for each core. With two, no core waits for
+/// a client.
 #[test]
 #[ignore = "takes all cores for a minute"]
 fn sixty_four_clients_are_answered_as_fast_as_the_cores_can() {
@@ -181,7 +183,7 @@ fn sixty_four_clients_are_answered_as_fast_as_the_cores_can() {
     let server = Server::start(&[]);
     let cores = std::thread::available_parallelism().unwrap().get();
     let (mut few, mut many) = (0.0_f64, 0.0_f64);
-    // In turns: the machine's speed may change.
+    // The two kinds of runs alternate, because the speed of the machine may change.
     for (clients, most) in [(cores, true), (64, false), (2 * cores, true), (64, false)] {
         let Some(told) = wrk(&server, clients, script.to_str().unwrap()) else {
             println!("skipped: there is no wrk");
@@ -195,14 +197,14 @@ fn sixty_four_clients_are_answered_as_fast_as_the_cores_can() {
     assert!(many >= 0.95 * few, "{many} of {few}");
 }
 
-/// Open files and threads of a server.
+/// Returns the number of open files and of threads of a server.
 fn held(server: &Server) -> Option<(usize, usize)> {
     let of =
         |what: &str| Some(std::fs::read_dir(format!("/proc/{}/{what}", server.process.id())).ok()?.count());
     Some((of("fd")?, of("task")?))
 }
 
-/// The time of the soak, in seconds, where the environment's `SOAK_SECONDS` gives no other.
+/// Duration of the soak test in seconds, unless the environment variable `SOAK_SECONDS` is set.
 const SOAK: u64 = 600;
 
 fn soak() -> Duration {
@@ -210,14 +212,14 @@ fn soak() -> Duration {
     Duration::from_secs(given.unwrap_or(SOAK))
 }
 
-/// For ten minutes clients ask, hang up, stop in the middle, send slowly, and read their answers slowly and not to the end. Each client that
-/// waits for an answer gets the right one; afterwards nothing of the others is left.
+/// For ten minutes, clients send requests, disconnect, stop in the middle, send slowly, and read their answers slowly and not to the end.
+/// Each client that waits for an answer gets the correct one. Afterwards no files, threads or busy workers of the other clients remain.
 #[test]
 #[ignore = "takes ten minutes"]
 fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
     let server = Server::start(&["--also", "small"]);
     let clip = std::fs::read(sample()).unwrap();
-    // A minute, of which the file to play has 5.8 MB: more than the system holds for a connection.
+    // One minute, whose WAV file has 5.8 MB. This is more than the system buffers for a connection.
     let minute = silent_flac(48_000, 1, 44);
     let address = server.address.strip_prefix("http://").unwrap();
     let recognize = format!("{}/api/recognize", server.address);
@@ -257,7 +259,7 @@ fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
                 return;
             }
             let mut stream = open("/api/recognize", clip.len());
-            // After the head, in the middle, or once all is sent.
+            // Disconnect after the head, in the middle, or after the last byte.
             let _ = stream.write_all(&clip[..[0, clip.len() / 2, clip.len()][n % 3]]);
             std::thread::sleep(Duration::from_millis(20));
             cut.fetch_add(1, Ordering::Relaxed);
@@ -266,7 +268,7 @@ fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
     let drips = || {
         while !is_over.load(Ordering::Relaxed) {
             let mut stream = open("/api/recognize", clip.len());
-            // Until the server has enough of it.
+            // Send slowly until the server closes the connection.
             for piece in clip.chunks(1000) {
                 if is_over.load(Ordering::Relaxed) || stream.write_all(piece).is_err() {
                     break;
@@ -297,14 +299,14 @@ fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
             .chain((0..2).map(|_| scope.spawn(sips)))
             .collect();
         let begin = Instant::now();
-        // A client that was not answered ends it.
+        // Stop early if a client failed.
         while begin.elapsed() < soak() && !threads.iter().any(|thread| thread.is_finished()) {
             std::thread::sleep(Duration::from_secs(1));
         }
         is_over.store(true, Ordering::Relaxed);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
-    // Slow clients are given up after half a minute.
+    // The server closes connections of slow clients after half a minute.
     std::thread::sleep(Duration::from_secs(35));
     let memory = memory_kilobytes(server.process.id(), "VmHWM:");
     println!(
@@ -316,7 +318,7 @@ fn a_soak_loses_nothing_and_leaves_no_worker_and_no_connection_behind() {
         count(&sipped),
         held(&server)
     );
-    // All workers are free.
+    // All workers must be free.
     let begin = Instant::now();
     std::thread::scope(|scope| {
         let workers = std::thread::available_parallelism().unwrap().get();

@@ -1,7 +1,7 @@
-//! The web demo as programs use it: answers, refusals, load, and the end. Tools that are not installed are skipped.
+//! Tests the HTTP interface of the web demo: answers, errors, load and shutdown. Tests that need missing tools are skipped.
 //!
-//! The ignored tests take half an hour of all cores: ten thousand requests, `wrk`, and a soak. They test the program that was built last:
-//! `cargo build --release --example web_demo`, then
+//! The ignored tests use all cores for half an hour: ten thousand requests, `wrk`, and a soak test. They test the program that was built
+//! last: run `cargo build --release --example web_demo`, then
 //! `cargo test --release -p ser-web-demo-tests --test web_interface -- --ignored --nocapture --test-threads 1`.
 
 #![allow(clippy::unwrap_used)] // a test may panic

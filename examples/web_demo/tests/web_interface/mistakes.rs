@@ -1,4 +1,4 @@
-//! What cannot be answered.
+//! Tests of requests that the server refuses.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -57,7 +57,7 @@ fn what_cannot_be_answered_is_refused_with_a_reason() {
     }
 }
 
-/// What is too large by far is refused before all of it is read.
+/// A request that is much too large is refused before all of it is read.
 #[test]
 fn a_large_question_is_not_read_to_its_end() {
     let server = Server::start(&["--workers", "1"]);
@@ -66,7 +66,7 @@ fn a_large_question_is_not_read_to_its_end() {
     let head =
         format!("POST /api/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
-    // No more than this part is sent: an answer that waits for the rest never comes.
+    // Only this part is sent, so a server that waits for the rest would never answer.
     stream.write_all(&body.as_bytes()[..600_000]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut answer = [0; 12];

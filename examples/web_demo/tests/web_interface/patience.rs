@@ -1,4 +1,4 @@
-//! Clients that hang up, that are slow, and a server that is asked to stop.
+//! Tests of clients that disconnect or are slow, and of stopping the server.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -21,12 +21,12 @@ fn at_once(address: &str, clip: &[u8], count: usize) -> Vec<Answered> {
 #[test]
 fn clips_wait_briefly_and_are_then_told_when_to_come_again() {
     let clip = std::fs::read(sample()).unwrap();
-    // All who need not wait long are answered.
+    // All clients get an answer if the patience is long enough.
     let server = Server::start(&["--workers", "1", "--patience", "60"]);
     let address = format!("{}/api/recognize", server.address);
     assert!(at_once(&address, &clip, 64).iter().all(|answer| answer.status == 200));
 
-    // With no patience a clip is answered at once or not at all.
+    // Without patience, a clip gets a worker at once or is refused.
     let server = Server::start(&["--workers", "1", "--patience", "0"]);
     let address = format!("{}/api/recognize?pictures=true", server.address);
     let answers = at_once(&address, &clip, 24);
@@ -40,7 +40,7 @@ fn clips_wait_briefly_and_are_then_told_when_to_come_again() {
     assert_eq!(post(&address, &clip).status, 200, "and it goes on");
 }
 
-/// Many hang up while they wait or send: the workers are free afterwards, and the memory is given back.
+/// Many clients disconnect while they wait or send. Afterwards the workers are free, and the memory is released.
 #[test]
 fn whoever_hangs_up_leaves_no_worker_behind() {
     let server = Server::start(&["--workers", "1"]);
@@ -54,7 +54,7 @@ fn whoever_hangs_up_leaves_no_worker_behind() {
         let sent = if round % 2 == 0 { clip.len() } else { clip.len() / 2 };
         stream.write_all(&clip[..sent]).unwrap();
     }
-    // Thirty uploads that never end hold no more than they sent, and others are still answered.
+    // Thirty uploads that never end hold only the memory of the bytes that they sent, and other clients still get answers.
     let held: Vec<TcpStream> = (0..30)
         .map(|_| {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -71,7 +71,7 @@ fn whoever_hangs_up_leaves_no_worker_behind() {
     }
 }
 
-/// Sends a request without its last `but` bytes, and returns the connection. The server reads only as much as it has room for.
+/// Sends a request without its last `but` bytes and returns the connection. The server reads only as many bytes as it has room for.
 fn hold(address: &str, kind: &str, body: &[u8], but: usize) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
@@ -84,8 +84,8 @@ fn hold(address: &str, kind: &str, body: &[u8], but: usize) -> TcpStream {
     stream
 }
 
-/// Thirty uploads of nineteen megabytes, as they are and as forms, take bounded memory, and others wait for seconds only. The bounds leave
-/// room for a decoder.
+/// Thirty uploads of nineteen megabytes, as bodies and as forms, take limited memory, and other clients wait only for seconds. The limits
+/// leave room for a decoder.
 #[test]
 fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
     let clip = std::fs::read(sample()).unwrap();
@@ -93,8 +93,8 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
     let around = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\n";
     let form = [&around[..], &file, b"\r\n--x--\r\n"].concat();
     let kind = "Content-Type: multipart/form-data; boundary=x\r\n";
-    // Without the last byte, and complete. Of complete ones, some are decoded while others still arrive. Each has its own server: they wait
-    // side by side.
+    // Uploads without the last byte, and complete ones. Some of the complete ones are decoded while others still arrive. Each case has its
+    // own server, so that the cases can wait at the same time.
     let cases = [("", &file, 1, 120), (kind, &form, 1, 140), (kind, &form, 0, 210)];
     let is_held = |kind: &str, body: &[u8], but: usize, megabytes: u64| {
         let server = Server::start(&["--workers", "1", "--patience", "12"]);
@@ -111,7 +111,7 @@ fn held_uploads_take_bounded_memory_and_are_given_up_soon() {
         assert!(begin.elapsed() < Duration::from_secs(40), "other clips must be answered within 40 s");
         drop(held);
         if let (Some(before), Some(most)) = (before, memory_kilobytes(server.process.id(), "VmHWM:")) {
-            let bounds = before + 10_000..before + megabytes * 1000; // at least one upload was held
+            let bounds = before + 10_000..before + megabytes * 1000; // the lower bound is at least one upload in memory
             assert!(bounds.contains(&most), "{kind}{but}: {before} kB before, {most} kB at most");
         }
     };
@@ -131,7 +131,7 @@ fn ask_for_a_large_file(address: &str) -> TcpStream {
     stream
 }
 
-/// Files of 58 MB that no client reads hold a bounded memory, and other clients are still answered.
+/// Files of 58 MB that their clients do not read take limited memory, and other clients still get answers.
 #[test]
 fn answers_that_are_not_read_take_bounded_memory() {
     let server = Server::start(&["--workers", "2"]);
@@ -150,7 +150,7 @@ fn answers_that_are_not_read_take_bounded_memory() {
     if let Some(kilobytes) = memory_kilobytes(server.process.id(), "VmHWM:") {
         assert!(kilobytes < 330_000, "{kilobytes} kB");
     }
-    // What they held is free when they are gone.
+    // Their memory is free again after they disconnect.
     drop(clients);
     let begin = Instant::now();
     loop {
@@ -177,10 +177,10 @@ fn whoever_is_too_slow_is_given_up() {
         answer
     };
     std::thread::scope(|scope| {
-        // A file to play of 58 MB that no client reads.
+        // A WAV file of 58 MB that the client does not read.
         let unread = scope.spawn(|| {
             let mut stream = ask_for_a_large_file(&address);
-            // Wait for the start of the answer, which a busy machine may take long to make.
+            // Wait for the start of the answer, which may take long on a busy machine.
             stream.set_read_timeout(Some(Duration::from_secs(150))).unwrap();
             let mut start = [0; 12];
             stream.read_exact(&mut start).unwrap();
@@ -188,11 +188,11 @@ fn whoever_is_too_slow_is_given_up() {
             std::thread::sleep(Duration::from_secs(36));
             stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut read = Vec::new();
-            // It ends early, by a reset where the system tells it so.
+            // The answer ends early. Some systems report this as a reset connection.
             let _ = stream.read_to_end(&mut read);
             read.len()
         });
-        // No header's end; a body of which the end is missing.
+        // A header without an end, and a body without an end.
         let header = scope.spawn(|| answer("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
         let body = scope.spawn(|| {
             answer("POST /api/recognize HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nRIFF")

@@ -1,4 +1,4 @@
-//! What other sites' pages must not do, and what browsers may keep.
+//! Tests that pages of other sites have no access, and tests of caching.
 
 use crate::client::{agent, get, raw};
 use crate::server::Server;

@@ -1,4 +1,4 @@
-//! Small files that hold much.
+//! Tests of small files with a lot of sound.
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,11 @@ use crate::server::Server;
 #[test]
 fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_take_little_memory() {
     let server = Server::start(&["--workers", "1"]);
-    // An hour of silence: its first ten minutes are heard, block by block.
+    // An hour of silence, of which the first ten minutes are analysed block by block.
     let hour = silent_flac(44_100, 1, 2_400);
     let answer = post(&format!("{}/api/recognize", server.address), &hour);
     assert_eq!((answer.status, &answer.body["code"]), (422, &json!("silence")), "{}", answer.body);
-    // A minute, but in eight channels at the highest rate that a FLAC file can declare.
+    // One minute in eight channels at the highest sample rate that a FLAC file can declare.
     let gigabyte = silent_flac(655_350, 8, 590);
     assert!(gigabyte.len() < 50_000);
     let begin = Instant::now();
@@ -22,7 +22,7 @@ fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_take_little_memory() {
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!("too-large")), "{}", answer.body);
     assert!(answer.body["detail"].as_str().unwrap().contains("8 channels at 655350 Hz"), "{}", answer.body);
     assert!(begin.elapsed() < Duration::from_secs(1), "refused before it is decoded");
-    // Pictures of many samples hold what is drawn alone.
+    // Pictures of many samples keep only the drawn values in memory.
     let fast = silent_flac(384_000, 1, 600);
     let most = |query: &str| {
         let answer = post(&format!("{}/api/recognize?{query}", server.address), &fast);
@@ -32,7 +32,7 @@ fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_take_little_memory() {
     if let (Some(without), Some(with)) = (most("pictures=false"), most("pictures=true")) {
         assert!(with < without + 30_000, "{without} kB without pictures, {with} kB with them");
     }
-    // A file to play is no longer than ten minutes at 48 kHz, whatever its rate.
+    // The WAV file has at most as many samples as ten minutes at 48 kHz, at any sample rate.
     let mut response = agent().post(format!("{}/api/wav", server.address)).send(&fast[..]).unwrap();
     let played = response.body_mut().with_config().limit(100_000_000).read_to_vec().unwrap();
     assert_eq!(played.len(), 44 + 2 * 600 * 48_000);
@@ -41,10 +41,10 @@ fn a_few_kilobytes_that_hold_an_hour_or_a_gigabyte_take_little_memory() {
     }
 }
 
-/// A FLAC file of `blocks` blocks of 65,535 frames of zeros, 16 bit: a few bytes a block.
+/// Returns a FLAC file of `blocks` blocks with 65,535 frames of zeros each, 16 bit. A block takes a few bytes.
 pub(crate) fn silent_flac(sample_rate: u64, channels: u8, blocks: u32) -> Vec<u8> {
     let block = |number: u32| {
-        // Block size 65,535 (16 bits follow), rate and bits as the file declares; constant subframes of zero.
+        // The block size of 65,535 follows in 16 bits. Sample rate and bits are those of the file. The subframes are constant zeros.
         let mut frame = vec![0xFF, 0xF8, 0x70, (channels - 1) << 4];
         let number = number.min(0x7FF);
         if number < 0x80 {
@@ -62,7 +62,7 @@ pub(crate) fn silent_flac(sample_rate: u64, channels: u8, blocks: u32) -> Vec<u8
     flac.extend(65_535u16.to_be_bytes());
     flac.extend(65_535u16.to_be_bytes());
     flac.extend([0; 6]);
-    // 20 bits of sample rate, 3 of channels − 1, 5 of bits − 1, 36 of samples (0: not known).
+    // 20 bits of sample rate, 3 bits of channels − 1, 5 bits of bits per sample − 1, 36 bits of the number of samples (0 is unknown).
     flac.extend(((sample_rate << 44) | (u64::from(channels - 1) << 41) | (15 << 36)).to_be_bytes());
     flac.extend([0; 16]);
     (0..blocks).for_each(|number| flac.extend(block(number)));

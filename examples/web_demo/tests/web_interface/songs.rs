@@ -1,4 +1,4 @@
-//! A mood in, songs out, as a list and as a file for players.
+//! Tests of recommending songs, as a list and as a file for players.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn a_list_is_given_as_a_file_too_and_a_journey_as_a_way() {
         let places: Vec<usize> = places.map(|place| place.expect("each song is there")).collect();
         assert!(places.is_sorted(), "in playing order: {places:?}");
     }
-    // In another language there are no English reasons.
+    // A playlist in another language contains no English reasons.
     let file = |language: &str| {
         let address = format!("{}/api/playlist?format=xspf&language={language}", server.address);
         agent().post(address).send(body.as_bytes()).unwrap().body_mut().read_to_string().unwrap()

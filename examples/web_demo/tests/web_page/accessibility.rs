@@ -1,7 +1,7 @@
-//! axe-core's rules, in every state of the page and every theme.
+//! Tests the page with the rules of axe-core, in every state and theme.
 //!
-//! axe-core is under another licence than this project and no part of it: `AXE` names its `axe.min.js`, or npm has put it beside the
-//! tests.
+//! axe-core has another licence than this project and is not part of it. The environment variable `AXE` names its `axe.min.js`, or npm has
+//! installed it in the folder of the tests.
 
 use serde_json::json;
 
@@ -23,10 +23,11 @@ fn axe() -> Option<String> {
     }
 }
 
-/// No rule is broken on the page as it is now.
+/// Asserts that the page in its present state breaks no rule.
 async fn check(page: &Page, axe: &str, state: &str) {
     page.client.execute(axe, vec![]).await.unwrap();
-    // axe describes every element that breaks a rule, and one for each rule that holds: descriptions take longer than checks.
+    // Descriptions take axe longer than checks. With this option it describes all elements that break a rule, but only one for each rule
+    // that is met.
     let run = "const done = arguments[0]; \
                axe.run({ resultTypes: ['violations'] }).then(({ violations, passes }) => done({ passes: passes.length, \
                violations: violations.map(({ id, nodes }) => [id, ...nodes.map(({ target, any }) => \
@@ -36,7 +37,7 @@ async fn check(page: &Page, axe: &str, state: &str) {
     assert!(found["passes"].as_u64().is_some_and(|rules| rules > 15), "{state}: {found}");
 }
 
-/// An answer in a hundred stretches.
+/// Script that gives the answer a hundred stretches.
 const MANY: &str = "const moods = ['Calm', 'Happy', 'Sad', 'Energetic', null]; \
     answer.timeline = [...Array(100).keys()].map((n) => ({ ...answer.timeline[1], start: n * answer.audio.seconds / 100, \
         end: (n + 1) * answer.audio.seconds / 100, mood: moods[n % 5], confident: n % 2 === 0 }));";
@@ -88,7 +89,7 @@ async fn no_state_breaks_a_rule_of_accessibility_in_any_theme() {
         )
         .await;
 
-        // The card of each mood, as a link shows it, and one that is not sure.
+        // The card of each mood as a link shows it, and the card of an uncertain mood.
         for mood in ["Calm", "Happy", "Sad", "Energetic"] {
             page.run(&format!("location.hash = 'mood={mood}&strategy=keep'")).await;
             page.until(mood, &format!("return document.getElementById('mood').textContent === '{mood}'"))
@@ -114,11 +115,11 @@ async fn no_state_breaks_a_rule_of_accessibility_in_any_theme() {
         page.until("readings", "return Number(document.getElementById('live-now').dataset.readings) >= 6")
             .await;
         page.run("document.querySelector('#live-section details').open = true").await;
-        // As long as a lively minute's.
+        // As many stretches as in a minute with many changes of mood.
         page.run("document.getElementById('live-text').append(...[...Array(30)].map(() => document.querySelector('#live-text li').cloneNode(true)))").await;
         check(page, &axe, &at("live")).await;
 
-        // Permission that does not come.
+        // The permission to use the microphone is never given.
         page.run("const media = navigator.mediaDevices; media.getUserMedia = () => new Promise(() => {})")
             .await;
         page.click("#record").await;

@@ -1,14 +1,14 @@
-//! The server's answers, changed or held back by a test.
+//! Changes and delays answers of the server.
 
 use serde_json::json;
 
 use crate::browser::Page;
 
-/// An answer that is not sure: see [`change`].
+/// Script for [`change`] that makes an answer uncertain.
 pub(crate) const LESS_SURE: &str = "answer.confident = false; \
     answer.probabilities = { Calm: 0.43, Happy: 0.2, Sad: 0.26, Energetic: 0.11 };";
 
-/// Changes what the server hears of a clip: `script` is run with each `answer`.
+/// Changes the server's answers for clips: runs `script` with each `answer`.
 pub(crate) async fn change(page: &Page, script: &str) {
     let script = format!(
         "window.server ??= window.fetch; window.fetch = async (address, request) => {{ \
@@ -20,7 +20,7 @@ pub(crate) async fn change(page: &Page, script: &str) {
     page.run(&script).await;
 }
 
-/// Holds back every answer of an address until [`release`]. Where a question was withdrawn, its answer comes all the same if `withdrawn`.
+/// Holds back every answer of an address until [`release`]. If `withdrawn` is set, the answer to a withdrawn request is delivered too.
 pub(crate) async fn hold(page: &Page, address: &str, withdrawn: bool) {
     let script = format!(
         "window.server ??= window.fetch; window.held = []; window.released = 0; \
@@ -41,15 +41,15 @@ pub(crate) async fn held(page: &Page, count: usize) {
     page.until("answers that are held back", &format!("return window.held.length === {count}")).await;
 }
 
-/// Gives the answers that are held back to the page, in the order of the questions, and lets it do all that follows from them.
+/// Delivers the held answers to the page in the order of the requests, and waits until the page has handled them.
 pub(crate) async fn release(page: &Page) {
-    // Two pictures of the page take all promises between them.
+    // All pending promises are handled before the second animation frame.
     let script = "const done = arguments[0]; window.held.splice(0).forEach((go) => go()); \
                   setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 100)";
     page.client.execute_async(script, vec![]).await.unwrap();
 }
 
-/// Lets all answers pass as the server gives them.
+/// Delivers all answers unchanged and at once from now on.
 pub(crate) async fn restore(page: &Page) {
     page.run("window.fetch = window.server").await;
 }

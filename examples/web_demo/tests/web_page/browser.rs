@@ -1,4 +1,4 @@
-//! A real browser with the page in it.
+//! Runs the page in a real browser.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// The longest wait. It leaves room for ten minutes of speech, which an unoptimised server takes half a minute for, and for other work
-/// beside it.
+/// Longest time to wait for the page. An unoptimised server takes half a minute for ten minutes of speech, and longer while other tests
+/// run.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// `chromedriver`, running until it is dropped.
+/// A `chromedriver` process, which is ended when this is dropped.
 struct Driver {
     process: Child,
     address: String,
@@ -37,7 +37,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Asked to end, it ends its browsers too; killed, it would leave them behind after a test that failed.
+        // After SIGTERM it ends its browsers too. After SIGKILL, the browser of a failed test would continue to run.
         let asked = Command::new("kill").arg(self.process.id().to_string()).status();
         if !asked.is_ok_and(|status| status.success()) {
             let _ = self.process.kill();
@@ -46,7 +46,7 @@ impl Drop for Driver {
     }
 }
 
-/// A command of Chromium's driver that is not part of WebDriver.
+/// A command of chromedriver that is not part of WebDriver.
 #[derive(Debug)]
 struct ChromeCommand(&'static str, Value);
 
@@ -60,13 +60,13 @@ impl WebDriverCompatibleCommand for ChromeCommand {
     }
 }
 
-/// The page, as its users see it.
+/// The page in the browser.
 pub(crate) struct Page {
     pub(crate) client: Client,
 }
 
 impl Page {
-    /// Waits until a script gives something else than null or false, and gives that.
+    /// Waits until a script returns a value other than null or false, and returns this value.
     pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
         let begin = Instant::now();
         loop {
@@ -87,7 +87,7 @@ impl Page {
         self.client.execute(script, vec![json!(selector)]).await.unwrap().as_str().unwrap().to_string()
     }
 
-    /// Clicks an element. One that the page replaces between being found and being clicked is found again.
+    /// Clicks an element. If the page replaces the element before the click, finds it again.
     pub(crate) async fn click(&self, selector: &str) {
         let begin = Instant::now();
         loop {
@@ -105,19 +105,19 @@ impl Page {
         self.client.perform_actions(keys).await.unwrap();
     }
 
-    /// Sends a file through the file chooser.
+    /// Chooses a file in the file input.
     pub(crate) async fn upload(&self, path: &str) {
         self.client.find(Locator::Css("#file")).await.unwrap().send_keys(path).await.unwrap();
     }
 
-    /// Forgets the last result, so that the next can be waited for.
+    /// Removes the last result from the page, so that a test can wait for the next one.
     pub(crate) async fn forget(&self) {
         let script = "document.getElementById('mood').textContent = ''; document.getElementById('songs').replaceChildren(); \
                       document.getElementById('problem').textContent = ''";
         self.client.execute(script, vec![]).await.unwrap();
     }
 
-    /// Mood, probabilities and songs as the page shows them, when they are there.
+    /// Waits until the page shows a result, and returns its mood, probabilities and songs.
     pub(crate) async fn result(&self) -> Value {
         self.until(
             "a result",
@@ -130,12 +130,12 @@ impl Page {
         .await
     }
 
-    /// What a script gives.
+    /// Runs a script and returns its value.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.unwrap()
     }
 
-    /// Shows the page as a browser with these features of media does, such as `prefers-color-scheme` and `forced-colors`.
+    /// Emulates media features, such as `prefers-color-scheme` and `forced-colors`.
     pub(crate) async fn media(&self, features: &[(&str, &str)]) {
         let features: Vec<Value> =
             features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
@@ -143,14 +143,14 @@ impl Page {
         self.chrome("goog/cdp/execute", media).await;
     }
 
-    /// Shows the page as a phone of this width does.
+    /// Emulates a phone with a screen of this width in pixels.
     pub(crate) async fn narrow(&self, width: u32) {
         let size = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
             "params": { "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": true } });
         self.chrome("goog/cdp/execute", size).await;
     }
 
-    /// Nothing sticks out at the side.
+    /// Asserts that the page is not wider than the screen.
     pub(crate) async fn fits(&self, state: &str) {
         let wide = self.run("return [document.documentElement.scrollWidth, innerWidth]").await;
         assert!(wide[0].as_u64() <= wide[1].as_u64(), "{state}: {wide}");
@@ -161,7 +161,7 @@ impl Page {
         select.select_by_value(code).await.unwrap();
     }
 
-    /// Whether a script's expression holds now.
+    /// Returns whether an expression is true now.
     pub(crate) async fn holds(&self, expression: &str) -> bool {
         self.client.execute(&format!("return Boolean({expression})"), vec![]).await.unwrap() == json!(true)
     }
@@ -184,7 +184,7 @@ impl Page {
         self.client.issue_cmd(ChromeCommand(command, body)).await.unwrap()
     }
 
-    /// What the console holds of warnings and errors, but for refusals that the page asked for.
+    /// Returns the warnings and errors in the console, except for those of HTTP errors that a test causes on purpose.
     pub(crate) async fn faults(&self) -> Vec<String> {
         let log = self.chrome("se/log", json!({ "type": "browser" })).await;
         let messages =
@@ -197,22 +197,22 @@ impl Page {
     }
 }
 
-/// A browser and the page in it.
+/// A browser that shows the page.
 pub(crate) struct Browser {
     pub(crate) page: Page,
-    /// A folder for files, which is also where downloads go.
+    /// Folder for files of the test and for downloads.
     pub(crate) folder: tempfile::TempDir,
     server: Server,
     _driver: Driver,
 }
 
 impl Browser {
-    /// Opens the web demo's page in Chromium, whose microphone hears a WAV file over and over; `None` without a driver.
+    /// Opens the page in Chromium, with a WAV file that is played repeatedly as the microphone. Returns `None` if there is no driver.
     pub(crate) async fn open(microphone: &Path) -> Option<Self> {
         Self::open_with(microphone, &[]).await
     }
 
-    /// The same with options for the server.
+    /// Like [`open`](Self::open), with options for the server.
     pub(crate) async fn open_with(microphone: &Path, options: &[&str]) -> Option<Self> {
         let Some(driver) = Driver::start() else {
             assert!(std::env::var_os("REQUIRE_CHROMIUM").is_none(), "chromedriver must be installed");
@@ -222,7 +222,7 @@ impl Browser {
         let folder = tempfile::TempDir::new().unwrap();
         let arguments = [
             "--headless=new".to_string(),
-            // Chromium's sandbox refuses to run as root, as it must in containers.
+            // Tests in containers run as root, and Chromium's sandbox refuses to run as root.
             "--no-sandbox".to_string(),
             "--disable-gpu".to_string(),
             "--disable-dev-shm-usage".to_string(),
@@ -259,7 +259,7 @@ impl Browser {
         Some(Self { page, folder, server, _driver: driver })
     }
 
-    /// Waits for a file that the page gives to the user, and reads it.
+    /// Waits for a download and returns its text.
     pub(crate) async fn downloaded(&self, name: &str) -> String {
         let path = self.folder.path().join(name);
         let begin = Instant::now();
@@ -270,20 +270,21 @@ impl Browser {
         std::fs::read_to_string(path).unwrap()
     }
 
-    /// Ends the server under the page.
+    /// Kills the server while the page is open.
     pub(crate) fn stop_server(&self) {
         let id = self.server.process.id().to_string();
         assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
     }
 
-    /// Ends it, if nothing went wrong that the console knows of.
+    /// Closes the browser, and asserts that the console has no warnings or errors.
     pub(crate) async fn close(self) {
         assert_eq!(self.page.faults().await, Vec::<String>::new());
         self.page.client.close().await.unwrap();
     }
 }
 
-/// A script that says whether anything is drawn on a canvas. It reads a copy: Chromium warns of a canvas of the page that is read repeatedly.
+/// Returns a script that returns whether a canvas has a drawing. The script reads a copy of the canvas, because Chromium warns if a canvas
+/// of the page is read repeatedly.
 pub(crate) fn is_drawn(id: &str) -> String {
     format!(
         "const canvas = document.getElementById('{id}'); \

@@ -1,4 +1,4 @@
-//! Files that are large, odd, or gone.
+//! Tests of files that are large, unusual or deleted, and of the player.
 
 use serde_json::{Value, json};
 
@@ -28,12 +28,12 @@ async fn a_file_that_is_gone_is_told_and_one_that_was_heard_stays() {
     std::fs::copy(&microphone, &path).unwrap();
     page.upload(path.to_str().unwrap()).await;
     page.result().await;
-    // It vanishes once it was heard: its pictures are still drawn.
+    // The file is deleted after it was recognised. Its pictures can still be drawn.
     std::fs::remove_file(&path).unwrap();
     page.click("#heard summary").await;
     page.until("pictures", "return document.querySelectorAll('#pictures img').length === 3").await;
 
-    // It vanishes after it was chosen.
+    // The file is deleted after it was chosen.
     std::fs::copy(&microphone, &path).unwrap();
     page.run("addEventListener('change', (event) => event.stopImmediatePropagation(), { capture: true, once: true })").await;
     page.upload(path.to_str().unwrap()).await;
@@ -42,7 +42,7 @@ async fn a_file_that_is_gone_is_told_and_one_that_was_heard_stays() {
     page.until("a reason", &problem("This file can't be read")).await;
     assert!(page.holds("document.getElementById('result').hidden").await);
 
-    // A folder.
+    // A folder is dropped.
     let folder = browser.folder.path().join("songs");
     std::fs::create_dir(&folder).unwrap();
     page.forget().await;
@@ -53,7 +53,7 @@ async fn a_file_that_is_gone_is_told_and_one_that_was_heard_stays() {
     }
     page.until("a reason", &problem("This file can't be read")).await;
 
-    // Of several files the first is heard, and that is said.
+    // Of several files, the first is recognised, and a notice says so.
     let fetched = "const done = arguments[0]; fetch('/sample.wav').then((response) => response.blob()).then((blob) => { window.sample = blob; done(); })";
     page.client.execute_async(fetched, vec![]).await.unwrap();
     page.forget().await;
@@ -64,7 +64,7 @@ async fn a_file_that_is_gone_is_told_and_one_that_was_heard_stays() {
     browser.close().await;
 }
 
-/// The browser makes a small file of what is large, so that ten minutes of it are heard.
+/// The browser converts a large file to a small one, so that its first ten minutes are recognised.
 #[tokio::test]
 async fn of_large_files_ten_minutes_are_heard_where_the_browser_can_decode_them() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
@@ -76,7 +76,7 @@ async fn of_large_files_ten_minutes_are_heard_where_the_browser_can_decode_them(
         page.result().await;
         (page.text("#clip").await, page.text("#notice").await)
     };
-    // 24 MB of stereo: 125 s, of which the first 20 MB hold 104.
+    // 24 MB in stereo: 125 s, of which the first 20 MB contain 104 s.
     let clip = std::fs::read(sample()).unwrap();
     let speech: Vec<i16> =
         clip[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
@@ -89,7 +89,8 @@ async fn of_large_files_ten_minutes_are_heard_where_the_browser_can_decode_them(
     let (clip, notice) = heard("stereo.wav").await;
     assert!(clip == "stereo.wav, 2:05" && !notice.contains("large"), "{clip}: {notice}");
 
-    // The rest is silence, which is heard fast. A video with its index at its end, of which a start alone tells nothing.
+    // After the clip there is silence, which is recognised fast. The index of the video is at its end, so it cannot be read from its start
+    // alone.
     let video = [
         "-f",
         "lavfi",
@@ -112,14 +113,14 @@ async fn of_large_files_ten_minutes_are_heard_where_the_browser_can_decode_them(
         assert!(clip.starts_with("film.mov, 30") && !notice.contains("large"), "{clip}: {notice}");
     }
 
-    // A small file that only the browser decodes, and that is large at the usual rate.
+    // A small file that only the browser can decode, and whose WAV file is too large at the usual sample rate.
     if made(&at("around.ogg"), &["-af", "apad", "-t", "500", "-ac", "6", "-c:a", "libvorbis", "-q:a", "0"]) {
         assert!(std::fs::metadata(at("around.ogg")).unwrap().len() < 20_000_000);
         let (clip, notice) = heard("around.ogg").await;
         assert!(clip == "around.ogg, 8:20" && !notice.contains("large"), "{clip}: {notice}");
     }
 
-    // What only the server can decode is heard from its start, and that is said.
+    // Only the start of a large file that only the server can decode is recognised, and a notice says so.
     if made(&at("large.aiff"), &["-af", "apad", "-t", "110", "-ar", "48000", "-ac", "2", "-c:a", "pcm_s16be"])
     {
         let (clip, notice) = heard("large.aiff").await;
@@ -148,7 +149,7 @@ async fn a_recording_that_ends_at_once_is_called_too_short() {
 async fn what_is_not_sure_and_where_nobody_speaks_is_said() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
     let page = &browser.page;
-    // Six seconds of silence at its end.
+    // The file ends with six seconds of silence.
     let clip = std::fs::read(sample()).unwrap();
     let speech = clip[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
     let path = browser.folder.path().join("pause.wav");
@@ -156,7 +157,7 @@ async fn what_is_not_sure_and_where_nobody_speaks_is_said() {
     page.upload(path.to_str().unwrap()).await;
     page.result().await;
     assert_eq!(page.text("#notice").await, "I heard no speech in the grey parts.");
-    // Short stretches have tenths, or both ends would read the same.
+    // The times of short stretches have tenths of seconds, so that start and end differ.
     let first = "return document.querySelector('#segments button').getAttribute('aria-label')";
     let first = page.run(first).await;
     assert!(
@@ -166,7 +167,7 @@ async fn what_is_not_sure_and_where_nobody_speaks_is_said() {
         "{first}"
     );
 
-    // The same answer, less sure.
+    // The same answer, but uncertain.
     change(page, LESS_SURE).await;
     page.forget().await;
     page.click("#sample").await;
@@ -175,7 +176,7 @@ async fn what_is_not_sure_and_where_nobody_speaks_is_said() {
     let dashed = "['#result', '#icon'].every((part) => getComputedStyle(document.querySelector(part)).borderTopStyle === 'dashed')";
     assert!(page.holds(dashed).await, "what is not sure looks so");
 
-    // The waveform is pressed, and walked through by keys.
+    // The waveform is clicked, and then moved through with keys.
     page.until("a player", "return document.getElementById('player').duration > 4").await;
     page.click("#wave").await;
     let at = "return document.getElementById('player').currentTime";
@@ -197,7 +198,7 @@ async fn what_is_not_sure_and_where_nobody_speaks_is_said() {
             page.run(at).await
         );
     }
-    // At its end, Play begins again.
+    // At the end, Play starts from the beginning.
     page.click("#play").await;
     page.until("the beginning", "const { currentTime, paused } = document.getElementById('player'); return !paused && currentTime < 2").await;
     browser.close().await;

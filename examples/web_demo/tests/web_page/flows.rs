@@ -1,4 +1,4 @@
-//! What leaves the page, what stays in it, and what comes at once.
+//! Tests of exports, stored data, and events that happen at the same time.
 
 use fantoccini::Locator;
 use serde_json::json;
@@ -12,7 +12,7 @@ async fn clipboard(page: &Page) -> String {
     page.client.execute_async(read, vec![]).await.unwrap().as_str().unwrap().to_string()
 }
 
-/// The samples of the bundled clip, at 22,050 Hz.
+/// Returns the samples of the bundled clip, at 22,050 Hz.
 fn speech() -> Vec<i16> {
     let clip = std::fs::read(sample()).unwrap();
     clip[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
@@ -60,7 +60,7 @@ async fn the_list_is_copied_linked_and_saved() {
         page.click(&format!("#downloads [aria-label='Save as {format}']")).await;
         let file = browser.downloaded(&format!("songs.{}", format.to_lowercase())).await;
         assert!(file.starts_with(begin), "{file}");
-        // In XML some letters of a title are written otherwise.
+        // XML escapes some characters of titles.
         assert!(format == "XSPF" || titles.iter().all(|title| file.contains(title)), "{file}");
     }
 
@@ -93,7 +93,7 @@ async fn a_link_is_not_kept_and_a_like_survives_hiding() {
     page.client.refresh().await.unwrap();
     page.until("one's own strategy", &checked("cheer-up")).await;
 
-    // A liked song is hidden, and liked when it is back.
+    // A liked song is hidden. When it is shown again, it is still liked.
     page.click("#sample").await;
     page.result().await;
     let first = page.text("#songs li:first-child a").await;
@@ -107,7 +107,7 @@ async fn a_link_is_not_kept_and_a_like_survives_hiding() {
     page.until("the liked song first", &is_first).await;
     page.click("#songs li:first-child .hide").await;
     page.until("the way back", "return document.activeElement.id === 'undo-button'").await;
-    // What is told is told in the other language too.
+    // The message changes with the language.
     page.client.find(Locator::Css("#language")).await.unwrap().select_by_value("de").await.unwrap();
     assert!(
         page.text("#undo-text").await.ends_with("ist ausgeblendet."),
@@ -120,7 +120,7 @@ async fn a_link_is_not_kept_and_a_like_survives_hiding() {
     page.until("the song", &is_first).await;
     assert!(page.holds("document.querySelector('#songs li:first-child .like[aria-pressed=true]')").await);
 
-    // A new recording takes the list away while a song is being hidden: no way back is offered.
+    // A new recording removes the list while a song is being hidden. Undo is not offered.
     hold(page, "/api/recommend", false).await;
     page.click("#songs li:first-child .hide").await;
     held(page, 1).await;
@@ -164,7 +164,7 @@ async fn whatever_stands_in_the_browsers_storage_the_page_works() {
             kept(name, value).await;
         }
         kept("language", "\"xx\"").await;
-        // Another program's, at the same address.
+        // Values of another program at the same address.
         page.client
             .execute(
                 "localStorage.setItem('preferences', '7'); localStorage.setItem('language', '\"de\"')",
@@ -197,7 +197,7 @@ async fn a_recording_ends_at_silence_and_what_a_lost_microphone_heard_is_heard()
     page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
     page.result().await;
     assert!(page.text("#clip").await.starts_with("your recording"), "{}", page.text("#clip").await);
-    // The silence that ended it is nothing to be told of.
+    // The silence that ended the recording is not mentioned.
     assert_eq!(page.text("#notice").await, "");
     assert_eq!(page.text("#record-text").await, "Record");
 
@@ -217,7 +217,7 @@ async fn a_recording_ends_at_silence_and_what_a_lost_microphone_heard_is_heard()
         .unwrap();
     page.until("its end", "return document.getElementById('record').dataset.state === 'closed'").await;
     page.until("an answer or a reason", "return document.getElementById('mood').textContent || document.getElementById('problem').textContent").await;
-    // It reached an answer, or there was no speech yet.
+    // The page shows an answer with a notice, or a problem if there was no speech yet.
     let (notice, problem) = (page.text("#notice").await, page.text("#problem").await);
     let is_told = notice.starts_with("The microphone was unplugged") || !problem.is_empty();
     assert!(is_told, "{notice:?}, {problem:?}, {:?}", page.text("#clip").await);
@@ -266,7 +266,7 @@ async fn what_comes_late_is_too_late_and_dropped_text_is_left_alone() {
     let microphone = sample().canonicalize().unwrap();
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
-    // The sample itself arrives after a file that was chosen later.
+    // The sample arrives after a file that was chosen later.
     hold(page, "/sample.wav", true).await;
     page.click("#sample").await;
     held(page, 1).await;
@@ -282,7 +282,7 @@ async fn what_comes_late_is_too_late_and_dropped_text_is_left_alone() {
                        document.querySelector('footer').dispatchEvent(event); return event.defaultPrevented; })";
     assert_eq!(page.client.execute(dropped, vec![]).await.unwrap(), json!([false, false]));
 
-    // Live with a slow server: fewer readings, over the time that they took.
+    // With a slow server, live listening has fewer readings, and each covers a longer time.
     let slow = "const fast = window.fetch; window.fetch = async (address, request) => { \
                     await new Promise((go) => setTimeout(go, 1700)); return fast(address, request); }; \
                 document.getElementById('live-now').dataset.readings = '0'";
@@ -326,7 +326,7 @@ async fn the_first_ten_minutes_fit_a_phone_and_every_stretch_stands_below_its_pa
     }
     assert!(page.holds("document.documentElement.scrollWidth <= innerWidth").await, "nothing sticks out");
 
-    // It plays no further than it was heard.
+    // The player stops at the end of the recognised part.
     let last = "const player = document.getElementById('player'); player.currentTime = 599.5; document.getElementById('play').click()";
     page.until("a player", "return document.getElementById('player').duration > 600.5").await;
     page.run(last).await;

@@ -1,10 +1,10 @@
-//! Real files of every kind that the page takes, made by `ffmpeg` where it is installed.
+//! Tests real files of all formats that the page accepts. Skipped without `ffmpeg`, which makes them.
 
 use crate::browser::Browser;
 use crate::media::made;
 use crate::support::sample;
 
-/// Extensions, with what ffmpeg is told of their codec.
+/// File extensions, with the options of ffmpeg for the codec.
 const KINDS: [(&str, &[&str]); 14] = [
     ("16.wav", &["-c:a", "pcm_s16le"]),
     ("float.wav", &["-c:a", "pcm_f32le", "-ar", "44100", "-ac", "2"]),
@@ -41,7 +41,7 @@ async fn every_kind_of_recording_is_heard_and_can_be_played() {
         let heard = page.result().await;
         assert_eq!(heard["mood"], expected, "{name}");
         assert!(page.text("#clip").await.starts_with(&name), "{}", page.text("#clip").await);
-        // By the browser itself, or by way of the server.
+        // The browser plays the file itself, or the server converts it.
         page.until(
             &format!("a player with {name}"),
             "const { duration } = document.getElementById('player'); \

@@ -1,4 +1,4 @@
-//! What the browser keeps: from reload to reload, beside other tabs, and where there is no room.
+//! Tests of stored data: after a reload, with several tabs, and with full storage.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves
     page.run(&set("count", "3")).await;
     page.until("three songs", "return document.querySelectorAll('#songs li').length === 3").await;
 
-    // An invalid value and its message survive a change of language.
+    // An invalid value and its error stay when the language changes.
     page.run(&set("popularity", "101")).await;
     assert_eq!(page.text("#popularity-problem").await, "Enter a number from 0 to 100.");
     page.language("de").await;
@@ -59,7 +59,7 @@ async fn wishes_hidden_songs_and_language_survive_a_reload_and_a_language_leaves
         .await
     );
 
-    // What is saved is in the language too.
+    // A saved playlist is in the chosen language too.
     page.click("#downloads button:nth-child(2)").await;
     let saved = browser.downloaded("songs.xspf").await;
     assert!(saved.contains("Lieder für deine Stimmung") && !saved.contains("<annotation>"), "{saved}");
@@ -84,14 +84,14 @@ async fn two_tabs_add_to_each_others_likes() {
     page.until("a like", &pressed(1)).await;
     let other = keys(page, "liked").await;
 
-    // The first tab shows it, and adds its own.
+    // The first tab shows the like of the second and adds its own.
     to(0).await.unwrap();
     page.until("the other tab's like", &pressed(1)).await;
     page.click("#songs .like[aria-pressed=false]").await;
     page.until("both likes", &pressed(2)).await;
     let both = keys(page, "liked").await;
     assert!(both.len() == 2 && both.contains(&other[0]), "{both:?}");
-    // A like leaves the other tab's strategy alone.
+    // A like does not change the strategy that another tab has stored.
     to(1).await.unwrap();
     page.click("#strategy-keep").await;
     to(0).await.unwrap();
@@ -107,7 +107,7 @@ async fn two_tabs_add_to_each_others_likes() {
 async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
     let page = &browser.page;
-    // As many likes as the program takes: the oldest makes room, and that is said.
+    // The number of likes is at its limit. The next like removes the oldest, and a message says so.
     let many = "localStorage.setItem('voice-mood-music.liked', JSON.stringify([...Array(300).keys()].map((n) => [`key ${n}`, `Title ${n}`])))";
     page.run(many).await;
     page.client.refresh().await.unwrap();
@@ -125,7 +125,7 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     page.click("#forget").await;
     page.until("no like", &pressed(0)).await;
 
-    // Without room in the store, what is newer holds all the same.
+    // If the storage is full, newer values still take effect.
     page.click("#feedback-moods button").await;
     page.run("Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }").await;
     page.click("#sample").await;
@@ -144,7 +144,7 @@ async fn a_full_store_and_too_many_likes_lose_nothing_unsaid() {
     let csv = page.client.execute_async(csv, vec![]).await.unwrap();
     assert_eq!(csv.as_str().unwrap().lines().count(), 3, "{csv}");
 
-    // Deleted answers are no longer pressed, and the songs follow what was heard again.
+    // After the answers are deleted, no mood is pressed, and the songs suit the recognised mood again.
     page.click("#feedback-clear").await;
     assert!(page.holds("document.querySelector('#feedback-moods [aria-pressed=true]') === null").await);
     let csv = "const done = arguments[0]; import('/feedback.js').then((module) => done([module.isJudged(), module.csv().trim().split('\\n').length]))";

@@ -1,4 +1,4 @@
-//! Without a mouse and without eyes; and what stays in the browser.
+//! Tests of the page with the keyboard only and with a screen reader, and of stored data.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browser, Page};
 use crate::support::sample;
 
-/// Presses Tab until the focus is where a script says.
+/// Presses Tab until the expression `reached` is true.
 async fn tab_to(page: &Page, what: &str, reached: &str) {
     for _ in 0..60 {
         page.press(Key::Tab).await;
@@ -27,7 +27,7 @@ async fn focused(page: &Page, id: &str) {
 async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
     let page = &browser.page;
-    // Record and Live, each begun and ended.
+    // Record and Live are each started and stopped.
     focused(page, "record").await;
     page.press(Key::Enter).await;
     page.until("a recording", "return document.getElementById('record').dataset.state === 'on' && document.getElementById('clock').textContent >= '0:02'").await;
@@ -45,7 +45,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     page.press(Key::Enter).await;
     page.result().await;
 
-    // From the result on, where the focus is, a few presses lead to the first song.
+    // A few presses of Tab move the focus from the result to the first song.
     let mut stops = 0;
     while !page.holds("document.activeElement.matches('#songs a')").await {
         page.press(Key::Tab).await;
@@ -53,7 +53,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
         assert!(stops <= 6, "too many tab stops before the first song");
     }
 
-    // A correction by arrow keys, its export, a preference and a hidden song.
+    // Correct the mood with arrow keys, export the answers, change a preference and hide a song.
     page.client.execute("document.getElementById('result').focus()", vec![]).await.unwrap();
     tab_to(page, "a mood", "document.activeElement.matches('#feedback-moods button')").await;
     page.press(Key::Right).await;
@@ -77,7 +77,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     page.press(Key::Enter).await;
     focused(page, "count").await;
     page.press(Key::Up).await;
-    // The catalogue holds four happy songs, which suit the corrected mood.
+    // The catalogue has four happy songs, which suit the corrected mood.
     page.until("a count of six", "return document.getElementById('count').value === '6'").await;
     page.until("the happy songs", "return document.querySelectorAll('#songs li').length >= 4").await;
     page.client.execute("document.getElementById('songs-title').focus()", vec![]).await.unwrap();
@@ -99,7 +99,7 @@ async fn everything_can_be_reached_heard_and_done_without_a_mouse() {
     browser.close().await;
 }
 
-/// What a screen reader is told, by Chromium's own tree.
+/// Checks names and roles for screen readers in Chromium's accessibility tree.
 async fn names_and_roles(page: &Page) {
     page.chrome("goog/cdp/execute", json!({ "cmd": "Accessibility.enable", "params": {} })).await;
     let tree =
@@ -135,7 +135,7 @@ async fn names_and_roles(page: &Page) {
         }
         roles.insert(role);
     }
-    // Where the focus goes says all: what was heard, its mood, and how sure that is.
+    // The name of the focused region contains the clip, its mood and the certainty.
     let (clip, mood, certainty) =
         (page.text("#clip").await, page.text("#mood").await, page.text("#certainty").await);
     let told = |name: &&String| [&clip, &mood, &certainty].into_iter().all(|part| name.contains(part.trim()));
@@ -158,7 +158,7 @@ async fn names_and_roles(page: &Page) {
         assert!(roles.contains(role), "{role} is not among {roles:?}");
     }
     assert!(roles.contains("image") || roles.contains("img"), "{roles:?}");
-    // What a button does next is its name; it is not said to be pressed as well.
+    // The names of these buttons state their next action, so they must not have a pressed state as well.
     assert!(
         page.holds(
             "!document.querySelector('#record[aria-pressed], #live[aria-pressed], #play[aria-pressed]')"

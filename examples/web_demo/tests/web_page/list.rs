@@ -1,4 +1,4 @@
-//! The list of songs under quick hands, and what stands in its rows.
+//! Tests of quick actions on the list of songs, and of the texts in its rows.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     let page = &browser.page;
     page.click("#sample").await;
     page.result().await;
-    // A list without its first song may begin with another than the second.
+    // After the first song is hidden, the new list may begin with another song than the second one.
     let first = async || {
         let title = page.run("return document.querySelector('#songs li a').firstChild.textContent").await;
         title.as_str().unwrap().to_owned()
@@ -27,7 +27,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     page.click("#songs li:nth-child(1) .hide").await;
     page.until("the first song's end", &told(&gone)).await;
     let hidden = first().await;
-    // While the second one is hidden, nothing offers to bring back the first.
+    // While the second song is being hidden, undo of the first is not offered.
     hold(page, "/api/recommend", false).await;
     page.click("#songs li:nth-child(1) .hide").await;
     held(page, 1).await;
@@ -45,7 +45,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     let titles = titles.as_array().unwrap();
     assert!(titles.contains(&json!(hidden)) && !titles.contains(&json!(gone)), "{titles:?}");
 
-    // A list that comes late takes no focus away.
+    // A list that arrives late does not move the focus.
     for press in [".like", ".hide"] {
         page.click(&format!("#songs li:nth-child(1) {press}")).await;
         held(page, 1).await;
@@ -53,7 +53,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
         release(page).await;
         assert!(page.holds("document.activeElement.id === 'copy'").await, "{press}");
     }
-    // With the focus in its row, it stays with the song.
+    // If the focus is in a row, it stays with the row's song.
     let key = page.run("return document.querySelector('#songs li:nth-child(2)').dataset.key").await;
     page.click("#songs li:nth-child(2) .like").await;
     held(page, 1).await;
@@ -63,7 +63,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     );
     assert!(page.holds(&stays).await, "{}", page.run("return document.activeElement.outerHTML").await);
 
-    // All hidden songs come back, and with them goes the way back of one.
+    // When all hidden songs are shown again, undo of the last one is no longer offered.
     restore(page).await;
     page.run("document.getElementById('more').open = true").await;
     page.click("#songs li:last-child .hide").await;
@@ -75,7 +75,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
     );
     assert!(page.holds("document.activeElement.id === 'songs-status'").await);
     assert_eq!(page.run("return localStorage.getItem('voice-mood-music.hidden')").await, json!("[]"));
-    // Likes are deleted with a word, and where there are none nothing offers it.
+    // Deleting the likes shows a message. Without likes, the button is hidden.
     page.click("#forget").await;
     assert_eq!(page.text("#preferences-status").await, "Your likes are deleted.");
     assert!(
@@ -92,7 +92,7 @@ async fn undo_brings_back_the_song_that_it_names_and_the_focus_stays_where_it_is
 async fn every_row_says_its_mood_and_why_in_plain_words() {
     let folder = tempfile::TempDir::new().unwrap();
     let catalog = folder.path().join("songs.csv");
-    // Some moods are estimated, some songs' sound is not known.
+    // The moods of some songs are estimated, and the features of one song are unknown.
     let songs = "name,artist,valence,energy,danceability,acousticness,instrumentalness,liveness,loudness,speechiness,tempo,popularity,mood\n\
                  Known,A,0.3,0.2,0.5,0.8,0.1,0.1,-10,0.05,90,60,Calm\n\
                  Guessed,B,0.9,0.8,0.7,0.1,0,0.1,-5,0.05,125,70,\n\
@@ -127,7 +127,7 @@ async fn every_row_says_its_mood_and_why_in_plain_words() {
             full += title;
         }
     }
-    // The title still has all of it.
+    // The title of the row has the full reason.
     assert!(full.contains("unknown") && full.contains("mood estimated") && full.contains('('), "{full}");
     browser.close().await;
 }

@@ -1,4 +1,5 @@
-//! Live listening: what is shown while moods change, and what ends it. Moods come from the test instead of the server.
+//! Tests of live listening: what the page shows while moods change, and what ends listening. The moods come from the test, not from the
+//! server.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use serde_json::json;
 use crate::browser::{Browser, Page};
 use crate::support::sample;
 
-/// Readings of `window.mood`, on a clock that each of them moves by 2.5 s: a minute is 24 readings, however fast the machine is.
+/// Replaces the server's answers by `window.mood`, and the clock by one that each reading advances by 2.5 s, so that a minute has 24
+/// readings at any speed of the machine.
 async fn pretend(page: &Page) {
     let script = "const real = window.fetch; let now = 0; performance.now = () => now; \
                   window.mood = 'Calm'; window.tracks = []; \
@@ -56,7 +58,7 @@ async fn a_mood_that_changes_interrupts_nobody() {
     page.until("another mood", &minute("Sad")).await;
     page.until("the focus that stays", "return document.activeElement.id === 'undo-button'").await;
     assert!(page.holds("document.getElementById('undo-text').textContent.endsWith('is hidden.')").await);
-    // Readings are smoothed: of the newest two fifths count.
+    // Readings are smoothed. The newest has a weight of two fifths.
     for told in ["Calm, 70%", "Calm, 46%", "Sad, 48%"] {
         assert!(
             page.holds(&format!("window.told.includes('{told}')")).await,
@@ -67,14 +69,14 @@ async fn a_mood_that_changes_interrupts_nobody() {
     let words = page.text("#live-text").await;
     assert!(words.contains(": calm") && words.contains(": sad"), "{words}");
 
-    // The songs of another mood are others: the focus goes to what is said of them.
+    // Another mood replaces the songs. The focus then moves to the list's status.
     page.run("document.querySelector('#songs .like').focus(); window.mood = 'Energetic'").await;
     page.until("a third mood", &minute("Energetic")).await;
     let kept = "return document.activeElement.id === 'songs-status' || document.activeElement.matches('#songs .like')";
     page.until("a focus that is not lost", kept).await;
     assert_eq!(page.run("return window.hides").await, json!(0), "nothing flickers");
 
-    // After a minute of silence the card still tells the last minute in which something was said.
+    // After a minute of silence, the card still shows the last minute with speech.
     page.run("window.mood = null").await;
     let silence = "const rows = document.querySelectorAll('#live-text li'); \
                    return rows.length === 1 && rows[0].textContent.includes('no speech')";
@@ -86,7 +88,7 @@ async fn a_mood_that_changes_interrupts_nobody() {
         ("the last minute", "")
     );
 
-    // The lines are drawn again for another theme and another width.
+    // The lines are drawn again if the theme or the width changes.
     let drawn = "return document.getElementById('timeline').toDataURL()";
     let light = page.run(drawn).await;
     page.media(&[("prefers-color-scheme", "dark")]).await;
@@ -105,7 +107,7 @@ async fn live_ends_when_something_else_begins() {
     let readings = "return Number(document.getElementById('live-now').dataset.readings) >= 3";
     let forget = "document.getElementById('live-now').dataset.readings = '0'";
 
-    // Record takes the microphone, and the lines away.
+    // Record takes over the microphone and hides the lines.
     page.click("#live").await;
     page.until("readings", readings).await;
     let seen = "document.getElementById('timeline').getBoundingClientRect().bottom <= 800";
@@ -115,7 +117,7 @@ async fn live_ends_when_something_else_begins() {
     page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
     assert!(page.holds("document.getElementById('live-section').hidden").await);
 
-    // A link ends a recording, and live listening too.
+    // Opening a link stops a recording or live listening.
     let link = "location.hash = 'mood=Sad&strategy=keep'";
     let shown = "return document.getElementById('clip').textContent === 'a shared link' \
                  && document.querySelectorAll('#songs li[data-mood=Sad]').length > 0";
@@ -133,13 +135,13 @@ async fn live_ends_when_something_else_begins() {
     assert_eq!(page.text("#certainty").await, "That is what the link says.");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(page.text("#clip").await, "a shared link", "no minute overwrites it");
-    // Without it in the address, one's own preferences hold again.
+    // When the link is removed from the address, the user's own preferences apply again.
     page.run("location.hash = ''").await;
     page.until("one's own strategy", "return document.getElementById('strategy-balance').checked").await;
     page.until("its songs", "return document.getElementById('songs-status').textContent.includes('Balance')")
         .await;
 
-    // What was heard before does not stand beside a refusal.
+    // The old lines are hidden if the microphone is refused.
     page.run(forget).await;
     page.click("#live").await;
     page.until("readings", readings).await;

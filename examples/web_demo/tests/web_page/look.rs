@@ -1,4 +1,4 @@
-//! What is seen: on narrow screens, in forced colours, and of what is drawn.
+//! Tests of the look of the page: narrow screens, forced colours and drawings.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ async fn every_state_fits_320_pixels() {
         page.click("#record").await;
         page.until("a recording", "return document.getElementById('record').dataset.state === 'on'").await;
         page.fits("recording").await;
-        // The level is drawn while it runs.
+        // The level is drawn while recording.
         page.until("a waveform", &is_drawn("level-wave")).await;
         page.run("document.getElementById('live-now').dataset.readings = '0'").await;
         page.click("#live").await;
@@ -46,7 +46,7 @@ async fn every_state_fits_320_pixels() {
         let small = "return [...document.querySelectorAll('.judge, #play')].filter((button) => { \
                          const { width, height } = button.getBoundingClientRect(); return Math.min(width, height) < 44; }).length";
         assert_eq!(page.run(small).await, json!(0), "buttons that a finger misses");
-        // Pictures are drawn as wide as they are shown, so that letters keep their size.
+        // Pictures are drawn with the width at which they are shown, so that letters keep their size.
         page.click("#heard summary").await;
         page.until("pictures", "return document.querySelectorAll('#pictures img').length === 3").await;
         let sizes = "return [...document.querySelectorAll('#pictures img')].map((image) => [image.naturalWidth, image.clientWidth, image.naturalHeight, image.clientHeight])";
@@ -85,7 +85,7 @@ async fn what_is_pressed_is_seen_in_forced_colours() {
         let differ = format!("{OF} return of('{pressed}') !== of('{other}')");
         page.until(pressed, &differ).await;
     }
-    // All in the colour that the user chose for it.
+    // All pressed buttons have the colour that the user has chosen for selected parts.
     let same = format!("{OF} return of('.like[aria-pressed=true]') === of('label[for=strategy-balance]')");
     page.until("one colour", &same).await;
     page.click("#live").await;

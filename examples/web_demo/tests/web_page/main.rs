@@ -1,7 +1,6 @@
-//! The web demo's page in a real Chromium: what a user does, sees and hears. Without `chromedriver` the tests are skipped, unless
-//! `REQUIRE_CHROMIUM` is set. With `WEB_SCREENSHOTS` set to a folder they leave pictures of the page there; with `AXE` set to axe-core's
-//! `axe.min.js` they check the page's accessibility by its rules.
-//! The ignored test is a timing, for an optimised program on a machine that does nothing else.
+//! Tests the page of the web demo in a real Chromium. Without `chromedriver` the tests are skipped, or fail if `REQUIRE_CHROMIUM` is set.
+//! If `WEB_SCREENSHOTS` names a folder, they save pictures of the page there. If `AXE` names axe-core's `axe.min.js`, they check the page's
+//! accessibility with its rules. The ignored test measures time and needs an optimised program on an idle machine.
 
 #![allow(clippy::unwrap_used)] // a test may panic
 

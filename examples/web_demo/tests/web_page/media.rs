@@ -1,11 +1,11 @@
-//! Files that `ffmpeg` makes of the bundled clip, where it is installed.
+//! Makes files from the bundled clip with `ffmpeg`, if it is installed.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::sample;
 
-/// Whether a file was made with these arguments. `ffmpeg` may be missing, or lack a codec: that is told.
+/// Makes a file with these arguments. Returns false and prints a message if `ffmpeg` or the codec is missing.
 pub(crate) fn made(path: &Path, arguments: &[&str]) -> bool {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", "error", "-y", "-i"]).arg(sample()).args(arguments).arg(path);
@@ -14,7 +14,7 @@ pub(crate) fn made(path: &Path, arguments: &[&str]) -> bool {
         return false;
     };
     let (is_made, said) = (output.status.success(), String::from_utf8_lossy(&output.stderr));
-    // Whatever else goes wrong is a fault of the arguments.
+    // Any other error is caused by the arguments.
     assert!(is_made || said.contains("Unknown encoder"), "{}: {said}", path.display());
     if !is_made {
         println!("skipped: ffmpeg lacks the codec of {}", path.display());

@@ -1,4 +1,4 @@
-//! What users do at the wrong moment, and browsers that refuse.
+//! Tests of user actions at unusual moments, and of browsers that refuse features.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::support::sample;
 async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_comes() {
     let Some(browser) = Browser::open(&sample().canonicalize().unwrap()).await else { return };
     let page = &browser.page;
-    // Permission comes when the test says so; every track is remembered.
+    // The test decides when the permission is given. All tracks of the microphone are collected.
     let slow = "window.tracks = []; window.waiting = []; \
                 const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); \
                 navigator.mediaDevices.getUserMedia = async (constraints) => { \
@@ -24,7 +24,7 @@ async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_come
     let ended =
         "return window.tracks.length > 0 && window.tracks.every((track) => track.readyState === 'ended')";
 
-    // A second press cancels; what the browser gives later is stopped.
+    // A second press cancels. If the browser gives access later, its stream is stopped.
     page.click("#record").await;
     page.until("a wait that is shown", &pending("record")).await;
     page.click("#record").await;
@@ -32,7 +32,7 @@ async fn the_microphone_is_given_back_whatever_is_pressed_before_permission_come
     page.until("a microphone that is off", ended).await;
     assert_eq!(page.text("#record-text").await, "Record");
 
-    // Live takes the microphone over from Record, and Record from Live.
+    // Live takes over the microphone from Record, and Record from Live.
     page.click("#record").await;
     page.until("a wait", &pending("record")).await;
     page.click("#live").await;
@@ -60,7 +60,7 @@ async fn a_late_answer_never_overwrites_a_newer_one() {
     let microphone = sample().canonicalize().unwrap();
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
-    // The first question's answer comes last, although the page withdrew it.
+    // The answer to the first request comes last, although the page withdrew the request.
     hold(page, "/api/recognize", true).await;
     page.click("#sample").await;
     held(page, 1).await;
@@ -92,7 +92,7 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     page.until("a like", "return document.querySelector('.like[aria-pressed=true]') != null").await;
     let probabilities = page.text("#probabilities").await;
     assert!(probabilities.matches(',').count() == 4 && !probabilities.contains('.'), "{probabilities}");
-    // Pictures are drawn again in the page's language.
+    // Pictures are drawn again when the language changes.
     page.click("#heard summary").await;
     let drawn = |code: &str| {
         format!(
@@ -104,14 +104,14 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
     page.language("en").await;
     page.until("English pictures", &drawn("en")).await;
     page.language("de").await;
-    // Both tables have the same names, and the same places to fill.
+    // The texts of both languages have the same names and the same `{places}`.
     let tables = "const done = arguments[0]; Promise.all([import('/english.js'), import('/german.js')]).then(([{ english }, { german }]) => { \
                       const shape = (table) => JSON.stringify(Object.entries(table).map(([name, words]) => \
                           [name, [...words.matchAll(/\\{\\w+\\}/g)].map(String).sort()]).sort()); \
                       done(shape(english) === shape(german)); })";
     assert_eq!(page.client.execute_async(tables, vec![]).await.unwrap(), json!(true));
 
-    // 320 pixels and forced colours: nothing sticks out, and what is pressed is seen.
+    // With a width of 320 pixels and forced colours, the page is not wider than the screen, and pressed buttons look different.
     page.media(&[("forced-colors", "active")]).await;
     page.narrow(320).await;
     page.fits("German, forced colours").await;
@@ -122,7 +122,7 @@ async fn the_page_works_in_another_language_without_storage_and_says_when_the_se
                 return of('.bar span') !== of('.bar'); })()";
     assert!(page.holds(bars).await, "bars are seen");
 
-    // The server goes while it listens live.
+    // The server stops during live listening.
     let gone =
         |id: &str| format!("return document.getElementById('{id}').textContent.includes('antwortet nicht')");
     page.click("#live").await;

@@ -1,4 +1,4 @@
-//! Preferences and files that the page cannot meet, and those that only the browser can read.
+//! Tests of invalid preferences and files, and of files that only the browser can decode.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ async fn files_are_dropped_converted_or_refused_and_preferences_are_followed() {
     let Some(browser) = Browser::open(&microphone).await else { return };
     let page = &browser.page;
 
-    // Opus in WebM, as browsers record: recorded here, then dropped.
+    // Opus in WebM, the format in which browsers record. It is recorded in the page and then dropped.
     let drop = "const done = arguments[0]; \
         (async () => { \
             const stream = await navigator.mediaDevices.getUserMedia({ audio: true }); \
@@ -36,7 +36,6 @@ async fn files_are_dropped_converted_or_refused_and_preferences_are_followed() {
     assert!(page.text("#timing").await.contains("48000 Hz"), "decoded by the server");
     page.until("the server's form of it", "return document.getElementById('player').duration > 1").await;
 
-    // Preferences.
     let choose = |id: &str, value: &str| {
         let script = format!(
             "const field = document.getElementById('{id}'); field.value = '{value}'; \
@@ -61,7 +60,7 @@ async fn files_are_dropped_converted_or_refused_and_preferences_are_followed() {
     choose("popularity", "").await;
     choose("count", "5").await;
     page.until("five songs", &songs(5)).await;
-    // An invalid value is reported beside its field and sends no request. The message goes away when the value is corrected.
+    // The error of an invalid preference is shown beside its field. No request is sent. The error is removed when the preference is corrected.
     let told = |id: &str| format!("return document.getElementById('{id}-problem').textContent || null");
     for (id, value) in [("count", "51"), ("popularity", "101"), ("year-from", "1899")] {
         let before = page.text("#songs").await;
@@ -84,7 +83,7 @@ async fn files_are_dropped_converted_or_refused_and_preferences_are_followed() {
         page.until(strategy, &changed).await;
     }
 
-    // A file that is none clears the answer, twice too.
+    // A file that is not audio removes the answer, also the second time.
     let letter = browser.folder.path().join("letter.wav");
     std::fs::write(&letter, "Dear Sir or Madam").unwrap();
     for _ in 0..2 {
@@ -98,7 +97,7 @@ async fn files_are_dropped_converted_or_refused_and_preferences_are_followed() {
     }
     page.screenshot("error.png").await;
 
-    // Nothing came from elsewhere.
+    // Nothing was loaded from other servers.
     let foreign = "return performance.getEntriesByType('resource').map((entry) => entry.name) \
                    .filter((name) => !name.startsWith(location.origin) && !name.startsWith('blob:') && !name.startsWith('data:'))";
     assert_eq!(page.client.execute(foreign, vec![]).await.unwrap(), json!([]));

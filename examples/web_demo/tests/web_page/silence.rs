@@ -1,4 +1,4 @@
-//! A microphone that hears nothing.
+//! Tests of a microphone without sound.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::wav;
 async fn silence_is_called_silence_and_no_mood() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("silence.wav");
-    // Not quite nothing, as a real microphone.
+    // A little noise, as from a real microphone.
     let murmur = (0..5 * 48_000).map(|n| if n % 7 == 0 { 6 } else { -1 });
     std::fs::write(&path, wav(murmur, 48_000)).unwrap();
     let Some(browser) = Browser::open(&path).await else { return };
@@ -29,7 +29,7 @@ async fn silence_is_called_silence_and_no_mood() {
     )
     .await;
 
-    // A recording of it is refused with the reason.
+    // A recording of it is refused, and the page shows the reason.
     page.click("#record").await;
     page.until("a second of it", "return document.getElementById('clock').textContent >= '0:01'").await;
     page.click("#record").await;

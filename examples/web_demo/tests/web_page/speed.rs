@@ -1,4 +1,4 @@
-//! How long a user waits.
+//! Measures how long a user waits.
 
 use crate::browser::Browser;
 use crate::support::sample;
@@ -10,7 +10,7 @@ async fn songs_come_soon_after_a_click() {
     let page = &browser.page;
     page.click("#sample").await;
     page.result().await;
-    // From the click on the sample to the first list of songs, as the page itself sees it.
+    // Time from the click on the sample to the first list of songs, measured in the page.
     let script = "const done = arguments[0]; const songs = document.getElementById('songs'); songs.replaceChildren(); \
                   const begin = performance.now(); \
                   const watch = new MutationObserver(() => { \

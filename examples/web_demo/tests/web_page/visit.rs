@@ -1,4 +1,4 @@
-//! One visit, from the sample to the last setting.
+//! Tests one visit that uses all parts of the page.
 
 use fantoccini::key::Key;
 use serde_json::json;
@@ -14,7 +14,7 @@ async fn the_page_hears_shows_and_recommends() {
     assert_eq!(page.client.title().await.unwrap(), "Voice, mood, music");
     page.screenshot("start.png").await;
 
-    // The sample gives what the command line gives.
+    // The page shows the same result for the sample as the command line.
     let expected = recommend_songs(&["--count", "5"]);
     page.click("#sample").await;
     let shown = page.result().await;
@@ -32,7 +32,7 @@ async fn the_page_hears_shows_and_recommends() {
     let percent = format!("{:.0}%", expected["probabilities"][mood].as_f64().unwrap() * 100.0);
     let certainty = page.text("#certainty").await;
     assert!(certainty.contains(&percent), "{percent} is not in {certainty:?}");
-    // Reasons are the library's, without the numbers behind its words.
+    // Reasons are those of the library, without the numbers after its words.
     let reason = page.text("#songs .reason").await;
     let words = expected["songs"][0]["reason"].as_str().unwrap().split(" (").next().unwrap();
     assert!(reason.starts_with(words) && !reason.contains('('), "{reason}");
@@ -40,14 +40,14 @@ async fn the_page_hears_shows_and_recommends() {
     assert!(page.holds(fits).await, "mood and songs are seen without scrolling");
     page.screenshot("answer.png").await;
 
-    // The timeline plays from wherever it is pressed.
+    // A click on a stretch plays from its start.
     page.click("#segments button:nth-child(2)").await;
     let begin = "return document.getElementById('player').currentTime > 0.3 && !document.getElementById('player').paused";
     page.until("the second stretch", begin).await;
     page.click("#play").await;
     page.until("a pause", "return document.getElementById('player').paused").await;
 
-    // Pictures are drawn when they are opened.
+    // Pictures are drawn when their section is opened.
     assert!(page.holds("document.querySelectorAll('#pictures img').length === 0").await);
     page.click("#heard summary").await;
     let loaded = "return [...document.querySelectorAll('#pictures img')].filter((i) => i.complete && i.naturalWidth > 0 && i.alt).length == 3";
@@ -113,14 +113,14 @@ async fn the_page_hears_shows_and_recommends() {
     assert!(page.holds("document.getElementById('strategy-keep').checked").await);
     page.click("#strategy-balance").await;
 
-    // What is no audio, neither for the server nor for the browser.
+    // A file that neither the server nor the browser can read as audio.
     let letter = folder.path().join("letter.wav");
     std::fs::write(&letter, "Dear Sir or Madam").unwrap();
     page.upload(letter.to_str().unwrap()).await;
     page.until("a problem", "return document.getElementById('problem').textContent.includes('as audio')")
         .await;
 
-    // The microphone, which Chromium feeds from the sample.
+    // The microphone, for which Chromium plays the sample.
     page.forget().await;
     page.click("#record").await;
     page.until("recording", "return document.getElementById('record').dataset.state === 'on'").await;
@@ -130,7 +130,7 @@ async fn the_page_hears_shows_and_recommends() {
     page.result().await;
     assert!(page.text("#timing").await.contains("mono"));
 
-    // Was this right? Answers stay here and leave as CSV.
+    // The user's answer is stored in the browser and exported as CSV.
     page.click("#feedback-moods button:nth-child(2)").await;
     let kept =
         page.until("an answer", "return JSON.parse(localStorage.getItem('voice-mood-music.answers'))").await;
@@ -141,7 +141,7 @@ async fn the_page_hears_shows_and_recommends() {
     assert_eq!(lines[0], "time,clip,recognised,said,Calm,Happy,Sad,Energetic");
     assert!(lines.len() == 2 && lines[1].contains(",your recording,"), "{lines:?}");
 
-    // Live: readings come and are drawn.
+    // Live listening shows and draws readings.
     page.click("#live").await;
     page.until("live readings", "return Number(document.getElementById('live-now').dataset.readings) >= 10")
         .await;
@@ -151,7 +151,7 @@ async fn the_page_hears_shows_and_recommends() {
         "return /Calm|Happy|Sad|Energetic/.test(document.getElementById('live-now').textContent)",
     )
     .await;
-    // Songs follow the minute while it runs.
+    // Songs are recommended for the last minute during live listening.
     page.until(
         "the minute so far",
         "return document.getElementById('clip').textContent === 'the last minute'",
@@ -171,7 +171,7 @@ async fn the_page_hears_shows_and_recommends() {
     page.until("a summary", "return document.getElementById('clip').textContent === 'the last minute'").await;
     page.result().await;
 
-    // By keyboard alone.
+    // With the keyboard only.
     page.client.refresh().await.unwrap();
     let mut reached = Vec::new();
     for _ in 0..12 {
@@ -187,7 +187,7 @@ async fn the_page_hears_shows_and_recommends() {
     let focused = page.client.execute("return document.activeElement.id", vec![]).await.unwrap();
     assert_eq!(focused, "result", "a screen reader goes on at the result");
 
-    // A phone's width, in the dark.
+    // On a phone with a dark theme.
     page.chrome(
         "goog/cdp/execute",
         json!({ "cmd": "Emulation.setEmulatedMedia",
