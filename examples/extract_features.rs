@@ -120,13 +120,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         content: Content { skipped: Vec::new(), sha256: String::new() },
     };
     let csv = Format::of(&output) == Format::Csv;
-    let written = |clips, tensors, skipped, whole_already| Written {
+    let written = |clips, tensors, skipped, already_complete| Written {
         output: output.display().to_string(),
         clips,
         tensors,
         columns: csv.then(|| columns(&config.features, &arguments.functionals).len()),
         skipped,
-        whole_already,
+        already_complete,
     };
     if arguments.shard.is_some() && extraction.is_whole_at(&output, arguments.skip_bad) {
         return written(stems.len(), None, Vec::new(), true).print(arguments.json);
@@ -233,15 +233,15 @@ struct Written {
     /// Reasons for the clips that this run skipped.
     skipped: Vec<String>,
     /// Whether the file was already complete, so that nothing was extracted.
-    whole_already: bool,
+    already_complete: bool,
 }
 
 impl Written {
     fn print(&self, json: bool) -> anyhow::Result<()> {
-        let Self { output, clips, whole_already, .. } = self;
+        let Self { output, clips, already_complete, .. } = self;
         match (self.tensors, self.columns) {
             _ if json => cli::print(cli::json(&serde_json::to_string_pretty(self)?)),
-            _ if *whole_already => cli::print(format!("{output}: whole already, {clips} clips")),
+            _ if *already_complete => cli::print(format!("{output}: already complete, {clips} clips")),
             (Some(tensors), _) => cli::print(format!("{output}: {clips} clips, {tensors} tensors")),
             (None, columns) => {
                 cli::print(format!("{output}: {clips} clips, {} values each", columns.unwrap_or(0)))

@@ -28,7 +28,7 @@ impl fmt::Display for Latency {
         let milliseconds =
             |time: Option<&Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0);
         match times.len() {
-            0 => write!(f, "no reading was due"),
+            0 => write!(f, "no readings"),
             n => write!(
                 f,
                 "{n} readings; latency from sample to reading: median {:.1} ms, p99 {:.1} ms",

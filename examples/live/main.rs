@@ -126,7 +126,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     {
         let name = source.name;
         cli::note(format_args!(
-            "warning: {name}: {lost} pieces of sound came faster than they were read, and are lost"
+            "warning: {name}: {lost} blocks of samples were lost because they arrived faster than they were read"
         ));
     }
     eprintln!("{latency}");

@@ -180,6 +180,6 @@ mod tests {
         let encoder = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(encoder.path(), assets::ENCODER).unwrap();
         let error = message("small", encoder.path().to_str());
-        assert!(error.contains("encoder must be none, for the network reads features"), "{error}");
+        assert!(error.contains("encoder must be none because the network reads features"), "{error}");
     }
 }

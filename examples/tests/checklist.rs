@@ -58,7 +58,7 @@ fn json_is_all_that_is_printed_where_it_is_asked_for() {
     let arguments = [clip.to_str().unwrap(), "--json", "--output", output.to_str().unwrap()];
     let written: Value = serde_json::from_str(&prints("extract_features", arguments)).unwrap();
     assert_eq!((&written["clips"], &written["tensors"]), (&1.into(), &6.into()));
-    assert_eq!(written["whole_already"], false);
+    assert_eq!(written["already_complete"], false);
     serde_json::from_str::<Value>(&prints("recommend_songs", ["--json"])).unwrap();
 }
 

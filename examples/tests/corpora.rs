@@ -280,7 +280,7 @@ fn features_of_labelled_speech_have_their_labels_beside_them() {
     let said = prints("extract_features", ["--data", &emodb, "--output", &tensors, "--shard", "1/2"]);
     assert!(said.contains("10 clips"), "{said}");
     let whole = prints("extract_features", ["--data", &emodb, "--output", &tensors, "--shard", "1/2"]);
-    assert!(whole.contains("whole already"), "{whole}");
+    assert!(whole.contains("already complete"), "{whole}");
     let both = example("extract_features", [emodb.as_str(), "--data", &emodb, "--output", &tensors]);
     assert_eq!(both.status.code(), Some(2), "{}", text(&both.stderr));
     assert_eq!(example("extract_features", ["--output", &tensors]).status.code(), Some(2));

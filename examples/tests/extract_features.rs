@@ -77,7 +77,7 @@ fn shards_are_disjoint_complete_and_made_once() {
     clips.reverse();
     shard(&clips, "3/3", &[]);
     assert_eq!([1, 2, 3].map(|index| stems(&file(index))), [vec!["a", "d"], vec!["b", "e"], vec!["c"]]);
-    assert!(shard(&clips, "1/3", &[]).contains("whole already, 2 clips"));
+    assert!(shard(&clips, "1/3", &[]).contains("already complete, 2 clips"));
 
     // A file is written again if it is not what this run would write: if its values or header are damaged, if it is truncated, or if it has
     // other clips or settings.
@@ -99,7 +99,7 @@ fn shards_are_disjoint_complete_and_made_once() {
     // No other files are left in the folder. A part without clips is complete too.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5 + 3);
     assert!(shard(&clips[..1], "2/2", &[]).contains("features-002-of-002.safetensors: 0 clips, 0 tensors"));
-    assert!(shard(&clips[..1], "2/2", &[]).contains("whole already"));
+    assert!(shard(&clips[..1], "2/2", &[]).contains("already complete"));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_shard_that_leaves_out_bad_clips_is_whole_only_for_those_who_allow_it() {
     let arguments =
         [clips.to_str().unwrap(), "--output", output.to_str().unwrap(), "--shard", "1/1", "--skip-bad"];
     assert!(prints("extract_features", arguments).contains("1 clips, 6 tensors"));
-    assert!(prints("extract_features", arguments).contains("whole already"));
+    assert!(prints("extract_features", arguments).contains("already complete"));
     fails("extract_features", &arguments[..5], &[&bad]);
 }
 
@@ -159,7 +159,7 @@ fn a_truncated_clip_is_read_where_that_is_allowed_and_told() {
     let told = text(&example("extract_features", arguments).stderr);
     let expected = format!("warning: {cut}: the file was read up to the damage: bytes of WAV data must be ");
     assert!(told.starts_with(&expected) && told.lines().count() == 1, "{told}");
-    assert!(prints("extract_features", arguments).contains("whole already"));
+    assert!(prints("extract_features", arguments).contains("already complete"));
     // A run without the option does not accept this file as complete.
     fails(
         "extract_features",
@@ -214,7 +214,7 @@ fn a_csv_file_has_a_row_for_each_clip_and_names_its_columns() {
     // A complete part is not written again. A part whose rows were changed is.
     let shard = ["--shard", "1/1"];
     assert!(prints("extract_features", arguments(&output, &shard)).contains("2 clips, 41 values each"));
-    assert!(prints("extract_features", arguments(&output, &shard)).contains("whole already"));
+    assert!(prints("extract_features", arguments(&output, &shard)).contains("already complete"));
     let part = folder.path().join("means-001-of-001.CSV");
     std::fs::write(&part, text.replace("rms", "level")).unwrap();
     assert!(prints("extract_features", arguments(&output, &shard)).contains("2 clips, 41 values each"));
@@ -244,7 +244,7 @@ fn functionals_are_columns_and_tensors_by_name() {
     let shard: Vec<String> =
         arguments(&tensors).into_iter().chain(["--shard", "1/1"].map(String::from)).collect();
     assert!(prints("extract_features", &shard).contains("1 clips, 3 tensors"));
-    assert!(prints("extract_features", &shard).contains("whole already"));
+    assert!(prints("extract_features", &shard).contains("already complete"));
     let odd = arguments(&table).into_iter().chain(["--functionals", "mode"].map(String::from));
     let refused = example("extract_features", odd.collect::<Vec<_>>());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("functionals: name must be one of mean, std"));

@@ -76,7 +76,7 @@ async fn other(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 #[openapi(
     info(
         title = "Speech emotion recognition with music recommendation",
-        description = "A voice clip goes in, its mood comes out, and songs that suit it. Nothing that is sent is kept."
+        description = "Recognises the mood of a voice recording and recommends songs for it. The server keeps nothing that it receives."
     ),
     paths(recognize::recognize, recognize::wav, recommend::recommend, recommend::playlist, health),
     components(schemas(Problem))
@@ -98,7 +98,7 @@ struct Health {
 
 #[utoipa::path(get, path = "/api/health", responses(
     (status = 200, description = "The server answers", body = Health),
-    (status = 403, description = "Asked by another site's page", body = Problem, content_type = "application/problem+json")
+    (status = 403, description = "The request comes from a page of another site", body = Problem, content_type = "application/problem+json")
 ))]
 async fn health(State(app): Shared) -> Json<Health> {
     let songs = app.recommender.catalog().songs().len();

@@ -162,8 +162,9 @@ struct Timing {
     path = "/api/recognize",
     params(RecognizeQuery),
     request_body(
-        description = "A recording of 20 MB at most: PCM, FLAC, ALAC, MP3, AAC-LC, Vorbis or Opus in a common container, as it is or as \
-                       the first file of a form, of which it must begin in the first 10 kB. Its first ten minutes are heard.",
+        description = "A recording of at most 20 MB: PCM, FLAC, ALAC, MP3, AAC-LC, Vorbis or Opus in a common container. It is the \
+                       body itself, or the first file of a form, which must begin within the first 10 kB. The first ten minutes are \
+                       recognised.",
         content((Clip = "application/octet-stream"), (ClipForm = "multipart/form-data"))
     ),
     responses(

@@ -94,13 +94,13 @@ pub(crate) struct ClipRefusals;
 
 /// Status and meaning of all errors.
 const REFUSALS: [(&str, &str); 8] = [
-    ("400", "Not understood"),
-    ("403", "Asked by another site's page"),
+    ("400", "The request is invalid"),
+    ("403", "The request comes from a page of another site"),
     ("408", "Arrived too slowly"),
     ("413", "Too large"),
     ("415", "Not audio"),
     ("422", "Damaged, silent, too short or without speech"),
-    ("503", "Too many at once"),
+    ("503", "Too many requests at once"),
     ("500", "The server failed"),
 ];
 

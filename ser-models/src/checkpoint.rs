@@ -305,7 +305,7 @@ impl Checkpoint {
         let expected = match (self.architecture.encoder(), encoder.map(WhisperEncoder::digest)) {
             (None, None) | (Some(""), Some(_)) => return Ok(()),
             (Some(wanted), Some(given)) if wanted == given => return Ok(()),
-            (None, Some(_)) => "none, for the network reads features".to_owned(),
+            (None, Some(_)) => "none because the network reads features".to_owned(),
             (Some(""), None) => "given, any of its sizes".to_owned(),
             (Some(wanted), None) => format!("given, that with digest {wanted}"),
             (Some(wanted), Some(_)) => format!("that with digest {wanted}"),

@@ -253,7 +253,7 @@ fn a_head_takes_its_own_encoder_alone() {
     assert!(other.contains(&format!("must be that with digest {}, got", encoder.digest())), "{other}");
     let bundled = Checkpoint::from_bytes(include_bytes!("../../models/moods.safetensors")).unwrap();
     let features = refused(Recognizer::with_encoder(&bundled, encoder.clone()));
-    assert!(features.contains("none, for the network reads features"), "{features}");
+    assert!(features.contains("none because the network reads features"), "{features}");
 
     // One of other sizes, where the checkpoint names none.
     let mut clip_encoder = ClipEncoder::new(encoder).unwrap();

@@ -25,7 +25,7 @@ pub fn learning_curves(history: &History) -> Page {
         Figure::Curves(Curves { title, x, y, series })
     };
     let loss = figure(
-        "Loss; dot: the kept epoch",
+        "Loss (dot: the selected epoch)",
         "cross-entropy in nats",
         vec![
             curve("training", &|epoch| Some(epoch.train_loss)),
@@ -33,7 +33,7 @@ pub fn learning_curves(history: &History) -> Page {
         ],
     );
     let accuracy = figure(
-        "Right answers; dot: the kept epoch",
+        "Accuracy (dot: the selected epoch)",
         "share in %",
         vec![
             curve("training accuracy", &|epoch| Some(epoch.train_accuracy * 100.0)),

@@ -143,7 +143,7 @@ function showMinute(summary, isRunning) {
   }
 }
 
-/** Shows the mood in the page's address. If there is none, restores the user's own wishes and updates the songs. */
+/** Shows the mood in the page's address. If there is none, restores the user's own preferences and updates the songs. */
 function showShared() {
   const shared = playlist.shared();
   if (!shared) {

@@ -1,4 +1,4 @@
-// The user's wishes: strategy, filters, liked and hidden songs. They survive a reload.
+// The user's preferences: strategy, filters, liked and hidden songs. They survive a reload.
 import { element, make } from "./element.js";
 import { MOODS, icon } from "./moods.js";
 import * as store from "./store.js";
@@ -185,7 +185,7 @@ function readFilters() {
   return isRight;
 }
 
-/** Calls `wanted` when the user or another tab changes the wishes. */
+/** Calls `wanted` when the user or another tab changes the preferences. */
 export function begin(wanted) {
   changed = wanted;
   makeFilters();
